@@ -1,0 +1,161 @@
+package changelog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Version is the schema version of the entries this package writes.
+const Version = 1
+
+// ErrVersion is returned for an entry whose schema version is not known here.
+var ErrVersion = errors.New("unknown schema version: written by a newer publisher")
+
+// Entry is one message of the log: the new state of one document and, in the
+// same bytes, the record of who changed it and why.
+//
+// Entries that are applied together form a transaction: they share OpID and
+// carry their place in it as Index of Count, from 1.
+type Entry struct {
+	Epoch     Epoch
+	OpID      string // of the change; the same for all its entries
+	Kind      Kind
+	Key       string
+	Index     int       // 1 to Count
+	Count     int       // 1 to MaxEntries
+	Put       []byte    // the whole document, compact JSON; nil unless it is put
+	Delete    bool      // a tombstone
+	Actor     string    // opaque id of who made the change
+	Approvers []string  // opaque ids of who agreed
+	Reason    string    // at most MaxReason bytes
+	Request   string    // change request this entry applies, if any
+	Time      time.Time // of the publisher that wrote it; for people, never for order
+	Prev      Digest    // of the previous entry's bytes; zero for revision 1
+}
+
+// wireEntry is the JSON form, its members in the order they are written.
+type wireEntry struct {
+	Version   int            `json:"v"`
+	Epoch     Epoch          `json:"epoch"`
+	OpID      string         `json:"op"`
+	Kind      Kind           `json:"kind"`
+	Key       string         `json:"key"`
+	Index     int            `json:"i"`
+	Count     int            `json:"n"`
+	Put       jsontext.Value `json:"put,omitzero"`
+	Delete    bool           `json:"delete,omitzero"`
+	Actor     string         `json:"actor,omitzero"`
+	Approvers []string       `json:"approvers,omitempty"`
+	Reason    string         `json:"reason,omitzero"`
+	Request   string         `json:"request,omitzero"`
+	Time      time.Time      `json:"time"`
+	Prev      Digest         `json:"prev"`
+}
+
+// ID returns what identifies the document e is about.
+func (e Entry) ID() ID { return ID{Kind: e.Kind, Key: e.Key} }
+
+// Encode returns the bytes of e. It refuses what [DecodeEntry] would.
+func (e Entry) Encode() ([]byte, error) {
+	if err := e.validate(); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(wireEntry{
+		Version: Version,
+		Epoch:   e.Epoch, OpID: e.OpID, Kind: e.Kind, Key: e.Key, Index: e.Index, Count: e.Count,
+		Put: e.Put, Delete: e.Delete,
+		Actor: e.Actor, Approvers: e.Approvers, Reason: e.Reason, Request: e.Request,
+		Time: e.Time.UTC(), Prev: e.Prev,
+	}, jsontext.PreserveRawStrings(true))
+	if err != nil {
+		return nil, fmt.Errorf("entry %s: %w", e.ID(), err)
+	}
+	return data, nil
+}
+
+// DecodeEntry decodes the bytes of one entry. Unknown members, duplicate
+// members, trailing bytes and values out of bounds are refused; [ErrVersion]
+// tells that a newer publisher wrote it. The result does not share data.
+func DecodeEntry(data []byte) (Entry, error) {
+	var header struct {
+		Version int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &header); err != nil {
+		return Entry{}, fmt.Errorf("entry: %w", err)
+	}
+	if header.Version != Version {
+		return Entry{}, fmt.Errorf("entry: %w: %d", ErrVersion, header.Version)
+	}
+	var w wireEntry
+	if err := json.Unmarshal(data, &w, json.RejectUnknownMembers(true)); err != nil {
+		return Entry{}, fmt.Errorf("entry: %w", err)
+	}
+	e := Entry{
+		Epoch: w.Epoch, OpID: w.OpID, Kind: w.Kind, Key: w.Key, Index: w.Index, Count: w.Count,
+		Put: bytes.Clone(w.Put), Delete: w.Delete,
+		Actor: w.Actor, Approvers: w.Approvers, Reason: w.Reason, Request: w.Request,
+		Time: w.Time, Prev: w.Prev,
+	}
+	if err := e.validate(); err != nil {
+		return Entry{}, err
+	}
+	return e, nil
+}
+
+// CompactDocument returns a document in the form in which it is logged:
+// insignificant white space removed, everything else as it was. It refuses
+// text that is not one JSON value, repeats a member name or is too large.
+func CompactDocument(data []byte) ([]byte, error) {
+	v := jsontext.Value(bytes.Clone(data))
+	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
+		return nil, err
+	}
+	if len(v) > MaxDocument {
+		return nil, fmt.Errorf("the document has %d bytes, at most %d are allowed", len(v), MaxDocument)
+	}
+	return v, nil
+}
+
+func (e Entry) validate() error {
+	if err := e.ID().Validate(); err != nil {
+		return fmt.Errorf("entry: %w", err)
+	}
+	if err := e.validateBody(); err != nil {
+		return fmt.Errorf("entry %s: %w", e.ID(), err)
+	}
+	if err := e.Epoch.Validate(); err != nil {
+		return fmt.Errorf("entry %s: %w", e.ID(), err)
+	}
+	switch {
+	case e.OpID == "" || !utf8.ValidString(e.OpID):
+		return fmt.Errorf("entry %s: the op-id %q is empty or not valid UTF-8", e.ID(), e.OpID)
+	case e.Count < 1 || e.Count > MaxEntries:
+		return fmt.Errorf("entry %s: a transaction of %d entries, 1 to %d are allowed", e.ID(), e.Count, MaxEntries)
+	case e.Index < 1 || e.Index > e.Count:
+		return fmt.Errorf("entry %s: number %d of %d", e.ID(), e.Index, e.Count)
+	case len(e.Reason) > MaxReason:
+		return fmt.Errorf("entry %s: the reason has %d bytes, at most %d are allowed", e.ID(), len(e.Reason), MaxReason)
+	}
+	return nil
+}
+
+func (e Entry) validateBody() error {
+	put := e.Put != nil
+	switch {
+	case e.Kind == KindEpoch && (put || e.Delete):
+		return errors.New("an epoch entry has no document")
+	case e.Kind == KindEpoch:
+		return nil
+	case put == e.Delete:
+		return errors.New("want either a document or a deletion")
+	case len(e.Put) > MaxDocument:
+		return fmt.Errorf("the document has %d bytes, at most %d are allowed", len(e.Put), MaxDocument)
+	}
+	return nil
+}

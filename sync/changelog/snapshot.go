@@ -1,0 +1,264 @@
+package changelog
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/klauspost/compress/zstd"
+)
+
+// A snapshot is, in this order:
+//
+//	the line "flagside snapshot 1"
+//	a line of JSON: the Header
+//	one zstd frame: a line of JSON for each document, sorted by nothing in particular
+//	32 bytes: SHA-256 of everything before
+const (
+	snapshotMagic = "flagside snapshot 1\n"
+	maxHeader     = 64 * 1024
+	maxLine       = 2*MaxDocument + 8*MaxKey
+	windowSize    = 1 << 20
+)
+
+// Errors of reading a snapshot.
+var (
+	ErrSnapshotFormat   = errors.New("not a snapshot of a known format")
+	ErrSnapshotChecksum = errors.New("the snapshot is damaged: its checksum does not match")
+)
+
+// Header says what a snapshot holds.
+type Header struct {
+	Environment string   `json:"environment"`
+	Position    Position `json:"position"`
+	StateDigest Digest   `json:"stateDigest"`
+	Count       int      `json:"count"` // of documents
+}
+
+func (h Header) validate() error {
+	if h.Environment == "" {
+		return fmt.Errorf("%w: the header names no environment", ErrSnapshotFormat)
+	}
+	if err := h.Position.Epoch.Validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrSnapshotFormat, err)
+	}
+	if h.Position.Revision == 0 || h.Count < 0 {
+		return fmt.Errorf("%w: revision %d, %d documents", ErrSnapshotFormat, h.Position.Revision, h.Count)
+	}
+	return nil
+}
+
+type wireDocument struct {
+	Kind     Kind           `json:"kind"`
+	Key      string         `json:"key"`
+	Revision uint64         `json:"revision"`
+	Body     jsontext.Value `json:"body"`
+}
+
+// SnapshotWriter writes a snapshot document by document, in bounded memory. It
+// is not safe for concurrent use.
+type SnapshotWriter struct {
+	out    io.Writer
+	sum    hash.Hash
+	zip    *zstd.Encoder
+	header Header
+	count  int
+	state  Digest
+}
+
+// NewSnapshotWriter writes the header to w. The caller writes exactly
+// h.Count documents and then calls Close, and keeps w open until after that.
+func NewSnapshotWriter(w io.Writer, h Header) (*SnapshotWriter, error) {
+	if err := h.validate(); err != nil {
+		return nil, err
+	}
+	line, err := json.Marshal(h)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot header: %w", err)
+	}
+	s := &SnapshotWriter{out: w, sum: sha256.New(), header: h}
+	hashed := io.MultiWriter(w, s.sum)
+	if _, err := fmt.Fprintf(hashed, "%s%s\n", snapshotMagic, line); err != nil {
+		return nil, fmt.Errorf("snapshot header: %w", err)
+	}
+	s.zip, err = zstd.NewWriter(hashed, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(windowSize))
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	return s, nil
+}
+
+// Write adds one document.
+func (s *SnapshotWriter) Write(d Document) error {
+	line, err := json.Marshal(wireDocument{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}, jsontext.PreserveRawStrings(true))
+	if err != nil {
+		return fmt.Errorf("snapshot: %s: %w", d.ID(), err)
+	}
+	if _, err := s.zip.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	s.count++
+	s.state = s.state.Toggle(d)
+	return nil
+}
+
+// Close completes the snapshot. It fails when the documents written are not
+// those that the header announced: their number or their state digest differs.
+func (s *SnapshotWriter) Close() error {
+	if err := s.zip.Close(); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	if err := s.header.verify(s.count, s.state); err != nil {
+		return err
+	}
+	if _, err := s.out.Write(s.sum.Sum(nil)); err != nil {
+		return fmt.Errorf("snapshot checksum: %w", err)
+	}
+	return nil
+}
+
+func (h Header) verify(count int, state Digest) error {
+	if count != h.Count {
+		return fmt.Errorf("snapshot: %d documents, the header announces %d", count, h.Count)
+	}
+	if state != h.StateDigest {
+		return fmt.Errorf("snapshot: the documents have state digest %s, the header announces %s", state, h.StateDigest)
+	}
+	return nil
+}
+
+// SnapshotReader reads a snapshot document by document, in bounded memory. What
+// it returns is not to be believed before [SnapshotReader.Next] has returned
+// io.EOF: only then is the checksum verified. It is not safe for concurrent use.
+type SnapshotReader struct {
+	header Header
+	body   *trailingReader
+	hashed *bufio.Reader // reads body, summing
+	sum    hash.Hash
+	zip    *zstd.Decoder
+	lines  *bufio.Scanner
+	count  int
+	state  Digest
+}
+
+// NewSnapshotReader reads the header. The caller calls Close when done; r is
+// the caller's to close.
+func NewSnapshotReader(r io.Reader) (*SnapshotReader, error) {
+	s := &SnapshotReader{sum: sha256.New()}
+	s.body = &trailingReader{in: bufio.NewReader(r), keep: sha256.Size}
+	s.hashed = bufio.NewReader(io.TeeReader(s.body, s.sum))
+	if err := s.readHeader(s.hashed); err != nil {
+		return nil, err
+	}
+	zip, err := zstd.NewReader(s.hashed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(windowSize))
+	if err != nil {
+		return nil, fmt.Errorf("snapshot: %w", err)
+	}
+	s.zip = zip
+	s.lines = bufio.NewScanner(zip)
+	s.lines.Buffer(nil, maxLine)
+	return s, nil
+}
+
+func (s *SnapshotReader) readHeader(in *bufio.Reader) error {
+	magic := make([]byte, len(snapshotMagic))
+	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != snapshotMagic {
+		return fmt.Errorf("%w: it begins with %q", ErrSnapshotFormat, magic)
+	}
+	line, err := readLine(in, maxHeader)
+	if err != nil {
+		return fmt.Errorf("%w: header: %w", ErrSnapshotFormat, err)
+	}
+	if err := json.Unmarshal(line, &s.header, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("%w: header: %w", ErrSnapshotFormat, err)
+	}
+	return s.header.validate()
+}
+
+func readLine(in *bufio.Reader, limit int) ([]byte, error) {
+	var line []byte
+	for len(line) <= limit {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		if err == nil {
+			return line, nil
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("a line of more than %d bytes", limit)
+}
+
+// Header returns what the snapshot says it holds.
+func (s *SnapshotReader) Header() Header { return s.header }
+
+// Next returns the next document. At the end it verifies count, state digest
+// and checksum, and returns io.EOF if all of them hold.
+func (s *SnapshotReader) Next() (Document, error) {
+	if !s.lines.Scan() {
+		return Document{}, s.finish()
+	}
+	var w wireDocument
+	if err := json.Unmarshal(s.lines.Bytes(), &w, json.RejectUnknownMembers(true)); err != nil {
+		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
+	}
+	d := Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: bytes.Clone(w.Body)}
+	if err := d.ID().Validate(); err != nil {
+		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
+	}
+	s.count++
+	s.state = s.state.Toggle(d)
+	return d, nil
+}
+
+func (s *SnapshotReader) finish() error {
+	if err := s.lines.Err(); err != nil {
+		return fmt.Errorf("snapshot: after document %d: %w", s.count, err)
+	}
+	if _, err := io.Copy(io.Discard, s.hashed); err != nil {
+		return fmt.Errorf("snapshot: %w", err)
+	}
+	if !bytes.Equal(s.body.trailer(), s.sum.Sum(nil)) {
+		return ErrSnapshotChecksum
+	}
+	if err := s.header.verify(s.count, s.state); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// Close frees what decompression holds.
+func (s *SnapshotReader) Close() { s.zip.Close() }
+
+// trailingReader passes on all but the last keep bytes of in, so that a
+// checksum at the end can be told from what it sums without knowing the length.
+type trailingReader struct {
+	in   *bufio.Reader
+	keep int
+}
+
+func (t *trailingReader) Read(p []byte) (int, error) {
+	ahead, err := t.in.Peek(min(t.keep+max(len(p), 1), t.in.Size()))
+	n := min(len(ahead)-t.keep, len(p))
+	if n > 0 {
+		return t.in.Read(p[:n])
+	}
+	if err == nil {
+		return 0, io.ErrNoProgress
+	}
+	return 0, err
+}
+
+// trailer returns the bytes that were kept back. Call it after Read returned
+// io.EOF.
+func (t *trailingReader) trailer() []byte {
+	rest, _ := t.in.Peek(t.keep)
+	return rest
+}
