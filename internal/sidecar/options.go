@@ -1,0 +1,55 @@
+package sidecar
+
+import (
+	"net"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+)
+
+// The addresses that a sidecar listens on unless its options say otherwise. The ports are those of flagd, so that one can take the
+// place of the other.
+const (
+	DefaultOFREPAddr      = "127.0.0.1:8016"
+	DefaultManagementAddr = "127.0.0.1:8014"
+)
+
+// Server is a NATS server in the same process, such as the one that a publisher embeds.
+type Server interface {
+	InProcessConn() (net.Conn, error)
+}
+
+// Options say what a sidecar follows and where it listens.
+type Options struct {
+	// Environment is the environment to follow. It is required.
+	Environment string
+
+	// NATS is the URL of the NATS server or a comma-separated list of URLs. Either it or Server is required.
+	NATS string
+	// Server, if set, is connected to without a network, and NATS is not used.
+	Server Server
+	// NATSDomain is the JetStream domain of the environment's stream; empty means the server's own.
+	NATSDomain string
+	// NATSCredentials is the path of a NATS credentials file; empty means none.
+	NATSCredentials string
+
+	// DataDir keeps the last known flags over a restart; empty means that they are kept in memory only.
+	DataDir string
+	// BootstrapFile is a flagd file or a snapshot to answer from while nothing better is known; empty means none.
+	BootstrapFile string
+	// Compatibility says how strictly a flagd file given as BootstrapFile is read. It does not concern flags that come from the log:
+	// for those, the settings of the environment decide.
+	Compatibility eval.Compatibility
+
+	// OFREPAddr is the TCP address of the OFREP server; empty means DefaultOFREPAddr. Port 0 picks a free port.
+	OFREPAddr string
+	// ManagementAddr is the TCP address of /healthz, /readyz, /status and /metrics; empty means DefaultManagementAddr. Port 0 picks a
+	// free port.
+	ManagementAddr string
+
+	// Version is what the sidecar calls itself in /status, metrics and to the NATS server; empty means "devel".
+	Version string
+	// Logger gets everything that is worth telling an operator. Its zero value logs nothing.
+	Logger zerolog.Logger
+}
