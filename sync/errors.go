@@ -1,0 +1,15 @@
+package flagsync
+
+import "errors"
+
+// Errors that callers tell apart. They come wrapped, with what to do about
+// them.
+var (
+	ErrEnvironmentUnknown  = errors.New("unknown environment")
+	ErrEnvironmentExists   = errors.New("the environment exists")
+	ErrEnvironmentArchived = errors.New("the environment is archived")
+	ErrEnvironmentName     = errors.New("not a name for an environment")
+	ErrStreamMismatch      = errors.New("the stream has other settings than it must have")
+	ErrStreamLost          = errors.New("the stream of a known environment is gone")
+	ErrUnreachable         = errors.New("the log cannot be reached")
+)
