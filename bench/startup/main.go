@@ -1,0 +1,167 @@
+// Command startup measures how long a sidecar takes from the start of its
+// process until it is ready, with the flags read from the log and from its own
+// disk, how much memory it then holds, and how large the program is.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/examples/flagset"
+)
+
+const (
+	environment = "bench"
+	megabyte    = 1e6
+)
+
+func main() {
+	flags := flag.Int("flags", 10_000, "how many flags the environment has")
+	runs := flag.Int("runs", 9, "how many starts are measured of each kind")
+	flag.Parse()
+	if err := run(context.Background(), *flags, *runs); err != nil {
+		fmt.Fprintln(os.Stderr, "startup:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is what all measurements of one run share.
+type bench struct {
+	process.Binaries
+	dir  string
+	nats string
+}
+
+func run(ctx context.Context, flags, runs int) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "flagside-startup-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b := bench{dir: dir}
+	if b.Binaries, err = process.Build(ctx, dir); err != nil {
+		return err
+	}
+	idle, err := b.idle(ctx)
+	if err != nil {
+		return err
+	}
+	publisher, err := b.publish(ctx, flags)
+	if publisher != nil {
+		defer publisher.Kill()
+	}
+	if err != nil {
+		return err
+	}
+	return b.report(ctx, flags, runs, idle)
+}
+
+// publish starts a publisher that holds the flags.
+func (b *bench) publish(ctx context.Context, flags int) (*process.Process, error) {
+	file := filepath.Join(b.dir, "flags.json")
+	if err := os.WriteFile(file, flagset.Generate(flags, 1), 0o600); err != nil {
+		return nil, err
+	}
+	addresses, err := process.FreeAddresses(4)
+	if err != nil {
+		return nil, err
+	}
+	b.nats = addresses[3]
+	p, err := process.Start(b.Publisher, "dev", "--environment", environment,
+		"--ofrep-addr", addresses[0], "--management-addr", addresses[1],
+		"--admin-addr", addresses[2], "--nats-addr", b.nats, "--data-dir", filepath.Join(b.dir, "publisher"), file)
+	if err != nil {
+		return nil, err
+	}
+	ready := process.Sidecar{Process: p, Management: addresses[1]}
+	return p, ready.AwaitReady(ctx)
+}
+
+// start measures one start. The sidecar is stopped in order, so that its disk
+// is complete for the next one.
+func (b *bench) start(ctx context.Context, dataDir string) (ready time.Duration, resident int64, err error) {
+	addresses, err := process.FreeAddresses(2)
+	if err != nil {
+		return 0, 0, err
+	}
+	begin := time.Now()
+	s, err := b.StartSidecar(environment, b.nats, dataDir, addresses[0], addresses[1])
+	if err != nil {
+		return 0, 0, err
+	}
+	defer s.Kill()
+	if err := s.AwaitReady(ctx); err != nil {
+		return 0, 0, err
+	}
+	ready = time.Since(begin)
+	time.Sleep(settle)
+	if resident, err = s.ResidentBytes(); err != nil {
+		return 0, 0, err
+	}
+	return ready, resident, s.Stop(10 * time.Second)
+}
+
+// settle is how long a sidecar is left alone before its memory is read: what
+// the start took is given back to the system by then.
+const settle = 3 * time.Second
+
+// idle returns the memory of a sidecar that never had a ruleset.
+func (b *bench) idle(ctx context.Context) (int64, error) {
+	addresses, err := process.FreeAddresses(3)
+	if err != nil {
+		return 0, err
+	}
+	s, err := b.StartSidecar(environment, addresses[2], "", addresses[0], addresses[1])
+	if err != nil {
+		return 0, err
+	}
+	defer s.Kill()
+	select {
+	case <-time.After(settle):
+	case <-s.Done():
+		return 0, fmt.Errorf("the sidecar ended: %s", s.Output())
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	return s.ResidentBytes()
+}
+
+func (b *bench) report(ctx context.Context, flags, runs int, idle int64) error {
+	var fromLog, fromDisk figures.Durations
+	var resident int64
+	for i := range runs {
+		dataDir := filepath.Join(b.dir, fmt.Sprintf("sidecar-%d", i))
+		for _, times := range []*figures.Durations{&fromLog, &fromDisk} {
+			ready, bytes, err := b.start(ctx, dataDir)
+			if err != nil {
+				return err
+			}
+			*times = append(*times, ready)
+			resident = max(resident, bytes)
+		}
+	}
+	binary, err := os.Stat(b.Sidecar)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d flags, %d starts each, from the start of the process until ready, in milliseconds\n", flags, runs)
+	fmt.Printf("%-10s %8s %8s\n", "", "p50", "max")
+	fmt.Printf("%-10s %8.1f %8.1f\n", "log", fromLog.Milliseconds(50), fromLog.Milliseconds(100))
+	fmt.Printf("%-10s %8.1f %8.1f\n", "disk", fromDisk.Milliseconds(50), fromDisk.Milliseconds(100))
+	figures.Print(
+		figures.Figure{Name: "log_ready_ms", Value: fromLog.Milliseconds(50)},
+		figures.Figure{Name: "disk_ready_ms", Value: fromDisk.Milliseconds(50)},
+		figures.Figure{Name: "rss_mb", Value: float64(resident) / megabyte},
+		figures.Figure{Name: "idle_rss_mb", Value: float64(idle) / megabyte},
+		figures.Figure{Name: "binary_mb", Value: float64(binary.Size()) / megabyte},
+	)
+	return nil
+}

@@ -1,0 +1,145 @@
+// Package process builds the real binaries and runs them as processes, for
+// end-to-end tests and for measurements.
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const module = "github.com/flagside/flagside"
+
+// Binaries are the paths of the built programs.
+type Binaries struct {
+	Sidecar   string
+	Publisher string
+}
+
+// Build compiles both programs into dir, stripped as they are released.
+func Build(ctx context.Context, dir string) (Binaries, error) {
+	b := Binaries{Sidecar: filepath.Join(dir, "sidecar"), Publisher: filepath.Join(dir, "publisher")}
+	for name, path := range map[string]string{"sidecar": b.Sidecar, "publisher": b.Publisher} {
+		// #nosec G204 -- the arguments are the constants above and a directory of the caller's.
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, module+"/cmd/"+name)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return Binaries{}, fmt.Errorf("build %s: %w\n%s", name, err, out)
+		}
+	}
+	return b, nil
+}
+
+// Process is a program that was started. Its output is kept for messages.
+type Process struct {
+	Name string
+
+	cmd    *exec.Cmd
+	output buffer
+	done   chan struct{}
+	err    error // of Wait; read after done is closed
+}
+
+// Start runs a program in the background. It ends by [Process.Kill] or
+// [Process.Stop]: whoever starts one sees to that.
+func Start(path string, args ...string) (*Process, error) {
+	p := &Process{Name: filepath.Base(path), done: make(chan struct{})}
+	p.cmd = exec.Command(path, args...) //nolint:gosec,noctx // a program that Build made; it outlives any context
+	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", p.Name, err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// Kill ends the process as a crash of the machine would and waits for its end.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// Signal sends a signal and does not wait.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
+// Stop asks the process to end in order and returns how it ended. After the
+// time-out it is killed, which is an error.
+func (p *Process) Stop(timeout time.Duration) error {
+	if err := p.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.done:
+		return p.err
+	case <-time.After(timeout):
+		p.Kill()
+		return fmt.Errorf("%s did not stop within %s", p.Name, timeout)
+	}
+}
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Output returns what the process has printed so far.
+func (p *Process) Output() string { return p.output.String() }
+
+// ResidentBytes returns the resident set size of the process.
+func (p *Process) ResidentBytes() (int64, error) {
+	status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), "status"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(status)) {
+		fields := strings.Fields(line)
+		if len(fields) == 3 && fields[0] == "VmRSS:" {
+			kilobytes, err := strconv.ParseInt(fields[1], 10, 64)
+			return kilobytes * 1024, err
+		}
+	}
+	return 0, errors.New("no resident set size is reported on this system")
+}
+
+// FreeAddresses returns n loopback addresses that nobody listens on.
+func FreeAddresses(n int) ([]string, error) {
+	addresses := make([]string, n)
+	for i := range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // no look-up is made
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = l.Close() }() // all at the end, so that no address comes twice
+		addresses[i] = l.Addr().String()
+	}
+	return addresses, nil
+}
+
+// buffer is a bytes.Buffer for one writer and any number of readers.
+type buffer struct {
+	mu   sync.Mutex
+	data bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.data.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.data.String()
+}

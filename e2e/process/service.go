@@ -1,0 +1,196 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Publisher is a running publisher and where it listens.
+type Publisher struct {
+	*Process
+	Admin string // host:port of the admin API
+	NATS  string // host:port of the embedded server
+}
+
+// StartPublisher runs "publisher serve" with an embedded server over dataDir
+// and waits until its API answers.
+func (b Binaries) StartPublisher(ctx context.Context, dataDir, admin, nats string) (*Publisher, error) {
+	p, err := Start(b.Publisher, "serve", "--data-dir", dataDir, "--admin-addr", admin, "--nats-addr", nats)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{Process: p, Admin: admin, NATS: nats}, p.await(ctx, "http://"+admin+"/readyz")
+}
+
+// CreateEnvironment makes an environment by the command line, as a person would.
+func (b Binaries) CreateEnvironment(ctx context.Context, admin, name string) error {
+	p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		p.Kill()
+	}
+	if p.err != nil {
+		return fmt.Errorf("create environment %s: %w\n%s", name, p.err, p.Output())
+	}
+	return nil
+}
+
+// PutFlag writes a flag document. The match is the value of If-Match; empty
+// means that the flag must not exist yet. It returns the new entity tag.
+func (p *Publisher) PutFlag(ctx context.Context, environment, key, match string, document []byte) (etag string, err error) {
+	target := fmt.Sprintf("http://%s/api/v1/environments/%s/flags/%s", p.Admin, environment, url.PathEscape(key))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(document))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if match == "" {
+		req.Header.Set("If-None-Match", "*")
+	} else {
+		req.Header.Set("If-Match", match)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return "", err
+	}
+	if res.StatusCode/100 != 2 {
+		return "", fmt.Errorf("put flag %s: %s: %s", key, res.Status, body)
+	}
+	return res.Header.Get("ETag"), nil
+}
+
+// Sidecar is a running sidecar and where it listens.
+type Sidecar struct {
+	*Process
+	OFREP      string // host:port of evaluations
+	Management string // host:port of health and metrics
+}
+
+// StartSidecar runs a sidecar and does not wait for anything.
+func (b Binaries) StartSidecar(environment, nats, dataDir, ofrep, management string, more ...string) (*Sidecar, error) {
+	args := []string{
+		"--environment", environment, "--nats", "nats://" + nats,
+		"--ofrep-addr", ofrep, "--management-addr", management,
+	}
+	if dataDir != "" {
+		args = append(args, "--data-dir", dataDir)
+	}
+	p, err := Start(b.Sidecar, append(args, more...)...)
+	if err != nil {
+		return nil, err
+	}
+	return &Sidecar{Process: p, OFREP: ofrep, Management: management}, nil
+}
+
+// AwaitReady waits until /readyz answers 200.
+func (s *Sidecar) AwaitReady(ctx context.Context) error {
+	return s.await(ctx, "http://"+s.Management+"/readyz")
+}
+
+// Answer is what a sidecar says about a flag.
+type Answer struct {
+	HTTPStatus int             `json:"-"`
+	Key        string          `json:"key"`
+	Value      json.RawMessage `json:"value"`
+	Variant    string          `json:"variant"`
+	Reason     string          `json:"reason"`
+	ErrorCode  string          `json:"errorCode"`
+	Metadata   map[string]any  `json:"metadata"`
+}
+
+// Evaluate asks for one flag over OFREP.
+func (s *Sidecar) Evaluate(ctx context.Context, key, evaluationContext string) (Answer, error) {
+	target := fmt.Sprintf("http://%s/ofrep/v1/evaluate/flags/%s", s.OFREP, url.PathEscape(key))
+	body := bytes.NewBufferString(`{"context":` + evaluationContext + `}`)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body)
+	if err != nil {
+		return Answer{}, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	a := Answer{HTTPStatus: res.StatusCode}
+	if err := json.NewDecoder(res.Body).Decode(&a); err != nil {
+		return Answer{}, fmt.Errorf("answer for %s: %w", key, err)
+	}
+	return a, nil
+}
+
+// Status decodes /status.
+func (s *Sidecar) Status(ctx context.Context) (map[string]any, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Management+"/status", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var status map[string]any
+	return status, json.NewDecoder(res.Body).Decode(&status)
+}
+
+// Await calls condition until it holds, every 2 ms, and fails with ctx.
+func Await(ctx context.Context, what string, condition func() bool) error {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func (p *Process) await(ctx context.Context, target string) error {
+	err := Await(ctx, "waiting for "+target, func() bool {
+		select {
+		case <-p.done:
+			return true
+		default:
+			return answersOK(ctx, target)
+		}
+	})
+	select {
+	case <-p.done:
+		return fmt.Errorf("%s ended: %w\n%s", p.Name, p.err, p.Output())
+	default:
+	}
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, p.Output())
+	}
+	return nil
+}
+
+func answersOK(ctx context.Context, target string) bool {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return false
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	_ = res.Body.Close()
+	return res.StatusCode == http.StatusOK
+}
