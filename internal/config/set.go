@@ -1,0 +1,149 @@
+package config
+
+import (
+	"fmt"
+	"time"
+)
+
+// Action is what a command line asks the program to do.
+type Action int
+
+// The actions of a command line.
+const (
+	// ActionRun asks for the command itself.
+	ActionRun Action = iota
+	// ActionCheck asks to say whether the configuration is good, and to start nothing.
+	ActionCheck
+	// ActionPrint asks for the configuration that would be used; see Set.Print.
+	ActionPrint
+	// ActionHelp asks for the usage text; see Set.Usage.
+	ActionHelp
+)
+
+// Set is the option table of one command.
+type Set struct {
+	command   string
+	synopsis  string
+	options   []*Option
+	arguments []*argument
+
+	file   string
+	check  bool
+	print  bool
+	common []*Option
+}
+
+// argument is a required word of the command line that is not a flag.
+type argument struct {
+	p     *string
+	name  string
+	usage string
+}
+
+// NewSet returns the option table of a command, such as "publisher serve", that the synopsis describes in one line. The table
+// already has the options --config, --check and --print-config.
+func NewSet(command, synopsis string) *Set {
+	s := &Set{command: command, synopsis: synopsis}
+	s.common = []*Option{
+		newOption("config", "", "JSON file with options by name; flags and environment variables override it", stringValue{&s.file}),
+		newOption("check", "", "check the configuration, say what is wrong and exit", boolValue{&s.check}),
+		newOption("print-config", "", "print the configuration that would be used, secrets masked, and exit", boolValue{&s.print}),
+	}
+	return s
+}
+
+// String declares an option whose value is any text.
+func (s *Set) String(p *string, name, byDefault, usage string) *Option {
+	*p = byDefault
+	return s.add(newOption(name, byDefault, usage, stringValue{p}))
+}
+
+// Choice declares an option whose value is one of the choices. The default may be empty although it is not among them.
+func (s *Set) Choice(p *string, name, byDefault string, choices []string, usage string) *Option {
+	*p = byDefault
+	return s.add(newOption(name, byDefault, usage, choiceValue{stringValue{p}, choices}))
+}
+
+// Bool declares an option that is on or off. On the command line, --name alone means on.
+func (s *Set) Bool(p *bool, name string, byDefault bool, usage string) *Option {
+	*p = byDefault
+	v := boolValue{p}
+	return s.add(newOption(name, v.text(), usage, v))
+}
+
+// Int declares an option whose value is an integer.
+func (s *Set) Int(p *int, name string, byDefault int, usage string) *Option {
+	*p = byDefault
+	v := intValue{p}
+	return s.add(newOption(name, v.text(), usage, v))
+}
+
+// Duration declares an option whose value is a length of time, zero or more.
+func (s *Set) Duration(p *time.Duration, name string, byDefault time.Duration, usage string) *Option {
+	*p = byDefault
+	v := durationValue{p}
+	return s.add(newOption(name, v.text(), usage, v))
+}
+
+// Address declares an option whose value is a host:port address with a numeric port. An empty host means every interface; see
+// LoopbackOnly. The default may be empty; then the option has to be given or nothing listens there.
+func (s *Set) Address(p *string, name, byDefault, usage string) *Option {
+	*p = byDefault
+	return s.add(newOption(name, byDefault, usage, addressValue{stringValue{p}}))
+}
+
+// List declares an option with any number of texts: repeated or comma-separated on the command line, comma-separated in the
+// environment, an array in the file. Surrounding blanks and empty items are dropped; no item can contain a comma. The default may
+// be nil.
+func (s *Set) List(p *[]string, name string, byDefault []string, usage string) *Option {
+	*p = byDefault
+	v := listValue{p}
+	return s.add(newOption(name, v.text(), usage, v))
+}
+
+// Secret declares a secret called name. It is read from the file that the option --name-file names, without line ends at its end, or
+// taken from the environment variable FLAGSIDE_NAME. It cannot be given on the command line or in the configuration file, where
+// others could read it.
+func (s *Set) Secret(p *Secret, name, usage string) *Option {
+	option := newOption(name+"-file", "", usage, secretValue{p, new(string)})
+	option.secretEnv = envName(name)
+	return s.add(option)
+}
+
+// Argument declares the next required word of the command line, such as FILE.
+func (s *Set) Argument(p *string, name, usage string) {
+	s.arguments = append(s.arguments, &argument{p: p, name: name, usage: usage})
+}
+
+// Options returns the option table in the order of declaration, the common options last.
+func (s *Set) Options() []Option {
+	var all []Option
+	for _, option := range s.all() {
+		all = append(all, *option)
+	}
+	return all
+}
+
+// newOption derives an option from its declaration.
+func newOption(name, byDefault, usage string, v value) *Option {
+	return &Option{Name: name, Env: envName(name), Usage: usage, Default: byDefault, value: v}
+}
+
+// add puts an option into the table. A name that is taken or malformed is a mistake in the program, not in its input.
+func (s *Set) add(option *Option) *Option {
+	if !validName(option.Name) || option.Usage == "" {
+		panic(fmt.Sprintf("config: option %q needs a lower-case-with-dashes name and a usage text", option.Name))
+	}
+	for _, other := range s.all() {
+		if other.Name == option.Name || other.Env == option.Env {
+			panic(fmt.Sprintf("config: option %q is declared twice", option.Name))
+		}
+	}
+	s.options = append(s.options, option)
+	return option
+}
+
+// all returns the options of the command, then the common ones.
+func (s *Set) all() []*Option {
+	return append(s.options[:len(s.options):len(s.options)], s.common...)
+}
