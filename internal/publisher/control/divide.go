@@ -1,0 +1,104 @@
+package control
+
+import (
+	"fmt"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// divide splits changes, which are valid together and in dependency order, into parts of at most limit documents, each of which is
+// valid after the ones before it.
+func divide(rules *eval.Ruleset, changes []changelog.Document, limit int) ([][]changelog.Document, error) {
+	var parts [][]changelog.Document
+	for len(changes) > 0 {
+		p, err := nextPart(rules, changes, limit)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p.documents)
+		rules, changes = p.rules, p.rest
+	}
+	return parts, nil
+}
+
+// nextPart takes as many changes from the front as are valid together. Where that needs some from further back, because they stop
+// depending on what these take away, it takes them too, and fewer from the front if there is no room.
+func nextPart(rules *eval.Ruleset, changes []changelog.Document, limit int) (part, error) {
+	var problems eval.Problems
+	for size := min(len(changes), limit); size > 0; size /= 2 {
+		p := newPart(changes, size)
+		if problems = p.complete(rules, limit); problems == nil {
+			return p, nil
+		}
+	}
+	return part{}, &Refusal{
+		Cause: CauseEntangled,
+		Detail: fmt.Sprintf("The change has more than %d documents and cannot be divided into steps that are valid each: "+
+			"make it in smaller steps.", limit),
+		Problems: problems,
+	}
+}
+
+// part is one transaction in the making.
+type part struct {
+	documents []changelog.Document
+	rest      []changelog.Document
+	rules     *eval.Ruleset // after the part
+}
+
+func newPart(changes []changelog.Document, size int) part {
+	return part{documents: changes[:size:size], rest: changes[size:]}
+}
+
+// complete takes what the part needs to be valid from the rest, and returns the problems that remain.
+func (p *part) complete(rules *eval.Ruleset, limit int) eval.Problems {
+	for {
+		next, problems, _ := candidate(rules, p.documents)
+		if len(problems) == 0 {
+			p.rules = next
+			return nil
+		}
+		needed := make(map[changelog.ID]bool)
+		for _, problem := range problems {
+			p.need(changelog.ID{Kind: changelog.Kind(problem.Kind), Key: problem.Key}, needed)
+		}
+		if !p.take(needed, limit) {
+			return problems
+		}
+	}
+}
+
+// need collects a document and all that it depends on.
+func (p *part) need(id changelog.ID, needed map[changelog.ID]bool) {
+	if needed[id] {
+		return
+	}
+	needed[id] = true
+	for _, d := range p.rest {
+		if d.ID() != id {
+			continue
+		}
+		for _, key := range prerequisites(d) {
+			p.need(changelog.ID{Kind: changelog.KindFlag, Key: key}, needed)
+		}
+	}
+}
+
+// take moves documents from the rest to the part. It reports whether there were any, and room for them.
+func (p *part) take(needed map[changelog.ID]bool, limit int) bool {
+	documents := p.documents
+	var rest []changelog.Document
+	for _, d := range p.rest {
+		if needed[d.ID()] {
+			documents = append(documents, d)
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	if len(documents) == len(p.documents) || len(documents) > limit {
+		return false
+	}
+	p.documents, p.rest = documents, rest
+	return true
+}

@@ -1,0 +1,11 @@
+// Package control turns commands of people and programs into changes of an environment's log.
+//
+// Decide is pure: from the state of an environment and a command it derives the documents to write, or a Refusal. A Service does the
+// rest: it makes sure that the state is current, appends what was decided with a compare-and-set on that state, and decides again
+// when somebody else was faster. What a command may do is therefore decided in one place, and never on stale knowledge.
+//
+// # Concurrency properties
+//
+// A Service is safe for concurrent use; commands for one environment are carried out one after the other. Everything else in the
+// package is a value.
+package control

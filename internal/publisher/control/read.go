@@ -1,0 +1,48 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Current returns a state that contains everything that was committed before the call.
+func (s *Service) Current(ctx context.Context) (State, error) {
+	if err := s.options.Follower.Barrier(ctx); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+	}
+	return s.Known()
+}
+
+// Known returns the newest state known here, which may be outdated; Status tells how old it is.
+func (s *Service) Known() (State, error) {
+	state := s.options.State()
+	if state == nil {
+		return nil, ErrNotReady
+	}
+	return state, nil
+}
+
+// Status tells how the state follows the log.
+func (s *Service) Status() flagsync.Status { return s.options.Follower.Status() }
+
+// Writable returns why no command can be carried out now, or nil.
+func (s *Service) Writable() error {
+	_, err := s.options.Log()
+	return err
+}
+
+// ReadOnly returns a sentence that tells where the environment is changed instead; empty if here.
+func (s *Service) ReadOnly() string { return s.options.ReadOnly }
+
+// History returns every change of one document from the log, oldest first. It ends with the first error.
+func (s *Service) History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error] {
+	log, err := s.options.Log()
+	if err != nil {
+		return func(yield func(changelog.Record, error) bool) { yield(changelog.Record{}, err) }
+	}
+	return log.History(ctx, id)
+}

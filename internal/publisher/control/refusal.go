@@ -1,0 +1,77 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Cause says why a command was refused.
+type Cause string
+
+// The causes of refusals.
+const (
+	// CauseMalformed is a document, key or reason that is not of the right form.
+	CauseMalformed Cause = "malformed"
+	// CauseTooLarge is a document above changelog.MaxDocument.
+	CauseTooLarge Cause = "too-large"
+	// CauseInvalid is a document that cannot be evaluated, or makes another one so.
+	CauseInvalid Cause = "invalid"
+	// CauseInUse is a deletion of what others depend on.
+	CauseInUse Cause = "in-use"
+	// CauseNotFound is a document that does not exist.
+	CauseNotFound Cause = "not-found"
+	// CausePreconditionMissing is a command that does not say what its author has seen.
+	CausePreconditionMissing Cause = "precondition-missing"
+	// CausePreconditionFailed is a command whose author has seen something else.
+	CausePreconditionFailed Cause = "precondition-failed"
+	// CauseReadOnly is a command for an environment whose truth is elsewhere.
+	CauseReadOnly Cause = "read-only"
+	// CauseEntangled is a replacement too large for one transaction that cannot be divided into valid ones.
+	CauseEntangled Cause = "entangled"
+)
+
+// Refusal is the error of a command that was decided against. Nothing was written.
+type Refusal struct {
+	Cause  Cause
+	Detail string // one or two sentences for people
+	// Problems are those of the candidate, for CauseInvalid, CauseInUse and CauseEntangled.
+	Problems eval.Problems
+	// Current is the revision that the document has, for CausePreconditionFailed; zero if it does not exist.
+	Current changelog.Token
+}
+
+// Error returns the detail and the problems, one a line.
+func (r *Refusal) Error() string {
+	if len(r.Problems) == 0 {
+		return r.Detail
+	}
+	return r.Detail + "\n" + r.Problems.Error()
+}
+
+// Undecided is the error of a command of which it is not known whether it was written. It may still be: read the document again before
+// repeating the command.
+type Undecided struct {
+	OpID string // as the log will show it, if it was written
+}
+
+// Error names the op-id.
+func (u *Undecided) Error() string {
+	return fmt.Sprintf("it is not decided whether change %s is in the log: read again before you repeat it", u.OpID)
+}
+
+// Errors of a Service that cannot carry out a command now. Nothing was written.
+var (
+	// ErrNotReady means that the environment was not read completely yet.
+	ErrNotReady = errors.New("the environment is not known completely yet: ask again in a moment")
+	// ErrUnconfirmed means that the log did not answer, so what is known may be outdated.
+	ErrUnconfirmed = errors.New("the log did not confirm that what is known here is current: ask again in a moment")
+	// ErrContended means that other writers were faster each time.
+	ErrContended = errors.New("other writers were faster each time: ask again in a moment")
+)
+
+func notFound(id changelog.ID) *Refusal {
+	return &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no %s %q.", id.Kind, id.Key)}
+}

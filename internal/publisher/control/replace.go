@@ -1,0 +1,154 @@
+package control
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func (r Replace) decide(s State) (Decision, error) {
+	difference, err := r.difference(s)
+	if err != nil || len(difference) == 0 {
+		return Decision{}, err
+	}
+	_, problems, warnings := candidate(s.Rules(), difference)
+	if len(problems) > 0 {
+		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
+	}
+	if len(difference) <= changelog.MaxEntries {
+		return Decision{Parts: [][]changelog.Document{difference}, Warnings: warnings}, nil
+	}
+	parts, err := divide(s.Rules(), inDependencyOrder(s, difference), changelog.MaxEntries)
+	return Decision{Parts: parts, Warnings: warnings}, err
+}
+
+// difference returns the documents to put, in the order in which they are wanted, then those to delete, sorted.
+func (r Replace) difference(s State) ([]changelog.Document, error) {
+	wanted := make(map[changelog.ID]bool, len(r.Documents))
+	var difference []changelog.Document
+	for _, d := range r.Documents {
+		id := changelog.ID{Kind: changelog.Kind(d.Kind), Key: d.Key}
+		if err := acceptable(id, d.Body, wanted[id]); err != nil {
+			return nil, err
+		}
+		wanted[id] = true
+		if live, exists := s.Document(id); !exists || !bytes.Equal(live.Body, d.Body) {
+			difference = append(difference, changelog.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})
+		}
+	}
+	puts := len(difference)
+	for live := range s.Documents() {
+		if !wanted[live.ID()] {
+			difference = append(difference, changelog.Document{Kind: live.Kind, Key: live.Key})
+		}
+	}
+	slices.SortFunc(difference[puts:], func(a, b changelog.Document) int {
+		return bytes.Compare([]byte(a.ID().String()), []byte(b.ID().String()))
+	})
+	return difference, nil
+}
+
+// acceptable refuses a document that the log would not take, before anything is written.
+func acceptable(id changelog.ID, body []byte, twice bool) error {
+	switch err := id.Validate(); {
+	case err != nil:
+		return &Refusal{Cause: CauseMalformed, Detail: sentence(err)}
+	case twice:
+		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("There are two documents for %s %q.", id.Kind, id.Key)}
+	case body == nil:
+		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("The document for %s %q is missing.", id.Kind, id.Key)}
+	case len(body) > changelog.MaxDocument:
+		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The document for %s %q has %d bytes, at most %d are allowed.",
+			id.Kind, id.Key, len(body), changelog.MaxDocument)}
+	}
+	return nil
+}
+
+// inDependencyOrder sorts changes so that nothing comes before what it depends on, nor is deleted before what depends on it: settings,
+// segments, flags, deletions. Settings that end the tolerance of the flagd compatibility come last, when nothing needs it any more.
+func inDependencyOrder(s State, changes []changelog.Document) []changelog.Document {
+	var settings, segments, flags, deletedFlags, deletedSegments []changelog.Document
+	for _, c := range changes {
+		switch {
+		case c.Kind == changelog.KindSettings:
+			settings = append(settings, c)
+		case c.Kind == changelog.KindSegment && c.Body != nil:
+			segments = append(segments, c)
+		case c.Kind == changelog.KindSegment:
+			deletedSegments = append(deletedSegments, c)
+		case c.Body != nil:
+			flags = append(flags, c)
+		default:
+			live, _ := s.Document(c.ID())
+			deletedFlags = append(deletedFlags, live)
+		}
+	}
+	deletedFlags = prerequisitesFirst(deletedFlags)
+	slices.Reverse(deletedFlags)
+	for i := range deletedFlags {
+		deletedFlags[i].Body = nil
+	}
+	documents := slices.Concat(segments, prerequisitesFirst(flags), deletedFlags, deletedSegments)
+	if endsTolerance(s.Rules(), settings) {
+		return append(documents, settings...)
+	}
+	return append(settings, documents...)
+}
+
+func endsTolerance(rules *eval.Ruleset, settings []changelog.Document) bool {
+	if rules.Compatibility() != eval.CompatibilityFlagd {
+		return false
+	}
+	next, _, _ := candidate(rules, settings)
+	return next.Compatibility() != eval.CompatibilityFlagd
+}
+
+// prerequisitesFirst sorts flags, which have no cycles, so that each comes after its prerequisites among them.
+func prerequisitesFirst(flags []changelog.Document) []changelog.Document {
+	at := make(map[string]int, len(flags))
+	for i, f := range flags {
+		at[f.Key] = i
+	}
+	sorted := make([]changelog.Document, 0, len(flags))
+	visited := make([]bool, len(flags))
+	var visit func(i int)
+	visit = func(i int) {
+		if visited[i] {
+			return
+		}
+		visited[i] = true
+		for _, key := range prerequisites(flags[i]) {
+			if j, ok := at[key]; ok {
+				visit(j)
+			}
+		}
+		sorted = append(sorted, flags[i])
+	}
+	for i := range flags {
+		visit(i)
+	}
+	return sorted
+}
+
+// prerequisites returns the keys of the flags that a flag document names as its prerequisites. The document was compiled, so what
+// cannot be read here does not count there either.
+func prerequisites(flag changelog.Document) []string {
+	var document struct {
+		Prerequisites []struct {
+			Flag string `json:"flag"`
+		} `json:"prerequisites"`
+	}
+	if flag.Kind != changelog.KindFlag || json.Unmarshal(flag.Body, &document) != nil {
+		return nil
+	}
+	keys := make([]string, len(document.Prerequisites))
+	for i, p := range document.Prerequisites {
+		keys[i] = p.Flag
+	}
+	return keys
+}

@@ -1,0 +1,198 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/flagside/flagside/eval"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// commandTimeout bounds a command. It is longer than the election of a new leader takes.
+	commandTimeout = 15 * time.Second
+	// maxLosses is how often in a row other writers may be faster before a command is given up.
+	maxLosses = 16
+)
+
+// Log is where changes are written: a flagsync.Log.
+type Log interface {
+	Append(ctx context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error)
+	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
+}
+
+// Follower keeps the state current: a flagsync.Follower.
+type Follower interface {
+	Barrier(ctx context.Context) error
+	Wait(ctx context.Context, revision uint64) error
+	Status() flagsync.Status
+}
+
+// Options say what a Service works on. All but ReadOnly and Appended are required.
+type Options struct {
+	// State returns the newest state, or nil while the environment was not read completely.
+	State func() State
+	// Log returns the log, or why nothing can be written now.
+	Log      func() (Log, error)
+	Follower Follower
+	// ReadOnly is a sentence that tells where the environment is changed instead; empty if here.
+	ReadOnly string
+	// Appended is told how each append ended. It may be nil.
+	Appended func(flagsync.OutcomeState)
+}
+
+// Service carries out commands for one environment.
+type Service struct {
+	options Options
+	turn    chan struct{} // held by the command that is carried out
+}
+
+// NewService returns a service.
+func NewService(o Options) *Service {
+	if o.Appended == nil {
+		o.Appended = func(flagsync.OutcomeState) {}
+	}
+	return &Service{options: o, turn: make(chan struct{}, 1)}
+}
+
+// Result is what became of a command that was not refused.
+type Result struct {
+	// Position is that of the log after the command.
+	Position changelog.Position
+	// Document is the revision of the document that a Put wrote, or found unchanged.
+	Document changelog.Token
+	// OpID is that of the first change that was written; empty if nothing was.
+	OpID string
+	// Written is how many documents were put or deleted.
+	Written int
+	// Warnings are slips that were tolerated.
+	Warnings eval.Problems
+}
+
+// Do carries out a command and returns when the state shows it. The error is a *Refusal, an *Undecided, one of the errors of this
+// package, or one of flagsync that tells why nothing can be written. When a Replace fails after some of its parts, the result tells
+// how much was written.
+func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, error) {
+	if s.options.ReadOnly != "" && !origin.Owner {
+		return Result{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
+	}
+	if err := origin.validate(); err != nil {
+		return Result{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return Result{}, ErrContended
+	}
+	x := execution{Service: s, origin: origin, command: c, op: rand.Text()}
+	err := x.run(ctx)
+	return x.result, err
+}
+
+// execution is one command being carried out.
+type execution struct {
+	*Service
+
+	origin  Origin
+	command Command
+	op      string
+	appends int
+	result  Result
+}
+
+func (x *execution) run(ctx context.Context) error {
+	for losses := 0; losses < maxLosses; {
+		state, err := x.Current(ctx)
+		if err != nil {
+			return err
+		}
+		decision, err := Decide(state, x.command)
+		if err != nil {
+			return err
+		}
+		x.result.Position = state.Position()
+		x.result.Document = decision.Unchanged
+		x.result.Warnings = decision.Warnings
+		written := x.result.Written
+		err = x.append(ctx, decision)
+		if !errors.Is(err, errLost) {
+			return err
+		}
+		if losses++; x.result.Written > written {
+			losses = 0
+		}
+	}
+	return ErrContended
+}
+
+// errLost means that another writer was faster.
+var errLost = errors.New("another writer was faster")
+
+// append writes the parts of a decision, and waits until the state shows them.
+func (x *execution) append(ctx context.Context, d Decision) error {
+	if len(d.Parts) == 0 {
+		return nil
+	}
+	log, err := x.options.Log()
+	if err != nil {
+		return err
+	}
+	for _, documents := range d.Parts {
+		if err := x.appendPart(ctx, log, documents); err != nil {
+			return err
+		}
+	}
+	x.result.Document = x.result.Position.Token()
+	// The change is in the log whether or not it is seen here in time.
+	_ = x.options.Follower.Wait(ctx, x.result.Position.Revision)
+	return nil
+}
+
+func (x *execution) appendPart(ctx context.Context, log Log, documents []changelog.Document) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+	}
+	deadline, _ := ctx.Deadline()
+	// Whoever asked may be gone, but what was begun is decided.
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	change := flagsync.Change{
+		OpID: x.nextOpID(), Actor: x.origin.Actor, Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
+	}
+	outcome, err := log.Append(ctx, x.result.Position, change)
+	if outcome.State != 0 {
+		x.options.Appended(outcome.State)
+	}
+	switch outcome.State {
+	case flagsync.Committed:
+		x.result.Position = outcome.Position
+		x.result.Written += len(documents)
+		if x.result.OpID == "" {
+			x.result.OpID = change.OpID
+		}
+		return nil
+	case flagsync.Lost:
+		return errLost
+	case flagsync.Open:
+		return &Undecided{OpID: change.OpID}
+	default:
+		return fmt.Errorf("append: %w", err)
+	}
+}
+
+// nextOpID returns the op-id of the next append. Those of one command begin alike.
+func (x *execution) nextOpID() string {
+	x.appends++
+	if x.appends == 1 {
+		return x.op
+	}
+	return fmt.Sprintf("%s-%d", x.op, x.appends)
+}

@@ -1,0 +1,41 @@
+package control
+
+import (
+	"iter"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// State is an environment at one position of its log. It is immutable.
+type State interface {
+	Position() changelog.Position
+	// Document returns a live document.
+	Document(id changelog.ID) (changelog.Document, bool)
+	// Documents returns all live documents, in any order.
+	Documents() iter.Seq[changelog.Document]
+	// Rules returns the documents, compiled.
+	Rules() *eval.Ruleset
+}
+
+// Token names the revision of a document within the history of s.
+func Token(s State, d changelog.Document) changelog.Token {
+	return changelog.Token{Epoch: s.Position().Epoch.Short(), Revision: d.Revision}
+}
+
+// candidate compiles the rules with the changes applied, and returns the problems that forbid them and those that are mere warnings.
+func candidate(rules *eval.Ruleset, changes []changelog.Document) (next *eval.Ruleset, fatal, warnings eval.Problems) {
+	documents := make([]eval.Document, len(changes))
+	for i, c := range changes {
+		documents[i] = eval.Document{Kind: eval.Kind(c.Kind), Key: c.Key, Body: c.Body}
+	}
+	next, problems := rules.Update(documents)
+	for _, p := range problems {
+		if p.Warning {
+			warnings = append(warnings, p)
+		} else {
+			fatal = append(fatal, p)
+		}
+	}
+	return next, fatal, warnings
+}
