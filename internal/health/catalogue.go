@@ -1,0 +1,120 @@
+package health
+
+// Code names a condition. Codes appear in logs, metrics, /status and alerts and never change.
+type Code string
+
+// The codes of all conditions.
+const (
+	NotReady             Code = "not-ready"
+	LogUnreachable       Code = "log-unreachable"
+	LogBehind            Code = "log-behind"
+	PublisherSilent      Code = "publisher-silent"
+	ServingFromDisk      Code = "serving-from-disk"
+	ServingFromBootstrap Code = "serving-from-bootstrap"
+	DifferentHistory     Code = "different-history"
+	FragmentDropped      Code = "fragment-dropped"
+	LogHole              Code = "log-hole"
+	EnvironmentUnknown   Code = "environment-unknown"
+	StreamMismatch       Code = "stream-mismatch"
+	FlagKeptLastGood     Code = "flag-kept-last-good"
+	DiskUnwritable       Code = "disk-unwritable"
+	DiskQuarantined      Code = "disk-quarantined"
+	FileRefused          Code = "file-refused"
+)
+
+// Severity says how urgent a condition is.
+type Severity string
+
+// The severities.
+const (
+	// SeverityInfo means that nothing has to be done.
+	SeverityInfo Severity = "info"
+	// SeverityWarning means that answers are right but older than they should be, or that a safety net is missing.
+	SeverityWarning Severity = "warning"
+	// SeverityCritical means that answers are refused, or that changes will not arrive until somebody acts.
+	SeverityCritical Severity = "critical"
+)
+
+// Condition describes something that can be wrong.
+type Condition struct {
+	Code     Code
+	Severity Severity
+	// Sentence says what happens and what to do.
+	Sentence string
+}
+
+// Catalogue returns all conditions, grouped by what they concern. The caller owns the slice.
+func Catalogue() []Condition {
+	return []Condition{
+		{
+			NotReady, SeverityCritical,
+			"There is no complete ruleset yet, so evaluations answer PROVIDER_NOT_READY; " +
+				"make the change log reachable or give a data directory or a bootstrap file.",
+		},
+		{
+			LogUnreachable, SeverityWarning,
+			"The change log cannot be reached, so answers come from memory and grow older; " +
+				"check the NATS address, the network and the server.",
+		},
+		{
+			LogBehind, SeverityWarning,
+			"The change log has changes that are not applied yet; if this lasts, check the network and the load of the NATS server.",
+		},
+		{
+			PublisherSilent, SeverityWarning,
+			"No publisher has announced the head of the change log for three seconds, so the log itself is asked instead; " +
+				"check that a publisher runs and reaches the stream's leader.",
+		},
+		{
+			ServingFromDisk, SeverityWarning,
+			"Answers come from the copy on disk because the change log was not reached since the start; " +
+				"check the NATS address, the network and the server.",
+		},
+		{
+			ServingFromBootstrap, SeverityWarning,
+			"Answers come from the bootstrap file because neither the change log nor a copy on disk was available; " +
+				"check the NATS address and the data directory.",
+		},
+		{
+			DifferentHistory, SeverityCritical,
+			"The change log does not continue what was known, so the known state is served until the other history is confirmed; " +
+				"find out whether the log was restored or recreated.",
+		},
+		{
+			FragmentDropped, SeverityWarning,
+			"A transaction in the change log is incomplete and was not applied; check the change it names and make it again.",
+		},
+		{
+			LogHole, SeverityCritical,
+			"Entries are missing from the change log, so it cannot be followed past them; " +
+				"sidecars continue from a snapshot, a publisher waits for the operator to restore the log or start a new epoch.",
+		},
+		{
+			EnvironmentUnknown, SeverityCritical,
+			"The environment does not exist, so there is nothing to follow; check its name or create it with a publisher.",
+		},
+		{
+			StreamMismatch, SeverityCritical,
+			"A stream has other settings than flagside needs, so it is not used; restore the settings that the detail names.",
+		},
+		{
+			FlagKeptLastGood, SeverityWarning,
+			"A changed flag cannot be compiled here, so its last good version is served; " +
+				"bring this program to the version of the publisher, or correct the flag.",
+		},
+		{
+			DiskUnwritable, SeverityWarning,
+			"The data directory cannot be written, so a restart without the change log would find an older state or none; " +
+				"free space or correct the permissions.",
+		},
+		{
+			DiskQuarantined, SeverityWarning,
+			"A file in the data directory is damaged and was set aside; the state is taken from elsewhere, so keep the file for analysis " +
+				"and check the disk.",
+		},
+		{
+			FileRefused, SeverityWarning,
+			"The watched file has mistakes, so the last good version of it is served; correct the places that the detail names.",
+		},
+	}
+}
