@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -145,5 +146,5 @@ func (s *Set) add(option *Option) *Option {
 
 // all returns the options of the command, then the common ones.
 func (s *Set) all() []*Option {
-	return append(s.options[:len(s.options):len(s.options)], s.common...)
+	return slices.Concat(s.options, s.common)
 }

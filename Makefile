@@ -1,0 +1,51 @@
+# Every target needs Go and nothing else. The linter and benchstat are Go modules of build/tools.mod.
+
+GO       ?= go
+TOOL     := $(GO) tool -modfile=build/tools.mod
+FUZZTIME ?= 5s
+BENCH    ?= .
+COUNT    ?= 1
+
+.PHONY: help run build test check lint format race fuzz soak bench bench-propagation bench-startup clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+
+run: ## publisher and sidecar in one process, serving examples/flags.json
+	$(GO) run ./cmd/publisher dev examples/flags.json
+
+build: ## stripped binaries in bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+
+test: ## the tests
+	$(GO) test ./...
+
+check: lint test race fuzz ## everything that must hold before a commit
+
+lint: ## the linters of .golangci.yml
+	$(TOOL) golangci-lint config verify
+	$(TOOL) golangci-lint run ./...
+
+format: ## formats the code as lint wants it
+	$(TOOL) golangci-lint fmt ./...
+
+race: ## the tests with the race detector
+	$(GO) test -race -timeout 20m ./...
+
+fuzz: ## every fuzz target for FUZZTIME (5s)
+	build/fuzz.sh $(FUZZTIME)
+
+soak: ## the tests with their long loops
+	FLAGSIDE_SOAK=1 $(GO) test -count=1 -timeout 60m ./...
+
+bench: ## the benchmarks that match BENCH, COUNT times
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+bench-propagation: ## from the change at the publisher to the changed answer at a sidecar
+	$(GO) run ./bench/propagation
+
+bench-startup: ## from the start of a sidecar to ready, and what it occupies
+	$(GO) run ./bench/startup
+
+clean: ## removes what build made
+	rm -rf bin
