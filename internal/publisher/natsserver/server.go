@@ -1,38 +1,169 @@
-// Package natsserver runs the JetStream server that a publisher embeds.
+// Package natsserver runs the JetStream server that a publisher embeds: one
+// node that stores the change logs and serves the sidecars.
 package natsserver
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"strconv"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/config"
+)
+
+const (
+	defaultName     = "flagside"
+	defaultMaxStore = 64 << 30
+
+	// writeDeadline is how long a client may block what is sent to it before it
+	// is cut off: it comes back and repairs its gap.
+	writeDeadline = 10 * time.Second
+	// readyPoll is how often Ready looks, and readyLook how long it may take:
+	// with less the server does not look at all.
+	readyPoll = time.Millisecond
+	readyLook = 100 * time.Microsecond
 )
 
 // Options configure an embedded server.
 type Options struct {
-	StoreDir string // directory of the streams; required
-	Addr     string // host:port on loopback; port 0 takes a free one
+	StoreDir string // directory of the streams, made when missing; required
+	Addr     string // host:port on loopback; port 0 takes a free one; required
 	Name     string // stable name of the server; "" is "flagside"
 	Domain   string // JetStream domain; "" is none
 	MaxStore int64  // bytes of all streams together; 0 is 64 GiB
 	Logger   zerolog.Logger
 }
 
-// Server is an embedded JetStream server.
-type Server struct{}
+// Server is an embedded JetStream server. Its methods are safe for concurrent
+// use.
+type Server struct {
+	nats *server.Server
+	log  *logger
+	done chan struct{} // closed when Run has returned
+}
 
-// New validates o.
-func New(o Options) (*Server, error) { return nil, errors.ErrUnsupported }
+// New validates o. It opens nothing yet; only [Server.Run] does.
+func New(o Options) (*Server, error) {
+	opts, err := o.server()
+	if err != nil {
+		return nil, err
+	}
+	nats, err := server.NewServer(opts)
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS server: %w", err)
+	}
+	l := &logger{log: o.Logger}
+	nats.SetLoggerV2(l, false, false, false)
+	return &Server{nats: nats, log: l, done: make(chan struct{})}, nil
+}
 
-// Run starts the server and, when ctx ends, shuts it down and waits for it.
-func (s *Server) Run(ctx context.Context) error { return errors.ErrUnsupported }
+// server returns o in the terms of NATS.
+func (o Options) server() (*server.Options, error) {
+	if o.StoreDir == "" {
+		return nil, errors.New("embedded NATS server: no directory for its streams is given")
+	}
+	if o.MaxStore < 0 {
+		return nil, fmt.Errorf("embedded NATS server: %d bytes of storage, want 0 (the default) or more", o.MaxStore)
+	}
+	if err := config.LoopbackOnly(o.Addr); err != nil {
+		return nil, fmt.Errorf("embedded NATS server: %w", err)
+	}
+	host, digits, err := net.SplitHostPort(o.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS server: address %q: %w", o.Addr, err)
+	}
+	port, err := strconv.ParseUint(digits, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS server: address %q: the port is not a number from 0 to 65535", o.Addr)
+	}
+	opts := &server.Options{
+		ServerName:             o.Name,
+		Host:                   host,
+		Port:                   int(port),
+		NoSigs:                 true,
+		JetStream:              true,
+		StoreDir:               o.StoreDir,
+		JetStreamMaxStore:      o.MaxStore,
+		JetStreamDomain:        o.Domain,
+		SyncAlways:             true, // without it, acknowledged changes wait up to two minutes for the disk
+		WriteDeadline:          writeDeadline,
+		DisableJetStreamBanner: true,
+	}
+	if port == 0 {
+		opts.Port = server.RANDOM_PORT
+	}
+	if opts.ServerName == "" {
+		opts.ServerName = defaultName
+	}
+	if opts.JetStreamMaxStore == 0 {
+		opts.JetStreamMaxStore = defaultMaxStore
+	}
+	return opts, nil
+}
 
-// Ready waits until clients are served.
-func (s *Server) Ready(ctx context.Context) error { return errors.ErrUnsupported }
+// Run serves until ctx ends, then shuts down and returns when everything is on
+// disk and all goroutines are gone. It returns an error when the server cannot
+// start or stops by itself. A Server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	defer close(s.done)
+	s.nats.Start()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		s.nats.WaitForShutdown()
+	}()
+	select {
+	case <-ctx.Done():
+	case <-stopped:
+	case <-s.log.failed():
+	}
+	s.nats.Shutdown()
+	<-stopped
+	if ctx.Err() != nil {
+		return nil
+	}
+	return s.failure()
+}
 
-// ClientURL returns the address for clients. It is known after Ready.
-func (s *Server) ClientURL() string { return "" }
+// Ready waits until clients are served. It fails when ctx ends before that or
+// the server cannot start.
+func (s *Server) Ready(ctx context.Context) error {
+	poll := time.NewTicker(readyPoll)
+	defer poll.Stop()
+	for !s.nats.ReadyForConnections(readyLook) {
+		select {
+		case <-poll.C:
+		case <-s.done:
+			return s.failure()
+		case <-ctx.Done():
+			return fmt.Errorf("embedded NATS server: not ready: %w", ctx.Err())
+		}
+	}
+	return nil
+}
 
-// InProcessConn returns a connection that needs no network.
-func (s *Server) InProcessConn() (net.Conn, error) { return nil, errors.ErrUnsupported }
+func (s *Server) failure() error {
+	if err := s.log.failure(); err != nil {
+		return fmt.Errorf("embedded NATS server: %w", err)
+	}
+	return errors.New("embedded NATS server: it has stopped")
+}
+
+// ClientURL returns the address for clients. It is final once Ready has
+// returned nil.
+func (s *Server) ClientURL() string { return s.nats.ClientURL() }
+
+// InProcessConn returns a connection that needs no network. It fails while the
+// server does not run.
+func (s *Server) InProcessConn() (net.Conn, error) {
+	conn, err := s.nats.InProcessConn()
+	if err != nil {
+		return nil, fmt.Errorf("embedded NATS server: %w", err)
+	}
+	return conn, nil
+}
