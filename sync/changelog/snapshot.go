@@ -196,6 +196,11 @@ func readLine(in *bufio.Reader, limit int) ([]byte, error) {
 	return nil, fmt.Errorf("a line of more than %d bytes", limit)
 }
 
+// IsSnapshot reports whether data begins like a snapshot of any version.
+func IsSnapshot(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("flagside snapshot "))
+}
+
 // Header returns what the snapshot says it holds.
 func (s *SnapshotReader) Header() Header { return s.header }
 
