@@ -1,7 +1,11 @@
 package cache
 
 import (
-	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -10,57 +14,136 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Options configures a Store.
+// Options configures a [Store].
 type Options struct {
+	// Environment is the one whose changes are applied. It begins the names of
+	// the files, so it must be usable as a file name.
 	Environment string
-	// Dir is where the state is kept between processes; empty means in memory only.
+	// Dir is where the state is kept between processes. It is created if it does
+	// not exist; environments may share it, processes of one environment may
+	// not. Empty means in memory only.
 	Dir string
-	// Compatibility says how a flagd file given to LoadBootstrap is read.
+	// Compatibility says how a flagd file is read by [Store.LoadBootstrap].
 	Compatibility eval.Compatibility
-	Logger        zerolog.Logger
+	// Logger gets what happens to the disk.
+	Logger zerolog.Logger
 }
 
-// Store keeps the current View of one environment.
-type Store struct{}
+// Store keeps the current [View] of one environment, in memory and on disk.
+// [New] makes one. It is what a follower of the log applies changes to.
+type Store struct {
+	environment   string
+	compatibility eval.Compatibility
+	logger        zerolog.Logger
+	conditions    conditions
 
-// New prepares Dir. The caller calls Close when done.
-func New(Options) (*Store, error) { return &Store{}, nil }
+	view   atomic.Pointer[View]
+	origin atomic.Pointer[origin]
+	wake   chan struct{} // tells Run that something is to be written
 
-// Close gives the directory free.
-func (s *Store) Close() error { return nil }
+	// writing is held while the generations of files are replaced. It is locked
+	// before mu, which is never held while a snapshot is written, except when
+	// that snapshot must be on disk before its View is shown.
+	writing sync.Mutex
 
-// Restore loads what an earlier process left in Dir.
-func (s *Store) Restore() (Source, error) { return SourceEmpty, nil }
+	mu      sync.Mutex // guards everything that follows
+	next    *draft     // the state that is built aside; nil if changes go to the View
+	synced  bool       // whether Synced was called with anything applied
+	disk    *disk      // nil in memory-only mode
+	pending pending
+}
 
-// LoadBootstrap loads a flagd file or a snapshot file, if there is no View yet.
-func (s *Store) LoadBootstrap(string) error { return nil }
+// origin says where the View came from, and since when.
+type origin struct {
+	source Source
+	since  time.Time
+}
 
-// View returns the current View, nil until there is a complete state.
-func (s *Store) View() *View { return nil }
+// New locks the files of the environment in o.Dir, and starts nothing. A
+// directory that cannot be used is a condition and no error, because a sidecar
+// has to serve all the same; only [ErrLocked] and unusable options are errors.
+// The caller calls Close when done.
+func New(o Options) (*Store, error) {
+	if o.Environment == "" || o.Environment != filepath.Base(o.Environment) || !filepath.IsLocal(o.Environment) {
+		return nil, fmt.Errorf("environment %q: want a name that can begin the name of a file", o.Environment)
+	}
+	s := &Store{
+		environment:   o.Environment,
+		compatibility: o.Compatibility,
+		logger:        o.Logger,
+		conditions:    conditions{logger: o.Logger},
+		wake:          make(chan struct{}, 1),
+		pending:       newPending(),
+	}
+	s.setSource(SourceEmpty)
+	if o.Dir == "" {
+		return s, nil
+	}
+	s.disk = &disk{dir: o.Dir, environment: o.Environment}
+	if err := s.disk.acquire(); errors.Is(err, ErrLocked) {
+		return nil, err
+	} else if err != nil {
+		s.conditions.raise(CodeDiskUnavailable, err)
+	}
+	return s, nil
+}
+
+// Close lets other processes use the files again. It does not write: Run does
+// when its context ends, so Close comes after Run has returned.
+func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk.release()
+}
+
+// View returns the current View, nil until the first complete state. The View
+// does not change afterwards: the next state is another View.
+func (s *Store) View() *View { return s.view.Load() }
 
 // Source returns where the current View came from.
-func (s *Store) Source() Source { return SourceEmpty }
+func (s *Store) Source() Source { return s.origin.Load().source }
 
 // Since returns when Source took its value.
-func (s *Store) Since() time.Time { return time.Time{} }
+func (s *Store) Since() time.Time { return s.origin.Load().since }
 
-// Problems returns what is wrong with the disk.
-func (s *Store) Problems() []Condition { return nil }
+// Problems returns what is wrong with the disk. What is wrong with documents is
+// said by the rules of the View.
+func (s *Store) Problems() []Condition { return s.conditions.list() }
 
-// Run keeps the snapshot file up to date until ctx ends.
-func (s *Store) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+func (s *Store) setSource(source Source) {
+	if o := s.origin.Load(); o == nil || o.source != source {
+		s.origin.Store(&origin{source: source, since: time.Now()})
+	}
+}
 
-// Position returns what was applied so far; zero if nothing was.
-func (s *Store) Position() changelog.Position { return changelog.Position{} }
+// Position returns the place in the history up to which changes were applied,
+// shown or not; zero if there is none to continue from.
+func (s *Store) Position() changelog.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != nil {
+		return s.next.position
+	}
+	if v := s.view.Load(); v != nil {
+		return v.Position()
+	}
+	return changelog.Position{}
+}
 
 // StateDigest returns the digest over the documents at Position.
-func (s *Store) StateDigest() changelog.Digest { return changelog.Digest{} }
-
-// Apply applies whole transactions in order, as one visible step.
-func (s *Store) Apply([]changelog.Transaction) error { return nil }
-
-// Load replaces everything by a snapshot.
-func (s *Store) Load(*changelog.SnapshotReader) error { return nil }
-
-// Synced says that everything up to a confirmed head was applied.
-func (s *Store) Synced() {}
+func (s *Store) StateDigest() changelog.Digest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != nil {
+		return s.next.digest
+	}
+	if v := s.view.Load(); v != nil && !v.Position().IsZero() {
+		return v.StateDigest()
+	}
+	return changelog.Digest{}
+}

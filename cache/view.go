@@ -12,33 +12,60 @@ import (
 // and the rules compiled from them. It is immutable and may be shared.
 type View struct {
 	environment string
+	state       state
 	rules       *eval.Ruleset
+	lastGood    map[changelog.ID]changelog.Document // see [View.keepLastGood]
 }
 
 // Position returns the place in the history that the View shows; zero for one
 // that was made from a flagd file.
-func (v *View) Position() changelog.Position { return changelog.Position{} }
+func (v *View) Position() changelog.Position { return v.state.position }
 
 // StateDigest returns the digest over all documents.
-func (v *View) StateDigest() changelog.Digest { return changelog.Digest{} }
+func (v *View) StateDigest() changelog.Digest { return v.state.digest }
 
 // Rules returns the compiled documents. A document that does not compile is
 // represented by its last good version, and by the problems of the Ruleset.
 func (v *View) Rules() *eval.Ruleset { return v.rules }
 
-// Document returns a document, as the log left it. Its body is shared.
-func (v *View) Document(changelog.ID) (changelog.Document, bool) { return changelog.Document{}, false }
-
-// Documents returns all documents in no particular order. Bodies are shared.
-func (v *View) Documents() iter.Seq[changelog.Document] {
-	return func(func(changelog.Document) bool) {}
+// Document returns a document as the log left it, whether it compiles or not.
+// Its body is shared and must not be modified.
+func (v *View) Document(id changelog.ID) (changelog.Document, bool) {
+	return v.state.documents.get(id)
 }
 
+// Documents returns all documents in no particular order. Their bodies are
+// shared and must not be modified.
+func (v *View) Documents() iter.Seq[changelog.Document] { return v.state.documents.all() }
+
 // Count returns the number of documents.
-func (v *View) Count() int { return 0 }
+func (v *View) Count() int { return v.state.documents.count }
 
-// Header returns the header of the snapshot that Write would write.
-func (v *View) Header() changelog.Header { return changelog.Header{Environment: v.environment} }
+// Header returns the header of the snapshot that [View.Write] writes.
+func (v *View) Header() changelog.Header {
+	return changelog.Header{
+		Environment: v.environment,
+		Position:    v.state.position,
+		StateDigest: v.state.digest,
+		Count:       v.state.documents.count,
+	}
+}
 
-// Write writes the documents to w as a snapshot.
-func (v *View) Write(io.Writer) error { return nil }
+// Write writes the View to w as a snapshot, in bounded memory. It fails for a
+// View without a position: a snapshot is of a history.
+func (v *View) Write(w io.Writer) error {
+	return writeSnapshot(w, v.Header(), v.Documents())
+}
+
+func writeSnapshot(w io.Writer, h changelog.Header, documents iter.Seq[changelog.Document]) error {
+	s, err := changelog.NewSnapshotWriter(w, h)
+	if err != nil {
+		return err
+	}
+	for doc := range documents {
+		if err := s.Write(doc); err != nil {
+			return err
+		}
+	}
+	return s.Close()
+}

@@ -1,0 +1,100 @@
+package cache
+
+import (
+	"maps"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func emptyView(environment string) *View {
+	return &View{environment: environment, state: emptyState(), rules: eval.New()}
+}
+
+// with returns the View after changes. They are compiled together; only when
+// one of them does not compile, one after the other, so that what is kept of a
+// document is the last version that did.
+func (v *View) with(changes []change) *View {
+	d := newDraft(v.state)
+	d.apply(changes)
+	next, ok := v.become(d.freeze(), latest(changes))
+	if ok || len(changes) == 1 {
+		return next
+	}
+	next = v
+	for i := range changes {
+		next = next.with(changes[i : i+1])
+	}
+	return next
+}
+
+// replaced returns the View with the documents of another state. A document of
+// it that does not compile is represented by the version that v has.
+func (v *View) replaced(s state) *View {
+	next, _ := v.become(s, v.state.difference(s))
+	return next
+}
+
+// become compiles the changed documents that turn v into s, and reports
+// whether all of them did compile.
+func (v *View) become(s state, changed []changelog.Document) (next *View, ok bool) {
+	rules, problems := v.rules.Update(evalDocuments(changed))
+	next = &View{environment: v.environment, state: s, rules: rules}
+	next.lastGood = v.keepLastGood(rules, changed, problems)
+	return next, problems.Err() == nil
+}
+
+// keepLastGood returns the documents that are needed, beside the current ones,
+// to compile the same rules again: the versions before the changes that did not
+// compile. It is empty while everything compiles.
+//
+// A change that compiles itself may still break one that depends on it, so all
+// documents of a change with problems are kept.
+func (v *View) keepLastGood(rules *eval.Ruleset, changed []changelog.Document, problems eval.Problems) map[changelog.ID]changelog.Document {
+	if len(v.lastGood) == 0 && problems.Err() == nil || rules.Problems().Err() == nil {
+		return nil
+	}
+	kept := maps.Clone(v.lastGood)
+	if problems.Err() == nil {
+		for _, doc := range changed {
+			delete(kept, doc.ID())
+		}
+		return kept
+	}
+	if kept == nil {
+		kept = make(map[changelog.ID]changelog.Document)
+	}
+	failed := failing(v.rules.Problems())
+	for _, doc := range changed {
+		if before, ok := v.Document(doc.ID()); ok && !failed[doc.ID()] {
+			kept[doc.ID()] = before
+		}
+	}
+	return kept
+}
+
+func failing(problems eval.Problems) map[changelog.ID]bool {
+	ids := make(map[changelog.ID]bool)
+	for i := range problems {
+		if !problems[i].Warning {
+			ids[changelog.ID{Kind: changelog.Kind(problems[i].Kind), Key: problems[i].Key}] = true
+		}
+	}
+	return ids
+}
+
+// compile returns the View of a state from its documents and the last good
+// versions that were kept with them: first the rules that these make, then
+// those of the current documents, as when they came one after the other.
+func compile(environment string, s state, lastGood []changelog.Document) *View {
+	if len(lastGood) == 0 {
+		return emptyView(environment).replaced(s)
+	}
+	d := newDraft(s)
+	for _, doc := range lastGood {
+		if current, ok := s.documents.get(doc.ID()); !ok || doc.Revision < current.Revision {
+			d.put(doc)
+		}
+	}
+	return emptyView(environment).replaced(d.freeze()).replaced(s)
+}

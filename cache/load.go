@@ -1,0 +1,124 @@
+package cache
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Restore loads what an earlier process left in the directory and returns
+// [SourceDisk], or [SourceEmpty] if there is nothing that can be believed. Files
+// that cannot be believed are a condition; they are renamed and not read again.
+// It fails when there is a View already.
+func (s *Store) Restore() (Source, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.view.Load() != nil || s.next != nil {
+		return s.Source(), errors.New("restore: the state comes from elsewhere already")
+	}
+	if s.disk == nil {
+		return SourceEmpty, nil
+	}
+	var damaged []string
+	r := s.disk.restore(func(suffix string, err error) {
+		s.conditions.raise(CodeDiskDamaged, err)
+		if _, unreadable := errors.AsType[*fs.PathError](err); !unreadable {
+			damaged = append(damaged, suffix)
+		}
+	})
+	if r.view != nil {
+		s.view.Store(r.view)
+		s.setSource(SourceDisk)
+		s.pending.stored = r.snapshot
+	}
+	if s.disk.lock != nil {
+		s.tidy(r, damaged)
+	}
+	return s.Source(), nil
+}
+
+// tidy leaves the files so that changes can be appended, and puts the bad ones
+// aside.
+func (s *Store) tidy(r restored, damaged []string) {
+	tailDamaged := false
+	for _, suffix := range damaged {
+		if suffix == tailFile || suffix == tailPreviousFile {
+			tailDamaged = true
+			continue
+		}
+		s.putAside(suffix)
+	}
+	if r.view == nil {
+		return
+	}
+	if r.continued && s.disk.continueTail(r.tailEnd) == nil {
+		if r.view.Position() != r.snapshot {
+			s.pending.begin()
+		}
+		return
+	}
+	s.store(r.view)
+	if tailDamaged && s.disk.tail != nil {
+		// What stands in front of the damage is in the new snapshot by now, and
+		// the new tail has taken the place of the bad one.
+		s.putAside(tailPreviousFile)
+	}
+}
+
+func (s *Store) putAside(suffix string) {
+	path, err := s.disk.quarantine(suffix)
+	if err != nil {
+		s.conditions.raise(CodeDiskDamaged, fmt.Errorf("put a bad file aside: %w", err))
+		return
+	}
+	s.logger.Warn().Str("path", path).Msg("a bad file was put aside")
+}
+
+// LoadBootstrap loads the file that was shipped with the process, a flagd
+// document or a snapshot, if there is nothing better: with a View it does
+// nothing. A flagd document has no place in a history, so its View has a zero
+// position and is replaced as a whole by what the log says.
+func (s *Store) LoadBootstrap(path string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.view.Load() != nil {
+		return nil
+	}
+	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	if err != nil {
+		return fmt.Errorf("bootstrap file: %w", err)
+	}
+	v, err := s.bootstrapView(data)
+	if err != nil {
+		return fmt.Errorf("bootstrap file %s: %w", path, err)
+	}
+	s.view.Store(v)
+	s.setSource(SourceBootstrap)
+	return nil
+}
+
+func (s *Store) bootstrapView(data []byte) (*View, error) {
+	if changelog.IsSnapshot(data) {
+		loaded, err := decodeSnapshot(bytes.NewReader(data), s.environment)
+		if err != nil {
+			return nil, err
+		}
+		return compile(s.environment, loaded, nil), nil
+	}
+	documents, problems := eval.ParseFile(data, s.compatibility)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	d := newDraft(emptyState())
+	for _, doc := range documents {
+		d.put(changelog.Document{Kind: changelog.Kind(doc.Kind), Key: doc.Key, Body: doc.Body})
+	}
+	return compile(s.environment, d.freeze(), nil), nil
+}
