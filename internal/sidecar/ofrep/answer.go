@@ -1,0 +1,85 @@
+package ofrep
+
+import (
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/fasthttp"
+
+	"github.com/flagside/flagside/eval"
+)
+
+// contentType is that of every answer.
+const contentType = "application/json"
+
+// statusOf returns the HTTP status of an answer about one flag.
+func statusOf(code eval.ErrorCode) int {
+	switch code {
+	case "":
+		return fasthttp.StatusOK
+	case eval.ErrorFlagNotFound:
+		return fasthttp.StatusNotFound
+	case eval.ErrorProviderNotReady:
+		return fasthttp.StatusServiceUnavailable
+	default:
+		return fasthttp.StatusBadRequest
+	}
+}
+
+// appendResult appends the evaluationSuccess or evaluationFailure of the flag with the key. A success without value tells the
+// application to use its own default.
+func appendResult[Text []byte | string](dst []byte, key Text, r *eval.Result) []byte {
+	if r.ErrorCode != "" {
+		return appendFailure(dst, key, r.ErrorCode, r.Detail, r.Metadata)
+	}
+	dst = append(dst, `{"key":`...)
+	dst = appendQuoted(dst, key)
+	dst = append(dst, `,"reason":"`...)
+	dst = append(dst, r.Reason...)
+	dst = append(dst, '"')
+	if variant := r.Variant; variant != nil {
+		dst = append(dst, `,"value":`...)
+		dst = append(dst, variant.Encoded()...)
+		dst = append(dst, `,"variant":`...)
+		dst = append(dst, variant.NameEncoded()...)
+	}
+	dst = append(dst, `,"metadata":`...)
+	dst = append(dst, r.Metadata...)
+	return append(dst, '}')
+}
+
+// appendFailure appends an evaluationFailure, or without a key a bulkEvaluationFailure. Nil metadata are empty metadata.
+func appendFailure[Text []byte | string](dst []byte, key Text, code eval.ErrorCode, details string, metadata []byte) []byte {
+	dst = append(dst, '{')
+	if len(key) > 0 {
+		dst = append(dst, `"key":`...)
+		dst = appendQuoted(dst, key)
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"errorCode":"`...)
+	dst = append(dst, code...)
+	dst = append(dst, `","errorDetails":`...)
+	dst = appendQuoted(dst, details)
+	dst = append(dst, `,"metadata":`...)
+	if metadata == nil {
+		dst = append(dst, "{}"...)
+	}
+	dst = append(dst, metadata...)
+	return append(dst, '}')
+}
+
+// appendQuoted appends text as a JSON string. Invalid UTF-8 is replaced, which is all that can be done in an answer.
+func appendQuoted[Text []byte | string](dst []byte, text Text) []byte {
+	dst, _ = jsontext.AppendQuote(dst, text)
+	return dst
+}
+
+// buffer takes the memory of the response body, for an answer to be appended. It must be given back with setBody.
+func buffer(ctx *fasthttp.RequestCtx) []byte {
+	return ctx.Response.SwapBody(nil)[:0]
+}
+
+// setBody makes body, which began as buffer's, the answer.
+func setBody(ctx *fasthttp.RequestCtx, status int, body []byte) {
+	ctx.Response.SwapBody(body)
+	ctx.Response.SetStatusCode(status)
+	ctx.Response.Header.SetContentType(contentType)
+}

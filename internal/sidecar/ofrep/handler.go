@@ -1,0 +1,119 @@
+package ofrep
+
+import (
+	"github.com/valyala/fasthttp"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+)
+
+// exchange is the working memory of one request, reused for others.
+type exchange struct {
+	request  resolver.Request
+	envelope envelope
+	key      []byte // unescaped; empty for a bulk request
+}
+
+// handle answers one request. It must not keep anything of ctx.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	defer s.survive(ctx)
+	if s.draining.Load() {
+		ctx.SetConnectionClose()
+	}
+	if status := framingProblem(ctx); status != 0 {
+		refuse(ctx, status)
+		return
+	}
+	target := parseRoute(ctx.Request.Header.RequestURI())
+	switch {
+	case !target.known:
+		refuse(ctx, fasthttp.StatusNotFound)
+	case !ctx.IsPost():
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, fasthttp.MethodPost)
+		refuse(ctx, fasthttp.StatusMethodNotAllowed)
+	default:
+		s.evaluate(ctx, target.key)
+	}
+}
+
+// evaluate answers a request about the flag with the escaped key, or about all flags if it is empty. A panic leaves the exchange to
+// the garbage collector, whatever state it is in.
+func (s *Server) evaluate(ctx *fasthttp.RequestCtx, escapedKey []byte) {
+	x := s.exchanges.Get().(*exchange)
+	var intact bool
+	x.key, intact = appendUnescaped(x.key[:0], escapedKey)
+	if intact {
+		s.resolve(ctx, x)
+	} else {
+		fail(ctx, fasthttp.StatusBadRequest, escapedKey, eval.ErrorGeneral, "the flag key has a broken percent-encoding")
+	}
+	s.exchanges.Put(x)
+}
+
+func (s *Server) resolve(ctx *fasthttp.RequestCtx, x *exchange) {
+	q := &x.request
+	if err := s.resolver.Begin(q); err != nil {
+		fail(ctx, fasthttp.StatusServiceUnavailable, x.key, eval.ErrorProviderNotReady, err.Error())
+		return
+	}
+	defer q.End()
+	if code, err := s.prepare(ctx, x); err != nil {
+		q.Fail(code)
+		fail(ctx, fasthttp.StatusBadRequest, x.key, code, err.Error())
+		return
+	}
+	if len(x.key) == 0 {
+		all(ctx, q)
+	} else {
+		one(ctx, q, x.key)
+	}
+}
+
+// prepare reads what the request says about selection and context.
+func (s *Server) prepare(ctx *fasthttp.RequestCtx, x *exchange) (eval.ErrorCode, error) {
+	q := &x.request
+	if err := q.Select(ctx.Request.Header.Peek("Flagd-Selector")); err != nil {
+		return eval.ErrorGeneral, err
+	}
+	context, err := x.envelope.context(ctx.PostBody(), q.Lenient())
+	if err != nil {
+		return eval.ErrorInvalidContext, err
+	}
+	if err := q.SetContext(context); err != nil {
+		return eval.ErrorInvalidContext, err
+	}
+	return "", nil
+}
+
+// one answers for a single flag.
+func one(ctx *fasthttp.RequestCtx, q *resolver.Request, key []byte) {
+	result := q.Evaluate(key)
+	setBody(ctx, statusOf(result.ErrorCode), appendResult(buffer(ctx), key, &result))
+}
+
+// all answers for every selected flag. Failures are items of the answer.
+func all(ctx *fasthttp.RequestCtx, q *resolver.Request) {
+	body := append(buffer(ctx), `{"flags":[`...)
+	first := true
+	for result := range q.EvaluateAll() {
+		if !first {
+			body = append(body, ',')
+		}
+		first = false
+		body = appendResult(body, result.Flag.Key(), &result)
+	}
+	body = append(body, `],"metadata":`...)
+	body = append(body, q.Metadata()...)
+	setBody(ctx, fasthttp.StatusOK, append(body, '}'))
+}
+
+// survive turns a panic of a handler into an answer, so that one bad request does not end the process.
+func (s *Server) survive(ctx *fasthttp.RequestCtx) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	s.reportPanic(v)
+	ctx.Response.Reset()
+	refuse(ctx, fasthttp.StatusInternalServerError)
+}

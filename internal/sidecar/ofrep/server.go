@@ -1,0 +1,196 @@
+package ofrep
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+)
+
+// The limits of a server. Those of the body are flagd's; headers have room for tracing and cookies.
+const (
+	DefaultMaxConnections = 1024
+	DefaultMaxBody        = 1_000_000
+
+	maxHeader    = 16 << 10
+	readTimeout  = 5 * time.Second // for a whole request, from its first byte
+	writeTimeout = 5 * time.Second
+	idleTimeout  = 2 * time.Minute
+)
+
+// Options configure a Server.
+type Options struct {
+	// Resolver answers the evaluations. It is required.
+	Resolver *resolver.Resolver
+	// Grace is how long requests that are being answered may take once the server is told to stop; 0 ends them at once.
+	Grace time.Duration
+	// MaxConnections is how many connections may be open; more are answered with 429. 0 means DefaultMaxConnections.
+	MaxConnections int
+	// MaxBody is how many bytes a request body may have; 0 means DefaultMaxBody.
+	MaxBody int
+	// Metrics gets the server's metrics. It is required.
+	Metrics prometheus.Registerer
+	// Logger gets what an operator should know. It never gets anything of a request.
+	Logger zerolog.Logger
+}
+
+// Server answers OFREP requests. Create it with New and run it once.
+type Server struct {
+	resolver  *resolver.Resolver
+	grace     time.Duration
+	http      fasthttp.Server
+	logger    zerolog.Logger
+	panics    prometheus.Counter
+	refused   prometheus.Counter
+	exchanges sync.Pool // of *exchange
+
+	draining atomic.Bool
+	capacity int
+	serving  sync.WaitGroup
+	mu       sync.Mutex
+	open     map[*connection]struct{} // guarded by mu
+}
+
+// New returns a server that does nothing until Run.
+func New(o Options) (*Server, error) {
+	if o.MaxConnections == 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	s := &Server{
+		resolver:  o.Resolver,
+		grace:     o.Grace,
+		logger:    o.Logger,
+		exchanges: sync.Pool{New: func() any { return new(exchange) }},
+		capacity:  o.MaxConnections,
+		open:      make(map[*connection]struct{}),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flagside_http_panics_total",
+			Help: "Requests answered with 500 because of a mistake in the sidecar.",
+		}),
+		refused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flagside_http_connections_refused_total",
+			Help: "Connections answered with 429 because too many were open.",
+		}),
+	}
+	s.http = fasthttp.Server{
+		Handler:                      s.handle,
+		ErrorHandler:                 receiveError,
+		ConnState:                    connectionState,
+		Logger:                       silent{},
+		SecureErrorLogMessage:        true,
+		ReadBufferSize:               maxHeader,
+		MaxRequestBodySize:           o.MaxBody,
+		ReadTimeout:                  readTimeout,
+		WriteTimeout:                 writeTimeout,
+		IdleTimeout:                  idleTimeout,
+		DisablePreParseMultipartForm: true,
+		NoDefaultServerHeader:        true,
+		NoDefaultDate:                true, // the clock behind it is a goroutine that never ends
+	}
+	openConnections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "flagside_http_connections",
+		Help: "Open connections of applications.",
+	}, func() float64 { return float64(s.connections()) })
+	if err := errors.Join(o.Metrics.Register(s.panics), o.Metrics.Register(s.refused), o.Metrics.Register(openConnections)); err != nil {
+		return nil, fmt.Errorf("OFREP metrics: %w", err)
+	}
+	return s, nil
+}
+
+// Run answers requests that arrive at l until ctx ends. Then it closes l and the idle connections, lets requests that are being answered
+// end within the grace, closes what is left, and returns nil when every goroutine is gone. It returns an error if l fails before.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	stop := context.AfterFunc(ctx, func() {
+		s.draining.Store(true)
+		l.Close()
+	})
+	err := s.accept(ctx, l)
+	if stop() {
+		s.draining.Store(true)
+		l.Close()
+	}
+	s.drain()
+	return err
+}
+
+// The pauses after an error of Accept, such as too many open files, which passes.
+const (
+	firstPause = 5 * time.Millisecond
+	lastPause  = time.Second
+)
+
+func (s *Server) accept(ctx context.Context, l net.Listener) error {
+	pause := firstPause
+	for {
+		c, err := l.Accept()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				c.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("OFREP: %w", err)
+		case err != nil:
+			s.logger.Warn().Err(err).Dur("pause", pause).Msg("a connection cannot be accepted, trying again")
+			wait(ctx, pause)
+			pause = min(2*pause, lastPause)
+		default:
+			pause = firstPause
+			s.admit(c)
+		}
+	}
+}
+
+// wait returns after the pause or when ctx ends.
+func wait(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// reportPanic counts and logs a panic. Only errors of the Go runtime are quoted: other values may contain parts of a request.
+func (s *Server) reportPanic(v any) {
+	s.panics.Inc()
+	text := fmt.Sprintf("%T", v)
+	if err, ok := v.(runtime.Error); ok {
+		text = err.Error()
+	}
+	s.logger.Error().Str("panic", text).Strs("stack", stack()).Msg("a request met a mistake in the sidecar; please report it")
+}
+
+// stack returns the functions and lines of the panicking goroutine.
+func stack() []string {
+	var counters [32]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters[:])])
+	var lines []string
+	for {
+		frame, more := frames.Next()
+		lines = append(lines, fmt.Sprintf("%s %s:%d", frame.Function, frame.File, frame.Line))
+		if !more {
+			return lines
+		}
+	}
+}
+
+// silent drops what fasthttp would log: errors of single connections, which concern the client.
+type silent struct{}
+
+// Printf does nothing.
+func (silent) Printf(string, ...any) {}
