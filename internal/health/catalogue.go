@@ -15,6 +15,7 @@ const (
 	FragmentDropped      Code = "fragment-dropped"
 	LogHole              Code = "log-hole"
 	EnvironmentUnknown   Code = "environment-unknown"
+	StreamLost           Code = "stream-lost"
 	StreamMismatch       Code = "stream-mismatch"
 	FlagKeptLastGood     Code = "flag-kept-last-good"
 	DiskUnwritable       Code = "disk-unwritable"
@@ -92,6 +93,11 @@ func Catalogue() []Condition {
 		{
 			EnvironmentUnknown, SeverityCritical,
 			"The environment does not exist, so there is nothing to follow; check its name or create it with a publisher.",
+		},
+		{
+			StreamLost, SeverityCritical,
+			"The change log of a known environment is gone, so a publisher refuses changes and everybody serves what is known; " +
+				"restore the stream, or archive the environment and create another.",
 		},
 		{
 			StreamMismatch, SeverityCritical,
