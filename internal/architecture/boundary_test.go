@@ -1,0 +1,146 @@
+package architecture
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// eval and changelog say everything in the values they return: no input or output of their own, no log, no waiting. For eval nothing
+// is left to chance either; changelog makes up identifiers.
+func TestPurePackages(t *testing.T) {
+	t.Parallel()
+	impure := []string{"context", "database", "expvar", "io/fs", "log", "net", "os", "plugin", "runtime", "syscall", "github.com/rs/zerolog"}
+	all := readSource(t)
+	for at, impure := range map[string][]string{
+		"eval":           slices.Concat(impure, []string{"crypto/rand", "math/rand"}),
+		"sync/changelog": impure,
+	} {
+		for _, imported := range all.must(t, at).imports {
+			if slices.ContainsFunc(impure, func(name string) bool { return below(imported, name) }) {
+				t.Errorf("%s imports %s and is to be pure", at, imported)
+			}
+		}
+	}
+}
+
+// The foundation knows nothing of the wings that stand on it.
+func TestFoundationImports(t *testing.T) {
+	t.Parallel()
+	all := readSource(t)
+	for at, allowed := range map[string][]string{
+		"eval":           nil,
+		"sync/changelog": nil,
+		"sync":           {"sync/changelog"},
+		"cache":          {"eval", "sync/changelog"},
+	} {
+		for _, imported := range own(all.must(t, at).imports) {
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s; of ours it may import %v only", at, imported, allowed)
+			}
+		}
+	}
+}
+
+// The small packages that everybody uses use none of ours.
+func TestLeavesImportNothingOfOurs(t *testing.T) {
+	t.Parallel()
+	all := readSource(t)
+	for _, at := range []string{"internal/config", "internal/health", "internal/telemetry", "examples/flagset"} {
+		if imported := own(all.must(t, at).imports); len(imported) > 0 {
+			t.Errorf("%s imports %v and is to be a leaf", at, imported)
+		}
+	}
+}
+
+// Sidecar and publisher meet in the change log only; dev composes both, and cmd/publisher offers dev.
+func TestWingsAreSeparate(t *testing.T) {
+	t.Parallel()
+	const sidecar, publisher = "internal/sidecar", "internal/publisher"
+	composers := []string{"internal/dev", "cmd/publisher"}
+	all := readSource(t)
+	for _, at := range all.folders() {
+		reached := all.reach(at)
+		reached[at] = true
+		for _, imported := range own(all[at].testImports) {
+			reached[imported] = true
+		}
+		if within(reached, sidecar) && within(reached, publisher) && !slices.Contains(composers, at) {
+			t.Errorf("%s reaches both %s and %s; only %v may", at, sidecar, publisher, composers)
+		}
+	}
+}
+
+// within reports whether any of the folders is the parent or lies in it.
+func within(folders map[string]bool, parent string) bool {
+	for at := range folders {
+		if below(at, parent) {
+			return true
+		}
+	}
+	return false
+}
+
+// Each protocol library has its rooms. Tests count too: what a test needs of NATS, natstest offers.
+func TestLibrariesStayInTheirRooms(t *testing.T) {
+	t.Parallel()
+	rooms := map[string][]string{
+		"github.com/nats-io":          {"sync", "internal/publisher/natsserver", "internal/natstest"},
+		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"},
+		"github.com/stretchr/testify": nil,
+	}
+	all := readSource(t)
+	for library, allowed := range rooms {
+		for _, at := range all.folders() {
+			if slices.Contains(allowed, at) {
+				continue
+			}
+			for _, imported := range slices.Concat(all[at].imports, all[at].testImports) {
+				if below(imported, library) {
+					t.Errorf("%s imports %s; only %v may", at, imported, allowed)
+				}
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasAComment(t *testing.T) {
+	t.Parallel()
+	all := readSource(t)
+	for _, at := range all.folders() {
+		folder := all[at]
+		want := "Package " + folder.name + " "
+		switch folder.name {
+		case "":
+			want = "Package "
+		case "main":
+			want = "Command "
+		}
+		if !strings.HasPrefix(folder.doc, want) || strings.Count(folder.doc, want) > 1 {
+			t.Errorf("%s needs one package comment that begins with %q", at, want)
+		}
+	}
+}
+
+func TestPackagesSayWhatTheyHold(t *testing.T) {
+	t.Parallel()
+	empty := []string{"base", "common", "core", "helper", "helpers", "lib", "manager", "misc", "pkg", "shared", "types", "util", "utils"}
+	all := readSource(t)
+	for _, at := range all.folders() {
+		for part := range strings.SplitSeq(at, "/") {
+			if slices.Contains(empty, part) || slices.Contains(empty, all[at].name) {
+				t.Errorf("%s (package %s) has a name that says nothing", at, all[at].name)
+			}
+		}
+	}
+}
+
+// must returns a folder that has to exist.
+func (s source) must(t *testing.T, at string) *folder {
+	t.Helper()
+	folder := s[at]
+	if folder == nil {
+		t.Fatalf("%s has no Go files", at)
+	}
+	return folder
+}
