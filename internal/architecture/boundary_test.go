@@ -127,9 +127,9 @@ func TestPackagesSayWhatTheyHold(t *testing.T) {
 	empty := []string{"base", "common", "core", "helper", "helpers", "lib", "manager", "misc", "pkg", "shared", "types", "util", "utils"}
 	all := readSource(t)
 	for _, at := range all.folders() {
-		for part := range strings.SplitSeq(at, "/") {
-			if slices.Contains(empty, part) || slices.Contains(empty, all[at].name) {
-				t.Errorf("%s (package %s) has a name that says nothing", at, all[at].name)
+		for _, name := range append(strings.Split(at, "/"), all[at].name) {
+			if slices.Contains(empty, name) {
+				t.Errorf("%s: the name %s says nothing", at, name)
 			}
 		}
 	}

@@ -73,7 +73,7 @@ func TestSidecarLinksNothingBanned(t *testing.T) {
 	for _, banned := range bannedFromSidecar() {
 		for _, link := range links {
 			if below(link, banned.name) {
-				t.Errorf("cmd/sidecar links %s: %s (find out why with: go mod why -m, go list -deps)", link, banned.cost)
+				t.Errorf("cmd/sidecar links %s: %s (go mod why %s shows through which packages)", link, banned.cost, link)
 			}
 		}
 	}

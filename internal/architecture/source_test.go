@@ -1,6 +1,7 @@
 package architecture
 
 import (
+	"errors"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -146,7 +147,7 @@ func goList(t *testing.T, args ...string) []string {
 	command.Dir = root
 	output, err := command.Output()
 	if err != nil {
-		if exit, ok := err.(*exec.ExitError); ok {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			t.Fatalf("%s: %v\n%s", command, err, exit.Stderr)
 		}
 		t.Fatalf("%s: %v", command, err)
