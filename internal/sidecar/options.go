@@ -1,11 +1,14 @@
 package sidecar
 
 import (
+	"errors"
+	"fmt"
 	"net"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
+	flagsync "github.com/flagside/flagside/sync"
 )
 
 // The addresses that a sidecar listens on unless its options say otherwise. The ports are those of flagd, so that one can take the
@@ -52,4 +55,33 @@ type Options struct {
 	Version string
 	// Logger gets everything that is worth telling an operator. Its zero value logs nothing.
 	Logger zerolog.Logger
+}
+
+// withDefaults returns o with the defaults of what is empty.
+func (o Options) withDefaults() Options {
+	if o.OFREPAddr == "" {
+		o.OFREPAddr = DefaultOFREPAddr
+	}
+	if o.ManagementAddr == "" {
+		o.ManagementAddr = DefaultManagementAddr
+	}
+	if o.Version == "" {
+		o.Version = "devel"
+	}
+	return o
+}
+
+// Validate reports everything that is wrong with o, without touching the disk or the network.
+func (o Options) Validate() error {
+	var errs []error
+	if err := flagsync.ValidateEnvironment(o.Environment); err != nil {
+		errs = append(errs, err)
+	}
+	if (o.NATS == "") == (o.Server == nil) {
+		errs = append(errs, errors.New("give either the URL of a NATS server or a server in this process"))
+	}
+	if o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd {
+		errs = append(errs, fmt.Errorf("compatibility %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd))
+	}
+	return errors.Join(errs...)
 }

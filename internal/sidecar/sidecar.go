@@ -11,38 +11,118 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/sidecar/management"
+	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/telemetry"
+	flagsync "github.com/flagside/flagside/sync"
 )
+
+// drainTime is how long requests that are being answered may take when the sidecar stops. Evaluations take microseconds; what takes
+// longer is a client that is slow to send or to read.
+const drainTime = 5 * time.Second
 
 // Sidecar is one sidecar. Create it with New.
 type Sidecar struct {
 	options            Options
+	logger             zerolog.Logger
 	ofrepListener      net.Listener
 	managementListener net.Listener
+	release            func() error
+
+	store      *cache.Store
+	resolver   *resolver.Resolver
+	ofrep      *ofrep.Server
+	management *management.Server
+	health     *health.Tracker
+
+	draining  atomic.Bool
+	bootstrap atomic.Pointer[error] // why the bootstrap file was refused; nil if it was not
+	link      atomic.Pointer[link]  // nil until the log is followed
+	refresh   sync.Mutex            // held while conditions are compared with facts
 }
 
-// New validates the options and opens the listeners, so that their addresses are known. It starts nothing: connections wait in the
-// listeners' queues until Run. Close undoes it.
+// link is the sidecar's end of the change log.
+type link struct {
+	conn     *flagsync.Conn
+	follower *flagsync.Follower
+	since    time.Time
+}
+
+// New validates the options, opens the listeners, so that their addresses are known, and locks the data directory. It starts nothing:
+// connections wait in the listeners' queues until Run. Close undoes it.
 func New(o Options) (*Sidecar, error) {
-	if o.OFREPAddr == "" {
-		o.OFREPAddr = DefaultOFREPAddr
+	o = o.withDefaults()
+	if err := o.Validate(); err != nil {
+		return nil, err
 	}
-	if o.ManagementAddr == "" {
-		o.ManagementAddr = DefaultManagementAddr
-	}
-	ofrepListener, err := net.Listen("tcp", o.OFREPAddr)
+	store, err := cache.New(cache.Options{
+		Environment:   o.Environment,
+		Dir:           o.DataDir,
+		Compatibility: o.Compatibility,
+		Logger:        o.Logger,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("OFREP: %w", err)
+		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	managementListener, err := net.Listen("tcp", o.ManagementAddr)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("management: %w", err), ofrepListener.Close())
+	s := &Sidecar{options: o, logger: o.Logger, store: store, health: health.NewTracker(time.Now)}
+	if err := s.assemble(); err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
-	return &Sidecar{options: o, ofrepListener: ofrepListener, managementListener: managementListener}, nil
+	if err := s.listen(); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	s.release = sync.OnceValue(s.releaseAll)
+	return s, nil
 }
 
-// Close undoes New for a sidecar that was never run. It is not needed after Run.
-func (s *Sidecar) Close() error {
-	return errors.Join(s.ofrepListener.Close(), s.managementListener.Close())
+// assemble makes the servers.
+func (s *Sidecar) assemble() error {
+	registry, err := telemetry.NewRegistry("sidecar")
+	if err != nil {
+		return err
+	}
+	if s.resolver, err = resolver.New(s.store, time.Now, registry); err != nil {
+		return fmt.Errorf("evaluation metrics: %w", err)
+	}
+	s.ofrep, err = ofrep.New(ofrep.Options{Resolver: s.resolver, Grace: drainTime, Metrics: registry, Logger: s.logger})
+	if err != nil {
+		return err
+	}
+	if err := registry.Register(newCollector(s)); err != nil {
+		return fmt.Errorf("state metrics: %w", err)
+	}
+	s.management = management.New(s, registry, s.logger)
+	return nil
+}
+
+func (s *Sidecar) listen() (err error) {
+	var config net.ListenConfig
+	if s.ofrepListener, err = config.Listen(context.Background(), "tcp", s.options.OFREPAddr); err != nil {
+		return fmt.Errorf("OFREP: %w", err)
+	}
+	if s.managementListener, err = config.Listen(context.Background(), "tcp", s.options.ManagementAddr); err != nil {
+		return errors.Join(fmt.Errorf("management: %w", err), s.ofrepListener.Close())
+	}
+	return nil
+}
+
+// Close undoes New for a sidecar that was never run. After Run it does nothing.
+func (s *Sidecar) Close() error { return s.release() }
+
+// releaseAll closes what New opened. The listeners may have been closed by their servers.
+func (s *Sidecar) releaseAll() error {
+	s.ofrepListener.Close()
+	s.managementListener.Close()
+	return s.store.Close()
 }
 
 // OFREPAddr returns the address that OFREP requests are answered on.
@@ -51,12 +131,26 @@ func (s *Sidecar) OFREPAddr() net.Addr { return s.ofrepListener.Addr() }
 // ManagementAddr returns the address of the management server.
 func (s *Sidecar) ManagementAddr() net.Addr { return s.managementListener.Addr() }
 
-// Ready reports whether the sidecar answers evaluations from a complete set of flags.
-func (s *Sidecar) Ready() bool { return false }
+// Ready reports whether the sidecar answers evaluations from a complete set of flags and is not stopping.
+func (s *Sidecar) Ready() bool { return len(s.NotReady()) == 0 }
 
-// Run answers evaluations and follows the log until ctx ends, then drains what is in flight. It returns when every goroutine that it
-// started is gone; nil if ctx ended it.
-func (s *Sidecar) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return s.Close()
+// NotReady returns the reasons why evaluations should not be sent to the sidecar now, nil if they may.
+func (s *Sidecar) NotReady() []string {
+	var reasons []string
+	if s.draining.Load() {
+		reasons = append(reasons, "the sidecar is stopping")
+	}
+	if err := s.knowledge(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	return reasons
+}
+
+// knowledge returns why there is nothing to answer from, nil if there is.
+func (s *Sidecar) knowledge() error {
+	err := s.resolver.Ready()
+	if refused := s.bootstrap.Load(); err != nil && refused != nil {
+		return fmt.Errorf("%w, and the bootstrap file cannot be used: %w", err, *refused)
+	}
+	return err
 }

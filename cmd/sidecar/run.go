@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/telemetry"
+)
+
+// The exit codes.
+const (
+	exitOK            = 0
+	exitFailure       = 1 // the sidecar could not start or go on
+	exitConfiguration = 2 // what was asked for makes no sense
+)
+
+// settings are what the option table fills in.
+type settings struct {
+	sidecar       sidecar.Options
+	compatibility string
+	logLevel      string
+	logFormat     string
+}
+
+// options returns the option table of the command, which fills in s.
+func options(s *settings) *config.Set {
+	set := config.NewSet("sidecar",
+		"Answers feature-flag evaluations beside an application and follows one environment's change log. --version prints the version.")
+	o := &s.sidecar
+	set.String(&o.Environment, "environment", "", "environment whose flags are answered, such as prod").Require()
+	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
+	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log, needed through a leaf node")
+	set.String(&o.NATSCredentials, "nats-credentials", "", "file with NATS credentials; without it none are sent")
+	set.String(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
+	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file or snapshot to answer from while nothing better is known")
+	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
+		"how leniently the bootstrap file is read; for flags from the log, their environment decides")
+	set.Address(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations")
+	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
+		"address of /healthz, /readyz, /status and /metrics")
+	set.Choice(&s.logLevel, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
+	set.Choice(&s.logFormat, "log-format", string(telemetry.FormatJSON),
+		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "how log lines look")
+	return set
+}
+
+// run is the command: it returns the exit code when it is done or ctx ends.
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+	if slices.Equal(args, []string{"--version"}) {
+		fmt.Fprintln(stdout, version())
+		return exitOK
+	}
+	var s settings
+	set := options(&s)
+	action, err := set.Parse(args, lookup)
+	switch {
+	case err != nil:
+		fmt.Fprintf(stderr, "sidecar: %v\n", err)
+		return exitConfiguration
+	case action == config.ActionHelp:
+		fmt.Fprint(stdout, set.Usage())
+		return exitOK
+	case action == config.ActionPrint:
+		fmt.Fprint(stdout, set.Print())
+		return exitOK
+	}
+	logger, err := telemetry.NewLogger(stderr, s.logLevel, telemetry.Format(s.logFormat))
+	if err != nil {
+		fmt.Fprintf(stderr, "sidecar: %v\n", err)
+		return exitConfiguration
+	}
+	o := s.sidecar
+	o.Compatibility = eval.Compatibility(s.compatibility)
+	o.Version = version()
+	o.Logger = logger
+	if err := o.Validate(); err != nil {
+		fmt.Fprintf(stderr, "sidecar: %v\n", err)
+		return exitConfiguration
+	}
+	if action == config.ActionCheck {
+		fmt.Fprintln(stdout, "the configuration is good")
+		return exitOK
+	}
+	if err := serve(ctx, o); err != nil {
+		logger.Error().Err(err).Msg("the sidecar cannot go on")
+		return exitFailure
+	}
+	return exitOK
+}
+
+func serve(ctx context.Context, o sidecar.Options) error {
+	s, err := sidecar.New(o)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// version returns the version that the program was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
+}

@@ -1,0 +1,148 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/health"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// How long something may last before it is a condition.
+const (
+	silenceLimit = 3 * time.Second // three beats
+	behindLimit  = 2 * time.Second // catching up with a change takes milliseconds
+)
+
+// facts are what a sidecar knows about itself at one moment.
+type facts struct {
+	now       time.Time
+	unusable  error // why there is nothing to answer from
+	source    cache.Source
+	disk      []cache.Condition
+	problems  eval.Problems
+	following time.Time // since when the log is followed; zero if it is not yet
+	log       flagsync.Status
+	link      error // what was last wrong with the connection
+}
+
+// found are active conditions with their details.
+type found map[health.Code]string
+
+// conditions returns what is wrong.
+func conditions(f *facts) found {
+	all := make(found)
+	if f.unusable != nil {
+		all[health.NotReady] = f.unusable.Error()
+	}
+	all.addSource(f)
+	all.addDisk(f)
+	all.addProblems(f)
+	if !f.following.IsZero() {
+		all.addLog(f)
+		all.addHistory(f)
+	}
+	return all
+}
+
+func (all found) addSource(f *facts) {
+	switch f.source {
+	case cache.SourceDisk:
+		all[health.ServingFromDisk] = ""
+	case cache.SourceBootstrap:
+		all[health.ServingFromBootstrap] = ""
+	default:
+	}
+}
+
+func (all found) addDisk(f *facts) {
+	for _, condition := range f.disk {
+		code := health.DiskUnwritable
+		if condition.Code == cache.CodeDiskDamaged {
+			code = health.DiskQuarantined
+		}
+		all[code] = join(all[code], condition.Detail)
+	}
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// addProblems names the documents whose newest version is not served.
+func (all found) addProblems(f *facts) {
+	const most = 5
+	var broken eval.Problems
+	for _, problem := range f.problems {
+		if !problem.Warning {
+			broken = append(broken, problem)
+		}
+	}
+	if len(broken) == 0 {
+		return
+	}
+	var sentences []string
+	for _, problem := range broken[:min(most, len(broken))] {
+		sentences = append(sentences, problem.Error())
+	}
+	if more := len(broken) - most; more > 0 {
+		sentences = append(sentences, fmt.Sprintf("and %d more", more))
+	}
+	all[health.FlagKeptLastGood] = strings.Join(sentences, "; ")
+}
+
+// addLog says whether knowledge arrives.
+func (all found) addLog(f *facts) {
+	switch {
+	case !f.log.Connected:
+		all[health.LogUnreachable] = reason("there is no connection to NATS", f.link)
+		return
+	case errors.Is(f.log.LastError, flagsync.ErrUnreachable):
+		all[health.LogUnreachable] = f.log.LastError.Error()
+	case errors.Is(f.log.LastError, flagsync.ErrStreamMismatch):
+		all[health.StreamMismatch] = f.log.LastError.Error()
+	case f.log.StreamMissing:
+		all[health.EnvironmentUnknown] = reason("its stream does not exist", f.log.LastError)
+		return
+	}
+	if f.log.Synced && f.now.Sub(latest(f.log.LastBeat, f.following)) > silenceLimit {
+		all[health.PublisherSilent] = ""
+	}
+	if f.log.Head > f.log.Applied.Revision && f.log.AgeKnown && f.log.Age > behindLimit {
+		all[health.LogBehind] = fmt.Sprintf("revision %d is applied, %d exists", f.log.Applied.Revision, f.log.Head)
+	}
+}
+
+func reason(what string, err error) string {
+	if err == nil {
+		return what
+	}
+	return what + ": " + err.Error()
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// addHistory says whether what arrives can be believed.
+func (all found) addHistory(f *facts) {
+	if f.log.DifferentHistory != nil {
+		all[health.DifferentHistory] = f.log.DifferentHistory.Error()
+	}
+	if f.log.Hole != nil {
+		all[health.LogHole] = f.log.Hole.Error()
+	}
+	if f.log.Fragments > 0 {
+		all[health.FragmentDropped] = fmt.Sprintf("%d since the start", f.log.Fragments)
+	}
+}

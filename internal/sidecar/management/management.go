@@ -1,0 +1,139 @@
+// Package management serves what operators and orchestrators ask a sidecar: /healthz, /readyz, /status and /metrics, over HTTP on a
+// port of its own.
+package management
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+)
+
+// The limits of a connection.
+const (
+	headerTimeout = 3 * time.Second
+	readTimeout   = 5 * time.Second
+	writeTimeout  = 15 * time.Second
+	idleTimeout   = time.Minute
+	maxHeader     = 16 << 10
+	grace         = 2 * time.Second
+)
+
+// State is what there is to tell. Its methods are called by any number of goroutines.
+type State interface {
+	// NotReady returns why evaluations should not be sent here now, nil if they may.
+	NotReady() []string
+	// Status returns what /status shows; it must encode as JSON.
+	Status() any
+}
+
+// Server is the management server. Create it with New and run it once.
+type Server struct {
+	http http.Server
+}
+
+// New returns a server that does nothing until Run.
+func New(state State, metrics prometheus.Gatherer, logger zerolog.Logger) *Server {
+	return &Server{http: http.Server{
+		Handler:           routes(state, metrics),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          log.New(lines{logger}, "", 0),
+	}}
+}
+
+// Run answers requests that arrive at l until ctx ends, closes l and returns nil. It returns an error if l fails before.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(l) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("management: %w", errors.Join(err, s.http.Close()))
+	case <-ctx.Done():
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := s.http.Shutdown(ending); err != nil {
+		_ = s.http.Close() // whoever still reads had time enough
+	}
+	<-served
+	return nil
+}
+
+// routes returns the handler of all paths. They are so few that a switch is all the routing they need.
+func routes(state State, metrics prometheus.Gatherer) http.Handler {
+	exposition := promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path != "/healthz" && path != "/readyz" && path != "/status" && path != "/metrics":
+			answer(w, http.StatusNotFound, problem{"there is nothing at this path: /healthz, /readyz, /status and /metrics are"})
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			answer(w, http.StatusMethodNotAllowed, problem{"this can only be read: use GET"})
+		case path == "/healthz":
+			answer(w, http.StatusOK, liveness{Alive: true})
+		case path == "/readyz":
+			ready(w, state.NotReady())
+		case path == "/status":
+			answer(w, http.StatusOK, state.Status())
+		default:
+			exposition.ServeHTTP(w, r)
+		}
+	})
+}
+
+type problem struct {
+	Detail string `json:"detail"`
+}
+
+type liveness struct {
+	Alive bool `json:"alive"`
+}
+
+type readiness struct {
+	Ready   bool     `json:"ready"`
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+func ready(w http.ResponseWriter, reasons []string) {
+	status := http.StatusOK
+	if len(reasons) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	answer(w, status, readiness{Ready: len(reasons) == 0, Reasons: reasons})
+}
+
+// answer writes body as JSON.
+func answer(w http.ResponseWriter, status int, body any) {
+	content, err := json.Marshal(body)
+	if err != nil {
+		status, content = http.StatusInternalServerError, []byte(`{"detail":"the answer cannot be encoded"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(content, '\n')) // an error means that the client is gone
+}
+
+// lines hands what net/http logs to the logger.
+type lines struct{ logger zerolog.Logger }
+
+var _ io.Writer = lines{}
+
+// Write logs one line.
+func (l lines) Write(p []byte) (int, error) {
+	l.logger.Debug().Str("detail", string(p)).Msg("a management connection failed")
+	return len(p), nil
+}

@@ -1,0 +1,82 @@
+package sidecar
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/health"
+)
+
+// collector reads the state of a sidecar when metrics are scraped.
+type collector struct {
+	sidecar *Sidecar
+
+	ready, revision, flags, source, age, connected, head, gaps, fragments, condition *prometheus.Desc
+}
+
+func newCollector(s *Sidecar) *collector {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("flagside_"+name, help, labels, nil)
+	}
+	return &collector{
+		sidecar:   s,
+		ready:     describe("ready", "Whether evaluations are answered from a complete set of flags."),
+		revision:  describe("ruleset_revision", "Revision of the flags that are served; 0 if they never were in a log."),
+		flags:     describe("ruleset_flags", "Flags that are served."),
+		source:    describe("source", "1 for where answers come from, 0 for the others.", "source"),
+		age:       describe("knowledge_age_seconds", "Time since everything that existed was applied for sure; missing if that never was."),
+		connected: describe("log_connected", "Whether there is a connection to NATS."),
+		head:      describe("log_head_revision", "Highest revision known to exist."),
+		gaps:      describe("log_gaps_total", "Times that changes were missed and had to be fetched."),
+		fragments: describe("log_fragments_total", "Incomplete transactions that were dropped."),
+		condition: describe("condition", "1 for a condition that is active, 0 for the others.", "code", "severity"),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.gaps, c.fragments, c.condition,
+	} {
+		descriptions <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(metrics chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	f := c.sidecar.examine()
+	gauge(c.ready, number(c.sidecar.Ready()))
+	for _, source := range []cache.Source{cache.SourceLive, cache.SourceDisk, cache.SourceBootstrap, cache.SourceEmpty} {
+		gauge(c.source, number(source == f.source), string(source))
+	}
+	revision, flags := 0.0, 0.0
+	if view := c.sidecar.store.View(); view != nil {
+		revision, flags = float64(view.Position().Revision), float64(view.Rules().Len())
+	}
+	gauge(c.revision, revision)
+	gauge(c.flags, flags)
+	if f.log.AgeKnown {
+		gauge(c.age, f.log.Age.Seconds())
+	}
+	gauge(c.connected, number(f.log.Connected))
+	gauge(c.head, float64(f.log.Head))
+	metrics <- prometheus.MustNewConstMetric(c.gaps, prometheus.CounterValue, float64(f.log.Gaps))
+	metrics <- prometheus.MustNewConstMetric(c.fragments, prometheus.CounterValue, float64(f.log.Fragments))
+	active := make(map[health.Code]bool)
+	for _, condition := range c.sidecar.health.Active() {
+		active[condition.Code] = true
+	}
+	for _, condition := range health.Catalogue() {
+		gauge(c.condition, number(active[condition.Code]), string(condition.Code), string(condition.Severity))
+	}
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,107 @@
+package sidecar
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/config"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// Run answers evaluations and follows the log until ctx ends. It returns when every goroutine that it started is gone: nil if ctx ended
+// it, otherwise what made going on impossible. That nothing can be reached is no reason to end.
+//
+// What was known when the last process ended is loaded before the first evaluation is answered. At the end, readiness goes first; then
+// requests that are being answered get their time, following stops, the state is written to disk, the connection is closed, and the
+// management server goes last.
+func (s *Sidecar) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	s.warnAboutReach()
+
+	running := stages{base: context.WithoutCancel(ctx), fail: fail}
+	running.begin(func(ctx context.Context) error { return s.management.Run(ctx, s.managementListener) })
+	s.remember()
+	running.begin(s.watch)
+	running.begin(s.disconnectAtEnd)
+	running.begin(s.store.Run)
+	running.begin(s.follow)
+	running.begin(func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) })
+	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
+		Stringer("management", s.ManagementAddr()).Str("source", string(s.store.Source())).Msg("answering evaluations")
+
+	<-ctx.Done()
+	s.draining.Store(true)
+	s.logger.Info().Msg("stopping")
+	return errors.Join(running.end(), s.release())
+}
+
+// warnAboutReach tells when other machines can reach a port, because nothing there checks who asks.
+func (s *Sidecar) warnAboutReach() {
+	for name, addr := range map[string]net.Addr{"ofrep": s.OFREPAddr(), "management": s.ManagementAddr()} {
+		if config.LoopbackOnly(addr.String()) != nil {
+			s.logger.Warn().Str("server", name).Stringer("address", addr).
+				Msg("other machines can reach this address and nothing checks who asks; protect it, or listen on a loopback address")
+		}
+	}
+}
+
+// remember loads what an earlier process left on disk, otherwise the bootstrap file. Neither is needed to go on.
+func (s *Sidecar) remember() {
+	source, err := s.store.Restore()
+	if err != nil {
+		s.logger.Error().Err(err).Msg("the data directory was not used")
+	}
+	if source != cache.SourceEmpty || s.options.BootstrapFile == "" {
+		return
+	}
+	if err := s.store.LoadBootstrap(s.options.BootstrapFile); err != nil {
+		s.bootstrap.Store(&err)
+		s.logger.Error().Err(err).Msg("the bootstrap file was not used")
+	}
+}
+
+// follow keeps the store current with the log. It blocks while the first server is dialled, so it must not keep evaluations waiting.
+func (s *Sidecar) follow(ctx context.Context) error {
+	o := s.options
+	conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{
+		URL:         o.NATS,
+		Server:      o.Server,
+		Domain:      o.NATSDomain,
+		Credentials: o.NATSCredentials,
+		Name:        "flagside sidecar of " + o.Environment,
+		InboxPrefix: "_SC_" + o.Environment + "_" + rand.Text(),
+		Logger:      s.logger,
+	})
+	if err != nil {
+		return withoutEnd(ctx, err)
+	}
+	follower, err := flagsync.NewFollower(conn, s.store, flagsync.FollowerOptions{Environment: o.Environment, Logger: s.logger})
+	if err != nil {
+		conn.Close()
+		return withoutEnd(ctx, err)
+	}
+	s.link.Store(&link{conn: conn, follower: follower, since: time.Now()})
+	return withoutEnd(ctx, follower.Run(ctx))
+}
+
+// withoutEnd returns err, or nil if there is one only because ctx ended.
+func withoutEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+// disconnectAtEnd closes the connection when ctx ends.
+func (s *Sidecar) disconnectAtEnd(ctx context.Context) error {
+	<-ctx.Done()
+	if l := s.link.Load(); l != nil {
+		l.conn.Close()
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package sidecar
+
+import (
+	"time"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// status is the body of /status.
+type status struct {
+	Environment   string             `json:"environment"`
+	Version       string             `json:"version"`
+	Compatibility eval.Compatibility `json:"compatibility,omitempty"`
+	Ready         bool               `json:"ready"`
+
+	// What answers come from, and since when.
+	Source cache.Source `json:"source"`
+	Since  time.Time    `json:"since"`
+
+	// The state that is served. Revision and digest are missing for flags that never were in a log.
+	Revision    string           `json:"revision,omitempty"`
+	Digest      string           `json:"digest,omitempty"`
+	StateDigest changelog.Digest `json:"stateDigest"`
+	Flags       int              `json:"flags"`
+
+	Log        logStatus         `json:"log"`
+	Conditions []conditionStatus `json:"conditions"`
+	Problems   []problemStatus   `json:"problems"`
+}
+
+// logStatus is how well the change log is followed.
+type logStatus struct {
+	Connected bool `json:"connected"`
+	Synced    bool `json:"synced"`
+	// AgeSeconds is how long ago everything that existed was applied for sure; missing if that never was.
+	AgeSeconds *float64 `json:"ageSeconds,omitempty"`
+	Received   uint64   `json:"received"`
+	Head       uint64   `json:"head"`
+	LastBeat   string   `json:"lastBeat,omitempty"`
+	Gaps       uint64   `json:"gaps"`
+	Fragments  uint64   `json:"fragments"`
+	LastError  string   `json:"lastError,omitempty"`
+}
+
+type conditionStatus struct {
+	Code     health.Code     `json:"code"`
+	Severity health.Severity `json:"severity"`
+	Sentence string          `json:"sentence"`
+	Since    time.Time       `json:"since"`
+	Detail   string          `json:"detail,omitempty"`
+}
+
+// problemStatus is one reason why the newest version of a document is not served or, with the severity info, only a slip.
+type problemStatus struct {
+	Severity health.Severity `json:"severity"`
+	Kind     eval.Kind       `json:"kind,omitempty"`
+	Key      string          `json:"key,omitempty"`
+	Pointer  string          `json:"pointer,omitempty"`
+	Reason   string          `json:"reason"`
+	Hint     string          `json:"hint,omitempty"`
+}
+
+// Status returns what /status shows.
+func (s *Sidecar) Status() any {
+	f := s.examine()
+	body := status{
+		Environment: s.options.Environment,
+		Version:     s.options.Version,
+		Ready:       s.Ready(),
+		Source:      f.source,
+		Since:       s.store.Since(),
+		Log:         newLogStatus(f),
+		Conditions:  []conditionStatus{},
+		Problems:    []problemStatus{},
+	}
+	if view := s.store.View(); view != nil {
+		body.Compatibility = view.Rules().Compatibility()
+		body.Flags = view.Rules().Len()
+		body.StateDigest = view.StateDigest()
+		if position := view.Position(); !position.IsZero() {
+			body.Revision, body.Digest = position.Token().String(), position.Digest.String()
+		}
+	}
+	for _, active := range s.health.Active() {
+		body.Conditions = append(body.Conditions, conditionStatus{
+			Code: active.Code, Severity: active.Severity, Sentence: active.Sentence, Since: active.Since.UTC(), Detail: active.Detail,
+		})
+	}
+	for _, problem := range f.problems {
+		body.Problems = append(body.Problems, newProblemStatus(&problem))
+	}
+	return body
+}
+
+func newLogStatus(f *facts) logStatus {
+	body := logStatus{
+		Connected: f.log.Connected,
+		Synced:    f.log.Synced,
+		Received:  f.log.Received,
+		Head:      f.log.Head,
+		Gaps:      f.log.Gaps,
+		Fragments: f.log.Fragments,
+	}
+	if f.log.AgeKnown {
+		age := f.log.Age.Seconds()
+		body.AgeSeconds = &age
+	}
+	if !f.log.LastBeat.IsZero() {
+		body.LastBeat = f.log.LastBeat.UTC().Format(time.RFC3339Nano)
+	}
+	switch {
+	case f.log.LastError != nil:
+		body.LastError = f.log.LastError.Error()
+	case !f.log.Connected && f.link != nil:
+		body.LastError = f.link.Error()
+	}
+	return body
+}
+
+func newProblemStatus(p *eval.Problem) problemStatus {
+	severity := health.SeverityWarning
+	if p.Warning {
+		severity = health.SeverityInfo
+	}
+	return problemStatus{Severity: severity, Kind: p.Kind, Key: p.Key, Pointer: p.Pointer, Reason: p.Reason, Hint: p.Hint}
+}

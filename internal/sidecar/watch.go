@@ -1,0 +1,87 @@
+package sidecar
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/health"
+)
+
+// watchInterval is how often conditions are looked for when nobody asks.
+const watchInterval = time.Second
+
+// watch keeps the log file informed about conditions that begin and end.
+func (s *Sidecar) watch(ctx context.Context) error {
+	ticker := time.NewTicker(watchInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			s.examine()
+		}
+	}
+}
+
+// examine compares the conditions with the facts, logs what began and what ended, and returns the facts.
+func (s *Sidecar) examine() *facts {
+	s.refresh.Lock()
+	defer s.refresh.Unlock()
+	f := s.facts()
+	active := conditions(f)
+	for code, detail := range active {
+		if s.health.Set(code, detail) && !loggedByCache(code) {
+			s.logBegin(code, detail)
+		}
+	}
+	for _, before := range s.health.Active() {
+		if _, still := active[before.Code]; !still && s.health.Clear(before.Code) && !loggedByCache(before.Code) {
+			s.logger.Info().Str("condition", string(before.Code)).Dur("after", f.now.Sub(before.Since)).Msg("the condition has ended")
+		}
+	}
+	return f
+}
+
+func (s *Sidecar) logBegin(code health.Code, detail string) {
+	for _, condition := range s.health.Active() {
+		if condition.Code == code {
+			s.logger.WithLevel(level(condition.Severity)).Str("condition", string(code)).Str("detail", detail).Msg(condition.Sentence)
+		}
+	}
+}
+
+// loggedByCache reports whether the cache logs the condition itself.
+func loggedByCache(code health.Code) bool {
+	return code == health.DiskUnwritable || code == health.DiskQuarantined
+}
+
+func level(severity health.Severity) zerolog.Level {
+	switch severity {
+	case health.SeverityCritical:
+		return zerolog.ErrorLevel
+	case health.SeverityInfo:
+		return zerolog.InfoLevel
+	default:
+		return zerolog.WarnLevel
+	}
+}
+
+// facts collects what is known now.
+func (s *Sidecar) facts() *facts {
+	f := &facts{
+		now:      time.Now(),
+		unusable: s.knowledge(),
+		source:   s.store.Source(),
+		disk:     s.store.Problems(),
+	}
+	if view := s.store.View(); view != nil {
+		f.problems = view.Rules().Problems()
+	}
+	if l := s.link.Load(); l != nil {
+		f.following, f.log, f.link = l.since, l.follower.Status(), l.conn.LastError()
+	}
+	return f
+}
