@@ -40,7 +40,7 @@ func (p Put) decide(s State) (Decision, error) {
 func (d Delete) decide(s State) (Decision, error) {
 	live, exists := s.Document(d.ID)
 	if !exists {
-		return Decision{}, notFound(d.ID)
+		return Decision{}, NotFound(d.ID)
 	}
 	if err := d.If.check(s, d.ID, live, exists); err != nil {
 		return Decision{}, err

@@ -30,17 +30,14 @@ func (s *Service) Known() (State, error) {
 func (s *Service) Status() flagsync.Status { return s.options.Follower.Status() }
 
 // Writable returns why no command can be carried out now, or nil.
-func (s *Service) Writable() error {
-	_, err := s.options.Log()
-	return err
-}
+func (s *Service) Writable() error { return s.options.Refused() }
 
 // ReadOnly returns a sentence that tells where the environment is changed instead; empty if here.
 func (s *Service) ReadOnly() string { return s.options.ReadOnly }
 
 // History returns every change of one document from the log, oldest first. It ends with the first error.
 func (s *Service) History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error] {
-	log, err := s.options.Log()
+	log, err := s.options.Log(ctx)
 	if err != nil {
 		return func(yield func(changelog.Record, error) bool) { yield(changelog.Record{}, err) }
 	}

@@ -68,10 +68,13 @@ var (
 	ErrNotReady = errors.New("the environment is not known completely yet: ask again in a moment")
 	// ErrUnconfirmed means that the log did not answer, so what is known may be outdated.
 	ErrUnconfirmed = errors.New("the log did not confirm that what is known here is current: ask again in a moment")
+	// ErrUnwritable means that this publisher may read the environment but not write to it now.
+	ErrUnwritable = errors.New("nothing can be written to the environment now")
 	// ErrContended means that other writers were faster each time.
 	ErrContended = errors.New("other writers were faster each time: ask again in a moment")
 )
 
-func notFound(id changelog.ID) *Refusal {
+// NotFound returns the refusal of a command or a read that is about a document that does not exist.
+func NotFound(id changelog.ID) error {
 	return &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no %s %q.", id.Kind, id.Key)}
 }

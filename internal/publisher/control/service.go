@@ -37,8 +37,10 @@ type Follower interface {
 type Options struct {
 	// State returns the newest state, or nil while the environment was not read completely.
 	State func() State
-	// Log returns the log, or why nothing can be written now.
-	Log      func() (Log, error)
+	// Log returns the log, or why nothing can be written now. It may wait.
+	Log func(ctx context.Context) (Log, error)
+	// Refused returns why nothing can be written now, or nil. It does not wait.
+	Refused  func() error
 	Follower Follower
 	// ReadOnly is a sentence that tells where the environment is changed instead; empty if here.
 	ReadOnly string
@@ -141,7 +143,7 @@ func (x *execution) append(ctx context.Context, d Decision) error {
 	if len(d.Parts) == 0 {
 		return nil
 	}
-	log, err := x.options.Log()
+	log, err := x.options.Log(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,148 @@
+// Package dev is a publisher and a sidecar in one process, for one file on the developer's machine: what the file says is what the
+// environment is, as soon as the file is saved.
+//
+// # Concurrency properties
+//
+// The addresses of a Dev may be asked for at any time; Run may be called only once.
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/stage"
+	"github.com/flagside/flagside/internal/sidecar"
+)
+
+// Dev is a publisher and a sidecar that serve one file. Create it with New.
+type Dev struct {
+	options   Options
+	temporary string // directory to remove at the end; empty if there is none
+	health    *health.Tracker
+	publisher *publisher.Publisher
+	sidecar   *sidecar.Sidecar
+}
+
+// New validates the options and opens all listeners but that of NATS. It starts nothing; Close undoes it.
+func New(o Options) (_ *Dev, err error) {
+	o, err = o.complete()
+	if err != nil {
+		return nil, err
+	}
+	d := &Dev{options: o, health: health.NewTracker(time.Now)}
+	if o.DataDir == "" {
+		if d.temporary, err = os.MkdirTemp("", "flagside-dev-"); err != nil {
+			return nil, fmt.Errorf("dev: %w", err)
+		}
+		d.options.DataDir = d.temporary
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	if d.publisher, err = publisher.New(d.publisherOptions()); err != nil {
+		return nil, err
+	}
+	d.sidecar, err = sidecar.New(d.sidecarOptions())
+	return d, err
+}
+
+func (d *Dev) publisherOptions() publisher.Options {
+	return publisher.Options{
+		DataDir:   d.options.DataDir,
+		NATSAddr:  d.options.NATSAddr,
+		AdminAddr: d.options.AdminAddr,
+		ReadOnly: map[string]string{
+			d.options.Environment: fmt.Sprintf("The environment is what the file %s says: change it there.", d.options.File),
+		},
+		Health: d.health,
+		Logger: d.options.Logger,
+	}
+}
+
+func (d *Dev) sidecarOptions() sidecar.Options {
+	return sidecar.Options{
+		Environment:    d.options.Environment,
+		Server:         d.publisher,
+		OFREPAddr:      d.options.OFREPAddr,
+		ManagementAddr: d.options.ManagementAddr,
+		Version:        d.options.Version,
+		Logger:         d.options.Logger,
+	}
+}
+
+// Close undoes New for a Dev that was never run. It is not needed after Run.
+func (d *Dev) Close() error {
+	var errs []error
+	if d.publisher != nil {
+		errs = append(errs, d.publisher.Close())
+	}
+	if d.sidecar != nil {
+		errs = append(errs, d.sidecar.Close())
+	}
+	return errors.Join(append(errs, d.removeTemporary())...)
+}
+
+func (d *Dev) removeTemporary() error {
+	if d.temporary == "" {
+		return nil
+	}
+	if err := os.RemoveAll(d.temporary); err != nil {
+		return fmt.Errorf("dev: %w", err)
+	}
+	return nil
+}
+
+// AdminAddr returns the address of the publisher's API.
+func (d *Dev) AdminAddr() net.Addr { return d.publisher.AdminAddr() }
+
+// OFREPAddr returns the address that evaluations are answered on.
+func (d *Dev) OFREPAddr() net.Addr { return d.sidecar.OFREPAddr() }
+
+// ManagementAddr returns the address of the sidecar's management server.
+func (d *Dev) ManagementAddr() net.Addr { return d.sidecar.ManagementAddr() }
+
+// Run serves the file and watches it until ctx ends. It returns when every goroutine that it started is gone; nil if ctx ended it.
+func (d *Dev) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	return errors.Join(d.run(ctx, fail), d.removeTemporary())
+}
+
+// run begins the parts from the bottom up, and ends them from the top down.
+func (d *Dev) run(ctx context.Context, fail context.CancelCauseFunc) (err error) {
+	watcher, err := newWatcher(d.options.File)
+	if err != nil {
+		return errors.Join(err, d.publisher.Close(), d.sidecar.Close())
+	}
+	var parts []*stage.Stage
+	defer func() {
+		for _, part := range slices.Backward(parts) {
+			err = errors.Join(err, part.End())
+		}
+	}()
+	parts = append(parts, stage.Begin(ctx, "dev", d.publisher.Run, fail))
+	if err := d.publisher.Ready(ctx); err != nil {
+		return errors.Join(watcher.close(), d.sidecar.Close())
+	}
+	loader := &loader{dev: d}
+	// The file is loaded before the sidecar looks, so that a ready sidecar has its flags.
+	again := loader.load(ctx)
+	parts = append(parts, stage.Begin(ctx, "dev", d.sidecar.Run, fail))
+	if err := d.greet(loader); err != nil {
+		fail(err)
+	}
+	parts = append(parts, stage.Begin(ctx, "dev", func(ctx context.Context) error {
+		return watcher.run(ctx, again, loader.load)
+	}, fail))
+	<-ctx.Done()
+	return nil
+}

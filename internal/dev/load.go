@@ -1,0 +1,133 @@
+package dev
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// actor stands in the log for changes that come from the file.
+const actor = "file"
+
+// loader makes the environment what the file says. It is used by one goroutine at a time.
+type loader struct {
+	dev   *Dev
+	flags []string // keys, as the file was read last without mistakes
+}
+
+// load reads the file and carries it out. A mistake in the file is reported and changes nothing. It returns whether to try again although
+// the file does not change, because the publisher could not do it.
+func (l *loader) load(ctx context.Context) (again bool) {
+	documents, err := l.read()
+	if err != nil {
+		l.refuse(err)
+		return false
+	}
+	result, err := l.replace(ctx, documents)
+	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
+		l.refuse(refusal)
+		return false
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			l.dev.options.Logger.Warn().Err(err).Msg("the file is not carried out yet")
+		}
+		return true
+	}
+	l.accept(documents, result)
+	return false
+}
+
+// read returns the documents of the file, or all its mistakes.
+func (l *loader) read() ([]eval.Document, error) {
+	data, err := os.ReadFile(l.dev.options.File)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, errors.New("the file does not exist")
+	}
+	if err != nil {
+		return nil, err
+	}
+	documents, problems := eval.ParseFile(data, l.dev.options.Compatibility)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	for _, p := range problems {
+		l.dev.options.Logger.Warn().Str("place", l.place(p)).Msg(p.Error())
+	}
+	return documents, nil
+}
+
+// replace writes the difference between the documents and the environment, which it creates when there is none: not before the file is
+// good for the first time, so that no sidecar takes an environment for empty that is only not written yet.
+func (l *loader) replace(ctx context.Context, documents []eval.Document) (control.Result, error) {
+	name := l.dev.options.Environment
+	service, err := l.dev.publisher.Control(ctx, name)
+	if errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+		if _, err = l.dev.publisher.Create(ctx, name, actor, ""); err == nil {
+			service, err = l.dev.publisher.Control(ctx, name)
+		}
+	}
+	if err != nil {
+		return control.Result{}, err
+	}
+	return service.Do(ctx, control.Origin{Actor: actor, Owner: true}, control.Replace{Documents: documents})
+}
+
+func (l *loader) accept(documents []eval.Document, result control.Result) {
+	l.flags = nil
+	for _, d := range documents {
+		if d.Kind == eval.KindFlag {
+			l.flags = append(l.flags, d.Key)
+		}
+	}
+	mended := l.dev.health.Clear(health.FileRefused)
+	if result.Written == 0 && !mended {
+		return
+	}
+	l.dev.options.Logger.Info().
+		Str("file", l.dev.options.File).
+		Int("flags", len(l.flags)).
+		Int("changed", result.Written).
+		Str("revision", result.Position.Token().String()).
+		Msg("the file is carried out")
+}
+
+// refuse reports what is wrong with the file, one line a mistake.
+func (l *loader) refuse(err error) {
+	places := []string{fmt.Sprintf("%s: %v", l.dev.options.File, err)}
+	if problems, ok := errors.AsType[eval.Problems](err); ok {
+		places = l.placed(problems)
+	} else if refusal, ok := errors.AsType[*control.Refusal](err); ok && len(refusal.Problems) > 0 {
+		places = l.placed(refusal.Problems)
+	}
+	l.dev.health.Set(health.FileRefused, strings.Join(places, "\n"))
+	for _, place := range places {
+		l.dev.options.Logger.Error().Msg("refused: " + place)
+	}
+	l.dev.options.Logger.Warn().Msg("the last good version of the file, if there was one, stays")
+}
+
+// placed returns problems with the file and the place in it, as compilers write them.
+func (l *loader) placed(problems eval.Problems) []string {
+	var lines []string
+	for _, p := range problems {
+		place := l.place(p)
+		p.Line, p.Column = 0, 0
+		lines = append(lines, place+": "+p.Error())
+	}
+	return lines
+}
+
+func (l *loader) place(p eval.Problem) string {
+	if p.Line == 0 {
+		return l.dev.options.File
+	}
+	return fmt.Sprintf("%s:%d:%d", l.dev.options.File, p.Line, p.Column)
+}

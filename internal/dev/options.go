@@ -1,0 +1,76 @@
+package dev
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/config"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// DefaultEnvironment is the environment whose truth the file is, unless the options say otherwise.
+const DefaultEnvironment = "dev"
+
+// Options say which file to watch and where to listen. Empty addresses are the defaults of publisher and sidecar.
+type Options struct {
+	// File is the flagd file to watch. It is required; that it exists is not.
+	File string
+	// Environment is the environment that has the flags of the file; empty means DefaultEnvironment.
+	Environment string
+	// Compatibility says how strictly the file is read, and goes into the settings of the environment.
+	Compatibility eval.Compatibility
+	// DataDir keeps the change log over a restart; empty means a temporary directory that is removed at the end.
+	DataDir string
+
+	OFREPAddr      string
+	ManagementAddr string
+	AdminAddr      string
+	NATSAddr       string
+
+	// Version is what the sidecar calls itself; empty means its default.
+	Version string
+	// Out gets a few lines for people once everything listens. It is required.
+	Out io.Writer
+	// Logger gets everything that is worth telling. Its zero value logs nothing.
+	Logger zerolog.Logger
+}
+
+// complete returns the options with their defaults, or why they cannot be used.
+func (o Options) complete() (Options, error) {
+	if o.File == "" {
+		return o, errors.New("dev: no file is given")
+	}
+	if o.Out == nil {
+		return o, errors.New("dev: there is nowhere to write to")
+	}
+	path, err := filepath.Abs(o.File)
+	if err != nil {
+		return o, fmt.Errorf("dev: %w", err)
+	}
+	o.File = path
+	if info, err := os.Stat(o.File); err == nil && info.IsDir() {
+		return o, fmt.Errorf("dev: %s is a directory: give the flag file in it", o.File)
+	}
+	if o.Environment == "" {
+		o.Environment = DefaultEnvironment
+	}
+	if err := flagsync.ValidateEnvironment(o.Environment); err != nil {
+		return o, fmt.Errorf("dev: %w", err)
+	}
+	// Whoever develops does not mean to serve the network.
+	for _, addr := range []string{o.OFREPAddr, o.ManagementAddr} {
+		if addr == "" {
+			continue
+		}
+		if err := config.LoopbackOnly(addr); err != nil {
+			return o, fmt.Errorf("dev: %w", err)
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,194 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// readTimeout is how long a read waits for the log to confirm that what is known is current.
+const readTimeout = 2 * time.Second
+
+// routes names the operations on one kind of documents.
+type routes struct {
+	kind      changelog.Kind
+	path, tag string
+	one, many string // as in operation ids
+}
+
+func flagRoutes() routes {
+	return routes{changelog.KindFlag, "/api/v1/environments/{environment}/flags", flagsTag, "Flag", "Flags"}
+}
+
+func segmentRoutes() routes {
+	return routes{changelog.KindSegment, "/api/v1/environments/{environment}/segments", segmentsTag, "Segment", "Segments"}
+}
+
+type documentPath struct {
+	environmentPath
+
+	Key string `path:"key" doc:"The key; a slash in it is written %2F."`
+}
+
+type putDocument struct {
+	documentPath
+	writeHeaders
+
+	RawBody []byte `contentType:"application/json"`
+}
+
+type deleteDocument struct {
+	documentPath
+	writeHeaders
+}
+
+// documentBody is a document with its revision.
+type documentBody struct {
+	ContentType string `header:"Content-Type"`
+	ETag        string `header:"ETag" doc:"The revision of the document, for If-Match."`
+	Revision    string `header:"Flagside-Revision" doc:"The revision of the environment that was read."`
+	Age         string `header:"Age" doc:"Seconds since it was certain that this is the newest revision: 0 unless the log does not answer; absent if never."`
+	Body        []byte
+}
+
+// Written is what became of a change.
+type Written struct {
+	Revision string         `json:"revision" doc:"The revision of the environment that contains the change."`
+	Changed  bool           `json:"changed" doc:"False if everything was as wanted already, so that nothing was written."`
+	OpID     string         `json:"opId,omitempty" doc:"The op-id of the change in the log."`
+	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips that were tolerated."`
+}
+
+type writtenBody struct {
+	Status   int
+	ETag     string `header:"ETag" doc:"The revision of the document; absent after a deletion."`
+	Revision string `header:"Flagside-Revision" doc:"The revision of the environment that contains the change."`
+	Body     Written
+}
+
+func (a *api) registerDocuments(h huma.API, r routes) {
+	one := r.path + "/{key}"
+	huma.Register(h, operation(http.MethodGet, r.path, "list"+r.many, "List documents by key, from memory", r.tag),
+		func(ctx context.Context, in *listDocuments) (*documentList, error) { return a.list(ctx, r.kind, in) })
+	huma.Register(h, describesDocument(operation(http.MethodGet, one, "get"+r.one, "Read a document", r.tag)),
+		func(ctx context.Context, in *documentPath) (*documentBody, error) {
+			return a.get(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key})
+		})
+	registerPut(h, operation(http.MethodPut, one, "put"+r.one, "Create or replace a document", r.tag),
+		func(ctx context.Context, in *putDocument) (*writtenBody, error) {
+			return a.put(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.writeHeaders, in.RawBody)
+		})
+	huma.Register(h, operation(http.MethodDelete, one, "delete"+r.one, "Delete a document", r.tag),
+		func(ctx context.Context, in *deleteDocument) (*writtenBody, error) {
+			return a.delete(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.writeHeaders)
+		})
+	huma.Register(h, operation(http.MethodGet, one+"/history", "history"+r.one, "Read all changes of a document, newest first", r.tag),
+		func(ctx context.Context, in *historyPath) (*historyBody, error) {
+			return a.history(ctx, in, changelog.ID{Kind: r.kind, Key: in.Key})
+		})
+}
+
+// registerPut registers an operation whose body is a document.
+func registerPut[I any](h huma.API, op huma.Operation, handler func(context.Context, *I) (*writtenBody, error)) {
+	op.RequestBody = &huma.RequestBody{Required: true}
+	op.DefaultStatus = http.StatusOK
+	huma.Register(h, op, handler)
+	op.RequestBody.Content = document()
+	op.Responses["201"] = &huma.Response{
+		Description: "Created", Headers: op.Responses["200"].Headers, Content: op.Responses["200"].Content,
+	}
+}
+
+// get reads a document for editing: after the log has confirmed that what is known is current. While the log does not answer, it is read
+// from memory; that is safe, because a write that rests on an outdated revision is refused.
+func (a *api) get(ctx context.Context, environment string, id changelog.ID) (*documentBody, error) {
+	c, err := a.environments.Control(ctx, environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	within, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	age := "0"
+	state, unconfirmed := c.Current(within)
+	if unconfirmed != nil {
+		if state, err = c.Known(); err != nil {
+			return nil, a.problem(err)
+		}
+		age = ageSeconds(c.Status())
+	}
+	d, exists := state.Document(id)
+	if !exists {
+		return nil, a.problem(cmp.Or(unconfirmed, control.NotFound(id)))
+	}
+	return &documentBody{
+		ContentType: "application/json",
+		ETag:        etag(control.Token(state, d)),
+		Revision:    state.Position().Token().String(),
+		Age:         age,
+		Body:        d.Body,
+	}, nil
+}
+
+// ageSeconds returns the value of an Age header, empty if the age is not known.
+func ageSeconds(s flagsync.Status) string {
+	if !s.AgeKnown {
+		return ""
+	}
+	return strconv.FormatInt(int64(s.Age/time.Second), 10)
+}
+
+func (a *api) put(ctx context.Context, environment string, id changelog.ID, w writeHeaders, body []byte) (*writtenBody, error) {
+	condition, err := w.precondition()
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.do(ctx, environment, w, control.Put{ID: id, Body: body, If: condition})
+	if err == nil && condition.Absent {
+		out.Status = http.StatusCreated
+	}
+	return out, err
+}
+
+func (a *api) delete(ctx context.Context, environment string, id changelog.ID, w writeHeaders) (*writtenBody, error) {
+	condition, err := w.precondition()
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.do(ctx, environment, w, control.Delete{ID: id, If: condition})
+	if err == nil {
+		out.ETag = ""
+	}
+	return out, err
+}
+
+func (a *api) do(ctx context.Context, environment string, w writeHeaders, command control.Command) (*writtenBody, error) {
+	c, err := a.environments.Control(ctx, environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	result, err := c.Do(ctx, w.origin(), command)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	revision := result.Position.Token().String()
+	return &writtenBody{
+		Status:   http.StatusOK,
+		ETag:     etag(result.Document),
+		Revision: revision,
+		Body: Written{
+			Revision: revision, Changed: result.Written > 0, OpID: result.OpID, Warnings: places(result.Warnings),
+		},
+	}, nil
+}
+
+// value is a document inside an answer, as the log has it.
+type value = json.RawMessage

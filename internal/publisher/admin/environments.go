@@ -1,0 +1,143 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/flagside/flagside/eval"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// Environment is what the API tells of an environment.
+type Environment struct {
+	Name      string    `json:"name"`
+	Epoch     string    `json:"epoch" doc:"The history that revisions belong to; they begin with its first eight digits."`
+	Created   time.Time `json:"created"`
+	CreatedBy string    `json:"createdBy" doc:"The opaque id of who created it."`
+	Archived  time.Time `json:"archived,omitzero" doc:"When it was taken out of use; absent while it is in use."`
+	Revision  string    `json:"revision,omitempty" doc:"The newest revision known here; absent until it was read completely."`
+	Flags     int       `json:"flags" doc:"The number of flags at that revision."`
+	AgeMs     *int64    `json:"ageMs,omitempty" doc:"Milliseconds since it was certain that this is the newest revision; absent if never."`
+	ReadOnly  string    `json:"readOnly,omitempty" doc:"Where it is changed instead of here; absent if here."`
+	Refused   string    `json:"writesRefused,omitempty" doc:"Why nothing can be written now; absent if it can."`
+}
+
+type environmentPath struct {
+	Environment string `path:"environment" doc:"The name of the environment." maxLength:"63"`
+}
+
+type environmentList struct {
+	Body struct {
+		Items []Environment `json:"items" nullable:"false"`
+	}
+}
+
+type environmentBody struct {
+	Body Environment
+}
+
+type createEnvironment struct {
+	Body newEnvironment
+}
+
+type newEnvironment struct {
+	Name          string `json:"name" doc:"A DNS label in lower case that begins with a letter, of at most 63 characters."`
+	Compatibility string `json:"compatibility,omitempty" enum:"flagd" doc:"Whose strictness the flags follow; absent is the publisher's."`
+}
+
+func (a *api) registerEnvironments(h huma.API) {
+	const path = "/api/v1/environments"
+	huma.Register(h, operation(http.MethodGet, path, "listEnvironments", "List all environments", environmentsTag),
+		a.listEnvironments)
+	create := operation(http.MethodPost, path, "createEnvironment", "Create an environment", environmentsTag)
+	create.DefaultStatus = http.StatusCreated
+	huma.Register(h, create, a.createEnvironment)
+	huma.Register(h, operation(http.MethodGet, path+"/{environment}", "getEnvironment", "Read an environment", environmentsTag),
+		a.getEnvironment)
+	huma.Register(h, operation(http.MethodPost, path+"/{environment}/archive", "archiveEnvironment",
+		"Take an environment out of use; its log stays", environmentsTag), a.archiveEnvironment)
+}
+
+func (a *api) listEnvironments(ctx context.Context, _ *struct{}) (*environmentList, error) {
+	all, err := a.environments.List(ctx)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	list := &environmentList{}
+	list.Body.Items = make([]Environment, len(all))
+	for i, e := range all {
+		list.Body.Items[i] = a.describe(ctx, e)
+	}
+	return list, nil
+}
+
+func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*environmentBody, error) {
+	e, err := a.environments.Create(ctx, in.Body.Name, anonymous, eval.Compatibility(in.Body.Compatibility))
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	return &environmentBody{Body: a.describe(ctx, e)}, nil
+}
+
+func (a *api) getEnvironment(ctx context.Context, in *environmentPath) (*environmentBody, error) {
+	e, err := a.find(ctx, in.Environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	return &environmentBody{Body: a.describe(ctx, e)}, nil
+}
+
+func (a *api) archiveEnvironment(ctx context.Context, in *environmentPath) (*environmentBody, error) {
+	if err := a.environments.Archive(ctx, in.Environment, anonymous); err != nil {
+		return nil, a.problem(err)
+	}
+	return a.getEnvironment(ctx, in)
+}
+
+func (a *api) find(ctx context.Context, name string) (flagsync.Environment, error) {
+	all, err := a.environments.List(ctx)
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	for _, e := range all {
+		if e.Name == name {
+			return e, nil
+		}
+	}
+	return flagsync.Environment{}, unknownEnvironment(name)
+}
+
+// describe adds what this publisher knows of the environment.
+func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment {
+	d := Environment{Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Archived: e.Archived}
+	if !e.Archived.IsZero() {
+		return d
+	}
+	c, err := a.environments.Control(ctx, e.Name)
+	if err != nil {
+		d.Refused = err.Error()
+		return d
+	}
+	d.ReadOnly = c.ReadOnly()
+	if err := c.Writable(); err != nil {
+		d.Refused = err.Error()
+	}
+	if state, err := c.Known(); err == nil {
+		d.Epoch = string(state.Position().Epoch)
+		d.Revision = state.Position().Token().String()
+		d.Flags = state.Rules().Len()
+	}
+	d.AgeMs = ageMs(c.Status())
+	return d
+}
+
+// ageMs returns how long ago the state was certainly the newest, in milliseconds, or nil if it never was.
+func ageMs(s flagsync.Status) *int64 {
+	if !s.AgeKnown {
+		return nil
+	}
+	return new(s.Age.Milliseconds())
+}

@@ -1,0 +1,79 @@
+package admin
+
+import (
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/internal/config"
+)
+
+// Guard lets only requests through that were meant for this machine: their Host is a loopback name or address, so no page has
+// rebound its own name to it, and no browser sends them for another site. Everything that listens on the admin address stands behind
+// it.
+func Guard(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, newProblem(http.StatusForbidden, typeForeignOrigin, "A page of another site may not change anything here."))
+	}))
+	protected := origins.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !loopbackHost(r.Host) {
+			writeProblem(w, newProblem(http.StatusForbidden, typeForeignHost,
+				"The request names a host that is not this machine: use localhost or a loopback address."))
+			return
+		}
+		protected.ServeHTTP(w, r)
+	})
+}
+
+// loopbackHost reports whether a Host header, with or without a port, names this machine.
+func loopbackHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return config.LoopbackOnly(net.JoinHostPort(strings.Trim(host, "[]"), "0")) == nil
+}
+
+// orProblem answers with problems where the router would answer with plain text: unknown paths and methods.
+func orProblem(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		answer := discard{header: http.Header{}}
+		handler.ServeHTTP(&answer, r)
+		if answer.status != http.StatusMethodNotAllowed {
+			writeProblem(w, newProblem(http.StatusNotFound, typeNotFound, "There is nothing here: /openapi.json lists what there is."))
+			return
+		}
+		allowed := answer.header.Get("Allow")
+		w.Header().Set("Allow", allowed)
+		writeProblem(w, newProblem(http.StatusMethodNotAllowed, typeMethodNotAllowed, "Only "+allowed+" can be done here."))
+	})
+}
+
+// discard keeps the status and the headers of an answer.
+type discard struct {
+	header http.Header
+	status int
+}
+
+// Header implements http.ResponseWriter.
+func (d *discard) Header() http.Header { return d.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (d *discard) WriteHeader(status int) { d.status = status }
+
+// Write implements http.ResponseWriter.
+func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func writeProblem(w http.ResponseWriter, p *Problem) {
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.MarshalWrite(w, p) // fails only when the client is gone
+}

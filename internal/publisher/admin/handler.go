@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// anonymous is the actor of every change until callers are asked who they are.
+const anonymous = "anonymous"
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 1 << 20
+
+// Environments is what the API is about.
+type Environments interface {
+	// List returns all environments, archived ones too, by name.
+	List(ctx context.Context) ([]flagsync.Environment, error)
+	// Create creates an environment and starts to follow it. The empty compatibility means that of the publisher.
+	Create(ctx context.Context, name, actor string, compatibility eval.Compatibility) (flagsync.Environment, error)
+	// Archive takes an environment out of use.
+	Archive(ctx context.Context, name, actor string) error
+	// Control returns what reads and changes an environment.
+	Control(ctx context.Context, name string) (*control.Service, error)
+}
+
+// api holds what the handlers need.
+type api struct {
+	environments Environments
+	logger       zerolog.Logger
+}
+
+// Handler returns the API, without its Guard.
+func Handler(e Environments, logger zerolog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	spec := register(mux, &api{environments: e, logger: logger})
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		_, _ = w.Write(spec) // fails only when the client is gone
+	})
+	return orProblem(mux)
+}
+
+// OpenAPI returns the description of the API, as JSON for people.
+func OpenAPI() []byte { return register(http.NewServeMux(), &api{}) }
+
+// register adds all operations to mux and returns their description.
+func register(mux humago.Mux, a *api) []byte {
+	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
+	h := humago.New(mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:       "flagside publisher",
+				Version:     "1",
+				Description: "Reads and changes the flags of environments. Errors are problems of RFC 9457.",
+				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+			},
+		},
+		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{fromFramework},
+	})
+	h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	h.UseMiddleware(requireJSON(h))
+	a.registerEnvironments(h)
+	a.registerDocuments(h, flagRoutes())
+	a.registerDocuments(h, segmentRoutes())
+	a.registerSettings(h)
+	return describe(h)
+}
+
+// requireJSON refuses bodies that say that they are something else.
+func requireJSON(h huma.API) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		contentType := ctx.Header("Content-Type")
+		if ctx.Operation().RequestBody != nil && contentType != "" {
+			if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
+				_ = huma.WriteErr(h, ctx, http.StatusUnsupportedMediaType, "the body must be application/json")
+				return
+			}
+		}
+		next(ctx)
+	}
+}
+
+// describe writes the description with the project's own type for all errors.
+func describe(h huma.API) []byte {
+	schemas := h.OpenAPI().Components.Schemas.Map()
+	delete(schemas, "ErrorModel")
+	delete(schemas, "ErrorDetail")
+	text, err := h.OpenAPI().MarshalJSON()
+	if err == nil {
+		err = (*jsontext.Value)(&text).Indent()
+	}
+	if err != nil {
+		panic("admin: the API cannot be described: " + err.Error()) // a mistake in the program, seen by every test
+	}
+	return append(text, '\n')
+}
+
+func marshal(w io.Writer, v any) error {
+	return json.MarshalWrite(w, v, jsontext.PreserveRawStrings(true))
+}
+
+func unmarshal(data []byte, v any) error {
+	return json.Unmarshal(data, v)
+}

@@ -1,0 +1,52 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// The groups of operations.
+const (
+	environmentsTag = "environments"
+	flagsTag        = "flags"
+	segmentsTag     = "segments"
+	settingsTag     = "settings"
+)
+
+// operation returns an operation that answers errors with problems.
+func operation(method, path, id, summary, tag string) huma.Operation {
+	return huma.Operation{
+		Method: method, Path: path, OperationID: id, Summary: summary, Tags: []string{tag},
+		MaxBodyBytes: maxBody,
+		Responses: map[string]*huma.Response{"default": {
+			Description: "A problem (RFC 9457)",
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},
+		}},
+	}
+}
+
+// document describes a body that is a document: any JSON, checked by the evaluator and not by the API's schema.
+func document() map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{"application/json": {Schema: anyJSON()}}
+}
+
+func anyJSON() *huma.Schema {
+	return &huma.Schema{Description: "The document: a flag in the format of flagd with flagside's fields, a segment, or settings."}
+}
+
+// describesDocument makes the answer of op a document.
+func describesDocument(op huma.Operation) huma.Operation {
+	op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: document()}
+	return op
+}
+
+// problem returns what to answer to an error.
+func (a *api) problem(err error) *Problem { return problemOf(err, a.logger) }
+
+func unknownEnvironment(name string) error {
+	return fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)
+}

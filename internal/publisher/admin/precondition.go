@@ -1,0 +1,46 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// writeHeaders are those of every request that changes a document.
+type writeHeaders struct {
+	IfMatch     string `header:"If-Match" doc:"The ETag of the document that is replaced or deleted: \"<epoch8>-<revision>\"."`
+	IfNoneMatch string `header:"If-None-Match" doc:"* when the document is created."`
+	Reason      string `header:"Flagside-Reason" doc:"Why; at most 500 bytes of UTF-8. It stays in the log for ever."`
+}
+
+func (w writeHeaders) origin() control.Origin {
+	return control.Origin{Actor: anonymous, Reason: w.Reason}
+}
+
+// precondition returns what the headers say that the author has seen; control refuses if that is nothing.
+func (w writeHeaders) precondition() (control.Precondition, error) {
+	switch {
+	case w.IfMatch != "" && w.IfNoneMatch != "":
+		return control.Precondition{}, badPrecondition("If-Match and If-None-Match exclude each other.")
+	case w.IfNoneMatch == "*":
+		return control.Precondition{Absent: true}, nil
+	case w.IfNoneMatch != "":
+		return control.Precondition{}, badPrecondition("If-None-Match can only be *, to create a document.")
+	case w.IfMatch == "":
+		return control.Precondition{}, nil
+	}
+	token, err := changelog.ParseToken(strings.Trim(w.IfMatch, `"`))
+	if err != nil {
+		return control.Precondition{}, badPrecondition("If-Match must be the ETag of the document as it was read, \"<epoch8>-<revision>\".")
+	}
+	return control.Precondition{Match: token}, nil
+}
+
+func badPrecondition(detail string) error {
+	return newProblem(http.StatusBadRequest, typeInvalidRequest, detail)
+}
+
+// etag returns the entity tag of a revision.
+func etag(t changelog.Token) string { return `"` + t.String() + `"` }

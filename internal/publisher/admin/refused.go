@@ -1,0 +1,102 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// problemOf returns what to answer to an error of a command or a read. An error that nobody foresaw is logged, because its text is for
+// operators.
+func problemOf(err error, logger zerolog.Logger) *Problem {
+	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
+		return refused(refusal)
+	}
+	if undecided, ok := errors.AsType[*control.Undecided](err); ok {
+		p := newProblem(http.StatusServiceUnavailable, problemType+"undecided",
+			"It is not decided yet whether the change is in the log: read the document again before you repeat it.").later()
+		p.OpID = undecided.OpID
+		return p
+	}
+	for _, known := range knownErrors() {
+		if errors.Is(err, known.err) {
+			p := newProblem(known.status, problemType+known.kind, err.Error())
+			if known.status == http.StatusServiceUnavailable {
+				p.later()
+			}
+			return p
+		}
+	}
+	logger.Error().Err(err).Msg("a request failed unexpectedly")
+	return newProblem(http.StatusInternalServerError, typeInternal, "Something failed that should not: the publisher's log says what.")
+}
+
+type knownError struct {
+	err    error
+	status int
+	kind   string
+}
+
+func knownErrors() []knownError {
+	return []knownError{
+		{flagsync.ErrEnvironmentUnknown, http.StatusNotFound, "environment-unknown"},
+		{flagsync.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
+		{flagsync.ErrEnvironmentArchived, http.StatusGone, "environment-archived"},
+		{flagsync.ErrEnvironmentName, http.StatusUnprocessableEntity, "environment-name"},
+		{flagsync.ErrStreamLost, http.StatusServiceUnavailable, "stream-lost"},
+		{flagsync.ErrStreamMismatch, http.StatusServiceUnavailable, "stream-mismatch"},
+		{flagsync.ErrUnreachable, http.StatusServiceUnavailable, "log-unreachable"},
+		{control.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
+		{control.ErrUnconfirmed, http.StatusServiceUnavailable, "unconfirmed"},
+		{control.ErrContended, http.StatusServiceUnavailable, "contended"},
+		{control.ErrUnwritable, http.StatusServiceUnavailable, "unwritable"},
+		{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout"},
+		{context.Canceled, http.StatusServiceUnavailable, "stopping"},
+	}
+}
+
+// refused returns the problem of a refused command.
+func refused(r *control.Refusal) *Problem {
+	p := newProblem(refusedStatus(r.Cause), problemType+string(r.Cause), r.Detail)
+	p.Errors = places(r.Problems)
+	if r.Current.Revision != 0 {
+		p.Current = r.Current.String()
+	}
+	return p
+}
+
+func refusedStatus(c control.Cause) int {
+	switch c {
+	case control.CauseMalformed:
+		return http.StatusBadRequest
+	case control.CauseTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case control.CauseInUse:
+		return http.StatusConflict
+	case control.CauseNotFound:
+		return http.StatusNotFound
+	case control.CausePreconditionMissing:
+		return http.StatusPreconditionRequired
+	case control.CausePreconditionFailed:
+		return http.StatusPreconditionFailed
+	case control.CauseReadOnly:
+		return http.StatusForbidden
+	default:
+		return http.StatusUnprocessableEntity
+	}
+}
+
+// places returns problems of documents as the API shows them.
+func places(problems eval.Problems) []ProblemPlace {
+	var all []ProblemPlace
+	for _, p := range problems {
+		all = append(all, ProblemPlace{Kind: string(p.Kind), Key: p.Key, Pointer: p.Pointer, Reason: p.Reason, Hint: p.Hint})
+	}
+	return all
+}

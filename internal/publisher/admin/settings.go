@@ -1,0 +1,34 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+type putSettings struct {
+	environmentPath
+	writeHeaders
+
+	RawBody []byte `contentType:"application/json"`
+}
+
+func settingsID() changelog.ID {
+	return changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey}
+}
+
+func (a *api) registerSettings(h huma.API) {
+	const path = "/api/v1/environments/{environment}/settings"
+	huma.Register(h, describesDocument(operation(http.MethodGet, path, "getSettings",
+		"Read the settings; an environment may have none", settingsTag)),
+		func(ctx context.Context, in *environmentPath) (*documentBody, error) {
+			return a.get(ctx, in.Environment, settingsID())
+		})
+	registerPut(h, operation(http.MethodPut, path, "putSettings", "Create or replace the settings", settingsTag),
+		func(ctx context.Context, in *putSettings) (*writtenBody, error) {
+			return a.put(ctx, in.Environment, settingsID(), in.writeHeaders, in.RawBody)
+		})
+}

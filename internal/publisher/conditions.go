@@ -1,0 +1,82 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/flagside/flagside/internal/health"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// conditionInterval is how often it is looked whether something is wrong.
+const conditionInterval = time.Second
+
+// watchConditions keeps the conditions of the publisher up to date until ctx ends, and logs when one begins or ends.
+func (p *Publisher) watchConditions(ctx context.Context, conn *flagsync.Conn) error {
+	look := time.NewTicker(conditionInterval)
+	defer look.Stop()
+	for {
+		p.noteConditions(p.conditions(conn))
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// ownConditions are the ones that the publisher sets and clears.
+func ownConditions() []health.Code {
+	return []health.Code{
+		health.LogUnreachable, health.StreamLost, health.StreamMismatch,
+		health.DifferentHistory, health.LogHole,
+	}
+}
+
+// conditions returns what is wrong now, with the details.
+func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
+	found := make(map[health.Code][]string)
+	add := func(c health.Code, detail string) { found[c] = append(found[c], detail) }
+	if !conn.Connected() {
+		add(health.LogUnreachable, text(conn.LastError()))
+	}
+	for _, e := range p.environments.all() {
+		status := e.follower.Status()
+		switch err := e.writeRefused(); {
+		case errors.Is(err, flagsync.ErrStreamLost):
+			add(health.StreamLost, err.Error())
+		case errors.Is(err, flagsync.ErrStreamMismatch):
+			add(health.StreamMismatch, err.Error())
+		}
+		if status.DifferentHistory != nil {
+			add(health.DifferentHistory, e.name+": "+status.DifferentHistory.Error())
+		}
+		if status.Hole != nil {
+			add(health.LogHole, e.name+": "+status.Hole.Error())
+		}
+	}
+	return found
+}
+
+func (p *Publisher) noteConditions(found map[health.Code][]string) {
+	for _, code := range ownConditions() {
+		details, active := found[code]
+		switch {
+		case !active:
+			if p.options.Health.Clear(code) {
+				p.logger.Info().Str("condition", string(code)).Msg("a condition has ended")
+			}
+		case p.options.Health.Set(code, strings.Join(details, "\n")):
+			p.logger.Warn().Str("condition", string(code)).Strs("detail", details).Msg("a condition has begun")
+		}
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

@@ -1,0 +1,176 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// openRetry is how long a log that could not be opened is left alone.
+const openRetry = 2 * time.Second
+
+// environment is one environment that is followed, and written to while its log can be.
+type environment struct {
+	name     string
+	replicas int
+	conn     *flagsync.Conn
+	logger   zerolog.Logger
+	store    *cache.Store
+	follower *flagsync.Follower
+	control  *control.Service
+	cancel   context.CancelFunc
+	opened   chan struct{} // closed when the log was opened or refused for the first time
+
+	mu      sync.Mutex // guards what follows
+	log     *flagsync.Log
+	refused error // why there is no log; nil before the first attempt
+}
+
+// newEnvironment returns an environment that is not followed yet.
+func newEnvironment(name string, o Options, conn *flagsync.Conn, appended func(flagsync.OutcomeState)) (*environment, error) {
+	logger := o.Logger.With().Str("environment", name).Logger()
+	store, err := cache.New(cache.Options{Environment: name, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	follower, err := flagsync.NewFollower(conn, store, flagsync.FollowerOptions{Environment: name, Logger: logger})
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	e := &environment{
+		name: name, replicas: o.Replicas, conn: conn, logger: logger,
+		store: store, follower: follower, opened: make(chan struct{}),
+	}
+	e.control = control.NewService(control.Options{
+		State: e.state, Log: e.writeLog, Refused: e.writeRefused, Follower: follower,
+		ReadOnly: o.ReadOnly[name], Appended: appended,
+	})
+	return e, nil
+}
+
+// state returns what is known of the environment, nil while that is not complete.
+func (e *environment) state() control.State {
+	view := e.store.View()
+	if view == nil {
+		return nil
+	}
+	return view
+}
+
+// run follows the environment and beats for it until ctx ends.
+func (e *environment) run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	var followed error
+	wg.Go(func() { followed = e.follower.Run(ctx) })
+	wg.Go(func() { e.publish(ctx) })
+	wg.Wait()
+	return errors.Join(ignoreEnd(ctx, followed), e.store.Close())
+}
+
+// publish opens the log and announces its head. A log that is refused is tried again, because an operator may have mended it.
+func (e *environment) publish(ctx context.Context) {
+	log := e.open(ctx)
+	for log == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(openRetry):
+			log = e.open(ctx)
+		}
+	}
+	beater := flagsync.NewBeater(log, e.announced, e.logger)
+	if err := beater.Run(ctx); ignoreEnd(ctx, err) != nil {
+		e.logger.Error().Err(err).Msg("the head of the log is no longer announced")
+	}
+}
+
+func (e *environment) open(ctx context.Context) *flagsync.Log {
+	log, err := flagsync.OpenLog(ctx, e.conn, e.name, e.replicas)
+	if ctx.Err() != nil {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.log == nil && e.refused == nil {
+		close(e.opened)
+	}
+	if err != nil && (e.refused == nil || e.refused.Error() != err.Error()) {
+		e.logger.Error().Err(err).Msg("the environment can be read but not changed")
+	}
+	if err == nil && e.refused != nil {
+		e.logger.Info().Msg("the environment can be changed again")
+	}
+	e.log, e.refused = log, err
+	return log
+}
+
+// announced returns what a beat says about the publisher's own state.
+func (e *environment) announced() (changelog.Position, changelog.Digest) {
+	view := e.store.View()
+	if view == nil {
+		return changelog.Position{}, changelog.Digest{}
+	}
+	return view.Position(), view.StateDigest()
+}
+
+// writeLog returns the log, or why nothing can be written now. It waits for the first attempt to open the log.
+func (e *environment) writeLog(ctx context.Context) (control.Log, error) {
+	select {
+	case <-e.opened:
+	case <-ctx.Done():
+		return nil, control.ErrNotReady
+	}
+	if err := e.writeRefused(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.log, nil
+}
+
+// writeRefused returns why nothing can be written now, or nil.
+func (e *environment) writeRefused() error {
+	status := e.follower.Status()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.refused != nil:
+		return e.refused
+	case e.log == nil:
+		return control.ErrNotReady
+	case status.StreamMissing:
+		return fmt.Errorf("%w: environment %q: restore its stream, or archive the environment and create another", flagsync.ErrStreamLost, e.name)
+	case status.DifferentHistory != nil:
+		return fmt.Errorf("%w: %w", control.ErrUnwritable, status.DifferentHistory)
+	case status.Hole != nil:
+		return fmt.Errorf("%w: %w", control.ErrUnwritable, status.Hole)
+	}
+	return nil
+}
+
+// ready reports whether the environment is known completely, or cannot become so before somebody mends its log.
+func (e *environment) ready() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if errors.Is(e.refused, flagsync.ErrStreamLost) || errors.Is(e.refused, flagsync.ErrStreamMismatch) {
+		return true
+	}
+	return e.log != nil && e.store.View() != nil
+}
+
+// ignoreEnd returns err unless it only says that ctx has ended.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

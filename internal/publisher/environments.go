@@ -1,0 +1,320 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// listInterval is how often environments of other publishers are looked for.
+	listInterval = 2 * time.Second
+	// listTimeout bounds one look.
+	listTimeout = 10 * time.Second
+)
+
+// errNotListed means that the environments are not known yet.
+var errNotListed = fmt.Errorf("the environments were not read yet: %w", control.ErrNotReady)
+
+// environments runs every environment that is in use. Other publishers may create and archive environments too, so the list is read
+// again and again.
+type environments struct {
+	options Options
+	metrics *metrics
+	refresh chan chan error // asks run to read the list now
+
+	mu      sync.Mutex             // guards what follows
+	list    *flagsync.Environments // nil until it was opened
+	listed  bool
+	err     error // of the last look
+	running map[string]*environment
+	known   map[string]flagsync.Environment
+}
+
+func newEnvironments(o Options) *environments {
+	return &environments{
+		options: o,
+		refresh: make(chan chan error),
+		running: make(map[string]*environment),
+		known:   make(map[string]flagsync.Environment),
+	}
+}
+
+// run follows the environments until ctx ends, and returns when all are at rest.
+func (e *environments) run(ctx context.Context, conn *flagsync.Conn) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	look := time.NewTimer(0)
+	defer look.Stop()
+	for {
+		var asked chan error
+		select {
+		case <-ctx.Done():
+			return nil
+		case asked = <-e.refresh:
+		case <-look.C:
+		}
+		err := e.look(ctx, conn, &wg)
+		e.note(ctx, err)
+		if asked != nil {
+			asked <- err
+		}
+		look.Reset(listInterval)
+	}
+}
+
+// look reads the list, starts what is new and stops what was archived.
+func (e *environments) look(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup) error {
+	within, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	list, err := e.open(within, conn)
+	if err != nil {
+		return err
+	}
+	all, err := list.List(within)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, listed := range all {
+		errs = append(errs, e.reconcile(ctx, conn, wg, listed))
+	}
+	return errors.Join(errs...)
+}
+
+func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*flagsync.Environments, error) {
+	e.mu.Lock()
+	list := e.list
+	e.mu.Unlock()
+	if list != nil {
+		return list, nil
+	}
+	list, err := flagsync.OpenEnvironments(ctx, conn, e.options.Replicas)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.list = list
+	return list, nil
+}
+
+// reconcile starts or stops what runs for one environment.
+func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup, listed flagsync.Environment) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.known[listed.Name] = listed
+	running, runs := e.running[listed.Name]
+	switch {
+	case !listed.Archived.IsZero() && runs:
+		running.cancel()
+		delete(e.running, listed.Name)
+	case listed.Archived.IsZero() && !runs:
+		started, err := newEnvironment(listed.Name, e.options, conn, e.metrics.appended(listed.Name))
+		if err != nil {
+			return fmt.Errorf("environment %q: %w", listed.Name, err)
+		}
+		own, cancel := context.WithCancel(ctx)
+		started.cancel = cancel
+		e.running[listed.Name] = started
+		wg.Go(func() {
+			if err := started.run(own); err != nil {
+				started.logger.Error().Err(err).Msg("the environment is no longer followed")
+			}
+		})
+	}
+	return nil
+}
+
+// note keeps what became of a look, and logs when that changes.
+func (e *environments) note(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	first := !e.listed && err == nil
+	if err != nil && (e.err == nil || e.err.Error() != err.Error()) {
+		e.options.Logger.Warn().Err(err).Msg("the list of environments could not be read")
+	}
+	if err == nil && e.err != nil {
+		e.options.Logger.Info().Msg("the list of environments is read again")
+	}
+	if first && len(e.running) == 0 {
+		e.options.Logger.Info().Msg("there is no environment yet: create one with \"publisher environment create NAME\"")
+	}
+	e.err, e.listed = err, e.listed || err == nil
+}
+
+// List returns all environments, archived ones too, by name.
+func (e *environments) List(context.Context) ([]flagsync.Environment, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.listed {
+		return nil, e.notListed()
+	}
+	var all []flagsync.Environment
+	for _, name := range slices.Sorted(maps.Keys(e.known)) {
+		all = append(all, e.known[name])
+	}
+	return all, nil
+}
+
+func (e *environments) notListed() error {
+	if e.err != nil {
+		return fmt.Errorf("%w: %w", errNotListed, e.err)
+	}
+	return errNotListed
+}
+
+// Control returns what reads and changes an environment.
+func (e *environments) Control(_ context.Context, name string) (*control.Service, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if running, ok := e.running[name]; ok {
+		return running.control, nil
+	}
+	if _, archived := e.known[name]; archived {
+		return nil, fmt.Errorf("%w: %q", flagsync.ErrEnvironmentArchived, name)
+	}
+	if !e.listed {
+		return nil, e.notListed()
+	}
+	return nil, fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)
+}
+
+// Create creates an environment, starts to follow it, and writes its settings if it needs some.
+func (e *environments) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
+	list, err := e.opened()
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	created, err := list.Create(ctx, name, actor)
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	if err := e.lookNow(ctx); err != nil {
+		return flagsync.Environment{}, err
+	}
+	if c == "" {
+		c = e.options.Compatibility
+	}
+	return created, e.writeCompatibility(ctx, name, actor, c)
+}
+
+func (e *environments) opened() (*flagsync.Environments, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.list == nil {
+		return nil, e.notListed()
+	}
+	return e.list, nil
+}
+
+// writeCompatibility writes the settings of a new environment, unless they would say nothing.
+func (e *environments) writeCompatibility(ctx context.Context, name, actor string, c eval.Compatibility) error {
+	if c == "" {
+		return nil
+	}
+	service, err := e.Control(ctx, name)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]eval.Compatibility{"compatibility": c})
+	if err != nil {
+		return fmt.Errorf("environment %q: settings: %w", name, err)
+	}
+	_, err = service.Do(ctx, control.Origin{Actor: actor, Reason: "environment created", Owner: true}, control.Put{
+		ID:   changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey},
+		Body: body,
+		If:   control.Precondition{Absent: true},
+	})
+	return err
+}
+
+// Archive takes an environment out of use.
+func (e *environments) Archive(ctx context.Context, name, actor string) error {
+	if why, readOnly := e.options.ReadOnly[name]; readOnly {
+		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
+	}
+	list, err := e.opened()
+	if err != nil {
+		return err
+	}
+	if err := list.Archive(ctx, name, actor); err != nil {
+		return err
+	}
+	return e.lookNow(ctx)
+}
+
+// lookNow makes run read the list, and waits until it did.
+func (e *environments) lookNow(ctx context.Context) error {
+	asked := make(chan error, 1)
+	select {
+	case e.refresh <- asked:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-asked:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// waitReady waits until unready finds nothing to wait for.
+func (e *environments) waitReady(ctx context.Context) error {
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		err := e.unready()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("publisher: not ready: %w", err)
+		}
+	}
+}
+
+// unready returns what is missing until every environment can be read, or nil.
+func (e *environments) unready() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.listed {
+		return e.notListed()
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.running)) {
+		if !e.running[name].ready() {
+			return fmt.Errorf("environment %q: %w", name, control.ErrNotReady)
+		}
+	}
+	return nil
+}
+
+// all returns the environments that are followed, by name.
+func (e *environments) all() []*environment {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []*environment
+	for _, name := range slices.Sorted(maps.Keys(e.running)) {
+		all = append(all, e.running[name])
+	}
+	return all
+}

@@ -1,0 +1,99 @@
+package publisher
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/telemetry"
+)
+
+// handler returns everything that is served on the admin address.
+func (p *Publisher) handler() (http.Handler, error) {
+	registry, err := telemetry.NewRegistry("publisher")
+	if err != nil {
+		return nil, err
+	}
+	p.environments.metrics, err = newMetrics(registry, p.environments)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.HandleFunc("GET /readyz", p.readyz)
+	mux.HandleFunc("GET /status", p.status)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/", admin.Handler(p.environments, p.logger))
+	return admin.Guard(mux), nil
+}
+
+// healthz answers as long as the process can.
+func healthz(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }
+
+// readyz answers 503 until all environments can be read.
+func (p *Publisher) readyz(w http.ResponseWriter, _ *http.Request) {
+	if err := p.environments.unready(); err != nil {
+		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "ready\n")
+}
+
+// statusAnswer is the answer of /status.
+type statusAnswer struct {
+	Conditions   []conditionStatus   `json:"conditions"`
+	Environments []environmentStatus `json:"environments"`
+}
+
+type conditionStatus struct {
+	Code     health.Code     `json:"code"`
+	Severity health.Severity `json:"severity"`
+	Sentence string          `json:"sentence"`
+	Detail   string          `json:"detail,omitempty"`
+	Since    time.Time       `json:"since"`
+}
+
+type environmentStatus struct {
+	Environment string `json:"environment"`
+	Revision    string `json:"revision,omitempty"` // applied here
+	Head        uint64 `json:"head"`               // highest revision known to exist
+	StateDigest string `json:"stateDigest,omitempty"`
+	Connected   bool   `json:"connected"`
+	AgeMs       *int64 `json:"ageMs,omitempty"`
+	Refused     string `json:"writesRefused,omitempty"`
+}
+
+// status answers with all that is wrong, and where each environment stands.
+func (p *Publisher) status(w http.ResponseWriter, _ *http.Request) {
+	answer := statusAnswer{}
+	for _, c := range p.options.Health.Active() {
+		answer.Conditions = append(answer.Conditions, conditionStatus{c.Code, c.Severity, c.Sentence, c.Detail, c.Since})
+	}
+	for _, e := range p.environments.all() {
+		answer.Environments = append(answer.Environments, e.status())
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.MarshalWrite(w, answer, jsontext.Multiline(true)) // fails only when the client is gone
+}
+
+func (e *environment) status() environmentStatus {
+	follower := e.follower.Status()
+	s := environmentStatus{Environment: e.name, Head: follower.Head, Connected: follower.Connected}
+	if view := e.store.View(); view != nil {
+		s.Revision = view.Position().Token().String()
+		s.StateDigest = view.StateDigest().String()
+	}
+	if follower.AgeKnown {
+		s.AgeMs = new(follower.Age.Milliseconds())
+	}
+	if err := e.writeRefused(); err != nil {
+		s.Refused = err.Error()
+	}
+	return s
+}

@@ -1,0 +1,82 @@
+package publisher
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// metrics are those of all environments. What can be asked for is read when it is scraped, so that nothing stays behind of an
+// environment that is archived.
+type metrics struct {
+	environments *environments
+	appends      *prometheus.CounterVec
+
+	count    *prometheus.Desc
+	revision *prometheus.Desc
+	head     *prometheus.Desc
+	flags    *prometheus.Desc
+	age      *prometheus.Desc
+	writable *prometheus.Desc
+}
+
+func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, error) {
+	label := []string{"environment"}
+	m := &metrics{
+		environments: e,
+		appends: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_appends_total",
+			Help: "Transactions appended to the log, by outcome: committed, lost to another writer, or open when time ran out.",
+		}, []string{"environment", "outcome"}),
+		count:    prometheus.NewDesc("flagside_environments", "Environments that are followed.", nil, nil),
+		revision: prometheus.NewDesc("flagside_revision", "Revision of the environment that is applied here.", label, nil),
+		head:     prometheus.NewDesc("flagside_head", "Highest revision of the environment that is known to exist.", label, nil),
+		flags:    prometheus.NewDesc("flagside_flags", "Flags of the environment.", label, nil),
+		age: prometheus.NewDesc("flagside_age_seconds",
+			"Seconds since it was certain that the applied revision is the newest; absent if it never was.", label, nil),
+		writable: prometheus.NewDesc("flagside_writable", "1 if the environment can be changed, 0 if changes are refused.", label, nil),
+	}
+	for _, c := range []prometheus.Collector{m, m.appends} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// appended returns what counts the appends of an environment.
+func (m *metrics) appended(environment string) func(flagsync.OutcomeState) {
+	return func(s flagsync.OutcomeState) { m.appends.WithLabelValues(environment, s.String()).Inc() }
+}
+
+// Describe implements prometheus.Collector.
+func (m *metrics) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (m *metrics) Collect(out chan<- prometheus.Metric) {
+	all := m.environments.all()
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	gauge(m.count, float64(len(all)))
+	for _, e := range all {
+		status := e.follower.Status()
+		gauge(m.head, float64(status.Head), e.name)
+		gauge(m.revision, float64(status.Applied.Revision), e.name)
+		if view := e.store.View(); view != nil {
+			gauge(m.flags, float64(view.Rules().Len()), e.name)
+		}
+		if status.AgeKnown {
+			gauge(m.age, status.Age.Seconds(), e.name)
+		}
+		writable := 0.0
+		if e.writeRefused() == nil {
+			writable = 1
+		}
+		gauge(m.writable, writable, e.name)
+	}
+}

@@ -1,0 +1,88 @@
+package publisher
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/health"
+)
+
+// The addresses that a publisher listens on unless its options say otherwise.
+const (
+	DefaultAdminAddr = "127.0.0.1:8017"
+	DefaultNATSAddr  = "127.0.0.1:4222"
+)
+
+// Options say where a publisher keeps the change logs and where it listens.
+type Options struct {
+	// DataDir is the directory of the embedded JetStream. Either it or NATS is required.
+	DataDir string
+	// NATSAddr is the TCP address of the embedded NATS server, which must be on loopback; empty means DefaultNATSAddr. Port 0 picks a
+	// free port.
+	NATSAddr string
+
+	// NATS is the URL of a NATS server or cluster, or a comma-separated list of URLs; empty means that one is embedded.
+	NATS string
+	// NATSDomain is the JetStream domain; empty means none.
+	NATSDomain string
+	// NATSCredentials is the path of a NATS credentials file; empty means none.
+	NATSCredentials string
+	// Replicas is how many servers of a cluster keep a copy of each change log, 1 to 5; 0 means 1. The embedded server is one.
+	Replicas int
+
+	// AdminAddr is the TCP address of the API, which must be on loopback; empty means DefaultAdminAddr. Port 0 picks a free port.
+	AdminAddr string
+
+	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
+	Compatibility eval.Compatibility
+	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
+	ReadOnly map[string]string
+
+	// Health collects what is wrong; nil means a tracker of the publisher's own. Conditions that others set in it are shown too.
+	Health *health.Tracker
+	// Logger gets everything that is worth telling an operator. Its zero value logs nothing.
+	Logger zerolog.Logger
+}
+
+// complete returns the options with their defaults, or why they cannot be used.
+func (o Options) complete() (Options, error) {
+	if o.AdminAddr == "" {
+		o.AdminAddr = DefaultAdminAddr
+	}
+	if o.NATSAddr == "" && o.NATS == "" {
+		o.NATSAddr = DefaultNATSAddr
+	}
+	if o.Replicas == 0 {
+		o.Replicas = 1
+	}
+	if o.Health == nil {
+		o.Health = health.NewTracker(time.Now)
+	}
+	return o, o.validate()
+}
+
+func (o Options) validate() error {
+	if err := config.LoopbackOnly(o.AdminAddr); err != nil {
+		return fmt.Errorf("admin address: %w", err)
+	}
+	switch {
+	case o.NATS == "" && o.DataDir == "":
+		return errors.New("give a data directory for the embedded NATS server, or the URL of another one")
+	case o.NATS != "" && o.DataDir != "":
+		return errors.New("a data directory is for the embedded NATS server: leave it or the URL of another server out")
+	case o.NATS != "" && o.NATSAddr != "":
+		return errors.New("a NATS address is for the embedded NATS server: leave it or the URL of another server out")
+	case o.NATS == "" && o.Replicas != 1:
+		return fmt.Errorf("the embedded NATS server is one server and cannot keep %d replicas", o.Replicas)
+	case o.Replicas < 1 || o.Replicas > 5:
+		return fmt.Errorf("%d replicas: JetStream keeps 1 to 5", o.Replicas)
+	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:
+		return fmt.Errorf("compatibility %q is neither empty nor %q", o.Compatibility, eval.CompatibilityFlagd)
+	}
+	return nil
+}

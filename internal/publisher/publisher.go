@@ -1,0 +1,189 @@
+// Package publisher is the flagside publisher as a value: it keeps the change logs of environments, in a JetStream of its own or in an
+// external one, announces their heads, and serves the API that changes them.
+//
+// # Concurrency properties
+//
+// A Publisher is safe for concurrent use, but Run may be called only once. Methods that need the change logs wait until Run has
+// reached them.
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/publisher/stage"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+const (
+	// shutdownTimeout is how long requests in flight may take once the publisher stops. A write is decided within it.
+	shutdownTimeout   = 20 * time.Second
+	readHeaderTimeout = 5 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+)
+
+// Publisher is one publisher. Create it with New.
+type Publisher struct {
+	options      Options
+	logger       zerolog.Logger
+	server       *natsserver.Server // nil when the NATS server is elsewhere
+	listener     net.Listener
+	http         *http.Server
+	environments *environments
+}
+
+// New validates the options and opens the listener of the API. It starts nothing; Close undoes it.
+func New(o Options) (*Publisher, error) {
+	o, err := o.complete()
+	if err != nil {
+		return nil, fmt.Errorf("publisher: %w", err)
+	}
+	p := &Publisher{options: o, logger: o.Logger}
+	if o.NATS == "" {
+		p.server, err = natsserver.New(natsserver.Options{
+			StoreDir: o.DataDir, Addr: o.NATSAddr, Domain: o.NATSDomain, Logger: o.Logger,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("publisher: %w", err)
+		}
+	}
+	p.environments = newEnvironments(o)
+	handler, err := p.handler()
+	if err != nil {
+		return nil, fmt.Errorf("publisher: %w", err)
+	}
+	p.http = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+	}
+	p.listener, err = net.Listen("tcp", o.AdminAddr)
+	if err != nil {
+		return nil, fmt.Errorf("publisher: admin address: %w", err)
+	}
+	return p, nil
+}
+
+// Close undoes New for a publisher that was never run. It is not needed after Run.
+func (p *Publisher) Close() error { return p.listener.Close() }
+
+// AdminAddr returns the address of the API.
+func (p *Publisher) AdminAddr() net.Addr { return p.listener.Addr() }
+
+// NATSURL returns the address of NATS for sidecars. That of an embedded server is known once Ready has returned nil.
+func (p *Publisher) NATSURL() string {
+	if p.server == nil {
+		return p.options.NATS
+	}
+	return p.server.ClientURL()
+}
+
+// InProcessConn returns a connection to the embedded server that needs no network.
+func (p *Publisher) InProcessConn() (net.Conn, error) {
+	if p.server == nil {
+		return nil, errors.New("publisher: the NATS server is not in this process")
+	}
+	return p.server.InProcessConn()
+}
+
+// Ready waits until the environments are known and all of them that can be are followed.
+func (p *Publisher) Ready(ctx context.Context) error { return p.environments.waitReady(ctx) }
+
+// Environments returns all environments, archived ones too, by name.
+func (p *Publisher) Environments(ctx context.Context) ([]flagsync.Environment, error) {
+	return p.environments.List(ctx)
+}
+
+// Create creates an environment and starts to follow it. The empty compatibility means that of the options.
+func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
+	return p.environments.Create(ctx, name, actor, c)
+}
+
+// Control returns what reads and changes an environment.
+func (p *Publisher) Control(ctx context.Context, name string) (*control.Service, error) {
+	return p.environments.Control(ctx, name)
+}
+
+// Run keeps the logs and answers the API until ctx ends. Then it first decides the requests in flight, and stops the NATS server last.
+// It returns when every goroutine that it started is gone; nil if ctx ended it.
+func (p *Publisher) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	return p.run(ctx, fail)
+}
+
+// run begins the parts from the bottom up, and ends them from the top down.
+func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err error) {
+	var parts []*stage.Stage
+	defer func() {
+		_ = p.listener.Close() // it is closed already if the API was begun
+		for _, part := range slices.Backward(parts) {
+			err = errors.Join(err, part.End())
+		}
+	}()
+	begin := func(name string, run func(context.Context) error) {
+		parts = append(parts, stage.Begin(ctx, name, run, fail))
+	}
+	if p.server != nil {
+		begin("publisher", p.server.Run)
+		if err := p.server.Ready(ctx); err != nil {
+			return nil // the end of ctx, or of the server, which tells why
+		}
+	}
+	conn, err := flagsync.Connect(ctx, p.connectOptions())
+	if err != nil {
+		return fmt.Errorf("publisher: %w", err)
+	}
+	begin("publisher: connection", func(ctx context.Context) error {
+		<-ctx.Done()
+		conn.Close()
+		return nil
+	})
+	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
+	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
+	begin("publisher: API", p.serve)
+	<-ctx.Done()
+	return nil
+}
+
+func (p *Publisher) connectOptions() flagsync.ConnectOptions {
+	o := flagsync.ConnectOptions{
+		URL: p.options.NATS, Domain: p.options.NATSDomain, Credentials: p.options.NATSCredentials,
+		Name: "flagside publisher", Logger: p.logger,
+	}
+	if p.server != nil {
+		o.Server = p.server
+	}
+	return o
+}
+
+// serve answers HTTP until ctx ends, and then those requests that are in flight.
+func (p *Publisher) serve(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- p.http.Serve(p.listener) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("publisher: API: %w", err)
+	case <-ctx.Done():
+	}
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	err := p.http.Shutdown(within)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("publisher: requests were cut off: %w", err), p.http.Close())
+	}
+	<-served
+	return err
+}
