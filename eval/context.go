@@ -1,19 +1,411 @@
 package eval
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // ErrInvalidContext is wrapped by every error of Ruleset.DecodeContext.
 var ErrInvalidContext = errors.New("invalid evaluation context")
 
-// Context is a decoded evaluation context. Its zero value is an empty context that can be used with any Ruleset. It may be reused for
-// any number of decodings, and must not be used by two goroutines at once.
-type Context struct{}
+// maxContextDepth bounds the nesting of an evaluation context in strict mode.
+const maxContextDepth = 32
+
+// Context is a decoded evaluation context, and the working memory of evaluations with it. Its zero value is an empty context that can
+// be used with any Ruleset. It may be reused for any number of decodings, and must not be used by two goroutines at once. A Context
+// that was decoded for one Ruleset is only meaningful to flags of that Ruleset.
+type Context struct {
+	slots []value // by slot of the attribute table
+	root  value   // the whole context; only set if some rule reads it
+
+	// What decoding needs. Strings in slots and root are parts of content or of unescaped.
+	content   []byte
+	unescaped []byte
+	source    bytes.Buffer
+	decoder   jsontext.Decoder
+	pending   []value // elements of arrays and objects that are still open
+	names     []string
+	depthMax  int
+	lenient   bool
+
+	// What evaluation needs.
+	flag    *Flag
+	now     int64 // unix seconds
+	scopes  []value
+	stack   []value
+	scratch []byte
+}
 
 // Reset empties c and keeps its memory.
-func (c *Context) Reset() {}
+func (c *Context) Reset() {
+	clear(c.slots)
+	c.slots = c.slots[:0]
+	c.root = value{}
+	c.content = c.content[:0]
+	c.unescaped = c.unescaped[:0]
+	c.pending = c.pending[:0]
+	c.names = c.names[:0]
+}
+
+// slot returns the attribute in a slot. Contexts may be older than the newest slots.
+func (c *Context) slot(i int) value {
+	if i < len(c.slots) {
+		return c.slots[i]
+	}
+	return value{}
+}
 
 // DecodeContext reads the JSON object data into c for evaluations of flags of r; nil, empty and null data are an empty context. It
-// does not retain data.
+// does not retain data. Errors wrap ErrInvalidContext and never contain data; after an error c is empty.
+//
+// Duplicate names, more than 32 levels of nesting, numbers that are out of range, and anything after the object are refused. With
+// CompatibilityFlagd, the last of duplicate names wins, nesting is not limited to 32, what follows the object is ignored, and data
+// that is no object is an empty context.
 func (r *Ruleset) DecodeContext(c *Context, data []byte) error {
+	c.Reset()
+	data = bytes.TrimLeft(data, " \t\r\n")
+	if len(data) == 0 {
+		return nil
+	}
+	c.lenient = r.compatibility == CompatibilityFlagd
+	c.depthMax = maxContextDepth
+	if c.lenient {
+		c.depthMax = lenientContextDepth
+	}
+	if err := c.decode(r, data); err != nil {
+		c.Reset()
+		return fmt.Errorf("%w: %w", ErrInvalidContext, err)
+	}
 	return nil
+}
+
+// lenientContextDepth is the deepest nesting that encoding/json, and so flagd, reads.
+const lenientContextDepth = 10000
+
+// These errors name what is wrong with a context. None contains a part of it.
+var (
+	errNotObject    = errors.New("the context is not a JSON object")
+	errTrailing     = errors.New("the context is followed by more data")
+	errContextDepth = errors.New("the context is nested too deeply")
+	errNumberRange  = errors.New("the context contains a number that is out of range")
+	errSyntax       = errors.New("the context is not valid JSON or names a member twice")
+)
+
+func (c *Context) decode(r *Ruleset, data []byte) error {
+	c.content = append(c.content, data...)
+	c.source = *bytes.NewBuffer(c.content)
+	c.decoder.Reset(&c.source, r.contextOptions...)
+	table := r.attributes
+	if cap(c.slots) < table.slots {
+		c.slots = make([]value, table.slots)
+	}
+	c.slots = c.slots[:table.slots]
+
+	if c.decoder.PeekKind() != '{' {
+		return c.decodeOther()
+	}
+	if table.whole {
+		if err := c.decodeWhole(table); err != nil {
+			return err
+		}
+	} else if err := c.decodeObject(table.root, 1); err != nil {
+		return err
+	}
+	if rest := c.content[c.decoder.InputOffset():]; !c.lenient && len(bytes.TrimLeft(rest, " \t\r\n")) > 0 {
+		return errTrailing
+	}
+	return nil
+}
+
+// decodeOther handles data that is no object: null is an empty context, and with flagd everything else is as well.
+func (c *Context) decodeOther() error {
+	raw, err := c.decoder.ReadValue()
+	if err != nil {
+		return errSyntax
+	}
+	if raw.Kind() != 'n' && !c.lenient {
+		return errNotObject
+	}
+	if rest := c.content[c.decoder.InputOffset():]; !c.lenient && len(bytes.TrimLeft(rest, " \t\r\n")) > 0 {
+		return errTrailing
+	}
+	return nil
+}
+
+// decodeObject reads an object, of which only the children of a are wanted.
+func (c *Context) decodeObject(a *attribute, depth int) error {
+	if depth > c.depthMax {
+		return errContextDepth
+	}
+	if _, err := c.decoder.ReadToken(); err != nil {
+		return errSyntax
+	}
+	for c.decoder.PeekKind() == '"' {
+		raw, err := c.decoder.ReadValue()
+		if err != nil {
+			return errSyntax
+		}
+		child := c.child(a, raw)
+		if child == nil {
+			err = c.skip(depth)
+		} else {
+			err = c.decodeAttribute(child, depth)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if _, err := c.decoder.ReadToken(); err != nil {
+		return errSyntax
+	}
+	return nil
+}
+
+// child returns the child of a that a quoted member name means, or nil if no rule reads it.
+func (c *Context) child(a *attribute, quoted []byte) *attribute {
+	name := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(name, '\\') >= 0 {
+		start := len(c.unescaped)
+		c.unescaped, _ = jsontext.AppendUnquote(c.unescaped, quoted)
+		name = c.unescaped[start:]
+	}
+	if string(name) == flagdProperties {
+		return nil
+	}
+	return a.children[string(name)]
+}
+
+// skip reads a value that no rule reads; it is checked all the same.
+func (c *Context) skip(depth int) error {
+	raw, err := c.decoder.ReadValue()
+	if err != nil {
+		return errSyntax
+	}
+	return checkSkipped(raw, c.depthMax-depth)
+}
+
+// decodeAttribute reads the value of an attribute that rules read, or of which they read parts.
+func (c *Context) decodeAttribute(a *attribute, depth int) error {
+	if c.lenient {
+		c.forget(a)
+	}
+	if len(a.children) > 0 && a.slot == noSlot && c.decoder.PeekKind() == '{' {
+		return c.decodeObject(a, depth+1)
+	}
+	v, err := c.decodeValue(depth)
+	if err != nil {
+		return err
+	}
+	c.fill(a, v)
+	return nil
+}
+
+// forget empties the slots of an attribute, for a member that is named again.
+func (c *Context) forget(a *attribute) {
+	if a.slot != noSlot {
+		c.slots[a.slot] = value{}
+	}
+	for _, child := range a.children {
+		c.forget(child)
+	}
+}
+
+// fill stores v, and the parts of it that rules read, in their slots.
+func (c *Context) fill(a *attribute, v value) {
+	if a.slot != noSlot {
+		c.slots[a.slot] = v
+	}
+	for name, child := range a.children {
+		switch v.kind {
+		case kindObject:
+			c.fill(child, v.member(name))
+		case kindArray:
+			c.fill(child, element(v, name))
+		default:
+			c.fill(child, value{})
+		}
+	}
+}
+
+// decodeWhole reads the context as one value and fills the slots from it. The last member is kept free for $flagd.
+func (c *Context) decodeWhole(table *attributeTable) error {
+	v, err := c.decodeValue(0)
+	if err != nil {
+		return err
+	}
+	members := &compound{}
+	for i, name := range v.ref.names {
+		if name != flagdProperties {
+			members.names = append(members.names, name)
+			members.items = append(members.items, v.ref.items[i])
+		}
+	}
+	c.root = value{kind: kindObject, ref: members}
+	c.fill(table.root, c.root)
+	return nil
+}
+
+// decodeValue reads one value of any kind that stands below depth levels.
+func (c *Context) decodeValue(depth int) (value, error) {
+	switch c.decoder.PeekKind() {
+	case '{', '[':
+		return c.decodeCompound(depth + 1)
+	}
+	raw, err := c.decoder.ReadValue()
+	if err != nil {
+		return value{}, errSyntax
+	}
+	switch raw.Kind() {
+	case 't':
+		return boolean(true), nil
+	case 'f':
+		return boolean(false), nil
+	case '"':
+		return text(c.unquote(raw)), nil
+	case '0':
+		n, err := strconv.ParseFloat(c.contentText(len(raw)), 64)
+		if err != nil {
+			return value{}, errNumberRange
+		}
+		return number(n), nil
+	default:
+		return value{}, nil
+	}
+}
+
+func (c *Context) decodeCompound(depth int) (value, error) {
+	if depth > c.depthMax {
+		return value{}, errContextDepth
+	}
+	token, err := c.decoder.ReadToken()
+	if err != nil {
+		return value{}, errSyntax
+	}
+	object := token.Kind() == '{'
+	firstItem, firstName := len(c.pending), len(c.names)
+	for k := c.decoder.PeekKind(); k != '}' && k != ']'; k = c.decoder.PeekKind() {
+		if object {
+			raw, err := c.decoder.ReadValue()
+			if err != nil {
+				return value{}, errSyntax
+			}
+			c.names = append(c.names, c.unquote(raw))
+		}
+		v, err := c.decodeValue(depth)
+		if err != nil {
+			return value{}, err
+		}
+		if object && c.lenient && c.renamed(v, firstItem, firstName) {
+			continue
+		}
+		c.pending = append(c.pending, v)
+	}
+	if _, err := c.decoder.ReadToken(); err != nil {
+		return value{}, errSyntax
+	}
+	parts := &compound{items: append([]value(nil), c.pending[firstItem:]...)}
+	if object {
+		parts.names = append([]string(nil), c.names[firstName:]...)
+	}
+	c.pending, c.names = c.pending[:firstItem], c.names[:firstName]
+	if object {
+		return value{kind: kindObject, ref: parts}, nil
+	}
+	return value{kind: kindArray, ref: parts}, nil
+}
+
+// renamed reports whether the member just named was there before in its object, and if so gives that one the value v.
+func (c *Context) renamed(v value, firstItem, firstName int) bool {
+	last := len(c.names) - 1
+	i := slices.Index(c.names[firstName:], c.names[last])
+	if firstName+i == last {
+		return false
+	}
+	c.pending[firstItem+i] = v
+	c.names = c.names[:last]
+	return true
+}
+
+// unquote returns the contents of the string token that was just read.
+func (c *Context) unquote(raw []byte) string {
+	if bytes.IndexByte(raw, '\\') < 0 && !c.lenient {
+		quoted := c.contentText(len(raw))
+		return quoted[1 : len(quoted)-1]
+	}
+	start := len(c.unescaped)
+	c.unescaped, _ = jsontext.AppendUnquote(c.unescaped, raw)
+	return alias(c.unescaped[start:])
+}
+
+// contentText returns the last n bytes that the decoder read, without copying them.
+func (c *Context) contentText(n int) string {
+	end := c.decoder.InputOffset()
+	return alias(c.content[end-int64(n) : end])
+}
+
+// alias returns the bytes of b as a string. They must not change while the string is in use.
+func alias(b []byte) string {
+	return unsafe.String(unsafe.SliceData(b), len(b)) //nolint:gosec // Strings of a Context are as short-lived as its buffers.
+}
+
+// checkSkipped finds nesting deeper than levels and numbers out of range in valid JSON.
+func checkSkipped(raw []byte, levels int) error {
+	for i := 0; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case b == '"':
+			i = endOfString(raw, i)
+		case b == '{' || b == '[':
+			if levels--; levels < 0 {
+				return errContextDepth
+			}
+		case b == '}' || b == ']':
+			levels++
+		case b == '-' || '0' <= b && b <= '9':
+			end := endOfNumber(raw, i)
+			if !numberInRange(raw[i:end]) {
+				return errNumberRange
+			}
+			i = end - 1
+		}
+	}
+	return nil
+}
+
+// endOfString returns the index of the quote that closes the string which opens at start.
+func endOfString(raw []byte, start int) int {
+	i := start + 1
+	for raw[i] != '"' {
+		if raw[i] == '\\' {
+			i++
+		}
+		i++
+	}
+	return i
+}
+
+func endOfNumber(raw []byte, start int) int {
+	for i := start; i < len(raw); i++ {
+		switch b := raw[i]; {
+		case '0' <= b && b <= '9', b == '-', b == '+', b == '.', b == 'e', b == 'E':
+		default:
+			return i
+		}
+	}
+	return len(raw)
+}
+
+// numberInRange reports whether a number literal fits a float64. Short ones without an exponent always do.
+func numberInRange(literal []byte) bool {
+	const alwaysFits = 300
+	if len(literal) < alwaysFits && !bytes.ContainsAny(literal, "eE") {
+		return true
+	}
+	_, err := strconv.ParseFloat(string(literal), 64)
+	return err == nil
 }

@@ -1,6 +1,9 @@
 package eval
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Freshness says which knowledge a flag is answered from.
 type Freshness string
@@ -24,15 +27,43 @@ const (
 
 // Flag is one compiled flag. It is immutable.
 type Flag struct {
-	key           string
-	revision      uint64
-	setID         string
-	document      []byte
-	metadata      []byte
+	key      string
+	revision uint64
+	document []byte
+	metadata []byte
+	setID    string
+
 	freshness     Freshness
 	refreshAfter  time.Duration
 	maxStaleness  time.Duration
 	onUnreachable OnUnreachable
+
+	salt           string
+	byName         map[string]*Variant
+	defaultVariant *Variant
+	offVariant     *Variant
+	rule           node // nil if every context gets the same answer, prerequisites aside
+	prerequisites  []prerequisite
+	compatibility  Compatibility
+	timeDependent  bool
+	// settled is the answer when no rule decides it: of a flag without a rule, of a disabled one, and of a rule whose result is null.
+	settled Result
+
+	// What Ruleset.Update needs to compile the flag again.
+	broken   bool      // no version of the document could ever be compiled
+	rejected *Document // the newest document, if it could not be compiled
+	uses     []string  // the documents that this version depends on, see dependency
+	requires []string  // uses, and what the rejected document depends on
+	cost     int       // how many flags one evaluation evaluates at most
+}
+
+// prerequisite is another flag that must evaluate to one of some variants.
+type prerequisite struct {
+	key      string
+	names    []string
+	flag     *Flag
+	variants []*Variant
+	metadata []byte // of the answer when this prerequisite is not met
 }
 
 // Key returns the flag's key.
@@ -63,7 +94,82 @@ func (f *Flag) MaxStaleness() time.Duration { return f.maxStaleness }
 // otherwise.
 func (f *Flag) OnUnreachable() OnUnreachable { return f.onUnreachable }
 
-// Evaluate evaluates the flag for c at the time now. It never fails and never blocks: whatever goes wrong is in the result.
+// DefaultVariant returns the variant that the document names as the default, or nil if the caller's own default applies.
+func (f *Flag) DefaultVariant() *Variant { return f.defaultVariant }
+
+// Evaluate evaluates the flag for c at the time now; nil is an empty context. It never fails and never blocks: whatever goes wrong is
+// in the result. It uses c as working memory, so no other evaluation may use c at the same time.
 func (f *Flag) Evaluate(c *Context, now time.Time) Result {
-	return Result{Flag: f, Reason: ReasonError, ErrorCode: ErrorGeneral, Metadata: f.metadata}
+	if f.rule == nil && len(f.prerequisites) == 0 {
+		return f.settled
+	}
+	if c == nil {
+		c = new(Context)
+	}
+	c.now = now.Unix()
+	c.scratch, c.stack, c.scopes = c.scratch[:0], c.stack[:0], c.scopes[:0]
+	return f.evaluate(c)
+}
+
+func (f *Flag) evaluate(c *Context) Result {
+	for i := range f.prerequisites {
+		p := &f.prerequisites[i]
+		if !slices.Contains(p.variants, p.flag.evaluate(c).Variant) {
+			return f.off(p)
+		}
+	}
+	if f.rule == nil {
+		return f.settled
+	}
+	c.flag = f
+	return f.outcome(c, f.rule.eval(c))
+}
+
+// off is the answer when a prerequisite is not met.
+func (f *Flag) off(p *prerequisite) Result {
+	r := f.settled
+	r.Reason, r.Metadata = ReasonDefault, p.metadata
+	if f.offVariant != nil {
+		r.Variant = f.offVariant
+	}
+	return r
+}
+
+// outcome turns the result of the rule into the answer.
+func (f *Flag) outcome(c *Context, v value) Result {
+	switch v.kind {
+	case kindNull:
+		return f.settled
+	case kindError:
+		return f.failed(ErrorParse, v.str)
+	}
+	variant, ok := f.match(c, v)
+	switch {
+	case !ok:
+		return f.failed(ErrorParse, "the targeting rule answered with a number that has no JSON form")
+	case variant == nil:
+		return f.failed(ErrorGeneral, "the targeting rule answered with something that is no variant of the flag")
+	}
+	return f.answer(variant, ReasonTargetingMatch)
+}
+
+func (f *Flag) failed(code ErrorCode, detail string) Result {
+	return Result{Flag: f, Reason: ReasonError, ErrorCode: code, Detail: detail, Metadata: f.metadata, TimeDependent: f.timeDependent}
+}
+
+// answer is the answer with a variant; nil means that the caller's default applies.
+func (f *Flag) answer(v *Variant, reason Reason) Result {
+	if v != nil && v.null {
+		return f.failed(ErrorGeneral, "the value of the variant is null")
+	}
+	return Result{Flag: f, Variant: v, Reason: reason, Metadata: f.metadata, TimeDependent: f.timeDependent}
+}
+
+// settle computes the answer that no rule decides. It must run again after metadata, rule or prerequisites have changed.
+func (f *Flag) settle() {
+	reason := ReasonDefault
+	if f.rule == nil && len(f.prerequisites) == 0 && f.defaultVariant != nil {
+		reason = ReasonStatic
+	}
+	f.settled = f.answer(f.defaultVariant, reason)
 }

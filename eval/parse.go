@@ -1,10 +1,259 @@
 package eval
 
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
 // ParseFile splits a flagd file into documents: the settings document first (if the file has metadata or c is not empty), then the
 // members of $evaluators as segments in dependency order, then the flags in key order. All revisions are 0.
 //
-// Every file that flagd's own JSON schema accepts is accepted. All problems are reported at once, each with its line and column; the
-// documents are usable if Problems.Err returns nil.
+// Every file that flagd's own JSON schema accepts is accepted, but for mistakes that make a rule useless: see docs/compatibility.md.
+// All problems are reported at once, each with its line and column; the documents are complete if Problems.Err returns nil.
 func ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
-	return nil, nil
+	p, err := parseSyntax(data, c == CompatibilityFlagd)
+	if err != nil {
+		return nil, Problems{syntaxProblem(data, err)}
+	}
+	f := &file{source: p, compatibility: c, at: make(map[string]*syntax)}
+	f.split()
+	documents := f.documents()
+	_, problems := New().Update(documents)
+	f.locate(problems)
+	problems = append(problems, f.problems...)
+	problems.sort()
+	return documents, problems
+}
+
+// file is a flagd file on its way to becoming documents.
+type file struct {
+	source        *parsed
+	compatibility Compatibility
+	settings      []Document
+	segments      map[string]Document
+	flags         map[string]Document
+	at            map[string]*syntax // by dependency: where a document stands
+	problems      Problems
+}
+
+// syntaxProblem returns the one problem of a file that is not JSON.
+func syntaxProblem(data []byte, err error) Problem {
+	problem := Problem{Reason: syntaxReason(err)}
+	offset := len(data)
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		offset = int(s.ByteOffset)
+		problem.Pointer = string(s.JSONPointer)
+	}
+	problem.Line, problem.Column = position(data, offset)
+	return problem
+}
+
+// position returns the 1-based line and column of an offset. Columns count bytes.
+func position(data []byte, offset int) (line, column int) {
+	before := data[:min(offset, len(data))]
+	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
+}
+
+// report adds a problem of the file itself.
+func (f *file) report(at *syntax, p Problem) {
+	p.Line, p.Column = position(f.source.source, at.start)
+	f.problems = append(f.problems, p)
+}
+
+func (f *file) split() {
+	f.segments, f.flags = make(map[string]Document), make(map[string]Document)
+	root := &f.source.root
+	for _, at := range f.source.duplicates {
+		f.reportDuplicate(at)
+	}
+	if root.kind != kindObject {
+		f.report(root, Problem{Reason: "a flag file must be an object", Hint: "write {\"flags\": {...}}"})
+		return
+	}
+	f.splitSettings(root)
+	f.splitSegments(root.member("$evaluators"))
+	f.splitFlags(root)
+}
+
+// reportDuplicate reports a name that occurs twice in one object. The parsers of the documents cannot see it any more.
+func (f *file) reportDuplicate(at *syntax) {
+	pointer, _ := f.source.root.pointer(at)
+	f.report(at, Problem{
+		Pointer: pointer,
+		Reason:  "this member is named twice",
+		Hint:    "remove one of them",
+		Warning: f.compatibility == CompatibilityFlagd,
+	})
+}
+
+func (f *file) splitSettings(root *syntax) {
+	metadata := root.member("metadata")
+	if metadata == nil && f.compatibility == "" {
+		return
+	}
+	body := []byte{'{'}
+	if metadata != nil {
+		body = append(append(body, `"metadata":`...), f.compact(metadata)...)
+	}
+	if f.compatibility != "" {
+		if metadata != nil {
+			body = append(body, ',')
+		}
+		body = append(append(body, `"compatibility":`...), appendString(nil, string(f.compatibility))...)
+	}
+	f.settings = []Document{{Kind: KindSettings, Key: SettingsKey, Body: append(body, '}')}}
+	f.at[dependency(KindSettings, SettingsKey)] = root
+}
+
+func (f *file) splitSegments(evaluators *syntax) {
+	if evaluators == nil {
+		return
+	}
+	if evaluators.kind != kindObject {
+		f.report(evaluators, Problem{Reason: "$evaluators must be an object", Hint: "write {\"name\": {...}}"})
+		return
+	}
+	for i, name := range evaluators.names {
+		item := &evaluators.items[i]
+		if f.compatibility == CompatibilityFlagd && item.end-item.start < 3 {
+			f.report(item, Problem{Kind: KindSegment, Key: name, Reason: "the segment is empty", Hint: "flagd refuses the file"})
+		}
+		f.segments[name] = Document{Kind: KindSegment, Key: name, Body: f.compact(item)}
+		f.at[dependency(KindSegment, name)] = item
+	}
+}
+
+func (f *file) splitFlags(root *syntax) {
+	flags := root.member("flags")
+	switch {
+	case flags == nil:
+		f.report(root, Problem{Reason: "flags are missing", Hint: "write {\"flags\": {...}}"})
+	case flags.kind == kindObject:
+		for i, name := range flags.names {
+			f.addFlag(name, &flags.items[i], f.compact(&flags.items[i]))
+		}
+	case flags.kind == kindArray:
+		for i := range flags.items {
+			f.addListed(&flags.items[i])
+		}
+	default:
+		f.report(flags, Problem{Reason: "flags must be an object or a list", Hint: "write {\"key\": {...}}"})
+	}
+}
+
+// addListed adds a flag of the list form, which carries its key inside.
+func (f *file) addListed(item *syntax) {
+	key := item.member("key")
+	if item.kind != kindObject || key == nil || key.kind != kindString {
+		f.report(item, Problem{Reason: "a flag in a list needs a key", Hint: "write {\"key\": \"name\", ...}"})
+		return
+	}
+	if _, again := f.flags[key.text]; again {
+		f.report(key, Problem{
+			Kind: KindFlag, Key: key.text,
+			Reason:  "this key is used twice",
+			Hint:    "a key is unique, whatever its flagSetId",
+			Warning: f.compatibility == CompatibilityFlagd,
+		})
+	}
+	f.addFlag(key.text, item, f.withoutKey(item))
+}
+
+func (f *file) addFlag(key string, item *syntax, body []byte) {
+	if key == "" {
+		f.report(item, Problem{Kind: KindFlag, Reason: "a flag needs a key", Warning: f.compatibility == CompatibilityFlagd})
+	}
+	f.flags[key] = Document{Kind: KindFlag, Key: key, Body: body}
+	f.at[dependency(KindFlag, key)] = item
+}
+
+// compact returns the text of s without white space. Numbers and strings keep their spelling.
+func (f *file) compact(s *syntax) []byte {
+	raw := jsontext.Value(slices.Clone(s.raw(f.source.source)))
+	if err := raw.Compact(jsontext.AllowInvalidUTF8(true)); err != nil {
+		return s.raw(f.source.source)
+	}
+	return raw
+}
+
+// withoutKey returns the text of a flag in a list without its key.
+func (f *file) withoutKey(item *syntax) []byte {
+	body := []byte{'{'}
+	for i, name := range item.names {
+		if name == "key" {
+			continue
+		}
+		if len(body) > 1 {
+			body = append(body, ',')
+		}
+		body = append(appendString(body, name), ':')
+		body = append(body, f.compact(&item.items[i])...)
+	}
+	return append(body, '}')
+}
+
+func (f *file) documents() []Document {
+	documents := slices.Concat(f.settings, f.orderedSegments())
+	for _, key := range slices.Sorted(maps.Keys(f.flags)) {
+		documents = append(documents, f.flags[key])
+	}
+	return documents
+}
+
+// orderedSegments returns the segments so that each stands after those that it refers to, and otherwise in name order.
+func (f *file) orderedSegments() []Document {
+	var ordered []Document
+	done := make(map[string]bool)
+	var add func(name string)
+	add = func(name string) {
+		document, ok := f.segments[name]
+		if !ok || done[name] {
+			return
+		}
+		done[name] = true
+		for _, used := range references(f.at[dependency(KindSegment, name)]) {
+			add(used)
+		}
+		ordered = append(ordered, document)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.segments)) {
+		add(name)
+	}
+	return ordered
+}
+
+// references returns the names in all {"$ref": name} of a rule, in order.
+func references(s *syntax) []string {
+	var names []string
+	if name, target, ok := s.operator(); ok && name == "$ref" && target.kind == kindString {
+		names = append(names, target.text)
+	}
+	for i := range s.items {
+		names = append(names, references(&s.items[i])...)
+	}
+	return compact(names)
+}
+
+// locate gives problems of documents their place in the file.
+func (f *file) locate(problems Problems) {
+	for i := range problems {
+		p := &problems[i]
+		at := f.at[dependency(p.Kind, p.Key)]
+		if at == nil {
+			continue
+		}
+		p.Line, p.Column = position(f.source.source, at.find(p.Pointer).start)
+	}
+	f.problems = slices.DeleteFunc(f.problems, func(own Problem) bool {
+		return slices.ContainsFunc(problems, func(p Problem) bool { return samePlace(own, p) })
+	})
+}
+
+// samePlace reports whether two problems say the same of the same place.
+func samePlace(a, b Problem) bool {
+	return a.Line == b.Line && a.Column == b.Column && a.Reason == b.Reason
 }

@@ -61,6 +61,7 @@ type Variant struct {
 	name        string
 	nameEncoded []byte
 	encoded     []byte
+	null        bool // the value is null, which only CompatibilityFlagd loads and which answers an error
 }
 
 // Name returns the variant's name.

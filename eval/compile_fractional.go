@@ -1,0 +1,121 @@
+package eval
+
+// compileFractional compiles {"fractional": [seed, [variant, weight], ...]}.
+func (c *ruleCompiler) compileFractional(arguments *syntax, in scope) node {
+	implicit := c.compileImplicitSeed(in)
+	if arguments.kind != kindArray {
+		if arguments.kind != kindObject {
+			c.problem(arguments, "fractional needs a list of buckets", "write [[\"variant\", weight], ...]")
+		}
+		return &fractionalComputed{arguments: c.compile(arguments, in), implicit: implicit}
+	}
+	seed, shares := splitSeed(arguments)
+	c.checkFractional(arguments, seed, shares)
+	general := &fractionalComputed{arguments: c.compile(arguments, in), implicit: implicit}
+	values := make([]value, len(shares))
+	for i := range shares {
+		v, ok := isConstant(c.quiet().compile(&shares[i], in))
+		if !ok {
+			return general
+		}
+		values[i] = v
+	}
+	b, ok := newBuckets(values)
+	if !ok {
+		return general
+	}
+	n := &fractional{implicit: implicit, buckets: b, general: general}
+	if seed != nil {
+		n.seed = c.quiet().compile(seed, in)
+	}
+	return n
+}
+
+// quiet returns a compiler that reports nothing, for expressions that are compiled a second time.
+func (c *ruleCompiler) quiet() *ruleCompiler {
+	q := *c
+	q.report = func(*syntax, Problem) {}
+	return &q
+}
+
+// splitSeed separates the seed from the buckets. An array in the first place is a bucket.
+func splitSeed(arguments *syntax) (seed *syntax, shares []syntax) {
+	if len(arguments.items) > 0 && arguments.items[0].kind != kindArray {
+		return &arguments.items[0], arguments.items[1:]
+	}
+	return nil, arguments.items
+}
+
+func (c *ruleCompiler) compileImplicitSeed(in scope) implicitSeed {
+	seed := implicitSeed{depth: in.depth, targetingKey: c.readPath([]string{"targetingKey"}, in.depth)}
+	if in.depth > 0 {
+		seed.flagKey = c.readPath([]string{flagdProperties, "flagKey"}, in.depth)
+	}
+	return seed
+}
+
+// checkFractional finds constants that make the distribution null for every context.
+func (c *ruleCompiler) checkFractional(arguments, seed *syntax, shares []syntax) {
+	if seed != nil {
+		switch seed.kind {
+		case kindString:
+			c.warning(seed, "the seed is the same for everybody, so everybody gets the same variant", "use {\"var\": ...} or leave it out")
+		case kindNumber, kindBool:
+			c.problem(seed, "the seed of fractional must be a string", "use {\"cat\": [...]} to make one")
+		}
+	}
+	if len(shares) == 0 {
+		c.problem(arguments, "fractional has no buckets", "write [\"variant\", weight] for each")
+	}
+	sum := 0.0
+	for i := range shares {
+		sum += c.checkShare(&shares[i])
+	}
+	if sum > maxWeight {
+		c.problem(arguments, "the sum of the weights exceeds 2147483647", "use smaller weights")
+	}
+}
+
+// checkShare checks one bucket and returns its weight as far as it is known.
+func (c *ruleCompiler) checkShare(share *syntax) float64 {
+	if share.kind == kindObject {
+		return 0
+	}
+	if share.kind != kindArray || len(share.items) == 0 {
+		c.problem(share, "a bucket of fractional must be [variant, weight]", "")
+		return 0
+	}
+	if share.items[0].kind == kindArray {
+		c.problem(&share.items[0], "a bucket of fractional must begin with the name of a variant", "")
+	}
+	if len(share.items) == 1 {
+		return 1
+	}
+	return c.checkWeight(&share.items[1])
+}
+
+func (c *ruleCompiler) checkWeight(weight *syntax) float64 {
+	switch weight.kind {
+	case kindNull:
+		return 1
+	case kindObject:
+		return 0
+	case kindNumber:
+	default:
+		c.problem(weight, "a weight must be a whole number", "write it without quotes")
+		return 0
+	}
+	switch n := weight.number(); {
+	case n != float64(int64(n)):
+		c.problem(weight, "a weight must be a whole number, not "+weight.text, "multiply all weights by 10 or 100")
+		return 0
+	case n > maxWeight:
+		c.problem(weight, "a weight must not exceed 2147483647", "use smaller weights")
+		return 0
+	case n < 0:
+		c.warning(weight, "a negative weight counts as 0", "")
+		return 0
+	default:
+		return n
+	}
+}

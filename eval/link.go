@@ -1,0 +1,156 @@
+package eval
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// maxEvaluations bounds how many flags the evaluation of one flag may evaluate through its prerequisites.
+const maxEvaluations = 1000
+
+// failedPrerequisiteMember is the member of metadata that names the prerequisite which decided an answer.
+const failedPrerequisiteMember = "failedPrerequisite"
+
+// link connects the planned flags to their prerequisites, which are looked up in the set as it will be.
+func (u *update) link() {
+	keys := slices.Sorted(maps.Keys(u.plans))
+	u.refuseCycles(keys)
+	for _, key := range keys {
+		u.linkFlag(key)
+	}
+	for _, key := range keys {
+		u.report[dependency(KindFlag, key)] = u.plans[key].problems
+	}
+}
+
+// refuseCycles reports every planned flag that is its own prerequisite, directly or not. A cycle always goes through a flag that
+// changed, so all of its members are planned.
+func (u *update) refuseCycles(keys []string) {
+	done := make(map[string]bool)
+	var path []string
+	var visit func(key string)
+	visit = func(key string) {
+		p := u.plans[key]
+		if p == nil || done[key] {
+			return
+		}
+		if i := slices.Index(path, key); i >= 0 {
+			u.refuseCycle(path[i:])
+			return
+		}
+		path = append(path, key)
+		for _, reference := range p.references {
+			visit(reference.flag)
+		}
+		path = path[:len(path)-1]
+		done[key] = true
+	}
+	for _, key := range keys {
+		visit(key)
+	}
+}
+
+// refuseCycle reports the members of one cycle, each with the path from itself to itself.
+func (u *update) refuseCycle(cycle []string) {
+	for i, key := range cycle {
+		next := cycle[(i+1)%len(cycle)]
+		path := strings.Join(slices.Concat(cycle[i:], cycle[:i], cycle[i:i+1]), " -> ")
+		for _, reference := range u.plans[key].references {
+			if reference.flag == next {
+				u.plans[key].report(reference.at, Problem{Reason: "the prerequisites form a cycle: " + path, Hint: "remove one of them"})
+				break
+			}
+		}
+	}
+}
+
+// linkFlag finishes one planned flag after those that it refers to.
+func (u *update) linkFlag(key string) {
+	p := u.plans[key]
+	if p == nil || p.entered {
+		return
+	}
+	p.entered = true
+	if p.problems.Err() == nil {
+		for _, reference := range p.references {
+			u.linkFlag(reference.flag)
+		}
+		u.linkPrerequisites(p)
+	}
+	if p.problems.Err() != nil {
+		u.flags[key] = u.fallback(p)
+		return
+	}
+	if p.candidate.settled.Reason != ReasonDisabled {
+		p.candidate.settle()
+	}
+	u.flags[key] = p.candidate
+}
+
+// current returns a flag of the set as it will be. finished is false for a flag that link has not got to yet.
+func (u *update) current(key string) (f *Flag, finished bool) {
+	if f, ok := u.flags[key]; ok {
+		return f, true
+	}
+	if u.plans[key] != nil {
+		return nil, false
+	}
+	return u.before.flags.get(key), true
+}
+
+// linkPrerequisites connects a candidate, or reports why that cannot be done.
+func (u *update) linkPrerequisites(p *plan) {
+	f := p.candidate
+	f.cost = 1
+	for _, reference := range p.references {
+		target, _ := u.current(reference.flag)
+		if target == nil {
+			p.report(reference.at, Problem{Reason: "the flag " + strconv.Quote(reference.flag) + " does not exist", Hint: "define it, or remove the prerequisite"})
+			continue
+		}
+		linked := prerequisite{key: reference.flag, names: reference.variants, flag: target}
+		linked.metadata = encodeMetadata(withMember(p.metadata, failedPrerequisiteMember, string(appendString(nil, reference.flag))))
+		for _, name := range reference.variants {
+			switch v := target.byName[name]; {
+			case v != nil:
+				linked.variants = append(linked.variants, v)
+			case !target.broken:
+				p.report(reference.at, Problem{
+					Reason: "the flag " + strconv.Quote(reference.flag) + " has no variant " + strconv.Quote(name),
+					Hint:   "its variants are " + strings.Join(slices.Sorted(maps.Keys(target.byName)), ", "),
+				})
+			}
+		}
+		f.prerequisites = append(f.prerequisites, linked)
+		f.timeDependent = f.timeDependent || target.timeDependent
+		f.cost += target.cost
+		if f.cost > maxEvaluations {
+			p.report(reference.at, Problem{Reason: "the prerequisites evaluate more than " + strconv.Itoa(maxEvaluations) + " flags", Hint: "shorten the chain"})
+			return
+		}
+	}
+}
+
+// relink connects the copy of a last good version to the newest versions of its prerequisites, as far as they are finished and still
+// have the variants. What cannot be connected stays with the version that it knew.
+func (u *update) relink(f *Flag) {
+	f.prerequisites = slices.Clone(f.prerequisites)
+	for i := range f.prerequisites {
+		p := &f.prerequisites[i]
+		u.linkFlag(p.key)
+		target, finished := u.current(p.key)
+		if !finished || target == nil || target.broken {
+			continue
+		}
+		variants := make([]*Variant, len(p.names))
+		for j, name := range p.names {
+			variants[j] = target.byName[name]
+		}
+		if !slices.Contains(variants, nil) {
+			p.flag, p.variants = target, variants
+		}
+	}
+	f.settled.Flag = f
+}

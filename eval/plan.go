@@ -1,0 +1,129 @@
+package eval
+
+import "slices"
+
+// plan is a flag document on its way to becoming a Flag.
+type plan struct {
+	document   Document
+	candidate  *Flag // nil if the document could not even be read
+	references []prerequisiteReference
+	metadata   []member
+	uses       []string
+	report     func(at *syntax, p Problem)
+	problems   Problems
+	entered    bool // link is working on it, or has finished it
+}
+
+// newest returns the document that the next compilation has to read.
+func (f *Flag) newest() Document {
+	if f.rejected != nil {
+		return *f.rejected
+	}
+	return Document{Kind: KindFlag, Key: f.key, Revision: f.revision, Body: f.document}
+}
+
+// plan reads a flag document and compiles its rule. What concerns other flags is left to link.
+func (u *update) plan(d Document) *plan {
+	p := &plan{document: d}
+	src, problem := parseDocument(d)
+	if src == nil {
+		p.problems = Problems{*problem}
+		return p
+	}
+	p.report = reporter(d, src, &p.problems)
+	reportDuplicates(src, u.next.compatibility, p.report)
+	reader := &definitionReader{compatibility: u.next.compatibility, source: src.source, report: p.report}
+	definition := reader.read(&src.root)
+	p.references = definition.prerequisites
+	p.metadata = answerMetadata(u.next.settings.metadata, definition.metadata, d.Revision, u.next.compatibility)
+	p.candidate = u.candidate(d, definition, p)
+	return p
+}
+
+// candidate compiles the flag that a definition means.
+func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
+	f := &Flag{
+		key:            d.Key,
+		revision:       d.Revision,
+		document:       d.Body,
+		metadata:       encodeMetadata(p.metadata),
+		freshness:      definition.freshness,
+		refreshAfter:   definition.refreshAfter,
+		maxStaleness:   definition.maxStaleness,
+		onUnreachable:  definition.onUnreachable,
+		salt:           definition.salt,
+		byName:         definition.byName,
+		defaultVariant: definition.defaultVariant,
+		offVariant:     definition.offVariant,
+		compatibility:  u.next.compatibility,
+	}
+	if f.salt == "" {
+		f.salt = d.Key
+	}
+	if id, ok := findMember(p.metadata, "flagSetId"); ok {
+		f.setID = id.text
+	}
+	if definition.targeting != nil {
+		u.compileRule(f, definition.targeting, p)
+	}
+	for _, reference := range p.references {
+		p.uses = append(p.uses, dependency(KindFlag, reference.flag))
+	}
+	p.uses = compact(p.uses)
+	f.uses, f.requires = p.uses, p.uses
+	if definition.disabled {
+		f.rule, f.timeDependent = nil, false
+		p.references = nil
+		f.settled = Result{Flag: f, Reason: ReasonDisabled, Metadata: f.metadata}
+	}
+	return f
+}
+
+func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
+	c := &ruleCompiler{
+		compatibility: u.next.compatibility,
+		attributes:    u.attributes,
+		report:        p.report,
+		segment:       func(name string) *segment { return u.next.segments[name] },
+	}
+	f.rule = c.compile(rule, scope{})
+	f.timeDependent = c.timeDependent
+	for _, name := range c.segments {
+		p.uses = append(p.uses, dependency(KindSegment, name))
+	}
+}
+
+// fallback returns what stands in for a document that cannot be used: the last good version, or else a flag that answers errors.
+func (u *update) fallback(p *plan) *Flag {
+	d := p.document
+	kept := &Flag{
+		key:           d.Key,
+		revision:      d.Revision,
+		document:      d.Body,
+		freshness:     FreshnessCacheFirst,
+		onUnreachable: OnUnreachableServeStale,
+		compatibility: u.next.compatibility,
+		broken:        true,
+		cost:          1,
+	}
+	if old := u.before.flags.get(d.Key); old != nil && !old.broken {
+		*kept = *old
+		u.relink(kept)
+	} else {
+		kept.metadata = encodeMetadata(answerMetadata(u.next.settings.metadata, nil, d.Revision, u.next.compatibility))
+		kept.settled = kept.failed(ErrorParse, "the document of the flag cannot be used: "+p.reason())
+	}
+	kept.rejected = &d
+	kept.requires = compact(slices.Concat(kept.uses, p.uses))
+	return kept
+}
+
+// reason returns the first problem that is not a warning.
+func (p *plan) reason() string {
+	for _, problem := range p.problems {
+		if !problem.Warning {
+			return problem.Reason
+		}
+	}
+	return ""
+}

@@ -1,0 +1,131 @@
+package eval
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// segment is one compiled segment: a rule that flags refer to with $ref.
+type segment struct {
+	document      Document
+	rule          *syntax // nil if no version could ever be compiled
+	node          node
+	timeDependent bool
+	segments      []string  // names of the segments that it, or its rejected document, refers to, direct or not
+	rejected      *Document // the newest document, if it could not be compiled
+}
+
+// newest returns the document that the next compilation has to read.
+func (s *segment) newest() Document {
+	if s.rejected != nil {
+		return *s.rejected
+	}
+	return s.document
+}
+
+// segmentUpdate compiles the segments that an update affects, each after the ones that it refers to.
+type segmentUpdate struct {
+	compatibility Compatibility
+	attributes    *attributeWriter
+	before        map[string]*segment
+	after         map[string]*segment
+	waiting       map[string]Document // documents that are not compiled yet
+	path          []string            // the segments that are being compiled
+	problems      map[string]Problems // by name
+}
+
+// run compiles all waiting documents.
+func (u *segmentUpdate) run() {
+	for _, name := range slices.Sorted(maps.Keys(u.waiting)) {
+		u.ready(name)
+	}
+}
+
+// ready returns a segment, compiling it first if need be; nil if there is none or if it is being compiled, which is a cycle.
+func (u *segmentUpdate) ready(name string) *segment {
+	document, waits := u.waiting[name]
+	if !waits {
+		return u.after[name]
+	}
+	if slices.Contains(u.path, name) {
+		return nil
+	}
+	u.path = append(u.path, name)
+	u.compile(name, document)
+	u.path = u.path[:len(u.path)-1]
+	delete(u.waiting, name)
+	return u.after[name]
+}
+
+func (u *segmentUpdate) compile(name string, document Document) {
+	next, problems := u.compiled(document)
+	u.problems[name] = problems
+	if problems.Err() == nil {
+		u.after[name] = next
+		return
+	}
+	kept := &segment{}
+	if old := u.before[name]; old != nil {
+		*kept = *old
+	}
+	kept.rejected = &document
+	if next != nil {
+		kept.segments = compact(slices.Concat(kept.segments, next.segments))
+	}
+	u.after[name] = kept
+}
+
+func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
+	p, problem := parseDocument(document)
+	if p == nil {
+		return nil, Problems{*problem}
+	}
+	var problems Problems
+	report := reporter(document, p, &problems)
+	reportDuplicates(p, u.compatibility, report)
+	c := &ruleCompiler{compatibility: u.compatibility, attributes: u.attributes, report: report}
+	c.segment = func(name string) *segment {
+		if i := slices.Index(u.path, name); i >= 0 {
+			cycle := strings.Join(append(slices.Clone(u.path[i:]), name), " -> ")
+			report(&p.root, Problem{Reason: "the segment refers to itself: " + cycle, Hint: "remove one of the references"})
+			return nil
+		}
+		return u.ready(name)
+	}
+	next := &segment{document: document, rule: &p.root}
+	next.node = c.compile(&p.root, scope{})
+	next.timeDependent, next.segments = c.timeDependent, compact(c.segments)
+	return next, problems
+}
+
+// compact returns names in order and without repetitions.
+func compact(names []string) []string {
+	slices.Sort(names)
+	return slices.Clip(slices.Compact(names))
+}
+
+// affectedSegments returns the documents to compile after some have changed: those, and all that refer to them.
+func affectedSegments(before map[string]*segment, changes map[string]Document, all bool) map[string]Document {
+	waiting := make(map[string]Document)
+	for name, s := range before {
+		document := s.newest()
+		again := all || slices.ContainsFunc(s.segments, func(used string) bool {
+			_, changed := changes[used]
+			return changed
+		})
+		if _, changed := changes[name]; again && !changed {
+			waiting[name] = document
+		}
+	}
+	for name, document := range changes {
+		if document.Body != nil {
+			waiting[name] = document
+		}
+	}
+	return waiting
+}
+
+// noSegment is the reason why a reference leads nowhere.
+func noSegment(name string) string { return "the segment " + strconv.Quote(name) + " does not exist" }

@@ -1,0 +1,48 @@
+package eval
+
+import (
+	"errors"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// maxProblems bounds how many problems of one document are reported.
+const maxProblems = 100
+
+// parseDocument parses the body of a document. If it is not JSON, the problem says where.
+func parseDocument(d Document) (*parsed, *Problem) {
+	p, err := parseSyntax(d.Body, true)
+	if err != nil {
+		return nil, &Problem{Kind: d.Kind, Key: d.Key, Reason: syntaxReason(err)}
+	}
+	return p, nil
+}
+
+// syntaxReason says what is wrong with text that is not JSON, without the place.
+func syntaxReason(err error) string {
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok && s.Err != nil {
+		return "this is not JSON: " + s.Err.Error()
+	}
+	return "this is not JSON: " + err.Error()
+}
+
+// reporter returns a function that collects problems of a document, with their pointers.
+func reporter(d Document, p *parsed, into *Problems) func(*syntax, Problem) {
+	return func(at *syntax, problem Problem) {
+		if len(*into) >= maxProblems {
+			return
+		}
+		problem.Kind, problem.Key = d.Kind, d.Key
+		problem.Pointer, _ = p.root.pointer(at)
+		*into = append(*into, problem)
+	}
+}
+
+func reportDuplicates(p *parsed, c Compatibility, report func(*syntax, Problem)) {
+	for _, at := range p.duplicates {
+		report(at, Problem{Reason: "this member is named twice", Hint: "remove one of them", Warning: c == CompatibilityFlagd})
+	}
+}
+
+// dependency names a document that another one depends on, as a key of maps.
+func dependency(k Kind, key string) string { return string(k) + ":" + key }

@@ -1,0 +1,226 @@
+package eval
+
+import (
+	"maps"
+	"slices"
+)
+
+// Update returns a Ruleset with the changes applied, and the problems of the changed documents and of those that depend on them; r is
+// unchanged. The changes are applied together: their order does not matter, except that the last change of one document wins. The
+// Ruleset keeps the bodies.
+//
+// A document that cannot be compiled keeps its last good version. If there never was one, a flag answers PARSE_ERROR and a segment
+// counts as missing. Only changed documents and those that depend on them are compiled; a change of the settings compiles all.
+func (r *Ruleset) Update(changes []Document) (*Ruleset, Problems) {
+	u := &update{
+		before:  r,
+		changes: make(map[Kind]map[string]Document),
+		flags:   make(map[string]*Flag),
+		report:  make(map[string]Problems),
+		next: &Ruleset{
+			settings:       r.settings,
+			compatibility:  r.compatibility,
+			contextOptions: r.contextOptions,
+			segments:       r.segments,
+			flags:          r.flags,
+		},
+		attributes: &attributeWriter{table: r.attributes},
+	}
+	for _, d := range changes {
+		u.collect(d)
+	}
+	u.applySettings()
+	u.applySegments()
+	u.compileFlags()
+	u.link()
+	return u.finish()
+}
+
+// update is one run of Ruleset.Update.
+type update struct {
+	before     *Ruleset
+	next       *Ruleset
+	attributes *attributeWriter
+	changes    map[Kind]map[string]Document
+	everything bool                // the settings changed
+	segments   map[string]struct{} // names of the segments that changed
+	flags      map[string]*Flag    // affected flags as they will be; nil if removed
+	report     map[string]Problems // by dependency, of all documents that were looked at
+	unknown    Problems            // of documents of no known kind
+	plans      map[string]*plan    // affected flags that still have to be linked
+}
+
+func (u *update) collect(d Document) {
+	switch {
+	case d.Kind == KindSettings && d.Key != SettingsKey:
+		u.unknown = append(u.unknown, Problem{Kind: d.Kind, Key: d.Key, Reason: "the settings document must have the key " + SettingsKey})
+		return
+	case d.Kind != KindFlag && d.Kind != KindSegment && d.Kind != KindSettings:
+		u.unknown = append(u.unknown, Problem{Kind: d.Kind, Key: d.Key, Reason: "there is no such kind of document"})
+		return
+	}
+	if u.changes[d.Kind] == nil {
+		u.changes[d.Kind] = make(map[string]Document)
+	}
+	u.changes[d.Kind][d.Key] = d
+}
+
+func (u *update) applySettings() {
+	d, changed := u.changes[KindSettings][SettingsKey]
+	if !changed {
+		return
+	}
+	s, problems := readSettings(d)
+	u.report[dependency(KindSettings, SettingsKey)] = problems
+	if problems.Err() != nil {
+		return
+	}
+	u.everything = true
+	u.next.settings = s
+	u.next.compatibility = s.compatibility
+	u.next.contextOptions = s.contextOptions()
+}
+
+func (u *update) applySegments() {
+	changes := u.changes[KindSegment]
+	if len(changes) == 0 && !u.everything {
+		return
+	}
+	su := &segmentUpdate{
+		compatibility: u.next.compatibility,
+		attributes:    u.attributes,
+		before:        u.before.segments,
+		after:         maps.Clone(u.before.segments),
+		waiting:       affectedSegments(u.before.segments, changes, u.everything),
+		problems:      make(map[string]Problems),
+	}
+	if su.after == nil {
+		su.after = make(map[string]*segment)
+	}
+	u.segments = make(map[string]struct{})
+	for name := range su.waiting {
+		u.segments[name] = struct{}{}
+	}
+	for name, d := range changes {
+		if d.Body == nil {
+			delete(su.after, name)
+			u.segments[name] = struct{}{}
+			u.report[dependency(KindSegment, name)] = nil
+		}
+	}
+	su.run()
+	u.next.segments = su.after
+	for name, problems := range su.problems {
+		u.report[dependency(KindSegment, name)] = problems
+	}
+}
+
+// compileFlags compiles every affected flag from its newest document. Prerequisites are left to link.
+func (u *update) compileFlags() {
+	u.plans = make(map[string]*plan)
+	for key, d := range u.changes[KindFlag] {
+		if d.Body == nil {
+			u.flags[key] = nil
+			u.report[dependency(KindFlag, key)] = nil
+			continue
+		}
+		u.plans[key] = u.plan(d)
+	}
+	for _, f := range u.dependants() {
+		u.plans[f.key] = u.plan(f.newest())
+	}
+}
+
+// dependants returns the flags, other than the changed ones, that depend on something that changed.
+func (u *update) dependants() []*Flag {
+	moved := make(map[string]bool)
+	for name := range u.segments {
+		u.moved(moved, dependency(KindSegment, name))
+	}
+	for key := range u.changes[KindFlag] {
+		u.moved(moved, dependency(KindFlag, key))
+	}
+	if !u.everything && len(moved) == 0 {
+		return nil
+	}
+	found := make(map[string]*Flag)
+	for grown := true; grown; {
+		grown = false
+		u.before.flags.all(func(f *Flag) {
+			if _, changed := u.changes[KindFlag][f.key]; changed || found[f.key] != nil {
+				return
+			}
+			if u.everything || slices.ContainsFunc(f.requires, func(id string) bool { return moved[id] }) {
+				found[f.key] = f
+				grown = u.moved(moved, dependency(KindFlag, f.key)) || grown
+			}
+		})
+	}
+	return slices.Collect(maps.Values(found))
+}
+
+// moved notes a dependency as changed if any document depends on it, and reports whether one does.
+func (u *update) moved(moved map[string]bool, id string) bool {
+	if u.before.required[id] == 0 || moved[id] {
+		return false
+	}
+	moved[id] = true
+	return true
+}
+
+// finish assembles the new Ruleset.
+func (u *update) finish() (*Ruleset, Problems) {
+	u.next.attributes = u.attributes.table
+	u.next.flags = u.before.flags.with(u.flags)
+	u.next.required = u.countRequired()
+	u.next.troubled = u.collectTroubled()
+	all := u.unknown
+	for _, problems := range u.report {
+		all = append(all, problems...)
+	}
+	all.sort()
+	return u.next, all
+}
+
+// countRequired updates how many flags depend on what. The map is copied only if that changed.
+func (u *update) countRequired() map[string]int {
+	change := make(map[string]int)
+	for key, f := range u.flags {
+		if old := u.before.flags.get(key); old != nil {
+			for _, id := range old.requires {
+				change[id]--
+			}
+		}
+		if f != nil {
+			for _, id := range f.requires {
+				change[id]++
+			}
+		}
+	}
+	maps.DeleteFunc(change, func(_ string, n int) bool { return n == 0 })
+	if len(change) == 0 {
+		return u.before.required
+	}
+	required := make(map[string]int, len(u.before.required)+len(change))
+	maps.Copy(required, u.before.required)
+	for id, n := range change {
+		if required[id] += n; required[id] == 0 {
+			delete(required, id)
+		}
+	}
+	return required
+}
+
+func (u *update) collectTroubled() map[string]Problems {
+	troubled := maps.Clone(u.before.troubled)
+	if troubled == nil {
+		troubled = make(map[string]Problems)
+	}
+	for id, problems := range u.report {
+		delete(troubled, id)
+		if fatal, ok := problems.Err().(Problems); ok {
+			troubled[id] = fatal
+		}
+	}
+	return troubled
+}
