@@ -48,26 +48,26 @@ func (v *View) become(s state, changed []changelog.Document) (next *View, ok boo
 // to compile the same rules again: the versions before the changes that did not
 // compile. It is empty while everything compiles.
 //
-// A change that compiles itself may still break one that depends on it, so all
-// documents of a change with problems are kept.
+// A document that compiles may still break one that depends on it, so of a
+// change with problems all documents are kept.
 func (v *View) keepLastGood(rules *eval.Ruleset, changed []changelog.Document, problems eval.Problems) map[changelog.ID]changelog.Document {
-	if len(v.lastGood) == 0 && problems.Err() == nil || rules.Problems().Err() == nil {
+	failed, fails := failing(v.rules.Problems()), failing(problems)
+	if len(fails) == 0 && len(v.lastGood) == 0 || rules.Problems().Err() == nil {
 		return nil
 	}
 	kept := maps.Clone(v.lastGood)
-	if problems.Err() == nil {
-		for _, doc := range changed {
-			delete(kept, doc.ID())
-		}
-		return kept
-	}
 	if kept == nil {
 		kept = make(map[changelog.ID]changelog.Document)
 	}
-	failed := failing(v.rules.Problems())
 	for _, doc := range changed {
-		if before, ok := v.Document(doc.ID()); ok && !failed[doc.ID()] {
-			kept[doc.ID()] = before
+		id := doc.ID()
+		before, existed := v.Document(id)
+		_, known := kept[id]
+		switch {
+		case len(fails) == 0 || !existed:
+			delete(kept, id)
+		case fails[id] && !failed[id], !fails[id] && !known:
+			kept[id] = before
 		}
 	}
 	return kept

@@ -1,0 +1,89 @@
+package cache
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strconv"
+	"testing"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Invariants of a Store, under random operations against a naive map:
+//   - once the state was complete, the View is exactly what was applied last,
+//     whatever was done to the files in between;
+//   - a process that begins anew, after kill -9 or after a proper end, shows
+//     exactly what the last one showed;
+//   - another history replaces everything, on disk too;
+//   - every flag is served in its last version that compiles, after a restart too.
+func TestStoreAgainstModel(t *testing.T) {
+	for seed := range uint64(8) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			random := rand.New(rand.NewPCG(seed, 0))
+			dir := t.TempDir()
+			s, h := liveStore(t, dir)
+			for range 120 {
+				switch random.IntN(10) {
+				case 0:
+					s = restart(t, s)
+					if s.Source() != SourceDisk {
+						t.Fatalf("source %s after a restart", s.Source())
+					}
+				case 1:
+					s.rewrite()
+				case 2:
+					s.Synced()
+				case 3:
+					h = h.fork()
+					h.position.Epoch = changelog.NewEpoch()
+					randomTransaction(t, random, h)
+					load(t, s, h.snapshot(t))
+					s.Synced()
+				default:
+					var txs []changelog.Transaction
+					for range 1 + random.IntN(3) {
+						txs = append(txs, randomTransaction(t, random, h))
+					}
+					apply(t, s, txs...)
+				}
+				checkView(t, s.View(), h)
+				checkRules(t, s.View(), h)
+				if s.Position() != h.position || s.StateDigest() != h.digest() {
+					t.Fatalf("position %v, state digest %s", s.Position(), s.StateDigest())
+				}
+			}
+			if problems := s.Problems(); len(problems) > 0 {
+				t.Errorf("problems: %v", problems)
+			}
+		})
+	}
+}
+
+func randomTransaction(t *testing.T, random *rand.Rand, h *history) changelog.Transaction {
+	t.Helper()
+	var documents []changelog.Document
+	for _, n := range random.Perm(40)[:1+random.IntN(4)] {
+		key := "flag-" + strconv.Itoa(n)
+		switch random.IntN(8) {
+		case 0, 1:
+			documents = append(documents, deleted(key))
+		case 2:
+			documents = append(documents, broken(key))
+		default:
+			documents = append(documents, flag(key, random.IntN(1000)))
+		}
+	}
+	return h.commit(t, documents...)
+}
+
+func load(tb testing.TB, s *Store, snapshot []byte) {
+	tb.Helper()
+	r, err := changelog.NewSnapshotReader(bytes.NewReader(snapshot))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer r.Close()
+	if err := s.Load(r); err != nil {
+		tb.Fatal(err)
+	}
+}

@@ -1,0 +1,108 @@
+package cache
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// run runs s until the returned function is called, which waits for the end.
+func run(t *testing.T, s *Store) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+// waitStored waits until the snapshot holds the position of h.
+func waitStored(t *testing.T, s *Store, h *history) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		s.mu.Lock()
+		stored := s.pending.stored
+		s.mu.Unlock()
+		if stored == h.position {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the snapshot holds revision %d, want %d", stored.Revision, h.position.Revision)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestRunWritesWhenCompleteForTheFirstTime(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer run(t, s)()
+	h, begin := newHistory(t)
+	apply(t, s, begin)
+	s.Synced()
+	waitStored(t, s, h)
+}
+
+func TestRunWritesWhenTheTailIsLong(t *testing.T) {
+	s, h := liveStore(t, t.TempDir())
+	s.pending.maxTailSize = 2000
+	defer run(t, s)()
+	for s.pendingTail() < 2000 {
+		apply(t, s, h.commit(t, flag(strings.Repeat("a", 100), 1)))
+		if h.position.Revision > 20 {
+			break
+		}
+	}
+	waitStored(t, s, h)
+}
+
+func (s *Store) pendingTail() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.disk.tailSize
+}
+
+func TestRunWritesWhenTheTailIsOld(t *testing.T) {
+	s, h := liveStore(t, t.TempDir())
+	s.pending.maxTailAge = 20 * time.Millisecond
+	defer run(t, s)()
+	apply(t, s, h.commit(t, flag("a", 1)))
+	waitStored(t, s, h)
+}
+
+func TestRunTriesAgain(t *testing.T) {
+	s, h := liveStore(t, t.TempDir())
+	s.pending.retryDelay = time.Millisecond
+	defer run(t, s)()
+	s.mu.Lock()
+	_ = s.disk.tail.Close()
+	s.mu.Unlock()
+	apply(t, s, h.commit(t, flag("a", 1)))
+	waitStored(t, s, h)
+}
+
+func TestRunWritesAtTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	s, h := liveStore(t, dir)
+	stop := run(t, s)
+	apply(t, s, h.commit(t, flag("a", 1)))
+	if s.pending.stored == h.position {
+		t.Fatal("the snapshot was written before the end")
+	}
+	stop()
+	waitStored(t, s, h)
+	checkView(t, restart(t, s).View(), h)
+}
+
+func TestRunInMemoryOnly(t *testing.T) {
+	s, h := liveStore(t, "")
+	stop := run(t, s)
+	apply(t, s, h.commit(t, flag("a", 1)))
+	stop()
+	checkView(t, s.View(), h)
+}
