@@ -35,19 +35,22 @@ type Options struct {
 
 	// Version is what the sidecar calls itself; empty means its default.
 	Version string
-	// Out gets a few lines for people once everything listens. It is required.
+	// Out gets a few lines for people once everything listens; nil means that nobody reads them.
 	Out io.Writer
 	// Logger gets everything that is worth telling. Its zero value logs nothing.
 	Logger zerolog.Logger
+}
+
+// Validate returns why New would refuse the options, if it is for the options alone.
+func (o Options) Validate() error {
+	_, err := o.complete()
+	return err
 }
 
 // complete returns the options with their defaults, or why they cannot be used.
 func (o Options) complete() (Options, error) {
 	if o.File == "" {
 		return o, errors.New("dev: no file is given")
-	}
-	if o.Out == nil {
-		return o, errors.New("dev: there is nowhere to write to")
 	}
 	path, err := filepath.Abs(o.File)
 	if err != nil {
@@ -56,6 +59,9 @@ func (o Options) complete() (Options, error) {
 	o.File = path
 	if info, err := os.Stat(o.File); err == nil && info.IsDir() {
 		return o, fmt.Errorf("dev: %s is a directory: give the flag file in it", o.File)
+	}
+	if o.Out == nil {
+		o.Out = io.Discard
 	}
 	if o.Environment == "" {
 		o.Environment = DefaultEnvironment

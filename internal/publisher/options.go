@@ -66,6 +66,12 @@ func (o Options) complete() (Options, error) {
 	return o, o.validate()
 }
 
+// Validate returns why New would refuse the options, if it is for the options alone.
+func (o Options) Validate() error {
+	_, err := o.complete()
+	return err
+}
+
 func (o Options) validate() error {
 	if err := config.LoopbackOnly(o.AdminAddr); err != nil {
 		return fmt.Errorf("admin address: %w", err)

@@ -154,6 +154,11 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)
+	up := p.logger.Info().Str("admin", p.AdminAddr().String())
+	if p.server != nil { // the address of another server may contain a password
+		up = up.Str("nats", p.NATSURL())
+	}
+	up.Msg("the publisher is up")
 	<-ctx.Done()
 	return nil
 }

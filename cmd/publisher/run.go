@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/telemetry"
+)
+
+// The exit codes.
+const (
+	exitOK            = 0
+	exitFailure       = 1 // what was asked for could not be done
+	exitConfiguration = 2 // what was asked for makes no sense
+)
+
+// terminal is where a command comes from and where it writes.
+type terminal struct {
+	lookup         func(string) (string, bool)
+	stdout, stderr io.Writer
+}
+
+// command is a sub-command: its option table, and what it does once the table is filled in.
+type command struct {
+	set *config.Set
+	// check returns why the options make no sense.
+	check func() error
+	run   func(ctx context.Context, t terminal) error
+}
+
+// subcommand is the words that begin a command line, and what they mean.
+type subcommand struct {
+	words []string
+	make  func() command
+}
+
+func subcommands() []subcommand {
+	return []subcommand{
+		{[]string{"serve"}, serveCommand},
+		{[]string{"dev"}, devCommand},
+		{[]string{"environment", "create"}, createCommand},
+		{[]string{"environment", "list"}, listCommand},
+		{[]string{"environment", "archive"}, archiveCommand},
+		{[]string{"version"}, versionCommand},
+	}
+}
+
+const usage = `Usage: publisher COMMAND [options]
+
+  serve                      keep the change logs of environments and serve the API that changes them
+  dev FILE                   publisher and sidecar in one process, for one file that is watched
+  environment create NAME    create an environment, through the API of a running publisher
+  environment list           list the environments of a running publisher
+  environment archive NAME   take an environment out of use; its log stays
+  version                    print the version
+
+publisher COMMAND --help lists the options of a command.
+`
+
+// run is the command: it returns the exit code when it is done or ctx ends.
+func run(ctx context.Context, args []string, t terminal) int {
+	for _, s := range subcommands() {
+		if n := len(s.words); len(args) >= n && slices.Equal(args[:n], s.words) {
+			return s.make().execute(ctx, args[n:], t)
+		}
+	}
+	if len(args) == 1 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
+		fmt.Fprint(t.stdout, usage)
+		return exitOK
+	}
+	if len(args) > 0 {
+		fmt.Fprintf(t.stderr, "publisher: there is no command %q\n\n", strings.Join(args, " "))
+	}
+	fmt.Fprint(t.stderr, usage)
+	return exitConfiguration
+}
+
+// execute does what the rest of a command line asks for.
+func (c command) execute(ctx context.Context, args []string, t terminal) int {
+	action, err := c.set.Parse(args, t.lookup)
+	switch {
+	case err != nil:
+		return misconfigured(t, err)
+	case action == config.ActionHelp:
+		fmt.Fprint(t.stdout, c.set.Usage())
+		return exitOK
+	case action == config.ActionPrint:
+		fmt.Fprint(t.stdout, c.set.Print())
+		return exitOK
+	}
+	if c.check != nil {
+		if err := c.check(); err != nil {
+			return misconfigured(t, err)
+		}
+	}
+	if action == config.ActionCheck {
+		fmt.Fprintln(t.stdout, "the configuration is good")
+		return exitOK
+	}
+	if err := c.run(ctx, t); err != nil {
+		fmt.Fprintf(t.stderr, "publisher: %v\n", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+func misconfigured(t terminal, err error) int {
+	fmt.Fprintf(t.stderr, "publisher: %v\n", err)
+	return exitConfiguration
+}
+
+// logging are the options of the logger.
+type logging struct {
+	level  string
+	format string
+}
+
+func (l *logging) declare(set *config.Set, format telemetry.Format) {
+	set.Choice(&l.level, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
+	set.Choice(&l.format, "log-format", string(format),
+		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "how log lines look")
+}
+
+func (l *logging) logger(t terminal) (zerolog.Logger, error) {
+	return telemetry.NewLogger(t.stderr, l.level, telemetry.Format(l.format))
+}
+
+// declareCompatibility declares the option that names a compatibility.
+func declareCompatibility(set *config.Set, p *string, usage string) {
+	set.Choice(p, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, usage)
+}
+
+func versionCommand() command {
+	return command{
+		set: config.NewSet("publisher version", "Prints the version."),
+		run: func(_ context.Context, t terminal) error {
+			_, err := fmt.Fprintln(t.stdout, version())
+			return err
+		},
+	}
+}
+
+// version returns the version that the program was built from.
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "devel"
+}
