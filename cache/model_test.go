@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"testing"
 
@@ -17,12 +18,16 @@ import (
 //   - another history replaces everything, on disk too;
 //   - every flag is served in its last version that compiles, after a restart too.
 func TestStoreAgainstModel(t *testing.T) {
-	for seed := range uint64(8) {
+	seeds := uint64(4)
+	if os.Getenv("FLAGSIDE_SOAK") != "" {
+		seeds = 400
+	}
+	for seed := range seeds {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 0))
 			dir := t.TempDir()
 			s, h := liveStore(t, dir)
-			for range 120 {
+			for range 100 {
 				switch random.IntN(10) {
 				case 0:
 					s = restart(t, s)
