@@ -3,9 +3,25 @@ package flagsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
+)
+
+const (
+	// dialTimeout bounds one attempt to reach one server.
+	dialTimeout = 2 * time.Second
+	// pingInterval is how often an idle connection is probed; two unanswered
+	// probes end it.
+	pingInterval = 10 * time.Second
 )
 
 // ConnectOptions tell how to reach NATS.
@@ -30,19 +46,181 @@ type ConnectOptions struct {
 
 // Conn is a connection to NATS that repairs itself. It is safe for concurrent
 // use.
-type Conn struct{}
+type Conn struct {
+	nats *nats.Conn
+	api  string // what the subjects of the JetStream API begin with
+	log  zerolog.Logger
+
+	lastError atomic.Pointer[error]
+
+	mu        sync.Mutex
+	listeners map[*listener]struct{}
+}
+
+// listener is told, by a value in a channel of one, that messages may have been
+// missed.
+type listener struct{ missed chan struct{} }
 
 // Connect returns a connection. That the server cannot be reached is no error:
-// it is tried until Close. Wrong options are.
+// it is tried until Close. Wrong options are. When ctx has ended already there
+// is no connection.
 func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
-	return nil, errors.ErrUnsupported
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	c := &Conn{api: "$JS.API.", log: o.Logger, listeners: make(map[*listener]struct{})}
+	if o.Domain != "" {
+		c.api = "$JS." + o.Domain + ".API."
+	}
+	conn, err := nats.Connect(o.URL, c.options(o)...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	c.nats = conn
+	return c, nil
+}
+
+func (o ConnectOptions) validate() error {
+	if (o.URL == "") == (o.Server == nil) {
+		return errors.New("give either a URL or an embedded server")
+	}
+	for address := range strings.SplitSeq(o.URL, ",") {
+		if err := validateAddress(strings.TrimSpace(address)); o.Server == nil && err != nil {
+			return err
+		}
+	}
+	if strings.ContainsAny(o.Domain, ".*> \t") {
+		return fmt.Errorf("%q is not a JetStream domain: it must be one subject token", o.Domain)
+	}
+	if o.Credentials == "" {
+		return nil
+	}
+	file, err := os.Open(o.Credentials)
+	if err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	return file.Close()
+}
+
+func validateAddress(address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return fmt.Errorf("URL: %w", err)
+	}
+	switch u.Scheme {
+	case "nats", "tls", "ws", "wss":
+	default:
+		return fmt.Errorf("URL %q: want nats://host:port or tls://host:port", u.Redacted())
+	}
+	if u.Hostname() == "" {
+		return fmt.Errorf("URL %q names no host", u.Redacted())
+	}
+	return nil
+}
+
+func (c *Conn) options(o ConnectOptions) []nats.Option {
+	reconnect := newReconnectDelay()
+	options := []nats.Option{
+		nats.Name(o.Name),
+		nats.Timeout(dialTimeout),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(2),
+		nats.RetryOnFailedConnect(true),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(),
+		// Nothing may be sent later than it was meant to be: beats and appends
+		// of an outage would arrive after it.
+		nats.ReconnectBufSize(-1),
+		nats.CustomReconnectDelay(reconnect.delay),
+		nats.ConnectHandler(func(*nats.Conn) { c.connected("connected to NATS") }),
+		nats.ReconnectHandler(func(*nats.Conn) { c.connected("connected to NATS again") }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.disconnected(err) }),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.note(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.failed(sub, err) }),
+	}
+	if o.Server != nil {
+		options = append(options, nats.InProcessServer(o.Server))
+	}
+	if o.Credentials != "" {
+		options = append(options, nats.UserCredentials(o.Credentials))
+	}
+	if o.InboxPrefix != "" {
+		options = append(options, nats.CustomInboxPrefix(o.InboxPrefix))
+	}
+	return options
 }
 
 // Close ends the connection for good.
-func (c *Conn) Close() {}
+func (c *Conn) Close() { c.nats.Close() }
 
-// Connected reports whether there is a connection now.
-func (c *Conn) Connected() bool { return false }
+// Connected reports whether there is a connection now. It proves nothing about
+// the log.
+func (c *Conn) Connected() bool { return c.nats.IsConnected() }
 
 // LastError returns the last thing that went wrong with the connection, or nil.
-func (c *Conn) LastError() error { return nil }
+// It stays after the connection has come back.
+func (c *Conn) LastError() error {
+	if err := c.lastError.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (c *Conn) note(err error) {
+	if err != nil {
+		c.lastError.Store(&err)
+	}
+}
+
+func (c *Conn) connected(what string) {
+	c.log.Info().Msg(what)
+	c.missed()
+}
+
+func (c *Conn) disconnected(err error) {
+	c.note(err)
+	if !c.nats.IsClosed() {
+		c.log.Warn().Err(err).Msg("disconnected from NATS")
+	}
+}
+
+// failed is called for what nobody waits for: a refused subject, a subscription
+// that was too slow.
+func (c *Conn) failed(sub *nats.Subscription, err error) {
+	c.note(err)
+	event := c.log.Warn().Err(err)
+	if sub != nil {
+		event = event.Str("subject", sub.Subject)
+	}
+	event.Msg("NATS reports an error")
+	c.missed()
+}
+
+// missed tells all listeners that messages may have been missed.
+func (c *Conn) missed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for l := range c.listeners {
+		select {
+		case l.missed <- struct{}{}:
+		default: // it knows
+		}
+	}
+}
+
+func (c *Conn) listen() *listener {
+	l := &listener{missed: make(chan struct{}, 1)}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.listeners[l] = struct{}{}
+	return l
+}
+
+func (c *Conn) forget(l *listener) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.listeners, l)
+}

@@ -3,6 +3,8 @@ package flagsync
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -32,20 +34,120 @@ type FollowerOptions struct {
 	Logger      zerolog.Logger
 }
 
-// Follower keeps a [Target] current with the log of an environment.
-type Follower struct{}
+// errStopped is returned to who waits for a follower that has ended.
+var errStopped = errors.New("the follower has stopped")
+
+// Follower keeps a [Target] current with the log of an environment: it takes
+// the feed, repairs what the feed loses, and knows how old its knowledge is.
+// Whatever happens to the log, it never takes anything away from the target. All
+// methods are safe for concurrent use.
+type Follower struct {
+	conn        *Conn
+	target      Target
+	environment string
+	log         zerolog.Logger
+	timing      timing
+
+	status  atomic.Pointer[Status]
+	waiters chan *waiter
+	stopped chan struct{} // closed when Run has ended
+}
 
 // NewFollower returns a follower that begins where t stands.
 func NewFollower(c *Conn, t Target, o FollowerOptions) (*Follower, error) {
-	return nil, errors.ErrUnsupported
+	if err := ValidateEnvironment(o.Environment); err != nil {
+		return nil, fmt.Errorf("follow: %w", err)
+	}
+	f := &Follower{
+		conn: c, target: t, environment: o.Environment, log: o.Logger, timing: defaultTiming(),
+		waiters: make(chan *waiter), stopped: make(chan struct{}),
+	}
+	f.status.Store(&Status{})
+	return f, nil
 }
 
-// Run follows until ctx ends.
-func (f *Follower) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// Run follows until ctx ends, and then returns nil. It returns an error when
+// the connection was closed. A Follower runs once.
+func (f *Follower) Run(ctx context.Context) error {
+	defer close(f.stopped)
+	ctx, cancel := context.WithCancel(ctx)
+	s := newFollowing(ctx, f)
+	defer s.workers.Wait()
+	defer cancel()
+
+	interrupted := f.conn.listen()
+	defer f.conn.forget(interrupted)
+	if err := s.subscribe(); err != nil {
+		return fmt.Errorf("follow %s: %w", f.environment, err)
+	}
+	defer s.unsubscribe()
+
+	for {
+		s.settle()
+		select {
+		case <-ctx.Done():
+			s.failWaiters(errStopped)
+			return nil
+		case <-interrupted.missed:
+			s.disturbed()
+		case msg := <-s.feed:
+			s.fed(msg)
+		case msg := <-s.beats:
+			s.beaten(msg)
+		case result := <-s.results:
+			result()
+		case w := <-f.waiters:
+			s.await(w)
+		case <-s.timer.C:
+		}
+	}
+}
 
 // Barrier returns nil once everything that was committed before the call is
-// applied.
-func (f *Follower) Barrier(ctx context.Context) error { return errors.ErrUnsupported }
+// applied: it asks the leader of the stream, which must have heard of a
+// majority of its servers within two seconds, and waits until what it names is
+// applied. It fails at once when the leader cannot be asked ([ErrUnreachable])
+// or its answer proves nothing, and when ctx ends.
+func (f *Follower) Barrier(ctx context.Context) error {
+	if err := f.wait(ctx, &waiter{barrier: true}); err != nil {
+		return fmt.Errorf("barrier: %w", err)
+	}
+	return nil
+}
 
-// Wait returns nil once revision is applied.
-func (f *Follower) Wait(ctx context.Context, revision uint64) error { return errors.ErrUnsupported }
+// Wait returns nil once revision is applied, or an error when ctx ends before.
+func (f *Follower) Wait(ctx context.Context, revision uint64) error {
+	if f.status.Load().Applied.Revision >= revision {
+		return nil
+	}
+	if err := f.wait(ctx, &waiter{revision: revision}); err != nil {
+		return fmt.Errorf("wait for revision %d: %w", revision, err)
+	}
+	return nil
+}
+
+func (f *Follower) wait(ctx context.Context, w *waiter) error {
+	w.done = make(chan error, 1)
+	defer w.gone.Store(true)
+	select {
+	case f.waiters <- w:
+	case <-f.stopped:
+		return errStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// waiter is somebody who waits for a barrier or a revision.
+type waiter struct {
+	barrier  bool
+	revision uint64
+	done     chan error // of one
+	gone     atomic.Bool
+}

@@ -6,11 +6,12 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Status is what a [Follower] knows about itself at one moment.
+// Status is what a [Follower] knows about itself at one moment. The zero value
+// is that of a follower that has not begun.
 type Status struct {
 	Connected     bool // to NATS; proves nothing about the log
 	Synced        bool // the target is complete: a confirmed head was applied once
-	StreamMissing bool // the log was not there when it was asked last
+	StreamMissing bool // the log was not there when the leader was asked last
 
 	Applied  changelog.Position // last whole transaction handed to the target
 	Received uint64             // revision of the last entry received in order
@@ -21,13 +22,33 @@ type Status struct {
 	Age           time.Duration // since LastConfirmed, on the monotonic clock
 	AgeKnown      bool          // false while LastConfirmed is zero
 
-	DifferentHistory error // the log does not continue what is applied; nil otherwise
-	Hole             error // the log lacks entries before its head; nil otherwise
+	DifferentHistory error // the log does not continue what is applied, as its leader confirmed; nil otherwise
+	Hole             error // the log lacks an entry before its head; nil otherwise
+	Unreadable       error // the next entry cannot be decoded, mostly because a newer publisher wrote it; nil otherwise
+	DifferentState   error // the documents are not those of the publisher at the same position; nil otherwise
 	LastError        error // of the last read or apply that failed; nil after one that succeeded
 
-	Fragments uint64 // interrupted transactions that were dropped
-	Gaps      uint64 // times the feed was not contiguous
+	Fragments    uint64 // interrupted transactions that were dropped
+	LastFragment string // op-id of the last of them
+	Gaps         uint64 // times the feed was not contiguous
 }
 
-// Status returns what is known now. It takes no lock.
-func (f *Follower) Status() Status { return Status{} }
+// Status returns what is known now. It takes no lock and is cheap enough to be
+// called for every answer.
+func (f *Follower) Status() Status {
+	s := *f.status.Load()
+	s.Connected = f.conn.Connected()
+	if s.AgeKnown = !s.LastConfirmed.IsZero(); s.AgeKnown {
+		s.Age = time.Since(s.LastConfirmed)
+	}
+	return s
+}
+
+// publish makes the state visible to Status.
+func (s *following) publish() {
+	s.current.Applied = s.applied
+	s.current.Received = s.received()
+	s.current.Head = s.head
+	published := s.current
+	s.Follower.status.Store(&published)
+}

@@ -1,0 +1,152 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// batchEntries and batchBytes bound what one read brings. The last entry
+	// may exceed batchBytes.
+	batchEntries = 5000
+	batchBytes   = 4 << 20
+
+	// batchPause is how long nothing may come in the middle of an answer.
+	batchPause = 2 * time.Second
+)
+
+// Status codes in the headers of an answer to a direct get.
+const (
+	statusEnd      = "204"
+	statusNotFound = "404"
+)
+
+type batchRequest struct {
+	Sequence      uint64 `json:"seq,omitzero"`
+	NextBySubject string `json:"next_by_subj,omitzero"`
+	Batch         int    `json:"batch"`
+	MaxBytes      int    `json:"max_bytes"`
+}
+
+// batch reads messages from a sequence on, from whichever replica answers. It
+// returns errNoMessage when that replica has none, which says nothing about the
+// leader. What came before an error is returned with it.
+func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]storedMessage, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", stream, err)
+	}
+	inbox := c.nats.NewInbox()
+	sub, err := c.nats.SubscribeSync(inbox)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w: %w", stream, ErrUnreachable, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails when the connection is closed, which ends it too
+	if err := c.nats.PublishRequest(c.api+"DIRECT.GET."+stream, inbox, body); err != nil {
+		return nil, fmt.Errorf("read %s: %w: %w", stream, ErrUnreachable, err)
+	}
+	var messages []storedMessage
+	for {
+		msg, err := nextMessage(ctx, sub)
+		if err != nil {
+			return messages, fmt.Errorf("read %s from %d: %w", stream, r.Sequence, err)
+		}
+		switch status := msg.Header.Get("Status"); status {
+		case "":
+			m, err := directMessage(msg)
+			if err != nil {
+				return messages, fmt.Errorf("read %s from %d: %w", stream, r.Sequence, err)
+			}
+			messages = append(messages, m)
+		case statusEnd:
+			return messages, nil
+		case statusNotFound:
+			return messages, errNoMessage
+		default:
+			return messages, fmt.Errorf("read %s from %d: status %s %s", stream, r.Sequence, status, msg.Header.Get("Description"))
+		}
+	}
+}
+
+func nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	wait, cancel := context.WithTimeout(ctx, batchPause)
+	defer cancel()
+	msg, err := sub.NextMsgWithContext(wait)
+	switch {
+	case err == nil:
+		return msg, nil
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("%w: no server answers for it: %w", ErrUnreachable, err)
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
+	default:
+		return nil, fmt.Errorf("%w: nothing came for %s: %w", ErrUnreachable, batchPause, err)
+	}
+}
+
+// directMessage takes apart a message as direct get and republishing deliver
+// it: what it was is in the headers.
+func directMessage(msg *nats.Msg) (storedMessage, error) {
+	sequence, err := strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64)
+	if err != nil || sequence == 0 {
+		return storedMessage{}, fmt.Errorf("a message on %s without a sequence", msg.Subject)
+	}
+	return storedMessage{Subject: msg.Header.Get("Nats-Subject"), Sequence: sequence, Data: msg.Data}, nil
+}
+
+// Pauses while a replica does not have yet what the leader has.
+const (
+	staleMin = 5 * time.Millisecond
+	staleMax = 500 * time.Millisecond
+)
+
+// messages yields the messages from to to, without a gap. It asks again while
+// a replica is behind, and the leader about what does not come.
+func (c *Conn) messages(ctx context.Context, stream string, from, to uint64) iter.Seq2[storedMessage, error] {
+	return func(yield func(storedMessage, error) bool) {
+		wait := staleMin
+		for next := from; next <= to; {
+			count := min(to-next+1, batchEntries)
+			batch, err := c.batch(ctx, stream, batchRequest{Sequence: next, Batch: int(count), MaxBytes: batchBytes})
+			before := next
+			for _, m := range batch {
+				if m.Sequence != next {
+					break
+				}
+				if !yield(m, nil) {
+					return
+				}
+				next++
+			}
+			if next > before {
+				wait = staleMin
+				continue
+			}
+			if err != nil && !errors.Is(err, errNoMessage) {
+				yield(storedMessage{}, err)
+				return
+			}
+			m, err := c.message(ctx, stream, next)
+			if err != nil {
+				yield(storedMessage{}, fmt.Errorf("read %s at %d: %w", stream, next, err))
+				return
+			}
+			if !yield(m, nil) {
+				return
+			}
+			next++
+			if !pause(ctx, wait) {
+				yield(storedMessage{}, fmt.Errorf("read %s at %d: %w", stream, next, context.Cause(ctx)))
+				return
+			}
+			wait = min(2*wait, staleMax)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package flagsync
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// beaten takes a beat. The highest head of our own epoch counts; a lower one is
+// old news.
+func (s *following) beaten(msg *nats.Msg) {
+	now := time.Now()
+	b, err := decodeBeat(msg.Data)
+	if err != nil {
+		s.current.LastError = err
+		return
+	}
+	s.current.LastBeat = now
+	if !s.barriers.urgent {
+		s.barriers.ownAt = s.withoutBeat()
+	}
+	ours := s.chain.Head()
+	switch {
+	case ours.IsZero():
+		s.head = max(s.head, b.Head)
+	case b.Epoch != ours.Epoch:
+		s.suspect(fmt.Errorf("a beat names epoch %s, ours is %s", b.Epoch.Short(), ours.Epoch.Short()))
+	default:
+		s.beatenByOurs(b, now)
+	}
+}
+
+func (s *following) beatenByOurs(b beat, now time.Time) {
+	if err := s.chain.Compare(b.position()); err != nil {
+		s.suspect(err)
+		return
+	}
+	if b.Head < s.head {
+		return
+	}
+	s.head = b.Head
+	if s.applied != b.position() {
+		return // the fill that this starts does not make it younger
+	}
+	s.confirmed(now)
+	if b.StateDigest != nil {
+		s.compareState(b)
+	}
+}
+
+// compareState looks whether the documents at a position are what the
+// publisher's are.
+func (s *following) compareState(b beat) {
+	known := s.current.DifferentState != nil
+	s.current.DifferentState = nil
+	if ours := s.target.StateDigest(); ours != *b.StateDigest {
+		s.current.DifferentState = fmt.Errorf("the documents at revision %d have state digest %s, the publisher's %s", b.Head, ours, *b.StateDigest)
+		if !known {
+			s.log.Error().Err(s.current.DifferentState).Msg("this follower does not hold the publisher's state")
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package flagsync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// timing is when a follower acts. Tests shorten it.
+type timing struct {
+	beatTimeout time.Duration // without a beat: ask the leader
+	ownBarrier  time.Duration // how often, while there is no beat
+	askLeader   time.Duration // a fill stands still: ask the leader about it
+	standstill  time.Duration // a fill stands still: the log has a hole
+	recheck     time.Duration // how often what keeps the follower from going on is looked at again
+	applyRetry  time.Duration // after the target refused to apply
+	reconnect   time.Duration // least time between forced reconnects
+}
+
+func defaultTiming() timing {
+	return timing{
+		beatTimeout: 3 * time.Second,
+		ownBarrier:  10 * time.Second,
+		askLeader:   100 * time.Millisecond,
+		standstill:  10 * time.Second,
+		recheck:     5 * time.Second,
+		applyRetry:  time.Second,
+		reconnect:   10 * time.Second,
+	}
+}
+
+// Bounds of what waits while a gap is filled, or in the subscription while the
+// target is busy. What exceeds them is dropped, and filled later.
+const (
+	bufferBytes   = 16 << 20
+	bufferEntries = 16384
+	feedQueue     = 64
+	feedDrain     = 1024 // entries of the feed that are applied as one step
+)
+
+// following is the state of a running follower. It belongs to the goroutine of
+// Run; workers hand it their results as functions to be called there.
+type following struct {
+	*Follower
+	ctx     context.Context //nolint:containedctx // ends with Run, as the struct does
+	stream  string
+	workers sync.WaitGroup
+	results chan func()
+	timer   *time.Timer
+	feed    chan *nats.Msg
+	beats   chan *nats.Msg
+	subs    []*nats.Subscription
+
+	chain     *changelog.Chain // what was received
+	assembler changelog.Assembler
+	openOp    string                  // op-id of the transaction being assembled
+	ready     []changelog.Transaction // whole, and not applied yet
+	applied   changelog.Position
+	head      uint64 // highest revision of our epoch that is known to exist
+	applyAt   time.Time
+
+	buffer      map[uint64]storedMessage // of the feed, above what was received
+	bufferBytes int
+
+	fill     fillState
+	inquiry  inquiryState
+	barriers barrierState
+	waiting  []*waiter // for a revision
+
+	started     time.Time
+	reconnected time.Time // when a reconnect was forced last
+	current     Status    // what is published
+}
+
+func newFollowing(ctx context.Context, f *Follower) *following {
+	now := time.Now()
+	s := &following{
+		Follower: f, ctx: ctx, stream: flagsStream(f.environment),
+		results: make(chan func()), timer: time.NewTimer(0),
+		feed: make(chan *nats.Msg, feedQueue), beats: make(chan *nats.Msg, feedQueue),
+		chain: &changelog.Chain{}, applied: f.target.Position(), buffer: make(map[uint64]storedMessage),
+		started: now,
+	}
+	if !s.applied.IsZero() {
+		s.chain = changelog.NewChain(s.applied)
+		s.fill.verify = true
+	}
+	s.fill.at = now
+	s.barriers.ownAt, s.barriers.urgent = now, true
+	return s
+}
+
+// subscribe asks for the feed and the beats before anything is read, so that
+// nothing falls between.
+func (s *following) subscribe() error {
+	for subject, to := range map[string]chan *nats.Msg{
+		feedSubject(s.environment) + ".>": s.feed,
+		beatSubject(s.environment):        s.beats,
+	} {
+		sub, err := s.conn.nats.Subscribe(subject, func(msg *nats.Msg) {
+			select {
+			case to <- msg:
+			case <-s.ctx.Done():
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
+		s.subs = append(s.subs, sub)
+		if err := sub.SetPendingLimits(bufferEntries, bufferBytes); err != nil {
+			return fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
+	}
+	return nil
+}
+
+func (s *following) unsubscribe() {
+	for _, sub := range s.subs {
+		_ = sub.Unsubscribe() // fails when the connection is closed, which ends it too
+	}
+}
+
+// work runs a read in the background and its result, a function, in the
+// goroutine of Run.
+func (s *following) work(read func(ctx context.Context) func()) {
+	s.workers.Go(func() {
+		result := read(s.ctx)
+		select {
+		case s.results <- result:
+		case <-s.ctx.Done():
+		}
+	})
+}
+
+// received returns the revision of the last entry received in order.
+func (s *following) received() uint64 { return s.chain.Head().Revision }
+
+// disturbed is called when messages may have been missed: after a reconnect, or
+// when a subscription was too slow.
+func (s *following) disturbed() {
+	now := time.Now()
+	s.fill.verify = !s.chain.Head().IsZero()
+	s.fill.restart(now)
+	s.barriers.ownAt, s.barriers.urgent, s.barriers.retry = now, true, 0
+}
+
+// settle brings everything in line after an event: it applies, answers who
+// waits, starts what is due, publishes the status and sets the timer.
+func (s *following) settle() {
+	now := time.Now()
+	s.apply(now)
+	s.resolveBarriers()
+	s.resolveWaiters()
+	next := []time.Time{
+		s.applyAt,
+		s.scheduleInquiry(now),
+		s.scheduleFill(now),
+		s.scheduleBarrier(now),
+	}
+	s.publish()
+
+	wake := now.Add(time.Hour)
+	for _, at := range next {
+		if !at.IsZero() && at.Before(wake) {
+			wake = at
+		}
+	}
+	s.timer.Reset(max(time.Until(wake), 0))
+}
+
+// apply hands the target what is whole, as one step.
+func (s *following) apply(now time.Time) {
+	if len(s.ready) == 0 || now.Before(s.applyAt) {
+		return
+	}
+	if err := s.target.Apply(s.ready); err != nil {
+		s.current.LastError = fmt.Errorf("apply revision %d: %w", s.ready[0].Position().Revision, err)
+		s.applyAt = now.Add(s.timing.applyRetry)
+		s.log.Error().Err(err).Uint64("revision", s.ready[0].Position().Revision).Msg("changes cannot be applied, trying again")
+		return
+	}
+	s.applied = s.ready[len(s.ready)-1].Position()
+	s.ready = nil
+	if !s.applyAt.IsZero() {
+		s.applyAt = time.Time{}
+		s.fill.restart(now) // entries were not taken meanwhile
+	}
+}
+
+// blocked reports whether the target refuses what was handed to it; more is not
+// taken then.
+func (s *following) blocked() bool { return !s.applyAt.IsZero() }
+
+// await takes somebody who waits.
+func (s *following) await(w *waiter) {
+	if w.barrier {
+		s.barriers.queued = append(slices.DeleteFunc(s.barriers.queued, isGone), w)
+		return
+	}
+	s.waiting = append(slices.DeleteFunc(s.waiting, isGone), w)
+}
+
+func isGone(w *waiter) bool    { return w.gone.Load() }
+func isWaiting(w *waiter) bool { return !w.gone.Load() }
+
+func (s *following) resolveWaiters() {
+	s.waiting = slices.DeleteFunc(s.waiting, func(w *waiter) bool {
+		if s.applied.Revision < w.revision {
+			return false
+		}
+		w.done <- nil
+		return true
+	})
+}
+
+func (s *following) failWaiters(err error) {
+	for _, w := range s.waiting {
+		w.done <- err
+	}
+	s.barriers.fail(err)
+}

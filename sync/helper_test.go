@@ -1,0 +1,195 @@
+package flagsync_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/natstest"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// patience is how long a test waits for what must come: long, because a busy
+// machine is no failure.
+const patience = 30 * time.Second
+
+const environment = "prod"
+
+func connect(tb testing.TB, url string) *flagsync.Conn {
+	tb.Helper()
+	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Name: tb.Name(), Logger: zerolog.Nop()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.Close)
+	return c
+}
+
+// log is a server with one environment, and the log a publisher has of it.
+type log struct {
+	server *natstest.Server
+	conn   *flagsync.Conn
+	*flagsync.Log
+}
+
+func newLog(tb testing.TB) *log {
+	tb.Helper()
+	server := natstest.Start(tb)
+	c := connect(tb, server.URL())
+	environments, err := flagsync.OpenEnvironments(tb.Context(), c, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
+		tb.Fatal(err)
+	}
+	l, err := flagsync.OpenLog(tb.Context(), c, environment, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &log{server: server, conn: c, Log: l}
+}
+
+func (l *log) head(tb testing.TB) changelog.Position {
+	tb.Helper()
+	head, err := l.Head(tb.Context())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return head
+}
+
+func put(key, body string) changelog.Document {
+	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)}
+}
+
+func remove(key string) changelog.Document {
+	return changelog.Document{Kind: changelog.KindFlag, Key: key}
+}
+
+func change(op string, documents ...changelog.Document) flagsync.Change {
+	return flagsync.Change{OpID: op, Actor: "tester", Reason: "a test", Time: time.Unix(1, 0), Documents: documents}
+}
+
+// write appends documents as one change at the head, which nobody else may
+// move meanwhile.
+func (l *log) write(tb testing.TB, documents ...changelog.Document) changelog.Position {
+	tb.Helper()
+	head := l.head(tb)
+	outcome, err := l.Append(tb.Context(), head, change(fmt.Sprintf("op-%d", head.Revision+1), documents...))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if outcome.State != flagsync.Committed {
+		tb.Fatalf("append at %d: %s, want committed", head.Revision, outcome.State)
+	}
+	return outcome.Position
+}
+
+// running is a follower and what it keeps current.
+type running struct {
+	*flagsync.Follower
+	target *mapTarget
+}
+
+func follow(tb testing.TB, c *flagsync.Conn, tune ...func(*flagsync.Timing)) *running {
+	tb.Helper()
+	return followInto(tb, c, newMapTarget(tb), tune...)
+}
+
+func followInto(tb testing.TB, c *flagsync.Conn, target *mapTarget, tune ...func(*flagsync.Timing)) *running {
+	tb.Helper()
+	f, err := flagsync.NewFollower(c, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, t := range tune {
+		f.Tune(t)
+	}
+	run(tb, f.Run)
+	return &running{Follower: f, target: target}
+}
+
+// run runs something until the returned function is called or the test ends.
+func run(tb testing.TB, something func(context.Context) error) (stop func()) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- something(ctx) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				tb.Errorf("Run returned %v, want nil", err)
+			}
+		case <-time.After(patience):
+			tb.Error("Run did not return after its context had ended")
+		}
+	}
+	tb.Cleanup(stop)
+	return stop
+}
+
+func (r *running) reach(tb testing.TB, revision uint64) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	if err := r.Wait(ctx, revision); err != nil {
+		tb.Fatalf("%v; status %+v", err, r.Status())
+	}
+}
+
+func (r *running) barrier(tb testing.TB) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	if err := r.Barrier(ctx); err != nil {
+		tb.Fatalf("%v; status %+v", err, r.Status())
+	}
+}
+
+// until waits for a status.
+func (r *running) until(tb testing.TB, what string, holds func(flagsync.Status) bool) flagsync.Status {
+	tb.Helper()
+	eventually(tb, func() (bool, string) {
+		s := r.Status()
+		return holds(s), fmt.Sprintf("%s: %+v", what, s)
+	})
+	return r.Status()
+}
+
+// eventually waits for a condition, which also says what is the case.
+func eventually(tb testing.TB, holds func() (bool, string)) {
+	tb.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		ok, state := holds()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited for %s", state)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// replay returns the state that the log adds up to, by a follower that has only
+// just come.
+func (l *log) replay(tb testing.TB) *mapTarget {
+	tb.Helper()
+	head := l.head(tb)
+	fresh := follow(tb, connect(tb, l.server.URL()))
+	fresh.reach(tb, head.Revision)
+	return fresh.target
+}

@@ -1,0 +1,114 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// What is read here is answered by the leader of a stream. Direct reads, which
+// any replica answers, may lag behind and never prove that something is not
+// there.
+
+// leaseLimit is how recently a majority of a stream's servers must have spoken
+// to the leader for its answer to count: an election takes at least four
+// seconds, so nobody else can have been elected since.
+const leaseLimit = 2 * time.Second
+
+var errNoMessage = errors.New("no such entry")
+
+// streamInfo is what a leader says about its stream.
+type streamInfo struct {
+	Config  streamConfig `json:"config"`
+	State   streamState  `json:"state"`
+	Cluster *clusterInfo `json:"cluster"`
+}
+
+type streamState struct {
+	FirstSequence uint64 `json:"first_seq"`
+	LastSequence  uint64 `json:"last_seq"`
+	Messages      uint64 `json:"messages"`
+}
+
+type clusterInfo struct {
+	Leader   string        `json:"leader"`
+	Replicas []replicaInfo `json:"replicas"`
+}
+
+type replicaInfo struct {
+	Active  int64 `json:"active"` // nanoseconds since the leader heard of it
+	Offline bool  `json:"offline"`
+}
+
+// verifyLease reports why the answer may come from a server that only believes
+// it is the leader.
+func (i *streamInfo) verifyLease() error {
+	if i.Cluster == nil || i.Cluster.Leader == "" {
+		return errors.New("the stream has no leader")
+	}
+	servers, active := 1+len(i.Cluster.Replicas), 1
+	for _, r := range i.Cluster.Replicas {
+		if !r.Offline && time.Duration(r.Active) <= leaseLimit {
+			active++
+		}
+	}
+	if active <= servers/2 {
+		return fmt.Errorf("the leader %s has heard of %d of %d servers within %s, which is no majority",
+			i.Cluster.Leader, active, servers, leaseLimit)
+	}
+	return nil
+}
+
+// info asks the leader about a stream.
+func (c *Conn) info(ctx context.Context, stream string) (*streamInfo, error) {
+	var answer streamInfo
+	if err := c.request(ctx, "STREAM.INFO."+stream, nil, &answer); err != nil {
+		return nil, err
+	}
+	return &answer, nil
+}
+
+// storedMessage is a message as a stream holds it.
+type storedMessage struct {
+	Subject  string `json:"subject"`
+	Sequence uint64 `json:"seq"`
+	Data     []byte `json:"data"` // base64 on the wire
+}
+
+func (m storedMessage) record() (changelog.Record, error) {
+	return changelog.DecodeRecord(m.Sequence, m.Data)
+}
+
+// message asks the leader for the message with a sequence. It returns
+// errNoMessage when the leader has none.
+func (c *Conn) message(ctx context.Context, stream string, sequence uint64) (storedMessage, error) {
+	return c.getMessage(ctx, stream, messageRequest{Sequence: sequence})
+}
+
+// lastMessage asks the leader for the newest message of a subject, which may
+// hold wildcards. It returns errNoMessage when there is none.
+func (c *Conn) lastMessage(ctx context.Context, stream, subject string) (storedMessage, error) {
+	return c.getMessage(ctx, stream, messageRequest{LastBySubject: subject})
+}
+
+type messageRequest struct {
+	Sequence      uint64 `json:"seq,omitzero"`
+	LastBySubject string `json:"last_by_subj,omitzero"`
+}
+
+func (c *Conn) getMessage(ctx context.Context, stream string, r messageRequest) (storedMessage, error) {
+	var answer struct {
+		Message storedMessage `json:"message"`
+	}
+	err := c.request(ctx, "STREAM.MSG.GET."+stream, r, &answer)
+	switch {
+	case hasCode(err, codeNoMessageFound):
+		return storedMessage{}, errNoMessage
+	case err != nil:
+		return storedMessage{}, err
+	}
+	return answer.Message, nil
+}

@@ -1,0 +1,67 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// publishTimeout is how long an acknowledgement is waited for before the
+	// leader is asked what happened.
+	publishTimeout = 5 * time.Second
+
+	// Pauses between attempts while nothing is decided.
+	retryMin = 10 * time.Millisecond
+	retryMax = time.Second
+)
+
+// Headers of JetStream.
+const (
+	headerMessageID           = "Nats-Msg-Id"
+	headerExpectedLast        = "Nats-Expected-Last-Sequence"
+	headerExpectedLastSubject = "Nats-Expected-Last-Subject-Sequence"
+	headerBatchID             = "Nats-Batch-Id"
+	headerBatchSequence       = "Nats-Batch-Sequence"
+	headerBatchCommit         = "Nats-Batch-Commit"
+)
+
+// publishAck is how JetStream acknowledges a message, or the last of a batch.
+type publishAck struct {
+	Stream    string `json:"stream"`
+	Sequence  uint64 `json:"seq"`
+	Duplicate bool   `json:"duplicate"`
+}
+
+// publish sends a message to a stream and waits for its acknowledgement.
+func (c *Conn) publish(ctx context.Context, msg *nats.Msg, timeout time.Duration) (publishAck, error) {
+	reply, err := c.ask(ctx, msg, timeout)
+	if err != nil {
+		return publishAck{}, fmt.Errorf("publish on %s: %w", msg.Subject, err)
+	}
+	var ack publishAck
+	if err := decodeReply(reply.Data, &ack); err != nil {
+		return publishAck{}, fmt.Errorf("publish on %s: %w", msg.Subject, err)
+	}
+	return ack, nil
+}
+
+// undecided reports whether err leaves open what became of a message. The
+// leader may hold an append that it does not show yet, so being refused for the
+// wrong sequence or as a duplicate decides as little as no answer.
+func undecided(err error) bool {
+	return errors.Is(err, ErrUnreachable) ||
+		hasCode(err, codeWrongLastSequence, codeWrongLastConstant, codeDuplicateInFlight, codeDuplicateInBatch, codeIncompleteBatch)
+}
+
+// backoff spaces attempts: from retryMin, doubling to retryMax, jittered.
+type backoff struct{ next time.Duration }
+
+// wait pauses and reports whether ctx is still alive.
+func (b *backoff) wait(ctx context.Context) bool {
+	b.next = min(max(2*b.next, retryMin), retryMax)
+	return pause(ctx, jitter(b.next/2, b.next))
+}

@@ -1,0 +1,128 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/nats-io/nats.go"
+)
+
+// requestTimeout bounds one request to the JetStream API; the caller's context
+// may end it before.
+const requestTimeout = 2 * time.Second
+
+// apiError is how JetStream refuses a request or a message.
+type apiError struct {
+	Code        int    `json:"code"`
+	ErrCode     int    `json:"err_code"`
+	Description string `json:"description"`
+}
+
+func (e *apiError) Error() string {
+	return fmt.Sprintf("JetStream: %s (%d)", e.Description, e.ErrCode)
+}
+
+// Error codes of JetStream; the names are those of the server's errors.json.
+const (
+	codeNoMessageFound    = 10037
+	codeStreamNameInUse   = 10058
+	codeStreamNotFound    = 10059
+	codeWrongLastSequence = 10071
+	codeDuplicateInFlight = 10158
+	codeWrongLastConstant = 10164
+	codeIncompleteBatch   = 10176
+	codeDuplicateInBatch  = 10201
+)
+
+// hasCode reports whether err is JetStream's refusal for one of the reasons.
+func hasCode(err error, codes ...int) bool {
+	refusal, ok := errors.AsType[*apiError](err)
+	if !ok {
+		return false
+	}
+	for _, code := range codes {
+		if refusal.ErrCode == code {
+			return true
+		}
+	}
+	return false
+}
+
+// request asks the JetStream API and decodes the answer into response. body is
+// encoded as JSON unless it is nil. An answer that does not come is
+// [ErrUnreachable], a refusal an *apiError.
+func (c *Conn) request(ctx context.Context, call string, body, response any) error {
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			return fmt.Errorf("%s: %w", call, err)
+		}
+	}
+	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api + call, Data: data}, requestTimeout)
+	if err != nil {
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	if err := decodeReply(reply.Data, response); err != nil {
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	return nil
+}
+
+// decodeReply decodes an answer of JetStream, which holds an error or what was
+// asked for.
+func decodeReply(data []byte, response any) error {
+	var refusal struct {
+		Error *apiError `json:"error"`
+	}
+	if err := json.Unmarshal(data, &refusal); err != nil {
+		return fmt.Errorf("answer of JetStream: %w", err)
+	}
+	if refusal.Error != nil {
+		return refusal.Error
+	}
+	if response == nil {
+		return nil
+	}
+	if err := json.Unmarshal(data, response); err != nil {
+		return fmt.Errorf("answer of JetStream: %w", err)
+	}
+	return nil
+}
+
+// ask sends a message and returns the reply. Whatever keeps the reply from
+// coming is [ErrUnreachable].
+func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*nats.Msg, error) {
+	wait, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	reply, err := c.nats.RequestMsgWithContext(wait, msg)
+	switch {
+	case err == nil:
+		return reply, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		return nil, fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("%w: no server answers for it: %w", ErrUnreachable, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("%w: no answer within %s: %w", ErrUnreachable, timeout, nats.ErrTimeout)
+	default:
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+}
+
+// pause waits, and reports whether ctx is still alive.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

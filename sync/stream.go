@@ -1,0 +1,222 @@
+package flagsync
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Names of streams and subjects.
+const (
+	controlStream  = "CONTROL"
+	controlSubject = "control"
+)
+
+func flagsStream(environment string) string   { return "FLAGS_" + environment }
+func ledgerStream(environment string) string  { return "LEDGER_" + environment }
+func flagsSubject(environment string) string  { return "flags." + environment }
+func ledgerSubject(environment string) string { return "ledger." + environment }
+func feedSubject(environment string) string   { return "feed." + environment }
+func beatSubject(environment string) string   { return "beat." + environment }
+
+// metadataEpoch is the member of a stream's metadata with a copy of the epoch.
+const metadataEpoch = "flagside.epoch"
+
+// streamConfig is the configuration of a stream in JetStream's terms: all
+// settings of nats-server 2.15, so that none can differ unseen. Durations are
+// nanoseconds.
+type streamConfig struct {
+	Name                 string            `json:"name"`
+	Description          string            `json:"description,omitzero"`
+	Subjects             []string          `json:"subjects,omitempty"`
+	Retention            string            `json:"retention"`
+	MaxConsumers         int               `json:"max_consumers"`
+	MaxMessages          int64             `json:"max_msgs"`
+	MaxBytes             int64             `json:"max_bytes"`
+	MaxAge               int64             `json:"max_age"`
+	MaxPerSubject        int64             `json:"max_msgs_per_subject"`
+	MaxMessageSize       int32             `json:"max_msg_size"`
+	Discard              string            `json:"discard"`
+	DiscardNewPerSubject bool              `json:"discard_new_per_subject,omitzero"`
+	Storage              string            `json:"storage"`
+	Replicas             int               `json:"num_replicas"`
+	NoAck                bool              `json:"no_ack,omitzero"`
+	Mirror               jsontext.Value    `json:"mirror,omitzero"`
+	Sources              jsontext.Value    `json:"sources,omitzero"`
+	Compression          string            `json:"compression"`
+	FirstSequence        uint64            `json:"first_seq,omitzero"`
+	SubjectTransform     jsontext.Value    `json:"subject_transform,omitzero"`
+	RePublish            *republish        `json:"republish,omitzero"`
+	Sealed               bool              `json:"sealed"`
+	DenyDelete           bool              `json:"deny_delete"`
+	DenyPurge            bool              `json:"deny_purge"`
+	AllowRollup          bool              `json:"allow_rollup_hdrs"`
+	AllowDirect          bool              `json:"allow_direct"`
+	MirrorDirect         bool              `json:"mirror_direct"`
+	AllowTTL             bool              `json:"allow_msg_ttl"`
+	DeleteMarkerTTL      int64             `json:"subject_delete_marker_ttl,omitzero"`
+	AllowCounter         bool              `json:"allow_msg_counter,omitzero"`
+	AllowAtomic          bool              `json:"allow_atomic,omitzero"`
+	AllowSchedules       bool              `json:"allow_msg_schedules,omitzero"`
+	AllowBatched         bool              `json:"allow_batched,omitzero"`
+	PersistMode          string            `json:"persist_mode,omitzero"`
+	Metadata             map[string]string `json:"metadata,omitempty"`
+}
+
+type republish struct {
+	Source      string `json:"src"`
+	Destination string `json:"dest"`
+	HeadersOnly bool   `json:"headers_only,omitzero"`
+}
+
+// newStreamConfig returns what all our streams have in common: files, no limit,
+// nothing can be taken out again.
+func newStreamConfig(name, subject string, replicas int) streamConfig {
+	return streamConfig{
+		Name:           name,
+		Subjects:       []string{subject + ".>"},
+		Retention:      "limits",
+		MaxConsumers:   -1,
+		MaxMessages:    -1,
+		MaxBytes:       -1,
+		MaxPerSubject:  -1,
+		MaxMessageSize: -1,
+		Discard:        "old",
+		Storage:        "file",
+		Compression:    "none",
+		Replicas:       replicas,
+		DenyDelete:     true,
+		DenyPurge:      true,
+		AllowDirect:    true,
+		AllowAtomic:    true,
+	}
+}
+
+func flagsConfig(environment string, replicas int) streamConfig {
+	c := newStreamConfig(flagsStream(environment), flagsSubject(environment), replicas)
+	c.RePublish = &republish{Source: flagsSubject(environment) + ".>", Destination: feedSubject(environment) + ".>"}
+	return c
+}
+
+func ledgerConfig(environment string, replicas int) streamConfig {
+	return newStreamConfig(ledgerStream(environment), ledgerSubject(environment), replicas)
+}
+
+func controlConfig(replicas int) streamConfig {
+	return newStreamConfig(controlStream, controlSubject, replicas)
+}
+
+// verify returns [ErrStreamMismatch] with every setting in which the stream
+// found differs from what it must be. The server's own metadata, the copy of
+// the epoch and the duplicate window do not count.
+func (c streamConfig) verify(found streamConfig) error {
+	want, have := c.settings(), found.settings()
+	names := slices.Sorted(maps.Keys(want))
+	for name := range have {
+		if _, ok := want[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	var differences []string
+	for _, name := range names {
+		if w, h := want[name], have[name]; w != h {
+			differences = append(differences, fmt.Sprintf("%s is %s and must be %s", name, orUnset(h), orUnset(w)))
+		}
+	}
+	if differences == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %s; put the settings back with \"nats stream edit %s\", or point to the NATS server this data belongs to",
+		ErrStreamMismatch, c.Name, strings.Join(differences, ", "), c.Name)
+}
+
+// settings returns the members that say something, as JSON.
+func (c streamConfig) settings() map[string]string {
+	c.Metadata = nil
+	data, err := json.Marshal(c)
+	if err != nil {
+		return nil // not for a struct of strings and numbers
+	}
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal(data, &members); err != nil {
+		return nil
+	}
+	said := make(map[string]string, len(members))
+	for name, value := range members {
+		switch text := string(value); text {
+		case "false", "0", `""`, "null", "[]":
+		default:
+			said[name] = text
+		}
+	}
+	return said
+}
+
+func orUnset(value string) string {
+	if value == "" {
+		return "not set"
+	}
+	return value
+}
+
+// createStream creates a stream, or verifies the one that is there.
+func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo, error) {
+	info, err := c.info(ctx, want.Name)
+	if err == nil {
+		return info, want.verify(info.Config)
+	}
+	if !hasCode(err, codeStreamNotFound) {
+		return nil, err
+	}
+	var created streamInfo
+	err = c.request(ctx, "STREAM.CREATE."+want.Name, want, &created)
+	if hasCode(err, codeStreamNameInUse) { // somebody was faster
+		if info, err = c.info(ctx, want.Name); err == nil {
+			return info, want.verify(info.Config)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)
+	}
+	return &created, want.verify(created.Config)
+}
+
+// openStream verifies a stream that must be there.
+func (c *Conn) openStream(ctx context.Context, want streamConfig) (*streamInfo, error) {
+	info, err := c.info(ctx, want.Name)
+	if hasCode(err, codeStreamNotFound) {
+		return nil, lost(want.Name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return info, want.verify(info.Config)
+}
+
+// lost returns [ErrStreamLost] with what can be done about it.
+func lost(stream string) error {
+	return fmt.Errorf("%w: %s: it is not created anew, because sidecars would lose their flags to an empty log; "+
+		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
+}
+
+// updateMetadata writes the epoch into a stream's metadata. It sends the whole
+// configuration, because an update without some setting resets it.
+func (c *Conn) updateMetadata(ctx context.Context, config streamConfig, epoch string) error {
+	metadata := maps.Clone(config.Metadata)
+	maps.DeleteFunc(metadata, func(name, _ string) bool { return strings.HasPrefix(name, "_nats.") })
+	if metadata == nil {
+		metadata = make(map[string]string, 1)
+	}
+	metadata[metadataEpoch] = epoch
+	config.Metadata = metadata
+	if err := c.request(ctx, "STREAM.UPDATE."+config.Name, config, nil); err != nil {
+		return fmt.Errorf("restore the epoch in the metadata of %s: %w", config.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package flagsync_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// mapTarget is the plainest target there is: documents in a map. It checks
+// that it is driven as a target may expect.
+type mapTarget struct {
+	tb testing.TB
+
+	mu        sync.Mutex
+	position  changelog.Position
+	documents map[changelog.ID]changelog.Document
+	state     changelog.Digest
+	steps     int // calls of Apply
+	synced    int // calls of Synced
+	refuse    error
+}
+
+func newMapTarget(tb testing.TB) *mapTarget {
+	return &mapTarget{tb: tb, documents: make(map[changelog.ID]changelog.Document)}
+}
+
+func (m *mapTarget) Position() changelog.Position {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.position
+}
+
+func (m *mapTarget) Apply(txs []changelog.Transaction) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.refuse != nil {
+		return m.refuse
+	}
+	m.steps++
+	for _, tx := range txs {
+		m.apply(tx)
+	}
+	return nil
+}
+
+func (m *mapTarget) apply(tx changelog.Transaction) {
+	if len(tx) == 0 || tx[0].Index != 1 || len(tx) != tx[0].Count {
+		m.tb.Errorf("applied a transaction that is not whole: %d of %d entries", len(tx), tx[0].Count)
+	}
+	if tx[0].Revision <= m.position.Revision {
+		m.tb.Errorf("applied revision %d after %d", tx[0].Revision, m.position.Revision)
+	}
+	for _, r := range tx {
+		if r.Kind == changelog.KindEpoch {
+			continue
+		}
+		if old, ok := m.documents[r.ID()]; ok {
+			m.state = m.state.Toggle(old)
+			delete(m.documents, r.ID())
+		}
+		if !r.Delete {
+			d := r.Document()
+			m.documents[r.ID()] = d
+			m.state = m.state.Toggle(d)
+		}
+	}
+	m.position = tx.Position()
+}
+
+func (m *mapTarget) Load(s *changelog.SnapshotReader) error {
+	documents := make(map[changelog.ID]changelog.Document)
+	for {
+		d, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		documents[d.ID()] = d
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.documents, m.position, m.state = documents, s.Header().Position, s.Header().StateDigest
+	return nil
+}
+
+func (m *mapTarget) Synced() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.synced++
+}
+
+func (m *mapTarget) StateDigest() changelog.Digest {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
+}
+
+func (m *mapTarget) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.documents)
+}
+
+func (m *mapTarget) body(key string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return string(bytes.Clone(m.documents[changelog.ID{Kind: changelog.KindFlag, Key: key}].Body))
+}
+
+func (m *mapTarget) setRefuse(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refuse = err
+}
+
+func (m *mapTarget) syncedTimes() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.synced
+}
