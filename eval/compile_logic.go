@@ -1,6 +1,9 @@
 package eval
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // listNeeded compiles to the failure of an operator that reads its list of arguments unevaluated but has none.
 func (c *ruleCompiler) listNeeded(name string, arguments *syntax) node {
@@ -87,7 +90,7 @@ func (c *ruleCompiler) compileIteration(name string, arguments *syntax, in scope
 	}
 	c.checkCount(name, arguments, need, need)
 	if len(arguments.items) < need {
-		return shortIteration(name, arguments)
+		return c.compileShort(name, arguments, in)
 	}
 	it := iteration{subject: c.compileSubject(&arguments.items[0], in)}
 	it.body = c.compileBody(name, &arguments.items[1], in)
@@ -105,18 +108,22 @@ func (c *ruleCompiler) compileIteration(name string, arguments *syntax, in scope
 	}
 }
 
-// shortIteration is what flagd's engine answers when an iteration has too few arguments.
-func shortIteration(name string, arguments *syntax) node {
+// compileShort compiles an iteration that has too few arguments, to what flagd's engine makes of it.
+func (c *ruleCompiler) compileShort(name string, arguments *syntax, in scope) node {
 	switch {
 	case name == "filter" || name == "map":
 		return constant{array(nil)}
 	case name == "reduce":
 		return constant{number(0)}
-	case len(arguments.items) == 1 && arguments.items[0].kind != kindObject && len(arguments.items[0].items) == 0:
-		return constant{boolean(name == "none")}
-	default:
+	case len(arguments.items) == 0:
 		return constant{failure(name + " needs a list and a condition")}
 	}
+	missing := constant{failure(name + " needs a list and a condition")}
+	it := iteration{subject: c.compileSubject(&arguments.items[0], in), body: missing}
+	if name == "all" {
+		return &allNode{it}
+	}
+	return &anyNode{iteration: it, negate: name == "none"}
 }
 
 // compileSubject compiles the list of an iteration. A literal list is data; nothing but an operation is evaluated.
@@ -126,11 +133,50 @@ func (c *ruleCompiler) compileSubject(s *syntax, in scope) node {
 	case kindArray:
 		return constant{s.value()}
 	case kindObject:
-		return c.compile(s, in)
+		return c.compileSubjectOperation(s, in)
 	default:
 		c.warning(s, "an iteration needs a list", "")
 		return nil
 	}
+}
+
+// compileSubjectOperation compiles the list of an iteration that is an operation. Inside another iteration, a var that flagd's engine
+// replaces beforehand counts as a literal, so a single value there is no list but also no mistake.
+func (c *ruleCompiler) compileSubjectOperation(s *syntax, in scope) node {
+	n := c.compile(s, in)
+	name, argument, ok := s.operator()
+	depths := slices.Concat(in.outer, in.inner)
+	if !ok || name != "var" || relative(argument) || len(depths) == 0 {
+		return n
+	}
+	it := substituted{otherwise: c.compileRead(argument, in, in.depth)}
+	for _, depth := range depths {
+		it.reads = append(it.reads, c.compileRead(argument, scope{depth: depth}, depth))
+	}
+	return it
+}
+
+// substituted is the list of an inner iteration: what reads find first counts as a literal.
+type substituted struct {
+	reads     []node
+	otherwise node
+}
+
+func (n substituted) eval(c *Context) value {
+	for _, read := range n.reads {
+		switch v := read.eval(c); {
+		case v.kind == kindNull:
+		case v.kind == kindArray || v.kind == kindError:
+			return v
+		case v.kind != kindObject:
+			return value{}
+		case v.executable():
+			return failure(dataAsRule)
+		default:
+			return v
+		}
+	}
+	return n.otherwise.eval(c)
 }
 
 // compileInitial compiles the value that reduce starts with.
@@ -158,17 +204,19 @@ func (c *ruleCompiler) compileBody(name string, s *syntax, in scope) node {
 		c.problem(s, reason, "write an operation such as {\"==\": [{\"var\": \"\"}, 1]}")
 		return constant{failure(reason)}
 	}
-	if operation, argument, ok := s.operator(); ok && operation == "var" && !relative(argument) && name != "reduce" {
+	if operation, argument, ok := s.operator(); ok && operation == "var" && !relative(argument) {
 		return c.compileBareVar(argument, body)
 	}
 	return c.compile(s, body)
 }
 
-// compileBareVar compiles {"var": name} as the whole condition of all, none and some. flagd's engine replaces it by the value that it
-// finds and then takes that for a rule, which fails unless it is an object.
+// compileBareVar compiles {"var": name} as the whole body of all, none, some and reduce. Where flagd's engine replaces a var beforehand,
+// it then takes the value that it found for a rule, which fails unless it is an object.
 func (c *ruleCompiler) compileBareVar(argument *syntax, body scope) node {
-	c.warning(argument, "var alone is no condition here, it fails for every value but null", "write {\"!!\": [{\"var\": ...}]}")
-	depths := append(append([]int(nil), body.outer...), body.inner...)
+	depths := slices.Concat(body.outer, body.inner)
+	if len(depths) > 0 {
+		c.warning(argument, "var alone is no condition here, it fails for every value but null", "write {\"!!\": [{\"var\": ...}]}")
+	}
 	n := bareVar{last: c.compileVar(argument, scope{depth: body.depth})}
 	for _, depth := range depths {
 		n.substitutes = append(n.substitutes, c.compileVar(argument, scope{depth: depth}))

@@ -36,7 +36,7 @@ func applySet(_ *Context, arguments []value) value {
 		return failure("set needs the name of a member")
 	}
 	if v.executable() {
-		return failure("data that looks like a rule is not executed")
+		return failure(dataAsRule)
 	}
 	changed := &compound{names: slices.Clone(object.ref.names), items: slices.Clone(object.ref.items)}
 	if i := slices.Index(changed.names, name.str); i >= 0 {

@@ -50,7 +50,7 @@ type branch struct{ result node }
 func (n branch) eval(c *Context) value {
 	v := n.result.eval(c)
 	if v.kind == kindObject && v.executable() {
-		return failure("data that looks like a rule is not executed")
+		return failure(dataAsRule)
 	}
 	return v
 }

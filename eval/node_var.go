@@ -72,6 +72,10 @@ func lookup(data, name value) value {
 			return value{}
 		}
 		return data
+	case kindBool:
+		if data.kind == kindNull {
+			return value{}
+		}
 	case kindNumber:
 		name = text(strconv.FormatFloat(name.num, 'f', -1, 64))
 	case kindArray:
@@ -103,7 +107,7 @@ func (n outerFirst) eval(c *Context) value {
 		return n.inner.eval(c)
 	}
 	if v.executable() {
-		return failure("data that looks like a rule is not executed")
+		return failure(dataAsRule)
 	}
 	return v
 }

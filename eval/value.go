@@ -164,6 +164,9 @@ func less(a, b value) bool {
 	return a.comparable() < b.comparable()
 }
 
+// dataAsRule is the reason of the failure where flagd's engine would execute data.
+const dataAsRule = "data that looks like a rule is not executed"
+
 // executable reports whether a JSONLogic engine that re-reads results as rules would run v. This package never runs data; where such
 // an engine would, it fails instead.
 func (v value) executable() bool {
