@@ -166,7 +166,7 @@ func (c *Conn) LastError() error {
 	if err := c.lastError.Load(); err != nil {
 		return *err
 	}
-	return nil
+	return c.nats.LastError()
 }
 
 func (c *Conn) note(err error) {

@@ -19,6 +19,8 @@ const patience = 30 * time.Second
 
 const environment = "prod"
 
+var testLogger = zerolog.Nop()
+
 func connect(tb testing.TB, url string) *flagsync.Conn {
 	tb.Helper()
 	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Name: tb.Name(), Logger: zerolog.Nop()})

@@ -58,6 +58,7 @@ type streamConfig struct {
 	AllowRollup          bool              `json:"allow_rollup_hdrs"`
 	AllowDirect          bool              `json:"allow_direct"`
 	MirrorDirect         bool              `json:"mirror_direct"`
+	ConsumerLimits       jsontext.Value    `json:"consumer_limits,omitzero"`
 	AllowTTL             bool              `json:"allow_msg_ttl"`
 	DeleteMarkerTTL      int64             `json:"subject_delete_marker_ttl,omitzero"`
 	AllowCounter         bool              `json:"allow_msg_counter,omitzero"`
@@ -150,7 +151,7 @@ func (c streamConfig) settings() map[string]string {
 	said := make(map[string]string, len(members))
 	for name, value := range members {
 		switch text := string(value); text {
-		case "false", "0", `""`, "null", "[]":
+		case "false", "0", `""`, "null", "[]", "{}":
 		default:
 			said[name] = text
 		}

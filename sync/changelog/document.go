@@ -42,6 +42,19 @@ type Document struct {
 	Body     []byte
 }
 
+// validate reports why d cannot be live.
+func (d Document) validate() error {
+	switch {
+	case d.Kind == KindEpoch:
+		return errors.New("an epoch entry has no document")
+	case len(d.Body) == 0:
+		return errors.New("the document is missing")
+	case len(d.Body) > MaxDocument:
+		return fmt.Errorf("the document has %d bytes, at most %d are allowed", len(d.Body), MaxDocument)
+	}
+	return d.ID().Validate()
+}
+
 // ID identifies a document within its environment. The zero value identifies
 // none.
 type ID struct {
@@ -62,7 +75,8 @@ func (id ID) Subject() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(id.String()))
 }
 
-// ParseSubject decodes the result of [ID.Subject].
+// ParseSubject decodes the result of [ID.Subject], and nothing else: each ID has
+// one token.
 func ParseSubject(token string) (ID, error) {
 	text, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
@@ -73,7 +87,13 @@ func ParseSubject(token string) (ID, error) {
 		return ID{}, fmt.Errorf("subject token %q holds no kind", token)
 	}
 	id := ID{Kind: Kind(kind), Key: key}
-	return id, id.Validate()
+	if err := id.Validate(); err != nil {
+		return ID{}, fmt.Errorf("subject token %q: %w", token, err)
+	}
+	if id.Subject() != token {
+		return ID{}, fmt.Errorf("subject token %q is not the one of %s", token, id)
+	}
+	return id, nil
 }
 
 // Validate reports why no entry can be about id.

@@ -139,6 +139,8 @@ func (e Entry) validate() error {
 		return fmt.Errorf("entry %s: a transaction of %d entries, 1 to %d are allowed", e.ID(), e.Count, MaxEntries)
 	case e.Index < 1 || e.Index > e.Count:
 		return fmt.Errorf("entry %s: number %d of %d", e.ID(), e.Index, e.Count)
+	case e.Time.UTC().Year() < 0 || e.Time.UTC().Year() > 9999:
+		return fmt.Errorf("entry %s: the time %v cannot be written", e.ID(), e.Time)
 	case len(e.Reason) > MaxReason:
 		return fmt.Errorf("entry %s: the reason has %d bytes, at most %d are allowed", e.ID(), len(e.Reason), MaxReason)
 	}

@@ -94,8 +94,11 @@ func NewSnapshotWriter(w io.Writer, h Header) (*SnapshotWriter, error) {
 	return s, nil
 }
 
-// Write adds one document.
+// Write adds one document. It refuses what [SnapshotReader.Next] would.
 func (s *SnapshotWriter) Write(d Document) error {
+	if err := d.validate(); err != nil {
+		return fmt.Errorf("snapshot: %s: %w", d.ID(), err)
+	}
 	line, err := json.Marshal(wireDocument{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}, jsontext.PreserveRawStrings(true))
 	if err != nil {
 		return fmt.Errorf("snapshot: %s: %w", d.ID(), err)
@@ -215,8 +218,11 @@ func (s *SnapshotReader) Next() (Document, error) {
 		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
 	}
 	d := Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: bytes.Clone(w.Body)}
-	if err := d.ID().Validate(); err != nil {
+	if err := d.validate(); err != nil {
 		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
+	}
+	if s.count == s.header.Count {
+		return Document{}, fmt.Errorf("snapshot: more documents than the %d that the header announces", s.count)
 	}
 	s.count++
 	s.state = s.state.Toggle(d)

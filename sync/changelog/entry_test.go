@@ -1,0 +1,269 @@
+package changelog
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// goldenEntries are the entries of testdata/v1. They are what a log holds, so
+// neither they nor the files ever change: another form needs another version.
+func goldenEntries() map[string]Entry {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 89_000_000, time.UTC)
+	return map[string]Entry{
+		"epoch.json": {
+			Epoch: epochA, OpID: "create-prod", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Time: at,
+		},
+		"settings.json": {
+			Epoch: epochA, OpID: "import-1", Kind: KindSettings, Key: SettingsKey, Index: 1, Count: 3,
+			Put:   []byte(`{"metadata":{"team":"shop"},"compatibility":"flagd"}`),
+			Actor: "actor-1", Time: at, Prev: Sum([]byte("a")),
+		},
+		"segment.json": {
+			Epoch: epochA, OpID: "import-1", Kind: KindSegment, Key: "nordics", Index: 2, Count: 3,
+			Put:   []byte(`{"in":[{"var":"country"},["DK","FI","IS","NO","SE"]]}`),
+			Actor: "actor-1", Time: at, Prev: Sum([]byte("b")),
+		},
+		"flag.json": {
+			Epoch: epochA, OpID: "import-1", Kind: KindFlag, Key: "checkout/express", Index: 3, Count: 3,
+			Put:   []byte(`{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"$ref":"nordics"},"on"]}}`),
+			Actor: "actor-1", Approvers: []string{"actor-2", "actor-3"}, Reason: "Zahlung per Klick für \"alle\" <b>&</b>",
+			Request: "request-7", Time: at, Prev: Sum([]byte("c")),
+		},
+		"flag-delete.json": {
+			Epoch: epochB, OpID: "delete-9", Kind: KindFlag, Key: "日本語 \u2028 🚀", Index: 1, Count: 1,
+			Delete: true, Actor: "actor-1", Time: at, Prev: Sum([]byte("d")),
+		},
+		"raw-text.json": {
+			Epoch: epochB, OpID: "raw", Kind: KindFlag, Key: "raw", Index: 1, Count: 1,
+			Put:  []byte(`{"escaped":"\u00e9\/\u003c","number":[1.0,1e3,-0,12345678901234567890],"plain":"é/<>&"}`),
+			Time: at, Prev: Sum([]byte("e")),
+		},
+	}
+}
+
+func golden(tb testing.TB, name string) []byte {
+	tb.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "v1", name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return bytes.TrimSuffix(data, []byte("\n"))
+}
+
+func TestGoldenEntries(t *testing.T) {
+	for name, want := range goldenEntries() {
+		data := golden(t, name)
+		encoded, err := want.Encode()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if diff := cmp.Diff(string(data), string(encoded)); diff != "" {
+			t.Errorf("%s: encoded (-want +got):\n%s", name, diff)
+		}
+		got, err := DecodeEntry(data)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: decoded (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestDecodedEntryDoesNotShare(t *testing.T) {
+	data := golden(t, "flag.json")
+	got, err := DecodeEntry(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(data)
+	if diff := cmp.Diff(goldenEntries()["flag.json"], got); diff != "" {
+		t.Errorf("after the data was cleared (-want +got):\n%s", diff)
+	}
+}
+
+func TestDecodeEntryRefuses(t *testing.T) {
+	valid := string(golden(t, "flag.json"))
+	f := func(name, old, replacement string) {
+		t.Helper()
+		if !strings.Contains(valid, old) {
+			t.Fatalf("%s: the valid entry does not contain %q", name, old)
+		}
+		data := strings.Replace(valid, old, replacement, 1)
+		if e, err := DecodeEntry([]byte(data)); err == nil {
+			t.Errorf("%s: decoded %+v", name, e)
+		}
+	}
+	f("unknown member", `"i":3`, `"i":3,"more":1`)
+	f("unknown member by case", `"op":`, `"OP":`)
+	f("duplicate member", `"i":3`, `"i":3,"i":3`)
+	f("duplicate member in the document", `"on":true`, `"on":true,"on":true`)
+	f("invalid UTF-8", "express", "\xff")
+	f("no version", `"v":1,`, ``)
+	f("version of another type", `"v":1`, `"v":"1"`)
+	f("short epoch", string(epochA), string(epochA[:31]))
+	f("upper-case epoch", string(epochA), strings.ToUpper(string(epochA)))
+	f("no epoch", `"epoch":"`+string(epochA)+`",`, ``)
+	f("empty op-id", `"op":"import-1"`, `"op":""`)
+	f("unknown kind", `"kind":"flag"`, `"kind":"rule"`)
+	f("empty key", `"key":"checkout/express"`, `"key":""`)
+	f("long key", `checkout/express`, strings.Repeat("k", MaxKey+1))
+	f("settings under a key", `"kind":"flag"`, `"kind":"settings"`)
+	f("epoch under a key", `"kind":"flag"`, `"kind":"epoch"`)
+	f("number 0", `"i":3`, `"i":0`)
+	f("number above count", `"i":3`, `"i":4`)
+	f("negative number", `"i":3`, `"i":-1`)
+	f("fraction", `"i":3`, `"i":2.5`)
+	f("count 0", `"i":3,"n":3`, `"i":0,"n":0`)
+	f("count above the limit", `"n":3`, `"n":1001`)
+	f("document and deletion", `"actor":`, `"delete":true,"actor":`)
+	f("neither document nor deletion", `"put":`, `"reason":"`+strings.Repeat("r", 2)+`","x":`)
+	f("long reason", `"reason":"Zahlung`, `"reason":"`+strings.Repeat("r", MaxReason))
+	f("large document", `"state":"ENABLED"`, `"state":"`+strings.Repeat("x", MaxDocument)+`"`)
+	f("no time", `"time":"2026-03-04T05:06:07.089Z"`, `"time":""`)
+	f("time that has no UTC form", `"time":"2026-03-04T05:06:07.089Z"`, `"time":"9999-12-31T23:00:00-05:00"`)
+	f("short prev", Sum([]byte("c")).String(), Sum([]byte("c")).String()[1:])
+	f("prev that is no digest", Sum([]byte("c")).String(), strings.Repeat("g", 64))
+
+	for name, data := range map[string]string{
+		"trailing bytes":  valid + `{}`,
+		"cut off":         valid[:len(valid)-1],
+		"no object":       `[` + valid + `]`,
+		"nothing":         ``,
+		"null":            `null`,
+		"epoch with body": `{"v":1,"epoch":"` + string(epochA) + `","op":"o","kind":"epoch","key":"epoch","i":1,"n":1,"put":{},"time":"2026-03-04T05:06:07Z","prev":"` + Digest{}.String() + `"}`,
+		"no document":     `{"v":1,"epoch":"` + string(epochA) + `","op":"o","kind":"flag","key":"a","i":1,"n":1,"time":"2026-03-04T05:06:07Z","prev":"` + Digest{}.String() + `"}`,
+	} {
+		if e, err := DecodeEntry([]byte(data)); err == nil {
+			t.Errorf("%s: decoded %+v", name, e)
+		}
+	}
+}
+
+func TestDecodeEntryOfNewerVersion(t *testing.T) {
+	for _, data := range []string{`{"v":2}`, `{"v":2,"new":{"member":1}}`, `{"v":0}`} {
+		if _, err := DecodeEntry([]byte(data)); !errors.Is(err, ErrVersion) {
+			t.Errorf("%s: error %v, want ErrVersion", data, err)
+		}
+	}
+	if _, err := DecodeEntry([]byte(`{"v":1,"new":1}`)); err == nil || errors.Is(err, ErrVersion) {
+		t.Errorf("error %v, want one that is not about the version", err)
+	}
+}
+
+func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
+	f := func(name string, change func(*Entry)) {
+		t.Helper()
+		e := goldenEntries()["flag.json"]
+		change(&e)
+		if data, err := e.Encode(); err == nil {
+			t.Errorf("%s: encoded %s", name, data)
+		}
+	}
+	f("no epoch", func(e *Entry) { e.Epoch = "" })
+	f("no op-id", func(e *Entry) { e.OpID = "" })
+	f("op-id in no UTF-8", func(e *Entry) { e.OpID = "\xff" })
+	f("reason in no UTF-8", func(e *Entry) { e.Reason = "\xff" })
+	f("actor in no UTF-8", func(e *Entry) { e.Actor = "\xff" })
+	f("key in no UTF-8", func(e *Entry) { e.Key = "\xff" })
+	f("index 0", func(e *Entry) { e.Index = 0 })
+	f("index above count", func(e *Entry) { e.Index = e.Count + 1 })
+	f("count above the limit", func(e *Entry) { e.Count = MaxEntries + 1 })
+	f("both", func(e *Entry) { e.Delete = true })
+	f("neither", func(e *Entry) { e.Put = nil })
+	f("empty document", func(e *Entry) { e.Put = []byte{} })
+	f("document that is no JSON", func(e *Entry) { e.Put = []byte("{") })
+	f("document that is two", func(e *Entry) { e.Put = []byte("{}{}") })
+	f("document that repeats a member", func(e *Entry) { e.Put = []byte(`{"a":1,"a":2}`) })
+	f("large document", func(e *Entry) { e.Put = []byte(`"` + strings.Repeat("x", MaxDocument) + `"`) })
+	f("long reason", func(e *Entry) { e.Reason = strings.Repeat("r", MaxReason+1) })
+	f("time that cannot be written", func(e *Entry) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) })
+}
+
+func TestEntryAtItsLimits(t *testing.T) {
+	want := goldenEntries()["flag.json"]
+	want.Key = strings.Repeat("k", MaxKey)
+	want.Reason = strings.Repeat("r", MaxReason)
+	want.Index, want.Count = MaxEntries, MaxEntries
+	want.Put = []byte(`"` + strings.Repeat("x", MaxDocument-2) + `"`)
+	data, err := want.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodeEntry(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("decoded (-want +got):\n%s", diff)
+	}
+}
+
+func TestCompactDocument(t *testing.T) {
+	f := func(in, want string) {
+		t.Helper()
+		data := []byte(in)
+		got, err := CompactDocument(data)
+		if err != nil || string(got) != want {
+			t.Errorf("CompactDocument(%q) = %q, %v, want %q", in, got, err, want)
+		}
+		if string(data) != in {
+			t.Errorf("CompactDocument(%q) changed its argument", in)
+		}
+	}
+	f(`{}`, `{}`)
+	f(" {\n\t\"a\" : [ 1 , 2 ]\r\n} ", `{"a":[1,2]}`)
+	f(`{"b":1,"a":2}`, `{"b":1,"a":2}`)
+	f(`[1.0, 1e3, -0, 12345678901234567890]`, `[1.0,1e3,-0,12345678901234567890]`)
+	f(`"\u00e9 \/ < é"`, `"\u00e9 \/ < é"`)
+
+	for _, in := range []string{``, ` `, `{`, `{}{}`, `{"a":1,"a":1}`, `{"a":1,"\u0061":1}`, "\"\xff\"", `{a:1}`, `[1,]`, `// {}`} {
+		if got, err := CompactDocument([]byte(in)); err == nil {
+			t.Errorf("CompactDocument(%q) = %q, want an error", in, got)
+		}
+	}
+}
+
+func TestCompactDocumentLimit(t *testing.T) {
+	largest := `"` + strings.Repeat("x", MaxDocument-2) + `"`
+	if got, err := CompactDocument([]byte(" " + largest + "\n")); err != nil || len(got) != MaxDocument {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, err := CompactDocument([]byte(`"x` + largest[1:])); err == nil {
+		t.Error("a document above the limit was taken")
+	}
+}
+
+// What decodes can be encoded, and decodes to the same again.
+func FuzzDecodeEntry(f *testing.F) {
+	for name := range goldenEntries() {
+		f.Add(golden(f, name))
+	}
+	f.Add([]byte(`{"v":2}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, err := DecodeEntry(data)
+		if err != nil {
+			return
+		}
+		encoded, err := e.Encode()
+		if err != nil {
+			t.Fatalf("%+v was decoded and cannot be encoded: %v", e, err)
+		}
+		again, err := DecodeEntry(encoded)
+		if err != nil {
+			t.Fatalf("%s: %v", encoded, err)
+		}
+		second, err := again.Encode()
+		if err != nil || !bytes.Equal(encoded, second) {
+			t.Fatalf("encoded %s, then %s, %v", encoded, second, err)
+		}
+	})
+}

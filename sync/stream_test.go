@@ -1,0 +1,220 @@
+package flagsync_test
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/internal/natstest"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// api asks JetStream over a plain connection.
+func api(tb testing.TB, c *nats.Conn, call string, body any) map[string]any {
+	tb.Helper()
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	reply, err := c.Request("$JS.API."+call, data, patience)
+	if err != nil {
+		tb.Fatalf("%s: %v", call, err)
+	}
+	var answer map[string]any
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		tb.Fatal(err)
+	}
+	return answer
+}
+
+func config(tb testing.TB, c *nats.Conn, stream string) map[string]any {
+	tb.Helper()
+	found, ok := api(tb, c, "STREAM.INFO."+stream, nil)["config"].(map[string]any)
+	if !ok {
+		tb.Fatalf("stream %s is not there", stream)
+	}
+	return found
+}
+
+// TestStreamSettings compares the settings of all streams, as the server has
+// them, with golden files.
+func TestStreamSettings(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	c := l.server.Client(t)
+	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "CONTROL"} {
+		found := config(t, c, stream)
+		if stream == "FLAGS_prod" {
+			metadata, _ := found["metadata"].(map[string]any)
+			if got, want := metadata["flagside.epoch"], string(l.head(t).Epoch); got != want {
+				t.Errorf("the metadata names epoch %v, the log %s", got, want)
+			}
+		}
+		delete(found, "metadata")
+		got, err := json.Marshal(found, jsontext.WithIndent("  "), json.Deterministic(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden := filepath.Join("testdata", "stream", stream+".json")
+		if *update {
+			if err := os.WriteFile(golden, append(got, '\n'), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(strings.TrimSpace(string(want)), string(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", stream, diff)
+		}
+	}
+}
+
+// TestNothingCanBeTakenOut tries to purge the log and to delete an entry.
+func TestNothingCanBeTakenOut(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	c := l.server.Client(t)
+	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "CONTROL"} {
+		if answer := api(t, c, "STREAM.PURGE."+stream, nil); answer["error"] == nil {
+			t.Errorf("purge of %s: %v, want an error", stream, answer)
+		}
+		if answer := api(t, c, "STREAM.MSG.DELETE."+stream, map[string]any{"seq": 1}); answer["error"] == nil {
+			t.Errorf("deletion in %s: %v, want an error", stream, answer)
+		}
+	}
+}
+
+func TestOpenLogRefusesDifferingSettings(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	c := l.server.Client(t)
+	changed := config(t, c, "FLAGS_prod")
+	changed["max_msgs_per_subject"] = 5
+	delete(changed, "republish")
+	changed["description"] = "edited"
+	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+
+	_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1)
+	if !errors.Is(err, flagsync.ErrStreamMismatch) {
+		t.Fatalf("error %v, want ErrStreamMismatch", err)
+	}
+	for _, want := range []string{
+		"FLAGS_prod", "max_msgs_per_subject is 5 and must be -1", `republish is not set and must be {"src":"flags.prod.>"`,
+		`description is "edited" and must be not set`, "nats stream edit FLAGS_prod",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not mention %q", err, want)
+		}
+	}
+}
+
+func TestOpenLogRefusesOtherReplicas(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 3)
+	if !errors.Is(err, flagsync.ErrStreamMismatch) || !strings.Contains(err.Error(), "num_replicas is 1 and must be 3") {
+		t.Errorf("error %v, want ErrStreamMismatch for num_replicas", err)
+	}
+	if _, err := flagsync.OpenLog(t.Context(), l.conn, environment, 2); err == nil {
+		t.Error("two replicas were accepted")
+	}
+}
+
+// TestOpenLogNeverMakesALostStream deletes each stream of a known environment.
+func TestOpenLogNeverMakesALostStream(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod"} {
+		t.Run(stream, func(t *testing.T) {
+			t.Parallel()
+			l := newLog(t)
+			c := l.server.Client(t)
+			if answer := api(t, c, "STREAM.DELETE."+stream, nil); answer["error"] != nil {
+				t.Fatal(answer["error"])
+			}
+			_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1)
+			if !errors.Is(err, flagsync.ErrStreamLost) || !strings.Contains(err.Error(), "restore") {
+				t.Errorf("error %v, want ErrStreamLost with its remedies", err)
+			}
+			environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := environments.Create(t.Context(), environment, "tester"); !errors.Is(err, flagsync.ErrEnvironmentExists) {
+				t.Errorf("create: %v, want ErrEnvironmentExists", err)
+			}
+			if answer := api(t, c, "STREAM.INFO."+stream, nil); answer["error"] == nil {
+				t.Errorf("%s was made anew", stream)
+			}
+		})
+	}
+}
+
+// TestEpochIsRestoredInMetadata erases the metadata as an update by hand does.
+func TestEpochIsRestoredInMetadata(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	c := l.server.Client(t)
+	erase := func() {
+		changed := config(t, c, "FLAGS_prod")
+		delete(changed, "metadata")
+		if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
+			t.Fatal(answer["error"])
+		}
+	}
+	epoch := func() any {
+		metadata, _ := config(t, c, "FLAGS_prod")["metadata"].(map[string]any)
+		return metadata["flagside.epoch"]
+	}
+	erase()
+	if got := epoch(); got != nil {
+		t.Fatalf("the metadata still names epoch %v", got)
+	}
+	r := follow(t, l.conn)
+	r.until(t, "synced without metadata", func(s flagsync.Status) bool { return s.Synced })
+	if _, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := epoch(), string(l.head(t).Epoch); got != want {
+		t.Errorf("after opening the metadata names epoch %v, want %s", got, want)
+	}
+
+	erase()
+	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	eventually(t, func() (bool, string) { return epoch() == string(l.head(t).Epoch), "a beater to restore the epoch" })
+}
+
+func TestOpenLogWithoutAServer(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	server.Stop(t)
+	c := connect(t, server.URL())
+	begin := time.Now()
+	if _, err := flagsync.OpenLog(t.Context(), c, environment, 1); !errors.Is(err, flagsync.ErrUnreachable) {
+		t.Errorf("error %v, want ErrUnreachable", err)
+	}
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("it took %s to say so", took)
+	}
+	if c.Connected() {
+		t.Error("connected to a server that does not run")
+	}
+	eventually(t, func() (bool, string) { return c.LastError() != nil, "an error of the connection" })
+}
