@@ -59,7 +59,7 @@ func OpenAPI() []byte { return register(http.NewServeMux(), &api{}) }
 // register adds all operations to mux and returns their description.
 func register(mux humago.Mux, a *api) []byte {
 	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
-	h := humago.New(mux, huma.Config{
+	options := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
@@ -73,7 +73,9 @@ func register(mux humago.Mux, a *api) []byte {
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{fromFramework},
-	})
+	}
+	options.AllowAdditionalPropertiesByDefault = true // of answers, which may get more members one day
+	h := humago.New(mux, options)
 	h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	h.UseMiddleware(requireJSON(h))
 	a.registerEnvironments(h)

@@ -59,30 +59,34 @@ func (p *part) complete(rules *eval.Ruleset, limit int) eval.Problems {
 			p.rules = next
 			return nil
 		}
-		needed := make(map[changelog.ID]bool)
-		for _, problem := range problems {
-			p.need(changelog.ID{Kind: changelog.Kind(problem.Kind), Key: problem.Key}, needed)
-		}
-		if !p.take(needed, limit) {
+		if !p.take(p.needed(problems), limit) {
 			return problems
 		}
 	}
 }
 
-// need collects a document and all that it depends on.
-func (p *part) need(id changelog.ID, needed map[changelog.ID]bool) {
-	if needed[id] {
-		return
-	}
-	needed[id] = true
+// needed returns the documents of the rest that have problems, and all of the rest that those depend on.
+func (p *part) needed(problems eval.Problems) map[changelog.ID]bool {
+	rest := make(map[changelog.ID]changelog.Document, len(p.rest))
 	for _, d := range p.rest {
-		if d.ID() != id {
-			continue
+		rest[d.ID()] = d
+	}
+	needed := make(map[changelog.ID]bool)
+	var need func(id changelog.ID)
+	need = func(id changelog.ID) {
+		d, ok := rest[id]
+		if !ok || needed[id] {
+			return
 		}
+		needed[id] = true
 		for _, key := range prerequisites(d) {
-			p.need(changelog.ID{Kind: changelog.KindFlag, Key: key}, needed)
+			need(changelog.ID{Kind: changelog.KindFlag, Key: key})
 		}
 	}
+	for _, problem := range problems {
+		need(changelog.ID{Kind: changelog.Kind(problem.Kind), Key: problem.Key})
+	}
+	return needed
 }
 
 // take moves documents from the rest to the part. It reports whether there were any, and room for them.

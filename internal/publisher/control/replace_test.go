@@ -1,0 +1,215 @@
+package control_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func replace(t *testing.T, s *state, wanted []eval.Document) control.Decision {
+	t.Helper()
+	decision, err := control.Decide(s, control.Replace{Documents: wanted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.apply(t, decision)
+	if err := s.holds(wanted); err != nil {
+		t.Fatal(err)
+	}
+	return decision
+}
+
+func TestReplaceWritesOnlyWhatDiffers(t *testing.T) {
+	t.Parallel()
+	s := shop(t)
+	staff, _ := s.Document(segmentID("staff"))
+	c, _ := s.Document(flagID("c"))
+	decision := replace(t, s, []eval.Document{
+		{Kind: eval.KindSegment, Key: "staff", Body: staff.Body},
+		flagDocument("b", flagBody("on", "")),
+		flagDocument("c", c.Body),
+		flagDocument("d", flagBody("off", "")),
+	})
+	want := [][]changelog.Document{{
+		{Kind: changelog.KindFlag, Key: "b", Body: flagBody("on", "")},
+		{Kind: changelog.KindFlag, Key: "d", Body: flagBody("off", "")},
+		{Kind: changelog.KindFlag, Key: "a"},
+	}}
+	if diff := cmp.Diff(want, decision.Parts); diff != "" {
+		t.Errorf("parts (-want +got):\n%s", diff)
+	}
+	if decision := replace(t, s, slices.Collect(documentsOf(s))); len(decision.Parts) != 0 {
+		t.Errorf("repeating a replacement writes %v", decision.Parts)
+	}
+	replace(t, s, nil)
+}
+
+// documentsOf yields the documents of a state as they would be wanted.
+func documentsOf(s *state) func(func(eval.Document) bool) {
+	return func(yield func(eval.Document) bool) {
+		for d := range s.Documents() {
+			if !yield(eval.Document{Kind: eval.Kind(d.Kind), Key: d.Key, Body: d.Body}) {
+				return
+			}
+		}
+	}
+}
+
+func TestReplaceRefuses(t *testing.T) {
+	t.Parallel()
+	f := func(cause control.Cause, detail string, wanted ...eval.Document) {
+		t.Helper()
+		_, err := control.Decide(shop(t), control.Replace{Documents: wanted})
+		refusal, ok := errors.AsType[*control.Refusal](err)
+		if !ok || refusal.Cause != cause || !strings.Contains(refusal.Error(), detail) {
+			t.Errorf("got %v, want a refusal for %s: %s", err, cause, detail)
+		}
+	}
+	f(control.CauseInvalid, `"b"`, flagDocument("b", flagBody("on", requires("gone"))))
+	f(control.CauseMalformed, "two documents", flagDocument("a", flagBody("on", "")), flagDocument("a", flagBody("off", "")))
+	f(control.CauseMalformed, "missing", flagDocument("a", nil))
+	f(control.CauseMalformed, "empty", flagDocument("", flagBody("on", "")))
+	f(control.CauseTooLarge, `flag "a"`, flagDocument("a", flagBody("on", `,"description":"`+strings.Repeat("x", changelog.MaxDocument)+`"`)))
+}
+
+// chain returns n flags each of which requires the one before it by number, so that their keys are in no useful order. Chains have 500
+// flags, because no flag may depend on more than 1,000.
+func chain(n int, variant string) []eval.Document {
+	documents := make([]eval.Document, n)
+	for i := range documents {
+		more := ""
+		if i%500 > 0 {
+			more = requires(chainKey(i - 1))
+		}
+		documents[i] = flagDocument(chainKey(i), flagBody(variant, more))
+	}
+	slices.SortFunc(documents, func(a, b eval.Document) int { return strings.Compare(a.Key, b.Key) })
+	return documents
+}
+
+func chainKey(i int) string { return fmt.Sprintf("f%d", (i*7919)%100_003) }
+
+// A replacement of more than one transaction is valid after each of them: putting, changing and deleting chains of prerequisites.
+func TestReplaceInParts(t *testing.T) {
+	t.Parallel()
+	s := newState()
+	if parts := replace(t, s, chain(2500, "on")).Parts; len(parts) != 3 {
+		t.Errorf("%d parts, want 3", len(parts))
+	}
+	replace(t, s, chain(2500, "off"))
+	replace(t, s, chain(1200, "off"))
+	replace(t, s, nil)
+	if s.rules.Len() != 0 {
+		t.Errorf("%d flags are left", s.rules.Len())
+	}
+}
+
+// Flags that require a variant are changed before the flag that loses it, although they come after it in dependency order.
+func TestReplaceInPartsTakesWhatStopsDepending(t *testing.T) {
+	t.Parallel()
+	const n = 1500
+	before := []eval.Document{flagDocument("base", flagBody("on", ""))}
+	after := []eval.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
+	for i := range n {
+		key := fmt.Sprintf("f%04d", i)
+		before = append(before, flagDocument(key, flagBody("on", requiresIf(i == n-1))))
+		after = append(after, flagDocument(key, flagBody("off", "")))
+	}
+	s := newState()
+	s.put(t, before...)
+	replace(t, s, after)
+}
+
+func requiresIf(yes bool) string {
+	if yes {
+		return requires("base")
+	}
+	return ""
+}
+
+// More flags than fit into one transaction cannot stop depending on one flag at once.
+func TestReplaceEntangled(t *testing.T) {
+	t.Parallel()
+	const n = changelog.MaxEntries + 1
+	before := []eval.Document{flagDocument("base", flagBody("on", ""))}
+	after := []eval.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
+	for i := range n {
+		key := fmt.Sprintf("f%04d", i)
+		before = append(before, flagDocument(key, flagBody("on", requires("base"))))
+		after = append(after, flagDocument(key, flagBody("on", strings.ReplaceAll(requires("base"), `["on"]`, `["yes"]`))))
+	}
+	s := newState()
+	s.put(t, before...)
+	_, err := control.Decide(s, control.Replace{Documents: after})
+	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseEntangled || len(refusal.Problems) == 0 {
+		t.Errorf("got %v, want a refusal because the change cannot be divided", err)
+	}
+}
+
+// An environment leaves the tolerance of flagd only when all that needed it is gone, and enters it before.
+func TestReplaceInPartsChangesCompatibility(t *testing.T) {
+	t.Parallel()
+	tolerant := []eval.Document{{Kind: eval.KindSettings, Key: eval.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)}}
+	var strict []eval.Document
+	for i := range 1100 {
+		key := fmt.Sprintf("f%04d", i)
+		tolerant = append(tolerant, flagDocument(key, flagBody("on", `,"targeting":{"no_such_operator":[1]}`)))
+		strict = append(strict, flagDocument(key, flagBody("on", "")))
+	}
+	s := newState()
+	replace(t, s, strict)
+	replace(t, s, tolerant)
+	replace(t, s, strict)
+	replace(t, s, tolerant)
+	replace(t, s, nil)
+}
+
+// From any valid environment to any other, in parts each of which is valid, or as one that cannot be divided.
+func TestReplaceBetweenRandomEnvironments(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	rounds := 4
+	if os.Getenv("FLAGSIDE_SOAK") != "" {
+		rounds = 200
+	}
+	s := newState()
+	for round := range rounds {
+		wanted := randomEnvironment(random, 1000+random.IntN(1500))
+		decision, err := control.Decide(s, control.Replace{Documents: wanted})
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		s.apply(t, decision)
+		if err := s.holds(wanted); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}
+
+// randomEnvironment returns flags that require up to two flags of a lower rank, where the rank of a key is drawn anew each time.
+func randomEnvironment(random *rand.Rand, n int) []eval.Document {
+	order := random.Perm(3000)[:n]
+	documents := make([]eval.Document, n)
+	for i, k := range order {
+		var on []string
+		for range random.IntN(3) {
+			if i > 0 {
+				on = append(on, fmt.Sprintf("f%d", order[random.IntN(i)]))
+			}
+		}
+		slices.Sort(on)
+		documents[i] = flagDocument(fmt.Sprintf("f%d", k), flagBody([]string{"on", "off"}[random.IntN(2)], requires(slices.Compact(on)...)))
+	}
+	slices.SortFunc(documents, func(a, b eval.Document) int { return strings.Compare(a.Key, b.Key) })
+	return documents
+}
