@@ -14,6 +14,8 @@ const (
 	DifferentHistory     Code = "different-history"
 	FragmentDropped      Code = "fragment-dropped"
 	LogHole              Code = "log-hole"
+	EntryUnreadable      Code = "entry-unreadable"
+	DifferentState       Code = "different-state"
 	EnvironmentUnknown   Code = "environment-unknown"
 	StreamLost           Code = "stream-lost"
 	StreamMismatch       Code = "stream-mismatch"
@@ -89,6 +91,16 @@ func Catalogue() []Condition {
 			LogHole, SeverityCritical,
 			"Entries are missing from the change log, so it cannot be followed past them; " +
 				"sidecars continue from a snapshot, a publisher waits for the operator to restore the log or start a new epoch.",
+		},
+		{
+			EntryUnreadable, SeverityCritical,
+			"The change log has an entry that this program cannot read, so it is not followed past it; " +
+				"bring this program to the version of the publisher.",
+		},
+		{
+			DifferentState, SeverityCritical,
+			"The documents held here are not those that the publisher holds at the same revision; " +
+				"restart this program without its data directory and report what the detail says.",
 		},
 		{
 			EnvironmentUnknown, SeverityCritical,

@@ -108,6 +108,9 @@ func (all found) addLog(f *facts) {
 		all[health.LogUnreachable] = f.log.LastError.Error()
 	case errors.Is(f.log.LastError, flagsync.ErrStreamMismatch):
 		all[health.StreamMismatch] = f.log.LastError.Error()
+	case f.log.StreamMissing && !f.log.Applied.IsZero():
+		all[health.StreamLost] = reason("its stream does not exist any more", f.log.LastError)
+		return
 	case f.log.StreamMissing:
 		all[health.EnvironmentUnknown] = reason("its stream does not exist", f.log.LastError)
 		return
@@ -136,13 +139,17 @@ func latest(a, b time.Time) time.Time {
 
 // addHistory says whether what arrives can be believed.
 func (all found) addHistory(f *facts) {
-	if f.log.DifferentHistory != nil {
-		all[health.DifferentHistory] = f.log.DifferentHistory.Error()
-	}
-	if f.log.Hole != nil {
-		all[health.LogHole] = f.log.Hole.Error()
+	for code, err := range map[health.Code]error{
+		health.DifferentHistory: f.log.DifferentHistory,
+		health.LogHole:          f.log.Hole,
+		health.EntryUnreadable:  f.log.Unreadable,
+		health.DifferentState:   f.log.DifferentState,
+	} {
+		if err != nil {
+			all[code] = err.Error()
+		}
 	}
 	if f.log.Fragments > 0 {
-		all[health.FragmentDropped] = fmt.Sprintf("%d since the start", f.log.Fragments)
+		all[health.FragmentDropped] = fmt.Sprintf("%d since the start, the last of operation %q", f.log.Fragments, f.log.LastFragment)
 	}
 }
