@@ -128,10 +128,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err error) {
 	var parts []*stage.Stage
 	defer func() {
-		_ = p.listener.Close() // it is closed already if the API was begun
 		for _, part := range slices.Backward(parts) {
 			err = errors.Join(err, part.End())
 		}
+		_ = p.listener.Close() // fails if the API was begun and has closed it already
 	}()
 	begin := func(name string, run func(context.Context) error) {
 		parts = append(parts, stage.Begin(ctx, name, run, fail))

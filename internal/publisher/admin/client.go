@@ -72,7 +72,7 @@ func (c *Client) Document(ctx context.Context, environment string, id changelog.
 	if err != nil {
 		return nil, control.Precondition{}, err
 	}
-	condition, err := writeHeaders{IfMatch: header.Get("ETag")}.precondition()
+	condition, err := WriteHeaders{IfMatch: header.Get("ETag")}.precondition()
 	return body, condition, err
 }
 
@@ -87,7 +87,7 @@ func (c *Client) Put(
 	if err != nil {
 		return w, control.Precondition{}, err
 	}
-	condition, err := writeHeaders{IfMatch: header.Get("ETag")}.precondition()
+	condition, err := WriteHeaders{IfMatch: header.Get("ETag")}.precondition()
 	return w, condition, err
 }
 

@@ -33,22 +33,23 @@ func segmentRoutes() routes {
 	return routes{changelog.KindSegment, "/api/v1/environments/{environment}/segments", segmentsTag, "Segment", "Segments"}
 }
 
-type documentPath struct {
-	environmentPath
+// DocumentPath is the path of a document.
+type DocumentPath struct {
+	EnvironmentPath
 
 	Key string `path:"key" doc:"The key; a slash in it is written %2F."`
 }
 
 type putDocument struct {
-	documentPath
-	writeHeaders
+	DocumentPath
+	WriteHeaders
 
 	RawBody []byte `contentType:"application/json"`
 }
 
 type deleteDocument struct {
-	documentPath
-	writeHeaders
+	DocumentPath
+	WriteHeaders
 }
 
 // documentBody is a document with its revision.
@@ -80,16 +81,16 @@ func (a *api) registerDocuments(h huma.API, r routes) {
 	huma.Register(h, operation(http.MethodGet, r.path, "list"+r.many, "List documents by key, from memory", r.tag),
 		func(ctx context.Context, in *listDocuments) (*documentList, error) { return a.list(ctx, r.kind, in) })
 	huma.Register(h, describesDocument(operation(http.MethodGet, one, "get"+r.one, "Read a document", r.tag)),
-		func(ctx context.Context, in *documentPath) (*documentBody, error) {
+		func(ctx context.Context, in *DocumentPath) (*documentBody, error) {
 			return a.get(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key})
 		})
 	registerPut(h, operation(http.MethodPut, one, "put"+r.one, "Create or replace a document", r.tag),
 		func(ctx context.Context, in *putDocument) (*writtenBody, error) {
-			return a.put(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.writeHeaders, in.RawBody)
+			return a.put(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders, in.RawBody)
 		})
 	huma.Register(h, operation(http.MethodDelete, one, "delete"+r.one, "Delete a document", r.tag),
 		func(ctx context.Context, in *deleteDocument) (*writtenBody, error) {
-			return a.delete(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.writeHeaders)
+			return a.delete(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders)
 		})
 	huma.Register(h, operation(http.MethodGet, one+"/history", "history"+r.one, "Read all changes of a document, newest first", r.tag),
 		func(ctx context.Context, in *historyPath) (*historyBody, error) {
@@ -100,6 +101,7 @@ func (a *api) registerDocuments(h huma.API, r routes) {
 // registerPut registers an operation whose body is a document.
 func registerPut[I any](h huma.API, op huma.Operation, handler func(context.Context, *I) (*writtenBody, error)) {
 	op.RequestBody = &huma.RequestBody{Required: true}
+	op.SkipValidateBody = true // its schema is the evaluator's
 	op.DefaultStatus = http.StatusOK
 	huma.Register(h, op, handler)
 	op.RequestBody.Content = document()
@@ -146,7 +148,7 @@ func ageSeconds(s flagsync.Status) string {
 	return strconv.FormatInt(int64(s.Age/time.Second), 10)
 }
 
-func (a *api) put(ctx context.Context, environment string, id changelog.ID, w writeHeaders, body []byte) (*writtenBody, error) {
+func (a *api) put(ctx context.Context, environment string, id changelog.ID, w WriteHeaders, body []byte) (*writtenBody, error) {
 	condition, err := w.precondition()
 	if err != nil {
 		return nil, err
@@ -158,7 +160,7 @@ func (a *api) put(ctx context.Context, environment string, id changelog.ID, w wr
 	return out, err
 }
 
-func (a *api) delete(ctx context.Context, environment string, id changelog.ID, w writeHeaders) (*writtenBody, error) {
+func (a *api) delete(ctx context.Context, environment string, id changelog.ID, w WriteHeaders) (*writtenBody, error) {
 	condition, err := w.precondition()
 	if err != nil {
 		return nil, err
@@ -170,7 +172,7 @@ func (a *api) delete(ctx context.Context, environment string, id changelog.ID, w
 	return out, err
 }
 
-func (a *api) do(ctx context.Context, environment string, w writeHeaders, command control.Command) (*writtenBody, error) {
+func (a *api) do(ctx context.Context, environment string, w WriteHeaders, command control.Command) (*writtenBody, error) {
 	c, err := a.environments.Control(ctx, environment)
 	if err != nil {
 		return nil, a.problem(err)

@@ -25,7 +25,8 @@ type Environment struct {
 	Refused   string    `json:"writesRefused,omitempty" doc:"Why nothing can be written now; absent if it can."`
 }
 
-type environmentPath struct {
+// EnvironmentPath is the path of an environment.
+type EnvironmentPath struct {
 	Environment string `path:"environment" doc:"The name of the environment." maxLength:"63"`
 }
 
@@ -84,7 +85,7 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*en
 	return &environmentBody{Body: a.describe(ctx, e)}, nil
 }
 
-func (a *api) getEnvironment(ctx context.Context, in *environmentPath) (*environmentBody, error) {
+func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
 	e, err := a.find(ctx, in.Environment)
 	if err != nil {
 		return nil, a.problem(err)
@@ -92,7 +93,7 @@ func (a *api) getEnvironment(ctx context.Context, in *environmentPath) (*environ
 	return &environmentBody{Body: a.describe(ctx, e)}, nil
 }
 
-func (a *api) archiveEnvironment(ctx context.Context, in *environmentPath) (*environmentBody, error) {
+func (a *api) archiveEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
 	if err := a.environments.Archive(ctx, in.Environment, anonymous); err != nil {
 		return nil, a.problem(err)
 	}

@@ -14,7 +14,7 @@ import (
 const historyTimeout = 15 * time.Second
 
 type historyPath struct {
-	documentPath
+	DocumentPath
 
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many changes."`
 	Before string `query:"before" doc:"Only changes before this revision: next of the answer before."`

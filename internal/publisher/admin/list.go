@@ -10,7 +10,7 @@ import (
 )
 
 type listDocuments struct {
-	environmentPath
+	EnvironmentPath
 
 	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many documents."`
 	After string `query:"after" doc:"Begin after this key: next of the answer before."`

@@ -8,19 +8,19 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// writeHeaders are those of every request that changes a document.
-type writeHeaders struct {
+// WriteHeaders are the headers of every request that changes a document.
+type WriteHeaders struct {
 	IfMatch     string `header:"If-Match" doc:"The ETag of the document that is replaced or deleted: \"<epoch8>-<revision>\"."`
 	IfNoneMatch string `header:"If-None-Match" doc:"* when the document is created."`
 	Reason      string `header:"Flagside-Reason" doc:"Why; at most 500 bytes of UTF-8. It stays in the log for ever."`
 }
 
-func (w writeHeaders) origin() control.Origin {
+func (w WriteHeaders) origin() control.Origin {
 	return control.Origin{Actor: anonymous, Reason: w.Reason}
 }
 
 // precondition returns what the headers say that the author has seen; control refuses if that is nothing.
-func (w writeHeaders) precondition() (control.Precondition, error) {
+func (w WriteHeaders) precondition() (control.Precondition, error) {
 	switch {
 	case w.IfMatch != "" && w.IfNoneMatch != "":
 		return control.Precondition{}, badPrecondition("If-Match and If-None-Match exclude each other.")

@@ -10,8 +10,8 @@ import (
 )
 
 type putSettings struct {
-	environmentPath
-	writeHeaders
+	EnvironmentPath
+	WriteHeaders
 
 	RawBody []byte `contentType:"application/json"`
 }
@@ -24,11 +24,11 @@ func (a *api) registerSettings(h huma.API) {
 	const path = "/api/v1/environments/{environment}/settings"
 	huma.Register(h, describesDocument(operation(http.MethodGet, path, "getSettings",
 		"Read the settings; an environment may have none", settingsTag)),
-		func(ctx context.Context, in *environmentPath) (*documentBody, error) {
+		func(ctx context.Context, in *EnvironmentPath) (*documentBody, error) {
 			return a.get(ctx, in.Environment, settingsID())
 		})
 	registerPut(h, operation(http.MethodPut, path, "putSettings", "Create or replace the settings", settingsTag),
 		func(ctx context.Context, in *putSettings) (*writtenBody, error) {
-			return a.put(ctx, in.Environment, settingsID(), in.writeHeaders, in.RawBody)
+			return a.put(ctx, in.Environment, settingsID(), in.WriteHeaders, in.RawBody)
 		})
 }

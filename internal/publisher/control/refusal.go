@@ -76,5 +76,8 @@ var (
 
 // NotFound returns the refusal of a command or a read that is about a document that does not exist.
 func NotFound(id changelog.ID) error {
+	if id.Kind == changelog.KindSettings {
+		return &Refusal{Cause: CauseNotFound, Detail: "The environment has no settings."}
+	}
 	return &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no %s %q.", id.Kind, id.Key)}
 }
