@@ -26,14 +26,20 @@ func (d Digest) MarshalText() ([]byte, error) {
 	return hex.AppendEncode(nil, d[:]), nil
 }
 
-// UnmarshalText decodes exactly 64 hexadecimal digits.
+// UnmarshalText decodes exactly 64 lower-case hexadecimal digits. After an error
+// d is what it was.
 func (d *Digest) UnmarshalText(text []byte) error {
-	if hex.DecodedLen(len(text)) != len(d) || len(text)%2 != 0 {
-		return fmt.Errorf("digest has %d characters, want %d", len(text), hex.EncodedLen(len(d)))
+	var sum Digest
+	if len(text) != hex.EncodedLen(len(sum)) {
+		return fmt.Errorf("digest has %d characters, want %d", len(text), hex.EncodedLen(len(sum)))
 	}
-	if _, err := hex.Decode(d[:], text); err != nil {
+	if !lowerHex(string(text)) {
+		return fmt.Errorf("digest %q is not in lower-case hexadecimal", text)
+	}
+	if _, err := hex.Decode(sum[:], text); err != nil {
 		return fmt.Errorf("digest: %w", err)
 	}
+	*d = sum
 	return nil
 }
 

@@ -125,7 +125,6 @@ func TestDecodeEntryRefuses(t *testing.T) {
 	f("count 0", `"i":3,"n":3`, `"i":0,"n":0`)
 	f("count above the limit", `"n":3`, `"n":1001`)
 	f("document and deletion", `"actor":`, `"delete":true,"actor":`)
-	f("neither document nor deletion", `"put":`, `"reason":"`+strings.Repeat("r", 2)+`","x":`)
 	f("long reason", `"reason":"Zahlung`, `"reason":"`+strings.Repeat("r", MaxReason))
 	f("large document", `"state":"ENABLED"`, `"state":"`+strings.Repeat("x", MaxDocument)+`"`)
 	f("no time", `"time":"2026-03-04T05:06:07.089Z"`, `"time":""`)
