@@ -68,7 +68,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{api: "$JS.API.", log: o.Logger, listeners: make(map[*listener]struct{})}
@@ -83,7 +83,8 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	return c, nil
 }
 
-func (o ConnectOptions) validate() error {
+// Validate reports what is wrong with o, without reaching for a server.
+func (o ConnectOptions) Validate() error {
 	if (o.URL == "") == (o.Server == nil) {
 		return errors.New("give either a URL or an embedded server")
 	}
