@@ -28,9 +28,9 @@ type Options struct {
 	// Environment is the environment to follow. It is required.
 	Environment string
 
-	// NATS is the URL of the NATS server or a comma-separated list of URLs. Either it or Server is required.
+	// NATS is the URL of the NATS server or a comma-separated list of URLs. Either it or Server is required, not both.
 	NATS string
-	// Server, if set, is connected to without a network, and NATS is not used.
+	// Server is connected to without a network.
 	Server Server
 	// NATSDomain is the JetStream domain of the environment's stream; empty means the server's own.
 	NATSDomain string
@@ -71,14 +71,26 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Validate reports everything that is wrong with o, without touching the disk or the network.
+// connection returns the options of the connection to NATS.
+func (o Options) connection() flagsync.ConnectOptions {
+	return flagsync.ConnectOptions{
+		URL:         o.NATS,
+		Server:      o.Server,
+		Domain:      o.NATSDomain,
+		Credentials: o.NATSCredentials,
+		Name:        "flagside sidecar of " + o.Environment,
+		Logger:      o.Logger,
+	}
+}
+
+// Validate reports everything that is wrong with o, without changing anything on disk or reaching for a server.
 func (o Options) Validate() error {
 	var errs []error
 	if err := flagsync.ValidateEnvironment(o.Environment); err != nil {
 		errs = append(errs, err)
 	}
-	if (o.NATS == "") == (o.Server == nil) {
-		errs = append(errs, errors.New("give either the URL of a NATS server or a server in this process"))
+	if err := o.connection().Validate(); err != nil {
+		errs = append(errs, fmt.Errorf("NATS: %w", err))
 	}
 	if o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd {
 		errs = append(errs, fmt.Errorf("compatibility %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd))

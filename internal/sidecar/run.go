@@ -67,20 +67,16 @@ func (s *Sidecar) remember() {
 
 // follow keeps the store current with the log. It blocks while the first server is dialled, so it must not keep evaluations waiting.
 func (s *Sidecar) follow(ctx context.Context) error {
-	o := s.options
-	conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{
-		URL:         o.NATS,
-		Server:      o.Server,
-		Domain:      o.NATSDomain,
-		Credentials: o.NATSCredentials,
-		Name:        "flagside sidecar of " + o.Environment,
-		InboxPrefix: "_SC_" + o.Environment + "_" + rand.Text(),
-		Logger:      s.logger,
-	})
+	o := s.options.connection()
+	o.InboxPrefix = "_SC_" + s.options.Environment + "_" + rand.Text() // no sidecar may read the replies to another
+	conn, err := flagsync.Connect(ctx, o)
 	if err != nil {
 		return withoutEnd(ctx, err)
 	}
-	follower, err := flagsync.NewFollower(conn, s.store, flagsync.FollowerOptions{Environment: o.Environment, Logger: s.logger})
+	follower, err := flagsync.NewFollower(conn, s.store, flagsync.FollowerOptions{
+		Environment: s.options.Environment,
+		Logger:      s.logger,
+	})
 	if err != nil {
 		conn.Close()
 		return withoutEnd(ctx, err)

@@ -1,0 +1,98 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// wellSince returns the facts of a sidecar that has followed its log for a minute and lacks nothing.
+func wellSince(now time.Time) facts {
+	return facts{
+		now:       now,
+		source:    cache.SourceLive,
+		following: now.Add(-time.Minute),
+		log: flagsync.Status{
+			Connected: true, Synced: true, Head: 9, Received: 9, Applied: changelog.Position{Revision: 9},
+			LastBeat: now.Add(-time.Second), LastConfirmed: now.Add(-time.Second), Age: time.Second, AgeKnown: true,
+		},
+	}
+}
+
+func TestConditions(t *testing.T) {
+	now := time.Unix(1000, 0)
+	failure := errors.New("a failure")
+	cases := []struct {
+		name  string
+		spoil func(*facts)
+		want  []health.Code
+	}{
+		{"all is well", func(*facts) {}, nil},
+		{"not followed yet", func(f *facts) { f.following, f.log = time.Time{}, flagsync.Status{} }, nil},
+		{"nothing known", func(f *facts) { f.unusable = resolver.ErrNotReady }, []health.Code{health.NotReady}},
+		{"from disk", func(f *facts) { f.source = cache.SourceDisk }, []health.Code{health.ServingFromDisk}},
+		{"from the file", func(f *facts) { f.source = cache.SourceBootstrap }, []health.Code{health.ServingFromBootstrap}},
+		{"disk full", func(f *facts) {
+			f.disk = []cache.Condition{{Code: cache.CodeDiskBehind, Detail: "a"}, {Code: cache.CodeDiskUnavailable, Detail: "b"}}
+		}, []health.Code{health.DiskUnwritable}},
+		{"disk damaged", func(f *facts) { f.disk = []cache.Condition{{Code: cache.CodeDiskDamaged}} }, []health.Code{health.DiskQuarantined}},
+		{"a flag that does not compile", func(f *facts) { f.problems = make(eval.Problems, 7) }, []health.Code{health.FlagKeptLastGood}},
+		{"a slip", func(f *facts) { f.problems = eval.Problems{{Warning: true}} }, nil},
+		{"not connected", func(f *facts) { f.log.Connected = false }, []health.Code{health.LogUnreachable}},
+		{"no answer", func(f *facts) { f.log.LastError = fmt.Errorf("x: %w", flagsync.ErrUnreachable) }, []health.Code{health.LogUnreachable}},
+		{"another failure", func(f *facts) { f.log.LastError = failure }, nil},
+		{"a strange stream", func(f *facts) { f.log.LastError = flagsync.ErrStreamMismatch }, []health.Code{health.StreamMismatch}},
+		{"a stream that never was", func(f *facts) {
+			f.log = flagsync.Status{Connected: true, StreamMissing: true}
+		}, []health.Code{health.EnvironmentUnknown}},
+		{"a stream that is gone", func(f *facts) { f.log.StreamMissing = true }, []health.Code{health.StreamLost}},
+		{"silence", func(f *facts) { f.log.LastBeat = now.Add(-4 * time.Second) }, []health.Code{health.PublisherSilent}},
+		{"never a beat", func(f *facts) { f.log.LastBeat = time.Time{} }, []health.Code{health.PublisherSilent}},
+		{"no beat yet", func(f *facts) { f.log.LastBeat, f.following = time.Time{}, now }, nil},
+		{"a change on its way", func(f *facts) { f.log.Head = 10 }, nil},
+		{"a change that does not come", func(f *facts) { f.log.Head, f.log.Age = 10, 3*time.Second }, []health.Code{health.LogBehind}},
+		{"another history", func(f *facts) { f.log.DifferentHistory = failure }, []health.Code{health.DifferentHistory}},
+		{"a hole", func(f *facts) { f.log.Hole = failure }, []health.Code{health.LogHole}},
+		{"an entry of the future", func(f *facts) { f.log.Unreadable = failure }, []health.Code{health.EntryUnreadable}},
+		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState}},
+		{"a fragment", func(f *facts) { f.log.Fragments = 1 }, []health.Code{health.FragmentDropped}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			f := wellSince(now)
+			c.spoil(&f)
+			if diff := cmp.Diff(c.want, slices.Sorted(maps.Keys(conditions(&f)))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Every condition that a sidecar reports has its sentence.
+func TestConditionsAreInTheCatalogue(t *testing.T) {
+	known := make(map[health.Code]bool)
+	for _, condition := range health.Catalogue() {
+		known[condition.Code] = true
+	}
+	f := wellSince(time.Unix(1000, 0))
+	f.unusable = resolver.ErrNotReady
+	f.log.DifferentHistory, f.log.Hole, f.log.Unreadable, f.log.DifferentState = f.unusable, f.unusable, f.unusable, f.unusable
+	f.log.Fragments = 1
+	for code := range conditions(&f) {
+		if !known[code] {
+			t.Errorf("%s is not in the catalogue", code)
+		}
+	}
+}

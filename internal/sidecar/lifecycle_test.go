@@ -1,0 +1,160 @@
+package sidecar_test
+
+import (
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/sidecar"
+)
+
+// New can be undone: afterwards the ports and the data directory are free.
+func TestNewIsUndone(t *testing.T) {
+	o := options(nowhere)
+	o.DataDir = t.TempDir()
+	first, err := sidecar.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.OFREPAddr, o.ManagementAddr = first.OFREPAddr().String(), first.ManagementAddr().String()
+	if _, err := sidecar.New(o); err == nil {
+		t.Fatal("two sidecars share their ports and their data directory")
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second, err := sidecar.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A New that fails leaves nothing behind.
+func TestNewThatFails(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	o := options(nowhere)
+	o.DataDir = t.TempDir()
+	free := o
+	o.ManagementAddr = taken.Addr().String()
+	if _, err := sidecar.New(o); err == nil || !strings.Contains(err.Error(), "management") {
+		t.Fatalf("error %v does not name the port", err)
+	}
+	s, err := sidecar.New(free)
+	if err != nil {
+		t.Fatalf("the data directory is still locked: %v", err)
+	}
+	s.Close()
+}
+
+func TestOptionsAreValidated(t *testing.T) {
+	for name, spoil := range map[string]func(*sidecar.Options){
+		"environment":   func(o *sidecar.Options) { o.Environment = "No Label" },
+		"no server":     func(o *sidecar.Options) { o.NATS = "" },
+		"URL":           func(o *sidecar.Options) { o.NATS = "http://127.0.0.1:1" },
+		"credentials":   func(o *sidecar.Options) { o.NATSCredentials = "/nonexistent" },
+		"compatibility": func(o *sidecar.Options) { o.Compatibility = "other" },
+	} {
+		o := options(nowhere)
+		spoil(&o)
+		if s, err := sidecar.New(o); err == nil {
+			s.Close()
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// Once Run has returned, nothing of the sidecar runs any more.
+func TestRunLeavesNoGoroutines(t *testing.T) {
+	server := natstest.Start(t)
+	p, stop := publish(t, server)
+	p.put(map[string]string{"greeting": flag(1)})
+	stop()
+	for name, o := range map[string]sidecar.Options{
+		"connected":   {NATS: server.URL(), DataDir: t.TempDir()},
+		"in process":  {Server: server},
+		"unreachable": {NATS: nowhere},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.Environment, o.OFREPAddr, o.ManagementAddr = environment, "127.0.0.1:0", "127.0.0.1:0"
+			s := start(t, o)
+			if name == "unreachable" {
+				s.evaluate("greeting")
+			} else {
+				s.awaitValue("greeting", 1.0)
+			}
+			s.get("/metrics")
+			s.stop()
+			await(t, "the end of all goroutines", func() bool { return len(goroutines()) == 0 })
+		})
+	}
+}
+
+// goroutines returns the stacks of goroutines that run code of a sidecar. Clients that the test itself used are closed by then.
+func goroutines() []string {
+	all := make([]byte, 1<<20)
+	var ours []string
+	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
+		if strings.Contains(stack, "sidecar_test.") {
+			continue
+		}
+		for _, code := range []string{"/internal/sidecar", "flagside/sync.", "flagside/cache.", "fasthttp", "nats-io/nats.go.", "net/http.(*Server)"} {
+			if strings.Contains(stack, code) {
+				ours = append(ours, stack)
+				break
+			}
+		}
+	}
+	return ours
+}
+
+// While requests drain, the sidecar says that it is going, and still answers its management port.
+func TestReadinessGoesFirst(t *testing.T) {
+	o := options(nowhere)
+	o.BootstrapFile = write(t, `{"flags":{}}`)
+	s := start(t, o)
+	s.awaitReady()
+	slow, err := net.Dial("tcp", s.OFREPAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := slow.Write([]byte("POST /ofrep")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the connection", func() bool {
+		_, metrics := s.get("/metrics")
+		return strings.Contains(metrics, "\nflagside_http_connections 1")
+	})
+	s.cancel()
+	await(t, "the end of readiness", func() bool {
+		status, body := s.get("/readyz")
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "stopping")
+	})
+	if status, _ := s.get("/healthz"); status != http.StatusOK {
+		t.Errorf("/healthz: %d", status)
+	}
+	slow.Close()
+	s.stop()
+}
+
+func TestOtherAddressesAreWarnedAbout(t *testing.T) {
+	o := options(nowhere)
+	o.OFREPAddr = "0.0.0.0:0"
+	s := start(t, o)
+	await(t, "the warning", func() bool {
+		return s.logs.count(`"level":"warn"`, "other machines can reach", `"server":"ofrep"`) == 1
+	})
+	if n := s.logs.count("other machines can reach", `"server":"management"`); n != 0 {
+		t.Error("a loopback address is warned about")
+	}
+}
