@@ -184,19 +184,19 @@ func (s *SnapshotReader) readHeader(in *bufio.Reader) error {
 	return s.header.validate()
 }
 
+// readLine reads up to the end of a line, which has at most limit bytes.
 func readLine(in *bufio.Reader, limit int) ([]byte, error) {
 	var line []byte
-	for len(line) <= limit {
+	for {
 		part, err := in.ReadSlice('\n')
-		line = append(line, part...)
-		if err == nil {
-			return line, nil
+		if len(line)+len(part) > limit {
+			return nil, fmt.Errorf("a line of more than %d bytes", limit)
 		}
+		line = append(line, part...)
 		if !errors.Is(err, bufio.ErrBufferFull) {
-			return nil, err
+			return line, err
 		}
 	}
-	return nil, fmt.Errorf("a line of more than %d bytes", limit)
 }
 
 // IsSnapshot reports whether data begins like a snapshot of any version.

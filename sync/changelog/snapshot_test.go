@@ -1,0 +1,450 @@
+package changelog
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+)
+
+// goldenSnapshot is what testdata/v1/snapshot holds.
+func goldenSnapshot() (Header, []Document) {
+	documents := []Document{
+		{Kind: KindSettings, Key: SettingsKey, Revision: 2, Body: []byte(`{"metadata":{"team":"shop"}}`)},
+		{Kind: KindSegment, Key: "nordics", Revision: 3, Body: []byte(`{"in":[{"var":"country"},["DK","SE"]]}`)},
+		{Kind: KindFlag, Key: "é/\u2028 <a>", Revision: 1 << 40, Body: []byte(`{"escaped":"\u00e9\/","n":[1.0,12345678901234567890]}`)},
+	}
+	return headerOf(documents), documents
+}
+
+func headerOf(documents []Document) Header {
+	h := Header{
+		Environment: "prod",
+		Position:    Position{Epoch: epochA, Revision: 1 << 40, Digest: Sum([]byte("head"))},
+		Count:       len(documents),
+	}
+	for _, d := range documents {
+		h.StateDigest = h.StateDigest.Toggle(d)
+	}
+	return h
+}
+
+func encodeSnapshot(tb testing.TB, h Header, documents []Document) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	s, err := NewSnapshotWriter(&b, h)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, d := range documents {
+		if err := s.Write(d); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func decodeSnapshot(in io.Reader) (Header, []Document, error) {
+	s, err := NewSnapshotReader(in)
+	if err != nil {
+		return Header{}, nil, err
+	}
+	defer s.Close()
+	var documents []Document
+	for {
+		d, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			return s.Header(), documents, nil
+		}
+		if err != nil {
+			return s.Header(), documents, err
+		}
+		documents = append(documents, d)
+	}
+}
+
+// assemble makes a snapshot of arbitrary text, with a valid checksum.
+func assemble(tb testing.TB, header, lines string) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	b.WriteString(header)
+	zip, err := zstd.NewWriter(&b)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := zip.Write([]byte(lines)); err != nil {
+		tb.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	sum := sha256.Sum256(b.Bytes())
+	b.Write(sum[:])
+	return b.Bytes()
+}
+
+func headerText(count int, state Digest) string {
+	return fmt.Sprintf(`%s{"environment":"prod","position":{"epoch":%q,"revision":5,"digest":%q},"stateDigest":%q,"count":%d}`+"\n",
+		snapshotMagic, string(epochA), Digest{}, state, count)
+}
+
+// The compressed part differs between versions of the compressor, so only
+// reading is compared with the file.
+func TestGoldenSnapshot(t *testing.T) {
+	wantHeader, wantDocuments := goldenSnapshot()
+	text := strings.TrimSpace(string(golden(t, "snapshot.hex")))
+	data, err := hex.DecodeString(strings.ReplaceAll(text, "\n", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !IsSnapshot(data) {
+		t.Error("the file does not begin like a snapshot")
+	}
+	header, documents, err := decodeSnapshot(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(wantHeader, header); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(wantDocuments, documents); diff != "" {
+		t.Errorf("documents (-want +got):\n%s", diff)
+	}
+	beginning, _, _ := bytes.Cut(data[len(snapshotMagic):], []byte("\n"))
+	written := encodeSnapshot(t, wantHeader, wantDocuments)
+	if want := snapshotMagic + string(beginning) + "\n"; !strings.HasPrefix(string(written), want) {
+		t.Errorf("a snapshot begins with %q, want %q", written[:len(want)], want)
+	}
+}
+
+func TestSnapshotRoundTrip(t *testing.T) {
+	for name, documents := range map[string][]Document{
+		"none":    nil,
+		"largest": {{Kind: KindFlag, Key: strings.Repeat("\u0001", MaxKey), Revision: 1, Body: []byte(`"` + strings.Repeat("x", MaxDocument-2) + `"`)}},
+		"escaped": {{Kind: KindFlag, Key: "a", Revision: 1, Body: []byte(`"` + strings.Repeat(`\u0001`, MaxDocument/6-1) + `"`)}},
+		"scalars": {{Kind: KindSegment, Key: "a", Revision: 1, Body: []byte(`true`)}, {Kind: KindSegment, Key: "b", Revision: 1, Body: []byte(`null`)}},
+	} {
+		header, got, err := decodeSnapshot(bytes.NewReader(encodeSnapshot(t, headerOf(documents), documents)))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(headerOf(documents), header); diff != "" {
+			t.Errorf("%s: header (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(documents, got); diff != "" {
+			t.Errorf("%s: documents (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A reader may hand out the bytes in any portions.
+func TestSnapshotInSmallPortions(t *testing.T) {
+	header, want := goldenSnapshot()
+	data := encodeSnapshot(t, header, want)
+	for size := 1; size < 70; size++ {
+		_, got, err := decodeSnapshot(&portions{data: data, size: size})
+		if err != nil {
+			t.Fatalf("portions of %d bytes: %v", size, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("portions of %d bytes (-want +got):\n%s", size, diff)
+		}
+	}
+}
+
+type portions struct {
+	data []byte
+	size int
+}
+
+func (p *portions) Read(b []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), p.size)], p.data)
+	p.data = p.data[n:]
+	return n, nil
+}
+
+func TestSnapshotDamagedAnywhere(t *testing.T) {
+	data := encodeSnapshot(t, headerOf(nil), nil)
+	header, documents := goldenSnapshot()
+	for _, data := range [][]byte{data, encodeSnapshot(t, header, documents)} {
+		for i := range data {
+			for _, bit := range []byte{0x01, 0x20, 0x80} {
+				damaged := bytes.Clone(data)
+				damaged[i] ^= bit
+				if _, _, err := decodeSnapshot(bytes.NewReader(damaged)); err == nil {
+					t.Fatalf("byte %d, bit %#x: the damage was not noticed", i, bit)
+				}
+			}
+		}
+	}
+}
+
+func TestSnapshotTruncatedAnywhere(t *testing.T) {
+	header, documents := goldenSnapshot()
+	data := encodeSnapshot(t, header, documents)
+	for length := range data {
+		if _, _, err := decodeSnapshot(bytes.NewReader(data[:length])); err == nil {
+			t.Fatalf("%d of %d bytes were taken for a snapshot", length, len(data))
+		}
+	}
+	if _, _, err := decodeSnapshot(bytes.NewReader(append(data, 0))); err == nil {
+		t.Error("a byte too many was not noticed")
+	}
+}
+
+func TestSnapshotOfAnotherFormat(t *testing.T) {
+	header, documents := goldenSnapshot()
+	valid := string(encodeSnapshot(t, header, documents))
+	f := func(name, data string) {
+		t.Helper()
+		if _, _, err := decodeSnapshot(strings.NewReader(data)); !errors.Is(err, ErrSnapshotFormat) {
+			t.Errorf("%s: error %v, want ErrSnapshotFormat", name, err)
+		}
+	}
+	f("nothing", "")
+	f("less than a checksum", "flagside")
+	f("another file", `{"flags":{}}`+strings.Repeat(" ", 100))
+	f("a newer version", strings.Replace(valid, "snapshot 1", "snapshot 2", 1))
+	f("header that is no JSON", strings.Replace(valid, `{"environment"`, `["environment"`, 1))
+	f("header with an unknown member", strings.Replace(valid, `{"environment"`, `{"more":1,"environment"`, 1))
+	f("header without an environment", strings.Replace(valid, `"environment":"prod"`, `"environment":""`, 1))
+	f("header without an epoch", strings.Replace(valid, string(epochA), "", 1))
+	f("header without a revision", strings.Replace(valid, `"revision":1099511627776`, `"revision":0`, 1))
+	f("header with a negative count", strings.Replace(valid, `"count":3`, `"count":-3`, 1))
+	f("header too long", snapshotMagic+strings.Repeat(" ", maxHeader)+valid[len(snapshotMagic):])
+	f("header without an end", snapshotMagic+strings.Repeat(" ", 10*maxHeader))
+	if !IsSnapshot([]byte("flagside snapshot 2\n")) || IsSnapshot([]byte(`{"flags":{}}`)) || IsSnapshot(nil) {
+		t.Error("IsSnapshot does not go by the beginning")
+	}
+}
+
+// Documents that are wrong are refused although the checksum is right.
+func TestSnapshotWithWrongDocuments(t *testing.T) {
+	const document = `{"kind":"flag","key":"a","revision":1,"body":{}}` + "\n"
+	state := Digest{}.Toggle(Document{Kind: KindFlag, Key: "a", Revision: 1, Body: []byte("{}")})
+	if _, _, err := decodeSnapshot(bytes.NewReader(assemble(t, headerText(1, state), document))); err != nil {
+		t.Fatalf("the valid one: %v", err)
+	}
+	f := func(name string, count int, state Digest, lines string) {
+		t.Helper()
+		if _, documents, err := decodeSnapshot(bytes.NewReader(assemble(t, headerText(count, state), lines))); err == nil {
+			t.Errorf("%s: read %d documents", name, len(documents))
+		}
+	}
+	f("fewer than announced", 2, state, document)
+	f("more than announced", 0, state, document)
+	f("twice the same", 2, state, document+document)
+	f("another state", 1, Digest{}, document)
+	f("empty line", 1, state, document+"\n")
+	f("unknown member", 1, state, strings.Replace(document, `"body"`, `"more":1,"body"`, 1))
+	f("no body", 1, Digest{}.Toggle(Document{Kind: KindFlag, Key: "a", Revision: 1}), `{"kind":"flag","key":"a","revision":1}`+"\n")
+	f("unknown kind", 1, state, strings.Replace(document, "flag", "rule", 1))
+	f("epoch", 1, state, strings.NewReplacer("flag", "epoch", `"a"`, `"epoch"`).Replace(document))
+	f("empty key", 1, state, strings.Replace(document, `"a"`, `""`, 1))
+	f("two on a line", 1, state, strings.Replace(document, "\n", "{}\n", 1))
+	f("large body", 1, state, strings.Replace(document, "{}", `"`+strings.Repeat("x", MaxDocument)+`"`, 1))
+	f("line without an end", 1, state, strings.Repeat(" ", 2*maxLine))
+}
+
+func TestSnapshotWriterRefuses(t *testing.T) {
+	valid, documents := goldenSnapshot()
+	f := func(name string, change func(*Header)) {
+		t.Helper()
+		h := valid
+		change(&h)
+		if _, err := NewSnapshotWriter(io.Discard, h); err == nil {
+			t.Errorf("%s: a header was written", name)
+		}
+	}
+	f("no environment", func(h *Header) { h.Environment = "" })
+	f("no position", func(h *Header) { h.Position = Position{} })
+	f("no revision", func(h *Header) { h.Position.Revision = 0 })
+	f("negative count", func(h *Header) { h.Count = -1 })
+
+	write := func(h Header, documents ...Document) error {
+		s, err := NewSnapshotWriter(io.Discard, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range documents {
+			if err := s.Write(d); err != nil {
+				return err
+			}
+		}
+		return s.Close()
+	}
+	if write(valid, documents[:2]...) == nil {
+		t.Error("a snapshot lacks a document and was closed")
+	}
+	other := valid
+	other.StateDigest[0]++
+	if write(other, documents...) == nil {
+		t.Error("a snapshot has another state than announced and was closed")
+	}
+	for name, d := range map[string]Document{
+		"no body":                {Kind: KindFlag, Key: "a"},
+		"body that is no JSON":   {Kind: KindFlag, Key: "a", Body: []byte("{")},
+		"body with a line break": {Kind: KindFlag, Key: "a", Body: []byte("{}\n{}")},
+		"epoch":                  {Kind: KindEpoch, Key: EpochKey, Body: []byte("{}")},
+		"no key":                 {Kind: KindFlag, Body: []byte("{}")},
+		"large body":             {Kind: KindFlag, Key: "a", Body: []byte(`"` + strings.Repeat("x", MaxDocument) + `"`)},
+	} {
+		if write(headerOf([]Document{d}), d) == nil {
+			t.Errorf("%s: a document was written", name)
+		}
+	}
+}
+
+func TestSnapshotPassesOnErrors(t *testing.T) {
+	header, documents := goldenSnapshot()
+	data := encodeSnapshot(t, header, documents)
+	for length := range data {
+		broken := io.MultiReader(bytes.NewReader(data[:length]), failing{})
+		if _, _, err := decodeSnapshot(broken); err == nil {
+			t.Fatalf("after %d bytes: the error was swallowed", length)
+		}
+		if err := writeTo(&failing{after: length}, header, documents); !errors.Is(err, errFailing) {
+			t.Fatalf("after %d bytes: error %v when writing", length, err)
+		}
+	}
+}
+
+func writeTo(w io.Writer, h Header, documents []Document) error {
+	s, err := NewSnapshotWriter(w, h)
+	if err != nil {
+		return err
+	}
+	for _, d := range documents {
+		if err := s.Write(d); err != nil {
+			return err
+		}
+	}
+	return s.Close()
+}
+
+var errFailing = errors.New("failing")
+
+// failing takes some bytes and then fails, and has none to read.
+type failing struct{ after int }
+
+func (failing) Read([]byte) (int, error) { return 0, errFailing }
+
+func (f *failing) Write(p []byte) (int, error) {
+	n := min(f.after, len(p))
+	f.after -= n
+	if n < len(p) {
+		return n, errFailing
+	}
+	return n, nil
+}
+
+// Neither writing nor reading holds the documents: with 100,000 of 1 KB, the
+// heap stays below a small part of their 100 MB.
+func TestSnapshotInBoundedMemory(t *testing.T) {
+	const count, limit = 100_000, 24 << 20
+	filler := strings.Repeat("x", 1000)
+	document := func(i int) Document {
+		return Document{Kind: KindFlag, Key: fmt.Sprintf("flag-%d", i), Revision: uint64(i), Body: fmt.Appendf(nil, `{"n":%d,"x":%q}`, i, filler)}
+	}
+	header := headerOf(nil)
+	header.Count = count
+	for i := range count {
+		header.StateDigest = header.StateDigest.Toggle(document(i))
+	}
+	live := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+
+	in, out := io.Pipe()
+	go func() {
+		s, err := NewSnapshotWriter(out, header)
+		for i := 0; i < count && err == nil; i++ {
+			err = s.Write(document(i))
+		}
+		if err == nil {
+			err = s.Close()
+		}
+		out.CloseWithError(err)
+	}()
+	s, err := NewSnapshotReader(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for read := 0; ; read++ {
+		_, err := s.Next()
+		if errors.Is(err, io.EOF) && read == count {
+			return
+		}
+		if err != nil {
+			t.Fatalf("after %d documents: %v", read, err)
+		}
+		if read%20_000 == 0 {
+			if now := live(); now > before+limit {
+				t.Fatalf("after %d documents the heap has grown by %d bytes", read, now-before)
+			}
+		}
+	}
+}
+
+// Whatever the bytes are, reading ends; what is believed can be written again.
+func FuzzSnapshotReader(f *testing.F) {
+	header, documents := goldenSnapshot()
+	f.Add(encodeSnapshot(f, header, documents))
+	f.Add(encodeSnapshot(f, headerOf(nil), nil))
+	f.Add(assemble(f, headerText(1, Digest{}), "{}\n"))
+	f.Add([]byte(snapshotMagic))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		header, documents, err := decodeSnapshot(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		again, second, err := decodeSnapshot(bytes.NewReader(encodeSnapshot(t, header, documents)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(header, again); diff != "" {
+			t.Errorf("header (-first +second):\n%s", diff)
+		}
+		if diff := cmp.Diff(documents, second); diff != "" {
+			t.Errorf("documents (-first +second):\n%s", diff)
+		}
+	})
+}
+
+// The checksum hides most of the reader from a fuzzer, so this one gives it the
+// documents.
+func FuzzSnapshotDocuments(f *testing.F) {
+	f.Add(`{"kind":"flag","key":"a","revision":1,"body":{}}`+"\n", 1)
+	f.Add("\n\n", 0)
+	f.Add("", 0)
+	f.Fuzz(func(t *testing.T, lines string, count int) {
+		_, documents, err := decodeSnapshot(bytes.NewReader(assemble(t, headerText(count, Digest{}), lines)))
+		if err == nil && len(documents) != count {
+			t.Errorf("%d documents of %d", len(documents), count)
+		}
+		for _, d := range documents {
+			if d.ID().Validate() != nil || len(d.Body) == 0 {
+				t.Errorf("read %+v", d)
+			}
+		}
+	})
+}
