@@ -158,3 +158,17 @@ func TestOtherAddressesAreWarnedAbout(t *testing.T) {
 		t.Error("a loopback address is warned about")
 	}
 }
+
+// A part that cannot go on ends the whole sidecar, with its error.
+func TestRunEndsWithAnErrorWhenAPortIsLost(t *testing.T) {
+	s, err := sidecar.New(options(nowhere))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "management") {
+		t.Errorf("Run returned %v", err)
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// command runs the command with the arguments and an environment.
+func command(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	lookup := func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	}
+	code = run(t.Context(), args, lookup, &out, &err)
+	return code, out.String(), err.String()
+}
+
+func TestActions(t *testing.T) {
+	cases := []struct {
+		name           string
+		env            map[string]string
+		args           []string
+		code           int
+		stdout, stderr string // parts
+	}{
+		{"version", nil, []string{"--version"}, 0, version(), ""},
+		{"help", nil, []string{"--help"}, 0, "--environment", ""},
+		{"no environment", nil, nil, 2, "", "--environment is required"},
+		{"unknown option", nil, []string{"--environment", "prod", "--nonsense"}, 2, "", "nonsense"},
+		{"check", nil, []string{"--environment", "prod", "--check"}, 0, "good", ""},
+		{"check from the environment", map[string]string{"FLAGSIDE_ENVIRONMENT": "prod"}, []string{"--check"}, 0, "good", ""},
+		{"check of a wrong name", nil, []string{"--environment", "No Label", "--check"}, 2, "", "No Label"},
+		{"check of a wrong URL", nil, []string{"--environment", "prod", "--nats", "http://x", "--check"}, 2, "", "http://x"},
+		{"wrong level", nil, []string{"--environment", "prod", "--log-level", "loud"}, 2, "", "loud"},
+		{"print", nil, []string{"--environment", "prod", "--nats", "nats://u:hunter2@h:1", "--print-config"}, 0, `"environment": "prod"`, ""},
+		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			code, stdout, stderr := command(t, c.env, c.args...)
+			if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
+				t.Errorf("exit %d\nstdout: %s\nstderr: %s", code, stdout, stderr)
+			}
+			if strings.Contains(stdout, "hunter2") {
+				t.Error("a password is printed")
+			}
+		})
+	}
+}
+
+func TestAnAddressThatIsTaken(t *testing.T) {
+	code, _, stderr := command(t, nil, "--environment", "prod", "--ofrep-addr", "192.0.2.1:1", "--management-addr", "127.0.0.1:0")
+	if code != exitFailure || !strings.Contains(stderr, "OFREP") {
+		t.Errorf("exit %d, stderr %s", code, stderr)
+	}
+}
+
+// output is written by a running command and read by its test.
+type output struct {
+	mu    sync.Mutex
+	bytes bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes.Write(p)
+}
+
+// line returns the first whole line with the text, decoded; nil if there is none yet.
+func (o *output) line(t *testing.T, text string) map[string]any {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for line := range strings.Lines(o.bytes.String()) {
+		if strings.Contains(line, text) && strings.HasSuffix(line, "\n") {
+			var members map[string]any
+			if err := json.Unmarshal([]byte(line), &members); err != nil {
+				t.Fatalf("log line %q: %v", line, err)
+			}
+			return members
+		}
+	}
+	return nil
+}
+
+// The command answers until it is told to stop, although no server can be reached.
+func TestServes(t *testing.T) {
+	flags := filepath.Join(t.TempDir(), "flags.json")
+	content := `{"flags":{"greeting":{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a"}}}`
+	if err := os.WriteFile(flags, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var stdout, stderr output
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{
+			"--environment", "prod", "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
+			"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0",
+		}, func(string) (string, bool) { return "", false }, &stdout, &stderr)
+	}()
+	var line map[string]any
+	for deadline := time.Now().Add(20 * time.Second); line == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the command does not say what it listens on")
+		}
+		line = stderr.line(t, "answering evaluations")
+	}
+	target := "http://" + line["ofrep"].(string) + "/ofrep/v1/evaluate/flags/greeting"
+	response, err := http.Post(target, "application/json", strings.NewReader(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("status %d", response.StatusCode)
+	}
+	cancel()
+	select {
+	case code := <-ended:
+		if code != exitOK {
+			t.Errorf("exit %d", code)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the command does not end")
+	}
+}
