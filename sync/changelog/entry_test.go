@@ -201,7 +201,7 @@ func TestEntryAtItsLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, wholeBytes()); diff != "" {
 		t.Errorf("decoded (-want +got):\n%s", diff)
 	}
 }

@@ -1,15 +1,21 @@
 package changelog
 
 import (
+	"bytes"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 const (
 	epochA = Epoch("00112233445566778899aabbccddeeff")
 	epochB = Epoch("ffeeddccbbaa99887766554433221100")
 )
+
+// wholeBytes compares slices at once: byte by byte is slow for large documents.
+func wholeBytes() cmp.Option { return cmp.Comparer(bytes.Equal) }
 
 // log makes records that follow each other.
 type log struct {
