@@ -149,10 +149,12 @@ func (e *environment) writeRefused() error {
 		return control.ErrNotReady
 	case status.StreamMissing:
 		return fmt.Errorf("%w: environment %q: restore its stream, or archive the environment and create another", flagsync.ErrStreamLost, e.name)
-	case status.DifferentHistory != nil:
-		return fmt.Errorf("%w: %w", control.ErrUnwritable, status.DifferentHistory)
-	case status.Hole != nil:
-		return fmt.Errorf("%w: %w", control.ErrUnwritable, status.Hole)
+	}
+	// Whoever does not know the log to its end must not decide on it.
+	for _, err := range []error{status.DifferentHistory, status.Hole, status.Unreadable, status.DifferentState} {
+		if err != nil {
+			return fmt.Errorf("%w: %w", control.ErrUnwritable, err)
+		}
 	}
 	return nil
 }

@@ -112,6 +112,10 @@ type execution struct {
 
 func (x *execution) run(ctx context.Context) error {
 	for losses := 0; losses < maxLosses; {
+		log, err := x.options.Log(ctx)
+		if err != nil {
+			return err
+		}
 		state, err := x.Current(ctx)
 		if err != nil {
 			return err
@@ -124,7 +128,7 @@ func (x *execution) run(ctx context.Context) error {
 		x.result.Document = decision.Unchanged
 		x.result.Warnings = decision.Warnings
 		written := x.result.Written
-		err = x.append(ctx, decision)
+		err = x.append(ctx, log, decision)
 		if !errors.Is(err, errLost) {
 			return err
 		}
@@ -139,13 +143,9 @@ func (x *execution) run(ctx context.Context) error {
 var errLost = errors.New("another writer was faster")
 
 // append writes the parts of a decision, and waits until the state shows them.
-func (x *execution) append(ctx context.Context, d Decision) error {
+func (x *execution) append(ctx context.Context, log Log, d Decision) error {
 	if len(d.Parts) == 0 {
 		return nil
-	}
-	log, err := x.options.Log(ctx)
-	if err != nil {
-		return err
 	}
 	for _, documents := range d.Parts {
 		if err := x.appendPart(ctx, log, documents); err != nil {

@@ -1,0 +1,145 @@
+package publisher_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+// A publisher that starts again over the same directory knows everything, and goes on.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, publisher.Options{DataDir: dir})
+	r.create("prod")
+	r.create("old")
+	if _, err := r.client.ArchiveEnvironment(t.Context(), "old"); err != nil {
+		t.Fatal(err)
+	}
+	seen := r.put("prod", "f", flagBody("on", ""), absent())
+	r.stop()
+
+	r = start(t, publisher.Options{DataDir: dir})
+	_, again, err := r.client.Document(t.Context(), "prod", flagID("f"))
+	if err != nil || again != seen {
+		t.Fatalf("the flag is at %v, %v; want %v", again, err, seen)
+	}
+	r.put("prod", "f", flagBody("off", ""), seen)
+	all, err := r.client.Environments(t.Context())
+	if err != nil || len(all) != 2 || all[0].Name != "old" || all[0].Archived.IsZero() || all[1].Flags != 1 {
+		t.Errorf("environments are %+v, %v", all, err)
+	}
+}
+
+// The stream of a known environment is gone: nobody may take the environment for empty, and nothing is written until it is back.
+func TestLostStream(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := start(t, publisher.Options{NATS: server.URL()})
+	r.create("prod")
+	seen := r.put("prod", "f", flagBody("on", ""), absent())
+	deleteStream(t, server, "FLAGS_prod")
+
+	refused := func(r *running) {
+		t.Helper()
+		r.await("the refusal of writes", func() bool {
+			_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
+			problem, ok := errors.AsType[*admin.Problem](err)
+			if !ok || problem.Status != http.StatusServiceUnavailable {
+				t.Fatalf("a write to a lost stream: %v", err)
+			}
+			return problem.Type == "urn:flagside:problem:stream-lost" && strings.Contains(problem.Detail, "restore")
+		})
+		r.await("the condition", func() bool { return strings.Contains(r.ask(http.MethodGet, "/status", "").body, "stream-lost") })
+	}
+	refused(r)
+	// Whoever knows the environment still reads it.
+	body, _, err := r.client.Document(t.Context(), "prod", flagID("f"))
+	if err != nil || string(body) != string(flagBody("on", "")) {
+		t.Errorf("read %s, %v", body, err)
+	}
+	// Whoever starts now does not take it for empty.
+	fresh := start(t, publisher.Options{NATS: server.URL()})
+	refused(fresh)
+	if a := fresh.ask(http.MethodGet, flags, ""); a.status != http.StatusServiceUnavailable {
+		t.Errorf("the flags of a lost stream are listed as %d %s", a.status, a.body)
+	}
+	if _, err := fresh.client.CreateEnvironment(t.Context(), "other", ""); err != nil {
+		t.Errorf("another environment cannot be created beside: %v", err)
+	}
+}
+
+func deleteStream(t *testing.T, server *natstest.Server, name string) {
+	t.Helper()
+	answer, err := server.Client(t).Request("$JS.API.STREAM.DELETE."+name, nil, patience)
+	if err != nil || !strings.Contains(string(answer.Data), `"success":true`) {
+		t.Fatalf("delete stream %s: %v", name, err)
+	}
+}
+
+// While NATS is away, flags can be read with their age and writes are refused as not done; when it is back, all goes on by itself.
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := start(t, publisher.Options{NATS: server.URL()})
+	r.create("prod")
+	seen := r.put("prod", "f", flagBody("on", ""), absent())
+	server.Stop(t)
+
+	r.await("a read from memory that says its age", func() bool {
+		a := r.ask(http.MethodGet, flags+"/f", "")
+		if a.status != http.StatusOK || a.body != string(flagBody("on", "")) || a.header.Get("Age") == "" {
+			t.Fatalf("read %d %s with age %q", a.status, a.body, a.header.Get("Age"))
+		}
+		return a.header.Get("Age") != "0"
+	})
+	if a := r.ask(http.MethodGet, flags+"/none", ""); a.status != http.StatusServiceUnavailable {
+		t.Errorf("that a flag does not exist is claimed without knowing: %d %s", a.status, a.body)
+	}
+	service, err := r.Control(t.Context(), "prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	within, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := service.Current(within); err == nil {
+		t.Error("what is known is taken for current without asking")
+	}
+	r.await("the condition", func() bool { return strings.Contains(r.ask(http.MethodGet, "/status", "").body, "log-unreachable") })
+
+	server.Restart(t)
+	r.await("a write that succeeds again", func() bool {
+		_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
+		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusPreconditionFailed {
+			t.Fatal("a write that was reported as not done was done")
+		}
+		return err == nil
+	})
+}
+
+// A publisher may be started before NATS.
+func TestStartsBeforeNATS(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	server.Stop(t)
+	r := run(t, publisher.Options{NATS: server.URL()})
+	r.await("an answer that says not ready", func() bool {
+		return r.ask(http.MethodGet, "/readyz", "").status == http.StatusServiceUnavailable
+	})
+	if a := r.ask(http.MethodGet, "/api/v1/environments", ""); a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" {
+		t.Errorf("environments that are not known yet: %d %s", a.status, a.body)
+	}
+	if a := r.ask(http.MethodGet, "/healthz", ""); a.status != http.StatusOK {
+		t.Errorf("not alive: %d %s", a.status, a.body)
+	}
+	server.Restart(t)
+	r.await("ready", func() bool { return r.ask(http.MethodGet, "/readyz", "").status == http.StatusOK })
+	r.create("prod")
+}

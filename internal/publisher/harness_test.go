@@ -1,0 +1,177 @@
+package publisher_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// patience is how long a condition may take on a machine that is busy with other tests.
+const patience = 30 * time.Second
+
+// running is a publisher that runs in the test.
+type running struct {
+	*publisher.Publisher
+
+	t      *testing.T
+	url    string
+	client *admin.Client
+	stop   func()
+	log    *output
+}
+
+// start runs a publisher until the test ends, and waits until it is ready.
+func start(t *testing.T, o publisher.Options) *running {
+	t.Helper()
+	r := run(t, o)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := r.Ready(ctx); err != nil {
+		t.Fatalf("%v\n%s", err, r.log)
+	}
+	return r
+}
+
+// run runs a publisher until the test ends.
+func run(t *testing.T, o publisher.Options) *running {
+	t.Helper()
+	r := &running{t: t, log: &output{}}
+	o.AdminAddr = "127.0.0.1:0"
+	if o.NATS == "" {
+		o.NATSAddr = "127.0.0.1:0"
+	}
+	o.Logger = zerolog.New(r.log)
+	var err error
+	if r.Publisher, err = publisher.New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the publisher ended with %v\n%s", err, r.log)
+		}
+	})
+	t.Cleanup(r.stop)
+	r.url = "http://" + r.AdminAddr().String()
+	if r.client, err = admin.NewClient(r.url); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// output is what a publisher has logged.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// create creates an environment.
+func (r *running) create(name string) {
+	r.t.Helper()
+	if _, err := r.client.CreateEnvironment(r.t.Context(), name, ""); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// put creates a flag, or replaces it if seen says what it is now.
+func (r *running) put(environment, key string, body []byte, seen control.Precondition) control.Precondition {
+	r.t.Helper()
+	_, next, err := r.client.Put(r.t.Context(), environment, flagID(key), body, seen, "")
+	if err != nil {
+		r.t.Fatalf("put %s: %v", key, err)
+	}
+	return next
+}
+
+// await waits until the condition holds.
+func (r *running) await(what string, condition func() bool) {
+	r.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !condition() {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waiting in vain for %s\n%s", what, r.log)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// answer is what came back from the API.
+type answer struct {
+	status  int
+	header  http.Header
+	body    string
+	problem admin.Problem
+}
+
+// ask sends a request; headers come in pairs.
+func (r *running) ask(method, path, body string, headers ...string) answer {
+	r.t.Helper()
+	var content io.Reader
+	if body != "" {
+		content = bytes.NewBufferString(body)
+	}
+	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, content)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			request.Host = headers[i+1]
+		} else {
+			request.Header.Set(headers[i], headers[i+1])
+		}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		r.t.Fatal(err)
+	}
+	a := answer{status: response.StatusCode, header: response.Header, body: string(text)}
+	if response.StatusCode >= http.StatusBadRequest && response.Header.Get("Content-Type") == "application/problem+json" {
+		if err := json.Unmarshal(text, &a.problem, json.RejectUnknownMembers(true)); err != nil {
+			r.t.Fatalf("%s %s: %q is no problem: %v", method, path, text, err)
+		}
+	}
+	return a
+}
+
+func flagID(key string) changelog.ID { return changelog.ID{Kind: changelog.KindFlag, Key: key} }
+
+func absent() control.Precondition { return control.Precondition{Absent: true} }
+
+// flagBody is a flag that answers the variant on or off; more is added to it.
+func flagBody(variant, more string) []byte {
+	return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":%q%s}`, variant, more)
+}

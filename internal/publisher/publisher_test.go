@@ -1,0 +1,171 @@
+package publisher_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	f := func(o publisher.Options, want string) {
+		t.Helper()
+		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got error %v, want %s", o, err, want)
+		}
+		if p, err := publisher.New(o); err == nil {
+			t.Errorf("%+v: accepted", o)
+			_ = p.Close()
+		}
+	}
+	f(publisher.Options{}, "data directory")
+	f(publisher.Options{DataDir: "d", AdminAddr: "0.0.0.0:0"}, "loopback")
+	f(publisher.Options{DataDir: "d", AdminAddr: ":0"}, "loopback")
+	f(publisher.Options{DataDir: "d", NATS: "nats://127.0.0.1:1"}, "leave it")
+	f(publisher.Options{NATSAddr: "127.0.0.1:0", NATS: "nats://127.0.0.1:1"}, "leave it")
+	f(publisher.Options{DataDir: "d", Replicas: 3}, "3 replicas")
+	f(publisher.Options{NATS: "nats://127.0.0.1:1", Replicas: 6}, "6 replicas")
+	f(publisher.Options{DataDir: "d", Compatibility: "other"}, "compatibility")
+
+	if p, err := publisher.New(publisher.Options{DataDir: t.TempDir(), NATSAddr: "0.0.0.0:0", AdminAddr: "127.0.0.1:0"}); err == nil {
+		_ = p.Close()
+		t.Error("the embedded NATS server may listen beyond loopback")
+	}
+}
+
+// An environment follows the compatibility that its creation names, else that of the publisher.
+func TestCompatibilityOfNewEnvironments(t *testing.T) {
+	t.Parallel()
+	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	tolerant := start(t, publisher.Options{DataDir: t.TempDir(), Compatibility: eval.CompatibilityFlagd})
+	if _, err := r.client.CreateEnvironment(t.Context(), "named", "flagd"); err != nil {
+		t.Fatal(err)
+	}
+	r.create("strict")
+	tolerant.create("default")
+	unknown := flagBody("on", `,"targeting":{"no_such_operator":[1]}`)
+	r.put("named", "f", unknown, absent())
+	tolerant.put("default", "f", unknown, absent())
+	if _, _, err := r.client.Put(t.Context(), "strict", flagID("f"), unknown, absent(), ""); err == nil {
+		t.Error("a strict environment takes an unknown operator")
+	}
+}
+
+// Environments that another publisher creates and archives are followed and left without a restart.
+func TestOtherPublishers(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	one := start(t, publisher.Options{NATS: server.URL()})
+	other := start(t, publisher.Options{NATS: server.URL()})
+	one.create("prod")
+	other.await("the new environment", func() bool {
+		return other.ask(http.MethodGet, flags, "").status == http.StatusOK
+	})
+	seen := one.put("prod", "f", flagBody("on", ""), absent())
+	other.put("prod", "f", flagBody("off", ""), seen)
+	if _, err := other.client.ArchiveEnvironment(t.Context(), "prod"); err != nil {
+		t.Fatal(err)
+	}
+	one.await("the end of the environment", func() bool {
+		return one.ask(http.MethodGet, flags, "").status == http.StatusGone
+	})
+}
+
+// More flags than fit into one transaction arrive, and leave again, whole.
+func TestReplaceManyFlags(t *testing.T) {
+	t.Parallel()
+	r := start(t, publisher.Options{DataDir: t.TempDir(), ReadOnly: map[string]string{"filed": "Change the file."}})
+	r.create("filed")
+	service, err := r.Control(t.Context(), "filed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wanted []eval.Document
+	for i := range 2300 {
+		wanted = append(wanted, eval.Document{Kind: eval.KindFlag, Key: fmt.Sprintf("f%04d", i), Body: flagBody("on", "")})
+	}
+	owner := control.Origin{Actor: "file", Owner: true}
+	for _, wanted := range [][]eval.Document{wanted, wanted[:50], nil} {
+		result, err := service.Do(t.Context(), owner, control.Replace{Documents: wanted})
+		if err != nil {
+			t.Fatal(err)
+		}
+		state, err := service.Known()
+		if err != nil || state.Rules().Len() != len(wanted) || state.Position() != result.Position {
+			t.Fatalf("%d flags at %v, %v; want %d at %v", state.Rules().Len(), state.Position(), err, len(wanted), result.Position)
+		}
+	}
+	if _, err := service.Do(t.Context(), control.Origin{Actor: "somebody"}, control.Replace{Documents: wanted}); err == nil {
+		t.Error("a read-only environment was changed by somebody else")
+	}
+	// The parts are several changes of one operation.
+	log := r.ask(http.MethodGet, "/api/v1/environments/filed/flags/f2299/history", "").body
+	if !strings.Contains(log, `-3"`) {
+		t.Errorf("the third part is not named as such: %s", log)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	r.create("prod")
+	r.put("prod", "f", flagBody("on", ""), absent())
+	text := r.ask(http.MethodGet, "/metrics", "").body
+	for _, line := range []string{
+		"flagside_environments 1\n",
+		`flagside_appends_total{environment="prod",outcome="committed"} 1` + "\n",
+		`flagside_revision{environment="prod"} 2` + "\n",
+		`flagside_head{environment="prod"} 2` + "\n",
+		`flagside_flags{environment="prod"} 1` + "\n",
+		`flagside_writable{environment="prod"} 1` + "\n",
+		`flagside_age_seconds{environment="prod"} `,
+	} {
+		if !strings.Contains(text, "\n"+line) {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+}
+
+// Requests in flight are decided when the publisher stops, whatever comes first.
+func TestStopDecidesWritesInFlight(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, publisher.Options{DataDir: dir})
+	r.create("prod")
+	type written struct {
+		key string
+		err error
+	}
+	results := make(chan written, 20)
+	for i := range cap(results) {
+		key := fmt.Sprintf("f%d", i)
+		go func() {
+			_, _, err := r.client.Put(t.Context(), "prod", flagID(key), flagBody("on", ""), absent(), "")
+			results <- written{key, err}
+		}()
+	}
+	first := <-results
+	if first.err != nil {
+		t.Fatal(first.err)
+	}
+	r.stop()
+	acknowledged := []string{first.key}
+	for range cap(results) - 1 {
+		if w := <-results; w.err == nil {
+			acknowledged = append(acknowledged, w.key)
+		}
+	}
+	r = start(t, publisher.Options{DataDir: dir})
+	for _, key := range acknowledged {
+		if _, _, err := r.client.Document(t.Context(), "prod", changelog.ID{Kind: changelog.KindFlag, Key: key}); err != nil {
+			t.Errorf("%s was acknowledged and is not there: %v", key, err)
+		}
+	}
+}
