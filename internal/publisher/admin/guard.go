@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"net"
 	"net/http"
 	"strings"
 
@@ -31,10 +30,13 @@ func Guard(next http.Handler) http.Handler {
 
 // loopbackHost reports whether a Host header, with or without a port, names this machine.
 func loopbackHost(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if config.LoopbackOnly(host) == nil {
+		return true
 	}
-	return config.LoopbackOnly(net.JoinHostPort(strings.Trim(host, "[]"), "0")) == nil
+	if strings.Contains(host, ":") && !strings.HasSuffix(host, "]") {
+		return false // it has a port, or is malformed
+	}
+	return config.LoopbackOnly(host+":0") == nil
 }
 
 // orProblem answers with problems where the router would answer with plain text: unknown paths and methods.

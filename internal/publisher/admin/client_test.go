@@ -1,0 +1,60 @@
+package admin_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+func TestNewClientRefuses(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"", "127.0.0.1:8017", "localhost", "https://127.0.0.1:8017", "http://", "http://h/path", "http://h:port", "://"} {
+		if _, err := admin.NewClient(address); err == nil || !strings.Contains(err.Error(), "such as http://127.0.0.1:8017") {
+			t.Errorf("%q: %v, want a refusal with an example", address, err)
+		}
+	}
+}
+
+// What goes wrong tells whether the publisher refused, is not there, or is something else.
+func TestErrorsOfTheClient(t *testing.T) {
+	t.Parallel()
+	ask := func(status int, contentType, body string) error {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}))
+		defer server.Close()
+		client, err := admin.NewClient(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Environments(t.Context())
+		return err
+	}
+	err := ask(503, "application/problem+json",
+		`{"type":"urn:flagside:problem:undecided","title":"Service Unavailable","status":503,"detail":"Wait.","opId":"X",`+
+			`"errors":[{"kind":"flag","key":"a","pointer":"/state","reason":"is wrong","hint":"mend it"}]}`)
+	problem, ok := errors.AsType[*admin.Problem](err)
+	if !ok || problem.OpID != "X" || problem.Error() != "Wait.\nflag a /state: is wrong (mend it)" {
+		t.Errorf("a problem is %v", err)
+	}
+	if err := ask(404, "text/html", "<html>"); err == nil || !strings.Contains(err.Error(), "is no publisher") {
+		t.Errorf("another server is %v", err)
+	}
+	if err := ask(200, "application/json", "<html>"); err == nil {
+		t.Error("text is taken for environments")
+	}
+	client, err := admin.NewClient("http://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("nobody is %v", err)
+	}
+}

@@ -1,0 +1,55 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func TestPrecondition(t *testing.T) {
+	t.Parallel()
+	f := func(match, noneMatch string, want control.Precondition, wantErr string) {
+		t.Helper()
+		got, err := WriteHeaders{IfMatch: match, IfNoneMatch: noneMatch}.precondition()
+		if got != want || (err == nil) != (wantErr == "") || (err != nil && !strings.Contains(err.Error(), wantErr)) {
+			t.Errorf("If-Match %q, If-None-Match %q: got %+v, %v; want %+v, %s", match, noneMatch, got, err, want, wantErr)
+		}
+	}
+	at7 := control.Precondition{Match: changelog.Token{Epoch: "0a1b2c3d", Revision: 7}}
+	f("", "", control.Precondition{}, "")
+	f("", "*", control.Precondition{Absent: true}, "")
+	f(`"0a1b2c3d-7"`, "", at7, "")
+	f(`0a1b2c3d-7`, "", at7, "")
+	f(`W/"0a1b2c3d-7"`, "", control.Precondition{}, "must be the ETag")
+	f(`"0a1b2c3d-7", "0a1b2c3d-8"`, "", control.Precondition{}, "must be the ETag")
+	f(`*`, "", control.Precondition{}, "must be the ETag")
+	f(`""`, "", control.Precondition{}, "must be the ETag")
+	f("", `"0a1b2c3d-7"`, control.Precondition{}, "can only be *")
+	f(`"0a1b2c3d-7"`, "*", control.Precondition{}, "exclude")
+}
+
+// Whatever a caller sends is either refused or means what the ETag of that document meant.
+func FuzzPrecondition(f *testing.F) {
+	for _, seed := range []string{"", "*", `"0a1b2c3d-7"`, `0a1b2c3d-18446744073709551615`, `W/"x"`, "\x00", `"""`} {
+		f.Add(seed, "")
+		f.Add("", seed)
+	}
+	f.Fuzz(func(t *testing.T, match, noneMatch string) {
+		p, err := WriteHeaders{IfMatch: match, IfNoneMatch: noneMatch}.precondition()
+		if err != nil {
+			if problem, ok := err.(*Problem); !ok || problem.Status != http.StatusBadRequest { //nolint:errorlint // it is never wrapped
+				t.Fatalf("refused with %v", err)
+			}
+			return
+		}
+		if p.Match != (changelog.Token{}) && strings.Trim(match, `"`) != p.Match.String() {
+			t.Fatalf("If-Match %q means %v", match, p.Match)
+		}
+		if p.Absent != (noneMatch == "*") {
+			t.Fatalf("If-None-Match %q means %v", noneMatch, p.Absent)
+		}
+	})
+}
