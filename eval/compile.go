@@ -138,6 +138,10 @@ func (c *ruleCompiler) compileReference(s, target *syntax, in scope) node {
 	}
 	c.segments = append(c.segments, target.text)
 	referenced := c.segment(target.text)
+	if referenced != nil && referenced.cycle != "" {
+		c.problem(s, "the segment refers to itself: "+referenced.cycle, "remove one of the references")
+		return constant{missing}
+	}
 	if referenced == nil || referenced.rule == nil {
 		c.problem(s, noSegment(target.text), "define it under $evaluators, or remove the reference")
 		return constant{missing}

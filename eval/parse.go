@@ -148,6 +148,10 @@ func (f *file) splitFlags(root *syntax) {
 // addListed adds a flag of the list form, which carries its key inside.
 func (f *file) addListed(item *syntax) {
 	key := item.member("key")
+	if f.compatibility == CompatibilityFlagd && item.kind == kindObject && key == nil {
+		f.addFlag("", item, f.compact(item))
+		return
+	}
 	if item.kind != kindObject || key == nil || key.kind != kindString {
 		f.report(item, Problem{Reason: "a flag in a list needs a key", Hint: "write {\"key\": \"name\", ...}"})
 		return

@@ -15,6 +15,7 @@ type segment struct {
 	timeDependent bool
 	segments      []string  // names of the segments that it, or its rejected document, refers to, direct or not
 	rejected      *Document // the newest document, if it could not be compiled
+	cycle         string    // set in place of all else if the segment refers to itself: how
 }
 
 // newest returns the document that the next compilation has to read.
@@ -88,9 +89,7 @@ func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
 	c := &ruleCompiler{compatibility: u.compatibility, attributes: u.attributes, report: report}
 	c.segment = func(name string) *segment {
 		if i := slices.Index(u.path, name); i >= 0 {
-			cycle := strings.Join(append(slices.Clone(u.path[i:]), name), " -> ")
-			report(&p.root, Problem{Reason: "the segment refers to itself: " + cycle, Hint: "remove one of the references"})
-			return nil
+			return &segment{cycle: strings.Join(append(slices.Clone(u.path[i:]), name), " -> ")}
 		}
 		return u.ready(name)
 	}

@@ -197,7 +197,9 @@ func prerequisite1(key string, variants ...string) string {
 	return fmt.Sprintf(`{"flag":%q,"variants":["%s"]}`, key, strings.Join(variants, `","`))
 }
 
-func prerequisites(list ...string) string { return `,"prerequisites":[` + strings.Join(list, ",") + `]` }
+func prerequisites(list ...string) string {
+	return `,"prerequisites":[` + strings.Join(list, ",") + `]`
+}
 
 func TestPrerequisitesDoNotDependOnOrder(t *testing.T) {
 	documents := []Document{
