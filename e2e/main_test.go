@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/e2e/process"
+	_ "github.com/flagside/flagside/internal/dev" // what the programs are made of, so that a remembered result never outlives a change
 )
 
 // binaries are the programs under test, built once for all tests.

@@ -40,11 +40,17 @@ func (o *Option) facts() string {
 	return "(" + strings.Join(facts, ", ") + ")"
 }
 
-// Markdown returns the option table as a Markdown table with one option a row.
+// Markdown returns the command as a chapter of the documentation: a heading of the second level, the synopsis, and a table with one
+// option a row. What every command has (--config, --check, --print-config) is left out. It ends with an empty line.
 func (s *Set) Markdown() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, "## `%s", s.command)
+	for _, argument := range s.arguments {
+		b.WriteString(" " + argument.name)
+	}
+	fmt.Fprintf(&b, "`\n\n%s\n\n", s.synopsis)
 	b.WriteString("| Option | Environment variable | Type | Default | Meaning |\n|---|---|---|---|---|\n")
-	for _, option := range s.all() {
+	for _, option := range s.options {
 		env := code(option.Env)
 		if option.secretEnv != "" {
 			env += " or " + code(option.secretEnv) + " (the secret itself)"
@@ -56,6 +62,7 @@ func (s *Set) Markdown() string {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",
 			code("--"+option.Name), env, cell(option.value.kind()), byDefault, cell(option.Usage))
 	}
+	b.WriteString("\n")
 	return b.String()
 }
 

@@ -1,0 +1,11 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/flagside/flagside/internal/config/documented"
+)
+
+func TestOptionsAreDocumented(t *testing.T) {
+	documented.Check(t, "../../docs/configuration.md", options(new(settings)))
+}

@@ -1,0 +1,60 @@
+// Package documented holds docs/configuration.md against the option tables it
+// is generated from. It is for tests.
+package documented
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/internal/config"
+)
+
+// update is the environment variable that makes Check write the chapters
+// instead of comparing them.
+const update = "FLAGSIDE_UPDATE"
+
+// Check fails the test unless the file at path has, for each set, the chapter
+// that [config.Set.Markdown] returns, word for word.
+func Check(t *testing.T, path string, sets ...*config.Set) {
+	t.Helper()
+	data, err := os.ReadFile(path) //nolint:gosec // the test names the file
+	if err != nil {
+		t.Fatal(err)
+	}
+	document := string(data)
+	for _, set := range sets {
+		chapter := set.Markdown()
+		heading, _, _ := strings.Cut(chapter, "\n")
+		begin, end := find(document, heading)
+		if document[begin:end] == chapter {
+			continue
+		}
+		if os.Getenv(update) == "" {
+			t.Errorf("%s: the chapter %q differs from the options of the program; %s=1 go test writes it", path, heading, update)
+			continue
+		}
+		document = document[:begin] + chapter + document[end:]
+	}
+	if os.Getenv(update) == "" || document == string(data) {
+		return
+	}
+	if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// find returns where the chapter with the heading begins and ends, the end of
+// the document if there is none.
+func find(document, heading string) (begin, end int) {
+	begin = strings.Index(document, heading+"\n")
+	if begin < 0 {
+		return len(document), len(document)
+	}
+	rest := document[begin+len(heading):]
+	next := strings.Index(rest, "\n## ")
+	if next < 0 {
+		return begin, len(document)
+	}
+	return begin, begin + len(heading) + next + 1
+}
