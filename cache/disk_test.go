@@ -117,8 +117,9 @@ func TestSnapshotFails(t *testing.T) {
 	if diff := cmp.Diff([]Code{CodeDiskBehind}, codes(s.Problems())); diff != "" {
 		t.Fatalf("conditions (-want +got):\n%s", diff)
 	}
-	if s.untilRewrite() <= 0 {
-		t.Error("the next attempt does not wait")
+	s.pending.hurry()
+	if wait := s.untilRewrite(); wait <= 0 || wait > retryDelay {
+		t.Errorf("the next attempt is in %v", wait)
 	}
 	s = restart(t, s)
 	checkView(t, s.View(), h)
@@ -129,6 +130,34 @@ func TestSnapshotFails(t *testing.T) {
 	if len(s.Problems()) > 0 {
 		t.Fatalf("problems: %v", s.Problems())
 	}
+}
+
+// When another history cannot be stored, its changes must not go to the tail of
+// the one before: that would look damaged. A restart shows the old history.
+func TestSnapshotOfAnotherHistoryFails(t *testing.T) {
+	dir := t.TempDir()
+	s, h := liveStore(t, dir)
+	apply(t, s, h.commit(t, flag("old", 1)))
+	obstacle := filepath.Join(dir, "prod.snapshot.new", "x")
+	if err := os.MkdirAll(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := newHistory(t)
+	other.commit(t, flag("new", 1))
+	load(t, s, other.snapshot(t))
+	apply(t, s, other.commit(t, flag("new", 2)))
+	checkView(t, s.View(), other)
+
+	unlucky := restoreStore(t, copyDir(t, dir))
+	checkView(t, unlucky.View(), h)
+	if len(unlucky.Problems()) > 0 {
+		t.Errorf("problems after a restart: %v", unlucky.Problems())
+	}
+	if err := os.RemoveAll(filepath.Dir(obstacle)); err != nil {
+		t.Fatal(err)
+	}
+	s.rewrite()
+	checkView(t, restart(t, s).View(), other)
 }
 
 // A change that comes while a snapshot is written is in the tail that follows it.

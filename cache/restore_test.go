@@ -3,10 +3,12 @@ package cache
 import (
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // generations returns a directory with two generations of files and something
@@ -117,16 +119,23 @@ func TestRestoreBothSnapshotsDamaged(t *testing.T) {
 // next change takes its place.
 func TestRestoreTornTail(t *testing.T) {
 	dir, h := generations(t)
-	data := readFile(t, dir, "prod.tail")
-	torn := append(slices.Clone(data), data[len(tailMagic):len(tailMagic)+20]...)
-	writeFile(t, dir, "prod.tail", torn)
+	long := change{position: h.position, documents: []changelog.Document{flag(strings.Repeat("k", 1000), 1)}}
+	torn, err := appendTailRecords(readFile(t, dir, "prod.tail"), h.position, []change{long})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, dir, "prod.tail", torn[:len(torn)-1])
 	s := restoreStore(t, dir)
 	checkView(t, s.View(), h)
 	if len(s.Problems()) > 0 {
 		t.Fatalf("problems: %v", s.Problems())
 	}
 	apply(t, s, h.commit(t, flag("c", 1)))
-	checkView(t, restart(t, s).View(), h)
+	s = restart(t, s)
+	checkView(t, s.View(), h)
+	if len(s.Problems()) > 0 {
+		t.Errorf("problems after the next change: %v", s.Problems())
+	}
 }
 
 // A record that is damaged ends the tail: what stands before it is served, is

@@ -99,6 +99,21 @@ func TestRunWritesAtTheEnd(t *testing.T) {
 	checkView(t, restart(t, s).View(), h)
 }
 
+func TestNothingIsWrittenAgainAfterARestart(t *testing.T) {
+	s, h := liveStore(t, t.TempDir())
+	apply(t, s, h.commit(t, flag("a", 1)))
+	s.rewrite()
+	s = restart(t, s)
+	s.Synced()
+	if wait := s.untilRewrite(); wait < time.Hour {
+		t.Errorf("the snapshot is written again in %v", wait)
+	}
+	apply(t, s, h.commit(t, flag("a", 2)))
+	if wait := s.untilRewrite(); wait > maxTailAge {
+		t.Errorf("the change is in the snapshot in %v", wait)
+	}
+}
+
 func TestRunInMemoryOnly(t *testing.T) {
 	s, h := liveStore(t, "")
 	stop := run(t, s)
