@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
-	"slices"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
@@ -52,7 +51,7 @@ func options(s *settings) *config.Set {
 
 // run is the command: it returns the exit code when it is done or ctx ends.
 func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
-	if slices.Equal(args, []string{"--version"}) {
+	if len(args) == 1 && (args[0] == "--version" || args[0] == "version") {
 		fmt.Fprintln(stdout, version())
 		return exitOK
 	}

@@ -3,6 +3,7 @@ package sidecar
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // stages are the parts of a running sidecar, each a goroutine. They end in the reverse of the order in which they began, each after the
@@ -35,9 +36,9 @@ func (s *stages) begin(run func(context.Context) error) {
 // end ends all stages and returns their errors.
 func (s *stages) end() error {
 	var errs []error
-	for i := len(s.running) - 1; i >= 0; i-- {
-		s.running[i].stop()
-		errs = append(errs, <-s.running[i].gone)
+	for _, stage := range slices.Backward(s.running) {
+		stage.stop()
+		errs = append(errs, <-stage.gone)
 	}
 	return errors.Join(errs...)
 }

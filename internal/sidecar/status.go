@@ -71,7 +71,7 @@ func (s *Sidecar) Status() any {
 		Version:     s.options.Version,
 		Ready:       s.Ready(),
 		Source:      f.source,
-		Since:       s.store.Since(),
+		Since:       s.store.Since().UTC(),
 		Log:         newLogStatus(f),
 		Conditions:  []conditionStatus{},
 		Problems:    []problemStatus{},

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errBody is wrapped by the errors about request bodies. They name the place and never contain values.
+// errBody is wrapped by the errors about request bodies. They name the place, so they are for the client and for no log.
 var errBody = errors.New("the request body cannot be used")
 
 // blanks is the white space of JSON.
@@ -41,6 +41,12 @@ func (e *envelope) context(body []byte, lenient bool) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", errBody, place(err))
 	}
 	return context, nil
+}
+
+// forget lets go of the body.
+func (e *envelope) forget() {
+	e.source = bytes.Buffer{}
+	e.decoder.Reset(&e.source)
 }
 
 func (e *envelope) find(body []byte, lenient bool) (context []byte, err error) {

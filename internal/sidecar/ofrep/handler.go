@@ -76,6 +76,7 @@ func (s *Server) prepare(ctx *fasthttp.RequestCtx, x *exchange) (eval.ErrorCode,
 		return eval.ErrorGeneral, err
 	}
 	context, err := x.envelope.context(ctx.PostBody(), q.Lenient())
+	defer x.envelope.forget()
 	if err != nil {
 		return eval.ErrorInvalidContext, err
 	}

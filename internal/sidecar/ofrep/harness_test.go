@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -214,9 +215,11 @@ func (c *client) receive(method string) reply {
 // closed waits until the server has closed the connection.
 func (c *client) closed() {
 	c.t.Helper()
-	if n, err := c.reader.Read(make([]byte, 1)); err == nil {
+	n, err := c.reader.Read(make([]byte, 1))
+	if err == nil {
 		c.t.Errorf("%d bytes more instead of the end of the connection", n)
-	} else if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+	}
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() {
 		c.t.Error("the connection stays open")
 	}
 }
