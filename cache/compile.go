@@ -92,9 +92,7 @@ func compile(environment string, s state, lastGood []changelog.Document) *View {
 	}
 	d := newDraft(s)
 	for _, doc := range lastGood {
-		if current, ok := s.documents.get(doc.ID()); !ok || doc.Revision < current.Revision {
-			d.put(doc)
-		}
+		d.put(doc)
 	}
 	return emptyView(environment).replaced(d.freeze()).replaced(s)
 }

@@ -56,7 +56,7 @@ func TestKill(t *testing.T) {
 // it has shown.
 func killedAfter(t *testing.T, dir string, wait time.Duration) (shown uint64) {
 	t.Helper()
-	process := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test binary
+	process := exec.CommandContext(t.Context(), os.Args[0])
 	process.Env = append(os.Environ(), killEnvironment+"="+dir)
 	out, err := process.StdoutPipe()
 	if err != nil {

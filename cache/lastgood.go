@@ -12,9 +12,9 @@ import (
 )
 
 // writeLastGood stores the last good versions beside the snapshot of v, which
-// has the current ones only. Whether it belongs to exactly that snapshot does
-// not matter: [compile] takes what is older than the current version, and the
-// tail brings the rest.
+// has the current ones only. It need not belong to exactly that snapshot: a
+// version that is newer than the one in an older snapshot comes again with the
+// tail.
 func (d *disk) writeLastGood(v *View) error {
 	if len(v.lastGood) == 0 {
 		if err := os.Remove(d.path(lastGoodFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {

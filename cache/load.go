@@ -91,7 +91,7 @@ func (s *Store) LoadBootstrap(path string) error {
 	if s.view.Load() != nil {
 		return nil
 	}
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the file
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("bootstrap file: %w", err)
 	}

@@ -70,7 +70,7 @@ func (d *disk) newestSnapshot(damaged func(suffix string, err error)) (state, bo
 }
 
 func readSnapshotFile(path, environment string) (state, error) {
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	f, err := os.Open(path)
 	if err != nil {
 		return state{}, err
 	}
@@ -127,7 +127,7 @@ type tail struct {
 // adds nothing; a last record that was cut off does not count.
 func (d *disk) readTail(suffix string, at changelog.Position) tail {
 	path := d.path(suffix)
-	data, err := os.ReadFile(path) //nolint:gosec // the operator names the directory
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return tail{}
 	}

@@ -2,9 +2,10 @@ package cache
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // run runs s until the returned function is called, which waits for the end.
@@ -25,18 +26,18 @@ func run(t *testing.T, s *Store) (stop func()) {
 func waitStored(t *testing.T, s *Store, h *history) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
-	for {
-		s.mu.Lock()
-		stored := s.pending.stored
-		s.mu.Unlock()
-		if stored == h.position {
-			return
-		}
+	for stored(s) != h.position {
 		if time.Now().After(deadline) {
-			t.Fatalf("the snapshot holds revision %d, want %d", stored.Revision, h.position.Revision)
+			t.Fatalf("the snapshot holds revision %d, want %d", stored(s).Revision, h.position.Revision)
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+func stored(s *Store) changelog.Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending.stored
 }
 
 func TestRunWritesWhenCompleteForTheFirstTime(t *testing.T) {
@@ -50,21 +51,17 @@ func TestRunWritesWhenCompleteForTheFirstTime(t *testing.T) {
 
 func TestRunWritesWhenTheTailIsLong(t *testing.T) {
 	s, h := liveStore(t, t.TempDir())
-	s.pending.maxTailSize = 2000
-	defer run(t, s)()
-	for s.pendingTail() < 2000 {
-		apply(t, s, h.commit(t, flag(strings.Repeat("a", 100), 1)))
-		if h.position.Revision > 20 {
-			break
-		}
+	apply(t, s, h.commit(t, flag("a", 1)))
+	if wait := s.untilRewrite(); wait < maxTailAge/2 {
+		t.Errorf("a short tail is rewritten in %v", wait)
 	}
+	s.pending.maxTailSize = s.disk.tailSize + 1
+	if wait := s.untilRewrite(); wait < maxTailAge/2 {
+		t.Errorf("a tail below the limit is rewritten in %v", wait)
+	}
+	defer run(t, s)()
+	apply(t, s, h.commit(t, flag("a", 2)))
 	waitStored(t, s, h)
-}
-
-func (s *Store) pendingTail() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.disk.tailSize
 }
 
 func TestRunWritesWhenTheTailIsOld(t *testing.T) {
@@ -91,7 +88,7 @@ func TestRunWritesAtTheEnd(t *testing.T) {
 	s, h := liveStore(t, dir)
 	stop := run(t, s)
 	apply(t, s, h.commit(t, flag("a", 1)))
-	if s.pending.stored == h.position {
+	if stored(s) == h.position {
 		t.Fatal("the snapshot was written before the end")
 	}
 	stop()

@@ -81,7 +81,7 @@ func appendFrame(data []byte, payload any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tail record: %w", err)
 	}
-	length := binary.BigEndian.AppendUint32(nil, uint32(len(encoded))) //nolint:gosec // a transaction is at most 1000 documents of 512 KB
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(encoded)))
 	data = append(data, length...)
 	data = binary.BigEndian.AppendUint32(data, checksum(length))
 	data = append(data, encoded...)
