@@ -313,7 +313,7 @@ func TestSnapshotPassesOnErrors(t *testing.T) {
 	header, documents := goldenSnapshot()
 	data := encodeSnapshot(t, header, documents)
 	for length := 0; length < len(data); length += 3 {
-		broken := io.MultiReader(bytes.NewReader(data[:length]), failing{})
+		broken := io.MultiReader(bytes.NewReader(data[:length]), &failing{})
 		if _, _, err := decodeSnapshot(broken); err == nil {
 			t.Fatalf("after %d bytes: the error was swallowed", length)
 		}
@@ -341,7 +341,7 @@ var errFailing = errors.New("failing")
 // failing takes some bytes and then fails, and has none to read.
 type failing struct{ after int }
 
-func (failing) Read([]byte) (int, error) { return 0, errFailing }
+func (*failing) Read([]byte) (int, error) { return 0, errFailing }
 
 func (f *failing) Write(p []byte) (int, error) {
 	n := min(f.after, len(p))
