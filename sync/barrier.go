@@ -41,6 +41,7 @@ type barrierState struct {
 // answeredBarrier is what the leader named; it may not be applied yet.
 type answeredBarrier struct {
 	sent    time.Time
+	here    uint64 // revision that was received here when the question was sent
 	epoch   changelog.Epoch
 	last    uint64
 	waiters []*waiter
@@ -79,11 +80,11 @@ func (s *following) scheduleBarrier(now time.Time) time.Time {
 		return at
 	}
 	b.asking, b.queued, b.running = b.queued, nil, true
-	ours := s.chain.Head().Epoch
+	ours, here := s.chain.Head().Epoch, s.received()
 	s.work(func(ctx context.Context) func() {
 		sent := time.Now()
 		epoch, last, err := s.conn.end(ctx, s.stream, ours)
-		return func() { s.answered(answeredBarrier{sent: sent, epoch: epoch, last: last}, err) }
+		return func() { s.answered(answeredBarrier{sent: sent, here: here, epoch: epoch, last: last}, err) }
 	})
 	return time.Time{}
 }
@@ -127,8 +128,9 @@ func (s *following) answered(a answeredBarrier, err error) {
 	}
 	b.urgent, b.retry = false, 0
 	b.ownAt = s.nextOwnBarrier(now)
-	if a.last < s.received() {
-		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.last, s.received())
+	// What the feed has brought since the question was sent is rightly missing in the answer.
+	if a.last < a.here {
+		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.last, a.here)
 		finish(a.waiters, err)
 		s.suspect(err)
 		return

@@ -1,0 +1,122 @@
+package flagsync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// TestBarrierShowsWhatWasCommitted makes barriers from many goroutines while
+// the feed is lost: each must see what was committed before it began, so it may
+// not have joined one that was sent earlier.
+func TestBarrierShowsWhatWasCommitted(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	r := follow(t, connect(t, l.server.URL()), patient)
+	r.until(t, "synced", isSynced)
+	l.muteFeed(t, true)
+
+	var mu sync.Mutex
+	committed := uint64(1)
+	newest := func() uint64 {
+		mu.Lock()
+		defer mu.Unlock()
+		return committed
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	writing, written := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for writing.Err() == nil {
+				want := newest()
+				if err := r.Barrier(ctx); err != nil {
+					t.Error(err)
+					return
+				}
+				if got := r.Status().Applied.Revision; got < want {
+					t.Errorf("after the barrier %d is applied, %d was committed before it", got, want)
+				}
+			}
+		})
+	}
+	for i := range 100 {
+		head := l.write(t, put("a", fmt.Sprintf(`{"n":%d}`, i)))
+		mu.Lock()
+		committed = head.Revision
+		mu.Unlock()
+	}
+	written()
+	wg.Wait()
+}
+
+// TestBarrierEndsWithItsContext blocks on a server that swallows everything.
+func TestBarrierEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	p := newProxy(t, l.server.URL())
+	r := follow(t, connect(t, p.url()), patient)
+	r.until(t, "synced", isSynced)
+	p.blackHole(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	begin := time.Now()
+	if err := r.Barrier(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("barrier: %v, want the end of its context", err)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("it took %s to end", took)
+	}
+	p.blackHole(false)
+}
+
+// TestBarrierBelowOurs names a head below what is applied.
+func TestBarrierBelowOurs(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	l.write(t, put("a", "{}"))
+	r := follow(t, l.conn, patient)
+	r.until(t, "synced", isSynced)
+	confirmed := r.Status().LastConfirmed
+	l.recreate(t, 0)
+	if err := r.Barrier(t.Context()); err == nil {
+		t.Error("a barrier succeeds although the leader does not have what is applied")
+	}
+	if s := r.Status(); !s.LastConfirmed.Equal(confirmed) {
+		t.Error("a barrier that failed confirmed something")
+	}
+}
+
+// TestNoBarrierOutlivesItsFollower leaves nobody waiting.
+func TestNoBarrierOutlivesItsFollower(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	p := newProxy(t, l.server.URL())
+	f, err := flagsync.NewFollower(connect(t, p.url()), newMapTarget(t), flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := run(t, f.Run)
+	(&running{Follower: f}).until(t, "synced", isSynced)
+	p.blackHole(true)
+	results := make(chan error, 2)
+	go func() { results <- f.Barrier(context.Background()) }()
+	go func() { results <- f.Wait(context.Background(), 99) }()
+	stop()
+	for range 2 {
+		select {
+		case err := <-results:
+			if err == nil {
+				t.Error("waiting ended with success")
+			}
+		case <-time.After(patience):
+			t.Fatal("somebody still waits for a follower that has stopped")
+		}
+	}
+}

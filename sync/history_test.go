@@ -1,0 +1,256 @@
+package flagsync_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func impatient(t *flagsync.Timing) {
+	t.BeatTimeout, t.OwnBarrier = 100*time.Millisecond, 100*time.Millisecond
+	t.AskLeader, t.Recheck = 10*time.Millisecond, 50*time.Millisecond
+}
+
+// publishRaw writes an entry as something would that is no publisher: without
+// compare-and-set and without a batch.
+func (l *log) publishRaw(tb testing.TB, c *nats.Conn, e changelog.Entry) changelog.Position {
+	tb.Helper()
+	body, err := e.Encode()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l.publishBytes(tb, c, e.ID(), body)
+}
+
+func (l *log) publishBytes(tb testing.TB, c *nats.Conn, id changelog.ID, body []byte) changelog.Position {
+	tb.Helper()
+	js, err := c.JetStream()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	ack, err := js.Publish("flags.prod."+id.Subject(), body)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return changelog.Position{Revision: ack.Sequence, Digest: changelog.Sum(body)}
+}
+
+func entry(after changelog.Position, op, key string, i, n int) changelog.Entry {
+	return changelog.Entry{
+		Epoch: after.Epoch, OpID: op, Kind: changelog.KindFlag, Key: key, Index: i, Count: n,
+		Put: []byte(`{}`), Actor: "stranger", Time: time.Unix(2, 0), Prev: after.Digest,
+	}
+}
+
+// TestFragmentIsDropped writes a transaction that another change interrupts.
+func TestFragmentIsDropped(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	c := l.server.Client(t)
+	r := follow(t, l.conn)
+	r.until(t, "synced", isSynced)
+
+	head := l.head(t)
+	for i := 1; i <= 2; i++ { // of three
+		next := l.publishRaw(t, c, entry(head, "torn", fmt.Sprint("torn-", i), i, 3))
+		next.Epoch = head.Epoch
+		head = next
+	}
+	r.until(t, "the fragment to be received", func(s flagsync.Status) bool { return s.Received == 3 && s.Applied.Revision == 1 })
+	head = l.write(t, put("whole", "{}"))
+	l.publishRaw(t, c, entry(head, "torn", "torn-3", 3, 3))
+	head = l.write(t, put("after", "{}"))
+	r.reach(t, head.Revision)
+
+	s := r.Status()
+	if s.Fragments != 1 || s.LastFragment != "torn" {
+		t.Errorf("%d fragments, the last of %q, want 1 of torn", s.Fragments, s.LastFragment)
+	}
+	if r.target.count() != 2 || r.target.body("whole") == "" || r.target.body("after") == "" {
+		t.Errorf("%d documents, want the two of whole changes", r.target.count())
+	}
+	if got := l.replay(t).StateDigest(); got != r.target.StateDigest() {
+		t.Error("a fresh replay ends with another state")
+	}
+}
+
+// keeps verifies that a follower recognises a different history and serves on
+// what it has.
+func (r *running) keeps(t *testing.T, want changelog.Position, documents int) {
+	t.Helper()
+	s := r.until(t, "a different history", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	if !errors.Is(s.DifferentHistory, changelog.ErrDifferentHistory) {
+		t.Errorf("it says %v, want ErrDifferentHistory", s.DifferentHistory)
+	}
+	if s.Applied != want || r.target.count() != documents {
+		t.Errorf("it holds %d documents of %+v, want %d of %+v", r.target.count(), s.Applied, documents, want)
+	}
+	confirmed := s.LastConfirmed
+	if err := r.Barrier(t.Context()); err == nil {
+		t.Error("a barrier succeeds on a different history")
+	}
+	if s := r.Status(); !s.LastConfirmed.Equal(confirmed) {
+		t.Error("knowledge of another history got younger")
+	}
+}
+
+// TestPrevThatDoesNotMatch writes an entry that follows another one.
+func TestPrevThatDoesNotMatch(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	held := l.write(t, put("a", "{}"))
+	r := follow(t, l.conn, impatient)
+	r.reach(t, held.Revision)
+	r.until(t, "synced", isSynced)
+	stranger := held
+	stranger.Digest[0]++
+	l.publishRaw(t, l.server.Client(t), entry(stranger, "stranger", "b", 1, 1))
+	// The stranger's entry carries the epoch and lies ahead, so only the chain
+	// can tell.
+	s := r.until(t, "a different history", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	if s.Applied != held || s.Received != held.Revision || r.target.count() != 1 {
+		t.Errorf("it holds %d documents of %+v, want 1 of %+v", r.target.count(), s.Applied, held)
+	}
+}
+
+// recreate deletes the log and writes another one under the same name.
+func (l *log) recreate(tb testing.TB, changes int) *log {
+	tb.Helper()
+	c := l.server.Client(tb)
+	for _, stream := range []string{"FLAGS_prod", "CONTROL"} {
+		if answer := api(tb, c, "STREAM.DELETE."+stream, nil); answer["error"] != nil {
+			tb.Fatal(answer["error"])
+		}
+	}
+	environments, err := flagsync.OpenEnvironments(tb.Context(), l.conn, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
+		tb.Fatal(err)
+	}
+	other := &log{server: l.server, conn: l.conn, Log: freshLog(tb, l)}
+	for i := range changes {
+		other.write(tb, put(fmt.Sprint("other-", i), "{}"))
+	}
+	return other
+}
+
+// TestRecreatedStream gives a follower a log that begins again: shorter than
+// what it holds, as long, and longer.
+func TestRecreatedStream(t *testing.T) {
+	t.Parallel()
+	for name, changes := range map[string]int{"empty": 0, "shorter": 1, "as long": 3, "longer": 5} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLog(t)
+			for i := range 3 {
+				l.write(t, put(fmt.Sprint("flag-", i), "{}"))
+			}
+			held := l.head(t)
+			r := follow(t, l.conn, impatient)
+			r.until(t, "synced", isSynced)
+			l.recreate(t, changes)
+			r.keeps(t, held, 3)
+		})
+	}
+}
+
+// TestRecreatedWhileAway begins where a target stands that comes from another
+// log.
+func TestRecreatedWhileAway(t *testing.T) {
+	t.Parallel()
+	for name, changes := range map[string]int{"shorter": 1, "as long": 3, "longer": 5} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLog(t)
+			for i := range 3 {
+				l.write(t, put(fmt.Sprint("flag-", i), "{}"))
+			}
+			held := l.head(t)
+			target := l.replay(t)
+			l.recreate(t, changes)
+			followInto(t, l.conn, target, impatient).keeps(t, held, 3)
+		})
+	}
+}
+
+// TestStreamDeletedUnderAFollower keeps what there is.
+func TestStreamDeletedUnderAFollower(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	held := l.write(t, put("a", "{}"))
+	r := follow(t, l.conn, impatient)
+	r.until(t, "synced", isSynced)
+	if answer := api(t, l.server.Client(t), "STREAM.DELETE.FLAGS_prod", nil); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	s := r.until(t, "a missing stream", func(s flagsync.Status) bool { return s.StreamMissing })
+	if s.Applied != held || r.target.count() != 1 {
+		t.Errorf("it holds %d documents of %+v, want 1 of %+v", r.target.count(), s.Applied, held)
+	}
+	if _, err := l.Head(t.Context()); !errors.Is(err, flagsync.ErrStreamLost) {
+		t.Errorf("head: %v, want ErrStreamLost", err)
+	}
+}
+
+// TestHole takes the beginning of the log away from a follower that needs it.
+func TestHole(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	for range 5 {
+		l.write(t, put("a", "{}"))
+	}
+	c := l.server.Client(t)
+	changed := config(t, c, "FLAGS_prod")
+	changed["max_msgs"] = 2
+	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	r := follow(t, l.conn, impatient)
+	s := r.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
+	if s.Synced || s.AgeKnown || r.target.count() != 0 {
+		t.Errorf("beyond a hole: %+v with %d documents", s, r.target.count())
+	}
+}
+
+// TestUnreadableEntry stops before an entry of another version, and says so.
+func TestUnreadableEntry(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	held := l.write(t, put("a", "{}"))
+	r := follow(t, l.conn, impatient)
+	r.until(t, "synced", isSynced)
+	id := changelog.ID{Kind: changelog.KindFlag, Key: "b"}
+	l.publishBytes(t, l.server.Client(t), id, []byte(`{"v":2}`))
+	s := r.until(t, "unreadable", func(s flagsync.Status) bool { return s.Unreadable != nil })
+	if !errors.Is(s.Unreadable, changelog.ErrVersion) || s.Applied != held {
+		t.Errorf("it says %v at %+v, want ErrVersion at %+v", s.Unreadable, s.Applied, held)
+	}
+}
+
+// TestNewEpochIsFollowed continues with a new epoch that is chained to the old
+// one.
+func TestNewEpochIsFollowed(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	head := l.write(t, put("a", "{}"))
+	r := follow(t, l.conn, impatient)
+	r.until(t, "synced", isSynced)
+	begin := entry(head, "epoch-op", changelog.EpochKey, 1, 1)
+	begin.Kind, begin.Epoch, begin.Put = changelog.KindEpoch, changelog.NewEpoch(), nil
+	l.publishRaw(t, l.server.Client(t), begin)
+	l.Log = freshLog(t, l)
+	head = l.write(t, put("b", "{}"))
+	r.reach(t, head.Revision)
+	r.barrier(t)
+	if s := r.Status(); s.Applied != head || head.Epoch != begin.Epoch || s.DifferentHistory != nil {
+		t.Errorf("%+v, want position %+v of epoch %s", s, head, begin.Epoch)
+	}
+}
