@@ -201,7 +201,7 @@ func (c *ruleCompiler) compileBody(name string, s *syntax, in scope) node {
 		if name == "reduce" {
 			reason = "reduce needs an operation"
 		}
-		c.problem(s, reason, "write an operation such as {\"==\": [{\"var\": \"\"}, 1]}")
+		c.warning(s, reason, "write an operation such as {\"==\": [{\"var\": \"\"}, 1]}")
 		return constant{failure(reason)}
 	}
 	if operation, argument, ok := s.operator(); ok && operation == "var" && !relative(argument) {
