@@ -37,6 +37,9 @@ func (u *update) plan(d Document) *plan {
 	p.references = definition.prerequisites
 	p.metadata = answerMetadata(u.next.settings.metadata, definition.metadata, d.Revision, u.next.compatibility)
 	p.candidate = u.candidate(d, definition, p)
+	if len(p.references) == 0 {
+		p.report = nil // link has nothing to report, and the syntax need not be kept until then
+	}
 	return p
 }
 
