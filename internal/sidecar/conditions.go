@@ -76,23 +76,17 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// addProblems names the documents whose newest version is not served.
+// addProblems names the documents whose newest version is not served, as far as that can be read.
 func (all found) addProblems(f *facts) {
 	const most = 5
-	var broken eval.Problems
-	for _, problem := range f.problems {
-		if !problem.Warning {
-			broken = append(broken, problem)
-		}
-	}
-	if len(broken) == 0 {
+	if len(f.problems) == 0 {
 		return
 	}
 	var sentences []string
-	for _, problem := range broken[:min(most, len(broken))] {
+	for _, problem := range f.problems[:min(most, len(f.problems))] {
 		sentences = append(sentences, problem.Error())
 	}
-	if more := len(broken) - most; more > 0 {
+	if more := len(f.problems) - most; more > 0 {
 		sentences = append(sentences, fmt.Sprintf("and %d more", more))
 	}
 	all[health.FlagKeptLastGood] = strings.Join(sentences, "; ")

@@ -49,7 +49,6 @@ func TestConditions(t *testing.T) {
 		}, []health.Code{health.DiskUnwritable}},
 		{"disk damaged", func(f *facts) { f.disk = []cache.Condition{{Code: cache.CodeDiskDamaged}} }, []health.Code{health.DiskQuarantined}},
 		{"a flag that does not compile", func(f *facts) { f.problems = make(eval.Problems, 7) }, []health.Code{health.FlagKeptLastGood}},
-		{"a slip", func(f *facts) { f.problems = eval.Problems{{Warning: true}} }, nil},
 		{"not connected", func(f *facts) { f.log.Connected = false }, []health.Code{health.LogUnreachable}},
 		{"no answer", func(f *facts) { f.log.LastError = fmt.Errorf("x: %w", flagsync.ErrUnreachable) }, []health.Code{health.LogUnreachable}},
 		{"another failure", func(f *facts) { f.log.LastError = failure }, nil},

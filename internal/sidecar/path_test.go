@@ -173,6 +173,32 @@ func TestRestartFromDisk(t *testing.T) {
 	await(t, "live", func() bool { return s.status()["source"] == "live" })
 }
 
+// A flag whose newest version cannot be compiled keeps its last good one, and nothing else is kept back.
+func TestABrokenFlagKeepsItsLastGoodVersion(t *testing.T) {
+	server := natstest.Start(t)
+	p, _ := publish(t, server)
+	p.put(map[string]string{"greeting": flag(1), "other": flag(1)})
+	s := start(t, options(server.URL()))
+	s.awaitValue("greeting", 1.0)
+
+	p.put(map[string]string{"greeting": `{"state":"ENABLED","variants":{"a":9},"defaultVariant":"b"}`, "other": flag(2)})
+	s.awaitValue("other", 2.0)
+	s.want("greeting", 1.0)
+	status := s.status()
+	if status["problemCount"] != 1.0 || !slices.Contains(s.conditions(), "flag-kept-last-good") {
+		t.Errorf("status %v", status)
+	}
+	if problem := status["problems"].([]any)[0].(map[string]any); problem["key"] != "greeting" || problem["pointer"] == nil {
+		t.Errorf("problem %v", problem)
+	}
+
+	p.put(map[string]string{"greeting": flag(3)})
+	s.awaitValue("greeting", 3.0)
+	if n := s.status()["problemCount"]; n != 0.0 {
+		t.Errorf("%v problems are left", n)
+	}
+}
+
 func TestBootstrapFile(t *testing.T) {
 	o := options(nowhere)
 	o.BootstrapFile = write(t, `{"flags":{"greeting":`+flag(5)+`}}`)

@@ -28,7 +28,10 @@ type status struct {
 
 	Log        logStatus         `json:"log"`
 	Conditions []conditionStatus `json:"conditions"`
-	Problems   []problemStatus   `json:"problems"`
+
+	// Why the newest version of some documents is not served: how many reasons there are, and the first of them.
+	ProblemCount int             `json:"problemCount"`
+	Problems     []problemStatus `json:"problems"`
 }
 
 // logStatus is how well the change log is followed.
@@ -53,28 +56,30 @@ type conditionStatus struct {
 	Detail   string          `json:"detail,omitempty"`
 }
 
-// problemStatus is one reason why the newest version of a document is not served or, with the severity info, only a slip.
+// maxProblems is how many problems /status shows.
+const maxProblems = 100
+
 type problemStatus struct {
-	Severity health.Severity `json:"severity"`
-	Kind     eval.Kind       `json:"kind,omitempty"`
-	Key      string          `json:"key,omitempty"`
-	Pointer  string          `json:"pointer,omitempty"`
-	Reason   string          `json:"reason"`
-	Hint     string          `json:"hint,omitempty"`
+	Kind    eval.Kind `json:"kind,omitempty"`
+	Key     string    `json:"key,omitempty"`
+	Pointer string    `json:"pointer,omitempty"`
+	Reason  string    `json:"reason"`
+	Hint    string    `json:"hint,omitempty"`
 }
 
 // Status returns what /status shows.
 func (s *Sidecar) Status() any {
 	f := s.examine()
 	body := status{
-		Environment: s.options.Environment,
-		Version:     s.options.Version,
-		Ready:       s.Ready(),
-		Source:      f.source,
-		Since:       s.store.Since().UTC(),
-		Log:         newLogStatus(f),
-		Conditions:  []conditionStatus{},
-		Problems:    []problemStatus{},
+		Environment:  s.options.Environment,
+		Version:      s.options.Version,
+		Ready:        s.Ready(),
+		Source:       f.source,
+		Since:        s.store.Since().UTC(),
+		Log:          newLogStatus(f),
+		Conditions:   newConditionStatus(s.health.Active()),
+		ProblemCount: len(f.problems),
+		Problems:     newProblemStatus(f.problems[:min(maxProblems, len(f.problems))]),
 	}
 	if view := s.store.View(); view != nil {
 		body.Compatibility = view.Rules().Compatibility()
@@ -84,13 +89,23 @@ func (s *Sidecar) Status() any {
 			body.Revision, body.Digest = position.Token().String(), position.Digest.String()
 		}
 	}
-	for _, active := range s.health.Active() {
-		body.Conditions = append(body.Conditions, conditionStatus{
-			Code: active.Code, Severity: active.Severity, Sentence: active.Sentence, Since: active.Since.UTC(), Detail: active.Detail,
+	return body
+}
+
+func newConditionStatus(conditions []health.Active) []conditionStatus {
+	body := make([]conditionStatus, 0, len(conditions))
+	for _, c := range conditions {
+		body = append(body, conditionStatus{
+			Code: c.Code, Severity: c.Severity, Sentence: c.Sentence, Since: c.Since.UTC(), Detail: c.Detail,
 		})
 	}
-	for _, problem := range f.problems {
-		body.Problems = append(body.Problems, newProblemStatus(&problem))
+	return body
+}
+
+func newProblemStatus(problems eval.Problems) []problemStatus {
+	body := make([]problemStatus, 0, len(problems))
+	for _, p := range problems {
+		body = append(body, problemStatus{Kind: p.Kind, Key: p.Key, Pointer: p.Pointer, Reason: p.Reason, Hint: p.Hint})
 	}
 	return body
 }
@@ -118,12 +133,4 @@ func newLogStatus(f *facts) logStatus {
 		body.LastError = f.link.Error()
 	}
 	return body
-}
-
-func newProblemStatus(p *eval.Problem) problemStatus {
-	severity := health.SeverityWarning
-	if p.Warning {
-		severity = health.SeverityInfo
-	}
-	return problemStatus{Severity: severity, Kind: p.Kind, Key: p.Key, Pointer: p.Pointer, Reason: p.Reason, Hint: p.Hint}
 }
