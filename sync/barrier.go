@@ -194,7 +194,10 @@ func (s *following) resolveBarriers() {
 		if a.epoch == s.chain.Head().Epoch {
 			s.head = max(s.head, a.last)
 		}
+		obstacle := s.obstacle()
 		switch {
+		case s.applied.Revision < a.last && obstacle != nil:
+			finish(a.waiters, obstacle)
 		case s.applied.Revision < a.last:
 			return false
 		case s.applied.Epoch != a.epoch:

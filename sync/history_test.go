@@ -1,6 +1,7 @@
 package flagsync_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -92,8 +93,10 @@ func (r *running) keeps(t *testing.T, want changelog.Position, documents int) {
 		t.Errorf("it holds %d documents of %+v, want %d of %+v", r.target.count(), s.Applied, documents, want)
 	}
 	confirmed := s.LastConfirmed
-	if err := r.Barrier(t.Context()); err == nil {
-		t.Error("a barrier succeeds on a different history")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := r.Barrier(ctx); err == nil || ctx.Err() != nil {
+		t.Errorf("barrier on a different history: %v, want that it fails at once", err)
 	}
 	if s := r.Status(); !s.LastConfirmed.Equal(confirmed) {
 		t.Error("knowledge of another history got younger")

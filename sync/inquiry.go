@@ -1,6 +1,7 @@
 package flagsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,7 +162,7 @@ func (s *following) regressLasts(now time.Time) bool {
 
 // conclude publishes what is wrong with the log. The target keeps what it has.
 func (s *following) conclude(err error) {
-	known := s.current.DifferentHistory != nil || s.current.Hole != nil || s.current.Unreadable != nil
+	known := s.obstacle() != nil
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
 	switch {
 	case errors.Is(err, changelog.ErrDifferentHistory):
@@ -176,6 +177,11 @@ func (s *following) conclude(err error) {
 	}
 }
 
+// obstacle returns what keeps the follower from going on, as far as is known.
+func (s *following) obstacle() error {
+	return cmp.Or(s.current.DifferentHistory, s.current.Hole, s.current.Unreadable)
+}
+
 // checkStandstill calls it a hole when a fill has stood still for too long.
 func (s *following) checkStandstill(now time.Time) {
 	still := s.fill.still
@@ -186,7 +192,7 @@ func (s *following) checkStandstill(now time.Time) {
 
 // cleared ends an inquiry without a charge and goes on reading.
 func (s *following) cleared(now time.Time) {
-	if s.current.DifferentHistory != nil || s.current.Hole != nil || s.current.Unreadable != nil {
+	if s.obstacle() != nil {
 		s.log.Info().Uint64("revision", s.received()).Msg("the log can be followed again")
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
