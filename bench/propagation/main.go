@@ -48,7 +48,7 @@ func run(ctx context.Context, changes int) error {
 	if err != nil {
 		return err
 	}
-	publisher, err := binaries.StartPublisher(ctx, filepath.Join(dir, "publisher"), addresses[0], addresses[1])
+	publisher, err := binaries.StartPublisher(ctx, filepath.Join(dir, "log"), addresses[0], addresses[1])
 	if publisher != nil {
 		defer publisher.Kill()
 	}
