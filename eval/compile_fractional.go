@@ -62,6 +62,7 @@ func (c *ruleCompiler) checkFractional(arguments, seed *syntax, shares []syntax)
 			c.warning(seed, "the seed is the same for everybody, so everybody gets the same variant", "use {\"var\": ...} or leave it out")
 		case kindNumber, kindBool:
 			c.problem(seed, "the seed of fractional must be a string", "use {\"cat\": [...]} to make one")
+		default:
 		}
 	}
 	if len(shares) == 0 {

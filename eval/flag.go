@@ -142,6 +142,7 @@ func (f *Flag) outcome(c *Context, v value) Result {
 		return f.settled
 	case kindError:
 		return f.failed(ErrorParse, v.str)
+	default:
 	}
 	variant, ok := f.match(c, v)
 	switch {

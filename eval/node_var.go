@@ -87,6 +87,7 @@ func lookup(data, name value) value {
 			fallback = parts[1]
 		}
 		name = parts[0]
+	default:
 	}
 	if name.kind != kindString {
 		return failure("var needs the name of an attribute")
@@ -224,6 +225,7 @@ func absentOf(data value, names []value) value {
 			return v
 		case kindNull:
 			absent = append(absent, name)
+		default:
 		}
 	}
 	return array(absent)

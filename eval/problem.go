@@ -58,14 +58,19 @@ func (p Problems) Error() string {
 
 // Err returns the problems that are not warnings as an error, or nil if there are none.
 func (p Problems) Err() error {
+	if fatal := p.fatal(); len(fatal) > 0 {
+		return fatal
+	}
+	return nil
+}
+
+// fatal returns the problems that are not warnings.
+func (p Problems) fatal() Problems {
 	var fatal Problems
 	for i := range p {
 		if !p[i].Warning {
 			fatal = append(fatal, p[i])
 		}
-	}
-	if len(fatal) == 0 {
-		return nil
 	}
 	return fatal
 }

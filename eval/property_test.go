@@ -3,6 +3,7 @@ package eval
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -188,9 +189,7 @@ func disagreement(t *testing.T, rule any, context map[string]any) string {
 		return ""
 	}
 	data := make(map[string]any, len(context)+1)
-	for name, v := range context {
-		data[name] = v
-	}
+	maps.Copy(data, context)
 	data["$flagd"] = map[string]any{"flagKey": "flag", "timestamp": float64(testTime.Unix())}
 	want, failed := model{key: "flag"}.run(rule, data)
 	gotFailed := got.kind == kindError || !finite(got)

@@ -218,7 +218,7 @@ func (u *update) collectTroubled() map[string]Problems {
 	}
 	for id, problems := range u.report {
 		delete(troubled, id)
-		if fatal, ok := problems.Err().(Problems); ok {
+		if fatal := problems.fatal(); len(fatal) > 0 {
 			troubled[id] = fatal
 		}
 	}

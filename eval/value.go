@@ -60,8 +60,8 @@ func (v value) items() []value {
 
 // member returns the member of an object; the last one wins when a lenient context names it twice.
 func (v value) member(name string) value {
-	for i := len(v.ref.names) - 1; i >= 0; i-- {
-		if v.ref.names[i] == name {
+	for i, n := range slices.Backward(v.ref.names) {
+		if n == name {
 			return v.ref.items[i]
 		}
 	}

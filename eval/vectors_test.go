@@ -81,8 +81,8 @@ func checkFractional(t *testing.T, r *Ruleset, c fractionalCase) {
 
 func TestOfficialVectors(t *testing.T) {
 	for name, read := range map[string]func(*testing.T) []byte{
-		"own":    func(t *testing.T) []byte { return readTestdata(t, "jsonlogic.json") },
-		"shared": func(t *testing.T) []byte { return readVectors(t, "jsonlogic-official.json") },
+		"own":    func(t *testing.T) []byte { t.Helper(); return readTestdata(t, "jsonlogic.json") },
+		"shared": func(t *testing.T) []byte { t.Helper(); return readVectors(t, "jsonlogic-official.json") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var cases []logicCase
