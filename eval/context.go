@@ -42,8 +42,15 @@ type Context struct {
 	scratch []byte
 }
 
-// Reset empties c and keeps its memory.
+// maxKept bounds the memory for text that a Context keeps for reuse.
+const maxKept = 1 << 16
+
+// Reset empties c and keeps its memory, unless an unusually large context has made that large.
 func (c *Context) Reset() {
+	if cap(c.content) > maxKept {
+		*c = Context{}
+		return
+	}
 	clear(c.slots)
 	c.slots = c.slots[:0]
 	c.root = value{}

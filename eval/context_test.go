@@ -107,6 +107,23 @@ func TestContextIsReusable(t *testing.T) {
 	}
 }
 
+func TestLargeContextsAreNotKept(t *testing.T) {
+	r := apply(t, New(), flagDocument("a", 1, `,"targeting":{"if":[{"==":[{"var":"x"},1]},"on"]}`))
+	var c Context
+	for _, size := range []int{10, maxKept, 10} {
+		data := fmt.Sprintf(`{"pad":%q,"x":1}`, strings.Repeat("x", size))
+		if err := r.DecodeContext(&c, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Flag("a").Evaluate(&c, testTime).Reason; got != ReasonTargetingMatch {
+			t.Errorf("%d: got %s", size, got)
+		}
+	}
+	if cap(c.content) > maxKept {
+		t.Errorf("%d bytes were kept", cap(c.content))
+	}
+}
+
 func TestLastOfDuplicateNamesWins(t *testing.T) {
 	r := apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`),
 		flagDocument("a", 1, `,"targeting":{"if":[{"==":[{"var":"x.y"},1]},"on"]}`),

@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxProblems bounds how many problems of one document are reported.
+// maxProblems bounds how many warnings of one document are reported, and how many other problems.
 const maxProblems = 100
 
 // parseDocument parses the body of a document. If it is not JSON, the problem says where.
@@ -29,7 +29,7 @@ func syntaxReason(err error) string {
 // reporter returns a function that collects problems of a document, with their pointers.
 func reporter(d Document, p *parsed, into *Problems) func(*syntax, Problem) {
 	return func(at *syntax, problem Problem) {
-		if len(*into) >= maxProblems {
+		if len(*into) >= maxProblems && problem.Warning || len(*into) >= 2*maxProblems {
 			return
 		}
 		problem.Kind, problem.Key = d.Kind, d.Key

@@ -75,6 +75,9 @@ func (u *update) applySettings() {
 	if problems.Err() != nil {
 		return
 	}
+	if s.compatibility == u.before.compatibility && slices.Equal(s.metadata, u.before.settings.metadata) {
+		return
+	}
 	u.everything = true
 	u.next.settings = s
 	u.next.compatibility = s.compatibility

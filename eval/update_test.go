@@ -321,6 +321,36 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+func TestWarningsDoNotHideProblems(t *testing.T) {
+	warnings := strings.Repeat(`{"==":[1]},`, 500)
+	r, reasons := refused(t, New(), flagDocument("a", 1, `,"targeting":{"and":[`+warnings+`{"nope":[]}]}`))
+	if len(reasons) != 1 {
+		t.Errorf("reasons %q", reasons)
+	}
+	wantAnswer(t, r, "a", "", "ERROR PARSE_ERROR")
+}
+
+func TestSameSettingsCompileNothing(t *testing.T) {
+	r := apply(t, New(), settingsDocument(`{"metadata":{"x":1}}`), flagDocument("a", 1, ""))
+	if next := apply(t, r, settingsDocument(`{"metadata":{"x":1}}`)); next.Flag("a") != r.Flag("a") {
+		t.Error("a flag was compiled again")
+	}
+}
+
+func TestProblemNamesItsPlace(t *testing.T) {
+	p := Problem{Kind: KindFlag, Key: "a", Pointer: "/state", Reason: "wrong", Hint: "right", Line: 3, Column: 7}
+	if got, want := p.Error(), `line 3, column 7: flag "a" at /state: wrong (right)`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	warnings := Problems{{Reason: "slip", Warning: true}}
+	if err := warnings.Err(); err != nil {
+		t.Errorf("warnings are no error: %v", err)
+	}
+	if err := append(warnings, p).Err(); err == nil || strings.Contains(err.Error(), "slip") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOwnMembers(t *testing.T) {
 	r := apply(t, New(), flagDocument("a", 1, `,"freshness":"always_fresh","refreshAfter":"5s","maxStaleness":"3s","onUnreachable":"error","owner":"shop",`+
 		`"kind":"release","expires":"2030-01-31","tags":["x"],"description":"d","x-own":{"any":1},"$schema":"s"`), flagDocument("b", 1, ""))
