@@ -25,7 +25,7 @@ func (f *Flag) newest() Document {
 // plan reads a flag document and compiles its rule. What concerns other flags is left to link.
 func (u *update) plan(d Document) *plan {
 	p := &plan{document: d}
-	src, problem := parseDocument(d)
+	src, problem := u.parser.document(d)
 	if src == nil {
 		p.problems = Problems{*problem}
 		return p

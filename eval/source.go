@@ -9,9 +9,12 @@ import (
 // maxProblems bounds how many warnings of one document are reported, and how many other problems.
 const maxProblems = 100
 
-// parseDocument parses the body of a document. If it is not JSON, the problem says where.
-func parseDocument(d Document) (*parsed, *Problem) {
-	p, err := parseSyntax(d.Body, true)
+// parseDocument parses the body of a single document; see [parser.document].
+func parseDocument(d Document) (*parsed, *Problem) { return new(parser).document(d) }
+
+// document parses the body of a document. If it is not JSON, the problem says where.
+func (r *parser) document(d Document) (*parsed, *Problem) {
+	p, err := r.parse(d.Body, true)
 	if err != nil {
 		return nil, &Problem{Kind: d.Kind, Key: d.Key, Reason: syntaxReason(err)}
 	}

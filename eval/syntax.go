@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,11 +32,27 @@ type parsed struct {
 	duplicates []*syntax // member values whose name occurred before in their object
 }
 
-// parseSyntax reads exactly one JSON value. The error, if any, wraps *jsontext.SyntacticError or is errDepth.
+// parser reads documents into syntax. Its zero value is ready; used for many documents it spares most of the memory that growing slices
+// and repeated member names cost. It belongs to one goroutine.
+type parser struct {
+	names map[string]string // every member name that was met, so that documents share them
+	// The members of objects and the items of arrays that are not closed yet.
+	openNames []string
+	openItems []syntax
+}
+
+// parseSyntax reads exactly one JSON value. Errors are or wrap *jsontext.SyntacticError.
 func parseSyntax(source []byte, lenientText bool) (*parsed, error) {
+	return new(parser).parse(source, lenientText)
+}
+
+// parse reads exactly one JSON value. Errors are or wrap *jsontext.SyntacticError.
+func (r *parser) parse(source []byte, lenientText bool) (*parsed, error) {
+	r.openNames, r.openItems = r.openNames[:0], r.openItems[:0]
 	d := jsontext.NewDecoder(bytes.NewBuffer(source), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(lenientText))
 	p := &parsed{source: source}
-	if err := p.read(d, &p.root, 0); err != nil {
+	var err error
+	if p.root, err = r.read(d, source, 0); err != nil {
 		return nil, err
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
@@ -48,13 +65,13 @@ func parseSyntax(source []byte, lenientText bool) (*parsed, error) {
 	return p, nil
 }
 
-func (p *parsed) read(d *jsontext.Decoder, s *syntax, depth int) error {
+func (r *parser) read(d *jsontext.Decoder, source []byte, depth int) (s syntax, err error) {
 	if depth > maxDocumentDepth {
-		return &jsontext.SyntacticError{ByteOffset: d.InputOffset(), Err: fmt.Errorf("nested deeper than %d levels", maxDocumentDepth)}
+		return s, &jsontext.SyntacticError{ByteOffset: d.InputOffset(), Err: fmt.Errorf("nested deeper than %d levels", maxDocumentDepth)}
 	}
 	token, err := d.ReadToken()
 	if err != nil {
-		return err
+		return s, err
 	}
 	s.end = int(d.InputOffset())
 	switch token.Kind() {
@@ -68,48 +85,65 @@ func (p *parsed) read(d *jsontext.Decoder, s *syntax, depth int) error {
 		s.start = s.end - len(s.text)
 	case '"':
 		s.kind, s.text = kindString, token.String()
-		s.start = startOfString(p.source, s.end)
-	case '[':
+		s.start = startOfString(source, s.end)
+	case '[', '{':
 		s.kind, s.start = kindArray, s.end-1
-		return p.readArray(d, s, depth)
-	case '{':
-		s.kind, s.start = kindObject, s.end-1
-		return p.readObject(d, s, depth)
+		if token.Kind() == '{' {
+			s.kind = kindObject
+		}
+		err = r.readItems(d, source, &s, depth)
 	}
-	return nil
+	return s, err
 }
 
-func (p *parsed) readArray(d *jsontext.Decoder, s *syntax, depth int) error {
-	for d.PeekKind() != ']' {
-		var item syntax
-		if err := p.read(d, &item, depth+1); err != nil {
+// readItems reads what is left of an array or an object.
+func (r *parser) readItems(d *jsontext.Decoder, source []byte, s *syntax, depth int) error {
+	names, items := len(r.openNames), len(r.openItems)
+	for {
+		switch d.PeekKind() {
+		case ']', '}':
+			s.names = exact(r.openNames[names:])
+			s.items = exact(r.openItems[items:])
+			r.openNames, r.openItems = r.openNames[:names], r.openItems[:items]
+			_, err := d.ReadToken()
+			s.end = int(d.InputOffset())
 			return err
 		}
-		s.items = append(s.items, item)
-	}
-	return p.close(d, s)
-}
-
-func (p *parsed) readObject(d *jsontext.Decoder, s *syntax, depth int) error {
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
+		if s.kind == kindObject {
+			name, err := d.ReadToken()
+			if err != nil {
+				return err
+			}
+			r.openNames = append(r.openNames, r.shared(name.String()))
+		}
+		item, err := r.read(d, source, depth+1)
 		if err != nil {
 			return err
 		}
-		s.names = append(s.names, name.String())
-		var item syntax
-		if err := p.read(d, &item, depth+1); err != nil {
-			return err
-		}
-		s.items = append(s.items, item)
+		r.openItems = append(r.openItems, item)
 	}
-	return p.close(d, s)
 }
 
-func (p *parsed) close(d *jsontext.Decoder, s *syntax) error {
-	_, err := d.ReadToken()
-	s.end = int(d.InputOffset())
-	return err
+// exact returns a copy without spare room, nil of nothing.
+func exact[T any](open []T) []T {
+	if len(open) == 0 {
+		return nil
+	}
+	closed := make([]T, len(open))
+	copy(closed, open)
+	return closed
+}
+
+// shared returns the same string for equal names.
+func (r *parser) shared(name string) string {
+	if known, ok := r.names[name]; ok {
+		return known
+	}
+	if r.names == nil {
+		r.names = make(map[string]string)
+	}
+	r.names[name] = name
+	return name
 }
 
 // startOfString returns the offset of the opening quote of the string that ends before end.
@@ -130,17 +164,31 @@ func startOfString(source []byte, end int) int {
 }
 
 func (p *parsed) findDuplicates(s *syntax) {
-	if s.kind == kindObject && len(s.names) > 1 {
-		seen := make(map[string]struct{}, len(s.names))
+	switch n := len(s.names); {
+	case n > fewMembers:
+		p.findAmongMany(s)
+	case n > 1:
 		for i, name := range s.names {
-			if _, again := seen[name]; again {
+			if slices.Contains(s.names[:i], name) {
 				p.duplicates = append(p.duplicates, &s.items[i])
 			}
-			seen[name] = struct{}{}
 		}
 	}
 	for i := range s.items {
 		p.findDuplicates(&s.items[i])
+	}
+}
+
+// fewMembers is how many members are compared with each other faster than by a map.
+const fewMembers = 16
+
+func (p *parsed) findAmongMany(s *syntax) {
+	seen := make(map[string]struct{}, len(s.names))
+	for i, name := range s.names {
+		if _, again := seen[name]; again {
+			p.duplicates = append(p.duplicates, &s.items[i])
+		}
+		seen[name] = struct{}{}
 	}
 }
 

@@ -41,6 +41,7 @@ type update struct {
 	before     *Ruleset
 	next       *Ruleset
 	attributes *attributeWriter
+	parser     parser
 	changes    map[Kind]map[string]Document
 	everything bool                // the settings changed
 	segments   map[string]struct{} // names of the segments that changed
