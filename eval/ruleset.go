@@ -194,7 +194,7 @@ func replaceChunk(chunks [][]*Flag, i int, chunk []*Flag) [][]*Flag {
 		return slices.Delete(chunks, i, i+1)
 	case len(chunk) > chunkSize:
 		half := len(chunk) / 2
-		chunks[i] = chunk[:half:half]
+		chunks[i] = chunk[:half]
 		return slices.Insert(chunks, i+1, chunk[half:])
 	default:
 		chunks[i] = chunk

@@ -285,6 +285,38 @@ func TestPrerequisiteOnABrokenFlagIsNeverMet(t *testing.T) {
 	wantAnswer(t, r, "a", "", "DEFAULT off")
 }
 
+func TestKeptVersionFollowsItsPrerequisites(t *testing.T) {
+	a := onForEverybody + prerequisites(prerequisite1("b", "on"))
+	r := apply(t, New(), flagDocument("a", 1, a), flagDocument("b", 1, onForEverybody))
+	r, _ = refused(t, r, flagDocument("a", 2, a+`,"colour":"red"`))
+	wantAnswer(t, r, "a", "", "TARGETING_MATCH on")
+	r, _ = refused(t, r, flagDocument("b", 3, ""))
+	wantAnswer(t, r, "a", "", "DEFAULT off")
+	r = apply(t, r, flagDocument("a", 4, onForEverybody))
+	wantAnswer(t, r, "a", "", "TARGETING_MATCH on")
+}
+
+func TestRejectedSegmentIsCompiledWhenItCanBe(t *testing.T) {
+	r := apply(t, New(), segmentDocument("outer", `{"==":[1,2]}`), flagDocument("a", 1, `,"targeting":{"if":[{"$ref":"outer"},"on"]}`))
+	r, _ = refused(t, r, segmentDocument("outer", `{"!":[{"$ref":"inner"}]}`))
+	wantAnswer(t, r, "a", "", "DEFAULT off")
+	r = apply(t, r, segmentDocument("inner", `{"==":[1,2]}`))
+	wantAnswer(t, r, "a", "", "TARGETING_MATCH on")
+	if len(r.Problems()) != 0 {
+		t.Errorf("standing problems: %v", r.Problems())
+	}
+}
+
+func TestUpdateDoesNotGrowThePublishedAttributes(t *testing.T) {
+	old := apply(t, New(), flagDocument("a", 1, `,"targeting":{"if":[{"==":[{"var":"x"},1]},"on"]}`))
+	next := apply(t, old, flagDocument("b", 2, `,"targeting":{"if":[{"==":[{"var":"y"},1]},"on"]}`))
+	if old.attributes.slots != 1 || old.attributes.lookup([]string{"y"}) != noSlot || next.attributes.slots != 2 {
+		t.Errorf("%d slots before, %d after", old.attributes.slots, next.attributes.slots)
+	}
+	wantAnswer(t, next, "a", `{"x":1}`, "TARGETING_MATCH on")
+	wantAnswer(t, next, "b", `{"y":1}`, "TARGETING_MATCH on")
+}
+
 func TestTooManyEvaluationsAreRefused(t *testing.T) {
 	documents := []Document{flagDocument("f0", 1, "")}
 	for i := 1; i < 12; i++ {
