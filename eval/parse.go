@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"bytes"
 	"errors"
 	"maps"
 	"slices"
@@ -19,7 +18,7 @@ func ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
 	if err != nil {
 		return nil, Problems{syntaxProblem(data, err)}
 	}
-	f := &file{source: p, compatibility: c, at: make(map[string]*syntax)}
+	f := &file{source: p, lines: newLines(data), compatibility: c, at: make(map[string]*syntax)}
 	f.split()
 	documents := f.documents()
 	_, problems := New().Update(documents)
@@ -32,6 +31,7 @@ func ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
 // file is a flagd file on its way to becoming documents.
 type file struct {
 	source        *parsed
+	lines         lines
 	compatibility Compatibility
 	settings      []Document
 	segments      map[string]Document
@@ -48,26 +48,42 @@ func syntaxProblem(data []byte, err error) Problem {
 		offset = int(s.ByteOffset)
 		problem.Pointer = string(s.JSONPointer)
 	}
-	problem.Line, problem.Column = position(data, offset)
+	problem.Line, problem.Column = newLines(data).position(offset)
 	return problem
 }
 
+// lines holds the offsets at which the lines of a text begin.
+type lines []int
+
+func newLines(data []byte) lines {
+	starts := lines{0}
+	for i, b := range data {
+		if b == '\n' {
+			starts = append(starts, i+1)
+		}
+	}
+	return starts
+}
+
 // position returns the 1-based line and column of an offset. Columns count bytes.
-func position(data []byte, offset int) (line, column int) {
-	before := data[:min(offset, len(data))]
-	return 1 + bytes.Count(before, []byte{'\n'}), len(before) - bytes.LastIndexByte(before, '\n')
+func (l lines) position(offset int) (line, column int) {
+	i, found := slices.BinarySearch(l, offset)
+	if !found {
+		i--
+	}
+	return i + 1, offset - l[i] + 1
 }
 
 // report adds a problem of the file itself.
 func (f *file) report(at *syntax, p Problem) {
-	p.Line, p.Column = position(f.source.source, at.start)
+	p.Line, p.Column = f.lines.position(at.start)
 	f.problems = append(f.problems, p)
 }
 
 func (f *file) split() {
 	f.segments, f.flags = make(map[string]Document), make(map[string]Document)
 	root := &f.source.root
-	for _, at := range f.source.duplicates {
+	for _, at := range f.source.duplicates[:min(len(f.source.duplicates), maxProblems)] {
 		f.reportDuplicate(at)
 	}
 	if root.kind != kindObject {
@@ -250,7 +266,7 @@ func (f *file) locate(problems Problems) {
 		if at == nil {
 			continue
 		}
-		p.Line, p.Column = position(f.source.source, at.find(p.Pointer).start)
+		p.Line, p.Column = f.lines.position(at.find(p.Pointer).start)
 	}
 	f.problems = slices.DeleteFunc(f.problems, func(own Problem) bool {
 		return slices.ContainsFunc(problems, func(p Problem) bool { return samePlace(own, p) })
