@@ -175,9 +175,11 @@ func (a *appending) resolve(ctx context.Context, duplicate bool) (Outcome, error
 		return Outcome{State: Open}, nil //nolint:nilerr // the next attempt finds out
 	}
 	found, err := m.record()
+	if err != nil { // not written by us: we can read what we write
+		at := changelog.Position{Revision: m.Sequence, Digest: changelog.Sum(m.Data)}
+		return Outcome{State: Lost, Position: at}, nil //nolint:nilerr // lost is the answer
+	}
 	switch {
-	case err != nil: // not written by us: we can read what we write
-		return Outcome{State: Lost, Position: changelog.Position{Revision: m.Sequence, Digest: changelog.Sum(m.Data)}}, nil
 	case found.OpID != a.opID():
 		return Outcome{State: Lost, Position: found.Position()}, nil
 	case found.Digest == a.records[0].Digest:
@@ -196,7 +198,7 @@ func (a *appending) resolveEarlier(ctx context.Context) (Outcome, error) {
 	}
 	found, err := m.record()
 	if err != nil || found.OpID != a.opID() {
-		return Outcome{State: Open}, nil //nolint:nilerr // overwritten since
+		return Outcome{State: Open}, nil // overwritten since
 	}
 	return a.readCommitted(ctx, found)
 }

@@ -197,7 +197,9 @@ func (c *Conn) failed(sub *nats.Subscription, err error) {
 		event = event.Str("subject", sub.Subject)
 	}
 	event.Msg("NATS reports an error")
-	c.missed()
+	if !errors.Is(err, nats.ErrPermissionViolation) {
+		c.missed()
+	}
 }
 
 // missed tells all listeners that messages may have been missed.

@@ -126,7 +126,7 @@ func (e *Environments) createStreams(ctx context.Context, name, actor string) (c
 	if info.Config.Metadata[metadataEpoch] == string(first.Epoch) {
 		return first.Epoch, nil
 	}
-	return first.Epoch, e.conn.updateMetadata(ctx, info.Config, string(first.Epoch))
+	return first.Epoch, e.conn.updateMetadata(ctx, info.Config.Name, first.Epoch)
 }
 
 // List returns all environments, archived ones too, by name.

@@ -67,7 +67,7 @@ func NewFollower(c *Conn, t Target, o FollowerOptions) (*Follower, error) {
 }
 
 // Run follows until ctx ends, and then returns nil. It returns an error when
-// the connection was closed. A Follower runs once.
+// the connection is closed when it begins. A Follower runs once.
 func (f *Follower) Run(ctx context.Context) error {
 	defer close(f.stopped)
 	ctx, cancel := context.WithCancel(ctx)

@@ -65,7 +65,7 @@ func (l *Log) restoreEpoch(ctx context.Context, info *streamInfo, epoch changelo
 	if info.Config.Metadata[metadataEpoch] == string(epoch) {
 		return nil
 	}
-	return l.conn.updateMetadata(ctx, info.Config, string(epoch))
+	return l.conn.updateMetadata(ctx, info.Config.Name, epoch)
 }
 
 // Head returns the position of the newest entry, as the leader knows it.

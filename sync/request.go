@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -40,15 +41,7 @@ const (
 // hasCode reports whether err is JetStream's refusal for one of the reasons.
 func hasCode(err error, codes ...int) bool {
 	refusal, ok := errors.AsType[*apiError](err)
-	if !ok {
-		return false
-	}
-	for _, code := range codes {
-		if refusal.ErrCode == code {
-			return true
-		}
-	}
-	return false
+	return ok && slices.Contains(codes, refusal.ErrCode)
 }
 
 // request asks the JetStream API and decodes the answer into response. body is

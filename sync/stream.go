@@ -9,6 +9,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Names of streams and subjects.
@@ -28,7 +30,8 @@ func beatSubject(environment string) string   { return "beat." + environment }
 const metadataEpoch = "flagside.epoch"
 
 // streamConfig is the configuration of a stream in JetStream's terms: all
-// settings of nats-server 2.15, so that none can differ unseen. Durations are
+// settings of nats-server 2.15, so that none can differ unseen, except for the
+// duplicate window and the placement, which are the operator's. Durations are
 // nanoseconds.
 type streamConfig struct {
 	Name                 string            `json:"name"`
@@ -206,18 +209,31 @@ func lost(stream string) error {
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
 }
 
-// updateMetadata writes the epoch into a stream's metadata. It sends the whole
-// configuration, because an update without some setting resets it.
-func (c *Conn) updateMetadata(ctx context.Context, config streamConfig, epoch string) error {
-	metadata := maps.Clone(config.Metadata)
-	maps.DeleteFunc(metadata, func(name, _ string) bool { return strings.HasPrefix(name, "_nats.") })
-	if metadata == nil {
-		metadata = make(map[string]string, 1)
+// updateMetadata writes the epoch into a stream's metadata. It sends back the
+// whole configuration as the server has it, because an update without some
+// setting resets it.
+func (c *Conn) updateMetadata(ctx context.Context, stream string, epoch changelog.Epoch) error {
+	var info struct {
+		Config map[string]jsontext.Value `json:"config"`
 	}
-	metadata[metadataEpoch] = epoch
-	config.Metadata = metadata
-	if err := c.request(ctx, "STREAM.UPDATE."+config.Name, config, nil); err != nil {
-		return fmt.Errorf("restore the epoch in the metadata of %s: %w", config.Name, err)
+	if err := c.request(ctx, "STREAM.INFO."+stream, nil, &info); err != nil {
+		return err
+	}
+	metadata := make(map[string]string)
+	if found, ok := info.Config["metadata"]; ok {
+		if err := json.Unmarshal(found, &metadata); err != nil {
+			return fmt.Errorf("metadata of %s: %w", stream, err)
+		}
+	}
+	maps.DeleteFunc(metadata, func(name, _ string) bool { return strings.HasPrefix(name, "_nats.") })
+	metadata[metadataEpoch] = string(epoch)
+	data, err := json.Marshal(metadata)
+	if err != nil {
+		return fmt.Errorf("metadata of %s: %w", stream, err)
+	}
+	info.Config["metadata"] = data
+	if err := c.request(ctx, "STREAM.UPDATE."+stream, info.Config, nil); err != nil {
+		return fmt.Errorf("restore the epoch in the metadata of %s: %w", stream, err)
 	}
 	return nil
 }

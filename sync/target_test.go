@@ -26,6 +26,7 @@ type mapTarget struct {
 }
 
 func newMapTarget(tb testing.TB) *mapTarget {
+	tb.Helper()
 	return &mapTarget{tb: tb, documents: make(map[changelog.ID]changelog.Document)}
 }
 
