@@ -21,7 +21,7 @@ func (d *Dev) greet(l *loader) error {
 
 Try:
 
-  curl -d '{"context":{"targetingKey":"u1"}}' http://%[3]s/ofrep/v1/evaluate/flags%s
+  curl -d '{"context":{"targetingKey":"u1"}}' http://%[3]s/ofrep/v1/evaluate/flags%[9]s
   curl -d '{"context":{"targetingKey":"u1"}}' http://%[3]s/ofrep/v1/evaluate/flags
 
 `,

@@ -70,7 +70,7 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("dev: %w", err)
 	}
 	// Whoever develops does not mean to serve the network.
-	for _, addr := range []string{o.OFREPAddr, o.ManagementAddr} {
+	for _, addr := range []string{o.OFREPAddr, o.ManagementAddr, o.AdminAddr, o.NATSAddr} {
 		if addr == "" {
 			continue
 		}

@@ -1,0 +1,190 @@
+package dev_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/dev"
+)
+
+// patience is how long a condition may take on a machine that is busy with other tests.
+const patience = 30 * time.Second
+
+// running is a Dev that runs in the test.
+type running struct {
+	*dev.Dev
+
+	t    *testing.T
+	file string
+	out  *output // what it printed
+	log  *output // what it logged
+	stop func()
+}
+
+// start runs a Dev on a file until the test ends.
+func start(t *testing.T, o dev.Options) *running {
+	t.Helper()
+	r := &running{t: t, file: o.File, out: &output{}, log: &output{}}
+	for _, address := range []*string{&o.OFREPAddr, &o.ManagementAddr, &o.AdminAddr, &o.NATSAddr} {
+		*address = "127.0.0.1:0"
+	}
+	o.Out, o.Logger = r.out, zerolog.New(r.log)
+	var err error
+	if r.Dev, err = dev.New(o); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("ended with %v\n%s", err, r.log)
+		}
+	})
+	t.Cleanup(r.stop)
+	r.await("the greeting", func() bool { return strings.Contains(r.out.String(), "Try:") })
+	return r
+}
+
+// output is text that one goroutine writes and others read.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// await waits until the condition holds.
+func (r *running) await(what string, condition func() bool) {
+	r.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !condition() {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waiting in vain for %s\n%s\n%s", what, r.out, r.log)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
+// ask sends a request and returns its status and body.
+func (r *running) ask(method, address, body string) (int, string) {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.t.Context(), method, address, bytes.NewBufferString(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		r.t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// answer returns the value that an application gets for a flag, or the error code.
+func (r *running) answer(key string) string {
+	r.t.Helper()
+	_, body := r.ask(http.MethodPost, fmt.Sprintf("http://%s/ofrep/v1/evaluate/flags/%s", r.OFREPAddr(), url.PathEscape(key)), `{}`)
+	var answer struct {
+		Value     any    `json:"value"`
+		ErrorCode string `json:"errorCode"`
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		r.t.Fatalf("%q: %v", body, err)
+	}
+	if answer.ErrorCode != "" {
+		return answer.ErrorCode
+	}
+	return fmt.Sprint(answer.Value)
+}
+
+func (r *running) awaitAnswer(key, want string) {
+	r.t.Helper()
+	r.await(key+" to be "+want, func() bool { return r.answer(key) == want })
+}
+
+func (r *running) ready() bool {
+	status, _ := r.ask(http.MethodGet, fmt.Sprintf("http://%s/readyz", r.ManagementAddr()), "")
+	return status == http.StatusOK
+}
+
+// revision returns the revision of the environment.
+func (r *running) revision() string {
+	r.t.Helper()
+	_, body := r.ask(http.MethodGet, fmt.Sprintf("http://%s/api/v1/environments/dev", r.AdminAddr()), "")
+	var e struct {
+		Revision string `json:"revision"`
+	}
+	if err := json.Unmarshal([]byte(body), &e); err != nil {
+		r.t.Fatalf("%q: %v", body, err)
+	}
+	return e.Revision
+}
+
+// conditions returns the conditions that the publisher reports.
+func (r *running) conditions() string {
+	r.t.Helper()
+	_, body := r.ask(http.MethodGet, fmt.Sprintf("http://%s/status", r.AdminAddr()), "")
+	return body
+}
+
+// flags returns a file with flags that answer these values.
+func flags(values map[string]string) string {
+	definitions := map[string]any{}
+	for key, value := range values {
+		definitions[key] = map[string]any{"state": "ENABLED", "variants": map[string]string{"v": value}, "defaultVariant": "v"}
+	}
+	text, _ := json.MarshalIndent(map[string]any{"flags": definitions}, "", "  ")
+	return string(text)
+}
+
+func one(value string) string { return flags(map[string]string{"greeting": value}) }
+
+// broken has its mistake in line 4.
+const broken = `{"flags": {"greeting": {
+  "state": "ENABLED",
+  "variants": {"v": "x"},
+  "defaultVariant": "w"
+}}}`
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newFile(t *testing.T, content string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "flags.json")
+	write(t, file, content)
+	return file
+}

@@ -1,0 +1,289 @@
+package dev_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/dev"
+)
+
+// However an editor saves, the answer changes, and what left the file is gone.
+func TestSaves(t *testing.T) {
+	t.Parallel()
+	file := newFile(t, one("first"))
+	r := start(t, dev.Options{File: file})
+	r.await("ready", r.ready)
+	if got := r.answer("greeting"); got != "first" {
+		t.Errorf("a ready sidecar answers %s", got)
+	}
+
+	write(t, file, one("in place"))
+	r.awaitAnswer("greeting", "in place")
+
+	write(t, file+".new", one("renamed"))
+	if err := os.Rename(file+".new", file); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitAnswer("greeting", "renamed")
+
+	// As vim does: the old file is kept under another name.
+	if err := os.Rename(file, file+"~"); err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, one("created anew"))
+	r.awaitAnswer("greeting", "created anew")
+
+	write(t, file, flags(map[string]string{"farewell": "bye"}))
+	r.awaitAnswer("farewell", "bye")
+	if got := r.answer("greeting"); got != "FLAG_NOT_FOUND" {
+		t.Errorf("a flag that left the file answers %s", got)
+	}
+}
+
+// Kubernetes mounts a ConfigMap as links to a directory, and swaps the link to the directory.
+func TestSwapOfLinks(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	version := func(name, content string) {
+		t.Helper()
+		if err := os.Mkdir(filepath.Join(dir, name), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, name, "flags.json"), content)
+		if err := os.Symlink(name, filepath.Join(dir, "..data_tmp")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "..data_tmp"), filepath.Join(dir, "..data")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version("..1", one("first"))
+	file := filepath.Join(dir, "flags.json")
+	if err := os.Symlink(filepath.Join("..data", "flags.json"), file); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, dev.Options{File: file})
+	r.awaitAnswer("greeting", "first")
+	version("..2", one("second"))
+	r.awaitAnswer("greeting", "second")
+	if err := os.RemoveAll(filepath.Join(dir, "..1")); err != nil {
+		t.Fatal(err)
+	}
+	version("..3", one("third"))
+	r.awaitAnswer("greeting", "third")
+	// In place behind the links.
+	write(t, filepath.Join(dir, "..3", "flags.json"), one("fourth"))
+	r.awaitAnswer("greeting", "fourth")
+}
+
+// A save is one change, however many steps it was written in, and a save of the same changes nothing.
+func TestOneSaveIsOneChange(t *testing.T) {
+	t.Parallel()
+	file := newFile(t, flags(map[string]string{"a": "1", "b": "1", "c": "1"}))
+	r := start(t, dev.Options{File: file})
+	r.awaitAnswer("a", "1")
+	before := r.revision()
+	write(t, file, flags(map[string]string{"a": "1", "b": "1", "c": "1"}))
+	write(t, file, flags(map[string]string{"a": "2", "b": "2"}))
+	r.awaitAnswer("a", "2")
+	epoch, _, _ := strings.Cut(before, "-")
+	if got, want := r.revision(), epoch+"-7"; got != want { // epoch, a, b, c; then a, b and the deletion of c
+		t.Errorf("revision %s after %s, want %s", got, before, want)
+	}
+	ops := map[string]bool{}
+	for _, key := range []string{"a", "b", "c"} {
+		_, body := r.ask(http.MethodGet, fmt.Sprintf("http://%s/api/v1/environments/dev/flags/%s/history?limit=1", r.AdminAddr(), key), "")
+		ops[regexp.MustCompile(`"opId":"[^"]+"`).FindString(body)] = true
+	}
+	if len(ops) != 1 {
+		t.Errorf("the save is %d changes: %v", len(ops), ops)
+	}
+}
+
+// A broken edit is refused with its place, and the last good set stays; so it does when the file disappears.
+func TestBrokenEdit(t *testing.T) {
+	t.Parallel()
+	file := newFile(t, one("good"))
+	r := start(t, dev.Options{File: file})
+	r.awaitAnswer("greeting", "good")
+
+	write(t, file, broken)
+	place := regexp.MustCompile(regexp.QuoteMeta(file) + `:4:\d+: flag \S*greeting\S* at /defaultVariant: `)
+	r.await("the refusal with its place", func() bool { return place.MatchString(r.log.String()) })
+	if got := r.answer("greeting"); got != "good" {
+		t.Errorf("after a broken edit the flag answers %s", got)
+	}
+	if c := r.conditions(); !strings.Contains(c, "file-refused") || !strings.Contains(c, ":4:") {
+		t.Errorf("the conditions do not name the mistake: %s", c)
+	}
+
+	write(t, file, `{"flags": {`)
+	r.await("the refusal of text that is no JSON", func() bool { return strings.Contains(r.log.String(), file+":1:") })
+
+	write(t, file, one("mended"))
+	r.awaitAnswer("greeting", "mended")
+	r.await("the end of the condition", func() bool { return !strings.Contains(r.conditions(), "file-refused") })
+
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the notice that the file is gone", func() bool { return strings.Contains(r.log.String(), "does not exist") })
+	if got := r.answer("greeting"); got != "mended" {
+		t.Errorf("without the file the flag answers %s", got)
+	}
+	write(t, file, one("back"))
+	r.awaitAnswer("greeting", "back")
+}
+
+// With a broken file, or none, everything starts and becomes ready once the file is good.
+func TestBrokenFromTheStart(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{"broken": broken, "missing": ""} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "flags.json")
+			if content != "" {
+				write(t, file, content)
+			}
+			r := start(t, dev.Options{File: file})
+			if r.ready() {
+				t.Error("ready without ever having had flags")
+			}
+			if got := r.answer("greeting"); got != "PROVIDER_NOT_READY" {
+				t.Errorf("the flag answers %s", got)
+			}
+			if !strings.Contains(r.log.String(), file) {
+				t.Errorf("the file is not named: %s", r.log)
+			}
+			write(t, file, one("good"))
+			r.awaitAnswer("greeting", "good")
+			r.await("ready", r.ready)
+		})
+	}
+}
+
+// With a data directory the log goes on: a restart appends what differs, and a file that is broken then does not matter yet.
+func TestRestartWithDataDir(t *testing.T) {
+	t.Parallel()
+	file, data := newFile(t, flags(map[string]string{"a": "1", "b": "1"})), t.TempDir()
+	r := start(t, dev.Options{File: file, DataDir: data})
+	r.awaitAnswer("a", "1")
+	first := r.revision()
+	r.stop()
+
+	r = start(t, dev.Options{File: file, DataDir: data})
+	r.awaitAnswer("a", "1")
+	if got := r.revision(); got != first {
+		t.Errorf("revision %s after a restart, was %s", got, first)
+	}
+	r.stop()
+
+	write(t, file, flags(map[string]string{"a": "1", "b": "2"}))
+	r = start(t, dev.Options{File: file, DataDir: data})
+	r.awaitAnswer("b", "2")
+	if got, want := r.revision(), strings.TrimSuffix(first, "-3")+"-4"; got != want {
+		t.Errorf("revision %s after a change of one flag, want %s", got, want)
+	}
+	r.stop()
+
+	write(t, file, broken)
+	r = start(t, dev.Options{File: file, DataDir: data})
+	r.awaitAnswer("b", "2")
+}
+
+// The file is the truth: nobody else changes its environment.
+func TestReadOnly(t *testing.T) {
+	t.Parallel()
+	file := newFile(t, one("good"))
+	r := start(t, dev.Options{File: file})
+	base := fmt.Sprintf("http://%s/api/v1/environments/dev", r.AdminAddr())
+	for path, method := range map[string]string{
+		"/flags/greeting": http.MethodPut, "/segments/s": http.MethodPut, "/settings": http.MethodPut, "/archive": http.MethodPost,
+	} {
+		status, body := r.ask(method, base+path, `{}`)
+		if status != http.StatusForbidden || !strings.Contains(body, file) {
+			t.Errorf("%s %s answers %d %s, want a refusal that names the file", method, path, status, body)
+		}
+	}
+	if got := r.answer("greeting"); got != "good" {
+		t.Errorf("the flag answers %s", got)
+	}
+}
+
+func TestCompatibility(t *testing.T) {
+	t.Parallel()
+	const unknown = `{"flags":{"f":{"state":"ENABLED","variants":{"v":"x"},"defaultVariant":"v","targeting":{"no_such_operator":[1]}}}}`
+	tolerant := start(t, dev.Options{File: newFile(t, unknown), Compatibility: eval.CompatibilityFlagd})
+	tolerant.await("ready", tolerant.ready)
+	strict := start(t, dev.Options{File: newFile(t, unknown)})
+	if strict.ready() {
+		t.Error("an unknown operator is taken in strict mode")
+	}
+	_, body := tolerant.ask(http.MethodGet, fmt.Sprintf("http://%s/api/v1/environments/dev/settings", tolerant.AdminAddr()), "")
+	if body != `{"compatibility":"flagd"}` {
+		t.Errorf("settings are %s", body)
+	}
+}
+
+// The greeting says what listens where, and what it tells to try works.
+func TestGreeting(t *testing.T) {
+	t.Parallel()
+	r := start(t, dev.Options{File: newFile(t, flags(map[string]string{"a key/with slash": "yes"}))})
+	greeting := r.out.String()
+	for _, address := range []string{r.OFREPAddr().String(), r.ManagementAddr().String(), r.AdminAddr().String(), "nats://127.0.0.1:", r.file} {
+		if !strings.Contains(greeting, address) {
+			t.Errorf("the greeting does not name %s:\n%s", address, greeting)
+		}
+	}
+	lines := regexp.MustCompile(`(?m)^  curl -d '([^']*)' (\S+)$`).FindAllStringSubmatch(greeting, -1)
+	if len(lines) != 2 {
+		t.Fatalf("%d lines to try, want 2:\n%s", len(lines), greeting)
+	}
+	for _, line := range lines {
+		if status, body := r.ask(http.MethodPost, line[2], line[1]); status != http.StatusOK || !strings.Contains(body, `"yes"`) {
+			t.Errorf("%s answers %d %s", line[0], status, body)
+		}
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	t.Parallel()
+	f := func(o dev.Options, want string) {
+		t.Helper()
+		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: got error %v, want %s", o, err, want)
+		}
+	}
+	f(dev.Options{}, "no file")
+	f(dev.Options{File: t.TempDir()}, "is a directory")
+	f(dev.Options{File: "f", Environment: "Dev!"}, "Dev!")
+	f(dev.Options{File: "f", OFREPAddr: "0.0.0.0:1"}, "loopback")
+	f(dev.Options{File: "f", ManagementAddr: ":1"}, "loopback")
+	f(dev.Options{File: "f", AdminAddr: ":1"}, "loopback")
+}
+
+// The temporary directory is gone after the end, and after a start that failed.
+func TestNothingIsLeft(t *testing.T) {
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	r := start(t, dev.Options{File: newFile(t, one("x"))})
+	if !strings.Contains(r.out.String(), temporary) {
+		t.Errorf("the temporary directory is not named:\n%s", r.out)
+	}
+	taken := r.AdminAddr().String()
+	if d, err := dev.New(dev.Options{File: r.file, AdminAddr: taken, OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0"}); err == nil {
+		t.Error("the address of another is taken")
+		_ = d.Close()
+	}
+	r.stop()
+	left, err := os.ReadDir(temporary)
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
