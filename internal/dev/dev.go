@@ -137,7 +137,7 @@ func (d *Dev) run(ctx context.Context, fail context.CancelCauseFunc) (err error)
 	// The file is loaded before the sidecar looks, so that a ready sidecar has its flags.
 	again := loader.load(ctx)
 	parts = append(parts, stage.Begin(ctx, "dev", d.sidecar.Run, fail))
-	if err := d.greet(loader); err != nil {
+	if err := d.greet(ctx, loader); err != nil {
 		fail(err)
 	}
 	parts = append(parts, stage.Begin(ctx, "dev", func(ctx context.Context) error {

@@ -1,12 +1,20 @@
 package dev
 
 import (
+	"context"
 	"fmt"
 	"net/url"
+	"time"
 )
 
-// greet tells a person what listens where and what to try.
-func (d *Dev) greet(l *loader) error {
+// greetTimeout is how long the greeting waits for the sidecar.
+const greetTimeout = 10 * time.Second
+
+// greet tells a person what listens where and what to try, once trying it works.
+func (d *Dev) greet(ctx context.Context, l *loader) error {
+	if l.flags != nil {
+		d.awaitSidecar(ctx)
+	}
 	data := d.options.DataDir
 	if d.temporary != "" {
 		data += " (removed at the end)"
@@ -47,4 +55,19 @@ func oneFlag(keys []string) string {
 		return "/KEY"
 	}
 	return "/" + url.PathEscape(keys[0])
+}
+
+// awaitSidecar waits until the sidecar is ready, but not for ever.
+func (d *Dev) awaitSidecar(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, greetTimeout)
+	defer cancel()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !d.sidecar.Ready() {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -19,7 +19,7 @@ const actor = "file"
 // loader makes the environment what the file says. It is used by one goroutine at a time.
 type loader struct {
 	dev   *Dev
-	flags []string // keys, as the file was read last without mistakes
+	flags []string // keys, as the file was read last without mistakes; nil before the first time
 }
 
 // load reads the file and carries it out. A mistake in the file is reported and changes nothing. It returns whether to try again although
@@ -81,7 +81,7 @@ func (l *loader) replace(ctx context.Context, documents []eval.Document) (contro
 }
 
 func (l *loader) accept(documents []eval.Document, result control.Result) {
-	l.flags = nil
+	l.flags = []string{}
 	for _, d := range documents {
 		if d.Kind == eval.KindFlag {
 			l.flags = append(l.flags, d.Key)
