@@ -120,3 +120,26 @@ func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 		}
 	}
 }
+
+// TestBarrierEndsWithTheConnection does not wait for an answer that cannot come
+// any more.
+func TestBarrierEndsWithTheConnection(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	p := newProxy(t, l.server.URL())
+	r := follow(t, connect(t, p.url()), patient)
+	r.until(t, "synced", isSynced)
+	p.blackHole(true)
+	result := make(chan error, 1)
+	go func() { result <- r.Barrier(t.Context()) }()
+	eventually(t, func() (bool, string) { return p.swallowed() > 0, "the question to be swallowed" })
+	begin := time.Now()
+	p.cut()
+	if err := <-result; !errors.Is(err, flagsync.ErrUnreachable) {
+		t.Errorf("barrier: %v, want ErrUnreachable", err)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("it waited %s for an answer after the connection was cut", took)
+	}
+	p.blackHole(false)
+}

@@ -54,7 +54,7 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 	var messages []storedMessage
 	for {
-		msg, err := nextMessage(ctx, sub)
+		msg, err := c.nextMessage(ctx, sub)
 		if err != nil {
 			return messages, fmt.Errorf("read %s from %d: %w", stream, r.Sequence, err)
 		}
@@ -75,8 +75,8 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 }
 
-func nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	wait, cancel := context.WithTimeout(ctx, batchPause)
+func (c *Conn) nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	wait, cancel := c.within(ctx, batchPause)
 	defer cancel()
 	msg, err := sub.NextMsgWithContext(wait)
 	switch {
@@ -86,6 +86,8 @@ func nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error)
 		return nil, fmt.Errorf("%w: no server answers for it: %w", ErrUnreachable, err)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
+	case errors.Is(context.Cause(wait), errLost):
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, errLost)
 	default:
 		return nil, fmt.Errorf("%w: nothing came for %s: %w", ErrUnreachable, batchPause, err)
 	}

@@ -55,7 +55,12 @@ type Conn struct {
 
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
+	lost      context.CancelCauseFunc
+	up        context.Context //nolint:containedctx // ends when the connection is lost, and is then replaced
 }
+
+// errLost ends requests whose answer cannot come any more.
+var errLost = errors.New("the connection to NATS was lost")
 
 // listener is told, by a value in a channel of one, that messages may have been
 // missed.
@@ -72,6 +77,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{api: "$JS.API.", log: o.Logger, listeners: make(map[*listener]struct{})}
+	c.up, c.lost = context.WithCancelCause(context.Background())
 	if o.Domain != "" {
 		c.api = "$JS." + o.Domain + ".API."
 	}
@@ -183,8 +189,28 @@ func (c *Conn) connected(what string) {
 
 func (c *Conn) disconnected(err error) {
 	c.note(err)
+	c.mu.Lock()
+	c.lost(errLost)
+	c.up, c.lost = context.WithCancelCause(context.Background())
+	c.mu.Unlock()
 	if !c.nats.IsClosed() {
 		c.log.Warn().Err(err).Msg("disconnected from NATS")
+	}
+}
+
+// within returns a context for one request: it ends with ctx, after timeout, or
+// when the connection is lost.
+func (c *Conn) within(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	c.mu.Lock()
+	up := c.up
+	c.mu.Unlock()
+	wait, cancel := context.WithTimeout(ctx, timeout)
+	wait, lost := context.WithCancelCause(wait)
+	stop := context.AfterFunc(up, func() { lost(errLost) })
+	return wait, func() {
+		stop()
+		lost(nil)
+		cancel()
 	}
 }
 

@@ -17,6 +17,7 @@ type proxy struct {
 	swallow   bool
 	conns     map[net.Conn]struct{}
 	connected int // connections that were accepted
+	lost      int // bytes that were swallowed
 }
 
 func newProxy(tb testing.TB, url string) *proxy {
@@ -76,6 +77,9 @@ func (p *proxy) pass(to, from net.Conn) {
 		n, err := from.Read(buffer)
 		p.mu.Lock()
 		dead = dead || p.swallow
+		if dead {
+			p.lost += n
+		}
 		p.mu.Unlock()
 		if err != nil {
 			return
@@ -103,6 +107,12 @@ func (p *proxy) blackHole(on bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.swallow = on
+}
+
+func (p *proxy) swallowed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost
 }
 
 func (p *proxy) accepted() int {

@@ -89,7 +89,7 @@ func decodeReply(data []byte, response any) error {
 // ask sends a message and returns the reply. Whatever keeps the reply from
 // coming is [ErrUnreachable].
 func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*nats.Msg, error) {
-	wait, cancel := context.WithTimeout(ctx, timeout)
+	wait, cancel := c.within(ctx, timeout)
 	defer cancel()
 	reply, err := c.nats.RequestMsgWithContext(wait, msg)
 	switch {
@@ -97,6 +97,8 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 		return reply, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
+	case errors.Is(context.Cause(wait), errLost):
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, errLost)
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
 		return nil, fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
 	case errors.Is(err, nats.ErrNoResponders):

@@ -1,0 +1,125 @@
+package flagsync_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// sidecarPermissions is what docs/protocol.md gives a sidecar of an
+// environment.
+func sidecarPermissions(environment, inbox string) *server.Permissions {
+	stream := "FLAGS_" + environment
+	return &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: []string{
+			"$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + ".>",
+			"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream,
+		}},
+		Subscribe: &server.SubjectPermission{Allow: []string{"feed." + environment + ".>", "beat." + environment, inbox + ".>"}},
+	}
+}
+
+// startWithUsers runs a server that knows a publisher, and a sidecar of prod.
+func startWithUsers(tb testing.TB) *server.Server {
+	tb.Helper()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: tb.TempDir(),
+		Users: []*server.User{
+			{Username: "publisher", Password: "p"},
+			{Username: "sidecar", Password: "s", Permissions: sidecarPermissions(environment, "_sidecar1")},
+		},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s.Start()
+	tb.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	if !s.ReadyForConnections(patience) {
+		tb.Fatal("the server does not start")
+	}
+	return s
+}
+
+func connectAs(tb testing.TB, s *server.Server, user, inbox string) *flagsync.Conn {
+	tb.Helper()
+	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{
+		URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Logger: testLogger,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.Close)
+	return c
+}
+
+func clientAs(tb testing.TB, s *server.Server, user, password string) *nats.Conn {
+	tb.Helper()
+	c, err := nats.Connect(s.ClientURL(), nats.UserInfo(user, password))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.Close)
+	return c
+}
+
+// TestSidecarPermissions follows with nothing but the documented permissions:
+// log, feed, beats, barrier, and questions to the leader. Nothing may be
+// refused, and another environment stays closed.
+func TestSidecarPermissions(t *testing.T) {
+	t.Parallel()
+	s := startWithUsers(t)
+	publisher := connectAs(t, s, "publisher:p", "")
+	environments, err := flagsync.OpenEnvironments(t.Context(), publisher, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{environment, "other"} {
+		if _, err := environments.Create(t.Context(), name, "tester"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own, err := flagsync.OpenLog(t.Context(), publisher, environment, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &log{conn: publisher, Log: own}
+	l.write(t, put("a", "{}"))
+
+	sidecar := connectAs(t, s, "sidecar:s", "_sidecar1")
+	r := follow(t, sidecar, impatient)
+	r.until(t, "synced", isSynced)
+	run(t, flagsync.NewBeater(own, nil, testLogger).Run)
+	r.until(t, "a beat", func(s flagsync.Status) bool { return !s.LastBeat.IsZero() })
+	head := l.write(t, put("b", "{}"))
+	r.reach(t, head.Revision)
+	r.barrier(t)
+	stranger := head
+	stranger.Digest[0]++
+	c := clientAs(t, s, "publisher", "p")
+	l.publishRaw(t, c, entry(stranger, "stranger", "b", 1, 1))
+	r.until(t, "the leader to be asked", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	if err := sidecar.LastError(); err != nil {
+		t.Errorf("something was refused: %v", err)
+	}
+
+	f, err := flagsync.NewFollower(sidecar, newMapTarget(t), flagsync.FollowerOptions{Environment: "other", Logger: testLogger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, f.Run)
+	other := &running{Follower: f}
+	status := other.until(t, "a refusal", func(s flagsync.Status) bool { return s.LastError != nil && sidecar.LastError() != nil })
+	if status.Applied.Revision != 0 || status.Synced {
+		t.Errorf("a sidecar of %s follows another environment: %+v", environment, status)
+	}
+	if time.Since(status.LastConfirmed) < time.Hour {
+		t.Error("what may not be read was confirmed")
+	}
+}
