@@ -1,0 +1,255 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// fakeLog applies what is appended to a state, unless before says that something else happens.
+type fakeLog struct {
+	t       *testing.T
+	state   *state
+	before  func(n int, c flagsync.Change) (flagsync.OutcomeState, error) // n is the number of the append, from 1
+	changes []flagsync.Change
+}
+
+func (l *fakeLog) Append(_ context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+	l.changes = append(l.changes, c)
+	if l.before != nil {
+		if outcome, err := l.before(len(l.changes), c); outcome != flagsync.Committed {
+			return flagsync.Outcome{State: outcome, Position: l.state.Position()}, err
+		}
+	}
+	if base != l.state.Position() {
+		return flagsync.Outcome{State: flagsync.Lost, Position: l.state.Position()}, nil
+	}
+	l.state.apply(l.t, control.Decision{Parts: [][]changelog.Document{c.Documents}})
+	return flagsync.Outcome{State: flagsync.Committed, Position: l.state.Position()}, nil
+}
+
+func (l *fakeLog) History(context.Context, changelog.ID) iter.Seq2[changelog.Record, error] {
+	return func(func(changelog.Record, error) bool) {}
+}
+
+// fakeFollower is always current, unless its errors say otherwise.
+type fakeFollower struct{ barrier, wait error }
+
+func (f fakeFollower) Barrier(context.Context) error      { return f.barrier }
+func (f fakeFollower) Wait(context.Context, uint64) error { return f.wait }
+func (f fakeFollower) Status() flagsync.Status            { return flagsync.Status{} }
+
+func service(l *fakeLog, f control.Follower, counted map[flagsync.OutcomeState]int) *control.Service {
+	return control.NewService(control.Options{
+		State:    func() control.State { return l.state },
+		Log:      func(context.Context) (control.Log, error) { return l, nil },
+		Refused:  func() error { return nil },
+		Follower: f,
+		Appended: func(s flagsync.OutcomeState) { counted[s]++ },
+	})
+}
+
+func anybody() control.Origin { return control.Origin{Actor: "somebody", Reason: "because"} }
+
+func putA() control.Command {
+	return control.Put{ID: flagID("a"), Body: flagBody("off", ""), If: seen(2)}
+}
+
+// Another writer of something else makes the command be decided again; another writer of the same makes it be refused.
+func TestLostAppendsAreDecidedAgain(t *testing.T) {
+	t.Parallel()
+	f := func(key string) (control.Result, error, map[flagsync.OutcomeState]int) {
+		l := &fakeLog{t: t, state: shop(t)}
+		l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+			if n > 3 {
+				return flagsync.Committed, nil
+			}
+			l.state.put(t, flagDocument(key, flagBody([]string{"on", "off"}[n%2], "")))
+			return flagsync.Lost, nil
+		}
+		counted := map[flagsync.OutcomeState]int{}
+		result, err := service(l, fakeFollower{}, counted).Do(t.Context(), anybody(), putA())
+		ids := map[string]bool{}
+		for _, c := range l.changes {
+			if ids[c.OpID] {
+				t.Errorf("op-id %s was used for two decisions", c.OpID)
+			}
+			ids[c.OpID] = true
+		}
+		return result, err, counted
+	}
+	result, err, counted := f("other")
+	if err != nil || result.Written != 1 || result.Document != result.Position.Token() {
+		t.Errorf("got %+v, %v", result, err)
+	}
+	if diff := cmp.Diff(map[flagsync.OutcomeState]int{flagsync.Lost: 3, flagsync.Committed: 1}, counted); diff != "" {
+		t.Errorf("appends (-want +got):\n%s", diff)
+	}
+	_, err, _ = f("a")
+	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CausePreconditionFailed {
+		t.Errorf("another writer of the same document: %v, want a refusal", err)
+	}
+}
+
+func TestEndlessLossIsGivenUp(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return flagsync.Lost, nil }
+	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	if !errors.Is(err, control.ErrContended) {
+		t.Errorf("got %v, want that others were faster", err)
+	}
+}
+
+// What may have been written is never called a failure.
+func TestUndecided(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) {
+		return flagsync.Open, context.DeadlineExceeded
+	}
+	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	undecided, ok := errors.AsType[*control.Undecided](err)
+	if !ok || undecided.OpID != l.changes[0].OpID || len(l.changes) != 1 {
+		t.Errorf("got %v after %d appends, want undecided with the op-id", err, len(l.changes))
+	}
+}
+
+// What is written counts, even when it is not seen here in time.
+func TestCommittedButNotSeen(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	result, err := service(l, fakeFollower{wait: context.DeadlineExceeded}, map[flagsync.OutcomeState]int{}).
+		Do(t.Context(), anybody(), putA())
+	if err != nil || result.Position != l.state.Position() {
+		t.Errorf("got %+v, %v; want what was written", result, err)
+	}
+	c := l.changes[0]
+	if c.Actor != "somebody" || c.Reason != "because" || c.Time.IsZero() || c.OpID != result.OpID {
+		t.Errorf("the change is %+v", c)
+	}
+}
+
+// Nothing is decided on a state that may be old, and nothing written without a log.
+func TestNothingWithoutKnowledge(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	f := func(o control.Options, want error) {
+		t.Helper()
+		if _, err := control.NewService(o).Do(t.Context(), anybody(), putA()); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+	known := func() control.State { return l.state }
+	log := func(context.Context) (control.Log, error) { return l, nil }
+	cut := errors.New("cut")
+	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, control.ErrUnconfirmed)
+	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, cut)
+	f(control.Options{State: func() control.State { return nil }, Log: log, Follower: fakeFollower{}}, control.ErrNotReady)
+	f(control.Options{
+		State: known, Log: func(context.Context) (control.Log, error) { return nil, flagsync.ErrStreamLost }, Follower: fakeFollower{},
+	}, flagsync.ErrStreamLost)
+	if len(l.changes) != 0 {
+		t.Errorf("appended %v", l.changes)
+	}
+	broken := errors.New("broken")
+	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return 0, broken }
+	f(control.Options{State: known, Log: log, Follower: fakeFollower{}}, broken)
+}
+
+func TestOriginIsChecked(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
+	for _, reason := range []string{strings.Repeat("x", changelog.MaxReason+1), "\xff"} {
+		_, err := s.Do(t.Context(), control.Origin{Actor: "somebody", Reason: reason}, putA())
+		if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseMalformed {
+			t.Errorf("reason %q: %v, want a refusal", reason, err)
+		}
+	}
+	if len(l.changes) != 0 {
+		t.Errorf("appended %v", l.changes)
+	}
+}
+
+// A replacement that is disturbed between its parts is completed from what the disturbance left.
+func TestReplaceIsResumed(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: newState()}
+	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+		if n == 2 {
+			l.state.put(t, flagDocument("stranger", flagBody("on", "")), flagDocument(chainKey(1999), flagBody("on", "")))
+			return flagsync.Lost, nil
+		}
+		return flagsync.Committed, nil
+	}
+	wanted := chain(2500, "on")
+	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).
+		Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.state.holds(wanted); err != nil {
+		t.Error(err)
+	}
+	if result.OpID != l.changes[0].OpID || result.Position != l.state.Position() {
+		t.Errorf("the result is %+v", result)
+	}
+	for _, c := range l.changes {
+		if !strings.HasPrefix(c.OpID, result.OpID) {
+			t.Errorf("part %s is not named after %s", c.OpID, result.OpID)
+		}
+	}
+}
+
+// A replacement that cannot go on tells how far it came; repeating it does the rest.
+func TestReplaceStopsHalfway(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: newState()}
+	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+		if n == 2 {
+			return flagsync.Open, context.DeadlineExceeded
+		}
+		return flagsync.Committed, nil
+	}
+	wanted := chain(1500, "on")
+	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
+	result, err := s.Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+	if _, ok := errors.AsType[*control.Undecided](err); !ok || result.Written != changelog.MaxEntries {
+		t.Fatalf("got %+v, %v; want the first part and undecided", result, err)
+	}
+	result, err = s.Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+	if err != nil || result.Written != 500 {
+		t.Errorf("got %+v, %v; want the rest", result, err)
+	}
+	if err := l.state.holds(wanted); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadOnlyIsForTheOwner(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	s := control.NewService(control.Options{
+		State:    func() control.State { return l.state },
+		Log:      func(context.Context) (control.Log, error) { return l, nil },
+		Follower: fakeFollower{}, ReadOnly: "Change the file.",
+	})
+	_, err := s.Do(t.Context(), anybody(), putA())
+	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseReadOnly {
+		t.Errorf("got %v, want a refusal", err)
+	}
+	empty := control.Replace{Documents: []eval.Document{}}
+	if _, err := s.Do(t.Context(), control.Origin{Actor: "file", Owner: true}, empty); err != nil || len(l.state.documents) != 0 {
+		t.Errorf("the owner is refused: %v", err)
+	}
+}
