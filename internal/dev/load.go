@@ -19,6 +19,7 @@ const actor = "file"
 // loader makes the environment what the file says. It is used by one goroutine at a time.
 type loader struct {
 	dev   *Dev
+	waits string   // why the file could not be carried out last, so that it is said once
 	flags []string // keys, as the file was read last without mistakes; nil before the first time
 }
 
@@ -36,7 +37,8 @@ func (l *loader) load(ctx context.Context) (again bool) {
 		return false
 	}
 	if err != nil {
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && l.waits != err.Error() {
+			l.waits = err.Error()
 			l.dev.options.Logger.Warn().Err(err).Msg("the file is not carried out yet")
 		}
 		return true
@@ -81,7 +83,7 @@ func (l *loader) replace(ctx context.Context, documents []eval.Document) (contro
 }
 
 func (l *loader) accept(documents []eval.Document, result control.Result) {
-	l.flags = []string{}
+	l.flags, l.waits = []string{}, ""
 	for _, d := range documents {
 		if d.Kind == eval.KindFlag {
 			l.flags = append(l.flags, d.Key)

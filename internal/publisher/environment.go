@@ -73,7 +73,10 @@ func (e *environment) run(ctx context.Context) error {
 	wg.Go(func() { followed = e.follower.Run(ctx) })
 	wg.Go(func() { e.publish(ctx) })
 	wg.Wait()
-	return errors.Join(ignoreEnd(ctx, followed), e.store.Close())
+	if ctx.Err() != nil {
+		followed = nil // that it ended is what was asked for
+	}
+	return errors.Join(followed, e.store.Close())
 }
 
 // publish opens the log and announces its head. A log that is refused is tried again, because an operator may have mended it.
@@ -88,7 +91,7 @@ func (e *environment) publish(ctx context.Context) {
 		}
 	}
 	beater := flagsync.NewBeater(log, e.announced, e.logger)
-	if err := beater.Run(ctx); ignoreEnd(ctx, err) != nil {
+	if err := beater.Run(ctx); err != nil && ctx.Err() == nil {
 		e.logger.Error().Err(err).Msg("the head of the log is no longer announced")
 	}
 }
@@ -167,12 +170,4 @@ func (e *environment) ready() bool {
 		return true
 	}
 	return e.log != nil && e.store.View() != nil
-}
-
-// ignoreEnd returns err unless it only says that ctx has ended.
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"slices"
@@ -68,6 +69,7 @@ func New(o Options) (*Publisher, error) {
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          log.New(o.Logger, "", 0),
 	}
 	p.listener, err = net.Listen("tcp", o.AdminAddr)
 	if err != nil {

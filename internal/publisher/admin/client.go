@@ -129,11 +129,11 @@ type request struct {
 }
 
 func (r request) build(ctx context.Context, base *url.URL) (*http.Request, error) {
-	address := strings.TrimRight(base.String(), "/") + "/api/v1"
+	segments := []string{strings.TrimRight(base.String(), "/"), "api", "v1"}
 	for _, segment := range r.path {
-		address += "/" + escaped(segment)
+		segments = append(segments, escaped(segment))
 	}
-	out, err := http.NewRequestWithContext(ctx, r.method, address, bytes.NewReader(r.body))
+	out, err := http.NewRequestWithContext(ctx, r.method, strings.Join(segments, "/"), bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ func problemOf(err error, logger zerolog.Logger) *Problem {
 		if errors.Is(err, known.err) {
 			p := newProblem(known.status, problemType+known.kind, err.Error())
 			if known.status == http.StatusServiceUnavailable {
-				p.later()
+				return p.later()
 			}
 			return p
 		}

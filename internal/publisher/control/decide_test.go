@@ -33,7 +33,7 @@ func absent() control.Precondition { return control.Precondition{Absent: true} }
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	s := shop(t)
-	f := func(command control.Command, cause control.Cause, detail string) *control.Refusal {
+	refused := func(command control.Command, cause control.Cause, detail string) *control.Refusal {
 		t.Helper()
 		decision, err := control.Decide(s, command)
 		refusal, ok := errors.AsType[*control.Refusal](err)
@@ -48,11 +48,15 @@ func TestRefusals(t *testing.T) {
 		}
 		return refusal
 	}
+	f := func(command control.Command, cause control.Cause, detail string) {
+		t.Helper()
+		_ = refused(command, cause, detail)
+	}
 	good := flagBody("off", "")
 
 	f(control.Put{ID: flagID("a"), Body: good}, control.CausePreconditionMissing, "If-Match")
 	f(control.Delete{ID: flagID("a")}, control.CausePreconditionMissing, "If-Match")
-	if r := f(control.Put{ID: flagID("a"), Body: good, If: seen(1)}, control.CausePreconditionFailed, "changed"); r.Current.Revision != 2 {
+	if r := refused(control.Put{ID: flagID("a"), Body: good, If: seen(1)}, control.CausePreconditionFailed, "changed"); r.Current.Revision != 2 {
 		t.Errorf("current is %v, want revision 2", r.Current)
 	}
 	f(control.Delete{ID: flagID("a"), If: seen(3)}, control.CausePreconditionFailed, "changed")
@@ -69,26 +73,26 @@ func TestRefusals(t *testing.T) {
 	huge := flagBody("on", `,"description":"`+strings.Repeat("x", changelog.MaxDocument)+`"`)
 	f(control.Put{ID: flagID("a"), Body: huge, If: seen(2)}, control.CauseTooLarge, "at most 524288")
 
-	r := f(control.Put{ID: flagID("a"), Body: flagBody("blue", ""), If: seen(2)}, control.CauseInvalid, "cannot be published")
+	r := refused(control.Put{ID: flagID("a"), Body: flagBody("blue", ""), If: seen(2)}, control.CauseInvalid, "cannot be published")
 	if len(r.Problems) == 0 || r.Problems[0].Pointer != "/defaultVariant" || r.Problems[0].Key != "a" {
 		t.Errorf("problems %v, want one at /defaultVariant of a", r.Problems)
 	}
 	// What is wrong may be wrong somewhere else: b requires that a can be on.
 	without := []byte(`{"state":"ENABLED","variants":{"off":false},"defaultVariant":"off"}`)
-	r = f(control.Put{ID: flagID("a"), Body: without, If: seen(2)}, control.CauseInvalid, "cannot be published")
+	r = refused(control.Put{ID: flagID("a"), Body: without, If: seen(2)}, control.CauseInvalid, "cannot be published")
 	if len(r.Problems) == 0 || r.Problems[0].Key != "b" {
 		t.Errorf("problems %v, want one of b", r.Problems)
 	}
-	r = f(control.Put{ID: flagID("a"), Body: flagBody("on", requires("b")), If: seen(2)}, control.CauseInvalid, "cannot be published")
+	r = refused(control.Put{ID: flagID("a"), Body: flagBody("on", requires("b")), If: seen(2)}, control.CauseInvalid, "cannot be published")
 	if !strings.Contains(r.Error(), "cycle") {
 		t.Errorf("a cycle is refused with %v", r)
 	}
 
-	r = f(control.Delete{ID: flagID("a"), If: seen(2)}, control.CauseInUse, `depend on flag "a"`)
+	r = refused(control.Delete{ID: flagID("a"), If: seen(2)}, control.CauseInUse, `depend on flag "a"`)
 	if len(r.Problems) == 0 || r.Problems[0].Key != "b" {
 		t.Errorf("dependants %v, want b", r.Problems)
 	}
-	r = f(control.Delete{ID: segmentID("staff"), If: seen(4)}, control.CauseInUse, `depend on segment "staff"`)
+	r = refused(control.Delete{ID: segmentID("staff"), If: seen(4)}, control.CauseInUse, `depend on segment "staff"`)
 	if len(r.Problems) == 0 || r.Problems[0].Key != "c" {
 		t.Errorf("dependants %v, want c", r.Problems)
 	}

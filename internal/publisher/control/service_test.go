@@ -67,7 +67,7 @@ func putA() control.Command {
 // Another writer of something else makes the command be decided again; another writer of the same makes it be refused.
 func TestLostAppendsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
-	f := func(key string) (control.Result, error, map[flagsync.OutcomeState]int) {
+	f := func(key string) (control.Result, map[flagsync.OutcomeState]int, error) {
 		l := &fakeLog{t: t, state: shop(t)}
 		l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
 			if n > 3 {
@@ -85,16 +85,16 @@ func TestLostAppendsAreDecidedAgain(t *testing.T) {
 			}
 			ids[c.OpID] = true
 		}
-		return result, err, counted
+		return result, counted, err
 	}
-	result, err, counted := f("other")
+	result, counted, err := f("other")
 	if err != nil || result.Written != 1 || result.Document != result.Position.Token() {
 		t.Errorf("got %+v, %v", result, err)
 	}
 	if diff := cmp.Diff(map[flagsync.OutcomeState]int{flagsync.Lost: 3, flagsync.Committed: 1}, counted); diff != "" {
 		t.Errorf("appends (-want +got):\n%s", diff)
 	}
-	_, err, _ = f("a")
+	_, _, err = f("a")
 	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CausePreconditionFailed {
 		t.Errorf("another writer of the same document: %v, want a refusal", err)
 	}

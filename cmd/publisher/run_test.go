@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long a condition may take on a machine that is busy with other tests.
+const patience = 30 * time.Second
+
+// output is text that one goroutine writes and others read.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+func nothing(string) (string, bool) { return "", false }
+
+// command runs a command line to its end.
+func runCommand(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	var out, errs output
+	code = run(ctx, args, terminal{lookup: nothing, stdout: &out, stderr: &errs})
+	return code, out.String(), errs.String()
+}
+
+func TestCommandLines(t *testing.T) {
+	t.Parallel()
+	f := func(wantCode int, want string, args ...string) {
+		t.Helper()
+		code, stdout, stderr := runCommand(t.Context(), args...)
+		if code != wantCode || !strings.Contains(stdout+stderr, want) {
+			t.Errorf("publisher %v: exit code %d, %s%s; want %d, %s", args, code, stdout, stderr, wantCode, want)
+		}
+		if (code == exitOK) != (stderr == "") {
+			t.Errorf("publisher %v: exit code %d and on standard error: %q", args, code, stderr)
+		}
+	}
+	f(exitConfiguration, "Usage: publisher COMMAND")
+	f(exitOK, "Usage: publisher COMMAND", "--help")
+	f(exitConfiguration, `no command "fly"`, "fly")
+	f(exitConfiguration, `no command "environment"`, "environment")
+	f(exitConfiguration, `no command "environment destroy x"`, "environment", "destroy", "x")
+	for _, s := range subcommands() {
+		f(exitOK, "Usage: publisher "+strings.Join(s.words, " "), append(s.words, "--help")...)
+		if !strings.Contains(usage, "  "+strings.Join(s.words, " ")) {
+			t.Errorf("the usage does not name %v", s.words)
+		}
+	}
+	f(exitOK, "", "version")
+	f(exitConfiguration, "data directory", "serve")
+	f(exitOK, "configuration is good", "serve", "--data-dir", "d", "--check")
+	f(exitOK, "configuration is good", "serve", "--nats", "nats://127.0.0.1:4222", "--replicas", "3", "--check")
+	f(exitConfiguration, "loopback", "serve", "--data-dir", "d", "--admin-addr", "0.0.0.0:8017")
+	f(exitConfiguration, "replicas", "serve", "--data-dir", "d", "--replicas", "3")
+	f(exitConfiguration, "leave it", "serve", "--data-dir", "d", "--nats", "nats://127.0.0.1:4222")
+	f(exitConfiguration, "FILE is missing", "dev")
+	f(exitConfiguration, "is a directory", "dev", t.TempDir())
+	f(exitConfiguration, "loopback", "dev", "f", "--nats-addr", "0.0.0.0:4222")
+	f(exitOK, `"environment": "dev"`, "dev", "f", "--print-config")
+	f(exitConfiguration, "Prod!", "environment", "create", "Prod!")
+	f(exitFailure, "does not answer", "environment", "list", "--admin", "http://127.0.0.1:1")
+	f(exitFailure, "is not the address", "environment", "list", "--admin", "here")
+}
+
+// The commands for environments work on a publisher that another command serves.
+func TestServeAndEnvironments(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var log output
+	served := make(chan int, 1)
+	go func() {
+		served <- run(ctx, []string{"serve", "--data-dir", t.TempDir(), "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"},
+			terminal{lookup: nothing, stdout: &log, stderr: &log})
+	}()
+	address := "http://" + awaitMatch(t, &log, `"admin":"([^"]+)"`)
+	awaitReady(t, address, &log)
+	awaitMatch(t, &log, `there is no environment yet: create one with (\\"publisher environment create NAME\\")`)
+
+	f := func(wantCode int, want string, args ...string) {
+		t.Helper()
+		code, stdout, stderr := runCommand(t.Context(), append(args, "--admin", address)...)
+		if code != wantCode || !regexp.MustCompile(want).MatchString(stdout+stderr) {
+			t.Errorf("publisher %v: exit code %d, %s%s; want %d, %s", args, code, stdout, stderr, wantCode, want)
+		}
+	}
+	f(exitOK, `^NAME +STATE +FLAGS +REVISION +CREATED\n$`, "environment", "list")
+	f(exitOK, `environment prod is created`, "environment", "create", "prod")
+	f(exitOK, `environment shop is created`, "environment", "create", "shop", "--compatibility", "flagd")
+	f(exitFailure, `exists`, "environment", "create", "prod")
+	f(exitOK, `\nprod +in use +0 +[0-9a-f]{8}-1 +20.*\nshop +in use +0 +[0-9a-f]{8}-2 `, "environment", "list")
+	f(exitOK, `environment prod is archived`, "environment", "archive", "prod")
+	f(exitFailure, `unknown environment`, "environment", "archive", "none")
+	f(exitOK, `\nprod +archived `, "environment", "list")
+
+	cancel()
+	if code := <-served; code != exitOK {
+		t.Errorf("exit code %d\n%s", code, &log)
+	}
+}
+
+// awaitMatch waits until the log matches, and returns the first group.
+func awaitMatch(t *testing.T, log *output, pattern string) string {
+	t.Helper()
+	expression := regexp.MustCompile(pattern)
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if match := expression.FindStringSubmatch(log.String()); match != nil {
+			return match[1]
+		}
+	}
+	t.Fatalf("%s was not logged:\n%s", pattern, log)
+	return ""
+}
+
+func awaitReady(t *testing.T, address string, log *output) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/readyz", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+	}
+	t.Fatalf("not ready:\n%s", log)
+}
