@@ -198,7 +198,7 @@ func (a *appending) resolveEarlier(ctx context.Context) (Outcome, error) {
 	}
 	found, err := m.record()
 	if err != nil || found.OpID != a.opID() {
-		return Outcome{State: Open}, nil // overwritten since
+		return Outcome{State: Open}, nil //nolint:nilerr // overwritten since
 	}
 	return a.readCommitted(ctx, found)
 }
@@ -210,7 +210,7 @@ func (a *appending) readCommitted(ctx context.Context, found changelog.Record) (
 	transaction := make(changelog.Transaction, 0, found.Count)
 	for r, err := range a.log.Read(ctx, first, first+uint64(found.Count)-1) {
 		if err != nil {
-			return Outcome{State: Open}, nil //nolint:nilerr // the next attempt finds out
+			return Outcome{State: Open}, nil // the next attempt finds out
 		}
 		transaction = append(transaction, r)
 	}

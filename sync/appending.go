@@ -114,7 +114,11 @@ func (a *appending) sendBatch(ctx context.Context) (publishAck, error) {
 // an empty message, if asked to, once it is stored aside.
 func (a *appending) sendMember(ctx context.Context, msg *nats.Msg, acknowledged bool) error {
 	if !acknowledged {
-		if err := a.log.conn.nats.PublishMsg(msg); err != nil {
+		err := a.log.conn.nats.PublishMsg(msg)
+		if errors.Is(err, nats.ErrMaxPayload) {
+			return a.log.conn.tooLarge(msg)
+		}
+		if err != nil {
 			return fmt.Errorf("publish on %s: %w: %w", msg.Subject, ErrUnreachable, err)
 		}
 		return nil

@@ -1,6 +1,8 @@
 package flagsync_test
 
 import (
+	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // sidecarPermissions is what docs/protocol.md gives a sidecar of an
@@ -26,13 +29,18 @@ func sidecarPermissions(environment, inbox string) *server.Permissions {
 // startWithUsers runs a server that knows a publisher, and a sidecar of prod.
 func startWithUsers(tb testing.TB) *server.Server {
 	tb.Helper()
-	s, err := server.NewServer(&server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: tb.TempDir(),
+	return startServer(tb, &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: tb.TempDir(), MaxPayload: 64 * 1024,
 		Users: []*server.User{
 			{Username: "publisher", Password: "p"},
 			{Username: "sidecar", Password: "s", Permissions: sidecarPermissions(environment, "_sidecar1")},
 		},
 	})
+}
+
+func startServer(tb testing.TB, o *server.Options) *server.Server {
+	tb.Helper()
+	s, err := server.NewServer(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -122,4 +130,38 @@ func TestSidecarPermissions(t *testing.T) {
 	if time.Since(status.LastConfirmed) < time.Hour {
 		t.Error("what may not be read was confirmed")
 	}
+}
+
+// TestMessageTooLargeForTheServer is refused at once, and nothing is written.
+func TestMessageTooLargeForTheServer(t *testing.T) {
+	t.Parallel()
+	publisher := connectAs(t, startWithUsers(t), "publisher:p", "")
+	environments, err := flagsync.OpenEnvironments(t.Context(), publisher, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := environments.Create(t.Context(), environment, "tester"); err != nil {
+		t.Fatal(err)
+	}
+	own, err := flagsync.OpenLog(t.Context(), publisher, environment, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &log{conn: publisher, Log: own}
+	base := l.head(t)
+	large := put("large", `"`+strings.Repeat("x", 100*1024)+`"`)
+	for name, documents := range map[string][]changelog.Document{
+		"alone": {large}, "first": {large, put("a", "{}")}, "between": {put("a", "{}"), large, put("b", "{}")}, "last": {put("a", "{}"), large},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		outcome, err := l.Append(ctx, base, change("op "+name, documents...))
+		cancel()
+		if err == nil || !strings.Contains(err.Error(), "max_payload") {
+			t.Errorf("%s: %s, %v, want an error that names max_payload", name, outcome.State, err)
+		}
+	}
+	if head := l.head(t); head != base {
+		t.Errorf("head %+v, want nothing written after %+v", head, base)
+	}
+	l.write(t, put("a", "{}"), put("b", "{}"))
 }

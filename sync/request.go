@@ -87,7 +87,7 @@ func decodeReply(data []byte, response any) error {
 }
 
 // ask sends a message and returns the reply. Whatever keeps the reply from
-// coming is [ErrUnreachable].
+// coming is [ErrUnreachable], except that a message is too large to be sent.
 func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*nats.Msg, error) {
 	wait, cancel := c.within(ctx, timeout)
 	defer cancel()
@@ -95,6 +95,8 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 	switch {
 	case err == nil:
 		return reply, nil
+	case errors.Is(err, nats.ErrMaxPayload):
+		return nil, c.tooLarge(msg)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
 	case errors.Is(context.Cause(wait), errLost):
@@ -108,6 +110,11 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 	default:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
+}
+
+func (c *Conn) tooLarge(msg *nats.Msg) error {
+	return fmt.Errorf("a message of %d bytes, the NATS server takes at most %d: raise its max_payload, 1 MB is enough",
+		msg.Size(), c.nats.MaxPayload())
 }
 
 // pause waits, and reports whether ctx is still alive.
