@@ -14,6 +14,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"time"
 
@@ -38,48 +39,74 @@ const (
 type Publisher struct {
 	options      Options
 	logger       zerolog.Logger
+	lock         *os.File           // of the data directory; nil when the NATS server is elsewhere
 	server       *natsserver.Server // nil when the NATS server is elsewhere
 	listener     net.Listener
 	http         *http.Server
 	environments *environments
 }
 
-// New validates the options and opens the listener of the API. It starts nothing; Close undoes it.
+// New validates the options, takes the data directory and opens the listener of the API. It starts nothing; Close undoes it.
 func New(o Options) (*Publisher, error) {
 	o, err := o.complete()
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	p := &Publisher{options: o, logger: o.Logger}
-	if o.NATS == "" {
-		p.server, err = natsserver.New(natsserver.Options{
-			StoreDir: o.DataDir, Addr: o.NATSAddr, Domain: o.NATSDomain, Logger: o.Logger,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("publisher: %w", err)
-		}
+	p := &Publisher{options: o, logger: o.Logger, environments: newEnvironments(o)}
+	if err := errors.Join(p.prepareServer(), p.prepareAPI()); err != nil {
+		return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
 	}
-	p.environments = newEnvironments(o)
+	return p, nil
+}
+
+// prepareServer prepares the embedded NATS server, if there is to be one.
+func (p *Publisher) prepareServer() (err error) {
+	if p.options.NATS != "" {
+		return nil
+	}
+	if p.lock, err = lockDataDir(p.options.DataDir); err != nil {
+		return err
+	}
+	p.server, err = natsserver.New(natsserver.Options{
+		StoreDir: p.options.DataDir, Addr: p.options.NATSAddr, Domain: p.options.NATSDomain, Logger: p.logger,
+	})
+	return err
+}
+
+// prepareAPI makes the handlers and opens their listener.
+func (p *Publisher) prepareAPI() error {
 	handler, err := p.handler()
 	if err != nil {
-		return nil, fmt.Errorf("publisher: %w", err)
+		return err
 	}
 	p.http = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          log.New(o.Logger, "", 0),
+		ErrorLog:          log.New(p.logger, "", 0),
 	}
-	p.listener, err = net.Listen("tcp", o.AdminAddr)
-	if err != nil {
-		return nil, fmt.Errorf("publisher: admin address: %w", err)
+	if p.listener, err = net.Listen("tcp", p.options.AdminAddr); err != nil {
+		return fmt.Errorf("admin address: %w", err)
 	}
-	return p, nil
+	return nil
 }
 
 // Close undoes New for a publisher that was never run. It is not needed after Run.
-func (p *Publisher) Close() error { return p.listener.Close() }
+func (p *Publisher) Close() error {
+	var errs []error
+	if p.listener != nil {
+		errs = append(errs, p.listener.Close())
+	}
+	return errors.Join(append(errs, p.unlock())...)
+}
+
+func (p *Publisher) unlock() error {
+	if p.lock == nil {
+		return nil
+	}
+	return p.lock.Close()
+}
 
 // AdminAddr returns the address of the API.
 func (p *Publisher) AdminAddr() net.Addr { return p.listener.Addr() }
@@ -134,6 +161,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 			err = errors.Join(err, part.End())
 		}
 		_ = p.listener.Close() // fails if the API was begun and has closed it already
+		err = errors.Join(err, p.unlock())
 	}()
 	begin := func(name string, run func(context.Context) error) {
 		parts = append(parts, stage.Begin(ctx, name, run, fail))

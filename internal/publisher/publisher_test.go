@@ -40,6 +40,29 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
+// Two publishers must not write the same files. A data directory is free again when its publisher has ended, or was never run.
+func TestDataDirBelongsToOne(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	o := publisher.Options{DataDir: dir, AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0"}
+	first := start(t, publisher.Options{DataDir: dir})
+	if p, err := publisher.New(o); err == nil || !strings.Contains(err.Error(), "another publisher") {
+		t.Errorf("a second publisher over the same directory: %v", err)
+		if err == nil {
+			_ = p.Close()
+		}
+	}
+	first.stop()
+	second, err := publisher.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	start(t, publisher.Options{DataDir: dir})
+}
+
 // An environment follows the compatibility that its creation names, else that of the publisher.
 func TestCompatibilityOfNewEnvironments(t *testing.T) {
 	t.Parallel()

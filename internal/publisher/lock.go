@@ -1,0 +1,33 @@
+package publisher
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// lockFile is held while a publisher uses a data directory, beside what JetStream keeps there.
+const lockFile = "publisher.lock"
+
+// errDataDirInUse means that a data directory is another publisher's: two servers that write the same streams would destroy them.
+var errDataDirInUse = errors.New("another publisher uses the data directory: give each its own, or let both use one NATS server")
+
+// lockDataDir makes the directory and takes it for this process, until the result is closed or the process ends.
+func lockDataDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o600) // #nosec G304 -- the operator's directory
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = errDataDirInUse
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), lock.Close())
+	}
+	return lock, nil
+}
