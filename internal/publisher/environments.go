@@ -153,7 +153,7 @@ func (e *environments) note(ctx context.Context, err error) {
 	if err == nil && e.err != nil {
 		e.options.Logger.Info().Msg("the list of environments is read again")
 	}
-	if first && len(e.running) == 0 {
+	if first && len(e.running) == 0 && len(e.options.ReadOnly) == 0 { // what makes one read-only also creates it
 		e.options.Logger.Info().Msg("there is no environment yet: create one with \"publisher environment create NAME\"")
 	}
 	e.err, e.listed = err, e.listed || err == nil
