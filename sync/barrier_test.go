@@ -11,15 +11,28 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-// TestBarrierShowsWhatWasCommitted makes barriers from many goroutines while
-// the feed is lost: each must see what was committed before it began, so it may
-// not have joined one that was sent earlier.
+// TestBarrierShowsWhatWasCommitted makes barriers from many goroutines, with
+// the feed and while it is lost: each must see what was committed before it
+// began, so it may not have joined one that was sent earlier, and none may fail
+// because the feed is faster than the answer of the leader.
 func TestBarrierShowsWhatWasCommitted(t *testing.T) {
 	t.Parallel()
+	for name, muted := range map[string]bool{"with the feed": false, "without the feed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			barriersWhileWriting(t, muted)
+		})
+	}
+}
+
+func barriersWhileWriting(t *testing.T, muted bool) {
+	t.Helper()
 	l := newLog(t)
 	r := follow(t, connect(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
-	l.muteFeed(t, true)
+	if muted {
+		l.muteFeed(t, true)
+	}
 
 	var mu sync.Mutex
 	committed := uint64(1)

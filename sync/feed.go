@@ -97,6 +97,7 @@ func (s *following) extend(m storedMessage) error {
 		s.head = r.Revision // the head that was known belongs to the old one
 	}
 	s.head = max(s.head, r.Revision)
+	s.fill.still = time.Time{}
 	if kept, ok := s.buffer[r.Revision]; ok {
 		delete(s.buffer, r.Revision)
 		s.bufferBytes -= len(kept.Data)

@@ -23,8 +23,8 @@ type fillState struct {
 	// it is still the same.
 	verify bool
 	retry  time.Duration
-	// still is since when reads were answered without bringing anything, while
-	// there must be more.
+	// still is since when nothing has come although there must be more. Whatever
+	// comes ends it.
 	still time.Time
 }
 
@@ -32,7 +32,7 @@ type fillState struct {
 func (f *fillState) active() bool { return f.running || !f.at.IsZero() }
 
 func (f *fillState) restart(now time.Time) {
-	f.at, f.retry, f.still = now, 0, time.Time{}
+	f.at, f.retry = now, 0
 }
 
 func (f *fillState) again(now time.Time) {
@@ -43,13 +43,13 @@ func (f *fillState) again(now time.Time) {
 // scheduleFill starts a read when it is due, and returns when the next is.
 func (s *following) scheduleFill(now time.Time) time.Time {
 	f := &s.fill
-	if !f.active() && s.head > s.received() {
-		f.restart(now)
-	}
-	if f.running || f.at.IsZero() || s.blocked() || s.inquiry.active() {
+	if f.running || s.blocked() || s.inquiry.active() {
 		return time.Time{}
 	}
-	if now.Before(f.at) {
+	if f.at.IsZero() && s.head > s.received() {
+		f.restart(now)
+	}
+	if f.at.IsZero() || now.Before(f.at) {
 		return f.at
 	}
 	f.at, f.running = time.Time{}, true

@@ -197,6 +197,6 @@ func (s *following) cleared(now time.Time) {
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
 	s.inquiry = inquiryState{}
-	s.fill.verify = false
+	s.fill.verify, s.fill.still = false, time.Time{}
 	s.fill.restart(now)
 }

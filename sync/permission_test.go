@@ -26,6 +26,13 @@ func sidecarPermissions(environment, inbox string) *server.Permissions {
 	}
 }
 
+// blindPermissions let a follower read, and not ask the leader.
+func blindPermissions(environment, inbox string) *server.Permissions {
+	p := sidecarPermissions(environment, inbox)
+	p.Publish.Allow = p.Publish.Allow[:2]
+	return p
+}
+
 // startWithUsers runs a server that knows a publisher, and a sidecar of prod.
 func startWithUsers(tb testing.TB) *server.Server {
 	tb.Helper()
@@ -34,6 +41,7 @@ func startWithUsers(tb testing.TB) *server.Server {
 		Users: []*server.User{
 			{Username: "publisher", Password: "p"},
 			{Username: "sidecar", Password: "s", Permissions: sidecarPermissions(environment, "_sidecar1")},
+			{Username: "blind", Password: "b", Permissions: blindPermissions(environment, "_blind")},
 		},
 	})
 }
@@ -67,6 +75,24 @@ func connectAs(tb testing.TB, s *server.Server, user, inbox string) *flagsync.Co
 	return c
 }
 
+// logAs creates the environment and opens its log as a user.
+func logAs(tb testing.TB, s *server.Server, user string) *log {
+	tb.Helper()
+	c := connectAs(tb, s, user, "")
+	environments, err := flagsync.OpenEnvironments(tb.Context(), c, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
+		tb.Fatal(err)
+	}
+	own, err := flagsync.OpenLog(tb.Context(), c, environment, 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &log{conn: c, Log: own}
+}
+
 func clientAs(tb testing.TB, s *server.Server, user, password string) *nats.Conn {
 	tb.Helper()
 	c, err := nats.Connect(s.ClientURL(), nats.UserInfo(user, password))
@@ -83,27 +109,20 @@ func clientAs(tb testing.TB, s *server.Server, user, password string) *nats.Conn
 func TestSidecarPermissions(t *testing.T) {
 	t.Parallel()
 	s := startWithUsers(t)
-	publisher := connectAs(t, s, "publisher:p", "")
-	environments, err := flagsync.OpenEnvironments(t.Context(), publisher, 1)
+	l := logAs(t, s, "publisher:p")
+	environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{environment, "other"} {
-		if _, err := environments.Create(t.Context(), name, "tester"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	own, err := flagsync.OpenLog(t.Context(), publisher, environment, 1)
-	if err != nil {
+	if _, err := environments.Create(t.Context(), "other", "tester"); err != nil {
 		t.Fatal(err)
 	}
-	l := &log{conn: publisher, Log: own}
 	l.write(t, put("a", "{}"))
 
 	sidecar := connectAs(t, s, "sidecar:s", "_sidecar1")
 	r := follow(t, sidecar, impatient)
 	r.until(t, "synced", isSynced)
-	run(t, flagsync.NewBeater(own, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
 	r.until(t, "a beat", func(s flagsync.Status) bool { return !s.LastBeat.IsZero() })
 	head := l.write(t, put("b", "{}"))
 	r.reach(t, head.Revision)
@@ -135,19 +154,7 @@ func TestSidecarPermissions(t *testing.T) {
 // TestMessageTooLargeForTheServer is refused at once, and nothing is written.
 func TestMessageTooLargeForTheServer(t *testing.T) {
 	t.Parallel()
-	publisher := connectAs(t, startWithUsers(t), "publisher:p", "")
-	environments, err := flagsync.OpenEnvironments(t.Context(), publisher, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := environments.Create(t.Context(), environment, "tester"); err != nil {
-		t.Fatal(err)
-	}
-	own, err := flagsync.OpenLog(t.Context(), publisher, environment, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := &log{conn: publisher, Log: own}
+	l := logAs(t, startWithUsers(t), "publisher:p")
 	base := l.head(t)
 	large := put("large", `"`+strings.Repeat("x", 100*1024)+`"`)
 	for name, documents := range map[string][]changelog.Document{
@@ -164,4 +171,26 @@ func TestMessageTooLargeForTheServer(t *testing.T) {
 		t.Errorf("head %+v, want nothing written after %+v", head, base)
 	}
 	l.write(t, put("a", "{}"), put("b", "{}"))
+}
+
+// TestStandstillIsAHole reads a log that lacks its beginning and cannot ask the
+// leader about it.
+func TestStandstillIsAHole(t *testing.T) {
+	t.Parallel()
+	s := startWithUsers(t)
+	l := logAs(t, s, "publisher:p")
+	for range 3 {
+		l.write(t, put("a", "{}"))
+	}
+	c := clientAs(t, s, "publisher", "p")
+	changed := config(t, c, "FLAGS_prod")
+	changed["max_msgs"] = 1
+	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	r := follow(t, connectAs(t, s, "blind:b", "_blind"), impatient, func(t *flagsync.Timing) { t.Standstill = time.Second })
+	status := r.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
+	if status.Synced || status.AgeKnown || r.target.count() != 0 {
+		t.Errorf("beyond a hole: %+v", status)
+	}
 }
