@@ -42,7 +42,7 @@ func watch(ctx context.Context, address, key string) *watcher {
 // close ends the watcher and returns when it is gone.
 func (w *watcher) close() {
 	w.cancel()
-	for range w.seen { //nolint:revive // drained so that the goroutine can end
+	for range w.seen { // so that the goroutine can end
 	}
 }
 

@@ -54,7 +54,7 @@ type Process struct {
 // [Process.Stop]: whoever starts one sees to that.
 func Start(path string, args ...string) (*Process, error) {
 	p := &Process{Name: filepath.Base(path), done: make(chan struct{})}
-	p.cmd = exec.Command(path, args...) //nolint:gosec,noctx // a program that Build made; it outlives any context
+	p.cmd = exec.Command(path, args...) // no context: it outlives them all
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.Name, err)
@@ -116,7 +116,7 @@ func (p *Process) ResidentBytes() (int64, error) {
 func FreeAddresses(n int) ([]string, error) {
 	addresses := make([]string, n)
 	for i := range addresses {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // no look-up is made
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}

@@ -18,7 +18,7 @@ const update = "FLAGSIDE_UPDATE"
 // that [config.Set.Markdown] returns, word for word.
 func Check(t *testing.T, path string, sets ...*config.Set) {
 	t.Helper()
-	data, err := os.ReadFile(path) //nolint:gosec // the test names the file
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func Check(t *testing.T, path string, sets ...*config.Set) {
 	if os.Getenv(update) == "" || document == string(data) {
 		return
 	}
-	if err := os.WriteFile(path, []byte(document), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(document), 0o600); err != nil { //nolint:gosec // the test names the file
 		t.Fatal(err)
 	}
 }
