@@ -49,20 +49,13 @@ type answeredBarrier struct {
 
 func (a answeredBarrier) abandoned() bool { return !slices.ContainsFunc(a.waiters, isWaiting) }
 
-func finish(waiters []*waiter, err error) {
-	for _, w := range waiters {
-		w.done <- err
-	}
-}
-
-// fail tells everybody who waits.
-func (b *barrierState) fail(err error) {
-	finish(b.queued, err)
-	finish(b.asking, err)
+// all returns everybody who waits.
+func (b *barrierState) all() []*waiter {
+	all := slices.Concat(b.queued, b.asking)
 	for _, a := range b.answered {
-		finish(a.waiters, err)
+		all = append(all, a.waiters...)
 	}
-	b.queued, b.asking, b.answered = nil, nil, nil
+	return all
 }
 
 // scheduleBarrier asks the leader when somebody waits or it is time to, and
@@ -131,7 +124,7 @@ func (s *following) answered(a answeredBarrier, err error) {
 	// What the feed has brought since the question was sent is rightly missing in the answer.
 	if a.last < a.here {
 		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.last, a.here)
-		finish(a.waiters, err)
+		s.finish(a.waiters, err)
 		s.suspect(err)
 		return
 	}
@@ -145,7 +138,7 @@ func (s *following) answered(a answeredBarrier, err error) {
 // unanswered tells those who wait, and plans the next question.
 func (s *following) unanswered(a answeredBarrier, err error, now time.Time) {
 	b := &s.barriers
-	finish(a.waiters, err)
+	s.finish(a.waiters, err)
 	if s.ctx.Err() != nil {
 		return
 	}
@@ -197,17 +190,17 @@ func (s *following) resolveBarriers() {
 		obstacle := s.obstacle()
 		switch {
 		case s.applied.Revision < a.last && obstacle != nil:
-			finish(a.waiters, obstacle)
+			s.finish(a.waiters, obstacle)
 		case s.applied.Revision < a.last:
 			return false
 		case s.applied.Epoch != a.epoch:
 			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.epoch.Short(), s.applied.Epoch.Short())
-			finish(a.waiters, err)
+			s.finish(a.waiters, err)
 			s.suspect(err)
 		default:
 			s.confirmed(a.sent)
 			s.synced()
-			finish(a.waiters, nil)
+			s.finish(a.waiters, nil)
 		}
 		return true
 	})

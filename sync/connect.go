@@ -144,7 +144,7 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 		nats.CustomReconnectDelay(reconnect.delay),
 		nats.ConnectHandler(func(*nats.Conn) { c.connected("connected to NATS") }),
 		nats.ReconnectHandler(func(*nats.Conn) { c.connected("connected to NATS again") }),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.disconnected(err) }),
+		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.disconnected(conn, err) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.note(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.failed(sub, err) }),
 	}
@@ -187,13 +187,15 @@ func (c *Conn) connected(what string) {
 	c.missed()
 }
 
-func (c *Conn) disconnected(err error) {
+// disconnected may be called before Connect has returned, so it must not use
+// c.nats.
+func (c *Conn) disconnected(conn *nats.Conn, err error) {
 	c.note(err)
 	c.mu.Lock()
 	c.lost(errLost)
 	c.up, c.lost = context.WithCancelCause(context.Background())
 	c.mu.Unlock()
-	if !c.nats.IsClosed() {
+	if !conn.IsClosed() {
 		c.log.Warn().Err(err).Msg("disconnected from NATS")
 	}
 }

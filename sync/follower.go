@@ -86,7 +86,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		s.settle()
 		select {
 		case <-ctx.Done():
-			s.failWaiters(errStopped)
+			s.stop()
 			return nil
 		case <-interrupted.missed:
 			s.disturbed()

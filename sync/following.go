@@ -72,6 +72,7 @@ type following struct {
 	inquiry  inquiryState
 	barriers barrierState
 	waiting  []*waiter // for a revision
+	finished []finished
 
 	started     time.Time
 	reconnected time.Time // when a reconnect was forced last
@@ -157,14 +158,15 @@ func (s *following) settle() {
 	s.apply(now)
 	s.resolveBarriers()
 	s.resolveWaiters()
+	s.publish()
+	s.deliver() // to whom Status must show what they waited for
+
 	next := []time.Time{
 		s.applyAt,
 		s.scheduleInquiry(now),
 		s.scheduleFill(now),
 		s.scheduleBarrier(now),
 	}
-	s.publish()
-
 	wake := now.Add(time.Hour)
 	for _, at := range next {
 		if !at.IsZero() && at.Before(wake) {
@@ -214,14 +216,34 @@ func (s *following) resolveWaiters() {
 		if s.applied.Revision < w.revision {
 			return false
 		}
-		w.done <- nil
+		s.finish([]*waiter{w}, nil)
 		return true
 	})
 }
 
-func (s *following) failWaiters(err error) {
-	for _, w := range s.waiting {
-		w.done <- err
+// finished is somebody who has waited, and the outcome.
+type finished struct {
+	*waiter
+	err error
+}
+
+// finish ends the waiting, once the status is published.
+func (s *following) finish(waiters []*waiter, err error) {
+	for _, w := range waiters {
+		s.finished = append(s.finished, finished{waiter: w, err: err})
 	}
-	s.barriers.fail(err)
+}
+
+func (s *following) deliver() {
+	for _, f := range s.finished {
+		f.done <- f.err
+	}
+	s.finished = nil
+}
+
+// stop ends all waiting.
+func (s *following) stop() {
+	s.finish(s.waiting, errStopped)
+	s.finish(s.barriers.all(), errStopped)
+	s.deliver()
 }
