@@ -1,9 +1,11 @@
 package ofrep
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -12,8 +14,8 @@ import (
 	"github.com/flagside/flagside/eval"
 )
 
-// connection is a connection of an application. It knows whether a request is on it, so that a server that stops can close idle
-// connections at once and let the others end.
+// connection is a connection of an application. It knows whether a request is on it, so that a server that stops can end idle
+// connections soon and let the others take their time.
 type connection struct {
 	net.Conn
 
@@ -23,14 +25,42 @@ type connection struct {
 	linger bool
 }
 
-// Read marks the connection as busy when bytes of a request arrive.
+// Read marks the connection as busy when bytes of a request arrive. A connection on which nothing ever arrives ends without an answer,
+// because there was no question.
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.used = true
 		c.busy.Store(true)
 	}
+	if !c.used && errors.Is(err, os.ErrDeadlineExceeded) {
+		return 0, io.EOF
+	}
 	return n, err
+}
+
+// lastCall is how long a server that stops waits for one more request on an idle connection. Its answer says that the connection ends.
+// Closing at once would lose the requests that are on their way, which is most of them when a client is busy.
+const lastCall = 100 * time.Millisecond
+
+// SetReadDeadline sets the deadline, an earlier one if the connection is idle and the server stops. The server is looked at after the
+// deadline is set, so that expectLast, which comes after the server began to stop, is never overridden by a later deadline.
+func (c *connection) SetReadDeadline(t time.Time) error {
+	if err := c.Conn.SetReadDeadline(t); err != nil {
+		return err
+	}
+	if c.server.draining.Load() {
+		return c.expectLast()
+	}
+	return nil
+}
+
+// expectLast ends the wait for a request, if there is none on the connection, after the last call.
+func (c *connection) expectLast() error {
+	if c.busy.Load() {
+		return nil
+	}
+	return c.Conn.SetReadDeadline(time.Now().Add(lastCall))
 }
 
 // lingerTime is how long a refused request may go on arriving. Closing a connection with unread bytes would reset it, and the client
@@ -40,7 +70,7 @@ const lingerTime = 500 * time.Millisecond
 // Close closes the connection. It belongs to the serving goroutine.
 func (c *connection) Close() error {
 	half, ok := c.Conn.(interface{ CloseWrite() error })
-	if c.linger && ok && half.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+	if c.linger && ok && half.CloseWrite() == nil && c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
 		_, _ = io.Copy(io.Discard, c.Conn) // it ends with the deadline at the latest, and how it ends does not matter
 	}
 	return c.Conn.Close()
@@ -58,9 +88,6 @@ func connectionState(nc net.Conn, state fasthttp.ConnState) {
 		c.busy.Store(c.used)
 	case fasthttp.StateIdle:
 		c.busy.Store(false)
-		if c.server.draining.Load() {
-			c.Conn.Close()
-		}
 	default:
 	}
 }
@@ -115,22 +142,20 @@ func (s *Server) connections() int {
 	return len(s.open)
 }
 
-// drain ends all connections: idle ones at once, the others when their request is answered or the grace is over.
+// drain ends all connections: idle ones after the last call, the others when their request is answered, and all when the grace is over.
 func (s *Server) drain() {
-	s.closeConnections(func(c *connection) bool { return !c.busy.Load() })
+	s.eachConnection(func(c *connection) { _ = c.expectLast() }) // it fails on a connection that is closed
 	timer := time.AfterFunc(s.grace, func() {
-		s.closeConnections(func(*connection) bool { return true })
+		s.eachConnection(func(c *connection) { c.Conn.Close() })
 	})
 	defer timer.Stop()
 	s.serving.Wait()
 }
 
-func (s *Server) closeConnections(which func(*connection) bool) {
+func (s *Server) eachConnection(do func(*connection)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {
-		if which(c) {
-			c.Conn.Close()
-		}
+		do(c)
 	}
 }

@@ -2,7 +2,11 @@ package ofrep_test
 
 import (
 	"io"
+	"math"
 	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +32,7 @@ func (g *gate) View() *cache.View {
 	return g.Store.View()
 }
 
-// A request that is being answered gets its answer; idle and new connections are closed at once.
+// A request that is being answered gets its answer; idle connections end, and new ones are refused.
 func TestDrain(t *testing.T) {
 	views := newGate(t)
 	s := start(t, views, nil)
@@ -64,7 +68,44 @@ func TestDrain(t *testing.T) {
 	s.stop()
 }
 
-// A kept-alive connection that is idle is closed at once.
+// A client that asks one request after the other over a connection that it keeps loses none: it gets an answer to each, and with the
+// last the announcement that the connection ends.
+func TestDrainAnswersBusyClients(t *testing.T) {
+	s := start(t, load(t, flags, ""), nil)
+	var clients sync.WaitGroup
+	var begun atomic.Int64
+	for range 16 {
+		c := s.dial()
+		defer c.Close()
+		clients.Go(func() {
+			for round := range math.MaxInt {
+				if _, err := io.WriteString(c, request("POST", bulk, `{}`)); err != nil {
+					t.Error(err)
+					return
+				}
+				response, err := http.ReadResponse(c.reader, nil)
+				if err != nil {
+					t.Errorf("a request was not answered: %v", err)
+					return
+				}
+				if _, err := io.Copy(io.Discard, response.Body); err != nil {
+					t.Error(err)
+				}
+				if round == 1 {
+					begun.Add(1)
+				}
+				if response.Close {
+					return
+				}
+			}
+		})
+	}
+	await(t, func() bool { return begun.Load() == 16 })
+	s.stop()
+	clients.Wait()
+}
+
+// A kept-alive connection that is idle does not hold up the end.
 func TestDrainClosesIdleConnections(t *testing.T) {
 	s := start(t, load(t, flags, ""), nil)
 	idle := s.dial()

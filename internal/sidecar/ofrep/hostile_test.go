@@ -113,12 +113,12 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// A request that does not end, like a connection that never begins one, is given up after the read timeout.
+// A request that does not end is given up after the read timeout.
 func TestUnfinishedRequests(t *testing.T) {
 	s := start(t, load(t, flags, ""), nil)
 	var waiting sync.WaitGroup
 	for _, beginning := range []string{
-		"", "POST " + single, request("POST", single+"on", "", "Content-Length: 10") + "{",
+		"POST " + single, request("POST", single+"on", "", "Content-Length: 10") + "{",
 	} {
 		waiting.Go(func() {
 			connection := s.dial()
@@ -132,6 +132,16 @@ func TestUnfinishedRequests(t *testing.T) {
 			connection.closed()
 		})
 	}
+	// A connection that never begins a request ends too, without an answer that some client would take for that of its next request.
+	waiting.Go(func() {
+		silent := s.dial()
+		defer silent.Close()
+		begun := time.Now()
+		silent.closed()
+		if took := time.Since(begun); took < 4*time.Second {
+			t.Errorf("a silent connection was closed after %v", took)
+		}
+	})
 	waiting.Wait()
 }
 

@@ -110,8 +110,9 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Run answers requests that arrive at l until ctx ends. Then it closes l and the idle connections, lets requests that are being answered
-// end within the grace, closes what is left, and returns nil when every goroutine is gone. It returns an error if l fails before.
+// Run answers requests that arrive at l until ctx ends. Then it closes l, answers what was asked or is about to be on open connections and
+// ends each with that answer, closes what is left when the grace is over, and returns nil when every goroutine is gone. It returns an
+// error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
@@ -139,7 +140,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
-				c.Close()
+				s.admit(c) // its request may be there already
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
