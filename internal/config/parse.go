@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Parse fills in the variables of the set from args (the command line without the program and the sub-command), from the
@@ -133,7 +134,8 @@ func (o *Option) applySecret(secret secretValue, text, place string) error {
 }
 
 // find returns the texts of the first source that has the option, and names that source. An empty environment variable counts as
-// absent, because that is how most tools unset one.
+// absent, because that is how most tools unset one, and so does an empty text in the file where the default is empty, because Print
+// shows absent options so.
 func (o *Option) find(
 	flags map[string][]string, lookup func(string) (string, bool), file map[string]fileEntry,
 ) (texts []string, place string) {
@@ -143,7 +145,7 @@ func (o *Option) find(
 	if text, ok := lookup(o.Env); ok && text != "" {
 		return []string{text}, "environment variable " + o.Env
 	}
-	if entry, ok := file[o.Name]; ok {
+	if entry, ok := file[o.Name]; ok && (o.Default != "" || !slices.Equal(entry.texts, []string{""})) {
 		return entry.texts, entry.place
 	}
 	return nil, ""

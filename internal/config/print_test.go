@@ -122,3 +122,28 @@ func TestPrintCanBeReadAgain(t *testing.T) {
 		t.Errorf("read again (-first +second):\n%s", diff)
 	}
 }
+
+// Options that were not given are shown empty where they have no default, and read again as not given.
+func TestPrintOfAbsentOptionsCanBeReadAgain(t *testing.T) {
+	t.Parallel()
+	declare := func() *Set {
+		s := NewSet("tool", "Does.")
+		s.String(new(string), "text", "", "a text")
+		s.Choice(new(string), "choice", "", []string{"one"}, "one or nothing")
+		s.Address(new(string), "listen-addr", "", "where to listen, if at all")
+		s.List(new([]string), "list", nil, "some texts")
+		s.Secret(new(Secret), "token", "a token")
+		return s
+	}
+	printing := declare()
+	if _, err := printing.Parse(nil, env(nil)); err != nil {
+		t.Fatal(err)
+	}
+	again := declare()
+	if _, err := again.Parse([]string{"--config", write(t, "config.json", printing.Print())}, env(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(printing.Print(), again.Print()); diff != "" {
+		t.Errorf("printed again (-first +second):\n%s", diff)
+	}
+}
