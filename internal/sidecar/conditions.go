@@ -98,16 +98,16 @@ func (all found) addLog(f *facts) {
 	case !f.log.Connected:
 		all[health.LogUnreachable] = reason("there is no connection to NATS", f.link)
 		return
+	case f.log.StreamMissing && !f.log.Applied.IsZero(): // the leader said so; that reads of the stream fail follows from it
+		all[health.StreamLost] = "its stream does not exist any more"
+		return
+	case f.log.StreamMissing:
+		all[health.EnvironmentUnknown] = "its stream does not exist"
+		return
 	case errors.Is(f.log.LastError, flagsync.ErrUnreachable):
 		all[health.LogUnreachable] = f.log.LastError.Error()
 	case errors.Is(f.log.LastError, flagsync.ErrStreamMismatch):
 		all[health.StreamMismatch] = f.log.LastError.Error()
-	case f.log.StreamMissing && !f.log.Applied.IsZero():
-		all[health.StreamLost] = reason("its stream does not exist any more", f.log.LastError)
-		return
-	case f.log.StreamMissing:
-		all[health.EnvironmentUnknown] = reason("its stream does not exist", f.log.LastError)
-		return
 	}
 	if f.log.Synced && f.now.Sub(latest(f.log.LastBeat, f.following)) > silenceLimit {
 		all[health.PublisherSilent] = ""

@@ -56,6 +56,9 @@ func TestConditions(t *testing.T) {
 		{"a stream that never was", func(f *facts) {
 			f.log = flagsync.Status{Connected: true, StreamMissing: true}
 		}, []health.Code{health.EnvironmentUnknown}},
+		{"a stream that never was, and reads that nobody answers", func(f *facts) {
+			f.log = flagsync.Status{Connected: true, StreamMissing: true, LastError: flagsync.ErrUnreachable}
+		}, []health.Code{health.EnvironmentUnknown}},
 		{"a stream that is gone", func(f *facts) { f.log.StreamMissing = true }, []health.Code{health.StreamLost}},
 		{"silence", func(f *facts) { f.log.LastBeat = now.Add(-4 * time.Second) }, []health.Code{health.PublisherSilent}},
 		{"never a beat", func(f *facts) { f.log.LastBeat = time.Time{} }, []health.Code{health.PublisherSilent}},
