@@ -102,6 +102,9 @@ func (o ConnectOptions) Validate() error {
 	if strings.ContainsAny(o.Domain, ".*> \t") {
 		return fmt.Errorf("%q is not a JetStream domain: it must be one subject token", o.Domain)
 	}
+	if strings.ContainsAny(o.InboxPrefix, "*> \t") || strings.HasSuffix(o.InboxPrefix, ".") {
+		return fmt.Errorf("%q is not an inbox prefix: it must be a subject without wildcards", o.InboxPrefix)
+	}
 	if o.Credentials == "" {
 		return nil
 	}

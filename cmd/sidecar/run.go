@@ -36,6 +36,8 @@ func options(s *settings) *config.Set {
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
 	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log, needed through a leaf node")
 	set.String(&o.NATSCredentials, "nats-credentials", "", "file with NATS credentials; without it none are sent")
+	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",
+		"subject below which NATS replies come, if credentials allow one only; without it _SC.<environment>.<random>")
 	set.String(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
 	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file or snapshot to answer from while nothing better is known")
 	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},

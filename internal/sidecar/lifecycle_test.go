@@ -63,6 +63,7 @@ func TestOptionsAreValidated(t *testing.T) {
 		"no server":     func(o *sidecar.Options) { o.NATS = "" },
 		"URL":           func(o *sidecar.Options) { o.NATS = "http://127.0.0.1:1" },
 		"credentials":   func(o *sidecar.Options) { o.NATSCredentials = "/nonexistent" },
+		"inbox prefix":  func(o *sidecar.Options) { o.NATSInboxPrefix = "_SC." },
 		"compatibility": func(o *sidecar.Options) { o.Compatibility = "other" },
 	} {
 		o := options(nowhere)
@@ -157,6 +158,26 @@ func TestOtherAddressesAreWarnedAbout(t *testing.T) {
 	})
 	if n := s.logs.count("other machines can reach", `"server":"management"`); n != 0 {
 		t.Error("a loopback address is warned about")
+	}
+}
+
+// A data directory that cannot be used is told once, under the code that /status has.
+func TestConditionsOfTheDiskAreLogged(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o := options(nowhere)
+	o.DataDir = file
+	s := start(t, o)
+	if got := s.conditions(); !slices.Contains(got, string(health.DiskUnwritable)) {
+		t.Fatalf("conditions %v", got)
+	}
+	await(t, "the line in the log", func() bool {
+		return s.logs.count(`"level":"warn"`, `"condition":"disk-unwritable"`, file) == 1
+	})
+	if n := s.logs.count(`"condition":"disk-`); n != 2 { // the other is that nothing can be read from it
+		t.Errorf("%d lines about the disk", n)
 	}
 }
 

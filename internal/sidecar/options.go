@@ -36,6 +36,9 @@ type Options struct {
 	NATSDomain string
 	// NATSCredentials is the path of a NATS credentials file; empty means none.
 	NATSCredentials string
+	// NATSInboxPrefix is where replies come to. Empty means "_SC.<environment>.<random>": sidecars cannot read each other's replies
+	// by accident, and one permission serves an environment.
+	NATSInboxPrefix string
 
 	// DataDir keeps the last known flags over a restart; empty means that they are kept in memory only.
 	DataDir string
@@ -78,6 +81,7 @@ func (o Options) connection() flagsync.ConnectOptions {
 		Server:      o.Server,
 		Domain:      o.NATSDomain,
 		Credentials: o.NATSCredentials,
+		InboxPrefix: o.NATSInboxPrefix,
 		Name:        "flagside sidecar of " + o.Environment,
 		Logger:      o.Logger,
 	}

@@ -68,7 +68,9 @@ func (s *Sidecar) remember() {
 // follow keeps the store current with the log. It blocks while the first server is dialled, so it must not keep evaluations waiting.
 func (s *Sidecar) follow(ctx context.Context) error {
 	o := s.options.connection()
-	o.InboxPrefix = "_SC_" + s.options.Environment + "_" + rand.Text() // no sidecar may read the replies to another
+	if o.InboxPrefix == "" {
+		o.InboxPrefix = "_SC." + s.options.Environment + "." + rand.Text()
+	}
 	conn, err := flagsync.Connect(ctx, o)
 	if err != nil {
 		return withoutEnd(ctx, err)
