@@ -25,7 +25,6 @@ func TestConnectRefuses(t *testing.T) {
 		"no host":         {flagsync.ConnectOptions{URL: "nats://"}, "host"},
 		"one of two":      {flagsync.ConnectOptions{URL: server.URL() + ",localhost"}, "nats://"},
 		"a domain":        {flagsync.ConnectOptions{URL: server.URL(), Domain: "a.b"}, "domain"},
-		"an inbox prefix": {flagsync.ConnectOptions{URL: server.URL(), InboxPrefix: "_SC.>"}, "inbox prefix"},
 		"credentials":     {flagsync.ConnectOptions{URL: server.URL(), Credentials: filepath.Join(t.TempDir(), "none")}, "credentials"},
 		"an inbox prefix": {flagsync.ConnectOptions{URL: server.URL(), InboxPrefix: "a.*"}, "prefix"},
 	} {
