@@ -4,8 +4,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/rs/zerolog"
 )
 
 // Code names a kind of condition.
@@ -31,10 +29,8 @@ type Condition struct {
 	Since  time.Time
 }
 
-// conditions is what is wrong at the moment. It logs what comes and goes, and
-// is safe for concurrent use.
+// conditions is what is wrong at the moment. It is safe for concurrent use.
 type conditions struct {
-	logger  zerolog.Logger
 	mu      sync.Mutex
 	current []Condition
 }
@@ -49,18 +45,13 @@ func (c *conditions) raise(code Code, err error) {
 		return
 	}
 	c.current = append(c.current, Condition{Code: code, Detail: err.Error(), Since: time.Now()})
-	c.logger.Warn().Str("condition", string(code)).Err(err).Msg("the disk cannot be relied on")
 }
 
 // clear ends all conditions with the code.
 func (c *conditions) clear(code Code) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := len(c.current)
 	c.current = slices.DeleteFunc(c.current, func(known Condition) bool { return known.Code == code })
-	if len(c.current) < before {
-		c.logger.Info().Str("condition", string(code)).Msg("the disk is in order again")
-	}
 }
 
 func (c *conditions) list() []Condition {

@@ -25,7 +25,8 @@ type Options struct {
 	Dir string
 	// Compatibility says how a flagd file is read by [Store.LoadBootstrap].
 	Compatibility eval.Compatibility
-	// Logger gets what happens to the disk.
+	// Logger gets what is done to files. What is wrong with the disk is said by
+	// [Store.Problems].
 	Logger zerolog.Logger
 }
 
@@ -71,7 +72,6 @@ func New(o Options) (*Store, error) {
 		environment:   o.Environment,
 		compatibility: o.Compatibility,
 		logger:        o.Logger,
-		conditions:    conditions{logger: o.Logger},
 		wake:          make(chan struct{}, 1),
 		pending:       newPending(),
 	}

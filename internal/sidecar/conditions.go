@@ -106,8 +106,6 @@ func (all found) addLog(f *facts) {
 		return
 	case errors.Is(f.log.LastError, flagsync.ErrUnreachable):
 		all[health.LogUnreachable] = f.log.LastError.Error()
-	case errors.Is(f.log.LastError, flagsync.ErrStreamMismatch):
-		all[health.StreamMismatch] = f.log.LastError.Error()
 	}
 	if f.log.Synced && f.now.Sub(latest(f.log.LastBeat, f.following)) > silenceLimit {
 		all[health.PublisherSilent] = ""

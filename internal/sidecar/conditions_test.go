@@ -52,7 +52,6 @@ func TestConditions(t *testing.T) {
 		{"not connected", func(f *facts) { f.log.Connected = false }, []health.Code{health.LogUnreachable}},
 		{"no answer", func(f *facts) { f.log.LastError = fmt.Errorf("x: %w", flagsync.ErrUnreachable) }, []health.Code{health.LogUnreachable}},
 		{"another failure", func(f *facts) { f.log.LastError = failure }, nil},
-		{"a strange stream", func(f *facts) { f.log.LastError = flagsync.ErrStreamMismatch }, []health.Code{health.StreamMismatch}},
 		{"a stream that never was", func(f *facts) {
 			f.log = flagsync.Status{Connected: true, StreamMissing: true}
 		}, []health.Code{health.EnvironmentUnknown}},

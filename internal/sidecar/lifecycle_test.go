@@ -4,10 +4,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
 )

@@ -33,12 +33,12 @@ func (s *Sidecar) examine() *facts {
 	f := s.facts()
 	active := conditions(f)
 	for code, detail := range active {
-		if s.health.Set(code, detail) && !loggedByCache(code) {
+		if s.health.Set(code, detail) {
 			s.logBegin(code, detail)
 		}
 	}
 	for _, before := range s.health.Active() {
-		if _, still := active[before.Code]; !still && s.health.Clear(before.Code) && !loggedByCache(before.Code) {
+		if _, still := active[before.Code]; !still && s.health.Clear(before.Code) {
 			s.logger.Info().Str("condition", string(before.Code)).Dur("after", f.now.Sub(before.Since)).Msg("the condition has ended")
 		}
 	}
@@ -51,11 +51,6 @@ func (s *Sidecar) logBegin(code health.Code, detail string) {
 			s.logger.WithLevel(level(condition.Severity)).Str("condition", string(code)).Str("detail", detail).Msg(condition.Sentence)
 		}
 	}
-}
-
-// loggedByCache reports whether the cache logs the condition itself.
-func loggedByCache(code health.Code) bool {
-	return code == health.DiskUnwritable || code == health.DiskQuarantined
 }
 
 func level(severity health.Severity) zerolog.Level {
