@@ -3,6 +3,10 @@ package cache
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -179,4 +183,35 @@ func FuzzDecodeTail(f *testing.F) {
 			t.Fatalf("changes (-first +second):\n%s", diff)
 		}
 	})
+}
+
+// A change is in the tail before it is shown: while it is being written, the
+// View is still the one before.
+func TestTailComesBeforeView(t *testing.T) {
+	s, h := liveStore(t, t.TempDir())
+	before := s.View()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	_ = s.disk.tail.Close()
+	s.disk.tail = writer // has room for less than the change, so that writing it has not ended when it is read
+
+	large := flag("large", 1)
+	large.Body = fmt.Appendf(nil, `{"state":"ENABLED","variants":{"v":%q},"defaultVariant":"v"}`, strings.Repeat("x", 1<<18))
+	tx := h.commit(t, large)
+	applied := make(chan error, 1)
+	go func() { applied <- s.Apply([]changelog.Transaction{tx}) }()
+	if _, err := reader.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if s.View() != before {
+		t.Error("a change is shown that is not stored yet")
+	}
+	go func() { _, _ = io.Copy(io.Discard, reader) }()
+	if err := <-applied; err != nil {
+		t.Fatal(err)
+	}
+	checkView(t, s.View(), h)
 }
