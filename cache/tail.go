@@ -138,7 +138,7 @@ func (r tailRecord) change(after changelog.Position) (change, error) {
 	}
 	c := change{position: r.Position, documents: make([]changelog.Document, len(r.Documents))}
 	for i, d := range r.Documents {
-		c.documents[i] = changelog.Document{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: bytes.Clone(d.Body)}
+		c.documents[i] = changelog.Document{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
 		if err := c.documents[i].ID().Validate(); err != nil {
 			return change{}, err
 		}
