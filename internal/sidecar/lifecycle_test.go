@@ -113,7 +113,7 @@ func goroutines() []string {
 		if strings.Contains(stack, "sidecar_test.") {
 			continue
 		}
-		for _, code := range []string{"/internal/sidecar", "flagside/sync.", "flagside/cache.", "fasthttp", "nats-io/nats.go.", "net/http.(*Server)"} {
+		for _, code := range []string{"/internal/sidecar", "flagside/sync.", "flagside/cache.", "fasthttp", "nats-io/nats%2ego.", "net/http.(*Server)"} {
 			if strings.Contains(stack, code) {
 				ours = append(ours, stack)
 				break

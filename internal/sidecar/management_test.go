@@ -1,9 +1,12 @@
 package sidecar_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/flagside/flagside/internal/natstest"
 )
 
 func TestManagementPathsAndMethods(t *testing.T) {
@@ -46,4 +49,49 @@ func TestManagementPathsAndMethods(t *testing.T) {
 	if got := response.Header.Get("Content-Type"); got != "application/json" {
 		t.Errorf("content type %q", got)
 	}
+}
+
+// What is said about the state is true, and what is not known is not said.
+func TestStateIsTold(t *testing.T) {
+	f := func(s *running, source string, ageKnown bool) {
+		t.Helper()
+		_, metrics := s.get("/metrics")
+		for _, other := range []string{"live", "disk", "bootstrap", "empty"} {
+			value := 0
+			if other == source {
+				value = 1
+			}
+			if line := fmt.Sprintf("flagside_source{source=%q} %d\n", other, value); !strings.Contains(metrics, line) {
+				t.Errorf("%s: the metrics lack %s", source, line)
+			}
+		}
+		if strings.Contains(metrics, "\nflagside_knowledge_age_seconds ") != ageKnown {
+			t.Errorf("%s: the age is in the metrics: %v, want %v", source, !ageKnown, ageKnown)
+		}
+		status := s.status()
+		if _, told := status["log"].(map[string]any)["ageSeconds"]; status["source"] != source || told != ageKnown {
+			t.Errorf("%s: source %v, age told: %v", source, status["source"], told)
+		}
+	}
+	o := options(nowhere)
+	f(start(t, o), "empty", false)
+	o.BootstrapFile = write(t, `{"flags":{}}`)
+	bootstrapped := start(t, o)
+	bootstrapped.awaitReady()
+	f(bootstrapped, "bootstrap", false)
+
+	server := natstest.Start(t)
+	p, stop := publish(t, server)
+	defer stop()
+	p.put(map[string]string{"greeting": flag(1)})
+	o = options(server.URL())
+	o.DataDir = t.TempDir()
+	live := start(t, o)
+	live.awaitValue("greeting", 1.0)
+	f(live, "live", true)
+	live.stop()
+	o.NATS = nowhere
+	restarted := start(t, o)
+	restarted.awaitReady()
+	f(restarted, "disk", false)
 }
