@@ -35,7 +35,7 @@ func (g *gate) View() *cache.View {
 // A request that is being answered gets its answer; idle connections end, and new ones are refused.
 func TestDrain(t *testing.T) {
 	views := newGate(t)
-	s := start(t, views, nil)
+	s := start(t, views, func(o *ofrep.Options) { o.Grace = time.Hour }) // so that nothing ends because of it
 	silent := s.dial()
 	defer silent.Close()
 	idle := s.dial()

@@ -95,6 +95,17 @@ func TestMultipartBodyIsNotParsed(t *testing.T) {
 	}
 }
 
+// A client that sends all of a body that is too large before it reads still gets the refusal.
+func TestRefusalOutlivesLargeBodies(t *testing.T) {
+	s := start(t, load(t, flags, ""), nil)
+	connection := s.dial()
+	defer connection.Close()
+	connection.send(request("POST", single+"on", strings.Repeat(" ", 8<<20)))
+	if got := connection.receive("POST"); got.status != 413 {
+		t.Errorf("status %d", got.status)
+	}
+}
+
 func TestExpectContinue(t *testing.T) {
 	s := start(t, load(t, flags, ""), nil)
 	connection := s.dial()
