@@ -217,7 +217,7 @@ func (s *SnapshotReader) Next() (Document, error) {
 	if err := json.Unmarshal(s.lines.Bytes(), &w, json.RejectUnknownMembers(true)); err != nil {
 		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
 	}
-	d := Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: bytes.Clone(w.Body)}
+	d := Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: w.Body}
 	if err := d.validate(); err != nil {
 		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
 	}
