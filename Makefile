@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test check lint format race fuzz soak bench bench-propagation bench-startup clean
+.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-startup clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -40,6 +40,9 @@ soak: ## the tests with their long loops
 
 bench: ## the benchmarks that match BENCH, COUNT times
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
+
+bench-eval: ## evaluation beside that of the flagd daemon
+	cd bench/eval && $(GO) run .
 
 bench-propagation: ## from the change at the publisher to the changed answer at a sidecar
 	$(GO) run ./bench/propagation
