@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,18 +116,26 @@ func (o ConnectOptions) Validate() error {
 	return file.Close()
 }
 
+// validateAddress never repeats an address that it cannot read: a password may
+// stand anywhere in it.
 func validateAddress(address string) error {
+	const want = "want nats://host:port or tls://host:port"
 	u, err := url.Parse(address)
-	if err != nil {
-		return fmt.Errorf("URL: %w", err)
+	if err != nil || u.Opaque != "" || !strings.Contains(address, "://") {
+		return errors.New("the URL cannot be read: " + want)
 	}
 	switch u.Scheme {
 	case "nats", "tls", "ws", "wss":
 	default:
-		return fmt.Errorf("URL %q: want nats://host:port or tls://host:port", u.Redacted())
+		return fmt.Errorf("URL %q: %s", u.Redacted(), want)
 	}
 	if u.Hostname() == "" {
 		return fmt.Errorf("URL %q names no host", u.Redacted())
+	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return fmt.Errorf("URL %q: %s is no port", u.Redacted(), port)
+		}
 	}
 	return nil
 }

@@ -24,6 +24,10 @@ func TestConnectRefuses(t *testing.T) {
 		"another scheme":  {flagsync.ConnectOptions{URL: "http://localhost:4222"}, "nats://"},
 		"no host":         {flagsync.ConnectOptions{URL: "nats://"}, "host"},
 		"one of two":      {flagsync.ConnectOptions{URL: server.URL() + ",localhost"}, "nats://"},
+		"no scheme":       {flagsync.ConnectOptions{URL: "localhost:4222"}, "nats://"},
+		"no such port":    {flagsync.ConnectOptions{URL: "nats://localhost:70000"}, "70000"},
+		"an escape":       {flagsync.ConnectOptions{URL: "nats://user:hidden@%zz"}, "nats://"},
+		"a password":      {flagsync.ConnectOptions{URL: "user:hidden@localhost:4222"}, "nats://"},
 		"a domain":        {flagsync.ConnectOptions{URL: server.URL(), Domain: "a.b"}, "domain"},
 		"credentials":     {flagsync.ConnectOptions{URL: server.URL(), Credentials: filepath.Join(t.TempDir(), "none")}, "credentials"},
 		"an inbox prefix": {flagsync.ConnectOptions{URL: server.URL(), InboxPrefix: "a.*"}, "prefix"},
@@ -36,6 +40,9 @@ func TestConnectRefuses(t *testing.T) {
 			}
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one that mentions %q", err, tc.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "hidden") {
+				t.Errorf("the password is in the error: %v", err)
 			}
 		})
 	}
