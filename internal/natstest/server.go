@@ -89,7 +89,12 @@ func (s *Server) Restart(tb testing.TB) {
 // server or disturb it. It ends with the test.
 func (s *Server) Client(tb testing.TB) *nats.Conn {
 	tb.Helper()
-	c, err := nats.Connect(s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	return client(tb, s.URL())
+}
+
+func client(tb testing.TB, url string) *nats.Conn {
+	tb.Helper()
+	c, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		tb.Fatal(err)
 	}

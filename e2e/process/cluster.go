@@ -1,0 +1,216 @@
+package process
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// natsServer is the program of the NATS project, in the version that go.mod
+// names: the servers that an operator runs are not ours.
+const natsServer = "github.com/nats-io/nats-server/v2"
+
+// members is the size of a cluster: the least of which one may be missing.
+const members = 3
+
+// Cluster is three NATS servers with JetStream, each a process, so that one can
+// be killed and paused as a machine would be.
+type Cluster struct {
+	Nodes []*Node
+}
+
+// Node is one server of a [Cluster] and where it listens, host:port.
+type Node struct {
+	*Process // the newest; nil before the first start
+	Name     string
+	Client   string
+	monitor  string
+	binary   string
+	config   string
+}
+
+// StartCluster builds the server into dir, runs three of them with their stores
+// there, and waits until they have elected a leader. Whatever it returns, the
+// caller ends it with [Cluster.Kill].
+func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
+	c := &Cluster{}
+	binary := filepath.Join(dir, "nats-server")
+	// #nosec G204 -- the arguments are constants and a directory of the caller's.
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, natsServer).CombinedOutput(); err != nil {
+		return c, fmt.Errorf("build nats-server: %w\n%s", err, out)
+	}
+	addresses, err := fixedAddresses(3 * members)
+	if err != nil {
+		return c, err
+	}
+	clients, peers, monitors := addresses[:members], addresses[members:2*members], addresses[2*members:]
+	for i := range members {
+		n := &Node{Name: fmt.Sprintf("node-%d", i+1), Client: clients[i], monitor: monitors[i], binary: binary}
+		n.config = filepath.Join(dir, n.Name+".conf")
+		if err := os.WriteFile(n.config, n.configuration(filepath.Join(dir, n.Name), peers[i], peers), 0o600); err != nil {
+			return c, err
+		}
+		c.Nodes = append(c.Nodes, n)
+	}
+	for _, n := range c.Nodes {
+		if err := n.Start(); err != nil {
+			return c, err
+		}
+	}
+	return c, Await(ctx, "waiting for the cluster", func() bool { return c.complete(ctx) })
+}
+
+// configuration does not advertise the servers, so that clients that were given
+// a proxy stay behind it.
+func (n *Node) configuration(store, peer string, peers []string) []byte {
+	return fmt.Appendf(nil, `
+server_name: %q
+listen: %q
+http: %q
+jetstream { store_dir: %q, sync_interval: always }
+cluster { name: "test", listen: %q, no_advertise: true, routes: ["nats://%s"] }
+`, n.Name, n.Client, n.monitor, store, peer, strings.Join(peers, `", "nats://`))
+}
+
+// URL returns the addresses of all servers for clients.
+func (c *Cluster) URL() string {
+	addresses := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		addresses[i] = "nats://" + n.Client
+	}
+	return strings.Join(addresses, ",")
+}
+
+// Kill ends all servers.
+func (c *Cluster) Kill() {
+	for _, n := range c.Nodes {
+		if n.Process != nil {
+			n.Process.Kill()
+		}
+	}
+}
+
+// Start runs the server, again after it was killed, and does not wait for it.
+func (n *Node) Start() error {
+	p, err := Start(n.binary, "--config", n.config)
+	if err != nil {
+		return err
+	}
+	n.Process = p
+	return nil
+}
+
+// Pause stops the server in the middle of whatever it does: nobody is told, its
+// connections stay.
+func (n *Node) Pause() error { return n.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (n *Node) Resume() error { return n.Signal(syscall.SIGCONT) }
+
+// Leader returns the server that leads a stream, as the others see it too, once
+// there is one that answers.
+func (c *Cluster) Leader(ctx context.Context, stream string) (*Node, error) {
+	var leader *Node
+	err := Await(ctx, "waiting for a leader of "+stream, func() bool {
+		leader = c.leader(ctx, stream)
+		return leader != nil
+	})
+	return leader, err
+}
+
+// leader returns the server that leads a stream by its own account.
+func (c *Cluster) leader(ctx context.Context, stream string) *Node {
+	i := slices.IndexFunc(c.Nodes, func(n *Node) bool {
+		s, err := n.jetStream(ctx)
+		return err == nil && s.leads(n.Name, stream)
+	})
+	if i < 0 {
+		return nil
+	}
+	return c.Nodes[i]
+}
+
+// complete reports whether all servers know who leads the three.
+func (c *Cluster) complete(ctx context.Context) bool {
+	return !slices.ContainsFunc(c.Nodes, func(n *Node) bool {
+		s, err := n.jetStream(ctx)
+		return err != nil || s.Meta.Leader == "" || s.Meta.Size != members
+	})
+}
+
+// jetStream is what the monitoring port of a server says.
+type jetStream struct {
+	Meta struct {
+		Leader string `json:"leader"`
+		Size   int    `json:"cluster_size"`
+	} `json:"meta_cluster"`
+	Accounts []struct {
+		Streams []struct {
+			Name    string `json:"name"`
+			Cluster struct {
+				Leader string `json:"leader"`
+			} `json:"cluster"`
+		} `json:"stream_detail"`
+	} `json:"account_details"`
+}
+
+func (s *jetStream) leads(node, stream string) bool {
+	for _, account := range s.Accounts {
+		for _, found := range account.Streams {
+			if found.Name == stream && found.Cluster.Leader == node {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (n *Node) jetStream(ctx context.Context) (*jetStream, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second) // a paused server does not answer
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.monitor+"/jsz?streams=true&accounts=true", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var s jetStream
+	if err := json.NewDecoder(res.Body).Decode(&s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
+
+// fixedAddresses returns n loopback addresses that nobody listens on and that
+// systems do not give to outgoing connections: a server that is started again
+// finds them free.
+func fixedAddresses(n int) ([]string, error) {
+	const lowest, highest, tries = 15000, 32000, 1000
+	var addresses []string
+	for range tries {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(lowest+rand.IntN(highest-lowest))))
+		if err != nil {
+			continue
+		}
+		defer func() { _ = l.Close() }() // all at the end, so that no address comes twice
+		if addresses = append(addresses, l.Addr().String()); len(addresses) == n {
+			return addresses, nil
+		}
+	}
+	return nil, errors.New("there are no free ports")
+}

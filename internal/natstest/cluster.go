@@ -1,0 +1,194 @@
+package natstest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// nodes is the size of a cluster: the least of which one may be missing.
+const nodes = 3
+
+// globalAccount holds the streams of clients that name no account.
+const globalAccount = "$G"
+
+// Cluster is three JetStream nodes in the process of the test. They can be
+// stopped, but not killed or paused as processes can.
+type Cluster struct {
+	Nodes []*Node
+}
+
+// Node is one server of a [Cluster].
+type Node struct {
+	options server.Options
+	server  *server.Server // nil while it is stopped
+}
+
+// StartCluster returns a running cluster that has elected its leader. It ends
+// with the test.
+func StartCluster(tb testing.TB) *Cluster {
+	tb.Helper()
+	var routes []*url.URL
+	clients, peers := freePorts(tb, nodes), freePorts(tb, nodes)
+	for _, port := range peers {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))})
+	}
+	c := &Cluster{}
+	dir := tb.TempDir()
+	for i := range nodes {
+		name := fmt.Sprintf("node-%d", i+1)
+		c.Nodes = append(c.Nodes, &Node{options: server.Options{
+			ServerName: name, Host: "127.0.0.1", Port: clients[i], NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: filepath.Join(dir, name), SyncAlways: true,
+			// Not advertised, so that clients that were given a proxy stay behind it.
+			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: peers[i], NoAdvertise: true}, Routes: routes,
+		}})
+	}
+	tb.Cleanup(func() {
+		for _, n := range c.Nodes {
+			n.Stop(tb)
+		}
+	})
+	for _, n := range c.Nodes {
+		n.start(tb)
+	}
+	for _, n := range c.Nodes {
+		n.awaitReady(tb)
+	}
+	await(tb, "a cluster of three that agree on their leader", c.complete)
+	return c
+}
+
+// URL returns the addresses of all nodes for clients. It stays the same over
+// Stop and Restart.
+func (c *Cluster) URL() string {
+	urls := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		urls[i] = n.URL()
+	}
+	return strings.Join(urls, ",")
+}
+
+// Leader returns the node that leads a stream, once there is one.
+func (c *Cluster) Leader(tb testing.TB, stream string) *Node {
+	tb.Helper()
+	var leader *Node
+	await(tb, "a leader of "+stream, func() bool {
+		for _, n := range c.Nodes {
+			if n.server != nil && n.server.JetStreamIsStreamLeader(globalAccount, stream) {
+				leader = n
+			}
+		}
+		return leader != nil
+	})
+	return leader
+}
+
+// Client returns a plain connection of nats.go, as [Server.Client] does.
+func (c *Cluster) Client(tb testing.TB) *nats.Conn {
+	tb.Helper()
+	return client(tb, c.URL())
+}
+
+// complete reports whether one node leads all three and the others follow.
+func (c *Cluster) complete() bool {
+	leads := func(n *Node) bool {
+		return n.server.JetStreamIsLeader() && len(n.server.JetStreamClusterPeers()) == nodes
+	}
+	strays := func(n *Node) bool { return !n.server.JetStreamIsCurrent() }
+	return slices.ContainsFunc(c.Nodes, leads) && !slices.ContainsFunc(c.Nodes, strays)
+}
+
+// URL returns the address of this node for clients.
+func (n *Node) URL() string {
+	return "nats://" + net.JoinHostPort(n.options.Host, strconv.Itoa(n.options.Port))
+}
+
+// Stop shuts the node down and keeps its store. Stopping a stopped node does
+// nothing.
+func (n *Node) Stop(tb testing.TB) {
+	tb.Helper()
+	if n.server == nil {
+		return
+	}
+	n.server.Shutdown()
+	n.server.WaitForShutdown()
+	n.server = nil
+}
+
+// Restart starts the node again, after stopping it if it runs, with the same
+// store and addresses. It may take a while to catch up with the others.
+func (n *Node) Restart(tb testing.TB) {
+	tb.Helper()
+	n.Stop(tb)
+	n.start(tb)
+	n.awaitReady(tb)
+}
+
+func (n *Node) start(tb testing.TB) {
+	tb.Helper()
+	options := n.options // the server keeps and changes what it is given
+	s, err := server.NewServer(&options)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n.server = s
+	s.Start()
+}
+
+func (n *Node) awaitReady(tb testing.TB) {
+	tb.Helper()
+	if !n.server.ReadyForConnections(startTimeout) {
+		tb.Fatalf("%s is not ready after %s", n.options.ServerName, startTimeout)
+	}
+}
+
+// StepDown makes the leader of a stream give up its place to another node. The
+// node must lead it.
+func (n *Node) StepDown(tb testing.TB, stream string) {
+	tb.Helper()
+	if err := n.server.JetStreamStepdownStream(globalAccount, stream); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func await(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(startTimeout); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited %s for %s", startTimeout, what)
+		}
+	}
+}
+
+// freePorts returns n ports on loopback that nobody listens on, below those that
+// systems give to outgoing connections: a server that restarts finds its port
+// free again.
+func freePorts(tb testing.TB, n int) []int {
+	tb.Helper()
+	const lowest, highest = 15000, 32000
+	var ports []int
+	for tries := 0; len(ports) < n; tries++ {
+		if tries > 1000 {
+			tb.Fatalf("there are no %d free ports between %d and %d", n, lowest, highest)
+		}
+		port := lowest + rand.IntN(highest-lowest)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err != nil {
+			continue
+		}
+		defer func() { _ = l.Close() }() // all at the end, so that no port comes twice
+		ports = append(ports, port)
+	}
+	return ports
+}
