@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -23,6 +24,7 @@ type mapTarget struct {
 	steps     int // calls of Apply
 	synced    int // calls of Synced
 	refuse    error
+	delay     time.Duration // of Apply; set before it is followed
 }
 
 func newMapTarget(tb testing.TB) *mapTarget {
@@ -37,6 +39,7 @@ func (m *mapTarget) Position() changelog.Position {
 }
 
 func (m *mapTarget) Apply(txs []changelog.Transaction) error {
+	time.Sleep(m.delay)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.refuse != nil {
@@ -119,6 +122,12 @@ func (m *mapTarget) setRefuse(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refuse = err
+}
+
+// block makes the target busy until the returned function is called.
+func (m *mapTarget) block() (release func()) {
+	m.mu.Lock()
+	return m.mu.Unlock
 }
 
 func (m *mapTarget) syncedTimes() int {

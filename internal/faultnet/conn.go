@@ -114,15 +114,27 @@ func (c *Conn) admit(p piece, rule func(Faults) Rule) bool {
 		if r.Action == Pass && wait <= 0 {
 			return true
 		}
-		var due <-chan time.Time
-		if r.Action == Pass {
-			due = time.After(wait)
-		}
-		select {
-		case <-due:
-		case <-changed:
-		case <-c.ended:
+		if !c.await(p, r, wait, changed) {
 			return false
 		}
 	}
+}
+
+// await waits until a piece is due or the faults change, and reports whether the
+// connection is still there.
+func (c *Conn) await(p piece, r Rule, wait time.Duration, changed <-chan struct{}) bool {
+	var due <-chan time.Time
+	if r.Action == Hold {
+		c.proxy.hold(len(p.data))
+		defer c.proxy.hold(-len(p.data))
+	} else {
+		due = time.After(wait)
+	}
+	select {
+	case <-due:
+	case <-changed:
+	case <-c.ended:
+		return false
+	}
+	return true
 }

@@ -48,6 +48,7 @@ type Proxy struct {
 	conns    []*Conn // open, oldest first
 	accepted int
 	dropped  int
+	held     int
 }
 
 // Start returns a proxy for the server at an address, host:port. It ends with
@@ -114,6 +115,19 @@ func (p *Proxy) Dropped() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.dropped
+}
+
+// Held returns how many bytes are kept because of a [Hold].
+func (p *Proxy) Held() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held
+}
+
+func (p *Proxy) hold(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.held += n
 }
 
 func (p *Proxy) accept() {

@@ -144,6 +144,9 @@ func TestHold(t *testing.T) {
 	p.Set(faultnet.Faults{ToServer: faultnet.Rule{Action: faultnet.Hold}})
 	send(t, conn, "held")
 	wantSilence(t, conn)
+	if p.Held() != len("held") {
+		t.Errorf("%d bytes held, want %d", p.Held(), len("held"))
+	}
 	p.Set(faultnet.Faults{})
 	wantText(t, conn, "held")
 

@@ -1,0 +1,154 @@
+package flagsync_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/natstest"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// replicas is how many servers of a cluster hold a log.
+const replicas = 3
+
+// flagsOf is the stream of the environment.
+const flagsOf = "FLAGS_" + environment
+
+// soaking reports whether the long loops are wanted.
+func soaking() bool { return os.Getenv("FLAGSIDE_SOAK") == "1" }
+
+// seeds returns how many seeds a test runs.
+func seeds(few, many int) int {
+	if soaking() {
+		return many
+	}
+	return few
+}
+
+// startServers returns a cluster of three processes.
+func startServers(tb testing.TB) *process.Cluster {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
+	defer cancel()
+	c, err := process.StartCluster(ctx, tb.TempDir())
+	tb.Cleanup(c.Kill)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// leader returns the process that leads the log.
+func leader(tb testing.TB, c *process.Cluster) *process.Node {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	n, err := c.Leader(ctx, flagsOf)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// createOn makes the environment on a cluster, again until its servers are able
+// to, and opens its log.
+func createOn(tb testing.TB, url string) *replicated {
+	tb.Helper()
+	c := connect(tb, url)
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
+	defer cancel()
+	err := errors.New("nothing was tried")
+	for ; err != nil && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
+		var environments *flagsync.Environments
+		if environments, err = flagsync.OpenEnvironments(ctx, c, replicas); err == nil {
+			_, err = environments.Create(ctx, environment, "tester")
+		}
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &replicated{url: url, conn: c, Log: openOn(tb, c)}
+}
+
+func openOn(tb testing.TB, c *flagsync.Conn) *flagsync.Log {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	var l *flagsync.Log
+	err := errors.New("nothing was tried")
+	for ; err != nil && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		l, err = flagsync.OpenLog(ctx, c, environment, replicas)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+// replicated is the log of an environment on a cluster.
+type replicated struct {
+	url  string
+	conn *flagsync.Conn
+	*flagsync.Log
+}
+
+func newReplicated(tb testing.TB) (*natstest.Cluster, *replicated) {
+	tb.Helper()
+	c := natstest.StartCluster(tb)
+	return c, createOn(tb, c.URL())
+}
+
+// settled returns the head, as soon as the leader names one.
+func (l *replicated) settled(tb testing.TB) changelog.Position {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	for {
+		head, err := l.Head(ctx)
+		if err == nil {
+			return head
+		}
+		if ctx.Err() != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// verifyFollowers compares every follower with a fresh replay of the log.
+func (l *replicated) verifyFollowers(tb testing.TB, followers []*running) {
+	tb.Helper()
+	head := l.settled(tb)
+	fresh := follow(tb, connect(tb, l.url))
+	fresh.reach(tb, head.Revision)
+	want := fresh.target.StateDigest()
+	for i, r := range followers {
+		r.reach(tb, head.Revision)
+		s := r.Status()
+		if s.Applied != head || r.target.StateDigest() != want {
+			tb.Errorf("follower %d holds %s at %+v, a fresh replay %s at %+v", i, r.target.StateDigest(), s.Applied, want, head)
+		}
+		if s.DifferentHistory != nil || s.Hole != nil || s.Unreadable != nil || s.Fragments != 0 {
+			tb.Errorf("follower %d: %+v", i, s)
+		}
+	}
+}
+
+// proxied puts a proxy before each of several servers and returns the address
+// for clients.
+func proxied(tb testing.TB, urls string) (proxies []*faultnet.Proxy, url string) {
+	tb.Helper()
+	var addresses []string
+	for address := range strings.SplitSeq(urls, ",") {
+		p := faultnet.Start(tb, strings.TrimPrefix(address, "nats://"))
+		proxies = append(proxies, p)
+		addresses = append(addresses, "nats://"+p.Addr())
+	}
+	return proxies, strings.Join(addresses, ",")
+}

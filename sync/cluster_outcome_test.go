@@ -1,0 +1,101 @@
+package flagsync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// refused is the outcome of an append that returned an error: nothing was
+// written.
+const refused flagsync.OutcomeState = 0
+
+// outcomes is what publishers were told about their changes, by op-id.
+type outcomes struct {
+	mu   sync.Mutex
+	told map[string]flagsync.OutcomeState
+}
+
+func newOutcomes() *outcomes { return &outcomes{told: make(map[string]flagsync.OutcomeState)} }
+
+func (o *outcomes) note(op string, state flagsync.OutcomeState) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.told[op] = state
+}
+
+// count returns how many changes ended in a state.
+func (o *outcomes) count(state flagsync.OutcomeState) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	n := 0
+	for _, s := range o.told {
+		if s == state {
+			n++
+		}
+	}
+	return n
+}
+
+// append writes one change at the head, whatever that is, and notes the
+// outcome.
+func (o *outcomes) append(t *testing.T, own *flagsync.Log, op string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	head, err := own.Head(ctx)
+	for err != nil {
+		if ctx.Err() != nil {
+			t.Errorf("%s: %v", op, err)
+			return
+		}
+		head, err = own.Head(ctx)
+	}
+	o.appendAt(ctx, t, own, head, op)
+}
+
+func (o *outcomes) appendAt(ctx context.Context, t *testing.T, own *flagsync.Log, head changelog.Position, op string) flagsync.OutcomeState {
+	body := fmt.Sprintf(`{"by":%q}`, op)
+	outcome, err := own.Append(ctx, head, change(op, put("shared", body), put("flag-"+op[len(op)-1:], body)))
+	if err != nil && !errors.Is(err, flagsync.ErrUnreachable) {
+		t.Errorf("%s: %v", op, err)
+	}
+	o.note(op, outcome.State)
+	return outcome.State
+}
+
+// verify compares what publishers were told with what stands in the log: what is
+// committed stands there once, what is lost or was refused does not, and what is
+// open at most once.
+func (o *outcomes) verify(tb testing.TB, l *flagsync.Log, head changelog.Position) {
+	tb.Helper()
+	found := make(map[string]int)
+	var chain changelog.Chain
+	for r, err := range l.Read(tb.Context(), 1, head.Revision) {
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := chain.Extend(r); err != nil {
+			tb.Fatal(err)
+		}
+		if r.Index == 1 {
+			found[r.OpID]++
+		}
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for op, state := range o.told {
+		switch n := found[op]; {
+		case state == flagsync.Committed && n != 1:
+			tb.Errorf("%s is committed and stands in the log %d times, want once", op, n)
+		case (state == flagsync.Lost || state == refused) && n != 0:
+			tb.Errorf("%s was told that nothing of it was written (%s) and stands in the log", op, state)
+		case n > 1:
+			tb.Errorf("%s stands in the log %d times", op, n)
+		}
+	}
+}
