@@ -14,7 +14,6 @@ const flagdProperties = "$flagd"
 type attributeTable struct {
 	root  *attribute
 	slots int
-	whole bool // some rule reads the context as a whole, or an attribute whose name it computes
 }
 
 // attribute is one step of the paths that rules read.
@@ -87,13 +86,6 @@ func (w *attributeWriter) slot(path []string) int {
 	}
 	w.own()
 	return w.table.add(path)
-}
-
-func (w *attributeWriter) readWhole() {
-	if !w.table.whole {
-		w.own()
-		w.table.whole = true
-	}
 }
 
 func (w *attributeWriter) own() {

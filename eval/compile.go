@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,9 +13,8 @@ type ruleCompiler struct {
 	segment       func(name string) *segment // nil if there is no such segment
 	report        func(at *syntax, p Problem)
 
-	timeDependent bool
-	segments      []string // names of the segments that were used, with repetitions
-	inlined       int      // how many segments around the expression are compiled in place
+	segments []string // names of the segments that were used, with repetitions
+	inlined  int      // how many segments around the expression are compiled in place
 }
 
 // scope says what var reads at a place of a rule.
@@ -146,7 +146,6 @@ func (c *ruleCompiler) compileReference(s, target *syntax, in scope) node {
 		c.problem(s, noSegment(target.text), "define it under $evaluators, or remove the reference")
 		return constant{missing}
 	}
-	c.timeDependent = c.timeDependent || referenced.timeDependent
 	c.segments = append(c.segments, referenced.segments...)
 	if in.depth == 0 {
 		return referenced.node
@@ -158,7 +157,6 @@ func (c *ruleCompiler) compileReference(s, target *syntax, in scope) node {
 	inline.inlined++
 	inline.report = func(*syntax, Problem) {}
 	n := inline.compile(referenced.rule, in)
-	c.timeDependent = c.timeDependent || inline.timeDependent
 	c.segments = inline.segments
 	return n
 }
@@ -181,6 +179,9 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 	nodes := make([]node, len(arguments.items))
 	for i := range arguments.items {
 		nodes[i] = c.compile(&arguments.items[i], in)
+	}
+	if compareTest(name) != nil && slices.Contains(nodes, node(readTimestamp{})) {
+		return &compareTime{apply: o.list, arguments: nodes}
 	}
 	if n := specialised(name, nodes); n != nil {
 		return folded(n, nodes...)

@@ -40,7 +40,7 @@ func (c *ruleCompiler) checkVar(argument *syntax) {
 func (c *ruleCompiler) compileRead(argument *syntax, in scope, depth int) node {
 	switch argument.kind {
 	case kindNull:
-		return c.readNull(depth)
+		return readNull(depth)
 	case kindString:
 		return c.readPath(splitPath(argument.text), depth)
 	case kindNumber:
@@ -49,7 +49,7 @@ func (c *ruleCompiler) compileRead(argument *syntax, in scope, depth int) node {
 	case kindArray:
 		return c.compileReadList(argument, in, depth)
 	case kindObject:
-		return c.readComputed(c.compile(argument, in), depth)
+		return readComputed{depth: depth, name: c.compile(argument, in)}
 	default:
 		c.warning(argument, "var needs the name of an attribute", "write it as a string")
 		return constant{failure("var needs the name of an attribute")}
@@ -57,7 +57,7 @@ func (c *ruleCompiler) compileRead(argument *syntax, in scope, depth int) node {
 }
 
 // readNull compiles {"var": null}: data that is a single value, and null for an array or object.
-func (c *ruleCompiler) readNull(depth int) node {
+func readNull(depth int) node {
 	if depth == 0 {
 		return constant{}
 	}
@@ -73,7 +73,7 @@ func (c *ruleCompiler) compileReadList(argument *syntax, in scope, depth int) no
 		if first.kind != kindObject {
 			c.warning(first, "var needs the name of an attribute", "write it as a string")
 		}
-		return c.readComputed(c.compile(argument, in), depth)
+		return readComputed{depth: depth, name: c.compile(argument, in)}
 	}
 	c.checkVar(first)
 	read := c.readPath(splitPath(first.text), depth)
@@ -83,16 +83,8 @@ func (c *ruleCompiler) compileReadList(argument *syntax, in scope, depth int) no
 	case 2:
 		return withDefault{read: read, fallback: c.compile(&argument.items[1], in)}
 	default:
-		return c.readComputed(c.compile(argument, in), depth)
+		return readComputed{depth: depth, name: c.compile(argument, in)}
 	}
-}
-
-func (c *ruleCompiler) readComputed(name node, depth int) node {
-	if depth == 0 {
-		c.timeDependent = true
-		c.attributes.readWhole()
-	}
-	return readComputed{depth: depth, name: name}
 }
 
 // readPath compiles the read of a known path at a depth.
@@ -101,25 +93,21 @@ func (c *ruleCompiler) readPath(path []string, depth int) node {
 		return readScope{depth: depth, path: path}
 	}
 	if len(path) == 0 {
-		c.timeDependent = true
-		c.attributes.readWhole()
 		return readWhole{}
 	}
 	if path[0] == flagdProperties {
-		return c.readProperties(path[1:])
+		return readFlagdProperties(path[1:])
 	}
 	return readSlot{c.attributes.slot(path)}
 }
 
-func (c *ruleCompiler) readProperties(path []string) node {
+func readFlagdProperties(path []string) node {
 	switch {
 	case len(path) == 0:
-		c.timeDependent = true
 		return readProperties{}
 	case len(path) == 1 && path[0] == "flagKey":
 		return readFlagKey{}
 	case len(path) == 1 && path[0] == "timestamp":
-		c.timeDependent = true
 		return readTimestamp{}
 	default:
 		return constant{}
@@ -136,7 +124,6 @@ func (c *ruleCompiler) compileMissing(arguments *syntax, in scope) node {
 		n := c.missingOf(arguments.items, in)
 		return &n
 	}
-	c.computesNames(in)
 	return missingComputed{depth: in.depth, names: c.compile(arguments, in)}
 }
 
@@ -151,14 +138,7 @@ func (c *ruleCompiler) compileMissingSome(arguments *syntax, in scope) node {
 			return &missingSome{needed: int(needed.number()), names: c.missingOf(names.items, in)}
 		}
 	}
-	c.computesNames(in)
 	return missingSomeComputed{depth: in.depth, arguments: c.compile(arguments, in)}
-}
-
-func (c *ruleCompiler) computesNames(in scope) {
-	if in.depth == 0 {
-		c.attributes.readWhole()
-	}
 }
 
 func (c *ruleCompiler) missingOf(names []syntax, in scope) missing {

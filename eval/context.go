@@ -4,8 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-
-	"github.com/go-json-experiment/json/jsontext"
+	"time"
 )
 
 // ErrInvalidContext is wrapped by every error of Ruleset.DecodeContext.
@@ -19,42 +18,50 @@ const maxContextDepth = 32
 // that was decoded for one Ruleset is only meaningful to flags of that Ruleset.
 type Context struct {
 	slots []value // by slot of the attribute table
-	root  value   // the whole context; only set if some rule reads it
 
-	// What decoding needs. Strings in slots and root are parts of content or of unescaped.
+	// What decoding needs. Strings in slots are parts of content or of unescaped, lists and objects parts of items and compounds.
 	content   []byte
 	unescaped []byte
-	source    bytes.Buffer
-	decoder   jsontext.Decoder
-	pending   []value // elements of arrays and objects that are still open
-	names     []string
+	items     []value
+	compounds []compound
+	pending   []value  // elements of arrays and objects that are still open
+	names     []string // names of members of objects that are still open
+	at        int      // how much of content has been read
 	depthMax  int
 	lenient   bool
 
+	// The content as one value, which is decoded when a rule asks for it.
+	root     value
+	noObject bool // what was decoded is null or, with flagd, any other value
+
 	// What evaluation needs.
-	flag    *Flag
-	now     int64 // unix seconds
-	scopes  []value
-	stack   []value
-	scratch []byte
+	flag     *Flag
+	now      int64 // unix seconds
+	rootFlag *Flag // whose $flagd member is in root
+	clock    clock
+	scopes   []value
+	stack    []value
+	scratch  []byte
 }
 
-// maxKept bounds the memory for text that a Context keeps for reuse.
-const maxKept = 1 << 16
+// maxKept bounds the memory for text that a Context keeps for reuse, and maxKeptItems the number of elements and members.
+const (
+	maxKept      = 1 << 16
+	maxKeptItems = 1 << 10
+)
 
 // Reset empties c and keeps its memory, unless an unusually large context has made that large.
 func (c *Context) Reset() {
-	if cap(c.content) > maxKept {
+	if cap(c.content) > maxKept || cap(c.items) > maxKeptItems {
 		*c = Context{}
 		return
 	}
 	clear(c.slots)
 	c.slots = c.slots[:0]
-	c.root = value{}
-	c.content = c.content[:0]
-	c.unescaped = c.unescaped[:0]
-	c.pending = c.pending[:0]
-	c.names = c.names[:0]
+	c.content, c.unescaped = c.content[:0], c.unescaped[:0]
+	c.items, c.compounds = c.items[:0], c.compounds[:0]
+	c.pending, c.names = c.pending[:0], c.names[:0]
+	c.root, c.noObject, c.rootFlag = value{}, false, nil
 }
 
 // slot returns the attribute in a slot. Contexts may be older than the newest slots.
@@ -102,44 +109,34 @@ var (
 )
 
 func (c *Context) decode(r *Ruleset, data []byte) error {
-	c.content = append(c.content, data...)
-	c.source = *bytes.NewBuffer(c.content)
-	c.decoder.Reset(&c.source, r.contextOptions...)
+	c.content, c.at = append(c.content, data...), 0
 	table := r.attributes
 	if cap(c.slots) < table.slots {
 		c.slots = make([]value, table.slots)
 	}
 	c.slots = c.slots[:table.slots]
-
-	if c.decoder.PeekKind() != '{' {
-		return c.decodeOther()
-	}
-	if table.whole {
-		if err := c.decodeWhole(table); err != nil {
-			return err
-		}
-	} else if err := c.decodeObject(table.root, 1); err != nil {
+	if err := c.decodeTop(table); err != nil {
 		return err
 	}
-	if rest := c.content[c.decoder.InputOffset():]; !c.lenient && len(bytes.TrimLeft(rest, " \t\r\n")) > 0 {
+	if c.peek() != endOfContent && !c.lenient {
 		return errTrailing
 	}
 	return nil
 }
 
-// decodeOther handles data that is no object: null is an empty context, and with flagd everything else is as well.
-func (c *Context) decodeOther() error {
-	raw, err := c.decoder.ReadValue()
-	if err != nil {
-		return errSyntax
+// decodeTop reads an object. Anything else is an empty context: null, and with flagd every value.
+func (c *Context) decodeTop(table *attributeTable) error {
+	switch first := c.peek(); {
+	case first == '{':
+		return c.decodeObject(table.root, 1)
+	case first == 'n', c.lenient:
+		c.noObject = true
+		return c.skip(0)
 	}
-	if raw.Kind() != 'n' && !c.lenient {
-		return errNotObject
+	if err := c.skip(0); err != nil {
+		return err
 	}
-	if rest := c.content[c.decoder.InputOffset():]; !c.lenient && len(bytes.TrimLeft(rest, " \t\r\n")) > 0 {
-		return errTrailing
-	}
-	return nil
+	return errNotObject
 }
 
 // decodeObject reads an object, of which only the children of a are wanted.
@@ -147,49 +144,17 @@ func (c *Context) decodeObject(a *attribute, depth int) error {
 	if depth > c.depthMax {
 		return errContextDepth
 	}
-	if _, err := c.decoder.ReadToken(); err != nil {
-		return errSyntax
-	}
-	for c.decoder.PeekKind() == '"' {
-		raw, err := c.decoder.ReadValue()
-		if err != nil {
-			return errSyntax
-		}
-		child := c.child(a, raw)
+	o := c.openObject()
+	for o.next(c) {
+		child := a.children[o.name]
 		if child == nil {
-			err = c.skip(depth)
+			// No slot belongs to $flagd either, so what a client sends under that name is skipped.
+			o.err = c.skip(depth)
 		} else {
-			err = c.decodeAttribute(child, depth)
-		}
-		if err != nil {
-			return err
+			o.err = c.decodeAttribute(child, depth)
 		}
 	}
-	if _, err := c.decoder.ReadToken(); err != nil {
-		return errSyntax
-	}
-	return nil
-}
-
-// child returns the child of a that a quoted member name means, or nil if no rule reads it. No slot belongs to $flagd, so what a
-// client sends under that name is skipped.
-func (c *Context) child(a *attribute, quoted []byte) *attribute {
-	name := quoted[1 : len(quoted)-1]
-	if bytes.IndexByte(name, '\\') >= 0 {
-		start := len(c.unescaped)
-		c.unescaped, _ = jsontext.AppendUnquote(c.unescaped, quoted)
-		name = c.unescaped[start:]
-	}
-	return a.children[string(name)]
-}
-
-// skip reads a value that no rule reads; it is checked all the same.
-func (c *Context) skip(depth int) error {
-	raw, err := c.decoder.ReadValue()
-	if err != nil {
-		return errSyntax
-	}
-	return checkSkipped(raw, c.depthMax-depth)
+	return o.close(c)
 }
 
 // decodeAttribute reads the value of an attribute that rules read, or of which they read parts.
@@ -197,7 +162,7 @@ func (c *Context) decodeAttribute(a *attribute, depth int) error {
 	if c.lenient {
 		c.forget(a)
 	}
-	if len(a.children) > 0 && a.slot == noSlot && c.decoder.PeekKind() == '{' {
+	if len(a.children) > 0 && a.slot == noSlot && c.peek() == '{' {
 		return c.decodeObject(a, depth+1)
 	}
 	v, err := c.decodeValue(depth)
@@ -233,4 +198,10 @@ func (c *Context) fill(a *attribute, v value) {
 			c.fill(child, value{})
 		}
 	}
+}
+
+// begin prepares c for an evaluation at the time now.
+func (c *Context) begin(now time.Time) {
+	c.now, c.clock, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil
+	c.scratch, c.stack, c.scopes = c.scratch[:0], c.stack[:0], c.scopes[:0]
 }

@@ -45,7 +45,6 @@ type Flag struct {
 	rule           node // nil if every context gets the same answer, prerequisites aside
 	prerequisites  []prerequisite
 	compatibility  Compatibility
-	timeDependent  bool
 	// settled is the answer when no rule decides it: of a flag without a rule, of a disabled one, and of a rule whose result is null.
 	settled Result
 
@@ -106,9 +105,10 @@ func (f *Flag) Evaluate(c *Context, now time.Time) Result {
 	if c == nil {
 		c = new(Context)
 	}
-	c.now = now.Unix()
-	c.scratch, c.stack, c.scopes = c.scratch[:0], c.stack[:0], c.scopes[:0]
-	return f.evaluate(c)
+	c.begin(now)
+	r := f.evaluate(c)
+	r.TimeDependent, r.ValidUntil = c.clock.result()
+	return r
 }
 
 func (f *Flag) evaluate(c *Context) Result {
@@ -155,7 +155,7 @@ func (f *Flag) outcome(c *Context, v value) Result {
 }
 
 func (f *Flag) failed(code ErrorCode, detail string) Result {
-	return Result{Flag: f, Reason: ReasonError, ErrorCode: code, Detail: detail, Metadata: f.metadata, TimeDependent: f.timeDependent}
+	return Result{Flag: f, Reason: ReasonError, ErrorCode: code, Detail: detail, Metadata: f.metadata}
 }
 
 // answer is the answer with a variant; nil means that the caller's default applies.
@@ -163,7 +163,7 @@ func (f *Flag) answer(v *Variant, reason Reason) Result {
 	if v != nil && v.null {
 		return f.failed(ErrorGeneral, "the value of the variant is null")
 	}
-	return Result{Flag: f, Variant: v, Reason: reason, Metadata: f.metadata, TimeDependent: f.timeDependent}
+	return Result{Flag: f, Variant: v, Reason: reason, Metadata: f.metadata}
 }
 
 // settle computes the answer that no rule decides. It must run again after metadata, rule or prerequisites have changed.

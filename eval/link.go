@@ -124,7 +124,6 @@ func (u *update) linkPrerequisites(p *plan) {
 			}
 		}
 		f.prerequisites = append(f.prerequisites, linked)
-		f.timeDependent = f.timeDependent || target.timeDependent
 		f.cost += target.cost
 		if f.cost > maxEvaluations {
 			p.report(reference.at, Problem{Reason: "the prerequisites evaluate more than " + strconv.Itoa(maxEvaluations) + " flags", Hint: "shorten the chain"})

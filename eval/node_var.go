@@ -15,7 +15,10 @@ func (readWhole) eval(c *Context) value { return c.whole() }
 // readTimestamp is {"var": "$flagd.timestamp"}.
 type readTimestamp struct{}
 
-func (readTimestamp) eval(c *Context) value { return number(float64(c.now)) }
+func (readTimestamp) eval(c *Context) value {
+	c.clock.unknown = true
+	return number(float64(c.now))
+}
 
 // readFlagKey is {"var": "$flagd.flagKey"}. It is not a constant, because flags share the rules of a segment.
 type readFlagKey struct{}
@@ -121,19 +124,20 @@ func (c *Context) data(depth int) value {
 	return c.scopes[depth-1]
 }
 
-// whole returns the evaluation context with its $flagd member.
+// whole returns the evaluation context with its $flagd member, which depends on the flag.
 func (c *Context) whole() value {
-	members := &compound{}
-	if c.root.ref != nil {
-		members.names = append(members.names, c.root.ref.names...)
-		members.items = append(members.items, c.root.ref.items...)
+	if c.root.ref == nil {
+		c.decodeRoot()
 	}
-	members.names = append(members.names, flagdProperties)
-	members.items = append(members.items, c.flagdProperties())
-	return value{kind: kindObject, ref: members}
+	if c.rootFlag != c.flag {
+		c.rootFlag = c.flag
+		c.root.ref.items[len(c.root.ref.items)-1] = c.flagdProperties()
+	}
+	return c.root
 }
 
 func (c *Context) flagdProperties() value {
+	c.clock.unknown = true
 	return value{kind: kindObject, ref: &compound{
 		names: []string{"flagKey", "timestamp"},
 		items: []value{text(c.flag.key), number(float64(c.now))},

@@ -75,7 +75,7 @@ func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
 	p.uses = compact(p.uses)
 	f.uses, f.requires = p.uses, p.uses
 	if definition.disabled {
-		f.rule, f.timeDependent = nil, false
+		f.rule = nil
 		p.references = nil
 		f.settled = Result{Flag: f, Reason: ReasonDisabled, Metadata: f.metadata}
 	}
@@ -90,7 +90,6 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 		segment:       func(name string) *segment { return u.next.segments[name] },
 	}
 	f.rule = c.compile(rule, scope{})
-	f.timeDependent = c.timeDependent
 	for _, name := range c.segments {
 		p.uses = append(p.uses, dependency(KindSegment, name))
 	}

@@ -1,5 +1,7 @@
 package eval
 
+import "time"
+
 // Reason says why an evaluation gave its answer. The values are OpenFeature's.
 type Reason string
 
@@ -44,8 +46,11 @@ type Result struct {
 	Detail string
 	// Metadata is the JSON object to answer with, never nil. It is shared and must not be modified.
 	Metadata []byte
-	// TimeDependent says that the answer may change with the clock alone, so it must not be kept.
+	// TimeDependent says that the answer may change with the clock alone: not before ValidUntil or, if that is zero, at any moment.
 	TimeDependent bool
+	// ValidUntil is the first second at which a time-dependent answer may change. It is zero if that is not known, and for answers that
+	// do not depend on the time.
+	ValidUntil time.Time
 }
 
 // Value returns the answer as compact JSON, or nil if the result carries none. The slice is shared and must not be modified.

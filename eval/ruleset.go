@@ -5,20 +5,17 @@ import (
 	"maps"
 	"slices"
 	"sync"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Ruleset is a compiled, immutable set of documents. Make one with New and Update.
 type Ruleset struct {
-	settings       settings
-	compatibility  Compatibility
-	contextOptions []jsontext.Options
-	attributes     *attributeTable
-	segments       map[string]*segment
-	flags          *flagStore
-	required       map[string]int      // by dependency: how many documents depend on it
-	troubled       map[string]Problems // by dependency: why the newest document is not in use
+	settings      settings
+	compatibility Compatibility
+	attributes    *attributeTable
+	segments      map[string]*segment
+	flags         *flagStore
+	required      map[string]int      // by dependency: how many documents depend on it
+	troubled      map[string]Problems // by dependency: why the newest document is not in use
 
 	sortOnce sync.Once
 	sorted   []*Flag

@@ -9,13 +9,12 @@ import (
 
 // segment is one compiled segment: a rule that flags refer to with $ref.
 type segment struct {
-	document      Document
-	rule          *syntax // nil if no version could ever be compiled
-	node          node
-	timeDependent bool
-	segments      []string  // names of the segments that it, or its rejected document, refers to, direct or not
-	rejected      *Document // the newest document, if it could not be compiled
-	cycle         string    // set in place of all else if the segment refers to itself: how
+	document Document
+	rule     *syntax // nil if no version could ever be compiled
+	node     node
+	segments []string  // names of the segments that it, or its rejected document, refers to, direct or not
+	rejected *Document // the newest document, if it could not be compiled
+	cycle    string    // set in place of all else if the segment refers to itself: how
 }
 
 // newest returns the document that the next compilation has to read.
@@ -95,7 +94,7 @@ func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
 	}
 	next := &segment{document: document, rule: &p.root}
 	next.node = c.compile(&p.root, scope{})
-	next.timeDependent, next.segments = c.timeDependent, compact(c.segments)
+	next.segments = compact(c.segments)
 	return next, problems
 }
 

@@ -3,22 +3,12 @@ package eval
 import (
 	"strconv"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // settings is what the settings document says.
 type settings struct {
 	metadata      []member
 	compatibility Compatibility
-}
-
-// contextOptions returns how evaluation contexts are decoded.
-func (s settings) contextOptions() []jsontext.Options {
-	if s.compatibility != CompatibilityFlagd {
-		return nil
-	}
-	return []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 }
 
 // readSettings reads a settings document. A nil body is the absence of settings.

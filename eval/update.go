@@ -18,11 +18,10 @@ func (r *Ruleset) Update(changes []Document) (*Ruleset, Problems) {
 		flags:   make(map[string]*Flag),
 		report:  make(map[string]Problems),
 		next: &Ruleset{
-			settings:       r.settings,
-			compatibility:  r.compatibility,
-			contextOptions: r.contextOptions,
-			segments:       r.segments,
-			flags:          r.flags,
+			settings:      r.settings,
+			compatibility: r.compatibility,
+			segments:      r.segments,
+			flags:         r.flags,
 		},
 		attributes: &attributeWriter{table: r.attributes},
 	}
@@ -82,7 +81,6 @@ func (u *update) applySettings() {
 	u.everything = true
 	u.next.settings = s
 	u.next.compatibility = s.compatibility
-	u.next.contextOptions = s.contextOptions()
 }
 
 func (u *update) applySegments() {

@@ -1,0 +1,65 @@
+package eval
+
+import (
+	"math"
+	"time"
+)
+
+// clock notes how an evaluation depends on the time.
+type clock struct {
+	next    int64 // the first second, in unix time, at which a comparison may have another result; 0 if there is none
+	unknown bool  // the time was read in a way that does not tell
+}
+
+// compared notes that the time now was compared with a number. The result stays the same until the time reaches the number, and from
+// then on until it exceeds it.
+func (k *clock) compared(now int64, limit float64) {
+	const never = 1 << 53
+	if !(limit >= float64(now) && limit < never) {
+		return
+	}
+	next := int64(math.Ceil(limit))
+	if next <= now {
+		next = int64(math.Floor(limit)) + 1
+	}
+	if k.next == 0 || next < k.next {
+		k.next = next
+	}
+}
+
+// compareTime is a comparison of which some arguments are {"var": "$flagd.timestamp"}.
+type compareTime struct {
+	apply     func(c *Context, arguments []value) value
+	arguments []node
+}
+
+func (n *compareTime) eval(c *Context) value {
+	start := len(c.stack)
+	for _, argument := range n.arguments {
+		var v value
+		if _, isTime := argument.(readTimestamp); isTime {
+			v = number(float64(c.now))
+		} else if v = argument.eval(c); v.kind == kindError {
+			c.stack = c.stack[:start]
+			return v
+		} else {
+			c.clock.compared(c.now, v.comparable())
+		}
+		c.stack = append(c.stack, v)
+	}
+	v := n.apply(c, c.stack[start:])
+	c.stack = c.stack[:start]
+	return v
+}
+
+// result returns what Result says of the time.
+func (k *clock) result() (dependent bool, until time.Time) {
+	switch {
+	case k.unknown:
+		return true, time.Time{}
+	case k.next != 0:
+		return true, time.Unix(k.next, 0)
+	default:
+		return false, time.Time{}
+	}
+}
