@@ -57,8 +57,12 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("dev: %w", err)
 	}
 	o.File = path
-	if info, err := os.Stat(o.File); err == nil && info.IsDir() {
+	switch info, err := os.Stat(o.File); {
+	case err != nil: // it may come later
+	case info.IsDir():
 		return o, fmt.Errorf("dev: %s is a directory: give the flag file in it", o.File)
+	case !info.Mode().IsRegular():
+		return o, fmt.Errorf("dev: %s is no file that can be read again when it changes", o.File)
 	}
 	if o.Out == nil {
 		o.Out = io.Discard

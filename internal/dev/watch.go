@@ -70,7 +70,7 @@ func (v version) same(other version) bool {
 }
 
 // run calls load each time the file has changed and is quiet again, until ctx ends. When load asks for it, or again is set, load is called
-// once more after a while.
+// once more after a while. A notice of the file itself counts as a change: a copy may keep the size and the time of what it replaces.
 func (w *watcher) run(ctx context.Context, again bool, load func(context.Context) (again bool)) error {
 	settled := time.NewTimer(quiet)
 	defer settled.Stop()
@@ -81,7 +81,8 @@ func (w *watcher) run(ctx context.Context, again bool, load func(context.Context
 		case <-ctx.Done():
 			return w.close()
 		case event := <-w.notice.Events:
-			if w.changed() || event.Name == w.path {
+			again = again || event.Name == w.path
+			if again || w.changed() {
 				settled.Reset(quiet)
 			}
 		case <-w.notice.Errors: // notices were lost
