@@ -1,7 +1,7 @@
-// Command propagation measures how long a change takes from the publisher to an
-// application: it runs a publisher and a sidecar as processes, writes changes
-// over the admin API, and asks the sidecar for the flag until its answer has
-// changed.
+// Command propagation measures how long a change takes from the publisher to
+// those who follow it: to the answer of a sidecar, with one server and with a
+// cluster of three, and to the last of many followers. Publisher, sidecar and
+// the servers of the cluster are processes; the many followers are in this one.
 package main
 
 import (
@@ -17,74 +17,150 @@ import (
 	"github.com/flagside/flagside/e2e/process"
 )
 
-const (
-	environment = "bench"
-	flagKey     = "propagation"
-)
+const flagKey = "propagation"
+
+// options say how much is measured.
+type options struct {
+	changes        int // to one sidecar
+	fanChanges     int // to many followers
+	clusterChanges int // to one sidecar of a cluster
+}
 
 func main() {
-	changes := flag.Int("changes", 500, "how many changes to measure")
+	var o options
+	flag.IntVar(&o.changes, "changes", 500, "how many changes to measure with one sidecar")
+	flag.IntVar(&o.fanChanges, "fan-changes", 200, "how many changes to measure with 200 and with 1,000 followers")
+	flag.IntVar(&o.clusterChanges, "cluster-changes", 300, "how many changes to measure with one sidecar of a cluster")
 	flag.Parse()
-	if err := run(context.Background(), *changes); err != nil {
+	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "propagation:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, changes int) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+// bench is what all measurements of one run share.
+type bench struct {
+	options
+	process.Binaries
+	dir string
+}
+
+func run(ctx context.Context, o options) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "flagside-propagation-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
+	b := bench{options: o, dir: dir}
+	if b.Binaries, err = process.Build(ctx, dir); err != nil {
+		return err
+	}
+	fmt.Printf("times in milliseconds\n%-62s %8s %8s %8s\n", "", "p50", "p99", "max")
+	single, err := b.singleServer(ctx)
+	if err != nil {
+		return err
+	}
+	cluster, err := b.cluster(ctx)
+	if err != nil {
+		return err
+	}
+	figures.Print(append(single, cluster)...)
+	return nil
+}
 
-	binaries, err := process.Build(ctx, dir)
+// singleServer measures with the server that the publisher embeds.
+func (b *bench) singleServer(ctx context.Context) ([]figures.Figure, error) {
+	addresses, err := process.FreeAddresses(2)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	addresses, err := process.FreeAddresses(4)
-	if err != nil {
-		return err
-	}
-	publisher, err := binaries.StartPublisher(ctx, filepath.Join(dir, "log"), addresses[0], addresses[1])
+	publisher, err := b.StartPublisher(ctx, filepath.Join(b.dir, "log"), addresses[0], addresses[1])
 	if publisher != nil {
 		defer publisher.Kill()
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := binaries.CreateEnvironment(ctx, publisher.Admin, environment); err != nil {
-		return err
-	}
-	sidecar, err := binaries.StartSidecar(environment, publisher.NATS, filepath.Join(dir, "sidecar-data"), addresses[2], addresses[3])
+	put, ack, err := b.toSidecar(ctx, publisher, "one", b.changes)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	show("start of the PUT to the answer of a sidecar", put)
+	show("200 of the PUT to the answer of a sidecar", ack)
+	results := []figures.Figure{
+		{Name: "put_p50_ms", Value: put.Milliseconds(50)},
+		{Name: "put_p99_ms", Value: put.Milliseconds(99)},
+		{Name: "ack_p99_ms", Value: ack.Milliseconds(99)},
+	}
+	for _, size := range []int{200, 1000} {
+		times, err := b.toFollowers(ctx, publisher, size)
+		if err != nil {
+			return nil, fmt.Errorf("%d followers: %w", size, err)
+		}
+		show(fmt.Sprintf("start of the PUT to the last of %d followers", size), times)
+		results = append(results, figures.Figure{Name: fmt.Sprintf("fan%d_p99_ms", size), Value: times.Milliseconds(99)})
+	}
+	return results, nil
+}
+
+// cluster measures with three servers that are processes of their own.
+func (b *bench) cluster(ctx context.Context) (figures.Figure, error) {
+	servers, err := process.StartCluster(ctx, b.dir)
+	defer servers.Kill()
+	if err != nil {
+		return figures.Figure{}, err
+	}
+	addresses, err := process.FreeAddresses(1)
+	if err != nil {
+		return figures.Figure{}, err
+	}
+	publisher, err := b.StartPublisherOn(ctx, servers, addresses[0])
+	if publisher != nil {
+		defer publisher.Kill()
+	}
+	if err != nil {
+		return figures.Figure{}, err
+	}
+	put, _, err := b.toSidecar(ctx, publisher, "three", b.clusterChanges)
+	if err != nil {
+		return figures.Figure{}, fmt.Errorf("cluster: %w", err)
+	}
+	show("start of the PUT to the answer, three servers", put)
+	return figures.Figure{Name: "r3_p99_ms", Value: put.Milliseconds(99)}, nil
+}
+
+// toSidecar measures with one sidecar in an environment of its own.
+func (b *bench) toSidecar(ctx context.Context, p *process.Publisher, environment string, changes int) (put, ack figures.Durations, err error) {
+	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
+		return nil, nil, err
+	}
+	addresses, err := process.FreeAddresses(2)
+	if err != nil {
+		return nil, nil, err
+	}
+	sidecar, err := b.StartSidecar(environment, p.NATS, filepath.Join(b.dir, "sidecar-"+environment), addresses[0], addresses[1])
+	if err != nil {
+		return nil, nil, err
 	}
 	defer sidecar.Kill()
 	if err := sidecar.AwaitReady(ctx); err != nil {
-		return err
+		return nil, nil, err
 	}
-	put, ack, err := measure(ctx, publisher, sidecar, changes)
-	if err != nil {
-		return err
-	}
-	report(put, ack)
-	return nil
+	return measure(ctx, p, sidecar, environment, changes)
 }
 
 // measure returns, for each change, the time from the start of the PUT and from
 // its answer to the changed evaluation. The feed may win over the answer: the
 // second is 0 then.
-func measure(ctx context.Context, p *process.Publisher, s *process.Sidecar, changes int) (put, ack figures.Durations, err error) {
+func measure(ctx context.Context, p *process.Publisher, s *process.Sidecar, environment string, changes int) (put, ack figures.Durations, err error) {
 	w := watch(ctx, s.OFREP, flagKey)
 	defer w.close()
 	match := ""
 	for i := range changes + warmUp {
-		document := fmt.Appendf(nil, `{"state":"ENABLED","variants":{"v":%d},"defaultVariant":"v"}`, i)
 		start := time.Now()
-		match, err = p.PutFlag(ctx, environment, flagKey, match, document)
+		match, err = p.PutFlag(ctx, environment, flagKey, match, document(i))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -102,6 +178,25 @@ func measure(ctx context.Context, p *process.Publisher, s *process.Sidecar, chan
 	return put, ack, nil
 }
 
+// toFollowers measures with many followers in an environment of their own.
+func (b *bench) toFollowers(ctx context.Context, p *process.Publisher, size int) (figures.Durations, error) {
+	environment := fmt.Sprintf("fan-%d", size)
+	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
+		return nil, err
+	}
+	f, err := startFan(ctx, "nats://"+p.NATS, environment, size)
+	defer f.close()
+	if err != nil {
+		return nil, err
+	}
+	return f.measure(ctx, p, environment, b.fanChanges)
+}
+
+// document returns the flag document of the i-th change.
+func document(i int) []byte {
+	return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"v":%d},"defaultVariant":"v"}`, i)
+}
+
 // warmUp is how many first changes are not counted: they open connections.
 const warmUp = 20
 
@@ -109,19 +204,6 @@ const warmUp = 20
 // step with any period of the programs.
 func pause(i int) { time.Sleep(time.Duration(5+i%7) * time.Millisecond) }
 
-func report(put, ack figures.Durations) {
-	fmt.Printf("%d changes, one sidecar process, times in milliseconds\n", len(put))
-	fmt.Printf("%-34s %8s %8s %8s\n", "", "p50", "p99", "max")
-	for _, row := range []struct {
-		name  string
-		times figures.Durations
-	}{{"start of the PUT to the answer", put}, {"200 of the PUT to the answer", ack}} {
-		fmt.Printf("%-34s %8.2f %8.2f %8.2f\n", row.name,
-			row.times.Milliseconds(50), row.times.Milliseconds(99), row.times.Milliseconds(100))
-	}
-	figures.Print(
-		figures.Figure{Name: "put_p50_ms", Value: put.Milliseconds(50)},
-		figures.Figure{Name: "put_p99_ms", Value: put.Milliseconds(99)},
-		figures.Figure{Name: "ack_p99_ms", Value: ack.Milliseconds(99)},
-	)
+func show(what string, times figures.Durations) {
+	fmt.Printf("%-62s %8.2f %8.2f %8.2f\n", fmt.Sprintf("%s (%d changes)", what, len(times)), times.Milliseconds(50), times.Milliseconds(99), times.Milliseconds(100))
 }

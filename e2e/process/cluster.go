@@ -84,14 +84,17 @@ cluster { name: "test", listen: %q, no_advertise: true, routes: ["nats://%s"] }
 `, n.Name, n.Client, n.monitor, store, peer, strings.Join(peers, `", "nats://`))
 }
 
-// URL returns the addresses of all servers for clients.
-func (c *Cluster) URL() string {
+// Addresses returns where all servers listen for clients, separated by commas.
+func (c *Cluster) Addresses() string {
 	addresses := make([]string, len(c.Nodes))
 	for i, n := range c.Nodes {
-		addresses[i] = "nats://" + n.Client
+		addresses[i] = n.Client
 	}
 	return strings.Join(addresses, ",")
 }
+
+// URL returns the addresses of all servers for clients.
+func (c *Cluster) URL() string { return natsURL(c.Addresses()) }
 
 // Kill ends all servers.
 func (c *Cluster) Kill() {

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,7 +17,7 @@ import (
 type Publisher struct {
 	*Process
 	Admin string // host:port of the admin API
-	NATS  string // host:port of the embedded server
+	NATS  string // host:port of the server for sidecars, or several separated by commas
 }
 
 // StartPublisher runs "publisher serve" with an embedded server over dataDir
@@ -26,6 +28,16 @@ func (b Binaries) StartPublisher(ctx context.Context, dataDir, admin, nats strin
 		return nil, err
 	}
 	return &Publisher{Process: p, Admin: admin, NATS: nats}, p.await(ctx, "http://"+admin+"/readyz")
+}
+
+// StartPublisherOn runs "publisher serve" over a cluster, with as many replicas
+// as it has servers, and waits until its API answers.
+func (b Binaries) StartPublisherOn(ctx context.Context, c *Cluster, admin string) (*Publisher, error) {
+	p, err := Start(b.Publisher, "serve", "--nats", c.URL(), "--replicas", strconv.Itoa(len(c.Nodes)), "--admin-addr", admin)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{Process: p, Admin: admin, NATS: c.Addresses()}, p.await(ctx, "http://"+admin+"/readyz")
 }
 
 // CreateEnvironment makes an environment by the command line, as a person would.
@@ -74,6 +86,24 @@ func (p *Publisher) PutFlag(ctx context.Context, environment, key, match string,
 	return res.Header.Get("ETag"), nil
 }
 
+// FlagETag returns the entity tag of a flag, as the publisher has it now.
+func (p *Publisher) FlagETag(ctx context.Context, environment, key string) (string, error) {
+	target := fmt.Sprintf("http://%s/api/v1/environments/%s/flags/%s", p.Admin, environment, url.PathEscape(key))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return "", err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("get flag %s: %s", key, res.Status)
+	}
+	return res.Header.Get("ETag"), nil
+}
+
 // Sidecar is a running sidecar and where it listens.
 type Sidecar struct {
 	*Process
@@ -81,10 +111,15 @@ type Sidecar struct {
 	Management string // host:port of health and metrics
 }
 
+// natsURL returns the URL of servers, host:port and separated by commas.
+func natsURL(addresses string) string {
+	return "nats://" + strings.ReplaceAll(addresses, ",", ",nats://")
+}
+
 // StartSidecar runs a sidecar and does not wait for anything.
 func (b Binaries) StartSidecar(environment, nats, dataDir, ofrep, management string, more ...string) (*Sidecar, error) {
 	args := []string{
-		"--environment", environment, "--nats", "nats://" + nats,
+		"--environment", environment, "--nats", natsURL(nats),
 		"--ofrep-addr", ofrep, "--management-addr", management,
 	}
 	if dataDir != "" {

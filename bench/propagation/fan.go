@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/e2e/process"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// fan is many followers in this process, each with a connection of its own, as
+// so many sidecars have. They hold documents and compile nothing.
+type fan struct {
+	followers []*flagsync.Follower
+	missing   atomic.Int64   // followers that have not applied the change under way
+	last      chan time.Time // when the last of them had
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+	conns     []*flagsync.Conn
+}
+
+// startFan starts followers all at once and waits until each is complete.
+func startFan(ctx context.Context, natsURL, environment string, size int) (*fan, error) {
+	ctx, stop := context.WithCancel(ctx)
+	f := &fan{last: make(chan time.Time, 1), stop: stop}
+	for i := range size {
+		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{URL: natsURL, Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop()})
+		if err != nil {
+			return f, err
+		}
+		f.conns = append(f.conns, conn)
+		target := &heldDocuments{fan: f, documents: make(map[changelog.ID]changelog.Document)}
+		follower, err := flagsync.NewFollower(conn, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
+		if err != nil {
+			return f, err
+		}
+		f.followers = append(f.followers, follower)
+		f.running.Go(func() { _ = follower.Run(ctx) }) // fails only when the connection is closed, which ends it
+	}
+	for _, follower := range f.followers {
+		err := process.Await(ctx, "waiting for a follower to be complete", func() bool { return follower.Status().Synced })
+		if err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// close ends all followers.
+func (f *fan) close() {
+	f.stop()
+	f.running.Wait()
+	for _, conn := range f.conns {
+		conn.Close()
+	}
+}
+
+// measure returns, for each change, the time from the start of the PUT until the
+// last follower has applied it.
+func (f *fan) measure(ctx context.Context, p *process.Publisher, environment string, changes int) (figures.Durations, error) {
+	var times figures.Durations
+	match := ""
+	for i := range changes + warmUp {
+		f.missing.Store(int64(len(f.followers)))
+		start := time.Now()
+		var err error
+		if match, err = p.PutFlag(ctx, environment, flagKey, match, document(i)); err != nil {
+			return nil, err
+		}
+		select {
+		case at := <-f.last:
+			if i >= warmUp {
+				times = append(times, at.Sub(start))
+			}
+		case <-time.After(changeTimeout):
+			return nil, fmt.Errorf("change %d: %d of %d followers do not have it after %s", i, f.missing.Load(), len(f.followers), changeTimeout)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		pause(i)
+	}
+	return times, nil
+}
+
+// changeTimeout is how long a change may take to reach everybody.
+const changeTimeout = 30 * time.Second
+
+// applied is called by each follower for what it has applied.
+func (f *fan) applied(transactions int) {
+	if f.missing.Add(-int64(transactions)) == 0 {
+		f.last <- time.Now()
+	}
+}
+
+// heldDocuments is a target without a ruleset. It belongs to one follower.
+type heldDocuments struct {
+	fan       *fan
+	position  changelog.Position
+	documents map[changelog.ID]changelog.Document
+	state     changelog.Digest
+}
+
+// Position implements [flagsync.Target].
+func (h *heldDocuments) Position() changelog.Position { return h.position }
+
+// StateDigest implements [flagsync.Target].
+func (h *heldDocuments) StateDigest() changelog.Digest { return h.state }
+
+// Synced implements [flagsync.Target].
+func (h *heldDocuments) Synced() {}
+
+// Load implements [flagsync.Target].
+func (h *heldDocuments) Load(s *changelog.SnapshotReader) error {
+	for {
+		d, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		h.documents[d.ID()] = d
+	}
+	h.position, h.state = s.Header().Position, s.Header().StateDigest
+	return nil
+}
+
+// Apply implements [flagsync.Target].
+func (h *heldDocuments) Apply(transactions []changelog.Transaction) error {
+	for _, tx := range transactions {
+		for _, r := range tx {
+			h.take(r)
+		}
+		h.position = tx.Position()
+	}
+	h.fan.applied(len(transactions))
+	return nil
+}
+
+func (h *heldDocuments) take(r changelog.Record) {
+	if r.Kind == changelog.KindEpoch {
+		return
+	}
+	if old, ok := h.documents[r.ID()]; ok {
+		h.state = h.state.Toggle(old)
+		delete(h.documents, r.ID())
+	}
+	if !r.Delete {
+		h.documents[r.ID()] = r.Document()
+		h.state = h.state.Toggle(r.Document())
+	}
+}
