@@ -11,6 +11,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/dev"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // However an editor saves, the answer changes, and what left the file is gone.
@@ -38,6 +39,17 @@ func TestSaves(t *testing.T) {
 	}
 	write(t, file, one("created anew"))
 	r.awaitAnswer("greeting", "created anew")
+
+	// As a copy that keeps times, over a file of the same size.
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, file, one("copied again"))
+	if err := os.Chtimes(file, info.ModTime(), info.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitAnswer("greeting", "copied again")
 
 	write(t, file, flags(map[string]string{"farewell": "bye"}))
 	r.awaitAnswer("farewell", "bye")
@@ -144,7 +156,8 @@ func TestBrokenEdit(t *testing.T) {
 // With a broken file, or none, everything starts and becomes ready once the file is good.
 func TestBrokenFromTheStart(t *testing.T) {
 	t.Parallel()
-	for name, content := range map[string]string{"broken": broken, "missing": ""} {
+	large := one(strings.Repeat("x", changelog.MaxDocument)) // more than the log takes
+	for name, content := range map[string]string{"broken": broken, "missing": "", "too large": large} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "flags.json")
@@ -154,6 +167,10 @@ func TestBrokenFromTheStart(t *testing.T) {
 			r := start(t, dev.Options{File: file})
 			if r.ready() {
 				t.Error("ready without ever having had flags")
+			}
+			// Not even an empty one, which sidecars would take for the truth.
+			if status, body := r.ask(http.MethodGet, fmt.Sprintf("http://%s/api/v1/environments/dev", r.AdminAddr()), ""); status != http.StatusNotFound {
+				t.Errorf("the environment exists before its file is good: %d %s", status, body)
 			}
 			if got := r.answer("greeting"); got != "PROVIDER_NOT_READY" {
 				t.Errorf("the flag answers %s", got)
@@ -234,14 +251,14 @@ func TestCompatibility(t *testing.T) {
 // The greeting says what listens where, and what it tells to try works.
 func TestGreeting(t *testing.T) {
 	t.Parallel()
-	r := start(t, dev.Options{File: newFile(t, flags(map[string]string{"a key/with slash": "yes"}))})
+	r := start(t, dev.Options{File: newFile(t, flags(map[string]string{"a key/with slash & $HOME": "yes"}))})
 	greeting := r.out.String()
 	for _, address := range []string{r.OFREPAddr().String(), r.ManagementAddr().String(), r.AdminAddr().String(), "nats://127.0.0.1:", r.file} {
 		if !strings.Contains(greeting, address) {
 			t.Errorf("the greeting does not name %s:\n%s", address, greeting)
 		}
 	}
-	lines := regexp.MustCompile(`(?m)^  curl -d '([^']*)' (\S+)$`).FindAllStringSubmatch(greeting, -1)
+	lines := regexp.MustCompile(`(?m)^  curl -d '([^']*)' '(\S+)'$`).FindAllStringSubmatch(greeting, -1)
 	if len(lines) != 2 {
 		t.Fatalf("%d lines to try, want 2:\n%s", len(lines), greeting)
 	}
@@ -262,6 +279,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	f(dev.Options{}, "no file")
 	f(dev.Options{File: t.TempDir()}, "is a directory")
+	f(dev.Options{File: os.DevNull}, "read again")
 	f(dev.Options{File: "f", Environment: "Dev!"}, "Dev!")
 	f(dev.Options{File: "f", OFREPAddr: "0.0.0.0:1"}, "loopback")
 	f(dev.Options{File: "f", ManagementAddr: ":1"}, "loopback")

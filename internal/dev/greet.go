@@ -29,8 +29,8 @@ func (d *Dev) greet(ctx context.Context, l *loader) error {
 
 Try:
 
-  curl -d '{"context":{"targetingKey":"u1"}}' http://%[3]s/ofrep/v1/evaluate/flags%[9]s
-  curl -d '{"context":{"targetingKey":"u1"}}' http://%[3]s/ofrep/v1/evaluate/flags
+  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[9]s'
+  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags'
 
 `,
 		d.options.File, d.found(l), d.OFREPAddr(), d.ManagementAddr(), d.AdminAddr(), d.options.Environment,

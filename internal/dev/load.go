@@ -61,7 +61,7 @@ func (l *loader) read() ([]eval.Document, error) {
 		return nil, err
 	}
 	for _, p := range problems {
-		l.dev.options.Logger.Warn().Str("place", l.place(p)).Msg(p.Error())
+		l.dev.options.Logger.Warn().Msg(l.placed(p))
 	}
 	return documents, nil
 }
@@ -69,7 +69,10 @@ func (l *loader) read() ([]eval.Document, error) {
 // replace writes the difference between the documents and the environment, which it creates when there is none: not before the file is
 // good for the first time, so that no sidecar takes an environment for empty that is only not written yet.
 func (l *loader) replace(ctx context.Context, documents []eval.Document) (control.Result, error) {
-	name := l.dev.options.Environment
+	name, command := l.dev.options.Environment, control.Replace{Documents: documents}
+	if err := command.Validate(); err != nil {
+		return control.Result{}, err
+	}
 	service, err := l.dev.publisher.Control(ctx, name)
 	if errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		if _, err = l.dev.publisher.Create(ctx, name, actor, ""); err == nil {
@@ -79,7 +82,7 @@ func (l *loader) replace(ctx context.Context, documents []eval.Document) (contro
 	if err != nil {
 		return control.Result{}, err
 	}
-	return service.Do(ctx, control.Origin{Actor: actor, Owner: true}, control.Replace{Documents: documents})
+	return service.Do(ctx, control.Origin{Actor: actor, Owner: true}, command)
 }
 
 func (l *loader) accept(documents []eval.Document, result control.Result) {
@@ -105,9 +108,9 @@ func (l *loader) accept(documents []eval.Document, result control.Result) {
 func (l *loader) refuse(err error) {
 	places := []string{fmt.Sprintf("%s: %v", l.dev.options.File, err)}
 	if problems, ok := errors.AsType[eval.Problems](err); ok {
-		places = l.placed(problems)
+		places = l.allPlaced(problems)
 	} else if refusal, ok := errors.AsType[*control.Refusal](err); ok && len(refusal.Problems) > 0 {
-		places = l.placed(refusal.Problems)
+		places = l.allPlaced(refusal.Problems)
 	}
 	l.dev.health.Set(health.FileRefused, strings.Join(places, "\n"))
 	for _, place := range places {
@@ -116,20 +119,20 @@ func (l *loader) refuse(err error) {
 	l.dev.options.Logger.Warn().Msg("the last good version of the file, if there was one, stays")
 }
 
-// placed returns problems with the file and the place in it, as compilers write them.
-func (l *loader) placed(problems eval.Problems) []string {
+func (l *loader) allPlaced(problems eval.Problems) []string {
 	var lines []string
 	for _, p := range problems {
-		place := l.place(p)
-		p.Line, p.Column = 0, 0
-		lines = append(lines, place+": "+p.Error())
+		lines = append(lines, l.placed(p))
 	}
 	return lines
 }
 
-func (l *loader) place(p eval.Problem) string {
-	if p.Line == 0 {
-		return l.dev.options.File
+// placed returns a problem with the file and the place in it, as compilers write it.
+func (l *loader) placed(p eval.Problem) string {
+	place := l.dev.options.File
+	if p.Line > 0 {
+		place = fmt.Sprintf("%s:%d:%d", place, p.Line, p.Column)
 	}
-	return fmt.Sprintf("%s:%d:%d", l.dev.options.File, p.Line, p.Column)
+	p.Line, p.Column = 0, 0
+	return place + ": " + p.Error()
 }

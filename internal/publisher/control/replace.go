@@ -12,9 +12,12 @@ import (
 )
 
 func (r Replace) decide(s State) (Decision, error) {
-	difference, err := r.difference(s)
-	if err != nil || len(difference) == 0 {
+	if err := r.Validate(); err != nil {
 		return Decision{}, err
+	}
+	difference := r.difference(s)
+	if len(difference) == 0 {
+		return Decision{}, nil
 	}
 	_, problems, warnings := candidate(s.Rules(), difference)
 	if len(problems) > 0 {
@@ -27,15 +30,25 @@ func (r Replace) decide(s State) (Decision, error) {
 	return Decision{Parts: parts, Warnings: warnings}, err
 }
 
+// Validate returns why the log would not take the documents, whatever the environment has; nil if it would. The error is a *Refusal.
+func (r Replace) Validate() error {
+	seen := make(map[changelog.ID]bool, len(r.Documents))
+	for _, d := range r.Documents {
+		id := changelog.ID{Kind: changelog.Kind(d.Kind), Key: d.Key}
+		if err := acceptable(id, d.Body, seen[id]); err != nil {
+			return err
+		}
+		seen[id] = true
+	}
+	return nil
+}
+
 // difference returns the documents to put, in the order in which they are wanted, then those to delete, sorted.
-func (r Replace) difference(s State) ([]changelog.Document, error) {
+func (r Replace) difference(s State) []changelog.Document {
 	wanted := make(map[changelog.ID]bool, len(r.Documents))
 	var difference []changelog.Document
 	for _, d := range r.Documents {
 		id := changelog.ID{Kind: changelog.Kind(d.Kind), Key: d.Key}
-		if err := acceptable(id, d.Body, wanted[id]); err != nil {
-			return nil, err
-		}
 		wanted[id] = true
 		if live, exists := s.Document(id); !exists || !bytes.Equal(live.Body, d.Body) {
 			difference = append(difference, changelog.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})
@@ -50,7 +63,7 @@ func (r Replace) difference(s State) ([]changelog.Document, error) {
 	slices.SortFunc(difference[puts:], func(a, b changelog.Document) int {
 		return bytes.Compare([]byte(a.ID().String()), []byte(b.ID().String()))
 	})
-	return difference, nil
+	return difference
 }
 
 // acceptable refuses a document that the log would not take, before anything is written.
