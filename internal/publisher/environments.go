@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -196,7 +197,8 @@ func (e *environments) Control(_ context.Context, name string) (*control.Service
 	return nil, fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)
 }
 
-// Create creates an environment, starts to follow it, and writes its settings if it needs some.
+// Create creates an environment, starts to follow it, and writes its settings if it needs some. Whoever asks next finds it complete,
+// unless that takes unusually long.
 func (e *environments) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
 	list, err := e.opened()
 	if err != nil {
@@ -209,10 +211,14 @@ func (e *environments) Create(ctx context.Context, name, actor string, c eval.Co
 	if err := e.lookNow(ctx); err != nil {
 		return flagsync.Environment{}, err
 	}
-	if c == "" {
-		c = e.options.Compatibility
+	service, err := e.Control(ctx, name)
+	if err != nil {
+		return flagsync.Environment{}, err
 	}
-	return created, e.writeCompatibility(ctx, name, actor, c)
+	within, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	_ = service.Await(within) // it is created in any case
+	return created, writeCompatibility(ctx, service, actor, cmp.Or(c, e.options.Compatibility))
 }
 
 func (e *environments) opened() (*flagsync.Environments, error) {
@@ -225,17 +231,13 @@ func (e *environments) opened() (*flagsync.Environments, error) {
 }
 
 // writeCompatibility writes the settings of a new environment, unless they would say nothing.
-func (e *environments) writeCompatibility(ctx context.Context, name, actor string, c eval.Compatibility) error {
+func writeCompatibility(ctx context.Context, service *control.Service, actor string, c eval.Compatibility) error {
 	if c == "" {
 		return nil
 	}
-	service, err := e.Control(ctx, name)
-	if err != nil {
-		return err
-	}
 	body, err := json.Marshal(map[string]eval.Compatibility{"compatibility": c})
 	if err != nil {
-		return fmt.Errorf("environment %q: settings: %w", name, err)
+		return fmt.Errorf("settings: %w", err)
 	}
 	_, err = service.Do(ctx, control.Origin{Actor: actor, Reason: "environment created", Owner: true}, control.Put{
 		ID:   changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey},

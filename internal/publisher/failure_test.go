@@ -68,8 +68,10 @@ func TestLostStream(t *testing.T) {
 	// Whoever starts now does not take it for empty.
 	fresh := start(t, publisher.Options{NATS: server.URL()})
 	refused(fresh)
-	if a := fresh.ask(http.MethodGet, flags, ""); a.status != http.StatusServiceUnavailable {
-		t.Errorf("the flags of a lost stream are listed as %d %s", a.status, a.body)
+	for _, path := range []string{flags, flags + "/f", flags + "/f/history"} {
+		if a := fresh.ask(http.MethodGet, path, ""); a.status != http.StatusServiceUnavailable || !strings.HasSuffix(a.problem.Type, ":stream-lost") {
+			t.Errorf("GET %s of a lost stream answers %d %s", path, a.status, a.body)
+		}
 	}
 	if _, err := fresh.client.CreateEnvironment(t.Context(), "other", ""); err != nil {
 		t.Errorf("another environment cannot be created beside: %v", err)

@@ -81,6 +81,25 @@ func TestCompatibilityOfNewEnvironments(t *testing.T) {
 	}
 }
 
+// Whoever has created an environment can use it at once.
+func TestNewEnvironmentIsComplete(t *testing.T) {
+	t.Parallel()
+	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	for i := range 5 {
+		name := fmt.Sprintf("e%d", i)
+		e, err := r.client.CreateEnvironment(t.Context(), name, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Refused != "" || e.Revision == "" {
+			t.Errorf("a new environment is %+v", e)
+		}
+		if a := r.ask(http.MethodGet, "/api/v1/environments/"+name+"/flags", ""); a.status != http.StatusOK {
+			t.Errorf("its flags are listed as %d %s", a.status, a.body)
+		}
+	}
+}
+
 // Environments that another publisher creates and archives are followed and left without a restart.
 func TestOtherPublishers(t *testing.T) {
 	t.Parallel()

@@ -19,11 +19,22 @@ func (s *Service) Current(ctx context.Context) (State, error) {
 
 // Known returns the newest state known here, which may be outdated; Status tells how old it is.
 func (s *Service) Known() (State, error) {
-	state := s.options.State()
-	if state == nil {
-		return nil, ErrNotReady
+	if state := s.options.State(); state != nil {
+		return state, nil
 	}
-	return state, nil
+	if err := s.options.Refused(); err != nil {
+		return nil, err // it tells more: asking again may be in vain
+	}
+	return nil, ErrNotReady
+}
+
+// Await waits until the environment is known completely and can be written to. The error tells why it is or may be neither.
+func (s *Service) Await(ctx context.Context) error {
+	if _, err := s.options.Log(ctx); err != nil {
+		return err
+	}
+	_, err := s.Current(ctx)
+	return err
 }
 
 // Status tells how the state follows the log.

@@ -13,12 +13,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-const (
-	// commandTimeout bounds a command. It is longer than the election of a new leader takes.
-	commandTimeout = 15 * time.Second
-	// maxLosses is how often in a row other writers may be faster before a command is given up.
-	maxLosses = 16
-)
+// commandTimeout bounds a command. It is longer than the election of a new leader takes.
+const commandTimeout = 15 * time.Second
 
 // Log is where changes are written: a flagsync.Log.
 type Log interface {
@@ -110,33 +106,40 @@ type execution struct {
 	result  Result
 }
 
+// run decides anew each time that another writer was faster, for as long as there is time.
 func (x *execution) run(ctx context.Context) error {
-	for losses := 0; losses < maxLosses; {
-		log, err := x.options.Log(ctx)
-		if err != nil {
-			return err
+	for lost := false; ; lost = true {
+		err := x.attempt(ctx)
+		if lost && ctx.Err() != nil && errors.Is(err, ErrUnconfirmed) {
+			return ErrContended
 		}
-		state, err := x.Current(ctx)
-		if err != nil {
-			return err
-		}
-		decision, err := Decide(state, x.command)
-		if err != nil {
-			return err
-		}
-		x.result.Position = state.Position()
-		x.result.Document = decision.Unchanged
-		x.result.Warnings = decision.Warnings
-		written := x.result.Written
-		err = x.append(ctx, log, decision)
 		if !errors.Is(err, errLost) {
 			return err
 		}
-		if losses++; x.result.Written > written {
-			losses = 0
+		if ctx.Err() != nil {
+			return ErrContended
 		}
 	}
-	return ErrContended
+}
+
+// attempt decides on the current state, and writes what follows.
+func (x *execution) attempt(ctx context.Context) error {
+	log, err := x.options.Log(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := x.Current(ctx)
+	if err != nil {
+		return err
+	}
+	decision, err := Decide(state, x.command)
+	if err != nil {
+		return err
+	}
+	x.result.Position = state.Position()
+	x.result.Document = decision.Unchanged
+	x.result.Warnings = decision.Warnings
+	return x.append(ctx, log, decision)
 }
 
 // errLost means that another writer was faster.

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -104,9 +105,27 @@ func TestEndlessLossIsGivenUp(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: shop(t)}
 	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return flagsync.Lost, nil }
-	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(ctx, anybody(), putA())
 	if !errors.Is(err, control.ErrContended) {
 		t.Errorf("got %v, want that others were faster", err)
+	}
+}
+
+// A writer who is slower than the others is not sent away while there is time.
+func TestManyLossesAreNoFailure(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+		if n <= 100 {
+			return flagsync.Lost, nil
+		}
+		return flagsync.Committed, nil
+	}
+	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	if err != nil || result.Written != 1 {
+		t.Errorf("got %+v, %v", result, err)
 	}
 }
 
@@ -150,11 +169,14 @@ func TestNothingWithoutKnowledge(t *testing.T) {
 		}
 	}
 	known := func() control.State { return l.state }
+	unknown := func() control.State { return nil }
+	refused := func(err error) func() error { return func() error { return err } }
 	log := func(context.Context) (control.Log, error) { return l, nil }
 	cut := errors.New("cut")
 	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, control.ErrUnconfirmed)
 	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, cut)
-	f(control.Options{State: func() control.State { return nil }, Log: log, Follower: fakeFollower{}}, control.ErrNotReady)
+	f(control.Options{State: unknown, Log: log, Refused: refused(nil), Follower: fakeFollower{}}, control.ErrNotReady)
+	f(control.Options{State: unknown, Log: log, Refused: refused(flagsync.ErrStreamLost), Follower: fakeFollower{}}, flagsync.ErrStreamLost)
 	f(control.Options{
 		State: known, Log: func(context.Context) (control.Log, error) { return nil, flagsync.ErrStreamLost }, Follower: fakeFollower{},
 	}, flagsync.ErrStreamLost)
