@@ -102,16 +102,18 @@ func (c *Context) scanNumber() (float64, error) {
 		c.at++
 	}
 	first := c.at
-	whole := c.scanDigits()
-	digits := c.at - first
-	if digits == 0 || digits > 1 && c.content[first] == '0' {
+	whole, digits := c.scanDigits()
+	switch {
+	case digits == 0:
 		return 0, errSyntax
+	case c.content[first] == '0':
+		c.at, whole, digits = first+1, 0, 1 // A number that begins with 0 ends there; what follows it is not part of it.
 	}
 	integer := true
 	if c.at < len(c.content) && c.content[c.at] == '.' {
 		c.at++
 		integer = false
-		if c.countDigits() == 0 {
+		if c.skipDigits() == 0 {
 			return 0, errSyntax
 		}
 	}
@@ -121,7 +123,7 @@ func (c *Context) scanNumber() (float64, error) {
 		if c.at < len(c.content) && (c.content[c.at] == '+' || c.content[c.at] == '-') {
 			c.at++
 		}
-		if c.countDigits() == 0 {
+		if c.skipDigits() == 0 {
 			return 0, errSyntax
 		}
 	}
@@ -138,19 +140,19 @@ func (c *Context) scanNumber() (float64, error) {
 	return n, nil
 }
 
-// scanDigits reads digits and returns what they spell; that is meaningless if there are many.
-func (c *Context) scanDigits() (n uint64) {
+// scanDigits reads digits and returns how many there are and, if they are not many, what they spell.
+func (c *Context) scanDigits() (n uint64, digits int) {
+	start := c.at
 	for c.at < len(c.content) && '0' <= c.content[c.at] && c.content[c.at] <= '9' {
 		n = n*10 + uint64(c.content[c.at]-'0')
 		c.at++
 	}
-	return n
+	return n, c.at - start
 }
 
-func (c *Context) countDigits() int {
-	start := c.at
-	c.scanDigits()
-	return c.at - start
+func (c *Context) skipDigits() int {
+	_, digits := c.scanDigits()
+	return digits
 }
 
 // skip reads a value that no rule reads and that stands below depth levels; it is checked all the same.

@@ -3,7 +3,6 @@ package eval
 import (
 	"strconv"
 	"strings"
-	"time"
 )
 
 // definition is a flag document that was read and checked, before its rule is compiled.
@@ -18,10 +17,7 @@ type definition struct {
 	prerequisites []prerequisiteReference
 	offVariant    *Variant
 	salt          string // empty: the flag's key
-	freshness     Freshness
-	refreshAfter  time.Duration
-	maxStaleness  time.Duration
-	onUnreachable OnUnreachable
+	demands       demands
 }
 
 // prerequisiteReference is one element of prerequisites as the document has it.
@@ -61,9 +57,8 @@ func (r *definitionReader) fatal(at *syntax, reason, hint string) {
 // read reads the flag object. The variants and the metadata come first, because other members refer to them.
 func (r *definitionReader) read(root *syntax) *definition {
 	r.into = &definition{
-		byName:        make(map[string]*Variant),
-		freshness:     FreshnessCacheFirst,
-		onUnreachable: OnUnreachableServeStale,
+		byName:  make(map[string]*Variant),
+		demands: noDemands(),
 	}
 	if root.kind != kindObject {
 		r.fatal(root, "a flag must be an object", "write {\"state\": \"ENABLED\", \"variants\": {...}}")

@@ -28,13 +28,13 @@ func (r *definitionReader) readOwn(name, spelled string, s *syntax) {
 	case "salt":
 		r.into.salt = r.text(s, name)
 	case "freshness":
-		r.into.freshness = Freshness(r.oneOf(s, name, string(FreshnessCacheFirst), string(FreshnessBackgroundRefresh), string(FreshnessAlwaysFresh)))
+		r.into.demands.freshness = Freshness(r.oneOf(s, name, string(FreshnessCacheFirst), string(FreshnessBackgroundRefresh), string(FreshnessAlwaysFresh)))
 	case "onUnreachable":
-		r.into.onUnreachable = OnUnreachable(r.oneOf(s, name, string(OnUnreachableServeStale), string(OnUnreachableDefaultVariant), string(OnUnreachableError)))
+		r.into.demands.onUnreachable = OnUnreachable(r.oneOf(s, name, string(OnUnreachableServeStale), string(OnUnreachableDefaultVariant), string(OnUnreachableError)))
 	case "refreshAfter":
-		r.into.refreshAfter = r.duration(s, name, 0)
+		r.into.demands.refreshAfter = r.duration(s, name, 0)
 	case "maxStaleness":
-		r.into.maxStaleness = r.duration(s, name, minStaleness)
+		r.into.demands.maxStaleness = r.duration(s, name, minStaleness)
 	case "kind":
 		r.oneOf(s, name, "release", "experiment", "ops", "permission")
 	case "owner", "description":

@@ -5,26 +5,6 @@ import (
 	"time"
 )
 
-// Freshness says which knowledge a flag is answered from.
-type Freshness string
-
-// The read strategies; FreshnessCacheFirst is the default.
-const (
-	FreshnessCacheFirst        Freshness = "cache_first"
-	FreshnessBackgroundRefresh Freshness = "background_refresh"
-	FreshnessAlwaysFresh       Freshness = "always_fresh"
-)
-
-// OnUnreachable says what a flag answers when its freshness cannot be had.
-type OnUnreachable string
-
-// The answers of a flag whose freshness cannot be had; OnUnreachableServeStale is the default.
-const (
-	OnUnreachableServeStale     OnUnreachable = "serve_stale"
-	OnUnreachableDefaultVariant OnUnreachable = "default_variant"
-	OnUnreachableError          OnUnreachable = "error"
-)
-
 // Flag is one compiled flag. It is immutable.
 type Flag struct {
 	key      string
@@ -33,10 +13,9 @@ type Flag struct {
 	metadata []byte
 	setID    string
 
-	freshness     Freshness
-	refreshAfter  time.Duration
-	maxStaleness  time.Duration
-	onUnreachable OnUnreachable
+	generation uint64
+	closure    demands // of the flag and of all its prerequisites
+	own        demands // of the flag's document
 
 	salt           string
 	byName         map[string]*Variant
@@ -80,18 +59,25 @@ func (f *Flag) Document() []byte { return f.document }
 // Metadata returns the JSON object that every answer of the flag carries. The slice is shared and must not be modified.
 func (f *Flag) Metadata() []byte { return f.metadata }
 
-// Freshness returns the flag's own read strategy, FreshnessCacheFirst unless its document says otherwise.
-func (f *Flag) Freshness() Freshness { return f.freshness }
+// Generation returns a number that no other compilation of a flag in this process has, whatever the Ruleset. It stays the same across
+// updates that change neither the flag nor anything that it depends on, so answers for equal contexts may be kept under it.
+func (f *Flag) Generation() uint64 { return f.generation }
 
-// RefreshAfter returns the age of knowledge from which a FreshnessBackgroundRefresh flag asks for newer knowledge; 0 if unset.
-func (f *Flag) RefreshAfter() time.Duration { return f.refreshAfter }
+// Freshness returns the read strategy: the strictest among the flag and its prerequisites, direct or not. It is FreshnessCacheFirst unless
+// one of their documents says otherwise.
+func (f *Flag) Freshness() Freshness { return f.closure.freshness }
 
-// MaxStaleness returns the age of knowledge past which answers are stale; 0 if unset.
-func (f *Flag) MaxStaleness() time.Duration { return f.maxStaleness }
+// RefreshAfter returns the age of knowledge from which a FreshnessBackgroundRefresh flag asks for newer knowledge: the
+// shortest among the flag and its prerequisites, 0 if unset in all of them.
+func (f *Flag) RefreshAfter() time.Duration { return f.closure.refreshAfter }
 
-// OnUnreachable returns what the flag answers when its freshness cannot be had, OnUnreachableServeStale unless its document says
-// otherwise.
-func (f *Flag) OnUnreachable() OnUnreachable { return f.onUnreachable }
+// MaxStaleness returns the age of knowledge past which answers are stale: the shortest among the flag and its prerequisites, 0 if unset
+// in all of them.
+func (f *Flag) MaxStaleness() time.Duration { return f.closure.maxStaleness }
+
+// OnUnreachable returns what the flag answers when its freshness cannot be had: the strictest among the flag and its prerequisites, with
+// OnUnreachableError before OnUnreachableDefaultVariant before OnUnreachableServeStale. The default variant is this flag's.
+func (f *Flag) OnUnreachable() OnUnreachable { return f.closure.onUnreachable }
 
 // DefaultVariant returns the variant that the document names as the default, or nil if the caller's own default applies.
 func (f *Flag) DefaultVariant() *Variant { return f.defaultVariant }

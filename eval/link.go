@@ -73,10 +73,10 @@ func (u *update) linkFlag(key string) {
 		return
 	}
 	p.entered = true
-	if p.problems.Err() == nil {
-		for _, reference := range p.references {
-			u.linkFlag(reference.flag)
-		}
+	for _, reference := range p.references {
+		u.linkFlag(reference.flag)
+	}
+	if p.candidate != nil {
 		u.linkPrerequisites(p)
 	}
 	if p.problems.Err() != nil {
@@ -105,7 +105,10 @@ func (u *update) linkPrerequisites(p *plan) {
 	f := p.candidate
 	f.cost = 1
 	for _, reference := range p.references {
-		target, _ := u.current(reference.flag)
+		target, finished := u.current(reference.flag)
+		if !finished {
+			continue // A cycle, which is reported already.
+		}
 		if target == nil {
 			p.report(reference.at, Problem{Reason: "the flag " + strconv.Quote(reference.flag) + " does not exist", Hint: "define it, or remove the prerequisite"})
 			continue
@@ -124,6 +127,7 @@ func (u *update) linkPrerequisites(p *plan) {
 			}
 		}
 		f.prerequisites = append(f.prerequisites, linked)
+		f.closure = f.closure.with(target.closure)
 		f.cost += target.cost
 		if f.cost > maxEvaluations {
 			p.report(reference.at, Problem{Reason: "the prerequisites evaluate more than " + strconv.Itoa(maxEvaluations) + " flags", Hint: "shorten the chain"})
@@ -136,20 +140,26 @@ func (u *update) linkPrerequisites(p *plan) {
 // have the variants. What cannot be connected stays with the version that it knew.
 func (u *update) relink(f *Flag) {
 	f.prerequisites = slices.Clone(f.prerequisites)
+	f.closure = f.own
 	for i := range f.prerequisites {
 		p := &f.prerequisites[i]
 		u.linkFlag(p.key)
 		target, finished := u.current(p.key)
-		if !finished || target == nil || target.broken {
-			continue
+		if finished && target != nil && !target.broken {
+			p.follow(target)
 		}
-		variants := make([]*Variant, len(p.names))
-		for j, name := range p.names {
-			variants[j] = target.byName[name]
-		}
-		if !slices.Contains(variants, nil) {
-			p.flag, p.variants = target, variants
-		}
+		f.closure = f.closure.with(p.flag.closure)
 	}
 	f.settled.Flag = f
+}
+
+// follow connects p to another version of its flag, if that still has the variants.
+func (p *prerequisite) follow(target *Flag) {
+	variants := make([]*Variant, len(p.names))
+	for i, name := range p.names {
+		variants[i] = target.byName[name]
+	}
+	if !slices.Contains(variants, nil) {
+		p.flag, p.variants = target, variants
+	}
 }

@@ -50,10 +50,9 @@ func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
 		revision:       d.Revision,
 		document:       d.Body,
 		metadata:       encodeMetadata(p.metadata),
-		freshness:      definition.freshness,
-		refreshAfter:   definition.refreshAfter,
-		maxStaleness:   definition.maxStaleness,
-		onUnreachable:  definition.onUnreachable,
+		generation:     u.next.generations.Add(1),
+		own:            definition.demands,
+		closure:        definition.demands,
 		salt:           definition.salt,
 		byName:         definition.byName,
 		defaultVariant: definition.defaultVariant,
@@ -102,8 +101,8 @@ func (u *update) fallback(p *plan) *Flag {
 		key:           d.Key,
 		revision:      d.Revision,
 		document:      d.Body,
-		freshness:     FreshnessCacheFirst,
-		onUnreachable: OnUnreachableServeStale,
+		own:           noDemands(),
+		closure:       noDemands(),
 		compatibility: u.next.compatibility,
 		broken:        true,
 		cost:          1,
@@ -115,6 +114,7 @@ func (u *update) fallback(p *plan) *Flag {
 		kept.metadata = encodeMetadata(answerMetadata(u.next.settings.metadata, nil, d.Revision, u.next.compatibility))
 		kept.settled = kept.failed(ErrorParse, "the document of the flag cannot be used: "+p.reason())
 	}
+	kept.generation = u.next.generations.Add(1)
 	kept.rejected = &d
 	kept.requires = compact(slices.Concat(kept.uses, p.uses))
 	return kept

@@ -1,10 +1,10 @@
 package eval
 
 import (
-	"hash/maphash"
-	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Ruleset is a compiled, immutable set of documents. Make one with New and Update.
@@ -14,7 +14,9 @@ type Ruleset struct {
 	attributes    *attributeTable
 	segments      map[string]*segment
 	flags         *flagStore
-	required      map[string]int      // by dependency: how many documents depend on it
+	dependants    dependants
+	generation    uint64
+	generations   *atomic.Uint64      // the newest generation of this Ruleset and of all that were made from the same New
 	troubled      map[string]Problems // by dependency: why the newest document is not in use
 
 	sortOnce sync.Once
@@ -23,7 +25,10 @@ type Ruleset struct {
 
 // New returns an empty Ruleset in the default, strict mode.
 func New() *Ruleset {
-	return &Ruleset{attributes: newAttributeTable(), flags: newFlagStore()}
+	r := &Ruleset{attributes: newAttributeTable(), flags: newFlagStore(), dependants: newDependants(), generations: new(atomic.Uint64)}
+	r.generations.Store(rand.Uint64()) //nolint:gosec // Nobody gains anything from guessing it.
+	r.generation = r.generations.Add(1)
+	return r
 }
 
 // Flag returns the flag with the key, or nil if there is none.
@@ -31,6 +36,10 @@ func (r *Ruleset) Flag(key string) *Flag { return r.flags.get(key) }
 
 // FlagBytes is Flag for a key in a byte slice. It does not allocate.
 func (r *Ruleset) FlagBytes(key []byte) *Flag { return r.flags.getBytes(key) }
+
+// Generation returns a number that no other Ruleset in this process has: those of one New are counted, and each New begins at a random
+// one of 2^64 places. Bulk answers for equal contexts may be kept under it.
+func (r *Ruleset) Generation() uint64 { return r.generation }
 
 // Flags returns all flags in key order. The slice is shared and must not be modified. The first call on a Ruleset costs time in
 // proportion to the number of flags.
@@ -58,27 +67,15 @@ func (r *Ruleset) Problems() Problems {
 
 // flagStore finds flags by key. It is immutable once published; an update copies the shards that it changes, and no others.
 type flagStore struct {
-	seed   maphash.Seed
-	shards [shardCount]map[string]*Flag
+	*sharded[*Flag]
 	chunks [][]*Flag // all flags in key order
 	count  int
 }
 
-// shardCount makes a shard of a set of 100,000 flags hold about 200.
-const shardCount = 512
-
 // chunkSize is the largest number of flags in a chunk.
 const chunkSize = 512
 
-func newFlagStore() *flagStore { return &flagStore{seed: maphash.MakeSeed()} }
-
-func (s *flagStore) get(key string) *Flag {
-	return s.shards[maphash.String(s.seed, key)%shardCount][key]
-}
-
-func (s *flagStore) getBytes(key []byte) *Flag {
-	return s.shards[maphash.Bytes(s.seed, key)%shardCount][string(key)]
-}
+func newFlagStore() *flagStore { return &flagStore{sharded: newSharded[*Flag]()} }
 
 // all calls visit for every flag, in key order.
 func (s *flagStore) all(visit func(*Flag)) {
@@ -96,22 +93,14 @@ func (s *flagStore) with(changes map[string]*Flag) *flagStore {
 	if len(changes) == 0 {
 		return s
 	}
-	next := &flagStore{seed: s.seed, shards: s.shards, count: s.count}
-	var owned [shardCount]bool
+	next := &flagStore{sharded: s.sharded.with(changes, func(f *Flag) bool { return f == nil }), count: s.count}
 	for key, f := range changes {
-		i := maphash.String(s.seed, key) % shardCount
-		if !owned[i] {
-			next.shards[i], owned[i] = cloneShard(next.shards[i]), true
-		}
-		if next.shards[i][key] != nil {
+		if s.get(key) != nil {
 			next.count--
 		}
-		if f == nil {
-			delete(next.shards[i], key)
-			continue
+		if f != nil {
+			next.count++
 		}
-		next.shards[i][key] = f
-		next.count++
 	}
 	if len(changes) > len(s.chunks) {
 		next.chunks = next.rebuiltChunks()
@@ -119,13 +108,6 @@ func (s *flagStore) with(changes map[string]*Flag) *flagStore {
 		next.chunks = changedChunks(s.chunks, changes)
 	}
 	return next
-}
-
-func cloneShard(shard map[string]*Flag) map[string]*Flag {
-	if shard == nil {
-		return make(map[string]*Flag)
-	}
-	return maps.Clone(shard)
 }
 
 func (s *flagStore) rebuiltChunks() [][]*Flag {

@@ -22,6 +22,8 @@ func (r *Ruleset) Update(changes []Document) (*Ruleset, Problems) {
 			compatibility: r.compatibility,
 			segments:      r.segments,
 			flags:         r.flags,
+			generations:   r.generations,
+			generation:    r.generations.Add(1),
 		},
 		attributes: &attributeWriter{table: r.attributes},
 	}
@@ -133,48 +135,45 @@ func (u *update) compileFlags() {
 	}
 }
 
-// dependants returns the flags, other than the changed ones, that depend on something that changed.
+// dependants returns the flags, other than the changed ones, that depend on something that changed, directly or not.
 func (u *update) dependants() []*Flag {
-	moved := make(map[string]bool)
-	for name := range u.segments {
-		u.moved(moved, dependency(KindSegment, name))
-	}
-	for key := range u.changes[KindFlag] {
-		u.moved(moved, dependency(KindFlag, key))
-	}
-	if !u.everything && len(moved) == 0 {
-		return nil
-	}
+	changed := u.changes[KindFlag]
 	found := make(map[string]*Flag)
-	for grown := true; grown; {
-		grown = false
-		u.before.flags.all(func(f *Flag) {
-			if _, changed := u.changes[KindFlag][f.key]; changed || found[f.key] != nil {
-				return
+	add := func(f *Flag) bool {
+		if _, again := changed[f.key]; again || found[f.key] != nil {
+			return false
+		}
+		found[f.key] = f
+		return true
+	}
+	if u.everything {
+		u.before.flags.all(func(f *Flag) { add(f) })
+		return slices.Collect(maps.Values(found))
+	}
+	var moved []string
+	for name := range u.segments {
+		moved = append(moved, dependency(KindSegment, name))
+	}
+	for key := range changed {
+		moved = append(moved, dependency(KindFlag, key))
+	}
+	for len(moved) > 0 {
+		id := moved[len(moved)-1]
+		moved = moved[:len(moved)-1]
+		for _, key := range u.before.dependants.of(id) {
+			if add(u.before.flags.get(key)) {
+				moved = append(moved, dependency(KindFlag, key))
 			}
-			if u.everything || slices.ContainsFunc(f.requires, func(id string) bool { return moved[id] }) {
-				found[f.key] = f
-				grown = u.moved(moved, dependency(KindFlag, f.key)) || grown
-			}
-		})
+		}
 	}
 	return slices.Collect(maps.Values(found))
-}
-
-// moved notes a dependency as changed if any document depends on it, and reports whether one does.
-func (u *update) moved(moved map[string]bool, id string) bool {
-	if u.before.required[id] == 0 || moved[id] {
-		return false
-	}
-	moved[id] = true
-	return true
 }
 
 // finish assembles the new Ruleset.
 func (u *update) finish() (*Ruleset, Problems) {
 	u.next.attributes = u.attributes.table
 	u.next.flags = u.before.flags.with(u.flags)
-	u.next.required = u.countRequired()
+	u.next.dependants = u.before.dependants.with(u.before.flags, u.flags)
 	u.next.troubled = u.collectTroubled()
 	all := u.unknown
 	for _, problems := range u.report {
@@ -182,35 +181,6 @@ func (u *update) finish() (*Ruleset, Problems) {
 	}
 	all.sort()
 	return u.next, all
-}
-
-// countRequired updates how many flags depend on what. The map is copied only if that changed.
-func (u *update) countRequired() map[string]int {
-	change := make(map[string]int)
-	for key, f := range u.flags {
-		if old := u.before.flags.get(key); old != nil {
-			for _, id := range old.requires {
-				change[id]--
-			}
-		}
-		if f != nil {
-			for _, id := range f.requires {
-				change[id]++
-			}
-		}
-	}
-	maps.DeleteFunc(change, func(_ string, n int) bool { return n == 0 })
-	if len(change) == 0 {
-		return u.before.required
-	}
-	required := make(map[string]int, len(u.before.required)+len(change))
-	maps.Copy(required, u.before.required)
-	for id, n := range change {
-		if required[id] += n; required[id] == 0 {
-			delete(required, id)
-		}
-	}
-	return required
 }
 
 func (u *update) collectTroubled() map[string]Problems {

@@ -447,3 +447,21 @@ func TestUpdateOfManyFlags(t *testing.T) {
 		t.Errorf("length %d, flags (-want +got):\n%s", r.Len(), diff)
 	}
 }
+
+func TestAllMistakesAreReportedAtOnce(t *testing.T) {
+	_, reasons := refused(t, New(), flagDocument("b", 1, prerequisites(prerequisite1("a", "on"))), flagDocument("a", 1,
+		`,"targeting":{"if":[{"nope":[]},{"fractional":[["on",0.5]]}]},"expires":"soon","colour":"red"`+
+			prerequisites(prerequisite1("missing", "on"), prerequisite1("b", "on"), prerequisite1("b", "maybe"))))
+	want := []string{
+		`a/colour: the member "colour" is not known`,
+		`a/expires: expires must be a date or a time`,
+		`a/prerequisites/0: the flag "missing" does not exist`,
+		`a/prerequisites/1: the prerequisites form a cycle: a -> b -> a`,
+		`a/targeting/if/0: the operator "nope" does not exist`,
+		`a/targeting/if/1/fractional/0/1: a weight must be a whole number, not 0.5`,
+		`b/prerequisites/0: the prerequisites form a cycle: b -> a -> b`,
+	}
+	if diff := cmp.Diff(want, reasons); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+}
