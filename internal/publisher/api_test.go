@@ -199,6 +199,34 @@ func TestLifeOfAFlag(t *testing.T) {
 	}
 }
 
+// The statuses and headers that tell a client what became of a change.
+func TestAnswersToChanges(t *testing.T) {
+	t.Parallel()
+	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	r.create("prod")
+	var tags []string
+	f := func(method, body string, status int, headers ...string) {
+		t.Helper()
+		a := r.ask(method, flags+"/f", body, headers...)
+		if a.status != status {
+			t.Errorf("%s answers %d %s, want %d", method, a.status, a.body, status)
+		}
+		tags = append(tags, a.header.Get("ETag")+" in "+a.header.Get("Flagside-Revision"))
+	}
+	f(http.MethodPut, string(flagBody("on", "")), http.StatusCreated, "If-None-Match", "*")
+	first := r.ask(http.MethodGet, flags+"/f", "").header.Get("ETag")
+	f(http.MethodPut, string(flagBody("on", "")), http.StatusOK, "If-Match", first)
+	f(http.MethodPut, string(flagBody("off", "")), http.StatusOK, "If-Match", first)
+	f(http.MethodDelete, "", http.StatusOK, "If-Match", strings.Replace(first, "-2", "-3", 1))
+	want := []string{`"E-2" in E-2`, `"E-2" in E-2`, `"E-3" in E-3`, " in E-4"}
+	for i := range tags {
+		tags[i] = strings.ReplaceAll(tags[i], first[1:9], "E")
+	}
+	if diff := cmp.Diff(want, tags); diff != "" {
+		t.Errorf("revisions (-want +got):\n%s", diff)
+	}
+}
+
 func TestSegmentsAndSettings(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir()})

@@ -63,10 +63,12 @@ func register(mux humago.Mux, a *api) []byte {
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
-				Title:       "flagside publisher",
-				Version:     "1",
-				Description: "Reads and changes the flags of environments. Errors are problems of RFC 9457.",
-				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
+				Title:   "flagside publisher",
+				Version: "1",
+				Description: "Reads and changes the flags of environments. Errors are problems of RFC 9457. " +
+					"Whoever changes a document says with If-Match or If-None-Match what it has seen: " +
+					"428 answers who does not, and 412 when the document has moved since.",
+				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 		},
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
