@@ -22,6 +22,9 @@ const (
 	barrierRetryMax = 2 * time.Second
 )
 
+// errNoEntry is the answer about a log that is empty.
+var errNoEntry = errors.New("the log has no entry yet")
+
 // errBehind is the answer of a leader that does not know what is applied here.
 var errBehind = errors.New("the leader does not have what is applied here")
 
@@ -95,7 +98,7 @@ func (c *Conn) end(ctx context.Context, stream string, ours changelog.Epoch) (ch
 	}
 	last := info.State.LastSequence
 	if last == 0 {
-		return "", 0, errors.New("the log has no entry yet")
+		return "", 0, errNoEntry
 	}
 	if epoch := changelog.Epoch(info.Config.Metadata[metadataEpoch]); epoch == ours && ours != "" {
 		return epoch, last, nil
@@ -115,6 +118,9 @@ func (s *following) answered(a answeredBarrier, err error) {
 	now := time.Now()
 	b.nextAt = a.sent.Add(max(barrierSpacing, now.Sub(a.sent)))
 	s.current.StreamMissing = hasCode(err, codeStreamNotFound)
+	if errors.Is(err, errNoEntry) && a.here > 0 {
+		s.suspect(err)
+	}
 	if err != nil {
 		s.unanswered(a, err, now)
 		return
@@ -183,15 +189,19 @@ func (s *following) lastBeat() time.Time {
 // resolveBarriers answers those who wait for what is applied now.
 func (s *following) resolveBarriers() {
 	b := &s.barriers
+	if s.takeover.running {
+		return
+	}
 	b.answered = slices.DeleteFunc(b.answered, func(a answeredBarrier) bool {
 		if a.epoch == s.chain.Head().Epoch {
 			s.head = max(s.head, a.last)
 		}
 		obstacle := s.obstacle()
+		pending := s.applied.Revision < a.last || s.fill.verify // more has to come, or what is here to be looked at
 		switch {
-		case s.applied.Revision < a.last && obstacle != nil:
+		case pending && obstacle != nil:
 			s.finish(a.waiters, obstacle)
-		case s.applied.Revision < a.last:
+		case pending:
 			return false
 		case s.applied.Epoch != a.epoch:
 			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.epoch.Short(), s.applied.Epoch.Short())

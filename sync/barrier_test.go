@@ -97,7 +97,8 @@ func TestBarrierBelowOurs(t *testing.T) {
 	r := follow(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	confirmed := r.Status().LastConfirmed
-	l.recreate(t, 0)
+	l.deleteStreams(t, "FLAGS_prod", "CONTROL")
+	l.create(t)
 	if err := r.Barrier(t.Context()); err == nil {
 		t.Error("a barrier succeeds although the leader does not have what is applied")
 	}

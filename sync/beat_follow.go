@@ -44,7 +44,7 @@ func (s *following) beatenByOurs(b beat, now time.Time) {
 		return // the fill that this starts does not make it younger
 	}
 	s.confirmed(now)
-	if b.StateDigest != nil {
+	if b.StateDigest != nil && !s.takeover.running {
 		s.compareState(b)
 	}
 }

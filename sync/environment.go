@@ -111,8 +111,10 @@ func taken(f environmentFact) error {
 // createStreams makes the streams of an environment that CONTROL does not know,
 // and returns the epoch of revision 1.
 func (e *Environments) createStreams(ctx context.Context, name, actor string) (changelog.Epoch, error) {
-	if _, err := e.conn.createStream(ctx, ledgerConfig(name, e.replicas)); err != nil {
-		return "", err
+	for _, config := range []streamConfig{ledgerConfig(name, e.replicas), snapConfig(name, e.replicas)} {
+		if _, err := e.conn.createStream(ctx, config); err != nil {
+			return "", err
+		}
 	}
 	info, err := e.conn.createStream(ctx, flagsConfig(name, e.replicas))
 	if err != nil {

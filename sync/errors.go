@@ -11,5 +11,7 @@ var (
 	ErrEnvironmentName     = errors.New("not a name for an environment")
 	ErrStreamMismatch      = errors.New("the stream has other settings than it must have")
 	ErrStreamLost          = errors.New("the stream of a known environment is gone")
+	ErrRegressed           = errors.New("the log ends before what was known of it")
+	ErrForked              = errors.New("the log went another way")
 	ErrUnreachable         = errors.New("the log cannot be reached")
 )

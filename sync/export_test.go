@@ -1,15 +1,31 @@
 package flagsync
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Timing lets tests shorten what a follower waits for.
 type Timing struct {
 	BeatTimeout, OwnBarrier, AskLeader, Standstill, Recheck, ApplyRetry, Reconnect time.Duration
+
+	SnapshotGain uint64
 }
 
 // Tune changes the timing of a follower that does not run yet.
 func (f *Follower) Tune(change func(*Timing)) {
-	t := Timing{f.timing.beatTimeout, f.timing.ownBarrier, f.timing.askLeader, f.timing.standstill, f.timing.recheck, f.timing.applyRetry, f.timing.reconnect}
+	t := Timing{f.timing.beatTimeout, f.timing.ownBarrier, f.timing.askLeader, f.timing.standstill, f.timing.recheck, f.timing.applyRetry, f.timing.reconnect, f.timing.snapshotGain}
 	change(&t)
-	f.timing = timing{t.BeatTimeout, t.OwnBarrier, t.AskLeader, t.Standstill, t.Recheck, t.ApplyRetry, t.Reconnect}
+	f.timing = timing{t.BeatTimeout, t.OwnBarrier, t.AskLeader, t.Standstill, t.Recheck, t.ApplyRetry, t.Reconnect, t.SnapshotGain}
 }
+
+// Hasten makes a snapshotter that does not run yet publish after so many
+// entries, and purge soon.
+func (s *Snapshotter) Hasten(entries uint64) {
+	s.policy = snapshotPolicy{
+		look: 10 * time.Millisecond, idle: 20 * time.Millisecond, entries: entries, bytes: 1 << 30, purge: 50 * time.Millisecond,
+	}
+}
+
+// PurgeSnapshots frees what no manifest names any more.
+func (l *Log) PurgeSnapshots(ctx context.Context) error { return l.purgeSnapshots(ctx) }

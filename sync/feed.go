@@ -88,11 +88,15 @@ func (s *following) extend(m storedMessage) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnreadable, err)
 	}
+	if r.Renews() {
+		return fmt.Errorf("%w: revision %d", errRenewed, r.Revision)
+	}
 	epoch := s.chain.Head().Epoch
 	if err := s.chain.Extend(r); err != nil {
 		return err
 	}
 	if r.Epoch != epoch && epoch != "" {
+		s.epochs[epoch] = true
 		s.log.Info().Str("epoch", r.Epoch.Short()).Uint64("revision", r.Revision).Msg("a new epoch begins")
 		s.head = r.Revision // the head that was known belongs to the old one
 	}

@@ -52,6 +52,9 @@ func (s *following) scheduleFill(now time.Time) time.Time {
 	if f.at.IsZero() || now.Before(f.at) {
 		return f.at
 	}
+	if s.seek() {
+		return time.Time{}
+	}
 	f.at, f.running = time.Time{}, true
 	from := s.received() + 1
 	if f.verify {

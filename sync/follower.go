@@ -11,15 +11,16 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Target is what a [Follower] keeps current. All methods are called from the
-// goroutine of [Follower.Run].
+// Target is what a [Follower] keeps current. While [Follower.Run] runs, no two
+// methods are called at the same time.
 type Target interface {
 	// Position returns what is applied so far; zero is nothing.
 	Position() changelog.Position
 	// Apply applies whole transactions in order, as one visible step. The
 	// records are the target's to keep. An error means that nothing was applied.
 	Apply(txs []changelog.Transaction) error
-	// Load replaces everything by a snapshot.
+	// Load replaces everything by a snapshot, which it reads to the end. An error
+	// means that nothing was replaced.
 	Load(s *changelog.SnapshotReader) error
 	// Synced tells that everything up to a confirmed head is applied: the state
 	// is complete.
@@ -31,7 +32,10 @@ type Target interface {
 // FollowerOptions configure a [Follower].
 type FollowerOptions struct {
 	Environment string
-	Logger      zerolog.Logger
+	// HoldAtHole is for publishers: a hole in the log is not passed by a
+	// snapshot, but only by a new epoch, which is an operator's decision.
+	HoldAtHole bool
+	Logger     zerolog.Logger
 }
 
 // errStopped is returned to who waits for a follower that has ended.
@@ -39,12 +43,14 @@ var errStopped = errors.New("the follower has stopped")
 
 // Follower keeps a [Target] current with the log of an environment: it takes
 // the feed, repairs what the feed loses, and knows how old its knowledge is.
-// Whatever happens to the log, it never takes anything away from the target. All
-// methods are safe for concurrent use.
+// Whatever happens to the log, it takes nothing away from the target but by the
+// entries of its history, or for the complete state of a new epoch. All methods
+// are safe for concurrent use.
 type Follower struct {
 	conn        *Conn
 	target      Target
 	environment string
+	holdAtHole  bool
 	log         zerolog.Logger
 	timing      timing
 
@@ -59,7 +65,7 @@ func NewFollower(c *Conn, t Target, o FollowerOptions) (*Follower, error) {
 		return nil, fmt.Errorf("follow: %w", err)
 	}
 	f := &Follower{
-		conn: c, target: t, environment: o.Environment, log: o.Logger, timing: defaultTiming(),
+		conn: c, target: t, environment: o.Environment, holdAtHole: o.HoldAtHole, log: o.Logger, timing: defaultTiming(),
 		waiters: make(chan *waiter), stopped: make(chan struct{}),
 	}
 	f.status.Store(&Status{})

@@ -21,6 +21,8 @@ type timing struct {
 	recheck     time.Duration // how often what keeps the follower from going on is looked at again
 	applyRetry  time.Duration // after the target refused to apply
 	reconnect   time.Duration // least time between forced reconnects
+
+	snapshotGain uint64 // entries that a published snapshot must save at least
 }
 
 func defaultTiming() timing {
@@ -32,6 +34,8 @@ func defaultTiming() timing {
 		recheck:     5 * time.Second,
 		applyRetry:  time.Second,
 		reconnect:   10 * time.Second,
+
+		snapshotGain: snapshotGain,
 	}
 }
 
@@ -70,6 +74,8 @@ type following struct {
 
 	fill     fillState
 	inquiry  inquiryState
+	takeover takeoverState
+	epochs   map[changelog.Epoch]bool // that were left for another one
 	barriers barrierState
 	waiting  []*waiter // for a revision
 	finished []finished
@@ -86,7 +92,7 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 		results: make(chan func()), timer: time.NewTimer(0),
 		feed: make(chan *nats.Msg, feedQueue), beats: make(chan *nats.Msg, feedQueue),
 		chain: &changelog.Chain{}, applied: f.target.Position(), buffer: make(map[uint64]storedMessage),
-		started: now,
+		epochs: make(map[changelog.Epoch]bool), started: now,
 	}
 	if !s.applied.IsZero() {
 		s.chain = changelog.NewChain(s.applied)
@@ -178,7 +184,7 @@ func (s *following) settle() {
 
 // apply hands the target what is whole, as one step.
 func (s *following) apply(now time.Time) {
-	if len(s.ready) == 0 || now.Before(s.applyAt) {
+	if len(s.ready) == 0 || now.Before(s.applyAt) || s.takeover.running {
 		return
 	}
 	if err := s.target.Apply(s.ready); err != nil {
@@ -195,9 +201,9 @@ func (s *following) apply(now time.Time) {
 	}
 }
 
-// blocked reports whether the target refuses what was handed to it; more is not
-// taken then.
-func (s *following) blocked() bool { return !s.applyAt.IsZero() }
+// blocked reports whether the target refuses what was handed to it, or is being
+// replaced as a whole; more is not taken then.
+func (s *following) blocked() bool { return !s.applyAt.IsZero() || s.takeover.running }
 
 // await takes somebody who waits.
 func (s *following) await(w *waiter) {

@@ -122,68 +122,6 @@ func TestPrevThatDoesNotMatch(t *testing.T) {
 	}
 }
 
-// recreate deletes the log and writes another one under the same name.
-func (l *log) recreate(tb testing.TB, changes int) *log {
-	tb.Helper()
-	c := l.server.Client(tb)
-	for _, stream := range []string{"FLAGS_prod", "CONTROL"} {
-		if answer := api(tb, c, "STREAM.DELETE."+stream, nil); answer["error"] != nil {
-			tb.Fatal(answer["error"])
-		}
-	}
-	environments, err := flagsync.OpenEnvironments(tb.Context(), l.conn, 1)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
-		tb.Fatal(err)
-	}
-	other := &log{server: l.server, conn: l.conn, Log: freshLog(tb, l)}
-	for i := range changes {
-		other.write(tb, put(fmt.Sprint("other-", i), "{}"))
-	}
-	return other
-}
-
-// TestRecreatedStream gives a follower a log that begins again: shorter than
-// what it holds, as long, and longer.
-func TestRecreatedStream(t *testing.T) {
-	t.Parallel()
-	for name, changes := range map[string]int{"empty": 0, "shorter": 1, "as long": 3, "longer": 5} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLog(t)
-			for i := range 3 {
-				l.write(t, put(fmt.Sprint("flag-", i), "{}"))
-			}
-			held := l.head(t)
-			r := follow(t, l.conn, impatient)
-			r.until(t, "synced", isSynced)
-			l.recreate(t, changes)
-			r.keeps(t, held, 3)
-		})
-	}
-}
-
-// TestRecreatedWhileAway begins where a target stands that comes from another
-// log.
-func TestRecreatedWhileAway(t *testing.T) {
-	t.Parallel()
-	for name, changes := range map[string]int{"shorter": 1, "as long": 3, "longer": 5} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := newLog(t)
-			for i := range 3 {
-				l.write(t, put(fmt.Sprint("flag-", i), "{}"))
-			}
-			held := l.head(t)
-			target := l.replay(t)
-			l.recreate(t, changes)
-			followInto(t, l.conn, target, impatient).keeps(t, held, 3)
-		})
-	}
-}
-
 // TestStreamDeletedUnderAFollower keeps what there is.
 func TestStreamDeletedUnderAFollower(t *testing.T) {
 	t.Parallel()
@@ -200,26 +138,6 @@ func TestStreamDeletedUnderAFollower(t *testing.T) {
 	}
 	if _, err := l.Head(t.Context()); !errors.Is(err, flagsync.ErrStreamLost) {
 		t.Errorf("head: %v, want ErrStreamLost", err)
-	}
-}
-
-// TestHole takes the beginning of the log away from a follower that needs it.
-func TestHole(t *testing.T) {
-	t.Parallel()
-	l := newLog(t)
-	for range 5 {
-		l.write(t, put("a", "{}"))
-	}
-	c := l.server.Client(t)
-	changed := config(t, c, "FLAGS_prod")
-	changed["max_msgs"] = 2
-	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
-		t.Fatal(answer["error"])
-	}
-	r := follow(t, l.conn, impatient)
-	s := r.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
-	if s.Synced || s.AgeKnown || r.target.count() != 0 {
-		t.Errorf("beyond a hole: %+v with %d documents", s, r.target.count())
 	}
 }
 

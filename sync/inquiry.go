@@ -24,6 +24,7 @@ const regressLimit = 2 * time.Second
 // or a beat says does not fit, and the leader is asked.
 type inquiryState struct {
 	about     error     // nil when there is none
+	charge    error     // what the leader confirmed last
 	at        time.Time // when the leader is asked next
 	running   bool
 	retry     time.Duration
@@ -45,7 +46,7 @@ func (s *following) suspect(err error) {
 // scheduleInquiry asks the leader when it is due, and returns when that is.
 func (s *following) scheduleInquiry(now time.Time) time.Time {
 	i := &s.inquiry
-	if i.about == nil || i.running {
+	if i.about == nil || i.running || s.takeover.running {
 		return time.Time{}
 	}
 	if now.Before(i.at) {
@@ -54,7 +55,7 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 	i.running = true
 	held := s.chain.Head()
 	s.work(func(ctx context.Context) func() {
-		t := s.conn.testify(ctx, s.stream, held)
+		t := s.conn.testify(ctx, s.environment, held)
 		return func() { s.heard(held, t) }
 	})
 	return time.Time{}
@@ -62,7 +63,10 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 
 // testimony is what the leader says about the log around a position.
 type testimony struct {
-	last      uint64 // revision the log ends with
+	held      changelog.Position
+	last      uint64            // revision the log ends with
+	begin     *changelog.Record // the newest epoch entry, looked up when there is a charge
+	missing   uint64            // revision of the entry that is missing; 0 is none
 	clustered bool
 	regressed bool           // the log ends below the position
 	different error          // another entry stands at the position
@@ -71,8 +75,46 @@ type testimony struct {
 	err       error          // the leader could not be asked
 }
 
-// testify asks the leader about the log around a position.
-func (c *Conn) testify(ctx context.Context, stream string, held changelog.Position) testimony {
+// testify asks the leader about the log around a position, and where its epoch
+// begins if it does not continue the position.
+func (c *Conn) testify(ctx context.Context, environment string, held changelog.Position) testimony {
+	t := c.testifyTo(ctx, flagsStream(environment), held)
+	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !t.renewed() {
+		return t
+	}
+	begin, err := c.newestEpoch(ctx, environment)
+	switch {
+	case err == nil:
+		t.begin = &begin
+	case !errors.Is(err, errNoMessage):
+		t.err = err
+	}
+	return t
+}
+
+// sameEpoch says more about a charge if the log claims to be in the epoch that
+// is known.
+func (t testimony) sameEpoch(charge error) error {
+	switch {
+	case !errors.Is(charge, changelog.ErrDifferentHistory) || t.begin != nil && t.begin.Epoch != t.held.Epoch:
+		return charge
+	case t.regressed:
+		return fmt.Errorf("%w: %w", ErrRegressed, charge)
+	default:
+		return fmt.Errorf("%w: %w", ErrForked, charge)
+	}
+}
+
+// renewed reports whether the next entry does not simply continue the state.
+func (t testimony) renewed() bool {
+	if t.next == nil {
+		return false
+	}
+	r, err := t.next.record()
+	return err == nil && (r.Renews() || r.Prev != t.held.Digest)
+}
+
+func (c *Conn) testifyTo(ctx context.Context, stream string, held changelog.Position) testimony {
 	info, err := c.info(ctx, stream)
 	if err == nil {
 		err = info.verifyLease()
@@ -80,7 +122,7 @@ func (c *Conn) testify(ctx context.Context, stream string, held changelog.Positi
 	if err != nil {
 		return testimony{err: err}
 	}
-	t := testimony{last: info.State.LastSequence, clustered: len(info.Cluster.Replicas) > 0}
+	t := testimony{held: held, last: info.State.LastSequence, clustered: len(info.Cluster.Replicas) > 0}
 	if t.last < held.Revision {
 		t.regressed = true
 		t.different = fmt.Errorf("the log ends at revision %d, revision %d is applied here: %w",
@@ -89,7 +131,7 @@ func (c *Conn) testify(ctx context.Context, stream string, held changelog.Positi
 	}
 	if held.Revision > 0 {
 		m, err := c.message(ctx, stream, held.Revision)
-		if t.missing(held.Revision, err) {
+		if t.lacks(held.Revision, err) {
 			return t
 		}
 		if digest := changelog.Sum(m.Data); digest != held.Digest {
@@ -100,17 +142,18 @@ func (c *Conn) testify(ctx context.Context, stream string, held changelog.Positi
 	}
 	if t.last > held.Revision {
 		m, err := c.message(ctx, stream, held.Revision+1)
-		if !t.missing(held.Revision+1, err) {
+		if !t.lacks(held.Revision+1, err) {
 			t.next = &m
 		}
 	}
 	return t
 }
 
-// missing notes why an entry could not be had, and reports whether that is so.
-func (t *testimony) missing(revision uint64, err error) bool {
+// lacks notes why an entry could not be had, and reports whether that is so.
+func (t *testimony) lacks(revision uint64, err error) bool {
 	switch {
 	case errors.Is(err, errNoMessage):
+		t.missing = revision
 		t.hole = fmt.Errorf("%w: the leader has no revision %d although its log ends with %d", errHole, revision, t.last)
 	case err != nil:
 		t.err = err
@@ -136,7 +179,7 @@ func (s *following) heard(held changelog.Position, t testimony) {
 	}
 	s.current.StreamMissing = false
 	err := errors.Join(t.different, t.hole)
-	if t.next != nil {
+	if err == nil && t.next != nil {
 		err = s.extend(*t.next)
 	}
 	if err == nil {
@@ -149,7 +192,27 @@ func (s *following) heard(held changelog.Position, t testimony) {
 		i.at = now.Add(regressLimit / 4)
 		return
 	}
-	s.conclude(err)
+	s.leave(held, t, err)
+}
+
+// leave takes over the state that the log has now, if that is allowed, and else
+// publishes why the log cannot be followed.
+func (s *following) leave(held changelog.Position, t testimony, charge error) {
+	charge = t.sameEpoch(charge)
+	s.inquiry.charge = charge
+	if errors.Is(charge, errUnreadable) {
+		s.conclude(charge)
+		return
+	}
+	r, err := s.routeTo(held, t)
+	if err == nil {
+		s.takeOver(r)
+		return
+	}
+	if errors.Is(err, errIncomplete) {
+		s.inquiry.at = time.Now().Add(jitter(incompleteRecheck/2, incompleteRecheck))
+	}
+	s.conclude(because(charge, err))
 }
 
 func (s *following) regressLasts(now time.Time) bool {

@@ -31,6 +31,7 @@ type streamState struct {
 	FirstSequence uint64 `json:"first_seq"`
 	LastSequence  uint64 `json:"last_seq"`
 	Messages      uint64 `json:"messages"`
+	Bytes         uint64 `json:"bytes"`
 }
 
 type clusterInfo struct {

@@ -20,6 +20,7 @@ func sidecarPermissions(environment, inbox string) *server.Permissions {
 	return &server.Permissions{
 		Publish: &server.SubjectPermission{Allow: []string{
 			"$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + ".>",
+			"$JS.API.DIRECT.GET.SNAP_" + environment + ".>",
 			"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream,
 		}},
 		Subscribe: &server.SubjectPermission{Allow: []string{"feed." + environment + ".>", "beat." + environment, inbox + ".>"}},
@@ -29,7 +30,7 @@ func sidecarPermissions(environment, inbox string) *server.Permissions {
 // blindPermissions let a follower read, and not ask the leader.
 func blindPermissions(environment, inbox string) *server.Permissions {
 	p := sidecarPermissions(environment, inbox)
-	p.Publish.Allow = p.Publish.Allow[:2]
+	p.Publish.Allow = p.Publish.Allow[:3]
 	return p
 }
 

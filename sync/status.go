@@ -22,7 +22,7 @@ type Status struct {
 	Age           time.Duration // since LastConfirmed, on the monotonic clock
 	AgeKnown      bool          // false while LastConfirmed is zero
 
-	DifferentHistory error // the log does not continue what is applied, as its leader confirmed; nil otherwise
+	DifferentHistory error // the log does not continue what is applied, as its leader confirmed; [ErrRegressed] or [ErrForked] tell how, if the epoch is the same; nil otherwise
 	Hole             error // the log lacks an entry before its head; nil otherwise
 	Unreadable       error // the next entry cannot be decoded, mostly because a newer publisher wrote it; nil otherwise
 	DifferentState   error // the documents are not those of the publisher at the same position; nil otherwise
@@ -31,6 +31,7 @@ type Status struct {
 	Fragments    uint64 // interrupted transactions that were dropped
 	LastFragment string // op-id of the last of them
 	Gaps         uint64 // times the feed was not contiguous
+	Takeovers    uint64 // states that were taken over as a whole after the log did not continue
 }
 
 // Status returns what is known now. It takes no lock and is cheap enough to be

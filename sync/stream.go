@@ -23,6 +23,8 @@ func flagsStream(environment string) string   { return "FLAGS_" + environment }
 func ledgerStream(environment string) string  { return "LEDGER_" + environment }
 func flagsSubject(environment string) string  { return "flags." + environment }
 func ledgerSubject(environment string) string { return "ledger." + environment }
+func snapStream(environment string) string    { return "SNAP_" + environment }
+func snapSubject(environment string) string   { return "snap." + environment }
 func feedSubject(environment string) string   { return "feed." + environment }
 func beatSubject(environment string) string   { return "beat." + environment }
 
@@ -78,7 +80,7 @@ type republish struct {
 	HeadersOnly bool   `json:"headers_only,omitzero"`
 }
 
-// newStreamConfig returns what all our streams have in common: files, no limit,
+// newStreamConfig returns what our streams have in common: files, no limit,
 // nothing can be taken out again.
 func newStreamConfig(name, subject string, replicas int) streamConfig {
 	return streamConfig{
@@ -109,6 +111,15 @@ func flagsConfig(environment string, replicas int) streamConfig {
 
 func ledgerConfig(environment string, replicas int) streamConfig {
 	return newStreamConfig(ledgerStream(environment), ledgerSubject(environment), replicas)
+}
+
+// snapConfig is the one stream that forgets: a subject holds its newest message
+// only, and what was replaced is purged.
+func snapConfig(environment string, replicas int) streamConfig {
+	c := newStreamConfig(snapStream(environment), snapSubject(environment), replicas)
+	c.MaxPerSubject = 1
+	c.DenyDelete, c.DenyPurge, c.AllowAtomic = false, false, false
+	return c
 }
 
 func controlConfig(replicas int) streamConfig {

@@ -56,7 +56,7 @@ func TestStreamSettings(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := l.server.Client(t)
-	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "CONTROL"} {
+	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "SNAP_prod", "CONTROL"} {
 		found := config(t, c, stream)
 		if stream == "FLAGS_prod" {
 			metadata, _ := found["metadata"].(map[string]any)

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,6 +26,7 @@ type mapTarget struct {
 	state     changelog.Digest
 	steps     int // calls of Apply
 	synced    int // calls of Synced
+	loads     int // calls of Load that succeeded
 	refuse    error
 	delay     time.Duration // of Apply; set before it is followed
 }
@@ -91,6 +95,7 @@ func (m *mapTarget) Load(s *changelog.SnapshotReader) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.documents, m.position, m.state = documents, s.Header().Position, s.Header().StateDigest
+	m.loads++
 	return nil
 }
 
@@ -130,8 +135,36 @@ func (m *mapTarget) block() (release func()) {
 	return m.mu.Unlock
 }
 
+func (m *mapTarget) loaded() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.loads
+}
+
 func (m *mapTarget) syncedTimes() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.synced
+}
+
+// Header and Write make the target a snapshot that can be published.
+func (m *mapTarget) Header() changelog.Header {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return changelog.Header{Environment: environment, Position: m.position, StateDigest: m.state, Count: len(m.documents)}
+}
+
+func (m *mapTarget) Write(w io.Writer) error {
+	s, err := changelog.NewSnapshotWriter(w, m.Header())
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range slices.SortedFunc(maps.Keys(m.documents), func(a, b changelog.ID) int { return strings.Compare(a.String(), b.String()) }) {
+		if err := s.Write(m.documents[id]); err != nil {
+			return err
+		}
+	}
+	return s.Close()
 }

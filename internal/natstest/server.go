@@ -60,6 +60,10 @@ func (s *Server) start(tb testing.TB) {
 // URL returns the address for clients. It stays the same over Stop and Restart.
 func (s *Server) URL() string { return "nats://" + s.addr }
 
+// Dir returns the directory of the store, for tests that replace it while the
+// server is stopped.
+func (s *Server) Dir() string { return s.dir }
+
 // InProcessConn returns a connection that needs no network.
 func (s *Server) InProcessConn() (net.Conn, error) { return s.nats.InProcessConn() }
 

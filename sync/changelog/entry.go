@@ -37,6 +37,10 @@ type Entry struct {
 	Request   string    // change request this entry applies, if any
 	Time      time.Time // of the publisher that wrote it; for people, never for order
 	Prev      Digest    // of the previous entry's bytes; zero for revision 1
+
+	// Complete is for epoch entries only. Unless it is zero, the state begins
+	// anew with this entry, and is whole at revision Complete, not before.
+	Complete uint64
 }
 
 // wireEntry is the JSON form, its members in the order they are written.
@@ -50,6 +54,7 @@ type wireEntry struct {
 	Count     int            `json:"n"`
 	Put       jsontext.Value `json:"put,omitzero"`
 	Delete    bool           `json:"delete,omitzero"`
+	Complete  uint64         `json:"complete,omitzero"`
 	Actor     string         `json:"actor,omitzero"`
 	Approvers []string       `json:"approvers,omitempty"`
 	Reason    string         `json:"reason,omitzero"`
@@ -69,7 +74,7 @@ func (e Entry) Encode() ([]byte, error) {
 	data, err := json.Marshal(wireEntry{
 		Version: Version,
 		Epoch:   e.Epoch, OpID: e.OpID, Kind: e.Kind, Key: e.Key, Index: e.Index, Count: e.Count,
-		Put: e.Put, Delete: e.Delete,
+		Put: e.Put, Delete: e.Delete, Complete: e.Complete,
 		Actor: e.Actor, Approvers: e.Approvers, Reason: e.Reason, Request: e.Request,
 		Time: e.Time.UTC(), Prev: e.Prev,
 	}, jsontext.PreserveRawStrings(true))
@@ -98,7 +103,7 @@ func DecodeEntry(data []byte) (Entry, error) {
 	}
 	e := Entry{
 		Epoch: w.Epoch, OpID: w.OpID, Kind: w.Kind, Key: w.Key, Index: w.Index, Count: w.Count,
-		Put: bytes.Clone(w.Put), Delete: w.Delete,
+		Put: bytes.Clone(w.Put), Delete: w.Delete, Complete: w.Complete,
 		Actor: w.Actor, Approvers: w.Approvers, Reason: w.Reason, Request: w.Request,
 		Time: w.Time, Prev: w.Prev,
 	}
@@ -154,6 +159,8 @@ func (e Entry) validateBody() error {
 		return errors.New("an epoch entry has no document")
 	case e.Kind == KindEpoch:
 		return nil
+	case e.Complete != 0:
+		return errors.New("only an epoch entry says where a state is complete")
 	case put == e.Delete:
 		return errors.New("want either a document or a deletion")
 	case len(e.Put) > MaxDocument:

@@ -19,6 +19,9 @@ func DecodeRecord(revision uint64, data []byte) (Record, error) {
 	if err != nil {
 		return Record{}, fmt.Errorf("revision %d: %w", revision, err)
 	}
+	if e.Complete != 0 && e.Complete < revision {
+		return Record{}, fmt.Errorf("revision %d: it says that its state is complete at revision %d, before it begins", revision, e.Complete)
+	}
 	return Record{Entry: e, Revision: revision, Digest: Sum(data), Size: len(data)}, nil
 }
 
@@ -26,6 +29,10 @@ func DecodeRecord(revision uint64, data []byte) (Record, error) {
 func (r Record) Position() Position {
 	return Position{Epoch: r.Epoch, Revision: r.Revision, Digest: r.Digest}
 }
+
+// Renews reports whether the state begins anew with r: what was known before is
+// no part of it.
+func (r Record) Renews() bool { return r.Complete != 0 }
 
 // Document returns what r puts. The body of a deleted document is nil.
 func (r Record) Document() Document {

@@ -1,0 +1,172 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// manifestVersion is the schema version of a manifest.
+	manifestVersion = 1
+	// keptSnapshots is how many of the newest snapshots a manifest names.
+	keptSnapshots = 2
+	// chunkBytes is the size of all chunks but the last.
+	chunkBytes = 512 << 10
+	// maxSnapshot bounds what a manifest may promise, in bytes.
+	maxSnapshot = 64 << 30
+)
+
+// manifest names the published snapshots of an environment, the newest first.
+type manifest struct {
+	Version   int                 `json:"v"`
+	Snapshots []publishedSnapshot `json:"snapshots"`
+}
+
+// publishedSnapshot is a snapshot in chunks.
+type publishedSnapshot struct {
+	Epoch    changelog.Epoch  `json:"epoch"`
+	Revision uint64           `json:"revision"`
+	Digest   changelog.Digest `json:"digest"`   // of the entry at Revision
+	Count    int              `json:"count"`    // of documents
+	Bytes    int64            `json:"bytes"`    // of all chunks together
+	Chunks   int              `json:"chunks"`   // each of chunkBytes, but the last
+	Hash     changelog.Digest `json:"hash"`     // of all chunks together
+	LogBytes uint64           `json:"logBytes"` // of the log when the snapshot was published
+}
+
+func (p publishedSnapshot) position() changelog.Position {
+	return changelog.Position{Epoch: p.Epoch, Revision: p.Revision, Digest: p.Digest}
+}
+
+// subject returns what the subjects of the chunks begin with.
+func (p publishedSnapshot) subject(environment string) string {
+	return chunkSubject(environment) + "." + string(p.Epoch) + "." + strconv.FormatUint(p.Revision, 10) + "." + p.Hash.String()
+}
+
+func manifestSubject(environment string) string { return snapSubject(environment) + ".manifest" }
+func chunkSubject(environment string) string    { return snapSubject(environment) + ".chunk" }
+
+func (p publishedSnapshot) validate() error {
+	if err := p.Epoch.Validate(); err != nil {
+		return err
+	}
+	switch {
+	case p.Revision == 0 || p.Digest.IsZero() || p.Hash.IsZero():
+		return errors.New("a position or a hash is missing")
+	case p.Count < 0:
+		return fmt.Errorf("%d documents", p.Count)
+	case p.Bytes <= 0 || p.Bytes > maxSnapshot:
+		return fmt.Errorf("%d bytes", p.Bytes)
+	case int64(p.Chunks) != (p.Bytes+chunkBytes-1)/chunkBytes:
+		return fmt.Errorf("%d bytes in %d chunks", p.Bytes, p.Chunks)
+	}
+	return nil
+}
+
+func (m manifest) validate() error {
+	if m.Version != manifestVersion {
+		return fmt.Errorf("manifest: %w: %d", changelog.ErrVersion, m.Version)
+	}
+	if len(m.Snapshots) == 0 || len(m.Snapshots) > keptSnapshots {
+		return fmt.Errorf("manifest: %d snapshots, want 1 to %d", len(m.Snapshots), keptSnapshots)
+	}
+	for _, p := range m.Snapshots {
+		if err := p.validate(); err != nil {
+			return fmt.Errorf("manifest: snapshot at revision %d: %w", p.Revision, err)
+		}
+	}
+	return nil
+}
+
+// newest returns the newest snapshot, and the zero value when there is none.
+func (m manifest) newest() publishedSnapshot {
+	if len(m.Snapshots) == 0 {
+		return publishedSnapshot{}
+	}
+	return m.Snapshots[0]
+}
+
+// with returns the manifest after p was published.
+func (m manifest) with(p publishedSnapshot) manifest {
+	kept := m.Snapshots[:min(len(m.Snapshots), keptSnapshots-1)]
+	return manifest{Version: manifestVersion, Snapshots: append([]publishedSnapshot{p}, kept...)}
+}
+
+func (m manifest) encode() ([]byte, error) {
+	if err := m.validate(); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	return data, nil
+}
+
+func decodeManifest(data []byte) (manifest, error) {
+	var header struct {
+		Version int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &header); err != nil {
+		return manifest{}, fmt.Errorf("manifest: %w", err)
+	}
+	if header.Version != manifestVersion {
+		return manifest{}, fmt.Errorf("manifest: %w: %d", changelog.ErrVersion, header.Version)
+	}
+	var m manifest
+	if err := json.Unmarshal(data, &m, json.RejectUnknownMembers(true)); err != nil {
+		return manifest{}, fmt.Errorf("manifest: %w", err)
+	}
+	return m, m.validate()
+}
+
+// leaderManifest returns the manifest as the leader has it, with its sequence;
+// zero values when there is none.
+func (c *Conn) leaderManifest(ctx context.Context, environment string) (manifest, uint64, error) {
+	found, err := c.lastMessage(ctx, snapStream(environment), manifestSubject(environment))
+	if errors.Is(err, errNoMessage) {
+		return manifest{}, 0, nil
+	}
+	if err != nil {
+		return manifest{}, 0, err
+	}
+	m, err := decodeManifest(found.Data)
+	return m, found.Sequence, err
+}
+
+// manifest returns the manifest as any replica has it, which may be behind. It
+// has no snapshots when there is none.
+func (c *Conn) manifest(ctx context.Context, environment string) (manifest, error) {
+	data, err := c.newestData(ctx, snapStream(environment), manifestSubject(environment))
+	switch {
+	case errors.Is(err, errNoMessage), errors.Is(err, nats.ErrNoResponders):
+		return manifest{}, nil // the stream does not exist, or is empty
+	case err != nil:
+		return manifest{}, fmt.Errorf("manifest of %s: %w", environment, err)
+	}
+	return decodeManifest(data)
+}
+
+// newestData returns the newest message of a subject from whichever replica
+// answers; errNoMessage when that has none.
+func (c *Conn) newestData(ctx context.Context, stream, subject string) ([]byte, error) {
+	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api + "DIRECT.GET." + stream + "." + subject}, requestTimeout)
+	if err != nil {
+		return nil, err
+	}
+	switch status := reply.Header.Get("Status"); status {
+	case "":
+		return reply.Data, nil
+	case statusNotFound:
+		return nil, errNoMessage
+	default:
+		return nil, fmt.Errorf("read %s: status %s %s", stream, status, reply.Header.Get("Description"))
+	}
+}

@@ -1,0 +1,68 @@
+package flagsync
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func TestManifest(t *testing.T) {
+	t.Parallel()
+	p := publishedSnapshot{
+		Epoch: changelog.NewEpoch(), Revision: 7, Digest: changelog.Sum([]byte("a")), Count: 3,
+		Bytes: chunkBytes + 1, Chunks: 2, Hash: changelog.Sum([]byte("b")), LogBytes: 9,
+	}
+	want := manifest{}.with(p).with(p)
+	data, err := want.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodeManifest(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("decoded (-want +got):\n%s", diff)
+	}
+	if n := len(want.with(p).Snapshots); n != keptSnapshots {
+		t.Errorf("%d snapshots are kept, want %d", n, keptSnapshots)
+	}
+	f := func(what string, change func(*publishedSnapshot)) {
+		t.Helper()
+		bad := p
+		change(&bad)
+		if _, err := (manifest{}.with(bad)).encode(); err == nil {
+			t.Errorf("%s is accepted", what)
+		}
+	}
+	f("no epoch", func(p *publishedSnapshot) { p.Epoch = "" })
+	f("no revision", func(p *publishedSnapshot) { p.Revision = 0 })
+	f("no hash", func(p *publishedSnapshot) { p.Hash = changelog.Digest{} })
+	f("a negative number of documents", func(p *publishedSnapshot) { p.Count = -1 })
+	f("no bytes", func(p *publishedSnapshot) { p.Bytes, p.Chunks = 0, 0 })
+	f("too many bytes", func(p *publishedSnapshot) { p.Bytes, p.Chunks = maxSnapshot+1, maxSnapshot/chunkBytes+1 })
+	f("too few chunks", func(p *publishedSnapshot) { p.Chunks = 1 })
+}
+
+func FuzzDecodeManifest(f *testing.F) {
+	f.Add([]byte(`{"v":1,"snapshots":[]}`))
+	f.Add([]byte(`{"v":1,"snapshots":[{"epoch":"00112233445566778899aabbccddeeff","revision":2,` +
+		`"digest":"aa112233445566778899aabbccddeeff00112233445566778899aabbccddeeff","count":1,"bytes":300,"chunks":1,` +
+		`"hash":"bb112233445566778899aabbccddeeff00112233445566778899aabbccddeeff","logBytes":900}]}`))
+	f.Add([]byte(`{"v":2}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := decodeManifest(data)
+		if err != nil {
+			return
+		}
+		again, err := m.encode()
+		if err != nil {
+			t.Fatalf("what was decoded cannot be encoded: %v", err)
+		}
+		if got, err := decodeManifest(again); err != nil || cmp.Diff(m, got) != "" {
+			t.Errorf("decoded again: %v, %v", got, err)
+		}
+	})
+}

@@ -1,0 +1,326 @@
+package flagsync
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Snapshot is a state that can be written as a snapshot, the same bytes each
+// time.
+type Snapshot interface {
+	Header() changelog.Header
+	Write(w io.Writer) error
+}
+
+// errOutdated tells that there is no use in publishing a snapshot: the log has
+// moved to another epoch, or somebody has published the same or more.
+var errOutdated = errors.New("the snapshot is outdated")
+
+// PublishSnapshot publishes s for followers that have far to go, and reports
+// whether it did: not when somebody has published the same or more. It refuses
+// a state that is not one of the log ([changelog.ErrDifferentHistory]). Memory
+// is bounded: s is written twice, once to learn its hash.
+func (l *Log) PublishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
+	published, err := l.publishSnapshot(ctx, s)
+	if errors.Is(err, errOutdated) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("publish a snapshot of %s: %w", l.environment, err)
+	}
+	return published, nil
+}
+
+func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
+	if _, err := l.conn.createStream(ctx, snapConfig(l.environment, l.replicas)); err != nil {
+		return false, err
+	}
+	before, sequence, err := l.conn.leaderManifest(ctx, l.environment)
+	if err != nil {
+		return false, err
+	}
+	h := s.Header()
+	logBytes, err := l.verifySnapshot(ctx, h.Position, before.newest())
+	if err != nil {
+		return false, err
+	}
+	p := publishedSnapshot{
+		Epoch: h.Position.Epoch, Revision: h.Position.Revision, Digest: h.Position.Digest, Count: h.Count, LogBytes: logBytes,
+	}
+	if err := p.measure(s); err != nil {
+		return false, err
+	}
+	if err := l.writeChunks(ctx, p, s); err != nil {
+		return false, err
+	}
+	if err := l.verifyChunks(ctx, p); err != nil {
+		return false, err
+	}
+	return l.putManifest(ctx, before.with(p), sequence)
+}
+
+// verifySnapshot reports why a snapshot of a position is of no use, and else
+// the size of the log: the log must hold the position, be in its epoch, and the
+// newest published snapshot must be older.
+func (l *Log) verifySnapshot(ctx context.Context, p changelog.Position, newest publishedSnapshot) (uint64, error) {
+	stream := flagsStream(l.environment)
+	info, err := l.conn.info(ctx, stream)
+	if err != nil {
+		return 0, err
+	}
+	m, err := l.conn.message(ctx, stream, p.Revision)
+	if err != nil && !errors.Is(err, errNoMessage) {
+		return 0, err
+	}
+	if err != nil || changelog.Sum(m.Data) != p.Digest {
+		return 0, fmt.Errorf("the log does not hold revision %d as it is here: %w", p.Revision, changelog.ErrDifferentHistory)
+	}
+	begin, err := l.conn.newestEpoch(ctx, l.environment)
+	if err != nil {
+		return 0, err
+	}
+	if begin.Epoch != p.Epoch || p.Revision < begin.Complete || newest.Epoch == p.Epoch && newest.Revision >= p.Revision {
+		return 0, errOutdated
+	}
+	return info.State.Bytes, nil
+}
+
+// newestEpoch returns the newest epoch entry, as the leader has it. When a hole
+// has swallowed it, what is returned stands at revision 0 and names the epoch of
+// the last entry.
+func (c *Conn) newestEpoch(ctx context.Context, environment string) (changelog.Record, error) {
+	id := changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
+	m, err := c.lastMessage(ctx, flagsStream(environment), flagsSubject(environment)+"."+id.Subject())
+	if err == nil {
+		return m.record()
+	}
+	if errors.Is(err, errNoMessage) {
+		m, err = c.lastMessage(ctx, flagsStream(environment), flagsSubject(environment)+".>")
+	}
+	if err != nil {
+		return changelog.Record{}, fmt.Errorf("newest epoch of %s: %w", environment, err)
+	}
+	last, err := m.record()
+	return changelog.Record{Entry: changelog.Entry{Epoch: last.Epoch}}, err
+}
+
+// measure notes the size and the hash of a snapshot.
+func (p *publishedSnapshot) measure(s Snapshot) error {
+	m := &measuring{sum: sha256.New()}
+	if err := s.Write(m); err != nil {
+		return err
+	}
+	p.Bytes, p.Hash = m.bytes, changelog.Digest(m.sum.Sum(nil))
+	p.Chunks = int((p.Bytes + chunkBytes - 1) / chunkBytes)
+	return nil
+}
+
+// measuring counts and hashes what is written to it.
+type measuring struct {
+	bytes int64
+	sum   hash.Hash
+}
+
+// Write implements io.Writer.
+func (m *measuring) Write(p []byte) (int, error) {
+	m.bytes += int64(len(p))
+	return m.sum.Write(p)
+}
+
+// writeChunks stores the chunks and verifies that they are what was measured.
+func (l *Log) writeChunks(ctx context.Context, p publishedSnapshot, s Snapshot) error {
+	sum := &measuring{sum: sha256.New()}
+	chunks := &chunkWriter{ctx: ctx, conn: l.conn, subject: p.subject(l.environment), chunk: make([]byte, 0, chunkBytes)}
+	if err := s.Write(io.MultiWriter(sum, chunks)); err != nil {
+		return err
+	}
+	if err := chunks.flush(); err != nil {
+		return err
+	}
+	if changelog.Digest(sum.sum.Sum(nil)) != p.Hash {
+		return errors.New("it was not the same when it was written again")
+	}
+	return nil
+}
+
+// chunkWriter stores what is written to it in chunks. Storing one again does no
+// harm: it has its own subject, which holds one message.
+type chunkWriter struct {
+	ctx     context.Context //nolint:containedctx // an io.Writer takes none
+	conn    *Conn
+	subject string
+	chunk   []byte
+	stored  int
+}
+
+// Write implements io.Writer.
+func (w *chunkWriter) Write(p []byte) (int, error) {
+	written := 0
+	for len(p) > 0 {
+		n := min(chunkBytes-len(w.chunk), len(p))
+		w.chunk = append(w.chunk, p[:n]...)
+		p, written = p[n:], written+n
+		if len(w.chunk) == chunkBytes {
+			if err := w.flush(); err != nil {
+				return written, err
+			}
+		}
+	}
+	return written, nil
+}
+
+// flush stores the current chunk, unless it is empty.
+func (w *chunkWriter) flush() error {
+	if len(w.chunk) == 0 {
+		return nil
+	}
+	msg := nats.NewMsg(w.subject + "." + strconv.Itoa(w.stored+1))
+	msg.Data = w.chunk
+	var pauses backoff
+	for {
+		_, err := w.conn.publish(w.ctx, msg, publishTimeout)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrUnreachable) || !pauses.wait(w.ctx) {
+			return err
+		}
+	}
+	w.stored++
+	w.chunk = w.chunk[:0]
+	return nil
+}
+
+// verifyChunks asks the leader whether all chunks are there.
+func (l *Log) verifyChunks(ctx context.Context, p publishedSnapshot) error {
+	there, err := l.conn.subjects(ctx, snapStream(l.environment), p.subject(l.environment)+".>")
+	if err != nil {
+		return err
+	}
+	for i := range p.Chunks {
+		if !there[p.subject(l.environment)+"."+strconv.Itoa(i+1)] {
+			return fmt.Errorf("chunk %d of %d is missing", i+1, p.Chunks)
+		}
+	}
+	return nil
+}
+
+// subjects returns the subjects of a stream that match a filter and hold a
+// message, as the leader has them.
+func (c *Conn) subjects(ctx context.Context, stream, filter string) (map[string]bool, error) {
+	found := make(map[string]bool)
+	for {
+		var page struct {
+			Total int `json:"total"`
+			State struct {
+				Subjects map[string]uint64 `json:"subjects"`
+			} `json:"state"`
+		}
+		ask := map[string]any{"subjects_filter": filter, "offset": len(found)}
+		if err := c.request(ctx, "STREAM.INFO."+stream, ask, &page); err != nil {
+			return nil, err
+		}
+		before := len(found)
+		for subject := range page.State.Subjects {
+			found[subject] = true
+		}
+		if len(found) >= page.Total || len(found) == before {
+			return found, nil
+		}
+	}
+}
+
+// putManifest writes the manifest after the one with a sequence, and reports
+// whether it did: not when somebody else was faster.
+func (l *Log) putManifest(ctx context.Context, m manifest, sequence uint64) (bool, error) {
+	data, err := m.encode()
+	if err != nil {
+		return false, err
+	}
+	msg := nats.NewMsg(manifestSubject(l.environment))
+	msg.Data = data
+	msg.Header.Set(headerExpectedLastSubject, strconv.FormatUint(sequence, 10))
+	var pauses backoff
+	for {
+		_, err := l.conn.publish(ctx, msg, publishTimeout)
+		if err == nil {
+			return true, nil
+		}
+		if !undecided(err) {
+			return false, err
+		}
+		found, at, lookup := l.conn.leaderManifest(ctx, l.environment)
+		if lookup == nil && at > sequence {
+			return found.newest() == m.newest(), nil
+		}
+		if !pauses.wait(ctx) {
+			return false, errors.Join(err, lookup)
+		}
+	}
+}
+
+// purgeSnapshots frees the chunks of snapshots that no manifest names and none
+// ever will: those that were replaced, and those that were never completed. A
+// snapshot that somebody is just writing stays.
+func (l *Log) purgeSnapshots(ctx context.Context) error {
+	prefix := chunkSubject(l.environment) + "."
+	chunks, err := l.conn.subjects(ctx, snapStream(l.environment), prefix+">")
+	if err != nil {
+		return fmt.Errorf("purge snapshots: %w", err)
+	}
+	m, _, err := l.conn.leaderManifest(ctx, l.environment)
+	if err != nil {
+		return fmt.Errorf("purge snapshots: %w", err)
+	}
+	begin, err := l.conn.newestEpoch(ctx, l.environment) // after the chunks were listed, so that none of a later epoch is among them
+	if err != nil {
+		return fmt.Errorf("purge snapshots: %w", err)
+	}
+	for snapshot := range snapshotsOf(chunks) {
+		if m.keeps(l.environment, snapshot, begin.Epoch) {
+			continue
+		}
+		if err := l.conn.request(ctx, "STREAM.PURGE."+snapStream(l.environment), map[string]string{"filter": snapshot + ".>"}, nil); err != nil {
+			return fmt.Errorf("purge snapshots: %w", err)
+		}
+	}
+	return nil
+}
+
+// snapshotsOf returns what the subjects of chunks begin with, each once.
+func snapshotsOf(chunks map[string]bool) map[string]bool {
+	snapshots := make(map[string]bool)
+	for subject := range chunks {
+		if end := strings.LastIndexByte(subject, '.'); end > 0 {
+			snapshots[subject[:end]] = true
+		}
+	}
+	return snapshots
+}
+
+// keeps reports whether the chunks below a subject are named by the manifest,
+// or may still be named by a later one: they are of the epoch of the log, and of
+// a higher revision than those that are named.
+func (m manifest) keeps(environment, subject string, epoch changelog.Epoch) bool {
+	for _, p := range m.Snapshots {
+		if p.subject(environment) == subject {
+			return true
+		}
+	}
+	parts := strings.Split(strings.TrimPrefix(subject, chunkSubject(environment)+"."), ".")
+	if len(parts) != 3 || parts[0] != string(epoch) {
+		return false
+	}
+	revision, err := strconv.ParseUint(parts[1], 10, 64)
+	return err == nil && (m.newest().Epoch != epoch || revision > m.newest().Revision)
+}

@@ -1,0 +1,221 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// A follower that cannot go on where it stands may take over a state as a
+// whole: one that the leader vouches for, that begins with an epoch entry, and
+// that is complete. Nothing less replaces what is served.
+
+const (
+	// snapshotGain is how many entries a published snapshot must save at least
+	// before it is preferred to the log. It must also save more entries than it
+	// has documents.
+	snapshotGain = 256
+	// incompleteRecheck is how often a new epoch that is being written is looked
+	// at.
+	incompleteRecheck = 200 * time.Millisecond
+)
+
+// errIncomplete tells that a new epoch is not written to its end.
+var errIncomplete = errors.New("a new epoch has begun, but its state is not complete yet")
+
+// errRenewed tells that the state begins anew with the next entry.
+var errRenewed = fmt.Errorf("the state begins anew with a new epoch: %w", changelog.ErrDifferentHistory)
+
+// takeoverState is about replacing the state as a whole. While it is under way
+// the target belongs to the worker that does it.
+type takeoverState struct {
+	running bool
+	sought  bool // a published snapshot was looked for since the start
+}
+
+// route is how a state can be had as a whole.
+type route struct {
+	begin     changelog.Record // epoch entry of the state that is wanted
+	last      uint64           // revision the log ends with
+	above     uint64           // a snapshot must be newer than this, and belong to begin's epoch
+	fromLog   bool             // the log can be read instead
+	beginning uint64           // where reading the log starts
+}
+
+// routeTo returns how the state of the log can be taken over by a follower that
+// stands at held, or why it may not be.
+func (s *following) routeTo(held changelog.Position, t testimony) (route, error) {
+	if t.begin == nil {
+		return route{}, errors.New("the log has no epoch entry")
+	}
+	r := route{begin: *t.begin, last: t.last, beginning: 1}
+	if r.begin.Renews() {
+		r.beginning = r.begin.Revision
+	}
+	r.fromLog = t.missing < r.beginning
+	r.above = max(t.missing, max(r.begin.Complete, 1)-1)
+	fresh := r.begin.Epoch != held.Epoch
+	switch {
+	case fresh && s.epochs[r.begin.Epoch]:
+		return route{}, fmt.Errorf("the log went back to epoch %s, which was left before", r.begin.Epoch.Short())
+	case t.missing > 0 && s.holdAtHole && r.begin.Revision < t.missing:
+		return route{}, errors.New("nothing was decided about the hole yet")
+	case t.missing > 0 && !fresh:
+		r.fromLog = r.fromLog && r.begin.Revision > held.Revision
+		return r, nil
+	case !fresh:
+		return route{}, errors.New("the log has no new epoch")
+	case t.last < r.begin.Complete:
+		return route{}, fmt.Errorf("%w: it is at revision %d of %d", errIncomplete, t.last, r.begin.Complete)
+	case t.last == 1 && !r.begin.Renews() && !held.IsZero():
+		return route{}, errors.New("the log holds nothing but its first entry")
+	}
+	return r, nil
+}
+
+// takeOver begins to take over a state. What comes of it is known in tookOver.
+func (s *following) takeOver(r route) {
+	s.takeover.running = true
+	s.inquiry.running = true
+	s.work(func(ctx context.Context) func() {
+		position, err := s.load(ctx, r)
+		return func() { s.tookOver(r, position, err) }
+	})
+}
+
+// load hands the target the newest published snapshot that will do, else what
+// the log adds up to.
+func (s *following) load(ctx context.Context, r route) (changelog.Position, error) {
+	position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool {
+		return p.Epoch == r.begin.Epoch && p.Revision > r.above && p.Revision <= r.last
+	})
+	if err == nil || !r.fromLog {
+		return position, err
+	}
+	replayed, err := s.conn.replay(ctx, s.environment, r.beginning, r.last)
+	if err != nil {
+		return changelog.Position{}, err
+	}
+	if replayed.position.Epoch != r.begin.Epoch || replayed.position.Revision < r.begin.Complete {
+		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", errIncomplete, replayed.position.Revision)
+	}
+	if err := replayed.read(s.target.Load); err != nil {
+		return changelog.Position{}, err
+	}
+	return replayed.position, nil
+}
+
+// errNoSnapshot tells that no published snapshot will do.
+var errNoSnapshot = errors.New("there is no published snapshot to continue from")
+
+// loadPublished hands the target the newest published snapshot that is wanted
+// and that the leader's log contains.
+func (s *following) loadPublished(ctx context.Context, wanted func(publishedSnapshot) bool) (changelog.Position, error) {
+	m, err := s.conn.manifest(ctx, s.environment)
+	if err != nil {
+		return changelog.Position{}, err
+	}
+	failed := errNoSnapshot
+	for _, p := range m.Snapshots {
+		if !wanted(p) {
+			continue
+		}
+		err := s.loadSnapshot(ctx, p)
+		if err == nil {
+			return p.position(), nil
+		}
+		failed = fmt.Errorf("published snapshot of revision %d: %w", p.Revision, err)
+		s.log.Warn().Err(failed).Msg("a published snapshot is not used")
+	}
+	return changelog.Position{}, failed
+}
+
+func (s *following) loadSnapshot(ctx context.Context, p publishedSnapshot) error {
+	entry, err := s.conn.message(ctx, s.stream, p.Revision)
+	if err != nil {
+		return err
+	}
+	if changelog.Sum(entry.Data) != p.Digest {
+		return fmt.Errorf("the log holds another entry there: %w", changelog.ErrDifferentHistory)
+	}
+	return s.conn.readSnapshot(ctx, s.environment, p, s.target.Load)
+}
+
+// because returns a charge together with what keeps the follower from leaving.
+func because(charge, err error) error { return fmt.Errorf("%w: %s", charge, err.Error()) }
+
+// tookOver goes on from the state that was taken over, or where it stood.
+func (s *following) tookOver(r route, position changelog.Position, err error) {
+	s.takeover.running = false
+	s.inquiry.running = false
+	now := time.Now()
+	if err != nil {
+		if s.ctx.Err() == nil {
+			s.current.LastError = err
+		}
+		s.conclude(because(s.inquiry.charge, err))
+		s.inquiry.at = now.Add(jitter(s.timing.recheck/2, s.timing.recheck))
+		return
+	}
+	s.log.Warn().Uint64("revision", position.Revision).Str("epoch", position.Epoch.Short()).
+		AnErr("because", s.inquiry.charge).Msg("another state is taken over as a whole")
+	s.continueFrom(position, now)
+	s.head = max(position.Revision, r.last)
+	s.current.Takeovers++
+	s.cleared(now)
+}
+
+// continueFrom makes a position that the leader vouched for the one to continue
+// from.
+func (s *following) continueFrom(position changelog.Position, now time.Time) {
+	if held := s.chain.Head(); !held.IsZero() && held.Epoch != position.Epoch {
+		s.epochs[held.Epoch] = true
+	}
+	s.chain = changelog.NewChain(position)
+	s.assembler.Reset()
+	s.openOp, s.ready, s.applyAt = "", nil, time.Time{}
+	s.applied = position
+	s.buffer, s.bufferBytes = make(map[uint64]storedMessage), 0
+	s.fill.verify, s.fill.still = false, time.Time{}
+	s.fill.restart(now)
+}
+
+// seek looks, once after the start, for a published snapshot that saves enough
+// reading. It reports whether it is being looked for.
+func (s *following) seek() bool {
+	if s.takeover.sought {
+		return false
+	}
+	s.takeover.sought, s.takeover.running = true, true
+	held := s.chain.Head()
+	s.work(func(ctx context.Context) func() {
+		position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool {
+			if !held.IsZero() && p.Epoch != held.Epoch {
+				return false // the log has to show first that it left our epoch
+			}
+			saved := p.Revision - min(p.Revision, held.Revision)
+			return saved >= s.timing.snapshotGain && saved > uint64(p.Count)
+		})
+		return func() { s.found(position, err) }
+	})
+	return true
+}
+
+// found goes on from the snapshot that was looked for, or from where it stood.
+func (s *following) found(position changelog.Position, err error) {
+	s.takeover.running = false
+	now := time.Now()
+	if err != nil {
+		if !errors.Is(err, errNoSnapshot) && s.ctx.Err() == nil {
+			s.current.LastError = err
+		}
+		s.fill.restart(now)
+		return
+	}
+	s.log.Info().Uint64("revision", position.Revision).Msg("the beginning is taken from a published snapshot")
+	s.continueFrom(position, now)
+	s.head = max(s.head, position.Revision)
+}
