@@ -78,6 +78,35 @@ func TestLostStream(t *testing.T) {
 	}
 }
 
+// Another history has taken the place of the one that a publisher knows: it serves what it knows, says so, and does not write to the other.
+func TestDifferentHistory(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := start(t, publisher.Options{NATS: server.URL()})
+	r.create("prod")
+	seen := r.put("prod", "f", flagBody("on", ""), absent())
+	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "CONTROL"} {
+		deleteStream(t, server, stream)
+	}
+	other := start(t, publisher.Options{NATS: server.URL()})
+	other.create("prod")
+	for _, key := range []string{"a", "b", "c"} {
+		other.put("prod", key, flagBody("off", ""), absent())
+	}
+
+	r.await("the condition", func() bool { return strings.Contains(r.ask(http.MethodGet, "/status", "").body, "different-history") })
+	_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
+	if problem, ok := errors.AsType[*admin.Problem](err); !ok || problem.Type != "urn:flagside:problem:unwritable" {
+		t.Errorf("a write to another history: %v", err)
+	}
+	if a := r.ask(http.MethodGet, flags+"/f", ""); a.status != http.StatusOK || a.body != string(flagBody("on", "")) {
+		t.Errorf("what is known is read as %d %s", a.status, a.body)
+	}
+	if _, err := other.client.History(t.Context(), "prod", flagID("f")); err == nil {
+		t.Error("the flag was written to the other history")
+	}
+}
+
 func deleteStream(t *testing.T, server *natstest.Server, name string) {
 	t.Helper()
 	answer, err := server.Client(t).Request("$JS.API.STREAM.DELETE."+name, nil, patience)
