@@ -1,6 +1,7 @@
 package publisher_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -200,8 +202,13 @@ func TestStopDecidesWritesInFlight(t *testing.T) {
 	r.stop()
 	acknowledged := []string{first.key}
 	for range cap(results) - 1 {
-		if w := <-results; w.err == nil {
+		w := <-results
+		if w.err == nil {
 			acknowledged = append(acknowledged, w.key)
+		}
+		// The connection may be refused, but not what came over it: the log is there until the last request is answered.
+		if problem, ok := errors.AsType[*admin.Problem](w.err); ok {
+			t.Errorf("%s was in flight and is refused: %v", w.key, problem)
 		}
 	}
 	r = start(t, publisher.Options{DataDir: dir})
