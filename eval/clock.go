@@ -2,6 +2,7 @@ package eval
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -29,20 +30,37 @@ func (k *clock) compared(now int64, limit float64) {
 
 // compareTime is a comparison of which some arguments are {"var": "$flagd.timestamp"}.
 type compareTime struct {
+	name      string
 	apply     func(c *Context, arguments []value) value
 	arguments []node
+	isTime    []bool // parallel to arguments
+}
+
+// newCompareTime returns nil if none of the arguments is the time.
+func newCompareTime(name string, apply func(*Context, []value) value, arguments []node) *compareTime {
+	n := &compareTime{name: name, apply: apply}
+	for _, argument := range arguments {
+		_, isTime := argument.(readTimestamp)
+		if isTime {
+			argument = readComparedTimestamp{}
+		}
+		n.arguments, n.isTime = append(n.arguments, argument), append(n.isTime, isTime)
+	}
+	if !slices.Contains(n.isTime, true) {
+		return nil
+	}
+	return n
 }
 
 func (n *compareTime) eval(c *Context) value {
 	start := len(c.stack)
-	for _, argument := range n.arguments {
-		var v value
-		if _, isTime := argument.(readTimestamp); isTime {
-			v = number(float64(c.now))
-		} else if v = argument.eval(c); v.kind == kindError {
+	for i, argument := range n.arguments {
+		v := argument.eval(c)
+		if v.kind == kindError {
 			c.stack = c.stack[:start]
 			return v
-		} else {
+		}
+		if !n.isTime[i] {
 			c.clock.compared(c.now, v.comparable())
 		}
 		c.stack = append(c.stack, v)
@@ -51,6 +69,11 @@ func (n *compareTime) eval(c *Context) value {
 	c.stack = c.stack[:start]
 	return v
 }
+
+// readComparedTimestamp is {"var": "$flagd.timestamp"} as an argument of compareTime, which knows when its result changes.
+type readComparedTimestamp struct{}
+
+func (readComparedTimestamp) eval(c *Context) value { return number(float64(c.now)) }
 
 // result returns what Result says of the time.
 func (k *clock) result() (dependent bool, until time.Time) {

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -148,7 +147,7 @@ func (c *ruleCompiler) compileReference(s, target *syntax, in scope) node {
 	}
 	c.segments = append(c.segments, referenced.segments...)
 	if in.depth == 0 {
-		return referenced.node
+		return referenced.used()
 	}
 	if c.inlined >= maxDocumentDepth {
 		return constant{missing}
@@ -172,7 +171,7 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 		if o.least > 1 && arguments.kind != kindObject {
 			c.warning(arguments, name+" needs a list of arguments", "")
 		}
-		return folded(&callOne{list: o.list, single: single, argument: argument}, argument)
+		return folded(&callOne{name: name, list: o.list, single: single, argument: argument}, argument)
 	}
 	c.checkCount(name, arguments, o.least, o.most)
 	c.checkText(name, arguments)
@@ -180,13 +179,15 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 	for i := range arguments.items {
 		nodes[i] = c.compile(&arguments.items[i], in)
 	}
-	if compareTest(name) != nil && slices.Contains(nodes, node(readTimestamp{})) {
-		return &compareTime{apply: o.list, arguments: nodes}
+	if compareTest(name) != nil {
+		if n := newCompareTime(name, o.list, nodes); n != nil {
+			return n
+		}
 	}
 	if n := specialised(name, nodes); n != nil {
 		return folded(n, nodes...)
 	}
-	n := folded(&call{apply: o.list, arguments: nodes}, nodes...)
+	n := folded(&call{name: name, apply: o.list, arguments: nodes}, nodes...)
 	if v, ok := isConstant(n); ok && v.kind == kindError {
 		c.warning(arguments, "this always fails: "+v.str, "")
 	}
@@ -272,9 +273,9 @@ func specialised(name string, arguments []node) node {
 			return set
 		}
 	case name == "starts_with" && known && last.kind == kindString:
-		return &affix{test: strings.HasPrefix, argument: arguments[0], constant: last.str}
+		return &affix{name: name, test: strings.HasPrefix, argument: arguments[0], constant: last.str}
 	case name == "ends_with" && known && last.kind == kindString:
-		return &affix{test: strings.HasSuffix, argument: arguments[0], constant: last.str}
+		return &affix{name: name, test: strings.HasSuffix, argument: arguments[0], constant: last.str}
 	}
 	if test := compareTest(name); test != nil {
 		return specialisedCompare(name, test, arguments)
@@ -290,7 +291,7 @@ func specialisedCompare(name string, test func(a, b value) bool, arguments []nod
 			}
 		}
 	}
-	return &compare{test: test, a: arguments[0], b: arguments[1]}
+	return &compare{name: name, test: test, a: arguments[0], b: arguments[1]}
 }
 
 func specialisedVersion(arguments []node) node {
@@ -313,5 +314,5 @@ func specialisedVersion(arguments []node) node {
 	if !ok {
 		return nil
 	}
-	return &versionCompare{argument: arguments[0], test: test, constant: strings.Clone(version)}
+	return &versionCompare{argument: arguments[0], operator: operator.str, test: test, constant: strings.Clone(version)}
 }

@@ -48,14 +48,20 @@ func (n *conditional) pruned() node {
 		case known && v.kind != kindError && !v.truthy():
 			continue
 		case known && v.kind != kindError:
-			kept.results = append(kept.results, n.results[i])
+			kept.add(n.results[i], 2*i+1)
 			return kept.simple()
 		}
 		kept.conditions = append(kept.conditions, condition)
-		kept.results = append(kept.results, n.results[i])
+		kept.add(n.results[i], 2*i+1)
 	}
-	kept.results = append(kept.results, n.results[len(n.conditions)])
+	kept.add(n.results[len(n.conditions)], 2*len(n.conditions))
 	return kept.simple()
+}
+
+// add appends a result that stands at a place of the document's list of arguments.
+func (n *conditional) add(result node, place int) {
+	n.results = append(n.results, result)
+	n.places = append(n.places, place)
 }
 
 func (n *conditional) simple() node {

@@ -98,7 +98,7 @@ func (c *ruleCompiler) readPath(path []string, depth int) node {
 	if path[0] == flagdProperties {
 		return readFlagdProperties(path[1:])
 	}
-	return readSlot{c.attributes.slot(path)}
+	return &readSlot{slot: c.attributes.slot(path), name: strings.Join(path, ".")}
 }
 
 func readFlagdProperties(path []string) node {

@@ -39,6 +39,7 @@ type Context struct {
 	now      int64 // unix seconds
 	rootFlag *Flag // whose $flagd member is in root
 	clock    clock
+	trace    *trace // nil unless the evaluation is to be explained
 	scopes   []value
 	stack    []value
 	scratch  []byte
@@ -202,6 +203,6 @@ func (c *Context) fill(a *attribute, v value) {
 
 // begin prepares c for an evaluation at the time now.
 func (c *Context) begin(now time.Time) {
-	c.now, c.clock, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil
+	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
 	c.scratch, c.stack, c.scopes = c.scratch[:0], c.stack[:0], c.scopes[:0]
 }

@@ -38,7 +38,7 @@ func (n *fractional) eval(c *Context) value {
 		if !n.implicit.available(c) {
 			return value{}
 		}
-		return n.buckets.pick(murmur3.StringSum32(seed.str))
+		return c.distribute(n.buckets, seed.str)
 	case kindNull:
 		return n.implicitly(c)
 	default:
@@ -47,20 +47,39 @@ func (n *fractional) eval(c *Context) value {
 }
 
 func (n *fractional) implicitly(c *Context) value {
-	hash, ok := n.implicit.hash(c)
+	input, ok := n.implicit.input(c)
 	if !ok {
 		return value{}
 	}
-	return n.buckets.pick(hash)
+	return c.distribute(n.buckets, input)
 }
 
-// pick returns the variant of the bucket that hash falls into, and null if all weights are 0. The hash is mapped to [0, sum) by
-// multiplication, as flagd does since its fractional generation 2.
-func (b buckets) pick(hash uint32) value {
-	if len(b) == 0 {
-		return value{}
+// distribute returns the variant of the bucket that the hash of input falls into, and null if all weights are 0.
+func (c *Context) distribute(b buckets, input string) value {
+	hash := hashInput(input)
+	position := b.position(hash)
+	if c.trace != nil {
+		c.trace.distributed(input, hash, position, b.sum())
 	}
-	position := (uint64(hash) * b[len(b)-1].end) >> 32
+	return b.at(position)
+}
+
+// hashInput hashes what fractional distributes by.
+func hashInput(input string) uint32 { return murmur3.StringSum32(input) }
+
+// sum returns the sum of all weights.
+func (b buckets) sum() uint64 {
+	if len(b) == 0 {
+		return 0
+	}
+	return b[len(b)-1].end
+}
+
+// position maps a hash to [0, sum) by multiplication, as flagd does since its fractional generation 2.
+func (b buckets) position(hash uint32) uint64 { return uint64(hash) * b.sum() >> 32 }
+
+// at returns the variant whose bucket a position falls into, null if there is none.
+func (b buckets) at(position uint64) value {
 	for i := range b {
 		if position < b[i].end {
 			return b[i].variant
@@ -69,7 +88,7 @@ func (b buckets) pick(hash uint32) value {
 	return value{}
 }
 
-// implicitSeed hashes the flag's salt followed by the targeting key, for distributions that name no seed.
+// implicitSeed is the flag's salt followed by the targeting key, for distributions that name no seed.
 type implicitSeed struct {
 	depth        int  // 0: the evaluation context; n: the element of the n-th iteration around
 	targetingKey node // reads the targeting key at that depth
@@ -81,14 +100,14 @@ func (s *implicitSeed) available(c *Context) bool {
 	return s.depth == 0 || c.scopes[s.depth-1].kind == kindObject
 }
 
-// hash returns the hash of the implicit seed, or false if there is no targeting key.
-func (s *implicitSeed) hash(c *Context) (uint32, bool) {
+// input returns the implicit seed in the Context's scratch memory, or false if there is no targeting key.
+func (s *implicitSeed) input(c *Context) (string, bool) {
 	if !s.available(c) {
-		return 0, false
+		return "", false
 	}
 	key := s.targetingKey.eval(c)
 	if key.kind != kindString || key.str == "" {
-		return 0, false
+		return "", false
 	}
 	salt := ""
 	if s.depth == 0 {
@@ -96,16 +115,9 @@ func (s *implicitSeed) hash(c *Context) (uint32, bool) {
 	} else if v := s.flagKey.eval(c); v.kind == kindString {
 		salt = v.str
 	}
-	return c.hashInput(salt, key.str), true
-}
-
-// hashInput hashes what fractional distributes by. All implicit seeds pass through here.
-func (c *Context) hashInput(salt, targetingKey string) uint32 {
 	start := len(c.scratch)
-	c.scratch = append(append(c.scratch, salt...), targetingKey...)
-	hash := murmur3.Sum32(c.scratch[start:])
-	c.scratch = c.scratch[:start]
-	return hash
+	c.scratch = append(append(c.scratch, salt...), key.str...)
+	return alias(c.scratch[start:]), true
 }
 
 // fractionalComputed is fractional with arguments that are known only when the rule runs.
@@ -123,16 +135,16 @@ func (n *fractionalComputed) eval(c *Context) value {
 	if len(items) == 0 || !n.implicit.available(c) {
 		return value{}
 	}
-	var hash uint32
+	var input string
 	if items[0].kind == kindString {
-		hash = murmur3.StringSum32(items[0].str)
+		input = items[0].str
 		items = items[1:]
 	} else {
 		if items[0].kind == kindNull {
 			items = items[1:]
 		}
 		var ok bool
-		if hash, ok = n.implicit.hash(c); !ok {
+		if input, ok = n.implicit.input(c); !ok {
 			return value{}
 		}
 	}
@@ -140,7 +152,7 @@ func (n *fractionalComputed) eval(c *Context) value {
 	if !ok {
 		return value{}
 	}
-	return b.pick(hash)
+	return c.distribute(b, input)
 }
 
 // newBuckets reads a distribution from [variant, weight] pairs. ok is false where flagd refuses it.

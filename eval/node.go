@@ -27,6 +27,7 @@ func (n elements) eval(c *Context) value {
 
 // call applies an operator to a list of arguments, all of which are evaluated first.
 type call struct {
+	name      string
 	apply     func(c *Context, arguments []value) value
 	arguments []node
 }
@@ -48,6 +49,7 @@ func (n *call) eval(c *Context) value {
 
 // callOne applies an operator to arguments that stand in the document as one expression instead of a list.
 type callOne struct {
+	name     string
 	list     func(c *Context, arguments []value) value
 	single   func(c *Context, argument value) value
 	argument node

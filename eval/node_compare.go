@@ -2,6 +2,7 @@ package eval
 
 // compare is a comparison of two arguments.
 type compare struct {
+	name string
 	test func(a, b value) bool
 	a, b node
 }

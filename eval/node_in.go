@@ -87,14 +87,15 @@ func inRange(needle value, limits []value) value {
 
 // inSet is in with a constant list of strings and numbers, in constant time.
 type inSet struct {
-	needle  node
-	strings map[string]struct{}
-	numbers map[float64]struct{} // a number equals an element that is a number or a string which spells one
+	needle   node
+	elements int
+	strings  map[string]struct{}
+	numbers  map[float64]struct{} // a number equals an element that is a number or a string which spells one
 }
 
 // newInSet returns nil if the list holds anything but strings and numbers.
 func newInSet(needle node, list value) *inSet {
-	n := &inSet{needle: needle, strings: make(map[string]struct{}), numbers: make(map[float64]struct{})}
+	n := &inSet{needle: needle, elements: len(list.items()), strings: make(map[string]struct{}), numbers: make(map[float64]struct{})}
 	for _, item := range list.items() {
 		switch item.kind {
 		case kindString:

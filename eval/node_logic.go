@@ -30,6 +30,7 @@ func (n or) eval(c *Context) value {
 type conditional struct {
 	conditions []node
 	results    []node // one more than conditions
+	places     []int  // parallel to results: where they stand in the document's list of arguments
 }
 
 func (n *conditional) eval(c *Context) value {

@@ -89,6 +89,7 @@ func byteOffset(s string, n int) int {
 
 // affix is starts_with or ends_with with a constant affix.
 type affix struct {
+	name     string
 	test     func(s, affix string) bool
 	argument node
 	constant string

@@ -3,9 +3,12 @@ package eval
 import "strconv"
 
 // readSlot is {"var": name} on the evaluation context.
-type readSlot struct{ slot int }
+type readSlot struct {
+	slot int
+	name string
+}
 
-func (n readSlot) eval(c *Context) value { return c.slot(n.slot) }
+func (n *readSlot) eval(c *Context) value { return c.slot(n.slot) }
 
 // readWhole is {"var": ""} on the evaluation context.
 type readWhole struct{}

@@ -213,7 +213,7 @@ func disagreement(t *testing.T, rule any, context map[string]any) string {
 	return ""
 }
 
-func marshal(t *testing.T, v any) []byte {
+func marshal(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -17,6 +17,23 @@ type segment struct {
 	cycle    string    // set in place of all else if the segment refers to itself: how
 }
 
+// used returns the node of a reference to the segment.
+func (s *segment) used() node {
+	if _, ok := isConstant(s.node); ok {
+		return s.node
+	}
+	return &useSegment{name: s.document.Key, revision: s.document.Revision, rule: s.node}
+}
+
+// useSegment is {"$ref": name}. All flags share the rule.
+type useSegment struct {
+	name     string
+	revision uint64
+	rule     node
+}
+
+func (n *useSegment) eval(c *Context) value { return n.rule.eval(c) }
+
 // newest returns the document that the next compilation has to read.
 func (s *segment) newest() Document {
 	if s.rejected != nil {

@@ -82,6 +82,7 @@ func applyVersion(c *Context, arguments []value) value {
 // versionCompare is sem_ver with a constant operator and a constant second version.
 type versionCompare struct {
 	argument node
+	operator string
 	test     versionTest
 	constant string
 }
