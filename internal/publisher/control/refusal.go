@@ -51,8 +51,8 @@ func (r *Refusal) Error() string {
 	return r.Detail + "\n" + r.Problems.Error()
 }
 
-// Undecided is the error of a command of which it is not known whether it was written. It may still be: read the document again before
-// repeating the command.
+// Undecided is the error of a command of which it is not known whether it was written. It may still be: the Service goes on until it is
+// decided, and [Service.Operation] tells what came of it.
 type Undecided struct {
 	OpID string // as the log will show it, if it was written
 }

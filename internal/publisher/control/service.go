@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync"
 	"time"
 
 	"github.com/flagside/flagside/eval"
@@ -46,8 +47,13 @@ type Options struct {
 
 // Service carries out commands for one environment.
 type Service struct {
-	options Options
-	turn    chan struct{} // held by the command that is carried out
+	options    Options
+	turn       chan struct{} // held by the command that is carried out
+	operations operations
+
+	mu     sync.Mutex
+	open   []openAppend  // what Run has not taken yet
+	opened chan struct{} // tells Run that there is some
 }
 
 // NewService returns a service.
@@ -55,7 +61,7 @@ func NewService(o Options) *Service {
 	if o.Appended == nil {
 		o.Appended = func(flagsync.OutcomeState) {}
 	}
-	return &Service{options: o, turn: make(chan struct{}, 1)}
+	return &Service{options: o, turn: make(chan struct{}, 1), opened: make(chan struct{}, 1)}
 }
 
 // Result is what became of a command that was not refused.
@@ -84,15 +90,34 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
+	release, err := s.hold(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer release()
+	x := execution{Service: s, origin: origin, command: c, op: rand.Text()}
+	err = x.run(ctx)
+	return x.result, err
+}
+
+// hold waits for the turn of the caller, who releases it.
+func (s *Service) hold(ctx context.Context) (release func(), err error) {
 	select {
 	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
+		return func() { <-s.turn }, nil
 	case <-ctx.Done():
-		return Result{}, ErrContended
+		return nil, ErrContended
 	}
-	x := execution{Service: s, origin: origin, command: c, op: rand.Text()}
-	err := x.run(ctx)
-	return x.result, err
+}
+
+// Alone does something to the environment while no command is carried out here.
+func (s *Service) Alone(ctx context.Context, do func(context.Context) error) error {
+	release, err := s.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return do(ctx)
 }
 
 // execution is one command being carried out.
@@ -172,9 +197,11 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	change := flagsync.Change{
 		OpID: x.nextOpID(), Actor: x.origin.Actor, Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
 	}
-	outcome, err := log.Append(ctx, x.result.Position, change)
+	base := x.result.Position
+	outcome, err := log.Append(ctx, base, change)
 	if outcome.State != 0 {
 		x.options.Appended(outcome.State)
+		x.operations.note(change.OpID, outcome)
 	}
 	switch outcome.State {
 	case flagsync.Committed:
@@ -187,6 +214,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	case flagsync.Lost:
 		return errLost
 	case flagsync.Open:
+		x.leaveOpen(openAppend{base: base, change: change})
 		return &Undecided{OpID: change.OpID}
 	default:
 		return fmt.Errorf("append: %w", err)

@@ -1,0 +1,142 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// keptOperations is how many operations that are decided can still be asked for.
+	keptOperations = 1000
+	// pursueTimeout bounds one attempt to find out what became of an operation, and pursuePause is how long it rests after one that failed.
+	pursueTimeout = 15 * time.Second
+	pursuePause   = time.Second
+)
+
+// Operation is what became of one change that this publisher appended.
+type Operation struct {
+	OpID  string
+	State flagsync.OutcomeState
+	// Position is the one after the change, if it is committed.
+	Position changelog.Position
+}
+
+// operations are the newest changes that were appended. The zero value has none.
+type operations struct {
+	mu      sync.Mutex
+	known   map[string]Operation
+	decided []string // op-ids, oldest first
+}
+
+func (o *operations) note(op string, outcome flagsync.Outcome) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.known == nil {
+		o.known = make(map[string]Operation)
+	}
+	noted := Operation{OpID: op, State: outcome.State}
+	if outcome.State == flagsync.Committed {
+		noted.Position = outcome.Position
+	}
+	o.known[op] = noted
+	if outcome.State == flagsync.Open {
+		return
+	}
+	if o.decided = append(o.decided, op); len(o.decided) > keptOperations {
+		delete(o.known, o.decided[0])
+		o.decided = o.decided[1:]
+	}
+}
+
+func (o *operations) find(op string) (Operation, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	found, ok := o.known[op]
+	return found, ok
+}
+
+// Operation returns what became of a change by its op-id. It knows those that are open and the newest that are not; the refusal of any other
+// says so.
+func (s *Service) Operation(op string) (Operation, error) {
+	if found, ok := s.operations.find(op); ok {
+		return found, nil
+	}
+	return Operation{}, &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("This publisher does not know operation %q, or no longer: "+
+		"read the document and its history.", op)}
+}
+
+// openAppend is a change whose fate was open when time ran out.
+type openAppend struct {
+	base   changelog.Position
+	change flagsync.Change
+}
+
+// Run goes on with the changes whose fate was open when time ran out, until they are decided or ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.opened:
+		}
+		s.mu.Lock()
+		open := s.open
+		s.open = nil
+		s.mu.Unlock()
+		for _, a := range open {
+			wg.Go(func() { s.pursue(ctx, a) })
+		}
+	}
+}
+
+// leaveOpen hands a change to Run.
+func (s *Service) leaveOpen(a openAppend) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = append(s.open, a)
+	select {
+	case s.opened <- struct{}{}:
+	default: // Run knows
+	}
+}
+
+// pursue sends a change again, and asks for it, until it is decided.
+func (s *Service) pursue(ctx context.Context, a openAppend) {
+	for {
+		outcome, decided := s.ask(ctx, a)
+		if decided {
+			s.operations.note(a.change.OpID, outcome)
+			s.options.Appended(outcome.State)
+			return
+		}
+		select {
+		case <-time.After(pursuePause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ask makes one attempt. A change of a history that was left is lost: it is no part of the log that took its place.
+func (s *Service) ask(ctx context.Context, a openAppend) (flagsync.Outcome, bool) {
+	within, cancel := context.WithTimeout(ctx, pursueTimeout)
+	defer cancel()
+	log, err := s.options.Log(within)
+	if err != nil {
+		return flagsync.Outcome{}, false
+	}
+	outcome, err := log.Append(within, a.base, a.change)
+	if errors.Is(err, changelog.ErrDifferentHistory) {
+		state := s.options.State()
+		return flagsync.Outcome{State: flagsync.Lost}, state != nil && state.Position().Epoch != a.base.Epoch
+	}
+	return outcome, err == nil && outcome.State != flagsync.Open
+}

@@ -1,0 +1,145 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// slowLog leaves every append open until it is told what comes of it.
+type slowLog struct {
+	fakeLog
+
+	mu      sync.Mutex
+	outcome flagsync.Outcome
+	err     error
+	asked   []flagsync.Change
+	bases   []changelog.Position
+}
+
+func (l *slowLog) Append(_ context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked, l.bases = append(l.asked, c), append(l.bases, base)
+	return l.outcome, l.err
+}
+
+func (l *slowLog) decide(outcome flagsync.Outcome, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.outcome, l.err = outcome, err
+}
+
+// A change whose fate is open when its author is answered is pursued until it is decided, and can be asked for all the time.
+func TestOpenAppendsArePursued(t *testing.T) {
+	t.Parallel()
+	committed := flagsync.Outcome{State: flagsync.Committed, Position: changelog.Position{Revision: 3}}
+	for name, test := range map[string]struct {
+		outcome flagsync.Outcome
+		err     error
+		want    flagsync.OutcomeState
+	}{
+		"committed":                    {committed, nil, flagsync.Committed},
+		"lost":                         {flagsync.Outcome{State: flagsync.Lost}, nil, flagsync.Lost},
+		"of a history that is no more": {flagsync.Outcome{}, changelog.ErrDifferentHistory, flagsync.Lost},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := &slowLog{outcome: flagsync.Outcome{State: flagsync.Open}}
+			l.state = shop(t)
+			other := false
+			var mu sync.Mutex
+			s := control.NewService(control.Options{
+				State: func() control.State {
+					mu.Lock()
+					defer mu.Unlock()
+					if other {
+						return inEpoch{l.state, "ffffffffffffffffffffffffffffffff"}
+					}
+					return l.state
+				},
+				Log:      func(context.Context) (control.Log, error) { return l, nil },
+				Refused:  func() error { return nil },
+				Follower: fakeFollower{},
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- s.Run(ctx) }()
+
+			_, err := s.Do(t.Context(), anybody(), putA())
+			undecided, ok := errors.AsType[*control.Undecided](err)
+			if !ok {
+				t.Fatalf("got %v, want that it is undecided", err)
+			}
+			if o, err := s.Operation(undecided.OpID); err != nil || o.State != flagsync.Open {
+				t.Errorf("the operation is %+v, %v, want open", o, err)
+			}
+			mu.Lock()
+			other = test.err != nil
+			mu.Unlock()
+			l.decide(test.outcome, test.err)
+			deadline := time.Now().Add(30 * time.Second)
+			for {
+				o, err := s.Operation(undecided.OpID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o.State != flagsync.Open {
+					if o.State != test.want || o.Position != test.outcome.Position {
+						t.Errorf("the operation is %+v, want %s", o, test.want)
+					}
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatal("it stays open")
+				}
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			for i, c := range l.asked {
+				if c.OpID != undecided.OpID || !c.Time.Equal(l.asked[0].Time) || l.bases[i] != l.bases[0] {
+					t.Errorf("attempt %d has other bytes: %+v", i, c)
+				}
+			}
+		})
+	}
+}
+
+// inEpoch is a state of another history.
+type inEpoch struct {
+	control.State
+
+	epoch changelog.Epoch
+}
+
+func (s inEpoch) Position() changelog.Position {
+	p := s.State.Position()
+	p.Epoch = s.epoch
+	return p
+}
+
+func TestOperationsThatAreNotKnown(t *testing.T) {
+	t.Parallel()
+	l := &fakeLog{t: t, state: shop(t)}
+	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
+	result, err := s.Do(t.Context(), anybody(), putA())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, err := s.Operation(result.OpID); err != nil || o.State != flagsync.Committed || o.Position != result.Position {
+		t.Errorf("the operation is %+v, %v, want it committed at %+v", o, err, result.Position)
+	}
+	_, err = s.Operation("none")
+	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseNotFound {
+		t.Errorf("an operation that nobody began: %v, want that it is not found", err)
+	}
+}
