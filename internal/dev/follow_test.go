@@ -94,6 +94,28 @@ func TestSwapOfLinks(t *testing.T) {
 	r.awaitAnswer("greeting", "fourth")
 }
 
+// Where no notice comes, as of a directory that took the place of the watched one, the file is looked at.
+func TestDirectoryIsReplaced(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "mounted")
+	file := filepath.Join(dir, "flags.json")
+	mount := func(value string) {
+		t.Helper()
+		if err := os.Mkdir(dir, 0o750); err != nil {
+			t.Fatal(err)
+		}
+		write(t, file, one(value))
+	}
+	mount("first")
+	r := start(t, dev.Options{File: file})
+	r.awaitAnswer("greeting", "first")
+	if err := os.Rename(dir, dir+".old"); err != nil {
+		t.Fatal(err)
+	}
+	mount("second")
+	r.awaitAnswer("greeting", "second")
+}
+
 // A save is one change, however many steps it was written in, and a save of the same changes nothing.
 func TestOneSaveIsOneChange(t *testing.T) {
 	t.Parallel()

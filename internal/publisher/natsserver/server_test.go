@@ -37,6 +37,15 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// A change that is acknowledged is on the disk. No test can cut the power, so the setting itself is looked at.
+func TestAcknowledgedIsOnTheDisk(t *testing.T) {
+	t.Parallel()
+	o, err := natsserver.Terms(natsserver.Options{StoreDir: "d", Addr: "127.0.0.1:0"})
+	if err != nil || !o.SyncAlways {
+		t.Errorf("acknowledged changes wait for the disk: %v", err)
+	}
+}
+
 func start(t *testing.T, addr string) (s *natsserver.Server, stop func() error) {
 	t.Helper()
 	s, err := natsserver.New(natsserver.Options{StoreDir: t.TempDir(), Addr: addr, Logger: zerolog.Nop()})
