@@ -132,6 +132,7 @@ func (s *following) answered(a answeredBarrier, err error) {
 		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.last, a.here)
 		s.finish(a.waiters, err)
 		s.suspect(err)
+		b.unproven(now)
 		return
 	}
 	s.current.LastError = nil
@@ -139,6 +140,13 @@ func (s *following) answered(a answeredBarrier, err error) {
 	if s.received() == 0 {
 		s.head = max(s.head, a.last)
 	}
+}
+
+// unproven plans the next question after an answer that proves nothing, as when
+// an epoch begins while it is under way.
+func (b *barrierState) unproven(now time.Time) {
+	b.urgent = true
+	b.ownAt = now.Add(jitter(barrierRetryMax/2, barrierRetryMax))
 }
 
 // unanswered tells those who wait, and plans the next question.
@@ -207,6 +215,7 @@ func (s *following) resolveBarriers() {
 			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.epoch.Short(), s.applied.Epoch.Short())
 			s.finish(a.waiters, err)
 			s.suspect(err)
+			b.unproven(time.Now())
 		default:
 			s.confirmed(a.sent)
 			s.synced()

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
@@ -20,13 +20,32 @@ import (
 // transactions, no claim to be current is ever wrong, and when the servers
 // behave again everybody becomes current.
 func TestFollowerAgainstModel(t *testing.T) {
-	t.Parallel()
-	for seed := range seeds(100, 5000) {
-		synctest.Test(t, func(t *testing.T) { modelRun(t, uint64(seed)) })
-		if t.Failed() {
-			t.Fatalf("seed %d", seed)
+	inVirtualTime(t, func(t *testing.T) {
+		var all explored
+		n := seeds(100, 5000)
+		for seed := range n {
+			all.add(modelRun(t, uint64(seed)))
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
 		}
-	}
+		t.Logf("%d seeds: %+v", n, all)
+		if all.steps == 0 || all.gaps == 0 || all.connections <= n || all.barriers == 0 || all.entries == 0 {
+			t.Errorf("something never happened: %+v", all)
+		}
+	})
+}
+
+// explored is what happened in runs of the model.
+type explored struct{ steps, entries, gaps, connections, barriers, refusals int }
+
+func (e *explored) add(other explored) {
+	e.steps += other.steps
+	e.entries += other.entries
+	e.gaps += other.gaps
+	e.connections += other.connections
+	e.barriers += other.barriers
+	e.refusals += other.refusals
 }
 
 // Slack of what a beat proves: its publisher may have asked the leader a second
@@ -46,9 +65,12 @@ type model struct {
 	target   *modelTarget
 	stop     func()
 	asking   sync.WaitGroup
+	answered atomic.Int64 // barriers that succeeded
+	failed   atomic.Int64 // barriers that did not
+	gaps     int
 }
 
-func modelRun(t *testing.T, seed uint64) {
+func modelRun(t *testing.T, seed uint64) explored {
 	m := &model{t: t, random: rand.New(rand.NewPCG(seed, 3)), world: newWorld(t, rand.New(rand.NewPCG(seed, 4)))}
 	for range m.random.IntN(40) {
 		m.world.write()
@@ -71,7 +93,8 @@ func modelRun(t *testing.T, seed uint64) {
 			time.Sleep(time.Second)
 		}
 	}()
-	for range 150 {
+	const steps = 150
+	for range steps {
 		m.step()
 		time.Sleep(time.Duration(m.random.Int64N(int64(400 * time.Millisecond))))
 		m.verify()
@@ -83,6 +106,10 @@ func modelRun(t *testing.T, seed uint64) {
 	m.stop()
 	m.conn.Close()
 	m.world.wire.cut()
+	return explored{
+		steps: steps, entries: int(m.world.head().Revision), gaps: m.gaps, connections: len(m.world.wire.tried()),
+		barriers: int(m.answered.Load()), refusals: int(m.failed.Load()),
+	}
 }
 
 // start follows from where the target stands.
@@ -96,6 +123,7 @@ func (m *model) start() {
 	go func() { done <- f.Run(ctx) }()
 	m.follower = f
 	m.stop = func() {
+		m.gaps += int(f.Status().Gaps)
 		cancel()
 		if err := <-done; err != nil {
 			m.t.Errorf("Run returned %v", err)
@@ -105,7 +133,7 @@ func (m *model) start() {
 
 // step does one thing of all that can happen.
 func (m *model) step() {
-	switch m.random.IntN(16) {
+	switch m.random.IntN(24) {
 	default:
 		for range 1 + m.random.IntN(3) {
 			m.world.write()
@@ -115,18 +143,20 @@ func (m *model) step() {
 	case 1:
 		m.world.wire.cut()
 	case 2:
-		m.world.wire.blackHole()
-	case 3:
-		m.world.wire.setRefuse(m.random.IntN(2) == 0)
-	case 4, 5:
+		if m.random.IntN(3) == 0 {
+			m.world.wire.blackHole()
+		}
+	case 3, 4:
+		m.world.wire.setRefuse(m.random.IntN(4) == 0)
+	case 5, 6:
 		m.world.setFaults(m.randomFaults())
-	case 6:
+	case 7, 8:
 		m.world.setFaults(worldFaults{})
-	case 7:
-		m.target.setRefuse(m.random.IntN(2) == 0)
-	case 8, 9, 10:
+	case 9, 10:
+		m.target.setRefuse(m.random.IntN(4) == 0)
+	case 11, 12, 13:
 		m.asking.Go(m.barrier)
-	case 11:
+	case 14:
 		if m.random.IntN(4) == 0 { // as after a restart
 			m.stop()
 			m.start()
@@ -151,8 +181,10 @@ func (m *model) barrier() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := m.follower.Barrier(ctx); err != nil {
+		m.failed.Add(1)
 		return
 	}
+	m.answered.Add(1)
 	if got := m.target.Position(); got.Revision < want.Revision {
 		m.t.Errorf("after a barrier %d is applied, %d was committed before it", got.Revision, want.Revision)
 	}

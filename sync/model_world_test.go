@@ -41,6 +41,7 @@ type worldFaults struct {
 	silence                        int // requests that are never answered
 	noMajority                     int
 	latency                        time.Duration
+	slowLeader                     time.Duration // until its answer, which was true before, comes
 }
 
 func newWorld(tb testing.TB, random *rand.Rand) *world {
@@ -208,7 +209,7 @@ func (w *world) before(moment time.Time) uint64 {
 // answer is what the servers do with a request.
 func (w *world) answer(r request) {
 	w.mu.Lock()
-	there, back := w.lateness(), w.lateness()
+	there, back, leader := w.lateness(), w.lateness(), w.faults.slowLeader
 	silent := w.chance(w.faults.silence)
 	w.mu.Unlock()
 	if silent || r.reply == "" {
@@ -218,9 +219,9 @@ func (w *world) answer(r request) {
 	call, _ := strings.CutPrefix(r.subject, "$JS.API.")
 	switch call {
 	case "STREAM.INFO.FLAGS_prod":
-		w.reply(r, back, w.info())
+		w.reply(r, back+leader, w.info())
 	case "STREAM.MSG.GET.FLAGS_prod":
-		w.reply(r, back, w.message(r.data))
+		w.reply(r, back+leader, w.message(r.data))
 	case "DIRECT.GET.FLAGS_prod":
 		w.batch(r, back)
 	default:
