@@ -146,9 +146,9 @@ func TestBarrierEndsWithTheConnection(t *testing.T) {
 	p.blackHole(true)
 	result := make(chan error, 1)
 	go func() { result <- r.Barrier(t.Context()) }()
-	eventually(t, func() (bool, string) { return p.swallowed() > 0, "the question to be swallowed" })
+	eventually(t, func() (bool, string) { return p.Dropped() > 0, "the question to be swallowed" })
 	begin := time.Now()
-	p.cut()
+	p.Cut()
 	if err := <-result; !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("barrier: %v, want ErrUnreachable", err)
 	}

@@ -90,10 +90,8 @@ func TestBeatsStopWithTheLeader(t *testing.T) {
 	heard := beats(t, l)
 	run(t, flagsync.NewBeater(own, nil, testLogger).Run)
 	next(t, heard)
-	if err := p.listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	p.cut()
+	p.Refuse(true)
+	p.Cut()
 	eventually(t, func() (bool, string) { return !publisher.Connected(), "the publisher to be cut off" })
 	for len(heard) > 0 {
 		<-heard

@@ -88,7 +88,7 @@ func TestReconnectFills(t *testing.T) {
 	r := follow(t, connect(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	for i := range 3 {
-		p.cut()
+		p.Cut()
 		head := l.write(t, put(fmt.Sprint("flag-", i), "{}"))
 		r.reach(t, head.Revision)
 		r.barrier(t)
@@ -105,10 +105,10 @@ func TestHalfOpenConnectionIsReplaced(t *testing.T) {
 		t.BeatTimeout, t.OwnBarrier, t.Reconnect = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 	})
 	r.until(t, "synced", isSynced)
-	connections := p.accepted()
+	connections := p.Accepted()
 	p.blackHole(true)
 	head := l.write(t, put("a", "{}"))
-	eventually(t, func() (bool, string) { return p.accepted() > connections, "another connection" })
+	eventually(t, func() (bool, string) { return p.Accepted() > connections, "another connection" })
 	p.blackHole(false)
 	r.reach(t, head.Revision)
 }
@@ -148,7 +148,7 @@ func randomLoss(t *testing.T, random *rand.Rand) {
 			muted = !muted
 			l.muteFeed(t, muted)
 		case 1:
-			p.cut()
+			p.Cut()
 		case 2:
 			if len(followers) < 4 {
 				join()
