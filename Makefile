@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-startup clean
+.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-startup clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -44,8 +44,11 @@ bench: ## the benchmarks that match BENCH, COUNT times
 bench-eval: ## evaluation beside that of the flagd daemon
 	cd bench/eval && $(GO) run .
 
-bench-propagation: ## from the change at the publisher to the changed answer at a sidecar
+bench-propagation: ## from the change at the publisher to the changed answer at a sidecar, and to many followers
 	$(GO) run ./bench/propagation
+
+bench-failover: ## how long nothing can be written and nothing is fresh when a leader is lost
+	$(GO) run ./bench/failover
 
 bench-startup: ## from the start of a sidecar to ready, and what it occupies
 	$(GO) run ./bench/startup
