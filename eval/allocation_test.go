@@ -20,6 +20,9 @@ func speedFlags() []Document {
 		flagDocument("list", 1, `,"targeting":{"if":[{"in":[{"var":"country"},`+longList()+`]},"on"]}`),
 		flagDocument("substring", 1, `,"targeting":{"if":[{"==":[{"substr":[{"var":"email"},0,3]},"jon"]},"on"]}`),
 		flagDocument("window", 1, `,"targeting":{"if":[{"<":[1600000000,{"var":"$flagd.timestamp"},1800000000]},"on"]}`),
+		flagDocument("membership", 1, `,"targeting":{"if":[{"in":["admin",{"var":"roles"}]},"on"]}`),
+		flagDocument("object", 1, `,"targeting":{"if":[{"!!":[{"var":"device"}]},"on"]}`),
+		flagDocument("joined", 1, `,"targeting":{"if":[{"==":[{"cat":[{"var":"plan"},"-",{"var":"country"}]},"pro-CH"]},"on"]}`),
 		flagDocument("chain-1", 1, onForEverybody),
 		flagDocument("chain-2", 1, onForEverybody+prerequisites(prerequisite1("chain-1", "on"))),
 		flagDocument("chain-3", 1, onForEverybody+prerequisites(prerequisite1("chain-2", "on"))),
@@ -155,12 +158,25 @@ func BenchmarkUpdate(b *testing.B) {
 			apply(b, New(), documents...)
 		}
 	})
-	b.Run("one-of-100k", func(b *testing.B) {
-		documents := manyFlags(100_000)
-		r := apply(b, New(), documents...)
-		b.ReportAllocs()
-		for b.Loop() {
-			apply(b, r, documents[50_000])
-		}
-	})
+	documents := append(manyFlags(100_000),
+		segmentDocument("few", `{"==":[{"var":"plan"},"pro"]}`), segmentDocument("many", `{"==":[{"var":"plan"},"free"]}`),
+		flagDocument("depends", 1, `,"targeting":{"if":[{"$ref":"few"},"on"]}`+prerequisites(prerequisite1("flag-050000", "on"))))
+	for i := range 10_000 {
+		documents[i] = flagDocument(documents[i].Key, 1, `,"targeting":{"if":[{"$ref":"many"},"on","off"]}`)
+	}
+	r := apply(b, New(), documents...)
+	for name, change := range map[string]Document{
+		"one-of-100k":          documents[60_000],
+		"prerequisite-of-100k": documents[50_000],
+		"segment-of-100k":      segmentDocument("few", `{"==":[{"var":"plan"},"new"]}`),
+		"new-dependant":        flagDocument("flag-070000", 2, `,"targeting":{"if":[{"$ref":"many"},"on"]}`),
+		"new-attribute":        flagDocument("flag-080000", 2, `,"targeting":{"if":[{"var":"something.new"},"on"]}`),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				apply(b, r, change)
+			}
+		})
+	}
 }

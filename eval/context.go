@@ -19,16 +19,18 @@ const maxContextDepth = 32
 type Context struct {
 	slots []value // by slot of the attribute table
 
-	// What decoding needs. Strings in slots are parts of content or of unescaped, lists and objects parts of items and compounds.
-	content   []byte
-	unescaped []byte
-	items     []value
-	compounds []compound
-	pending   []value  // elements of arrays and objects that are still open
-	names     []string // names of members of objects that are still open
-	at        int      // how much of content has been read
-	depthMax  int
-	lenient   bool
+	// What decoding needs. Strings in slots are parts of content or of unescaped, lists and objects parts of items,
+	// memberNames and compounds.
+	content     []byte
+	unescaped   []byte
+	items       []value
+	compounds   []compound
+	memberNames []string
+	pending     []value  // elements of arrays and objects that are still open
+	names       []string // names of members of objects that are still open
+	at          int      // how much of content has been read
+	depthMax    int
+	lenient     bool
 
 	// The content as one value, which is decoded when a rule asks for it.
 	root     value
@@ -53,14 +55,14 @@ const (
 
 // Reset empties c and keeps its memory, unless an unusually large context has made that large.
 func (c *Context) Reset() {
-	if cap(c.content) > maxKept || cap(c.items) > maxKeptItems {
+	if cap(c.content) > maxKept || cap(c.scratch) > maxKept || cap(c.items) > maxKeptItems {
 		*c = Context{}
 		return
 	}
 	clear(c.slots)
 	c.slots = c.slots[:0]
 	c.content, c.unescaped = c.content[:0], c.unescaped[:0]
-	c.items, c.compounds = c.items[:0], c.compounds[:0]
+	c.items, c.compounds, c.memberNames = c.items[:0], c.compounds[:0], c.memberNames[:0]
 	c.pending, c.names = c.pending[:0], c.names[:0]
 	c.root, c.noObject, c.rootFlag = value{}, false, nil
 }

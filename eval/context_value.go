@@ -1,7 +1,5 @@
 package eval
 
-import "slices"
-
 // decodeRoot reads the content once more, as one value, for rules that read the context as a whole or compute the names of attributes.
 // It was checked when the attributes were decoded. The last member is kept free for $flagd.
 func (c *Context) decodeRoot() {
@@ -75,9 +73,10 @@ func (c *Context) decodeMembers(depth int) (value, error) {
 			c.pending = append(c.pending, v)
 		}
 	}
-	names := slices.Clone(c.names[o.first:])
 	parts := c.newCompound(first)
-	parts.names = names
+	start := len(c.memberNames)
+	c.memberNames = append(c.memberNames, c.names[o.first:]...)
+	parts.names = c.memberNames[start:len(c.memberNames):len(c.memberNames)]
 	return value{kind: kindObject, ref: parts}, o.close(c)
 }
 

@@ -37,6 +37,30 @@ func TestSharesAreAsLargeAsTheirWeights(t *testing.T) {
 	}
 }
 
+// TestWeightMovesBetweenNeighboursOnly shifts weight from one bucket to the one before it: nobody else moves, and nobody leaves the
+// bucket that grows.
+func TestWeightMovesBetweenNeighboursOnly(t *testing.T) {
+	const n = 20_000
+	before := distribute(t, `["a",10],["b",50],["c",40]`, n)
+	for _, weight := range []int{11, 25, 60} {
+		after := distribute(t, fmt.Sprintf(`["a",%d],["b",%d],["c",40]`, weight, 60-weight), n)
+		moved := 0
+		for i := range after {
+			if before[i] == after[i] {
+				continue
+			}
+			moved++
+			if before[i] != "b" || after[i] != "a" {
+				t.Fatalf("user %d moved from %s to %s", i, before[i], after[i])
+			}
+		}
+		if moved == 0 {
+			t.Error("nobody moved")
+		}
+		before = after
+	}
+}
+
 // TestRaisingAWeightMovesUsersOneWay shifts weight from the last bucket to the first: nobody may leave the bucket that grows.
 func TestRaisingAWeightMovesUsersOneWay(t *testing.T) {
 	const n = 20_000

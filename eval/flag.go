@@ -18,7 +18,7 @@ type Flag struct {
 	own        demands // of the flag's document
 
 	salt           string
-	byName         map[string]*Variant
+	variants       variants
 	defaultVariant *Variant
 	offVariant     *Variant
 	rule           node // nil if every context gets the same answer, prerequisites aside

@@ -116,13 +116,13 @@ func (u *update) linkPrerequisites(p *plan) {
 		linked := prerequisite{key: reference.flag, names: reference.variants, flag: target}
 		linked.metadata = encodeMetadata(withMember(p.metadata, failedPrerequisiteMember, string(appendString(nil, reference.flag))))
 		for _, name := range reference.variants {
-			switch v := target.byName[name]; {
+			switch v := target.variants.named(name); {
 			case v != nil:
 				linked.variants = append(linked.variants, v)
 			case !target.broken:
 				p.report(reference.at, Problem{
 					Reason: "the flag " + strconv.Quote(reference.flag) + " has no variant " + strconv.Quote(name),
-					Hint:   "its variants are " + strings.Join(slices.Sorted(maps.Keys(target.byName)), ", "),
+					Hint:   "its variants are " + target.variants.names(),
 				})
 			}
 		}
@@ -157,7 +157,7 @@ func (u *update) relink(f *Flag) {
 func (p *prerequisite) follow(target *Flag) {
 	variants := make([]*Variant, len(p.names))
 	for i, name := range p.names {
-		variants[i] = target.byName[name]
+		variants[i] = target.variants.named(name)
 	}
 	if !slices.Contains(variants, nil) {
 		p.flag, p.variants = target, variants

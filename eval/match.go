@@ -18,25 +18,25 @@ func (f *Flag) match(c *Context, v value) (variant *Variant, ok bool) {
 	start := len(c.scratch)
 	c.scratch = appendValue(c.scratch, v)
 	if v.kind == kindArray || v.kind == kindObject {
-		return f.byName[string(flagdName(c.scratch[start:]))], true
+		return f.variants.named(alias(flagdName(c.scratch[start:]))), true
 	}
-	return f.byName[string(c.scratch[start:])], true
+	return f.variants.named(alias(c.scratch[start:])), true
 }
 
 // matchText finds a variant by name. flagd looks for the name as it is spelled in JSON, without quotes; this package looks for that
 // only when no variant has the name itself, unless it has to answer as flagd does.
 func (f *Flag) matchText(c *Context, name string) *Variant {
 	if f.compatibility != CompatibilityFlagd {
-		if v := f.byName[name]; v != nil {
+		if v := f.variants.named(name); v != nil {
 			return v
 		}
 	}
 	if plain(name) {
-		return f.byName[name]
+		return f.variants.named(name)
 	}
 	start := len(c.scratch)
 	c.scratch = appendString(c.scratch, name)
-	return f.byName[string(flagdName(c.scratch[start:]))]
+	return f.variants.named(alias(flagdName(c.scratch[start:])))
 }
 
 // plain reports whether the JSON spelling of s is s in quotes.

@@ -54,7 +54,7 @@ func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
 		own:            definition.demands,
 		closure:        definition.demands,
 		salt:           definition.salt,
-		byName:         definition.byName,
+		variants:       newVariants(definition.variants),
 		defaultVariant: definition.defaultVariant,
 		offVariant:     definition.offVariant,
 		compatibility:  u.next.compatibility,

@@ -69,7 +69,8 @@ func (r Result) Int64() (int64, bool) {
 		n, err := strconv.ParseFloat(alias(raw), 64)
 		return int64(n), err == nil && math.Abs(n) < 1<<63
 	}
-	return decimalOf(raw).integer()
+	d := decimalOf(raw)
+	return d.integer()
 }
 
 // number returns the answer if it is a number.
@@ -105,7 +106,8 @@ func decimalOf(literal []byte) (d decimal) {
 			// An exponent that is too large for an int is capped, and then no 64-bit number has it.
 			exponent, _ := strconv.Atoi(alias(literal[i+1:]))
 			d.exponent += max(min(exponent, math.MaxInt32), math.MinInt32)
-			return d.trimmed(zeros)
+			d.trim(zeros)
+			return d
 		case b == '0' && d.length > 0:
 			zeros++
 		case b == '0':
@@ -117,7 +119,8 @@ func decimalOf(literal []byte) (d decimal) {
 			d.exponent--
 		}
 	}
-	return d.trimmed(zeros)
+	d.trim(zeros)
+	return d
 }
 
 // push appends zeros and another digit.
@@ -134,17 +137,16 @@ func (d *decimal) push(digit byte, zeros int) {
 	d.length++
 }
 
-// trimmed returns d with the zeros at its end made part of the exponent.
-func (d decimal) trimmed(zeros int) decimal {
-	if d.length == 0 {
-		return decimal{}
-	}
+// trim makes the zeros at the end part of the exponent. All zeros are one.
+func (d *decimal) trim(zeros int) {
 	d.exponent += zeros
-	return d
+	if d.length == 0 {
+		*d = decimal{}
+	}
 }
 
 // integer returns d if it is a 64-bit integer.
-func (d decimal) integer() (int64, bool) {
+func (d *decimal) integer() (int64, bool) {
 	if d.long || d.exponent < 0 || d.length+d.exponent > maxDecimalDigits {
 		return 0, false
 	}
