@@ -97,7 +97,7 @@ func (c *Cluster) Leader(tb testing.TB, stream string) *Node {
 // Client returns a plain connection of nats.go, as [Server.Client] does.
 func (c *Cluster) Client(tb testing.TB) *nats.Conn {
 	tb.Helper()
-	return client(tb, c.URL())
+	return Connect(tb, c.URL())
 }
 
 // complete reports whether one node leads all three and the others follow.

@@ -93,10 +93,12 @@ func (s *Server) Restart(tb testing.TB) {
 // server or disturb it. It ends with the test.
 func (s *Server) Client(tb testing.TB) *nats.Conn {
 	tb.Helper()
-	return client(tb, s.URL())
+	return Connect(tb, s.URL())
 }
 
-func client(tb testing.TB, url string) *nats.Conn {
+// Connect returns a plain connection to the server at a URL. It ends with the
+// test.
+func Connect(tb testing.TB, url string) *nats.Conn {
 	tb.Helper()
 	c, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
