@@ -49,6 +49,8 @@ func subcommands() []subcommand {
 		{[]string{"environment", "create"}, createCommand},
 		{[]string{"environment", "list"}, listCommand},
 		{[]string{"environment", "archive"}, archiveCommand},
+		{[]string{"environment", "recreate"}, recreateCommand},
+		{[]string{"restore"}, restoreCommand},
 		{[]string{"version"}, versionCommand},
 	}
 }
@@ -60,6 +62,8 @@ const usage = `Usage: publisher COMMAND [options]
   environment create NAME    create an environment, through the API of a running publisher
   environment list           list the environments of a running publisher
   environment archive NAME   take an environment out of use; its log stays
+  environment recreate NAME  write what a running publisher knows as a new epoch, after the log was lost or changed by others
+  restore FILE               write a snapshot as a new epoch of an environment
   version                    print the version
 
 publisher COMMAND --help lists the options of a command.

@@ -3,12 +3,17 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // patience is how long a condition may take on a machine that is busy with other tests.
@@ -76,6 +81,10 @@ func TestCommandLines(t *testing.T) {
 	f(exitConfiguration, "loopback", "dev", "f", "--nats-addr", "0.0.0.0:4222")
 	f(exitOK, `"environment": "dev"`, "dev", "f", "--print-config")
 	f(exitConfiguration, "Prod!", "environment", "create", "Prod!")
+	f(exitConfiguration, "Prod!", "environment", "recreate", "Prod!")
+	f(exitConfiguration, "--environment", "restore", "f")
+	f(exitFailure, "no such file", "restore", "f", "--environment", "prod")
+	f(exitFailure, "is not a snapshot", "restore", "run_test.go", "--environment", "prod")
 	f(exitFailure, "does not answer", "environment", "list", "--admin", "http://127.0.0.1:1")
 	f(exitFailure, "is not the address", "environment", "list", "--admin", "here")
 }
@@ -106,6 +115,8 @@ func TestServeAndEnvironments(t *testing.T) {
 	f(exitOK, `environment shop is created`, "environment", "create", "shop", "--compatibility", "flagd")
 	f(exitFailure, `exists`, "environment", "create", "prod")
 	f(exitOK, `\nprod +in use +0 +[0-9a-f]{8}-1 +20.*\nshop +in use +0 +[0-9a-f]{8}-2 `, "environment", "list")
+	f(exitOK, `environment prod is recreated with 0 flags at revision [0-9a-f]{8}-2`, "environment", "recreate", "prod")
+	f(exitOK, `environment prod is restored with 1 flags at revision [0-9a-f]{8}-4`, "restore", snapshotFile(t), "--environment", "prod")
 	f(exitOK, `environment prod is archived`, "environment", "archive", "prod")
 	f(exitFailure, `unknown environment`, "environment", "archive", "none")
 	f(exitOK, `\nprod +archived `, "environment", "list")
@@ -144,4 +155,31 @@ func awaitReady(t *testing.T, address string, log *output) {
 		}
 	}
 	t.Fatalf("not ready:\n%s", log)
+}
+
+// snapshotFile writes a snapshot of the environment prod with one flag.
+func snapshotFile(t *testing.T) string {
+	t.Helper()
+	flag := changelog.Document{
+		Kind: changelog.KindFlag, Key: "f", Revision: 2,
+		Body: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`),
+	}
+	var out bytes.Buffer
+	w, err := changelog.NewSnapshotWriter(&out, changelog.Header{
+		Environment: "prod",
+		Position:    changelog.Position{Epoch: changelog.NewEpoch(), Revision: 2, Digest: changelog.Sum([]byte("2"))},
+		StateDigest: changelog.Digest{}.Toggle(flag),
+		Count:       1,
+	})
+	if err == nil {
+		err = errors.Join(w.Write(flag), w.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "prod.snapshot")
+	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

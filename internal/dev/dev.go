@@ -141,7 +141,7 @@ func (d *Dev) run(ctx context.Context, fail context.CancelCauseFunc) (err error)
 		fail(err)
 	}
 	parts = append(parts, stage.Begin(ctx, "dev", func(ctx context.Context) error {
-		return watcher.run(ctx, again, loader.load)
+		return watcher.run(ctx, again, loader.lost, loader.load)
 	}, fail))
 	<-ctx.Done()
 	return nil

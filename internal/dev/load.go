@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // actor stands in the log for changes that come from the file.
@@ -82,7 +83,36 @@ func (l *loader) replace(ctx context.Context, documents []eval.Document) (contro
 	if err != nil {
 		return control.Result{}, err
 	}
-	return service.Do(ctx, control.Origin{Actor: actor, Owner: true}, command)
+	origin := control.Origin{Actor: actor, Owner: true}
+	result, err := service.Do(ctx, origin, command)
+	if err == nil || !historyLost(service) {
+		return result, err
+	}
+	// The file is the truth, so whatever has become of the log needs nobody's decision.
+	if err := l.dev.publisher.Renew(ctx, name, origin, logged(documents)); err != nil {
+		return control.Result{}, err
+	}
+	return service.Do(ctx, origin, command)
+}
+
+// lost reports whether the log of the environment is gone or is another one.
+func (l *loader) lost(ctx context.Context) bool {
+	service, err := l.dev.publisher.Control(ctx, l.dev.options.Environment)
+	return err == nil && historyLost(service)
+}
+
+func historyLost(service *control.Service) bool {
+	status := service.Status()
+	return errors.Is(service.Writable(), flagsync.ErrStreamLost) || status.DifferentHistory != nil || status.Hole != nil
+}
+
+// logged returns documents as the log holds them.
+func logged(documents []eval.Document) []changelog.Document {
+	all := make([]changelog.Document, len(documents))
+	for i, d := range documents {
+		all[i] = changelog.Document{Kind: changelog.Kind(d.Kind), Key: d.Key, Body: d.Body}
+	}
+	return all
 }
 
 func (l *loader) accept(documents []eval.Document, result control.Result) {

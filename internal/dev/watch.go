@@ -70,8 +70,8 @@ func (v version) same(other version) bool {
 }
 
 // run calls load each time the file has changed and is quiet again, until ctx ends. When load asks for it, or again is set, load is called
-// once more after a while. A notice of the file itself counts as a change: a copy may keep the size and the time of what it replaces.
-func (w *watcher) run(ctx context.Context, again bool, load func(context.Context) (again bool)) error {
+// once more after a while; so it is when due says so. A notice of the file itself counts as a change: a copy may keep the size and the time of what it replaces.
+func (w *watcher) run(ctx context.Context, again bool, due func(context.Context) bool, load func(context.Context) (again bool)) error {
 	settled := time.NewTimer(quiet)
 	defer settled.Stop()
 	regular := time.NewTicker(look)
@@ -88,6 +88,7 @@ func (w *watcher) run(ctx context.Context, again bool, load func(context.Context
 		case <-w.notice.Errors: // notices were lost
 			settled.Reset(quiet)
 		case <-regular.C:
+			again = again || due(ctx)
 			if again || w.changed() {
 				settled.Reset(quiet)
 			}

@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,7 @@ func newEnvironment(name string, o Options, conn *flagsync.Conn, appended func(f
 	if err != nil {
 		return nil, err
 	}
-	follower, err := flagsync.NewFollower(conn, store, flagsync.FollowerOptions{Environment: name, Logger: logger})
+	follower, err := flagsync.NewFollower(conn, store, flagsync.FollowerOptions{Environment: name, HoldAtHole: true, Logger: logger})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -66,20 +67,21 @@ func (e *environment) state() control.State {
 	return view
 }
 
-// run follows the environment and beats for it until ctx ends.
+// run follows the environment, writes to it, and beats for it until ctx ends.
 func (e *environment) run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	var followed error
+	var followed, pursued error
 	wg.Go(func() { followed = e.follower.Run(ctx) })
+	wg.Go(func() { pursued = e.control.Run(ctx) })
 	wg.Go(func() { e.publish(ctx) })
 	wg.Wait()
 	if ctx.Err() != nil {
 		followed = nil // that it ended is what was asked for
 	}
-	return errors.Join(followed, e.store.Close())
+	return errors.Join(followed, pursued, e.store.Close())
 }
 
-// publish opens the log and announces its head. A log that is refused is tried again, because an operator may have mended it.
+// publish opens the log, announces its head and publishes snapshots. A log that is refused is tried again, because an operator may have mended it.
 func (e *environment) publish(ctx context.Context) {
 	log := e.open(ctx)
 	for log == nil {
@@ -91,9 +93,24 @@ func (e *environment) publish(ctx context.Context) {
 		}
 	}
 	beater := flagsync.NewBeater(log, e.announced, e.logger)
-	if err := beater.Run(ctx); err != nil && ctx.Err() == nil {
-		e.logger.Error().Err(err).Msg("the head of the log is no longer announced")
+	snapshotter := flagsync.NewSnapshotter(log, e.snapshot, e.logger)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := beater.Run(ctx); err != nil && ctx.Err() == nil {
+			e.logger.Error().Err(err).Msg("the head of the log is no longer announced")
+		}
+	})
+	wg.Go(func() { _ = snapshotter.Run(ctx) }) // always nil
+	wg.Wait()
+}
+
+// snapshot returns the state to publish as a snapshot, nil while there is none or the log does not continue it.
+func (e *environment) snapshot() flagsync.Snapshot {
+	view := e.store.View()
+	if view == nil || e.writeRefused() != nil {
+		return nil
 	}
+	return view
 }
 
 func (e *environment) open(ctx context.Context) *flagsync.Log {
@@ -151,15 +168,21 @@ func (e *environment) writeRefused() error {
 	case e.log == nil:
 		return control.ErrNotReady
 	case status.StreamMissing:
-		return fmt.Errorf("%w: environment %q: restore its stream, or archive the environment and create another", flagsync.ErrStreamLost, e.name)
+		return fmt.Errorf("%w: environment %q: %s", flagsync.ErrStreamLost, e.name, remedies(e.name))
+	case status.DifferentHistory != nil || status.Hole != nil:
+		return fmt.Errorf("%w: %w: %s", control.ErrUnwritable, cmp.Or(status.DifferentHistory, status.Hole), remedies(e.name))
 	}
 	// Whoever does not know the log to its end must not decide on it.
-	for _, err := range []error{status.DifferentHistory, status.Hole, status.Unreadable, status.DifferentState} {
-		if err != nil {
-			return fmt.Errorf("%w: %w", control.ErrUnwritable, err)
-		}
+	if err := cmp.Or(status.Unreadable, status.DifferentState); err != nil {
+		return fmt.Errorf("%w: %w", control.ErrUnwritable, err)
 	}
 	return nil
+}
+
+// remedies says how an environment goes on whose log does not continue what is known.
+func remedies(name string) string {
+	return fmt.Sprintf("put the log back from a backup of NATS, or begin a new epoch: with what this publisher knows by "+
+		"\"publisher environment recreate %[1]s\", with a snapshot by \"publisher restore FILE --environment %[1]s\"", name)
 }
 
 // ready reports whether the environment is known completely, or cannot become so before somebody mends its log.

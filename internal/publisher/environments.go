@@ -183,18 +183,11 @@ func (e *environments) notListed() error {
 
 // Control returns what reads and changes an environment.
 func (e *environments) Control(_ context.Context, name string) (*control.Service, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if running, ok := e.running[name]; ok {
-		return running.control, nil
+	running, err := e.find(name)
+	if err != nil {
+		return nil, err
 	}
-	if _, archived := e.known[name]; archived {
-		return nil, fmt.Errorf("%w: %q", flagsync.ErrEnvironmentArchived, name)
-	}
-	if !e.listed {
-		return nil, e.notListed()
-	}
-	return nil, fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)
+	return running.control, nil
 }
 
 // Create creates an environment, starts to follow it, and writes its settings if it needs some. Whoever asks next finds it complete,

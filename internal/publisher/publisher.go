@@ -25,6 +25,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/publisher/stage"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 const (
@@ -138,6 +139,12 @@ func (p *Publisher) Environments(ctx context.Context) ([]flagsync.Environment, e
 // Create creates an environment and starts to follow it. The empty compatibility means that of the options.
 func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
 	return p.environments.Create(ctx, name, actor, c)
+}
+
+// Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are made anew if
+// they are gone. It is for whoever has the truth elsewhere.
+func (p *Publisher) Renew(ctx context.Context, name string, origin control.Origin, documents []changelog.Document) error {
+	return p.environments.renew(ctx, name, origin, slices.Values(documents), len(documents))
 }
 
 // Control returns what reads and changes an environment.

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// clientTimeout bounds a request. It is longer than the publisher takes to decide a write.
-const clientTimeout = 30 * time.Second
+// clientTimeout bounds a request. It is longer than the publisher takes to write a new epoch.
+const clientTimeout = 3 * time.Minute
 
 // maxAnswer bounds what a client reads of one answer, in bytes: a full part of a list of the largest documents.
 const maxAnswer = 1 << 30
@@ -63,6 +64,29 @@ func (c *Client) ArchiveEnvironment(ctx context.Context, name string) (Environme
 	var e Environment
 	_, err := c.do(ctx, request{method: http.MethodPost, path: []string{"environments", name, "archive"}}, &e)
 	return e, err
+}
+
+// RecreateEnvironment writes what the publisher knows of an environment as a new epoch.
+func (c *Client) RecreateEnvironment(ctx context.Context, name string) (Environment, error) {
+	var e Environment
+	_, err := c.do(ctx, request{method: http.MethodPost, path: []string{"environments", name, "recreate"}}, &e)
+	return e, err
+}
+
+// RestoreEnvironment writes a snapshot as a new epoch of an environment.
+func (c *Client) RestoreEnvironment(ctx context.Context, name string, snapshot []byte) (Environment, error) {
+	var e Environment
+	_, err := c.do(ctx, request{
+		method: http.MethodPost, path: []string{"environments", name, "restore"}, body: snapshot, media: snapshotMedia,
+	}, &e)
+	return e, err
+}
+
+// Operation asks what became of a change.
+func (c *Client) Operation(ctx context.Context, environment, op string) (Operation, error) {
+	var o Operation
+	_, err := c.do(ctx, request{method: http.MethodGet, path: []string{"environments", environment, "operations", op}}, &o)
+	return o, err
 }
 
 // Document reads a document for editing. The precondition is the one for changing it.
@@ -124,6 +148,7 @@ type request struct {
 	method string
 	path   []string // segments, not escaped
 	body   []byte
+	media  string // of the body; empty is JSON
 	seen   control.Precondition
 	reason string
 }
@@ -138,7 +163,7 @@ func (r request) build(ctx context.Context, base *url.URL) (*http.Request, error
 		return nil, err
 	}
 	if r.body != nil {
-		out.Header.Set("Content-Type", "application/json")
+		out.Header.Set("Content-Type", cmp.Or(r.media, "application/json"))
 	}
 	if r.seen.Absent {
 		out.Header.Set("If-None-Match", "*")

@@ -3,9 +3,12 @@ package admin
 import (
 	"context"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -32,6 +35,10 @@ type Environments interface {
 	Create(ctx context.Context, name, actor string, compatibility eval.Compatibility) (flagsync.Environment, error)
 	// Archive takes an environment out of use.
 	Archive(ctx context.Context, name, actor string) error
+	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
+	Recreate(ctx context.Context, name, actor string) error
+	// Restore writes a snapshot of an environment as a new epoch.
+	Restore(ctx context.Context, name, actor string, snapshot io.Reader) error
 	// Control returns what reads and changes an environment.
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
@@ -79,21 +86,25 @@ func register(mux humago.Mux, a *api) []byte {
 	options.AllowAdditionalPropertiesByDefault = true // of answers, which may get more members one day
 	h := humago.New(mux, options)
 	h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
-	h.UseMiddleware(requireJSON(h))
+	h.UseMiddleware(requireMediaType(h))
 	a.registerEnvironments(h)
 	a.registerDocuments(h, flagRoutes())
 	a.registerDocuments(h, segmentRoutes())
 	a.registerSettings(h)
+	a.registerOperations(h)
+	a.registerRenewals(h)
 	return describe(h)
 }
 
-// requireJSON refuses bodies that say that they are something else.
-func requireJSON(h huma.API) func(huma.Context, func(huma.Context)) {
+// requireMediaType refuses bodies that say that they are something else than what the operation takes.
+func requireMediaType(h huma.API) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		contentType := ctx.Header("Content-Type")
-		if ctx.Operation().RequestBody != nil && contentType != "" {
-			if media, _, err := mime.ParseMediaType(contentType); err != nil || media != "application/json" {
-				_ = huma.WriteErr(h, ctx, http.StatusUnsupportedMediaType, "the body must be application/json")
+		body, contentType := ctx.Operation().RequestBody, ctx.Header("Content-Type")
+		if body != nil && contentType != "" {
+			media, _, err := mime.ParseMediaType(contentType)
+			if _, taken := body.Content[media]; err != nil || !taken {
+				wanted := slices.Sorted(maps.Keys(body.Content))
+				_ = huma.WriteErr(h, ctx, http.StatusUnsupportedMediaType, "the body must be "+strings.Join(wanted, " or "))
 				return
 			}
 		}

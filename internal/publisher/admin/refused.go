@@ -20,7 +20,7 @@ func problemOf(err error, logger zerolog.Logger) *Problem {
 	}
 	if undecided, ok := errors.AsType[*control.Undecided](err); ok {
 		p := newProblem(http.StatusServiceUnavailable, problemType+"undecided",
-			"It is not decided yet whether the change is in the log: read the document again before you repeat it.").later()
+			"It is not decided yet whether the change is in the log: ask for the operation with this op-id before you repeat it.").later()
 		p.OpID = undecided.OpID
 		return p
 	}
@@ -77,7 +77,7 @@ func refusedStatus(c control.Cause) int {
 		return http.StatusBadRequest
 	case control.CauseTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case control.CauseInUse:
+	case control.CauseInUse, control.CauseNotKnown:
 		return http.StatusConflict
 	case control.CauseNotFound:
 		return http.StatusNotFound

@@ -23,6 +23,8 @@ const (
 	CauseInUse Cause = "in-use"
 	// CauseNotFound is a document that does not exist.
 	CauseNotFound Cause = "not-found"
+	// CauseNotKnown is a recreation of what is not known here.
+	CauseNotKnown Cause = "not-known"
 	// CausePreconditionMissing is a command that does not say what its author has seen.
 	CausePreconditionMissing Cause = "precondition-missing"
 	// CausePreconditionFailed is a command whose author has seen something else.

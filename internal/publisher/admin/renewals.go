@@ -1,0 +1,89 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+const (
+	// maxSnapshot bounds a snapshot that is restored, in bytes.
+	maxSnapshot = 256 << 20
+	// snapshotTimeout bounds how long it may take to arrive.
+	snapshotTimeout = 5 * time.Minute
+	// snapshotMedia is the media type of a snapshot.
+	snapshotMedia = "application/octet-stream"
+)
+
+type restoreEnvironment struct {
+	EnvironmentPath
+
+	RawBody []byte `contentType:"application/octet-stream"`
+}
+
+// registerRenewals adds what begins a new epoch.
+func (a *api) registerRenewals(h huma.API) {
+	const path = "/api/v1/environments/{environment}"
+	huma.Register(h, operation(http.MethodPost, path+"/recreate", "recreateEnvironment",
+		"Write what this publisher knows of an environment as a new epoch of its log, whatever has become of that", environmentsTag),
+		func(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
+			if err := a.environments.Recreate(ctx, in.Environment, anonymous); err != nil {
+				return nil, a.problem(err)
+			}
+			return a.getEnvironment(ctx, in)
+		})
+	restore := operation(http.MethodPost, path+"/restore", "restoreEnvironment",
+		"Write a snapshot as a new epoch of an environment, which has nothing but its documents then", environmentsTag)
+	restore.MaxBodyBytes = maxSnapshot
+	restore.BodyReadTimeout = snapshotTimeout
+	huma.Register(h, restore, func(ctx context.Context, in *restoreEnvironment) (*environmentBody, error) {
+		if err := a.environments.Restore(ctx, in.Environment, anonymous, bytes.NewReader(in.RawBody)); err != nil {
+			return nil, a.problem(err)
+		}
+		return a.getEnvironment(ctx, &in.EnvironmentPath)
+	})
+}
+
+// OperationPath is the path of an operation.
+type OperationPath struct {
+	EnvironmentPath
+
+	Operation string `path:"operation" doc:"The op-id." maxLength:"64"`
+}
+
+type operationBody struct {
+	Body Operation
+}
+
+// Operation is what became of a change.
+type Operation struct {
+	OpID     string `json:"opId"`
+	State    string `json:"state" enum:"committed,lost,open" doc:"Lost: nothing was written. Open: not decided yet, ask again."`
+	Revision string `json:"revision,omitempty" doc:"The revision of the environment that contains the change, if it is committed."`
+}
+
+func (a *api) registerOperations(h huma.API) {
+	huma.Register(h, operation(http.MethodGet, "/api/v1/environments/{environment}/operations/{operation}", "getOperation",
+		"Ask what became of a change whose answer was that it is undecided", environmentsTag), a.getOperation)
+}
+
+func (a *api) getOperation(ctx context.Context, in *OperationPath) (*operationBody, error) {
+	c, err := a.environments.Control(ctx, in.Environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	found, err := c.Operation(in.Operation)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	out := &operationBody{Body: Operation{OpID: found.OpID, State: found.State.String()}}
+	if found.State == flagsync.Committed {
+		out.Body.Revision = found.Position.Token().String()
+	}
+	return out, nil
+}
