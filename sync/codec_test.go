@@ -12,6 +12,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -159,29 +161,51 @@ func FuzzDecodeFact(f *testing.F) {
 func TestReconnectDelay(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)
-	r := &reconnectDelay{now: func() time.Time { return now }}
-	check := func(after time.Duration, rounds int, longest time.Duration) {
+	r := &reconnects{now: func() time.Time { return now }}
+	check := func(after time.Duration, longest time.Duration) {
 		t.Helper()
 		now = time.Unix(0, 0).Add(after)
 		for range 100 {
-			if d := r.delay(rounds); d < 50*time.Millisecond || d > longest {
+			if d := r.delay(); d < 50*time.Millisecond || d > longest {
 				t.Errorf("after %s it waits %s, want 50ms to %s", after, d, longest)
 			}
 		}
 	}
-	check(0, 1, 500*time.Millisecond)
-	check(29*time.Second, 60, 500*time.Millisecond)
-	check(32*time.Second, 70, 1500*time.Millisecond)
-	check(time.Hour, 1000, 10*time.Second)
+	check(0, 500*time.Millisecond)
+	check(29*time.Second, 500*time.Millisecond)
+	check(32*time.Second, 1500*time.Millisecond)
+	check(time.Hour, 10*time.Second)
 	var longest time.Duration
 	for range 100 {
-		longest = max(longest, r.delay(1001))
+		longest = max(longest, r.delay())
 	}
 	if longest < time.Second {
 		t.Errorf("after an hour it waits at most %s", longest)
 	}
-	if d := r.delay(1); d > 500*time.Millisecond { // the next outage
+	r.connected()
+	if d := r.delay(); d > 500*time.Millisecond { // the next outage
 		t.Errorf("a new outage begins with %s", d)
+	}
+}
+
+// TestReconnectTakesServersInTurn waits before each server, the second and the
+// third too.
+func TestReconnectTakesServersInTurn(t *testing.T) {
+	t.Parallel()
+	servers := make([]nats.Server, 3)
+	r := newReconnects()
+	tried := make(map[*nats.Server]int)
+	for range 9 {
+		server, wait := r.next(servers, nats.ServerInfo{})
+		tried[server]++
+		if wait < 50*time.Millisecond {
+			t.Errorf("it waits %s, want 50ms or more", wait)
+		}
+	}
+	for i := range servers {
+		if tried[&servers[i]] != 3 {
+			t.Errorf("server %d was tried %d times of 9, want 3", i, tried[&servers[i]])
+		}
 	}
 }
 

@@ -141,7 +141,7 @@ func validateAddress(address string) error {
 }
 
 func (c *Conn) options(o ConnectOptions) []nats.Option {
-	reconnect := newReconnectDelay()
+	reconnects := newReconnects()
 	options := []nats.Option{
 		nats.Name(o.Name),
 		nats.Timeout(dialTimeout),
@@ -153,9 +153,9 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 		// Nothing may be sent later than it was meant to be: beats and appends
 		// of an outage would arrive after it.
 		nats.ReconnectBufSize(-1),
-		nats.CustomReconnectDelay(reconnect.delay),
-		nats.ConnectHandler(func(*nats.Conn) { c.connected("connected to NATS") }),
-		nats.ReconnectHandler(func(*nats.Conn) { c.connected("connected to NATS again") }),
+		nats.ReconnectToServer(reconnects.next),
+		nats.ConnectHandler(func(*nats.Conn) { reconnects.connected(); c.connected("connected to NATS") }),
+		nats.ReconnectHandler(func(*nats.Conn) { reconnects.connected(); c.connected("connected to NATS again") }),
 		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.disconnected(conn, err) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.note(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.failed(sub, err) }),

@@ -2,7 +2,10 @@ package flagsync
 
 import (
 	"math/rand/v2"
+	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 )
 
 // How long to wait between attempts to connect: often at first, because most
@@ -14,20 +17,38 @@ const (
 	fastPeriod    = 30 * time.Second
 )
 
-// reconnectDelay spaces the attempts of one connection. It is called from one
-// goroutine.
-type reconnectDelay struct {
-	since time.Time // of the first attempt of this outage
-	now   func() time.Time
+// reconnects decides which server is tried next and when. Every attempt is
+// preceded by a pause: with a pause per round through all servers, as nats.go
+// has it, all clients of a server that is lost would come to the others at once.
+type reconnects struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	since time.Time // of the first attempt of this outage; zero when there is none
+	turn  int
 }
 
-func newReconnectDelay() *reconnectDelay { return &reconnectDelay{now: time.Now} }
+func newReconnects() *reconnects { return &reconnects{now: time.Now} }
 
-// delay returns how long to wait after the given number of rounds through all
-// servers, counted from 1.
-func (r *reconnectDelay) delay(rounds int) time.Duration {
+// next implements [nats.ReconnectToServerHandler]. It takes the servers in turn.
+func (r *reconnects) next(servers []nats.Server, _ nats.ServerInfo) (*nats.Server, time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn++
+	return &servers[r.turn%len(servers)], r.delay()
+}
+
+// connected ends the outage.
+func (r *reconnects) connected() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.since = time.Time{}
+}
+
+// delay returns how long to wait before the next attempt of an outage.
+func (r *reconnects) delay() time.Duration {
 	now := r.now()
-	if rounds <= 1 || r.since.IsZero() {
+	if r.since.IsZero() {
 		r.since = now
 	}
 	longest := reconnectFast
