@@ -7,25 +7,25 @@ import (
 
 // Flag is one compiled flag. It is immutable.
 type Flag struct {
-	key      string
-	revision uint64
-	document []byte
-	metadata []byte
-	setID    string
-
-	generation uint64
-	closure    demands // of the flag and of all its prerequisites
-	own        demands // of the flag's document
-
-	salt           string
-	variants       variants
-	defaultVariant *Variant
-	offVariant     *Variant
+	// What an evaluation reads comes first, so that it shares cache lines.
 	rule           node // nil if every context gets the same answer, prerequisites aside
 	prerequisites  []prerequisite
+	variants       variants
+	metadata       []byte
+	salt           string
 	compatibility  Compatibility
+	key            string
+	defaultVariant *Variant
+	offVariant     *Variant
 	// settled is the answer when no rule decides it: of a flag without a rule, of a disabled one, and of a rule whose result is null.
 	settled Result
+
+	revision   uint64
+	generation uint64
+	document   []byte
+	setID      string
+	closure    demands // of the flag and of all its prerequisites
+	own        demands // of the flag's document
 
 	// What Ruleset.Update needs to compile the flag again.
 	broken   bool      // no version of the document could ever be compiled
