@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,6 +133,24 @@ func (r *definitionReader) readPrerequisites(s *syntax) {
 			continue
 		}
 		r.readPrerequisite(item, hint)
+	}
+	r.refuseContradictions()
+}
+
+// refuseContradictions reports prerequisites that no answer can meet, because those before them want other variants of the same flag.
+func (r *definitionReader) refuseContradictions() {
+	possible := make(map[string][]string)
+	for _, p := range r.into.prerequisites {
+		names, again := possible[p.flag]
+		if !again {
+			possible[p.flag] = p.variants
+			continue
+		}
+		both := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.variants, name) })
+		if len(both) == 0 && len(names) > 0 {
+			r.problem(p.at, "no variant of the flag "+strconv.Quote(p.flag)+" meets this prerequisite and those before it", "name the variants of a flag in one prerequisite")
+		}
+		possible[p.flag] = both
 	}
 }
 

@@ -228,6 +228,10 @@ func TestPrerequisiteProblems(t *testing.T) {
 			[]Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on", "maybe"))), flagDocument("b", 1, "")},
 			[]string{`a/prerequisites/0: the flag "b" has no variant "maybe"`},
 		},
+		"contradiction": {
+			[]Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on"), prerequisite1("b", "on", "off"), prerequisite1("b", "off"))), flagDocument("b", 1, "")},
+			[]string{`a/prerequisites/2: no variant of the flag "b" meets this prerequisite and those before it`},
+		},
 		"itself": {
 			[]Document{flagDocument("a", 1, prerequisites(prerequisite1("a", "on")))},
 			[]string{`a/prerequisites/0: the prerequisites form a cycle: a -> a`},
@@ -457,6 +461,7 @@ func TestAllMistakesAreReportedAtOnce(t *testing.T) {
 		`a/expires: expires must be a date or a time`,
 		`a/prerequisites/0: the flag "missing" does not exist`,
 		`a/prerequisites/1: the prerequisites form a cycle: a -> b -> a`,
+		`a/prerequisites/2: no variant of the flag "b" meets this prerequisite and those before it`,
 		`a/targeting/if/0: the operator "nope" does not exist`,
 		`a/targeting/if/1/fractional/0/1: a weight must be a whole number, not 0.5`,
 		`b/prerequisites/0: the prerequisites form a cycle: b -> a -> b`,
