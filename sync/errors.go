@@ -13,5 +13,6 @@ var (
 	ErrStreamLost          = errors.New("the stream of a known environment is gone")
 	ErrRegressed           = errors.New("the log ends before what was known of it")
 	ErrForked              = errors.New("the log went another way")
+	ErrIncomplete          = errors.New("a new epoch has begun, but its state is not complete yet")
 	ErrUnreachable         = errors.New("the log cannot be reached")
 )

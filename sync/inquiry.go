@@ -209,7 +209,7 @@ func (s *following) leave(held changelog.Position, t testimony, charge error) {
 		s.takeOver(r)
 		return
 	}
-	if errors.Is(err, errIncomplete) {
+	if errors.Is(err, ErrIncomplete) {
 		s.inquiry.at = time.Now().Add(jitter(incompleteRecheck/2, incompleteRecheck))
 	}
 	s.conclude(because(charge, err))

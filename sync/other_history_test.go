@@ -200,6 +200,9 @@ func TestAnIncompleteEpochIsNotTakenOver(t *testing.T) {
 	at.Epoch = begin.Epoch
 	l.publishRaw(t, c, entry(at, "begun-2", "a", 1, 1))
 	r.keeps(t, held, 3)
+	if err := r.Status().DifferentHistory; !errors.Is(err, flagsync.ErrIncomplete) {
+		t.Errorf("it says %v, want ErrIncomplete", err)
+	}
 	fresh := follow(t, connect(t, l.server.URL()), impatient)
 	fresh.until(t, "a new epoch that is not complete", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
 	if s := fresh.Status(); s.Synced || s.AgeKnown {

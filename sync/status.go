@@ -22,7 +22,7 @@ type Status struct {
 	Age           time.Duration // since LastConfirmed, on the monotonic clock
 	AgeKnown      bool          // false while LastConfirmed is zero
 
-	DifferentHistory error // the log does not continue what is applied, as its leader confirmed; [ErrRegressed] or [ErrForked] tell how, if the epoch is the same; nil otherwise
+	DifferentHistory error // the log does not continue what is applied, as its leader confirmed; [ErrRegressed], [ErrForked] and [ErrIncomplete] tell more; nil otherwise
 	Hole             error // the log lacks an entry before its head; nil otherwise
 	Unreadable       error // the next entry cannot be decoded, mostly because a newer publisher wrote it; nil otherwise
 	DifferentState   error // the documents are not those of the publisher at the same position; nil otherwise

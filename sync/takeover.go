@@ -23,9 +23,6 @@ const (
 	incompleteRecheck = 200 * time.Millisecond
 )
 
-// errIncomplete tells that a new epoch is not written to its end.
-var errIncomplete = errors.New("a new epoch has begun, but its state is not complete yet")
-
 // errRenewed tells that the state begins anew with the next entry.
 var errRenewed = fmt.Errorf("the state begins anew with a new epoch: %w", changelog.ErrDifferentHistory)
 
@@ -69,7 +66,7 @@ func (s *following) routeTo(held changelog.Position, t testimony) (route, error)
 	case !fresh:
 		return route{}, errors.New("the log has no new epoch")
 	case t.last < r.begin.Complete:
-		return route{}, fmt.Errorf("%w: it is at revision %d of %d", errIncomplete, t.last, r.begin.Complete)
+		return route{}, fmt.Errorf("%w: it is at revision %d of %d", ErrIncomplete, t.last, r.begin.Complete)
 	case t.last == 1 && !r.begin.Renews() && !held.IsZero():
 		return route{}, errors.New("the log holds nothing but its first entry")
 	}
@@ -100,7 +97,7 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 		return changelog.Position{}, err
 	}
 	if replayed.position.Epoch != r.begin.Epoch || replayed.position.Revision < r.begin.Complete {
-		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", errIncomplete, replayed.position.Revision)
+		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.position.Revision)
 	}
 	if err := replayed.read(s.target.Load); err != nil {
 		return changelog.Position{}, err
@@ -145,7 +142,13 @@ func (s *following) loadSnapshot(ctx context.Context, p publishedSnapshot) error
 }
 
 // because returns a charge together with what keeps the follower from leaving.
-func because(charge, err error) error { return fmt.Errorf("%w: %s", charge, err.Error()) }
+// What that wraps must not be taken for the charge.
+func because(charge, err error) error {
+	if errors.Is(err, ErrIncomplete) {
+		return fmt.Errorf("%w: %w", charge, err)
+	}
+	return fmt.Errorf("%w: %s", charge, err.Error())
+}
 
 // tookOver goes on from the state that was taken over, or where it stood.
 func (s *following) tookOver(r route, position changelog.Position, err error) {

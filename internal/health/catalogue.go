@@ -12,6 +12,9 @@ const (
 	ServingFromDisk      Code = "serving-from-disk"
 	ServingFromBootstrap Code = "serving-from-bootstrap"
 	DifferentHistory     Code = "different-history"
+	LogRegressed         Code = "log-regressed"
+	LogForked            Code = "log-forked"
+	EpochIncomplete      Code = "epoch-incomplete"
 	FragmentDropped      Code = "fragment-dropped"
 	LogHole              Code = "log-hole"
 	EntryUnreadable      Code = "entry-unreadable"
@@ -80,8 +83,23 @@ func Catalogue() []Condition {
 		},
 		{
 			DifferentHistory, SeverityCritical,
-			"The change log does not continue what was known, so the known state is served until the other history is confirmed; " +
-				"find out whether the log was restored or recreated.",
+			"The change log is of another epoch and does not continue what was known, so the known state is served until a complete state " +
+				"of the other history can be taken over; find out whether the log was restored or recreated.",
+		},
+		{
+			LogRegressed, SeverityCritical,
+			"The change log ends before what was known of it, so the known state is served and not the older one; " +
+				"put the newer log back, or let a publisher begin a new epoch.",
+		},
+		{
+			LogForked, SeverityCritical,
+			"The change log has other entries than were known, in the same epoch, so the known state is served; " +
+				"find out who wrote to another copy of it, and let a publisher begin a new epoch.",
+		},
+		{
+			EpochIncomplete, SeverityCritical,
+			"A new epoch has begun in the change log, but its state is not complete, so the known state is served; " +
+				"if this lasts, repeat what began it.",
 		},
 		{
 			FragmentDropped, SeverityWarning,
@@ -109,7 +127,7 @@ func Catalogue() []Condition {
 		{
 			StreamLost, SeverityCritical,
 			"The change log of a known environment is gone, so a publisher refuses changes and everybody serves what is known; " +
-				"restore the stream, or archive the environment and create another.",
+				"restore the stream, or recreate the environment as a new epoch.",
 		},
 		{
 			StreamMismatch, SeverityCritical,

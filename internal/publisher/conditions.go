@@ -31,7 +31,7 @@ func (p *Publisher) watchConditions(ctx context.Context, conn *flagsync.Conn) er
 func ownConditions() []health.Code {
 	return []health.Code{
 		health.LogUnreachable, health.StreamLost, health.StreamMismatch,
-		health.DifferentHistory, health.LogHole,
+		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
 	}
 }
 
@@ -51,13 +51,27 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 			add(health.StreamMismatch, err.Error())
 		}
 		if status.DifferentHistory != nil {
-			add(health.DifferentHistory, e.name+": "+status.DifferentHistory.Error())
+			add(historyCondition(status.DifferentHistory), e.name+": "+status.DifferentHistory.Error())
 		}
 		if status.Hole != nil {
 			add(health.LogHole, e.name+": "+status.Hole.Error())
 		}
 	}
 	return found
+}
+
+// historyCondition returns the condition of a log that does not continue what is known.
+func historyCondition(err error) health.Code {
+	switch {
+	case errors.Is(err, flagsync.ErrRegressed):
+		return health.LogRegressed
+	case errors.Is(err, flagsync.ErrForked):
+		return health.LogForked
+	case errors.Is(err, flagsync.ErrIncomplete):
+		return health.EpochIncomplete
+	default:
+		return health.DifferentHistory
+	}
 }
 
 func (p *Publisher) noteConditions(found map[health.Code][]string) {

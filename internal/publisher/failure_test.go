@@ -79,6 +79,7 @@ func TestLostStream(t *testing.T) {
 }
 
 // Another history has taken the place of the one that a publisher knows: it serves what it knows, says so, and does not write to the other.
+// Once that history has something to say, it is followed.
 func TestDifferentHistory(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
@@ -90,9 +91,6 @@ func TestDifferentHistory(t *testing.T) {
 	}
 	other := start(t, publisher.Options{NATS: server.URL()})
 	other.create("prod")
-	for _, key := range []string{"a", "b", "c"} {
-		other.put("prod", key, flagBody("off", ""), absent())
-	}
 
 	r.await("the condition", func() bool { return strings.Contains(r.ask(http.MethodGet, "/status", "").body, "different-history") })
 	_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
@@ -105,6 +103,14 @@ func TestDifferentHistory(t *testing.T) {
 	if _, err := other.client.History(t.Context(), "prod", flagID("f")); err == nil {
 		t.Error("the flag was written to the other history")
 	}
+
+	for _, key := range []string{"a", "b", "c"} {
+		other.put("prod", key, flagBody("off", ""), absent())
+	}
+	r.await("the other history", func() bool {
+		return r.ask(http.MethodGet, flags+"/c", "").status == http.StatusOK && r.ask(http.MethodGet, flags+"/f", "").status == http.StatusNotFound
+	})
+	r.put("prod", "d", flagBody("on", ""), absent())
 }
 
 func deleteStream(t *testing.T, server *natstest.Server, name string) {

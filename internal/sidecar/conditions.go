@@ -129,10 +129,25 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
+// historyCondition returns the condition of a log that does not continue what is known.
+func historyCondition(err error) health.Code {
+	switch {
+	case errors.Is(err, flagsync.ErrRegressed):
+		return health.LogRegressed
+	case errors.Is(err, flagsync.ErrForked):
+		return health.LogForked
+	case errors.Is(err, flagsync.ErrIncomplete):
+		return health.EpochIncomplete
+	default:
+		return health.DifferentHistory
+	}
+}
+
 // addHistory says whether what arrives can be believed.
 func (all found) addHistory(f *facts) {
 	for code, err := range map[health.Code]error{
-		health.DifferentHistory: f.log.DifferentHistory,
+		historyCondition(f.log.DifferentHistory): f.log.DifferentHistory,
+
 		health.LogHole:          f.log.Hole,
 		health.EntryUnreadable:  f.log.Unreadable,
 		health.DifferentState:   f.log.DifferentState,
