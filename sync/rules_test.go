@@ -1,0 +1,47 @@
+package flagsync_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestRulesAreTested looks for the test that each rule of docs/protocol.md
+// names.
+func TestRulesAreTested(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join("..", "docs", "protocol.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rules, found := strings.Cut(string(guide), "\n## Rules\n")
+	if !found {
+		t.Fatal("docs/protocol.md has no rules")
+	}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(source)
+	}
+	for _, rule := range regexp.MustCompile(`(?m)^\| ([a-z-]+) \|`).FindAllStringSubmatch(rules, -1) {
+		if rule[1] == "rule" {
+			continue
+		}
+		var name strings.Builder
+		for word := range strings.SplitSeq(rule[1], "-") {
+			name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+		if !strings.Contains(tests.String(), "\nfunc Test"+name.String()+"(") {
+			t.Errorf("rule %s has no test: Test%s", rule[1], name.String())
+		}
+	}
+}
