@@ -88,20 +88,50 @@ func (p *Publisher) PutFlag(ctx context.Context, environment, key, match string,
 
 // FlagETag returns the entity tag of a flag, as the publisher has it now.
 func (p *Publisher) FlagETag(ctx context.Context, environment, key string) (string, error) {
-	target := fmt.Sprintf("http://%s/api/v1/environments/%s/flags/%s", p.Admin, environment, url.PathEscape(key))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err != nil {
-		return "", err
-	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := p.get(ctx, environment, key, "")
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("get flag %s: %s", key, res.Status)
-	}
 	return res.Header.Get("ETag"), nil
+}
+
+// Change is one change of a flag, as it stands in the log.
+type Change struct {
+	Revision string          `json:"revision"`
+	Document json.RawMessage `json:"document"`
+}
+
+// History returns the last thousand changes of a flag, newest first.
+func (p *Publisher) History(ctx context.Context, environment, key string) ([]Change, error) {
+	res, err := p.get(ctx, environment, key, "/history?limit=1000")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	var history struct {
+		Items []Change `json:"items"`
+	}
+	return history.Items, json.NewDecoder(res.Body).Decode(&history)
+}
+
+// get reads something about a flag. The body of an answer is the caller's to
+// close.
+func (p *Publisher) get(ctx context.Context, environment, key, more string) (*http.Response, error) {
+	target := fmt.Sprintf("http://%s/api/v1/environments/%s/flags/%s%s", p.Admin, environment, url.PathEscape(key), more)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		_ = res.Body.Close()
+		return nil, fmt.Errorf("get flag %s%s: %s", key, more, res.Status)
+	}
+	return res, nil
 }
 
 // Sidecar is a running sidecar and where it listens.
