@@ -48,11 +48,11 @@ func (e *explored) add(other explored) {
 	e.refusals += other.refusals
 }
 
-// Slack of what a beat proves: its publisher may have asked the leader a second
-// before it arrives, and a beat takes its time.
+// Slack of what a beat proves: the leader's answer in it may be a second old, a
+// publisher that is slow sends it a second later, and a beat takes its time.
 const (
 	modelLatency = 200 * time.Millisecond
-	beatSlack    = time.Second + modelLatency
+	beatSlack    = 2*time.Second + modelLatency
 )
 
 // model is a world, and one follower of it.

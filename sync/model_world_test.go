@@ -30,7 +30,7 @@ type world struct {
 	states    []changelog.Digest // of the documents after each record
 	documents map[changelog.ID]changelog.Document
 	beats     int
-	old       []byte // a beat of the past
+	last      []byte // the last beat, sent or not
 }
 
 // worldFaults are chances in percent, and how long things take at most.
@@ -150,7 +150,7 @@ func (w *world) feed(r changelog.Record, body []byte) {
 	}
 }
 
-// beat announces the head as it is now, or an old one, or nothing.
+// beat announces the head as it is now, or as it was a second ago, or nothing.
 func (w *world) beat() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -164,14 +164,13 @@ func (w *world) beat() {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	if w.old == nil || w.chance(20) {
-		w.old = data
-	}
+	previous := w.last
+	w.last = data
 	switch {
 	case w.chance(w.faults.loseBeat):
 		return
-	case w.chance(w.faults.oldBeat):
-		data = w.old
+	case w.chance(w.faults.oldBeat) && previous != nil:
+		data = previous
 	}
 	late := w.lateness()
 	go func() {
