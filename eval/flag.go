@@ -59,8 +59,8 @@ func (f *Flag) Document() []byte { return f.document }
 // Metadata returns the JSON object that every answer of the flag carries. The slice is shared and must not be modified.
 func (f *Flag) Metadata() []byte { return f.metadata }
 
-// Generation returns a number that no other compilation of a flag in this process has, whatever the Ruleset. It stays the same across
-// updates that change neither the flag nor anything that it depends on, so answers for equal contexts may be kept under it.
+// Generation returns a number that no other compilation of a flag has, in all Rulesets that were made from the same New. It stays the
+// same across updates that change neither the flag nor anything that it depends on, so answers for equal contexts may be kept under it.
 func (f *Flag) Generation() uint64 { return f.generation }
 
 // Freshness returns the read strategy: the strictest among the flag and its prerequisites, direct or not. It is FreshnessCacheFirst unless

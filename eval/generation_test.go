@@ -71,11 +71,12 @@ func TestGenerationsFollowTheClosure(t *testing.T) {
 }
 
 func TestGenerationsOfTwoFuturesDiffer(t *testing.T) {
-	r := apply(t, New(), flagDocument("a", 1, ""))
+	root := New()
+	r := apply(t, root, flagDocument("a", 1, ""))
 	one, two := apply(t, r, flagDocument("a", 2, "")), apply(t, r, flagDocument("a", 2, onForEverybody))
-	other := apply(t, New(), flagDocument("a", 2, ""))
+	other := apply(t, root, flagDocument("a", 2, ""))
 	numbers := []uint64{
-		r.Generation(), one.Generation(), two.Generation(), other.Generation(), New().Generation(),
+		r.Generation(), one.Generation(), two.Generation(), other.Generation(), root.Generation(),
 		r.Flag("a").Generation(), one.Flag("a").Generation(), two.Flag("a").Generation(), other.Flag("a").Generation(),
 	}
 	slices.Sort(numbers)

@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,7 +25,6 @@ type Ruleset struct {
 // New returns an empty Ruleset in the default, strict mode.
 func New() *Ruleset {
 	r := &Ruleset{attributes: newAttributeTable(), flags: newFlagStore(), dependants: newDependants(), generations: new(atomic.Uint64)}
-	r.generations.Store(rand.Uint64()) //nolint:gosec // Nobody gains anything from guessing it.
 	r.generation = r.generations.Add(1)
 	return r
 }
@@ -37,8 +35,8 @@ func (r *Ruleset) Flag(key string) *Flag { return r.flags.get(key) }
 // FlagBytes is Flag for a key in a byte slice. It does not allocate.
 func (r *Ruleset) FlagBytes(key []byte) *Flag { return r.flags.getBytes(key) }
 
-// Generation returns a number that no other Ruleset in this process has: those of one New are counted, and each New begins at a random
-// one of 2^64 places. Bulk answers for equal contexts may be kept under it.
+// Generation returns a number that no other Ruleset has that was made from the same New. Bulk answers for equal contexts may be kept
+// under it, so whoever keeps answers makes all rulesets of a process from one.
 func (r *Ruleset) Generation() uint64 { return r.generation }
 
 // Flags returns all flags in key order. The slice is shared and must not be modified. The first call on a Ruleset costs time in
