@@ -86,13 +86,13 @@ func failing(problems eval.Problems) map[changelog.ID]bool {
 // compile returns the View of a state from its documents and the last good
 // versions that were kept with them: first the rules that these make, then
 // those of the current documents, as when they came one after the other.
-func compile(environment string, s state, lastGood []changelog.Document) *View {
+func compile(empty *View, s state, lastGood []changelog.Document) *View {
 	if len(lastGood) == 0 {
-		return emptyView(environment).replaced(s)
+		return empty.replaced(s)
 	}
 	d := newDraft(s)
 	for _, doc := range lastGood {
 		d.put(doc)
 	}
-	return emptyView(environment).replaced(d.freeze()).replaced(s)
+	return empty.replaced(d.freeze()).replaced(s)
 }

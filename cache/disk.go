@@ -31,6 +31,7 @@ var ErrLocked = errors.New("another process uses the data directory for this env
 type disk struct {
 	dir         string
 	environment string
+	empty       *View    // see [Store]
 	lock        *os.File // nil while the directory cannot be written
 	tail        *os.File // what changes are appended to; nil if there is none
 	tailSize    int64

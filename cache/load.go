@@ -110,7 +110,7 @@ func (s *Store) bootstrapView(data []byte) (*View, error) {
 		if err != nil {
 			return nil, err
 		}
-		return compile(s.environment, loaded, nil), nil
+		return compile(s.empty, loaded, nil), nil
 	}
 	documents, problems := eval.ParseFile(data, s.compatibility)
 	if err := problems.Err(); err != nil {
@@ -120,5 +120,5 @@ func (s *Store) bootstrapView(data []byte) (*View, error) {
 	for _, doc := range documents {
 		d.put(changelog.Document{Kind: changelog.Kind(doc.Kind), Key: doc.Key, Body: doc.Body})
 	}
-	return compile(s.environment, d.freeze(), nil), nil
+	return compile(s.empty, d.freeze(), nil), nil
 }

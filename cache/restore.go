@@ -29,7 +29,7 @@ func (d *disk) restore(damaged func(suffix string, err error)) restored {
 	if err != nil {
 		damaged(lastGoodFile, err)
 	}
-	r := restored{view: compile(d.environment, s, lastGood), snapshot: s.position}
+	r := restored{view: compile(d.empty, s, lastGood), snapshot: s.position}
 	t := d.readTail(tailFile, s.position)
 	if !t.connects {
 		// The snapshot is the previous one, or the process ended between

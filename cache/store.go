@@ -36,6 +36,7 @@ type Store struct {
 	environment   string
 	compatibility eval.Compatibility
 	logger        zerolog.Logger
+	empty         *View // what every other View is made from, so that no two of them share a generation
 	conditions    conditions
 
 	view   atomic.Pointer[View]
@@ -70,6 +71,7 @@ func New(o Options) (*Store, error) {
 	}
 	s := &Store{
 		environment:   o.Environment,
+		empty:         emptyView(o.Environment),
 		compatibility: o.Compatibility,
 		logger:        o.Logger,
 		wake:          make(chan struct{}, 1),
@@ -79,7 +81,7 @@ func New(o Options) (*Store, error) {
 	if o.Dir == "" {
 		return s, nil
 	}
-	s.disk = &disk{dir: o.Dir, environment: o.Environment}
+	s.disk = &disk{dir: o.Dir, environment: o.Environment, empty: s.empty}
 	if err := s.disk.acquire(); errors.Is(err, ErrLocked) {
 		return nil, err
 	} else if err != nil {

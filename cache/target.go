@@ -108,7 +108,7 @@ func (s *Store) show() {
 	before := s.view.Load()
 	stored := before != nil && s.Source() != SourceBootstrap
 	if !stored {
-		before = emptyView(s.environment)
+		before = s.empty
 	}
 	next := before.replaced(s.next.freeze())
 	s.next = nil
