@@ -94,7 +94,7 @@ func (c *Conn) testify(ctx context.Context, environment string, held changelog.P
 
 // sameEpoch says more about a charge if the log claims to be in the epoch that
 // is known.
-func (t testimony) sameEpoch(charge error) error {
+func (t *testimony) sameEpoch(charge error) error {
 	switch {
 	case !errors.Is(charge, changelog.ErrDifferentHistory) || t.begin != nil && t.begin.Epoch != t.held.Epoch:
 		return charge
@@ -106,7 +106,7 @@ func (t testimony) sameEpoch(charge error) error {
 }
 
 // renewed reports whether the next entry does not simply continue the state.
-func (t testimony) renewed() bool {
+func (t *testimony) renewed() bool {
 	if t.next == nil {
 		return false
 	}

@@ -91,11 +91,13 @@ func TestAnEmptyLogEmptiesNobody(t *testing.T) {
 	t.Parallel()
 	for name, recreate := range map[string]func(*testing.T, *log, map[string]any){
 		"no entry": func(t *testing.T, l *log, found map[string]any) {
+			t.Helper()
 			if answer := api(t, l.server.Client(t), "STREAM.CREATE.FLAGS_prod", found); answer["error"] != nil {
 				t.Fatal(answer["error"])
 			}
 		},
 		"its first entry alone": func(t *testing.T, l *log, _ map[string]any) {
+			t.Helper()
 			l.deleteStreams(t, "CONTROL")
 			l.create(t)
 		},

@@ -57,7 +57,7 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 	p := publishedSnapshot{
 		Epoch: h.Position.Epoch, Revision: h.Position.Revision, Digest: h.Position.Digest, Count: h.Count, LogBytes: logBytes,
 	}
-	if err := p.measure(s); err != nil {
+	if p, err = p.measured(s); err != nil {
 		return false, err
 	}
 	if err := l.writeChunks(ctx, p, s); err != nil {
@@ -114,15 +114,15 @@ func (c *Conn) newestEpoch(ctx context.Context, environment string) (changelog.R
 	return changelog.Record{Entry: changelog.Entry{Epoch: last.Epoch}}, err
 }
 
-// measure notes the size and the hash of a snapshot.
-func (p *publishedSnapshot) measure(s Snapshot) error {
+// measured returns p with the size and the hash of a snapshot.
+func (p publishedSnapshot) measured(s Snapshot) (publishedSnapshot, error) {
 	m := &measuring{sum: sha256.New()}
 	if err := s.Write(m); err != nil {
-		return err
+		return p, err
 	}
 	p.Bytes, p.Hash = m.bytes, changelog.Digest(m.sum.Sum(nil))
 	p.Chunks = int((p.Bytes + chunkBytes - 1) / chunkBytes)
-	return nil
+	return p, nil
 }
 
 // measuring counts and hashes what is written to it.
