@@ -116,7 +116,7 @@ func (f *fire) publish(told *outcomes) (stop func()) {
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var publishing sync.WaitGroup
 	for i, url := range []string{f.servers.URL(), f.url} {
-		own := openOn(f.t, connect(f.t, url))
+		own := openLog(f.t, connect(f.t, url), replicas)
 		publishing.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
 				told.append(f.t, own, fmt.Sprintf("publisher-%d-%d", i, n))

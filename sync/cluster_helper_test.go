@@ -2,11 +2,9 @@ package flagsync_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
@@ -62,34 +60,8 @@ func leader(tb testing.TB, c *process.Cluster) *process.Node {
 func createOn(tb testing.TB, url string) *replicated {
 	tb.Helper()
 	c := connect(tb, url)
-	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
-	defer cancel()
-	err := errors.New("nothing was tried")
-	for ; err != nil && ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
-		var environments *flagsync.Environments
-		if environments, err = flagsync.OpenEnvironments(ctx, c, replicas); err == nil {
-			_, err = environments.Create(ctx, environment, "tester")
-		}
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return &replicated{url: url, conn: c, Log: openOn(tb, c)}
-}
-
-func openOn(tb testing.TB, c *flagsync.Conn) *flagsync.Log {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), patience)
-	defer cancel()
-	var l *flagsync.Log
-	err := errors.New("nothing was tried")
-	for ; err != nil && ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-		l, err = flagsync.OpenLog(ctx, c, environment, replicas)
-	}
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return l
+	createEnvironment(tb, c, replicas)
+	return &replicated{url: url, conn: c, Log: openLog(tb, c, replicas)}
 }
 
 // replicated is the log of an environment on a cluster.

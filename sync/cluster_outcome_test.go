@@ -45,6 +45,7 @@ func (o *outcomes) count(state flagsync.OutcomeState) int {
 // append writes one change at the head, whatever that is, and notes the
 // outcome.
 func (o *outcomes) append(t *testing.T, own *flagsync.Log, op string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	head, err := own.Head(ctx)
@@ -59,6 +60,7 @@ func (o *outcomes) append(t *testing.T, own *flagsync.Log, op string) {
 }
 
 func (o *outcomes) appendAt(ctx context.Context, t *testing.T, own *flagsync.Log, head changelog.Position, op string) flagsync.OutcomeState {
+	t.Helper()
 	body := fmt.Sprintf(`{"by":%q}`, op)
 	outcome, err := own.Append(ctx, head, change(op, put("shared", body), put("flag-"+op[len(op)-1:], body)))
 	if err != nil && !errors.Is(err, flagsync.ErrUnreachable) {

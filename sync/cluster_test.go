@@ -22,7 +22,7 @@ func TestClusterServesTheSameCode(t *testing.T) {
 	told := newOutcomes()
 	var publishing sync.WaitGroup
 	for i := range 3 {
-		own, name := openOn(t, connect(t, l.url)), fmt.Sprint("publisher-", i)
+		own, name := openLog(t, connect(t, l.url), replicas), fmt.Sprint("publisher-", i)
 		publishing.Go(func() {
 			for n := range 15 {
 				told.append(t, own, fmt.Sprintf("%s-%d", name, n))

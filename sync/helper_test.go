@@ -2,6 +2,7 @@ package flagsync_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -42,18 +43,50 @@ func newLog(tb testing.TB) *log {
 	tb.Helper()
 	server := natstest.Start(tb)
 	c := connect(tb, server.URL())
-	environments, err := flagsync.OpenEnvironments(tb.Context(), c, 1)
-	if err != nil {
-		tb.Fatal(err)
+	createEnvironment(tb, c, 1)
+	return &log{server: server, conn: c, Log: openLog(tb, c, 1)}
+}
+
+// createEnvironment makes the environment, again until the servers are able to.
+func createEnvironment(tb testing.TB, c *flagsync.Conn, replicas int) {
+	tb.Helper()
+	patiently(tb, func(ctx context.Context) error {
+		environments, err := flagsync.OpenEnvironments(ctx, c, replicas)
+		if err != nil {
+			return err
+		}
+		if _, err = environments.Create(ctx, environment, "tester"); errors.Is(err, flagsync.ErrEnvironmentExists) {
+			return nil // by an attempt that was not answered
+		}
+		return err
+	})
+}
+
+func openLog(tb testing.TB, c *flagsync.Conn, replicas int) *flagsync.Log {
+	tb.Helper()
+	var l *flagsync.Log
+	patiently(tb, func(ctx context.Context) (err error) {
+		l, err = flagsync.OpenLog(ctx, c, environment, replicas)
+		return err
+	})
+	return l
+}
+
+// patiently repeats what servers that are busy or have no leader do not do at once.
+func patiently(tb testing.TB, do func(context.Context) error) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
+	defer cancel()
+	for {
+		err := do(ctx)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			tb.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
-	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
-		tb.Fatal(err)
-	}
-	l, err := flagsync.OpenLog(tb.Context(), c, environment, 1)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return &log{server: server, conn: c, Log: l}
 }
 
 func (l *log) head(tb testing.TB) changelog.Position {

@@ -25,6 +25,7 @@ func quiet(t *testing.T) (*world, *flagsync.Conn) {
 // first.
 func TestReconnectDelays(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
 		w, c := quiet(t)
 		defer c.Close()
 		for range 2 {
@@ -70,6 +71,7 @@ func verifyDelays(t *testing.T, cut time.Time, tried []time.Time) {
 // connects anew, long before the connection itself would notice.
 func TestThreeMissedBeatsForceAReconnect(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
 		w, m := followQuietly(t)
 		tries := len(w.wire.tried())
 		w.wire.blackHole()
@@ -96,6 +98,7 @@ func TestThreeMissedBeatsForceAReconnect(t *testing.T) {
 // follower asks the leader itself, now and then, and keeps its connection.
 func TestMissedBeatsAloneForceNothing(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
 		w, m := followQuietly(t)
 		tries := len(w.wire.tried())
 		begin := time.Now()
@@ -119,6 +122,7 @@ func TestMissedBeatsAloneForceNothing(t *testing.T) {
 // once.
 func TestOnlyABarrierProvesLive(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
 		w, m := followQuietly(t)
 		w.wire.setRefuse(true)
 		w.wire.cut()
@@ -168,6 +172,7 @@ func followQuietly(t *testing.T) (*world, *model) {
 // beats must not keep the follower from asking again.
 func TestEpochThatBeginsDuringABarrier(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
 		w, c := quiet(t)
 		defer c.Close()
 		w.setFaults(worldFaults{slowLeader: time.Second})

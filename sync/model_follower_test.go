@@ -21,6 +21,7 @@ import (
 // behave again everybody becomes current.
 func TestFollowerAgainstModel(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
 		var all explored
 		n := seeds(100, 5000)
 		for seed := range n {
@@ -71,6 +72,7 @@ type model struct {
 }
 
 func modelRun(t *testing.T, seed uint64) explored {
+	t.Helper()
 	m := &model{t: t, random: rand.New(rand.NewPCG(seed, 3)), world: newWorld(t, rand.New(rand.NewPCG(seed, 4)))}
 	for range m.random.IntN(40) {
 		m.world.write()

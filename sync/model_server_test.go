@@ -20,7 +20,6 @@ type wire struct {
 
 	mu       sync.Mutex
 	refuse   bool // new connections
-	swallow  bool // everything, on the connections there are
 	sessions map[*session]struct{}
 	attempts []time.Time // to connect
 }

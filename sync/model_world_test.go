@@ -45,6 +45,7 @@ type worldFaults struct {
 }
 
 func newWorld(tb testing.TB, random *rand.Rand) *world {
+	tb.Helper()
 	w := &world{tb: tb, random: random, epoch: changelog.NewEpoch(), documents: make(map[changelog.ID]changelog.Document)}
 	w.wire = newWire(w.answer)
 	w.newEpoch()
