@@ -11,9 +11,13 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// requestTimeout bounds one request to the JetStream API; the caller's context
-// may end it before.
-const requestTimeout = 2 * time.Second
+// requestTimeout bounds one request to the JetStream API, and createTimeout one
+// that makes a stream, which waits for the disk and, on a cluster, for an
+// election; the caller's context may end them before.
+const (
+	requestTimeout = 2 * time.Second
+	createTimeout  = 10 * time.Second
+)
 
 // apiError is how JetStream refuses a request or a message.
 type apiError struct {
@@ -48,6 +52,10 @@ func hasCode(err error, codes ...int) bool {
 // encoded as JSON unless it is nil. An answer that does not come is
 // [ErrUnreachable], a refusal an *apiError.
 func (c *Conn) request(ctx context.Context, call string, body, response any) error {
+	return c.requestWithin(ctx, requestTimeout, call, body, response)
+}
+
+func (c *Conn) requestWithin(ctx context.Context, timeout time.Duration, call string, body, response any) error {
 	var data []byte
 	if body != nil {
 		var err error
@@ -55,7 +63,7 @@ func (c *Conn) request(ctx context.Context, call string, body, response any) err
 			return fmt.Errorf("%s: %w", call, err)
 		}
 	}
-	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api + call, Data: data}, requestTimeout)
+	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api + call, Data: data}, timeout)
 	if err != nil {
 		return fmt.Errorf("%s: %w", call, err)
 	}

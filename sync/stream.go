@@ -190,7 +190,7 @@ func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo
 		return nil, err
 	}
 	var created streamInfo
-	err = c.request(ctx, "STREAM.CREATE."+want.Name, want, &created)
+	err = c.requestWithin(ctx, createTimeout, "STREAM.CREATE."+want.Name, want, &created)
 	if hasCode(err, codeStreamNameInUse) { // somebody was faster
 		if info, err = c.info(ctx, want.Name); err == nil {
 			return info, want.verify(info.Config)
