@@ -9,8 +9,12 @@ import (
 	"syscall"
 )
 
-// garbagePercent keeps the process small beside its application. Evaluations allocate nothing, so collecting more often costs little.
-const garbagePercent = 50
+// How much garbage may stand beside what is in use, in percent. A start is to be quick; after it, the process is to be small beside its
+// application, and collecting more often costs little, because evaluations allocate nothing. GOGC overrides both.
+const (
+	startGarbagePercent = 150
+	garbagePercent      = 50
+)
 
 func main() {
 	os.Exit(runUntilSignal())
@@ -21,8 +25,10 @@ func runUntilSignal() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	remembered := func() {}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbagePercent)
+		debug.SetGCPercent(startGarbagePercent)
+		remembered = func() { debug.SetGCPercent(garbagePercent) }
 	}
-	return run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
+	return run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr, remembered)
 }

@@ -51,8 +51,8 @@ func options(s *settings) *config.Set {
 	return set
 }
 
-// run is the command: it returns the exit code when it is done or ctx ends.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer) int {
+// run is the command: it returns the exit code when it is done or ctx ends. It calls remembered once the last known flags are loaded.
+func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer, remembered func()) int {
 	if len(args) == 1 && (args[0] == "--version" || args[0] == "version") {
 		fmt.Fprintln(stdout, version())
 		return exitOK
@@ -79,6 +79,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	o := s.sidecar
 	o.Compatibility = eval.Compatibility(s.compatibility)
 	o.Version = version()
+	o.Remembered = remembered
 	o.Logger = logger
 	if err := o.Validate(); err != nil {
 		fmt.Fprintf(stderr, "sidecar: %v\n", err)

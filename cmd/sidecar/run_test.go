@@ -21,7 +21,7 @@ func command(t *testing.T, env map[string]string, args ...string) (code int, std
 		value, ok := env[name]
 		return value, ok
 	}
-	code = run(t.Context(), args, lookup, &out, &err)
+	code = run(t.Context(), args, lookup, &out, &err, nil)
 	return code, out.String(), err.String()
 }
 
@@ -104,11 +104,12 @@ func TestServes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var stdout, stderr output
 	ended := make(chan int, 1)
+	remembered := make(chan struct{}, 2)
 	go func() {
 		ended <- run(ctx, []string{
 			"--environment", "prod", "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
 			"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0",
-		}, func(string) (string, bool) { return "", false }, &stdout, &stderr)
+		}, func(string) (string, bool) { return "", false }, &stdout, &stderr, func() { remembered <- struct{}{} })
 	}()
 	var line map[string]any
 	for deadline := time.Now().Add(20 * time.Second); line == nil; time.Sleep(time.Millisecond) {
@@ -116,6 +117,9 @@ func TestServes(t *testing.T) {
 			t.Fatal("the command does not say what it listens on")
 		}
 		line = stderr.line(t, "answering evaluations")
+	}
+	if len(remembered) != 1 {
+		t.Errorf("the load of the flags was told %d times before anything is answered", len(remembered))
 	}
 	target := "http://" + line["ofrep"].(string) + "/ofrep/v1/evaluate/flags/greeting"
 	response, err := http.Post(target, "application/json", strings.NewReader(`{}`))

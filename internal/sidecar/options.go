@@ -56,6 +56,8 @@ type Options struct {
 
 	// Version is what the sidecar calls itself in /status, metrics and to the NATS server; empty means "devel".
 	Version string
+	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.
+	Remembered func()
 	// Logger gets everything that is worth telling an operator. Its zero value logs nothing.
 	Logger zerolog.Logger
 }

@@ -52,6 +52,9 @@ func (s *Sidecar) warnAboutReach() {
 
 // remember loads what an earlier process left on disk, otherwise the bootstrap file. Neither is needed to go on.
 func (s *Sidecar) remember() {
+	if s.options.Remembered != nil {
+		defer s.options.Remembered()
+	}
 	source, err := s.store.Restore()
 	if err != nil {
 		s.logger.Error().Err(err).Msg("the data directory was not used")
