@@ -148,9 +148,9 @@ func (all found) addHistory(f *facts) {
 	for code, err := range map[health.Code]error{
 		historyCondition(f.log.DifferentHistory): f.log.DifferentHistory,
 
-		health.LogHole:          f.log.Hole,
-		health.EntryUnreadable:  f.log.Unreadable,
-		health.DifferentState:   f.log.DifferentState,
+		health.LogHole:         f.log.Hole,
+		health.EntryUnreadable: f.log.Unreadable,
+		health.DifferentState:  f.log.DifferentState,
 	} {
 		if err != nil {
 			all[code] = err.Error()

@@ -1,6 +1,7 @@
 package ofrep_test
 
 import (
+	"errors"
 	"io"
 	"math"
 	"net"
@@ -88,7 +89,8 @@ func TestDrainAnswersBusyClients(t *testing.T) {
 					t.Errorf("a request was not answered: %v", err)
 					return
 				}
-				if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				_, err = io.Copy(io.Discard, response.Body)
+				if err := errors.Join(err, response.Body.Close()); err != nil {
 					t.Error(err)
 				}
 				if round == 1 {
