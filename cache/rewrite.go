@@ -118,7 +118,7 @@ func (s *Store) rewrite() {
 	if v == nil {
 		return
 	}
-	s.pending.recording, s.pending.recorded = true, nil
+	s.record(v)
 	s.mu.Unlock()
 	err := s.writeSnapshot(v)
 	s.mu.Lock()
@@ -132,6 +132,19 @@ func (s *Store) store(v *View) {
 	}
 	s.pending.recording, s.pending.recorded = true, nil
 	s.finish(v, s.writeSnapshot(v))
+}
+
+// record begins to keep what is applied while a snapshot of v is written.
+func (s *Store) record(v *View) {
+	s.pending.recording, s.pending.recorded = true, nil
+	if !s.pending.stored.IsZero() || s.disk.lock == nil || s.disk.tail != nil {
+		return
+	}
+	// The first snapshot has no tail before it. Without one, a process that
+	// ends just after the snapshot is in its place forgets what it has served.
+	if err := s.startTail(v.Position(), nil); err != nil {
+		s.conditions.raise(s.failureCode(), err)
+	}
 }
 
 func (s *Store) writeSnapshot(v *View) error {

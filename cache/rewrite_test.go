@@ -118,3 +118,23 @@ func TestRunInMemoryOnly(t *testing.T) {
 	stop()
 	checkView(t, s.View(), h)
 }
+
+// What was served while the very first snapshot was written is there after a
+// kill that comes before that snapshot has got its own tail.
+func TestKilledAfterTheFirstSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	h, begin := newHistory(t)
+	apply(t, s, begin)
+	s.Synced()
+	first := s.View()
+
+	s.mu.Lock()
+	s.record(first)
+	s.mu.Unlock()
+	apply(t, s, h.commit(t, flag("served", 1)))
+	if err := s.writeSnapshot(first); err != nil {
+		t.Fatal(err)
+	}
+	checkView(t, restoreStore(t, copyDir(t, dir)).View(), h)
+}
