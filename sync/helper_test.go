@@ -91,10 +91,12 @@ func patiently(tb testing.TB, do func(context.Context) error) {
 
 func (l *log) head(tb testing.TB) changelog.Position {
 	tb.Helper()
-	head, err := l.Head(tb.Context())
-	if err != nil {
-		tb.Fatal(err)
-	}
+	var head changelog.Position
+	eventually(tb, func() (bool, string) { // a busy server may not answer at once
+		var err error
+		head, err = l.Head(tb.Context())
+		return err == nil, fmt.Sprint("the head: ", err)
+	})
 	return head
 }
 
