@@ -34,7 +34,7 @@ func (s *Store) Restore() (Source, error) {
 		}
 	})
 	if r.view != nil {
-		s.view.Store(r.view)
+		s.swap(r.view)
 		s.setSource(SourceDisk)
 		s.pending.stored = r.snapshot
 	}
@@ -99,7 +99,7 @@ func (s *Store) LoadBootstrap(path string) error {
 	if err != nil {
 		return fmt.Errorf("bootstrap file %s: %w", path, err)
 	}
-	s.view.Store(v)
+	s.swap(v)
 	s.setSource(SourceBootstrap)
 	return nil
 }

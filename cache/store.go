@@ -39,9 +39,10 @@ type Store struct {
 	empty         *View // what every other View is made from, so that no two of them share a generation
 	conditions    conditions
 
-	view   atomic.Pointer[View]
-	origin atomic.Pointer[origin]
-	wake   chan struct{} // tells Run that something is to be written
+	view    atomic.Pointer[View]
+	changed atomic.Pointer[chan struct{}] // closed when view is replaced
+	origin  atomic.Pointer[origin]
+	wake    chan struct{} // tells Run that something is to be written
 
 	// writing is held while the generations of files are replaced. It is locked
 	// before mu, which is never held while a snapshot is written, except when
@@ -77,6 +78,7 @@ func New(o Options) (*Store, error) {
 		wake:          make(chan struct{}, 1),
 		pending:       newPending(),
 	}
+	s.changed.Store(new(make(chan struct{})))
 	s.setSource(SourceEmpty)
 	if o.Dir == "" {
 		return s, nil
@@ -106,6 +108,17 @@ func (s *Store) Close() error {
 // View returns the current View, nil until the first complete state. The View
 // does not change afterwards: the next state is another View.
 func (s *Store) View() *View { return s.view.Load() }
+
+// Changed returns a channel that is closed when another View takes the place of
+// the current one. Take it before View, so that no change is missed.
+func (s *Store) Changed() <-chan struct{} { return *s.changed.Load() }
+
+// swap makes v the current View and wakes those who wait for one. It is called
+// with mu held.
+func (s *Store) swap(v *View) {
+	s.view.Store(v)
+	close(*s.changed.Swap(new(make(chan struct{}))))
+}
 
 // Source returns where the current View came from.
 func (s *Store) Source() Source { return s.origin.Load().source }

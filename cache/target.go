@@ -36,7 +36,7 @@ func (s *Store) Apply(txs []changelog.Transaction) error {
 	}
 	next := view.with(changes)
 	s.appendToTail(view.Position(), changes)
-	s.view.Store(next)
+	s.swap(next)
 	return nil
 }
 
@@ -118,7 +118,7 @@ func (s *Store) show() {
 	if stored {
 		s.store(next)
 	}
-	s.view.Store(next)
+	s.swap(next)
 	s.pending.hurry()
 	s.signal()
 }

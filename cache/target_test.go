@@ -171,3 +171,39 @@ func TestReadersSeeWholeTransactions(t *testing.T) {
 	readers.Wait()
 	checkView(t, s.View(), h)
 }
+
+func TestChangedTellsOfEveryView(t *testing.T) {
+	s := openStore(t, "")
+	changed := func(wait <-chan struct{}) bool {
+		select {
+		case <-wait:
+			return true
+		default:
+			return false
+		}
+	}
+	wait := s.Changed()
+	h, begin := newHistory(t)
+	apply(t, s, begin)
+	if changed(wait) {
+		t.Error("changed before anything is shown")
+	}
+	s.Synced()
+	if !changed(wait) {
+		t.Error("the first View was not told")
+	}
+	wait = s.Changed()
+	s.Synced()
+	if changed(wait) {
+		t.Error("changed without another View")
+	}
+	apply(t, s, h.commit(t, flag("a", 1)))
+	if !changed(wait) {
+		t.Error("a change was not told")
+	}
+	wait = s.Changed()
+	load(t, s, h.snapshot(t))
+	if !changed(wait) {
+		t.Error("another state was not told")
+	}
+}
