@@ -1,0 +1,243 @@
+package changes_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func never(*eval.Flag) bool { return false }
+
+// run runs the feed of a history and waits until it has seen what there is.
+func run(h *history, stale func(*eval.Flag) bool) *changes.Feed {
+	feed := changes.New(h.store, stale)
+	go feed.Run(h.t.Context())
+	synctest.Wait()
+	return feed
+}
+
+// told returns the keys of the pending change, nil if there is none.
+func told(t *testing.T, s *changes.Subscription) []string {
+	t.Helper()
+	synctest.Wait()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Nanosecond)
+	defer cancel()
+	change, err := s.Next(ctx)
+	if err != nil {
+		return nil
+	}
+	return change.Keys
+}
+
+func TestExactlyTheFlagsThatChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		segment := func(role string) changelog.Document {
+			return changelog.Document{Kind: changelog.KindSegment, Key: "staff", Body: fmt.Appendf(nil, `{"==":[{"var":"role"},%q]}`, role)}
+		}
+		h.commit(segment("staff"), flag("plain", 1), flag("segmented", 1, `"targeting":{"if":[{"$ref":"staff"},"b",null]}`),
+			flag("dependent", 1, `"prerequisites":[{"flag":"segmented","variants":["b"]}]`))
+		s, view := run(h, never).Subscribe()
+		defer s.Close()
+		if view != h.store.View() {
+			t.Error("the subscription does not begin at the current view")
+		}
+		for _, step := range []struct {
+			name      string
+			documents []changelog.Document
+			want      []string
+		}{
+			{"one flag", []changelog.Document{flag("plain", 2)}, []string{"plain"}},
+			{"a new flag", []changelog.Document{flag("new", 2)}, []string{"new"}},
+			{"a flag less", []changelog.Document{deleted("new")}, []string{"new"}},
+			{"a segment and all that depends on it", []changelog.Document{segment("other")}, []string{"dependent", "segmented"}},
+			{"a prerequisite", []changelog.Document{flag("segmented", 2)}, []string{"dependent", "segmented"}},
+			{"two flags at once", []changelog.Document{flag("plain", 3), flag("dependent", 2)}, []string{"dependent", "plain"}},
+			{"a segment that nobody uses", []changelog.Document{{Kind: changelog.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
+		} {
+			h.commit(step.documents...)
+			if diff := cmp.Diff(step.want, told(t, s)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", step.name, diff)
+			}
+		}
+	})
+}
+
+func TestTheFirstViewIsAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openHistory(t)
+		s, view := run(h, never).Subscribe()
+		defer s.Close()
+		if view != nil {
+			t.Fatal("there is a view")
+		}
+		h.begin()
+		if keys := told(t, s); keys != nil {
+			t.Errorf("a change before the first view: %v", keys)
+		}
+		h.store.Synced()
+		change, err := s.Next(t.Context())
+		if err != nil || change.Before != nil || change.View != h.store.View() || len(change.Keys) != 0 {
+			t.Errorf("the first change is %+v, %v", change, err)
+		}
+	})
+}
+
+func TestWhatASlowSubscriberMissesIsOneChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		h.commit(flag("a", 1), flag("gone", 1))
+		feed := run(h, never)
+		slow, before := feed.Subscribe()
+		defer slow.Close()
+		fast, _ := feed.Subscribe()
+		defer fast.Close()
+		for i, step := range [][]changelog.Document{{flag("a", 2)}, {flag("b", 1)}, {deleted("gone")}, {flag("a", 3)}} {
+			h.commit(step...)
+			if keys := told(t, fast); len(keys) != 1 || keys[0] != step[0].Key {
+				t.Errorf("step %d: %v", i, keys)
+			}
+		}
+		change, err := slow.Next(t.Context())
+		if err != nil || change.Before != before || change.View != h.store.View() {
+			t.Errorf("from %p to %p, %v", change.Before, change.View, err)
+		}
+		if diff := cmp.Diff([]string{"a", "b", "gone"}, change.Keys); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if keys := told(t, slow); keys != nil {
+			t.Errorf("told again: %v", keys)
+		}
+	})
+}
+
+func TestANewEpochIsComparedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		h.commit(flag("gone", 1), flag("other", 1))
+		s, _ := run(h, never).Subscribe()
+		defer s.Close()
+		h.replace(flag("new", 1), flag("other", 2))
+		if diff := cmp.Diff([]string{"gone", "new", "other"}, told(t, s)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestStalenessBeginsAndEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		h.commit(flag("plain", 1), flag("bounded", 1, `"maxStaleness":"5s"`), flag("fresh", 1, `"freshness":"always_fresh"`),
+			flag("dependent", 1, `"prerequisites":[{"flag":"bounded","variants":["a"]}]`))
+		var age atomic.Int64
+		s, view := run(h, func(f *eval.Flag) bool {
+			return time.Duration(age.Load()) > f.MaxStaleness()
+		}).Subscribe()
+		defer s.Close()
+		wait := func() {
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		wait()
+		if keys := told(t, s); keys != nil {
+			t.Errorf("without staleness: %v", keys)
+		}
+		age.Store(int64(6 * time.Second))
+		wait()
+		change, err := s.Next(t.Context())
+		if err != nil || change.Before != view || change.View != view {
+			t.Errorf("change %+v, %v", change, err)
+		}
+		if diff := cmp.Diff([]string{"bounded", "dependent", "fresh"}, change.Keys); diff != "" {
+			t.Errorf("stale (-want +got):\n%s", diff)
+		}
+		wait()
+		if keys := told(t, s); keys != nil {
+			t.Errorf("while nothing changes: %v", keys)
+		}
+		h.commit(flag("bounded", 2)) // never stale now
+		if diff := cmp.Diff([]string{"bounded", "dependent"}, told(t, s)); diff != "" {
+			t.Errorf("another document (-want +got):\n%s", diff)
+		}
+		age.Store(0)
+		wait()
+		if diff := cmp.Diff([]string{"fresh"}, told(t, s)); diff != "" {
+			t.Errorf("fresh again (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestAClosedSubscriptionAndAnEndedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHistory(t)
+		s, _ := run(h, never).Subscribe()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.Next(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v", err)
+		}
+		s.Close()
+		h.commit(flag("a", 1))
+		if keys := told(t, s); keys != nil {
+			t.Errorf("a closed subscription was told %v", keys)
+		}
+	})
+}
+
+// TestSubscribersAtTheirOwnPace lets subscribers keep copies of answers and drop what they are told to. Whatever they keep must be right
+// once they have heard everything.
+func TestSubscribersAtTheirOwnPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(3, 4))
+		h := newHistory(t)
+		feed := run(h, never)
+		type subscriber struct {
+			*changes.Subscription
+			kept map[string]uint64
+		}
+		var all []subscriber
+		for range 5 {
+			s, _ := feed.Subscribe()
+			defer s.Close()
+			all = append(all, subscriber{s, make(map[string]uint64)})
+		}
+		hear := func(s subscriber) {
+			keys := told(t, s.Subscription)
+			for _, key := range keys {
+				delete(s.kept, key)
+				if f := h.store.View().Rules().Flag(key); f != nil {
+					s.kept[key] = f.Generation()
+				}
+			}
+		}
+		for i := range 300 {
+			document := flag(fmt.Sprintf("flag-%d", random.IntN(20)), i)
+			if random.IntN(4) == 0 {
+				document.Body = nil
+			}
+			h.commit(document)
+			hear(all[random.IntN(len(all))])
+		}
+		want := make(map[string]uint64)
+		for _, f := range h.store.View().Rules().Flags() {
+			want[f.Key()] = f.Generation()
+		}
+		for i, s := range all {
+			hear(s)
+			if diff := cmp.Diff(want, s.kept); diff != "" {
+				t.Errorf("subscriber %d (-want +got):\n%s", i, diff)
+			}
+		}
+	})
+}
