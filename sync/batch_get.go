@@ -26,6 +26,7 @@ const (
 const (
 	statusEnd      = "204"
 	statusNotFound = "404"
+	statusNobody   = "503"
 )
 
 type batchRequest struct {
@@ -43,8 +44,8 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, err)
 	}
-	inbox := c.nats.NewInbox()
-	sub, err := c.nats.SubscribeSync(inbox)
+	inbox, answers := c.nats.NewInbox(), make(chan *nats.Msg, r.Batch+1) // and the status at the end
+	sub, err := c.nats.ChanSubscribe(inbox, answers)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w: %w", stream, ErrUnreachable, err)
 	}
@@ -54,7 +55,7 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 	var messages []storedMessage
 	for {
-		msg, err := c.nextMessage(ctx, sub)
+		msg, err := c.nextMessage(ctx, answers)
 		if err != nil {
 			return messages, fmt.Errorf("read %s from %d: %w", stream, r.Sequence, err)
 		}
@@ -67,6 +68,8 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 			messages = append(messages, m)
 		case statusEnd:
 			return messages, nil
+		case statusNobody:
+			return messages, fmt.Errorf("read %s from %d: %w: no server answers for it: %w", stream, r.Sequence, ErrUnreachable, nats.ErrNoResponders)
 		case statusNotFound:
 			return messages, errNoMessage
 		default:
@@ -75,21 +78,21 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 }
 
-func (c *Conn) nextMessage(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+func (c *Conn) nextMessage(ctx context.Context, answers <-chan *nats.Msg) (*nats.Msg, error) {
 	wait, cancel := c.within(ctx, batchPause)
 	defer cancel()
-	msg, err := sub.NextMsgWithContext(wait)
-	switch {
-	case err == nil:
+	select {
+	case msg := <-answers:
 		return msg, nil
-	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fmt.Errorf("%w: no server answers for it: %w", ErrUnreachable, err)
+	case <-wait.Done():
+	}
+	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
 	case errors.Is(context.Cause(wait), errLost):
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, errLost)
 	default:
-		return nil, fmt.Errorf("%w: nothing came for %s: %w", ErrUnreachable, batchPause, err)
+		return nil, fmt.Errorf("%w: nothing came for %s: %w", ErrUnreachable, batchPause, context.Cause(wait))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -15,10 +16,21 @@ const (
 	fillRetryMax = time.Second
 )
 
+// feedGrace is how long the feed may take to bring what a beat or a barrier
+// names: both overtake it, and everybody who hears them would read at once what
+// is on its way to all. Somebody who waits for it shortens that.
+const (
+	feedGrace       = 250 * time.Millisecond
+	feedGraceWaited = 10 * time.Millisecond
+)
+
 // fillState is about reading what the feed did not bring.
 type fillState struct {
 	at      time.Time // of the next read; zero is none
 	running bool
+	// awaited is a revision that the feed may still bring before at; 0 when
+	// the read does not depend on it.
+	awaited uint64
 	// verify makes the read begin with the last entry we have, to see whether
 	// it is still the same.
 	verify bool
@@ -28,16 +40,41 @@ type fillState struct {
 	still time.Time
 }
 
-// active reports whether a read is under way or due.
-func (f *fillState) active() bool { return f.running || !f.at.IsZero() }
+// active reports whether a read is under way or due, whatever the feed brings.
+func (f *fillState) active() bool { return f.running || !f.at.IsZero() && f.awaited == 0 }
 
 func (f *fillState) restart(now time.Time) {
-	f.at, f.retry = now, 0
+	f.at, f.retry, f.awaited = now, 0, 0
 }
 
 func (f *fillState) again(now time.Time) {
 	f.retry = min(max(2*f.retry, fillRetryMin), fillRetryMax)
-	f.at = now.Add(jitter(f.retry/2, f.retry))
+	f.at, f.awaited = now.Add(jitter(f.retry/2, f.retry)), 0
+}
+
+// awaitFeed sees to it that a head that is known to exist is read unless the
+// feed brings it soon.
+func (s *following) awaitFeed(now time.Time) {
+	f := &s.fill
+	if f.awaited > 0 && s.received() >= f.awaited {
+		f.at, f.awaited = time.Time{}, 0
+	}
+	grace := feedGrace
+	if s.isAwaited() {
+		grace = feedGraceWaited
+	}
+	switch {
+	case s.head <= s.received():
+	case f.at.IsZero():
+		f.at, f.awaited = now.Add(jitter(grace/2, grace)), s.head
+	case f.awaited > 0 && f.at.Sub(now) > grace:
+		f.at = now.Add(jitter(grace/2, grace))
+	}
+}
+
+// isAwaited reports whether somebody waits for more than is applied.
+func (s *following) isAwaited() bool {
+	return len(s.waiting) > 0 || slices.ContainsFunc(s.barriers.answered, func(a answeredBarrier) bool { return !a.abandoned() })
 }
 
 // scheduleFill starts a read when it is due, and returns when the next is.
@@ -46,16 +83,14 @@ func (s *following) scheduleFill(now time.Time) time.Time {
 	if f.running || s.blocked() || s.inquiry.active() {
 		return time.Time{}
 	}
-	if f.at.IsZero() && s.head > s.received() {
-		f.restart(now)
-	}
+	s.awaitFeed(now)
 	if f.at.IsZero() || now.Before(f.at) {
 		return f.at
 	}
 	if s.seek() {
 		return time.Time{}
 	}
-	f.at, f.running = time.Time{}, true
+	f.at, f.awaited, f.running = time.Time{}, 0, true
 	from := s.received() + 1
 	if f.verify {
 		from--
@@ -91,7 +126,7 @@ func (s *following) filled(messages []storedMessage, err error) {
 	case more:
 		s.stoodStill(now)
 	default:
-		f.at, f.retry, f.still = time.Time{}, 0, time.Time{}
+		f.at, f.awaited, f.retry, f.still = time.Time{}, 0, 0, time.Time{}
 	}
 }
 

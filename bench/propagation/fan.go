@@ -64,31 +64,57 @@ func (f *fan) close() {
 	}
 }
 
-// measure returns, for each change, the time from the start of the PUT until the
-// last follower has applied it.
-func (f *fan) measure(ctx context.Context, p *process.Publisher, environment string, changes int) (figures.Durations, error) {
-	var times figures.Durations
+// fanOut is what it takes to bring changes to many followers.
+type fanOut struct {
+	times figures.Durations // from the start of each PUT until the last follower had applied it
+
+	// Processor time for one change at one follower, in microseconds, with all
+	// that the processes do meanwhile.
+	publisherCPU float64 // of the publisher and its server
+	followerCPU  float64
+}
+
+// measure makes changes one after another.
+func (f *fan) measure(ctx context.Context, p *process.Publisher, environment string, changes int) (fanOut, error) {
+	publisherBefore, followersBefore, err := usedCPU(p)
+	if err != nil {
+		return fanOut{}, err
+	}
+	var m fanOut
 	match := ""
 	for i := range changes + warmUp {
-		f.missing.Store(int64(len(f.followers)))
-		start := time.Now()
-		var err error
-		if match, err = p.PutFlag(ctx, environment, flagKey, match, document(i)); err != nil {
-			return nil, err
+		var took time.Duration
+		if took, match, err = f.change(ctx, p, environment, match, i); err != nil {
+			return fanOut{}, err
 		}
-		select {
-		case at := <-f.last:
-			if i >= warmUp {
-				times = append(times, at.Sub(start))
-			}
-		case <-time.After(changeTimeout):
-			return nil, fmt.Errorf("change %d: %d of %d followers do not have it after %s", i, f.missing.Load(), len(f.followers), changeTimeout)
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if i >= warmUp {
+			m.times = append(m.times, took)
 		}
 		pause(i)
 	}
-	return times, nil
+	publisher, followers, err := usedCPU(p)
+	deliveries := float64((changes + warmUp) * len(f.followers))
+	m.publisherCPU = float64((publisher - publisherBefore).Microseconds()) / deliveries
+	m.followerCPU = float64((followers - followersBefore).Microseconds()) / deliveries
+	return m, err
+}
+
+// change makes the i-th change and waits until all followers have applied it.
+func (f *fan) change(ctx context.Context, p *process.Publisher, environment, match string, i int) (time.Duration, string, error) {
+	f.missing.Store(int64(len(f.followers)))
+	start := time.Now()
+	match, err := p.PutFlag(ctx, environment, flagKey, match, document(i))
+	if err != nil {
+		return 0, "", err
+	}
+	select {
+	case at := <-f.last:
+		return at.Sub(start), match, nil
+	case <-time.After(changeTimeout):
+		return 0, "", fmt.Errorf("change %d: %d of %d followers do not have it after %s", i, f.missing.Load(), len(f.followers), changeTimeout)
+	case <-ctx.Done():
+		return 0, "", ctx.Err()
+	}
 }
 
 // changeTimeout is how long a change may take to reach everybody.

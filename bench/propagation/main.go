@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,13 +25,15 @@ type options struct {
 	changes        int // to one sidecar
 	fanChanges     int // to many followers
 	clusterChanges int // to one sidecar of a cluster
+	profile        string
 }
 
 func main() {
 	var o options
-	flag.IntVar(&o.changes, "changes", 500, "how many changes to measure with one sidecar")
-	flag.IntVar(&o.fanChanges, "fan-changes", 200, "how many changes to measure with 200 and with 1,000 followers")
-	flag.IntVar(&o.clusterChanges, "cluster-changes", 300, "how many changes to measure with one sidecar of a cluster")
+	flag.IntVar(&o.changes, "changes", 500, "how many changes to measure with one sidecar; 0 leaves it out")
+	flag.IntVar(&o.fanChanges, "fan-changes", 200, "how many changes to measure with 200 and with 1,000 followers; 0 leaves it out")
+	flag.IntVar(&o.clusterChanges, "cluster-changes", 300, "how many changes to measure with one sidecar of a cluster; 0 leaves it out")
+	flag.StringVar(&o.profile, "cpuprofile", "", "file for a CPU profile of the followers while 1,000 of them are measured")
 	flag.Parse()
 	if err := run(context.Background(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "propagation:", err)
@@ -66,7 +69,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	figures.Print(append(single, cluster)...)
+	figures.Print(append(single, cluster...)...)
 	return nil
 }
 
@@ -83,52 +86,80 @@ func (b *bench) singleServer(ctx context.Context) ([]figures.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	put, ack, err := b.toSidecar(ctx, publisher, "one", b.changes)
+	one, err := b.one(ctx, publisher)
+	if err != nil {
+		return nil, err
+	}
+	many, err := b.many(ctx, publisher)
+	return append(one, many...), err
+}
+
+// one measures with one sidecar.
+func (b *bench) one(ctx context.Context, p *process.Publisher) ([]figures.Figure, error) {
+	if b.changes == 0 {
+		return nil, nil
+	}
+	put, ack, err := b.toSidecar(ctx, p, "one", b.changes)
 	if err != nil {
 		return nil, err
 	}
 	show("start of the PUT to the answer of a sidecar", put)
 	show("200 of the PUT to the answer of a sidecar", ack)
-	results := []figures.Figure{
+	return []figures.Figure{
 		{Name: "put_p50_ms", Value: put.Milliseconds(50)},
 		{Name: "put_p99_ms", Value: put.Milliseconds(99)},
 		{Name: "ack_p99_ms", Value: ack.Milliseconds(99)},
+	}, nil
+}
+
+// many measures with many followers.
+func (b *bench) many(ctx context.Context, p *process.Publisher) ([]figures.Figure, error) {
+	if b.fanChanges == 0 {
+		return nil, nil
 	}
+	var results []figures.Figure
 	for _, size := range []int{200, 1000} {
-		times, err := b.toFollowers(ctx, publisher, size)
+		m, err := b.toFollowers(ctx, p, size)
 		if err != nil {
 			return nil, fmt.Errorf("%d followers: %w", size, err)
 		}
-		show(fmt.Sprintf("start of the PUT to the last of %d followers", size), times)
-		results = append(results, figures.Figure{Name: fmt.Sprintf("fan%d_p99_ms", size), Value: times.Milliseconds(99)})
+		show(fmt.Sprintf("start of the PUT to the last of %d followers", size), m.times)
+		fmt.Printf("%-62s %8.1f + %.1f\n", "  microseconds of CPU a delivery, publisher + follower", m.publisherCPU, m.followerCPU)
+		results = append(results,
+			figures.Figure{Name: fmt.Sprintf("fan%d_p99_ms", size), Value: m.times.Milliseconds(99)},
+			figures.Figure{Name: fmt.Sprintf("fan%d_publisher_us", size), Value: m.publisherCPU},
+			figures.Figure{Name: fmt.Sprintf("fan%d_follower_us", size), Value: m.followerCPU})
 	}
 	return results, nil
 }
 
 // cluster measures with three servers that are processes of their own.
-func (b *bench) cluster(ctx context.Context) (figures.Figure, error) {
+func (b *bench) cluster(ctx context.Context) ([]figures.Figure, error) {
+	if b.clusterChanges == 0 {
+		return nil, nil
+	}
 	servers, err := process.StartCluster(ctx, b.dir)
 	defer servers.Kill()
 	if err != nil {
-		return figures.Figure{}, err
+		return nil, err
 	}
 	addresses, err := process.FreeAddresses(1)
 	if err != nil {
-		return figures.Figure{}, err
+		return nil, err
 	}
 	publisher, err := b.StartPublisherOn(ctx, servers, addresses[0])
 	if publisher != nil {
 		defer publisher.Kill()
 	}
 	if err != nil {
-		return figures.Figure{}, err
+		return nil, err
 	}
 	put, _, err := b.toSidecar(ctx, publisher, "three", b.clusterChanges)
 	if err != nil {
-		return figures.Figure{}, fmt.Errorf("cluster: %w", err)
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	show("start of the PUT to the answer, three servers", put)
-	return figures.Figure{Name: "r3_p99_ms", Value: put.Milliseconds(99)}, nil
+	return []figures.Figure{{Name: "r3_p99_ms", Value: put.Milliseconds(99)}}, nil
 }
 
 // toSidecar measures with one sidecar in an environment of its own.
@@ -179,15 +210,22 @@ func measure(ctx context.Context, p *process.Publisher, s *process.Sidecar, envi
 }
 
 // toFollowers measures with many followers in an environment of their own.
-func (b *bench) toFollowers(ctx context.Context, p *process.Publisher, size int) (figures.Durations, error) {
+func (b *bench) toFollowers(ctx context.Context, p *process.Publisher, size int) (m fanOut, err error) {
 	environment := fmt.Sprintf("fan-%d", size)
 	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
-		return nil, err
+		return fanOut{}, err
 	}
 	f, err := startFan(ctx, "nats://"+p.NATS, environment, size)
 	defer f.close()
 	if err != nil {
-		return nil, err
+		return fanOut{}, err
+	}
+	if b.profile != "" && size == 1000 {
+		stop, err := profile(b.profile)
+		if err != nil {
+			return fanOut{}, err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	return f.measure(ctx, p, environment, b.fanChanges)
 }
