@@ -82,6 +82,9 @@ func (f *Flag) OnUnreachable() OnUnreachable { return f.closure.onUnreachable }
 // DefaultVariant returns the variant that the document names as the default, or nil if the caller's own default applies.
 func (f *Flag) DefaultVariant() *Variant { return f.defaultVariant }
 
+// EvaluateDefault returns what the flag answers when no rule decides it: the default variant, or nothing if the flag is disabled.
+func (f *Flag) EvaluateDefault() Result { return f.settled }
+
 // Evaluate evaluates the flag for c at the time now; nil is an empty context. It never fails and never blocks: whatever goes wrong is
 // in the result. It uses c as working memory, so no other evaluation may use c at the same time.
 func (f *Flag) Evaluate(c *Context, now time.Time) Result {

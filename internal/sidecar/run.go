@@ -30,6 +30,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	running.begin(s.disconnectAtEnd)
 	running.begin(s.store.Run)
 	running.begin(s.follow)
+	running.begin(s.resolver.Run)
 	running.begin(func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) })
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
 		Stringer("management", s.ManagementAddr()).Str("source", string(s.store.Source())).Msg("answering evaluations")

@@ -90,8 +90,9 @@ func (s *Sidecar) assemble() error {
 	if err != nil {
 		return err
 	}
-	if s.resolver, err = resolver.New(s.store, time.Now, registry); err != nil {
-		return fmt.Errorf("evaluation metrics: %w", err)
+	s.resolver, err = resolver.New(resolver.Options{Views: s.store, Log: followed{s}, Metrics: registry})
+	if err != nil {
+		return err
 	}
 	s.ofrep, err = ofrep.New(ofrep.Options{Resolver: s.resolver, Grace: drainTime, Metrics: registry, Logger: s.logger})
 	if err != nil {

@@ -1,10 +1,13 @@
 package ofrep
 
 import (
+	"errors"
+
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
 // contentType is that of every answer.
@@ -19,6 +22,26 @@ func statusOf(code eval.ErrorCode) int {
 		return fasthttp.StatusNotFound
 	case eval.ErrorProviderNotReady:
 		return fasthttp.StatusServiceUnavailable
+	default:
+		return fasthttp.StatusBadRequest
+	}
+}
+
+// codeOf returns the error code of a request that cannot be evaluated.
+func codeOf(err error) eval.ErrorCode {
+	if errors.Is(err, errBody) || errors.Is(err, eval.ErrInvalidContext) {
+		return eval.ErrorInvalidContext
+	}
+	return eval.ErrorGeneral
+}
+
+// statusOfRequest returns the HTTP status of a request that cannot be evaluated.
+func statusOfRequest(err error) int {
+	switch {
+	case errors.Is(err, resolver.ErrOtherEpoch):
+		return fasthttp.StatusPreconditionFailed
+	case errors.Is(err, resolver.ErrNotReached):
+		return fasthttp.StatusGatewayTimeout
 	default:
 		return fasthttp.StatusBadRequest
 	}

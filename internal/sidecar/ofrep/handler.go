@@ -1,6 +1,8 @@
 package ofrep
 
 import (
+	"context"
+
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/eval"
@@ -57,9 +59,10 @@ func (s *Server) resolve(ctx *fasthttp.RequestCtx, x *exchange) {
 		return
 	}
 	defer q.End()
-	if code, err := s.prepare(ctx, x); err != nil {
+	if err := prepare(ctx, x); err != nil {
+		code := codeOf(err)
 		q.Fail(code)
-		fail(ctx, fasthttp.StatusBadRequest, x.key, code, err.Error())
+		fail(ctx, statusOfRequest(err), x.key, code, err.Error())
 		return
 	}
 	if len(x.key) == 0 {
@@ -69,21 +72,36 @@ func (s *Server) resolve(ctx *fasthttp.RequestCtx, x *exchange) {
 	}
 }
 
-// prepare reads what the request says about selection and context.
-func (s *Server) prepare(ctx *fasthttp.RequestCtx, x *exchange) (eval.ErrorCode, error) {
+// prepare reads what the request says about selection, freshness and context, and waits for the freshness.
+func prepare(ctx *fasthttp.RequestCtx, x *exchange) error {
 	q := &x.request
-	if err := q.Select(ctx.Request.Header.Peek("Flagd-Selector")); err != nil {
-		return eval.ErrorGeneral, err
+	header := &ctx.Request.Header
+	if err := q.Select(header.Peek("Flagd-Selector")); err != nil {
+		return err
+	}
+	revision, freshness, err := resolver.ParseRequirement(header.Peek(resolver.HeaderMinRevision), header.Peek(resolver.HeaderFreshness))
+	if err != nil {
+		return err
+	}
+	q.Require(revision, freshness)
+	if err := freshen(q, x.key); err != nil {
+		return err
 	}
 	context, err := x.envelope.context(ctx.PostBody(), q.Lenient())
 	defer x.envelope.forget()
 	if err != nil {
-		return eval.ErrorInvalidContext, err
+		return err
 	}
-	if err := q.SetContext(context); err != nil {
-		return eval.ErrorInvalidContext, err
+	return q.SetContext(context)
+}
+
+// freshen waits for the freshness that the flag with the key demands, or all flags if it is empty. The deadline of the resolver ends it:
+// that a client has gone is not known here.
+func freshen(q *resolver.Request, key []byte) error {
+	if len(key) == 0 {
+		return q.FreshenAll(context.Background())
 	}
-	return "", nil
+	return q.Freshen(context.Background(), key)
 }
 
 // one answers for a single flag.

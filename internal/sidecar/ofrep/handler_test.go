@@ -4,7 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -29,7 +28,7 @@ func newHandler(tb testing.TB) *Server {
 		tb.Fatal(err)
 	}
 	metrics := prometheus.NewRegistry()
-	r, err := resolver.New(store, time.Now, metrics)
+	r, err := resolver.New(resolver.Options{Views: store, Metrics: metrics})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func start(t testing.TB, views resolver.Views, adjust func(*ofrep.Options)) *sys
 func startOn(t testing.TB, l net.Listener, views resolver.Views, adjust func(*ofrep.Options)) *system {
 	t.Helper()
 	s := &system{t: t, metrics: prometheus.NewRegistry(), logs: new(bytes.Buffer), ended: make(chan error, 1)}
-	r, err := resolver.New(views, time.Now, s.metrics)
+	r, err := resolver.New(resolver.Options{Views: views, Metrics: s.metrics})
 	if err != nil {
 		t.Fatal(err)
 	}

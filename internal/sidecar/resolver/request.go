@@ -4,36 +4,61 @@ import (
 	"iter"
 	"time"
 
+	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Request is one request of an application on its way through the resolver. All of its answers come from one view. The zero value is
-// ready for Begin, and a Request may be used again after End. It belongs to one goroutine.
+// Request is one request of an application on its way through the resolver: Begin, Require and Select if there is something to say,
+// Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End. All of its answers come from one view. The zero value is ready for
+// Begin, and a Request may be used again after End. It belongs to one goroutine.
 type Request struct {
 	resolver *Resolver
-	rules    *eval.Ruleset
+	view     *cache.View
+	rules    *eval.Ruleset // of the view
 	now      time.Time
 	context  eval.Context
 	selector selector
+
+	revision  changelog.Token // required; zero if none is
+	fresh     bool            // whether every flag is to be as fresh as can be
+	bulk      bool            // whether all flags are asked for
+	asked     *eval.Flag      // the flag that Freshen found last
+	waited    time.Duration
+	knowledge knowledge
+	metadata  []byte // of stale answers, one after the other
 }
 
 // Begin begins q with the newest view. It fails with ErrNotReady while there is none; then q must not be used.
 func (r *Resolver) Begin(q *Request) error {
-	view := r.views.View()
-	if view == nil {
+	q.resolver = r
+	q.renew()
+	if q.view == nil {
 		r.counts.failure(eval.ErrorProviderNotReady)
 		return ErrNotReady
 	}
-	q.resolver, q.rules, q.now = r, view.Rules(), r.now()
 	return nil
+}
+
+// renew puts q on the newest view and the present time.
+func (q *Request) renew() {
+	q.view, q.now = q.resolver.views.View(), q.resolver.now()
+	if q.view != nil {
+		q.rules = q.view.Rules()
+	}
 }
 
 // End lets go of everything that q refers to and keeps its memory for the next Begin.
 func (q *Request) End() {
-	q.rules = nil
+	q.view, q.rules, q.asked = nil, nil, nil
 	q.context.Reset()
 	q.selector.reset()
+	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
+	q.metadata = q.metadata[:0]
 }
+
+// View returns the view that q stands on. It is valid until End.
+func (q *Request) View() *cache.View { return q.view }
 
 // Lenient reports whether the environment asks for the leniency of the flagd daemon.
 func (q *Request) Lenient() bool { return q.rules.Compatibility() == eval.CompatibilityFlagd }
@@ -47,9 +72,14 @@ func (q *Request) SetContext(data []byte) error {
 // Fail counts a request that cannot be evaluated.
 func (q *Request) Fail(code eval.ErrorCode) { q.resolver.counts.failure(code) }
 
-// Evaluate evaluates the flag with the key. The result of a flag that does not exist, or that the selector leaves out, has no Flag.
+// Evaluate evaluates the flag with the key. The result of a flag that does not exist, or that the selector leaves out, has no Flag. If
+// Freshen could not have the knowledge that the flag demands, the flag's onUnreachable decides; the metadata of such a result are valid
+// until End.
 func (q *Request) Evaluate(key []byte) eval.Result {
-	flag := q.rules.FlagBytes(key)
+	flag := q.asked
+	if flag == nil || flag.Key() != string(key) {
+		flag = q.rules.FlagBytes(key)
+	}
 	if flag == nil || !q.selector.matches(flag) {
 		q.Fail(eval.ErrorFlagNotFound)
 		return eval.Result{
@@ -62,7 +92,7 @@ func (q *Request) Evaluate(key []byte) eval.Result {
 	return q.evaluate(flag)
 }
 
-// EvaluateAll evaluates every flag that the selector includes, in key order.
+// EvaluateAll evaluates every flag that the selector includes, in key order, each as Evaluate does.
 func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 	return func(yield func(eval.Result) bool) {
 		for _, flag := range q.rules.Flags() {
@@ -78,7 +108,12 @@ func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 func (q *Request) Metadata() []byte { return q.selector.metadata() }
 
 func (q *Request) evaluate(flag *eval.Flag) eval.Result {
-	result := flag.Evaluate(&q.context, q.now)
+	var result eval.Result
+	if q.stale(flag) {
+		result = q.withoutKnowledge(flag)
+	} else {
+		result = flag.Evaluate(&q.context, q.now)
+	}
 	q.resolver.counts.result(&result)
 	return result
 }

@@ -1,8 +1,13 @@
-// Package resolver is the one path behind every face of a sidecar: it takes the current view, decodes the evaluation context,
-// evaluates and counts. A face translates a protocol to and from it.
+// Package resolver is the one path behind every face of a sidecar: it takes the current view, makes it as fresh as the flag and the
+// request demand, decodes the evaluation context, evaluates and counts. A face translates a protocol to and from it.
+//
+// # Concurrency properties
+//
+// A [Resolver] is safe for concurrent use; Run may be called only once. A [Request] belongs to one goroutine.
 package resolver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -22,22 +27,68 @@ type Views interface {
 	View() *cache.View
 }
 
-// Resolver answers evaluations from the newest view. It is safe for concurrent use.
-type Resolver struct {
-	views  Views
-	now    func() time.Time
-	counts counts
-	proven atomic.Bool
+// DefaultDeadline is how long a request waits for fresher knowledge unless the options say otherwise.
+const DefaultDeadline = time.Second
+
+// Options configure a Resolver.
+type Options struct {
+	// Views gives what is answered from. It is required.
+	Views Views
+	// Log is asked for fresher knowledge. Nil means that no log is followed, so that nothing can ever be confirmed.
+	Log Log
+	// Now reads the clock; nil means time.Now.
+	Now func() time.Time
+	// Deadline is how long a request waits, all in all, for a minimum revision and for a barrier; 0 means DefaultDeadline.
+	Deadline time.Duration
+	// Metrics gets the counters. It is required.
+	Metrics prometheus.Registerer
 }
 
-// New returns a resolver that answers from the newest of the views, reads the clock with now, usually time.Now, and registers its
-// counters with metrics.
-func New(views Views, now func() time.Time, metrics prometheus.Registerer) (*Resolver, error) {
-	counts, err := newCounts(metrics)
+// Resolver answers evaluations from the newest view.
+type Resolver struct {
+	views    Views
+	log      Log
+	now      func() time.Time
+	deadline time.Duration
+	counts   counts
+	proven   atomic.Bool
+	overview atomic.Pointer[overview] // of the last ruleset that was asked for all flags
+
+	began     time.Time
+	confirmed atomic.Int64  // see since
+	refresh   chan struct{} // tells Run that knowledge is older than a flag wants it
+}
+
+// New returns a resolver that answers at once. Knowledge is refreshed in the background while Run runs.
+func New(o Options) (*Resolver, error) {
+	if o.Log == nil {
+		o.Log = noLog{}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Deadline == 0 {
+		o.Deadline = DefaultDeadline
+	}
+	counts, err := newCounts(o.Metrics)
 	if err != nil {
 		return nil, err
 	}
-	return &Resolver{views: views, now: now, counts: counts}, nil
+	return &Resolver{
+		views:    o.Views,
+		log:      o.Log,
+		now:      o.Now,
+		deadline: o.Deadline,
+		counts:   counts,
+		began:    o.Now(),
+		refresh:  make(chan struct{}, 1),
+	}, nil
+}
+
+// Run does what requests must not wait for, until ctx ends, and returns nil.
+func (r *Resolver) Run(ctx context.Context) error {
+	r.refreshOnDemand(ctx)
+	return nil
 }
 
 // Ready returns nil once a complete set of flags is known and an evaluation of it has run, otherwise the reason why evaluations

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -56,7 +55,7 @@ func (v *views) load(t *testing.T, content string) {
 
 func newResolver(t *testing.T, v resolver.Views) *resolver.Resolver {
 	t.Helper()
-	r, err := resolver.New(v, time.Now, prometheus.NewRegistry())
+	r, err := resolver.New(resolver.Options{Views: v, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		t.Fatal(err)
 	}
