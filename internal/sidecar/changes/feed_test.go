@@ -22,7 +22,7 @@ func never(*eval.Flag) bool { return false }
 // run runs the feed of a history and waits until it has seen what there is.
 func run(h *history, stale func(*eval.Flag) bool) *changes.Feed {
 	feed := changes.New(h.store, stale)
-	go feed.Run(h.t.Context())
+	go func() { _ = feed.Run(h.t.Context()) }()
 	synctest.Wait()
 	return feed
 }

@@ -1,0 +1,139 @@
+// Package listen opens the sockets that a process answers on: TCP or Unix sockets, with TLS or without.
+//
+// An address is host:port, unix: followed by the path of a socket, or Off.
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// Off is the address of something that does not listen.
+const Off = "off"
+
+// DefaultMode is the mode of a Unix socket unless the options say otherwise: the user of the process and its group may connect.
+const DefaultMode fs.FileMode = 0o660
+
+const unixPrefix = "unix:"
+
+// maxPath is the length of the longest path that a Unix socket can have.
+const maxPath = 107
+
+// Options say where to listen.
+type Options struct {
+	// Addr is host:port or unix:path. It is required.
+	Addr string
+	// Mode is the mode of a Unix socket; 0 means DefaultMode.
+	Mode fs.FileMode
+	// TLS is used on TCP and never on Unix sockets, which the file system protects. Its zero value means no TLS.
+	TLS TLS
+	// Logger is told of certificate files that cannot be used any more.
+	Logger zerolog.Logger
+}
+
+// Path returns the path of a Unix socket and whether the address is one.
+func Path(addr string) (path string, ok bool) { return strings.CutPrefix(addr, unixPrefix) }
+
+// Validate returns why nothing can listen at an address, as far as that can be said without trying. Off is valid.
+func Validate(addr string) error {
+	if addr == Off {
+		return nil
+	}
+	if path, ok := Path(addr); ok {
+		return validatePath(path)
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("%q is not an address such as 127.0.0.1:8013 or unix:/run/flagside/rpc.sock", addr)
+	}
+	return nil
+}
+
+func validatePath(path string) error {
+	switch {
+	case path == "":
+		return errors.New("unix: needs the path of a socket, such as unix:/run/flagside/rpc.sock")
+	case strings.HasPrefix(path, "@"):
+		return fmt.Errorf("%q is an abstract socket, which no file mode protects: use a path", path)
+	case len(path) > maxPath:
+		return fmt.Errorf("the path %q of a socket is longer than %d bytes, which is all that the system allows", path, maxPath)
+	default:
+		return nil
+	}
+}
+
+// Open listens. A socket that a process left behind which is gone is replaced; one that somebody answers on, and any other file, is an
+// error. Closing the listener removes its socket.
+func Open(ctx context.Context, o Options) (net.Listener, error) {
+	if err := Validate(o.Addr); err != nil {
+		return nil, err
+	}
+	if path, ok := Path(o.Addr); ok {
+		return openUnix(ctx, path, o.Mode)
+	}
+	config, err := o.TLS.config(o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	var listener net.ListenConfig
+	l, err := listener.Listen(ctx, "tcp", o.Addr)
+	if err != nil {
+		return nil, err
+	}
+	return withTLS(l, config), nil
+}
+
+func openUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
+	if err := removeStale(ctx, path); err != nil {
+		return nil, err
+	}
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if mode == 0 {
+		mode = DefaultMode
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// dialTimeout is how long the owner of a socket has to accept. The system does it for a process that is busy.
+const dialTimeout = time.Second
+
+// removeStale removes a socket that nobody answers on.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return fmt.Errorf("%s is there and no socket: remove it or choose another path", path)
+	}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	c, err := dialer.DialContext(ctx, "unix", path)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("another process answers on %s", path)
+	}
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("whether another process answers on %s is unknown: %w", path, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package listen
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// TLS names the files that TLS needs, all in PEM. They are read again while they are in use, so certificates can be renewed.
+type TLS struct {
+	// Certificate and Key are the server's certificate, with its chain, and the key of it.
+	Certificate, Key string
+	// ClientCA has the authorities that may vouch for clients. With it every client needs a certificate; empty means that none does.
+	ClientCA string
+}
+
+// Enabled reports whether TLS is wanted.
+func (t TLS) Enabled() bool { return t != TLS{} }
+
+// Validate returns what is missing. It reads no files.
+func (t TLS) Validate() error {
+	switch {
+	case t.Enabled() && t.Certificate == "":
+		return errors.New("TLS needs a certificate")
+	case t.Enabled() && t.Key == "":
+		return errors.New("TLS needs the key of the certificate")
+	default:
+		return nil
+	}
+}
+
+// config returns the configuration of a server, nil without TLS.
+func (t TLS) config(logger zerolog.Logger) (*tls.Config, error) {
+	if err := t.Validate(); err != nil || !t.Enabled() {
+		return nil, err
+	}
+	first, err := t.load()
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	f := &reloading{paths: t, logger: logger, current: first, read: time.Now()}
+	next := first.Clone()
+	next.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return f.config(time.Now()), nil }
+	return next, nil
+}
+
+// load reads the files.
+func (t TLS) load() (*tls.Config, error) {
+	certificate, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{
+		MinVersion:   tls.VersionTLS12,
+		Certificates: []tls.Certificate{certificate},
+		NextProtos:   []string{"h2", "http/1.1"},
+	}
+	if t.ClientCA == "" {
+		return config, nil
+	}
+	authorities, err := os.ReadFile(t.ClientCA)
+	if err != nil {
+		return nil, err
+	}
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(authorities) {
+		return nil, fmt.Errorf("%s has no certificate", t.ClientCA)
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	return config, nil
+}
+
+// rereadInterval is how long files are believed before a handshake reads them again. Whoever renews certificates does so long before
+// the old ones end.
+const rereadInterval = 10 * time.Second
+
+// reloading are the files of a listener, as they were read last.
+type reloading struct {
+	paths  TLS
+	logger zerolog.Logger
+
+	mu      sync.Mutex // guards what follows
+	current *tls.Config
+	read    time.Time
+	failure string
+}
+
+// config returns what the next handshake uses: the newest files that can be used.
+func (f *reloading) config(now time.Time) *tls.Config {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now.Sub(f.read) < rereadInterval {
+		return f.current
+	}
+	f.read = now
+	next, err := f.paths.load()
+	switch {
+	case err != nil && err.Error() != f.failure:
+		f.failure = err.Error()
+		f.logger.Error().Err(err).Msg("the files of TLS cannot be used, the last good ones stay in use")
+	case err == nil:
+		f.failure = ""
+		f.replace(next)
+	}
+	return f.current
+}
+
+// replace takes other files into use. A configuration that stays the same object keeps its session tickets.
+func (f *reloading) replace(next *tls.Config) {
+	if sameChain(f.current.Certificates[0], next.Certificates[0]) && f.current.ClientCAs.Equal(next.ClientCAs) {
+		return
+	}
+	f.current = next
+	f.logger.Info().Str("certificate", f.paths.Certificate).Msg("renewed files of TLS are in use")
+}
+
+func sameChain(a, b tls.Certificate) bool {
+	return slices.EqualFunc(a.Certificate, b.Certificate, func(x, y []byte) bool { return string(x) == string(y) })
+}
+
+// withTLS wraps a listener; without a configuration it stays as it is.
+func withTLS(l net.Listener, config *tls.Config) net.Listener {
+	if config == nil {
+		return l
+	}
+	return tls.NewListener(l, config)
+}
