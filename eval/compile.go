@@ -14,6 +14,22 @@ type ruleCompiler struct {
 
 	segments []string // names of the segments that were used, with repetitions
 	inlined  int      // how many segments around the expression are compiled in place
+	size     int      // how many expressions were compiled, those of segments as often as they are used
+}
+
+// maxExpressions bounds the size of a rule, so that neither compiling it nor evaluating it takes long: segments that use others twice
+// double it each time. A document that may be published cannot reach it by itself.
+const maxExpressions = 1 << 18
+
+// compileRule compiles the whole rule of a document.
+func (c *ruleCompiler) compileRule(s *syntax) node {
+	n := c.compile(s, scope{})
+	if c.size <= maxExpressions {
+		return n
+	}
+	const reason = "the rule is too large with the segments that it uses"
+	c.problem(s, reason, "use each segment once, or split the rule with prerequisites")
+	return constant{failure(reason)}
 }
 
 // scope says what var reads at a place of a rule.
@@ -44,8 +60,11 @@ func (c *ruleCompiler) warning(at *syntax, reason, hint string) {
 	c.report(at, Problem{Reason: reason, Hint: hint, Warning: true})
 }
 
-// compile compiles any expression.
+// compile compiles any expression. Of a rule that is too large, which compileRule refuses, it leaves out the rest.
 func (c *ruleCompiler) compile(s *syntax, in scope) node {
+	if c.size++; c.size > maxExpressions {
+		return constant{}
+	}
 	switch s.kind {
 	case kindArray:
 		return c.compileArray(s, in)
@@ -57,18 +76,28 @@ func (c *ruleCompiler) compile(s *syntax, in scope) node {
 }
 
 func (c *ruleCompiler) compileArray(s *syntax, in scope) node {
-	items := make(elements, len(s.items))
-	values := make([]value, len(s.items))
-	known := true
-	for i := range s.items {
-		items[i] = c.compile(&s.items[i], in)
-		v, ok := isConstant(items[i])
-		values[i], known = v, known && ok && v.kind != kindError
+	return listOf(c.compileAll(s.items, in))
+}
+
+func (c *ruleCompiler) compileAll(items []syntax, in scope) []node {
+	nodes := make([]node, len(items))
+	for i := range items {
+		nodes[i] = c.compile(&items[i], in)
 	}
-	if known {
-		return constant{array(values)}
+	return nodes
+}
+
+// listOf returns the list of what nodes evaluate to.
+func listOf(nodes []node) node {
+	values := make([]value, len(nodes))
+	for i, n := range nodes {
+		v, known := isConstant(n)
+		if !known || v.kind == kindError {
+			return elements(nodes)
+		}
+		values[i] = v
 	}
-	return items
+	return constant{array(values)}
 }
 
 func (c *ruleCompiler) compileObject(s *syntax, in scope) node {
@@ -147,16 +176,23 @@ func (c *ruleCompiler) compileReference(s, target *syntax, in scope) node {
 	}
 	c.segments = append(c.segments, referenced.segments...)
 	if in.depth == 0 {
-		return referenced.used()
+		c.size += referenced.size
+		return referenced.used(referenced.node)
 	}
 	if c.inlined >= maxDocumentDepth {
 		return constant{missing}
 	}
-	inline := *c
-	inline.inlined++
-	inline.report = func(*syntax, Problem) {}
-	n := inline.compile(referenced.rule, in)
-	c.segments = inline.segments
+	return referenced.used(c.inline(referenced.rule, in))
+}
+
+// inline compiles the rule of a segment in place. Its problems are reported with the segment.
+func (c *ruleCompiler) inline(rule *syntax, in scope) node {
+	report := c.report
+	c.report = func(*syntax, Problem) {}
+	c.inlined++
+	n := c.compile(rule, in)
+	c.inlined--
+	c.report = report
 	return n
 }
 
@@ -175,10 +211,7 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 	}
 	c.checkCount(name, arguments, o.least, o.most)
 	c.checkText(name, arguments)
-	nodes := make([]node, len(arguments.items))
-	for i := range arguments.items {
-		nodes[i] = c.compile(&arguments.items[i], in)
-	}
+	nodes := c.compileAll(arguments.items, in)
 	if compareTest(name) != nil {
 		if n := newCompareTime(name, o.list, nodes); n != nil {
 			return n

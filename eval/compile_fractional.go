@@ -11,31 +11,25 @@ func (c *ruleCompiler) compileFractional(arguments *syntax, in scope) node {
 	}
 	seed, shares := splitSeed(arguments)
 	c.checkFractional(arguments, seed, shares)
-	general := &fractionalComputed{arguments: c.compile(arguments, in), implicit: implicit}
-	values := make([]value, len(shares))
-	for i := range shares {
-		v, ok := isConstant(c.quiet().compile(&shares[i], in))
+	nodes := c.compileAll(arguments.items, in)
+	general := &fractionalComputed{arguments: listOf(nodes), implicit: implicit}
+	n := &fractional{implicit: implicit, general: general}
+	if seed != nil {
+		n.seed, nodes = nodes[0], nodes[1:]
+	}
+	values := make([]value, len(nodes))
+	for i := range nodes {
+		v, ok := isConstant(nodes[i])
 		if !ok {
 			return general
 		}
 		values[i] = v
 	}
-	b, ok := newBuckets(values)
-	if !ok {
+	var ok bool
+	if n.buckets, ok = newBuckets(values); !ok {
 		return general
 	}
-	n := &fractional{implicit: implicit, buckets: b, general: general}
-	if seed != nil {
-		n.seed = c.quiet().compile(seed, in)
-	}
 	return n
-}
-
-// quiet returns a compiler that reports nothing, for expressions that are compiled a second time.
-func (c *ruleCompiler) quiet() *ruleCompiler {
-	q := *c
-	q.report = func(*syntax, Problem) {}
-	return &q
 }
 
 // splitSeed separates the seed from the buckets. An array in the first place is a bucket.

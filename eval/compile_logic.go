@@ -76,10 +76,7 @@ func (c *ruleCompiler) compileJunction(name string, arguments *syntax, in scope)
 		return c.listNeeded(name, arguments)
 	}
 	c.checkCount(name, arguments, 1, 0)
-	nodes := make([]node, len(arguments.items))
-	for i := range arguments.items {
-		nodes[i] = c.compile(&arguments.items[i], in)
-	}
+	nodes := c.compileAll(arguments.items, in)
 	if name == "and" {
 		return folded(and(nodes), nodes...)
 	}

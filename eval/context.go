@@ -45,6 +45,7 @@ type Context struct {
 	scopes   []value
 	stack    []value
 	scratch  []byte
+	spent    int // see spend
 }
 
 // maxKept bounds the memory for text that a Context keeps for reuse, and maxKeptItems the number of elements and members.
@@ -206,5 +207,5 @@ func (c *Context) fill(a *attribute, v value) {
 // begin prepares c for an evaluation at the time now.
 func (c *Context) begin(now time.Time) {
 	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
-	c.scratch, c.stack, c.scopes = c.scratch[:0], c.stack[:0], c.scopes[:0]
+	c.scratch, c.stack, c.scopes, c.spent = c.scratch[:0], c.stack[:0], c.scopes[:0], 0
 }

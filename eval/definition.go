@@ -60,6 +60,10 @@ func (r *definitionReader) read(root *syntax) *definition {
 		byName:  make(map[string]*Variant),
 		demands: noDemands(),
 	}
+	if root.kind == kindNull && r.lenient() {
+		r.problem(root, "the flag is null", "remove it")
+		return r.into
+	}
 	if root.kind != kindObject {
 		r.fatal(root, "a flag must be an object", "write {\"state\": \"ENABLED\", \"variants\": {...}}")
 		return r.into

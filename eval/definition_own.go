@@ -16,9 +16,7 @@ func (r *definitionReader) readOwn(name, spelled string, s *syntax) {
 		return
 	}
 	if r.lenient() {
-		if !strings.EqualFold(name, "key") && !strings.EqualFold(name, "source") {
-			r.problem(s, "the member "+strconv.Quote(spelled)+" has no meaning with compatibility flagd", "")
-		}
+		r.readMeaningless(name, spelled, s)
 		return
 	}
 	switch name {
@@ -46,6 +44,16 @@ func (r *definitionReader) readOwn(name, spelled string, s *syntax) {
 		r.checkTags(s)
 	default:
 		r.problem(s, "the member "+strconv.Quote(spelled)+" is not known", "correct its spelling, or begin it with x- to keep data of your own")
+	}
+}
+
+// readMeaningless reads what does nothing with CompatibilityFlagd. Of two members flagd minds the type nevertheless.
+func (r *definitionReader) readMeaningless(name, spelled string, s *syntax) {
+	switch known := strings.EqualFold(name, "key") || strings.EqualFold(name, "source"); {
+	case !known:
+		r.problem(s, "the member "+strconv.Quote(spelled)+" has no meaning with compatibility flagd", "")
+	case s.kind != kindString && s.kind != kindNull:
+		r.fatal(s, spelled+" must be a string", "")
 	}
 }
 

@@ -15,6 +15,9 @@ func (n constant) eval(*Context) value { return n.value }
 type elements []node
 
 func (n elements) eval(c *Context) value {
+	if !c.spend(len(n)) {
+		return failure(tooMuchWork)
+	}
 	items := make([]value, len(n))
 	for i, item := range n {
 		items[i] = item.eval(c)

@@ -3,9 +3,12 @@ package eval
 import "slices"
 
 // applyMerge is {"merge": [...]}: one list of all arguments, arrays taken apart.
-func applyMerge(_ *Context, arguments []value) value {
+func applyMerge(c *Context, arguments []value) value {
 	merged := make([]value, 0, len(arguments))
 	for _, argument := range arguments {
+		if !c.spend(1 + len(argument.items())) {
+			return failure(tooMuchWork)
+		}
 		if argument.kind == kindArray {
 			merged = append(merged, argument.ref.items...)
 		} else {
@@ -23,7 +26,7 @@ func mergeOne(_ *Context, v value) value {
 }
 
 // applySet is {"set": [object, name, value]}: a copy of the object with one member changed.
-func applySet(_ *Context, arguments []value) value {
+func applySet(c *Context, arguments []value) value {
 	if len(arguments) == 0 {
 		return value{}
 	}
@@ -37,6 +40,9 @@ func applySet(_ *Context, arguments []value) value {
 	}
 	if v.executable() {
 		return failure(dataAsRule)
+	}
+	if !c.spend(len(object.ref.items)) {
+		return failure(tooMuchWork)
 	}
 	changed := &compound{names: slices.Clone(object.ref.names), items: slices.Clone(object.ref.items)}
 	if i := slices.Index(changed.names, name.str); i >= 0 {
@@ -86,6 +92,9 @@ func (n *iteration) enterLenient(c *Context) value {
 
 // each evaluates the body with item as the data.
 func (n *iteration) each(c *Context, item value) value {
+	if !c.spend(1) {
+		return failure(tooMuchWork)
+	}
 	c.scopes = append(c.scopes, item)
 	v := n.body.eval(c)
 	c.scopes = c.scopes[:len(c.scopes)-1]

@@ -14,6 +14,9 @@ func applyConcatenate(c *Context, arguments []value) value {
 		if c.scratch, ok = argument.appendText(c.scratch); !ok {
 			return failure("cat needs strings and numbers")
 		}
+		if !c.spend(0) {
+			return failure(tooMuchWork)
+		}
 	}
 	s := alias(c.scratch[start:])
 	if len(arguments) > 1 {
@@ -41,6 +44,9 @@ func applySubstring(c *Context, arguments []value) value {
 	var ok bool
 	if c.scratch, ok = arguments[0].appendText(c.scratch); !ok {
 		return failure(needsSubstring)
+	}
+	if !c.spend(0) {
+		return failure(tooMuchWork)
 	}
 	s := alias(c.scratch[at:])
 	start, ok := arguments[1].operand()

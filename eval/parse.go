@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -83,31 +84,46 @@ func (f *file) report(at *syntax, p Problem) {
 func (f *file) split() {
 	f.segments, f.flags = make(map[string]Document), make(map[string]Document)
 	root := &f.source.root
-	for _, at := range f.source.duplicates[:min(len(f.source.duplicates), maxProblems)] {
-		f.reportDuplicate(at)
-	}
+	reportMistakes(f.source, f.compatibility, f.reportMistake)
 	if root.kind != kindObject {
 		f.report(root, Problem{Reason: "a flag file must be an object", Hint: "write {\"flags\": {...}}"})
 		return
 	}
 	f.splitSettings(root)
-	f.splitSegments(root.member("$evaluators"))
+	f.splitSegments(f.member("$evaluators"))
 	f.splitFlags(root)
 }
 
-// reportDuplicate reports a name that occurs twice in one object. The parsers of the documents cannot see it any more.
-func (f *file) reportDuplicate(at *syntax) {
-	pointer, _ := f.source.root.pointer(at)
-	f.report(at, Problem{
-		Pointer: pointer,
-		Reason:  "this member is named twice",
-		Hint:    "remove one of them",
-		Warning: f.compatibility == CompatibilityFlagd,
-	})
+// member returns a member of the file, or nil. flagd ignores the case of their names.
+func (f *file) member(name string) *syntax {
+	root := &f.source.root
+	if s := root.member(name); s != nil || f.compatibility != CompatibilityFlagd {
+		return s
+	}
+	for i := range root.names {
+		if strings.EqualFold(root.names[i], name) {
+			return &root.items[i]
+		}
+	}
+	return nil
+}
+
+// none reports whether a member counts as empty, which null does in flagd.
+func (f *file) none(s *syntax) bool {
+	return s == nil || s.kind == kindNull && f.compatibility == CompatibilityFlagd
+}
+
+// reportMistake reports what the parsers of the documents may not see any more.
+func (f *file) reportMistake(at *syntax, p Problem) {
+	if len(f.problems) >= maxProblems {
+		return
+	}
+	p.Pointer, _ = f.source.root.pointer(at)
+	f.report(at, p)
 }
 
 func (f *file) splitSettings(root *syntax) {
-	metadata := root.member("metadata")
+	metadata := f.member("metadata")
 	if metadata == nil && f.compatibility == "" {
 		return
 	}
@@ -126,7 +142,7 @@ func (f *file) splitSettings(root *syntax) {
 }
 
 func (f *file) splitSegments(evaluators *syntax) {
-	if evaluators == nil {
+	if f.none(evaluators) {
 		return
 	}
 	if evaluators.kind != kindObject {
@@ -144,10 +160,11 @@ func (f *file) splitSegments(evaluators *syntax) {
 }
 
 func (f *file) splitFlags(root *syntax) {
-	flags := root.member("flags")
+	flags := f.member("flags")
 	switch {
 	case flags == nil:
 		f.report(root, Problem{Reason: "flags are missing", Hint: "write {\"flags\": {...}}"})
+	case f.none(flags):
 	case flags.kind == kindObject:
 		for i, name := range flags.names {
 			f.addFlag(name, &flags.items[i], f.compact(&flags.items[i]))

@@ -31,7 +31,7 @@ func (u *update) plan(d Document) *plan {
 		return p
 	}
 	p.report = reporter(d, src, &p.problems)
-	reportDuplicates(src, u.next.compatibility, p.report)
+	reportMistakes(src, u.next.compatibility, p.report)
 	reader := &definitionReader{compatibility: u.next.compatibility, source: src.source, report: p.report}
 	definition := reader.read(&src.root)
 	p.references = definition.prerequisites
@@ -88,7 +88,7 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 		report:        p.report,
 		segment:       func(name string) *segment { return u.next.segments[name] },
 	}
-	f.rule = c.compile(rule, scope{})
+	f.rule = c.compileRule(rule)
 	for _, name := range c.segments {
 		p.uses = append(p.uses, dependency(KindSegment, name))
 	}

@@ -12,20 +12,21 @@ type segment struct {
 	document Document
 	rule     *syntax // nil if no version could ever be compiled
 	node     node
+	size     int       // how many expressions the rule has, those of other segments as often as they are used
 	segments []string  // names of the segments that it, or its rejected document, refers to, direct or not
 	rejected *Document // the newest document, if it could not be compiled
 	cycle    string    // set in place of all else if the segment refers to itself: how
 }
 
-// used returns the node of a reference to the segment.
-func (s *segment) used() node {
-	if _, ok := isConstant(s.node); ok {
-		return s.node
+// used returns the node of a reference to the segment, whose rule was compiled for the place of the reference.
+func (s *segment) used(rule node) node {
+	if _, ok := isConstant(rule); ok {
+		return rule
 	}
-	return &useSegment{name: s.document.Key, revision: s.document.Revision, rule: s.node}
+	return &useSegment{name: s.document.Key, revision: s.document.Revision, rule: rule}
 }
 
-// useSegment is {"$ref": name}. All flags share the rule.
+// useSegment is {"$ref": name}. Outside iterations all flags share the rule.
 type useSegment struct {
 	name     string
 	revision uint64
@@ -101,7 +102,7 @@ func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
 	}
 	var problems Problems
 	report := reporter(document, p, &problems)
-	reportDuplicates(p, u.compatibility, report)
+	reportMistakes(p, u.compatibility, report)
 	c := &ruleCompiler{compatibility: u.compatibility, attributes: u.attributes, report: report}
 	c.segment = func(name string) *segment {
 		if i := slices.Index(u.path, name); i >= 0 {
@@ -110,8 +111,8 @@ func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
 		return u.ready(name)
 	}
 	next := &segment{document: document, rule: &p.root}
-	next.node = c.compile(&p.root, scope{})
-	next.segments = compact(c.segments)
+	next.node = c.compileRule(&p.root)
+	next.size, next.segments = c.size, compact(c.segments)
 	return next, problems
 }
 

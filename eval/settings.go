@@ -31,7 +31,7 @@ func readSettings(d Document) (settings, Problems) {
 	if c := root.member("compatibility"); c != nil {
 		s.compatibility = readCompatibility(c, report)
 	}
-	reportDuplicates(p, s.compatibility, report)
+	reportMistakes(p, s.compatibility, report)
 	for i, name := range root.names {
 		switch {
 		case name == "compatibility", strings.HasPrefix(name, "$"), strings.HasPrefix(name, "x-"):

@@ -41,9 +41,13 @@ func reporter(d Document, p *parsed, into *Problems) func(*syntax, Problem) {
 	}
 }
 
-func reportDuplicates(p *parsed, c Compatibility, report func(*syntax, Problem)) {
+// reportMistakes reports what is JSON and yet a mistake wherever it stands.
+func reportMistakes(p *parsed, c Compatibility, report func(*syntax, Problem)) {
 	for _, at := range p.duplicates {
 		report(at, Problem{Reason: "this member is named twice", Hint: "remove one of them", Warning: c == CompatibilityFlagd})
+	}
+	for _, at := range p.outOfRange {
+		report(at, Problem{Reason: "this number is too large", Hint: "numbers go up to 1.7976931348623157e308"})
 	}
 }
 

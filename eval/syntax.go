@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,7 @@ type parsed struct {
 	source     []byte
 	root       syntax
 	duplicates []*syntax // member values whose name occurred before in their object
+	outOfRange []*syntax // numbers that are too large for 64-bit floating point
 }
 
 // parser reads documents into syntax. Its zero value is ready; used for many documents it spares most of the memory that growing slices
@@ -61,7 +63,7 @@ func (r *parser) parse(source []byte, lenientText bool) (*parsed, error) {
 		}
 		return nil, err
 	}
-	p.findDuplicates(&p.root)
+	p.inspect(&p.root)
 	return p, nil
 }
 
@@ -163,8 +165,11 @@ func startOfString(source []byte, end int) int {
 	return 0
 }
 
-func (p *parsed) findDuplicates(s *syntax) {
+// inspect looks for what is JSON and yet a mistake wherever it stands.
+func (p *parsed) inspect(s *syntax) {
 	switch n := len(s.names); {
+	case s.kind == kindNumber && math.IsInf(s.number(), 0):
+		p.outOfRange = append(p.outOfRange, s)
 	case n > fewMembers:
 		p.findAmongMany(s)
 	case n > 1:
@@ -175,7 +180,7 @@ func (p *parsed) findDuplicates(s *syntax) {
 		}
 	}
 	for i := range s.items {
-		p.findDuplicates(&s.items[i])
+		p.inspect(&s.items[i])
 	}
 }
 
