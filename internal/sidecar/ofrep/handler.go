@@ -59,40 +59,39 @@ func (s *Server) resolve(ctx *fasthttp.RequestCtx, x *exchange) {
 		return
 	}
 	defer q.End()
-	if err := prepare(ctx, x); err != nil {
+	context, err := prepare(ctx, x)
+	defer x.envelope.forget()
+	switch {
+	case err != nil:
+	case len(x.key) == 0:
+		err = all(ctx, q, context)
+	default:
+		err = one(ctx, q, x.key, context)
+	}
+	if err != nil {
 		code := codeOf(err)
 		q.Fail(code)
 		fail(ctx, statusOfRequest(err), x.key, code, err.Error())
-		return
-	}
-	if len(x.key) == 0 {
-		all(ctx, q)
-	} else {
-		one(ctx, q, x.key)
 	}
 }
 
-// prepare reads what the request says about selection, freshness and context, and waits for the freshness.
-func prepare(ctx *fasthttp.RequestCtx, x *exchange) error {
+// prepare reads what the request says about selection and freshness, waits for the freshness, and returns the evaluation context, which
+// is a part of the request.
+func prepare(ctx *fasthttp.RequestCtx, x *exchange) (context []byte, err error) {
 	q := &x.request
 	header := &ctx.Request.Header
 	if err := q.Select(header.Peek("Flagd-Selector")); err != nil {
-		return err
+		return nil, err
 	}
 	revision, freshness, err := resolver.ParseRequirement(header.Peek(resolver.HeaderMinRevision), header.Peek(resolver.HeaderFreshness))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	q.Require(revision, freshness)
 	if err := freshen(q, x.key); err != nil {
-		return err
+		return nil, err
 	}
-	context, err := x.envelope.context(ctx.PostBody(), q.Lenient())
-	defer x.envelope.forget()
-	if err != nil {
-		return err
-	}
-	return q.SetContext(context)
+	return x.envelope.context(ctx.PostBody(), q.Lenient())
 }
 
 // freshen waits for the freshness that the flag with the key demands, or all flags if it is empty. The deadline of the resolver ends it:
@@ -104,15 +103,37 @@ func freshen(q *resolver.Request, key []byte) error {
 	return q.Freshen(context.Background(), key)
 }
 
-// one answers for a single flag.
-func one(ctx *fasthttp.RequestCtx, q *resolver.Request, key []byte) {
+// one answers for a single flag, or not at all if the context is refused.
+func one(ctx *fasthttp.RequestCtx, q *resolver.Request, key, context []byte) error {
+	if err := q.SetContext(context); err != nil {
+		return err
+	}
 	result := q.Evaluate(key)
 	setBody(ctx, statusOf(result.ErrorCode), appendResult(buffer(ctx), key, &result))
+	return nil
 }
 
-// all answers for every selected flag. Failures are items of the answer.
-func all(ctx *fasthttp.RequestCtx, q *resolver.Request) {
-	body := append(buffer(ctx), `{"flags":[`...)
+// form is the name of the encoding of bulk answers.
+const form = "ofrep"
+
+// all answers for every selected flag, or not at all if the context is refused. Failures are items of the answer.
+func all(ctx *fasthttp.RequestCtx, q *resolver.Request, context []byte) error {
+	if remembered, ok := q.RecallAll(form, context); ok {
+		setBody(ctx, fasthttp.StatusOK, append(buffer(ctx), remembered...))
+		return nil
+	}
+	if err := q.SetContext(context); err != nil {
+		return err
+	}
+	body := appendAll(buffer(ctx), q)
+	q.KeepAll(body)
+	setBody(ctx, fasthttp.StatusOK, body)
+	return nil
+}
+
+// appendAll appends the answer for every selected flag.
+func appendAll(body []byte, q *resolver.Request) []byte {
+	body = append(body, `{"flags":[`...)
 	first := true
 	for result := range q.EvaluateAll() {
 		if !first {
@@ -123,7 +144,7 @@ func all(ctx *fasthttp.RequestCtx, q *resolver.Request) {
 	}
 	body = append(body, `],"metadata":`...)
 	body = append(body, q.Metadata()...)
-	setBody(ctx, fasthttp.StatusOK, append(body, '}'))
+	return append(body, '}')
 }
 
 // survive turns a panic of a handler into an answer, so that one bad request does not end the process.

@@ -11,13 +11,15 @@ import (
 	"github.com/flagside/flagside/eval"
 )
 
-// counts counts evaluations, barriers and stale answers. Every series exists from the start, so that counting is one atomic addition and a rate is never missing
-// its first increment. The maps are not modified after newCounts.
+// counts counts evaluations, barriers, stale answers and remembered ones. Every series exists from the start, so that counting is one
+// atomic addition and a rate is never missing its first increment. The maps are not modified after newCounts.
 type counts struct {
-	reasons map[eval.Reason]prometheus.Counter
-	codes   map[eval.ErrorCode]prometheus.Counter
-	stale   map[eval.OnUnreachable]prometheus.Counter
-	ended   map[cause]map[outcome]prometheus.Counter
+	kinds [kinds]prometheus.Counter
+	err   prometheus.Counter // the reason that goes with every error code
+	stale map[eval.OnUnreachable]prometheus.Counter
+	ended map[cause]map[outcome]prometheus.Counter
+	found prometheus.Counter
+	lost  prometheus.Counter
 }
 
 // cause says for whom a barrier was made.
@@ -37,22 +39,6 @@ const (
 	outcomeFailed    outcome = "failed"
 )
 
-// reasons lists every reason that an evaluation can have.
-func reasons() []eval.Reason {
-	return []eval.Reason{
-		eval.ReasonStatic, eval.ReasonDefault, eval.ReasonTargetingMatch, eval.ReasonSplit, eval.ReasonDisabled,
-		eval.ReasonCached, eval.ReasonStale, eval.ReasonUnknown, eval.ReasonError,
-	}
-}
-
-// codes lists every error code that an evaluation can have.
-func codes() []eval.ErrorCode {
-	return []eval.ErrorCode{
-		eval.ErrorProviderNotReady, eval.ErrorFlagNotFound, eval.ErrorParse, eval.ErrorTypeMismatch,
-		eval.ErrorTargetingKeyMissing, eval.ErrorInvalidContext, eval.ErrorGeneral,
-	}
-}
-
 // newCounts registers the counters. Their label values are those of OpenTelemetry's semantic conventions for feature flags.
 func newCounts(metrics prometheus.Registerer) (counts, error) {
 	byReason := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -71,21 +57,27 @@ func newCounts(metrics prometheus.Registerer) (counts, error) {
 		Name: "flagside_freshness_barriers_total",
 		Help: "Times that evaluations asked where the log ends, by cause and by how it ended.",
 	}, []string{"cause", "outcome"})
-	err := errors.Join(metrics.Register(byReason), metrics.Register(byCode), metrics.Register(stale), metrics.Register(barriers))
+	remembered := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "flagside_answers_memory_total",
+		Help: "Bulk answers that were looked for in memory, by whether they were there.",
+	}, []string{"result"})
+	err := errors.Join(metrics.Register(byReason), metrics.Register(byCode), metrics.Register(stale), metrics.Register(barriers),
+		metrics.Register(remembered))
 	if err != nil {
 		return counts{}, fmt.Errorf("evaluation metrics: %w", err)
 	}
 	c := counts{
-		reasons: make(map[eval.Reason]prometheus.Counter),
-		codes:   make(map[eval.ErrorCode]prometheus.Counter),
-		stale:   make(map[eval.OnUnreachable]prometheus.Counter),
-		ended:   make(map[cause]map[outcome]prometheus.Counter),
+		err:   byReason.WithLabelValues("error"),
+		stale: make(map[eval.OnUnreachable]prometheus.Counter),
+		ended: make(map[cause]map[outcome]prometheus.Counter),
+		found: remembered.WithLabelValues("hit"),
+		lost:  remembered.WithLabelValues("miss"),
 	}
-	for _, reason := range reasons() {
-		c.reasons[reason] = byReason.WithLabelValues(strings.ToLower(string(reason)))
+	for i, reason := range reasons() {
+		c.kinds[i] = byReason.WithLabelValues(strings.ToLower(string(reason)))
 	}
-	for _, code := range codes() {
-		c.codes[code] = byCode.WithLabelValues(strings.ToLower(string(code)))
+	for i, code := range codes() {
+		c.kinds[reasonKinds+i] = byCode.WithLabelValues(strings.ToLower(string(code)))
 	}
 	for _, answer := range []eval.OnUnreachable{eval.OnUnreachableServeStale, eval.OnUnreachableDefaultVariant, eval.OnUnreachableError} {
 		c.stale[answer] = stale.WithLabelValues(string(answer))
@@ -111,25 +103,26 @@ func (c *counts) barrier(why cause, err error) {
 	c.ended[why][how].Inc()
 }
 
-// result counts the result of an evaluation. A reason that is not known here counts as unknown.
-func (c *counts) result(r *eval.Result) {
-	if r.ErrorCode != "" {
-		c.failure(r.ErrorCode)
-		return
+// evaluation counts one evaluation.
+func (c *counts) evaluation(k kind) {
+	c.kinds[k].Inc()
+	if k >= reasonKinds {
+		c.err.Inc()
 	}
-	counter, known := c.reasons[r.Reason]
-	if !known {
-		counter = c.reasons[eval.ReasonUnknown]
-	}
-	counter.Inc()
 }
 
-// failure counts an evaluation that ended with the code. A code that is not known here counts as general.
-func (c *counts) failure(code eval.ErrorCode) {
-	counter, known := c.codes[code]
-	if !known {
-		counter = c.codes[eval.ErrorGeneral]
+// evaluations counts many evaluations.
+func (c *counts) evaluations(t *tally) {
+	for k, n := range t {
+		if n == 0 {
+			continue
+		}
+		c.kinds[k].Add(float64(n))
+		if k >= reasonKinds {
+			c.err.Add(float64(n))
+		}
 	}
-	counter.Inc()
-	c.reasons[eval.ReasonError].Inc()
 }
+
+// failure counts an evaluation that ended with the code.
+func (c *counts) failure(code eval.ErrorCode) { c.evaluation(kindOfCode(code)) }

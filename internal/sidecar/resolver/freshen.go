@@ -42,7 +42,9 @@ func (q *Request) Require(revision changelog.Token, freshness eval.Freshness) {
 //
 // That the log cannot be asked is no error: Evaluate gives the answer that the flag has for that case. Errors wrap ErrOtherEpoch or
 // ErrNotReached; then there is no answer, and q can only End.
-func (q *Request) Freshen(ctx context.Context, key []byte) error { return q.freshen(ctx, scope{key: key}) }
+func (q *Request) Freshen(ctx context.Context, key []byte) error {
+	return q.freshen(ctx, scope{key: key})
+}
 
 // FreshenAll is Freshen for all flags that are selected, with one barrier at most.
 func (q *Request) FreshenAll(ctx context.Context) error {
@@ -82,6 +84,7 @@ func (q *Request) need(s scope) need {
 	var n need
 	if s.all {
 		n = q.needOfSelected()
+		q.demanded = n
 	} else {
 		q.asked = q.rules.FlagBytes(s.key)
 		n = needOf(q.asked)

@@ -27,6 +27,9 @@ type Request struct {
 	waited    time.Duration
 	knowledge knowledge
 	metadata  []byte // of stale answers, one after the other
+	demanded  need   // by all flags, of FreshenAll
+	forming   forming
+	memory    []byte // the key of the answer in memory
 }
 
 // Begin begins q with the newest view. It fails with ErrNotReady while there is none; then q must not be used.
@@ -54,7 +57,7 @@ func (q *Request) End() {
 	q.context.Reset()
 	q.selector.reset()
 	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
-	q.metadata = q.metadata[:0]
+	q.metadata, q.demanded, q.forming, q.memory = q.metadata[:0], need{}, forming{}, q.memory[:0]
 }
 
 // View returns the view that q stands on. It is valid until End.
@@ -89,14 +92,24 @@ func (q *Request) Evaluate(key []byte) eval.Result {
 			Metadata:  q.Metadata(),
 		}
 	}
-	return q.evaluate(flag)
+	result := q.evaluate(flag)
+	q.resolver.counts.evaluation(kindOf(&result))
+	return result
 }
 
 // EvaluateAll evaluates every flag that the selector includes, in key order, each as Evaluate does.
 func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 	return func(yield func(eval.Result) bool) {
+		q.forming = forming{memorable: true}
+		defer func() { q.resolver.counts.evaluations(&q.forming.tally) }()
 		for _, flag := range q.rules.Flags() {
-			if q.selector.matches(flag) && !yield(q.evaluate(flag)) {
+			if !q.selector.matches(flag) {
+				continue
+			}
+			result := q.evaluate(flag)
+			q.forming.add(&result)
+			if !yield(result) {
+				q.forming.memorable = false
 				return
 			}
 		}
@@ -108,12 +121,9 @@ func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 func (q *Request) Metadata() []byte { return q.selector.metadata() }
 
 func (q *Request) evaluate(flag *eval.Flag) eval.Result {
-	var result eval.Result
 	if q.stale(flag) {
-		result = q.withoutKnowledge(flag)
-	} else {
-		result = flag.Evaluate(&q.context, q.now)
+		q.forming.memorable = false
+		return q.withoutKnowledge(flag)
 	}
-	q.resolver.counts.result(&result)
-	return result
+	return flag.Evaluate(&q.context, q.now)
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,9 @@ type Views interface {
 // DefaultDeadline is how long a request waits for fresher knowledge unless the options say otherwise.
 const DefaultDeadline = time.Second
 
+// DefaultAnswersMemory is how many bytes of bulk answers are remembered unless the options say otherwise.
+const DefaultAnswersMemory = 4 << 20
+
 // Options configure a Resolver.
 type Options struct {
 	// Views gives what is answered from. It is required.
@@ -40,19 +44,24 @@ type Options struct {
 	Now func() time.Time
 	// Deadline is how long a request waits, all in all, for a minimum revision and for a barrier; 0 means DefaultDeadline.
 	Deadline time.Duration
+	// AnswersMemory is how many bytes of bulk answers are remembered at most while Run runs; 0 means DefaultAnswersMemory, a negative
+	// number none.
+	AnswersMemory int64
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
 }
 
 // Resolver answers evaluations from the newest view.
 type Resolver struct {
-	views    Views
-	log      Log
-	now      func() time.Time
-	deadline time.Duration
-	counts   counts
-	proven   atomic.Bool
-	overview atomic.Pointer[overview] // of the last ruleset that was asked for all flags
+	views     Views
+	log       Log
+	now       func() time.Time
+	deadline  time.Duration
+	counts    counts
+	proven    atomic.Bool
+	overview  atomic.Pointer[overview] // of the last ruleset that was asked for all flags
+	answers   *cache.Answers[answer]
+	forgetful bool // no answers are remembered
 
 	began     time.Time
 	confirmed atomic.Int64  // see since
@@ -70,25 +79,37 @@ func New(o Options) (*Resolver, error) {
 	if o.Deadline == 0 {
 		o.Deadline = DefaultDeadline
 	}
+	if o.AnswersMemory == 0 {
+		o.AnswersMemory = DefaultAnswersMemory
+	}
 	counts, err := newCounts(o.Metrics)
 	if err != nil {
 		return nil, err
 	}
 	return &Resolver{
-		views:    o.Views,
-		log:      o.Log,
-		now:      o.Now,
-		deadline: o.Deadline,
-		counts:   counts,
-		began:    o.Now(),
-		refresh:  make(chan struct{}, 1),
+		views:     o.Views,
+		log:       o.Log,
+		now:       o.Now,
+		deadline:  o.Deadline,
+		counts:    counts,
+		answers:   cache.NewAnswers[answer](o.AnswersMemory),
+		forgetful: o.AnswersMemory < 0,
+		began:     o.Now(),
+		refresh:   make(chan struct{}, 1),
 	}, nil
 }
 
-// Run does what requests must not wait for, until ctx ends, and returns nil.
+// Run remembers answers and refreshes knowledge behind them until ctx ends. It returns nil once all that it started is gone, or at once an
+// error if there is no memory for answers.
 func (r *Resolver) Run(ctx context.Context) error {
-	r.refreshOnDemand(ctx)
-	return nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var refreshing sync.WaitGroup
+	defer refreshing.Wait()
+	refreshing.Go(func() { r.refreshOnDemand(ctx) })
+	err := r.answers.Run(ctx)
+	cancel()
+	return err
 }
 
 // Ready returns nil once a complete set of flags is known and an evaluation of it has run, otherwise the reason why evaluations
