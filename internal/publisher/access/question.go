@@ -61,7 +61,8 @@ const (
 	Apply Action = "apply"
 	// Archive is to remove documents, or to take an environment out of use.
 	Archive Action = "archive"
-	// BreakGlass is to change without the approvals that would be needed. It is asked for beside Change, Apply or Archive.
+	// BreakGlass is to change without the approvals that would be needed. It is needed beside Change, Apply or Archive; see
+	// Circumstances.BreakGlass.
 	BreakGlass Action = "break-glass"
 	// Administer is to create, recreate and restore environments, and to manage tokens.
 	Administer Action = "administer"

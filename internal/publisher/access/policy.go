@@ -1,0 +1,112 @@
+package access
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cedar-policy/cedar-go"
+	ast "github.com/cedar-policy/cedar-go/x/exp/ast"
+	"github.com/cedar-policy/cedar-go/x/exp/schema"
+	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
+)
+
+// maxPolicyBytes bounds a policy file; maxPolicies bounds how many policies it has, because each is evaluated for every question.
+const (
+	maxPolicyBytes = 1 << 20
+	maxPolicies    = 1000
+)
+
+//go:embed policy/default.cedar
+var defaultPolicy []byte
+
+//go:embed policy/schema.cedarschema
+var policySchema []byte
+
+// DefaultPolicy returns the text of the policies that hold unless others are given. The caller owns the slice.
+func DefaultPolicy() []byte { return append([]byte(nil), defaultPolicy...) }
+
+// Schema returns the Cedar schema that policies are checked against. The caller owns the slice.
+func Schema() []byte { return append([]byte(nil), policySchema...) }
+
+// policies are Cedar policies in the order of their file, by id.
+type policies = cedar.PolicyMap
+
+// parsePolicies reads policies and checks them against the schema. Every error begins with the place: file, line and column.
+func parsePolicies(file string, text []byte) (policies, error) {
+	if len(text) > maxPolicyBytes {
+		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxPolicyBytes)
+	}
+	list, err := cedar.NewPolicyListFromBytes(file, text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: there is no policy in it, so nobody could do anything", file)
+	}
+	if len(list) > maxPolicies {
+		return nil, fmt.Errorf("%s: %d policies, at most %d are possible", file, len(list), maxPolicies)
+	}
+	validator, err := newValidator()
+	if err != nil {
+		return nil, err
+	}
+	all := make(policies, len(list))
+	var errs []error
+	for _, p := range list {
+		at := p.Position()
+		id := policyID(p)
+		if _, taken := all[id]; taken {
+			errs = append(errs, fmt.Errorf("%s:%d:%d: there is another policy with the id %q", file, at.Line, at.Column, id))
+		}
+		if err := validator.Policy(string(id), (*ast.Policy)(p.AST())); err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d:%d: %s: %w", file, at.Line, at.Column, id, err))
+		}
+		all[id] = p
+	}
+	return all, errors.Join(errs...)
+}
+
+// policyID returns the @id of a policy, or where it begins.
+func policyID(p *cedar.Policy) cedar.PolicyID {
+	if id := strings.TrimSpace(string(p.Annotations()["id"])); id != "" {
+		return cedar.PolicyID(id)
+	}
+	return cedar.PolicyID(fmt.Sprintf("line %d", p.Position().Line))
+}
+
+func newValidator() (*validate.Validator, error) {
+	var s schema.Schema
+	if err := s.UnmarshalCedar(policySchema); err != nil {
+		return nil, fmt.Errorf("the schema of policies: %w", err)
+	}
+	resolved, err := s.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("the schema of policies: %w", err)
+	}
+	return validate.New(resolved), nil
+}
+
+// readPolicies reads a policy file; the empty name means the default policy.
+func readPolicies(file string) (policies, error) {
+	if file == "" {
+		return parsePolicies("default policy", defaultPolicy)
+	}
+	text, err := readBounded(file, maxPolicyBytes)
+	if err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return parsePolicies(file, text)
+}
+
+// readBounded reads a file, and at most one byte more than limit.
+func readBounded(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAtMost(f, limit)
+}
