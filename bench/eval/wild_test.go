@@ -176,7 +176,7 @@ func (w wild) context() []byte {
 func TestWildFilesAreAnsweredLikeFlagd(t *testing.T) {
 	rounds := uint64(150)
 	if os.Getenv("FLAGSIDE_SOAK") == "1" {
-		rounds = 20_000
+		rounds = 2000
 	}
 	counts := make(map[string]int)
 	for seed := range rounds {
@@ -192,6 +192,16 @@ func TestWildFilesAreAnsweredLikeFlagd(t *testing.T) {
 			t.Errorf("there was nothing of %s", count)
 		}
 	}
+}
+
+// FuzzAgainstFlagd is TestWildFilesAreAnsweredLikeFlagd for any seed.
+func FuzzAgainstFlagd(f *testing.F) {
+	f.Add(uint64(1))
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		counts := make(map[string]int)
+		compareFile(t, seed, "flagd", eval.CompatibilityFlagd, counts)
+		compareFile(t, seed, "default", "", counts)
+	})
 }
 
 func compareFile(t *testing.T, seed uint64, mode string, c eval.Compatibility, counts map[string]int) {
