@@ -98,6 +98,7 @@ func (c *Conn) lastMessage(ctx context.Context, stream, subject string) (storedM
 type messageRequest struct {
 	Sequence      uint64 `json:"seq,omitzero"`
 	LastBySubject string `json:"last_by_subj,omitzero"`
+	NextBySubject string `json:"next_by_subj,omitzero"`
 }
 
 func (c *Conn) getMessage(ctx context.Context, stream string, r messageRequest) (storedMessage, error) {

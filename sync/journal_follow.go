@@ -1,0 +1,73 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// journalPoll is how often a journal is read although nobody said that there is
+// something new.
+const journalPoll = time.Second
+
+// Follow calls apply with every fact from a sequence on, in order, until ctx
+// ends, which is no error. It is told of new facts as they are sent, and reads
+// them from the leader; that the leader cannot be asked is logged and tried
+// again. An error of apply, or one that wraps [ErrDamaged], ends it.
+func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Fact) error) error {
+	sent := make(chan struct{}, 1)
+	sub, err := j.conn.nats.Subscribe(j.name.subject, func(*nats.Msg) {
+		select {
+		case sent <- struct{}{}:
+		default:
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("follow %s: %w: %w", j.name.stream, ErrUnreachable, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails when the connection is closed, which ends it too
+	poll := time.NewTicker(journalPoll)
+	defer poll.Stop()
+	behind := false
+	for {
+		next, err := j.catchUp(ctx, from, apply)
+		from = next
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // that it ends is what was asked for
+		case errors.Is(err, errApply), errors.Is(err, ErrDamaged):
+			return fmt.Errorf("follow %s: %w", j.name.stream, err)
+		case err != nil && !behind:
+			j.conn.log.Warn().Err(err).Str("stream", j.name.stream).Msg("the journal cannot be read, trying again")
+		case err == nil && behind:
+			j.conn.log.Info().Str("stream", j.name.stream).Msg("the journal can be read again")
+		}
+		behind = err != nil
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-sent:
+		case <-poll.C:
+		}
+	}
+}
+
+// errApply marks an error of whom the facts are for.
+var errApply = errors.New("a fact was not accepted")
+
+// catchUp applies what there is from a sequence on, and returns where to go on.
+func (j *Journal) catchUp(ctx context.Context, from uint64, apply func(Fact) error) (uint64, error) {
+	for fact, err := range j.Read(ctx, from) {
+		if err != nil {
+			return from, err
+		}
+		if err := apply(fact); err != nil {
+			return from, fmt.Errorf("%w: %s at %d: %w", errApply, j.name.stream, fact.Sequence, err)
+		}
+		from = fact.Sequence + 1
+	}
+	return from, nil
+}
