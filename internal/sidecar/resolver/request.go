@@ -45,7 +45,7 @@ func (r *Resolver) Begin(q *Request) error {
 
 // renew puts q on the newest view and the present time.
 func (q *Request) renew() {
-	q.view, q.now = q.resolver.views.View(), q.resolver.now()
+	q.view, q.now, q.asked = q.resolver.views.View(), q.resolver.now(), nil
 	if q.view != nil {
 		q.rules = q.view.Rules()
 	}

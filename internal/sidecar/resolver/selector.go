@@ -60,3 +60,6 @@ func (s *selector) metadata() []byte {
 	}
 	return s.encoded
 }
+
+// Selects reports whether the selector includes a flag. It needs Select at most, not Begin.
+func (q *Request) Selects(flag *eval.Flag) bool { return q.selector.matches(flag) }
