@@ -96,8 +96,63 @@ func (v value) operand() (float64, bool) {
 
 // parseNumber returns the number that s spells, infinity when it is out of range, and 0 if it spells none.
 func parseNumber(s string) float64 {
-	n, _ := strconv.ParseFloat(s, 64)
+	n, _ := parseText(s)
 	return n
+}
+
+// parseText returns the number that s spells, infinity when it is out of range. Attributes often hold text that spells none, and for
+// them strconv makes an error, which allocates: so it is asked only about text that looks like a number.
+func parseText(s string) (n float64, ok bool) {
+	if !resemblesNumber(s) {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(s, 64)
+	return n, err == nil || math.IsInf(n, 0)
+}
+
+// resemblesNumber reports whether s is a decimal number, or may be one of the other forms that strconv reads.
+func resemblesNumber(s string) bool {
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		s = s[1:]
+	}
+	if s == "" {
+		return false
+	}
+	switch s[0] | 0x20 {
+	case 'i', 'n':
+		return strings.EqualFold(s, "inf") || strings.EqualFold(s, "infinity") || strings.EqualFold(s, "nan")
+	}
+	if len(s) > 1 && s[0] == '0' && s[1]|0x20 == 'x' {
+		return true
+	}
+	digits := leadingDigits(s)
+	rest := s[digits:]
+	if rest != "" && rest[0] == '.' {
+		fraction := leadingDigits(rest[1:])
+		digits, rest = digits+fraction, rest[1+fraction:]
+	}
+	return digits > 0 && (rest == "" || isExponent(rest))
+}
+
+func isExponent(s string) bool {
+	if s[0]|0x20 != 'e' {
+		return false
+	}
+	s = s[1:]
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		s = s[1:]
+	}
+	return s != "" && leadingDigits(s) == len(s)
+}
+
+// leadingDigits returns how many digits s begins with, and underscores, which may separate them.
+func leadingDigits(s string) int {
+	for i := range len(s) {
+		if (s[i] < '0' || s[i] > '9') && s[i] != '_' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // comparable converts v for ordering and loose equality as JavaScript does: null is 0, blank text is 0, other text that spells no
@@ -119,8 +174,8 @@ func comparableText(s string) float64 {
 	if strings.TrimSpace(s) == "" {
 		return 0
 	}
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil && !math.IsInf(n, 0) {
+	n, ok := parseText(s)
+	if !ok {
 		return math.NaN()
 	}
 	return n
