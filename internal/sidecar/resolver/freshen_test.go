@@ -287,7 +287,7 @@ func TestMinimumRevision(t *testing.T) {
 			if answers, err := w.ask(question{key: key, revision: w.token(revision)}); err != nil || answers["f"].Value != "2" || time.Since(began) != 300*time.Millisecond {
 				t.Errorf("key %q: what comes: %v, %v after %v", key, answers, err, time.Since(began))
 			}
-			revision = w.commit("f", settled(1, ``), "f", settled(1, ``))
+			w.commit("f", settled(1, ``), "f", settled(1, ``))
 			w.deliver()
 			revision = w.commit("f", settled(2, ``))
 		}
