@@ -10,7 +10,8 @@ import (
 // Ruleset keeps the bodies.
 //
 // A document that cannot be compiled keeps its last good version. If there never was one, a flag answers PARSE_ERROR and a segment
-// counts as missing. Only changed documents and those that depend on them are compiled; a change of the settings compiles all.
+// counts as missing. Only changed documents and those that depend on them are compiled: a segment that every flag uses compiles all
+// flags, and so does a change of the settings.
 func (r *Ruleset) Update(changes []Document) (*Ruleset, Problems) {
 	u := &update{
 		before:  r,
