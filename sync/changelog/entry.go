@@ -88,6 +88,15 @@ func (e Entry) Encode() ([]byte, error) {
 // members, trailing bytes and values out of bounds are refused; [ErrVersion]
 // tells that a newer publisher wrote it. The result does not share data.
 func DecodeEntry(data []byte) (Entry, error) {
+	var u usualEntry
+	if err := json.Unmarshal(data, &u); err == nil && u.Version == Version {
+		return u.entry()
+	}
+	return decodeAnyEntry(data)
+}
+
+// decodeAnyEntry decodes an entry of any form, or says what is wrong with it.
+func decodeAnyEntry(data []byte) (Entry, error) {
 	var header struct {
 		Version int `json:"v"`
 	}
@@ -101,9 +110,15 @@ func DecodeEntry(data []byte) (Entry, error) {
 	if err := json.Unmarshal(data, &w, json.RejectUnknownMembers(true)); err != nil {
 		return Entry{}, fmt.Errorf("entry: %w", err)
 	}
+	w.Put = bytes.Clone(w.Put)
+	return w.entry()
+}
+
+// entry returns what w says, if that is an entry.
+func (w wireEntry) entry() (Entry, error) {
 	e := Entry{
 		Epoch: w.Epoch, OpID: w.OpID, Kind: w.Kind, Key: w.Key, Index: w.Index, Count: w.Count,
-		Put: bytes.Clone(w.Put), Delete: w.Delete, Complete: w.Complete,
+		Put: w.Put, Delete: w.Delete, Complete: w.Complete,
 		Actor: w.Actor, Approvers: w.Approvers, Reason: w.Reason, Request: w.Request,
 		Time: w.Time, Prev: w.Prev,
 	}

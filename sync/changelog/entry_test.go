@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -249,6 +250,13 @@ func FuzzDecodeEntry(f *testing.F) {
 	f.Add([]byte(`{"v":2}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := DecodeEntry(data)
+		plain, plainErr := decodeAnyEntry(data)
+		if (err == nil) != (plainErr == nil) || err != nil && err.Error() != plainErr.Error() {
+			t.Fatalf("%s is decoded with %v, plainly with %v", data, err, plainErr)
+		}
+		if diff := cmp.Diff(plain, e); diff != "" {
+			t.Fatalf("%s (-plain +decoded):\n%s", data, diff)
+		}
 		if err != nil {
 			return
 		}
@@ -265,4 +273,36 @@ func FuzzDecodeEntry(f *testing.F) {
 			t.Fatalf("encoded %s, then %s, %v", encoded, second, err)
 		}
 	})
+}
+
+// TestUsualEntriesAreDecodedQuickly sees to it that what is written is what is
+// decoded without a second look.
+func TestUsualEntriesAreDecodedQuickly(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"settings.json", "segment.json"} {
+		var u usualEntry
+		if err := json.Unmarshal(golden(t, name), &u); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func BenchmarkDecodeEntry(b *testing.B) {
+	data := golden(b, "segment.json")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := DecodeEntry(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkDecodeEntryPlainly(b *testing.B) {
+	data := golden(b, "segment.json")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := decodeAnyEntry(data); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
