@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// result is one cell of the matrix.
+type result struct {
+	client, mode, test string
+	err                error // nil if it passed
+}
+
+// Bounds of what clients may take. Their own backoff after a lost sidecar goes up to 12 s.
+const (
+	startTimeout   = 20 * time.Second
+	answerTimeout  = 5 * time.Second
+	changeTimeout  = time.Second
+	restartTimeout = 30 * time.Second
+)
+
+// column runs all tests with one client.
+func (s *system) column(ctx context.Context, c client) []result {
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	driver, err := c.open(starting, s)
+	if err != nil {
+		return []result{{c.name, c.mode, "start", err}}
+	}
+	defer driver.Close()
+	results := []result{{c.name, c.mode, "start", nil}}
+	for _, t := range cases() {
+		results = append(results, result{c.name, c.mode, t.name, t.run(ctx, driver)})
+	}
+	for _, t := range lifecycle() {
+		if c.silent && t.ofEvents {
+			continue
+		}
+		results = append(results, result{c.name, c.mode, t.name, t.run(ctx, s, driver)})
+	}
+	return results
+}
+
+// run asks and compares.
+func (t testCase) run(ctx context.Context, d Driver) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := d.Evaluate(ctx, t.question)
+	if err != nil {
+		return err
+	}
+	if !sameJSON(string(answer.Value), t.value) || answer.Variant != t.variant || answer.Reason != t.reason || answer.ErrorCode != t.code {
+		return fmt.Errorf("got %s %q %s %s (%s), want %s %q %s %s",
+			answer.Value, answer.Variant, answer.Reason, answer.ErrorCode, answer.Message, t.value, t.variant, t.reason, t.code)
+	}
+	return nil
+}
+
+func sameJSON(a, b string) bool {
+	var x, y any
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		return false
+	}
+	return reflect.DeepEqual(x, y)
+}

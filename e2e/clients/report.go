@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"text/tabwriter"
+)
+
+// printReport prints the matrix and the delays, and returns how many cells failed through no fault of the client.
+func printReport(results []result, delays []delay) (failed int) {
+	passed, bugs := 0, 0
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "client\tmode\tcase\tresult")
+	for _, r := range results {
+		verdict := "ok"
+		bug := bugOf(r)
+		switch {
+		case r.err == nil && bug != "":
+			failed++
+			verdict = "FAILED: passes now, although it is listed as a bug of the client: " + bug
+		case r.err == nil:
+			passed++
+		case bug != "":
+			bugs++
+			verdict = "client bug: " + bug
+		default:
+			failed++
+			verdict = "FAILED: " + r.err.Error()
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.client, r.mode, r.test, verdict)
+	}
+	fmt.Fprintln(table, "\nclient\tmode\tchange event after the API's answer\t")
+	for _, d := range delays {
+		if d.err != nil {
+			failed++
+			fmt.Fprintf(table, "%s\t%s\tFAILED: %v\n", d.name, d.mode, d.err)
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\tp50 %s, p99 %s\n", d.name, d.mode, d.p50.Round(10_000), d.p99.Round(10_000))
+	}
+	_ = table.Flush()
+	fmt.Printf("figures: passed=%d failed=%d client_bugs=%d\n", passed, failed, bugs)
+	return failed
+}
