@@ -152,35 +152,43 @@ func TestCircumstances(t *testing.T) {
 			principal(access.RoleEditor), access.Change, prod, access.Circumstances{}, access.Answer{Approvals: 1, Policies: []string{expensive}},
 		},
 		"has one": {
-			principal(access.RoleEditor), access.Apply, prod, access.Circumstances{Approvals: 1},
+			principal(access.RoleEditor), access.Apply, prod,
+			access.Circumstances{Approvals: 1},
 			access.Answer{Permitted: true, Policies: []string{"editors-edit"}},
 		},
 		"nine depend": {
-			principal(access.RoleEditor), access.Change, staging, access.Circumstances{Risk: access.Risk{Dependants: 9}},
+			principal(access.RoleEditor), access.Change, staging,
+			access.Circumstances{Risk: access.Risk{Dependants: 9}},
 			access.Answer{Permitted: true, Policies: []string{"editors-edit"}},
 		},
 		"ten depend": {
-			principal(access.RoleEditor), access.Change, staging, access.Circumstances{Risk: access.Risk{Dependants: 10}},
+			principal(access.RoleEditor), access.Change, staging,
+			access.Circumstances{Risk: access.Risk{Dependants: 10}},
 			access.Answer{Approvals: 1, Policies: []string{depended}},
 		},
 		"own request": {
-			principal(access.RoleAdmin), access.Approve, staging, access.Circumstances{OwnRequest: true},
+			principal(access.RoleAdmin), access.Approve, staging,
+			access.Circumstances{OwnRequest: true},
 			access.Answer{Policies: []string{"nobody-approves-their-own-request"}},
 		},
 		"an editor breaks the glass": {
 			principal(access.RoleEditor), access.Change, prod, access.Circumstances{BreakGlass: true}, access.Answer{},
 		},
 		"an admin does": {
-			principal(access.RoleAdmin), access.Change, prod, access.Circumstances{BreakGlass: true},
+			principal(access.RoleAdmin), access.Change, prod,
+			access.Circumstances{BreakGlass: true},
 			access.Answer{Permitted: true, Policies: []string{"admins-do-everything"}},
 		},
 		"nobody": {
-			access.Principal{Groups: []string{access.RoleAdmin}}, access.Read, staging, access.Circumstances{},
+			access.Principal{Groups: []string{access.RoleAdmin}},
+			access.Read, staging,
+			access.Circumstances{},
 			access.Answer{Policies: []string{access.Unauthenticated}},
 		},
 		"an action that does not exist": {principal(access.RoleAdmin), "destroy", staging, access.Circumstances{}, access.Answer{}},
 		"negative approvals": {
-			principal(access.RoleEditor), access.Change, prod, access.Circumstances{Approvals: -3},
+			principal(access.RoleEditor), access.Change, prod,
+			access.Circumstances{Approvals: -3},
 			access.Answer{Approvals: 1, Policies: []string{expensive}},
 		},
 	} {

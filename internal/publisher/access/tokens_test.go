@@ -1,0 +1,293 @@
+package access_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher/access"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+const patience = 20 * time.Second
+
+// clock is a time that a test sets.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func openJournal(tb testing.TB, url string) *flagsync.Journal {
+	tb.Helper()
+	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Logger: zerolog.Nop()})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(c.Close)
+	journal, err := flagsync.OpenJournal(tb.Context(), c, flagsync.Control(), 1)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return journal
+}
+
+// runTokens keeps tokens current until the end of the test, and waits until they are read.
+func runTokens(tb testing.TB, journal access.Journal, now func() time.Time) *access.Tokens {
+	tb.Helper()
+	tokens := access.NewTokens(now)
+	ctx, cancel := context.WithCancel(tb.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- tokens.Run(ctx, journal) }()
+	tb.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			tb.Error(err)
+		}
+	})
+	eventually(tb, "the tokens to be read", func() bool {
+		_, err := tokens.List()
+		return err == nil
+	})
+	return tokens
+}
+
+func eventually(tb testing.TB, what string, done func() bool) {
+	tb.Helper()
+	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatalf("waited for %s in vain", what)
+		}
+	}
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	url := natstest.Start(t).URL()
+	journal, time0 := openJournal(t, url), newClock()
+	tokens := runTokens(t, journal, time0.Now)
+	elsewhere := runTokens(t, openJournal(t, url), time0.Now)
+	admin := principal(access.RoleAdmin)
+
+	token, secret, err := tokens.Create(t.Context(), admin, access.NewToken{
+		Name: "CI", Groups: []string{access.RoleEditor}, Scope: access.Scope{Environments: []string{"staging"}},
+		Expires: time0.Now().Add(time.Hour),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(secret, "flagside_"+token.ID+"_") || !strings.HasSuffix(secret, token.Hint) || len(secret) != 75 {
+		t.Errorf("the secret of %+v has %d characters", token, len(secret))
+	}
+	a := authenticator(t, access.AuthenticatorOptions{Tokens: tokens})
+	b := authenticator(t, access.AuthenticatorOptions{Tokens: elsewhere})
+	want := access.Principal{
+		ID: "token:" + token.ID, Name: "CI", Kind: access.KindToken, Groups: []string{access.RoleEditor},
+		Scope: access.Scope{Environments: []string{"staging"}},
+	}
+	got, err := authenticate(t, a, secret)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	until(t, b, secret, nil)
+
+	for name, wrong := range map[string]string{
+		"another secret":   access.NewSecret(),
+		"a changed one":    secret[:len(secret)-1] + "x",
+		"upper case":       strings.ToUpper(secret),
+		"a shortened one":  secret[:len(secret)-1],
+		"nothing but id":   "flagside_" + token.ID + "_",
+		"no such alphabet": secret[:len(secret)-1] + "1",
+	} {
+		if wrong == secret {
+			wrong = secret[:len(secret)-1] + "y"
+		}
+		if _, err := authenticate(t, a, wrong); !errors.Is(err, access.ErrRejected) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+
+	revoked, err := elsewhere.Revoke(t.Context(), admin, token.ID)
+	if err != nil || revoked.Revoked.IsZero() || revoked.Revoker != admin.ID {
+		t.Errorf("%+v, %v", revoked, err)
+	}
+	until(t, a, secret, access.ErrRejected)
+	if _, err := elsewhere.Revoke(t.Context(), admin, token.ID); err != nil {
+		t.Errorf("revoked again: %v", err)
+	}
+	if _, err := tokens.Revoke(t.Context(), admin, "none"); !errors.Is(err, access.ErrTokenUnknown) {
+		t.Errorf("%v, want that it is unknown", err)
+	}
+
+	_, short, err := tokens.Create(t.Context(), admin, access.NewToken{
+		Name: "short", Groups: []string{access.RoleViewer}, Expires: time0.Now().Add(time.Minute),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, a, short, nil)
+	time0.advance(time.Minute)
+	if _, err := authenticate(t, a, short); !errors.Is(err, access.ErrRejected) || !strings.Contains(err.Error(), "expired") {
+		t.Errorf("%v, want that it has expired", err)
+	}
+	noSecrets(t, journal, tokens, secret, short)
+}
+
+// noSecrets looks at all that is kept and shown.
+func noSecrets(t *testing.T, journal *flagsync.Journal, tokens *access.Tokens, secrets ...string) {
+	t.Helper()
+	all, err := tokens.List()
+	if err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	shown, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := string(shown)
+	for fact, err := range journal.Read(t.Context(), 1) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept += string(fact.Body)
+	}
+	for _, secret := range secrets {
+		random := secret[strings.LastIndex(secret, "_")+1:]
+		if strings.Contains(kept, random) || strings.Contains(kept, random[:16]) {
+			t.Error("a secret is kept or shown")
+		}
+	}
+}
+
+// Many are created through two publishers at once, beside facts of other kinds; none is lost.
+func TestTokensAtOnce(t *testing.T) {
+	t.Parallel()
+	url := natstest.Start(t).URL()
+	journal := openJournal(t, url)
+	if _, err := journal.Append(t.Context(), 0, "other", []byte(`{"kind":"something-else","token":7}`)); err != nil {
+		t.Fatal(err)
+	}
+	both := []*access.Tokens{runTokens(t, journal, nil), runTokens(t, openJournal(t, url), nil)}
+	const each = 15
+	var wg sync.WaitGroup
+	for _, tokens := range both {
+		wg.Go(func() {
+			for range each {
+				n := access.NewToken{Name: "n", Groups: []string{"g"}}
+				if _, _, err := tokens.Create(t.Context(), principal(access.RoleAdmin), n); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, tokens := range both {
+		eventually(t, "all tokens", func() bool {
+			all, err := tokens.List()
+			return err == nil && len(all) == 2*each
+		})
+	}
+}
+
+func TestNewTokenRefuses(t *testing.T) {
+	t.Parallel()
+	tokens := runTokens(t, openJournal(t, natstest.Start(t).URL()), newClock().Now)
+	narrow := principal(access.RoleAdmin)
+	narrow.Scope.Actions = []access.Action{access.Read, access.Administer}
+	groups := []string{access.RoleViewer}
+	for name, c := range map[string]struct {
+		author access.Principal
+		token  access.NewToken
+		want   string
+	}{
+		"no name":         {principal(), access.NewToken{Groups: groups}, "name"},
+		"no group":        {principal(), access.NewToken{Name: "n"}, "group"},
+		"a long name":     {principal(), access.NewToken{Name: strings.Repeat("n", 201), Groups: groups}, "200"},
+		"a line end":      {principal(), access.NewToken{Name: "a\nb", Groups: groups}, "control"},
+		"an empty group":  {principal(), access.NewToken{Name: "n", Groups: []string{""}}, "groups"},
+		"expired":         {principal(), access.NewToken{Name: "n", Groups: groups, Expires: newClock().Now()}, "expired"},
+		"unknown action":  {principal(), access.NewToken{Name: "n", Groups: groups, Scope: access.Scope{Actions: []access.Action{"x"}}}, "x"},
+		"wider":           {narrow, access.NewToken{Name: "n", Groups: groups}, "narrow"},
+		"wider by action": {narrow, access.NewToken{Name: "n", Groups: groups, Scope: access.Scope{Actions: []access.Action{access.Change}}}, "narrow"},
+	} {
+		_, _, err := tokens.Create(t.Context(), c.author, c.token)
+		if !errors.Is(err, access.ErrInvalidToken) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+	within := access.NewToken{Name: "n", Groups: groups, Scope: access.Scope{Actions: []access.Action{access.Read}}}
+	if _, _, err := tokens.Create(t.Context(), narrow, within); err != nil {
+		t.Error(err)
+	}
+}
+
+// Before the tokens are read, nobody knows whether one was revoked.
+func TestTokensBeforeTheyAreRead(t *testing.T) {
+	t.Parallel()
+	tokens := access.NewTokens(nil)
+	a := authenticator(t, access.AuthenticatorOptions{Tokens: tokens})
+	if _, err := authenticate(t, a, access.NewSecret()); !errors.Is(err, access.ErrUnavailable) {
+		t.Errorf("%v, want that it cannot be known", err)
+	}
+	if _, err := tokens.Revoke(t.Context(), principal(), "x"); !errors.Is(err, access.ErrNotReady) {
+		t.Errorf("%v, want not ready", err)
+	}
+}
+
+func TestFixedTokensAndHeaders(t *testing.T) {
+	t.Parallel()
+	secret := access.NewSecret()
+	dev := access.Principal{ID: "dev", Kind: access.KindDev, Groups: []string{access.RoleAdmin}}
+	a := authenticator(t, access.AuthenticatorOptions{Fixed: []access.FixedToken{{Secret: secret, Principal: dev}}})
+	f := func(want error, headers ...string) {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		if headers != nil {
+			r.Header["Authorization"] = headers
+		}
+		p, err := a.Authenticate(r)
+		if !errors.Is(err, want) || (err == nil) != (p.ID == "dev") {
+			t.Errorf("%.60q: %+v, %v, want %v", headers, p, err, want)
+		}
+	}
+	f(nil, "Bearer "+secret)
+	f(nil, "bearer "+secret)
+	f(access.ErrNoCredentials)
+	f(access.ErrRejected, "")
+	f(access.ErrRejected, "Bearer")
+	f(access.ErrRejected, "Bearer ")
+	f(access.ErrRejected, secret)
+	f(access.ErrRejected, "Basic "+secret)
+	f(access.ErrRejected, "Bearer "+secret, "Bearer "+secret)
+	f(access.ErrRejected, "Bearer "+secret+" "+secret)
+	f(access.ErrRejected, "Bearer "+strings.Repeat("x", 1<<20))
+	f(access.ErrRejected, "Bearer "+access.NewSecret())
+	if _, err := access.NewAuthenticator(access.AuthenticatorOptions{
+		Fixed: []access.FixedToken{{Secret: "short", Principal: dev}},
+	}); err == nil {
+		t.Error("a fixed token that can be guessed is accepted")
+	}
+}
