@@ -209,6 +209,7 @@ func (s *following) resolveBarriers() {
 		switch {
 		case pending && obstacle != nil:
 			s.finish(a.waiters, obstacle)
+			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
 		case pending:
 			return false
 		case s.applied.Epoch != a.epoch:
@@ -221,6 +222,20 @@ func (s *following) resolveBarriers() {
 			s.synced()
 			s.finish(a.waiters, nil)
 		}
+		return true
+	})
+}
+
+// refute drops answers that name more than what the leader said afterwards: the
+// log was replaced, and what they wait for never comes.
+func (s *following) refute(last uint64, asked time.Time) {
+	b := &s.barriers
+	b.answered = slices.DeleteFunc(b.answered, func(a answeredBarrier) bool {
+		if a.last <= last || a.sent.After(asked) {
+			return false
+		}
+		s.finish(a.waiters, fmt.Errorf("the log ended with revision %d and now ends with %d", a.last, last))
+		b.urgent = true
 		return true
 	})
 }

@@ -63,6 +63,7 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 
 // testimony is what the leader says about the log around a position.
 type testimony struct {
+	asked     time.Time
 	held      changelog.Position
 	last      uint64            // revision the log ends with
 	begin     *changelog.Record // the newest epoch entry, looked up when there is a charge
@@ -115,6 +116,7 @@ func (t *testimony) renewed() bool {
 }
 
 func (c *Conn) testifyTo(ctx context.Context, stream string, held changelog.Position) testimony {
+	asked := time.Now()
 	info, err := c.info(ctx, stream)
 	if err == nil {
 		err = info.verifyLease()
@@ -122,7 +124,7 @@ func (c *Conn) testifyTo(ctx context.Context, stream string, held changelog.Posi
 	if err != nil {
 		return testimony{err: err}
 	}
-	t := testimony{held: held, last: info.State.LastSequence, clustered: len(info.Cluster.Replicas) > 0}
+	t := testimony{asked: asked, held: held, last: info.State.LastSequence, clustered: len(info.Cluster.Replicas) > 0}
 	if t.last < held.Revision {
 		t.regressed = true
 		t.different = fmt.Errorf("the log ends at revision %d, revision %d is applied here: %w",
@@ -184,6 +186,7 @@ func (s *following) heard(held changelog.Position, t testimony) {
 	}
 	if err == nil {
 		s.head = max(s.received(), t.last) // whatever else was said about it
+		s.refute(t.last, t.asked)
 		s.cleared(now)
 		return
 	}

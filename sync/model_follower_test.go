@@ -3,8 +3,10 @@ package flagsync_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,31 +24,72 @@ import (
 func TestFollowerAgainstModel(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
-		var all explored
-		n := seeds(100, 5000)
-		for seed := range n {
-			all.add(modelRun(t, uint64(seed)))
-			if t.Failed() {
-				t.Fatalf("seed %d", seed)
-			}
-		}
-		t.Logf("%d seeds: %+v", n, all)
-		if all.steps == 0 || all.gaps == 0 || all.connections <= n || all.barriers == 0 || all.entries == 0 {
+		all := modelRuns(t, seeds(100, 5000), false)
+		if all.gaps == 0 || all.connections <= all.seeds || all.barriers == 0 || all.entries == 0 || all.loads == 0 {
 			t.Errorf("something never happened: %+v", all)
 		}
 	})
 }
 
+// TestFollowerAgainstModelOfHistories does the same while the log is deleted,
+// recreated, restored, forked, renewed and holed, and published snapshots are
+// stale, damaged or of a log that is gone: what is applied is always a whole
+// state that some log had, it moves along the log or, for a new epoch that is
+// complete, to another, never back; whoever cannot go on says why, claims
+// nothing, and goes on when a new epoch is written.
+func TestFollowerAgainstModelOfHistories(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		all := modelRuns(t, seeds(150, 5000), true)
+		for f := current; f <= holed; f++ {
+			if f != nothing && all.fates[f] == 0 {
+				t.Errorf("nobody ended %s: %v", f, all.fates)
+			}
+		}
+		if all.takeovers == 0 || all.loads == 0 {
+			t.Errorf("something never happened: %+v", all)
+		}
+	})
+}
+
+// modelRuns runs seeds from the first, or the one that the environment names.
+func modelRuns(t *testing.T, n int, histories bool) explored {
+	t.Helper()
+	all := explored{fates: make(map[fate]int)}
+	first, last := 0, n
+	if only, err := strconv.Atoi(os.Getenv("FLAGSIDE_TEST_SEED")); err == nil {
+		first, last = only, only+1
+	}
+	for seed := first; seed < last; seed++ {
+		all.add(modelRun(t, uint64(seed), histories))
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+	t.Logf("%+v", all)
+	return all
+}
+
 // explored is what happened in runs of the model.
-type explored struct{ steps, entries, gaps, connections, barriers, refusals int }
+type explored struct {
+	seeds, steps, entries, gaps, connections, barriers, refusals, takeovers, loads int
+
+	fates map[fate]int // that followers came to when they were left alone
+}
 
 func (e *explored) add(other explored) {
+	e.seeds++
 	e.steps += other.steps
 	e.entries += other.entries
 	e.gaps += other.gaps
 	e.connections += other.connections
 	e.barriers += other.barriers
 	e.refusals += other.refusals
+	e.takeovers += other.takeovers
+	e.loads += other.loads
+	for f, n := range other.fates {
+		e.fates[f] += n
+	}
 }
 
 // Slack of what a beat proves: the leader's answer in it may be a second old, a
@@ -58,24 +101,34 @@ const (
 
 // model is a world, and one follower of it.
 type model struct {
-	t        *testing.T
-	random   *rand.Rand
-	world    *world
-	conn     *flagsync.Conn
-	follower *flagsync.Follower
-	target   *modelTarget
-	stop     func()
-	asking   sync.WaitGroup
-	answered atomic.Int64 // barriers that succeeded
-	failed   atomic.Int64 // barriers that did not
-	gaps     int
+	t         *testing.T
+	random    *rand.Rand
+	world     *world
+	histories bool // other logs may take the place of the first
+	publisher bool // the follower is one's
+	conn      *flagsync.Conn
+	follower  *flagsync.Follower
+	target    *modelTarget
+	stop      func()
+	asking    sync.WaitGroup
+	confirmed time.Time    // what the follower said last
+	answered  atomic.Int64 // barriers that succeeded
+	failed    atomic.Int64 // barriers that did not
+	explored  explored
 }
 
-func modelRun(t *testing.T, seed uint64) explored {
+func modelRun(t *testing.T, seed uint64, histories bool) explored {
 	t.Helper()
-	m := &model{t: t, random: rand.New(rand.NewPCG(seed, 3)), world: newWorld(t, rand.New(rand.NewPCG(seed, 4)))}
+	m := &model{
+		t: t, random: rand.New(rand.NewPCG(seed, 3)), world: newWorld(t, rand.New(rand.NewPCG(seed, 4))), histories: histories,
+		explored: explored{fates: make(map[fate]int)},
+	}
+	m.publisher = m.random.IntN(4) == 0
 	for range m.random.IntN(40) {
 		m.world.write()
+	}
+	if m.random.IntN(2) == 0 {
+		m.world.publish()
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -108,24 +161,31 @@ func modelRun(t *testing.T, seed uint64) explored {
 	m.stop()
 	m.conn.Close()
 	m.world.wire.cut()
-	return explored{
-		steps: steps, entries: int(m.world.head().Revision), gaps: m.gaps, connections: len(m.world.wire.tried()),
-		barriers: int(m.answered.Load()), refusals: int(m.failed.Load()),
-	}
+	e := m.explored
+	e.steps, e.entries, e.connections, e.loads = steps, len(m.world.written), len(m.world.wire.tried()), m.target.loads
+	e.barriers, e.refusals = int(m.answered.Load()), int(m.failed.Load())
+	return e
 }
 
-// start follows from where the target stands.
+// start follows from where the target stands, as a process does that begins.
 func (m *model) start() {
-	f, err := flagsync.NewFollower(m.conn, m.target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	f, err := flagsync.NewFollower(m.conn, m.target, flagsync.FollowerOptions{
+		Environment: environment, HoldAtHole: m.publisher, Logger: testLogger,
+	})
 	if err != nil {
 		m.t.Fatal(err)
 	}
+	f.Tune(early)
+	m.target.begin()
+	m.confirmed = time.Time{}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
 	m.follower = f
 	m.stop = func() {
-		m.gaps += int(f.Status().Gaps)
+		s := f.Status()
+		m.explored.gaps += int(s.Gaps)
+		m.explored.takeovers += int(s.Takeovers)
 		cancel()
 		if err := <-done; err != nil {
 			m.t.Errorf("Run returned %v", err)
@@ -135,7 +195,11 @@ func (m *model) start() {
 
 // step does one thing of all that can happen.
 func (m *model) step() {
-	switch m.random.IntN(24) {
+	if m.histories && m.random.IntN(20) == 0 {
+		m.harm()
+		return
+	}
+	switch m.random.IntN(26) {
 	default:
 		for range 1 + m.random.IntN(3) {
 			m.world.write()
@@ -159,10 +223,39 @@ func (m *model) step() {
 	case 11, 12, 13:
 		m.asking.Go(m.barrier)
 	case 14:
-		if m.random.IntN(4) == 0 { // as after a restart
+		if m.random.IntN(3) == 0 { // as after a restart
 			m.stop()
 			m.start()
 		}
+	case 15:
+		m.world.publish()
+	case 16:
+		m.world.spoil()
+	}
+}
+
+// harm does something to the log that no publisher does by itself.
+func (m *model) harm() {
+	switch m.random.IntN(11) {
+	case 0:
+		m.world.remove()
+	case 1:
+		m.world.recreate(false)
+	case 2:
+		m.world.recreate(true)
+	case 3:
+		m.world.restore()
+	case 4, 5: // forked
+		m.world.restore()
+		for range m.random.IntN(40) {
+			m.world.write()
+		}
+	case 6, 7:
+		m.world.punch()
+	case 8:
+		m.world.renew(false)
+	default:
+		m.world.renew(true)
 	}
 }
 
@@ -171,7 +264,7 @@ func (m *model) randomFaults() worldFaults {
 	return worldFaults{
 		loseFeed: percent(100), repeatFeed: percent(50), lateFeed: percent(100),
 		loseBeat: percent(100), oldBeat: percent(50),
-		stale: percent(90), silence: percent(60), noMajority: percent(80),
+		stale: percent(90), silence: percent(60), noMajority: percent(80), noMetadata: percent(100),
 		latency: time.Duration(1 + m.random.Int64N(int64(modelLatency))),
 	}
 }
@@ -179,7 +272,7 @@ func (m *model) randomFaults() worldFaults {
 // barrier makes a barrier, which may succeed only when everything is applied
 // that was committed before.
 func (m *model) barrier() {
-	want := m.world.head()
+	want, generation := m.world.head(), m.world.replacements()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := m.follower.Barrier(ctx); err != nil {
@@ -187,124 +280,127 @@ func (m *model) barrier() {
 		return
 	}
 	m.answered.Add(1)
-	if got := m.target.Position(); got.Revision < want.Revision {
-		m.t.Errorf("after a barrier %d is applied, %d was committed before it", got.Revision, want.Revision)
+	if got := m.target.Position(); m.world.replacements() == generation && !m.world.contains(got, want) {
+		m.t.Errorf("after a barrier %+v is applied, %+v was committed before it", got, want)
 	}
 }
 
-// verify compares what the follower says with the log.
+// verify compares what the follower says with all logs that there were.
 func (m *model) verify() {
-	s := m.follower.Status()
-	if s.Applied.Revision > 0 {
-		want, _, whole := m.world.at(s.Applied.Revision)
-		if s.Applied != want || !whole {
-			m.t.Errorf("applied %+v, the log has %+v there, the end of a transaction: %t", s.Applied, want, whole)
+	s, positions := m.follower.Status(), m.target.recent()
+	if found, ok := m.world.look(s.Applied); !s.Applied.IsZero() && (!ok || !found.whole) {
+		m.t.Errorf("applied %+v, in some log: %t, a whole state: %t", s.Applied, ok, found.whole)
+	}
+	if !s.LastConfirmed.Equal(m.confirmed) {
+		m.confirmed = s.LastConfirmed
+		if !m.world.proves(positions, s.LastConfirmed.Add(-beatSlack)) {
+			m.t.Errorf("everything up to %s is said to be applied; %+v is, of a log that ends with %+v",
+				s.LastConfirmed, s.Applied, m.world.head())
 		}
 	}
-	if s.AgeKnown {
-		if known := m.world.before(s.LastConfirmed.Add(-beatSlack)); s.Applied.Revision < known {
-			m.t.Errorf("everything up to %s is said to be applied; %d is, and %d was committed %s before",
-				s.LastConfirmed, s.Applied.Revision, known, beatSlack)
-		}
+	if s.DifferentState != nil || s.Unreadable != nil || s.Fragments != 0 {
+		m.t.Errorf("what is never wrong with the log is charged: %+v", s)
 	}
-	if s.DifferentHistory != nil || s.DifferentState != nil || s.Unreadable != nil || s.Fragments != 0 {
+	if !m.histories && (s.DifferentHistory != nil || s.Hole != nil || s.StreamMissing) {
 		m.t.Errorf("a log that is as it must be is charged: %+v", s)
 	}
 }
 
-// calm ends all faults: soon everything must be applied and known to be.
+// calm ends all faults. Soon the follower must be current, or say rightly why
+// it is not; after a new epoch, which whoever operates it would write then, it
+// must be current.
 func (m *model) calm() {
 	m.world.setFaults(worldFaults{})
 	m.world.wire.setRefuse(false)
 	m.target.setRefuse(false)
 	m.world.write()
-	head := m.world.head()
-	deadline := time.Now().Add(time.Minute)
-	for {
-		s := m.follower.Status()
-		if s.Applied == head && s.Synced && s.AgeKnown && s.Age < 2*time.Second && s.Hole == nil {
-			break
+	if !m.histories {
+		m.becomes(current)
+		return
+	}
+	if m.random.IntN(2) == 0 {
+		time.Sleep(10 * time.Second) // that are enough to be current
+		m.harm()
+		if m.random.IntN(2) == 0 {
+			m.stop()
+			m.start()
 		}
+	}
+	time.Sleep(time.Minute)
+	m.verify()
+	at := m.target.Position()
+	to, f := m.world.next(m.received(), m.target.leftEpochs(), m.publisher)
+	if f == current && to != at {
+		m.t.Errorf("it stays at %+v although it could go to %+v: %+v", at, to, m.follower.Status())
+	}
+	m.explored.fates[f]++
+	m.becomes(f)
+	if f != current && !m.t.Failed() {
+		m.world.renew(true)
+		m.becomes(current)
+	}
+}
+
+// received returns the position of the entry that was received last.
+func (m *model) received() changelog.Position {
+	s := m.follower.Status()
+	m.world.mu.Lock()
+	defer m.world.mu.Unlock()
+	if s.Received <= s.Applied.Revision {
+		return s.Applied
+	}
+	for p := range m.world.written {
+		if p.Revision == s.Received && m.world.within(p, s.Applied) {
+			return p
+		}
+	}
+	return s.Applied
+}
+
+// becomes waits until a follower that is left alone has met its fate, and says
+// so.
+func (m *model) becomes(f fate) {
+	deadline := time.Now().Add(time.Minute)
+	for !m.says(f, m.follower.Status()) {
 		if time.Now().After(deadline) {
-			m.t.Errorf("a minute after the last fault the head is %+v and the follower %+v", head, s)
+			m.t.Errorf("a minute after the last fault, with the log at %+v, it is not %s: %+v", m.world.head(), f, m.follower.Status())
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	_, state, _ := m.world.at(head.Revision)
-	if m.target.StateDigest() != state {
-		m.t.Errorf("the state is %s, that of the log %s", m.target.StateDigest(), state)
-	}
 	m.verify()
 }
 
-// modelTarget compares each transaction with the log as it is applied.
-type modelTarget struct {
-	t     *testing.T
-	world *world
-
-	mu        sync.Mutex
-	position  changelog.Position
-	documents map[changelog.ID]changelog.Document
-	refuse    bool
-}
-
-func (m *modelTarget) setRefuse(on bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.refuse = on
-}
-
-func (m *modelTarget) Position() changelog.Position {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.position
-}
-
-func (m *modelTarget) Apply(transactions []changelog.Transaction) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.refuse {
-		return errors.New("the target refuses")
-	}
-	if m.documents == nil {
-		m.documents = make(map[changelog.ID]changelog.Document)
-	}
-	for _, tx := range transactions {
-		for _, r := range tx {
-			if r.Revision != m.position.Revision+1 {
-				return fmt.Errorf("revision %d after %d", r.Revision, m.position.Revision)
+// says reports whether a status is that of a fate and of no other.
+func (m *model) says(f fate, s flagsync.Status) bool {
+	fresh := s.Synced && s.AgeKnown && s.Age < 2*time.Second
+	charged := s.DifferentHistory != nil || s.Hole != nil
+	are := func(sentinels ...error) bool {
+		for _, one := range []error{flagsync.ErrRegressed, flagsync.ErrForked, flagsync.ErrIncomplete} {
+			if errors.Is(s.DifferentHistory, one) != slices.Contains(sentinels, one) {
+				return false
 			}
-			delete(m.documents, r.ID())
-			if r.Put != nil {
-				m.documents[r.ID()] = r.Document()
-			}
-			m.position = r.Position()
 		}
-		if want, state, whole := m.world.at(m.position.Revision); m.position != want || !whole || m.sum() != state {
-			m.t.Errorf("applied %+v, the log has %+v, the end of a transaction: %t", m.position, want, whole)
-		}
+		return !fresh && s.Hole == nil && errors.Is(s.DifferentHistory, changelog.ErrDifferentHistory)
 	}
-	return nil
-}
-
-func (m *modelTarget) sum() (state changelog.Digest) {
-	for _, d := range m.documents {
-		state = state.Toggle(d)
+	switch f {
+	case current:
+		head := m.world.head()
+		found, _ := m.world.look(head)
+		return s.Applied == head && fresh && !charged && !s.StreamMissing && m.target.StateDigest() == found.state
+	case nothing:
+		return s.Applied.IsZero() && !s.Synced && !s.AgeKnown && !charged
+	case missing:
+		return s.StreamMissing && !fresh
+	case regressed:
+		return are(flagsync.ErrRegressed)
+	case forked:
+		return are(flagsync.ErrForked)
+	case incomplete:
+		return are(flagsync.ErrIncomplete)
+	case different:
+		return are()
+	default:
+		return s.Hole != nil && s.DifferentHistory == nil && !fresh
 	}
-	return state
-}
-
-// Load is never called: the log is whole.
-func (m *modelTarget) Load(*changelog.SnapshotReader) error {
-	m.t.Error("a snapshot is loaded although nothing is wrong with the log")
-	return errors.New("no snapshot is wanted")
-}
-
-func (m *modelTarget) Synced() {}
-
-func (m *modelTarget) StateDigest() changelog.Digest {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.sum()
 }

@@ -23,14 +23,20 @@ type world struct {
 	mu        sync.Mutex
 	random    *rand.Rand
 	faults    worldFaults
-	epoch     changelog.Epoch
 	records   []changelog.Record // by revision, from 1
 	bodies    [][]byte
-	committed []time.Time
-	states    []changelog.Digest // of the documents after each record
+	lost      map[int]bool // revisions that are missing from the log
+	punched   bool         // some have been
+	gone      bool         // there is no stream
 	documents map[changelog.ID]changelog.Document
 	beats     int
 	last      []byte // the last beat, sent or not
+
+	written    map[changelog.Position]written // whatever stood in any log
+	heads      []head                         // of the log, over time
+	generation int                            // of the log: another one when it stops to continue itself
+	snapshots  []*publication                 // named by the manifest, the newest first
+	unreadable bool                           // the manifest is
 }
 
 // worldFaults are chances in percent, and how long things take at most.
@@ -40,13 +46,17 @@ type worldFaults struct {
 	stale                          int // answers of a replica that is behind
 	silence                        int // requests that are never answered
 	noMajority                     int
+	noMetadata                     int // answers of the leader that do not name the epoch
 	latency                        time.Duration
 	slowLeader                     time.Duration // until its answer, which was true before, comes
 }
 
 func newWorld(tb testing.TB, random *rand.Rand) *world {
 	tb.Helper()
-	w := &world{tb: tb, random: random, epoch: changelog.NewEpoch(), documents: make(map[changelog.ID]changelog.Document)}
+	w := &world{
+		tb: tb, random: random, lost: make(map[int]bool), documents: make(map[changelog.ID]changelog.Document),
+		written: make(map[changelog.Position]written),
+	}
 	w.wire = newWire(w.answer)
 	w.newEpoch()
 	return w
@@ -72,14 +82,22 @@ func (w *world) setFaults(f worldFaults) {
 func (w *world) newEpoch() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.epoch = changelog.NewEpoch()
-	w.commit([]changelog.Entry{{Kind: changelog.KindEpoch, Key: changelog.EpochKey}})
+	if w.writable() || len(w.records) == 0 {
+		w.commit(changelog.NewEpoch(), []changelog.Entry{{Kind: changelog.KindEpoch, Key: changelog.EpochKey}})
+	}
 }
 
-// write commits a transaction of random changes.
+// write commits a transaction of random changes, unless no publisher would.
 func (w *world) write() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.writable() {
+		w.commit(w.newest().Epoch, w.changes())
+	}
+}
+
+// changes returns a transaction of random changes.
+func (w *world) changes() []changelog.Entry {
 	var entries []changelog.Entry
 	for _, n := range w.random.Perm(8)[:1+w.random.IntN(4)] {
 		e := changelog.Entry{Kind: changelog.KindFlag, Key: fmt.Sprint("flag-", n)}
@@ -88,16 +106,14 @@ func (w *world) write() {
 		}
 		entries = append(entries, e)
 	}
-	w.commit(entries)
+	return entries
 }
 
-func (w *world) commit(entries []changelog.Entry) {
+func (w *world) commit(epoch changelog.Epoch, entries []changelog.Entry) {
 	op := fmt.Sprint("op-", len(w.records)+1)
 	for i, e := range entries {
-		e.Epoch, e.OpID, e.Index, e.Count, e.Actor, e.Time = w.epoch, op, i+1, len(entries), "tester", time.Now()
-		if len(w.records) > 0 {
-			e.Prev = w.records[len(w.records)-1].Digest
-		}
+		e.Epoch, e.OpID, e.Index, e.Count, e.Actor, e.Time = epoch, op, i+1, len(entries), "tester", time.Now()
+		e.Prev = w.newest().Digest
 		body, err := e.Encode()
 		if err != nil {
 			w.tb.Fatal(err)
@@ -106,14 +122,26 @@ func (w *world) commit(entries []changelog.Entry) {
 		if err != nil {
 			w.tb.Fatal(err)
 		}
+		before := w.newest()
+		w.records, w.bodies = append(w.records, r), append(w.bodies, body)
 		w.fold(r)
-		w.records, w.bodies, w.committed = append(w.records, r), append(w.bodies, body), append(w.committed, time.Now())
-		w.states = append(w.states, w.sum())
+		w.note(before, r)
 		w.feed(r, body)
 	}
 }
 
+// newest returns the position the log ends with; zero when it is empty.
+func (w *world) newest() changelog.Position {
+	if len(w.records) == 0 {
+		return changelog.Position{}
+	}
+	return w.records[len(w.records)-1].Position()
+}
+
 func (w *world) fold(r changelog.Record) {
+	if r.Renews() {
+		clear(w.documents)
+	}
 	delete(w.documents, r.ID())
 	if r.Put != nil {
 		w.documents[r.ID()] = r.Document()
@@ -155,11 +183,14 @@ func (w *world) feed(r changelog.Record, body []byte) {
 func (w *world) beat() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.gone || len(w.records) == 0 {
+		return
+	}
 	w.beats++
-	head := w.records[len(w.records)-1]
+	head := w.newest()
 	message := map[string]any{"v": 1, "epoch": head.Epoch, "head": head.Revision, "digest": head.Digest, "by": "model"}
 	if w.beats%5 == 0 {
-		message["state"] = w.states[len(w.states)-1]
+		message["state"] = w.sum()
 	}
 	data, err := json.Marshal(message)
 	if err != nil {
@@ -183,27 +214,7 @@ func (w *world) beat() {
 func (w *world) head() changelog.Position {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.records[len(w.records)-1].Position()
-}
-
-// at returns what the log adds up to at a revision, and whether a transaction
-// ends there.
-func (w *world) at(revision uint64) (p changelog.Position, state changelog.Digest, whole bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if revision == 0 || revision > uint64(len(w.records)) {
-		return changelog.Position{}, changelog.Digest{}, revision == 0
-	}
-	r := w.records[revision-1]
-	return r.Position(), w.states[revision-1], r.Index == r.Count
-}
-
-// before returns the last revision that was committed before a moment.
-func (w *world) before(moment time.Time) uint64 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n, _ := slices.BinarySearchFunc(w.committed, moment, time.Time.Compare)
-	return uint64(n)
+	return w.newest()
 }
 
 // answer is what the servers do with a request.
@@ -211,12 +222,21 @@ func (w *world) answer(r request) {
 	w.mu.Lock()
 	there, back, leader := w.lateness(), w.lateness(), w.faults.slowLeader
 	silent := w.chance(w.faults.silence)
+	gone := w.gone
 	w.mu.Unlock()
 	if silent || r.reply == "" {
 		return
 	}
 	time.Sleep(there)
 	call, _ := strings.CutPrefix(r.subject, "$JS.API.")
+	snapshot, isSnapshot := strings.CutPrefix(call, "DIRECT.GET.SNAP_prod.")
+	switch {
+	case isSnapshot:
+		w.snapshot(r, back, snapshot)
+		return
+	case gone:
+		call += " of no stream"
+	}
 	switch call {
 	case "STREAM.INFO.FLAGS_prod":
 		w.reply(r, back+leader, w.info())
@@ -250,11 +270,15 @@ func (w *world) info() any {
 	defer w.mu.Unlock()
 	head, active := len(w.records), 500*time.Millisecond
 	if w.chance(w.faults.noMajority) {
-		head, active = max(1, head-w.random.IntN(10)), 3*time.Second
+		head, active = max(min(head, 1), head-w.random.IntN(10)), 3*time.Second
+	}
+	metadata := map[string]any{}
+	if head > 0 && !w.chance(w.faults.noMetadata) {
+		metadata["flagside.epoch"] = w.records[head-1].Epoch
 	}
 	replica := map[string]any{"name": "b", "active": active.Nanoseconds()}
 	return map[string]any{
-		"config":  map[string]any{"name": "FLAGS_prod", "metadata": map[string]any{"flagside.epoch": w.records[head-1].Epoch}},
+		"config":  map[string]any{"name": "FLAGS_prod", "metadata": metadata},
 		"state":   map[string]any{"first_seq": 1, "last_seq": head, "messages": head},
 		"cluster": map[string]any{"leader": "a", "replicas": []any{replica, replica}},
 	}
@@ -271,16 +295,26 @@ func (w *world) message(body []byte) any {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if asked.Last == "flags.prod.>" {
-		asked.Sequence = len(w.records)
+	if asked.Last != "" {
+		asked.Sequence = w.lastOf(asked.Last)
 	}
-	if asked.Sequence < 1 || asked.Sequence > len(w.records) {
+	if !w.has(asked.Sequence) {
 		return map[string]any{"error": map[string]any{"code": 404, "err_code": 10037, "description": "no message found"}}
 	}
 	return map[string]any{"message": map[string]any{
 		"subject": "flags.prod." + w.records[asked.Sequence-1].ID().Subject(),
 		"seq":     asked.Sequence, "data": w.bodies[asked.Sequence-1],
 	}}
+}
+
+// lastOf returns the newest revision of a subject, which may hold a wildcard.
+func (w *world) lastOf(subject string) int {
+	for revision := len(w.records); revision > 0; revision-- {
+		if w.has(revision) && subjectMatches(subject, "flags.prod."+w.records[revision-1].ID().Subject()) {
+			return revision
+		}
+	}
+	return 0
 }
 
 // batch answers from some replica, which may be behind, and may stop in the
@@ -296,24 +330,30 @@ func (w *world) batch(r request, after time.Duration) {
 	w.mu.Lock()
 	has := len(w.records)
 	if w.chance(w.faults.stale) {
-		has -= w.random.IntN(min(has, 20))
+		has -= w.random.IntN(min(has, 20) + 1)
 	}
 	last := min(has, asked.Sequence+asked.Batch-1)
 	if w.chance(30) {
 		last = min(last, asked.Sequence+w.random.IntN(5))
 	}
 	stops := w.chance(w.faults.silence)
-	records, bodies := w.records, w.bodies
+	var found []int // a hole is not told
+	for revision := asked.Sequence; revision <= last; revision++ {
+		if w.has(revision) {
+			found = append(found, revision)
+		}
+	}
+	records, bodies := slices.Clone(w.records), slices.Clone(w.bodies)
 	w.mu.Unlock()
 
 	time.Sleep(after)
-	if last < asked.Sequence {
+	if len(found) == 0 {
 		r.session.send(r.reply, " 404 Message Not Found", nil)
 		return
 	}
-	for i := asked.Sequence - 1; i < last; i++ {
-		header := fmt.Sprintf("\r\nNats-Subject: flags.prod.%s\r\nNats-Sequence: %d", records[i].ID().Subject(), i+1)
-		r.session.send(r.reply, header, bodies[i])
+	for _, revision := range found {
+		header := fmt.Sprintf("\r\nNats-Subject: flags.prod.%s\r\nNats-Sequence: %d", records[revision-1].ID().Subject(), revision)
+		r.session.send(r.reply, header, bodies[revision-1])
 	}
 	if !stops {
 		r.session.send(r.reply, " 204 EOB", nil)

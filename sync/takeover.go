@@ -37,6 +37,7 @@ type takeoverState struct {
 type route struct {
 	begin     changelog.Record // epoch entry of the state that is wanted
 	last      uint64           // revision the log ends with
+	asked     time.Time        // when that was so
 	above     uint64           // a snapshot must be newer than this, and belong to begin's epoch
 	fromLog   bool             // the log can be read instead
 	beginning uint64           // where reading the log starts
@@ -48,12 +49,15 @@ func (s *following) routeTo(held changelog.Position, t testimony) (route, error)
 	if t.begin == nil {
 		return route{}, errors.New("the log has no epoch entry")
 	}
-	r := route{begin: *t.begin, last: t.last, beginning: 1}
+	r := route{begin: *t.begin, last: t.last, asked: t.asked, beginning: 1}
 	if r.begin.Renews() {
 		r.beginning = r.begin.Revision
 	}
 	r.fromLog = t.missing < r.beginning
 	r.above = max(t.missing, max(r.begin.Complete, 1)-1)
+	if !held.IsZero() {
+		r.above = max(r.above, 1) // the snapshot of a first entry alone would empty us for a moment
+	}
 	fresh := r.begin.Epoch != held.Epoch
 	switch {
 	case fresh && s.epochs[r.begin.Epoch]:
@@ -167,6 +171,7 @@ func (s *following) tookOver(r route, position changelog.Position, err error) {
 		AnErr("because", s.inquiry.charge).Msg("another state is taken over as a whole")
 	s.continueFrom(position, now)
 	s.head = max(position.Revision, r.last)
+	s.refute(r.last, r.asked)
 	s.current.Takeovers++
 	s.cleared(now)
 }

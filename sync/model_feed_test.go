@@ -1,0 +1,87 @@
+package flagsync_test
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// TestABeatDoesNotOutrunTheFeed lets every beat arrive before the entry that it
+// names: nobody reads what is on its way. What the feed loses is read soon after.
+func TestABeatDoesNotOutrunTheFeed(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w := newWorld(t, rand.New(rand.NewPCG(1, 1)))
+		var reads atomic.Int64
+		answer := w.wire.answer
+		w.wire.answer = func(r request) {
+			if strings.HasPrefix(r.subject, "$JS.API.DIRECT.GET.FLAGS_") {
+				reads.Add(1)
+			}
+			answer(r)
+		}
+		c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: w.wire, Logger: testLogger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &model{t: t, world: w, conn: c, target: &modelTarget{t: t, world: w}}
+		m.start()
+		w.beat()
+		time.Sleep(time.Second)
+		before := reads.Load()
+		w.setFaults(worldFaults{lateFeed: 100, latency: 100 * time.Millisecond})
+		for range 20 {
+			w.write()
+			w.beat()
+			time.Sleep(time.Second)
+		}
+		if got := reads.Load(); got != before {
+			t.Errorf("%d reads although the feed has brought everything", got-before)
+		}
+		w.setFaults(worldFaults{loseFeed: 100})
+		w.write()
+		w.beat()
+		time.Sleep(300 * time.Millisecond)
+		if s := m.follower.Status(); s.Applied != w.head() || reads.Load() == before {
+			t.Errorf("what the feed lost is not read: %+v", s)
+		}
+		m.stop()
+		c.Close()
+	})
+}
+
+// TestBeatsThatWaitedProveNothing keeps beats back for ten seconds, as a socket
+// that stalls does, while the log goes on: when they come all at once, what is
+// known is as old as it was. A barrier makes it young again.
+func TestBeatsThatWaitedProveNothing(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		head := w.head()
+		waited, err := json.Marshal(map[string]any{"v": 1, "epoch": head.Epoch, "head": head.Revision, "digest": head.Digest, "by": "model"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.setFaults(worldFaults{silence: 100, loseFeed: 100})
+		w.write()
+		time.Sleep(10 * time.Second)
+		for range 10 {
+			w.wire.publish("beat.prod", "", waited)
+		}
+		time.Sleep(time.Millisecond)
+		if s := m.follower.Status(); s.Age < 10*time.Second {
+			t.Errorf("what is known is said to be %s old, an entry of 10 s ago is missing: %+v", s.Age, s)
+		}
+		w.setFaults(worldFaults{})
+		time.Sleep(8 * time.Second)
+		if s := m.follower.Status(); s.Applied != w.head() || s.Age > 8*time.Second {
+			t.Errorf("not current although everything is as it should be: %+v", s)
+		}
+		m.stop()
+	})
+}
