@@ -36,6 +36,10 @@ type Options struct {
 	Mode fs.FileMode
 	// TLS is used on TCP and never on Unix sockets, which the file system protects. Its zero value means no TLS.
 	TLS TLS
+	// MaxConnections is how many connections may be open; more are closed at once. 0 means that nothing bounds them.
+	MaxConnections int
+	// Refused is called for every connection that is closed because too many are open; nil is nothing.
+	Refused func()
 	// Logger is told of certificate files that cannot be used any more.
 	Logger zerolog.Logger
 }
@@ -77,7 +81,8 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 		return nil, err
 	}
 	if path, ok := Path(o.Addr); ok {
-		return openUnix(ctx, path, o.Mode)
+		l, err := openUnix(ctx, path, o.Mode)
+		return withLimit(l, o), err
 	}
 	config, err := o.TLS.config(o.Logger)
 	if err != nil {
@@ -88,7 +93,7 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return withTLS(l, config), nil
+	return withTLS(withLimit(l, o), config), nil
 }
 
 func openUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {

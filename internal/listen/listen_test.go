@@ -142,3 +142,38 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+func TestConnectionsAreLimited(t *testing.T) {
+	refused := make(chan struct{}, 10)
+	l := open(t, listen.Options{Addr: "127.0.0.1:0", MaxConnections: 1, Refused: func() { refused <- struct{}{} }})
+	accepted := make(chan net.Conn)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	dial()
+	first := <-accepted
+	dial()
+	<-refused
+	first.Close()
+	first.Close()
+	dial()
+	second := <-accepted
+	defer second.Close()
+	dial()
+	<-refused
+}

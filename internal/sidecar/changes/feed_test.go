@@ -14,15 +14,17 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/historytest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 func never(*eval.Flag) bool { return false }
 
 // run runs the feed of a history and waits until it has seen what there is.
-func run(h *history, stale func(*eval.Flag) bool) *changes.Feed {
-	feed := changes.New(h.store, stale)
-	go func() { _ = feed.Run(h.t.Context()) }()
+func run(t *testing.T, h *historytest.History, stale func(*eval.Flag) bool) *changes.Feed {
+	t.Helper()
+	feed := changes.New(h.Store, stale)
+	go func() { _ = feed.Run(t.Context()) }()
 	synctest.Wait()
 	return feed
 }
@@ -42,15 +44,15 @@ func told(t *testing.T, s *changes.Subscription) []string {
 
 func TestExactlyTheFlagsThatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHistory(t)
+		h := historytest.New(t)
 		segment := func(role string) changelog.Document {
 			return changelog.Document{Kind: changelog.KindSegment, Key: "staff", Body: fmt.Appendf(nil, `{"==":[{"var":"role"},%q]}`, role)}
 		}
-		h.commit(segment("staff"), flag("plain", 1), flag("segmented", 1, `"targeting":{"if":[{"$ref":"staff"},"b",null]}`),
-			flag("dependent", 1, `"prerequisites":[{"flag":"segmented","variants":["b"]}]`))
-		s, view := run(h, never).Subscribe()
+		h.Commit(segment("staff"), historytest.Flag("plain", 1), historytest.Flag("segmented", 1, `"targeting":{"if":[{"$ref":"staff"},"b",null]}`),
+			historytest.Flag("dependent", 1, `"prerequisites":[{"flag":"segmented","variants":["b"]}]`))
+		s, view := run(t, h, never).Subscribe()
 		defer s.Close()
-		if view != h.store.View() {
+		if view != h.Store.View() {
 			t.Error("the subscription does not begin at the current view")
 		}
 		for _, step := range []struct {
@@ -58,15 +60,15 @@ func TestExactlyTheFlagsThatChanged(t *testing.T) {
 			documents []changelog.Document
 			want      []string
 		}{
-			{"one flag", []changelog.Document{flag("plain", 2)}, []string{"plain"}},
-			{"a new flag", []changelog.Document{flag("new", 2)}, []string{"new"}},
-			{"a flag less", []changelog.Document{deleted("new")}, []string{"new"}},
+			{"one flag", []changelog.Document{historytest.Flag("plain", 2)}, []string{"plain"}},
+			{"a new flag", []changelog.Document{historytest.Flag("new", 2)}, []string{"new"}},
+			{"a flag less", []changelog.Document{historytest.Deleted("new")}, []string{"new"}},
 			{"a segment and all that depends on it", []changelog.Document{segment("other")}, []string{"dependent", "segmented"}},
-			{"a prerequisite", []changelog.Document{flag("segmented", 2)}, []string{"dependent", "segmented"}},
-			{"two flags at once", []changelog.Document{flag("plain", 3), flag("dependent", 2)}, []string{"dependent", "plain"}},
+			{"a prerequisite", []changelog.Document{historytest.Flag("segmented", 2)}, []string{"dependent", "segmented"}},
+			{"two flags at once", []changelog.Document{historytest.Flag("plain", 3), historytest.Flag("dependent", 2)}, []string{"dependent", "plain"}},
 			{"a segment that nobody uses", []changelog.Document{{Kind: changelog.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
 		} {
-			h.commit(step.documents...)
+			h.Commit(step.documents...)
 			if diff := cmp.Diff(step.want, told(t, s)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", step.name, diff)
 			}
@@ -76,19 +78,19 @@ func TestExactlyTheFlagsThatChanged(t *testing.T) {
 
 func TestTheFirstViewIsAChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := openHistory(t)
-		s, view := run(h, never).Subscribe()
+		h := historytest.Open(t)
+		s, view := run(t, h, never).Subscribe()
 		defer s.Close()
 		if view != nil {
 			t.Fatal("there is a view")
 		}
-		h.begin()
+		h.Begin()
 		if keys := told(t, s); keys != nil {
 			t.Errorf("a change before the first view: %v", keys)
 		}
-		h.store.Synced()
+		h.Store.Synced()
 		change, err := s.Next(t.Context())
-		if err != nil || change.Before != nil || change.View != h.store.View() || len(change.Keys) != 0 {
+		if err != nil || change.Before != nil || change.View != h.Store.View() || len(change.Keys) != 0 {
 			t.Errorf("the first change is %+v, %v", change, err)
 		}
 	})
@@ -96,21 +98,21 @@ func TestTheFirstViewIsAChange(t *testing.T) {
 
 func TestWhatASlowSubscriberMissesIsOneChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHistory(t)
-		h.commit(flag("a", 1), flag("gone", 1))
-		feed := run(h, never)
+		h := historytest.New(t)
+		h.Commit(historytest.Flag("a", 1), historytest.Flag("gone", 1))
+		feed := run(t, h, never)
 		slow, before := feed.Subscribe()
 		defer slow.Close()
 		fast, _ := feed.Subscribe()
 		defer fast.Close()
-		for i, step := range [][]changelog.Document{{flag("a", 2)}, {flag("b", 1)}, {deleted("gone")}, {flag("a", 3)}} {
-			h.commit(step...)
+		for i, step := range [][]changelog.Document{{historytest.Flag("a", 2)}, {historytest.Flag("b", 1)}, {historytest.Deleted("gone")}, {historytest.Flag("a", 3)}} {
+			h.Commit(step...)
 			if keys := told(t, fast); len(keys) != 1 || keys[0] != step[0].Key {
 				t.Errorf("step %d: %v", i, keys)
 			}
 		}
 		change, err := slow.Next(t.Context())
-		if err != nil || change.Before != before || change.View != h.store.View() {
+		if err != nil || change.Before != before || change.View != h.Store.View() {
 			t.Errorf("from %p to %p, %v", change.Before, change.View, err)
 		}
 		if diff := cmp.Diff([]string{"a", "b", "gone"}, change.Keys); diff != "" {
@@ -124,11 +126,11 @@ func TestWhatASlowSubscriberMissesIsOneChange(t *testing.T) {
 
 func TestANewEpochIsComparedToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHistory(t)
-		h.commit(flag("gone", 1), flag("other", 1))
-		s, _ := run(h, never).Subscribe()
+		h := historytest.New(t)
+		h.Commit(historytest.Flag("gone", 1), historytest.Flag("other", 1))
+		s, _ := run(t, h, never).Subscribe()
 		defer s.Close()
-		h.replace(flag("new", 1), flag("other", 2))
+		h.Replace(historytest.Flag("new", 1), historytest.Flag("other", 2))
 		if diff := cmp.Diff([]string{"gone", "new", "other"}, told(t, s)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -137,11 +139,11 @@ func TestANewEpochIsComparedToo(t *testing.T) {
 
 func TestStalenessBeginsAndEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHistory(t)
-		h.commit(flag("plain", 1), flag("bounded", 1, `"maxStaleness":"5s"`), flag("fresh", 1, `"freshness":"always_fresh"`),
-			flag("dependent", 1, `"prerequisites":[{"flag":"bounded","variants":["a"]}]`))
+		h := historytest.New(t)
+		h.Commit(historytest.Flag("plain", 1), historytest.Flag("bounded", 1, `"maxStaleness":"5s"`), historytest.Flag("fresh", 1, `"freshness":"always_fresh"`),
+			historytest.Flag("dependent", 1, `"prerequisites":[{"flag":"bounded","variants":["a"]}]`))
 		var age atomic.Int64
-		s, view := run(h, func(f *eval.Flag) bool {
+		s, view := run(t, h, func(f *eval.Flag) bool {
 			return time.Duration(age.Load()) > f.MaxStaleness()
 		}).Subscribe()
 		defer s.Close()
@@ -166,7 +168,7 @@ func TestStalenessBeginsAndEnds(t *testing.T) {
 		if keys := told(t, s); keys != nil {
 			t.Errorf("while nothing changes: %v", keys)
 		}
-		h.commit(flag("bounded", 2)) // never stale now
+		h.Commit(historytest.Flag("bounded", 2)) // never stale now
 		if diff := cmp.Diff([]string{"bounded", "dependent"}, told(t, s)); diff != "" {
 			t.Errorf("another document (-want +got):\n%s", diff)
 		}
@@ -180,15 +182,15 @@ func TestStalenessBeginsAndEnds(t *testing.T) {
 
 func TestAClosedSubscriptionAndAnEndedContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHistory(t)
-		s, _ := run(h, never).Subscribe()
+		h := historytest.New(t)
+		s, _ := run(t, h, never).Subscribe()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := s.Next(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v", err)
 		}
 		s.Close()
-		h.commit(flag("a", 1))
+		h.Commit(historytest.Flag("a", 1))
 		if keys := told(t, s); keys != nil {
 			t.Errorf("a closed subscription was told %v", keys)
 		}
@@ -200,8 +202,8 @@ func TestAClosedSubscriptionAndAnEndedContext(t *testing.T) {
 func TestSubscribersAtTheirOwnPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))
-		h := newHistory(t)
-		feed := run(h, never)
+		h := historytest.New(t)
+		feed := run(t, h, never)
 		type subscriber struct {
 			*changes.Subscription
 			kept map[string]uint64
@@ -216,21 +218,21 @@ func TestSubscribersAtTheirOwnPace(t *testing.T) {
 			keys := told(t, s.Subscription)
 			for _, key := range keys {
 				delete(s.kept, key)
-				if f := h.store.View().Rules().Flag(key); f != nil {
+				if f := h.Store.View().Rules().Flag(key); f != nil {
 					s.kept[key] = f.Generation()
 				}
 			}
 		}
 		for i := range 300 {
-			document := flag(fmt.Sprintf("flag-%d", random.IntN(20)), i)
+			document := historytest.Flag(fmt.Sprintf("flag-%d", random.IntN(20)), i)
 			if random.IntN(4) == 0 {
 				document.Body = nil
 			}
-			h.commit(document)
+			h.Commit(document)
 			hear(all[random.IntN(len(all))])
 		}
 		want := make(map[string]uint64)
-		for _, f := range h.store.View().Rules().Flags() {
+		for _, f := range h.Store.View().Rules().Flags() {
 			want[f.Key()] = f.Generation()
 		}
 		for i, s := range all {

@@ -1,9 +1,11 @@
-package changes_test
+// Package historytest writes the log of an environment straight into a store, for tests of what follows the store's views.
+package historytest
 
 import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,40 +15,43 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// history writes a log into a store.
-type history struct {
-	t     testing.TB
-	store *cache.Store
-	at    changelog.Position
+// History writes a log into a store.
+type History struct {
+	// Store shows the state of the log.
+	Store *cache.Store
+
+	t  testing.TB
+	at changelog.Position
 }
 
-// newHistory returns the history of a new store, which shows its state, without flags.
-func newHistory(t testing.TB) *history {
+// New returns the history of a new store, which shows its state, without flags.
+func New(t testing.TB) *History {
 	t.Helper()
-	h := openHistory(t)
-	h.begin()
-	h.store.Synced()
+	h := Open(t)
+	h.Begin()
+	h.Store.Synced()
 	return h
 }
 
-// openHistory returns a history of a new store that shows nothing.
-func openHistory(t testing.TB) *history {
+// Open returns a history of a new store that shows nothing.
+func Open(t testing.TB) *History {
 	t.Helper()
 	store, err := cache.New(cache.Options{Environment: "prod", Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return &history{t: t, store: store, at: changelog.Position{Epoch: changelog.NewEpoch()}}
+	return &History{t: t, Store: store, at: changelog.Position{Epoch: changelog.NewEpoch()}}
 }
 
-func (h *history) begin() {
+// Begin applies the entry that every log begins with.
+func (h *History) Begin() {
 	h.t.Helper()
 	h.apply(h.record(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Index: 1, Count: 1, OpID: "begin"}))
 }
 
-// commit applies one transaction. Documents without a body are deleted.
-func (h *history) commit(documents ...changelog.Document) {
+// Commit applies one transaction. Documents without a body are deleted.
+func (h *History) Commit(documents ...changelog.Document) {
 	h.t.Helper()
 	op := "op-" + strconv.FormatUint(h.at.Revision+1, 10)
 	var tx changelog.Transaction
@@ -58,7 +63,7 @@ func (h *history) commit(documents ...changelog.Document) {
 	h.apply(tx...)
 }
 
-func (h *history) record(e changelog.Entry) changelog.Record {
+func (h *History) record(e changelog.Entry) changelog.Record {
 	h.t.Helper()
 	e.Epoch, e.Prev, e.Time = h.at.Epoch, h.at.Digest, time.Unix(0, 0)
 	data, err := e.Encode()
@@ -73,15 +78,15 @@ func (h *history) record(e changelog.Entry) changelog.Record {
 	return r
 }
 
-func (h *history) apply(tx ...changelog.Record) {
+func (h *History) apply(tx ...changelog.Record) {
 	h.t.Helper()
-	if err := h.store.Apply([]changelog.Transaction{tx}); err != nil {
+	if err := h.Store.Apply([]changelog.Transaction{tx}); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
-// replace loads the snapshot of another history, of a new epoch.
-func (h *history) replace(documents ...changelog.Document) {
+// Replace loads the snapshot of another history, of a new epoch.
+func (h *History) Replace(documents ...changelog.Document) {
 	h.t.Helper()
 	header := changelog.Header{Environment: "prod", Count: len(documents)}
 	header.Position = changelog.Position{Epoch: changelog.NewEpoch(), Revision: 100, Digest: changelog.Sum([]byte("x"))}
@@ -107,20 +112,19 @@ func (h *history) replace(documents ...changelog.Document) {
 		h.t.Fatal(err)
 	}
 	defer r.Close()
-	if err := h.store.Load(r); err != nil {
+	if err := h.Store.Load(r); err != nil {
 		h.t.Fatal(err)
 	}
 	h.at = header.Position
 }
 
-func flag(key string, n int, members ...string) changelog.Document {
-	body := fmt.Sprintf(`{"state":"ENABLED","variants":{"a":%d,"b":0},"defaultVariant":"a"`, n)
-	for _, m := range members {
-		body += "," + m
-	}
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body + "}")}
+// Flag returns a flag with the variants a, which is n and the default, and b, which is 0, and with more members.
+func Flag(key string, n int, members ...string) changelog.Document {
+	all := append([]string{`"state":"ENABLED"`, fmt.Sprintf(`"variants":{"a":%d,"b":0}`, n), `"defaultVariant":"a"`}, members...)
+	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte("{" + strings.Join(all, ",") + "}")}
 }
 
-func deleted(key string) changelog.Document {
+// Deleted returns the deletion of a flag.
+func Deleted(key string) changelog.Document {
 	return changelog.Document{Kind: changelog.KindFlag, Key: key}
 }

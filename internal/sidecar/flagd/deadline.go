@@ -1,0 +1,54 @@
+package flagd
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"strconv"
+	"time"
+)
+
+// deadlineKey is the key of the http.ResponseController in the context of a request.
+type deadlineKey struct{}
+
+// withDeadlines lets streams move the deadlines of their requests.
+func withDeadlines(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), deadlineKey{}, http.NewResponseController(w))))
+	})
+}
+
+// deadlines returns what moves the deadlines of a request.
+func deadlines(ctx context.Context) *http.ResponseController {
+	controller, _ := ctx.Value(deadlineKey{}).(*http.ResponseController)
+	return controller
+}
+
+// beginStream lets a request live on after it was read, for as long as the client likes. Deadlines can only be set on connections that
+// are open; on others there is nothing left to bound.
+func beginStream(ctx context.Context) {
+	_ = deadlines(ctx).SetReadDeadline(time.Time{})
+	_ = deadlines(ctx).SetWriteDeadline(time.Time{})
+}
+
+// inTime bounds how long one message of a stream may take to be written. Nothing bounds the silence after it.
+func inTime(ctx context.Context, send func() error) error {
+	_ = deadlines(ctx).SetWriteDeadline(time.Now().Add(writeTimeout))
+	err := send()
+	_ = deadlines(ctx).SetWriteDeadline(time.Time{})
+	return err
+}
+
+// stack returns the functions and lines of the panicking goroutine.
+func stack() []string {
+	var counters [32]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters[:])])
+	var lines []string
+	for {
+		frame, more := frames.Next()
+		lines = append(lines, frame.Function+" "+frame.File+":"+strconv.Itoa(frame.Line))
+		if !more {
+			return lines
+		}
+	}
+}

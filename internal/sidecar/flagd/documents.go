@@ -1,0 +1,134 @@
+package flagd
+
+import (
+	"maps"
+	"strings"
+	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/rs/zerolog"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/inprocess"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+)
+
+// Documents makes the documents that providers evaluate themselves, when one asks for them. Safe for concurrent use.
+type Documents struct {
+	views   resolver.Views
+	context *structpb.Struct
+	logger  zerolog.Logger
+
+	mu          sync.Mutex // guards what follows
+	view        *cache.View
+	definitions map[string]string // members of the document, by key
+	leftOut     map[string]string // why a flag is in no document, by key
+	unenforced  map[string]struct{}
+	joined      map[string]string // the documents of the view, by selection
+}
+
+// NewDocuments returns the documents of the views. context is added to every evaluation of a provider; nil adds nothing.
+func NewDocuments(views resolver.Views, context *structpb.Struct, logger zerolog.Logger) *Documents {
+	return &Documents{
+		views:       views,
+		context:     context,
+		logger:      logger,
+		definitions: make(map[string]string),
+		leftOut:     make(map[string]string),
+		unenforced:  make(map[string]struct{}),
+	}
+}
+
+// LeftOut returns the flags that are in no document, because a provider could not answer them as the sidecar does, and why. It is empty
+// as long as no provider has asked for a document.
+func (d *Documents) LeftOut() map[string]string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.leftOut)
+}
+
+// current returns the document of the current view with the selected flags. There must be a view.
+func (d *Documents) current(selected *resolver.Request) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if view := d.views.View(); view != d.view {
+		d.follow(view)
+	}
+	selection := string(selected.Metadata())
+	document, made := d.joined[selection]
+	if !made {
+		document = d.join(selected)
+		d.joined[selection] = document
+	}
+	return document
+}
+
+// follow translates what is different in the view.
+func (d *Documents) follow(view *cache.View) {
+	var before *eval.Ruleset
+	if d.view != nil {
+		before = d.view.Rules()
+	}
+	for was, is := range view.Rules().Difference(before) {
+		if is == nil {
+			d.forget(was.Key())
+			continue
+		}
+		d.translate(view.Rules(), is)
+	}
+	d.view, d.joined = view, make(map[string]string)
+}
+
+func (d *Documents) forget(key string) {
+	delete(d.definitions, key)
+	delete(d.leftOut, key)
+	delete(d.unenforced, key)
+}
+
+func (d *Documents) translate(rules *eval.Ruleset, flag *eval.Flag) {
+	key, told := flag.Key(), d.leftOut[flag.Key()]
+	_, toldUnenforced := d.unenforced[key]
+	d.forget(key)
+	definition, err := inprocess.Translate(rules, flag)
+	if err != nil {
+		d.leftOut[key] = err.Error()
+		if told != err.Error() {
+			d.logger.Warn().Str("flag", key).Str("reason", err.Error()).
+				Msg("a flag is not given to in-process providers, which could not answer it as the sidecar does")
+		}
+		return
+	}
+	d.definitions[key] = string(definition)
+	if inprocess.Unenforced(flag) {
+		d.unenforced[key] = struct{}{}
+		if !toldUnenforced {
+			d.logger.Info().Str("flag", key).Msg("in-process providers cannot see to the freshness that the flag demands")
+		}
+	}
+}
+
+// join makes the document of the selected flags.
+func (d *Documents) join(selected *resolver.Request) string {
+	var b strings.Builder
+	b.WriteString(`{"flags":{`)
+	first := true
+	var key []byte
+	for _, flag := range d.view.Rules().Flags() {
+		definition, ok := d.definitions[flag.Key()]
+		if !ok || !selected.Selects(flag) {
+			continue
+		}
+		if !first {
+			b.WriteByte(',')
+		}
+		first = false
+		key, _ = jsontext.AppendQuote(key[:0], flag.Key()) // keys are UTF-8
+		b.Write(key)
+		b.WriteByte(':')
+		b.WriteString(definition)
+	}
+	b.WriteString("}}")
+	return b.String()
+}

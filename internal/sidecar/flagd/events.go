@@ -1,0 +1,169 @@
+package flagd
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+)
+
+// The types of events.
+const (
+	eventReady    = "provider_ready"
+	eventChange   = "configuration_change"
+	eventAlive    = "keep_alive"
+	eventShutdown = "provider_shutdown"
+)
+
+// The types of changes, as flagd names them.
+const (
+	changeAdded   = "write"
+	changeUpdated = "update"
+	changeRemoved = "delete"
+)
+
+// maxEventKeys is how many flags one event names at most. Clients of gRPC refuse messages above 4 MB.
+const maxEventKeys = 10_000
+
+// errNothing is why waiting ends when there is nothing to say.
+var errNothing = errors.New("nothing changed")
+
+// events sends what a stream of events has to say, until the client or the server goes away. It begins once there is something to
+// evaluate, because that is what a provider waits for.
+func (s *Server) events(ctx context.Context, header http.Header, send func(kind string, data *structpb.Struct) error) error {
+	selected := new(resolver.Request)
+	if err := selected.Select([]byte(header.Get(selectorHeader))); err != nil {
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	return s.stream(ctx, "events", func(ctx context.Context, subscription *changes.Subscription) error {
+		if err := say(ctx, send, eventReady, nil); err != nil {
+			return err
+		}
+		for {
+			change, err := next(ctx, subscription)
+			switch {
+			case errors.Is(err, errNothing):
+				err = say(ctx, send, eventAlive, nil)
+			case err == nil:
+				err = tell(ctx, send, selected, change)
+			case s.isStopping():
+				return say(ctx, send, eventShutdown, nil)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// stream runs a stream from the moment when there is something to evaluate. The context that it hands on ends with the server, too.
+func (s *Server) stream(ctx context.Context, kind string, run func(context.Context, *changes.Subscription) error) error {
+	beginStream(ctx)
+	open := s.options.Metrics.streams.WithLabelValues(kind)
+	open.Inc()
+	defer open.Dec()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	subscription, view := s.options.Feed.Subscribe()
+	defer subscription.Close()
+	if view == nil {
+		if _, err := subscription.Next(ctx); err != nil {
+			return s.ended(err)
+		}
+	}
+	return s.ended(run(ctx, subscription))
+}
+
+// ended returns how a stream ended: nil if the server goes away.
+func (s *Server) ended(err error) error {
+	switch {
+	case s.isStopping():
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return connect.NewError(connect.CodeDeadlineExceeded, err)
+	case errors.Is(err, context.Canceled):
+		return connect.NewError(connect.CodeCanceled, err)
+	default:
+		return err
+	}
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// next waits for a change, and returns errNothing after the time that a stream stays silent.
+func next(ctx context.Context, subscription *changes.Subscription) (changes.Change, error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, keepAlive, errNothing)
+	defer cancel()
+	change, err := subscription.Next(waiting)
+	if err != nil && errors.Is(context.Cause(waiting), errNothing) {
+		return change, errNothing
+	}
+	return change, err
+}
+
+func say(ctx context.Context, send func(string, *structpb.Struct) error, kind string, data *structpb.Struct) error {
+	return inTime(ctx, func() error { return send(kind, data) })
+}
+
+// tell sends the flags of a change that are selected before or after it.
+func tell(ctx context.Context, send func(string, *structpb.Struct) error, selected *resolver.Request, change changes.Change) error {
+	for keys := range slices.Chunk(change.Keys, maxEventKeys) {
+		flags := make(map[string]*structpb.Value)
+		for _, key := range keys {
+			if kind := kindOfChange(selected, change, key); kind != "" {
+				flags[key] = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+					"type": structpb.NewStringValue(kind), "flagKey": structpb.NewStringValue(key),
+				}})
+			}
+		}
+		if len(flags) == 0 {
+			continue
+		}
+		data := &structpb.Struct{Fields: map[string]*structpb.Value{"flags": structpb.NewStructValue(&structpb.Struct{Fields: flags})}}
+		if err := say(ctx, send, eventChange, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// kindOfChange returns what happened to a flag within the selection; empty if it never was in it.
+func kindOfChange(selected *resolver.Request, change changes.Change, key string) string {
+	var before *eval.Flag
+	if change.Before != nil {
+		before = change.Before.Rules().Flag(key)
+	}
+	after := change.View.Rules().Flag(key)
+	was, is := before != nil && selected.Selects(before), after != nil && selected.Selects(after)
+	switch {
+	case was && is:
+		return changeUpdated
+	case was:
+		return changeRemoved
+	case is:
+		return changeAdded
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,40 @@
+package flagd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the metrics of the servers. Create them with NewMetrics.
+type Metrics struct {
+	panics  prometheus.Counter
+	streams *prometheus.GaugeVec
+	refused *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics.
+func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "flagside_rpc_panics_total",
+			Help: "RPCs answered with INTERNAL because of a mistake in the sidecar.",
+		}),
+		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "flagside_rpc_streams",
+			Help: "Open streams of flagd providers.",
+		}, []string{"kind"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_rpc_connections_refused_total",
+			Help: "Connections of flagd providers closed because too many were open.",
+		}, []string{"server"}),
+	}
+	if err := errors.Join(registerer.Register(m.panics), registerer.Register(m.streams), registerer.Register(m.refused)); err != nil {
+		return nil, fmt.Errorf("flagd metrics: %w", err)
+	}
+	return m, nil
+}
+
+// Refused counts a connection that was closed because too many were open.
+func (m *Metrics) Refused(server string) { m.refused.WithLabelValues(server).Inc() }

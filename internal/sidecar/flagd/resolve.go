@@ -1,0 +1,164 @@
+package flagd
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+)
+
+// selectorHeader selects a flag set.
+const selectorHeader = "Flagd-Selector"
+
+// answer is the outcome of an evaluation, before a version of the protocol gives it its form. Without a variant the caller's default
+// applies.
+type answer[T any] struct {
+	value    T
+	variant  *string
+	reason   string
+	metadata *structpb.Struct
+}
+
+// question is what a request asks.
+type question struct {
+	header  http.Header
+	key     string
+	context *structpb.Struct
+}
+
+func questionOf[T any, P interface {
+	*T
+	GetFlagKey() string
+	GetContext() *structpb.Struct
+}](request *connect.Request[T]) question {
+	message := P(request.Msg)
+	return question{header: request.Header(), key: message.GetFlagKey(), context: message.GetContext()}
+}
+
+// resolve answers a question by a value that read can read.
+func resolve[T any](ctx context.Context, s *Server, asked question, read func(eval.Result) (T, bool)) (answer[T], error) {
+	q := s.requests.Get().(*resolver.Request)
+	defer s.requests.Put(q)
+	if err := s.options.Resolver.Begin(q); err != nil {
+		return answer[T]{}, connect.NewError(connect.CodeUnavailable, err)
+	}
+	defer q.End()
+	demanding, err := prepare(q, asked.header)
+	if err != nil {
+		return answer[T]{}, err
+	}
+	key := []byte(asked.key)
+	if err := q.Freshen(ctx, key); err != nil {
+		return answer[T]{}, refused(err)
+	}
+	if err := setContext(q, asked.context); err != nil {
+		return answer[T]{}, err
+	}
+	result := q.Evaluate(key)
+	if result.ErrorCode != "" {
+		return answer[T]{}, failure(result.ErrorCode, result.Detail)
+	}
+	return answerOf(&result, demanding, read)
+}
+
+// prepare reads what the headers say about selection and freshness. demanding reports whether the request demands more than its flags.
+func prepare(q *resolver.Request, header http.Header) (demanding bool, err error) {
+	if err := q.Select([]byte(header.Get(selectorHeader))); err != nil {
+		q.Fail(eval.ErrorGeneral)
+		return false, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	wantRevision, wantFreshness := header.Get(resolver.HeaderMinRevision), header.Get(resolver.HeaderFreshness)
+	if wantRevision == "" && wantFreshness == "" {
+		return false, nil
+	}
+	revision, freshness, err := resolver.ParseRequirement([]byte(wantRevision), []byte(wantFreshness))
+	if err != nil {
+		q.Fail(eval.ErrorGeneral)
+		return false, connect.NewError(connect.CodeInvalidArgument, err)
+	}
+	q.Require(revision, freshness)
+	return true, nil
+}
+
+func setContext(q *resolver.Request, context *structpb.Struct) error {
+	data, err := appendStruct(nil, context)
+	if err == nil {
+		err = q.SetContext(data)
+	}
+	if err != nil {
+		q.Fail(eval.ErrorInvalidContext)
+		return failure(eval.ErrorInvalidContext, err.Error())
+	}
+	return nil
+}
+
+// answerOf gives a result without an error its type.
+func answerOf[T any](result *eval.Result, demanding bool, read func(eval.Result) (T, bool)) (answer[T], error) {
+	a := answer[T]{reason: string(reasonOf(result, demanding))}
+	var err error
+	if a.metadata, err = structOf(result.Metadata); err != nil {
+		return a, failure(eval.ErrorGeneral, "the metadata of the flag have no form in this protocol")
+	}
+	if result.Variant == nil {
+		return a, nil
+	}
+	value, ok := read(*result)
+	if !ok {
+		return a, failure(eval.ErrorTypeMismatch, "the value of the flag is of another type, or would lose digits")
+	}
+	name := result.Variant.Name()
+	a.value, a.variant = value, &name
+	return a, nil
+}
+
+// reasonOf returns the reason of a result. Providers keep STATIC answers until an event names the flag, so an answer that has to be
+// asked for again, because only the sidecar knows how fresh it is, is not STATIC here.
+func reasonOf(result *eval.Result, demanding bool) eval.Reason {
+	if result.Reason != eval.ReasonStatic {
+		return result.Reason
+	}
+	if demanding || result.Flag.Freshness() == eval.FreshnessAlwaysFresh || result.Flag.MaxStaleness() > 0 {
+		return eval.ReasonDefault
+	}
+	return eval.ReasonStatic
+}
+
+// object reads an object, whose numbers are 64-bit floating point in Protocol Buffers.
+func object(result eval.Result) (*structpb.Struct, bool) {
+	raw, ok := result.Object()
+	if !ok {
+		return nil, false
+	}
+	s, err := structOf(raw)
+	return s, err == nil
+}
+
+// failure is an evaluation error in the codes that flagd uses.
+func failure(code eval.ErrorCode, detail string) error {
+	status := connect.CodeUnknown
+	switch code {
+	case eval.ErrorFlagNotFound:
+		status = connect.CodeNotFound
+	case eval.ErrorTypeMismatch, eval.ErrorInvalidContext, eval.ErrorTargetingKeyMissing:
+		status = connect.CodeInvalidArgument
+	case eval.ErrorParse:
+		status = connect.CodeDataLoss
+	case eval.ErrorProviderNotReady:
+		status = connect.CodeUnavailable
+	default:
+	}
+	return connect.NewError(status, errors.New(string(code)+": "+detail))
+}
+
+// refused is an answer that was not given, because the revision that it should rest on cannot be had.
+func refused(err error) error {
+	if errors.Is(err, resolver.ErrOtherEpoch) {
+		return connect.NewError(connect.CodeFailedPrecondition, err)
+	}
+	return connect.NewError(connect.CodeUnavailable, err)
+}

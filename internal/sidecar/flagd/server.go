@@ -1,0 +1,199 @@
+package flagd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"math"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"buf.build/gen/go/open-feature/flagd/connectrpc/go/flagd/evaluation/v1/evaluationv1connect"
+	"buf.build/gen/go/open-feature/flagd/connectrpc/go/flagd/evaluation/v2/evaluationv2connect"
+	"buf.build/gen/go/open-feature/flagd/connectrpc/go/flagd/sync/v1/syncv1connect"
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+)
+
+// The limits of a server.
+const (
+	// DefaultMaxConnections is how many connections a port should have open; the listener sees to it.
+	DefaultMaxConnections = 1024
+
+	maxMessage    = 1_000_000 // bytes of a request, decompressed
+	maxStreams    = 1000      // requests at the same time on one connection of HTTP/2
+	maxHeader     = 16 << 10
+	headerTimeout = 3 * time.Second
+	readTimeout   = 5 * time.Second  // for a whole request, from its first byte
+	writeTimeout  = 10 * time.Second // for an answer, or for one message of a stream
+	idleTimeout   = 5 * time.Minute
+	pingAfter     = 30 * time.Second // of silence on a connection of HTTP/2
+	pingTimeout   = 15 * time.Second
+
+	streamBuffer     = 64 << 10 // bytes that a request may send ahead
+	connectionBuffer = 1 << 20
+)
+
+// keepAlive is how long a stream of events stays silent. It is flagd's.
+const keepAlive = 20 * time.Second
+
+// Options configure the servers.
+type Options struct {
+	// Resolver answers the evaluations. It is required.
+	Resolver *resolver.Resolver
+	// Feed tells what changes. It is required.
+	Feed *changes.Feed
+	// Documents has what providers evaluate themselves. It is required for the sync server.
+	Documents *Documents
+	// Ready reports whether evaluations should be sent here. It is required.
+	Ready func() bool
+	// Grace is how long requests that are being answered may take once the server is told to stop.
+	Grace time.Duration
+	// Metrics counts what happens. It is required; both servers may share it.
+	Metrics *Metrics
+	// Logger gets what an operator should know. It never gets anything of a request.
+	Logger zerolog.Logger
+}
+
+// Server is the server of one port. Create it with NewEvaluation or NewSync and run it once.
+type Server struct {
+	options  Options
+	name     string
+	services []string
+	http     http.Server
+	stopping chan struct{} // closed when streams are to end
+	stop     func()
+	requests sync.Pool // of *resolver.Request
+}
+
+// NewEvaluation returns the server of flagd.evaluation. It does nothing until Run.
+func NewEvaluation(o Options) *Server {
+	s := newServer(o, "flagd evaluation", evaluationv1connect.ServiceName, evaluationv2connect.ServiceName)
+	mux := s.routes()
+	mux.Handle(evaluationv1connect.NewServiceHandler(evaluationV1{s}, s.handlerOptions()...))
+	mux.Handle(evaluationv2connect.NewServiceHandler(evaluationV2{s}, s.handlerOptions()...))
+	return s
+}
+
+// NewSync returns the server of flagd.sync. It does nothing until Run.
+func NewSync(o Options) *Server {
+	s := newServer(o, "flagd sync", syncv1connect.FlagSyncServiceName)
+	s.routes().Handle(syncv1connect.NewFlagSyncServiceHandler(syncV1{s}, s.handlerOptions()...))
+	return s
+}
+
+func newServer(o Options, name string, services ...string) *Server {
+	s := &Server{
+		options:  o,
+		name:     name,
+		services: services,
+		stopping: make(chan struct{}),
+		requests: sync.Pool{New: func() any { return new(resolver.Request) }},
+	}
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
+	s.http = http.Server{
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      readTimeout + writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		Protocols:         new(http.Protocols),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          maxStreams,
+			MaxReceiveBufferPerConnection: connectionBuffer,
+			MaxReceiveBufferPerStream:     streamBuffer,
+			SendPingTimeout:               pingAfter,
+			PingTimeout:                   pingTimeout,
+			WriteByteTimeout:              writeTimeout,
+		},
+		ErrorLog: log.New(lines{o.Logger}, "", 0),
+	}
+	s.http.Protocols.SetHTTP1(true)
+	s.http.Protocols.SetHTTP2(true)
+	s.http.Protocols.SetUnencryptedHTTP2(true)
+	return s
+}
+
+// routes makes the handler of the server, with the health checks.
+func (s *Server) routes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle(grpchealth.NewHandler(checker{s}, s.handlerOptions()...))
+	s.http.Handler = withDeadlines(mux)
+	return mux
+}
+
+// handlerOptions bound what a request may cost. Answers are not compressed: most go to the same machine.
+func (s *Server) handlerOptions() []connect.HandlerOption {
+	return []connect.HandlerOption{
+		connect.WithReadMaxBytes(maxMessage),
+		connect.WithCompressMinBytes(math.MaxInt),
+		connect.WithRecover(s.survive),
+	}
+}
+
+// survive turns a panic into an error, so that one bad request does not end the process.
+func (s *Server) survive(_ context.Context, spec connect.Spec, _ http.Header, v any) error {
+	s.options.Metrics.panics.Inc()
+	text := fmt.Sprintf("%T", v) // values other than errors of the Go runtime may contain parts of a request
+	if err, ok := v.(interface{ RuntimeError() }); ok {
+		text = fmt.Sprint(err)
+	}
+	s.options.Logger.Error().Str("panic", text).Str("procedure", spec.Procedure).Strs("stack", stack()).
+		Msg("a request met a mistake in the sidecar; please report it")
+	return connect.NewError(connect.CodeInternal, errors.New("a mistake in the sidecar"))
+}
+
+// Run answers requests that arrive at l until ctx ends. Then it tells streams that the sidecar goes away, answers what was asked, closes
+// what is left when the grace is over, and returns nil. It returns an error if l fails before.
+func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(l) }()
+	defer s.stop()
+	select {
+	case err := <-served:
+		return fmt.Errorf("%s: %w", s.name, errors.Join(err, s.http.Close()))
+	case <-ctx.Done():
+	}
+	s.stop()
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Grace)
+	defer cancel()
+	if err := s.http.Shutdown(ending); err != nil {
+		_ = s.http.Close() // whoever still reads had time enough
+	}
+	<-served
+	return nil
+}
+
+// checker answers health checks: every service is as healthy as the sidecar is ready.
+type checker struct{ server *Server }
+
+// Check implements grpchealth.Checker.
+func (c checker) Check(_ context.Context, request *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
+	if request.Service != "" && !slices.Contains(c.server.services, request.Service) {
+		return nil, connect.NewError(connect.CodeNotFound, errors.New("there is no such service on this port"))
+	}
+	if !c.server.options.Ready() {
+		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil
+	}
+	return &grpchealth.CheckResponse{Status: grpchealth.StatusServing}, nil
+}
+
+// lines hands what net/http logs to the logger.
+type lines struct{ logger zerolog.Logger }
+
+var _ io.Writer = lines{}
+
+// Write logs one line.
+func (l lines) Write(p []byte) (int, error) {
+	l.logger.Debug().Str("detail", string(p)).Msg("a connection of a flagd provider failed")
+	return len(p), nil
+}

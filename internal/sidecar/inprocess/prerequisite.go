@@ -1,0 +1,282 @@
+package inprocess
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/flagside/flagside/eval"
+)
+
+// met returns the condition under which all prerequisites of a flag are met.
+func (t *translator) met(d *definition) (any, error) {
+	conditions := make([]any, len(d.Prerequisites))
+	for i, p := range d.Prerequisites {
+		answer, err := t.answer(p.Flag)
+		if err != nil {
+			return nil, err
+		}
+		names := make([]any, len(p.Variants))
+		for j, name := range p.Variants {
+			names[j] = name
+		}
+		conditions[i] = operation("in", answer, names)
+	}
+	return operation("and", conditions...), nil
+}
+
+// answer returns an expression for the name of the variant that a flag answers; the empty text stands for none. It must not fail,
+// because a prerequisite that fails is merely not met, and only some rules are known never to fail.
+func (t *translator) answer(key string) (any, error) {
+	flag := t.rules.Flag(key)
+	if flag == nil || !flag.Current() {
+		return nil, refuse("the newest document of its prerequisite %q cannot be used", key)
+	}
+	d, err := t.read(flag)
+	if err != nil {
+		return nil, err
+	}
+	if d.State == "DISABLED" {
+		return "", nil
+	}
+	rule, err := t.rule(d)
+	if err != nil {
+		return nil, err
+	}
+	if rule, err = (seeds{salt: d.Salt}).rewrite(rule); err != nil {
+		return nil, err
+	}
+	o := &outcome{key: key, definition: d}
+	result, err := o.result(rule)
+	if err != nil || len(d.Prerequisites) == 0 {
+		return result, err
+	}
+	met, err := t.met(d)
+	if err != nil {
+		return nil, err
+	}
+	return operation("if", met, result, firstName(d.OffVariant, d.DefaultVariant)), nil
+}
+
+func firstName(names ...string) string {
+	for _, name := range names {
+		if name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// outcome rewrites the rule of a flag into one whose result is the name of a variant.
+type outcome struct {
+	key        string
+	definition *definition
+}
+
+// result rewrites what stands where the rule gets its result from.
+func (o *outcome) result(rule any) (any, error) {
+	switch literal := rule.(type) {
+	case nil:
+		return o.definition.DefaultVariant, nil
+	case string:
+		return o.named(literal)
+	case bool:
+		if literal {
+			return o.named("true")
+		}
+		return o.named("false")
+	}
+	name, arguments, _ := operatorOf(rule)
+	list, isList := arguments.([]any)
+	switch {
+	case (name == "if" || name == "?:") && isList:
+		return o.conditional(list)
+	case name == "fractional" && isList:
+		return o.distribution(list)
+	default:
+		return nil, refuse("the result of the rule of its prerequisite %q is computed", o.key)
+	}
+}
+
+// named returns the name, or the empty text if there is no such variant: that is an error, and so never meets a prerequisite.
+func (o *outcome) named(name string) (any, error) {
+	if _, ok := o.definition.Variants[name]; ok {
+		return name, nil
+	}
+	if !plain(name) {
+		return nil, refuse("its prerequisite %q answers %q, which flagd spells differently", o.key, name)
+	}
+	return "", nil
+}
+
+func (o *outcome) conditional(arguments []any) (any, error) {
+	var rewritten []any
+	for len(arguments) > 1 {
+		condition, err := o.safe(arguments[0])
+		if err != nil {
+			return nil, err
+		}
+		result, err := o.result(arguments[1])
+		if err != nil {
+			return nil, err
+		}
+		rewritten = append(rewritten, condition, result)
+		arguments = arguments[2:]
+	}
+	var last any
+	if len(arguments) == 1 {
+		last = arguments[0]
+	}
+	result, err := o.result(last)
+	if err != nil || rewritten == nil {
+		return result, err
+	}
+	return map[string]any{"if": append(rewritten, result)}, nil
+}
+
+// distribution rewrites fractional, whose seed was put in the first place. Null, which it also answers without a targeting key, means the
+// default variant.
+func (o *outcome) distribution(arguments []any) (any, error) {
+	for i, argument := range arguments {
+		if i == 0 {
+			if _, bucket := argument.([]any); bucket {
+				return nil, refuse("a distribution of its prerequisite %q has no seed", o.key)
+			}
+			if _, err := o.safe(argument); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := o.bucket(argument); err != nil {
+			return nil, err
+		}
+	}
+	distributed := map[string]any{"fractional": arguments}
+	return operation("if", distributed, distributed, o.definition.DefaultVariant), nil
+}
+
+// bucket refuses a bucket that is not the name of a variant with a weight.
+func (o *outcome) bucket(argument any) error {
+	parts, _ := argument.([]any)
+	name, isName := "", false
+	if len(parts) > 0 {
+		name, isName = parts[0].(string)
+	}
+	_, exists := o.definition.Variants[name]
+	weighted := len(parts) == 1
+	if len(parts) == 2 {
+		_, weighted = parts[1].(json.Number)
+	}
+	if !isName || !exists || !weighted {
+		return refuse("a bucket of its prerequisite %q is computed, or names no variant", o.key)
+	}
+	return nil
+}
+
+// safe returns a condition that never fails, and which means the same in the rule of another flag.
+func (o *outcome) safe(rule any) (any, error) {
+	if _, isList := rule.([]any); isList {
+		return nil, o.unsafe("a list")
+	}
+	name, arguments, ok := operatorOf(rule)
+	if !ok {
+		if _, isData := rule.(map[string]any); isData {
+			return nil, o.unsafe("an object")
+		}
+		return rule, nil
+	}
+	switch name {
+	case "var":
+		return o.variable(rule, arguments)
+	case "in":
+		return o.membership(arguments)
+	case "==", "!=", "===", "!==", "<", "<=", ">", ">=", "starts_with", "ends_with", "sem_ver", "and", "or", "!", "!!", "if", "cat", "substr":
+		return o.call(name, arguments)
+	default:
+		return nil, o.unsafe(name)
+	}
+}
+
+func (o *outcome) unsafe(what string) error {
+	return refuse("the rule of its prerequisite %q uses %s, which may fail or mean something else there", o.key, what)
+}
+
+// call checks an operator whose arguments may be anything that is safe. What if gives on must not be data, which flagd would execute.
+func (o *outcome) call(name string, arguments any) (any, error) {
+	list, isList := arguments.([]any)
+	if !isList {
+		list = []any{arguments}
+	}
+	if (name == "cat" || name == "substr") && !isSeed(name, list) {
+		return nil, o.unsafe(name)
+	}
+	rewritten := make([]any, len(list))
+	for i, argument := range list {
+		var err error
+		if rewritten[i], err = o.safe(argument); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]any{name: rewritten}, nil
+}
+
+// isSeed reports whether cat or substr is part of the seed that seeds makes: it is only evaluated when the targeting key is a text.
+func isSeed(name string, arguments []any) bool {
+	if name == "substr" {
+		inner, _, _ := operatorOf(arguments[0])
+		return inner == "cat" && len(arguments) == 3
+	}
+	return len(arguments) == 4 && arguments[0] == "." && arguments[3] == "."
+}
+
+// variable checks {"var": name} and {"var": [name, default]}, where the name is written down.
+func (o *outcome) variable(rule, arguments any) (any, error) {
+	list, isList := arguments.([]any)
+	if !isList {
+		list = []any{arguments}
+	}
+	if len(list) == 0 || len(list) > 2 {
+		return nil, o.unsafe("a var without a name")
+	}
+	name, isName := list[0].(string)
+	switch {
+	case !isName || name == "" || name == "$flagd":
+		return nil, o.unsafe("a var without a name")
+	case name == "$flagd.flagKey":
+		return o.key, nil
+	case strings.HasPrefix(name, "$flagd.") && name != "$flagd.timestamp":
+		return nil, o.unsafe(name)
+	case len(list) == 2 && !isScalar(list[1]):
+		return nil, o.unsafe("a var with a computed default")
+	default:
+		return rule, nil
+	}
+}
+
+// membership checks {"in": [needle, [scalars]]}.
+func (o *outcome) membership(arguments any) (any, error) {
+	list, _ := arguments.([]any)
+	if len(list) != 2 {
+		return nil, o.unsafe("in")
+	}
+	haystack, isList := list[1].([]any)
+	if !isList || slices.ContainsFunc(haystack, func(item any) bool { return !isScalar(item) }) {
+		return nil, o.unsafe("in with something that is no list of values")
+	}
+	needle, err := o.safe(list[0])
+	return operation("in", needle, haystack), err
+}
+
+func isScalar(v any) bool {
+	switch v.(type) {
+	case []any, map[string]any:
+		return false
+	default:
+		return true
+	}
+}
+
+// Unenforced reports whether a flag demands a freshness that a provider which evaluates it itself cannot see to.
+func Unenforced(flag *eval.Flag) bool {
+	return flag.Freshness() != eval.FreshnessCacheFirst || flag.MaxStaleness() > 0
+}
