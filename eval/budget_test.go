@@ -81,7 +81,7 @@ func TestEvaluationEnds(t *testing.T) {
 	}
 	r := apply(t, New(), flagDocument("a", 1, `,"targeting":{"if":[{"some":[`+thousand+`,{"none":[`+ten+`,{"==":[{"var":""},11]}]}]},"on"]}`))
 	var c Context
-	for range 200_000 { // What one evaluation spends is not counted against the next.
+	for range 100_000 { // What one evaluation spends is not counted against the next.
 		if got := r.Flag("a").Evaluate(&c, testTime); got.ErrorCode != "" {
 			t.Fatalf("got %s", got.Detail)
 		}
