@@ -70,7 +70,7 @@ func TestAppendLargeBatch(t *testing.T) {
 	}
 }
 
-func TestAppendRefuses(t *testing.T) {
+func TestAppendToAnotherHistoryIsRefused(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	base := l.head(t)
@@ -121,8 +121,8 @@ func freshLog(tb testing.TB, l *log) *flagsync.Log {
 	return other
 }
 
-// TestAppendLost appends at a base that somebody else has moved on from.
-func TestAppendLost(t *testing.T) {
+// TestAppendIsLostToAnother appends at a base that somebody else has moved on from.
+func TestAppendIsLostToAnother(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	base := l.head(t)
@@ -144,9 +144,9 @@ func TestAppendLost(t *testing.T) {
 	}
 }
 
-// TestAppendTwice sends the same bytes again, as after an acknowledgement that
+// TestAppendAgainIsOneAppend sends the same bytes again, as after an acknowledgement that
 // was lost: the change is committed once and both calls say so.
-func TestAppendTwice(t *testing.T) {
+func TestAppendAgainIsOneAppend(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	for name, documents := range map[string][]changelog.Document{
@@ -180,9 +180,9 @@ func TestAppendTwice(t *testing.T) {
 	}
 }
 
-// TestAppendElsewhere appends a change again that an earlier call has committed
+// TestAppendThatStandsElsewhere appends a change again that an earlier call has committed
 // at another base.
-func TestAppendElsewhere(t *testing.T) {
+func TestAppendThatStandsElsewhere(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	for name, documents := range map[string][]changelog.Document{
@@ -279,9 +279,9 @@ func TestAppendWithoutAServer(t *testing.T) {
 	}
 }
 
-// TestAppendStaysOpen takes the stream away after the head was seen: what was
+// TestAppendThatIsOpenIsNeverFailed takes the stream away after the head was seen: what was
 // sent may have been kept for all the publisher can know.
-func TestAppendStaysOpen(t *testing.T) {
+func TestAppendThatIsOpenIsNeverFailed(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	base := l.head(t)

@@ -76,9 +76,9 @@ func freshWrite(tb testing.TB, l *log) changelog.Position {
 	return other.write(tb, put("b", "{}"))
 }
 
-// TestBeatsStopWithTheLeader takes the server away: what comes after the
+// TestNoBeatWithoutTheLeader takes the server away: what comes after the
 // restart was not sent before.
-func TestBeatsStopWithTheLeader(t *testing.T) {
+func TestNoBeatWithoutTheLeader(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
@@ -171,9 +171,9 @@ func TestBeatConfirms(t *testing.T) {
 	}
 }
 
-// TestBeatShowsAnotherState announces a state digest that is not the
+// TestABeatShowsAnotherState announces a state digest that is not the
 // follower's, and then the right one.
-func TestBeatShowsAnotherState(t *testing.T) {
+func TestABeatShowsAnotherState(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	head := l.write(t, put("a", "{}"))
@@ -189,9 +189,9 @@ func TestBeatShowsAnotherState(t *testing.T) {
 	r.until(t, "the same state", func(s flagsync.Status) bool { return s.DifferentState == nil })
 }
 
-// TestBeatOfAnotherEntry announces a digest that is not that of the entry: the
+// TestABeatIsNotBelievedAgainstTheLog announces a digest that is not that of the entry: the
 // follower asks the leader, who is right.
-func TestBeatOfAnotherEntry(t *testing.T) {
+func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	r := follow(t, l.conn, patient)

@@ -11,12 +11,12 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// TestPausedAppend stops a publisher in the middle of an append, before or
+// TestAPausedAppendIsWrittenOnce stops a publisher in the middle of an append, before or
 // after the server has it, or between the members of a batch, lets another one
 // write meanwhile, and lets the first go on, with its connection or without.
 // Nothing is written twice, nothing acknowledged is lost, and what was told to
 // be lost is not there.
-func TestPausedAppend(t *testing.T) {
+func TestAPausedAppendIsWrittenOnce(t *testing.T) {
 	t.Parallel()
 	t.Run("one server", func(t *testing.T) {
 		t.Parallel()

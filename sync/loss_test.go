@@ -51,8 +51,8 @@ func TestGapIsFilled(t *testing.T) {
 	}
 }
 
-// TestBeatShowsALoss loses the last change: only a beat can tell.
-func TestBeatShowsALoss(t *testing.T) {
+// TestABeatShowsALoss loses the last change: only a beat can tell.
+func TestABeatShowsALoss(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	r := follow(t, l.conn, patient)

@@ -2,6 +2,7 @@ package flagsync_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // TestABeatDoesNotOutrunTheFeed lets every beat arrive before the entry that it
@@ -35,8 +37,10 @@ func TestABeatDoesNotOutrunTheFeed(t *testing.T) {
 		time.Sleep(time.Second)
 		before := reads.Load()
 		w.setFaults(worldFaults{lateFeed: 100, latency: 100 * time.Millisecond})
-		for range 20 {
-			w.write()
+		for i := range 20 {
+			w.mu.Lock()
+			w.commit(w.newest().Epoch, []changelog.Entry{{Kind: changelog.KindFlag, Key: "late", Put: fmt.Append(nil, i)}})
+			w.mu.Unlock()
 			w.beat()
 			time.Sleep(time.Second)
 		}

@@ -45,6 +45,7 @@ type worldFaults struct {
 	loseBeat, oldBeat              int
 	stale                          int // answers of a replica that is behind
 	silence                        int // requests that are never answered
+	behind                         int // entries that every replica lacks
 	noMajority                     int
 	noMetadata                     int // answers of the leader that do not name the epoch
 	latency                        time.Duration
@@ -328,7 +329,7 @@ func (w *world) batch(r request, after time.Duration) {
 		w.tb.Error(err)
 	}
 	w.mu.Lock()
-	has := len(w.records)
+	has := max(0, len(w.records)-w.faults.behind)
 	if w.chance(w.faults.stale) {
 		has -= w.random.IntN(min(has, 20) + 1)
 	}

@@ -32,10 +32,17 @@ func TestRulesAreTested(t *testing.T) {
 		}
 		tests.Write(source)
 	}
-	for _, rule := range regexp.MustCompile(`(?m)^\| ([a-z-]+) \|`).FindAllStringSubmatch(rules, -1) {
-		if rule[1] == "rule" {
+	named := regexp.MustCompile(`(?m)^\| ([^|]+) \|`).FindAllStringSubmatch(rules, -1)
+	if len(named) < 2 {
+		t.Fatal("docs/protocol.md has no rules")
+	}
+	seen := map[string]bool{"rule": true}
+	for _, rule := range named[1:] {
+		if seen[rule[1]] || !regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`).MatchString(rule[1]) {
+			t.Errorf("rule %q stands there twice, or is no name", rule[1])
 			continue
 		}
+		seen[rule[1]] = true
 		var name strings.Builder
 		for word := range strings.SplitSeq(rule[1], "-") {
 			name.WriteString(strings.ToUpper(word[:1]) + word[1:])

@@ -1,0 +1,58 @@
+package flagsync_test
+
+import (
+	"testing"
+	"time"
+)
+
+// TestAGapInTheFeedIsFilled loses an entry of the feed: the next one shows it,
+// and nobody waits for a beat or a barrier to read it.
+func TestAGapInTheFeedIsFilled(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		w.setFaults(worldFaults{loseFeed: 100})
+		w.write()
+		time.Sleep(50 * time.Millisecond)
+		if s := m.follower.Status(); s.Applied == w.head() {
+			t.Fatal("the feed lost nothing")
+		}
+		w.setFaults(worldFaults{})
+		w.write()
+		time.Sleep(200 * time.Millisecond)
+		if s := m.follower.Status(); s.Applied != w.head() || s.Gaps != 1 {
+			t.Errorf("200 ms after a gap that could be seen, with the log at %+v: %+v", w.head(), s)
+		}
+		m.stop()
+	})
+}
+
+// TestAReplicaThatIsBehindProvesNothing answers reads from a replica that lacks
+// the newest entries: they are asked for again, and had as soon as the replica
+// has them, or from the leader if that takes long, without any beat.
+func TestAReplicaThatIsBehindProvesNothing(t *testing.T) {
+	for name, behind := range map[string]time.Duration{"briefly": 60 * time.Millisecond, "for long": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				t.Helper()
+				w, m := followQuietly(t)
+				w.setFaults(worldFaults{loseFeed: 100})
+				w.write()
+				w.setFaults(worldFaults{behind: 10})
+				w.write() // shows the gap
+				if behind < time.Minute {
+					time.Sleep(behind)
+					if s := m.follower.Status(); s.Applied == w.head() {
+						t.Error("the replica was not behind")
+					}
+					w.setFaults(worldFaults{})
+				}
+				time.Sleep(700 * time.Millisecond)
+				if s := m.follower.Status(); s.Applied != w.head() || s.Hole != nil || s.DifferentHistory != nil {
+					t.Errorf("a replica that is behind was believed; the log is at %+v: %+v", w.head(), s)
+				}
+				m.stop()
+			})
+		})
+	}
+}
