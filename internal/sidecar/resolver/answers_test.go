@@ -304,7 +304,7 @@ func TestNoEvaluationRestsOnLess(t *testing.T) {
 					recalled++
 					mu.Unlock()
 				}
-				for _, item := range strings.FieldsSeq(body) {
+				for item := range strings.FieldsSeq(body) {
 					key, value, _ := strings.Cut(item, "=")
 					check("bulk, remembered "+strconv.FormatBool(remembered)+", "+key, want, value)
 				}
