@@ -33,7 +33,8 @@ type environment struct {
 
 	mu      sync.Mutex // guards what follows
 	log     *flagsync.Log
-	refused error // why there is no log; nil before the first attempt
+	ledger  *flagsync.Journal // nil until it was needed
+	refused error             // why there is no log; nil before the first attempt
 }
 
 // newEnvironment returns an environment that is not followed yet.
@@ -52,8 +53,8 @@ func newEnvironment(name string, o Options, conn *flagsync.Conn, appended func(f
 		store: store, follower: follower, opened: make(chan struct{}),
 	}
 	e.control = control.NewService(control.Options{
-		State: e.state, Log: e.writeLog, Refused: e.writeRefused, Follower: follower,
-		ReadOnly: o.ReadOnly[name], Appended: appended,
+		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused, Follower: follower,
+		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
 	})
 	return e, nil
 }
@@ -155,6 +156,27 @@ func (e *environment) writeLog(ctx context.Context) (control.Log, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.log, nil
+}
+
+// journal returns the ledger, or why it cannot be read and written now.
+func (e *environment) journal(ctx context.Context) (control.Journal, error) {
+	if _, err := e.writeLog(ctx); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	ledger := e.ledger
+	e.mu.Unlock()
+	if ledger != nil {
+		return ledger, nil
+	}
+	ledger, err := flagsync.OpenJournal(ctx, e.conn, flagsync.Ledger(e.name), e.replicas)
+	if err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ledger = cmp.Or(e.ledger, ledger)
+	return e.ledger, nil
 }
 
 // writeRefused returns why nothing can be written now, or nil.

@@ -77,7 +77,7 @@ func refusedStatus(c control.Cause) int {
 		return http.StatusBadRequest
 	case control.CauseTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case control.CauseInUse, control.CauseNotKnown:
+	case control.CauseInUse, control.CauseNotKnown, control.CauseStale, control.CauseNotOpen:
 		return http.StatusConflict
 	case control.CauseNotFound:
 		return http.StatusNotFound
@@ -85,7 +85,7 @@ func refusedStatus(c control.Cause) int {
 		return http.StatusPreconditionRequired
 	case control.CausePreconditionFailed:
 		return http.StatusPreconditionFailed
-	case control.CauseReadOnly:
+	case control.CauseReadOnly, control.CauseForbidden, control.CauseApprovalRequired:
 		return http.StatusForbidden
 	default:
 		return http.StatusUnprocessableEntity

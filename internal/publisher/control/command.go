@@ -1,10 +1,12 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"unicode/utf8"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -49,7 +51,13 @@ type Origin struct {
 	Reason string // at most changelog.MaxReason bytes
 	// Owner says that the command comes from what a read-only environment has its documents from.
 	Owner bool
+	// Principal is who asks, for policies.
+	Principal access.Principal
+	// Key makes a command idempotent: repeating it within KeyLifetime with the same key changes nothing again.
+	Key string
 }
+
+func (o Origin) actor() string { return cmp.Or(o.Actor, o.Principal.ID) }
 
 func (o Origin) validate() error {
 	switch {

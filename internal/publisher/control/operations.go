@@ -77,10 +77,12 @@ type openAppend struct {
 	change flagsync.Change
 }
 
-// Run goes on with the changes whose fate was open when time ran out, until they are decided or ctx ends.
+// Run goes on with the changes whose fate was open when time ran out, and with change requests whose time has come or that another
+// publisher has left, until ctx ends.
 func (s *Service) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
+	wg.Go(func() { s.sweepUntil(ctx) })
 	for {
 		select {
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -33,6 +34,18 @@ const (
 	CauseReadOnly Cause = "read-only"
 	// CauseEntangled is a replacement too large for one transaction that cannot be divided into valid ones.
 	CauseEntangled Cause = "entangled"
+	// CauseForbidden is a command that policies do not permit.
+	CauseForbidden Cause = "forbidden"
+	// CauseApprovalRequired is a command that policies permit when others have approved it: open a change request.
+	CauseApprovalRequired Cause = "approval-required"
+	// CauseStale is a change request that was made from what has changed since.
+	CauseStale Cause = "stale"
+	// CauseNotOpen is a change request that is in no state for what was asked.
+	CauseNotOpen Cause = "not-open"
+	// CauseKeyReused is an idempotency key that was used for something else.
+	CauseKeyReused Cause = "key-reused"
+	// CauseKeyExpired is an idempotency key that was used longer ago than is remembered.
+	CauseKeyExpired Cause = "key-expired"
 )
 
 // Refusal is the error of a command that was decided against. Nothing was written.
@@ -43,6 +56,15 @@ type Refusal struct {
 	Problems eval.Problems
 	// Current is the revision that the document has, for CausePreconditionFailed; zero if it does not exist.
 	Current changelog.Token
+	// Request is the change request that is concerned, if any.
+	Request string
+	// Moved are the documents that a stale request was made from, with the revisions that they have now.
+	Moved []Base
+	// Action is what policies do not permit, and Approvals how many would make them, for CauseForbidden and CauseApprovalRequired.
+	Action    *RefusedAction
+	Approvals int
+	// Risk is that of the command that was not permitted.
+	Risk access.Risk
 }
 
 // Error returns the detail and the problems, one a line.

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -20,7 +22,14 @@ const commandTimeout = 15 * time.Second
 // Log is where changes are written: a flagsync.Log.
 type Log interface {
 	Append(ctx context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error)
+	Read(ctx context.Context, from, to uint64) iter.Seq2[changelog.Record, error]
 	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
+}
+
+// Journal is where the decisions of people are recorded: a flagsync.Journal.
+type Journal interface {
+	Append(ctx context.Context, base uint64, opID string, fact []byte) (uint64, error)
+	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Fact, error]
 }
 
 // Follower keeps the state current: a flagsync.Follower.
@@ -30,8 +39,10 @@ type Follower interface {
 	Status() flagsync.Status
 }
 
-// Options say what a Service works on. All but ReadOnly and Appended are required.
+// Options say what a Service works on. State, Log, Refused and Follower are required.
 type Options struct {
+	// Environment is its name.
+	Environment string
 	// State returns the newest state, or nil while the environment was not read completely.
 	State func() State
 	// Log returns the log, or why nothing can be written now. It may wait.
@@ -43,6 +54,14 @@ type Options struct {
 	ReadOnly string
 	// Appended is told how each append ended. It may be nil.
 	Appended func(flagsync.OutcomeState)
+	// Journal returns the ledger of the environment, or why it cannot be had. Without one there are no change requests.
+	Journal func(ctx context.Context) (Journal, error)
+	// Authorize answers what policies permit. It may be nil: then everything is permitted.
+	Authorize func(access.Question) access.Answer
+	// Usage tells which flags are in use. It may be nil: then it is not known.
+	Usage Usage
+	// Sweep is how often Run looks for requests whose time has come, or that another publisher has left; 0 is once a second.
+	Sweep time.Duration
 }
 
 // Service carries out commands for one environment.
@@ -50,6 +69,10 @@ type Service struct {
 	options    Options
 	turn       chan struct{} // held by the command that is carried out
 	operations operations
+	ledger     *ledger
+	keys       keys
+
+	unauthenticated atomic.Uint64
 
 	mu     sync.Mutex
 	open   []openAppend  // what Run has not taken yet
@@ -61,7 +84,10 @@ func NewService(o Options) *Service {
 	if o.Appended == nil {
 		o.Appended = func(flagsync.OutcomeState) {}
 	}
-	return &Service{options: o, turn: make(chan struct{}, 1), opened: make(chan struct{}, 1)}
+	return &Service{
+		options: o, turn: make(chan struct{}, 1), opened: make(chan struct{}, 1),
+		ledger: newLedger(o), keys: keys{turn: make(chan struct{}, 1)},
+	}
 }
 
 // Result is what became of a command that was not refused.
@@ -96,7 +122,12 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	}
 	defer release()
 	x := execution{Service: s, origin: origin, command: c, op: rand.Text()}
+	if origin.Key != "" {
+		x.keyed = newKeyedOp(origin.actor(), origin.Key, c)
+		x.op = x.keyed.String()
+	}
 	err = x.run(ctx)
+	s.noteRefused(ctx, origin, err)
 	return x.result, err
 }
 
@@ -127,6 +158,7 @@ type execution struct {
 	origin  Origin
 	command Command
 	op      string
+	keyed   *keyedOp // nil without a key
 	appends int
 	result  Result
 }
@@ -157,7 +189,15 @@ func (x *execution) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if x.keyed != nil {
+		if done, err := x.repeated(ctx, log, state); done || err != nil {
+			return err
+		}
+	}
 	decision, err := Decide(state, x.command)
+	if err == nil {
+		err = x.permit(ctx, state, decision)
+	}
 	if err != nil {
 		return err
 	}
@@ -175,7 +215,10 @@ func (x *execution) append(ctx context.Context, log Log, d Decision) error {
 	if len(d.Parts) == 0 {
 		return nil
 	}
-	for _, documents := range d.Parts {
+	for i, documents := range d.Parts {
+		if x.keyed != nil {
+			x.op = x.keyed.part(len(d.Parts) - i)
+		}
 		if err := x.appendPart(ctx, log, documents); err != nil {
 			return err
 		}
@@ -195,7 +238,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	change := flagsync.Change{
-		OpID: x.nextOpID(), Actor: x.origin.Actor, Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
+		OpID: x.nextOpID(), Actor: x.origin.actor(), Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
 	}
 	base := x.result.Position
 	outcome, err := log.Append(ctx, base, change)
@@ -207,6 +250,9 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	case flagsync.Committed:
 		x.result.Position = outcome.Position
 		x.result.Written += len(documents)
+		if x.keyed != nil {
+			x.keyed.parts++
+		}
 		if x.result.OpID == "" {
 			x.result.OpID = change.OpID
 		}
@@ -221,8 +267,24 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	}
 }
 
+// permit refuses what policies do not permit to be written at once.
+func (x *execution) permit(ctx context.Context, state State, d Decision) error {
+	if x.options.Authorize == nil || x.origin.Owner {
+		return nil
+	}
+	if err := x.refresh(ctx); err != nil {
+		return err
+	}
+	x.ledger.mu.RLock()
+	defer x.ledger.mu.RUnlock()
+	return permit(x.ledger.governance, x.world(x.origin, state), d)
+}
+
 // nextOpID returns the op-id of the next append. Those of one command begin alike.
 func (x *execution) nextOpID() string {
+	if x.keyed != nil {
+		return x.op
+	}
 	x.appends++
 	if x.appends == 1 {
 		return x.op

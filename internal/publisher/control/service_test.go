@@ -38,6 +38,10 @@ func (l *fakeLog) Append(_ context.Context, base changelog.Position, c flagsync.
 	return flagsync.Outcome{State: flagsync.Committed, Position: l.state.Position()}, nil
 }
 
+func (l *fakeLog) Read(context.Context, uint64, uint64) iter.Seq2[changelog.Record, error] {
+	return func(func(changelog.Record, error) bool) {}
+}
+
 func (l *fakeLog) History(context.Context, changelog.ID) iter.Seq2[changelog.Record, error] {
 	return func(func(changelog.Record, error) bool) {}
 }

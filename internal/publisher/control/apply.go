@@ -1,0 +1,211 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Requests returns all change requests, the oldest first, as they are now.
+func (s *Service) Requests(ctx context.Context) ([]Request, error) {
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	s.ledger.mu.RLock()
+	defer s.ledger.mu.RUnlock()
+	return s.ledger.governance.Requests(), nil
+}
+
+// Request returns a change request as it is now.
+func (s *Service) Request(ctx context.Context, id string) (Request, error) {
+	if err := s.refresh(ctx); err != nil {
+		return Request{}, err
+	}
+	r, ok := s.known(id)
+	if !ok {
+		return Request{}, &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no change request %q.", id), Request: id}
+	}
+	return r, nil
+}
+
+func (s *Service) known(id string) (Request, bool) {
+	s.ledger.mu.RLock()
+	defer s.ledger.mu.RUnlock()
+	return s.ledger.governance.Request(id)
+}
+
+// Risk returns what is risky in the environment.
+func (s *Service) Risk(ctx context.Context) (RiskSettings, error) {
+	if err := s.refresh(ctx); err != nil {
+		return RiskSettings{}, err
+	}
+	s.ledger.mu.RLock()
+	defer s.ledger.mu.RUnlock()
+	return s.ledger.governance.Risk(), nil
+}
+
+// Govern carries out a command about change requests and returns the request as it is then. The errors are those of Do; a stale request
+// is a *Refusal with what has moved.
+func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Request, error) {
+	if s.options.ReadOnly != "" && !o.Owner {
+		return Request{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
+	}
+	if s.options.Journal == nil {
+		return Request{}, errNoLedger
+	}
+	if err := o.validate(); err != nil {
+		return Request{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	e, err := s.decideAndRecord(ctx, func(g *Governance, state State) (Event, error) {
+		return DecideRequest(g, s.world(o, state), c)
+	})
+	s.noteRefused(ctx, o, err)
+	if err != nil {
+		return Request{}, err
+	}
+	r, _ := s.known(e.Request)
+	return r, nil
+}
+
+// Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
+func (s *Service) Open(ctx context.Context, o Origin, p Proposing) (Request, error) {
+	id := rand.Text()
+	if o.Key != "" {
+		id = fingerprint(o.actor() + "\x00" + o.Key)
+		if r, err := s.Request(ctx, id); err == nil {
+			return r, r.repeats(p)
+		}
+	}
+	return s.Govern(ctx, o, OpenRequest{ID: id, Proposing: p})
+}
+
+// repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
+func (r Request) repeats(p Proposing) error {
+	switch {
+	case r.Proposal.Command != commandPrint(p.Command):
+		return &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}
+	case time.Since(r.Opened) > KeyLifetime:
+		return &Refusal{Cause: CauseKeyExpired, Detail: "The idempotency key was used too long ago: choose another one.", Request: r.ID}
+	}
+	return nil
+}
+
+// Apply applies a change request and returns when the state shows it. Repeating it goes on where it was interrupted. The request that
+// is returned tells whether it was applied, or has to be made anew because something came between.
+func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, error) {
+	r, err := s.Request(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	if r.Status != Claimed && r.Status != Applied {
+		if r, err = s.Govern(ctx, o, ClaimRequest{Request: id}); err != nil {
+			return r, err
+		}
+	}
+	if r.Status != Claimed {
+		return r, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	return s.finish(ctx, id)
+}
+
+// finish brings a claimed request to its end, whoever has claimed it.
+func (s *Service) finish(ctx context.Context, id string) (Request, error) {
+	release, err := s.hold(ctx)
+	if err != nil {
+		return Request{}, err
+	}
+	defer release()
+	for {
+		r, err := s.Request(ctx, id)
+		if err != nil || r.Status != Claimed {
+			return r, err
+		}
+		if err := s.step(ctx, r); err != nil {
+			return r, err
+		}
+	}
+}
+
+// step concludes what became of a claimed request, appending its change if that is still to be done.
+func (s *Service) step(ctx context.Context, r Request) error {
+	log, err := s.options.Log(ctx)
+	if err != nil {
+		return err
+	}
+	state, err := s.Current(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := search(ctx, log, r, state.Position())
+	if err != nil {
+		return err
+	}
+	e := Conclude(state, r, found)
+	if e.Type == "" {
+		outcome, err := s.appendRequest(ctx, log, state.Position(), r)
+		if err != nil || outcome.State == flagsync.Lost {
+			return err
+		}
+		e = Event{Type: EventApplied, Request: r.ID, Position: &outcome.Position}
+		// The change is in the log whether or not it is seen here in time.
+		_ = s.options.Follower.Wait(ctx, outcome.Position.Revision)
+	}
+	e.At = time.Now().UTC()
+	_, err = s.decideAndRecord(ctx, func(g *Governance, _ State) (Event, error) {
+		if now, _ := g.Request(r.ID); now.Status != Claimed || now.Claim.At != r.Claim.At {
+			return Event{}, nil // another publisher was faster
+		}
+		return e, nil
+	})
+	return err
+}
+
+// search looks for a claimed request in the log, from its claim up to a position.
+func search(ctx context.Context, log Log, r Request, to changelog.Position) (Finding, error) {
+	var found Finding
+	from := r.Claim.Position
+	if from.Epoch != to.Epoch || from.Revision >= to.Revision {
+		return found, nil
+	}
+	for entry, err := range log.Read(ctx, from.Revision+1, to.Revision) {
+		if err != nil {
+			return found, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		}
+		found.add(r, entry)
+	}
+	return found, nil
+}
+
+// appendRequest appends the change of a request under the id of the request. Whoever tries the same at the same place, or finds it in
+// the log, knows it by that.
+func (s *Service) appendRequest(ctx context.Context, log Log, base changelog.Position, r Request) (flagsync.Outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return flagsync.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+	}
+	deadline, _ := ctx.Deadline()
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	defer cancel()
+	outcome, err := log.Append(ctx, base, flagsync.Change{
+		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: time.Now(),
+		Documents: r.Proposal.documents(),
+	})
+	if outcome.State != 0 {
+		s.options.Appended(outcome.State)
+		s.operations.note(r.ID, outcome)
+	}
+	switch {
+	case err != nil:
+		return outcome, fmt.Errorf("append: %w", err)
+	case outcome.State == flagsync.Open:
+		return outcome, &Undecided{OpID: r.ID} // Run goes on, or another publisher
+	}
+	return outcome, nil
+}

@@ -1,0 +1,208 @@
+package control
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// RequestStatus says how far a change request is.
+type RequestStatus string
+
+// The statuses. Open ones wait for approvals, for their time, or for somebody to apply them; Claimed ones are being applied. NeedsRebase
+// ones were made from what has changed since: their author may make them anew. All others are final.
+const (
+	Open        RequestStatus = "open"
+	Claimed     RequestStatus = "claimed"
+	Applied     RequestStatus = "applied"
+	NeedsRebase RequestStatus = "needs_rebase"
+	Failed      RequestStatus = "failed"
+	Rejected    RequestStatus = "rejected"
+	Withdrawn   RequestStatus = "withdrawn"
+	Expired     RequestStatus = "expired"
+)
+
+// Request is a change request. It is immutable.
+type Request struct {
+	ID       string
+	Status   RequestStatus
+	Proposal *Proposal
+	Hash     string // of the proposal
+	Reason   string
+	Opened   time.Time
+	Changed  time.Time // of the newest event
+	// Approvals are those of the proposal as it is.
+	Approvals []Remark
+	Comments  []Remark
+	// Outcome is why it was rejected, withdrawn or released.
+	Outcome Remark
+	// Claim is who applies it, and the log when it was claimed. It is zero unless it was.
+	Claim Claim
+	// Applied is the position after its change.
+	Applied changelog.Position
+	// Review is who has looked at it afterwards, if it broke the glass.
+	Review Remark
+}
+
+// Remark is what somebody said about a request.
+type Remark struct {
+	By   string
+	At   time.Time
+	Text string
+}
+
+// Claim is the right to apply a request, which ends all others.
+type Claim struct {
+	By        string
+	At        time.Time
+	Position  changelog.Position
+	Approvers []string
+}
+
+// ReviewOpen reports whether a request broke the glass and nobody has looked at it since.
+func (r Request) ReviewOpen() bool {
+	return r.Proposal.BreakGlass && r.Status == Applied && r.Review.By == ""
+}
+
+// Governance is what people have decided about an environment: the sum of the events of its ledger. The zero value is not useful, see
+// NewGovernance. It is not safe for concurrent use; Requests that it returns are.
+type Governance struct {
+	requests map[string]Request
+	risk     RiskSettings
+	sequence uint64
+}
+
+// NewGovernance returns what holds in an environment before anything was decided.
+func NewGovernance(environment string) *Governance {
+	return &Governance{requests: make(map[string]Request), risk: DefaultRiskSettings(environment)}
+}
+
+// Request returns a change request.
+func (g *Governance) Request(id string) (Request, bool) {
+	r, ok := g.requests[id]
+	return r, ok
+}
+
+// Requests returns all change requests, the oldest first.
+func (g *Governance) Requests() []Request {
+	return slices.SortedFunc(maps.Values(g.requests), func(a, b Request) int {
+		return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// Risk returns what is risky.
+func (g *Governance) Risk() RiskSettings { return g.risk }
+
+// Sequence is that of the newest event, 0 if there is none.
+func (g *Governance) Sequence() uint64 { return g.sequence }
+
+// Evolve adds the next event. An event that does not fit what happened before is an error, and changes nothing.
+func (g *Governance) Evolve(sequence uint64, e Event) error {
+	if err := g.evolve(e); err != nil {
+		return fmt.Errorf("event %d: %w", sequence, err)
+	}
+	g.sequence = sequence
+	return nil
+}
+
+func (g *Governance) evolve(e Event) error {
+	switch e.Type {
+	case EventRefused, EventTurnedOff:
+		return nil
+	case EventRisk:
+		if e.Risk == nil {
+			return fmt.Errorf("%s says nothing", e.Type)
+		}
+		g.risk = *e.Risk
+		return nil
+	}
+	before, known := g.requests[e.Request]
+	if known == (e.Type == EventOpened) {
+		return fmt.Errorf("%s of request %q, which is %q", e.Type, e.Request, before.Status)
+	}
+	after, err := before.evolve(e)
+	if err != nil {
+		return err
+	}
+	after.Changed = e.At
+	g.requests[e.Request] = after
+	return nil
+}
+
+// follows tells whether an event may come after a status.
+func (t EventType) follows(status RequestStatus) bool {
+	switch t {
+	case EventOpened:
+		return status == ""
+	case EventApproved, EventClaimed:
+		return status == Open
+	case EventRebased, EventRejected, EventWithdrawn, EventExpired:
+		return status == Open || status == NeedsRebase
+	case EventReleased:
+		return status == Open || status == Claimed
+	case EventApplied: // the log alone says what was applied
+		return status == Claimed || status == Failed
+	case EventReviewed:
+		return status == Applied
+	case EventCommented:
+		return status != ""
+	}
+	return false
+}
+
+func (r Request) evolve(e Event) (Request, error) {
+	remark := Remark{By: e.By, At: e.At, Text: e.Text}
+	if !e.Type.follows(r.Status) {
+		return r, fmt.Errorf("%s of request %q, which is %q", e.Type, e.Request, r.Status)
+	}
+	switch e.Type {
+	case EventOpened, EventRebased:
+		return r.propose(e)
+	case EventCommented:
+		r.Comments = append(slices.Clip(r.Comments), remark)
+	case EventApproved:
+		r.Approvals = append(slices.Clip(r.Approvals), remark)
+	case EventRejected:
+		r.Status, r.Outcome = Rejected, remark
+	case EventWithdrawn:
+		r.Status, r.Outcome = Withdrawn, remark
+	case EventExpired:
+		r.Status, r.Outcome = Expired, remark
+	case EventReviewed:
+		r.Review = remark
+	case EventReleased:
+		r.Status, r.Outcome = e.Outcome, remark
+	case EventClaimed, EventApplied:
+		return r.progress(e)
+	}
+	return r, nil
+}
+
+func (r Request) propose(e Event) (Request, error) {
+	if e.Proposal == nil {
+		return r, fmt.Errorf("%s of request %q without a proposal", e.Type, e.Request)
+	}
+	if e.Type == EventOpened {
+		r.ID, r.Opened, r.Reason = e.Request, e.At, e.Text
+	}
+	r.Status, r.Proposal, r.Hash = Open, e.Proposal, e.Proposal.Hash()
+	r.Approvals, r.Outcome, r.Claim = nil, Remark{}, Claim{}
+	return r, nil
+}
+
+func (r Request) progress(e Event) (Request, error) {
+	if e.Position == nil {
+		return r, fmt.Errorf("%s of request %q without a position", e.Type, e.Request)
+	}
+	if e.Type == EventApplied {
+		r.Status, r.Applied = Applied, *e.Position
+		return r, nil
+	}
+	r.Status = Claimed
+	r.Claim = Claim{By: e.By, At: e.At, Position: *e.Position, Approvers: e.Approvers}
+	return r, nil
+}

@@ -1,0 +1,141 @@
+package control
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// KeyLifetime is how long an idempotency key is remembered with what came of it. A key that is older is refused, never carried out again.
+const KeyLifetime = 24 * time.Hour
+
+const keyPrefix = "key"
+
+// keyedOp is the op-id of a command with an idempotency key: "key.<who and key>.<command>.<part>.<parts to come>", so that the log
+// itself tells what a key was used for, and whether all of it was done.
+type keyedOp struct {
+	key, command string
+	parts        int // that are done
+}
+
+func newKeyedOp(actor, key string, c Command) *keyedOp {
+	return &keyedOp{key: fingerprint(actor + "\x00" + key), command: commandPrint(c)}
+}
+
+func (k *keyedOp) String() string { return k.part(1) }
+
+// part returns the op-id of the next part, of which remaining are to be done with it.
+func (k *keyedOp) part(remaining int) string {
+	return strings.Join([]string{keyPrefix, k.key, k.command, strconv.Itoa(k.parts + 1), strconv.Itoa(remaining - 1)}, ".")
+}
+
+func fingerprint(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:15]))
+}
+
+// commandPrint tells commands apart.
+func commandPrint(c Command) string {
+	data, err := json.Marshal(c, json.Deterministic(true))
+	if err != nil {
+		data = fmt.Append(nil, c)
+	}
+	return fingerprint(fmt.Sprintf("%T ", c) + string(data))
+}
+
+// keyUse is what the log tells about a key.
+type keyUse struct {
+	command  string
+	parts    int // of the newest part, from 1
+	rest     int // parts that were still to come
+	op       string
+	position changelog.Position
+	written  int
+	at       time.Time
+}
+
+// keys are the uses of idempotency keys, read from the log as far as it was needed. Whoever uses it holds the turn.
+type keys struct {
+	turn chan struct{}
+	next uint64 // revision to read next, less one
+	last changelog.Position
+	uses map[string]keyUse
+}
+
+// read adds the log up to a position. The first time it reads all of it.
+func (k *keys) read(ctx context.Context, log Log, to changelog.Position) error {
+	if k.uses == nil || k.last.Epoch != to.Epoch || to.Revision < k.next {
+		k.uses, k.next = make(map[string]keyUse), 0
+	}
+	if k.next < to.Revision {
+		for r, err := range log.Read(ctx, k.next+1, to.Revision) {
+			if err != nil {
+				return fmt.Errorf("%w: the idempotency keys in the log: %w", ErrNotReady, err)
+			}
+			k.add(r)
+			k.next = r.Revision
+		}
+	}
+	k.last = to
+	return nil
+}
+
+func (k *keys) add(r changelog.Record) {
+	text, ok := strings.CutPrefix(r.OpID, keyPrefix+".")
+	if !ok {
+		return
+	}
+	fields := strings.Split(text, ".")
+	if len(fields) != 4 {
+		return
+	}
+	part, err := strconv.Atoi(fields[2])
+	rest, err2 := strconv.Atoi(fields[3])
+	if err != nil || err2 != nil {
+		return
+	}
+	use := k.uses[fields[0]]
+	use.command, use.parts, use.rest, use.position, use.at = fields[1], part, rest, r.Position(), r.Time
+	if use.written++; use.op == "" {
+		use.op = r.OpID
+	}
+	k.uses[fields[0]] = use
+}
+
+// repeated reports whether the log has all of the command already, which is then its result. It refuses a key that was used for
+// something else, or too long ago.
+func (x *execution) repeated(ctx context.Context, log Log, state State) (bool, error) {
+	select {
+	case x.keys.turn <- struct{}{}:
+		defer func() { <-x.keys.turn }()
+	case <-ctx.Done():
+		return false, ErrNotReady
+	}
+	if err := x.keys.read(ctx, log, state.Position()); err != nil {
+		return false, err
+	}
+	use, used := x.keys.uses[x.keyed.key]
+	switch {
+	case !used:
+		return false, nil
+	case use.command != x.keyed.command:
+		return false, &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one."}
+	case time.Since(use.at) > KeyLifetime:
+		return false, &Refusal{Cause: CauseKeyExpired, Detail: fmt.Sprintf("The idempotency key was used more than %s ago, at revision %s: "+
+			"choose another one.", KeyLifetime, use.position.Token())}
+	}
+	x.keyed.parts = use.parts
+	if use.rest > 0 {
+		return false, nil // what is missing follows
+	}
+	x.result = Result{Position: use.position, Document: use.position.Token(), OpID: use.op, Written: use.written}
+	return true, nil
+}

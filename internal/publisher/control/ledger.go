@@ -1,0 +1,165 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// ledger is what is known of an environment's ledger.
+type ledger struct {
+	turn       chan struct{} // held while it is read
+	mu         sync.RWMutex
+	governance *Governance // guarded by mu
+}
+
+func newLedger(o Options) *ledger {
+	return &ledger{turn: make(chan struct{}, 1), governance: NewGovernance(o.Environment)}
+}
+
+// errNoLedger is returned where there are no change requests.
+var errNoLedger = &Refusal{Cause: CauseNotKnown, Detail: "There are no change requests here."}
+
+func (s *Service) journal(ctx context.Context) (Journal, error) {
+	if s.options.Journal == nil {
+		return nil, errNoLedger
+	}
+	return s.options.Journal(ctx)
+}
+
+// refresh reads what was added to the ledger before the call.
+func (s *Service) refresh(ctx context.Context) error {
+	if s.options.Journal == nil {
+		return nil
+	}
+	select {
+	case s.ledger.turn <- struct{}{}:
+		defer func() { <-s.ledger.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, ctx.Err())
+	}
+	journal, err := s.journal(ctx)
+	if err != nil {
+		return err
+	}
+	for fact, err := range journal.Read(ctx, s.ledger.sequence()+1) {
+		var e Event
+		if err == nil {
+			e, err = DecodeEvent(fact.Body)
+		}
+		if err == nil {
+			err = s.ledger.evolve(fact.Sequence, e)
+		}
+		if err != nil {
+			return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
+		}
+	}
+	return nil
+}
+
+func (l *ledger) sequence() uint64 {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.governance.Sequence()
+}
+
+func (l *ledger) evolve(sequence uint64, e Event) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.governance.Evolve(sequence, e)
+}
+
+// decide derives an event from what is known, and returns after which one it belongs.
+func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	e, err := do(l.governance)
+	return e, l.governance.Sequence(), err
+}
+
+// world returns what a decision is made from.
+func (s *Service) world(o Origin, state State) World {
+	return World{
+		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
+		Authorize: s.options.Authorize, Usage: s.options.Usage,
+	}
+}
+
+// decideAndRecord derives an event from a current state and ledger, and records it; again each time that somebody else was faster.
+// The zero Event is not recorded.
+func (s *Service) decideAndRecord(ctx context.Context, do func(*Governance, State) (Event, error)) (Event, error) {
+	for {
+		state, err := s.Current(ctx)
+		if err == nil {
+			err = s.refresh(ctx)
+		}
+		if err != nil {
+			return Event{}, err
+		}
+		e, base, err := s.ledger.decide(func(g *Governance) (Event, error) { return do(g, state) })
+		if err != nil || e.Type == "" {
+			return e, err
+		}
+		switch err := s.record(ctx, base, e); {
+		case err == nil:
+			return e, s.refresh(ctx)
+		case !errors.Is(err, flagsync.ErrConflict):
+			return Event{}, err
+		case ctx.Err() != nil:
+			return Event{}, ErrContended
+		}
+	}
+}
+
+// record appends an event after the one with the sequence base.
+func (s *Service) record(ctx context.Context, base uint64, e Event) error {
+	journal, err := s.journal(ctx)
+	if err != nil {
+		return err
+	}
+	data, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	op := rand.Text()
+	if _, err = journal.Append(ctx, base, op, data); errors.Is(err, flagsync.ErrUndecided) {
+		return &Undecided{OpID: op}
+	}
+	return err
+}
+
+// noteRefused records that policies did not permit something to somebody. That this fails changes nothing for them.
+func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil || s.options.Journal == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
+	defer cancel()
+	s.recordAnyway(ctx, Event{Type: EventRefused, By: o.actor(), At: time.Now().UTC(), Text: refusal.Detail, Refusal: refusal.Action})
+}
+
+// recordAnyway records what happened whatever else did.
+func (s *Service) recordAnyway(ctx context.Context, e Event) bool {
+	for ctx.Err() == nil {
+		if s.refresh(ctx) != nil {
+			return false
+		}
+		err := s.record(ctx, s.ledger.sequence(), e)
+		if err == nil {
+			return true
+		}
+		if !errors.Is(err, flagsync.ErrConflict) {
+			return false
+		}
+	}
+	return false
+}
+
+// CountUnauthenticated counts a request that nobody was authenticated for. Once a minute the ledger is told how many there were.
+func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }

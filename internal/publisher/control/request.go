@@ -1,0 +1,293 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// DefaultExpiry is how long a change request waits, from when it was made or from its time on, unless it says otherwise.
+	DefaultExpiry = 30 * 24 * time.Hour
+	// MaxProposal is how many bytes the documents of a change request may have in all.
+	MaxProposal = 512 << 10
+	maxText     = 4000 // bytes of a comment
+)
+
+// World is what a decision about change requests is made from, besides the governance itself.
+type World struct {
+	Environment string
+	State       State
+	Origin      Origin
+	Now         time.Time
+	// Authorize answers what policies permit; nil permits everything.
+	Authorize func(access.Question) access.Answer
+	Usage     Usage
+}
+
+// RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, Claim,
+// Review or SetRisk.
+type RequestCommand interface {
+	decideRequest(g *Governance, w World) (Event, error)
+}
+
+// DecideRequest derives the event that a command leads to. It is pure: the error is always a *Refusal.
+func DecideRequest(g *Governance, w World, c RequestCommand) (Event, error) {
+	e, err := c.decideRequest(g, w)
+	e.At = w.Now.UTC()
+	if e.By == "" {
+		e.By = w.Origin.actor()
+	}
+	return e, err
+}
+
+// Proposing is what a change request is to do.
+type Proposing struct {
+	// Command must lead to one transaction.
+	Command Command
+	// ApplyAt schedules it; Late is how long after that it may still be applied, 0 being any time.
+	ApplyAt time.Time
+	Late    time.Duration
+	// Expires is when it is given up; zero is after DefaultExpiry.
+	Expires time.Time
+	// BreakGlass makes it go without approvals.
+	BreakGlass bool
+}
+
+// OpenRequest opens a change request. Its reason is that of the origin.
+type OpenRequest struct {
+	ID string // not used before
+	Proposing
+}
+
+// Rebase makes a change request anew, from what is there now. What was approved before is no longer.
+type Rebase struct {
+	Request string
+	Proposing
+}
+
+func (c OpenRequest) decideRequest(g *Governance, w World) (Event, error) {
+	if _, known := g.Request(c.ID); known || c.ID == "" {
+		return Event{}, &Refusal{Cause: CauseMalformed, Detail: "A change request needs an id of its own."}
+	}
+	p, err := c.propose(g, w)
+	return Event{Type: EventOpened, Request: c.ID, Text: w.Origin.Reason, Proposal: p}, err
+}
+
+func (c Rebase) decideRequest(g *Governance, w World) (Event, error) {
+	r, err := find(g, c.Request, EventRebased)
+	if err != nil {
+		return Event{}, err
+	}
+	if r.Proposal.Author.ID != w.Origin.actor() {
+		return Event{}, forbidden("Only its author can make a change request anew.")
+	}
+	p, err := c.propose(g, w)
+	return Event{Type: EventRebased, Request: c.Request, Text: w.Origin.Reason, Proposal: p}, err
+}
+
+// propose decides the command, and what its approval is bound to.
+func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
+	decision, err := Decide(w.State, c.Command)
+	if err == nil {
+		err = c.validate(w, decision)
+	}
+	if err != nil {
+		return nil, err
+	}
+	documents := decision.Parts[0]
+	p := &Proposal{
+		Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
+		ApplyAt: c.ApplyAt.UTC(), Late: c.Late, BreakGlass: c.BreakGlass, Command: commandPrint(c.Command),
+		Author: Author{ID: w.Origin.actor(), Kind: w.Origin.Principal.Kind, Groups: w.Origin.Principal.Groups, Scope: w.Origin.Principal.Scope},
+	}
+	if c.ApplyAt.IsZero() {
+		p.ApplyAt = time.Time{}
+	}
+	for _, d := range documents {
+		p.Changes = append(p.Changes, DocumentChange{Kind: d.Kind, Key: d.Key, Body: d.Body})
+	}
+	k := w.ask(g, documents)
+	k.circumstances.OwnRequest = true
+	p.Risk = RiskRecord(k.circumstances.Risk)
+	if answer := k.about(access.Propose); !answer.Permitted {
+		return nil, denied(access.Propose, documents, answer)
+	}
+	p.Needed = k.about(access.Apply).Approvals
+	return p, nil
+}
+
+func (c Proposing) expires(now time.Time) time.Time {
+	switch {
+	case !c.Expires.IsZero():
+		return c.Expires.UTC()
+	case c.ApplyAt.After(now):
+		now = c.ApplyAt
+	}
+	return now.Add(DefaultExpiry).UTC()
+}
+
+func (c Proposing) validate(w World, d Decision) error {
+	malformed := func(detail string) error { return &Refusal{Cause: CauseMalformed, Detail: detail} }
+	size := 0
+	for _, part := range d.Parts {
+		for _, document := range part {
+			size += len(document.Body)
+		}
+	}
+	switch {
+	case len(d.Parts) == 0:
+		return malformed("A change request has to change something.")
+	case len(d.Parts) > 1:
+		return malformed(fmt.Sprintf("A change request changes at most %d documents.", changelog.MaxEntries))
+	case size > MaxProposal:
+		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The documents have %d bytes in all, at most %d are allowed in a change request.",
+			size, MaxProposal)}
+	case c.BreakGlass && w.Origin.Reason == "":
+		return malformed("Breaking the glass needs a reason.")
+	case c.BreakGlass && !c.ApplyAt.IsZero():
+		return malformed("Breaking the glass cannot wait for a time.")
+	case c.Late < 0:
+		return malformed("The time that a change may be late is not negative.")
+	case !c.Expires.IsZero() && (!c.Expires.After(w.Now) || c.Expires.Before(c.ApplyAt)):
+		return malformed("A change request expires later than now, and later than it is to be applied.")
+	}
+	return nil
+}
+
+// find returns a request to which an event of a type can happen.
+func find(g *Governance, id string, t EventType) (Request, error) {
+	r, known := g.Request(id)
+	switch {
+	case !known:
+		return r, &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no change request %q.", id)}
+	case !t.follows(r.Status):
+		return r, &Refusal{Cause: CauseNotOpen, Detail: fmt.Sprintf("The change request is %s.", r.Status), Request: id}
+	}
+	return r, nil
+}
+
+// Comment says something about a change request.
+type Comment struct{ Request, Text string }
+
+func (c Comment) decideRequest(g *Governance, w World) (Event, error) {
+	r, err := find(g, c.Request, EventCommented)
+	if err != nil {
+		return Event{}, err
+	}
+	if c.Text == "" || len(c.Text) > maxText || !utf8.ValidString(c.Text) {
+		return Event{}, &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("A comment is text of 1 to %d bytes.", maxText)}
+	}
+	return Event{Type: EventCommented, Request: c.Request, Text: c.Text}, w.askAbout(g, r).must(access.Propose)
+}
+
+// Approve agrees to a change request as its reader has seen it: Hash is that of the proposal.
+type Approve struct{ Request, Hash string }
+
+func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
+	r, err := find(g, c.Request, EventApproved)
+	if err != nil {
+		return Event{}, err
+	}
+	by := w.Origin.actor()
+	k := w.askAbout(g, r)
+	switch {
+	case r.Proposal.Author.ID == by:
+		return Event{}, forbidden("Nobody approves their own change request.")
+	case r.Hash != c.Hash:
+		return Event{}, &Refusal{Cause: CauseStale, Detail: "The change request was made anew since: read it again.", Request: r.ID}
+	case !w.Now.Before(r.Proposal.Expires):
+		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
+	case slices.Contains(r.approvers(), by):
+		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "You have approved it already.", Request: r.ID}
+	}
+	if err := k.must(access.Approve); err != nil {
+		return Event{}, err
+	}
+	return Event{Type: EventApproved, Request: c.Request, Text: w.Origin.Reason, Hash: c.Hash}, stale(w.State, r)
+}
+
+// approvers returns who has approved the proposal as it is, each once, without its author.
+func (r Request) approvers() []string {
+	var ids []string
+	for _, a := range r.Approvals {
+		if a.By != r.Proposal.Author.ID && !slices.Contains(ids, a.By) {
+			ids = append(ids, a.By)
+		}
+	}
+	return ids
+}
+
+// stale refuses a request when something that it was made from has changed.
+func stale(s State, r Request) error {
+	if s.Position().Epoch != r.Proposal.Epoch {
+		return &Refusal{Cause: CauseStale, Detail: "The environment was restored or recreated since the change request was made: make it anew.",
+			Request: r.ID, Moved: moved(s, r.Proposal.Bases)}
+	}
+	now := moved(s, r.Proposal.Bases)
+	if len(now) == 0 {
+		return nil
+	}
+	return &Refusal{Cause: CauseStale, Detail: fmt.Sprintf("The %s %q was changed since the change request was made from it: make it anew.",
+		now[0].Kind, now[0].Key), Request: r.ID, Moved: now}
+}
+
+// Reject ends a change request of somebody else. The reason is that of the origin.
+type Reject struct{ Request string }
+
+func (c Reject) decideRequest(g *Governance, w World) (Event, error) {
+	r, err := find(g, c.Request, EventRejected)
+	if err != nil {
+		return Event{}, err
+	}
+	if r.Proposal.Author.ID == w.Origin.actor() {
+		return Event{}, forbidden("Nobody rejects their own change request: withdraw it.")
+	}
+	return Event{Type: EventRejected, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
+}
+
+// Withdraw ends a change request, scheduled or not, of its author.
+type Withdraw struct{ Request string }
+
+func (c Withdraw) decideRequest(g *Governance, w World) (Event, error) {
+	r, err := find(g, c.Request, EventWithdrawn)
+	if err != nil {
+		return Event{}, err
+	}
+	e := Event{Type: EventWithdrawn, Request: c.Request, Text: w.Origin.Reason}
+	k := w.askAbout(g, r)
+	if r.Proposal.Author.ID != w.Origin.actor() {
+		return e, k.must(access.Administer)
+	}
+	return e, k.must(access.Propose)
+}
+
+// Review closes what breaking the glass has left open.
+type Review struct{ Request string }
+
+func (c Review) decideRequest(g *Governance, w World) (Event, error) {
+	r, err := find(g, c.Request, EventReviewed)
+	switch {
+	case err != nil:
+		return Event{}, err
+	case !r.ReviewOpen():
+		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request needs no review.", Request: r.ID}
+	case r.Proposal.Author.ID == w.Origin.actor():
+		return Event{}, forbidden("Nobody reviews what they have done themselves.")
+	}
+	return Event{Type: EventReviewed, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
+}
+
+// SetRisk says what is risky in the environment.
+type SetRisk struct{ Settings RiskSettings }
+
+func (c SetRisk) decideRequest(g *Governance, w World) (Event, error) {
+	if err := c.Settings.validate(); err != nil {
+		return Event{}, err
+	}
+	return Event{Type: EventRisk, Text: w.Origin.Reason, Risk: &c.Settings}, w.ask(g, nil).must(access.Administer)
+}

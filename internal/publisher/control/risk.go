@@ -1,0 +1,230 @@
+package control
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// The codes of the reasons why a change is risky.
+const (
+	RiskProtected  = "protected-environment"
+	RiskFreeze     = "freeze-window"
+	RiskTag        = "sensitive-tag"
+	RiskShare      = "share-of-users"
+	RiskDependants = "dependants"
+	RiskKill       = "kill-in-use"
+	RiskType       = "type-change"
+	RiskRemoval    = "removal"
+)
+
+// RiskSettings say what is risky in an environment. The zero value is not useful: see DefaultRiskSettings.
+type RiskSettings struct {
+	// Protected marks an environment where every change is risky.
+	Protected bool `json:"protected,omitzero"`
+	// Tags are those of flags every change of which is risky.
+	Tags []string `json:"tags,omitempty"`
+	// Share is the part of the users, from 0 to 1, from which on a change of their answer is risky. 0 turns this off.
+	Share float64 `json:"share,omitzero"`
+	// Dependants is the number of flags from which on a change of what they depend on is risky. 0 turns this off.
+	Dependants int `json:"dependants,omitzero"`
+	// Freezes are the times in which every change is risky.
+	Freezes []Freeze `json:"freezes,omitempty"`
+}
+
+// Freeze is a time, from and up to but not including, in which nothing is to be changed without need.
+type Freeze struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// DefaultRiskSettings returns what holds in an environment until somebody decides otherwise: prod and production are protected.
+func DefaultRiskSettings(environment string) RiskSettings {
+	return RiskSettings{
+		Protected:  environment == "prod" || environment == "production",
+		Tags:       []string{"security", "payments"},
+		Share:      0.25,
+		Dependants: 5,
+	}
+}
+
+func (r RiskSettings) validate() error {
+	switch {
+	case r.Share < 0 || r.Share > 1:
+		return &Refusal{Cause: CauseMalformed, Detail: "The share of users is a number from 0 to 1."}
+	case r.Dependants < 0:
+		return &Refusal{Cause: CauseMalformed, Detail: "The number of dependants is not negative."}
+	}
+	for _, f := range r.Freezes {
+		if !f.From.Before(f.To) {
+			return &Refusal{Cause: CauseMalformed, Detail: "A freeze window ends after it begins."}
+		}
+	}
+	return nil
+}
+
+// Usage tells whether a flag was evaluated lately, and whether that is known.
+type Usage func(flag string) (inUse, known bool)
+
+// Assess returns what changes put at stake when they are made to a state at a time. A segment's risk is that of the flags that depend
+// on it. A nil usage knows of none.
+func Assess(s State, changes []changelog.Document, r RiskSettings, usage Usage, now time.Time) access.Risk {
+	a := assessment{state: s, settings: r, usage: usage, risk: access.Risk{ShareKnown: true, UsageKnown: true}}
+	if len(changes) == 0 {
+		return access.Risk{}
+	}
+	a.environment(now)
+	changed := make(map[string]bool)
+	for _, c := range changes {
+		if c.Kind == changelog.KindFlag {
+			changed[c.Key] = true
+			a.flag(c)
+		} else {
+			a.removal(c)
+		}
+	}
+	a.dependants(changes, changed)
+	if a.settings.Share > 0 && a.risk.Share >= a.settings.Share {
+		a.because(RiskShare, "The answer changes for %.4g %% of the users or more.", 100*a.risk.Share)
+	}
+	a.risk.High = len(a.risk.Reasons) > 0
+	return a.risk
+}
+
+// assessment is a risk in the making.
+type assessment struct {
+	state    State
+	settings RiskSettings
+	usage    Usage
+	risk     access.Risk
+}
+
+func (a *assessment) because(code, format string, args ...any) {
+	a.risk.Reasons = append(a.risk.Reasons, access.RiskReason{Code: code, Sentence: fmt.Sprintf(format, args...)})
+}
+
+func (a *assessment) environment(now time.Time) {
+	if a.settings.Protected {
+		a.because(RiskProtected, "The environment is protected.")
+	}
+	for _, f := range a.settings.Freezes {
+		if !now.Before(f.From) && now.Before(f.To) {
+			a.because(RiskFreeze, "Changes are frozen until %s. %s", f.To.UTC().Format(time.RFC3339), f.Reason)
+		}
+	}
+}
+
+// flag adds what the change of one flag puts at stake.
+func (a *assessment) flag(c changelog.Document) {
+	live, exists := a.state.Document(c.ID())
+	before, after := readFlag(live.Body), readFlag(c.Body)
+	a.tags(c.Key, slices.Concat(before.Tags, after.Tags))
+	inUse, known := a.used(c.Key)
+	a.risk.InUse = a.risk.InUse || inUse
+	a.risk.UsageKnown = a.risk.UsageKnown && known
+	switch {
+	case !exists:
+		a.risk.ShareKnown = false // somebody may ask for it already
+		return
+	case c.Body == nil:
+		a.removal(c)
+		a.risk.Share = 1
+		return
+	}
+	if kinds(before) != kinds(after) {
+		a.because(RiskType, "Flag %q changes the type of its values from %s to %s.", c.Key, kinds(before), kinds(after))
+	}
+	if before.State == "ENABLED" && after.State != "ENABLED" && (inUse || !known) {
+		a.because(RiskKill, "Flag %q is turned off, and %s.", c.Key, usageClause(known))
+	}
+	share, shareKnown := changedShare(before, after)
+	a.risk.Share = max(a.risk.Share, share)
+	a.risk.ShareKnown = a.risk.ShareKnown && shareKnown
+}
+
+func usageClause(known bool) string {
+	if known {
+		return "it is in use"
+	}
+	return "it is not known whether it is in use"
+}
+
+func (a *assessment) used(key string) (inUse, known bool) {
+	if a.usage == nil {
+		return false, false
+	}
+	return a.usage(key)
+}
+
+func (a *assessment) removal(c changelog.Document) {
+	if c.Body == nil {
+		a.because(RiskRemoval, "The %s %q is removed.", c.Kind, c.Key)
+	}
+}
+
+func (a *assessment) tags(key string, tags []string) {
+	slices.Sort(tags)
+	for _, tag := range slices.Compact(tags) {
+		if slices.Contains(a.settings.Tags, tag) {
+			a.because(RiskTag, "Flag %q has the tag %q.", key, tag)
+		}
+	}
+}
+
+// dependants adds what the flags have at stake that are not changed themselves.
+func (a *assessment) dependants(changes []changelog.Document, changed map[string]bool) {
+	next, _, _ := candidate(a.state.Rules(), changes)
+	for before, after := range next.Difference(a.state.Rules()) {
+		flag := after
+		if flag == nil {
+			flag = before
+		}
+		if changed[flag.Key()] {
+			continue
+		}
+		a.risk.Dependants++
+		a.tags(flag.Key(), readFlag(flag.Document()).Tags)
+		inUse, known := a.used(flag.Key())
+		a.risk.InUse = a.risk.InUse || inUse
+		a.risk.UsageKnown = a.risk.UsageKnown && known
+	}
+	if a.risk.Dependants > 0 && a.risk.Share < 1 {
+		a.risk.ShareKnown = false
+	}
+	if a.settings.Dependants > 0 && a.risk.Dependants >= a.settings.Dependants {
+		a.because(RiskDependants, "%d flags depend on what changes.", a.risk.Dependants)
+	}
+}
+
+// kinds names the JSON types of a flag's values.
+func kinds(f flagDocument) string {
+	var names []string
+	for _, value := range f.Variants {
+		names = append(names, map[byte]string{'t': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "list", 'n': "null"}[byte(value.Kind())])
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), " and ")
+}
+
+// resource returns a document as policies see it: as it is, or as it is to become if it does not exist.
+func resource(environment string, protected bool, s State, c changelog.Document) access.Resource {
+	r := access.Resource{Environment: environment, Protected: protected, Kind: string(c.Kind), Key: c.Key}
+	if c.Kind != changelog.KindFlag {
+		return r
+	}
+	body := c.Body
+	if live, exists := s.Document(c.ID()); exists {
+		body = live.Body
+	}
+	f := readFlag(body)
+	r.FlagSet, r.Owner, r.FlagKind, r.Tags = f.Metadata.FlagSetID, f.Owner, f.Kind, f.Tags
+	if flag := s.Rules().Flag(c.Key); flag != nil {
+		r.FlagSet = flag.SetID()
+	}
+	return r
+}
