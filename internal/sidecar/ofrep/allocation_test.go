@@ -16,10 +16,10 @@ func ask(ctx *fasthttp.RequestCtx, key, body string) {
 	ctx.Request.SetBodyString(body)
 }
 
-// A single evaluation of a scalar flag allocates nothing once its memory is warm.
+// A single evaluation of a scalar flag allocates nothing once its memory is warm, stale or not: nothing is known of the age here.
 func TestSingleEvaluationsDoNotAllocate(t *testing.T) {
 	s := newHandler(t)
-	for _, key := range []string{"static", "targeted", "rollout", "code", "missing", "tar%67eted"} {
+	for _, key := range []string{"static", "targeted", "rollout", "code", "missing", "tar%67eted", "bounded"} {
 		var ctx fasthttp.RequestCtx
 		ask(&ctx, key, contextBody)
 		s.handle(&ctx)

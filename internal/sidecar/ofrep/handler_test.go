@@ -45,7 +45,8 @@ const flagFile = `{"flags":{
                "targeting":{"if":[{"in":[{"var":"plan"},["gold","platinum"]]},"gold","free"]}},
   "rollout":  {"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"a",
                "targeting":{"fractional":[["a",50],["b",50]]}},
-  "code":     {"state":"ENABLED","variants":{"on":true},"defaultVariant":null}
+  "code":     {"state":"ENABLED","variants":{"on":true},"defaultVariant":null},
+  "bounded":  {"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","maxStaleness":"3s"}
 }}`
 
 const contextBody = `{"context":{"targetingKey":"5c3d8535-f81a-4478-a6d3-afaa4d51199e","plan":"gold","country":"de",` +
