@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	// barrierSpacing is the least time between two questions to the leader; a
-	// slow answer stretches it.
+	// barrierSpacing is the least time between two questions to the leader,
+	// unless the options say otherwise.
 	barrierSpacing = time.Millisecond
-
-	// Pauses of a follower's own barriers while they fail.
-	barrierRetryMin = 50 * time.Millisecond
-	barrierRetryMax = 2 * time.Second
+	// slowAnswer is what an answer may take before the leader counts as busy.
+	slowAnswer = 50 * time.Millisecond
+	// unprovenPause is how long an answer that proves nothing puts off the
+	// next question, at most.
+	unprovenPause = 2 * time.Second
 )
 
 // errNoEntry is the answer about a log that is empty.
@@ -31,34 +32,44 @@ var errBehind = errors.New("the leader does not have what is applied here")
 // barrierState is about asking the leader where the log ends. One question is
 // under way at a time, and whoever comes after it was sent waits for the next.
 type barrierState struct {
-	queued   []*waiter // wait for the next question
-	asking   []*waiter // wait for the answer to the one under way
+	asking   *round // waits for the answer to the question under way; nil is nobody
 	answered []answeredBarrier
 	running  bool
 	nextAt   time.Time // no question before
 	ownAt    time.Time // when the follower asks for itself
 	urgent   bool      // beats do not put that off: nothing has proved us current
-	retry    time.Duration
 }
 
 // answeredBarrier is what the leader named; it may not be applied yet.
 type answeredBarrier struct {
-	sent    time.Time
-	here    uint64 // revision that was received here when the question was sent
-	epoch   changelog.Epoch
-	last    uint64
-	waiters []*waiter
+	sent  time.Time
+	here  uint64 // revision that was received here when the question was sent
+	epoch changelog.Epoch
+	last  uint64
+	round *round // nil when nobody waits
 }
 
-func (a answeredBarrier) abandoned() bool { return !slices.ContainsFunc(a.waiters, isWaiting) }
+func (a answeredBarrier) abandoned() bool { return a.round.abandoned() }
 
-// all returns everybody who waits.
-func (b *barrierState) all() []*waiter {
-	all := slices.Concat(b.queued, b.asking)
-	for _, a := range b.answered {
-		all = append(all, a.waiters...)
+// Barrier returns nil once everything that was committed before the call is
+// applied: it asks the leader of the stream, which must have heard of a
+// majority of its servers within two seconds, and waits until what it names is
+// applied. Calls share a question, but none that was sent before they came; one
+// question is under way at a time. It fails when the leader cannot be asked
+// ([ErrUnreachable]), when its answer proves nothing, when ctx ends, and at once
+// while the leader is known not to answer.
+func (f *Follower) Barrier(ctx context.Context) error {
+	if err := f.leader.refusal(); err != nil {
+		return err
 	}
-	return all
+	r, err := f.rounds.join()
+	if err == nil {
+		err = r.wait(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("barrier: %w", err)
+	}
+	return nil
 }
 
 // scheduleBarrier asks the leader when somebody waits or it is time to, and
@@ -69,20 +80,40 @@ func (s *following) scheduleBarrier(now time.Time) time.Time {
 		return time.Time{}
 	}
 	at := b.ownAt
-	if len(b.queued) > 0 || at.Before(b.nextAt) {
+	if s.rounds.awaited() || at.Before(b.nextAt) {
 		at = b.nextAt
 	}
 	if now.Before(at) {
 		return at
 	}
-	b.asking, b.queued, b.running = b.queued, nil, true
+	b.asking, b.running = s.rounds.take(), true
 	ours, here := s.chain.Head().Epoch, s.received()
 	s.work(func(ctx context.Context) func() {
-		sent := time.Now()
-		epoch, last, err := s.conn.end(ctx, s.stream, ours)
-		return func() { s.answered(answeredBarrier{sent: sent, here: here, epoch: epoch, last: last}, err) }
+		a := answeredBarrier{sent: time.Now(), here: here}
+		err := s.leader.run(ctx, func(ctx context.Context) (err error) {
+			a.epoch, a.last, err = s.conn.end(ctx, s.stream, ours)
+			return err
+		})
+		return func() { s.answered(a, err) }
 	})
 	return time.Time{}
+}
+
+// spacing returns the least time from one question to the next, by how long its
+// answer took. A leader that is busy is left alone for as long again.
+func (s *following) spacing(took time.Duration) time.Duration {
+	if took > slowAnswer {
+		took *= 2
+	}
+	return max(s.barrierSpacing, took)
+}
+
+// refuseQueued answers those who came while the leader was found not to answer:
+// they do not wait for the question that finds out whether it does again.
+func (s *following) refuseQueued() {
+	if err := s.leader.refusal(); err != nil {
+		s.conclusion(s.rounds.take(), err)
+	}
 }
 
 // end asks the leader for the epoch and the revision a log ends with. ours is
@@ -114,9 +145,9 @@ func (c *Conn) end(ctx context.Context, stream string, ours changelog.Epoch) (ch
 // answered takes the answer to the question under way.
 func (s *following) answered(a answeredBarrier, err error) {
 	b := &s.barriers
-	a.waiters, b.asking, b.running = b.asking, nil, false
+	a.round, b.asking, b.running = b.asking, nil, false
 	now := time.Now()
-	b.nextAt = a.sent.Add(max(barrierSpacing, now.Sub(a.sent)))
+	b.nextAt = a.sent.Add(s.spacing(now.Sub(a.sent)))
 	s.current.StreamMissing = hasCode(err, codeStreamNotFound)
 	if errors.Is(err, errNoEntry) && a.here > 0 {
 		s.suspect(err)
@@ -125,12 +156,12 @@ func (s *following) answered(a answeredBarrier, err error) {
 		s.unanswered(a, err, now)
 		return
 	}
-	b.urgent, b.retry = false, 0
+	b.urgent = false
 	b.ownAt = s.nextOwnBarrier(now)
 	// What the feed has brought since the question was sent is rightly missing in the answer.
 	if a.last < a.here {
 		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.last, a.here)
-		s.finish(a.waiters, err)
+		s.conclusion(a.round, err)
 		s.suspect(err)
 		b.unproven(now)
 		return
@@ -146,20 +177,23 @@ func (s *following) answered(a answeredBarrier, err error) {
 // an epoch begins while it is under way.
 func (b *barrierState) unproven(now time.Time) {
 	b.urgent = true
-	b.ownAt = now.Add(jitter(barrierRetryMax/2, barrierRetryMax))
+	b.ownAt = now.Add(jitter(unprovenPause/2, unprovenPause))
 }
 
 // unanswered tells those who wait, and plans the next question.
 func (s *following) unanswered(a answeredBarrier, err error, now time.Time) {
 	b := &s.barriers
-	s.finish(a.waiters, err)
+	s.conclusion(a.round, err)
 	if s.ctx.Err() != nil {
 		return
 	}
 	s.current.LastError = err
 	b.urgent = true
-	b.retry = min(max(2*b.retry, barrierRetryMin), barrierRetryMax)
-	b.ownAt = now.Add(jitter(b.retry/2, b.retry))
+	b.ownAt = s.leader.retryAt()
+	if s.leader.refusal() == nil { // the leader does answer
+		b.unproven(now)
+	}
+	b.nextAt = later(b.nextAt, s.leader.retryAt())
 	silent := now.Sub(s.lastBeat()) >= s.timing.beatTimeout
 	if silent && errors.Is(err, nats.ErrTimeout) && s.conn.Connected() && now.Sub(s.reconnected) >= s.timing.reconnect {
 		s.reconnected = now
@@ -208,19 +242,19 @@ func (s *following) resolveBarriers() {
 		pending := s.applied.Revision < a.last || s.fill.verify // more has to come, or what is here to be looked at
 		switch {
 		case pending && obstacle != nil:
-			s.finish(a.waiters, obstacle)
+			s.conclusion(a.round, obstacle)
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
 		case pending:
 			return false
 		case s.applied.Epoch != a.epoch:
 			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.epoch.Short(), s.applied.Epoch.Short())
-			s.finish(a.waiters, err)
+			s.conclusion(a.round, err)
 			s.suspect(err)
 			b.unproven(time.Now())
 		default:
 			s.confirmed(a.sent)
 			s.synced()
-			s.finish(a.waiters, nil)
+			s.conclusion(a.round, nil)
 		}
 		return true
 	})
@@ -234,7 +268,7 @@ func (s *following) refute(last uint64, asked time.Time) {
 		if a.last <= last || a.sent.After(asked) {
 			return false
 		}
-		s.finish(a.waiters, fmt.Errorf("the log ended with revision %d and now ends with %d", a.last, last))
+		s.conclusion(a.round, fmt.Errorf("the log ended with revision %d and now ends with %d", a.last, last))
 		b.urgent = true
 		return true
 	})
@@ -254,4 +288,21 @@ func (s *following) synced() {
 	s.current.Synced = true
 	s.target.Synced()
 	s.log.Info().Uint64("revision", s.applied.Revision).Str("epoch", s.applied.Epoch.Short()).Msg("the state is complete")
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// conclusion ends the waiting of a round, once the status is published.
+func (s *following) conclusion(r *round, err error) {
+	if r != nil {
+		s.finished = append(s.finished, func() {
+			r.err = err
+			close(r.done)
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package flagsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ const (
 	batchEntries = 5000
 	batchBytes   = 4 << 20
 
-	// batchPause is how long nothing may come in the middle of an answer.
+	// batchPause is how long the next message of an answer may take to come.
 	batchPause = 2 * time.Second
 )
 
@@ -34,6 +35,8 @@ type batchRequest struct {
 	NextBySubject string `json:"next_by_subj,omitzero"`
 	Batch         int    `json:"batch"`
 	MaxBytes      int    `json:"max_bytes"`
+
+	patience time.Duration // in place of batchPause, unless it is 0
 }
 
 // batch reads messages from a sequence on, from whichever replica answers. It
@@ -51,11 +54,11 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails when the connection is closed, which ends it too
 	if err := c.nats.PublishRequest(c.api+"DIRECT.GET."+stream, inbox, body); err != nil {
-		return nil, fmt.Errorf("read %s: %w: %w", stream, ErrUnreachable, err)
+		return nil, fmt.Errorf("read %s: %w", stream, unsent(err))
 	}
 	var messages []storedMessage
 	for {
-		msg, err := c.nextMessage(ctx, answers)
+		msg, err := c.nextMessage(ctx, answers, cmp.Or(r.patience, batchPause))
 		if err != nil {
 			return messages, fmt.Errorf("read %s from %d: %w", stream, r.Sequence, err)
 		}
@@ -78,8 +81,8 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 }
 
-func (c *Conn) nextMessage(ctx context.Context, answers <-chan *nats.Msg) (*nats.Msg, error) {
-	wait, cancel := c.within(ctx, batchPause)
+func (c *Conn) nextMessage(ctx context.Context, answers <-chan *nats.Msg, patience time.Duration) (*nats.Msg, error) {
+	wait, cancel := c.within(ctx, patience)
 	defer cancel()
 	select {
 	case msg := <-answers:
@@ -92,7 +95,7 @@ func (c *Conn) nextMessage(ctx context.Context, answers <-chan *nats.Msg) (*nats
 	case errors.Is(context.Cause(wait), errLost):
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, errLost)
 	default:
-		return nil, fmt.Errorf("%w: nothing came for %s: %w", ErrUnreachable, batchPause, context.Cause(wait))
+		return nil, fmt.Errorf("%w: nothing came for %s: %w", ErrUnreachable, patience, context.Cause(wait))
 	}
 }
 

@@ -7,6 +7,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// Beats come once a second. After a longer silence the next ones may have waited
+// in a socket that had stalled, and would call old news fresh: a barrier that is
+// sent after that must succeed first.
+const (
+	stalledAfter = 2500 * time.Millisecond
+	stalledAsk   = 500 * time.Millisecond // within which the leader is asked; jittered
+)
+
 // beaten takes a beat. The highest head of our own epoch counts; a lower one is
 // old news.
 func (s *following) beaten(msg *nats.Msg) {
@@ -15,6 +23,11 @@ func (s *following) beaten(msg *nats.Msg) {
 	if err != nil {
 		s.current.LastError = err
 		return
+	}
+	if now.Sub(s.lastBeat()) > stalledAfter {
+		s.stalled = now
+		s.barriers.urgent = true
+		s.barriers.ownAt = now.Add(jitter(0, stalledAsk))
 	}
 	s.current.LastBeat = now
 	if !s.barriers.urgent {
@@ -43,7 +56,9 @@ func (s *following) beatenByOurs(b beat, now time.Time) {
 	if s.applied != b.position() {
 		return // the fill that this starts does not make it younger
 	}
-	s.confirmed(now)
+	if !s.current.LastConfirmed.Before(s.stalled) {
+		s.confirmed(now)
+	}
 	if b.StateDigest != nil && !s.takeover.running {
 		s.compareState(b)
 	}

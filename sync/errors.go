@@ -14,5 +14,6 @@ var (
 	ErrRegressed           = errors.New("the log ends before what was known of it")
 	ErrForked              = errors.New("the log went another way")
 	ErrIncomplete          = errors.New("a new epoch has begun, but its state is not complete yet")
+	ErrOtherEpoch          = errors.New("the revision belongs to another epoch")
 	ErrUnreachable         = errors.New("the log cannot be reached")
 )

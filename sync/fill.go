@@ -10,10 +10,15 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Pauses between the reads of a fill that makes no progress.
+// Pauses between the reads of a fill that makes no progress: short while a
+// replica is behind, long when no answer came, so that servers that have more to
+// do than they can are not given the same work again.
 const (
-	fillRetryMin = 5 * time.Millisecond
-	fillRetryMax = time.Second
+	fillRetryMin   = 5 * time.Millisecond
+	fillRetryMax   = time.Second
+	fillRetrySlow  = 250 * time.Millisecond
+	fillPatience   = 2 * time.Second // for the next message of an answer
+	fillPatienceTo = 8 * time.Second // as it grows while none comes
 )
 
 // feedGrace is how long the feed may take to bring what a beat or a barrier
@@ -33,8 +38,10 @@ type fillState struct {
 	awaited uint64
 	// verify makes the read begin with the last entry we have, to see whether
 	// it is still the same.
-	verify bool
-	retry  time.Duration
+	verify   bool
+	retry    time.Duration
+	size     readSize
+	patience time.Duration // how long the next read waits for a message
 	// still is since when nothing has come although there must be more. Whatever
 	// comes ends it.
 	still time.Time
@@ -91,21 +98,29 @@ func (s *following) scheduleFill(now time.Time) time.Time {
 		return time.Time{}
 	}
 	f.at, f.awaited, f.running = time.Time{}, 0, true
-	from := s.received() + 1
+	f.patience = max(f.patience, fillPatience)
+	r := batchRequest{Sequence: s.received() + 1, Batch: batchEntries, MaxBytes: f.size.bytes(), patience: f.patience}
 	if f.verify {
-		from--
+		r.Sequence--
 	}
 	s.work(func(ctx context.Context) func() {
-		messages, err := s.conn.batch(ctx, s.stream, batchRequest{Sequence: from, Batch: batchEntries, MaxBytes: batchBytes})
-		return func() { s.filled(messages, err) }
+		var messages []storedMessage
+		err := s.entries.run(ctx, func(ctx context.Context) (err error) {
+			messages, err = s.conn.batch(ctx, s.stream, r)
+			return err
+		})
+		took := time.Since(now)
+		return func() { s.filled(messages, took, err) }
 	})
 	return time.Time{}
 }
 
 // filled takes what a read brought and decides whether to go on.
-func (s *following) filled(messages []storedMessage, err error) {
+func (s *following) filled(messages []storedMessage, took time.Duration, err error) {
 	f := &s.fill
 	f.running = false
+	full := f.size.isFull(messages)
+	f.size.adapt(took, err)
 	if s.blocked() {
 		return
 	}
@@ -119,15 +134,27 @@ func (s *following) filled(messages []storedMessage, err error) {
 	switch {
 	case err != nil && !errors.Is(err, errNoMessage):
 		s.current.LastError = err
-		f.again(now)
-	case progress && (more || len(messages) > 1):
+		f.failed(now, err)
+		f.at = later(f.at, s.entries.retryAt())
+	case progress && (more || full):
 		s.current.LastError, s.current.Hole = nil, nil
-		f.restart(now)
+		f.restart(now.Add(easeOff(took, quickRead, 1)))
+		f.patience = 0
 	case more:
 		s.stoodStill(now)
 	default:
-		f.at, f.awaited, f.retry, f.still = time.Time{}, 0, 0, time.Time{}
+		f.at, f.awaited, f.retry, f.patience, f.still = time.Time{}, 0, 0, 0, time.Time{}
 	}
+}
+
+// failed tries again later: much later, and with more patience, if an answer did
+// not come in time.
+func (f *fillState) failed(now time.Time, err error) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.retry = max(f.retry, fillRetrySlow)
+		f.patience = min(2*f.patience, fillPatienceTo)
+	}
+	f.again(now)
 }
 
 // takeFilled takes the entries of a read in order, and reports whether all of

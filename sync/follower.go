@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -35,7 +36,11 @@ type FollowerOptions struct {
 	// HoldAtHole is for publishers: a hole in the log is not passed by a
 	// snapshot, but only by a new epoch, which is an operator's decision.
 	HoldAtHole bool
-	Logger     zerolog.Logger
+	// BarrierSpacing is the least time from one question of [Follower.Barrier] to
+	// the next, whatever the number of callers; 0 is a millisecond. A fleet that
+	// makes many barriers shares the capacity of the leader by it.
+	BarrierSpacing time.Duration
+	Logger         zerolog.Logger
 }
 
 // errStopped is returned to who waits for a follower that has ended.
@@ -54,7 +59,13 @@ type Follower struct {
 	log         zerolog.Logger
 	timing      timing
 
+	barrierSpacing time.Duration
+	leader         *guard // of questions about where the log ends
+	entries        *guard // of reads of the log
+	snapshots      *guard // of reads of published snapshots
+
 	status  atomic.Pointer[Status]
+	rounds  *rounds
 	waiters chan *waiter
 	stopped chan struct{} // closed when Run has ended
 }
@@ -66,7 +77,12 @@ func NewFollower(c *Conn, t Target, o FollowerOptions) (*Follower, error) {
 	}
 	f := &Follower{
 		conn: c, target: t, environment: o.Environment, holdAtHole: o.HoldAtHole, log: o.Logger, timing: defaultTiming(),
-		waiters: make(chan *waiter), stopped: make(chan struct{}),
+		barrierSpacing: max(o.BarrierSpacing, barrierSpacing),
+		leader:         newGuard("leader", leaderLimit, isLeaderFailure),
+		entries:        newGuard("entries", entriesLimit, isEntriesFailure),
+		snapshots:      newGuard("snapshot", chunkLimit, isUnreachable, newChunkRetries()...),
+		rounds:         newRounds(),
+		waiters:        make(chan *waiter), stopped: make(chan struct{}),
 	}
 	f.status.Store(&Status{})
 	return f, nil
@@ -102,58 +118,10 @@ func (f *Follower) Run(ctx context.Context) error {
 			s.beaten(msg)
 		case result := <-s.results:
 			result()
+		case <-f.rounds.wake:
 		case w := <-f.waiters:
-			s.await(w)
+			s.enqueue(w)
 		case <-s.timer.C:
 		}
 	}
-}
-
-// Barrier returns nil once everything that was committed before the call is
-// applied: it asks the leader of the stream, which must have heard of a
-// majority of its servers within two seconds, and waits until what it names is
-// applied. It fails at once when the leader cannot be asked ([ErrUnreachable])
-// or its answer proves nothing, and when ctx ends.
-func (f *Follower) Barrier(ctx context.Context) error {
-	if err := f.wait(ctx, &waiter{barrier: true}); err != nil {
-		return fmt.Errorf("barrier: %w", err)
-	}
-	return nil
-}
-
-// Wait returns nil once revision is applied, or an error when ctx ends before.
-func (f *Follower) Wait(ctx context.Context, revision uint64) error {
-	if f.status.Load().Applied.Revision >= revision {
-		return nil
-	}
-	if err := f.wait(ctx, &waiter{revision: revision}); err != nil {
-		return fmt.Errorf("wait for revision %d: %w", revision, err)
-	}
-	return nil
-}
-
-func (f *Follower) wait(ctx context.Context, w *waiter) error {
-	w.done = make(chan error, 1)
-	defer w.gone.Store(true)
-	select {
-	case f.waiters <- w:
-	case <-f.stopped:
-		return errStopped
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	select {
-	case err := <-w.done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// waiter is somebody who waits for a barrier or a revision.
-type waiter struct {
-	barrier  bool
-	revision uint64
-	done     chan error // of one
-	gone     atomic.Bool
 }

@@ -3,7 +3,6 @@ package flagsync
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -40,11 +39,13 @@ func defaultTiming() timing {
 }
 
 // Bounds of what waits while a gap is filled, or in the subscription while the
-// target is busy. What exceeds them is dropped, and filled later.
+// target is busy. What exceeds them is dropped, and filled later. The queue after
+// the subscription is short, because only its entries are counted: of the largest
+// size they are half of bufferBytes.
 const (
 	bufferBytes   = 16 << 20
 	bufferEntries = 16384
-	feedQueue     = 64
+	feedQueue     = 16
 	feedDrain     = 1024 // entries of the feed that are applied as one step
 )
 
@@ -75,12 +76,14 @@ type following struct {
 	fill     fillState
 	inquiry  inquiryState
 	takeover takeoverState
+	seeking  seekState
 	epochs   map[changelog.Epoch]bool // that were left for another one
 	barriers barrierState
 	waiting  []*waiter // for a revision
-	finished []finished
+	finished []func()  // tell those whose waiting is over
 
 	started     time.Time
+	stalled     time.Time // when a beat came after a silence; only later proof counts
 	reconnected time.Time // when a reconnect was forced last
 	current     Status    // what is published
 }
@@ -94,11 +97,13 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 		chain: &changelog.Chain{}, applied: f.target.Position(), buffer: make(map[uint64]storedMessage),
 		epochs: make(map[changelog.Epoch]bool), started: now,
 	}
-	if !s.applied.IsZero() {
+	s.fill.at = now
+	if s.applied.IsZero() {
+		s.fill.at = now.Add(jitter(0, coldJitter))
+	} else {
 		s.chain = changelog.NewChain(s.applied)
 		s.fill.verify = true
 	}
-	s.fill.at = now
 	s.barriers.ownAt, s.barriers.urgent = now, true
 	return s
 }
@@ -152,9 +157,13 @@ func (s *following) received() uint64 { return s.chain.Head().Revision }
 // when a subscription was too slow.
 func (s *following) disturbed() {
 	now := time.Now()
-	s.fill.verify = !s.chain.Head().IsZero()
-	s.fill.restart(now)
-	s.barriers.ownAt, s.barriers.urgent, s.barriers.retry = now, true, 0
+	s.fill.verify = s.received() > 0
+	if s.received() > 0 || !s.fill.active() { // who holds nothing begins in its turn
+		s.fill.restart(now)
+	}
+	s.leader.hope()
+	s.entries.hope()
+	s.barriers.ownAt, s.barriers.nextAt, s.barriers.urgent = now, time.Time{}, true
 }
 
 // settle brings everything in line after an event: it applies, answers who
@@ -164,11 +173,12 @@ func (s *following) settle() {
 	s.apply(now)
 	s.resolveBarriers()
 	s.resolveWaiters()
+	s.refuseQueued()
 	s.publish()
 	s.deliver() // to whom Status must show what they waited for
 
 	next := []time.Time{
-		s.applyAt,
+		s.nextApply(),
 		s.scheduleInquiry(now),
 		s.scheduleFill(now),
 		s.scheduleBarrier(now),
@@ -201,55 +211,14 @@ func (s *following) apply(now time.Time) {
 	}
 }
 
+// nextApply returns when what the target refused is handed to it again.
+func (s *following) nextApply() time.Time {
+	if s.takeover.running {
+		return time.Time{} // its end comes as an event
+	}
+	return s.applyAt
+}
+
 // blocked reports whether the target refuses what was handed to it, or is being
 // replaced as a whole; more is not taken then.
 func (s *following) blocked() bool { return !s.applyAt.IsZero() || s.takeover.running }
-
-// await takes somebody who waits.
-func (s *following) await(w *waiter) {
-	if w.barrier {
-		s.barriers.queued = append(slices.DeleteFunc(s.barriers.queued, isGone), w)
-		return
-	}
-	s.waiting = append(slices.DeleteFunc(s.waiting, isGone), w)
-}
-
-func isGone(w *waiter) bool    { return w.gone.Load() }
-func isWaiting(w *waiter) bool { return !w.gone.Load() }
-
-func (s *following) resolveWaiters() {
-	s.waiting = slices.DeleteFunc(s.waiting, func(w *waiter) bool {
-		if s.applied.Revision < w.revision {
-			return false
-		}
-		s.finish([]*waiter{w}, nil)
-		return true
-	})
-}
-
-// finished is somebody who has waited, and the outcome.
-type finished struct {
-	*waiter
-	err error
-}
-
-// finish ends the waiting, once the status is published.
-func (s *following) finish(waiters []*waiter, err error) {
-	for _, w := range waiters {
-		s.finished = append(s.finished, finished{waiter: w, err: err})
-	}
-}
-
-func (s *following) deliver() {
-	for _, f := range s.finished {
-		f.done <- f.err
-	}
-	s.finished = nil
-}
-
-// stop ends all waiting.
-func (s *following) stop() {
-	s.finish(s.waiting, errStopped)
-	s.finish(s.barriers.all(), errStopped)
-	s.deliver()
-}

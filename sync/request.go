@@ -110,7 +110,7 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 	case errors.Is(context.Cause(wait), errLost):
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, errLost)
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
-		return nil, fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
+		return nil, unsent(err)
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("%w: no server answers for it: %w", ErrUnreachable, err)
 	case errors.Is(err, context.DeadlineExceeded):
@@ -118,6 +118,16 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 	default:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
+}
+
+// unsent returns the error about a request that was not sent. That a message of
+// an outage is not kept until its end, which nats.go tells as a full buffer, is
+// on purpose.
+func unsent(err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
 
 func (c *Conn) tooLarge(msg *nats.Msg) error {

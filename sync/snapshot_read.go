@@ -13,14 +13,19 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// chunkPatience is how long a chunk may be missing: a replica may be behind.
-const chunkPatience = 5 * time.Second
+const (
+	// chunkPatience is how long a chunk may be missing: a replica may be behind.
+	chunkPatience = 5 * time.Second
+	// chunkSlowness is how long servers may be too busy to answer.
+	chunkSlowness = 30 * time.Second
+)
 
 var errChunks = errors.New("the chunks of a published snapshot are not what its manifest says")
 
 // readSnapshot reads a published snapshot chunk by chunk and hands it to read.
-func (c *Conn) readSnapshot(ctx context.Context, environment string, p publishedSnapshot, read func(*changelog.SnapshotReader) error) error {
-	r, err := changelog.NewSnapshotReader(&chunkReader{ctx: ctx, conn: c, environment: environment, of: p, sum: sha256.New()})
+func (f *Follower) readSnapshot(ctx context.Context, p publishedSnapshot, read func(*changelog.SnapshotReader) error) error {
+	environment := f.environment
+	r, err := changelog.NewSnapshotReader(&chunkReader{Follower: f, ctx: ctx, of: p, sum: sha256.New()})
 	if err != nil {
 		return fmt.Errorf("published snapshot: %w", err)
 	}
@@ -34,13 +39,14 @@ func (c *Conn) readSnapshot(ctx context.Context, environment string, p published
 // chunkReader reads the chunks of a published snapshot in order. Only at their
 // end it is known that they are what the manifest says.
 type chunkReader struct {
-	ctx         context.Context //nolint:containedctx // an io.Reader takes none
-	conn        *Conn
-	environment string
-	of          publishedSnapshot
-	next        int    // number of the next chunk
-	rest        []byte // of the current chunk
-	sum         hash.Hash
+	*Follower
+
+	ctx  context.Context //nolint:containedctx // an io.Reader takes none
+	of   publishedSnapshot
+	next int    // number of the next chunk
+	rest []byte // of the current chunk
+	sum  hash.Hash
+	took time.Duration // until the last answer
 }
 
 // Read implements io.Reader.
@@ -70,21 +76,23 @@ func (r *chunkReader) end() error {
 	return io.EOF
 }
 
-// fetch reads the next chunk. It tries again while it is missing.
-func (r *chunkReader) fetch() ([]byte, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, chunkPatience)
-	defer cancel()
-	subject := r.of.subject(r.environment) + "." + strconv.Itoa(r.next+1)
-	var pauses backoff
-	for {
-		chunk, err := r.conn.newestData(ctx, snapStream(r.environment), subject)
-		if err == nil {
-			return chunk, r.verifySize(chunk)
-		}
-		if !errors.Is(err, errNoMessage) && !errors.Is(err, ErrUnreachable) || !pauses.wait(ctx) {
-			return nil, err
-		}
+// fetch reads the next chunk, again while it is missing or servers are too busy
+// to answer. It leaves them in peace for a while after an answer that was slow.
+func (r *chunkReader) fetch() (chunk []byte, err error) {
+	if !pause(r.ctx, easeOff(r.took, quickRead, 1)) {
+		return nil, context.Cause(r.ctx)
 	}
+	subject := r.of.subject(r.environment) + "." + strconv.Itoa(r.next+1)
+	err = r.snapshots.run(r.ctx, func(ctx context.Context) (err error) {
+		asked := time.Now()
+		chunk, err = r.conn.newestData(ctx, snapStream(r.environment), subject)
+		r.took = time.Since(asked)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return chunk, r.verifySize(chunk)
 }
 
 func (r *chunkReader) verifySize(chunk []byte) error {

@@ -45,6 +45,18 @@ func (f *Follower) Status() Status {
 	return s
 }
 
+// Age returns how long ago everything that existed was applied for sure, on the
+// monotonic clock: the arrival of a beat whose head was applied, or the sending
+// of a barrier that succeeded. known is false before the first of them. It takes
+// no lock and does not allocate.
+func (f *Follower) Age() (age time.Duration, known bool) {
+	confirmed := f.status.Load().LastConfirmed
+	if confirmed.IsZero() {
+		return 0, false
+	}
+	return time.Since(confirmed), true
+}
+
 // publish makes the state visible to Status.
 func (s *following) publish() {
 	s.current.Applied = s.applied

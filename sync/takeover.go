@@ -30,7 +30,6 @@ var errRenewed = fmt.Errorf("the state begins anew with a new epoch: %w", change
 // the target belongs to the worker that does it.
 type takeoverState struct {
 	running bool
-	sought  bool // a published snapshot was looked for since the start
 }
 
 // route is how a state can be had as a whole.
@@ -115,9 +114,13 @@ var errNoSnapshot = errors.New("there is no published snapshot to continue from"
 // loadPublished hands the target the newest published snapshot that is wanted
 // and that the leader's log contains.
 func (s *following) loadPublished(ctx context.Context, wanted func(publishedSnapshot) bool) (changelog.Position, error) {
+	asked := time.Now()
 	m, err := s.conn.manifest(ctx, s.environment)
 	if err != nil {
 		return changelog.Position{}, err
+	}
+	if !pause(ctx, easeOff(time.Since(asked), quickProbe, 5)) {
+		return changelog.Position{}, context.Cause(ctx)
 	}
 	failed := errNoSnapshot
 	for _, p := range m.Snapshots {
@@ -142,7 +145,7 @@ func (s *following) loadSnapshot(ctx context.Context, p publishedSnapshot) error
 	if changelog.Sum(entry.Data) != p.Digest {
 		return fmt.Errorf("the log holds another entry there: %w", changelog.ErrDifferentHistory)
 	}
-	return s.conn.readSnapshot(ctx, s.environment, p, s.target.Load)
+	return s.readSnapshot(ctx, p, s.target.Load)
 }
 
 // because returns a charge together with what keeps the follower from leaving.
@@ -189,41 +192,4 @@ func (s *following) continueFrom(position changelog.Position, now time.Time) {
 	s.buffer, s.bufferBytes = make(map[uint64]storedMessage), 0
 	s.fill.verify, s.fill.still = false, time.Time{}
 	s.fill.restart(now)
-}
-
-// seek looks, once after the start, for a published snapshot that saves enough
-// reading. It reports whether it is being looked for.
-func (s *following) seek() bool {
-	if s.takeover.sought {
-		return false
-	}
-	s.takeover.sought, s.takeover.running = true, true
-	held := s.chain.Head()
-	s.work(func(ctx context.Context) func() {
-		position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool {
-			if !held.IsZero() && p.Epoch != held.Epoch {
-				return false // the log has to show first that it left our epoch
-			}
-			saved := p.Revision - min(p.Revision, held.Revision)
-			return saved >= s.timing.snapshotGain && saved > uint64(p.Count)
-		})
-		return func() { s.found(position, err) }
-	})
-	return true
-}
-
-// found goes on from the snapshot that was looked for, or from where it stood.
-func (s *following) found(position changelog.Position, err error) {
-	s.takeover.running = false
-	now := time.Now()
-	if err != nil {
-		if !errors.Is(err, errNoSnapshot) && s.ctx.Err() == nil {
-			s.current.LastError = err
-		}
-		s.fill.restart(now)
-		return
-	}
-	s.log.Info().Uint64("revision", position.Revision).Msg("the beginning is taken from a published snapshot")
-	s.continueFrom(position, now)
-	s.head = max(s.head, position.Revision)
 }
