@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
@@ -23,6 +25,7 @@ const (
 type settings struct {
 	sidecar       sidecar.Options
 	compatibility string
+	socketMode    string
 	logLevel      string
 	logFormat     string
 }
@@ -42,7 +45,20 @@ func options(s *settings) *config.Set {
 	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file or snapshot to answer from while nothing better is known")
 	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
 		"how leniently the bootstrap file is read; for flags from the log, their environment decides")
-	set.Address(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations")
+	set.String(&o.ReadyWhen, "ready-when", sidecar.DefaultReadyWhen,
+		"what /readyz demands: any (something to answer from), live (the newest state), or fresh:30s (the newest state at most so long ago)")
+	set.Duration(&o.CatchUpGrace, "catch-up-grace", sidecar.DefaultCatchUpGrace,
+		"how long the first answers may wait for changes made since the last run, if the log can be reached")
+	set.Duration(&o.BarrierSpacing, "barrier-spacing", sidecar.DefaultBarrierSpacing,
+		"least time between two questions to the log's leader for always_fresh flags; raise it in a large fleet")
+	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
+	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
+	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
+		"address that answers flagd.sync, for the in-process mode of flagd's providers")
+	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
+	set.String(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; with it, the TCP ports of applications speak TLS only")
+	set.String(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
+	set.String(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with authorities; with it, every client needs a certificate of one of them")
 	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
 		"address of /healthz, /readyz, /status and /metrics")
 	set.Choice(&s.logLevel, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
@@ -78,6 +94,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	}
 	o := s.sidecar
 	o.Compatibility = eval.Compatibility(s.compatibility)
+	if o.SocketMode, err = parseMode(s.socketMode); err != nil {
+		fmt.Fprintf(stderr, "sidecar: --socket-mode: %v\n", err)
+		return exitConfiguration
+	}
 	o.Version = version()
 	o.Remembered = remembered
 	o.Logger = logger
@@ -94,6 +114,15 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return exitFailure
 	}
 	return exitOK
+}
+
+// parseMode reads the mode of a file in octal digits.
+func parseMode(text string) (fs.FileMode, error) {
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || mode == 0 || mode > 0o777 {
+		return 0, fmt.Errorf("%q is no mode such as 0660", text)
+	}
+	return fs.FileMode(mode), nil
 }
 
 func serve(ctx context.Context, o sidecar.Options) error {

@@ -9,6 +9,7 @@ const (
 	LogUnreachable       Code = "log-unreachable"
 	LogBehind            Code = "log-behind"
 	PublisherSilent      Code = "publisher-silent"
+	ServingFromMemory    Code = "serving-from-memory"
 	ServingFromDisk      Code = "serving-from-disk"
 	ServingFromBootstrap Code = "serving-from-bootstrap"
 	DifferentHistory     Code = "different-history"
@@ -70,6 +71,11 @@ func Catalogue() []Condition {
 			PublisherSilent, SeverityWarning,
 			"No publisher has announced the head of the change log for three seconds, so the log itself is asked instead; " +
 				"check that a publisher runs and reaches the stream's leader.",
+		},
+		{
+			ServingFromMemory, SeverityWarning,
+			"Answers come from memory and nothing has confirmed lately that they are the newest; " +
+				"check the NATS address, the network and the server.",
 		},
 		{
 			ServingFromDisk, SeverityWarning,

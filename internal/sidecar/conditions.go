@@ -28,6 +28,11 @@ type facts struct {
 	following time.Time // since when the log is followed; zero if it is not yet
 	log       flagsync.Status
 	link      error // what was last wrong with the connection
+	breakers  []flagsync.Breaker
+	keeps     bool // the last known flags are kept on disk
+
+	rungSince    time.Time
+	dependencies []dependency
 }
 
 // found are active conditions with their details.
@@ -56,6 +61,9 @@ func (all found) addSource(f *facts) {
 	case cache.SourceBootstrap:
 		all[health.ServingFromBootstrap] = ""
 	default:
+	}
+	if f.rung() == rungMemory {
+		all[health.ServingFromMemory] = ""
 	}
 }
 

@@ -40,7 +40,7 @@ func TestConditions(t *testing.T) {
 		want  []health.Code
 	}{
 		{"all is well", func(*facts) {}, nil},
-		{"not followed yet", func(f *facts) { f.following, f.log = time.Time{}, flagsync.Status{} }, nil},
+		{"not followed yet", func(f *facts) { f.following, f.log, f.source = time.Time{}, flagsync.Status{}, cache.SourceDisk }, []health.Code{health.ServingFromDisk}},
 		{"nothing known", func(f *facts) { f.unusable = resolver.ErrNotReady }, []health.Code{health.NotReady}},
 		{"from disk", func(f *facts) { f.source = cache.SourceDisk }, []health.Code{health.ServingFromDisk}},
 		{"from the file", func(f *facts) { f.source = cache.SourceBootstrap }, []health.Code{health.ServingFromBootstrap}},
@@ -49,14 +49,14 @@ func TestConditions(t *testing.T) {
 		}, []health.Code{health.DiskUnwritable}},
 		{"disk damaged", func(f *facts) { f.disk = []cache.Condition{{Code: cache.CodeDiskDamaged}} }, []health.Code{health.DiskQuarantined}},
 		{"a flag that does not compile", func(f *facts) { f.problems = make(eval.Problems, 7) }, []health.Code{health.FlagKeptLastGood}},
-		{"not connected", func(f *facts) { f.log.Connected = false }, []health.Code{health.LogUnreachable}},
+		{"not connected", func(f *facts) { f.log.Connected = false }, []health.Code{health.LogUnreachable, health.ServingFromMemory}},
 		{"no answer", func(f *facts) { f.log.LastError = fmt.Errorf("x: %w", flagsync.ErrUnreachable) }, []health.Code{health.LogUnreachable}},
 		{"another failure", func(f *facts) { f.log.LastError = failure }, nil},
 		{"a stream that never was", func(f *facts) {
-			f.log = flagsync.Status{Connected: true, StreamMissing: true}
+			f.log, f.source = flagsync.Status{Connected: true, StreamMissing: true}, cache.SourceEmpty
 		}, []health.Code{health.EnvironmentUnknown}},
 		{"a stream that never was, and reads that nobody answers", func(f *facts) {
-			f.log = flagsync.Status{Connected: true, StreamMissing: true, LastError: flagsync.ErrUnreachable}
+			f.log, f.source = flagsync.Status{Connected: true, StreamMissing: true, LastError: flagsync.ErrUnreachable}, cache.SourceEmpty
 		}, []health.Code{health.EnvironmentUnknown}},
 		{"a stream that is gone", func(f *facts) { f.log.StreamMissing = true }, []health.Code{health.StreamLost}},
 		{"silence", func(f *facts) { f.log.LastBeat = now.Add(-4 * time.Second) }, []health.Code{health.PublisherSilent}},

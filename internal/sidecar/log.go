@@ -11,7 +11,8 @@ import (
 // errNotFollowed is the answer about the log before it is followed.
 var errNotFollowed = errors.New("the log is not followed yet")
 
-// followed is the log as the resolver sees it.
+// followed is the log as the resolver sees it. Until the log is followed, the age of what is served is not known and nothing can be
+// confirmed.
 type followed struct{ sidecar *Sidecar }
 
 // Age implements resolver.Log.
@@ -20,8 +21,7 @@ func (f followed) Age() (age time.Duration, known bool) {
 	if l == nil {
 		return 0, false
 	}
-	status := l.follower.Status()
-	return status.Age, status.AgeKnown
+	return l.follower.Age()
 }
 
 // Barrier implements resolver.Log.
@@ -33,11 +33,11 @@ func (f followed) Barrier(ctx context.Context) error {
 	return l.follower.Barrier(ctx)
 }
 
-// Wait implements resolver.Log. Whether the revision is of this history shows once it is reached.
+// Wait implements resolver.Log.
 func (f followed) Wait(ctx context.Context, t changelog.Token) error {
 	l := f.sidecar.link.Load()
 	if l == nil {
 		return errNotFollowed
 	}
-	return l.follower.Wait(ctx, t.Revision)
+	return l.follower.WaitToken(ctx, t)
 }

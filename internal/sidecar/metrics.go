@@ -11,6 +11,8 @@ import (
 type collector struct {
 	sidecar *Sidecar
 
+	rung, breaker, requests, failures *prometheus.Desc
+
 	ready, revision, flags, source, age, connected, head, gaps, fragments, condition *prometheus.Desc
 }
 
@@ -24,6 +26,10 @@ func newCollector(s *Sidecar) *collector {
 		revision:  describe("ruleset_revision", "Revision of the flags that are served; 0 if they never were in a log."),
 		flags:     describe("ruleset_flags", "Flags that are served."),
 		source:    describe("source", "1 for where answers come from, 0 for the others.", "source"),
+		rung:      describe("rung", "1 for what answers stand on, 0 for the others.", "rung"),
+		breaker:   describe("breaker_closed", "1 while requests of a kind are made to the log, 0 while its breaker is open or finds out.", "dependency"),
+		requests:  describe("log_requests_total", "Requests to the log.", "dependency"),
+		failures:  describe("log_request_failures_total", "Requests to the log that failed.", "dependency"),
 		age:       describe("knowledge_age_seconds", "Time since everything that existed was applied for sure; missing if that never was."),
 		connected: describe("log_connected", "Whether there is a connection to NATS."),
 		head:      describe("log_head_revision", "Highest revision known to exist."),
@@ -36,7 +42,7 @@ func newCollector(s *Sidecar) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.gaps, c.fragments, c.condition,
+		c.rung, c.breaker, c.requests, c.failures, c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.gaps, c.fragments, c.condition,
 	} {
 		descriptions <- d
 	}
@@ -51,6 +57,14 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	gauge(c.ready, number(c.sidecar.Ready()))
 	for _, source := range []cache.Source{cache.SourceLive, cache.SourceDisk, cache.SourceBootstrap, cache.SourceEmpty} {
 		gauge(c.source, number(source == f.source), string(source))
+	}
+	for _, rung := range rungs() {
+		gauge(c.rung, number(rung == f.rung()), string(rung))
+	}
+	for _, b := range f.breakers {
+		gauge(c.breaker, number(b.State == "closed"), b.Name)
+		metrics <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(b.Requests), b.Name)
+		metrics <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(b.Failed), b.Name)
 	}
 	revision, flags := 0.0, 0.0
 	if view := c.sidecar.store.View(); view != nil {

@@ -3,11 +3,14 @@ package sidecar
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/listen"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -16,6 +19,14 @@ import (
 const (
 	DefaultOFREPAddr      = "127.0.0.1:8016"
 	DefaultManagementAddr = "127.0.0.1:8014"
+	DefaultFlagdAddr      = "127.0.0.1:8013"
+	DefaultFlagdSyncAddr  = "127.0.0.1:8015"
+)
+
+// What the command uses unless it is told otherwise.
+const (
+	DefaultCatchUpGrace   = time.Second
+	DefaultBarrierSpacing = time.Millisecond
 )
 
 // Server is a NATS server in the same process, such as the one that a publisher embeds.
@@ -48,11 +59,28 @@ type Options struct {
 	// for those, the settings of the environment decide.
 	Compatibility eval.Compatibility
 
-	// OFREPAddr is the TCP address of the OFREP server; empty means DefaultOFREPAddr. Port 0 picks a free port.
+	// OFREPAddr is the address of the OFREP server, host:port or unix:path; empty means DefaultOFREPAddr. Port 0 picks a free port.
 	OFREPAddr string
+	// FlagdAddr and FlagdSyncAddr are the addresses of flagd.evaluation and of flagd.sync, each host:port or unix:path; empty or
+	// listen.Off means that it is not served.
+	FlagdAddr, FlagdSyncAddr string
+	// SocketMode is the mode of Unix sockets; 0 means listen.DefaultMode.
+	SocketMode fs.FileMode
+	// TLS is used on the TCP ports of applications, not on the management port; its zero value means no TLS.
+	TLS listen.TLS
 	// ManagementAddr is the TCP address of /healthz, /readyz, /status and /metrics; empty means DefaultManagementAddr. Port 0 picks a
 	// free port.
 	ManagementAddr string
+
+	// ReadyWhen says when the sidecar is ready: "any" as soon as there is something to answer from, "live" while the newest state is
+	// served, "fresh:30s" while what is served was the newest state at most so long ago. Empty means DefaultReadyWhen.
+	ReadyWhen string
+	// CatchUpGrace is how long the first answer may wait at the start for what has changed since the last run, if the log can be
+	// reached; 0 is not at all.
+	CatchUpGrace time.Duration
+	// BarrierSpacing is the least time between two questions to the leader of the log on behalf of always_fresh flags; 0 means a
+	// millisecond.
+	BarrierSpacing time.Duration
 
 	// Version is what the sidecar calls itself in /status, metrics and to the NATS server; empty means "devel".
 	Version string
@@ -69,6 +97,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ManagementAddr == "" {
 		o.ManagementAddr = DefaultManagementAddr
+	}
+	if o.ReadyWhen == "" {
+		o.ReadyWhen = DefaultReadyWhen
 	}
 	if o.Version == "" {
 		o.Version = "devel"
@@ -101,5 +132,19 @@ func (o Options) Validate() error {
 	if o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd {
 		errs = append(errs, fmt.Errorf("compatibility %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd))
 	}
-	return errors.Join(errs...)
+	if o.OFREPAddr == listen.Off {
+		errs = append(errs, errors.New("OFREP cannot be off"))
+	}
+	for _, addr := range []string{o.OFREPAddr, o.FlagdAddr, o.FlagdSyncAddr} {
+		if addr != "" {
+			errs = append(errs, listen.Validate(addr))
+		}
+	}
+	if _, err := parseReadyWhen(o.withDefaults().ReadyWhen); err != nil {
+		errs = append(errs, err)
+	}
+	if o.CatchUpGrace < 0 || o.BarrierSpacing < 0 {
+		errs = append(errs, errors.New("the grace to catch up and the spacing of barriers cannot be negative"))
+	}
+	return errors.Join(append(errs, o.TLS.Validate())...)
 }

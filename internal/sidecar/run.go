@@ -15,7 +15,8 @@ import (
 // Run answers evaluations and follows the log until ctx ends. It returns when every goroutine that it started is gone: nil if ctx ended
 // it, otherwise what made going on impossible. That nothing can be reached is no reason to end.
 //
-// What was known when the last process ended is loaded before the first evaluation is answered. At the end, readiness goes first; then
+// What was known when the last process ended is loaded before the first evaluation is answered, and if the log can be reached, what has
+// changed since is waited for as long as the options allow; requests that come before are answered then. At the end, readiness goes first; then
 // requests that are being answered get their time, following stops, the state is written to disk, the connection is closed, and the
 // management server goes last.
 func (s *Sidecar) Run(ctx context.Context) error {
@@ -31,7 +32,9 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	running.begin(s.store.Run)
 	running.begin(s.follow)
 	running.begin(s.resolver.Run)
+	s.catchUp(ctx)
 	running.begin(func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) })
+	s.rpc.begin(&running)
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
 		Stringer("management", s.ManagementAddr()).Str("source", string(s.store.Source())).Msg("answering evaluations")
 
@@ -43,7 +46,13 @@ func (s *Sidecar) Run(ctx context.Context) error {
 
 // warnAboutReach tells when other machines can reach a port, because nothing there checks who asks.
 func (s *Sidecar) warnAboutReach() {
-	for name, addr := range map[string]net.Addr{"ofrep": s.OFREPAddr(), "management": s.ManagementAddr()} {
+	for name, addr := range map[string]net.Addr{
+		"ofrep": s.OFREPAddr(), "management": s.ManagementAddr(), faceEvaluation: s.FlagdAddr(), faceSync: s.FlagdSyncAddr(),
+	} {
+		asks := name != "management" && s.options.TLS.ClientCA != ""
+		if addr == nil || addr.Network() == "unix" || asks {
+			continue
+		}
 		if config.LoopbackOnly(addr.String()) != nil {
 			s.logger.Warn().Str("server", name).Stringer("address", addr).
 				Msg("other machines can reach this address and nothing checks who asks; protect it, or listen on a loopback address")
@@ -80,8 +89,9 @@ func (s *Sidecar) follow(ctx context.Context) error {
 		return withoutEnd(ctx, err)
 	}
 	follower, err := flagsync.NewFollower(conn, s.store, flagsync.FollowerOptions{
-		Environment: s.options.Environment,
-		Logger:      s.logger,
+		Environment:    s.options.Environment,
+		BarrierSpacing: s.options.BarrierSpacing,
+		Logger:         s.logger,
 	})
 	if err != nil {
 		conn.Close()

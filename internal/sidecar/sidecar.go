@@ -19,6 +19,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
@@ -42,12 +43,16 @@ type Sidecar struct {
 	resolver   *resolver.Resolver
 	ofrep      *ofrep.Server
 	management *management.Server
+	rpc        rpc
 	health     *health.Tracker
 
+	readyWhen readyWhen
+	started   atomic.Bool // the time to catch up with the log before the first answer is over
 	draining  atomic.Bool
 	bootstrap atomic.Pointer[error] // why the bootstrap file was refused; nil if it was not
 	link      atomic.Pointer[link]  // nil until the log is followed
 	refresh   sync.Mutex            // held while conditions are compared with facts
+	spans     spans                 // guarded by refresh
 }
 
 // link is the sidecar's end of the change log.
@@ -64,6 +69,10 @@ func New(o Options) (*Sidecar, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	demand, err := parseReadyWhen(o.ReadyWhen)
+	if err != nil {
+		return nil, err
+	}
 	store, err := cache.New(cache.Options{
 		Environment:   o.Environment,
 		Dir:           o.DataDir,
@@ -73,7 +82,7 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &Sidecar{options: o, logger: o.Logger, store: store, health: health.NewTracker(time.Now)}
+	s := &Sidecar{options: o, logger: o.Logger, store: store, health: health.NewTracker(time.Now), readyWhen: demand, spans: make(spans)}
 	if err := s.assemble(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -98,6 +107,9 @@ func (s *Sidecar) assemble() error {
 	if err != nil {
 		return err
 	}
+	if err := s.assembleRPC(registry); err != nil {
+		return err
+	}
 	if err := registry.Register(newCollector(s)); err != nil {
 		return fmt.Errorf("state metrics: %w", err)
 	}
@@ -106,12 +118,18 @@ func (s *Sidecar) assemble() error {
 }
 
 func (s *Sidecar) listen() (err error) {
-	var config net.ListenConfig
-	if s.ofrepListener, err = config.Listen(context.Background(), "tcp", s.options.OFREPAddr); err != nil {
+	s.ofrepListener, err = listen.Open(context.Background(), listen.Options{
+		Addr: s.options.OFREPAddr, Mode: s.options.SocketMode, TLS: s.options.TLS, Logger: s.logger,
+	})
+	if err != nil {
 		return fmt.Errorf("OFREP: %w", err)
 	}
+	var config net.ListenConfig
 	if s.managementListener, err = config.Listen(context.Background(), "tcp", s.options.ManagementAddr); err != nil {
 		return errors.Join(fmt.Errorf("management: %w", err), s.ofrepListener.Close())
+	}
+	if err := s.listenRPC(); err != nil {
+		return errors.Join(err, s.ofrepListener.Close(), s.managementListener.Close())
 	}
 	return nil
 }
@@ -123,7 +141,7 @@ func (s *Sidecar) Close() error { return s.release() }
 func (s *Sidecar) releaseAll() error {
 	s.ofrepListener.Close()
 	s.managementListener.Close()
-	return s.store.Close()
+	return errors.Join(s.rpc.close(), s.store.Close())
 }
 
 // OFREPAddr returns the address that OFREP requests are answered on.
@@ -141,8 +159,14 @@ func (s *Sidecar) NotReady() []string {
 	if s.draining.Load() {
 		reasons = append(reasons, "the sidecar is stopping")
 	}
+	if !s.started.Load() {
+		reasons = append(reasons, "the sidecar is catching up with the log")
+	}
 	if err := s.knowledge(); err != nil {
-		reasons = append(reasons, err.Error())
+		return append(reasons, err.Error())
+	}
+	if unmet := s.readyWhen.unmet(s.facts()); unmet != "" {
+		reasons = append(reasons, unmet)
 	}
 	return reasons
 }

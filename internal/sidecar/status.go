@@ -26,12 +26,25 @@ type status struct {
 	StateDigest changelog.Digest `json:"stateDigest"`
 	Flags       int              `json:"flags"`
 
-	Log        logStatus         `json:"log"`
-	Conditions []conditionStatus `json:"conditions"`
+	Ladder       ladderStatus      `json:"ladder"`
+	Dependencies []dependency      `json:"dependencies"`
+	Log          logStatus         `json:"log"`
+	Conditions   []conditionStatus `json:"conditions"`
 
 	// Why the newest version of some documents is not served: how many reasons there are, and the first of them.
 	ProblemCount int             `json:"problemCount"`
 	Problems     []problemStatus `json:"problems"`
+}
+
+// ladderStatus is what answers stand on.
+type ladderStatus struct {
+	Rung  rung      `json:"rung"`
+	Since time.Time `json:"since"`
+	// Revision is served, Head the highest revision known to exist, 0 if none is.
+	Revision   uint64   `json:"revision"`
+	Head       uint64   `json:"head"`
+	AgeSeconds *float64 `json:"ageSeconds,omitempty"` // missing if it is not known
+	LastError  string   `json:"lastError,omitempty"`
 }
 
 // logStatus is how well the change log is followed.
@@ -76,6 +89,8 @@ func (s *Sidecar) Status() any {
 		Ready:        s.Ready(),
 		Source:       f.source,
 		Since:        s.store.Since().UTC(),
+		Ladder:       newLadderStatus(f, newLogStatus(f)),
+		Dependencies: f.dependencies,
 		Log:          newLogStatus(f),
 		Conditions:   newConditionStatus(s.health.Active()),
 		ProblemCount: len(f.problems),
@@ -86,10 +101,15 @@ func (s *Sidecar) Status() any {
 		body.Flags = view.Rules().Len()
 		body.StateDigest = view.StateDigest()
 		if position := view.Position(); !position.IsZero() {
+			body.Ladder.Revision = position.Revision
 			body.Revision, body.Digest = position.Token().String(), position.Digest.String()
 		}
 	}
 	return body
+}
+
+func newLadderStatus(f *facts, log logStatus) ladderStatus {
+	return ladderStatus{Rung: f.rung(), Since: f.rungSince.UTC(), Head: log.Head, AgeSeconds: log.AgeSeconds, LastError: log.LastError}
 }
 
 func newConditionStatus(conditions []health.Active) []conditionStatus {

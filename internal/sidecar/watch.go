@@ -31,6 +31,7 @@ func (s *Sidecar) examine() *facts {
 	s.refresh.Lock()
 	defer s.refresh.Unlock()
 	f := s.facts()
+	s.spans.note(f)
 	active := conditions(f)
 	for code, detail := range active {
 		if s.health.Set(code, detail) {
@@ -71,12 +72,14 @@ func (s *Sidecar) facts() *facts {
 		unusable: s.knowledge(),
 		source:   s.store.Source(),
 		disk:     s.store.Problems(),
+		keeps:    s.options.DataDir != "",
 	}
 	if view := s.store.View(); view != nil {
 		f.problems = view.Rules().Problems()
 	}
 	if l := s.link.Load(); l != nil {
 		f.following, f.log, f.link = l.since, l.follower.Status(), l.conn.LastError()
+		f.breakers = l.follower.Breakers()
 	}
 	return f
 }
