@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
@@ -52,7 +53,7 @@ func (c ClaimRequest) decideRequest(g *Governance, w World) (Event, error) {
 }
 
 func (p *Proposal) late(w World) bool {
-	return p.Late > 0 && !p.ApplyAt.IsZero() && w.Now.Sub(p.ApplyAt) > p.Late
+	return p.LateSeconds > 0 && !p.ApplyAt.IsZero() && w.Now.Sub(p.ApplyAt) > time.Duration(p.LateSeconds)*time.Second
 }
 
 // permitApply asks whether a request may be applied with the approvals that it has, and returns whose they are.

@@ -109,8 +109,8 @@ type Proposal struct {
 	Bases []Base          `json:"bases"`
 	// ApplyAt is when it is to be applied; zero is when somebody asks for it.
 	ApplyAt time.Time `json:"applyAt,omitzero"`
-	// Late is how long after ApplyAt it may still be applied; zero is any time.
-	Late time.Duration `json:"late,omitzero,format:nano"`
+	// LateSeconds is how long after ApplyAt it may still be applied; zero is any time.
+	LateSeconds int64 `json:"lateSeconds,omitzero"`
 	// Expires is when it is given up unless it was applied.
 	Expires time.Time `json:"expires"`
 	// BreakGlass tells that it goes without approvals, and is reviewed afterwards.

@@ -110,10 +110,10 @@ func (g *Governance) Evolve(sequence uint64, e Event) error {
 }
 
 func (g *Governance) evolve(e Event) error {
-	switch e.Type {
-	case EventRefused, EventTurnedOff:
+	if e.Type == EventRefused || e.Type == EventTurnedOff {
 		return nil
-	case EventRisk:
+	}
+	if e.Type == EventRisk {
 		if e.Risk == nil {
 			return fmt.Errorf("%s says nothing", e.Type)
 		}
@@ -150,8 +150,9 @@ func (t EventType) follows(status RequestStatus) bool {
 		return status == Applied
 	case EventCommented:
 		return status != ""
+	default:
+		return false
 	}
-	return false
 }
 
 func (r Request) evolve(e Event) (Request, error) {
@@ -176,7 +177,7 @@ func (r Request) evolve(e Event) (Request, error) {
 		r.Review = remark
 	case EventReleased:
 		r.Status, r.Outcome = e.Outcome, remark
-	case EventClaimed, EventApplied:
+	default:
 		return r.progress(e)
 	}
 	return r, nil

@@ -49,7 +49,7 @@ func DecideRequest(g *Governance, w World, c RequestCommand) (Event, error) {
 type Proposing struct {
 	// Command must lead to one transaction.
 	Command Command
-	// ApplyAt schedules it; Late is how long after that it may still be applied, 0 being any time.
+	// ApplyAt schedules it; Late is how long after that it may still be applied, in whole seconds, 0 being any time.
 	ApplyAt time.Time
 	Late    time.Duration
 	// Expires is when it is given up; zero is after DefaultExpiry.
@@ -102,7 +102,7 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 	documents := decision.Parts[0]
 	p := &Proposal{
 		Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
-		ApplyAt: c.ApplyAt.UTC(), Late: c.Late, BreakGlass: c.BreakGlass, Command: commandPrint(c.Command),
+		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.Late + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: commandPrint(c.Command),
 		Author: Author{ID: w.Origin.actor(), Kind: w.Origin.Principal.Kind, Groups: w.Origin.Principal.Groups, Scope: w.Origin.Principal.Scope},
 	}
 	if c.ApplyAt.IsZero() {
@@ -145,8 +145,10 @@ func (c Proposing) validate(w World, d Decision) error {
 	case len(d.Parts) > 1:
 		return malformed(fmt.Sprintf("A change request changes at most %d documents.", changelog.MaxEntries))
 	case size > MaxProposal:
-		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The documents have %d bytes in all, at most %d are allowed in a change request.",
-			size, MaxProposal)}
+		return &Refusal{
+			Cause:  CauseTooLarge,
+			Detail: fmt.Sprintf("The documents have %d bytes in all, at most %d are allowed in a change request.", size, MaxProposal),
+		}
 	case c.BreakGlass && w.Origin.Reason == "":
 		return malformed("Breaking the glass needs a reason.")
 	case c.BreakGlass && !c.ApplyAt.IsZero():
@@ -225,15 +227,19 @@ func (r Request) approvers() []string {
 // stale refuses a request when something that it was made from has changed.
 func stale(s State, r Request) error {
 	if s.Position().Epoch != r.Proposal.Epoch {
-		return &Refusal{Cause: CauseStale, Detail: "The environment was restored or recreated since the change request was made: make it anew.",
-			Request: r.ID, Moved: moved(s, r.Proposal.Bases)}
+		return &Refusal{
+			Cause: CauseStale, Request: r.ID, Moved: moved(s, r.Proposal.Bases),
+			Detail: "The environment was restored or recreated since the change request was made: make it anew.",
+		}
 	}
 	now := moved(s, r.Proposal.Bases)
 	if len(now) == 0 {
 		return nil
 	}
-	return &Refusal{Cause: CauseStale, Detail: fmt.Sprintf("The %s %q was changed since the change request was made from it: make it anew.",
-		now[0].Kind, now[0].Key), Request: r.ID, Moved: now}
+	return &Refusal{
+		Cause: CauseStale, Request: r.ID, Moved: now,
+		Detail: fmt.Sprintf("The %s %q was changed since the change request was made from it: make it anew.", now[0].Kind, now[0].Key),
+	}
 }
 
 // Reject ends a change request of somebody else. The reason is that of the origin.
