@@ -73,7 +73,7 @@ func underFire(t *testing.T, random *rand.Rand) {
 		f.join()
 	}
 	told := newOutcomes()
-	stop := f.publish(told)
+	stop := f.publish(told, "")
 
 	leads := leader(t, f.servers)
 	leads.Kill()
@@ -95,11 +95,7 @@ func underFire(t *testing.T, random *rand.Rand) {
 	f.disturb(5)
 
 	stop()
-	for _, p := range f.proxies {
-		p.Set(faultnet.Faults{})
-		p.Refuse(false)
-	}
-	f.unmute()
+	f.heal()
 	told.verify(t, f.log.Log, f.log.settled(t))
 	f.log.verifyFollowers(t, f.followers)
 	t.Logf("%d committed, %d lost, %d open, %d not sent; head %d", told.count(flagsync.Committed), told.count(flagsync.Lost),
@@ -110,16 +106,16 @@ func underFire(t *testing.T, random *rand.Rand) {
 }
 
 // publish lets two publishers write until the returned function is called, one
-// of them through the proxies.
-func (f *fire) publish(told *outcomes) (stop func()) {
+// of them through the proxies. The prefix tells their op-ids from others.
+func (f *fire) publish(told *outcomes, prefix string) (stop func()) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(f.t.Context())
 	var publishing sync.WaitGroup
-	for i, url := range []string{f.servers.URL(), f.url} {
+	for i, url := range []string{f.log.url, f.url} {
 		own := openLog(f.t, connect(f.t, url), replicas)
 		publishing.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				told.append(f.t, own, fmt.Sprintf("publisher-%d-%d", i, n))
+				told.append(f.t, own, fmt.Sprintf("%spublisher-%d-%d", prefix, i, n))
 			}
 		})
 	}

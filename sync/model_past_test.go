@@ -1,6 +1,7 @@
 package flagsync_test
 
 import (
+	"slices"
 	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -34,9 +35,9 @@ func (w *world) noteHead() {
 
 // complete returns the revision at which the newest epoch is complete.
 func (w *world) complete() uint64 {
-	for i := len(w.records) - 1; i >= 0; i-- {
-		if w.records[i].Kind == changelog.KindEpoch {
-			return w.records[i].Complete
+	for _, r := range slices.Backward(w.records) {
+		if r.Kind == changelog.KindEpoch {
+			return r.Complete
 		}
 	}
 	return 0
