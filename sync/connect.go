@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,8 +33,21 @@ type ConnectOptions struct {
 	Server interface{ InProcessConn() (net.Conn, error) }
 	// Domain is the JetStream domain, needed through a leaf node; "" is none.
 	Domain string
-	// Credentials is the path of a NATS credentials file; "" is none.
+	// Credentials is the path of a NATS credentials file, NKey that of a file
+	// with the seed of a NATS user; "" is none. They exclude each other. Like the
+	// files below, they are read again for every attempt to connect.
 	Credentials string
+	NKey        string
+	// CA is the path of a PEM file with those who may vouch for the server; ""
+	// leaves that to the system. Certificate and CertificateKey are the paths of
+	// our own; "" is none. Any of them demands TLS.
+	CA             string
+	Certificate    string
+	CertificateKey string
+	// User and Password are for an embedded server that makes its own; "" is
+	// none.
+	User     string
+	Password string
 	// Name is the connection's name, for people who look at the server.
 	Name string
 	// InboxPrefix is the first part of the subjects replies come to; "" is
@@ -52,7 +64,8 @@ type Conn struct {
 	api  string // what the subjects of the JetStream API begin with
 	log  zerolog.Logger
 
-	lastError atomic.Pointer[error]
+	lastError  atomic.Pointer[error]
+	connecting atomic.Pointer[nats.Conn] // nats, for callbacks that may come before it is set
 
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
@@ -82,11 +95,16 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if o.Domain != "" {
 		c.api = "$JS." + o.Domain + ".API."
 	}
-	conn, err := nats.Connect(o.URL, c.options(o)...)
+	secrets, err := c.secure(o)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	conn, err := nats.Connect(o.URL, append(c.options(o), secrets...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c.nats = conn
+	c.connecting.Store(conn)
 	return c, nil
 }
 
@@ -106,14 +124,7 @@ func (o ConnectOptions) Validate() error {
 	if strings.ContainsAny(o.InboxPrefix, "*> \t") || strings.HasSuffix(o.InboxPrefix, ".") {
 		return fmt.Errorf("%q is not an inbox prefix: it must be a subject without wildcards", o.InboxPrefix)
 	}
-	if o.Credentials == "" {
-		return nil
-	}
-	file, err := os.Open(o.Credentials)
-	if err != nil {
-		return fmt.Errorf("credentials: %w", err)
-	}
-	return file.Close()
+	return o.validateFiles()
 }
 
 // validateAddress never repeats an address that it cannot read: a password may
@@ -153,7 +164,10 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 		// Nothing may be sent later than it was meant to be: beats and appends
 		// of an outage would arrive after it.
 		nats.ReconnectBufSize(-1),
-		nats.ReconnectToServer(reconnects.next),
+		nats.ReconnectToServer(func(servers []nats.Server, info nats.ServerInfo) (*nats.Server, time.Duration) {
+			c.renewKey(o.NKey)
+			return reconnects.next(servers, info)
+		}),
 		nats.ConnectHandler(func(*nats.Conn) { reconnects.connected(); c.connected("connected to NATS") }),
 		nats.ReconnectHandler(func(*nats.Conn) { reconnects.connected(); c.connected("connected to NATS again") }),
 		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.disconnected(conn, err) }),
@@ -162,9 +176,6 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 	}
 	if o.Server != nil {
 		options = append(options, nats.InProcessServer(o.Server))
-	}
-	if o.Credentials != "" {
-		options = append(options, nats.UserCredentials(o.Credentials))
 	}
 	if o.InboxPrefix != "" {
 		options = append(options, nats.CustomInboxPrefix(o.InboxPrefix))

@@ -13,17 +13,15 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// sidecarPermissions is what docs/protocol.md gives a sidecar of an
-// environment.
+// sidecarPermissions are those of a sidecar in the terms of the server.
 func sidecarPermissions(environment, inbox string) *server.Permissions {
-	stream := "FLAGS_" + environment
+	return serverPermissions(flagsync.SidecarPermissions(environment, inbox, ""))
+}
+
+func serverPermissions(p flagsync.Permissions) *server.Permissions {
 	return &server.Permissions{
-		Publish: &server.SubjectPermission{Allow: []string{
-			"$JS.API.DIRECT.GET." + stream, "$JS.API.DIRECT.GET." + stream + ".>",
-			"$JS.API.DIRECT.GET.SNAP_" + environment + ".>",
-			"$JS.API.STREAM.INFO." + stream, "$JS.API.STREAM.MSG.GET." + stream,
-		}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"feed." + environment + ".>", "beat." + environment, inbox + ".>"}},
+		Publish:   &server.SubjectPermission{Allow: p.Publish},
+		Subscribe: &server.SubjectPermission{Allow: p.Subscribe},
 	}
 }
 
@@ -40,7 +38,7 @@ func startWithUsers(tb testing.TB) *server.Server {
 	return startServer(tb, &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: tb.TempDir(), MaxPayload: 64 * 1024,
 		Users: []*server.User{
-			{Username: "publisher", Password: "p"},
+			{Username: "publisher", Password: "p", Permissions: serverPermissions(flagsync.PublisherPermissions("", environment, "other"))},
 			{Username: "sidecar", Password: "s", Permissions: sidecarPermissions(environment, "_sidecar1")},
 			{Username: "blind", Password: "b", Permissions: blindPermissions(environment, "_blind")},
 		},
