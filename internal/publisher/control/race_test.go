@@ -1,0 +1,280 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
+)
+
+func rounds(few int) int {
+	if soaking() {
+		return 1000
+	}
+	return few
+}
+
+// Two editors who have seen the same change it through two publishers: exactly one wins, and nothing is lost.
+func TestTwoEditorsRace(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	replicas := []*replica{newReplica(t, url), newReplica(t, url)}
+	now := replicas[0].force("f", "begin")
+	for round := range rounds(100) {
+		var wins atomic.Int32
+		var wg sync.WaitGroup
+		next := now
+		for i, r := range replicas {
+			wg.Go(func() {
+				patch := control.Patch{ID: flagID("f"), If: now, Merge: fmt.Appendf(nil, `{"description":"%d by %d"}`, round, i)}
+				result, err := r.Do(t.Context(), owner(), patch)
+				switch {
+				case err == nil:
+					wins.Add(1)
+					next = control.Precondition{Match: result.Document}
+				case !isRefused(err, control.CausePreconditionFailed):
+					t.Errorf("round %d: %v", round, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := wins.Load(); n != 1 {
+			t.Fatalf("round %d: %d editors have won", round, n)
+		}
+		now = next
+	}
+	changes := 0
+	for _, err := range replicas[0].History(t.Context(), flagID("f")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes++
+	}
+	if want := rounds(100) + 1; changes != want {
+		t.Errorf("%d changes are in the log, want %d", changes, want)
+	}
+}
+
+// Whoever approves after what it was made from was changed, through whichever publisher, is always refused.
+func TestApproveAfterChange(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one, other := newReplica(t, url), newReplica(t, url)
+	for round := range rounds(25) {
+		now := one.force("f", fmt.Sprint("before ", round))
+		request := one.open("f", fmt.Sprint("proposed ", round), now)
+		one.force("f", fmt.Sprint("after ", round))
+		_, err := other.Govern(t.Context(), person("one"), control.Approve{Request: request.ID, Hash: request.Hash})
+		refusal, ok := errors.AsType[*control.Refusal](err)
+		if !ok || refusal.Cause != control.CauseStale || len(refusal.Moved) != 1 || refusal.Moved[0].Key != "f" {
+			t.Fatalf("round %d: approving what is stale: %v", round, err)
+		}
+	}
+}
+
+// Its author withdraws a request while somebody applies it through another publisher: one of them wins, and the log agrees.
+func TestWithdrawRacesApply(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one, other := newReplica(t, url), newReplica(t, url)
+	outcomes := map[control.RequestStatus]int{}
+	for round := range rounds(50) {
+		request := one.open("f", fmt.Sprint("proposed ", round), one.force("f", fmt.Sprint("before ", round)))
+		one.approve(request)
+		var wg sync.WaitGroup
+		var withdrawn, applied error
+		wg.Go(func() {
+			time.Sleep(time.Duration(round%5) * time.Millisecond)
+			_, withdrawn = one.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID})
+		})
+		wg.Go(func() { _, applied = other.Apply(t.Context(), person("author"), request.ID) })
+		wg.Wait()
+		if (withdrawn == nil) == (applied == nil) {
+			t.Fatalf("round %d: withdrawing: %v, applying: %v", round, withdrawn, applied)
+		}
+		now, err := one.Request(t.Context(), request.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		outcomes[now.Status]++
+		if n := one.entries(request.ID); (now.Status == control.Applied) != (n == 1) || (now.Status == control.Withdrawn) != (n == 0) {
+			t.Errorf("round %d: the request is %s, and %d entries are in the log", round, now.Status, n)
+		}
+	}
+	t.Logf("%v", outcomes)
+}
+
+// A publisher that stops before or after any of its steps leaves a request that another one applies, once.
+func TestCrashWhileApplying(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one, other := newReplica(t, url), newReplica(t, url)
+	for steps := range 7 {
+		for _, between := range []bool{false, true} {
+			crashAndFinish(t, one, other, steps, between)
+		}
+	}
+}
+
+// crashAndFinish applies a request until a publisher stops after some steps, changes the flag if between is set, and lets another
+// publisher go on.
+func crashAndFinish(t *testing.T, one, other *replica, steps int, between bool) {
+	t.Helper()
+	request := one.open("f", fmt.Sprint("proposed ", steps, between), one.force("f", fmt.Sprint("before ", steps, between)))
+	one.approve(request)
+	crashing := control.NewService(one.options(crashAfter(steps)))
+	_, err := crashing.Apply(t.Context(), person("author"), request.ID)
+	if crashed := steps < 6; (err != nil) != crashed {
+		t.Fatalf("after %d steps: %v", steps, err)
+	}
+	written := one.entries(request.ID) == 1
+	if between {
+		one.force("f", fmt.Sprint("between ", steps))
+	}
+	finished, err := other.Apply(t.Context(), person("author"), request.ID)
+	n := one.entries(request.ID)
+	switch {
+	case between && !written && n == 0 && (isRefused(err, control.CauseStale) || finished.Status == control.NeedsRebase):
+	case (!between || written) && n == 1 && err == nil && finished.Status == control.Applied:
+	default:
+		t.Errorf("after %d steps, changed between: %v: it is %s, %v, and %d entries are in the log", steps, between, finished.Status, err, n)
+	}
+	if err == nil && finished.Status == control.NeedsRebase {
+		_, err = other.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID})
+		if err != nil {
+			t.Errorf("withdrawing what needs to be made anew: %v", err)
+		}
+	}
+}
+
+// Run carries out what was scheduled, also what another publisher has claimed and left.
+func TestRunCarriesOutWhatIsDue(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one := newReplica(t, url)
+	schedule := func(key string, p control.Proposing) control.Request {
+		p.Command = control.Put{ID: flagID(key), Body: flagBody("on", ""), If: absent()}
+		request, err := one.Open(t.Context(), person("author"), p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.approve(request)
+		return request
+	}
+	soon := time.Now().Add(3 * time.Second)
+	left := schedule("left", control.Proposing{})
+	crashing := control.NewService(one.options(crashAfter(2)))
+	if _, err := crashing.Apply(t.Context(), person("author"), left.ID); !errors.Is(err, errCrashed) {
+		t.Fatal(err)
+	}
+	due := schedule("due", control.Proposing{ApplyAt: soon})
+	cancelled := schedule("cancelled", control.Proposing{ApplyAt: soon.Add(time.Hour)})
+	stale := schedule("stale", control.Proposing{ApplyAt: soon.Add(time.Second)})
+	late := schedule("late", control.Proposing{ApplyAt: time.Now().Add(-time.Minute), Late: time.Second})
+	expiring := schedule("expiring", control.Proposing{Expires: soon})
+	if _, err := one.Govern(t.Context(), person("author"), control.Withdraw{Request: cancelled.ID}); err != nil {
+		t.Fatal(err)
+	}
+	one.force("stale", "somebody else")
+	other := newReplica(t, url) // as if after a restart
+	one.run(func(ctx context.Context) { _ = other.Service.Run(ctx) }, func() {})
+	want := map[string]control.RequestStatus{
+		left.ID: control.Applied, due.ID: control.Applied, cancelled.ID: control.Withdrawn,
+		stale.ID: control.NeedsRebase, late.ID: control.Expired, expiring.ID: control.Expired,
+	}
+	deadline := time.Now().Add(patience)
+	for id, status := range want {
+		for {
+			now, err := one.Request(t.Context(), id)
+			if err == nil && now.Status == status {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("request of %q is %s, want %s (%v)", now.Proposal.Changes[0].Key, now.Status, status, err)
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		wanted := 0
+		if status == control.Applied {
+			wanted = 1
+		}
+		if n := one.entries(id); n != wanted {
+			t.Errorf("request %s is %s, and %d entries are in the log", id, status, n)
+		}
+	}
+}
+
+// Repeating a command with its key changes nothing again, through whichever publisher.
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one, other := newReplica(t, url), newReplica(t, url)
+	origin := owner()
+	origin.Key = "k1"
+	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
+	first, err := one.Do(t.Context(), origin, put)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.force("f", "meanwhile")
+	again, err := other.Do(t.Context(), origin, put)
+	if err != nil || again.Position != first.Position || again.OpID != first.OpID || again.Written != first.Written {
+		t.Errorf("again: %+v, %v; want %+v", again, err, first)
+	}
+	put.Body = flagBody("off", "")
+	if _, err := other.Do(t.Context(), origin, put); !isRefused(err, control.CauseKeyReused) {
+		t.Errorf("another command with the key: %v", err)
+	}
+	stranger := person("somebody else")
+	stranger.Owner, stranger.Key = true, "k1"
+	if _, err := other.Do(t.Context(), stranger, put); !isRefused(err, control.CausePreconditionFailed) {
+		t.Errorf("somebody else's key: %v", err)
+	}
+	author := person("author")
+	author.Key = "k2"
+	proposing := control.Proposing{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
+	opened, err := one.Open(t.Context(), author, proposing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if same, err := other.Open(t.Context(), author, proposing); err != nil || same.ID != opened.ID {
+		t.Errorf("opened again: %v, %v", same.ID, err)
+	}
+}
+
+// What policies do not permit is refused, and recorded for whoever is known.
+func TestForbiddenIsRecorded(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one := newReplica(t, url)
+	o := one.options(nil)
+	o.Authorize = func(access.Question) access.Answer { return access.Answer{Policies: []string{"nobody"}} }
+	strict := control.NewService(o)
+	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
+	if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, control.CauseForbidden) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := one.Do(t.Context(), person("editor"), put); !isRefused(err, control.CauseApprovalRequired) {
+		t.Fatalf("a risky change without approvals: %v", err)
+	}
+	var recorded []control.Event
+	for fact, err := range one.journal.Read(t.Context(), 1) {
+		var e control.Event
+		if err == nil {
+			e, err = control.DecodeEvent(fact.Body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded = append(recorded, e)
+	}
+	if len(recorded) != 1 || recorded[0].By != "mallory" || recorded[0].Refusal.Key != "f" || recorded[0].Refusal.Policies[0] != "nobody" {
+		t.Errorf("recorded %+v", recorded)
+	}
+}

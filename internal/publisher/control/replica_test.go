@@ -1,0 +1,249 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// patience is how long what must come may take on a busy machine.
+const patience = 30 * time.Second
+
+// replica is a publisher's part of one environment, over JetStream.
+type replica struct {
+	*control.Service
+
+	t       *testing.T
+	follow  *flagsync.Follower
+	store   *cache.Store
+	log     *flagsync.Log
+	journal *flagsync.Journal
+	url     string
+}
+
+// newEnvironment starts a server with an environment.
+func newEnvironment(t *testing.T) string {
+	t.Helper()
+	server := natstest.Start(t)
+	conn := connect(t, server.URL())
+	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	if err == nil {
+		_, err = environments.Create(t.Context(), "prod", "tester")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.URL()
+}
+
+func connect(t *testing.T, url string) *flagsync.Conn {
+	t.Helper()
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: url, Name: t.Name(), Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
+
+// newReplica follows the environment until the test ends.
+func newReplica(t *testing.T, url string) *replica {
+	t.Helper()
+	conn := connect(t, url)
+	r := &replica{t: t, url: url}
+	var err, err2, err3, err4 error
+	r.store, err = cache.New(cache.Options{Environment: "prod", Logger: zerolog.Nop()})
+	r.follow, err2 = flagsync.NewFollower(conn, r.store, flagsync.FollowerOptions{Environment: "prod", HoldAtHole: true, Logger: zerolog.Nop()})
+	r.log, err3 = flagsync.OpenLog(t.Context(), conn, "prod", 1)
+	r.journal, err4 = flagsync.OpenJournal(t.Context(), conn, flagsync.Ledger("prod"), 1)
+	if err := errors.Join(err, err2, err3, err4); err != nil {
+		t.Fatal(err)
+	}
+	r.Service = control.NewService(r.options(nil))
+	r.run(func(ctx context.Context) { _ = r.follow.Run(ctx) }, func() { _ = r.store.Close() })
+	deadline := time.Now().Add(patience)
+	for r.store.View() == nil {
+		if time.Now().After(deadline) {
+			t.Fatal("the environment is not known")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return r
+}
+
+// run does something in the background until the test ends.
+func (r *replica) run(do func(context.Context), after func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { do(ctx) })
+	r.t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		after()
+	})
+}
+
+// options are those of a service of the replica, which stops for good after some steps unless crash is nil.
+func (r *replica) options(crash *crash) control.Options {
+	return control.Options{
+		Environment: "prod",
+		State: func() control.State {
+			if view := r.store.View(); view != nil {
+				return view
+			}
+			return nil
+		},
+		Log:       func(context.Context) (control.Log, error) { return crashingLog{r.log, crash}, nil },
+		Journal:   func(context.Context) (control.Journal, error) { return crashingJournal{r.journal, crash}, nil },
+		Refused:   func() error { return nil },
+		Follower:  r.follow,
+		Authorize: policy,
+		Sweep:     10 * time.Millisecond,
+	}
+}
+
+// crash stops a publisher after some steps: every append has one before and one after.
+type crash struct{ left atomic.Int64 }
+
+func crashAfter(steps int) *crash {
+	var c crash
+	c.left.Store(int64(steps))
+	return &c
+}
+
+var errCrashed = errors.New("the publisher has crashed")
+
+func (c *crash) step() error {
+	if c != nil && c.left.Add(-1) < 0 {
+		return errCrashed
+	}
+	return nil
+}
+
+type crashingLog struct {
+	*flagsync.Log
+
+	crash *crash
+}
+
+func (l crashingLog) Append(ctx context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+	if err := l.crash.step(); err != nil {
+		return flagsync.Outcome{}, err
+	}
+	outcome, err := l.Log.Append(ctx, base, c)
+	if crashed := l.crash.step(); crashed != nil {
+		return flagsync.Outcome{}, crashed
+	}
+	return outcome, err
+}
+
+type crashingJournal struct {
+	*flagsync.Journal
+
+	crash *crash
+}
+
+func (j crashingJournal) Append(ctx context.Context, base uint64, op string, fact []byte) (uint64, error) {
+	if err := j.crash.step(); err != nil {
+		return 0, err
+	}
+	sequence, err := j.Journal.Append(ctx, base, op, fact)
+	if crashed := j.crash.step(); crashed != nil {
+		return 0, crashed
+	}
+	return sequence, err
+}
+
+func (j crashingJournal) Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Fact, error] {
+	if j.crash != nil && j.crash.left.Load() < 0 {
+		return func(yield func(flagsync.Fact, error) bool) { yield(flagsync.Fact{}, errCrashed) }
+	}
+	return j.Journal.Read(ctx, from)
+}
+
+func person(id string) control.Origin {
+	return control.Origin{Actor: id, Reason: "because", Principal: access.Principal{ID: id}}
+}
+
+// owner changes what it wants, without asking.
+func owner() control.Origin { return control.Origin{Actor: "owner", Owner: true} }
+
+// force writes a flag whatever it is.
+func (r *replica) force(key, description string) control.Precondition {
+	r.t.Helper()
+	state, err := r.Current(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	now := absent()
+	if live, exists := state.Document(flagID(key)); exists {
+		now = control.Precondition{Match: control.Token(state, live)}
+	}
+	result, err := r.Do(r.t.Context(), owner(), control.Put{
+		ID: flagID(key), If: now, Body: flagBody("on", fmt.Sprintf(`,"description":%q`, description)),
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return control.Precondition{Match: result.Document}
+}
+
+// open opens a request that describes a flag.
+func (r *replica) open(key, description string, now control.Precondition) control.Request {
+	r.t.Helper()
+	request, err := r.Open(r.t.Context(), person("author"), control.Proposing{
+		Command: control.Patch{ID: flagID(key), If: now, Merge: fmt.Appendf(nil, `{"description":%q}`, description)},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return request
+}
+
+func (r *replica) approve(request control.Request) {
+	r.t.Helper()
+	for _, who := range []string{"one", "two"} {
+		if _, err := r.Govern(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// entries counts what a request has written to the log.
+func (r *replica) entries(request string) int {
+	r.t.Helper()
+	head, err := r.log.Head(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	n := 0
+	for record, err := range r.log.Read(r.t.Context(), 1, head.Revision) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if record.Request == request {
+			n++
+		}
+	}
+	return n
+}
+
+// isRefused tells for which cause something was refused.
+func isRefused(err error, cause control.Cause) bool {
+	refusal, ok := errors.AsType[*control.Refusal](err)
+	return ok && refusal.Cause == cause
+}
