@@ -1,0 +1,61 @@
+package flagsync_test
+
+import (
+	"context"
+	"testing"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// TestClusterTakesOverANewEpoch deletes the stream of three servers under
+// followers, writes a new epoch, and publishes a snapshot while the leadership
+// moves: they keep what they have until the new state is whole, and whoever
+// comes later begins with that snapshot or the log.
+func TestClusterTakesOverANewEpoch(t *testing.T) {
+	t.Parallel()
+	servers, l := newReplicated(t)
+	told := newOutcomes()
+	for _, op := range []string{"op-1", "op-2", "op-3"} {
+		told.append(t, l.Log, op)
+	}
+	held := l.settled(t)
+	r := follow(t, connect(t, l.url), impatient)
+	r.reach(t, held.Revision)
+	r.until(t, "synced", isSynced)
+
+	c := servers.Client(t)
+	if answer := api(t, c, "STREAM.DELETE."+flagsOf, nil); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	s := r.until(t, "a missing stream", func(s flagsync.Status) bool { return s.StreamMissing })
+	if s.Applied != held || r.target.count() == 0 {
+		t.Errorf("it holds %d documents of %+v, want those of %+v", r.target.count(), s.Applied, held)
+	}
+	var renewed changelog.Position
+	patiently(t, func(ctx context.Context) error {
+		environments, err := flagsync.OpenEnvironments(ctx, l.conn, replicas)
+		if err != nil {
+			return err
+		}
+		renewed, err = environments.Recreate(ctx, environment, renewal("again", put("a", "{}"), put("b", "{}")))
+		return err
+	})
+	r.until(t, "the new epoch", func(s flagsync.Status) bool { return s.Applied == renewed && s.DifferentHistory == nil })
+
+	l.Log = openLog(t, l.conn, replicas)
+	moved := make(chan struct{})
+	go func() {
+		defer close(moved)
+		if _, err := c.Request("$JS.API.STREAM.LEADER.STEPDOWN.SNAP_"+environment, nil, patience); err != nil {
+			t.Error(err)
+		}
+	}()
+	patiently(t, func(ctx context.Context) error {
+		_, err := l.PublishSnapshot(ctx, r.target) // not again if an attempt that failed has done it
+		return err
+	})
+	<-moved
+	told.append(t, l.Log, "op-4")
+	l.verifyFollowers(t, []*running{r, follow(t, connect(t, l.url), early)})
+}
