@@ -10,12 +10,6 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-func ask(ctx *fasthttp.RequestCtx, key, body string) {
-	ctx.Request.Header.SetMethod(fasthttp.MethodPost)
-	ctx.Request.SetRequestURI(basePath + "/" + key)
-	ctx.Request.SetBodyString(body)
-}
-
 // A single evaluation of a scalar flag allocates nothing once its memory is warm, stale or not: nothing is known of the age here.
 func TestSingleEvaluationsDoNotAllocate(t *testing.T) {
 	s := newHandler(t)

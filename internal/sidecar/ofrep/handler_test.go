@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
@@ -37,6 +38,13 @@ func newHandler(tb testing.TB) *Server {
 		tb.Fatal(err)
 	}
 	return s
+}
+
+// ask makes ctx a question about the flag with the key, or about all flags if it is empty.
+func ask(ctx *fasthttp.RequestCtx, key, body string) {
+	ctx.Request.Header.SetMethod(fasthttp.MethodPost)
+	ctx.Request.SetRequestURI(basePath + "/" + key)
+	ctx.Request.SetBodyString(body)
 }
 
 const flagFile = `{"flags":{

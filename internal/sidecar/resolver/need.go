@@ -56,19 +56,19 @@ func shorter(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// overview is what all flags of a ruleset demand together.
+// overview is what all flags of the ruleset with the generation demand together.
 type overview struct {
-	rules *eval.Ruleset
-	need  need
+	generation uint64
+	need       need
 }
 
 // needOfAll returns what all flags of the ruleset demand together. It looks at every flag once per ruleset.
 func (r *Resolver) needOfAll(rules *eval.Ruleset) need {
-	if o := r.overview.Load(); o != nil && o.rules == rules {
+	if o := r.overview.Load(); o != nil && o.generation == rules.Generation() {
 		return o.need
 	}
 	all := needOfFlags(rules, &selector{})
-	r.overview.Store(&overview{rules: rules, need: all})
+	r.overview.Store(&overview{generation: rules.Generation(), need: all})
 	return all
 }
 

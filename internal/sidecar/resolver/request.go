@@ -51,13 +51,19 @@ func (q *Request) renew() {
 	}
 }
 
-// End lets go of everything that q refers to and keeps its memory for the next Begin.
+// maxKeptMetadata bounds the memory for metadata that a Request keeps, which a bulk answer of stale flags needs much of.
+const maxKeptMetadata = 16 << 10
+
+// End lets go of everything that q refers to and keeps its memory, unless it is unusually large, for the next Begin.
 func (q *Request) End() {
 	q.view, q.rules, q.asked = nil, nil, nil
 	q.context.Reset()
 	q.selector.reset()
 	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
 	q.metadata, q.demanded, q.forming, q.memory = q.metadata[:0], need{}, forming{}, q.memory[:0]
+	if cap(q.metadata) > maxKeptMetadata {
+		q.metadata = nil
+	}
 }
 
 // View returns the view that q stands on. It is valid until End.
