@@ -26,11 +26,14 @@ func (s *following) beaten(msg *nats.Msg) {
 	}
 	if now.Sub(s.lastBeat()) > stalledAfter {
 		s.stalled = now
-		s.barriers.urgent = true
-		s.barriers.ownAt = now.Add(jitter(0, stalledAsk))
 	}
 	s.current.LastBeat = now
-	if !s.barriers.urgent {
+	switch {
+	case s.barriers.urgent:
+	case s.current.LastConfirmed.Before(s.stalled):
+		s.barriers.urgent = true
+		s.barriers.ownAt = now.Add(jitter(0, stalledAsk))
+	default:
 		s.barriers.ownAt = s.withoutBeat()
 	}
 	ours := s.chain.Head()

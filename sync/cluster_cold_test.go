@@ -2,11 +2,14 @@ package flagsync_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,44 +22,126 @@ import (
 )
 
 // TestColdFollowersAtOnce starts many followers that know nothing at the same
-// moment, on three servers, and then cuts all of them off at once: everybody
-// becomes complete, and those who come back are spread by their jitter.
+// moment, while a publisher goes on writing: everybody becomes complete.
 func TestColdFollowersAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		servers   int
+		published bool
+		always    bool // not only when there is time
+	}{
+		{servers: 3, published: false, always: true},
+		{servers: 1, published: true, always: true},
+		{servers: 1, published: false},
+		{servers: 3, published: true},
+	} {
+		if !c.always && !soaking() {
+			continue
+		}
+		from := "the log"
+		if c.published {
+			from = "a snapshot"
+		}
+		t.Run(fmt.Sprintf("%d servers, from %s", c.servers, from), func(t *testing.T) {
+			if !soaking() {
+				t.Parallel()
+			}
+			coldFollowers(t, c.servers, c.published)
+		})
+	}
+}
+
+func coldFollowers(t *testing.T, size int, published bool) {
+	t.Helper()
+	c := &crowd{t: t, servers: startProcess(t)}
+	if size > 1 {
+		c.servers = startServers(t)
+	}
+	l := createOf(t, c.servers.URL(), size)
+	c.head = l.settled(t)
+	for round := range 2 {
+		c.head = l.putMany(t, c.head, round, 500)
+	}
+	if published {
+		knows := follow(t, connect(t, c.servers.URL()))
+		knows.reach(t, c.head.Revision)
+		patiently(t, func(ctx context.Context) error {
+			_, err := l.PublishSnapshot(ctx, knows.target)
+			return err
+		})
+	}
+	c.listen(c.servers.URL())
+	stop := c.write(l)
+	c.start(c.servers.URL(), seeds(150, 1000))
+	if t.Failed() {
+		return
+	}
+	c.await("cold", func(s flagsync.Status) bool { return s.Synced })
+	stop()
+	c.verify()
+	for _, m := range c.members {
+		if loads := m.target.loaded(); (loads > 0) != published {
+			t.Errorf("%d snapshots loaded, is one published: %t", loads, published)
+		}
+	}
+}
+
+// TestManyComeBackAtOnce cuts off many followers at once, on three servers:
+// those who come back are spread by their jitter.
+func TestManyComeBackAtOnce(t *testing.T) {
 	t.Parallel()
 	servers := startServers(t)
 	l := createOn(t, servers.URL())
-	head := l.settled(t)
-	documents := make([]changelog.Document, 500)
-	for i := range documents {
-		documents[i] = put(fmt.Sprint("flag-", i), `{"text":"`+strings.Repeat("x", 300)+`"}`)
-	}
-	outcome, err := l.Append(t.Context(), head, change("fill", documents...))
-	if err != nil || outcome.State != flagsync.Committed {
-		t.Fatal(outcome.State, err)
-	}
 	proxies, url := proxied(t, servers.URL())
-	c := &crowd{t: t, servers: servers, head: outcome.Position}
+	c := &crowd{t: t, servers: servers, head: l.putMany(t, l.settled(t), 0, 500)}
 	c.listen(servers.URL())
-
 	c.start(url, seeds(150, 1000))
 	if t.Failed() {
 		return
 	}
-	c.await("cold")
+	c.verify()
 	for _, p := range proxies {
 		p.Set(faultnet.Faults{})
 		p.Cut()
 	}
 	c.reset()
-	outcome, err = l.Append(t.Context(), outcome.Position, change("more", put("another", "{}")))
+	outcome, err := l.Append(t.Context(), c.head, change("more", put("another", "{}")))
 	if err != nil || outcome.State != flagsync.Committed {
 		t.Fatal(outcome.State, err)
 	}
 	c.head = outcome.Position
-	spread := c.await("cut off")
+	spread := c.await("cut off", func(s flagsync.Status) bool { return s.Applied == c.head })
 	if spread < 200*time.Millisecond { // of delays from 50 to 500 ms
 		t.Errorf("four of five followers came back within %s, want them spread", spread)
 	}
+	c.verify()
+}
+
+// startProcess returns one server that is a process.
+func startProcess(tb testing.TB) *process.Cluster {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
+	defer cancel()
+	c, err := process.StartServer(ctx, tb.TempDir())
+	tb.Cleanup(c.Kill)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// putMany writes documents of some hundred bytes as one change.
+func (l *replicated) putMany(tb testing.TB, head changelog.Position, round, n int) changelog.Position {
+	tb.Helper()
+	documents := make([]changelog.Document, n)
+	for i := range documents {
+		documents[i] = put(fmt.Sprint("flag-", i), fmt.Sprintf(`{"round":%d,"text":"%s"}`, round, strings.Repeat("x", 300)))
+	}
+	outcome, err := l.Append(tb.Context(), head, change(fmt.Sprint("fill-", round), documents...))
+	if err != nil || outcome.State != flagsync.Committed {
+		tb.Fatal(outcome.State, err)
+	}
+	return outcome.Position
 }
 
 // crowd is many followers and when each began to read and was complete.
@@ -69,7 +154,9 @@ type crowd struct {
 	mu    sync.Mutex
 	begin time.Time
 	cpu   time.Duration
-	asked map[string]time.Time // first read since the begin, by inbox
+	own   time.Duration
+	asked map[string]time.Time // first read of entries or chunks since the begin, by inbox
+	reads int                  // of entries or chunks
 }
 
 type crowdMember struct {
@@ -86,10 +173,14 @@ func (c *crowd) listen(url string) {
 	}
 	c.t.Cleanup(conn.Close)
 	c.reset()
-	if _, err := conn.Subscribe("$JS.API.DIRECT.GET."+flagsOf, func(msg *nats.Msg) {
+	if _, err := conn.Subscribe("$JS.API.DIRECT.GET.>", func(msg *nats.Msg) {
 		inbox, _, _ := strings.Cut(msg.Reply, ".")
+		if strings.HasSuffix(msg.Subject, ".manifest") {
+			return
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		c.reads++
 		if _, ok := c.asked[inbox]; !ok {
 			c.asked[inbox] = time.Now()
 		}
@@ -105,7 +196,35 @@ func (c *crowd) listen(url string) {
 func (c *crowd) reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.begin, c.cpu, c.asked = time.Now(), c.serverCPU(), make(map[string]time.Time)
+	c.begin, c.cpu, c.own, c.asked, c.reads = time.Now(), c.serverCPU(), ownCPU(c.t), make(map[string]time.Time), 0
+}
+
+// ownCPU returns the processor time that this process has used.
+func ownCPU(tb testing.TB) time.Duration {
+	tb.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// write goes on changing a document until the returned function is called.
+func (c *crowd) write(l *replicated) (stop func()) {
+	return run(c.t, func(ctx context.Context) error {
+		for i := 0; ; i++ {
+			outcome, err := l.Append(context.WithoutCancel(ctx), c.head, change(fmt.Sprint("write-", i), put("written", fmt.Sprint(i))))
+			if err != nil || outcome.State != flagsync.Committed {
+				return fmt.Errorf("write %d: %s: %w", i, outcome.State, err)
+			}
+			c.head = outcome.Position
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 }
 
 func (c *crowd) serverCPU() (sum time.Duration) {
@@ -132,7 +251,7 @@ func (c *crowd) start(url string, size int) {
 
 // join starts one follower. It is called from many goroutines.
 func (c *crowd) join(url, inbox string) *crowdMember {
-	m := &crowdMember{target: &digestTarget{}, inbox: inbox}
+	m := &crowdMember{target: newDigestTarget(), inbox: inbox}
 	conn, err := flagsync.Connect(c.t.Context(), flagsync.ConnectOptions{URL: url, InboxPrefix: inbox, Logger: testLogger})
 	if err != nil {
 		c.t.Error(err)
@@ -147,35 +266,43 @@ func (c *crowd) join(url, inbox string) *crowdMember {
 	return m
 }
 
-// await waits until everybody is complete, reports what it took, and returns in
-// which time the middle four fifths began to read.
-func (c *crowd) await(what string) (spread time.Duration) {
+// await waits until something holds of everybody, reports what it took, and
+// returns in which time the middle four fifths began to read.
+func (c *crowd) await(what string, holds func(flagsync.Status) bool) (spread time.Duration) {
 	c.t.Helper()
 	for _, m := range c.members {
 		eventually(c.t, func() (bool, string) {
 			s := m.follower.Status()
-			return s.Synced && s.Applied == c.head, fmt.Sprintf("a follower to be complete: %+v", s)
+			return holds(s), fmt.Sprintf("a follower that was %s: %+v", what, s)
 		})
 	}
-	took, cpu := time.Since(c.begin), c.serverCPU()-c.cpu
-	want := c.members[0].target.StateDigest()
-	for i, m := range c.members {
-		if got := m.target.StateDigest(); got != want {
-			c.t.Errorf("follower %d holds %s, the first %s", i, got, want)
-		}
-	}
-	peak, begins := c.reads()
+	took, cpu, own := time.Since(c.begin), c.serverCPU()-c.cpu, ownCPU(c.t)-c.own
+	peak, begins := c.reading()
 	if len(begins) > 10 {
 		spread = begins[len(begins)*9/10].Sub(begins[len(begins)/10])
 	}
-	c.t.Logf("%d followers, %s: all complete after %s, at most %d read at once, four fifths began within %s, %s of the servers' CPU",
-		len(c.members), what, took.Round(time.Millisecond), peak, spread.Round(time.Millisecond), cpu)
+	c.t.Logf("%d followers, %s: all done after %s; %d reads, at most %d followers between their first and the end at once, four fifths began within %s; CPU: servers %s, followers %s",
+		len(c.members), what, took.Round(time.Millisecond), c.reads, peak, spread.Round(time.Millisecond), cpu, own.Round(time.Millisecond))
 	return spread
 }
 
-// reads returns how many were between their first read and being complete at
+// verify waits until everybody is at the head, and compares what they hold.
+func (c *crowd) verify() {
+	c.t.Helper()
+	for i, m := range c.members {
+		eventually(c.t, func() (bool, string) {
+			s := m.follower.Status()
+			return s.Applied == c.head, fmt.Sprintf("a follower to be at the head: %+v", s)
+		})
+		if got, want := m.target.StateDigest(), c.members[0].target.StateDigest(); got != want {
+			c.t.Errorf("follower %d holds %s, the first %s", i, got, want)
+		}
+	}
+}
+
+// reading returns how many were between their first read and being complete at
 // once, and when they began, in order.
-func (c *crowd) reads() (peak int, begins []time.Time) {
+func (c *crowd) reading() (peak int, begins []time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	type step struct {
@@ -203,13 +330,14 @@ func (c *crowd) reads() (peak int, begins []time.Time) {
 	return peak, begins
 }
 
-// digestTarget holds no documents, only what they add up to, and so takes a log
-// that puts each document once.
+// digestTarget holds no documents, only their digests and what they add up to.
 type digestTarget struct {
-	mu       sync.Mutex
-	position changelog.Position
-	state    changelog.Digest
-	last     time.Time
+	mu        sync.Mutex
+	position  changelog.Position
+	documents map[changelog.ID]changelog.Digest
+	state     changelog.Digest
+	last      time.Time
+	loads     int
 }
 
 func (d *digestTarget) Position() changelog.Position {
@@ -224,7 +352,7 @@ func (d *digestTarget) Apply(transactions []changelog.Transaction) error {
 	for _, tx := range transactions {
 		for _, r := range tx {
 			if r.Put != nil {
-				d.state = d.state.Toggle(r.Document())
+				d.put(r.Document())
 			}
 		}
 		d.position = tx.Position()
@@ -233,8 +361,33 @@ func (d *digestTarget) Apply(transactions []changelog.Transaction) error {
 	return nil
 }
 
-func (d *digestTarget) Load(*changelog.SnapshotReader) error {
-	return errors.New("no snapshot is published here")
+// put replaces a document: to toggle a digest twice is to do nothing.
+func (d *digestTarget) put(doc changelog.Document) {
+	digest := changelog.Digest{}.Toggle(doc)
+	for i := range d.state {
+		d.state[i] ^= digest[i] ^ d.documents[doc.ID()][i]
+	}
+	d.documents[doc.ID()] = digest
+}
+
+func (d *digestTarget) Load(s *changelog.SnapshotReader) error {
+	loaded := newDigestTarget()
+	for {
+		doc, err := s.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		loaded.put(doc)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.position, d.documents, d.state = s.Header().Position, loaded.documents, loaded.state
+	d.last = time.Now()
+	d.loads++
+	return nil
 }
 
 func (d *digestTarget) Synced() {}
@@ -249,4 +402,14 @@ func (d *digestTarget) lastApplied() time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.last
+}
+
+func (d *digestTarget) loaded() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.loads
+}
+
+func newDigestTarget() *digestTarget {
+	return &digestTarget{documents: make(map[changelog.ID]changelog.Digest)}
 }

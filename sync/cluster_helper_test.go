@@ -59,6 +59,12 @@ func leader(tb testing.TB, c *process.Cluster) *process.Node {
 // to, and opens its log.
 func createOn(tb testing.TB, url string) *replicated {
 	tb.Helper()
+	return createOf(tb, url, replicas)
+}
+
+// createOf does so with a number of replicas.
+func createOf(tb testing.TB, url string, replicas int) *replicated {
+	tb.Helper()
 	c := connect(tb, url)
 	createEnvironment(tb, c, replicas)
 	return &replicated{url: url, conn: c, Log: openLog(tb, c, replicas)}

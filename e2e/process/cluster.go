@@ -25,8 +25,8 @@ const natsServer = "github.com/nats-io/nats-server/v2"
 // members is the size of a cluster: the least of which one may be missing.
 const members = 3
 
-// Cluster is three NATS servers with JetStream, each a process, so that one can
-// be killed and paused as a machine would be.
+// Cluster is three NATS servers with JetStream, or a single one, each a process,
+// so that one can be killed and paused as a machine would be.
 type Cluster struct {
 	Nodes []*Node
 }
@@ -45,43 +45,87 @@ type Node struct {
 // there, and waits until they have elected a leader. Whatever it returns, the
 // caller ends it with [Cluster.Kill].
 func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
-	c := &Cluster{}
-	binary := filepath.Join(dir, "nats-server")
-	// #nosec G204 -- the arguments are constants and a directory of the caller's.
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, natsServer).CombinedOutput(); err != nil {
-		return c, fmt.Errorf("build nats-server: %w\n%s", err, out)
-	}
-	addresses, err := fixedAddresses(3 * members)
+	c, peers, err := prepare(ctx, dir, members)
 	if err != nil {
 		return c, err
 	}
-	clients, peers, monitors := addresses[:members], addresses[members:2*members], addresses[2*members:]
-	for i := range members {
-		n := &Node{Name: fmt.Sprintf("node-%d", i+1), Client: clients[i], monitor: monitors[i], binary: binary}
-		n.config = filepath.Join(dir, n.Name+".conf")
+	for i, n := range c.Nodes {
 		if err := os.WriteFile(n.config, n.configuration(filepath.Join(dir, n.Name), peers[i], peers), 0o600); err != nil {
 			return c, err
 		}
-		c.Nodes = append(c.Nodes, n)
 	}
-	for _, n := range c.Nodes {
-		if err := n.Start(); err != nil {
-			return c, err
-		}
+	if err := c.start(); err != nil {
+		return c, err
 	}
 	return c, Await(ctx, "waiting for the cluster", func() bool { return c.complete(ctx) })
 }
 
-// configuration does not advertise the servers, so that clients that were given
-// a proxy stay behind it.
-func (n *Node) configuration(store, peer string, peers []string) []byte {
+// StartServer does the same with one server that has no others.
+func StartServer(ctx context.Context, dir string) (*Cluster, error) {
+	c, _, err := prepare(ctx, dir, 1)
+	if err != nil {
+		return c, err
+	}
+	n := c.Nodes[0]
+	if err := os.WriteFile(n.config, n.alone(filepath.Join(dir, n.Name)), 0o600); err != nil {
+		return c, err
+	}
+	if err := c.start(); err != nil {
+		return c, err
+	}
+	return c, Await(ctx, "waiting for the server", func() bool {
+		_, err := n.jetStream(ctx)
+		return err == nil
+	})
+}
+
+// prepare builds the server and finds addresses: for each node its own, and
+// those for the servers among themselves.
+func prepare(ctx context.Context, dir string, size int) (c *Cluster, peers []string, err error) {
+	c = &Cluster{}
+	binary := filepath.Join(dir, "nats-server")
+	// #nosec G204 -- the arguments are constants and a directory of the caller's.
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, natsServer).CombinedOutput(); err != nil {
+		return c, nil, fmt.Errorf("build nats-server: %w\n%s", err, out)
+	}
+	addresses, err := fixedAddresses(3 * size)
+	if err != nil {
+		return c, nil, err
+	}
+	clients, peers, monitors := addresses[:size], addresses[size:2*size], addresses[2*size:]
+	for i := range size {
+		n := &Node{Name: fmt.Sprintf("node-%d", i+1), Client: clients[i], monitor: monitors[i], binary: binary}
+		n.config = filepath.Join(dir, n.Name+".conf")
+		c.Nodes = append(c.Nodes, n)
+	}
+	return c, peers, nil
+}
+
+func (c *Cluster) start() error {
+	for _, n := range c.Nodes {
+		if err := n.Start(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alone configures a server without others.
+func (n *Node) alone(store string) []byte {
 	return fmt.Appendf(nil, `
 server_name: %q
 listen: %q
 http: %q
 jetstream { store_dir: %q, sync_interval: always }
+`, n.Name, n.Client, n.monitor, store)
+}
+
+// configuration does not advertise the servers, so that clients that were given
+// a proxy stay behind it.
+func (n *Node) configuration(store, peer string, peers []string) []byte {
+	return fmt.Appendf(n.alone(store), `
 cluster { name: "test", listen: %q, no_advertise: true, routes: ["nats://%s"] }
-`, n.Name, n.Client, n.monitor, store, peer, strings.Join(peers, `", "nats://`))
+`, peer, strings.Join(peers, `", "nats://`))
 }
 
 // Addresses returns where all servers listen for clients, separated by commas.
