@@ -42,7 +42,8 @@ func TestFollowerAgainstModelOfHistories(t *testing.T) {
 		t.Helper()
 		all := modelRuns(t, seeds(150, 5000), true)
 		for f := current; f <= holed; f++ {
-			if f != nothing && all.fates[f] == 0 {
+			rare := f == nothing || f == forked || f == holed // in few seeds nobody may come to it
+			if all.fates[f] == 0 && (!rare || soaking() && f != nothing) {
 				t.Errorf("nobody ended %s: %v", f, all.fates)
 			}
 		}
