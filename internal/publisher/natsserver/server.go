@@ -4,16 +4,16 @@ package natsserver
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
-
-	"github.com/flagside/flagside/internal/config"
 )
 
 const (
@@ -32,24 +32,35 @@ const (
 // Options configure an embedded server.
 type Options struct {
 	StoreDir string // directory of the streams, made when missing; required
-	Addr     string // host:port on loopback; port 0 takes a free one; required
+	Addr     string // host:port, beyond loopback only with users and a certificate; port 0 takes a free one; required
 	Name     string // stable name of the server; "" is "flagside"
 	Domain   string // JetStream domain; "" is none
 	MaxStore int64  // bytes of all streams together; 0 is 64 GiB
-	Logger   zerolog.Logger
+	// UsersFile has the users that are let in; "" lets everybody in. This and the files below are read again when they change.
+	UsersFile string
+	// CertificateFile and KeyFile are PEM files with which the server proves who it is; "" means no TLS.
+	CertificateFile string
+	KeyFile         string
+	// ClientCAFile is a PEM file with those who vouch for clients, which must have a certificate then; "" asks for none.
+	ClientCAFile string
+	Logger       zerolog.Logger
 }
 
 // Server is an embedded JetStream server. Its methods are safe for concurrent
 // use.
 type Server struct {
-	nats *server.Server
-	log  *logger
-	done chan struct{} // closed when Run has returned
+	options Options
+	own     ownUser
+	nats    *server.Server
+	log     *logger
+	done    chan struct{} // closed when Run has returned
+	loaded  [sha256.Size]byte
 }
 
 // New validates o. It opens nothing yet; only [Server.Run] does.
 func New(o Options) (*Server, error) {
-	opts, err := o.server()
+	loaded, own := o.digest(), newOwnUser()
+	opts, err := o.server(own)
 	if err != nil {
 		return nil, err
 	}
@@ -59,18 +70,18 @@ func New(o Options) (*Server, error) {
 	}
 	l := &logger{log: o.Logger}
 	nats.SetLoggerV2(l, false, false, false)
-	return &Server{nats: nats, log: l, done: make(chan struct{})}, nil
+	return &Server{options: o, own: own, nats: nats, log: l, done: make(chan struct{}), loaded: loaded}, nil
 }
 
 // server returns o in the terms of NATS.
-func (o Options) server() (*server.Options, error) {
+func (o Options) server(own ownUser) (*server.Options, error) {
 	if o.StoreDir == "" {
 		return nil, errors.New("embedded NATS server: no directory for its streams is given")
 	}
 	if o.MaxStore < 0 {
 		return nil, fmt.Errorf("embedded NATS server: %d bytes of storage, want 0 (the default) or more", o.MaxStore)
 	}
-	if err := config.LoopbackOnly(o.Addr); err != nil {
+	if err := o.validateReach(); err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
 	host, digits, err := net.SplitHostPort(o.Addr)
@@ -103,6 +114,9 @@ func (o Options) server() (*server.Options, error) {
 	if opts.JetStreamMaxStore == 0 {
 		opts.JetStreamMaxStore = defaultMaxStore
 	}
+	if err := errors.Join(o.authorize(opts, own), o.encrypt(opts)); err != nil {
+		return nil, fmt.Errorf("embedded NATS server: %w", err)
+	}
 	return opts, nil
 }
 
@@ -112,6 +126,11 @@ func (o Options) server() (*server.Options, error) {
 func (s *Server) Run(ctx context.Context) error {
 	defer close(s.done)
 	s.nats.Start()
+	ctx, cancel := context.WithCancel(ctx)
+	var reloading sync.WaitGroup
+	reloading.Go(func() { s.reload(ctx) })
+	defer reloading.Wait()
+	defer cancel()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -152,6 +171,14 @@ func (s *Server) failure() error {
 		return fmt.Errorf("embedded NATS server: %w", err)
 	}
 	return errors.New("embedded NATS server: it has stopped")
+}
+
+// User returns the name and the password by which the publisher of this process is let in; empty when everybody is.
+func (s *Server) User() (name, password string) {
+	if s.options.UsersFile == "" {
+		return "", ""
+	}
+	return s.own.name, s.own.password
 }
 
 // ClientURL returns the address for clients. It is final once Ready has

@@ -1,0 +1,44 @@
+package natsserver
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/flagside/flagside/internal/config"
+)
+
+// tlsTimeout is how many seconds a client has for the handshake.
+const tlsTimeout = 5
+
+// validateReach reports why the server must not listen where it is asked to: beyond loopback it has to know its clients, and they it.
+func (o Options) validateReach() error {
+	if (o.CertificateFile == "") != (o.KeyFile == "") {
+		return errors.New("a certificate needs its key, and the other way round")
+	}
+	if o.ClientCAFile != "" && o.CertificateFile == "" {
+		return errors.New("client certificates can be asked for only by a server that has one itself")
+	}
+	err := config.LoopbackOnly(o.Addr)
+	if err == nil || o.UsersFile != "" && o.CertificateFile != "" {
+		return nil
+	}
+	return fmt.Errorf("%w, or give it users (publisher credentials create makes them) and a certificate with its key", err)
+}
+
+// encrypt makes the server speak TLS. Clients in this process need none.
+func (o Options) encrypt(opts *server.Options) error {
+	if o.CertificateFile == "" {
+		return nil
+	}
+	config, err := server.GenTLSConfig(&server.TLSConfigOpts{
+		CertFile: o.CertificateFile, KeyFile: o.KeyFile, CaFile: o.ClientCAFile, Verify: o.ClientCAFile != "", Timeout: tlsTimeout,
+	})
+	if err != nil {
+		return fmt.Errorf("TLS: %w", err)
+	}
+	opts.TLSConfig, opts.TLSTimeout, opts.TLSVerify = config, tlsTimeout, o.ClientCAFile != ""
+	opts.TLS = true
+	return nil
+}

@@ -1,0 +1,190 @@
+package natsserver
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// Role says what a user is there for, and so which subjects it needs.
+type Role string
+
+// The roles of users.
+const (
+	RoleSidecar   Role = "sidecar"
+	RolePublisher Role = "publisher"
+)
+
+// User is a NATS user that proves with an NKey who it is. Its seed stands elsewhere: here is what is public.
+type User struct {
+	// Name is for people, and names the user in its file.
+	Name string `json:"name"`
+	NKey string `json:"nkey"`
+	Role Role   `json:"role"`
+	// Environments are what the user is for: exactly one for a sidecar. A publisher may remove old snapshots of them only; none means all.
+	Environments []string `json:"environments,omitempty"`
+	// Domain is the JetStream domain that the user goes through; empty means none.
+	Domain string `json:"domain,omitempty"`
+	// Inbox is the inbox prefix of a sidecar; empty means _SC.<environment>, which all of its environment have by default.
+	Inbox string `json:"inbox,omitempty"`
+}
+
+// NewUser returns a user with a new NKey, and its seed, which is the secret.
+func NewUser(u User) (made User, seed []byte, err error) {
+	pair, err := nkeys.CreateUser()
+	if err != nil {
+		return User{}, nil, err
+	}
+	defer pair.Wipe()
+	if u.NKey, err = pair.PublicKey(); err != nil {
+		return User{}, nil, err
+	}
+	if seed, err = pair.Seed(); err != nil {
+		return User{}, nil, err
+	}
+	return u, slices.Clone(seed), u.validate() // the pair wipes its own copy
+}
+
+func (u User) validate() error {
+	switch {
+	case u.Name == "":
+		return errors.New("a NATS user needs a name")
+	case !nkeys.IsValidPublicUserKey(u.NKey):
+		return fmt.Errorf("NATS user %s: %.60q is no public NKey of a user, which begins with U", u.Name, u.NKey)
+	case u.Role != RoleSidecar && u.Role != RolePublisher:
+		return fmt.Errorf("NATS user %s: the role %q is neither %s nor %s", u.Name, u.Role, RoleSidecar, RolePublisher)
+	case u.Role == RoleSidecar && len(u.Environments) != 1:
+		return fmt.Errorf("NATS user %s: a sidecar follows one environment, %d are named", u.Name, len(u.Environments))
+	}
+	for _, environment := range u.Environments {
+		if err := flagsync.ValidateEnvironment(environment); err != nil {
+			return fmt.Errorf("NATS user %s: %w", u.Name, err)
+		}
+	}
+	// The same rules as for whoever connects with them.
+	connection := flagsync.ConnectOptions{URL: "nats://localhost", Domain: u.Domain, InboxPrefix: u.Inbox}
+	if err := connection.Validate(); err != nil {
+		return fmt.Errorf("NATS user %s: %w", u.Name, err)
+	}
+	return nil
+}
+
+// permissions returns what the user may do.
+func (u User) permissions() flagsync.Permissions {
+	if u.Role == RolePublisher {
+		return flagsync.PublisherPermissions(u.Domain, u.Environments...)
+	}
+	inbox := u.Inbox
+	if inbox == "" {
+		inbox = "_SC." + u.Environments[0]
+	}
+	return flagsync.SidecarPermissions(u.Environments[0], inbox, u.Domain)
+}
+
+// ReadUsers reads the users in a file. One that does not exist is an error that os.ErrNotExist matches.
+func ReadUsers(file string) ([]User, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("NATS users: %w", err)
+	}
+	var users []User
+	if err := json.Unmarshal(text, &users, json.RejectUnknownMembers(true)); err != nil {
+		return nil, fmt.Errorf("NATS users: %s: %w", file, err)
+	}
+	for i, u := range users {
+		if err := u.validate(); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+		if slices.ContainsFunc(users[:i], func(other User) bool { return other.Name == u.Name || other.NKey == u.NKey }) {
+			return nil, fmt.Errorf("%s: there are two NATS users with the name or the NKey of %s", file, u.Name)
+		}
+	}
+	return users, nil
+}
+
+// WriteUsers replaces a file of users as a whole.
+func WriteUsers(file string, users []User) error {
+	text, err := json.Marshal(users, jsontext.WithIndent("  "))
+	if err != nil {
+		return fmt.Errorf("NATS users: %w", err)
+	}
+	next, err := os.CreateTemp(filepath.Dir(file), ".users-*")
+	if err != nil {
+		return fmt.Errorf("NATS users: %w", err)
+	}
+	_, err = next.Write(append(text, '\n'))
+	err = errors.Join(err, next.Sync(), next.Close())
+	if err == nil {
+		err = os.Rename(next.Name(), file)
+	}
+	if err != nil {
+		return fmt.Errorf("NATS users: %w", errors.Join(err, os.Remove(next.Name())))
+	}
+	return nil
+}
+
+// ServerConfig returns the part of a NATS server's configuration that lets the users in, for servers that are not embedded.
+func ServerConfig(users []User) ([]byte, error) {
+	type allowed struct {
+		Allow []string `json:"allow"`
+	}
+	type permissions struct {
+		Publish   allowed `json:"publish"`
+		Subscribe allowed `json:"subscribe"`
+	}
+	type user struct {
+		NKey        string      `json:"nkey"`
+		Permissions permissions `json:"permissions"`
+	}
+	all := make([]user, 0, len(users))
+	for _, u := range users {
+		p := u.permissions()
+		all = append(all, user{u.NKey, permissions{allowed{p.Publish}, allowed{p.Subscribe}}})
+	}
+	text, err := json.Marshal(all, jsontext.WithIndent("  "))
+	if err != nil {
+		return nil, fmt.Errorf("NATS users: %w", err)
+	}
+	return fmt.Appendf(nil, "authorization {\n  users: %s\n}\n", text), nil
+}
+
+// ownUser is who the publisher of this process is for its server. It lives as long as the process.
+type ownUser struct{ name, password string }
+
+func newOwnUser() ownUser { return ownUser{"publisher-" + rand.Text(), rand.Text() + rand.Text()} }
+
+// authorize lets the users in, and the process's own one, and nobody else.
+func (o Options) authorize(opts *server.Options, own ownUser) error {
+	if o.UsersFile == "" {
+		return nil
+	}
+	users, err := ReadUsers(o.UsersFile)
+	if err != nil {
+		return err
+	}
+	opts.Users = []*server.User{{
+		Username: own.name, Password: own.password, Permissions: serverPermissions(flagsync.PublisherPermissions(o.Domain)),
+	}}
+	opts.Nkeys = nil
+	for _, u := range users {
+		opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: u.NKey, Permissions: serverPermissions(u.permissions())})
+	}
+	return nil
+}
+
+func serverPermissions(p flagsync.Permissions) *server.Permissions {
+	return &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: p.Publish},
+		Subscribe: &server.SubjectPermission{Allow: p.Subscribe},
+	}
+}
