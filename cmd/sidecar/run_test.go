@@ -59,7 +59,8 @@ func TestActions(t *testing.T) {
 }
 
 func TestAnAddressThatIsTaken(t *testing.T) {
-	code, _, stderr := command(t, nil, "--environment", "prod", "--ofrep-addr", "192.0.2.1:1", "--management-addr", "127.0.0.1:0")
+	code, _, stderr := command(t, nil, "--environment", "prod", "--ofrep-addr", "192.0.2.1:1", "--management-addr", "127.0.0.1:0",
+		"--flagd-addr", "off", "--flagd-sync-addr", "off")
 	if code != exitFailure || !strings.Contains(stderr, "OFREP") {
 		t.Errorf("exit %d, stderr %s", code, stderr)
 	}
@@ -109,6 +110,7 @@ func TestServes(t *testing.T) {
 		ended <- run(ctx, []string{
 			"--environment", "prod", "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
 			"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0",
+			"--flagd-addr", "127.0.0.1:0", "--flagd-sync-addr", "off",
 		}, func(string) (string, bool) { return "", false }, &stdout, &stderr, func() { remembered <- struct{}{} })
 	}()
 	var line map[string]any

@@ -150,7 +150,7 @@ func natsURL(addresses string) string {
 func (b Binaries) StartSidecar(environment, nats, dataDir, ofrep, management string, more ...string) (*Sidecar, error) {
 	args := []string{
 		"--environment", environment, "--nats", natsURL(nats),
-		"--ofrep-addr", ofrep, "--management-addr", management,
+		"--ofrep-addr", ofrep, "--management-addr", management, "--flagd-addr", "off", "--flagd-sync-addr", "off",
 	}
 	if dataDir != "" {
 		args = append(args, "--data-dir", dataDir)

@@ -46,7 +46,7 @@ func TestFoundationImports(t *testing.T) {
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
-	for _, at := range []string{"internal/config", "internal/health", "internal/telemetry", "examples/flagset"} {
+	for _, at := range []string{"internal/config", "internal/health", "internal/listen", "internal/telemetry", "examples/flagset"} {
 		if imported := own(all.must(t, at).imports); len(imported) > 0 {
 			t.Errorf("%s imports %v and is to be a leaf", at, imported)
 		}
@@ -87,6 +87,8 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	rooms := map[string][]string{
 		"github.com/nats-io":          {"sync", "internal/publisher/natsserver", "internal/natstest"},
 		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"},
+		"connectrpc.com":              {"internal/sidecar/flagd"},
+		"buf.build":                   {"internal/sidecar/flagd"},
 		"github.com/stretchr/testify": nil,
 	}
 	all := readSource(t)

@@ -93,6 +93,12 @@ func (s *Set) Address(p *string, name, byDefault, usage string) *Option {
 	return s.add(newOption(name, byDefault, usage, addressValue{stringValue{p}}))
 }
 
+// Listener declares an option whose value is a host:port address, unix: followed by the path of a socket, or off. An empty value is off.
+func (s *Set) Listener(p *string, name, byDefault, usage string) *Option {
+	*p = byDefault
+	return s.add(newOption(name, byDefault, usage, listenerValue{stringValue{p}}))
+}
+
 // List declares an option with any number of texts: repeated or comma-separated on the command line, comma-separated in the
 // environment, an array in the file. Surrounding blanks and empty items are dropped; no item can contain a comma. The default may
 // be nil.

@@ -115,6 +115,27 @@ func (v addressValue) set(texts []string) error {
 	return nil
 }
 
+type listenerValue struct{ stringValue }
+
+func (v listenerValue) kind() string { return "host:port|unix:path|off" }
+
+func (v listenerValue) set(texts []string) error {
+	text := last(texts)
+	path, isPath := strings.CutPrefix(text, "unix:")
+	switch {
+	case text == "":
+		text = "off"
+	case isPath && path == "":
+		return errors.New("unix: needs the path of a socket, such as unix:/run/flagside/rpc.sock")
+	case !isPath && text != "off":
+		if _, err := splitAddress(text); err != nil {
+			return fmt.Errorf("%w, and neither unix:path nor off", err)
+		}
+	}
+	*v.p = text
+	return nil
+}
+
 type listValue struct{ p *[]string }
 
 func (v listValue) kind() string       { return "text,..." }

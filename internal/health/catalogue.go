@@ -24,6 +24,7 @@ const (
 	StreamLost           Code = "stream-lost"
 	StreamMismatch       Code = "stream-mismatch"
 	FlagKeptLastGood     Code = "flag-kept-last-good"
+	FlagNotInProcess     Code = "flag-not-in-process"
 	DiskUnwritable       Code = "disk-unwritable"
 	DiskQuarantined      Code = "disk-quarantined"
 	FileRefused          Code = "file-refused"
@@ -143,6 +144,11 @@ func Catalogue() []Condition {
 			FlagKeptLastGood, SeverityWarning,
 			"A changed flag cannot be compiled here, so its last good version is served; " +
 				"bring this program to the version of the publisher, or correct the flag.",
+		},
+		{
+			FlagNotInProcess, SeverityWarning,
+			"In-process providers do not get a flag, because they could not answer it as this program does; " +
+				"let its applications ask over OFREP or flagd's RPC, or simplify the flag.",
 		},
 		{
 			DiskUnwritable, SeverityWarning,

@@ -3,6 +3,8 @@ package sidecar
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +27,8 @@ type facts struct {
 	source    cache.Source
 	disk      []cache.Condition
 	problems  eval.Problems
-	following time.Time // since when the log is followed; zero if it is not yet
+	leftOut   map[string]string // the flags that in-process providers do not get, and why
+	following time.Time         // since when the log is followed; zero if it is not yet
 	log       flagsync.Status
 	link      error // what was last wrong with the connection
 	breakers  []flagsync.Breaker
@@ -47,6 +50,7 @@ func conditions(f *facts) found {
 	all.addSource(f)
 	all.addDisk(f)
 	all.addProblems(f)
+	all.addLeftOut(f)
 	if !f.following.IsZero() {
 		all.addLog(f)
 		all.addHistory(f)
@@ -98,6 +102,22 @@ func (all found) addProblems(f *facts) {
 		sentences = append(sentences, fmt.Sprintf("and %d more", more))
 	}
 	all[health.FlagKeptLastGood] = strings.Join(sentences, "; ")
+}
+
+// addLeftOut names the flags that in-process providers do not get, as far as that can be read.
+func (all found) addLeftOut(f *facts) {
+	const most = 5
+	if len(f.leftOut) == 0 {
+		return
+	}
+	var sentences []string
+	for _, key := range slices.Sorted(maps.Keys(f.leftOut))[:min(most, len(f.leftOut))] {
+		sentences = append(sentences, fmt.Sprintf("%q: %s", key, f.leftOut[key]))
+	}
+	if more := len(f.leftOut) - most; more > 0 {
+		sentences = append(sentences, fmt.Sprintf("and %d more", more))
+	}
+	all[health.FlagNotInProcess] = strings.Join(sentences, "; ")
 }
 
 // addLog says whether knowledge arrives.

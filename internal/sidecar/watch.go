@@ -72,6 +72,7 @@ func (s *Sidecar) facts() *facts {
 		unusable: s.knowledge(),
 		source:   s.store.Source(),
 		disk:     s.store.Problems(),
+		leftOut:  s.rpc.documents.LeftOut(),
 		keeps:    s.options.DataDir != "",
 	}
 	if view := s.store.View(); view != nil {

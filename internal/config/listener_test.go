@@ -1,0 +1,24 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestListener(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{
+		"127.0.0.1:8013": "127.0.0.1:8013", "unix:/run/x.sock": "unix:/run/x.sock", "off": "off", "": "off",
+	} {
+		got := ""
+		if err := (listenerValue{stringValue{&got}}).set([]string{given}); err != nil || got != want {
+			t.Errorf("%q: %q, %v; want %q", given, got, err, want)
+		}
+	}
+	for given, want := range map[string]string{"unix:": "needs the path", "nowhere": "neither unix:path nor off"} {
+		got := "before"
+		if err := (listenerValue{stringValue{&got}}).set([]string{given}); err == nil || !strings.Contains(err.Error(), want) || got != "before" {
+			t.Errorf("%q: %q, %v", given, got, err)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/flagd"
+)
+
+// rpc is what serves the providers of flagd.
+type rpc struct {
+	feed      *changes.Feed
+	documents *flagd.Documents
+	metrics   *flagd.Metrics
+	faces     []*rpcFace
+}
+
+// rpcFace is one port.
+type rpcFace struct {
+	name     string
+	addr     string
+	server   *flagd.Server
+	listener net.Listener // nil if the port is off
+}
+
+// The names of the ports.
+const (
+	faceEvaluation = "flagd"
+	faceSync       = "flagd-sync"
+)
+
+// assembleRPC makes what serves the providers of flagd, and opens nothing.
+func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
+	metrics, err := flagd.NewMetrics(registry)
+	if err != nil {
+		return err
+	}
+	s.rpc = rpc{
+		feed:      changes.New(s.store, s.resolver.Stale),
+		documents: flagd.NewDocuments(s.store, nil, s.logger),
+		metrics:   metrics,
+	}
+	o := flagd.Options{
+		Resolver: s.resolver, Feed: s.rpc.feed, Documents: s.rpc.documents, Ready: s.Ready,
+		Grace: drainTime, Metrics: metrics, Logger: s.logger,
+	}
+	s.rpc.faces = []*rpcFace{
+		{name: faceEvaluation, addr: s.options.FlagdAddr, server: flagd.NewEvaluation(o)},
+		{name: faceSync, addr: s.options.FlagdSyncAddr, server: flagd.NewSync(o)},
+	}
+	return nil
+}
+
+// listenRPC opens the ports that are not off.
+func (s *Sidecar) listenRPC() error {
+	for _, face := range s.rpc.faces {
+		if face.addr == "" || face.addr == listen.Off {
+			continue
+		}
+		l, err := listen.Open(context.Background(), listen.Options{
+			Addr: face.addr, Mode: s.options.SocketMode, TLS: s.options.TLS, Logger: s.logger,
+			MaxConnections: flagd.DefaultMaxConnections, Refused: func() { s.rpc.metrics.Refused(face.name) },
+		})
+		if err != nil {
+			return errors.Join(fmt.Errorf("%s: %w", face.name, err), s.rpc.close())
+		}
+		face.listener = l
+	}
+	return nil
+}
+
+// begin begins the ports that are open.
+func (r *rpc) begin(running *stages) {
+	if !slices.ContainsFunc(r.faces, func(f *rpcFace) bool { return f.listener != nil }) {
+		return
+	}
+	running.begin(r.feed.Run)
+	for _, face := range r.faces {
+		if face.listener != nil {
+			running.begin(func(ctx context.Context) error { return face.server.Run(ctx, face.listener) })
+		}
+	}
+}
+
+// close closes the listeners, which their servers may have done already.
+func (r *rpc) close() error {
+	for _, face := range r.faces {
+		if face.listener != nil {
+			face.listener.Close()
+		}
+	}
+	return nil
+}
+
+// addr returns the address of a port, nil if it is off.
+func (r *rpc) addr(name string) net.Addr {
+	for _, face := range r.faces {
+		if face.name == name && face.listener != nil {
+			return face.listener.Addr()
+		}
+	}
+	return nil
+}
+
+// FlagdAddr returns the address of flagd.evaluation, nil if it is off.
+func (s *Sidecar) FlagdAddr() net.Addr { return s.rpc.addr(faceEvaluation) }
+
+// FlagdSyncAddr returns the address of flagd.sync, nil if it is off.
+func (s *Sidecar) FlagdSyncAddr() net.Addr { return s.rpc.addr(faceSync) }
