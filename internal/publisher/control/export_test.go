@@ -12,3 +12,6 @@ func Search(r Request, records []changelog.Record) Finding {
 	}
 	return found
 }
+
+// Merge applies a merge patch.
+func Merge(target, patch []byte) ([]byte, error) { return merge(target, patch) }

@@ -136,7 +136,7 @@ func mergeMember(list []member, change member) ([]member, error) {
 
 func object(list []member) (jsontext.Value, error) {
 	var out bytes.Buffer
-	e := jsontext.NewEncoder(&out)
+	e := jsontext.NewEncoder(&out, jsontext.PreserveRawStrings(true))
 	if err := e.WriteToken(jsontext.BeginObject); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,150 @@
+package control_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func codes(r access.Risk) []string {
+	var list []string
+	for _, reason := range r.Reasons {
+		list = append(list, reason.Code)
+	}
+	return list
+}
+
+func document(key string, body []byte) changelog.Document {
+	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: body}
+}
+
+func TestRiskNamesEachReason(t *testing.T) {
+	t.Parallel()
+	noon := time.Date(2001, 1, 1, 12, 0, 0, 0, time.UTC)
+	s := shop(t)
+	s.put(t, flagDocument("paid", flagBody("on", `,"tags":["payments"],"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)))
+	s.put(t, flagDocument("plain", flagBody("on", "")))
+	numbers := []byte(`{"state":"ENABLED","variants":{"on":1,"off":0},"defaultVariant":"on"}`)
+	disabled := []byte(`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`)
+	segment := changelog.Document{Kind: changelog.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)}
+	calm := control.RiskSettings{Tags: []string{"payments"}, Share: 0.25, Dependants: 2}
+	unused := func(string) (bool, bool) { return false, true }
+	used := func(string) (bool, bool) { return true, true }
+	for name, c := range map[string]struct {
+		change   changelog.Document
+		settings control.RiskSettings
+		usage    control.Usage
+		want     []string
+	}{
+		"a description":         {document("c", append([]byte(nil), flagBody("on", `,"description":"x","targeting":{"if":[{"$ref":"staff"},"on","off"]}`)...)), calm, unused, nil},
+		"a new flag":            {document("new", flagBody("on", "")), calm, nil, nil},
+		"protected":             {document("new", flagBody("on", "")), control.DefaultRiskSettings("prod"), unused, []string{control.RiskProtected}},
+		"another environment":   {document("new", flagBody("on", "")), control.DefaultRiskSettings("staging"), unused, nil},
+		"a new flag with a tag": {document("new", flagBody("on", `,"tags":["payments"]`)), calm, unused, []string{control.RiskTag}},
+		"a tag that goes":       {document("paid", flagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)), calm, unused, []string{control.RiskTag}},
+		"another default":       {document("a", flagBody("off", "")), calm, unused, []string{control.RiskShare}},
+		"a removal":             {document("b", nil), calm, unused, []string{control.RiskRemoval, control.RiskShare}},
+		"another type":          {document("b", numbers), calm, unused, []string{control.RiskType}},
+		"a kill in use":         {document("plain", disabled), calm, used, []string{control.RiskKill, control.RiskShare}},
+		"a kill of unknown use": {document("plain", disabled), calm, nil, []string{control.RiskKill, control.RiskShare}},
+		"a kill out of use":     {document("plain", disabled), calm, unused, []string{control.RiskShare}},
+		"a segment":             {segment, calm, unused, []string{control.RiskTag, control.RiskDependants}},
+		"a freeze": {document("new", flagBody("on", "")), control.RiskSettings{
+			Freezes: []control.Freeze{{From: noon, To: noon.Add(time.Hour), Reason: "Sales."}},
+		}, unused, []string{control.RiskFreeze}},
+		"after a freeze": {document("new", flagBody("on", "")), control.RiskSettings{
+			Freezes: []control.Freeze{{From: noon.Add(-time.Hour), To: noon}},
+		}, unused, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			risk := control.Assess(s, []changelog.Document{c.change}, c.settings, c.usage, noon)
+			got := codes(risk)
+			if name == "another type" { // the values differ too
+				got = got[:1]
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" || risk.High != (len(c.want) > 0) {
+				t.Errorf("reasons (-want +got):\n%s%+v", diff, risk)
+			}
+		})
+	}
+}
+
+func TestShareOfUsersIsExact(t *testing.T) {
+	t.Parallel()
+	fractional := func(more string, weights ...int) []byte {
+		rule := ""
+		for i, w := range weights {
+			rule += fmt.Sprintf(`,[%q,%d]`, []string{"on", "off", "other"}[i], w)
+		}
+		return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"on":"1","off":"2","other":"3"},"defaultVariant":"off","targeting":{"fractional":[%s]}%s}`, rule[1:], more)
+	}
+	plain := func(variant string) []byte {
+		return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"on":"1","off":"2","other":"3"},"defaultVariant":%q}`, variant)
+	}
+	byMail := []byte(`{"state":"ENABLED","variants":{"on":"1","off":"2","other":"3"},"defaultVariant":"off",
+		"targeting":{"fractional":[{"var":"email"},["on",10],["off",90]]}}`)
+	for name, c := range map[string]struct {
+		before, after []byte
+		share         float64
+		known         bool
+	}{
+		"a step of a rollout":   {fractional("", 10, 90), fractional("", 30, 70), 0.2, true},
+		"other weights":         {fractional("", 1, 9), fractional("", 10, 90), 0, true},
+		"everybody moves":       {fractional("", 50, 50, 0), fractional("", 0, 50, 50), 1, true},
+		"a third variant":       {fractional("", 50, 50), fractional("", 50, 25, 25), 0.25, true},
+		"all at once":           {fractional("", 10, 90), plain("on"), 0.9, true},
+		"begin of a rollout":    {plain("off"), fractional("", 1, 99), 0.01, true},
+		"other buckets":         {fractional("", 10, 90), byMail, 0, false},
+		"a salt":                {fractional("", 10, 90), fractional(`,"salt":"x"`, 10, 90), 0, false},
+		"nothing that counts":   {fractional("", 10, 90), fractional(`,"owner":"x"`, 10, 90), 0, true},
+		"the default of a rule": {plain("on"), plain("other"), 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newState()
+			s.put(t, eval.Document{Kind: eval.KindFlag, Key: "f", Body: c.before})
+			risk := control.Assess(s, []changelog.Document{document("f", c.after)}, control.RiskSettings{}, nil, time.Time{})
+			if risk.ShareKnown != c.known || math.Abs(risk.Share-c.share) > 1e-9 {
+				t.Errorf("share %v, known %v, want %v, %v", risk.Share, risk.ShareKnown, c.share, c.known)
+			}
+		})
+	}
+}
+
+// The share is that of the users for whom an evaluation answers otherwise.
+func TestShareAgreesWithEvaluation(t *testing.T) {
+	t.Parallel()
+	body := func(on int) []byte {
+		return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"fractional":[["on",%d],["off",%d]]}}`, on, 100-on)
+	}
+	before, after := newState(), newState()
+	before.put(t, flagDocument("f", body(10)))
+	after.put(t, flagDocument("f", body(35)))
+	risk := control.Assess(before, []changelog.Document{document("f", body(35))}, control.RiskSettings{}, nil, time.Time{})
+	const users = 20000
+	changed := 0
+	answer := func(s *state, user int) string {
+		var c eval.Context
+		if err := s.rules.DecodeContext(&c, fmt.Appendf(nil, `{"targetingKey":"user %d"}`, user)); err != nil {
+			t.Fatal(err)
+		}
+		return s.rules.Flag("f").Evaluate(&c, time.Time{}).Variant.Name()
+	}
+	for user := range users {
+		if answer(before, user) != answer(after, user) {
+			changed++
+		}
+	}
+	if got := float64(changed) / users; math.Abs(got-risk.Share) > 0.02 {
+		t.Errorf("%v of the users get another answer, and the risk says %v", got, risk.Share)
+	}
+}
