@@ -81,8 +81,8 @@ var errLost = errors.New("the connection to NATS was lost")
 type listener struct{ missed chan struct{} }
 
 // Connect returns a connection. That the server cannot be reached is no error:
-// it is tried until Close. Wrong options are. When ctx has ended already there
-// is no connection.
+// it is tried until Close. Wrong options are. When ctx ends before the first
+// attempt is over, there is no connection.
 func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
@@ -99,8 +99,15 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	conn, err := nats.Connect(o.URL, append(c.options(o), secrets...)...)
+	first := newFirstDial(ctx)
+	options := append(c.options(o), nats.SetCustomDialer(first))
+	conn, err := nats.Connect(o.URL, append(options, secrets...)...)
+	first.over()
 	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		conn.Close()
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c.nats = conn
