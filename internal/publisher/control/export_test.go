@@ -1,6 +1,11 @@
 package control
 
-import "github.com/flagside/flagside/sync/changelog"
+import (
+	"context"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
 
 // Search looks for a claimed request among records, as Apply does in the log.
 func Search(r Request, records []changelog.Record) Finding {
@@ -15,3 +20,6 @@ func Search(r Request, records []changelog.Record) Finding {
 
 // Merge applies a merge patch.
 func Merge(target, patch []byte) ([]byte, error) { return merge(target, patch) }
+
+// Summarize tells the ledger how many requests nobody was authenticated for, as Run does once a minute.
+func (s *Service) Summarize(ctx context.Context, since time.Time) { s.summarize(ctx, since) }

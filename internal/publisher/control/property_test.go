@@ -48,7 +48,7 @@ type simulation struct {
 // the reverse, and the sum of the recorded facts is the live state.
 func TestAnySequenceOfCommands(t *testing.T) {
 	t.Parallel()
-	seeds := 40
+	seeds := 20
 	if soaking() {
 		seeds = 2000
 	}

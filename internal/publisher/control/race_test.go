@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
@@ -245,6 +246,60 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 	if same, err := other.Open(t.Context(), author, proposing); err != nil || same.ID != opened.ID {
 		t.Errorf("opened again: %v, %v", same.ID, err)
+	}
+}
+
+// A command of several parts that was interrupted goes on when it is repeated with its key, and is not done again once it is complete.
+func TestKeyedPartsAreResumed(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one, other := newReplica(t, url), newReplica(t, url)
+	origin := owner()
+	origin.Key = "large"
+	var documents []eval.Document
+	for i := range 2100 {
+		documents = append(documents, flagDocument(fmt.Sprintf("f%04d", i), flagBody("on", "")))
+	}
+	replace := control.Replace{Documents: documents}
+	crashing := control.NewService(one.options(crashAfter(2)))
+	if _, err := crashing.Do(t.Context(), origin, replace); !errors.Is(err, errCrashed) {
+		t.Fatal(err)
+	}
+	resumed, err := other.Do(t.Context(), origin, replace)
+	if err != nil || resumed.Written != 1100 {
+		t.Fatalf("%d documents were written by the second, %v", resumed.Written, err)
+	}
+	one.force("f0000", "changed since")
+	again, err := one.Do(t.Context(), origin, replace)
+	if err != nil || again.Position != resumed.Position || again.Written != 2100 {
+		t.Errorf("again: %+v, %v, want %+v", again, err, resumed)
+	}
+}
+
+// Requests that nobody was authenticated for become one fact.
+func TestUnauthenticatedAreSummarized(t *testing.T) {
+	t.Parallel()
+	one := newReplica(t, newEnvironment(t))
+	since := time.Unix(1, 0).UTC()
+	one.Summarize(t.Context(), since)
+	for range 3 {
+		one.CountUnauthenticated()
+	}
+	one.Summarize(t.Context(), since)
+	one.Summarize(t.Context(), since)
+	var counts []uint64
+	for fact, err := range one.journal.Read(t.Context(), 1) {
+		var e control.Event
+		if err == nil {
+			e, err = control.DecodeEvent(fact.Body)
+		}
+		if err != nil || e.Type != control.EventTurnedOff || !e.Since.Equal(since) {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		counts = append(counts, e.Count)
+	}
+	if len(counts) != 1 || counts[0] != 3 {
+		t.Errorf("counts %v, want one of 3", counts)
 	}
 }
 
