@@ -102,7 +102,7 @@ func (j *Journal) resolve(ctx context.Context, base uint64, opID string) (uint64
 	}
 	e, err := decodeFactEnvelope(m.Data)
 	if err != nil || e.OpID != opID {
-		return 0, ErrConflict //nolint:nilerr // what cannot be read is not ours
+		return 0, ErrConflict // what cannot be read is not ours
 	}
 	return m.Sequence, nil
 }

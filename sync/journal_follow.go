@@ -37,7 +37,7 @@ func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Fact) erro
 		from = next
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // that it ends is what was asked for
+			return nil // that it ends is what was asked for
 		case errors.Is(err, errApply), errors.Is(err, ErrDamaged):
 			return fmt.Errorf("follow %s: %w", j.name.stream, err)
 		case err != nil && !behind:
