@@ -51,6 +51,10 @@ func subcommands() []subcommand {
 		{[]string{"environment", "archive"}, archiveCommand},
 		{[]string{"environment", "recreate"}, recreateCommand},
 		{[]string{"restore"}, restoreCommand},
+		{[]string{"policy", "check"}, policyCheckCommand},
+		{[]string{"credentials", "create"}, credentialsCreateCommand},
+		{[]string{"credentials", "remove"}, credentialsRemoveCommand},
+		{[]string{"credentials", "config"}, credentialsConfigCommand},
 		{[]string{"version"}, versionCommand},
 	}
 }
@@ -64,6 +68,10 @@ const usage = `Usage: publisher COMMAND [options]
   environment archive NAME   take an environment out of use; its log stays
   environment recreate NAME  write what a running publisher knows as a new epoch, after the log was lost or changed by others
   restore FILE               write a snapshot as a new epoch of an environment
+  policy check               check a policy file, and say who may do what by it
+  credentials create NAME    make a NATS user for a sidecar or a publisher
+  credentials remove NAME    take a NATS user away
+  credentials config         print the NATS users for the configuration of servers that are not embedded
   version                    print the version
 
 publisher COMMAND --help lists the options of a command.

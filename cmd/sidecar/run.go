@@ -38,7 +38,11 @@ func options(s *settings) *config.Set {
 	set.String(&o.Environment, "environment", "", "environment whose flags are answered, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
 	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log, needed through a leaf node")
-	set.String(&o.NATSCredentials, "nats-credentials", "", "file with NATS credentials; without it none are sent")
+	set.String(&o.NATSCredentials, "nats-creds", "", "file with NATS credentials, read again for every attempt to connect; without it none are sent")
+	set.String(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user, in place of --nats-creds; read again like that")
+	set.String(&o.NATSCA, "nats-ca", "", "PEM file with those who may vouch for the NATS server, in place of the system's; demands TLS")
+	set.String(&o.NATSCertificate, "nats-cert", "", "PEM file with the sidecar's own certificate, for NATS servers that ask for one")
+	set.String(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
 	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",
 		"subject below which NATS replies come, if credentials allow one only; without it _SC.<environment>.<random>")
 	set.String(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
@@ -106,8 +110,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return exitConfiguration
 	}
 	if action == config.ActionCheck {
-		fmt.Fprintln(stdout, "the configuration is good")
-		return exitOK
+		return check(ctx, o, stdout, stderr)
 	}
 	if err := serve(ctx, o); err != nil {
 		logger.Error().Err(err).Msg("the sidecar cannot go on")
@@ -123,6 +126,16 @@ func parseMode(text string) (fs.FileMode, error) {
 		return 0, fmt.Errorf("%q is no mode such as 0660", text)
 	}
 	return fs.FileMode(mode), nil
+}
+
+// check tells whether the sidecar could follow its environment with the options, which make sense in themselves.
+func check(ctx context.Context, o sidecar.Options, stdout, stderr io.Writer) int {
+	if err := sidecar.Check(ctx, o); err != nil {
+		fmt.Fprintf(stderr, "sidecar: %v\n", err)
+		return exitFailure
+	}
+	fmt.Fprintf(stdout, "the configuration is good, and environment %s can be followed\n", o.Environment)
+	return exitOK
 }
 
 func serve(ctx context.Context, o sidecar.Options) error {

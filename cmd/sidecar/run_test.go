@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flagside/flagside/internal/natstest"
+	flagsync "github.com/flagside/flagside/sync"
 )
 
 // command runs the command with the arguments and an environment.
@@ -37,8 +40,11 @@ func TestActions(t *testing.T) {
 		{"help", nil, []string{"--help"}, 0, "--environment", ""},
 		{"no environment", nil, nil, 2, "", "--environment is required"},
 		{"unknown option", nil, []string{"--environment", "prod", "--nonsense"}, 2, "", "nonsense"},
-		{"check", nil, []string{"--environment", "prod", "--check"}, 0, "good", ""},
-		{"check from the environment", map[string]string{"FLAGSIDE_ENVIRONMENT": "prod"}, []string{"--check"}, 0, "good", ""},
+		{
+			"check without a server", map[string]string{"FLAGSIDE_ENVIRONMENT": "prod"},
+			[]string{"--nats", "nats://127.0.0.1:1", "--check"}, 1, "", "no connection to NATS",
+		},
+		{"check of a file that is not there", nil, []string{"--environment", "prod", "--nats-nkey", "/nonexistent", "--check"}, 2, "", "nonexistent"},
 		{"check of a wrong name", nil, []string{"--environment", "No Label", "--check"}, 2, "", "No Label"},
 		{"check of a wrong URL", nil, []string{"--environment", "prod", "--nats", "http://x", "--check"}, 2, "", "http://x"},
 		{"wrong level", nil, []string{"--environment", "prod", "--log-level", "loud"}, 2, "", "loud"},
@@ -55,6 +61,29 @@ func TestActions(t *testing.T) {
 				t.Error("a password is printed")
 			}
 		})
+	}
+}
+
+// The check does what following takes, and says what is wrong.
+func TestCheckAsksTheServer(t *testing.T) {
+	server := natstest.Start(t)
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
+		t.Fatal(err)
+	}
+	for environment, want := range map[string]int{"prod": exitOK, "staging": exitFailure} {
+		code, stdout, stderr := command(t, nil, "--environment", environment, "--nats", server.URL(), "--check")
+		if code != want || !strings.Contains(stdout+stderr, environment) {
+			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s", environment, code, stdout, stderr)
+		}
 	}
 }
 

@@ -22,16 +22,27 @@ const (
 type Options struct {
 	// DataDir is the directory of the embedded JetStream. Either it or NATS is required.
 	DataDir string
-	// NATSAddr is the TCP address of the embedded NATS server, which must be on loopback; empty means DefaultNATSAddr. Port 0 picks a
-	// free port.
+	// NATSAddr is the TCP address of the embedded NATS server; empty means DefaultNATSAddr. Port 0 picks a free port. Beyond loopback it
+	// needs NATSUsers, NATSCertificate and NATSCertificateKey.
 	NATSAddr string
+	// NATSUsers is the path of a file with the users that the embedded NATS server lets in; empty means everybody. It is read again when it
+	// changes, as are the files of certificates.
+	NATSUsers string
 
 	// NATS is the URL of a NATS server or cluster, or a comma-separated list of URLs; empty means that one is embedded.
 	NATS string
 	// NATSDomain is the JetStream domain; empty means none.
 	NATSDomain string
-	// NATSCredentials is the path of a NATS credentials file; empty means none.
+	// NATSCredentials is the path of a NATS credentials file, NATSNKey that of a file with the seed of a NATS user; empty means none.
 	NATSCredentials string
+	NATSNKey        string
+	// NATSCertificate and NATSCertificateKey are the paths of PEM files with the certificate of the embedded NATS server, or of the publisher
+	// as a client of another one; empty means none.
+	NATSCertificate    string
+	NATSCertificateKey string
+	// NATSCA is the path of a PEM file with those who vouch for clients of the embedded NATS server, which all need a certificate then, or
+	// for the other server; empty means that no certificate is asked for, or leaves it to the system.
+	NATSCA string
 	// Replicas is how many servers of a cluster keep a copy of each change log, 1 to 5; 0 means 1. The embedded server is one.
 	Replicas int
 
@@ -83,6 +94,10 @@ func (o Options) validate() error {
 		return errors.New("a data directory is for the embedded NATS server: leave it or the URL of another server out")
 	case o.NATS != "" && o.NATSAddr != "":
 		return errors.New("a NATS address is for the embedded NATS server: leave it or the URL of another server out")
+	case o.NATS != "" && o.NATSUsers != "":
+		return errors.New("NATS users are for the embedded NATS server: leave them or the URL of another server out")
+	case o.NATS == "" && (o.NATSCredentials != "" || o.NATSNKey != ""):
+		return errors.New("the embedded NATS server knows its publisher: leave its credentials and NKey out")
 	case o.NATS == "" && o.Replicas != 1:
 		return fmt.Errorf("the embedded NATS server is one server and cannot keep %d replicas", o.Replicas)
 	case o.Replicas < 1 || o.Replicas > 5:

@@ -69,7 +69,9 @@ func (p *Publisher) prepareServer() (err error) {
 		return err
 	}
 	p.server, err = natsserver.New(natsserver.Options{
-		StoreDir: p.options.DataDir, Addr: p.options.NATSAddr, Domain: p.options.NATSDomain, Logger: p.logger,
+		StoreDir: p.options.DataDir, Addr: p.options.NATSAddr, Domain: p.options.NATSDomain,
+		UsersFile: p.options.NATSUsers, CertificateFile: p.options.NATSCertificate, KeyFile: p.options.NATSCertificateKey,
+		ClientCAFile: p.options.NATSCA, Logger: p.logger,
 	})
 	return err
 }
@@ -201,13 +203,14 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 }
 
 func (p *Publisher) connectOptions() flagsync.ConnectOptions {
-	o := flagsync.ConnectOptions{
-		URL: p.options.NATS, Domain: p.options.NATSDomain, Credentials: p.options.NATSCredentials,
-		Name: "flagside publisher", Logger: p.logger,
-	}
+	o := flagsync.ConnectOptions{Domain: p.options.NATSDomain, Name: "flagside publisher", Logger: p.logger}
 	if p.server != nil {
 		o.Server = p.server
+		o.User, o.Password = p.server.User()
+		return o
 	}
+	o.URL, o.Credentials, o.NKey = p.options.NATS, p.options.NATSCredentials, p.options.NATSNKey
+	o.CA, o.Certificate, o.CertificateKey = p.options.NATSCA, p.options.NATSCertificate, p.options.NATSCertificateKey
 	return o
 }
 

@@ -1,6 +1,8 @@
 package sidecar
 
 import (
+	"cmp"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,8 +47,15 @@ type Options struct {
 	Server Server
 	// NATSDomain is the JetStream domain of the environment's stream; empty means the server's own.
 	NATSDomain string
-	// NATSCredentials is the path of a NATS credentials file; empty means none.
+	// NATSCredentials is the path of a NATS credentials file, NATSNKey that of a file with the seed of a NATS user; empty means none. These
+	// files and the following are read again for every attempt to connect.
 	NATSCredentials string
+	NATSNKey        string
+	// NATSCA is the path of a PEM file with those who may vouch for the NATS server; empty leaves that to the system. NATSCertificate and
+	// NATSCertificateKey are the paths of the sidecar's own; empty means none.
+	NATSCA             string
+	NATSCertificate    string
+	NATSCertificateKey string
 	// NATSInboxPrefix is where replies come to. Empty means "_SC.<environment>.<random>": sidecars cannot read each other's replies
 	// by accident, and one permission serves an environment.
 	NATSInboxPrefix string
@@ -114,7 +123,10 @@ func (o Options) connection() flagsync.ConnectOptions {
 		Server:      o.Server,
 		Domain:      o.NATSDomain,
 		Credentials: o.NATSCredentials,
-		InboxPrefix: o.NATSInboxPrefix,
+		NKey:        o.NATSNKey,
+		CA:          o.NATSCA,
+		Certificate: o.NATSCertificate, CertificateKey: o.NATSCertificateKey,
+		InboxPrefix: cmp.Or(o.NATSInboxPrefix, "_SC."+o.Environment+"."+rand.Text()),
 		Name:        "flagside sidecar of " + o.Environment,
 		Logger:      o.Logger,
 	}

@@ -2,7 +2,6 @@ package sidecar
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"net"
 	"time"
@@ -80,11 +79,7 @@ func (s *Sidecar) remember() {
 
 // follow keeps the store current with the log. It blocks while the first server is dialled, so it must not keep evaluations waiting.
 func (s *Sidecar) follow(ctx context.Context) error {
-	o := s.options.connection()
-	if o.InboxPrefix == "" {
-		o.InboxPrefix = "_SC." + s.options.Environment + "." + rand.Text()
-	}
-	conn, err := flagsync.Connect(ctx, o)
+	conn, err := flagsync.Connect(ctx, s.options.connection())
 	if err != nil {
 		return withoutEnd(ctx, err)
 	}
