@@ -33,7 +33,8 @@ type settings struct {
 // options returns the option table of the command, which fills in s.
 func options(s *settings) *config.Set {
 	set := config.NewSet("sidecar",
-		"Answers feature-flag evaluations beside an application and follows one environment's change log. --version prints the version.")
+		"Answers feature-flag evaluations beside an application and follows one environment's change log. --version prints the version; "+
+			"the sub-commands healthz and readyz ask a running sidecar.")
 	o := &s.sidecar
 	set.String(&o.Environment, "environment", "", "environment whose flags are answered, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
@@ -64,7 +65,8 @@ func options(s *settings) *config.Set {
 	set.String(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
 	set.String(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with authorities; with it, every client needs a certificate of one of them")
 	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
-		"address of /healthz, /readyz, /status and /metrics")
+		"address of /healthz, /readyz, /status, /metrics and /explain")
+	set.Bool(&o.Profiling, "pprof", false, "serve profiles of the Go runtime at the management address, below /debug/pprof/")
 	set.Choice(&s.logLevel, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
 	set.Choice(&s.logFormat, "log-format", string(telemetry.FormatJSON),
 		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "how log lines look")
@@ -76,6 +78,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if len(args) == 1 && (args[0] == "--version" || args[0] == "version") {
 		fmt.Fprintln(stdout, version())
 		return exitOK
+	}
+	if code, done := runProbe(ctx, args, lookup, stdout, stderr); done {
+		return code
 	}
 	var s settings
 	set := options(&s)

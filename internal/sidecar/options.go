@@ -77,9 +77,11 @@ type Options struct {
 	SocketMode fs.FileMode
 	// TLS is used on the TCP ports of applications, not on the management port; its zero value means no TLS.
 	TLS listen.TLS
-	// ManagementAddr is the TCP address of /healthz, /readyz, /status and /metrics; empty means DefaultManagementAddr. Port 0 picks a
-	// free port.
+	// ManagementAddr is the TCP address of /healthz, /readyz, /status, /metrics and /explain; empty means DefaultManagementAddr. Port 0
+	// picks a free port.
 	ManagementAddr string
+	// Profiling serves the profiles of the Go runtime at the management address, below /debug/pprof/.
+	Profiling bool
 
 	// ReadyWhen says when the sidecar is ready: "any" as soon as there is something to answer from, "live" while the newest state is
 	// served, "fresh:30s" while what is served was the newest state at most so long ago. Empty means DefaultReadyWhen.

@@ -113,7 +113,9 @@ func (s *Sidecar) assemble() error {
 	if err := registry.Register(newCollector(s)); err != nil {
 		return fmt.Errorf("state metrics: %w", err)
 	}
-	s.management = management.New(s, registry, s.logger)
+	s.management = management.New(management.Options{
+		State: s, Explain: s.explain, Metrics: registry, Profiling: s.options.Profiling, Logger: s.logger,
+	})
 	return nil
 }
 

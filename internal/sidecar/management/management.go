@@ -1,5 +1,5 @@
-// Package management serves what operators and orchestrators ask a sidecar: /healthz, /readyz, /status and /metrics, over HTTP on a
-// port of its own.
+// Package management serves what operators and orchestrators ask a sidecar: /healthz, /readyz, /status, /metrics and /explain, over HTTP
+// on a port of its own.
 package management
 
 import (
@@ -11,6 +11,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,12 @@ const (
 	grace         = 2 * time.Second
 )
 
+// The paths below which there is more than one.
+const (
+	explainPath = "/explain/"
+	profilePath = "/debug/pprof/"
+)
+
 // State is what there is to tell. Its methods are called by any number of goroutines.
 type State interface {
 	// NotReady returns why evaluations should not be sent here now, nil if they may.
@@ -36,21 +43,35 @@ type State interface {
 	Status() any
 }
 
+// Options configure a Server.
+type Options struct {
+	// State is what there is to tell. It is required.
+	State State
+	// Explain answers a POST to /explain/ and the key, which it gets unescaped. It is required.
+	Explain func(w http.ResponseWriter, r *http.Request, key string)
+	// Metrics is what /metrics shows. It is required.
+	Metrics prometheus.Gatherer
+	// Profiling serves the profiles of the Go runtime below /debug/pprof/.
+	Profiling bool
+	// Logger gets errors of connections.
+	Logger zerolog.Logger
+}
+
 // Server is the management server. Create it with New and run it once.
 type Server struct {
 	http http.Server
 }
 
 // New returns a server that does nothing until Run.
-func New(state State, metrics prometheus.Gatherer, logger zerolog.Logger) *Server {
+func New(o Options) *Server {
 	return &Server{http: http.Server{
-		Handler:           routes(state, metrics),
+		Handler:           routes(o),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          log.New(lines{logger}, "", 0),
+		ErrorLog:          log.New(lines{o.Logger}, "", 0),
 	}}
 }
 
@@ -73,21 +94,32 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 }
 
 // routes returns the handler of all paths. They are so few that a switch is all the routing they need.
-func routes(state State, metrics prometheus.Gatherer) http.Handler {
-	exposition := promhttp.HandlerFor(metrics, promhttp.HandlerOpts{})
+func routes(o Options) http.Handler {
+	exposition := promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case path != "/healthz" && path != "/readyz" && path != "/status" && path != "/metrics":
-			answer(w, http.StatusNotFound, problem{"there is nothing at this path: /healthz, /readyz, /status and /metrics are"})
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		path := r.URL.Path
+		profiled := o.Profiling && strings.HasPrefix(path, profilePath)
+		explained := strings.HasPrefix(path, explainPath)
+		read := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case explained && r.Method != http.MethodPost:
+			w.Header().Set("Allow", http.MethodPost)
+			Refuse(w, http.StatusMethodNotAllowed, "the evaluation context goes into the body: use POST")
+		case explained:
+			o.Explain(w, r, strings.TrimPrefix(path, explainPath))
+		case !profiled && path != "/healthz" && path != "/readyz" && path != "/status" && path != "/metrics":
+			Refuse(w, http.StatusNotFound, "there is nothing at this path: /healthz, /readyz, /status, /metrics and /explain/KEY are")
+		case !read:
 			w.Header().Set("Allow", "GET, HEAD")
-			answer(w, http.StatusMethodNotAllowed, problem{"this can only be read: use GET"})
+			Refuse(w, http.StatusMethodNotAllowed, "this can only be read: use GET")
 		case path == "/healthz":
-			answer(w, http.StatusOK, liveness{Alive: true})
+			Answer(w, http.StatusOK, liveness{Alive: true})
 		case path == "/readyz":
-			ready(w, state.NotReady())
+			ready(w, o.State.NotReady())
 		case path == "/status":
-			answer(w, http.StatusOK, state.Status())
+			Answer(w, http.StatusOK, o.State.Status())
+		case profiled:
+			profile(w, r, strings.TrimPrefix(path, profilePath))
 		default:
 			exposition.ServeHTTP(w, r)
 		}
@@ -112,11 +144,14 @@ func ready(w http.ResponseWriter, reasons []string) {
 	if len(reasons) > 0 {
 		status = http.StatusServiceUnavailable
 	}
-	answer(w, status, readiness{Ready: len(reasons) == 0, Reasons: reasons})
+	Answer(w, status, readiness{Ready: len(reasons) == 0, Reasons: reasons})
 }
 
-// answer writes body as JSON.
-func answer(w http.ResponseWriter, status int, body any) {
+// Refuse answers with the reason why not, as JSON.
+func Refuse(w http.ResponseWriter, status int, detail string) { Answer(w, status, problem{detail}) }
+
+// Answer writes body, which must encode as JSON, with the status.
+func Answer(w http.ResponseWriter, status int, body any) {
 	content, err := json.Marshal(body)
 	if err != nil {
 		status, content = http.StatusInternalServerError, []byte(`{"detail":"the answer cannot be encoded"}`)

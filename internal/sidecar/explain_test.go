@@ -1,0 +1,156 @@
+package sidecar_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/internal/natstest"
+)
+
+const explainedFlags = `{"flags":{
+	"team/color":{"state":"ENABLED","variants":{"staff":"blue","public":"red"},"defaultVariant":"public","metadata":{"flagSetId":"web"},
+		"targeting":{"if":[{"ends_with":[{"var":"email"},"@example.com"]},"staff"]}},
+	"demanding":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","maxStaleness":"3s","onUnreachable":"error",
+		"targeting":{"if":[true,"on"]}}
+}}`
+
+// explain returns the answer of the management port about a flag.
+func (r *running) explain(key, body string) (status int, answer map[string]any) {
+	r.t.Helper()
+	status, content, err := r.request(http.MethodPost, "http://"+r.ManagementAddr().String()+"/explain/"+key, body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(content), &answer); err != nil {
+		r.t.Fatalf("%v: %s", err, content)
+	}
+	return status, answer
+}
+
+// at returns the member of a decoded answer at a path of names.
+func at(answer any, path ...string) any {
+	for _, name := range path {
+		members, _ := answer.(map[string]any)
+		answer = members[name]
+	}
+	return answer
+}
+
+func TestExplain(t *testing.T) {
+	o := options(nowhere)
+	o.BootstrapFile = write(t, explainedFlags)
+	s := start(t, o)
+	s.awaitReady()
+	status, answer := s.explain("team%2Fcolor", `{"context":{"targetingKey":"u","email":"ada@example.com"}}`)
+	if status != http.StatusOK {
+		t.Fatalf("%d: %v", status, answer)
+	}
+	want := map[string]any{"reason": "TARGETING_MATCH", "variant": "staff", "value": "blue", "metadata": at(answer, "answer", "metadata")}
+	if diff := cmp.Diff(want, answer["answer"]); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	if at(answer, "answer", "metadata", "flagSetId") != "web" || answer["environment"] != "prod" || answer["revision"] != nil {
+		t.Errorf("got %v", answer)
+	}
+	if at(answer, "freshness", "source") != "bootstrap" || at(answer, "freshness", "ageSeconds") != nil {
+		t.Errorf("freshness %v", answer["freshness"])
+	}
+	rule, err := json.Marshal(at(answer, "explanation", "rule"))
+	if err != nil || !strings.Contains(string(rule), `"operator":"ends_with"`) || !strings.Contains(string(rule), "ada@example.com") {
+		t.Errorf("rule %s", rule)
+	}
+	if s.logs.count("ada@example.com") > 0 {
+		t.Error("the context is in the log")
+	}
+	if _, metrics := s.get("/metrics"); !strings.Contains(metrics, `flagside_evaluations_total{reason="targeting_match"} 0`) {
+		t.Error("an explanation counts as an evaluation")
+	}
+}
+
+// What applications get because of freshness stands beside what the rule says.
+func TestExplainTellsOfStaleness(t *testing.T) {
+	o := options(nowhere)
+	o.BootstrapFile = write(t, explainedFlags)
+	s := start(t, o)
+	s.awaitReady()
+	status, answer := s.explain("demanding", "")
+	if status != http.StatusOK || at(answer, "freshness", "stale") != true || at(answer, "answer", "errorCode") != "GENERAL" ||
+		at(answer, "explanation", "variant") != "on" {
+		t.Errorf("%d: %v", status, answer)
+	}
+}
+
+func TestExplainNamesTheRevision(t *testing.T) {
+	server := natstest.Start(t)
+	p, stop := publish(t, server)
+	defer stop()
+	position := p.put(map[string]string{"greeting": flag(1)})
+	s := start(t, options(server.URL()))
+	s.awaitValue("greeting", 1.0)
+	status, answer := s.explain("greeting", "{}")
+	if status != http.StatusOK || answer["revision"] != position.Token().String() || at(answer, "freshness", "source") != "live" {
+		t.Errorf("%d: %v", status, answer)
+	}
+	if at(answer, "freshness", "ageSeconds") == nil {
+		t.Errorf("no age: %v", answer["freshness"])
+	}
+}
+
+func TestExplainRefuses(t *testing.T) {
+	o := options(nowhere)
+	empty := start(t, o)
+	await(t, "the management server", func() bool { status, _ := empty.get("/healthz"); return status == http.StatusOK })
+	if status, answer := empty.explain("a", ""); status != http.StatusServiceUnavailable || answer["detail"] == "" {
+		t.Errorf("without flags: %d, %v", status, answer)
+	}
+	o.BootstrapFile = write(t, explainedFlags)
+	s := start(t, o)
+	s.awaitReady()
+	cases := []struct {
+		name, key, body string
+		status          int
+	}{
+		{"missing flag", "missing", "{}", http.StatusNotFound},
+		{"no key", "", "{}", http.StatusNotFound},
+		{"broken body", "demanding", `{"context":{"email":"secret`, http.StatusBadRequest},
+		{"body that is no object", "demanding", `["secret"]`, http.StatusBadRequest},
+		{"context that is no object", "demanding", `{"context":"secret"}`, http.StatusBadRequest},
+		{"large body", "demanding", `{"context":{"a":"` + strings.Repeat("secret", 200_000) + `"}}`, http.StatusRequestEntityTooLarge},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			status, answer := s.explain(c.key, c.body)
+			detail, _ := answer["detail"].(string)
+			if status != c.status || detail == "" || strings.Contains(detail, "secret") {
+				t.Errorf("%d, %v; want %d", status, answer, c.status)
+			}
+		})
+	}
+	if status, body := s.get("/explain/demanding"); status != http.StatusMethodNotAllowed || !strings.Contains(body, `"detail"`) {
+		t.Errorf("GET: %d, %s", status, body)
+	}
+}
+
+func TestProfilesAreServedOnRequestOnly(t *testing.T) {
+	o := options(nowhere)
+	for _, on := range []bool{false, true} {
+		o.Profiling = on
+		s := start(t, o)
+		want := http.StatusNotFound
+		if on {
+			want = http.StatusOK
+		}
+		for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/heap"} {
+			if status, _ := s.get(path); status != want {
+				t.Errorf("profiling %v: %s: %d, want %d", on, path, status, want)
+			}
+		}
+		if status, _ := s.get("/debug/pprof/cmdline"); status != http.StatusNotFound {
+			t.Errorf("the command line is shown: %d", status)
+		}
+	}
+}
