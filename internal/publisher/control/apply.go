@@ -172,7 +172,10 @@ func (s *Service) step(ctx context.Context, r Request) error {
 func search(ctx context.Context, log Log, r Request, to changelog.Position) (Finding, error) {
 	var found Finding
 	from := r.Claim.Position
-	if from.Epoch != to.Epoch || from.Revision >= to.Revision {
+	if from.Epoch != to.Epoch { // a log that was restored or recreated may have it anywhere
+		from.Revision = 0
+	}
+	if from.Revision >= to.Revision {
 		return found, nil
 	}
 	for entry, err := range log.Read(ctx, from.Revision+1, to.Revision) {

@@ -61,6 +61,14 @@ func (k *inquiry) about(action access.Action) access.Answer {
 
 // must refuses an action that is not permitted.
 func (k *inquiry) must(action access.Action) error {
+	if refusal := k.refused(action); refusal != nil {
+		return refusal
+	}
+	return nil
+}
+
+// refused returns why an action is not permitted, nil if it is.
+func (k *inquiry) refused(action access.Action) *Refusal {
 	answer := k.about(action)
 	if answer.Permitted {
 		return nil
@@ -90,7 +98,7 @@ func forbidden(detail string) *Refusal {
 }
 
 // permit refuses the parts of a decision that the origin may not write at once: deletions are asked for as access.Archive.
-func permit(g *Governance, w World, d Decision) error {
+func permit(g *Governance, w World, d Decision) *Refusal {
 	var puts, deletions, all []changelog.Document
 	for _, part := range d.Parts {
 		all = append(all, part...)
@@ -107,12 +115,12 @@ func permit(g *Governance, w World, d Decision) error {
 	}
 	k := w.ask(g, all)
 	if k.documents = puts; len(puts) > 0 {
-		if err := k.must(access.Change); err != nil {
-			return err
+		if refusal := k.refused(access.Change); refusal != nil {
+			return refusal
 		}
 	}
 	if k.documents = deletions; len(deletions) > 0 {
-		return k.must(access.Archive)
+		return k.refused(access.Archive)
 	}
 	return nil
 }

@@ -318,6 +318,13 @@ func TestForbiddenIsRecorded(t *testing.T) {
 	if _, err := one.Do(t.Context(), person("editor"), put); !isRefused(err, control.CauseApprovalRequired) {
 		t.Fatalf("a risky change without approvals: %v", err)
 	}
+	preview, err := one.Preview(t.Context(), person("editor"), put)
+	if err != nil || len(preview.Differences) != 1 || !preview.Risk.High || preview.Refused == nil || preview.Refused.Approvals != needed {
+		t.Errorf("preview: %+v, %v", preview, err)
+	}
+	if preview, err = one.Preview(t.Context(), owner(), put); err != nil || preview.Refused != nil {
+		t.Errorf("preview of the owner: %+v, %v", preview, err)
+	}
 	var recorded []control.Event
 	for fact, err := range one.journal.Read(t.Context(), 1) {
 		var e control.Event

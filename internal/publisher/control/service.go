@@ -277,7 +277,10 @@ func (x *execution) permit(ctx context.Context, state State, d Decision) error {
 	}
 	x.ledger.mu.RLock()
 	defer x.ledger.mu.RUnlock()
-	return permit(x.ledger.governance, x.world(x.origin, state), d)
+	if refusal := permit(x.ledger.governance, x.world(x.origin, state), d); refusal != nil {
+		return refusal
+	}
+	return nil
 }
 
 // nextOpID returns the op-id of the next append. Those of one command begin alike.
