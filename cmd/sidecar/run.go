@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
@@ -25,6 +26,7 @@ const (
 type settings struct {
 	sidecar       sidecar.Options
 	compatibility string
+	answersMemory int // KiB
 	socketMode    string
 	logLevel      string
 	logFormat     string
@@ -56,6 +58,10 @@ func options(s *settings) *config.Set {
 		"how long the first answers may wait for changes made since the last run, if the log can be reached")
 	set.Duration(&o.BarrierSpacing, "barrier-spacing", sidecar.DefaultBarrierSpacing,
 		"least time between two questions to the log's leader for always_fresh flags; raise it in a large fleet")
+	set.Duration(&o.FreshnessDeadline, "freshness-deadline", resolver.DefaultDeadline,
+		"how long a request may wait for the confirmation that a flag, or its own headers, ask for")
+	set.Int(&s.answersMemory, "answers-memory", resolver.DefaultAnswersMemory>>10,
+		"how much memory remembered bulk answers may take, in KiB; 0 remembers none")
 	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
 	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
@@ -107,6 +113,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		fmt.Fprintf(stderr, "sidecar: --socket-mode: %v\n", err)
 		return exitConfiguration
 	}
+	o.AnswersMemory = answersMemory(s.answersMemory)
 	o.Version = version()
 	o.Remembered = remembered
 	o.Logger = logger
@@ -122,6 +129,14 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return exitFailure
 	}
 	return exitOK
+}
+
+// answersMemory turns KiB into the bytes of the options, where zero would mean the default.
+func answersMemory(kib int) int64 {
+	if kib <= 0 {
+		return -1
+	}
+	return int64(kib) << 10
 }
 
 // parseMode reads the mode of a file in octal digits.

@@ -92,6 +92,12 @@ type Options struct {
 	// BarrierSpacing is the least time between two questions to the leader of the log on behalf of always_fresh flags; 0 means a
 	// millisecond.
 	BarrierSpacing time.Duration
+	// FreshnessDeadline is how long a request may wait for a minimum revision and for a barrier, all in all; 0 means
+	// resolver.DefaultDeadline.
+	FreshnessDeadline time.Duration
+	// AnswersMemory is how many bytes of bulk answers are remembered at most; 0 means resolver.DefaultAnswersMemory, a negative number
+	// none.
+	AnswersMemory int64
 
 	// Version is what the sidecar calls itself in /status, metrics and to the NATS server; empty means "devel".
 	Version string
@@ -157,8 +163,8 @@ func (o Options) Validate() error {
 	if _, err := parseReadyWhen(o.withDefaults().ReadyWhen); err != nil {
 		errs = append(errs, err)
 	}
-	if o.CatchUpGrace < 0 || o.BarrierSpacing < 0 {
-		errs = append(errs, errors.New("the grace to catch up and the spacing of barriers cannot be negative"))
+	if min(o.CatchUpGrace, o.BarrierSpacing, o.FreshnessDeadline) < 0 {
+		errs = append(errs, errors.New("the grace to catch up, the spacing of barriers and the deadline of freshness cannot be negative"))
 	}
 	return errors.Join(append(errs, o.TLS.Validate())...)
 }

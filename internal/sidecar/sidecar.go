@@ -99,7 +99,9 @@ func (s *Sidecar) assemble() error {
 	if err != nil {
 		return err
 	}
-	s.resolver, err = resolver.New(resolver.Options{Views: s.store, Log: followed{s}, Metrics: registry})
+	s.resolver, err = resolver.New(resolver.Options{
+		Views: s.store, Log: followed{s}, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Metrics: registry,
+	})
 	if err != nil {
 		return err
 	}
