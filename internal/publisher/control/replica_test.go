@@ -39,15 +39,40 @@ type replica struct {
 func newEnvironment(t *testing.T) string {
 	t.Helper()
 	server := natstest.Start(t)
-	conn := connect(t, server.URL())
-	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
-	if err == nil {
-		_, err = environments.Create(t.Context(), "prod", "tester")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	createEnvironment(t, server.URL(), 1)
 	return server.URL()
+}
+
+// createEnvironment creates the environment, again until the servers are able to.
+func createEnvironment(t *testing.T, url string, copies int) {
+	t.Helper()
+	conn := connect(t, url)
+	patiently(t, func() error {
+		environments, err := flagsync.OpenEnvironments(t.Context(), conn, copies)
+		if err != nil {
+			return err
+		}
+		if _, err = environments.Create(t.Context(), "prod", "tester"); errors.Is(err, flagsync.ErrEnvironmentExists) {
+			return nil // by an attempt that was not answered
+		}
+		return err
+	})
+}
+
+// patiently repeats what servers that are busy or have no leader do not do at once.
+func patiently(t *testing.T, do func() error) {
+	t.Helper()
+	deadline := time.Now().Add(2 * patience)
+	for {
+		err := do()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 func connect(t *testing.T, url string) *flagsync.Conn {
@@ -63,16 +88,26 @@ func connect(t *testing.T, url string) *flagsync.Conn {
 // newReplica follows the environment until the test ends.
 func newReplica(t *testing.T, url string) *replica {
 	t.Helper()
+	return newReplicaOf(t, url, 1)
+}
+
+// newReplicaOf follows an environment whose log has so many copies.
+func newReplicaOf(t *testing.T, url string, copies int) *replica {
+	t.Helper()
 	conn := connect(t, url)
 	r := &replica{t: t, url: url}
-	var err, err2, err3, err4 error
+	var err, err2 error
 	r.store, err = cache.New(cache.Options{Environment: "prod", Logger: zerolog.Nop()})
 	r.follow, err2 = flagsync.NewFollower(conn, r.store, flagsync.FollowerOptions{Environment: "prod", HoldAtHole: true, Logger: zerolog.Nop()})
-	r.log, err3 = flagsync.OpenLog(t.Context(), conn, "prod", 1)
-	r.journal, err4 = flagsync.OpenJournal(t.Context(), conn, flagsync.Ledger("prod"), 1)
-	if err := errors.Join(err, err2, err3, err4); err != nil {
+	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
+	patiently(t, func() error {
+		if r.log, err = flagsync.OpenLog(t.Context(), conn, "prod", copies); err == nil {
+			r.journal, err = flagsync.OpenJournal(t.Context(), conn, flagsync.Ledger("prod"), copies)
+		}
+		return err
+	})
 	r.Service = control.NewService(r.options(nil))
 	r.run(func(ctx context.Context) { _ = r.follow.Run(ctx) }, func() { _ = r.store.Close() })
 	deadline := time.Now().Add(patience)
@@ -226,20 +261,28 @@ func (r *replica) approve(request control.Request) {
 // entries counts what a request has written to the log.
 func (r *replica) entries(request string) int {
 	r.t.Helper()
-	head, err := r.log.Head(r.t.Context())
+	n, err := r.count(request)
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	return n
+}
+
+func (r *replica) count(request string) (int, error) {
+	head, err := r.log.Head(r.t.Context())
+	if err != nil {
+		return 0, err
 	}
 	n := 0
 	for record, err := range r.log.Read(r.t.Context(), 1, head.Revision) {
 		if err != nil {
-			r.t.Fatal(err)
+			return 0, err
 		}
 		if record.Request == request {
 			n++
 		}
 	}
-	return n
+	return n, nil
 }
 
 // isRefused tells for which cause something was refused.

@@ -1,0 +1,81 @@
+package control_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher/control"
+)
+
+// On three servers whose leaders change while a request is applied through one publisher and withdrawn through another, it is applied
+// once or not at all, and the ledger and the log agree.
+func TestLeadersChangeWhileApplying(t *testing.T) {
+	t.Parallel()
+	cluster := natstest.StartCluster(t)
+	createEnvironment(t, cluster.URL(), 3)
+	one, other := newReplicaOf(t, cluster.URL(), 3), newReplicaOf(t, cluster.URL(), 3)
+	outcomes := map[control.RequestStatus]int{}
+	few := 4
+	if soaking() {
+		few = 50
+	}
+	for round := range few {
+		request := one.openPatiently(round)
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = one.Apply(t.Context(), person("author"), request.ID) })
+		if round%2 == 1 {
+			wg.Go(func() { _, _ = other.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID}) })
+		}
+		for _, stream := range []string{"LEDGER_prod", "FLAGS_prod"} {
+			cluster.Leader(t, stream).StepDown(t, stream)
+		}
+		wg.Wait()
+		var end control.Request
+		patiently(t, func() (err error) {
+			if end, err = other.Request(t.Context(), request.ID); err == nil && end.Status != control.Withdrawn {
+				end, err = other.Apply(t.Context(), person("author"), request.ID)
+			}
+			return err
+		})
+		outcomes[end.Status]++
+		n := 0
+		patiently(t, func() (err error) {
+			n, err = one.count(request.ID)
+			return err
+		})
+		if (end.Status == control.Applied) != (n == 1) || (end.Status == control.Withdrawn) != (n == 0) {
+			t.Errorf("round %d: the request is %s, and %d entries are in the log", round, end.Status, n)
+		}
+	}
+	t.Logf("%v", outcomes)
+	if outcomes[control.Applied] == 0 {
+		t.Error("nothing was applied")
+	}
+}
+
+// openPatiently opens a request for a flag of its own and has it approved, on servers that may have no leader now.
+func (r *replica) openPatiently(round int) control.Request {
+	r.t.Helper()
+	author := person("author")
+	author.Key = fmt.Sprint("round ", round)
+	var request control.Request
+	patiently(r.t, func() (err error) {
+		request, err = r.Open(r.t.Context(), author, control.Proposing{
+			Command: control.Put{ID: flagID(fmt.Sprint("f", round)), Body: flagBody("on", ""), If: absent()},
+		})
+		return err
+	})
+	for _, who := range []string{"one", "two"} {
+		patiently(r.t, func() error {
+			_, err := r.Govern(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash})
+			if refusal, ok := errors.AsType[*control.Refusal](err); ok && refusal.Cause == control.CauseNotOpen {
+				return nil // by an attempt that was not answered
+			}
+			return err
+		})
+	}
+	return request
+}
