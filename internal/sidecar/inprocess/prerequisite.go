@@ -223,8 +223,11 @@ func (o *outcome) call(name string, arguments any) (any, error) {
 // isSeed reports whether cat or substr is part of the seed that seeds makes: it is only evaluated when the targeting key is a text.
 func isSeed(name string, arguments []any) bool {
 	if name == "substr" {
+		if len(arguments) != 3 {
+			return false
+		}
 		inner, _, _ := operatorOf(arguments[0])
-		return inner == "cat" && len(arguments) == 3
+		return inner == "cat"
 	}
 	return len(arguments) == 4 && arguments[0] == "." && arguments[3] == "."
 }
