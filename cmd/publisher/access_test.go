@@ -87,3 +87,11 @@ func TestCredentials(t *testing.T) {
 	f(exitOK, "removed", "remove", "prod", "--nats-users", users)
 	f(exitFailure, "no user prod", "remove", "prod", "--nats-users", users)
 }
+
+// That the embedded NATS server must not listen where it is asked to is said before anything starts.
+func TestNATSBeyondLoopback(t *testing.T) {
+	code, output := local(t, "serve", "--data-dir", t.TempDir(), "--nats-addr", "0.0.0.0:4222", "--check")
+	if code != exitConfiguration || !strings.Contains(output, "publisher credentials create") {
+		t.Errorf("exit %d, %s", code, output)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/publisher/natsserver"
 )
 
 // The addresses that a publisher listens on unless its options say otherwise.
@@ -105,5 +106,16 @@ func (o Options) validate() error {
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:
 		return fmt.Errorf("compatibility %q is neither empty nor %q", o.Compatibility, eval.CompatibilityFlagd)
 	}
+	if o.NATS == "" {
+		return o.server().Validate()
+	}
 	return nil
+}
+
+// server returns the options of the embedded NATS server.
+func (o Options) server() natsserver.Options {
+	return natsserver.Options{
+		StoreDir: o.DataDir, Addr: o.NATSAddr, Domain: o.NATSDomain, UsersFile: o.NATSUsers, CertificateFile: o.NATSCertificate,
+		KeyFile: o.NATSCertificateKey, ClientCAFile: o.NATSCA, Logger: o.Logger,
+	}
 }

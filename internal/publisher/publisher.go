@@ -68,11 +68,7 @@ func (p *Publisher) prepareServer() (err error) {
 	if p.lock, err = lockDataDir(p.options.DataDir); err != nil {
 		return err
 	}
-	p.server, err = natsserver.New(natsserver.Options{
-		StoreDir: p.options.DataDir, Addr: p.options.NATSAddr, Domain: p.options.NATSDomain,
-		UsersFile: p.options.NATSUsers, CertificateFile: p.options.NATSCertificate, KeyFile: p.options.NATSCertificateKey,
-		ClientCAFile: p.options.NATSCA, Logger: p.logger,
-	})
+	p.server, err = natsserver.New(p.options.server())
 	return err
 }
 

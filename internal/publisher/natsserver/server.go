@@ -73,6 +73,12 @@ func New(o Options) (*Server, error) {
 	return &Server{options: o, own: own, nats: nats, log: l, done: make(chan struct{}), loaded: loaded}, nil
 }
 
+// Validate returns why New would refuse o, if it is for o and its files alone.
+func (o Options) Validate() error {
+	_, err := o.server(ownUser{})
+	return err
+}
+
 // server returns o in the terms of NATS.
 func (o Options) server(own ownUser) (*server.Options, error) {
 	if o.StoreDir == "" {
