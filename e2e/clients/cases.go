@@ -28,6 +28,7 @@ func flags() []definition {
 		{"code-default", `{"state":"ENABLED","variants":{"x":"unused"},"defaultVariant":null}`},
 		{"disabled", `{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`},
 		{"team/flag one", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`},
+		{"asked wrongly", `{"state":"ENABLED","variants":{"red":"ff0000"},"defaultVariant":"red"}`},
 		{changing, volatile(0)},
 	}
 }
@@ -37,7 +38,7 @@ type testCase struct {
 	name     string
 	question Question
 	value    string // JSON
-	variant  string
+	variant  string // not compared when there is an error code
 	reason   string
 	code     string
 }
@@ -60,6 +61,6 @@ func cases() []testCase {
 		{"disabled", Question{"boolean", "disabled", true, user}, `true`, "", "DISABLED", ""},
 		{"key with a slash", Question{"boolean", "team/flag one", false, user}, `true`, "on", "STATIC", ""},
 		{"not found", Question{"boolean", "missing", true, user}, `true`, "", "ERROR", "FLAG_NOT_FOUND"},
-		{"type mismatch", Question{"boolean", "string", true, user}, `true`, "", "ERROR", "TYPE_MISMATCH"},
+		{"type mismatch", Question{"boolean", "asked wrongly", true, user}, `true`, "", "ERROR", "TYPE_MISMATCH"},
 	}
 }

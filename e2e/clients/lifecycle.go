@@ -101,7 +101,7 @@ func awaitAnswer(ctx context.Context, d Driver, value string, within time.Durati
 // offline asks while there is no sidecar: the client answers the application's default or what it remembers, soon, and does not fail.
 func offline(ctx context.Context, s *system, d Driver) error {
 	s.sidecar.Kill()
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, offlineTimeout)
 	defer cancel()
 	answer, err := d.Evaluate(ctx, Question{"boolean", "boolean", true, map[string]any{"targetingKey": "user-1"}})
 	if err == nil && !sameJSON(string(answer.Value), "true") {
