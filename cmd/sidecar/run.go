@@ -28,6 +28,7 @@ type settings struct {
 	compatibility string
 	answersMemory int // KiB
 	socketMode    string
+	context       contextSettings
 	logLevel      string
 	logFormat     string
 }
@@ -62,6 +63,7 @@ func options(s *settings) *config.Set {
 		"how long a request may wait for the confirmation that a flag, or its own headers, ask for")
 	set.Int(&s.answersMemory, "answers-memory", resolver.DefaultAnswersMemory>>10,
 		"how much memory remembered bulk answers may take, in KiB; 0 remembers none")
+	s.context.declare(set)
 	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
 	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
@@ -114,6 +116,10 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return exitConfiguration
 	}
 	o.AnswersMemory = answersMemory(s.answersMemory)
+	if o.Context, err = s.context.additions(); err != nil {
+		fmt.Fprintf(stderr, "sidecar: %v\n", err)
+		return exitConfiguration
+	}
 	o.Version = version()
 	o.Remembered = remembered
 	o.Logger = logger

@@ -41,14 +41,19 @@ func TestActions(t *testing.T) {
 		{"no environment", nil, nil, 2, "", "--environment is required"},
 		{"unknown option", nil, []string{"--environment", "prod", "--nonsense"}, 2, "", "nonsense"},
 		{
-			"check without a server", map[string]string{"FLAGSIDE_ENVIRONMENT": "prod"},
-			[]string{"--nats", "nats://127.0.0.1:1", "--check"}, 1, "", "no connection to NATS",
+			"check without a server",
+			map[string]string{"FLAGSIDE_ENVIRONMENT": "prod"},
+			[]string{"--nats", "nats://127.0.0.1:1", "--check"},
+			1, "", "no connection to NATS",
 		},
 		{"check of a file that is not there", nil, []string{"--environment", "prod", "--nats-nkey", "/nonexistent", "--check"}, 2, "", "nonexistent"},
 		{"check of a wrong name", nil, []string{"--environment", "No Label", "--check"}, 2, "", "No Label"},
 		{"check of a wrong URL", nil, []string{"--environment", "prod", "--nats", "http://x", "--check"}, 2, "", "http://x"},
 		{"wrong level", nil, []string{"--environment", "prod", "--log-level", "loud"}, 2, "", "loud"},
 		{"print", nil, []string{"--environment", "prod", "--nats", "nats://u:hunter2@h:1", "--print-config"}, 0, `"environment": "prod"`, ""},
+		{"context without a value", nil, []string{"--environment", "prod", "--context", "region"}, 2, "", "--context"},
+		{"context named twice", nil, []string{"--environment", "prod", "--context", "a=1,a=2"}, 2, "", "repeated"},
+		{"one attribute of two headers", nil, []string{"--environment", "prod", "--context-from-header", "X-A=a,X-B=a"}, 2, "", "two headers"},
 		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},
 	}
 	for _, c := range cases {

@@ -81,6 +81,7 @@ func (s *Sidecar) prepareExplain(w http.ResponseWriter, r *http.Request, q *reso
 		return err
 	}
 	q.Require(revision, freshness)
+	q.TakeHeaders(func(name string) []byte { return []byte(r.Header.Get(name)) })
 	if err := q.Freshen(r.Context(), []byte(key)); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -82,6 +83,9 @@ type Options struct {
 	ManagementAddr string
 	// Profiling serves the profiles of the Go runtime at the management address, below /debug/pprof/.
 	Profiling bool
+
+	// Context is what evaluation contexts get beside what requests say.
+	Context resolver.Additions
 
 	// ReadyWhen says when the sidecar is ready: "any" as soon as there is something to answer from, "live" while the newest state is
 	// served, "fresh:30s" while what is served was the newest state at most so long ago. Empty means DefaultReadyWhen.
@@ -166,5 +170,5 @@ func (o Options) Validate() error {
 	if min(o.CatchUpGrace, o.BarrierSpacing, o.FreshnessDeadline) < 0 {
 		errs = append(errs, errors.New("the grace to catch up, the spacing of barriers and the deadline of freshness cannot be negative"))
 	}
-	return errors.Join(append(errs, o.TLS.Validate())...)
+	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate())...)
 }

@@ -44,7 +44,7 @@ func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
 	}
 	s.rpc = rpc{
 		feed:      changes.New(s.store, s.resolver.Stale),
-		documents: flagd.NewDocuments(s.store, nil, s.logger),
+		documents: flagd.NewDocuments(s.store, flagd.StaticContext(s.options.Context.Static), s.logger),
 		metrics:   metrics,
 	}
 	o := flagd.Options{

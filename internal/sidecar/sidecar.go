@@ -100,7 +100,8 @@ func (s *Sidecar) assemble() error {
 		return err
 	}
 	s.resolver, err = resolver.New(resolver.Options{
-		Views: s.store, Log: followed{s}, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Metrics: registry,
+		Views: s.store, Log: followed{s}, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
+		Additions: s.options.Context, Metrics: registry,
 	})
 	if err != nil {
 		return err

@@ -41,6 +41,18 @@ func NewDocuments(views resolver.Views, context *structpb.Struct, logger zerolog
 	}
 }
 
+// StaticContext returns attributes that every evaluation gets as a context for NewDocuments, nil if there are none.
+func StaticContext(attributes map[string]string) *structpb.Struct {
+	if len(attributes) == 0 {
+		return nil
+	}
+	s := &structpb.Struct{Fields: make(map[string]*structpb.Value, len(attributes))}
+	for name, value := range attributes {
+		s.Fields[name] = structpb.NewStringValue(strings.ToValidUTF8(value, "\uFFFD"))
+	}
+	return s
+}
+
 // LeftOut returns the flags that are in no document, because a provider could not answer them as the sidecar does, and why. It is empty
 // as long as no provider has asked for a document.
 func (d *Documents) LeftOut() map[string]string {

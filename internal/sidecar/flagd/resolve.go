@@ -66,12 +66,13 @@ func resolve[T any](ctx context.Context, s *Server, asked question, read func(ev
 	return answerOf(&result, demanding, read)
 }
 
-// prepare reads what the headers say about selection and freshness. demanding reports whether the request demands more than its flags.
+// prepare reads what the headers say about selection, context and freshness. demanding reports whether the request demands more than its flags.
 func prepare(q *resolver.Request, header http.Header) (demanding bool, err error) {
 	if err := q.Select([]byte(header.Get(selectorHeader))); err != nil {
 		q.Fail(eval.ErrorGeneral)
 		return false, connect.NewError(connect.CodeInvalidArgument, err)
 	}
+	q.TakeHeaders(func(name string) []byte { return []byte(header.Get(name)) })
 	wantRevision, wantFreshness := header.Get(resolver.HeaderMinRevision), header.Get(resolver.HeaderFreshness)
 	if wantRevision == "" && wantFreshness == "" {
 		return false, nil

@@ -88,6 +88,7 @@ func prepare(ctx *fasthttp.RequestCtx, x *exchange) (context []byte, err error) 
 		return nil, err
 	}
 	q.Require(revision, freshness)
+	q.TakeHeaders(header.Peek)
 	if err := freshen(q, x.key); err != nil {
 		return nil, err
 	}

@@ -37,3 +37,26 @@ func TestAnswersFromMemoryDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// Additions are merged in memory that is there already.
+func TestAdditionsDoNotAllocate(t *testing.T) {
+	w := newWorld(t, "plain", flag(``))
+	r := w.withAdditions(resolver.Additions{Static: map[string]string{"region": "eu"}, Headers: map[string]string{"X-Tier": "tier"}})
+	var q resolver.Request
+	name, data, tier := []byte("plain"), []byte(`{"targetingKey":"user-1","region":"us","plan":{"name":"free"}}`), []byte("gold")
+	get := func(string) []byte { return tier }
+	allocations := testing.AllocsPerRun(1000, func() {
+		if err := r.Begin(&q); err != nil {
+			t.Fatal(err)
+		}
+		q.TakeHeaders(get)
+		if err := q.SetContext(data); err != nil {
+			t.Fatal(err)
+		}
+		q.Evaluate(name)
+		q.End()
+	})
+	if allocations != 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+}

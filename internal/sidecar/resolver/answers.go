@@ -42,7 +42,8 @@ func (f *forming) add(r *eval.Result) {
 // SetContext and EvaluateAll; when it finds nothing they follow, and KeepAll at the end. A form names how a face encodes answers.
 func (q *Request) RecallAll(form string, context []byte) (body []byte, ok bool) {
 	q.memory = q.memory[:0]
-	if q.resolver.forgetful || len(context) > maxRememberedContext || q.anyStale() {
+	context, err := q.effective(context)
+	if err != nil || q.resolver.forgetful || len(context) > maxRememberedContext || q.anyStale() {
 		return nil, false
 	}
 	q.memory = q.appendKey(q.memory, form, context)

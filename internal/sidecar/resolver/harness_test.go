@@ -77,6 +77,13 @@ func (w *world) commit(flags ...string) uint64 {
 	return w.position.Revision
 }
 
+// settings commits and delivers the settings of the environment.
+func (w *world) settings(body string) {
+	w.t.Helper()
+	w.append(changelog.Entry{Kind: changelog.KindSettings, Key: changelog.SettingsKey, Put: []byte(body)})
+	w.deliver()
+}
+
 func (w *world) append(e changelog.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

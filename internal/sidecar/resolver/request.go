@@ -9,8 +9,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Request is one request of an application on its way through the resolver: Begin, Require and Select if there is something to say,
-// Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End. All of its answers come from one view. The zero value is ready for
+// Request is one request of an application on its way through the resolver: Begin, Require, Select and TakeHeaders if there is
+// something to say, Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End. All of its answers come from one view. The zero value is ready for
 // Begin, and a Request may be used again after End. It belongs to one goroutine.
 type Request struct {
 	resolver *Resolver
@@ -18,6 +18,7 @@ type Request struct {
 	rules    *eval.Ruleset // of the view
 	now      time.Time
 	context  eval.Context
+	merging  merging
 	selector selector
 
 	revision  changelog.Token // required; zero if none is
@@ -58,6 +59,7 @@ const maxKeptMetadata = 16 << 10
 func (q *Request) End() {
 	q.view, q.rules, q.asked = nil, nil, nil
 	q.context.Reset()
+	q.merging.reset()
 	q.selector.reset()
 	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
 	q.metadata, q.demanded, q.forming, q.memory = q.metadata[:0], need{}, forming{}, q.memory[:0]
@@ -72,9 +74,13 @@ func (q *Request) View() *cache.View { return q.view }
 // Lenient reports whether the environment asks for the leniency of the flagd daemon.
 func (q *Request) Lenient() bool { return q.rules.Compatibility() == eval.CompatibilityFlagd }
 
-// SetContext decodes the evaluation context; nil, empty and null data are an empty one. It does not keep data. Its errors wrap
-// eval.ErrInvalidContext.
+// SetContext decodes the evaluation context, to which the additions of the resolver come; nil, empty and null data are an empty one. It
+// does not keep data. Its errors wrap eval.ErrInvalidContext.
 func (q *Request) SetContext(data []byte) error {
+	data, err := q.effective(data)
+	if err != nil {
+		return err
+	}
 	return q.rules.DecodeContext(&q.context, data)
 }
 

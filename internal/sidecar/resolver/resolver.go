@@ -47,6 +47,8 @@ type Options struct {
 	// AnswersMemory is how many bytes of bulk answers are remembered at most while Run runs; 0 means DefaultAnswersMemory, a negative
 	// number none.
 	AnswersMemory int64
+	// Additions are what evaluation contexts get beside what requests say; the zero value is nothing.
+	Additions Additions
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
 }
@@ -62,6 +64,7 @@ type Resolver struct {
 	overview  atomic.Pointer[overview] // of the last ruleset that was asked for all flags
 	answers   *cache.Answers[answer]
 	forgetful bool // no answers are remembered
+	additions []addition
 
 	began     time.Time
 	confirmed atomic.Int64  // see since
@@ -82,6 +85,9 @@ func New(o Options) (*Resolver, error) {
 	if o.AnswersMemory == 0 {
 		o.AnswersMemory = DefaultAnswersMemory
 	}
+	if err := o.Additions.Validate(); err != nil {
+		return nil, err
+	}
 	counts, err := newCounts(o.Metrics)
 	if err != nil {
 		return nil, err
@@ -94,6 +100,7 @@ func New(o Options) (*Resolver, error) {
 		counts:    counts,
 		answers:   cache.NewAnswers[answer](o.AnswersMemory),
 		forgetful: o.AnswersMemory < 0,
+		additions: newAdditions(o.Additions),
 		began:     o.Now(),
 		refresh:   make(chan struct{}, 1),
 	}, nil
