@@ -16,7 +16,7 @@ func startDev(s *system, content string) (file string, sidecar *process.Sidecar)
 	file = filepath.Join(s.t.TempDir(), "flags.json")
 	write(s.t, file, content)
 	a := addresses(s.t, 2)
-	p, err := process.Start(binaries.Publisher, "dev", "--ofrep-addr", a[0], "--management-addr", a[1],
+	p, err := process.Start(binaries.Publisher, "dev", "--ofrep-addr", a[0], "--management-addr", a[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
 		"--admin-addr", s.admin, "--nats-addr", s.nats, file)
 	if err != nil {
 		s.t.Fatal(err)

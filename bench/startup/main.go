@@ -76,7 +76,7 @@ func (b *bench) publish(ctx context.Context, flags int) (*process.Process, error
 	}
 	b.nats = addresses[3]
 	p, err := process.Start(b.Publisher, "dev", "--environment", environment,
-		"--ofrep-addr", addresses[0], "--management-addr", addresses[1],
+		"--ofrep-addr", addresses[0], "--management-addr", addresses[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
 		"--admin-addr", addresses[2], "--nats-addr", b.nats, "--data-dir", filepath.Join(b.dir, "log"), file)
 	if err != nil {
 		return nil, err

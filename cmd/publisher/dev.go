@@ -14,6 +14,8 @@ import (
 const (
 	devOFREPAddr      = "127.0.0.1:8016"
 	devManagementAddr = "127.0.0.1:8014"
+	devFlagdAddr      = "127.0.0.1:8013"
+	devFlagdSyncAddr  = "127.0.0.1:8015"
 )
 
 func devCommand() command {
@@ -23,6 +25,8 @@ func devCommand() command {
 	set := config.NewSet("publisher dev", "Runs a publisher and a sidecar in one process. The file is what the environment is: save it, and answers change.")
 	set.Argument(&o.File, "FILE", "flagd file to serve and to watch")
 	set.Address(&o.OFREPAddr, "ofrep-addr", devOFREPAddr, "address that answers OFREP evaluations")
+	set.Listener(&o.FlagdAddr, "flagd-addr", devFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
+	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", devFlagdSyncAddr, "address that answers flagd.sync, for the in-process mode of flagd's providers")
 	set.Address(&o.ManagementAddr, "management-addr", devManagementAddr, "address of the sidecar's /healthz, /readyz, /status and /metrics")
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")

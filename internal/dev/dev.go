@@ -74,6 +74,8 @@ func (d *Dev) sidecarOptions() sidecar.Options {
 		Server:         d.publisher,
 		OFREPAddr:      d.options.OFREPAddr,
 		ManagementAddr: d.options.ManagementAddr,
+		FlagdAddr:      d.options.FlagdAddr,
+		FlagdSyncAddr:  d.options.FlagdSyncAddr,
 		Version:        d.options.Version,
 		Logger:         d.options.Logger,
 	}

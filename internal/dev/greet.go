@@ -3,8 +3,11 @@ package dev
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
+
+	"github.com/flagside/flagside/internal/listen"
 )
 
 // greetTimeout is how long the greeting waits for the sidecar.
@@ -22,6 +25,7 @@ func (d *Dev) greet(ctx context.Context, l *loader) error {
 	_, err := fmt.Fprintf(d.options.Out, `flagside dev follows %s: %s
 
   evaluations (OFREP)   http://%s
+  flagd RPC, in-process %s, %s
   sidecar management    http://%s/status
   publisher API         http://%s/api/v1/environments/%s/flags
   NATS                  %s
@@ -29,16 +33,24 @@ func (d *Dev) greet(ctx context.Context, l *loader) error {
 
 Try:
 
-  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[9]s'
+  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[11]s'
   curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags'
 
 `,
-		d.options.File, d.found(l), d.OFREPAddr(), d.ManagementAddr(), d.AdminAddr(), d.options.Environment,
+		d.options.File, d.found(l), d.OFREPAddr(), served(d.sidecar.FlagdAddr()), served(d.sidecar.FlagdSyncAddr()), d.ManagementAddr(), d.AdminAddr(), d.options.Environment,
 		d.publisher.NATSURL(), data, oneFlag(l.flags))
 	if err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}
 	return nil
+}
+
+// served writes an address, nil if there is none.
+func served(addr net.Addr) string {
+	if addr == nil {
+		return listen.Off
+	}
+	return addr.String()
 }
 
 // found says what is in the file.

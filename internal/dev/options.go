@@ -11,6 +11,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/listen"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -30,8 +31,11 @@ type Options struct {
 
 	OFREPAddr      string
 	ManagementAddr string
-	AdminAddr      string
-	NATSAddr       string
+	// FlagdAddr and FlagdSyncAddr are the addresses of flagd's two protocols; empty or listen.Off means that they are not served.
+	FlagdAddr     string
+	FlagdSyncAddr string
+	AdminAddr     string
+	NATSAddr      string
 
 	// Version is what the sidecar calls itself; empty means its default.
 	Version string
@@ -74,8 +78,8 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("dev: %w", err)
 	}
 	// Whoever develops does not mean to serve the network.
-	for _, addr := range []string{o.OFREPAddr, o.ManagementAddr, o.AdminAddr, o.NATSAddr} {
-		if addr == "" {
+	for _, addr := range []string{o.OFREPAddr, o.ManagementAddr, o.FlagdAddr, o.FlagdSyncAddr, o.AdminAddr, o.NATSAddr} {
+		if _, socket := listen.Path(addr); addr == "" || addr == listen.Off || socket {
 			continue
 		}
 		if err := config.LoopbackOnly(addr); err != nil {
