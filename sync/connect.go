@@ -197,6 +197,9 @@ func (c *Conn) Close() { c.nats.Close() }
 // the log.
 func (c *Conn) Connected() bool { return c.nats.IsConnected() }
 
+// Reconnects returns how many times a lost connection was made again.
+func (c *Conn) Reconnects() uint64 { return c.nats.Stats().Reconnects }
+
 // LastError returns the last thing that went wrong with the connection, or nil.
 // It stays after the connection has come back.
 func (c *Conn) LastError() error {

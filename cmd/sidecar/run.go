@@ -75,6 +75,7 @@ func options(s *settings) *config.Set {
 	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
 		"address of /healthz, /readyz, /status, /metrics and /explain")
 	set.Bool(&o.Profiling, "pprof", false, "serve profiles of the Go runtime at the management address, below /debug/pprof/")
+	set.Int(&o.MetricsPerFlag, "metrics-per-flag", 0, "how many flags have an evaluation counter of their own, the busiest first; at most 1000")
 	set.Choice(&s.logLevel, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
 	set.Choice(&s.logFormat, "log-format", string(telemetry.FormatJSON),
 		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "how log lines look")

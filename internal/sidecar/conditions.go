@@ -22,17 +22,18 @@ const (
 
 // facts are what a sidecar knows about itself at one moment.
 type facts struct {
-	now       time.Time
-	unusable  error // why there is nothing to answer from
-	source    cache.Source
-	disk      []cache.Condition
-	problems  eval.Problems
-	leftOut   map[string]string // the flags that in-process providers do not get, and why
-	following time.Time         // since when the log is followed; zero if it is not yet
-	log       flagsync.Status
-	link      error // what was last wrong with the connection
-	breakers  []flagsync.Breaker
-	keeps     bool // the last known flags are kept on disk
+	now        time.Time
+	unusable   error // why there is nothing to answer from
+	source     cache.Source
+	disk       []cache.Condition
+	problems   eval.Problems
+	leftOut    map[string]string // the flags that in-process providers do not get, and why
+	following  time.Time         // since when the log is followed; zero if it is not yet
+	log        flagsync.Status
+	link       error // what was last wrong with the connection
+	reconnects uint64
+	breakers   []flagsync.Breaker
+	keeps      bool // the last known flags are kept on disk
 
 	rungSince    time.Time
 	dependencies []dependency

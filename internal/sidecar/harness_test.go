@@ -78,7 +78,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Unix(1, 0)}
+	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now()}
 	for key, body := range bodies {
 		document := changelog.Document{Kind: changelog.KindFlag, Key: key}
 		if body != "" {

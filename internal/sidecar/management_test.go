@@ -65,7 +65,7 @@ func TestStateIsTold(t *testing.T) {
 				t.Errorf("%s: the metrics lack %s", source, line)
 			}
 		}
-		if strings.Contains(metrics, "\nflagside_knowledge_age_seconds ") != ageKnown {
+		if strings.Contains(metrics, "\nflagside_snapshot_age_seconds ") != ageKnown {
 			t.Errorf("%s: the age is in the metrics: %v, want %v", source, !ageKnown, ageKnown)
 		}
 		status := s.status()

@@ -13,7 +13,7 @@ type collector struct {
 
 	rung, breaker, requests, failures *prometheus.Desc
 
-	ready, revision, flags, source, age, connected, head, gaps, fragments, condition *prometheus.Desc
+	ready, revision, flags, source, age, connected, head, reconnects, gaps, fragments, condition *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -21,28 +21,29 @@ func newCollector(s *Sidecar) *collector {
 		return prometheus.NewDesc("flagside_"+name, help, labels, nil)
 	}
 	return &collector{
-		sidecar:   s,
-		ready:     describe("ready", "Whether evaluations are answered from a complete set of flags."),
-		revision:  describe("ruleset_revision", "Revision of the flags that are served; 0 if they never were in a log."),
-		flags:     describe("ruleset_flags", "Flags that are served."),
-		source:    describe("source", "1 for where answers come from, 0 for the others.", "source"),
-		rung:      describe("rung", "1 for what answers stand on, 0 for the others.", "rung"),
-		breaker:   describe("breaker_closed", "1 while requests of a kind are made to the log, 0 while its breaker is open or finds out.", "dependency"),
-		requests:  describe("log_requests_total", "Requests to the log.", "dependency"),
-		failures:  describe("log_request_failures_total", "Requests to the log that failed.", "dependency"),
-		age:       describe("knowledge_age_seconds", "Time since everything that existed was applied for sure; missing if that never was."),
-		connected: describe("log_connected", "Whether there is a connection to NATS."),
-		head:      describe("log_head_revision", "Highest revision known to exist."),
-		gaps:      describe("log_gaps_total", "Times that changes were missed and had to be fetched."),
-		fragments: describe("log_fragments_total", "Incomplete transactions that were dropped."),
-		condition: describe("condition", "1 for a condition that is active, 0 for the others.", "code", "severity"),
+		sidecar:    s,
+		ready:      describe("ready", "Whether evaluations are answered from a complete set of flags."),
+		revision:   describe("snapshot_revision", "Revision of the flags that are served; 0 if they never were in a log."),
+		flags:      describe("snapshot_flags", "Flags that are served."),
+		source:     describe("source", "1 for where answers come from, 0 for the others.", "source"),
+		rung:       describe("rung", "1 for what answers stand on, 0 for the others.", "rung"),
+		breaker:    describe("breaker_state", "1 for the state of the breaker of requests of a kind to the log, 0 for the others.", "dependency", "state"),
+		requests:   describe("log_requests_total", "Requests to the log.", "dependency"),
+		failures:   describe("log_request_failures_total", "Requests to the log that failed.", "dependency"),
+		age:        describe("snapshot_age_seconds", "Time since everything that existed was applied for sure; missing if that never was."),
+		connected:  describe("log_connected", "Whether there is a connection to NATS."),
+		head:       describe("log_head_revision", "Highest revision known to exist."),
+		reconnects: describe("sync_reconnects_total", "Times that a lost connection to NATS was made again."),
+		gaps:       describe("log_gaps_total", "Times that changes were missed and had to be fetched."),
+		fragments:  describe("log_fragments_total", "Incomplete transactions that were dropped."),
+		condition:  describe("condition", "1 for a condition that is active, 0 for the others.", "code", "severity"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rung, c.breaker, c.requests, c.failures, c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.gaps, c.fragments, c.condition,
+		c.rung, c.breaker, c.requests, c.failures, c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
 	} {
 		descriptions <- d
 	}
@@ -62,7 +63,9 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		gauge(c.rung, number(rung == f.rung()), string(rung))
 	}
 	for _, b := range f.breakers {
-		gauge(c.breaker, number(b.State == "closed"), b.Name)
+		for _, state := range []string{"closed", "half-open", "open"} {
+			gauge(c.breaker, number(b.State == state), b.Name, state)
+		}
 		metrics <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(b.Requests), b.Name)
 		metrics <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(b.Failed), b.Name)
 	}
@@ -77,6 +80,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	gauge(c.connected, number(f.log.Connected))
 	gauge(c.head, float64(f.log.Head))
+	metrics <- prometheus.MustNewConstMetric(c.reconnects, prometheus.CounterValue, float64(f.reconnects))
 	metrics <- prometheus.MustNewConstMetric(c.gaps, prometheus.CounterValue, float64(f.log.Gaps))
 	metrics <- prometheus.MustNewConstMetric(c.fragments, prometheus.CounterValue, float64(f.log.Fragments))
 	active := make(map[health.Code]bool)

@@ -32,6 +32,9 @@ const (
 	DefaultBarrierSpacing = time.Millisecond
 )
 
+// maxMetricsPerFlag bounds what a scrape of the metrics costs.
+const maxMetricsPerFlag = 1000
+
 // Server is a NATS server in the same process, such as the one that a publisher embeds.
 type Server interface {
 	InProcessConn() (net.Conn, error)
@@ -103,6 +106,8 @@ type Options struct {
 	// none.
 	AnswersMemory int64
 
+	// MetricsPerFlag is how many flags have an evaluation counter of their own; 0 is none.
+	MetricsPerFlag int
 	// Version is what the sidecar calls itself in /status, metrics and to the NATS server; empty means "devel".
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.
@@ -169,6 +174,9 @@ func (o Options) Validate() error {
 	}
 	if min(o.CatchUpGrace, o.BarrierSpacing, o.FreshnessDeadline) < 0 {
 		errs = append(errs, errors.New("the grace to catch up, the spacing of barriers and the deadline of freshness cannot be negative"))
+	}
+	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
+		errs = append(errs, fmt.Errorf("%d flags with a counter of their own: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))
 	}
 	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate())...)
 }

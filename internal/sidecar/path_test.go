@@ -63,15 +63,19 @@ func TestMetrics(t *testing.T) {
 		`flagside_evaluations_total{reason="error"} 0`,
 		`flagside_evaluation_errors_total{code="flag_not_found"} 0`,
 		`flagside_ready 1`,
-		`flagside_ruleset_revision 2`,
-		`flagside_ruleset_flags 1`,
+		`flagside_snapshot_revision 2`,
+		`flagside_snapshot_flags 1`,
 		`flagside_log_connected 1`,
 		`flagside_source{source="live"} 1`,
 		`flagside_source{source="disk"} 0`,
 		`flagside_condition{code="log-hole",severity="critical"} 0`,
 		`flagside_http_panics_total 0`,
 		`flagside_build_info{component="sidecar",`,
-		`flagside_knowledge_age_seconds `,
+		`flagside_snapshot_age_seconds `,
+		`flagside_sync_reconnects_total 0`,
+		`flagside_breaker_state{dependency="leader",state="closed"} 1`,
+		`flagside_breaker_state{dependency="leader",state="open"} 0`,
+		`flagside_propagation_seconds_count 0`,
 		`go_goroutines `,
 	} {
 		if !strings.Contains(metrics, "\n"+line) {
@@ -80,6 +84,33 @@ func TestMetrics(t *testing.T) {
 	}
 	if strings.Contains(metrics, "greeting") {
 		t.Error("a metric names a flag")
+	}
+}
+
+// What is counted of the way of a change is the way of those that were made while the sidecar followed.
+func TestPropagationIsMeasured(t *testing.T) {
+	server := natstest.Start(t)
+	p, _ := publish(t, server)
+	p.put(map[string]string{"greeting": flag(1)})
+	o := options(server.URL())
+	o.MetricsPerFlag = 1
+	s := start(t, o)
+	s.awaitReady()
+	p.put(map[string]string{"greeting": flag(2), "other greeting": flag(3)})
+	s.awaitValue("greeting", 2.0)
+	var metrics string
+	await(t, "the measure of a change that is served", func() bool {
+		_, metrics = s.get("/metrics")
+		return !strings.Contains(metrics, "\nflagside_propagation_seconds_count 0")
+	})
+	for _, line := range []string{
+		`flagside_propagation_seconds_count 1`,
+		`flagside_propagation_seconds_bucket{le="60"} 1`,
+		`flagside_flag_evaluations_total{feature_flag_key="greeting"} `,
+	} {
+		if !strings.Contains(metrics, "\n"+line) {
+			t.Errorf("no line %q in the metrics", line)
+		}
 	}
 }
 

@@ -83,7 +83,7 @@ func (s *Sidecar) follow(ctx context.Context) error {
 	if err != nil {
 		return withoutEnd(ctx, err)
 	}
-	follower, err := flagsync.NewFollower(conn, s.store, flagsync.FollowerOptions{
+	follower, err := flagsync.NewFollower(conn, s.propagation, flagsync.FollowerOptions{
 		Environment:    s.options.Environment,
 		BarrierSpacing: s.options.BarrierSpacing,
 		Logger:         s.logger,

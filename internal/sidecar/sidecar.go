@@ -39,12 +39,13 @@ type Sidecar struct {
 	managementListener net.Listener
 	release            func() error
 
-	store      *cache.Store
-	resolver   *resolver.Resolver
-	ofrep      *ofrep.Server
-	management *management.Server
-	rpc        rpc
-	health     *health.Tracker
+	store       *cache.Store
+	propagation *propagation
+	resolver    *resolver.Resolver
+	ofrep       *ofrep.Server
+	management  *management.Server
+	rpc         rpc
+	health      *health.Tracker
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over
@@ -99,9 +100,13 @@ func (s *Sidecar) assemble() error {
 	if err != nil {
 		return err
 	}
+	s.propagation = newPropagation(s.store)
+	if err := registry.Register(s.propagation.seconds); err != nil {
+		return fmt.Errorf("propagation metrics: %w", err)
+	}
 	s.resolver, err = resolver.New(resolver.Options{
 		Views: s.store, Log: followed{s}, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
-		Additions: s.options.Context, Metrics: registry,
+		Additions: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {
 		return err

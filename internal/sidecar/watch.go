@@ -80,7 +80,7 @@ func (s *Sidecar) facts() *facts {
 	}
 	if l := s.link.Load(); l != nil {
 		f.following, f.log, f.link = l.since, l.follower.Status(), l.conn.LastError()
-		f.breakers = l.follower.Breakers()
+		f.breakers, f.reconnects = l.follower.Breakers(), l.conn.Reconnects()
 	}
 	return f
 }

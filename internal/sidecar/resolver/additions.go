@@ -89,9 +89,12 @@ func appendText(b, text []byte) []byte {
 	return b
 }
 
-// TakeHeaders gives q the headers of its request, which get returns by name, nil if there is none. They must stay as they are until End.
+// TakeHeaders gives q what it needs of the headers of its request, which get returns by name, nil if there is none. They must stay as they are until End.
 // It comes before RecallAll and SetContext.
 func (q *Request) TakeHeaders(get func(name string) []byte) {
+	if q.resolver.verbose {
+		q.trace = parseTrace(get(headerTrace))
+	}
 	for i := range q.resolver.additions {
 		var value []byte
 		if header := q.resolver.additions[i].header; header != "" {

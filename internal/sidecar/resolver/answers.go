@@ -54,6 +54,7 @@ func (q *Request) RecallAll(form string, context []byte) (body []byte, ok bool) 
 	}
 	q.resolver.counts.found.Inc()
 	q.resolver.counts.evaluations(&found.tally)
+	q.recordAll(&found.tally, true)
 	return found.body, true
 }
 

@@ -19,6 +19,7 @@ type Request struct {
 	now      time.Time
 	context  eval.Context
 	merging  merging
+	trace    trace // of the caller, if requests are logged
 	selector selector
 
 	revision  changelog.Token // required; zero if none is
@@ -60,6 +61,7 @@ func (q *Request) End() {
 	q.view, q.rules, q.asked = nil, nil, nil
 	q.context.Reset()
 	q.merging.reset()
+	q.trace = trace{}
 	q.selector.reset()
 	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
 	q.metadata, q.demanded, q.forming, q.memory = q.metadata[:0], need{}, forming{}, q.memory[:0]
@@ -97,15 +99,21 @@ func (q *Request) Evaluate(key []byte) eval.Result {
 	}
 	if flag == nil || !q.selector.matches(flag) {
 		q.Fail(eval.ErrorFlagNotFound)
-		return eval.Result{
+		result := eval.Result{
 			Reason:    eval.ReasonError,
 			ErrorCode: eval.ErrorFlagNotFound,
 			Detail:    "the flag does not exist",
 			Metadata:  q.Metadata(),
 		}
+		q.record(key, &result)
+		return result
 	}
 	result := q.evaluate(flag)
 	q.resolver.counts.evaluation(kindOf(&result))
+	if q.resolver.perFlag != nil {
+		q.resolver.perFlag.evaluated(flag)
+	}
+	q.record(key, &result)
 	return result
 }
 
@@ -113,7 +121,10 @@ func (q *Request) Evaluate(key []byte) eval.Result {
 func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 	return func(yield func(eval.Result) bool) {
 		q.forming = forming{memorable: true}
-		defer func() { q.resolver.counts.evaluations(&q.forming.tally) }()
+		defer func() {
+			q.resolver.counts.evaluations(&q.forming.tally)
+			q.recordAll(&q.forming.tally, false)
+		}()
 		for _, flag := range q.rules.Flags() {
 			if !q.selector.matches(flag) {
 				continue

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
@@ -51,6 +52,10 @@ type Options struct {
 	Additions Additions
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
+	// MetricsPerFlag is how many flags have a counter of their own; 0 is none, and then nothing is counted per flag.
+	MetricsPerFlag int
+	// Logger gets a line about every request at the level debug, and nothing else. Its zero value logs nothing.
+	Logger zerolog.Logger
 }
 
 // Resolver answers evaluations from the newest view.
@@ -65,6 +70,9 @@ type Resolver struct {
 	answers   *cache.Answers[answer]
 	forgetful bool // no answers are remembered
 	additions []addition
+	perFlag   *perFlag // nil if evaluations are not counted per flag
+	logger    zerolog.Logger
+	verbose   bool // requests are logged
 
 	began     time.Time
 	confirmed atomic.Int64  // see since
@@ -92,6 +100,13 @@ func New(o Options) (*Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
+	var single *perFlag
+	if o.MetricsPerFlag > 0 {
+		single = newPerFlag(o.Views, o.MetricsPerFlag)
+		if err := o.Metrics.Register(single); err != nil {
+			return nil, fmt.Errorf("metrics per flag: %w", err)
+		}
+	}
 	return &Resolver{
 		views:     o.Views,
 		log:       o.Log,
@@ -101,9 +116,20 @@ func New(o Options) (*Resolver, error) {
 		answers:   cache.NewAnswers[answer](o.AnswersMemory),
 		forgetful: o.AnswersMemory < 0,
 		additions: newAdditions(o.Additions),
+		perFlag:   single,
+		logger:    o.Logger,
+		verbose:   verbose(o.Logger),
 		began:     o.Now(),
 		refresh:   make(chan struct{}, 1),
 	}, nil
+}
+
+// verbose reports whether the logger writes lines of the level debug.
+func verbose(logger zerolog.Logger) bool {
+	event := logger.Debug()
+	enabled := event.Enabled()
+	event.Discard().Send()
+	return enabled
 }
 
 // Run remembers answers and refreshes knowledge behind them until ctx ends. It returns nil once all that it started is gone, or at once an
