@@ -323,3 +323,28 @@ func TestDeclarationMistakesPanic(t *testing.T) {
 	f("-lead", "leading dash")
 	f("under_score", "underscore")
 }
+
+// A short flag and the long one are the same option: the last one counts.
+func TestShortFlag(t *testing.T) {
+	t.Parallel()
+	f := func(want string, args ...string) {
+		t.Helper()
+		var output string
+		set := NewSet("test", "Tests.")
+		set.Choice(&output, "output", "table", []string{"table", "json"}, "how it looks").Short("o")
+		if _, err := set.Parse(args, func(string) (string, bool) { return "", false }); err != nil || output != want {
+			t.Errorf("%v: %q, %v; want %q", args, output, err, want)
+		}
+		if usage := set.Usage(); !strings.Contains(usage, "-o, --output table|json") {
+			t.Errorf("the usage does not name it:\n%s", usage)
+		}
+		if text := set.Markdown(); !strings.Contains(text, "| `--output` or `-o` |") {
+			t.Errorf("the documentation does not name it:\n%s", text)
+		}
+	}
+	f("table")
+	f("json", "-o", "json")
+	f("json", "-o=json")
+	f("table", "-o", "json", "--output", "table")
+	f("json", "--output", "table", "-o", "json")
+}

@@ -17,6 +17,7 @@ type Option struct {
 	Default string
 
 	value    value
+	short    string
 	required bool
 	given    bool
 	// secretEnv is the environment variable that may hold the secret itself, for options that name the file of one.
@@ -25,6 +26,12 @@ type Option struct {
 
 // Require makes Parse refuse a command line, environment and file that all leave the option out or empty.
 func (o *Option) Require() { o.required = true }
+
+// Short adds a flag of one letter that means the same on the command line.
+func (o *Option) Short(letter string) *Option {
+	o.short = letter
+	return o
+}
 
 // Given reports whether the last Parse found the option anywhere, even if only to repeat its default.
 func (o *Option) Given() bool { return o.given }

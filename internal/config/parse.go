@@ -54,6 +54,9 @@ func (s *Set) readFlags(args []string) (flags map[string][]string, words []strin
 	for _, option := range s.all() {
 		_, isBool := option.value.(boolValue)
 		set.Var(flagTexts{option.Name, flags, isBool}, option.Name, option.Usage)
+		if option.short != "" {
+			set.Var(flagTexts{option.Name, flags, isBool}, option.short, option.Usage)
+		}
 	}
 	for {
 		if err := set.Parse(args); err != nil {

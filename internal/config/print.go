@@ -20,7 +20,11 @@ func (s *Set) Usage() string {
 	}
 	b.WriteString("\nOptions (also environment variables, or members of the file that --config names):\n")
 	for _, option := range s.all() {
-		fmt.Fprintf(&b, "\n  --%s %s\n        %s\n        %s\n", option.Name, option.value.kind(), option.Usage, option.facts())
+		name := "--" + option.Name
+		if option.short != "" {
+			name = "-" + option.short + ", " + name
+		}
+		fmt.Fprintf(&b, "\n  %s %s\n        %s\n        %s\n", name, option.value.kind(), option.Usage, option.facts())
 	}
 	return b.String()
 }
@@ -59,8 +63,12 @@ func (s *Set) Markdown() string {
 		if option.required {
 			byDefault = "required"
 		}
+		name := code("--" + option.Name)
+		if option.short != "" {
+			name += " or " + code("-"+option.short)
+		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",
-			code("--"+option.Name), env, cell(option.value.kind()), byDefault, cell(option.Usage))
+			name, env, cell(option.value.kind()), byDefault, cell(option.Usage))
 	}
 	b.WriteString("\n")
 	return b.String()
