@@ -15,11 +15,30 @@ const (
 	stalledAsk   = 500 * time.Millisecond // within which the leader is asked; jittered
 )
 
+// beatQueue is how many beats wait while the target is busy, about a minute of
+// them.
+const beatQueue = 64
+
+// arrival is a beat, and when it came.
+type arrival struct {
+	msg *nats.Msg
+	at  time.Time
+}
+
+// hear takes note of a beat and of the moment: a target that is busy must not
+// make it younger. Nothing waits for room, or later ones would come later.
+func (s *following) hear(msg *nats.Msg) {
+	select {
+	case s.beats <- arrival{msg: msg, at: time.Now()}:
+	default: // the next one says the same
+	}
+}
+
 // beaten takes a beat. The highest head of our own epoch counts; a lower one is
 // old news.
-func (s *following) beaten(msg *nats.Msg) {
-	now := time.Now()
-	b, err := decodeBeat(msg.Data)
+func (s *following) beaten(a arrival) {
+	now := a.at
+	b, err := decodeBeat(a.msg.Data)
 	if err != nil {
 		s.current.LastError = err
 		return

@@ -38,7 +38,7 @@ func TestClusterServesTheSameCode(t *testing.T) {
 	told.verify(t, l.Log, l.settled(t))
 	l.verifyFollowers(t, followers)
 	for _, r := range followers {
-		r.barrier(t)
+		patiently(t, r.Barrier) // who was refused once asks again
 	}
 }
 

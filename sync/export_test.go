@@ -19,6 +19,9 @@ func (f *Follower) Tune(change func(*Timing)) {
 	f.timing = timing{t.BeatTimeout, t.OwnBarrier, t.AskLeader, t.Standstill, t.Recheck, t.ApplyRetry, t.Reconnect, t.SnapshotGain}
 }
 
+// Turns returns how often the loop of Run has gone round.
+func (f *Follower) Turns() uint64 { return f.turns.Load() }
+
 // Hasten makes a snapshotter that does not run yet publish after so many
 // entries, and purge soon.
 func (s *Snapshotter) Hasten(entries uint64) {

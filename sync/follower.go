@@ -62,9 +62,11 @@ type Follower struct {
 	barrierSpacing time.Duration
 	leader         *guard // of questions about where the log ends
 	entries        *guard // of reads of the log
-	snapshots      *guard // of reads of published snapshots
+	manifests      *guard // of looking for published snapshots
+	snapshots      *guard // of reads of their chunks
 
 	status  atomic.Pointer[Status]
+	turns   atomic.Uint64 // of the loop of Run
 	rounds  *rounds
 	waiters chan *waiter
 	stopped chan struct{} // closed when Run has ended
@@ -80,6 +82,7 @@ func NewFollower(c *Conn, t Target, o FollowerOptions) (*Follower, error) {
 		barrierSpacing: max(o.BarrierSpacing, barrierSpacing),
 		leader:         newGuard("leader", leaderLimit, isLeaderFailure),
 		entries:        newGuard("entries", entriesLimit, isEntriesFailure),
+		manifests:      newGuard("manifest", manifestLimit, isUnreachable),
 		snapshots:      newGuard("snapshot", chunkLimit, isUnreachable, newChunkRetries()...),
 		rounds:         newRounds(),
 		waiters:        make(chan *waiter), stopped: make(chan struct{}),
@@ -114,8 +117,8 @@ func (f *Follower) Run(ctx context.Context) error {
 			s.disturbed()
 		case msg := <-s.feed:
 			s.fed(msg)
-		case msg := <-s.beats:
-			s.beaten(msg)
+		case a := <-s.beats:
+			s.beaten(a)
 		case result := <-s.results:
 			result()
 		case <-f.rounds.wake:

@@ -59,7 +59,7 @@ type following struct {
 	results chan func()
 	timer   *time.Timer
 	feed    chan *nats.Msg
-	beats   chan *nats.Msg
+	beats   chan arrival
 	subs    []*nats.Subscription
 
 	chain     *changelog.Chain // what was received
@@ -93,7 +93,7 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 	s := &following{
 		Follower: f, ctx: ctx, stream: flagsStream(f.environment),
 		results: make(chan func()), timer: time.NewTimer(0),
-		feed: make(chan *nats.Msg, feedQueue), beats: make(chan *nats.Msg, feedQueue),
+		feed: make(chan *nats.Msg, feedQueue), beats: make(chan arrival, beatQueue),
 		chain: &changelog.Chain{}, applied: f.target.Position(), buffer: make(map[uint64]storedMessage),
 		epochs: make(map[changelog.Epoch]bool), started: now,
 	}
@@ -111,23 +111,26 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 // subscribe asks for the feed and the beats before anything is read, so that
 // nothing falls between.
 func (s *following) subscribe() error {
-	for subject, to := range map[string]chan *nats.Msg{
-		feedSubject(s.environment) + ".>": s.feed,
-		beatSubject(s.environment):        s.beats,
-	} {
-		sub, err := s.conn.nats.Subscribe(subject, func(msg *nats.Msg) {
-			select {
-			case to <- msg:
-			case <-s.ctx.Done():
-			}
-		})
-		if err != nil {
-			return fmt.Errorf("subscribe to %s: %w", subject, err)
+	err := s.listen(feedSubject(s.environment)+".>", func(msg *nats.Msg) {
+		select {
+		case s.feed <- msg:
+		case <-s.ctx.Done():
 		}
-		s.subs = append(s.subs, sub)
-		if err := sub.SetPendingLimits(bufferEntries, bufferBytes); err != nil {
-			return fmt.Errorf("subscribe to %s: %w", subject, err)
-		}
+	})
+	if err != nil {
+		return err
+	}
+	return s.listen(beatSubject(s.environment), s.hear)
+}
+
+func (s *following) listen(subject string, take nats.MsgHandler) error {
+	sub, err := s.conn.nats.Subscribe(subject, take)
+	if err != nil {
+		return fmt.Errorf("subscribe to %s: %w", subject, err)
+	}
+	s.subs = append(s.subs, sub)
+	if err := sub.SetPendingLimits(bufferEntries, bufferBytes); err != nil {
+		return fmt.Errorf("subscribe to %s: %w", subject, err)
 	}
 	return nil
 }
@@ -170,6 +173,7 @@ func (s *following) disturbed() {
 // waits, starts what is due, publishes the status and sets the timer.
 func (s *following) settle() {
 	now := time.Now()
+	s.turns.Add(1)
 	s.apply(now)
 	s.resolveBarriers()
 	s.resolveWaiters()

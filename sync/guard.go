@@ -29,7 +29,7 @@ var errOpen = fmt.Errorf("%w: not tried, because it failed just before", ErrUnre
 // one that failed it is open: nothing is asked, and whoever wants something is
 // told at once. Then it is half-open: one request finds out.
 type Breaker struct {
-	Name     string        // what is asked for: leader, entries or snapshot
+	Name     string        // what is asked for: leader, entries, manifest or snapshot
 	State    string        // closed, open or half-open
 	Since    time.Time     // when State took its value
 	Failures uint64        // in a row, until now
@@ -91,7 +91,7 @@ func (g *guard) run(ctx context.Context, request func(context.Context) error) er
 func (g *guard) ended(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.breaker.IsClosed() {
+	if err == nil || g.breaker.IsClosed() {
 		g.err = nil
 		g.inRow.Store(0)
 		g.refused.Store(nil)
@@ -154,5 +154,5 @@ func (g *guard) status() Breaker {
 
 // Breakers returns the state of the follower's circuit breakers.
 func (f *Follower) Breakers() []Breaker {
-	return []Breaker{f.leader.status(), f.entries.status(), f.snapshots.status()}
+	return []Breaker{f.leader.status(), f.entries.status(), f.manifests.status(), f.snapshots.status()}
 }

@@ -10,9 +10,10 @@ import (
 
 // What requests behind a guard may take all in all.
 const (
-	leaderLimit  = 2 * requestTimeout // two requests at most
-	entriesLimit = time.Minute        // a megabyte over a slow line, of a busy server
-	chunkLimit   = 2 * requestTimeout
+	leaderLimit   = 2 * requestTimeout // two requests at most
+	entriesLimit  = time.Minute        // a megabyte over a slow line, of a busy server
+	manifestLimit = 2 * requestTimeout
+	chunkLimit    = 2 * requestTimeout
 )
 
 // isUnreachable tells that nobody answered.

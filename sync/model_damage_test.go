@@ -75,22 +75,33 @@ func (w *world) restore() {
 	w.wire.cut()
 }
 
-// punch takes entries out of the log, which its settings forbid: its beginning
-// or some in the middle. The newest stays.
+// punch takes entries out of the log, which its settings forbid: its beginning,
+// some in the middle, or its end, which may be all of it. Servers whose newest
+// entry is lost were restarted.
 func (w *world) punch() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	if len(w.records) < 3 {
+		w.mu.Unlock()
 		return
 	}
 	w.punched = true
-	from := 1
+	from, end := 1, len(w.records)-1
 	if w.chance(50) {
-		from = 1 + w.random.IntN(len(w.records)-1)
+		from = 1 + w.random.IntN(end)
 	}
-	to := min(len(w.records)-1, from+w.random.IntN(len(w.records)-from))
+	if w.chance(25) {
+		end = len(w.records)
+	}
+	to := min(end, from+w.random.IntN(len(w.records)-from+1))
+	if w.chance(20) {
+		from, to = 1, len(w.records) // a head, and nothing else
+	}
 	for revision := from; revision <= to; revision++ {
 		w.lost[revision] = true
+	}
+	w.mu.Unlock()
+	if to == len(w.records) {
+		w.wire.cut()
 	}
 }
 
@@ -180,7 +191,11 @@ func (w *world) wayOut(at changelog.Position, left map[changelog.Epoch]bool, hol
 		return at, regressed
 	}
 	last := len(w.records)
-	begin := changelog.Record{Entry: changelog.Entry{Epoch: w.records[last-1].Epoch}}
+	newest := w.lastOf("flags.prod.>")
+	if newest == 0 { // nothing tells which epoch it is
+		return at, charge
+	}
+	begin := changelog.Record{Entry: changelog.Entry{Epoch: w.records[newest-1].Epoch}}
 	if i := w.lastOf("flags.prod." + epochID.Subject()); i > 0 {
 		begin = w.records[i-1]
 	}

@@ -89,3 +89,24 @@ func TestBeatsThatWaitedProveNothing(t *testing.T) {
 		m.stop()
 	})
 }
+
+// TestABeatIsAsOldAsItsArrival keeps the target busy while the last beats for
+// long come: what is known is as old as they are, and not as young as the moment
+// at which somebody looked at them.
+func TestABeatIsAsOldAsItsArrival(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		w.setFaults(worldFaults{silence: 100})
+		m.target.setSlow(2 * time.Second)
+		w.write()
+		w.beat()
+		time.Sleep(2500 * time.Millisecond)
+		s := m.follower.Status()
+		if s.Applied != w.head() || s.Age < 2400*time.Millisecond || s.Age > 2600*time.Millisecond {
+			t.Errorf("2.5 s after the last beat, which names what is applied: %+v", s)
+		}
+		m.target.setSlow(0)
+		m.stop()
+	})
+}

@@ -112,6 +112,8 @@ type model struct {
 	target    *modelTarget
 	stop      func()
 	asking    sync.WaitGroup
+	turns     uint64       // of the follower's loop, when it was looked at last
+	looked    time.Time    // when that was
 	confirmed time.Time    // what the follower said last
 	answered  atomic.Int64 // barriers that succeeded
 	failed    atomic.Int64 // barriers that did not
@@ -178,7 +180,7 @@ func (m *model) start() {
 	}
 	f.Tune(early)
 	m.target.begin()
-	m.confirmed = time.Time{}
+	m.confirmed, m.turns = time.Time{}, 0
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.Run(ctx) }()
@@ -288,6 +290,7 @@ func (m *model) barrier() {
 
 // verify compares what the follower says with all logs that there were.
 func (m *model) verify() {
+	m.verifyTurns()
 	s, positions := m.follower.Status(), m.target.recent()
 	if found, ok := m.world.look(s.Applied); !s.Applied.IsZero() && (!ok || !found.whole) {
 		m.t.Errorf("applied %+v, in some log: %t, a whole state: %t", s.Applied, ok, found.whole)
@@ -305,6 +308,17 @@ func (m *model) verify() {
 	if !m.histories && (s.DifferentHistory != nil || s.Hole != nil || s.StreamMissing) {
 		m.t.Errorf("a log that is as it must be is charged: %+v", s)
 	}
+}
+
+// verifyTurns counts how often the follower has looked at what it knows: it
+// never does so without a reason, whatever stands in the log.
+func (m *model) verifyTurns() {
+	turns, now := m.follower.Turns(), time.Now()
+	most := 500 + uint64(1000*now.Sub(m.looked).Seconds())
+	if did := turns - m.turns; turns > m.turns && !m.looked.IsZero() && did > most {
+		m.t.Errorf("the follower went round %d times in %s: %+v", did, now.Sub(m.looked), m.follower.Status())
+	}
+	m.turns, m.looked = turns, now
 }
 
 // calm ends all faults. Soon the follower must be current, or say rightly why
@@ -364,7 +378,7 @@ func (m *model) becomes(f fate) {
 	deadline := time.Now().Add(time.Minute)
 	for !m.says(f, m.follower.Status()) {
 		if time.Now().After(deadline) {
-			m.t.Errorf("a minute after the last fault, with the log at %+v, it is not %s: %+v", m.world.head(), f, m.follower.Status())
+			m.t.Errorf("a minute after the last fault, left %v, with the log at %+v, it is not %s: %+v", m.target.leftEpochs(), m.world.head(), f, m.follower.Status())
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -47,7 +47,7 @@ func TestAReplicaThatIsBehindProvesNothing(t *testing.T) {
 					}
 					w.setFaults(worldFaults{})
 				}
-				time.Sleep(700 * time.Millisecond)
+				time.Sleep(2 * time.Second) // the leader is asked for one entry after the other
 				if s := m.follower.Status(); s.Applied != w.head() || s.Hole != nil || s.DifferentHistory != nil {
 					t.Errorf("a replica that is behind was believed; the log is at %+v: %+v", w.head(), s)
 				}

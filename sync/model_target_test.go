@@ -7,6 +7,7 @@ import (
 	"maps"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -20,6 +21,7 @@ type modelTarget struct {
 	position  changelog.Position
 	documents map[changelog.ID]changelog.Document
 	refuse    bool
+	slow      time.Duration // how long Apply takes
 	loads     int
 	left      map[changelog.Epoch]bool // since the process has begun
 	stood     []changelog.Position     // since it was looked at last
@@ -29,6 +31,12 @@ func (m *modelTarget) setRefuse(on bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refuse = on
+}
+
+func (m *modelTarget) setSlow(d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slow = d
 }
 
 // begin is what a process does that starts.
@@ -63,6 +71,7 @@ func (m *modelTarget) Position() changelog.Position {
 func (m *modelTarget) Apply(transactions []changelog.Transaction) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	time.Sleep(m.slow)
 	if m.refuse {
 		return errors.New("the target refuses")
 	}

@@ -184,7 +184,7 @@ func (w *world) feed(r changelog.Record, body []byte) {
 func (w *world) beat() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.gone || len(w.records) == 0 {
+	if w.gone || !w.has(len(w.records)) { // a publisher cannot read its head
 		return
 	}
 	w.beats++

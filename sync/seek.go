@@ -58,6 +58,7 @@ func (s *following) found(position changelog.Position, err error) {
 	}
 	if errors.Is(err, ErrUnreachable) && s.seekAgain(now) {
 		s.fill.again(now)
+		s.fill.at = later(s.fill.at, s.manifests.retryAt())
 		return
 	}
 	s.seeking = seekState{done: true, at: s.head}

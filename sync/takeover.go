@@ -115,7 +115,11 @@ var errNoSnapshot = errors.New("there is no published snapshot to continue from"
 // and that the leader's log contains.
 func (s *following) loadPublished(ctx context.Context, wanted func(publishedSnapshot) bool) (changelog.Position, error) {
 	asked := time.Now()
-	m, err := s.conn.manifest(ctx, s.environment)
+	var m manifest
+	err := s.manifests.run(ctx, func(ctx context.Context) (err error) {
+		m, err = s.conn.manifest(ctx, s.environment)
+		return err
+	})
 	if err != nil {
 		return changelog.Position{}, err
 	}
