@@ -4,7 +4,14 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 )
+
+// greetingTimeout is how long a server may take to say its first word, which it
+// does without being asked: long before dialTimeout, after which a whole
+// greeting with TLS must be over. A connection whose words are lost on their way
+// does not keep us long after the way is open again.
+const greetingTimeout = time.Second
 
 // firstDial makes connections. Until it is over, the end of a context breaks off
 // what is under way, be it the dialling or the greeting of a server that says
@@ -35,7 +42,7 @@ func (d *firstDial) Dial(network, address string) (net.Conn, error) {
 	if d.ctx == ctx {
 		d.bound = append(d.bound, context.AfterFunc(ctx, func() { _ = conn.Close() })) // ends what reads from it
 	}
-	return conn, nil
+	return &greetedConn{Conn: conn}, nil
 }
 
 // over lets connections outlive the context.
@@ -46,4 +53,27 @@ func (d *firstDial) over() {
 		release()
 	}
 	d.ctx, d.bound = context.Background(), nil
+}
+
+// greetedConn fails when the first word does not come in time.
+type greetedConn struct {
+	net.Conn
+	greeted bool // read and written by who reads
+}
+
+// Read implements [net.Conn].
+func (c *greetedConn) Read(b []byte) (int, error) {
+	if c.greeted {
+		return c.Conn.Read(b)
+	}
+	begin := time.Now()
+	if err := c.SetReadDeadline(begin.Add(greetingTimeout)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		return n, err
+	}
+	c.greeted = true
+	return n, c.SetReadDeadline(begin.Add(dialTimeout)) // what follows; whoever greets takes it away at the end
 }

@@ -62,3 +62,23 @@ func TestConnectionsOutliveTheContextOfConnect(t *testing.T) {
 		return r.Barrier(t.Context()) == nil, "a barrier after the connection came back"
 	})
 }
+
+// TestASilentServerIsGivenUpSoon connects to a server that takes connections
+// and never says a word: that must not take as long as a greeting may.
+func TestASilentServerIsGivenUpSoon(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close() // who waits to be accepted is connected all the same
+	begin := time.Now()
+	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: "nats://" + silent.Addr().String(), Logger: testLogger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if took := time.Since(begin); took >= 2*time.Second {
+		t.Errorf("it took %s to try again", took)
+	}
+}
