@@ -49,6 +49,11 @@ func serveCommand() command {
 			if o.Logger, err = l.logger(t); err != nil {
 				return err
 			}
+			stop, err := observe(ctx, t, &o)
+			if err != nil {
+				return err
+			}
+			defer stop()
 			p, err := publisher.New(o)
 			if err != nil {
 				return err

@@ -46,6 +46,14 @@ func bannedFromSidecar() []banned {
 			"6.1 MB of binary and, once running, 6 MB of memory",
 		},
 		{
+			module + "/internal/telemetry/opentelemetry", module + "/internal/telemetry/opentelemetry",
+			"it brings the OTLP exporters",
+		},
+		{
+			"go.opentelemetry.io/otel/sdk", "go.opentelemetry.io/otel/sdk/trace",
+			"spans of evaluations would cost more than the evaluations",
+		},
+		{
 			"github.com/alecthomas/kong", "github.com/alecthomas/kong",
 			"2.2 MB of binary; options are declared with internal/config",
 		},
@@ -84,9 +92,7 @@ func TestBannedNamesExist(t *testing.T) {
 	standard := goList(t, "std")
 	required := requiredModules(t)
 	notRequired := []string{
-		"google.golang.org/grpc",
 		"github.com/envoyproxy/go-control-plane",
-		"go.opentelemetry.io/otel/exporters/otlp",
 		"github.com/alecthomas/kong",
 	}
 	for _, banned := range bannedFromSidecar() {

@@ -29,6 +29,7 @@ type environment struct {
 	follower *flagsync.Follower
 	control  *control.Service
 	cancel   context.CancelFunc
+	tracing  tracing
 	opened   chan struct{} // closed when the log was opened or refused for the first time
 
 	mu      sync.Mutex // guards what follows
@@ -50,10 +51,11 @@ func newEnvironment(name string, o Options, conn *flagsync.Conn, appended func(f
 	}
 	e := &environment{
 		name: name, replicas: o.Replicas, conn: conn, logger: logger,
-		store: store, follower: follower, opened: make(chan struct{}),
+		store: store, follower: follower, tracing: newTracing(o.Tracer, name), opened: make(chan struct{}),
 	}
 	e.control = control.NewService(control.Options{
-		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused, Follower: follower,
+		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
+		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
 		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
 	})
 	return e, nil
@@ -155,7 +157,7 @@ func (e *environment) writeLog(ctx context.Context) (control.Log, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.log, nil
+	return tracedLog{Log: e.log, tracing: e.tracing}, nil
 }
 
 // journal returns the ledger, or why it cannot be read and written now.

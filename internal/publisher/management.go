@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flagside/flagside/internal/health"
@@ -16,7 +17,7 @@ import (
 
 // handler returns everything that is served on the admin address.
 func (p *Publisher) handler() (http.Handler, error) {
-	registry, err := telemetry.NewRegistry("publisher")
+	registry, err := p.registry()
 	if err != nil {
 		return nil, err
 	}
@@ -29,8 +30,16 @@ func (p *Publisher) handler() (http.Handler, error) {
 	mux.HandleFunc("GET /readyz", p.readyz)
 	mux.HandleFunc("GET /status", p.status)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.Handle("/", admin.Handler(p.environments, p.logger))
+	mux.Handle("/", p.options.Observe(admin.Handler(p.environments, p.logger)))
 	return admin.Guard(mux), nil
+}
+
+// registry returns what collects the metrics.
+func (p *Publisher) registry() (*prometheus.Registry, error) {
+	if p.options.Metrics != nil {
+		return p.options.Metrics, nil
+	}
+	return telemetry.NewRegistry("publisher")
 }
 
 // healthz answers as long as the process can.

@@ -3,9 +3,13 @@ package publisher
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
@@ -55,6 +59,12 @@ type Options struct {
 	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
 	ReadOnly map[string]string
 
+	// Metrics collects the metrics; nil means a registry of the publisher's own.
+	Metrics *prometheus.Registry
+	// Tracer makes the spans of what takes time; nil makes none.
+	Tracer trace.Tracer
+	// Observe wraps the API, so that every request is observed; nil leaves it as it is.
+	Observe func(http.Handler) http.Handler
 	// Health collects what is wrong; nil means a tracker of the publisher's own. Conditions that others set in it are shown too.
 	Health *health.Tracker
 	// Logger gets everything that is worth telling an operator. Its zero value logs nothing.
@@ -71,6 +81,12 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Replicas == 0 {
 		o.Replicas = 1
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	if o.Observe == nil {
+		o.Observe = func(h http.Handler) http.Handler { return h }
 	}
 	if o.Health == nil {
 		o.Health = health.NewTracker(time.Now)

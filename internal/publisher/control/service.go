@@ -52,6 +52,8 @@ type Options struct {
 	Follower Follower
 	// ReadOnly is a sentence that tells where the environment is changed instead; empty if here.
 	ReadOnly string
+	// Deciding is told when the decision on a command begins, and returns what is told how it ended. It may be nil.
+	Deciding func(ctx context.Context, c Command) func(error)
 	// Appended is told how each append ended. It may be nil.
 	Appended func(flagsync.OutcomeState)
 	// Journal returns the ledger of the environment, or why it cannot be had. Without one there are no change requests.
@@ -83,6 +85,9 @@ type Service struct {
 func NewService(o Options) *Service {
 	if o.Appended == nil {
 		o.Appended = func(flagsync.OutcomeState) {}
+	}
+	if o.Deciding == nil {
+		o.Deciding = func(context.Context, Command) func(error) { return func(error) {} }
 	}
 	return &Service{
 		options: o, turn: make(chan struct{}, 1), opened: make(chan struct{}, 1),
@@ -194,10 +199,12 @@ func (x *execution) attempt(ctx context.Context) error {
 			return err
 		}
 	}
+	decided := x.options.Deciding(ctx, x.command)
 	decision, err := Decide(state, x.command)
 	if err == nil {
 		err = x.permit(ctx, state, decision)
 	}
+	decided(err)
 	if err != nil {
 		return err
 	}
