@@ -27,8 +27,9 @@ const environment = "prod"
 
 // publisher is what stands for one here: a writer and a beater on a log.
 type publisher struct {
-	t   *testing.T
-	log *flagsync.Log
+	t     *testing.T
+	log   *flagsync.Log
+	clock time.Duration // how far its clock is ahead
 }
 
 // publish creates the environment on the server if it is new, and beats until the test or the returned function ends it.
@@ -74,10 +75,12 @@ func publish(t *testing.T, server *natstest.Server) (p *publisher, stop func()) 
 // put writes flags, or deletes those whose body is empty, as one change.
 func (p *publisher) put(bodies map[string]string) changelog.Position {
 	p.t.Helper()
-	head, err := p.log.Head(p.t.Context())
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	var head changelog.Position
+	await(p.t, "the head of the log", func() (known bool) {
+		var err error
+		head, err = p.log.Head(p.t.Context()) // fails until the connection is back
+		return err == nil
+	})
 	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now()}
 	for key, body := range bodies {
 		document := changelog.Document{Kind: changelog.KindFlag, Key: key}

@@ -1,0 +1,242 @@
+package sidecar_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/sidecar"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// The flags of a place, by what they demand. All answer the same number.
+const (
+	cached  = "cached"  // nothing
+	bounded = "bounded" // to be no older than three seconds
+	fresh   = "fresh"   // to be confirmed, or stale
+	strict  = "strict"  // to be confirmed, or an error
+)
+
+// demanding returns the documents of the flags with a number.
+func demanding(n int) map[string]string {
+	plain := strings.TrimSuffix(flag(n), "}")
+	return map[string]string{
+		cached:  plain + `}`,
+		bounded: plain + `,"maxStaleness":"3s"}`,
+		fresh:   plain + `,"freshness":"always_fresh"}`,
+		strict:  plain + `,"freshness":"always_fresh","onUnreachable":"error"}`,
+	}
+}
+
+// place is a server, a publisher beside it, and a sidecar behind a network that can be broken.
+type place struct {
+	t             *testing.T
+	server        *natstest.Server
+	network       *faultnet.Proxy
+	publisher     *publisher
+	stopPublisher func()
+	options       sidecar.Options
+	sidecar       *running
+}
+
+// newPlace has a log whose flags answer 1, and no sidecar yet.
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	p := &place{t: t, server: natstest.Start(t)}
+	p.network = faultnet.Start(t, strings.TrimPrefix(p.server.URL(), "nats://"))
+	p.publisher, p.stopPublisher = publish(t, p.server)
+	p.publisher.put(demanding(1))
+	p.options = options("nats://" + p.network.Addr())
+	p.options.DataDir = t.TempDir()
+	p.options.FreshnessDeadline = shortDeadline
+	return p
+}
+
+// shortDeadline is how long an answer of these tests may wait for the log: shorter than the usual second, to be tested sooner.
+const shortDeadline = 300 * time.Millisecond
+
+// start runs a sidecar until the test ends it.
+func (p *place) start() {
+	p.t.Helper()
+	p.sidecar = start(p.t, p.options)
+	await(p.t, "evaluations", func() bool { return p.sidecar.listens() })
+}
+
+// listens reports whether evaluations are answered, with whatever.
+func (r *running) listens() bool {
+	_, _, err := r.request("POST", "http://"+r.OFREPAddr().String()+"/ofrep/v1/evaluate/flags/"+cached, `{}`)
+	return err == nil
+}
+
+// startLive runs a sidecar that becomes live.
+func (p *place) startLive() {
+	p.t.Helper()
+	p.start()
+	p.awaitRung("live")
+	p.sidecar.awaitValue(cached, 1.0)
+}
+
+func (p *place) rung() string {
+	ladder, _ := p.sidecar.status()["ladder"].(map[string]any)
+	rung, _ := ladder["rung"].(string)
+	return rung
+}
+
+func (p *place) awaitRung(want string) {
+	p.t.Helper()
+	await(p.t, "the rung "+want, func() bool { return p.rung() == want })
+}
+
+func (p *place) awaitCondition(code string) {
+	p.t.Helper()
+	await(p.t, "the condition "+code, func() bool { return slices.Contains(p.sidecar.conditions(), code) })
+}
+
+// reason asks for a flag and returns the reason of the answer, or its error code.
+func (p *place) reason(key string) string {
+	p.t.Helper()
+	_, answer := p.sidecar.evaluate(key)
+	if code, failed := answer["errorCode"].(string); failed {
+		return code
+	}
+	reason, _ := answer["reason"].(string)
+	return reason
+}
+
+// blackHole swallows everything, and tells nobody, until it is turned off. The connections of that time never work again.
+func (p *place) blackHole(on bool) {
+	var rule faultnet.Rule
+	if on {
+		rule.Action = faultnet.Drop
+	}
+	p.network.Set(faultnet.Faults{ToServer: rule, ToClient: rule})
+}
+
+// stopServer makes the server refuse connections.
+func (p *place) stopServer() { p.server.Stop(p.t) }
+
+func (p *place) startServer() { p.server.Restart(p.t) }
+
+// api asks the server for something that JetStream can do.
+func (p *place) api(call string, body any) map[string]any {
+	p.t.Helper()
+	var data []byte
+	if body != nil {
+		var err error
+		if data, err = json.Marshal(body); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	client := p.server.Client(p.t)
+	defer client.Close()
+	reply, err := client.Request("$JS.API."+call, data, patience)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var answer map[string]any
+	if err := json.Unmarshal(reply.Data, &answer); err != nil || answer["error"] != nil {
+		p.t.Fatalf("%s: %v, %s", call, err, reply.Data)
+	}
+	return answer
+}
+
+// loseFeed makes changes reach nobody by themselves, or again.
+func (p *place) loseFeed(lose bool) {
+	p.t.Helper()
+	config, _ := p.api("STREAM.INFO.FLAGS_"+environment, nil)["config"].(map[string]any)
+	delete(config, "republish")
+	if !lose {
+		config["republish"] = map[string]string{"src": "flags." + environment + ".>", "dest": "feed." + environment + ".>"}
+	}
+	p.api("STREAM.UPDATE.FLAGS_"+environment, config)
+}
+
+// loseStream deletes the log.
+func (p *place) loseStream() { p.api("STREAM.DELETE.FLAGS_"+environment, nil) }
+
+// recreate writes the flags as a new epoch of the log, as an operator decides, and follows it.
+func (p *place) recreate() {
+	p.t.Helper()
+	conn, err := flagsync.Connect(p.t.Context(), flagsync.ConnectOptions{URL: p.server.URL()})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close()
+	environments, err := flagsync.OpenEnvironments(p.t.Context(), conn, 1)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var documents []changelog.Document
+	for key, body := range demanding(1) {
+		documents = append(documents, changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)})
+	}
+	renewal := flagsync.Renewal{OpID: "recreate", Actor: "tester", Time: time.Unix(2, 0), Documents: slices.Values(documents), Count: len(documents)}
+	if _, err := environments.Recreate(p.t.Context(), environment, renewal); err != nil {
+		p.t.Fatal(err)
+	}
+	p.renewPublisher()
+}
+
+// renewPublisher starts a publisher in the place of the one before.
+func (p *place) renewPublisher() {
+	p.t.Helper()
+	p.stopPublisher()
+	p.publisher, p.stopPublisher = publish(p.t, p.server)
+}
+
+// corruptDisk writes over everything that is kept.
+func (p *place) corruptDisk() {
+	p.t.Helper()
+	found := 0
+	err := filepath.WalkDir(p.options.DataDir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.Contains(d.Name(), "lock") {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil || info.Size() == 0 {
+			return err
+		}
+		found++
+		return os.WriteFile(path, []byte(strings.Repeat("?", int(info.Size()))), 0o600)
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if p.sidecar == nil && found == 0 {
+		p.t.Fatal("there was nothing to corrupt")
+	}
+}
+
+// loseDisk makes the data directory one that nothing can be read from or written to.
+func (p *place) loseDisk() {
+	p.t.Helper()
+	if err := os.RemoveAll(p.options.DataDir); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(p.options.DataDir, nil, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	// So much that it is not only appended to what is open, but written anew.
+	filler := strings.TrimSuffix(flag(0), "}") + `,"metadata":{"filler":"` + strings.Repeat("x", 400<<10) + `"}}`
+	for n := range 3 {
+		p.publisher.put(map[string]string{"filler": filler + strings.Repeat(" ", n)})
+	}
+}
+
+// findDisk undoes loseDisk.
+func (p *place) findDisk() {
+	p.t.Helper()
+	if err := os.Remove(p.options.DataDir); err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.Mkdir(p.options.DataDir, 0o700); err != nil {
+		p.t.Fatal(err)
+	}
+}
