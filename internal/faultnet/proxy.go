@@ -55,18 +55,30 @@ type Proxy struct {
 // the test.
 func Start(tb testing.TB, target string) *Proxy {
 	tb.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	p, err := Listen(target)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	tb.Cleanup(p.Close)
+	return p
+}
+
+// Listen does the same for measurements, which end it with [Proxy.Close].
+func Listen(target string) (*Proxy, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
 	p := &Proxy{listener: listener, target: target}
 	p.serving.Go(p.accept)
-	tb.Cleanup(func() {
-		_ = listener.Close()
-		p.Cut()
-		p.serving.Wait()
-	})
-	return p
+	return p, nil
+}
+
+// Close ends the proxy and all connections.
+func (p *Proxy) Close() {
+	_ = p.listener.Close()
+	p.Cut()
+	p.serving.Wait()
 }
 
 // Addr returns the address for clients, host:port.
