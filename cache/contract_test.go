@@ -5,4 +5,7 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-var _ flagsync.Target = (*cache.Store)(nil)
+var (
+	_ flagsync.Target      = (*cache.Store)(nil)
+	_ flagsync.EpochKeeper = (*cache.Store)(nil)
+)

@@ -27,12 +27,18 @@ func (s *Store) Restore() (Source, error) {
 		return SourceEmpty, nil
 	}
 	var damaged []string
-	r := s.disk.restore(func(suffix string, err error) {
+	report := func(suffix string, err error) {
 		s.conditions.raise(CodeDiskDamaged, err)
 		if _, unreadable := errors.AsType[*fs.PathError](err); !unreadable {
 			damaged = append(damaged, suffix)
 		}
-	})
+	}
+	left, err := s.disk.readEpochs()
+	if err != nil {
+		report(epochsFile, err)
+	}
+	s.left.list = left
+	r := s.disk.restore(report)
 	if r.view != nil {
 		s.swap(r.view)
 		s.setSource(SourceDisk)

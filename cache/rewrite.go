@@ -169,6 +169,7 @@ func (s *Store) finish(v *View, err error) {
 	}
 	s.conditions.clear(CodeDiskUnavailable)
 	s.conditions.clear(CodeDiskBehind)
+	s.storeEpochs()
 	p.stored, p.urgent, p.since, p.notBefore = v.Position(), false, time.Time{}, time.Time{}
 	if len(recorded) > 0 || !complete {
 		p.begin()

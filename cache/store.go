@@ -54,6 +54,7 @@ type Store struct {
 	synced  bool       // whether Synced was called with anything applied
 	disk    *disk      // nil in memory-only mode
 	pending pending
+	left    leftEpochs
 }
 
 // origin says where the View came from, and since when.
@@ -141,6 +142,11 @@ func (s *Store) setSource(source Source) {
 func (s *Store) Position() changelog.Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.position()
+}
+
+// position is Position, with mu held.
+func (s *Store) position() changelog.Position {
 	if s.next != nil {
 		return s.next.position
 	}

@@ -28,6 +28,7 @@ func (s *Store) Apply(txs []changelog.Transaction) error {
 		if err := inOrder(s.next.position, changes); err != nil {
 			return err
 		}
+		s.passEpochs(s.next.position.Epoch, changes)
 		s.next.apply(changes)
 		return nil
 	}
@@ -35,6 +36,7 @@ func (s *Store) Apply(txs []changelog.Transaction) error {
 		return err
 	}
 	next := view.with(changes)
+	s.passEpochs(view.Position().Epoch, changes)
 	s.appendToTail(view.Position(), changes)
 	s.swap(next)
 	return nil
@@ -63,6 +65,8 @@ func (s *Store) Load(r *changelog.SnapshotReader) error {
 	defer s.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.left.pass(s.position().Epoch, loaded.position.Epoch)
+	s.storeEpochs()
 	s.next = newDraft(loaded)
 	if s.synced {
 		s.show()

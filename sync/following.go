@@ -83,6 +83,7 @@ type following struct {
 	finished []func()  // tell those whose waiting is over
 
 	started     time.Time
+	doubted     time.Time // when messages may have been missed last; only later proof counts
 	stalled     time.Time // when a beat came after a silence; only later proof counts
 	reconnected time.Time // when a reconnect was forced last
 	current     Status    // what is published
@@ -96,6 +97,11 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 		feed: make(chan *nats.Msg, feedQueue), beats: make(chan arrival, beatQueue),
 		chain: &changelog.Chain{}, applied: f.target.Position(), buffer: make(map[uint64]storedMessage),
 		epochs: make(map[changelog.Epoch]bool), started: now,
+	}
+	if keeper, ok := f.target.(EpochKeeper); ok {
+		for _, epoch := range keeper.LeftEpochs() {
+			s.epochs[epoch] = true
+		}
 	}
 	s.fill.at = now
 	if s.applied.IsZero() {
@@ -160,6 +166,7 @@ func (s *following) received() uint64 { return s.chain.Head().Revision }
 // when a subscription was too slow.
 func (s *following) disturbed() {
 	now := time.Now()
+	s.doubted = now
 	s.fill.verify = s.received() > 0
 	if s.received() > 0 || !s.fill.active() { // who holds nothing begins in its turn
 		s.fill.restart(now)
@@ -167,6 +174,13 @@ func (s *following) disturbed() {
 	s.leader.hope()
 	s.entries.hope()
 	s.barriers.ownAt, s.barriers.nextAt, s.barriers.urgent = now, time.Time{}, true
+}
+
+// vouched is called when the leader was asked, at a moment, about what was
+// received, and knows it. While there was no connection since, the log may have
+// been replaced.
+func (s *following) vouched(asked time.Time) {
+	s.fill.verify = s.received() > 0 && !asked.After(s.doubted)
 }
 
 // settle brings everything in line after an event: it applies, answers who

@@ -185,6 +185,7 @@ func (s *following) heard(held changelog.Position, t testimony) {
 		err = s.extend(*t.next)
 	}
 	if err == nil {
+		s.vouched(t.asked)
 		s.head = max(s.received(), t.last) // whatever else was said about it
 		s.refute(t.last, t.asked)
 		s.cleared(now)
@@ -263,6 +264,6 @@ func (s *following) cleared(now time.Time) {
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
 	s.inquiry = inquiryState{}
-	s.fill.verify, s.fill.still = false, time.Time{}
+	s.fill.still = time.Time{}
 	s.fill.restart(now)
 }

@@ -144,8 +144,8 @@ func (f fate) String() string {
 }
 
 // next returns where a follower goes from a position that it has received, or
-// why it stays, by the words of the protocol. left are the epochs that its
-// process has left.
+// why it stays, by the words of the protocol. left are the epochs that it
+// was in before.
 func (w *world) next(at changelog.Position, left map[changelog.Epoch]bool, holdAtHole bool) (changelog.Position, fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

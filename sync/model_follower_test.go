@@ -224,7 +224,8 @@ func (m *model) step() {
 	case 9, 10:
 		m.target.setRefuse(m.random.IntN(4) == 0)
 	case 11, 12, 13:
-		m.asking.Go(m.barrier)
+		f := m.follower
+		m.asking.Go(func() { m.barrier(f) })
 	case 14:
 		if m.random.IntN(3) == 0 { // as after a restart
 			m.stop()
@@ -274,11 +275,11 @@ func (m *model) randomFaults() worldFaults {
 
 // barrier makes a barrier, which may succeed only when everything is applied
 // that was committed before.
-func (m *model) barrier() {
+func (m *model) barrier(f *flagsync.Follower) {
 	want, generation := m.world.head(), m.world.replacements()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := m.follower.Barrier(ctx); err != nil {
+	if err := f.Barrier(ctx); err != nil {
 		m.failed.Add(1)
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ type modelTarget struct {
 	refuse    bool
 	slow      time.Duration // how long Apply takes
 	loads     int
-	left      map[changelog.Epoch]bool // since the process has begun
+	left      map[changelog.Epoch]bool // whatever process has left them
 	stood     []changelog.Position     // since it was looked at last
 }
 
@@ -43,7 +44,9 @@ func (m *modelTarget) setSlow(d time.Duration) {
 func (m *modelTarget) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.left = make(map[changelog.Epoch]bool)
+	if m.left == nil {
+		m.left = make(map[changelog.Epoch]bool)
+	}
 	m.stood = []changelog.Position{m.position}
 }
 
@@ -60,6 +63,11 @@ func (m *modelTarget) leftEpochs() map[changelog.Epoch]bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return maps.Clone(m.left)
+}
+
+// LeftEpochs makes the target an EpochKeeper.
+func (m *modelTarget) LeftEpochs() []changelog.Epoch {
+	return slices.Collect(maps.Keys(m.leftEpochs()))
 }
 
 func (m *modelTarget) Position() changelog.Position {

@@ -22,11 +22,11 @@ func inVirtualTime(t *testing.T, test func(t *testing.T)) {
 		return
 	}
 	t.Parallel()
-	limit := "0"
-	if deadline, ok := t.Deadline(); ok { // who never sleeps stops the time of the test, and only that
-		limit = (time.Until(deadline) * 9 / 10).String()
+	limit := 3 * time.Minute // who never sleeps stops the time of the test, and only that
+	if soaking() {
+		limit = 0
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", limit)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v", "-test.timeout", limit.String())
 	cmd.Env = append(os.Environ(), virtual+"="+t.Name())
 	output, err := cmd.CombinedOutput()
 	if err != nil {

@@ -219,14 +219,21 @@ func TestAnIncompleteEpochIsNotTakenOver(t *testing.T) {
 func (l *log) away(tb testing.TB) *mapTarget {
 	tb.Helper()
 	target := newMapTarget(tb)
+	l.visit(tb, target)
+	return target
+}
+
+// visit brings what a follower knew to the head of the log.
+func (l *log) visit(tb testing.TB, target *mapTarget) {
+	tb.Helper()
 	f, err := flagsync.NewFollower(connect(tb, l.server.URL()), target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	stop := run(tb, f.Run)
-	(&running{Follower: f, target: target}).reach(tb, l.head(tb).Revision)
+	head := l.head(tb)
+	(&running{Follower: f, target: target}).until(tb, "the head of the log", func(s flagsync.Status) bool { return s.Applied == head })
 	stop()
-	return target
 }
 
 // reopen opens the log once the connection is there again.
@@ -318,20 +325,26 @@ func TestAForkedLogIsNotFollowed(t *testing.T) {
 }
 
 // TestALogThatWentBackAnEpoch restores a backup from before the epoch began:
-// its epoch is another one, but not a new one.
+// its epoch is another one, but not a new one. Who begins again under it
+// remembers that, too.
 func TestALogThatWentBackAnEpoch(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.fill(t, "flag-", 2)
 	backup := l.backup(t)
+	away := l.away(t)
 	r := follow(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	held := l.renew(t, "second", put("a", "{}"), put("b", "{}"), put("c", "{}"))
 	r.sees(t, l)
+	l.visit(t, away)
 	l.restore(t, backup)
 	r.keeps(t, held, 3)
+	late := followInto(t, connect(t, l.server.URL()), away, impatient)
+	late.keeps(t, held, 3)
 	l.renew(t, "third", put("d", "{}"))
 	r.sees(t, l)
+	late.sees(t, l)
 }
 
 // cutBeginning takes the first entries out of the log, which its own settings

@@ -35,7 +35,7 @@ func (s *following) seek() bool {
 		return false
 	}
 	s.takeover.running = true
-	held := s.chain.Head()
+	held, asked := s.chain.Head(), time.Now()
 	s.work(func(ctx context.Context) func() {
 		position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool {
 			if !held.IsZero() && p.Epoch != held.Epoch {
@@ -44,13 +44,13 @@ func (s *following) seek() bool {
 			saved := p.Revision - min(p.Revision, held.Revision)
 			return saved >= s.timing.snapshotGain && saved > uint64(p.Count)
 		})
-		return func() { s.found(position, err) }
+		return func() { s.found(position, asked, err) }
 	})
 	return true
 }
 
 // found goes on from the snapshot that was looked for, or from where it stood.
-func (s *following) found(position changelog.Position, err error) {
+func (s *following) found(position changelog.Position, asked time.Time, err error) {
 	s.takeover.running = false
 	now := time.Now()
 	if err != nil && !errors.Is(err, errNoSnapshot) && s.ctx.Err() == nil {
@@ -67,7 +67,7 @@ func (s *following) found(position changelog.Position, err error) {
 		return
 	}
 	s.log.Info().Uint64("revision", position.Revision).Msg("much is taken from a published snapshot")
-	s.continueFrom(position, now)
+	s.continueFrom(position, asked, now)
 	s.head = max(s.head, position.Revision)
 }
 

@@ -176,16 +176,16 @@ func (s *following) tookOver(r route, position changelog.Position, err error) {
 	}
 	s.log.Warn().Uint64("revision", position.Revision).Str("epoch", position.Epoch.Short()).
 		AnErr("because", s.inquiry.charge).Msg("another state is taken over as a whole")
-	s.continueFrom(position, now)
+	s.continueFrom(position, r.asked, now)
 	s.head = max(position.Revision, r.last)
 	s.refute(r.last, r.asked)
 	s.current.Takeovers++
 	s.cleared(now)
 }
 
-// continueFrom makes a position that the leader vouched for the one to continue
-// from.
-func (s *following) continueFrom(position changelog.Position, now time.Time) {
+// continueFrom makes a position the one to continue from. The leader, who was
+// asked at a moment or later, vouched for it.
+func (s *following) continueFrom(position changelog.Position, asked, now time.Time) {
 	if held := s.chain.Head(); !held.IsZero() && held.Epoch != position.Epoch {
 		s.epochs[held.Epoch] = true
 	}
@@ -194,6 +194,7 @@ func (s *following) continueFrom(position changelog.Position, now time.Time) {
 	s.openOp, s.ready, s.applyAt = "", nil, time.Time{}
 	s.applied = position
 	s.buffer, s.bufferBytes = make(map[uint64]storedMessage), 0
-	s.fill.verify, s.fill.still = false, time.Time{}
+	s.fill.still = time.Time{}
+	s.vouched(asked)
 	s.fill.restart(now)
 }

@@ -27,6 +27,7 @@ type mapTarget struct {
 	steps     int // calls of Apply
 	synced    int // calls of Synced
 	loads     int // calls of Load that succeeded
+	left      []changelog.Epoch
 	refuse    error
 	delay     time.Duration // of Apply; set before it is followed
 }
@@ -77,7 +78,21 @@ func (m *mapTarget) apply(tx changelog.Transaction) {
 			m.state = m.state.Toggle(d)
 		}
 	}
-	m.position = tx.Position()
+	m.move(tx.Position())
+}
+
+func (m *mapTarget) move(to changelog.Position) {
+	if from := m.position.Epoch; from != "" && from != to.Epoch {
+		m.left = append(m.left, from)
+	}
+	m.position = to
+}
+
+// LeftEpochs makes the target an EpochKeeper.
+func (m *mapTarget) LeftEpochs() []changelog.Epoch {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.left)
 }
 
 func (m *mapTarget) Load(s *changelog.SnapshotReader) error {
@@ -94,7 +109,8 @@ func (m *mapTarget) Load(s *changelog.SnapshotReader) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.documents, m.position, m.state = documents, s.Header().Position, s.Header().StateDigest
+	m.documents, m.state = documents, s.Header().StateDigest
+	m.move(s.Header().Position)
 	m.loads++
 	return nil
 }
