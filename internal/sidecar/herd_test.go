@@ -31,7 +31,7 @@ func newHerd(t *testing.T, s *running, size int) *herd {
 
 // ask asks once, and counts what is no answer.
 func (h *herd) ask() {
-	response, err := h.client.Post(h.url, "application/json", strings.NewReader(`{}`)) //nolint:noctx // the client has a time limit
+	response, err := h.client.Post(h.url, "application/json", strings.NewReader(`{}`))
 	if err != nil {
 		h.failed.Add(1)
 		return
