@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-startup clean
+.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-startup examples clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -53,6 +53,9 @@ bench-failover: ## how long nothing can be written and nothing is fresh when a l
 
 bench-startup: ## from the start of a sidecar to ready, and what it occupies
 	$(GO) run ./bench/startup
+
+examples: ## runs the example applications; those in JavaScript need Node.js and Chromium
+	examples/run.sh
 
 clean: ## removes what build made
 	rm -rf bin
