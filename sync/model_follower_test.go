@@ -344,9 +344,8 @@ func (m *model) calm() {
 	}
 	time.Sleep(time.Minute)
 	m.verify()
-	at := m.target.Position()
-	to, f := m.world.next(m.received(), m.target.leftEpochs(), m.publisher)
-	if f == current && to != at {
+	to, f := m.destiny()
+	if at := m.target.Position(); f == current && to != at {
 		m.t.Errorf("it stays at %+v although it could go to %+v: %+v", at, to, m.follower.Status())
 	}
 	m.explored.fates[f]++
@@ -357,20 +356,34 @@ func (m *model) calm() {
 	}
 }
 
-// received returns the position of the entry that was received last.
-func (m *model) received() changelog.Position {
-	s := m.follower.Status()
-	m.world.mu.Lock()
-	defer m.world.mu.Unlock()
-	if s.Received <= s.Applied.Revision {
-		return s.Applied
-	}
-	for p := range m.world.written {
-		if p.Revision == s.Received && m.world.within(p, s.Applied) {
-			return p
+// destiny returns where the follower has to go, and what it has to say then. Of
+// what it has received beyond what is applied only the revision is known: when
+// several logs had one there, either will do.
+func (m *model) destiny() (to changelog.Position, f fate) {
+	s, left := m.follower.Status(), m.target.leftEpochs()
+	for _, at := range m.received(s) {
+		to, f = m.world.next(at, left, m.publisher)
+		if m.says(f, s) && (f != current || to == s.Applied) {
+			break
 		}
 	}
-	return s.Applied
+	return to, f
+}
+
+// received returns the positions that the entry that was received last may have.
+func (m *model) received(s flagsync.Status) []changelog.Position {
+	m.world.mu.Lock()
+	defer m.world.mu.Unlock()
+	var may []changelog.Position
+	for p := range m.world.written {
+		if s.Received > s.Applied.Revision && p.Revision == s.Received && m.world.within(p, s.Applied) {
+			may = append(may, p)
+		}
+	}
+	if may == nil {
+		may = append(may, s.Applied)
+	}
+	return may
 }
 
 // becomes waits until a follower that is left alone has met its fate, and says
