@@ -17,5 +17,5 @@ func runUntilSignal() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	return run(ctx, os.Args[1:], terminal{lookup: os.LookupEnv, stdout: os.Stdout, stderr: os.Stderr})
+	return run(ctx, os.Args[1:], terminal{lookup: os.LookupEnv, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
 }

@@ -7,15 +7,17 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/publisher/cli"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
-// The exit codes.
+// The exit codes. Commands that ask the API have more of them, see cli.ExitCodes.
 const (
 	exitOK            = 0
 	exitFailure       = 1 // what was asked for could not be done
@@ -25,6 +27,7 @@ const (
 // terminal is where a command comes from and where it writes.
 type terminal struct {
 	lookup         func(string) (string, bool)
+	stdin          io.Reader
 	stdout, stderr io.Writer
 }
 
@@ -36,46 +39,50 @@ type command struct {
 	run   func(ctx context.Context, t terminal) error
 }
 
-// subcommand is the words that begin a command line, and what they mean.
+// subcommand is the words that begin a command line, what it does in a line, and what it means.
 type subcommand struct {
 	words []string
+	short string
 	make  func() command
 }
 
 func subcommands() []subcommand {
-	return []subcommand{
-		{[]string{"serve"}, serveCommand},
-		{[]string{"dev"}, devCommand},
-		{[]string{"environment", "create"}, createCommand},
-		{[]string{"environment", "list"}, listCommand},
-		{[]string{"environment", "archive"}, archiveCommand},
-		{[]string{"environment", "recreate"}, recreateCommand},
-		{[]string{"restore"}, restoreCommand},
-		{[]string{"policy", "check"}, policyCheckCommand},
-		{[]string{"credentials", "create"}, credentialsCreateCommand},
-		{[]string{"credentials", "remove"}, credentialsRemoveCommand},
-		{[]string{"credentials", "config"}, credentialsConfigCommand},
-		{[]string{"version"}, versionCommand},
+	all := []subcommand{
+		{[]string{"serve"}, "keep the change logs of environments and serve the API that changes them", serveCommand},
+		{[]string{"dev"}, "publisher and sidecar in one process, for one file that is watched", devCommand},
 	}
+	for _, c := range cli.Commands() {
+		all = append(all, subcommand{c.Words, c.Short, func() command { return asking(c.New()) }})
+	}
+	return append(all,
+		subcommand{[]string{"policy", "check"}, "check a policy file, and say who may do what by it", policyCheckCommand},
+		subcommand{[]string{"credentials", "create"}, "make a NATS user for a sidecar or a publisher", credentialsCreateCommand},
+		subcommand{[]string{"credentials", "remove"}, "take a NATS user away", credentialsRemoveCommand},
+		subcommand{[]string{"credentials", "config"}, "print the NATS users for the configuration of servers that are not embedded", credentialsConfigCommand},
+		subcommand{[]string{"completion"}, "print the script that completes commands in a shell", completionCommand},
+		subcommand{[]string{"version"}, "print the version", versionCommand},
+	)
 }
 
-const usage = `Usage: publisher COMMAND [options]
+// asking returns the command for one that asks the API of a publisher.
+func asking(i cli.Invocation) command {
+	return command{set: i.Set, check: i.Check, run: func(ctx context.Context, t terminal) error {
+		return i.Run(ctx, cli.Terminal{Stdin: t.stdin, Stdout: t.stdout})
+	}}
+}
 
-  serve                      keep the change logs of environments and serve the API that changes them
-  dev FILE                   publisher and sidecar in one process, for one file that is watched
-  environment create NAME    create an environment, through the API of a running publisher
-  environment list           list the environments of a running publisher
-  environment archive NAME   take an environment out of use; its log stays
-  environment recreate NAME  write what a running publisher knows as a new epoch, after the log was lost or changed by others
-  restore FILE               write a snapshot as a new epoch of an environment
-  policy check               check a policy file, and say who may do what by it
-  credentials create NAME    make a NATS user for a sidecar or a publisher
-  credentials remove NAME    take a NATS user away
-  credentials config         print the NATS users for the configuration of servers that are not embedded
-  version                    print the version
-
-publisher COMMAND --help lists the options of a command.
-`
+// usage lists the sub-commands.
+func usage() string {
+	var out strings.Builder
+	out.WriteString("Usage: publisher COMMAND [options]\n\n")
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	for _, s := range subcommands() {
+		fmt.Fprintf(table, "  %s\t%s\n", strings.Join(append(s.words, s.make().set.Arguments()...), " "), s.short)
+	}
+	table.Flush() //nolint:gosec,errcheck // it writes to memory
+	out.WriteString("\npublisher COMMAND --help lists the options of a command.\n")
+	return out.String()
+}
 
 // run is the command: it returns the exit code when it is done or ctx ends.
 func run(ctx context.Context, args []string, t terminal) int {
@@ -85,13 +92,13 @@ func run(ctx context.Context, args []string, t terminal) int {
 		}
 	}
 	if len(args) == 1 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
-		fmt.Fprint(t.stdout, usage)
+		fmt.Fprint(t.stdout, usage())
 		return exitOK
 	}
 	if len(args) > 0 {
 		fmt.Fprintf(t.stderr, "publisher: there is no command %q\n\n", strings.Join(args, " "))
 	}
-	fmt.Fprint(t.stderr, usage)
+	fmt.Fprint(t.stderr, usage())
 	return exitConfiguration
 }
 
@@ -119,7 +126,7 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 	}
 	if err := c.run(ctx, t); err != nil {
 		fmt.Fprintf(t.stderr, "publisher: %v\n", err)
-		return exitFailure
+		return cli.ExitCode(err)
 	}
 	return exitOK
 }

@@ -65,7 +65,7 @@ func TestCommandLines(t *testing.T) {
 	f(exitConfiguration, `no command "environment destroy x"`, "environment", "destroy", "x")
 	for _, s := range subcommands() {
 		f(exitOK, "Usage: publisher "+strings.Join(s.words, " "), append(s.words, "--help")...)
-		if !strings.Contains(usage, "  "+strings.Join(s.words, " ")) {
+		if !strings.Contains(usage(), "  "+strings.Join(s.words, " ")) {
 			t.Errorf("the usage does not name %v", s.words)
 		}
 	}
@@ -85,7 +85,7 @@ func TestCommandLines(t *testing.T) {
 	f(exitConfiguration, "--environment", "restore", "f")
 	f(exitFailure, "no such file", "restore", "f", "--environment", "prod")
 	f(exitFailure, "is not a snapshot", "restore", "run_test.go", "--environment", "prod")
-	f(exitFailure, "does not answer", "environment", "list", "--admin", "http://127.0.0.1:1")
+	f(8, "does not answer", "environment", "list", "--admin", "http://127.0.0.1:1")
 	f(exitFailure, "is not the address", "environment", "list", "--admin", "here")
 }
 

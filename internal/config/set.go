@@ -122,6 +122,18 @@ func (s *Set) Argument(p *string, name, usage string) {
 	s.arguments = append(s.arguments, &argument{p: p, name: name, usage: usage})
 }
 
+// Synopsis returns what the command does, in a line.
+func (s *Set) Synopsis() string { return s.synopsis }
+
+// Arguments returns the names of the required words of the command line that are not flags, in their order.
+func (s *Set) Arguments() []string {
+	var names []string
+	for _, argument := range s.arguments {
+		names = append(names, argument.name)
+	}
+	return names
+}
+
 // Options returns the option table in the order of declaration, the common options last.
 func (s *Set) Options() []Option {
 	var all []Option

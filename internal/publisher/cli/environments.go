@@ -1,0 +1,149 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/flagside/flagside/eval"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func environmentCommands() []Command {
+	return []Command{
+		{words("environment create"), "create an environment", environmentCreate},
+		{words("environment list"), "list the environments", environmentList},
+		{words("environment archive"), "take an environment out of use; its log stays", environmentArchive},
+		{
+			words("environment recreate"),
+			"write what a running publisher knows as a new epoch, after the log was lost or changed by others", environmentRecreate,
+		},
+		{words("environment rollback"), "make all documents of an environment what they were at a revision", environmentRollback},
+		{words("environment risk"), "print or set what is risky in an environment", environmentRisk},
+		{words("restore"), "write a snapshot as a new epoch of an environment", restore},
+	}
+}
+
+// named declares the argument that names an environment.
+func (f *form) named(usage string) *form {
+	f.set.Argument(&f.environment, "NAME", usage)
+	f.checks = append(f.checks, func() error { return flagsync.ValidateEnvironment(f.environment) })
+	return f
+}
+
+func environmentCreate() Invocation {
+	var compatibility string
+	f := newForm("environment create", "Creates an environment.").
+		named("name of the environment: a DNS label in lower case that begins with a letter")
+	f.set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
+		"whose strictness its flags follow; without it, that of the publisher")
+	return f.runs(func(ctx context.Context, s *session) error {
+		body, err := json.Marshal(struct {
+			Name          string `json:"name"`
+			Compatibility string `json:"compatibility,omitempty"`
+		}{f.environment, compatibility})
+		if err != nil {
+			return err
+		}
+		found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments"}, body: body})
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, sentence("environment %s is created", "name"))
+	})
+}
+
+func environmentList() Invocation {
+	f := newForm("environment list", "Lists the environments, archived ones too.")
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, call{path: []string{"environments"}})
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, list(
+			at("NAME", "name"), column{"STATE", environmentState}, at("FLAGS", "flags"),
+			at("REVISION", "revision"), at("CREATED", "created"),
+		))
+	})
+}
+
+// environmentState says in a word or two what can be done with an environment.
+func environmentState(e any) string {
+	switch {
+	case find(e, "archived") != nil:
+		return "archived"
+	case find(e, "writesRefused") != nil:
+		return "writes refused"
+	case find(e, "readOnly") != nil:
+		return "read-only"
+	case find(e, "revision") == nil:
+		return "starting"
+	default:
+		return "in use"
+	}
+}
+
+func environmentArchive() Invocation {
+	f := newForm("environment archive", "Takes an environment out of use. Its log stays.").named("name of the environment")
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments", f.environment, "archive"}})
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, sentence("environment %s is archived", "name"))
+	})
+}
+
+func environmentRecreate() Invocation {
+	f := newForm("environment recreate", "Writes what a running publisher knows of an environment as a new epoch of its log, "+
+		"whatever has become of that. Streams that are gone are made anew.").named("name of the environment")
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments", f.environment, "recreate"}})
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, sentence("environment %s is recreated with %s flags at revision %s", "name", "flags", "revision"))
+	})
+}
+
+func restore() Invocation {
+	var file string
+	f := newForm("restore", "Writes a snapshot as a new epoch of an environment, which has nothing but its documents then.")
+	f.set.Argument(&file, "FILE", "snapshot to restore, such as a sidecar keeps in its data directory")
+	f.set.String(&f.environment, "environment", "", "environment that the snapshot is of").Short("e").Require()
+	f.checks = append(f.checks, func() error { return flagsync.ValidateEnvironment(f.environment) })
+	return f.runs(func(ctx context.Context, s *session) error {
+		snapshot, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if !changelog.IsSnapshot(snapshot) {
+			return fmt.Errorf("%s is not a snapshot", file)
+		}
+		found, err := s.do(ctx, call{
+			method: http.MethodPost, path: []string{"environments", f.environment, "restore"}, body: snapshot, media: mediaSnapshot,
+		})
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, sentence("environment %s is restored with %s flags at revision %s", "name", "flags", "revision"))
+	})
+}
+
+func operationGetCommand() Command {
+	return Command{words("operation get"), "ask what became of a change that was undecided", func() Invocation {
+		var op string
+		f := newForm("operation get", "Says what became of a change whose answer was that it is undecided.").inEnvironment()
+		f.set.Argument(&op, "OP-ID", "op-id of the change")
+		return f.runs(func(ctx context.Context, s *session) error {
+			found, err := s.do(ctx, call{path: []string{"environments", f.environment, "operations", op}})
+			if err != nil {
+				return err
+			}
+			return s.print(found.body, details(at("op-id", "opId"), at("state", "state"), at("revision", "revision")))
+		})
+	}}
+}

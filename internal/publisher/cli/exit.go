@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+)
+
+// The exit codes of commands that ask the API.
+const (
+	exitFailure     = 1
+	exitRefused     = 3
+	exitConflict    = 4
+	exitNotFound    = 5
+	exitUndecided   = 6
+	exitApproval    = 7
+	exitUnavailable = 8
+	exitInvalid     = 9
+)
+
+// Meaning is an exit code and what it means.
+type Meaning struct {
+	Code int
+	Text string
+}
+
+// ExitCodes returns all exit codes with their meaning, for the documentation.
+func ExitCodes() []Meaning {
+	return []Meaning{
+		{0, "done"},
+		{exitFailure, "failed in a way that no other code tells"},
+		{2, "the command line makes no sense; nothing was asked"},
+		{exitRefused, "not permitted: no valid token, or policies deny it"},
+		{exitConflict, "something has changed since it was read, exists already, or is in no state for it: read it again"},
+		{exitNotFound, "it does not exist"},
+		{exitUndecided, "undecided: the change may or may not be written; `publisher operation get`, or the same again with the same `--idempotency-key`"},
+		{exitApproval, "others have to approve it: open a change request, with `--propose`"},
+		{exitUnavailable, "the publisher does not answer, or cannot do it now; nothing was written: try again"},
+		{exitInvalid, "what was sent is wrong: a document that cannot be evaluated, or a malformed value"},
+	}
+}
+
+// ExitCode returns the exit code for the error of an [Invocation], 0 for nil.
+func ExitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f.code
+	}
+	return exitFailure
+}
+
+// failure is an error with an exit code.
+type failure struct {
+	code    int
+	text    string
+	problem string // type of the problem, if it is one of the API
+}
+
+// Error returns the text.
+func (f *failure) Error() string { return f.text }
+
+// problem is an error answer of the API (RFC 9457), as far as people want to read it.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Kind     string `json:"kind"`
+		Key      string `json:"key"`
+		Pointer  string `json:"pointer"`
+		Location string `json:"location"`
+		Reason   string `json:"reason"`
+		Hint     string `json:"hint"`
+	} `json:"errors"`
+	Current   string `json:"current"`
+	OpID      string `json:"opId"`
+	Request   string `json:"request"`
+	Approvals int    `json:"approvals"`
+	Moved     []struct {
+		Kind     string `json:"kind"`
+		Key      string `json:"key"`
+		Revision any    `json:"revision"`
+	} `json:"moved"`
+	Risk struct {
+		Reasons []riskReason `json:"reasons"`
+	} `json:"risk"`
+}
+
+type riskReason struct {
+	Code     string `json:"code"`
+	Sentence string `json:"sentence"`
+}
+
+// problemType begins the type of every problem.
+const problemType = "urn:flagside:problem:"
+
+func asProblem(response *http.Response, body []byte) error {
+	var p problem
+	if err := json.Unmarshal(body, &p); err != nil || p.Status == 0 {
+		return &failure{exitFailure, fmt.Sprintf("%s is no publisher: it answers %s", response.Request.URL.Host, response.Status), ""}
+	}
+	return &failure{p.exitCode(), strings.Join(p.lines(), "\n"), p.Type}
+}
+
+func (p problem) exitCode() int {
+	switch {
+	case p.Type == problemType+"undecided":
+		return exitUndecided
+	case p.Type == problemType+"approval-required":
+		return exitApproval
+	}
+	switch p.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return exitRefused
+	case http.StatusNotFound:
+		return exitNotFound
+	case http.StatusConflict, http.StatusPreconditionFailed, http.StatusPreconditionRequired, http.StatusGone:
+		return exitConflict
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		return exitUnavailable
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity, http.StatusUnsupportedMediaType:
+		return exitInvalid
+	default:
+		return exitFailure
+	}
+}
+
+// lines returns the detail and what belongs to it, one a line.
+func (p problem) lines() []string {
+	lines := []string{p.Detail}
+	if p.Detail == "" {
+		lines[0] = p.Title
+	}
+	for _, e := range p.Errors {
+		place := strings.Join(present(e.Kind, e.Key, e.Pointer, e.Location), " ")
+		line := place + ": " + e.Reason
+		if e.Hint != "" {
+			line += " (" + e.Hint + ")"
+		}
+		lines = append(lines, line)
+	}
+	for _, r := range p.Risk.Reasons {
+		lines = append(lines, "risk: "+r.Sentence)
+	}
+	for _, m := range p.Moved {
+		lines = append(lines, fmt.Sprintf("changed: %s %s, now at revision %v", m.Kind, m.Key, m.Revision))
+	}
+	for _, fact := range []struct{ name, text string }{{"current revision", p.Current}, {"op-id", p.OpID}, {"change request", p.Request}} {
+		if fact.text != "" {
+			lines = append(lines, fact.name+": "+fact.text)
+		}
+	}
+	return lines
+}
+
+// present returns the texts that are not empty.
+func present(texts ...string) []string {
+	var list []string
+	for _, text := range texts {
+		if text != "" {
+			list = append(list, text)
+		}
+	}
+	return list
+}

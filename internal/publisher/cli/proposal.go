@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// proposal is what opens a change request, or makes one anew.
+type proposal struct {
+	Command    command   `json:"command"`
+	ApplyAt    time.Time `json:"applyAt,omitzero"`
+	Late       int64     `json:"lateSeconds,omitempty"`
+	Expires    time.Time `json:"expires,omitzero"`
+	BreakGlass bool      `json:"breakGlass,omitempty"`
+}
+
+func (w *writing) proposal(c change) ([]byte, error) {
+	now := time.Now()
+	applyAt, err := timeOf(w.applyAt, now)
+	if err != nil {
+		return nil, err
+	}
+	expires, err := timeOf(w.expires, now)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(proposal{
+		Command: c.command, ApplyAt: applyAt, Late: int64((w.late + time.Second - 1) / time.Second), Expires: expires, BreakGlass: w.breakGlass,
+	})
+}
+
+// preview prints what a change would do.
+func (w *writing) preview(ctx context.Context, s *session, c change) error {
+	body, err := json.Marshal(struct {
+		Command command `json:"command"`
+	}{c.command})
+	if err != nil {
+		return err
+	}
+	found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments", c.environment, "preview"}, body: body})
+	if err != nil {
+		return err
+	}
+	return s.print(found.body, previewed)
+}
+
+// open opens a change request, or makes one anew, and applies it at once if it breaks the glass.
+func (w *writing) open(ctx context.Context, s *session, c change) error {
+	body, err := w.proposal(c)
+	if err != nil {
+		return err
+	}
+	path, done := requestPath(c.environment), "is opened"
+	if w.rebase != "" {
+		path, done = requestPath(c.environment, w.rebase, "rebase"), "is made anew"
+	}
+	found, err := s.do(ctx, w.on(call{method: http.MethodPost, path: path, body: body}))
+	if err != nil || !w.breakGlass {
+		return s.printRequest(found, err, done)
+	}
+	value, err := decode(found.body)
+	if err != nil {
+		return err
+	}
+	apply := call{method: http.MethodPost, path: requestPath(c.environment, word(value, "id"), "apply")}
+	found, err = s.do(ctx, remark{reason: w.reason}.on(apply))
+	return s.printRequest(found, err, "is applied without approvals; somebody else has to review it")
+}
+
+// requestPath returns the path of change requests, or of what is below it.
+func requestPath(environment string, below ...string) []string {
+	return append([]string{"environments", environment, "requests"}, below...)
+}
+
+// previewed prints a preview for people.
+func previewed(out io.Writer, value any) error {
+	differences, _ := find(value, "differences").([]any)
+	if len(differences) == 0 {
+		_, err := fmt.Fprintln(out, "nothing would change")
+		return err
+	}
+	for _, d := range differences {
+		text, err := differenceOf(d)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(out, text); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintln(out, strings.Join(stakes(value), "\n"))
+	return err
+}
+
+func differenceOf(d any) (string, error) {
+	name := strings.Join(present(word(d, "kind"), word(d, "key")), " ")
+	before, err := pretty(find(d, "before"))
+	if err != nil {
+		return "", err
+	}
+	after, err := pretty(find(d, "after"))
+	return difference(side{name + " now", before}, side{name + " then", after}), err
+}
+
+// pretty returns a value as indented JSON, nothing for null.
+func pretty(value any) (string, error) {
+	if value == nil {
+		return "", nil
+	}
+	body, err := json.MarshalIndent(value, "", "  ")
+	return string(body), err
+}
+
+// stakes says what a change puts at stake, and who would have to agree.
+func stakes(value any) []string {
+	lines := risks(value)
+	refused := find(value, "refused")
+	switch {
+	case refused == nil:
+		lines = append(lines, "you may do it at once")
+	case find(refused, "approvals") != nil:
+		lines = append(lines, "approvals needed: "+cell(find(refused, "approvals"))+"; open a change request with --propose")
+	default:
+		lines = append(lines, "you may not do it: "+word(refused, "detail"))
+	}
+	return lines
+}
+
+// risks says what a change puts at stake.
+func risks(value any) []string {
+	lines := []string{"risk: not high"}
+	if find(value, "risk.high") == true {
+		lines[0] = "risk: high"
+	}
+	reasons, _ := find(value, "risk.reasons").([]any)
+	for _, reason := range reasons {
+		lines = append(lines, "  "+word(reason, "sentence"))
+	}
+	return lines
+}
+
+// printRequest prints a change request after something was done to it.
+func (s *session) printRequest(found answer, err error, done string) error {
+	if err != nil {
+		return err
+	}
+	return s.print(found.body, func(out io.Writer, value any) error {
+		text := fmt.Sprintf("change request %s %s", word(value, "id"), done)
+		switch status := word(value, "status"); status {
+		case "open":
+			text += fmt.Sprintf("; approvals: %s; hash %s", approvals(value), shortHash(value))
+		case "applied":
+			text += "; revision " + cell(find(value, "applied"))
+		default:
+			text += "; it is " + status
+		}
+		_, err := fmt.Fprintln(out, text)
+		return err
+	})
+}

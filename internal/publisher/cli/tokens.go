@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+)
+
+func tokenCommands() []Command {
+	return []Command{
+		{words("token create"), "create an API token", tokenCreate},
+		{words("token list"), "list the API tokens, without their secrets", tokenList},
+		{words("token revoke"), "end an API token for good", tokenRevoke},
+	}
+}
+
+// newToken says what a token is to be.
+type newToken struct {
+	Name    string    `json:"name"`
+	Groups  []string  `json:"groups"`
+	Scope   *scope    `json:"scope,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+type scope struct {
+	Environments []string `json:"environments,omitempty"`
+	Actions      []string `json:"actions,omitempty"`
+}
+
+func tokenCreate() Invocation {
+	var wanted newToken
+	var narrowed scope
+	var expires, file string
+	f := newForm("token create", "Creates an API token. Its secret is shown once and never again.")
+	f.set.Argument(&wanted.Name, "NAME", "what the token is for, for people")
+	f.set.List(&wanted.Groups, "group", nil, "groups that policies know its holder by, such as "+
+		strings.Join([]string{access.RoleViewer, access.RoleEditor, access.RoleApprover, access.RoleAdmin}, ", "))
+	f.set.List(&narrowed.Environments, "only-environment", nil, "the only environments that it reaches; without any, all that its groups reach")
+	f.set.List(&narrowed.Actions, "only-action", nil, "the only actions that it may take; without any, all that its groups may")
+	f.set.String(&expires, "expires", "", "when it ends: a time such as 2030-01-31T08:00:00Z, or a duration from now such as 2160h; without it never")
+	f.set.String(&file, "secret-file", "", "file to write the secret to, for --token-file; it must not exist; without it the secret is printed")
+	r := f.remarks()
+	f.check(func() bool { return len(wanted.Groups) > 0 }, "say with --group what the token may do")
+	f.check(func() bool { return isTime(expires) }, "--expires is a time such as 2030-01-31T08:00:00Z, or a duration such as 2160h")
+	return f.runs(func(ctx context.Context, s *session) error {
+		wanted := wanted
+		var err error
+		if wanted.Expires, err = timeOf(expires, time.Now()); err != nil {
+			return err
+		}
+		if len(narrowed.Environments)+len(narrowed.Actions) > 0 {
+			wanted.Scope = &narrowed
+		}
+		body, err := json.Marshal(wanted)
+		if err != nil {
+			return err
+		}
+		return s.createToken(ctx, r.on(call{method: http.MethodPost, path: []string{"tokens"}, body: body}), file)
+	})
+}
+
+// createToken writes the secret to a file, or prints it. The file is made first: a token whose secret is lost would be of no use.
+func (s *session) createToken(ctx context.Context, c call, file string) error {
+	if file == "" {
+		found, err := s.do(ctx, c)
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, sentence("token %s is created for %s; its secret, shown only now:\n%s", "token.id", "token.name", "secret"))
+	}
+	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("secret: %w", err)
+	}
+	found, err := s.do(ctx, c)
+	if err != nil {
+		return errors.Join(err, out.Close(), os.Remove(file))
+	}
+	var created struct {
+		Token  json.RawMessage `json:"token"`
+		Secret string          `json:"secret"`
+	}
+	if err := json.Unmarshal(found.body, &created); err != nil {
+		return fmt.Errorf("the publisher's answer: %w", err)
+	}
+	_, err = io.WriteString(out, created.Secret+"\n")
+	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
+		return fmt.Errorf("secret: %w", err)
+	}
+	return s.print(created.Token, sentence("token %s is created for %s; its secret is in "+strings.ReplaceAll(file, "%", "%%"), "id", "name"))
+}
+
+func tokenList() Invocation {
+	f := newForm("token list", "Lists the API tokens, the oldest first, expired and revoked ones too.")
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, call{path: []string{"tokens"}})
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, list(
+			at("TOKEN", "id"), at("NAME", "name"), at("HINT", "hint"), at("GROUPS", "groups"), at("ENVIRONMENTS", "scope.environments"),
+			at("ACTIONS", "scope.actions"), at("CREATED", "created"), at("EXPIRES", "expires"), at("REVOKED", "revoked"),
+		))
+	})
+}
+
+func tokenRevoke() Invocation {
+	var id string
+	f := newForm("token revoke", "Ends an API token for good.")
+	f.set.Argument(&id, "TOKEN", "id of the token")
+	r := f.remarks()
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, r.on(call{method: http.MethodDelete, path: []string{"tokens", id}}))
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, sentence("token %s (%s) is revoked", "id", "name"))
+	})
+}
+
+func whoamiCommand() Command {
+	return Command{words("whoami"), "say who the API takes you for", func() Invocation {
+		f := newForm("whoami", "Says who the API takes you for, by the token.")
+		return f.runs(func(ctx context.Context, s *session) error {
+			found, err := s.do(ctx, call{path: []string{"whoami"}})
+			if err != nil {
+				return err
+			}
+			return s.print(found.body, details(
+				at("id", "id"), at("name", "name"), at("kind", "kind"), at("groups", "groups"),
+				at("environments", "scope.environments"), at("actions", "scope.actions"),
+			))
+		})
+	}}
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+)
+
+func environmentRollback() Invocation {
+	var to string
+	f := newForm("environment rollback", "Makes all documents of an environment what they were at a revision, as a new change.").named("name of the environment")
+	w := f.changes()
+	f.set.String(&to, "to", "", "revision to return to").Require()
+	return f.runs(func(ctx context.Context, s *session) error {
+		return w.writeAll(ctx, s, f.environment, command{Type: "rollback", Revision: to}, map[string]any{"revision": to},
+			"environment "+f.environment+" is what it was at "+to)
+	})
+}
+
+func promoteCommand() Command {
+	return Command{words("promote"), "make flags what they are in another environment", func() Invocation {
+		var from string
+		var flags []string
+		f := newForm("promote", "Makes flags of --environment what they are in another environment, with all that they depend on there. "+
+			"What is not there is deleted.").inEnvironment()
+		w := f.changes()
+		f.set.String(&from, "from", "", "environment to take them from").Require()
+		f.set.List(&flags, "flag", nil, "keys of the flags; without any, all flags and segments")
+		return f.runs(func(ctx context.Context, s *session) error {
+			body := map[string]any{"from": from}
+			if len(flags) > 0 {
+				body["flags"] = flags
+			}
+			return w.writeAll(ctx, s, f.environment, command{Type: "promote", From: from, Flags: flags}, body,
+				from+" is promoted to "+f.environment)
+		})
+	}}
+}
+
+// writeAll makes a change of many documents, at the path that its type names.
+func (w *writing) writeAll(ctx context.Context, s *session, environment string, what command, body map[string]any, done string) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return w.write(ctx, s, change{
+		call:        call{method: http.MethodPost, path: []string{"environments", environment, what.Type}, body: text},
+		environment: environment, command: what, done: done,
+	})
+}
+
+func environmentRisk() Invocation {
+	var file string
+	f := newForm("environment risk", "Prints what is risky in an environment; with --file, sets it.").named("name of the environment")
+	r := f.remarks()
+	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json; - is standard input").Short("f")
+	return f.runs(func(ctx context.Context, s *session) error {
+		c := call{path: []string{"environments", f.environment, "risk"}}
+		if file != "" {
+			settings, err := readDocument(s.terminal.Stdin, file)
+			if err != nil {
+				return err
+			}
+			c.method, c.body = http.MethodPut, settings
+			c = r.on(c)
+		}
+		found, err := s.do(ctx, c)
+		if err != nil {
+			return err
+		}
+		return s.print(found.body, details(
+			at("protected", "protected"), at("tags", "tags"), at("share", "share"), at("dependants", "dependants"), at("freezes", "freezes"),
+		))
+	})
+}

@@ -1,0 +1,225 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// The headers of requests that change something.
+const (
+	headerIfMatch     = "If-Match"
+	headerIfNoneMatch = "If-None-Match"
+	headerReason      = "Flagside-Reason"
+	headerKey         = "Idempotency-Key"
+)
+
+// change is something to be done to the documents of an environment: as a request of its own, and as a command in previews and change
+// requests.
+type change struct {
+	call
+
+	environment string
+	command     command
+	done        string // what is said when it is done
+}
+
+// command is a command of the API.
+type command struct {
+	Type     string          `json:"type"`
+	Kind     string          `json:"kind,omitempty"`
+	Key      string          `json:"key,omitempty"`
+	IfMatch  string          `json:"ifMatch,omitempty"`
+	Changes  []documentPart  `json:"changes,omitempty"`
+	IfAbsent bool            `json:"ifAbsent,omitempty"`
+	Document json.RawMessage `json:"document,omitempty"`
+	Patch    json.RawMessage `json:"patch,omitempty"`
+	On       bool            `json:"on,omitempty"`
+	Force    bool            `json:"force,omitempty"`
+	Revision string          `json:"revision,omitempty"`
+	From     string          `json:"from,omitempty"`
+	Flags    []string        `json:"flags,omitempty"`
+}
+
+// documentPart is one of several documents that change together. An absent document deletes it.
+type documentPart struct {
+	Kind     string          `json:"kind"`
+	Key      string          `json:"key,omitempty"`
+	IfMatch  string          `json:"ifMatch,omitempty"`
+	Document json.RawMessage `json:"document,omitempty"`
+}
+
+// seen is what the author of a change has seen: a revision of the document, or that there is none.
+type seen struct {
+	match  string
+	absent bool
+}
+
+// on adds the precondition to a change.
+func (v seen) on(c change) change {
+	c.header = http.Header{}
+	c.command.IfMatch, c.command.IfAbsent = v.match, v.absent
+	if v.absent {
+		c.header.Set(headerIfNoneMatch, "*")
+	}
+	if v.match != "" {
+		c.header.Set(headerIfMatch, strconv.Quote(v.match))
+	}
+	return c
+}
+
+// writing are the options of everything that changes documents.
+type writing struct {
+	remark
+
+	match, rebase    string
+	dryRun, propose  bool
+	breakGlass       bool
+	applyAt, expires string
+	late             time.Duration
+}
+
+// remark are the options of everything that changes something.
+type remark struct{ reason, key string }
+
+// remarks declares the options of what changes something.
+func (f *form) remarks() *remark {
+	r := &remark{}
+	r.declare(f)
+	return r
+}
+
+func (r *remark) declare(f *form) {
+	f.set.String(&r.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever").Short("m")
+	f.set.String(&r.key, "idempotency-key", "", "text of your own that makes it safe to repeat this within a day; without it a random one")
+	f.check(func() bool { return !strings.ContainsFunc(r.reason, unicode.IsControl) }, "--reason is one line of text")
+}
+
+// on adds the headers of the options to a call.
+func (r remark) on(c call) call {
+	header := c.header.Clone()
+	if header == nil {
+		header = make(http.Header)
+	}
+	if r.reason != "" {
+		header.Set(headerReason, r.reason)
+	}
+	if r.key != "" {
+		header.Set(headerKey, r.key)
+	}
+	c.header = header
+	return c
+}
+
+// writes declares the options of a change of one document.
+func (f *form) writes() *writing {
+	w := f.changes()
+	f.set.String(&w.match, "if-match", "", "revision that the document must have; without it the one that it has now")
+	return w
+}
+
+// changes declares the options of a change of documents.
+func (f *form) changes() *writing {
+	w := &writing{}
+	w.declare(f)
+	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing")
+	f.set.Bool(&w.propose, "propose", false, "open a change request in place of changing it at once")
+	f.set.String(&w.rebase, "rebase", "", "id of a change request of your own that is made anew with this change")
+	f.set.String(&w.applyAt, "apply-at", "", "open a change request that is applied at this time, such as 2030-01-31T08:00:00Z, or after this time, such as 2h")
+	f.set.Duration(&w.late, "late", 0, "how late a scheduled change may still be applied after an outage; 0 is any time")
+	f.set.String(&w.expires, "expires", "", "when the change request is given up, like --apply-at; without it after 30 days")
+	f.set.Bool(&w.breakGlass, "break-glass", false, "change it without the approvals that it needs; it has to be reviewed afterwards")
+	f.check(func() bool { return !w.breakGlass || w.reason != "" && w.applyAt == "" }, "--break-glass needs a --reason, and cannot wait for a time")
+	f.check(func() bool { return w.late == 0 || w.applyAt != "" }, "--late is for changes with --apply-at")
+	f.check(func() bool { return isTime(w.applyAt) && isTime(w.expires) },
+		"--apply-at and --expires are times such as 2030-01-31T08:00:00Z, or durations from now such as 2h")
+	return w
+}
+
+// isTime reports whether timeOf can read text. No text is no time.
+func isTime(text string) bool {
+	_, err := timeOf(text, time.Time{})
+	return err == nil
+}
+
+// timeOf reads a time, or a duration from now.
+func timeOf(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return now.Add(d).UTC(), nil
+	}
+	return time.Parse(time.RFC3339, text)
+}
+
+// look returns what is seen of a document: the revision, or without one what it has now, which may be nothing.
+func (s *session) look(ctx context.Context, path []string, match string) (seen, error) {
+	v, err := s.existing(ctx, path, match)
+	if isAbsent(err) {
+		return seen{absent: true}, nil
+	}
+	return v, err
+}
+
+// isAbsent reports whether an error tells that a document does not exist in an environment that does.
+func isAbsent(err error) bool {
+	f, ok := errors.AsType[*failure](err)
+	return ok && f.problem == problemType+"not-found"
+}
+
+// existing is look for a document that must exist.
+func (s *session) existing(ctx context.Context, path []string, match string) (seen, error) {
+	if match != "" {
+		return seen{match: strings.Trim(match, `"`)}, nil
+	}
+	found, err := s.do(ctx, call{path: path})
+	if err != nil {
+		return seen{}, err
+	}
+	return seen{match: revision(found.header)}, nil
+}
+
+// write makes a change, or what the options ask for instead, and prints what became of it.
+func (w *writing) write(ctx context.Context, s *session, c change) error {
+	switch {
+	case w.dryRun:
+		return w.preview(ctx, s, c)
+	case w.propose || w.rebase != "" || w.breakGlass || w.applyAt != "":
+		return w.open(ctx, s, c)
+	}
+	found, err := s.do(ctx, w.on(c.call))
+	if err != nil {
+		return err
+	}
+	return s.print(found.body, func(out io.Writer, value any) error { return written(out, value, c.done) })
+}
+
+// written says what became of a change.
+func written(out io.Writer, value any, done string) error {
+	text := fmt.Sprintf("%s: revision %s", done, cell(find(value, "revision")))
+	if find(value, "changed") == false {
+		text = done + ": nothing to change"
+	}
+	warnings, _ := find(value, "warnings").([]any)
+	for _, warning := range warnings {
+		text += "\nwarning: " + strings.Join(present(
+			word(warning, "kind"), word(warning, "key"), word(warning, "pointer"), word(warning, "reason"),
+		), " ")
+	}
+	_, err := fmt.Fprintln(out, text)
+	return err
+}
+
+// word returns the text at a path, empty if there is none.
+func word(value any, path string) string {
+	text, _ := find(value, path).(string)
+	return printable(text)
+}
