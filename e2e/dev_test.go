@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,8 +70,20 @@ func TestDevRefusesWrites(t *testing.T) {
 	s := newSystem(t)
 	_, dev := startDev(s, first)
 	s.awaitReady(dev)
-	p := process.Publisher{Process: dev.Process, Admin: s.admin}
-	_, err := p.PutFlag(s.ctx, "dev", "farewell", "", []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a"}`))
+	var token string
+	err := process.Await(s.ctx, "the token in the greeting", func() bool {
+		token = regexp.MustCompile(`flagside_\S+`).FindString(dev.Output())
+		return token != ""
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := process.Publisher{Process: dev.Process, Admin: s.admin, TokenFile: file}
+	_, err = p.PutFlag(s.ctx, "dev", "farewell", "", []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a"}`))
 	if err == nil || !strings.Contains(err.Error(), "flags.json") {
 		t.Fatalf("a write to the environment of a file: %v; want a refusal that names the file", err)
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/telemetry"
 )
@@ -28,7 +30,7 @@ func serveCommand() command {
 	set.String(&o.NATSCA, "nats-ca", "",
 		"PEM file with those who vouch for clients of the embedded NATS server, which all need a certificate then, or for the server at --nats")
 	set.Int(&o.Replicas, "replicas", 1, "servers of the cluster at --nats that keep a copy of each change log, 1 to 5")
-	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the API; on loopback only, because nobody is asked who they are")
+	declareAPI(set, &o)
 	declareCompatibility(set, &compatibility, "whose strictness new environments follow, unless their creation says")
 	l.declare(set, telemetry.FormatJSON)
 
@@ -36,6 +38,12 @@ func serveCommand() command {
 		o := o
 		if o.NATS != "" && !natsAddr.Given() {
 			o.NATSAddr = ""
+		}
+		if o.AdminTokenFile == "" && o.DataDir != "" {
+			o.AdminTokenFile = filepath.Join(o.DataDir, publisher.AdminTokenFile)
+		}
+		if o.AdminTokenFile == listen.Off {
+			o.AdminTokenFile = ""
 		}
 		o.Compatibility = eval.Compatibility(compatibility)
 		return o
@@ -61,4 +69,17 @@ func serveCommand() command {
 			return p.Run(ctx)
 		},
 	}
+}
+
+// declareAPI declares where the API listens, and who may use it.
+func declareAPI(set *config.Set, o *publisher.Options) {
+	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the API; beyond loopback it needs --admin-cert and --admin-key")
+	set.String(&o.AdminCertificate, "admin-cert", "", "PEM file with the certificate of the API; without it the API has no TLS")
+	set.String(&o.AdminKey, "admin-key", "", "PEM file with the key of --admin-cert")
+	set.String(&o.AdminTokenFile, "admin-token-file", "",
+		"file with a token that may do what admins may, made if it is not there; without it "+publisher.AdminTokenFile+
+			" in --data-dir, or none with --nats; off is none")
+	set.String(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
+	set.String(&o.Policy, "policy", "", "file with Cedar policies, read again when it changes; without it the default policy")
+	set.Bool(&o.AnonymousReads, "anonymous-reads", false, "let requests without a token read all environments")
 }

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/flagside/flagside/internal/faultnet"
 )
 
 // natsServer is the program of the NATS project, in the version that go.mod
@@ -26,9 +28,16 @@ const natsServer = "github.com/nats-io/nats-server/v2"
 const members = 3
 
 // Cluster is three NATS servers with JetStream, or a single one, each a process,
-// so that one can be killed and paused as a machine would be.
+// so that one can be killed, paused and cut off as a machine would be.
 type Cluster struct {
 	Nodes []*Node
+	links []link
+}
+
+// link is the network between two servers.
+type link struct {
+	between [2]*Node
+	network *faultnet.Proxy
 }
 
 // Node is one server of a [Cluster] and where it listens, host:port.
@@ -50,7 +59,11 @@ func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
 		return c, err
 	}
 	for i, n := range c.Nodes {
-		if err := os.WriteFile(n.config, n.configuration(filepath.Join(dir, n.Name), peers[i], peers), 0o600); err != nil {
+		routes, err := c.linkWithEarlier(i, peers)
+		if err != nil {
+			return c, err
+		}
+		if err := os.WriteFile(n.config, n.configuration(filepath.Join(dir, n.Name), peers[i], routes), 0o600); err != nil {
 			return c, err
 		}
 	}
@@ -120,12 +133,41 @@ jetstream { store_dir: %q, sync_interval: always }
 `, n.Name, n.Client, n.monitor, store)
 }
 
+// linkWithEarlier makes the networks between a server and those before it, and
+// returns the addresses to reach them.
+func (c *Cluster) linkWithEarlier(i int, peers []string) (routes []string, err error) {
+	for j := range i {
+		network, err := faultnet.Listen(peers[j])
+		if err != nil {
+			return nil, err
+		}
+		c.links = append(c.links, link{between: [2]*Node{c.Nodes[j], c.Nodes[i]}, network: network})
+		routes = append(routes, strconv.Quote("nats://"+network.Addr()))
+	}
+	return routes, nil
+}
+
 // configuration does not advertise the servers, so that clients that were given
-// a proxy stay behind it.
-func (n *Node) configuration(store, peer string, peers []string) []byte {
+// a proxy stay behind it, and tells other servers an address where nobody is, so
+// that they keep to their routes.
+func (n *Node) configuration(store, peer string, routes []string) []byte {
 	return fmt.Appendf(n.alone(store), `
-cluster { name: "test", listen: %q, no_advertise: true, routes: ["nats://%s"] }
-`, peer, strings.Join(peers, `", "nats://`))
+cluster { name: "test", listen: %q, no_advertise: true, advertise: "127.0.0.1:1", routes: [%s] }
+`, peer, strings.Join(routes, ", "))
+}
+
+// CutOff separates a server from the others, but not from its clients, or joins
+// them again.
+func (c *Cluster) CutOff(n *Node, off bool) {
+	for _, l := range c.links {
+		if !slices.Contains(l.between[:], n) {
+			continue
+		}
+		l.network.Refuse(off)
+		if off {
+			l.network.Cut()
+		}
+	}
 }
 
 // Addresses returns where all servers listen for clients, separated by commas.
@@ -142,6 +184,9 @@ func (c *Cluster) URL() string { return natsURL(c.Addresses()) }
 
 // Kill ends all servers.
 func (c *Cluster) Kill() {
+	for _, l := range c.links {
+		l.network.Close()
+	}
 	for _, n := range c.Nodes {
 		if n.Process != nil {
 			n.Process.Kill()

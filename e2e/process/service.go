@@ -18,31 +18,43 @@ type Publisher struct {
 	*Process
 	Admin string // host:port of the admin API
 	NATS  string // host:port of the server for sidecars, or several separated by commas
+	// TokenFile has the token that requests are made with; empty means none.
+	TokenFile string
 }
 
 // StartPublisher runs "publisher serve" with an embedded server over dataDir
 // and waits until its API answers.
 func (b Binaries) StartPublisher(ctx context.Context, dataDir, admin, nats string) (*Publisher, error) {
-	p, err := Start(b.Publisher, "serve", "--data-dir", dataDir, "--admin-addr", admin, "--nats-addr", nats)
+	args, err := b.accessArguments()
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{Process: p, Admin: admin, NATS: nats}, p.await(ctx, "http://"+admin+"/readyz")
+	p, err := Start(b.Publisher, append([]string{"serve", "--data-dir", dataDir, "--admin-addr", admin, "--nats-addr", nats}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{Process: p, Admin: admin, NATS: nats, TokenFile: b.tokenFile()}, p.await(ctx, "http://"+admin+"/readyz")
 }
 
 // StartPublisherOn runs "publisher serve" over a cluster, with as many replicas
 // as it has servers, and waits until its API answers.
 func (b Binaries) StartPublisherOn(ctx context.Context, c *Cluster, admin string) (*Publisher, error) {
-	p, err := Start(b.Publisher, "serve", "--nats", c.URL(), "--replicas", strconv.Itoa(len(c.Nodes)), "--admin-addr", admin)
+	args, err := b.accessArguments()
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{Process: p, Admin: admin, NATS: c.Addresses()}, p.await(ctx, "http://"+admin+"/readyz")
+	p, err := Start(b.Publisher, append([]string{
+		"serve", "--nats", c.URL(), "--replicas", strconv.Itoa(len(c.Nodes)), "--admin-addr", admin,
+	}, args...)...)
+	if err != nil {
+		return nil, err
+	}
+	return &Publisher{Process: p, Admin: admin, NATS: c.Addresses(), TokenFile: b.tokenFile()}, p.await(ctx, "http://"+admin+"/readyz")
 }
 
 // CreateEnvironment makes an environment by the command line, as a person would.
 func (b Binaries) CreateEnvironment(ctx context.Context, admin, name string) error {
-	p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin)
+	p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin, "--token", b.tokenFile())
 	if err != nil {
 		return err
 	}
@@ -70,6 +82,9 @@ func (p *Publisher) PutFlag(ctx context.Context, environment, key, match string,
 		req.Header.Set("If-None-Match", "*")
 	} else {
 		req.Header.Set("If-Match", match)
+	}
+	if err := p.authorize(req); err != nil {
+		return "", err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -120,6 +135,9 @@ func (p *Publisher) History(ctx context.Context, environment, key string) ([]Cha
 func (p *Publisher) get(ctx context.Context, environment, key, more string) (*http.Response, error) {
 	target := fmt.Sprintf("http://%s/api/v1/environments/%s/flags/%s%s", p.Admin, environment, url.PathEscape(key), more)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err == nil {
+		err = p.authorize(req)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/stage"
 	"github.com/flagside/flagside/internal/sidecar"
 )
@@ -26,6 +27,7 @@ type Dev struct {
 	options   Options
 	temporary string // directory to remove at the end; empty if there is none
 	health    *health.Tracker
+	token     string // of the API, for as long as it runs
 	publisher *publisher.Publisher
 	sidecar   *sidecar.Sidecar
 }
@@ -36,7 +38,7 @@ func New(o Options) (_ *Dev, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dev{options: o, health: health.NewTracker(time.Now)}
+	d := &Dev{options: o, health: health.NewTracker(time.Now), token: access.NewSecret()}
 	if o.DataDir == "" {
 		if d.temporary, err = os.MkdirTemp("", "flagside-dev-"); err != nil {
 			return nil, fmt.Errorf("dev: %w", err)
@@ -60,6 +62,11 @@ func (d *Dev) publisherOptions() publisher.Options {
 		DataDir:   d.options.DataDir,
 		NATSAddr:  d.options.NATSAddr,
 		AdminAddr: d.options.AdminAddr,
+		// Whoever is on the developer's machine may look.
+		AnonymousReads: true,
+		FixedTokens: []access.FixedToken{{Secret: d.token, Principal: access.Principal{
+			ID: "dev", Name: "developer", Kind: access.KindDev, Groups: []string{access.RoleAdmin},
+		}}},
 		ReadOnly: map[string]string{
 			d.options.Environment: fmt.Sprintf("The environment is what the file %s says: change it there.", d.options.File),
 		},

@@ -28,17 +28,18 @@ func (d *Dev) greet(ctx context.Context, l *loader) error {
   flagd RPC, in-process %s, %s
   sidecar management    http://%s/status
   publisher API         http://%s/api/v1/environments/%s/flags
+  token for the API     %s
   NATS                  %s
   change log            %s
 
 Try:
 
-  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[11]s'
+  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[12]s'
   curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags'
 
 `,
 		d.options.File, d.found(l), d.OFREPAddr(), served(d.sidecar.FlagdAddr()), served(d.sidecar.FlagdSyncAddr()), d.ManagementAddr(), d.AdminAddr(), d.options.Environment,
-		d.publisher.NATSURL(), data, oneFlag(l.flags))
+		d.token, d.publisher.NATSURL(), data, oneFlag(l.flags))
 	if err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}

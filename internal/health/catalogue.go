@@ -28,6 +28,7 @@ const (
 	DiskUnwritable       Code = "disk-unwritable"
 	DiskQuarantined      Code = "disk-quarantined"
 	FileRefused          Code = "file-refused"
+	PolicyRefused        Code = "policy-refused"
 )
 
 // Severity says how urgent a condition is.
@@ -163,6 +164,10 @@ func Catalogue() []Condition {
 		{
 			FileRefused, SeverityWarning,
 			"The watched file has mistakes, so the last good version of it is served; correct the places that the detail names.",
+		},
+		{
+			PolicyRefused, SeverityWarning,
+			"The policy file has mistakes, so the policies of before stay in force; correct the places that the detail names.",
 		},
 	}
 }

@@ -185,9 +185,9 @@ func TestLifeOfAFlag(t *testing.T) {
 				}
 			}
 			want := []change{
-				{"delete", "end", "anonymous", ""},
-				{"put", "größer", "anonymous", string(flagBody("off", ""))},
-				{"put", "begin", "anonymous", string(flagBody("on", ""))},
+				{"delete", "end", "somebody", ""},
+				{"put", "größer", "somebody", string(flagBody("off", ""))},
+				{"put", "begin", "somebody", string(flagBody("on", ""))},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("history (-want +got):\n%s", diff)

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -39,7 +40,9 @@ type environment struct {
 }
 
 // newEnvironment returns an environment that is not followed yet.
-func newEnvironment(name string, o Options, conn *flagsync.Conn, appended func(flagsync.OutcomeState)) (*environment, error) {
+func newEnvironment(
+	name string, o Options, conn *flagsync.Conn, authorize func(access.Question) access.Answer, appended func(flagsync.OutcomeState),
+) (*environment, error) {
 	logger := o.Logger.With().Str("environment", name).Logger()
 	store, err := cache.New(cache.Options{Environment: name, Logger: logger})
 	if err != nil {
@@ -56,7 +59,7 @@ func newEnvironment(name string, o Options, conn *flagsync.Conn, appended func(f
 	e.control = control.NewService(control.Options{
 		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
 		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
-		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
+		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal, Authorize: authorize,
 	})
 	return e, nil
 }

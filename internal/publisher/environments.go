@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -33,7 +34,9 @@ var errNotListed = fmt.Errorf("the environments were not read yet: %w", control.
 type environments struct {
 	options Options
 	metrics *metrics
-	refresh chan chan error // asks run to read the list now
+	// authorize answers what policies permit.
+	authorize func(access.Question) access.Answer
+	refresh   chan chan error // asks run to read the list now
 
 	mu      sync.Mutex             // guards what follows
 	list    *flagsync.Environments // nil until it was opened
@@ -43,12 +46,13 @@ type environments struct {
 	known   map[string]flagsync.Environment
 }
 
-func newEnvironments(o Options) *environments {
+func newEnvironments(o Options, authorize func(access.Question) access.Answer) *environments {
 	return &environments{
-		options: o,
-		refresh: make(chan chan error),
-		running: make(map[string]*environment),
-		known:   make(map[string]flagsync.Environment),
+		options:   o,
+		authorize: authorize,
+		refresh:   make(chan chan error),
+		running:   make(map[string]*environment),
+		known:     make(map[string]flagsync.Environment),
 	}
 }
 
@@ -124,7 +128,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 		running.cancel()
 		delete(e.running, listed.Name)
 	case listed.Archived.IsZero() && !runs:
-		started, err := newEnvironment(listed.Name, e.options, conn, e.metrics.appended(listed.Name))
+		started, err := newEnvironment(listed.Name, e.options, conn, e.authorize, e.metrics.appended(listed.Name))
 		if err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
@@ -268,23 +272,6 @@ func (e *environments) lookNow(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// waitReady waits until unready finds nothing to wait for.
-func (e *environments) waitReady(ctx context.Context) error {
-	poll := time.NewTicker(10 * time.Millisecond)
-	defer poll.Stop()
-	for {
-		err := e.unready()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return fmt.Errorf("publisher: not ready: %w", err)
-		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
@@ -55,6 +58,12 @@ func run(t *testing.T, o publisher.Options) *running {
 		o.NATSAddr = "127.0.0.1:0"
 	}
 	o.Logger = zerolog.New(r.log)
+	if o.Policy == "" {
+		o.Policy = permitEverything(t)
+	}
+	o.FixedTokens = append(o.FixedTokens, access.FixedToken{Secret: adminSecret, Principal: access.Principal{
+		ID: "somebody", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
+	}})
 	var err error
 	if r.Publisher, err = publisher.New(o); err != nil {
 		t.Fatal(err)
@@ -70,10 +79,31 @@ func run(t *testing.T, o publisher.Options) *running {
 	})
 	t.Cleanup(r.stop)
 	r.url = "http://" + r.AdminAddr().String()
-	if r.client, err = admin.NewClient(r.url); err != nil {
+	r.client = r.as(adminSecret)
+	return r
+}
+
+// The tokens of the roles in tests, and of somebody who may do everything where everybody may.
+const adminSecret = "the-admin-of-these-tests-who-is-to-be-trusted"
+
+// permitEverything is the path of a policy file.
+func permitEverything(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "everything.cedar")
+	if err := os.WriteFile(file, []byte("permit (principal, action, resource);"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return r
+	return file
+}
+
+// as returns a client that sends a token.
+func (r *running) as(token string) *admin.Client {
+	r.t.Helper()
+	client, err := admin.NewClient(admin.ClientOptions{Address: r.url, Token: token})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return client
 }
 
 // output is what a publisher has logged.
@@ -143,6 +173,7 @@ func (r *running) ask(method, path, body string, headers ...string) answer {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	request.Header.Set("Authorization", "Bearer "+adminSecret)
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i] == "Host" {
 			request.Host = headers[i+1]

@@ -25,13 +25,21 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	api := admin.Options{
+		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens,
+		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger,
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", p.readyz)
-	mux.HandleFunc("GET /status", p.status)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.Handle("/", p.options.Observe(admin.Handler(p.environments, p.logger)))
-	return admin.Guard(mux), nil
+	inside := func(next http.Handler) http.Handler { return next }
+	if !p.options.local() {
+		inside = func(next http.Handler) http.Handler { return admin.ForReaders(api, next) }
+	}
+	mux.Handle("GET /status", inside(http.HandlerFunc(p.status)))
+	mux.Handle("GET /metrics", inside(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
+	mux.Handle("/", p.options.Observe(admin.Handler(api)))
+	return admin.Guard(mux, p.options.local()), nil
 }
 
 // registry returns what collects the metrics.
@@ -47,7 +55,7 @@ func healthz(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, 
 
 // readyz answers 503 until all environments can be read.
 func (p *Publisher) readyz(w http.ResponseWriter, _ *http.Request) {
-	if err := p.environments.unready(); err != nil {
+	if err := p.unready(); err != nil {
 		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}

@@ -1,6 +1,8 @@
 package publisher
 
 import (
+	"strconv"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	flagsync "github.com/flagside/flagside/sync"
@@ -11,6 +13,7 @@ import (
 type metrics struct {
 	environments *environments
 	appends      *prometheus.CounterVec
+	requests     *prometheus.CounterVec
 
 	count    *prometheus.Desc
 	revision *prometheus.Desc
@@ -28,6 +31,10 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 			Name: "flagside_appends_total",
 			Help: "Transactions appended to the log, by outcome: committed, lost to another writer, or open when time ran out.",
 		}, []string{"environment", "outcome"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_api_requests_total",
+			Help: "Requests to operations of the API, by the status of the answer: 401 is nobody, 403 is refused by policies or for want of approvals.",
+		}, []string{"operation", "status"}),
 		count:    prometheus.NewDesc("flagside_environments", "Environments that are followed.", nil, nil),
 		revision: prometheus.NewDesc("flagside_revision", "Revision of the environment that is applied here.", label, nil),
 		head:     prometheus.NewDesc("flagside_head", "Highest revision of the environment that is known to exist.", label, nil),
@@ -36,7 +43,7 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 			"Seconds since it was certain that the applied revision is the newest; absent if it never was.", label, nil),
 		writable: prometheus.NewDesc("flagside_writable", "1 if the environment can be changed, 0 if changes are refused.", label, nil),
 	}
-	for _, c := range []prometheus.Collector{m, m.appends} {
+	for _, c := range []prometheus.Collector{m, m.appends, m.requests} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -47,6 +54,11 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 // appended returns what counts the appends of an environment.
 func (m *metrics) appended(environment string) func(flagsync.OutcomeState) {
 	return func(s flagsync.OutcomeState) { m.appends.WithLabelValues(environment, s.String()).Inc() }
+}
+
+// observe counts a request to the API.
+func (m *metrics) observe(operation string, status int) {
+	m.requests.WithLabelValues(operation, strconv.Itoa(status)).Inc()
 }
 
 // Describe implements prometheus.Collector.

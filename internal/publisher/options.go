@@ -14,6 +14,8 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 )
 
@@ -51,8 +53,23 @@ type Options struct {
 	// Replicas is how many servers of a cluster keep a copy of each change log, 1 to 5; 0 means 1. The embedded server is one.
 	Replicas int
 
-	// AdminAddr is the TCP address of the API, which must be on loopback; empty means DefaultAdminAddr. Port 0 picks a free port.
+	// AdminAddr is the TCP address of the API; empty means DefaultAdminAddr. Port 0 picks a free port. Beyond loopback it needs
+	// AdminCertificate and AdminKey.
 	AdminAddr string
+	// AdminCertificate and AdminKey are the paths of PEM files with the certificate of the API; empty means no TLS. They are read again while
+	// they are in use.
+	AdminCertificate string
+	AdminKey         string
+	// AnonymousReads lets requests without a token read all environments.
+	AnonymousReads bool
+	// AdminTokenFile is the path of a file with a token that may do what admins may. It is made if it is not there. Empty means that there is none.
+	AdminTokenFile string
+	// FixedTokens are accepted besides.
+	FixedTokens []access.FixedToken
+	// Issuers is the path of a file with the OpenID Connect issuers whose tokens are accepted; empty means none.
+	Issuers string
+	// Policy is the path of a file with Cedar policies, which is read again when it changes; empty means the default policy.
+	Policy string
 
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility
@@ -101,8 +118,12 @@ func (o Options) Validate() error {
 }
 
 func (o Options) validate() error {
-	if err := config.LoopbackOnly(o.AdminAddr); err != nil {
-		return fmt.Errorf("admin address: %w", err)
+	if err := o.adminTLS().Validate(); err != nil {
+		return fmt.Errorf("the API: %w", err)
+	}
+	if err := config.LoopbackOnly(o.AdminAddr); err != nil && !o.adminTLS().Enabled() {
+		return fmt.Errorf("admin address: %w; elsewhere the API needs a certificate, because tokens could be read on their way: "+
+			"give --admin-cert and --admin-key", err)
 	}
 	switch {
 	case o.NATS == "" && o.DataDir == "":
@@ -127,6 +148,13 @@ func (o Options) validate() error {
 	}
 	return nil
 }
+
+func (o Options) adminTLS() listen.TLS {
+	return listen.TLS{Certificate: o.AdminCertificate, Key: o.AdminKey}
+}
+
+// local reports whether the API listens on loopback only.
+func (o Options) local() bool { return config.LoopbackOnly(o.AdminAddr) == nil }
 
 // server returns the options of the embedded NATS server.
 func (o Options) server() natsserver.Options {

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/publisher/stage"
@@ -45,6 +46,7 @@ type Publisher struct {
 	listener     net.Listener
 	http         *http.Server
 	environments *environments
+	gate         *gate
 }
 
 // New validates the options, takes the data directory and opens the listener of the API. It starts nothing; Close undoes it.
@@ -53,9 +55,11 @@ func New(o Options) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	p := &Publisher{options: o, logger: o.Logger, environments: newEnvironments(o)}
-	if err := errors.Join(p.prepareServer(), p.prepareAPI()); err != nil {
-		return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
+	p := &Publisher{options: o, logger: o.Logger}
+	for _, prepare := range []func() error{p.prepareServer, p.prepareGate, p.prepareAPI} {
+		if err := prepare(); err != nil {
+			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
+		}
 	}
 	return p, nil
 }
@@ -72,6 +76,14 @@ func (p *Publisher) prepareServer() (err error) {
 	return err
 }
 
+// prepareGate makes what knows callers, in the data directory that this publisher has taken.
+func (p *Publisher) prepareGate() (err error) {
+	if p.gate, err = newGate(p.options); err == nil {
+		p.environments = newEnvironments(p.options, p.gate.authorizer.Authorize)
+	}
+	return err
+}
+
 // prepareAPI makes the handlers and opens their listener.
 func (p *Publisher) prepareAPI() error {
 	handler, err := p.handler()
@@ -85,7 +97,12 @@ func (p *Publisher) prepareAPI() error {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(p.logger, "", 0),
 	}
-	if p.listener, err = net.Listen("tcp", p.options.AdminAddr); err != nil {
+	if !p.options.adminTLS().Enabled() {
+		p.http.Protocols = new(http.Protocols)
+		p.http.Protocols.SetHTTP1(true)
+	}
+	p.listener, err = listen.Open(context.Background(), listen.Options{Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), Logger: p.logger})
+	if err != nil {
 		return fmt.Errorf("admin address: %w", err)
 	}
 	return nil
@@ -126,8 +143,30 @@ func (p *Publisher) InProcessConn() (net.Conn, error) {
 	return p.server.InProcessConn()
 }
 
-// Ready waits until the environments are known and all of them that can be are followed.
-func (p *Publisher) Ready(ctx context.Context) error { return p.environments.waitReady(ctx) }
+// Ready waits until the API tokens and the environments are known, and all environments that can be are followed.
+func (p *Publisher) Ready(ctx context.Context) error {
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		err := p.unready()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return fmt.Errorf("publisher: not ready: %w", err)
+		}
+	}
+}
+
+// unready returns what is missing until requests can be answered, or nil.
+func (p *Publisher) unready() error {
+	if _, err := p.gate.tokens.List(); err != nil {
+		return err
+	}
+	return p.environments.unready()
+}
 
 // Environments returns all environments, archived ones too, by name.
 func (p *Publisher) Environments(ctx context.Context) ([]flagsync.Environment, error) {
@@ -186,6 +225,8 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 		conn.Close()
 		return nil
 	})
+	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
+	begin("publisher: policies", p.followPolicy)
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)

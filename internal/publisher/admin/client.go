@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -21,22 +24,62 @@ import (
 // clientTimeout bounds a request. It is longer than the publisher takes to write a new epoch.
 const clientTimeout = 3 * time.Minute
 
+// idleConnection is how long a connection is kept for the next request.
+const idleConnection = time.Minute
+
 // maxAnswer bounds what a client reads of one answer, in bytes: a full part of a list of the largest documents.
 const maxAnswer = 1 << 30
 
 // Client asks a publisher. Errors of the publisher are a *Problem.
 type Client struct {
-	base *url.URL
-	http *http.Client
+	base  *url.URL
+	token string
+	http  *http.Client
 }
 
-// NewClient returns a client for the publisher at an address such as http://127.0.0.1:8017.
-func NewClient(address string) (*Client, error) {
-	base, err := url.Parse(address)
-	if err != nil || base.Scheme != "http" || base.Host == "" || strings.Trim(base.Path, "/") != "" {
-		return nil, fmt.Errorf("%q is not the address of a publisher such as http://127.0.0.1:8017", address)
+// ClientOptions say which publisher to ask, and as whom.
+type ClientOptions struct {
+	// Address is such as https://flags.example:8017 or http://127.0.0.1:8017. Without TLS it must be on loopback if there is a token.
+	Address string
+	// Token is an API token or a JSON Web Token; empty means that only what anybody may see can be asked for.
+	Token string
+	// CAFile is the path of a PEM file with those who vouch for the publisher; empty leaves it to the system.
+	CAFile string
+}
+
+// NewClient returns a client.
+func NewClient(o ClientOptions) (*Client, error) {
+	base, err := url.Parse(o.Address)
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || strings.Trim(base.Path, "/") != "" {
+		return nil, fmt.Errorf("%q is not the address of a publisher such as http://127.0.0.1:8017", o.Address)
 	}
-	return &Client{base: base, http: &http.Client{Timeout: clientTimeout}}, nil
+	if base.Scheme == "http" && o.Token != "" && !loopbackHost(base.Host) {
+		return nil, fmt.Errorf("the token could be read on its way to %s: use https", o.Address)
+	}
+	transport, err := clientTransport(o.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{base: base, token: o.Token, http: &http.Client{Timeout: clientTimeout, Transport: transport}}, nil
+}
+
+func clientTransport(caFile string) (*http.Transport, error) {
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: idleConnection,
+	}
+	if caFile == "" {
+		return transport, nil
+	}
+	text, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("those who vouch for the publisher: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("those who vouch for the publisher: %s has no certificate", caFile)
+	}
+	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return transport, nil
 }
 
 // Environments returns all environments, archived ones too, by name.
@@ -63,6 +106,15 @@ func (c *Client) CreateEnvironment(ctx context.Context, name, compatibility stri
 func (c *Client) ArchiveEnvironment(ctx context.Context, name string) (Environment, error) {
 	var e Environment
 	_, err := c.do(ctx, request{method: http.MethodPost, path: []string{"environments", name, "archive"}}, &e)
+	return e, err
+}
+
+// ArchiveEnvironmentAnyway takes an environment out of use without the consent that policies want, for a reason.
+func (c *Client) ArchiveEnvironmentAnyway(ctx context.Context, name, reason string) (Environment, error) {
+	var e Environment
+	_, err := c.do(ctx, request{
+		method: http.MethodPost, path: []string{"environments", name, "archive"}, reason: reason, breakGlass: true,
+	}, &e)
 	return e, err
 }
 
@@ -151,6 +203,10 @@ type request struct {
 	media  string // of the body; empty is JSON
 	seen   control.Precondition
 	reason string
+	key    string // for idempotency
+	query  url.Values
+
+	breakGlass bool
 }
 
 func (r request) build(ctx context.Context, base *url.URL) (*http.Request, error) {
@@ -158,7 +214,11 @@ func (r request) build(ctx context.Context, base *url.URL) (*http.Request, error
 	for _, segment := range r.path {
 		segments = append(segments, escaped(segment))
 	}
-	out, err := http.NewRequestWithContext(ctx, r.method, strings.Join(segments, "/"), bytes.NewReader(r.body))
+	target := strings.Join(segments, "/")
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	out, err := http.NewRequestWithContext(ctx, r.method, target, bytes.NewReader(r.body))
 	if err != nil {
 		return nil, err
 	}
@@ -173,6 +233,12 @@ func (r request) build(ctx context.Context, base *url.URL) (*http.Request, error
 	}
 	if r.reason != "" {
 		out.Header.Set("Flagside-Reason", r.reason)
+	}
+	if r.key != "" {
+		out.Header.Set("Idempotency-Key", r.key)
+	}
+	if r.breakGlass {
+		out.Header.Set("Flagside-Break-Glass", "true")
 	}
 	return out, nil
 }
@@ -190,6 +256,9 @@ func (c *Client) do(ctx context.Context, r request, out any) (http.Header, error
 	in, err := r.build(ctx, c.base)
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
+	}
+	if c.token != "" {
+		in.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	answer, err := c.http.Do(in)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 
 func TestNewClientRefuses(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "127.0.0.1:8017", "localhost", "https://127.0.0.1:8017", "http://", "http://h/path", "http://h:port", "://"} {
-		if _, err := admin.NewClient(address); err == nil || !strings.Contains(err.Error(), "such as http://127.0.0.1:8017") {
+	for _, address := range []string{"", "127.0.0.1:8017", "localhost", "ftp://127.0.0.1:8017", "http://", "http://h/path", "http://h:port", "://"} {
+		if _, err := admin.NewClient(admin.ClientOptions{Address: address}); err == nil || !strings.Contains(err.Error(), "such as http://127.0.0.1:8017") {
 			t.Errorf("%q: %v, want a refusal with an example", address, err)
 		}
 	}
@@ -30,7 +30,7 @@ func TestErrorsOfTheClient(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}))
 		defer server.Close()
-		client, err := admin.NewClient(server.URL)
+		client, err := admin.NewClient(admin.ClientOptions{Address: server.URL})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestErrorsOfTheClient(t *testing.T) {
 	if err := ask(200, "application/json", "<html>"); err == nil {
 		t.Error("text is taken for environments")
 	}
-	client, err := admin.NewClient("http://127.0.0.1:1")
+	client, err := admin.NewClient(admin.ClientOptions{Address: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}

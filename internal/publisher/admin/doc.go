@@ -4,8 +4,9 @@
 // error is a problem of RFC 9457. Whoever changes a document must say with If-Match what it has seen; revisions are tokens of the
 // form <epoch8>-<revision>.
 //
-// Nobody is asked for credentials yet. The API is therefore for loopback addresses only, refuses requests that name another host,
-// as rebound DNS names do, and those that a browser sends on behalf of another site.
+// Every request has a bearer token, unless anybody may read. Who may do what is decided by policies: by the control package for what
+// changes documents, and here for everything else. On loopback, requests that name another host are refused, as rebound DNS names do, and
+// everywhere those that a browser sends on behalf of another site.
 //
 // # Concurrency properties
 //

@@ -78,9 +78,9 @@ type writtenBody struct {
 
 func (a *api) registerDocuments(h huma.API, r routes) {
 	one := r.path + "/{key}"
-	huma.Register(h, operation(http.MethodGet, r.path, "list"+r.many, "List documents by key, from memory", r.tag),
+	huma.Register(h, reading(operation(http.MethodGet, r.path, "list"+r.many, "List documents by key, from memory", r.tag)),
 		func(ctx context.Context, in *listDocuments) (*documentList, error) { return a.list(ctx, r.kind, in) })
-	huma.Register(h, describesDocument(operation(http.MethodGet, one, "get"+r.one, "Read a document", r.tag)),
+	huma.Register(h, describesDocument(reading(operation(http.MethodGet, one, "get"+r.one, "Read a document", r.tag))),
 		func(ctx context.Context, in *DocumentPath) (*documentBody, error) {
 			return a.get(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key})
 		})
@@ -92,7 +92,7 @@ func (a *api) registerDocuments(h huma.API, r routes) {
 		func(ctx context.Context, in *deleteDocument) (*writtenBody, error) {
 			return a.delete(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders)
 		})
-	huma.Register(h, operation(http.MethodGet, one+"/history", "history"+r.one, "Read all changes of a document, newest first", r.tag),
+	huma.Register(h, reading(operation(http.MethodGet, one+"/history", "history"+r.one, "Read all changes of a document, newest first", r.tag)),
 		func(ctx context.Context, in *historyPath) (*historyBody, error) {
 			return a.history(ctx, in, changelog.ID{Kind: r.kind, Key: in.Key})
 		})
@@ -113,7 +113,7 @@ func registerPut[I any](h huma.API, op huma.Operation, handler func(context.Cont
 // get reads a document for editing: after the log has confirmed that what is known is current. While the log does not answer, it is read
 // from memory; that is safe, because a write that rests on an outdated revision is refused.
 func (a *api) get(ctx context.Context, environment string, id changelog.ID) (*documentBody, error) {
-	c, err := a.environments.Control(ctx, environment)
+	c, err := a.options.Environments.Control(ctx, environment)
 	if err != nil {
 		return nil, a.problem(err)
 	}
@@ -153,7 +153,7 @@ func (a *api) put(ctx context.Context, environment string, id changelog.ID, w Wr
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.do(ctx, environment, w, control.Put{ID: id, Body: body, If: condition})
+	out, err := a.do(ctx, environment, w.origin(ctx), control.Put{ID: id, Body: body, If: condition})
 	if err == nil && condition.Absent {
 		out.Status = http.StatusCreated
 	}
@@ -165,31 +165,31 @@ func (a *api) delete(ctx context.Context, environment string, id changelog.ID, w
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.do(ctx, environment, w, control.Delete{ID: id, If: condition})
+	out, err := a.do(ctx, environment, w.origin(ctx), control.Delete{ID: id, If: condition})
 	if err == nil {
 		out.ETag = ""
 	}
 	return out, err
 }
 
-func (a *api) do(ctx context.Context, environment string, w WriteHeaders, command control.Command) (*writtenBody, error) {
-	c, err := a.environments.Control(ctx, environment)
+func (a *api) do(ctx context.Context, environment string, origin control.Origin, command control.Command) (*writtenBody, error) {
+	c, err := a.options.Environments.Control(ctx, environment)
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	result, err := c.Do(ctx, w.origin(), command)
+	result, err := c.Do(ctx, origin, command)
 	if err != nil {
 		return nil, a.problem(err)
 	}
 	revision := result.Position.Token().String()
-	return &writtenBody{
-		Status:   http.StatusOK,
-		ETag:     etag(result.Document),
-		Revision: revision,
-		Body: Written{
-			Revision: revision, Changed: result.Written > 0, OpID: result.OpID, Warnings: places(result.Warnings),
-		},
-	}, nil
+	out := &writtenBody{
+		Status: http.StatusOK, Revision: revision,
+		Body: Written{Revision: revision, Changed: result.Written > 0, OpID: result.OpID, Warnings: places(result.Warnings)},
+	}
+	if result.Document.Revision != 0 {
+		out.ETag = etag(result.Document)
+	}
+	return out, nil
 }
 
 // value is a document inside an answer, as the log has it.

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -28,6 +29,13 @@ type Environment struct {
 // EnvironmentPath is the path of an environment.
 type EnvironmentPath struct {
 	Environment string `path:"environment" doc:"The name of the environment." maxLength:"63"`
+}
+
+type archiveEnvironment struct {
+	EnvironmentPath
+	ChangeHeaders
+
+	BreakGlass bool `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
 }
 
 type environmentList struct {
@@ -53,32 +61,38 @@ type newEnvironment struct {
 
 func (a *api) registerEnvironments(h huma.API) {
 	const path = "/api/v1/environments"
-	huma.Register(h, operation(http.MethodGet, path, "listEnvironments", "List all environments", environmentsTag),
+	huma.Register(h, reading(operation(http.MethodGet, path, "listEnvironments", "List the environments that you may read", environmentsTag)),
 		a.listEnvironments)
 	create := operation(http.MethodPost, path, "createEnvironment", "Create an environment", environmentsTag)
 	create.DefaultStatus = http.StatusCreated
 	huma.Register(h, create, a.createEnvironment)
-	huma.Register(h, operation(http.MethodGet, path+"/{environment}", "getEnvironment", "Read an environment", environmentsTag),
+	huma.Register(h, reading(operation(http.MethodGet, path+"/{environment}", "getEnvironment", "Read an environment", environmentsTag)),
 		a.getEnvironment)
-	huma.Register(h, operation(http.MethodPost, path+"/{environment}/archive", "archiveEnvironment",
-		"Take an environment out of use; its log stays", environmentsTag), a.archiveEnvironment)
+	huma.Register(h, needing(access.Archive, operation(http.MethodPost, path+"/{environment}/archive", "archiveEnvironment",
+		"Take an environment out of use; its log stays", environmentsTag)), a.archiveEnvironment)
 }
 
 func (a *api) listEnvironments(ctx context.Context, _ *struct{}) (*environmentList, error) {
-	all, err := a.environments.List(ctx)
+	all, err := a.options.Environments.List(ctx)
 	if err != nil {
 		return nil, a.problem(err)
 	}
 	list := &environmentList{}
-	list.Body.Items = make([]Environment, len(all))
-	for i, e := range all {
-		list.Body.Items[i] = a.describe(ctx, e)
+	list.Body.Items = []Environment{}
+	for _, e := range all {
+		if a.mayRead(ctx, e.Name) {
+			list.Body.Items = append(list.Body.Items, a.describe(ctx, e))
+		}
 	}
 	return list, nil
 }
 
 func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*environmentBody, error) {
-	e, err := a.environments.Create(ctx, in.Body.Name, anonymous, eval.Compatibility(in.Body.Compatibility))
+	question := access.Question{Principal: caller(ctx), Action: access.Administer, Resource: a.resource(ctx, in.Body.Name)}
+	if p := a.refusedTo(ctx, question); p != nil {
+		return nil, p
+	}
+	e, err := a.options.Environments.Create(ctx, in.Body.Name, caller(ctx).ID, eval.Compatibility(in.Body.Compatibility))
 	if err != nil {
 		return nil, a.problem(err)
 	}
@@ -93,15 +107,17 @@ func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environ
 	return &environmentBody{Body: a.describe(ctx, e)}, nil
 }
 
-func (a *api) archiveEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
-	if err := a.environments.Archive(ctx, in.Environment, anonymous); err != nil {
+func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*environmentBody, error) {
+	if err := a.options.Environments.Archive(ctx, in.Environment, caller(ctx).ID); err != nil {
 		return nil, a.problem(err)
 	}
-	return a.getEnvironment(ctx, in)
+	a.options.Logger.Warn().Str("environment", in.Environment).Str("actor", caller(ctx).ID).Str("reason", in.Reason).
+		Msg("an environment was taken out of use")
+	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
 func (a *api) find(ctx context.Context, name string) (flagsync.Environment, error) {
-	all, err := a.environments.List(ctx)
+	all, err := a.options.Environments.List(ctx)
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
@@ -119,7 +135,7 @@ func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment 
 	if !e.Archived.IsZero() {
 		return d
 	}
-	c, err := a.environments.Control(ctx, e.Name)
+	c, err := a.options.Environments.Control(ctx, e.Name)
 	if err != nil {
 		d.Refused = err.Error()
 		return d

@@ -1,30 +1,56 @@
 package admin
 
 import (
+	"errors"
+	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/publisher/access"
 )
 
-// Guard lets only requests through that were meant for this machine: their Host is a loopback name or address, so no page has
-// rebound its own name to it, and no browser sends them for another site. Everything that listens on the admin address stands behind
-// it.
-func Guard(next http.Handler) http.Handler {
+// Guard lets only requests through that no browser sends for another site. On a local address they must also be meant for this machine:
+// their Host is a loopback name or address, so no page has rebound its own name to it. Everything that listens on the admin address stands
+// behind it.
+func Guard(next http.Handler, local bool) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, newProblem(http.StatusForbidden, typeForeignOrigin, "A page of another site may not change anything here."))
 	}))
 	protected := origins.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !loopbackHost(r.Host) {
+		if local && !loopbackHost(r.Host) {
 			writeProblem(w, newProblem(http.StatusForbidden, typeForeignHost,
 				"The request names a host that is not this machine: use localhost or a loopback address."))
 			return
 		}
 		protected.ServeHTTP(w, r)
+	})
+}
+
+// ForReaders lets only requests through whose sender is permitted to read something, or anybody where anybody may read.
+func ForReaders(o Options, next http.Handler) http.Handler {
+	a := &api{options: o}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		principal, err := o.Authenticator.Authenticate(r)
+		if errors.Is(err, access.ErrNoCredentials) && o.AnonymousReads {
+			next.ServeHTTP(w, r)
+			return
+		}
+		p := (*Problem)(nil)
+		if err != nil {
+			p = a.unauthenticated(err)
+		} else {
+			p = a.refusedTo(r.Context(), access.Question{Principal: principal, Action: access.Read})
+		}
+		if p != nil {
+			writeProblem(w, p)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -75,6 +101,7 @@ func (d *discard) WriteHeader(status int) { d.status = status }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func writeProblem(w http.ResponseWriter, p *Problem) {
+	maps.Copy(w.Header(), p.headers)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.MarshalWrite(w, p) // fails only when the client is gone

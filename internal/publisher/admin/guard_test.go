@@ -10,7 +10,7 @@ import (
 
 func TestGuard(t *testing.T) {
 	t.Parallel()
-	guarded := admin.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	guarded := admin.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), true)
 	f := func(method, host string, want int, headers ...string) {
 		t.Helper()
 		request := httptest.NewRequestWithContext(t.Context(), method, "/", nil)

@@ -17,12 +17,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 )
-
-// anonymous is the actor of every change until callers are asked who they are.
-const anonymous = "anonymous"
 
 // maxBody bounds the body of a request, in bytes.
 const maxBody = 1 << 20
@@ -43,16 +41,33 @@ type Environments interface {
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
 
-// api holds what the handlers need.
-type api struct {
-	environments Environments
-	logger       zerolog.Logger
+// Options say what the API is about and who may use it. All but AnonymousReads and Observe are required.
+type Options struct {
+	Environments Environments
+	// Authenticator says who makes a request.
+	Authenticator *access.Authenticator
+	// Authorize answers what policies permit.
+	Authorize func(access.Question) access.Answer
+	// Tokens are the API tokens.
+	Tokens *access.Tokens
+	// AnonymousReads lets requests without credentials read all environments.
+	AnonymousReads bool
+	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
+	Observe func(operation string, status int)
+	// Logger gets what failed unexpectedly, and what was refused by policies.
+	Logger zerolog.Logger
 }
 
+// api holds what the handlers need.
+type api struct{ options Options }
+
 // Handler returns the API, without its Guard.
-func Handler(e Environments, logger zerolog.Logger) http.Handler {
+func Handler(o Options) http.Handler {
+	if o.Observe == nil {
+		o.Observe = func(string, int) {}
+	}
 	mux := http.NewServeMux()
-	spec := register(mux, &api{environments: e, logger: logger})
+	spec := register(mux, &api{options: o})
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(spec) // fails only when the client is gone
@@ -86,14 +101,28 @@ func register(mux humago.Mux, a *api) []byte {
 	options.AllowAdditionalPropertiesByDefault = true // of answers, which may get more members one day
 	h := humago.New(mux, options)
 	h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
-	h.UseMiddleware(requireMediaType(h))
+	h.UseMiddleware(a.observe, a.authenticate, requireMediaType(h))
 	a.registerEnvironments(h)
 	a.registerDocuments(h, flagRoutes())
 	a.registerDocuments(h, segmentRoutes())
+	a.registerChanges(h, flagRoutes())
+	a.registerChanges(h, segmentRoutes())
+	a.registerToggle(h)
 	a.registerSettings(h)
 	a.registerOperations(h)
 	a.registerRenewals(h)
+	a.registerTransfers(h)
+	a.registerRequests(h)
+	a.registerRisk(h)
+	a.registerTokens(h)
+	a.registerPolicy(h)
 	return describe(h)
+}
+
+// observe tells of each request how it was answered.
+func (a *api) observe(ctx huma.Context, next func(huma.Context)) {
+	next(ctx)
+	a.options.Observe(ctx.Operation().OperationID, ctx.Status())
 }
 
 // requireMediaType refuses bodies that say that they are something else than what the operation takes.

@@ -48,7 +48,7 @@ func (a *api) history(ctx context.Context, in *historyPath, id changelog.ID) (*h
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.environments.Control(ctx, in.Environment)
+	c, err := a.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
 		return nil, a.problem(err)
 	}

@@ -38,7 +38,7 @@ type DocumentInList struct {
 
 // list reads documents from memory, which is as old as it says.
 func (a *api) list(ctx context.Context, kind changelog.Kind, in *listDocuments) (*documentList, error) {
-	c, err := a.environments.Control(ctx, in.Environment)
+	c, err := a.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
 		return nil, a.problem(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -15,6 +16,8 @@ const (
 	flagsTag        = "flags"
 	segmentsTag     = "segments"
 	settingsTag     = "settings"
+	requestsTag     = "change requests"
+	accessTag       = "access"
 )
 
 // operation returns an operation that answers errors with problems.
@@ -27,6 +30,15 @@ func operation(method, path, id, summary, tag string) huma.Operation {
 			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},
 		}},
 	}
+}
+
+// reading makes op one that only shows something of an environment, for which its caller must be permitted to read it.
+func reading(op huma.Operation) huma.Operation { return needing(access.Read, op) }
+
+// needing makes op one that is refused to whoever is not permitted an action, on the environment in its path or on what is global.
+func needing(action access.Action, op huma.Operation) huma.Operation {
+	op.Metadata = map[string]any{need: action}
+	return op
 }
 
 // document describes a body that is a document: any JSON, checked by the evaluator and not by the API's schema.
@@ -45,7 +57,7 @@ func describesDocument(op huma.Operation) huma.Operation {
 }
 
 // problem returns what to answer to an error.
-func (a *api) problem(err error) *Problem { return problemOf(err, a.logger) }
+func (a *api) problem(err error) *Problem { return problemOf(err, a.options.Logger) }
 
 func unknownEnvironment(name string) error {
 	return fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)

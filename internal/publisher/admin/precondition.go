@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -8,15 +9,23 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// WriteHeaders are the headers of every request that changes a document.
-type WriteHeaders struct {
-	IfMatch     string `header:"If-Match" doc:"The ETag of the document that is replaced or deleted: \"<epoch8>-<revision>\"."`
-	IfNoneMatch string `header:"If-None-Match" doc:"* when the document is created."`
-	Reason      string `header:"Flagside-Reason" doc:"Why; at most 500 bytes of UTF-8. It stays in the log for ever."`
+// ChangeHeaders are the headers of every request that changes something.
+type ChangeHeaders struct {
+	Reason         string `header:"Flagside-Reason" doc:"Why; at most 500 bytes of UTF-8. It stays in the log for ever."`
+	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: the same key changes nothing twice within 24 hours."`
 }
 
-func (w WriteHeaders) origin() control.Origin {
-	return control.Origin{Actor: anonymous, Reason: w.Reason}
+// origin says who makes the request, and why.
+func (h ChangeHeaders) origin(ctx context.Context) control.Origin {
+	return control.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
+}
+
+// WriteHeaders are the headers of every request that changes a document.
+type WriteHeaders struct {
+	ChangeHeaders
+
+	IfMatch     string `header:"If-Match" doc:"The ETag of the document that is replaced or deleted: \"<epoch8>-<revision>\"."`
+	IfNoneMatch string `header:"If-None-Match" doc:"* when the document is created."`
 }
 
 // precondition returns what the headers say that the author has seen; control refuses if that is nothing.

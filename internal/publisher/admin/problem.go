@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/flagside/flagside/internal/publisher/control"
 )
 
 // problemType begins the type of every problem.
@@ -33,9 +35,32 @@ type Problem struct {
 	// Current is the revision that the document has.
 	Current string `json:"current,omitempty" doc:"The revision that the document has now, if it exists."`
 	// OpID is the op-id of a change whose fate is not known.
-	OpID string `json:"opId,omitempty" doc:"The op-id under which an undecided change will stand in the log if it is written."`
+	OpID    string `json:"opId,omitempty" doc:"The op-id under which an undecided change will stand in the log if it is written."`
+	Request string `json:"request,omitempty" doc:"The id of the change request that is concerned."`
+	// Moved are the documents that a stale change request was made from.
+	Moved []Base `json:"moved,omitempty" nullable:"false" doc:"What a stale change request was made from and has changed since, with the revisions that it has now."`
+	// Action and Policies are what policies do not permit, and which of them decided.
+	Action    string   `json:"action,omitempty" doc:"What policies do not permit."`
+	Policies  []string `json:"policies,omitempty" nullable:"false" doc:"The policies that decided."`
+	Approvals int      `json:"approvals,omitzero" doc:"How many people must agree in all before policies permit it: open a change request."`
+	Risk      *Risk    `json:"risk,omitempty" doc:"What the change puts at stake."`
 
 	headers http.Header
+}
+
+// Base is a document and a revision of it.
+type Base struct {
+	Kind     string `json:"kind"`
+	Key      string `json:"key"`
+	Revision uint64 `json:"revision" doc:"0 if the document does not exist."`
+}
+
+func newBases(list []control.Base) []Base {
+	var all []Base
+	for _, b := range list {
+		all = append(all, Base{Kind: string(b.Kind), Key: b.Key, Revision: b.Revision})
+	}
+	return all
 }
 
 // ProblemPlace is one thing that is wrong.

@@ -8,6 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -56,6 +57,11 @@ func knownErrors() []knownError {
 		{control.ErrUnconfirmed, http.StatusServiceUnavailable, "unconfirmed"},
 		{control.ErrContended, http.StatusServiceUnavailable, "contended"},
 		{control.ErrUnwritable, http.StatusServiceUnavailable, "unwritable"},
+		{access.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
+		{access.ErrTokenUnknown, http.StatusNotFound, "not-found"},
+		{access.ErrInvalidToken, http.StatusUnprocessableEntity, "token"},
+		{flagsync.ErrConflict, http.StatusServiceUnavailable, "contended"},
+		{flagsync.ErrUndecided, http.StatusServiceUnavailable, "unwritable"},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout"},
 		{context.Canceled, http.StatusServiceUnavailable, "stopping"},
 	}
@@ -67,6 +73,10 @@ func refused(r *control.Refusal) *Problem {
 	p.Errors = places(r.Problems)
 	if r.Current.Revision != 0 {
 		p.Current = r.Current.String()
+	}
+	p.Request, p.Moved, p.Approvals = r.Request, newBases(r.Moved), r.Approvals
+	if r.Action != nil {
+		p.Action, p.Policies, p.Risk = string(r.Action.Action), r.Action.Policies, newRisk(r.Risk)
 	}
 	return p
 }

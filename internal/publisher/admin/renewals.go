@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -29,20 +30,20 @@ type restoreEnvironment struct {
 // registerRenewals adds what begins a new epoch.
 func (a *api) registerRenewals(h huma.API) {
 	const path = "/api/v1/environments/{environment}"
-	huma.Register(h, operation(http.MethodPost, path+"/recreate", "recreateEnvironment",
-		"Write what this publisher knows of an environment as a new epoch of its log, whatever has become of that", environmentsTag),
+	huma.Register(h, needing(access.Administer, operation(http.MethodPost, path+"/recreate", "recreateEnvironment",
+		"Write what this publisher knows of an environment as a new epoch of its log, whatever has become of that", environmentsTag)),
 		func(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
-			if err := a.environments.Recreate(ctx, in.Environment, anonymous); err != nil {
+			if err := a.options.Environments.Recreate(ctx, in.Environment, caller(ctx).ID); err != nil {
 				return nil, a.problem(err)
 			}
 			return a.getEnvironment(ctx, in)
 		})
-	restore := operation(http.MethodPost, path+"/restore", "restoreEnvironment",
-		"Write a snapshot as a new epoch of an environment, which has nothing but its documents then", environmentsTag)
+	restore := needing(access.Administer, operation(http.MethodPost, path+"/restore", "restoreEnvironment",
+		"Write a snapshot as a new epoch of an environment, which has nothing but its documents then", environmentsTag))
 	restore.MaxBodyBytes = maxSnapshot
 	restore.BodyReadTimeout = snapshotTimeout
 	huma.Register(h, restore, func(ctx context.Context, in *restoreEnvironment) (*environmentBody, error) {
-		if err := a.environments.Restore(ctx, in.Environment, anonymous, bytes.NewReader(in.RawBody)); err != nil {
+		if err := a.options.Environments.Restore(ctx, in.Environment, caller(ctx).ID, bytes.NewReader(in.RawBody)); err != nil {
 			return nil, a.problem(err)
 		}
 		return a.getEnvironment(ctx, &in.EnvironmentPath)
@@ -68,12 +69,12 @@ type Operation struct {
 }
 
 func (a *api) registerOperations(h huma.API) {
-	huma.Register(h, operation(http.MethodGet, "/api/v1/environments/{environment}/operations/{operation}", "getOperation",
-		"Ask what became of a change whose answer was that it is undecided", environmentsTag), a.getOperation)
+	huma.Register(h, reading(operation(http.MethodGet, "/api/v1/environments/{environment}/operations/{operation}", "getOperation",
+		"Ask what became of a change whose answer was that it is undecided", environmentsTag)), a.getOperation)
 }
 
 func (a *api) getOperation(ctx context.Context, in *OperationPath) (*operationBody, error) {
-	c, err := a.environments.Control(ctx, in.Environment)
+	c, err := a.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
 		return nil, a.problem(err)
 	}

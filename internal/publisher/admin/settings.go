@@ -22,8 +22,8 @@ func settingsID() changelog.ID {
 
 func (a *api) registerSettings(h huma.API) {
 	const path = "/api/v1/environments/{environment}/settings"
-	huma.Register(h, describesDocument(operation(http.MethodGet, path, "getSettings",
-		"Read the settings; an environment may have none", settingsTag)),
+	huma.Register(h, describesDocument(reading(operation(http.MethodGet, path, "getSettings",
+		"Read the settings; an environment may have none", settingsTag))),
 		func(ctx context.Context, in *EnvironmentPath) (*documentBody, error) {
 			return a.get(ctx, in.Environment, settingsID())
 		})

@@ -44,6 +44,9 @@ func fingerprint(text string) string {
 
 // commandPrint tells commands apart.
 func commandPrint(c Command) string {
+	if t, ok := c.(Transfer); ok && t.Source != "" {
+		return fingerprint(t.Source)
+	}
 	data, err := json.Marshal(c, json.Deterministic(true))
 	if err != nil {
 		data = fmt.Append(nil, c)

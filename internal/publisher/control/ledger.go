@@ -161,5 +161,15 @@ func (s *Service) recordAnyway(ctx context.Context, e Event) bool {
 	return false
 }
 
+// NoteRefused records a refusal that was decided outside of this package: of something that concerns the environment as a whole.
+func (s *Service) NoteRefused(ctx context.Context, o Origin, r *Refusal) { s.noteRefused(ctx, o, r) }
+
+// KnownRisk returns what is risky in the environment as far as it is known here, which may be outdated.
+func (s *Service) KnownRisk() RiskSettings {
+	s.ledger.mu.RLock()
+	defer s.ledger.mu.RUnlock()
+	return s.ledger.governance.Risk()
+}
+
 // CountUnauthenticated counts a request that nobody was authenticated for. Once a minute the ledger is told how many there were.
 func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }

@@ -20,6 +20,9 @@ type Transfer struct {
 	// Bases are the revisions that the author has seen, in the epoch. A document that moved is refused unless it is as wanted already.
 	Epoch changelog.Epoch
 	Bases []Base
+	// Source names what the transfer was derived from, so that deriving it again with an idempotency key is the same command, although the
+	// changes that are left to make may be others. Empty means that the changes themselves tell.
+	Source string
 }
 
 // Difference is a document that a Transfer changes; nil is none.

@@ -1,0 +1,184 @@
+package publisher
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/publisher/access"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+const (
+	// AdminTokenFile is the name of the file with the first token, in the data directory.
+	AdminTokenFile = "admin-token"
+	// adminTokenID is the id of whoever has that token.
+	adminTokenID = "token:admin-file"
+	// maxTokenFile bounds that file, and maxIssuersFile that with issuers, in bytes.
+	maxTokenFile   = 4 << 10
+	maxIssuersFile = 1 << 20
+	// policyPoll is how often the policy file is looked at.
+	policyPoll = 2 * time.Second
+	// tokensRetry is how long the journal of tokens is left alone when it cannot be read.
+	tokensRetry = time.Second
+)
+
+// gate knows who may come in, and who may do what.
+type gate struct {
+	authenticator *access.Authenticator
+	authorizer    *access.Authorizer
+	tokens        *access.Tokens
+	policyDigest  [sha256.Size]byte // of the policy file as it was read last
+}
+
+// newGate reads the policies, the issuers and the first token, which it makes if it is not there.
+func newGate(o Options) (*gate, error) {
+	g := &gate{tokens: access.NewTokens(time.Now), policyDigest: digestOf(o.Policy)}
+	var err error
+	if g.authorizer, err = access.NewAuthorizer(o.Policy); err != nil {
+		return nil, err
+	}
+	issuers, err := readIssuers(o.Issuers)
+	if err != nil {
+		return nil, err
+	}
+	fixed := o.FixedTokens
+	if o.AdminTokenFile != "" {
+		secret, err := adminToken(o.AdminTokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("admin token: %w", err)
+		}
+		fixed = append(fixed[:len(fixed):len(fixed)], access.FixedToken{Secret: secret, Principal: access.Principal{
+			ID: adminTokenID, Name: "holder of the admin token file", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
+		}})
+	}
+	g.authenticator, err = access.NewAuthenticator(access.AuthenticatorOptions{Tokens: g.tokens, Fixed: fixed, Issuers: issuers})
+	return g, err
+}
+
+func readIssuers(file string) ([]access.Issuer, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := readSmall(file, maxIssuersFile)
+	if err != nil {
+		return nil, fmt.Errorf("issuers: %w", err)
+	}
+	issuers, err := access.ParseIssuers(text)
+	if err != nil {
+		return nil, fmt.Errorf("issuers: %s: %w", file, err)
+	}
+	return issuers, nil
+}
+
+// adminToken returns the token in a file, which is made with a new one, for its owner alone, if it is not there.
+func adminToken(file string) (string, error) {
+	text, err := readSmall(file, maxTokenFile)
+	if err == nil {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	secret := access.NewSecret()
+	// What is complete takes the name, so that nobody reads a part, and of two that make it at once both use the first.
+	made, err := os.CreateTemp(filepath.Dir(file), ".admin-token-") // has mode 0600
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(made.Name())
+	_, err = made.WriteString(secret + "\n")
+	if err := errors.Join(err, made.Sync(), made.Close()); err != nil {
+		return "", err
+	}
+	if err := os.Link(made.Name(), file); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", err
+	}
+	text, err = readSmall(file, maxTokenFile)
+	return strings.TrimSpace(string(text)), err
+}
+
+// readSmall reads a file, which must not be larger than limit.
+func readSmall(file string, limit int64) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", file, limit)
+	}
+	return os.ReadFile(file) // #nosec G304 -- the operator's file
+}
+
+func digestOf(file string) (sum [sha256.Size]byte) {
+	if file == "" {
+		return sum
+	}
+	text, err := os.ReadFile(file) // #nosec G304 -- the operator's file
+	if err != nil {
+		text = []byte(err.Error())
+	}
+	return sha256.Sum256(text)
+}
+
+// followTokens keeps the API tokens current until ctx ends.
+func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
+	logged := ""
+	for {
+		journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
+		if err == nil {
+			err = p.gate.tokens.Run(ctx, journal)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && err.Error() != logged {
+			logged = err.Error()
+			p.logger.Warn().Err(err).Msg("the API tokens cannot be read, those that are known stay in force")
+		}
+		select {
+		case <-time.After(tokensRetry):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// followPolicy reads the policy file again when it changes, until ctx ends. Policies with mistakes are not taken.
+func (p *Publisher) followPolicy(ctx context.Context) error {
+	if p.options.Policy == "" {
+		<-ctx.Done()
+		return nil
+	}
+	poll := time.NewTicker(policyPoll)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-poll.C:
+			p.rereadPolicy()
+		}
+	}
+}
+
+func (p *Publisher) rereadPolicy() {
+	now := digestOf(p.options.Policy)
+	if now == p.gate.policyDigest {
+		return
+	}
+	p.gate.policyDigest = now
+	if err := p.gate.authorizer.Reload(); err != nil {
+		p.options.Health.Set(health.PolicyRefused, err.Error())
+		p.logger.Error().Err(err).Msg("the changed policies are refused, the former ones stay in force")
+		return
+	}
+	p.options.Health.Clear(health.PolicyRefused)
+	p.logger.Info().Str("policy", p.options.Policy).Msg("the policies were read again")
+}

@@ -1,0 +1,156 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
+)
+
+// What the metadata of operations say about their callers.
+const (
+	// need is what a caller must be permitted before an operation looks at anything.
+	need = "need"
+	// mustAuthenticate says that the operation is for nobody without credentials, although it only needs access.Read.
+	mustAuthenticate = "authenticate"
+)
+
+// nobody is the principal of requests without credentials where anybody may read.
+func nobody() access.Principal { return access.Principal{} }
+
+// callerKey is the key of the principal in the context of a request.
+type callerKey struct{}
+
+// caller returns who makes a request: nobody if it was let through without credentials.
+func caller(ctx context.Context) access.Principal {
+	p, _ := ctx.Value(callerKey{}).(access.Principal)
+	return p
+}
+
+// authenticate finds out who makes a request, and refuses what they are not permitted before anything else of the request is read.
+func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
+	r, _ := humago.Unwrap(ctx)
+	principal, err := a.options.Authenticator.Authenticate(r)
+	if errors.Is(err, access.ErrNoCredentials) && a.options.AnonymousReads && isRead(ctx.Operation()) {
+		next(huma.WithValue(ctx, callerKey{}, nobody()))
+		return
+	}
+	if err != nil {
+		a.refuseUnauthenticated(ctx, err)
+		return
+	}
+	ctx = huma.WithValue(ctx, callerKey{}, principal)
+	if p := a.refusedBefore(ctx, principal); p != nil {
+		answerProblem(ctx, p)
+		return
+	}
+	next(ctx)
+}
+
+// isRead reports whether an operation only shows what an environment has.
+func isRead(op *huma.Operation) bool {
+	return op.Metadata[need] == access.Read && op.Metadata[mustAuthenticate] != true
+}
+
+func (a *api) refuseUnauthenticated(ctx huma.Context, err error) {
+	p := a.unauthenticated(err)
+	if p.Status == http.StatusUnauthorized {
+		if service, err := a.options.Environments.Control(ctx.Context(), ctx.Param("environment")); err == nil {
+			service.CountUnauthenticated()
+		}
+	}
+	answerProblem(ctx, p)
+}
+
+// answerProblem answers before an operation is reached.
+func answerProblem(ctx huma.Context, p *Problem) {
+	for name := range p.headers {
+		ctx.SetHeader(name, p.headers.Get(name))
+	}
+	ctx.SetHeader("Content-Type", p.ContentType(""))
+	ctx.SetStatus(p.Status)
+	_ = json.MarshalWrite(ctx.BodyWriter(), p) // fails only when the client is gone
+}
+
+// unauthenticated returns what to answer to whoever was not authenticated.
+func (a *api) unauthenticated(err error) *Problem {
+	if errors.Is(err, access.ErrUnavailable) {
+		a.options.Logger.Warn().Err(err).Msg("it could not be found out who makes a request")
+		return newProblem(http.StatusServiceUnavailable, problemType+"unavailable", "It cannot be verified now who you are: ask again.").later()
+	}
+	p := newProblem(http.StatusUnauthorized, problemType+"unauthenticated", capitalised(err.Error()))
+	p.headers = http.Header{"Www-Authenticate": {`Bearer realm="flagside"`}}
+	return p
+}
+
+// refusedBefore returns why the operation is refused to a principal whatever else it says, or nil.
+func (a *api) refusedBefore(ctx huma.Context, principal access.Principal) *Problem {
+	action, asked := ctx.Operation().Metadata[need].(access.Action)
+	environment := ctx.Param("environment")
+	if !asked || action == access.Read && environment == "" { // a list has what may be read
+		return nil
+	}
+	question := access.Question{
+		Principal: principal, Action: action, Resource: a.resource(ctx.Context(), environment),
+	}
+	question.Circumstances.BreakGlass = ctx.Header("Flagside-Break-Glass") == "true" && ctx.Header("Flagside-Reason") != ""
+	return a.refusedTo(ctx.Context(), question)
+}
+
+// resource returns an environment as policies see it; the empty name means what is global.
+func (a *api) resource(ctx context.Context, environment string) access.Resource {
+	r := access.Resource{Environment: environment}
+	if environment == "" {
+		return r
+	}
+	if service, err := a.options.Environments.Control(ctx, environment); err == nil {
+		r.Protected = service.KnownRisk().Protected
+	} else {
+		r.Protected = control.DefaultRiskSettings(environment).Protected
+	}
+	return r
+}
+
+// refusedTo asks policies, and records what they refuse: in the ledger of the environment, if it has one and no read was refused.
+func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
+	answer := a.options.Authorize(q)
+	if answer.Permitted {
+		return nil
+	}
+	where := "in environment " + q.Resource.Environment
+	if q.Resource.Environment == "" {
+		where = "in this installation"
+	}
+	refusal := &control.Refusal{
+		Cause: control.CauseForbidden, Detail: fmt.Sprintf("You are not permitted to %s %s.", q.Action, where),
+		Action: &control.RefusedAction{Action: q.Action, Policies: answer.Policies}, Approvals: answer.Approvals,
+	}
+	if answer.Approvals > 0 {
+		refusal.Detail += " Policies want the consent of others, which is only possible for changes of documents: " +
+			"break the glass, if you may, with the headers Flagside-Break-Glass: true and Flagside-Reason."
+	}
+	a.options.Logger.Warn().Str("principal", q.Principal.ID).Str("action", string(q.Action)).
+		Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("somebody was refused what policies do not permit")
+	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil && q.Action != access.Read {
+		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)
+	}
+	return refused(refusal)
+}
+
+// mayRead reports whether the caller is permitted to read an environment.
+func (a *api) mayRead(ctx context.Context, environment string) bool {
+	principal := caller(ctx)
+	if principal.ID == "" {
+		return true // let through, because anybody may read
+	}
+	return a.options.Authorize(access.Question{
+		Principal: principal, Action: access.Read, Resource: a.resource(ctx, environment),
+	}).Permitted
+}

@@ -1,0 +1,107 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// mergePatchMedia is the media type of a JSON Merge Patch.
+const mergePatchMedia = "application/merge-patch+json"
+
+type patchDocument struct {
+	DocumentPath
+	WriteHeaders
+
+	RawBody []byte `contentType:"application/merge-patch+json"`
+}
+
+type toggleFlag struct {
+	DocumentPath
+	WriteHeaders
+
+	Body struct {
+		_ struct{} `additionalProperties:"false"`
+
+		On bool `json:"on" doc:"Whether the flag is to be on."`
+	}
+}
+
+type archiveDocument struct {
+	DocumentPath
+	WriteHeaders
+
+	Body struct {
+		_ struct{} `additionalProperties:"false"`
+
+		Force bool `json:"force,omitzero" doc:"Whether everything that depends on it goes along."`
+	}
+}
+
+type rollBackDocument struct {
+	DocumentPath
+	ChangeHeaders
+
+	Body struct {
+		_ struct{} `additionalProperties:"false"`
+
+		Revision string `json:"revision" doc:"The revision of the environment to return to, <epoch8>-<revision>."`
+	}
+}
+
+// registerChanges adds what changes one document by more than replacing it.
+func (a *api) registerChanges(h huma.API, r routes) {
+	one := r.path + "/{key}"
+	patch := operation(http.MethodPatch, one, "patch"+r.one, "Change members of a document by a JSON Merge Patch (RFC 7396)", r.tag)
+	patch.RequestBody = &huma.RequestBody{Required: true}
+	patch.SkipValidateBody = true // what it makes is validated by the evaluator
+	huma.Register(h, patch, func(ctx context.Context, in *patchDocument) (*writtenBody, error) {
+		return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
+			return control.Patch{ID: changelog.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
+		})
+	})
+	patch.RequestBody.Content = map[string]*huma.MediaType{mergePatchMedia: {Schema: &huma.Schema{
+		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null removes one.",
+	}}}
+	huma.Register(h, operation(http.MethodPost, one+"/archive", "archive"+r.one,
+		"Remove a document; refused while others depend on it, unless they are to go along", r.tag),
+		func(ctx context.Context, in *archiveDocument) (*writtenBody, error) {
+			out, err := a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
+				return control.Archive{ID: changelog.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
+			})
+			if err == nil {
+				out.ETag = ""
+			}
+			return out, err
+		})
+	huma.Register(h, operation(http.MethodPost, one+"/rollback", "rollBack"+r.one,
+		"Make a document what it was at a revision, as a new change", r.tag),
+		func(ctx context.Context, in *rollBackDocument) (*writtenBody, error) {
+			return a.doCommand(ctx, in.Environment, in.origin(ctx),
+				Command{Type: "rollback", Kind: string(r.kind), Key: in.Key, Revision: in.Body.Revision})
+		})
+}
+
+func (a *api) registerToggle(h huma.API) {
+	huma.Register(h, operation(http.MethodPost, flagRoutes().path+"/{key}/toggle", "toggleFlag", "Turn a flag on or off", flagsTag),
+		func(ctx context.Context, in *toggleFlag) (*writtenBody, error) {
+			return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
+				return control.Toggle{Flag: in.Key, On: in.Body.On, If: seen}
+			})
+		})
+}
+
+// change carries out a command that says what its author has seen.
+func (a *api) change(
+	ctx context.Context, path DocumentPath, w WriteHeaders, command func(control.Precondition) control.Command,
+) (*writtenBody, error) {
+	seen, err := w.precondition()
+	if err != nil {
+		return nil, err
+	}
+	return a.do(ctx, path.Environment, w.origin(ctx), command(seen))
+}

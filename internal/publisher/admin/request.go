@@ -1,0 +1,104 @@
+package admin
+
+import (
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
+)
+
+// NewRequest says what a change request is to do.
+type NewRequest struct {
+	_ struct{} `additionalProperties:"false"`
+
+	Command     Command   `json:"command"`
+	ApplyAt     time.Time `json:"applyAt,omitzero" doc:"When it is to be applied; absent is when somebody asks for it."`
+	LateSeconds int64     `json:"lateSeconds,omitzero" minimum:"0" maximum:"31536000" doc:"How long after applyAt it may still be applied; 0 is any time."`
+	Expires     time.Time `json:"expires,omitzero" doc:"When it is given up; absent is 30 days after it was made, or after applyAt."`
+	BreakGlass  bool      `json:"breakGlass,omitzero" doc:"Whether it is to go without approvals, and be reviewed afterwards; needs a reason."`
+	Reason      string    `json:"reason,omitempty" doc:"Why; at most 500 bytes."`
+}
+
+func (n NewRequest) proposing(c control.Command) control.Proposing {
+	return control.Proposing{
+		Command: c, ApplyAt: n.ApplyAt, Late: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
+	}
+}
+
+// ChangeRequest is a change that waits for the consent of others, or for its time.
+type ChangeRequest struct {
+	ID     string `json:"id"`
+	Status string `json:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired"`
+	Hash   string `json:"hash" doc:"Names exactly what is proposed. Whoever approves says it."`
+	Author string `json:"author" doc:"The opaque id of who made it."`
+	Reason string `json:"reason,omitempty"`
+
+	Opened      time.Time `json:"opened"`
+	Changed     time.Time `json:"changed"`
+	ApplyAt     time.Time `json:"applyAt,omitzero"`
+	LateSeconds int64     `json:"lateSeconds,omitzero"`
+	Expires     time.Time `json:"expires"`
+	BreakGlass  bool      `json:"breakGlass,omitzero"`
+
+	Changes []ProposedChange `json:"changes" nullable:"false"`
+	Epoch   string           `json:"epoch" doc:"The history that the revisions of bases belong to."`
+	Bases   []Base           `json:"bases" nullable:"false" doc:"What it was made from. If one of them changes, it has to be made anew."`
+	Risk    Risk             `json:"risk" doc:"As it was when the request was made."`
+	Needed  int              `json:"approvalsNeeded" doc:"How many approvals policies asked for when the request was made. They are asked again when it is applied."`
+
+	Approvals []Remark `json:"approvals" nullable:"false"`
+	Comments  []Remark `json:"comments" nullable:"false"`
+
+	Outcome    *Remark `json:"outcome,omitempty" doc:"Why it was rejected, withdrawn or given up."`
+	Applied    string  `json:"applied,omitempty" doc:"The revision of the environment that contains the change."`
+	AppliedBy  string  `json:"appliedBy,omitempty" doc:"The opaque id of who has applied it."`
+	Review     *Remark `json:"review,omitempty" doc:"Who has looked at it afterwards, if it went without approvals."`
+	ReviewOpen bool    `json:"reviewOpen,omitzero" doc:"Whether it went without approvals and nobody has looked at it since."`
+}
+
+// ProposedChange is a document that a change request wants to put or to delete.
+type ProposedChange struct {
+	Kind     string `json:"kind"`
+	Key      string `json:"key"`
+	Document value  `json:"document,omitempty" doc:"Absent if it is deleted."`
+}
+
+// Remark is what somebody said about a change request.
+type Remark struct {
+	By   string    `json:"by,omitempty" doc:"The opaque id of who; absent for the publisher itself."`
+	At   time.Time `json:"at"`
+	Text string    `json:"text,omitempty"`
+}
+
+func newChangeRequest(r control.Request) ChangeRequest {
+	p := r.Proposal
+	out := ChangeRequest{
+		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
+		Opened: r.Opened, Changed: r.Changed, ApplyAt: p.ApplyAt, LateSeconds: p.LateSeconds, Expires: p.Expires, BreakGlass: p.BreakGlass,
+		Changes: []ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
+		Approvals: newRemarks(r.Approvals), Comments: newRemarks(r.Comments),
+		Outcome: newRemark(r.Outcome), AppliedBy: r.Claim.By, Review: newRemark(r.Review), ReviewOpen: r.ReviewOpen(),
+	}
+	for _, c := range p.Changes {
+		out.Changes = append(out.Changes, ProposedChange{Kind: string(c.Kind), Key: c.Key, Document: value(c.Body)})
+	}
+	if r.Status == control.Applied {
+		out.Applied = r.Applied.Token().String()
+	}
+	return out
+}
+
+func newRemark(r control.Remark) *Remark {
+	if r == (control.Remark{}) {
+		return nil
+	}
+	return &Remark{By: r.By, At: r.At, Text: r.Text}
+}
+
+func newRemarks(list []control.Remark) []Remark {
+	all := []Remark{}
+	for _, r := range list {
+		all = append(all, Remark(r))
+	}
+	return all
+}

@@ -1,0 +1,193 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+)
+
+const requestsPath = "/api/v1/environments/{environment}/requests"
+
+type listRequests struct {
+	EnvironmentPath
+
+	Status string `query:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired" doc:"Only those with this status."`
+}
+
+type requestList struct {
+	Body struct {
+		Items []ChangeRequest `json:"items" nullable:"false"`
+	}
+}
+
+// RequestPath is the path of a change request.
+type RequestPath struct {
+	EnvironmentPath
+
+	Request string `path:"request" maxLength:"64" doc:"The id of the change request."`
+}
+
+type requestBody struct {
+	Body ChangeRequest
+}
+
+type openRequest struct {
+	EnvironmentPath
+	ChangeHeaders
+
+	Body NewRequest
+}
+
+type rebaseRequest struct {
+	RequestPath
+	ChangeHeaders
+
+	Body NewRequest
+}
+
+type commentRequest struct {
+	RequestPath
+	ChangeHeaders
+
+	Body struct {
+		_ struct{} `additionalProperties:"false"`
+
+		Text string `json:"text" minLength:"1" doc:"What is to be said; at most 500 bytes."`
+	}
+}
+
+type approveRequest struct {
+	RequestPath
+	ChangeHeaders
+
+	Body struct {
+		_ struct{} `additionalProperties:"false"`
+
+		Hash string `json:"hash" doc:"The hash of the change request as its reader has seen it."`
+	}
+}
+
+// moveRequest is a step of a change request that needs no more than a reason, in the headers.
+type moveRequest struct {
+	RequestPath
+	ChangeHeaders
+}
+
+func (a *api) registerRequests(h huma.API) {
+	huma.Register(h, reading(operation(http.MethodGet, requestsPath, "listRequests", "List change requests, the oldest first", requestsTag)), a.listRequests)
+	open := operation(http.MethodPost, requestsPath, "openRequest", "Open a change request", requestsTag)
+	open.DefaultStatus = http.StatusCreated
+	huma.Register(h, open, a.openRequest)
+	huma.Register(h, reading(operation(http.MethodGet, requestsPath+"/{request}", "getRequest", "Read a change request", requestsTag)), a.getRequest)
+	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/rebase", "rebaseRequest",
+		"Make a change request anew, from what is there now; what was approved before is no longer", requestsTag), a.rebaseRequest)
+	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/comment", "commentRequest", "Say something about a change request", requestsTag),
+		func(ctx context.Context, in *commentRequest) (*requestBody, error) {
+			return a.govern(ctx, in.RequestPath, in.origin(ctx), control.Comment{Request: in.Request, Text: in.Body.Text})
+		})
+	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/approve", "approveRequest",
+		"Agree to a change request as it is; 409 shows what has moved since it was made", requestsTag),
+		func(ctx context.Context, in *approveRequest) (*requestBody, error) {
+			return a.govern(ctx, in.RequestPath, in.origin(ctx), control.Approve{Request: in.Request, Hash: in.Body.Hash})
+		})
+	a.registerMove(h, "reject", "End a change request of somebody else",
+		func(id string) control.RequestCommand { return control.Reject{Request: id} })
+	a.registerMove(h, "withdraw", "End a change request of your own",
+		func(id string) control.RequestCommand { return control.Withdraw{Request: id} })
+	a.registerMove(h, "review", "Close what breaking the glass has left open",
+		func(id string) control.RequestCommand { return control.Review{Request: id} })
+	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/apply", "applyRequest",
+		"Apply a change request, or go on with applying it", requestsTag), a.applyRequest)
+}
+
+func (a *api) registerMove(h huma.API, step, summary string, command func(id string) control.RequestCommand) {
+	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/"+step, step+"Request", summary, requestsTag),
+		func(ctx context.Context, in *moveRequest) (*requestBody, error) {
+			return a.govern(ctx, in.RequestPath, in.origin(ctx), command(in.Request))
+		})
+}
+
+func (a *api) govern(ctx context.Context, path RequestPath, origin control.Origin, c control.RequestCommand) (*requestBody, error) {
+	service, err := a.options.Environments.Control(ctx, path.Environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	return a.showRequest(service.Govern(ctx, origin, c))
+}
+
+func (a *api) showRequest(r control.Request, err error) (*requestBody, error) {
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	return &requestBody{Body: newChangeRequest(r)}, nil
+}
+
+func (a *api) listRequests(ctx context.Context, in *listRequests) (*requestList, error) {
+	service, err := a.options.Environments.Control(ctx, in.Environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	all, err := service.Requests(ctx)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	out := &requestList{}
+	out.Body.Items = []ChangeRequest{}
+	for _, r := range all {
+		if in.Status == "" || in.Status == string(r.Status) {
+			out.Body.Items = append(out.Body.Items, newChangeRequest(r))
+		}
+	}
+	return out, nil
+}
+
+func (a *api) getRequest(ctx context.Context, in *RequestPath) (*requestBody, error) {
+	service, err := a.options.Environments.Control(ctx, in.Environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	return a.showRequest(service.Request(ctx, in.Request))
+}
+
+func (a *api) openRequest(ctx context.Context, in *openRequest) (*requestBody, error) {
+	service, command, origin, err := a.proposal(ctx, in.Environment, in.ChangeHeaders, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	return a.showRequest(service.Open(ctx, origin, in.Body.proposing(command)))
+}
+
+func (a *api) rebaseRequest(ctx context.Context, in *rebaseRequest) (*requestBody, error) {
+	service, command, origin, err := a.proposal(ctx, in.Environment, in.ChangeHeaders, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	return a.showRequest(service.Govern(ctx, origin, control.Rebase{Request: in.Request, Proposing: in.Body.proposing(command)}))
+}
+
+// proposal returns what is needed to propose a command. The reason may be in the body or the header.
+func (a *api) proposal(
+	ctx context.Context, environment string, headers ChangeHeaders, n NewRequest,
+) (*control.Service, control.Command, control.Origin, error) {
+	origin := headers.origin(ctx)
+	if n.Reason != "" {
+		origin.Reason = n.Reason
+	}
+	service, err := a.options.Environments.Control(ctx, environment)
+	if err != nil {
+		return nil, nil, origin, a.problem(err)
+	}
+	command, err := a.command(ctx, environment, n.Command)
+	return service, command, origin, err
+}
+
+func (a *api) applyRequest(ctx context.Context, in *moveRequest) (*requestBody, error) {
+	service, err := a.options.Environments.Control(ctx, in.Environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	return a.showRequest(service.Apply(ctx, in.origin(ctx), in.Request))
+}
