@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -80,17 +82,28 @@ func withoutFile(lookup func(string) (string, bool)) func(string) (string, bool)
 	}
 }
 
-// ask returns the answer of the sidecar, an error if it does not say yes.
+// ask returns the answer of the sidecar, an error if it does not say yes. It speaks HTTP on a connection of its own: a client that can do
+// more would make the sidecar larger.
 func (p *probe) ask(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+reachable(p.addr)+"/"+p.path, http.NoBody)
+	addr := reachable(p.addr)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/"+p.path, http.NoBody)
 	if err != nil {
 		return "", err
 	}
 	request.Close = true
-	client := http.Client{Transport: &http.Transport{}} // without proxies
-	response, err := client.Do(request)
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	if err := errors.Join(conn.SetDeadline(deadline), request.Write(conn)); err != nil {
+		return "", err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), request)
 	if err != nil {
 		return "", err
 	}

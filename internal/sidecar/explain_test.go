@@ -144,13 +144,17 @@ func TestProfilesAreServedOnRequestOnly(t *testing.T) {
 		if on {
 			want = http.StatusOK
 		}
-		for _, path := range []string{"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/heap"} {
-			if status, _ := s.get(path); status != want {
-				t.Errorf("profiling %v: %s: %d, want %d", on, path, status, want)
+		for _, path := range []string{"/debug/pprof/profile?seconds=1", "/debug/pprof/goroutine", "/debug/pprof/heap"} {
+			status, body := s.get(path)
+			if status != want || on && !strings.HasPrefix(body, "\x1f\x8b") {
+				t.Errorf("profiling %v: %s: %d, %d bytes; want %d", on, path, status, len(body), want)
 			}
 		}
 		if status, _ := s.get("/debug/pprof/cmdline"); status != http.StatusNotFound {
 			t.Errorf("the command line is shown: %d", status)
+		}
+		if status, _ := s.get("/debug/pprof/profile?seconds=0"); on && status != http.StatusBadRequest {
+			t.Errorf("a profile over no time: %d", status)
 		}
 	}
 }
