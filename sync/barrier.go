@@ -195,13 +195,20 @@ func (s *following) unanswered(a answeredBarrier, err error, now time.Time) {
 	}
 	b.nextAt = later(b.nextAt, s.leader.retryAt())
 	silent := now.Sub(s.lastBeat()) >= s.timing.beatTimeout
-	if silent && errors.Is(err, nats.ErrTimeout) && s.conn.Connected() && now.Sub(s.reconnected) >= s.timing.reconnect {
+	if silent && errors.Is(err, nats.ErrTimeout) && s.conn.Connected() && s.worthReconnecting(now) {
 		s.reconnected = now
 		s.log.Warn().Err(err).Msg("neither beats nor answers come, connecting anew")
 		if err := s.conn.nats.ForceReconnect(); err != nil {
 			s.current.LastError = fmt.Errorf("connect anew: %w", err)
 		}
 	}
+}
+
+// worthReconnecting reports whether a new connection may help: this one worked
+// once, or the last new one was long ago.
+func (s *following) worthReconnecting(now time.Time) bool {
+	worked := s.current.LastBeat.After(s.reconnected) || s.current.LastConfirmed.After(s.reconnected)
+	return worked || now.Sub(s.reconnected) >= s.timing.reconnect
 }
 
 // nextOwnBarrier returns when to ask for ourselves after an answer at now: once

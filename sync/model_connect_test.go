@@ -94,6 +94,31 @@ func TestThreeMissedBeatsForceAReconnect(t *testing.T) {
 	})
 }
 
+// TestConnectionsThatDieOneAfterTheOther lets each new connection die a few
+// seconds after it worked: none of them is waited for longer than the first.
+func TestConnectionsThatDieOneAfterTheOther(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		for round := range 3 {
+			tries := len(w.wire.tried())
+			w.wire.blackHole()
+			died := time.Now()
+			for len(w.wire.tried()) == tries && time.Since(died) < time.Minute {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if took := time.Since(died); took > 8*time.Second {
+				t.Errorf("round %d: connected anew after %s", round, took)
+			}
+			time.Sleep(3 * time.Second)
+			if age := m.follower.Status().Age; age > 4*time.Second {
+				t.Errorf("round %d: what is known is %s old although the connection works", round, age)
+			}
+		}
+		m.stop()
+	})
+}
+
 // TestMissedBeatsAloneForceNothing takes the beats away and nothing else: the
 // follower asks the leader itself, now and then, and keeps its connection.
 func TestMissedBeatsAloneForceNothing(t *testing.T) {
