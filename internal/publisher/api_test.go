@@ -43,7 +43,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 	}{
 		{"GET", "/", "", nil, 404, "not-found", "openapi.json"},
 		{"GET", "/api/v1/environment", "", nil, 404, "not-found", "openapi.json"},
-		{"PATCH", flags + "/base", "", nil, 405, "method-not-allowed", "GET, HEAD, PUT"},
+		{"PUT", flags + "/base/history", "", nil, 405, "method-not-allowed", "GET, HEAD"},
 		{"DELETE", flags, "", nil, 405, "method-not-allowed", "GET"},
 		{"GET", flags + "?limit=0", "", nil, 422, "invalid-request", "alidation"},
 		{"GET", flags + "?limit=many", "", nil, 422, "invalid-request", "alidation"},

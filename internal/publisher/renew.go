@@ -129,14 +129,14 @@ func (e *environments) renew(
 // errNotTaken means that a new epoch was written, but is not known here yet.
 var errNotTaken = errors.New("the new epoch is written, but this publisher has not read it yet")
 
-// awaitEpoch waits until the state is one of an epoch and can be written to.
+// awaitEpoch waits until the state is one of an epoch, its log confirms that it is current, and it can be written to.
 func (e *environment) awaitEpoch(ctx context.Context, epoch changelog.Epoch) error {
 	ctx, cancel := context.WithTimeout(ctx, renewedTimeout)
 	defer cancel()
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		if view := e.store.View(); view != nil && view.Position().Epoch == epoch && e.writeRefused() == nil {
+		if view := e.store.View(); view != nil && view.Position().Epoch == epoch && e.writeRefused() == nil && e.follower.Barrier(ctx) == nil {
 			return nil
 		}
 		select {

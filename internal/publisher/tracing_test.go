@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -29,7 +30,7 @@ func TestChangesAreTraced(t *testing.T) {
 	spans.Reset()
 	ctx, root := provider.Tracer("test").Start(t.Context(), "request")
 	put := func(key, document string) error {
-		_, err := service.Do(ctx, control.Origin{Actor: "tester"}, control.Put{
+		_, err := service.Do(ctx, control.Origin{Principal: access.Principal{ID: "tester"}}, control.Put{
 			ID: changelog.ID{Kind: changelog.KindFlag, Key: key}, Body: []byte(document), If: absent(),
 		})
 		return err
