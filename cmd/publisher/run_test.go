@@ -94,9 +94,9 @@ func TestServeAndEnvironments(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var log output
-	served := make(chan int, 1)
+	served, dir := make(chan int, 1), t.TempDir()
 	go func() {
-		served <- run(ctx, []string{"serve", "--data-dir", t.TempDir(), "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"},
+		served <- run(ctx, []string{"serve", "--data-dir", dir, "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"},
 			terminal{lookup: nothing, stdout: &log, stderr: &log})
 	}()
 	address := "http://" + awaitMatch(t, &log, `"admin":"([^"]+)"`)
@@ -105,7 +105,7 @@ func TestServeAndEnvironments(t *testing.T) {
 
 	f := func(wantCode int, want string, args ...string) {
 		t.Helper()
-		code, stdout, stderr := runCommand(t.Context(), append(args, "--admin", address)...)
+		code, stdout, stderr := runCommand(t.Context(), append(args, "--admin", address, "--token-file", filepath.Join(dir, "admin-token"))...)
 		if code != wantCode || !regexp.MustCompile(want).MatchString(stdout+stderr) {
 			t.Errorf("publisher %v: exit code %d, %s%s; want %d, %s", args, code, stdout, stderr, wantCode, want)
 		}
@@ -113,13 +113,14 @@ func TestServeAndEnvironments(t *testing.T) {
 	f(exitOK, `^NAME +STATE +FLAGS +REVISION +CREATED\n$`, "environment", "list")
 	f(exitOK, `environment prod is created`, "environment", "create", "prod")
 	f(exitOK, `environment shop is created`, "environment", "create", "shop", "--compatibility", "flagd")
-	f(exitFailure, `exists`, "environment", "create", "prod")
+	f(4, `exists`, "environment", "create", "prod")
 	f(exitOK, `\nprod +in use +0 +[0-9a-f]{8}-1 +20.*\nshop +in use +0 +[0-9a-f]{8}-2 `, "environment", "list")
 	f(exitOK, `environment prod is recreated with 0 flags at revision [0-9a-f]{8}-2`, "environment", "recreate", "prod")
 	f(exitOK, `environment prod is restored with 1 flags at revision [0-9a-f]{8}-4`, "restore", snapshotFile(t), "--environment", "prod")
-	f(exitOK, `environment prod is archived`, "environment", "archive", "prod")
-	f(exitFailure, `unknown environment`, "environment", "archive", "none")
-	f(exitOK, `\nprod +archived `, "environment", "list")
+	f(3, `not permitted to archive in environment prod`, "environment", "archive", "prod")
+	f(exitOK, `environment shop is archived`, "environment", "archive", "shop")
+	f(5, `unknown environment`, "environment", "archive", "none")
+	f(exitOK, `\nshop +archived `, "environment", "list")
 
 	cancel()
 	if code := <-served; code != exitOK {

@@ -39,22 +39,32 @@ func (b Binaries) StartPublisher(ctx context.Context, dataDir, admin, nats strin
 // StartPublisherOn runs "publisher serve" over a cluster, with as many replicas
 // as it has servers, and waits until its API answers.
 func (b Binaries) StartPublisherOn(ctx context.Context, c *Cluster, admin string) (*Publisher, error) {
+	return b.startPublisherAt(ctx, c, c.Addresses(), admin)
+}
+
+// StartPublisherAt does the same, but reaches the cluster through one server
+// only.
+func (b Binaries) StartPublisherAt(ctx context.Context, c *Cluster, n *Node, admin string) (*Publisher, error) {
+	return b.startPublisherAt(ctx, c, n.Client, admin)
+}
+
+func (b Binaries) startPublisherAt(ctx context.Context, c *Cluster, nats, admin string) (*Publisher, error) {
 	args, err := b.accessArguments()
 	if err != nil {
 		return nil, err
 	}
 	p, err := Start(b.Publisher, append([]string{
-		"serve", "--nats", c.URL(), "--replicas", strconv.Itoa(len(c.Nodes)), "--admin-addr", admin,
+		"serve", "--nats", natsURL(nats), "--replicas", strconv.Itoa(len(c.Nodes)), "--admin-addr", admin,
 	}, args...)...)
 	if err != nil {
 		return nil, err
 	}
-	return &Publisher{Process: p, Admin: admin, NATS: c.Addresses(), TokenFile: b.tokenFile()}, p.await(ctx, "http://"+admin+"/readyz")
+	return &Publisher{Process: p, Admin: admin, NATS: nats, TokenFile: b.tokenFile()}, p.await(ctx, "http://"+admin+"/readyz")
 }
 
 // CreateEnvironment makes an environment by the command line, as a person would.
 func (b Binaries) CreateEnvironment(ctx context.Context, admin, name string) error {
-	p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin, "--token", b.tokenFile())
+	p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin, "--token-file", b.tokenFile())
 	if err != nil {
 		return err
 	}
