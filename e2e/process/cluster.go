@@ -59,7 +59,7 @@ func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
 		return c, err
 	}
 	for i, n := range c.Nodes {
-		routes, err := c.linkWithEarlier(i, peers)
+		routes, err := c.linkWithOthers(i, peers)
 		if err != nil {
 			return c, err
 		}
@@ -133,10 +133,13 @@ jetstream { store_dir: %q, sync_interval: always }
 `, n.Name, n.Client, n.monitor, store)
 }
 
-// linkWithEarlier makes the networks between a server and those before it, and
-// returns the addresses to reach them.
-func (c *Cluster) linkWithEarlier(i int, peers []string) (routes []string, err error) {
-	for j := range i {
+// linkWithOthers makes the networks on which a server reaches the others, and
+// returns their addresses.
+func (c *Cluster) linkWithOthers(i int, peers []string) (routes []string, err error) {
+	for j := range peers {
+		if j == i {
+			continue
+		}
 		network, err := faultnet.Listen(peers[j])
 		if err != nil {
 			return nil, err
