@@ -67,7 +67,24 @@ func (w World) permitApply(g *Governance, r Request) ([]string, error) {
 			return nil, err
 		}
 	}
-	return approvers, k.must(access.Apply)
+	return approvers, k.mustApply()
+}
+
+// mustApply refuses a request that may not be applied. To carry out one's own, which nobody has approved, is to write at once; and deletions
+// are asked for as access.Archive, as everywhere.
+func (k *inquiry) mustApply() error {
+	if err := k.must(access.Apply); err != nil {
+		return err
+	}
+	if c := k.circumstances; c.OwnRequest && c.Approvals == 0 {
+		if refusal := k.among(puts).refused(access.Change); refusal != nil {
+			return refusal
+		}
+	}
+	if refusal := k.among(deletions).refused(access.Archive); refusal != nil {
+		return refusal
+	}
+	return nil
 }
 
 // released returns the event that a request will not be applied as it is.

@@ -21,20 +21,20 @@ type EventType string
 
 // The types of events.
 const (
-	EventOpened    EventType = "request.opened"
-	EventRebased   EventType = "request.rebased"
-	EventCommented EventType = "request.commented"
-	EventApproved  EventType = "request.approved"
-	EventRejected  EventType = "request.rejected"
-	EventWithdrawn EventType = "request.withdrawn"
-	EventExpired   EventType = "request.expired"
-	EventClaimed   EventType = "request.claimed"
-	EventApplied   EventType = "request.applied"
-	EventReleased  EventType = "request.released"
-	EventReviewed  EventType = "request.reviewed"
-	EventRisk      EventType = "settings.risk"
-	EventRefused   EventType = "refused"
-	EventTurnedOff EventType = "unauthenticated"
+	EventOpened          EventType = "request.opened"
+	EventRebased         EventType = "request.rebased"
+	EventCommented       EventType = "request.commented"
+	EventApproved        EventType = "request.approved"
+	EventRejected        EventType = "request.rejected"
+	EventWithdrawn       EventType = "request.withdrawn"
+	EventExpired         EventType = "request.expired"
+	EventClaimed         EventType = "request.claimed"
+	EventApplied         EventType = "request.applied"
+	EventReleased        EventType = "request.released"
+	EventReviewed        EventType = "request.reviewed"
+	EventRisk            EventType = "settings.risk"
+	EventRefused         EventType = "refused"
+	EventUnauthenticated EventType = "unauthenticated"
 )
 
 // Event is a fact in the ledger of an environment.
@@ -57,7 +57,7 @@ type Event struct {
 	Outcome RequestStatus `json:"outcome,omitzero"`
 	// Refusal is what somebody asked for in vain.
 	Refusal *RefusedAction `json:"refusal,omitzero"`
-	// Count is how many requests nobody was authenticated for, since a time.
+	// Count is how many requests nobody was authenticated for, or how many more were refused, since a time.
 	Count uint64    `json:"count,omitzero"`
 	Since time.Time `json:"since,omitzero"`
 	// Risk is what is risky from now on.
@@ -153,14 +153,16 @@ func (a Author) principal() access.Principal {
 	return access.Principal{ID: a.ID, Kind: a.Kind, Groups: a.Groups, Scope: a.Scope}
 }
 
-// Hash names the proposal: the exact changes, what they were made from, and when they are to be applied.
+// Hash names the proposal: the exact changes, what they were made from, and when and how they are to be applied.
 func (p *Proposal) Hash() string {
 	data, err := json.Marshal(struct {
-		Changes []DocumentChange
-		Epoch   changelog.Epoch
-		Bases   []Base
-		ApplyAt time.Time
-	}{p.Changes, p.Epoch, p.Bases, p.ApplyAt.UTC()}, json.Deterministic(true))
+		Changes          []DocumentChange
+		Epoch            changelog.Epoch
+		Bases            []Base
+		ApplyAt, Expires time.Time
+		LateSeconds      int64
+		BreakGlass       bool
+	}{p.Changes, p.Epoch, p.Bases, p.ApplyAt.UTC(), p.Expires.UTC(), p.LateSeconds, p.BreakGlass}, json.Deterministic(true))
 	if err != nil {
 		return "" // approvals of it do not count; not for what was decoded or compacted
 	}

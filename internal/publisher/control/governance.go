@@ -110,7 +110,7 @@ func (g *Governance) Evolve(sequence uint64, e Event) error {
 }
 
 func (g *Governance) evolve(e Event) error {
-	if e.Type == EventRefused || e.Type == EventTurnedOff {
+	if e.Type == EventRefused || e.Type == EventUnauthenticated {
 		return nil
 	}
 	if e.Type == EventRisk {
@@ -184,11 +184,14 @@ func (r Request) evolve(e Event) (Request, error) {
 }
 
 func (r Request) propose(e Event) (Request, error) {
-	if e.Proposal == nil {
+	if e.Proposal == nil || len(e.Proposal.Changes) == 0 {
 		return r, fmt.Errorf("%s of request %q without a proposal", e.Type, e.Request)
 	}
 	if e.Type == EventOpened {
 		r.ID, r.Opened, r.Reason = e.Request, e.At, e.Text
+	}
+	if e.Text != "" {
+		r.Reason = e.Text
 	}
 	r.Status, r.Proposal, r.Hash = Open, e.Proposal, e.Proposal.Hash()
 	r.Approvals, r.Outcome, r.Claim = nil, Remark{}, Claim{}

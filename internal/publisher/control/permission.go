@@ -2,7 +2,10 @@ package control
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -12,13 +15,15 @@ type inquiry struct {
 	world         World
 	protected     bool
 	documents     []changelog.Document
+	after         *eval.Ruleset // with all that is to be changed
 	circumstances access.Circumstances
 }
 
 // ask returns an inquiry about documents that are to be changed; none means the environment itself.
 func (w World) ask(g *Governance, documents []changelog.Document) *inquiry {
+	after, _, _ := candidate(w.State.Rules(), documents)
 	return &inquiry{
-		world: w, protected: g.risk.Protected, documents: documents,
+		world: w, protected: g.risk.Protected, documents: documents, after: after,
 		circumstances: access.Circumstances{Risk: Assess(w.State, documents, g.risk, w.Usage, w.Now)},
 	}
 }
@@ -35,15 +40,8 @@ func (k *inquiry) about(action access.Action) access.Answer {
 	if k.world.Authorize == nil || k.world.Origin.Owner {
 		return access.Answer{Permitted: true}
 	}
-	resources := []access.Resource{{Environment: k.world.Environment, Protected: k.protected}}
-	if len(k.documents) > 0 {
-		resources = resources[:0]
-	}
-	for _, d := range k.documents {
-		resources = append(resources, resource(k.world.Environment, k.protected, k.world.State, d))
-	}
 	all := access.Answer{Permitted: true}
-	for _, r := range resources {
+	for _, r := range k.resources() {
 		answer := k.world.Authorize(access.Question{
 			Principal: k.world.Origin.Principal, Action: action, Resource: r, Circumstances: k.circumstances,
 		})
@@ -59,6 +57,41 @@ func (k *inquiry) about(action access.Action) access.Answer {
 	return all
 }
 
+// resources returns the documents as policies see them: each as it is and, where policies can tell the difference, as it is to become.
+// Without documents it is the environment.
+func (k *inquiry) resources() []access.Resource {
+	environment := access.Resource{Environment: k.world.Environment, Protected: k.protected}
+	if len(k.documents) == 0 {
+		return []access.Resource{environment}
+	}
+	var list []access.Resource
+	for _, d := range k.documents {
+		live, exists := k.world.State.Document(d.ID())
+		before, after := resource(environment, live, k.world.State.Rules()), resource(environment, d, k.after)
+		if exists {
+			list = append(list, before)
+		}
+		if !exists || d.Body != nil && !reflect.DeepEqual(before, after) {
+			list = append(list, after)
+		}
+	}
+	return list
+}
+
+// resource returns a document, which the rules contain, as policies see it.
+func resource(r access.Resource, d changelog.Document, rules *eval.Ruleset) access.Resource {
+	r.Kind, r.Key = string(d.Kind), d.Key
+	if d.Kind != changelog.KindFlag {
+		return r
+	}
+	f := readFlag(d.Body)
+	r.FlagSet, r.Owner, r.FlagKind, r.Tags = f.Metadata.FlagSetID, f.Owner, f.Kind, f.Tags
+	if flag := rules.Flag(d.Key); flag != nil {
+		r.FlagSet = flag.SetID()
+	}
+	return r
+}
+
 // must refuses an action that is not permitted.
 func (k *inquiry) must(action access.Action) error {
 	if refusal := k.refused(action); refusal != nil {
@@ -67,8 +100,11 @@ func (k *inquiry) must(action access.Action) error {
 	return nil
 }
 
-// refused returns why an action is not permitted, nil if it is.
+// refused returns why an action is not permitted; nil if it is, or if k is nil.
 func (k *inquiry) refused(action access.Action) *Refusal {
+	if k == nil {
+		return nil
+	}
 	answer := k.about(action)
 	if answer.Permitted {
 		return nil
@@ -92,35 +128,43 @@ func denied(action access.Action, documents []changelog.Document, answer access.
 	return r
 }
 
-// forbidden returns a refusal that no policy can lift.
-func forbidden(detail string) *Refusal {
-	return &Refusal{Cause: CauseForbidden, Detail: detail}
+// forbidden returns the refusal of something to be done to a request that no policy can permit.
+func forbidden(action access.Action, r Request, detail string) *Refusal {
+	first := r.Proposal.Changes[0]
+	return &Refusal{
+		Cause: CauseForbidden, Detail: detail, Request: r.ID,
+		Action: &RefusedAction{Action: action, Kind: string(first.Kind), Key: first.Key},
+	}
 }
 
 // permit refuses the parts of a decision that the origin may not write at once: deletions are asked for as access.Archive.
 func permit(g *Governance, w World, d Decision) *Refusal {
-	var puts, deletions, all []changelog.Document
-	for _, part := range d.Parts {
-		all = append(all, part...)
-	}
-	for _, document := range all {
-		if document.Body == nil {
-			deletions = append(deletions, document)
-		} else {
-			puts = append(puts, document)
-		}
-	}
+	all := slices.Concat(d.Parts...)
 	if len(all) == 0 || w.Authorize == nil || w.Origin.Owner {
 		return nil
 	}
 	k := w.ask(g, all)
-	if k.documents = puts; len(puts) > 0 {
-		if refusal := k.refused(access.Change); refusal != nil {
-			return refusal
+	if refusal := k.among(puts).refused(access.Change); refusal != nil {
+		return refusal
+	}
+	return k.among(deletions).refused(access.Archive)
+}
+
+func puts(d changelog.Document) bool { return d.Body != nil }
+
+func deletions(d changelog.Document) bool { return d.Body == nil }
+
+// among returns the inquiry about some of the documents; nil if there are none.
+func (k *inquiry) among(which func(changelog.Document) bool) *inquiry {
+	some := *k
+	some.documents = nil
+	for _, d := range k.documents {
+		if which(d) {
+			some.documents = append(some.documents, d)
 		}
 	}
-	if k.documents = deletions; len(deletions) > 0 {
-		return k.refused(access.Archive)
+	if some.documents == nil {
+		return nil
 	}
-	return nil
+	return &some
 }

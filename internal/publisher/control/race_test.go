@@ -293,7 +293,7 @@ func TestUnauthenticatedAreSummarized(t *testing.T) {
 		if err == nil {
 			e, err = control.DecodeEvent(fact.Body)
 		}
-		if err != nil || e.Type != control.EventTurnedOff || !e.Since.Equal(since) {
+		if err != nil || e.Type != control.EventUnauthenticated || !e.Since.Equal(since) {
 			t.Fatalf("%+v, %v", e, err)
 		}
 		counts = append(counts, e.Count)

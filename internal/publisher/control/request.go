@@ -15,6 +15,8 @@ const (
 	DefaultExpiry = 30 * 24 * time.Hour
 	// MaxProposal is how many bytes the documents of a change request may have in all.
 	MaxProposal = 512 << 10
+	// MaxComments is how many comments a change request may have.
+	MaxComments = 500
 	maxText     = 4000 // bytes of a comment
 )
 
@@ -84,7 +86,7 @@ func (c Rebase) decideRequest(g *Governance, w World) (Event, error) {
 		return Event{}, err
 	}
 	if r.Proposal.Author.ID != w.Origin.actor() {
-		return Event{}, forbidden("Only its author can make a change request anew.")
+		return Event{}, forbidden(access.Propose, r, "Only its author can make a change request anew.")
 	}
 	p, err := c.propose(g, w)
 	return Event{Type: EventRebased, Request: c.Request, Text: w.Origin.Reason, Proposal: p}, err
@@ -184,6 +186,9 @@ func (c Comment) decideRequest(g *Governance, w World) (Event, error) {
 	if c.Text == "" || len(c.Text) > maxText || !utf8.ValidString(c.Text) {
 		return Event{}, &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("A comment is text of 1 to %d bytes.", maxText)}
 	}
+	if len(r.Comments) >= MaxComments {
+		return Event{}, &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The change request has %d comments already.", MaxComments), Request: r.ID}
+	}
 	return Event{Type: EventCommented, Request: c.Request, Text: c.Text}, w.askAbout(g, r).must(access.Propose)
 }
 
@@ -199,7 +204,7 @@ func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
 	k := w.askAbout(g, r)
 	switch {
 	case r.Proposal.Author.ID == by:
-		return Event{}, forbidden("Nobody approves their own change request.")
+		return Event{}, forbidden(access.Approve, r, "Nobody approves their own change request.")
 	case r.Hash != c.Hash:
 		return Event{}, &Refusal{Cause: CauseStale, Detail: "The change request was made anew since: read it again.", Request: r.ID}
 	case !w.Now.Before(r.Proposal.Expires):
@@ -251,7 +256,7 @@ func (c Reject) decideRequest(g *Governance, w World) (Event, error) {
 		return Event{}, err
 	}
 	if r.Proposal.Author.ID == w.Origin.actor() {
-		return Event{}, forbidden("Nobody rejects their own change request: withdraw it.")
+		return Event{}, forbidden(access.Approve, r, "Nobody rejects their own change request: withdraw it.")
 	}
 	return Event{Type: EventRejected, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
 }
@@ -282,8 +287,8 @@ func (c Review) decideRequest(g *Governance, w World) (Event, error) {
 		return Event{}, err
 	case !r.ReviewOpen():
 		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request needs no review.", Request: r.ID}
-	case r.Proposal.Author.ID == w.Origin.actor():
-		return Event{}, forbidden("Nobody reviews what they have done themselves.")
+	case r.Proposal.Author.ID == w.Origin.actor() || r.Claim.By == w.Origin.actor():
+		return Event{}, forbidden(access.Approve, r, "Nobody reviews what they have done themselves.")
 	}
 	return Event{Type: EventReviewed, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -74,7 +75,7 @@ type Usage func(flag string) (inUse, known bool)
 // Assess returns what changes put at stake when they are made to a state at a time. A segment's risk is that of the flags that depend
 // on it. A nil usage knows of none.
 func Assess(s State, changes []changelog.Document, r RiskSettings, usage Usage, now time.Time) access.Risk {
-	a := assessment{state: s, settings: r, usage: usage, risk: access.Risk{ShareKnown: true, UsageKnown: true}}
+	a := assessment{state: s, settings: r, usage: usage, counts: make(map[string]int), risk: access.Risk{ShareKnown: true, UsageKnown: true}}
 	if len(changes) == 0 {
 		return access.Risk{}
 	}
@@ -92,12 +93,21 @@ func Assess(s State, changes []changelog.Document, r RiskSettings, usage Usage, 
 	if a.settings.Share > 0 && a.risk.Share >= a.settings.Share {
 		a.because(RiskShare, "The answer changes for %.4g %% of the users or more.", 100*a.risk.Share)
 	}
+	for _, code := range slices.Sorted(maps.Keys(a.counts)) {
+		if more := a.counts[code] - maxReasons; more > 0 {
+			a.risk.Reasons = append(a.risk.Reasons, access.RiskReason{Code: code, Sentence: fmt.Sprintf("There are %d more reasons like these.", more)})
+		}
+	}
 	a.risk.High = len(a.risk.Reasons) > 0
 	return a.risk
 }
 
+// maxReasons is how many reasons with the same code are listed one by one, so that a record of them has a bounded size.
+const maxReasons = 20
+
 // assessment is a risk in the making.
 type assessment struct {
+	counts   map[string]int // reasons by their code
 	state    State
 	settings RiskSettings
 	usage    Usage
@@ -105,6 +115,9 @@ type assessment struct {
 }
 
 func (a *assessment) because(code, format string, args ...any) {
+	if a.counts[code]++; a.counts[code] > maxReasons {
+		return
+	}
 	a.risk.Reasons = append(a.risk.Reasons, access.RiskReason{Code: code, Sentence: fmt.Sprintf(format, args...)})
 }
 
@@ -209,22 +222,4 @@ func kinds(f flagDocument) string {
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), " and ")
-}
-
-// resource returns a document as policies see it: as it is, or as it is to become if it does not exist.
-func resource(environment string, protected bool, s State, c changelog.Document) access.Resource {
-	r := access.Resource{Environment: environment, Protected: protected, Kind: string(c.Kind), Key: c.Key}
-	if c.Kind != changelog.KindFlag {
-		return r
-	}
-	body := c.Body
-	if live, exists := s.Document(c.ID()); exists {
-		body = live.Body
-	}
-	f := readFlag(body)
-	r.FlagSet, r.Owner, r.FlagKind, r.Tags = f.Metadata.FlagSetID, f.Owner, f.Kind, f.Tags
-	if flag := s.Rules().Flag(c.Key); flag != nil {
-		r.FlagSet = flag.SetID()
-	}
-	return r
 }

@@ -108,7 +108,7 @@ func (s *Service) summarize(ctx context.Context, since time.Time) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if !s.recordAnyway(ctx, Event{Type: EventTurnedOff, At: time.Now().UTC(), Count: n, Since: since}) {
+	if !s.recordAnyway(ctx, Event{Type: EventUnauthenticated, At: time.Now().UTC(), Count: n, Since: since}) {
 		s.unauthenticated.Add(n) // the next summary tells
 	}
 }

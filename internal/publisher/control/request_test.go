@@ -1,0 +1,217 @@
+package control_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// desk is where people decide about requests, one after the other.
+type desk struct {
+	t          *testing.T
+	state      *state
+	governance *control.Governance
+	authorize  func(access.Question) access.Answer
+	now        time.Time
+}
+
+func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk {
+	t.Helper()
+	return &desk{t: t, state: shop(t), governance: control.NewGovernance("staging"), authorize: authorize, now: time.Unix(1e9, 0).UTC()}
+}
+
+// do carries out a command of somebody, and records it.
+func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
+	d.t.Helper()
+	w := control.World{Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Origin: origin}
+	e, err := control.DecideRequest(d.governance, w, c)
+	if err != nil {
+		return err
+	}
+	if _, err := e.Encode(); err != nil {
+		d.t.Fatal(err)
+	}
+	return d.governance.Evolve(d.governance.Sequence()+1, e)
+}
+
+func (d *desk) must(origin control.Origin, c control.RequestCommand) control.Request {
+	d.t.Helper()
+	if err := d.do(origin, c); err != nil {
+		d.t.Fatalf("%T of %s: %v", c, origin.Principal.ID, err)
+	}
+	r, _ := d.governance.Request("r")
+	return r
+}
+
+// turnOff is a change of flag a as the shop has it.
+func turnOff() control.Command { return control.Toggle{Flag: "a", If: seen(2)} }
+
+func everything(access.Question) access.Answer { return access.Answer{Permitted: true} }
+
+// member permits a person the actions that are listed.
+func member(actions map[string][]access.Action) func(access.Question) access.Answer {
+	return func(q access.Question) access.Answer {
+		return access.Answer{Permitted: slices.Contains(actions[q.Principal.ID], q.Action)}
+	}
+}
+
+// Whoever makes a request anew to break the glass gives a reason, and that reason is the one of the request.
+func TestReasonOfRebase(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	quiet := person("author")
+	quiet.Reason = ""
+	d.must(quiet, control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	loud := person("author")
+	loud.Reason = "the shop is on fire"
+	r := d.must(loud, control.Rebase{Request: "r", Proposing: control.Proposing{Command: turnOff(), BreakGlass: true}})
+	if r.Reason != loud.Reason {
+		t.Errorf("the reason is %q, want %q", r.Reason, loud.Reason)
+	}
+}
+
+// What was done by breaking the glass is reviewed by neither its author nor whoever has applied it.
+func TestReviewBySomebodyElse(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff(), BreakGlass: true}})
+	d.must(person("accomplice"), control.ClaimRequest{Request: "r"})
+	at := d.state.Position()
+	if err := d.governance.Evolve(9, control.Event{Type: control.EventApplied, Request: "r", Position: &at}); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"author", "accomplice"} {
+		if err := d.do(person(who), control.Review{Request: "r"}); !isRefused(err, control.CauseForbidden) {
+			t.Errorf("%s reviews it: %v", who, err)
+		}
+	}
+	d.must(person("somebody else"), control.Review{Request: "r"})
+}
+
+// An approval is for everything that a proposal says: not for one that breaks the glass, or may be late, or waits longer.
+func TestApprovalIsForTheWholeProposal(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	later := d.now.Add(time.Hour)
+	first := control.Proposing{Command: turnOff(), ApplyAt: later, Late: time.Minute, Expires: later.Add(time.Hour)}
+	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: first})
+	hashes := []string{r.Hash}
+	for name, change := range map[string]func(*control.Proposing){
+		"late":        func(p *control.Proposing) { p.Late = time.Hour },
+		"expires":     func(p *control.Proposing) { p.Expires = later.Add(2 * time.Hour) },
+		"time":        func(p *control.Proposing) { p.ApplyAt = later.Add(time.Minute) },
+		"break-glass": func(p *control.Proposing) { p.ApplyAt, p.Late, p.BreakGlass = time.Time{}, 0, true },
+		"at once":     func(p *control.Proposing) { p.ApplyAt, p.Late = time.Time{}, 0 },
+	} {
+		next := first
+		change(&next)
+		r = d.must(person("author"), control.Rebase{Request: "r", Proposing: next})
+		if slices.Contains(hashes, r.Hash) {
+			t.Errorf("%s: the hash is that of another proposal", name)
+		}
+		hashes = append(hashes, r.Hash)
+	}
+}
+
+// To apply one's own request that nobody has approved is to change at once, and to apply deletions is to archive: each has to be permitted.
+func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, member(map[string][]access.Action{
+		"approver": {access.Propose, access.Approve, access.Apply},
+		"editor":   {access.Propose, access.Apply, access.Change},
+		"admin":    {access.Propose, access.Apply, access.Change, access.Archive},
+	}))
+	d.must(person("approver"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	if err := d.do(person("approver"), control.ClaimRequest{Request: "r"}); !isRefused(err, control.CauseForbidden) {
+		t.Errorf("who may not change applies what nobody has approved: %v", err)
+	}
+	d.must(person("editor"), control.ClaimRequest{Request: "r"})
+	remove := control.Delete{ID: flagID("c"), If: seen(4)}
+	live, _ := d.state.Document(flagID("c"))
+	remove.If = seen(live.Revision)
+	if err := d.do(person("editor"), control.OpenRequest{ID: "remove", Proposing: control.Proposing{Command: remove}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.do(person("editor"), control.ClaimRequest{Request: "remove"}); !isRefused(err, control.CauseForbidden) {
+		t.Errorf("who may not archive applies a deletion: %v", err)
+	}
+	if err := d.do(person("admin"), control.ClaimRequest{Request: "remove"}); err != nil {
+		t.Errorf("who may archive applies a deletion: %v", err)
+	}
+}
+
+// Nobody moves a flag to where they may not change it, or takes it from there.
+func TestMovingAFlagNeedsBothPlaces(t *testing.T) {
+	t.Parallel()
+	web := func(q access.Question) access.Answer { return access.Answer{Permitted: q.Resource.FlagSet == "web"} }
+	inSet := func(set string) []byte { return flagBody("on", fmt.Sprintf(`,"metadata":{"flagSetId":%q}`, set)) }
+	d := newDesk(t, web)
+	d.state.put(t, flagDocument("ours", inSet("web")), flagDocument("theirs", inSet("pay")))
+	for key, want := range map[string]control.Cause{"ours": control.CauseForbidden, "theirs": control.CauseForbidden} {
+		live, _ := d.state.Document(flagID(key))
+		set := map[string]string{"ours": "pay", "theirs": "web"}[key]
+		move := control.OpenRequest{ID: "r" + key, Proposing: control.Proposing{
+			Command: control.Put{ID: flagID(key), Body: inSet(set), If: seen(live.Revision)},
+		}}
+		if err := d.do(person("web developer"), move); !isRefused(err, want) {
+			t.Errorf("%s to %s: %v", key, set, err)
+		}
+	}
+	live, _ := d.state.Document(flagID("ours"))
+	stay := control.Toggle{Flag: "ours", If: seen(live.Revision)}
+	if err := d.do(person("web developer"), control.OpenRequest{ID: "stay", Proposing: control.Proposing{Command: stay}}); err != nil {
+		t.Errorf("a flag that stays: %v", err)
+	}
+}
+
+// What is refused because of who asks is recorded, also when no policy was asked.
+func TestRefusalsNameTheAction(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	err := d.do(person("author"), control.Approve{Request: "r", Hash: r.Hash})
+	refusal, ok := errors.AsType[*control.Refusal](err)
+	if !ok || refusal.Cause != control.CauseForbidden || refusal.Action == nil || refusal.Action.Action != access.Approve || refusal.Action.Key != "a" {
+		t.Errorf("approving one's own request: %+v", refusal)
+	}
+}
+
+// A request has a bounded number of comments.
+func TestCommentsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	for n := range control.MaxComments {
+		if err := d.do(person("author"), control.Comment{Request: "r", Text: fmt.Sprint(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.do(person("author"), control.Comment{Request: "r", Text: "one more"}); !isRefused(err, control.CauseTooLarge) {
+		t.Errorf("one more: %v", err)
+	}
+}
+
+// Everything that a change puts at stake fits into a fact of the ledger, however much depends on it.
+func TestReasonsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := shop(t)
+	key := strings.Repeat("k", 200)
+	var changes []changelog.Document
+	for i := range 900 {
+		changes = append(changes, document(fmt.Sprint(key, i), flagBody("on", `,"tags":["payments","security"]`)))
+	}
+	risk := control.Assess(s, changes, control.DefaultRiskSettings("prod"), nil, time.Time{})
+	if n := len(risk.Reasons); n > 50 || !risk.High {
+		t.Errorf("%d reasons, high %v", n, risk.High)
+	}
+	if last := risk.Reasons[len(risk.Reasons)-1]; last.Code != control.RiskTag || !strings.Contains(last.Sentence, "1780") {
+		t.Errorf("the last reason is %+v", last)
+	}
+}
