@@ -135,6 +135,9 @@ func (c *Conn) end(ctx context.Context, stream string, ours changelog.Epoch) (ch
 		return epoch, last, nil
 	}
 	m, err := c.message(ctx, stream, last)
+	if errors.Is(err, errNoMessage) {
+		return "", last, nil // a hole has swallowed it, which shows when it is to be read
+	}
 	if err != nil {
 		return "", 0, err
 	}
@@ -246,13 +249,12 @@ func (s *following) resolveBarriers() {
 			s.head = max(s.head, a.last)
 		}
 		obstacle := s.obstacle()
-		pending := s.applied.Revision < a.last || s.fill.verify // more has to come, or what is here to be looked at
 		switch {
-		case pending && obstacle != nil:
+		case obstacle != nil: // a log that is not ours may end where we stand
 			s.conclusion(a.round, obstacle)
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
-		case pending:
-			return false
+		case s.applied.Revision < a.last, s.fill.verify, s.inquiry.active():
+			return false // more has to come, or what is here to be looked at
 		case s.applied.Epoch != a.epoch:
 			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.epoch.Short(), s.applied.Epoch.Short())
 			s.conclusion(a.round, err)

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // TestClusterTakesOverANewEpoch deletes the stream of three servers under
@@ -32,18 +31,9 @@ func TestClusterTakesOverANewEpoch(t *testing.T) {
 	if s.Applied != held || r.target.count() == 0 {
 		t.Errorf("it holds %d documents of %+v, want those of %+v", r.target.count(), s.Applied, held)
 	}
-	var renewed changelog.Position
-	patiently(t, func(ctx context.Context) error {
-		environments, err := flagsync.OpenEnvironments(ctx, l.conn, replicas)
-		if err != nil {
-			return err
-		}
-		renewed, err = environments.Recreate(ctx, environment, renewal("again", put("a", "{}"), put("b", "{}")))
-		return err
-	})
+	renewed := l.recreate(t, "again", put("a", "{}"), put("b", "{}"))
 	r.until(t, "the new epoch", func(s flagsync.Status) bool { return s.Applied == renewed && s.DifferentHistory == nil })
 
-	l.Log = openLog(t, l.conn, replicas)
 	moved := make(chan struct{})
 	go func() {
 		defer close(moved)

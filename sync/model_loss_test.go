@@ -56,3 +56,26 @@ func TestAReplicaThatIsBehindProvesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestALogWithAHeadAndNothingElse begins with a log of which every entry is
+// lost: that is a hole, and no log that is empty or cannot be reached.
+func TestALogWithAHeadAndNothingElse(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, c := quiet(t)
+		defer c.Close()
+		w.write()
+		w.mu.Lock()
+		for revision := range len(w.records) {
+			w.lost[revision+1] = true
+		}
+		w.mu.Unlock()
+		m := &model{t: t, world: w, conn: c, target: &modelTarget{t: t, world: w}}
+		m.start()
+		time.Sleep(5 * time.Second)
+		if s := m.follower.Status(); s.Hole == nil || s.AgeKnown || !s.Applied.IsZero() {
+			t.Errorf("a log that has lost everything: %+v", s)
+		}
+		m.stop()
+	})
+}

@@ -349,9 +349,8 @@ func TestALogThatWentBackAnEpoch(t *testing.T) {
 
 // cutBeginning takes the first entries out of the log, which its own settings
 // forbid.
-func (l *log) cutBeginning(tb testing.TB, keep int) {
+func cutBeginning(tb testing.TB, c *nats.Conn, keep int) {
 	tb.Helper()
-	c := l.server.Client(tb)
 	changed := config(tb, c, "FLAGS_prod")
 	changed["max_msgs"] = keep
 	if answer := api(tb, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
@@ -373,7 +372,7 @@ func TestAHole(t *testing.T) {
 	away := l.away(t)
 	l.fill(t, "more-", 4)
 	knows := l.away(t)
-	l.cutBeginning(t, 2)
+	cutBeginning(t, l.server.Client(t), 2)
 
 	r := follow(t, l.conn, impatient)
 	inTheMiddle := followInto(t, l.conn, away, impatient)

@@ -320,7 +320,7 @@ func TestAnotherHistoryComesAsItsSnapshot(t *testing.T) {
 	l.publish(t)
 	l.fill(t, "more-", 2)
 	// Only the snapshot can have been read: the log is gone where it begins.
-	l.cutBeginning(t, 3)
+	cutBeginning(t, l.server.Client(t), 3)
 	r := followInto(t, l.conn, behind, impatient)
 	head := l.head(t)
 	r.until(t, "the new history", func(s flagsync.Status) bool { return s.Applied == head })
