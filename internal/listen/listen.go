@@ -36,12 +36,22 @@ type Options struct {
 	Mode fs.FileMode
 	// TLS is used on TCP and never on Unix sockets, which the file system protects. Its zero value means no TLS.
 	TLS TLS
+	// HTTP1Only keeps TLS from offering HTTP/2 to clients, for a server that speaks HTTP/1.1 only.
+	HTTP1Only bool
 	// MaxConnections is how many connections may be open; more are closed at once. 0 means that nothing bounds them.
 	MaxConnections int
 	// Refused is called for every connection that is closed because too many are open; nil is nothing.
 	Refused func()
 	// Logger is told of certificate files that cannot be used any more.
 	Logger zerolog.Logger
+}
+
+// protocols returns what TLS offers to clients, the best first.
+func (o Options) protocols() []string {
+	if o.HTTP1Only {
+		return []string{"http/1.1"}
+	}
+	return []string{"h2", "http/1.1"}
 }
 
 // Path returns the path of a Unix socket and whether the address is one.
@@ -84,7 +94,7 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 		l, err := openUnix(ctx, path, o.Mode)
 		return withLimit(l, o), err
 	}
-	config, err := o.TLS.config(o.Logger)
+	config, err := o.TLS.config(o.protocols(), o.Logger)
 	if err != nil {
 		return nil, err
 	}

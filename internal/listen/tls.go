@@ -37,23 +37,23 @@ func (t TLS) Validate() error {
 	}
 }
 
-// config returns the configuration of a server, nil without TLS.
-func (t TLS) config(logger zerolog.Logger) (*tls.Config, error) {
+// config returns the configuration of a server that speaks the protocols, nil without TLS.
+func (t TLS) config(protocols []string, logger zerolog.Logger) (*tls.Config, error) {
 	if err := t.Validate(); err != nil || !t.Enabled() {
 		return nil, err
 	}
-	first, err := t.load()
+	first, err := t.load(protocols)
 	if err != nil {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
-	f := &reloading{paths: t, logger: logger, current: first, read: time.Now()}
+	f := &reloading{paths: t, protocols: protocols, logger: logger, current: first, read: time.Now()}
 	next := first.Clone()
 	next.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return f.config(time.Now()), nil }
 	return next, nil
 }
 
 // load reads the files.
-func (t TLS) load() (*tls.Config, error) {
+func (t TLS) load(protocols []string) (*tls.Config, error) {
 	certificate, err := tls.LoadX509KeyPair(t.Certificate, t.Key)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (t TLS) load() (*tls.Config, error) {
 	config := &tls.Config{
 		MinVersion:   tls.VersionTLS12,
 		Certificates: []tls.Certificate{certificate},
-		NextProtos:   []string{"h2", "http/1.1"},
+		NextProtos:   protocols,
 	}
 	if t.ClientCA == "" {
 		return config, nil
@@ -84,8 +84,9 @@ const rereadInterval = 10 * time.Second
 
 // reloading are the files of a listener, as they were read last.
 type reloading struct {
-	paths  TLS
-	logger zerolog.Logger
+	paths     TLS
+	protocols []string
+	logger    zerolog.Logger
 
 	mu      sync.Mutex // guards what follows
 	current *tls.Config
@@ -101,7 +102,7 @@ func (f *reloading) config(now time.Time) *tls.Config {
 		return f.current
 	}
 	f.read = now
-	next, err := f.paths.load()
+	next, err := f.paths.load(f.protocols)
 	switch {
 	case err != nil && err.Error() != f.failure:
 		f.failure = err.Error()

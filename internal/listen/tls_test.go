@@ -151,6 +151,23 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+func TestProtocolsThatAreOffered(t *testing.T) {
+	a := newAuthority(t)
+	files := paths(t.TempDir())
+	a.place(2, files)
+	for want, only1 := range map[string]bool{"h2": false, "http/1.1": true} {
+		addr := serve(t, Options{Addr: "127.0.0.1:0", TLS: files, HTTP1Only: only1})
+		c, err := tls.Dial("tcp", addr, &tls.Config{RootCAs: a.pool(), NextProtos: []string{"h2", "http/1.1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got := c.ConnectionState().NegotiatedProtocol; got != want {
+			t.Errorf("HTTP1Only %t: the client speaks %q, want %q", only1, got, want)
+		}
+	}
+}
+
 func TestClientsNeedCertificates(t *testing.T) {
 	a := newAuthority(t)
 	dir := t.TempDir()
@@ -182,7 +199,7 @@ func TestRenewedFilesAreUsed(t *testing.T) {
 	files := paths(t.TempDir())
 	a.place(2, files)
 	var logs bytes.Buffer
-	first, err := files.load()
+	first, err := files.load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

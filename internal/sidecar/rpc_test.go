@@ -59,7 +59,7 @@ func TestFlagdPorts(t *testing.T) {
 		t.Errorf("evaluation: %d, %s", status, answer)
 	}
 	for _, addr := range []net.Addr{s.FlagdAddr(), s.FlagdSyncAddr()} {
-		if _, answer := call(t, addr, "/grpc.health.v1.Health/Check", `{}`); !strings.Contains(answer, "SERVING") {
+		if _, answer := call(t, addr, "/grpc.health.v1.Health/Check", `{}`); !strings.Contains(answer, "SERVING_STATUS_SERVING") {
 			t.Errorf("health: %s", answer)
 		}
 	}

@@ -129,7 +129,7 @@ func (s *Sidecar) assemble() error {
 
 func (s *Sidecar) listen() (err error) {
 	s.ofrepListener, err = listen.Open(context.Background(), listen.Options{
-		Addr: s.options.OFREPAddr, Mode: s.options.SocketMode, TLS: s.options.TLS, Logger: s.logger,
+		Addr: s.options.OFREPAddr, Mode: s.options.SocketMode, TLS: s.options.TLS, HTTP1Only: true, Logger: s.logger,
 	})
 	if err != nil {
 		return fmt.Errorf("OFREP: %w", err)
