@@ -17,9 +17,9 @@ type contextSettings struct {
 
 func (c *contextSettings) declare(set *config.Set) {
 	set.List(&c.attributes, "context", nil,
-		"attribute=value that every evaluation context gets, in place of the request's; may be repeated, and a value is text without commas")
+		"attribute=value that every evaluation context gets, in place of the request's; may be repeated, and a value is text without commas").Short("X")
 	set.List(&c.headers, "context-from-header", nil,
-		"Header=attribute: a request header that is an attribute of its context, in place of --context and of the request's; may be repeated")
+		"Header=attribute: a request header that is an attribute of its context, in place of --context and of the request's; may be repeated").Short("H")
 	c.place = make(map[string]*string)
 	for _, place := range []struct{ attribute, usage string }{
 		{"pod", "value of the context attribute pod; set the variable to metadata.name with the downward API"},

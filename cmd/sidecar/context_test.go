@@ -18,7 +18,7 @@ func TestContextOptions(t *testing.T) {
 		value, ok := env[name]
 		return value, ok
 	}
-	if _, err := options(&s).Parse([]string{"--context", "region=eu=west", "--context", "zone=other"}, lookup); err != nil {
+	if _, err := options(&s).Parse([]string{"--context", "region=eu=west", "-X", "zone=other"}, lookup); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.context.additions()
