@@ -26,7 +26,7 @@ type Documents struct {
 	definitions map[string]string // members of the document, by key
 	leftOut     map[string]string // why a flag is in no document, by key
 	unenforced  map[string]struct{}
-	joined      map[string]string // the documents of the view, by selection
+	joined      map[string]string // the documents of the view that have flags, by selection
 }
 
 // NewDocuments returns the documents of the views. context is added to every evaluation of a provider; nil adds nothing.
@@ -61,6 +61,9 @@ func (d *Documents) LeftOut() map[string]string {
 	return maps.Clone(d.leftOut)
 }
 
+// noFlags is the document of a selection that nothing is in. It is not kept, because clients could think of any number of them.
+const noFlags = `{"flags":{}}`
+
 // current returns the document of the current view with the selected flags. There must be a view.
 func (d *Documents) current(selected *resolver.Request) string {
 	d.mu.Lock()
@@ -69,9 +72,11 @@ func (d *Documents) current(selected *resolver.Request) string {
 		d.follow(view)
 	}
 	selection := string(selected.Metadata())
-	document, made := d.joined[selection]
-	if !made {
-		document = d.join(selected)
+	if document, made := d.joined[selection]; made {
+		return document
+	}
+	document := d.join(selected)
+	if document != noFlags {
 		d.joined[selection] = document
 	}
 	return document

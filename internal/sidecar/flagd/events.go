@@ -65,6 +65,10 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 
 // stream runs a stream from the moment when there is something to evaluate. The context that it hands on ends with the server, too.
 func (s *Server) stream(ctx context.Context, kind string, run func(context.Context, *changes.Subscription) error) error {
+	defer s.streams.Add(-1)
+	if s.streams.Add(1) > int64(s.options.MaxStreams) {
+		return connect.NewError(connect.CodeResourceExhausted, errors.New("too many streams are open"))
+	}
 	beginStream(ctx)
 	open := s.options.Metrics.streams.WithLabelValues(kind)
 	open.Inc()

@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/internal/sidecar/flagd"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
 )
 
@@ -77,6 +78,29 @@ func TestEventsInAllDialects(t *testing.T) {
 				t.Errorf("the stream goes on: %v, %v", e.stream.Msg(), e.stream.Err())
 			}
 		})
+	}
+}
+
+func TestStreamsHaveABound(t *testing.T) {
+	h := historytest.New(t)
+	h.Commit(historytest.Flag("a", 1))
+	s := start(t, h, func(o *flagd.Options) { o.MaxStreams = 2 })
+	s.events(t, dialects()[0]).want("provider_ready", nil)
+	last := s.events(t, dialects()[2])
+	last.want("provider_ready", nil)
+	more := s.events(t, dialects()[0])
+	if more.stream.Receive() {
+		t.Fatalf("a third stream says %s", more.stream.Msg().Type)
+	}
+	wantCode(t, "a third stream", more.stream.Err(), connect.CodeResourceExhausted)
+	last.stream.Close()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if s.events(t, dialects()[0]).stream.Receive() {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a stream that ended makes no room")
+		}
 	}
 }
 

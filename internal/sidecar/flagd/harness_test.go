@@ -53,8 +53,8 @@ type system struct {
 	logs             *bytes.Buffer // to be read after stop
 }
 
-// start runs the servers on free ports until the test ends.
-func start(t *testing.T, h *historytest.History) *system {
+// start runs the servers on free ports until the test ends. The changes are made to their options.
+func start(t *testing.T, h *historytest.History, changed ...func(*flagd.Options)) *system {
 	t.Helper()
 	s := &system{History: h, t: t, knowledge: new(knowledge), ended: make(chan error, 3), logs: new(bytes.Buffer)}
 	s.ready.Store(true)
@@ -76,6 +76,9 @@ func start(t *testing.T, h *historytest.History) *system {
 	o := flagd.Options{
 		Resolver: r, Feed: feed, Documents: s.documents, Ready: s.ready.Load, Grace: patience,
 		Metrics: counted, Logger: zerolog.New(s.logs),
+	}
+	for _, change := range changed {
+		change(&o)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel

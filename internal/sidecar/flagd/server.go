@@ -1,6 +1,7 @@
 package flagd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"buf.build/gen/go/open-feature/flagd/connectrpc/go/flagd/evaluation/v1/evaluationv1connect"
@@ -28,9 +30,12 @@ import (
 const (
 	// DefaultMaxConnections is how many connections a port should have open; the listener sees to it.
 	DefaultMaxConnections = 1024
+	// DefaultMaxStreams is how many streams of a port may be open unless its options say otherwise. A provider opens one, and many streams
+	// fit on one connection.
+	DefaultMaxStreams = 1024
 
 	maxMessage    = 1_000_000 // bytes of a request, decompressed
-	maxStreams    = 1000      // requests at the same time on one connection of HTTP/2
+	maxRequests   = 1000      // at the same time on one connection of HTTP/2
 	maxHeader     = 16 << 10
 	headerTimeout = 3 * time.Second
 	readTimeout   = 5 * time.Second  // for a whole request, from its first byte
@@ -56,6 +61,8 @@ type Options struct {
 	Documents *Documents
 	// Ready reports whether evaluations should be sent here. It is required.
 	Ready func() bool
+	// MaxStreams is how many streams may be open; more are refused with RESOURCE_EXHAUSTED. 0 means DefaultMaxStreams.
+	MaxStreams int
 	// Grace is how long requests that are being answered may take once the server is told to stop.
 	Grace time.Duration
 	// Metrics counts what happens. It is required; both servers may share it.
@@ -73,6 +80,7 @@ type Server struct {
 	stopping chan struct{} // closed when streams are to end
 	stop     func()
 	requests sync.Pool // of *resolver.Request
+	streams  atomic.Int64
 }
 
 // NewEvaluation returns the server of flagd.evaluation. It does nothing until Run.
@@ -92,6 +100,7 @@ func NewSync(o Options) *Server {
 }
 
 func newServer(o Options, name string, services ...string) *Server {
+	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
 	s := &Server{
 		options:  o,
 		name:     name,
@@ -108,7 +117,7 @@ func newServer(o Options, name string, services ...string) *Server {
 		MaxHeaderBytes:    maxHeader,
 		Protocols:         new(http.Protocols),
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          maxStreams,
+			MaxConcurrentStreams:          maxRequests,
 			MaxReceiveBufferPerConnection: connectionBuffer,
 			MaxReceiveBufferPerStream:     streamBuffer,
 			SendPingTimeout:               pingAfter,

@@ -21,7 +21,7 @@ func TestHealth(t *testing.T) {
 		s.ready.Store(ready)
 		want := map[bool]string{true: "SERVING", false: "NOT_SERVING"}[ready]
 		for service, addr := range map[string]string{"": s.evaluation, evaluation: s.evaluation, "flagd.evaluation.v1.Service": s.evaluation, sync: s.sync} {
-			if status, answer := check(addr, service); status != http.StatusOK || !strings.Contains(answer, `"`+want) && !strings.Contains(answer, `_`+want) {
+			if status, answer := check(addr, service); status != http.StatusOK || !strings.Contains(answer, `"SERVING_STATUS_`+want+`"`) {
 				t.Errorf("%q while ready is %v: %d, %s", service, ready, status, answer)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -66,6 +67,26 @@ func TestSyncInAllDialects(t *testing.T) {
 				t.Errorf("the stream goes on: %v", stream.Err())
 			}
 		})
+	}
+}
+
+// TestSelectionsOfNothingTakeNoMemory asks for many flag sets that do not exist.
+func TestSelectionsOfNothingTakeNoMemory(t *testing.T) {
+	h := historytest.New(t)
+	h.Commit(historytest.Flag("a", 1), historytest.Flag("web", 1, `"metadata":{"flagSetId":"web"}`))
+	s := start(t, h)
+	client := s.syncs(dialects()[0])
+	for i := range 50 {
+		for _, set := range []string{"web", "none" + strconv.Itoa(i)} {
+			request := connect.NewRequest(&syncv1.FetchAllFlagsRequest{})
+			request.Header().Set("Flagd-Selector", "flagSetId="+set)
+			if _, err := client.FetchAllFlags(t.Context(), request); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := s.documents.Joined(); got != 1 {
+		t.Errorf("%d documents are kept, want that of the flag set that exists", got)
 	}
 }
 
