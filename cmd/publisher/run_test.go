@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/publisher/cli"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -183,4 +185,37 @@ func snapshotFile(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// What bash completes is the next word of a command, or its options.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for _, shell := range cli.Shells() {
+		if code, script, _ := runCommand(t.Context(), "completion", shell); code != exitOK || !strings.Contains(script, "idempotency-key") {
+			t.Errorf("%s: exit code %d, %s", shell, code, script)
+		}
+	}
+	if code, _, stderr := runCommand(t.Context(), "completion", "cmd"); code != exitConfiguration || !strings.Contains(stderr, "bash, zsh, fish") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash to try the script in")
+	}
+	_, script, _ := runCommand(t.Context(), "completion", "bash")
+	f := func(want string, words ...string) {
+		t.Helper()
+		line := script + "\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _publisher; echo \"${COMPREPLY[*]}\""
+		out, err := exec.CommandContext(t.Context(), bash, append([]string{"-c", line, "bash"}, words...)...).CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("%q completes to %q, %v; want %q", words, got, err, want)
+		}
+	}
+	f("serve segment", "publisher", "se")
+	f("get", "publisher", "flag", "g")
+	f("--output", "publisher", "flag", "get", "checkout", "--ou")
+	f("--hash", "publisher", "request", "approve", "x", "--ha")
+	f("--flagd-addr --flagd-sync-addr", "publisher", "dev", "file", "--flagd")
+	f("", "publisher", "flag", "get", "che")
+	f("", "publisher", "nothing", "like", "this")
 }

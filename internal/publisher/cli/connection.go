@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -142,9 +143,7 @@ func (c *client) build(ctx context.Context, in call) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	for name, values := range in.header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, in.header)
 	if in.body != nil {
 		request.Header.Set("Content-Type", mediaJSON)
 		if in.media != "" {

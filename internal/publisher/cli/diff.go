@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -94,6 +95,9 @@ func (s *session) file(name string) (side, error) {
 	if err != nil {
 		return side{}, fmt.Errorf("%s is no JSON: %w", name, err)
 	}
+	if name == "-" {
+		name = "standard input"
+	}
 	return side{name, string(text)}, nil
 }
 
@@ -178,8 +182,8 @@ func compare(before, after []string) []line {
 		before, after = before[:len(before)-1], after[:len(after)-1]
 	}
 	all := append(head, differing(before, after)...)
-	for i := len(tail) - 1; i >= 0; i-- {
-		all = append(all, tail[i])
+	for _, l := range slices.Backward(tail) {
+		all = append(all, l)
 	}
 	return all
 }

@@ -53,10 +53,9 @@ func groups() []group {
 	return []group{
 		{"every command that asks the API", []string{"admin", "admin-ca", "token-file", "output"}, []string{"whoami"}},
 		{
-			"every change of documents", []string{
-				"reason", "idempotency-key", "dry-run", "propose", "rebase", "apply-at", "late", "expires", "break-glass",
-			},
-			[]string{"promote"},
+			title: "every change of documents",
+			names: []string{"reason", "idempotency-key", "dry-run", "propose", "rebase", "apply-at", "late", "expires", "break-glass"},
+			of:    []string{"promote"},
 		},
 	}
 }

@@ -109,10 +109,10 @@ func asProblem(response *http.Response, body []byte) error {
 }
 
 func (p problem) exitCode() int {
-	switch {
-	case p.Type == problemType+"undecided":
+	switch p.Type {
+	case problemType + "undecided":
 		return exitUndecided
-	case p.Type == problemType+"approval-required":
+	case problemType + "approval-required":
 		return exitApproval
 	}
 	switch p.Status {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -143,6 +144,9 @@ func cell(value any) string {
 	case nil:
 		return absent
 	case string:
+		if at, err := time.Parse(time.RFC3339Nano, value); err == nil {
+			return at.UTC().Format(time.RFC3339) // seconds are enough for people
+		}
 		return printable(value)
 	case bool:
 		return strconv.FormatBool(value)

@@ -46,7 +46,7 @@ func (w *writing) preview(ctx context.Context, s *session, c change) error {
 	if err != nil {
 		return err
 	}
-	return s.print(found.body, previewed)
+	return s.print(found.body, func(out io.Writer, value any) error { return previewed(out, found.body, value) })
 }
 
 // open opens a change request, or makes one anew, and applies it at once if it breaks the glass.
@@ -68,7 +68,7 @@ func (w *writing) open(ctx context.Context, s *session, c change) error {
 		return err
 	}
 	apply := call{method: http.MethodPost, path: requestPath(c.environment, word(value, "id"), "apply")}
-	found, err = s.do(ctx, remark{reason: w.reason}.on(apply))
+	found, err = s.do(ctx, (&remark{reason: w.reason}).on(apply))
 	return s.printRequest(found, err, "is applied without approvals; somebody else has to review it")
 }
 
@@ -78,42 +78,45 @@ func requestPath(environment string, below ...string) []string {
 }
 
 // previewed prints a preview for people.
-func previewed(out io.Writer, value any) error {
-	differences, _ := find(value, "differences").([]any)
-	if len(differences) == 0 {
+func previewed(out io.Writer, body []byte, value any) error {
+	var p struct {
+		Differences []struct {
+			Kind   string          `json:"kind"`
+			Key    string          `json:"key"`
+			Before json.RawMessage `json:"before"`
+			After  json.RawMessage `json:"after"`
+		} `json:"differences"`
+	}
+	if err := json.Unmarshal(body, &p); err != nil {
+		return fmt.Errorf("the publisher's answer: %w", err)
+	}
+	if len(p.Differences) == 0 {
 		_, err := fmt.Fprintln(out, "nothing would change")
 		return err
 	}
-	for _, d := range differences {
-		text, err := differenceOf(d)
+	for _, d := range p.Differences {
+		before, err := pretty(d.Before)
 		if err != nil {
 			return err
 		}
-		if _, err := io.WriteString(out, text); err != nil {
+		after, err := pretty(d.After)
+		if err != nil {
 			return err
 		}
+		name := printable(strings.Join(present(d.Kind, d.Key), " "))
+		fmt.Fprint(out, difference(side{name + " now", before}, side{name + " then", after}))
 	}
 	_, err := fmt.Fprintln(out, strings.Join(stakes(value), "\n"))
 	return err
 }
 
-func differenceOf(d any) (string, error) {
-	name := strings.Join(present(word(d, "kind"), word(d, "key")), " ")
-	before, err := pretty(find(d, "before"))
-	if err != nil {
-		return "", err
-	}
-	after, err := pretty(find(d, "after"))
-	return difference(side{name + " now", before}, side{name + " then", after}), err
-}
-
-// pretty returns a value as indented JSON, nothing for null.
-func pretty(value any) (string, error) {
-	if value == nil {
+// pretty returns JSON as indented lines, none if there is none.
+func pretty(document json.RawMessage) (string, error) {
+	if document == nil {
 		return "", nil
 	}
-	body, err := json.MarshalIndent(value, "", "  ")
-	return string(body), err
+	text, err := indented(document)
+	return string(text), err
 }
 
 // stakes says what a change puts at stake, and who would have to agree.
@@ -156,7 +159,7 @@ func (s *session) printRequest(found answer, err error, done string) error {
 			text += fmt.Sprintf("; approvals: %s; hash %s", approvals(value), shortHash(value))
 		case "applied":
 			text += "; revision " + cell(find(value, "applied"))
-		default:
+		case "claimed", "needs_rebase", "failed":
 			text += "; it is " + status
 		}
 		_, err := fmt.Fprintln(out, text)

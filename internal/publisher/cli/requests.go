@@ -131,25 +131,33 @@ func requestGet() Invocation {
 				return err
 			}
 			fmt.Fprintln(out, strings.Join(risks(value), "\n"))
-			return s.showChanges(ctx, out, f.environment, value)
+			return s.showChanges(ctx, out, f.environment, found.body)
 		})
 	})
 }
 
 // showChanges prints what a change request changes: beside what is there now while it is undecided.
-func (s *session) showChanges(ctx context.Context, out io.Writer, environment string, r any) error {
-	all, _ := find(r, "changes").([]any)
-	for _, c := range all {
-		name := strings.Join(present(word(c, "kind"), word(c, "key")), " ")
-		proposed, err := pretty(find(c, "document"))
+func (s *session) showChanges(ctx context.Context, out io.Writer, environment string, body []byte) error {
+	var r struct {
+		Status  string         `json:"status"`
+		Changes []documentPart `json:"changes"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		return fmt.Errorf("the publisher's answer: %w", err)
+	}
+	for _, c := range r.Changes {
+		proposed, err := pretty(c.Document)
 		if err != nil {
 			return err
 		}
-		now := side{}
-		if status := word(r, "status"); status == "open" || status == "needs_rebase" {
-			if now, err = s.document(ctx, environment, word(c, "kind"), word(c, "key")); err != nil {
-				return err
-			}
+		name := printable(strings.Join(present(c.Kind, c.Key), " "))
+		if r.Status != "open" && r.Status != "needs_rebase" {
+			fmt.Fprintf(out, "%s as proposed:\n%s", name, proposed)
+			continue
+		}
+		now, err := s.document(ctx, environment, c.Kind, c.Key)
+		if err != nil {
+			return err
 		}
 		text := difference(side{name + " now", now.text}, side{name + " as proposed", proposed})
 		if _, err := io.WriteString(out, text); err != nil {
@@ -159,7 +167,7 @@ func (s *session) showChanges(ctx context.Context, out io.Writer, environment st
 	return nil
 }
 
-// document reads a document of any kind as it is now.
+// document reads a document of any kind as it is now: the revision that it has, and its lines. There is neither if it does not exist.
 func (s *session) document(ctx context.Context, environment, kind, key string) (side, error) {
 	found, err := s.do(ctx, call{path: documentPath(environment, kind, key)})
 	if isAbsent(err) {
@@ -168,11 +176,7 @@ func (s *session) document(ctx context.Context, environment, kind, key string) (
 	if err != nil {
 		return side{}, err
 	}
-	value, err := decode(found.body)
-	if err != nil {
-		return side{}, err
-	}
-	text, err := pretty(value)
+	text, err := pretty(found.body)
 	return side{name: revision(found.header), text: text}, err
 }
 

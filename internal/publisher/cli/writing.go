@@ -103,7 +103,7 @@ func (r *remark) declare(f *form) {
 }
 
 // on adds the headers of the options to a call.
-func (r remark) on(c call) call {
+func (r *remark) on(c call) call {
 	header := c.header.Clone()
 	if header == nil {
 		header = make(http.Header)

@@ -8,8 +8,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// yaml returns JSON as YAML 1.2 in block style. Members keep their place. Strings are quoted as in JSON, which YAML reads, unless they
-// cannot be taken for anything else.
+// yaml returns JSON as YAML 1.2 in block style. Members keep their place. Strings are quoted as in JSON, which YAML reads; names are
+// not when they are words.
 func yaml(body []byte) ([]byte, error) {
 	w := yamlWriter{tokens: jsontext.NewDecoder(bytes.NewReader(body))}
 	if err := w.value(0, false); err != nil {
@@ -80,7 +80,11 @@ func (w *yamlWriter) member(depth int) error {
 	if err != nil {
 		return err
 	}
-	w.out.WriteString(yamlScalar(name) + ":")
+	text := yamlScalar(name)
+	if isPlain(name.String()) {
+		text = name.String()
+	}
+	w.out.WriteString(text + ":")
 	return w.value(depth+1, true)
 }
 
@@ -96,11 +100,7 @@ func yamlScalar(token jsontext.Token) string {
 	if token.Kind() != jsontext.KindString {
 		return token.String()
 	}
-	text := token.String()
-	if isPlain(text) {
-		return text
-	}
-	quoted, err := jsontext.AppendQuote(nil, text)
+	quoted, err := jsontext.AppendQuote(nil, token.String())
 	if err != nil {
 		return `""` // never for text that was JSON
 	}
