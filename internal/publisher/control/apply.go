@@ -75,20 +75,24 @@ func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Reque
 
 // Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
 func (s *Service) Open(ctx context.Context, o Origin, p Proposing) (Request, error) {
-	id := rand.Text()
-	if o.Key != "" {
-		id = fingerprint(o.actor() + "\x00" + o.Key)
-		if r, err := s.Request(ctx, id); err == nil {
-			return r, r.repeats(p)
-		}
+	if o.Key == "" {
+		return s.Govern(ctx, o, OpenRequest{ID: rand.Text(), Proposing: p})
 	}
-	return s.Govern(ctx, o, OpenRequest{ID: id, Proposing: p})
+	id := fingerprint(o.actor() + "\x00" + o.Key)
+	if r, err := s.Request(ctx, id); err == nil {
+		return r, r.repeats(p)
+	}
+	r, err := s.Govern(ctx, o, OpenRequest{ID: id, Proposing: p})
+	if known, ok := s.known(id); err != nil && ok { // another one with the key was faster
+		return known, known.repeats(p)
+	}
+	return r, err
 }
 
 // repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
 func (r Request) repeats(p Proposing) error {
 	switch {
-	case r.Proposal.Command != commandPrint(p.Command):
+	case r.Command != p.print():
 		return &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}
 	case time.Since(r.Opened) > KeyLifetime:
 		return &Refusal{Cause: CauseKeyExpired, Detail: "The idempotency key was used too long ago: choose another one.", Request: r.ID}

@@ -119,7 +119,7 @@ type Proposal struct {
 	Risk   RiskRecord `json:"risk"`
 	Needed int        `json:"needed,omitzero"`
 	Author Author     `json:"author"`
-	// Command tells apart what was proposed under one idempotency key.
+	// Command tells apart what was proposed, for idempotency keys.
 	Command string `json:"command,omitzero"`
 }
 

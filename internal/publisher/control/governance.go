@@ -34,7 +34,9 @@ type Request struct {
 	Hash     string // of the proposal
 	Reason   string
 	Opened   time.Time
-	Changed  time.Time // of the newest event
+	// Command tells what it was opened with, for idempotency keys.
+	Command string
+	Changed time.Time // of the newest event
 	// Approvals are those of the proposal as it is.
 	Approvals []Remark
 	Comments  []Remark
@@ -188,7 +190,7 @@ func (r Request) propose(e Event) (Request, error) {
 		return r, fmt.Errorf("%s of request %q without a proposal", e.Type, e.Request)
 	}
 	if e.Type == EventOpened {
-		r.ID, r.Opened, r.Reason = e.Request, e.At, e.Text
+		r.ID, r.Opened, r.Command = e.Request, e.At, e.Proposal.Command
 	}
 	if e.Text != "" {
 		r.Reason = e.Text

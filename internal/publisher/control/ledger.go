@@ -133,17 +133,6 @@ func (s *Service) record(ctx context.Context, base uint64, e Event) error {
 	return err
 }
 
-// noteRefused records that policies did not permit something to somebody. That this fails changes nothing for them.
-func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
-	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil || s.options.Journal == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
-	defer cancel()
-	s.recordAnyway(ctx, Event{Type: EventRefused, By: o.actor(), At: time.Now().UTC(), Text: refusal.Detail, Refusal: refusal.Action})
-}
-
 // recordAnyway records what happened whatever else did.
 func (s *Service) recordAnyway(ctx context.Context, e Event) bool {
 	for ctx.Err() == nil {
@@ -161,15 +150,9 @@ func (s *Service) recordAnyway(ctx context.Context, e Event) bool {
 	return false
 }
 
-// NoteRefused records a refusal that was decided outside of this package: of something that concerns the environment as a whole.
-func (s *Service) NoteRefused(ctx context.Context, o Origin, r *Refusal) { s.noteRefused(ctx, o, r) }
-
 // KnownRisk returns what is risky in the environment as far as it is known here, which may be outdated.
 func (s *Service) KnownRisk() RiskSettings {
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
 	return s.ledger.governance.Risk()
 }
-
-// CountUnauthenticated counts a request that nobody was authenticated for. Once a minute the ledger is told how many there were.
-func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }

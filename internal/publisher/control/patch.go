@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -107,31 +108,32 @@ func merge(target, patch jsontext.Value) (jsontext.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	return mergeMembers(result, changes)
+}
+
+// mergeMembers applies the members of a merge patch to those of its target.
+func mergeMembers(list, changes []member) (jsontext.Value, error) {
+	at := make(map[string]int, len(list))
+	for i, m := range list {
+		at[m.name] = i
+	}
+	removed := make(map[string]bool)
 	for _, change := range changes {
-		if result, err = mergeMember(result, change); err != nil {
+		i, exists := at[change.name]
+		if change.value.Kind() == 'n' {
+			removed[change.name] = true
+			continue
+		}
+		if !exists {
+			i = len(list)
+			list = append(list, member{name: change.name})
+		}
+		var err error
+		if list[i].value, err = merge(list[i].value, change.value); err != nil {
 			return nil, err
 		}
 	}
-	return object(result)
-}
-
-func mergeMember(list []member, change member) ([]member, error) {
-	for i, m := range list {
-		if m.name != change.name {
-			continue
-		}
-		if change.value.Kind() == 'n' {
-			return append(list[:i], list[i+1:]...), nil
-		}
-		var err error
-		list[i].value, err = merge(m.value, change.value)
-		return list, err
-	}
-	if change.value.Kind() == 'n' {
-		return list, nil
-	}
-	value, err := merge(nil, change.value)
-	return append(list, member{change.name, value}), err
+	return object(slices.DeleteFunc(list, func(m member) bool { return removed[m.name] }))
 }
 
 func object(list []member) (jsontext.Value, error) {

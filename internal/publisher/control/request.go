@@ -104,7 +104,7 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 	documents := decision.Parts[0]
 	p := &Proposal{
 		Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
-		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.Late + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: commandPrint(c.Command),
+		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.Late + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
 		Author: Author{ID: w.Origin.actor(), Kind: w.Origin.Principal.Kind, Groups: w.Origin.Principal.Groups, Scope: w.Origin.Principal.Scope},
 	}
 	if c.ApplyAt.IsZero() {
@@ -121,6 +121,11 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 	}
 	p.Needed = k.about(access.Apply).Approvals
 	return p, nil
+}
+
+// print tells proposals apart.
+func (c Proposing) print() string {
+	return fingerprint(fmt.Sprint(commandPrint(c.Command), c.ApplyAt.UTC(), c.Late, c.Expires.UTC(), c.BreakGlass))
 }
 
 func (c Proposing) expires(now time.Time) time.Time {

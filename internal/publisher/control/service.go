@@ -75,6 +75,7 @@ type Service struct {
 	keys       keys
 
 	unauthenticated atomic.Uint64
+	refusals        refusals
 
 	mu     sync.Mutex
 	open   []openAppend  // what Run has not taken yet
@@ -121,17 +122,12 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	release, err := s.hold(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	defer release()
 	x := execution{Service: s, origin: origin, command: c, op: rand.Text()}
 	if origin.Key != "" {
 		x.keyed = newKeyedOp(origin.actor(), origin.Key, c)
 		x.op = x.keyed.String()
 	}
-	err = x.run(ctx)
+	err := s.Alone(ctx, x.run)
 	s.noteRefused(ctx, origin, err)
 	return x.result, err
 }

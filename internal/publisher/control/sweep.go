@@ -11,7 +11,7 @@ const (
 	defaultSweep = time.Second
 	// claimGrace is how many sweeps a claim is left to whom has made it.
 	claimGrace = 5
-	// summaryInterval is how often the ledger is told about requests that nobody was authenticated for.
+	// summaryInterval is how often the ledger is told what is only counted.
 	summaryInterval = time.Minute
 )
 
@@ -98,17 +98,4 @@ func (c expire) decideRequest(g *Governance, w World) (Event, error) {
 		err = &Refusal{Cause: CauseNotOpen, Detail: "The change request has not expired.", Request: r.ID}
 	}
 	return Event{Type: EventExpired, Request: c.request}, err
-}
-
-// summarize tells the ledger how many requests nobody was authenticated for since a time.
-func (s *Service) summarize(ctx context.Context, since time.Time) {
-	n := s.unauthenticated.Swap(0)
-	if n == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	if !s.recordAnyway(ctx, Event{Type: EventUnauthenticated, At: time.Now().UTC(), Count: n, Since: since}) {
-		s.unauthenticated.Add(n) // the next summary tells
-	}
 }

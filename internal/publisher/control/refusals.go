@@ -1,0 +1,93 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// refusalsOfOne is how many refusals of one principal are recorded one by one in a minute, and refusalsOfAll how many of all.
+	refusalsOfOne = 10
+	refusalsOfAll = 100
+)
+
+// refusals bound how many refusals are recorded one by one, and count the others. The zero value has none.
+type refusals struct {
+	mu    sync.Mutex
+	begun time.Time // of the minute that is counted
+	by    map[string]int
+	all   int
+	more  uint64 // not recorded one by one, and not in a summary yet
+}
+
+// admit reports whether a refusal is to be recorded. Otherwise it is counted for the next summary.
+func (r *refusals) admit(by string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.by == nil || now.Sub(r.begun) >= summaryInterval {
+		r.begun, r.by, r.all = now, make(map[string]int), 0
+	}
+	if r.all >= refusalsOfAll || r.by[by] >= refusalsOfOne {
+		r.more++
+		return false
+	}
+	r.by[by]++
+	r.all++
+	return true
+}
+
+// take returns how many refusals the next summary has to tell of.
+func (r *refusals) take() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := r.more
+	r.more = 0
+	return n
+}
+
+// giveBack leaves refusals to a later summary.
+func (r *refusals) giveBack(n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.more += n
+}
+
+// noteRefused records that policies did not permit something to somebody. That this fails changes nothing for them.
+func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil || s.options.Journal == nil {
+		return
+	}
+	now := time.Now().UTC()
+	if !s.refusals.admit(o.actor(), now) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
+	defer cancel()
+	s.recordAnyway(ctx, Event{
+		Type: EventRefused, By: o.actor(), At: now, Request: refusal.Request, Text: refusal.Detail, Refusal: refusal.Action,
+	})
+}
+
+// NoteRefused records a refusal that was decided outside of this package: of something that concerns the environment as a whole.
+func (s *Service) NoteRefused(ctx context.Context, o Origin, r *Refusal) { s.noteRefused(ctx, o, r) }
+
+// CountUnauthenticated counts a request that nobody was authenticated for. Once a minute the ledger is told how many there were.
+func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }
+
+// summarize tells the ledger what was only counted since a time.
+func (s *Service) summarize(ctx context.Context, since time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	now := time.Now().UTC()
+	n := s.unauthenticated.Swap(0)
+	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventUnauthenticated, At: now, Count: n, Since: since}) {
+		s.unauthenticated.Add(n) // the next summary tells
+	}
+	n = s.refusals.take()
+	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventRefused, At: now, Count: n, Since: since}) {
+		s.refusals.giveBack(n)
+	}
+}
