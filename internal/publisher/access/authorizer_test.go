@@ -363,3 +363,20 @@ func FuzzPolicy(f *testing.F) {
 		}
 	})
 }
+
+// What flags about payments depend on needs a second person as they do themselves, and so does everything while changes are frozen.
+func TestDefaultPolicyHeedsRisk(t *testing.T) {
+	t.Parallel()
+	a := defaultAuthorizer(t)
+	for code, approvals := range map[string]int{"sensitive-tag": 1, "freeze-window": 1, "share-of-users": 0} {
+		for _, action := range []access.Action{access.Change, access.Apply, access.Archive} {
+			q := access.Question{
+				Principal: principal(access.RoleEditor), Action: action, Resource: access.Resource{Environment: "staging", Kind: "segment", Key: "s"},
+				Circumstances: access.Circumstances{Risk: access.Risk{High: true, Reasons: []access.RiskReason{{Code: code}}}},
+			}
+			if got := a.Authorize(q); got.Permitted != (approvals == 0) || got.Approvals != approvals {
+				t.Errorf("%s because of %s: %+v, want %d approvals", action, code, got, approvals)
+			}
+		}
+	}
+}
