@@ -17,7 +17,7 @@ func serveCommand() command {
 	var l logging
 	set := config.NewSet("publisher serve", "Keeps the change logs of environments and serves the API that changes them.")
 	set.String(&o.DataDir, "data-dir", "", "directory of the embedded NATS server; required unless --nats is given")
-	natsAddr := set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr,
+	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr,
 		"address of the embedded NATS server, for sidecars; beyond loopback it needs --nats-users, --nats-cert and --nats-key")
 	set.String(&o.NATSUsers, "nats-users", "",
 		"file with the users of the embedded NATS server, which publisher credentials writes; read again when it changes; without it everybody is let in")
@@ -36,7 +36,7 @@ func serveCommand() command {
 
 	complete := func() publisher.Options {
 		o := o
-		if o.NATS != "" && !natsAddr.Given() {
+		if o.NATS != "" && o.NATSAddr == publisher.DefaultNATSAddr { // which a printed configuration names, too
 			o.NATSAddr = ""
 		}
 		if o.AdminTokenFile == "" && o.DataDir != "" {
