@@ -21,12 +21,12 @@ type publication struct {
 	sound    bool   // it is what was written
 }
 
-// publish publishes the state that the log adds up to. A publisher has none
-// while that is not complete.
+// publish publishes the state that the log adds up to, unless that is done. A
+// publisher has none while it is not complete.
 func (w *world) publish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.writable() {
+	if !w.writable() || len(w.snapshots) > 0 && w.snapshots[0].position == w.newest() {
 		return
 	}
 	header := changelog.Header{Environment: environment, Position: w.newest(), StateDigest: w.sum(), Count: len(w.documents)}

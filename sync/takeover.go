@@ -95,9 +95,10 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 	if err == nil || !r.fromLog {
 		return position, err
 	}
+	unpublished := err
 	replayed, err := s.conn.replay(ctx, s.environment, r.beginning, r.last)
 	if err != nil {
-		return changelog.Position{}, err
+		return changelog.Position{}, fmt.Errorf("%w; %s", err, unpublished.Error())
 	}
 	if replayed.position.Epoch != r.begin.Epoch || replayed.position.Revision < r.begin.Complete {
 		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.position.Revision)
