@@ -177,6 +177,8 @@ func (r *running) ask(method, path, body string, headers ...string) answer {
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i] == "Host" {
 			request.Host = headers[i+1]
+		} else if headers[i+1] == "" {
+			request.Header.Del(headers[i])
 		} else {
 			request.Header.Set(headers[i], headers[i+1])
 		}

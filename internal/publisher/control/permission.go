@@ -140,10 +140,13 @@ func forbidden(action access.Action, r Request, detail string) *Refusal {
 // permit refuses the parts of a decision that the origin may not write at once: deletions are asked for as access.Archive.
 func permit(g *Governance, w World, d Decision) *Refusal {
 	all := slices.Concat(d.Parts...)
-	if len(all) == 0 || w.Authorize == nil || w.Origin.Owner {
+	if w.Authorize == nil || w.Origin.Owner {
 		return nil
 	}
 	k := w.ask(g, all)
+	if len(all) == 0 { // that there is nothing to change tells what is there
+		return k.refused(access.Read)
+	}
 	if refusal := k.among(puts).refused(access.Change); refusal != nil {
 		return refusal
 	}

@@ -1,0 +1,246 @@
+package publisher_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+// secretOf is the token of a role in tests.
+func secretOf(role string) string { return "the-token-of-the-role-" + role + "-in-these-tests" }
+
+// roles are fixed tokens: one for each role of the default policy, "root" as a second admin, and two whose scope is narrow.
+func roles() []access.FixedToken {
+	token := func(role, group string, scope access.Scope) access.FixedToken {
+		return access.FixedToken{Secret: secretOf(role), Principal: access.Principal{
+			ID: role, Kind: access.KindToken, Groups: []string{group}, Scope: scope,
+		}}
+	}
+	return []access.FixedToken{
+		token("viewer", access.RoleViewer, access.Scope{}),
+		token("editor", access.RoleEditor, access.Scope{}),
+		token("approver", access.RoleApprover, access.Scope{}),
+		token("admin", access.RoleAdmin, access.Scope{}),
+		token("root", access.RoleAdmin, access.Scope{}),
+		token("elsewhere", access.RoleAdmin, access.Scope{Environments: []string{"other"}}),
+		token("looking", access.RoleAdmin, access.Scope{Actions: []access.Action{access.Read}}),
+	}
+}
+
+// governed starts a publisher with the default policy and all roles.
+func governed(t *testing.T, o publisher.Options) *running {
+	t.Helper()
+	o.Policy = filepath.Join(t.TempDir(), "default.cedar")
+	if err := os.WriteFile(o.Policy, access.DefaultPolicy(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.FixedTokens = roles()
+	if o.NATS == "" {
+		o.DataDir = t.TempDir()
+	}
+	r := start(t, o)
+	r.client = r.as(secretOf("root"))
+	return r
+}
+
+// stage is what one request of the matrix works on: a flag and a change request of its own, made by root.
+type stage struct {
+	environment, flag, etag, request, hash string
+}
+
+// attempt is a request of the matrix: what it needs beside the stage is in the function.
+type attempt struct {
+	name    string
+	allowed string // roles, separated by spaces
+	make    func(s stage) (method, path, body string, headers []string)
+}
+
+const (
+	readers   = "viewer editor approver admin looking"
+	editors   = "editor admin"
+	proposers = "editor approver admin"
+	approvers = "approver admin"
+	appliers  = "editor approver admin"
+	everybody = "viewer editor approver admin elsewhere looking"
+)
+
+const offDocument = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`
+
+func attempts() []attempt {
+	const environments = "/api/v1/environments/"
+	get := func(name, allowed, path string) attempt {
+		return attempt{name, allowed, func(s stage) (string, string, string, []string) {
+			return http.MethodGet, strings.NewReplacer("{e}", s.environment, "{f}", s.flag, "{r}", s.request).Replace(path), "", nil
+		}}
+	}
+	write := func(name, allowed, method, path, body string) attempt {
+		return attempt{name, allowed, func(s stage) (string, string, string, []string) {
+			replace := strings.NewReplacer("{e}", s.environment, "{f}", s.flag, "{r}", s.request, "{h}", s.hash,
+				"{t}", strings.Trim(s.etag, `"`)).Replace
+			return method, replace(path), replace(body), []string{"If-Match", s.etag}
+		}}
+	}
+	command := `{"command":{"type":"put","key":"{f}","ifMatch":"{t}","document":` + offDocument + `}}`
+	return []attempt{
+		get("whoami", everybody, "/api/v1/whoami"),
+		write("checkPolicy", everybody, "POST", "/api/v1/policy/check", `{"action":"read"}`),
+		write("checkPolicy of others", "admin", "POST", "/api/v1/policy/check", `{"action":"read","principal":"other"}`),
+		get("listTokens", "admin", "/api/v1/tokens"),
+		write("createToken", "admin", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`),
+		write("revokeToken", "admin", "DELETE", "/api/v1/tokens/none", ""),
+
+		get("listEnvironments", everybody, "/api/v1/environments"),
+		get("getEnvironment", readers, environments+"{e}"),
+		get("listFlags", readers, environments+"{e}/flags"),
+		get("getFlag", readers, environments+"{e}/flags/{f}"),
+		get("historyFlag", readers, environments+"{e}/flags/{f}/history"),
+		get("listSegments", readers, environments+"{e}/segments"),
+		get("getSettings", readers, environments+"{e}/settings"),
+		get("getOperation", readers, environments+"{e}/operations/none"),
+		get("getRisk", readers, environments+"{e}/risk"),
+		get("listRequests", readers, environments+"{e}/requests"),
+		get("getRequest", readers, environments+"{e}/requests/{r}"),
+		write("previewCommand", readers, "POST", environments+"{e}/preview", command),
+
+		write("putFlag", editors, "PUT", environments+"{e}/flags/{f}", offDocument),
+		write("patchFlag", editors, "PATCH", environments+"{e}/flags/{f}", `{"defaultVariant":"off"}`),
+		write("toggleFlag", editors, "POST", environments+"{e}/flags/{f}/toggle", `{"on":false}`),
+		write("archiveFlag", editors, "POST", environments+"{e}/flags/{f}/archive", `{}`),
+		write("deleteFlag", editors, "DELETE", environments+"{e}/flags/{f}", ""),
+		write("rollBackFlag", editors, "POST", environments+"{e}/flags/{f}/rollback", `{"revision":"{first}"}`),
+		write("rollBackEnvironment", editors, "POST", environments+"{e}/rollback", `{"revision":"{first}"}`),
+		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"]}`),
+		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
+
+		write("openRequest", proposers, "POST", environments+"{e}/requests", command),
+		write("commentRequest", proposers, "POST", environments+"{e}/requests/{r}/comment", `{"text":"well"}`),
+		write("approveRequest", approvers, "POST", environments+"{e}/requests/{r}/approve", `{"hash":"{h}"}`),
+		write("rejectRequest", approvers, "POST", environments+"{e}/requests/{r}/reject", ""),
+		write("withdrawRequest", "admin", "POST", environments+"{e}/requests/{r}/withdraw", ""),
+		write("rebaseRequest", "", "POST", environments+"{e}/requests/{r}/rebase", command),
+		write("applyRequest", appliers, "POST", environments+"{e}/requests/{r}/apply", ""),
+
+		write("createEnvironment", "admin", "POST", "/api/v1/environments", `{"name":"new-{f}"}`),
+		write("recreateEnvironment", "admin", "POST", environments+"ghost/recreate", ""),
+		write("restoreEnvironment", "admin", "POST", environments+"ghost/restore", ""),
+		write("archiveEnvironment", editors, "POST", environments+"ghost/archive", ""),
+	}
+}
+
+// Who may do what over HTTP, against a table. What is permitted may fail for another reason; what is not answers 401 or 403.
+func TestAuthorizationMatrix(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("staging")
+	r.create("other")
+	first := r.revision("staging")
+	r.put("other", "shared", flagBody("on", ""), absent())
+	r.put("staging", "shared", flagBody("off", ""), absent())
+	for i, attempt := range attempts() {
+		for _, role := range strings.Fields(everybody) {
+			s := r.newStage("staging", fmt.Sprintf("%d-%s", i, role))
+			method, path, body, headers := attempt.make(s)
+			body = strings.ReplaceAll(body, "{first}", first)
+			if method == http.MethodPatch {
+				headers = append(headers, "Content-Type", "application/merge-patch+json")
+			}
+			got := r.ask(method, path, body, append(headers, "Authorization", "Bearer "+secretOf(role))...)
+			permitted := got.status != http.StatusForbidden && got.status != http.StatusUnauthorized
+			if want := strings.Contains(" "+attempt.allowed+" ", " "+role+" "); permitted != want {
+				t.Errorf("%s by %s answers %d, permitted should be %t: %s", attempt.name, role, got.status, want, got.body)
+			}
+			if got.status >= http.StatusInternalServerError {
+				t.Errorf("%s by %s answers %d: %s", attempt.name, role, got.status, got.body)
+			}
+		}
+		s := r.newStage("staging", fmt.Sprintf("%d-nobody", i))
+		method, path, body, headers := attempt.make(s)
+		for token, kind := range map[string]string{"": "unauthenticated", "Bearer " + secretOf("forged"): "unauthenticated", "Basic YTpi": "unauthenticated"} {
+			got := r.ask(method, path, body, append(headers, "Authorization", token)...)
+			if got.status != http.StatusUnauthorized || !strings.HasSuffix(got.problem.Type, kind) || got.header.Get("WWW-Authenticate") == "" {
+				t.Errorf("%s with %q answers %d %s, want 401", attempt.name, token, got.status, got.body)
+			}
+		}
+	}
+}
+
+// In prod the default policy wants a second person for every change, whoever makes it; reads and requests are as elsewhere.
+func TestProdNeedsASecondPerson(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("prod")
+	for _, role := range []string{"editor", "admin", "root"} {
+		got := r.ask(http.MethodPut, "/api/v1/environments/prod/flags/f", offDocument, "If-None-Match", "*", "Authorization", "Bearer "+secretOf(role))
+		if got.status != http.StatusForbidden || !strings.HasSuffix(got.problem.Type, "approval-required") || got.problem.Approvals != 1 ||
+			got.problem.Risk == nil || !got.problem.Risk.High || got.problem.Action != "change" ||
+			len(got.problem.Policies) != 1 || got.problem.Policies[0] != "second-person-where-mistakes-are-expensive" {
+			t.Errorf("a change by %s answers %d %s", role, got.status, got.body)
+		}
+	}
+	got := r.ask(http.MethodPost, "/api/v1/environments/prod/archive", "", "Authorization", "Bearer "+secretOf("admin"))
+	if got.status != http.StatusForbidden || got.problem.Approvals != 1 {
+		t.Errorf("archiving prod answers %d %s", got.status, got.body)
+	}
+	anyway := []string{"Flagside-Break-Glass", "true", "Flagside-Reason", "the data centre is closed"}
+	got = r.ask(http.MethodPost, "/api/v1/environments/prod/archive", "", append(anyway, "Authorization", "Bearer "+secretOf("editor"))...)
+	if got.status != http.StatusForbidden {
+		t.Errorf("an editor breaks the glass: %d %s", got.status, got.body)
+	}
+	if _, err := r.as(secretOf("admin")).ArchiveEnvironmentAnyway(t.Context(), "prod", "the data centre is closed"); err != nil {
+		t.Error(err)
+	}
+}
+
+// newStage makes a flag and a change request for it.
+func (r *running) newStage(environment, name string) stage {
+	r.t.Helper()
+	s := stage{environment: environment, flag: "f-" + name}
+	seen := r.put(environment, s.flag, flagBody("on", ""), absent())
+	s.etag = `"` + seen.Match.String() + `"`
+	opened, err := r.client.OpenRequest(r.t.Context(), environment, admin.NewRequest{Command: admin.Command{
+		Type: "put", Key: s.flag, IfMatch: seen.Match.String(), Document: []byte(offDocument),
+	}}, "")
+	if err != nil {
+		r.t.Fatalf("open a request: %v", err)
+	}
+	s.request, s.hash = opened.ID, opened.Hash
+	return s
+}
+
+// revision returns the revision of an environment.
+func (r *running) revision(environment string) string {
+	r.t.Helper()
+	all, err := r.client.Environments(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, e := range all {
+		if e.Name == environment {
+			return e.Revision
+		}
+	}
+	r.t.Fatalf("there is no environment %s", environment)
+	return ""
+}
+
+// A command that changes nothing tells what an environment has, so it is for those who may read it.
+func TestNothingToChangeIsNoOracle(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("staging")
+	s := r.newStage("staging", "same")
+	body := string(flagBody("on", ""))
+	for role, want := range map[string]int{"viewer": 200, "editor": 200, "elsewhere": 403} {
+		got := r.ask(http.MethodPut, "/api/v1/environments/staging/flags/"+s.flag, body, "If-Match", s.etag, "Authorization", "Bearer "+secretOf(role))
+		if got.status != want {
+			t.Errorf("%s puts what is there already: %d %s, want %d", role, got.status, got.body, want)
+		}
+	}
+}
