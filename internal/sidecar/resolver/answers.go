@@ -14,8 +14,15 @@ const maxRememberedContext = 8 << 10
 // answer is a bulk answer in memory. It is immutable.
 type answer struct {
 	body  []byte
+	made  time.Time
 	until time.Time // the answer may be another from then on; zero is never
 	tally tally
+}
+
+// holds reports whether the answer is that of the moment. It is not for the time before it was made, to which a clock may be set back;
+// rules know whole seconds of wall-clock time.
+func (a *answer) holds(now time.Time) bool {
+	return now.Unix() >= a.made.Unix() && (a.until.IsZero() || now.Before(a.until))
 }
 
 // forming is what is known of the bulk answer that a request is about to give.
@@ -48,7 +55,7 @@ func (q *Request) RecallAll(form string, context []byte) (body []byte, ok bool) 
 	}
 	q.memory = q.appendKey(q.memory, form, context)
 	found, ok := q.resolver.answers.Get(q.memory)
-	if !ok || !found.until.IsZero() && !q.now.Before(found.until) {
+	if !ok || !found.holds(q.now) {
 		q.resolver.counts.lost.Inc()
 		return nil, false
 	}
@@ -63,7 +70,7 @@ func (q *Request) KeepAll(body []byte) {
 	if len(q.memory) == 0 || !q.forming.memorable {
 		return
 	}
-	kept := answer{body: bytes.Clone(body), until: q.forming.until, tally: q.forming.tally}
+	kept := answer{body: bytes.Clone(body), made: q.now, until: q.forming.until, tally: q.forming.tally}
 	q.resolver.answers.Put(q.memory, kept, len(body))
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -189,6 +190,30 @@ func TestRememberedAnswersEnd(t *testing.T) {
 		}
 		return got == "f=2 "
 	})
+}
+
+// What is remembered is not given for a time before it was made, which comes when a clock is set back.
+func TestRememberedAnswersBegin(t *testing.T) {
+	moment := time.Now().Truncate(time.Second)
+	w := newWorld(t, "f", `{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"b","targeting":{"if":[{"<":[{"var":"$flagd.timestamp"},`+
+		strconv.FormatInt(moment.Unix(), 10)+`]},"a",null]}}`)
+	var offset atomic.Int64
+	var err error
+	w.Resolver, err = resolver.New(resolver.Options{
+		Views: w.store, Log: w, Metrics: prometheus.NewRegistry(),
+		Now: func() time.Time { return time.Now().Add(time.Duration(offset.Load())) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.remember()
+	if got, _ := w.all("", "{}"); got != "f=2 " {
+		t.Fatalf("now: %s", got)
+	}
+	offset.Store(int64(-time.Hour))
+	if got, _ := w.all("", "{}"); got != "f=1 " {
+		t.Errorf("an hour before: %s", got)
+	}
 }
 
 // Evaluations are counted alike, whether made or remembered.

@@ -35,7 +35,9 @@ func (q *Request) Explain(key []byte) (explained Explained, ok bool) {
 	if q.knowledge.known {
 		freshness.AgeSeconds = new(q.knowledge.age.Seconds())
 	}
-	return Explained{
-		Answer: q.evaluate(flag), Explanation: flag.Explain(&q.context, q.now), Freshness: freshness,
-	}, true
+	answer := flag.Evaluate(&q.context, q.now)
+	if freshness.Stale {
+		answer = q.withoutKnowledge(flag)
+	}
+	return Explained{Answer: answer, Explanation: flag.Explain(&q.context, q.now), Freshness: freshness}, true
 }

@@ -15,6 +15,29 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
+// Explanations are for people: they are what an application would get, and are not counted as that.
+func TestExplanationsAreNotCounted(t *testing.T) {
+	w := newWorld(t, "f", flag(`,"maxStaleness":"1h","onUnreachable":"default_variant"`))
+	w.confirm(time.Now().Add(-2 * time.Hour))
+	var q resolver.Request
+	if err := w.Begin(&q); err != nil {
+		t.Fatal(err)
+	}
+	defer q.End()
+	if err := q.Freshen(t.Context(), []byte("f")); err != nil {
+		t.Fatal(err)
+	}
+	explained, ok := q.Explain([]byte("f"))
+	if !ok || !explained.Freshness.Stale || explained.Answer.Reason != eval.ReasonStale || string(explained.Answer.Value()) != `"default"` {
+		t.Errorf("explained %+v, %t", explained, ok)
+	}
+	for _, counter := range []string{"flagside_evaluations_total", "flagside_stale_answers_total"} {
+		if got := w.counter(counter); got != 0 {
+			t.Errorf("%s is %v", counter, got)
+		}
+	}
+}
+
 func TestCacheFirstNeverAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "f", flag(``))

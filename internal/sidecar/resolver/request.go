@@ -146,6 +146,7 @@ func (q *Request) Metadata() []byte { return q.selector.metadata() }
 func (q *Request) evaluate(flag *eval.Flag) eval.Result {
 	if q.stale(flag) {
 		q.forming.memorable = false
+		q.resolver.counts.stale[flag.OnUnreachable()].Inc()
 		return q.withoutKnowledge(flag)
 	}
 	return flag.Evaluate(&q.context, q.now)

@@ -35,10 +35,8 @@ func (q *Request) stale(f *eval.Flag) bool {
 // withoutKnowledge answers for a flag that demands more than q knows, as its onUnreachable says. An answer that has a value has the
 // reason STALE. One without keeps its reason, because by that clients tell that their own default applies.
 func (q *Request) withoutKnowledge(f *eval.Flag) eval.Result {
-	answer := f.OnUnreachable()
-	q.resolver.counts.stale[answer].Inc()
 	var result eval.Result
-	switch answer {
+	switch f.OnUnreachable() {
 	case eval.OnUnreachableError:
 		result = eval.Result{
 			Flag:      f,
