@@ -1,0 +1,177 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// A publisher is killed again and again, at any moment, while change requests are opened, approved, applied and withdrawn: each that was
+// applied is in the log once, with who has agreed, and none that was withdrawn.
+func TestPublisherKilledWhileApplying(t *testing.T) {
+	kills := 8
+	if os.Getenv("FLAGSIDE_SOAK") != "" {
+		kills = 200
+	}
+	s := newSystem(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
+	t.Cleanup(cancel)
+	s.ctx = ctx
+	s.startPublisher()
+	s.createEnvironment("prod")
+	p := newProposals(s)
+	proposing, stop := context.WithCancel(ctx)
+	var working sync.WaitGroup
+	for worker := range 2 {
+		working.Go(func() {
+			for n := 0; proposing.Err() == nil && !t.Failed(); n++ {
+				p.propose(fmt.Sprintf("f-%d-%d", worker, n), n%3 == 0)
+			}
+		})
+	}
+	for range kills {
+		time.Sleep(time.Duration(rand.N(250)) * time.Millisecond)
+		s.publisher.Kill()
+		s.startPublisher()
+	}
+	stop()
+	working.Wait()
+	p.verify()
+	t.Logf("%d kills; change requests %v; %d questions were repeated", kills, p.outcomes, p.repeated)
+}
+
+// proposals are change requests of one person, with the consent of another.
+type proposals struct {
+	*system
+	author, approver *admin.Client
+	approverID       string
+
+	mu       sync.Mutex
+	ids      map[string]string // of the requests, by the flag that each creates
+	repeated int
+	outcomes map[string]int
+}
+
+func newProposals(s *system) *proposals {
+	s.t.Helper()
+	client := func(secret string) *admin.Client {
+		c, err := admin.NewClient(admin.ClientOptions{Address: "http://" + s.admin, Token: secret})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return c
+	}
+	secret, err := os.ReadFile(s.publisher.TokenFile)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	author := client(strings.TrimSpace(string(secret)))
+	made, err := author.CreateToken(s.ctx, admin.NewToken{Name: "the other one", Groups: []string{"anybody"}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return &proposals{
+		system: s, author: author, approver: client(made.Secret), approverID: "token:" + made.Token.ID,
+		ids: make(map[string]string), outcomes: make(map[string]int),
+	}
+}
+
+// propose has a flag made by a change request, which is withdrawn while it is applied if wanted.
+func (p *proposals) propose(key string, withdraw bool) {
+	document := []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`)
+	r, err := p.insist(func() (admin.ChangeRequest, error) {
+		return p.author.OpenRequest(p.ctx, "prod", admin.NewRequest{
+			Command: admin.Command{Type: "put", Key: key, IfAbsent: true, Document: document}, Reason: "because",
+		}, key)
+	})
+	if err != nil {
+		p.t.Errorf("open a request for %s: %v", key, err)
+		return
+	}
+	p.mu.Lock()
+	p.ids[key] = r.ID
+	p.mu.Unlock()
+	if _, err = p.insist(func() (admin.ChangeRequest, error) {
+		now, err := p.approver.Request(p.ctx, "prod", r.ID)
+		if err != nil || len(now.Approvals) > 0 {
+			return now, err // approved by an attempt that was not answered
+		}
+		return p.approver.ApproveRequest(p.ctx, "prod", r.ID, r.Hash, "")
+	}); err != nil {
+		p.t.Errorf("approve the request for %s: %v", key, err)
+	}
+	var racing sync.WaitGroup
+	if withdraw {
+		racing.Go(func() {
+			_, _ = p.insist(func() (admin.ChangeRequest, error) { return p.author.WithdrawRequest(p.ctx, "prod", r.ID, "") })
+		})
+	}
+	if _, err = p.insist(func() (admin.ChangeRequest, error) { return p.author.ApplyRequest(p.ctx, "prod", r.ID, "") }); err != nil && !withdraw {
+		p.t.Errorf("apply the request for %s: %v", key, err)
+	}
+	racing.Wait()
+}
+
+// insist asks again until there is an answer that decides.
+func (p *proposals) insist(ask func() (admin.ChangeRequest, error)) (admin.ChangeRequest, error) {
+	for {
+		r, err := ask()
+		problem, answered := errors.AsType[*admin.Problem](err)
+		if err == nil || answered && problem.Status < http.StatusInternalServerError || p.ctx.Err() != nil {
+			return r, err
+		}
+		p.mu.Lock()
+		p.repeated++
+		p.mu.Unlock()
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// verify compares what became of the requests with the log.
+func (p *proposals) verify() {
+	p.t.Helper()
+	for key, id := range p.ids {
+		var r admin.ChangeRequest
+		err := process.Await(p.ctx, "waiting for the end of request "+id, func() bool {
+			r, _ = p.author.Request(p.ctx, "prod", id)
+			return r.Status == string(control.Applied) || r.Status == string(control.Withdrawn)
+		})
+		if err != nil {
+			p.t.Fatalf("%v: it is %s", err, r.Status)
+		}
+		p.outcomes[r.Status]++
+		history, err := p.author.History(p.ctx, "prod", changelog.ID{Kind: changelog.KindFlag, Key: key})
+		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusNotFound {
+			err = nil
+		}
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		want := map[string]int{string(control.Applied): 1}[r.Status]
+		if n := len(history.Items); n != want {
+			p.t.Errorf("request %s is %s, and %d entries are in the log", id, r.Status, n)
+		}
+		for _, entry := range history.Items {
+			if entry.Request != id || !slices.Equal(entry.Approvers, []string{p.approverID}) {
+				p.t.Errorf("request %s has the entry %+v", id, entry)
+			}
+		}
+	}
+	all, err := p.author.Requests(p.ctx, "prod", "")
+	if err != nil || len(all) != len(p.ids) {
+		p.t.Errorf("%d requests were opened, and %d are there, %v", len(p.ids), len(all), err)
+	}
+}
