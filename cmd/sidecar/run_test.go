@@ -90,6 +90,12 @@ func TestCheckAsksTheServer(t *testing.T) {
 			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s", environment, code, stdout, stderr)
 		}
 	}
+	for option, value := range map[string]string{"--bootstrap-file": "none.json", "--data-dir": "run_test.go"} {
+		code, stdout, stderr := command(t, nil, "--environment", "prod", "--nats", server.URL(), option, value, "--check")
+		if code != exitFailure || !strings.Contains(stderr, value) {
+			t.Errorf("%s %s: exit %d\nstdout: %s\nstderr: %s", option, value, code, stdout, stderr)
+		}
+	}
 }
 
 func TestAnAddressThatIsTaken(t *testing.T) {

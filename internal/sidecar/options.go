@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
@@ -136,6 +137,11 @@ func (o Options) withDefaults() Options {
 // connection returns the options of the connection to NATS.
 func (o Options) connection() flagsync.ConnectOptions {
 	return flagsync.ConnectOptions{
+// storage returns the options of what is kept between processes.
+func (o Options) storage() cache.Options {
+	return cache.Options{Environment: o.Environment, Dir: o.DataDir, Compatibility: o.Compatibility, Logger: o.Logger}
+}
+
 		URL:         o.NATS,
 		Server:      o.Server,
 		Domain:      o.NATSDomain,

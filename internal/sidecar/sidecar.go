@@ -74,12 +74,7 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := cache.New(cache.Options{
-		Environment:   o.Environment,
-		Dir:           o.DataDir,
-		Compatibility: o.Compatibility,
-		Logger:        o.Logger,
-	})
+	store, err := cache.New(o.storage())
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
