@@ -9,10 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -104,51 +101,4 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 		return nil, err
 	}
 	return withTLS(withLimit(l, o), config), nil
-}
-
-func openUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
-	if err := removeStale(ctx, path); err != nil {
-		return nil, err
-	}
-	var config net.ListenConfig
-	l, err := config.Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if mode == 0 {
-		mode = DefaultMode
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
-}
-
-// dialTimeout is how long the owner of a socket has to accept. The system does it for a process that is busy.
-const dialTimeout = time.Second
-
-// removeStale removes a socket that nobody answers on.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("%s is there and no socket: remove it or choose another path", path)
-	}
-	dialer := net.Dialer{Timeout: dialTimeout}
-	c, err := dialer.DialContext(ctx, "unix", path)
-	if err == nil {
-		c.Close()
-		return fmt.Errorf("another process answers on %s", path)
-	}
-	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("whether another process answers on %s is unknown: %w", path, err)
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/flagside/flagside/internal/listen"
@@ -92,15 +94,59 @@ func isGone(path string) bool {
 	return os.IsNotExist(err)
 }
 
-func TestAStaleSocketIsReplaced(t *testing.T) {
-	path, addr := socket(t)
-	l := open(t, listen.Options{Addr: addr})
+// leaveSocket leaves a socket behind as a process does that was killed.
+func leaveSocket(t *testing.T, path string) {
+	t.Helper()
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
 	if isGone(path) {
 		t.Fatal("the socket is gone")
 	}
+}
+
+func TestAStaleSocketIsReplaced(t *testing.T) {
+	path, addr := socket(t)
+	leaveSocket(t, path)
 	open(t, listen.Options{Addr: addr})
+}
+
+// TestOneOfManyGetsTheSocket lets many replace a socket that was left behind, all at once.
+func TestOneOfManyGetsTheSocket(t *testing.T) {
+	for range 50 {
+		path, addr := socket(t)
+		leaveSocket(t, path)
+		var got atomic.Int64
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if l, err := listen.Open(t.Context(), listen.Options{Addr: addr}); err == nil {
+					got.Add(1)
+					t.Cleanup(func() { l.Close() })
+				}
+			})
+		}
+		all.Wait()
+		if got.Load() != 1 {
+			t.Fatalf("%d listen, want one", got.Load())
+		}
+	}
+}
+
+// TestTheSocketOfAnotherStays closes a listener whose socket somebody has replaced.
+func TestTheSocketOfAnotherStays(t *testing.T) {
+	path, addr := socket(t)
+	l := open(t, listen.Options{Addr: addr})
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	open(t, listen.Options{Addr: addr})
+	if l.Close(); isGone(path) {
+		t.Error("the socket of another was removed")
+	}
 }
 
 func TestWhatIsInUseStays(t *testing.T) {
