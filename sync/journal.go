@@ -127,8 +127,11 @@ func (j *Journal) Read(ctx context.Context, from uint64) iter.Seq2[Fact, error] 
 }
 
 // last returns the sequence that the stream ends with, from a leader that has
-// its majority.
+// its majority. It is an error that the stream had more.
 func (j *Journal) last(ctx context.Context) (uint64, error) {
+	j.mu.Lock()
+	known := j.known.sequence // before the question: others may append meanwhile
+	j.mu.Unlock()
 	info, err := j.conn.info(ctx, j.name.stream)
 	switch {
 	case hasCode(err, codeStreamNotFound):
@@ -138,6 +141,10 @@ func (j *Journal) last(ctx context.Context) (uint64, error) {
 	}
 	if err := info.verifyLease(); err != nil {
 		return 0, fmt.Errorf("read journal: %w: %w", ErrUnreachable, err)
+	}
+	if last := info.State.LastSequence; last < known {
+		return 0, fmt.Errorf("read journal: %w: %s ends at %d and had a fact at %d: the server lags behind, or an earlier copy took its place",
+			ErrUnreachable, j.name.stream, last, known)
 	}
 	return info.State.LastSequence, nil
 }

@@ -161,6 +161,31 @@ func TestJournalNamesDamage(t *testing.T) {
 	}
 }
 
+// A journal that was replaced by one with fewer facts is no longer read, as if nothing had been decided since: the error names the place.
+func TestJournalThatLostFacts(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	j := openJournal(t, l.conn, flagsync.Control(), 1)
+	var base uint64
+	for _, op := range []string{"one", "two"} {
+		var err error
+		if base, err = j.Append(t.Context(), base, op, []byte(`1`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.server.Client(t).Request("$JS.API.STREAM.DELETE.CONTROL", nil, patience); err != nil {
+		t.Fatal(err)
+	}
+	openJournal(t, l.conn, flagsync.Control(), 1)
+	var got error
+	for _, err := range j.Read(t.Context(), base+1) {
+		got = err
+	}
+	if !errors.Is(got, flagsync.ErrUnreachable) || !strings.Contains(got.Error(), fmt.Sprintf("CONTROL ends at 0 and had a fact at %d", base)) {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestJournalNeedsItsStream(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
