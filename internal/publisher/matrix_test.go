@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // secretOf is the token of a role in tests.
@@ -53,6 +54,8 @@ func governed(t *testing.T, o publisher.Options) *running {
 // stage is what one request of the matrix works on: a flag and a change request of its own, made by root.
 type stage struct {
 	environment, flag, etag, request, hash string
+	segment, segmentETag, settingsETag     string
+	broken                                 string // a request that was applied without approvals
 }
 
 // attempt is a request of the matrix: what it needs beside the stage is in the function.
@@ -60,6 +63,18 @@ type attempt struct {
 	name    string
 	allowed string // roles, separated by spaces
 	make    func(s stage) (method, path, body string, headers []string)
+}
+
+// seen is the entity tag of what a path is about.
+func (s stage) seen(path string) string {
+	switch {
+	case strings.Contains(path, "/segments/"):
+		return s.segmentETag
+	case strings.HasSuffix(path, "/settings"):
+		return s.settingsETag
+	default:
+		return s.etag
+	}
 }
 
 const (
@@ -71,20 +86,35 @@ const (
 	everybody = "viewer editor approver admin elsewhere looking"
 )
 
+const (
+	aSegment     = `{"==":[{"var":"plan"},"gold"]}`
+	otherSegment = `{"==":[{"var":"plan"},"silver"]}`
+)
+
+// settings makes the first settings of an environment.
+func (r *running) settings(environment string) {
+	r.t.Helper()
+	_, _, err := r.client.Put(r.t.Context(), environment, changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey},
+		[]byte(`{}`), absent(), "")
+	if err != nil {
+		r.t.Fatalf("settings: %v", err)
+	}
+}
+
 const offDocument = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`
 
 func attempts() []attempt {
 	const environments = "/api/v1/environments/"
 	get := func(name, allowed, path string) attempt {
 		return attempt{name, allowed, func(s stage) (string, string, string, []string) {
-			return http.MethodGet, strings.NewReplacer("{e}", s.environment, "{f}", s.flag, "{r}", s.request).Replace(path), "", nil
+			return http.MethodGet, strings.NewReplacer("{e}", s.environment, "{f}", s.flag, "{s}", s.segment, "{r}", s.request).Replace(path), "", nil
 		}}
 	}
 	write := func(name, allowed, method, path, body string) attempt {
 		return attempt{name, allowed, func(s stage) (string, string, string, []string) {
-			replace := strings.NewReplacer("{e}", s.environment, "{f}", s.flag, "{r}", s.request, "{h}", s.hash,
+			replace := strings.NewReplacer("{e}", s.environment, "{f}", s.flag, "{r}", s.request, "{h}", s.hash, "{s}", s.segment, "{b}", s.broken,
 				"{t}", strings.Trim(s.etag, `"`)).Replace
-			return method, replace(path), replace(body), []string{"If-Match", s.etag}
+			return method, replace(path), replace(body), []string{"If-Match", s.seen(path)}
 		}}
 	}
 	command := `{"command":{"type":"put","key":"{f}","ifMatch":"{t}","document":` + offDocument + `}}`
@@ -101,6 +131,8 @@ func attempts() []attempt {
 		get("listFlags", readers, environments+"{e}/flags"),
 		get("getFlag", readers, environments+"{e}/flags/{f}"),
 		get("historyFlag", readers, environments+"{e}/flags/{f}/history"),
+		get("getSegment", readers, environments+"{e}/segments/{s}"),
+		get("historySegment", readers, environments+"{e}/segments/{s}/history"),
 		get("listSegments", readers, environments+"{e}/segments"),
 		get("getSettings", readers, environments+"{e}/settings"),
 		get("getOperation", readers, environments+"{e}/operations/none"),
@@ -115,6 +147,12 @@ func attempts() []attempt {
 		write("archiveFlag", editors, "POST", environments+"{e}/flags/{f}/archive", `{}`),
 		write("deleteFlag", editors, "DELETE", environments+"{e}/flags/{f}", ""),
 		write("rollBackFlag", editors, "POST", environments+"{e}/flags/{f}/rollback", `{"revision":"{first}"}`),
+		write("putSegment", editors, "PUT", environments+"{e}/segments/{s}", otherSegment),
+		write("patchSegment", editors, "PATCH", environments+"{e}/segments/{s}", `{"==":[{"var":"plan"},"tin"]}`),
+		write("archiveSegment", editors, "POST", environments+"{e}/segments/{s}/archive", `{}`),
+		write("deleteSegment", editors, "DELETE", environments+"{e}/segments/{s}", ""),
+		write("rollBackSegment", editors, "POST", environments+"{e}/segments/{s}/rollback", `{"revision":"{first}"}`),
+		write("putSettings", "", "PUT", environments+"{e}/settings", `{"compatibility":"flagd"}`),
 		write("rollBackEnvironment", editors, "POST", environments+"{e}/rollback", `{"revision":"{first}"}`),
 		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"]}`),
 		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
@@ -123,6 +161,7 @@ func attempts() []attempt {
 		write("commentRequest", proposers, "POST", environments+"{e}/requests/{r}/comment", `{"text":"well"}`),
 		write("approveRequest", approvers, "POST", environments+"{e}/requests/{r}/approve", `{"hash":"{h}"}`),
 		write("rejectRequest", approvers, "POST", environments+"{e}/requests/{r}/reject", ""),
+		write("reviewRequest", approvers, "POST", environments+"{e}/requests/{b}/review", ""),
 		write("withdrawRequest", "admin", "POST", environments+"{e}/requests/{r}/withdraw", ""),
 		write("rebaseRequest", "", "POST", environments+"{e}/requests/{r}/rebase", command),
 		write("applyRequest", appliers, "POST", environments+"{e}/requests/{r}/apply", ""),
@@ -143,15 +182,27 @@ func TestAuthorizationMatrix(t *testing.T) {
 	first := r.revision("staging")
 	r.put("other", "shared", flagBody("on", ""), absent())
 	r.put("staging", "shared", flagBody("off", ""), absent())
+	r.settings("staging")
+	d := readContract(t)
+	for n := range 10 { // so many depend on the settings that these need a second person
+		r.put("staging", fmt.Sprintf("many-%d", n), flagBody("on", ""), absent())
+	}
+	asked, used := make(map[string]bool), true
+	var s stage
 	for i, attempt := range attempts() {
+		id, _, _ := strings.Cut(attempt.name, " ")
+		asked[id] = true
 		for _, role := range strings.Fields(everybody) {
-			s := r.newStage("staging", fmt.Sprintf("%d-%s", i, role))
+			if used {
+				s = r.newStage("staging", fmt.Sprintf("%d-%s", i, role))
+			}
 			method, path, body, headers := attempt.make(s)
 			body = strings.ReplaceAll(body, "{first}", first)
-			if method == http.MethodPatch {
-				headers = append(headers, "Content-Type", "application/merge-patch+json")
-			}
 			got := r.ask(method, path, body, append(headers, "Authorization", "Bearer "+secretOf(role))...)
+			used = method != http.MethodGet && got.status < http.StatusBadRequest
+			if err := d.check(id, got); err != nil {
+				t.Errorf("%s by %s answers what is not declared: %v\n%s", attempt.name, role, err, got.body)
+			}
 			permitted := got.status != http.StatusForbidden && got.status != http.StatusUnauthorized
 			if want := strings.Contains(" "+attempt.allowed+" ", " "+role+" "); permitted != want {
 				t.Errorf("%s by %s answers %d, permitted should be %t: %s", attempt.name, role, got.status, want, got.body)
@@ -160,13 +211,17 @@ func TestAuthorizationMatrix(t *testing.T) {
 				t.Errorf("%s by %s answers %d: %s", attempt.name, role, got.status, got.body)
 			}
 		}
-		s := r.newStage("staging", fmt.Sprintf("%d-nobody", i))
 		method, path, body, headers := attempt.make(s)
 		for token, kind := range map[string]string{"": "unauthenticated", "Bearer " + secretOf("forged"): "unauthenticated", "Basic YTpi": "unauthenticated"} {
 			got := r.ask(method, path, body, append(headers, "Authorization", token)...)
 			if got.status != http.StatusUnauthorized || !strings.HasSuffix(got.problem.Type, kind) || got.header.Get("WWW-Authenticate") == "" {
 				t.Errorf("%s with %q answers %d %s, want 401", attempt.name, token, got.status, got.body)
 			}
+		}
+	}
+	for id := range d.operations() {
+		if !asked[id] {
+			t.Errorf("nobody asked for %s", id)
 		}
 	}
 }
@@ -211,7 +266,32 @@ func (r *running) newStage(environment, name string) stage {
 		r.t.Fatalf("open a request: %v", err)
 	}
 	s.request, s.hash = opened.ID, opened.Hash
+	s.segment = "s-" + name
+	_, made, err := r.client.Put(r.t.Context(), environment, changelog.ID{Kind: changelog.KindSegment, Key: s.segment}, []byte(aSegment), absent(), "")
+	if err != nil {
+		r.t.Fatalf("make a segment: %v", err)
+	}
+	s.segmentETag = `"` + made.Match.String() + `"`
+	settings := r.ask(http.MethodGet, "/api/v1/environments/"+environment+"/settings", "", "Authorization", "Bearer "+secretOf("root"))
+	s.settingsETag = settings.header.Get("ETag")
+	s.broken = r.breakGlass(environment, name)
 	return s
+}
+
+// breakGlass applies a request without approvals.
+func (r *running) breakGlass(environment, name string) string {
+	r.t.Helper()
+	opened, err := r.client.OpenRequest(r.t.Context(), environment, admin.NewRequest{BreakGlass: true, Reason: "it burns", Command: admin.Command{
+		Type: "put", Key: "burning-" + name, IfAbsent: true, Document: []byte(offDocument),
+	}}, "")
+	if err != nil {
+		r.t.Fatalf("break the glass: %v", err)
+	}
+	applied, err := r.client.ApplyRequest(r.t.Context(), environment, opened.ID, "")
+	if err != nil || applied.Status != "applied" || !applied.ReviewOpen {
+		r.t.Fatalf("the broken glass: %+v, %v", applied, err)
+	}
+	return opened.ID
 }
 
 // revision returns the revision of an environment.
