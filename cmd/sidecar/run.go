@@ -65,6 +65,8 @@ func options(s *settings) *config.Set {
 		"how much memory remembered bulk answers may take, in KiB; 0 remembers none")
 	s.context.declare(set)
 	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
+	set.List(&o.Origins, "cors-origin", nil,
+		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
 	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
 		"address that answers flagd.sync, for the in-process mode of flagd's providers")

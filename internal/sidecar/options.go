@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -82,6 +83,8 @@ type Options struct {
 	SocketMode fs.FileMode
 	// TLS is used on the TCP ports of applications, not on the management port; its zero value means no TLS.
 	TLS listen.TLS
+	// Origins are those whose pages browsers let ask over OFREP, such as https://shop.example, or "*" for all.
+	Origins []string
 	// ManagementAddr is the TCP address of /healthz, /readyz, /status, /metrics and /explain; empty means DefaultManagementAddr. Port 0
 	// picks a free port.
 	ManagementAddr string
@@ -134,14 +137,14 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// connection returns the options of the connection to NATS.
-func (o Options) connection() flagsync.ConnectOptions {
-	return flagsync.ConnectOptions{
 // storage returns the options of what is kept between processes.
 func (o Options) storage() cache.Options {
 	return cache.Options{Environment: o.Environment, Dir: o.DataDir, Compatibility: o.Compatibility, Logger: o.Logger}
 }
 
+// connection returns the options of the connection to NATS.
+func (o Options) connection() flagsync.ConnectOptions {
+	return flagsync.ConnectOptions{
 		URL:         o.NATS,
 		Server:      o.Server,
 		Domain:      o.NATSDomain,
@@ -184,5 +187,5 @@ func (o Options) Validate() error {
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("%d flags with a counter of their own: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))
 	}
-	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate())...)
+	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate(), ofrep.ValidateOrigins(o.Origins))...)
 }

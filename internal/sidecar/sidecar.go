@@ -106,7 +106,9 @@ func (s *Sidecar) assemble() error {
 	if err != nil {
 		return err
 	}
-	s.ofrep, err = ofrep.New(ofrep.Options{Resolver: s.resolver, Grace: drainTime, Metrics: registry, Logger: s.logger})
+	s.ofrep, err = ofrep.New(ofrep.Options{
+		Resolver: s.resolver, Grace: drainTime, Origins: s.options.Origins, Metrics: registry, Logger: s.logger,
+	})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ type exchange struct {
 	request  resolver.Request
 	envelope envelope
 	key      []byte // unescaped; empty for a bulk request
+	tag      []byte // the validator of a bulk answer
 }
 
 // handle answers one request. It must not keep anything of ctx.
@@ -27,7 +28,9 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	target := parseRoute(ctx.Request.Header.RequestURI())
-	switch {
+	switch allowed := s.allowOrigin(ctx); {
+	case allowed && isPreflight(ctx):
+		answerPreflight(ctx)
 	case !target.known:
 		refuse(ctx, fasthttp.StatusNotFound)
 	case !ctx.IsPost():
@@ -64,7 +67,7 @@ func (s *Server) resolve(ctx *fasthttp.RequestCtx, x *exchange) {
 	switch {
 	case err != nil:
 	case len(x.key) == 0:
-		err = all(ctx, q, context)
+		err = s.all(ctx, x, context)
 	default:
 		err = one(ctx, q, x.key, context)
 	}
@@ -118,9 +121,10 @@ func one(ctx *fasthttp.RequestCtx, q *resolver.Request, key, context []byte) err
 const form = "ofrep"
 
 // all answers for every selected flag, or not at all if the context is refused. Failures are items of the answer.
-func all(ctx *fasthttp.RequestCtx, q *resolver.Request, context []byte) error {
+func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) error {
+	q := &x.request
 	if remembered, ok := q.RecallAll(form, context); ok {
-		setBody(ctx, fasthttp.StatusOK, append(buffer(ctx), remembered...))
+		settle(ctx, x, append(buffer(ctx), remembered...))
 		return nil
 	}
 	if err := q.SetContext(context); err != nil {
@@ -128,7 +132,7 @@ func all(ctx *fasthttp.RequestCtx, q *resolver.Request, context []byte) error {
 	}
 	body := appendAll(buffer(ctx), q)
 	q.KeepAll(body)
-	setBody(ctx, fasthttp.StatusOK, body)
+	settle(ctx, x, body)
 	return nil
 }
 

@@ -38,6 +38,9 @@ type Options struct {
 	MaxConnections int
 	// MaxBody is how many bytes a request body may have; 0 means DefaultMaxBody.
 	MaxBody int
+	// Origins are those whose pages browsers let read answers, such as https://shop.example, or "*" for all; none means no page of another
+	// origin.
+	Origins []string
 	// Metrics gets the server's metrics. It is required.
 	Metrics prometheus.Registerer
 	// Logger gets what an operator should know. It never gets anything of a request.
@@ -48,6 +51,7 @@ type Options struct {
 type Server struct {
 	resolver  *resolver.Resolver
 	grace     time.Duration
+	origins   []string
 	http      fasthttp.Server
 	logger    zerolog.Logger
 	panics    prometheus.Counter
@@ -69,9 +73,13 @@ func New(o Options) (*Server, error) {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
+	if err := ValidateOrigins(o.Origins); err != nil {
+		return nil, err
+	}
 	s := &Server{
 		resolver:  o.Resolver,
 		grace:     o.Grace,
+		origins:   o.Origins,
 		logger:    o.Logger,
 		exchanges: sync.Pool{New: func() any { return new(exchange) }},
 		capacity:  o.MaxConnections,

@@ -1,0 +1,126 @@
+package ofrep_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/internal/sidecar/ofrep"
+)
+
+// ask sends a request with a header and returns the answer and its body.
+func ask(t testing.TB, s *system, method, path, body string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.addr+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = header
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(answer)
+}
+
+const bulkPath = "/ofrep/v1/evaluate/flags"
+
+func TestValidatorForms(t *testing.T) {
+	s := start(t, load(t, flags, ""), nil)
+	first, _ := ask(t, s, http.MethodPost, bulkPath, `{"context":{"plan":"gold"}}`, nil)
+	tag := first.Header.Get("ETag")
+	if len(tag) < 3 || tag[0] != '"' {
+		t.Fatalf("ETag %q", tag)
+	}
+	bare := strings.Trim(tag, `"`)
+	for _, c := range []struct {
+		name, query, body, given string
+		status                   int
+	}{
+		{"strong", "", `{"context":{"plan":"gold"}}`, tag, 304},
+		{"weak", "", `{"context":{"plan":"gold"}}`, "W/" + tag, 304},
+		{"bare", "", `{"context":{"plan":"gold"}}`, bare, 304},
+		{"list", "", `{"context":{"plan":"gold"}}`, `"other", ` + tag, 304},
+		{"asterisk", "", `{"context":{"plan":"gold"}}`, "*", 200},
+		{"other", "", `{"context":{"plan":"gold"}}`, `"other"`, 200},
+		{"empty", "", `{"context":{"plan":"gold"}}`, `""`, 200},
+		{"other context", "", `{"context":{"plan":"free"}}`, tag, 200},
+		{"told of another revision", "?flagConfigEtag=00000000-99", `{"context":{"plan":"gold"}}`, tag, 200},
+		{"a hint is no validator", "?flagConfigEtag=" + bare + "&flagConfigLastModified=1", `{"context":{"plan":"gold"}}`, "", 200},
+	} {
+		header := http.Header{}
+		if c.given != "" {
+			header.Set("If-None-Match", c.given)
+		}
+		response, body := ask(t, s, http.MethodPost, bulkPath+c.query, c.body, header)
+		if response.StatusCode != c.status || (body == "") != (c.status == 304) {
+			t.Errorf("%s: %d with %d bytes, want %d", c.name, response.StatusCode, len(body), c.status)
+		}
+	}
+}
+
+// FuzzValidatorIsTheBody compares validators with bodies over contexts and selections.
+func FuzzValidatorIsTheBody(f *testing.F) {
+	s := start(f, load(f, flags, ""), nil)
+	f.Add(`{"plan":"gold"}`, `{"plan":"free"}`, "")
+	f.Add(`{"plan":"gold"}`, `{"plan":"gold"}`, "flagSetId=web")
+	f.Add(`{}`, `null`, "flagSetId=")
+	f.Add(`{`, `{"plan":1e400}`, "x")
+	f.Fuzz(func(t *testing.T, one, other, selector string) {
+		header := http.Header{}
+		if !strings.ContainsFunc(selector, func(r rune) bool { return r < ' ' || r > '~' }) {
+			header.Set("Flagd-Selector", selector)
+		}
+		first, firstBody := ask(t, s, http.MethodPost, bulkPath, `{"context":`+one+`}`, header)
+		tag := first.Header.Get("ETag")
+		if (tag != "") != (first.StatusCode == 200) {
+			t.Fatalf("status %d with the validator %q", first.StatusCode, tag)
+		}
+		if tag == "" {
+			return
+		}
+		whole, wholeBody := ask(t, s, http.MethodPost, bulkPath, `{"context":`+other+`}`, header)
+		header.Set("If-None-Match", tag)
+		if again, _ := ask(t, s, http.MethodPost, bulkPath, `{"context":`+one+`}`, header); again.StatusCode != 304 {
+			t.Fatalf("the same request is answered with %d", again.StatusCode)
+		}
+		conditional, _ := ask(t, s, http.MethodPost, bulkPath, `{"context":`+other+`}`, header)
+		same := whole.StatusCode == 200 && wholeBody == firstBody
+		if same != (conditional.StatusCode == 304) {
+			t.Fatalf("same body %v, status %d", same, conditional.StatusCode)
+		}
+	})
+}
+
+func TestPages(t *testing.T) {
+	const page = "http://shop.example:8080"
+	s := start(t, load(t, flags, ""), func(o *ofrep.Options) { o.Origins = []string{page} })
+	preflight := http.Header{"Origin": {page}, "Access-Control-Request-Method": {"POST"}}
+	response, _ := ask(t, s, http.MethodOptions, bulkPath, "", preflight)
+	if response.StatusCode != 204 || response.Header.Get("Access-Control-Allow-Origin") != page ||
+		!strings.Contains(response.Header.Get("Access-Control-Allow-Headers"), "If-None-Match") {
+		t.Errorf("preflight: %d, %v", response.StatusCode, response.Header)
+	}
+	for _, path := range []string{bulkPath, bulkPath + "/none", "/nowhere"} {
+		response, _ = ask(t, s, http.MethodPost, path, "{}", http.Header{"Origin": {page}})
+		if response.Header.Get("Access-Control-Allow-Origin") != page || response.Header.Get("Access-Control-Expose-Headers") == "" {
+			t.Errorf("%s: %v", path, response.Header)
+		}
+	}
+	preflight.Set("Origin", "http://other.example")
+	response, _ = ask(t, s, http.MethodOptions, bulkPath, "", preflight)
+	if response.StatusCode != 405 || response.Header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("another origin: %d, %v", response.StatusCode, response.Header)
+	}
+	for _, origin := range []string{"shop.example", "http://shop.example/", "", "http://"} {
+		if ofrep.ValidateOrigins([]string{origin}) == nil {
+			t.Errorf("%q is taken for an origin", origin)
+		}
+	}
+}
