@@ -3,6 +3,7 @@
 package linearizable
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -70,49 +71,87 @@ func (r *Register) Len() int {
 	return len(r.operations)
 }
 
-// Check returns an error if the history is that of no register, or if that could not be found out within the limit.
+// Check returns an error if the history is that of no register. Values must grow in the order in which they are written; that decides when
+// the search for an order, which knows nothing of it, does not end within the limit.
 func (r *Register) Check(limit time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	history := withoutUnseen(r.operations)
-	result, _ := porcupine.CheckOperationsVerbose(model(), history, limit)
-	switch result {
-	case porcupine.Ok:
-		return nil
-	case porcupine.Illegal:
-		return fmt.Errorf("no order of the %d operations makes every read return what was written last%s", len(history), oldest(history))
-	default:
-		return fmt.Errorf("whether the %d operations have an order could not be found out within %s", len(history), limit)
+	history := settled(r.operations)
+	if err := contradiction(history); err != nil {
+		return err
 	}
+	if porcupine.CheckOperationsTimeout(model(), history, limit) == porcupine.Illegal {
+		return fmt.Errorf("no order of the %d operations makes every read return what was written last", len(history))
+	}
+	return nil
 }
 
-// withoutUnseen leaves out writes that may never have happened and that nobody saw: they can always come last.
-func withoutUnseen(operations []porcupine.Operation) []porcupine.Operation {
-	seen := make(map[int]bool)
+// settled returns the operations with what reads tell about writes that are not known: one that nobody saw can always come last, and is left
+// out; one that was seen happened before the first read of it was over.
+func settled(operations []porcupine.Operation) []porcupine.Operation {
+	seen := make(map[int]int64)
 	for _, o := range operations {
 		if value, ok := o.Output.(int); ok {
-			seen[value] = true
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(operations), func(o porcupine.Operation) bool {
-		in, _ := o.Input.(access)
-		return in.write && !in.known && !seen[in.value]
-	})
-}
-
-// oldest describes the first read that returned less than was written for sure before it began, for registers that only grow.
-func oldest(operations []porcupine.Operation) string {
-	for _, read := range operations {
-		got, ok := read.Output.(int)
-		for _, written := range operations {
-			in, _ := written.Input.(access)
-			if ok && in.write && in.known && written.Return < read.Call && in.value > got {
-				return fmt.Sprintf("; client %d read %d at %s, %d was written %s before", read.ClientId, got, time.Duration(read.Call),
-					in.value, time.Duration(read.Call-written.Return))
+			if first, again := seen[value]; !again || o.Return < first {
+				seen[value] = o.Return
 			}
 		}
 	}
-	return ""
+	var all []porcupine.Operation
+	for _, o := range operations {
+		in, _ := o.Input.(access)
+		if in.write && !in.known {
+			first, happened := seen[in.value]
+			if !happened {
+				continue
+			}
+			o.Return = max(first, o.Call) // a read before the write begins is an error for the model to find
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// contradiction returns an error for the first read that is older than what was certain when it began, or newer than what had been
+// written when it ended. For values that grow in the order of the writes this decides: an order by value, and among equals the write first,
+// then makes every read return what was written last.
+func contradiction(operations []porcupine.Operation) error {
+	byCall := slices.SortedFunc(slices.Values(operations), func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	byReturn := slices.SortedFunc(slices.Values(operations), func(a, b porcupine.Operation) int { return cmp.Compare(a.Return, b.Return) })
+	certain, over := 0, 0 // the highest value of the operations that are over
+	for _, o := range byCall {
+		for ; over < len(byReturn) && byReturn[over].Return < o.Call; over++ {
+			certain = max(certain, valueOf(byReturn[over]))
+		}
+		if value := valueOf(o); value < certain {
+			return fmt.Errorf("client %d came to %d after %s, when %d was certain", o.ClientId, value, time.Duration(o.Call), certain)
+		}
+	}
+	return unwritten(operations)
+}
+
+// unwritten returns an error for a read that was over before the value was written, if it ever was.
+func unwritten(operations []porcupine.Operation) error {
+	begun := map[int]int64{0: 0}
+	for _, o := range operations {
+		if in, _ := o.Input.(access); in.write {
+			begun[in.value] = o.Call
+		}
+	}
+	for _, o := range operations {
+		if at, written := begun[valueOf(o)]; !written || o.Return < at {
+			return fmt.Errorf("client %d came to %d, which nobody had written", o.ClientId, valueOf(o))
+		}
+	}
+	return nil
+}
+
+func valueOf(o porcupine.Operation) int {
+	if value, ok := o.Output.(int); ok {
+		return value
+	}
+	in, _ := o.Input.(access)
+	return in.value
 }
 
 func model() porcupine.Model {

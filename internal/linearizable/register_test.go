@@ -52,6 +52,10 @@ func TestHistories(t *testing.T) {
 			write(r, 3, linearizable.Done)
 			read(r, 3)
 		}, true},
+		{"a write that is not known is read before it begins", func(r *linearizable.Register) {
+			read(r, 1)
+			write(r, 1, linearizable.Unknown)
+		}, false},
 		{"a refused write is read", func(r *linearizable.Register) {
 			write(r, 1, linearizable.Refused)
 			read(r, 1)
