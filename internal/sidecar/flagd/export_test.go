@@ -1,8 +1,13 @@
 package flagd
 
+import "net/http"
+
 // Joined returns how many documents are kept, for tests.
 func (d *Documents) Joined() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.joined)
 }
+
+// Handler returns what answers requests, for tests.
+func (s *Server) Handler() http.Handler { return s.http.Handler }
