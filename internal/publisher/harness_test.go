@@ -30,7 +30,7 @@ const patience = 30 * time.Second
 type running struct {
 	*publisher.Publisher
 
-	t      *testing.T
+	t      testing.TB
 	url    string
 	client *admin.Client
 	stop   func()
@@ -38,7 +38,7 @@ type running struct {
 }
 
 // start runs a publisher until the test ends, and waits until it is ready.
-func start(t *testing.T, o publisher.Options) *running {
+func start(t testing.TB, o publisher.Options) *running {
 	t.Helper()
 	r := run(t, o)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -50,7 +50,7 @@ func start(t *testing.T, o publisher.Options) *running {
 }
 
 // run runs a publisher until the test ends.
-func run(t *testing.T, o publisher.Options) *running {
+func run(t testing.TB, o publisher.Options) *running {
 	t.Helper()
 	r := &running{t: t, log: &output{}}
 	o.AdminAddr = "127.0.0.1:0"
@@ -87,7 +87,7 @@ func run(t *testing.T, o publisher.Options) *running {
 const adminSecret = "the-admin-of-these-tests-who-is-to-be-trusted"
 
 // permitEverything is the path of a policy file.
-func permitEverything(t *testing.T) string {
+func permitEverything(t testing.TB) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "everything.cedar")
 	if err := os.WriteFile(file, []byte("permit (principal, action, resource);"), 0o600); err != nil {

@@ -1,0 +1,242 @@
+package publisher_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+// propose returns a change request of an editor that turns a flag of prod off.
+func (r *running) propose(key, seen string) admin.ChangeRequest {
+	r.t.Helper()
+	opened, err := r.as(secretOf("editor")).OpenRequest(r.t.Context(), "prod", admin.NewRequest{
+		Reason:  "it is time",
+		Command: admin.Command{Type: "put", Key: key, IfMatch: seen, IfAbsent: seen == "", Document: []byte(offDocument)},
+	}, "")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return opened
+}
+
+// refusedWith reports whether an error is a problem of a kind and status.
+func refusedWith(err error, status int, kind string) bool {
+	problem, ok := errors.AsType[*admin.Problem](err)
+	return ok && problem.Status == status && strings.HasSuffix(problem.Type, ":"+kind)
+}
+
+// agreeAndApply lets an approver agree to a request, and its author apply it.
+func (r *running) agreeAndApply(q admin.ChangeRequest) admin.ChangeRequest {
+	r.t.Helper()
+	if _, err := r.as(secretOf("approver")).ApproveRequest(r.t.Context(), "prod", q.ID, q.Hash, "fine"); err != nil {
+		r.t.Fatal(err)
+	}
+	applied, err := r.as(secretOf("editor")).ApplyRequest(r.t.Context(), "prod", q.ID, "")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return applied
+}
+
+// A request goes from an editor over an approver into the log, through two publishers, and shows who did what.
+func TestAChangeRequestOverTwoPublishers(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	one := governed(t, publisher.Options{NATS: server.URL()})
+	other := governed(t, publisher.Options{NATS: server.URL()})
+	one.create("prod")
+	other.await("the environment of the other publisher", func() bool {
+		_, err := other.Control(t.Context(), "prod")
+		return err == nil
+	})
+	opened := one.propose("f", "")
+	if opened.Status != "open" || opened.Needed != 1 || !opened.Risk.High || opened.Author != "editor" || opened.Reason != "it is time" {
+		t.Errorf("opened: %+v", opened)
+	}
+	if _, err := other.as(secretOf("editor")).ApplyRequest(t.Context(), "prod", opened.ID, ""); !refusedWith(err, http.StatusForbidden, "approval-required") {
+		t.Errorf("without approval: %v", err)
+	}
+	if _, err := other.as(secretOf("editor")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, ""); !refusedWith(err, http.StatusForbidden, "forbidden") {
+		t.Errorf("the author approves: %v", err)
+	}
+	applied := other.agreeAndApply(opened)
+	if applied.Status != "applied" || applied.Applied == "" || applied.AppliedBy != "editor" || len(applied.Approvals) != 1 || applied.Approvals[0].By != "approver" {
+		t.Errorf("applied: %+v", applied)
+	}
+	history, err := one.client.History(t.Context(), "prod", flagID("f"))
+	if err != nil || len(history.Items) != 1 {
+		t.Fatalf("%+v, %v", history, err)
+	}
+	if c := history.Items[0]; c.Actor != "editor" || c.Request != opened.ID || len(c.Approvers) != 1 || c.Approvers[0] != "approver" || c.Reason != "it is time" {
+		t.Errorf("the log says %+v", c)
+	}
+	if _, err := one.as(secretOf("editor")).WithdrawRequest(t.Context(), "prod", opened.ID, ""); !refusedWith(err, http.StatusConflict, "not-open") {
+		t.Errorf("withdrawn after it was applied: %v", err)
+	}
+}
+
+// Whoever approves what was made from something else since is refused, is shown what has moved, and approves what was made anew.
+func TestAStaleApprovalShowsTheRebase(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("prod")
+	created := r.agreeAndApply(r.propose("f", ""))
+	open := func(c admin.Command) admin.ChangeRequest {
+		q, err := r.as(secretOf("editor")).OpenRequest(t.Context(), "prod", admin.NewRequest{Command: c}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	stale := open(admin.Command{Type: "patch", Key: "f", IfMatch: created.Applied, Patch: []byte(`{"description":"stale"}`)})
+	later := r.agreeAndApply(open(admin.Command{Type: "toggle", Key: "f", IfMatch: created.Applied}))
+	_, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", stale.ID, stale.Hash, "")
+	problem, ok := errors.AsType[*admin.Problem](err)
+	if !ok || problem.Status != http.StatusConflict || !strings.HasSuffix(problem.Type, ":stale") || problem.Request != stale.ID ||
+		len(problem.Moved) != 1 || problem.Moved[0].Key != "f" || problem.Moved[0].Revision == 0 {
+		t.Fatalf("a stale approval: %+v", err)
+	}
+	anew, err := r.as(secretOf("editor")).RebaseRequest(t.Context(), "prod", stale.ID, admin.NewRequest{
+		Command: admin.Command{Type: "patch", Key: "f", IfMatch: later.Applied, Patch: []byte(`{"description":"anew"}`)},
+	})
+	if err != nil || anew.Hash == stale.Hash || anew.Status != "open" {
+		t.Fatalf("made anew: %+v, %v", anew, err)
+	}
+	if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", stale.ID, stale.Hash, ""); !refusedWith(err, http.StatusConflict, "stale") {
+		t.Errorf("approved by the hash of before: %v", err)
+	}
+	if applied := r.agreeAndApply(anew); applied.Status != "applied" {
+		t.Errorf("applied: %+v", applied)
+	}
+}
+
+// A change that comes before the approval always makes it stale, through whichever publisher either of them comes.
+func TestApproveAfterChangeIsRefused(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	one := governed(t, publisher.Options{NATS: server.URL()})
+	other := governed(t, publisher.Options{NATS: server.URL()})
+	one.create("prod")
+	other.await("the environment of the other publisher", func() bool {
+		_, err := other.Control(t.Context(), "prod")
+		return err == nil
+	})
+	seen := one.agreeAndApply(one.propose("f", "")).Applied
+	for round := range max(rounds()/5, 5) {
+		first, second := one, other
+		if round%2 == 1 {
+			first, second = other, one
+		}
+		loser, err := first.as(secretOf("editor")).OpenRequest(t.Context(), "prod", admin.NewRequest{
+			Command: admin.Command{Type: "patch", Key: "f", IfMatch: seen, Patch: []byte(`{"description":"lost"}`)},
+		}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		winner, err := second.as(secretOf("editor")).OpenRequest(t.Context(), "prod", admin.NewRequest{
+			Command: admin.Command{Type: "toggle", Key: "f", IfMatch: seen, On: round%2 == 1},
+		}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = second.agreeAndApply(winner).Applied
+		if _, err := first.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", loser.ID, loser.Hash, ""); !refusedWith(err, http.StatusConflict, "stale") {
+			t.Fatalf("round %d: approved what has moved: %v", round, err)
+		}
+	}
+}
+
+// Two people apply the same request through two publishers at once: it is in the log once.
+func TestAppliedOnce(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	one := governed(t, publisher.Options{NATS: server.URL()})
+	other := governed(t, publisher.Options{NATS: server.URL()})
+	one.create("prod")
+	other.await("the environment of the other publisher", func() bool {
+		_, err := other.Control(t.Context(), "prod")
+		return err == nil
+	})
+	q := one.propose("f", "")
+	if _, err := one.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, ""); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, r := range []*running{one, other, one, other} {
+		wg.Go(func() {
+			_, err := r.as(secretOf("editor")).ApplyRequest(t.Context(), "prod", q.ID, "")
+			if err != nil && !refusedWith(err, http.StatusConflict, "not-open") {
+				t.Errorf("apply: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	history, err := one.client.History(t.Context(), "prod", flagID("f"))
+	if err != nil || len(history.Items) != 1 {
+		t.Errorf("%d changes, %v", len(history.Items), err)
+	}
+}
+
+// The same idempotency key changes nothing twice, for commands that are derived from what is there as well.
+func TestIdempotencyKeys(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("staging")
+	r.create("other")
+	first := r.put("staging", "f", flagBody("on", ""), absent())
+	second := r.put("staging", "f", flagBody("off", ""), first)
+	r.put("other", "f", flagBody("on", `,"description":"promoted"`), absent())
+	ctx, id := t.Context(), flagID("f")
+	back, err := r.client.RollBack(ctx, "staging", id, first.Match.String(), admin.Write{Key: "back", Reason: "it was better"})
+	if err != nil || !back.Changed {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	promoted, err := r.client.Promote(ctx, "staging", "other", []string{"f"}, admin.Write{Key: "forth"})
+	if err != nil || !promoted.Changed {
+		t.Fatalf("%+v, %v", promoted, err)
+	}
+	if again, err := r.client.RollBack(ctx, "staging", id, first.Match.String(), admin.Write{Key: "back"}); err != nil || again.Revision != back.Revision {
+		t.Errorf("rolled back again: %+v, %v; want %s", again, err, back.Revision)
+	}
+	if again, err := r.client.Promote(ctx, "staging", "other", []string{"f"}, admin.Write{Key: "forth"}); err != nil || again.Revision != promoted.Revision {
+		t.Errorf("promoted again: %+v, %v; want %s", again, err, promoted.Revision)
+	}
+	if _, err := r.client.RollBack(ctx, "staging", id, second.Match.String(), admin.Write{Key: "back"}); !refusedWith(err, http.StatusUnprocessableEntity, "key-reused") {
+		t.Errorf("the key for something else: %v", err)
+	}
+	body, _, err := r.client.Document(ctx, "staging", id)
+	if err != nil || !strings.Contains(string(body), "promoted") {
+		t.Errorf("%s, %v", body, err)
+	}
+	want := admin.NewRequest{Command: admin.Command{Type: "put", Key: "g", IfAbsent: true, Document: []byte(offDocument)}}
+	opened, err := r.client.OpenRequest(ctx, "staging", want, "open")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := r.client.OpenRequest(ctx, "staging", want, "open"); err != nil || again.ID != opened.ID {
+		t.Errorf("opened again: %s, %v; want %s", again.ID, err, opened.ID)
+	}
+}
+
+// A preview tells what would change and who must agree, and changes nothing.
+func TestPreview(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("prod")
+	before := r.revision("prod")
+	p, err := r.as(secretOf("editor")).Preview(t.Context(), "prod", admin.Command{Type: "documents", Changes: []admin.CommandChange{
+		{Key: "a", Document: []byte(offDocument)}, {Key: "b", Document: []byte(offDocument)},
+	}})
+	if err != nil || len(p.Differences) != 2 || p.Permitted || p.Refused == nil || p.Refused.Approvals != 1 || !p.Risk.High {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if after := r.revision("prod"); after != before {
+		t.Errorf("the preview has changed something: %s, was %s", after, before)
+	}
+}
