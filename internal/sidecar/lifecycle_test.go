@@ -2,6 +2,7 @@ package sidecar_test
 
 import (
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -92,7 +93,10 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.Environment, o.OFREPAddr, o.ManagementAddr = environment, "127.0.0.1:0", "127.0.0.1:0"
+			o.FlagdAddr, o.FlagdSyncAddr = "127.0.0.1:0", "127.0.0.1:0"
 			s := start(t, o)
+			events := s.openStream(s.FlagdAddr(), "/flagd.evaluation.v2.Service/EventStream")
+			documents := s.openStream(s.FlagdSyncAddr(), "/flagd.sync.v1.FlagSyncService/SyncFlags")
 			if name == "unreachable" {
 				s.evaluate("greeting")
 			} else {
@@ -100,9 +104,36 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 			}
 			s.get("/metrics")
 			s.stop()
+			if said := <-events; name != "unreachable" && !strings.Contains(said, "provider_shutdown") {
+				t.Errorf("the stream of events ends with %q", said)
+			}
+			<-documents
 			await(t, "the end of all goroutines", func() bool { return len(goroutines()) == 0 })
 		})
 	}
+}
+
+// openStream calls a streaming procedure and returns all that the sidecar says, once the stream has ended.
+func (r *running) openStream(addr net.Addr, procedure string) (said chan string) {
+	r.t.Helper()
+	c, err := net.Dial(addr.Network(), addr.String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { c.Close() })
+	_, err = io.WriteString(c, "POST "+procedure+" HTTP/1.1\r\nHost: sidecar\r\nContent-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n\x00\x00\x00\x00\x02{}")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	said = make(chan string, 1)
+	go func() {
+		content, err := io.ReadAll(c)
+		if err != nil {
+			r.t.Error(err)
+		}
+		said <- string(content)
+	}()
+	return said
 }
 
 // goroutines returns the stacks of goroutines that run code of a sidecar. Clients that the test itself used are closed by then.
@@ -113,7 +144,7 @@ func goroutines() []string {
 		if strings.Contains(stack, "sidecar_test.") {
 			continue
 		}
-		for _, code := range []string{"/internal/sidecar", "flagside/sync.", "flagside/cache.", "fasthttp", "nats-io/nats%2ego.", "net/http.(*Server)"} {
+		for _, code := range []string{"/internal/sidecar", "flagside/sync.", "flagside/cache.", "fasthttp", "ristretto", "nats-io/nats%2ego.", "net/http.(*Server)", "net/http.(*http2serverConn)"} {
 			if strings.Contains(stack, code) {
 				ours = append(ours, stack)
 				break
