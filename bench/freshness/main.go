@@ -1,0 +1,180 @@
+// Command freshness measures what a sidecar's answers are worth when its log is
+// taken away: how soon they say that they are stale, how soon they are confirmed
+// again, what it costs to have one confirmed, and what an answer costs while
+// nothing can be confirmed. Publisher and sidecar are processes on loopback, with
+// a network between them that can be broken.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/faultnet"
+)
+
+const environment = "bench"
+
+// The flags, by what they demand.
+const (
+	cached  = "cached"  // nothing
+	bounded = "bounded" // to be no older than staleAfter
+	fresh   = "fresh"   // to be confirmed
+)
+
+// staleAfter is the least that a flag can demand.
+const staleAfter = 3 * time.Second
+
+var flags = map[string]string{
+	cached:  `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`,
+	bounded: `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","maxStaleness":"3s"}`,
+	fresh:   `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","freshness":"always_fresh","onUnreachable":"error"}`,
+}
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "freshness:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "flagside-freshness-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	b, err := begin(ctx, dir)
+	defer b.close()
+	if err != nil {
+		return err
+	}
+	return b.report(ctx)
+}
+
+// bench is a publisher, a network, and a sidecar behind it.
+type bench struct {
+	binaries  process.Binaries
+	dir       string
+	addresses []string
+	publisher *process.Publisher
+	network   *faultnet.Proxy
+	sidecar   *process.Sidecar
+}
+
+func begin(ctx context.Context, dir string) (*bench, error) {
+	b := &bench{dir: dir}
+	var err error
+	if b.binaries, err = process.Build(ctx, dir); err != nil {
+		return b, err
+	}
+	if b.addresses, err = process.FreeAddresses(4); err != nil {
+		return b, err
+	}
+	if b.publisher, err = b.binaries.StartPublisher(ctx, filepath.Join(dir, "publisher-data"), b.addresses[0], b.addresses[1]); err != nil {
+		return b, err
+	}
+	if err := b.binaries.CreateEnvironment(ctx, b.publisher.Admin, environment); err != nil {
+		return b, err
+	}
+	for key, document := range flags {
+		if _, err := b.publisher.PutFlag(ctx, environment, key, "", []byte(document)); err != nil {
+			return b, err
+		}
+	}
+	if b.network, err = faultnet.Listen(b.publisher.NATS); err != nil {
+		return b, err
+	}
+	if err := b.startSidecar(); err != nil {
+		return b, err
+	}
+	return b, b.awaitRung(ctx, "live")
+}
+
+func (b *bench) startSidecar() (err error) {
+	b.sidecar, err = b.binaries.StartSidecar(environment, b.network.Addr(), filepath.Join(b.dir, "sidecar-data"), b.addresses[2], b.addresses[3])
+	return err
+}
+
+func (b *bench) close() {
+	if b.sidecar != nil {
+		b.sidecar.Kill()
+	}
+	if b.network != nil {
+		b.network.Close()
+	}
+	if b.publisher != nil {
+		b.publisher.Kill()
+	}
+}
+
+// awaitRung waits until the sidecar stands on a rung.
+func (b *bench) awaitRung(ctx context.Context, want string) error {
+	return process.Await(ctx, "waiting for the rung "+want, func() bool {
+		status, err := b.sidecar.Status(ctx)
+		ladder, _ := status["ladder"].(map[string]any)
+		return err == nil && ladder["rung"] == want
+	})
+}
+
+// awaitReason waits until a flag is answered with a reason.
+func (b *bench) awaitReason(ctx context.Context, key, want string) error {
+	return process.Await(ctx, "waiting for "+key+" to be "+want, func() bool {
+		answer, err := b.sidecar.Evaluate(ctx, key, `{}`)
+		return err == nil && answer.Reason == want
+	})
+}
+
+// cut ends the connection and refuses others.
+func (b *bench) cut() {
+	b.network.Refuse(true)
+	b.network.Cut()
+}
+
+func (b *bench) mend() {
+	b.network.Refuse(false)
+	b.network.Set(faultnet.Faults{})
+}
+
+// blackHole swallows everything and tells nobody.
+func (b *bench) blackHole() {
+	swallow := faultnet.Rule{Action: faultnet.Drop}
+	b.network.Set(faultnet.Faults{ToServer: swallow, ToClient: swallow})
+}
+
+func (b *bench) report(ctx context.Context) error {
+	outages, err := b.outages(ctx)
+	if err != nil {
+		return err
+	}
+	restarts, err := b.restarts(ctx)
+	if err != nil {
+		return err
+	}
+	latency, err := b.latency(ctx)
+	if err != nil {
+		return err
+	}
+	cost, err := b.cost(ctx)
+	if err != nil {
+		return err
+	}
+	outages.print()
+	fmt.Printf("%-44s %8.3f s\n", "restart with the log back, to live, worst", restarts.Seconds())
+	latency.print()
+	cost.print()
+	figures.Print(
+		figures.Figure{Name: "heal_s", Value: outages.heal().Seconds()},
+		figures.Figure{Name: "restart_s", Value: restarts.Seconds()},
+		figures.Figure{Name: "fresh_p50_us", Value: latency.added(50)},
+		figures.Figure{Name: "fresh_p99_us", Value: latency.added(99)},
+		figures.Figure{Name: "cut_ratio", Value: cost.ratio()},
+	)
+	return nil
+}
