@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-startup examples clean
+.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup examples bench-writes walkthrough clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -51,11 +51,20 @@ bench-propagation: ## from the change at the publisher to the changed answer at 
 bench-failover: ## how long nothing can be written and nothing is fresh when a leader is lost
 	$(GO) run ./bench/failover
 
+bench-freshness: ## how soon answers say that they are stale and are confirmed again, and what that costs
+	$(GO) run ./bench/freshness
+
 bench-startup: ## from the start of a sidecar to ready, and what it occupies
 	$(GO) run ./bench/startup
 
 examples: ## runs the example applications; those in JavaScript need Node.js and Chromium
 	examples/run.sh
+
+bench-writes: ## latency and rate of writes, and the restart of a publisher with 100,000 entries
+	$(GO) run ./bench/writes
+
+walkthrough: ## people change flags with the programs as released; writes docs/walkthrough.md
+	$(GO) run ./e2e/walkthrough
 
 clean: ## removes what build made
 	rm -rf bin
