@@ -110,7 +110,10 @@ func TestConnectionsThatDieOneAfterTheOther(t *testing.T) {
 			if took := time.Since(died); took > 8*time.Second {
 				t.Errorf("round %d: connected anew after %s", round, took)
 			}
-			time.Sleep(3 * time.Second)
+			for range 3 {
+				w.beat()
+				time.Sleep(time.Second)
+			}
 			if age := m.follower.Status().Age; age > 4*time.Second {
 				t.Errorf("round %d: what is known is %s old although the connection works", round, age)
 			}
