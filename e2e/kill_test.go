@@ -123,7 +123,7 @@ func (w *watched) load(d time.Duration) {
 	end := time.Now().Add(d)
 	asking.Go(func() {
 		for time.Now().Before(end.Add(20 * time.Millisecond)) {
-			w.note() // fails once it is killed
+			_ = w.note() // fails once it is killed
 		}
 	})
 	time.Sleep(time.Until(end))
