@@ -24,7 +24,7 @@ const (
 	maxTokenFile   = 4 << 10
 	maxIssuersFile = 1 << 20
 	// policyPoll is how often the policy file is looked at.
-	policyPoll = 2 * time.Second
+	policyPoll = time.Second
 	// tokensRetry is how long the journal of tokens is left alone when it cannot be read.
 	tokensRetry = time.Second
 )
@@ -35,6 +35,7 @@ type gate struct {
 	authorizer    *access.Authorizer
 	tokens        *access.Tokens
 	policyDigest  [sha256.Size]byte // of the policy file as it was read last
+	policySeen    [sha256.Size]byte // of the policy file when it was looked at last
 }
 
 // newGate reads the policies, the issuers and the first token, which it makes if it is not there.
@@ -170,7 +171,9 @@ func (p *Publisher) followPolicy(ctx context.Context) error {
 
 func (p *Publisher) rereadPolicy() {
 	now := digestOf(p.options.Policy)
-	if now == p.gate.policyDigest {
+	before := p.gate.policySeen
+	p.gate.policySeen = now
+	if now == p.gate.policyDigest || now != before { // the first part of a file that is being written may permit what the rest forbids
 		return
 	}
 	p.gate.policyDigest = now

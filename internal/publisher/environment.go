@@ -11,7 +11,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
-	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -41,7 +40,7 @@ type environment struct {
 
 // newEnvironment returns an environment that is not followed yet.
 func newEnvironment(
-	name string, o Options, conn *flagsync.Conn, authorize func(access.Question) access.Answer, appended func(flagsync.OutcomeState),
+	name string, o Options, conn *flagsync.Conn, gate *gate, appended func(flagsync.OutcomeState),
 ) (*environment, error) {
 	logger := o.Logger.With().Str("environment", name).Logger()
 	store, err := cache.New(cache.Options{Environment: name, Logger: logger})
@@ -59,7 +58,8 @@ func newEnvironment(
 	e.control = control.NewService(control.Options{
 		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
 		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
-		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal, Authorize: authorize,
+		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
+		Authorize: gate.authorizer.Authorize, Standing: gate.tokens.Standing,
 	})
 	return e, nil
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -34,9 +33,8 @@ var errNotListed = fmt.Errorf("the environments were not read yet: %w", control.
 type environments struct {
 	options Options
 	metrics *metrics
-	// authorize answers what policies permit.
-	authorize func(access.Question) access.Answer
-	refresh   chan chan error // asks run to read the list now
+	gate    *gate           // answers what is permitted
+	refresh chan chan error // asks run to read the list now
 
 	mu      sync.Mutex             // guards what follows
 	list    *flagsync.Environments // nil until it was opened
@@ -46,13 +44,13 @@ type environments struct {
 	known   map[string]flagsync.Environment
 }
 
-func newEnvironments(o Options, authorize func(access.Question) access.Answer) *environments {
+func newEnvironments(o Options, g *gate) *environments {
 	return &environments{
-		options:   o,
-		authorize: authorize,
-		refresh:   make(chan chan error),
-		running:   make(map[string]*environment),
-		known:     make(map[string]flagsync.Environment),
+		options: o,
+		gate:    g,
+		refresh: make(chan chan error),
+		running: make(map[string]*environment),
+		known:   make(map[string]flagsync.Environment),
 	}
 }
 
@@ -128,7 +126,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 		running.cancel()
 		delete(e.running, listed.Name)
 	case listed.Archived.IsZero() && !runs:
-		started, err := newEnvironment(listed.Name, e.options, conn, e.authorize, e.metrics.appended(listed.Name))
+		started, err := newEnvironment(listed.Name, e.options, conn, e.gate, e.metrics.appended(listed.Name))
 		if err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}

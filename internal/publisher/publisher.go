@@ -79,7 +79,7 @@ func (p *Publisher) prepareServer() (err error) {
 // prepareGate makes what knows callers, in the data directory that this publisher has taken.
 func (p *Publisher) prepareGate() (err error) {
 	if p.gate, err = newGate(p.options); err == nil {
-		p.environments = newEnvironments(p.options, p.gate.authorizer.Authorize)
+		p.environments = newEnvironments(p.options, p.gate)
 	}
 	return err
 }

@@ -31,9 +31,23 @@ type Token struct {
 	Revoker string    `json:"revoker,omitempty"`
 }
 
+// tokenPrincipal begins the ids of principals with an API token.
+const tokenPrincipal = "token:"
+
+// ended returns why the token is not accepted any more, as ErrRejected, or nil.
+func (t Token) ended(now time.Time) error {
+	switch {
+	case !t.Revoked.IsZero():
+		return rejected("the API token was revoked")
+	case !t.Expires.IsZero() && !now.Before(t.Expires):
+		return rejected("the API token has expired")
+	}
+	return nil
+}
+
 // principal is whom the token stands for.
 func (t Token) principal() Principal {
-	return Principal{ID: "token:" + t.ID, Name: t.Name, Kind: KindToken, Groups: slices.Clone(t.Groups), Scope: t.Scope.clone()}
+	return Principal{ID: tokenPrincipal + t.ID, Name: t.Name, Kind: KindToken, Groups: slices.Clone(t.Groups), Scope: t.Scope.clone()}
 }
 
 func (s Scope) clone() Scope {

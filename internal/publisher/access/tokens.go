@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -263,6 +264,20 @@ func (t *Tokens) find(id string) (storedToken, bool) {
 	return found, exists
 }
 
+// Standing returns why a principal no longer counts who is not there to be authenticated: ErrRejected when the token was revoked or has
+// expired, ErrUnavailable when that is not known yet. Nobody knows that of principals without a token here: they count.
+func (t *Tokens) Standing(p Principal) error {
+	id, ok := strings.CutPrefix(p.ID, tokenPrincipal)
+	if p.Kind != KindToken || !ok {
+		return nil
+	}
+	if !t.ready() {
+		return fmt.Errorf("%w: %w", ErrUnavailable, ErrNotReady)
+	}
+	stored, _ := t.find(id)
+	return stored.ended(t.now())
+}
+
 // List returns all tokens, oldest first, expired and revoked ones too, or ErrNotReady. The caller owns the slice, and must not change what
 // its members point to.
 func (t *Tokens) List() ([]Token, error) {
@@ -287,13 +302,11 @@ func (t *Tokens) authenticate(id, secret string) (Principal, error) {
 	stored, exists := t.find(id)
 	given := hashOf(secret)
 	match := subtle.ConstantTimeCompare(given[:], stored.Hash[:]) == 1 // also without such a token, so that both take as long
-	switch {
-	case !exists || !match:
+	if !exists || !match {
 		return Principal{}, rejected("the API token is unknown")
-	case !stored.Revoked.IsZero():
-		return Principal{}, rejected("the API token was revoked")
-	case !stored.Expires.IsZero() && !t.now().Before(stored.Expires):
-		return Principal{}, rejected("the API token has expired")
+	}
+	if err := stored.ended(t.now()); err != nil {
+		return Principal{}, err
 	}
 	return stored.principal(), nil
 }

@@ -113,6 +113,12 @@ func TestTokens(t *testing.T) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	until(t, b, secret, nil)
+	if err := tokens.Standing(want); err != nil {
+		t.Errorf("whoever holds it does not count: %v", err)
+	}
+	if err := access.NewTokens(nil).Standing(want); !errors.Is(err, access.ErrUnavailable) {
+		t.Errorf("before the tokens are read: %v", err)
+	}
 
 	for name, wrong := range map[string]string{
 		"another secret":   access.NewSecret(),
@@ -135,6 +141,14 @@ func TestTokens(t *testing.T) {
 		t.Errorf("%+v, %v", revoked, err)
 	}
 	until(t, a, secret, access.ErrRejected)
+	if err := tokens.Standing(want); !errors.Is(err, access.ErrRejected) {
+		t.Errorf("whoever held it still counts: %v", err)
+	}
+	for _, other := range []access.Principal{{ID: "corp:x", Kind: access.KindOIDC}, {ID: "token:admin-file", Kind: access.KindToken}} {
+		if err := tokens.Standing(other); err != nil {
+			t.Errorf("%s does not count: %v", other.ID, err)
+		}
+	}
 	if _, err := elsewhere.Revoke(t.Context(), admin, token.ID); err != nil {
 		t.Errorf("revoked again: %v", err)
 	}

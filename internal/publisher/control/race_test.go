@@ -211,6 +211,50 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 	}
 }
 
+// What was scheduled is not applied when its author does not count any more at its time, and waits while that is not known.
+func TestScheduledByWhoWasRevoked(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	one := newReplica(t, url)
+	requests := map[string]control.Request{}
+	for _, author := range []string{"revoked", "unknown", "author"} {
+		request, err := one.Open(t.Context(), person(author), control.Proposing{
+			Command: control.Put{ID: flagID(author), Body: flagBody("on", ""), If: absent()}, ApplyAt: time.Now().Add(time.Second),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		one.approve(request)
+		requests[author] = request
+	}
+	o := one.options(nil)
+	o.Standing = func(p access.Principal) error {
+		return map[string]error{"revoked": access.ErrRejected, "unknown": access.ErrUnavailable}[p.ID]
+	}
+	due := control.NewService(o)
+	one.run(func(ctx context.Context) { _ = due.Run(ctx) }, func() {})
+	status := func(author string) control.RequestStatus {
+		now, err := one.Request(t.Context(), requests[author].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now.Status
+	}
+	deadline := time.Now().Add(patience)
+	for status("revoked") != control.Failed || status("author") != control.Applied {
+		if time.Now().After(deadline) {
+			t.Fatalf("revoked: %s, author: %s", status("revoked"), status("author"))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := status("unknown"); got != control.Open {
+		t.Errorf("unknown: %s", got)
+	}
+	if n := one.entries(requests["revoked"].ID); n != 0 {
+		t.Errorf("%d entries are in the log", n)
+	}
+}
+
 // Repeating a command with its key changes nothing again, through whichever publisher.
 func TestIdempotencyKeys(t *testing.T) {
 	t.Parallel()

@@ -60,6 +60,9 @@ type Options struct {
 	Journal func(ctx context.Context) (Journal, error)
 	// Authorize answers what policies permit. It may be nil: then everything is permitted.
 	Authorize func(access.Question) access.Answer
+	// Standing returns why the author of a scheduled request no longer counts when its time comes: access.ErrRejected ends the request, any
+	// other error leaves it to a later time. It may be nil.
+	Standing func(access.Principal) error
 	// Usage tells which flags are in use. It may be nil: then it is not known.
 	Usage Usage
 	// Sweep is how often Run looks for requests whose time has come, or that another publisher has left; 0 is once a second.

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/flagside/flagside/internal/publisher/access"
 )
 
 const (
@@ -73,20 +75,34 @@ func (s *Service) attend(ctx context.Context, r Request, now time.Time) error {
 // be applied is released.
 func (s *Service) applyScheduled(ctx context.Context, id string) error {
 	_, err := s.decideAndRecord(ctx, func(g *Governance, state State) (Event, error) {
-		e, err := DecideRequest(g, s.world(Origin{}, state), ClaimRequest{Request: id, Scheduled: true})
-		refusal, refused := errors.AsType[*Refusal](err)
-		if r, known := g.Request(id); refused && known && (refusal.Cause == CauseForbidden || refusal.Cause == CauseInvalid) {
-			e = released(r, Failed, refusal.Detail)
-			e.At = time.Now().UTC()
-			return e, nil
-		}
-		return e, err
+		return s.decideScheduled(g, state, id)
 	})
 	if err != nil {
 		return err
 	}
 	_, err = s.finish(ctx, id)
 	return err
+}
+
+func (s *Service) decideScheduled(g *Governance, state State, id string) (Event, error) {
+	r, err := find(g, id, EventClaimed)
+	if err != nil {
+		return Event{}, err
+	}
+	if s.options.Standing != nil {
+		err = s.options.Standing(r.Proposal.Author.principal())
+	}
+	var e Event
+	if err == nil {
+		e, err = DecideRequest(g, s.world(Origin{}, state), ClaimRequest{Request: id, Scheduled: true})
+	}
+	refusal, refused := errors.AsType[*Refusal](err)
+	if errors.Is(err, access.ErrRejected) || refused && (refusal.Cause == CauseForbidden || refusal.Cause == CauseInvalid) {
+		e = released(r, Failed, err.Error())
+		e.At = time.Now().UTC()
+		return e, nil
+	}
+	return e, err
 }
 
 // expire ends a request that nobody has applied in time.
