@@ -4,6 +4,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/rs/zerolog"
@@ -17,9 +18,10 @@ import (
 
 // Documents makes the documents that providers evaluate themselves, when one asks for them. Safe for concurrent use.
 type Documents struct {
-	views   resolver.Views
-	context *structpb.Struct
-	logger  zerolog.Logger
+	views    resolver.Views
+	context  *structpb.Struct
+	logger   zerolog.Logger
+	reported atomic.Pointer[map[string]string] // what LeftOut returns; nil before the first document
 
 	mu          sync.Mutex // guards what follows
 	view        *cache.View
@@ -54,11 +56,12 @@ func StaticContext(attributes map[string]string) *structpb.Struct {
 }
 
 // LeftOut returns the flags that are in no document, because a provider could not answer them as the sidecar does, and why. It is empty
-// as long as no provider has asked for a document.
+// as long as no provider has asked for a document. It never waits while documents are made, and must not be modified.
 func (d *Documents) LeftOut() map[string]string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return maps.Clone(d.leftOut)
+	if reported := d.reported.Load(); reported != nil {
+		return *reported
+	}
+	return nil
 }
 
 // noFlags is the document of a selection that nothing is in. It is not kept, because clients could think of any number of them.
@@ -96,6 +99,7 @@ func (d *Documents) follow(view *cache.View) {
 		d.translate(view.Rules(), is)
 	}
 	d.view, d.joined = view, make(map[string]string)
+	d.reported.Store(new(maps.Clone(d.leftOut)))
 }
 
 func (d *Documents) forget(key string) {
