@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,7 +33,9 @@ type running struct {
 
 	t      testing.TB
 	url    string
+	ca     string // file with the certificate of the API, if it has one
 	client *admin.Client
+	http   *http.Client
 	stop   func()
 	log    *output
 }
@@ -52,8 +55,10 @@ func start(t testing.TB, o publisher.Options) *running {
 // run runs a publisher until the test ends.
 func run(t testing.TB, o publisher.Options) *running {
 	t.Helper()
-	r := &running{t: t, log: &output{}}
-	o.AdminAddr = "127.0.0.1:0"
+	r := &running{t: t, log: &output{}, ca: o.AdminCertificate, http: http.DefaultClient}
+	if o.AdminAddr == "" {
+		o.AdminAddr = "127.0.0.1:0"
+	}
 	if o.NATS == "" {
 		o.NATSAddr = "127.0.0.1:0"
 	}
@@ -79,6 +84,10 @@ func run(t testing.TB, o publisher.Options) *running {
 	})
 	t.Cleanup(r.stop)
 	r.url = "http://" + r.AdminAddr().String()
+	if r.ca != "" {
+		_, port, _ := strings.Cut(strings.TrimPrefix(r.AdminAddr().String(), "[::]"), ":")
+		r.url, r.http = "https://127.0.0.1:"+port, trusting(t, r.ca)
+	}
 	r.client = r.as(adminSecret)
 	return r
 }
@@ -99,7 +108,7 @@ func permitEverything(t testing.TB) string {
 // as returns a client that sends a token.
 func (r *running) as(token string) *admin.Client {
 	r.t.Helper()
-	client, err := admin.NewClient(admin.ClientOptions{Address: r.url, Token: token})
+	client, err := admin.NewClient(admin.ClientOptions{Address: r.url, Token: token, CAFile: r.ca})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -183,7 +192,7 @@ func (r *running) ask(method, path, body string, headers ...string) answer {
 			request.Header.Set(headers[i], headers[i+1])
 		}
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := r.http.Do(request)
 	if err != nil {
 		r.t.Fatal(err)
 	}
