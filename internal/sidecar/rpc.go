@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -43,7 +42,7 @@ func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
 		return err
 	}
 	s.rpc = rpc{
-		feed:      changes.New(s.store, s.resolver.Stale),
+		feed:      s.feed,
 		documents: flagd.NewDocuments(s.store, flagd.StaticContext(s.options.Context.Static), s.logger),
 		metrics:   metrics,
 	}
@@ -78,10 +77,6 @@ func (s *Sidecar) listenRPC() error {
 
 // begin begins the ports that are open.
 func (r *rpc) begin(running *stages) {
-	if !slices.ContainsFunc(r.faces, func(f *rpcFace) bool { return f.listener != nil }) {
-		return
-	}
-	running.begin(r.feed.Run)
 	for _, face := range r.faces {
 		if face.listener != nil {
 			running.begin(func(ctx context.Context) error { return face.server.Run(ctx, face.listener) })

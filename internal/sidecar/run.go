@@ -31,6 +31,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	running.begin(s.store.Run)
 	running.begin(s.follow)
 	running.begin(s.resolver.Run)
+	running.begin(s.feed.Run)
 	s.catchUp(ctx)
 	running.begin(func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) })
 	s.rpc.begin(&running)

@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
@@ -42,6 +43,7 @@ type Sidecar struct {
 	store       *cache.Store
 	propagation *propagation
 	resolver    *resolver.Resolver
+	feed        *changes.Feed
 	ofrep       *ofrep.Server
 	management  *management.Server
 	rpc         rpc
@@ -106,8 +108,9 @@ func (s *Sidecar) assemble() error {
 	if err != nil {
 		return err
 	}
+	s.feed = changes.New(s.store, s.resolver.Stale)
 	s.ofrep, err = ofrep.New(ofrep.Options{
-		Resolver: s.resolver, Grace: drainTime, Origins: s.options.Origins, Metrics: registry, Logger: s.logger,
+		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Metrics: registry, Logger: s.logger,
 	})
 	if err != nil {
 		return err

@@ -23,6 +23,8 @@ type connection struct {
 	busy   atomic.Bool
 	used   bool // a byte arrived; belongs to the serving goroutine, as does linger
 	linger bool
+
+	streams bool // an event stream is on it; guarded by the mutex of server
 }
 
 // Read marks the connection as busy when bytes of a request arrive. A connection on which nothing ever arrives ends without an answer,
@@ -96,7 +98,7 @@ func connectionState(nc net.Conn, state fasthttp.ConnState) {
 func (s *Server) admit(nc net.Conn) {
 	c := &connection{Conn: nc, server: s}
 	s.mu.Lock()
-	full := len(s.open) >= s.capacity
+	full := len(s.open)-s.streams >= s.capacity
 	if !full {
 		s.open[c] = struct{}{}
 	}
@@ -117,6 +119,9 @@ func (s *Server) serve(c *connection) {
 		}
 		s.mu.Lock()
 		delete(s.open, c)
+		if c.streams {
+			s.streams--
+		}
 		s.mu.Unlock()
 	}()
 	_ = s.http.ServeConn(c)
@@ -142,8 +147,9 @@ func (s *Server) connections() int {
 	return len(s.open)
 }
 
-// drain ends all connections: idle ones after the last call, the others when their request is answered, and all when the grace is over.
+// drain ends all connections: event streams at once, idle ones after the last call, the others when their request is answered, and all when the grace is over.
 func (s *Server) drain() {
+	close(s.ending)
 	s.eachConnection(func(c *connection) { _ = c.expectLast() }) // it fails on a connection that is closed
 	timer := time.AfterFunc(s.grace, func() {
 		s.eachConnection(func(c *connection) { c.Conn.Close() })

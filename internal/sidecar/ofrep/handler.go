@@ -31,6 +31,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	switch allowed := s.allowOrigin(ctx); {
 	case allowed && isPreflight(ctx):
 		answerPreflight(ctx)
+	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
+		s.openStream(ctx)
 	case !target.known:
 		refuse(ctx, fasthttp.StatusNotFound)
 	case !ctx.IsPost():
@@ -83,7 +85,7 @@ func (s *Server) resolve(ctx *fasthttp.RequestCtx, x *exchange) {
 func prepare(ctx *fasthttp.RequestCtx, x *exchange) (context []byte, err error) {
 	q := &x.request
 	header := &ctx.Request.Header
-	if err := q.Select(header.Peek("Flagd-Selector")); err != nil {
+	if err := q.Select(header.Peek(selectorHeader)); err != nil {
 		return nil, err
 	}
 	revision, freshness, err := resolver.ParseRequirement(header.Peek(resolver.HeaderMinRevision), header.Peek(resolver.HeaderFreshness))
@@ -117,6 +119,9 @@ func one(ctx *fasthttp.RequestCtx, q *resolver.Request, key, context []byte) err
 	return nil
 }
 
+// selectorHeader narrows a request to some flags, as with flagd.
+const selectorHeader = "Flagd-Selector"
+
 // form is the name of the encoding of bulk answers.
 const form = "ofrep"
 
@@ -131,12 +136,16 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 		return err
 	}
 	body := appendAll(buffer(ctx), q)
+	if s.feed != nil {
+		body = appendStreams(body, ctx.Request.Header.Peek(selectorHeader))
+	}
+	body = append(body, '}')
 	q.KeepAll(body)
 	settle(ctx, x, body)
 	return nil
 }
 
-// appendAll appends the answer for every selected flag.
+// appendAll appends the answer for every selected flag, and leaves its end open for further members.
 func appendAll(body []byte, q *resolver.Request) []byte {
 	body = append(body, `{"flags":[`...)
 	first := true
@@ -148,8 +157,7 @@ func appendAll(body []byte, q *resolver.Request) []byte {
 		body = appendResult(body, result.Flag.Key(), &result)
 	}
 	body = append(body, `],"metadata":`...)
-	body = append(body, q.Metadata()...)
-	return append(body, '}')
+	return append(body, q.Metadata()...)
 }
 
 // survive turns a panic of a handler into an answer, so that one bad request does not end the process.

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
@@ -21,6 +22,7 @@ import (
 const (
 	DefaultMaxConnections = 1024
 	DefaultMaxBody        = 1_000_000
+	DefaultMaxStreams     = 256
 
 	maxHeader    = 16 << 10
 	readTimeout  = 5 * time.Second // for a whole request, from its first byte
@@ -36,6 +38,10 @@ type Options struct {
 	Grace time.Duration
 	// MaxConnections is how many connections may be open; more are answered with 429. 0 means DefaultMaxConnections.
 	MaxConnections int
+	// Feed tells event streams of changes; nil means that there are no event streams.
+	Feed *changes.Feed
+	// MaxStreams is how many event streams may be open beside the connections; more are answered with 429. 0 means DefaultMaxStreams.
+	MaxStreams int
 	// MaxBody is how many bytes a request body may have; 0 means DefaultMaxBody.
 	MaxBody int
 	// Origins are those whose pages browsers let read answers, such as https://shop.example, or "*" for all; none means no page of another
@@ -58,17 +64,24 @@ type Server struct {
 	refused   prometheus.Counter
 	exchanges sync.Pool // of *exchange
 
-	draining atomic.Bool
-	capacity int
-	serving  sync.WaitGroup
-	mu       sync.Mutex
-	open     map[*connection]struct{} // guarded by mu
+	draining   atomic.Bool
+	ending     chan struct{} // closed when event streams must end
+	feed       *changes.Feed
+	capacity   int
+	maxStreams int
+	serving    sync.WaitGroup
+	mu         sync.Mutex
+	open       map[*connection]struct{} // guarded by mu, as is streams
+	streams    int                      // how many of open are event streams
 }
 
 // New returns a server that does nothing until Run.
 func New(o Options) (*Server, error) {
 	if o.MaxConnections == 0 {
 		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.MaxStreams == 0 {
+		o.MaxStreams = DefaultMaxStreams
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
@@ -77,13 +90,16 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		resolver:  o.Resolver,
-		grace:     o.Grace,
-		origins:   o.Origins,
-		logger:    o.Logger,
-		exchanges: sync.Pool{New: func() any { return new(exchange) }},
-		capacity:  o.MaxConnections,
-		open:      make(map[*connection]struct{}),
+		resolver:   o.Resolver,
+		grace:      o.Grace,
+		origins:    o.Origins,
+		logger:     o.Logger,
+		exchanges:  sync.Pool{New: func() any { return new(exchange) }},
+		ending:     make(chan struct{}),
+		feed:       o.Feed,
+		capacity:   o.MaxConnections,
+		maxStreams: o.MaxStreams,
+		open:       make(map[*connection]struct{}),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flagside_http_panics_total",
 			Help: "Requests answered with 500 because of a mistake in the sidecar.",

@@ -9,8 +9,14 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 )
 
+// head is what comes before the body of an answer.
+type head struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // ask sends a request with a header and returns the answer and its body.
-func ask(t testing.TB, s *system, method, path, body string, header http.Header) (*http.Response, string) {
+func ask(t testing.TB, s *system, method, path, body string, header http.Header) (head, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.addr+path, strings.NewReader(body))
 	if err != nil {
@@ -26,7 +32,7 @@ func ask(t testing.TB, s *system, method, path, body string, header http.Header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response, string(answer)
+	return head{StatusCode: response.StatusCode, Header: response.Header}, string(answer)
 }
 
 const bulkPath = "/ofrep/v1/evaluate/flags"

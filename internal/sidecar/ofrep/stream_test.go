@@ -1,0 +1,144 @@
+package ofrep_test
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/historytest"
+	"github.com/flagside/flagside/internal/sidecar/ofrep"
+)
+
+func never(*eval.Flag) bool { return false }
+
+// startStreams runs a server with event streams over the store.
+func startStreams(t testing.TB, store *cache.Store, most int) *system {
+	t.Helper()
+	feed := changes.New(store, never)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- feed.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		subscription, view := feed.Subscribe()
+		subscription.Close()
+		if view != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the feed knows no view")
+		}
+	}
+	return start(t, store, func(o *ofrep.Options) { o.Feed, o.MaxStreams = feed, most })
+}
+
+// listen opens an event stream and returns its lines once it is open.
+func listen(t testing.TB, s *system, query string, header http.Header) *bufio.Scanner {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.addr+"/ofrep/v1/sse"+query, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = header
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		response.Body.Close()
+	})
+	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("%d %s", response.StatusCode, response.Header.Get("Content-Type"))
+	}
+	return bufio.NewScanner(response.Body)
+}
+
+// next returns the next line with the prefix, "" if the stream ends before.
+func next(lines *bufio.Scanner, prefix string) string {
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), prefix) {
+			return lines.Text()
+		}
+	}
+	return ""
+}
+
+const refetch = `data: {"type":"refetchEvaluation","etag":"`
+
+func TestBulkAnswersNameTheStream(t *testing.T) {
+	s := startStreams(t, load(t, flags, ""), 0)
+	for selector, want := range map[string]string{
+		"": `"/ofrep/v1/sse"`, "flagSetId=a b&c": `"/ofrep/v1/sse?channels=a+b%26c"`, "flagSetId=": `"/ofrep/v1/sse?channels="`,
+	} {
+		_, body := ask(t, s, http.MethodPost, bulkPath, "{}", http.Header{"Flagd-Selector": {selector}})
+		if want = `,"eventStreams":[{"type":"sse","endpoint":{"requestUri":` + want + `},"inactivityDelaySec":120}]}`; !strings.HasSuffix(body, want) {
+			t.Errorf("%q: %s", selector, body)
+		}
+	}
+}
+
+func TestStreamsTellOfTheirFlags(t *testing.T) {
+	h := historytest.New(t)
+	const ofWeb, ofApp = `"metadata":{"flagSetId":"web"}`, `"metadata":{"flagSetId":"app"}`
+	h.Commit(historytest.Flag("plain", 1), historytest.Flag("grouped", 1, ofWeb))
+	s := startStreams(t, h.Store, 0)
+	every, web := listen(t, s, "", nil), listen(t, s, "?channels=web", nil)
+	next(every, ": open")
+	next(web, ": open")
+	h.Commit(historytest.Flag("plain", 2))
+	if id := next(every, "id: "); id != "id: "+h.Store.View().Position().Token().String() {
+		t.Errorf("event %q", id)
+	}
+	if data := next(every, "data: "); !strings.HasPrefix(data, refetch) {
+		t.Errorf("event %q", data)
+	}
+	h.Commit(historytest.Flag("grouped", 1, ofApp))
+	if id := next(web, "id: "); id != "id: "+h.Store.View().Position().Token().String() {
+		t.Errorf("the flag left the set: event %q, which may be of another flag", id)
+	}
+	s.stop()
+	if more := next(web, "id: "); more != "" {
+		t.Errorf("one event too many: %q", more)
+	}
+}
+
+func TestAStreamGoesOnWhereItEnded(t *testing.T) {
+	s := startStreams(t, load(t, flags, ""), 0)
+	missed := listen(t, s, "", http.Header{"Last-Event-Id": {"00000000-77"}})
+	id := strings.TrimPrefix(next(missed, "id: "), "id: ")
+	if id == "" {
+		t.Fatal("no event about what was missed")
+	}
+	current := listen(t, s, "", http.Header{"Last-Event-Id": {id}})
+	current.Scan()
+	if current.Text() != ": open" {
+		t.Errorf("%q for a client that missed nothing", current.Text())
+	}
+}
+
+func TestStreamsAreBounded(t *testing.T) {
+	s := startStreams(t, load(t, flags, ""), 1)
+	next(listen(t, s, "", nil), ": open")
+	response, body := ask(t, s, http.MethodGet, "/ofrep/v1/sse", "", nil)
+	if response.StatusCode != 429 || response.Header.Get("Retry-After") == "" || !strings.Contains(body, "errorDetails") {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+	if response, _ := ask(t, s, http.MethodPost, bulkPath, "{}", nil); response.StatusCode != 200 {
+		t.Errorf("evaluation beside streams: %d", response.StatusCode)
+	}
+	if response, body := ask(t, s, http.MethodPost, "/ofrep/v1/sse", "", nil); response.StatusCode != 405 || response.Header.Get("Allow") != "GET" {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+}
