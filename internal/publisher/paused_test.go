@@ -32,7 +32,7 @@ func TestAnOperationTellsWhatBecameOfAPausedAppend(t *testing.T) {
 			seen: "flags.prod.>", hold: faultnet.Faults{ToClient: faultnet.Rule{Action: faultnet.Hold}}, state: "committed",
 		},
 		"the append is held": {
-			seen: "$JS.API.STREAM.INFO.FLAGS_prod", hold: faultnet.Faults{ToServer: faultnet.Rule{Action: faultnet.Hold}}, state: "lost",
+			seen: "$JS.API.STREAM.INFO.LEDGER_prod", hold: faultnet.Faults{ToServer: faultnet.Rule{Action: faultnet.Hold}}, state: "lost",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
