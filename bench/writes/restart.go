@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/examples/flagset"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// flags is how many flags the environment has whose log is long.
+	flags = 10_000
+	// patience is how long a publisher may take to end in order.
+	patience = 30 * time.Second
+	megabyte = 1e6
+)
+
+// restarted measures how long a publisher with a long log takes from the start
+// of its process to ready.
+func restarted(ctx context.Context, b process.Binaries, dir string, o options) ([]figures.Figure, error) {
+	addresses, err := process.FreeAddresses(2)
+	if err != nil {
+		return nil, err
+	}
+	start := func() (*process.Publisher, error) {
+		return b.StartPublisher(ctx, filepath.Join(dir, "long"), addresses[0], addresses[1])
+	}
+	p, err := start()
+	if p != nil {
+		defer func() { p.Kill() }()
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := lengthen(ctx, b, p, o.entries)
+	if err != nil {
+		return nil, err
+	}
+	var all figures.Durations
+	var resident int64
+	for range o.restarts {
+		if err := p.Stop(patience); err != nil {
+			return nil, err
+		}
+		begin := time.Now()
+		next, err := start()
+		if next != nil {
+			p = next
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, time.Since(begin))
+		if resident, err = p.ResidentBytes(); err != nil {
+			return nil, err
+		}
+	}
+	median, size := all.Milliseconds(50), float64(resident)/megabyte
+	fmt.Printf("restart   %d entries, %d flags: ready after %.0f ms (median of %d), %.0f MB resident then\n", entries, flags, median, o.restarts, size)
+	return []figures.Figure{
+		{Name: "restart_entries", Value: float64(entries)}, {Name: "restart_ms", Value: median}, {Name: "restart_rss_mb", Value: size},
+	}, nil
+}
+
+// lengthen makes a log with so many entries at least: all flags come, go and
+// come again by rolling back. It returns how many there are.
+func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, entries int) (uint64, error) {
+	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
+		return 0, err
+	}
+	client, err := clientOf(p)
+	if err != nil {
+		return 0, err
+	}
+	snapshot, err := snapshotOf(flagset.Generate(flags, 1))
+	if err != nil {
+		return 0, err
+	}
+	restored, err := client.RestoreEnvironment(ctx, environment, snapshot)
+	if err != nil {
+		return 0, fmt.Errorf("restore: %w", err)
+	}
+	full, err := changelog.ParseToken(restored.Revision)
+	if err != nil {
+		return 0, err
+	}
+	empty := changelog.Token{Epoch: full.Epoch, Revision: 2} // the environment was created by the first entry, its epoch began with the second
+	head := full.Revision
+	for target := empty; head < uint64(entries) || target == full; {
+		written, err := client.RollBack(ctx, environment, changelog.ID{}, target.String(), admin.Write{Reason: "makes the log longer"})
+		if err != nil {
+			return 0, fmt.Errorf("roll back to %s: %w", target, err)
+		}
+		now, err := changelog.ParseToken(written.Revision)
+		if err != nil {
+			return 0, err
+		}
+		head = now.Revision
+		target = map[bool]changelog.Token{true: full, false: empty}[target == empty]
+	}
+	return head, nil
+}
+
+// snapshotOf returns a snapshot with the flags of a file.
+func snapshotOf(file []byte) ([]byte, error) {
+	documents, problems := eval.ParseFile(file, "")
+	if len(documents) == 0 {
+		return nil, problems
+	}
+	header := changelog.Header{
+		Environment: environment, Count: len(documents),
+		Position: changelog.Position{Epoch: changelog.NewEpoch(), Revision: 2, Digest: changelog.Sum(nil)},
+	}
+	live := make([]changelog.Document, len(documents))
+	for i, d := range documents {
+		live[i] = changelog.Document{Kind: changelog.Kind(d.Kind), Key: d.Key, Body: d.Body, Revision: 2}
+		header.StateDigest = header.StateDigest.Toggle(live[i])
+	}
+	var out bytes.Buffer
+	w, err := changelog.NewSnapshotWriter(&out, header)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range live {
+		if err := w.Write(d); err != nil {
+			return nil, err
+		}
+	}
+	err = w.Close() // which writes the end
+	return out.Bytes(), err
+}

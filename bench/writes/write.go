@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const document = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","targeting":` +
+	`{"if":[{"in":[{"var":"country"},["DE","FR"]]},"on","off"]}}`
+
+// create makes a flag that does not exist yet.
+func create(ctx context.Context, c *admin.Client, key string) error {
+	id := changelog.ID{Kind: changelog.KindFlag, Key: key}
+	_, _, err := c.Put(ctx, environment, id, []byte(document), control.Precondition{Absent: true}, "")
+	return err
+}
+
+// oneByOne returns how long each change took, from the request to the answer.
+func oneByOne(ctx context.Context, c *admin.Client, count int) (figures.Durations, error) {
+	var all figures.Durations
+	for i := range count {
+		begin := time.Now()
+		if err := create(ctx, c, fmt.Sprintf("single-%d", i)); err != nil {
+			return nil, err
+		}
+		all = append(all, time.Since(begin))
+	}
+	return all, nil
+}
+
+// atOnce returns how many changes a second several writers make together.
+func atOnce(ctx context.Context, c *admin.Client, writers int, duration time.Duration) (float64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var made atomic.Int64
+	var failed atomic.Pointer[error]
+	var running sync.WaitGroup
+	begin := time.Now()
+	for w := range writers {
+		running.Go(func() {
+			for i := 0; time.Since(begin) < duration && ctx.Err() == nil; i++ {
+				if err := create(ctx, c, fmt.Sprintf("writer-%d-%d", w, i)); err != nil {
+					failed.CompareAndSwap(nil, &err)
+					cancel()
+					return
+				}
+				made.Add(1)
+			}
+		})
+	}
+	running.Wait()
+	took := time.Since(begin)
+	if err := failed.Load(); err != nil {
+		return 0, *err
+	}
+	return float64(made.Load()) / took.Seconds(), nil
+}
