@@ -73,14 +73,17 @@ func (r Request) ReviewOpen() bool {
 // Governance is what people have decided about an environment: the sum of the events of its ledger. The zero value is not useful, see
 // NewGovernance. It is not safe for concurrent use; Requests that it returns are.
 type Governance struct {
-	requests map[string]Request
-	risk     RiskSettings
-	sequence uint64
+	requests   map[string]Request
+	unfinished map[string]bool // ids of those that something can happen to by itself
+	risk       RiskSettings
+	sequence   uint64
 }
 
 // NewGovernance returns what holds in an environment before anything was decided.
 func NewGovernance(environment string) *Governance {
-	return &Governance{requests: make(map[string]Request), risk: DefaultRiskSettings(environment)}
+	return &Governance{
+		requests: make(map[string]Request), unfinished: make(map[string]bool), risk: DefaultRiskSettings(environment),
+	}
 }
 
 // Request returns a change request.
@@ -94,6 +97,15 @@ func (g *Governance) Requests() []Request {
 	return slices.SortedFunc(maps.Values(g.requests), func(a, b Request) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), cmp.Compare(a.ID, b.ID))
 	})
+}
+
+// Unfinished returns the change requests that are not final, in any order.
+func (g *Governance) Unfinished() []Request {
+	list := make([]Request, 0, len(g.unfinished))
+	for id := range g.unfinished {
+		list = append(list, g.requests[id])
+	}
+	return list
 }
 
 // Risk returns what is risky.
@@ -132,6 +144,12 @@ func (g *Governance) evolve(e Event) error {
 	}
 	after.Changed = e.At
 	g.requests[e.Request] = after
+	switch after.Status {
+	case Open, Claimed, NeedsRebase:
+		g.unfinished[e.Request] = true
+	default:
+		delete(g.unfinished, e.Request)
+	}
 	return nil
 }
 

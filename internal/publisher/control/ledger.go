@@ -74,6 +74,12 @@ func (l *ledger) evolve(sequence uint64, e Event) error {
 	return l.governance.Evolve(sequence, e)
 }
 
+func (l *ledger) unfinished() []Request {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.governance.Unfinished()
+}
+
 // decide derives an event from what is known, and returns after which one it belongs.
 func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, error) {
 	l.mu.RLock()

@@ -254,6 +254,11 @@ func (s *simulation) verify(seed int) {
 	if diff := cmp.Diff(s.governance.Requests(), replayed.Requests()); diff != "" {
 		s.t.Errorf("seed %d: replay differs (-live +replayed):\n%s", seed, diff)
 	}
+	for _, r := range replayed.Unfinished() {
+		if r.Status != control.Open && r.Status != control.NeedsRebase {
+			s.t.Errorf("seed %d: request %s is %s and still counts as unfinished", seed, r.ID, r.Status)
+		}
+	}
 	times := make(map[string]int)
 	for _, r := range s.log {
 		times[r.OpID]++

@@ -44,11 +44,10 @@ func (s *Service) sweepUntil(ctx context.Context) {
 func (s *Service) sweep(ctx context.Context, now time.Time) {
 	within, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	requests, err := s.Requests(within)
-	if err != nil {
+	if s.refresh(within) != nil {
 		return
 	}
-	for _, r := range requests {
+	for _, r := range s.ledger.unfinished() {
 		_ = s.attend(ctx, r, now)
 	}
 }
