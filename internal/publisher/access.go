@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +56,7 @@ func newGate(o Options) (*gate, error) {
 		if err != nil {
 			return nil, fmt.Errorf("admin token: %w", err)
 		}
-		fixed = append(fixed[:len(fixed):len(fixed)], access.FixedToken{Secret: secret, Principal: access.Principal{
+		fixed = append(slices.Clip(fixed), access.FixedToken{Secret: secret, Principal: access.Principal{
 			ID: adminTokenID, Name: "holder of the admin token file", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
 		}})
 	}
@@ -131,24 +132,26 @@ func digestOf(file string) (sum [sha256.Size]byte) {
 // followTokens keeps the API tokens current until ctx ends.
 func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
 	logged := ""
-	for {
-		journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
-		if err == nil {
-			err = p.gate.tokens.Run(ctx, journal)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil && err.Error() != logged {
+	for ctx.Err() == nil {
+		if err := p.readTokens(ctx, conn); err != nil && ctx.Err() == nil && err.Error() != logged {
 			logged = err.Error()
 			p.logger.Warn().Err(err).Msg("the API tokens cannot be read, those that are known stay in force")
 		}
 		select {
 		case <-time.After(tokensRetry):
 		case <-ctx.Done():
-			return nil
 		}
 	}
+	return nil
+}
+
+// readTokens keeps the API tokens current until that fails or ctx ends.
+func (p *Publisher) readTokens(ctx context.Context, conn *flagsync.Conn) error {
+	journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
+	if err != nil {
+		return err
+	}
+	return p.gate.tokens.Run(ctx, journal)
 }
 
 // followPolicy reads the policy file again when it changes, until ctx ends. Policies with mistakes are not taken.

@@ -12,12 +12,18 @@ import (
 func writing() []struct{ method, path, media string } {
 	const flag, request = "/api/v1/environments/staging/flags/f", "/api/v1/environments/staging/requests/none"
 	all := []struct{ method, path, media string }{
-		{"PUT", flag, ""}, {"PATCH", flag, "application/merge-patch+json"}, {"PUT", strings.Replace(flag, "flags", "segments", 1), ""},
+		{"PUT", flag, ""},
+		{"PATCH", flag, "application/merge-patch+json"},
+		{"PUT", strings.Replace(flag, "flags", "segments", 1), ""},
 		{"PATCH", strings.Replace(flag, "flags", "segments", 1), "application/merge-patch+json"},
-		{"PUT", "/api/v1/environments/staging/settings", ""}, {"PUT", "/api/v1/environments/staging/risk", ""},
+		{"PUT", "/api/v1/environments/staging/settings", ""},
+		{"PUT", "/api/v1/environments/staging/risk", ""},
 		{"POST", "/api/v1/environments/staging/restore", "application/octet-stream"},
-		{"POST", "/api/v1/environments/staging/requests", ""}, {"POST", "/api/v1/environments/staging/preview", ""},
-		{"POST", "/api/v1/environments", ""}, {"POST", "/api/v1/tokens", ""}, {"POST", "/api/v1/policy/check", ""},
+		{"POST", "/api/v1/environments/staging/requests", ""},
+		{"POST", "/api/v1/environments/staging/preview", ""},
+		{"POST", "/api/v1/environments", ""},
+		{"POST", "/api/v1/tokens", ""},
+		{"POST", "/api/v1/policy/check", ""},
 	}
 	for _, step := range []string{"toggle", "archive", "rollback"} {
 		all = append(all, struct{ method, path, media string }{"POST", flag + "/" + step, ""})

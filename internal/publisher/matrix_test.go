@@ -192,7 +192,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 	for i, attempt := range attempts() {
 		id, _, _ := strings.Cut(attempt.name, " ")
 		asked[id] = true
-		for _, role := range strings.Fields(everybody) {
+		for role := range strings.FieldsSeq(everybody) {
 			if used {
 				s = r.newStage("staging", fmt.Sprintf("%d-%s", i, role))
 			}

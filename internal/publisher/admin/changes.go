@@ -49,7 +49,7 @@ type rollBackDocument struct {
 	Body struct {
 		_ struct{} `additionalProperties:"false"`
 
-		Revision string `json:"revision" doc:"The revision of the environment to return to, <epoch8>-<revision>."`
+		Revision string `json:"revision" example:"1f0c9a7e-17" doc:"The revision of the environment to return to, <epoch8>-<revision>."`
 	}
 }
 

@@ -14,18 +14,18 @@ import (
 type Command struct {
 	_ struct{} `additionalProperties:"false"`
 
-	Type     string          `json:"type" enum:"put,patch,delete,toggle,archive,documents,rollback,promote" doc:"What is to be done."`
+	Type     string          `json:"type" enum:"put,patch,delete,toggle,archive,documents,rollback,promote" example:"toggle" doc:"What is to be done."`
 	Kind     string          `json:"kind,omitempty" enum:"flag,segment,settings" doc:"The kind of the document; absent is a flag."`
-	Key      string          `json:"key,omitempty" doc:"The key of the document; absent for documents, promote, and a roll-back of everything."`
-	IfMatch  string          `json:"ifMatch,omitempty" doc:"The revision that the document must have, for put, patch, delete, toggle and archive."`
+	Key      string          `json:"key,omitempty" example:"new-checkout" doc:"The key of the document; absent for documents, promote, and a roll-back of everything."`
+	IfMatch  string          `json:"ifMatch,omitempty" example:"1f0c9a7e-42" doc:"The revision that the document must have, for put, patch, delete, toggle and archive."`
 	IfAbsent bool            `json:"ifAbsent,omitzero" doc:"That the document must not exist, for put."`
 	Document value           `json:"document,omitempty" doc:"The document, for put."`
 	Patch    value           `json:"patch,omitempty" doc:"A JSON Merge Patch (RFC 7396), for patch."`
 	On       bool            `json:"on,omitzero" doc:"Whether the flag is to be on, for toggle."`
 	Force    bool            `json:"force,omitzero" doc:"Whether what depends on the document goes along, for archive."`
 	Changes  []CommandChange `json:"changes,omitempty" nullable:"false" doc:"Several documents that change together, for documents."`
-	Revision string          `json:"revision,omitempty" doc:"The revision to return to, for rollback."`
-	From     string          `json:"from,omitempty" doc:"The environment to take documents from, for promote."`
+	Revision string          `json:"revision,omitempty" example:"1f0c9a7e-17" doc:"The revision to return to, for rollback."`
+	From     string          `json:"from,omitempty" example:"staging" doc:"The environment to take documents from, for promote."`
 	Flags    []string        `json:"flags,omitempty" nullable:"false" doc:"The flags to take, with all that they depend on, for promote; absent is all."`
 }
 
@@ -35,7 +35,7 @@ type CommandChange struct {
 
 	Kind     string `json:"kind,omitempty" enum:"flag,segment,settings" doc:"The kind of the document; absent is a flag."`
 	Key      string `json:"key,omitempty" doc:"The key of the document."`
-	IfMatch  string `json:"ifMatch,omitempty" doc:"The revision that the document has been seen at; absent if it did not exist."`
+	IfMatch  string `json:"ifMatch,omitempty" example:"1f0c9a7e-42" doc:"The revision that the document has been seen at; absent if it did not exist."`
 	Document value  `json:"document,omitempty" doc:"The wanted document; absent or null deletes it."`
 }
 

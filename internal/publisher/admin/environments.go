@@ -55,7 +55,7 @@ type createEnvironment struct {
 type newEnvironment struct {
 	_ struct{} `additionalProperties:"false"`
 
-	Name          string `json:"name" doc:"A DNS label in lower case that begins with a letter, of at most 63 characters."`
+	Name          string `json:"name" example:"staging" doc:"A DNS label in lower case that begins with a letter, of at most 63 characters."`
 	Compatibility string `json:"compatibility,omitempty" enum:"flagd" doc:"Whose strictness the flags follow; absent is the publisher's."`
 }
 

@@ -22,6 +22,9 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 )
 
+// bearer is the name of the only way to say who asks.
+const bearer = "bearer"
+
 // maxBody bounds the body of a request, in bytes.
 const maxBody = 1 << 20
 
@@ -92,6 +95,7 @@ func register(mux humago.Mux, a *api) []byte {
 					"428 answers who does not, and 412 when the document has moved since.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
+			Security: []map[string][]string{{bearer: {}}},
 		},
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat:                "application/json",
@@ -101,6 +105,10 @@ func register(mux humago.Mux, a *api) []byte {
 	options.AllowAdditionalPropertiesByDefault = true // of answers, which may get more members one day
 	h := humago.New(mux, options)
 	h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	h.OpenAPI().Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {
+		Type: "http", Scheme: "bearer",
+		Description: "An API token, or a JSON Web Token of an accepted OpenID Connect issuer. Reads need none where anybody may read.",
+	}}
 	h.UseMiddleware(a.observe, a.authenticate, requireMediaType(h))
 	a.registerEnvironments(h)
 	a.registerDocuments(h, flagRoutes())

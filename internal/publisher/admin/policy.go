@@ -28,7 +28,7 @@ type PolicyQuestion struct {
 
 	Principal  string   `json:"principal,omitempty" doc:"The id of who would do it; absent is the caller. Asking about others needs to be permitted to administer."`
 	Groups     []string `json:"groups,omitempty" nullable:"false" doc:"The groups of the principal, if it is not the caller."`
-	Action     string   `json:"action" enum:"read,propose,change,approve,apply,archive,break-glass,administer"`
+	Action     string   `json:"action" enum:"read,propose,change,approve,apply,archive,break-glass,administer" example:"change"`
 	Resource   Resource `json:"resource,omitzero" doc:"What it would be done to; absent is what is global."`
 	Approvals  int      `json:"approvals,omitzero" minimum:"0" maximum:"100" doc:"How many others would have approved it."`
 	OwnRequest bool     `json:"ownRequest,omitzero" doc:"Whether the principal would be the author of the change request."`
@@ -40,7 +40,7 @@ type PolicyQuestion struct {
 type Resource struct {
 	_ struct{} `additionalProperties:"false"`
 
-	Environment string   `json:"environment,omitempty" doc:"The environment; absent is what is global."`
+	Environment string   `json:"environment,omitempty" example:"prod" doc:"The environment; absent is what is global."`
 	Kind        string   `json:"kind,omitempty" enum:"flag,segment,settings" doc:"The kind of the document; absent is the environment itself."`
 	Key         string   `json:"key,omitempty"`
 	FlagSet     string   `json:"flagSet,omitempty"`

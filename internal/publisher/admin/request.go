@@ -16,7 +16,7 @@ type NewRequest struct {
 	LateSeconds int64     `json:"lateSeconds,omitzero" minimum:"0" maximum:"31536000" doc:"How long after applyAt it may still be applied; 0 is any time."`
 	Expires     time.Time `json:"expires,omitzero" doc:"When it is given up; absent is 30 days after it was made, or after applyAt."`
 	BreakGlass  bool      `json:"breakGlass,omitzero" doc:"Whether it is to go without approvals, and be reviewed afterwards; needs a reason."`
-	Reason      string    `json:"reason,omitempty" doc:"Why; at most 500 bytes."`
+	Reason      string    `json:"reason,omitempty" example:"The payment provider is down." doc:"Why; at most 500 bytes."`
 }
 
 func (n NewRequest) proposing(c control.Command) control.Proposing {

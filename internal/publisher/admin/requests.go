@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -120,9 +121,18 @@ func (a *api) govern(ctx context.Context, path RequestPath, origin control.Origi
 
 func (a *api) showRequest(r control.Request, err error) (*requestBody, error) {
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, a.ledgerProblem(err)
 	}
 	return &requestBody{Body: newChangeRequest(r)}, nil
+}
+
+// ledgerProblem returns what to answer to an error of what is recorded in the ledger: its own state tells what became of it.
+func (a *api) ledgerProblem(err error) *Problem {
+	p := a.problem(err)
+	if _, undecided := errors.AsType[*control.Undecided](err); undecided {
+		p.OpID, p.Detail = "", "It is not decided yet whether this was recorded: read it again, and repeat it if it was not."
+	}
+	return p
 }
 
 func (a *api) listRequests(ctx context.Context, in *listRequests) (*requestList, error) {

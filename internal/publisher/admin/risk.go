@@ -97,7 +97,7 @@ func (a *api) registerRisk(h huma.API) {
 				return nil, a.problem(err)
 			}
 			if _, err := service.Govern(ctx, in.origin(ctx), control.SetRisk{Settings: in.Body.settings()}); err != nil {
-				return nil, a.problem(err)
+				return nil, a.ledgerProblem(err)
 			}
 			return a.getRisk(ctx, &in.EnvironmentPath)
 		})

@@ -10,7 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 )
 
-const tokensPath = "/api/v1/tokens"
+const tokensPath = "/api/v1/tokens" // #nosec G101 -- a path
 
 // Scope narrows what a token may do, whatever its groups may. Absent members narrow nothing.
 type Scope struct {
@@ -43,7 +43,7 @@ func newScope(s access.Scope) *Scope {
 type NewToken struct {
 	_ struct{} `additionalProperties:"false"`
 
-	Name    string    `json:"name" doc:"What it is for."`
+	Name    string    `json:"name" example:"build server" doc:"What it is for."`
 	Groups  []string  `json:"groups" nullable:"false" doc:"The groups that policies know its holder by, such as flagside:editor."`
 	Scope   *Scope    `json:"scope,omitempty"`
 	Expires time.Time `json:"expires,omitzero" doc:"When it ends; absent is never."`

@@ -17,7 +17,7 @@ type rollBackEnvironment struct {
 	Body struct {
 		_ struct{} `additionalProperties:"false"`
 
-		Revision string `json:"revision" doc:"The revision to return to, <epoch8>-<revision>."`
+		Revision string `json:"revision" example:"1f0c9a7e-17" doc:"The revision to return to, <epoch8>-<revision>."`
 	}
 }
 
@@ -28,7 +28,7 @@ type promoteEnvironment struct {
 	Body struct {
 		_ struct{} `additionalProperties:"false"`
 
-		From  string   `json:"from" doc:"The environment to take documents from."`
+		From  string   `json:"from" example:"staging" doc:"The environment to take documents from."`
 		Flags []string `json:"flags,omitempty" nullable:"false" doc:"The flags to take, with all that they depend on; absent is all flags and segments."`
 	}
 }
