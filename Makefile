@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup examples bench-writes walkthrough clean
+.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup clients examples bench-writes walkthrough clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -65,6 +65,10 @@ bench-writes: ## latency and rate of writes, and the restart of a publisher with
 
 walkthrough: ## people change flags with the programs as released; writes docs/walkthrough.md
 	$(GO) run ./e2e/walkthrough
+
+clients: build ## real OpenFeature clients in Go, Node.js and a browser; needs node, npm and chromium
+	cd e2e/clients/javascript && npm ci --no-audit --no-fund --silent && npm run --silent bundle
+	cd e2e/clients && $(GO) run .
 
 clean: ## removes what build made
 	rm -rf bin

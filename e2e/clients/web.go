@@ -13,10 +13,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 )
 
-const page = `<!doctype html><meta charset="utf-8"><title>flagside clients</title><script src="/web.js"></script>`
+const page = `<!doctype html><meta charset="utf-8"><title>flagside clients</title><script type="module" src="/web.js"></script>`
 
 // openWeb opens a page with the driver for browsers in a headless Chromium.
 func openWeb(scripts, mode string) func(context.Context, *system) (Driver, error) {
@@ -57,11 +58,12 @@ func startChromium(address string) (stop func(), err error) {
 	browser := exec.Command(path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--user-data-dir="+profile,
 		"--remote-debugging-port=0", address)
+	browser.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a browser is many processes
 	if err := browser.Start(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(profile))
 	}
 	return func() {
-		_ = browser.Process.Kill()
+		_ = syscall.Kill(-browser.Process.Pid, syscall.SIGKILL)
 		_ = browser.Wait() // it was killed
 		_ = os.RemoveAll(profile)
 	}, nil
