@@ -43,6 +43,7 @@ func Commands() []Command {
 		flagKind().changeCommands(),
 		segmentKind().commands(),
 		segmentKind().changeCommands(),
+		settingsCommands(),
 		[]Command{promoteCommand()},
 		requestCommands(),
 		environmentCommands(),

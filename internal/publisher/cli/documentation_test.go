@@ -81,7 +81,7 @@ func reference() string {
 		fmt.Fprintf(&out, "\n### `publisher %s`\n\n%s\n", name, set.Synopsis())
 		var own []config.Option
 		for _, option := range set.Options() {
-			if !slices.Contains(shared, option.Name) || option.Name == "expires" && c.Words[0] == "token" {
+			if !slices.Contains(shared, option.Name) || !has(set, "propose") && (option.Name == "expires" || option.Name == "break-glass") {
 				own = append(own, option)
 			}
 		}

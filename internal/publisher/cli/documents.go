@@ -67,15 +67,7 @@ func (k kind) get() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, func(out io.Writer, _ any) error {
-			text, err := yaml(found.body)
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(out, "# %s %s of %s at revision %s\n%s",
-				k.one, printable(key), f.environment, revision(found.header), text)
-			return err
-		})
+		return s.printDocument(found, k.one+" "+printable(key)+" of "+f.environment)
 	})
 }
 

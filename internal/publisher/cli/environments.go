@@ -40,6 +40,7 @@ func environmentCreate() Invocation {
 		named("name of the environment: a DNS label in lower case that begins with a letter")
 	f.set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
 		"whose strictness its flags follow; without it, that of the publisher")
+	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		body, err := json.Marshal(struct {
 			Name          string `json:"name"`
@@ -48,7 +49,7 @@ func environmentCreate() Invocation {
 		if err != nil {
 			return err
 		}
-		found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments"}, body: body})
+		found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: []string{"environments"}, body: body}))
 		if err != nil {
 			return err
 		}
@@ -88,8 +89,9 @@ func environmentState(e any) string {
 
 func environmentArchive() Invocation {
 	f := newForm("environment archive", "Takes an environment out of use. Its log stays.").named("name of the environment")
+	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments", f.environment, "archive"}})
+		found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: []string{"environments", f.environment, "archive"}}))
 		if err != nil {
 			return err
 		}
@@ -100,8 +102,9 @@ func environmentArchive() Invocation {
 func environmentRecreate() Invocation {
 	f := newForm("environment recreate", "Writes what a running publisher knows of an environment as a new epoch of its log, "+
 		"whatever has become of that. Streams that are gone are made anew.").named("name of the environment")
+	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments", f.environment, "recreate"}})
+		found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: []string{"environments", f.environment, "recreate"}}))
 		if err != nil {
 			return err
 		}
@@ -115,6 +118,7 @@ func restore() Invocation {
 	f.set.Argument(&file, "FILE", "snapshot to restore, such as a sidecar keeps in its data directory")
 	f.set.String(&f.environment, "environment", "", "environment that the snapshot is of").Short("e").Require()
 	f.checks = append(f.checks, func() error { return flagsync.ValidateEnvironment(f.environment) })
+	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		snapshot, err := os.ReadFile(file)
 		if err != nil {
@@ -123,9 +127,9 @@ func restore() Invocation {
 		if !changelog.IsSnapshot(snapshot) {
 			return fmt.Errorf("%s is not a snapshot", file)
 		}
-		found, err := s.do(ctx, call{
+		found, err := s.do(ctx, r.on(call{
 			method: http.MethodPost, path: []string{"environments", f.environment, "restore"}, body: snapshot, media: mediaSnapshot,
-		})
+		}))
 		if err != nil {
 			return err
 		}

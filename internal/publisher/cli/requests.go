@@ -184,7 +184,7 @@ func (s *session) document(ctx context.Context, environment, kind, key string) (
 func documentPath(environment, kind, key string) []string {
 	switch kind {
 	case "settings":
-		return []string{"environments", environment, "settings"}
+		return settingsPath(environment)
 	case "segment":
 		return segmentKind().path(environment, key)
 	default:

@@ -47,7 +47,7 @@ func tokenCreate() Invocation {
 	f.set.List(&narrowed.Actions, "only-action", nil, "the only actions that it may take; without any, all that its groups may")
 	f.set.String(&expires, "expires", "", "when it ends: a time such as 2030-01-31T08:00:00Z, or a duration from now such as 2160h; without it never")
 	f.set.String(&file, "secret-file", "", "file to write the secret to, for --token-file; it must not exist; without it the secret is printed")
-	r := f.remarks()
+	r := f.administers()
 	f.check(func() bool { return len(wanted.Groups) > 0 }, "say with --group what the token may do")
 	f.check(func() bool { return isTime(expires) }, "--expires is a time such as 2030-01-31T08:00:00Z, or a duration such as 2160h")
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -116,7 +116,7 @@ func tokenRevoke() Invocation {
 	var id string
 	f := newForm("token revoke", "Ends an API token for good.")
 	f.set.Argument(&id, "TOKEN", "id of the token")
-	r := f.remarks()
+	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, r.on(call{method: http.MethodDelete, path: []string{"tokens", id}}))
 		if err != nil {

@@ -52,7 +52,7 @@ func (w *writing) writeAll(ctx context.Context, s *session, environment string, 
 func environmentRisk() Invocation {
 	var file string
 	f := newForm("environment risk", "Prints what is risky in an environment; with --file, sets it.").named("name of the environment")
-	r := f.remarks()
+	r := f.administers()
 	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
 		c := call{path: []string{"environments", f.environment, "risk"}}

@@ -19,6 +19,7 @@ const (
 	headerIfNoneMatch = "If-None-Match"
 	headerReason      = "Flagside-Reason"
 	headerKey         = "Idempotency-Key"
+	headerBreakGlass  = "Flagside-Break-Glass"
 )
 
 // change is something to be done to the documents of an environment: as a request of its own, and as a command in previews and change
@@ -115,6 +116,31 @@ func (r *remark) on(c call) call {
 		header.Set(headerKey, r.key)
 	}
 	c.header = header
+	return c
+}
+
+// administration are the options of what is done to more than documents, which has no change requests.
+type administration struct {
+	remark
+
+	breakGlass bool
+}
+
+// administers declares the options of what is done to more than documents.
+func (f *form) administers() *administration {
+	a := &administration{}
+	a.declare(f)
+	f.set.Bool(&a.breakGlass, "break-glass", false, "do it without the consent that policies want, if they allow that")
+	f.check(func() bool { return !a.breakGlass || a.reason != "" }, "--break-glass needs a --reason")
+	return a
+}
+
+// on adds the headers of the options to a call.
+func (a *administration) on(c call) call {
+	c = a.remark.on(c)
+	if a.breakGlass {
+		c.header.Set(headerBreakGlass, "true")
+	}
 	return c
 }
 

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+func settingsCommands() []Command {
+	return []Command{
+		{words("settings get"), "print the settings of an environment", settingsGet},
+		{words("settings put"), "create or replace the settings of an environment", settingsPut},
+	}
+}
+
+func settingsPath(environment string) []string {
+	return []string{"environments", environment, "settings"}
+}
+
+func settingsGet() Invocation {
+	f := newForm("settings get", "Prints the settings of an environment, which it may not have. As JSON they are as put takes them.").inEnvironment()
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, call{path: settingsPath(f.environment)})
+		if err != nil {
+			return err
+		}
+		return s.printDocument(found, "settings of "+f.environment)
+	})
+}
+
+// printDocument prints a document, for people with its name and revision above.
+func (s *session) printDocument(found answer, name string) error {
+	return s.print(found.body, func(out io.Writer, _ any) error {
+		text, err := yaml(found.body)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "# %s at revision %s\n%s", name, revision(found.header), text)
+		return err
+	})
+}
+
+func settingsPut() Invocation {
+	var file string
+	f := newForm("settings put", "Creates or replaces the settings of an environment. Unless --if-match says which revision is replaced, they are read first.").
+		inEnvironment()
+	w := f.writes()
+	f.set.String(&file, "file", "-", "file with the settings, JSON; - is standard input").Short("f")
+	return f.runs(func(ctx context.Context, s *session) error {
+		document, err := readDocument(s.terminal.Stdin, file)
+		if err != nil {
+			return err
+		}
+		path := settingsPath(f.environment)
+		v, err := s.look(ctx, path, w.match)
+		if err != nil {
+			return err
+		}
+		return w.write(ctx, s, v.on(change{
+			call:        call{method: http.MethodPut, path: path, body: document},
+			environment: f.environment,
+			command:     command{Type: "put", Kind: "settings", Document: document},
+			done:        "the settings of " + f.environment + " are written",
+		}))
+	})
+}
