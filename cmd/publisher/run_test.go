@@ -211,7 +211,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("%q completes to %q, %v; want %q", words, got, err, want)
 		}
 	}
-	f("serve segment", "publisher", "se")
+	f("serve segment settings", "publisher", "se")
 	f("get", "publisher", "flag", "g")
 	f("--output", "publisher", "flag", "get", "checkout", "--ou")
 	f("--hash", "publisher", "request", "approve", "x", "--ha")
