@@ -36,6 +36,7 @@ type gate struct {
 	authorizer    *access.Authorizer
 	tokens        *access.Tokens
 	policyDigest  [sha256.Size]byte // of the policy file as it was read last
+	tokensOnly    bool              // nobody comes in but by an API token
 	policySeen    [sha256.Size]byte // of the policy file when it was looked at last
 }
 
@@ -60,6 +61,7 @@ func newGate(o Options) (*gate, error) {
 			ID: adminTokenID, Name: "holder of the admin token file", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
 		}})
 	}
+	g.tokensOnly = len(fixed) == 0 && len(issuers) == 0
 	g.authenticator, err = access.NewAuthenticator(access.AuthenticatorOptions{Tokens: g.tokens, Fixed: fixed, Issuers: issuers})
 	return g, err
 }

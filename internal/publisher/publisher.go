@@ -235,6 +235,9 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 		up = up.Str("nats", p.NATSURL())
 	}
 	up.Msg("the publisher is up")
+	if p.gate.tokensOnly {
+		p.logger.Info().Msg("only API tokens are accepted: the first one is made by whoever has that in --admin-token-file, or a token of --issuers")
+	}
 	<-ctx.Done()
 	return nil
 }
