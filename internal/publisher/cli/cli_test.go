@@ -164,6 +164,11 @@ func documents(s *session) {
 	s.run(0, "editor", "", "segment archive french -e staging --force")
 	revision := wordAfter(s.t, first, "revision ")
 	s.run(0, "viewer", "", "flag list -e staging")
+	back := s.run(0, "editor", "", "flag rollback checkout -e staging --to "+revision)
+	again := " --idempotency-key mine --if-match " + wordAfter(s.t, back, ": revision ")
+	s.run(0, "editor", "", "flag toggle checkout on -e staging"+again)
+	s.run(0, "editor", "", "flag toggle checkout on -e staging"+again)
+	s.run(9, "editor", "", "flag toggle checkout off -e staging"+again)
 	s.run(0, "editor", "", "flag rollback checkout -e staging --to "+revision)
 	s.run(0, "viewer", "", "flag diff checkout -e staging --from "+revision)
 	s.run(5, "viewer", "", "flag diff checkout -e staging --from 00000000-99")
@@ -270,7 +275,7 @@ func TestLostAnswers(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	code, output = run(t.Context(), address, "editor", flag, "flag", "put", "f", "-e", "prod", "--create", "--idempotency-key", "mine")
-	if code != 6 || !strings.Contains(output, "--idempotency-key mine") {
+	if code != 6 || !strings.Contains(output, "--idempotency-key mine --create") {
 		t.Errorf("the answer is lost: exit code %d, %s", code, output)
 	}
 	if key := <-keys; key != "mine" {
@@ -301,6 +306,7 @@ func TestExitCodes(t *testing.T) {
 	f(4, 409, "in-use")
 	f(4, 412, "precondition-failed")
 	f(6, 503, "undecided")
+	f(4, 410, "environment-archived")
 	f(8, 503, "not-ready")
 	f(9, 422, "invalid")
 	f(9, 413, "too-large")

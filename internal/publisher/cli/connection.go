@@ -125,7 +125,7 @@ func (c *client) do(ctx context.Context, in call) (answer, error) {
 		return answer{}, c.unanswered(request, err)
 	}
 	if response.StatusCode >= http.StatusBadRequest {
-		return answer{}, asProblem(response, body)
+		return answer{}, asProblem(response, body, again(request))
 	}
 	return answer{response.Header, body}, nil
 }
@@ -178,6 +178,18 @@ func (c *client) unanswered(request *http.Request, err error) error {
 	if !writes(request.Method) || refused && dial.Op == "dial" {
 		return &failure{exitUnavailable, fmt.Sprintf("the publisher at %s does not answer: %v", c.base, err), ""}
 	}
-	return &failure{exitUndecided, fmt.Sprintf("the answer of the publisher at %s is lost: %v\nit may have done what was asked: "+
-		"repeat it with --idempotency-key %s", c.base, err, request.Header.Get(headerKey)), ""}
+	return &failure{exitUndecided, fmt.Sprintf("the answer of the publisher at %s is lost: %v\nit may have done what was asked: %s",
+		c.base, err, again(request)), ""}
+}
+
+// again says how to repeat a change so that nothing is changed twice: with the same key, and as one who has seen the same.
+func again(request *http.Request) string {
+	text := "repeat it with --idempotency-key " + request.Header.Get(headerKey)
+	if match := strings.Trim(request.Header.Get(headerIfMatch), `"`); match != "" {
+		text += " --if-match " + match
+	}
+	if request.Header.Get(headerIfNoneMatch) != "" {
+		text += " --create"
+	}
+	return text
 }

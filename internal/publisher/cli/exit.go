@@ -36,7 +36,7 @@ func ExitCodes() []Meaning {
 		{exitRefused, "not permitted: no valid token, or policies deny it"},
 		{exitConflict, "something has changed since it was read, exists already, or is in no state for it: read it again"},
 		{exitNotFound, "it does not exist"},
-		{exitUndecided, "undecided: the change may or may not be written; `publisher operation get`, or the same again with the same `--idempotency-key`"},
+		{exitUndecided, "undecided: the change may or may not be written; `publisher operation get`, or the same again as the message says"},
 		{exitApproval, "others have to approve it: open a change request, with `--propose`"},
 		{exitUnavailable, "the publisher does not answer, or cannot do it now; nothing was written: try again"},
 		{exitInvalid, "what was sent is wrong: a document that cannot be evaluated, or a malformed value"},
@@ -100,12 +100,17 @@ type riskReason struct {
 // problemType begins the type of every problem.
 const problemType = "urn:flagside:problem:"
 
-func asProblem(response *http.Response, body []byte) error {
+// asProblem returns the error of an error answer. Again says how to repeat what is undecided.
+func asProblem(response *http.Response, body []byte, again string) error {
 	var p problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Status == 0 {
 		return &failure{exitFailure, fmt.Sprintf("%s is no publisher: it answers %s", response.Request.URL.Host, response.Status), ""}
 	}
-	return &failure{p.exitCode(), strings.Join(p.lines(), "\n"), p.Type}
+	lines := p.lines()
+	if p.exitCode() == exitUndecided {
+		lines = append(lines, again)
+	}
+	return &failure{p.exitCode(), strings.Join(lines, "\n"), p.Type}
 }
 
 func (p problem) exitCode() int {

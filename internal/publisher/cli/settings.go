@@ -43,19 +43,24 @@ func (s *session) printDocument(found answer, name string) error {
 
 func settingsPut() Invocation {
 	var file string
+	var create bool
 	f := newForm("settings put", "Creates or replaces the settings of an environment. Unless --if-match says which revision is replaced, they are read first.").
 		inEnvironment()
 	w := f.writes()
 	f.set.String(&file, "file", "-", "file with the settings, JSON; - is standard input").Short("f")
+	f.set.Bool(&create, "create", false, "there must be no settings yet")
+	f.check(func() bool { return !create || w.match == "" }, "--create and --if-match exclude each other")
 	return f.runs(func(ctx context.Context, s *session) error {
 		document, err := readDocument(s.terminal.Stdin, file)
 		if err != nil {
 			return err
 		}
 		path := settingsPath(f.environment)
-		v, err := s.look(ctx, path, w.match)
-		if err != nil {
-			return err
+		v := seen{absent: true}
+		if !create {
+			if v, err = s.look(ctx, path, w.match); err != nil {
+				return err
+			}
 		}
 		return w.write(ctx, s, v.on(change{
 			call:        call{method: http.MethodPut, path: path, body: document},
