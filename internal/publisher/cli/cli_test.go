@@ -3,8 +3,12 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -231,6 +235,15 @@ func administration(s *session) {
 	s.run(0, "admin", "", "token revoke "+token)
 	s.run(3, "editor", "", "token list")
 	s.run(5, "viewer", "", "operation get none -e prod")
+	policies(s)
+	s.run(0, "editor", `{"type":"documents","changes":[{"kind":"flag","key":"one","document":`+flag+`},{"key":"two","document":`+flag+`}]}`,
+		"request open -e prod -m both~or~none --expires 2h")
+	s.run(4, "editor", `{"type":"toggle","key":"checkout","on":true}`, "request open -e prod --dry-run")
+	s.run(1, "editor", `{"type":"toggle","flag":"checkout"}`, "request open -e prod")
+	before := wordAfter(s.t, s.run(0, "editor", flag, "flag put later -e staging"), ": revision ")
+	s.run(0, "editor", `{"owner":"b"}`, "flag patch later -e staging")
+	s.run(0, "editor", "", "environment rollback staging --to "+before+" --dry-run")
+	s.run(0, "editor", "", "environment rollback staging --to "+before)
 	s.run(0, "editor", `{"metadata":{"team":"shop"}}`, "settings put -e staging")
 	s.run(0, "viewer", "", "settings get -e staging")
 	s.run(5, "viewer", "", "settings get -e prod")
@@ -243,6 +256,15 @@ func administration(s *session) {
 	if err != nil || len(text) < 60 {
 		s.t.Errorf("the secret in the file is %q, %v", text, err)
 	}
+}
+
+func policies(s *session) {
+	s.run(0, "editor", "", "policy ask change --resource staging/flag/checkout")
+	s.run(7, "editor", "", "policy ask change --resource prod/flag/checkout")
+	s.run(3, "viewer", "", "policy ask change --resource staging/flag/checkout -o json")
+	s.run(3, "viewer", "", "policy ask change --resource staging --principal editor")
+	s.run(0, "admin", "", "policy ask approve --resource prod --principal other --group flagside:approver")
+	s.run(2, "admin", "", "policy ask approve --resource prod/flags/x")
 }
 
 // golden fails the test unless the file has the text.
@@ -321,6 +343,30 @@ func TestTokensStaySecret(t *testing.T) {
 	}
 	if code, output := run(t.Context(), "http://127.0.0.1:1", "", "", "whoami", "--token", "x"); code != 2 {
 		t.Errorf("exit code %d, %s", code, output)
+	}
+}
+
+// Over TLS, the publisher's certificate is checked against those that are trusted.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, `{"id":%q}`, r.Header.Get("Authorization"))
+	}))
+	t.Cleanup(server.Close)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(file, certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami", "--admin-ca", file); code != 0 || !strings.Contains(output, "Bearer "+secretOf("viewer")) {
+		t.Errorf("exit code %d, %s", code, output)
+	}
+	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami"); code != 8 || !strings.Contains(output, "certificate") {
+		t.Errorf("a certificate that nobody vouches for: exit code %d, %s", code, output)
+	}
+	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami", "--admin-ca", "cli_test.go"); code != 1 || !strings.Contains(output, "no certificate") {
+		t.Errorf("a file without certificates: exit code %d, %s", code, output)
 	}
 }
 

@@ -48,7 +48,7 @@ func Commands() []Command {
 		requestCommands(),
 		environmentCommands(),
 		tokenCommands(),
-		[]Command{whoamiCommand(), operationGetCommand()},
+		[]Command{whoamiCommand(), policyAskCommand(), operationGetCommand()},
 	)
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -214,7 +215,9 @@ func readCommand(in io.Reader, file string) (command, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := json.Unmarshal(text, &c); err != nil {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields() // what is not understood is not to be left out
+	if err := d.Decode(&c); err != nil {
 		return c, fmt.Errorf("the command in %s: %w", file, err)
 	}
 	return c, nil

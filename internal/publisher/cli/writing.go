@@ -51,7 +51,7 @@ type command struct {
 
 // documentPart is one of several documents that change together. An absent document deletes it.
 type documentPart struct {
-	Kind     string          `json:"kind"`
+	Kind     string          `json:"kind,omitempty"`
 	Key      string          `json:"key,omitempty"`
 	IfMatch  string          `json:"ifMatch,omitempty"`
 	Document json.RawMessage `json:"document,omitempty"`

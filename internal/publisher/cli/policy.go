@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+)
+
+// policyQuestion asks what policies say.
+type policyQuestion struct {
+	Principal  string          `json:"principal,omitempty"`
+	Groups     []string        `json:"groups,omitempty"`
+	Action     string          `json:"action"`
+	Resource   *policyResource `json:"resource,omitempty"`
+	Approvals  int             `json:"approvals,omitempty"`
+	OwnRequest bool            `json:"ownRequest,omitempty"`
+	BreakGlass bool            `json:"breakGlass,omitempty"`
+}
+
+// policyResource is what something is done to.
+type policyResource struct {
+	Environment string   `json:"environment"`
+	Kind        string   `json:"kind,omitempty"`
+	Key         string   `json:"key,omitempty"`
+	Owner       string   `json:"owner,omitempty"`
+	Tags        []string `json:"tags,omitempty"`
+}
+
+func policyAskCommand() Command {
+	return Command{words("policy ask"), "ask a running publisher who may do what", policyAsk}
+}
+
+func policyAsk() Invocation {
+	var q policyQuestion
+	var resource, owner string
+	var tags []string
+	f := newForm("policy ask", "Asks a running publisher whether its policies permit something, and which of them decide. "+
+		"The exit code is 7 if it needs approvals, 3 if it is denied.")
+	var actions []string
+	for _, action := range access.Actions() {
+		actions = append(actions, string(action))
+	}
+	f.set.Argument(&q.Action, "ACTION", "what is to be done: "+strings.Join(actions, ", "))
+	f.set.String(&resource, "resource", "", "what it is done to: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+
+		"without it what is global")
+	f.set.String(&q.Principal, "principal", "", "id of who would do it; without it you; only administrators may ask about others")
+	f.set.List(&q.Groups, "group", nil, "groups of the principal, if it is somebody else")
+	f.set.List(&tags, "tag", nil, "tags of the flag")
+	f.set.String(&owner, "owner", "", "owner of the flag")
+	f.set.Int(&q.Approvals, "approvals", 0, "how many others have approved the change")
+	f.set.Bool(&q.OwnRequest, "own-request", false, "the principal is the author of the change request")
+	f.set.Bool(&q.BreakGlass, "break-glass", false, "the principal demands to go without approvals")
+	f.checks = append(f.checks, func() error { _, err := resourceOf(resource); return err })
+	return f.runs(func(ctx context.Context, s *session) error {
+		var err error
+		if q.Resource, err = resourceOf(resource); err != nil {
+			return err
+		}
+		if q.Resource != nil {
+			q.Resource.Owner, q.Resource.Tags = owner, tags
+		}
+		return s.askPolicies(ctx, q)
+	})
+}
+
+// resourceOf reads what something is done to, nil for what is global. A key may contain slashes.
+func resourceOf(text string) (*policyResource, error) {
+	parts := strings.SplitN(text, "/", 3)
+	switch {
+	case text == "":
+		return nil, nil //nolint:nilnil // no resource is what is global
+	case parts[0] == "":
+	case len(parts) == 1:
+		return &policyResource{Environment: text}, nil
+	case len(parts) == 2 && parts[1] == "settings":
+		return &policyResource{Environment: parts[0], Kind: parts[1]}, nil
+	case len(parts) == 3 && (parts[1] == "flag" || parts[1] == "segment") && parts[2] != "":
+		return &policyResource{Environment: parts[0], Kind: parts[1], Key: parts[2]}, nil
+	}
+	return nil, fmt.Errorf("%q is no resource such as prod, prod/flag/checkout, prod/segment/staff or prod/settings", text)
+}
+
+func (s *session) askPolicies(ctx context.Context, q policyQuestion) error {
+	body, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"policy", "check"}, body: body})
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Permitted bool `json:"permitted"`
+		Approvals int  `json:"approvals"`
+	}
+	if err := json.Unmarshal(found.body, &answer); err != nil {
+		return fmt.Errorf("the publisher's answer: %w", err)
+	}
+	show := details(at("permitted", "permitted"), at("approvals needed", "approvals"), at("decided by", "policies"), at("failed", "errors"))
+	err = s.print(found.body, func(out io.Writer, value any) error { return show(out, value) })
+	switch {
+	case answer.Permitted:
+		return err
+	case answer.Approvals > 0:
+		return errors.Join(err, &failure{exitApproval, "it is permitted with approvals only", ""})
+	default:
+		return errors.Join(err, &failure{exitRefused, "it is not permitted", ""})
+	}
+}
