@@ -27,6 +27,7 @@ func devCommand() command {
 	set.Address(&o.OFREPAddr, "ofrep-addr", devOFREPAddr, "address that answers OFREP evaluations")
 	set.Listener(&o.FlagdAddr, "flagd-addr", devFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", devFlagdSyncAddr, "address that answers flagd.sync, for the in-process mode of flagd's providers")
+	set.List(&o.Origins, "cors-origin", nil, "origins whose pages may ask over OFREP, such as http://localhost:5173, or *")
 	set.Address(&o.ManagementAddr, "management-addr", devManagementAddr, "address of the sidecar's /healthz, /readyz, /status and /metrics")
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")

@@ -83,6 +83,7 @@ func (d *Dev) sidecarOptions() sidecar.Options {
 		ManagementAddr: d.options.ManagementAddr,
 		FlagdAddr:      d.options.FlagdAddr,
 		FlagdSyncAddr:  d.options.FlagdSyncAddr,
+		Origins:        d.options.Origins,
 		Version:        d.options.Version,
 		Logger:         d.options.Logger,
 	}

@@ -34,8 +34,10 @@ type Options struct {
 	// FlagdAddr and FlagdSyncAddr are the addresses of flagd's two protocols; empty or listen.Off means that they are not served.
 	FlagdAddr     string
 	FlagdSyncAddr string
-	AdminAddr     string
-	NATSAddr      string
+	// Origins are the origins whose pages may ask over OFREP, or "*"; empty means none.
+	Origins   []string
+	AdminAddr string
+	NATSAddr  string
 
 	// Version is what the sidecar calls itself; empty means its default.
 	Version string
