@@ -67,6 +67,8 @@ func options(s *settings) *config.Set {
 	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
 	set.List(&o.Origins, "cors-origin", nil,
 		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
+	set.String(&o.OFREPAuthFile, "ofrep-auth-file", "",
+		"file with tokens, one a line, one of which every OFREP request needs; read again when it changes; without it nobody is asked")
 	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
 		"address that answers flagd.sync, for the in-process mode of flagd's providers")

@@ -85,6 +85,9 @@ type Options struct {
 	TLS listen.TLS
 	// Origins are those whose pages browsers let ask over OFREP, such as https://shop.example, or "*" for all.
 	Origins []string
+	// OFREPAuthFile is the path of a file with tokens, one a line; every OFREP request needs one of them then. It is read again when it
+	// changes. Empty means that nobody is asked for a token.
+	OFREPAuthFile string
 	// ManagementAddr is the TCP address of /healthz, /readyz, /status, /metrics and /explain; empty means DefaultManagementAddr. Port 0
 	// picks a free port.
 	ManagementAddr string

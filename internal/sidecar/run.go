@@ -49,7 +49,7 @@ func (s *Sidecar) warnAboutReach() {
 	for name, addr := range map[string]net.Addr{
 		"ofrep": s.OFREPAddr(), "management": s.ManagementAddr(), faceEvaluation: s.FlagdAddr(), faceSync: s.FlagdSyncAddr(),
 	} {
-		asks := name != "management" && s.options.TLS.ClientCA != ""
+		asks := name != "management" && s.options.TLS.ClientCA != "" || name == "ofrep" && s.options.OFREPAuthFile != ""
 		if addr == nil || addr.Network() == "unix" || asks {
 			continue
 		}

@@ -110,7 +110,8 @@ func (s *Sidecar) assemble() error {
 	}
 	s.feed = changes.New(s.store, s.resolver.Stale)
 	s.ofrep, err = ofrep.New(ofrep.Options{
-		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Metrics: registry, Logger: s.logger,
+		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins,
+		TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ package ofrep
 import (
 	"testing"
 
+	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 )
 
@@ -28,6 +29,26 @@ func TestSingleEvaluationsDoNotAllocate(t *testing.T) {
 		if key != "missing" && ctx.Response.StatusCode() != fasthttp.StatusOK {
 			t.Errorf("%s: status %d", key, ctx.Response.StatusCode())
 		}
+	}
+}
+
+// Asking for a token costs no allocation either.
+func TestTokensDoNotAllocate(t *testing.T) {
+	s := newHandler(t)
+	var err error
+	if s.tokens, err = openTokens(tokenFile(t, "one-token\nother-token\n"), zerolog.Nop()); err != nil {
+		t.Fatal(err)
+	}
+	var ctx fasthttp.RequestCtx
+	ask(&ctx, "targeted", contextBody)
+	ctx.Request.Header.Set("Authorization", "Bearer other-token")
+	s.handle(&ctx)
+	allocations := testing.AllocsPerRun(1000, func() {
+		ctx.Response.Reset()
+		s.handle(&ctx)
+	})
+	if allocations != 0 || ctx.Response.StatusCode() != fasthttp.StatusOK {
+		t.Errorf("%v allocations, status %d", allocations, ctx.Response.StatusCode())
 	}
 }
 

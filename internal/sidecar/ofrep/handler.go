@@ -31,6 +31,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	switch allowed := s.allowOrigin(ctx); {
 	case allowed && isPreflight(ctx):
 		answerPreflight(ctx)
+	case s.tokens != nil && !s.tokens.admit(&ctx.Request.Header):
+		refuseStranger(ctx)
 	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
 		s.openStream(ctx)
 	case !target.known:

@@ -27,6 +27,8 @@ func fail(ctx *fasthttp.RequestCtx, status int, key []byte, code eval.ErrorCode,
 // refusal returns the sentence that goes with a status.
 func refusal(status int) string {
 	switch status {
+	case fasthttp.StatusUnauthorized:
+		return "evaluations need a token, as Authorization: Bearer or as X-API-Key, and this request has none that is known"
 	case fasthttp.StatusNotFound:
 		return "there is nothing at this path: evaluations are at " + basePath + " and " + basePath + "/{key}"
 	case fasthttp.StatusMethodNotAllowed:

@@ -47,6 +47,9 @@ type Options struct {
 	// Origins are those whose pages browsers let read answers, such as https://shop.example, or "*" for all; none means no page of another
 	// origin.
 	Origins []string
+	// TokenFile is the path of a file with tokens, one a line; every request needs one of them then. It is read again when it changes.
+	// Empty means that nobody is asked for a token.
+	TokenFile string
 	// Metrics gets the server's metrics. It is required.
 	Metrics prometheus.Registerer
 	// Logger gets what an operator should know. It never gets anything of a request.
@@ -58,6 +61,7 @@ type Server struct {
 	resolver  *resolver.Resolver
 	grace     time.Duration
 	origins   []string
+	tokens    *tokens // nil if none are asked for
 	http      fasthttp.Server
 	logger    zerolog.Logger
 	panics    prometheus.Counter
@@ -109,6 +113,12 @@ func New(o Options) (*Server, error) {
 			Help: "Connections answered with 429 because too many were open.",
 		}),
 	}
+	if o.TokenFile != "" {
+		var err error
+		if s.tokens, err = openTokens(o.TokenFile, o.Logger); err != nil {
+			return nil, fmt.Errorf("OFREP tokens: %w", err)
+		}
+	}
 	s.http = fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 receiveError,
@@ -142,7 +152,12 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		s.draining.Store(true)
 		l.Close()
 	})
+	watching, unwatch := context.WithCancel(ctx)
+	if s.tokens != nil {
+		s.serving.Go(func() { s.tokens.watch(watching) })
+	}
 	err := s.accept(ctx, l)
+	unwatch()
 	if stop() {
 		s.draining.Store(true)
 		l.Close()

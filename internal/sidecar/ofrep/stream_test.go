@@ -19,7 +19,7 @@ import (
 func never(*eval.Flag) bool { return false }
 
 // startStreams runs a server with event streams over the store.
-func startStreams(t testing.TB, store *cache.Store, most int) *system {
+func startStreams(t testing.TB, store *cache.Store, most int, adjust ...func(*ofrep.Options)) *system {
 	t.Helper()
 	feed := changes.New(store, never)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -39,7 +39,12 @@ func startStreams(t testing.TB, store *cache.Store, most int) *system {
 			t.Fatal("the feed knows no view")
 		}
 	}
-	return start(t, store, func(o *ofrep.Options) { o.Feed, o.MaxStreams = feed, most })
+	return start(t, store, func(o *ofrep.Options) {
+		o.Feed, o.MaxStreams = feed, most
+		for _, do := range adjust {
+			do(o)
+		}
+	})
 }
 
 // listen opens an event stream and returns its lines once it is open.

@@ -1,0 +1,135 @@
+package ofrep
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/valyala/fasthttp"
+)
+
+// tokenFile writes a file of tokens and returns its path.
+func tokenFile(tb testing.TB, content string) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "tokens")
+	writeTokens(tb, path, content)
+	return path
+}
+
+func writeTokens(tb testing.TB, path, content string) {
+	tb.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func TestTokensOfAFile(t *testing.T) {
+	known, err := openTokens(tokenFile(t, "# the shop\r\nfirst-token\r\n\r\n  second-token  \n#third-token\nlast-token"), zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, want := range map[string]bool{
+		"Authorization: Bearer first-token": true, "Authorization: bearer  second-token ": true, "X-API-Key: last-token": true,
+		"Authorization: Bearer third-token": false, "Authorization: Bearer #third-token": false, "Authorization: Bearer ": false,
+		"Authorization: Bearer": false, "Authorization: first-token": false, "Authorization: Basic first-token": false,
+		"Authorization: Bearer first-toke": false, "Authorization: Bearer first-token2": false, "X-API-Key: ": false,
+		"X-API-Key: Bearer first-token": false, "Cookie: first-token": false,
+	} {
+		var header fasthttp.RequestHeader
+		name, value, _ := strings.Cut(field, ": ")
+		header.Set(name, value)
+		if known.admit(&header) != want {
+			t.Errorf("%q: admitted %v", field, !want)
+		}
+	}
+	var both fasthttp.RequestHeader
+	both.Set("Authorization", "Bearer of-somebody-else")
+	both.Set("X-API-Key", "first-token")
+	if !known.admit(&both) {
+		t.Error("the key beside another authorization is not admitted")
+	}
+}
+
+func TestFilesWithoutUsableTokens(t *testing.T) {
+	for name, content := range map[string]string{
+		"empty": "", "comments only": "# nothing\n\n", "two words": "good-token\ntwo words\n", "binary": "a\x00b\n", "not ASCII": "tökén\n",
+		"too large": strings.Repeat("0123456789abcde\n", 5000),
+	} {
+		_, err := New(Options{TokenFile: tokenFile(t, content)})
+		if err == nil {
+			t.Errorf("%s: taken for a file of tokens", name)
+			continue
+		}
+		if strings.Contains(err.Error(), "words") || strings.Contains(err.Error(), "0123456789abcde") {
+			t.Errorf("%s: %q quotes the file", name, err)
+		}
+	}
+	if _, err := New(Options{TokenFile: filepath.Join(t.TempDir(), "none")}); err == nil {
+		t.Error("a file that does not exist is good enough")
+	}
+}
+
+func TestTokensFollowTheFile(t *testing.T) {
+	path := tokenFile(t, "old-token\n")
+	synctest.Test(t, func(t *testing.T) {
+		var logs bytes.Buffer
+		known, err := openTokens(path, zerolog.New(&logs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go known.watch(ctx)
+		defer synctest.Wait()
+		defer cancel()
+		want := func(when, admitted, refused, logged string) {
+			t.Helper()
+			time.Sleep(3 * tokensInterval)
+			synctest.Wait()
+			if !known.has([]byte(admitted)) || known.has([]byte(refused)) {
+				t.Errorf("%s: want %s and not %s", when, admitted, refused)
+			}
+			if lines := strings.Count(logs.String(), "\n"); !strings.Contains(logs.String(), logged) || (lines != 0) != (logged != "") || lines > 1 {
+				t.Errorf("%s: logged %q, want one line with %q", when, logs.String(), logged)
+			}
+			if strings.Contains(logs.String(), "old-token") || strings.Contains(logs.String(), "new-token") {
+				t.Errorf("%s: a token was logged: %s", when, logs.String())
+			}
+			logs.Reset()
+		}
+		want("at first", "old-token", "new-token", "")
+		writeTokens(t, path, "new-token\n")
+		want("replaced", "new-token", "old-token", "read again")
+		writeTokens(t, path, "")
+		want("emptied", "new-token", "old-token", "cannot be used")
+		writeTokens(t, path, "old-token\nnot a token\n")
+		want("broken", "new-token", "old-token", "line 2")
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		want("removed", "new-token", "old-token", "no such file")
+		writeTokens(t, path, "new-token\n")
+		want("back", "new-token", "old-token", "read again")
+		writeTokens(t, path, "old-token\n")
+		want("replaced again", "old-token", "new-token", "read again")
+	})
+}
+
+func FuzzTokens(f *testing.F) {
+	f.Add([]byte("a\n# b\nc"))
+	f.Add([]byte("\xff \n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		known, err := parseTokens(content)
+		if (err == nil) != (len(known) > 0) {
+			t.Errorf("%d tokens and %v", len(known), err)
+		}
+		if len(known) > bytes.Count(content, []byte("\n"))+1 {
+			t.Errorf("%d tokens in %q", len(known), content)
+		}
+	})
+}
