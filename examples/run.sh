@@ -68,8 +68,8 @@ exec 3<>"$scratch/stdin" # esbuild serves as long as its input is open
 (cd web && exec node_modules/.bin/esbuild --servedir="$scratch/site" --serve="$web" <&3 >"$scratch/esbuild.out" 2>&1) &
 await "$scratch/esbuild.out" 'http://[0-9.:]+' >"$scratch/address"
 for user in ada@shop.example guest@example.org; do
-  chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync \
+  timeout 60 chromium --headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync \
     --user-data-dir="$scratch/profile" --virtual-time-budget=5000 --dump-dom \
-    "http://$web/?sidecar=$OFREP_ENDPOINT&user=$user" >>"$scratch/web.out" 2>"$scratch/chromium.out"
+    "http://$web/?sidecar=$OFREP_ENDPOINT&user=$user&changes=none" >>"$scratch/web.out" 2>"$scratch/chromium.out"
 done
 check web "$scratch/web.out"

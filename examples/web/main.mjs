@@ -1,5 +1,5 @@
-// A page with OpenFeature's web SDK. It asks a sidecar for all flags at once, again when the user changes and every few seconds. The
-// sidecar is named by the query, as in /?sidecar=http://127.0.0.1:8016, and must allow the page's origin.
+// A page with OpenFeature's web SDK. It asks a sidecar for all flags at once, and again when the user or a flag changes. The sidecar is
+// named by the query, as in /?sidecar=http://127.0.0.1:8016, and must allow the page's origin. With changes=none the page looks once.
 import { OpenFeature, ProviderEvents } from '@openfeature/web-sdk';
 import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
 
@@ -10,7 +10,7 @@ user.value = query.get('user') ?? user.value;
 const context = () => ({ targetingKey: user.value, email: user.value });
 
 await OpenFeature.setContext(context());
-await OpenFeature.setProviderAndWait(new OFREPWebProvider({ baseUrl, pollInterval: 5000 })).catch(show);
+await OpenFeature.setProviderAndWait(new OFREPWebProvider({ baseUrl, changeDetection: query.get('changes') ?? 'sse' })).catch(show);
 const client = OpenFeature.getClient();
 
 // Evaluation is local: the provider holds the answers for the user.
