@@ -21,7 +21,7 @@ const (
 	tokensInterval = 2 * time.Second // between two looks at the file
 	maxTokensFile  = 64 << 10        // bytes
 	bearerPrefix   = "Bearer "
-	apiKeyHeader   = "X-API-Key"
+	apiKeyHeader   = "X-API-Key" // #nosec G101 -- the name of a header field
 	challenge      = `Bearer realm="flagside"`
 )
 

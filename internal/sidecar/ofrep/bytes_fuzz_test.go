@@ -1,0 +1,89 @@
+package ofrep
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// script is a connection on which bytes arrive and nothing else ever.
+type script struct {
+	arriving io.Reader
+	answers  bytes.Buffer
+}
+
+func (s *script) Read(p []byte) (int, error)     { return s.arriving.Read(p) }
+func (s *script) Write(p []byte) (int, error)    { return s.answers.Write(p) }
+func (*script) Close() error                     { return nil }
+func (*script) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (*script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (*script) SetDeadline(time.Time) error      { return nil }
+func (*script) SetReadDeadline(time.Time) error  { return nil }
+func (*script) SetWriteDeadline(time.Time) error { return nil }
+
+// Whatever arrives on a connection, what goes back is HTTP: a sequence of answers that are JSON objects, none of which is the sidecar's
+// fault.
+func FuzzConnection(f *testing.F) {
+	post := "POST " + basePath + "/targeted HTTP/1.1\r\nHost: x\r\n"
+	for _, seed := range []string{
+		post + "Content-Length: 2\r\n\r\n{}",
+		post + "Content-Length: 2\r\n\r\n{}" + post + "Content-Length: 27\r\n\r\n" + `{"context":{"plan":"gold"}}`,
+		post + "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+		post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+		post + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
+		post + "Connection: close\r\nFlagd-Selector: flagSetId=\r\nIf-None-Match: \"x\"\r\n\r\n",
+		"POST " + basePath + " HTTP/1.0\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nAccess-Control-Request-Method: POST\r\n\r\n",
+		"GET http://x/ofrep/v1/sse?channels=%zz HTTP/1.1\r\nHost: x\r\n\r\n",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		post + "Cookie: " + strings.Repeat("x", 17<<10) + "\r\n\r\n",
+		"\x16\x03\x01\x00\xff\r\n\r\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	s := newHandler(f)
+	f.Fuzz(func(t *testing.T, arriving []byte) {
+		wire := &script{arriving: bytes.NewReader(arriving)}
+		c := &connection{Conn: wire, server: s}
+		_ = s.http.ServeConn(c) // its error concerns the client
+		answers := bufio.NewReader(&wire.answers)
+		for {
+			if _, err := answers.Peek(1); err != nil {
+				return
+			}
+			checkAnswer(t, answers)
+			if t.Failed() {
+				t.Fatalf("after %q", arriving)
+			}
+		}
+	})
+}
+
+// checkAnswer reads one answer. The method of its request is not known, so a body that HEAD leaves out looks cut off.
+func checkAnswer(t *testing.T, answers *bufio.Reader) {
+	t.Helper()
+	response, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Errorf("no HTTP: %v", err)
+		return
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 500 && response.StatusCode != http.StatusHTTPVersionNotSupported {
+		t.Errorf("status %d", response.StatusCode)
+	}
+	body, err := io.ReadAll(response.Body)
+	switch {
+	case response.StatusCode == http.StatusContinue, response.StatusCode == http.StatusNotModified, err != nil && len(body) == 0:
+		return
+	case err != nil:
+		t.Errorf("the body ends early: %v", err)
+	case !json.Valid(body):
+		t.Errorf("%q is no JSON", body)
+	}
+}
