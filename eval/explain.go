@@ -117,7 +117,9 @@ func (f *Flag) explain(c *Context) Explanation {
 	if len(root.Inputs) > 0 {
 		e.Rule = &root.Inputs[0]
 	}
-	e.answer(f.outcome(c, v))
+	var r Result
+	f.outcome(c, v, &r)
+	e.answer(r)
 	return e
 }
 

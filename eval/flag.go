@@ -87,7 +87,7 @@ func (f *Flag) EvaluateDefault() Result { return f.settled }
 
 // Evaluate evaluates the flag for c at the time now; nil is an empty context. It never fails and never blocks: whatever goes wrong is
 // in the result. It uses c as working memory, so no other evaluation may use c at the same time.
-func (f *Flag) Evaluate(c *Context, now time.Time) Result {
+func (f *Flag) Evaluate(c *Context, now time.Time) (r Result) {
 	if f.rule == nil && len(f.prerequisites) == 0 {
 		return f.settled
 	}
@@ -95,23 +95,28 @@ func (f *Flag) Evaluate(c *Context, now time.Time) Result {
 		c = new(Context)
 	}
 	c.begin(now)
-	r := f.evaluate(c)
+	f.evaluate(c, &r)
 	r.TimeDependent, r.ValidUntil = c.clock.result()
 	return r
 }
 
-func (f *Flag) evaluate(c *Context) Result {
+// evaluate puts the answer into r, which is zero: results are large, and copying them would cost as much as a simple rule.
+func (f *Flag) evaluate(c *Context, r *Result) {
 	for i := range f.prerequisites {
 		p := &f.prerequisites[i]
-		if !slices.Contains(p.variants, p.flag.evaluate(c).Variant) {
-			return f.off(p)
+		p.flag.evaluate(c, r)
+		if !slices.Contains(p.variants, r.Variant) {
+			*r = f.off(p)
+			return
 		}
+		*r = Result{}
 	}
 	if f.rule == nil {
-		return f.settled
+		*r = f.settled
+		return
 	}
 	c.flag = f
-	return f.outcome(c, f.rule.eval(c))
+	f.outcome(c, f.rule.eval(c), r)
 }
 
 // off is the answer when a prerequisite is not met.
@@ -124,35 +129,36 @@ func (f *Flag) off(p *prerequisite) Result {
 	return r
 }
 
-// outcome turns the result of the rule into the answer.
-func (f *Flag) outcome(c *Context, v value) Result {
+// outcome turns the result of the rule into the answer, r, which is zero.
+func (f *Flag) outcome(c *Context, v value, r *Result) {
 	switch v.kind {
 	case kindNull:
-		return f.settled
+		*r = f.settled
+		return
 	case kindError:
-		return f.failed(ErrorParse, v.str)
+		*r = f.failed(ErrorParse, v.str)
+		return
 	default:
 	}
 	variant, ok := f.match(c, v)
 	switch {
 	case !ok:
-		return f.failed(ErrorParse, "the targeting rule answered with a number that has no JSON form")
+		*r = f.failed(ErrorParse, "the targeting rule answered with a number that has no JSON form")
 	case variant == nil:
-		return f.failed(ErrorGeneral, "the targeting rule answered with something that is no variant of the flag")
+		*r = f.failed(ErrorGeneral, "the targeting rule answered with something that is no variant of the flag")
+	case variant.null:
+		*r = f.nullVariant()
+	default:
+		r.Flag, r.Variant, r.Reason, r.Metadata = f, variant, ReasonTargetingMatch, f.metadata
 	}
-	return f.answer(variant, ReasonTargetingMatch)
 }
 
 func (f *Flag) failed(code ErrorCode, detail string) Result {
 	return Result{Flag: f, Reason: ReasonError, ErrorCode: code, Detail: detail, Metadata: f.metadata}
 }
 
-// answer is the answer with a variant; nil means that the caller's default applies.
-func (f *Flag) answer(v *Variant, reason Reason) Result {
-	if v != nil && v.null {
-		return f.failed(ErrorGeneral, "the value of the variant is null")
-	}
-	return Result{Flag: f, Variant: v, Reason: reason, Metadata: f.metadata}
+func (f *Flag) nullVariant() Result {
+	return f.failed(ErrorGeneral, "the value of the variant is null")
 }
 
 // settle computes the answer that no rule decides. It must run again after metadata, rule or prerequisites have changed.
@@ -161,5 +167,8 @@ func (f *Flag) settle() {
 	if f.rule == nil && len(f.prerequisites) == 0 && f.defaultVariant != nil {
 		reason = ReasonStatic
 	}
-	f.settled = f.answer(f.defaultVariant, reason)
+	f.settled = Result{Flag: f, Variant: f.defaultVariant, Reason: reason, Metadata: f.metadata}
+	if f.defaultVariant != nil && f.defaultVariant.null {
+		f.settled = f.nullVariant()
+	}
 }
