@@ -324,6 +324,26 @@ func TestAForkedLogIsNotFollowed(t *testing.T) {
 	}
 }
 
+// TestNoBarrierOnAForkedLog forks a log at the revision that is applied: the
+// leader names what is here, and yet that proves nothing.
+func TestNoBarrierOnAForkedLog(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	l.fill(t, "flag-", 2)
+	backup := l.backup(t)
+	l.fill(t, "one-", 2)
+	r := follow(t, l.conn, impatient)
+	r.until(t, "synced", isSynced)
+	l.restore(t, backup)
+	l.fill(t, "other-", 2)
+	r.until(t, "a fork", func(s flagsync.Status) bool { return errors.Is(s.DifferentHistory, flagsync.ErrForked) })
+	for range 3 {
+		if err := r.Barrier(t.Context()); err == nil {
+			t.Fatal("a barrier succeeded on a forked log")
+		}
+	}
+}
+
 // TestALogThatWentBackAnEpoch restores a backup from before the epoch began:
 // its epoch is another one, but not a new one. Who begins again under it
 // remembers that, too.
