@@ -111,7 +111,7 @@ func TestManyComeBackAtOnce(t *testing.T) {
 	}
 	c.head = outcome.Position
 	spread := c.await("cut off", func(s flagsync.Status) bool { return s.Applied == c.head })
-	if spread < 100*time.Millisecond { // of delays from 50 to 500 ms, less where a busy machine holds the first ones back
+	if spread < 200*time.Millisecond { // of delays from 50 to 500 ms
 		t.Errorf("four of five followers came back within %s, want them spread", spread)
 	}
 	c.verify()
