@@ -142,6 +142,7 @@ func (d *disk) startTail(data []byte) error {
 	}
 	if err := d.installTail(f, data); err != nil {
 		_ = f.Close()
+		_ = os.Remove(path) // it takes room that may be missing
 		return err
 	}
 	d.closeTail()

@@ -61,20 +61,28 @@ func (s *Store) passEpochs(at changelog.Epoch, changes []change) {
 		s.left.pass(at, c.position.Epoch)
 		at = c.position.Epoch
 	}
-	s.storeEpochs()
+	s.noteEpochs()
 }
 
-// storeEpochs writes what the disk does not have yet, and says so where it
+// noteEpochs writes what the disk does not have yet, and says so where it
 // cannot: the next snapshot tries again. It is called with mu held.
-func (s *Store) storeEpochs() {
-	if !s.left.pending || s.disk == nil || s.disk.lock == nil {
+func (s *Store) noteEpochs() {
+	if s.disk == nil || s.disk.lock == nil {
 		return
+	}
+	if err := s.storeEpochs(); err != nil {
+		s.conditions.raise(CodeDiskBehind, err)
+	}
+}
+
+// storeEpochs writes what the disk does not have yet. It is called with mu held.
+func (s *Store) storeEpochs() error {
+	if !s.left.pending {
+		return nil
 	}
 	err := s.disk.writeEpochs(s.left.list)
 	s.left.pending = err != nil
-	if err != nil {
-		s.conditions.raise(CodeDiskBehind, err)
-	}
+	return err
 }
 
 func (d *disk) writeEpochs(left []changelog.Epoch) error {

@@ -99,10 +99,11 @@ func (s *Store) signal() {
 	}
 }
 
-// unstored returns the View that a snapshot is missing of, nil if there is none.
+// unstored returns the View that the disk lacks a snapshot of, or more than
+// that, nil if it lacks nothing.
 func (s *Store) unstored() *View {
 	v := s.view.Load()
-	if s.disk == nil || v == nil || v.Position().IsZero() || v.Position() == s.pending.stored {
+	if s.disk == nil || v == nil || v.Position().IsZero() || v.Position() == s.pending.stored && !s.left.pending {
 		return nil
 	}
 	return v
@@ -162,6 +163,9 @@ func (s *Store) finish(v *View, err error) {
 	if err == nil && complete {
 		err = s.startTail(v.Position(), recorded)
 	}
+	if err == nil {
+		err = s.storeEpochs()
+	}
 	if err != nil {
 		s.conditions.raise(s.failureCode(), err)
 		p.notBefore = time.Now().Add(p.retryDelay)
@@ -169,7 +173,6 @@ func (s *Store) finish(v *View, err error) {
 	}
 	s.conditions.clear(CodeDiskUnavailable)
 	s.conditions.clear(CodeDiskBehind)
-	s.storeEpochs()
 	p.stored, p.urgent, p.since, p.notBefore = v.Position(), false, time.Time{}, time.Time{}
 	if len(recorded) > 0 || !complete {
 		p.begin()

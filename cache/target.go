@@ -66,7 +66,7 @@ func (s *Store) Load(r *changelog.SnapshotReader) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left.pass(s.position().Epoch, loaded.position.Epoch)
-	s.storeEpochs()
+	s.noteEpochs()
 	s.next = newDraft(loaded)
 	if s.synced {
 		s.show()
