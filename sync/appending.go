@@ -76,7 +76,7 @@ func (a *appending) message(i int) *nats.Msg {
 // batch.
 func (a *appending) send(ctx context.Context) (publishAck, error) {
 	if !a.log.conn.Connected() {
-		return publishAck{}, fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
+		return publishAck{}, errNoConnection
 	}
 	a.sent = true
 	if len(a.records) == 1 {

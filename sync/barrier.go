@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -197,25 +195,15 @@ func (s *following) unanswered(a answeredBarrier, err error, now time.Time) {
 		b.unproven(now)
 	}
 	b.nextAt = later(b.nextAt, s.leader.retryAt())
-	if s.conn.Connected() && s.worthReconnecting(err, now) {
-		s.reconnected = now
-		s.log.Warn().Err(err).Msg("neither beats nor useful answers come, connecting anew")
-		if err := s.conn.nats.ForceReconnect(); err != nil {
-			s.current.LastError = fmt.Errorf("connect anew: %w", err)
-		}
+	if s.cutOff(err, now) {
+		s.connectAnew(err, now)
 	}
 }
 
-// worthReconnecting reports whether a new connection may help after a question
-// failed. Without any answer the connection may be dead. A server that finds no
-// leader, for longer than an election takes, may be cut off from the others, and
-// the next one not. A new connection that brought nothing is kept for a while.
-func (s *following) worthReconnecting(err error, now time.Time) bool {
-	silence := now.Sub(s.lastBeat())
-	dead := errors.Is(err, nats.ErrTimeout) && silence >= s.timing.beatTimeout
-	cutOff := !s.current.StreamMissing && !errors.Is(err, errNoEntry) && silence >= s.timing.reconnect
-	worked := s.current.LastBeat.After(s.reconnected) || s.current.LastConfirmed.After(s.reconnected)
-	return (dead || cutOff) && (worked || now.Sub(s.reconnected) >= s.timing.reconnect)
+// cutOff reports whether the server may be separated from the others, and the
+// next one not: no leader was found, for longer than an election takes.
+func (s *following) cutOff(err error, now time.Time) bool {
+	return !s.current.StreamMissing && !errors.Is(err, errNoEntry) && now.Sub(s.lastBeat()) >= s.timing.reconnect
 }
 
 // nextOwnBarrier returns when to ask for ourselves after an answer at now: once

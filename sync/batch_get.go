@@ -47,6 +47,9 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, err)
 	}
+	if !c.Connected() {
+		return nil, fmt.Errorf("read %s: %w", stream, errNoConnection)
+	}
 	inbox, answers := c.nats.NewInbox(), make(chan *nats.Msg, r.Batch+1) // and the status at the end
 	sub, err := c.nats.ChanSubscribe(inbox, answers)
 	if err != nil {

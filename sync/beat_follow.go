@@ -47,6 +47,7 @@ func (s *following) beaten(a arrival) {
 		s.stalled = now
 	}
 	s.current.LastBeat = now
+	s.postponeProbe(now)
 	switch {
 	case s.barriers.urgent:
 	case s.current.LastConfirmed.Before(s.stalled):

@@ -66,6 +66,11 @@ type Conn struct {
 
 	lastError  atomic.Pointer[error]
 	connecting atomic.Pointer[nats.Conn] // nats, for callbacks that may come before it is set
+	reconnects atomic.Uint64
+	// usable is what nats.go says about the connection, kept because it cannot be
+	// asked while it tries to connect: it holds its lock for as long.
+	usable  atomic.Bool
+	greeted chan struct{} // closed when there was a connection
 
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
@@ -90,7 +95,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{api: "$JS.API.", log: o.Logger, listeners: make(map[*listener]struct{})}
+	c := &Conn{api: "$JS.API.", log: o.Logger, greeted: make(chan struct{}), listeners: make(map[*listener]struct{})}
 	c.up, c.lost = context.WithCancelCause(context.Background())
 	if o.Domain != "" {
 		c.api = "$JS." + o.Domain + ".API."
@@ -112,6 +117,9 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	}
 	c.nats = conn
 	c.connecting.Store(conn)
+	if conn.IsConnected() {
+		<-c.greeted // so that what is asked at once is sent
+	}
 	return c, nil
 }
 
@@ -175,8 +183,16 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 			c.renewKey(o.NKey)
 			return reconnects.next(servers, info)
 		}),
-		nats.ConnectHandler(func(*nats.Conn) { reconnects.connected(); c.connected("connected to NATS") }),
-		nats.ReconnectHandler(func(*nats.Conn) { reconnects.connected(); c.connected("connected to NATS again") }),
+		nats.ConnectHandler(func(conn *nats.Conn) {
+			reconnects.connected()
+			c.connected(conn, "connected to NATS")
+			close(c.greeted)
+		}),
+		nats.ReconnectHandler(func(conn *nats.Conn) {
+			reconnects.connected()
+			c.reconnects.Add(1)
+			c.connected(conn, "connected to NATS again")
+		}),
 		nats.DisconnectErrHandler(func(conn *nats.Conn, err error) { c.disconnected(conn, err) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.note(err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) { c.failed(sub, err) }),
@@ -194,11 +210,11 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 func (c *Conn) Close() { c.nats.Close() }
 
 // Connected reports whether there is a connection now. It proves nothing about
-// the log.
-func (c *Conn) Connected() bool { return c.nats.IsConnected() }
+// the log. It takes no lock.
+func (c *Conn) Connected() bool { return c.usable.Load() }
 
 // Reconnects returns how many times a lost connection was made again.
-func (c *Conn) Reconnects() uint64 { return c.nats.Stats().Reconnects }
+func (c *Conn) Reconnects() uint64 { return c.reconnects.Load() }
 
 // LastError returns the last thing that went wrong with the connection, or nil.
 // It stays after the connection has come back.
@@ -206,7 +222,7 @@ func (c *Conn) LastError() error {
 	if err := c.lastError.Load(); err != nil {
 		return *err
 	}
-	return c.nats.LastError()
+	return nil
 }
 
 func (c *Conn) note(err error) {
@@ -215,7 +231,8 @@ func (c *Conn) note(err error) {
 	}
 }
 
-func (c *Conn) connected(what string) {
+func (c *Conn) connected(conn *nats.Conn, what string) {
+	c.usable.Store(conn.IsConnected())
 	c.log.Info().Msg(what)
 	c.missed()
 }
@@ -223,6 +240,7 @@ func (c *Conn) connected(what string) {
 // disconnected may be called before Connect has returned, so it must not use
 // c.nats.
 func (c *Conn) disconnected(conn *nats.Conn, err error) {
+	c.usable.Store(false)
 	c.note(err)
 	c.mu.Lock()
 	c.lost(errLost)

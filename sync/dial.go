@@ -72,6 +72,7 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(b)
 	if err != nil {
+		_ = c.Close() // nats.go forgets it, and would leave the server with it
 		return n, err
 	}
 	c.greeted = true

@@ -2,6 +2,7 @@ package flagsync
 
 import (
 	"context"
+	"net"
 	"time"
 )
 
@@ -32,3 +33,7 @@ func (s *Snapshotter) Hasten(entries uint64) {
 
 // PurgeSnapshots frees what no manifest names any more.
 func (l *Log) PurgeSnapshots(ctx context.Context) error { return l.purgeSnapshots(ctx) }
+
+// Greeted gives a connection up that does not begin with a greeting in time, as
+// those over the network are.
+func Greeted(c net.Conn) net.Conn { return &greetedConn{Conn: c} }

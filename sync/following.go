@@ -79,6 +79,7 @@ type following struct {
 	seeking  seekState
 	epochs   map[changelog.Epoch]bool // that were left for another one
 	barriers barrierState
+	probe    probeState
 	waiting  []*waiter // for a revision
 	finished []func()  // tell those whose waiting is over
 
@@ -111,6 +112,7 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 		s.fill.verify = true
 	}
 	s.barriers.ownAt, s.barriers.urgent = now, true
+	s.postponeProbe(now)
 	return s
 }
 
@@ -174,6 +176,7 @@ func (s *following) disturbed() {
 	s.leader.hope()
 	s.entries.hope()
 	s.barriers.ownAt, s.barriers.nextAt, s.barriers.urgent = now, time.Time{}, true
+	s.postponeProbe(now)
 }
 
 // vouched is called when the leader was asked, at a moment, about what was
@@ -200,6 +203,7 @@ func (s *following) settle() {
 		s.scheduleInquiry(now),
 		s.scheduleFill(now),
 		s.scheduleBarrier(now),
+		s.scheduleProbe(now),
 	}
 	wake := now.Add(time.Hour)
 	for _, at := range next {

@@ -70,7 +70,7 @@ func (j *Journal) digestAt(ctx context.Context, sequence uint64) (changelog.Dige
 // send publishes until it is known what follows base.
 func (j *Journal) send(ctx context.Context, msg *nats.Msg, base uint64, opID string) (uint64, error) {
 	if !j.conn.Connected() {
-		return 0, fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
+		return 0, errNoConnection
 	}
 	var pauses backoff
 	for first := true; ; first = false {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
 )
 
 // wire speaks the client protocol of NATS over pipes, so that connections,
@@ -20,6 +22,7 @@ type wire struct {
 
 	mu       sync.Mutex
 	refuse   bool // new connections
+	hole     bool // whatever goes in is swallowed
 	sessions map[*session]struct{}
 	attempts []time.Time // to connect
 }
@@ -58,11 +61,13 @@ func (w *wire) InProcessConn() (net.Conn, error) {
 		return nil, errors.New("refused")
 	}
 	client, server := net.Pipe()
-	s := &session{wire: w, conn: server, out: make(chan []byte, 1<<16), closed: make(chan struct{}), subs: make(map[string]string)}
+	s := &session{
+		wire: w, conn: server, out: make(chan []byte, 1<<16), closed: make(chan struct{}), subs: make(map[string]string), deaf: w.hole,
+	}
 	w.sessions[s] = struct{}{}
 	go s.write()
 	go s.read()
-	return client, nil
+	return flagsync.Greeted(client), nil
 }
 
 func (w *wire) all() []*session {
@@ -88,6 +93,17 @@ func (w *wire) blackHole() {
 		s.mu.Lock()
 		s.deaf = true
 		s.mu.Unlock()
+	}
+}
+
+// setHole swallows everything on the connections there are, for good, and on
+// those that are made until it is turned off.
+func (w *wire) setHole(on bool) {
+	w.mu.Lock()
+	w.hole = on
+	w.mu.Unlock()
+	if on {
+		w.blackHole()
 	}
 }
 
@@ -163,7 +179,9 @@ func subjectMatches(pattern, subject string) bool {
 }
 
 func (s *session) write() {
-	s.queue([]byte(`INFO {"server_id":"model","version":"2.15.2","proto":1,"headers":true,"max_payload":8388608,"jetstream":true}` + "\r\n"))
+	if !s.isDeaf() {
+		s.queue([]byte(`INFO {"server_id":"model","version":"2.15.2","proto":1,"headers":true,"max_payload":8388608,"jetstream":true}` + "\r\n"))
+	}
 	for {
 		select {
 		case line := <-s.out:

@@ -97,6 +97,9 @@ func decodeReply(data []byte, response any) error {
 // ask sends a message and returns the reply. Whatever keeps the reply from
 // coming is [ErrUnreachable], except that a message is too large to be sent.
 func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*nats.Msg, error) {
+	if !c.Connected() {
+		return nil, errNoConnection
+	}
 	wait, cancel := c.within(ctx, timeout)
 	defer cancel()
 	reply, err := c.nats.RequestMsgWithContext(wait, msg)
@@ -120,12 +123,16 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 	}
 }
 
+// errNoConnection is the answer to what is not even sent. nats.go would be asked
+// in vain, and keep whoever asks waiting for as long as it tries to connect.
+var errNoConnection = fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
+
 // unsent returns the error about a request that was not sent. That a message of
 // an outage is not kept until its end, which nats.go tells as a full buffer, is
 // on purpose.
 func unsent(err error) error {
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
-		return fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
+		return errNoConnection
 	}
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }
