@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/faultdisk"
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
@@ -43,7 +45,9 @@ type place struct {
 	publisher     *publisher
 	stopPublisher func()
 	options       sidecar.Options
+	disk          *faultdisk.Disk // nil unless the data directory is one
 	sidecar       *running
+	lived         bool // a sidecar was live before
 }
 
 // newPlace has a log whose flags answer 1, and no sidecar yet.
@@ -81,6 +85,7 @@ func (p *place) startLive() {
 	p.start()
 	p.awaitRung("live")
 	p.sidecar.awaitValue(cached, 1.0)
+	p.lived = true
 }
 
 func (p *place) rung() string {
@@ -223,7 +228,12 @@ func (p *place) loseDisk() {
 	if err := os.WriteFile(p.options.DataDir, nil, 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	// So much that it is not only appended to what is open, but written anew.
+	p.changeMuch()
+}
+
+// changeMuch makes so many changes that they are not only appended to what is open, but that it is written anew.
+func (p *place) changeMuch() {
+	p.t.Helper()
 	filler := strings.TrimSuffix(flag(0), "}") + `,"metadata":{"filler":"` + strings.Repeat("x", 400<<10) + `"}}`
 	for n := range 3 {
 		p.publisher.put(map[string]string{"filler": filler + strings.Repeat(" ", n)})
@@ -238,5 +248,66 @@ func (p *place) findDisk() {
 	}
 	if err := os.Mkdir(p.options.DataDir, 0o700); err != nil {
 		p.t.Fatal(err)
+	}
+}
+
+// smallDisk gives the sidecar a disk of its own, if that can be had.
+func (p *place) smallDisk() {
+	p.t.Helper()
+	disk, err := faultdisk.Mount(p.t, 4<<20)
+	if err != nil {
+		p.t.Logf("no small file system can be mounted here, so only files that are begun find no room: %v", err)
+		return
+	}
+	p.disk, p.options.DataDir = disk, disk.Dir()
+}
+
+// fillDisk leaves no room for what is written next.
+func (p *place) fillDisk() {
+	p.t.Helper()
+	snapshot := filepath.Join(p.options.DataDir, environment+".snapshot")
+	if p.lived {
+		await(p.t, "the first snapshot on disk", func() bool {
+			_, err := os.Stat(snapshot)
+			return err == nil
+		})
+	}
+	if p.disk != nil {
+		p.disk.Fill(p.t, 0)
+	} else if err := os.Symlink(faultdisk.Full, snapshot+".new"); err != nil {
+		p.t.Fatal(err)
+	}
+	p.changeMuch()
+}
+
+// freeDisk undoes fillDisk. A file that could not be written is gone by then, and those before it are as good as ever.
+func (p *place) freeDisk() {
+	p.t.Helper()
+	_, status := p.sidecar.get("/status")
+	if !strings.Contains(status, syscall.ENOSPC.Error()) {
+		p.t.Errorf("the status does not say that there is no room: %s", status)
+	}
+	if p.lived {
+		p.wantStored(1.0)
+	}
+	if p.disk != nil {
+		p.disk.Free(p.t)
+	}
+}
+
+// wantStored fails the test unless another sidecar can answer from a copy of the files.
+func (p *place) wantStored(value any) {
+	p.t.Helper()
+	o := p.options
+	o.NATS, o.DataDir = "nats://127.0.0.1:1", p.t.TempDir()
+	if err := os.CopyFS(o.DataDir, os.DirFS(p.options.DataDir)); err != nil {
+		p.t.Fatal(err)
+	}
+	other := start(p.t, o)
+	defer other.stop()
+	await(p.t, "evaluations from a copy of the files", other.listens)
+	other.want(cached, value)
+	if conditions := other.conditions(); slices.Contains(conditions, "disk-quarantined") {
+		p.t.Errorf("from a copy of the files: %v", conditions)
 	}
 }

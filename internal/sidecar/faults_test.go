@@ -36,12 +36,20 @@ func (o outcome) with(condition string) outcome {
 // fault is something that breaks and is mended.
 type fault struct {
 	name       string
+	prepare    func(*place) // before everything; nil is nothing
 	begin, end func(*place)
 	// What is expected of a sidecar that runs when the fault begins, of one that restarts then, and of one that never ran before. One
 	// without a rung is not tried.
 	warm, restarted, cold outcome
 	recovery              time.Duration // from the end of the fault until everything is confirmed again
-	soak                  bool          // takes long
+	quick                 []string      // what of it is always tried; nil is warm and restarted
+}
+
+func (f fault) isQuick(name string) bool {
+	if f.quick == nil {
+		return name != "cold"
+	}
+	return slices.Contains(f.quick, name)
 }
 
 func nothing(*place) {}
@@ -73,7 +81,6 @@ func faults() []fault {
 			name: "stream gone and recreated", begin: (*place).loseStream, end: (*place).recreate,
 			warm: memory.with("stream-lost"), restarted: disk.with("stream-lost"), cold: empty.with("environment-unknown"),
 			recovery: 12 * time.Second,
-			soak:     true,
 		},
 		{
 			name: "disk corrupt", begin: (*place).corruptDisk, end: nothing,
@@ -83,10 +90,16 @@ func faults() []fault {
 			name: "disk not writable", begin: (*place).loseDisk, end: (*place).findDisk,
 			warm: unharmed.with("disk-unwritable"), restarted: unharmed.with("disk-unwritable"), cold: unharmed.with("disk-unwritable"),
 			recovery: 15 * time.Second,
-			soak:     true,
+			quick:    []string{},
 		},
 		{
-			name: "clock of the publisher jumps", begin: func(p *place) { p.publisher.clock = 200 * 365 * 24 * time.Hour }, end: func(p *place) { p.publisher.clock = 0 },
+			name: "disk full", prepare: (*place).smallDisk, begin: (*place).fillDisk, end: (*place).freeDisk,
+			warm: unharmed.with("disk-unwritable"), restarted: unharmed.with("disk-unwritable"), cold: unharmed.with("disk-unwritable"),
+			recovery: 15 * time.Second,
+			quick:    []string{"warm"},
+		},
+		{
+			name: "clock of the publisher jumps", begin: (*place).changeAtAnyTime, end: func(p *place) { p.publisher.clock = 0 },
 			warm: unharmed, restarted: unharmed, cold: unharmed,
 			recovery: 2 * time.Second,
 		},
@@ -103,6 +116,15 @@ func (p *place) changeUnheard() {
 	p.loseFeed(true)
 	p.publisher.put(demanding(0))
 	p.publisher.put(demanding(1))
+}
+
+// changeAtAnyTime makes changes by a clock that is centuries ahead, and by one that is behind.
+func (p *place) changeAtAnyTime() {
+	for _, years := range []time.Duration{200, -50} {
+		p.publisher.clock = years * 365 * 24 * time.Hour
+		p.publisher.put(demanding(int(years)))
+		p.publisher.put(demanding(1))
+	}
 }
 
 // slow makes everything come later than answers may wait.
@@ -127,10 +149,13 @@ func TestFaults(t *testing.T) {
 			}
 			t.Run(f.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				if f.soak || name == "cold" {
+				if !f.isQuick(name) {
 					soakOnly(t)
 				}
 				p := newPlace(t)
+				if f.prepare != nil {
+					f.prepare(p)
+				}
 				begin.until(p, f)
 				p.expect(begin.want)
 				f.end(p)

@@ -81,7 +81,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 		head, err = p.log.Head(p.t.Context()) // fails until the connection is back
 		return err == nil
 	})
-	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now()}
+	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now().Add(p.clock)}
 	for key, body := range bodies {
 		document := changelog.Document{Kind: changelog.KindFlag, Key: key}
 		if body != "" {
