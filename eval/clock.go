@@ -10,6 +10,7 @@ import (
 type clock struct {
 	next    int64 // the first second, in unix time, at which a comparison may have another result; 0 if there is none
 	unknown bool  // the time was read in a way that does not tell
+	read    bool  // the time was read at all, unless unknown says so
 }
 
 // compared notes that the time now was compared with a number. The result stays the same until the time reaches the number, and from
@@ -53,6 +54,7 @@ func newCompareTime(name string, apply func(*Context, []value) value, arguments 
 }
 
 func (n *compareTime) eval(c *Context) value {
+	c.clock.read = true
 	start := len(c.stack)
 	for i, argument := range n.arguments {
 		v := argument.eval(c)

@@ -39,10 +39,15 @@ func TestTimeDependent(t *testing.T) {
 		if got.TimeDependent != (want != 0) || !got.ValidUntil.Equal(until) {
 			t.Errorf("%s: got %v until %v, want until %v", key, got.TimeDependent, got.ValidUntil, until)
 		}
+		timeless := key == "other branch" || key == "plain" || key == "disabled"
+		if got.ClockRead == timeless {
+			t.Errorf("%s: clock read: %v", key, got.ClockRead)
+		}
 	}
 }
 
-// TestAnswersHoldUntilTheyExpire compares the answer at one moment with the answers at every later moment before it may change.
+// TestAnswersHoldUntilTheyExpire compares the answer at one moment with the answers at every later moment before it may change, and with
+// those at every moment if the clock was not read.
 func TestAnswersHoldUntilTheyExpire(t *testing.T) {
 	const begin, end = 1000, 1040
 	changes, checked := 0, 0
@@ -59,6 +64,9 @@ func TestAnswersHoldUntilTheyExpire(t *testing.T) {
 		}
 		for now := begin; now < end; now++ {
 			until := end
+			if !results[now].ClockRead && (variants[now] != variants[begin] || results[begin].ClockRead) {
+				t.Fatalf("seed %d: the clock was not read at %d, but the answer is another at %d", seed, now, begin)
+			}
 			switch got := results[now]; {
 			case got.TimeDependent && got.ValidUntil.IsZero():
 				t.Fatalf("seed %d: comparisons alone leave nothing unknown", seed)

@@ -84,6 +84,7 @@ func (f *Flag) Explain(c *Context, now time.Time) Explanation {
 	c.trace = new(trace)
 	e := f.explain(c)
 	e.Result.TimeDependent, e.Result.ValidUntil = c.clock.result()
+	e.Result.ClockRead = c.clock.read || c.clock.unknown
 	e.Truncated = c.trace.truncated
 	e.TimeDependent = e.Result.TimeDependent
 	if !e.Result.ValidUntil.IsZero() {

@@ -97,6 +97,7 @@ func (f *Flag) Evaluate(c *Context, now time.Time) (r Result) {
 	c.begin(now)
 	f.evaluate(c, &r)
 	r.TimeDependent, r.ValidUntil = c.clock.result()
+	r.ClockRead = c.clock.read || c.clock.unknown
 	return r
 }
 

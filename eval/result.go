@@ -51,6 +51,9 @@ type Result struct {
 	// ValidUntil is the first second at which a time-dependent answer may change. It is zero if that is not known, and for answers that
 	// do not depend on the time.
 	ValidUntil time.Time
+	// ClockRead says that the time had a part in the answer, even if the answer cannot change any more unless a clock is set back. Without
+	// it the answer is the same at any time.
+	ClockRead bool
 }
 
 // Value returns the answer as compact JSON, or nil if the result carries none. The slice is shared and must not be modified.

@@ -14,7 +14,7 @@ type exchange struct {
 	request  resolver.Request
 	envelope envelope
 	key      []byte // unescaped; empty for a bulk request
-	tag      []byte // the validator of a bulk answer
+	tag      []byte // the validator of a bulk answer, in quotes
 }
 
 // handle answers one request. It must not keep anything of ctx.
@@ -124,14 +124,23 @@ func one(ctx *fasthttp.RequestCtx, q *resolver.Request, key, context []byte) err
 // selectorHeader narrows a request to some flags, as with flagd.
 const selectorHeader = "Flagd-Selector"
 
-// form is the name of the encoding of bulk answers.
-const form = "ofrep"
+// The forms of bulk answers: without event streams and with them.
+const (
+	formPlain   = "ofrep"
+	formStreams = "ofrep with streams"
+)
 
 // all answers for every selected flag, or not at all if the context is refused. Failures are items of the answer.
 func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) error {
 	q := &x.request
-	if remembered, ok := q.RecallAll(form, context); ok {
-		settle(ctx, x, append(buffer(ctx), remembered...))
+	q.AskAll(s.form(), context)
+	had := validators(ctx, q)
+	if anyOf(had, q.Unchanged) {
+		answerAll(ctx, x, fasthttp.StatusNotModified, buffer(ctx))
+		return nil
+	}
+	if remembered, ok := q.RecallAll(); ok {
+		settle(ctx, x, had, append(buffer(ctx), remembered...))
 		return nil
 	}
 	if err := q.SetContext(context); err != nil {
@@ -143,8 +152,16 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 	}
 	body = append(body, '}')
 	q.KeepAll(body)
-	settle(ctx, x, body)
+	settle(ctx, x, had, body)
 	return nil
+}
+
+// form returns the name of the encoding of bulk answers.
+func (s *Server) form() string {
+	if s.feed == nil {
+		return formPlain
+	}
+	return formStreams
 }
 
 // appendAll appends the answer for every selected flag, and leaves its end open for further members.

@@ -2,35 +2,19 @@ package ofrep
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
-// tagSize is how many bytes of the hash of an answer are its validator.
-const tagSize = 16
-
-// appendTag appends the validator of a bulk answer (ETag, RFC 9110 section 8.8.3). It is a hash of the answer, so two answers that differ
-// in anything, the time or the staleness of knowledge included, have different ones, and equal answers of several sidecars have the same.
-func appendTag(dst, body []byte) []byte {
-	sum := sha256.Sum256(body)
-	dst = append(dst, '"')
-	dst = hex.AppendEncode(dst, sum[:tagSize])
-	return append(dst, '"')
-}
-
-// settle makes a bulk answer the answer, or tells the client that it has it already.
-func settle(ctx *fasthttp.RequestCtx, x *exchange, body []byte) {
-	x.tag = appendTag(x.tag[:0], body)
-	status := fasthttp.StatusOK
-	if !knowsOther(ctx, &x.request) && matches(ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch), x.tag) {
-		status, body = fasthttp.StatusNotModified, body[:0]
+// validators returns those of the bulk answers that a client has (If-None-Match, RFC 9110 section 13.1.2), none if it wants the answer
+// whole.
+func validators(ctx *fasthttp.RequestCtx, q *resolver.Request) []byte {
+	if knowsOther(ctx, q) {
+		return nil
 	}
-	setBody(ctx, status, body)
-	ctx.Response.Header.SetBytesV(fasthttp.HeaderETag, x.tag)
+	return ctx.Request.Header.Peek(fasthttp.HeaderIfNoneMatch)
 }
 
 // knowsOther reports whether a client was told by an event of another revision than that of the answer. Then it gets the answer whole,
@@ -43,16 +27,32 @@ func knowsOther(ctx *fasthttp.RequestCtx, q *resolver.Request) bool {
 	return len(told) > 0 && string(told) != q.View().Position().Token().String()
 }
 
-// matches reports whether a list of validators has the tag. Weak ones count and so do those that lost their quotes on the way, as some
-// clients send them. An asterisk is no validator here: every answer exists, so it would say nothing.
-func matches(list, tag []byte) bool {
+// anyOf reports whether fits holds for any of a list of validators. Weak ones count and so do those that lost their quotes on the way, as
+// some clients send them. An asterisk is no validator here: every answer exists, so it would say nothing.
+func anyOf(list []byte, fits func(tag []byte) bool) bool {
 	for len(list) > 0 {
 		var item []byte
 		item, list, _ = bytes.Cut(list, []byte(","))
 		item = bytes.TrimPrefix(bytes.Trim(item, " \t"), []byte("W/"))
-		if bytes.Equal(bytes.Trim(item, `"`), bytes.Trim(tag, `"`)) {
+		if fits(bytes.Trim(item, `"`)) {
 			return true
 		}
 	}
 	return false
+}
+
+// settle gives a bulk answer, or only its validator if the client had the same body before.
+func settle(ctx *fasthttp.RequestCtx, x *exchange, had, body []byte) {
+	if anyOf(had, x.request.Repeated) {
+		answerAll(ctx, x, fasthttp.StatusNotModified, body[:0])
+		return
+	}
+	answerAll(ctx, x, fasthttp.StatusOK, body)
+}
+
+// answerAll makes a body and its validator (ETag, RFC 9110 section 8.8.3) the answer.
+func answerAll(ctx *fasthttp.RequestCtx, x *exchange, status int, body []byte) {
+	x.tag = append(append(append(x.tag[:0], '"'), x.request.Tag()...), '"')
+	setBody(ctx, status, body)
+	ctx.Response.Header.SetBytesV(fasthttp.HeaderETag, x.tag)
 }

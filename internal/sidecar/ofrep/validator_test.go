@@ -71,39 +71,6 @@ func TestValidatorForms(t *testing.T) {
 	}
 }
 
-// FuzzValidatorIsTheBody compares validators with bodies over contexts and selections.
-func FuzzValidatorIsTheBody(f *testing.F) {
-	s := start(f, load(f, flags, ""), nil)
-	f.Add(`{"plan":"gold"}`, `{"plan":"free"}`, "")
-	f.Add(`{"plan":"gold"}`, `{"plan":"gold"}`, "flagSetId=web")
-	f.Add(`{}`, `null`, "flagSetId=")
-	f.Add(`{`, `{"plan":1e400}`, "x")
-	f.Fuzz(func(t *testing.T, one, other, selector string) {
-		header := http.Header{}
-		if !strings.ContainsFunc(selector, func(r rune) bool { return r < ' ' || r > '~' }) {
-			header.Set("Flagd-Selector", selector)
-		}
-		first, firstBody := ask(t, s, http.MethodPost, bulkPath, `{"context":`+one+`}`, header)
-		tag := first.Header.Get("ETag")
-		if (tag != "") != (first.StatusCode == 200) {
-			t.Fatalf("status %d with the validator %q", first.StatusCode, tag)
-		}
-		if tag == "" {
-			return
-		}
-		whole, wholeBody := ask(t, s, http.MethodPost, bulkPath, `{"context":`+other+`}`, header)
-		header.Set("If-None-Match", tag)
-		if again, _ := ask(t, s, http.MethodPost, bulkPath, `{"context":`+one+`}`, header); again.StatusCode != 304 {
-			t.Fatalf("the same request is answered with %d", again.StatusCode)
-		}
-		conditional, _ := ask(t, s, http.MethodPost, bulkPath, `{"context":`+other+`}`, header)
-		same := whole.StatusCode == 200 && wholeBody == firstBody
-		if same != (conditional.StatusCode == 304) {
-			t.Fatalf("same body %v, status %d", same, conditional.StatusCode)
-		}
-	})
-}
-
 func TestPages(t *testing.T) {
 	const page = "http://shop.example:8080"
 	s := start(t, load(t, flags, ""), func(o *ofrep.Options) { o.Origins = []string{page} })

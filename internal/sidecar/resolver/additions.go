@@ -90,7 +90,7 @@ func appendText(b, text []byte) []byte {
 }
 
 // TakeHeaders gives q what it needs of the headers of its request, which get returns by name, nil if there is none. They must stay as they are until End.
-// It comes before RecallAll and SetContext.
+// It comes before AskAll and SetContext.
 func (q *Request) TakeHeaders(get func(name string) []byte) {
 	if q.resolver.verbose {
 		q.trace = parseTrace(get(headerTrace))

@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"bytes"
-	"encoding/binary"
 	"time"
 
 	"github.com/flagside/flagside/eval"
@@ -13,83 +12,90 @@ const maxRememberedContext = 8 << 10
 
 // answer is a bulk answer in memory. It is immutable.
 type answer struct {
-	body  []byte
-	made  time.Time
-	until time.Time // the answer may be another from then on; zero is never
-	tally tally
+	body   []byte
+	digest digest // of body
+	period period
+	tally  tally
 }
 
-// holds reports whether the answer is that of the moment. It is not for the time before it was made, to which a clock may be set back;
-// rules know whole seconds of wall-clock time.
-func (a *answer) holds(now time.Time) bool {
-	return now.Unix() >= a.made.Unix() && (a.until.IsZero() || now.Before(a.until))
+// period is the time for which an answer stays the same as long as all else does that it depends on, in seconds of Unix time, which are
+// all that rules know of the time. Its zero value is always.
+type period struct {
+	from  int64 // the answer was made then, and may have been another before
+	until int64 // the answer may be another from then on; 0 is never
+}
+
+func (p period) holds(now time.Time) bool {
+	second := now.Unix()
+	return second >= p.from && (p.until == 0 || second < p.until)
 }
 
 // forming is what is known of the bulk answer that a request is about to give.
 type forming struct {
-	tally     tally
-	memorable bool      // every item stays the same until then, as long as the ruleset does
-	until     time.Time // the least ValidUntil; zero is never
+	tally  tally
+	fickle bool  // an item may be another at any moment
+	timed  bool  // the time had a part in an item
+	until  int64 // the least ValidUntil; 0 is never
 }
 
 // add notes one item.
 func (f *forming) add(r *eval.Result) {
 	f.tally[kindOf(r)]++
-	switch {
-	case !r.TimeDependent:
-	case r.ValidUntil.IsZero():
-		f.memorable = false
-	case f.until.IsZero() || r.ValidUntil.Before(f.until):
-		f.until = r.ValidUntil
+	f.timed = f.timed || r.ClockRead
+	if !r.TimeDependent {
+		return
+	}
+	if r.ValidUntil.IsZero() {
+		f.fickle = true
+		return
+	}
+	if until := r.ValidUntil.Unix(); f.until == 0 || until < f.until {
+		f.until = until
 	}
 }
 
-// RecallAll returns the body that KeepAll was given for the same flags, selection, form and context, if it is remembered. Its evaluations
-// are counted as if they had been made. The body is shared and must not be modified. RecallAll comes after FreshenAll, in the place of
-// SetContext and EvaluateAll; when it finds nothing they follow, and KeepAll at the end. A form names how a face encodes answers.
-func (q *Request) RecallAll(form string, context []byte) (body []byte, ok bool) {
-	q.memory = q.memory[:0]
-	context, err := q.effective(context)
-	if err != nil || q.resolver.forgetful || len(context) > maxRememberedContext || q.anyStale() {
+// period returns that of an answer that was made now.
+func (f *forming) period(now time.Time) period {
+	if !f.timed {
+		return period{}
+	}
+	return period{from: now.Unix(), until: f.until}
+}
+
+// RecallAll returns the body that KeepAll was given for the same question, if it is remembered. Its evaluations are counted as if they had
+// been made. The body is shared and must not be modified. RecallAll comes after AskAll, in the place of SetContext and EvaluateAll; when it
+// finds nothing they follow, and KeepAll at the end.
+func (q *Request) RecallAll() (body []byte, ok bool) {
+	if q.resolver.forgetful || !q.question.memorable {
 		return nil, false
 	}
-	q.memory = q.appendKey(q.memory, form, context)
-	found, ok := q.resolver.answers.Get(q.memory)
-	if !ok || !found.holds(q.now) {
+	found, ok := q.resolver.answers.Get(q.question.key)
+	if !ok || !found.period.holds(q.now) {
 		q.resolver.counts.lost.Inc()
 		return nil, false
 	}
 	q.resolver.counts.found.Inc()
 	q.resolver.counts.evaluations(&found.tally)
 	q.recordAll(&found.tally, true)
+	q.question.answered(found.digest, found.period)
 	return found.body, true
 }
 
-// KeepAll remembers a copy of the body that was made of all results of EvaluateAll, unless it may change before the ruleset does.
+// KeepAll takes the body that was made of all results of EvaluateAll. It remembers a copy, unless it may change at any moment.
 func (q *Request) KeepAll(body []byte) {
-	if len(q.memory) == 0 || !q.forming.memorable {
-		return
+	made := answer{digest: digestOf(body), period: q.forming.period(q.now), tally: q.forming.tally}
+	if q.forming.fickle {
+		q.question.certain = false
 	}
-	kept := answer{body: bytes.Clone(body), made: q.now, until: q.forming.until, tally: q.forming.tally}
-	q.resolver.answers.Put(q.memory, kept, len(body))
+	q.question.answered(made.digest, made.period)
+	if q.question.certain && q.question.memorable {
+		made.body = bytes.Clone(body)
+		q.resolver.answers.Put(q.question.key, made, len(body))
+	}
 }
 
 // anyStale reports whether any of the selected flags may demand more than q knows.
 func (q *Request) anyStale() bool {
 	k, n := &q.knowledge, q.demanded
 	return !k.confirmed && (k.failed || n.maxStaleness > 0 && k.olderThan(n.maxStaleness))
-}
-
-// appendKey appends everything that a bulk answer depends on: the ruleset by its generation, the form, the selection and the context.
-func (q *Request) appendKey(key []byte, form string, context []byte) []byte {
-	key = binary.LittleEndian.AppendUint64(key, q.rules.Generation())
-	key = append(append(key, form...), 0)
-	if q.selector.active {
-		key = append(key, 1)
-		key = binary.AppendUvarint(key, uint64(len(q.selector.set)))
-		key = append(key, q.selector.set...)
-	} else {
-		key = append(key, 0)
-	}
-	return append(key, context...)
 }

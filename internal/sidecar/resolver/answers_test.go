@@ -59,7 +59,8 @@ func (w *world) allOf(q *resolver.Request, form, selector, evaluationContext str
 	if err := q.FreshenAll(context.Background()); err != nil {
 		w.t.Error(err)
 	}
-	if kept, ok := q.RecallAll(form, []byte(evaluationContext)); ok {
+	q.AskAll(form, []byte(evaluationContext))
+	if kept, ok := q.RecallAll(); ok {
 		return string(kept), true
 	}
 	if err := q.SetContext([]byte(evaluationContext)); err != nil {

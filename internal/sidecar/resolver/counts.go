@@ -20,6 +20,8 @@ type counts struct {
 	ended map[cause]map[outcome]prometheus.Counter
 	found prometheus.Counter
 	lost  prometheus.Counter
+
+	unchanged prometheus.Counter
 }
 
 // cause says for whom a barrier was made.
@@ -61,8 +63,12 @@ func newCounts(metrics prometheus.Registerer) (counts, error) {
 		Name: "flagside_answers_memory_total",
 		Help: "Bulk answers that were looked for in memory, by whether they were there.",
 	}, []string{"result"})
+	unchanged := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "flagside_answers_unchanged_total",
+		Help: "Bulk requests of clients that had the answer already, which was seen without evaluating.",
+	})
 	err := errors.Join(metrics.Register(byReason), metrics.Register(byCode), metrics.Register(stale), metrics.Register(barriers),
-		metrics.Register(remembered))
+		metrics.Register(remembered), metrics.Register(unchanged))
 	if err != nil {
 		return counts{}, fmt.Errorf("evaluation metrics: %w", err)
 	}
@@ -72,6 +78,8 @@ func newCounts(metrics prometheus.Registerer) (counts, error) {
 		ended: make(map[cause]map[outcome]prometheus.Counter),
 		found: remembered.WithLabelValues("hit"),
 		lost:  remembered.WithLabelValues("miss"),
+
+		unchanged: unchanged,
 	}
 	for i, reason := range reasons() {
 		c.kinds[i] = byReason.WithLabelValues(strings.ToLower(string(reason)))

@@ -95,7 +95,7 @@ func (q *Request) need(s scope) need {
 
 // needOfSelected looks at single flags only if there is a selection and any flag demands anything.
 func (q *Request) needOfSelected() need {
-	all := q.resolver.needOfAll(q.rules)
+	all := q.resolver.overviewOf(q.rules).need
 	if all.nothing() || !q.selector.active {
 		return all
 	}

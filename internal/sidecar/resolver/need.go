@@ -56,20 +56,25 @@ func shorter(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// overview is what all flags of the ruleset with the generation demand together.
+// overview is what is known of the ruleset with the generation as a whole.
 type overview struct {
 	generation uint64
-	need       need
+	need       need // of all flags together
+	whole      bool // the newest version of every document is in use
 }
 
-// needOfAll returns what all flags of the ruleset demand together. It looks at every flag once per ruleset.
-func (r *Resolver) needOfAll(rules *eval.Ruleset) need {
+// overviewOf returns the overview of the ruleset. It looks at every flag once per ruleset.
+func (r *Resolver) overviewOf(rules *eval.Ruleset) *overview {
 	if o := r.overview.Load(); o != nil && o.generation == rules.Generation() {
-		return o.need
+		return o
 	}
-	all := needOfFlags(rules, &selector{})
-	r.overview.Store(&overview{generation: rules.Generation(), need: all})
-	return all
+	o := &overview{
+		generation: rules.Generation(),
+		need:       needOfFlags(rules, &selector{}),
+		whole:      rules.Problems().Err() == nil,
+	}
+	r.overview.Store(o)
+	return o
 }
 
 // needOfFlags returns what the selected flags demand together.

@@ -10,7 +10,7 @@ import (
 )
 
 // Request is one request of an application on its way through the resolver: Begin, Require, Select and TakeHeaders if there is
-// something to say, Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End. All of its answers come from one view. The zero value is ready for
+// something to say, Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End; AskAll and what goes with it stand before SetContext. All of its answers come from one view. The zero value is ready for
 // Begin, and a Request may be used again after End. It belongs to one goroutine.
 type Request struct {
 	resolver *Resolver
@@ -31,7 +31,7 @@ type Request struct {
 	metadata  []byte // of stale answers, one after the other
 	demanded  need   // by all flags, of FreshenAll
 	forming   forming
-	memory    []byte // the key of the answer in memory
+	question  question // to all flags
 }
 
 // Begin begins q with the newest view. It fails with ErrNotReady while there is none; then q must not be used.
@@ -64,7 +64,8 @@ func (q *Request) End() {
 	q.trace = trace{}
 	q.selector.reset()
 	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
-	q.metadata, q.demanded, q.forming, q.memory = q.metadata[:0], need{}, forming{}, q.memory[:0]
+	q.metadata, q.demanded, q.forming = q.metadata[:0], need{}, forming{}
+	q.question.reset()
 	if cap(q.metadata) > maxKeptMetadata {
 		q.metadata = nil
 	}
@@ -120,7 +121,7 @@ func (q *Request) Evaluate(key []byte) eval.Result {
 // EvaluateAll evaluates every flag that the selector includes, in key order, each as Evaluate does.
 func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 	return func(yield func(eval.Result) bool) {
-		q.forming = forming{memorable: true}
+		q.forming = forming{}
 		defer func() {
 			q.resolver.counts.evaluations(&q.forming.tally)
 			q.recordAll(&q.forming.tally, false)
@@ -132,7 +133,7 @@ func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 			result := q.evaluate(flag)
 			q.forming.add(&result)
 			if !yield(result) {
-				q.forming.memorable = false
+				q.forming.fickle = true // what was not seen could be
 				return
 			}
 		}
@@ -145,7 +146,7 @@ func (q *Request) Metadata() []byte { return q.selector.metadata() }
 
 func (q *Request) evaluate(flag *eval.Flag) eval.Result {
 	if q.stale(flag) {
-		q.forming.memorable = false
+		q.forming.fickle = true
 		q.resolver.counts.stale[flag.OnUnreachable()].Inc()
 		return q.withoutKnowledge(flag)
 	}

@@ -8,8 +8,10 @@ package resolver
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,7 +70,9 @@ type Resolver struct {
 	proven    atomic.Bool
 	overview  atomic.Pointer[overview] // of the last ruleset that was asked for all flags
 	answers   *cache.Answers[answer]
-	forgetful bool // no answers are remembered
+	forgetful bool     // no answers are remembered
+	build     string   // the version of the program, on which the encoding of answers depends
+	nonce     [16]byte // tells the process from others
 	additions []addition
 	perFlag   *perFlag // nil if evaluations are not counted per flag
 	logger    zerolog.Logger
@@ -107,7 +111,7 @@ func New(o Options) (*Resolver, error) {
 			return nil, fmt.Errorf("metrics per flag: %w", err)
 		}
 	}
-	return &Resolver{
+	r := &Resolver{
 		views:     o.Views,
 		log:       o.Log,
 		now:       o.Now,
@@ -121,7 +125,12 @@ func New(o Options) (*Resolver, error) {
 		verbose:   verbose(o.Logger),
 		began:     o.Now(),
 		refresh:   make(chan struct{}, 1),
-	}, nil
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		r.build = info.Main.Version
+	}
+	_, _ = rand.Read(r.nonce[:]) // it never fails
+	return r, nil
 }
 
 // verbose reports whether the logger writes lines of the level debug.

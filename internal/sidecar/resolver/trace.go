@@ -74,6 +74,16 @@ func (q *Request) recordAll(t *tally, remembered bool) {
 	event.Int("flags", flags).Bool("remembered", remembered).Msg("evaluated all flags")
 }
 
+// recordUnchanged writes a debug line about a client that has the answer already.
+func (q *Request) recordUnchanged() {
+	if !q.resolver.verbose {
+		return
+	}
+	event := q.resolver.logger.Debug()
+	q.describe(event)
+	event.Msg("no flag changed for the client")
+}
+
 // describe adds to a line what concerns q as a whole.
 func (q *Request) describe(event *zerolog.Event) {
 	if position := q.view.Position(); !position.IsZero() {
