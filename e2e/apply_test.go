@@ -57,6 +57,7 @@ func TestPublisherKilledWhileApplying(t *testing.T) {
 type proposals struct {
 	*system
 	author, approver *admin.Client
+	secrets          [2]string // of both
 	approverID       string
 
 	mu       sync.Mutex
@@ -67,26 +68,31 @@ type proposals struct {
 
 func newProposals(s *system) *proposals {
 	s.t.Helper()
-	client := func(secret string) *admin.Client {
-		c, err := admin.NewClient(admin.ClientOptions{Address: "http://" + s.admin, Token: secret})
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		return c
-	}
 	secret, err := os.ReadFile(s.publisher.TokenFile)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	author := client(strings.TrimSpace(string(secret)))
+	authorSecret := strings.TrimSpace(string(secret))
+	author := s.client(s.admin, authorSecret)
 	made, err := author.CreateToken(s.ctx, admin.NewToken{Name: "the other one", Groups: []string{"anybody"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return &proposals{
-		system: s, author: author, approver: client(made.Secret), approverID: "token:" + made.Token.ID,
-		ids: make(map[string]string), outcomes: make(map[string]int),
+		system: s, author: author, approver: s.client(s.admin, made.Secret), approverID: "token:" + made.Token.ID,
+		secrets: [2]string{authorSecret, made.Secret},
+		ids:     make(map[string]string), outcomes: make(map[string]int),
 	}
+}
+
+// client returns a client of a publisher.
+func (s *system) client(address, secret string) *admin.Client {
+	s.t.Helper()
+	c, err := admin.NewClient(admin.ClientOptions{Address: "http://" + address, Token: secret})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return c
 }
 
 // propose has a flag made by a change request, which is withdrawn while it is applied if wanted.
@@ -173,5 +179,55 @@ func (p *proposals) verify() {
 	all, err := p.author.Requests(p.ctx, "prod", "")
 	if err != nil || len(all) != len(p.ids) {
 		p.t.Errorf("%d requests were opened, and %d are there, %v", len(p.ids), len(all), err)
+	}
+}
+
+// several is how many flags one request changes here.
+const several = 3
+
+// approved returns a request for several flags that somebody else has approved.
+func (p *proposals) approved(name string) admin.ChangeRequest {
+	p.t.Helper()
+	r := p.opened(name)
+	var err error
+	if r, err = p.approver.ApproveRequest(p.ctx, "prod", r.ID, r.Hash, ""); err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+// opened returns a request for several flags.
+func (p *proposals) opened(name string) admin.ChangeRequest {
+	p.t.Helper()
+	var changes []admin.CommandChange
+	for i := range several {
+		changes = append(changes, admin.CommandChange{
+			Key: fmt.Sprintf("%s-%d", name, i), Document: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`),
+		})
+	}
+	r, err := p.author.OpenRequest(p.ctx, "prod", admin.NewRequest{Command: admin.Command{Type: "documents", Changes: changes}}, "")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+// verifyEntries makes sure that the flags of a request were changed once and together if it is applied, and not at all otherwise.
+func (p *proposals) verifyEntries(r admin.ChangeRequest) {
+	p.t.Helper()
+	want := map[string]int{string(control.Applied): 1}[r.Status]
+	for _, c := range r.Changes {
+		history, err := p.author.History(p.ctx, "prod", changelog.ID{Kind: changelog.KindFlag, Key: c.Key})
+		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusNotFound {
+			err = nil
+		}
+		if err != nil || len(history.Items) != want {
+			p.t.Errorf("%s is %s, and %s has %d entries, %v", r.ID, r.Status, c.Key, len(history.Items), err)
+		}
+		for _, e := range history.Items {
+			if e.OpID != r.ID || e.Request != r.ID || !slices.Equal(e.Approvers, []string{p.approverID}) {
+				p.t.Errorf("request %s has the entry %+v", r.ID, e)
+			}
+		}
 	}
 }
