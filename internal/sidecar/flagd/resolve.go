@@ -63,7 +63,9 @@ func resolve[T any](ctx context.Context, s *Server, asked question, read func(ev
 	if result.ErrorCode != "" {
 		return answer[T]{}, failure(result.ErrorCode, result.Detail)
 	}
-	return answerOf(&result, demanding, read)
+	a, err := answerOf(&result, read)
+	a.reason = string(reasonOf(&result, demanding || !q.Newest()))
+	return a, err
 }
 
 // prepare reads what the headers say about selection, context and freshness. demanding reports whether the request demands more than its flags.
@@ -99,9 +101,7 @@ func setContext(q *resolver.Request, context *structpb.Struct) error {
 }
 
 // answerOf gives a result without an error its type.
-func answerOf[T any](result *eval.Result, demanding bool, read func(eval.Result) (T, bool)) (answer[T], error) {
-	a := answer[T]{reason: string(reasonOf(result, demanding))}
-	var err error
+func answerOf[T any](result *eval.Result, read func(eval.Result) (T, bool)) (a answer[T], err error) {
 	if a.metadata, err = structOf(result.Metadata); err != nil {
 		return a, failure(eval.ErrorGeneral, "the metadata of the flag have no form in this protocol")
 	}
@@ -118,12 +118,13 @@ func answerOf[T any](result *eval.Result, demanding bool, read func(eval.Result)
 }
 
 // reasonOf returns the reason of a result. Providers keep STATIC answers until an event names the flag, so an answer that has to be
-// asked for again, because only the sidecar knows how fresh it is, is not STATIC here.
-func reasonOf(result *eval.Result, demanding bool) eval.Reason {
+// asked for again is not STATIC here: because only the sidecar knows how fresh it is, or because flags changed while it was made, so that
+// the event may have been sent before it.
+func reasonOf(result *eval.Result, again bool) eval.Reason {
 	if result.Reason != eval.ReasonStatic {
 		return result.Reason
 	}
-	if demanding || result.Flag.Freshness() == eval.FreshnessAlwaysFresh || result.Flag.MaxStaleness() > 0 {
+	if again || result.Flag.Freshness() == eval.FreshnessAlwaysFresh || result.Flag.MaxStaleness() > 0 {
 		return eval.ReasonDefault
 	}
 	return eval.ReasonStatic
