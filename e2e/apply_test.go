@@ -98,7 +98,7 @@ func (s *system) client(address, secret string) *admin.Client {
 // propose has a flag made by a change request, which is withdrawn while it is applied if wanted.
 func (p *proposals) propose(key string, withdraw bool) {
 	document := []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`)
-	r, err := p.insist(func() (admin.ChangeRequest, error) {
+	r, err := insist(p, func() (admin.ChangeRequest, error) {
 		return p.author.OpenRequest(p.ctx, "prod", admin.NewRequest{
 			Command: admin.Command{Type: "put", Key: key, IfAbsent: true, Document: document}, Reason: "because",
 		}, key)
@@ -110,29 +110,34 @@ func (p *proposals) propose(key string, withdraw bool) {
 	p.mu.Lock()
 	p.ids[key] = r.ID
 	p.mu.Unlock()
-	if _, err = p.insist(func() (admin.ChangeRequest, error) {
-		now, err := p.approver.Request(p.ctx, "prod", r.ID)
-		if err != nil || len(now.Approvals) > 0 {
-			return now, err // approved by an attempt that was not answered
-		}
-		return p.approver.ApproveRequest(p.ctx, "prod", r.ID, r.Hash, "")
-	}); err != nil {
+	if _, err = p.agree(r); err != nil {
 		p.t.Errorf("approve the request for %s: %v", key, err)
 	}
 	var racing sync.WaitGroup
 	if withdraw {
 		racing.Go(func() {
-			_, _ = p.insist(func() (admin.ChangeRequest, error) { return p.author.WithdrawRequest(p.ctx, "prod", r.ID, "") })
+			_, _ = insist(p, func() (admin.ChangeRequest, error) { return p.author.WithdrawRequest(p.ctx, "prod", r.ID, "") })
 		})
 	}
-	if _, err = p.insist(func() (admin.ChangeRequest, error) { return p.author.ApplyRequest(p.ctx, "prod", r.ID, "") }); err != nil && !withdraw {
+	if _, err = insist(p, func() (admin.ChangeRequest, error) { return p.author.ApplyRequest(p.ctx, "prod", r.ID, "") }); err != nil && !withdraw {
 		p.t.Errorf("apply the request for %s: %v", key, err)
 	}
 	racing.Wait()
 }
 
+// agree has the other one approve a request.
+func (p *proposals) agree(r admin.ChangeRequest) (admin.ChangeRequest, error) {
+	return insist(p, func() (admin.ChangeRequest, error) {
+		now, err := p.approver.Request(p.ctx, "prod", r.ID)
+		if err != nil || len(now.Approvals) > 0 {
+			return now, err // approved by an attempt that was not answered
+		}
+		return p.approver.ApproveRequest(p.ctx, "prod", r.ID, r.Hash, "")
+	})
+}
+
 // insist asks again until there is an answer that decides.
-func (p *proposals) insist(ask func() (admin.ChangeRequest, error)) (admin.ChangeRequest, error) {
+func insist[T any](p *proposals, ask func() (T, error)) (T, error) {
 	for {
 		r, err := ask()
 		problem, answered := errors.AsType[*admin.Problem](err)
@@ -188,9 +193,8 @@ const several = 3
 // approved returns a request for several flags that somebody else has approved.
 func (p *proposals) approved(name string) admin.ChangeRequest {
 	p.t.Helper()
-	r := p.opened(name)
-	var err error
-	if r, err = p.approver.ApproveRequest(p.ctx, "prod", r.ID, r.Hash, ""); err != nil {
+	r, err := p.agree(p.opened(name))
+	if err != nil {
 		p.t.Fatal(err)
 	}
 	return r
@@ -205,7 +209,8 @@ func (p *proposals) opened(name string) admin.ChangeRequest {
 			Key: fmt.Sprintf("%s-%d", name, i), Document: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`),
 		})
 	}
-	r, err := p.author.OpenRequest(p.ctx, "prod", admin.NewRequest{Command: admin.Command{Type: "documents", Changes: changes}}, "")
+	wanted := admin.NewRequest{Command: admin.Command{Type: "documents", Changes: changes}}
+	r, err := insist(p, func() (admin.ChangeRequest, error) { return p.author.OpenRequest(p.ctx, "prod", wanted, name) })
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -217,7 +222,9 @@ func (p *proposals) verifyEntries(r admin.ChangeRequest) {
 	p.t.Helper()
 	want := map[string]int{string(control.Applied): 1}[r.Status]
 	for _, c := range r.Changes {
-		history, err := p.author.History(p.ctx, "prod", changelog.ID{Kind: changelog.KindFlag, Key: c.Key})
+		history, err := insist(p, func() (admin.History, error) {
+			return p.author.History(p.ctx, "prod", changelog.ID{Kind: changelog.KindFlag, Key: c.Key})
+		})
 		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusNotFound {
 			err = nil
 		}

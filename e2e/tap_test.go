@@ -20,6 +20,7 @@ type tap struct {
 
 	mu      sync.Mutex
 	conns   map[net.Conn]bool
+	dialled int
 	mark    string // of the writes that count
 	written int
 	before  func(write int) // called with the number of a write, from 1; nil lets everything pass
@@ -28,7 +29,7 @@ type tap struct {
 	cut     bool            // and nothing is passed on
 }
 
-// newTap listens, and lets everything pass to the first server that can be reached.
+// newTap listens, and lets everything pass to a server that can be reached, for each connection another one.
 func newTap(t *testing.T, servers ...string) *tap {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -128,8 +129,12 @@ func (p *tap) serve(client net.Conn) {
 }
 
 func (p *tap) dial() net.Conn {
-	for _, address := range p.servers {
-		if c, err := net.Dial("tcp", address); err == nil {
+	p.mu.Lock()
+	p.dialled++
+	first := p.dialled
+	p.mu.Unlock()
+	for i := range p.servers {
+		if c, err := net.Dial("tcp", p.servers[(first+i)%len(p.servers)]); err == nil {
 			return c
 		}
 	}

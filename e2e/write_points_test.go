@@ -182,16 +182,16 @@ func (m *mortal) die(d *death) {
 	case itIsRestarted:
 		p = m.reborn()
 		again := m.client(m.dying, m.secrets[0])
-		m.must(m.insist(func() (admin.ChangeRequest, error) { return again.ApplyRequest(m.ctx, "prod", d.request, "") }))
+		m.must(insist(m.proposals, func() (admin.ChangeRequest, error) { return again.ApplyRequest(m.ctx, "prod", d.request, "") }))
 		p.Kill()
 	case itIsWithdrawn:
-		_, err := m.insist(func() (admin.ChangeRequest, error) { return m.author.WithdrawRequest(m.ctx, "prod", d.request, "") })
+		_, err := insist(m.proposals, func() (admin.ChangeRequest, error) { return m.author.WithdrawRequest(m.ctx, "prod", d.request, "") })
 		if (err == nil) == d.claimed() {
 			m.t.Errorf("%s: withdrawing: %v", d, err)
 		}
-		_, _ = m.insist(func() (admin.ChangeRequest, error) { return m.author.ApplyRequest(m.ctx, "prod", d.request, "") })
+		_, _ = insist(m.proposals, func() (admin.ChangeRequest, error) { return m.author.ApplyRequest(m.ctx, "prod", d.request, "") })
 	case anotherIsAsked:
-		m.must(m.insist(func() (admin.ChangeRequest, error) { return m.author.ApplyRequest(m.ctx, "prod", d.request, "") }))
+		m.must(insist(m.proposals, func() (admin.ChangeRequest, error) { return m.author.ApplyRequest(m.ctx, "prod", d.request, "") }))
 	}
 }
 
