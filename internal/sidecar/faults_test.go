@@ -120,9 +120,10 @@ func (p *place) changeUnheard() {
 
 // changeAtAnyTime makes changes by a clock that is centuries ahead, and by one that is behind.
 func (p *place) changeAtAnyTime() {
-	for _, years := range []time.Duration{200, -50} {
-		p.publisher.clock = years * 365 * 24 * time.Hour
-		p.publisher.put(demanding(int(years)))
+	const year = 365 * 24 * time.Hour
+	for _, ahead := range []time.Duration{200 * year, -50 * year} {
+		p.publisher.clock = ahead
+		p.publisher.put(demanding(0))
 		p.publisher.put(demanding(1))
 	}
 }
