@@ -142,6 +142,35 @@ func TestProblemOfABrokenDocument(t *testing.T) {
 	}
 }
 
+// A bound that no sidecar can keep, because a beat comes once a second and two may be late, is refused and the least is named.
+func TestTooShortMaxStalenessIsRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	r.create("prod")
+	for staleness, want := range map[string]string{
+		"2999ms": "maxStaleness must be at least 3s",
+		"1s":     "maxStaleness must be at least 3s",
+		"0s":     "maxStaleness must be positive",
+		"-1m":    "maxStaleness must be positive",
+		"soon":   "maxStaleness must be a duration",
+		"3s":     "",
+	} {
+		a := r.ask(http.MethodPut, flags+"/"+staleness, string(flagBody("on", `,"maxStaleness":"`+staleness+`"`)), "If-None-Match", "*")
+		if want == "" {
+			if a.status != http.StatusCreated {
+				t.Errorf("%s is answered with %d %s, want that it is written", staleness, a.status, a.body)
+			}
+			continue
+		}
+		named := slices.ContainsFunc(a.problem.Errors, func(p admin.ProblemPlace) bool {
+			return p.Key == staleness && p.Pointer == "/maxStaleness" && strings.Contains(p.Reason, want)
+		})
+		if a.status != http.StatusUnprocessableEntity || !named {
+			t.Errorf("%s is answered with %d %s, want 422: %s", staleness, a.status, a.body, want)
+		}
+	}
+}
+
 // A flag's life: created, read, changed, repeated, deleted, and all of it in its history.
 func TestLifeOfAFlag(t *testing.T) {
 	t.Parallel()
