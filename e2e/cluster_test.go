@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/natstest"
 )
 
 // Two publishers over three servers change the same flag while one of them is
@@ -21,7 +22,7 @@ import (
 // missing, and the sidecar ends with the last.
 func TestTwoPublishersOnACluster(t *testing.T) {
 	s := newSystem(t)
-	servers, err := process.StartCluster(s.ctx, t.TempDir())
+	servers, err := process.StartCluster(s.ctx, t.TempDir(), natstest.Authorization(t)...)
 	t.Cleanup(servers.Kill)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,7 @@ func TestTwoPublishersOnACluster(t *testing.T) {
 	if err := binaries.CreateEnvironment(s.ctx, publishers[0].Admin, "prod"); err != nil {
 		t.Fatal(err)
 	}
-	sidecar := s.startSidecar("prod", t.TempDir())
+	sidecar := s.startSidecar("prod", t.TempDir(), "--nats-nkey", natstest.SidecarKey(t))
 	s.awaitReady(sidecar)
 	err = process.Await(s.ctx, "waiting for the other publisher to know the environment", func() bool {
 		_, err := publishers[1].PutFlag(s.ctx, "prod", "known", "", []byte(`{"state":"ENABLED","variants":{"only":1},"defaultVariant":"only"}`))

@@ -104,7 +104,7 @@ func newHistory(t *testing.T, limit time.Duration) *history {
 	t.Cleanup(cancel)
 	h.ctx = ctx
 	var err error
-	h.servers, err = process.StartCluster(ctx, t.TempDir())
+	h.servers, err = process.StartCluster(ctx, t.TempDir(), natstest.Authorization(t)...)
 	t.Cleanup(h.servers.Kill)
 	if err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func newHistory(t *testing.T, limit time.Duration) *history {
 	}
 	for _, addresses := range []string{h.publishers[0].NATS, h.publishers[1].NATS, h.publishers[2].NATS, h.servers.Addresses()} {
 		h.nats = addresses
-		sidecar := h.startSidecar("prod", t.TempDir())
+		sidecar := h.startSidecar("prod", t.TempDir(), "--nats-nkey", natstest.SidecarKey(t))
 		h.awaitReady(sidecar)
 		h.sidecars = append(h.sidecars, sidecar)
 	}

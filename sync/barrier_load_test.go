@@ -16,11 +16,7 @@ import (
 // questions counts what the leader is asked about the end of the log.
 func (l *log) questions(tb testing.TB) *atomic.Int64 {
 	tb.Helper()
-	c, err := nats.Connect(l.server.URL())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(c.Close)
+	c := l.server.Client(tb)
 	count := new(atomic.Int64)
 	if _, err := c.Subscribe("$JS.API.STREAM.INFO.FLAGS_prod", func(*nats.Msg) { count.Add(1) }); err != nil {
 		tb.Fatal(err)
@@ -38,7 +34,7 @@ func leaderBreaker(f *flagsync.Follower) flagsync.Breaker { return f.Breakers()[
 func TestBarriersShareQuestions(t *testing.T) {
 	l := newLog(t)
 	count := l.questions(t)
-	r := follow(t, connect(t, l.server.URL()), patient)
+	r := follow(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
 	const callers, each, pause = 500, 40, 50 * time.Millisecond
 	begin, before := time.Now(), count.Load()
@@ -102,7 +98,7 @@ func TestBarrierSpacing(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	target := newMapTarget(t)
-	f, err := flagsync.NewFollower(connect(t, l.server.URL()), target, flagsync.FollowerOptions{
+	f, err := flagsync.NewFollower(connectSidecar(t, l.server.URL()), target, flagsync.FollowerOptions{
 		Environment: environment, BarrierSpacing: 100 * time.Millisecond, Logger: testLogger,
 	})
 	if err != nil {
@@ -126,7 +122,7 @@ func TestBarrierSpacing(t *testing.T) {
 func TestAnOpenBreakerAnswersAtOnce(t *testing.T) {
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connect(t, p.url()), patient)
+	r := follow(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	if b := leaderBreaker(r.Follower); b.State != "closed" || b.Error != nil || b.Requests == 0 {
 		t.Errorf("breaker %+v while all is well", b)

@@ -28,7 +28,7 @@ func TestBarrierShowsWhatWasCommitted(t *testing.T) {
 func barriersWhileWriting(t *testing.T, muted bool) {
 	t.Helper()
 	l := newLog(t)
-	r := follow(t, connect(t, l.server.URL()), patient)
+	r := follow(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
 	if muted {
 		l.muteFeed(t, true)
@@ -74,7 +74,7 @@ func TestBarrierEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connect(t, p.url()), patient)
+	r := follow(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	p.blackHole(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -112,7 +112,7 @@ func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	f, err := flagsync.NewFollower(connect(t, p.url()), newMapTarget(t), flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	f, err := flagsync.NewFollower(connectSidecar(t, p.url()), newMapTarget(t), flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestBarrierEndsWithTheConnection(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connect(t, p.url()), patient)
+	r := follow(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	p.blackHole(true)
 	result := make(chan error, 1)

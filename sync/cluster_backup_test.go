@@ -81,7 +81,7 @@ func TestClusterWithOtherHistories(t *testing.T) {
 	backup := backUp(t, c)
 	told.append(t, l.Log, "op-2")
 	held := l.settled(t)
-	r := follow(t, connect(t, l.url), impatient)
+	r := follow(t, connectSidecar(t, l.url), impatient)
 	r.until(t, "synced", isSynced)
 	r.reach(t, held.Revision)
 	documents := r.target.count()
@@ -101,7 +101,7 @@ func TestClusterWithOtherHistories(t *testing.T) {
 	l.verifyFollowers(t, []*running{r})
 
 	cutBeginning(t, c, 2)
-	late := follow(t, connect(t, l.url), impatient)
+	late := follow(t, connectSidecar(t, l.url), impatient)
 	s := late.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
 	if s.Synced || s.AgeKnown || !s.Applied.IsZero() {
 		t.Errorf("in front of a hole: %+v", s)
@@ -110,7 +110,7 @@ func TestClusterWithOtherHistories(t *testing.T) {
 		_, err := l.PublishSnapshot(ctx, r.target)
 		return err
 	})
-	for name, late := range map[string]*running{"waiting": late, "late": follow(t, connect(t, l.url), early)} {
+	for name, late := range map[string]*running{"waiting": late, "late": follow(t, connectSidecar(t, l.url), early)} {
 		head := l.settled(t)
 		late.until(t, "the head behind the hole", func(s flagsync.Status) bool { return s.Applied == head && s.Synced && s.Hole == nil })
 		if late.target.loaded() != 1 || late.target.StateDigest() != r.target.StateDigest() {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -63,7 +64,7 @@ func coldFollowers(t *testing.T, size int, published bool) {
 		c.head = l.putMany(t, c.head, round, 500)
 	}
 	if published {
-		knows := follow(t, connect(t, c.servers.URL()))
+		knows := follow(t, connectSidecar(t, c.servers.URL()))
 		knows.reach(t, c.head.Revision)
 		patiently(t, func(ctx context.Context) error {
 			_, err := l.PublishSnapshot(ctx, knows.target)
@@ -122,7 +123,7 @@ func startProcess(tb testing.TB) *process.Cluster {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
 	defer cancel()
-	c, err := process.StartServer(ctx, tb.TempDir())
+	c, err := process.StartServer(ctx, tb.TempDir(), natstest.Authorization(tb)...)
 	tb.Cleanup(c.Kill)
 	if err != nil {
 		tb.Fatal(err)
@@ -167,14 +168,11 @@ type crowdMember struct {
 
 // listen notes the reads that followers ask for.
 func (c *crowd) listen(url string) {
-	conn, err := nats.Connect(url, nats.MaxReconnects(-1))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(conn.Close)
+	conn := natstest.Connect(c.t, url)
 	c.reset()
 	if _, err := conn.Subscribe("$JS.API.DIRECT.GET.>", func(msg *nats.Msg) {
-		inbox, _, _ := strings.Cut(msg.Reply, ".")
+		parts := strings.Split(msg.Reply, ".")
+		inbox := strings.Join(parts[:min(3, len(parts))], ".")
 		if strings.HasSuffix(msg.Subject, ".manifest") {
 			return
 		}
@@ -242,17 +240,21 @@ func (c *crowd) start(url string, size int) {
 	c.t.Helper()
 	c.reset()
 	c.members = make([]*crowdMember, size)
+	key := natstest.SidecarKey(c.t)
 	var starting sync.WaitGroup
 	for i := range size {
-		starting.Go(func() { c.members[i] = c.join(url, fmt.Sprint("_cold", i)) })
+		inbox := fmt.Sprintf("_SC.%s.cold%d", environment, i)
+		starting.Go(func() {
+			c.members[i] = c.join(flagsync.ConnectOptions{URL: url, NKey: key, InboxPrefix: inbox, Logger: testLogger})
+		})
 	}
 	starting.Wait()
 }
 
 // join starts one follower. It is called from many goroutines.
-func (c *crowd) join(url, inbox string) *crowdMember {
-	m := &crowdMember{target: newDigestTarget(), inbox: inbox}
-	conn, err := flagsync.Connect(c.t.Context(), flagsync.ConnectOptions{URL: url, InboxPrefix: inbox, Logger: testLogger})
+func (c *crowd) join(o flagsync.ConnectOptions) *crowdMember {
+	m := &crowdMember{target: newDigestTarget(), inbox: o.InboxPrefix}
+	conn, err := flagsync.Connect(c.t.Context(), o)
 	if err != nil {
 		c.t.Error(err)
 		return m

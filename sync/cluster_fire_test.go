@@ -15,6 +15,7 @@ import (
 
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -62,12 +63,7 @@ func underFire(t *testing.T, random *rand.Rand) {
 	f := &fire{t: t, random: random, servers: startServers(t)}
 	f.log = createOn(t, f.servers.URL())
 	f.proxies, f.url = proxied(t, f.servers.URL())
-	plain, err := nats.Connect(f.servers.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(plain.Close)
-	f.plain = plain
+	f.plain = natstest.Connect(t, f.servers.URL())
 	run(t, flagsync.NewBeater(f.log.Log, nil, testLogger).Run)
 	for range 4 {
 		f.join()
@@ -169,7 +165,7 @@ func (f *fire) join() {
 	if f.random.IntN(2) == 0 {
 		target.delay = time.Duration(f.random.IntN(200)) * time.Millisecond
 	}
-	follower, err := flagsync.NewFollower(connect(f.t, f.url), target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	follower, err := flagsync.NewFollower(connectSidecar(f.t, f.url), target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -241,7 +237,7 @@ func (f *fire) unmute() {
 func TestSlowConsumerCatchesUp(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	c := connect(t, l.server.URL())
+	c := connectSidecar(t, l.server.URL())
 	r := follow(t, c, patient)
 	r.until(t, "synced", isSynced)
 	release := sync.OnceFunc(r.target.block())

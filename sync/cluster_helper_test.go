@@ -35,7 +35,7 @@ func startServers(tb testing.TB) *process.Cluster {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
 	defer cancel()
-	c, err := process.StartCluster(ctx, tb.TempDir())
+	c, err := process.StartCluster(ctx, tb.TempDir(), natstest.Authorization(tb)...)
 	tb.Cleanup(c.Kill)
 	if err != nil {
 		tb.Fatal(err)
@@ -103,7 +103,7 @@ func (l *replicated) settled(tb testing.TB) changelog.Position {
 func (l *replicated) verifyFollowers(tb testing.TB, followers []*running) {
 	tb.Helper()
 	head := l.settled(tb)
-	fresh := follow(tb, connect(tb, l.url))
+	fresh := follow(tb, connectSidecar(tb, l.url))
 	fresh.reach(tb, head.Revision)
 	want := fresh.target.StateDigest()
 	for i, r := range followers {

@@ -19,7 +19,7 @@ func TestClusterTakesOverANewEpoch(t *testing.T) {
 		told.append(t, l.Log, op)
 	}
 	held := l.settled(t)
-	r := follow(t, connect(t, l.url), impatient)
+	r := follow(t, connectSidecar(t, l.url), impatient)
 	r.reach(t, held.Revision)
 	r.until(t, "synced", isSynced)
 
@@ -47,5 +47,5 @@ func TestClusterTakesOverANewEpoch(t *testing.T) {
 	})
 	<-moved
 	told.append(t, l.Log, "op-4")
-	l.verifyFollowers(t, []*running{r, follow(t, connect(t, l.url), early)})
+	l.verifyFollowers(t, []*running{r, follow(t, connectSidecar(t, l.url), early)})
 }

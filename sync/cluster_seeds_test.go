@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
@@ -35,12 +32,7 @@ func clusterSeeds(t *testing.T, first, n int) {
 	servers, l := newReplicated(t)
 	f := &fire{t: t, log: l}
 	f.proxies, f.url = proxied(t, servers.URL())
-	plain, err := nats.Connect(servers.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(plain.Close)
-	f.plain = plain
+	f.plain = servers.Client(t)
 	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
 	told := newOutcomes()
 	for seed := first; seed < n; seed += 2 {

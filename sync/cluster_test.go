@@ -18,7 +18,7 @@ func TestClusterServesTheSameCode(t *testing.T) {
 	t.Parallel()
 	servers, l := newReplicated(t)
 	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
-	followers := []*running{follow(t, l.conn), follow(t, connect(t, l.url))}
+	followers := []*running{follow(t, l.conn), follow(t, connectSidecar(t, l.url))}
 	told := newOutcomes()
 	var publishing sync.WaitGroup
 	for i := range 3 {
@@ -30,7 +30,7 @@ func TestClusterServesTheSameCode(t *testing.T) {
 		})
 	}
 	servers.Leader(t, flagsOf).StepDown(t, flagsOf)
-	followers = append(followers, follow(t, connect(t, l.url)))
+	followers = append(followers, follow(t, connectSidecar(t, l.url)))
 	stopped := servers.Leader(t, flagsOf)
 	stopped.Stop(t)
 	publishing.Wait()
@@ -49,7 +49,7 @@ func TestBarrierNeedsAMajority(t *testing.T) {
 	servers := startServers(t)
 	l := createOn(t, servers.URL())
 	leads := leader(t, servers)
-	r := follow(t, connect(t, "nats://"+leads.Client), patient)
+	r := follow(t, connectSidecar(t, "nats://"+leads.Client), patient)
 	r.until(t, "synced", isSynced)
 	r.barrier(t)
 	for _, n := range servers.Nodes {

@@ -57,7 +57,7 @@ func TestConnectRefuses(t *testing.T) {
 func TestConnectInProcess(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: server, InboxPrefix: "_own", Logger: testLogger})
+	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: server, InboxPrefix: "_INBOX.own", Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,8 +107,7 @@ func TestFollowerGoesOnWhereItsTargetStands(t *testing.T) {
 func TestStreamThatComesLater(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	c := connect(t, server.URL())
-	r := follow(t, c)
+	r := follow(t, connectSidecar(t, server.URL()))
 	s := r.until(t, "stream missing", func(s flagsync.Status) bool { return s.StreamMissing })
 	if s.Synced || s.AgeKnown {
 		t.Errorf("without a stream: %+v", s)
@@ -116,11 +115,7 @@ func TestStreamThatComesLater(t *testing.T) {
 	if err := r.Barrier(t.Context()); err == nil {
 		t.Error("a barrier succeeds without a stream")
 	}
-	environments, err := flagsync.OpenEnvironments(t.Context(), c, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := environments.Create(t.Context(), environment, "tester"); err != nil {
+	if _, err := openEnvironments(t, server).Create(t.Context(), environment, "tester"); err != nil {
 		t.Fatal(err)
 	}
 	r.until(t, "synced", func(s flagsync.Status) bool { return s.Synced && !s.StreamMissing && s.Applied.Revision == 1 })
@@ -133,7 +128,7 @@ func TestServerThatComesLater(t *testing.T) {
 	l := newLog(t)
 	head := l.write(t, put("a", "{}"))
 	l.server.Stop(t)
-	r := follow(t, connect(t, l.server.URL()))
+	r := follow(t, connectSidecar(t, l.server.URL()))
 	r.until(t, "an error", func(s flagsync.Status) bool { return !s.Connected && s.LastError != nil })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

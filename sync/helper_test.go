@@ -2,6 +2,7 @@ package flagsync_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"testing"
@@ -18,13 +19,27 @@ import (
 // machine is no failure.
 const patience = 30 * time.Second
 
-const environment = "prod"
+const environment = natstest.Environment
 
 var testLogger = zerolog.Nop()
 
+// connect returns a connection with the permissions of a publisher.
 func connect(tb testing.TB, url string) *flagsync.Conn {
 	tb.Helper()
-	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Name: tb.Name(), Logger: zerolog.Nop()})
+	return connectWith(tb, flagsync.ConnectOptions{URL: url})
+}
+
+// connectSidecar returns a connection with the permissions of a sidecar of the
+// environment.
+func connectSidecar(tb testing.TB, url string) *flagsync.Conn {
+	tb.Helper()
+	return connectWith(tb, flagsync.ConnectOptions{URL: url, NKey: natstest.SidecarKey(tb), InboxPrefix: "_SC." + environment + "." + rand.Text()})
+}
+
+func connectWith(tb testing.TB, o flagsync.ConnectOptions) *flagsync.Conn {
+	tb.Helper()
+	o.Name, o.Logger = tb.Name(), testLogger
+	c, err := flagsync.Connect(tb.Context(), o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -226,7 +241,7 @@ func eventually(tb testing.TB, holds func() (bool, string)) {
 func (l *log) replay(tb testing.TB) *mapTarget {
 	tb.Helper()
 	head := l.head(tb)
-	fresh := follow(tb, connect(tb, l.server.URL()))
+	fresh := follow(tb, connectSidecar(tb, l.server.URL()))
 	fresh.reach(tb, head.Revision)
 	return fresh.target
 }

@@ -85,7 +85,7 @@ func TestReconnectFills(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connect(t, p.url()), patient)
+	r := follow(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	for i := range 3 {
 		p.Cut()
@@ -101,7 +101,7 @@ func TestHalfOpenConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connect(t, p.url()), func(t *flagsync.Timing) {
+	r := follow(t, connectSidecar(t, p.url()), func(t *flagsync.Timing) {
 		t.BeatTimeout, t.OwnBarrier, t.Reconnect = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 	})
 	r.until(t, "synced", isSynced)
@@ -136,7 +136,7 @@ func randomLoss(t *testing.T, random *rand.Rand) {
 	p := newProxy(t, l.server.URL())
 	var followers []*running
 	join := func() {
-		followers = append(followers, follow(t, connect(t, p.url()), func(t *flagsync.Timing) {
+		followers = append(followers, follow(t, connectSidecar(t, p.url()), func(t *flagsync.Timing) {
 			t.AskLeader = 10 * time.Millisecond
 		}))
 	}

@@ -113,7 +113,7 @@ func TestAnEmptyLogEmptiesNobody(t *testing.T) {
 			l.deleteStreams(t, "FLAGS_prod")
 			recreate(t, l, found)
 			r.keeps(t, held, 3)
-			followInto(t, connect(t, l.server.URL()), target, impatient).keeps(t, held, 3)
+			followInto(t, connectSidecar(t, l.server.URL()), target, impatient).keeps(t, held, 3)
 		})
 	}
 }
@@ -134,7 +134,7 @@ func TestANewEpochIsTakenOver(t *testing.T) {
 			l.create(t)
 			l.fill(t, "other-", changes)
 			r.sees(t, l)
-			followInto(t, connect(t, l.server.URL()), away, impatient).sees(t, l)
+			followInto(t, connectSidecar(t, l.server.URL()), away, impatient).sees(t, l)
 			if r.Status().Takeovers == 0 {
 				t.Error("no takeover is counted")
 			}
@@ -205,7 +205,7 @@ func TestAnIncompleteEpochIsNotTakenOver(t *testing.T) {
 	if err := r.Status().DifferentHistory; !errors.Is(err, flagsync.ErrIncomplete) {
 		t.Errorf("it says %v, want ErrIncomplete", err)
 	}
-	fresh := follow(t, connect(t, l.server.URL()), impatient)
+	fresh := follow(t, connectSidecar(t, l.server.URL()), impatient)
 	fresh.until(t, "a new epoch that is not complete", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
 	if s := fresh.Status(); s.Synced || s.AgeKnown {
 		t.Errorf("half of a state is called complete: %+v", s)
@@ -226,7 +226,7 @@ func (l *log) away(tb testing.TB) *mapTarget {
 // visit brings what a follower knew to the head of the log.
 func (l *log) visit(tb testing.TB, target *mapTarget) {
 	tb.Helper()
-	f, err := flagsync.NewFollower(connect(tb, l.server.URL()), target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	f, err := flagsync.NewFollower(connectSidecar(tb, l.server.URL()), target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -290,7 +290,7 @@ func TestARegressedLogIsNotFollowed(t *testing.T) {
 	if err := r.Status().DifferentHistory; !errors.Is(err, flagsync.ErrRegressed) {
 		t.Errorf("it says %v, want ErrRegressed", err)
 	}
-	late := followInto(t, connect(t, l.server.URL()), away, impatient)
+	late := followInto(t, connectSidecar(t, l.server.URL()), away, impatient)
 	late.keeps(t, held, 4)
 	l.renew(t, "decided", put("flag-0", "{}"), put("later-1", "{}"))
 	r.sees(t, l)
@@ -315,7 +315,7 @@ func TestAForkedLogIsNotFollowed(t *testing.T) {
 			l.fill(t, "other-", changes)
 			r.keeps(t, held, 4)
 			r.until(t, "a fork", func(s flagsync.Status) bool { return errors.Is(s.DifferentHistory, flagsync.ErrForked) })
-			late := followInto(t, connect(t, l.server.URL()), away, impatient)
+			late := followInto(t, connectSidecar(t, l.server.URL()), away, impatient)
 			late.keeps(t, held, 4)
 			l.renew(t, "decided", put("one-0", "{}"))
 			r.sees(t, l)
@@ -360,7 +360,7 @@ func TestALogThatWentBackAnEpoch(t *testing.T) {
 	l.visit(t, away)
 	l.restore(t, backup)
 	r.keeps(t, held, 3)
-	late := followInto(t, connect(t, l.server.URL()), away, impatient)
+	late := followInto(t, connectSidecar(t, l.server.URL()), away, impatient)
 	late.keeps(t, held, 3)
 	l.renew(t, "third", put("d", "{}"))
 	r.sees(t, l)

@@ -69,7 +69,7 @@ func TestBeginWithAPublishedSnapshot(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { l.fill(t, "flag-", 50) })
-	fresh := follow(t, connect(t, l.server.URL()), early)
+	fresh := follow(t, connectSidecar(t, l.server.URL()), early)
 	wg.Wait()
 	fresh.sees(t, l)
 	if fresh.target.loaded() != 1 || fresh.Status().Takeovers != 0 {
@@ -88,9 +88,9 @@ func TestASnapshotThatSavesLittleIsNotRead(t *testing.T) {
 	}
 	l.publish(t)
 	for name, r := range map[string]*running{
-		"few entries":           follow(t, connect(t, l.server.URL())),
-		"few more entries":      followInto(t, connect(t, l.server.URL()), behind, func(t *flagsync.Timing) { t.SnapshotGain = 30 }),
-		"not without a history": followInto(t, connect(t, l.server.URL()), l.away(t), early),
+		"few entries":           follow(t, connectSidecar(t, l.server.URL())),
+		"few more entries":      followInto(t, connectSidecar(t, l.server.URL()), behind, func(t *flagsync.Timing) { t.SnapshotGain = 30 }),
+		"not without a history": followInto(t, connectSidecar(t, l.server.URL()), l.away(t), early),
 	} {
 		r.sees(t, l)
 		if r.target.loaded() != 0 {
@@ -157,7 +157,7 @@ func TestADamagedSnapshotIsNotUsed(t *testing.T) {
 			}
 			l.publish(t)
 			damage(t, l, l.server.Client(t), l.chunks(t)[0])
-			fresh := follow(t, connect(t, l.server.URL()), early, impatient)
+			fresh := follow(t, connectSidecar(t, l.server.URL()), early, impatient)
 			fresh.sees(t, l)
 			if fresh.target.loaded() > 1 || fresh.target.count() != 1 {
 				t.Errorf("%d snapshots loaded, %d documents", fresh.target.loaded(), fresh.target.count())
@@ -252,7 +252,7 @@ func TestSnapshotsOfTwoPublishersAtOnce(t *testing.T) {
 	if n := len(l.chunks(t)); n != 2 {
 		t.Errorf("%d chunks, want those of the two newest", n)
 	}
-	fresh := follow(t, connect(t, l.server.URL()), func(t *flagsync.Timing) { t.SnapshotGain = 0 })
+	fresh := follow(t, connectSidecar(t, l.server.URL()), func(t *flagsync.Timing) { t.SnapshotGain = 0 })
 	fresh.sees(t, l)
 }
 
@@ -304,7 +304,7 @@ func TestSnapshotsArePublishedAsTheLogGrows(t *testing.T) {
 		at := newest()
 		return uint64(at) == renewed.Revision, fmt.Sprintf("the snapshot of the new epoch: it is at revision %d", at)
 	})
-	fresh := follow(t, connect(t, l.server.URL()), early)
+	fresh := follow(t, connectSidecar(t, l.server.URL()), early)
 	fresh.sees(t, l)
 }
 

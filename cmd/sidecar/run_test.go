@@ -84,8 +84,9 @@ func TestCheckAsksTheServer(t *testing.T) {
 	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
 		t.Fatal(err)
 	}
+	key := natstest.SidecarKey(t)
 	for environment, want := range map[string]int{"prod": exitOK, "staging": exitFailure} {
-		code, stdout, stderr := command(t, nil, "--environment", environment, "--nats", server.URL(), "--check")
+		code, stdout, stderr := command(t, nil, "--nats-nkey", key, "--environment", environment, "--nats", server.URL(), "--check")
 		if code != want || !strings.Contains(stdout+stderr, environment) {
 			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s", environment, code, stdout, stderr)
 		}

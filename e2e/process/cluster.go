@@ -51,9 +51,10 @@ type Node struct {
 }
 
 // StartCluster builds the server into dir, runs three of them with their stores
-// there, and waits until they have elected a leader. Whatever it returns, the
-// caller ends it with [Cluster.Kill].
-func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
+// there, and waits until they have elected a leader. more is added to the
+// configuration of each. Whatever it returns, the caller ends it with
+// [Cluster.Kill].
+func StartCluster(ctx context.Context, dir string, more ...byte) (*Cluster, error) {
 	c, peers, err := prepare(ctx, dir, members)
 	if err != nil {
 		return c, err
@@ -63,7 +64,7 @@ func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
 		if err != nil {
 			return c, err
 		}
-		if err := os.WriteFile(n.config, n.configuration(filepath.Join(dir, n.Name), peers[i], routes), 0o600); err != nil {
+		if err := os.WriteFile(n.config, append(n.configuration(filepath.Join(dir, n.Name), peers[i], routes), more...), 0o600); err != nil {
 			return c, err
 		}
 	}
@@ -74,13 +75,13 @@ func StartCluster(ctx context.Context, dir string) (*Cluster, error) {
 }
 
 // StartServer does the same with one server that has no others.
-func StartServer(ctx context.Context, dir string) (*Cluster, error) {
+func StartServer(ctx context.Context, dir string, more ...byte) (*Cluster, error) {
 	c, _, err := prepare(ctx, dir, 1)
 	if err != nil {
 		return c, err
 	}
 	n := c.Nodes[0]
-	if err := os.WriteFile(n.config, n.alone(filepath.Join(dir, n.Name)), 0o600); err != nil {
+	if err := os.WriteFile(n.config, append(n.alone(filepath.Join(dir, n.Name)), more...), 0o600); err != nil {
 		return c, err
 	}
 	if err := c.start(); err != nil {

@@ -28,12 +28,6 @@ type Cluster struct {
 	Nodes []*Node
 }
 
-// Node is one server of a [Cluster].
-type Node struct {
-	options server.Options
-	server  *server.Server // nil while it is stopped
-}
-
 // StartCluster returns a running cluster that has elected its leader. It ends
 // with the test.
 func StartCluster(tb testing.TB) *Cluster {
@@ -47,12 +41,11 @@ func StartCluster(tb testing.TB) *Cluster {
 	dir := tb.TempDir()
 	for i := range nodes {
 		name := fmt.Sprintf("node-%d", i+1)
-		c.Nodes = append(c.Nodes, &Node{options: server.Options{
-			ServerName: name, Host: "127.0.0.1", Port: clients[i], NoSigs: true, NoLog: true,
-			JetStream: true, StoreDir: filepath.Join(dir, name), SyncAlways: true,
-			// Not advertised, so that clients that were given a proxy stay behind it.
-			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: peers[i], NoAdvertise: true}, Routes: routes,
-		}})
+		n := newNode(tb, name, filepath.Join(dir, name), clients[i])
+		// Not advertised, so that clients that were given a proxy stay behind it.
+		n.options.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: peers[i], NoAdvertise: true}
+		n.options.Routes = routes
+		c.Nodes = append(c.Nodes, n)
 	}
 	tb.Cleanup(func() {
 		for _, n := range c.Nodes {
@@ -107,59 +100,6 @@ func (c *Cluster) complete() bool {
 	}
 	strays := func(n *Node) bool { return !n.server.JetStreamIsCurrent() }
 	return slices.ContainsFunc(c.Nodes, leads) && !slices.ContainsFunc(c.Nodes, strays)
-}
-
-// URL returns the address of this node for clients.
-func (n *Node) URL() string {
-	return "nats://" + net.JoinHostPort(n.options.Host, strconv.Itoa(n.options.Port))
-}
-
-// Stop shuts the node down and keeps its store. Stopping a stopped node does
-// nothing.
-func (n *Node) Stop(tb testing.TB) {
-	tb.Helper()
-	if n.server == nil {
-		return
-	}
-	n.server.Shutdown()
-	n.server.WaitForShutdown()
-	n.server = nil
-}
-
-// Restart starts the node again, after stopping it if it runs, with the same
-// store and addresses. It may take a while to catch up with the others.
-func (n *Node) Restart(tb testing.TB) {
-	tb.Helper()
-	n.Stop(tb)
-	n.start(tb)
-	n.awaitReady(tb)
-}
-
-func (n *Node) start(tb testing.TB) {
-	tb.Helper()
-	options := n.options // the server keeps and changes what it is given
-	s, err := server.NewServer(&options)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	n.server = s
-	s.Start()
-}
-
-func (n *Node) awaitReady(tb testing.TB) {
-	tb.Helper()
-	if !n.server.ReadyForConnections(startTimeout) {
-		tb.Fatalf("%s is not ready after %s", n.options.ServerName, startTimeout)
-	}
-}
-
-// StepDown makes the leader of a stream give up its place to another node. The
-// node must lead it.
-func (n *Node) StepDown(tb testing.TB, stream string) {
-	tb.Helper()
-	if err := n.server.JetStreamStepdownStream(globalAccount, stream); err != nil {
-		tb.Fatal(err)
-	}
 }
 
 func await(tb testing.TB, what string, holds func() bool) {

@@ -74,7 +74,7 @@ func TestAHerdSharesQuestions(t *testing.T) {
 	p.stopPublisher() // it asks the leader, too
 	const size = 500
 	h := newHerd(t, p.sidecar, size)
-	const roundTrip = time.Second
+	const roundTrip = 600 * time.Millisecond // a server that takes a second to show a sign of life is left
 	p.network.Set(faultnet.Faults{ToServer: faultnet.Rule{Delay: roundTrip / 2}, ToClient: faultnet.Rule{Delay: roundTrip / 2}})
 	asked := p.questions()
 	began := time.Now()
