@@ -77,7 +77,20 @@ func run(ctx context.Context, rounds int) error {
 	if err := sidecar.AwaitReady(ctx); err != nil {
 		return err
 	}
-	return report(ctx, rounds, servers, publisher, sidecar)
+	b, err := connectBare(ctx, servers)
+	defer b.close()
+	if err != nil {
+		return err
+	}
+	return (&bench{servers: servers, publisher: publisher, sidecar: sidecar, bare: b}).report(ctx, rounds)
+}
+
+// bench is what is measured.
+type bench struct {
+	servers   *process.Cluster
+	publisher *process.Publisher
+	sidecar   *process.Sidecar
+	bare      *bare
 }
 
 // failures are the ways in which a leader is lost.
@@ -89,31 +102,42 @@ var failures = []struct {
 	{"paused", (*process.Node).Pause, (*process.Node).Resume},
 }
 
-func report(ctx context.Context, rounds int, servers *process.Cluster, p *process.Publisher, s *process.Sidecar) error {
-	fmt.Printf("%d rounds, times in milliseconds\n%-10s %22s %22s %10s %10s\n", rounds, "leader", "longest without write", "oldest knowledge", "written", "refused")
+func (b *bench) report(ctx context.Context, rounds int) error {
+	fmt.Printf("%d rounds, times in milliseconds\n%-10s %22s %22s %22s %10s %10s\n",
+		rounds, "leader", "longest without write", "of the servers alone", "oldest knowledge", "written", "refused")
 	var results []figures.Figure
 	for _, failure := range failures {
 		var worst gaps
 		for range rounds {
-			leader, err := servers.Leader(ctx, stream)
+			seen, err := b.round(ctx, failure.lose, failure.back)
 			if err != nil {
 				return err
 			}
-			w := observe(ctx, p, s)
-			err = lose(ctx, leader, failure.lose, failure.back)
-			worst = worst.join(w.close())
-			if err != nil {
-				return err
-			}
+			worst = worst.join(seen)
 		}
-		write, age := milliseconds(worst.write), milliseconds(worst.age)
-		fmt.Printf("%-10s %22.0f %22.0f %10d %10d\n", failure.name, write, age, worst.written, worst.refused)
+		write, bare, age := milliseconds(worst.write), milliseconds(worst.bare), milliseconds(worst.age)
+		fmt.Printf("%-10s %22.0f %22.0f %22.0f %10d %10d\n", failure.name, write, bare, age, worst.written, worst.refused)
 		results = append(results,
 			figures.Figure{Name: failure.name + "_write_gap_ms", Value: write},
+			figures.Figure{Name: failure.name + "_bare_write_gap_ms", Value: bare},
 			figures.Figure{Name: failure.name + "_freshness_gap_ms", Value: age})
 	}
 	figures.Print(results...)
 	return nil
+}
+
+// round loses the server that leads both streams once.
+func (b *bench) round(ctx context.Context, loseIt, giveBack func(*process.Node) error) (gaps, error) {
+	leader, err := b.servers.Leader(ctx, stream)
+	if err != nil {
+		return gaps{}, err
+	}
+	if err := b.bare.leadFrom(ctx, b.servers, leader); err != nil {
+		return gaps{}, err
+	}
+	w := b.observe(ctx)
+	err = lose(ctx, leader, loseIt, giveBack)
+	return w.close(), err
 }
 
 // lose takes the leader away for a while and gives it back.

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"github.com/flagside/flagside/e2e/process"
 )
 
 // gaps is the worst that was seen.
 type gaps struct {
 	write   time.Duration // between two changes that were written
+	bare    time.Duration // between two messages that the servers alone took
 	age     time.Duration // of what the sidecar knows
 	written int
 	refused int // attempts to write that failed or stayed undecided
@@ -19,7 +18,7 @@ type gaps struct {
 
 func (g gaps) join(other gaps) gaps {
 	return gaps{
-		write: max(g.write, other.write), age: max(g.age, other.age),
+		write: max(g.write, other.write), bare: max(g.bare, other.bare), age: max(g.age, other.age),
 		written: g.written + other.written, refused: g.refused + other.refused,
 	}
 }
@@ -31,18 +30,19 @@ const interval = 20 * time.Millisecond
 // observer writes changes and looks at the age of what a sidecar knows, without
 // a break.
 type observer struct {
-	publisher *process.Publisher
-	sidecar   *process.Sidecar
-	cancel    context.CancelFunc
-	running   sync.WaitGroup
-	seen      gaps // each member belongs to one goroutine until close
+	*bench
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+	seen    gaps // each member belongs to one goroutine until close
 }
 
-func observe(ctx context.Context, p *process.Publisher, s *process.Sidecar) *observer {
+func (b *bench) observe(ctx context.Context) *observer {
 	ctx, cancel := context.WithCancel(ctx)
-	o := &observer{publisher: p, sidecar: s, cancel: cancel}
+	o := &observer{bench: b, cancel: cancel}
 	o.running.Go(func() { o.write(ctx) })
 	o.running.Go(func() { o.watch(ctx) })
+	o.running.Go(func() { o.seen.bare = b.bare.write(ctx) })
 	return o
 }
 
