@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/flagside/flagside/internal/health"
@@ -101,20 +102,48 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 				s.evaluate("greeting")
 			} else {
 				s.awaitValue("greeting", 1.0)
+				await(t, "the first event", func() bool { return events.has("provider_ready") })
 			}
 			s.get("/metrics")
 			s.stop()
-			if said := <-events; name != "unreachable" && !strings.Contains(said, "provider_shutdown") {
+			if said := events.whole(); name != "unreachable" && !strings.Contains(said, "provider_shutdown") {
 				t.Errorf("the stream of events ends with %q", said)
 			}
-			<-documents
+			documents.whole()
 			await(t, "the end of all goroutines", func() bool { return len(goroutines()) == 0 })
 		})
 	}
 }
 
-// openStream calls a streaming procedure and returns all that the sidecar says, once the stream has ended.
-func (r *running) openStream(addr net.Addr, procedure string) (said chan string) {
+// spoken is what a sidecar says on a stream.
+type spoken struct {
+	ended chan struct{}
+
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+// Write adds to it.
+func (s *spoken) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *spoken) has(text string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Contains(s.text.String(), text)
+}
+
+// whole waits for the end.
+func (s *spoken) whole() string {
+	<-s.ended
+	return s.text.String()
+}
+
+// openStream calls a streaming procedure and listens until the stream ends.
+func (r *running) openStream(addr net.Addr, procedure string) *spoken {
 	r.t.Helper()
 	c, err := net.Dial(addr.Network(), addr.String())
 	if err != nil {
@@ -125,13 +154,12 @@ func (r *running) openStream(addr net.Addr, procedure string) (said chan string)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	said = make(chan string, 1)
+	said := &spoken{ended: make(chan struct{})}
 	go func() {
-		content, err := io.ReadAll(c)
-		if err != nil {
+		defer close(said.ended)
+		if _, err := io.Copy(said, c); err != nil {
 			r.t.Error(err)
 		}
-		said <- string(content)
 	}()
 	return said
 }

@@ -75,13 +75,14 @@ func (s *Sidecar) listenRPC() error {
 	return nil
 }
 
-// begin begins the ports that are open.
-func (r *rpc) begin(running *stages) {
+// runs returns what runs each port that is open.
+func (r *rpc) runs() (runs []func(context.Context) error) {
 	for _, face := range r.faces {
 		if face.listener != nil {
-			running.begin(func(ctx context.Context) error { return face.server.Run(ctx, face.listener) })
+			runs = append(runs, func(ctx context.Context) error { return face.server.Run(ctx, face.listener) })
 		}
 	}
+	return runs
 }
 
 // close closes the listeners, which their servers may have done already.

@@ -16,7 +16,7 @@ import (
 //
 // What was known when the last process ended is loaded before the first evaluation is answered, and if the log can be reached, what has
 // changed since is waited for as long as the options allow; requests that come before are answered then. At the end, readiness goes first; then
-// requests that are being answered get their time, following stops, the state is written to disk, the connection is closed, and the
+// requests that are being answered get their time, the same on all ports, following stops, the state is written to disk, the connection is closed, and the
 // management server goes last.
 func (s *Sidecar) Run(ctx context.Context) error {
 	ctx, fail := context.WithCancelCause(ctx)
@@ -33,8 +33,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	running.begin(s.resolver.Run)
 	running.begin(s.feed.Run)
 	s.catchUp(ctx)
-	running.begin(func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) })
-	s.rpc.begin(&running)
+	running.begin(s.faces()...)
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
 		Stringer("management", s.ManagementAddr()).Str("source", string(s.store.Source())).Msg("answering evaluations")
 
@@ -42,6 +41,12 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	s.draining.Store(true)
 	s.logger.Info().Msg("stopping")
 	return errors.Join(running.end(), s.release())
+}
+
+// faces returns what runs each port of applications. They are one stage, so that at the end all of them share one time to answer.
+func (s *Sidecar) faces() []func(context.Context) error {
+	ofrep := func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) }
+	return append(s.rpc.runs(), ofrep)
 }
 
 // warnAboutReach tells when other machines can reach a port, because nothing there checks who asks.
