@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	"time"
 )
 
 // How much garbage may stand beside what is in use, in percent. A start is to be quick; after it, the process is to be small beside its
@@ -15,6 +16,9 @@ const (
 	startGarbagePercent = 150
 	garbagePercent      = 50
 )
+
+// startTime is how long after its flags are loaded the start of a sidecar is over.
+const startTime = 2 * time.Second
 
 func main() {
 	os.Exit(runUntilSignal())
@@ -25,10 +29,14 @@ func runUntilSignal() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	remembered := func() {}
-	if os.Getenv("GOGC") == "" {
+	unset := os.Getenv("GOGC") == ""
+	if unset {
 		debug.SetGCPercent(startGarbagePercent)
-		remembered = func() { debug.SetGCPercent(garbagePercent) }
 	}
-	return run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr, remembered)
+	return run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr, func() {
+		if unset {
+			debug.SetGCPercent(garbagePercent)
+		}
+		time.AfterFunc(startTime, func() { _ = forgetStart() }) // what cannot be forgotten stays
+	})
 }
