@@ -20,6 +20,7 @@ const (
 	fileNumber fileKind = "a number"
 	fileBool   fileKind = "true or false"
 	fileList   fileKind = "an array of strings"
+	fileMap    fileKind = "an object of strings"
 )
 
 // fileEntry is the value of one option in a configuration file.
@@ -131,6 +132,9 @@ func (f *fileDecoder) texts(name string, kind fileKind) ([]string, error) {
 	if kind == fileList && token.Kind() == jsontext.KindBeginArray {
 		return f.list(name)
 	}
+	if kind == fileMap && token.Kind() == jsontext.KindBeginObject {
+		return f.object(name)
+	}
 	if !matches(kind, token.Kind()) {
 		return nil, fmt.Errorf("%s: option %q must be %s", f.place(), name, kind)
 	}
@@ -152,6 +156,26 @@ func (f *fileDecoder) list(name string) ([]string, error) {
 			items = append(items, token.String())
 		default:
 			return nil, fmt.Errorf("%s: option %q must be %s", f.place(), name, fileList)
+		}
+	}
+}
+
+// object reads the members and the end of an object of strings, and returns its text.
+func (f *fileDecoder) object(name string) ([]string, error) {
+	begin := f.start
+	for {
+		token, err := f.next()
+		if err != nil {
+			return nil, err
+		}
+		if token.Kind() == jsontext.KindEndObject {
+			return []string{string(f.content[begin:f.tokens.InputOffset()])}, nil
+		}
+		if token, err = f.next(); err != nil {
+			return nil, err
+		}
+		if token.Kind() != jsontext.KindString {
+			return nil, fmt.Errorf("%s: option %q must be %s", f.place(), name, fileMap)
 		}
 	}
 }

@@ -97,7 +97,7 @@ func (s *Set) Print() string {
 			b.WriteString(",")
 		}
 		fmt.Fprintf(&b, "\n  %q: ", option.Name)
-		// Strings, numbers, booleans and lists of strings always encode.
+		// Strings, numbers, booleans, lists and objects of strings always encode.
 		_ = encoder.Encode(masked(option.value.data()))
 		b.Truncate(b.Len() - 1)
 	}
@@ -116,6 +116,12 @@ func masked(data any) any {
 			items[i] = maskURLs(item)
 		}
 		return items
+	case map[string]string:
+		pairs := make(map[string]string, len(data))
+		for name, text := range data {
+			pairs[name] = maskURLs(text)
+		}
+		return pairs
 	default:
 		return data
 	}

@@ -108,6 +108,15 @@ func (s *Set) List(p *[]string, name string, byDefault []string, usage string) *
 	return s.add(newOption(name, v.text(), usage, v))
 }
 
+// Map declares an option with texts by name. On the command line it is name=value and may be repeated; the environment has one such text,
+// the file an object of strings. What follows a single equals sign is the value, commas included. A text with several equals signs is as
+// flagd reads it: pairs separated by commas, where double quotes around a pair keep its commas together. A text that begins with { is an
+// object as in the file. No name may be given twice. The default is nil.
+func (s *Set) Map(p *map[string]string, name, usage string) *Option {
+	*p = nil
+	return s.add(newOption(name, "", usage, mapValue{p}))
+}
+
 // Secret declares a secret called name. It is read from the file that the option --name-file names, without line ends at its end, or
 // taken from the environment variable FLAGSIDE_NAME. It cannot be given on the command line or in the configuration file, where
 // others could read it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -159,6 +160,44 @@ func (v listValue) set(texts []string) error {
 		}
 	}
 	*v.p = items
+	return nil
+}
+
+type mapValue struct{ p *map[string]string }
+
+func (v mapValue) kind() string       { return "name=value" }
+func (v mapValue) fileKind() fileKind { return fileMap }
+
+func (v mapValue) text() string {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(*v.p)) {
+		pairs = append(pairs, name+"="+(*v.p)[name])
+	}
+	return strings.Join(pairs, ",")
+}
+
+func (v mapValue) data() any {
+	if *v.p == nil {
+		return map[string]string{}
+	}
+	return *v.p
+}
+
+func (v mapValue) set(texts []string) error {
+	all := make(map[string]string)
+	for _, text := range texts {
+		pairs, err := pairsOf(text)
+		if err != nil {
+			return err
+		}
+		for name, value := range pairs {
+			if _, repeated := all[name]; repeated {
+				return fmt.Errorf("%q is given twice", name)
+			}
+			all[name] = value
+		}
+	}
+	*v.p = all
 	return nil
 }
 

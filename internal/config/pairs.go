@@ -1,0 +1,51 @@
+package config
+
+import (
+	"encoding/csv"
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+)
+
+// pairsOf returns the pairs of a text by name; see Set.Map.
+func pairsOf(text string) (map[string]string, error) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "{") {
+		var pairs map[string]string
+		if err := json.Unmarshal([]byte(text), &pairs); err != nil {
+			return nil, fmt.Errorf("%q is no JSON object of strings: %w", text, err)
+		}
+		return pairs, nil
+	}
+	items, err := splitPairs(text)
+	if err != nil {
+		return nil, err
+	}
+	pairs := make(map[string]string)
+	for _, item := range items {
+		name, value, found := strings.Cut(item, "=")
+		if !found || name == "" {
+			return nil, fmt.Errorf("%q is not of the form name=value", item)
+		}
+		if _, repeated := pairs[name]; repeated {
+			return nil, fmt.Errorf("%q is given twice", name)
+		}
+		pairs[name] = value
+	}
+	return pairs, nil
+}
+
+// splitPairs separates the pairs of a text as flagd does: at the commas of a line of CSV, unless there is only one pair.
+func splitPairs(text string) ([]string, error) {
+	if strings.Count(text, "=") <= 1 {
+		return []string{strings.Trim(text, `"`)}, nil
+	}
+	line := csv.NewReader(strings.NewReader(text))
+	line.TrimLeadingSpace = true
+	items, err := line.Read()
+	if err != nil {
+		return nil, fmt.Errorf("%q is no list of name=value separated by commas: %w", text, err)
+	}
+	return items, nil
+}
