@@ -129,6 +129,7 @@ func (t *stream) follow(ending <-chan struct{}) {
 		select {
 		case <-ending:
 			cancel()
+			t.conn.Conn.Close() // for a client that does not take what is being written
 		case <-ctx.Done():
 		}
 	})

@@ -21,7 +21,19 @@ func never(*eval.Flag) bool { return false }
 // startStreams runs a server with event streams over the store.
 func startStreams(t testing.TB, store *cache.Store, most int, adjust ...func(*ofrep.Options)) *system {
 	t.Helper()
-	feed := changes.New(store, never)
+	feed := startFeed(t, store, never)
+	return start(t, store, func(o *ofrep.Options) {
+		o.Feed, o.MaxStreams = feed, most
+		for _, do := range adjust {
+			do(o)
+		}
+	})
+}
+
+// startFeed runs a feed that knows the present view of the store.
+func startFeed(t testing.TB, store *cache.Store, stale func(*eval.Flag) bool) *changes.Feed {
+	t.Helper()
+	feed := changes.New(store, stale)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- feed.Run(ctx) }()
@@ -33,18 +45,12 @@ func startStreams(t testing.TB, store *cache.Store, most int, adjust ...func(*of
 		subscription, view := feed.Subscribe()
 		subscription.Close()
 		if view != nil {
-			break
+			return feed
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("the feed knows no view")
 		}
 	}
-	return start(t, store, func(o *ofrep.Options) {
-		o.Feed, o.MaxStreams = feed, most
-		for _, do := range adjust {
-			do(o)
-		}
-	})
 }
 
 // listen opens an event stream and returns its lines once it is open.
