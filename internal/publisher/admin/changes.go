@@ -10,8 +10,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// mergePatchMedia is the media type of a JSON Merge Patch.
-const mergePatchMedia = "application/merge-patch+json"
+// MergePatchMedia is the media type of a JSON Merge Patch.
+const MergePatchMedia = "application/merge-patch+json"
 
 type patchDocument struct {
 	DocumentPath
@@ -64,7 +64,7 @@ func (a *api) registerChanges(h huma.API, r routes) {
 			return control.Patch{ID: changelog.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
 		})
 	})
-	patch.RequestBody.Content = map[string]*huma.MediaType{mergePatchMedia: {Schema: &huma.Schema{
+	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null removes one.",
 	}}}
 	huma.Register(h, operation(http.MethodPost, one+"/archive", "archive"+r.one,

@@ -2,12 +2,9 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
@@ -21,6 +18,59 @@ type Write struct {
 	Reason string
 	// Key makes the change safe to repeat; empty is none.
 	Key string
+}
+
+// Document reads a document for editing. The precondition is the one for changing it.
+func (c *Client) Document(ctx context.Context, environment string, id changelog.ID) ([]byte, control.Precondition, error) {
+	found, err := c.Do(ctx, Call{Path: documentPathOf(environment, id)})
+	if err != nil {
+		return nil, control.Precondition{}, err
+	}
+	condition, err := WriteHeaders{IfMatch: found.Header.Get("ETag")}.precondition()
+	return found.Body, condition, err
+}
+
+// Put creates or replaces a document. It returns the precondition for changing it again.
+func (c *Client) Put(
+	ctx context.Context, environment string, id changelog.ID, body []byte, seen control.Precondition, reason string,
+) (Written, control.Precondition, error) {
+	var w Written
+	put := Call{Method: http.MethodPut, Path: documentPathOf(environment, id), Body: body, Reason: reason}
+	header, err := c.do(ctx, put.seen(seen), &w)
+	if err != nil {
+		return w, control.Precondition{}, err
+	}
+	condition, err := WriteHeaders{IfMatch: header.Get("ETag")}.precondition()
+	return w, condition, err
+}
+
+// Delete deletes a document.
+func (c *Client) Delete(
+	ctx context.Context, environment string, id changelog.ID, seen control.Precondition, reason string,
+) (Written, error) {
+	var w Written
+	remove := Call{Method: http.MethodDelete, Path: documentPathOf(environment, id), Reason: reason}
+	_, err := c.do(ctx, remove.seen(seen), &w)
+	return w, err
+}
+
+// History returns the newest changes of a flag or segment, at most 100, newest first.
+func (c *Client) History(ctx context.Context, environment string, id changelog.ID) (History, error) {
+	var h History
+	_, err := c.do(ctx, Call{Path: append(documentPathOf(environment, id), "history")}, &h)
+	return h, err
+}
+
+// documentPathOf returns the segments of the path of a document, below the version.
+func documentPathOf(environment string, id changelog.ID) []string {
+	switch id.Kind {
+	case changelog.KindSettings:
+		return []string{"environments", environment, "settings"}
+	case changelog.KindSegment:
+		return []string{"environments", environment, "segments", id.Key}
+	default:
+		return []string{"environments", environment, "flags", id.Key}
+	}
 }
 
 // Documents returns a part of the documents of a kind, by key, that begins after a key; limit is at most 1000, 0 is the publisher's.
@@ -37,15 +87,8 @@ func (c *Client) Documents(ctx context.Context, environment string, kind changel
 		query.Set("limit", strconv.Itoa(limit))
 	}
 	var list DocumentList
-	_, err := c.do(ctx, request{method: http.MethodGet, path: path, query: query}, &list)
+	_, err := c.do(ctx, Call{Path: path, Query: query}, &list)
 	return list, err
-}
-
-// Patch changes members of a flag or segment by a JSON Merge Patch.
-func (c *Client) Patch(ctx context.Context, environment string, id changelog.ID, patch []byte, w Write) (Written, error) {
-	return c.write(ctx, request{
-		method: http.MethodPatch, path: documentPathOf(environment, id), body: patch, media: mergePatchMedia,
-	}, w)
 }
 
 // Toggle turns a flag on or off.
@@ -79,32 +122,12 @@ func (c *Client) Promote(ctx context.Context, environment, from string, flags []
 // Preview tells what a command would change, how risky that is, and who must agree.
 func (c *Client) Preview(ctx context.Context, environment string, command Command) (Preview, error) {
 	var p Preview
-	err := c.send(ctx, request{method: http.MethodPost, path: []string{"environments", environment, "preview"}}, map[string]any{"command": command}, &p)
+	err := c.send(ctx, Call{Method: http.MethodPost, Path: []string{"environments", environment, "preview"}}, map[string]any{"command": command}, &p)
 	return p, err
 }
 
 func (c *Client) post(ctx context.Context, path []string, body any, w Write) (Written, error) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return Written{}, fmt.Errorf("publisher: %w", err)
-	}
-	return c.write(ctx, request{method: http.MethodPost, path: path, body: data}, w)
-}
-
-func (c *Client) write(ctx context.Context, r request, w Write) (Written, error) {
-	r.seen, r.reason, r.key = w.Seen, w.Reason, w.Key
 	var out Written
-	_, err := c.do(ctx, r, &out)
+	err := c.send(ctx, Call{Method: http.MethodPost, Path: path, Reason: w.Reason, Key: w.Key}.seen(w.Seen), body, &out)
 	return out, err
-}
-
-// send makes a request with a body of JSON.
-func (c *Client) send(ctx context.Context, r request, body, out any) error {
-	data, err := json.Marshal(body)
-	if err != nil {
-		return fmt.Errorf("publisher: %w", err)
-	}
-	r.body = data
-	_, err = c.do(ctx, r, out)
-	return err
 }

@@ -17,8 +17,8 @@ const (
 	maxSnapshot = 256 << 20
 	// snapshotTimeout bounds how long it may take to arrive.
 	snapshotTimeout = 5 * time.Minute
-	// snapshotMedia is the media type of a snapshot.
-	snapshotMedia = "application/octet-stream"
+	// SnapshotMedia is the media type of a snapshot.
+	SnapshotMedia = "application/octet-stream"
 )
 
 type restoreEnvironment struct {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // Terminal is what a command reads and where it writes.
@@ -112,8 +113,7 @@ func (f *form) runs(do func(ctx context.Context, s *session) error) Invocation {
 
 // session is one run of a sub-command.
 type session struct {
-	*client
-
+	client   *admin.Client
 	terminal Terminal
 	output   string
 }

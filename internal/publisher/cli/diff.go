@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // contextLines is how many lines that are the same are shown before and after those that differ.
@@ -47,20 +49,20 @@ func (k kind) diff() Invocation {
 
 // side reads a document; one that does not exist has no lines.
 func (s *session) side(ctx context.Context, k kind, environment, key string) (side, error) {
-	found, err := s.do(ctx, call{path: k.path(environment, key)})
+	found, err := s.do(ctx, admin.Call{Path: k.path(environment, key)})
 	if isAbsent(err) {
 		return side{name: environment + " (absent)"}, nil
 	}
 	if err != nil {
 		return side{}, err
 	}
-	text, err := indented(found.body)
-	return side{environment + " at " + revision(found.header), string(text)}, err
+	text, err := indented(found.Body)
+	return side{environment + " at " + revision(found.Header), string(text)}, err
 }
 
 // past reads a document as it was at a revision of its environment.
 func (s *session) past(ctx context.Context, k kind, environment, key, at string) (side, error) {
-	found, err := s.do(ctx, call{path: k.path(environment, key, "history"), query: url.Values{"limit": {pageSize}}})
+	found, err := s.do(ctx, admin.Call{Path: k.path(environment, key, "history"), Query: url.Values{"limit": {pageSize}}})
 	if err != nil {
 		return side{}, err
 	}
@@ -70,7 +72,7 @@ func (s *session) past(ctx context.Context, k kind, environment, key, at string)
 			Document json.RawMessage `json:"document"`
 		} `json:"items"`
 	}
-	if err := json.Unmarshal(found.body, &history); err != nil {
+	if err := json.Unmarshal(found.Body, &history); err != nil {
 		return side{}, fmt.Errorf("the publisher's answer: %w", err)
 	}
 	for _, change := range history.Items {

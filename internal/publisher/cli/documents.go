@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // maxDocument bounds a document that is read from a file, in bytes. The publisher refuses smaller ones already, with a better reason.
@@ -54,7 +56,7 @@ func (k kind) path(environment, key string, below ...string) []string {
 func (k kind) list() Invocation {
 	f := newForm(k.one+" list", "Lists the "+k.many+" of an environment by key.").inEnvironment()
 	return f.runs(func(ctx context.Context, s *session) error {
-		return s.printAll(ctx, call{path: []string{"environments", f.environment, k.many}}, "after", list(k.columns...))
+		return s.printAll(ctx, admin.Call{Path: []string{"environments", f.environment, k.many}}, "after", list(k.columns...))
 	})
 }
 
@@ -63,7 +65,7 @@ func (k kind) get() Invocation {
 	f := newForm(k.one+" get", "Prints a "+k.one+". As JSON it is the document as put takes it.").inEnvironment()
 	k.key(f, &key)
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: k.path(f.environment, key)})
+		found, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key)})
 		if err != nil {
 			return err
 		}
@@ -94,11 +96,11 @@ func (k kind) put() Invocation {
 			return err
 		}
 		c := k.change(f, key, "put", http.MethodPut)
-		c.body, c.command.Document = document, document
+		c.Body, c.command.Document = document, document
 		c.done = k.one + " " + printable(key) + " is written"
 		v := seen{absent: true}
 		if !create {
-			if v, err = s.look(ctx, c.path, w.match); err != nil {
+			if v, err = s.look(ctx, c.Path, w.match); err != nil {
 				return err
 			}
 		}
@@ -109,7 +111,7 @@ func (k kind) put() Invocation {
 // change returns a change of one document.
 func (k kind) change(f *form, key, what, method string, below ...string) change {
 	return change{
-		call:        call{method: method, path: k.path(f.environment, key, below...)},
+		Call:        admin.Call{Method: method, Path: k.path(f.environment, key, below...)},
 		environment: f.environment,
 		command:     command{Type: what, Kind: k.one, Key: key},
 	}
@@ -123,7 +125,7 @@ func (k kind) delete() Invocation {
 	return f.runs(func(ctx context.Context, s *session) error {
 		c := k.change(f, key, "delete", http.MethodDelete)
 		c.done = k.one + " " + printable(key) + " is deleted"
-		return w.writeExisting(ctx, s, c, c.path)
+		return w.writeExisting(ctx, s, c, c.Path)
 	})
 }
 
@@ -135,11 +137,11 @@ func (k kind) history() Invocation {
 	f.set.Int(&limit, "limit", 20, "at most so many changes, 1 to 1000")
 	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: k.path(f.environment, key, "history"), query: url.Values{"limit": {strconv.Itoa(limit)}}})
+		found, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key, "history"), Query: url.Values{"limit": {strconv.Itoa(limit)}}})
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, list(
+		return s.print(found.Body, list(
 			at("REVISION", "revision"), at("TIME", "time"), at("ACTION", "action"), at("ACTOR", "actor"),
 			at("APPROVERS", "approvers"), at("REQUEST", "changeRequest"), at("REASON", "reason"),
 		))

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/admin"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -49,22 +50,22 @@ func environmentCreate() Invocation {
 		if err != nil {
 			return err
 		}
-		found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: []string{"environments"}, body: body}))
+		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments"}, Body: body}))
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, sentence("environment %s is created", "name"))
+		return s.print(found.Body, sentence("environment %s is created", "name"))
 	})
 }
 
 func environmentList() Invocation {
 	f := newForm("environment list", "Lists the environments, archived ones too.")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: []string{"environments"}})
+		found, err := s.do(ctx, admin.Call{Path: []string{"environments"}})
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, list(
+		return s.print(found.Body, list(
 			at("NAME", "name"), column{"STATE", environmentState}, at("FLAGS", "flags"),
 			at("REVISION", "revision"), at("CREATED", "created"),
 		))
@@ -91,11 +92,11 @@ func environmentArchive() Invocation {
 	f := newForm("environment archive", "Takes an environment out of use. Its log stays.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: []string{"environments", f.environment, "archive"}}))
+		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "archive"}}))
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, sentence("environment %s is archived", "name"))
+		return s.print(found.Body, sentence("environment %s is archived", "name"))
 	})
 }
 
@@ -104,11 +105,11 @@ func environmentRecreate() Invocation {
 		"whatever has become of that. Streams that are gone are made anew.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: []string{"environments", f.environment, "recreate"}}))
+		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "recreate"}}))
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, sentence("environment %s is recreated with %s flags at revision %s", "name", "flags", "revision"))
+		return s.print(found.Body, sentence("environment %s is recreated with %s flags at revision %s", "name", "flags", "revision"))
 	})
 }
 
@@ -127,13 +128,13 @@ func restore() Invocation {
 		if !changelog.IsSnapshot(snapshot) {
 			return fmt.Errorf("%s is not a snapshot", file)
 		}
-		found, err := s.do(ctx, r.on(call{
-			method: http.MethodPost, path: []string{"environments", f.environment, "restore"}, body: snapshot, media: mediaSnapshot,
+		found, err := s.do(ctx, r.on(admin.Call{
+			Method: http.MethodPost, Path: []string{"environments", f.environment, "restore"}, Body: snapshot, Media: admin.SnapshotMedia,
 		}))
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, sentence("environment %s is restored with %s flags at revision %s", "name", "flags", "revision"))
+		return s.print(found.Body, sentence("environment %s is restored with %s flags at revision %s", "name", "flags", "revision"))
 	})
 }
 
@@ -143,11 +144,11 @@ func operationGetCommand() Command {
 		f := newForm("operation get", "Says what became of a change whose answer was that it is undecided.").inEnvironment()
 		f.set.Argument(&op, "OP-ID", "op-id of the change")
 		return f.runs(func(ctx context.Context, s *session) error {
-			found, err := s.do(ctx, call{path: []string{"environments", f.environment, "operations", op}})
+			found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "operations", op}})
 			if err != nil {
 				return err
 			}
-			return s.print(found.body, details(at("op-id", "opId"), at("state", "state"), at("revision", "revision")))
+			return s.print(found.Body, details(at("op-id", "opId"), at("state", "state"), at("revision", "revision")))
 		})
 	}}
 }

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json"
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // The exit codes of commands that ask the API.
@@ -64,56 +64,20 @@ type failure struct {
 // Error returns the text.
 func (f *failure) Error() string { return f.text }
 
-// problem is an error answer of the API (RFC 9457), as far as people want to read it.
-type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Errors []struct {
-		Kind     string `json:"kind"`
-		Key      string `json:"key"`
-		Pointer  string `json:"pointer"`
-		Location string `json:"location"`
-		Reason   string `json:"reason"`
-		Hint     string `json:"hint"`
-	} `json:"errors"`
-	Current   string `json:"current"`
-	OpID      string `json:"opId"`
-	Request   string `json:"request"`
-	Approvals int    `json:"approvals"`
-	Moved     []struct {
-		Kind     string `json:"kind"`
-		Key      string `json:"key"`
-		Revision any    `json:"revision"`
-	} `json:"moved"`
-	Risk struct {
-		Reasons []riskReason `json:"reasons"`
-	} `json:"risk"`
-}
-
-type riskReason struct {
-	Code     string `json:"code"`
-	Sentence string `json:"sentence"`
-}
-
 // problemType begins the type of every problem.
 const problemType = "urn:flagside:problem:"
 
-// asProblem returns the error of an error answer. Again says how to repeat what is undecided.
-func asProblem(response *http.Response, body []byte, again string) error {
-	var p problem
-	if err := json.Unmarshal(body, &p); err != nil || p.Status == 0 {
-		return &failure{exitFailure, fmt.Sprintf("%s is no publisher: it answers %s", response.Request.URL.Host, response.Status), ""}
+// refused returns the error of a call that the publisher refused.
+func refused(p *admin.Problem, in admin.Call) error {
+	lines := explain(p)
+	code := exitCode(p)
+	if code == exitUndecided {
+		lines = append(lines, again(in))
 	}
-	lines := p.lines()
-	if p.exitCode() == exitUndecided {
-		lines = append(lines, again)
-	}
-	return &failure{p.exitCode(), strings.Join(lines, "\n"), p.Type}
+	return &failure{code, strings.Join(lines, "\n"), p.Type}
 }
 
-func (p problem) exitCode() int {
+func exitCode(p *admin.Problem) int {
 	switch p.Type {
 	case problemType + "undecided":
 		return exitUndecided
@@ -136,25 +100,16 @@ func (p problem) exitCode() int {
 	}
 }
 
-// lines returns the detail and what belongs to it, one a line.
-func (p problem) lines() []string {
-	lines := []string{p.Detail}
-	if p.Detail == "" {
-		lines[0] = p.Title
-	}
-	for _, e := range p.Errors {
-		place := strings.Join(present(e.Kind, e.Key, e.Pointer, e.Location), " ")
-		line := place + ": " + e.Reason
-		if e.Hint != "" {
-			line += " (" + e.Hint + ")"
+// explain returns what a problem says, one fact a line.
+func explain(p *admin.Problem) []string {
+	lines := []string{p.Error()}
+	if p.Risk != nil {
+		for _, r := range p.Risk.Reasons {
+			lines = append(lines, "risk: "+r.Sentence)
 		}
-		lines = append(lines, line)
-	}
-	for _, r := range p.Risk.Reasons {
-		lines = append(lines, "risk: "+r.Sentence)
 	}
 	for _, m := range p.Moved {
-		lines = append(lines, fmt.Sprintf("changed: %s %s, now at revision %v", m.Kind, m.Key, m.Revision))
+		lines = append(lines, fmt.Sprintf("changed: %s %s, now at revision %d", m.Kind, m.Key, m.Revision))
 	}
 	for _, fact := range []struct{ name, text string }{{"current revision", p.Current}, {"op-id", p.OpID}, {"change request", p.Request}} {
 		if fact.text != "" {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // changeCommands returns the sub-commands by which flags and segments are changed in parts.
@@ -27,7 +29,7 @@ func (k kind) patch() Invocation {
 			return err
 		}
 		c := k.change(f, key, "patch", http.MethodPatch)
-		c.body, c.media, c.command.Patch = patch, mediaMergePatch, patch
+		c.Body, c.Media, c.command.Patch = patch, admin.MergePatchMedia, patch
 		c.done = k.one + " " + printable(key) + " is changed"
 		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
 	})
@@ -46,7 +48,7 @@ func (k kind) archive() Invocation {
 			return err
 		}
 		c := k.change(f, key, "archive", http.MethodPost, "archive")
-		c.body, c.command.Force = body, force
+		c.Body, c.command.Force = body, force
 		c.done = k.one + " " + printable(key) + " is archived"
 		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
 	})
@@ -64,7 +66,7 @@ func (k kind) rollback() Invocation {
 			return err
 		}
 		c := k.change(f, key, "rollback", http.MethodPost, "rollback")
-		c.body, c.command.Revision = body, to
+		c.Body, c.command.Revision = body, to
 		c.done = k.one + " " + printable(key) + " is what it was at " + to
 		return w.write(ctx, s, c)
 	})
@@ -85,7 +87,7 @@ func toggleCommand() Command {
 				return err
 			}
 			c := flagKind().change(f, key, "toggle", http.MethodPost, "toggle")
-			c.body, c.command.On = body, on
+			c.Body, c.command.On = body, on
 			c.done = "flag " + printable(key) + " is " + state
 			return w.writeExisting(ctx, s, c, flagKind().path(f.environment, key))
 		})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // pageSize is how many items are asked for at once.
@@ -18,7 +20,7 @@ type page struct {
 }
 
 // printAll asks for a list part by part, of which each begins after the last, and prints it as one.
-func (s *session) printAll(ctx context.Context, c call, after string, table func(io.Writer, any) error) error {
+func (s *session) printAll(ctx context.Context, c admin.Call, after string, table func(io.Writer, any) error) error {
 	all, err := s.all(ctx, c, after)
 	if err != nil {
 		return err
@@ -32,17 +34,17 @@ func (s *session) printAll(ctx context.Context, c call, after string, table func
 	return s.print(body, table)
 }
 
-func (s *session) all(ctx context.Context, c call, after string) ([]json.RawMessage, error) {
+func (s *session) all(ctx context.Context, c admin.Call, after string) ([]json.RawMessage, error) {
 	query := url.Values{"limit": {pageSize}}
 	all := []json.RawMessage{}
 	for {
-		c.query = query
+		c.Query = query
 		found, err := s.do(ctx, c)
 		if err != nil {
 			return nil, err
 		}
 		var p page
-		if err := json.Unmarshal(found.body, &p); err != nil {
+		if err := json.Unmarshal(found.Body, &p); err != nil {
 			return nil, fmt.Errorf("the publisher's answer: %w", err)
 		}
 		all = append(all, p.Items...)

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // policyQuestion asks what policies say.
@@ -91,7 +92,7 @@ func (s *session) askPolicies(ctx context.Context, q policyQuestion) error {
 	if err != nil {
 		return err
 	}
-	found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"policy", "check"}, body: body})
+	found, err := s.do(ctx, admin.Call{Method: http.MethodPost, Path: []string{"policy", "check"}, Body: body})
 	if err != nil {
 		return err
 	}
@@ -99,11 +100,11 @@ func (s *session) askPolicies(ctx context.Context, q policyQuestion) error {
 		Permitted bool `json:"permitted"`
 		Approvals int  `json:"approvals"`
 	}
-	if err := json.Unmarshal(found.body, &answer); err != nil {
+	if err := json.Unmarshal(found.Body, &answer); err != nil {
 		return fmt.Errorf("the publisher's answer: %w", err)
 	}
 	show := details(at("permitted", "permitted"), at("approvals needed", "approvals"), at("decided by", "policies"), at("failed", "errors"))
-	err = s.print(found.body, func(out io.Writer, value any) error { return show(out, value) })
+	err = s.print(found.Body, func(out io.Writer, value any) error { return show(out, value) })
 	switch {
 	case answer.Permitted:
 		return err

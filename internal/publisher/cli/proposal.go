@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // proposal is what opens a change request, or makes one anew.
@@ -42,11 +44,11 @@ func (w *writing) preview(ctx context.Context, s *session, c change) error {
 	if err != nil {
 		return err
 	}
-	found, err := s.do(ctx, call{method: http.MethodPost, path: []string{"environments", c.environment, "preview"}, body: body})
+	found, err := s.do(ctx, admin.Call{Method: http.MethodPost, Path: []string{"environments", c.environment, "preview"}, Body: body})
 	if err != nil {
 		return err
 	}
-	return s.print(found.body, func(out io.Writer, value any) error { return previewed(out, found.body, value) })
+	return s.print(found.Body, func(out io.Writer, value any) error { return previewed(out, found.Body, value) })
 }
 
 // open opens a change request, or makes one anew, and applies it at once if it breaks the glass.
@@ -59,15 +61,15 @@ func (w *writing) open(ctx context.Context, s *session, c change) error {
 	if w.rebase != "" {
 		path, done = requestPath(c.environment, w.rebase, "rebase"), "is made anew"
 	}
-	found, err := s.do(ctx, w.on(call{method: http.MethodPost, path: path, body: body}))
+	found, err := s.do(ctx, w.on(admin.Call{Method: http.MethodPost, Path: path, Body: body}))
 	if err != nil || !w.breakGlass {
 		return s.printRequest(found, err, done)
 	}
-	value, err := decode(found.body)
+	value, err := decode(found.Body)
 	if err != nil {
 		return err
 	}
-	apply := call{method: http.MethodPost, path: requestPath(c.environment, word(value, "id"), "apply")}
+	apply := admin.Call{Method: http.MethodPost, Path: requestPath(c.environment, word(value, "id"), "apply")}
 	found, err = s.do(ctx, (&remark{reason: w.reason}).on(apply))
 	return s.printRequest(found, err, "is applied without approvals; somebody else has to review it")
 }
@@ -148,11 +150,11 @@ func risks(value any) []string {
 }
 
 // printRequest prints a change request after something was done to it.
-func (s *session) printRequest(found answer, err error, done string) error {
+func (s *session) printRequest(found admin.Answer, err error, done string) error {
 	if err != nil {
 		return err
 	}
-	return s.print(found.body, func(out io.Writer, value any) error {
+	return s.print(found.Body, func(out io.Writer, value any) error {
 		text := fmt.Sprintf("change request %s %s", word(value, "id"), done)
 		switch status := word(value, "status"); status {
 		case "open":

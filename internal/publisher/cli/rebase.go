@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // requestRebase proposes the same documents again. What was approved before is no longer.
@@ -16,12 +18,12 @@ func requestRebase() Invocation {
 	r := f.remarks()
 	f.set.Bool(&overwrite, "overwrite", false, "propose the same documents even where they were changed meanwhile, which undoes that")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: requestPath(f.environment, id)})
+		found, err := s.do(ctx, admin.Call{Path: requestPath(f.environment, id)})
 		if err != nil {
 			return err
 		}
 		var request existingRequest
-		if err := json.Unmarshal(found.body, &request); err != nil {
+		if err := json.Unmarshal(found.Body, &request); err != nil {
 			return fmt.Errorf("the publisher's answer: %w", err)
 		}
 		c := change{environment: f.environment, command: command{Type: "documents"}}

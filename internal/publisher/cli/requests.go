@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // hashDigits is how much of a hash is shown, and must be said at least.
@@ -44,15 +46,15 @@ func requestList() Invocation {
 	f.set.Choice(&status, "status", "",
 		[]string{"open", "claimed", "applied", "needs_rebase", "failed", "rejected", "withdrawn", "expired"}, "only those with this status")
 	return f.runs(func(ctx context.Context, s *session) error {
-		c := call{path: requestPath(f.environment)}
+		c := admin.Call{Path: requestPath(f.environment)}
 		if status != "" {
-			c.query = url.Values{"status": {status}}
+			c.Query = url.Values{"status": {status}}
 		}
 		found, err := s.do(ctx, c)
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, list(
+		return s.print(found.Body, list(
 			at("REQUEST", "id"), column{"STATUS", requestStatus}, column{"APPROVALS", approvals}, column{"CHANGES", changes},
 			at("AUTHOR", "author"), at("OPENED", "opened"), at("APPLY AT", "applyAt"), at("REASON", "reason"),
 		))
@@ -79,7 +81,7 @@ func changes(r any) string {
 	texts := make([]string, len(all))
 	for i, c := range all {
 		texts[i] = strings.Join(present(word(c, "kind"), word(c, "key")), " ")
-		if find(c, "document") == nil {
+		if undecided(r) && find(c, "document") == nil {
 			texts[i] += " (deleted)"
 		}
 	}
@@ -87,6 +89,16 @@ func changes(r any) string {
 		texts = append(texts[:2], fmt.Sprintf("%d more", len(texts)-2))
 	}
 	return strings.Join(texts, ", ")
+}
+
+// undecided reports whether it is still to be seen what becomes of a change request. Lists have no documents of the others.
+func undecided(r any) bool {
+	switch word(r, "status") {
+	case "applied", "rejected", "withdrawn", "expired", "failed":
+		return false
+	default:
+		return true
+	}
 }
 
 // shortHash returns as much of a hash as is shown.
@@ -117,11 +129,11 @@ func requestGet() Invocation {
 	var id string
 	f := newForm("request get", "Prints a change request, and what it would change now. Its hash is what approve takes.").request(&id)
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: requestPath(f.environment, id)})
+		found, err := s.do(ctx, admin.Call{Path: requestPath(f.environment, id)})
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, func(out io.Writer, value any) error {
+		return s.print(found.Body, func(out io.Writer, value any) error {
 			show := details(
 				at("request", "id"), column{"status", requestStatus}, column{"hash", shortHash}, at("author", "author"), at("reason", "reason"),
 				at("opened", "opened"), at("apply at", "applyAt"), at("expires", "expires"), at("break-glass", "breakGlass"),
@@ -132,7 +144,7 @@ func requestGet() Invocation {
 				return err
 			}
 			fmt.Fprintln(out, strings.Join(risks(value), "\n"))
-			return s.showChanges(ctx, out, f.environment, found.body)
+			return s.showChanges(ctx, out, f.environment, found.Body)
 		})
 	})
 }
@@ -170,15 +182,15 @@ func (s *session) showChanges(ctx context.Context, out io.Writer, environment st
 
 // document reads a document of any kind as it is now: the revision that it has, and its lines. There is neither if it does not exist.
 func (s *session) document(ctx context.Context, environment, kind, key string) (side, error) {
-	found, err := s.do(ctx, call{path: documentPath(environment, kind, key)})
+	found, err := s.do(ctx, admin.Call{Path: documentPath(environment, kind, key)})
 	if isAbsent(err) {
 		return side{}, nil
 	}
 	if err != nil {
 		return side{}, err
 	}
-	text, err := pretty(found.body)
-	return side{name: revision(found.header), text: text}, err
+	text, err := pretty(found.Body)
+	return side{name: revision(found.Header), text: text}, err
 }
 
 // documentPath returns the path of a document of any kind.
@@ -230,11 +242,11 @@ func requestApprove() Invocation {
 	f.set.String(&hash, "hash", "", fmt.Sprintf("hash of the change request as you have seen it, at least the first %d digits", hashDigits)).Require()
 	f.check(func() bool { return len(hash) >= hashDigits }, fmt.Sprintf("--hash has at least %d digits", hashDigits))
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: requestPath(f.environment, id)})
+		found, err := s.do(ctx, admin.Call{Path: requestPath(f.environment, id)})
 		if err != nil {
 			return err
 		}
-		value, err := decode(found.body)
+		value, err := decode(found.Body)
 		if err != nil {
 			return err
 		}
@@ -246,7 +258,7 @@ func requestApprove() Invocation {
 		if err != nil {
 			return err
 		}
-		found, err = s.do(ctx, r.on(call{method: http.MethodPost, path: requestPath(f.environment, id, "approve"), body: body}))
+		found, err = s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, "approve"), Body: body}))
 		return s.printRequest(found, err, "is approved")
 	})
 }
@@ -258,7 +270,7 @@ func requestStep(step, synopsis, done string) func() Invocation {
 		f := newForm("request "+step, synopsis).request(&id)
 		r := f.remarks()
 		return f.runs(func(ctx context.Context, s *session) error {
-			found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: requestPath(f.environment, id, step)}))
+			found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, step)}))
 			return s.printRequest(found, err, done)
 		})
 	}
@@ -274,7 +286,7 @@ func requestComment() Invocation {
 		if err != nil {
 			return err
 		}
-		found, err := s.do(ctx, r.on(call{method: http.MethodPost, path: requestPath(f.environment, id, "comment"), body: body}))
+		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, "comment"), Body: body}))
 		return s.printRequest(found, err, "has your comment")
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 func settingsCommands() []Command {
@@ -21,7 +23,7 @@ func settingsPath(environment string) []string {
 func settingsGet() Invocation {
 	f := newForm("settings get", "Prints the settings of an environment, which it may not have. As JSON they are as put takes them.").inEnvironment()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: settingsPath(f.environment)})
+		found, err := s.do(ctx, admin.Call{Path: settingsPath(f.environment)})
 		if err != nil {
 			return err
 		}
@@ -30,13 +32,13 @@ func settingsGet() Invocation {
 }
 
 // printDocument prints a document, for people with its name and revision above.
-func (s *session) printDocument(found answer, name string) error {
-	return s.print(found.body, func(out io.Writer, _ any) error {
-		text, err := yaml(found.body)
+func (s *session) printDocument(found admin.Answer, name string) error {
+	return s.print(found.Body, func(out io.Writer, _ any) error {
+		text, err := yaml(found.Body)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(out, "# %s at revision %s\n%s", name, revision(found.header), text)
+		_, err = fmt.Fprintf(out, "# %s at revision %s\n%s", name, revision(found.Header), text)
 		return err
 	})
 }
@@ -63,7 +65,7 @@ func settingsPut() Invocation {
 			}
 		}
 		return w.write(ctx, s, v.on(change{
-			call:        call{method: http.MethodPut, path: path, body: document},
+			Call:        admin.Call{Method: http.MethodPut, Path: path, Body: document},
 			environment: f.environment,
 			command:     command{Type: "put", Kind: "settings", Document: document},
 			done:        "the settings of " + f.environment + " are written",

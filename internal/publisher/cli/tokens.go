@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 func tokenCommands() []Command {
@@ -63,18 +64,18 @@ func tokenCreate() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.createToken(ctx, r.on(call{method: http.MethodPost, path: []string{"tokens"}, body: body}), file)
+		return s.createToken(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"tokens"}, Body: body}), file)
 	})
 }
 
 // createToken writes the secret to a file, or prints it. The file is made first: a token whose secret is lost would be of no use.
-func (s *session) createToken(ctx context.Context, c call, file string) error {
+func (s *session) createToken(ctx context.Context, c admin.Call, file string) error {
 	if file == "" {
 		found, err := s.do(ctx, c)
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, sentence("token %s is created for %s; its secret, shown only now:\n%s", "token.id", "token.name", "secret"))
+		return s.print(found.Body, sentence("token %s is created for %s; its secret, shown only now:\n%s", "token.id", "token.name", "secret"))
 	}
 	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -88,7 +89,7 @@ func (s *session) createToken(ctx context.Context, c call, file string) error {
 		Token  json.RawMessage `json:"token"`
 		Secret string          `json:"secret"`
 	}
-	if err := json.Unmarshal(found.body, &created); err != nil {
+	if err := json.Unmarshal(found.Body, &created); err != nil {
 		return fmt.Errorf("the publisher's answer: %w", err)
 	}
 	_, err = io.WriteString(out, created.Secret+"\n")
@@ -101,11 +102,11 @@ func (s *session) createToken(ctx context.Context, c call, file string) error {
 func tokenList() Invocation {
 	f := newForm("token list", "Lists the API tokens, the oldest first, expired and revoked ones too.")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, call{path: []string{"tokens"}})
+		found, err := s.do(ctx, admin.Call{Path: []string{"tokens"}})
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, list(
+		return s.print(found.Body, list(
 			at("TOKEN", "id"), at("NAME", "name"), at("HINT", "hint"), at("GROUPS", "groups"), at("ENVIRONMENTS", "scope.environments"),
 			at("ACTIONS", "scope.actions"), at("CREATED", "created"), at("EXPIRES", "expires"), at("REVOKED", "revoked"),
 		))
@@ -118,11 +119,11 @@ func tokenRevoke() Invocation {
 	f.set.Argument(&id, "TOKEN", "id of the token")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(call{method: http.MethodDelete, path: []string{"tokens", id}}))
+		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodDelete, Path: []string{"tokens", id}}))
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, sentence("token %s (%s) is revoked", "id", "name"))
+		return s.print(found.Body, sentence("token %s (%s) is revoked", "id", "name"))
 	})
 }
 
@@ -130,11 +131,11 @@ func whoamiCommand() Command {
 	return Command{words("whoami"), "say who the API takes you for", func() Invocation {
 		f := newForm("whoami", "Says who the API takes you for, by the token.")
 		return f.runs(func(ctx context.Context, s *session) error {
-			found, err := s.do(ctx, call{path: []string{"whoami"}})
+			found, err := s.do(ctx, admin.Call{Path: []string{"whoami"}})
 			if err != nil {
 				return err
 			}
-			return s.print(found.body, details(
+			return s.print(found.Body, details(
 				at("id", "id"), at("name", "name"), at("kind", "kind"), at("groups", "groups"),
 				at("environments", "scope.environments"), at("actions", "scope.actions"),
 			))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 func environmentRollback() Invocation {
@@ -44,7 +46,7 @@ func (w *writing) writeAll(ctx context.Context, s *session, environment string, 
 		return err
 	}
 	return w.write(ctx, s, change{
-		call:        call{method: http.MethodPost, path: []string{"environments", environment, what.Type}, body: text},
+		Call:        admin.Call{Method: http.MethodPost, Path: []string{"environments", environment, what.Type}, Body: text},
 		environment: environment, command: what, done: done,
 	})
 }
@@ -55,20 +57,20 @@ func environmentRisk() Invocation {
 	r := f.administers()
 	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
-		c := call{path: []string{"environments", f.environment, "risk"}}
+		c := admin.Call{Path: []string{"environments", f.environment, "risk"}}
 		if file != "" {
 			settings, err := readDocument(s.terminal.Stdin, file)
 			if err != nil {
 				return err
 			}
-			c.method, c.body = http.MethodPut, settings
+			c.Method, c.Body = http.MethodPut, settings
 			c = r.on(c)
 		}
 		found, err := s.do(ctx, c)
 		if err != nil {
 			return err
 		}
-		return s.print(found.body, details(
+		return s.print(found.Body, details(
 			at("protected", "protected"), at("tags", "tags"), at("share", "share"), at("dependants", "dependants"), at("freezes", "freezes"),
 		))
 	})

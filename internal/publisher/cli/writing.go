@@ -6,26 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
-)
 
-// The headers of requests that change something.
-const (
-	headerIfMatch     = "If-Match"
-	headerIfNoneMatch = "If-None-Match"
-	headerReason      = "Flagside-Reason"
-	headerKey         = "Idempotency-Key"
-	headerBreakGlass  = "Flagside-Break-Glass"
+	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // change is something to be done to the documents of an environment: as a request of its own, and as a command in previews and change
 // requests.
 type change struct {
-	call
+	admin.Call
 
 	environment string
 	command     command
@@ -65,14 +56,8 @@ type seen struct {
 
 // on adds the precondition to a change.
 func (v seen) on(c change) change {
-	c.header = http.Header{}
+	c.IfMatch, c.IfAbsent = v.match, v.absent
 	c.command.IfMatch, c.command.IfAbsent = v.match, v.absent
-	if v.absent {
-		c.header.Set(headerIfNoneMatch, "*")
-	}
-	if v.match != "" {
-		c.header.Set(headerIfMatch, strconv.Quote(v.match))
-	}
 	return c
 }
 
@@ -103,19 +88,9 @@ func (r *remark) declare(f *form) {
 	f.check(func() bool { return !strings.ContainsFunc(r.reason, unicode.IsControl) }, "--reason is one line of text")
 }
 
-// on adds the headers of the options to a call.
-func (r *remark) on(c call) call {
-	header := c.header.Clone()
-	if header == nil {
-		header = make(http.Header)
-	}
-	if r.reason != "" {
-		header.Set(headerReason, r.reason)
-	}
-	if r.key != "" {
-		header.Set(headerKey, r.key)
-	}
-	c.header = header
+// on adds the options to a call.
+func (r *remark) on(c admin.Call) admin.Call {
+	c.Reason, c.Key = r.reason, r.key
 	return c
 }
 
@@ -135,13 +110,10 @@ func (f *form) administers() *administration {
 	return a
 }
 
-// on adds the headers of the options to a call.
-func (a *administration) on(c call) call {
-	c = a.remark.on(c)
-	if a.breakGlass {
-		c.header.Set(headerBreakGlass, "true")
-	}
-	return c
+// on adds the options to a call.
+func (a *administration) on(c admin.Call) admin.Call {
+	c.BreakGlass = a.breakGlass
+	return a.remark.on(c)
 }
 
 // writes declares the options of a change of one document.
@@ -206,11 +178,11 @@ func (s *session) existing(ctx context.Context, path []string, match string) (se
 	if match != "" {
 		return seen{match: strings.Trim(match, `"`)}, nil
 	}
-	found, err := s.do(ctx, call{path: path})
+	found, err := s.do(ctx, admin.Call{Path: path})
 	if err != nil {
 		return seen{}, err
 	}
-	return seen{match: revision(found.header)}, nil
+	return seen{match: revision(found.Header)}, nil
 }
 
 // write makes a change, or what the options ask for instead, and prints what became of it.
@@ -221,11 +193,11 @@ func (w *writing) write(ctx context.Context, s *session, c change) error {
 	case w.propose || w.rebase != "" || w.breakGlass || w.applyAt != "":
 		return w.open(ctx, s, c)
 	}
-	found, err := s.do(ctx, w.on(c.call))
+	found, err := s.do(ctx, w.on(c.Call))
 	if err != nil {
 		return err
 	}
-	return s.print(found.body, func(out io.Writer, value any) error { return written(out, value, c.done) })
+	return s.print(found.Body, func(out io.Writer, value any) error { return written(out, value, c.done) })
 }
 
 // written says what became of a change.
