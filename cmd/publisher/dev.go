@@ -7,15 +7,8 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/dev"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/sidecar/settings"
 	"github.com/flagside/flagside/internal/telemetry"
-)
-
-// The addresses of the sidecar that dev runs: those of flagd.
-const (
-	devOFREPAddr      = "127.0.0.1:8016"
-	devManagementAddr = "127.0.0.1:8014"
-	devFlagdAddr      = "127.0.0.1:8013"
-	devFlagdSyncAddr  = "127.0.0.1:8015"
 )
 
 func devCommand() command {
@@ -24,11 +17,7 @@ func devCommand() command {
 	var l logging
 	set := config.NewSet("publisher dev", "Runs a publisher and a sidecar in one process. The file is what the environment is: save it, and answers change.")
 	set.Argument(&o.File, "FILE", "flagd file to serve and to watch")
-	set.Address(&o.OFREPAddr, "ofrep-addr", devOFREPAddr, "address that answers OFREP evaluations")
-	set.Listener(&o.FlagdAddr, "flagd-addr", devFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
-	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", devFlagdSyncAddr, "address that answers flagd.sync, for the in-process mode of flagd's providers")
-	set.List(&o.Origins, "cors-origin", nil, "origins whose pages may ask over OFREP, such as http://localhost:5173, or *")
-	set.Address(&o.ManagementAddr, "management-addr", devManagementAddr, "address of the sidecar's /healthz, /readyz, /status and /metrics")
+	settings.Declare(set, &o.Sidecar)
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")
 	set.String(&o.DataDir, "data-dir", "", "directory that keeps the change log over a restart; without it, it is removed at the end")
@@ -39,7 +28,7 @@ func devCommand() command {
 	complete := func(t terminal) dev.Options {
 		o := o
 		o.Compatibility = eval.Compatibility(compatibility)
-		o.Version = version()
+		o.Sidecar.Version = version()
 		o.Out = t.stdout
 		return o
 	}

@@ -7,5 +7,5 @@ import (
 )
 
 func TestOptionsAreDocumented(t *testing.T) {
-	documented.Check(t, "../../docs/configuration.md", options(new(settings)), (&probe{path: "healthz"}).options(), (&probe{path: "readyz"}).options())
+	documented.Check(t, "../../docs/configuration.md", options(new(given)), (&probe{path: "healthz"}).options(), (&probe{path: "readyz"}).options())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/sidecar/settings"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
@@ -22,19 +23,19 @@ const (
 	exitConfiguration = 2 // what was asked for makes no sense
 )
 
-// settings are what the option table fills in.
-type settings struct {
+// given is what the option table fills in.
+type given struct {
 	sidecar       sidecar.Options
 	compatibility string
 	answersMemory int // KiB
 	socketMode    string
-	context       contextSettings
+	place         place
 	logLevel      string
 	logFormat     string
 }
 
 // options returns the option table of the command, which fills in s.
-func options(s *settings) *config.Set {
+func options(s *given) *config.Set {
 	set := config.NewSet("sidecar",
 		"Answers feature-flag evaluations beside an application and follows one environment's change log. --version prints the version; "+
 			"the sub-commands healthz and readyz ask a running sidecar.")
@@ -63,23 +64,14 @@ func options(s *settings) *config.Set {
 		"how long a request may wait for the confirmation that a flag, or its own headers, ask for")
 	set.Int(&s.answersMemory, "answers-memory", resolver.DefaultAnswersMemory>>10,
 		"how much memory remembered bulk answers may take, in KiB; 0 remembers none")
-	s.context.declare(set)
-	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
-	set.List(&o.Origins, "cors-origin", nil,
-		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
-	set.String(&o.OFREPAuthFile, "ofrep-auth-file", "",
-		"file with tokens, one a line, one of which every OFREP request needs; read again when it changes; without it nobody is asked")
-	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
-	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
-		"address that answers flagd.sync, for the in-process mode of flagd's providers")
+	settings.Declare(set, o)
+	s.place = make(place)
+	s.place.declare(set)
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
 	set.String(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; with it, the TCP ports of applications speak TLS only")
 	set.String(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
 	set.String(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with authorities; with it, every client needs a certificate of one of them")
-	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
-		"address of /healthz, /readyz, /status, /metrics and /explain")
 	set.Bool(&o.Profiling, "pprof", false, "serve profiles of the Go runtime at the management address, below /debug/pprof/")
-	set.Int(&o.MetricsPerFlag, "metrics-per-flag", 0, "how many flags have an evaluation counter of their own, the busiest first; at most 1000")
 	set.Choice(&s.logLevel, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
 	set.Choice(&s.logFormat, "log-format", string(telemetry.FormatJSON),
 		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "how log lines look")
@@ -95,7 +87,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if code, done := runProbe(ctx, args, lookup, stdout, stderr); done {
 		return code
 	}
-	var s settings
+	var s given
 	set := options(&s)
 	action, err := set.Parse(args, lookup)
 	switch {
@@ -121,10 +113,7 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 		return exitConfiguration
 	}
 	o.AnswersMemory = answersMemory(s.answersMemory)
-	if o.Context, err = s.context.additions(); err != nil {
-		fmt.Fprintf(stderr, "sidecar: %v\n", err)
-		return exitConfiguration
-	}
+	o.Context.Static = s.place.addTo(o.Context.Static)
 	o.Version = version()
 	o.Remembered = remembered
 	o.Logger = logger

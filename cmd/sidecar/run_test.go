@@ -52,7 +52,7 @@ func TestActions(t *testing.T) {
 		{"wrong level", nil, []string{"--environment", "prod", "--log-level", "loud"}, 2, "", "loud"},
 		{"print", nil, []string{"--environment", "prod", "--nats", "nats://u:hunter2@h:1", "--print-config"}, 0, `"environment": "prod"`, ""},
 		{"context without a value", nil, []string{"--environment", "prod", "--context", "region"}, 2, "", "--context"},
-		{"context named twice", nil, []string{"--environment", "prod", "--context", "a=1,a=2"}, 2, "", "repeated"},
+		{"context named twice", nil, []string{"--environment", "prod", "--context", "a=1,a=2"}, 2, "", "given twice"},
 		{"one attribute of two headers", nil, []string{"--environment", "prod", "--context-from-header", "X-A=a,X-B=a"}, 2, "", "two headers"},
 		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},
 	}

@@ -76,17 +76,9 @@ func (d *Dev) publisherOptions() publisher.Options {
 }
 
 func (d *Dev) sidecarOptions() sidecar.Options {
-	return sidecar.Options{
-		Environment:    d.options.Environment,
-		Server:         d.publisher,
-		OFREPAddr:      d.options.OFREPAddr,
-		ManagementAddr: d.options.ManagementAddr,
-		FlagdAddr:      d.options.FlagdAddr,
-		FlagdSyncAddr:  d.options.FlagdSyncAddr,
-		Origins:        d.options.Origins,
-		Version:        d.options.Version,
-		Logger:         d.options.Logger,
-	}
+	o := d.options.Sidecar
+	o.Server, o.Logger = d.publisher, d.options.Logger
+	return o
 }
 
 // Close undoes New for a Dev that was never run. It is not needed after Run.

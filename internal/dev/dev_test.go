@@ -40,7 +40,7 @@ type running struct {
 func start(t *testing.T, o dev.Options) *running {
 	t.Helper()
 	r := &running{t: t, file: o.File, out: &output{}, log: &output{}}
-	for _, address := range []*string{&o.OFREPAddr, &o.ManagementAddr, &o.AdminAddr, &o.NATSAddr} {
+	for _, address := range []*string{&o.Sidecar.OFREPAddr, &o.Sidecar.ManagementAddr, &o.AdminAddr, &o.NATSAddr} {
 		*address = "127.0.0.1:0"
 	}
 	o.Out, o.Logger = r.out, zerolog.New(r.log)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/dev"
+	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -303,9 +305,26 @@ func TestOptionsAreChecked(t *testing.T) {
 	f(dev.Options{File: t.TempDir()}, "is a directory")
 	f(dev.Options{File: os.DevNull}, "read again")
 	f(dev.Options{File: "f", Environment: "Dev!"}, "Dev!")
-	f(dev.Options{File: "f", OFREPAddr: "0.0.0.0:1"}, "loopback")
-	f(dev.Options{File: "f", ManagementAddr: ":1"}, "loopback")
+	f(dev.Options{File: "f", Sidecar: sidecar.Options{OFREPAddr: "0.0.0.0:1"}}, "loopback")
+	f(dev.Options{File: "f", Sidecar: sidecar.Options{ManagementAddr: ":1"}}, "loopback")
 	f(dev.Options{File: "f", AdminAddr: ":1"}, "loopback")
+	f(dev.Options{File: "f", Sidecar: sidecar.Options{Context: resolver.Additions{Static: map[string]string{"": "x"}}}}, "needs a name")
+}
+
+// Contexts get what the options of the sidecar say.
+func TestContexts(t *testing.T) {
+	t.Parallel()
+	const targeted = `{"flags": {"greeting": {"state": "ENABLED", "variants": {"home": "hello", "away": "hi"}, "defaultVariant": "away",
+		"targeting": {"if": [{"==": [{"var": "region"}, "eu,north"]}, "home"]}}}}`
+	file := newFile(t, targeted)
+	for want, static := range map[string]map[string]string{"hi": nil, "hello": {"region": "eu,north"}} {
+		r := start(t, dev.Options{File: file, Sidecar: sidecar.Options{Context: resolver.Additions{Static: static}}})
+		r.await("ready", r.ready)
+		if got := r.answer("greeting"); got != want {
+			t.Errorf("with %v: %s, want %s", static, got, want)
+		}
+		r.stop()
+	}
 }
 
 // The temporary directory is gone after the end, and after a start that failed.
@@ -317,7 +336,7 @@ func TestNothingIsLeft(t *testing.T) {
 		t.Errorf("the temporary directory is not named:\n%s", r.out)
 	}
 	taken := r.AdminAddr().String()
-	if d, err := dev.New(dev.Options{File: r.file, AdminAddr: taken, OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0"}); err == nil {
+	if d, err := dev.New(dev.Options{File: r.file, AdminAddr: taken, Sidecar: sidecar.Options{OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0"}}); err == nil {
 		t.Error("the address of another is taken")
 		_ = d.Close()
 	}

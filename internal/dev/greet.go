@@ -34,16 +34,24 @@ func (d *Dev) greet(ctx context.Context, l *loader) error {
 
 Try:
 
-  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[12]s'
-  curl -d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags'
+  curl %[13]s-d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags%[12]s'
+  curl %[13]s-d '{"context":{"targetingKey":"u1"}}' 'http://%[3]s/ofrep/v1/evaluate/flags'
 
 `,
 		d.options.File, d.found(l), d.OFREPAddr(), served(d.sidecar.FlagdAddr()), served(d.sidecar.FlagdSyncAddr()), d.ManagementAddr(), d.AdminAddr(), d.options.Environment,
-		d.token, d.publisher.NATSURL(), data, oneFlag(l.flags))
+		d.token, d.publisher.NATSURL(), data, oneFlag(l.flags), d.credential())
 	if err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}
 	return nil
+}
+
+// credential returns how curl says who asks, empty if nobody is asked.
+func (d *Dev) credential() string {
+	if d.options.Sidecar.OFREPAuthFile == "" {
+		return ""
+	}
+	return `-H "Authorization: Bearer $TOKEN" `
 }
 
 // served writes an address, nil if there is none.

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/sidecar"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -29,18 +30,11 @@ type Options struct {
 	// DataDir keeps the change log over a restart; empty means a temporary directory that is removed at the end.
 	DataDir string
 
-	OFREPAddr      string
-	ManagementAddr string
-	// FlagdAddr and FlagdSyncAddr are the addresses of flagd's two protocols; empty or listen.Off means that they are not served.
-	FlagdAddr     string
-	FlagdSyncAddr string
-	// Origins are the origins whose pages may ask over OFREP, or "*"; empty means none.
-	Origins   []string
+	// Sidecar says where the sidecar listens, who may ask it, and what contexts get. What it follows and keeps is the business of dev.
+	Sidecar   sidecar.Options
 	AdminAddr string
 	NATSAddr  string
 
-	// Version is what the sidecar calls itself; empty means its default.
-	Version string
 	// Out gets a few lines for people once everything listens; nil means that nobody reads them.
 	Out io.Writer
 	// Logger gets everything that is worth telling. Its zero value logs nothing.
@@ -79,8 +73,14 @@ func (o Options) complete() (Options, error) {
 	if err := flagsync.ValidateEnvironment(o.Environment); err != nil {
 		return o, fmt.Errorf("dev: %w", err)
 	}
+	o.Sidecar.Environment = o.Environment
+	inProcess := o.Sidecar
+	inProcess.NATS = "nats://127.0.0.1" // in the place of the server that it gets
+	if err := inProcess.Validate(); err != nil {
+		return o, fmt.Errorf("dev: %w", err)
+	}
 	// Whoever develops does not mean to serve the network.
-	for _, addr := range []string{o.OFREPAddr, o.ManagementAddr, o.FlagdAddr, o.FlagdSyncAddr, o.AdminAddr, o.NATSAddr} {
+	for _, addr := range []string{o.Sidecar.OFREPAddr, o.Sidecar.ManagementAddr, o.Sidecar.FlagdAddr, o.Sidecar.FlagdSyncAddr, o.AdminAddr, o.NATSAddr} {
 		if _, socket := listen.Path(addr); addr == "" || addr == listen.Off || socket {
 			continue
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestContextOptions(t *testing.T) {
-	var s settings
+	var s given
 	env := map[string]string{
 		"FLAGSIDE_ENVIRONMENT": "prod", "FLAGSIDE_POD": "shop-7", "FLAGSIDE_NAMESPACE": "shop", "FLAGSIDE_ZONE": "eu-1a",
 		"FLAGSIDE_CONTEXT_FROM_HEADER": "X-User=targetingKey, X-Tier=tier",
@@ -18,15 +18,12 @@ func TestContextOptions(t *testing.T) {
 		value, ok := env[name]
 		return value, ok
 	}
-	if _, err := options(&s).Parse([]string{"--context", "region=eu=west", "-X", "zone=other"}, lookup); err != nil {
+	if _, err := options(&s).Parse([]string{"--context", "regions=eu,us", "-X", "zone=other"}, lookup); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.context.additions()
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := resolver.Additions{Static: s.place.addTo(s.sidecar.Context.Static), Headers: s.sidecar.Context.Headers}
 	want := resolver.Additions{
-		Static:  map[string]string{"region": "eu=west", "zone": "other", "pod": "shop-7", "namespace": "shop"},
+		Static:  map[string]string{"regions": "eu,us", "zone": "other", "pod": "shop-7", "namespace": "shop"},
 		Headers: map[string]string{"X-User": "targetingKey", "X-Tier": "tier"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

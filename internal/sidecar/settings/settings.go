@@ -1,0 +1,30 @@
+// Package settings is the part of the option table that every program with a sidecar in it has: where the sidecar listens, who may ask, and
+// what evaluation contexts get beside what requests say.
+package settings
+
+import (
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/sidecar"
+)
+
+// Declare declares the options, which fill in o.
+func Declare(set *config.Set, o *sidecar.Options) {
+	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
+	set.List(&o.Origins, "cors-origin", nil,
+		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
+	set.String(&o.OFREPAuthFile, "ofrep-auth-file", "",
+		"file with tokens, one a line, one of which every OFREP request needs; read again when it changes; without it nobody is asked")
+	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
+	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
+		"address that answers flagd.sync, for the in-process mode of flagd's providers")
+	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
+		"address of the sidecar's /healthz, /readyz, /status, /metrics and /explain")
+	set.Map(&o.Context.Static, "context",
+		"attribute=value that every evaluation context gets, in place of the request's; may be repeated, in the file an object; "+
+			"after a single equals sign the value may have commas").Short("X")
+	set.Map(&o.Context.Headers, "context-from-header",
+		"Header=attribute: a request header that is an attribute of its context, in place of --context and of the request's; may be repeated, "+
+			"in the file an object").Short("H")
+	set.Int(&o.MetricsPerFlag, "metrics-per-flag", 0,
+		"how many flags have a counter of their own for evaluations by key, the busiest first; at most 1000")
+}
