@@ -138,6 +138,8 @@ func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	case err != nil && first && !undecided(err):
 		return Outcome{}, err // nothing of it was ever in the log
+	case untaken(err):
+		return Outcome{State: Open}, nil
 	}
 	return a.resolve(ctx, ack.Duplicate || hasCode(err, codeDuplicateInBatch))
 }
@@ -167,7 +169,9 @@ func (a *appending) verifyBase(ctx context.Context) error {
 // resolve asks the leader what stands where the change belongs. duplicate tells
 // that JetStream has seen it before.
 func (a *appending) resolve(ctx context.Context, duplicate bool) (Outcome, error) {
-	m, err := a.log.conn.message(ctx, a.stream, a.base.Revision+1)
+	soon, cancel := context.WithTimeout(ctx, resolveTimeout)
+	m, err := a.log.conn.message(soon, a.stream, a.base.Revision+1)
+	cancel()
 	switch {
 	case errors.Is(err, errNoMessage) && duplicate:
 		return a.resolveEarlier(ctx)

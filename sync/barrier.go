@@ -27,6 +27,9 @@ var errNoEntry = errors.New("the log has no entry yet")
 // errBehind is the answer of a leader that does not know what is applied here.
 var errBehind = errors.New("the leader does not have what is applied here")
 
+// errSuperseded is the answer to a question that another one took the place of.
+var errSuperseded = fmt.Errorf("%w: the log had no leader when it was asked for, ask again", ErrUnreachable)
+
 // barrierState is about asking the leader where the log ends. One question is
 // under way at a time, and whoever comes after it was sent waits for the next.
 type barrierState struct {
@@ -36,6 +39,10 @@ type barrierState struct {
 	nextAt   time.Time // no question before
 	ownAt    time.Time // when the follower asks for itself
 	urgent   bool      // beats do not put that off: nothing has proved us current
+
+	giveUp   context.CancelFunc // ends the question under way
+	giveUpAt time.Time          // zero while there is no reason to
+	outdated bool               // it was given up
 }
 
 // answeredBarrier is what the leader named; it may not be applied yet.
@@ -75,7 +82,7 @@ func (f *Follower) Barrier(ctx context.Context) error {
 func (s *following) scheduleBarrier(now time.Time) time.Time {
 	b := &s.barriers
 	if b.running {
-		return time.Time{}
+		return b.scheduleGiveUp(now)
 	}
 	at := b.ownAt
 	if s.rounds.awaited() || at.Before(b.nextAt) {
@@ -86,14 +93,43 @@ func (s *following) scheduleBarrier(now time.Time) time.Time {
 	}
 	b.asking, b.running = s.rounds.take(), true
 	ours, here := s.chain.Head().Epoch, s.received()
-	s.work(func(ctx context.Context) func() {
+	ctx, giveUp := context.WithCancel(s.ctx)
+	b.giveUp, b.giveUpAt, b.outdated = giveUp, time.Time{}, false
+	s.work(func(context.Context) func() {
 		a := answeredBarrier{sent: time.Now(), here: here}
 		err := s.leader.run(ctx, func(ctx context.Context) (err error) {
 			a.epoch, a.last, err = s.conn.end(ctx, s.stream, ours)
 			return err
 		})
-		return func() { s.answered(a, err) }
+		return func() {
+			giveUp()
+			s.answered(a, err)
+		}
 	})
+	return time.Time{}
+}
+
+// led is called when a beat shows that the log has a leader again. A question
+// that was sent before may never be answered: soon, but not by everybody at once,
+// another one takes its place, and no breaker delays it.
+func (s *following) led(now time.Time) {
+	b := &s.barriers
+	s.leader.hope()
+	b.nextAt = time.Time{}
+	b.ownAt, b.urgent = now.Add(jitter(0, stalledAsk)), true
+	if b.running {
+		b.giveUpAt = b.ownAt
+	}
+}
+
+// scheduleGiveUp ends the question under way when that is due, and returns when
+// it is.
+func (b *barrierState) scheduleGiveUp(now time.Time) time.Time {
+	if b.giveUpAt.IsZero() || now.Before(b.giveUpAt) {
+		return b.giveUpAt
+	}
+	b.giveUpAt, b.outdated = time.Time{}, true
+	b.giveUp()
 	return time.Time{}
 }
 
@@ -148,6 +184,11 @@ func (s *following) answered(a answeredBarrier, err error) {
 	b := &s.barriers
 	a.round, b.asking, b.running = b.asking, nil, false
 	now := time.Now()
+	if b.outdated && err != nil {
+		s.conclusion(a.round, errSuperseded)
+		s.leader.hope()
+		return // the next one is due
+	}
 	b.nextAt = a.sent.Add(s.spacing(now.Sub(a.sent)))
 	s.current.StreamMissing = hasCode(err, codeStreamNotFound)
 	if errors.Is(err, errNoEntry) && a.here > 0 {

@@ -45,6 +45,7 @@ func (s *following) beaten(a arrival) {
 	}
 	if now.Sub(s.lastBeat()) > stalledAfter {
 		s.stalled = now
+		s.led(now)
 	}
 	s.current.LastBeat = now
 	s.postponeProbe(now)

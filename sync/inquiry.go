@@ -180,6 +180,7 @@ func (s *following) heard(held changelog.Position, t testimony) {
 		return
 	}
 	s.current.StreamMissing = false
+	s.leader.hope() // it has just answered
 	err := errors.Join(t.different, t.hole)
 	if err == nil && t.next != nil {
 		err = s.extend(*t.next)

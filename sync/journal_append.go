@@ -84,7 +84,11 @@ func (j *Journal) send(ctx context.Context, msg *nats.Msg, base uint64, opID str
 		if err != nil && first && !undecided(err) {
 			return 0, err // nothing of it was ever stored
 		}
-		sequence, lookup := j.resolve(ctx, base, opID)
+		var sequence uint64
+		lookup := err
+		if !untaken(err) {
+			sequence, lookup = j.resolve(ctx, base, opID)
+		}
 		if lookup == nil || errors.Is(lookup, ErrConflict) {
 			return sequence, lookup
 		}
@@ -96,6 +100,8 @@ func (j *Journal) send(ctx context.Context, msg *nats.Msg, base uint64, opID str
 
 // resolve asks the leader which fact follows base.
 func (j *Journal) resolve(ctx context.Context, base uint64, opID string) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
 	m, err := j.conn.getMessage(ctx, j.name.stream, messageRequest{Sequence: base + 1, NextBySubject: j.name.subject})
 	if err != nil {
 		return 0, err

@@ -16,6 +16,9 @@ const (
 	chunkLimit    = 2 * requestTimeout
 )
 
+// readRetryMax is the longest pause before a read is repeated: readers are many.
+const readRetryMax = time.Second
+
 // isUnreachable tells that nobody answered.
 func isUnreachable(err error) bool { return errors.Is(err, ErrUnreachable) }
 
@@ -37,7 +40,7 @@ func newChunkRetries() []failsafe.Policy[any] {
 func newRetries(reason error, most time.Duration) failsafe.Policy[any] {
 	return retrypolicy.NewBuilder[any]().
 		HandleErrors(reason).
-		WithBackoff(retryMin, retryMax).WithJitterFactor(0.5).
+		WithBackoff(retryMin, readRetryMax).WithJitterFactor(0.5).
 		WithMaxRetries(-1).WithMaxDuration(most).
 		ReturnLastFailure().
 		Build()

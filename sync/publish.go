@@ -11,12 +11,15 @@ import (
 
 const (
 	// publishTimeout is how long an acknowledgement is waited for before the
-	// leader is asked what happened.
-	publishTimeout = 5 * time.Second
+	// leader is asked what happened, and resolveTimeout how long its answer is:
+	// short, because what is sent to a leader that is lost is never answered, and
+	// nothing can be written for as long. Sending again is harmless.
+	publishTimeout = time.Second
+	resolveTimeout = time.Second
 
-	// Pauses between attempts while nothing is decided.
+	// Pauses between attempts while nothing is decided. Writers are few.
 	retryMin = 10 * time.Millisecond
-	retryMax = time.Second
+	retryMax = 250 * time.Millisecond
 )
 
 // Headers of JetStream.
@@ -48,6 +51,10 @@ func (c *Conn) publish(ctx context.Context, msg *nats.Msg, timeout time.Duration
 	}
 	return ack, nil
 }
+
+// untaken reports that nobody was there to take a message: it is nowhere, and
+// nobody can be asked about it.
+func untaken(err error) bool { return errors.Is(err, nats.ErrNoResponders) }
 
 // undecided reports whether err leaves open what became of a message. The
 // leader may hold an append that it does not show yet, so being refused for the
