@@ -5,10 +5,14 @@
 package ofrep
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
+
+	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
 
 // A single evaluation of a scalar flag allocates nothing once its memory is warm, stale or not: nothing is known of the age here.
@@ -35,8 +39,12 @@ func TestSingleEvaluationsDoNotAllocate(t *testing.T) {
 // Asking for a token costs no allocation either.
 func TestTokensDoNotAllocate(t *testing.T) {
 	s := newHandler(t)
+	file := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(file, []byte("one-token\nother-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	var err error
-	if s.tokens, err = openTokens(tokenFile(t, "one-token\nother-token\n"), zerolog.Nop()); err != nil {
+	if s.tokens, err = tokens.Open(file, zerolog.Nop()); err != nil {
 		t.Fatal(err)
 	}
 	var ctx fasthttp.RequestCtx

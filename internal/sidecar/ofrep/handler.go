@@ -31,7 +31,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	switch allowed := s.allowOrigin(ctx); {
 	case allowed && isPreflight(ctx):
 		answerPreflight(ctx)
-	case s.tokens != nil && !s.tokens.admit(&ctx.Request.Header):
+	case s.isStranger(&ctx.Request.Header):
 		refuseStranger(ctx)
 	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
 		s.openStream(ctx)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
 
 // The limits of a server. Those of the body are flagd's; headers have room for tracing and cookies.
@@ -61,7 +62,7 @@ type Server struct {
 	resolver  *resolver.Resolver
 	grace     time.Duration
 	origins   []string
-	tokens    *tokens // nil if none are asked for
+	tokens    *tokens.File // nil if none are asked for
 	http      fasthttp.Server
 	logger    zerolog.Logger
 	panics    prometheus.Counter
@@ -115,7 +116,7 @@ func New(o Options) (*Server, error) {
 	}
 	if o.TokenFile != "" {
 		var err error
-		if s.tokens, err = openTokens(o.TokenFile, o.Logger); err != nil {
+		if s.tokens, err = tokens.Open(o.TokenFile, o.Logger); err != nil {
 			return nil, fmt.Errorf("OFREP tokens: %w", err)
 		}
 	}
@@ -154,7 +155,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	})
 	watching, unwatch := context.WithCancel(ctx)
 	if s.tokens != nil {
-		s.serving.Go(func() { s.tokens.watch(watching) })
+		s.serving.Go(func() { s.tokens.Watch(watching) })
 	}
 	err := s.accept(ctx, l)
 	unwatch()

@@ -1,4 +1,5 @@
-package ofrep
+// Package tokens knows from a file who may ask a sidecar. The protocols say how a request carries its token.
+package tokens
 
 import (
 	"bytes"
@@ -14,35 +15,41 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/valyala/fasthttp"
+)
+
+// What requests and refusals have in their headers, in every protocol.
+const (
+	// APIKeyHeader may have the token in the place of Authorization.
+	APIKeyHeader = "X-API-Key" // #nosec G101 -- the name of a header field
+	// Challenge is the WWW-Authenticate of a refusal (RFC 6750, section 3).
+	Challenge = `Bearer realm="flagside"`
 )
 
 const (
-	tokensInterval = 2 * time.Second // between two looks at the file
-	maxTokensFile  = 64 << 10        // bytes
-	bearerPrefix   = "Bearer "
-	apiKeyHeader   = "X-API-Key" // #nosec G101 -- the name of a header field
-	challenge      = `Bearer realm="flagside"`
+	interval     = 2 * time.Second // between two looks at the file
+	maxFile      = 64 << 10        // bytes
+	bearerPrefix = "Bearer "
 )
 
-// tokens are those of a file, one of which every request needs. They are kept as hashes. The methods may be called concurrently, except
-// for reread and watch.
-type tokens struct {
+// File is a file of tokens, one of which every request needs. They are kept as hashes. Create it with Open. Admit may be called at any
+// time; Watch runs once.
+type File struct {
 	path    string
 	logger  zerolog.Logger
 	known   atomic.Pointer[[][sha256.Size]byte]
 	failure string // of the last look at the file; empty means none
 }
 
-// openTokens reads the file. It is an error if it cannot be used.
-func openTokens(path string, logger zerolog.Logger) (*tokens, error) {
+// Open reads the file: one token a line, without empty lines and those that begin with #. It is an error if it cannot be used. The logger
+// gets no token.
+func Open(path string, logger zerolog.Logger) (*File, error) {
 	known, err := readTokens(path)
 	if err != nil {
 		return nil, err
 	}
-	t := &tokens{path: path, logger: logger}
-	t.known.Store(&known)
-	return t, nil
+	f := &File{path: path, logger: logger.With().Str("file", path).Logger()}
+	f.known.Store(&known)
+	return f, nil
 }
 
 // readTokens returns the hashes of the tokens in a file: one a line, without empty lines and those that begin with #. Errors name lines and
@@ -53,12 +60,12 @@ func readTokens(path string) ([][sha256.Size]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	content, err := io.ReadAll(io.LimitReader(file, maxTokensFile+1))
+	content, err := io.ReadAll(io.LimitReader(file, maxFile+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > maxTokensFile {
-		return nil, fmt.Errorf("%s has more than %d bytes", path, maxTokensFile)
+	if len(content) > maxFile {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, maxFile)
 	}
 	known, err := parseTokens(content)
 	if err != nil {
@@ -86,40 +93,40 @@ func parseTokens(content []byte) (known [][sha256.Size]byte, err error) {
 	return known, nil
 }
 
-// watch looks at the file again and again until ctx ends.
-func (t *tokens) watch(ctx context.Context) {
-	ticker := time.NewTicker(tokensInterval)
+// Watch looks at the file every 2 s until ctx ends, and takes over its tokens when it changes. The last good ones stay while it cannot be used.
+func (f *File) Watch(ctx context.Context) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			t.reread()
+			f.reread()
 		}
 	}
 }
 
 // reread takes over the tokens of the file. The last good ones stay while it cannot be used, which is logged once.
-func (t *tokens) reread() {
-	next, err := readTokens(t.path)
+func (f *File) reread() {
+	next, err := readTokens(f.path)
 	if err != nil {
-		if err.Error() != t.failure {
-			t.failure = err.Error()
-			t.logger.Error().Err(err).Msg("the file of OFREP tokens cannot be used, the last good tokens stay in use")
+		if err.Error() != f.failure {
+			f.failure = err.Error()
+			f.logger.Error().Err(err).Msg("the file of tokens cannot be used, the last good tokens stay in use")
 		}
 		return
 	}
-	if t.failure != "" || !slices.Equal(next, *t.known.Load()) {
-		t.logger.Info().Int("tokens", len(next)).Msg("the file of OFREP tokens was read again")
+	if f.failure != "" || !slices.Equal(next, *f.known.Load()) {
+		f.logger.Info().Int("tokens", len(next)).Msg("the file of tokens was read again")
 	}
-	t.failure = ""
-	t.known.Store(&next)
+	f.failure = ""
+	f.known.Store(&next)
 }
 
-// admit reports whether a request has one of the tokens: as a bearer token (RFC 6750, section 2.1) or as an API key.
-func (t *tokens) admit(header *fasthttp.RequestHeader) bool {
-	return t.has(bearer(header.Peek(fasthttp.HeaderAuthorization))) || t.has(header.Peek(apiKeyHeader))
+// Admit reports whether a request has one of the tokens: as a bearer token (RFC 6750, section 2.1) or as an API key. It does not allocate.
+func (f *File) Admit(authorization, apiKey []byte) bool {
+	return f.has(bearer(authorization)) || f.has(apiKey)
 }
 
 // bearer returns the token of a header field, nil if it has another scheme.
@@ -132,20 +139,14 @@ func bearer(field []byte) []byte {
 
 // has reports whether a token is known. How long it takes depends on the length of the token and on how many are known, not on what they
 // are.
-func (t *tokens) has(token []byte) bool {
+func (f *File) has(token []byte) bool {
 	if len(token) == 0 {
 		return false
 	}
 	hash := sha256.Sum256(token)
 	equal := 0
-	for _, known := range *t.known.Load() {
+	for _, known := range *f.known.Load() {
 		equal |= subtle.ConstantTimeCompare(hash[:], known[:])
 	}
 	return equal == 1
-}
-
-// refuseStranger answers a request without a valid token.
-func refuseStranger(ctx *fasthttp.RequestCtx) {
-	ctx.Response.Header.Set(fasthttp.HeaderWWWAuthenticate, challenge)
-	refuse(ctx, fasthttp.StatusUnauthorized)
 }

@@ -1,4 +1,4 @@
-package ofrep
+package tokens
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"github.com/valyala/fasthttp"
 )
 
 // tokenFile writes a file of tokens and returns its path.
@@ -31,7 +30,7 @@ func writeTokens(tb testing.TB, path, content string) {
 }
 
 func TestTokensOfAFile(t *testing.T) {
-	known, err := openTokens(tokenFile(t, "# the shop\r\nfirst-token\r\n\r\n  second-token  \n#third-token\nlast-token"), zerolog.Nop())
+	known, err := Open(tokenFile(t, "# the shop\r\nfirst-token\r\n\r\n  second-token  \n#third-token\nlast-token"), zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,17 +41,14 @@ func TestTokensOfAFile(t *testing.T) {
 		"Authorization: Bearer first-toke": false, "Authorization: Bearer first-token2": false, "X-API-Key: ": false,
 		"X-API-Key: Bearer first-token": false, "Cookie: first-token": false,
 	} {
-		var header fasthttp.RequestHeader
+		fields := make(map[string][]byte)
 		name, value, _ := strings.Cut(field, ": ")
-		header.Set(name, value)
-		if known.admit(&header) != want {
+		fields[name] = []byte(value)
+		if known.Admit(fields["Authorization"], fields[APIKeyHeader]) != want {
 			t.Errorf("%q: admitted %v", field, !want)
 		}
 	}
-	var both fasthttp.RequestHeader
-	both.Set("Authorization", "Bearer of-somebody-else")
-	both.Set("X-API-Key", "first-token")
-	if !known.admit(&both) {
+	if !known.Admit([]byte("Bearer of-somebody-else"), []byte("first-token")) {
 		t.Error("the key beside another authorization is not admitted")
 	}
 }
@@ -62,7 +58,7 @@ func TestFilesWithoutUsableTokens(t *testing.T) {
 		"empty": "", "comments only": "# nothing\n\n", "two words": "good-token\ntwo words\n", "binary": "a\x00b\n", "not ASCII": "tökén\n",
 		"too large": strings.Repeat("0123456789abcde\n", 5000),
 	} {
-		_, err := New(Options{TokenFile: tokenFile(t, content)})
+		_, err := Open(tokenFile(t, content), zerolog.Nop())
 		if err == nil {
 			t.Errorf("%s: taken for a file of tokens", name)
 			continue
@@ -71,7 +67,7 @@ func TestFilesWithoutUsableTokens(t *testing.T) {
 			t.Errorf("%s: %q quotes the file", name, err)
 		}
 	}
-	if _, err := New(Options{TokenFile: filepath.Join(t.TempDir(), "none")}); err == nil {
+	if _, err := Open(filepath.Join(t.TempDir(), "none"), zerolog.Nop()); err == nil {
 		t.Error("a file that does not exist is good enough")
 	}
 }
@@ -102,17 +98,17 @@ func TestTokensFollowTheFile(t *testing.T) {
 	path := tokenFile(t, "old-token\n")
 	synctest.Test(t, func(t *testing.T) {
 		var logs lines
-		known, err := openTokens(path, zerolog.New(&logs))
+		known, err := Open(path, zerolog.New(&logs))
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		go known.watch(ctx)
+		go known.Watch(ctx)
 		defer synctest.Wait()
 		defer cancel()
 		want := func(when, admitted, refused, logged string) {
 			t.Helper()
-			time.Sleep(3 * tokensInterval)
+			time.Sleep(3 * interval)
 			synctest.Wait()
 			if !known.has([]byte(admitted)) || known.has([]byte(refused)) {
 				t.Errorf("%s: want %s and not %s", when, admitted, refused)
