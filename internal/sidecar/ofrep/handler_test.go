@@ -14,7 +14,7 @@ import (
 )
 
 // newHandler returns a server with the flags of flagFile, to be called without a network.
-func newHandler(tb testing.TB) *Server {
+func newHandler(tb testing.TB, adjust ...func(*Options, *cache.Store)) *Server {
 	tb.Helper()
 	store, err := cache.New(cache.Options{Environment: "test", Logger: zerolog.Nop()})
 	if err != nil {
@@ -33,7 +33,11 @@ func newHandler(tb testing.TB) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s, err := New(Options{Resolver: r, Metrics: metrics, Logger: zerolog.Nop()})
+	o := Options{Resolver: r, Metrics: metrics, Logger: zerolog.Nop()}
+	for _, do := range adjust {
+		do(&o, store)
+	}
+	s, err := New(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
