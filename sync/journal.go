@@ -126,6 +126,18 @@ func (j *Journal) Read(ctx context.Context, from uint64) iter.Seq2[Fact, error] 
 	}
 }
 
+// Fact returns the fact at a sequence, as the leader has it.
+func (j *Journal) Fact(ctx context.Context, sequence uint64) (Fact, error) {
+	m, err := j.conn.message(ctx, j.name.stream, sequence)
+	if err == nil && m.Subject != j.name.subject {
+		err = errNoMessage
+	}
+	if err != nil {
+		return Fact{}, fmt.Errorf("read journal at %d: %w", sequence, err)
+	}
+	return j.decode(m, link{}, false)
+}
+
 // last returns the sequence that the stream ends with, from a leader that has
 // its majority. It is an error that the stream had more.
 func (j *Journal) last(ctx context.Context) (uint64, error) {

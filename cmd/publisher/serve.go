@@ -81,5 +81,6 @@ func declareAPI(set *config.Set, o *publisher.Options) {
 			" in --data-dir, or none with --nats; off is none")
 	set.String(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
 	set.String(&o.Policy, "policy", "", "file with Cedar policies, read again when it changes; without it the default policy")
+	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "change requests of one author that may wait in an environment")
 	set.Bool(&o.AnonymousReads, "anonymous-reads", false, "let requests without a token read all environments")
 }

@@ -21,6 +21,7 @@ type metrics struct {
 	flags    *prometheus.Desc
 	age      *prometheus.Desc
 	writable *prometheus.Desc
+	waiting  *prometheus.Desc
 }
 
 func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, error) {
@@ -42,6 +43,8 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		age: prometheus.NewDesc("flagside_age_seconds",
 			"Seconds since it was certain that the applied revision is the newest; absent if it never was.", label, nil),
 		writable: prometheus.NewDesc("flagside_writable", "1 if the environment can be changed, 0 if changes are refused.", label, nil),
+		waiting: prometheus.NewDesc("flagside_change_requests",
+			"Change requests that are not ended, by status: needs_rebase ones were made from what has changed since.", []string{"environment", "status"}, nil),
 	}
 	for _, c := range []prometheus.Collector{m, m.appends, m.requests} {
 		if err := registry.Register(c); err != nil {
@@ -63,7 +66,7 @@ func (m *metrics) observe(operation string, status int) {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable} {
+	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable, m.waiting} {
 		out <- d
 	}
 }
@@ -90,5 +93,8 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 			writable = 1
 		}
 		gauge(m.writable, writable, e.name)
+		for status, count := range e.control.Waiting() {
+			gauge(m.waiting, float64(count), e.name, string(status))
+		}
 	}
 }

@@ -25,6 +25,9 @@ const (
 	DefaultNATSAddr  = "127.0.0.1:4222"
 )
 
+// DefaultOpenRequests is how many change requests one author may have in an environment that are not ended.
+const DefaultOpenRequests = 100
+
 // Options say where a publisher keeps the change logs and where it listens.
 type Options struct {
 	// DataDir is the directory of the embedded JetStream. Either it or NATS is required.
@@ -68,6 +71,8 @@ type Options struct {
 	FixedTokens []access.FixedToken
 	// Issuers is the path of a file with the OpenID Connect issuers whose tokens are accepted; empty means none.
 	Issuers string
+	// OpenRequests is how many change requests one author may have in an environment that are not ended; 0 means DefaultOpenRequests.
+	OpenRequests int
 	// Policy is the path of a file with Cedar policies, which is read again when it changes; empty means the default policy.
 	Policy string
 
@@ -98,6 +103,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Replicas == 0 {
 		o.Replicas = 1
+	}
+	if o.OpenRequests == 0 {
+		o.OpenRequests = DefaultOpenRequests
 	}
 	if o.Tracer == nil {
 		o.Tracer = noop.NewTracerProvider().Tracer("")
@@ -140,6 +148,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("the embedded NATS server is one server and cannot keep %d replicas", o.Replicas)
 	case o.Replicas < 1 || o.Replicas > 5:
 		return fmt.Errorf("%d replicas: JetStream keeps 1 to 5", o.Replicas)
+	case o.OpenRequests < 0:
+		return fmt.Errorf("%d open change requests of one author: there may be 1 or more", o.OpenRequests)
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:
 		return fmt.Errorf("compatibility %q is neither empty nor %q", o.Compatibility, eval.CompatibilityFlagd)
 	}

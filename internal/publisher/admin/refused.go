@@ -87,7 +87,7 @@ func refusedStatus(c control.Cause) int {
 		return http.StatusBadRequest
 	case control.CauseTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case control.CauseInUse, control.CauseNotKnown, control.CauseStale, control.CauseNotOpen:
+	case control.CauseInUse, control.CauseNotKnown, control.CauseStale, control.CauseNotOpen, control.CauseTooMany:
 		return http.StatusConflict
 	case control.CauseNotFound:
 		return http.StatusNotFound

@@ -64,7 +64,7 @@ type operationBody struct {
 // Operation is what became of a change.
 type Operation struct {
 	OpID     string `json:"opId"`
-	State    string `json:"state" enum:"committed,lost,open" doc:"Lost: nothing was written. Open: not decided yet, ask again."`
+	State    string `json:"state" enum:"committed,lost,open,unknown" doc:"Lost: nothing was written. Open: not decided yet, ask again. Unknown: it is not in the log as it is now, or was written more than a day ago; only the publisher that was asked to write it can tell more."`
 	Revision string `json:"revision,omitempty" doc:"The revision of the environment that contains the change, if it is committed."`
 }
 
@@ -78,11 +78,14 @@ func (a *api) getOperation(ctx context.Context, in *OperationPath) (*operationBo
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	found, err := c.Operation(in.Operation)
+	found, err := c.Operation(ctx, in.Operation)
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	out := &operationBody{Body: Operation{OpID: found.OpID, State: found.State.String()}}
+	out := &operationBody{Body: Operation{OpID: found.OpID, State: "unknown"}}
+	if found.State != 0 {
+		out.Body.State = found.State.String()
+	}
 	if found.State == flagsync.Committed {
 		out.Body.Revision = found.Position.Token().String()
 	}

@@ -49,6 +49,7 @@ type ChangeRequest struct {
 	Approvals []Remark `json:"approvals" nullable:"false"`
 	Comments  []Remark `json:"comments" nullable:"false"`
 
+	Moved      []Base  `json:"moved,omitempty" nullable:"false" doc:"What it was made from and has changed since, with the revisions of now, if it needs_rebase."`
 	Outcome    *Remark `json:"outcome,omitempty" doc:"Why it was rejected, withdrawn or given up."`
 	Applied    string  `json:"applied,omitempty" doc:"The revision of the environment that contains the change."`
 	AppliedBy  string  `json:"appliedBy,omitempty" doc:"The opaque id of who has applied it."`
@@ -60,7 +61,7 @@ type ChangeRequest struct {
 type ProposedChange struct {
 	Kind     string `json:"kind"`
 	Key      string `json:"key"`
-	Document value  `json:"document,omitempty" doc:"Absent if it is deleted."`
+	Document value  `json:"document,omitempty" doc:"Absent if it is deleted, and in lists also once the request has ended."`
 }
 
 // Remark is what somebody said about a change request.
@@ -75,7 +76,7 @@ func newChangeRequest(r control.Request) ChangeRequest {
 	out := ChangeRequest{
 		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
 		Opened: r.Opened, Changed: r.Changed, ApplyAt: p.ApplyAt, LateSeconds: p.LateSeconds, Expires: p.Expires, BreakGlass: p.BreakGlass,
-		Changes: []ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
+		Changes: []ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Moved: newBases(r.Moved), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
 		Approvals: newRemarks(r.Approvals), Comments: newRemarks(r.Comments),
 		Outcome: newRemark(r.Outcome), AppliedBy: r.Claim.By, Review: newRemark(r.Review), ReviewOpen: r.ReviewOpen(),
 	}

@@ -10,34 +10,6 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Requests returns all change requests, the oldest first, as they are now.
-func (s *Service) Requests(ctx context.Context) ([]Request, error) {
-	if err := s.refresh(ctx); err != nil {
-		return nil, err
-	}
-	s.ledger.mu.RLock()
-	defer s.ledger.mu.RUnlock()
-	return s.ledger.governance.Requests(), nil
-}
-
-// Request returns a change request as it is now.
-func (s *Service) Request(ctx context.Context, id string) (Request, error) {
-	if err := s.refresh(ctx); err != nil {
-		return Request{}, err
-	}
-	r, ok := s.known(id)
-	if !ok {
-		return Request{}, &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no change request %q.", id), Request: id}
-	}
-	return r, nil
-}
-
-func (s *Service) known(id string) (Request, bool) {
-	s.ledger.mu.RLock()
-	defer s.ledger.mu.RUnlock()
-	return s.ledger.governance.Request(id)
-}
-
 // Risk returns what is risky in the environment.
 func (s *Service) Risk(ctx context.Context) (RiskSettings, error) {
 	if err := s.refresh(ctx); err != nil {
@@ -70,7 +42,7 @@ func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Reque
 		return Request{}, err
 	}
 	r, _ := s.known(e.Request)
-	return r, nil
+	return s.whole(ctx, r), nil
 }
 
 // Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
@@ -103,7 +75,7 @@ func (r Request) repeats(p Proposing) error {
 // Apply applies a change request and returns when the state shows it. Repeating it goes on where it was interrupted. The request that
 // is returned tells whether it was applied, or has to be made anew because something came between.
 func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, error) {
-	r, err := s.Request(ctx, id)
+	r, err := s.find(ctx, id)
 	if err != nil {
 		return r, err
 	}
@@ -113,7 +85,7 @@ func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, erro
 		}
 	}
 	if r.Status != Claimed {
-		return r, nil
+		return s.whole(ctx, r), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
@@ -128,9 +100,9 @@ func (s *Service) finish(ctx context.Context, id string) (Request, error) {
 	}
 	defer release()
 	for {
-		r, err := s.Request(ctx, id)
+		r, err := s.find(ctx, id)
 		if err != nil || r.Status != Claimed {
-			return r, err
+			return s.whole(ctx, r), err
 		}
 		if err := s.step(ctx, r); err != nil {
 			return r, err

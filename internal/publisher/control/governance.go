@@ -27,11 +27,14 @@ const (
 )
 
 // Request is a change request. It is immutable.
+//
+// What its documents were to become is forgotten once it has ended: the ledger has it, at the sequence Proposed.
 type Request struct {
 	ID       string
 	Status   RequestStatus
 	Proposal *Proposal
 	Hash     string // of the proposal
+	Proposed uint64 // sequence of the event that has the proposal
 	Reason   string
 	Opened   time.Time
 	// Command tells what it was opened with, for idempotency keys.
@@ -48,6 +51,8 @@ type Request struct {
 	Applied changelog.Position
 	// Review is who has looked at it afterwards, if it broke the glass.
 	Review Remark
+	// Moved is what it was made from and has changed since, as it is now. A Service tells; it is no part of the ledger.
+	Moved []Base
 }
 
 // Remark is what somebody said about a request.
@@ -68,6 +73,25 @@ type Claim struct {
 // ReviewOpen reports whether a request broke the glass and nobody has looked at it since.
 func (r Request) ReviewOpen() bool {
 	return r.Proposal.BreakGlass && r.Status == Applied && r.Review.By == ""
+}
+
+// waits reports whether something can still become of the request.
+func (r Request) waits() bool {
+	return r.Status == Open || r.Status == Claimed || r.Status == NeedsRebase
+}
+
+// ended reports whether nobody decides about the request any more. Then its proposal has no documents.
+func (r Request) ended() bool { return !r.waits() && !r.ReviewOpen() }
+
+// forget drops the documents of a proposal.
+func (r Request) forget() Request {
+	p := *r.Proposal
+	p.Changes = slices.Clone(p.Changes)
+	for i := range p.Changes {
+		p.Changes[i].Body = nil
+	}
+	r.Proposal = &p
+	return r
 }
 
 // Governance is what people have decided about an environment: the sum of the events of its ledger. The zero value is not useful, see
@@ -108,6 +132,16 @@ func (g *Governance) Unfinished() []Request {
 	return list
 }
 
+// waitingOf counts the change requests of an author that are not ended.
+func (g *Governance) waitingOf(author string) (n int) {
+	for id := range g.unfinished {
+		if g.requests[id].Proposal.Author.ID == author {
+			n++
+		}
+	}
+	return n
+}
+
 // Risk returns what is risky.
 func (g *Governance) Risk() RiskSettings { return g.risk }
 
@@ -116,14 +150,14 @@ func (g *Governance) Sequence() uint64 { return g.sequence }
 
 // Evolve adds the next event. An event that does not fit what happened before is an error, and changes nothing.
 func (g *Governance) Evolve(sequence uint64, e Event) error {
-	if err := g.evolve(e); err != nil {
+	if err := g.evolve(sequence, e); err != nil {
 		return fmt.Errorf("event %d: %w", sequence, err)
 	}
 	g.sequence = sequence
 	return nil
 }
 
-func (g *Governance) evolve(e Event) error {
+func (g *Governance) evolve(sequence uint64, e Event) error {
 	if e.Type == EventRefused || e.Type == EventUnauthenticated {
 		return nil
 	}
@@ -143,11 +177,16 @@ func (g *Governance) evolve(e Event) error {
 		return err
 	}
 	after.Changed = e.At
+	if e.Proposal != nil {
+		after.Proposed = sequence
+	}
+	if after.ended() && !before.ended() {
+		after = after.forget()
+	}
 	g.requests[e.Request] = after
-	switch after.Status {
-	case Open, Claimed, NeedsRebase:
+	if after.waits() {
 		g.unfinished[e.Request] = true
-	default:
+	} else {
 		delete(g.unfinished, e.Request)
 	}
 	return nil

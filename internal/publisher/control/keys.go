@@ -65,25 +65,42 @@ type keyUse struct {
 	at       time.Time
 }
 
-// keys are the uses of idempotency keys, read from the log as far as it was needed. Whoever uses it holds the turn.
+// keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Whoever uses it holds the turn.
 type keys struct {
 	turn chan struct{}
 	next uint64 // revision to read next, less one
 	last changelog.Position
 	uses map[string]keyUse
+	appended
+}
+
+// readAlone takes the turn, which its caller releases, and reads.
+func (k *keys) readAlone(ctx context.Context, log Log, to changelog.Position) (release func(), err error) {
+	select {
+	case k.turn <- struct{}{}:
+		release = func() { <-k.turn }
+	case <-ctx.Done():
+		return nil, ErrNotReady
+	}
+	if err := k.read(ctx, log, to); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
 }
 
 // read adds the log up to a position. The first time it reads all of it.
 func (k *keys) read(ctx context.Context, log Log, to changelog.Position) error {
 	if k.uses == nil || k.last.Epoch != to.Epoch || to.Revision < k.next {
-		k.uses, k.next = make(map[string]keyUse), 0
+		k.uses, k.next, k.appended = make(map[string]keyUse), 0, appended{}
 	}
 	if k.next < to.Revision {
 		for r, err := range log.Read(ctx, k.next+1, to.Revision) {
 			if err != nil {
 				return fmt.Errorf("%w: the idempotency keys in the log: %w", ErrNotReady, err)
 			}
-			k.add(r)
+			k.use(r)
+			k.appended.add(r)
 			k.next = r.Revision
 		}
 	}
@@ -91,7 +108,7 @@ func (k *keys) read(ctx context.Context, log Log, to changelog.Position) error {
 	return nil
 }
 
-func (k *keys) add(r changelog.Record) {
+func (k *keys) use(r changelog.Record) {
 	text, ok := strings.CutPrefix(r.OpID, keyPrefix+".")
 	if !ok {
 		return
@@ -116,15 +133,11 @@ func (k *keys) add(r changelog.Record) {
 // repeated reports whether the log has all of the command already, which is then its result. It refuses a key that was used for
 // something else, or too long ago.
 func (x *execution) repeated(ctx context.Context, log Log, state State) (bool, error) {
-	select {
-	case x.keys.turn <- struct{}{}:
-		defer func() { <-x.keys.turn }()
-	case <-ctx.Done():
-		return false, ErrNotReady
-	}
-	if err := x.keys.read(ctx, log, state.Position()); err != nil {
+	release, err := x.keys.readAlone(ctx, log, state.Position())
+	if err != nil {
 		return false, err
 	}
+	defer release()
 	use, used := x.keys.uses[x.keyed.key]
 	switch {
 	case !used:

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -19,9 +18,10 @@ const (
 	pursuePause   = time.Second
 )
 
-// Operation is what became of one change that this publisher appended.
+// Operation is what became of one change.
 type Operation struct {
-	OpID  string
+	OpID string
+	// State is zero if it is not known.
 	State flagsync.OutcomeState
 	// Position is the one after the change, if it is committed.
 	Position changelog.Position
@@ -61,14 +61,32 @@ func (o *operations) find(op string) (Operation, bool) {
 	return found, ok
 }
 
-// Operation returns what became of a change by its op-id. It knows those that are open and the newest that are not; the refusal of any other
-// says so.
-func (s *Service) Operation(op string) (Operation, error) {
+// Operation returns what became of a change by its op-id. This publisher knows what it has appended itself; of what others have, the log
+// tells if it is committed. Of anything else nobody can tell here: its state is zero. It may have been lost, be open at another publisher, or
+// have been appended longer ago than is remembered.
+func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	if found, ok := s.operations.find(op); ok {
 		return found, nil
 	}
-	return Operation{}, &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("This publisher does not know operation %q, or no longer: "+
-		"read the document and its history.", op)}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	log, err := s.options.Log(ctx)
+	if err != nil {
+		return Operation{}, err
+	}
+	state, err := s.Current(ctx)
+	if err != nil {
+		return Operation{}, err
+	}
+	release, err := s.keys.readAlone(ctx, log, state.Position())
+	if err != nil {
+		return Operation{}, err
+	}
+	defer release()
+	if at, ok := s.keys.positions[op]; ok {
+		return Operation{OpID: op, State: flagsync.Committed, Position: at}, nil
+	}
+	return Operation{OpID: op}, nil
 }
 
 // openAppend is a change whose fate was open when time ran out.

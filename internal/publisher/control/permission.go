@@ -30,9 +30,23 @@ func (w World) ask(g *Governance, documents []changelog.Document) *inquiry {
 
 // askAbout returns an inquiry about a request.
 func (w World) askAbout(g *Governance, r Request) *inquiry {
-	k := w.ask(g, r.Proposal.documents())
+	k := w.ask(g, r.concerned(w.State))
 	k.circumstances.OwnRequest = r.Proposal.Author.ID == w.Origin.actor()
 	return k
+}
+
+// concerned returns the documents of a request as they are to become; once it has ended, those that still exist as they are.
+func (r Request) concerned(s State) []changelog.Document {
+	if !r.ended() {
+		return r.Proposal.documents()
+	}
+	var list []changelog.Document
+	for _, c := range r.Proposal.Changes {
+		if live, exists := s.Document(changelog.ID{Kind: c.Kind, Key: c.Key}); exists {
+			list = append(list, live)
+		}
+	}
+	return list
 }
 
 // about answers whether an action is permitted on every document. Of the approvals that some need, the most count.
@@ -123,9 +137,17 @@ func denied(action access.Action, documents []changelog.Document, answer access.
 	}
 	if answer.Approvals > 0 {
 		r.Cause = CauseApprovalRequired
-		r.Detail = fmt.Sprintf("This needs %d approvals in all: open a change request.", answer.Approvals)
+		r.Detail = fmt.Sprintf("This needs %s: open a change request.", approvals(answer.Approvals))
 	}
 	return r
+}
+
+// approvals says how many people must agree.
+func approvals(n int) string {
+	if n == 1 {
+		return "the approval of another person"
+	}
+	return fmt.Sprintf("the approvals of %d other people", n)
 }
 
 // forbidden returns the refusal of something to be done to a request that no policy can permit.

@@ -18,6 +18,8 @@ const (
 	CauseMalformed Cause = "malformed"
 	// CauseTooLarge is a document above changelog.MaxDocument.
 	CauseTooLarge Cause = "too-large"
+	// CauseTooMany is a change request of an author who has too many that are not ended.
+	CauseTooMany Cause = "too-many"
 	// CauseInvalid is a document that cannot be evaluated, or makes another one so.
 	CauseInvalid Cause = "invalid"
 	// CauseInUse is a deletion of what others depend on.

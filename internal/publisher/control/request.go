@@ -29,6 +29,8 @@ type World struct {
 	// Authorize answers what policies permit; nil permits everything.
 	Authorize func(access.Question) access.Answer
 	Usage     Usage
+	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
+	OpenRequests int
 }
 
 // RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, Claim,
@@ -75,6 +77,12 @@ type Rebase struct {
 func (c OpenRequest) decideRequest(g *Governance, w World) (Event, error) {
 	if _, known := g.Request(c.ID); known || c.ID == "" {
 		return Event{}, &Refusal{Cause: CauseMalformed, Detail: "A change request needs an id of its own."}
+	}
+	if author := w.Origin.actor(); w.OpenRequests > 0 && g.waitingOf(author) >= w.OpenRequests {
+		return Event{}, &Refusal{
+			Cause:  CauseTooMany,
+			Detail: fmt.Sprintf("You have %d change requests that are not ended: apply or withdraw some first.", w.OpenRequests),
+		}
 	}
 	p, err := c.propose(g, w)
 	return Event{Type: EventOpened, Request: c.ID, Text: w.Origin.Reason, Proposal: p}, err

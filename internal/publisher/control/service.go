@@ -30,6 +30,7 @@ type Log interface {
 type Journal interface {
 	Append(ctx context.Context, base uint64, opID string, fact []byte) (uint64, error)
 	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Fact, error]
+	Fact(ctx context.Context, sequence uint64) (flagsync.Fact, error)
 }
 
 // Follower keeps the state current: a flagsync.Follower.
@@ -65,6 +66,8 @@ type Options struct {
 	Standing func(access.Principal) error
 	// Usage tells which flags are in use. It may be nil: then it is not known.
 	Usage Usage
+	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
+	OpenRequests int
 	// Sweep is how often Run looks for requests whose time has come, or that another publisher has left; 0 is once a second.
 	Sweep time.Duration
 }
