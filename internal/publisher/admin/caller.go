@@ -118,7 +118,7 @@ func (a *api) resource(ctx context.Context, environment string) access.Resource 
 	return r
 }
 
-// refusedTo asks policies, and records what they refuse: in the ledger of the environment, if it has one and no read was refused.
+// refusedTo asks policies, and records what they refuse: in the ledger of the environment, if it has one.
 func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 	answer := a.options.Authorize(q)
 	if answer.Permitted {
@@ -138,7 +138,7 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 	}
 	a.options.Logger.Warn().Str("principal", q.Principal.ID).Str("action", string(q.Action)).
 		Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("somebody was refused what policies do not permit")
-	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil && q.Action != access.Read {
+	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
 		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)
 	}
 	return refused(refusal)

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/flagside/flagside/internal/publisher/access"
 )
 
 const (
 	// refusalsOfOne is how many refusals of one principal are recorded one by one in a minute, and refusalsOfAll how many of all.
 	refusalsOfOne = 10
 	refusalsOfAll = 100
+	// readersNamed is how many principals who were refused to read are named in the summary of a minute.
+	readersNamed = 20
 )
 
 // refusals bound how many refusals are recorded one by one, and count the others. The zero value has none.
@@ -19,7 +23,8 @@ type refusals struct {
 	begun time.Time // of the minute that is counted
 	by    map[string]int
 	all   int
-	more  uint64 // not recorded one by one, and not in a summary yet
+	more  uint64            // not recorded one by one, and not in a summary yet
+	reads map[string]uint64 // refused reads that are not in a summary yet, by principal
 }
 
 // admit reports whether a refusal is to be recorded. Otherwise it is counted for the next summary.
@@ -38,13 +43,27 @@ func (r *refusals) admit(by string, now time.Time) bool {
 	return true
 }
 
-// take returns how many refusals the next summary has to tell of.
-func (r *refusals) take() uint64 {
+// countRead counts a refused read: whoever polls what they may not read would fill the ledger. Of too many principals it is not told who.
+func (r *refusals) countRead(by string, n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := r.more
-	r.more = 0
-	return n
+	if r.reads == nil {
+		r.reads = make(map[string]uint64)
+	}
+	if _, known := r.reads[by]; !known && len(r.reads) >= readersNamed {
+		r.more += n
+		return
+	}
+	r.reads[by] += n
+}
+
+// take returns how many refusals the next summary has to tell of, and of whom it has to tell how many refused reads.
+func (r *refusals) take() (more uint64, reads map[string]uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	more, reads = r.more, r.reads
+	r.more, r.reads = 0, nil
+	return more, reads
 }
 
 // giveBack leaves refusals to a later summary.
@@ -58,6 +77,10 @@ func (r *refusals) giveBack(n uint64) {
 func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
 	refusal, ok := errors.AsType[*Refusal](err)
 	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil || s.options.Journal == nil {
+		return
+	}
+	if refusal.Action.Action == access.Read {
+		s.refusals.countRead(o.actor(), 1)
 		return
 	}
 	now := time.Now().UTC()
@@ -86,8 +109,14 @@ func (s *Service) summarize(ctx context.Context, since time.Time) {
 	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventUnauthenticated, At: now, Count: n, Since: since}) {
 		s.unauthenticated.Add(n) // the next summary tells
 	}
-	n = s.refusals.take()
+	n, reads := s.refusals.take()
 	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventRefused, At: now, Count: n, Since: since}) {
 		s.refusals.giveBack(n)
+	}
+	for by, n := range reads {
+		e := Event{Type: EventRefused, By: by, At: now, Count: n, Since: since, Refusal: &RefusedAction{Action: access.Read}}
+		if !s.recordAnyway(ctx, e) {
+			s.refusals.countRead(by, n)
+		}
 	}
 }

@@ -45,6 +45,34 @@ func TestRefusalsAreBounded(t *testing.T) {
 	}
 }
 
+// Reads that are refused become one fact a minute for each who was refused, and one for those who are too many to be named.
+func TestRefusedReadsAreSummarized(t *testing.T) {
+	t.Parallel()
+	one := newReplica(t, newEnvironment(t))
+	refusal := &control.Refusal{Cause: control.CauseForbidden, Action: &control.RefusedAction{Action: access.Read}}
+	const readers, each = 25, 40
+	for reader := range readers {
+		for range each {
+			one.NoteRefused(t.Context(), person(fmt.Sprint("reader ", reader)), refusal)
+		}
+	}
+	one.Summarize(t.Context(), time.Unix(1, 0).UTC())
+	one.Summarize(t.Context(), time.Unix(1, 0).UTC())
+	counts := map[string]uint64{}
+	facts := 0
+	for fact, err := range one.journal.Read(t.Context(), 1) {
+		e, decoding := control.DecodeEvent(fact.Body)
+		if err != nil || decoding != nil || e.Type != control.EventRefused || (e.By != "") != (e.Refusal != nil && e.Refusal.Action == access.Read) {
+			t.Fatalf("%+v, %v, %v", e, err, decoding)
+		}
+		facts++
+		counts[e.By] += e.Count
+	}
+	if facts != 21 || counts["reader 0"] != each || counts["reader 19"] != each || counts[""] != 5*each {
+		t.Errorf("%d facts: %v", facts, counts)
+	}
+}
+
 // Who opens a request twice at once under one key, through two publishers, has opened one; and the key is for all that was proposed.
 func TestOpeningUnderOneKey(t *testing.T) {
 	t.Parallel()
