@@ -1,6 +1,7 @@
 // Command failover measures what is felt when the server that leads a log is
-// lost: how long no change can be written, and how old the knowledge of a
-// sidecar becomes. Publisher, sidecar and the three servers of the log are
+// lost: how long no change can be written, how old the knowledge of a sidecar
+// becomes, and how much of both is the election of another leader, for which
+// nothing of flagside is needed. Publisher, sidecar and the three servers of the log are
 // processes; the leader is killed, and another time paused and resumed.
 package main
 
@@ -10,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/flagside/flagside/bench/figures"
@@ -103,8 +106,8 @@ var failures = []struct {
 }
 
 func (b *bench) report(ctx context.Context, rounds int) error {
-	fmt.Printf("%d rounds, times in milliseconds\n%-10s %22s %22s %22s %10s %10s\n",
-		rounds, "leader", "longest without write", "of the servers alone", "oldest knowledge", "written", "refused")
+	fmt.Printf("%d rounds, the worst of them, times in milliseconds\n%-10s %14s %14s %10s %16s %16s %10s %10s\n", rounds, "leader",
+		"without write", "oldest known", "election", "write after it", "known after it", "bare write", "refused")
 	var results []figures.Figure
 	for _, failure := range failures {
 		var worst gaps
@@ -115,13 +118,16 @@ func (b *bench) report(ctx context.Context, rounds int) error {
 			}
 			worst = worst.join(seen)
 		}
-		write, bare, age := milliseconds(worst.write), milliseconds(worst.bare), milliseconds(worst.age)
-		fmt.Printf("%-10s %22.0f %22.0f %22.0f %10d %10d\n", failure.name, write, bare, age, worst.written, worst.refused)
-		results = append(results,
-			figures.Figure{Name: failure.name + "_write_gap_ms", Value: write},
-			figures.Figure{Name: failure.name + "_bare_write_gap_ms", Value: bare},
-			figures.Figure{Name: failure.name + "_freshness_gap_ms", Value: age})
+		fmt.Printf("%-10s %14.0f %14.0f %10.0f %16.0f %16.0f %10.0f %10d\n", failure.name, milliseconds(worst.write), milliseconds(worst.age),
+			milliseconds(worst.election), milliseconds(worst.addedWrite), milliseconds(worst.addedAge), milliseconds(worst.bare), worst.refused)
+		for name, value := range map[string]time.Duration{
+			"_write_gap_ms": worst.write, "_freshness_gap_ms": worst.age, "_election_ms": worst.election,
+			"_write_added_ms": worst.addedWrite, "_freshness_added_ms": worst.addedAge, "_bare_write_gap_ms": worst.bare,
+		} {
+			results = append(results, figures.Figure{Name: failure.name + name, Value: milliseconds(value)})
+		}
 	}
+	slices.SortFunc(results, func(a, b figures.Figure) int { return strings.Compare(a.Name, b.Name) })
 	figures.Print(results...)
 	return nil
 }
@@ -135,29 +141,43 @@ func (b *bench) round(ctx context.Context, loseIt, giveBack func(*process.Node) 
 	if err := b.bare.leadFrom(ctx, b.servers, leader); err != nil {
 		return gaps{}, err
 	}
-	w := b.observe(ctx)
-	err = lose(ctx, leader, loseIt, giveBack)
-	return w.close(), err
+	o := b.observe(ctx)
+	election, err := b.lose(ctx, leader, loseIt, giveBack)
+	seen := o.close()
+	seen.election, seen.addedWrite, seen.addedAge = election, seen.write-election, seen.age-election
+	return seen, err
 }
 
-// lose takes the leader away for a while and gives it back.
-func lose(ctx context.Context, leader *process.Node, lose, back func(*process.Node) error) error {
-	for _, step := range []struct {
-		do  func(*process.Node) error
-		and time.Duration
-	}{{nothing, calm}, {lose, outage}, {back, calm}} {
-		if err := step.do(leader); err != nil {
-			return err
-		}
-		select {
-		case <-time.After(step.and):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// lose takes the leader away for a while, gives it back, and returns how long the
+// servers needed to elect another one.
+func (b *bench) lose(ctx context.Context, leader *process.Node, loseIt, giveBack func(*process.Node) error) (time.Duration, error) {
+	if err := sleep(ctx, calm); err != nil {
+		return 0, err
 	}
-	return nil
+	if err := loseIt(leader); err != nil {
+		return 0, err
+	}
+	lost := time.Now()
+	if err := b.servers.AwaitNextLeader(ctx, stream, leader); err != nil {
+		return 0, err
+	}
+	election := time.Since(lost)
+	if err := sleep(ctx, outage-election); err != nil {
+		return 0, err
+	}
+	if err := giveBack(leader); err != nil {
+		return 0, err
+	}
+	return election, sleep(ctx, calm)
 }
 
-func nothing(*process.Node) error { return nil }
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

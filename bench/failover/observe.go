@@ -9,17 +9,20 @@ import (
 
 // gaps is the worst that was seen.
 type gaps struct {
-	write   time.Duration // between two changes that were written
-	bare    time.Duration // between two messages that the servers alone took
-	age     time.Duration // of what the sidecar knows
-	written int
-	refused int // attempts to write that failed or stayed undecided
+	write      time.Duration // between two changes that were written
+	age        time.Duration // of what the sidecar knows
+	bare       time.Duration // between two messages that the servers took without flagside
+	election   time.Duration // from the loss of the leader to the next one
+	addedWrite time.Duration // to the election, until a change was written
+	addedAge   time.Duration // to the election; includes what was known at the loss, up to a second old
+	refused    int           // attempts to write that failed or stayed undecided
 }
 
 func (g gaps) join(other gaps) gaps {
 	return gaps{
-		write: max(g.write, other.write), bare: max(g.bare, other.bare), age: max(g.age, other.age),
-		written: g.written + other.written, refused: g.refused + other.refused,
+		write: max(g.write, other.write), age: max(g.age, other.age), bare: max(g.bare, other.bare),
+		election: max(g.election, other.election), addedWrite: max(g.addedWrite, other.addedWrite), addedAge: max(g.addedAge, other.addedAge),
+		refused: g.refused + other.refused,
 	}
 }
 
@@ -59,7 +62,6 @@ func (o *observer) write(ctx context.Context) {
 	for i := 0; ctx.Err() == nil; i++ {
 		switch err := o.change(ctx, i); {
 		case err == nil:
-			o.seen.written++
 			o.seen.write = max(o.seen.write, time.Since(last))
 			last = time.Now()
 		case ctx.Err() == nil:
