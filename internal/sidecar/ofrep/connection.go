@@ -147,7 +147,8 @@ func (s *Server) connections() int {
 	return len(s.open)
 }
 
-// drain ends all connections: event streams at once, idle ones after the last call, the others when their request is answered, and all when the grace is over.
+// drain ends all connections: event streams at once, idle ones after the last call, the others when their request is answered, and all
+// when the grace is over.
 func (s *Server) drain() {
 	close(s.ending)
 	s.eachConnection(func(c *connection) { _ = c.expectLast() }) // it fails on a connection that is closed

@@ -1,6 +1,7 @@
 package ofrep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,15 +83,7 @@ type Server struct {
 
 // New returns a server that does nothing until Run.
 func New(o Options) (*Server, error) {
-	if o.MaxConnections == 0 {
-		o.MaxConnections = DefaultMaxConnections
-	}
-	if o.MaxStreams == 0 {
-		o.MaxStreams = DefaultMaxStreams
-	}
-	if o.MaxBody == 0 {
-		o.MaxBody = DefaultMaxBody
-	}
+	o = o.withDefaults()
 	if err := ValidateOrigins(o.Origins); err != nil {
 		return nil, err
 	}
@@ -105,14 +98,6 @@ func New(o Options) (*Server, error) {
 		capacity:   o.MaxConnections,
 		maxStreams: o.MaxStreams,
 		open:       make(map[*connection]struct{}),
-		panics: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "flagside_http_panics_total",
-			Help: "Requests answered with 500 because of a mistake in the sidecar.",
-		}),
-		refused: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "flagside_http_connections_refused_total",
-			Help: "Connections answered with 429 because too many were open.",
-		}),
 	}
 	if o.TokenFile != "" {
 		var err error
@@ -135,14 +120,34 @@ func New(o Options) (*Server, error) {
 		NoDefaultServerHeader:        true,
 		NoDefaultDate:                true, // the clock behind it is a goroutine that never ends
 	}
-	openConnections := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	return s, s.measure(o.Metrics)
+}
+
+func (o Options) withDefaults() Options {
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
+	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
+	return o
+}
+
+// measure registers the metrics.
+func (s *Server) measure(metrics prometheus.Registerer) error {
+	s.panics = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "flagside_http_panics_total",
+		Help: "Requests answered with 500 because of a mistake in the sidecar.",
+	})
+	s.refused = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "flagside_http_connections_refused_total",
+		Help: "Connections answered with 429 because too many were open.",
+	})
+	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flagside_http_connections",
 		Help: "Open connections of applications.",
 	}, func() float64 { return float64(s.connections()) })
-	if err := errors.Join(o.Metrics.Register(s.panics), o.Metrics.Register(s.refused), o.Metrics.Register(openConnections)); err != nil {
-		return nil, fmt.Errorf("OFREP metrics: %w", err)
+	if err := errors.Join(metrics.Register(s.panics), metrics.Register(s.refused), metrics.Register(open)); err != nil {
+		return fmt.Errorf("OFREP metrics: %w", err)
 	}
-	return s, nil
+	return nil
 }
 
 // Run answers requests that arrive at l until ctx ends. Then it closes l, answers what was asked or is about to be on open connections and

@@ -55,49 +55,54 @@ type stream struct {
 
 // openStream answers a request for an event stream.
 func (s *Server) openStream(ctx *fasthttp.RequestCtx) {
-	if ctx.IsGet() {
-		s.stream(ctx)
+	if !ctx.IsGet() {
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, fasthttp.MethodGet)
+		fail(ctx, fasthttp.StatusMethodNotAllowed, nil, eval.ErrorGeneral, "event streams are requested with GET")
 		return
 	}
-	ctx.Response.Header.Set(fasthttp.HeaderAllow, fasthttp.MethodGet)
-	fail(ctx, fasthttp.StatusMethodNotAllowed, nil, eval.ErrorGeneral, "event streams are requested with GET")
-}
-
-// stream tells a client of changes until it goes away or the server stops. It occupies the connection's goroutine and none of the places
-// for connections that evaluate.
-func (s *Server) stream(ctx *fasthttp.RequestCtx) {
+	t := new(stream)
+	if args := ctx.QueryArgs(); args.Has(channelsParameter) {
+		if err := t.request.Select(append([]byte(selectSet), args.Peek(channelsParameter)...)); err != nil {
+			refuse(ctx, fasthttp.StatusBadRequest)
+			return
+		}
+	}
 	c, ok := ctx.Conn().(*connection)
 	if !ok || !s.beginStream(c) {
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "30")
 		refuse(ctx, fasthttp.StatusTooManyRequests)
 		return
 	}
-	t := &stream{conn: c}
-	args := ctx.QueryArgs()
-	if args.Has(channelsParameter) {
-		if err := t.request.Select(append([]byte(selectSet), args.Peek(channelsParameter)...)); err != nil {
-			refuse(ctx, fasthttp.StatusBadRequest)
-			return
-		}
-	}
-	// What follows is written past fasthttp, which would end the answer with its write timeout.
+	t.conn = c
+	s.stream(ctx, t)
+}
+
+// stream tells a client of changes until it goes away or the server stops. It occupies the connection's goroutine and none of the places
+// for connections that evaluate. It writes past fasthttp, which would end the answer with its write timeout.
+func (s *Server) stream(ctx *fasthttp.RequestCtx, t *stream) {
 	var view *cache.View
 	t.subscription, view = s.feed.Subscribe()
 	defer t.subscription.Close()
+	if t.write(appendOpening(nil, ctx, view)) {
+		t.follow(s.ending)
+	}
+	t.conn.Conn.Close()
+	ctx.SetConnectionClose()
+}
+
+// appendOpening appends the header of the answer and, for a client that comes back after it was told of another state than the view, an
+// event.
+func appendOpening(dst []byte, ctx *fasthttp.RequestCtx, view *cache.View) []byte {
 	header := &ctx.Response.Header
 	header.SetContentType("text/event-stream")
 	header.Set(fasthttp.HeaderCacheControl, "no-store")
 	header.SetContentLength(-2) // the answer ends with the connection
+	dst = append(dst, header.Header()...)
 	missed := ctx.Request.Header.Peek("Last-Event-ID")
-	opening := append([]byte(nil), header.Header()...)
 	if len(missed) > 0 && view != nil && string(missed) != eventID(view) {
-		opening = appendEvent(opening, view)
+		dst = appendEvent(dst, view)
 	}
-	if t.write(append(opening, ": open\n\n"...)) {
-		t.follow(s.ending)
-	}
-	c.Conn.Close()
-	ctx.SetConnectionClose()
+	return append(dst, ": open\n\n"...)
 }
 
 // beginStream takes a place for a stream and gives the one for a connection back. A stream lasts until its connection is closed.

@@ -10,8 +10,9 @@ import (
 )
 
 // Request is one request of an application on its way through the resolver: Begin, Require, Select and TakeHeaders if there is
-// something to say, Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End; AskAll and what goes with it stand before SetContext. All of its answers come from one view. The zero value is ready for
-// Begin, and a Request may be used again after End. It belongs to one goroutine.
+// something to say, Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End. AskAll, before SetContext, is for answers that may be
+// remembered or recognised. All answers come from one view. The zero value is ready for Begin, and a Request may be used again after
+// End. It belongs to one goroutine.
 type Request struct {
 	resolver *Resolver
 	view     *cache.View
