@@ -214,13 +214,20 @@ func TestReadinessGoesFirst(t *testing.T) {
 
 func TestOtherAddressesAreWarnedAbout(t *testing.T) {
 	o := options(nowhere)
-	o.OFREPAddr = "0.0.0.0:0"
+	o.OFREPAddr, o.FlagdAddr, o.FlagdSyncAddr = "0.0.0.0:0", "0.0.0.0:0", "0.0.0.0:0"
+	o.FlagdAuthFile = filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(o.FlagdAuthFile, []byte("token"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	s := start(t, o)
 	await(t, "the warning", func() bool {
 		return s.logs.count(`"level":"warn"`, "other machines can reach", `"server":"ofrep"`) == 1
 	})
 	if n := s.logs.count("other machines can reach", `"server":"management"`); n != 0 {
 		t.Error("a loopback address is warned about")
+	}
+	if n := s.logs.count("other machines can reach", `"server":"flagd`); n != 0 {
+		t.Error("ports that ask for a token are warned about")
 	}
 }
 

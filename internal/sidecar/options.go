@@ -88,6 +88,8 @@ type Options struct {
 	// OFREPAuthFile is the path of a file with tokens, one a line; every OFREP request needs one of them then. It is read again when it
 	// changes. Empty means that nobody is asked for a token.
 	OFREPAuthFile string
+	// FlagdAuthFile is the same for FlagdAddr and FlagdSyncAddr, whose health checks are answered without a token.
+	FlagdAuthFile string
 	// ManagementAddr is the TCP address of /healthz, /readyz, /status, /metrics and /explain; empty means DefaultManagementAddr. Port 0
 	// picks a free port.
 	ManagementAddr string

@@ -2,7 +2,6 @@ package sidecar
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/flagd"
+	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
 
 // rpc is what serves the providers of flagd.
@@ -18,6 +18,7 @@ type rpc struct {
 	feed      *changes.Feed
 	documents *flagd.Documents
 	metrics   *flagd.Metrics
+	tokens    *tokens.File // nil if nobody is asked for one
 	faces     []*rpcFace
 }
 
@@ -46,8 +47,13 @@ func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
 		documents: flagd.NewDocuments(s.store, flagd.StaticContext(s.options.Context.Static), s.logger),
 		metrics:   metrics,
 	}
+	if s.options.FlagdAuthFile != "" {
+		if s.rpc.tokens, err = tokens.Open(s.options.FlagdAuthFile, s.logger); err != nil {
+			return fmt.Errorf("flagd tokens: %w", err)
+		}
+	}
 	o := flagd.Options{
-		Resolver: s.resolver, Feed: s.rpc.feed, Documents: s.rpc.documents, Ready: s.Ready,
+		Resolver: s.resolver, Feed: s.rpc.feed, Documents: s.rpc.documents, Tokens: s.rpc.tokens, Ready: s.Ready,
 		Grace: drainTime, Metrics: metrics, Logger: s.logger,
 	}
 	s.rpc.faces = []*rpcFace{
@@ -68,15 +74,22 @@ func (s *Sidecar) listenRPC() error {
 			MaxConnections: flagd.DefaultMaxConnections, Refused: func() { s.rpc.metrics.Refused(face.name) },
 		})
 		if err != nil {
-			return errors.Join(fmt.Errorf("%s: %w", face.name, err), s.rpc.close())
+			s.rpc.close()
+			return fmt.Errorf("%s: %w", face.name, err)
 		}
 		face.listener = l
 	}
 	return nil
 }
 
-// runs returns what runs each port that is open.
+// runs returns what runs each port that is open, and what keeps their tokens current.
 func (r *rpc) runs() (runs []func(context.Context) error) {
+	if r.tokens != nil {
+		runs = append(runs, func(ctx context.Context) error {
+			r.tokens.Watch(ctx)
+			return nil
+		})
+	}
 	for _, face := range r.faces {
 		if face.listener != nil {
 			runs = append(runs, func(ctx context.Context) error { return face.server.Run(ctx, face.listener) })
@@ -86,13 +99,12 @@ func (r *rpc) runs() (runs []func(context.Context) error) {
 }
 
 // close closes the listeners, which their servers may have done already.
-func (r *rpc) close() error {
+func (r *rpc) close() {
 	for _, face := range r.faces {
 		if face.listener != nil {
 			face.listener.Close()
 		}
 	}
-	return nil
 }
 
 // addr returns the address of a port, nil if it is off.

@@ -54,14 +54,25 @@ func (s *Sidecar) warnAboutReach() {
 	for name, addr := range map[string]net.Addr{
 		"ofrep": s.OFREPAddr(), "management": s.ManagementAddr(), faceEvaluation: s.FlagdAddr(), faceSync: s.FlagdSyncAddr(),
 	} {
-		asks := name != "management" && s.options.TLS.ClientCA != "" || name == "ofrep" && s.options.OFREPAuthFile != ""
-		if addr == nil || addr.Network() == "unix" || asks {
+		if addr == nil || addr.Network() == "unix" || s.asks(name) {
 			continue
 		}
 		if config.LoopbackOnly(addr.String()) != nil {
 			s.logger.Warn().Str("server", name).Stringer("address", addr).
 				Msg("other machines can reach this address and nothing checks who asks; protect it, or listen on a loopback address")
 		}
+	}
+}
+
+// asks reports whether a port checks who asks.
+func (s *Sidecar) asks(port string) bool {
+	switch port {
+	case "management":
+		return false
+	case "ofrep":
+		return s.options.TLS.ClientCA != "" || s.options.OFREPAuthFile != ""
+	default:
+		return s.options.TLS.ClientCA != "" || s.options.FlagdAuthFile != ""
 	}
 }
 

@@ -152,7 +152,8 @@ func (s *Sidecar) Close() error { return s.release() }
 func (s *Sidecar) releaseAll() error {
 	s.ofrepListener.Close()
 	s.managementListener.Close()
-	return errors.Join(s.rpc.close(), s.store.Close())
+	s.rpc.close()
+	return s.store.Close()
 }
 
 // OFREPAddr returns the address that OFREP requests are answered on.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
 
 // The limits of a server.
@@ -59,6 +60,8 @@ type Options struct {
 	Feed *changes.Feed
 	// Documents has what providers evaluate themselves. It is required for the sync server.
 	Documents *Documents
+	// Tokens say who may ask; nil means everybody. Health checks are answered without.
+	Tokens *tokens.File
 	// Ready reports whether evaluations should be sent here. It is required.
 	Ready func() bool
 	// MaxStreams is how many streams may be open; more are refused with RESOURCE_EXHAUSTED. 0 means DefaultMaxStreams.
@@ -87,15 +90,15 @@ type Server struct {
 func NewEvaluation(o Options) *Server {
 	s := newServer(o, "flagd evaluation", evaluationv1connect.ServiceName, evaluationv2connect.ServiceName)
 	mux := s.routes()
-	mux.Handle(evaluationv1connect.NewServiceHandler(evaluationV1{s}, s.handlerOptions()...))
-	mux.Handle(evaluationv2connect.NewServiceHandler(evaluationV2{s}, s.handlerOptions()...))
+	mux.Handle(s.guarded(evaluationv1connect.NewServiceHandler(evaluationV1{s}, s.handlerOptions()...)))
+	mux.Handle(s.guarded(evaluationv2connect.NewServiceHandler(evaluationV2{s}, s.handlerOptions()...)))
 	return s
 }
 
 // NewSync returns the server of flagd.sync. It does nothing until Run.
 func NewSync(o Options) *Server {
 	s := newServer(o, "flagd sync", syncv1connect.FlagSyncServiceName)
-	s.routes().Handle(syncv1connect.NewFlagSyncServiceHandler(syncV1{s}, s.handlerOptions()...))
+	s.routes().Handle(s.guarded(syncv1connect.NewFlagSyncServiceHandler(syncV1{s}, s.handlerOptions()...)))
 	return s
 }
 
