@@ -36,6 +36,23 @@ func TestSingleEvaluationsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// Neither does telling a client that it has the answer for all flags already.
+func TestUnchangedAnswersDoNotAllocate(t *testing.T) {
+	s := newHandler(t)
+	var ctx fasthttp.RequestCtx
+	ask(&ctx, "", contextBody)
+	ctx.Request.Header.Set("Flagd-Selector", "flagSetId=none") // that of a flag whose answer is stale here is not among them
+	s.handle(&ctx)
+	ctx.Request.Header.SetBytesV("If-None-Match", ctx.Response.Header.Peek("ETag"))
+	allocations := testing.AllocsPerRun(1000, func() {
+		ctx.Response.Reset()
+		s.handle(&ctx)
+	})
+	if allocations != 0 || ctx.Response.StatusCode() != fasthttp.StatusNotModified {
+		t.Errorf("%v allocations, status %d", allocations, ctx.Response.StatusCode())
+	}
+}
+
 // Asking for a token costs no allocation either.
 func TestTokensDoNotAllocate(t *testing.T) {
 	s := newHandler(t)

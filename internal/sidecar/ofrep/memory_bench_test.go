@@ -153,6 +153,28 @@ func BenchmarkBulkMemory(b *testing.B) {
 	}
 }
 
+// Answers for all of 1,000 flags to users who have them already, without a memory of answers.
+func BenchmarkUnchanged(b *testing.B) {
+	s, _ := newRemembering(b, 1000, -1)
+	bodies := users(10_000)
+	tags := make([][]byte, len(bodies))
+	var ctx fasthttp.RequestCtx
+	for i, body := range bodies {
+		ask(&ctx, "", body)
+		s.handle(&ctx)
+		tags[i] = bytes.Clone(ctx.Response.Header.Peek(fasthttp.HeaderETag))
+	}
+	measured(b, func(i int) {
+		ask(&ctx, "", bodies[i%len(bodies)])
+		ctx.Request.Header.SetBytesV(fasthttp.HeaderIfNoneMatch, tags[i%len(tags)])
+		ctx.Response.Reset()
+		s.handle(&ctx)
+	})
+	if ctx.Response.StatusCode() != fasthttp.StatusNotModified {
+		b.Errorf("status %d", ctx.Response.StatusCode())
+	}
+}
+
 // Answers for one flag, with and without a memory in front of everything that the handler does after it knows the flag and the request
 // body. This is the most that a memory of single answers could save.
 func BenchmarkSingleMemory(b *testing.B) {
