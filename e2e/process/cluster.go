@@ -215,8 +215,8 @@ func (n *Node) Pause() error { return n.Signal(syscall.SIGSTOP) }
 // Resume lets a paused server go on.
 func (n *Node) Resume() error { return n.Signal(syscall.SIGCONT) }
 
-// Leader returns the server that leads a stream, as the others see it too, once
-// there is one that answers.
+// Leader returns the server that leads a stream, as most of the servers see it,
+// once there is one.
 func (c *Cluster) Leader(ctx context.Context, stream string) (*Node, error) {
 	var leader *Node
 	err := Await(ctx, "waiting for a leader of "+stream, func() bool {
@@ -226,12 +226,14 @@ func (c *Cluster) Leader(ctx context.Context, stream string) (*Node, error) {
 	return leader, err
 }
 
-// leader returns the server that leads a stream by its own account.
 func (c *Cluster) leader(ctx context.Context, stream string) *Node {
-	i := slices.IndexFunc(c.Nodes, func(n *Node) bool {
-		s, err := n.jetStream(ctx)
-		return err == nil && s.leads(n.Name, stream)
-	})
+	votes := make(map[string]int)
+	for _, n := range c.Nodes {
+		if s, err := n.jetStream(ctx); err == nil {
+			votes[s.leader(stream)]++
+		}
+	}
+	i := slices.IndexFunc(c.Nodes, func(n *Node) bool { return 2*votes[n.Name] > len(c.Nodes) })
 	if i < 0 {
 		return nil
 	}
@@ -262,15 +264,17 @@ type jetStream struct {
 	} `json:"account_details"`
 }
 
-func (s *jetStream) leads(node, stream string) bool {
+// leader returns the name of the server that leads a stream, "" if that is not
+// known.
+func (s *jetStream) leader(stream string) string {
 	for _, account := range s.Accounts {
 		for _, found := range account.Streams {
-			if found.Name == stream && found.Cluster.Leader == node {
-				return true
+			if found.Name == stream {
+				return found.Cluster.Leader
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 func (n *Node) jetStream(ctx context.Context) (*jetStream, error) {

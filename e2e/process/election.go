@@ -15,15 +15,5 @@ func (c *Cluster) AwaitNextLeader(ctx context.Context, stream string, lost *Node
 
 func (n *Node) saysItLeads(ctx context.Context, stream string) bool {
 	said, err := n.jetStream(ctx)
-	if err != nil {
-		return false
-	}
-	for _, account := range said.Accounts {
-		for _, found := range account.Streams {
-			if found.Name == stream {
-				return found.Cluster.Leader == n.Name
-			}
-		}
-	}
-	return false
+	return err == nil && said.leader(stream) == n.Name
 }
