@@ -138,6 +138,7 @@ func attempts() []attempt {
 		get("getOperation", readers, environments+"{e}/operations/none"),
 		get("getRisk", readers, environments+"{e}/risk"),
 		get("listRequests", readers, environments+"{e}/requests"),
+		get("listFacts", readers, environments+"{e}/ledger"),
 		get("getRequest", readers, environments+"{e}/requests/{r}"),
 		write("previewCommand", readers, "POST", environments+"{e}/preview", command),
 

@@ -66,8 +66,11 @@ func (u *Unanswered) Error() string {
 // Unwrap returns what happened to the connection.
 func (u *Unanswered) Unwrap() error { return u.cause }
 
-// Writes reports whether the call asks to change something.
-func (c Call) Writes() bool { return c.Method != "" && c.Method != http.MethodGet }
+// Writes reports whether the call asks to change something, and not only what would change or who may do what.
+func (c Call) Writes() bool {
+	onlyAsks := len(c.Path) == 3 && c.Path[2] == "preview" || c.Path[0] == "policy"
+	return c.Method != "" && c.Method != http.MethodGet && !onlyAsks
+}
 
 // seen adds what the author of a change knows of the document.
 func (c Call) seen(p control.Precondition) Call {

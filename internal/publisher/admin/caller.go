@@ -100,9 +100,12 @@ func (a *api) refusedBefore(ctx huma.Context, principal access.Principal) *Probl
 	question := access.Question{
 		Principal: principal, Action: action, Resource: a.resource(ctx.Context(), environment),
 	}
-	question.Circumstances.BreakGlass = ctx.Header("Flagside-Break-Glass") == "true" && ctx.Header("Flagside-Reason") != ""
+	question.Circumstances.BreakGlass = breaksGlass(ctx.Header("Flagside-Break-Glass") == "true", ctx.Header("Flagside-Reason"))
 	return a.refusedTo(ctx.Context(), question)
 }
+
+// breaksGlass reports whether somebody demands to go without the consent of others, which takes a reason.
+func breaksGlass(demanded bool, reason string) bool { return demanded && reason != "" }
 
 // resource returns an environment as policies see it; the empty name means what is global.
 func (a *api) resource(ctx context.Context, environment string) access.Resource {
@@ -133,8 +136,7 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 		Action: &control.RefusedAction{Action: q.Action, Policies: answer.Policies}, Approvals: answer.Approvals,
 	}
 	if answer.Approvals > 0 {
-		refusal.Detail += " Policies want the consent of others, which is only possible for changes of documents: " +
-			"break the glass, if you may, with the headers Flagside-Break-Glass: true and Flagside-Reason."
+		refusal.Detail += " Policies want the consent of others, which only changes of documents can get: break the glass, with a reason, if you may."
 	}
 	a.options.Logger.Warn().Str("principal", q.Principal.ID).Str("action", string(q.Action)).
 		Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("somebody was refused what policies do not permit")

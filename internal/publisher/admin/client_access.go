@@ -41,3 +41,10 @@ func (c *Client) Risk(ctx context.Context, environment string) (RiskSettings, er
 	_, err := c.do(ctx, Call{Path: []string{"environments", environment, "risk"}}, &r)
 	return r, err
 }
+
+// SetRisk says what is risky in an environment.
+func (c *Client) SetRisk(ctx context.Context, environment string, r RiskSettings, reason string) (RiskSettings, error) {
+	var now RiskSettings
+	err := c.send(ctx, Call{Method: http.MethodPut, Path: []string{"environments", environment, "risk"}, Reason: reason}, r, &now)
+	return now, err
+}

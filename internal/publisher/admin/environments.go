@@ -31,11 +31,11 @@ type EnvironmentPath struct {
 	Environment string `path:"environment" doc:"The name of the environment." maxLength:"63"`
 }
 
+const environmentsPath = "/api/v1/environments"
+
 type archiveEnvironment struct {
 	EnvironmentPath
-	ChangeHeaders
-
-	BreakGlass bool `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
+	AdministrationHeaders
 }
 
 type environmentList struct {
@@ -49,7 +49,14 @@ type environmentBody struct {
 }
 
 type createEnvironment struct {
+	AdministrationHeaders
+
 	Body newEnvironment
+}
+
+type createdEnvironment struct {
+	Location string `header:"Location" doc:"The path of the environment."`
+	Body     Environment
 }
 
 type newEnvironment struct {
@@ -60,7 +67,7 @@ type newEnvironment struct {
 }
 
 func (a *api) registerEnvironments(h huma.API) {
-	const path = "/api/v1/environments"
+	const path = environmentsPath
 	huma.Register(h, reading(operation(http.MethodGet, path, "listEnvironments", "List the environments that you may read", environmentsTag)),
 		a.listEnvironments)
 	create := operation(http.MethodPost, path, "createEnvironment", "Create an environment", environmentsTag)
@@ -87,8 +94,9 @@ func (a *api) listEnvironments(ctx context.Context, _ *struct{}) (*environmentLi
 	return list, nil
 }
 
-func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*environmentBody, error) {
+func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*createdEnvironment, error) {
 	question := access.Question{Principal: caller(ctx), Action: access.Administer, Resource: a.resource(ctx, in.Body.Name)}
+	question.Circumstances.BreakGlass = breaksGlass(in.BreakGlass, in.Reason)
 	if p := a.refusedTo(ctx, question); p != nil {
 		return nil, p
 	}
@@ -96,7 +104,8 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*en
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	return &environmentBody{Body: a.describe(ctx, e)}, nil
+	in.note(ctx, a.options.Logger, e.Name, "an environment was created")
+	return &createdEnvironment{Location: environmentsPath + "/" + e.Name, Body: a.describe(ctx, e)}, nil
 }
 
 func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
@@ -111,8 +120,7 @@ func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*
 	if err := a.options.Environments.Archive(ctx, in.Environment, caller(ctx).ID); err != nil {
 		return nil, a.problem(err)
 	}
-	a.options.Logger.Warn().Str("environment", in.Environment).Str("actor", caller(ctx).ID).Str("reason", in.Reason).
-		Msg("an environment was taken out of use")
+	in.note(ctx, a.options.Logger, in.Environment, "an environment was taken out of use")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 

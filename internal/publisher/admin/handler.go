@@ -121,6 +121,7 @@ func register(mux humago.Mux, a *api) []byte {
 	a.registerRenewals(h)
 	a.registerTransfers(h)
 	a.registerRequests(h)
+	a.registerFacts(h)
 	a.registerRisk(h)
 	a.registerTokens(h)
 	a.registerPolicy(h)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/rs/zerolog"
+
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -18,6 +20,24 @@ type ChangeHeaders struct {
 // origin says who makes the request, and why.
 func (h ChangeHeaders) origin(ctx context.Context) control.Origin {
 	return control.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
+}
+
+// AdministrationHeaders are the headers of requests that change no documents, for which nobody can be asked to agree.
+type AdministrationHeaders struct {
+	Reason     string `header:"Flagside-Reason" maxLength:"500" doc:"Why; it is written to the log of the publisher."`
+	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
+}
+
+// note logs what was done, and why.
+func (h AdministrationHeaders) note(ctx context.Context, log zerolog.Logger, environment, done string) {
+	event := log.Warn().Str("actor", caller(ctx).ID)
+	if environment != "" {
+		event = event.Str("environment", environment)
+	}
+	if h.Reason != "" {
+		event = event.Str("reason", h.Reason)
+	}
+	event.Bool("break_glass", h.BreakGlass).Msg(done)
 }
 
 // WriteHeaders are the headers of every request that changes a document.

@@ -21,8 +21,14 @@ const (
 	SnapshotMedia = "application/octet-stream"
 )
 
+type recreateEnvironment struct {
+	EnvironmentPath
+	AdministrationHeaders
+}
+
 type restoreEnvironment struct {
 	EnvironmentPath
+	AdministrationHeaders
 
 	RawBody []byte `contentType:"application/octet-stream"`
 }
@@ -32,11 +38,12 @@ func (a *api) registerRenewals(h huma.API) {
 	const path = "/api/v1/environments/{environment}"
 	huma.Register(h, needing(access.Administer, operation(http.MethodPost, path+"/recreate", "recreateEnvironment",
 		"Write what this publisher knows of an environment as a new epoch of its log, whatever has become of that", environmentsTag)),
-		func(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
+		func(ctx context.Context, in *recreateEnvironment) (*environmentBody, error) {
 			if err := a.options.Environments.Recreate(ctx, in.Environment, caller(ctx).ID); err != nil {
 				return nil, a.problem(err)
 			}
-			return a.getEnvironment(ctx, in)
+			in.note(ctx, a.options.Logger, in.Environment, "an environment was recreated")
+			return a.getEnvironment(ctx, &in.EnvironmentPath)
 		})
 	restore := needing(access.Administer, operation(http.MethodPost, path+"/restore", "restoreEnvironment",
 		"Write a snapshot as a new epoch of an environment, which has nothing but its documents then", environmentsTag))
@@ -46,6 +53,7 @@ func (a *api) registerRenewals(h huma.API) {
 		if err := a.options.Environments.Restore(ctx, in.Environment, caller(ctx).ID, bytes.NewReader(in.RawBody)); err != nil {
 			return nil, a.problem(err)
 		}
+		in.note(ctx, a.options.Logger, in.Environment, "an environment was restored")
 		return a.getEnvironment(ctx, &in.EnvironmentPath)
 	})
 }

@@ -83,6 +83,8 @@ type tokenList struct {
 }
 
 type createToken struct {
+	AdministrationHeaders
+
 	Body NewToken
 }
 
@@ -91,7 +93,9 @@ type createdToken struct {
 	Body         CreatedToken
 }
 
-type tokenPath struct {
+type revokeToken struct {
+	AdministrationHeaders
+
 	Token string `path:"token" maxLength:"64" doc:"The id of the token."`
 }
 
@@ -131,13 +135,15 @@ func (a *api) createToken(ctx context.Context, in *createToken) (*createdToken, 
 	if err != nil {
 		return nil, a.problem(err)
 	}
+	in.note(ctx, a.options.Logger.With().Str("token", token.ID).Logger(), "", "an API token was created")
 	return &createdToken{CacheControl: "no-store", Body: CreatedToken{Token: newToken(token), Secret: secret}}, nil
 }
 
-func (a *api) revokeToken(ctx context.Context, in *tokenPath) (*tokenBody, error) {
+func (a *api) revokeToken(ctx context.Context, in *revokeToken) (*tokenBody, error) {
 	token, err := a.options.Tokens.Revoke(ctx, caller(ctx), in.Token)
 	if err != nil {
 		return nil, a.problem(err)
 	}
+	in.note(ctx, a.options.Logger.With().Str("token", token.ID).Logger(), "", "an API token was revoked")
 	return &tokenBody{Body: newToken(token)}, nil
 }

@@ -204,6 +204,10 @@ func requests(s *session) {
 	s.run(0, "viewer", "", "flag history checkout -e prod")
 	s.run(0, "approver", "", "request review "+wordAfter(s.t, broken, "request ")+" -e prod -m was~right")
 	s.run(0, "viewer", "", "request list -e prod")
+	s.run(0, "viewer", "", "audit -e prod --request "+id)
+	s.run(0, "viewer", "", "audit -e prod --actor editor --since 1h --limit 2 -o json")
+	s.run(0, "viewer", "", "audit -e prod --until 1h")
+	s.run(2, "viewer", "", "audit -e prod --since yesterday")
 }
 
 // stale makes a request that something moves under, and makes it anew.
@@ -234,12 +238,14 @@ func administration(s *session) {
 	s.run(0, "admin", "", "token list -o json")
 	s.run(0, "admin", "", "token revoke "+token)
 	s.run(3, "editor", "", "token list")
+	s.run(3, "viewer", "", "environment create mine")
+	s.run(0, "viewer", "", "audit -e prod --actor viewer")
 	s.run(5, "viewer", "", "operation get none -e prod")
 	policies(s)
 	s.run(0, "editor", `{"type":"documents","changes":[{"kind":"flag","key":"one","document":`+flag+`},{"key":"two","document":`+flag+`}]}`,
 		"request open -e prod -m both~or~none --expires 2h")
 	s.run(4, "editor", `{"type":"toggle","key":"checkout","on":true}`, "request open -e prod --dry-run")
-	s.run(1, "editor", `{"type":"toggle","flag":"checkout"}`, "request open -e prod")
+	s.run(9, "editor", `{"type":"toggle","flag":"checkout"}`, "request open -e prod")
 	before := wordAfter(s.t, s.run(0, "editor", flag, "flag put later -e staging"), ": revision ")
 	s.run(0, "editor", `{"owner":"b"}`, "flag patch later -e staging")
 	s.run(0, "editor", "", "environment rollback staging --to "+before+" --dry-run")
@@ -252,6 +258,8 @@ func administration(s *session) {
 	s.run(3, "admin", "", "environment archive prod")
 	s.run(0, "admin", "", "environment archive prod --break-glass -m not~used~any~more")
 	s.run(0, "viewer", "", "environment list")
+	s.run(0, "viewer", "", "environment get prod")
+	s.run(5, "viewer", "", "environment get nowhere")
 	text, err := os.ReadFile(secret)
 	if err != nil || len(text) < 60 {
 		s.t.Errorf("the secret in the file is %q, %v", text, err)

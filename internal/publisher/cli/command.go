@@ -47,6 +47,7 @@ func Commands() []Command {
 		settingsCommands(),
 		[]Command{promoteCommand()},
 		requestCommands(),
+		[]Command{auditCommand()},
 		environmentCommands(),
 		tokenCommands(),
 		[]Command{whoamiCommand(), policyAskCommand(), operationGetCommand()},

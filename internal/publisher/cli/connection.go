@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -29,11 +28,8 @@ func (c *connection) open() (*admin.Client, error) {
 	return admin.NewClient(admin.ClientOptions{Address: c.address, Token: c.token.Reveal(), CAFile: c.ca})
 }
 
-// do makes a call. Everything that changes something carries an idempotency key, so that it can be repeated when its answer is lost.
+// do makes a call.
 func (s *session) do(ctx context.Context, in admin.Call) (admin.Answer, error) {
-	if in.Writes() && in.Key == "" {
-		in.Key = rand.Text()
-	}
 	found, err := s.client.Do(ctx, in)
 	if problem, ok := errors.AsType[*admin.Problem](err); ok {
 		return found, refused(problem, in)
@@ -54,6 +50,9 @@ func unanswered(lost *admin.Unanswered, in admin.Call) error {
 
 // again says how to repeat a change so that nothing is changed twice: with the same key, and as one who has seen the same.
 func again(in admin.Call) string {
+	if in.Key == "" {
+		return "look whether it was done before you repeat it"
+	}
 	text := "repeat it with --idempotency-key " + in.Key
 	if in.IfMatch != "" {
 		text += " --if-match " + in.IfMatch

@@ -81,7 +81,8 @@ func reference() string {
 		fmt.Fprintf(&out, "\n### `publisher %s`\n\n%s\n", name, set.Synopsis())
 		var own []config.Option
 		for _, option := range set.Options() {
-			if !slices.Contains(shared, option.Name) || !has(set, "propose") && (option.Name == "expires" || option.Name == "break-glass") {
+			if !slices.Contains(shared, option.Name) || !has(set, "propose") && slices.Contains([]string{"expires", "break-glass", "reason"}, option.Name) &&
+				!(option.Name == "reason" && has(set, "idempotency-key")) {
 				own = append(own, option)
 			}
 		}
@@ -90,7 +91,7 @@ func reference() string {
 		}
 		if has(set, "propose") {
 			out.WriteString("\nIt also has the options of every change of documents.\n")
-		} else if has(set, "reason") {
+		} else if has(set, "idempotency-key") {
 			out.WriteString("\nIt also has `--reason` and `--idempotency-key`.\n")
 		}
 	}

@@ -17,6 +17,7 @@ func environmentCommands() []Command {
 	return []Command{
 		{words("environment create"), "create an environment", environmentCreate},
 		{words("environment list"), "list the environments", environmentList},
+		{words("environment get"), "print what is known of an environment", environmentGet},
 		{words("environment archive"), "take an environment out of use; its log stays", environmentArchive},
 		{
 			words("environment recreate"),
@@ -66,10 +67,33 @@ func environmentList() Invocation {
 			return err
 		}
 		return s.print(found.Body, list(
-			at("NAME", "name"), column{"STATE", environmentState}, at("FLAGS", "flags"),
+			at("NAME", "name"), column{"STATE", environmentState}, column{"FLAGS", knownFlags},
 			at("REVISION", "revision"), at("CREATED", "created"),
 		))
 	})
+}
+
+func environmentGet() Invocation {
+	f := newForm("environment get", "Prints what is known of an environment.").named("name of the environment")
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment}})
+		if err != nil {
+			return err
+		}
+		return s.print(found.Body, details(
+			at("name", "name"), column{"state", environmentState}, column{"flags", knownFlags}, at("revision", "revision"), at("epoch", "epoch"),
+			at("created", "created"), at("created by", "createdBy"), at("archived", "archived"), at("changed by", "readOnly"),
+			at("writes refused", "writesRefused"),
+		))
+	})
+}
+
+// knownFlags returns how many flags there are, if that is known.
+func knownFlags(e any) string {
+	if find(e, "revision") == nil {
+		return absent
+	}
+	return cell(find(e, "flags"))
 }
 
 // environmentState says in a word or two what can be done with an environment.
@@ -148,7 +172,13 @@ func operationGetCommand() Command {
 			if err != nil {
 				return err
 			}
-			return s.print(found.Body, details(at("op-id", "opId"), at("state", "state"), at("revision", "revision")))
+			if err := s.print(found.Body, details(at("op-id", "opId"), at("state", "state"), at("revision", "revision"))); err != nil {
+				return err
+			}
+			if value, err := decode(found.Body); err != nil || find(value, "state") != "unknown" {
+				return err
+			}
+			return &failure{exitNotFound, "no change with this op-id is known: read the document and its history", ""}
 		})
 	}}
 }

@@ -71,8 +71,13 @@ const problemType = "urn:flagside:problem:"
 func refused(p *admin.Problem, in admin.Call) error {
 	lines := explain(p)
 	code := exitCode(p)
-	if code == exitUndecided {
+	switch {
+	case code == exitUndecided:
 		lines = append(lines, again(in))
+	case code == exitApproval && p.Request == "":
+		lines = append(lines, "the same with --propose opens one")
+	case code == exitRefused && p.Approvals > 0 && p.Request == "":
+		lines = append(lines, "the same with --break-glass and --reason goes without, if policies permit you that")
 	}
 	return &failure{code, strings.Join(lines, "\n"), p.Type}
 }
@@ -103,6 +108,9 @@ func exitCode(p *admin.Problem) int {
 // explain returns what a problem says, one fact a line.
 func explain(p *admin.Problem) []string {
 	lines := []string{p.Error()}
+	if p.Type == problemType+"precondition-missing" { // commands that read first never leave it out
+		lines[0] = "Say in the command what you have seen: ifMatch with the revision of the document, or ifAbsent to create it."
+	}
 	if p.Risk != nil {
 		for _, r := range p.Risk.Reasons {
 			lines = append(lines, "risk: "+r.Sentence)

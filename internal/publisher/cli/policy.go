@@ -13,32 +13,12 @@ import (
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-// policyQuestion asks what policies say.
-type policyQuestion struct {
-	Principal  string          `json:"principal,omitempty"`
-	Groups     []string        `json:"groups,omitempty"`
-	Action     string          `json:"action"`
-	Resource   *policyResource `json:"resource,omitempty"`
-	Approvals  int             `json:"approvals,omitempty"`
-	OwnRequest bool            `json:"ownRequest,omitempty"`
-	BreakGlass bool            `json:"breakGlass,omitempty"`
-}
-
-// policyResource is what something is done to.
-type policyResource struct {
-	Environment string   `json:"environment"`
-	Kind        string   `json:"kind,omitempty"`
-	Key         string   `json:"key,omitempty"`
-	Owner       string   `json:"owner,omitempty"`
-	Tags        []string `json:"tags,omitempty"`
-}
-
 func policyAskCommand() Command {
 	return Command{words("policy ask"), "ask a running publisher who may do what", policyAsk}
 }
 
 func policyAsk() Invocation {
-	var q policyQuestion
+	var q admin.PolicyQuestion
 	var resource, owner string
 	var tags []string
 	f := newForm("policy ask", "Asks a running publisher whether its policies permit something, and which of them decide. "+
@@ -63,31 +43,29 @@ func policyAsk() Invocation {
 		if q.Resource, err = resourceOf(resource); err != nil {
 			return err
 		}
-		if q.Resource != nil {
-			q.Resource.Owner, q.Resource.Tags = owner, tags
-		}
+		q.Resource.Owner, q.Resource.Tags = owner, tags
 		return s.askPolicies(ctx, q)
 	})
 }
 
-// resourceOf reads what something is done to, nil for what is global. A key may contain slashes.
-func resourceOf(text string) (*policyResource, error) {
+// resourceOf reads what something is done to, the zero value for what is global. A key may contain slashes.
+func resourceOf(text string) (admin.Resource, error) {
 	parts := strings.SplitN(text, "/", 3)
 	switch {
 	case text == "":
-		return nil, nil //nolint:nilnil // no resource is what is global
+		return admin.Resource{}, nil
 	case parts[0] == "":
 	case len(parts) == 1:
-		return &policyResource{Environment: text}, nil
+		return admin.Resource{Environment: text}, nil
 	case len(parts) == 2 && parts[1] == "settings":
-		return &policyResource{Environment: parts[0], Kind: parts[1]}, nil
+		return admin.Resource{Environment: parts[0], Kind: parts[1]}, nil
 	case len(parts) == 3 && (parts[1] == "flag" || parts[1] == "segment") && parts[2] != "":
-		return &policyResource{Environment: parts[0], Kind: parts[1], Key: parts[2]}, nil
+		return admin.Resource{Environment: parts[0], Kind: parts[1], Key: parts[2]}, nil
 	}
-	return nil, fmt.Errorf("%q is no resource such as prod, prod/flag/checkout, prod/segment/staff or prod/settings", text)
+	return admin.Resource{}, fmt.Errorf("%q is no resource such as prod, prod/flag/checkout, prod/segment/staff or prod/settings", text)
 }
 
-func (s *session) askPolicies(ctx context.Context, q policyQuestion) error {
+func (s *session) askPolicies(ctx context.Context, q admin.PolicyQuestion) error {
 	body, err := json.Marshal(q)
 	if err != nil {
 		return err
@@ -96,10 +74,7 @@ func (s *session) askPolicies(ctx context.Context, q policyQuestion) error {
 	if err != nil {
 		return err
 	}
-	var answer struct {
-		Permitted bool `json:"permitted"`
-		Approvals int  `json:"approvals"`
-	}
+	var answer admin.PolicyAnswer
 	if err := json.Unmarshal(found.Body, &answer); err != nil {
 		return fmt.Errorf("the publisher's answer: %w", err)
 	}

@@ -85,6 +85,14 @@ func changes(r any) string {
 			texts[i] += " (deleted)"
 		}
 	}
+	return some(texts)
+}
+
+// some returns the first of several texts, and how many more there are.
+func some(texts []string) string {
+	if len(texts) == 0 {
+		return absent
+	}
 	if len(texts) > 3 {
 		texts = append(texts[:2], fmt.Sprintf("%d more", len(texts)-2))
 	}
@@ -230,7 +238,7 @@ func readCommand(in io.Reader, file string) (command, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields() // what is not understood is not to be left out
 	if err := d.Decode(&c); err != nil {
-		return c, fmt.Errorf("the command in %s: %w", file, err)
+		return c, &failure{exitInvalid, fmt.Sprintf("the command in %s: %v", file, err), ""}
 	}
 	return c, nil
 }

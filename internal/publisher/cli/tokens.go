@@ -23,22 +23,9 @@ func tokenCommands() []Command {
 	}
 }
 
-// newToken says what a token is to be.
-type newToken struct {
-	Name    string    `json:"name"`
-	Groups  []string  `json:"groups"`
-	Scope   *scope    `json:"scope,omitempty"`
-	Expires time.Time `json:"expires,omitzero"`
-}
-
-type scope struct {
-	Environments []string `json:"environments,omitempty"`
-	Actions      []string `json:"actions,omitempty"`
-}
-
 func tokenCreate() Invocation {
-	var wanted newToken
-	var narrowed scope
+	var wanted admin.NewToken
+	var narrowed admin.Scope
 	var expires, file string
 	f := newForm("token create", "Creates an API token. Its secret is shown once and never again.")
 	f.set.Argument(&wanted.Name, "NAME", "what the token is for, for people")

@@ -54,7 +54,7 @@ func (w *writing) writeAll(ctx context.Context, s *session, environment string, 
 func environmentRisk() Invocation {
 	var file string
 	f := newForm("environment risk", "Prints what is risky in an environment; with --file, sets it.").named("name of the environment")
-	r := f.administers()
+	r := f.remarks()
 	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
 		c := admin.Call{Path: []string{"environments", f.environment, "risk"}}

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,26 +87,28 @@ func (f *form) remarks() *remark {
 func (r *remark) declare(f *form) {
 	f.set.String(&r.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever").Short("m")
 	f.set.String(&r.key, "idempotency-key", "", "text of your own that makes it safe to repeat this within a day; without it a random one")
-	f.check(func() bool { return !strings.ContainsFunc(r.reason, unicode.IsControl) }, "--reason is one line of text")
+	f.check(func() bool { return isLine(r.reason) }, "--reason is one line of text")
 }
+
+func isLine(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) }
 
 // on adds the options to a call.
 func (r *remark) on(c admin.Call) admin.Call {
-	c.Reason, c.Key = r.reason, r.key
+	c.Reason, c.Key = r.reason, cmp.Or(r.key, rand.Text()) // so that it can be repeated when its answer is lost
 	return c
 }
 
 // administration are the options of what is done to more than documents, which has no change requests.
 type administration struct {
-	remark
-
+	reason     string
 	breakGlass bool
 }
 
 // administers declares the options of what is done to more than documents.
 func (f *form) administers() *administration {
 	a := &administration{}
-	a.declare(f)
+	f.set.String(&a.reason, "reason", "", "why, at most 500 bytes; it stands in the publisher's own log").Short("m")
+	f.check(func() bool { return isLine(a.reason) }, "--reason is one line of text")
 	f.set.Bool(&a.breakGlass, "break-glass", false, "do it without the consent that policies want, if they allow that")
 	f.check(func() bool { return !a.breakGlass || a.reason != "" }, "--break-glass needs a --reason")
 	return a
@@ -112,8 +116,8 @@ func (f *form) administers() *administration {
 
 // on adds the options to a call.
 func (a *administration) on(c admin.Call) admin.Call {
-	c.BreakGlass = a.breakGlass
-	return a.remark.on(c)
+	c.Reason, c.BreakGlass = a.reason, a.breakGlass
+	return c
 }
 
 // writes declares the options of a change of one document.

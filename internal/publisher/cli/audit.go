@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+func auditCommand() Command {
+	return Command{words("audit"), "list what was decided and refused in an environment", audit}
+}
+
+func audit() Invocation {
+	var actor, request, since, until, before string
+	var limit int
+	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+
+		"what policies refused to whom, and what is risky from when on. What changed in a flag is in its history.").inEnvironment()
+	f.set.String(&actor, "actor", "", "only what this principal did, by the id that whoami shows")
+	f.set.String(&request, "request", "", "only what concerns this change request")
+	f.set.String(&since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h")
+	f.set.String(&until, "until", "", "only what happened before then, like --since")
+	f.set.Int(&limit, "limit", 100, "at most so many facts, 1 to 1000")
+	f.set.String(&before, "before", "", "only facts before this number, to go on where a list ended")
+	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
+	f.check(func() bool { return isPast(since) && isPast(until) },
+		"--since and --until are times such as 2030-01-31T08:00:00Z, or durations before now such as 24h")
+	return f.runs(func(ctx context.Context, s *session) error {
+		now := time.Now()
+		query := url.Values{"limit": {strconv.Itoa(limit)}}
+		for name, value := range map[string]string{
+			"actor": actor, "request": request, "since": past(since, now), "until": past(until, now), "before": before,
+		} {
+			if value != "" {
+				query.Set(name, value)
+			}
+		}
+		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "ledger"}, Query: query})
+		if err != nil {
+			return err
+		}
+		return s.print(found.Body, list(
+			at("FACT", "sequence"), at("TIME", "time"), at("WHAT", "type"), at("ACTOR", "actor"), at("REQUEST", "changeRequest"),
+			column{"DOCUMENTS", factDocuments}, column{"REMARK", factRemark},
+		))
+	})
+}
+
+// isPast reports whether past can read text.
+func isPast(text string) bool {
+	if d, err := time.ParseDuration(text); err == nil {
+		return d > 0
+	}
+	return isTime(text)
+}
+
+// past returns a time as the API reads it, from one, or from a duration before now; nothing from nothing.
+func past(text string, now time.Time) string {
+	if d, err := time.ParseDuration(text); err == nil {
+		return now.Add(-d).UTC().Format(time.RFC3339Nano)
+	}
+	return text
+}
+
+// factDocuments says what a fact is about.
+func factDocuments(fact any) string {
+	all, _ := find(fact, "documents").([]any)
+	texts := make([]string, len(all))
+	for i, d := range all {
+		texts[i] = strings.Join(present(word(d, "kind"), word(d, "key")), " ")
+	}
+	return some(texts)
+}
+
+// factRemark says what else there is to know in a line.
+func factRemark(fact any) string {
+	var policies, count string
+	if names := find(fact, "policies"); names != nil {
+		policies = "by " + cell(names)
+	}
+	if n := find(fact, "count"); n != nil {
+		count = cell(n) + " since " + cell(find(fact, "from"))
+	}
+	parts := present(word(fact, "action"), policies, count, word(fact, "outcome"), word(fact, "text"), word(fact, "revision"))
+	if len(parts) == 0 {
+		return absent
+	}
+	return strings.Join(parts, "; ")
+}

@@ -1,0 +1,38 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// RecordedEvent is an event with its place in the ledger.
+type RecordedEvent struct {
+	Event
+
+	Sequence uint64
+}
+
+// Events returns what the ledger had recorded before the call, oldest first. It ends with the first error.
+func (s *Service) Events(ctx context.Context) iter.Seq2[RecordedEvent, error] {
+	return func(yield func(RecordedEvent, error) bool) {
+		journal, err := s.journal(ctx)
+		if err != nil {
+			yield(RecordedEvent{}, err)
+			return
+		}
+		for fact, err := range journal.Read(ctx, 1) {
+			var e Event
+			if err == nil {
+				e, err = DecodeEvent(fact.Body)
+			}
+			if err != nil {
+				yield(RecordedEvent{}, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err))
+				return
+			}
+			if !yield(RecordedEvent{Event: e, Sequence: fact.Sequence}, nil) {
+				return
+			}
+		}
+	}
+}
