@@ -196,25 +196,32 @@ func (p *place) renewPublisher() {
 	p.publisher, p.stopPublisher = publish(p.t, p.server)
 }
 
-// corruptDisk writes over everything that is kept.
+// corruptDisk writes over everything that is kept, or puts there what no sidecar has written.
 func (p *place) corruptDisk() {
 	p.t.Helper()
-	found := 0
-	err := filepath.WalkDir(p.options.DataDir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.Contains(d.Name(), "lock") {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil || info.Size() == 0 {
-			return err
-		}
-		found++
-		return os.WriteFile(path, []byte(strings.Repeat("?", int(info.Size()))), 0o600)
-	})
+	files, err := filepath.Glob(filepath.Join(p.options.DataDir, environment+".*"))
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if p.sidecar == nil && found == 0 {
+	if !p.lived {
+		files = []string{filepath.Join(p.options.DataDir, environment+".snapshot"), filepath.Join(p.options.DataDir, environment+".tail")}
+	}
+	corrupted := 0
+	for _, file := range files {
+		info, err := os.Stat(file)
+		size := 100
+		if err == nil {
+			size = int(info.Size())
+		}
+		if size == 0 {
+			continue // the lock, which holds nothing
+		}
+		if err := os.WriteFile(file, []byte(strings.Repeat("?", size)), 0o600); err != nil {
+			p.t.Fatal(err)
+		}
+		corrupted++
+	}
+	if p.sidecar == nil && corrupted == 0 {
 		p.t.Fatal("there was nothing to corrupt")
 	}
 }

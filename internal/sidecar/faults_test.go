@@ -24,6 +24,7 @@ var (
 	unharmed = outcome{rung: "live", value: true, bounded: "STATIC", fresh: "STATIC", strict: "STATIC"}
 	memory   = outcome{rung: "memory", value: true, bounded: "STALE", fresh: "STALE", strict: "GENERAL"}
 	disk     = outcome{rung: "disk", value: true, bounded: "STALE", fresh: "STALE", strict: "GENERAL"}
+	late     = outcome{rung: "live", value: true, bounded: "STATIC", fresh: "STALE", strict: "GENERAL"}
 	empty    = outcome{rung: "empty", bounded: "PROVIDER_NOT_READY", fresh: "PROVIDER_NOT_READY", strict: "PROVIDER_NOT_READY"}
 )
 
@@ -84,7 +85,7 @@ func faults() []fault {
 		},
 		{
 			name: "disk corrupt", begin: (*place).corruptDisk, end: nothing,
-			warm: unharmed, restarted: unharmed.with("disk-quarantined"),
+			warm: unharmed, restarted: unharmed.with("disk-quarantined"), cold: unharmed.with("disk-quarantined"),
 		},
 		{
 			name: "disk not writable", begin: (*place).loseDisk, end: (*place).findDisk,
@@ -104,9 +105,10 @@ func faults() []fault {
 			recovery: 2 * time.Second,
 		},
 		{
-			name: "slow consumer", begin: (*place).slow, end: func(p *place) { p.network.Set(faultnet.Faults{}) },
-			warm:     outcome{rung: "live", value: true, bounded: "STATIC", fresh: "STALE", strict: "GENERAL"},
+			name: "everything comes late", begin: (*place).slow, end: func(p *place) { p.network.Set(faultnet.Faults{}) },
+			warm: late, restarted: late, cold: late,
 			recovery: 4 * time.Second,
+			quick:    []string{"warm"},
 		},
 	}
 }
