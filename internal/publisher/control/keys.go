@@ -23,7 +23,8 @@ const keyPrefix = "key"
 // itself tells what a key was used for, and whether all of it was done.
 type keyedOp struct {
 	key, command string
-	parts        int // that are done
+	parts        int    // that are done
+	done         Result // of them
 }
 
 func newKeyedOp(actor, key string, c Command) *keyedOp {
@@ -149,9 +150,10 @@ func (x *execution) repeated(ctx context.Context, log Log, state State) (bool, e
 			"choose another one.", KeyLifetime, use.position.Token())}
 	}
 	x.keyed.parts = use.parts
+	x.keyed.done = Result{Position: use.position, Document: use.position.Token(), OpID: use.op, Written: use.written}
 	if use.rest > 0 {
 		return false, nil // what is missing follows
 	}
-	x.result = Result{Position: use.position, Document: use.position.Token(), OpID: use.op, Written: use.written}
+	x.result = x.keyed.done
 	return true, nil
 }

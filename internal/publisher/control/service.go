@@ -222,6 +222,9 @@ var errLost = errors.New("another writer was faster")
 // append writes the parts of a decision, and waits until the state shows them.
 func (x *execution) append(ctx context.Context, log Log, d Decision) error {
 	if len(d.Parts) == 0 {
+		if x.keyed != nil && x.keyed.parts > 0 { // others have done the rest
+			x.result = x.keyed.done
+		}
 		return nil
 	}
 	for i, documents := range d.Parts {

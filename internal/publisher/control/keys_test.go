@@ -1,0 +1,108 @@
+package control_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// promotion is a promotion of more flags than one transaction takes, under a key.
+type promotion struct {
+	*replica
+
+	source *state
+	ids    []changelog.ID
+	origin control.Origin
+}
+
+func newPromotion(r *replica) *promotion {
+	p := &promotion{replica: r, source: newState(), origin: owner()}
+	p.origin.Key = "promotion"
+	var documents []eval.Document
+	for i := range 2100 {
+		key := fmt.Sprintf("f%04d", i)
+		documents = append(documents, flagDocument(key, flagBody("on", "")))
+		p.ids = append(p.ids, flagID(key))
+	}
+	p.source.put(r.t, documents...)
+	return p
+}
+
+// transfer derives the promotion anew, as it is each time that it is asked for.
+func (p *promotion) transfer() control.Transfer {
+	p.t.Helper()
+	target, err := p.Current(p.t.Context())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	t := control.Promote(p.source, target, p.ids)
+	t.Source = "promote all"
+	return t
+}
+
+// interrupt carries out the first of three parts.
+func (p *promotion) interrupt() {
+	p.t.Helper()
+	crashing := control.NewService(p.options(crashAfter(2)))
+	if _, err := crashing.Do(p.t.Context(), p.origin, p.transfer()); !errors.Is(err, errCrashed) {
+		p.t.Fatal(err)
+	}
+}
+
+// A promotion that was interrupted goes on under its key after both environments have changed, is not something else under its key, and is
+// not done again once it is complete.
+func TestInterruptedPromotion(t *testing.T) {
+	t.Parallel()
+	url := newEnvironment(t)
+	p := newPromotion(newReplica(t, url))
+	other := newReplica(t, url)
+	p.interrupt()
+	another := p.transfer()
+	another.Source = "promote some"
+	if _, err := other.Do(t.Context(), p.origin, another); !isRefused(err, control.CauseKeyReused) {
+		t.Errorf("another promotion under the key: %v", err)
+	}
+	outdated := p.transfer()
+	p.force("f0000", "changed since it was promoted")
+	p.force("f2000", "made since it was to be promoted")
+	if _, err := other.Do(t.Context(), p.origin, outdated); !isRefused(err, control.CausePreconditionFailed) {
+		t.Errorf("what was derived before: %v", err)
+	}
+	p.source.put(t, flagDocument("f1500", flagBody("off", "")))
+	resumed, err := other.Do(t.Context(), p.origin, p.transfer())
+	if err != nil || resumed.Written != 1101 { // and what was changed since
+		t.Fatalf("%d documents were written by the second, %v", resumed.Written, err)
+	}
+	if left := p.transfer().Changes; len(left) != 0 {
+		t.Errorf("%d documents differ still", len(left))
+	}
+	p.force("f0000", "changed since")
+	again, err := p.Do(t.Context(), p.origin, p.transfer())
+	if err != nil || again.Position != resumed.Position || again.Written != 2101 {
+		t.Errorf("again: %+v, %v, want %+v", again, err, resumed)
+	}
+	if left := p.transfer().Changes; len(left) != 1 {
+		t.Errorf("%d documents differ, want the one that was changed since", len(left))
+	}
+}
+
+// Where others have done the rest, the answer tells what was written under the key.
+func TestInterruptedPromotionThatOthersHaveCompleted(t *testing.T) {
+	t.Parallel()
+	p := newPromotion(newReplica(t, newEnvironment(t)))
+	p.interrupt()
+	if _, err := p.Do(t.Context(), owner(), p.transfer()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := p.Do(t.Context(), p.origin, p.transfer())
+	if err != nil || again.Written != changelog.MaxEntries || again.OpID == "" || again.Position.Revision != 1+changelog.MaxEntries {
+		t.Errorf("%+v, %v", again, err)
+	}
+	if left := p.transfer().Changes; len(left) != 0 {
+		t.Errorf("%d documents differ still", len(left))
+	}
+}
