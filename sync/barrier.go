@@ -49,9 +49,15 @@ type barrierState struct {
 type answeredBarrier struct {
 	sent  time.Time
 	here  uint64 // revision that was received here when the question was sent
+	end   logEnd
+	round *round // nil when nobody waits
+}
+
+// logEnd is what the leader says about the newest entry of a log.
+type logEnd struct {
 	epoch changelog.Epoch
 	last  uint64
-	round *round // nil when nobody waits
+	taken time.Time // when the stream took it
 }
 
 func (a answeredBarrier) abandoned() bool { return a.round.abandoned() }
@@ -98,7 +104,7 @@ func (s *following) scheduleBarrier(now time.Time) time.Time {
 	s.work(func(context.Context) func() {
 		a := answeredBarrier{sent: time.Now(), here: here}
 		err := s.leader.run(ctx, func(ctx context.Context) (err error) {
-			a.epoch, a.last, err = s.conn.end(ctx, s.stream, ours)
+			a.end, err = s.conn.end(ctx, s.stream, ours)
 			return err
 		})
 		return func() {
@@ -150,33 +156,35 @@ func (s *following) refuseQueued() {
 	}
 }
 
-// end asks the leader for the epoch and the revision a log ends with. ours is
-// the epoch that the asker expects: only when the stream's metadata says
-// otherwise, the last entry is read to see which is right.
-func (c *Conn) end(ctx context.Context, stream string, ours changelog.Epoch) (changelog.Epoch, uint64, error) {
+// end asks the leader what a log ends with. ours is the epoch that the asker
+// expects: only when the stream's metadata says otherwise, the last entry is read
+// to see which is right.
+func (c *Conn) end(ctx context.Context, stream string, ours changelog.Epoch) (logEnd, error) {
 	info, err := c.info(ctx, stream)
 	if err == nil {
 		err = info.verifyLease()
 	}
 	if err != nil {
-		return "", 0, err
+		return logEnd{}, err
 	}
-	last := info.State.LastSequence
-	if last == 0 {
-		return "", 0, errNoEntry
+	e := logEnd{last: info.State.LastSequence, taken: info.State.LastTime}
+	if e.last == 0 {
+		return logEnd{}, errNoEntry
 	}
 	if epoch := changelog.Epoch(info.Config.Metadata[metadataEpoch]); epoch == ours && ours != "" {
-		return epoch, last, nil
+		e.epoch = epoch
+		return e, nil
 	}
-	m, err := c.message(ctx, stream, last)
+	m, err := c.message(ctx, stream, e.last)
 	if errors.Is(err, errNoMessage) {
-		return "", last, nil // a hole has swallowed it, which shows when it is to be read
+		return e, nil // a hole has swallowed it, which shows when it is to be read
 	}
 	if err != nil {
-		return "", 0, err
+		return logEnd{}, err
 	}
 	r, err := m.record()
-	return r.Epoch, last, err
+	e.epoch = r.Epoch
+	return e, err
 }
 
 // answered takes the answer to the question under way.
@@ -201,17 +209,18 @@ func (s *following) answered(a answeredBarrier, err error) {
 	b.urgent = false
 	b.ownAt = s.nextOwnBarrier(now)
 	// What the feed has brought since the question was sent is rightly missing in the answer.
-	if a.last < a.here {
-		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.last, a.here)
+	if a.end.last < a.here {
+		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.end.last, a.here)
 		s.conclusion(a.round, err)
 		s.suspect(err)
 		b.unproven(now)
 		return
 	}
 	s.current.LastError = nil
+	s.compareTaken(a.end)
 	b.answered = append(slices.DeleteFunc(b.answered, answeredBarrier.abandoned), a)
 	if s.received() == 0 {
-		s.head = max(s.head, a.last)
+		s.head = max(s.head, a.end.last)
 	}
 }
 
@@ -278,18 +287,18 @@ func (s *following) resolveBarriers() {
 		return
 	}
 	b.answered = slices.DeleteFunc(b.answered, func(a answeredBarrier) bool {
-		if a.epoch == s.chain.Head().Epoch {
-			s.head = max(s.head, a.last)
+		if a.end.epoch == s.chain.Head().Epoch {
+			s.head = max(s.head, a.end.last)
 		}
 		obstacle := s.obstacle()
 		switch {
 		case obstacle != nil: // a log that is not ours may end where we stand
 			s.conclusion(a.round, obstacle)
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
-		case s.applied.Revision < a.last, s.fill.verify, s.inquiry.active():
+		case s.applied.Revision < a.end.last, s.fill.verify, s.inquiry.active():
 			return false // more has to come, or what is here to be looked at
-		case s.applied.Epoch != a.epoch:
-			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.epoch.Short(), s.applied.Epoch.Short())
+		case s.applied.Epoch != a.end.epoch:
+			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.end.epoch.Short(), s.applied.Epoch.Short())
 			s.conclusion(a.round, err)
 			s.suspect(err)
 			b.unproven(time.Now())
@@ -307,10 +316,10 @@ func (s *following) resolveBarriers() {
 func (s *following) refute(last uint64, asked time.Time) {
 	b := &s.barriers
 	b.answered = slices.DeleteFunc(b.answered, func(a answeredBarrier) bool {
-		if a.last <= last || a.sent.After(asked) {
+		if a.end.last <= last || a.sent.After(asked) {
 			return false
 		}
-		s.conclusion(a.round, fmt.Errorf("the log ended with revision %d and now ends with %d", a.last, last))
+		s.conclusion(a.round, fmt.Errorf("the log ended with revision %d and now ends with %d", a.end.last, last))
 		b.urgent = true
 		return true
 	})

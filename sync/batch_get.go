@@ -109,7 +109,11 @@ func directMessage(msg *nats.Msg) (storedMessage, error) {
 	if err != nil || sequence == 0 {
 		return storedMessage{}, fmt.Errorf("a message on %s without a sequence", msg.Subject)
 	}
-	return storedMessage{Subject: msg.Header.Get("Nats-Subject"), Sequence: sequence, Data: msg.Data}, nil
+	taken, err := time.Parse(time.RFC3339Nano, msg.Header.Get("Nats-Time-Stamp"))
+	if err != nil {
+		taken = time.Time{} // unknown
+	}
+	return storedMessage{Subject: msg.Header.Get("Nats-Subject"), Sequence: sequence, Data: msg.Data, Taken: taken}, nil
 }
 
 // Pauses while a replica does not have yet what the leader has.

@@ -100,6 +100,7 @@ func (s *following) extend(m storedMessage) error {
 		s.log.Info().Str("epoch", r.Epoch.Short()).Uint64("revision", r.Revision).Msg("a new epoch begins")
 		s.head = r.Revision // the head that was known belongs to the old one
 	}
+	s.newest = takenEntry{s.chain.Head(), m.Taken}
 	s.head = max(s.head, r.Revision)
 	s.fill.still = time.Time{}
 	if kept, ok := s.buffer[r.Revision]; ok {

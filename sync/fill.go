@@ -176,6 +176,7 @@ func (s *following) takeFilled(messages []storedMessage) bool {
 				return false
 			}
 			s.fill.verify = false
+			s.newest = takenEntry{s.chain.Head(), m.Taken}
 		}
 	}
 	return true

@@ -63,6 +63,7 @@ type following struct {
 	subs    []*nats.Subscription
 
 	chain     *changelog.Chain // what was received
+	newest    takenEntry       // the last of it
 	assembler changelog.Assembler
 	openOp    string                  // op-id of the transaction being assembled
 	ready     []changelog.Transaction // whole, and not applied yet

@@ -32,6 +32,8 @@ type streamState struct {
 	LastSequence  uint64 `json:"last_seq"`
 	Messages      uint64 `json:"messages"`
 	Bytes         uint64 `json:"bytes"`
+
+	LastTime time.Time `json:"last_ts"`
 }
 
 type clusterInfo struct {
@@ -77,6 +79,8 @@ type storedMessage struct {
 	Subject  string `json:"subject"`
 	Sequence uint64 `json:"seq"`
 	Data     []byte `json:"data"` // base64 on the wire
+
+	Taken time.Time `json:"time"` // by the stream
 }
 
 func (m storedMessage) record() (changelog.Record, error) {

@@ -268,7 +268,7 @@ func (m *model) randomFaults() worldFaults {
 	return worldFaults{
 		loseFeed: percent(100), repeatFeed: percent(50), lateFeed: percent(100),
 		loseBeat: percent(100), oldBeat: percent(50),
-		stale: percent(90), silence: percent(60), noMajority: percent(80), noMetadata: percent(100),
+		stale: percent(90), silence: percent(60), noMajority: percent(80), noMetadata: percent(100), misdated: percent(20),
 		latency: time.Duration(1 + m.random.Int64N(int64(modelLatency))),
 	}
 }

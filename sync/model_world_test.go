@@ -48,6 +48,7 @@ type worldFaults struct {
 	behind                         int // entries that every replica lacks
 	noMajority                     int
 	noMetadata                     int // answers of the leader that do not name the epoch
+	misdated                       int // and that name another time of its last entry
 	latency                        time.Duration
 	slowLeader                     time.Duration // until its answer, which was true before, comes
 }
@@ -166,7 +167,8 @@ func (w *world) feed(r changelog.Record, body []byte) {
 		times = 2
 	}
 	token := r.ID().Subject()
-	header := fmt.Sprintf("\r\nNats-Stream: FLAGS_prod\r\nNats-Subject: flags.prod.%s\r\nNats-Sequence: %d", token, r.Revision)
+	header := fmt.Sprintf("\r\nNats-Stream: FLAGS_prod\r\nNats-Subject: flags.prod.%s\r\nNats-Sequence: %d\r\nNats-Time-Stamp: %s",
+		token, r.Revision, r.Time.Format(time.RFC3339Nano))
 	for range times {
 		if !w.chance(w.faults.lateFeed) {
 			w.wire.publish("feed.prod."+token, header, body)
@@ -277,10 +279,17 @@ func (w *world) info() any {
 	if head > 0 && !w.chance(w.faults.noMetadata) {
 		metadata["flagside.epoch"] = w.records[head-1].Epoch
 	}
+	state := map[string]any{"first_seq": 1, "last_seq": head, "messages": head}
+	if head > 0 {
+		state["last_ts"] = w.records[head-1].Time
+	}
+	if w.chance(w.faults.misdated) {
+		state["last_ts"] = time.Now().Add(time.Hour)
+	}
 	replica := map[string]any{"name": "b", "active": active.Nanoseconds()}
 	return map[string]any{
 		"config":  map[string]any{"name": "FLAGS_prod", "metadata": metadata},
-		"state":   map[string]any{"first_seq": 1, "last_seq": head, "messages": head},
+		"state":   state,
 		"cluster": map[string]any{"leader": "a", "replicas": []any{replica, replica}},
 	}
 }
@@ -304,7 +313,7 @@ func (w *world) message(body []byte) any {
 	}
 	return map[string]any{"message": map[string]any{
 		"subject": "flags.prod." + w.records[asked.Sequence-1].ID().Subject(),
-		"seq":     asked.Sequence, "data": w.bodies[asked.Sequence-1],
+		"seq":     asked.Sequence, "data": w.bodies[asked.Sequence-1], "time": w.records[asked.Sequence-1].Time,
 	}}
 }
 
@@ -353,7 +362,8 @@ func (w *world) batch(r request, after time.Duration) {
 		return
 	}
 	for _, revision := range found {
-		header := fmt.Sprintf("\r\nNats-Subject: flags.prod.%s\r\nNats-Sequence: %d", records[revision-1].ID().Subject(), revision)
+		header := fmt.Sprintf("\r\nNats-Subject: flags.prod.%s\r\nNats-Sequence: %d\r\nNats-Time-Stamp: %s",
+			records[revision-1].ID().Subject(), revision, records[revision-1].Time.Format(time.RFC3339Nano))
 		r.session.send(r.reply, header, bodies[revision-1])
 	}
 	if !stops {
