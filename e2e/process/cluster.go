@@ -278,22 +278,34 @@ func (s *jetStream) leader(stream string) string {
 }
 
 func (n *Node) jetStream(ctx context.Context) (*jetStream, error) {
+	var s jetStream
+	return &s, n.monitored(ctx, "/jsz?streams=true&accounts=true", &s)
+}
+
+// SlowConsumers returns how many clients the server has cut off because they did
+// not take what it had for them.
+func (n *Node) SlowConsumers(ctx context.Context) (int, error) {
+	var s struct {
+		Slow int `json:"slow_consumers"`
+	}
+	err := n.monitored(ctx, "/varz", &s)
+	return s.Slow, err
+}
+
+// monitored decodes what the monitoring port of the server says.
+func (n *Node) monitored(ctx context.Context, path string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Second) // a paused server does not answer
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.monitor+"/jsz?streams=true&accounts=true", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.monitor+path, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = res.Body.Close() }()
-	var s jetStream
-	if err := json.NewDecoder(res.Body).Decode(&s); err != nil {
-		return nil, err
-	}
-	return &s, nil
+	return json.NewDecoder(res.Body).Decode(into)
 }
 
 // fixedAddresses returns n loopback addresses that nobody listens on and that
