@@ -249,5 +249,12 @@ func (w *walker) rollBack(ctx context.Context) error {
 	if err := w.ask(ctx, "new-checkout", everyone, "old"); err != nil {
 		return err
 	}
-	return w.all(ctx, step{who: "editor", line: "flag history new-checkout", has: []string{"SHOP-6 too early", "SHOP-1 a new checkout"}})
+	if err := w.all(ctx, step{who: "editor", line: "flag history new-checkout", has: []string{"SHOP-6 too early", "SHOP-1 a new checkout"}}); err != nil {
+		return err
+	}
+	w.say("Who decided what on the way, and who was refused, stands in the ledger of the environment.")
+	return w.all(ctx,
+		step{who: "approver", line: "audit --request " + r.id, has: []string{"request.opened", "request.approved", "request.claimed"}},
+		step{who: "approver", line: "audit --actor token:admin-file --since 1h", has: []string{"refused", "request.opened"}},
+	)
 }

@@ -104,7 +104,7 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, e.Name, "an environment was created")
+	in.note(ctx, a.options.Logger, "environment", e.Name, "an environment was created")
 	return &createdEnvironment{Location: environmentsPath + "/" + e.Name, Body: a.describe(ctx, e)}, nil
 }
 
@@ -120,7 +120,7 @@ func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*
 	if err := a.options.Environments.Archive(ctx, in.Environment, caller(ctx).ID); err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, in.Environment, "an environment was taken out of use")
+	in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was taken out of use")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 

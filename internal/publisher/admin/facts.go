@@ -55,6 +55,7 @@ type Fact struct {
 
 	Approvers []string       `json:"approvers,omitempty" nullable:"false" doc:"The opaque ids of those whose approvals counted."`
 	Documents []FactDocument `json:"documents,omitempty" nullable:"false" doc:"What was to be changed."`
+	Breaks    bool           `json:"breakGlass,omitzero" doc:"Whether it was to go without approvals."`
 	Action    string         `json:"action,omitempty" doc:"What policies did not permit."`
 	Policies  []string       `json:"policies,omitempty" nullable:"false" doc:"The policies that decided."`
 	Risk      *RiskSettings  `json:"risk,omitempty" doc:"What is risky from then on."`
@@ -122,6 +123,7 @@ func newFact(e control.RecordedEvent) Fact {
 		f.Revision = e.Position.Token().String()
 	}
 	if e.Proposal != nil {
+		f.Breaks = e.Proposal.BreakGlass
 		for _, c := range e.Proposal.Changes {
 			f.Documents = append(f.Documents, FactDocument{Kind: string(c.Kind), Key: c.Key})
 		}

@@ -28,16 +28,9 @@ type AdministrationHeaders struct {
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
 }
 
-// note logs what was done, and why.
-func (h AdministrationHeaders) note(ctx context.Context, log zerolog.Logger, environment, done string) {
-	event := log.Warn().Str("actor", caller(ctx).ID)
-	if environment != "" {
-		event = event.Str("environment", environment)
-	}
-	if h.Reason != "" {
-		event = event.Str("reason", h.Reason)
-	}
-	event.Bool("break_glass", h.BreakGlass).Msg(done)
+// note logs what was done to what, and why.
+func (h AdministrationHeaders) note(ctx context.Context, log zerolog.Logger, kind, id, done string) {
+	log.Warn().Str("actor", caller(ctx).ID).Str(kind, id).Str("reason", h.Reason).Bool("break_glass", h.BreakGlass).Msg(done)
 }
 
 // WriteHeaders are the headers of every request that changes a document.

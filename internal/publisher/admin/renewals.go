@@ -42,7 +42,7 @@ func (a *api) registerRenewals(h huma.API) {
 			if err := a.options.Environments.Recreate(ctx, in.Environment, caller(ctx).ID); err != nil {
 				return nil, a.problem(err)
 			}
-			in.note(ctx, a.options.Logger, in.Environment, "an environment was recreated")
+			in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was recreated")
 			return a.getEnvironment(ctx, &in.EnvironmentPath)
 		})
 	restore := needing(access.Administer, operation(http.MethodPost, path+"/restore", "restoreEnvironment",
@@ -53,7 +53,7 @@ func (a *api) registerRenewals(h huma.API) {
 		if err := a.options.Environments.Restore(ctx, in.Environment, caller(ctx).ID, bytes.NewReader(in.RawBody)); err != nil {
 			return nil, a.problem(err)
 		}
-		in.note(ctx, a.options.Logger, in.Environment, "an environment was restored")
+		in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was restored")
 		return a.getEnvironment(ctx, &in.EnvironmentPath)
 	})
 }

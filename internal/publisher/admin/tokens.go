@@ -135,7 +135,7 @@ func (a *api) createToken(ctx context.Context, in *createToken) (*createdToken, 
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger.With().Str("token", token.ID).Logger(), "", "an API token was created")
+	in.note(ctx, a.options.Logger, "token", token.ID, "an API token was created")
 	return &createdToken{CacheControl: "no-store", Body: CreatedToken{Token: newToken(token), Secret: secret}}, nil
 }
 
@@ -144,6 +144,6 @@ func (a *api) revokeToken(ctx context.Context, in *revokeToken) (*tokenBody, err
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger.With().Str("token", token.ID).Logger(), "", "an API token was revoked")
+	in.note(ctx, a.options.Logger, "token", token.ID, "an API token was revoked")
 	return &tokenBody{Body: newToken(token)}, nil
 }

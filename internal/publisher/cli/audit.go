@@ -77,14 +77,17 @@ func factDocuments(fact any) string {
 
 // factRemark says what else there is to know in a line.
 func factRemark(fact any) string {
-	var policies, count string
+	var broken, policies, count string
+	if find(fact, "breakGlass") == true {
+		broken = "without approvals"
+	}
 	if names := find(fact, "policies"); names != nil {
 		policies = "by " + cell(names)
 	}
 	if n := find(fact, "count"); n != nil {
 		count = cell(n) + " since " + cell(find(fact, "from"))
 	}
-	parts := present(word(fact, "action"), policies, count, word(fact, "outcome"), word(fact, "text"), word(fact, "revision"))
+	parts := present(broken, word(fact, "action"), policies, count, word(fact, "outcome"), word(fact, "text"), word(fact, "revision"))
 	if len(parts) == 0 {
 		return absent
 	}
