@@ -8,14 +8,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/internal/listen"
-	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/flagd"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
 
 // rpc is what serves the providers of flagd.
 type rpc struct {
-	feed      *changes.Feed
 	documents *flagd.Documents
 	metrics   *flagd.Metrics
 	tokens    *tokens.File // nil if nobody is asked for one
@@ -43,7 +41,6 @@ func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
 		return err
 	}
 	s.rpc = rpc{
-		feed:      s.feed,
 		documents: flagd.NewDocuments(s.store, flagd.StaticContext(s.options.Context.Static), s.logger),
 		metrics:   metrics,
 	}
@@ -53,7 +50,7 @@ func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
 		}
 	}
 	o := flagd.Options{
-		Resolver: s.resolver, Feed: s.rpc.feed, Documents: s.rpc.documents, Tokens: s.rpc.tokens, Ready: s.Ready,
+		Resolver: s.resolver, Feed: s.feed, Documents: s.rpc.documents, Tokens: s.rpc.tokens, Ready: s.Ready,
 		Grace: drainTime, Metrics: metrics, Logger: s.logger,
 	}
 	s.rpc.faces = []*rpcFace{

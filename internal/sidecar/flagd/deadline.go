@@ -3,8 +3,6 @@ package flagd
 import (
 	"context"
 	"net/http"
-	"runtime"
-	"strconv"
 	"time"
 )
 
@@ -37,18 +35,4 @@ func inTime(ctx context.Context, send func() error) error {
 	err := send()
 	_ = deadlines(ctx).SetWriteDeadline(time.Time{})
 	return err
-}
-
-// stack returns the functions and lines of the panicking goroutine.
-func stack() []string {
-	var counters [32]uintptr
-	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters[:])])
-	var lines []string
-	for {
-		frame, more := frames.Next()
-		lines = append(lines, frame.Function+" "+frame.File+":"+strconv.Itoa(frame.Line))
-		if !more {
-			return lines
-		}
-	}
 }

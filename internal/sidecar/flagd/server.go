@@ -152,18 +152,6 @@ func (s *Server) handlerOptions() []connect.HandlerOption {
 	}
 }
 
-// survive turns a panic into an error, so that one bad request does not end the process.
-func (s *Server) survive(_ context.Context, spec connect.Spec, _ http.Header, v any) error {
-	s.options.Metrics.panics.Inc()
-	text := fmt.Sprintf("%T", v) // values other than errors of the Go runtime may contain parts of a request
-	if err, ok := v.(interface{ RuntimeError() }); ok {
-		text = fmt.Sprint(err)
-	}
-	s.options.Logger.Error().Str("panic", text).Str("procedure", spec.Procedure).Strs("stack", stack()).
-		Msg("a request met a mistake in the sidecar; please report it")
-	return connect.NewError(connect.CodeInternal, errors.New("a mistake in the sidecar"))
-}
-
 // Run answers requests that arrive at l until ctx ends. Then it tells streams that the sidecar goes away, answers what was asked, closes
 // what is left when the grace is over, and returns nil. It returns an error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {

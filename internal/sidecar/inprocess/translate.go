@@ -66,6 +66,11 @@ func Translate(rules *eval.Ruleset, flag *eval.Flag) ([]byte, error) {
 	return encode(out)
 }
 
+// Unenforced reports whether a flag demands a freshness that a provider which evaluates it itself cannot see to.
+func Unenforced(flag *eval.Flag) bool {
+	return flag.Freshness() != eval.FreshnessCacheFirst || flag.MaxStaleness() > 0
+}
+
 // translator translates one flag.
 type translator struct {
 	rules   *eval.Ruleset
