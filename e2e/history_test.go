@@ -77,7 +77,7 @@ func TestHistoriesWhenLeadersAreLost(t *testing.T) {
 	if err := h.register.Check(5 * time.Second); err != nil {
 		t.Error(err)
 	}
-	if h.refused.Load() == 0 || h.done.Load() < 10 {
+	if h.refused.Load() == 0 || h.done.Load() < 4 {
 		t.Errorf("%d reads were refused, %d writes done: the test tests nothing", h.refused.Load(), h.done.Load())
 	}
 }
