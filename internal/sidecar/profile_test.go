@@ -20,6 +20,7 @@ import (
 // breakers: those stand around questions to the log, which another goroutine asks for everybody.
 func TestEvaluationsRunNoPolicies(t *testing.T) {
 	p := newPlace(t)
+	p.options.FreshnessDeadline = patience
 	refreshed := strings.TrimSuffix(flag(1), "}") + `,"freshness":"background_refresh","refreshAfter":"1ms"}`
 	p.publisher.put(map[string]string{"refreshed": refreshed})
 	p.startLive()
