@@ -124,38 +124,6 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// A request that does not end is given up after the read timeout.
-func TestUnfinishedRequests(t *testing.T) {
-	s := start(t, load(t, flags, ""), nil)
-	var waiting sync.WaitGroup
-	for _, beginning := range []string{
-		"POST " + single, request("POST", single+"on", "", "Content-Length: 10") + "{",
-	} {
-		waiting.Go(func() {
-			connection := s.dial()
-			defer connection.Close()
-			begun := time.Now()
-			connection.send(beginning)
-			got := connection.receive("POST")
-			if got.status != 408 || time.Since(begun) < 4*time.Second {
-				t.Errorf("after %q: status %d after %v", beginning, got.status, time.Since(begun))
-			}
-			connection.closed()
-		})
-	}
-	// A connection that never begins a request ends too, without an answer that some client would take for that of its next request.
-	waiting.Go(func() {
-		silent := s.dial()
-		defer silent.Close()
-		begun := time.Now()
-		silent.closed()
-		if took := time.Since(begun); took < 4*time.Second {
-			t.Errorf("a silent connection was closed after %v", took)
-		}
-	})
-	waiting.Wait()
-}
-
 func TestConnectionsAreCapped(t *testing.T) {
 	s := start(t, load(t, flags, ""), func(o *ofrep.Options) { o.MaxConnections = 2 })
 	first, second := s.dial(), s.dial()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -50,8 +51,10 @@ func refusal(status int) string {
 	}
 }
 
-// receiveError answers a request that could not be read to its end.
+// receiveError answers a request that could not be read to its end. The deadline for writing is still that of the last answer on the
+// connection, and may be over.
 func receiveError(ctx *fasthttp.RequestCtx, err error) {
+	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)) // if it fails, so does the answer
 	refuse(ctx, receiveStatus(err))
 }
 

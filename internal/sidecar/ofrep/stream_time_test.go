@@ -3,10 +3,8 @@ package ofrep_test
 import (
 	"bufio"
 	"io"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,31 +14,6 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/historytest"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 )
-
-// pipes is a listener of connections without a network, which hold nothing that was not read: time is virtual beside them.
-type pipes struct {
-	arriving chan net.Conn
-	closed   chan struct{}
-	close    sync.Once
-}
-
-func newPipes() *pipes { return &pipes{arriving: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.arriving:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.close.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (*pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // timedStreams is a server of event streams in virtual time.
 type timedStreams struct {
@@ -60,22 +33,17 @@ func startTimed(t *testing.T, stale func(*eval.Flag) bool, documents ...string) 
 }
 
 // open opens a stream and reads up to its first line. What comes then is read with the reader only.
-func (s *timedStreams) open(header ...string) (net.Conn, *bufio.Reader) {
+func (s *timedStreams) open(header ...string) *bufio.Reader {
 	s.t.Helper()
-	mine, its := net.Pipe()
-	s.pipes.arriving <- its
-	s.t.Cleanup(func() { mine.Close() })
-	if _, err := io.WriteString(mine, request(http.MethodGet, "/ofrep/v1/sse", "", header...)); err != nil {
-		s.t.Fatal(err)
-	}
-	reader := bufio.NewReader(mine)
+	c := s.pipes.dial(s.t)
+	c.send(request(http.MethodGet, "/ofrep/v1/sse", "", header...))
 	for line := ""; line != ": open\n"; {
 		var err error
-		if line, err = reader.ReadString('\n'); err != nil {
+		if line, err = c.reader.ReadString('\n'); err != nil {
 			s.t.Fatal(err)
 		}
 	}
-	return mine, reader
+	return c.reader
 }
 
 // line returns the next line that begins with the prefix, and how long it took to come.
@@ -101,7 +69,7 @@ func (s *timedStreams) id() string {
 func TestSilentStreamsAreKeptAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startTimed(t, never)
-		_, reader := s.open()
+		reader := s.open()
 		for range 3 {
 			if _, took := s.line(reader, ": keep-alive"); took != 30*time.Second {
 				t.Errorf("a sign of life after %v", took)
@@ -122,9 +90,9 @@ func TestSilentStreamsAreKeptAlive(t *testing.T) {
 func TestSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startTimed(t, never)
-		_, quick := s.open()
-		_, slow := s.open()
-		_, dead := s.open()
+		quick := s.open()
+		slow := s.open()
+		dead := s.open()
 		var first string
 		for i := range 100 {
 			s.history.Commit(historytest.Flag("flag", i+2))
@@ -161,7 +129,7 @@ func TestStreamsTellOfStaleness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stale atomic.Bool
 		s := startTimed(t, func(*eval.Flag) bool { return stale.Load() }, `"maxStaleness":"5s"`)
-		_, reader := s.open()
+		reader := s.open()
 		for _, next := range []bool{true, false} {
 			time.Sleep(10 * time.Second)
 			stale.Store(next)
@@ -177,8 +145,8 @@ func TestStreamsTellOfStaleness(t *testing.T) {
 func TestStreamsEndWithTheServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startTimed(t, never)
-		_, reader := s.open("Last-Event-ID: other")
-		_, stuck := s.open()
+		reader := s.open("Last-Event-ID: other")
+		stuck := s.open()
 		s.history.Commit(historytest.Flag("flag", 2))
 		s.line(reader, "data: ")
 		synctest.Wait()

@@ -1,0 +1,129 @@
+package ofrep_test
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipes is a listener of connections without a network, which hold nothing that was not read: time is virtual beside them.
+type pipes struct {
+	arriving chan net.Conn
+	closed   chan struct{}
+	close    sync.Once
+}
+
+func newPipes() *pipes { return &pipes{arriving: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.arriving:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.close.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (*pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// dial opens a connection.
+func (p *pipes) dial(t testing.TB) *client {
+	t.Helper()
+	mine, its := net.Pipe()
+	p.arriving <- its
+	t.Cleanup(func() { mine.Close() })
+	return &client{Conn: mine, t: t, reader: bufio.NewReader(mine)}
+}
+
+// How long a sidecar waits for a client, whatever that does.
+func TestTimesForClients(t *testing.T) {
+	answered := request(http.MethodPost, single+"on", "{}")
+	for name, c := range map[string]struct {
+		asks   []string // each is answered
+		begins string   // what comes then, and is not completed
+		status int      // of the answer to that, 0 if there is none
+		open   time.Duration
+	}{
+		"a request line that does not end": {begins: "POST " + single, status: 408, open: 5 * time.Second},
+		"a body that does not end":         {begins: request(http.MethodPost, single+"on", "", "Content-Length: 10") + "{", status: 408, open: 5 * time.Second},
+		"a second request that does not end": {
+			asks: []string{answered}, begins: "POST ", status: 408, open: 5 * time.Second,
+		},
+		// Without an answer, because some client would take it for that of its next request.
+		"nothing at all":     {open: 5 * time.Second},
+		"nothing more":       {asks: []string{answered}, open: 2 * time.Minute},
+		"nothing after many": {asks: []string{answered, answered, answered}, open: 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPipes()
+				startOn(t, p, load(t, flags, ""), nil)
+				connection := p.dial(t)
+				for _, message := range c.asks {
+					connection.send(message)
+					if got := connection.receive(http.MethodPost); got.status != http.StatusOK {
+						t.Fatalf("status %d", got.status)
+					}
+				}
+				begun := time.Now()
+				connection.send(c.begins)
+				if c.status != 0 {
+					if got := connection.receive(http.MethodPost); got.status != c.status {
+						t.Errorf("status %d", got.status)
+					}
+				}
+				if n, err := connection.reader.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
+					t.Errorf("%d bytes and %v at the end", n, err)
+				}
+				if took := time.Since(begun); took != c.open {
+					t.Errorf("the connection was open for %v, want %v", took, c.open)
+				}
+			})
+		})
+	}
+}
+
+// A refusal of what cannot be read arrives, however long ago the last answer was.
+func TestRefusalsAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		startOn(t, p, load(t, flags, ""), nil)
+		connection := p.dial(t)
+		connection.send(request(http.MethodPost, single+"on", "{}"))
+		connection.receive(http.MethodPost)
+		time.Sleep(time.Minute)
+		connection.send(request(http.MethodPost, single+"on", "", "Content-Length: 2", "Content-Length: 3"))
+		if got := connection.receive(http.MethodPost); got.status != http.StatusBadRequest {
+			t.Errorf("status %d", got.status)
+		}
+	})
+}
+
+// A client that does not read its answer is given up.
+func TestAnswersThatAreNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		s := startOn(t, p, load(t, flags, ""), nil)
+		p.dial(t).send(request(http.MethodPost, bulk, "{}"))
+		time.Sleep(4 * time.Second)
+		if n := s.counter("flagside_http_connections"); n != 1 {
+			t.Errorf("%v connections after 4 s", n)
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := s.counter("flagside_http_connections"); n != 0 {
+			t.Errorf("%v connections after 6 s", n)
+		}
+	})
+}
