@@ -71,12 +71,12 @@ func asking(i cli.Invocation) command {
 	}}
 }
 
-// usage lists the sub-commands.
-func usage() string {
+// usage lists sub-commands.
+func usage(all []subcommand) string {
 	var out strings.Builder
 	out.WriteString("Usage: publisher COMMAND [options]\n\n")
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
-	for _, s := range subcommands() {
+	for _, s := range all {
 		fmt.Fprintf(table, "  %s\t%s\n", strings.Join(append(s.words, s.make().set.Arguments()...), " "), s.short)
 	}
 	_ = table.Flush() // to memory, which takes everything
@@ -86,19 +86,38 @@ func usage() string {
 
 // run is the command: it returns the exit code when it is done or ctx ends.
 func run(ctx context.Context, args []string, t terminal) int {
+	if slices.Equal(args, []string{"--version"}) {
+		args = []string{"version"}
+	}
 	for _, s := range subcommands() {
 		if n := len(s.words); len(args) >= n && slices.Equal(args[:n], s.words) {
 			return s.make().execute(ctx, args[n:], t)
 		}
 	}
-	if len(args) == 1 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0]) {
-		fmt.Fprint(t.stdout, usage())
-		return exitOK
+	return help(args, t)
+}
+
+// help answers a command line that names no sub-command: one that asks for help, or one that needs it.
+func help(args []string, t terminal) int {
+	asked := len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[len(args)-1])
+	if asked {
+		args = args[:len(args)-1]
 	}
+	found := subcommands()
 	if len(args) > 0 {
-		fmt.Fprintf(t.stderr, "publisher: there is no command %q\n\n", strings.Join(args, " "))
+		found = slices.DeleteFunc(found, func(s subcommand) bool { return s.words[0] != args[0] })
 	}
-	fmt.Fprint(t.stderr, usage())
+	switch {
+	case asked && len(args) < 2 && len(found) > 0:
+		fmt.Fprint(t.stdout, usage(found))
+		return exitOK
+	case len(found) == 0:
+		fmt.Fprintf(t.stderr, "publisher: there is no command %q: publisher --help lists what there is\n", strings.Join(args, " "))
+	case len(args) > 0:
+		fmt.Fprintf(t.stderr, "publisher: there is no command %q\n\n%s", strings.Join(args, " "), usage(found))
+	default:
+		fmt.Fprint(t.stderr, usage(found))
+	}
 	return exitConfiguration
 }
 
@@ -125,7 +144,7 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 		return exitOK
 	}
 	if err := c.run(ctx, t); err != nil {
-		fmt.Fprintf(t.stderr, "publisher: %v\n", err)
+		fmt.Fprintf(t.stderr, "publisher: %s\n", strings.TrimPrefix(err.Error(), "publisher: "))
 		return cli.ExitCode(err)
 	}
 	return exitOK

@@ -63,15 +63,19 @@ func TestCommandLines(t *testing.T) {
 	f(exitConfiguration, "Usage: publisher COMMAND")
 	f(exitOK, "Usage: publisher COMMAND", "--help")
 	f(exitConfiguration, `no command "fly"`, "fly")
+	f(exitConfiguration, `no command "fly"`, "fly", "--help")
+	f(exitOK, "credentials create NAME", "credentials", "--help")
+	f(exitConfiguration, "credentials create NAME", "credentials")
 	f(exitConfiguration, `no command "environment"`, "environment")
 	f(exitConfiguration, `no command "environment destroy x"`, "environment", "destroy", "x")
 	for _, s := range subcommands() {
 		f(exitOK, "Usage: publisher "+strings.Join(s.words, " "), append(s.words, "--help")...)
-		if !strings.Contains(usage(), "  "+strings.Join(s.words, " ")) {
+		if !strings.Contains(usage(subcommands()), "  "+strings.Join(s.words, " ")) {
 			t.Errorf("the usage does not name %v", s.words)
 		}
 	}
 	f(exitOK, "", "version")
+	f(exitOK, "", "--version")
 	f(exitConfiguration, "data directory", "serve")
 	f(exitOK, "configuration is good", "serve", "--data-dir", "d", "--check")
 	f(exitOK, "configuration is good", "serve", "--nats", "nats://127.0.0.1:4222", "--replicas", "3", "--check")

@@ -74,6 +74,8 @@ func refused(p *admin.Problem, in admin.Call) error {
 	switch {
 	case code == exitUndecided:
 		lines = append(lines, again(in))
+	case p.Status == http.StatusUnauthorized:
+		lines = append(lines, "say with --token-file or FLAGSIDE_TOKEN_FILE where your token is; the first one is admin-token in the data directory of the publisher")
 	case code == exitApproval && p.Request == "":
 		lines = append(lines, "the same with --propose opens one")
 	case code == exitRefused && p.Approvals > 0 && p.Request == "":
