@@ -41,8 +41,11 @@ func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Reque
 	if err != nil {
 		return Request{}, err
 	}
-	r, _ := s.known(e.Request)
-	return s.whole(ctx, r), nil
+	r, ok := s.known(e.Request)
+	if !ok {
+		return r, nil // it was about no request
+	}
+	return s.afterwards(ctx, r), nil
 }
 
 // Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
@@ -85,7 +88,7 @@ func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, erro
 		}
 	}
 	if r.Status != Claimed {
-		return s.whole(ctx, r), nil
+		return s.afterwards(ctx, r), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
@@ -101,8 +104,11 @@ func (s *Service) finish(ctx context.Context, id string) (Request, error) {
 	defer release()
 	for {
 		r, err := s.find(ctx, id)
-		if err != nil || r.Status != Claimed {
-			return s.whole(ctx, r), err
+		if err != nil {
+			return r, err
+		}
+		if r.Status != Claimed {
+			return s.afterwards(ctx, r), nil
 		}
 		if err := s.step(ctx, r); err != nil {
 			return r, err

@@ -72,7 +72,7 @@ type Claim struct {
 
 // ReviewOpen reports whether a request broke the glass and nobody has looked at it since.
 func (r Request) ReviewOpen() bool {
-	return r.Proposal.BreakGlass && r.Status == Applied && r.Review.By == ""
+	return r.Status == Applied && r.Proposal.BreakGlass && r.Review.By == ""
 }
 
 // waits reports whether something can still become of the request.

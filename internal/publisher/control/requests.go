@@ -33,7 +33,10 @@ func (s *Service) Request(ctx context.Context, id string) (Request, error) {
 	if err != nil {
 		return r, err
 	}
-	return s.whole(ctx, r).against(state), nil
+	if r, err = s.whole(ctx, r); err != nil {
+		return r, err
+	}
+	return r.against(state), nil
 }
 
 // against returns a request as somebody finds it who looks at a state: one that waits, made from what has changed since, needs to be made
@@ -67,21 +70,31 @@ func (s *Service) known(id string) (Request, bool) {
 	return s.ledger.governance.Request(id)
 }
 
-// whole returns a request with the documents of its proposal. If the ledger cannot be read now, one that has ended stays without.
-func (s *Service) whole(ctx context.Context, r Request) Request {
-	if r.Proposal == nil || !r.ended() {
-		return r
+// whole returns a request with the documents of its proposal, which the ledger has of one that has ended.
+func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
+	if !r.ended() {
+		return r, nil
 	}
 	journal, err := s.journal(ctx)
 	if err != nil {
-		return r
+		return r, err
 	}
 	fact, err := journal.Fact(ctx, r.Proposed)
-	if err != nil {
-		return r
+	var e Event
+	if err == nil {
+		e, err = DecodeEvent(fact.Body)
 	}
-	if e, err := DecodeEvent(fact.Body); err == nil && e.Proposal != nil {
-		r.Proposal = e.Proposal
+	if err != nil {
+		return r, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
+	}
+	r.Proposal = e.Proposal
+	return r, nil
+}
+
+// afterwards returns a request that something was done to, as far as possible with its documents: what was done is recorded anyway.
+func (s *Service) afterwards(ctx context.Context, r Request) Request {
+	if full, err := s.whole(ctx, r); err == nil {
+		return full
 	}
 	return r
 }
