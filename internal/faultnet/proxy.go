@@ -77,6 +77,7 @@ func Listen(target string) (*Proxy, error) {
 // Close ends the proxy and all connections.
 func (p *Proxy) Close() {
 	_ = p.listener.Close()
+	p.Refuse(true)
 	p.Cut()
 	p.serving.Wait()
 }
@@ -181,6 +182,10 @@ func (p *Proxy) open(client net.Conn) *Conn {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.refuse { // since it was dialled
+		_ = server.Close()
+		return nil
+	}
 	c := &Conn{proxy: p, client: client, server: server, faults: p.faults, changed: make(chan struct{}), ended: make(chan struct{})}
 	p.conns = append(p.conns, c)
 	p.accepted++

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -197,4 +198,49 @@ func TestRefuse(t *testing.T) {
 	conn := dial(t, p)
 	send(t, conn, "x")
 	wantText(t, conn, "x")
+}
+
+// A proxy ends although clients come all the time, and what it refuses never slips in between.
+func TestCloseWhileClientsCome(t *testing.T) {
+	t.Parallel()
+	for range 50 {
+		p := echo(t)
+		var coming sync.WaitGroup
+		stop := make(chan struct{})
+		for range 4 {
+			coming.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					if conn, err := net.Dial("tcp", p.Addr()); err == nil {
+						t.Cleanup(func() { _ = conn.Close() }) // nobody but the proxy ends it
+					}
+				}
+			})
+		}
+		for p.Accepted() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		p.Refuse(true)
+		p.Cut()
+		before := p.Accepted()
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			p.Close()
+		}()
+		select {
+		case <-closed:
+		case <-time.After(patience):
+			t.Fatal("the proxy does not end")
+		}
+		close(stop)
+		coming.Wait()
+		if after := p.Accepted(); after != before {
+			t.Fatalf("%d connections were taken, %d after new ones were refused", before, after)
+		}
+	}
 }
