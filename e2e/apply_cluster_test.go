@@ -128,11 +128,20 @@ func (c *tappedCluster) suffer(f fault) string {
 		<-begun
 		c.mend(f, leader)
 	})
-	end, _ := insist(c.proposals, func() (admin.ChangeRequest, error) { return c.tapped.ApplyRequest(c.ctx, "prod", r.ID, "") })
+	_, _ = insist(c.proposals, func() (admin.ChangeRequest, error) { return c.tapped.ApplyRequest(c.ctx, "prod", r.ID, "") })
 	meanwhile.Wait()
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	end := c.awaitEnd(f, r)
+	c.verifyEntries(end)
+	return end.Status
+}
+
+// awaitEnd waits until it is known what became of a request.
+func (c *tappedCluster) awaitEnd(f fault, r admin.ChangeRequest) (end admin.ChangeRequest) {
+	c.t.Helper()
+	var err error
 	waiting := process.Await(c.ctx, "waiting for the end of "+f.String(), func() bool {
 		end, err = c.author.Request(c.ctx, "prod", r.ID)
 		return err == nil && (end.Status == string(control.Applied) || end.Status == string(control.Withdrawn) && f.withdrawn)
@@ -140,8 +149,7 @@ func (c *tappedCluster) suffer(f fault) string {
 	if waiting != nil {
 		c.t.Fatalf("%v: it is %q, %v", waiting, end.Status, err)
 	}
-	c.verifyEntries(end)
-	return end.Status
+	return end
 }
 
 // mend lets the server go on after a while.

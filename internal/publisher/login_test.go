@@ -117,7 +117,7 @@ func (i *identities) options() publisher.Options {
 	return publisher.Options{Issuers: file}
 }
 
-// People who log in at an issuer change a flag together, as who they are there; and go on when the issuer changes its key, or is away.
+// People who log in at an issuer change a flag together, as who they are there, and no other token is accepted.
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	i := newIdentities(t)
@@ -156,7 +156,17 @@ func TestLogin(t *testing.T) {
 			t.Errorf("a token that is %s: %v", name, err)
 		}
 	}
+}
 
+// Whoever has logged in goes on while the issuer changes its key, and while it is away.
+func TestLoginWhileTheIssuerChanges(t *testing.T) {
+	t.Parallel()
+	i := newIdentities(t)
+	r := governed(t, i.options())
+	ada := i.token("ada", access.RoleEditor, "flagside", time.Hour)
+	if _, err := r.as(ada).WhoAmI(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	i.rotate("second")
 	again := i.token("ada", access.RoleEditor, "flagside", time.Hour)
 	r.await("the new key", func() bool {

@@ -11,7 +11,7 @@ import (
 
 // ClaimRequest begins to apply a change request. From here on it is the log that decides, and nothing else can happen to the request.
 //
-// A request that was made from what has changed since is released instead: it needs to be made anew.
+// A scheduled one that was made from what has changed since is released instead: it needs to be made anew.
 type ClaimRequest struct {
 	Request string
 	// Scheduled tells that its time has come, and nobody asks for it but its author, earlier.

@@ -33,7 +33,7 @@ type World struct {
 	OpenRequests int
 }
 
-// RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, Claim,
+// RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, ClaimRequest,
 // Review or SetRisk.
 type RequestCommand interface {
 	decideRequest(g *Governance, w World) (Event, error)
