@@ -40,7 +40,7 @@ func TestTwoPublishersOnACluster(t *testing.T) {
 	}
 	s.publisher, s.nats = publishers[0], publishers[0].NATS
 	if err := binaries.CreateEnvironment(s.ctx, publishers[0].Admin, "prod"); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, publishers[0].Output())
 	}
 	sidecar := s.startSidecar("prod", t.TempDir(), "--nats-nkey", natstest.SidecarKey(t))
 	s.awaitReady(sidecar)

@@ -124,7 +124,7 @@ func newHistory(t *testing.T, limit time.Duration) *history {
 	}
 	h.publisher = h.publishers[0]
 	if err := binaries.CreateEnvironment(ctx, h.publisher.Admin, "prod"); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, h.publisher.Output())
 	}
 	for _, addresses := range []string{h.publishers[0].NATS, h.publishers[1].NATS, h.publishers[2].NATS, h.servers.Addresses()} {
 		h.nats = addresses

@@ -77,7 +77,7 @@ func newLostLeader(t *testing.T, limit time.Duration) *lostLeader {
 		t.Fatal(err)
 	}
 	if err := binaries.CreateEnvironment(ctx, l.publisher.Admin, "prod"); err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\n%s", err, l.publisher.Output())
 	}
 	l.nats = l.servers.Addresses()
 	l.put(1)
