@@ -104,7 +104,7 @@ func (s *Server) admit(nc net.Conn) {
 	}
 	s.mu.Unlock()
 	if full {
-		s.turnAway(nc)
+		s.turnAway(c)
 		return
 	}
 	s.serving.Go(func() { s.serve(c) })
@@ -127,17 +127,35 @@ func (s *Server) serve(c *connection) {
 	_ = s.http.ServeConn(c)
 }
 
-// turnAway answers a connection that cannot be served, without waiting for its request.
-func (s *Server) turnAway(c net.Conn) {
+// maxRefusals is how many connections are told at the same time that there are too many. What comes beyond is closed without a word.
+const maxRefusals = 64
+
+// turnAway refuses a connection without waiting for its request. Telling it takes a moment, a handshake of TLS included, in which others are
+// accepted.
+func (s *Server) turnAway(c *connection) {
 	s.refused.Inc()
+	select {
+	case s.refusing <- struct{}{}:
+		s.serving.Go(func() {
+			c.refuse()
+			<-s.refusing
+		})
+	default:
+		c.Conn.Close()
+	}
+}
+
+// refuse says that there are too many connections, and closes this one.
+func (c *connection) refuse() {
 	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil {
+	if err := c.Conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
 		return
 	}
 	const status = fasthttp.StatusTooManyRequests
 	body := appendFailure(nil, "", eval.ErrorGeneral, refusal(status), nil)
-	_, _ = fmt.Fprintf(c, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: 1\r\n\r\n%s",
+	_, err := fmt.Fprintf(c.Conn, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: %s\r\nContent-Length: %d\r\nRetry-After: 1\r\n\r\n%s",
 		status, fasthttp.StatusMessage(status), contentType, len(body), body)
+	c.linger = err == nil
 }
 
 // connections returns how many connections are open.

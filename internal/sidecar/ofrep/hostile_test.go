@@ -136,6 +136,7 @@ func TestConnectionsAreCapped(t *testing.T) {
 	}
 	third := s.dial()
 	defer third.Close()
+	third.send(request("POST", single+"on", `{}`)) // which is not read, and resets nothing
 	got := third.receive("POST")
 	if got.status != 429 || got.header.Get("Retry-After") == "" || got.body["errorCode"] != "GENERAL" {
 		t.Errorf("status %d, header %v, body %v", got.status, got.header, got.body)

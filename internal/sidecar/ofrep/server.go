@@ -72,6 +72,7 @@ type Server struct {
 
 	draining   atomic.Bool
 	ending     chan struct{} // closed when event streams must end
+	refusing   chan struct{} // holds one value for each connection that is being refused
 	feed       *changes.Feed
 	capacity   int
 	maxStreams int
@@ -94,6 +95,7 @@ func New(o Options) (*Server, error) {
 		logger:     o.Logger,
 		exchanges:  sync.Pool{New: func() any { return new(exchange) }},
 		ending:     make(chan struct{}),
+		refusing:   make(chan struct{}, maxRefusals),
 		feed:       o.Feed,
 		capacity:   o.MaxConnections,
 		maxStreams: o.MaxStreams,

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/flagside/flagside/internal/sidecar/ofrep"
 )
 
 // pipes is a listener of connections without a network, which hold nothing that was not read: time is virtual beside them.
@@ -105,6 +107,42 @@ func TestRefusalsAfterAPause(t *testing.T) {
 		time.Sleep(time.Minute)
 		connection.send(request(http.MethodPost, single+"on", "", "Content-Length: 2", "Content-Length: 3"))
 		if got := connection.receive(http.MethodPost); got.status != http.StatusBadRequest {
+			t.Errorf("status %d", got.status)
+		}
+	})
+}
+
+// Clients that cannot be served and do not take the refusal hold up nobody.
+func TestRefusalsThatAreNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPipes()
+		s := startOn(t, p, load(t, flags, ""), func(o *ofrep.Options) { o.MaxConnections = 1 })
+		served := p.dial(t)
+		served.send(request(http.MethodPost, single+"on", "{}"))
+		served.receive(http.MethodPost)
+		begun := time.Now()
+		for range 1000 {
+			p.dial(t)
+		}
+		turnedAway := p.dial(t)
+		if _, err := turnedAway.reader.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("one more than are refused with an answer: %v", err)
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("1,000 connections take %v", took)
+		}
+		time.Sleep(2 * time.Second)
+		if got := p.dial(t).receive(http.MethodPost); got.status != http.StatusTooManyRequests {
+			t.Errorf("status %d", got.status)
+		}
+		if n := s.counter("flagside_http_connections_refused_total"); n != 1002 {
+			t.Errorf("%v refusals counted", n)
+		}
+		served.Close()
+		synctest.Wait()
+		again := p.dial(t)
+		again.send(request(http.MethodPost, single+"on", "{}"))
+		if got := again.receive(http.MethodPost); got.status != http.StatusOK {
 			t.Errorf("status %d", got.status)
 		}
 	})
