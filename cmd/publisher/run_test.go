@@ -219,7 +219,7 @@ func TestCompletion(t *testing.T) {
 	f("get", "publisher", "flag", "g")
 	f("--output", "publisher", "flag", "get", "checkout", "--ou")
 	f("--hash", "publisher", "request", "approve", "x", "--ha")
-	f("--flagd-addr --flagd-sync-addr", "publisher", "dev", "file", "--flagd")
+	f("--flagd-addr --flagd-sync-addr --flagd-auth-file", "publisher", "dev", "file", "--flagd")
 	f("", "publisher", "flag", "get", "che")
 	f("", "publisher", "nothing", "like", "this")
 }
