@@ -39,13 +39,13 @@ func TestPolicyCheck(t *testing.T) {
 	f(exitOK, "the policies are good", "--policy", file)
 	f(exitFailure, "broken.cedar:1:1", "--policy", broken)
 	f(exitOK, "permitted: by editors-edit", "--group", "flagside:editor", "--action", "change", "--resource", "staging/flag/a/b")
-	f(exitFailure, "1 approval: by second-person-where-mistakes-are-expensive",
+	f(7, "1 approval: by second-person-where-mistakes-are-expensive",
 		"--group", "flagside:editor", "--action", "change", "--resource", "prod/flag/f")
-	f(exitFailure, "2 approvals: by two", "--policy", file, "--action", "change", "--resource", "prod")
-	f(exitFailure, "no policy permits it", "--action", "read", "--resource", "prod")
-	f(exitFailure, "second-person-where-much-depends",
+	f(7, "2 approvals: by two", "--policy", file, "--action", "change", "--resource", "prod")
+	f(3, "no policy permits it", "--action", "read", "--resource", "prod")
+	f(7, "second-person-where-much-depends",
 		"--group", "flagside:admin", "--action", "archive", "--resource", "staging/segment/s", "--dependants", "10")
-	f(exitFailure, "second-person-where-mistakes", "--group", "flagside:admin", "--action", "change", "--resource", "a/flag/f", "--tag", "x,security")
+	f(7, "second-person-where-mistakes", "--group", "flagside:admin", "--action", "change", "--resource", "a/flag/f", "--tag", "x,security")
 	f(exitOK, "permitted", "--group", "flagside:admin", "--action", "change", "--resource", "prod/settings", "--break-glass")
 	f(exitConfiguration, "destroy", "--action", "destroy")
 	f(exitConfiguration, "prod/flag/checkout", "--action", "read", "--resource", "prod/flag")

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/cli"
 )
 
 // policyQuestion is what publisher policy check is asked.
@@ -23,7 +23,7 @@ type policyQuestion struct {
 func policyCheckCommand() command {
 	var q policyQuestion
 	set := config.NewSet("publisher policy check", "Checks a policy file. With an action, also says whether it is permitted, and by which policies; "+
-		"the exit code is 1 if it is not.")
+		"the exit code is 7 if it needs approvals, 3 if it is denied.")
 	set.String(&q.policy, "policy", "", "file with Cedar policies; without it the default policy")
 	set.String(&q.principal, "principal", "somebody", "id of the principal")
 	set.List(&q.groups, "group", nil, "groups of the principal, such as "+access.RoleEditor)
@@ -75,9 +75,6 @@ func (q *policyQuestion) parseResource() (access.Resource, error) {
 	return access.Resource{}, fmt.Errorf("%q is no resource such as prod, prod/flag/checkout, prod/segment/staff or prod/settings", q.resource)
 }
 
-// errNotPermitted is said with the answer already, and makes the exit code.
-var errNotPermitted = errors.New("it is not permitted")
-
 func (q *policyQuestion) answer(t terminal) error {
 	authorizer, err := access.NewAuthorizer(q.policy)
 	if err != nil {
@@ -103,7 +100,7 @@ func (q *policyQuestion) answer(t terminal) error {
 		return err
 	}
 	if !answer.Permitted {
-		return errNotPermitted
+		return cli.NotPermitted(answer.Approvals)
 	}
 	return nil
 }

@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Terminal is what a command reads and where it writes.
@@ -78,6 +80,17 @@ func newForm(words, synopsis string) *form {
 func (f *form) inEnvironment() *form {
 	f.set.String(&f.environment, "environment", "", "environment that it is about").Short("e").Require()
 	return f
+}
+
+// revision declares an option that is a revision.
+func (f *form) revision(p *string, name, usage string) *config.Option {
+	f.checks = append(f.checks, func() error {
+		if _, err := changelog.ParseToken(strings.Trim(*p, `"`)); err != nil && *p != "" {
+			return fmt.Errorf("--%s is a revision such as 1f0c9a7e-42, not %q", name, *p)
+		}
+		return nil
+	})
+	return f.set.String(p, name, "", usage)
 }
 
 // check adds a reason why the options make no sense.

@@ -22,7 +22,7 @@ func (k kind) diff() Invocation {
 	f := newForm(k.one+" diff", "Compares a "+k.one+" as it is now with what it was at a revision, is in another environment, or would be by a file. "+
 		"Lines with + are those of --environment now, or those of the file.").inEnvironment()
 	k.key(f, &key)
-	f.set.String(&from, "from", "", "revision to compare with")
+	f.revision(&from, "from", "revision to compare with")
 	f.set.String(&other, "with", "", "environment to compare with")
 	f.set.String(&file, "file", "", "file with a document to compare with, JSON; - is standard input").Short("f")
 	f.check(func() bool { return len(present(from, other, file)) == 1 }, "say what to compare with: either --from, --with or --file")

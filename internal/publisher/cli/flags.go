@@ -59,7 +59,7 @@ func (k kind) rollback() Invocation {
 	f := newForm(k.one+" rollback", "Makes a "+k.one+" what it was at a revision of its environment, as a new change.").inEnvironment()
 	k.key(f, &key)
 	w := f.changes()
-	f.set.String(&to, "to", "", "revision to return to, as history shows it").Require()
+	f.revision(&to, "to", "revision to return to, as history shows it").Require()
 	return f.runs(func(ctx context.Context, s *session) error {
 		body, err := json.Marshal(map[string]string{"revision": to})
 		if err != nil {

@@ -3,9 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -79,13 +77,16 @@ func (s *session) askPolicies(ctx context.Context, q admin.PolicyQuestion) error
 		return fmt.Errorf("the publisher's answer: %w", err)
 	}
 	show := details(at("permitted", "permitted"), at("approvals needed", "approvals"), at("decided by", "policies"), at("failed", "errors"))
-	err = s.print(found.Body, func(out io.Writer, value any) error { return show(out, value) })
-	switch {
-	case answer.Permitted:
+	if err := s.print(found.Body, show); err != nil || answer.Permitted {
 		return err
-	case answer.Approvals > 0:
-		return errors.Join(err, &failure{exitApproval, "it is permitted with approvals only", ""})
-	default:
-		return errors.Join(err, &failure{exitRefused, "it is not permitted", ""})
 	}
+	return NotPermitted(answer.Approvals)
+}
+
+// NotPermitted returns the error of a question about policies that is answered with no: for good, or, with approvals, for now.
+func NotPermitted(approvals int) error {
+	if approvals > 0 {
+		return &failure{exitApproval, "it is permitted with approvals only", ""}
+	}
+	return &failure{exitRefused, "it is not permitted", ""}
 }

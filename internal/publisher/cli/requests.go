@@ -144,7 +144,7 @@ func requestGet() Invocation {
 		return s.print(found.Body, func(out io.Writer, value any) error {
 			show := details(
 				at("request", "id"), column{"status", requestStatus}, column{"hash", shortHash}, at("author", "author"), at("reason", "reason"),
-				at("opened", "opened"), at("apply at", "applyAt"), at("expires", "expires"), at("break-glass", "breakGlass"),
+				at("opened", "opened"), at("apply at", "applyAt"), column{"at most late", lateness}, at("expires", "expires"), at("break-glass", "breakGlass"),
 				column{"approvals", approvals}, column{"approved by", remarks("approvals")}, column{"comments", remarks("comments")},
 				column{"outcome", remarks("outcome")}, at("applied", "applied"), column{"review", remarks("review")},
 			)
@@ -155,6 +155,15 @@ func requestGet() Invocation {
 			return s.showChanges(ctx, out, f.environment, found.Body)
 		})
 	})
+}
+
+// lateness says how late a change request may be applied, if that is bounded.
+func lateness(r any) string {
+	seconds, ok := find(r, "lateSeconds").(json.Number)
+	if !ok {
+		return absent
+	}
+	return seconds.String() + " s"
 }
 
 // showChanges prints what a change request changes: beside what is there now while it is undecided.
@@ -260,7 +269,7 @@ func requestApprove() Invocation {
 		}
 		full := word(value, "hash")
 		if !strings.HasPrefix(full, hash) {
-			return &failure{exitConflict, "the change request was made anew since: read it again", problemType + "stale"}
+			return &failure{exitConflict, "this is not the hash of the change request as it is now: read it again", problemType + "stale"}
 		}
 		body, err := json.Marshal(map[string]string{"hash": full})
 		if err != nil {

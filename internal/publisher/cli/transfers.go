@@ -12,7 +12,7 @@ func environmentRollback() Invocation {
 	var to string
 	f := newForm("environment rollback", "Makes all documents of an environment what they were at a revision, as a new change.").named("name of the environment")
 	w := f.changes()
-	f.set.String(&to, "to", "", "revision to return to").Require()
+	f.revision(&to, "to", "revision to return to").Require()
 	return f.runs(func(ctx context.Context, s *session) error {
 		return w.writeAll(ctx, s, f.environment, command{Type: "rollback", Revision: to}, map[string]any{"revision": to},
 			"environment "+f.environment+" is what it was at "+to)

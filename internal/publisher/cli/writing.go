@@ -123,7 +123,7 @@ func (a *administration) on(c admin.Call) admin.Call {
 // writes declares the options of a change of one document.
 func (f *form) writes() *writing {
 	w := f.changes()
-	f.set.String(&w.match, "if-match", "", "revision that the document must have; without it the one that it has now")
+	f.revision(&w.match, "if-match", "revision that the document must have; without it the one that it has now")
 	return w
 }
 
