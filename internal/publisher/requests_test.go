@@ -2,6 +2,7 @@ package publisher_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -113,6 +114,44 @@ func TestAStaleApprovalShowsTheRebase(t *testing.T) {
 	}
 	if applied := r.agreeAndApply(anew); applied.Status != "applied" {
 		t.Errorf("applied: %+v", applied)
+	}
+}
+
+// A request whose base has moved is found by its status, with what has moved, and counted.
+func TestWhatNeedsARebaseIsListed(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{OpenRequests: 2})
+	r.create("prod")
+	r.create("staging")
+	seen := r.put("staging", "f", flagBody("on", ""), absent())
+	open := func(key, match string) (admin.ChangeRequest, error) {
+		return r.as(secretOf("editor")).OpenRequest(t.Context(), "staging", admin.NewRequest{
+			Command: admin.Command{Type: "put", Key: key, IfMatch: match, IfAbsent: match == "", Document: []byte(offDocument)},
+		}, "")
+	}
+	stale, err := open("f", seen.Match.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open("g", ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open("h", ""); !refusedWith(err, http.StatusConflict, "too-many") {
+		t.Errorf("one too many: %v", err)
+	}
+	now := r.put("staging", "f", flagBody("off", ""), seen)
+	listed, err := r.client.Requests(t.Context(), "staging", "needs_rebase")
+	if err != nil || len(listed) != 1 || listed[0].ID != stale.ID || len(listed[0].Moved) != 1 || listed[0].Moved[0].Revision != now.Match.Revision {
+		t.Errorf("%+v, %v", listed, err)
+	}
+	if listed, err := r.client.Requests(t.Context(), "staging", "open"); err != nil || len(listed) != 1 || listed[0].Changes[0].Key != "g" {
+		t.Errorf("%+v, %v", listed, err)
+	}
+	text := r.ask(http.MethodGet, "/metrics", "").body
+	for status, count := range map[string]int{"needs_rebase": 1, "open": 1, "claimed": 0} {
+		if line := fmt.Sprintf("flagside_change_requests{environment=\"staging\",status=%q} %d\n", status, count); !strings.Contains(text, line) {
+			t.Errorf("the metrics lack %s", line)
+		}
 	}
 }
 
