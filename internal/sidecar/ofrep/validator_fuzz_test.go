@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -272,5 +273,19 @@ func TestValidatorsWithoutTheLastGoodVersion(t *testing.T) {
 	status, other, _ := f.sidecars[1].ask(q, tag)
 	if status != fasthttp.StatusOK || other == body {
 		t.Errorf("status %d with the validator of another answer; the bodies are\n%s\n%s", status, body, other)
+	}
+}
+
+// Large contexts are told apart, and recognised, as small ones are.
+func TestValidatorsOfLargeContexts(t *testing.T) {
+	f := newFleet(t)
+	s := f.sidecars[0]
+	filler := strings.Repeat("x", 100_000)
+	gold, free := question{"flagSetId=", `{"filler":"` + filler + `","plan":"gold"}`}, question{"flagSetId=", `{"filler":"` + filler + `","plan":"free"}`}
+	f.check(s, gold, 0)
+	f.check(s, free, 0)
+	_, _, tag := s.ask(gold, "")
+	if status, _, _ := s.ask(free, tag); status != fasthttp.StatusOK {
+		t.Errorf("status %d for another context", status)
 	}
 }

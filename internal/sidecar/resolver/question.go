@@ -27,15 +27,7 @@ type question struct {
 	tag       []byte
 }
 
-// maxKeptKey bounds the memory for a key that a Request keeps.
-const maxKeptKey = 16 << 10
-
-func (a *question) reset() {
-	*a = question{key: a.key[:0], tag: a.tag[:0]}
-	if cap(a.key) > maxKeptKey {
-		a.key = nil
-	}
-}
+func (a *question) reset() { *a = question{key: a.key[:0], tag: a.tag[:0]} }
 
 // AskAll says what all selected flags are asked: in which form, which names how a face encodes answers, and for which context. It comes
 // after FreshenAll and before everything else that has All in its name. A context that cannot be used is left to SetContext.
@@ -49,7 +41,7 @@ func (q *Request) AskAll(form string, context []byte) {
 	a.key = q.appendKey(a.key, form, effective)
 	a.inputs = digestOf(a.key[generationSize:])
 	a.certain = !q.anyStale()
-	a.memorable = a.certain && len(effective) <= maxRememberedContext
+	a.memorable = a.certain && !isLarge(effective)
 }
 
 // generationSize is how many bytes of a key are the generation of the ruleset, which says nothing to other processes.
@@ -66,8 +58,15 @@ func (q *Request) appendKey(key []byte, form string, context []byte) []byte {
 	} else {
 		key = append(key, 0)
 	}
-	return append(key, context...)
+	if isLarge(context) {
+		sum := sha256.Sum256(context)
+		return append(append(key, 1), sum[:]...)
+	}
+	return append(append(key, 0), context...)
 }
+
+// isLarge reports whether a context is not worth copying.
+func isLarge(context []byte) bool { return len(context) > maxRememberedContext }
 
 // appendRules appends what identifies the ruleset in every process: the documents that it is made of. While a document does not compile,
 // the rules in its place depend on what the process knew before, and only the process itself can recognise them.
