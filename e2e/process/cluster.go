@@ -240,19 +240,26 @@ func (c *Cluster) leader(ctx context.Context, stream string) *Node {
 	return c.Nodes[i]
 }
 
-// complete reports whether all servers know who leads the three.
+// complete reports whether all servers know who leads the three, and that one
+// has heard of both others: before that it finds no place for a stream.
 func (c *Cluster) complete(ctx context.Context) bool {
-	return !slices.ContainsFunc(c.Nodes, func(n *Node) bool {
+	for _, n := range c.Nodes {
 		s, err := n.jetStream(ctx)
-		return err != nil || s.Meta.Leader == "" || s.Meta.Size != members
-	})
+		if err != nil || s.Meta.Leader == "" || s.Meta.Leader == n.Name && !s.followed() {
+			return false
+		}
+	}
+	return true
 }
 
 // jetStream is what the monitoring port of a server says.
 type jetStream struct {
 	Meta struct {
-		Leader string `json:"leader"`
-		Size   int    `json:"cluster_size"`
+		Leader   string `json:"leader"`
+		Replicas []struct {
+			Current bool `json:"current"`
+			Offline bool `json:"offline"`
+		} `json:"replicas"` // the others, as the leader sees them
 	} `json:"meta_cluster"`
 	Accounts []struct {
 		Streams []struct {
@@ -262,6 +269,17 @@ type jetStream struct {
 			} `json:"cluster"`
 		} `json:"stream_detail"`
 	} `json:"account_details"`
+}
+
+// followed reports whether all others are there and up to date.
+func (s *jetStream) followed() bool {
+	present := 0
+	for _, other := range s.Meta.Replicas {
+		if other.Current && !other.Offline {
+			present++
+		}
+	}
+	return present == members-1
 }
 
 // leader returns the name of the server that leads a stream, "" if that is not
