@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -88,4 +89,28 @@ func TestMapErrors(t *testing.T) {
 			t.Errorf("%q: got %v, want %s", c.args, err, c.want)
 		}
 	}
+}
+
+// Whatever text stands in an object comes back as it is, and no text at all is fatal.
+func FuzzPairs(f *testing.F) {
+	for _, text := range []string{"a=1", "a=1,b=2", `"a=1,2",b=3`, `{"a":"b=c"}`, "=", `"`, "{", "a=\n,b="} {
+		f.Add(text, text)
+	}
+	f.Fuzz(func(t *testing.T, name, value string) {
+		if pairs, err := pairsOf(name); err != nil && pairs != nil {
+			t.Errorf("%q: both %v and %v", name, pairs, err)
+		}
+		want := map[string]string{strings.ToValidUTF8(name, "x"): strings.ToValidUTF8(value, "x")}
+		object, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := pairsOf(string(object))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", object, diff)
+		}
+	})
 }

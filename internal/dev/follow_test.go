@@ -327,6 +327,20 @@ func TestContexts(t *testing.T) {
 	}
 }
 
+// With a file of tokens, nobody else is answered, and the greeting shows how to say who asks.
+func TestTokensOfApplications(t *testing.T) {
+	t.Parallel()
+	known := filepath.Join(t.TempDir(), "tokens")
+	write(t, known, "token-of-an-application")
+	r := start(t, dev.Options{File: newFile(t, one("x")), Sidecar: sidecar.Options{OFREPAuthFile: known}})
+	if !strings.Contains(r.out.String(), `-H "Authorization: Bearer $TOKEN"`) {
+		t.Errorf("the greeting does not show the token:\n%s", r.out)
+	}
+	if status, body := r.ask(http.MethodPost, fmt.Sprintf("http://%s/ofrep/v1/evaluate/flags", r.OFREPAddr()), `{}`); status != http.StatusUnauthorized {
+		t.Errorf("with another token: %d %s", status, body)
+	}
+}
+
 // The temporary directory is gone after the end, and after a start that failed.
 func TestNothingIsLeft(t *testing.T) {
 	temporary := t.TempDir()
