@@ -147,6 +147,12 @@ func TestWhatNeedsARebaseIsListed(t *testing.T) {
 	if listed, err := r.client.Requests(t.Context(), "staging", "open"); err != nil || len(listed) != 1 || listed[0].Changes[0].Key != "g" {
 		t.Errorf("%+v, %v", listed, err)
 	}
+	const path = "/api/v1/environments/staging/requests?limit=1"
+	first := r.ask(http.MethodGet, path, "")
+	rest := r.ask(http.MethodGet, path+"&after="+stale.ID, "")
+	if !strings.Contains(first.body, `"next":"`+stale.ID+`"`) || strings.Contains(rest.body, `"next"`) || strings.Contains(rest.body, `"id":"`+stale.ID) {
+		t.Errorf("in parts: %s\n%s", first.body, rest.body)
+	}
 	text := r.ask(http.MethodGet, "/metrics", "").body
 	for status, count := range map[string]int{"needs_rebase": 1, "open": 1, "claimed": 0} {
 		if line := fmt.Sprintf("flagside_change_requests{environment=\"staging\",status=%q} %d\n", status, count); !strings.Contains(text, line) {

@@ -12,11 +12,20 @@ func (c *Client) Requests(ctx context.Context, environment, status string) ([]Ch
 	if status != "" {
 		query.Set("status", status)
 	}
-	var list struct {
-		Items []ChangeRequest `json:"items"`
+	query.Set("limit", "1000")
+	var all []ChangeRequest
+	for {
+		var list struct {
+			Items []ChangeRequest `json:"items"`
+			Next  string          `json:"next"`
+		}
+		_, err := c.do(ctx, Call{Path: requestPathOf(environment), Query: query}, &list)
+		all = append(all, list.Items...)
+		if err != nil || list.Next == "" {
+			return all, err
+		}
+		query.Set("after", list.Next)
 	}
-	_, err := c.do(ctx, Call{Path: requestPathOf(environment), Query: query}, &list)
-	return list.Items, err
 }
 
 // Request returns a change request.

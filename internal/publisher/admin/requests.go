@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -15,12 +16,15 @@ const requestsPath = "/api/v1/environments/{environment}/requests"
 type listRequests struct {
 	EnvironmentPath
 
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many change requests."`
+	After  string `query:"after" maxLength:"64" doc:"Begin after this one: next of the answer before."`
 	Status string `query:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired" doc:"Only those with this status."`
 }
 
 type requestList struct {
 	Body struct {
 		Items []ChangeRequest `json:"items" nullable:"false"`
+		Next  string          `json:"next,omitempty" doc:"Where the next part begins; absent at the end."`
 	}
 }
 
@@ -144,12 +148,20 @@ func (a *api) listRequests(ctx context.Context, in *listRequests) (*requestList,
 	if err != nil {
 		return nil, a.problem(err)
 	}
+	if after := slices.IndexFunc(all, func(r control.Request) bool { return r.ID == in.After }); after >= 0 {
+		all = all[after+1:]
+	}
 	out := &requestList{}
 	out.Body.Items = []ChangeRequest{}
 	for _, r := range all {
-		if in.Status == "" || in.Status == string(r.Status) {
-			out.Body.Items = append(out.Body.Items, newChangeRequest(r))
+		if in.Status != "" && in.Status != string(r.Status) {
+			continue
 		}
+		if n := len(out.Body.Items); n == in.Limit {
+			out.Body.Next = out.Body.Items[n-1].ID
+			break
+		}
+		out.Body.Items = append(out.Body.Items, newChangeRequest(r))
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 
 	"github.com/flagside/flagside/internal/publisher/admin"
@@ -36,6 +37,7 @@ func (s *session) printAll(ctx context.Context, c admin.Call, after string, tabl
 
 func (s *session) all(ctx context.Context, c admin.Call, after string) ([]json.RawMessage, error) {
 	query := url.Values{"limit": {pageSize}}
+	maps.Copy(query, c.Query)
 	all := []json.RawMessage{}
 	for {
 		c.Query = query

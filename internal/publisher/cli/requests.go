@@ -50,11 +50,7 @@ func requestList() Invocation {
 		if status != "" {
 			c.Query = url.Values{"status": {status}}
 		}
-		found, err := s.do(ctx, c)
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, list(
+		return s.printAll(ctx, c, "after", list(
 			at("REQUEST", "id"), column{"STATUS", requestStatus}, column{"APPROVALS", approvals}, column{"CHANGES", changes},
 			at("AUTHOR", "author"), at("OPENED", "opened"), at("APPLY AT", "applyAt"), at("REASON", "reason"),
 		))
