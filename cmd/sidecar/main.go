@@ -1,4 +1,7 @@
-// Command sidecar answers feature-flag evaluations beside an application. Run it with --help for its options.
+// Command sidecar answers feature-flag evaluations beside an application, over OFREP and flagd's protocols, from what it knows of one
+// environment's change log. It is internal/sidecar with options and signals; its sub-commands healthz and readyz are for probes.
+//
+// Run it with --help for its options, which docs/configuration.md lists.
 package main
 
 import (
