@@ -92,6 +92,7 @@ type history struct {
 	running    sync.WaitGroup
 
 	refused, cached, done, unknown atomic.Int64
+	attempts                       atomic.Int64 // to write
 	newest                         atomic.Int64 // the last value that was written for sure
 }
 
@@ -271,7 +272,8 @@ func (h *history) writeOnce(ctx context.Context, client int, p *process.Publishe
 		h.t.Errorf("entity tag %s: %v", etag, err)
 		return
 	}
-	value := 10*(revision+1) + client // nobody else writes it
+	// Values grow with the log. No other attempt has the same one, not even the next of this client, which may begin at the same revision.
+	value := 100_000*(revision+1) + 10*int(h.attempts.Add(1)%10_000) + client
 	attempt := func() linearizable.Outcome {
 		_, err := p.PutFlag(ctx, "prod", key, etag, document(key, value))
 		switch {

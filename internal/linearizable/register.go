@@ -124,7 +124,7 @@ func contradiction(operations []porcupine.Operation) error {
 			certain = max(certain, valueOf(byReturn[over]))
 		}
 		if value := valueOf(o); value < certain {
-			return fmt.Errorf("client %d came to %d after %s, when %d was certain", o.ClientId, value, time.Duration(o.Call), certain)
+			return fmt.Errorf("client %d came to %d after %s, when %d was certain: %+v", o.ClientId, value, time.Duration(o.Call), certain, o.Input)
 		}
 	}
 	return unwritten(operations)
