@@ -28,6 +28,7 @@ type operation struct {
 }
 
 type response struct {
+	Headers map[string]any `json:"headers"`
 	Content map[string]struct {
 		Schema schema `json:"schema"`
 	} `json:"content"`
@@ -80,6 +81,9 @@ func (d declared) check(id string, a answer) error {
 			return fmt.Errorf("status %d is not declared", a.status)
 		}
 		r = o.Responses["default"]
+	}
+	if _, declared := r.Headers["Location"]; declared != (a.header.Get("Location") != "") {
+		return fmt.Errorf("status %d: Location is %q, is it declared: %t", a.status, a.header.Get("Location"), declared)
 	}
 	if len(r.Content) == 0 && a.body == "" {
 		return nil

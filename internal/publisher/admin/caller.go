@@ -83,9 +83,9 @@ func answerProblem(ctx huma.Context, p *Problem) {
 func (a *api) unauthenticated(err error) *Problem {
 	if errors.Is(err, access.ErrUnavailable) {
 		a.options.Logger.Warn().Err(err).Msg("it could not be found out who makes a request")
-		return newProblem(http.StatusServiceUnavailable, problemType+"unavailable", "It cannot be verified now who you are: ask again.").later()
+		return newProblem(http.StatusServiceUnavailable, typeUnavailable, "It cannot be verified now who you are: ask again.").later()
 	}
-	p := newProblem(http.StatusUnauthorized, problemType+"unauthenticated", capitalised(err.Error()))
+	p := newProblem(http.StatusUnauthorized, typeUnauthenticated, capitalised(err.Error()))
 	p.headers = http.Header{"Www-Authenticate": {`Bearer realm="flagside"`}}
 	return p
 }

@@ -66,7 +66,7 @@ func (a *api) registerChanges(h huma.API, r routes) {
 	})
 	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null removes one.",
-	}}}
+	}, Example: map[string]any{"defaultVariant": "on", "owner": nil}}}
 	huma.Register(h, operation(http.MethodPost, one+"/archive", "archive"+r.one,
 		"Remove a document; refused while others depend on it, unless they are to go along", r.tag),
 		func(ctx context.Context, in *archiveDocument) (*writtenBody, error) {

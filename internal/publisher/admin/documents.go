@@ -23,14 +23,15 @@ type routes struct {
 	kind      changelog.Kind
 	path, tag string
 	one, many string // as in operation ids
+	example   any    // of a document
 }
 
 func flagRoutes() routes {
-	return routes{changelog.KindFlag, "/api/v1/environments/{environment}/flags", flagsTag, "Flag", "Flags"}
+	return routes{changelog.KindFlag, "/api/v1/environments/{environment}/flags", flagsTag, "Flag", "Flags", flagExample()}
 }
 
 func segmentRoutes() routes {
-	return routes{changelog.KindSegment, "/api/v1/environments/{environment}/segments", segmentsTag, "Segment", "Segments"}
+	return routes{changelog.KindSegment, "/api/v1/environments/{environment}/segments", segmentsTag, "Segment", "Segments", segmentExample()}
 }
 
 // DocumentPath is the path of a document.
@@ -84,7 +85,7 @@ func (a *api) registerDocuments(h huma.API, r routes) {
 		func(ctx context.Context, in *DocumentPath) (*documentBody, error) {
 			return a.get(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key})
 		})
-	registerPut(h, operation(http.MethodPut, one, "put"+r.one, "Create or replace a document", r.tag),
+	registerPut(h, operation(http.MethodPut, one, "put"+r.one, "Create or replace a document", r.tag), r.example,
 		func(ctx context.Context, in *putDocument) (*writtenBody, error) {
 			return a.put(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders, in.RawBody)
 		})
@@ -98,13 +99,13 @@ func (a *api) registerDocuments(h huma.API, r routes) {
 		})
 }
 
-// registerPut registers an operation whose body is a document.
-func registerPut[I any](h huma.API, op huma.Operation, handler func(context.Context, *I) (*writtenBody, error)) {
+// registerPut registers an operation whose body is a document, such as the example.
+func registerPut[I any](h huma.API, op huma.Operation, example any, handler func(context.Context, *I) (*writtenBody, error)) {
 	op.RequestBody = &huma.RequestBody{Required: true}
 	op.SkipValidateBody = true // its schema is the evaluator's
 	op.DefaultStatus = http.StatusOK
 	huma.Register(h, op, handler)
-	op.RequestBody.Content = document()
+	op.RequestBody.Content = document(example)
 	op.Responses["201"] = &huma.Response{
 		Description: "Created", Headers: op.Responses["200"].Headers, Content: op.Responses["200"].Content,
 	}

@@ -92,10 +92,13 @@ func register(mux humago.Mux, a *api) []byte {
 				Version: "1",
 				Description: "Reads and changes the flags of environments. Errors are problems of RFC 9457. " +
 					"Whoever changes a document says with If-Match or If-None-Match what it has seen: " +
-					"428 answers who does not, and 412 when the document has moved since.",
+					"428 answers who does not, and 412 when the document has moved since. " +
+					"A change with an Idempotency-Key may be repeated for 24 hours and is made once. " +
+					"Revisions have the form <epoch8>-<revision>, and stand in ETag, in If-Match and in answers.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 			Security: []map[string][]string{{bearer: {}}},
+			Tags:     tags(),
 		},
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat:                "application/json",
@@ -148,21 +151,6 @@ func requireMediaType(h huma.API) func(huma.Context, func(huma.Context)) {
 		}
 		next(ctx)
 	}
-}
-
-// describe writes the description with the project's own type for all errors.
-func describe(h huma.API) []byte {
-	schemas := h.OpenAPI().Components.Schemas.Map()
-	delete(schemas, "ErrorModel")
-	delete(schemas, "ErrorDetail")
-	text, err := h.OpenAPI().MarshalJSON()
-	if err == nil {
-		err = (*jsontext.Value)(&text).Indent()
-	}
-	if err != nil {
-		panic("admin: the API cannot be described: " + err.Error()) // a mistake in the program, seen by every test
-	}
-	return append(text, '\n')
 }
 
 func marshal(w io.Writer, v any) error {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -27,6 +26,7 @@ func operation(method, path, id, summary, tag string) huma.Operation {
 		MaxBodyBytes: maxBody,
 		Responses: map[string]*huma.Response{"default": {
 			Description: "A problem (RFC 9457)",
+			Headers:     problemHeaders(),
 			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},
 		}},
 	}
@@ -42,18 +42,12 @@ func needing(action access.Action, op huma.Operation) huma.Operation {
 }
 
 // document describes a body that is a document: any JSON, checked by the evaluator and not by the API's schema.
-func document() map[string]*huma.MediaType {
-	return map[string]*huma.MediaType{"application/json": {Schema: anyJSON()}}
+func document(example any) map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{"application/json": {Schema: anyJSON(), Example: example}}
 }
 
 func anyJSON() *huma.Schema {
 	return &huma.Schema{Description: "The document: a flag in the format of flagd with flagside's fields, a segment, or settings."}
-}
-
-// describesDocument makes the answer of op a document.
-func describesDocument(op huma.Operation) huma.Operation {
-	op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: document()}
-	return op
 }
 
 // problem returns what to answer to an error.

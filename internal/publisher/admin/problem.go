@@ -22,11 +22,14 @@ const (
 	typeForeignHost      = problemType + "foreign-host"
 	typeForeignOrigin    = problemType + "foreign-origin"
 	typeInternal         = problemType + "internal"
+	typeUndecided        = problemType + "undecided"
+	typeUnauthenticated  = problemType + "unauthenticated"
+	typeUnavailable      = problemType + "unavailable"
 )
 
 // Problem is an error answer: RFC 9457 with a few members more. It is an error.
 type Problem struct {
-	Type   string `json:"type" doc:"Identifies the kind of problem: urn:flagside:problem: and its name."`
+	Type   string `json:"type" doc:"Identifies the kind of problem: urn:flagside:problem: and its name. There may be more one day."`
 	Title  string `json:"title" doc:"The HTTP status in words."`
 	Status int    `json:"status" doc:"The HTTP status."`
 	Detail string `json:"detail,omitempty" doc:"What is wrong and what to do, in one or two sentences."`

@@ -20,7 +20,7 @@ func problemOf(err error, logger zerolog.Logger) *Problem {
 		return refused(refusal)
 	}
 	if undecided, ok := errors.AsType[*control.Undecided](err); ok {
-		p := newProblem(http.StatusServiceUnavailable, problemType+"undecided",
+		p := newProblem(http.StatusServiceUnavailable, typeUndecided,
 			"It is not decided yet whether the change is in the log: ask for the operation with this op-id before you repeat it.").later()
 		p.OpID = undecided.OpID
 		return p

@@ -39,6 +39,11 @@ type requestBody struct {
 	Body ChangeRequest
 }
 
+type openedRequest struct {
+	Location string `header:"Location" doc:"The path of the change request."`
+	Body     ChangeRequest
+}
+
 type openRequest struct {
 	EnvironmentPath
 	ChangeHeaders
@@ -174,12 +179,16 @@ func (a *api) getRequest(ctx context.Context, in *RequestPath) (*requestBody, er
 	return a.showRequest(service.Request(ctx, in.Request))
 }
 
-func (a *api) openRequest(ctx context.Context, in *openRequest) (*requestBody, error) {
+func (a *api) openRequest(ctx context.Context, in *openRequest) (*openedRequest, error) {
 	service, command, origin, err := a.proposal(ctx, in.Environment, in.ChangeHeaders, in.Body)
 	if err != nil {
 		return nil, err
 	}
-	return a.showRequest(service.Open(ctx, origin, in.Body.proposing(command)))
+	opened, err := a.showRequest(service.Open(ctx, origin, in.Body.proposing(command)))
+	if err != nil {
+		return nil, err
+	}
+	return &openedRequest{Location: environmentsPath + "/" + in.Environment + "/requests/" + opened.Body.ID, Body: opened.Body}, nil
 }
 
 func (a *api) rebaseRequest(ctx context.Context, in *rebaseRequest) (*requestBody, error) {

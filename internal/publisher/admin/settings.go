@@ -28,6 +28,7 @@ func (a *api) registerSettings(h huma.API) {
 			return a.get(ctx, in.Environment, settingsID())
 		})
 	registerPut(h, operation(http.MethodPut, path, "putSettings", "Create or replace the settings", settingsTag),
+		map[string]any{"metadata": map[string]any{"team": "shop"}},
 		func(ctx context.Context, in *putSettings) (*writtenBody, error) {
 			return a.put(ctx, in.Environment, settingsID(), in.WriteHeaders, in.RawBody)
 		})

@@ -89,7 +89,8 @@ type createToken struct {
 }
 
 type createdToken struct {
-	CacheControl string `header:"Cache-Control"`
+	CacheControl string `header:"Cache-Control" doc:"That the secret is not to be kept by those on its way."`
+	Location     string `header:"Location" doc:"The path of the token."`
 	Body         CreatedToken
 }
 
@@ -136,7 +137,7 @@ func (a *api) createToken(ctx context.Context, in *createToken) (*createdToken, 
 		return nil, a.problem(err)
 	}
 	in.note(ctx, a.options.Logger, "token", token.ID, "an API token was created")
-	return &createdToken{CacheControl: "no-store", Body: CreatedToken{Token: newToken(token), Secret: secret}}, nil
+	return &createdToken{CacheControl: "no-store", Location: tokensPath + "/" + token.ID, Body: CreatedToken{Token: newToken(token), Secret: secret}}, nil
 }
 
 func (a *api) revokeToken(ctx context.Context, in *revokeToken) (*tokenBody, error) {

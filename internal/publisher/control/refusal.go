@@ -50,6 +50,29 @@ const (
 	CauseKeyExpired Cause = "key-expired"
 )
 
+// Causes returns all causes.
+func Causes() []Cause {
+	return []Cause{
+		CauseMalformed,
+		CauseTooLarge,
+		CauseTooMany,
+		CauseInvalid,
+		CauseInUse,
+		CauseNotFound,
+		CauseNotKnown,
+		CausePreconditionMissing,
+		CausePreconditionFailed,
+		CauseReadOnly,
+		CauseEntangled,
+		CauseForbidden,
+		CauseApprovalRequired,
+		CauseStale,
+		CauseNotOpen,
+		CauseKeyReused,
+		CauseKeyExpired,
+	}
+}
+
 // Refusal is the error of a command that was decided against. Nothing was written.
 type Refusal struct {
 	Cause  Cause
