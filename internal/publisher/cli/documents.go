@@ -113,7 +113,7 @@ func (k kind) change(f *form, key, what, method string, below ...string) change 
 	return change{
 		Call:        admin.Call{Method: method, Path: k.path(f.environment, key, below...)},
 		environment: f.environment,
-		command:     command{Type: what, Kind: k.one, Key: key},
+		command:     admin.Command{Type: what, Kind: k.one, Key: key},
 	}
 }
 

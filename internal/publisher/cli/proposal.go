@@ -12,15 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-// proposal is what opens a change request, or makes one anew.
-type proposal struct {
-	Command    command   `json:"command"`
-	ApplyAt    time.Time `json:"applyAt,omitzero"`
-	Late       int64     `json:"lateSeconds,omitempty"`
-	Expires    time.Time `json:"expires,omitzero"`
-	BreakGlass bool      `json:"breakGlass,omitempty"`
-}
-
+// proposal returns what opens a change request, or makes one anew.
 func (w *writing) proposal(c change) ([]byte, error) {
 	now := time.Now()
 	applyAt, err := timeOf(w.applyAt, now)
@@ -31,15 +23,15 @@ func (w *writing) proposal(c change) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(proposal{
-		Command: c.command, ApplyAt: applyAt, Late: int64((w.late + time.Second - 1) / time.Second), Expires: expires, BreakGlass: w.breakGlass,
+	return json.Marshal(admin.NewRequest{
+		Command: c.command, ApplyAt: applyAt, LateSeconds: int64((w.late + time.Second - 1) / time.Second), Expires: expires, BreakGlass: w.breakGlass,
 	})
 }
 
 // preview prints what a change would do.
 func (w *writing) preview(ctx context.Context, s *session, c change) error {
 	body, err := json.Marshal(struct {
-		Command command `json:"command"`
+		Command admin.Command `json:"command"`
 	}{c.command})
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func requestRebase() Invocation {
 		if err := json.Unmarshal(found.Body, &request); err != nil {
 			return fmt.Errorf("the publisher's answer: %w", err)
 		}
-		c := change{environment: f.environment, command: command{Type: "documents"}}
+		c := change{environment: f.environment, command: admin.Command{Type: "documents"}}
 		for _, proposed := range request.Changes {
 			part, err := s.part(ctx, f.environment, request, proposed, overwrite)
 			if err != nil {
@@ -40,11 +40,11 @@ func requestRebase() Invocation {
 
 // existingRequest is what a change request has that is kept when it is made anew.
 type existingRequest struct {
-	ID          string         `json:"id"`
-	ApplyAt     time.Time      `json:"applyAt"`
-	LateSeconds int64          `json:"lateSeconds"`
-	Epoch       string         `json:"epoch"`
-	Changes     []documentPart `json:"changes"`
+	ID          string                `json:"id"`
+	ApplyAt     time.Time             `json:"applyAt"`
+	LateSeconds int64                 `json:"lateSeconds"`
+	Epoch       string                `json:"epoch"`
+	Changes     []admin.CommandChange `json:"changes"`
 	Bases       []struct {
 		Kind     string `json:"kind"`
 		Key      string `json:"key"`
@@ -61,13 +61,13 @@ func (r existingRequest) writing(m remark) *writing {
 }
 
 // part returns a proposed document on top of what is there now.
-func (s *session) part(ctx context.Context, environment string, r existingRequest, proposed documentPart, overwrite bool) (documentPart, error) {
+func (s *session) part(ctx context.Context, environment string, r existingRequest, proposed admin.CommandChange, overwrite bool) (admin.CommandChange, error) {
 	now, err := s.document(ctx, environment, proposed.Kind, proposed.Key)
 	if err != nil {
-		return documentPart{}, err
+		return admin.CommandChange{}, err
 	}
 	if now.name != r.base(proposed) && !overwrite {
-		return documentPart{}, &failure{exitConflict, fmt.Sprintf("%s %s was changed itself since the change request was made, at revision %s: "+
+		return admin.CommandChange{}, &failure{exitConflict, fmt.Sprintf("%s %s was changed itself since the change request was made, at revision %s: "+
 			"propose the change again with --rebase %s of the command that made it, or undo what came between with --overwrite",
 			proposed.Kind, proposed.Key, now.name, r.ID), problemType + "stale"}
 	}
@@ -76,7 +76,7 @@ func (s *session) part(ctx context.Context, environment string, r existingReques
 }
 
 // base returns the revision of a document that a request was made from, empty if there was none.
-func (r existingRequest) base(d documentPart) string {
+func (r existingRequest) base(d admin.CommandChange) string {
 	for _, b := range r.Bases {
 		if b.Kind == d.Kind && b.Key == d.Key && b.Revision > 0 {
 			return fmt.Sprintf("%.8s-%d", r.Epoch, b.Revision)

@@ -1,12 +1,10 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -165,8 +163,8 @@ func lateness(r any) string {
 // showChanges prints what a change request changes: beside what is there now while it is undecided.
 func (s *session) showChanges(ctx context.Context, out io.Writer, environment string, body []byte) error {
 	var r struct {
-		Status  string         `json:"status"`
-		Changes []documentPart `json:"changes"`
+		Status  string                `json:"status"`
+		Changes []admin.CommandChange `json:"changes"`
 	}
 	if err := json.Unmarshal(body, &r); err != nil {
 		return fmt.Errorf("the publisher's answer: %w", err)
@@ -216,90 +214,4 @@ func documentPath(environment, kind, key string) []string {
 	default:
 		return flagKind().path(environment, key)
 	}
-}
-
-func requestOpen() Invocation {
-	var file string
-	f := newForm("request open", "Opens a change request for a command of the API, as POST /preview takes it. "+
-		"For one document, the command that changes it with --propose is shorter.").inEnvironment()
-	w := f.changes()
-	f.set.String(&file, "file", "-", "file with the command, JSON; - is standard input").Short("f")
-	return f.runs(func(ctx context.Context, s *session) error {
-		c, err := readCommand(s.terminal.Stdin, file)
-		if err != nil {
-			return err
-		}
-		w.propose = true
-		return w.write(ctx, s, change{environment: f.environment, command: c})
-	})
-}
-
-func readCommand(in io.Reader, file string) (command, error) {
-	var c command
-	text, err := readDocument(in, file)
-	if err != nil {
-		return c, err
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields() // what is not understood is not to be left out
-	if err := d.Decode(&c); err != nil {
-		return c, &failure{exitInvalid, fmt.Sprintf("the command in %s: %v", file, err), ""}
-	}
-	return c, nil
-}
-
-func requestApprove() Invocation {
-	var id, hash string
-	f := newForm("request approve", "Agrees to a change request exactly as it is. If anything that it was made from has changed since, this is refused.").request(&id)
-	r := f.remarks()
-	f.set.String(&hash, "hash", "", fmt.Sprintf("hash of the change request as you have seen it, at least the first %d digits", hashDigits)).Require()
-	f.check(func() bool { return len(hash) >= hashDigits }, fmt.Sprintf("--hash has at least %d digits", hashDigits))
-	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: requestPath(f.environment, id)})
-		if err != nil {
-			return err
-		}
-		value, err := decode(found.Body)
-		if err != nil {
-			return err
-		}
-		full := word(value, "hash")
-		if !strings.HasPrefix(full, hash) {
-			return &failure{exitConflict, "this is not the hash of the change request as it is now: read it again", problemType + "stale"}
-		}
-		body, err := json.Marshal(map[string]string{"hash": full})
-		if err != nil {
-			return err
-		}
-		found, err = s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, "approve"), Body: body}))
-		return s.printRequest(found, err, "is approved")
-	})
-}
-
-// requestStep returns a sub-command that takes a step which needs no more than a reason.
-func requestStep(step, synopsis, done string) func() Invocation {
-	return func() Invocation {
-		var id string
-		f := newForm("request "+step, synopsis).request(&id)
-		r := f.remarks()
-		return f.runs(func(ctx context.Context, s *session) error {
-			found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, step)}))
-			return s.printRequest(found, err, done)
-		})
-	}
-}
-
-func requestComment() Invocation {
-	var id, text string
-	f := newForm("request comment", "Says something about a change request.").request(&id)
-	f.set.Argument(&text, "TEXT", "what is to be said")
-	r := f.remarks()
-	return f.runs(func(ctx context.Context, s *session) error {
-		body, err := json.Marshal(map[string]string{"text": text})
-		if err != nil {
-			return err
-		}
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, "comment"), Body: body}))
-		return s.printRequest(found, err, "has your comment")
-	})
 }

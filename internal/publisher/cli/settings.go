@@ -67,7 +67,7 @@ func settingsPut() Invocation {
 		return w.write(ctx, s, v.on(change{
 			Call:        admin.Call{Method: http.MethodPut, Path: path, Body: document},
 			environment: f.environment,
-			command:     command{Type: "put", Kind: "settings", Document: document},
+			command:     admin.Command{Type: "put", Kind: "settings", Document: document},
 			done:        "the settings of " + f.environment + " are written",
 		}))
 	})

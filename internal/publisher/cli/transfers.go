@@ -14,7 +14,7 @@ func environmentRollback() Invocation {
 	w := f.changes()
 	f.revision(&to, "to", "revision to return to").Require()
 	return f.runs(func(ctx context.Context, s *session) error {
-		return w.writeAll(ctx, s, f.environment, command{Type: "rollback", Revision: to}, map[string]any{"revision": to},
+		return w.writeAll(ctx, s, f.environment, admin.Command{Type: "rollback", Revision: to}, map[string]any{"revision": to},
 			"environment "+f.environment+" is what it was at "+to)
 	})
 }
@@ -33,14 +33,14 @@ func promoteCommand() Command {
 			if len(flags) > 0 {
 				body["flags"] = flags
 			}
-			return w.writeAll(ctx, s, f.environment, command{Type: "promote", From: from, Flags: flags}, body,
+			return w.writeAll(ctx, s, f.environment, admin.Command{Type: "promote", From: from, Flags: flags}, body,
 				from+" is promoted to "+f.environment)
 		})
 	}}
 }
 
 // writeAll makes a change of many documents, at the path that its type names.
-func (w *writing) writeAll(ctx context.Context, s *session, environment string, what command, body map[string]any, done string) error {
+func (w *writing) writeAll(ctx context.Context, s *session, environment string, what admin.Command, body map[string]any, done string) error {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return err

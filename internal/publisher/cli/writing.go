@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,33 +20,8 @@ type change struct {
 	admin.Call
 
 	environment string
-	command     command
+	command     admin.Command
 	done        string // what is said when it is done
-}
-
-// command is a command of the API.
-type command struct {
-	Type     string          `json:"type"`
-	Kind     string          `json:"kind,omitempty"`
-	Key      string          `json:"key,omitempty"`
-	IfMatch  string          `json:"ifMatch,omitempty"`
-	Changes  []documentPart  `json:"changes,omitempty"`
-	IfAbsent bool            `json:"ifAbsent,omitempty"`
-	Document json.RawMessage `json:"document,omitempty"`
-	Patch    json.RawMessage `json:"patch,omitempty"`
-	On       bool            `json:"on,omitempty"`
-	Force    bool            `json:"force,omitempty"`
-	Revision string          `json:"revision,omitempty"`
-	From     string          `json:"from,omitempty"`
-	Flags    []string        `json:"flags,omitempty"`
-}
-
-// documentPart is one of several documents that change together. An absent document deletes it.
-type documentPart struct {
-	Kind     string          `json:"kind,omitempty"`
-	Key      string          `json:"key,omitempty"`
-	IfMatch  string          `json:"ifMatch,omitempty"`
-	Document json.RawMessage `json:"document,omitempty"`
 }
 
 // seen is what the author of a change has seen: a revision of the document, or that there is none.
