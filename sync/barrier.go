@@ -341,6 +341,13 @@ func (s *following) synced() {
 	s.log.Info().Uint64("revision", s.applied.Revision).Str("epoch", s.applied.Epoch.Short()).Msg("the state is complete")
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

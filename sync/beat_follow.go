@@ -9,7 +9,8 @@ import (
 
 // Beats come once a second. After a longer silence the next ones may have waited
 // in a socket that had stalled, and would call old news fresh: a barrier that is
-// sent after that must succeed first.
+// sent after that must succeed first. So may all of them in one that lets things
+// through slowly, which the answers to pings show.
 const (
 	stalledAfter = 2500 * time.Millisecond
 	stalledAsk   = 500 * time.Millisecond // within which the leader is asked; jittered
@@ -47,13 +48,15 @@ func (s *following) beaten(a arrival) {
 		s.stalled = now
 		s.led(now)
 	}
+	if now.Sub(s.probe.answered) > lateAfter {
+		s.stalled = now
+	}
 	s.current.LastBeat = now
-	s.postponeProbe(now)
 	switch {
 	case s.barriers.urgent:
 	case s.current.LastConfirmed.Before(s.stalled):
 		s.barriers.urgent = true
-		s.barriers.ownAt = now.Add(jitter(0, stalledAsk))
+		s.barriers.ownAt = later(now, s.current.LastConfirmed.Add(stalledAfter)).Add(jitter(0, stalledAsk))
 	default:
 		s.barriers.ownAt = s.withoutBeat()
 	}

@@ -213,6 +213,12 @@ func (c *Conn) Close() { c.nats.Close() }
 // the log. It takes no lock.
 func (c *Conn) Connected() bool { return c.usable.Load() }
 
+// connectAnew gives the connection up for another one.
+func (c *Conn) connectAnew() error {
+	c.usable.Store(false)
+	return c.nats.ForceReconnect()
+}
+
 // Reconnects returns how many times a lost connection was made again.
 func (c *Conn) Reconnects() uint64 { return c.reconnects.Load() }
 

@@ -113,7 +113,7 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 		s.fill.verify = true
 	}
 	s.barriers.ownAt, s.barriers.urgent = now, true
-	s.postponeProbe(now)
+	s.probe = probeState{sent: now.Add(-jitter(0, probeInterval)), answered: now} // nothing can have come before
 	return s
 }
 
@@ -177,7 +177,7 @@ func (s *following) disturbed() {
 	s.leader.hope()
 	s.entries.hope()
 	s.barriers.ownAt, s.barriers.nextAt, s.barriers.urgent = now, time.Time{}, true
-	s.postponeProbe(now)
+	s.probe.sent = now.Add(-probeInterval) // the next one is due
 }
 
 // vouched is called when the leader was asked, at a moment, about what was

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
@@ -35,13 +36,20 @@ type request struct {
 	data    []byte
 }
 
+// line is what is sent to a client, and when it comes at the earliest.
+type line struct {
+	data []byte
+	at   time.Time
+}
+
 // session is one connection.
 type session struct {
 	wire   *wire
 	conn   net.Conn
-	out    chan []byte
+	out    chan line
 	closed chan struct{}
 	once   sync.Once
+	creeps atomic.Pointer[time.Time] // since when each line comes later than the one before; nil is not
 
 	mu   sync.Mutex
 	subs map[string]string // sid to subject
@@ -62,7 +70,7 @@ func (w *wire) InProcessConn() (net.Conn, error) {
 	}
 	client, server := net.Pipe()
 	s := &session{
-		wire: w, conn: server, out: make(chan []byte, 1<<16), closed: make(chan struct{}), subs: make(map[string]string), deaf: w.hole,
+		wire: w, conn: server, out: make(chan line, 1<<16), closed: make(chan struct{}), subs: make(map[string]string), deaf: w.hole,
 	}
 	w.sessions[s] = struct{}{}
 	go s.write()
@@ -113,6 +121,14 @@ func (w *wire) setRefuse(on bool) {
 	w.refuse = on
 }
 
+// creep lets what is sent on the connections there are come later and later, by
+// eight tenths of the time since then.
+func (w *wire) creep() {
+	for _, s := range w.all() {
+		s.creeps.Store(new(time.Now()))
+	}
+}
+
 // tried returns when connections were attempted.
 func (w *wire) tried() []time.Time {
 	w.mu.Lock()
@@ -152,9 +168,13 @@ func (s *session) send(subject, header string, data []byte) {
 	}
 }
 
-func (s *session) queue(line []byte) {
+func (s *session) queue(data []byte) {
+	at := time.Now()
+	if since := s.creeps.Load(); since != nil {
+		at = at.Add(at.Sub(*since) * 8 / 10)
+	}
 	select {
-	case s.out <- line:
+	case s.out <- line{data: data, at: at}:
 	case <-s.closed:
 	}
 }
@@ -184,8 +204,9 @@ func (s *session) write() {
 	}
 	for {
 		select {
-		case line := <-s.out:
-			if _, err := s.conn.Write(line); err != nil {
+		case next := <-s.out:
+			time.Sleep(time.Until(next.at))
+			if _, err := s.conn.Write(next.data); err != nil {
 				s.end()
 				return
 			}

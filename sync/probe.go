@@ -7,59 +7,81 @@ import (
 	"time"
 )
 
-// probeLimit is how long the server may take to show that the connection is
-// alive.
-const probeLimit = time.Second
+const (
+	// probeInterval is how often the server is asked for a sign of life.
+	probeInterval = 2 * time.Second
+	// probeLimit is how long it may take to give one, at least.
+	probeLimit = time.Second
+	// lateAfter is how old the last ping may be that was answered before a beat
+	// came.
+	lateAfter = probeInterval + probeLimit
+)
 
-// probeState is about a connection on which no beats come. A question to the
-// leader may stay unanswered because nobody leads; the server at the other end
-// answers a ping whatever the state of the cluster, at almost no cost. When it
-// does not, the connection is dead, which nobody may ever tell us.
+// probeState is about the connection itself. The server at the other end answers
+// a ping whatever the state of the cluster, at almost no cost, and after all that
+// it sent before. So an answer shows two things: that the connection is alive,
+// which nobody may ever tell us when it is not, while a question to the leader may
+// stay unanswered because nobody leads; and that what comes after it was sent
+// after the ping, however slowly a socket lets it through.
 type probeState struct {
-	at      time.Time // of the next one
-	running bool
+	running  bool
+	sent     time.Time // the last one
+	answered time.Time // when the last one was sent that was answered
 }
 
-// postponeProbe is called when something has come on the connection. A connection
-// that is dead is left when the third beat in a row is missing; followers differ
-// a little, so that they do not all come back at once.
-func (s *following) postponeProbe(now time.Time) {
-	silence := max(s.timing.beatTimeout-probeLimit, s.timing.beatTimeout/2)
-	s.probe.at = now.Add(jitter(silence, silence*23/20))
+// nextProbe returns when the server is asked again: regularly, and as soon as two
+// beats are missing, so that it is known what to do when the third is.
+func (s *following) nextProbe() time.Time {
+	sent := s.probe.sent
+	missed := s.lastBeat().Add(max(s.timing.beatTimeout-probeLimit, 0))
+	if sent.Before(missed) {
+		return earlier(sent.Add(probeInterval), later(missed, sent.Add(probeLimit)))
+	}
+	return sent.Add(probeInterval)
 }
 
 // scheduleProbe asks the server for a sign of life when it is due, and returns
 // when that is.
 func (s *following) scheduleProbe(now time.Time) time.Time {
-	p := &s.probe
-	if p.running || !s.conn.Connected() {
+	if s.probe.running || !s.conn.Connected() {
 		return time.Time{} // a new connection comes as an event
 	}
-	if now.Before(p.at) {
-		return p.at
+	if at := s.nextProbe(); now.Before(at) {
+		return at
 	}
-	p.running = true
+	s.probe.running, s.probe.sent = true, now
+	least := max(probeLimit, s.timing.beatTimeout-now.Sub(s.lastBeat()))
+	limit := jitter(least, least+probeLimit/4) // so that not everybody comes back at once
 	s.work(func(ctx context.Context) func() {
-		err := s.conn.ping(ctx)
+		err := s.conn.ping(ctx, limit)
 		return func() { s.probed(now, err) }
 	})
 	return time.Time{}
 }
 
-// probed leaves a connection on which nothing came since it was probed.
+// probed leaves a connection on which nothing came since it was probed, and one
+// on which everything has come late for a while.
 func (s *following) probed(sent time.Time, err error) {
 	s.probe.running = false
+	if s.doubted.After(sent) {
+		return // it may have been of another connection
+	}
 	now := time.Now()
-	s.postponeProbe(now)
-	if errors.Is(err, context.DeadlineExceeded) && !s.doubted.After(sent) && !s.current.LastBeat.After(sent) {
+	switch {
+	case err == nil:
+		s.probe.answered = sent
+	case !errors.Is(err, context.DeadlineExceeded):
+	case !s.current.LastBeat.After(sent):
 		s.connectAnew(fmt.Errorf("%w: the server shows no sign of life", ErrUnreachable), now)
+	case now.Sub(later(s.probe.answered, s.reconnected)) >= s.timing.reconnect:
+		s.connectAnew(fmt.Errorf("%w: what the server sends comes late", ErrUnreachable), now)
 	}
 }
 
 // ping returns nil once the server at the other end of the connection has
 // answered.
-func (c *Conn) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+func (c *Conn) ping(ctx context.Context, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return c.nats.FlushWithContext(ctx)
 }
@@ -74,7 +96,7 @@ func (s *following) connectAnew(why error, now time.Time) {
 	}
 	s.reconnected = now
 	s.log.Warn().Err(why).Msg("nothing useful comes on the connection, connecting anew")
-	if err := s.conn.nats.ForceReconnect(); err != nil {
+	if err := s.conn.connectAnew(); err != nil {
 		s.current.LastError = fmt.Errorf("connect anew: %w", err)
 	}
 }
