@@ -18,7 +18,7 @@ const (
 	batchAckBytes = 4 << 20
 	// uploadRate is the slowest connection that a publisher may have, in bytes
 	// per second: it stretches the deadline of a large change.
-	uploadRate = 4 << 20
+	uploadRate = 1 << 20
 )
 
 // appending is one transaction on its way into the log.
@@ -80,7 +80,7 @@ func (a *appending) send(ctx context.Context) (publishAck, error) {
 	}
 	a.sent = true
 	if len(a.records) == 1 {
-		return a.log.conn.publish(ctx, a.message(0), publishTimeout)
+		return a.log.conn.publish(ctx, a.message(0), publishTimeout+uploadTime(len(a.bodies[0])))
 	}
 	return a.sendBatch(ctx)
 }

@@ -74,7 +74,7 @@ func (j *Journal) send(ctx context.Context, msg *nats.Msg, base uint64, opID str
 	}
 	var pauses backoff
 	for first := true; ; first = false {
-		ack, err := j.conn.publish(ctx, msg, publishTimeout)
+		ack, err := j.conn.publish(ctx, msg, publishTimeout+uploadTime(len(msg.Data)))
 		switch {
 		case err == nil && !ack.Duplicate:
 			return ack.Sequence, nil

@@ -9,11 +9,16 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
+
+// chunkTimeout is how long the acknowledgement of a chunk is waited for. Nobody
+// waits for a snapshot, and its chunks are large.
+const chunkTimeout = 5 * time.Second
 
 // Snapshot is a state that can be written as a snapshot, the same bytes each
 // time.
@@ -188,7 +193,7 @@ func (w *chunkWriter) flush() error {
 	msg.Data = w.chunk
 	var pauses backoff
 	for {
-		_, err := w.conn.publish(w.ctx, msg, publishTimeout)
+		_, err := w.conn.publish(w.ctx, msg, chunkTimeout)
 		if err == nil {
 			break
 		}
