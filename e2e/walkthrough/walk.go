@@ -218,7 +218,7 @@ func (w *walker) settle(ctx context.Context, id string) error {
 	defer cancel()
 	return process.Await(within, "request "+id, func() bool {
 		output, code, err := w.execute(ctx, step{who: "editor", line: "request get " + id})
-		return err == nil && code == 0 && strings.Contains(output, "status       applied")
+		return err == nil && code == 0 && strings.Contains(strings.Join(strings.Fields(output), " "), " status applied ")
 	})
 }
 
