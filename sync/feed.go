@@ -30,7 +30,7 @@ func (s *following) take(msg *nats.Msg) {
 	}
 	switch received := s.received(); {
 	case s.blocked():
-		return // a fill brings it again
+		s.head = max(s.head, m.Sequence) // a fill brings it again
 	case m.Sequence <= received:
 		s.compareHeld(m)
 	case m.Sequence == received+1:

@@ -18,7 +18,11 @@ const virtual = "FLAGSIDE_TEST_VIRTUAL_TIME"
 func inVirtualTime(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	if os.Getenv(virtual) == t.Name() {
-		synctest.Test(t, test)
+		synctest.Test(t, func(t *testing.T) {
+			t.Helper()
+			test(t)
+			time.Sleep(time.Minute) // for answers that are still under way
+		})
 		return
 	}
 	t.Parallel()
