@@ -93,7 +93,7 @@ func newMortal(t *testing.T) *mortal {
 	t.Cleanup(cancel)
 	s.ctx = ctx
 	address := strings.TrimPrefix(natstest.Start(t).URL(), "nats://")
-	m := &mortal{tap: newTap(t, address), dying: addresses(t, 1)[0]}
+	m := &mortal{tap: newTap(t, address)}
 	var err error
 	if s.publisher, err = binaries.StartPublisherOn(s.ctx, serverAt(address), s.admin); err != nil {
 		t.Fatal(err)
@@ -108,10 +108,11 @@ func serverAt(address string) *process.Cluster {
 	return &process.Cluster{Nodes: []*process.Node{{Client: address}}}
 }
 
-// reborn starts the publisher that dies.
+// reborn starts the publisher that dies, at an address of its own.
 func (m *mortal) reborn() *process.Publisher {
 	m.t.Helper()
 	m.tap.arm("", nil, nil)
+	m.dying = addresses(m.t, 1)[0] // another test may have taken the one of before
 	p, err := binaries.StartPublisherOn(m.ctx, serverAt(m.tap.addr), m.dying)
 	if err != nil {
 		m.t.Fatal(err)

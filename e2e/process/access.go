@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,10 +19,23 @@ func (b Binaries) tokenFile() string { return filepath.Join(filepath.Dir(b.Publi
 // accessArguments returns the options that make a publisher accept that token for everything.
 func (b Binaries) accessArguments() ([]string, error) {
 	policy := filepath.Join(filepath.Dir(b.Publisher), "everything.cedar")
-	if err := os.WriteFile(policy, []byte(everything), 0o600); err != nil {
+	if err := writeOnce(policy, everything); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
 	return []string{"--policy", policy, "--admin-token-file", b.tokenFile()}, nil
+}
+
+// writeOnce writes a file unless it is there. Whoever reads it meanwhile, for another test, finds all of it.
+func writeOnce(file, text string) error {
+	if _, err := os.Stat(file); err == nil {
+		return nil
+	}
+	made, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file))
+	if err != nil {
+		return err
+	}
+	_, err = made.WriteString(text)
+	return errors.Join(err, made.Close(), os.Rename(made.Name(), file))
 }
 
 // authorize adds the token of the publisher to a request.
