@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -46,13 +47,20 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 		if err := say(ctx, send, eventReady, nil); err != nil {
 			return err
 		}
+		var again reminders
 		for {
-			change, err := next(ctx, subscription)
+			change, err := next(ctx, subscription, again.wait(time.Now()))
 			switch {
+			case errors.Is(err, errNothing) && len(again) > 0:
+				err = say(ctx, send, eventChange, again.take())
 			case errors.Is(err, errNothing):
 				err = say(ctx, send, eventAlive, nil)
 			case err == nil:
-				err = tell(ctx, send, selected, change)
+				told := eventsOf(selected, change)
+				if s.overtaking.possible(time.Now()) {
+					again.add(time.Now(), told)
+				}
+				err = sayAll(ctx, send, told)
 			case s.isStopping():
 				return say(ctx, send, eventShutdown, nil)
 			}
@@ -115,9 +123,9 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// next waits for a change, and returns errNothing after the time that a stream stays silent.
-func next(ctx context.Context, subscription *changes.Subscription) (changes.Change, error) {
-	waiting, cancel := context.WithTimeoutCause(ctx, keepAlive, errNothing)
+// next waits for a change, and returns errNothing after a time.
+func next(ctx context.Context, subscription *changes.Subscription, wait time.Duration) (changes.Change, error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, wait, errNothing)
 	defer cancel()
 	change, err := subscription.Next(waiting)
 	if err != nil && errors.Is(context.Cause(waiting), errNothing) {
@@ -130,8 +138,17 @@ func say(ctx context.Context, send func(string, *structpb.Struct) error, kind st
 	return inTime(ctx, func() error { return send(kind, data) })
 }
 
-// tell sends the flags of a change that are selected before or after it.
-func tell(ctx context.Context, send func(string, *structpb.Struct) error, selected *resolver.Request, change changes.Change) error {
+func sayAll(ctx context.Context, send func(string, *structpb.Struct) error, changed []*structpb.Struct) error {
+	for _, data := range changed {
+		if err := say(ctx, send, eventChange, data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eventsOf returns the flags of a change that are selected before or after it, as the data of events.
+func eventsOf(selected *resolver.Request, change changes.Change) (events []*structpb.Struct) {
 	for keys := range slices.Chunk(change.Keys, maxEventKeys) {
 		flags := make(map[string]*structpb.Value)
 		for _, key := range keys {
@@ -141,15 +158,12 @@ func tell(ctx context.Context, send func(string, *structpb.Struct) error, select
 				}})
 			}
 		}
-		if len(flags) == 0 {
-			continue
-		}
-		data := &structpb.Struct{Fields: map[string]*structpb.Value{"flags": structpb.NewStructValue(&structpb.Struct{Fields: flags})}}
-		if err := say(ctx, send, eventChange, data); err != nil {
-			return err
+		if len(flags) > 0 {
+			flags := structpb.NewStructValue(&structpb.Struct{Fields: flags})
+			events = append(events, &structpb.Struct{Fields: map[string]*structpb.Value{"flags": flags}})
 		}
 	}
-	return nil
+	return events
 }
 
 // kindOfChange returns what happened to a flag within the selection; empty if it never was in it.

@@ -58,3 +58,26 @@ func TestAnswersThatAChangeOvertakesAreNotKept(t *testing.T) {
 		}
 	}
 }
+
+// An answer that was sent just before its flag changed may be read after the event, and be kept: the event comes twice then, and once if there
+// was no such answer.
+func TestAnEventThatAnAnswerMayOvertakeIsSaidAgain(t *testing.T) {
+	s := newSystem(t)
+	stream := s.events(t, dialects()[0])
+	stream.want("provider_ready", nil)
+	s.Commit(historytest.Flag("quiet", 1))
+	stream.want("configuration_change", map[string]string{"quiet": "write"})
+
+	client := s.v2(dialects()[0])
+	answer, err := client.ResolveBoolean(t.Context(), connect.NewRequest(&evaluationv2.ResolveBooleanRequest{FlagKey: "on"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reason := answer.Msg.GetReason(); reason != "STATIC" {
+		t.Fatalf("reason %s, want STATIC", reason)
+	}
+	s.Commit(document("on", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`))
+	changed := map[string]string{"on": "update"}
+	stream.want("configuration_change", changed)
+	stream.want("configuration_change", changed)
+}

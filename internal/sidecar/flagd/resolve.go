@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/structpb"
@@ -62,6 +63,9 @@ func resolve[T any](ctx context.Context, s *Server, asked question, read func(ev
 	result := q.Evaluate(key)
 	if result.ErrorCode != "" {
 		return answer[T]{}, failure(result.ErrorCode, result.Detail)
+	}
+	if result.Reason == eval.ReasonStatic {
+		s.overtaking.kept(time.Now())
 	}
 	a, err := answerOf(&result, read)
 	a.reason = string(reasonOf(&result, demanding || !q.Newest()))

@@ -84,6 +84,8 @@ type Server struct {
 	stop     func()
 	requests sync.Pool // of *resolver.Request
 	streams  atomic.Int64
+
+	overtaking overtaking
 }
 
 // NewEvaluation returns the server of flagd.evaluation. It does nothing until Run.
