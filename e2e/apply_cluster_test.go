@@ -84,7 +84,13 @@ func newTappedCluster(t *testing.T) *tappedCluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.publisher.Kill)
-	s.createEnvironment("prod")
+	err = process.Await(s.ctx, "waiting for the environment", func() bool { // three servers that have just begun may take long
+		err := binaries.CreateEnvironment(s.ctx, s.admin, "prod")
+		return err == nil || strings.Contains(err.Error(), "exists")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &tappedCluster{tap: newTap(t, strings.Split(servers.Addresses(), ",")...), servers: servers}
 	address := addresses(t, 1)[0]
 	p, err := binaries.StartPublisherAt(s.ctx, servers, &process.Node{Client: c.tap.addr}, address)
