@@ -2,6 +2,7 @@ package flagsync_test
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -277,4 +278,28 @@ func TestEpochThatBeginsDuringABarrier(t *testing.T) {
 		}
 		m.stop()
 	})
+}
+
+// TestAClusterThatLacksServersIsUnreachable asks a cluster that cannot place a
+// stream, or has no leader: that passes, so it is no refusal.
+func TestAClusterThatLacksServersIsUnreachable(t *testing.T) {
+	for name, refusal := range map[string]string{
+		"no suitable peers": `{"error":{"code":400,"err_code":10005,"description":"no suitable peers for placement"}}`,
+		"no leader":         `{"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				t.Helper()
+				server := newWire(func(r request) { r.session.send(r.reply, "", []byte(refusal)) })
+				c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: server, Logger: testLogger})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if _, err := flagsync.OpenEnvironments(t.Context(), c, 3); !errors.Is(err, flagsync.ErrUnreachable) {
+					t.Errorf("%v, want %v", err, flagsync.ErrUnreachable)
+				}
+			})
+		})
+	}
 }

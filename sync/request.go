@@ -32,6 +32,8 @@ func (e *apiError) Error() string {
 
 // Error codes of JetStream; the names are those of the server's errors.json.
 const (
+	codeClusterNoPeers    = 10005
+	codeClusterNotAvail   = 10008
 	codeNoMessageFound    = 10037
 	codeStreamNameInUse   = 10058
 	codeStreamNotFound    = 10059
@@ -50,7 +52,8 @@ func hasCode(err error, codes ...int) bool {
 
 // request asks the JetStream API and decodes the answer into response. body is
 // encoded as JSON unless it is nil. An answer that does not come is
-// [ErrUnreachable], a refusal an *apiError.
+// [ErrUnreachable], and so is that of a cluster of which too few servers are
+// there; a refusal is an *apiError.
 func (c *Conn) request(ctx context.Context, call string, body, response any) error {
 	return c.requestWithin(ctx, requestTimeout, call, body, response)
 }
@@ -67,7 +70,11 @@ func (c *Conn) requestWithin(ctx context.Context, timeout time.Duration, call st
 	if err != nil {
 		return fmt.Errorf("%s: %w", call, err)
 	}
-	if err := decodeReply(reply.Data, response); err != nil {
+	err = decodeReply(reply.Data, response)
+	if hasCode(err, codeClusterNoPeers, codeClusterNotAvail) {
+		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", call, err)
 	}
 	return nil
