@@ -1,6 +1,7 @@
 package faultnet
 
 import (
+	"bytes"
 	"net"
 	"sync"
 	"time"
@@ -31,6 +32,17 @@ func (c *Conn) Set(f Faults) {
 	c.faults = f
 	close(c.changed)
 	c.changed = make(chan struct{})
+}
+
+// begin ends the waiting of faults for their text, unless others were set.
+func (c *Conn) begin(f Faults) {
+	c.mu.Lock()
+	waiting := c.faults == f
+	c.mu.Unlock()
+	if waiting {
+		f.From = ""
+		c.Set(f)
+	}
 }
 
 // Cut ends the connection for both sides. What was under way is lost.
@@ -105,8 +117,17 @@ func (c *Conn) write(to net.Conn, pieces <-chan piece, rule func(Faults) Rule) {
 func (c *Conn) admit(p piece, rule func(Faults) Rule) bool {
 	for {
 		c.mu.Lock()
-		r, changed := rule(c.faults), c.changed
+		faults, changed := c.faults, c.changed
 		c.mu.Unlock()
+		if faults.From != "" {
+			if !bytes.Contains(p.data, []byte(faults.From)) {
+				return true
+			}
+			c.begin(faults)
+			c.proxy.begin(faults)
+			continue
+		}
+		r := rule(faults)
 		if r.Action == Drop {
 			return false
 		}

@@ -31,6 +31,10 @@ type Rule struct {
 // Faults are the rules of both directions. The zero value is an undisturbed
 // network.
 type Faults struct {
+	// From is a text with which the rules begin, for all connections: until one
+	// side of one of them sends it, everything passes. Empty is at once.
+	From string
+
 	ToServer Rule
 	ToClient Rule
 }
@@ -92,6 +96,18 @@ func (p *Proxy) Set(f Faults) {
 	p.faults = f
 	for _, c := range p.conns {
 		c.Set(f)
+	}
+}
+
+// begin ends the waiting of faults for their text, wherever no others were set.
+func (p *Proxy) begin(f Faults) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.faults == f {
+		p.faults.From = ""
+	}
+	for _, c := range p.conns {
+		c.begin(f)
 	}
 }
 

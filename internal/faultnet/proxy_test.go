@@ -244,3 +244,25 @@ func TestCloseWhileClientsCome(t *testing.T) {
 		}
 	}
 }
+
+// Faults that wait for a text let everything pass until one side of some connection sends it.
+func TestFaultsThatBeginWithAText(t *testing.T) {
+	p := echo(t)
+	one, other := dial(t, p), dial(t, p)
+	p.Set(faultnet.Faults{From: "now", ToClient: faultnet.Rule{Action: faultnet.Hold}})
+	for _, conn := range []net.Conn{one, other} {
+		send(t, conn, "before")
+		wantText(t, conn, "before")
+	}
+	send(t, one, "now")
+	wantSilence(t, one)
+	send(t, other, "after")
+	wantSilence(t, other)
+	late := dial(t, p)
+	send(t, late, "late")
+	wantSilence(t, late)
+	p.Set(faultnet.Faults{})
+	wantText(t, one, "now")
+	wantText(t, other, "after")
+	wantText(t, late, "late")
+}
