@@ -38,11 +38,12 @@ func forgetStart() error {
 type mapping struct{ begin, end uintptr }
 
 // unchangedMappings reads what proc(5) describes as smaps and returns the mappings of a file that is as it is on disk there: it cannot be
-// written to, and nobody, such as a debugger or a tracer, has set a breakpoint.
+// written to, and no page of it was, whether that page is in memory or swapped out. Such pages are breakpoints of a debugger or a tracer,
+// and addresses that the loader filled in before it protected them.
 func unchangedMappings(smaps io.Reader, file string) ([]mapping, error) {
 	var found []mapping
 	var m mapping
-	candidate := false // whether m waits for the line that says how much of it is not as in the file
+	candidate, kept := false, false // whether m cannot be written to, and has no page in memory that is not as in the file
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
 		line := lines.Bytes()
@@ -52,9 +53,11 @@ func unchangedMappings(smaps io.Reader, file string) ([]mapping, error) {
 			if _, err := fmt.Sscanf(string(line), "%x-%x %s", &m.begin, &m.end, &access); err != nil {
 				return nil, fmt.Errorf("smaps: %w", err)
 			}
-			candidate = !strings.Contains(access, "w")
+			candidate, kept = !strings.Contains(access, "w"), false
 		case candidate && bytes.HasPrefix(line, []byte("Anonymous:")):
-			if bytes.HasSuffix(line, []byte(" 0 kB")) {
+			kept = bytes.HasSuffix(line, []byte(" 0 kB"))
+		case candidate && bytes.HasPrefix(line, []byte("Swap:")):
+			if kept && bytes.HasSuffix(line, []byte(" 0 kB")) {
 				found = append(found, m)
 			}
 			candidate = false

@@ -14,18 +14,30 @@ func TestUnchangedMappings(t *testing.T) {
 	const smaps = `00400000-00a00000 r-xp 00000000 fe:00 7                     /sidecar
 Rss:                5800 kB
 Anonymous:             0 kB
+Swap:                  0 kB
+SwapPss:               0 kB
 THPeligible:           0
 VmFlags: rd ex mr mw me
 00a00000-00b00000 r--p 006aa000 fe:00 7                     /sidecar
 Anonymous:             4 kB
+Swap:                  0 kB
 00b00000-00c00000 rw-p 00dde000 fe:00 7                     /sidecar
 Anonymous:             0 kB
+Swap:                  0 kB
 00c00000-00d00000 r--p 00dde000 fe:00 7                     /sidecar
+Anonymous:             0 kB
+Swap:                  0 kB
+00d00000-00e00000 r--p 00ede000 fe:00 7                     /sidecar
+Anonymous:             0 kB
+Swap:                  4 kB
+00e00000-00f00000 r--p 00fde000 fe:00 7                     /sidecar
 Anonymous:             0 kB
 248a49c00000-248a4a400000 rw-p 00000000 00:00 0
 Anonymous:             8 kB
+Swap:                  0 kB
 7f57861000-7f57887000 r--p 00000000 fe:00 9                 /lib/libc.so.6
 Anonymous:             0 kB
+Swap:                  0 kB
 `
 	got, err := unchangedMappings(strings.NewReader(smaps), "/sidecar")
 	if err != nil {
