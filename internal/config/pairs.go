@@ -2,7 +2,9 @@ package config
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -41,11 +43,14 @@ func splitPairs(text string) ([]string, error) {
 	if strings.Count(text, "=") <= 1 {
 		return []string{strings.Trim(text, `"`)}, nil
 	}
-	line := csv.NewReader(strings.NewReader(text))
-	line.TrimLeadingSpace = true
-	items, err := line.Read()
+	lines := csv.NewReader(strings.NewReader(text))
+	lines.TrimLeadingSpace = true
+	items, err := lines.Read()
 	if err != nil {
 		return nil, fmt.Errorf("%q is no list of name=value separated by commas: %w", text, err)
+	}
+	if _, err := lines.Read(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%q has several lines: separate name=value by commas", text)
 	}
 	return items, nil
 }
