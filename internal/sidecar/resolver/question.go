@@ -47,11 +47,11 @@ func (q *Request) AskAll(form string, context []byte) {
 // generationSize is how many bytes of a key are the generation of the ruleset, which says nothing to other processes.
 const generationSize = 8
 
-// appendKey appends everything that a bulk answer depends on: the ruleset, the build, the form, the selection and the context.
+// appendKey appends everything that a bulk answer depends on: the ruleset, the program, the form, the selection and the context.
 func (q *Request) appendKey(key []byte, form string, context []byte) []byte {
 	key = binary.LittleEndian.AppendUint64(key, q.rules.Generation())
 	key = q.appendRules(key)
-	key = appendLong(key, q.resolver.build)
+	key = appendLong(key, q.resolver.program)
 	key = appendLong(key, form)
 	if q.selector.active {
 		key = appendLong(append(key, 1), q.selector.set)

@@ -11,7 +11,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,7 +70,7 @@ type Resolver struct {
 	overview  atomic.Pointer[overview] // of the last ruleset that was asked for all flags
 	answers   *cache.Answers[answer]
 	forgetful bool     // no answers are remembered
-	build     string   // the version of the program, on which the encoding of answers depends
+	program   string   // see program
 	nonce     [16]byte // tells the process from others
 	additions []addition
 	perFlag   *perFlag // nil if evaluations are not counted per flag
@@ -126,10 +125,10 @@ func New(o Options) (*Resolver, error) {
 		began:     o.Now(),
 		refresh:   make(chan struct{}, 1),
 	}
-	if info, ok := debug.ReadBuildInfo(); ok {
-		r.build = info.Main.Version
-	}
 	_, _ = rand.Read(r.nonce[:]) // it never fails
+	if r.program, err = program(); err != nil {
+		r.program = string(r.nonce[:]) // no other process recognises its answers
+	}
 	return r, nil
 }
 
