@@ -91,3 +91,34 @@ func TestHealthNeedsNoToken(t *testing.T) {
 		t.Errorf("another protocol: %d %s", status, answer)
 	}
 }
+
+// A guard stands before everything of a service: before GET, before methods that do not exist, and before all but the first of several fields.
+func TestNothingGoesAroundTheGuard(t *testing.T) {
+	s := newGuarded(t)
+	const service = "/flagd.evaluation.v2.Service/"
+	for _, c := range []struct {
+		method, path string
+		fields       []string
+	}{
+		{http.MethodGet, service + "ResolveBoolean?connect=v1&encoding=json&message=%7B%22flagKey%22%3A%22on%22%7D", nil},
+		{http.MethodGet, service, nil},
+		{http.MethodPost, service + "Nothing", nil},
+		{http.MethodPost, service + "ResolveBoolean", []string{"Bearer wrong", "Bearer " + token}},
+		{http.MethodPost, service + "ResolveBoolean", []string{"Bearer wrong, Bearer " + token}},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), c.method, "http://"+s.evaluation+c.path, strings.NewReader(`{"flagKey":"on"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header["Authorization"] = c.fields
+		request.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != http.StatusUnauthorized {
+			t.Errorf("%+v: status %d", c, answer.StatusCode)
+		}
+	}
+}
