@@ -14,11 +14,7 @@ import (
 func pairsOf(text string) (map[string]string, error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "{") {
-		var pairs map[string]string
-		if err := json.Unmarshal([]byte(text), &pairs); err != nil {
-			return nil, fmt.Errorf("%q is no JSON object of strings: %w", text, err)
-		}
-		return pairs, nil
+		return membersOf(text)
 	}
 	items, err := splitPairs(text)
 	if err != nil {
@@ -34,6 +30,22 @@ func pairsOf(text string) (map[string]string, error) {
 			return nil, fmt.Errorf("%q is given twice", name)
 		}
 		pairs[name] = value
+	}
+	return pairs, nil
+}
+
+// membersOf returns the members of a JSON object of strings.
+func membersOf(text string) (map[string]string, error) {
+	var members map[string]*string
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
+		return nil, fmt.Errorf("%q is no JSON object of strings: %w", text, err)
+	}
+	pairs := make(map[string]string, len(members))
+	for name, value := range members {
+		if value == nil {
+			return nil, fmt.Errorf("%q is no JSON object of strings: %q is null", text, name)
+		}
+		pairs[name] = *value
 	}
 	return pairs, nil
 }

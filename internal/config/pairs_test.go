@@ -74,6 +74,7 @@ func TestMapErrors(t *testing.T) {
 		{[]string{"--pairs", `a=1,"b=2`}, `flag --pairs: "a=1,\"b=2" is no list of name=value separated by commas: `},
 		{[]string{"--pairs", "a=1\nb=2\n"}, `flag --pairs: "a=1\nb=2" has several lines: separate name=value by commas`},
 		{[]string{"--pairs", "a=1,b=2\n\"c=3"}, `flag --pairs: "a=1,b=2\n\"c=3" has several lines`},
+		{[]string{"--pairs", `{"a":null}`}, `flag --pairs: "{\"a\":null}" is no JSON object of strings: "a" is null`},
 		{[]string{"--pairs", `{"a":1}`}, `flag --pairs: "{\"a\":1}" is no JSON object of strings: `},
 		{[]string{"--pairs", `{"a":"1","a":"2"}`}, `flag --pairs: "{\"a\":\"1\",\"a\":\"2\"}" is no JSON object of strings: `},
 		{[]string{"--config", write(t, "c.json", `{"pairs": "a=1"}`)}, `c.json:1:11: option "pairs" must be an object of strings`},
