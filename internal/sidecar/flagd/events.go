@@ -123,8 +123,11 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// next waits for a change, and returns errNothing after a time.
+// next waits for a change, and returns errNothing after a time; after none at once, even if there is a change.
 func next(ctx context.Context, subscription *changes.Subscription, wait time.Duration) (changes.Change, error) {
+	if wait == 0 {
+		return changes.Change{}, errNothing
+	}
 	waiting, cancel := context.WithTimeoutCause(ctx, wait, errNothing)
 	defer cancel()
 	change, err := subscription.Next(waiting)
