@@ -90,8 +90,8 @@ func (s *Server) stream(ctx *fasthttp.RequestCtx, t *stream) {
 	ctx.SetConnectionClose()
 }
 
-// appendOpening appends the header of the answer and, for a client that comes back after it was told of another state than the view, an
-// event.
+// appendOpening appends the header of the answer and an event, unless the client comes back and was told of the view before. Who comes for the
+// first time may have been answered from an older state.
 func appendOpening(dst []byte, ctx *fasthttp.RequestCtx, view *cache.View) []byte {
 	header := &ctx.Response.Header
 	header.SetContentType("text/event-stream")
@@ -99,7 +99,7 @@ func appendOpening(dst []byte, ctx *fasthttp.RequestCtx, view *cache.View) []byt
 	header.SetContentLength(-2) // the answer ends with the connection
 	dst = append(dst, header.Header()...)
 	missed := ctx.Request.Header.Peek("Last-Event-ID")
-	if len(missed) > 0 && view != nil && string(missed) != eventID(view) {
+	if view != nil && string(missed) != eventID(view) {
 		dst = appendEvent(dst, view)
 	}
 	return append(dst, ": open\n\n"...)

@@ -125,6 +125,16 @@ func TestStreamsTellOfTheirFlags(t *testing.T) {
 	}
 }
 
+// A client comes for the first time with an answer that may be older than the stream.
+func TestAStreamBeginsWithTheStateThereIs(t *testing.T) {
+	h := historytest.New(t)
+	h.Commit(historytest.Flag("plain", 1))
+	lines := listen(t, startStreams(t, h.Store, 0), "", nil)
+	if got, want := next(lines, "data: "), refetch+h.Store.View().Position().Token().String()+`"}`; got != want {
+		t.Errorf("the first event is %q, want %q", got, want)
+	}
+}
+
 func TestAStreamGoesOnWhereItEnded(t *testing.T) {
 	s := startStreams(t, load(t, flags, ""), 0)
 	missed := listen(t, s, "", http.Header{"Last-Event-Id": {"00000000-77"}})
