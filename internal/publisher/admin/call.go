@@ -95,7 +95,7 @@ func (c *Client) Do(ctx context.Context, in Call) (Answer, error) {
 	if err = errors.Join(err, response.Body.Close()); err != nil {
 		return Answer{}, c.unanswered(err)
 	}
-	if response.StatusCode >= http.StatusBadRequest {
+	if response.StatusCode >= http.StatusMultipleChoices {
 		return Answer{}, asProblem(response, body)
 	}
 	return Answer{response.Header, body}, nil

@@ -49,8 +49,12 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{base: base, token: o.Token, http: &http.Client{Timeout: clientTimeout, Transport: transport}}, nil
+	return &Client{base: base, token: o.Token, http: &http.Client{Timeout: clientTimeout, Transport: transport, CheckRedirect: goNowhere}}, nil
 }
+
+// goNowhere lets a redirection be the answer. A publisher makes none; followed, it would hand the token to somebody else, or make a change a
+// mere question.
+func goNowhere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func clientTransport(caFile string) (*http.Transport, error) {
 	transport := &http.Transport{

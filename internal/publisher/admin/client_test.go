@@ -58,3 +58,26 @@ func TestErrorsOfTheClient(t *testing.T) {
 		t.Errorf("nobody is %v", err)
 	}
 }
+
+// A redirection is no answer of a publisher, and the token goes nowhere else.
+func TestTheClientFollowsNoRedirection(t *testing.T) {
+	t.Parallel()
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s %s was sent on, with %q", r.Method, r.URL, r.Header.Get("Authorization"))
+	}))
+	defer elsewhere.Close()
+	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
+		server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, status))
+		client, err := admin.NewClient(admin.ClientOptions{Address: server.URL, Token: "secret"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			_, err = client.Do(t.Context(), admin.Call{Method: method, Path: []string{"environments"}, Body: []byte("{}")})
+			if err == nil || !strings.Contains(err.Error(), "is no publisher") {
+				t.Errorf("%s, redirected with %d: %v", method, status, err)
+			}
+		}
+		server.Close()
+	}
+}
