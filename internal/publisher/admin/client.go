@@ -3,6 +3,7 @@ package admin
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -39,8 +40,11 @@ type ClientOptions struct {
 // NewClient returns a client.
 func NewClient(o ClientOptions) (*Client, error) {
 	base, err := url.Parse(o.Address)
-	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || strings.Trim(base.Path, "/") != "" {
-		return nil, fmt.Errorf("%q is not the address of a publisher such as http://127.0.0.1:8017", o.Address)
+	if err != nil {
+		return nil, errors.New("that is not the address of a publisher such as http://127.0.0.1:8017")
+	}
+	if !isAddress(base) {
+		return nil, fmt.Errorf("%q is not the address of a publisher such as http://127.0.0.1:8017", base.Redacted())
 	}
 	if base.Scheme == "http" && o.Token != "" && !loopbackHost(base.Host) {
 		return nil, fmt.Errorf("the token could be read on its way to %s: use https", o.Address)
@@ -50,6 +54,11 @@ func NewClient(o ClientOptions) (*Client, error) {
 		return nil, err
 	}
 	return &Client{base: base, token: o.Token, http: &http.Client{Timeout: clientTimeout, Transport: transport, CheckRedirect: goNowhere}}, nil
+}
+
+func isAddress(u *url.URL) bool {
+	return (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.Trim(u.Path, "/") == "" &&
+		u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
 // goNowhere lets a redirection be the answer. A publisher makes none; followed, it would hand the token to somebody else, or make a change a

@@ -13,8 +13,12 @@ import (
 
 func TestNewClientRefuses(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"", "127.0.0.1:8017", "localhost", "ftp://127.0.0.1:8017", "http://", "http://h/path", "http://h:port", "://"} {
-		if _, err := admin.NewClient(admin.ClientOptions{Address: address}); err == nil || !strings.Contains(err.Error(), "such as http://127.0.0.1:8017") {
+	for _, address := range []string{
+		"", "127.0.0.1:8017", "localhost", "ftp://127.0.0.1:8017", "http://", "http://h/path", "http://h:port", "://",
+		"http://user:secret@127.0.0.1:8017", "http://127.0.0.1:8017?a=b", "http://127.0.0.1:8017#a",
+	} {
+		_, err := admin.NewClient(admin.ClientOptions{Address: address})
+		if err == nil || !strings.Contains(err.Error(), "such as http://127.0.0.1:8017") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v, want a refusal with an example", address, err)
 		}
 	}

@@ -83,7 +83,7 @@ func (a *api) listFacts(ctx context.Context, in *listFacts) (*factList, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
-	var newest []control.RecordedEvent // of those asked for, at most one more than wanted, oldest first
+	var newest []Fact // of those asked for, at most one more than wanted, oldest first; events have whole documents
 	for e, err := range service.Events(ctx) {
 		if err != nil {
 			return nil, a.problem(err)
@@ -94,22 +94,22 @@ func (a *api) listFacts(ctx context.Context, in *listFacts) (*factList, error) {
 		if !in.selects(e) {
 			continue
 		}
-		if newest = append(newest, e); len(newest) > in.Limit+1 {
+		if newest = append(newest, newFact(e)); len(newest) > in.Limit+1 {
 			newest = newest[1:]
 		}
 	}
 	return &factList{Body: newFactList(newest, in.Limit)}, nil
 }
 
-func newFactList(events []control.RecordedEvent, limit int) FactList {
-	out := FactList{Items: []Fact{}}
-	slices.Reverse(events)
-	if len(events) > limit {
-		events = events[:limit]
-		out.Next = events[limit-1].Sequence
+func newFactList(facts []Fact, limit int) FactList {
+	slices.Reverse(facts)
+	out := FactList{Items: facts}
+	if len(facts) > limit {
+		out.Items = facts[:limit]
+		out.Next = facts[limit-1].Sequence
 	}
-	for _, e := range events {
-		out.Items = append(out.Items, newFact(e))
+	if out.Items == nil {
+		out.Items = []Fact{}
 	}
 	return out
 }

@@ -94,6 +94,7 @@ func (k *keys) readAlone(ctx context.Context, log Log, to changelog.Position) (r
 func (k *keys) read(ctx context.Context, log Log, to changelog.Position) error {
 	if k.uses == nil || k.last.Epoch != to.Epoch || to.Revision < k.next {
 		k.uses, k.next, k.appended = make(map[string]keyUse), 0, appended{}
+		k.last.Epoch = to.Epoch // a reading that is interrupted is continued
 	}
 	if k.next < to.Revision {
 		for r, err := range log.Read(ctx, k.next+1, to.Revision) {

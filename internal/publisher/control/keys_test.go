@@ -1,12 +1,16 @@
 package control_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
+	"time"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -104,5 +108,49 @@ func TestInterruptedPromotionThatOthersHaveCompleted(t *testing.T) {
 	}
 	if left := p.transfer().Changes; len(left) != 0 {
 		t.Errorf("%d documents differ still", len(left))
+	}
+}
+
+// brokenOffLog gives one entry more each time that it is read, and then fails.
+type brokenOffLog struct {
+	fakeLog
+
+	from []uint64
+}
+
+func (l *brokenOffLog) Read(_ context.Context, from, to uint64) iter.Seq2[changelog.Record, error] {
+	l.from = append(l.from, from)
+	return func(yield func(changelog.Record, error) bool) {
+		if !yield(changelog.Record{Revision: from, Entry: changelog.Entry{OpID: fmt.Sprint("op-", from), Time: time.Now()}}, nil) || from == to {
+			return
+		}
+		yield(changelog.Record{}, errors.New("too slow"))
+	}
+}
+
+// A log that is too long for one reading is read on where reading was broken off.
+func TestReadingTheKeysGoesOn(t *testing.T) {
+	t.Parallel()
+	l := &brokenOffLog{fakeLog: fakeLog{t: t, state: newState()}}
+	l.state.revision = 5
+	last := l.state.Position().Revision
+	s := control.NewService(control.Options{
+		State:    func() control.State { return l.state },
+		Log:      func(context.Context) (control.Log, error) { return l, nil },
+		Refused:  func() error { return nil },
+		Follower: fakeFollower{},
+	})
+	var o control.Operation
+	var err error
+	for range last {
+		o, err = s.Operation(t.Context(), "op-1")
+	}
+	if err != nil || o.State != flagsync.Committed {
+		t.Errorf("after %d readings %v: %+v, %v", len(l.from), l.from, o, err)
+	}
+	for i, from := range l.from {
+		if from != uint64(i)+1 {
+			t.Errorf("reading %d begins with revision %d", i+1, from)
+		}
 	}
 }

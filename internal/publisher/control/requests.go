@@ -7,11 +7,11 @@ import (
 
 // Requests returns all change requests, the oldest first, as they are now. Those that have ended are without their documents.
 func (s *Service) Requests(ctx context.Context) ([]Request, error) {
-	if err := s.refresh(ctx); err != nil {
+	state, err := s.Current(ctx) // first: what the ledger says afterwards is not older
+	if err != nil {
 		return nil, err
 	}
-	state, err := s.Current(ctx)
-	if err != nil {
+	if err := s.refresh(ctx); err != nil {
 		return nil, err
 	}
 	s.ledger.mu.RLock()
@@ -25,11 +25,11 @@ func (s *Service) Requests(ctx context.Context) ([]Request, error) {
 
 // Request returns a change request as it is now.
 func (s *Service) Request(ctx context.Context, id string) (Request, error) {
-	r, err := s.find(ctx, id)
+	state, err := s.Current(ctx) // first, as above
 	if err != nil {
-		return r, err
+		return Request{}, err
 	}
-	state, err := s.Current(ctx)
+	r, err := s.find(ctx, id)
 	if err != nil {
 		return r, err
 	}
