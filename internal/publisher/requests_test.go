@@ -45,17 +45,24 @@ func (r *running) agreeAndApply(q admin.ChangeRequest) admin.ChangeRequest {
 	return applied
 }
 
-// A request goes from an editor over an approver into the log, through two publishers, and shows who did what.
-func TestAChangeRequestOverTwoPublishers(t *testing.T) {
-	t.Parallel()
+// governedTwice returns two publishers of one environment.
+func governedTwice(t *testing.T) (one, other *running) {
+	t.Helper()
 	server := natstest.Start(t)
-	one := governed(t, publisher.Options{NATS: server.URL()})
-	other := governed(t, publisher.Options{NATS: server.URL()})
+	one = governed(t, publisher.Options{NATS: server.URL()})
+	other = governed(t, publisher.Options{NATS: server.URL()})
 	one.create("prod")
 	other.await("the environment of the other publisher", func() bool {
 		_, err := other.Control(t.Context(), "prod")
 		return err == nil
 	})
+	return one, other
+}
+
+// A request goes from an editor over an approver into the log, through two publishers, and shows who did what.
+func TestAChangeRequestOverTwoPublishers(t *testing.T) {
+	t.Parallel()
+	one, other := governedTwice(t)
 	opened := one.propose("f", "")
 	if opened.Status != "open" || opened.Needed != 1 || !opened.Risk.High || opened.Author != "editor" || opened.Reason != "it is time" {
 		t.Errorf("opened: %+v", opened)
@@ -164,14 +171,7 @@ func TestWhatNeedsARebaseIsListed(t *testing.T) {
 // A change that comes before the approval always makes it stale, through whichever publisher either of them comes.
 func TestApproveAfterChangeIsRefused(t *testing.T) {
 	t.Parallel()
-	server := natstest.Start(t)
-	one := governed(t, publisher.Options{NATS: server.URL()})
-	other := governed(t, publisher.Options{NATS: server.URL()})
-	one.create("prod")
-	other.await("the environment of the other publisher", func() bool {
-		_, err := other.Control(t.Context(), "prod")
-		return err == nil
-	})
+	one, other := governedTwice(t)
 	seen := one.agreeAndApply(one.propose("f", "")).Applied
 	for round := range max(rounds()/5, 5) {
 		first, second := one, other
@@ -200,14 +200,7 @@ func TestApproveAfterChangeIsRefused(t *testing.T) {
 // Two people apply the same request through two publishers at once: it is in the log once.
 func TestAppliedOnce(t *testing.T) {
 	t.Parallel()
-	server := natstest.Start(t)
-	one := governed(t, publisher.Options{NATS: server.URL()})
-	other := governed(t, publisher.Options{NATS: server.URL()})
-	one.create("prod")
-	other.await("the environment of the other publisher", func() bool {
-		_, err := other.Control(t.Context(), "prod")
-		return err == nil
-	})
+	one, other := governedTwice(t)
 	q := one.propose("f", "")
 	if _, err := one.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, ""); err != nil {
 		t.Fatal(err)

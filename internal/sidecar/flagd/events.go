@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"connectrpc.com/connect"
@@ -81,15 +82,17 @@ func (s *Server) stream(ctx context.Context, kind string, run func(context.Conte
 	open := s.options.Metrics.streams.WithLabelValues(kind)
 	open.Inc()
 	defer open.Dec()
+	var watching sync.WaitGroup
+	defer watching.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
+	watching.Go(func() {
 		select {
 		case <-s.stopping:
 			cancel()
 		case <-ctx.Done():
 		}
-	}()
+	})
 	subscription, view := s.options.Feed.Subscribe()
 	defer subscription.Close()
 	if view == nil {
