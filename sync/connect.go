@@ -14,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 const (
@@ -53,6 +55,10 @@ type ConnectOptions struct {
 	// InboxPrefix is the first part of the subjects replies come to; "" is
 	// _INBOX. Sidecars need their own, so that none can read another's replies.
 	InboxPrefix string
+	// Keyring decides what is believed of all that is read; required.
+	Keyring *changelog.Keyring
+	// Signer signs what is written; nil for those who only read.
+	Signer *changelog.Signer
 	// Logger receives what happens to the connection.
 	Logger zerolog.Logger
 }
@@ -60,9 +66,11 @@ type ConnectOptions struct {
 // Conn is a connection to NATS that repairs itself. It is safe for concurrent
 // use.
 type Conn struct {
-	nats *nats.Conn
-	api  string // what the subjects of the JetStream API begin with
-	log  zerolog.Logger
+	nats   *nats.Conn
+	api    string // what the subjects of the JetStream API begin with
+	keys   *changelog.Keyring
+	signer *changelog.Signer // nil for those who only read
+	log    zerolog.Logger
 
 	lastError  atomic.Pointer[error]
 	connecting atomic.Pointer[nats.Conn] // nats, for callbacks that may come before it is set
@@ -95,7 +103,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{api: "$JS.API.", log: o.Logger, greeted: make(chan struct{}), listeners: make(map[*listener]struct{})}
+	c := &Conn{api: "$JS.API.", keys: o.Keyring, signer: o.Signer, log: o.Logger, greeted: make(chan struct{}), listeners: make(map[*listener]struct{})}
 	c.up, c.lost = context.WithCancelCause(context.Background())
 	if o.Domain != "" {
 		c.api = "$JS." + o.Domain + ".API."
@@ -132,6 +140,12 @@ func (o ConnectOptions) Validate() error {
 		if err := validateAddress(strings.TrimSpace(address)); o.Server == nil && err != nil {
 			return err
 		}
+	}
+	if o.Keyring == nil {
+		return errors.New("there is no root key to trust")
+	}
+	if o.Signer != nil && o.Signer.Installation() != o.Keyring.Installation() {
+		return errors.New("the signing key is of another installation than the root key that is trusted")
 	}
 	if strings.ContainsAny(o.Domain, ".*> \t") {
 		return fmt.Errorf("%q is not a JetStream domain: it must be one subject token", o.Domain)

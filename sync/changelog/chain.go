@@ -3,15 +3,16 @@ package changelog
 import (
 	"errors"
 	"fmt"
+	"sort"
 )
 
 // ChainLength is how many of the last digests a [Chain] holds.
 const ChainLength = 1024
 
-// Errors of a record that does not continue a history.
+// Errors of an entry that does not continue a history.
 var (
-	// ErrGap tells that the revision is not the next one.
-	ErrGap = errors.New("not the next revision")
+	// ErrGap tells that an entry before it is missing here.
+	ErrGap = errors.New("an entry is missing")
 	// ErrDifferentHistory tells that the log is not the one that was followed
 	// so far: recreated, restored, or forked.
 	ErrDifferentHistory = errors.New("a different history")
@@ -19,57 +20,58 @@ var (
 
 // Chain is what a follower remembers of a history to recognise that a log still
 // continues it: the position it has reached, and the digests of the last
-// ChainLength revisions. The zero value stands before revision 1 of any history.
-// It is not safe for concurrent use.
+// ChainLength entries. The zero value stands before the first entry of any
+// history. It is not safe for concurrent use.
 type Chain struct {
-	head    Position
-	digests [ChainLength]Digest // of revision r at r % ChainLength
-	first   uint64              // lowest revision whose digest is held
+	head  Position
+	links []Link // of the last entries, in ascending order, not more than 2 * ChainLength
 }
 
 // NewChain returns a chain that stands at head and remembers nothing before it.
 func NewChain(head Position) *Chain {
-	c := &Chain{head: head, first: head.Revision}
-	c.digests[head.Revision%ChainLength] = head.Digest
-	return c
+	return &Chain{head: head, links: []Link{head.Link()}}
 }
 
 // Head returns the position that was reached.
 func (c *Chain) Head() Position { return c.head }
 
-// Extend moves the chain on by one record. It refuses, and stays where it is,
-// with [ErrGap] when r is not the next revision, and with
-// [ErrDifferentHistory] when r does not name the digest of the entry before it
-// or changes the epoch without being an epoch entry.
+// Extend moves the chain on by one valid entry. It refuses, and stays where it
+// is, with [ErrGap] when the entry before r is after the head, and with
+// [ErrDifferentHistory] when it is another one than the head, or r changes the
+// epoch without being an epoch entry.
 func (c *Chain) Extend(r Record) error {
-	if r.Revision != c.head.Revision+1 {
-		return fmt.Errorf("revision %d after %d: %w", r.Revision, c.head.Revision, ErrGap)
-	}
-	if r.Prev != c.head.Digest {
-		return fmt.Errorf("revision %d follows an entry %s, revision %d here is %s: %w",
-			r.Revision, r.Prev, c.head.Revision, c.head.Digest, ErrDifferentHistory)
-	}
-	if r.Epoch != c.head.Epoch && r.Kind != KindEpoch {
+	switch {
+	case r.Prev.Revision > c.head.Revision:
+		return fmt.Errorf("revision %d follows revision %d, revision %d is the last here: %w",
+			r.Revision, r.Prev.Revision, c.head.Revision, ErrGap)
+	case r.Prev != c.head.Link():
+		return fmt.Errorf("revision %d follows revision %d %s, revision %d here is %s: %w",
+			r.Revision, r.Prev.Revision, r.Prev.Digest, c.head.Revision, c.head.Digest, ErrDifferentHistory)
+	case r.Epoch != c.head.Epoch && r.Kind != KindEpoch:
 		return fmt.Errorf("revision %d belongs to epoch %s, revision %d to %s: %w",
 			r.Revision, r.Epoch.Short(), c.head.Revision, c.head.Epoch.Short(), ErrDifferentHistory)
 	}
 	c.head = r.Position()
-	c.digests[r.Revision%ChainLength] = r.Digest
-	if r.Revision-c.first >= ChainLength {
-		c.first = r.Revision - ChainLength + 1
+	if len(c.links) >= 2*ChainLength {
+		c.links = append(c.links[:0], c.links[len(c.links)-ChainLength+1:]...)
 	}
+	c.links = append(c.links, c.head.Link())
 	return nil
 }
 
-// Compare tells whether somebody else's position can belong to the history the
-// chain remembers. It returns [ErrDifferentHistory] when another digest or
+// Compare tells whether another follower's position can belong to the history
+// the chain remembers. It returns [ErrDifferentHistory] when another digest or
 // epoch stands at a revision that is held here, and nil when the position
 // agrees or cannot be compared because it lies outside of what is held.
 func (c *Chain) Compare(p Position) error {
-	if p.Revision == 0 || p.Revision < c.first || p.Revision > c.head.Revision {
+	i := sort.Search(len(c.links), func(i int) bool { return c.links[i].Revision >= p.Revision })
+	if p.Revision == 0 || i == len(c.links) || i == 0 && c.links[0].Revision != p.Revision {
 		return nil
 	}
-	if held := c.digests[p.Revision%ChainLength]; held != p.Digest {
+	if c.links[i].Revision != p.Revision {
+		return fmt.Errorf("revision %d is an entry elsewhere and none here: %w", p.Revision, ErrDifferentHistory)
+	}
+	if held := c.links[i].Digest; held != p.Digest {
 		return fmt.Errorf("revision %d is %s elsewhere and %s here: %w", p.Revision, p.Digest, held, ErrDifferentHistory)
 	}
 	if p.Revision == c.head.Revision && p.Epoch != c.head.Epoch {

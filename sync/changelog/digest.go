@@ -2,14 +2,12 @@ package changelog
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 )
 
 // Digest is a SHA-256 sum. The zero value stands for "nothing": it is what the
-// first entry of a log names as its predecessor and the state digest of an
-// environment without documents.
+// first entry of a log names as its predecessor.
 type Digest [sha256.Size]byte
 
 // Sum returns the digest of data.
@@ -41,33 +39,4 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	}
 	*d = sum
 	return nil
-}
-
-// Toggle adds a document to a state digest, or takes it out again: the state
-// digest of an environment is the exclusive or of the digests of its live
-// documents, so the order in which they came does not matter.
-//
-// Each part is preceded by its length as eight bytes, big-endian, so that no
-// two different documents hash the same bytes.
-func (d Digest) Toggle(doc Document) Digest {
-	h := sha256.New()
-	part := func(p []byte) {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		h.Write(p)
-	}
-	part([]byte(doc.Kind))
-	part([]byte(doc.Key))
-	var revision [8]byte
-	binary.BigEndian.PutUint64(revision[:], doc.Revision)
-	part(revision[:])
-	part(doc.Body)
-
-	var sum Digest
-	h.Sum(sum[:0])
-	for i := range d {
-		d[i] ^= sum[i]
-	}
-	return d
 }

@@ -19,17 +19,19 @@ const (
 // Kind says what an entry or a document is about.
 type Kind string
 
-// The kinds. Only the first three have documents.
+// The kinds. All but the last have documents.
 const (
 	KindFlag     Kind = "flag"     // a flag; its key is the flag key
 	KindSegment  Kind = "segment"  // a rule that flags refer to by name
 	KindSettings Kind = "settings" // the settings of the environment, under SettingsKey
+	KindKeys     Kind = "keys"     // the keys note as a JSON string, under KeysKey
 	KindEpoch    Kind = "epoch"    // the begin of a history, under EpochKey
 )
 
-// The only keys that settings and epoch entries have.
+// The only keys that entries about settings, keys and epochs have.
 const (
 	SettingsKey = "environment"
+	KeysKey     = "keys"
 	EpochKey    = "epoch"
 )
 
@@ -101,6 +103,8 @@ func (id ID) Validate() error {
 	switch {
 	case id.Kind == KindSettings && id.Key != SettingsKey:
 		return fmt.Errorf("settings have the key %q, not %q", SettingsKey, id.Key)
+	case id.Kind == KindKeys && id.Key != KeysKey:
+		return fmt.Errorf("the keys note has the key %q, not %q", KeysKey, id.Key)
 	case id.Kind == KindEpoch && id.Key != EpochKey:
 		return fmt.Errorf("an epoch entry has the key %q, not %q", EpochKey, id.Key)
 	case id.Key == "":
@@ -111,7 +115,7 @@ func (id ID) Validate() error {
 		return fmt.Errorf("the key %q is not valid UTF-8", id.Key)
 	}
 	switch id.Kind {
-	case KindFlag, KindSegment, KindSettings, KindEpoch:
+	case KindFlag, KindSegment, KindSettings, KindKeys, KindEpoch:
 		return nil
 	default:
 		return fmt.Errorf("unknown kind %q", string(id.Kind))

@@ -12,7 +12,7 @@ import (
 )
 
 // Version is the schema version of the entries this package writes.
-const Version = 1
+const Version = 2
 
 // ErrVersion is returned for an entry whose schema version is not known here.
 var ErrVersion = errors.New("unknown schema version: written by a newer publisher")
@@ -23,44 +23,60 @@ var ErrVersion = errors.New("unknown schema version: written by a newer publishe
 // Entries that are applied together form a transaction: they share OpID and
 // carry their place in it as Index of Count, from 1.
 type Entry struct {
-	Epoch     Epoch
-	OpID      string // of the change; the same for all its entries
-	Kind      Kind
-	Key       string
-	Index     int       // 1 to Count
-	Count     int       // 1 to MaxEntries
-	Put       []byte    // the whole document, compact JSON; nil unless it is put
-	Delete    bool      // a tombstone
-	Actor     string    // opaque id of who made the change
-	Approvers []string  // opaque ids of who agreed
-	Reason    string    // at most MaxReason bytes
-	Request   string    // change request this entry applies, if any
-	Time      time.Time // of the publisher that wrote it; for people, never for order
-	Prev      Digest    // of the previous entry's bytes; zero for revision 1
+	Environment string
+	Epoch       Epoch
+	Revision    uint64 // its place in the log: the sequence of the message
+	OpID        string // of the change; the same for all its entries
+	Kind        Kind
+	Key         string
+	Index       int       // 1 to Count
+	Count       int       // 1 to MaxEntries
+	Put         []byte    // the whole document, compact JSON; nil unless it is put
+	Delete      bool      // a tombstone
+	Actor       string    // opaque id of who made the change
+	Approvers   []string  // opaque ids of who agreed
+	Reason      string    // at most MaxReason bytes
+	Request     string    // change request this entry applies, if any
+	Time        time.Time // of the publisher that wrote it; for people, never for order
+	Prev        Link      // the previous valid entry; zero for the first of a log
 
-	// Complete is for epoch entries only. Unless it is zero, the state begins
-	// anew with this entry, and is whole at revision Complete, not before.
+	// State is the state digest after the transaction, in its last entry only.
+	State Digest
+	// Ledger and Control are how far the journals went when the entry was made;
+	// zero where that is not known.
+	Ledger, Control Anchor
+
+	// Complete and Leaves are for epoch entries only. Unless Complete is zero, the
+	// entry renews the state: the state begins with this entry, and is whole when Complete
+	// more entries have come, not before. Leaves is the position that was left for it.
 	Complete uint64
+	Leaves   Position
 }
 
 // wireEntry is the JSON form, its members in the order they are written.
 type wireEntry struct {
-	Version   int            `json:"v"`
-	Epoch     Epoch          `json:"epoch"`
-	OpID      string         `json:"op"`
-	Kind      Kind           `json:"kind"`
-	Key       string         `json:"key"`
-	Index     int            `json:"i"`
-	Count     int            `json:"n"`
-	Put       jsontext.Value `json:"put,omitzero"`
-	Delete    bool           `json:"delete,omitzero"`
-	Complete  uint64         `json:"complete,omitzero"`
-	Actor     string         `json:"actor,omitzero"`
-	Approvers []string       `json:"approvers,omitempty"`
-	Reason    string         `json:"reason,omitzero"`
-	Request   string         `json:"request,omitzero"`
-	Time      time.Time      `json:"time"`
-	Prev      Digest         `json:"prev"`
+	Version     int            `json:"v"`
+	Environment string         `json:"environment"`
+	Epoch       Epoch          `json:"epoch"`
+	Revision    uint64         `json:"revision"`
+	OpID        string         `json:"op"`
+	Kind        Kind           `json:"kind"`
+	Key         string         `json:"key"`
+	Index       int            `json:"i"`
+	Count       int            `json:"n"`
+	Put         jsontext.Value `json:"put,omitzero"`
+	Delete      bool           `json:"delete,omitzero"`
+	Complete    uint64         `json:"complete,omitzero"`
+	Leaves      Position       `json:"leaves,omitzero"`
+	State       Digest         `json:"state,omitzero"`
+	Actor       string         `json:"actor,omitzero"`
+	Approvers   []string       `json:"approvers,omitempty"`
+	Reason      string         `json:"reason,omitzero"`
+	Request     string         `json:"request,omitzero"`
+	Time        time.Time      `json:"time"`
+	Ledger      Anchor         `json:"ledger,omitzero"`
+	Control     Anchor         `json:"control,omitzero"`
+	Prev        Link           `json:"prev"`
 }
 
 // ID returns what identifies the document e is about.
@@ -72,11 +88,11 @@ func (e Entry) Encode() ([]byte, error) {
 		return nil, err
 	}
 	data, err := json.Marshal(wireEntry{
-		Version: Version,
-		Epoch:   e.Epoch, OpID: e.OpID, Kind: e.Kind, Key: e.Key, Index: e.Index, Count: e.Count,
-		Put: e.Put, Delete: e.Delete, Complete: e.Complete,
+		Version: Version, Environment: e.Environment, Epoch: e.Epoch, Revision: e.Revision,
+		OpID: e.OpID, Kind: e.Kind, Key: e.Key, Index: e.Index, Count: e.Count,
+		Put: e.Put, Delete: e.Delete, Complete: e.Complete, Leaves: e.Leaves, State: e.State,
 		Actor: e.Actor, Approvers: e.Approvers, Reason: e.Reason, Request: e.Request,
-		Time: e.Time.UTC(), Prev: e.Prev,
+		Time: e.Time.UTC(), Ledger: e.Ledger, Control: e.Control, Prev: e.Prev,
 	}, jsontext.PreserveRawStrings(true))
 	if err != nil {
 		return nil, fmt.Errorf("entry %s: %w", e.ID(), err)
@@ -88,7 +104,7 @@ func (e Entry) Encode() ([]byte, error) {
 // members, trailing bytes and values out of bounds are refused; [ErrVersion]
 // tells that a newer publisher wrote it. The result does not share data.
 func DecodeEntry(data []byte) (Entry, error) {
-	var u usualEntry
+	var u canonicalEntry
 	if err := json.Unmarshal(data, &u); err == nil && u.Version == Version {
 		return u.entry()
 	}
@@ -117,10 +133,11 @@ func decodeAnyEntry(data []byte) (Entry, error) {
 // entry returns what w says, if that is an entry.
 func (w wireEntry) entry() (Entry, error) {
 	e := Entry{
-		Epoch: w.Epoch, OpID: w.OpID, Kind: w.Kind, Key: w.Key, Index: w.Index, Count: w.Count,
-		Put: w.Put, Delete: w.Delete, Complete: w.Complete,
+		Environment: w.Environment, Epoch: w.Epoch, Revision: w.Revision,
+		OpID: w.OpID, Kind: w.Kind, Key: w.Key, Index: w.Index, Count: w.Count,
+		Put: w.Put, Delete: w.Delete, Complete: w.Complete, Leaves: w.Leaves, State: w.State,
 		Actor: w.Actor, Approvers: w.Approvers, Reason: w.Reason, Request: w.Request,
-		Time: w.Time, Prev: w.Prev,
+		Time: w.Time, Ledger: w.Ledger, Control: w.Control, Prev: w.Prev,
 	}
 	if err := e.validate(); err != nil {
 		return Entry{}, err
@@ -153,6 +170,14 @@ func (e Entry) validate() error {
 		return fmt.Errorf("entry %s: %w", e.ID(), err)
 	}
 	switch {
+	case e.Environment == "" || !utf8.ValidString(e.Environment):
+		return fmt.Errorf("entry %s: the environment %q is empty or not valid UTF-8", e.ID(), e.Environment)
+	case e.Revision == 0 || e.Prev.Revision >= e.Revision:
+		return fmt.Errorf("entry %s: revision %d after revision %d", e.ID(), e.Revision, e.Prev.Revision)
+	case (e.Prev.Revision == 0) != e.Prev.Digest.IsZero():
+		return fmt.Errorf("entry %s: the entry before it has revision %d and digest %s", e.ID(), e.Prev.Revision, e.Prev.Digest)
+	case e.State.IsZero() != (e.Index < e.Count):
+		return fmt.Errorf("entry %s: number %d of %d: the last of a transaction tells the state, and no other", e.ID(), e.Index, e.Count)
 	case e.OpID == "" || !utf8.ValidString(e.OpID):
 		return fmt.Errorf("entry %s: the op-id %q is empty or not valid UTF-8", e.ID(), e.OpID)
 	case e.Count < 1 || e.Count > MaxEntries:
@@ -172,10 +197,14 @@ func (e Entry) validateBody() error {
 	switch {
 	case e.Kind == KindEpoch && (put || e.Delete):
 		return errors.New("an epoch entry has no document")
+	case e.Kind == KindEpoch && e.Complete == 0 && e.Leaves != Position{}:
+		return errors.New("an epoch entry that renews nothing leaves nothing")
 	case e.Kind == KindEpoch:
 		return nil
-	case e.Complete != 0:
-		return errors.New("only an epoch entry says where a state is complete")
+	case e.Kind == KindKeys && e.Delete:
+		return errors.New("the keys note cannot be deleted")
+	case e.Complete != 0 || e.Leaves != Position{}:
+		return errors.New("only an epoch entry says where a state is complete and what it leaves")
 	case put == e.Delete:
 		return errors.New("want either a document or a deletion")
 	case len(e.Put) > MaxDocument:

@@ -7,31 +7,54 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// epochBytes is the length of a random epoch, and shortEpoch how many
-// hexadecimal digits of it appear in a [Token].
+// An epoch is 8 random hexadecimal digits, 12 with milliseconds since 1970, and
+// 12 random ones. The first eight appear in a [Token], the time tells which of
+// two epochs is the later one.
 const (
-	epochBytes = 16
-	shortEpoch = 8
+	epochDigits = 32
+	shortEpoch  = 8
+	epochTime   = 12 // digits of the milliseconds, behind the first eight
 )
 
 // Epoch identifies one history of an environment: 32 lower-case hexadecimal
-// digits. Revisions of different epochs cannot be compared. The zero value
-// belongs to no history.
+// digits. Revisions of different epochs cannot be compared, but epochs can: see
+// [Epoch.Later]. The zero value belongs to no history.
 type Epoch string
 
-// NewEpoch returns a random epoch.
-func NewEpoch() Epoch {
-	var id [epochBytes]byte
+// NewEpoch returns an epoch of the time now that is later than after, which is
+// "" when there is none.
+func NewEpoch(now time.Time, after Epoch) Epoch {
+	milliseconds := uint64(max(now.UnixMilli(), 0))
+	if after != "" {
+		milliseconds = max(milliseconds, after.milliseconds()+1)
+	}
+	var id [10]byte
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand ends the process instead
-	return Epoch(hex.EncodeToString(id[:]))
+	random := hex.EncodeToString(id[:])
+	return Epoch(fmt.Sprintf("%s%012x%s", random[:shortEpoch], milliseconds&(1<<48-1), random[shortEpoch:]))
+}
+
+// milliseconds returns the time part.
+func (e Epoch) milliseconds() uint64 {
+	if len(e) != epochDigits {
+		return 0
+	}
+	n, _ := strconv.ParseUint(string(e[shortEpoch:shortEpoch+epochTime]), 16, 64) // a validated epoch has digits only
+	return n
+}
+
+// Later reports whether e began after other. Any epoch is later than none.
+func (e Epoch) Later(other Epoch) bool {
+	return e != "" && (other == "" || e.milliseconds() > other.milliseconds())
 }
 
 // Validate reports what is wrong with the spelling of e.
 func (e Epoch) Validate() error {
-	if len(e) != hex.EncodedLen(epochBytes) || !lowerHex(string(e)) {
-		return fmt.Errorf("epoch %q is not %d lower-case hexadecimal digits", string(e), hex.EncodedLen(epochBytes))
+	if len(e) != epochDigits || !lowerHex(string(e)) {
+		return fmt.Errorf("epoch %q is not %d lower-case hexadecimal digits", string(e), epochDigits)
 	}
 	return nil
 }
@@ -57,6 +80,24 @@ type Position struct {
 
 // IsZero reports whether p lies before any entry.
 func (p Position) IsZero() bool { return p.Revision == 0 }
+
+// Link returns how the next entry names p as the one before it.
+func (p Position) Link() Link { return Link{Revision: p.Revision, Digest: p.Digest} }
+
+// Link names an entry by its revision and its digest. The zero value names
+// none.
+type Link struct {
+	Revision uint64 `json:"revision"`
+	Digest   Digest `json:"digest"`
+}
+
+// Anchor names a record of a journal by its sequence and its digest, so that
+// what stands elsewhere shows how far the journal went. The zero value names
+// none.
+type Anchor struct {
+	Sequence uint64 `json:"sequence"`
+	Digest   Digest `json:"digest"`
+}
 
 // Token returns the position as it leaves the process.
 func (p Position) Token() Token { return Token{Epoch: p.Epoch.Short(), Revision: p.Revision} }

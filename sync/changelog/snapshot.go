@@ -16,12 +16,12 @@ import (
 
 // A snapshot is, in this order:
 //
-//	the line "flagside snapshot 1"
+//	the line "flagside snapshot 2"
 //	a line of JSON: the Header
-//	one zstd frame: a line of JSON for each document, sorted by nothing in particular
+//	one zstd frame: a line of JSON for each document, in any order
 //	32 bytes: SHA-256 of everything before
 const (
-	snapshotMagic = "flagside snapshot 1\n"
+	snapshotMagic = "flagside snapshot 2\n"
 	maxHeader     = 64 * 1024
 	maxLine       = 2*MaxDocument + 8*MaxKey
 	windowSize    = 1 << 20
@@ -31,25 +31,28 @@ const (
 var (
 	ErrSnapshotFormat   = errors.New("not a snapshot of a known format")
 	ErrSnapshotChecksum = errors.New("the snapshot is damaged: its checksum does not match")
+	// ErrUnproved means that a snapshot is whole, but not proved to be a state that
+	// a publisher of this installation signed.
+	ErrUnproved = errors.New("the snapshot is not proved by this installation")
 )
 
-// Header says what a snapshot holds.
+// Header says what a snapshot holds, and what proves it.
 type Header struct {
-	Environment string   `json:"environment"`
-	Position    Position `json:"position"`
-	StateDigest Digest   `json:"stateDigest"`
-	Count       int      `json:"count"` // of documents
+	Environment string `json:"environment"`
+	Head        Head   `json:"head"`
+	Count       int    `json:"count"`          // of documents
+	Keys        string `json:"keys,omitempty"` // the keys note, by which a reader knows who signed
 }
 
 func (h Header) validate() error {
 	if h.Environment == "" {
 		return fmt.Errorf("%w: the header names no environment", ErrSnapshotFormat)
 	}
-	if err := h.Position.Epoch.Validate(); err != nil {
+	if err := h.Head.Epoch.Validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrSnapshotFormat, err)
 	}
-	if h.Position.Revision == 0 || h.Count < 0 {
-		return fmt.Errorf("%w: revision %d, %d documents", ErrSnapshotFormat, h.Position.Revision, h.Count)
+	if h.Head.Revision == 0 || h.Count < 0 {
+		return fmt.Errorf("%w: revision %d, %d documents", ErrSnapshotFormat, h.Head.Revision, h.Count)
 	}
 	return nil
 }
@@ -69,7 +72,7 @@ type SnapshotWriter struct {
 	zip    *zstd.Encoder
 	header Header
 	count  int
-	state  Digest
+	state  *StateEdit
 }
 
 // NewSnapshotWriter writes the header to w. The caller writes exactly
@@ -82,7 +85,7 @@ func NewSnapshotWriter(w io.Writer, h Header) (*SnapshotWriter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("snapshot header: %w", err)
 	}
-	s := &SnapshotWriter{out: w, sum: sha256.New(), header: h}
+	s := &SnapshotWriter{out: w, sum: sha256.New(), header: h, state: State{}.Edit()}
 	hashed := io.MultiWriter(w, s.sum)
 	if _, err := fmt.Fprintf(hashed, "%s%s\n", snapshotMagic, line); err != nil {
 		return nil, fmt.Errorf("snapshot header: %w", err)
@@ -107,7 +110,7 @@ func (s *SnapshotWriter) Write(d Document) error {
 		return fmt.Errorf("snapshot: %w", err)
 	}
 	s.count++
-	s.state = s.state.Toggle(d)
+	s.state.Add(d)
 	return nil
 }
 
@@ -117,7 +120,7 @@ func (s *SnapshotWriter) Close() error {
 	if err := s.zip.Close(); err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	if err := s.header.verify(s.count, s.state); err != nil {
+	if err := s.header.verify(s.count, s.state.State().Digest()); err != nil {
 		return err
 	}
 	if _, err := s.out.Write(s.sum.Sum(nil)); err != nil {
@@ -130,15 +133,16 @@ func (h Header) verify(count int, state Digest) error {
 	if count != h.Count {
 		return fmt.Errorf("snapshot: %d documents, the header announces %d", count, h.Count)
 	}
-	if state != h.StateDigest {
-		return fmt.Errorf("snapshot: the documents have state digest %s, the header announces %s", state, h.StateDigest)
+	if state != h.Head.State {
+		return fmt.Errorf("snapshot: the documents have state digest %s, the header announces %s", state, h.Head.State)
 	}
 	return nil
 }
 
 // SnapshotReader reads a snapshot document by document, in bounded memory. What
 // it returns is not to be believed before [SnapshotReader.Next] has returned
-// io.EOF: only then is the checksum verified. It is not safe for concurrent use.
+// io.EOF: only then are checksum, state and signature verified. It is not safe
+// for concurrent use.
 type SnapshotReader struct {
 	header Header
 	body   *trailingReader
@@ -147,13 +151,36 @@ type SnapshotReader struct {
 	zip    *zstd.Decoder
 	lines  *bufio.Scanner
 	count  int
-	state  Digest
+	state  *StateEdit
 }
 
-// NewSnapshotReader reads the header. The caller calls Close when done; r is
-// the caller's to close.
-func NewSnapshotReader(r io.Reader) (*SnapshotReader, error) {
-	s := &SnapshotReader{sum: sha256.New()}
+// NewSnapshotReader reads the header and takes its keys note over. It fails with
+// [ErrUnproved] when keys do not prove the header. The caller calls Close when
+// done; r is the caller's to close.
+func NewSnapshotReader(r io.Reader, keys *Keyring) (*SnapshotReader, error) {
+	s, err := newSnapshotReader(r)
+	if err != nil {
+		return nil, err
+	}
+	if s.header.Keys != "" {
+		if err := keys.Adopt(s.header.Keys); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("%w: %w", ErrUnproved, err)
+		}
+	}
+	if err := keys.VerifyHead(s.header.Environment, s.header.Head); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("%w: revision %d: %w", ErrUnproved, s.header.Head.Revision, err)
+	}
+	return s, nil
+}
+
+// NewUnprovedSnapshotReader is NewSnapshotReader for a snapshot whose proof does
+// not count, because a person answers for it.
+func NewUnprovedSnapshotReader(r io.Reader) (*SnapshotReader, error) { return newSnapshotReader(r) }
+
+func newSnapshotReader(r io.Reader) (*SnapshotReader, error) {
+	s := &SnapshotReader{sum: sha256.New(), state: State{}.Edit()}
 	s.body = &trailingReader{in: bufio.NewReader(r), keep: sha256.Size}
 	s.hashed = bufio.NewReader(io.TeeReader(s.body, s.sum))
 	if err := s.readHeader(s.hashed); err != nil {
@@ -225,7 +252,7 @@ func (s *SnapshotReader) Next() (Document, error) {
 		return Document{}, fmt.Errorf("snapshot: more documents than the %d that the header announces", s.count)
 	}
 	s.count++
-	s.state = s.state.Toggle(d)
+	s.state.Add(d)
 	return d, nil
 }
 
@@ -239,7 +266,7 @@ func (s *SnapshotReader) finish() error {
 	if !bytes.Equal(s.body.trailer(), s.sum.Sum(nil)) {
 		return ErrSnapshotChecksum
 	}
-	if err := s.header.verify(s.count, s.state); err != nil {
+	if err := s.header.verify(s.count, s.state.State().Digest()); err != nil {
 		return err
 	}
 	return io.EOF

@@ -8,26 +8,32 @@ import (
 // Record is an entry as the log holds it.
 type Record struct {
 	Entry
-	Revision uint64
-	Digest   Digest // of the entry's bytes
-	Size     int    // bytes of the entry
+	Digest    Digest    // of the entry's bytes
+	Signature Signature // of a publisher, as it was stored; verified for the newest of what is read together
+	Size      int       // bytes of the entry
 }
 
-// DecodeRecord decodes the bytes that stand in the log at a revision.
+// DecodeRecord decodes the bytes that stand in the log at a revision. It proves
+// nothing: see [Judge].
 func DecodeRecord(revision uint64, data []byte) (Record, error) {
 	e, err := DecodeEntry(data)
 	if err != nil {
 		return Record{}, fmt.Errorf("revision %d: %w", revision, err)
 	}
-	if e.Complete != 0 && e.Complete < revision {
-		return Record{}, fmt.Errorf("revision %d: it says that its state is complete at revision %d, before it begins", revision, e.Complete)
+	if e.Revision != revision {
+		return Record{}, fmt.Errorf("revision %d: it says that it is revision %d", revision, e.Revision)
 	}
-	return Record{Entry: e, Revision: revision, Digest: Sum(data), Size: len(data)}, nil
+	return Record{Entry: e, Digest: Sum(data), Size: len(data)}, nil
 }
 
 // Position returns the place in the history after r.
 func (r Record) Position() Position {
 	return Position{Epoch: r.Epoch, Revision: r.Revision, Digest: r.Digest}
+}
+
+// Head returns the position with what proves it.
+func (r Record) Head() Head {
+	return Head{Position: r.Position(), State: r.State, Signature: r.Signature}
 }
 
 // Renews reports whether the state begins anew with r: what was known before is
@@ -39,12 +45,16 @@ func (r Record) Document() Document {
 	return Document{Kind: r.Kind, Key: r.Key, Revision: r.Revision, Body: r.Put}
 }
 
-// Transaction is the records that are applied together: consecutive revisions
-// of one change, number 1 to the last. It is never empty.
+// Transaction is the records that are applied together: the entries of one
+// change, number 1 to the last. It is never empty.
 type Transaction []Record
 
 // Position returns the place in the history after the transaction.
 func (t Transaction) Position() Position { return t[len(t)-1].Position() }
+
+// Head returns the position after the transaction, the state there, and what
+// proves both.
+func (t Transaction) Head() Head { return t[len(t)-1].Head() }
 
 // OpID returns the op-id of the change.
 func (t Transaction) OpID() string { return t[0].OpID }

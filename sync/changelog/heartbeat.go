@@ -1,0 +1,95 @@
+package changelog
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Heartbeat says where a log ends, as its leader answered within the last
+// second. Unknown members are ignored, because it will grow.
+type Heartbeat struct {
+	Version  int      `json:"v"`
+	Position Position `json:"position"` // of the last valid entry
+	Begin    uint64   `json:"begin"`    // revision of the entry that the epoch began with
+	First    uint64   `json:"first"`    // first sequence of the stream
+	End      uint64   `json:"end"`      // last sequence of the stream; what is behind Position is noise
+	Ledger   Anchor   `json:"ledger,omitzero"`
+	Control  Anchor   `json:"control,omitzero"`
+
+	By   string    `json:"by"` // random id of the publisher's process
+	N    uint64    `json:"n"`  // grows with every heartbeat of the process
+	Time time.Time `json:"time"`
+}
+
+// EncodeHeartbeat returns the bytes of a heartbeat and their signature.
+func EncodeHeartbeat(s *Signer, environment string, h Heartbeat) ([]byte, Signature, error) {
+	h.Version = Version
+	if err := h.validate(); err != nil {
+		return nil, "", err
+	}
+	return encodeSigned(s, signedHeartbeat, environment, h)
+}
+
+// DecodeHeartbeat decodes a heartbeat that a publisher signed. It fails with
+// [ErrUnsigned] for all others.
+func DecodeHeartbeat(k *Keyring, environment string, data []byte, signature Signature) (Heartbeat, error) {
+	var h Heartbeat
+	if err := decodeSigned(k, signedHeartbeat, environment, data, signature, &h); err != nil {
+		return Heartbeat{}, err
+	}
+	return h, h.validate()
+}
+
+func (h Heartbeat) validate() error {
+	switch {
+	case h.Version != Version:
+		return fmt.Errorf("heartbeat: %w: %d", ErrVersion, h.Version)
+	case h.Position.Revision == 0 || h.Position.Digest.IsZero():
+		return errors.New("heartbeat: a log without an entry has none")
+	case h.End < h.Position.Revision || h.Begin == 0 || h.Begin > h.Position.Revision:
+		return fmt.Errorf("heartbeat: revision %d of a log from %d to %d", h.Position.Revision, h.Begin, h.End)
+	case h.By == "" || len(h.By) > 64:
+		return fmt.Errorf("heartbeat: sent by %q, want 1 to 64 characters", h.By)
+	}
+	if err := h.Position.Epoch.Validate(); err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	return nil
+}
+
+// EncodeManifest returns the bytes of a manifest of published snapshots and
+// their signature.
+func EncodeManifest(s *Signer, environment string, manifest any) ([]byte, Signature, error) {
+	return encodeSigned(s, signedManifest, environment, manifest)
+}
+
+// DecodeManifest decodes a manifest that a publisher signed into the value that
+// manifest points to. It fails with [ErrUnsigned] for all others.
+func DecodeManifest(k *Keyring, environment string, data []byte, signature Signature, manifest any) error {
+	return decodeSigned(k, signedManifest, environment, data, signature, manifest)
+}
+
+func encodeSigned(s *Signer, kind signedKind, environment string, value any) ([]byte, Signature, error) {
+	if s == nil {
+		return nil, "", errNoSigner
+	}
+	data, err := json.Marshal(value)
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", kind, err)
+	}
+	signature, err := s.sign(documentText(kind, s.installation, environment, Sum(data)))
+	return data, signature, err
+}
+
+func decodeSigned(k *Keyring, kind signedKind, environment string, data []byte, s Signature, value any) error {
+	if err := k.verify(documentText(kind, k.trust.installation, environment, Sum(data)), s); err != nil {
+		return fmt.Errorf("%s: %w", kind, err)
+	}
+	if err := json.Unmarshal(data, value); err != nil {
+		return fmt.Errorf("%s: %w", kind, err)
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package changelog
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Message is a message of a log's stream, genuine or not.
+type Message struct {
+	Revision uint64 // sequence in the stream
+	Subject  string // last token of its subject
+	Proof    string // value of ProofHeader
+	Data     []byte
+}
+
+// Verdict is what a [Judge] says about one message.
+type Verdict int
+
+// The verdicts. The zero value is none of them.
+const (
+	// Noise is not signed, or not in its place. It is skipped.
+	Noise Verdict = iota + 1
+	// Candidate continues what is known. Whether it is proved is decided by
+	// [Judge.Settle].
+	Candidate
+	// Past is an entry that is known already.
+	Past
+	// Ahead is a signed entry after one that is missing here.
+	Ahead
+	// Different is a signed entry of a log that does not continue what is known.
+	Different
+	// Renewal is a signed entry that renews the state with a later epoch.
+	Renewal
+	// Unreadable is signed, but by a newer publisher: it cannot be decoded here.
+	Unreadable
+)
+
+// ErrUnreadable means that a signed entry cannot be decoded here.
+var ErrUnreadable = errors.New("an entry cannot be read here")
+
+// Judge tells the entries of a log from noise, and keeps the chain of those that
+// are proved. Every method is for one goroutine.
+//
+// Only one signature of what is read together is verified, that of the newest
+// entry: the entries before it are proved by its chain of digests.
+type Judge struct {
+	keys        *Keyring
+	environment string
+	chain       *Chain
+	pending     candidates[Link, Record]
+	failures    uint64
+}
+
+// NewJudge returns a judge of the log of an environment that stands after head,
+// zero for one that knows nothing.
+func NewJudge(keys *Keyring, environment string, head Position) *Judge {
+	j := &Judge{keys: keys, environment: environment, chain: &Chain{}}
+	if !head.IsZero() {
+		j.chain = NewChain(head)
+	}
+	return j
+}
+
+// Head returns the position of the last entry that was proved.
+func (j *Judge) Head() Position { return j.chain.Head() }
+
+// Compare is [Chain.Compare] with what was proved.
+func (j *Judge) Compare(p Position) error { return j.chain.Compare(p) }
+
+// Failures returns how many signatures did not fit so far.
+func (j *Judge) Failures() uint64 { return j.failures }
+
+// Offer judges one message. The record is set for all verdicts but Noise and
+// Unreadable. Messages are offered in ascending order between two calls of
+// Settle.
+func (j *Judge) Offer(m Message) (Verdict, Record) {
+	r, err := decodeCandidate(j.environment, m)
+	if err != nil {
+		if errors.Is(err, ErrUnreadable) && j.signed(r) {
+			return Unreadable, Record{}
+		}
+		return Noise, Record{}
+	}
+	if r.Kind == KindKeys {
+		j.adopt(r)
+	}
+	head := j.chain.Head()
+	switch {
+	case r.Renews():
+		return j.offerRenewal(head, r)
+	case r.Revision <= head.Revision:
+		return j.offerPast(r)
+	case j.continues(head, r):
+		return Candidate, r
+	case !j.signed(r):
+		return Noise, Record{}
+	case r.Prev.Revision > head.Revision && (r.Epoch == head.Epoch || head.IsZero()):
+		return Ahead, r
+	default:
+		return Different, r
+	}
+}
+
+// Settle proves the newest candidate that is signed, and returns it together
+// with all that it continues. The other candidates are noise. After limit
+// signatures that do not fit all that is left counts as noise; a negative limit
+// is none.
+func (j *Judge) Settle(limit int) []Record {
+	path, failures := j.pending.settle(j.verified, limit)
+	j.failures += uint64(failures)
+	for _, r := range path {
+		if err := j.chain.Extend(r); err != nil {
+			return nil // impossible: candidates continue the head
+		}
+	}
+	return path
+}
+
+// continues takes r as a candidate if it follows the head or another candidate.
+func (j *Judge) continues(head Position, r Record) bool {
+	first := r.Prev == Link{}
+	if first != (r.Kind == KindEpoch) {
+		return false // an epoch entry that renews nothing is the first of a log
+	}
+	if !head.IsZero() && r.Epoch != head.Epoch {
+		return false
+	}
+	return j.pending.add(head.Link(), r.Prev, r.Position().Link(), r)
+}
+
+func (j *Judge) offerRenewal(head Position, r Record) (Verdict, Record) {
+	switch {
+	case r.Epoch == head.Epoch && r.Revision <= head.Revision:
+		return j.offerPast(r)
+	case !j.signed(r):
+		return Noise, Record{}
+	case !r.Epoch.Later(head.Epoch):
+		return Different, r
+	default:
+		return Renewal, r
+	}
+}
+
+func (j *Judge) offerPast(r Record) (Verdict, Record) {
+	switch {
+	case j.chain.Compare(r.Position()) == nil:
+		return Past, r
+	case j.signed(r):
+		return Different, r
+	default:
+		return Noise, Record{}
+	}
+}
+
+// adopt takes the keys note of an entry over, whether the entry is in its place
+// or not: a root signed it.
+func (j *Judge) adopt(r Record) {
+	text, err := KeysText(r.Put)
+	if err == nil {
+		err = j.keys.Adopt(text)
+	}
+	if err != nil {
+		j.failures++
+	}
+}
+
+// KeysText returns the keys note that a document of kind keys holds.
+func KeysText(body []byte) (string, error) {
+	var text string
+	if err := json.Unmarshal(body, &text); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrKeysNote, err)
+	}
+	return text, nil
+}
+
+// KeysDocument returns the document that holds a keys note.
+func KeysDocument(n KeysNote) (Document, error) {
+	body, err := json.Marshal(n.Text)
+	if err != nil {
+		return Document{}, fmt.Errorf("%w: %w", ErrKeysNote, err)
+	}
+	return Document{Kind: KindKeys, Key: KeysKey, Body: body}, nil
+}
+
+// signed verifies one entry, and counts when it fails.
+func (j *Judge) signed(r Record) bool {
+	if j.verified(r) {
+		return true
+	}
+	j.failures++
+	return false
+}
+
+func (j *Judge) verified(r Record) bool { return j.keys.VerifyHead(j.environment, r.Head()) == nil }
+
+// decodeCandidate returns the entry of a message that is complete and in its
+// place but for what it continues. One that cannot be decoded is
+// [ErrUnreadable], with as much of the record as is needed to verify it.
+func decodeCandidate(environment string, m Message) (Record, error) {
+	epoch, state, signature, err := parseProof(m.Proof)
+	if err != nil {
+		return Record{}, err
+	}
+	e, err := DecodeEntry(m.Data)
+	if err != nil {
+		claimed := Entry{Environment: environment, Epoch: epoch, Revision: m.Revision, State: state}
+		return Record{Entry: claimed, Digest: Sum(m.Data), Signature: signature}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	switch {
+	case e.Environment != environment, e.Revision != m.Revision, e.Epoch != epoch, e.State != state:
+		return Record{}, fmt.Errorf("%w: it belongs to another place", ErrUnsigned)
+	case e.ID().Subject() != m.Subject:
+		return Record{}, fmt.Errorf("%w: it is about %s and stands under another subject", ErrUnsigned, e.ID())
+	}
+	return Record{Entry: e, Digest: Sum(m.Data), Signature: signature, Size: len(m.Data)}, nil
+}
