@@ -94,3 +94,9 @@ func (c *Conn) putFact(ctx context.Context, f environmentFact, last uint64) erro
 		}
 	}
 }
+
+// environment returns what CONTROL says about an environment.
+func (c *Conn) environment(ctx context.Context, name string, _ int) (Environment, error) {
+	f, _, err := c.fact(ctx, name)
+	return f.environment(), err
+}

@@ -116,19 +116,15 @@ func (e *Environments) createStreams(ctx context.Context, name, actor string) (c
 			return "", err
 		}
 	}
-	info, err := e.conn.createStream(ctx, flagsConfig(name, e.replicas))
-	if err != nil {
+	if _, err := e.conn.createStream(ctx, flagsConfig(name, e.replicas)); err != nil {
 		return "", err
 	}
-	l := &Log{conn: e.conn, environment: name, replicas: e.replicas}
+	l := newLog(e.conn, LogOptions{Environment: name, Replicas: e.replicas})
 	first, err := l.begin(ctx, actor)
 	if err != nil {
 		return "", err
 	}
-	if info.Config.Metadata[metadataEpoch] == string(first.Epoch) {
-		return first.Epoch, nil
-	}
-	return first.Epoch, e.conn.updateMetadata(ctx, info.Config.Name, first.Epoch)
+	return first.Epoch, nil
 }
 
 // List returns all environments, archived ones too, by name.

@@ -15,5 +15,8 @@ var (
 	ErrForked              = errors.New("the log went another way")
 	ErrIncomplete          = errors.New("a new epoch has begun, but its state is not complete yet")
 	ErrOtherEpoch          = errors.New("the revision belongs to another epoch")
+	ErrForeignMessages     = errors.New("messages that no publisher signed take every place in the stream")
+	ErrDifferentState      = errors.New("the documents here are not the state that was signed")
+	ErrKeyRetired          = errors.New("the signing key of this publisher is not in the keys note")
 	ErrUnreachable         = errors.New("the log cannot be reached")
 )

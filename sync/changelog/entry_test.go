@@ -208,6 +208,7 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 		}
 	}
 	f("no environment", func(e *Entry) { e.Environment = "" })
+	f("environment of two lines", func(e *Entry) { e.Environment = "prod\nstaging" })
 	f("environment in no UTF-8", func(e *Entry) { e.Environment = "\xff" })
 	f("no revision", func(e *Entry) { e.Revision = 0 })
 	f("its own revision before it", func(e *Entry) { e.Prev.Revision = e.Revision })
