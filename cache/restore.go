@@ -18,35 +18,85 @@ type restored struct {
 	continued bool  // whether the tail can be appended to
 }
 
-// restore reads the newest good snapshot and what the tails add to it. A file
-// that cannot be believed is reported to damaged and left out.
+// restore reads the newest snapshot that is proved, and what the tails add to it.
+// A file that cannot be believed is reported to damaged and left out.
 func (d *disk) restore(damaged func(suffix string, err error)) restored {
-	s, ok := d.newestSnapshot(damaged)
-	if !ok {
-		return restored{}
-	}
-	lastGood, err := d.readLastGood(s.position.Epoch)
-	if err != nil {
-		damaged(lastGoodFile, err)
-	}
-	r := restored{view: compile(d.empty, s, lastGood), snapshot: s.position}
-	t := d.readTail(tailFile, s.position)
-	if !t.connects {
-		// The snapshot is the previous one, or the process ended between
-		// renaming the snapshots and renaming the tails.
-		before := d.readTail(tailPreviousFile, s.position)
-		r.view = r.view.after(before.changes)
-		if before.damage != nil {
-			damaged(tailPreviousFile, before.damage)
+	for _, suffix := range []string{snapshotFile, snapshotPreviousFile} {
+		s, err := readSnapshotFile(d.path(suffix), d.environment, d.keys)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-		t = d.readTail(tailFile, r.view.Position())
+		if err == nil {
+			var r restored
+			if r, err = d.restoreFrom(s, damaged); err == nil {
+				return r
+			}
+		}
+		damaged(suffix, err)
+	}
+	return restored{}
+}
+
+// restoreFrom returns what a snapshot and the tails add up to. Its error tells why
+// the snapshot is not proved.
+func (d *disk) restoreFrom(s state, damaged func(suffix string, err error)) (restored, error) {
+	before, t := d.readTails(s.head.Position)
+	changes := append(before.changes, t.changes...)
+	whole := s.after(changes, d.keys)
+	if err := whole.prove(d.keys, d.environment); err != nil {
+		if len(changes) == 0 {
+			return restored{}, err
+		}
+		if alone := s.prove(d.keys, d.environment); alone != nil {
+			return restored{}, alone
+		}
+		before, t, changes = tail{}, tail{damage: fmt.Errorf("%s: %w", d.path(tailFile), err)}, nil
+	}
+	if before.damage != nil {
+		damaged(tailPreviousFile, before.damage)
 	}
 	if t.damage != nil {
 		damaged(tailFile, t.damage)
 	}
-	r.view = r.view.after(t.changes)
-	r.tailEnd, r.continued = t.end, t.connects && t.damage == nil
-	return r
+	lastGood, err := d.readLastGood(s.head.Epoch)
+	if err != nil {
+		damaged(lastGoodFile, err)
+	}
+	view := compile(d.empty, s, lastGood).after(changes)
+	return restored{view: view, snapshot: s.head.Position, tailEnd: t.end, continued: t.connects && t.damage == nil}, nil
+}
+
+// readTails returns what the tails add to a position. When the newest tail does
+// not continue it, the snapshot is the previous one, or the process ended between
+// renaming the snapshots and renaming the tails.
+func (d *disk) readTails(at changelog.Position) (before, t tail) {
+	t = d.readTail(tailFile, at)
+	if t.connects {
+		return tail{}, t
+	}
+	before = d.readTail(tailPreviousFile, at)
+	if n := len(before.changes); n > 0 {
+		at = before.changes[n-1].head.Position
+	}
+	return before, d.readTail(tailFile, at)
+}
+
+// after returns the state after changes. Keys notes among them are adopted, so
+// that it is known who signed.
+func (s state) after(changes []change, keys *changelog.Keyring) state {
+	d := newDraft(s)
+	d.apply(changes)
+	for _, c := range changes {
+		for _, doc := range c.documents {
+			if doc.Kind != changelog.KindKeys {
+				continue
+			}
+			if text, err := changelog.KeysText(doc.Body); err == nil {
+				_ = keys.Adopt(text) // what no root signed does not count
+			}
+		}
+	}
+	return d.freeze()
 }
 
 func (v *View) after(changes []change) *View {
@@ -56,38 +106,32 @@ func (v *View) after(changes []change) *View {
 	return v.with(changes)
 }
 
-func (d *disk) newestSnapshot(damaged func(suffix string, err error)) (state, bool) {
-	for _, suffix := range []string{snapshotFile, snapshotPreviousFile} {
-		s, err := readSnapshotFile(d.path(suffix), d.environment)
-		switch {
-		case err == nil:
-			return s, true
-		case !errors.Is(err, fs.ErrNotExist):
-			damaged(suffix, err)
-		}
-	}
-	return state{}, false
-}
-
-func readSnapshotFile(path, environment string) (state, error) {
+func readSnapshotFile(path, environment string, keys *changelog.Keyring) (state, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return state{}, err
 	}
 	defer func() { _ = f.Close() }()
-	s, err := decodeSnapshot(f, environment)
+	s, err := decodeSnapshot(f, environment, keys)
 	if err != nil {
 		return state{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
-func decodeSnapshot(in io.Reader, environment string) (state, error) {
-	r, err := changelog.NewSnapshotReader(in)
+// decodeSnapshot reads a snapshot whose proof is still to be verified, and takes
+// its keys note over.
+func decodeSnapshot(in io.Reader, environment string, keys *changelog.Keyring) (state, error) {
+	r, err := changelog.NewUnprovedSnapshotReader(in)
 	if err != nil {
 		return state{}, err
 	}
 	defer r.Close()
+	if note := r.Header().Keys; note != "" {
+		if err := keys.Adopt(note); err != nil {
+			return state{}, fmt.Errorf("%w: %w", changelog.ErrUnproved, err)
+		}
+	}
 	return readState(r, environment)
 }
 
@@ -111,7 +155,7 @@ func readState(r *changelog.SnapshotReader, environment string) (state, error) {
 	if d.documents.count != h.Count {
 		return state{}, fmt.Errorf("it holds %d documents %d times", d.documents.count, h.Count)
 	}
-	d.position = h.Position
+	d.head = h.Head
 	return d.freeze(), nil
 }
 
