@@ -174,7 +174,7 @@ func (c *changing) list(keys []changelog.Key) error {
 	return c.settle()
 }
 
-// settle makes the files follow the newest keys note, whoever wrote it: it does nothing where they do.
+// settle makes the files follow the newest keys note. It does nothing where they do.
 func (c *changing) settle() error {
 	for _, follow := range []func() error{c.settleNote, c.settleSigning, c.settlePrevious, c.settleTrust} {
 		if err := follow(); err != nil {
