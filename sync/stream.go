@@ -17,6 +17,12 @@ import (
 const (
 	controlStream  = "CONTROL"
 	controlSubject = "control"
+	peopleStream   = "PEOPLE"
+	peopleSubject  = "people"
+	// journalSubject begins the subjects on which the server repeats what enters
+	// a journal: publishers do not share an account with the streams, and hear
+	// nothing that they did not publish there themselves.
+	journalSubject = "journal"
 )
 
 func flagsStream(environment string) string   { return "FLAGS_" + environment }
@@ -26,7 +32,7 @@ func ledgerSubject(environment string) string { return "ledger." + environment }
 func snapStream(environment string) string    { return "SNAP_" + environment }
 func snapSubject(environment string) string   { return "snap." + environment }
 func feedSubject(environment string) string   { return "feed." + environment }
-func beatSubject(environment string) string   { return "beat." + environment }
+func beatSubject(environment string) string   { return "heartbeat." + environment }
 
 // metadataEpoch is the member of a stream's metadata with a copy of the epoch.
 const metadataEpoch = "flagside.epoch"
@@ -110,7 +116,14 @@ func flagsConfig(environment string, replicas int) streamConfig {
 }
 
 func ledgerConfig(environment string, replicas int) streamConfig {
-	return newStreamConfig(ledgerStream(environment), ledgerSubject(environment), replicas)
+	return journalConfig(ledgerStream(environment), ledgerSubject(environment), replicas)
+}
+
+// journalConfig is the configuration of a stream that publishers follow.
+func journalConfig(name, subject string, replicas int) streamConfig {
+	c := newStreamConfig(name, subject, replicas)
+	c.RePublish = &republish{Source: subject + ".>", Destination: journalSubject + "." + subject + ".>"}
+	return c
 }
 
 // snapConfig is the one stream that forgets: a subject holds its newest message
@@ -123,7 +136,17 @@ func snapConfig(environment string, replicas int) streamConfig {
 }
 
 func controlConfig(replicas int) streamConfig {
-	return newStreamConfig(controlStream, controlSubject, replicas)
+	return journalConfig(controlStream, controlSubject, replicas)
+}
+
+// peopleConfig is the stream of what is known about persons. Records hold a hash
+// of it only, so that a person can be erased: a subject holds its newest message
+// only, and messages can be deleted. It is not repeated anywhere.
+func peopleConfig(replicas int) streamConfig {
+	c := newStreamConfig(peopleStream, peopleSubject, replicas)
+	c.MaxPerSubject = 1
+	c.DenyDelete, c.DenyPurge, c.AllowAtomic = false, false, false
+	return c
 }
 
 // verify returns [ErrStreamMismatch] with every setting in which the stream
@@ -220,31 +243,6 @@ func lost(stream string) error {
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
 }
 
-// updateMetadata writes the epoch into a stream's metadata. It sends back the
-// whole configuration as the server has it, because an update without some
-// setting resets it.
-func (c *Conn) updateMetadata(ctx context.Context, stream string, epoch changelog.Epoch) error {
-	var info struct {
-		Config map[string]jsontext.Value `json:"config"`
-	}
-	if err := c.request(ctx, "STREAM.INFO."+stream, nil, &info); err != nil {
-		return err
-	}
-	metadata := make(map[string]string)
-	if found, ok := info.Config["metadata"]; ok {
-		if err := json.Unmarshal(found, &metadata); err != nil {
-			return fmt.Errorf("metadata of %s: %w", stream, err)
-		}
-	}
-	maps.DeleteFunc(metadata, func(name, _ string) bool { return strings.HasPrefix(name, "_nats.") })
-	metadata[metadataEpoch] = string(epoch)
-	data, err := json.Marshal(metadata)
-	if err != nil {
-		return fmt.Errorf("metadata of %s: %w", stream, err)
-	}
-	info.Config["metadata"] = data
-	if err := c.request(ctx, "STREAM.UPDATE."+stream, info.Config, nil); err != nil {
-		return fmt.Errorf("restore the epoch in the metadata of %s: %w", stream, err)
-	}
-	return nil
-}
+// updateMetadata does nothing: a publisher may not update a stream, so the copy
+// of the epoch in a stream's metadata is never written.
+func (c *Conn) updateMetadata(context.Context, string, changelog.Epoch) error { return nil }
