@@ -60,7 +60,7 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 		return nil, fmt.Errorf("read %s: %w: %w", stream, ErrUnreachable, err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails when the connection is closed, which ends it too
-	if err := c.nats.PublishRequest(c.api+"DIRECT.GET."+stream, inbox, body); err != nil {
+	if err := c.nats.PublishRequest(c.api()+"DIRECT.GET."+stream, inbox, body); err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, unsent(err))
 	}
 	var messages []storedMessage

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -17,8 +18,8 @@ import (
 func beats(tb testing.TB, l *log) chan map[string]any {
 	tb.Helper()
 	heard := make(chan map[string]any, 1000)
-	c := l.server.Client(tb)
-	if _, err := c.Subscribe("beat.prod", func(msg *nats.Msg) {
+	c := natstest.ConnectPublishers(tb, l.server.URL())
+	if _, err := c.Subscribe("heartbeat.prod", func(msg *nats.Msg) {
 		var b map[string]any
 		if err := json.Unmarshal(msg.Data, &b); err == nil {
 			heard <- b
@@ -108,11 +109,11 @@ func TestOneOfTwoBeats(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	head := l.head(t)
-	c := l.server.Client(t)
+	c := natstest.ConnectPublishers(t, l.server.URL())
 	announce := func(revision uint64) {
 		data := `{"v":1,"epoch":"` + string(head.Epoch) + `","head":` + string(rune('0'+revision)) +
 			`,"digest":"` + strings.Repeat("a", 64) + `","by":"other"}`
-		if err := c.Publish("beat.prod", []byte(data)); err != nil {
+		if err := c.Publish("heartbeat.prod", []byte(data)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -197,7 +198,7 @@ func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 	r := follow(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	head := l.head(t)
-	c := l.server.Client(t)
+	c := natstest.ConnectPublishers(t, l.server.URL())
 	for _, data := range []string{
 		`{"v":1,"epoch":"` + string(head.Epoch) + `","head":1,"digest":"` + strings.Repeat("a", 64) + `","by":"liar"}`,
 		`{"v":1,"epoch":"` + string(head.Epoch) + `","head":99,"digest":"` + strings.Repeat("a", 64) + `","by":"liar"}`,
@@ -205,7 +206,7 @@ func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 		`no beat at all`,
 	} {
 		before := r.Status().LastConfirmed
-		if err := c.Publish("beat.prod", []byte(data)); err != nil {
+		if err := c.Publish("heartbeat.prod", []byte(data)); err != nil {
 			t.Fatal(err)
 		}
 		if err := c.Flush(); err != nil {

@@ -19,6 +19,7 @@ func Check(ctx context.Context, o ConnectOptions, environment string) error {
 	if err := ValidateEnvironment(environment); err != nil {
 		return err
 	}
+	o.Environment = environment
 	c, err := Connect(ctx, o)
 	if err != nil {
 		return err
@@ -32,7 +33,7 @@ func Check(ctx context.Context, o ConnectOptions, environment string) error {
 		do   func(context.Context, string) error
 	}{
 		{"listen to the feed", c.tryListening(feedSubject(environment) + ".>")},
-		{"listen to the beats", c.tryListening(beatSubject(environment))},
+		{"listen to the heartbeats", c.tryListening(beatSubject(environment))},
 		{"make a barrier", c.tryBarrier},
 		{"read the log", c.tryReading},
 	} {
@@ -97,7 +98,7 @@ func (c *Conn) tryReading(ctx context.Context, environment string) error {
 
 // refused returns the last refusal of a subject, which names it, or nil.
 func (c *Conn) refused() error {
-	if err := c.nats.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
+	if err := c.nats.LastError(); errors.Is(err, nats.ErrPermissionViolation) && !c.refusedProbe(err) {
 		return fmt.Errorf("the NATS user lacks a permission: %w", err)
 	}
 	return nil
@@ -110,9 +111,9 @@ func (c *Conn) explain(err error, domain string) error {
 	case refused != nil:
 		return refused
 	case errors.Is(err, nats.ErrNoResponders) && domain == "":
-		return fmt.Errorf("nobody answers for JetStream here: through a leaf node, name the JetStream domain: %w", err)
+		return fmt.Errorf("JetStream does not answer here: through a leaf node, name the JetStream domain: %w", err)
 	case errors.Is(err, nats.ErrNoResponders):
-		return fmt.Errorf("nobody answers for the JetStream domain %q: is it spelled like that on the servers?: %w", domain, err)
+		return fmt.Errorf("the JetStream domain %q does not answer: is it spelled like that on the servers?: %w", domain, err)
 	default:
 		return err
 	}

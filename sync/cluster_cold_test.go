@@ -168,9 +168,9 @@ type crowdMember struct {
 
 // listen notes the reads that followers ask for.
 func (c *crowd) listen(url string) {
-	conn := natstest.Connect(c.t, url)
+	conn := natstest.ConnectSidecars(c.t, url)
 	c.reset()
-	if _, err := conn.Subscribe("$JS.API.DIRECT.GET.>", func(msg *nats.Msg) {
+	if _, err := conn.Subscribe("flagside.api.DIRECT.GET.>", func(msg *nats.Msg) {
 		parts := strings.Split(msg.Reply, ".")
 		inbox := strings.Join(parts[:min(3, len(parts))], ".")
 		if strings.HasSuffix(msg.Subject, ".manifest") {
@@ -245,7 +245,7 @@ func (c *crowd) start(url string, size int) {
 	for i := range size {
 		inbox := fmt.Sprintf("_SC.%s.cold%d", environment, i)
 		starting.Go(func() {
-			c.members[i] = c.join(flagsync.ConnectOptions{URL: url, NKey: key, InboxPrefix: inbox, Logger: testLogger})
+			c.members[i] = c.join(flagsync.ConnectOptions{URL: url, Environment: environment, NKey: key, InboxPrefix: inbox, Logger: testLogger})
 		})
 	}
 	starting.Wait()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -33,8 +34,13 @@ type ConnectOptions struct {
 	URL string
 	// Server is an embedded server to be reached without a network, or nil.
 	Server interface{ InProcessConn() (net.Conn, error) }
-	// Domain is the JetStream domain, needed through a leaf node; "" is none.
+	// Domain is the JetStream domain of servers without accounts, needed through a
+	// leaf node; "" is none.
 	Domain string
+	// Environment is the one that a sidecar follows; "" is for publishers.
+	Environment string
+	// Insecure lets connections beyond loopback go without TLS.
+	Insecure bool
 	// Credentials is the path of a NATS credentials file, NKey that of a file
 	// with the seed of a NATS user; "" is none. They exclude each other. Like the
 	// files below, they are read again for every attempt to connect.
@@ -46,8 +52,8 @@ type ConnectOptions struct {
 	CA             string
 	Certificate    string
 	CertificateKey string
-	// User and Password are for an embedded server that makes its own; "" is
-	// none.
+	// User and Password are for an embedded server: those of its own publisher,
+	// or the environment of a sidecar and no password; "" is none.
 	User     string
 	Password string
 	// Name is the connection's name, for people who look at the server.
@@ -67,10 +73,11 @@ type ConnectOptions struct {
 // use.
 type Conn struct {
 	nats   *nats.Conn
-	api    string // what the subjects of the JetStream API begin with
 	keys   *changelog.Keyring
 	signer *changelog.Signer // nil for those who only read
 	log    zerolog.Logger
+
+	prefix *prefix // of the subjects of the JetStream API
 
 	lastError  atomic.Pointer[error]
 	connecting atomic.Pointer[nats.Conn] // nats, for callbacks that may come before it is set
@@ -103,11 +110,11 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{api: "$JS.API.", keys: o.Keyring, signer: o.Signer, log: o.Logger, greeted: make(chan struct{}), listeners: make(map[*listener]struct{})}
-	c.up, c.lost = context.WithCancelCause(context.Background())
-	if o.Domain != "" {
-		c.api = "$JS." + o.Domain + ".API."
+	c := &Conn{
+		prefix: newPrefix(o), keys: o.Keyring, signer: o.Signer, log: o.Logger,
+		greeted: make(chan struct{}), listeners: make(map[*listener]struct{}),
 	}
+	c.up, c.lost = context.WithCancelCause(context.Background())
 	secrets, err := c.secure(o)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
@@ -127,8 +134,20 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	c.connecting.Store(conn)
 	if conn.IsConnected() {
 		<-c.greeted // so that what is asked at once is sent
+		c.awaitPrefix(ctx)
 	}
 	return c, nil
+}
+
+// awaitPrefix lets what is asked at once go the right way.
+func (c *Conn) awaitPrefix(ctx context.Context) {
+	patience := time.NewTimer(probePatience)
+	defer patience.Stop()
+	select {
+	case <-c.prefix.decided:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
 }
 
 // Validate reports what is wrong with o, without reaching for a server.
@@ -137,7 +156,7 @@ func (o ConnectOptions) Validate() error {
 		return errors.New("give either a URL or an embedded server")
 	}
 	for address := range strings.SplitSeq(o.URL, ",") {
-		if err := validateAddress(strings.TrimSpace(address)); o.Server == nil && err != nil {
+		if err := o.validateAddress(strings.TrimSpace(address)); o.Server == nil && err != nil {
 			return err
 		}
 	}
@@ -158,7 +177,7 @@ func (o ConnectOptions) Validate() error {
 
 // validateAddress never repeats an address that it cannot read: a password may
 // stand anywhere in it.
-func validateAddress(address string) error {
+func (o ConnectOptions) validateAddress(address string) error {
 	const want = "want nats://host:port or tls://host:port"
 	u, err := url.Parse(address)
 	if err != nil || u.Opaque != "" || !strings.Contains(address, "://") {
@@ -177,7 +196,47 @@ func validateAddress(address string) error {
 			return fmt.Errorf("URL %q: %s is no port", u.Redacted(), port)
 		}
 	}
+	if !o.Insecure && !isLoopback(u.Hostname()) && !o.encrypts(u.Scheme) {
+		return fmt.Errorf("URL %q: beyond loopback the connection must be encrypted: write tls:// (wss:// for WebSocket), "+
+			"or allow it with --nats-insecure where the network protects it", u.Redacted())
+	}
 	return nil
+}
+
+// encrypts reports whether a connection to an address with the scheme is refused
+// unless it is encrypted.
+func (o ConnectOptions) encrypts(scheme string) bool {
+	switch scheme {
+	case "tls", "wss":
+		return true
+	case "nats":
+		return o.CA != "" || o.Certificate != "" // each demands TLS
+	default:
+		return false
+	}
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
+}
+
+// mayLeaveLoopback reports whether it is safe to follow a server that names
+// others, which may be anywhere.
+func (o ConnectOptions) mayLeaveLoopback() bool {
+	if o.Server != nil {
+		return false
+	}
+	if o.Insecure {
+		return true
+	}
+	for address := range strings.SplitSeq(o.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(address))
+		if err != nil || !o.encrypts(u.Scheme) {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Conn) options(o ConnectOptions) []nats.Option {
@@ -214,6 +273,9 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 	if o.Server != nil {
 		options = append(options, nats.InProcessServer(o.Server))
 	}
+	if !o.mayLeaveLoopback() {
+		options = append(options, nats.IgnoreDiscoveredServers())
+	}
 	if o.InboxPrefix != "" {
 		options = append(options, nats.CustomInboxPrefix(o.InboxPrefix))
 	}
@@ -222,6 +284,9 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 
 // Close ends the connection for good.
 func (c *Conn) Close() { c.nats.Close() }
+
+// Keyring returns what decides what is believed.
+func (c *Conn) Keyring() *changelog.Keyring { return c.keys }
 
 // Connected reports whether there is a connection now. It proves nothing about
 // the log. It takes no lock.
@@ -254,6 +319,7 @@ func (c *Conn) note(err error) {
 func (c *Conn) connected(conn *nats.Conn, what string) {
 	c.usable.Store(conn.IsConnected())
 	c.log.Info().Msg(what)
+	c.probeAnew(conn)
 	c.missed()
 }
 
@@ -290,6 +356,10 @@ func (c *Conn) within(ctx context.Context, timeout time.Duration) (context.Conte
 // failed is called for what nobody waits for: a refused subject, a subscription
 // that was too slow.
 func (c *Conn) failed(sub *nats.Subscription, err error) {
+	if c.refusedProbe(err) {
+		c.probed(true)
+		return
+	}
 	c.note(err)
 	event := c.log.Warn().Err(err)
 	if sub != nil {

@@ -3,9 +3,12 @@ package flagsync_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
@@ -73,30 +76,76 @@ func TestConnectInProcess(t *testing.T) {
 	r.until(t, "synced", isSynced)
 }
 
-// TestDomain speaks to a server with a JetStream domain.
+// TestDomain speaks to servers with a JetStream domain. Accounts do without it.
 func TestDomain(t *testing.T) {
 	t.Parallel()
-	server, err := natsserver.New(natsserver.Options{StoreDir: t.TempDir(), Addr: "127.0.0.1:0", Domain: "hub", Logger: testLogger})
+	embedded, err := natsserver.New(natsserver.Options{StoreDir: t.TempDir(), Addr: "127.0.0.1:0", Domain: "hub", Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, server.Run)
+	run(t, embedded.Run)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := server.Ready(ctx); err != nil {
+	if err := embedded.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for domain, reachable := range map[string]bool{"hub": true, "nowhere": false} {
-		c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: server.ClientURL(), Domain: domain, Logger: testLogger})
-		if err != nil {
-			t.Fatal(err)
+	name, password := embedded.User()
+	plain := startServer(t, &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), JetStreamDomain: "hub",
+	})
+	for _, domain := range []string{"hub", "nowhere"} {
+		accounts := connectWith(t, flagsync.ConnectOptions{Server: embedded, User: name, Password: password, Domain: domain})
+		if _, err := flagsync.OpenEnvironments(t.Context(), accounts, 1); err != nil {
+			t.Errorf("accounts, domain %s: %v", domain, err)
 		}
-		t.Cleanup(c.Close)
+		c := connectWith(t, flagsync.ConnectOptions{URL: plain.ClientURL(), Domain: domain})
+		reachable := domain == "hub"
 		if _, err = flagsync.OpenEnvironments(t.Context(), c, 1); (err == nil) != reachable {
 			t.Errorf("domain %s: %v, want that it is reachable: %t", domain, err, reachable)
 		}
 		if !reachable && !errors.Is(err, flagsync.ErrUnreachable) {
 			t.Errorf("domain %s: %v, want ErrUnreachable", domain, err)
+		}
+		if accounts.WithoutAccounts() || c.WithoutAccounts() != reachable {
+			t.Errorf("domain %s: %t and %t without accounts, want false and %t", domain, accounts.WithoutAccounts(), c.WithoutAccounts(), reachable)
+		}
+	}
+}
+
+// TestPlainConnectionsStayOnThisMachine refuses what others could read and change
+// on its way.
+func TestPlainConnectionsStayOnThisMachine(t *testing.T) {
+	t.Parallel()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		url      string
+		ca       string
+		insecure bool
+		refused  bool
+	}{
+		{url: "nats://192.0.2.1:4222", refused: true},
+		{url: "nats://nats.example", refused: true},
+		{url: "nats://[2001:db8::1]:4222", refused: true},
+		{url: "ws://192.0.2.1:8080", refused: true},
+		{url: "ws://192.0.2.1:8080", ca: ca, refused: true},
+		{url: "nats://127.0.0.1:4222,nats://192.0.2.1:4222", refused: true},
+		{url: "nats://localhost.example:4222", refused: true},
+		{url: "nats://0.0.0.0:4222", refused: true},
+		{url: "nats://192.0.2.1:4222", insecure: true},
+		{url: "ws://192.0.2.1:4222", insecure: true},
+		{url: "nats://192.0.2.1:4222", ca: ca}, // which demands TLS
+		{url: "tls://192.0.2.1:4222"},
+		{url: "wss://192.0.2.1:4222"},
+		{url: "nats://127.0.0.1:4222"},
+		{url: "nats://127.8.9.10:4222"},
+		{url: "nats://[::1]:4222,nats://LOCALHOST"},
+	} {
+		err := flagsync.ConnectOptions{URL: c.url, CA: c.ca, Insecure: c.insecure}.Validate()
+		if (err != nil) != c.refused || err != nil && !strings.Contains(err.Error(), "--nats-insecure") {
+			t.Errorf("%+v: %v", c, err)
 		}
 	}
 }

@@ -33,7 +33,9 @@ func connect(tb testing.TB, url string) *flagsync.Conn {
 // environment.
 func connectSidecar(tb testing.TB, url string) *flagsync.Conn {
 	tb.Helper()
-	return connectWith(tb, flagsync.ConnectOptions{URL: url, NKey: natstest.SidecarKey(tb), InboxPrefix: "_SC." + environment + "." + rand.Text()})
+	return connectWith(tb, flagsync.ConnectOptions{
+		URL: url, Environment: environment, NKey: natstest.SidecarKey(tb), InboxPrefix: "_SC." + environment + "." + rand.Text(),
+	})
 }
 
 func connectWith(tb testing.TB, o flagsync.ConnectOptions) *flagsync.Conn {

@@ -51,15 +51,16 @@ func TestSidecarReachesNothingElse(t *testing.T) {
 		"DIRECT.GET.SNAP_prod.a.b": true,
 	}
 	subjects := []string{
-		"flags.prod.x", "flags.other.x", "feed.prod.x", "feed.other.x", "beat.prod", "beat.other", "snap.prod.x", "snap.other.x",
-		"ledger.prod.facts", "control.facts", "control.environment.prod", "x", "_INBOX.x", "_sidecar2.x", "_sidecar1.x",
+		"flags.prod.x", "flags.other.x", "feed.prod.x", "feed.other.x", "heartbeat.prod", "heartbeat.other", "snap.prod.x", "snap.other.x",
+		"ledger.prod.records", "control.records", "people.x", "ask.prod.x", "control.environment.prod", "x", "_INBOX.x", "_sidecar2.x", "_sidecar1.x",
 		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.ACCOUNT.PURGE.$G",
 		"$JS.ACK.FLAGS_prod.c.1.1.1.1.1", "$JS.FC.FLAGS_prod.x", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.$G.CONNZ", "$SRV.PING",
 	}
-	for _, stream := range []string{"FLAGS_prod", "FLAGS_other", "SNAP_prod", "SNAP_other", "LEDGER_prod", "LEDGER_other", "CONTROL"} {
+	for _, stream := range []string{"FLAGS_prod", "FLAGS_other", "SNAP_prod", "SNAP_other", "LEDGER_prod", "LEDGER_other", "CONTROL", "PEOPLE"} {
 		for _, call := range apiCalls(stream) {
+			subjects = append(subjects, "$JS.API."+call)
 			if !allowed[call] {
-				subjects = append(subjects, "$JS.API."+call)
+				subjects = append(subjects, "flagside.api."+call)
 			}
 		}
 	}
@@ -72,7 +73,7 @@ func TestSidecarReachesNothingElse(t *testing.T) {
 		}
 	}
 	for _, subject := range []string{
-		">", "*", "*.>", "feed.>", "feed.*.>", "feed.other.>", "beat.>", "beat.*", "beat.other", "flags.>", "flags.prod.>", "snap.prod.>",
+		">", "*", "*.>", "feed.>", "feed.*.>", "feed.other.>", "heartbeat.>", "heartbeat.*", "heartbeat.other", "ask.>", "ask.other.x", "journal.>", "status.prod.x", "flags.>", "flags.prod.>", "snap.prod.>",
 		"ledger.>", "ledger.prod.>", "control.>", "_INBOX.>", "_sidecar2.>", "_blind.>", "$JS.>", "$JS.EVENT.ADVISORY.>", "$SYS.>",
 	} {
 		if _, err := c.SubscribeSync(subject); err != nil {
@@ -90,13 +91,22 @@ func TestPublisherCannotDestroy(t *testing.T) {
 	s := startWithUsers(t)
 	logAs(t, s, "publisher:p")
 	c := clientAs(t, s, "publisher", "p")
-	subjects := []string{"feed.prod.x", "feed.other.x", "feed.x", "$JS.API.ACCOUNT.PURGE.$G", "$JS.API.STREAM.PURGE.SNAP_third"}
+	subjects := []string{
+		"feed.prod.x", "feed.other.x", "feed.x", "journal.ledger.prod.records", "journal.control.records", "status.prod.x", "usage.prod.x",
+		"flagside.api.STREAM.CREATE.FLAGS_third", "flagside.api.STREAM.PURGE.SNAP_third", "flagside.api.STREAM.MSG.DELETE.SNAP_prod",
+		"$JS.API.STREAM.CREATE.CONTROL", "$JS.API.STREAM.INFO.CONTROL", "$JS.API.STREAM.CREATE.PEOPLE",
+	}
 	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "CONTROL"} {
-		for _, call := range []string{"DELETE", "PURGE", "RESTORE", "MSG.DELETE", "PEER.REMOVE"} {
-			subjects = append(subjects, "$JS.API.STREAM."+call+"."+stream)
+		for _, call := range []string{"DELETE", "PURGE", "RESTORE", "MSG.DELETE", "PEER.REMOVE", "UPDATE"} {
+			subjects = append(subjects, "flagside.api.STREAM."+call+"."+stream)
 		}
 	}
-	for _, subject := range append(subjects, "$JS.API.STREAM.DELETE.SNAP_prod", "$JS.API.STREAM.RESTORE.SNAP_prod") {
+	for _, stream := range []string{"SNAP_prod", "PEOPLE"} {
+		for _, call := range []string{"DELETE", "RESTORE", "UPDATE"} {
+			subjects = append(subjects, "flagside.api.STREAM."+call+"."+stream)
+		}
+	}
+	for _, subject := range subjects {
 		if err := c.Publish(subject, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
@@ -119,14 +129,16 @@ func TestCheck(t *testing.T) {
 	if err := check("sidecar:s", "_sidecar1", "", "prod"); err != nil {
 		t.Error(err)
 	}
+	if err := check("sidecar:s", "_sidecar1", "leaf", "prod"); err != nil {
+		t.Errorf("a domain, which accounts do without: %v", err)
+	}
 	for name, c := range map[string]struct {
 		err  error
 		want string
 	}{
-		"no barrier":          {check("blind:b", "_blind", "", "prod"), "$JS.API.STREAM.INFO.FLAGS_prod"},
+		"no barrier":          {check("mute:m", "_mute", "", "prod"), "$JS.API.STREAM.INFO.FLAGS_prod"},
 		"another environment": {check("sidecar:s", "_sidecar1", "", "other"), "feed.other.>"},
 		"another inbox":       {check("sidecar:s", "_sidecar2", "", "prod"), "_sidecar2."},
-		"another domain":      {check("publisher:p", "", "leaf", "prod"), "$JS.leaf.API."},
 		"unknown environment": {check("publisher:p", "", "", "none"), "unknown environment"},
 	} {
 		if c.err == nil || !strings.Contains(strings.ToLower(c.err.Error()), strings.ToLower(c.want)) {

@@ -31,12 +31,12 @@ type JournalName struct{ stream, subject, environment string }
 
 // Ledger names the journal of what people decided about one environment.
 func Ledger(environment string) JournalName {
-	return JournalName{ledgerStream(environment), ledgerSubject(environment) + ".facts", environment}
+	return JournalName{ledgerStream(environment), ledgerSubject(environment) + ".records", environment}
 }
 
 // Control names the journal of what is global: principals and their tokens.
 func Control() JournalName {
-	return JournalName{stream: controlStream, subject: controlSubject + ".facts"}
+	return JournalName{stream: controlStream, subject: controlSubject + ".records"}
 }
 
 // Fact is one record of a journal.

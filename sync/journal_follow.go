@@ -19,7 +19,7 @@ const journalPoll = time.Second
 // again. An error of apply, or one that wraps [ErrDamaged], ends it.
 func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Fact) error) error {
 	sent := make(chan struct{}, 1)
-	sub, err := j.conn.nats.Subscribe(j.name.subject, func(*nats.Msg) {
+	sub, err := j.conn.nats.Subscribe(journalSubject+"."+j.name.subject, func(*nats.Msg) {
 		select {
 		case sent <- struct{}{}:
 		default:

@@ -150,7 +150,7 @@ func TestJournalNamesDamage(t *testing.T) {
 			if _, err := j.Append(t.Context(), 0, "one", []byte(`1`)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := l.server.Client(t).Request("ledger.prod.facts", []byte(data), patience); err != nil {
+			if _, err := l.server.Client(t).Request("ledger.prod.records", []byte(data), patience); err != nil {
 				t.Fatal(err)
 			}
 			err := j.Follow(t.Context(), 0, func(flagsync.Fact) error { return nil })

@@ -153,7 +153,7 @@ func (c *Conn) manifest(ctx context.Context, environment string) (manifest, erro
 // newestData returns the newest message of a subject from whichever replica
 // answers; errNoMessage when that has none.
 func (c *Conn) newestData(ctx context.Context, stream, subject string) (*nats.Msg, error) {
-	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api + "DIRECT.GET." + stream + "." + subject}, requestTimeout)
+	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api() + "DIRECT.GET." + stream + "." + subject}, requestTimeout)
 	if err != nil {
 		return nil, err
 	}

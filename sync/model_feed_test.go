@@ -75,7 +75,7 @@ func TestBeatsThatWaitedProveNothing(t *testing.T) {
 		w.write()
 		time.Sleep(10 * time.Second)
 		for range 10 {
-			w.wire.publish("beat.prod", "", waited)
+			w.wire.publish("heartbeat.prod", "", waited)
 		}
 		time.Sleep(time.Millisecond)
 		if s := m.follower.Status(); s.Age < 10*time.Second {

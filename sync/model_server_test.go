@@ -274,7 +274,8 @@ func (s *session) published(in io.Reader, fields []string, deaf bool) error {
 		}
 		arguments = arguments[:len(arguments)-1]
 	}
-	r := request{session: s, subject: arguments[0], data: data[header:size]}
+	// Accounts map the one to the other.
+	r := request{session: s, subject: strings.Replace(arguments[0], "flagside.api.", "$JS.API.", 1), data: data[header:size]}
 	if len(arguments) > 1 {
 		r.reply = arguments[1]
 	}

@@ -210,7 +210,7 @@ func (w *world) beat() {
 	late := w.lateness()
 	go func() {
 		time.Sleep(late)
-		w.wire.publish("beat.prod", "", data)
+		w.wire.publish("heartbeat.prod", "", data)
 	}()
 }
 

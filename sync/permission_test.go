@@ -2,6 +2,7 @@ package flagsync_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,40 +10,61 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// sidecarPermissions are those of a sidecar in the terms of the server.
-func sidecarPermissions(environment, inbox string) *server.Permissions {
-	return serverPermissions(flagsync.SidecarPermissions(environment, inbox, ""))
-}
-
-func serverPermissions(p flagsync.Permissions) *server.Permissions {
-	return &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: p.Publish},
-		Subscribe: &server.SubjectPermission{Allow: p.Subscribe},
+// newUsers returns a publisher of two environments, and a sidecar of prod.
+func newUsers(tb testing.TB) []natsserver.User {
+	tb.Helper()
+	users := []natsserver.User{
+		{Name: "publisher", Role: natsserver.RolePublisher, Environments: []string{environment, "other"}},
+		{Name: "sidecar", Role: natsserver.RoleSidecar, Environments: []string{environment}, Inbox: "_sidecar1"},
+		{Name: "blind", Role: natsserver.RoleSidecar, Environments: []string{environment}, Inbox: "_blind"},
+		{Name: "mute", Role: natsserver.RoleSidecar, Environments: []string{environment}, Inbox: "_mute"},
 	}
+	for i, u := range users {
+		made, _, err := natsserver.NewUser(u)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		users[i] = made
+	}
+	return users
 }
 
-// blindPermissions let a follower read, and not ask the leader.
-func blindPermissions(environment, inbox string) *server.Permissions {
-	p := sidecarPermissions(environment, inbox)
-	p.Publish.Allow = p.Publish.Allow[:3]
-	return p
-}
-
-// startWithUsers runs a server that knows a publisher, and a sidecar of prod.
+// startWithUsers runs a server with accounts that knows a publisher, a sidecar of
+// prod, one that may not read from the leader, one that may not ask it, and an
+// operator. Each is let in with its first letter as password.
 func startWithUsers(tb testing.TB) *server.Server {
 	tb.Helper()
-	return startServer(tb, &server.Options{
+	users := newUsers(tb)
+	o := &server.Options{
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, JetStream: true, StoreDir: tb.TempDir(), MaxPayload: 64 * 1024,
-		Users: []*server.User{
-			{Username: "publisher", Password: "p", Permissions: serverPermissions(flagsync.PublisherPermissions("", environment, "other"))},
-			{Username: "sidecar", Password: "s", Permissions: sidecarPermissions(environment, "_sidecar1")},
-			{Username: "blind", Password: "b", Permissions: blindPermissions(environment, "_blind")},
-		},
+	}
+	config, err := natsserver.ServerConfig(users)
+	if err == nil {
+		err = o.ProcessConfigString(string(config))
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+	missing := map[string]string{"blind": ".STREAM.MSG.GET.", "mute": ".STREAM.INFO."}
+	for _, u := range users {
+		configured := o.Nkeys[slices.IndexFunc(o.Nkeys, func(k *server.NkeyUser) bool { return k.Nkey == u.NKey })]
+		permissions := *configured.Permissions
+		if call, incomplete := missing[u.Name]; incomplete {
+			allow := slices.DeleteFunc(slices.Clone(permissions.Publish.Allow), func(s string) bool { return strings.Contains(s, call) })
+			permissions.Publish = &server.SubjectPermission{Allow: allow}
+		}
+		o.Users = append(o.Users, &server.User{Username: u.Name, Password: u.Name[:1], Account: configured.Account, Permissions: &permissions})
+	}
+	o.Users = append(o.Users, &server.User{
+		Username: "operator", Password: "o",
+		Account: o.Accounts[slices.IndexFunc(o.Accounts, func(a *server.Account) bool { return a.Name == "FLAGSIDE" })],
 	})
+	return startServer(tb, o)
 }
 
 func startServer(tb testing.TB, o *server.Options) *server.Server {
@@ -64,9 +86,11 @@ func startServer(tb testing.TB, o *server.Options) *server.Server {
 
 func connectAs(tb testing.TB, s *server.Server, user, inbox string) *flagsync.Conn {
 	tb.Helper()
-	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{
-		URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Logger: testLogger,
-	})
+	o := flagsync.ConnectOptions{URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Logger: testLogger}
+	if inbox != "" { // publishers have none of their own
+		o.Environment = environment
+	}
+	c, err := flagsync.Connect(tb.Context(), o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -103,7 +127,7 @@ func clientAs(tb testing.TB, s *server.Server, user, password string) *nats.Conn
 }
 
 // TestSidecarPermissions follows with nothing but the documented permissions:
-// log, feed, beats, barrier, and questions to the leader. Nothing may be
+// log, feed, heartbeats, barrier, and questions to the leader. Nothing may be
 // refused, and another environment stays closed.
 func TestSidecarPermissions(t *testing.T) {
 	t.Parallel()
@@ -181,7 +205,7 @@ func TestStandstillIsAHole(t *testing.T) {
 	for range 3 {
 		l.write(t, put("a", "{}"))
 	}
-	c := clientAs(t, s, "publisher", "p")
+	c := clientAs(t, s, "operator", "o")
 	changed := config(t, c, "FLAGS_prod")
 	changed["max_msgs"] = 1
 	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {

@@ -1,58 +1,67 @@
 package flagsync
 
 // Permissions are the subjects that a NATS user may publish on and subscribe
-// to. Everything else is refused.
+// to, in its account. Everything else is refused, and so is what is denied.
 type Permissions struct {
-	Publish   []string
-	Subscribe []string
+	Publish     []string
+	DenyPublish []string
+	Subscribe   []string
 }
 
-// SidecarPermissions returns what a sidecar of an environment needs, and
-// nothing more: it can write nothing, and read no other environment. inbox is
-// its inbox prefix, domain the JetStream domain that it goes through; "" is
-// none.
-func SidecarPermissions(environment, inbox, domain string) Permissions {
+// SidecarPermissions returns what a sidecar of an environment needs, and nothing
+// more. Its account keeps it from everything else already; permissions keep the
+// sidecars of an environment from each other's replies. inbox is its inbox
+// prefix.
+func SidecarPermissions(environment, inbox string) Permissions {
 	var p Permissions
-	for _, api := range apis(domain) {
-		p.Publish = append(p.Publish,
-			api+"DIRECT.GET."+flagsStream(environment), api+"DIRECT.GET."+flagsStream(environment)+".>",
-			api+"DIRECT.GET."+snapStream(environment)+".>",
-			api+"STREAM.INFO."+flagsStream(environment), api+"STREAM.MSG.GET."+flagsStream(environment),
-		)
-	}
-	p.Subscribe = []string{feedSubject(environment) + ".>", beatSubject(environment), inbox + ".>"}
+	p.take(SidecarReads(environment))
+	p.take(SidecarTakes(environment))
+	p.Subscribe = append(p.Subscribe, inbox+".>")
 	return p
 }
 
-// PublisherPermissions returns what a publisher needs. It may neither delete,
-// restore nor purge a stream, other than old snapshots of the environments that
-// are named; without any, of all: the other streams refuse to be purged, and
-// that cannot be taken from them. Nobody may publish on feed.>: that is the
-// server's own.
-func PublisherPermissions(domain string, environments ...string) Permissions {
-	p := Permissions{
-		Publish:   []string{"flags.>", "ledger.>", "snap.>", controlSubject + ".>", "beat.>"},
-		Subscribe: []string{"feed.>", "beat.>", "ledger.>", controlSubject + ".>", "_INBOX.>"},
-	}
-	for _, api := range apis(domain) {
-		p.Publish = append(p.Publish,
-			api+"STREAM.CREATE.*", api+"STREAM.UPDATE.*", api+"STREAM.INFO.*", api+"STREAM.MSG.GET.*", api+"DIRECT.GET.>")
-		for _, environment := range environments {
-			p.Publish = append(p.Publish, api+"STREAM.PURGE."+snapStream(environment))
-		}
-		if len(environments) == 0 {
-			p.Publish = append(p.Publish, api+"STREAM.PURGE.*")
+// PublisherPermissions returns what a publisher needs. Environments that are
+// named are the only ones whose streams it may create and whose old snapshots it
+// may purge; without any, those of all.
+func PublisherPermissions(environments ...string) Permissions {
+	var p Permissions
+	for _, s := range append(StreamReads(), StreamWrites()...) {
+		if s != api("STREAM.CREATE.*") && s != api("STREAM.PURGE.*") {
+			p.take([]Shared{s})
 		}
 	}
+	p.take(managed(environments))
+	p.Publish = append(p.Publish, beatSubject("*"), askSubject("*")+".>", "$JS.API.>", "$JS.ACK.>")
+	// The account has a JetStream of its own, for what proves nothing. The log is
+	// never to be made there by mistake, as when the imports are missing.
+	p.DenyPublish = []string{plainAPI + "STREAM.*." + controlStream, plainAPI + "STREAM.*." + peopleStream}
+	p.Subscribe = append(p.Subscribe, beatSubject("*"), statusSubject("*")+".>", usageSubject("*")+".>", "_INBOX.>")
 	return p
 }
 
-// apis returns what the subjects of the JetStream API begin with, for clients of
-// the server itself and for those that go through the domain.
-func apis(domain string) []string {
-	all := []string{"$JS.API."}
-	if domain != "" {
-		all = append(all, "$JS."+domain+".API.")
+// managed returns the calls that create and purge the streams of environments,
+// of all when none is named.
+func managed(environments []string) []Shared {
+	if len(environments) == 0 {
+		return []Shared{api("STREAM.CREATE.*"), api("STREAM.PURGE.*")}
 	}
-	return all
+	calls := []Shared{
+		api("STREAM.CREATE." + controlStream), api("STREAM.CREATE." + peopleStream), api("STREAM.PURGE." + peopleStream),
+	}
+	for _, e := range environments {
+		calls = append(calls, api("STREAM.CREATE."+flagsStream(e)), api("STREAM.CREATE."+ledgerStream(e)),
+			api("STREAM.CREATE."+snapStream(e)), api("STREAM.PURGE."+snapStream(e)))
+	}
+	return calls
+}
+
+// take allows what is shared with the account.
+func (p *Permissions) take(all []Shared) {
+	for _, s := range all {
+		if s.Service {
+			p.Publish = append(p.Publish, s.Local)
+		} else {
+			p.Subscribe = append(p.Subscribe, s.Local)
+		}
+	}
 }

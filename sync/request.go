@@ -42,6 +42,9 @@ const (
 	codeWrongLastConstant = 10164
 	codeIncompleteBatch   = 10176
 	codeDuplicateInBatch  = 10201
+
+	codeNotEnabledForAccount = 10039
+	codeNotEnabled           = 10076
 )
 
 // hasCode reports whether err is JetStream's refusal for one of the reasons.
@@ -66,11 +69,13 @@ func (c *Conn) requestWithin(ctx context.Context, timeout time.Duration, call st
 			return fmt.Errorf("%s: %w", call, err)
 		}
 	}
-	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api + call, Data: data}, timeout)
+	msg := &nats.Msg{Subject: c.api() + call, Data: data}
+	reply, err := c.ask(ctx, msg, timeout)
 	if err != nil {
 		return fmt.Errorf("%s: %w", call, err)
 	}
 	err = decodeReply(reply.Data, response)
+	c.answered(msg.Subject, err)
 	if hasCode(err, codeClusterNoPeers, codeClusterNotAvail) {
 		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
@@ -122,8 +127,10 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
 		return nil, unsent(err)
 	case errors.Is(err, nats.ErrNoResponders):
+		c.doubt()
 		return nil, fmt.Errorf("%w: no server answers for it: %w", ErrUnreachable, err)
 	case errors.Is(err, context.DeadlineExceeded):
+		c.doubt()
 		return nil, fmt.Errorf("%w: no answer within %s: %w", ErrUnreachable, timeout, nats.ErrTimeout)
 	default:
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)

@@ -15,6 +15,12 @@ import (
 const (
 	controlStream  = "CONTROL"
 	controlSubject = "control"
+	peopleStream   = "PEOPLE"
+	peopleSubject  = "people"
+	// journalSubject begins the subjects on which the server repeats what enters
+	// a journal: publishers do not share an account with the streams, and hear
+	// nothing that they did not publish there themselves.
+	journalSubject = "journal"
 )
 
 func flagsStream(environment string) string   { return "FLAGS_" + environment }
@@ -24,7 +30,7 @@ func ledgerSubject(environment string) string { return "ledger." + environment }
 func snapStream(environment string) string    { return "SNAP_" + environment }
 func snapSubject(environment string) string   { return "snap." + environment }
 func feedSubject(environment string) string   { return "feed." + environment }
-func beatSubject(environment string) string   { return "beat." + environment }
+func beatSubject(environment string) string   { return "heartbeat." + environment }
 
 // streamConfig is the configuration of a stream in JetStream's terms: all
 // settings of nats-server 2.15, so that none can differ unseen, except for the
@@ -105,7 +111,14 @@ func flagsConfig(environment string, replicas int) streamConfig {
 }
 
 func ledgerConfig(environment string, replicas int) streamConfig {
-	return newStreamConfig(ledgerStream(environment), ledgerSubject(environment), replicas)
+	return journalConfig(ledgerStream(environment), ledgerSubject(environment), replicas)
+}
+
+// journalConfig is the configuration of a stream that publishers follow.
+func journalConfig(name, subject string, replicas int) streamConfig {
+	c := newStreamConfig(name, subject, replicas)
+	c.RePublish = &republish{Source: subject + ".>", Destination: journalSubject + "." + subject + ".>"}
+	return c
 }
 
 // snapConfig is the one stream that forgets: a subject holds its newest message
@@ -118,7 +131,17 @@ func snapConfig(environment string, replicas int) streamConfig {
 }
 
 func controlConfig(replicas int) streamConfig {
-	return newStreamConfig(controlStream, controlSubject, replicas)
+	return journalConfig(controlStream, controlSubject, replicas)
+}
+
+// peopleConfig is the stream of what is known about persons. Records hold a hash
+// of it only, so that a person can be erased: a subject holds its newest message
+// only, and messages can be deleted. It is not repeated anywhere.
+func peopleConfig(replicas int) streamConfig {
+	c := newStreamConfig(peopleStream, peopleSubject, replicas)
+	c.MaxPerSubject = 1
+	c.DenyDelete, c.DenyPurge, c.AllowAtomic = false, false, false
+	return c
 }
 
 // verify returns [ErrStreamMismatch] with every setting in which the stream

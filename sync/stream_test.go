@@ -58,12 +58,6 @@ func TestStreamSettings(t *testing.T) {
 	c := l.server.Client(t)
 	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "SNAP_prod", "CONTROL"} {
 		found := config(t, c, stream)
-		if stream == "FLAGS_prod" {
-			metadata, _ := found["metadata"].(map[string]any)
-			if got, want := metadata["flagside.epoch"], string(l.head(t).Epoch); got != want {
-				t.Errorf("the metadata names epoch %v, the log %s", got, want)
-			}
-		}
 		delete(found, "metadata")
 		got, err := json.Marshal(found, jsontext.WithIndent("  "), json.Deterministic(true))
 		if err != nil {
@@ -165,40 +159,6 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestEpochIsRestoredInMetadata erases the metadata as an update by hand does.
-func TestEpochIsRestoredInMetadata(t *testing.T) {
-	t.Parallel()
-	l := newLog(t)
-	c := l.server.Client(t)
-	erase := func() {
-		changed := config(t, c, "FLAGS_prod")
-		delete(changed, "metadata")
-		if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
-			t.Fatal(answer["error"])
-		}
-	}
-	epoch := func() any {
-		metadata, _ := config(t, c, "FLAGS_prod")["metadata"].(map[string]any)
-		return metadata["flagside.epoch"]
-	}
-	erase()
-	if got := epoch(); got != nil {
-		t.Fatalf("the metadata still names epoch %v", got)
-	}
-	r := follow(t, l.conn)
-	r.until(t, "synced without metadata", func(s flagsync.Status) bool { return s.Synced })
-	if _, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := epoch(), string(l.head(t).Epoch); got != want {
-		t.Errorf("after opening the metadata names epoch %v, want %s", got, want)
-	}
-
-	erase()
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
-	eventually(t, func() (bool, string) { return epoch() == string(l.head(t).Epoch), "a beater to restore the epoch" })
 }
 
 func TestOpenLogWithoutAServer(t *testing.T) {

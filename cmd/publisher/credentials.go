@@ -26,7 +26,6 @@ func credentialsCreateCommand() command {
 		"what the user is for, which decides on its permissions")
 	set.List(&user.Environments, "environment", nil,
 		"environment that a sidecar follows, or environments whose old snapshots a publisher may remove, all if none is named")
-	set.String(&user.Domain, "nats-domain", "", "JetStream domain that the user goes through, if there is one")
 	set.String(&user.Inbox, "nats-inbox-prefix", "", "inbox prefix of a sidecar; without it _SC.<environment>, which sidecars have by default")
 	declareUsers(set, &file)
 	set.String(&seedFile, "seed-file", "", "file to write the seed to, for --nats-nkey; it must not exist").Require()

@@ -91,7 +91,7 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 		l, err := openUnix(ctx, path, o.Mode)
 		return withLimit(l, o), err
 	}
-	config, err := o.TLS.config(o.protocols(), o.Logger)
+	config, err := o.TLS.Config(o.protocols(), o.Logger)
 	if err != nil {
 		return nil, err
 	}

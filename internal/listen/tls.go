@@ -37,8 +37,8 @@ func (t TLS) Validate() error {
 	}
 }
 
-// config returns the configuration of a server that speaks the protocols, nil without TLS.
-func (t TLS) config(protocols []string, logger zerolog.Logger) (*tls.Config, error) {
+// Config returns the configuration of a server that speaks the protocols, nil without TLS. Handshakes use the newest files that can be used.
+func (t TLS) Config(protocols []string, logger zerolog.Logger) (*tls.Config, error) {
 	if err := t.Validate(); err != nil || !t.Enabled() {
 		return nil, err
 	}

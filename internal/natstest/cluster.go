@@ -19,8 +19,8 @@ import (
 // nodes is the size of a cluster: the least of which one may be missing.
 const nodes = 3
 
-// globalAccount holds the streams of clients that name no account.
-const globalAccount = "$G"
+// streamsAccount holds the streams.
+const streamsAccount = "FLAGSIDE"
 
 // Cluster is three JetStream nodes in the process of the test. They can be
 // stopped, but not killed or paused as processes can.
@@ -78,7 +78,7 @@ func (c *Cluster) Leader(tb testing.TB, stream string) *Node {
 	var leader *Node
 	await(tb, "a leader of "+stream, func() bool {
 		for _, n := range c.Nodes {
-			if n.server != nil && n.server.JetStreamIsStreamLeader(globalAccount, stream) {
+			if n.server != nil && n.server.JetStreamIsStreamLeader(streamsAccount, stream) {
 				leader = n
 			}
 		}

@@ -77,7 +77,7 @@ func (n *Node) awaitReady(tb testing.TB) {
 // node must lead it.
 func (n *Node) StepDown(tb testing.TB, stream string) {
 	tb.Helper()
-	if err := n.server.JetStreamStepdownStream(globalAccount, stream); err != nil {
+	if err := n.server.JetStreamStepdownStream(streamsAccount, stream); err != nil {
 		tb.Fatal(err)
 	}
 }

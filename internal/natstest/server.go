@@ -43,17 +43,36 @@ func (s *Server) Dir() string { return s.options.StoreDir }
 func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
 
 // Client returns a plain connection of nats.go, for tests that look at the
-// server or disturb it: it may do everything. It ends with the test.
+// streams or disturb them: it may do everything there. It ends with the test.
 func (s *Server) Client(tb testing.TB) *nats.Conn {
 	tb.Helper()
 	return Connect(tb, s.URL())
 }
 
 // Connect returns a plain connection to the server at a URL, which may do
-// everything there. It ends with the test.
+// everything with the streams there. It ends with the test.
 func Connect(tb testing.TB, url string) *nats.Conn {
 	tb.Helper()
-	c, err := nats.Connect(url, asOperator(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	return connectAs(tb, url, operator)
+}
+
+// ConnectPublishers returns a plain connection which may do everything in the
+// account of publishers. Only what is published there reaches sidecars.
+func ConnectPublishers(tb testing.TB, url string) *nats.Conn {
+	tb.Helper()
+	return connectAs(tb, url, speaker)
+}
+
+// ConnectSidecars returns a plain connection which may do everything in the
+// account of the sidecars of [Environment], and so sees what they ask for.
+func ConnectSidecars(tb testing.TB, url string) *nats.Conn {
+	tb.Helper()
+	return connectAs(tb, url, neighbour)
+}
+
+func connectAs(tb testing.TB, url, user string) *nats.Conn {
+	tb.Helper()
+	c, err := nats.Connect(url, nats.UserInfo(user, user), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		tb.Fatal(err)
 	}

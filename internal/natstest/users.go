@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
@@ -17,14 +17,18 @@ import (
 // Environment is the one that the sidecars of tests follow.
 const Environment = "prod"
 
-// operator is the name and password of a user that may do everything, as only
-// tests and people do.
-const operator = "operator"
+// Names, and passwords, of users that may do everything in their account, as only
+// tests and people do: with the streams, among publishers, and among sidecars.
+const (
+	operator  = "operator"
+	speaker   = "speaker"
+	neighbour = "neighbour"
+)
 
 // Authorization returns the part of a server's configuration that lets in what
 // `publisher credentials config` writes for a publisher and for a sidecar of
-// [Environment], and the operator that [Connect] connects as. Whoever says
-// nothing about itself is the publisher.
+// [Environment], and the users that [Connect] and the like connect as.
+// A client without credentials is the publisher.
 func Authorization(tb testing.TB) []byte {
 	tb.Helper()
 	publisher := natsserver.User{Name: "publisher", NKey: public(tb, keyPair(tb, natsserver.RolePublisher)), Role: natsserver.RolePublisher}
@@ -35,13 +39,23 @@ func Authorization(tb testing.TB) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	const users = "users: ["
-	if strings.Count(string(config), users) != 1 {
-		tb.Fatalf("no list of users is in:\n%s", config)
+	text := string(config)
+	streams := fmt.Sprintf("%q: {", streamsAccount)
+	text = strings.Replace(text, streams, streams+`"users": [`+unbound(operator)+`],`, 1)
+	for key, name := range map[string]string{publisher.NKey: speaker, sidecar.NKey: neighbour} {
+		user := regexp.MustCompile(`\{\s*"nkey": "` + key + `"`)
+		text = user.ReplaceAllString(text, unbound(name)+`, $0`)
 	}
-	unbound := fmt.Sprintf("%s { user: %s, password: %s },", users, operator, operator)
-	return fmt.Appendf(nil, "%s\nno_auth_user: %s\n", strings.Replace(string(config), users, unbound, 1), publisher.NKey)
+	for _, name := range []string{operator, speaker, neighbour} {
+		if strings.Count(text, unbound(name)) != 1 {
+			tb.Fatalf("there is no place for the user %s in:\n%s", name, config)
+		}
+	}
+	return fmt.Appendf(nil, "%s\nno_auth_user: %s\n", text, publisher.NKey)
 }
+
+// unbound configures a user that may do everything in its account.
+func unbound(name string) string { return fmt.Sprintf("{user: %[1]s, password: %[1]s}", name) }
 
 // SidecarKey returns the path of a file with the seed of the sidecar's user, for
 // --nats-nkey. It is the same user for all servers of this package.
@@ -77,6 +91,3 @@ func public(tb testing.TB, pair nkeys.KeyPair) string {
 	}
 	return key
 }
-
-// asOperator is an option of a plain connection.
-func asOperator() nats.Option { return nats.UserInfo(operator, operator) }

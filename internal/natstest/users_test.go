@@ -10,8 +10,8 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 )
 
-// TestUsers connects as everybody there is: only the operator may do what no
-// publisher and no sidecar may.
+// TestUsers connects as all users: only the operator may do what no publisher and
+// no sidecar may.
 func TestUsers(t *testing.T) {
 	t.Parallel()
 	s := natstest.Start(t)
@@ -39,7 +39,8 @@ func TestUsers(t *testing.T) {
 	}{
 		"the publisher": {nil, map[string]bool{"feed.prod.x": true, "flags.prod.x": false}},
 		"the sidecar": {[]nats.Option{key}, map[string]bool{
-			"feed.prod.x": true, "flags.prod.x": true, "$JS.API.STREAM.INFO.FLAGS_prod": false, "$JS.API.STREAM.INFO.FLAGS_other": true,
+			"feed.prod.x": true, "flags.prod.x": true, "flagside.api.STREAM.INFO.FLAGS_prod": false, "flagside.api.STREAM.INFO.FLAGS_other": true,
+			"$JS.API.STREAM.INFO.FLAGS_prod": true,
 		}},
 	} {
 		for subject, want := range c.refused {

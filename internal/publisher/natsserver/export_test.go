@@ -3,4 +3,4 @@ package natsserver
 import "github.com/nats-io/nats-server/v2/server"
 
 // Terms returns o in the terms of NATS.
-func Terms(o Options) (*server.Options, error) { return o.server(newOwnUser()) }
+func Terms(o Options) (*server.Options, error) { return o.server() }

@@ -4,7 +4,6 @@ package natsserver
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -36,12 +35,15 @@ type Options struct {
 	Name     string // stable name of the server; "" is "flagside"
 	Domain   string // JetStream domain; "" is none
 	MaxStore int64  // bytes of all streams together; 0 is 64 GiB
-	// UsersFile has the users that are let in; "" lets everybody in. This and the files below are read again when they change.
+	// UsersFile has the users that are let in. "" lets clients on this machine be sidecars of the environment that they give as their user
+	// name, and no others in. This and the files below are read again when they change.
 	UsersFile string
+	// UsersOptional means the same as without UsersFile while that does not exist.
+	UsersOptional bool
 	// CertificateFile and KeyFile are PEM files with which the server proves who it is; "" means no TLS.
 	CertificateFile string
 	KeyFile         string
-	// ClientCAFile is a PEM file with those who vouch for clients, which must have a certificate then; "" asks for none.
+	// ClientCAFile is a PEM file with authorities, of one of which every client needs a certificate then; "" asks for none.
 	ClientCAFile string
 	Logger       zerolog.Logger
 }
@@ -49,38 +51,40 @@ type Options struct {
 // Server is an embedded JetStream server. Its methods are safe for concurrent
 // use.
 type Server struct {
-	options Options
-	own     ownUser
-	nats    *server.Server
-	log     *logger
-	done    chan struct{} // closed when Run has returned
-	loaded  [sha256.Size]byte
+	own   ownUser
+	users *authenticator
+	nats  *server.Server
+	log   *logger
+	done  chan struct{} // closed when Run has returned
 }
 
 // New validates o. It opens nothing yet; only [Server.Run] does.
 func New(o Options) (*Server, error) {
-	loaded, own := o.digest(), newOwnUser()
-	opts, err := o.server(own)
+	opts, err := o.server()
 	if err != nil {
 		return nil, err
 	}
+	own := newOwnUser()
+	users := newAuthenticator(o, own)
+	opts.CustomClientAuthentication = users
+	opts.AlwaysEnableNonce = true // for NKeys, of which the server itself knows none
 	nats, err := server.NewServer(opts)
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
 	l := &logger{log: o.Logger}
 	nats.SetLoggerV2(l, false, false, false)
-	return &Server{options: o, own: own, nats: nats, log: l, done: make(chan struct{}), loaded: loaded}, nil
+	return &Server{own: own, users: users, nats: nats, log: l, done: make(chan struct{})}, nil
 }
 
 // Validate returns why New would refuse o, if it is for o and its files alone.
 func (o Options) Validate() error {
-	_, err := o.server(ownUser{})
+	_, err := o.server()
 	return err
 }
 
 // server returns o in the terms of NATS.
-func (o Options) server(own ownUser) (*server.Options, error) {
+func (o Options) server() (*server.Options, error) {
 	if o.StoreDir == "" {
 		return nil, errors.New("embedded NATS server: no directory for its streams is given")
 	}
@@ -120,7 +124,7 @@ func (o Options) server(own ownUser) (*server.Options, error) {
 	if opts.JetStreamMaxStore == 0 {
 		opts.JetStreamMaxStore = defaultMaxStore
 	}
-	if err := errors.Join(o.authorize(opts, own), o.encrypt(opts)); err != nil {
+	if err := o.encrypt(opts); err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
 	return opts, nil
@@ -131,11 +135,17 @@ func (o Options) server(own ownUser) (*server.Options, error) {
 // start or stops by itself. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	defer close(s.done)
+	s.users.load()
 	s.nats.Start()
+	accounts, err := newAccounts(s.nats)
+	if err != nil && s.log.failure() == nil {
+		s.log.Fatalf("%v", err)
+	}
+	s.users.open(accounts)
 	ctx, cancel := context.WithCancel(ctx)
-	var reloading sync.WaitGroup
-	reloading.Go(func() { s.reload(ctx) })
-	defer reloading.Wait()
+	var watching sync.WaitGroup
+	watching.Go(func() { s.users.watch(ctx) })
+	defer watching.Wait()
 	defer cancel()
 	stopped := make(chan struct{})
 	go func() {
@@ -160,7 +170,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Ready(ctx context.Context) error {
 	poll := time.NewTicker(readyPoll)
 	defer poll.Stop()
-	for !s.nats.ReadyForConnections(readyLook) {
+	for !s.opened() || !s.nats.ReadyForConnections(readyLook) {
 		select {
 		case <-poll.C:
 		case <-s.done:
@@ -172,6 +182,16 @@ func (s *Server) Ready(ctx context.Context) error {
 	return nil
 }
 
+// opened reports whether clients are let in.
+func (s *Server) opened() bool {
+	select {
+	case <-s.users.ready:
+		return s.log.failure() == nil
+	default:
+		return false
+	}
+}
+
 func (s *Server) failure() error {
 	if err := s.log.failure(); err != nil {
 		return fmt.Errorf("embedded NATS server: %w", err)
@@ -179,13 +199,11 @@ func (s *Server) failure() error {
 	return errors.New("embedded NATS server: it has stopped")
 }
 
-// User returns the name and the password by which the publisher of this process is let in; empty when everybody is.
-func (s *Server) User() (name, password string) {
-	if s.options.UsersFile == "" {
-		return "", ""
-	}
-	return s.own.name, s.own.password
-}
+// User returns the name and the password by which the publisher of this process is let in, whatever the file of users says.
+func (s *Server) User() (name, password string) { return s.own.name, s.own.password }
+
+// UsersError returns why the newest file of users is not in force, or nil.
+func (s *Server) UsersError() error { return s.users.failure() }
 
 // ClientURL returns the address for clients. It is final once Ready has
 // returned nil.

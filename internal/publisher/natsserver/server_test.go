@@ -69,16 +69,16 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 	if err := s.Ready(ctx); err != nil {
 		t.Fatal(err)
 	}
-	for name, option := range map[string]nats.Option{"network": nil, "in process": nats.InProcessServer(s)} {
-		c, err := nats.Connect(s.ClientURL(), option)
+	name, password := s.User()
+	for name, options := range map[string][]nats.Option{
+		"network":    {nats.UserInfo("prod", "")},
+		"in process": {nats.InProcessServer(s), nats.UserInfo(name, password)},
+	} {
+		c, err := nats.Connect(s.ClientURL(), options...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		js, err := c.JetStream()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := js.AccountInfo(); err != nil {
+		if err := c.FlushTimeout(patience); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		c.Close()
@@ -86,7 +86,7 @@ func TestRunServesUntilItsContextEnds(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Errorf("Run returned %v, want nil", err)
 	}
-	if _, err := nats.Connect(s.ClientURL()); err == nil {
+	if _, err := nats.Connect(s.ClientURL(), nats.UserInfo("prod", "")); err == nil {
 		t.Error("the server still accepts connections after Run has returned")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/listen"
 )
 
 // tlsTimeout is how many seconds a client has for the handshake.
@@ -24,19 +25,19 @@ func (o Options) validateReach() error {
 	if err == nil || o.UsersFile != "" && o.CertificateFile != "" {
 		return nil
 	}
-	return fmt.Errorf("%w, or give it users (publisher credentials create makes them) and a certificate with its key", err)
+	return fmt.Errorf("%w, or give it users (publisher credentials add makes them) and a certificate with its key", err)
 }
 
-// encrypt makes the server speak TLS. Clients in this process need none.
+// encrypt makes the server speak TLS, with the newest files that can be used.
+// Clients in this process need none.
 func (o Options) encrypt(opts *server.Options) error {
 	if o.CertificateFile == "" {
 		return nil
 	}
-	config, err := server.GenTLSConfig(&server.TLSConfigOpts{
-		CertFile: o.CertificateFile, KeyFile: o.KeyFile, CaFile: o.ClientCAFile, Verify: o.ClientCAFile != "", Timeout: tlsTimeout,
-	})
+	files := listen.TLS{Certificate: o.CertificateFile, Key: o.KeyFile, ClientCA: o.ClientCAFile}
+	config, err := files.Config(nil, o.Logger)
 	if err != nil {
-		return fmt.Errorf("TLS: %w", err)
+		return err
 	}
 	opts.TLSConfig, opts.TLSTimeout, opts.TLSVerify = config, tlsTimeout, o.ClientCAFile != ""
 	opts.TLS = true

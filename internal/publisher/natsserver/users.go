@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 
 	flagsync "github.com/flagside/flagside/sync"
@@ -31,10 +30,9 @@ type User struct {
 	Name string `json:"name"`
 	NKey string `json:"nkey"`
 	Role Role   `json:"role"`
-	// Environments are what the user is for: exactly one for a sidecar. A publisher may remove old snapshots of them only; none means all.
+	// Environments are what the user is for: exactly one for a sidecar. A publisher may create their streams and remove their old snapshots
+	// only; none means those of all.
 	Environments []string `json:"environments,omitempty"`
-	// Domain is the JetStream domain that the user goes through; empty means none.
-	Domain string `json:"domain,omitempty"`
 	// Inbox is the inbox prefix of a sidecar; empty means _SC.<environment>, which all of its environment have by default.
 	Inbox string `json:"inbox,omitempty"`
 }
@@ -71,8 +69,8 @@ func (u User) validate() error {
 			return fmt.Errorf("NATS user %s: %w", u.Name, err)
 		}
 	}
-	// The same rules as for whoever connects with them.
-	connection := flagsync.ConnectOptions{URL: "nats://localhost", Domain: u.Domain, InboxPrefix: u.Inbox}
+	// The same rules as for the connection of a sidecar.
+	connection := flagsync.ConnectOptions{URL: "nats://localhost", InboxPrefix: u.Inbox}
 	if err := connection.Validate(); err != nil {
 		return fmt.Errorf("NATS user %s: %w", u.Name, err)
 	}
@@ -82,13 +80,13 @@ func (u User) validate() error {
 // permissions returns what the user may do.
 func (u User) permissions() flagsync.Permissions {
 	if u.Role == RolePublisher {
-		return flagsync.PublisherPermissions(u.Domain, u.Environments...)
+		return flagsync.PublisherPermissions(u.Environments...)
 	}
 	inbox := u.Inbox
 	if inbox == "" {
 		inbox = "_SC." + u.Environments[0]
 	}
-	return flagsync.SidecarPermissions(u.Environments[0], inbox, u.Domain)
+	return flagsync.SidecarPermissions(u.Environments[0], inbox)
 }
 
 // ReadUsers reads the users in a file. One that does not exist is an error that os.ErrNotExist matches.
@@ -133,58 +131,7 @@ func WriteUsers(file string, users []User) error {
 	return nil
 }
 
-// ServerConfig returns the part of a NATS server's configuration that lets the users in, for servers that are not embedded.
-func ServerConfig(users []User) ([]byte, error) {
-	type allowed struct {
-		Allow []string `json:"allow"`
-	}
-	type permissions struct {
-		Publish   allowed `json:"publish"`
-		Subscribe allowed `json:"subscribe"`
-	}
-	type user struct {
-		NKey        string      `json:"nkey"`
-		Permissions permissions `json:"permissions"`
-	}
-	all := make([]user, 0, len(users))
-	for _, u := range users {
-		p := u.permissions()
-		all = append(all, user{u.NKey, permissions{allowed{p.Publish}, allowed{p.Subscribe}}})
-	}
-	text, err := json.Marshal(all, jsontext.WithIndent("  "))
-	if err != nil {
-		return nil, fmt.Errorf("NATS users: %w", err)
-	}
-	return fmt.Appendf(nil, "authorization {\n  users: %s\n}\n", text), nil
-}
-
 // ownUser is who the publisher of this process is for its server. It lives as long as the process.
 type ownUser struct{ name, password string }
 
 func newOwnUser() ownUser { return ownUser{"publisher-" + rand.Text(), rand.Text() + rand.Text()} }
-
-// authorize lets the users in, and the process's own one, and nobody else.
-func (o Options) authorize(opts *server.Options, own ownUser) error {
-	if o.UsersFile == "" {
-		return nil
-	}
-	users, err := ReadUsers(o.UsersFile)
-	if err != nil {
-		return err
-	}
-	opts.Users = []*server.User{{
-		Username: own.name, Password: own.password, Permissions: serverPermissions(flagsync.PublisherPermissions(o.Domain)),
-	}}
-	opts.Nkeys = nil
-	for _, u := range users {
-		opts.Nkeys = append(opts.Nkeys, &server.NkeyUser{Nkey: u.NKey, Permissions: serverPermissions(u.permissions())})
-	}
-	return nil
-}
-
-func serverPermissions(p flagsync.Permissions) *server.Permissions {
-	return &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: p.Publish},
-		Subscribe: &server.SubjectPermission{Allow: p.Subscribe},
-	}
-}

@@ -184,7 +184,7 @@ func connect(t *testing.T, o flagsync.ConnectOptions) *flagsync.Conn {
 func TestUsersFile(t *testing.T) {
 	t.Parallel()
 	one, _ := newUser(t, natsserver.User{Name: "one", Role: natsserver.RoleSidecar, Environments: []string{"prod"}})
-	two, _ := newUser(t, natsserver.User{Name: "two", Role: natsserver.RolePublisher, Environments: []string{"prod", "staging"}, Domain: "hub"})
+	two, _ := newUser(t, natsserver.User{Name: "two", Role: natsserver.RolePublisher, Environments: []string{"prod", "staging"}})
 	file := filepath.Join(t.TempDir(), "users.json")
 	want := []natsserver.User{one, two}
 	if err := natsserver.WriteUsers(file, want); err != nil {
@@ -195,15 +195,14 @@ func TestUsersFile(t *testing.T) {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	for name, text := range map[string]string{
-		"not JSON":          `nonsense`,
-		"another member":    `[{"nam":"x"}]`,
-		"no name":           `[{"nkey":"` + one.NKey + `","role":"sidecar","environments":["prod"]}]`,
-		"no NKey":           `[{"name":"x","role":"sidecar","environments":["prod"]}]`,
-		"another role":      `[{"name":"x","nkey":"` + one.NKey + `","role":"root"}]`,
-		"two environments":  `[{"name":"x","nkey":"` + one.NKey + `","role":"sidecar","environments":["a","b"]}]`,
-		"a wildcard":        `[{"name":"x","nkey":"` + one.NKey + `","role":"sidecar","environments":["*"]}]`,
-		"a wildcard inbox":  `[{"name":"x","nkey":"` + one.NKey + `","role":"sidecar","environments":["a"],"inbox":"_SC.*"}]`,
-		"a wildcard domain": `[{"name":"x","nkey":"` + one.NKey + `","role":"publisher","domain":"*"}]`,
+		"not JSON":         `nonsense`,
+		"another member":   `[{"nam":"x"}]`,
+		"no name":          `[{"nkey":"` + one.NKey + `","role":"sidecar","environments":["prod"]}]`,
+		"no NKey":          `[{"name":"x","role":"sidecar","environments":["prod"]}]`,
+		"another role":     `[{"name":"x","nkey":"` + one.NKey + `","role":"root"}]`,
+		"two environments": `[{"name":"x","nkey":"` + one.NKey + `","role":"sidecar","environments":["a","b"]}]`,
+		"a wildcard":       `[{"name":"x","nkey":"` + one.NKey + `","role":"sidecar","environments":["*"]}]`,
+		"a wildcard inbox": `[{"name":"x","nkey":"` + one.NKey + `","role":"sidecar","environments":["a"],"inbox":"_SC.*"}]`,
 		"twice": `[{"name":"x","nkey":"` + one.NKey + `","role":"publisher"},` +
 			`{"name":"y","nkey":"` + one.NKey + `","role":"publisher"}]`,
 	} {
@@ -273,7 +272,6 @@ func TestReachIsRefused(t *testing.T) {
 		"no key":            {natsserver.Options{Addr: "127.0.0.1:0", CertificateFile: cert}, "key"},
 		"a wrong key":       {natsserver.Options{Addr: "127.0.0.1:0", CertificateFile: cert, KeyFile: cert}, "TLS"},
 		"CA alone":          {natsserver.Options{Addr: "127.0.0.1:0", ClientCAFile: cert}, "certificate"},
-		"no users file":     {natsserver.Options{Addr: "127.0.0.1:0", UsersFile: users + "x"}, "users"},
 	} {
 		c.options.StoreDir = "d"
 		if _, err := natsserver.New(c.options); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -1,0 +1,103 @@
+package flagsync
+
+// Shared is a subject, or a pattern of subjects, that one NATS account offers to
+// another one.
+//
+// NATS checks the subject of a request and never its reply, and the server
+// answers with its own rights. In one account, therefore, everyone who may ask
+// JetStream anything can write, purge and delete anywhere in it. Between accounts
+// a reply leads back to the account that asked, and nowhere else.
+type Shared struct {
+	// Subject is what it is called in the account that offers it.
+	Subject string
+	// Local is what it is called in the account that takes it.
+	Local string
+	// Service is true for requests, which go to the account that offers it, and
+	// false for messages that come from there.
+	Service bool
+	// Streamed tells that a request has several answers.
+	Streamed bool
+}
+
+// StreamReads returns what the account with the streams offers to those that
+// read all of them: publishers.
+func StreamReads() []Shared {
+	return []Shared{
+		api("STREAM.INFO.*"),
+		api("STREAM.MSG.GET.*"),
+		streamedAPI("DIRECT.GET.*"),
+		streamedAPI("DIRECT.GET.*.>"),
+		messages("feed.>"),
+	}
+}
+
+// StreamWrites returns what the account with the streams offers to publishers
+// only. No stream can be updated or deleted. Those whose settings deny it cannot
+// be purged either.
+func StreamWrites() []Shared {
+	return []Shared{
+		messages(journalSubject + ".>"),
+		api("STREAM.CREATE.*"),
+		api("STREAM.PURGE.*"),
+		api("STREAM.MSG.DELETE." + peopleStream),
+		requests("flags.>"),
+		requests("ledger.>"),
+		requests(controlSubject + ".>"),
+		requests("snap.>"),
+		requests(peopleSubject + ".>"),
+	}
+}
+
+// SidecarReads returns what sidecars of an environment take from the account
+// with the streams.
+func SidecarReads(environment string) []Shared {
+	return []Shared{
+		api("STREAM.INFO." + flagsStream(environment)),
+		api("STREAM.MSG.GET." + flagsStream(environment)),
+		streamedAPI("DIRECT.GET." + flagsStream(environment)),
+		streamedAPI("DIRECT.GET." + snapStream(environment) + ".>"),
+		messages(feedSubject(environment) + ".>"),
+	}
+}
+
+// PublisherOffers returns what the account of publishers offers to sidecars.
+// Publishers speak there and not in the account with the streams, because
+// messages that came from another account are not passed on.
+func PublisherOffers() []Shared {
+	return []Shared{
+		messages(beatSubject("*")),
+		messages(askSubject("*") + ".>"),
+		requests(statusSubject("*") + ".>"),
+		requests(usageSubject("*") + ".>"),
+	}
+}
+
+// SidecarTakes returns what sidecars of an environment take from the account of
+// publishers.
+func SidecarTakes(environment string) []Shared {
+	return []Shared{
+		messages(beatSubject(environment)),
+		messages(askSubject(environment) + ".>"),
+		requests(statusSubject(environment) + ".>"),
+		requests(usageSubject(environment) + ".>"),
+	}
+}
+
+func askSubject(environment string) string    { return "ask." + environment }
+func statusSubject(environment string) string { return "status." + environment }
+func usageSubject(environment string) string  { return "usage." + environment }
+
+// api is a call of the JetStream API under a neutral name: the server has its own
+// service at $JS.API in every account, and answers there for that account.
+func api(call string) Shared {
+	return Shared{Subject: plainAPI + call, Local: accountsAPI + call, Service: true}
+}
+
+func streamedAPI(call string) Shared {
+	s := api(call)
+	s.Streamed = true
+	return s
+}
+
+func requests(subject string) Shared { return Shared{Subject: subject, Local: subject, Service: true} }
+func messages(subject string) Shared { return Shared{Subject: subject, Local: subject} }
