@@ -28,17 +28,27 @@ type fan struct {
 	conns     []*flagsync.Conn
 }
 
-// startFan starts followers all at once and waits until each is complete.
-func startFan(ctx context.Context, natsURL, environment string, size int) (*fan, error) {
+// startFan starts followers all at once and waits until each is complete. They
+// share one verdict about each signature unless each verifies for itself, as
+// sidecars in pods of their own do: on the machine that runs all of them, that
+// time would be taken from what is measured.
+func startFan(ctx context.Context, natsURL, environment string, trust changelog.Trust, size int, verify bool) (*fan, error) {
+	shared := changelog.NewKeyring(trust)
 	ctx, stop := context.WithCancel(ctx)
 	f := &fan{last: make(chan time.Time, 1), stop: stop}
 	for i := range size {
-		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{URL: natsURL, Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop()})
+		keys := shared
+		if verify {
+			keys = changelog.NewKeyring(trust)
+		}
+		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{
+			URL: natsURL, Environment: environment, Keyring: keys, Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop(),
+		})
 		if err != nil {
 			return f, err
 		}
 		f.conns = append(f.conns, conn)
-		target := &heldDocuments{fan: f, documents: make(map[changelog.ID]changelog.Document)}
+		target := &heldDocuments{fan: f, documents: make(map[changelog.ID]changelog.Document), state: changelog.State{}.Edit()}
 		follower, err := flagsync.NewFollower(conn, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
 		if err != nil {
 			return f, err
@@ -132,14 +142,18 @@ type heldDocuments struct {
 	fan       *fan
 	position  changelog.Position
 	documents map[changelog.ID]changelog.Document
-	state     changelog.Digest
+	state     *changelog.StateEdit
 }
 
 // Position implements [flagsync.Target].
 func (h *heldDocuments) Position() changelog.Position { return h.position }
 
 // StateDigest implements [flagsync.Target].
-func (h *heldDocuments) StateDigest() changelog.Digest { return h.state }
+func (h *heldDocuments) StateDigest() changelog.Digest {
+	state := h.state.State()
+	h.state = state.Edit()
+	return state.Digest()
+}
 
 // Synced implements [flagsync.Target].
 func (h *heldDocuments) Synced() {}
@@ -155,8 +169,9 @@ func (h *heldDocuments) Load(s *changelog.SnapshotReader) error {
 			return err
 		}
 		h.documents[d.ID()] = d
+		h.state.Add(d)
 	}
-	h.position, h.state = s.Header().Position, s.Header().StateDigest
+	h.position = s.Header().Head.Position
 	return nil
 }
 
@@ -177,11 +192,11 @@ func (h *heldDocuments) take(r changelog.Record) {
 		return
 	}
 	if old, ok := h.documents[r.ID()]; ok {
-		h.state = h.state.Toggle(old)
+		h.state.Remove(old)
 		delete(h.documents, r.ID())
 	}
 	if !r.Delete {
 		h.documents[r.ID()] = r.Document()
-		h.state = h.state.Toggle(r.Document())
+		h.state.Add(r.Document())
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"strconv"
 	"time"
 
@@ -118,17 +119,18 @@ func (b *bench) many(ctx context.Context, p *process.Publisher) ([]figures.Figur
 		return nil, nil
 	}
 	var results []figures.Figure
-	for _, size := range []int{200, 1000} {
-		m, err := b.toFollowers(ctx, p, size)
+	for _, run := range []fanRun{{"fan200", 200, false}, {"fan1000", 1000, false}, {"fan1000_verified", 1000, true}} {
+		m, err := b.toFollowers(ctx, p, run)
 		if err != nil {
-			return nil, fmt.Errorf("%d followers: %w", size, err)
+			return nil, fmt.Errorf("%s: %w", run.name, err)
 		}
-		show(fmt.Sprintf("start of the PUT to the last of %d followers", size), m.times)
+		show(fmt.Sprintf("start of the PUT to the last of %d followers%s", run.size, run.how()), m.times)
 		fmt.Printf("%-62s %8.1f + %.1f\n", "  microseconds of CPU a delivery, publisher + follower", m.publisherCPU, m.followerCPU)
 		results = append(results,
-			figures.Figure{Name: fmt.Sprintf("fan%d_p99_ms", size), Value: m.times.Milliseconds(99)},
-			figures.Figure{Name: fmt.Sprintf("fan%d_publisher_us", size), Value: m.publisherCPU},
-			figures.Figure{Name: fmt.Sprintf("fan%d_follower_us", size), Value: m.followerCPU})
+			figures.Figure{Name: run.name + "_p99_ms", Value: m.times.Milliseconds(99)},
+			figures.Figure{Name: run.name + "_publisher_us", Value: m.publisherCPU},
+			figures.Figure{Name: run.name + "_follower_us", Value: m.followerCPU},
+		)
 	}
 	return results, nil
 }
@@ -209,18 +211,36 @@ func measure(ctx context.Context, p *process.Publisher, s *process.Sidecar, envi
 	return put, ack, nil
 }
 
+// fanRun is a measurement with many followers.
+type fanRun struct {
+	name   string
+	size   int
+	verify bool // each for itself
+}
+
+func (r fanRun) how() string {
+	if r.verify {
+		return ", each verifying"
+	}
+	return ""
+}
+
 // toFollowers measures with many followers in an environment of their own.
-func (b *bench) toFollowers(ctx context.Context, p *process.Publisher, size int) (m fanOut, err error) {
-	environment := fmt.Sprintf("fan-%d", size)
+func (b *bench) toFollowers(ctx context.Context, p *process.Publisher, run fanRun) (m fanOut, err error) {
+	environment := strings.ReplaceAll(run.name, "_", "-")
+	trust, err := b.Trust()
+	if err != nil {
+		return fanOut{}, err
+	}
 	if err := b.CreateEnvironment(ctx, p.Admin, environment); err != nil {
 		return fanOut{}, err
 	}
-	f, err := startFan(ctx, "nats://"+p.NATS, environment, size)
+	f, err := startFan(ctx, "nats://"+p.NATS, environment, trust, run.size, run.verify)
 	defer f.close()
 	if err != nil {
 		return fanOut{}, err
 	}
-	if b.profile != "" && size == 1000 {
+	if b.profile != "" && run.name == "fan1000" {
 		stop, err := profile(b.profile)
 		if err != nil {
 			return fanOut{}, err

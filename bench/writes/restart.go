@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/examples/flagset"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -80,7 +81,7 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	if err != nil {
 		return 0, err
 	}
-	snapshot, err := snapshotOf(flagset.Generate(flags, 1))
+	snapshot, err := snapshotOf(flagset.Generate(flags, 1), b.Keys())
 	if err != nil {
 		return 0, err
 	}
@@ -92,7 +93,7 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	if err != nil {
 		return 0, err
 	}
-	empty := changelog.Token{Epoch: full.Epoch, Revision: 2} // the environment was created by the first entry, its epoch began with the second
+	empty := changelog.Token{Epoch: full.Epoch, Revision: 4} // each of two epochs began with two entries
 	head := full.Revision
 	for target := empty; head < uint64(entries) || target == full; {
 		written, err := client.RollBack(ctx, environment, changelog.ID{}, target.String(), admin.Write{Reason: "makes the log longer"})
@@ -109,21 +110,29 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	return head, nil
 }
 
-// snapshotOf returns a snapshot with the flags of a file.
-func snapshotOf(file []byte) ([]byte, error) {
+// snapshotOf returns a snapshot with the flags of a file, as a publisher with the keys in a directory would have signed it.
+func snapshotOf(file []byte, keysDir string) ([]byte, error) {
 	documents, problems := eval.ParseFile(file, "")
 	if len(documents) == 0 {
 		return nil, problems
 	}
-	header := changelog.Header{
-		Environment: environment, Count: len(documents),
-		Position: changelog.Position{Epoch: changelog.NewEpoch(), Revision: 2, Digest: changelog.Sum(nil)},
+	installation, err := keys.Open(keysDir)
+	if err != nil {
+		return nil, err
 	}
+	state := changelog.State{}.Edit()
 	live := make([]changelog.Document, len(documents))
 	for i, d := range documents {
 		live[i] = changelog.Document{Kind: changelog.Kind(d.Kind), Key: d.Key, Body: d.Body, Revision: 2}
-		header.StateDigest = header.StateDigest.Toggle(live[i])
+		state.Add(live[i])
 	}
+	head, err := installation.Signer.SignHead(environment, changelog.Head{
+		Position: changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 2, Digest: changelog.Sum(nil)}, State: state.State().Digest(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	header := changelog.Header{Environment: environment, Count: len(documents), Head: head, Keys: installation.Keyring.Note().Text}
 	var out bytes.Buffer
 	w, err := changelog.NewSnapshotWriter(&out, header)
 	if err != nil {

@@ -25,7 +25,7 @@ type Publisher struct {
 // StartPublisher runs "publisher serve" with an embedded server over dataDir
 // and waits until its API answers.
 func (b Binaries) StartPublisher(ctx context.Context, dataDir, admin, nats string) (*Publisher, error) {
-	args, err := b.accessArguments()
+	args, err := b.serveArguments(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (b Binaries) StartPublisherAt(ctx context.Context, c *Cluster, n *Node, adm
 }
 
 func (b Binaries) startPublisherAt(ctx context.Context, c *Cluster, nats, admin string) (*Publisher, error) {
-	args, err := b.accessArguments()
+	args, err := b.serveArguments(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +177,7 @@ func natsURL(addresses string) string {
 // StartSidecar runs a sidecar and does not wait for anything.
 func (b Binaries) StartSidecar(environment, nats, dataDir, ofrep, management string, more ...string) (*Sidecar, error) {
 	args := []string{
-		"--environment", environment, "--nats", natsURL(nats),
+		"--environment", environment, "--nats", natsURL(nats), "--trust-file", b.trustFile(),
 		"--ofrep-addr", ofrep, "--management-addr", management, "--flagd-addr", "off", "--flagd-sync-addr", "off",
 	}
 	if dataDir != "" {

@@ -77,7 +77,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 
 func (d *Dev) sidecarOptions() sidecar.Options {
 	o := d.options.Sidecar
-	o.Server, o.Logger = d.publisher, d.options.Logger
+	o.Server, o.Trust, o.Logger = d.publisher, d.publisher.Trust(), d.options.Logger
 	return o
 }
 

@@ -29,6 +29,9 @@ const (
 	DiskQuarantined      Code = "disk-quarantined"
 	FileRefused          Code = "file-refused"
 	PolicyRefused        Code = "policy-refused"
+	ForeignMessages      Code = "foreign-messages"
+	HeartbeatsOld        Code = "heartbeats-old"
+	JournalDamaged       Code = "journal-damaged"
 	SigningKeyRetired    Code = "signing-key-retired"
 	RootKeyOnline        Code = "root-key-online"
 )
@@ -127,8 +130,8 @@ func Catalogue() []Condition {
 		},
 		{
 			DifferentState, SeverityCritical,
-			"The documents held here are not those that the publisher holds at the same revision; " +
-				"restart this program without its data directory and report what the detail says.",
+			"The documents held here are not the state that a publisher signed at the same revision; the log is read again once, and if this " +
+				"lasts the publisher was wrong: report what the detail says.",
 		},
 		{
 			EnvironmentUnknown, SeverityCritical,
@@ -170,6 +173,21 @@ func Catalogue() []Condition {
 		{
 			PolicyRefused, SeverityWarning,
 			"The policy file has mistakes, so the policies of before stay in force; correct the places that the detail names.",
+		},
+		{
+			ForeignMessages, SeverityWarning,
+			"A stream of the change log has messages that no publisher of this installation signed; they are skipped and change nothing, " +
+				"but something may write to NATS that should not: find out which user, and take its rights away.",
+		},
+		{
+			HeartbeatsOld, SeverityWarning,
+			"The heartbeats of the publisher carry a time that is more than a minute from the clock here; " +
+				"set the clocks, and if they are right, find out who sends old heartbeats again.",
+		},
+		{
+			JournalDamaged, SeverityCritical,
+			"A ledger or CONTROL lacks records or has one that cannot be read, so nothing that needs it is changed; " +
+				"put the stream back from a backup, or repair it with publisher journal repair.",
 		},
 		{
 			SigningKeyRetired, SeverityCritical,

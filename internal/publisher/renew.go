@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -36,25 +36,25 @@ func (e *environments) Recreate(ctx context.Context, name, actor string) error {
 			"ask another one that ran before, or restore a snapshot, such as a sidecar keeps in its data directory.", name)}
 	}
 	origin := control.Origin{Actor: actor, Reason: "environment recreated"}
-	return e.renew(ctx, name, origin, view.Documents(), view.Count())
+	return e.renew(ctx, name, origin, slices.Collect(state{view}.Documents()))
 }
 
 // Restore writes a snapshot of an environment as a new epoch of its log.
 func (e *environments) Restore(ctx context.Context, name, actor string, snapshot io.Reader) error {
-	view, err := readSnapshot(name, snapshot)
+	view, err := readSnapshot(name, snapshot, e.keys())
 	if err != nil {
 		return err
 	}
 	origin := control.Origin{Actor: actor, Reason: fmt.Sprintf("environment restored from revision %s", view.Position().Token())}
-	return e.renew(ctx, name, origin, view.Documents(), view.Count())
+	return e.renew(ctx, name, origin, slices.Collect(state{view}.Documents()))
 }
 
 // readSnapshot reads a snapshot to its end, and refuses what could not be published.
-func readSnapshot(name string, in io.Reader) (*cache.View, error) {
+func readSnapshot(name string, in io.Reader, keys *changelog.Keyring) (*cache.View, error) {
 	malformed := func(err error) error {
 		return &control.Refusal{Cause: control.CauseMalformed, Detail: fmt.Sprintf("The snapshot cannot be restored: %v.", err)}
 	}
-	reader, err := changelog.NewSnapshotReader(in)
+	reader, err := changelog.NewSnapshotReader(in, keys)
 	if err != nil {
 		return nil, malformed(err)
 	}
@@ -98,7 +98,7 @@ func (e *environments) find(name string) (*environment, error) {
 // renew writes documents as a new epoch while no command is carried out here, and waits until that is known here. Whoever asked may be
 // gone, but what was begun is completed.
 func (e *environments) renew(
-	ctx context.Context, name string, origin control.Origin, documents iter.Seq[changelog.Document], count int,
+	ctx context.Context, name string, origin control.Origin, documents []changelog.Document,
 ) error {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly && !origin.Owner {
 		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
@@ -115,12 +115,13 @@ func (e *environments) renew(
 	defer cancel()
 	return running.control.Alone(ctx, func(ctx context.Context) error {
 		position, err := list.Recreate(ctx, name, flagsync.Renewal{
-			OpID: rand.Text(), Actor: origin.Actor, Reason: origin.Reason, Time: time.Now(), Documents: documents, Count: count,
+			OpID: rand.Text(), Actor: origin.Actor, Reason: origin.Reason, Time: time.Now(), Documents: slices.Values(documents), Count: len(documents),
+			After: running.store.Position(),
 		})
 		if err != nil {
 			return err
 		}
-		running.logger.Warn().Str("actor", origin.Actor).Str("reason", origin.Reason).Int("documents", count).
+		running.logger.Warn().Str("actor", origin.Actor).Str("reason", origin.Reason).Int("documents", len(documents)).
 			Str("revision", position.Token().String()).Msg("a new epoch was written")
 		return running.awaitEpoch(ctx, position.Epoch)
 	})

@@ -17,10 +17,14 @@ func Check(ctx context.Context, o Options) error {
 	if err := o.Validate(); err != nil {
 		return fmt.Errorf("sidecar: %w", err)
 	}
-	if err := cache.Check(o.storage(), o.BootstrapFile); err != nil {
+	keys, err := o.keyring()
+	if err != nil {
 		return fmt.Errorf("sidecar: %w", err)
 	}
-	connection := o.connection()
+	if err := cache.Check(o.storage(keys), o.BootstrapFile); err != nil {
+		return fmt.Errorf("sidecar: %w", err)
+	}
+	connection := o.connection(keys)
 	connection.Logger = zerolog.Nop() // the error says it
 	if err := flagsync.Check(ctx, connection, o.Environment); err != nil {
 		return fmt.Errorf("environment %s cannot be followed: %w", o.Environment, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ import (
 const (
 	silenceLimit = 3 * time.Second // three beats
 	behindLimit  = 2 * time.Second // catching up with a change takes milliseconds
+	oldLimit     = time.Minute     // of a heartbeat's time from the clock here
+	foreignLimit = time.Hour       // since the last foreign message
 )
 
 // facts are what a sidecar knows about itself at one moment.
@@ -172,6 +175,22 @@ func historyCondition(err error) health.Code {
 	}
 }
 
+// foreign says which messages no publisher has signed, while that is news.
+func foreign(f flagsync.Foreign, now time.Time) string {
+	if f.Messages == 0 || now.Sub(f.Since) > foreignLimit {
+		return ""
+	}
+	var runs []string
+	for _, s := range f.Last {
+		if s.First == s.Last {
+			runs = append(runs, strconv.FormatUint(s.First, 10))
+		} else {
+			runs = append(runs, fmt.Sprintf("%d to %d", s.First, s.Last))
+		}
+	}
+	return fmt.Sprintf("%d since the start, the last at %s", f.Messages, strings.Join(runs, ", "))
+}
+
 // addHistory says whether what arrives can be believed.
 func (all found) addHistory(f *facts) {
 	for code, err := range map[health.Code]error{
@@ -184,6 +203,12 @@ func (all found) addHistory(f *facts) {
 		if err != nil {
 			all[code] = err.Error()
 		}
+	}
+	if detail := foreign(f.log.Foreign, f.now); detail != "" {
+		all[health.ForeignMessages] = detail
+	}
+	if f.log.Skew.Abs() > oldLimit {
+		all[health.HeartbeatsOld] = fmt.Sprintf("the last one is %s from the clock of this machine", f.log.Skew.Abs().Round(time.Second))
 	}
 	if f.log.Fragments > 0 {
 		all[health.FragmentDropped] = fmt.Sprintf("%d since the start, the last of operation %q", f.log.Fragments, f.log.LastFragment)

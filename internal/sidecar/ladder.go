@@ -13,7 +13,7 @@ type rung string
 // The rungs, the best first.
 const (
 	rungLive      rung = "live"      // memory, confirmed to be the newest state not long ago
-	rungMemory    rung = "memory"    // memory that was complete once, but nothing confirms it now
+	rungMemory    rung = "memory"    // memory that was complete once, but nothing confirms it now, or that is not the state that was signed
 	rungDisk      rung = "disk"      // the files of an earlier process
 	rungBootstrap rung = "bootstrap" // the bootstrap file
 	rungEmpty     rung = "empty"     // nothing
@@ -36,7 +36,7 @@ func (f *facts) rung() rung {
 		return rungEmpty
 	default:
 	}
-	if f.log.Connected && f.log.AgeKnown && f.log.Age <= liveLimit && !f.refuses(leaderBreaker) {
+	if f.log.Connected && f.log.DifferentState == nil && f.log.AgeKnown && f.log.Age <= liveLimit && !f.refuses(leaderBreaker) {
 		return rungLive
 	}
 	return rungMemory

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,6 +18,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // The addresses that a sidecar listens on unless its options say otherwise. The ports are those of flagd, so that one can take the
@@ -65,6 +67,11 @@ type Options struct {
 	// NATSInboxPrefix is where replies come to. Empty means "_SC.<environment>.<random>": sidecars cannot read each other's replies
 	// by accident, and one permission serves an environment.
 	NATSInboxPrefix string
+
+	// TrustFile is the path of the trust file of the installation: what is not proved by the keys in it is not believed. Trust has the content
+	// already, and goes before it. One of them is required.
+	TrustFile string
+	Trust     changelog.Trust
 
 	// DataDir keeps the last known flags over a restart; empty means that they are kept in memory only.
 	DataDir string
@@ -143,12 +150,32 @@ func (o Options) withDefaults() Options {
 }
 
 // storage returns the options of what is kept between processes.
-func (o Options) storage() cache.Options {
-	return cache.Options{Environment: o.Environment, Dir: o.DataDir, Compatibility: o.Compatibility, Logger: o.Logger}
+func (o Options) storage(keys *changelog.Keyring) cache.Options {
+	return cache.Options{Environment: o.Environment, Dir: o.DataDir, Keyring: keys, Compatibility: o.Compatibility, Logger: o.Logger}
+}
+
+// keyring returns what decides what is believed.
+func (o Options) keyring() (*changelog.Keyring, error) {
+	if o.Trust.Installation() != "" {
+		return changelog.NewKeyring(o.Trust), nil
+	}
+	if o.TrustFile == "" {
+		return nil, errors.New("nothing says which installation to believe: name its trust file with --trust-file (the publisher has it as \"trust\" in " +
+			"its data directory), or the directory that \"publisher credentials add\" has made with --credentials")
+	}
+	text, err := os.ReadFile(o.TrustFile)
+	if err != nil {
+		return nil, fmt.Errorf("trust file: %w", err)
+	}
+	trust, err := changelog.ParseTrust(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.TrustFile, err)
+	}
+	return changelog.NewKeyring(trust), nil
 }
 
 // connection returns the options of the connection to NATS.
-func (o Options) connection() flagsync.ConnectOptions {
+func (o Options) connection(keys *changelog.Keyring) flagsync.ConnectOptions {
 	return flagsync.ConnectOptions{
 		URL:         o.NATS,
 		Server:      o.Server,
@@ -159,6 +186,7 @@ func (o Options) connection() flagsync.ConnectOptions {
 		Certificate: o.NATSCertificate, CertificateKey: o.NATSCertificateKey,
 		InboxPrefix: cmp.Or(o.NATSInboxPrefix, "_SC."+o.Environment+"."+rand.Text()),
 		Name:        "flagside sidecar of " + o.Environment,
+		Keyring:     keys,
 		Logger:      o.Logger,
 	}
 }
@@ -169,7 +197,10 @@ func (o Options) Validate() error {
 	if err := flagsync.ValidateEnvironment(o.Environment); err != nil {
 		errs = append(errs, err)
 	}
-	if err := o.connection().Validate(); err != nil {
+	keys, err := o.keyring()
+	if err != nil {
+		errs = append(errs, err)
+	} else if err := o.connection(keys).Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("NATS: %w", err))
 	}
 	if o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd {

@@ -96,7 +96,7 @@ func (s *Sidecar) remember() {
 
 // follow keeps the store current with the log. It blocks while the first server is dialled, so it must not keep evaluations waiting.
 func (s *Sidecar) follow(ctx context.Context) error {
-	conn, err := flagsync.Connect(ctx, s.options.connection())
+	conn, err := flagsync.Connect(ctx, s.options.connection(s.keys))
 	if err != nil {
 		return withoutEnd(ctx, err)
 	}

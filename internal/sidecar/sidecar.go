@@ -26,6 +26,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // drainTime is how long requests that are being answered may take when the sidecar stops. Evaluations take microseconds; what takes
@@ -40,6 +41,7 @@ type Sidecar struct {
 	managementListener net.Listener
 	release            func() error
 
+	keys        *changelog.Keyring
 	store       *cache.Store
 	propagation *propagation
 	resolver    *resolver.Resolver
@@ -76,11 +78,15 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := cache.New(o.storage())
+	keys, err := o.keyring()
+	if err != nil {
+		return nil, err
+	}
+	store, err := cache.New(o.storage(keys))
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &Sidecar{options: o, logger: o.Logger, store: store, health: health.NewTracker(time.Now), readyWhen: demand, spans: make(spans)}
+	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, spans: make(spans)}
 	if err := s.assemble(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -20,8 +21,23 @@ type History struct {
 	// Store shows the state of the log.
 	Store *cache.Store
 
-	t  testing.TB
-	at changelog.Position
+	t         testing.TB
+	at        changelog.Position
+	documents map[changelog.ID]changelog.Document
+}
+
+const environment = "prod"
+
+// keyring returns one that knows who signs here.
+func keyring() *changelog.Keyring { return trusttest.Default().PublisherKeyring() }
+
+// state returns the digest of the documents.
+func (h *History) state() changelog.Digest {
+	state := changelog.State{}.Edit()
+	for _, d := range h.documents {
+		state.Add(d)
+	}
+	return state.State().Digest()
 }
 
 // New returns the history of a new store, which shows its state, without flags.
@@ -36,12 +52,12 @@ func New(t testing.TB) *History {
 // Open returns a history of a new store that shows nothing.
 func Open(t testing.TB) *History {
 	t.Helper()
-	store, err := cache.New(cache.Options{Environment: "prod", Logger: zerolog.Nop()})
+	store, err := cache.New(cache.Options{Environment: environment, Keyring: keyring(), Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return &History{t: t, Store: store, at: changelog.Position{Epoch: changelog.NewEpoch()}}
+	return &History{t: t, Store: store, at: changelog.Position{Epoch: changelog.NewEpoch(time.Now(), "")}, documents: make(map[changelog.ID]changelog.Document)}
 }
 
 // Begin applies the entry that every log begins with.
@@ -65,17 +81,36 @@ func (h *History) Commit(documents ...changelog.Document) {
 
 func (h *History) record(e changelog.Entry) changelog.Record {
 	h.t.Helper()
-	e.Epoch, e.Prev, e.Time = h.at.Epoch, h.at.Digest, time.Unix(0, 0)
+	e.Environment, e.Revision, e.Epoch, e.Prev, e.Time = environment, h.at.Revision+1, h.at.Epoch, h.at.Link(), time.Unix(0, 0)
+	switch {
+	case e.Delete:
+		delete(h.documents, e.ID())
+	case e.Put != nil:
+		h.documents[e.ID()] = changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+	}
+	if e.Index == e.Count {
+		e.State = h.state()
+	}
 	data, err := e.Encode()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	r, err := changelog.DecodeRecord(h.at.Revision+1, data)
+	r, err := changelog.DecodeRecord(e.Revision, data)
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	r.Signature = sign(h.t, r.Head()).Signature
 	h.at = r.Position()
 	return r
+}
+
+func sign(t testing.TB, head changelog.Head) changelog.Head {
+	t.Helper()
+	signed, err := trusttest.Default().Signer().SignHead(environment, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
 }
 
 func (h *History) apply(tx ...changelog.Record) {
@@ -88,11 +123,14 @@ func (h *History) apply(tx ...changelog.Record) {
 // Replace loads the snapshot of another history, of a new epoch.
 func (h *History) Replace(documents ...changelog.Document) {
 	h.t.Helper()
-	header := changelog.Header{Environment: "prod", Count: len(documents)}
-	header.Position = changelog.Position{Epoch: changelog.NewEpoch(), Revision: 100, Digest: changelog.Sum([]byte("x"))}
+	h.documents = make(map[changelog.ID]changelog.Document)
 	for i := range documents {
 		documents[i].Revision = uint64(i + 1)
-		header.StateDigest = header.StateDigest.Toggle(documents[i])
+		h.documents[documents[i].ID()] = documents[i]
+	}
+	position := changelog.Position{Epoch: changelog.NewEpoch(time.Now(), h.at.Epoch), Revision: 100, Digest: changelog.Sum([]byte("x"))}
+	header := changelog.Header{
+		Environment: environment, Count: len(documents), Head: sign(h.t, changelog.Head{Position: position, State: h.state()}),
 	}
 	var b bytes.Buffer
 	w, err := changelog.NewSnapshotWriter(&b, header)
@@ -107,7 +145,7 @@ func (h *History) Replace(documents ...changelog.Document) {
 	if err := w.Close(); err != nil {
 		h.t.Fatal(err)
 	}
-	r, err := changelog.NewSnapshotReader(&b)
+	r, err := changelog.NewSnapshotReader(&b, keyring())
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -115,7 +153,7 @@ func (h *History) Replace(documents ...changelog.Document) {
 	if err := h.Store.Load(r); err != nil {
 		h.t.Fatal(err)
 	}
-	h.at = header.Position
+	h.at = header.Head.Position
 }
 
 // Flag returns a flag with the variants a, which is n and the default, and b, which is 0, and with more members.
