@@ -3,6 +3,7 @@ package dev
 import (
 	"errors"
 	"fmt"
+	"net"
 	"io"
 	"os"
 	"path/filepath"
@@ -47,6 +48,12 @@ func (o Options) Validate() error {
 	return err
 }
 
+// notYet stands for the server of the publisher that is made once the options are good.
+type notYet struct{}
+
+// InProcessConn implements sidecar.Server.
+func (notYet) InProcessConn() (net.Conn, error) { return nil, errors.New("the publisher does not run yet") }
+
 // complete returns the options with their defaults, or why they cannot be used.
 func (o Options) complete() (Options, error) {
 	if o.File == "" {
@@ -75,7 +82,7 @@ func (o Options) complete() (Options, error) {
 	}
 	o.Sidecar.Environment = o.Environment
 	inProcess := o.Sidecar
-	inProcess.NATS = "nats://127.0.0.1" // in the place of the server that it gets
+	inProcess.Server = notYet{} // in the place of the publisher that it gets
 	if err := inProcess.Validate(); err != nil {
 		return o, fmt.Errorf("dev: %w", err)
 	}

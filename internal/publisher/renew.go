@@ -41,7 +41,11 @@ func (e *environments) Recreate(ctx context.Context, name, actor string) error {
 
 // Restore writes a snapshot of an environment as a new epoch of its log.
 func (e *environments) Restore(ctx context.Context, name, actor string, snapshot io.Reader) error {
-	view, err := readSnapshot(name, snapshot, e.keys())
+	running, err := e.find(name)
+	if err != nil {
+		return err
+	}
+	view, err := readSnapshot(name, snapshot, running.conn.Keyring())
 	if err != nil {
 		return err
 	}

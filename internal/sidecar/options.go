@@ -198,9 +198,13 @@ func (o Options) Validate() error {
 		errs = append(errs, err)
 	}
 	keys, err := o.keyring()
-	if err != nil {
-		errs = append(errs, err)
-	} else if err := o.connection(keys).Validate(); err != nil {
+	switch {
+	case o.Server != nil && o.Trust.Installation() == "":
+		keys = changelog.NewKeyring(o.Trust) // the publisher in this process has not made its keys yet; New demands them
+	case err != nil:
+		return errors.Join(append(errs, err)...)
+	}
+	if err := o.connection(keys).Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("NATS: %w", err))
 	}
 	if o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd {
