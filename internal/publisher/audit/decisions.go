@@ -1,0 +1,139 @@
+package audit
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// decisions are what the ledger says about change requests, to be compared with the entries of the log.
+type decisions struct {
+	ledger   bool // the export has one
+	requests map[string]*decided
+	applied  map[uint64]appliedAt // that the log must have, by the revision after the change
+}
+
+// decided is what was decided about one change request.
+type decided struct {
+	proposal  *control.Proposal
+	hash      string
+	approvals map[string]string // who has approved which proposal, by the id of the approver
+	claimed   string            // hash of the proposal that was claimed
+	approvers []string          // whose approvals counted
+}
+
+type appliedAt struct {
+	position changelog.Position
+	request  string
+	line     int
+	sequence uint64
+}
+
+func newDecisions() *decisions {
+	return &decisions{requests: make(map[string]*decided), applied: make(map[uint64]appliedAt)}
+}
+
+// take takes a record of the ledger.
+func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int) error {
+	if !strings.HasPrefix(h.stream, "LEDGER_") {
+		return nil
+	}
+	d.ledger = true
+	if repairs(r) {
+		return nil
+	}
+	e, err := control.DecodeEvent(r.Body)
+	if err != nil {
+		return h.bad(r.Sequence, line, "%v", err)
+	}
+	switch e.Type {
+	case control.EventOpened, control.EventRebased:
+		if e.Proposal == nil {
+			return h.bad(r.Sequence, line, "a change request without a proposal")
+		}
+		d.requests[e.Request] = &decided{proposal: e.Proposal, hash: e.Proposal.Hash(), approvals: make(map[string]string)}
+	case control.EventApproved:
+		if known := d.requests[e.Request]; known != nil {
+			known.approvals[e.By] = e.Hash
+		}
+	case control.EventClaimed:
+		return d.claim(h, r, line, e)
+	case control.EventApplied:
+		if e.Position != nil {
+			d.applied[e.Position.Revision] = appliedAt{position: *e.Position, request: e.Request, line: line, sequence: r.Sequence}
+		}
+	default:
+	}
+	return nil
+}
+
+// claim verifies that the approvals that counted were given, for exactly what is applied, by others than its author.
+func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int, e control.Event) error {
+	known := d.requests[e.Request]
+	if known == nil {
+		return h.bad(r.Sequence, line, "change request %s is applied and was never opened", e.Request)
+	}
+	if e.Hash != known.hash {
+		return h.bad(r.Sequence, line, "change request %s is applied with another proposal than it has", e.Request)
+	}
+	for _, approver := range e.Approvers {
+		switch {
+		case known.approvals[approver] != e.Hash:
+			return h.bad(r.Sequence, line, "change request %s counts an approval of %s, who has not approved this proposal", e.Request, approver)
+		case approver == known.proposal.Author.ID:
+			return h.bad(r.Sequence, line, "change request %s counts the approval of its own author", e.Request)
+		}
+	}
+	known.claimed, known.approvers = e.Hash, e.Approvers
+	return nil
+}
+
+// verify compares a transaction with what was decided about the change request that it applies.
+func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
+	first, last := tx[0], tx[len(tx)-1]
+	if at, ok := d.applied[last.Revision]; ok && at.position == last.Position() {
+		delete(d.applied, last.Revision)
+	}
+	if first.Request == "" || !d.ledger {
+		return nil
+	}
+	bad := func(format string, args ...any) error {
+		return h.bad(first.Revision, h.lines[first.Revision], "it applies change request %s, %s", first.Request, fmt.Sprintf(format, args...))
+	}
+	known := d.requests[first.Request]
+	switch {
+	case known == nil || known.claimed == "":
+		return bad("which the ledger has not let anyone apply")
+	case !slices.Equal(first.Approvers, known.approvers):
+		return bad("with the approvers %q, the ledger says %q", first.Approvers, known.approvers)
+	case len(tx) != len(known.proposal.Changes):
+		return bad("and changes %d documents, %d were approved", len(tx), len(known.proposal.Changes))
+	}
+	for i, r := range tx {
+		c := known.proposal.Changes[i]
+		if r.Kind != c.Kind || r.Key != c.Key || !bytes.Equal(r.Put, c.Body) {
+			return h.bad(r.Revision, h.lines[r.Revision], "it is not what was approved in change request %s", first.Request)
+		}
+	}
+	known.proposal.Changes = nil // each is applied once
+	return nil
+}
+
+// finish verifies that the log has everything that the ledger says was applied, in the epochs that the log still has.
+func (d *decisions) finish(h *logHistory) error {
+	for revision, at := range d.applied {
+		digest, found := h.places.digest(revision)
+		switch {
+		case found && digest == at.position.Digest:
+		case at.position.Epoch != h.last.Epoch && !found:
+			h.warn("%s: change request %s was applied in epoch %s, which the log does not have any more", h.stream, at.request, at.position.Epoch.Short())
+		default:
+			return h.bad(revision, 0, "the ledger says at %d that change request %s was applied here, and the log has something else: it was cut or rewritten", at.sequence, at.request)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// journalHistory verifies the records of the ledger or of CONTROL.
+type journalHistory struct {
+	*verifier
+
+	stream   string
+	places   places
+	last     changelog.JournalRecord
+	lastLine int
+}
+
+func newJournalHistory(v *verifier, stream string) *journalHistory {
+	return &journalHistory{verifier: v, stream: stream}
+}
+
+func (h *journalHistory) head() changelog.StreamHead {
+	return changelog.StreamHead{Stream: h.stream, Anchor: h.last.Anchor()}
+}
+
+func (h *journalHistory) count() int { return len(h.places.sequences) }
+
+func (h *journalHistory) bad(sequence uint64, line int, format string, args ...any) error {
+	return &BadRecordError{Stream: h.stream, Sequence: sequence, Line: line, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (h *journalHistory) take(exported Record, line int) error {
+	r, err := changelog.DecodeJournalRecord([]byte(exported.Data))
+	switch {
+	case err != nil:
+		return h.bad(exported.Sequence, line, "%v", err)
+	case r.Stream != h.stream || r.Sequence != exported.Sequence:
+		return h.bad(exported.Sequence, line, "it says that it is record %d of %s", r.Sequence, r.Stream)
+	}
+	r.Signature = changelog.Signature(exported.Proof)
+	if err := h.verifyPlace(r, line); err != nil {
+		return err
+	}
+	h.adopt(r)
+	if h.options.EverySignature {
+		if err := h.verifySignature(r, line); err != nil {
+			return err
+		}
+	} else if before, now := keyOf(h.last), keyOf(r); h.last.Sequence > 0 && before != now {
+		if err := h.verifySignature(h.last, h.lastLine); err != nil {
+			return err
+		}
+	}
+	h.places.add(r.Sequence, r.Digest)
+	h.last, h.lastLine = r, line
+	return h.decisions.take(h, r, line)
+}
+
+func keyOf(r changelog.JournalRecord) uint32 {
+	id, _ := r.Signature.KeyID()
+	return id
+}
+
+// verifyPlace verifies what the record continues. One that repairs the journal begins a new chain.
+func (h *journalHistory) verifyPlace(r changelog.JournalRecord, line int) error {
+	switch {
+	case r.Prev == h.last.Anchor() || r.Prev.IsZero() && h.last.Sequence == 0:
+		return nil
+	case r.Prev.IsZero() && repairs(r):
+		if err := h.verifySignature(r, line); err != nil {
+			return err
+		}
+		h.warn("%s was repaired at %d: what stands between it and %d is missing or was not signed", h.stream, r.Sequence, h.last.Sequence)
+		return nil
+	case r.Prev.Sequence > h.last.Sequence:
+		return h.bad(r.Sequence, line, "it continues record %d, which is missing", r.Prev.Sequence)
+	case r.Prev.Sequence < h.last.Sequence:
+		return h.bad(r.Sequence, line, "it continues record %d and stands after record %d: the order was changed, or a record was put between", r.Prev.Sequence, h.last.Sequence)
+	case h.keys.VerifyPastRecord(h.stream, h.last.Anchor(), h.last.Signature) != nil:
+		return h.bad(h.last.Sequence, h.lastLine, "it was changed after it was signed: the next record continues %s, and it is %s", r.Prev.Digest, h.last.Digest)
+	default:
+		return h.bad(r.Sequence, line, "it continues record %d %s, which is %s", r.Prev.Sequence, r.Prev.Digest, h.last.Digest)
+	}
+}
+
+// content is what is read here of any record.
+type content struct {
+	Type string `json:"type"`
+	Keys string `json:"keys"` // a keys note
+}
+
+func contentOf(r changelog.JournalRecord) (c content) {
+	_ = json.Unmarshal(r.Body, &c) // a record without a type is of none that is known here
+	return c
+}
+
+func repairs(r changelog.JournalRecord) bool { return contentOf(r).Type == changelog.RecordRepaired }
+
+// adopt takes the keys note over that a record of CONTROL may hold.
+func (h *journalHistory) adopt(r changelog.JournalRecord) {
+	if c := contentOf(r); c.Type == changelog.RecordKeys {
+		if err := h.keys.Adopt(c.Keys); err != nil {
+			h.warn("%s at %d holds a keys note that does not count: %v", h.stream, r.Sequence, err)
+		}
+	}
+}
+
+func (h *journalHistory) verifySignature(r changelog.JournalRecord, line int) error {
+	if err := h.keys.VerifyPastRecord(h.stream, r.Anchor(), r.Signature); err != nil {
+		return h.bad(r.Sequence, line, "%v", err)
+	}
+	return nil
+}
+
+// finish verifies the newest record, which proves all others.
+func (h *journalHistory) finish() error {
+	if h.last.Sequence == 0 {
+		return nil
+	}
+	if err := h.verifySignature(h.last, h.lastLine); err != nil {
+		return err
+	}
+	if id := keyOf(h.last); !h.keys.Signs(id) {
+		h.warn("%s: the newest record, %d, is signed by key %08x, which was retired since", h.stream, h.last.Sequence, id)
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package audit
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// logHistory verifies the entries of a log: that each is complete and continues the one before, that each transaction leads to the state
+// that was signed with it, and that what it says about ledger and CONTROL is so.
+type logHistory struct {
+	*verifier
+
+	stream    string
+	places    places
+	last      changelog.Record
+	lastLine  int
+	note      map[uint32]bool // ids of the keys in the newest keys note of the log; nil before the first
+	assembler changelog.Assembler
+	lines     map[uint64]int // of the entries of the transaction that is assembled
+	documents map[changelog.ID]changelog.Document
+	state     changelog.State
+}
+
+func newLogHistory(v *verifier, stream string) *logHistory {
+	return &logHistory{verifier: v, stream: stream, lines: make(map[uint64]int), documents: make(map[changelog.ID]changelog.Document)}
+}
+
+func (h *logHistory) head() changelog.StreamHead {
+	return changelog.StreamHead{
+		Stream: h.stream, Epoch: h.last.Epoch, Anchor: changelog.Anchor{Sequence: h.last.Revision, Digest: h.last.Digest},
+	}
+}
+
+func (h *logHistory) count() int { return len(h.places.sequences) }
+
+func (h *logHistory) bad(revision uint64, line int, format string, args ...any) error {
+	return &BadRecordError{Stream: h.stream, Sequence: revision, Line: line, Reason: fmt.Sprintf(format, args...)}
+}
+
+func (h *logHistory) take(exported Record, line int) error {
+	m := changelog.Message{Revision: exported.Sequence, Subject: exported.Subject, Proof: exported.Proof, Data: []byte(exported.Data)}
+	r, err := changelog.DecodeSigned(h.header.Environment, m)
+	if err != nil {
+		return h.bad(exported.Sequence, line, "%v", err)
+	}
+	if err := h.verifyPlace(r, line); err != nil {
+		return err
+	}
+	if err := h.verifySigner(r, line); err != nil {
+		return err
+	}
+	if err := h.verifyAnchors(r, line); err != nil {
+		return err
+	}
+	h.places.add(r.Revision, r.Digest)
+	h.last, h.lastLine, h.lines[r.Revision] = r, line, line
+	tx, err := h.assembler.Add(r)
+	if err != nil {
+		return h.bad(r.Revision, line, "%v", err)
+	}
+	if tx == nil {
+		return nil
+	}
+	defer clear(h.lines)
+	if err := h.verifyState(tx); err != nil {
+		return err
+	}
+	return h.decisions.verify(h, tx)
+}
+
+// verifyPlace verifies what the entry continues.
+func (h *logHistory) verifyPlace(r changelog.Record, line int) error {
+	first := len(h.places.sequences) == 0
+	switch {
+	case first && (r.Prev != changelog.Link{} || r.Kind != changelog.KindEpoch):
+		return h.bad(r.Revision, line, "the log does not begin with it: what it continues, revision %d, is missing", r.Prev.Revision)
+	case first:
+		return nil
+	case r.Prev == h.last.Position().Link():
+		return h.verifyEpoch(r, line)
+	case r.Prev.Revision > h.last.Revision:
+		return h.bad(r.Revision, line, "it continues revision %d, which is missing", r.Prev.Revision)
+	case r.Prev.Revision < h.last.Revision:
+		return h.bad(r.Revision, line, "it continues revision %d and stands after revision %d: the order was changed, or a record was put between", r.Prev.Revision, h.last.Revision)
+	case h.keys.VerifyPastHead(h.header.Environment, h.last.Head()) != nil:
+		return h.bad(h.last.Revision, h.lastLine, "it was changed after it was signed: the next entry continues %s, and it is %s", r.Prev.Digest, h.last.Digest)
+	default:
+		return h.bad(r.Revision, line, "it continues revision %d %s, which is %s", r.Prev.Revision, r.Prev.Digest, h.last.Digest)
+	}
+}
+
+func (h *logHistory) verifyEpoch(r changelog.Record, line int) error {
+	begins := r.Kind == changelog.KindEpoch
+	switch {
+	case begins && !(r.Renews() && r.Epoch.Later(h.last.Epoch)):
+		return h.bad(r.Revision, line, "it begins an epoch and renews nothing, or an older one")
+	case !begins && r.Epoch != h.last.Epoch:
+		return h.bad(r.Revision, line, "it belongs to epoch %s, the entry before to %s", r.Epoch.Short(), h.last.Epoch.Short())
+	}
+	return nil
+}
+
+// verifySigner verifies that the key that is named may sign at this place, and the signature where it matters: of each entry if that is
+// asked for, else of the last one of each key.
+func (h *logHistory) verifySigner(r changelog.Record, line int) error {
+	if r.Kind == changelog.KindKeys {
+		if err := h.adopt(r); err != nil {
+			return h.bad(r.Revision, line, "%v", err)
+		}
+	}
+	id, ok := r.Signature.KeyID()
+	if !ok || h.note != nil && !h.note[id] {
+		return h.bad(r.Revision, line, "key %08x signed it, which the keys note of that time does not list", id)
+	}
+	if h.options.EverySignature {
+		return h.verifySignature(r, line)
+	}
+	if before, _ := h.last.Signature.KeyID(); h.last.Revision > 0 && before != id {
+		return h.verifySignature(h.last, h.lastLine)
+	}
+	return nil
+}
+
+func (h *logHistory) verifySignature(r changelog.Record, line int) error {
+	if err := h.keys.VerifyPastHead(h.header.Environment, r.Head()); err != nil {
+		return h.bad(r.Revision, line, "%v", err)
+	}
+	return nil
+}
+
+// adopt takes the keys note of an entry over.
+func (h *logHistory) adopt(r changelog.Record) error {
+	text, err := changelog.KeysText(r.Put)
+	if err == nil {
+		err = h.keys.Adopt(text)
+	}
+	if err != nil {
+		return err
+	}
+	trust, err := h.keys.Trust().WithFloor(text)
+	if err != nil {
+		return err
+	}
+	h.note = make(map[uint32]bool)
+	for _, key := range trust.Floor().PublicKeys() {
+		h.note[key.ID] = true
+	}
+	return nil
+}
+
+// verifyAnchors verifies that ledger and CONTROL have the records that the entry names.
+func (h *logHistory) verifyAnchors(r changelog.Record, line int) error {
+	for stream, anchor := range map[string]changelog.Anchor{"LEDGER_" + h.header.Environment: r.Ledger, "CONTROL": r.Control} {
+		journal, exported := h.journals[stream]
+		if !exported || anchor.Sequence == 0 {
+			continue
+		}
+		switch digest, found := journal.places.digest(anchor.Sequence); {
+		case !found && anchor.Sequence > journal.last.Sequence:
+			return h.bad(r.Revision, line, "it names record %d of %s, which ends at %d: records were cut off there", anchor.Sequence, stream, journal.last.Sequence)
+		case !found:
+			return h.bad(r.Revision, line, "it names record %d of %s, which is missing there", anchor.Sequence, stream)
+		case digest != anchor.Digest:
+			return h.bad(r.Revision, line, "it names another record %d of %s than stands there: the history was rewritten", anchor.Sequence, stream)
+		}
+	}
+	return nil
+}
+
+// verifyState applies a transaction and compares the state with the one that was signed.
+func (h *logHistory) verifyState(tx changelog.Transaction) error {
+	edit := h.state.Edit()
+	for _, r := range tx {
+		if r.Kind == changelog.KindEpoch {
+			edit = changelog.State{}.Edit()
+			clear(h.documents)
+			continue
+		}
+		if before, ok := h.documents[r.ID()]; ok {
+			edit.Remove(before)
+			delete(h.documents, r.ID())
+		}
+		if !r.Delete {
+			d := r.Document()
+			edit.Add(d)
+			h.documents[r.ID()] = d
+		}
+	}
+	h.state = edit.State()
+	last := tx[len(tx)-1]
+	if h.state.Digest() == last.State {
+		return nil
+	}
+	for _, r := range tx {
+		if h.keys.VerifyPastHead(h.header.Environment, r.Head()) != nil {
+			return h.bad(r.Revision, h.lines[r.Revision], "it was changed after it was signed: the documents do not lead to the state that follows")
+		}
+	}
+	return h.bad(last.Revision, h.lines[last.Revision], "a publisher signed a state that the documents do not lead to")
+}
+
+// finish verifies the newest entry, which proves all others, and what the ledger says about the log.
+func (h *logHistory) finish() error {
+	if h.last.Revision == 0 {
+		return h.bad(0, 0, "it has no entry")
+	}
+	if err := h.verifySignature(h.last, h.lastLine); err != nil {
+		return err
+	}
+	if h.last.Index != h.last.Count {
+		return h.bad(h.last.Revision, h.lastLine, "the log ends within a transaction, %d of %d", h.last.Index, h.last.Count)
+	}
+	if id, _ := h.last.Signature.KeyID(); !h.keys.Signs(id) {
+		h.warn("%s: the newest entry, revision %s, is signed by key %08x, which was retired since", h.stream, strconv.FormatUint(h.last.Revision, 10), id)
+	}
+	return h.decisions.finish(h)
+}
+

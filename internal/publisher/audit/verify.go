@@ -1,0 +1,204 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Options configure [Verify]. The zero value verifies the chains and the signatures that prove them.
+type Options struct {
+	// EverySignature verifies that of each record. Without it a record whose signature was damaged, and nothing else, is not noticed: what
+	// follows proves it.
+	EverySignature bool
+	// Checkpoint is a signed checkpoint that was kept elsewhere; the history must contain what it names. "" is none.
+	Checkpoint string
+}
+
+// Verify reads an export to its end, in bounded memory for each record, and returns what it holds. The error is a *[BadRecordError] that
+// names the first record that is not proved or contradicts others, or tells why the export cannot be read. trust is all that is believed.
+func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) {
+	v := &verifier{
+		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(),
+		journals: make(map[string]*journalHistory),
+	}
+	if err := v.run(); err != nil {
+		return v.report, err
+	}
+	return v.report, nil
+}
+
+// verifier is a verification under way.
+type verifier struct {
+	options   Options
+	keys      *changelog.Keyring
+	lines     *lineReader
+	header    Header
+	report    Report
+	journals  map[string]*journalHistory
+	log       *logHistory
+	decisions *decisions
+	known     []*changelog.Checkpoint
+}
+
+// history is what is verified of one stream.
+type history interface {
+	// take takes the next record.
+	take(r Record, line int) error
+	// finish verifies what only the end shows.
+	finish() error
+	head() changelog.StreamHead
+	count() int
+}
+
+func (v *verifier) run() error {
+	if err := v.begin(); err != nil {
+		return err
+	}
+	var current history
+	order := v.header.Streams
+	for {
+		var l line
+		if err := v.lines.next(&l); err != nil {
+			return v.unreadable(err)
+		}
+		if l.Checkpoint != "" {
+			for ; len(order) > 0; order = order[1:] { // streams without records
+				current = v.open(order[0], current)
+			}
+			if err := v.close(current); err != nil {
+				return err
+			}
+			return v.end(l.Checkpoint)
+		}
+		for current == nil || current.head().Stream != l.Stream {
+			if len(order) == 0 {
+				return &BadRecordError{Stream: l.Stream, Sequence: l.Record.Sequence, Line: v.lines.number, Reason: "the header of the export does not announce its stream here"}
+			}
+			if err := v.close(current); err != nil {
+				return err
+			}
+			current, order = v.open(order[0], nil), order[1:]
+		}
+		if err := current.take(l.Record, v.lines.number); err != nil {
+			return err
+		}
+	}
+}
+
+// begin reads the header.
+func (v *verifier) begin() error {
+	if err := v.lines.next(&v.header); err != nil {
+		return v.unreadable(err)
+	}
+	h := v.header
+	switch {
+	case h.Version != exportVersion:
+		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is no export of version %d", exportVersion)}
+	case h.Installation != v.keys.Installation():
+		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is of installation %.40q, the trust file of %s", h.Installation, v.keys.Installation())}
+	}
+	v.report.Installation, v.report.Environment = h.Installation, h.Environment
+	return nil
+}
+
+func (v *verifier) unreadable(err error) error {
+	if errors.Is(err, errCut) {
+		return &BadRecordError{Line: v.lines.number + 1, Reason: err.Error()}
+	}
+	return &BadRecordError{Line: v.lines.number, Reason: strings.TrimPrefix(err.Error(), fmt.Sprintf("line %d: ", v.lines.number))}
+}
+
+// open begins the history of a stream.
+func (v *verifier) open(stream string, _ history) history {
+	if strings.HasPrefix(stream, "FLAGS_") {
+		v.log = newLogHistory(v, stream)
+		return v.log
+	}
+	h := newJournalHistory(v, stream)
+	v.journals[stream] = h
+	return h
+}
+
+// close ends the history of a stream.
+func (v *verifier) close(h history) error {
+	if h == nil {
+		return nil
+	}
+	v.report.Streams = append(v.report.Streams, StreamReport{Stream: h.head().Stream, Records: h.count(), Head: h.head()})
+	return h.finish()
+}
+
+// end verifies the checkpoint of the export, and the one that was kept elsewhere.
+func (v *verifier) end(signed string) error {
+	bad := func(reason string) error { return &BadRecordError{Line: v.lines.number, Reason: reason} }
+	checkpoint, err := v.keys.OpenCheckpoint(signed)
+	if err != nil {
+		return bad(fmt.Sprintf("the checkpoint of the export: %v", err))
+	}
+	for _, h := range checkpoint.Heads {
+		if found, ok := v.headOf(h.Stream); !ok || found.Sequence < h.Sequence {
+			return &BadRecordError{Stream: h.Stream, Reason: fmt.Sprintf("it ends at %d, and the checkpoint of the export names %d: records were cut off", found.Sequence, h.Sequence)}
+		}
+		if err := v.contains(h); err != nil {
+			return err
+		}
+	}
+	var more Record
+	if err := v.lines.next(&more); !errors.Is(err, errCut) {
+		return bad("something follows the checkpoint")
+	}
+	if v.options.Checkpoint == "" {
+		return nil
+	}
+	kept, err := v.keys.OpenCheckpoint(v.options.Checkpoint)
+	if err != nil {
+		return fmt.Errorf("the checkpoint that was kept: %w", err)
+	}
+	for _, h := range kept.Heads {
+		if err := v.contains(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verifier) headOf(stream string) (changelog.StreamHead, bool) {
+	for _, s := range v.report.Streams {
+		if s.Stream == stream {
+			return s.Head, true
+		}
+	}
+	return changelog.StreamHead{}, false
+}
+
+// contains reports whether the history has the record that a checkpoint names.
+func (v *verifier) contains(h changelog.StreamHead) error {
+	var digest changelog.Digest
+	var found bool
+	switch {
+	case h.Sequence == 0:
+		return nil
+	case v.log != nil && v.log.stream == h.Stream:
+		digest, found = v.log.places.digest(h.Sequence)
+	case v.journals[h.Stream] != nil:
+		digest, found = v.journals[h.Stream].places.digest(h.Sequence)
+	default:
+		v.warn("a checkpoint names %s, which the export does not have", h.Stream)
+		return nil
+	}
+	if !found || digest != h.Digest {
+		return &BadRecordError{Stream: h.Stream, Sequence: h.Sequence, Reason: "a checkpoint names another record here: the history was rewritten or cut"}
+	}
+	return nil
+}
+
+func (v *verifier) warn(format string, args ...any) {
+	const most = 100
+	if len(v.report.Warnings) < most {
+		v.report.Warnings = append(v.report.Warnings, fmt.Sprintf(format, args...))
+	}
+}
