@@ -11,6 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 const (
@@ -25,6 +27,8 @@ const (
 
 // Status codes in the headers of an answer to a direct get.
 const (
+	headerSequence = "Nats-Sequence"
+
 	statusEnd      = "204"
 	statusNotFound = "404"
 	statusNobody   = "503"
@@ -65,7 +69,7 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 		if err != nil {
 			return messages, fmt.Errorf("read %s from %d: %w", stream, r.Sequence, err)
 		}
-		switch status := msg.Header.Get("Status"); status {
+		switch status := statusOf(msg.Header); status {
 		case "":
 			m, err := directMessage(msg)
 			if err != nil {
@@ -105,15 +109,43 @@ func (c *Conn) nextMessage(ctx context.Context, answers <-chan *nats.Msg, patien
 // directMessage takes apart a message as direct get and republishing deliver
 // it: what it was is in the headers.
 func directMessage(msg *nats.Msg) (storedMessage, error) {
-	sequence, err := strconv.ParseUint(msg.Header.Get("Nats-Sequence"), 10, 64)
+	sequence, err := strconv.ParseUint(lastValue(msg.Header, headerSequence), 10, 64)
 	if err != nil || sequence == 0 {
 		return storedMessage{}, fmt.Errorf("a message on %s without a sequence", msg.Subject)
 	}
-	taken, err := time.Parse(time.RFC3339Nano, msg.Header.Get("Nats-Time-Stamp"))
+	taken, err := time.Parse(time.RFC3339Nano, lastValue(msg.Header, "Nats-Time-Stamp"))
 	if err != nil {
 		taken = time.Time{} // unknown
 	}
-	return storedMessage{Subject: msg.Header.Get("Nats-Subject"), Sequence: sequence, Data: msg.Data, Taken: taken}, nil
+	return storedMessage{
+		Subject: lastValue(msg.Header, "Nats-Subject"), Sequence: sequence, Data: msg.Data, Taken: taken, Proof: proofOf(msg.Header),
+	}, nil
+}
+
+// lastValue returns the value of a header that the server added. A message keeps
+// the headers that it was stored with, which come first and may say anything.
+func lastValue(h nats.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[len(values)-1]
+	}
+	return ""
+}
+
+// statusOf returns the status of an answer that is no stored message: a stored
+// one has a sequence, whatever else its headers say.
+func statusOf(h nats.Header) string {
+	if len(h[headerSequence]) > 0 {
+		return ""
+	}
+	return h.Get("Status")
+}
+
+// proofOf returns the proof of a message, "" unless it has exactly one.
+func proofOf(h nats.Header) string {
+	if values := h[changelog.ProofHeader]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
 }
 
 // Pauses while a replica does not have yet what the leader has.

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -79,12 +82,20 @@ type storedMessage struct {
 	Subject  string `json:"subject"`
 	Sequence uint64 `json:"seq"`
 	Data     []byte `json:"data"` // base64 on the wire
+	Headers  []byte `json:"hdrs"` // as above, of an answer of the leader; else they are in Proof
 
 	Taken time.Time `json:"time"` // by the stream
+
+	Proof string `json:"-"`
 }
 
-func (m storedMessage) record() (changelog.Record, error) {
-	return changelog.DecodeRecord(m.Sequence, m.Data)
+// entry returns m as a message of the log of an environment.
+func (m storedMessage) entry(environment string) changelog.Message {
+	token, ok := strings.CutPrefix(m.Subject, flagsSubject(environment)+".")
+	if !ok {
+		token = ""
+	}
+	return changelog.Message{Revision: m.Sequence, Subject: token, Proof: m.Proof, Data: m.Data}
 }
 
 // message asks the leader for the message with a sequence. It returns
@@ -116,5 +127,9 @@ func (c *Conn) getMessage(ctx context.Context, stream string, r messageRequest) 
 	case err != nil:
 		return storedMessage{}, err
 	}
-	return answer.Message, nil
+	m := answer.Message
+	if headers, err := nats.DecodeHeadersMsg(m.Headers); err == nil {
+		m.Proof = proofOf(headers)
+	}
+	return m, nil
 }
