@@ -118,3 +118,9 @@ func (r JournalRecord) validate() error {
 	}
 	return nil
 }
+
+// KeyID returns the id of the key that a signature claims to be of.
+func (s Signature) KeyID() (id uint32, ok bool) {
+	id, _, err := s.decode()
+	return id, err == nil
+}

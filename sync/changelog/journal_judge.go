@@ -325,3 +325,9 @@ func (j *JournalJudge) Ends() []Anchor {
 // Unread returns the sequences behind the head of records that a newer publisher
 // signed.
 func (j *JournalJudge) Unread() []uint64 { return slices.Clone(j.unreadable) }
+
+// VerifyPastRecord is [Keyring.VerifyRecord] with the keys of all keys notes that
+// were adopted, older ones too. It is for showing the past.
+func (k *Keyring) VerifyPastRecord(stream string, a Anchor, s Signature) error {
+	return k.verifyPast(recordText(k.trust.installation, stream, a), s)
+}
