@@ -50,14 +50,14 @@ func (v *View) become(s state, changed []changelog.Document) (next *View, ok boo
 //
 // A document that compiles may still break one that depends on it, so of a
 // change with problems all documents are kept.
-func (v *View) keepLastGood(rules *eval.Ruleset, changed []changelog.Document, problems eval.Problems) map[changelog.ID]changelog.Document {
+func (v *View) keepLastGood(rules *eval.Ruleset, changed []changelog.Document, problems eval.Problems) map[changelog.ID]goodVersion {
 	failed, fails := failing(v.rules.Problems()), failing(problems)
 	if len(fails) == 0 && len(v.lastGood) == 0 || rules.Problems().Err() == nil {
 		return nil
 	}
 	kept := maps.Clone(v.lastGood)
 	if kept == nil {
-		kept = make(map[changelog.ID]changelog.Document)
+		kept = make(map[changelog.ID]goodVersion)
 	}
 	for _, doc := range changed {
 		id := doc.ID()
@@ -67,7 +67,7 @@ func (v *View) keepLastGood(rules *eval.Ruleset, changed []changelog.Document, p
 		case len(fails) == 0 || !existed:
 			delete(kept, id)
 		case fails[id] && !failed[id], !fails[id] && !known:
-			kept[id] = before
+			kept[id] = goodVersion{document: before, head: v.state.head, hashes: v.state.hashes}
 		}
 	}
 	return kept
@@ -86,13 +86,20 @@ func failing(problems eval.Problems) map[changelog.ID]bool {
 // compile returns the View of a state from its documents and the last good
 // versions that were kept with them: first the rules that these make, then
 // those of the current documents, as when they came one after the other.
-func compile(empty *View, s state, lastGood []changelog.Document) *View {
+func compile(empty *View, s state, lastGood []goodVersion) *View {
 	if len(lastGood) == 0 {
 		return empty.replaced(s)
 	}
 	d := newDraft(s)
-	for _, doc := range lastGood {
-		d.put(doc)
+	for _, good := range lastGood {
+		d.put(good.document)
 	}
-	return empty.replaced(d.freeze()).replaced(s)
+	before := empty.replaced(d.freeze())
+	next := before.replaced(s)
+	for _, good := range lastGood { // with the proof that they had
+		if _, kept := next.lastGood[good.document.ID()]; kept {
+			next.lastGood[good.document.ID()] = good
+		}
+	}
+	return next
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // The files of an environment, each named "<environment>.<suffix>". A tail
@@ -18,7 +20,7 @@ const (
 	snapshotPreviousFile = "snapshot.previous"
 	tailFile             = "tail"
 	tailPreviousFile     = "tail.previous"
-	lastGoodFile         = "last-good" // in the format of a snapshot
+	lastGoodFile         = "last-good" // see lastGood
 	lockFile             = "lock"
 	unfinished           = ".new" // added to the name of a file that is being written
 )
@@ -31,7 +33,8 @@ var ErrLocked = errors.New("another process uses the data directory for this env
 type disk struct {
 	dir         string
 	environment string
-	empty       *View    // see [Store]
+	empty       *View // see [Store]
+	keys        *changelog.Keyring
 	lock        *os.File // nil while the directory cannot be written
 	tail        *os.File // what changes are appended to; nil if there is none
 	tailSize    int64

@@ -1,15 +1,55 @@
 package cache
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
+
+// goodVersion is a version of a document that compiled and is not the current
+// one, with the last state that it belonged to and what proves that.
+type goodVersion struct {
+	document changelog.Document
+	head     changelog.Head
+	hashes   changelog.State
+	stored   *changelog.Membership // in place of hashes, of a version that was read from the disk
+}
+
+// membership proves that versions of one state belong to it.
+func membership(versions []goodVersion) changelog.Membership {
+	documents := make([]changelog.Document, len(versions))
+	for i, good := range versions {
+		documents[i] = good.document
+	}
+	for _, good := range versions {
+		if good.stored == nil {
+			return good.hashes.Membership(documents)
+		}
+	}
+	return *versions[0].stored // of all that were of that state
+}
+
+// The file of last good versions is the line "flagside last-good 2" and frames, as
+// a tail has them, each with a lastGoodGroup.
+const lastGoodMagic = "flagside last-good 2\n"
+
+var errLastGoodFormat = errors.New("not a file of last good versions of a known format")
+
+// lastGoodGroup is documents that belonged to one state.
+type lastGoodGroup struct {
+	Environment string               `json:"environment"`
+	Head        changelog.Head       `json:"head"`
+	Documents   []tailDocument       `json:"documents"`
+	Membership  changelog.Membership `json:"membership"`
+}
 
 // writeLastGood stores the last good versions beside the snapshot of v, which
 // has the current ones only. It need not belong to exactly that snapshot: a
@@ -22,12 +62,13 @@ func (d *disk) writeLastGood(v *View) error {
 		}
 		return nil
 	}
-	h := changelog.Header{Environment: d.environment, Position: v.Position(), Count: len(v.lastGood)}
-	for _, doc := range v.lastGood {
-		h.StateDigest = h.StateDigest.Toggle(doc)
+	data, err := encodeLastGood(d.environment, v.lastGood)
+	if err != nil {
+		return err
 	}
-	err := d.write(lastGoodFile, func(w io.Writer) error {
-		return writeSnapshot(w, h, maps.Values(v.lastGood))
+	err = d.write(lastGoodFile, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
 	})
 	if err != nil {
 		return err
@@ -35,17 +76,82 @@ func (d *disk) writeLastGood(v *View) error {
 	return d.publish(lastGoodFile)
 }
 
-// readLastGood returns the last good versions of a history; none if there is no
-// such file.
-func (d *disk) readLastGood(epoch changelog.Epoch) ([]changelog.Document, error) {
-	s, err := readSnapshotFile(d.path(lastGoodFile), d.environment)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	case s.position.Epoch != epoch:
+func encodeLastGood(environment string, versions map[changelog.ID]goodVersion) ([]byte, error) {
+	byHead := make(map[changelog.Head][]goodVersion)
+	for _, good := range versions {
+		if !good.head.IsZero() { // one of a bootstrap file is not proved
+			byHead[good.head] = append(byHead[good.head], good)
+		}
+	}
+	data := []byte(lastGoodMagic)
+	for _, head := range slices.SortedFunc(maps.Keys(byHead), func(a, b changelog.Head) int { return strings.Compare(string(a.Signature), string(b.Signature)) }) {
+		group := lastGoodGroup{Environment: environment, Head: head}
+		for _, good := range byHead[head] {
+			group.Documents = append(group.Documents, tailDocumentOf(good.document))
+		}
+		group.Membership = membership(byHead[head])
+		var err error
+		if data, err = appendFrame(data, group); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
+}
+
+// readLastGood returns the last good versions that are proved, and why others are
+// not; none if there is no such file.
+func (d *disk) readLastGood() ([]goodVersion, error) {
+	data, err := os.ReadFile(d.path(lastGoodFile))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	return slices.Collect(s.documents.all()), nil
+	if err != nil {
+		return nil, err
+	}
+	versions, err := decodeLastGood(data, d.environment, d.keys)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", d.path(lastGoodFile), err)
+	}
+	return versions, err
+}
+
+func decodeLastGood(data []byte, environment string, keys *changelog.Keyring) (versions []goodVersion, err error) {
+	if !bytes.HasPrefix(data, []byte(lastGoodMagic)) {
+		return nil, errLastGoodFormat
+	}
+	frames := tailReader{data: data, offset: len(lastGoodMagic)}
+	for frames.more() {
+		var group lastGoodGroup
+		if err := frames.decode(&group); err != nil {
+			return versions, err
+		}
+		read, groupErr := group.open(environment, keys)
+		if groupErr != nil {
+			err = groupErr
+		}
+		versions = append(versions, read...)
+	}
+	return versions, err
+}
+
+// open returns the versions of a group if they are proved.
+func (g lastGoodGroup) open(environment string, keys *changelog.Keyring) ([]goodVersion, error) {
+	if g.Environment != environment {
+		return nil, fmt.Errorf("it is of environment %q, not of %q", g.Environment, environment)
+	}
+	if err := keys.VerifyHead(g.Environment, g.Head); err != nil {
+		return nil, fmt.Errorf("%w: revision %d: %w", changelog.ErrUnproved, g.Head.Revision, err)
+	}
+	documents := make([]changelog.Document, len(g.Documents))
+	for i, d := range g.Documents {
+		documents[i] = d.document()
+	}
+	if err := g.Membership.Verify(documents, g.Head.State); err != nil {
+		return nil, fmt.Errorf("%w: %w", changelog.ErrUnproved, err)
+	}
+	versions := make([]goodVersion, len(documents))
+	for i, d := range documents {
+		versions[i] = goodVersion{document: d, head: g.Head, stored: &g.Membership}
+	}
+	return versions, nil
 }

@@ -33,11 +33,6 @@ func (s *Store) Restore() (Source, error) {
 			damaged = append(damaged, suffix)
 		}
 	}
-	left, err := s.disk.readEpochs()
-	if err != nil {
-		report(epochsFile, err)
-	}
-	s.left.list = left
 	r := s.disk.restore(report)
 	if r.view != nil {
 		s.swap(r.view)
@@ -112,7 +107,13 @@ func (s *Store) LoadBootstrap(path string) error {
 
 func (s *Store) bootstrapView(data []byte) (*View, error) {
 	if changelog.IsSnapshot(data) {
-		loaded, err := decodeSnapshot(bytes.NewReader(data), s.environment)
+		if s.keys == nil {
+			return nil, errors.New("a snapshot is believed by its proof, and there is no root key to trust")
+		}
+		loaded, err := decodeSnapshot(bytes.NewReader(data), s.environment, s.keys)
+		if err == nil {
+			err = loaded.prove(s.keys, s.environment)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -18,76 +19,160 @@ type restored struct {
 	continued bool  // whether the tail can be appended to
 }
 
-// restore reads the newest good snapshot and what the tails add to it. A file
-// that cannot be believed is reported to damaged and left out.
+// restore reads the newest snapshot that is proved, and what the tails add to it.
+// A file that cannot be believed is reported to damaged and left out.
 func (d *disk) restore(damaged func(suffix string, err error)) restored {
-	s, ok := d.newestSnapshot(damaged)
-	if !ok {
-		return restored{}
-	}
-	lastGood, err := d.readLastGood(s.position.Epoch)
-	if err != nil {
-		damaged(lastGoodFile, err)
-	}
-	r := restored{view: compile(d.empty, s, lastGood), snapshot: s.position}
-	t := d.readTail(tailFile, s.position)
-	if !t.connects {
-		// The snapshot is the previous one, or the process ended between
-		// renaming the snapshots and renaming the tails.
-		before := d.readTail(tailPreviousFile, s.position)
-		r.view = r.view.after(before.changes)
-		if before.damage != nil {
-			damaged(tailPreviousFile, before.damage)
+	for _, suffix := range []string{snapshotFile, snapshotPreviousFile} {
+		s, err := readSnapshotFile(d.path(suffix), d.environment, d.keys)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
-		t = d.readTail(tailFile, r.view.Position())
+		if err == nil {
+			var r restored
+			if r, err = d.restoreFrom(s, damaged); err == nil {
+				return r
+			}
+		}
+		damaged(suffix, err)
+	}
+	return restored{}
+}
+
+// restoreFrom returns what a snapshot and the tails add up to, as far as that is
+// proved. Its error tells why nothing of it is.
+func (d *disk) restoreFrom(s state, damaged func(suffix string, err error)) (restored, error) {
+	before, t := d.readTails(s.head.Position)
+	changes := slices.Concat(before.changes, t.changes)
+	adoptKeys(changes, d.keys)
+	lastGood, lastGoodErr := d.readLastGood()
+	view, proved := d.build(s, changes, lastGood)
+	if view == nil {
+		return restored{}, s.prove(d.keys, d.environment)
+	}
+	if proved < len(changes) {
+		err := fmt.Errorf("%w: what follows revision %d", changelog.ErrUnproved, view.Position().Revision)
+		if proved < len(before.changes) {
+			before.damage = fmt.Errorf("%s: %w", d.path(tailPreviousFile), err)
+		} else {
+			t.damage = fmt.Errorf("%s: %w", d.path(tailFile), err)
+		}
+	}
+	if before.damage != nil {
+		damaged(tailPreviousFile, before.damage)
 	}
 	if t.damage != nil {
 		damaged(tailFile, t.damage)
 	}
-	r.view = r.view.after(t.changes)
-	r.tailEnd, r.continued = t.end, t.connects && t.damage == nil
-	return r
-}
-
-func (v *View) after(changes []change) *View {
-	if len(changes) == 0 {
-		return v
+	if lastGoodErr != nil {
+		damaged(lastGoodFile, lastGoodErr)
 	}
-	return v.with(changes)
+	continued := t.connects && t.damage == nil && proved == len(changes)
+	return restored{view: view, snapshot: s.head.Position, tailEnd: t.end, continued: continued}, nil
 }
 
-func (d *disk) newestSnapshot(damaged func(suffix string, err error)) (state, bool) {
-	for _, suffix := range []string{snapshotFile, snapshotPreviousFile} {
-		s, err := readSnapshotFile(d.path(suffix), d.environment)
-		switch {
-		case err == nil:
-			return s, true
-		case !errors.Is(err, fs.ErrNotExist):
-			damaged(suffix, err)
+// build returns the View of a state and as many of the changes as lead to one that
+// is proved, and how many that are; nil if none of the states is proved.
+//
+// The last state proves every document that it has. When one of them does not
+// compile, an older version is served, which has to belong to a state that is
+// proved, too.
+func (d *disk) build(s state, changes []change, lastGood []goodVersion) (view *View, proved int) {
+	if whole := s.after(changes); whole.prove(d.keys, d.environment) == nil {
+		view = d.compile(whole, lastGood)
+		if view.rules.Problems().Err() == nil {
+			return view, len(changes)
+		}
+		view = nil
+	}
+	for i := 0; ; i++ {
+		if s.prove(d.keys, d.environment) == nil {
+			if view == nil {
+				view = d.compile(s, lastGood)
+			} else {
+				view, _ = view.become(s, latest(changes[proved:i]))
+			}
+			proved = i
+		}
+		if i == len(changes) {
+			return view, proved
+		}
+		s = s.after(changes[i : i+1])
+	}
+}
+
+// compile returns the View of a state that is proved.
+func (d *disk) compile(s state, lastGood []goodVersion) *View {
+	known := slices.DeleteFunc(slices.Clone(lastGood), func(v goodVersion) bool { return v.head.Epoch.Later(s.head.Epoch) })
+	return compile(d.empty, s, known)
+}
+
+// readTails returns what the tails add to a position. When the newest tail does
+// not continue it, the snapshot is the previous one, or the process ended between
+// renaming the snapshots and renaming the tails.
+func (d *disk) readTails(at changelog.Position) (before, t tail) {
+	t = d.readTail(tailFile, at)
+	if t.connects {
+		return tail{}, t
+	}
+	before = d.readTail(tailPreviousFile, at)
+	if n := len(before.changes); n > 0 {
+		at = before.changes[n-1].head.Position
+	}
+	return before, d.readTail(tailFile, at)
+}
+
+// after returns the state after changes.
+func (s state) after(changes []change) state {
+	d := newDraft(s)
+	d.apply(changes)
+	return d.freeze()
+}
+
+// adoptKeys takes the keys notes among changes over, so that it is known who
+// signed.
+func adoptKeys(changes []change, keys *changelog.Keyring) {
+	for _, c := range changes {
+		for _, doc := range c.documents {
+			if doc.Kind != changelog.KindKeys {
+				continue
+			}
+			if text, err := changelog.KeysText(doc.Body); err == nil {
+				_ = keys.Adopt(text) // what no root signed does not count
+			}
 		}
 	}
-	return state{}, false
 }
 
-func readSnapshotFile(path, environment string) (state, error) {
+func readSnapshotFile(path, environment string, keys *changelog.Keyring) (state, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return state{}, err
 	}
 	defer func() { _ = f.Close() }()
-	s, err := decodeSnapshot(f, environment)
+	s, err := decodeSnapshot(f, environment, keys)
 	if err != nil {
 		return state{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
 }
 
-func decodeSnapshot(in io.Reader, environment string) (state, error) {
-	r, err := changelog.NewSnapshotReader(in)
+// decodeSnapshot reads a snapshot and takes its keys note over. A key of the
+// installation signed it, but it is still to be proved: the key may have been
+// retired since.
+func decodeSnapshot(in io.Reader, environment string, keys *changelog.Keyring) (state, error) {
+	r, err := changelog.NewUnprovedSnapshotReader(in)
 	if err != nil {
 		return state{}, err
 	}
 	defer r.Close()
+	if note := r.Header().Keys; note != "" {
+		if err := keys.Adopt(note); err != nil {
+			return state{}, fmt.Errorf("%w: %w", changelog.ErrUnproved, err)
+		}
+	}
+	if err := keys.VerifyPastHead(r.Header().Environment, r.Header().Head); err != nil {
+		return state{}, fmt.Errorf("%w: revision %d: %w", changelog.ErrUnproved, r.Header().Head.Revision, err)
+	}
 	return readState(r, environment)
 }
 
@@ -111,7 +196,7 @@ func readState(r *changelog.SnapshotReader, environment string) (state, error) {
 	if d.documents.count != h.Count {
 		return state{}, fmt.Errorf("it holds %d documents %d times", d.documents.count, h.Count)
 	}
-	d.position = h.Position
+	d.head = h.Head
 	return d.freeze(), nil
 }
 

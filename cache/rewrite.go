@@ -103,7 +103,7 @@ func (s *Store) signal() {
 // that, nil if it lacks nothing.
 func (s *Store) unstored() *View {
 	v := s.view.Load()
-	if s.disk == nil || v == nil || v.Position().IsZero() || v.Position() == s.pending.stored && !s.left.pending {
+	if s.disk == nil || v == nil || v.Position().IsZero() || v.Position() == s.pending.stored {
 		return nil
 	}
 	return v
@@ -162,9 +162,6 @@ func (s *Store) finish(v *View, err error) {
 	p.recording, p.recorded = false, nil
 	if err == nil && complete {
 		err = s.startTail(v.Position(), recorded)
-	}
-	if err == nil {
-		err = s.storeEpochs()
 	}
 	if err != nil {
 		s.conditions.raise(s.failureCode(), err)

@@ -1,25 +1,40 @@
 package cache
 
 import (
+	"fmt"
+
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // state is a set of documents, and where in the history it stands.
 type state struct {
-	position  changelog.Position
-	digest    changelog.Digest
+	head      changelog.Head // the place in the history, and what proves the state there
+	hashes    changelog.State
 	documents documents
+}
+
+// prove returns why the state is not one that a publisher of the installation
+// signed.
+func (s state) prove(keys *changelog.Keyring, environment string) error {
+	if digest := s.hashes.Digest(); digest != s.head.State {
+		return fmt.Errorf("%w: at revision %d the documents have state digest %s, %s was signed",
+			changelog.ErrUnproved, s.head.Revision, digest, s.head.State)
+	}
+	if err := keys.VerifyHead(environment, s.head); err != nil {
+		return fmt.Errorf("%w: revision %d: %w", changelog.ErrUnproved, s.head.Revision, err)
+	}
+	return nil
 }
 
 // change is what one transaction does to the documents.
 type change struct {
-	position  changelog.Position   // after it
+	head      changelog.Head       // after it
 	documents []changelog.Document // with a nil body: deleted
 }
 
 func changeOf(tx changelog.Transaction) change {
-	c := change{position: tx.Position(), documents: make([]changelog.Document, 0, len(tx))}
+	c := change{head: tx.Head(), documents: make([]changelog.Document, 0, len(tx))}
 	for i := range tx {
 		if tx[i].Kind != changelog.KindEpoch {
 			c.documents = append(c.documents, tx[i].Document())
@@ -30,13 +45,13 @@ func changeOf(tx changelog.Transaction) change {
 
 // draft is a state in the making. It belongs to one goroutine.
 type draft struct {
-	position  changelog.Position
-	digest    changelog.Digest
+	head      changelog.Head
+	hashes    *changelog.StateEdit
 	documents *edit
 }
 
 func newDraft(s state) *draft {
-	return &draft{position: s.position, digest: s.digest, documents: s.documents.edit()}
+	return &draft{head: s.head, hashes: s.hashes.Edit(), documents: s.documents.edit()}
 }
 
 func emptyState() state { return state{documents: newDocuments()} }
@@ -45,10 +60,10 @@ func emptyState() state { return state{documents: newDocuments()} }
 func (d *draft) put(doc changelog.Document) {
 	before, existed := d.documents.put(doc)
 	if existed {
-		d.digest = d.digest.Toggle(before)
+		d.hashes.Remove(before)
 	}
 	if doc.Body != nil {
-		d.digest = d.digest.Toggle(doc)
+		d.hashes.Add(doc)
 	}
 }
 
@@ -57,12 +72,19 @@ func (d *draft) apply(changes []change) {
 		for _, doc := range c.documents {
 			d.put(doc)
 		}
-		d.position = c.position
+		d.head = c.head
 	}
 }
 
+// freezeHashes returns the hashes so far. The draft can be edited on.
+func (d *draft) freezeHashes() changelog.State {
+	frozen := d.hashes.State()
+	d.hashes = frozen.Edit()
+	return frozen
+}
+
 func (d *draft) freeze() state {
-	return state{position: d.position, digest: d.digest, documents: d.documents.freeze()}
+	return state{head: d.head, hashes: d.hashes.State(), documents: d.documents.freeze()}
 }
 
 // difference returns the documents that turn s into next.
@@ -106,10 +128,13 @@ func latest(changes []change) []changelog.Document {
 	return documents
 }
 
+// evalDocuments returns the documents that are compiled: all but the keys note.
 func evalDocuments(documents []changelog.Document) []eval.Document {
-	converted := make([]eval.Document, len(documents))
-	for i, d := range documents {
-		converted[i] = eval.Document{Kind: eval.Kind(d.Kind), Key: d.Key, Revision: d.Revision, Body: d.Body}
+	converted := make([]eval.Document, 0, len(documents))
+	for _, d := range documents {
+		if d.Kind != changelog.KindKeys {
+			converted = append(converted, eval.Document{Kind: eval.Kind(d.Kind), Key: d.Key, Revision: d.Revision, Body: d.Body})
+		}
 	}
 	return converted
 }

@@ -23,6 +23,8 @@ type Options struct {
 	// not exist; environments may share it, processes of one environment may
 	// not. Empty means in memory only.
 	Dir string
+	// Keyring decides which snapshots are believed. It is required with a Dir.
+	Keyring *changelog.Keyring
 	// Compatibility says how a flagd file is read by [Store.LoadBootstrap].
 	Compatibility eval.Compatibility
 	// Logger gets what is done to files. What is wrong with the disk is said by
@@ -35,6 +37,7 @@ type Options struct {
 type Store struct {
 	environment   string
 	compatibility eval.Compatibility
+	keys          *changelog.Keyring
 	logger        zerolog.Logger
 	empty         *View // what every other View is made from, so that no two of them share a generation
 	conditions    conditions
@@ -54,7 +57,6 @@ type Store struct {
 	synced  bool       // whether Synced was called with anything applied
 	disk    *disk      // nil in memory-only mode
 	pending pending
-	left    leftEpochs
 }
 
 // origin says where the View came from, and since when.
@@ -71,10 +73,14 @@ func New(o Options) (*Store, error) {
 	if o.Environment == "" || o.Environment != filepath.Base(o.Environment) || !filepath.IsLocal(o.Environment) {
 		return nil, fmt.Errorf("environment %q: want a name that can begin the name of a file", o.Environment)
 	}
+	if o.Dir != "" && o.Keyring == nil {
+		return nil, errors.New("a data directory needs a root key to trust: what lies in it is believed by its proof")
+	}
 	s := &Store{
 		environment:   o.Environment,
 		empty:         emptyView(o.Environment),
 		compatibility: o.Compatibility,
+		keys:          o.Keyring,
 		logger:        o.Logger,
 		wake:          make(chan struct{}, 1),
 		pending:       newPending(),
@@ -84,7 +90,7 @@ func New(o Options) (*Store, error) {
 	if o.Dir == "" {
 		return s, nil
 	}
-	s.disk = &disk{dir: o.Dir, environment: o.Environment, empty: s.empty}
+	s.disk = &disk{dir: o.Dir, environment: o.Environment, empty: s.empty, keys: o.Keyring}
 	if err := s.disk.acquire(); errors.Is(err, ErrLocked) {
 		return nil, err
 	} else if err != nil {
@@ -148,7 +154,7 @@ func (s *Store) Position() changelog.Position {
 // position is Position, with mu held.
 func (s *Store) position() changelog.Position {
 	if s.next != nil {
-		return s.next.position
+		return s.next.head.Position
 	}
 	if v := s.view.Load(); v != nil {
 		return v.Position()
@@ -161,7 +167,7 @@ func (s *Store) StateDigest() changelog.Digest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next != nil {
-		return s.next.digest
+		return s.next.freezeHashes().Digest()
 	}
 	if v := s.view.Load(); v != nil && !v.Position().IsZero() {
 		return v.StateDigest()

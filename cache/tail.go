@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// A tail file is the line "flagside tail 1" and then frames. A frame is
+// A tail file is the line "flagside tail 2" and then frames. A frame is
 //
 //	4 bytes: length of the payload, big-endian
 //	4 bytes: CRC-32C of the length
@@ -24,7 +24,7 @@ import (
 // for a frame that was cut off. The first payload is a tailHeader, the others
 // are tailRecords, each naming the digest of the position that it continues.
 const (
-	tailMagic    = "flagside tail 1\n"
+	tailMagic    = "flagside tail 2\n"
 	frameHead    = 8
 	frameTrailer = 4
 )
@@ -43,9 +43,9 @@ type tailHeader struct {
 
 // tailRecord is one change.
 type tailRecord struct {
-	After     changelog.Digest   `json:"after"` // of the position before
-	Position  changelog.Position `json:"position"`
-	Documents []tailDocument     `json:"documents"`
+	After     changelog.Digest `json:"after"` // of the position before
+	Head      changelog.Head   `json:"head"`
+	Documents []tailDocument   `json:"documents"`
 }
 
 type tailDocument struct {
@@ -53,6 +53,14 @@ type tailDocument struct {
 	Key      string         `json:"key"`
 	Revision uint64         `json:"revision"`
 	Body     jsontext.Value `json:"body,omitzero"` // absent: deleted
+}
+
+func tailDocumentOf(d changelog.Document) tailDocument {
+	return tailDocument{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
+}
+
+func (d tailDocument) document() changelog.Document {
+	return changelog.Document{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
 }
 
 // encodeTailHeader returns the beginning of a tail file.
@@ -63,15 +71,15 @@ func encodeTailHeader(environment string, p changelog.Position) ([]byte, error) 
 // appendTailRecords appends changes that follow a position.
 func appendTailRecords(data []byte, after changelog.Position, changes []change) ([]byte, error) {
 	for _, c := range changes {
-		record := tailRecord{After: after.Digest, Position: c.position, Documents: make([]tailDocument, len(c.documents))}
+		record := tailRecord{After: after.Digest, Head: c.head, Documents: make([]tailDocument, len(c.documents))}
 		for i, d := range c.documents {
-			record.Documents[i] = tailDocument{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
+			record.Documents[i] = tailDocumentOf(d)
 		}
 		var err error
 		if data, err = appendFrame(data, record); err != nil {
 			return nil, err
 		}
-		after = c.position
+		after = c.head.Position
 	}
 	return data, nil
 }
@@ -128,17 +136,17 @@ func (t *tailReader) next() (change, error) {
 		t.offset = begin
 		return change{}, fmt.Errorf("%w: record at byte %d: %w", errTailDamage, begin, err)
 	}
-	t.last = r.Position
+	t.last = r.Head.Position
 	return c, nil
 }
 
 func (r tailRecord) change(after changelog.Position) (change, error) {
-	if r.After != after.Digest || r.Position.Revision <= after.Revision {
-		return change{}, fmt.Errorf("revision %d does not continue revision %d", r.Position.Revision, after.Revision)
+	if r.After != after.Digest || r.Head.Revision <= after.Revision {
+		return change{}, fmt.Errorf("revision %d does not continue revision %d", r.Head.Revision, after.Revision)
 	}
-	c := change{position: r.Position, documents: make([]changelog.Document, len(r.Documents))}
+	c := change{head: r.Head, documents: make([]changelog.Document, len(r.Documents))}
 	for i, d := range r.Documents {
-		c.documents[i] = changelog.Document{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
+		c.documents[i] = d.document()
 		if err := c.documents[i].ID().Validate(); err != nil {
 			return change{}, err
 		}

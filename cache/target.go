@@ -25,10 +25,9 @@ func (s *Store) Apply(txs []changelog.Transaction) error {
 		s.next = newDraft(emptyState())
 	}
 	if s.next != nil {
-		if err := inOrder(s.next.position, changes); err != nil {
+		if err := inOrder(s.next.head.Position, changes); err != nil {
 			return err
 		}
-		s.passEpochs(s.next.position.Epoch, changes)
 		s.next.apply(changes)
 		return nil
 	}
@@ -36,7 +35,6 @@ func (s *Store) Apply(txs []changelog.Transaction) error {
 		return err
 	}
 	next := view.with(changes)
-	s.passEpochs(view.Position().Epoch, changes)
 	s.appendToTail(view.Position(), changes)
 	s.swap(next)
 	return nil
@@ -44,10 +42,10 @@ func (s *Store) Apply(txs []changelog.Transaction) error {
 
 func inOrder(at changelog.Position, changes []change) error {
 	for _, c := range changes {
-		if c.position.Revision <= at.Revision {
-			return fmt.Errorf("apply: revision %d is not after revision %d", c.position.Revision, at.Revision)
+		if c.head.Revision <= at.Revision {
+			return fmt.Errorf("apply: revision %d is not after revision %d", c.head.Revision, at.Revision)
 		}
-		at = c.position
+		at = c.head.Position
 	}
 	return nil
 }
@@ -65,8 +63,6 @@ func (s *Store) Load(r *changelog.SnapshotReader) error {
 	defer s.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.left.pass(s.position().Epoch, loaded.position.Epoch)
-	s.noteEpochs()
 	s.next = newDraft(loaded)
 	if s.synced {
 		s.show()

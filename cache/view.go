@@ -14,15 +14,18 @@ type View struct {
 	environment string
 	state       state
 	rules       *eval.Ruleset
-	lastGood    map[changelog.ID]changelog.Document // see [View.keepLastGood]
+	lastGood    map[changelog.ID]goodVersion // see [View.keepLastGood]
 }
 
 // Position returns the place in the history that the View shows; zero for one
 // that was made from a flagd file.
-func (v *View) Position() changelog.Position { return v.state.position }
+func (v *View) Position() changelog.Position { return v.state.head.Position }
+
+// State returns what the state digest is made of.
+func (v *View) State() changelog.State { return v.state.hashes }
 
 // StateDigest returns the digest over all documents.
-func (v *View) StateDigest() changelog.Digest { return v.state.digest }
+func (v *View) StateDigest() changelog.Digest { return v.state.hashes.Digest() }
 
 // Rules returns the compiled documents. A document that does not compile is
 // represented by its last good version, and by the problems of the Ruleset.
@@ -45,10 +48,23 @@ func (v *View) Count() int { return v.state.documents.count }
 func (v *View) Header() changelog.Header {
 	return changelog.Header{
 		Environment: v.environment,
-		Position:    v.state.position,
-		StateDigest: v.state.digest,
+		Head:        v.state.head,
 		Count:       v.state.documents.count,
+		Keys:        v.keysNote(),
 	}
+}
+
+// keysNote returns the keys note that the documents hold, "" if there is none.
+func (v *View) keysNote() string {
+	d, ok := v.Document(changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey})
+	if !ok {
+		return ""
+	}
+	text, err := changelog.KeysText(d.Body)
+	if err != nil {
+		return ""
+	}
+	return text
 }
 
 // Write writes the View to w as a snapshot, in bounded memory. It fails for a

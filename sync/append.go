@@ -61,19 +61,22 @@ type Outcome struct {
 	Records  changelog.Transaction // what stands in the log, when it is committed
 }
 
-// Append appends one transaction after base, which must be the head: it is
-// compare-and-set. It tries, and asks the leader, until the outcome is known or
-// ctx ends; an outcome that is open then is no error.
+// Append appends one transaction after the position of basis, which must be the
+// head: it is compare-and-set. It tries, and asks the leader, until the outcome is
+// known or ctx ends; an outcome that is open then is no error.
 //
 // An error means that nothing was written: the change breaks a limit, the log
-// is not the history that base belongs to ([changelog.ErrDifferentHistory]),
-// nothing could be sent before ctx ended ([ErrUnreachable]), or JetStream
-// refused the change for good.
-func (l *Log) Append(ctx context.Context, base changelog.Position, c Change) (Outcome, error) {
+// is not the history that basis belongs to ([changelog.ErrDifferentHistory]),
+// the documents of basis are not the state that was signed ([ErrDifferentState]),
+// noise took every place ([ErrForeignMessages]), the signing key does not count
+// ([ErrKeyRetired]), nothing could be sent before ctx ended ([ErrUnreachable]), or
+// JetStream refused the change for good.
+func (l *Log) Append(ctx context.Context, basis Basis, c Change) (Outcome, error) {
+	base := basis.Position()
 	if base.IsZero() {
 		return Outcome{}, errors.New("append: there is no position to append after")
 	}
-	a, err := l.newAppend(base, c.entries(base.Epoch))
+	a, err := l.newAppend(basis, base.Revision, c.entries(base.Epoch))
 	if err != nil {
 		return Outcome{}, fmt.Errorf("append: %w", err)
 	}
@@ -104,7 +107,6 @@ func (a *appending) run(ctx context.Context) (Outcome, error) {
 	for {
 		outcome, err := a.attempt(ctx)
 		if err == nil && outcome.State != Open {
-			a.log.remember(outcome.Position)
 			return outcome, nil
 		}
 		if err != nil && !errors.Is(err, ErrUnreachable) {
@@ -118,14 +120,14 @@ func (a *appending) run(ctx context.Context) (Outcome, error) {
 	if !a.sent {
 		return Outcome{}, errors.Join(failure, fmt.Errorf("%w: nothing was sent: %w", ErrUnreachable, context.Cause(ctx)))
 	}
-	return Outcome{State: Open, Position: a.base}, nil
+	return Outcome{State: Open, Position: a.base()}, nil
 }
 
 // attempt sends the change once and finds out what became of it. Open with a
 // nil error means to try again, and so does [ErrUnreachable].
 func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 	if !a.sent {
-		if err := a.verifyBase(ctx); err != nil {
+		if err := a.place(ctx); err != nil {
 			return Outcome{}, err
 		}
 	}
@@ -141,86 +143,116 @@ func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 	case untaken(err):
 		return Outcome{State: Open}, nil
 	}
-	return a.resolve(ctx, ack.Duplicate || hasCode(err, codeDuplicateInBatch))
+	return a.resolve(ctx)
 }
 
-// verifyBase reports that the log is not the history that base belongs to. It
-// asks the leader unless base was seen there already.
-func (a *appending) verifyBase(ctx context.Context) error {
-	if a.base.IsZero() || a.log.lastKnown() == a.base {
+// place verifies that the log holds the base, and that the documents are what was
+// signed there. If noise is known to stand behind it, the change goes behind that.
+func (a *appending) place(ctx context.Context) error {
+	base, t := a.base(), a.log.lastKnown()
+	if base.IsZero() {
 		return nil
 	}
-	m, err := a.log.conn.message(ctx, a.stream, a.base.Revision)
+	if t.head != base {
+		return a.verifyBase(ctx)
+	}
+	renews := a.entries[0].Kind == changelog.KindEpoch // whatever was before
+	if ours := a.basis.State().Digest(); !renews && !t.state.IsZero() && ours != t.state {
+		return fmt.Errorf("%w: at revision %d it is %s here, and %s was signed", ErrDifferentState, base.Revision, ours, t.state)
+	}
+	if t.judged > a.expected {
+		return a.encode(t.judged)
+	}
+	return nil
+}
+
+// verifyBase asks the leader whether the log holds the base.
+func (a *appending) verifyBase(ctx context.Context) error {
+	base := a.base()
+	m, err := a.log.conn.message(ctx, a.stream, base.Revision)
 	switch {
 	case errors.Is(err, errNoMessage):
-		return fmt.Errorf("the log has no revision %d: %w", a.base.Revision, changelog.ErrDifferentHistory)
+		return fmt.Errorf("the log has no revision %d: %w", base.Revision, changelog.ErrDifferentHistory)
 	case hasCode(err, codeStreamNotFound):
 		return lost(a.stream)
 	case err != nil:
 		return err
 	}
-	if digest := changelog.Sum(m.Data); digest != a.base.Digest {
+	if digest := changelog.Sum(m.Data); digest != base.Digest {
 		return fmt.Errorf("revision %d is %s in the log and %s here: %w",
-			a.base.Revision, digest, a.base.Digest, changelog.ErrDifferentHistory)
+			base.Revision, digest, base.Digest, changelog.ErrDifferentHistory)
 	}
 	return nil
 }
 
-// resolve asks the leader what stands where the change belongs. duplicate tells
-// that JetStream has seen it before.
-func (a *appending) resolve(ctx context.Context, duplicate bool) (Outcome, error) {
+// resolve asks the leader what stands where the change belongs: the first entry
+// after the base decides. Over noise the change is encoded for the next place.
+func (a *appending) resolve(ctx context.Context) (Outcome, error) {
 	soon, cancel := context.WithTimeout(ctx, resolveTimeout)
-	m, err := a.log.conn.message(soon, a.stream, a.base.Revision+1)
-	cancel()
+	defer cancel()
+	info, err := a.log.conn.info(soon, a.stream)
+	if err != nil || info.State.LastSequence <= a.expected {
+		return Outcome{State: Open}, nil //nolint:nilerr // the next attempt finds out
+	}
+	entries, err := a.entriesAfterBase(soon, info.State.LastSequence)
 	switch {
-	case errors.Is(err, errNoMessage) && duplicate:
-		return a.resolveEarlier(ctx)
+	case errors.Is(err, changelog.ErrUnreadable):
+		return Outcome{State: Lost, Position: changelog.Position{Revision: info.State.LastSequence}}, nil
 	case err != nil:
-		return Outcome{State: Open}, nil //nolint:nilerr // the next attempt finds out
+		return Outcome{State: Open}, nil //nolint:nilerr // as above
+	case len(entries) == 0:
+		return a.evade(info.State.LastSequence)
+	case entries[0].OpID != a.opID():
+		return Outcome{State: Lost, Position: entries[0].Position()}, nil
+	case len(entries) < entries[0].Count:
+		return Outcome{State: Open}, nil
 	}
-	found, err := m.record()
-	if err != nil { // not written by us: we can read what we write
-		at := changelog.Position{Revision: m.Sequence, Digest: changelog.Sum(m.Data)}
-		return Outcome{State: Lost, Position: at}, nil //nolint:nilerr // lost is the answer
-	}
-	switch {
-	case found.OpID != a.opID():
-		return Outcome{State: Lost, Position: found.Position()}, nil
-	case found.Digest == a.records[0].Digest:
-		return a.committed(), nil
-	}
-	return a.readCommitted(ctx, found)
+	tx := changelog.Transaction(entries[:entries[0].Count])
+	a.log.remember(a.log.lastKnown().after(tx))
+	return Outcome{State: Committed, Position: tx.Position(), Records: tx}, nil
 }
 
-// resolveEarlier looks for the change at a revision before base, where an
-// earlier call with another base has committed it: that makes JetStream call it
-// a duplicate.
-func (a *appending) resolveEarlier(ctx context.Context) (Outcome, error) {
-	m, err := a.log.conn.lastMessage(ctx, a.stream, a.message(0).Subject)
-	if err != nil {
-		return Outcome{State: Open}, nil //nolint:nilerr // the next attempt finds out
-	}
-	found, err := m.record()
-	if err != nil || found.OpID != a.opID() {
-		return Outcome{State: Open}, nil //nolint:nilerr // overwritten since
-	}
-	return a.readCommitted(ctx, found)
-}
-
-// readCommitted reads the transaction that found belongs to: ours, written by
-// an earlier call with other bytes.
-func (a *appending) readCommitted(ctx context.Context, found changelog.Record) (Outcome, error) {
-	first := found.Revision - uint64(found.Index) + 1
-	transaction := make(changelog.Transaction, 0, found.Count)
-	for r, err := range a.log.Read(ctx, first, first+uint64(found.Count)-1) {
+// entriesAfterBase returns the entries that follow the base, as far as they are
+// needed to know what became of the change.
+func (a *appending) entriesAfterBase(ctx context.Context, last uint64) ([]changelog.Record, error) {
+	judge := changelog.NewReplayJudge(a.log.conn.keys, a.log.environment, a.base())
+	var entries []changelog.Record
+	for batch, err := range a.log.conn.batches(ctx, a.stream, a.lookBehind()+1, last) {
 		if err != nil {
-			return Outcome{State: Open}, nil // the next attempt finds out
+			return nil, err
 		}
-		transaction = append(transaction, r)
+		for _, m := range batch {
+			if err := offer(judge, a.log.environment, m); err != nil {
+				return nil, err
+			}
+		}
+		entries = append(entries, judge.SettleSoFar()...)
+		if len(entries) > 0 && len(entries) >= entries[0].Count {
+			return entries, nil
+		}
 	}
-	return Outcome{State: Committed, Position: transaction.Position(), Records: transaction}, nil
+	return append(entries, judge.Settle(-1)...), nil
+}
+
+// lookBehind returns the sequence behind which it is decided what became of the
+// change: that of the base or, where nothing of the log can be continued, the one
+// that it was written behind.
+func (a *appending) lookBehind() uint64 {
+	if base := a.base(); !base.IsZero() {
+		return base.Revision
+	}
+	return a.after
+}
+
+// evade encodes the change for the place behind noise.
+func (a *appending) evade(last uint64) (Outcome, error) {
+	if a.encodings >= maxEncodings {
+		return Outcome{}, fmt.Errorf("%w: %s has %d messages behind revision %d", ErrForeignMessages, a.stream, last-a.base().Revision, a.base().Revision)
+	}
+	return Outcome{State: Open}, a.encode(last)
 }
 
 func (a *appending) committed() Outcome {
+	a.log.remember(a.log.lastKnown().after(a.records))
 	return Outcome{State: Committed, Position: a.last().Position(), Records: a.records}
 }

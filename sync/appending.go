@@ -21,53 +21,96 @@ const (
 	uploadRate = 1 << 20
 )
 
+// maxEncodings is how often a change is encoded for another place because noise
+// took the one before.
+const maxEncodings = 16
+
 // appending is one transaction on its way into the log.
 type appending struct {
 	log     *Log
 	stream  string
-	base    changelog.Position
-	records changelog.Transaction // as they will stand in the log after base
-	bodies  [][]byte              // the bytes of the records
-	sent    bool                  // something may have reached a server
+	basis   Basis
+	after   uint64            // sequence behind which the change belongs, that of basis or more
+	entries []changelog.Entry // not placed yet
+
+	expected  uint64                // sequence that the stream must end with
+	records   changelog.Transaction // as they will stand in the log behind that
+	bodies    [][]byte              // the bytes of the records
+	encodings int
+	sent      bool // something may have reached a server
 }
 
-// newAppend chains the entries after base. It refuses what breaks a limit.
-func (l *Log) newAppend(base changelog.Position, entries []changelog.Entry) (*appending, error) {
+// newAppend prepares entries to follow basis, behind a sequence at least. It
+// refuses what breaks a limit.
+func (l *Log) newAppend(basis Basis, after uint64, entries []changelog.Entry) (*appending, error) {
 	if len(entries) == 0 || len(entries) > changelog.MaxEntries {
 		return nil, fmt.Errorf("a transaction of %d entries: 1 to %d are allowed, split it into several changes",
 			len(entries), changelog.MaxEntries)
 	}
-	a := &appending{log: l, stream: flagsStream(l.environment), base: base}
-	prev := base.Digest
-	for i, e := range entries {
-		e.Prev = prev
-		body, err := e.Encode()
-		if err != nil {
-			return nil, err
-		}
-		r, err := changelog.DecodeRecord(base.Revision+uint64(i)+1, body)
-		if err != nil {
-			return nil, err
-		}
-		a.records = append(a.records, r)
-		a.bodies = append(a.bodies, body)
-		prev = r.Digest
+	if l.conn.signer == nil || !l.conn.keys.Signs(l.conn.signer.ID()) {
+		return nil, ErrKeyRetired
 	}
-	return a, nil
+	after = max(after, basis.Position().Revision)
+	a := &appending{log: l, stream: flagsStream(l.environment), basis: basis, after: after, entries: entries}
+	return a, a.encode(after)
 }
 
-func (a *appending) opID() string { return a.records[0].OpID }
+func (a *appending) base() changelog.Position { return a.basis.Position() }
+
+// encode places the entries behind a sequence, chains and signs them.
+func (a *appending) encode(expected uint64) error {
+	a.expected, a.records, a.bodies = expected, nil, nil
+	a.encodings++
+	ledger, control := a.log.anchors()
+	state, prev := newOverlay(a.basis), a.base().Link()
+	for i, e := range a.entries {
+		e.Environment, e.Revision, e.Prev = a.log.environment, expected+uint64(i)+1, prev
+		e.Ledger, e.Control = ledger, control
+		state.apply(e)
+		if e.Index == e.Count {
+			e.State = state.edit.State().Digest()
+		}
+		if err := a.add(e); err != nil {
+			return err
+		}
+		prev = a.records[i].Position().Link()
+	}
+	return nil
+}
+
+func (a *appending) add(e changelog.Entry) error {
+	body, err := e.Encode()
+	if err != nil {
+		return err
+	}
+	r, err := changelog.DecodeRecord(e.Revision, body)
+	if err != nil {
+		return err
+	}
+	head, err := a.log.conn.signer.SignHead(a.log.environment, r.Head())
+	if err != nil {
+		return err
+	}
+	r.Signature = head.Signature
+	a.records, a.bodies = append(a.records, r), append(a.bodies, body)
+	return nil
+}
+
+func (a *appending) opID() string { return a.entries[0].OpID }
 
 func (a *appending) last() changelog.Record { return a.records[len(a.records)-1] }
 
 // message returns the message of one record, without what makes it part of a
-// batch.
+// batch. Its id is its digest: one that can be guessed could be used by others
+// before, and the server would take ours for a duplicate.
 func (a *appending) message(i int) *nats.Msg {
-	msg := nats.NewMsg(flagsSubject(a.log.environment) + "." + a.records[i].ID().Subject())
+	r := a.records[i]
+	msg := nats.NewMsg(flagsSubject(a.log.environment) + "." + r.ID().Subject())
 	msg.Data = a.bodies[i]
-	msg.Header.Set(headerMessageID, a.opID()+"/"+strconv.Itoa(i+1))
+	msg.Header.Set(changelog.ProofHeader, r.Head().ProofText())
+	msg.Header.Set(headerMessageID, r.Digest.String())
 	if i == 0 { // a batch takes it on its first member only
-		msg.Header.Set(headerExpectedLast, strconv.FormatUint(a.base.Revision, 10))
+		msg.Header.Set(headerExpectedLast, strconv.FormatUint(a.expected, 10))
 	}
 	return msg
 }

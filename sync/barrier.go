@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 const (
@@ -26,6 +24,10 @@ var errNoEntry = errors.New("the log has no entry yet")
 
 // errBehind is the answer of a leader that does not know what is applied here.
 var errBehind = errors.New("the leader does not have what is applied here")
+
+// errNoTransaction is the answer while the log ends with a part of a
+// transaction, or has none.
+var errNoTransaction = errors.New("the log ends without a whole transaction")
 
 // errSuperseded is the answer to a question that another one took the place of.
 var errSuperseded = fmt.Errorf("%w: the log had no leader when it was asked for, ask again", ErrUnreachable)
@@ -48,14 +50,13 @@ type barrierState struct {
 // answeredBarrier is what the leader named; it may not be applied yet.
 type answeredBarrier struct {
 	sent  time.Time
-	here  uint64 // revision that was received here when the question was sent
+	here  uint64 // sequence up to which everything was judged here when the question was sent
 	end   logEnd
 	round *round // nil when nobody waits
 }
 
-// logEnd is what the leader says about the newest entry of a log.
+// logEnd is what the leader says about the newest message of a log's stream.
 type logEnd struct {
-	epoch changelog.Epoch
 	last  uint64
 	taken time.Time // when the stream took it
 }
@@ -98,13 +99,13 @@ func (s *following) scheduleBarrier(now time.Time) time.Time {
 		return at
 	}
 	b.asking, b.running = s.rounds.take(), true
-	ours, here := s.chain.Head().Epoch, s.received()
+	here := s.judged
 	ctx, giveUp := context.WithCancel(s.ctx)
 	b.giveUp, b.giveUpAt, b.outdated = giveUp, time.Time{}, false
 	s.work(func(context.Context) func() {
 		a := answeredBarrier{sent: time.Now(), here: here}
 		err := s.leader.run(ctx, func(ctx context.Context) (err error) {
-			a.end, err = s.conn.end(ctx, s.stream, ours)
+			a.end, err = s.conn.logEnd(ctx, s.stream)
 			return err
 		})
 		return func() {
@@ -156,35 +157,19 @@ func (s *following) refuseQueued() {
 	}
 }
 
-// end asks the leader what a log ends with. ours is the epoch that the asker
-// expects: only when the stream's metadata says otherwise, the last entry is read
-// to see which is right.
-func (c *Conn) end(ctx context.Context, stream string, ours changelog.Epoch) (logEnd, error) {
+// logEnd asks the leader what a log ends with.
+func (c *Conn) logEnd(ctx context.Context, stream string) (logEnd, error) {
 	info, err := c.info(ctx, stream)
 	if err == nil {
 		err = info.verifyLease()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return logEnd{}, err
-	}
-	e := logEnd{last: info.State.LastSequence, taken: info.State.LastTime}
-	if e.last == 0 {
+	case info.State.LastSequence == 0:
 		return logEnd{}, errNoEntry
 	}
-	if epoch := changelog.Epoch(info.Config.Metadata[metadataEpoch]); epoch == ours && ours != "" {
-		e.epoch = epoch
-		return e, nil
-	}
-	m, err := c.message(ctx, stream, e.last)
-	if errors.Is(err, errNoMessage) {
-		return e, nil // a hole has swallowed it, which shows when it is to be read
-	}
-	if err != nil {
-		return logEnd{}, err
-	}
-	r, err := m.record()
-	e.epoch = r.Epoch
-	return e, err
+	return logEnd{last: info.State.LastSequence, taken: info.State.LastTime}, nil
 }
 
 // answered takes the answer to the question under way.
@@ -210,18 +195,16 @@ func (s *following) answered(a answeredBarrier, err error) {
 	b.ownAt = s.nextOwnBarrier(now)
 	// What the feed has brought since the question was sent is rightly missing in the answer.
 	if a.end.last < a.here {
-		err := fmt.Errorf("%w: it names revision %d as the last, %d is here", errBehind, a.end.last, a.here)
+		err := fmt.Errorf("%w: it names message %d as the last, %d is here", errBehind, a.end.last, a.here)
 		s.conclusion(a.round, err)
 		s.suspect(err)
 		b.unproven(now)
 		return
 	}
 	s.current.LastError = nil
-	s.compareTaken(a.end)
+	s.compareSeen(a.end)
+	s.end = max(s.end, a.end.last)
 	b.answered = append(slices.DeleteFunc(b.answered, answeredBarrier.abandoned), a)
-	if s.received() == 0 {
-		s.head = max(s.head, a.end.last)
-	}
 }
 
 // unproven plans the next question after an answer that proves nothing, as when
@@ -287,20 +270,18 @@ func (s *following) resolveBarriers() {
 		return
 	}
 	b.answered = slices.DeleteFunc(b.answered, func(a answeredBarrier) bool {
-		if a.end.epoch == s.chain.Head().Epoch {
-			s.head = max(s.head, a.end.last)
-		}
 		obstacle := s.obstacle()
 		switch {
 		case obstacle != nil: // a log that is not ours may end where we stand
 			s.conclusion(a.round, obstacle)
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
-		case s.applied.Revision < a.end.last, s.fill.verify, s.inquiry.active():
+		case s.judged < a.end.last, s.unproved, s.fill.verify, s.inquiry.active():
 			return false // more has to come, or what is here to be looked at
-		case s.applied.Epoch != a.end.epoch:
-			err := fmt.Errorf("the log is in epoch %s, what is applied here in %s", a.end.epoch.Short(), s.applied.Epoch.Short())
-			s.conclusion(a.round, err)
-			s.suspect(err)
+		case s.applied != s.judge.Head():
+			if len(s.ready) > 0 {
+				return false // it was not taken yet
+			}
+			s.conclusion(a.round, errNoTransaction) // the log ends within a transaction: there is nothing to wait for
 			b.unproven(time.Now())
 		default:
 			s.confirmed(a.sent)
@@ -319,7 +300,7 @@ func (s *following) refute(last uint64, asked time.Time) {
 		if a.end.last <= last || a.sent.After(asked) {
 			return false
 		}
-		s.conclusion(a.round, fmt.Errorf("the log ended with revision %d and now ends with %d", a.end.last, last))
+		s.conclusion(a.round, fmt.Errorf("the log ended with message %d and now ends with %d", a.end.last, last))
 		b.urgent = true
 		return true
 	})

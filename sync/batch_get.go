@@ -65,7 +65,7 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 	var messages []storedMessage
 	for {
-		msg, err := c.nextMessage(ctx, answers, cmp.Or(r.patience, batchPause))
+		msg, err := c.nextAnswer(ctx, answers, cmp.Or(r.patience, batchPause))
 		if err != nil {
 			return messages, fmt.Errorf("read %s from %d: %w", stream, r.Sequence, err)
 		}
@@ -88,7 +88,7 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 }
 
-func (c *Conn) nextMessage(ctx context.Context, answers <-chan *nats.Msg, patience time.Duration) (*nats.Msg, error) {
+func (c *Conn) nextAnswer(ctx context.Context, answers <-chan *nats.Msg, patience time.Duration) (*nats.Msg, error) {
 	wait, cancel := c.within(ctx, patience)
 	defer cancel()
 	select {
@@ -154,46 +154,72 @@ const (
 	staleMax = 500 * time.Millisecond
 )
 
-// messages yields the messages from to to, without a gap. It asks again while
-// a replica is behind, and the leader about what does not come.
+// messages yields the messages from from to to, in order. It asks again while a
+// replica is behind, and the leader about what does not come; what the leader
+// does not have is left out.
 func (c *Conn) messages(ctx context.Context, stream string, from, to uint64) iter.Seq2[storedMessage, error] {
 	return func(yield func(storedMessage, error) bool) {
-		wait := staleMin
-		for next := from; next <= to; {
-			count := min(to-next+1, batchEntries)
-			batch, err := c.batch(ctx, stream, batchRequest{Sequence: next, Batch: int(count), MaxBytes: batchBytes})
-			before := next
+		for batch, err := range c.batches(ctx, stream, from, to) {
 			for _, m := range batch {
-				if m.Sequence != next {
-					break
-				}
 				if !yield(m, nil) {
 					return
 				}
-				next++
 			}
-			if next > before {
-				wait = staleMin
-				continue
-			}
-			if err != nil && !errors.Is(err, errNoMessage) {
+			if err != nil {
 				yield(storedMessage{}, err)
 				return
 			}
-			m, err := c.message(ctx, stream, next)
-			if err != nil {
-				yield(storedMessage{}, fmt.Errorf("read %s at %d: %w", stream, next, err))
+		}
+	}
+}
+
+// batches is messages, as they are read together.
+func (c *Conn) batches(ctx context.Context, stream string, from, to uint64) iter.Seq2[[]storedMessage, error] {
+	return func(yield func([]storedMessage, error) bool) {
+		wait := staleMin
+		for next := from; next <= to; {
+			batch, err := c.contiguous(ctx, stream, next, to)
+			if len(batch) > 0 {
+				next = batch[len(batch)-1].Sequence + 1
+				wait = staleMin
+				if !yield(batch, nil) {
+					return
+				}
+				continue
+			}
+			if err != nil && !errors.Is(err, errNoMessage) {
+				yield(nil, err)
 				return
 			}
-			if !yield(m, nil) {
+			m, err := c.getMessage(ctx, stream, messageRequest{Sequence: next, NextBySubject: ">"})
+			switch {
+			case errors.Is(err, errNoMessage), err == nil && m.Sequence > to:
+				return
+			case err != nil:
+				yield(nil, fmt.Errorf("read %s at %d: %w", stream, next, err))
+				return
+			case !yield([]storedMessage{m}, nil):
 				return
 			}
-			next++
+			next = m.Sequence + 1
 			if !pause(ctx, wait) {
-				yield(storedMessage{}, fmt.Errorf("read %s at %d: %w", stream, next, context.Cause(ctx)))
+				yield(nil, fmt.Errorf("read %s at %d: %w", stream, next, context.Cause(ctx)))
 				return
 			}
 			wait = min(2*wait, staleMax)
 		}
 	}
+}
+
+// contiguous reads messages from next on, up to to or the first that is missing
+// at whichever replica answers.
+func (c *Conn) contiguous(ctx context.Context, stream string, next, to uint64) ([]storedMessage, error) {
+	count := min(to-next+1, batchEntries)
+	batch, err := c.batch(ctx, stream, batchRequest{Sequence: next, Batch: int(count), MaxBytes: batchBytes})
+	for i, m := range batch {
+		if m.Sequence != next+uint64(i) {
+			return batch[:i], err
+		}
+	}
+	return batch, err
 }

@@ -29,7 +29,7 @@ func (e *Environments) createStreams(ctx context.Context, name, actor string) (c
 	if err := e.conn.refuseUsedLog(ctx, name, flags.State.LastSequence); err != nil {
 		return "", err
 	}
-	l := &Log{conn: e.conn, environment: name, replicas: e.replicas}
+	l := newLog(e.conn, LogOptions{Environment: name, Replicas: e.replicas})
 	first, err := l.begin(ctx, actor)
 	if err != nil {
 		return "", err
@@ -44,14 +44,13 @@ func forgotten(stream string, sequence uint64) error {
 
 // refuseUsedLedger returns [ErrEnvironmentForgotten] for a ledger with a record.
 func (c *Conn) refuseUsedLedger(ctx context.Context, name string, last uint64) error {
-	journal := &Journal{conn: c, name: Ledger(name)}
-	for m, err := range journal.present(ctx, 1, last) {
+	for m, err := range c.messages(ctx, ledgerStream(name), 1, last) {
 		if err != nil {
 			return err
 		}
 		at := changelog.Anchor{Sequence: m.Sequence, Digest: changelog.Sum(m.Data)}
-		if c.keys.VerifyPastRecord(journal.name.stream, at, changelog.Signature(m.Proof)) == nil {
-			return forgotten(journal.name.stream, m.Sequence)
+		if c.keys.VerifyPastRecord(ledgerStream(name), at, changelog.Signature(m.Proof)) == nil {
+			return forgotten(ledgerStream(name), m.Sequence)
 		}
 	}
 	return nil
@@ -61,9 +60,8 @@ func (c *Conn) refuseUsedLedger(ctx context.Context, name string, last uint64) e
 // transaction it begins with.
 func (c *Conn) refuseUsedLog(ctx context.Context, name string, last uint64) error {
 	judge := changelog.NewJudge(c.keys, name, changelog.Position{})
-	stream := &Journal{conn: c, name: JournalName{stream: flagsStream(name)}}
 	begun := ""
-	for m, err := range stream.present(ctx, 1, last) {
+	for m, err := range c.messages(ctx, flagsStream(name), 1, last) {
 		if err != nil {
 			return err
 		}

@@ -192,9 +192,9 @@ func (e *Environments) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// findEnvironment reads CONTROL and returns an environment. It returns
+// environment reads CONTROL and returns an environment. It returns
 // [ErrEnvironmentUnknown] when there is none of the name.
-func (c *Conn) findEnvironment(ctx context.Context, name string) (Environment, error) {
+func (c *Conn) environment(ctx context.Context, name string, _ int) (Environment, error) {
 	index := make(environmentIndex)
 	journal := &Journal{conn: c, name: Control()}
 	for r, err := range journal.Read(ctx, 1) {

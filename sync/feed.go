@@ -2,7 +2,6 @@ package flagsync
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -10,105 +9,157 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// fed takes a message of the feed, and those that have come meanwhile.
+// feedFailures is how many signatures of what nobody asked for may fail to fit in
+// a second, about a hundredth of a core. What comes after that is not looked at;
+// reads of the stream repair it.
+const feedFailures = 100
+
+// failureBudget bounds the work that forged messages make.
+type failureBudget struct {
+	second time.Time
+	spent  int
+}
+
+// left returns how many failures the current second still bears.
+func (b *failureBudget) left(now time.Time) int {
+	if now.Sub(b.second) >= time.Second {
+		b.second, b.spent = now, 0
+	}
+	return max(feedFailures-b.spent, 0)
+}
+
+// fed takes a message of the feed, and those that have come meanwhile. The feed
+// is anybody's who is in the account of the environment: nothing of it counts
+// before a signature, and what is noise in it tells nothing about the stream.
 func (s *following) fed(msg *nats.Msg) {
 	for range feedDrain {
 		s.take(msg)
 		select {
 		case msg = <-s.feed:
+			continue
 		default:
-			return
 		}
+		break
 	}
+	s.settleFeed()
 }
 
 func (s *following) take(msg *nats.Msg) {
 	m, err := directMessage(msg)
-	if err != nil {
-		s.current.LastError = fmt.Errorf("feed: %w", err)
+	if err != nil || s.budget.left(time.Now()) == 0 {
 		return
 	}
-	switch received := s.received(); {
-	case s.blocked():
-		s.head = max(s.head, m.Sequence) // a fill brings it again
-	case m.Sequence <= received:
-		s.compareHeld(m)
-	case m.Sequence == received+1:
-		s.receive(m)
-	default:
+	before := s.judge.Failures()
+	defer func() { s.budget.spent += int(s.judge.Failures() - before) }()
+	if s.blocked() || s.unproved {
+		s.takeAhead(m)
+		return
+	}
+	verdict, r := s.judge.Offer(m.entry(s.environment))
+	switch verdict {
+	case changelog.Candidate:
+		s.fedLast = seenMessage{m.Sequence, m.Taken}
+	case changelog.Ahead:
 		if !s.fill.active() && !s.inquiry.active() {
 			s.current.Gaps++
 			s.fill.restart(time.Now())
 		}
-		s.keep(m)
+		s.keep(m, r)
+	case changelog.Noise, changelog.Past:
+	default:
+		s.settleFeed()
+		s.suspect(s.contradiction(verdict, r))
 	}
 }
 
-// keep puts an entry aside until what is missing before it has come.
-func (s *following) keep(m storedMessage) {
-	s.head = max(s.head, m.Sequence)
-	_, held := s.buffer[m.Sequence]
+// takeAhead takes note of a signed entry that cannot be judged now.
+func (s *following) takeAhead(m storedMessage) {
+	r, err := s.conn.keys.OpenEntry(s.environment, m.entry(s.environment))
+	switch {
+	case errors.Is(err, changelog.ErrUnsigned):
+		s.budget.spent++
+	case err == nil:
+		s.keep(m, r)
+	}
+}
+
+// settleFeed proves what the feed has brought, and goes on with what was put
+// aside.
+func (s *following) settleFeed() {
+	if s.unproved || s.blocked() {
+		return
+	}
+	before := s.judge.Failures()
+	accepted := s.judge.Settle(s.budget.left(time.Now()))
+	s.budget.spent += int(s.judge.Failures() - before)
+	s.accept(accepted)
+	if s.fedLast.sequence == s.received() {
+		s.seen = s.fedLast
+	}
+	s.acceptKept()
+}
+
+// contradiction says what a signed entry that is no candidate tells about the
+// log.
+func (s *following) contradiction(v changelog.Verdict, r changelog.Record) error {
+	switch v {
+	case changelog.Renewal:
+		s.renewedAt = r.Revision
+		return errRenewed
+	case changelog.Unreadable:
+		return errUnreadable
+	default:
+		return s.differs(r)
+	}
+}
+
+// keep puts a signed entry aside until what is missing before it has come.
+func (s *following) keep(m storedMessage, r changelog.Record) {
+	s.head, s.end = max(s.head, m.Sequence), max(s.end, m.Sequence)
+	_, held := s.buffer[r.Prev]
 	if held || len(s.buffer) >= bufferEntries || s.bufferBytes+len(m.Data) > bufferBytes {
 		return
 	}
-	s.buffer[m.Sequence] = m
+	s.buffer[r.Prev] = m
 	s.bufferBytes += len(m.Data)
 }
 
-// compareHeld looks whether an entry that we are past is the one we know.
-func (s *following) compareHeld(m storedMessage) {
-	p := changelog.Position{Epoch: s.chain.Head().Epoch, Revision: m.Sequence, Digest: changelog.Sum(m.Data)}
-	if err := s.chain.Compare(p); err != nil {
-		s.suspect(err)
-	}
-}
-
-// receive takes the next entry, and those put aside that follow it. It reports
-// whether it fits; whatever does not is a matter for the leader.
-func (s *following) receive(m storedMessage) bool {
-	if err := s.extend(m); err != nil {
-		s.suspect(err)
-		return false
-	}
+// acceptKept goes on with the entries put aside that continue what was received.
+func (s *following) acceptKept() {
 	for {
-		next, ok := s.buffer[s.received()+1]
+		before := s.judge.Head().Link()
+		m, ok := s.buffer[before]
 		if !ok {
-			return true
+			return
 		}
-		if err := s.extend(next); err != nil {
-			s.suspect(err)
-			return false
+		s.forget(before)
+		s.judge.Offer(m.entry(s.environment))
+		s.accept(s.judge.Settle(-1))
+		if s.judge.Head().Link() == before {
+			return
 		}
+		s.seen = seenMessage{m.Sequence, m.Taken}
 	}
 }
 
-// extend moves the received cursor on by one entry.
-func (s *following) extend(m storedMessage) error {
-	r, err := m.record()
-	if err != nil {
-		return fmt.Errorf("%w: %w", errUnreadable, err)
-	}
-	if r.Renews() {
-		return fmt.Errorf("%w: revision %d", errRenewed, r.Revision)
-	}
-	epoch := s.chain.Head().Epoch
-	if err := s.chain.Extend(r); err != nil {
-		return err
-	}
-	if r.Epoch != epoch && epoch != "" {
-		s.epochs[epoch] = true
-		s.log.Info().Str("epoch", r.Epoch.Short()).Uint64("revision", r.Revision).Msg("a new epoch begins")
-		s.head = r.Revision // the head that was known belongs to the old one
-	}
-	s.newest = takenEntry{s.chain.Head(), m.Taken}
-	s.head = max(s.head, r.Revision)
-	s.fill.still = time.Time{}
-	if kept, ok := s.buffer[r.Revision]; ok {
-		delete(s.buffer, r.Revision)
+func (s *following) forget(before changelog.Link) {
+	if kept, ok := s.buffer[before]; ok {
+		delete(s.buffer, before)
 		s.bufferBytes -= len(kept.Data)
 	}
-	s.assemble(r)
-	return nil
+}
+
+// accept moves the received cursor on by entries that are proved.
+func (s *following) accept(records []changelog.Record) {
+	for _, r := range records {
+		s.forget(r.Prev)
+		s.noteForeign(r)
+		s.judged = max(s.judged, r.Revision)
+		s.head, s.end = max(s.head, r.Revision), max(s.end, r.Revision)
+		s.noteAnchors(r.Ledger, r.Control)
+		s.fill.still = time.Time{}
+		s.assemble(r)
+	}
 }
 
 func (s *following) assemble(r changelog.Record) {
@@ -136,5 +187,5 @@ func (s *following) fragment(r changelog.Record, err error) {
 	}
 	s.current.LastFragment = op
 	s.current.Fragments++
-	s.log.Warn().Err(err).Str("op", op).Msg("a fragment of a transaction is dropped: something writes to the log that is no publisher")
+	s.log.Warn().Err(err).Str("op", op).Msg("a fragment of a transaction was dropped")
 }

@@ -59,11 +59,11 @@ func (f *fillState) again(now time.Time) {
 	f.at, f.awaited = now.Add(jitter(f.retry/2, f.retry)), 0
 }
 
-// awaitFeed sees to it that a head that is known to exist is read unless the
-// feed brings it soon.
+// awaitFeed sees to it that a message that is known to exist is read unless the
+// feed brings what it is soon.
 func (s *following) awaitFeed(now time.Time) {
 	f := &s.fill
-	if f.awaited > 0 && s.received() >= f.awaited {
+	if f.awaited > 0 && s.judged >= f.awaited {
 		f.at, f.awaited = time.Time{}, 0
 	}
 	grace := feedGrace
@@ -71,9 +71,9 @@ func (s *following) awaitFeed(now time.Time) {
 		grace = feedGraceWaited
 	}
 	switch {
-	case s.head <= s.received():
+	case s.end <= s.judged:
 	case f.at.IsZero():
-		f.at, f.awaited = now.Add(jitter(grace/2, grace)), s.head
+		f.at, f.awaited = now.Add(jitter(grace/2, grace)), s.end
 	case f.awaited > 0 && f.at.Sub(now) > grace:
 		f.at = now.Add(jitter(grace/2, grace))
 	}
@@ -99,9 +99,12 @@ func (s *following) scheduleFill(now time.Time) time.Time {
 	}
 	f.at, f.awaited, f.running = time.Time{}, 0, true
 	f.patience = max(f.patience, fillPatience)
-	r := batchRequest{Sequence: s.received() + 1, Batch: batchEntries, MaxBytes: f.size.bytes(), patience: f.patience}
+	r := batchRequest{Sequence: s.judged + 1, Batch: batchEntries, MaxBytes: f.size.bytes(), patience: f.patience}
 	if f.verify {
-		r.Sequence--
+		r.Sequence = s.received()
+		if s.judged > s.received() { // what is between was looked at before
+			r.Batch = 1
+		}
 	}
 	s.work(func(ctx context.Context) func() {
 		var messages []storedMessage
@@ -124,13 +127,17 @@ func (s *following) filled(messages []storedMessage, took time.Duration, err err
 	if s.blocked() {
 		return
 	}
-	before, verified := s.received(), f.verify
+	before, verified := s.judged, f.verify
+	full = full || verified && before > s.received()
 	if !s.takeFilled(messages) {
 		return
 	}
 	now := time.Now()
-	progress := s.received() > before || verified && !f.verify
-	more := f.verify || s.head > s.received()
+	progress := s.judged > before || verified && !f.verify
+	more := f.verify || s.end > s.judged
+	if !s.settleFilled(more || full) {
+		return
+	}
 	switch {
 	case err != nil && !errors.Is(err, errNoMessage):
 		s.current.LastError = err
@@ -157,27 +164,98 @@ func (f *fillState) failed(now time.Time, err error) {
 	f.again(now)
 }
 
-// takeFilled takes the entries of a read in order, and reports whether all of
-// them fit.
+// takeFilled judges the messages of a read in order, and reports whether nothing
+// speaks against the log.
 func (s *following) takeFilled(messages []storedMessage) bool {
 	for _, m := range messages {
-		received := s.received()
 		switch {
-		case m.Sequence > received+1:
-			s.keep(m) // the one between is missing here; the next read begins with it
-		case m.Sequence == received+1 && !s.fill.verify:
-			if !s.receive(m) {
+		case s.fill.verify && m.Sequence == s.received():
+			if !s.verifyHeld(m) {
 				return false
 			}
-		case m.Sequence == received && s.fill.verify:
-			if digest := changelog.Sum(m.Data); digest != s.chain.Head().Digest {
-				s.suspect(fmt.Errorf("revision %d is %s in the log and %s here: %w",
-					received, digest, s.chain.Head().Digest, changelog.ErrDifferentHistory))
+		case m.Sequence <= s.judged:
+		case m.Sequence > s.judged+1 && !s.bridges(m):
+			return true // one between is missing here; the next read begins with it
+		default:
+			if err := s.judgeMessage(m); err != nil {
+				s.suspect(err)
 				return false
 			}
-			s.fill.verify = false
-			s.newest = takenEntry{s.chain.Head(), m.Taken}
 		}
+	}
+	return true
+}
+
+// verifyHeld compares the entry that the log has where ours stands.
+func (s *following) verifyHeld(m storedMessage) bool {
+	if digest := changelog.Sum(m.Data); digest != s.judge.Head().Digest {
+		s.suspect(fmt.Errorf("revision %d is %s in the log and %s here: %w",
+			m.Sequence, digest, s.judge.Head().Digest, changelog.ErrDifferentHistory))
+		return false
+	}
+	s.fill.verify = false
+	if m.Sequence >= s.seen.sequence {
+		s.seen = seenMessage{m.Sequence, m.Taken}
+	}
+	return true
+}
+
+// bridges reports whether a message shows by what it continues that nothing
+// between it and what was received is an entry.
+func (s *following) bridges(m storedMessage) bool {
+	r, err := s.conn.keys.OpenEntry(s.environment, m.entry(s.environment))
+	return err == nil && r.Prev == s.judge.Head().Link() && !r.Renews()
+}
+
+// judgeMessage judges the next message of the stream. An error is what it says
+// against the log.
+func (s *following) judgeMessage(m storedMessage) error {
+	verdict, r := s.judge.Offer(m.entry(s.environment))
+	switch verdict {
+	case changelog.Noise, changelog.Candidate, changelog.Past:
+		s.judged, s.end = m.Sequence, max(s.end, m.Sequence)
+		s.seen = seenMessage{m.Sequence, m.Taken}
+		return nil
+	case changelog.Ahead:
+		return s.missingBefore(m, r)
+	default:
+		s.unproved = false
+		s.accept(s.judge.Settle(-1))
+		return s.contradiction(verdict, r)
+	}
+}
+
+// missingBefore is called when the stream shows a signed entry and not the one
+// that it continues. That may have been taken for noise, if its own signature was
+// damaged: what follows is read once more, and this entry proves it.
+func (s *following) missingBefore(m storedMessage, r changelog.Record) error {
+	s.unproved = false
+	s.accept(s.judge.Settle(-1))
+	at := s.judge.Head().Link()
+	if s.reread != at && s.judged > at.Revision {
+		s.reread = at
+		s.judged = at.Revision
+		s.keep(m, r)
+		return nil
+	}
+	return fmt.Errorf("%w: revision %d continues revision %d, which is not there", errHole, r.Revision, r.Prev.Revision)
+}
+
+// settleFilled proves what a read has brought. What is not proved yet waits while
+// more is to be read. It reports whether reading may go on.
+func (s *following) settleFilled(more bool) bool {
+	if more {
+		s.accept(s.judge.SettleSoFar())
+		s.unproved = s.judge.Pending()
+		return true
+	}
+	s.unproved = false
+	s.accept(s.judge.Settle(-1))
+	s.acceptKept()
+	s.noteForeignEnd()
+	if err := s.unsupported(); err != nil {
+		s.suspect(err)
+		return false
 	}
 	return true
 }
@@ -193,5 +271,5 @@ func (s *following) stoodStill(now time.Time) {
 		f.again(now)
 		return
 	}
-	s.suspect(fmt.Errorf("revision %d does not come although %d exists", s.received()+1, max(s.head, s.received())))
+	s.suspect(fmt.Errorf("message %d does not come although %d exists", s.judged+1, s.end))
 }

@@ -30,13 +30,6 @@ type Target interface {
 	StateDigest() changelog.Digest
 }
 
-// EpochKeeper is a [Target] that remembers, longer than the process lasts, which
-// epochs it was in before it came to another one. A log that goes back to one of
-// them is not followed.
-type EpochKeeper interface {
-	LeftEpochs() []changelog.Epoch
-}
-
 // FollowerOptions configure a [Follower].
 type FollowerOptions struct {
 	Environment string

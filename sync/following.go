@@ -20,6 +20,7 @@ type timing struct {
 	recheck     time.Duration // how often what keeps the follower from going on is looked at again
 	applyRetry  time.Duration // after the target refused to apply
 	reconnect   time.Duration // least time between forced reconnects
+	stateCheck  time.Duration // how often the state is compared with the one that was signed
 
 	snapshotGain uint64 // entries that a published snapshot must save at least
 }
@@ -33,6 +34,7 @@ func defaultTiming() timing {
 		recheck:     5 * time.Second,
 		applyRetry:  time.Second,
 		reconnect:   10 * time.Second,
+		stateCheck:  stateInterval,
 
 		snapshotGain: snapshotGain,
 	}
@@ -62,27 +64,39 @@ type following struct {
 	beats   chan arrival
 	subs    []*nats.Subscription
 
-	chain     *changelog.Chain // what was received
-	newest    takenEntry       // the last of it
+	judge     *changelog.Judge // its head is what was received: the last entry that is proved
+	judged    uint64           // every sequence up to here is known to be an entry or noise
+	unproved  bool             // entries that a fill has brought wait for a later one that proves them
 	assembler changelog.Assembler
 	openOp    string                  // op-id of the transaction being assembled
 	ready     []changelog.Transaction // whole, and not applied yet
 	applied   changelog.Position
-	head      uint64 // highest revision of our epoch that is known to exist
+	signed    changelog.Head // of what was applied last; zero before that
+	head      uint64         // highest revision of our epoch that is known to exist
+	end       uint64         // highest sequence of the stream that is known to exist
 	applyAt   time.Time
 
-	buffer      map[uint64]storedMessage // of the feed, above what was received
+	seen      seenMessage // the last message of the stream that was looked at
+	fedLast   seenMessage // the last candidate of the feed
+	budget    failureBudget
+	foreignTo uint64 // last sequence that is counted in Foreign
+
+	buffer      map[changelog.Link]storedMessage // signed entries above what was received, by the one before each
 	bufferBytes int
 
-	fill     fillState
-	inquiry  inquiryState
-	takeover takeoverState
-	seeking  seekState
-	epochs   map[changelog.Epoch]bool // that were left for another one
-	barriers barrierState
-	probe    probeState
-	waiting  []*waiter // for a revision
-	finished []func()  // tell those whose waiting is over
+	fill      fillState
+	inquiry   inquiryState
+	takeover  takeoverState
+	seeking   seekState
+	state     stateCheck
+	beginAt   epochBegin     // of the newest epoch, as a heartbeat says
+	renewedAt uint64         // revision of a renewal that was met; 0 is none
+	reread    changelog.Link // after which the stream was read again because an entry seemed to be missing
+	heard     heartbeatLog
+	barriers  barrierState
+	probe     probeState
+	waiting   []*waiter // for a revision
+	finished  []func()  // tell those whose waiting is over
 
 	started     time.Time
 	doubted     time.Time // when messages may have been missed last; only later proof counts
@@ -97,19 +111,14 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 		Follower: f, ctx: ctx, stream: flagsStream(f.environment),
 		results: make(chan func()), timer: time.NewTimer(0),
 		feed: make(chan *nats.Msg, feedQueue), beats: make(chan arrival, beatQueue),
-		chain: &changelog.Chain{}, applied: f.target.Position(), buffer: make(map[uint64]storedMessage),
-		epochs: make(map[changelog.Epoch]bool), started: now,
+		applied: f.target.Position(), buffer: make(map[changelog.Link]storedMessage), started: now,
 	}
-	if keeper, ok := f.target.(EpochKeeper); ok {
-		for _, epoch := range keeper.LeftEpochs() {
-			s.epochs[epoch] = true
-		}
-	}
+	s.judge = changelog.NewJudge(f.conn.keys, f.environment, s.applied)
+	s.judged, s.foreignTo = s.applied.Revision, s.applied.Revision
 	s.fill.at = now
 	if s.applied.IsZero() {
 		s.fill.at = now.Add(jitter(0, coldJitter))
 	} else {
-		s.chain = changelog.NewChain(s.applied)
 		s.fill.verify = true
 	}
 	s.barriers.ownAt, s.barriers.urgent = now, true
@@ -163,7 +172,7 @@ func (s *following) work(read func(ctx context.Context) func()) {
 }
 
 // received returns the revision of the last entry received in order.
-func (s *following) received() uint64 { return s.chain.Head().Revision }
+func (s *following) received() uint64 { return s.judge.Head().Revision }
 
 // disturbed is called when messages may have been missed: after a reconnect, or
 // when a subscription was too slow.
@@ -205,6 +214,7 @@ func (s *following) settle() {
 		s.scheduleFill(now),
 		s.scheduleBarrier(now),
 		s.scheduleProbe(now),
+		s.scheduleStateCheck(now),
 	}
 	wake := now.Add(time.Hour)
 	for _, at := range next {
@@ -226,7 +236,8 @@ func (s *following) apply(now time.Time) {
 		s.log.Error().Err(err).Uint64("revision", s.ready[0].Position().Revision).Msg("changes cannot be applied, trying again")
 		return
 	}
-	s.applied = s.ready[len(s.ready)-1].Position()
+	s.signed = s.ready[len(s.ready)-1].Head()
+	s.applied = s.signed.Position
 	s.ready = nil
 	if !s.applyAt.IsZero() {
 		s.applyAt = time.Time{}

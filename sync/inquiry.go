@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	errUnreadable = errors.New("an entry cannot be read here")
+	errUnreadable = changelog.ErrUnreadable
 	errHole       = errors.New("the log has a hole")
 )
 
@@ -53,37 +53,45 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 		return i.at
 	}
 	i.running = true
-	held := s.chain.Head()
+	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt}
 	s.work(func(ctx context.Context) func() {
-		t := s.conn.testify(ctx, s.environment, held)
-		return func() { s.heard(held, t) }
+		t := s.conn.askAbout(ctx, s.environment, q)
+		return func() { s.onLeaderReport(q, t) }
 	})
 	return time.Time{}
 }
 
-// testimony is what the leader says about the log around a position.
-type testimony struct {
+// leaderQuestion is what the leader is asked about.
+type leaderQuestion struct {
+	held    changelog.Position // the last entry
+	judged  uint64             // everything up to here was looked at
+	begin   epochBegin         // of the newest epoch, as a heartbeat says
+	renewed uint64             // revision of a renewal that was met; 0 is none
+}
+
+// leaderReport is what the leader says about the log around a position.
+type leaderReport struct {
 	asked     time.Time
 	held      changelog.Position
-	last      uint64            // revision the log ends with
-	begin     *changelog.Record // the newest epoch entry, looked up when there is a charge
-	missing   uint64            // revision of the entry that is missing; 0 is none
+	last      uint64            // sequence that the stream ends with
+	begin     *changelog.Record // the signed entry of the newest epoch, looked up when the log does not simply go on
+	missing   uint64            // sequence of the message that is missing; 0 is none
 	clustered bool
-	regressed bool           // the log ends below the position
+	regressed bool           // the stream ends below what was looked at
 	different error          // another entry stands at the position
 	hole      error          // an entry is missing at or right after the position
-	next      *storedMessage // the entry after the position, if there is one
+	next      *storedMessage // the message after what was looked at, if there is one
 	err       error          // the leader could not be asked
 }
 
-// testify asks the leader about the log around a position, and where its epoch
-// begins if it does not continue the position.
-func (c *Conn) testify(ctx context.Context, environment string, held changelog.Position) testimony {
-	t := c.testifyTo(ctx, flagsStream(environment), held)
-	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !t.renewed() {
+// askAbout asks the leader about the log around a position, and where the newest
+// epoch begins if the log does not simply go on.
+func (c *Conn) askAbout(ctx context.Context, environment string, q leaderQuestion) leaderReport {
+	t := c.reportOn(ctx, environment, q)
+	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !c.renews(environment, t.next) {
 		return t
 	}
-	begin, err := c.newestEpoch(ctx, environment)
+	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence())
 	switch {
 	case err == nil:
 		t.begin = &begin
@@ -93,9 +101,16 @@ func (c *Conn) testify(ctx context.Context, environment string, held changelog.P
 	return t
 }
 
+func (t *leaderReport) nextSequence() uint64 {
+	if t.next == nil {
+		return 0
+	}
+	return t.next.Sequence
+}
+
 // sameEpoch says more about a charge if the log claims to be in the epoch that
 // is known.
-func (t *testimony) sameEpoch(charge error) error {
+func (t *leaderReport) sameEpoch(charge error) error {
 	switch {
 	case !errors.Is(charge, changelog.ErrDifferentHistory) || t.begin != nil && t.begin.Epoch != t.held.Epoch:
 		return charge
@@ -106,69 +121,99 @@ func (t *testimony) sameEpoch(charge error) error {
 	}
 }
 
-// renewed reports whether the next entry does not simply continue the state.
-func (t *testimony) renewed() bool {
-	if t.next == nil {
+// renews reports whether a message is a signed entry that renews the state.
+func (c *Conn) renews(environment string, m *storedMessage) bool {
+	if m == nil {
 		return false
 	}
-	r, err := t.next.record()
-	return err == nil && (r.Renews() || r.Prev != t.held.Digest)
+	r, err := c.keys.OpenEntry(environment, m.entry(environment))
+	return err == nil && r.Renews()
 }
 
-func (c *Conn) testifyTo(ctx context.Context, stream string, held changelog.Position) testimony {
-	asked := time.Now()
+func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestion) leaderReport {
+	asked, stream := time.Now(), flagsStream(environment)
 	info, err := c.info(ctx, stream)
 	if err == nil {
 		err = info.verifyLease()
 	}
 	if err != nil {
-		return testimony{err: err}
+		return leaderReport{err: err}
 	}
-	t := testimony{asked: asked, held: held, last: info.State.LastSequence, clustered: len(info.Cluster.Replicas) > 0}
-	if t.last < held.Revision {
+	t := leaderReport{asked: asked, held: q.held, last: info.State.LastSequence, clustered: len(info.Cluster.Replicas) > 0}
+	if t.last < q.held.Revision {
 		t.regressed = true
-		t.different = fmt.Errorf("the log ends at revision %d, revision %d is applied here: %w",
-			t.last, held.Revision, changelog.ErrDifferentHistory)
+		t.different = fmt.Errorf("the log ends at %d, revision %d is applied here: %w", t.last, q.held.Revision, changelog.ErrDifferentHistory)
 		return t
 	}
-	if held.Revision > 0 {
-		m, err := c.message(ctx, stream, held.Revision)
-		if t.lacks(held.Revision, err) {
+	if q.held.Revision > 0 {
+		m, err := c.message(ctx, stream, q.held.Revision)
+		if t.lacks(q.held.Revision, err) {
 			return t
 		}
-		if digest := changelog.Sum(m.Data); digest != held.Digest {
+		if digest := changelog.Sum(m.Data); digest != q.held.Digest {
 			t.different = fmt.Errorf("revision %d is %s in the log and %s here: %w",
-				held.Revision, digest, held.Digest, changelog.ErrDifferentHistory)
+				q.held.Revision, digest, q.held.Digest, changelog.ErrDifferentHistory)
 			return t
 		}
 	}
-	if t.last > held.Revision {
-		m, err := c.message(ctx, stream, held.Revision+1)
-		if !t.lacks(held.Revision+1, err) {
-			t.next = &m
-		}
+	if t.last > q.judged {
+		t.next, t.err = c.nextMessage(ctx, environment, q, &t)
 	}
 	return t
 }
 
-// lacks notes why an entry could not be had, and reports whether that is so.
-func (t *testimony) lacks(revision uint64, err error) bool {
+// bridgeMost is how many messages behind a hole are looked at for one that shows
+// that the hole holds no entry.
+const bridgeMost = 16
+
+// nextMessage returns the message after what was looked at. Where that is
+// missing it returns a later one that continues what is held, because only noise
+// is missing then; else it notes the hole.
+func (c *Conn) nextMessage(ctx context.Context, environment string, q leaderQuestion, t *leaderReport) (*storedMessage, error) {
+	stream := flagsStream(environment)
+	m, err := c.message(ctx, stream, q.judged+1)
+	if err == nil {
+		return &m, nil
+	}
+	if !errors.Is(err, errNoMessage) {
+		return nil, err
+	}
+	from := q.judged + 2
+	for range bridgeMost {
+		later, err := c.getMessage(ctx, stream, messageRequest{Sequence: from, NextBySubject: flagsSubject(environment) + ".>"})
+		if errors.Is(err, errNoMessage) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if r, err := c.keys.OpenEntry(environment, later.entry(environment)); err == nil && r.Prev == q.held.Link() {
+			return &later, nil
+		}
+		from = later.Sequence + 1
+	}
+	t.lacks(q.judged+1, errNoMessage)
+	return nil, nil
+}
+
+// lacks notes why a message could not be had, and reports whether that is so.
+func (t *leaderReport) lacks(sequence uint64, err error) bool {
 	switch {
 	case errors.Is(err, errNoMessage):
-		t.missing = revision
-		t.hole = fmt.Errorf("%w: the leader has no revision %d although its log ends with %d", errHole, revision, t.last)
+		t.missing = sequence
+		t.hole = fmt.Errorf("%w: the leader has no message %d although its log ends with %d", errHole, sequence, t.last)
 	case err != nil:
 		t.err = err
 	}
 	return err != nil
 }
 
-// heard draws the conclusion from what the leader said about the position held.
-func (s *following) heard(held changelog.Position, t testimony) {
+// onLeaderReport draws the conclusion from what the leader said.
+func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	i := &s.inquiry
 	i.running = false
 	now := time.Now()
-	if held != s.chain.Head() { // the feed has moved us on: what was said is about the past
+	if q.held != s.judge.Head() || q.judged != s.judged { // the feed has moved us on: what was said is about the past
 		s.cleared(now)
 		return
 	}
@@ -183,11 +228,15 @@ func (s *following) heard(held changelog.Position, t testimony) {
 	s.leader.hope() // it has just answered
 	err := errors.Join(t.different, t.hole)
 	if err == nil && t.next != nil {
-		err = s.extend(*t.next)
+		err = s.judgeNext(*t.next, t.last)
+	}
+	if err == nil {
+		err = s.unsupported()
 	}
 	if err == nil {
 		s.vouched(t.asked)
-		s.head = max(s.received(), t.last) // whatever else was said about it
+		s.end = max(s.judged, t.last) // whatever else was said about it
+		s.head = min(s.head, s.end)
 		s.refute(t.last, t.asked)
 		s.cleared(now)
 		return
@@ -197,12 +246,42 @@ func (s *following) heard(held changelog.Position, t testimony) {
 		i.at = now.Add(regressLimit / 4)
 		return
 	}
-	s.leave(held, t, err)
+	s.leave(q.held, t, err)
+}
+
+// unsupported returns why nothing more can be believed here: publishers sign in
+// a way that this program does not know.
+func (s *following) unsupported() error {
+	if err := s.conn.keys.Supported(); err != nil {
+		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return nil
+}
+
+// judgeNext judges the message that the leader has after what was looked at.
+func (s *following) judgeNext(m storedMessage, last uint64) error {
+	err := s.judgeMessage(m)
+	if err != nil {
+		return err
+	}
+	s.settleFilled(m.Sequence < last)
+	return nil
+}
+
+// differs says how a signed entry does not continue what is held.
+func (s *following) differs(r changelog.Record) error {
+	held := s.judge.Head()
+	if r.Epoch != held.Epoch {
+		return fmt.Errorf("revision %d belongs to epoch %s, revision %d here to %s: %w",
+			r.Revision, r.Epoch.Short(), held.Revision, held.Epoch.Short(), changelog.ErrDifferentHistory)
+	}
+	return fmt.Errorf("revision %d continues revision %d %s, revision %d here is %s: %w",
+		r.Revision, r.Prev.Revision, r.Prev.Digest, held.Revision, held.Digest, changelog.ErrDifferentHistory)
 }
 
 // leave takes over the state that the log has now, if that is allowed, and else
 // publishes why the log cannot be followed.
-func (s *following) leave(held changelog.Position, t testimony, charge error) {
+func (s *following) leave(held changelog.Position, t leaderReport, charge error) {
 	charge = t.sameEpoch(charge)
 	s.inquiry.charge = charge
 	if errors.Is(charge, errUnreadable) {
@@ -254,7 +333,7 @@ func (s *following) obstacle() error {
 func (s *following) checkStandstill(now time.Time) {
 	still := s.fill.still
 	if !still.IsZero() && now.Sub(still) >= s.timing.standstill && s.current.Hole == nil && s.conn.Connected() {
-		s.conclude(fmt.Errorf("%w: revision %d does not come and the leader cannot be asked", errHole, s.received()+1))
+		s.conclude(fmt.Errorf("%w: message %d does not come and the leader cannot be asked", errHole, s.judged+1))
 	}
 }
 

@@ -56,7 +56,7 @@ func (j *Journal) maySign() error {
 	case j.conn.signer == nil:
 		return fmt.Errorf("%w: there is no signing key: only publishers have one", changelog.ErrUnsigned)
 	case !j.conn.keys.Signs(j.conn.signer.ID()):
-		return fmt.Errorf("%w: key %08x is not in the newest keys note", changelog.ErrUnsigned, j.conn.signer.ID())
+		return fmt.Errorf("%w: key %08x", ErrKeyRetired, j.conn.signer.ID())
 	}
 	return j.conn.keys.Supported()
 }

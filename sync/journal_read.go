@@ -2,7 +2,6 @@ package flagsync
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 
@@ -81,7 +80,7 @@ func (j *Journal) readKnown(ctx context.Context, known []changelog.Anchor) iter.
 		if len(known) == 0 {
 			return
 		}
-		for m, err := range j.present(ctx, known[0].Sequence, known[len(known)-1].Sequence) {
+		for m, err := range j.conn.messages(ctx, j.name.stream, known[0].Sequence, known[len(known)-1].Sequence) {
 			if err != nil {
 				yield(Record{}, err)
 				return
@@ -117,37 +116,4 @@ func (j *Journal) isRepaired(sequence uint64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return sequence < j.repaired
-}
-
-// present returns the messages from a sequence to another that are there,
-// oldest first. It asks the leader about those that are not.
-func (j *Journal) present(ctx context.Context, from, to uint64) iter.Seq2[storedMessage, error] {
-	return func(yield func(storedMessage, error) bool) {
-		for next := max(from, 1); next <= to; {
-			for m, err := range j.conn.messages(ctx, j.name.stream, next, to) {
-				if errors.Is(err, errNoMessage) {
-					break
-				}
-				if !yield(m, err) || err != nil {
-					return
-				}
-				next = m.Sequence + 1
-			}
-			if next > to {
-				return
-			}
-			m, err := j.conn.getMessage(ctx, j.name.stream, messageRequest{Sequence: next, NextBySubject: ">"})
-			switch {
-			case errors.Is(err, errNoMessage), err == nil && m.Sequence > to:
-				return
-			case err != nil:
-				yield(storedMessage{}, fmt.Errorf("read %s after %d: %w", j.name.stream, next, err))
-				return
-			}
-			if !yield(m, nil) {
-				return
-			}
-			next = m.Sequence + 1
-		}
-	}
 }

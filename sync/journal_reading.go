@@ -32,7 +32,7 @@ func (j *Journal) newReading(head changelog.Anchor, judged, last uint64) *readin
 // run returns the records, oldest first. It ends with the first error.
 func (r *reading) run(ctx context.Context) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for m, err := range r.journal.present(ctx, r.next, r.last) {
+		for m, err := range r.journal.conn.messages(ctx, r.journal.name.stream, r.next, r.last) {
 			if err != nil {
 				yield(Record{}, err)
 				return

@@ -13,86 +13,105 @@ import (
 )
 
 // Log is the change log of one environment as a publisher sees it: whatever it
-// decides on is the leader's answer. It is safe for concurrent use.
+// decides on is the leader's answer, and proved. It is safe for concurrent use.
 type Log struct {
 	conn        *Conn
 	environment string
 	replicas    int
+	anchors     func() (ledger, control changelog.Anchor)
 
 	mu    sync.Mutex
-	known changelog.Position // stood in the log when it was looked at last
+	known logTail // as it was when the log was looked at last
+}
+
+// LogOptions configure a [Log].
+type LogOptions struct {
+	Environment string
+	Replicas    int // of its streams: 1, 3 or 5
+	// Anchors returns how far the ledger of the environment and CONTROL are known
+	// to go, for what is signed; nil is not known. It must not block.
+	Anchors func() (ledger, control changelog.Anchor)
 }
 
 // OpenLog opens the log of an environment that exists. It refuses one whose
 // stream is gone ([ErrStreamLost]) or has other settings than it must have
 // ([ErrStreamMismatch]), and environments that CONTROL does not know
 // ([ErrEnvironmentUnknown]) or has archived ([ErrEnvironmentArchived]).
-func OpenLog(ctx context.Context, c *Conn, environment string, replicas int) (*Log, error) {
-	if err := errors.Join(ValidateEnvironment(environment), validateReplicas(replicas)); err != nil {
+func OpenLog(ctx context.Context, c *Conn, o LogOptions) (*Log, error) {
+	if err := errors.Join(ValidateEnvironment(o.Environment), validateReplicas(o.Replicas)); err != nil {
 		return nil, err
 	}
-	fact, _, err := c.fact(ctx, environment)
+	known, err := c.environment(ctx, o.Environment, o.Replicas)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	if !fact.Archived.IsZero() {
-		return nil, fmt.Errorf("open log: %w: %q", ErrEnvironmentArchived, environment)
+	if !known.Archived.IsZero() {
+		return nil, fmt.Errorf("open log: %w: %q", ErrEnvironmentArchived, o.Environment)
 	}
-	if _, err := c.openStream(ctx, ledgerConfig(environment, replicas)); err != nil {
+	if _, err := c.openStream(ctx, ledgerConfig(o.Environment, o.Replicas)); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	info, err := c.openStream(ctx, flagsConfig(environment, replicas))
+	info, err := c.openStream(ctx, flagsConfig(o.Environment, o.Replicas))
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
 	if info.State.LastSequence == 0 {
-		return nil, fmt.Errorf("open log: it is empty: %w", lost(flagsStream(environment)))
+		return nil, fmt.Errorf("open log: it is empty: %w", lost(flagsStream(o.Environment)))
 	}
-	l := &Log{conn: c, environment: environment, replicas: replicas}
-	head, err := l.Head(ctx)
-	if err != nil {
+	l := newLog(c, o)
+	if _, err := l.Head(ctx); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	return l, l.restoreEpoch(ctx, info, head.Epoch)
+	return l, nil
+}
+
+func newLog(c *Conn, o LogOptions) *Log {
+	if o.Anchors == nil {
+		o.Anchors = func() (ledger, control changelog.Anchor) { return ledger, control }
+	}
+	return &Log{conn: c, environment: o.Environment, replicas: o.Replicas, anchors: o.Anchors}
 }
 
 // Environment returns the name of the environment.
 func (l *Log) Environment() string { return l.environment }
 
-// restoreEpoch writes the epoch back into the stream's metadata when it is not
-// what the log says: an update of the stream by hand erases it.
-func (l *Log) restoreEpoch(ctx context.Context, info *streamInfo, epoch changelog.Epoch) error {
-	if info.Config.Metadata[metadataEpoch] == string(epoch) {
-		return nil
-	}
-	return l.conn.updateMetadata(ctx, info.Config.Name, epoch)
-}
-
 // Head returns the position of the newest entry, as the leader knows it.
 func (l *Log) Head(ctx context.Context) (changelog.Position, error) {
-	m, err := l.conn.lastMessage(ctx, flagsStream(l.environment), flagsSubject(l.environment)+".>")
+	info, err := l.conn.info(ctx, flagsStream(l.environment))
 	switch {
-	case errors.Is(err, errNoMessage), hasCode(err, codeStreamNotFound):
+	case hasCode(err, codeStreamNotFound), err == nil && info.State.LastSequence == 0:
 		return changelog.Position{}, fmt.Errorf("head of %s: %w", l.environment, lost(flagsStream(l.environment)))
 	case err != nil:
 		return changelog.Position{}, fmt.Errorf("head of %s: %w", l.environment, err)
 	}
-	record, err := m.record()
-	if err != nil {
-		return changelog.Position{}, fmt.Errorf("head of %s: %w", l.environment, err)
-	}
-	l.remember(record.Position())
-	return record.Position(), nil
+	t, err := l.advance(ctx, info.State.LastSequence)
+	return t.head, err
 }
 
-// History returns every entry about one document, oldest first, up to the
-// newest that the leader has when it begins. It ends with the first error.
+// History returns the entries about one document, oldest first, up to the newest
+// that the leader has when it begins. Each was signed by a key that a keys note of
+// the log lists or has listed. It ends with the first error.
 func (l *Log) History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error] {
-	return records(l.history(ctx, flagsSubject(l.environment)+"."+id.Subject()))
+	return func(yield func(changelog.Record, error) bool) {
+		for m, err := range l.subjectMessages(ctx, id) {
+			if err != nil {
+				yield(changelog.Record{}, err)
+				return
+			}
+			r, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment))
+			if errors.Is(err, changelog.ErrUnsigned) || errors.Is(err, changelog.ErrUnreadable) {
+				continue
+			}
+			if !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
-func (l *Log) history(ctx context.Context, subject string) iter.Seq2[storedMessage, error] {
-	stream := flagsStream(l.environment)
+// subjectMessages returns the messages about one document, noise too.
+func (l *Log) subjectMessages(ctx context.Context, id changelog.ID) iter.Seq2[storedMessage, error] {
+	stream, subject := flagsStream(l.environment), flagsSubject(l.environment)+"."+id.Subject()
 	return func(yield func(storedMessage, error) bool) {
 		last, err := l.conn.lastMessage(ctx, stream, subject)
 		if errors.Is(err, errNoMessage) {
@@ -118,42 +137,88 @@ func (l *Log) history(ctx context.Context, subject string) iter.Seq2[storedMessa
 	}
 }
 
-// Read returns the entries of the revisions from to to, both included. It ends
-// with the first error; a revision that the log does not have is one.
-func (l *Log) Read(ctx context.Context, from, to uint64) iter.Seq2[changelog.Record, error] {
-	return records(l.conn.messages(ctx, flagsStream(l.environment), max(from, 1), to))
-}
-
-func records(messages iter.Seq2[storedMessage, error]) iter.Seq2[changelog.Record, error] {
+// Read returns the entries after a position, which is known to be one of the log,
+// up to a revision; zero is the beginning of the log. It reads on, without
+// returning more, until a signature that counts proves the last of them. It ends
+// with the first error; that a revision is not there is one.
+func (l *Log) Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error] {
 	return func(yield func(changelog.Record, error) bool) {
-		for m, err := range messages {
-			var r changelog.Record
-			if err == nil {
-				r, err = m.record()
-			}
-			if !yield(r, err) || err != nil {
-				return
-			}
+		err := l.read(ctx, after, to, func(r changelog.Record) bool { return yield(r, nil) })
+		if err != nil {
+			yield(changelog.Record{}, fmt.Errorf("read %s: %w", l.environment, err))
 		}
 	}
 }
 
-// begin writes the epoch entry a log begins with, unless it is there, and
-// returns it.
-func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error) {
-	stream := flagsStream(l.environment)
-	m, err := l.conn.message(ctx, stream, 1)
-	if err == nil {
-		return m.record()
+func (l *Log) read(ctx context.Context, after changelog.Position, to uint64, yield func(changelog.Record) bool) error {
+	info, err := l.conn.info(ctx, flagsStream(l.environment))
+	if err != nil || to <= after.Revision {
+		return err
 	}
-	if !errors.Is(err, errNoMessage) {
+	judge := changelog.NewReplayJudge(l.conn.keys, l.environment, after)
+	reached := after.Revision
+	pass := func(records []changelog.Record) bool {
+		for _, r := range records {
+			reached = r.Revision
+			if r.Revision <= to && !yield(r) {
+				return false
+			}
+		}
+		return true
+	}
+	for batch, err := range l.conn.batches(ctx, flagsStream(l.environment), after.Revision+1, max(to, info.State.LastSequence)) {
+		if err != nil {
+			return err
+		}
+		for _, m := range batch {
+			if err := offer(judge, l.environment, m); err != nil {
+				return err
+			}
+		}
+		if !pass(judge.SettleSoFar()) || reached >= to {
+			return nil
+		}
+	}
+	if !pass(judge.Settle(-1)) || reached >= to {
+		return nil
+	}
+	return l.endsBefore(ctx, to)
+}
+
+// endsBefore reports that a revision is not there, unless it is noise.
+func (l *Log) endsBefore(ctx context.Context, to uint64) error {
+	t, err := l.advance(ctx, to)
+	if err != nil {
+		return err
+	}
+	if t.head.Revision >= to {
+		return fmt.Errorf("revision %d is not proved: %w", to, errNoMessage)
+	}
+	return nil
+}
+
+// begin writes the entry a log begins with and the keys note, unless they are
+// there, and returns the former.
+func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error) {
+	first, err := l.first(ctx)
+	if err == nil || !errors.Is(err, errNoMessage) {
+		return first, err
+	}
+	keys, err := changelog.KeysDocument(l.conn.keys.Note())
+	if err != nil {
 		return changelog.Record{}, err
 	}
-	entry := changelog.Entry{
-		Epoch: changelog.NewEpoch(), OpID: newID(), Kind: changelog.KindEpoch, Key: changelog.EpochKey,
-		Index: 1, Count: 1, Actor: actor, Time: time.Now().UTC(),
+	entries := []changelog.Entry{
+		{Kind: changelog.KindEpoch, Key: changelog.EpochKey},
+		{Kind: keys.Kind, Key: keys.Key, Put: keys.Body},
 	}
-	a, err := l.newAppend(changelog.Position{}, []changelog.Entry{entry})
+	op, now := newID(), time.Now().UTC()
+	epoch := changelog.NewEpoch(now, "")
+	for i := range entries {
+		entries[i].Epoch, entries[i].OpID, entries[i].Actor, entries[i].Time = epoch, op, actor, now
+		entries[i].Index, entries[i].Count = i+1, len(entries)
+	}
+	a, err := l.newAppend(noBasis{}, 0, entries)
 	if err != nil {
 		return changelog.Record{}, err
 	}
@@ -166,22 +231,37 @@ func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error)
 	case outcome.State == Open:
 		return changelog.Record{}, fmt.Errorf("it is undecided whether the first entry was written, repeat it: %w", ErrUnreachable)
 	}
-	if m, err = l.conn.message(ctx, stream, 1); err != nil {
+	return l.first(ctx)
+}
+
+// first returns the entry that the log begins with, errNoMessage if there is
+// none.
+func (l *Log) first(ctx context.Context) (changelog.Record, error) {
+	info, err := l.conn.info(ctx, flagsStream(l.environment))
+	if err != nil {
 		return changelog.Record{}, err
 	}
-	return m.record()
-}
-
-func (l *Log) remember(p changelog.Position) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.known = p
-}
-
-func (l *Log) lastKnown() changelog.Position {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.known
+	if info.State.LastSequence == 0 {
+		return changelog.Record{}, errNoMessage
+	}
+	judge := changelog.NewReplayJudge(l.conn.keys, l.environment, changelog.Position{})
+	for batch, err := range l.conn.batches(ctx, flagsStream(l.environment), 1, info.State.LastSequence) {
+		if err != nil {
+			return changelog.Record{}, err
+		}
+		for _, m := range batch {
+			if err := offer(judge, l.environment, m); err != nil {
+				return changelog.Record{}, err
+			}
+		}
+		if records := judge.SettleSoFar(); len(records) > 0 {
+			return records[0], nil
+		}
+	}
+	if records := judge.Settle(-1); len(records) > 0 {
+		return records[0], nil
+	}
+	return changelog.Record{}, errNoMessage
 }
 
 // newID returns a random id.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -14,7 +13,7 @@ import (
 
 const (
 	// manifestVersion is the schema version of a manifest.
-	manifestVersion = 1
+	manifestVersion = 2
 	// keptSnapshots is how many of the newest snapshots a manifest names.
 	keptSnapshots = 2
 	// chunkBytes is the size of all chunks but the last.
@@ -34,6 +33,7 @@ type publishedSnapshot struct {
 	Epoch    changelog.Epoch  `json:"epoch"`
 	Revision uint64           `json:"revision"`
 	Digest   changelog.Digest `json:"digest"`   // of the entry at Revision
+	State    changelog.Digest `json:"state"`    // that was signed with the entry
 	Count    int              `json:"count"`    // of documents
 	Bytes    int64            `json:"bytes"`    // of all chunks together
 	Chunks   int              `json:"chunks"`   // each of chunkBytes, but the last
@@ -58,8 +58,8 @@ func (p publishedSnapshot) validate() error {
 		return err
 	}
 	switch {
-	case p.Revision == 0 || p.Digest.IsZero() || p.Hash.IsZero():
-		return errors.New("a position or a hash is missing")
+	case p.Revision == 0 || p.Digest.IsZero() || p.State.IsZero() || p.Hash.IsZero():
+		return errors.New("a position, a state or a hash is missing")
 	case p.Count < 0:
 		return fmt.Errorf("%d documents", p.Count)
 	case p.Bytes <= 0 || p.Bytes > maxSnapshot:
@@ -99,36 +99,25 @@ func (m manifest) with(p publishedSnapshot) manifest {
 	return manifest{Version: manifestVersion, Snapshots: append([]publishedSnapshot{p}, kept...)}
 }
 
-func (m manifest) encode() ([]byte, error) {
+func (m manifest) encode(s *changelog.Signer, environment string) ([]byte, changelog.Signature, error) {
 	if err := m.validate(); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		return nil, fmt.Errorf("manifest: %w", err)
-	}
-	return data, nil
+	return changelog.EncodeManifest(s, environment, m)
 }
 
-func decodeManifest(data []byte) (manifest, error) {
-	var header struct {
-		Version int `json:"v"`
-	}
-	if err := json.Unmarshal(data, &header); err != nil {
-		return manifest{}, fmt.Errorf("manifest: %w", err)
-	}
-	if header.Version != manifestVersion {
-		return manifest{}, fmt.Errorf("manifest: %w: %d", changelog.ErrVersion, header.Version)
-	}
+// decodeManifest decodes a manifest that a publisher signed. Unknown members are
+// ignored, because it will grow.
+func decodeManifest(keys *changelog.Keyring, environment string, data []byte, s changelog.Signature) (manifest, error) {
 	var m manifest
-	if err := json.Unmarshal(data, &m, json.RejectUnknownMembers(true)); err != nil {
-		return manifest{}, fmt.Errorf("manifest: %w", err)
+	if err := changelog.DecodeManifest(keys, environment, data, s, &m); err != nil {
+		return manifest{}, err
 	}
 	return m, m.validate()
 }
 
-// leaderManifest returns the manifest as the leader has it, with its sequence;
-// zero values when there is none.
+// leaderManifest returns the manifest as the leader has it, with its sequence. It
+// has no snapshots when there is none that a publisher signed.
 func (c *Conn) leaderManifest(ctx context.Context, environment string) (manifest, uint64, error) {
 	found, err := c.lastMessage(ctx, snapStream(environment), manifestSubject(environment))
 	if errors.Is(err, errNoMessage) {
@@ -137,33 +126,40 @@ func (c *Conn) leaderManifest(ctx context.Context, environment string) (manifest
 	if err != nil {
 		return manifest{}, 0, err
 	}
-	m, err := decodeManifest(found.Data)
-	return m, found.Sequence, err
+	m, err := decodeManifest(c.keys, environment, found.Data, changelog.Signature(found.Proof))
+	if err != nil {
+		return manifest{}, found.Sequence, nil //nolint:nilerr // it is noise, and the next one takes its place
+	}
+	return m, found.Sequence, nil
 }
 
 // manifest returns the manifest as any replica has it, which may be behind. It
 // has no snapshots when there is none.
 func (c *Conn) manifest(ctx context.Context, environment string) (manifest, error) {
-	data, err := c.newestData(ctx, snapStream(environment), manifestSubject(environment))
+	found, err := c.newestData(ctx, snapStream(environment), manifestSubject(environment))
 	switch {
 	case errors.Is(err, errNoMessage), errors.Is(err, nats.ErrNoResponders):
 		return manifest{}, nil // the stream does not exist, or is empty
 	case err != nil:
 		return manifest{}, fmt.Errorf("manifest of %s: %w", environment, err)
 	}
-	return decodeManifest(data)
+	m, err := decodeManifest(c.keys, environment, found.Data, changelog.Signature(proofOf(found.Header)))
+	if err != nil {
+		return manifest{}, nil //nolint:nilerr // what no publisher signed is none
+	}
+	return m, nil
 }
 
 // newestData returns the newest message of a subject from whichever replica
 // answers; errNoMessage when that has none.
-func (c *Conn) newestData(ctx context.Context, stream, subject string) ([]byte, error) {
+func (c *Conn) newestData(ctx context.Context, stream, subject string) (*nats.Msg, error) {
 	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api + "DIRECT.GET." + stream + "." + subject}, requestTimeout)
 	if err != nil {
 		return nil, err
 	}
-	switch status := reply.Header.Get("Status"); status {
+	switch status := statusOf(reply.Header); status {
 	case "":
-		return reply.Data, nil
+		return reply, nil
 	case statusNotFound:
 		return nil, errNoMessage
 	default:

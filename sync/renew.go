@@ -20,23 +20,27 @@ type Renewal struct {
 	Actor  string
 	Reason string
 	Time   time.Time // for people
-	// Documents yields exactly Count live documents. Their revisions are ignored.
+	// Documents yields exactly Count live documents, without the keys note, which
+	// is written besides. Their revisions are ignored.
 	Documents iter.Seq[changelog.Document]
 	Count     int
+	// After is the position that is left where the log does not tell, because its
+	// stream is gone; zero is not known. The new epoch is later than that of it.
+	After changelog.Position
 }
 
 // Recreate writes a state as a new epoch of an environment that CONTROL knows,
-// after whatever its log holds. Streams that are gone are made anew. It is an
+// after whatever its log holds. Streams that are gone are created again. It is an
 // operator's decision: the state that the log had before is history.
 //
 // Followers keep what they have until the new state is complete. An error in
 // between leaves it incomplete, so that nobody takes it over; repeat it then.
 func (e *Environments) Recreate(ctx context.Context, name string, r Renewal) (changelog.Position, error) {
-	fact, _, err := e.conn.fact(ctx, name)
+	known, err := e.conn.environment(ctx, name, e.replicas)
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("recreate: %w", err)
 	}
-	if !fact.Archived.IsZero() {
+	if !known.Archived.IsZero() {
 		return changelog.Position{}, fmt.Errorf("recreate: %w: %q", ErrEnvironmentArchived, name)
 	}
 	for _, config := range []streamConfig{ledgerConfig(name, e.replicas), snapConfig(name, e.replicas), flagsConfig(name, e.replicas)} {
@@ -44,7 +48,7 @@ func (e *Environments) Recreate(ctx context.Context, name string, r Renewal) (ch
 			return changelog.Position{}, fmt.Errorf("recreate %s: %w", name, err)
 		}
 	}
-	l := &Log{conn: e.conn, environment: name, replicas: e.replicas}
+	l := newLog(e.conn, LogOptions{Environment: name, Replicas: e.replicas})
 	position, err := l.renew(ctx, r)
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("recreate %s: %w", name, err)
@@ -52,72 +56,75 @@ func (e *Environments) Recreate(ctx context.Context, name string, r Renewal) (ch
 	return position, nil
 }
 
-// renew writes the epoch entry and the documents.
+// renew writes the epoch entry, the keys note and the documents.
 func (l *Log) renew(ctx context.Context, r Renewal) (changelog.Position, error) {
-	base, err := l.end(ctx)
+	end, err := l.end(ctx)
 	if err != nil {
 		return changelog.Position{}, err
 	}
-	w := &renewing{log: l, renewal: r, epoch: changelog.NewEpoch(), base: base}
-	w.add(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Complete: base.Revision + uint64(r.Count) + 1})
+	keys, err := changelog.KeysDocument(l.conn.keys.Note())
+	if err != nil {
+		return changelog.Position{}, err
+	}
+	leaves := end.head
+	if r.After.Epoch.Later(leaves.Epoch) {
+		leaves = r.After
+	}
+	w := &renewing{log: l, renewal: r, epoch: changelog.NewEpoch(time.Now(), leaves.Epoch), basis: noBasis{end.head}, after: end.judged}
+	w.add(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Complete: uint64(r.Count) + 1, Leaves: leaves})
+	w.add(changelog.Entry{Kind: keys.Kind, Key: keys.Key, Put: keys.Body})
+	documents := 0
 	for d := range r.Documents {
+		if d.Kind == changelog.KindKeys {
+			return changelog.Position{}, errors.New("the documents of a new epoch hold a keys note")
+		}
 		if len(w.part) == changelog.MaxEntries || w.bytes >= renewalBytes {
 			if err := w.write(ctx); err != nil {
 				return changelog.Position{}, err
 			}
 		}
+		documents++
 		w.add(changelog.Entry{Kind: d.Kind, Key: d.Key, Put: d.Body})
 	}
-	if w.documents != r.Count {
-		return changelog.Position{}, fmt.Errorf("%d documents were announced and %d are there", r.Count, w.documents)
+	if documents != r.Count {
+		return changelog.Position{}, fmt.Errorf("%d documents were announced and %d are there", r.Count, documents)
 	}
 	if err := w.write(ctx); err != nil {
 		return changelog.Position{}, err
 	}
-	// The copy of the epoch is put right by the next beat if this fails.
-	_ = l.conn.updateMetadata(ctx, flagsStream(l.environment), w.epoch)
-	return w.base, nil
+	return w.basis.Position(), nil
 }
 
-// end returns what a new epoch continues: the last entry, readable or not.
-// Without any entry it is the zero position.
-func (l *Log) end(ctx context.Context) (changelog.Position, error) {
-	stream := flagsStream(l.environment)
-	info, err := l.conn.info(ctx, stream)
+// end returns what a new epoch continues: the last entry that is proved, if there
+// is one.
+func (l *Log) end(ctx context.Context) (logTail, error) {
+	info, err := l.conn.info(ctx, flagsStream(l.environment))
 	if err != nil || info.State.LastSequence == 0 {
-		return changelog.Position{}, err
+		return logTail{}, err
 	}
-	base := changelog.Position{Revision: info.State.LastSequence}
-	m, err := l.conn.message(ctx, stream, base.Revision)
-	if err != nil && !errors.Is(err, errNoMessage) {
-		return changelog.Position{}, err
+	t, err := l.find(ctx, info.State.LastSequence)
+	if errors.Is(err, ErrStreamLost) || errors.Is(err, changelog.ErrUnreadable) {
+		return logTail{judged: info.State.LastSequence}, nil // nothing in it can be continued
 	}
-	if err == nil {
-		base.Digest = changelog.Sum(m.Data)
-	}
-	l.remember(base)
-	return base, nil
+	return t, err
 }
 
 // renewing is a renewal on its way into the log.
 type renewing struct {
-	log       *Log
-	renewal   Renewal
-	epoch     changelog.Epoch
-	base      changelog.Position // after what is written
-	part      []changelog.Entry  // the next transaction
-	bytes     int                // of its documents
-	parts     int
-	documents int
+	log     *Log
+	renewal Renewal
+	epoch   changelog.Epoch
+	basis   Basis             // after what is written
+	after   uint64            // sequence behind which it is written
+	part    []changelog.Entry // the next transaction
+	bytes   int               // of its documents
+	parts   int
 }
 
 func (w *renewing) add(e changelog.Entry) {
 	e.Epoch, e.Actor, e.Reason, e.Time = w.epoch, w.renewal.Actor, w.renewal.Reason, w.renewal.Time
 	w.part = append(w.part, e)
 	w.bytes += len(e.Put)
-	if e.Kind != changelog.KindEpoch {
-		w.documents++
-	}
 }
 
 // write appends the next transaction.
@@ -130,7 +137,7 @@ func (w *renewing) write(ctx context.Context) error {
 	for i := range w.part {
 		w.part[i].OpID, w.part[i].Index, w.part[i].Count = op, i+1, len(w.part)
 	}
-	a, err := w.log.newAppend(w.base, w.part)
+	a, err := w.log.newAppend(w.basis, w.after, w.part)
 	if err != nil {
 		return err
 	}
@@ -141,8 +148,9 @@ func (w *renewing) write(ctx context.Context) error {
 	case outcome.State == Open:
 		return fmt.Errorf("%w: it is undecided whether the new epoch was written, repeat it", ErrUnreachable)
 	case outcome.State == Lost:
-		return errors.New("somebody else wrote to the log meanwhile, so the new epoch is not complete and nobody takes it over: repeat it")
+		return errors.New("another publisher wrote to the log meanwhile, so the new epoch is not complete and nothing takes it over: repeat it")
 	}
-	w.base, w.part, w.bytes = outcome.Position, nil, 0
+	w.basis, w.part, w.bytes = After(w.basis, outcome.Records), nil, 0
+	w.after = w.basis.Position().Revision
 	return nil
 }

@@ -13,87 +13,101 @@ import (
 // served.
 type replay struct {
 	environment string
-	chain       *changelog.Chain
+	keys        *changelog.Keyring
+	judge       *changelog.Judge
 	assembler   changelog.Assembler
-	position    changelog.Position
+	begin       changelog.Record // the entry that the state began with
+	entries     uint64           // that follow it
+	head        changelog.Head
 	documents   map[changelog.ID]changelog.Document
-	state       changelog.Digest
 }
 
-// replay reads the log from the epoch entry begin to a revision and returns the
-// state it adds up to. begin must be the entry at revision 1, or one that
-// renews the state. Every entry must continue the chain.
+// replay reads the log from the entry that an epoch begins with up to a sequence,
+// and returns the state it adds up to. Only what is proved counts.
 func (c *Conn) replay(ctx context.Context, environment string, begin, to uint64) (*replay, error) {
-	r := &replay{environment: environment, documents: make(map[changelog.ID]changelog.Document)}
-	for m, err := range c.messages(ctx, flagsStream(environment), begin, to) {
-		if err != nil {
-			return nil, fmt.Errorf("read the log aside: %w", err)
-		}
-		record, err := m.record()
+	r := &replay{
+		environment: environment, keys: c.keys, judge: changelog.NewReplayJudge(c.keys, environment, changelog.Position{}),
+		documents: make(map[changelog.ID]changelog.Document),
+	}
+	for batch, err := range c.batches(ctx, flagsStream(environment), begin, to) {
 		if err == nil {
-			err = r.add(record)
+			err = r.takeBatch(batch)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the log aside: %w", err)
 		}
 	}
-	if r.position.IsZero() {
+	if err := r.take(r.judge.Settle(-1)); err != nil {
+		return nil, fmt.Errorf("read the log aside: %w", err)
+	}
+	if r.head.IsZero() {
 		return nil, errors.New("read the log aside: it has no whole transaction")
 	}
 	return r, nil
 }
 
-func (r *replay) add(record changelog.Record) error {
-	if err := r.extend(record); err != nil {
-		return err
+func (r *replay) takeBatch(batch []storedMessage) error {
+	for _, m := range batch {
+		switch verdict, _ := r.judge.Offer(m.entry(r.environment)); verdict {
+		case changelog.Noise, changelog.Candidate, changelog.Past:
+		case changelog.Unreadable:
+			return fmt.Errorf("%w: revision %d", errUnreadable, m.Sequence)
+		default:
+			return fmt.Errorf("revision %d does not continue revision %d: %w", m.Sequence, r.judge.Head().Revision, changelog.ErrDifferentHistory)
+		}
 	}
-	if record.Renews() {
-		clear(r.documents)
-		r.state = changelog.Digest{}
+	return r.take(r.judge.SettleSoFar())
+}
+
+// take applies entries that are proved.
+func (r *replay) take(records []changelog.Record) error {
+	for _, record := range records {
+		r.entries++
+		if record.Kind == changelog.KindEpoch {
+			clear(r.documents)
+			r.begin, r.entries = record, 0
+		}
+		transaction, err := r.assembler.Add(record)
+		if err != nil && !errors.Is(err, changelog.ErrFragment) {
+			return err
+		}
+		if transaction != nil {
+			r.apply(transaction)
+		}
 	}
-	transaction, err := r.assembler.Add(record)
-	if err != nil && !errors.Is(err, changelog.ErrFragment) {
-		return err
-	}
-	if transaction == nil {
-		return nil
-	}
+	return nil
+}
+
+func (r *replay) apply(transaction changelog.Transaction) {
 	for _, member := range transaction {
-		r.apply(member)
+		switch {
+		case member.Kind == changelog.KindEpoch:
+		case member.Delete:
+			delete(r.documents, member.ID())
+		default:
+			r.documents[member.ID()] = member.Document()
+		}
 	}
-	r.position = transaction.Position()
-	return nil
+	r.head = transaction.Head()
 }
 
-func (r *replay) extend(record changelog.Record) error {
-	if r.chain != nil {
-		return r.chain.Extend(record)
-	}
-	if record.Kind != changelog.KindEpoch || record.Revision > 1 && !record.Renews() {
-		return fmt.Errorf("revision %d does not begin a state", record.Revision)
-	}
-	r.chain = changelog.NewChain(record.Position())
-	return nil
-}
+// complete reports whether all of the state has come that its first entry
+// announces.
+func (r *replay) complete() bool { return r.entries >= r.begin.Complete }
 
-func (r *replay) apply(member changelog.Record) {
-	if member.Kind == changelog.KindEpoch {
-		return
+// stateDigest returns the digest of the documents, which is the one that was
+// signed unless a publisher was wrong.
+func (r *replay) stateDigest() changelog.Digest {
+	state := changelog.State{}.Edit()
+	for _, d := range r.documents {
+		state.Add(d)
 	}
-	if old, ok := r.documents[member.ID()]; ok {
-		r.state = r.state.Toggle(old)
-		delete(r.documents, member.ID())
-	}
-	if !member.Delete {
-		d := member.Document()
-		r.documents[member.ID()] = d
-		r.state = r.state.Toggle(d)
-	}
+	return state.State().Digest()
 }
 
 // Header implements [Snapshot].
 func (r *replay) Header() changelog.Header {
-	return changelog.Header{Environment: r.environment, Position: r.position, StateDigest: r.state, Count: len(r.documents)}
+	return changelog.Header{Environment: r.environment, Head: r.head, Count: len(r.documents), Keys: r.keys.Note().Text}
 }
 
 // Write implements [Snapshot].
@@ -110,7 +124,7 @@ func (r *replay) Write(w io.Writer) error {
 	return s.Close()
 }
 
-// read hands the state to somebody who reads snapshots.
+// read hands the state to what reads snapshots.
 func (r *replay) read(read func(*changelog.SnapshotReader) error) error {
 	out, in := io.Pipe()
 	written := make(chan error, 1)
@@ -120,7 +134,7 @@ func (r *replay) read(read func(*changelog.SnapshotReader) error) error {
 		written <- err
 	}()
 	err := func() error {
-		s, err := changelog.NewSnapshotReader(out)
+		s, err := changelog.NewSnapshotReader(out, r.keys)
 		if err != nil {
 			return err
 		}

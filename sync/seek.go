@@ -25,7 +25,7 @@ func (s *following) worthSeeking() bool {
 		return !s.seeking.done
 	}
 	gain := max(s.timing.snapshotGain, 1)
-	return !s.fill.verify && s.head >= max(s.received(), s.seeking.at)+gain
+	return !s.fill.verify && s.end >= max(s.judged, s.seeking.at)+gain
 }
 
 // seek looks for a published snapshot that saves enough reading. It reports
@@ -35,7 +35,7 @@ func (s *following) seek() bool {
 		return false
 	}
 	s.takeover.running = true
-	held, asked := s.chain.Head(), time.Now()
+	held, asked := s.judge.Head(), time.Now()
 	s.work(func(ctx context.Context) func() {
 		position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool {
 			if !held.IsZero() && p.Epoch != held.Epoch {
@@ -61,14 +61,14 @@ func (s *following) found(position changelog.Position, asked time.Time, err erro
 		s.fill.at = later(s.fill.at, s.manifests.retryAt())
 		return
 	}
-	s.seeking = seekState{done: true, at: s.head}
+	s.seeking = seekState{done: true, at: s.end}
 	if err != nil {
 		s.fill.restart(now)
 		return
 	}
 	s.log.Info().Uint64("revision", position.Revision).Msg("much is taken from a published snapshot")
 	s.continueFrom(position, asked, now)
-	s.head = max(s.head, position.Revision)
+	s.head, s.end = max(s.head, position.Revision), max(s.end, position.Revision)
 }
 
 // seekAgain reports whether to go on looking for a snapshot although nobody has

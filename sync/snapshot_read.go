@@ -25,13 +25,13 @@ var errChunks = errors.New("the chunks of a published snapshot are not what its 
 // readSnapshot reads a published snapshot chunk by chunk and hands it to read.
 func (f *Follower) readSnapshot(ctx context.Context, p publishedSnapshot, read func(*changelog.SnapshotReader) error) error {
 	environment := f.environment
-	r, err := changelog.NewSnapshotReader(&chunkReader{Follower: f, ctx: ctx, of: p, sum: sha256.New()})
+	r, err := changelog.NewSnapshotReader(&chunkReader{Follower: f, ctx: ctx, of: p, sum: sha256.New()}, f.conn.keys)
 	if err != nil {
 		return fmt.Errorf("published snapshot: %w", err)
 	}
 	defer r.Close()
-	if h := r.Header(); h.Environment != environment || h.Position != p.position() || h.Count != p.Count {
-		return fmt.Errorf("%w: its header is about %s at revision %d", errChunks, h.Environment, h.Position.Revision)
+	if h := r.Header(); h.Environment != environment || h.Head.Position != p.position() || h.Head.State != p.State || h.Count != p.Count {
+		return fmt.Errorf("%w: its header is about %s at revision %d", errChunks, h.Environment, h.Head.Revision)
 	}
 	return read(r)
 }
@@ -83,10 +83,13 @@ func (r *chunkReader) fetch() (chunk []byte, err error) {
 		return nil, context.Cause(r.ctx)
 	}
 	subject := r.of.subject(r.environment) + "." + strconv.Itoa(r.next+1)
-	err = r.snapshots.run(r.ctx, func(ctx context.Context) (err error) {
+	err = r.snapshots.run(r.ctx, func(ctx context.Context) error {
 		asked := time.Now()
-		chunk, err = r.conn.newestData(ctx, snapStream(r.environment), subject)
+		found, err := r.conn.newestData(ctx, snapStream(r.environment), subject)
 		r.took = time.Since(asked)
+		if err == nil {
+			chunk = found.Data
+		}
 		return err
 	})
 	if err != nil {

@@ -55,12 +55,12 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 		return false, err
 	}
 	h := s.Header()
-	logBytes, err := l.verifySnapshot(ctx, h.Position, before.newest())
+	logBytes, err := l.verifySnapshot(ctx, h.Head.Position, before.newest())
 	if err != nil {
 		return false, err
 	}
 	p := publishedSnapshot{
-		Epoch: h.Position.Epoch, Revision: h.Position.Revision, Digest: h.Position.Digest, Count: h.Count, LogBytes: logBytes,
+		Epoch: h.Head.Epoch, Revision: h.Head.Revision, Digest: h.Head.Digest, State: h.Head.State, Count: h.Count, LogBytes: logBytes,
 	}
 	if p, err = p.measured(s); err != nil {
 		return false, err
@@ -90,33 +90,14 @@ func (l *Log) verifySnapshot(ctx context.Context, p changelog.Position, newest p
 	if err != nil || changelog.Sum(m.Data) != p.Digest {
 		return 0, fmt.Errorf("the log does not hold revision %d as it is here: %w", p.Revision, changelog.ErrDifferentHistory)
 	}
-	begin, err := l.conn.newestEpoch(ctx, l.environment)
+	t, err := l.advance(ctx, info.State.LastSequence)
 	if err != nil {
 		return 0, err
 	}
-	if begin.Epoch != p.Epoch || p.Revision < begin.Complete || newest.Epoch == p.Epoch && newest.Revision >= p.Revision {
+	if t.head.Epoch != p.Epoch || newest.Epoch == p.Epoch && newest.Revision >= p.Revision {
 		return 0, errOutdated
 	}
 	return info.State.Bytes, nil
-}
-
-// newestEpoch returns the newest epoch entry, as the leader has it. When a hole
-// has swallowed it, what is returned stands at revision 0 and names the epoch of
-// the last entry.
-func (c *Conn) newestEpoch(ctx context.Context, environment string) (changelog.Record, error) {
-	id := changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
-	m, err := c.lastMessage(ctx, flagsStream(environment), flagsSubject(environment)+"."+id.Subject())
-	if err == nil {
-		return m.record()
-	}
-	if errors.Is(err, errNoMessage) {
-		m, err = c.lastMessage(ctx, flagsStream(environment), flagsSubject(environment)+".>")
-	}
-	if err != nil {
-		return changelog.Record{}, fmt.Errorf("newest epoch of %s: %w", environment, err)
-	}
-	last, err := m.record()
-	return changelog.Record{Entry: changelog.Entry{Epoch: last.Epoch}}, err
 }
 
 // measured returns p with the size and the hash of a snapshot.
@@ -248,12 +229,13 @@ func (c *Conn) subjects(ctx context.Context, stream, filter string) (map[string]
 // putManifest writes the manifest after the one with a sequence, and reports
 // whether it did: not when somebody else was faster.
 func (l *Log) putManifest(ctx context.Context, m manifest, sequence uint64) (bool, error) {
-	data, err := m.encode()
+	data, signature, err := m.encode(l.conn.signer, l.environment)
 	if err != nil {
 		return false, err
 	}
 	msg := nats.NewMsg(manifestSubject(l.environment))
 	msg.Data = data
+	msg.Header.Set(changelog.ProofHeader, string(signature))
 	msg.Header.Set(headerExpectedLastSubject, strconv.FormatUint(sequence, 10))
 	var pauses backoff
 	for {
@@ -287,12 +269,12 @@ func (l *Log) purgeSnapshots(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("purge snapshots: %w", err)
 	}
-	begin, err := l.conn.newestEpoch(ctx, l.environment) // after the chunks were listed, so that none of a later epoch is among them
+	head, err := l.Head(ctx) // after the chunks were listed, so that none of a later epoch is among them
 	if err != nil {
 		return fmt.Errorf("purge snapshots: %w", err)
 	}
 	for snapshot := range snapshotsOf(chunks) {
-		if m.keeps(l.environment, snapshot, begin.Epoch) {
+		if m.keeps(l.environment, snapshot, head.Epoch) {
 			continue
 		}
 		if err := l.conn.request(ctx, "STREAM.PURGE."+snapStream(l.environment), map[string]string{"filter": snapshot + ".>"}, nil); err != nil {

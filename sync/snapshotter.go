@@ -85,7 +85,7 @@ func (s *Snapshotter) publish(ctx context.Context) error {
 		return err
 	}
 	h := state.Header()
-	s.logger.Info().Uint64("revision", h.Position.Revision).Int("documents", h.Count).Dur("took", time.Since(begun)).
+	s.logger.Info().Uint64("revision", h.Head.Revision).Int("documents", h.Count).Dur("took", time.Since(begun)).
 		Msg("a snapshot is published")
 	return nil
 }
@@ -108,7 +108,7 @@ func (s *Snapshotter) due(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	at, newest := state.Header().Position, m.newest()
+	at, newest := state.Header().Head.Position, m.newest()
 	if newest.Revision > 0 && newest.Epoch != at.Epoch {
 		return true, nil
 	}
@@ -126,7 +126,7 @@ func (s *Snapshotter) due(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	now := s.state()
-	return now != nil && now.Header().Position == at, nil
+	return now != nil && now.Header().Head.Position == at, nil
 }
 
 // note logs what went wrong, once.

@@ -28,10 +28,17 @@ type Status struct {
 	DifferentState   error // the documents are not those of the publisher at the same position; nil otherwise
 	LastError        error // of the last read or apply that failed; nil after one that succeeded
 
+	Foreign Foreign          // messages that no publisher signed
+	Ledger  changelog.Anchor // the highest record of the ledger that was named by what publishers signed
+	Control changelog.Anchor // the same of CONTROL
+	Skew    time.Duration    // of the time in the last heartbeat from the clock here; negative when it is behind
+	Refused uint64           // heartbeats that were not signed, or came again
+
 	Fragments    uint64 // interrupted transactions that were dropped
 	LastFragment string // op-id of the last of them
 	Gaps         uint64 // times the feed was not contiguous
 	Takeovers    uint64 // states that were taken over as a whole after the log did not continue
+	Rebuilds     uint64 // states that were read from the log because they were not the one that was signed
 }
 
 // Status returns what is known now. It takes no lock and is cheap enough to be

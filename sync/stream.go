@@ -9,8 +9,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Names of streams and subjects.
@@ -27,9 +25,6 @@ func snapStream(environment string) string    { return "SNAP_" + environment }
 func snapSubject(environment string) string   { return "snap." + environment }
 func feedSubject(environment string) string   { return "feed." + environment }
 func beatSubject(environment string) string   { return "beat." + environment }
-
-// metadataEpoch is the member of a stream's metadata with a copy of the epoch.
-const metadataEpoch = "flagside.epoch"
 
 // streamConfig is the configuration of a stream in JetStream's terms: all
 // settings of nats-server 2.15, so that none can differ unseen, except for the
@@ -218,33 +213,4 @@ func (c *Conn) openStream(ctx context.Context, want streamConfig) (*streamInfo, 
 func lost(stream string) error {
 	return fmt.Errorf("%w: %s: it is not created anew, because sidecars would lose their flags to an empty log; "+
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
-}
-
-// updateMetadata writes the epoch into a stream's metadata. It sends back the
-// whole configuration as the server has it, because an update without some
-// setting resets it.
-func (c *Conn) updateMetadata(ctx context.Context, stream string, epoch changelog.Epoch) error {
-	var info struct {
-		Config map[string]jsontext.Value `json:"config"`
-	}
-	if err := c.request(ctx, "STREAM.INFO."+stream, nil, &info); err != nil {
-		return err
-	}
-	metadata := make(map[string]string)
-	if found, ok := info.Config["metadata"]; ok {
-		if err := json.Unmarshal(found, &metadata); err != nil {
-			return fmt.Errorf("metadata of %s: %w", stream, err)
-		}
-	}
-	maps.DeleteFunc(metadata, func(name, _ string) bool { return strings.HasPrefix(name, "_nats.") })
-	metadata[metadataEpoch] = string(epoch)
-	data, err := json.Marshal(metadata)
-	if err != nil {
-		return fmt.Errorf("metadata of %s: %w", stream, err)
-	}
-	info.Config["metadata"] = data
-	if err := c.request(ctx, "STREAM.UPDATE."+stream, info.Config, nil); err != nil {
-		return fmt.Errorf("restore the epoch in the metadata of %s: %w", stream, err)
-	}
-	return nil
 }

@@ -43,24 +43,25 @@ type route struct {
 }
 
 // routeTo returns how the state of the log can be taken over by a follower that
-// stands at held, or why it may not be.
-func (s *following) routeTo(held changelog.Position, t testimony) (route, error) {
-	if t.begin == nil {
-		return route{}, errors.New("the log has no epoch entry")
+// stands at held, or why it may not be: only a renewal of a later epoch replaces
+// a state.
+func (s *following) routeTo(held changelog.Position, t leaderReport) (route, error) {
+	if t.begin == nil && t.missing == 0 {
+		return route{}, errors.New("the log has no newer epoch")
 	}
-	r := route{begin: *t.begin, last: t.last, asked: t.asked, beginning: 1}
-	if r.begin.Renews() {
-		r.beginning = r.begin.Revision
-	}
-	r.fromLog = t.missing < r.beginning
-	r.above = max(t.missing, max(r.begin.Complete, 1)-1)
-	if !held.IsZero() {
-		r.above = max(r.above, 1) // the snapshot of a first entry alone would empty us for a moment
+	r := route{last: t.last, asked: t.asked, above: t.missing}
+	r.begin.Epoch = held.Epoch
+	if t.begin != nil {
+		r.begin, r.beginning = *t.begin, t.begin.Revision
+		r.fromLog = t.missing < r.beginning
+		r.above = max(t.missing, r.beginning)
 	}
 	fresh := r.begin.Epoch != held.Epoch
 	switch {
-	case fresh && s.epochs[r.begin.Epoch]:
-		return route{}, fmt.Errorf("the log went back to epoch %s, which was left before", r.begin.Epoch.Short())
+	case fresh && !r.begin.Epoch.Later(held.Epoch):
+		return route{}, fmt.Errorf("the log went back to epoch %s, which is older", r.begin.Epoch.Short())
+	case fresh && !r.begin.Renews() && !held.IsZero():
+		return route{}, fmt.Errorf("the log begins with epoch %s and renews nothing", r.begin.Epoch.Short())
 	case t.missing > 0 && s.holdAtHole && r.begin.Revision < t.missing:
 		return route{}, errors.New("nothing was decided about the hole yet")
 	case t.missing > 0 && !fresh:
@@ -68,10 +69,8 @@ func (s *following) routeTo(held changelog.Position, t testimony) (route, error)
 		return r, nil
 	case !fresh:
 		return route{}, errors.New("the log has no new epoch")
-	case t.last < r.begin.Complete:
-		return route{}, fmt.Errorf("%w: it is at revision %d of %d", ErrIncomplete, t.last, r.begin.Complete)
-	case t.last == 1 && !r.begin.Renews() && !held.IsZero():
-		return route{}, errors.New("the log holds nothing but its first entry")
+	case t.last < r.begin.Revision+r.begin.Complete:
+		return route{}, fmt.Errorf("%w: its log ends at %d, and %d entries follow revision %d", ErrIncomplete, t.last, r.begin.Complete, r.begin.Revision)
 	}
 	return r, nil
 }
@@ -100,13 +99,13 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("%w; %s", err, unpublished.Error())
 	}
-	if replayed.position.Epoch != r.begin.Epoch || replayed.position.Revision < r.begin.Complete {
-		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.position.Revision)
+	if replayed.head.Epoch != r.begin.Epoch || !replayed.complete() {
+		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
 	}
 	if err := replayed.read(s.target.Load); err != nil {
 		return changelog.Position{}, err
 	}
-	return replayed.position, nil
+	return replayed.head.Position, nil
 }
 
 // errNoSnapshot tells that no published snapshot will do.
@@ -178,23 +177,25 @@ func (s *following) tookOver(r route, position changelog.Position, err error) {
 	s.log.Warn().Uint64("revision", position.Revision).Str("epoch", position.Epoch.Short()).
 		AnErr("because", s.inquiry.charge).Msg("another state is taken over as a whole")
 	s.continueFrom(position, r.asked, now)
-	s.head = max(position.Revision, r.last)
+	s.head, s.end = position.Revision, max(position.Revision, r.last)
 	s.refute(r.last, r.asked)
 	s.current.Takeovers++
 	s.cleared(now)
 }
 
 // continueFrom makes a position the one to continue from. The leader, who was
-// asked at a moment or later, vouched for it.
+// asked at a moment or later, confirmed it.
 func (s *following) continueFrom(position changelog.Position, asked, now time.Time) {
-	if held := s.chain.Head(); !held.IsZero() && held.Epoch != position.Epoch {
-		s.epochs[held.Epoch] = true
-	}
-	s.chain = changelog.NewChain(position)
+	s.judge = changelog.NewJudge(s.conn.keys, s.environment, position)
+	s.judged, s.unproved = position.Revision, false
+	s.seen, s.fedLast, s.reread, s.renewedAt = seenMessage{}, seenMessage{}, changelog.Link{}, 0
+	s.foreignTo = position.Revision
 	s.assembler.Reset()
 	s.openOp, s.ready, s.applyAt = "", nil, time.Time{}
-	s.applied = position
-	s.buffer, s.bufferBytes = make(map[uint64]storedMessage), 0
+	s.applied, s.signed = position, changelog.Head{}
+	s.state.installed()
+	s.current.DifferentState = nil
+	s.buffer, s.bufferBytes = make(map[changelog.Link]storedMessage), 0
 	s.fill.still = time.Time{}
 	s.vouched(asked)
 	s.fill.restart(now)

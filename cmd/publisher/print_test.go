@@ -14,7 +14,7 @@ func TestPrintedConfigurationIsAccepted(t *testing.T) {
 	for name, args := range map[string][]string{
 		"embedded server":        {"serve", "--data-dir", "d"},
 		"embedded server, moved": {"serve", "--data-dir", "d", "--nats-addr", "127.0.0.1:14222"},
-		"another server":         {"serve", "--nats", "nats://127.0.0.1:4222", "--replicas", "3"},
+		"another server":         {"serve", "--nats", "nats://127.0.0.1:4222", "--keys", "k", "--replicas", "3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

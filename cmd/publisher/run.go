@@ -59,6 +59,11 @@ func subcommands() []subcommand {
 		subcommand{[]string{"credentials", "create"}, "make a NATS user for a sidecar or a publisher", credentialsCreateCommand},
 		subcommand{[]string{"credentials", "remove"}, "take a NATS user away", credentialsRemoveCommand},
 		subcommand{[]string{"credentials", "config"}, "print the NATS users for the configuration of servers that are not embedded", credentialsConfigCommand},
+		subcommand{[]string{"keys", "init"}, "make the keys of an installation", keysInitCommand},
+		subcommand{[]string{"keys", "list"}, "list the signing keys", keysListCommand},
+		subcommand{[]string{"keys", "rotate"}, "replace the signing key", keysRotateCommand},
+		subcommand{[]string{"keys", "revoke"}, "take a signing key away", keysRevokeCommand},
+		subcommand{[]string{"keys", "export-root"}, "move the root key out of the directory", keysExportRootCommand},
 		subcommand{[]string{"completion"}, "print the script that completes commands in a shell", completionCommand},
 		subcommand{[]string{"version"}, "print the version", versionCommand},
 	)

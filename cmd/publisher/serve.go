@@ -17,6 +17,8 @@ func serveCommand() command {
 	var l logging
 	set := config.NewSet("publisher serve", "Keeps the change logs of environments and serves the API that changes them.")
 	set.String(&o.DataDir, "data-dir", "", "directory of the embedded NATS server; required unless --nats is given")
+	set.String(&o.KeysDir, "keys", "",
+		"directory of the keys, which publisher keys init makes; read again when it changes; without it --data-dir, where they are made at the first start; required with --nats")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr,
 		"address of the embedded NATS server, for sidecars; beyond loopback it needs --nats-users, --nats-cert and --nats-key")
 	set.String(&o.NATSUsers, "nats-users", "",

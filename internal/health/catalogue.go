@@ -29,6 +29,8 @@ const (
 	DiskQuarantined      Code = "disk-quarantined"
 	FileRefused          Code = "file-refused"
 	PolicyRefused        Code = "policy-refused"
+	SigningKeyRetired    Code = "signing-key-retired"
+	RootKeyOnline        Code = "root-key-online"
 )
 
 // Severity says how urgent a condition is.
@@ -168,6 +170,16 @@ func Catalogue() []Condition {
 		{
 			PolicyRefused, SeverityWarning,
 			"The policy file has mistakes, so the policies of before stay in force; correct the places that the detail names.",
+		},
+		{
+			SigningKeyRetired, SeverityCritical,
+			"The newest keys note does not list the signing key of this publisher, so it reads and refuses to write; " +
+				"replace signing.key, keys.note and trust in its directory of keys.",
+		},
+		{
+			RootKeyOnline, SeverityInfo,
+			"The root key lies where the publisher runs, so a thief of the machine could replace every key; " +
+				"move it away with publisher keys export-root FILE.",
 		},
 	}
 }

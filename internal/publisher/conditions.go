@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/flagside/flagside/internal/health"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -32,6 +34,7 @@ func ownConditions() []health.Code {
 	return []health.Code{
 		health.LogUnreachable, health.StreamLost, health.StreamMismatch,
 		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
+		health.SigningKeyRetired, health.RootKeyOnline,
 	}
 }
 
@@ -42,6 +45,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	if !conn.Connected() {
 		add(health.LogUnreachable, text(conn.LastError()))
 	}
+	p.keyConditions(add)
 	for _, e := range p.environments.all() {
 		status := e.follower.Status()
 		switch err := e.writeRefused(); {
@@ -58,6 +62,16 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		}
 	}
 	return found
+}
+
+// keyConditions adds what is wrong with the keys.
+func (p *Publisher) keyConditions(add func(c health.Code, detail string)) {
+	if err := p.keys.Retired(); err != nil {
+		add(health.SigningKeyRetired, err.Error())
+	}
+	if file := p.keys.RootFile(); file != "" {
+		add(health.RootKeyOnline, file)
+	}
 }
 
 // historyCondition returns the condition of a log that does not continue what is known.
@@ -83,9 +97,17 @@ func (p *Publisher) noteConditions(found map[health.Code][]string) {
 				p.logger.Info().Str("condition", string(code)).Msg("a condition has ended")
 			}
 		case p.options.Health.Set(code, strings.Join(details, "\n")):
-			p.logger.Warn().Str("condition", string(code)).Strs("detail", details).Msg("a condition has begun")
+			p.logger.WithLevel(conditionLevel(code)).Str("condition", string(code)).Strs("detail", details).Msg("a condition has begun")
 		}
 	}
+}
+
+// conditionLevel is the level at which the beginning of a condition is logged.
+func conditionLevel(code health.Code) zerolog.Level {
+	if code == health.RootKeyOnline { // of every first start
+		return zerolog.InfoLevel
+	}
+	return zerolog.WarnLevel
 }
 
 func text(err error) string {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"sync"
 	"time"
 
@@ -71,7 +72,21 @@ func (e *environment) state() control.State {
 	if view == nil {
 		return nil
 	}
-	return view
+	return state{view}
+}
+
+// state is a view as what changes are decided on: only publishers themselves change the keys note.
+type state struct{ *cache.View }
+
+// Documents implements control.State.
+func (s state) Documents() iter.Seq[changelog.Document] {
+	return func(yield func(changelog.Document) bool) {
+		for d := range s.View.Documents() {
+			if d.Kind != changelog.KindKeys && !yield(d) {
+				return
+			}
+		}
+	}
 }
 
 // run follows the environment, writes to it, and beats for it until ctx ends.
@@ -99,7 +114,7 @@ func (e *environment) publish(ctx context.Context) {
 			log = e.open(ctx)
 		}
 	}
-	beater := flagsync.NewBeater(log, e.announced, e.logger)
+	beater := flagsync.NewBeater(log, e.logger)
 	snapshotter := flagsync.NewSnapshotter(log, e.snapshot, e.logger)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -108,6 +123,7 @@ func (e *environment) publish(ctx context.Context) {
 		}
 	})
 	wg.Go(func() { _ = snapshotter.Run(ctx) }) // always nil
+	wg.Go(func() { e.keepKeys(ctx, log) })
 	wg.Wait()
 }
 
@@ -121,7 +137,7 @@ func (e *environment) snapshot() flagsync.Snapshot {
 }
 
 func (e *environment) open(ctx context.Context) *flagsync.Log {
-	log, err := flagsync.OpenLog(ctx, e.conn, e.name, e.replicas)
+	log, err := flagsync.OpenLog(ctx, e.conn, flagsync.LogOptions{Environment: e.name, Replicas: e.replicas, Anchors: e.anchors})
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -138,15 +154,6 @@ func (e *environment) open(ctx context.Context) *flagsync.Log {
 	}
 	e.log, e.refused = log, err
 	return log
-}
-
-// announced returns what a beat says about the publisher's own state.
-func (e *environment) announced() (changelog.Position, changelog.Digest) {
-	view := e.store.View()
-	if view == nil {
-		return changelog.Position{}, changelog.Digest{}
-	}
-	return view.Position(), view.StateDigest()
 }
 
 // writeLog returns the log, or why nothing can be written now. It waits for the first attempt to open the log.

@@ -21,6 +21,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -61,6 +62,8 @@ func run(t testing.TB, o publisher.Options) *running {
 	}
 	if o.NATS == "" {
 		o.NATSAddr = "127.0.0.1:0"
+	} else if o.KeysDir == "" {
+		o.KeysDir = trusttest.Default().Directory(t)
 	}
 	o.Logger = zerolog.New(r.log)
 	if o.Policy == "" {

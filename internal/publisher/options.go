@@ -32,6 +32,9 @@ const DefaultOpenRequests = 100
 type Options struct {
 	// DataDir is the directory of the embedded JetStream. Either it or NATS is required.
 	DataDir string
+	// KeysDir is the directory of the keys, which publisher keys init makes; empty means DataDir, where they are made if it is new. It is
+	// required with NATS. It is read again while it is in use.
+	KeysDir string
 	// NATSAddr is the TCP address of the embedded NATS server; empty means DefaultNATSAddr. Port 0 picks a free port. Beyond loopback it
 	// needs NATSUsers, NATSCertificate and NATSCertificateKey.
 	NATSAddr string
@@ -150,6 +153,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("%d replicas: JetStream keeps 1 to 5", o.Replicas)
 	case o.OpenRequests < 0:
 		return fmt.Errorf("%d open change requests of one author: there may be 1 or more", o.OpenRequests)
+	case o.NATS != "" && o.KeysDir == "":
+		return errors.New("name the directory of the keys with --keys, the same keys for every publisher; publisher keys init DIR makes them")
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:
 		return fmt.Errorf("compatibility %q is neither empty nor %q", o.Compatibility, eval.CompatibilityFlagd)
 	}

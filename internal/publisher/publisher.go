@@ -23,6 +23,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/publisher/stage"
 	flagsync "github.com/flagside/flagside/sync"
@@ -43,6 +44,7 @@ type Publisher struct {
 	logger       zerolog.Logger
 	lock         *os.File           // of the data directory; nil when the NATS server is elsewhere
 	server       *natsserver.Server // nil when the NATS server is elsewhere
+	keys         *keys.Watcher
 	listener     net.Listener
 	http         *http.Server
 	environments *environments
@@ -56,7 +58,7 @@ func New(o Options) (*Publisher, error) {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
 	p := &Publisher{options: o, logger: o.Logger}
-	for _, prepare := range []func() error{p.prepareServer, p.prepareGate, p.prepareAPI} {
+	for _, prepare := range []func() error{p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareAPI} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
 		}
@@ -64,13 +66,18 @@ func New(o Options) (*Publisher, error) {
 	return p, nil
 }
 
+// prepareDataDir takes the data directory, if there is to be one.
+func (p *Publisher) prepareDataDir() (err error) {
+	if p.options.NATS == "" {
+		p.lock, err = lockDataDir(p.options.DataDir)
+	}
+	return err
+}
+
 // prepareServer prepares the embedded NATS server, if there is to be one.
 func (p *Publisher) prepareServer() (err error) {
 	if p.options.NATS != "" {
 		return nil
-	}
-	if p.lock, err = lockDataDir(p.options.DataDir); err != nil {
-		return err
 	}
 	p.server, err = natsserver.New(p.options.server())
 	return err
@@ -225,6 +232,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 		conn.Close()
 		return nil
 	})
+	begin("publisher: keys", p.keys.Run)
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
@@ -243,7 +251,9 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 }
 
 func (p *Publisher) connectOptions() flagsync.ConnectOptions {
-	o := flagsync.ConnectOptions{Domain: p.options.NATSDomain, Name: "flagside publisher", Logger: p.logger}
+	o := flagsync.ConnectOptions{
+		Domain: p.options.NATSDomain, Name: "flagside publisher", Keyring: p.keys.Keyring(), Signer: p.keys.Current(), Logger: p.logger,
+	}
 	if p.server != nil {
 		o.Server = p.server
 		o.User, o.Password = p.server.User()

@@ -34,6 +34,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	f(publisher.Options{NATSAddr: "127.0.0.1:0", NATS: "nats://127.0.0.1:1"}, "leave it")
 	f(publisher.Options{DataDir: "d", Replicas: 3}, "3 replicas")
 	f(publisher.Options{NATS: "nats://127.0.0.1:1", Replicas: 6}, "6 replicas")
+	f(publisher.Options{NATS: "nats://127.0.0.1:1"}, "--keys")
 	f(publisher.Options{DataDir: "d", Compatibility: "other"}, "compatibility")
 
 	if p, err := publisher.New(publisher.Options{DataDir: t.TempDir(), NATSAddr: "0.0.0.0:0", AdminAddr: "127.0.0.1:0"}); err == nil {

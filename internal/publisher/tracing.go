@@ -12,7 +12,6 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // tracing makes spans around what takes time between a request and its answer. Spans have the names of environments, the kinds of
@@ -77,9 +76,9 @@ type tracedLog struct {
 }
 
 // Append implements control.Log.
-func (l tracedLog) Append(ctx context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+func (l tracedLog) Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
 	ctx, end := l.tracing.begin(ctx, "append", attribute.Int("flagside.documents", len(c.Documents)))
-	outcome, err := l.Log.Append(ctx, base, c)
+	outcome, err := l.Log.Append(ctx, basis, c)
 	end(err,
 		attribute.String("flagside.outcome", outcome.State.String()),
 		attribute.Int64("flagside.revision", int64(outcome.Position.Revision)),

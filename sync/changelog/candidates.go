@@ -39,28 +39,89 @@ func (c *candidates[L, R]) add(root, prev, own L, record R) bool {
 	return true
 }
 
-// holds reports whether a candidate is known.
-func (c *candidates[L, R]) holds(own L) bool {
-	_, known := c.index[own]
-	return known
+// get returns the candidate that identifies itself as link.
+func (c *candidates[L, R]) get(link L) (record R, known bool) {
+	i, known := c.index[link]
+	if known {
+		record = c.nodes[i].record
+	}
+	return record, known
+}
+
+// at returns the number of the candidate that identifies itself as link, -1 if
+// there is none.
+func (c *candidates[L, R]) at(link L) int {
+	if i, known := c.index[link]; known {
+		return i
+	}
+	return -1
 }
 
 // settle returns the newest candidate that is proved and all that it follows, in
 // order, and drops the others. After limit failures it drops everything that is
 // left; a negative limit is none.
 func (c *candidates[L, R]) settle(proved func(R) bool, limit int) (path []R, failures int) {
+	found, failures := c.find(proved, limit)
+	path = c.path(found)
+	c.drop()
+	return path, failures
+}
+
+// settleSoFar is settle, but keeps what may still be proved by what comes later:
+// everything, or what follows the newest that is proved.
+func (c *candidates[L, R]) settleSoFar(proved func(R) bool) (path []R, failures int) {
+	found, failures := c.find(proved, -1)
+	if found < 0 {
+		return nil, failures
+	}
+	path = c.path(found)
+	c.keepAfter(found)
+	return path, failures
+}
+
+// find returns the newest candidate that is proved, -1 if there is none.
+func (c *candidates[L, R]) find(proved func(R) bool, limit int) (found, failures int) {
 	for i := len(c.nodes) - 1; i >= 0 && failures != limit; i-- {
-		if !proved(c.nodes[i].record) {
-			failures++
+		if proved(c.nodes[i].record) {
+			return i, failures
+		}
+		failures++
+	}
+	return -1, failures
+}
+
+// path returns a candidate and all that it follows, in order.
+func (c *candidates[L, R]) path(i int) (path []R) {
+	for at := i; at >= 0; at = c.nodes[at].parent {
+		path = append(path, c.nodes[at].record)
+	}
+	slices.Reverse(path)
+	return path
+}
+
+// keepAfter makes a candidate the root and keeps what follows it.
+func (c *candidates[L, R]) keepAfter(root int) {
+	moved := map[int]int{root: -1}
+	var kept []candidate[L, R]
+	index := make(map[L]int)
+	links := make(map[int]L, len(c.index))
+	for link, i := range c.index {
+		links[i] = link
+	}
+	for i := root + 1; i < len(c.nodes); i++ {
+		parent, ok := moved[c.nodes[i].parent]
+		if !ok {
 			continue
 		}
-		for at := i; at >= 0; at = c.nodes[at].parent {
-			path = append(path, c.nodes[at].record)
-		}
-		slices.Reverse(path)
-		break
+		moved[i] = len(kept)
+		index[links[i]] = len(kept)
+		kept = append(kept, candidate[L, R]{parent: parent, record: c.nodes[i].record})
 	}
+	c.nodes, c.index = kept, index
+}
+
+func (c *candidates[L, R]) drop() {
+	clear(c.nodes)
 	c.nodes = c.nodes[:0]
 	clear(c.index)
-	return path, failures
 }

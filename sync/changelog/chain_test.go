@@ -13,7 +13,7 @@ func extend(tb testing.TB, c *Chain, r Record) {
 }
 
 func TestChainFollowsALog(t *testing.T) {
-	l := &log{}
+	l := emptyLog(t)
 	var c Chain
 	extend(t, &c, l.beginEpoch(t, epochA))
 	for range 5 {
@@ -41,27 +41,44 @@ func TestChainRefuses(t *testing.T) {
 			t.Errorf("%s: the chain has moved to %v", name, c.Head())
 		}
 	}
-	f("the same revision", ErrGap, func(r *Record) { r.Revision-- })
-	f("a revision later", ErrGap, func(r *Record) { r.Revision++ })
-	f("another digest before", ErrDifferentHistory, func(r *Record) { r.Prev[0]++ })
-	f("no digest before", ErrDifferentHistory, func(r *Record) { r.Prev = Digest{} })
+	f("an entry missing before", ErrGap, func(r *Record) { r.Prev.Revision++ })
+	f("an earlier entry before", ErrDifferentHistory, func(r *Record) { r.Prev.Revision-- })
+	f("another digest before", ErrDifferentHistory, func(r *Record) { r.Prev.Digest[0]++ })
+	f("nothing before", ErrDifferentHistory, func(r *Record) { r.Prev = Link{} })
 	f("another epoch", ErrDifferentHistory, func(r *Record) { r.Epoch = epochB })
 	extend(t, c, next)
 }
 
+// The entries of a log name each other; noise between them takes revisions.
+func TestChainSkipsRevisions(t *testing.T) {
+	l := newLog(t)
+	c := NewChain(l.head)
+	l.next = 9
+	extend(t, c, l.put(t, "op", 1, 1))
+	if c.Head() != l.head || c.Head().Revision != 9 {
+		t.Errorf("head %v, want %v", c.Head(), l.head)
+	}
+	between := Position{Epoch: epochA, Revision: 5, Digest: Sum(nil)}
+	if err := c.Compare(between); !errors.Is(err, ErrDifferentHistory) {
+		t.Errorf("an entry where none is here: error %v", err)
+	}
+}
+
 func TestChainBeginsWithAnEpoch(t *testing.T) {
-	l := &log{head: Position{Epoch: epochA}}
+	l := newLog(t)
+	r := l.put(t, "op", 1, 1)
+	r.Prev = Link{}
 	var c Chain
-	if err := c.Extend(l.put(t, "op", 1, 1)); !errors.Is(err, ErrDifferentHistory) {
+	if err := c.Extend(r); !errors.Is(err, ErrDifferentHistory) {
 		t.Errorf("error %v, want a different history", err)
 	}
 }
 
-// Compare finds every difference within the last 1024 revisions and says
-// nothing about what lies outside of them.
+// Compare finds every difference within the last 1024 entries, and says nothing
+// about what is not held.
 func TestChainCompare(t *testing.T) {
 	for _, length := range []int{1, 5, ChainLength - 1, ChainLength, ChainLength + 1, 2*ChainLength + 7} {
-		l := &log{}
+		l := emptyLog(t)
 		var c Chain
 		positions := []Position{{}} // by revision
 		extend(t, &c, l.beginEpoch(t, epochA))
@@ -70,7 +87,7 @@ func TestChainCompare(t *testing.T) {
 			extend(t, &c, l.put(t, "op", 1, 1))
 			positions = append(positions, l.head)
 		}
-		checkCompare(t, &c, positions, max(1, length-ChainLength+1))
+		checkCompare(t, &c, positions, max(1, length-ChainLength+1), max(1, length-2*ChainLength+1))
 	}
 }
 
@@ -82,17 +99,18 @@ func TestNewChainRemembersItsHeadOnly(t *testing.T) {
 		positions = append(positions, l.head)
 	}
 	c := NewChain(l.head)
-	checkCompare(t, c, positions, 100)
+	checkCompare(t, c, positions, 100, 100)
 	for len(positions) <= 100+ChainLength {
 		extend(t, c, l.put(t, "op", 1, 1))
 		positions = append(positions, l.head)
 	}
-	checkCompare(t, c, positions, 101)
+	checkCompare(t, c, positions, 101, 100)
 }
 
 // checkCompare compares positions, given by revision, with and without a
-// difference; first is the lowest revision that the chain should remember.
-func checkCompare(t *testing.T, c *Chain, positions []Position, first int) {
+// difference; first is the lowest revision that the chain must remember, oldest
+// the lowest that it may.
+func checkCompare(t *testing.T, c *Chain, positions []Position, first, oldest int) {
 	t.Helper()
 	for revision, p := range positions {
 		if err := c.Compare(p); err != nil {
@@ -100,9 +118,9 @@ func checkCompare(t *testing.T, c *Chain, positions []Position, first int) {
 		}
 		p.Revision = uint64(revision)
 		p.Digest[5] ^= 1
-		held := revision >= first && revision > 0
-		if err := c.Compare(p); errors.Is(err, ErrDifferentHistory) != held {
-			t.Fatalf("another revision %d of %d: error %v, held %v", revision, len(positions)-1, err, held)
+		different := errors.Is(c.Compare(p), ErrDifferentHistory)
+		if revision >= first && !different || revision < oldest && different {
+			t.Fatalf("another revision %d of %d: found different %v", revision, len(positions)-1, different)
 		}
 	}
 	head := c.Head()

@@ -20,6 +20,7 @@ func TestSubject(t *testing.T) {
 	f(ID{Kind: KindFlag, Key: "a/b.c >*"}, "ZmxhZy9hL2IuYyA-Kg")
 	f(ID{Kind: KindSegment, Key: "é"}, "c2VnbWVudC_DqQ")
 	f(ID{Kind: KindSettings, Key: SettingsKey}, "c2V0dGluZ3MvZW52aXJvbm1lbnQ")
+	f(ID{Kind: KindKeys, Key: KeysKey}, "a2V5cy9rZXlz")
 	f(ID{Kind: KindEpoch, Key: EpochKey}, "ZXBvY2gvZXBvY2g")
 }
 
@@ -36,6 +37,7 @@ func TestParseSubjectRefuses(t *testing.T) {
 		"no key":                    encode([]byte("flag/")),
 		"unknown kind":              encode([]byte("rule/a")),
 		"settings of another name":  encode([]byte("settings/a")),
+		"keys of another name":      encode([]byte("keys/a")),
 		"key that is no UTF-8":      encode([]byte("flag/\xff")),
 		"key longer than the limit": encode([]byte("flag/" + strings.Repeat("k", MaxKey+1))),
 	} {
@@ -51,6 +53,7 @@ func TestValidateID(t *testing.T) {
 		{Kind: KindFlag, Key: strings.Repeat("k", MaxKey)},
 		{Kind: KindSegment, Key: "\u0000 \n"},
 		{Kind: KindSettings, Key: SettingsKey},
+		{Kind: KindKeys, Key: KeysKey},
 		{Kind: KindEpoch, Key: EpochKey},
 	} {
 		if err := id.Validate(); err != nil {
@@ -65,6 +68,7 @@ func TestValidateID(t *testing.T) {
 		{Kind: KindFlag, Key: strings.Repeat("k", MaxKey+1)},
 		{Kind: KindFlag, Key: "\xc3"},
 		{Kind: KindSettings, Key: "a"},
+		{Kind: KindKeys, Key: "a"},
 		{Kind: KindEpoch, Key: "a"},
 	} {
 		if id.Validate() == nil {

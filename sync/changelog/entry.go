@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -170,8 +171,8 @@ func (e Entry) validate() error {
 		return fmt.Errorf("entry %s: %w", e.ID(), err)
 	}
 	switch {
-	case e.Environment == "" || !utf8.ValidString(e.Environment):
-		return fmt.Errorf("entry %s: the environment %q is empty or not valid UTF-8", e.ID(), e.Environment)
+	case e.Environment == "" || !utf8.ValidString(e.Environment) || strings.Contains(e.Environment, "\n"):
+		return fmt.Errorf("entry %s: the environment %q is not one line of valid UTF-8", e.ID(), e.Environment)
 	case e.Revision == 0 || e.Prev.Revision >= e.Revision:
 		return fmt.Errorf("entry %s: revision %d after revision %d", e.ID(), e.Revision, e.Prev.Revision)
 	case (e.Prev.Revision == 0) != e.Prev.Digest.IsZero():

@@ -13,45 +13,65 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// goldenEntries are the entries of testdata/v1. They are what a log holds, so
+// goldenEntries are the entries of testdata/v2. They are what a log holds, so
 // neither they nor the files ever change: another form needs another version.
 func goldenEntries() map[string]Entry {
 	at := time.Date(2026, 3, 4, 5, 6, 7, 89_000_000, time.UTC)
+	link := func(revision uint64) Link { return Link{Revision: revision, Digest: Sum([]byte{byte(revision)})} }
+	anchor := func(sequence uint64) Anchor { return Anchor{Sequence: sequence, Digest: Sum([]byte{byte(sequence)})} }
 	return map[string]Entry{
 		"epoch.json": {
-			Epoch: epochA, OpID: "create-prod", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Time: at,
+			Environment: prod, Epoch: epochA, Revision: 3,
+			OpID: "create-prod", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Time: at, State: Sum([]byte("state")),
+		},
+		"renewal.json": {
+			Environment: prod, Epoch: epochB, Revision: 1 << 40,
+			OpID: "recreate-prod", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Time: at, State: Sum([]byte("state")),
+			Complete: 7, Leaves: Position{Epoch: epochA, Revision: 9, Digest: Sum([]byte{9})},
+			Actor: "actor-1", Reason: "restored", Ledger: anchor(4), Control: anchor(5), Prev: link(9),
+		},
+		"keys.json": {
+			Environment: prod, Epoch: epochA, Revision: 4,
+			OpID: "keys-1", Kind: KindKeys, Key: KeysKey, Index: 1, Count: 1,
+			Put:  []byte(`"` + strings.ReplaceAll(goldenNote, "\n", `\n`) + `"`),
+			Time: at, State: Sum([]byte("state")), Prev: link(3),
 		},
 		"settings.json": {
-			Epoch: epochA, OpID: "import-1", Kind: KindSettings, Key: SettingsKey, Index: 1, Count: 3,
+			Environment: prod, Epoch: epochA, Revision: 5,
+			OpID: "import-1", Kind: KindSettings, Key: SettingsKey, Index: 1, Count: 3,
 			Put:   []byte(`{"metadata":{"team":"shop"},"compatibility":"flagd"}`),
-			Actor: "actor-1", Time: at, Prev: Sum([]byte("a")),
+			Actor: "actor-1", Time: at, Prev: link(4),
 		},
 		"segment.json": {
-			Epoch: epochA, OpID: "import-1", Kind: KindSegment, Key: "nordics", Index: 2, Count: 3,
+			Environment: prod, Epoch: epochA, Revision: 6,
+			OpID: "import-1", Kind: KindSegment, Key: "nordics", Index: 2, Count: 3,
 			Put:   []byte(`{"in":[{"var":"country"},["DK","FI","IS","NO","SE"]]}`),
-			Actor: "actor-1", Time: at, Prev: Sum([]byte("b")),
+			Actor: "actor-1", Time: at, Ledger: anchor(1 << 33), Control: anchor(2), Prev: link(5),
 		},
 		"flag.json": {
-			Epoch: epochA, OpID: "import-1", Kind: KindFlag, Key: "checkout/express", Index: 3, Count: 3,
+			Environment: prod, Epoch: epochA, Revision: 7,
+			OpID: "import-1", Kind: KindFlag, Key: "checkout/express", Index: 3, Count: 3,
 			Put:   []byte(`{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"$ref":"nordics"},"on"]}}`),
 			Actor: "actor-1", Approvers: []string{"actor-2", "actor-3"}, Reason: "Zahlung per Klick für \"alle\" <b>&</b>",
-			Request: "request-7", Time: at, Prev: Sum([]byte("c")),
+			Request: "request-7", Time: at, State: Sum([]byte("state")), Ledger: anchor(8), Control: anchor(2), Prev: link(6),
 		},
 		"flag-delete.json": {
-			Epoch: epochB, OpID: "delete-9", Kind: KindFlag, Key: "日本語 \u2028 🚀", Index: 1, Count: 1,
-			Delete: true, Actor: "actor-1", Time: at, Prev: Sum([]byte("d")),
+			Environment: "staging", Epoch: epochB, Revision: 12,
+			OpID: "delete-9", Kind: KindFlag, Key: "日本語 \u2028 🚀", Index: 1, Count: 1,
+			Delete: true, Actor: "actor-1", Time: at, State: Sum([]byte("state")), Prev: link(11),
 		},
 		"raw-text.json": {
-			Epoch: epochB, OpID: "raw", Kind: KindFlag, Key: "raw", Index: 1, Count: 1,
+			Environment: "staging", Epoch: epochB, Revision: 13,
+			OpID: "raw", Kind: KindFlag, Key: "raw", Index: 1, Count: 1,
 			Put:  []byte(`{"escaped":"\u00e9\/\u003c","number":[1.0,1e3,-0,12345678901234567890],"plain":"é/<>&"}`),
-			Time: at, Prev: Sum([]byte("e")),
+			Time: at, State: Sum([]byte("state")), Prev: link(12),
 		},
 	}
 }
 
 func golden(tb testing.TB, name string) []byte {
 	tb.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "v1", name))
+	data, err := os.ReadFile(filepath.Join("testdata", "v2", name))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -108,8 +128,16 @@ func TestDecodeEntryRefuses(t *testing.T) {
 	f("duplicate member", `"i":3`, `"i":3,"i":3`)
 	f("duplicate member in the document", `"on":true`, `"on":true,"on":true`)
 	f("invalid UTF-8", "express", "\xff")
-	f("no version", `"v":1,`, ``)
-	f("version of another type", `"v":1`, `"v":"1"`)
+	f("no version", `"v":2,`, ``)
+	f("version of another type", `"v":2`, `"v":"2"`)
+	f("an older version", `"v":2`, `"v":1`)
+	f("no environment", `"environment":"prod",`, ``)
+	f("empty environment", `"environment":"prod"`, `"environment":""`)
+	f("no revision", `"revision":7,`, ``)
+	f("revision 0", `"revision":7`, `"revision":0`)
+	f("the revision before it", `"revision":7`, `"revision":6`)
+	f("fractional revision", `"revision":7`, `"revision":7.0`)
+	f("revision as a string", `"revision":7`, `"revision":"7"`)
 	f("short epoch", string(epochA), string(epochA[:31]))
 	f("upper-case epoch", string(epochA), strings.ToUpper(string(epochA)))
 	f("no epoch", `"epoch":"`+string(epochA)+`",`, ``)
@@ -130,8 +158,18 @@ func TestDecodeEntryRefuses(t *testing.T) {
 	f("large document", `"state":"ENABLED"`, `"state":"`+strings.Repeat("x", MaxDocument)+`"`)
 	f("no time", `"time":"2026-03-04T05:06:07.089Z"`, `"time":""`)
 	f("time that has no UTC form", `"time":"2026-03-04T05:06:07.089Z"`, `"time":"9999-12-31T23:00:00-05:00"`)
-	f("short prev", Sum([]byte("c")).String(), Sum([]byte("c")).String()[1:])
-	f("prev that is no digest", Sum([]byte("c")).String(), strings.Repeat("g", 64))
+	prev, state := Sum([]byte{6}).String(), Sum([]byte("state")).String()
+	f("short prev", prev, prev[1:])
+	f("prev that is no digest", prev, strings.Repeat("g", 64))
+	f("prev without a digest", prev, Digest{}.String())
+	f("prev without a revision", `"prev":{"revision":6`, `"prev":{"revision":0`)
+	f("prev with another member", `"prev":{`, `"prev":{"more":1,`)
+	f("no state at the end of a transaction", `"state":"`+state+`",`, ``)
+	f("zero state at the end of a transaction", state, Digest{}.String())
+	f("state inside of a transaction", `"i":3`, `"i":2`)
+	f("short state", state, state[1:])
+	f("ledger that is no anchor", `"ledger":{"sequence":8`, `"ledger":{"revision":8`)
+	f("a state that is renewed", `"actor":`, `"complete":1,"actor":`)
 
 	for name, data := range map[string]string{
 		"trailing bytes":  valid + `{}`,
@@ -139,8 +177,9 @@ func TestDecodeEntryRefuses(t *testing.T) {
 		"no object":       `[` + valid + `]`,
 		"nothing":         ``,
 		"null":            `null`,
-		"epoch with body": `{"v":1,"epoch":"` + string(epochA) + `","op":"o","kind":"epoch","key":"epoch","i":1,"n":1,"put":{},"time":"2026-03-04T05:06:07Z","prev":"` + Digest{}.String() + `"}`,
-		"no document":     `{"v":1,"epoch":"` + string(epochA) + `","op":"o","kind":"flag","key":"a","i":1,"n":1,"time":"2026-03-04T05:06:07Z","prev":"` + Digest{}.String() + `"}`,
+		"epoch with body": strings.Replace(string(golden(t, "epoch.json")), `"time"`, `"put":{},"time"`, 1),
+		"no document":     strings.Replace(string(golden(t, "flag-delete.json")), `"delete":true,`, ``, 1),
+		"keys deleted":    strings.NewReplacer(`"kind":"flag"`, `"kind":"keys"`, "日本語 \u2028 🚀", KeysKey).Replace(string(golden(t, "flag-delete.json"))),
 	} {
 		if e, err := DecodeEntry([]byte(data)); err == nil {
 			t.Errorf("%s: decoded %+v", name, e)
@@ -148,13 +187,13 @@ func TestDecodeEntryRefuses(t *testing.T) {
 	}
 }
 
-func TestDecodeEntryOfNewerVersion(t *testing.T) {
-	for _, data := range []string{`{"v":2}`, `{"v":2,"new":{"member":1}}`, `{"v":0}`} {
+func TestDecodeEntryOfAnotherVersion(t *testing.T) {
+	for _, data := range []string{`{"v":3}`, `{"v":3,"new":{"member":1}}`, `{"v":1}`, `{"v":0}`} {
 		if _, err := DecodeEntry([]byte(data)); !errors.Is(err, ErrVersion) {
 			t.Errorf("%s: error %v, want ErrVersion", data, err)
 		}
 	}
-	if _, err := DecodeEntry([]byte(`{"v":1,"new":1}`)); err == nil || errors.Is(err, ErrVersion) {
+	if _, err := DecodeEntry([]byte(`{"v":2,"new":1}`)); err == nil || errors.Is(err, ErrVersion) {
 		t.Errorf("error %v, want one that is not about the version", err)
 	}
 }
@@ -168,6 +207,16 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 			t.Errorf("%s: encoded %s", name, data)
 		}
 	}
+	f("no environment", func(e *Entry) { e.Environment = "" })
+	f("environment of two lines", func(e *Entry) { e.Environment = "prod\nstaging" })
+	f("environment in no UTF-8", func(e *Entry) { e.Environment = "\xff" })
+	f("no revision", func(e *Entry) { e.Revision = 0 })
+	f("its own revision before it", func(e *Entry) { e.Prev.Revision = e.Revision })
+	f("no revision before it", func(e *Entry) { e.Prev.Revision = 0 })
+	f("no digest before it", func(e *Entry) { e.Prev.Digest = Digest{} })
+	f("no state at the end", func(e *Entry) { e.State = Digest{} })
+	f("state inside of a transaction", func(e *Entry) { e.Index = 1 })
+	f("keys deleted", func(e *Entry) { e.Kind, e.Key, e.Put, e.Delete = KindKeys, KeysKey, nil, true })
 	f("no epoch", func(e *Entry) { e.Epoch = "" })
 	f("no op-id", func(e *Entry) { e.OpID = "" })
 	f("op-id in no UTF-8", func(e *Entry) { e.OpID = "\xff" })
@@ -247,7 +296,7 @@ func FuzzDecodeEntry(f *testing.F) {
 	for name := range goldenEntries() {
 		f.Add(golden(f, name))
 	}
-	f.Add([]byte(`{"v":2}`))
+	f.Add([]byte(`{"v":3}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := DecodeEntry(data)
 		plain, plainErr := decodeAnyEntry(data)
@@ -275,12 +324,42 @@ func FuzzDecodeEntry(f *testing.F) {
 	})
 }
 
-// TestUsualEntriesAreDecodedQuickly sees to it that what is written is what is
-// decoded without a second look.
-func TestUsualEntriesAreDecodedQuickly(t *testing.T) {
+// The decoder of the usual form reads nothing into an entry that the plain one
+// refuses.
+func TestDecodeEntryRefusesInOnePass(t *testing.T) {
+	valid := string(golden(t, "segment.json"))
+	f := func(name, old, replacement string) {
+		t.Helper()
+		data := strings.Replace(valid, old, replacement, 1)
+		if data == valid {
+			t.Fatalf("%s: the valid entry does not contain %q", name, old)
+		}
+		if _, err := DecodeEntry([]byte(data)); err == nil {
+			t.Errorf("%s: decoded %s", name, data)
+		}
+	}
+	f("state that is a number", `"i":2,`, `"i":3,"state":`+strings.Repeat("1", 66)+`,`)
+	f("state that is an object", `"i":2,`, `"i":3,"state":{},`)
+	f("revision as a string", `"revision":6`, `"revision":"6"`)
+	f("fractional revision", `"revision":6`, `"revision":6.0`)
+	f("epoch that is null", `"`+string(epochA)+`"`, `null`)
+	f("op-id that is a number", `"import-1"`, `1`)
+	f("delete that is a string", `"i":2`, `"i":2,"delete":"true"`)
+	f("time that is a number", `"2026-03-04T05:06:07.089Z"`, `1`)
+	f("approvers that are a string", `"i":2`, `"i":2,"approvers":"a"`)
+	f("approvers that are numbers", `"i":2`, `"i":2,"approvers":[1]`)
+	f("prev twice", `"prev"`, `"prev":{"revision":5,"digest":"`+Sum([]byte{5}).String()+`"},"prev"`)
+	f("a member twice in prev", `"prev":{"revision":5`, `"prev":{"revision":5,"revision":5`)
+	f("a prev of null", `"prev":{`, `"prev":null,"more":{`)
+	f("unknown member", `"i":2`, `"i":2,"more":1`)
+	f("trailing bytes", valid, valid+"{}")
+}
+
+// What publishers usually write is decoded in one pass.
+func TestCanonicalEntriesAreDecodedInOnePass(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"settings.json", "segment.json"} {
-		var u usualEntry
+		var u canonicalEntry
 		if err := json.Unmarshal(golden(t, name), &u); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -49,9 +49,15 @@ type Judge struct {
 	keys        *Keyring
 	environment string
 	chain       *Chain
+	replaying   bool // renewals are entries like all others
 	pending     candidates[Link, Record]
+	bytes       int // of the pending ones
 	failures    uint64
 }
+
+// maxPending bounds the bytes of candidates that wait for proof over several
+// reads.
+const maxPending = 64 << 20
 
 // NewJudge returns a judge of the log of an environment that stands after head,
 // zero for one that knows nothing.
@@ -60,6 +66,15 @@ func NewJudge(keys *Keyring, environment string, head Position) *Judge {
 	if !head.IsZero() {
 		j.chain = NewChain(head)
 	}
+	return j
+}
+
+// NewReplayJudge returns a judge for reading a log as a history: an entry that
+// renews the state is one like all others. Where head is zero it begins with any
+// epoch entry that later ones prove.
+func NewReplayJudge(keys *Keyring, environment string, head Position) *Judge {
+	j := NewJudge(keys, environment, head)
+	j.replaying = true
 	return j
 }
 
@@ -88,7 +103,7 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 	}
 	head := j.chain.Head()
 	switch {
-	case r.Renews():
+	case r.Renews() && !j.replaying:
 		return j.offerRenewal(head, r)
 	case r.Revision <= head.Revision:
 		return j.offerPast(r)
@@ -103,31 +118,106 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 	}
 }
 
+// Pending reports whether candidates wait for [Judge.Settle].
+func (j *Judge) Pending() bool { return len(j.pending.nodes) > 0 }
+
 // Settle proves the newest candidate that is signed, and returns it together
 // with all that it continues. The other candidates are noise. After limit
 // signatures that do not fit all that is left counts as noise; a negative limit
 // is none.
 func (j *Judge) Settle(limit int) []Record {
 	path, failures := j.pending.settle(j.verified, limit)
+	j.bytes = 0
+	return j.accept(path, failures)
+}
+
+// SettleSoFar is Settle where more of the stream is still to be read: candidates
+// that later ones may prove are kept, because their signing keys may have been
+// retired since. Their memory is bounded.
+func (j *Judge) SettleSoFar() []Record {
+	if j.bytes > maxPending {
+		return j.Settle(-1)
+	}
+	path, failures := j.pending.settleSoFar(j.verified)
+	for _, r := range path {
+		j.bytes -= r.Size
+	}
+	return j.accept(path, failures)
+}
+
+func (j *Judge) accept(path []Record, failures int) []Record {
 	j.failures += uint64(failures)
 	for _, r := range path {
+		if j.replaying && j.chain.Head().IsZero() {
+			j.chain = NewChain(r.Position())
+			continue
+		}
 		if err := j.chain.Extend(r); err != nil {
-			return nil // impossible: candidates continue the head
+			panic("changelog: a candidate does not continue the head: " + err.Error()) // continues has seen to it
 		}
 	}
 	return path
 }
 
-// continues takes r as a candidate if it follows the head or another candidate.
-func (j *Judge) continues(head Position, r Record) bool {
-	first := r.Prev == Link{}
-	if first != (r.Kind == KindEpoch) {
-		return false // an epoch entry that renews nothing is the first of a log
+// OpenEntry returns the entry of a message if a publisher signed it for its
+// place in the log of an environment, and what is wrong with it else:
+// [ErrUnsigned], or [ErrUnreadable] for a signed one that cannot be decoded here.
+// What it continues is not looked at.
+func (k *Keyring) OpenEntry(environment string, m Message) (Record, error) {
+	r, err := decodeCandidate(environment, m)
+	if err != nil && !errors.Is(err, ErrUnreadable) {
+		return Record{}, err
 	}
-	if !head.IsZero() && r.Epoch != head.Epoch {
+	if verification := k.VerifyHead(environment, r.Head()); verification != nil {
+		return Record{}, verification
+	}
+	return r, err
+}
+
+// OpenPastEntry is [Keyring.OpenEntry] with the keys of all keys notes that were
+// adopted. It is for showing the past.
+func (k *Keyring) OpenPastEntry(environment string, m Message) (Record, error) {
+	r, err := decodeCandidate(environment, m)
+	if err != nil {
+		return Record{}, err
+	}
+	return r, k.VerifyPastHead(environment, r.Head())
+}
+
+// continues takes r as a candidate if it follows the head or another candidate,
+// or begins a log that nothing is known of.
+func (j *Judge) continues(head Position, r Record) bool {
+	root, first := head.Link(), r.Prev == (Link{})
+	switch {
+	case r.Kind == KindEpoch && j.replaying && head.IsZero():
+		if _, known := j.pending.get(r.Prev); !known {
+			root = r.Prev
+		} else if !r.Epoch.Later(j.epochOf(head, r.Prev)) {
+			return false
+		}
+	case r.Kind == KindEpoch && r.Renews():
+		if !r.Epoch.Later(j.epochOf(head, r.Prev)) {
+			return false
+		}
+	case first != (r.Kind == KindEpoch):
+		return false // an epoch entry that renews nothing is the first of a log
+	case !first && r.Epoch != j.epochOf(head, r.Prev):
 		return false
 	}
-	return j.pending.add(head.Link(), r.Prev, r.Position().Link(), r)
+	added := j.pending.add(root, r.Prev, r.Position().Link(), r)
+	if added {
+		j.bytes += r.Size
+	}
+	return added
+}
+
+// epochOf returns the epoch of the head or the candidate with a link.
+func (j *Judge) epochOf(head Position, link Link) Epoch {
+	if link == head.Link() {
+		return head.Epoch
+	}
+	parent, _ := j.pending.get(link)
+	return parent.Epoch
 }
 
 func (j *Judge) offerRenewal(head Position, r Record) (Verdict, Record) {
@@ -215,4 +305,15 @@ func decodeCandidate(environment string, m Message) (Record, error) {
 		return Record{}, fmt.Errorf("%w: it is about %s and stands under another subject", ErrUnsigned, e.ID())
 	}
 	return Record{Entry: e, Digest: Sum(m.Data), Signature: signature, Size: len(m.Data)}, nil
+}
+
+// OpenNamedEntry returns the epoch entry of a message that something signed, such
+// as a heartbeat, names by its epoch and revision. Its own signature is not
+// looked at: the key may have been retired since. What follows has to prove it.
+func OpenNamedEntry(environment string, epoch Epoch, m Message) (Record, error) {
+	r, err := decodeCandidate(environment, m)
+	if err == nil && (r.Kind != KindEpoch || r.Epoch != epoch) {
+		err = fmt.Errorf("%w: revision %d does not begin epoch %s", ErrUnsigned, m.Revision, epoch.Short())
+	}
+	return r, err
 }

@@ -2,6 +2,7 @@ package changelog
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,6 +60,9 @@ func (n KeysNote) Sign(roots ...string) (KeysNote, error) {
 	checked, err := parseKeysText(n.body())
 	if err != nil {
 		return KeysNote{}, fmt.Errorf("%w: %w", ErrKeysNote, err)
+	}
+	if !slices.Equal(checked.Keys, n.Keys) {
+		return KeysNote{}, fmt.Errorf("%w: a signing key has several lines", ErrKeysNote)
 	}
 	signed, err := note.Sign(&note.Note{Text: n.body()}, signers...)
 	if err != nil {

@@ -4,15 +4,20 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"time"
 )
 
 func TestEpoch(t *testing.T) {
-	a, b := NewEpoch(), NewEpoch()
-	if a == b {
-		t.Errorf("two epochs are both %s", a)
+	now := time.UnixMilli(0x0123456789ab)
+	a, b := NewEpoch(now, ""), NewEpoch(now, "")
+	if a == b || a[:shortEpoch] == b[:shortEpoch] {
+		t.Errorf("two epochs are %s and %s", a, b)
 	}
 	if err := a.Validate(); err != nil {
 		t.Errorf("a new epoch: %v", err)
+	}
+	if a[8:20] != "0123456789ab" {
+		t.Errorf("epoch %s does not hold the time", a)
 	}
 	if got := epochA.Short(); got != "00112233" {
 		t.Errorf("Short() = %q", got)
@@ -25,6 +30,45 @@ func TestEpoch(t *testing.T) {
 			t.Errorf("epoch %q is valid", e)
 		}
 	}
+}
+
+// A new epoch is later than the one before it, however the clock is set.
+func TestNewEpochIsLater(t *testing.T) {
+	for _, now := range []time.Time{time.UnixMilli(1_800_000_000_000), time.UnixMilli(1), {}, time.UnixMilli(-5)} {
+		after := NewEpoch(time.UnixMilli(1_800_000_000_000), "")
+		for range 1000 {
+			e := NewEpoch(now, after)
+			if err := e.Validate(); err != nil || !e.Later(after) || after.Later(e) || e == after {
+				t.Fatalf("at %v, %s after %s: %v", now, e, after, err)
+			}
+			after = e
+		}
+	}
+	before := NewEpoch(time.UnixMilli(1000), "")
+	if e := NewEpoch(time.UnixMilli(2000), before); e.milliseconds() != 2000 {
+		t.Errorf("a clock that goes forward gives %s", e)
+	}
+}
+
+// Later goes by the time only, not by the random digits: two of the same time are
+// not later than each other.
+func TestEpochLater(t *testing.T) {
+	f := func(a, b Epoch, want bool) {
+		t.Helper()
+		if got := a.Later(b); got != want {
+			t.Errorf("%q later than %q: %v, want %v", a, b, got, want)
+		}
+	}
+	const earlier, later = Epoch("ffffffff000000000001ffffffffffff"), Epoch("00000000000000000002000000000000")
+	f(later, earlier, true)
+	f(earlier, later, false)
+	f(earlier, earlier, false)
+	f("ffffffff000000000002ffffffffffff", later, false)
+	f(later, "ffffffff000000000002ffffffffffff", false)
+	f(earlier, "", true)
+	f("", earlier, false)
+	f("", "", false)
+	f(epochB, epochA, true)
 }
 
 func TestParseToken(t *testing.T) {

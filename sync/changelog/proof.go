@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -119,9 +120,10 @@ func (k *Keyring) VerifyRecord(stream string, a Anchor, s Signature) error {
 	return k.verify(recordText(k.trust.installation, stream, a), s)
 }
 
-// Signer signs for one installation with one key. It is safe for concurrent use.
+// Signer signs for one installation with one key at a time. It is safe for
+// concurrent use.
 type Signer struct {
-	signer       note.Signer
+	key          atomic.Pointer[note.Signer]
 	installation string
 }
 
@@ -135,11 +137,23 @@ func NewSigner(secret string) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("signing key: %w", err)
 	}
-	return &Signer{signer: signer, installation: installation}, nil
+	s := &Signer{installation: installation}
+	s.key.Store(&signer)
+	return s, nil
 }
 
-// ID returns the id of the key, as keys notes list it.
-func (s *Signer) ID() uint32 { return s.signer.KeyHash() }
+// ID returns the id of the key that signs now, as keys notes list it.
+func (s *Signer) ID() uint32 { return (*s.key.Load()).KeyHash() }
+
+// Rotate lets s sign with the key of next from now on, so that everything that
+// holds s does. It refuses a key of another installation.
+func (s *Signer) Rotate(next *Signer) error {
+	if next.installation != s.installation {
+		return fmt.Errorf("signing key: it is of installation %s, not of %s", next.installation, s.installation)
+	}
+	s.key.Store(next.key.Load())
+	return nil
+}
 
 // Installation returns the id of the installation that the key is of.
 func (s *Signer) Installation() string { return s.installation }
@@ -148,11 +162,12 @@ func (s *Signer) sign(text []byte) (Signature, error) {
 	if s == nil {
 		return "", errNoSigner
 	}
-	signature, err := s.signer.Sign(text)
+	signer := *s.key.Load()
+	signature, err := signer.Sign(text)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
-	raw := binary.BigEndian.AppendUint32(make([]byte, 0, signatureBytes), s.signer.KeyHash())
+	raw := binary.BigEndian.AppendUint32(make([]byte, 0, signatureBytes), signer.KeyHash())
 	return Signature(base64.StdEncoding.EncodeToString(append(raw, signature...))), nil
 }
 

@@ -3,37 +3,49 @@ package changelog
 import (
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-// An epoch entry says where the state that it begins is complete; no other entry can, and not before itself.
+// An epoch entry says how many entries make the state whole that it renews, and
+// which position it leaves; no other entry can, and none that renews nothing.
 func TestComplete(t *testing.T) {
 	t.Parallel()
+	leaves := Position{Epoch: epochA, Revision: 6, Digest: Sum([]byte("old"))}
 	begin := Entry{
-		Epoch: NewEpoch(), OpID: "op", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Actor: "a", Time: time.Unix(1, 0), Complete: 7,
+		Environment: prod, Epoch: epochB, Revision: 7, OpID: "op", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1,
+		Actor: "a", Time: time.Unix(1, 0).UTC(), State: Sum(nil), Prev: leaves.Link(), Complete: 1 << 40, Leaves: leaves,
 	}
 	data, err := begin.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for revision, good := range map[uint64]bool{1: true, 7: true, 8: false} {
-		r, err := DecodeRecord(revision, data)
-		if (err == nil) != good {
-			t.Errorf("at revision %d: %v, want it accepted: %v", revision, err, good)
-		}
-		if good && (r.Complete != 7 || !r.Renews()) {
-			t.Errorf("at revision %d: complete at %d, renews %v", revision, r.Complete, r.Renews())
-		}
-	}
-	begin.Complete = 0
-	if data, err = begin.Encode(); err != nil {
+	r, err := DecodeRecord(7, data)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := DecodeRecord(1, data); err != nil || r.Renews() {
-		t.Errorf("an epoch entry that continues the state: %+v, %v", r, err)
+	if diff := cmp.Diff(begin, r.Entry); diff != "" || !r.Renews() {
+		t.Errorf("renews %v, (-want +got):\n%s", r.Renews(), diff)
 	}
-	flag := begin
-	flag.Kind, flag.Key, flag.Put, flag.Complete = KindFlag, "f", []byte("{}"), 7
-	if _, err := flag.Encode(); err == nil {
-		t.Error("a flag says where a state is complete")
+	first := begin
+	first.Complete, first.Leaves, first.Prev = 0, Position{}, Link{}
+	if data, err = first.Encode(); err != nil {
+		t.Fatal(err)
 	}
+	if r, err := DecodeRecord(7, data); err != nil || r.Renews() {
+		t.Errorf("the first entry of a log: renews %v, %v", r.Renews(), err)
+	}
+	f := func(name string, change func(*Entry)) {
+		t.Helper()
+		e := begin
+		change(&e)
+		if _, err := e.Encode(); err == nil {
+			t.Errorf("%s was encoded", name)
+		}
+	}
+	f("an epoch entry that leaves something and renews nothing", func(e *Entry) { e.Complete = 0 })
+	f("a flag that renews", func(e *Entry) { e.Kind, e.Key, e.Put, e.Leaves = KindFlag, "f", []byte("{}"), Position{} })
+	f("a flag that leaves", func(e *Entry) { e.Kind, e.Key, e.Put, e.Complete = KindFlag, "f", []byte("{}"), 0 })
+	f("an epoch entry with a document", func(e *Entry) { e.Put = []byte("{}") })
+	f("an epoch entry that deletes", func(e *Entry) { e.Delete = true })
 }

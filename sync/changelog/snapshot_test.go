@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// goldenSnapshot is what testdata/v1/snapshot holds.
+// goldenSnapshot is what testdata/v2/snapshot.hex holds.
 func goldenSnapshot() (Header, []Document) {
 	documents := []Document{
 		{Kind: KindSettings, Key: SettingsKey, Revision: 2, Body: []byte(`{"metadata":{"team":"shop"}}`)},
@@ -25,15 +26,26 @@ func goldenSnapshot() (Header, []Document) {
 	return headerOf(documents), documents
 }
 
+// headerOf returns the header of a signed snapshot.
 func headerOf(documents []Document) Header {
-	h := Header{
-		Environment: "prod",
-		Position:    Position{Epoch: epochA, Revision: 1 << 40, Digest: Sum([]byte("head"))},
-		Count:       len(documents),
-	}
+	h := Header{Environment: prod, Count: len(documents)}
+	h.Head.Position = Position{Epoch: epochA, Revision: 1 << 40, Digest: Sum([]byte("head"))}
+	h.Head.State = stateOf(documents...).Digest()
+	return signedHeader(h)
+}
+
+func stateOf(documents ...Document) State {
+	e := State{}.Edit()
 	for _, d := range documents {
-		h.StateDigest = h.StateDigest.Toggle(d)
+		e.Add(d)
 	}
+	return e.State()
+}
+
+// signedHeader returns h with the proof of its head.
+func signedHeader(h Header) Header {
+	h.Keys = goldenNote
+	h.Head.Signature = keysA().signing[0].sign(string(entryText(installationA, h.Environment, h.Head.Position, h.Head.State)))
 	return h
 }
 
@@ -55,8 +67,18 @@ func encodeSnapshot(tb testing.TB, h Header, documents []Document) []byte {
 	return b.Bytes()
 }
 
-func decodeSnapshot(in io.Reader) (Header, []Document, error) {
-	s, err := NewSnapshotReader(in)
+// decodeSnapshot reads as a cold sidecar does, which knows nothing but the root.
+func decodeSnapshot(tb testing.TB, in io.Reader) (Header, []Document, error) {
+	tb.Helper()
+	return readSnapshot(NewSnapshotReader(in, keysA().cold(tb)))
+}
+
+// decodeUnproved reads as on a person's word.
+func decodeUnproved(in io.Reader) (Header, []Document, error) {
+	return readSnapshot(NewUnprovedSnapshotReader(in))
+}
+
+func readSnapshot(s *SnapshotReader, err error) (Header, []Document, error) {
 	if err != nil {
 		return Header{}, nil, err
 	}
@@ -94,9 +116,12 @@ func assemble(tb testing.TB, header, lines string) []byte {
 	return b.Bytes()
 }
 
+// headerText is the beginning of a snapshot whose proof fits.
 func headerText(count int, state Digest) string {
-	return fmt.Sprintf(`%s{"environment":"prod","position":{"epoch":%q,"revision":5,"digest":%q},"stateDigest":%q,"count":%d}`+"\n",
-		snapshotMagic, string(epochA), Digest{}, state, count)
+	h := Header{Environment: prod, Count: count, Head: Head{Position: Position{Epoch: epochA, Revision: 5, Digest: Sum(nil)}, State: state}}
+	h = signedHeader(h)
+	return fmt.Sprintf(`%s{"environment":"prod","head":{"epoch":%q,"revision":5,"digest":%q,"state":%q,"signature":%q},"count":%d,"keys":"%s"}`+"\n",
+		"flagside snapshot 2\n", epochA, Sum(nil), state, h.Head.Signature, count, strings.ReplaceAll(goldenNote, "\n", `\n`))
 }
 
 // The compressed part differs between versions of the compressor, so only
@@ -111,7 +136,7 @@ func TestGoldenSnapshot(t *testing.T) {
 	if !IsSnapshot(data) {
 		t.Error("the file does not begin like a snapshot")
 	}
-	header, documents, err := decodeSnapshot(bytes.NewReader(data))
+	header, documents, err := decodeSnapshot(t, bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +149,7 @@ func TestGoldenSnapshot(t *testing.T) {
 	beginning, _, _ := bytes.Cut(data[len(snapshotMagic):], []byte("\n"))
 	written := encodeSnapshot(t, wantHeader, wantDocuments)
 	if want := snapshotMagic + string(beginning) + "\n"; !strings.HasPrefix(string(written), want) {
-		t.Errorf("a snapshot begins with %q, want %q", written[:len(want)], want)
+		t.Errorf("a snapshot begins with %q, want %q", written[:min(len(want), len(written))], want)
 	}
 }
 
@@ -135,7 +160,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 		"escaped": {{Kind: KindFlag, Key: "a", Revision: 1, Body: []byte(`"` + strings.Repeat(`\u0001`, MaxDocument/6-1) + `"`)}},
 		"scalars": {{Kind: KindSegment, Key: "a", Revision: 1, Body: []byte(`true`)}, {Kind: KindSegment, Key: "b", Revision: 1, Body: []byte(`null`)}},
 	} {
-		header, got, err := decodeSnapshot(bytes.NewReader(encodeSnapshot(t, headerOf(documents), documents)))
+		header, got, err := decodeSnapshot(t, bytes.NewReader(encodeSnapshot(t, headerOf(documents), documents)))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -153,7 +178,7 @@ func TestSnapshotInSmallPortions(t *testing.T) {
 	header, want := goldenSnapshot()
 	data := encodeSnapshot(t, header, want)
 	for size := 1; size < 70; size++ {
-		_, got, err := decodeSnapshot(&portions{data: data, size: size})
+		_, got, err := decodeSnapshot(t, &portions{data: data, size: size})
 		if err != nil {
 			t.Fatalf("portions of %d bytes: %v", size, err)
 		}
@@ -185,7 +210,7 @@ func TestSnapshotDamagedAnywhere(t *testing.T) {
 			for _, bit := range []byte{0x01, 0x20, 0x80} {
 				damaged := bytes.Clone(data)
 				damaged[i] ^= bit
-				if _, _, err := decodeSnapshot(bytes.NewReader(damaged)); err == nil {
+				if _, _, err := decodeSnapshot(t, bytes.NewReader(damaged)); err == nil {
 					t.Fatalf("byte %d, bit %#x: the damage was not noticed", i, bit)
 				}
 			}
@@ -197,11 +222,11 @@ func TestSnapshotTruncatedAnywhere(t *testing.T) {
 	header, documents := goldenSnapshot()
 	data := encodeSnapshot(t, header, documents)
 	for length := range data {
-		if _, _, err := decodeSnapshot(bytes.NewReader(data[:length])); err == nil {
+		if _, _, err := decodeSnapshot(t, bytes.NewReader(data[:length])); err == nil {
 			t.Fatalf("%d of %d bytes were taken for a snapshot", length, len(data))
 		}
 	}
-	if _, _, err := decodeSnapshot(bytes.NewReader(append(data, 0))); err == nil {
+	if _, _, err := decodeSnapshot(t, bytes.NewReader(append(data, 0))); err == nil {
 		t.Error("a byte too many was not noticed")
 	}
 }
@@ -211,14 +236,15 @@ func TestSnapshotOfAnotherFormat(t *testing.T) {
 	valid := string(encodeSnapshot(t, header, documents))
 	f := func(name, data string) {
 		t.Helper()
-		if _, _, err := decodeSnapshot(strings.NewReader(data)); !errors.Is(err, ErrSnapshotFormat) {
+		if _, _, err := decodeSnapshot(t, strings.NewReader(data)); !errors.Is(err, ErrSnapshotFormat) {
 			t.Errorf("%s: error %v, want ErrSnapshotFormat", name, err)
 		}
 	}
 	f("nothing", "")
 	f("less than a checksum", "flagside")
 	f("another file", `{"flags":{}}`+strings.Repeat(" ", 100))
-	f("a newer version", strings.Replace(valid, "snapshot 1", "snapshot 2", 1))
+	f("a newer version", strings.Replace(valid, "snapshot 2", "snapshot 3", 1))
+	f("an older version", strings.Replace(valid, "snapshot 2", "snapshot 1", 1))
 	f("header that is no JSON", strings.Replace(valid, `{"environment"`, `["environment"`, 1))
 	f("header with an unknown member", strings.Replace(valid, `{"environment"`, `{"more":1,"environment"`, 1))
 	f("header without an environment", strings.Replace(valid, `"environment":"prod"`, `"environment":""`, 1))
@@ -235,23 +261,25 @@ func TestSnapshotOfAnotherFormat(t *testing.T) {
 // Documents that are wrong are refused although the checksum is right.
 func TestSnapshotWithWrongDocuments(t *testing.T) {
 	const document = `{"kind":"flag","key":"a","revision":1,"body":{}}` + "\n"
-	state := Digest{}.Toggle(Document{Kind: KindFlag, Key: "a", Revision: 1, Body: []byte("{}")})
-	if _, _, err := decodeSnapshot(bytes.NewReader(assemble(t, headerText(1, state), document))); err != nil {
+	state := stateOf(Document{Kind: KindFlag, Key: "a", Revision: 1, Body: []byte("{}")}).Digest()
+	if _, _, err := decodeSnapshot(t, bytes.NewReader(assemble(t, headerText(1, state), document))); err != nil {
 		t.Fatalf("the valid one: %v", err)
 	}
 	f := func(name string, count int, state Digest, lines string) {
 		t.Helper()
-		if _, documents, err := decodeSnapshot(bytes.NewReader(assemble(t, headerText(count, state), lines))); err == nil {
+		if _, documents, err := decodeSnapshot(t, bytes.NewReader(assemble(t, headerText(count, state), lines))); err == nil {
 			t.Errorf("%s: read %d documents", name, len(documents))
 		}
 	}
 	f("fewer than announced", 2, state, document)
 	f("more than announced", 0, state, document)
 	f("twice the same", 2, state, document+document)
-	f("another state", 1, Digest{}, document)
+	f("another state", 1, Sum(nil), document)
+	f("no state", 1, Digest{}, document)
+	f("documents of no state", 0, Digest{}, "")
 	f("empty line", 1, state, document+"\n")
 	f("unknown member", 1, state, strings.Replace(document, `"body"`, `"more":1,"body"`, 1))
-	f("no body", 1, Digest{}.Toggle(Document{Kind: KindFlag, Key: "a", Revision: 1}), `{"kind":"flag","key":"a","revision":1}`+"\n")
+	f("no body", 1, stateOf(Document{Kind: KindFlag, Key: "a", Revision: 1}).Digest(), `{"kind":"flag","key":"a","revision":1}`+"\n")
 	f("unknown kind", 1, state, strings.Replace(document, "flag", "rule", 1))
 	f("epoch", 1, state, strings.NewReplacer("flag", "epoch", `"a"`, `"epoch"`).Replace(document))
 	f("empty key", 1, state, strings.Replace(document, `"a"`, `""`, 1))
@@ -271,8 +299,8 @@ func TestSnapshotWriterRefuses(t *testing.T) {
 		}
 	}
 	f("no environment", func(h *Header) { h.Environment = "" })
-	f("no position", func(h *Header) { h.Position = Position{} })
-	f("no revision", func(h *Header) { h.Position.Revision = 0 })
+	f("no position", func(h *Header) { h.Head.Position = Position{} })
+	f("no revision", func(h *Header) { h.Head.Revision = 0 })
 	f("negative count", func(h *Header) { h.Count = -1 })
 
 	write := func(h Header, documents ...Document) error {
@@ -291,7 +319,7 @@ func TestSnapshotWriterRefuses(t *testing.T) {
 		t.Error("a snapshot lacks a document and was closed")
 	}
 	other := valid
-	other.StateDigest[0]++
+	other.Head.State[0]++
 	if write(other, documents...) == nil {
 		t.Error("a snapshot has another state than announced and was closed")
 	}
@@ -314,7 +342,7 @@ func TestSnapshotPassesOnErrors(t *testing.T) {
 	data := encodeSnapshot(t, header, documents)
 	for length := 0; length < len(data); length += 3 {
 		broken := io.MultiReader(bytes.NewReader(data[:length]), &failing{})
-		if _, _, err := decodeSnapshot(broken); err == nil {
+		if _, _, err := decodeSnapshot(t, broken); err == nil {
 			t.Fatalf("after %d bytes: the error was swallowed", length)
 		}
 		if err := writeTo(&failing{after: length}, header, documents); !errors.Is(err, errFailing) {
@@ -362,9 +390,12 @@ func TestSnapshotInBoundedMemory(t *testing.T) {
 	}
 	header := headerOf(nil)
 	header.Count = count
+	state := State{}.Edit()
 	for i := range count {
-		header.StateDigest = header.StateDigest.Toggle(document(i))
+		state.Add(document(i))
 	}
+	header.Head.State = state.State().Digest()
+	header, state = signedHeader(header), nil
 	live := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -384,7 +415,7 @@ func TestSnapshotInBoundedMemory(t *testing.T) {
 		}
 		out.CloseWithError(err)
 	}()
-	s, err := NewSnapshotReader(in)
+	s, err := NewSnapshotReader(in, keysA().cold(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,19 +436,24 @@ func TestSnapshotInBoundedMemory(t *testing.T) {
 	}
 }
 
-// Whatever the bytes are, reading ends; what is believed can be written again.
+// Whatever the bytes are, reading ends; what is whole can be written again, and
+// what is proved is what was signed here.
 func FuzzSnapshotReader(f *testing.F) {
 	header, documents := goldenSnapshot()
 	f.Add(encodeSnapshot(f, header, documents))
 	f.Add(encodeSnapshot(f, headerOf(nil), nil))
 	f.Add(assemble(f, headerText(1, Digest{}), "{}\n"))
 	f.Add([]byte(snapshotMagic))
+	signed := []Head{header.Head, headerOf(nil).Head}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		header, documents, err := decodeSnapshot(bytes.NewReader(data))
+		if header, _, err := decodeSnapshot(t, bytes.NewReader(data)); err == nil && !slices.Contains(signed, header.Head) {
+			t.Errorf("%+v is taken for proved", header)
+		}
+		header, documents, err := decodeUnproved(bytes.NewReader(data))
 		if err != nil {
 			return
 		}
-		again, second, err := decodeSnapshot(bytes.NewReader(encodeSnapshot(t, header, documents)))
+		again, second, err := decodeUnproved(bytes.NewReader(encodeSnapshot(t, header, documents)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -436,8 +472,9 @@ func FuzzSnapshotDocuments(f *testing.F) {
 	f.Add(`{"kind":"flag","key":"a","revision":1,"body":{}}`+"\n", 1)
 	f.Add("\n\n", 0)
 	f.Add("", 0)
+	emptyState := State{}.Digest()
 	f.Fuzz(func(t *testing.T, lines string, count int) {
-		_, documents, err := decodeSnapshot(bytes.NewReader(assemble(t, headerText(count, Digest{}), lines)))
+		_, documents, err := decodeUnproved(bytes.NewReader(assemble(t, headerText(count, emptyState), lines)))
 		if err == nil && len(documents) != count {
 			t.Errorf("%d documents of %d", len(documents), count)
 		}

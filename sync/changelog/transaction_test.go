@@ -175,22 +175,26 @@ func isRun(records []Record) bool {
 
 func TestRecord(t *testing.T) {
 	data := golden(t, "flag.json")
-	r, err := DecodeRecord(7, data)
+	entry := goldenEntries()["flag.json"]
+	r, err := DecodeRecord(entry.Revision, data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry := goldenEntries()["flag.json"]
-	want := Record{Entry: entry, Revision: 7, Digest: Sum(data), Size: len(data)}
+	want := Record{Entry: entry, Digest: Sum(data), Size: len(data)}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Position{Epoch: epochA, Revision: 7, Digest: Sum(data)}, r.Position()); diff != "" {
-		t.Errorf("position (-want +got):\n%s", diff)
+	position := Position{Epoch: epochA, Revision: entry.Revision, Digest: Sum(data)}
+	if diff := cmp.Diff(Head{Position: position, State: entry.State}, r.Head()); diff != "" {
+		t.Errorf("head (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Document{Kind: KindFlag, Key: entry.Key, Revision: 7, Body: entry.Put}, r.Document()); diff != "" {
+	if diff := cmp.Diff(Document{Kind: KindFlag, Key: entry.Key, Revision: entry.Revision, Body: entry.Put}, r.Document()); diff != "" {
 		t.Errorf("document (-want +got):\n%s", diff)
 	}
-	if _, err := DecodeRecord(7, data[1:]); err == nil {
+	if _, err := DecodeRecord(entry.Revision, data[1:]); err == nil {
 		t.Error("a damaged record was decoded")
+	}
+	if _, err := DecodeRecord(entry.Revision+1, data); err == nil {
+		t.Error("a record was decoded at another revision")
 	}
 }

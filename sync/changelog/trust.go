@@ -67,11 +67,14 @@ func ParseTrust(data []byte) (Trust, error) {
 
 // splitTrust parts the keys from the note behind them.
 func splitTrust(text string) (keys, keysNote string) {
-	begin := strings.Index(text, keysMagic)
-	if begin < 0 || begin > 0 && text[begin-1] != '\n' {
+	if strings.HasPrefix(text, keysMagic) {
+		return "", text
+	}
+	begin := strings.Index(text, "\n"+keysMagic)
+	if begin < 0 {
 		return text, ""
 	}
-	return text[:begin], text[begin:]
+	return text[:begin+1], text[begin+1:]
 }
 
 func (t *Trust) addRoot(line string) error {
@@ -85,6 +88,11 @@ func (t *Trust) addRoot(line string) error {
 	}
 	if t.installation != "" && t.installation != installation {
 		return fmt.Errorf("%w: its root keys are of two installations", ErrTrust)
+	}
+	for _, other := range t.roots {
+		if other.KeyHash() == root.KeyHash() {
+			return fmt.Errorf("%w: the root key %08x is there twice", ErrTrust, root.KeyHash())
+		}
 	}
 	t.installation = installation
 	t.roots = append(t.roots, root)

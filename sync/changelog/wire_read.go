@@ -76,7 +76,7 @@ func (u *canonicalEntry) set(name string, value jsontext.Value) (ok bool) {
 	case "time":
 		ok = value.Kind() == '"' && u.Time.UnmarshalJSON(value) == nil
 	case "state":
-		ok = len(value) > 2 && u.State.UnmarshalText(value[1:len(value)-1]) == nil
+		ok = value.Kind() == '"' && u.State.UnmarshalText(value[1:len(value)-1]) == nil
 	case "ledger":
 		u.Ledger.Sequence, ok = numberAndDigest(value, "sequence", &u.Ledger.Digest)
 	case "control":

@@ -132,7 +132,7 @@ func (s *Service) step(ctx context.Context, r Request) error {
 	}
 	e := Conclude(state, r, found)
 	if e.Type == "" {
-		outcome, err := s.appendRequest(ctx, log, state.Position(), r)
+		outcome, err := s.appendRequest(ctx, log, state, r)
 		if err != nil || outcome.State == flagsync.Lost {
 			return err
 		}
@@ -155,12 +155,12 @@ func search(ctx context.Context, log Log, r Request, to changelog.Position) (Fin
 	var found Finding
 	from := r.Claim.Position
 	if from.Epoch != to.Epoch { // a log that was restored or recreated may have it anywhere
-		from.Revision = 0
+		from = changelog.Position{}
 	}
 	if from.Revision >= to.Revision {
 		return found, nil
 	}
-	for entry, err := range log.Read(ctx, from.Revision+1, to.Revision) {
+	for entry, err := range log.Read(ctx, from, to.Revision) {
 		if err != nil {
 			return found, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 		}
@@ -171,14 +171,14 @@ func search(ctx context.Context, log Log, r Request, to changelog.Position) (Fin
 
 // appendRequest appends the change of a request under the id of the request. Whoever tries the same at the same place, or finds it in
 // the log, knows it by that.
-func (s *Service) appendRequest(ctx context.Context, log Log, base changelog.Position, r Request) (flagsync.Outcome, error) {
+func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Basis, r Request) (flagsync.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return flagsync.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	outcome, err := log.Append(ctx, base, flagsync.Change{
+	outcome, err := log.Append(ctx, basis, flagsync.Change{
 		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: time.Now(),
 		Documents: r.Proposal.documents(),
 	})

@@ -69,8 +69,8 @@ type keyUse struct {
 // keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Whoever uses it holds the turn.
 type keys struct {
 	turn chan struct{}
-	next uint64 // revision to read next, less one
-	last changelog.Position
+	read changelog.Position // up to here
+	last changelog.Position // that was asked for last
 	uses map[string]keyUse
 	appended
 }
@@ -83,27 +83,27 @@ func (k *keys) readAlone(ctx context.Context, log Log, to changelog.Position) (r
 	case <-ctx.Done():
 		return nil, ErrNotReady
 	}
-	if err := k.read(ctx, log, to); err != nil {
+	if err := k.readTo(ctx, log, to); err != nil {
 		release()
 		return nil, err
 	}
 	return release, nil
 }
 
-// read adds the log up to a position. The first time it reads all of it.
-func (k *keys) read(ctx context.Context, log Log, to changelog.Position) error {
-	if k.uses == nil || k.last.Epoch != to.Epoch || to.Revision < k.next {
-		k.uses, k.next, k.appended = make(map[string]keyUse), 0, appended{}
+// readTo adds the log up to a position. The first time it reads all of it.
+func (k *keys) readTo(ctx context.Context, log Log, to changelog.Position) error {
+	if k.uses == nil || k.last.Epoch != to.Epoch || to.Revision < k.read.Revision {
+		k.uses, k.read, k.appended = make(map[string]keyUse), changelog.Position{}, appended{}
 		k.last.Epoch = to.Epoch // a reading that is interrupted is continued
 	}
-	if k.next < to.Revision {
-		for r, err := range log.Read(ctx, k.next+1, to.Revision) {
+	if k.read.Revision < to.Revision {
+		for r, err := range log.Read(ctx, k.read, to.Revision) {
 			if err != nil {
 				return fmt.Errorf("%w: the idempotency keys in the log: %w", ErrNotReady, err)
 			}
 			k.use(r)
 			k.appended.add(r)
-			k.next = r.Revision
+			k.read = r.Position()
 		}
 	}
 	k.last = to

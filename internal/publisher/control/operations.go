@@ -91,7 +91,7 @@ func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 
 // openAppend is a change whose fate was open when time ran out.
 type openAppend struct {
-	base   changelog.Position
+	basis  flagsync.Basis
 	change flagsync.Change
 }
 
@@ -153,10 +153,10 @@ func (s *Service) ask(ctx context.Context, a openAppend) (flagsync.Outcome, bool
 	if err != nil {
 		return flagsync.Outcome{}, false
 	}
-	outcome, err := log.Append(within, a.base, a.change)
+	outcome, err := log.Append(within, a.basis, a.change)
 	if errors.Is(err, changelog.ErrDifferentHistory) {
 		state := s.options.State()
-		return flagsync.Outcome{State: flagsync.Lost}, state != nil && state.Position().Epoch != a.base.Epoch
+		return flagsync.Outcome{State: flagsync.Lost}, state != nil && state.Position().Epoch != a.basis.Position().Epoch
 	}
 	return outcome, err == nil && outcome.State != flagsync.Open
 }

@@ -21,8 +21,8 @@ const commandTimeout = 15 * time.Second
 
 // Log is where changes are written: a flagsync.Log.
 type Log interface {
-	Append(ctx context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error)
-	Read(ctx context.Context, from, to uint64) iter.Seq2[changelog.Record, error]
+	Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error)
+	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
 	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
 }
 
@@ -167,6 +167,7 @@ type execution struct {
 	op      string
 	keyed   *keyedOp // nil without a key
 	appends int
+	basis   flagsync.Basis // what the next part is appended to
 	result  Result
 }
 
@@ -210,7 +211,7 @@ func (x *execution) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.result.Position = state.Position()
+	x.basis, x.result.Position = state, state.Position()
 	x.result.Document = decision.Unchanged
 	x.result.Warnings = decision.Warnings
 	return x.append(ctx, log, decision)
@@ -252,15 +253,14 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	change := flagsync.Change{
 		OpID: x.nextOpID(), Actor: x.origin.actor(), Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
 	}
-	base := x.result.Position
-	outcome, err := log.Append(ctx, base, change)
+	outcome, err := log.Append(ctx, x.basis, change)
 	if outcome.State != 0 {
 		x.options.Appended(outcome.State)
 		x.operations.note(change.OpID, outcome)
 	}
 	switch outcome.State {
 	case flagsync.Committed:
-		x.result.Position = outcome.Position
+		x.basis, x.result.Position = flagsync.After(x.basis, outcome.Records), outcome.Position
 		x.result.Written += len(documents)
 		if x.keyed != nil {
 			x.keyed.parts++
@@ -272,7 +272,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	case flagsync.Lost:
 		return errLost
 	case flagsync.Open:
-		x.leaveOpen(openAppend{base: base, change: change})
+		x.leaveOpen(openAppend{basis: x.basis, change: change})
 		return &Undecided{OpID: change.OpID}
 	default:
 		return fmt.Errorf("append: %w", err)

@@ -10,9 +10,11 @@ import (
 // State is an environment at one position of its log. It is immutable.
 type State interface {
 	Position() changelog.Position
+	// State returns what the state digest is made of.
+	State() changelog.State
 	// Document returns a live document.
 	Document(id changelog.ID) (changelog.Document, bool)
-	// Documents returns all live documents, in any order.
+	// Documents returns all live documents but the keys note, in any order.
 	Documents() iter.Seq[changelog.Document]
 	// Rules returns the documents, compiled.
 	Rules() *eval.Ruleset

@@ -174,7 +174,7 @@ func (s *Service) past(ctx context.Context, id changelog.ID, to changelog.Token)
 		return nil, err
 	}
 	if id == (changelog.ID{}) {
-		return replay(log.Read(ctx, 1, to.Revision))
+		return replay(log.Read(ctx, changelog.Position{}, to.Revision))
 	}
 	var newest changelog.Record
 	for r, err := range log.History(ctx, id) {
@@ -192,7 +192,7 @@ func (s *Service) past(ctx context.Context, id changelog.ID, to changelog.Token)
 	case to.In(newest.Epoch):
 		return map[changelog.ID]changelog.Document{id: newest.Document()}, nil
 	}
-	all, err := replay(log.Read(ctx, 1, to.Revision)) // a state that began anew may not have it
+	all, err := replay(log.Read(ctx, changelog.Position{}, to.Revision)) // a state that began anew may not have it
 	maps.DeleteFunc(all, func(other changelog.ID, _ changelog.Document) bool { return other != id })
 	return all, err
 }
@@ -206,6 +206,8 @@ func replay(records iter.Seq2[changelog.Record, error]) (map[changelog.ID]change
 			return nil, fmt.Errorf("roll back: %w", err)
 		case r.Renews():
 			clear(documents)
+		case r.Kind == changelog.KindKeys:
+			continue // whatever the flags were: who signs does not go back
 		}
 		delete(documents, r.ID())
 		if r.Put != nil {

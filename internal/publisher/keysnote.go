@@ -1,0 +1,62 @@
+package publisher
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// keysInterval is how often it is looked whether the log has the newest keys note.
+const keysInterval = time.Second
+
+// keepKeys writes the newest keys note into the log until ctx ends, so that sidecars learn from the log itself who signs.
+func (e *environment) keepKeys(ctx context.Context, log *flagsync.Log) {
+	look := time.NewTicker(keysInterval)
+	defer look.Stop()
+	for {
+		if err := e.writeKeys(ctx, log); err != nil && ctx.Err() == nil {
+			e.logger.Warn().Err(err).Msg("the keys note could not be written")
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// writeKeys appends the keys note unless the log has it already. Another publisher may be faster.
+func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
+	view, note := e.store.View(), e.conn.Keyring().Note()
+	if view == nil || note.Version == 0 || e.writeRefused() != nil {
+		return nil
+	}
+	wanted, err := changelog.KeysDocument(note)
+	if err != nil {
+		return err
+	}
+	held, ok := view.Document(wanted.ID())
+	if ok && string(held.Body) == string(wanted.Body) {
+		return nil
+	}
+	return e.control.Alone(ctx, func(ctx context.Context) error {
+		view := e.store.View()
+		_, err := log.Append(ctx, view, flagsync.Change{
+			OpID: rand.Text(), Actor: "flagside", Reason: "the keys note changed", Time: time.Now(), Documents: []changelog.Document{wanted},
+		})
+		return err
+	})
+}
+
+// anchors returns how far the ledger and CONTROL are known to go.
+func (e *environment) anchors() (ledger, control changelog.Anchor) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ledger != nil {
+		ledger = e.ledger.Head()
+	}
+	return ledger, e.controlHead()
+}

@@ -1,0 +1,93 @@
+package flagsync
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// keptForeign is how many of the last runs of foreign messages are remembered.
+const keptForeign = 8
+
+// Foreign is what is known of messages in a log's stream that no publisher
+// signed for their place. They are skipped. The zero value is none.
+type Foreign struct {
+	Messages uint64     // that were passed since the follower began
+	Last     []Sequence // the newest of them, in ascending order
+	Since    time.Time  // when the last of them was passed
+}
+
+// Sequence is a run of sequences of a stream, both included.
+type Sequence struct{ First, Last uint64 }
+
+// noteForeign takes note of the messages between an entry and the one that it
+// continues: the chain tells that they are no entries.
+func (s *following) noteForeign(r changelog.Record) {
+	if r.Prev.Revision > 0 {
+		s.foreign(r.Prev.Revision+1, r.Revision-1)
+	}
+}
+
+// noteForeignEnd takes note of the messages behind the last entry that were
+// judged.
+func (s *following) noteForeignEnd() {
+	if s.received() > 0 {
+		s.foreign(s.received()+1, s.judged)
+	}
+}
+
+// foreign takes note of a run of sequences, of which some may be known.
+func (s *following) foreign(first, last uint64) {
+	first = max(first, s.foreignTo+1)
+	if first > last {
+		return
+	}
+	s.foreignTo = last
+	f := &s.current.Foreign
+	f.Messages += last - first + 1
+	f.Since = time.Now()
+	kept := append([]Sequence(nil), f.Last...) // what is published is not changed
+	if n := len(kept); n > 0 && kept[n-1].Last+1 == first {
+		kept[n-1].Last = last
+	} else {
+		kept = append(kept, Sequence{first, last})
+	}
+	f.Last = kept[max(len(kept)-keptForeign, 0):]
+}
+
+// noteAnchors remembers how far the journals went at most, by what was signed.
+func (s *following) noteAnchors(ledger, control changelog.Anchor) {
+	if ledger.Sequence > s.current.Ledger.Sequence {
+		s.current.Ledger = ledger
+	}
+	if control.Sequence > s.current.Control.Sequence {
+		s.current.Control = control
+	}
+}
+
+// seenMessage is the last message of a stream that was looked at, and when the
+// stream took it. The clock of the stream proves nothing, but of two messages
+// with one sequence in two histories it cannot say the same: that an answer of
+// the leader names another time for the sequence that both end with is a reason
+// to look at the log. The zero value is none.
+type seenMessage struct {
+	sequence uint64
+	at       time.Time // zero when it is not known
+}
+
+// compareSeen looks whether the log may end with another message than the one
+// that was seen here, of the same sequence.
+func (s *following) compareSeen(e logEnd) {
+	n := &s.seen
+	if e.last != n.sequence || n.at.IsZero() || e.taken.IsZero() || e.taken.Equal(n.at) || s.inquiry.active() {
+		return
+	}
+	err := otherTime(e, n.at)
+	n.at = e.taken // of the same message, unless the leader shows another one now
+	s.suspect(err)
+}
+
+func otherTime(e logEnd, seen time.Time) error {
+	return fmt.Errorf("message %d was taken at %s, the one that was seen here at %s", e.last, e.taken, seen)
+}

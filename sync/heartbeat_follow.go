@@ -1,0 +1,146 @@
+package flagsync
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Beats come once a second. After a longer silence the next ones may have waited
+// in a socket that had stalled, and would call old news fresh: a barrier that is
+// sent after that must succeed first. So may all of them in one that lets things
+// through slowly, which the answers to pings show.
+const (
+	stalledAfter = 2500 * time.Millisecond
+	stalledAsk   = 500 * time.Millisecond // within which the leader is asked; jittered
+)
+
+// beatQueue is how many beats wait while the target is busy, about a minute of
+// them.
+const beatQueue = 64
+
+// arrival is a beat, and when it came.
+type arrival struct {
+	msg *nats.Msg
+	at  time.Time
+}
+
+// hear takes note of a beat and of the moment: a target that is busy must not
+// make it younger. Nothing waits for room, or later ones would come later.
+func (s *following) hear(msg *nats.Msg) {
+	select {
+	case s.beats <- arrival{msg: msg, at: time.Now()}:
+	default: // the next one says the same
+	}
+}
+
+// beaten takes a heartbeat. The highest head of our own epoch counts; a lower one
+// is old news. Only what a publisher signed, and what has not come before, counts
+// at all.
+func (s *following) beaten(a arrival) {
+	now := a.at
+	h, ok := s.openHeartbeat(a)
+	if !ok {
+		s.current.Refused++
+		return
+	}
+	if now.Sub(s.lastBeat()) > stalledAfter {
+		s.stalled = now
+		s.led(now)
+	}
+	if now.Sub(s.probe.answered) > lateAfter {
+		s.stalled = now
+	}
+	s.current.LastBeat = now
+	s.current.Skew = time.Until(h.Time) // a wall clock: for people
+	switch {
+	case s.barriers.urgent:
+	case s.current.LastConfirmed.Before(s.stalled):
+		s.barriers.urgent = true
+		s.barriers.ownAt = later(now, s.current.LastConfirmed.Add(stalledAfter)).Add(jitter(0, stalledAsk))
+	default:
+		s.barriers.ownAt = s.withoutBeat()
+	}
+	s.noteAnchors(h.Ledger, h.Control)
+	ours := s.judge.Head()
+	switch {
+	case ours.IsZero():
+		s.head, s.end, s.beginAt = max(s.head, h.Position.Revision), max(s.end, h.End), beginOf(h)
+	case h.Position.Epoch == ours.Epoch:
+		s.beatenByOurs(h, now)
+	case h.Position.Epoch.Later(ours.Epoch):
+		s.beginAt = beginOf(h)
+		s.suspect(fmt.Errorf("a heartbeat names epoch %s, ours is %s", h.Position.Epoch.Short(), ours.Epoch.Short()))
+	}
+}
+
+func beginOf(h changelog.Heartbeat) epochBegin {
+	return epochBegin{epoch: h.Position.Epoch, revision: h.Begin}
+}
+
+// openHeartbeat returns a heartbeat that counts.
+func (s *following) openHeartbeat(a arrival) (changelog.Heartbeat, bool) {
+	if s.budget.left(time.Now()) == 0 {
+		return changelog.Heartbeat{}, false
+	}
+	h, err := changelog.DecodeHeartbeat(s.conn.keys, s.environment, a.msg.Data, changelog.Signature(proofOf(a.msg.Header)))
+	if err != nil {
+		s.budget.spent++
+		return changelog.Heartbeat{}, false
+	}
+	return h, s.heard.isNews(h)
+}
+
+func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
+	if err := s.judge.Compare(h.Position); err != nil {
+		s.suspect(err)
+		return
+	}
+	if h.Position.Revision < s.head {
+		return
+	}
+	s.head, s.end = h.Position.Revision, max(s.end, h.End)
+	if s.judge.Head() != h.Position || s.unproved {
+		return // the fill that this starts does not make it younger
+	}
+	s.judged = max(s.judged, h.End) // the publisher has looked at what is behind
+	s.noteForeignEnd()
+	if s.applied == h.Position && !s.current.LastConfirmed.Before(s.stalled) {
+		s.confirmed(now)
+	}
+}
+
+const (
+	// heartbeatWindow is how much older than the last heartbeat the first one of
+	// another publisher may be.
+	heartbeatWindow = time.Minute
+	// knownPublishers bounds what is remembered of publishers' processes.
+	knownPublishers = 64
+)
+
+// heartbeatLog tells heartbeats that came before. Those of one process are
+// counted; the first of a process has a time that is not much older than that of
+// the last heartbeat. The zero value has heard none.
+type heartbeatLog struct {
+	counts map[string]uint64 // by publisher's process
+	newest time.Time         // of the last that counted
+}
+
+func (l *heartbeatLog) isNews(h changelog.Heartbeat) bool {
+	last, known := l.counts[h.By]
+	switch {
+	case known && h.N <= last:
+		return false
+	case !known && h.Time.Before(l.newest.Add(-heartbeatWindow)):
+		return false
+	}
+	if l.counts == nil || !known && len(l.counts) >= knownPublishers {
+		l.counts = make(map[string]uint64) // the window keeps the old ones out
+	}
+	l.counts[h.By] = h.N
+	l.newest = h.Time
+	return true
+}

@@ -1,0 +1,167 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	beatInterval = time.Second
+	// confirmBeats is which heartbeat is preceded by a look at the newest entry
+	// itself, in case another log took the place of the one that is known.
+	confirmBeats = 10
+)
+
+// Beater announces the head of a log once a second, as the leader of its stream
+// has just answered. It is silent when the leader does not answer, and when
+// another publisher has announced the same or more within the second.
+type Beater struct {
+	log    *Log
+	logger zerolog.Logger
+	by     string
+	heard  atomic.Pointer[heardBeat]
+	count  int          // of ticks since the newest entry was looked at
+	sent   uint64       // heartbeats
+	news   heartbeatLog // of other publishers; of the goroutine that hears them
+	silent bool         // since the leader stopped to answer
+}
+
+type heardBeat struct {
+	heartbeat changelog.Heartbeat
+	at        time.Time
+}
+
+// NewBeater returns a beater for l.
+func NewBeater(l *Log, logger zerolog.Logger) *Beater {
+	return &Beater{log: l, logger: logger, by: newID(), count: confirmBeats - 1}
+}
+
+// Run beats until ctx ends, and then returns nil.
+func (b *Beater) Run(ctx context.Context) error {
+	sub, err := b.log.conn.nats.Subscribe(beatSubject(b.log.environment), b.hear)
+	if err != nil {
+		return fmt.Errorf("beat of %s: %w", b.log.environment, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails when the connection is closed, which ends it too
+	ticks := time.NewTicker(beatInterval)
+	defer ticks.Stop()
+	for {
+		b.tick(ctx)
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// hear remembers the heartbeats of other publishers.
+func (b *Beater) hear(msg *nats.Msg) {
+	l := b.log
+	other, err := changelog.DecodeHeartbeat(l.conn.keys, l.environment, msg.Data, changelog.Signature(proofOf(msg.Header)))
+	if err == nil && other.By != b.by && b.news.isNews(other) {
+		b.heard.Store(&heardBeat{heartbeat: other, at: time.Now()})
+	}
+}
+
+// tick asks the leader and beats, both within the second.
+func (b *Beater) tick(ctx context.Context) {
+	within, cancel := context.WithTimeout(ctx, beatInterval)
+	defer cancel()
+	if err := b.announce(within); err != nil && ctx.Err() == nil {
+		if !b.silent {
+			b.logger.Warn().Err(err).Msg("no beats while the head of the log is not known")
+		}
+		b.silent = true
+		return
+	}
+	b.silent = false
+}
+
+func (b *Beater) announce(ctx context.Context) error {
+	b.count++
+	h, err := b.log.confirmHead(ctx, b.count >= confirmBeats)
+	if err != nil {
+		return err
+	}
+	if b.count >= confirmBeats {
+		b.count = 0
+	}
+	if b.announced(h) {
+		return nil
+	}
+	b.sent++
+	h.By, h.N, h.Time = b.by, b.sent, time.Now().UTC()
+	h.Ledger, h.Control = b.log.anchors()
+	data, signature, err := changelog.EncodeHeartbeat(b.log.conn.signer, b.log.environment, h)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: the answer of the leader is too old: %w", ErrUnreachable, err)
+	}
+	msg := nats.NewMsg(beatSubject(b.log.environment))
+	msg.Data = data
+	msg.Header.Set(changelog.ProofHeader, string(signature))
+	if err := b.log.conn.nats.PublishMsg(msg); err != nil {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return nil
+}
+
+// announced reports whether another publisher has announced the same, or more of
+// its epoch, within the second.
+func (b *Beater) announced(h changelog.Heartbeat) bool {
+	heard := b.heard.Load()
+	return heard != nil && time.Since(heard.at) < beatInterval &&
+		heard.heartbeat.Position.Epoch == h.Position.Epoch &&
+		heard.heartbeat.Position.Revision >= h.Position.Revision && heard.heartbeat.End >= h.End
+}
+
+// confirmHead returns the head as a leader with its majority has it. While the
+// stream does not grow it costs one small request, unless the entry is to be read
+// again, in case another log took the place of the one that is known.
+func (l *Log) confirmHead(ctx context.Context, again bool) (changelog.Heartbeat, error) {
+	stream := flagsStream(l.environment)
+	info, err := l.conn.info(ctx, stream)
+	if hasCode(err, codeStreamNotFound) {
+		return changelog.Heartbeat{}, lost(stream)
+	}
+	if err != nil {
+		return changelog.Heartbeat{}, err
+	}
+	if err := info.verifyLease(); err != nil {
+		return changelog.Heartbeat{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	t, err := l.advance(ctx, info.State.LastSequence)
+	if err != nil {
+		return changelog.Heartbeat{}, err
+	}
+	if again || t.judged > info.State.LastSequence {
+		if err := l.confirmEntry(ctx, t.head); err != nil {
+			return changelog.Heartbeat{}, err
+		}
+	}
+	return changelog.Heartbeat{
+		Position: t.head, Begin: max(t.begin, 1), First: info.State.FirstSequence, End: info.State.LastSequence,
+	}, nil
+}
+
+// confirmEntry returns nil if the leader has the entry at a position. Another log
+// is looked at from its end the next time.
+func (l *Log) confirmEntry(ctx context.Context, p changelog.Position) error {
+	m, err := l.conn.message(ctx, flagsStream(l.environment), p.Revision)
+	if err == nil && changelog.Sum(m.Data) != p.Digest || errors.Is(err, errNoMessage) {
+		l.reset()
+		err = fmt.Errorf("head of %s: the log does not hold revision %d any more: %w", l.environment, p.Revision, changelog.ErrDifferentHistory)
+	}
+	return err
+}

@@ -1,0 +1,122 @@
+package flagsync
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// stateInterval is how often the documents here are compared with the state
+	// that a publisher signed, if something was applied since.
+	stateInterval = 10 * time.Second
+	// rebuildJitter is how long a follower that holds another state may wait
+	// before it reads the log aside, so that a fleet does not read it at once.
+	rebuildJitter = 5 * time.Second
+)
+
+// stateCheck is about whether the documents here are those that were signed.
+type stateCheck struct {
+	at       time.Time          // of the next comparison
+	compared changelog.Position // what was compared last
+	rebuild  time.Time          // when the log is read aside; zero is not at all
+	rebuilt  bool               // it was, since the states last agreed
+}
+
+// installed is called when the state was replaced by one whose proof was
+// verified.
+func (c *stateCheck) installed() { c.rebuild = time.Time{} }
+
+// scheduleStateCheck compares the states when that is due, and returns when it
+// is.
+func (s *following) scheduleStateCheck(now time.Time) time.Time {
+	c := &s.state
+	if s.takeover.running || s.signed.Position != s.applied {
+		return time.Time{} // what was loaded was verified as it was read
+	}
+	if !c.rebuild.IsZero() {
+		if now.Before(c.rebuild) {
+			return c.rebuild
+		}
+		s.rebuildState()
+		return time.Time{}
+	}
+	if c.compared == s.applied {
+		return time.Time{}
+	}
+	if now.Before(c.at) {
+		return c.at
+	}
+	c.at, c.compared = now.Add(s.timing.stateCheck), s.applied
+	s.compareState(now)
+	return c.rebuild
+}
+
+// compareState compares the documents that are applied with the state that was
+// signed there.
+func (s *following) compareState(now time.Time) {
+	ours := s.target.StateDigest()
+	if ours == s.signed.State {
+		s.current.DifferentState = nil
+		s.state.rebuilt = false
+		return
+	}
+	known := s.current.DifferentState != nil
+	s.current.DifferentState = fmt.Errorf("the documents at revision %d have state digest %s, %s was signed", s.applied.Revision, ours, s.signed.State)
+	if !known {
+		s.log.Error().Err(s.current.DifferentState).Msg("the state here is not the one that was signed")
+	}
+	if !s.state.rebuilt {
+		s.state.rebuild = now.Add(jitter(0, min(rebuildJitter, s.timing.stateCheck)))
+	}
+}
+
+// rebuildState reads the log aside, once, and takes over what it gives if that is
+// the state that was signed.
+func (s *following) rebuildState() {
+	s.state.rebuild, s.state.rebuilt = time.Time{}, true
+	s.takeover.running = true
+	asked := time.Now()
+	end := s.judged
+	s.work(func(ctx context.Context) func() {
+		position, err := s.loadRebuilt(ctx, end)
+		return func() { s.onRebuilt(position, asked, err) }
+	})
+}
+
+func (s *following) loadRebuilt(ctx context.Context, end uint64) (changelog.Position, error) {
+	info, err := s.conn.info(ctx, s.stream)
+	if err != nil {
+		return changelog.Position{}, err
+	}
+	replayed, err := s.conn.replay(ctx, s.environment, max(info.State.FirstSequence, 1), end)
+	if err != nil {
+		return changelog.Position{}, err
+	}
+	if digest := replayed.stateDigest(); digest != replayed.head.State {
+		return changelog.Position{}, fmt.Errorf("the log gives state digest %s at revision %d, %s was signed: the publisher that signed it was wrong",
+			digest, replayed.head.Revision, replayed.head.State)
+	}
+	return replayed.head.Position, replayed.read(s.target.Load)
+}
+
+// onRebuilt goes on from the state that was read aside, or where it stood.
+func (s *following) onRebuilt(position changelog.Position, asked time.Time, err error) {
+	s.takeover.running = false
+	now := time.Now()
+	if err != nil {
+		if s.ctx.Err() == nil {
+			s.current.DifferentState = fmt.Errorf("%w; %s", s.current.DifferentState, err.Error())
+			s.log.Error().Err(err).Msg("the state could not be read from the log")
+		}
+		s.fill.restart(now) // entries were not taken meanwhile
+		return
+	}
+	s.log.Warn().Uint64("revision", position.Revision).Msg("the state was read from the log and replaced")
+	s.current.DifferentState = nil
+	s.current.Rebuilds++
+	s.continueFrom(position, asked, now)
+	s.head, s.end = max(s.head, position.Revision), max(s.end, position.Revision)
+}

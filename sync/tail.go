@@ -1,0 +1,188 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// logTail is what a publisher knows of the end of a log.
+type logTail struct {
+	head   changelog.Position // the last entry that is proved
+	state  changelog.Digest   // that was signed with it; zero within a transaction and where it is not known
+	begin  uint64             // revision at which its epoch begins; 0 is not known
+	judged uint64             // every sequence up to here is an entry or noise
+}
+
+// advance reads what the stream has up to a sequence and returns what is known
+// then. Reading is not exclusive: what several do at once is the same.
+func (l *Log) advance(ctx context.Context, last uint64) (logTail, error) {
+	t := l.lastKnown()
+	switch {
+	case t.judged >= last:
+		return t, nil
+	case t.head.IsZero():
+		return l.find(ctx, last)
+	}
+	t, err := l.readFrom(ctx, t, last)
+	if err != nil {
+		return logTail{}, fmt.Errorf("%s: %w", l.environment, err)
+	}
+	l.remember(t)
+	return t, nil
+}
+
+// readFrom judges the messages behind what is known, up to a sequence.
+func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, error) {
+	judge := changelog.NewReplayJudge(l.conn.keys, l.environment, t.head)
+	for batch, err := range l.conn.batches(ctx, flagsStream(l.environment), t.judged+1, last) {
+		if err != nil {
+			return t, err
+		}
+		for _, m := range batch {
+			if err := offer(judge, l.environment, m); err != nil {
+				return t, err
+			}
+		}
+		t = t.after(judge.SettleSoFar())
+	}
+	t = t.after(judge.Settle(-1))
+	t.judged = last
+	return t, l.conn.keys.Supported()
+}
+
+// offer judges a message where everything before it is known.
+func offer(judge *changelog.Judge, environment string, m storedMessage) error {
+	switch verdict, r := judge.Offer(m.entry(environment)); verdict {
+	case changelog.Noise, changelog.Candidate, changelog.Past:
+		return nil
+	case changelog.Ahead:
+		return fmt.Errorf("%w: revision %d continues revision %d, which is not there", errHole, r.Revision, r.Prev.Revision)
+	case changelog.Unreadable:
+		return fmt.Errorf("%w: revision %d", errUnreadable, m.Sequence)
+	default:
+		return fmt.Errorf("revision %d does not continue revision %d: %w", m.Sequence, judge.Head().Revision, changelog.ErrDifferentHistory)
+	}
+}
+
+// after returns the tail after entries that are proved.
+func (t logTail) after(entries []changelog.Record) logTail {
+	for _, r := range entries {
+		t.head, t.state = r.Position(), r.State
+		t.judged = max(t.judged, r.Revision)
+		if r.Kind == changelog.KindEpoch {
+			t.begin = r.Revision
+		}
+	}
+	return t
+}
+
+// Sizes of the reads that look for the last entry, from the end backwards.
+const (
+	findFirst = 1
+	findMost  = 4096
+)
+
+// find looks for the last entry at or below a sequence, from there backwards, and
+// for the beginning of its epoch. A signed entry at its own revision is one of the
+// log, because publishers sign only what continues what they have verified.
+func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
+	if err := l.adoptKeys(ctx); err != nil {
+		return logTail{}, err
+	}
+	size := uint64(findFirst)
+	for to := last; to > 0; {
+		from := to - min(size, to) + 1
+		r, err := l.newestIn(ctx, from, to)
+		if err != nil {
+			return logTail{}, err
+		}
+		if r.Revision > 0 {
+			t := logTail{head: r.Position(), state: r.State, judged: last}
+			t.begin, err = l.beginOf(ctx, r.Epoch)
+			if err == nil {
+				l.remember(t)
+			}
+			return t, err
+		}
+		to, size = from-1, min(size*8, findMost)
+	}
+	return logTail{}, fmt.Errorf("head of %s: no publisher of this installation has signed an entry of it: %w",
+		l.environment, lost(flagsStream(l.environment)))
+}
+
+// newestIn returns the newest signed entry among some messages, the zero value if
+// there is none.
+func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, error) {
+	var newest changelog.Record
+	for m, err := range l.conn.messages(ctx, flagsStream(l.environment), from, to) {
+		if err != nil {
+			return newest, fmt.Errorf("head of %s: %w", l.environment, err)
+		}
+		r, err := l.conn.keys.OpenEntry(l.environment, m.entry(l.environment))
+		switch {
+		case errors.Is(err, changelog.ErrUnreadable):
+			return newest, fmt.Errorf("head of %s: revision %d: %w", l.environment, m.Sequence, err)
+		case err == nil:
+			newest = r
+		}
+	}
+	return newest, nil
+}
+
+// beginOf returns the revision at which an epoch begins, 0 if it is not found.
+func (l *Log) beginOf(ctx context.Context, epoch changelog.Epoch) (uint64, error) {
+	id := changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
+	for r, err := range l.History(ctx, id) {
+		if err != nil {
+			return 0, err
+		}
+		if r.Epoch == epoch {
+			return r.Revision, nil
+		}
+	}
+	return 0, nil
+}
+
+// adoptKeys takes over all keys notes that the log has ever had, so that entries
+// which were signed by keys that are retired can be shown.
+func (l *Log) adoptKeys(ctx context.Context) error {
+	id := changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}
+	for m, err := range l.subjectMessages(ctx, id) {
+		if err != nil {
+			return err
+		}
+		e, err := changelog.DecodeEntry(m.Data)
+		if err != nil {
+			continue // noise
+		}
+		if text, err := changelog.KeysText(e.Put); err == nil {
+			_ = l.conn.keys.Adopt(text) // what no root signed is noise
+		}
+	}
+	return nil
+}
+
+func (l *Log) remember(t logTail) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if t.begin == 0 && t.head.Epoch == l.known.head.Epoch {
+		t.begin = l.known.begin
+	}
+	l.known = t
+}
+
+func (l *Log) lastKnown() logTail {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known
+}
+
+// reset forgets what is known, because another log took its place.
+func (l *Log) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known = logTail{}
+}
