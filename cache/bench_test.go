@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -11,17 +12,27 @@ import (
 func filled(tb testing.TB, dir string, n int) *Store {
 	tb.Helper()
 	s := openStore(tb, dir)
-	_, begin := newHistory(tb)
-	apply(tb, s, begin)
-	for i := range n {
-		doc := flag(fmt.Sprintf("flag-%d", i), i)
-		if err := s.Apply([]changelog.Transaction{following(s.Position(), doc)}); err != nil {
-			tb.Fatal(err)
-		}
-	}
+	h, _ := newHistory(tb)
+	h.fill(tb, n)
+	load(tb, s, h.snapshot(tb))
 	s.Synced()
 	s.rewrite()
 	return s
+}
+
+// fill puts n flags in one entry, which no log could.
+func (h *history) fill(tb testing.TB, n int) {
+	tb.Helper()
+	edit := h.state.Edit()
+	for i := range n {
+		doc := flag(fmt.Sprintf("flag-%d", i), i)
+		doc.Revision = h.head.Revision
+		edit.Add(doc)
+		h.documents[doc.ID()], h.good[doc.ID()] = doc, doc
+	}
+	h.state = edit.State()
+	h.head.State = h.state.Digest()
+	h.head = sign(tb, h.keys.Signer(), h.environment, h.head)
 }
 
 func BenchmarkApplyOneChange(b *testing.B) {
@@ -36,7 +47,7 @@ func BenchmarkApplyOneChange(b *testing.B) {
 				b.ReportAllocs()
 				for i := 0; b.Loop(); i++ {
 					doc := flag(fmt.Sprintf("flag-%d", i%n), i)
-					if err := s.Apply([]changelog.Transaction{following(s.Position(), doc)}); err != nil {
+					if err := s.Apply([]changelog.Transaction{unproved(s.Position(), doc)}); err != nil {
 						b.Fatal(err)
 					}
 				}
@@ -60,11 +71,10 @@ func BenchmarkRewrite(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("flags=%d", n), func(b *testing.B) {
 			s := filled(b, b.TempDir(), n)
+			signer := trusttest.Default().Signer()
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				if err := s.Apply([]changelog.Transaction{following(s.Position(), flag("flag-1", i))}); err != nil {
-					b.Fatal(err)
-				}
+				apply(b, s, following(b, signer, s.View(), flag("flag-1", i)))
 				s.rewrite()
 			}
 		})

@@ -60,7 +60,7 @@ func TestBootstrapFromSnapshot(t *testing.T) {
 	checkView(t, s.View(), h)
 	apply(t, s, h.commit(t, flag("a", 2)))
 	checkView(t, s.View(), h)
-	if s.Source() != SourceBootstrap || s.Position() != h.position {
+	if s.Source() != SourceBootstrap || s.Position() != h.head.Position {
 		t.Errorf("position %v from %s", s.Position(), s.Source())
 	}
 	s.rewrite()

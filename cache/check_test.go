@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/internal/trusttest"
 )
 
 func TestCheck(t *testing.T) {
@@ -16,7 +18,7 @@ func TestCheck(t *testing.T) {
 	writeFile(t, filepath.Dir(good), "bad.json", []byte(`{"flags":{"a":{"state":"ENABLED","variants":{"v":1},"defaultVariant":"w"}}}`))
 	f := func(name, dir, bootstrap, want string) {
 		t.Helper()
-		err := Check(Options{Environment: "prod", Dir: dir}, bootstrap)
+		err := Check(Options{Environment: "prod", Dir: dir, Keyring: trusttest.Default().Keyring()}, bootstrap)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
@@ -41,20 +43,20 @@ func TestCheckLeavesFilesAlone(t *testing.T) {
 	s, h := liveStore(t, dir)
 	apply(t, s, h.commit(t, flag("a", 1)))
 	before := names(t, dir)
-	if err := Check(Options{Environment: "prod", Dir: dir}, ""); err != nil {
+	if err := Check(Options{Environment: "prod", Dir: dir, Keyring: trusttest.Default().Keyring()}, ""); err != nil {
 		t.Errorf("a directory that a process uses: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := Check(Options{Environment: "prod", Dir: dir}, ""); err != nil {
+	if err := Check(Options{Environment: "prod", Dir: dir, Keyring: trusttest.Default().Keyring()}, ""); err != nil {
 		t.Error(err)
 	}
 	if diff := cmp.Diff(before, names(t, dir)); diff != "" {
 		t.Errorf("files (-before +after):\n%s", diff)
 	}
 	checkView(t, restoreStore(t, dir).View(), h)
-	if err := Check(Options{Environment: "../prod", Dir: dir}, ""); err == nil || errors.Is(err, ErrLocked) {
+	if err := Check(Options{Environment: "../prod", Dir: dir, Keyring: trusttest.Default().Keyring()}, ""); err == nil || errors.Is(err, ErrLocked) {
 		t.Errorf("an environment that is no file name: %v", err)
 	}
 }

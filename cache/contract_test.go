@@ -6,6 +6,5 @@ import (
 )
 
 var (
-	_ flagsync.Target      = (*cache.Store)(nil)
-	_ flagsync.EpochKeeper = (*cache.Store)(nil)
+	_ flagsync.Target = (*cache.Store)(nil)
 )

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/internal/trusttest"
 )
 
 func TestNewRefusesEnvironment(t *testing.T) {
@@ -20,10 +22,10 @@ func TestNewRefusesEnvironment(t *testing.T) {
 func TestDirectoryIsLocked(t *testing.T) {
 	dir := t.TempDir()
 	first := openStore(t, dir)
-	if _, err := New(Options{Environment: "prod", Dir: dir}); !errors.Is(err, ErrLocked) {
+	if _, err := New(Options{Environment: "prod", Dir: dir, Keyring: trusttest.Default().Keyring()}); !errors.Is(err, ErrLocked) {
 		t.Fatalf("error %v, want ErrLocked", err)
 	}
-	other, err := New(Options{Environment: "staging", Dir: dir})
+	other, err := New(Options{Environment: "staging", Dir: dir, Keyring: trusttest.Default().Keyring()})
 	if err != nil {
 		t.Fatalf("another environment: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/faultdisk"
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -40,7 +41,7 @@ func TestFullDisk(t *testing.T) {
 		s, h := liveStore(t, disk.Dir())
 		apply(t, s, h.commit(t, bulky(t, "a"), bulky(t, "b")))
 		s.rewrite()
-		stored := h.position.Revision
+		stored := h.head.Revision
 		disk.Fill(t, pages*page)
 		for n := range 4 {
 			apply(t, s, h.commit(t, bulky(t, "a"), broken("b")))
@@ -67,7 +68,7 @@ func TestFullDisk(t *testing.T) {
 		}
 		s = restart(t, s) // and finds no room, too
 		disk.Free(t)
-		apply(t, s, following(s.Position(), flag("later", 1)))
+		apply(t, s, following(t, trusttest.Default().Signer(), s.View(), flag("later", 1)))
 		s.rewrite()
 		if problems := s.Problems(); len(problems) > 0 {
 			t.Fatalf("with room again after %d pages: %v", pages, problems)
@@ -88,7 +89,7 @@ func TestWritesFindNoRoom(t *testing.T) {
 	if _, err := os.Stat(faultdisk.Full); err != nil {
 		t.Skipf("this system has no file that is always full: %v", err)
 	}
-	for _, file := range []string{snapshotFile, tailFile, lastGoodFile, epochsFile} {
+	for _, file := range []string{snapshotFile, tailFile, lastGoodFile} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			s, h := liveStore(t, t.TempDir())
@@ -106,14 +107,13 @@ func TestWritesFindNoRoom(t *testing.T) {
 			}
 			apply(t, s, h.commit(t, bulky(t, "a"), broken("b")))
 			checkView(t, s.View(), h)
-			s.left.pass("00000000000000000000000000000001", h.position.Epoch)
 			s.rewrite()
 			if problems := s.Problems(); len(problems) == 0 || !strings.Contains(problems[0].Detail, syscall.ENOSPC.Error()) {
 				t.Fatalf("problems: %v", problems)
 			}
 			unlucky := restoreStore(t, copyDir(t, s.disk.dir))
-			if got := unlucky.View().Position().Revision; got < stored.position.Revision || len(unlucky.Problems()) > 0 {
-				t.Fatalf("revision %d was stored, %d is restored; %v", stored.position.Revision, got, unlucky.Problems())
+			if got := unlucky.View().Position().Revision; got < stored.head.Revision || len(unlucky.Problems()) > 0 {
+				t.Fatalf("revision %d was stored, %d is restored; %v", stored.head.Revision, got, unlucky.Problems())
 			}
 			if _, err := os.Lstat(s.disk.path(file) + unfinished); err == nil {
 				t.Error("the file that could not be written was left behind: it takes room")
@@ -127,9 +127,6 @@ func TestWritesFindNoRoom(t *testing.T) {
 			}
 			restored := restart(t, s)
 			checkView(t, restored.View(), h)
-			if len(restored.LeftEpochs()) != 1 {
-				t.Errorf("the epochs that were left are %v", restored.LeftEpochs())
-			}
 			left, err := filepath.Glob(filepath.Join(s.disk.dir, "*"+unfinished))
 			if err != nil || len(left) > 0 {
 				t.Errorf("unfinished files %v, %v", left, err)

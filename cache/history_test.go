@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,84 +14,135 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // history is a log in memory and, beside it, the naive model of what it adds up to.
 type history struct {
 	environment string
-	position    changelog.Position
+	keys        trusttest.Keys
+	head        changelog.Head
+	state       changelog.State
 	documents   map[changelog.ID]changelog.Document
-	good        map[changelog.ID]changelog.Document // the last versions that compile
+	good        map[changelog.ID]changelog.Document // the last versions of flags that compile
 }
 
-// newHistory returns a history and the transaction that begins it.
+// newHistory returns a history and the transaction that begins it, which holds the keys note.
 func newHistory(tb testing.TB) (*history, changelog.Transaction) {
 	tb.Helper()
+	return newHistoryOf(tb, "prod", trusttest.Default())
+}
+
+func newHistoryOf(tb testing.TB, environment string, keys trusttest.Keys) (*history, changelog.Transaction) {
+	tb.Helper()
 	h := &history{
-		environment: "prod",
+		environment: environment,
+		keys:        keys,
 		documents:   make(map[changelog.ID]changelog.Document),
 		good:        make(map[changelog.ID]changelog.Document),
 	}
-	h.position.Epoch = changelog.NewEpoch()
-	begin := changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Index: 1, Count: 1, OpID: "begin"}
-	return h, changelog.Transaction{h.append(tb, begin)}
+	h.head.Epoch = changelog.NewEpoch(time.Now(), "")
+	begin := changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Index: 1, Count: 2, OpID: "begin"}
+	first := h.append(tb, begin)
+	doc := keysDocument(tb, keys.Note)
+	h.put(doc)
+	keysEntry := changelog.Entry{Kind: doc.Kind, Key: doc.Key, Put: doc.Body, Index: 2, Count: 2, OpID: "begin", State: h.state.Digest()}
+	return h, changelog.Transaction{first, h.append(tb, keysEntry)}
+}
+
+func keysDocument(tb testing.TB, n changelog.KeysNote) changelog.Document {
+	tb.Helper()
+	doc, err := changelog.KeysDocument(n)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return doc
 }
 
 // commit adds a transaction that puts documents, or deletes those without a body.
 func (h *history) commit(tb testing.TB, documents ...changelog.Document) changelog.Transaction {
 	tb.Helper()
-	op := "op-" + strconv.FormatUint(h.position.Revision+1, 10)
+	op := "op-" + strconv.FormatUint(h.head.Revision+1, 10)
 	var tx changelog.Transaction
 	for i, d := range documents {
-		r := h.append(tb, changelog.Entry{
+		h.put(d)
+		e := changelog.Entry{
 			Kind: d.Kind, Key: d.Key, Index: i + 1, Count: len(documents), OpID: op,
 			Put: d.Body, Delete: d.Body == nil,
-		})
-		tx = append(tx, r)
-		switch {
-		case d.Body == nil:
-			delete(h.documents, d.ID())
-			delete(h.good, d.ID())
-		case bytes.Equal(d.Body, broken(d.Key).Body):
-			h.documents[d.ID()] = r.Document()
-		default:
-			h.documents[d.ID()] = r.Document()
-			h.good[d.ID()] = r.Document()
 		}
+		if e.Index == e.Count {
+			e.State = h.state.Digest()
+		}
+		tx = append(tx, h.append(tb, e))
 	}
 	return tx
 }
 
+// put changes the model by a document that the next entry holds.
+func (h *history) put(d changelog.Document) {
+	d.Revision = h.head.Revision + 1
+	edit := h.state.Edit()
+	if before, existed := h.documents[d.ID()]; existed {
+		edit.Remove(before)
+	}
+	switch {
+	case d.Body == nil:
+		delete(h.documents, d.ID())
+		delete(h.good, d.ID())
+	case d.Kind != changelog.KindFlag || bytes.Equal(d.Body, broken(d.Key).Body):
+		edit.Add(d)
+		h.documents[d.ID()] = d
+	default:
+		edit.Add(d)
+		h.documents[d.ID()] = d
+		h.good[d.ID()] = d
+	}
+	h.state = edit.State()
+}
+
+// append adds a signed entry.
 func (h *history) append(tb testing.TB, e changelog.Entry) changelog.Record {
 	tb.Helper()
-	e.Epoch, e.Prev, e.Time = h.position.Epoch, h.position.Digest, time.Unix(0, 0)
+	e.Environment, e.Epoch, e.Revision = h.environment, h.head.Epoch, h.head.Revision+1
+	e.Prev, e.Time = h.head.Link(), time.Unix(0, 0)
 	data, err := e.Encode()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	r, err := changelog.DecodeRecord(h.position.Revision+1, data)
+	r, err := changelog.DecodeRecord(e.Revision, data)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h.position = r.Position()
+	h.head = sign(tb, h.keys.Signer(), h.environment, r.Head())
+	r.Signature = h.head.Signature
 	return r
 }
 
-func (h *history) digest() changelog.Digest {
-	var d changelog.Digest
-	for _, doc := range h.documents {
-		d = d.Toggle(doc)
+func sign(tb testing.TB, s *changelog.Signer, environment string, head changelog.Head) changelog.Head {
+	tb.Helper()
+	signed, err := s.SignHead(environment, head)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	return d
+	return signed
+}
+
+// header returns the header of a snapshot of the state.
+func (h *history) header() changelog.Header {
+	return changelog.Header{Environment: h.environment, Head: h.head, Count: len(h.documents), Keys: h.keys.Note.Text}
 }
 
 // snapshot returns the state as a snapshot.
 func (h *history) snapshot(tb testing.TB) []byte {
 	tb.Helper()
+	return encodeSnapshot(tb, h.header(), maps.Values(h.documents))
+}
+
+func encodeSnapshot(tb testing.TB, header changelog.Header, documents iter.Seq[changelog.Document]) []byte {
+	tb.Helper()
 	var b bytes.Buffer
-	header := changelog.Header{Environment: h.environment, Position: h.position, StateDigest: h.digest(), Count: len(h.documents)}
-	if err := writeSnapshot(&b, header, maps.Values(h.documents)); err != nil {
+	if err := writeSnapshot(&b, header, documents); err != nil {
 		tb.Fatal(err)
 	}
 	return b.Bytes()
@@ -121,7 +173,7 @@ func deleted(key string) changelog.Document {
 
 func openStore(tb testing.TB, dir string) *Store {
 	tb.Helper()
-	s, err := New(Options{Environment: "prod", Dir: dir, Logger: zerolog.Nop()})
+	s, err := New(Options{Environment: "prod", Dir: dir, Keyring: trusttest.Default().Keyring(), Logger: zerolog.Nop()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -180,8 +232,7 @@ func checkView(tb testing.TB, v *View, h *history) {
 	if diff := cmp.Diff(h.documents, got); diff != "" {
 		tb.Fatalf("documents (-want +got):\n%s", diff)
 	}
-	want := changelog.Header{Environment: h.environment, Position: h.position, StateDigest: h.digest(), Count: len(h.documents)}
-	if diff := cmp.Diff(want, v.Header()); diff != "" {
+	if diff := cmp.Diff(h.header(), v.Header()); diff != "" {
 		tb.Fatalf("header (-want +got):\n%s", diff)
 	}
 	for id, d := range h.documents {

@@ -12,11 +12,16 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// killEnvironment holds the directory of the process that TestKill ends.
-const killEnvironment = "FLAGSIDE_TEST_KILL_DIR"
+// The process that TestKill ends finds its directory and its keys in these variables.
+const (
+	killEnvironment      = "FLAGSIDE_TEST_KILL_DIR"
+	killTrustEnvironment = "FLAGSIDE_TEST_KILL_TRUST"
+	killKeyEnvironment   = "FLAGSIDE_TEST_KILL_KEY"
+)
 
 // TestMain is also the process that [TestKill] starts.
 func TestMain(m *testing.M) {
@@ -57,7 +62,8 @@ func TestKill(t *testing.T) {
 func killedAfter(t *testing.T, dir string, wait time.Duration) (shown uint64) {
 	t.Helper()
 	process := exec.CommandContext(t.Context(), os.Args[0])
-	process.Env = append(os.Environ(), killEnvironment+"="+dir)
+	process.Env = append(os.Environ(), killEnvironment+"="+dir,
+		killTrustEnvironment+"="+trusttest.Default().RootPublic, killKeyEnvironment+"="+trusttest.Default().Signing)
 	out, err := process.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +94,15 @@ func killedAfter(t *testing.T, dir string, wait time.Duration) (shown uint64) {
 // writeUntilKilled goes on from the state in dir, rewriting the snapshot all
 // the time, and prints every revision that is shown.
 func writeUntilKilled(dir string) error {
-	s, err := New(Options{Environment: "prod", Dir: dir, Logger: zerolog.Nop()})
+	trust, err := changelog.ParseTrust([]byte(os.Getenv(killTrustEnvironment)))
+	if err != nil {
+		return err
+	}
+	signer, err := changelog.NewSigner(os.Getenv(killKeyEnvironment))
+	if err != nil {
+		return err
+	}
+	s, err := New(Options{Environment: "prod", Dir: dir, Keyring: changelog.NewKeyring(trust), Logger: zerolog.Nop()})
 	if err != nil {
 		return err
 	}
@@ -102,7 +116,11 @@ func writeUntilKilled(dir string) error {
 	}()
 	for n := 0; ; n++ {
 		doc := flag("flag-"+strconv.Itoa(n%50), n)
-		if err := s.Apply([]changelog.Transaction{following(s.Position(), doc)}); err != nil {
+		tx, err := next(signer, s.View(), doc)
+		if err == nil {
+			err = s.Apply([]changelog.Transaction{tx})
+		}
+		if err != nil {
 			return err
 		}
 		if _, err := fmt.Println(s.View().Position().Revision); err != nil {
@@ -111,9 +129,32 @@ func writeUntilKilled(dir string) error {
 	}
 }
 
-// following returns a transaction that puts one document after a position.
-func following(at changelog.Position, doc changelog.Document) changelog.Transaction {
-	r := changelog.Record{Revision: at.Revision + 1, Digest: changelog.Sum(doc.Body)}
-	r.Epoch, r.Kind, r.Key, r.Put = at.Epoch, doc.Kind, doc.Key, doc.Body
+// next returns a signed transaction that puts one document after what a View shows.
+func next(signer *changelog.Signer, v *View, doc changelog.Document) (changelog.Transaction, error) {
+	r := unproved(v.Position(), doc)[0]
+	edit := v.State().Edit()
+	if before, existed := v.Document(doc.ID()); existed {
+		edit.Remove(before)
+	}
+	edit.Add(r.Document())
+	r.State = edit.State().Digest()
+	head, err := signer.SignHead("prod", r.Head())
+	r.Signature = head.Signature
+	return changelog.Transaction{r}, err
+}
+
+func following(tb testing.TB, signer *changelog.Signer, v *View, doc changelog.Document) changelog.Transaction {
+	tb.Helper()
+	tx, err := next(signer, v, doc)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return tx
+}
+
+// unproved returns a transaction that puts one document after a position, without a proof.
+func unproved(at changelog.Position, doc changelog.Document) changelog.Transaction {
+	r := changelog.Record{Digest: changelog.Sum(doc.Body)}
+	r.Revision, r.Epoch, r.Kind, r.Key, r.Put = at.Revision+1, at.Epoch, doc.Kind, doc.Key, doc.Body
 	return changelog.Transaction{r}
 }

@@ -98,9 +98,9 @@ func encodeLastGood(environment string, versions map[changelog.ID]goodVersion) (
 	return data, nil
 }
 
-// readLastGood returns the last good versions of a history; none if there is no
-// such file.
-func (d *disk) readLastGood(epoch changelog.Epoch) ([]goodVersion, error) {
+// readLastGood returns the last good versions that are proved, and why others are
+// not; none if there is no such file.
+func (d *disk) readLastGood() ([]goodVersion, error) {
 	data, err := os.ReadFile(d.path(lastGoodFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -110,36 +110,35 @@ func (d *disk) readLastGood(epoch changelog.Epoch) ([]goodVersion, error) {
 	}
 	versions, err := decodeLastGood(data, d.environment, d.keys)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.path(lastGoodFile), err)
+		err = fmt.Errorf("%s: %w", d.path(lastGoodFile), err)
 	}
-	return slices.DeleteFunc(versions, func(v goodVersion) bool { return v.head.Epoch != epoch }), nil
+	return versions, err
 }
 
-func decodeLastGood(data []byte, environment string, keys *changelog.Keyring) ([]goodVersion, error) {
+func decodeLastGood(data []byte, environment string, keys *changelog.Keyring) (versions []goodVersion, err error) {
 	if !bytes.HasPrefix(data, []byte(lastGoodMagic)) {
 		return nil, errLastGoodFormat
 	}
-	var versions []goodVersion
 	frames := tailReader{data: data, offset: len(lastGoodMagic)}
 	for frames.more() {
 		var group lastGoodGroup
 		if err := frames.decode(&group); err != nil {
-			return nil, err
+			return versions, err
 		}
-		if group.Environment != environment {
-			return nil, fmt.Errorf("it is of environment %q, not of %q", group.Environment, environment)
-		}
-		read, err := group.open(keys)
-		if err != nil {
-			return nil, err
+		read, groupErr := group.open(environment, keys)
+		if groupErr != nil {
+			err = groupErr
 		}
 		versions = append(versions, read...)
 	}
-	return versions, nil
+	return versions, err
 }
 
 // open returns the versions of a group if they are proved.
-func (g lastGoodGroup) open(keys *changelog.Keyring) ([]goodVersion, error) {
+func (g lastGoodGroup) open(environment string, keys *changelog.Keyring) ([]goodVersion, error) {
+	if g.Environment != environment {
+		return nil, fmt.Errorf("it is of environment %q, not of %q", g.Environment, environment)
+	}
 	if err := keys.VerifyHead(g.Environment, g.Head); err != nil {
 		return nil, fmt.Errorf("%w: revision %d: %w", changelog.ErrUnproved, g.Head.Revision, err)
 	}

@@ -6,7 +6,9 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -40,7 +42,7 @@ func TestStoreAgainstModel(t *testing.T) {
 					s.Synced()
 				case 3:
 					h = h.fork()
-					h.position.Epoch = changelog.NewEpoch()
+					h.head.Epoch = changelog.NewEpoch(time.Now(), h.head.Epoch)
 					randomTransaction(t, random, h)
 					load(t, s, h.snapshot(t))
 					s.Synced()
@@ -53,7 +55,7 @@ func TestStoreAgainstModel(t *testing.T) {
 				}
 				checkView(t, s.View(), h)
 				checkRules(t, s.View(), h)
-				if s.Position() != h.position || s.StateDigest() != h.digest() {
+				if s.Position() != h.head.Position || s.StateDigest() != h.state.Digest() {
 					t.Fatalf("position %v, state digest %s", s.Position(), s.StateDigest())
 				}
 			}
@@ -83,7 +85,12 @@ func randomTransaction(t *testing.T, random *rand.Rand, h *history) changelog.Tr
 
 func load(tb testing.TB, s *Store, snapshot []byte) {
 	tb.Helper()
-	r, err := changelog.NewSnapshotReader(bytes.NewReader(snapshot))
+	loadWith(tb, s, snapshot, trusttest.Default().Keyring())
+}
+
+func loadWith(tb testing.TB, s *Store, snapshot []byte, keys *changelog.Keyring) {
+	tb.Helper()
+	r, err := changelog.NewSnapshotReader(bytes.NewReader(snapshot), keys)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -37,20 +38,24 @@ func (d *disk) restore(damaged func(suffix string, err error)) restored {
 	return restored{}
 }
 
-// restoreFrom returns what a snapshot and the tails add up to. Its error tells why
-// the snapshot is not proved.
+// restoreFrom returns what a snapshot and the tails add up to, as far as that is
+// proved. Its error tells why nothing of it is.
 func (d *disk) restoreFrom(s state, damaged func(suffix string, err error)) (restored, error) {
 	before, t := d.readTails(s.head.Position)
-	changes := append(before.changes, t.changes...)
-	whole := s.after(changes, d.keys)
-	if err := whole.prove(d.keys, d.environment); err != nil {
-		if len(changes) == 0 {
-			return restored{}, err
+	changes := slices.Concat(before.changes, t.changes)
+	adoptKeys(changes, d.keys)
+	lastGood, lastGoodErr := d.readLastGood()
+	view, proved := d.build(s, changes, lastGood)
+	if view == nil {
+		return restored{}, s.prove(d.keys, d.environment)
+	}
+	if proved < len(changes) {
+		err := fmt.Errorf("%w: what follows revision %d", changelog.ErrUnproved, view.Position().Revision)
+		if proved < len(before.changes) {
+			before.damage = fmt.Errorf("%s: %w", d.path(tailPreviousFile), err)
+		} else {
+			t.damage = fmt.Errorf("%s: %w", d.path(tailFile), err)
 		}
-		if alone := s.prove(d.keys, d.environment); alone != nil {
-			return restored{}, alone
-		}
-		before, t, changes = tail{}, tail{damage: fmt.Errorf("%s: %w", d.path(tailFile), err)}, nil
 	}
 	if before.damage != nil {
 		damaged(tailPreviousFile, before.damage)
@@ -58,12 +63,47 @@ func (d *disk) restoreFrom(s state, damaged func(suffix string, err error)) (res
 	if t.damage != nil {
 		damaged(tailFile, t.damage)
 	}
-	lastGood, err := d.readLastGood(s.head.Epoch)
-	if err != nil {
-		damaged(lastGoodFile, err)
+	if lastGoodErr != nil {
+		damaged(lastGoodFile, lastGoodErr)
 	}
-	view := compile(d.empty, s, lastGood).after(changes)
-	return restored{view: view, snapshot: s.head.Position, tailEnd: t.end, continued: t.connects && t.damage == nil}, nil
+	continued := t.connects && t.damage == nil && proved == len(changes)
+	return restored{view: view, snapshot: s.head.Position, tailEnd: t.end, continued: continued}, nil
+}
+
+// build returns the View of a state and as many of the changes as lead to one that
+// is proved, and how many that are; nil if none of the states is proved.
+//
+// The last state proves every document that it has. When one of them does not
+// compile, an older version is served, which has to belong to a state that is
+// proved, too.
+func (d *disk) build(s state, changes []change, lastGood []goodVersion) (view *View, proved int) {
+	if whole := s.after(changes); whole.prove(d.keys, d.environment) == nil {
+		view = d.compile(whole, lastGood)
+		if view.rules.Problems().Err() == nil {
+			return view, len(changes)
+		}
+		view = nil
+	}
+	for i := 0; ; i++ {
+		if s.prove(d.keys, d.environment) == nil {
+			if view == nil {
+				view = d.compile(s, lastGood)
+			} else {
+				view, _ = view.become(s, latest(changes[proved:i]))
+			}
+			proved = i
+		}
+		if i == len(changes) {
+			return view, proved
+		}
+		s = s.after(changes[i : i+1])
+	}
+}
+
+// compile returns the View of a state that is proved.
+func (d *disk) compile(s state, lastGood []goodVersion) *View {
+	known := slices.DeleteFunc(slices.Clone(lastGood), func(v goodVersion) bool { return v.head.Epoch.Later(s.head.Epoch) })
+	return compile(d.empty, s, known)
 }
 
 // readTails returns what the tails add to a position. When the newest tail does
@@ -81,11 +121,16 @@ func (d *disk) readTails(at changelog.Position) (before, t tail) {
 	return before, d.readTail(tailFile, at)
 }
 
-// after returns the state after changes. Keys notes among them are adopted, so
-// that it is known who signed.
-func (s state) after(changes []change, keys *changelog.Keyring) state {
+// after returns the state after changes.
+func (s state) after(changes []change) state {
 	d := newDraft(s)
 	d.apply(changes)
+	return d.freeze()
+}
+
+// adoptKeys takes the keys notes among changes over, so that it is known who
+// signed.
+func adoptKeys(changes []change, keys *changelog.Keyring) {
 	for _, c := range changes {
 		for _, doc := range c.documents {
 			if doc.Kind != changelog.KindKeys {
@@ -96,14 +141,6 @@ func (s state) after(changes []change, keys *changelog.Keyring) state {
 			}
 		}
 	}
-	return d.freeze()
-}
-
-func (v *View) after(changes []change) *View {
-	if len(changes) == 0 {
-		return v
-	}
-	return v.with(changes)
 }
 
 func readSnapshotFile(path, environment string, keys *changelog.Keyring) (state, error) {
@@ -119,8 +156,9 @@ func readSnapshotFile(path, environment string, keys *changelog.Keyring) (state,
 	return s, nil
 }
 
-// decodeSnapshot reads a snapshot whose proof is still to be verified, and takes
-// its keys note over.
+// decodeSnapshot reads a snapshot and takes its keys note over. A key of the
+// installation signed it, but it is still to be proved: the key may have been
+// retired since.
 func decodeSnapshot(in io.Reader, environment string, keys *changelog.Keyring) (state, error) {
 	r, err := changelog.NewUnprovedSnapshotReader(in)
 	if err != nil {
@@ -131,6 +169,9 @@ func decodeSnapshot(in io.Reader, environment string, keys *changelog.Keyring) (
 		if err := keys.Adopt(note); err != nil {
 			return state{}, fmt.Errorf("%w: %w", changelog.ErrUnproved, err)
 		}
+	}
+	if err := keys.VerifyPastHead(r.Header().Environment, r.Header().Head); err != nil {
+		return state{}, fmt.Errorf("%w: revision %d: %w", changelog.ErrUnproved, r.Header().Head.Revision, err)
 	}
 	return readState(r, environment)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -64,7 +65,11 @@ func TestRestoredStateIsContinued(t *testing.T) {
 func TestRestoreDamagedSnapshot(t *testing.T) {
 	dir, h := generations(t)
 	data := readFile(t, dir, "prod.snapshot")
-	for i := range data {
+	step := 7
+	if os.Getenv("FLAGSIDE_SOAK") != "" {
+		step = 1
+	}
+	for i := 0; i < len(data); i += step {
 		damaged := copyDir(t, dir)
 		data[i] ^= 0x20
 		writeFile(t, damaged, "prod.snapshot", data)
@@ -119,8 +124,8 @@ func TestRestoreBothSnapshotsDamaged(t *testing.T) {
 // next change takes its place.
 func TestRestoreTornTail(t *testing.T) {
 	dir, h := generations(t)
-	long := change{position: h.position, documents: []changelog.Document{flag(strings.Repeat("k", 1000), 1)}}
-	torn, err := appendTailRecords(readFile(t, dir, "prod.tail"), h.position, []change{long})
+	long := change{head: h.head, documents: []changelog.Document{flag(strings.Repeat("k", 1000), 1)}}
+	torn, err := appendTailRecords(readFile(t, dir, "prod.tail"), h.head.Position, []change{long})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +178,7 @@ func TestRestoreOfAnotherEnvironment(t *testing.T) {
 	for _, suffix := range []string{"snapshot", "snapshot.previous", "tail", "tail.previous"} {
 		writeFile(t, dir, "staging."+suffix, readFile(t, dir, "prod."+suffix))
 	}
-	s, err := New(Options{Environment: "staging", Dir: dir})
+	s, err := New(Options{Environment: "staging", Dir: dir, Keyring: trusttest.Default().Keyring()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,9 +26,9 @@ func run(t *testing.T, s *Store) (stop func()) {
 func waitStored(t *testing.T, s *Store, h *history) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
-	for stored(s) != h.position {
+	for stored(s) != h.head.Position {
 		if time.Now().After(deadline) {
-			t.Fatalf("the snapshot holds revision %d, want %d", stored(s).Revision, h.position.Revision)
+			t.Fatalf("the snapshot holds revision %d, want %d", stored(s).Revision, h.head.Revision)
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -88,7 +88,7 @@ func TestRunWritesAtTheEnd(t *testing.T) {
 	s, h := liveStore(t, dir)
 	stop := run(t, s)
 	apply(t, s, h.commit(t, flag("a", 1)))
-	if stored(s) == h.position {
+	if stored(s) == h.head.Position {
 		t.Fatal("the snapshot was written before the end")
 	}
 	stop()

@@ -19,7 +19,7 @@ import (
 func sampleTail(tb testing.TB) (data []byte, at changelog.Position, changes []change, ends []int) {
 	tb.Helper()
 	h, _ := newHistory(tb)
-	at = h.position
+	at = h.head.Position
 	data, err := encodeTailHeader("prod", at)
 	if err != nil {
 		tb.Fatal(err)
@@ -35,7 +35,7 @@ func sampleTail(tb testing.TB) (data []byte, at changelog.Position, changes []ch
 		if data, err = appendTailRecords(data, after, []change{c}); err != nil {
 			tb.Fatal(err)
 		}
-		changes, ends, after = append(changes, c), append(ends, len(data)), c.position
+		changes, ends, after = append(changes, c), append(ends, len(data)), c.head.Position
 	}
 	return data, at, changes, ends
 }
@@ -61,7 +61,7 @@ func TestTailRoundTrip(t *testing.T) {
 func TestTailFromTheMiddle(t *testing.T) {
 	data, _, changes, _ := sampleTail(t)
 	for i := range changes {
-		got, err := decodeTail(data, "prod", changes[i].position)
+		got, err := decodeTail(data, "prod", changes[i].head.Position)
 		if err != nil || !got.connects {
 			t.Fatalf("after change %d: %+v, %v", i, got, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -18,8 +19,8 @@ func TestStateOfTheLogIsShownWhenComplete(t *testing.T) {
 	if s.View() != nil || s.Source() != SourceEmpty {
 		t.Fatalf("View %v from %s before the state is complete", s.View(), s.Source())
 	}
-	if s.Position() != h.position || s.StateDigest() != h.digest() {
-		t.Fatalf("position %v, digest %s, want %v, %s", s.Position(), s.StateDigest(), h.position, h.digest())
+	if s.Position() != h.head.Position || s.StateDigest() != h.state.Digest() {
+		t.Fatalf("position %v, digest %s, want %v, %s", s.Position(), s.StateDigest(), h.head.Position, h.state.Digest())
 	}
 	s.Synced()
 	if s.Source() != SourceLive {
@@ -91,13 +92,12 @@ func TestLoadRefusesAndKeepsWhatThereIs(t *testing.T) {
 	other := h.fork()
 	other.commit(t, flag("a", 2))
 	good := other.snapshot(t)
-	foreign := other.fork()
-	foreign.environment = "staging"
+	foreign, _ := newHistoryOf(t, "staging", trusttest.Default())
 
 	damaged := bytes.Clone(good)
 	damaged[len(damaged)-1]++
 	for name, data := range map[string][]byte{"damaged": damaged, "foreign": foreign.snapshot(t)} {
-		r, err := changelog.NewSnapshotReader(bytes.NewReader(data))
+		r, err := changelog.NewSnapshotReader(bytes.NewReader(data), trusttest.Default().Keyring())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,11 +115,16 @@ func TestLoadRefusesRepeatedDocument(t *testing.T) {
 	h, _ := newHistory(t)
 	doc := h.commit(t, flag("a", 1))[0].Document()
 	var b bytes.Buffer
-	header := changelog.Header{Environment: "prod", Position: h.position, Count: 2} // the state digest of twice the same is zero
+	twice := changelog.State{}.Edit()
+	twice.Add(doc)
+	twice.Add(doc)
+	header := h.header() // signed, which no publisher does
+	header.Head.State, header.Count = twice.State().Digest(), 2
+	header.Head = sign(t, h.keys.Signer(), "prod", header.Head)
 	if err := writeSnapshot(&b, header, slices.Values([]changelog.Document{doc, doc})); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := decodeSnapshot(&b, "prod"); err == nil || !strings.Contains(err.Error(), "1 documents 2 times") {
+	if _, err := decodeSnapshot(&b, "prod", trusttest.Default().Keyring()); err == nil || !strings.Contains(err.Error(), "1 documents 2 times") {
 		t.Errorf("error %v, want one about the repeated document", err)
 	}
 }

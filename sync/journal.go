@@ -4,26 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"sort"
 	"sync"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// MaxFact is how many bytes a fact of a [Journal] may have.
-const MaxFact = 768 << 10
+// MaxRecord is how many bytes the body of a [Record] may have.
+const MaxRecord = changelog.MaxJournalBody
 
 // Errors of a [Journal].
 var (
-	// ErrConflict means that another fact stands where this one belongs. Nothing
+	// ErrConflict means that another record stands where this one belongs. Nothing
 	// of it was stored, and nothing will be.
-	ErrConflict = errors.New("another fact took the place")
-	// ErrUndecided means that time ran out before it was known whether the fact
+	ErrConflict = errors.New("another record took the place")
+	// ErrUndecided means that time ran out before it was known whether the record
 	// was stored. It may still be: append it again with the same base and op-id.
-	ErrUndecided = errors.New("it is undecided whether the fact was stored")
-	// ErrDamaged means that a fact cannot be read, or does not continue the one
-	// before it.
-	ErrDamaged = errors.New("a damaged fact")
+	ErrUndecided = errors.New("it is undecided whether the record was stored")
+	// ErrDamaged means that the journal does not go on where it should: a record
+	// is missing, cannot be read, or belongs to another history. [RepairJournal]
+	// goes on behind it.
+	ErrDamaged = errors.New("the journal is damaged")
 )
 
 // JournalName says which journal is meant. The zero value names none.
@@ -34,59 +35,58 @@ func Ledger(environment string) JournalName {
 	return JournalName{ledgerStream(environment), ledgerSubject(environment) + ".records", environment}
 }
 
-// Control names the journal of what is global: principals and their tokens.
+// Control names the journal of what is global: environments, principals and
+// their tokens.
 func Control() JournalName {
 	return JournalName{stream: controlStream, subject: controlSubject + ".records"}
 }
 
-// Fact is one record of a journal.
-type Fact struct {
-	// Sequence orders facts. It grows, and may skip numbers.
+// followSubject returns the subject on which records are heard when they are
+// stored.
+func followSubject(name JournalName) string { return journalSubject + "." + name.subject }
+
+// Record is one record of a journal. Some are of the journal itself, see
+// changelog.RecordType: changelog.RecordKeys and changelog.RecordRepaired.
+type Record struct {
+	// Sequence orders records. It grows, and may skip numbers.
 	Sequence uint64
 	// OpID is that of the append.
 	OpID string
 	// Body is a JSON value.
 	Body []byte
-	// Digest is that of the bytes of the record, which name the digest of the
-	// record before.
+	// Digest is that of the record's bytes, which name the record before.
 	Digest changelog.Digest
 }
 
-// Journal is a list of facts that only grows, chained by digests, in which each
-// is appended after the newest that its author knows: compare-and-set. It is
-// safe for concurrent use.
+// Journal is a list of records that only grows, signed and chained by digests, in
+// which each is appended after the newest that its author knows:
+// compare-and-set. What no publisher signed for this place is skipped: see
+// [Journal.Noise]. It keeps 40 bytes for each record in memory. It is safe for
+// concurrent use.
 type Journal struct {
 	conn *Conn
 	name JournalName
 
-	mu    sync.Mutex
-	known link // the newest fact that was read or appended
-}
-
-// link is where a journal goes on: after the fact with this sequence and
-// digest. The zero value is its beginning.
-type link struct {
-	sequence uint64
-	digest   changelog.Digest
+	mu       sync.Mutex         // guards what follows
+	known    []changelog.Anchor // the valid records up to judged, in ascending order
+	judged   uint64             // every message up to here is known to be valid or noise
+	noise    noise
+	noted    uint64           // newest version of a keys note in the journal
+	repaired uint64           // sequence of the newest repair
+	expected changelog.Anchor // see Expect
 }
 
 // OpenJournal opens a journal. It creates CONTROL if need be; the stream of a
 // ledger is made with its environment, and one that is gone is [ErrStreamLost].
 // replicas is 1, 3 or 5.
 func OpenJournal(ctx context.Context, c *Conn, name JournalName, replicas int) (*Journal, error) {
-	if err := validateReplicas(replicas); err != nil {
-		return nil, err
-	}
-	var err error
+	config, err := name.config(replicas)
 	switch {
-	case name == JournalName{}:
-		return nil, errors.New("open journal: it has no name")
+	case err != nil:
 	case name.environment == "":
-		_, err = c.createStream(ctx, controlConfig(replicas))
+		_, err = c.createStream(ctx, config)
 	default:
-		if err = ValidateEnvironment(name.environment); err == nil {
-			_, err = c.openStream(ctx, ledgerConfig(name.environment, replicas))
-		}
+		_, err = c.openStream(ctx, config)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
@@ -94,101 +94,122 @@ func OpenJournal(ctx context.Context, c *Conn, name JournalName, replicas int) (
 	return &Journal{conn: c, name: name}, nil
 }
 
-// Read returns the facts from a sequence on, oldest first, up to the newest that
-// the leader has when it begins. It ends with the first error; one that wraps
-// [ErrDamaged] names the place.
-func (j *Journal) Read(ctx context.Context, from uint64) iter.Seq2[Fact, error] {
-	return func(yield func(Fact, error) bool) {
-		last, err := j.last(ctx)
-		if err != nil {
-			yield(Fact{}, err)
-			return
-		}
-		before, linked := j.before(from)
-		for m, err := range j.conn.messages(ctx, j.name.stream, max(from, 1), last) {
-			if err == nil && m.Subject != j.name.subject {
-				continue // CONTROL holds other things too
-			}
-			var fact Fact
-			if err == nil {
-				fact, err = j.decode(m, before, linked)
-			}
-			if err != nil {
-				yield(Fact{}, err)
-				return
-			}
-			before, linked = link{fact.Sequence, fact.Digest}, true
-			j.remember(before)
-			if !yield(fact, nil) {
-				return
-			}
-		}
+// config returns the settings of the stream.
+func (n JournalName) config(replicas int) (streamConfig, error) {
+	if err := validateReplicas(replicas); err != nil {
+		return streamConfig{}, err
 	}
+	if n == (JournalName{}) {
+		return streamConfig{}, errors.New("it has no name")
+	}
+	if n.environment == "" {
+		return controlConfig(replicas), nil
+	}
+	return ledgerConfig(n.environment, replicas), ValidateEnvironment(n.environment)
 }
 
-// Fact returns the fact at a sequence, as the leader has it.
-func (j *Journal) Fact(ctx context.Context, sequence uint64) (Fact, error) {
+// Head returns the newest record that was read or appended here, zero if there
+// was none.
+func (j *Journal) Head() changelog.Anchor {
+	head, _ := j.position()
+	return head
+}
+
+// position returns the newest record that is known, and up to where the stream
+// was judged.
+func (j *Journal) position() (head changelog.Anchor, judged uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.head(), j.judged
+}
+
+// head returns the newest record that is known; j.mu must be held.
+func (j *Journal) head() changelog.Anchor {
+	if len(j.known) == 0 {
+		return changelog.Anchor{}
+	}
+	return j.known[len(j.known)-1]
+}
+
+// since returns the records from a sequence on that are known, and what position
+// returns.
+func (j *Journal) since(sequence uint64) (known []changelog.Anchor, head changelog.Anchor, judged uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	i := sort.Search(len(j.known), func(i int) bool { return j.known[i].Sequence >= sequence })
+	return j.known[i:len(j.known):len(j.known)], j.head(), j.judged
+}
+
+// at returns the record with a sequence, if it is known.
+func (j *Journal) at(sequence uint64) (changelog.Anchor, bool) {
+	rest, _, _ := j.since(sequence)
+	if len(rest) == 0 || rest[0].Sequence != sequence {
+		return changelog.Anchor{}, false
+	}
+	return rest[0], true
+}
+
+// learn takes over what was judged: records, which are valid, and the messages
+// that were offered, of which those up to judged are noise unless they are among
+// the records.
+func (j *Journal) learn(records []changelog.JournalRecord, offered []uint64, judged, noted uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	valid := make(map[uint64]bool, len(records))
+	for _, r := range records {
+		valid[r.Sequence] = true
+		if r.Sequence <= j.head().Sequence {
+			continue // another reader was faster
+		}
+		j.known = append(j.known, r.Anchor())
+		if _, ok := changelog.RepairOf(r); ok {
+			j.repaired = r.Sequence
+		}
+	}
+	for _, sequence := range offered {
+		if sequence > j.judged && sequence <= judged && !valid[sequence] {
+			j.noise.add(sequence)
+		}
+	}
+	j.judged, j.noted = max(j.judged, judged), max(j.noted, noted)
+}
+
+// Record returns the record with a sequence, as the leader has it.
+func (j *Journal) Record(ctx context.Context, sequence uint64) (Record, error) {
+	a, known := j.at(sequence)
+	if _, judged := j.position(); !known && sequence > judged {
+		if err := j.catchUp(ctx); err != nil {
+			return Record{}, err
+		}
+		a, known = j.at(sequence)
+	}
+	if !known {
+		return Record{}, fmt.Errorf("read %s at %d: %w", j.name.stream, sequence, errNoRecord)
+	}
 	m, err := j.conn.message(ctx, j.name.stream, sequence)
-	if err == nil && m.Subject != j.name.subject {
-		err = errNoMessage
+	if errors.Is(err, errNoMessage) {
+		err = fmt.Errorf("%w: it is gone", ErrDamaged)
 	}
 	if err != nil {
-		return Fact{}, fmt.Errorf("read journal at %d: %w", sequence, err)
+		return Record{}, fmt.Errorf("read %s at %d: %w", j.name.stream, sequence, err)
 	}
-	return j.decode(m, link{}, false)
+	return j.decode(m, a)
 }
 
-// last returns the sequence that the stream ends with, from a leader that has
-// its majority. It is an error that the stream had more.
-func (j *Journal) last(ctx context.Context) (uint64, error) {
-	j.mu.Lock()
-	known := j.known.sequence // before the question: others may append meanwhile
-	j.mu.Unlock()
-	info, err := j.conn.info(ctx, j.name.stream)
-	switch {
-	case hasCode(err, codeStreamNotFound):
-		return 0, fmt.Errorf("read journal: %w", lost(j.name.stream))
-	case err != nil:
-		return 0, fmt.Errorf("read journal: %w", err)
-	}
-	if err := info.verifyLease(); err != nil {
-		return 0, fmt.Errorf("read journal: %w: %w", ErrUnreachable, err)
-	}
-	if last := info.State.LastSequence; last < known {
-		return 0, fmt.Errorf("read journal: %w: %s ends at %d and had a fact at %d: the server lags behind, or an earlier copy took its place",
-			ErrUnreachable, j.name.stream, last, known)
-	}
-	return info.State.LastSequence, nil
-}
+var errNoRecord = errors.New("no such record")
 
-// before returns what the first fact from a sequence on must continue, if that
-// is known.
-func (j *Journal) before(from uint64) (link, bool) {
-	if from <= 1 {
-		return link{}, true
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.known, j.known.sequence+1 == from
-}
-
-func (j *Journal) remember(l link) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if l.sequence > j.known.sequence {
-		j.known = l
-	}
-}
-
-// decode takes a fact apart. It refuses one that does not continue what stands
-// before it, if linked.
-func (j *Journal) decode(m storedMessage, before link, linked bool) (Fact, error) {
-	e, err := decodeFactEnvelope(m.Data)
-	if err == nil && linked && e.Prev != before.digest {
-		err = fmt.Errorf("it continues %s, and %s stands before it", e.Prev, before.digest)
+// decode takes apart a message that must be the record that is known.
+func (j *Journal) decode(m storedMessage, known changelog.Anchor) (Record, error) {
+	r, err := changelog.DecodeJournalRecord(m.Data)
+	if err == nil && r.Digest != known.Digest {
+		err = fmt.Errorf("it was %s", known)
 	}
 	if err != nil {
-		return Fact{}, fmt.Errorf("%w: %s at %d: %w", ErrDamaged, j.name.stream, m.Sequence, err)
+		return Record{}, fmt.Errorf("read %s at %d: %w: it was altered: %w", j.name.stream, known.Sequence, ErrDamaged, err)
 	}
-	return Fact{Sequence: m.Sequence, OpID: e.OpID, Body: e.Fact, Digest: changelog.Sum(m.Data)}, nil
+	return recordOf(r), nil
+}
+
+func recordOf(r changelog.JournalRecord) Record {
+	return Record{Sequence: r.Sequence, OpID: r.OpID, Body: r.Body, Digest: r.Digest}
 }

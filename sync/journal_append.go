@@ -11,86 +11,176 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Append appends a fact, which is JSON, after the one with the sequence base, 0
-// being none, and returns its own sequence. It tries, and asks the leader, until
-// the outcome is known or ctx ends, which is [ErrUndecided] unless nothing was
-// sent. [ErrConflict] tells that another fact follows base.
+// noiseTries is how many times a record is written anew because a message that
+// no publisher signed took its place.
+const noiseTries = 16
+
+// Append appends a record, whose body is JSON, after the one with the sequence
+// base, 0 being none, and returns its own sequence. It tries, and asks the
+// leader, until the outcome is known or ctx ends, which is [ErrUndecided] unless
+// nothing is open. [ErrConflict] tells that another record follows base,
+// [ErrForeignMessages] that messages of others take every place, and
+// [ErrJournalCut] that records are missing.
 //
 // An op-id names one append: repeating it with the same base stores nothing
 // twice.
-func (j *Journal) Append(ctx context.Context, base uint64, opID string, fact []byte) (uint64, error) {
-	sequence, err := j.append(ctx, base, opID, fact)
+func (j *Journal) Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error) {
+	sequence, err := j.append(ctx, base, opID, body)
 	if err != nil {
 		return 0, fmt.Errorf("append to %s after %d: %w", j.name.stream, base, err)
 	}
 	return sequence, nil
 }
 
-func (j *Journal) append(ctx context.Context, base uint64, opID string, fact []byte) (uint64, error) {
-	prev, err := j.digestAt(ctx, base)
+func (j *Journal) append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error) {
+	if err := j.maySign(); err != nil {
+		return 0, err
+	}
+	if err := j.verifyExpected(ctx); err != nil {
+		return 0, err
+	}
+	prev, err := j.find(ctx, base)
 	if err != nil {
 		return 0, err
 	}
-	data, err := factEnvelope{Version: journalVersion, OpID: opID, Prev: prev, Fact: fact}.encode()
-	if err != nil {
-		return 0, err
+	if after, ok := j.after(base); ok {
+		return j.compare(ctx, after, opID)
 	}
-	msg := nats.NewMsg(j.name.subject)
-	msg.Data = data
-	msg.Header.Set(headerMessageID, opID)
-	msg.Header.Set(headerExpectedLastSubject, strconv.FormatUint(base, 10))
-	sequence, err := j.send(ctx, msg, base, opID)
-	if err == nil {
-		j.remember(link{sequence, changelog.Sum(data)})
-	}
-	return sequence, err
+	a := journalAppend{journal: j, prev: prev, opID: opID, body: body}
+	return a.run(ctx)
 }
 
-// digestAt returns the digest of the fact with a sequence, 0 being none.
-func (j *Journal) digestAt(ctx context.Context, sequence uint64) (changelog.Digest, error) {
-	if sequence == 0 {
-		return changelog.Digest{}, nil
-	}
-	j.mu.Lock()
-	known := j.known
-	j.mu.Unlock()
-	if known.sequence == sequence {
-		return known.digest, nil
-	}
-	m, err := j.conn.message(ctx, j.name.stream, sequence)
+// maySign reports why nothing can be signed now.
+func (j *Journal) maySign() error {
 	switch {
-	case errors.Is(err, errNoMessage), err == nil && m.Subject != j.name.subject:
-		return changelog.Digest{}, fmt.Errorf("there is no fact %d: %w", sequence, changelog.ErrDifferentHistory)
-	case err != nil:
-		return changelog.Digest{}, err
+	case j.conn.signer == nil:
+		return fmt.Errorf("%w: there is no signing key: only publishers have one", changelog.ErrUnsigned)
+	case !j.conn.keys.Signs(j.conn.signer.ID()):
+		return fmt.Errorf("%w: key %08x", ErrKeyRetired, j.conn.signer.ID())
 	}
-	return changelog.Sum(m.Data), nil
+	return j.conn.keys.Supported()
 }
 
-// send publishes until it is known what follows base.
-func (j *Journal) send(ctx context.Context, msg *nats.Msg, base uint64, opID string) (uint64, error) {
-	if !j.conn.Connected() {
+// find returns the record with a sequence, 0 being none.
+func (j *Journal) find(ctx context.Context, sequence uint64) (changelog.Anchor, error) {
+	if sequence == 0 {
+		return changelog.Anchor{}, nil
+	}
+	a, known := j.at(sequence)
+	if !known {
+		if err := j.catchUp(ctx); err != nil {
+			return changelog.Anchor{}, err
+		}
+		a, known = j.at(sequence)
+	}
+	if !known {
+		return changelog.Anchor{}, fmt.Errorf("there is no record %d: %w", sequence, changelog.ErrDifferentHistory)
+	}
+	return a, nil
+}
+
+// after returns the record that follows one, if it is known.
+func (j *Journal) after(sequence uint64) (uint64, bool) {
+	rest, _, _ := j.since(sequence + 1)
+	if len(rest) == 0 {
+		return 0, false
+	}
+	return rest[0].Sequence, true
+}
+
+// compare returns the sequence of a record that is of an op, and [ErrConflict]
+// when it is of another one.
+func (j *Journal) compare(ctx context.Context, sequence uint64, opID string) (uint64, error) {
+	r, err := j.Record(ctx, sequence)
+	switch {
+	case err != nil:
+		return 0, err
+	case r.OpID != opID:
+		return 0, ErrConflict
+	}
+	return sequence, nil
+}
+
+// journalAppend is one record on its way into a journal.
+type journalAppend struct {
+	journal *Journal
+	prev    changelog.Anchor
+	opID    string
+	body    []byte
+
+	at  changelog.Anchor // where it would stand now; zero before it was encoded
+	msg *nats.Msg
+}
+
+// encode writes the record for a place in the stream.
+func (a *journalAppend) encode(place uint64) error {
+	r := changelog.JournalRecord{
+		Stream: a.journal.name.stream, Sequence: place, Prev: a.prev, OpID: a.opID, Body: a.body,
+	}
+	data, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	a.at = changelog.Anchor{Sequence: r.Sequence, Digest: changelog.Sum(data)}
+	proof, err := a.journal.conn.signer.SignRecord(r.Stream, a.at)
+	if err != nil {
+		return err
+	}
+	a.msg = nats.NewMsg(a.journal.name.subject)
+	a.msg.Data = data
+	a.msg.Header.Set(changelog.ProofHeader, string(proof))
+	a.msg.Header.Set(headerMessageID, a.at.Digest.String()) // nobody can use it up before it is sent
+	a.msg.Header.Set(headerExpectedLast, strconv.FormatUint(place-1, 10))
+	return nil
+}
+
+// run tries until it is known what follows prev.
+func (a *journalAppend) run(ctx context.Context) (uint64, error) {
+	if !a.journal.conn.Connected() {
 		return 0, errNoConnection
 	}
 	var pauses backoff
+	for range noiseTries {
+		_, judged := a.journal.position()
+		if err := a.encode(judged + 1); err != nil {
+			return 0, err
+		}
+		sequence, err := a.place(ctx, &pauses)
+		if !errors.Is(err, errForeignPlace) {
+			return sequence, err
+		}
+		if !pauses.wait(ctx) {
+			break
+		}
+	}
+	return 0, ErrForeignMessages
+}
+
+// errForeignPlace means that a message that no publisher signed stands where the
+// record belongs: its bytes can never be stored.
+var errForeignPlace = errors.New("a foreign message took the place")
+
+// place publishes the same bytes until something stands in their place.
+func (a *journalAppend) place(ctx context.Context, pauses *backoff) (uint64, error) {
 	for first := true; ; first = false {
-		ack, err := j.conn.publish(ctx, msg, publishTimeout+uploadTime(len(msg.Data)))
-		switch {
-		case err == nil && !ack.Duplicate:
+		ack, err := a.journal.conn.publish(ctx, a.msg, publishTimeout+uploadTime(len(a.msg.Data)))
+		if err == nil && !ack.Duplicate && ack.Sequence == a.at.Sequence {
+			a.stored()
 			return ack.Sequence, nil
-		case err == nil && ack.Sequence <= base:
-			return 0, fmt.Errorf("op-id %s was used for the fact at %d", opID, ack.Sequence)
 		}
 		if err != nil && first && !undecided(err) {
 			return 0, err // nothing of it was ever stored
 		}
-		var sequence uint64
 		lookup := err
 		if !untaken(err) {
-			sequence, lookup = j.resolve(ctx, base, opID)
-		}
-		if lookup == nil || errors.Is(lookup, ErrConflict) {
-			return sequence, lookup
+			var sequence uint64
+			sequence, lookup = a.resolve(ctx)
+			switch {
+			case lookup == nil, errors.Is(lookup, ErrConflict), errors.Is(lookup, errForeignPlace):
+				return sequence, lookup
+			case errors.Is(lookup, ErrDamaged):
+				return 0, fmt.Errorf("%w: %w", ErrUndecided, lookup)
+			}
 		}
 		if !pauses.wait(ctx) {
 			return 0, fmt.Errorf("%w: %w", ErrUndecided, errors.Join(err, lookup))
@@ -98,17 +188,26 @@ func (j *Journal) send(ctx context.Context, msg *nats.Msg, base uint64, opID str
 	}
 }
 
-// resolve asks the leader which fact follows base.
-func (j *Journal) resolve(ctx context.Context, base uint64, opID string) (uint64, error) {
+// stored takes over what was acknowledged.
+func (a *journalAppend) stored() {
+	r := changelog.JournalRecord{Sequence: a.at.Sequence, Digest: a.at.Digest, Prev: a.prev, Body: a.body}
+	a.journal.learn([]changelog.JournalRecord{r}, nil, r.Sequence, 0)
+}
+
+var errStillOpen = errors.New("nothing stands in its place")
+
+// resolve reads what stands behind prev.
+func (a *journalAppend) resolve(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
-	m, err := j.conn.getMessage(ctx, j.name.stream, messageRequest{Sequence: base + 1, NextBySubject: j.name.subject})
-	if err != nil {
+	if err := a.journal.catchUp(ctx); err != nil {
 		return 0, err
 	}
-	e, err := decodeFactEnvelope(m.Data)
-	if err != nil || e.OpID != opID {
-		return 0, ErrConflict // what cannot be read is not ours
+	if after, ok := a.journal.after(a.prev.Sequence); ok {
+		return a.journal.compare(ctx, after, a.opID)
 	}
-	return m.Sequence, nil
+	if _, judged := a.journal.position(); judged >= a.at.Sequence {
+		return 0, errForeignPlace
+	}
+	return 0, errStillOpen
 }

@@ -9,19 +9,18 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// journalPoll is how often a journal is read although nobody said that there is
-// something new.
+// journalPoll is how often a journal is read although nothing was heard of it.
 const journalPoll = time.Second
 
-// Follow calls apply with every fact from a sequence on, in order, until ctx
-// ends, which is no error. It is told of new facts as they are sent, and reads
-// them from the leader; that the leader cannot be asked is logged and tried
+// Follow calls apply with every record from a sequence on, in order, until ctx
+// ends, which is no error. It is told of new records as they are stored, and
+// reads them from the leader; that the leader cannot be asked is logged and tried
 // again. An error of apply, or one that wraps [ErrDamaged], ends it.
-func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Fact) error) error {
-	sent := make(chan struct{}, 1)
-	sub, err := j.conn.nats.Subscribe(journalSubject+"."+j.name.subject, func(*nats.Msg) {
+func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Record) error) error {
+	stored := make(chan struct{}, 1)
+	sub, err := j.conn.nats.Subscribe(followSubject(j.name), func(*nats.Msg) {
 		select {
-		case sent <- struct{}{}:
+		case stored <- struct{}{}:
 		default:
 		}
 	})
@@ -33,7 +32,7 @@ func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Fact) erro
 	defer poll.Stop()
 	behind := false
 	for {
-		next, err := j.catchUp(ctx, from, apply)
+		next, err := j.applyNew(ctx, from, apply)
 		from = next
 		switch {
 		case ctx.Err() != nil:
@@ -49,25 +48,25 @@ func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Fact) erro
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-sent:
+		case <-stored:
 		case <-poll.C:
 		}
 	}
 }
 
-// errApply marks an error of whom the facts are for.
-var errApply = errors.New("a fact was not accepted")
+// errApply marks an error of whom the records are for.
+var errApply = errors.New("a record was not accepted")
 
-// catchUp applies what there is from a sequence on, and returns where to go on.
-func (j *Journal) catchUp(ctx context.Context, from uint64, apply func(Fact) error) (uint64, error) {
-	for fact, err := range j.Read(ctx, from) {
+// applyNew applies what there is from a sequence on, and returns where to go on.
+func (j *Journal) applyNew(ctx context.Context, from uint64, apply func(Record) error) (uint64, error) {
+	for r, err := range j.Read(ctx, from) {
 		if err != nil {
 			return from, err
 		}
-		if err := apply(fact); err != nil {
-			return from, fmt.Errorf("%w: %s at %d: %w", errApply, j.name.stream, fact.Sequence, err)
+		if err := apply(r); err != nil {
+			return from, fmt.Errorf("%w: %s at %d: %w", errApply, j.name.stream, r.Sequence, err)
 		}
-		from = fact.Sequence + 1
+		from = r.Sequence + 1
 	}
 	return from, nil
 }

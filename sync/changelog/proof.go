@@ -215,16 +215,3 @@ func parseProof(text string) (epoch Epoch, state Digest, s Signature, err error)
 	}
 	return Epoch(first), state, Signature(third), nil
 }
-
-// KeyID returns the id of the key that made the signature, as the signature
-// says.
-func (s Signature) KeyID() (id uint32, ok bool) {
-	id, _, err := s.decode()
-	return id, err == nil
-}
-
-// VerifyPastRecord is [Keyring.VerifyRecord] with the keys of all keys notes that
-// were adopted, older ones too. It is for showing the past.
-func (k *Keyring) VerifyPastRecord(stream string, a Anchor, s Signature) error {
-	return k.verifyPast(recordText(k.trust.installation, stream, a), s)
-}

@@ -1,0 +1,81 @@
+package flagsync
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// createStreams makes the streams of an environment that CONTROL does not know,
+// and returns the epoch that its log begins with. It refuses streams that are in
+// use, because CONTROL may have lost what it knew of them: only what a Create
+// that was interrupted leaves behind is completed.
+func (e *Environments) createStreams(ctx context.Context, name, actor string) (changelog.Epoch, error) {
+	ledger, err := e.conn.createStream(ctx, ledgerConfig(name, e.replicas))
+	if err != nil {
+		return "", err
+	}
+	if err := e.conn.refuseUsedLedger(ctx, name, ledger.State.LastSequence); err != nil {
+		return "", err
+	}
+	if _, err := e.conn.createStream(ctx, snapConfig(name, e.replicas)); err != nil {
+		return "", err
+	}
+	flags, err := e.conn.createStream(ctx, flagsConfig(name, e.replicas))
+	if err != nil {
+		return "", err
+	}
+	if err := e.conn.refuseUsedLog(ctx, name, flags.State.LastSequence); err != nil {
+		return "", err
+	}
+	l := newLog(e.conn, LogOptions{Environment: name, Replicas: e.replicas})
+	first, err := l.begin(ctx, actor)
+	if err != nil {
+		return "", err
+	}
+	return first.Epoch, nil
+}
+
+func forgotten(stream string, sequence uint64) error {
+	return fmt.Errorf("%w: %s holds what this installation signed at %d: restore CONTROL from a backup of NATS, or choose another name",
+		ErrEnvironmentForgotten, stream, sequence)
+}
+
+// refuseUsedLedger returns [ErrEnvironmentForgotten] for a ledger with a record.
+func (c *Conn) refuseUsedLedger(ctx context.Context, name string, last uint64) error {
+	for m, err := range c.messages(ctx, ledgerStream(name), 1, last) {
+		if err != nil {
+			return err
+		}
+		at := changelog.Anchor{Sequence: m.Sequence, Digest: changelog.Sum(m.Data)}
+		if c.keys.VerifyPastRecord(ledgerStream(name), at, changelog.Signature(m.Proof)) == nil {
+			return forgotten(ledgerStream(name), m.Sequence)
+		}
+	}
+	return nil
+}
+
+// refuseUsedLog returns [ErrEnvironmentForgotten] for a log with more than the
+// transaction it begins with.
+func (c *Conn) refuseUsedLog(ctx context.Context, name string, last uint64) error {
+	judge := changelog.NewJudge(c.keys, name, changelog.Position{})
+	begun := ""
+	for m, err := range c.messages(ctx, flagsStream(name), 1, last) {
+		if err != nil {
+			return err
+		}
+		verdict, r := judge.Offer(m.entry(name))
+		switch {
+		case verdict == changelog.Unreadable:
+			return forgotten(flagsStream(name), m.Sequence)
+		case verdict == changelog.Noise || c.keys.VerifyPastHead(name, r.Head()) != nil:
+			continue
+		case begun == "" && r.Prev == changelog.Link{}:
+			begun = r.OpID
+		case r.OpID != begun:
+			return forgotten(flagsStream(name), m.Sequence)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,215 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Environments is the list of environments: records of the journal CONTROL. It is
+// safe for concurrent use.
+type Environments struct {
+	conn     *Conn
+	replicas int
+	journal  *Journal
+
+	turn  chan struct{}    // held by whoever uses what follows
+	known environmentIndex // by name
+	last  uint64           // sequence of the newest record that was applied
+}
+
+// OpenEnvironments creates the stream CONTROL with the given number of replicas
+// (1, 3 or 5), or verifies that it has the settings it must have.
+func OpenEnvironments(ctx context.Context, c *Conn, replicas int) (*Environments, error) {
+	journal, err := OpenJournal(ctx, c, Control(), replicas)
+	if err != nil {
+		return nil, err
+	}
+	return &Environments{
+		conn: c, replicas: replicas, journal: journal,
+		turn: make(chan struct{}, 1), known: make(environmentIndex),
+	}, nil
+}
+
+// Journal returns the journal CONTROL, as it is known here.
+func (e *Environments) Journal() *Journal { return e.journal }
+
+// Create creates an environment: its streams, the transaction its log begins
+// with, and the record in CONTROL that makes it known. Repeating a Create that
+// was interrupted completes it. It returns [ErrEnvironmentExists] or
+// [ErrEnvironmentArchived] when the name is taken, and [ErrEnvironmentForgotten]
+// when CONTROL does not know the environment and its streams are in use; of
+// several callers at once exactly one succeeds.
+func (e *Environments) Create(ctx context.Context, name, actor string) (Environment, error) {
+	if err := ValidateEnvironment(name); err != nil {
+		return Environment{}, err
+	}
+	e.announce(ctx)
+	var epoch changelog.Epoch
+	created := environmentRecord{Type: environmentCreated, Name: name, Actor: actor}
+	err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
+		if exists {
+			return nil, taken(known)
+		}
+		if epoch == "" {
+			var err error
+			if epoch, err = e.createStreams(ctx, name, actor); err != nil {
+				return nil, e.refusal(ctx, name, err)
+			}
+		}
+		created.Epoch, created.Time = epoch, time.Now().UTC()
+		return &created, nil
+	}, name)
+	if err != nil {
+		return Environment{}, fmt.Errorf("create environment %s: %w", name, err)
+	}
+	return Environment{Name: name, Epoch: epoch, Actor: actor, Created: created.Time}, nil
+}
+
+// refusal returns why streams could not be made: that another caller has created
+// the environment meanwhile, and uses it already, comes first.
+func (e *Environments) refusal(ctx context.Context, name string, err error) error {
+	if errors.Is(err, ErrEnvironmentForgotten) && e.catchUp(ctx) == nil {
+		if known, exists := e.known[name]; exists {
+			return taken(known)
+		}
+	}
+	return err
+}
+
+func taken(e Environment) error {
+	if e.Archived.IsZero() {
+		return fmt.Errorf("%w: %q", ErrEnvironmentExists, e.Name)
+	}
+	return fmt.Errorf("%w: %q; its name is not given again, because its history stays", ErrEnvironmentArchived, e.Name)
+}
+
+// List returns all environments, archived ones too, by name. It reads only what
+// is new since the last call.
+func (e *Environments) List(ctx context.Context) ([]Environment, error) {
+	release, err := e.take(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list environments: %w", err)
+	}
+	defer release()
+	if err := e.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("list environments: %w", err)
+	}
+	e.announce(ctx)
+	return slices.SortedFunc(maps.Values(e.known), func(a, b Environment) int { return strings.Compare(a.Name, b.Name) }), nil
+}
+
+// announce writes a newer keys note into CONTROL, so that it stays provable.
+func (e *Environments) announce(ctx context.Context) {
+	if err := e.journal.Announce(ctx); err != nil && ctx.Err() == nil {
+		e.conn.log.Warn().Err(err).Msg("could not write the keys note into CONTROL")
+	}
+}
+
+// Archive marks an environment as no longer in use. Its log stays. Archiving
+// what is archived already does nothing.
+func (e *Environments) Archive(ctx context.Context, name, actor string) error {
+	err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
+		switch {
+		case !exists:
+			return nil, unknown(name)
+		case !known.Archived.IsZero():
+			return nil, nil
+		}
+		return &environmentRecord{Type: environmentArchived, Name: name, Actor: actor, Time: time.Now().UTC()}, nil
+	}, name)
+	if err != nil {
+		return fmt.Errorf("archive: %w", err)
+	}
+	return nil
+}
+
+func unknown(name string) error {
+	return fmt.Errorf("%w: %q: create it first", ErrEnvironmentUnknown, name)
+}
+
+// decide appends the record that do derives from what is known of an environment,
+// none if nil; again each time another record takes its place.
+func (e *Environments) decide(ctx context.Context, do func(Environment, bool) (*environmentRecord, error), name string) error {
+	release, err := e.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for {
+		if err := e.catchUp(ctx); err != nil {
+			return err
+		}
+		known, exists := e.known[name]
+		r, err := do(known, exists)
+		if err != nil || r == nil {
+			return err
+		}
+		body, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		sequence, err := e.journal.Append(ctx, e.last, newID(), body)
+		switch {
+		case err == nil:
+			e.last = sequence
+			return e.known.apply(Record{Sequence: sequence, Body: body})
+		case !errors.Is(err, ErrConflict) || ctx.Err() != nil:
+			return err
+		}
+	}
+}
+
+// take waits for the turn to use what is known.
+func (e *Environments) take(ctx context.Context) (release func(), err error) {
+	select {
+	case e.turn <- struct{}{}:
+		return func() { <-e.turn }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, context.Cause(ctx))
+	}
+}
+
+// catchUp applies what CONTROL has beyond what is known.
+func (e *Environments) catchUp(ctx context.Context) error {
+	for r, err := range e.journal.Read(ctx, e.last+1) {
+		if err == nil {
+			err = e.known.apply(r)
+		}
+		if err != nil {
+			return err
+		}
+		e.last = r.Sequence
+	}
+	return nil
+}
+
+// environment reads CONTROL and returns an environment. It returns
+// [ErrEnvironmentUnknown] when there is none of the name.
+func (c *Conn) environment(ctx context.Context, name string, _ int) (Environment, error) {
+	index := make(environmentIndex)
+	journal := &Journal{conn: c, name: Control()}
+	for r, err := range journal.Read(ctx, 1) {
+		if err == nil {
+			err = index.apply(r)
+		}
+		if errors.Is(err, ErrStreamLost) { // there is no CONTROL yet
+			return Environment{}, unknown(name)
+		}
+		if err != nil {
+			return Environment{}, err
+		}
+	}
+	if found, ok := index[name]; ok {
+		return found, nil
+	}
+	return Environment{}, unknown(name)
+}
