@@ -217,4 +217,3 @@ func (h *logHistory) finish() error {
 	}
 	return h.decisions.finish(h)
 }
-

@@ -1,0 +1,194 @@
+package audit_test
+
+import (
+	"bytes"
+	"fmt"
+	"iter"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/audit"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/trusttest"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const environment = "prod"
+
+// past is the history of an environment that tests write and export.
+type past struct {
+	t       testing.TB
+	keys    trusttest.Keys
+	signer  *changelog.Signer
+	control []flagsync.Stored
+	ledger  []flagsync.Stored
+	log     []flagsync.Stored
+
+	anchors   map[string]changelog.Anchor
+	at        changelog.Position
+	documents map[changelog.ID]changelog.Document
+}
+
+func newPast(t testing.TB) *past {
+	t.Helper()
+	p := &past{
+		t: t, keys: trusttest.New(), anchors: make(map[string]changelog.Anchor), documents: make(map[changelog.ID]changelog.Document),
+		at: changelog.Position{Epoch: changelog.NewEpoch(time.Unix(1000, 0), "")},
+	}
+	p.signer = p.keys.Signer()
+	note, err := changelog.KeysRecord(p.keys.Note)
+	p.check(err)
+	p.record("CONTROL", note)
+	p.record("CONTROL", []byte(`{"type":"environment.created","name":"prod"}`))
+	keys, err := changelog.KeysDocument(p.keys.Note)
+	p.check(err)
+	p.append("", nil,
+		changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey},
+		changelog.Entry{Kind: keys.Kind, Key: keys.Key, Put: keys.Body})
+	return p
+}
+
+func (p *past) check(err error) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// record appends a record to a journal.
+func (p *past) record(stream string, body []byte) {
+	p.t.Helper()
+	before := p.anchors[stream]
+	r := changelog.JournalRecord{Stream: stream, Sequence: before.Sequence + 1, Prev: before, OpID: fmt.Sprint("op-", before.Sequence), Body: body}
+	data, err := r.Encode()
+	p.check(err)
+	anchor := changelog.Anchor{Sequence: r.Sequence, Digest: changelog.Sum(data)}
+	signature, err := p.signer.SignRecord(stream, anchor)
+	p.check(err)
+	p.anchors[stream] = anchor
+	stored := flagsync.Stored{Stream: stream, Sequence: r.Sequence, Proof: string(signature), Data: data}
+	if stream == "CONTROL" {
+		p.control = append(p.control, stored)
+	} else {
+		p.ledger = append(p.ledger, stored)
+	}
+}
+
+func (p *past) event(e control.Event) {
+	p.t.Helper()
+	e.At = time.Unix(2000, 0).UTC()
+	data, err := e.Encode()
+	p.check(err)
+	p.record("LEDGER_"+environment, data)
+}
+
+// append appends a transaction.
+func (p *past) append(request string, approvers []string, entries ...changelog.Entry) {
+	p.t.Helper()
+	for i, e := range entries {
+		e.Environment, e.Epoch, e.Revision, e.Prev = environment, p.at.Epoch, p.at.Revision+1, p.at.Link()
+		e.OpID, e.Index, e.Count, e.Time = fmt.Sprint("op-", p.at.Revision+1-uint64(i)), i+1, len(entries), time.Unix(3000, 0).UTC()
+		e.Actor, e.Request, e.Approvers = "editor", request, approvers
+		e.Control, e.Ledger = p.anchors["CONTROL"], p.anchors["LEDGER_"+environment]
+		switch {
+		case e.Put != nil:
+			p.documents[e.ID()] = changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+		case e.Delete:
+			delete(p.documents, e.ID())
+		}
+		if e.Index == e.Count {
+			e.State = p.state()
+		}
+		data, err := e.Encode()
+		p.check(err)
+		r, err := changelog.DecodeRecord(e.Revision, data)
+		p.check(err)
+		head, err := p.signer.SignHead(environment, r.Head())
+		p.check(err)
+		p.at = head.Position
+		p.log = append(p.log, flagsync.Stored{
+			Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: e.ID().Subject(), Proof: head.ProofText(), Data: data,
+		})
+	}
+}
+
+func (p *past) state() changelog.Digest {
+	state := changelog.State{}.Edit()
+	for _, d := range p.documents {
+		state.Add(d)
+	}
+	return state.State().Digest()
+}
+
+func flag(key string, n int) changelog.Entry {
+	return changelog.Entry{Kind: changelog.KindFlag, Key: key, Put: fmt.Appendf(nil, `{"variants":{"a":%d},"state":"ENABLED"}`, n)}
+}
+
+// applied writes a change request that editor opens, approver approves, and that is applied.
+func (p *past) applied(id string, entry changelog.Entry) {
+	p.t.Helper()
+	proposal := &control.Proposal{
+		Changes: []control.DocumentChange{{Kind: entry.Kind, Key: entry.Key, Body: entry.Put}}, Epoch: p.at.Epoch,
+		Expires: time.Unix(9000, 0).UTC(), Author: control.Author{ID: "editor"},
+	}
+	p.event(control.Event{Type: control.EventOpened, By: "editor", Request: id, Proposal: proposal})
+	p.event(control.Event{Type: control.EventApproved, By: "approver", Request: id, Hash: proposal.Hash()})
+	at := p.at
+	p.event(control.Event{Type: control.EventClaimed, By: "editor", Request: id, Hash: proposal.Hash(), Position: &at, Approvers: []string{"approver"}})
+	p.append(id, []string{"approver"}, entry)
+	after := p.at
+	p.event(control.Event{Type: control.EventApplied, Request: id, Position: &after})
+}
+
+// longPast is a history with something of everything.
+func longPast(t testing.TB) *past {
+	t.Helper()
+	p := newPast(t)
+	p.append("", nil, flag("a", 1), flag("b", 1))
+	p.applied("request-1", flag("a", 2))
+	p.append("", nil, changelog.Entry{Kind: changelog.KindFlag, Key: "b", Delete: true})
+	p.append("", nil, flag("c", 1), flag("d", 1), flag("e", 1))
+	p.applied("request-2", flag("c", 2))
+	p.append("", nil, flag("d", 2))
+	return p
+}
+
+func stored(records []flagsync.Stored) iter.Seq2[flagsync.Stored, error] {
+	return func(yield func(flagsync.Stored, error) bool) {
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// export returns the lines of an export.
+func (p *past) export() []string {
+	p.t.Helper()
+	var out bytes.Buffer
+	p.check(audit.Export(p.t.Context(), &out, audit.Source{Environment: environment, Signer: p.signer, Streams: []audit.Stream{
+		{Name: "CONTROL", Records: stored(p.control)},
+		{Name: "LEDGER_" + environment, Records: stored(p.ledger)},
+		{Name: "FLAGS_" + environment, Records: stored(p.log)},
+	}}))
+	var lines []string
+	for line := range bytes.Lines(out.Bytes()) {
+		lines = append(lines, string(line))
+	}
+	return lines
+}
+
+func join(lines []string) *bytes.Buffer { return bytes.NewBufferString(concat(lines)) }
+
+func concat(lines []string) string {
+	var b bytes.Buffer
+	for _, l := range lines {
+		b.WriteString(l)
+	}
+	return b.String()
+}
+
+func without(lines []string, i int) []string { return slices.Delete(slices.Clone(lines), i, i+1) }
