@@ -54,8 +54,11 @@ type Record struct {
 	OpID string
 	// Body is a JSON value.
 	Body []byte
-	// Digest is that of the record's bytes, which name the record before.
+	// Digest is that of the record's bytes.
 	Digest changelog.Digest
+	// Prev is the record before this one. When it is not the one that was read
+	// before, records are missing between them.
+	Prev changelog.Anchor
 }
 
 // Journal is a list of records that only grows, signed and chained by digests, in
@@ -211,5 +214,5 @@ func (j *Journal) decode(m storedMessage, known changelog.Anchor) (Record, error
 }
 
 func recordOf(r changelog.JournalRecord) Record {
-	return Record{Sequence: r.Sequence, OpID: r.OpID, Body: r.Body, Digest: r.Digest}
+	return Record{Sequence: r.Sequence, OpID: r.OpID, Body: r.Body, Digest: r.Digest, Prev: r.Prev}
 }

@@ -32,6 +32,8 @@ type environment struct {
 	cancel   context.CancelFunc
 	tracing  tracing
 	opened   chan struct{} // closed when the log was opened or refused for the first time
+	// controlHead returns how far CONTROL is known to go.
+	controlHead func() changelog.Anchor
 
 	mu      sync.Mutex // guards what follows
 	log     *flagsync.Log
@@ -180,6 +182,7 @@ func (e *environment) journal(ctx context.Context) (control.Journal, error) {
 	ledger := e.ledger
 	e.mu.Unlock()
 	if ledger != nil {
+		ledger.Expect(e.follower.Status().Ledger)
 		return ledger, nil
 	}
 	ledger, err := flagsync.OpenJournal(ctx, e.conn, flagsync.Ledger(e.name), e.replicas)

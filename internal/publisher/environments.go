@@ -91,11 +91,19 @@ func (e *environments) look(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 	if err != nil {
 		return err
 	}
+	e.expect(list)
 	var errs []error
 	for _, listed := range all {
 		errs = append(errs, e.reconcile(ctx, conn, wg, listed))
 	}
 	return errors.Join(errs...)
+}
+
+// expect tells CONTROL how far it went, by what publishers signed in the logs.
+func (e *environments) expect(list *flagsync.Environments) {
+	for _, running := range e.all() {
+		list.Journal().Expect(running.follower.Status().Control)
+	}
 }
 
 func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*flagsync.Environments, error) {
@@ -131,7 +139,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
 		own, cancel := context.WithCancel(ctx)
-		started.cancel = cancel
+		started.cancel, started.controlHead = cancel, e.list.Journal().Head
 		e.running[listed.Name] = started
 		wg.Go(func() {
 			if err := started.run(own); err != nil {

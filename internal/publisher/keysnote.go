@@ -20,6 +20,9 @@ func (e *environment) keepKeys(ctx context.Context, log *flagsync.Log) {
 		if err := e.writeKeys(ctx, log); err != nil && ctx.Err() == nil {
 			e.logger.Warn().Err(err).Msg("the keys note could not be written")
 		}
+		if err := e.announceKeys(ctx); err != nil && ctx.Err() == nil {
+			e.logger.Warn().Err(err).Msg("the keys note could not be written into the ledger")
+		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
@@ -49,6 +52,20 @@ func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
 		})
 		return err
 	})
+}
+
+// announceKeys appends the keys note to the ledger unless it has it already.
+func (e *environment) announceKeys(ctx context.Context) error {
+	if e.writeRefused() != nil {
+		return nil
+	}
+	if _, err := e.journal(ctx); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	ledger := e.ledger
+	e.mu.Unlock()
+	return ledger.Announce(ctx)
 }
 
 // anchors returns how far the ledger and CONTROL are known to go.

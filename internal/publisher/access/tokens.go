@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Errors of Tokens.
@@ -30,20 +31,20 @@ var (
 
 // Journal is where tokens are kept: a flagsync.Journal.
 type Journal interface {
-	Append(ctx context.Context, base uint64, opID string, fact []byte) (uint64, error)
-	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Fact, error]
-	Follow(ctx context.Context, from uint64, apply func(flagsync.Fact) error) error
+	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
+	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error]
+	Follow(ctx context.Context, from uint64, apply func(flagsync.Record) error) error
 }
 
-// The kinds of facts about tokens. A journal may hold facts of other kinds.
+// The types of records about tokens. A journal holds records of other types too.
 const (
-	factTokenCreated = "token-created"
-	factTokenRevoked = "token-revoked"
+	tokenCreated = "token.created"
+	tokenRevoked = "token.revoked"
 )
 
-// tokenFact is a fact as the journal holds it.
-type tokenFact struct {
-	Kind  string       `json:"kind"`
+// tokenRecord is a record about a token as the journal holds it.
+type tokenRecord struct {
+	Type  string       `json:"type"`
 	Token *storedToken `json:"token,omitempty"`
 }
 
@@ -62,7 +63,7 @@ type Tokens struct {
 	mu      sync.Mutex // guards what follows
 	journal Journal    // nil before Run
 	read    bool
-	last    uint64 // sequence of the newest fact that was applied
+	last    uint64 // sequence of the newest record that was applied
 	all     map[string]storedToken
 }
 
@@ -100,7 +101,7 @@ func (t *Tokens) firstRead(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // that it ends is what was asked for
-		case errors.Is(err, flagsync.ErrDamaged), errors.Is(err, errFact):
+		case errors.Is(err, flagsync.ErrDamaged), errors.Is(err, errRecord):
 			return err
 		}
 		select {
@@ -118,9 +119,9 @@ func (t *Tokens) next() uint64 {
 
 // catchUp applies what the journal has beyond what is known.
 func (t *Tokens) catchUp(ctx context.Context) error {
-	for fact, err := range t.journal.Read(ctx, t.next()) {
+	for r, err := range t.journal.Read(ctx, t.next()) {
 		if err == nil {
-			err = t.apply(fact)
+			err = t.apply(r)
 		}
 		if err != nil {
 			return fmt.Errorf("API tokens: %w", err)
@@ -129,34 +130,29 @@ func (t *Tokens) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// errFact marks a fact about tokens that cannot be read. It is not skipped: it may be a revocation.
-var errFact = errors.New("a fact about a token cannot be read")
+// errRecord marks a record about tokens that cannot be read. It is not skipped: it may be a revocation.
+var errRecord = errors.New("a record about a token cannot be read")
 
-// apply takes a fact in. It ignores those that are known, and those of other kinds.
-func (t *Tokens) apply(fact flagsync.Fact) error {
-	f, err := decodeFact(fact.Body)
+// apply takes a record in. It ignores those that are known, and those of other types.
+func (t *Tokens) apply(r flagsync.Record) error {
+	f, err := decodeRecord(r.Body)
 	if err != nil {
-		return fmt.Errorf("%w: %d: %w", errFact, fact.Sequence, err)
+		return fmt.Errorf("%w: %d: %w", errRecord, r.Sequence, err)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if fact.Sequence > t.last {
-		t.last = fact.Sequence
+	if r.Sequence > t.last {
+		t.last = r.Sequence
 		t.take(f)
 	}
 	return nil
 }
 
-// decodeFact reads a fact. Of one that is of another kind, it reads the kind only.
-func decodeFact(body []byte) (f tokenFact, err error) {
-	var other struct {
-		Kind string `json:"kind"`
-	}
-	if err := json.Unmarshal(body, &other); err != nil {
-		return tokenFact{}, err
-	}
-	if other.Kind != factTokenCreated && other.Kind != factTokenRevoked {
-		return tokenFact{Kind: other.Kind}, nil
+// decodeRecord reads a record. Of one that is of another type, it reads the type only.
+func decodeRecord(body []byte) (f tokenRecord, err error) {
+	kind := changelog.RecordType(body)
+	if kind != tokenCreated && kind != tokenRevoked {
+		return tokenRecord{Type: kind}, nil
 	}
 	err = json.Unmarshal(body, &f)
 	if err == nil && (f.Token == nil || f.Token.ID == "") {
@@ -165,16 +161,16 @@ func decodeFact(body []byte) (f tokenFact, err error) {
 	return f, err
 }
 
-// take applies a fact that decodeFact has returned; t.mu must be held.
-func (t *Tokens) take(f tokenFact) {
+// take applies a record that decodeRecord has returned; t.mu must be held.
+func (t *Tokens) take(f tokenRecord) {
 	if f.Token == nil {
 		return
 	}
 	known, exists := t.all[f.Token.ID]
 	switch {
-	case f.Kind == factTokenCreated && !exists:
+	case f.Type == tokenCreated && !exists:
 		t.all[f.Token.ID] = *f.Token
-	case f.Kind == factTokenRevoked && exists && known.Revoked.IsZero():
+	case f.Type == tokenRevoked && exists && known.Revoked.IsZero():
 		known.Revoked, known.Revoker = f.Token.Revoked, f.Token.Revoker
 		t.all[f.Token.ID] = known
 	}
@@ -196,7 +192,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 		},
 		Hash: hashOf(secret),
 	}
-	if err := t.append(ctx, func() (*tokenFact, error) { return &tokenFact{factTokenCreated, &created}, nil }); err != nil {
+	if err := t.append(ctx, func() (*tokenRecord, error) { return &tokenRecord{tokenCreated, &created}, nil }); err != nil {
 		return Token{}, "", err
 	}
 	return created.Token, secret, nil
@@ -206,7 +202,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 // flagsync.Journal.
 func (t *Tokens) Revoke(ctx context.Context, author Principal, id string) (Token, error) {
 	revoked := storedToken{Token: Token{ID: id, Revoked: t.now().UTC().Truncate(time.Second), Revoker: author.ID}}
-	err := t.append(ctx, func() (*tokenFact, error) {
+	err := t.append(ctx, func() (*tokenRecord, error) {
 		known, exists := t.find(id)
 		switch {
 		case !exists:
@@ -214,14 +210,14 @@ func (t *Tokens) Revoke(ctx context.Context, author Principal, id string) (Token
 		case !known.Revoked.IsZero():
 			return nil, nil
 		}
-		return &tokenFact{factTokenRevoked, &revoked}, nil
+		return &tokenRecord{tokenRevoked, &revoked}, nil
 	})
 	known, _ := t.find(id)
 	return known.Token, err
 }
 
-// append writes the fact that decide returns, none if nil, after the newest one. It decides again when another fact was faster.
-func (t *Tokens) append(ctx context.Context, decide func() (*tokenFact, error)) error {
+// append writes the record that decide returns, none if nil, after the newest one. It decides again when another record was faster.
+func (t *Tokens) append(ctx context.Context, decide func() (*tokenRecord, error)) error {
 	if !t.ready() {
 		return ErrNotReady
 	}
@@ -231,11 +227,11 @@ func (t *Tokens) append(ctx context.Context, decide func() (*tokenFact, error)) 
 			return err
 		}
 		base := t.next() - 1
-		fact, err := decide()
-		if err != nil || fact == nil {
+		record, err := decide()
+		if err != nil || record == nil {
 			return err
 		}
-		body, err := json.Marshal(fact)
+		body, err := json.Marshal(record)
 		if err != nil {
 			return fmt.Errorf("API tokens: %w", err)
 		}
@@ -247,7 +243,7 @@ func (t *Tokens) append(ctx context.Context, decide func() (*tokenFact, error)) 
 		if err != nil {
 			return fmt.Errorf("API tokens: %w", err)
 		}
-		return t.apply(flagsync.Fact{Sequence: sequence, Body: body})
+		return t.apply(flagsync.Record{Sequence: sequence, Body: body})
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -43,7 +44,7 @@ func (c *clock) advance(d time.Duration) {
 
 func openJournal(tb testing.TB, url string) *flagsync.Journal {
 	tb.Helper()
-	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Logger: zerolog.Nop()})
+	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Logger: zerolog.Nop()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -182,11 +183,11 @@ func noSecrets(t *testing.T, journal *flagsync.Journal, tokens *access.Tokens, s
 		t.Fatal(err)
 	}
 	kept := string(shown)
-	for fact, err := range journal.Read(t.Context(), 1) {
+	for r, err := range journal.Read(t.Context(), 1) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kept += string(fact.Body)
+		kept += string(r.Body)
 	}
 	for _, secret := range secrets {
 		random := secret[strings.LastIndex(secret, "_")+1:]
@@ -196,12 +197,12 @@ func noSecrets(t *testing.T, journal *flagsync.Journal, tokens *access.Tokens, s
 	}
 }
 
-// Many are created through two publishers at once, beside facts of other kinds; none is lost.
+// Many are created through two publishers at once, beside records of other types; none is lost.
 func TestTokensAtOnce(t *testing.T) {
 	t.Parallel()
 	url := natstest.Start(t).URL()
 	journal := openJournal(t, url)
-	if _, err := journal.Append(t.Context(), 0, "other", []byte(`{"kind":"something-else","token":7}`)); err != nil {
+	if _, err := journal.Append(t.Context(), 0, "other", []byte(`{"type":"environment.created","token":7}`)); err != nil {
 		t.Fatal(err)
 	}
 	both := []*access.Tokens{runTokens(t, journal, nil), runTokens(t, openJournal(t, url), nil)}

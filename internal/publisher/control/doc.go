@@ -4,9 +4,9 @@
 // rest: it makes sure that the state is current, appends what was decided with a compare-and-set on that state, and decides again
 // when somebody else was faster. What a command may do is therefore decided in one place, and never on stale knowledge.
 //
-// What needs the consent of others is a change request. DecideRequest is pure as well: from the Governance, which is the sum of the facts
-// in the ledger of the environment, and a RequestCommand it derives the next fact. A request is applied in three steps that any publisher
-// can take: a claim in the ledger, the change in the log under the id of the request, and the fact of what became of it, which Conclude
+// What needs the consent of others is a change request. DecideRequest is pure as well: from the Governance, which is the sum of the records
+// in the ledger of the environment, and a RequestCommand it derives the next record. A request is applied in three steps that any publisher
+// can take: a claim in the ledger, the change in the log under the id of the request, and the record of what became of it, which Conclude
 // derives from the log alone.
 //
 // # Concurrency properties

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -37,7 +38,7 @@ const (
 	EventUnauthenticated EventType = "unauthenticated"
 )
 
-// Event is a fact in the ledger of an environment.
+// Event is a record in the ledger of an environment.
 type Event struct {
 	Version int       `json:"v"`
 	Type    EventType `json:"type"`
@@ -80,6 +81,16 @@ func (e Event) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("event: %w", err)
 	}
 	return data, nil
+}
+
+// eventOf returns the event that a record of the ledger holds, false if the record is about the ledger itself.
+func eventOf(r flagsync.Record) (e Event, ok bool, err error) {
+	switch changelog.RecordType(r.Body) {
+	case changelog.RecordKeys, changelog.RecordRepaired:
+		return Event{}, false, nil
+	}
+	e, err = DecodeEvent(r.Body)
+	return e, err == nil, err
 }
 
 // DecodeEvent decodes the bytes of one event. Unknown and duplicate members are refused; changelog.ErrVersion tells that a newer

@@ -21,16 +21,17 @@ func (s *Service) Events(ctx context.Context) iter.Seq2[RecordedEvent, error] {
 			yield(RecordedEvent{}, err)
 			return
 		}
-		for fact, err := range journal.Read(ctx, 1) {
+		for r, err := range journal.Read(ctx, 1) {
 			var e Event
+			ok := false
 			if err == nil {
-				e, err = DecodeEvent(fact.Body)
+				e, ok, err = eventOf(r)
 			}
 			if err != nil {
 				yield(RecordedEvent{}, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err))
 				return
 			}
-			if !yield(RecordedEvent{Event: e, Sequence: fact.Sequence}, nil) {
+			if ok && !yield(RecordedEvent{Event: e, Sequence: r.Sequence}, nil) {
 				return
 			}
 		}

@@ -101,6 +101,7 @@ type Governance struct {
 	unfinished map[string]bool // ids of those that something can happen to by itself
 	risk       RiskSettings
 	sequence   uint64
+	gap        bool // records are missing before those that come now
 }
 
 // NewGovernance returns what holds in an environment before anything was decided.
@@ -150,12 +151,19 @@ func (g *Governance) Sequence() uint64 { return g.sequence }
 
 // Evolve adds the next event. An event that does not fit what happened before is an error, and changes nothing.
 func (g *Governance) Evolve(sequence uint64, e Event) error {
-	if err := g.evolve(sequence, e); err != nil {
+	if err := g.evolve(sequence, e); err != nil && !g.gap {
 		return fmt.Errorf("event %d: %w", sequence, err)
 	}
 	g.sequence = sequence
 	return nil
 }
+
+// Gap tells that records are missing, which a repair of the ledger left behind. Events that continue what they said change nothing from
+// now on.
+func (g *Governance) Gap() { g.gap = true }
+
+// Pass goes on to a record that is no event.
+func (g *Governance) Pass(sequence uint64) { g.sequence = sequence }
 
 func (g *Governance) evolve(sequence uint64, e Event) error {
 	if e.Type == EventRefused || e.Type == EventUnauthenticated {

@@ -47,13 +47,9 @@ func (s *Service) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for fact, err := range journal.Read(ctx, s.ledger.sequence()+1) {
-		var e Event
+	for r, err := range journal.Read(ctx, s.ledger.sequence()+1) {
 		if err == nil {
-			e, err = DecodeEvent(fact.Body)
-		}
-		if err == nil {
-			err = s.ledger.evolve(fact.Sequence, e)
+			err = s.ledger.take(r)
 		}
 		if err != nil {
 			return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
@@ -68,10 +64,22 @@ func (l *ledger) sequence() uint64 {
 	return l.governance.Sequence()
 }
 
-func (l *ledger) evolve(sequence uint64, e Event) error {
+// take takes over the record after the newest that is known.
+func (l *ledger) take(r flagsync.Record) error {
+	e, ok, err := eventOf(r)
+	if err != nil {
+		return err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.governance.Evolve(sequence, e)
+	if r.Prev.Sequence != l.governance.Sequence() {
+		l.governance.Gap()
+	}
+	if !ok {
+		l.governance.Pass(r.Sequence)
+		return nil
+	}
+	return l.governance.Evolve(r.Sequence, e)
 }
 
 func (l *ledger) unfinished() []Request {

@@ -192,20 +192,20 @@ type crashingJournal struct {
 	crash *crash
 }
 
-func (j crashingJournal) Append(ctx context.Context, base uint64, op string, fact []byte) (uint64, error) {
+func (j crashingJournal) Append(ctx context.Context, base uint64, op string, body []byte) (uint64, error) {
 	if err := j.crash.step(); err != nil {
 		return 0, err
 	}
-	sequence, err := j.Journal.Append(ctx, base, op, fact)
+	sequence, err := j.Journal.Append(ctx, base, op, body)
 	if crashed := j.crash.step(); crashed != nil {
 		return 0, crashed
 	}
 	return sequence, err
 }
 
-func (j crashingJournal) Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Fact, error] {
+func (j crashingJournal) Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error] {
 	if j.crash != nil && j.crash.left.Load() < 0 {
-		return func(yield func(flagsync.Fact, error) bool) { yield(flagsync.Fact{}, errCrashed) }
+		return func(yield func(flagsync.Record, error) bool) { yield(flagsync.Record{}, errCrashed) }
 	}
 	return j.Journal.Read(ctx, from)
 }

@@ -79,10 +79,10 @@ func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
 	if err != nil {
 		return r, err
 	}
-	fact, err := journal.Fact(ctx, r.Proposed)
+	record, err := journal.Record(ctx, r.Proposed)
 	var e Event
 	if err == nil {
-		e, err = DecodeEvent(fact.Body)
+		e, err = DecodeEvent(record.Body)
 	}
 	if err != nil {
 		return r, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)

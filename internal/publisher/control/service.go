@@ -28,9 +28,9 @@ type Log interface {
 
 // Journal is where the decisions of people are recorded: a flagsync.Journal.
 type Journal interface {
-	Append(ctx context.Context, base uint64, opID string, fact []byte) (uint64, error)
-	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Fact, error]
-	Fact(ctx context.Context, sequence uint64) (flagsync.Fact, error)
+	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
+	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error]
+	Record(ctx context.Context, sequence uint64) (flagsync.Record, error)
 }
 
 // Follower keeps the state current: a flagsync.Follower.
