@@ -288,6 +288,9 @@ func (c *Conn) Close() { c.nats.Close() }
 // Keyring returns what decides what is believed.
 func (c *Conn) Keyring() *changelog.Keyring { return c.keys }
 
+// Signer returns what signs, nil for those who only read.
+func (c *Conn) Signer() *changelog.Signer { return c.signer }
+
 // Connected reports whether there is a connection now. It proves nothing about
 // the log. It takes no lock.
 func (c *Conn) Connected() bool { return c.usable.Load() }

@@ -2,6 +2,7 @@ package flagsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -20,23 +21,18 @@ type Stored struct {
 }
 
 // Stored returns the entries of the log as they are stored, from its beginning up
-// to the head that the leader has when it begins, without noise.
-func (l *Log) Stored(ctx context.Context) iter.Seq2[Stored, error] {
+// to a revision, without noise.
+func (l *Log) Stored(ctx context.Context, to uint64) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
 		valid := make(map[uint64]changelog.Digest)
-		head, err := l.Head(ctx)
-		if err != nil {
-			yield(Stored{}, err)
-			return
-		}
-		for r, err := range l.Read(ctx, changelog.Position{}, head.Revision) {
+		for r, err := range l.Read(ctx, changelog.Position{}, to) {
 			if err != nil {
 				yield(Stored{}, err)
 				return
 			}
 			valid[r.Revision] = r.Digest
 		}
-		l.conn.stored(ctx, flagsStream(l.environment), flagsSubject(l.environment)+".", valid, head.Revision)(yield)
+		l.conn.stored(ctx, flagsStream(l.environment), flagsSubject(l.environment)+".", valid, to)(yield)
 	}
 }
 
@@ -82,4 +78,59 @@ func (c *Conn) stored(ctx context.Context, stream, prefix string, valid map[uint
 			}
 		}
 	}
+}
+
+// StoredAt returns the entry of a revision as it is stored, which a key that the
+// log lists or has listed has signed. [ErrNotStored] tells that there is none.
+func (l *Log) StoredAt(ctx context.Context, revision uint64) (changelog.Record, error) {
+	m, err := l.conn.message(ctx, flagsStream(l.environment), revision)
+	var r changelog.Record
+	if err == nil {
+		r, err = l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment))
+	}
+	if err != nil {
+		return changelog.Record{}, fmt.Errorf("revision %d of %s: %w", revision, l.environment, notStored(err))
+	}
+	return r, nil
+}
+
+// Note returns the proof of an entry as a signed note, which other tools verify.
+func (l *Log) Note(ctx context.Context, revision uint64) (string, error) {
+	r, err := l.StoredAt(ctx, revision)
+	if err != nil {
+		return "", err
+	}
+	return changelog.EntryNote(l.conn.keys.Installation(), l.environment, r.Head()), nil
+}
+
+// Note returns the proof of a record as a signed note, which other tools verify.
+func (j *Journal) Note(ctx context.Context, sequence uint64) (string, error) {
+	m, err := j.conn.message(ctx, j.name.stream, sequence)
+	anchor := changelog.Anchor{Sequence: sequence, Digest: changelog.Sum(m.Data)}
+	if err == nil {
+		err = j.conn.keys.VerifyPastRecord(j.name.stream, anchor, changelog.Signature(m.Proof))
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s at %d: %w", j.name.stream, sequence, notStored(err))
+	}
+	return changelog.RecordNote(j.conn.keys.Installation(), j.name.stream, anchor, changelog.Signature(m.Proof)), nil
+}
+
+// Checkpoint returns how far the log is known to go. It asks nothing.
+func (l *Log) Checkpoint() changelog.StreamHead {
+	t := l.lastKnown()
+	return changelog.StreamHead{
+		Stream: flagsStream(l.environment), Epoch: t.head.Epoch, Anchor: changelog.Anchor{Sequence: t.head.Revision, Digest: t.head.Digest},
+	}
+}
+
+// ErrNotStored means that a stream has no record that a publisher signed at a
+// place.
+var ErrNotStored = errors.New("no publisher has signed a record there")
+
+func notStored(err error) error {
+	if errors.Is(err, errNoMessage) || errors.Is(err, changelog.ErrUnsigned) {
+		return ErrNotStored
+	}
+	return err
 }

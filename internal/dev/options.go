@@ -3,8 +3,8 @@ package dev
 import (
 	"errors"
 	"fmt"
-	"net"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -52,7 +52,9 @@ func (o Options) Validate() error {
 type notYet struct{}
 
 // InProcessConn implements sidecar.Server.
-func (notYet) InProcessConn() (net.Conn, error) { return nil, errors.New("the publisher does not run yet") }
+func (notYet) InProcessConn() (net.Conn, error) {
+	return nil, errors.New("the publisher does not run yet")
+}
 
 // complete returns the options with their defaults, or why they cannot be used.
 func (o Options) complete() (Options, error) {

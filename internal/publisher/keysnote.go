@@ -70,5 +70,13 @@ func (e *environment) announceKeys(ctx context.Context) error {
 
 // anchors returns how far the ledger and CONTROL are known to go.
 func (e *environment) anchors() (ledger, control changelog.Anchor) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ledger != nil {
+		ledger = e.ledger.Head()
+	}
+	if e.controlHead != nil {
+		control = e.controlHead()
+	}
 	return ledger, control
 }

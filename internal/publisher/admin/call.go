@@ -101,6 +101,28 @@ func (c *Client) Do(ctx context.Context, in Call) (Answer, error) {
 	return Answer{response.Header, body}, nil
 }
 
+// Stream makes a call whose answer is read as it comes, and closed by the caller.
+func (c *Client) Stream(ctx context.Context, in Call) (io.ReadCloser, error) {
+	request, err := c.request(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("publisher: %w", err)
+	}
+	patient := *c.http
+	patient.Timeout = 0 // it takes as long as it takes; ctx ends it
+	response, err := patient.Do(request)
+	if err != nil {
+		return nil, c.unanswered(err)
+	}
+	if response.StatusCode < http.StatusMultipleChoices {
+		return response.Body, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		return nil, c.unanswered(err)
+	}
+	return nil, asProblem(response, body)
+}
+
 // unanswered takes apart what the HTTP client reports.
 func (c *Client) unanswered(err error) error {
 	if around, ok := errors.AsType[*url.Error](err); ok {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -40,6 +41,10 @@ type Environments interface {
 	Recreate(ctx context.Context, name, actor string) error
 	// Restore writes a snapshot of an environment as a new epoch.
 	Restore(ctx context.Context, name, actor string, snapshot io.Reader) error
+	// Audit returns what the history of an environment is exported from, with CONTROL or without.
+	Audit(ctx context.Context, name string, withControl bool) (audit.Source, error)
+	// Note returns the proof of a record of a stream of an environment as a signed note. The stream is log, ledger or control.
+	Note(ctx context.Context, name, stream string, sequence uint64) (string, error)
 	// Control returns what reads and changes an environment.
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
@@ -125,6 +130,7 @@ func register(mux humago.Mux, a *api) []byte {
 	a.registerTransfers(h)
 	a.registerRequests(h)
 	a.registerFacts(h)
+	a.registerAudit(h)
 	a.registerRisk(h)
 	a.registerTokens(h)
 	a.registerPolicy(h)

@@ -47,11 +47,16 @@ type knownError struct {
 func knownErrors() []knownError {
 	return []knownError{
 		{flagsync.ErrEnvironmentUnknown, http.StatusNotFound, "environment-unknown"},
+		{flagsync.ErrNotStored, http.StatusNotFound, "not-stored"},
 		{flagsync.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
 		{flagsync.ErrEnvironmentArchived, http.StatusGone, "environment-archived"},
 		{flagsync.ErrEnvironmentName, http.StatusUnprocessableEntity, "environment-name"},
 		{flagsync.ErrStreamLost, http.StatusServiceUnavailable, "stream-lost"},
 		{flagsync.ErrStreamMismatch, http.StatusServiceUnavailable, "stream-mismatch"},
+		{flagsync.ErrForeignMessages, http.StatusServiceUnavailable, "foreign-messages"},
+		{flagsync.ErrKeyRetired, http.StatusServiceUnavailable, "signing-key-retired"},
+		{flagsync.ErrDifferentState, http.StatusServiceUnavailable, "different-state"},
+		{flagsync.ErrJournalCut, http.StatusServiceUnavailable, "journal-cut"},
 		{flagsync.ErrUnreachable, http.StatusServiceUnavailable, "log-unreachable"},
 		{control.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
 		{control.ErrUnconfirmed, http.StatusServiceUnavailable, "unconfirmed"},

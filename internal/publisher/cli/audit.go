@@ -10,11 +10,16 @@ import (
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func auditCommand() Command {
-	return Command{words("audit"), "list what was decided and refused in an environment", audit}
+func auditCommands() []Command {
+	return []Command{
+		{words("audit export"), "write the history of an environment with its proofs, or as a table", auditExport},
+		{words("audit verify"), "verify the history of an environment with nothing but a trust file", auditVerify},
+		{words("audit note"), "print the proof of a revision as a signed note, for other tools", auditNote},
+		{words("audit"), "list what was decided and refused in an environment", auditList}, // the last, because the others begin with it
+	}
 }
 
-func audit() Invocation {
+func auditList() Invocation {
 	var actor, request, since, until, before string
 	var limit int
 	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+

@@ -49,7 +49,7 @@ func Commands() []Command {
 		settingsCommands(),
 		[]Command{promoteCommand()},
 		requestCommands(),
-		[]Command{auditCommand()},
+		auditCommands(),
 		environmentCommands(),
 		tokenCommands(),
 		[]Command{whoamiCommand(), policyAskCommand(), operationGetCommand()},

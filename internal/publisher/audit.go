@@ -1,0 +1,107 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/flagside/flagside/internal/publisher/audit"
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Audit returns what the history of an environment is exported from.
+func (e *environments) Audit(ctx context.Context, name string, withControl bool) (audit.Source, error) {
+	running, log, ledger, err := e.history(ctx, name)
+	if err != nil {
+		return audit.Source{}, err
+	}
+	// What the ledger says now was applied stands in the log up to the head that is asked for next; what the log names up to there stands in
+	// the ledger and in CONTROL when they are read, later still.
+	said, err := lastOf(ctx, ledger)
+	if err != nil {
+		return audit.Source{}, err
+	}
+	head, err := log.Head(ctx)
+	if err != nil {
+		return audit.Source{}, err
+	}
+	source := audit.Source{Environment: name, Signer: running.conn.Signer()}
+	if withControl {
+		list, err := e.opened()
+		if err != nil {
+			return audit.Source{}, err
+		}
+		source.Streams = append(source.Streams, audit.Stream{Name: flagsync.Control().Stream(), Records: list.Journal().Stored(ctx)})
+	}
+	source.Streams = append(source.Streams,
+		audit.Stream{Name: flagsync.Ledger(name).Stream(), Records: untilApplied(ledger.Stored(ctx), said, head)},
+		audit.Stream{Name: log.Stream(), Records: log.Stored(ctx, head.Revision)})
+	return source, nil
+}
+
+// lastOf returns the number of the newest record of a journal.
+func lastOf(ctx context.Context, j *flagsync.Journal) (last uint64, err error) {
+	for r, err := range j.Read(ctx, j.Head().Sequence+1) {
+		if err != nil {
+			return 0, err
+		}
+		last = r.Sequence
+	}
+	return max(last, j.Head().Sequence), nil
+}
+
+// untilApplied ends records of a ledger, behind one of them, before the first that says that something was applied behind the head of the
+// log: that was not there when the head was asked for.
+func untilApplied(records iter.Seq2[flagsync.Stored, error], said uint64, head changelog.Position) iter.Seq2[flagsync.Stored, error] {
+	return func(yield func(flagsync.Stored, error) bool) {
+		for s, err := range records {
+			if err == nil && s.Sequence > said && appliedBehind(s, head) {
+				return
+			}
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func appliedBehind(s flagsync.Stored, head changelog.Position) bool {
+	r, err := changelog.DecodeJournalRecord(s.Data)
+	if err != nil {
+		return false
+	}
+	e, err := control.DecodeEvent(r.Body)
+	return err == nil && e.Type == control.EventApplied && e.Position != nil && e.Position.Revision > head.Revision
+}
+
+// Note returns the proof of a record as a signed note.
+func (e *environments) Note(ctx context.Context, name, stream string, sequence uint64) (string, error) {
+	_, log, ledger, err := e.history(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	switch stream {
+	case "log":
+		return log.Note(ctx, sequence)
+	case "ledger":
+		return ledger.Note(ctx, sequence)
+	default:
+		return "", &control.Refusal{Cause: control.CauseNotKnown, Detail: fmt.Sprintf("There is no stream %q: say log or ledger.", stream)}
+	}
+}
+
+// history returns the log and the ledger of an environment.
+func (e *environments) history(ctx context.Context, name string) (*environment, *flagsync.Log, *flagsync.Journal, error) {
+	running, err := e.find(name)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if _, err := running.journal(ctx); err != nil { // which waits until both were opened
+		return nil, nil, nil, err
+	}
+	running.mu.Lock()
+	defer running.mu.Unlock()
+	return running, running.log, running.ledger, nil
+}

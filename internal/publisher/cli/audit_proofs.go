@@ -1,0 +1,179 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/audit"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+func auditExport() Invocation {
+	var format string
+	var withControl bool
+	f := newForm("audit export", "Writes the history of an environment: its ledger and its log, each record exactly as it is stored, with its proof and the "+
+		"fields that it changed, and a signed checkpoint at the end. Keep it elsewhere: audit verify reads it with nothing but a trust file.").inEnvironment()
+	f.set.Choice(&format, "format", "jsonl", []string{"jsonl", "csv"}, "jsonl has the proofs; csv is a table of changes, a line for each field")
+	f.set.Bool(&withControl, "with-control", false, "also CONTROL, which records environments and tokens; administrators only")
+	return f.runs(func(ctx context.Context, s *session) error {
+		export, err := s.export(ctx, f.environment, withControl)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = export.Close() }() // it was read
+		out := bufio.NewWriter(s.terminal.Stdout)
+		if format == "csv" {
+			err = audit.Table(export, out)
+		} else {
+			_, err = io.Copy(out, export)
+		}
+		return errors.Join(err, out.Flush())
+	})
+}
+
+// export opens the export of an environment.
+func (s *session) export(ctx context.Context, environment string, withControl bool) (io.ReadCloser, error) {
+	path := []string{"environments", environment, "audit", "export"}
+	if withControl {
+		path[3] = "export-with-control"
+	}
+	call := admin.Call{Path: path}
+	body, err := s.client.Stream(ctx, call)
+	if problem, ok := errors.AsType[*admin.Problem](err); ok {
+		return nil, refused(problem, call)
+	}
+	if lost, ok := errors.AsType[*admin.Unanswered](err); ok {
+		return nil, unanswered(lost, call)
+	}
+	return body, err
+}
+
+func auditVerify() Invocation {
+	var file, trustFile, checkpointFile string
+	var o audit.Options
+	var withControl bool
+	f := newForm("audit verify", "Verifies the history of an environment: that every record continues the one before, that publishers signed it, that each change "+
+		"leads to the state that was signed, and that what was applied is what was approved. It reads the export in --file, or asks the publisher for one; "+
+		"either way it believes the trust file alone. It names the first bad record and exits with 1.")
+	f.set.String(&f.environment, "environment", "", "environment to verify, unless --file is given").Short("e")
+	f.set.String(&file, "file", "", "file that audit export has written, - is the standard input")
+	f.set.String(&trustFile, "trust-file", "", "trust file of the installation, from a source that you trust").Require()
+	f.set.String(&checkpointFile, "checkpoint", "", "file with a signed checkpoint that was kept elsewhere; the history must contain what it names")
+	f.set.Bool(&o.EverySignature, "every-signature", false, "verify every signature, not only those that prove the others: it takes longer")
+	f.set.Bool(&withControl, "with-control", false, "ask for CONTROL too, without --file; administrators only")
+	f.check(func() bool { return (file == "") != (f.environment == "") }, "give --file, or --environment to ask a publisher")
+	return f.runs(func(ctx context.Context, s *session) error {
+		trust, err := readTrust(trustFile)
+		if err != nil {
+			return err
+		}
+		if checkpointFile != "" {
+			text, err := os.ReadFile(checkpointFile)
+			if err != nil {
+				return fmt.Errorf("checkpoint: %w", err)
+			}
+			o.Checkpoint = audit.NewestCheckpoint(string(text))
+		}
+		export, err := s.openExport(ctx, file, f.environment, withControl)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = export.Close() }() // it was read
+		report, err := audit.Verify(export, trust, o)
+		for _, warning := range report.Warnings {
+			if _, err := fmt.Fprintln(s.terminal.Stdout, "warning:", warning); err != nil {
+				return err
+			}
+		}
+		if bad, ok := errors.AsType[*audit.BadRecordError](err); ok {
+			return &failure{exitFailure, "the first bad record: " + bad.Error(), ""}
+		}
+		if err != nil {
+			return err
+		}
+		return printReport(s.terminal.Stdout, report)
+	})
+}
+
+func readTrust(file string) (changelog.Trust, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return changelog.Trust{}, fmt.Errorf("trust file: %w", err)
+	}
+	trust, err := changelog.ParseTrust(text)
+	if err != nil {
+		return changelog.Trust{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return trust, nil
+}
+
+// openExport opens an export that was written before, or asks for one.
+func (s *session) openExport(ctx context.Context, file, environment string, withControl bool) (io.ReadCloser, error) {
+	switch file {
+	case "":
+		return s.export(ctx, environment, withControl)
+	case "-":
+		return io.NopCloser(s.terminal.Stdin), nil
+	default:
+		return os.Open(file)
+	}
+}
+
+func printReport(out io.Writer, r audit.Report) error {
+	for _, s := range r.Streams {
+		if _, err := fmt.Fprintf(out, "%s: %d records, the last at %d\n", s.Stream, s.Records, s.Head.Sequence); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(out, "all %d records of environment %s are whole and signed by installation %s\n", r.Records(), r.Environment, r.Installation)
+	return err
+}
+
+func auditNote() Invocation {
+	var revision, stream string
+	f := newForm("audit note", "Prints the proof of an entry of the log, or of a record of the ledger, as a C2SP signed note: its last line is the signature of a key "+
+		"that the keys note lists.").inEnvironment()
+	f.set.Argument(&revision, "REVISION", "revision, such as 1f0c9a7e-42 or 42, or the number of a record of the ledger")
+	f.set.Choice(&stream, "stream", "log", []string{"log", "ledger"}, "where the record stands")
+	f.check(func() bool { _, err := revisionNumber(revision); return err == nil }, "REVISION is a revision such as 1f0c9a7e-42, or a number")
+	return f.runs(func(ctx context.Context, s *session) error {
+		number, err := revisionNumber(revision)
+		if err != nil {
+			return err
+		}
+		note, err := s.note(ctx, f.environment, stream, number)
+		if err == nil {
+			_, err = io.WriteString(s.terminal.Stdout, note)
+		}
+		return err
+	})
+}
+
+func (s *session) note(ctx context.Context, environment, stream string, number uint64) (string, error) {
+	call := admin.Call{Path: []string{"environments", environment, "audit", "notes", stream, strconv.FormatUint(number, 10)}}
+	found, err := s.do(ctx, call)
+	if err != nil {
+		return "", err
+	}
+	var note admin.Note
+	if err := json.Unmarshal(found.Body, &note); err != nil {
+		return "", fmt.Errorf("the answer of the publisher: %w", err)
+	}
+	return note.Note, nil
+}
+
+// revisionNumber reads the number of a revision, with its epoch or without.
+func revisionNumber(text string) (uint64, error) {
+	if token, err := changelog.ParseToken(text); err == nil {
+		return token.Revision, nil
+	}
+	return strconv.ParseUint(text, 10, 64)
+}
