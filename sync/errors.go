@@ -10,6 +10,7 @@ var (
 	ErrEnvironmentArchived = errors.New("the environment is archived")
 	ErrEnvironmentName     = errors.New("not a name for an environment")
 	ErrStreamMismatch      = errors.New("the stream has other settings than it must have")
+	ErrLogCut              = errors.New("messages are missing from the stream")
 	ErrStreamLost          = errors.New("the stream of a known environment is gone")
 	ErrRegressed           = errors.New("the log ends before what was known of it")
 	ErrForked              = errors.New("the log went another way")

@@ -77,7 +77,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 
 func (d *Dev) sidecarOptions() sidecar.Options {
 	o := d.options.Sidecar
-	o.Server, o.Logger = d.publisher, d.options.Logger
+	o.Server, o.Trusted, o.Logger = d.publisher, true, d.options.Logger
 	return o
 }
 

@@ -75,7 +75,7 @@ func (o Options) complete() (Options, error) {
 	}
 	o.Sidecar.Environment = o.Environment
 	inProcess := o.Sidecar
-	inProcess.NATS = "nats://127.0.0.1" // in the place of the server that it gets
+	inProcess.NATS, inProcess.Trusted = "nats://127.0.0.1", true // in the place of the server that it gets
 	if err := inProcess.Validate(); err != nil {
 		return o, fmt.Errorf("dev: %w", err)
 	}

@@ -46,6 +46,7 @@ type Publisher struct {
 	listener     net.Listener
 	http         *http.Server
 	environments *environments
+	streams      *streamChecks
 	gate         *gate
 }
 
@@ -80,6 +81,7 @@ func (p *Publisher) prepareServer() (err error) {
 func (p *Publisher) prepareGate() (err error) {
 	if p.gate, err = newGate(p.options); err == nil {
 		p.environments = newEnvironments(p.options, p.gate)
+		p.streams = newStreamChecks(p.environments, p.logger)
 	}
 	return err
 }
@@ -228,6 +230,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
+	begin("publisher: streams", p.streams.run)
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)
 	up := p.logger.Info().Str("admin", p.AdminAddr().String())
@@ -243,14 +246,11 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 }
 
 func (p *Publisher) connectOptions() flagsync.ConnectOptions {
-	o := flagsync.ConnectOptions{Domain: p.options.NATSDomain, Name: "flagside publisher", Logger: p.logger}
-	if p.server != nil {
-		o.Server = p.server
-		o.User, o.Password = p.server.User()
-		return o
+	if p.server == nil {
+		return p.options.connection()
 	}
-	o.URL, o.Credentials, o.NKey = p.options.NATS, p.options.NATSCredentials, p.options.NATSNKey
-	o.CA, o.Certificate, o.CertificateKey = p.options.NATSCA, p.options.NATSCertificate, p.options.NATSCertificateKey
+	o := flagsync.ConnectOptions{Server: p.server, Name: connectionName, Logger: p.logger}
+	o.User, o.Password = p.server.User()
 	return o
 }
 

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -51,13 +53,22 @@ type Options struct {
 	NATS string
 	// Server is connected to without a network.
 	Server Server
-	// NATSDomain is the JetStream domain of the environment's stream; empty means the server's own.
+	// NATSDomain is the JetStream domain of the environment's stream on servers without accounts; empty means the server's own.
 	NATSDomain string
+	// NATSInsecure lets the connection go without TLS beyond loopback.
+	NATSInsecure bool
+	// Credentials is a directory with the credentials that "publisher credentials add" makes: it stands for NATSNKey, NATSCA and TrustFile.
+	// Files may be symbolic links. Empty means that these stand for themselves.
+	Credentials string
+	// TrustFile is the path of the file with the root keys that entries must lead back to. It is required unless Credentials is given.
+	TrustFile string
+	// Trusted means that the publisher is in the same process, so that no file has to name its keys.
+	Trusted bool
 	// NATSCredentials is the path of a NATS credentials file, NATSNKey that of a file with the seed of a NATS user; empty means none. These
 	// files and the following are read again for every attempt to connect.
 	NATSCredentials string
 	NATSNKey        string
-	// NATSCA is the path of a PEM file with those who may vouch for the NATS server; empty leaves that to the system. NATSCertificate and
+	// NATSCA is the path of a PEM file with CA certificates for the NATS server; empty leaves that to the system. NATSCertificate and
 	// NATSCertificateKey are the paths of the sidecar's own; empty means none.
 	NATSCA             string
 	NATSCertificate    string
@@ -139,7 +150,32 @@ func (o Options) withDefaults() Options {
 	if o.Version == "" {
 		o.Version = "devel"
 	}
+	return o.withCredentials()
+}
+
+// withCredentials returns o with the files of its directory of credentials in the place of what is empty.
+func (o Options) withCredentials() Options {
+	if o.Credentials == "" {
+		return o
+	}
+	if o.NATSCredentials == "" {
+		o.NATSNKey = cmp.Or(o.NATSNKey, filepath.Join(o.Credentials, flagsync.CredentialsNKey))
+	}
+	o.TrustFile = cmp.Or(o.TrustFile, filepath.Join(o.Credentials, flagsync.CredentialsTrust))
+	ca := filepath.Join(o.Credentials, flagsync.CredentialsCA)
+	if _, err := os.Stat(ca); o.NATSCA == "" && err == nil {
+		o.NATSCA = ca
+	}
 	return o
+}
+
+// validateTrust reports that nothing names the keys that entries must lead back to.
+func (o Options) validateTrust() error {
+	if o.Credentials != "" || o.TrustFile != "" || o.Trusted {
+		return nil
+	}
+	return errors.New("nothing says whose flags to believe: give --credentials with a directory that \"publisher credentials add\" has written, " +
+		"or --trust-file with the file trust of the publisher's data directory")
 }
 
 // storage returns the options of what is kept between processes.
@@ -149,10 +185,18 @@ func (o Options) storage() cache.Options {
 
 // connection returns the options of the connection to NATS.
 func (o Options) connection() flagsync.ConnectOptions {
+	o = o.withCredentials()
+	var user string
+	if o.NATSCredentials == "" && o.NATSNKey == "" {
+		user = o.Environment // which is enough for an embedded server on this machine
+	}
 	return flagsync.ConnectOptions{
 		URL:         o.NATS,
 		Server:      o.Server,
 		Domain:      o.NATSDomain,
+		Environment: o.Environment,
+		Insecure:    o.NATSInsecure,
+		User:        user,
 		Credentials: o.NATSCredentials,
 		NKey:        o.NATSNKey,
 		CA:          o.NATSCA,
@@ -172,6 +216,7 @@ func (o Options) Validate() error {
 	if err := o.connection().Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("NATS: %w", err))
 	}
+	errs = append(errs, o.validateTrust())
 	if o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd {
 		errs = append(errs, fmt.Errorf("compatibility %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd))
 	}
