@@ -20,5 +20,6 @@ var (
 	ErrDifferentState       = errors.New("the documents here are not the state that was signed")
 	ErrKeyRetired           = errors.New("the signing key of this publisher is not in the keys note")
 	ErrJournalCut           = errors.New("the journal lacks a record that it had")
+	ErrLogCut               = errors.New("messages are missing from the stream")
 	ErrUnreachable          = errors.New("the log cannot be reached")
 )

@@ -53,7 +53,19 @@ func TestPolicyCheck(t *testing.T) {
 
 func TestCredentials(t *testing.T) {
 	dir := t.TempDir()
-	users, seed := filepath.Join(dir, "users.json"), filepath.Join(dir, "prod.nk")
+	data, trust, ca := filepath.Join(dir, "data"), filepath.Join(dir, "roots"), filepath.Join(dir, "authority.pem")
+	users := filepath.Join(data, "nats-users.json")
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(data, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	write(trust, "other roots")
+	write(ca, "authorities")
 	f := func(code int, want string, args ...string) {
 		t.Helper()
 		got, output := local(t, append([]string{"credentials"}, args...)...)
@@ -61,37 +73,62 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("%v: exit %d, %s", args, got, output)
 		}
 	}
-	create := []string{"create", "prod", "--nats-users", users, "--environment", "prod", "--seed-file", seed}
-	f(exitConfiguration, "--environment", "create", "prod", "--nats-users", users, "--seed-file", seed)
-	f(exitOK, "prod.nk", create...)
-	f(exitFailure, "has a user prod", create...)
-	f(exitFailure, "exists", "create", "other", "--nats-users", users, "--environment", "prod", "--seed-file", seed)
-	f(exitOK, "main", "create", "main", "--role", "publisher", "--nats-users", users, "--seed-file", filepath.Join(dir, "main.nk"))
-	f(exitOK, "feed.prod.>", "config", "--nats-users", users)
-
-	text, err := os.ReadFile(seed)
-	if err != nil || !bytes.HasPrefix(text, []byte("SU")) {
-		t.Errorf("%v: no seed", err)
+	out := func(name string) string { return filepath.Join(dir, name) }
+	add := []string{"add", "prod", "--data-dir", data, "--environment", "prod", "--out", out("prod")}
+	f(exitConfiguration, "--environment", "add", "prod", "--data-dir", data, "--out", out("x"))
+	f(exitConfiguration, "--data-dir", "add", "prod", "--environment", "prod", "--trust-file", trust, "--out", out("x"))
+	f(exitConfiguration, "--trust-file", "add", "prod", "--environment", "prod", "--nats-users", users, "--out", out("x"))
+	f(exitFailure, "--trust-file", add...) // there is no file trust yet
+	if _, err := os.Stat(out("prod")); err == nil {
+		t.Error("a directory without root keys is left behind")
 	}
-	if info, err := os.Stat(seed); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v: others can read the seed", err)
+	write(filepath.Join(data, "trust"), "roots")
+	f(exitOK, "sidecar --credentials", add...)
+	f(exitFailure, "has a user prod", add...)
+	f(exitFailure, "not empty", "add", "other", "--data-dir", data, "--environment", "prod", "--out", out("prod"))
+	f(exitFailure, "authority.pemx", "add", "other", "--data-dir", data, "--environment", "prod", "--ca", ca+"x", "--out", out("x"))
+	f(exitOK, "main", "add", "main", "--role", "publisher", "--nats-users", users, "--trust-file", trust, "--nats-ca", ca, "--out", out("main"))
+	f(exitOK, "feed.prod.>", "config", "--nats-users", users)
+	f(exitOK, "nsc add account --name SC_prod", "config", "--data-dir", data, "--format", "jwt")
+
+	for name, want := range map[string]map[string]string{
+		"prod": {"nats.nkey": "SU", "trust": "roots"},
+		"main": {"nats.nkey": "SU", "trust": "other roots", "ca.pem": "authorities"},
+	} {
+		found, err := os.ReadDir(out(name))
+		if info, statErr := os.Stat(out(name)); err != nil || statErr != nil || len(found) != len(want) || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s has %v: %v, %v", name, found, err, statErr)
+		}
+		for file, begin := range want {
+			text, err := os.ReadFile(filepath.Join(out(name), file))
+			if err != nil || !strings.HasPrefix(string(text), begin) {
+				t.Errorf("%s/%s: %q, %v", name, file, text, err)
+			}
+			if info, err := os.Stat(filepath.Join(out(name), file)); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%s/%s: others can read it: %v", name, file, err)
+			}
+		}
+	}
+	seed, err := os.ReadFile(filepath.Join(out("prod"), "nats.nkey"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	all, err := natsserver.ReadUsers(users)
 	if err != nil || len(all) != 2 || all[0].Name != "prod" || all[1].Role != natsserver.RolePublisher {
 		t.Errorf("%+v, %v", all, err)
 	}
 	kept, err := os.ReadFile(users)
-	if err != nil || bytes.Contains(kept, bytes.TrimSpace(text)) {
+	if err != nil || bytes.Contains(kept, bytes.TrimSpace(seed)) {
 		t.Errorf("%v: the seed stands beside the public key", err)
 	}
-	f(exitOK, "removed", "remove", "prod", "--nats-users", users)
+	f(exitOK, "removed", "remove", "prod", "--data-dir", data)
 	f(exitFailure, "no user prod", "remove", "prod", "--nats-users", users)
 }
 
 // That the embedded NATS server must not listen where it is asked to is said before anything starts.
 func TestNATSBeyondLoopback(t *testing.T) {
 	code, output := local(t, "serve", "--data-dir", t.TempDir(), "--nats-addr", "0.0.0.0:4222", "--check")
-	if code != exitConfiguration || !strings.Contains(output, "publisher credentials create") {
+	if code != exitConfiguration || !strings.Contains(output, "publisher credentials add") {
 		t.Errorf("exit %d, %s", code, output)
 	}
 }

@@ -1,78 +1,106 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 )
 
-// declareUsers declares the option that names the file of NATS users.
-func declareUsers(set *config.Set, p *string) {
-	set.String(p, "nats-users", "", "file with the NATS users, as publisher serve reads it").Require()
+// usersAt says where the NATS users stand.
+type usersAt struct{ file, dataDir string }
+
+func (u *usersAt) declare(set *config.Set) {
+	set.String(&u.file, "nats-users", "", "file with the NATS users, as publisher serve reads it; without it "+publisher.NATSUsersFile+" in --data-dir")
+	set.String(&u.dataDir, "data-dir", "", "data directory of the publisher")
 }
 
-func credentialsCreateCommand() command {
-	var user natsserver.User
-	var role, file, seedFile string
-	set := config.NewSet("publisher credentials create", "Makes a NATS user for a sidecar or a publisher: its seed, which is the secret, "+
-		"goes to a file of its own, its public key and role to the file of NATS users. A running embedded server takes it in within seconds.")
-	set.Argument(&user.Name, "NAME", "name of the user, for people")
-	set.Choice(&role, "role", string(natsserver.RoleSidecar), []string{string(natsserver.RoleSidecar), string(natsserver.RolePublisher)},
-		"what the user is for, which decides on its permissions")
-	set.List(&user.Environments, "environment", nil,
-		"environment that a sidecar follows, or environments whose old snapshots a publisher may remove, all if none is named")
-	set.String(&user.Inbox, "nats-inbox-prefix", "", "inbox prefix of a sidecar; without it _SC.<environment>, which sidecars have by default")
-	declareUsers(set, &file)
-	set.String(&seedFile, "seed-file", "", "file to write the seed to, for --nats-nkey; it must not exist").Require()
+// path returns the file of users.
+func (u *usersAt) path() string {
+	return cmp.Or(u.file, filepath.Join(u.dataDir, publisher.NATSUsersFile))
+}
+
+func (u *usersAt) validate() error {
+	if u.file == "" && u.dataDir == "" {
+		return errors.New("say where the NATS users are: give --data-dir or --nats-users")
+	}
+	return nil
+}
+
+// adding is what "credentials add" is asked for.
+type adding struct {
+	user  natsserver.User
+	role  string
+	users usersAt
+	files credentialFiles
+}
+
+func credentialsAddCommand() command {
+	var a adding
+	set := config.NewSet("publisher credentials add", "Makes a NATS user for a sidecar or a publisher, and a directory with its credentials: the "+
+		"seed, which is the secret, the root keys to trust, and the CA certificates for the NATS server. sidecar --credentials reads it. "+
+		"The file of NATS users gets the public key; a running embedded server lets the user in within two seconds.")
+	set.Argument(&a.user.Name, "NAME", "name of the user, for people")
+	set.Choice(&a.role, "role", string(natsserver.RoleSidecar), []string{string(natsserver.RoleSidecar), string(natsserver.RolePublisher)},
+		"what the user is for, which decides on its account and permissions")
+	set.List(&a.user.Environments, "environment", nil,
+		"environment that a sidecar follows, or environments whose streams a publisher may create and whose old snapshots it may remove, all if none is named")
+	set.String(&a.user.Inbox, "nats-inbox-prefix", "", "inbox prefix of a sidecar; without it _SC.<environment>, which sidecars have by default")
+	a.users.declare(set)
+	set.String(&a.files.trust, "trust-file", "", "file with the root keys, which is copied; without it trust in --data-dir")
+	set.String(&a.files.ca, "ca", "", "PEM file with the CA certificates for the NATS server, which is copied; without it the one of --nats-ca, if there is one")
+	set.String(&a.files.natsCA, "nats-ca", "", "PEM file with CA certificates that publisher serve has, as it reads it")
+	set.String(&a.files.out, "out", "", "directory to write the credentials to; it must be empty, or not exist").Require()
 	return command{
-		set: set,
-		check: func() error {
-			if role == string(natsserver.RoleSidecar) && len(user.Environments) != 1 {
-				return errors.New("say with --environment which one environment the sidecar follows")
-			}
-			return nil
-		},
+		set:   set,
+		check: a.validate,
 		run: func(_ context.Context, t terminal) error {
-			user := user
-			user.Role = natsserver.Role(role)
-			if err := createUser(file, seedFile, user); err != nil {
+			if err := a.add(); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(t.stdout, "user %s is in %s; its seed is in %s: move it to where --nats-nkey reads it, and keep no copy\n",
-				user.Name, file, seedFile)
+			_, err := fmt.Fprintf(t.stdout, "user %s is in %s; its credentials are in %s: move them to where sidecar --credentials reads them, and keep no copy\n",
+				a.user.Name, a.users.path(), a.files.out)
 			return err
 		},
 	}
 }
 
-// createUser writes the seed first: a user whose seed is lost would be of no use.
-func createUser(file, seedFile string, user natsserver.User) error {
-	users, err := readUsers(file)
+func (a *adding) validate() error {
+	a.user.Role = natsserver.Role(a.role)
+	if a.user.Role == natsserver.RoleSidecar && len(a.user.Environments) != 1 {
+		return errors.New("say with --environment which one environment the sidecar follows")
+	}
+	if a.files.trust == "" && a.users.dataDir == "" {
+		return errors.New("say where the root keys are: give --trust-file, or --data-dir with the file trust in it")
+	}
+	return a.users.validate()
+}
+
+// add writes the credentials first: a user whose seed is lost would be of no use.
+func (a *adding) add() error {
+	users, err := readUsers(a.users.path())
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(users, func(other natsserver.User) bool { return other.Name == user.Name }) {
-		return fmt.Errorf("%s has a user %s: remove it first, or take another name", file, user.Name)
+	if slices.ContainsFunc(users, func(other natsserver.User) bool { return other.Name == a.user.Name }) {
+		return fmt.Errorf("%s has a user %s: remove it first, or take another name", a.users.path(), a.user.Name)
 	}
-	user, seed, err := natsserver.NewUser(user)
+	user, seed, err := natsserver.NewUser(a.user)
 	if err != nil {
 		return err
 	}
 	defer clear(seed)
-	out, err := os.OpenFile(seedFile, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("seed: %w", err)
+	if err := a.files.write(seed, a.users.dataDir); err != nil {
+		return err
 	}
-	_, err = out.Write(append(seed, '\n'))
-	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
-		return fmt.Errorf("seed: %w", err)
-	}
-	return natsserver.WriteUsers(file, append(users, user))
+	return natsserver.WriteUsers(a.users.path(), append(users, user))
 }
 
 // readUsers reads a file of users; one that does not exist has none.
@@ -85,43 +113,58 @@ func readUsers(file string) ([]natsserver.User, error) {
 }
 
 func credentialsRemoveCommand() command {
-	var name, file string
-	set := config.NewSet("publisher credentials remove", "Takes a NATS user away. A running embedded server cuts it off within seconds.")
+	var name string
+	var at usersAt
+	set := config.NewSet("publisher credentials remove", "Takes a NATS user away. A running embedded server disconnects it within two seconds.")
 	set.Argument(&name, "NAME", "name of the user")
-	declareUsers(set, &file)
+	at.declare(set)
 	return command{
-		set: set,
+		set:   set,
+		check: at.validate,
 		run: func(_ context.Context, t terminal) error {
-			users, err := natsserver.ReadUsers(file)
+			users, err := natsserver.ReadUsers(at.path())
 			if err != nil {
 				return err
 			}
 			rest := slices.DeleteFunc(slices.Clone(users), func(u natsserver.User) bool { return u.Name == name })
 			if len(rest) == len(users) {
-				return fmt.Errorf("%s has no user %s", file, name)
+				return fmt.Errorf("%s has no user %s", at.path(), name)
 			}
-			if err := natsserver.WriteUsers(file, rest); err != nil {
+			if err := natsserver.WriteUsers(at.path(), rest); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(t.stdout, "user %s is removed from %s\n", name, file)
+			_, err = fmt.Fprintf(t.stdout, "user %s is removed from %s\n", name, at.path())
 			return err
 		},
 	}
 }
 
+// The forms of "credentials config".
+const (
+	formatConfig = "config"
+	formatJWT    = "jwt"
+)
+
 func credentialsConfigCommand() command {
-	var file string
-	set := config.NewSet("publisher credentials config", "Prints the NATS users and their permissions for the configuration of NATS servers "+
-		"that are not embedded.")
-	declareUsers(set, &file)
+	var at usersAt
+	var format string
+	set := config.NewSet("publisher credentials config", "Prints the accounts, the NATS users and their permissions for NATS servers that are not embedded.")
+	at.declare(set)
+	set.Choice(&format, "format", formatConfig, []string{formatConfig, formatJWT},
+		"config prints a part of the servers' configuration, jwt the nsc commands that make the same accounts where an operator signs them")
 	return command{
-		set: set,
+		set:   set,
+		check: at.validate,
 		run: func(_ context.Context, t terminal) error {
-			users, err := natsserver.ReadUsers(file)
+			users, err := natsserver.ReadUsers(at.path())
 			if err != nil {
 				return err
 			}
-			text, err := natsserver.ServerConfig(users)
+			printed := natsserver.ServerConfig
+			if format == formatJWT {
+				printed = natsserver.JWTCommands
+			}
+			text, err := printed(users)
 			if err != nil {
 				return err
 			}

@@ -56,9 +56,9 @@ func subcommands() []subcommand {
 	}
 	return append(all,
 		subcommand{[]string{"policy", "check"}, "check a policy file, and say who may do what by it", policyCheckCommand},
-		subcommand{[]string{"credentials", "create"}, "make a NATS user for a sidecar or a publisher", credentialsCreateCommand},
+		subcommand{[]string{"credentials", "add"}, "make a NATS user for a sidecar or a publisher, with its directory of credentials", credentialsAddCommand},
 		subcommand{[]string{"credentials", "remove"}, "take a NATS user away", credentialsRemoveCommand},
-		subcommand{[]string{"credentials", "config"}, "print the NATS users for the configuration of servers that are not embedded", credentialsConfigCommand},
+		subcommand{[]string{"credentials", "config"}, "print the accounts and NATS users for servers that are not embedded", credentialsConfigCommand},
 		subcommand{[]string{"keys", "init"}, "make the keys of an installation", keysInitCommand},
 		subcommand{[]string{"keys", "list"}, "list the signing keys", keysListCommand},
 		subcommand{[]string{"keys", "rotate"}, "replace the signing key", keysRotateCommand},

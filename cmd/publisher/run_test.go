@@ -64,8 +64,8 @@ func TestCommandLines(t *testing.T) {
 	f(exitOK, "Usage: publisher COMMAND", "--help")
 	f(exitConfiguration, `no command "fly"`, "fly")
 	f(exitConfiguration, `no command "fly"`, "fly", "--help")
-	f(exitOK, "credentials create NAME", "credentials", "--help")
-	f(exitConfiguration, "credentials create NAME", "credentials")
+	f(exitOK, "credentials add NAME", "credentials", "--help")
+	f(exitConfiguration, "credentials add NAME", "credentials")
 	f(exitConfiguration, `no command "environment"`, "environment")
 	f(exitConfiguration, `no command "environment destroy x"`, "environment", "destroy", "x")
 	for _, s := range subcommands() {

@@ -42,10 +42,16 @@ func options(s *given) *config.Set {
 	o := &s.sidecar
 	set.String(&o.Environment, "environment", "", "environment whose flags are answered, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
-	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log, needed through a leaf node")
-	set.String(&o.NATSCredentials, "nats-creds", "", "file with NATS credentials, read again for every attempt to connect; without it none are sent")
+	set.String(&o.Credentials, "credentials", "",
+		"directory with the credentials that publisher credentials add makes; stands for --nats-nkey, --nats-ca and --trust-file")
+	set.String(&o.TrustFile, "trust-file", "",
+		"file with the root keys of the publisher, which is trust in its data directory; required unless --credentials is given")
+	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log on servers without flagside's accounts, needed there through a leaf node")
+	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect beyond loopback without TLS; anyone on the way can read flags and hold changes back")
+	set.String(&o.NATSCredentials, "nats-creds", "",
+		"file with NATS credentials, read again for every attempt to connect; without credentials the environment is sent as user name")
 	set.String(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user, in place of --nats-creds; read again like that")
-	set.String(&o.NATSCA, "nats-ca", "", "PEM file with those who may vouch for the NATS server, in place of the system's; demands TLS")
+	set.String(&o.NATSCA, "nats-ca", "", "PEM file with CA certificates for the NATS server, in place of the system's; demands TLS")
 	set.String(&o.NATSCertificate, "nats-cert", "", "PEM file with the sidecar's own certificate, for NATS servers that ask for one")
 	set.String(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
 	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",

@@ -43,7 +43,7 @@ func TestActions(t *testing.T) {
 		{
 			"check without a server",
 			map[string]string{"FLAGSIDE_ENVIRONMENT": "prod"},
-			[]string{"--nats", "nats://127.0.0.1:1", "--check"},
+			[]string{"--trust-file", "trust", "--nats", "nats://127.0.0.1:1", "--check"},
 			1, "", "no connection to NATS",
 		},
 		{"check of a file that is not there", nil, []string{"--environment", "prod", "--nats-nkey", "/nonexistent", "--check"}, 2, "", "nonexistent"},
@@ -54,6 +54,15 @@ func TestActions(t *testing.T) {
 		{"context without a value", nil, []string{"--environment", "prod", "--context", "region"}, 2, "", "--context"},
 		{"context named twice", nil, []string{"--environment", "prod", "--context", "a=1,a=2"}, 2, "", "given twice"},
 		{"one attribute of two headers", nil, []string{"--environment", "prod", "--context-from-header", "X-A=a,X-B=a"}, 2, "", "two headers"},
+		{"nothing to trust", nil, []string{"--environment", "prod"}, 2, "", "--trust-file"},
+		{"nothing to trust", nil, []string{"--environment", "prod", "--check"}, 2, "", "--credentials"},
+		{"a bootstrap file is not enough", nil, []string{"--environment", "prod", "--bootstrap-file", "f"}, 2, "", "--trust-file"},
+		{"beyond loopback without TLS", nil, []string{"--environment", "prod", "--trust-file", "t", "--nats", "nats://192.0.2.1"}, 2, "", "--nats-insecure"},
+		{
+			"beyond loopback without TLS, as asked",
+			nil, []string{"--environment", "prod", "--trust-file", "t", "--nats", "nats://192.0.2.1", "--nats-insecure", "--print-config"}, 0, "192.0.2.1", "",
+		},
+		{"credentials that are not there", nil, []string{"--environment", "prod", "--credentials", "/nonexistent"}, 2, "", "/nonexistent/nats.nkey"},
 		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},
 	}
 	for _, c := range cases {
@@ -86,13 +95,13 @@ func TestCheckAsksTheServer(t *testing.T) {
 	}
 	key := natstest.SidecarKey(t)
 	for environment, want := range map[string]int{"prod": exitOK, "staging": exitFailure} {
-		code, stdout, stderr := command(t, nil, "--nats-nkey", key, "--environment", environment, "--nats", server.URL(), "--check")
+		code, stdout, stderr := command(t, nil, "--trust-file", "trust", "--nats-nkey", key, "--environment", environment, "--nats", server.URL(), "--check")
 		if code != want || !strings.Contains(stdout+stderr, environment) {
 			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s", environment, code, stdout, stderr)
 		}
 	}
 	for option, value := range map[string]string{"--bootstrap-file": "none.json", "--data-dir": "run_test.go"} {
-		code, stdout, stderr := command(t, nil, "--environment", "prod", "--nats", server.URL(), option, value, "--check")
+		code, stdout, stderr := command(t, nil, "--trust-file", "trust", "--environment", "prod", "--nats", server.URL(), option, value, "--check")
 		if code != exitFailure || !strings.Contains(stderr, value) {
 			t.Errorf("%s %s: exit %d\nstdout: %s\nstderr: %s", option, value, code, stdout, stderr)
 		}
@@ -100,7 +109,7 @@ func TestCheckAsksTheServer(t *testing.T) {
 }
 
 func TestAnAddressThatIsTaken(t *testing.T) {
-	code, _, stderr := command(t, nil, "--environment", "prod", "--ofrep-addr", "192.0.2.1:1", "--management-addr", "127.0.0.1:0",
+	code, _, stderr := command(t, nil, "--trust-file", "trust", "--environment", "prod", "--ofrep-addr", "192.0.2.1:1", "--management-addr", "127.0.0.1:0",
 		"--flagd-addr", "off", "--flagd-sync-addr", "off")
 	if code != exitFailure || !strings.Contains(stderr, "OFREP") {
 		t.Errorf("exit %d, stderr %s", code, stderr)
@@ -149,7 +158,7 @@ func TestServes(t *testing.T) {
 	remembered := make(chan struct{}, 2)
 	go func() {
 		ended <- run(ctx, []string{
-			"--environment", "prod", "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
+			"--environment", "prod", "--trust-file", "trust", "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
 			"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0",
 			"--flagd-addr", "127.0.0.1:0", "--flagd-sync-addr", "off",
 		}, func(string) (string, bool) { return "", false }, &stdout, &stderr, func() { remembered <- struct{}{} })

@@ -23,6 +23,9 @@ const (
 	EnvironmentUnknown   Code = "environment-unknown"
 	StreamLost           Code = "stream-lost"
 	StreamMismatch       Code = "stream-mismatch"
+	LogCut               Code = "log-cut"
+	NATSWithoutAccounts  Code = "nats-without-accounts"
+	NATSUsersRefused     Code = "nats-users-refused"
 	FlagKeptLastGood     Code = "flag-kept-last-good"
 	FlagNotInProcess     Code = "flag-not-in-process"
 	DiskUnwritable       Code = "disk-unwritable"
@@ -145,6 +148,21 @@ func Catalogue() []Condition {
 		{
 			StreamMismatch, SeverityCritical,
 			"A stream has other settings than flagside needs, so it is not used; restore the settings that the detail names.",
+		},
+		{
+			LogCut, SeverityCritical,
+			"Messages are missing from a stream from which none can be removed, so its history is no longer complete; " +
+				"restore the stream from a backup, and find out who can change streams on the NATS server.",
+		},
+		{
+			NATSWithoutAccounts, SeverityWarning,
+			"The NATS server keeps publishers, sidecars and streams in one account, so the credentials of any sidecar are enough to rewrite, " +
+				"purge or delete the streams of the log, though never to forge flags; " +
+				"give the server the accounts that \"publisher credentials config\" prints.",
+		},
+		{
+			NATSUsersRefused, SeverityWarning,
+			"The file of NATS users has mistakes or is gone, so the users of before stay in force; correct the place that the detail names.",
 		},
 		{
 			FlagKeptLastGood, SeverityWarning,

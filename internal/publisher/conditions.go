@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ func (p *Publisher) watchConditions(ctx context.Context, conn *flagsync.Conn) er
 // ownConditions are the ones that the publisher sets and clears.
 func ownConditions() []health.Code {
 	return []health.Code{
-		health.LogUnreachable, health.StreamLost, health.StreamMismatch,
+		health.LogUnreachable, health.StreamLost, health.StreamMismatch, health.LogCut,
+		health.NATSWithoutAccounts, health.NATSUsersRefused,
 		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
 		health.SigningKeyRetired, health.RootKeyOnline,
 	}
@@ -46,12 +48,23 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		add(health.LogUnreachable, text(conn.LastError()))
 	}
 	p.keyConditions(add)
+	if conn.WithoutAccounts() {
+		add(health.NATSWithoutAccounts, "")
+	}
+	if p.server != nil {
+		if err := p.server.UsersError(); err != nil {
+			add(health.NATSUsersRefused, err.Error())
+		}
+	}
+	for _, err := range p.streams.wrong() {
+		add(streamCondition(err), err.Error())
+	}
 	for _, e := range p.environments.all() {
 		status := e.follower.Status()
 		switch err := e.writeRefused(); {
 		case errors.Is(err, flagsync.ErrStreamLost):
 			add(health.StreamLost, err.Error())
-		case errors.Is(err, flagsync.ErrStreamMismatch):
+		case errors.Is(err, flagsync.ErrStreamMismatch) && !slices.Contains(found[health.StreamMismatch], err.Error()):
 			add(health.StreamMismatch, err.Error())
 		}
 		if status.DifferentHistory != nil {

@@ -296,6 +296,13 @@ func (e *environments) unready() error {
 	return nil
 }
 
+// names returns the names of all environments, archived ones too.
+func (e *environments) names() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Sorted(maps.Keys(e.known))
+}
+
 // all returns the environments that are followed, by name.
 func (e *environments) all() []*environment {
 	e.mu.Lock()

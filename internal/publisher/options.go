@@ -1,9 +1,11 @@
 package publisher
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,13 +19,20 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	flagsync "github.com/flagside/flagside/sync"
 )
+
+// connectionName is what the publisher calls itself to the NATS server.
+const connectionName = "flagside publisher"
 
 // The addresses that a publisher listens on unless its options say otherwise.
 const (
 	DefaultAdminAddr = "127.0.0.1:8017"
 	DefaultNATSAddr  = "127.0.0.1:4222"
 )
+
+// NATSUsersFile is the file in the data directory with the users of the embedded NATS server.
+const NATSUsersFile = "nats-users.json"
 
 // DefaultOpenRequests is how many change requests one author may have in an environment that are not ended.
 const DefaultOpenRequests = 100
@@ -38,14 +47,17 @@ type Options struct {
 	// NATSAddr is the TCP address of the embedded NATS server; empty means DefaultNATSAddr. Port 0 picks a free port. Beyond loopback it
 	// needs NATSUsers, NATSCertificate and NATSCertificateKey.
 	NATSAddr string
-	// NATSUsers is the path of a file with the users that the embedded NATS server lets in; empty means everybody. It is read again when it
-	// changes, as are the files of certificates.
+	// NATSUsers is the path of a file with the users that the embedded NATS server lets in; empty means NATSUsersFile in DataDir. While that
+	// does not exist, clients on this machine are sidecars of the environment that they give as their user name. The file is read again when
+	// it changes, as are the files of certificates.
 	NATSUsers string
 
 	// NATS is the URL of a NATS server or cluster, or a comma-separated list of URLs; empty means that one is embedded.
 	NATS string
-	// NATSDomain is the JetStream domain; empty means none.
+	// NATSDomain is the JetStream domain of the embedded NATS server, or of another one without accounts; empty means none.
 	NATSDomain string
+	// NATSInsecure lets the connection to another server go without TLS beyond loopback.
+	NATSInsecure bool
 	// NATSCredentials is the path of a NATS credentials file, NATSNKey that of a file with the seed of a NATS user; empty means none.
 	NATSCredentials string
 	NATSNKey        string
@@ -53,7 +65,7 @@ type Options struct {
 	// as a client of another one; empty means none.
 	NATSCertificate    string
 	NATSCertificateKey string
-	// NATSCA is the path of a PEM file with those who vouch for clients of the embedded NATS server, which all need a certificate then, or
+	// NATSCA is the path of a PEM file with CA certificates for clients of the embedded NATS server, which all need a certificate then, or
 	// for the other server; empty means that no certificate is asked for, or leaves it to the system.
 	NATSCA string
 	// Replicas is how many servers of a cluster keep a copy of each change log, 1 to 5; 0 means 1. The embedded server is one.
@@ -161,7 +173,19 @@ func (o Options) validate() error {
 	if o.NATS == "" {
 		return o.server().Validate()
 	}
+	if err := o.connection().Validate(); err != nil {
+		return fmt.Errorf("NATS: %w", err)
+	}
 	return nil
+}
+
+// connection returns the options of the connection to a NATS server that is not embedded.
+func (o Options) connection() flagsync.ConnectOptions {
+	return flagsync.ConnectOptions{
+		URL: o.NATS, Domain: o.NATSDomain, Insecure: o.NATSInsecure, Credentials: o.NATSCredentials, NKey: o.NATSNKey,
+		CA: o.NATSCA, Certificate: o.NATSCertificate, CertificateKey: o.NATSCertificateKey,
+		Name: connectionName, Logger: o.Logger,
+	}
 }
 
 func (o Options) adminTLS() listen.TLS {
@@ -174,7 +198,8 @@ func (o Options) local() bool { return config.LoopbackOnly(o.AdminAddr) == nil }
 // server returns the options of the embedded NATS server.
 func (o Options) server() natsserver.Options {
 	return natsserver.Options{
-		StoreDir: o.DataDir, Addr: o.NATSAddr, Domain: o.NATSDomain, UsersFile: o.NATSUsers, CertificateFile: o.NATSCertificate,
-		KeyFile: o.NATSCertificateKey, ClientCAFile: o.NATSCA, Logger: o.Logger,
+		StoreDir: o.DataDir, Addr: o.NATSAddr, Domain: o.NATSDomain,
+		UsersFile: cmp.Or(o.NATSUsers, filepath.Join(o.DataDir, NATSUsersFile)), UsersOptional: o.NATSUsers == "",
+		CertificateFile: o.NATSCertificate, KeyFile: o.NATSCertificateKey, ClientCAFile: o.NATSCA, Logger: o.Logger,
 	}
 }

@@ -48,6 +48,7 @@ type Publisher struct {
 	listener     net.Listener
 	http         *http.Server
 	environments *environments
+	streams      *streamChecks
 	gate         *gate
 }
 
@@ -87,6 +88,7 @@ func (p *Publisher) prepareServer() (err error) {
 func (p *Publisher) prepareGate() (err error) {
 	if p.gate, err = newGate(p.options); err == nil {
 		p.environments = newEnvironments(p.options, p.gate)
+		p.streams = newStreamChecks(p.environments, p.logger)
 	}
 	return err
 }
@@ -236,6 +238,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
+	begin("publisher: streams", p.streams.run)
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)
 	up := p.logger.Info().Str("admin", p.AdminAddr().String())
@@ -251,16 +254,15 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 }
 
 func (p *Publisher) connectOptions() flagsync.ConnectOptions {
-	o := flagsync.ConnectOptions{
-		Domain: p.options.NATSDomain, Name: "flagside publisher", Keyring: p.keys.Keyring(), Signer: p.keys.Current(), Logger: p.logger,
-	}
-	if p.server != nil {
-		o.Server = p.server
-		o.User, o.Password = p.server.User()
+	if p.server == nil {
+		o := p.options.connection()
+		o.Keyring, o.Signer = p.keys.Keyring(), p.keys.Current()
 		return o
 	}
-	o.URL, o.Credentials, o.NKey = p.options.NATS, p.options.NATSCredentials, p.options.NATSNKey
-	o.CA, o.Certificate, o.CertificateKey = p.options.NATSCA, p.options.NATSCertificate, p.options.NATSCertificateKey
+	o := flagsync.ConnectOptions{
+		Server: p.server, Name: connectionName, Keyring: p.keys.Keyring(), Signer: p.keys.Current(), Logger: p.logger,
+	}
+	o.User, o.Password = p.server.User()
 	return o
 }
 

@@ -34,6 +34,7 @@ type facts struct {
 	following  time.Time         // since when the log is followed; zero if it is not yet
 	log        flagsync.Status
 	link       error // what was last wrong with the connection
+	unguarded  bool  // the NATS server keeps sidecars and streams in one account
 	reconnects uint64
 	breakers   []flagsync.Breaker
 	keeps      bool // the last known flags are kept on disk
@@ -55,6 +56,9 @@ func conditions(f *facts) found {
 	all.addDisk(f)
 	all.addProblems(f)
 	all.addLeftOut(f)
+	if f.unguarded {
+		all[health.NATSWithoutAccounts] = ""
+	}
 	if !f.following.IsZero() {
 		all.addLog(f)
 		all.addHistory(f)

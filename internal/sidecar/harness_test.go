@@ -113,13 +113,13 @@ type running struct {
 
 // options returns what every test needs: free ports.
 func options(url string) sidecar.Options {
-	return sidecar.Options{Environment: environment, NATS: url, OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0"}
+	return sidecar.Options{Environment: environment, NATS: url, Trust: trusttest.Default().Trust, OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0"}
 }
 
 // start runs a sidecar, which may do at the server what sidecars may.
 func start(t *testing.T, o sidecar.Options) *running {
 	t.Helper()
-	o.NATSNKey = natstest.SidecarKey(t)
+	o.NATSNKey, o.Trust = natstest.SidecarKey(t), trusttest.Default().Trust
 	r := &running{t: t, logs: new(logs), ended: make(chan error, 1)}
 	o.Logger = zerolog.New(r.logs)
 	s, err := sidecar.New(o)

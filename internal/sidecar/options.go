@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -53,13 +54,22 @@ type Options struct {
 	NATS string
 	// Server is connected to without a network.
 	Server Server
-	// NATSDomain is the JetStream domain of the environment's stream; empty means the server's own.
+	// NATSDomain is the JetStream domain of the environment's stream on servers without accounts; empty means the server's own.
 	NATSDomain string
+	// NATSInsecure lets the connection go without TLS beyond loopback.
+	NATSInsecure bool
+	// Credentials is a directory with the credentials that "publisher credentials add" makes: it stands for NATSNKey, NATSCA and TrustFile.
+	// Files may be symbolic links. Empty means that these stand for themselves.
+	Credentials string
+	// TrustFile is the path of the trust file of the installation: what is not proved by the keys in it is not believed. Trust has the content
+	// already, and goes before it. One of them or Credentials is required.
+	TrustFile string
+	Trust     changelog.Trust
 	// NATSCredentials is the path of a NATS credentials file, NATSNKey that of a file with the seed of a NATS user; empty means none. These
 	// files and the following are read again for every attempt to connect.
 	NATSCredentials string
 	NATSNKey        string
-	// NATSCA is the path of a PEM file with those who may vouch for the NATS server; empty leaves that to the system. NATSCertificate and
+	// NATSCA is the path of a PEM file with CA certificates for the NATS server; empty leaves that to the system. NATSCertificate and
 	// NATSCertificateKey are the paths of the sidecar's own; empty means none.
 	NATSCA             string
 	NATSCertificate    string
@@ -67,11 +77,6 @@ type Options struct {
 	// NATSInboxPrefix is where replies come to. Empty means "_SC.<environment>.<random>": sidecars cannot read each other's replies
 	// by accident, and one permission serves an environment.
 	NATSInboxPrefix string
-
-	// TrustFile is the path of the trust file of the installation: what is not proved by the keys in it is not believed. Trust has the content
-	// already, and goes before it. One of them is required.
-	TrustFile string
-	Trust     changelog.Trust
 
 	// DataDir keeps the last known flags over a restart; empty means that they are kept in memory only.
 	DataDir string
@@ -146,6 +151,22 @@ func (o Options) withDefaults() Options {
 	if o.Version == "" {
 		o.Version = "devel"
 	}
+	return o.withCredentials()
+}
+
+// withCredentials returns o with the files of its directory of credentials in the place of what is empty.
+func (o Options) withCredentials() Options {
+	if o.Credentials == "" {
+		return o
+	}
+	if o.NATSCredentials == "" {
+		o.NATSNKey = cmp.Or(o.NATSNKey, filepath.Join(o.Credentials, flagsync.CredentialsNKey))
+	}
+	o.TrustFile = cmp.Or(o.TrustFile, filepath.Join(o.Credentials, flagsync.CredentialsTrust))
+	ca := filepath.Join(o.Credentials, flagsync.CredentialsCA)
+	if _, err := os.Stat(ca); o.NATSCA == "" && err == nil {
+		o.NATSCA = ca
+	}
 	return o
 }
 
@@ -156,12 +177,13 @@ func (o Options) storage(keys *changelog.Keyring) cache.Options {
 
 // keyring returns what decides what is believed.
 func (o Options) keyring() (*changelog.Keyring, error) {
+	o = o.withCredentials()
 	if o.Trust.Installation() != "" {
 		return changelog.NewKeyring(o.Trust), nil
 	}
 	if o.TrustFile == "" {
-		return nil, errors.New("nothing says which installation to believe: name its trust file with --trust-file (the publisher has it as \"trust\" in " +
-			"its data directory), or the directory that \"publisher credentials add\" has made with --credentials")
+		return nil, errors.New("nothing says whose flags to believe: give --credentials with a directory that \"publisher credentials add\" has written, " +
+			"or --trust-file with the file trust of the publisher's data directory")
 	}
 	text, err := os.ReadFile(o.TrustFile)
 	if err != nil {
@@ -176,10 +198,18 @@ func (o Options) keyring() (*changelog.Keyring, error) {
 
 // connection returns the options of the connection to NATS.
 func (o Options) connection(keys *changelog.Keyring) flagsync.ConnectOptions {
+	o = o.withCredentials()
+	var user string
+	if o.NATSCredentials == "" && o.NATSNKey == "" {
+		user = o.Environment // which is enough for an embedded server on this machine
+	}
 	return flagsync.ConnectOptions{
 		URL:         o.NATS,
 		Server:      o.Server,
 		Domain:      o.NATSDomain,
+		Environment: o.Environment,
+		Insecure:    o.NATSInsecure,
+		User:        user,
 		Credentials: o.NATSCredentials,
 		NKey:        o.NATSNKey,
 		CA:          o.NATSCA,

@@ -80,6 +80,7 @@ func (s *Sidecar) facts() *facts {
 	}
 	if l := s.link.Load(); l != nil {
 		f.following, f.log, f.link = l.since, l.follower.Status(), l.conn.LastError()
+		f.unguarded = l.conn.WithoutAccounts()
 		f.breakers, f.reconnects = l.follower.Breakers(), l.conn.Reconnects()
 	}
 	return f

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nkeys"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/config"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -20,6 +21,7 @@ import (
 type authenticator struct {
 	own    ownUser
 	file   usersFile
+	guests bool // clients in other processes of this machine may come without credentials, unless there are users
 	logger zerolog.Logger
 	ready  chan struct{} // closed once there are accounts, or never will be
 
@@ -42,7 +44,10 @@ type identity struct {
 
 func newAuthenticator(o Options, own ownUser) *authenticator {
 	return &authenticator{
-		own: own, file: o.users(), logger: o.Logger, ready: make(chan struct{}), clients: make(map[uint64]identity),
+		own: own, file: o.users(), logger: o.Logger,
+		// Beyond loopback, a proxy on this machine would make others look like its own.
+		guests: config.LoopbackOnly(o.Addr) == nil,
+		ready:  make(chan struct{}), clients: make(map[uint64]identity),
 	}
 }
 
@@ -102,7 +107,7 @@ func (a *authenticator) identify(c server.ClientAuthentication) (identity, error
 			return identity{}, errors.New("this is not the password of the own publisher")
 		}
 		return identity{own: true, inProcess: true}, nil
-	case local == remote || a.known && local != inProcess:
+	case local != inProcess && (local == remote || a.known || !a.guests):
 		return identity{}, errors.New("it has no NKey: make credentials with \"publisher credentials add\"")
 	case o.Password != "" || o.Token != "" || o.JWT != "":
 		return identity{}, errors.New("it has credentials that are not known here: on this machine it needs none, only the name of its environment as user name")

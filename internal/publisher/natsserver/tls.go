@@ -3,6 +3,7 @@ package natsserver
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -22,10 +23,19 @@ func (o Options) validateReach() error {
 		return errors.New("client certificates can be asked for only by a server that has one itself")
 	}
 	err := config.LoopbackOnly(o.Addr)
-	if err == nil || o.UsersFile != "" && o.CertificateFile != "" {
+	if err == nil || o.hasUsers() && o.CertificateFile != "" {
 		return nil
 	}
 	return fmt.Errorf("%w, or give it users (publisher credentials add makes them) and a certificate with its key", err)
+}
+
+// hasUsers reports whether there is a file of users, or has to be.
+func (o Options) hasUsers() bool {
+	if o.UsersFile == "" || !o.UsersOptional {
+		return o.UsersFile != ""
+	}
+	_, err := os.Stat(o.UsersFile)
+	return err == nil
 }
 
 // encrypt makes the server speak TLS, with the newest files that can be used.

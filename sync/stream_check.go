@@ -1,0 +1,72 @@
+package flagsync
+
+import (
+	"context"
+	"fmt"
+)
+
+// CheckStreams compares the streams of the environments, and those that are
+// global, with what they must be: their settings ([ErrStreamMismatch]), and
+// whether they still hold everything since their beginning ([ErrLogCut]). A
+// ledger that is gone is [ErrStreamLost]; what follows a log sees by itself when
+// that is. It returns what is wrong with each stream, or an error when not all
+// could be looked at.
+func (e *Environments) CheckStreams(ctx context.Context, environments []string) (wrong []error, err error) {
+	checks := []streamCheck{{config: controlConfig(e.replicas), whole: true, required: true}, {config: peopleConfig(e.replicas)}}
+	for _, name := range environments {
+		checks = append(checks,
+			streamCheck{config: flagsConfig(name, e.replicas), whole: true},
+			streamCheck{config: ledgerConfig(name, e.replicas), whole: true, required: true},
+			streamCheck{config: snapConfig(name, e.replicas)},
+		)
+	}
+	for _, check := range checks {
+		found, err := e.conn.checkStream(ctx, check)
+		if err != nil {
+			return nil, fmt.Errorf("check of %s: %w", check.config.Name, err)
+		}
+		wrong = append(wrong, found...)
+	}
+	return wrong, nil
+}
+
+// streamCheck is what a stream must be.
+type streamCheck struct {
+	config   streamConfig
+	whole    bool // nothing can be taken out of it
+	required bool
+}
+
+func (c *Conn) checkStream(ctx context.Context, check streamCheck) (wrong []error, err error) {
+	info, err := c.info(ctx, check.config.Name)
+	if hasCode(err, codeStreamNotFound) {
+		if check.required {
+			wrong = append(wrong, lost(check.config.Name))
+		}
+		return wrong, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := check.config.verify(info.Config); err != nil {
+		wrong = append(wrong, err)
+	}
+	if err := info.State.missing(check.config.Name); check.whole && err != nil {
+		wrong = append(wrong, err)
+	}
+	return wrong, nil
+}
+
+// missing reports that a stream has lost messages of which none can be removed.
+func (s streamState) missing(stream string) error {
+	switch {
+	case s.LastSequence > 0 && s.FirstSequence > 1:
+		return fmt.Errorf("%w: %s begins at %d and must begin at 1; restore it from a backup, and find out who can change streams on the NATS server",
+			ErrLogCut, stream, s.FirstSequence)
+	case s.Messages < s.LastSequence:
+		return fmt.Errorf("%w: %s lacks %d of its %d messages; restore it from a backup, and find out who can change streams on the NATS server",
+			ErrLogCut, stream, s.LastSequence-s.Messages, s.LastSequence)
+	default:
+		return nil
+	}
+}
