@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/cli"
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -101,9 +101,9 @@ func TestServeAndEnvironments(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	var log output
-	served, dir := make(chan int, 1), t.TempDir()
+	served, dir, keys := make(chan int, 1), t.TempDir(), trusttest.Default().Directory(t)
 	go func() {
-		served <- run(ctx, []string{"serve", "--data-dir", dir, "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"},
+		served <- run(ctx, []string{"serve", "--data-dir", dir, "--keys", keys, "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"},
 			terminal{lookup: nothing, stdout: &log, stderr: &log})
 	}()
 	address := "http://" + awaitMatch(t, &log, `"admin":"([^"]+)"`)
@@ -121,8 +121,8 @@ func TestServeAndEnvironments(t *testing.T) {
 	f(exitOK, `environment prod is created`, "environment", "create", "prod")
 	f(exitOK, `environment shop is created`, "environment", "create", "shop", "--compatibility", "flagd")
 	f(4, `exists`, "environment", "create", "prod")
-	f(exitOK, `\nprod +in use +0 +[0-9a-f]{8}-1 +20.*\nshop +in use +0 +[0-9a-f]{8}-2 `, "environment", "list")
-	f(exitOK, `environment prod is recreated with 0 flags at revision [0-9a-f]{8}-2`, "environment", "recreate", "prod")
+	f(exitOK, `\nprod +in use +0 +[0-9a-f]{8}-2 +20.*\nshop +in use +0 +[0-9a-f]{8}-3 `, "environment", "list")
+	f(exitOK, `environment prod is recreated with 0 flags at revision [0-9a-f]{8}-4`, "environment", "recreate", "prod")
 	f(exitOK, `environment prod is restored with 1 flags at revision [0-9a-f]{8}-4`, "restore", snapshotFile(t), "--environment", "prod")
 	f(3, `not permitted to archive in environment prod`, "environment", "archive", "prod")
 	f(exitOK, `environment shop is archived`, "environment", "archive", "shop")
@@ -172,21 +172,8 @@ func snapshotFile(t *testing.T) string {
 		Kind: changelog.KindFlag, Key: "f", Revision: 2,
 		Body: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`),
 	}
-	var out bytes.Buffer
-	w, err := changelog.NewSnapshotWriter(&out, changelog.Header{
-		Environment: "prod",
-		Position:    changelog.Position{Epoch: changelog.NewEpoch(), Revision: 2, Digest: changelog.Sum([]byte("2"))},
-		StateDigest: changelog.Digest{}.Toggle(flag),
-		Count:       1,
-	})
-	if err == nil {
-		err = errors.Join(w.Write(flag), w.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
 	path := filepath.Join(t.TempDir(), "prod.snapshot")
-	if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(path, trusttest.Default().Snapshot(t, "prod", flag), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 	"time"
 
@@ -74,21 +73,7 @@ func (e *environment) state() control.State {
 	if view == nil {
 		return nil
 	}
-	return state{view}
-}
-
-// state is a view as what changes are decided on: only publishers themselves change the keys note.
-type state struct{ *cache.View }
-
-// Documents implements control.State.
-func (s state) Documents() iter.Seq[changelog.Document] {
-	return func(yield func(changelog.Document) bool) {
-		for d := range s.View.Documents() {
-			if d.Kind != changelog.KindKeys && !yield(d) {
-				return
-			}
-		}
-	}
+	return control.WithoutKeys(view)
 }
 
 // run follows the environment, writes to it, and beats for it until ctx ends.

@@ -21,6 +21,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -224,7 +225,9 @@ func TestRefusalsAreFacts(t *testing.T) {
 // ledgerOf returns what the ledger of prod has.
 func ledgerOf(t *testing.T, url string) []control.Event {
 	t.Helper()
-	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: url, Name: t.Name()})
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
+		URL: url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Name: t.Name(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

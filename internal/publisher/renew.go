@@ -36,7 +36,7 @@ func (e *environments) Recreate(ctx context.Context, name, actor string) error {
 			"ask another one that ran before, or restore a snapshot, such as a sidecar keeps in its data directory.", name)}
 	}
 	origin := control.Origin{Actor: actor, Reason: "environment recreated"}
-	return e.renew(ctx, name, origin, slices.Collect(state{view}.Documents()))
+	return e.renew(ctx, name, origin, slices.Collect(control.WithoutKeys(view).Documents()))
 }
 
 // Restore writes a snapshot of an environment as a new epoch of its log.
@@ -50,7 +50,7 @@ func (e *environments) Restore(ctx context.Context, name, actor string, snapshot
 		return err
 	}
 	origin := control.Origin{Actor: actor, Reason: fmt.Sprintf("environment restored from revision %s", view.Position().Token())}
-	return e.renew(ctx, name, origin, slices.Collect(state{view}.Documents()))
+	return e.renew(ctx, name, origin, slices.Collect(control.WithoutKeys(view).Documents()))
 }
 
 // readSnapshot reads a snapshot to its end, and refuses what could not be published.

@@ -10,34 +10,14 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // snapshot returns a snapshot of an environment.
 func snapshot(t *testing.T, environment string, documents ...changelog.Document) []byte {
 	t.Helper()
-	h := changelog.Header{
-		Environment: environment,
-		Position:    changelog.Position{Epoch: changelog.NewEpoch(), Revision: 9, Digest: changelog.Sum([]byte("9"))},
-		Count:       len(documents),
-	}
-	for _, d := range documents {
-		h.StateDigest = h.StateDigest.Toggle(d)
-	}
-	var out bytes.Buffer
-	w, err := changelog.NewSnapshotWriter(&out, h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range documents {
-		if err := w.Write(d); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return out.Bytes()
+	return trusttest.Default().Snapshot(t, environment, documents...)
 }
 
 func flagOf(key string, body []byte) changelog.Document {

@@ -43,7 +43,7 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 		return nil
 	}
 	d.ledger = true
-	if repairs(r) {
+	if t := changelog.RecordType(r.Body); t == changelog.RecordKeys || t == changelog.RecordRepaired {
 		return nil
 	}
 	e, err := control.DecodeEvent(r.Body)

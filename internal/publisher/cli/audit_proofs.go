@@ -69,7 +69,7 @@ func auditVerify() Invocation {
 	f.set.String(&checkpointFile, "checkpoint", "", "file with a signed checkpoint that was kept elsewhere; the history must contain what it names")
 	f.set.Bool(&o.EverySignature, "every-signature", false, "verify every signature, not only those that prove the others: it takes longer")
 	f.set.Bool(&withControl, "with-control", false, "ask for CONTROL too, without --file; administrators only")
-	f.check(func() bool { return (file == "") != (f.environment == "") }, "give --file, or --environment to ask a publisher")
+	f.check(func() bool { return file != "" || f.environment != "" }, "give --file, or --environment to ask a publisher")
 	return f.runs(func(ctx context.Context, s *session) error {
 		trust, err := readTrust(trustFile)
 		if err != nil {

@@ -103,7 +103,7 @@ func TestInterruptedPromotionThatOthersHaveCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := p.Do(t.Context(), p.origin, p.transfer())
-	if err != nil || again.Written != changelog.MaxEntries || again.OpID == "" || again.Position.Revision != 1+changelog.MaxEntries {
+	if err != nil || again.Written != changelog.MaxEntries || again.OpID == "" || again.Position.Revision != 2+changelog.MaxEntries {
 		t.Errorf("%+v, %v", again, err)
 	}
 	if left := p.transfer().Changes; len(left) != 0 {
@@ -118,10 +118,11 @@ type brokenOffLog struct {
 	from []uint64
 }
 
-func (l *brokenOffLog) Read(_ context.Context, from, to uint64) iter.Seq2[changelog.Record, error] {
+func (l *brokenOffLog) Read(_ context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error] {
+	from := after.Revision + 1
 	l.from = append(l.from, from)
 	return func(yield func(changelog.Record, error) bool) {
-		if !yield(changelog.Record{Revision: from, Entry: changelog.Entry{OpID: fmt.Sprint("op-", from), Time: time.Now()}}, nil) || from == to {
+		if !yield(changelog.Record{Entry: changelog.Entry{Epoch: epoch, Revision: from, OpID: fmt.Sprint("op-", from), Time: time.Now()}}, nil) || from == to {
 			return
 		}
 		yield(changelog.Record{}, errors.New("too slow"))

@@ -23,10 +23,10 @@ type slowLog struct {
 	bases   []changelog.Position
 }
 
-func (l *slowLog) Append(_ context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+func (l *slowLog) Append(_ context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.asked, l.bases = append(l.asked, c), append(l.bases, base)
+	l.asked, l.bases = append(l.asked, c), append(l.bases, basis.Position())
 	return l.outcome, l.err
 }
 
@@ -114,15 +114,18 @@ func TestOpenAppendsArePursued(t *testing.T) {
 	}
 }
 
+// held is a state under a name that it has no method of.
+type held = control.State
+
 // inEpoch is a state of another history.
 type inEpoch struct {
-	control.State
+	held
 
 	epoch changelog.Epoch
 }
 
 func (s inEpoch) Position() changelog.Position {
-	p := s.State.Position()
+	p := s.held.Position()
 	p.Epoch = s.epoch
 	return p
 }

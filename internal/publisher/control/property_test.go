@@ -214,7 +214,7 @@ func (s *simulation) append(op string, documents ...changelog.Document) {
 	s.state.apply(s.t, control.Decision{Parts: [][]changelog.Document{documents}})
 	for i, d := range documents {
 		at := s.state.revision - uint64(len(documents)-1-i)
-		s.log = append(s.log, changelog.Record{Revision: at, Entry: changelog.Entry{Epoch: epoch, OpID: op, Kind: d.Kind, Key: d.Key}})
+		s.log = append(s.log, changelog.Record{Entry: changelog.Entry{Revision: at, Epoch: epoch, OpID: op, Kind: d.Kind, Key: d.Key}})
 	}
 }
 

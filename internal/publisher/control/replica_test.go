@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -77,7 +78,9 @@ func patiently(t *testing.T, do func() error) {
 
 func connect(t *testing.T, url string) *flagsync.Conn {
 	t.Helper()
-	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: url, Name: t.Name(), Logger: zerolog.Nop()})
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
+		URL: url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Name: t.Name(), Logger: zerolog.Nop(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +106,7 @@ func newReplicaOf(t *testing.T, url string, copies int) *replica {
 		t.Fatal(err)
 	}
 	patiently(t, func() error {
-		if r.log, err = flagsync.OpenLog(t.Context(), conn, "prod", copies); err == nil {
+		if r.log, err = flagsync.OpenLog(t.Context(), conn, flagsync.LogOptions{Environment: "prod", Replicas: copies}); err == nil {
 			r.journal, err = flagsync.OpenJournal(t.Context(), conn, flagsync.Ledger("prod"), copies)
 		}
 		return err
@@ -138,7 +141,7 @@ func (r *replica) options(crash *crash) control.Options {
 		Environment: "prod",
 		State: func() control.State {
 			if view := r.store.View(); view != nil {
-				return view
+				return control.WithoutKeys(view)
 			}
 			return nil
 		},
@@ -175,11 +178,11 @@ type crashingLog struct {
 	crash *crash
 }
 
-func (l crashingLog) Append(ctx context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+func (l crashingLog) Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
 	if err := l.crash.step(); err != nil {
 		return flagsync.Outcome{}, err
 	}
-	outcome, err := l.Log.Append(ctx, base, c)
+	outcome, err := l.Log.Append(ctx, basis, c)
 	if crashed := l.crash.step(); crashed != nil {
 		return flagsync.Outcome{}, crashed
 	}
@@ -274,7 +277,7 @@ func (r *replica) count(request string) (int, error) {
 		return 0, err
 	}
 	n := 0
-	for record, err := range r.log.Read(r.t.Context(), 1, head.Revision) {
+	for record, err := range r.log.Read(r.t.Context(), changelog.Position{}, head.Revision) {
 		if err != nil {
 			return 0, err
 		}

@@ -24,21 +24,27 @@ type fakeLog struct {
 	changes []flagsync.Change
 }
 
-func (l *fakeLog) Append(_ context.Context, base changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+func (l *fakeLog) Append(_ context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
 	l.changes = append(l.changes, c)
 	if l.before != nil {
 		if outcome, err := l.before(len(l.changes), c); outcome != flagsync.Committed {
 			return flagsync.Outcome{State: outcome, Position: l.state.Position()}, err
 		}
 	}
-	if base != l.state.Position() {
+	if basis.Position() != l.state.Position() {
 		return flagsync.Outcome{State: flagsync.Lost, Position: l.state.Position()}, nil
 	}
+	var tx changelog.Transaction
+	for i, d := range c.Documents {
+		tx = append(tx, changelog.Record{Entry: changelog.Entry{
+			Epoch: epoch, Revision: l.state.revision + uint64(i) + 1, OpID: c.OpID, Kind: d.Kind, Key: d.Key, Put: d.Body, Delete: d.Body == nil,
+		}})
+	}
 	l.state.apply(l.t, control.Decision{Parts: [][]changelog.Document{c.Documents}})
-	return flagsync.Outcome{State: flagsync.Committed, Position: l.state.Position()}, nil
+	return flagsync.Outcome{State: flagsync.Committed, Position: l.state.Position(), Records: tx}, nil
 }
 
-func (l *fakeLog) Read(context.Context, uint64, uint64) iter.Seq2[changelog.Record, error] {
+func (l *fakeLog) Read(context.Context, changelog.Position, uint64) iter.Seq2[changelog.Record, error] {
 	return func(func(changelog.Record, error) bool) {}
 }
 

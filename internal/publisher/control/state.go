@@ -20,6 +20,25 @@ type State interface {
 	Rules() *eval.Ruleset
 }
 
+// WithoutKeys returns s without the keys note among its documents: only publishers themselves change that, not by commands.
+func WithoutKeys(s State) State { return withoutKeys{s} }
+
+// known is a state under a name that it has no method of.
+type known = State
+
+type withoutKeys struct{ known }
+
+// Documents implements State.
+func (s withoutKeys) Documents() iter.Seq[changelog.Document] {
+	return func(yield func(changelog.Document) bool) {
+		for d := range s.known.Documents() {
+			if d.Kind != changelog.KindKeys && !yield(d) {
+				return
+			}
+		}
+	}
+}
+
 // Token names the revision of a document within the history of s.
 func Token(s State, d changelog.Document) changelog.Token {
 	return changelog.Token{Epoch: s.Position().Epoch.Short(), Revision: d.Revision}

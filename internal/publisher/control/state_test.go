@@ -36,6 +36,14 @@ func (s *state) Document(id changelog.ID) (changelog.Document, bool) {
 	return d, ok
 }
 
+func (s *state) State() changelog.State {
+	edit := changelog.State{}.Edit()
+	for _, d := range s.documents {
+		edit.Add(d)
+	}
+	return edit.State()
+}
+
 func (s *state) Documents() iter.Seq[changelog.Document] { return maps.Values(s.documents) }
 
 func (s *state) Rules() *eval.Ruleset { return s.rules }
