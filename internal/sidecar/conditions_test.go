@@ -70,7 +70,7 @@ func TestConditions(t *testing.T) {
 		{"half of an epoch", func(f *facts) { f.log.DifferentHistory = flagsync.ErrIncomplete }, []health.Code{health.EpochIncomplete}},
 		{"a hole", func(f *facts) { f.log.Hole = failure }, []health.Code{health.LogHole}},
 		{"an entry of the future", func(f *facts) { f.log.Unreadable = failure }, []health.Code{health.EntryUnreadable}},
-		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState}},
+		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState, health.ServingFromMemory}},
 		{"a fragment", func(f *facts) { f.log.Fragments = 1 }, []health.Code{health.FragmentDropped}},
 	}
 	for _, c := range cases {

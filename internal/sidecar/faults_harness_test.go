@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -169,10 +170,7 @@ func (p *place) loseStream() { p.api("STREAM.DELETE.FLAGS_"+environment, nil) }
 // recreate writes the flags as a new epoch of the log, as an operator decides, and follows it.
 func (p *place) recreate() {
 	p.t.Helper()
-	conn, err := flagsync.Connect(p.t.Context(), flagsync.ConnectOptions{URL: p.server.URL()})
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	conn := connectPublisher(p.t, p.server.URL(), trusttest.Default())
 	defer conn.Close()
 	environments, err := flagsync.OpenEnvironments(p.t.Context(), conn, 1)
 	if err != nil {
@@ -241,9 +239,9 @@ func (p *place) loseDisk() {
 // changeMuch makes so many changes that they are not only appended to what is open, but that it is written anew.
 func (p *place) changeMuch() {
 	p.t.Helper()
-	filler := strings.TrimSuffix(flag(0), "}") + `,"metadata":{"filler":"` + strings.Repeat("x", 400<<10) + `"}}`
 	for n := range 3 {
-		p.publisher.put(map[string]string{"filler": filler + strings.Repeat(" ", n)})
+		filler := strings.Repeat("x", 400<<10+n)
+		p.publisher.put(map[string]string{"filler": strings.TrimSuffix(flag(0), "}") + `,"metadata":{"filler":"` + filler + `"}}`})
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -27,18 +28,22 @@ const environment = "prod"
 
 // publisher is what stands for one here: a writer and a beater on a log.
 type publisher struct {
+	*writer
+
 	t     *testing.T
-	log   *flagsync.Log
 	clock time.Duration // how far its clock is ahead
 }
 
 // publish creates the environment on the server if it is new, and beats until the test or the returned function ends it.
 func publish(t *testing.T, server *natstest.Server) (p *publisher, stop func()) {
 	t.Helper()
-	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: server.URL(), Name: t.Name(), Logger: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	return publishAs(t, server, trusttest.Default())
+}
+
+// publishAs is publish for an installation.
+func publishAs(t *testing.T, server *natstest.Server, keys trusttest.Keys) (p *publisher, stop func()) {
+	t.Helper()
+	conn := connectPublisher(t, server.URL(), keys)
 	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -52,14 +57,11 @@ func publish(t *testing.T, server *natstest.Server) (p *publisher, stop func()) 
 			t.Fatal(err)
 		}
 	}
-	log, err := flagsync.OpenLog(t.Context(), conn, environment, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
+	p = &publisher{t: t, writer: openWriter(t, conn)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var beating sync.WaitGroup
 	beating.Go(func() {
-		if err := flagsync.NewBeater(log, nil, zerolog.Nop()).Run(ctx); err != nil {
+		if err := flagsync.NewBeater(p.log, zerolog.Nop()).Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
@@ -69,7 +71,7 @@ func publish(t *testing.T, server *natstest.Server) (p *publisher, stop func()) 
 		conn.Close()
 	})
 	t.Cleanup(stop)
-	return &publisher{t: t, log: log}, stop
+	return p, stop
 }
 
 // put writes flags, or deletes those whose body is empty, as one change.
@@ -78,7 +80,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 	var head changelog.Position
 	await(p.t, "the head of the log", func() (known bool) {
 		var err error
-		head, err = p.log.Head(p.t.Context()) // fails until the connection is back
+		head, err = p.catchUp(p.t.Context()) // fails until the connection is back
 		return err == nil
 	})
 	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now().Add(p.clock)}
@@ -89,7 +91,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 		}
 		change.Documents = append(change.Documents, document)
 	}
-	outcome, err := p.log.Append(p.t.Context(), head, change)
+	outcome, err := p.append(p.t.Context(), change)
 	if err != nil || outcome.State != flagsync.Committed {
 		p.t.Fatalf("append: %v, %v", outcome.State, err)
 	}
@@ -119,7 +121,10 @@ func options(url string) sidecar.Options {
 // start runs a sidecar, which may do at the server what sidecars may.
 func start(t *testing.T, o sidecar.Options) *running {
 	t.Helper()
-	o.NATSNKey, o.Trust = natstest.SidecarKey(t), trusttest.Default().Trust
+	o.NATSNKey = natstest.SidecarKey(t)
+	if o.Trust.Installation() == "" {
+		o.Trust = trusttest.Default().Trust
+	}
 	r := &running{t: t, logs: new(logs), ended: make(chan error, 1)}
 	o.Logger = zerolog.New(r.logs)
 	s, err := sidecar.New(o)

@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/linearizable"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -60,8 +59,8 @@ func underFaults(t *testing.T, seed uint64, length time.Duration) {
 	defer cancel()
 	var all sync.WaitGroup
 	for i := range writers {
-		log := openLog(t, p.place.server.URL())
-		all.Go(func() { p.write(ctx, i, log) })
+		w := openWriter(t, connectPublisher(t, p.place.server.URL(), trusttest.Default()))
+		all.Go(func() { p.write(ctx, i, w) })
 	}
 	for i, own := range p.sidecars {
 		all.Go(func() { p.readFresh(ctx, writers+i, own.sidecar) })
@@ -95,24 +94,10 @@ func (p *party) zero() {
 	}
 }
 
-func openLog(t *testing.T, url string) *flagsync.Log {
-	t.Helper()
-	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: url, Name: "writer", Logger: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	log, err := flagsync.OpenLog(t.Context(), conn, environment, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return log
-}
-
 // write puts one value after the other. They grow with the log: each is the revision that it would have.
-func (p *party) write(ctx context.Context, client int, log *flagsync.Log) {
+func (p *party) write(ctx context.Context, client int, w *writer) {
 	for n := 0; ctx.Err() == nil; n++ {
-		head, err := log.Head(ctx)
+		head, err := w.catchUp(ctx)
 		if err != nil {
 			continue
 		}
@@ -122,7 +107,7 @@ func (p *party) write(ctx context.Context, client int, log *flagsync.Log) {
 			change.Documents = append(change.Documents, changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)})
 		}
 		p.register.Write(client, value, func() linearizable.Outcome {
-			outcome, err := log.Append(ctx, head, change)
+			outcome, err := w.append(ctx, change)
 			switch {
 			case err == nil && outcome.State == flagsync.Committed:
 				return linearizable.Done

@@ -63,7 +63,7 @@ func TestMetrics(t *testing.T) {
 		`flagside_evaluations_total{reason="error"} 0`,
 		`flagside_evaluation_errors_total{code="flag_not_found"} 0`,
 		`flagside_ready 1`,
-		`flagside_snapshot_revision 2`,
+		`flagside_snapshot_revision 3`,
 		`flagside_snapshot_flags 1`,
 		`flagside_log_connected 1`,
 		`flagside_source{source="live"} 1`,

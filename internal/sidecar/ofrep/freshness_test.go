@@ -43,7 +43,7 @@ func (l log) Wait(ctx context.Context, _ changelog.Token) error {
 func demanding(t *testing.T) *cache.Store {
 	t.Helper()
 	store := empty(t)
-	at := changelog.Position{Epoch: changelog.NewEpoch()}
+	at := changelog.Position{Epoch: changelog.NewEpoch(time.Now(), "")}
 	for _, e := range []changelog.Entry{
 		{Kind: changelog.KindEpoch, Key: changelog.EpochKey},
 		{Kind: changelog.KindFlag, Key: "default", Put: []byte(`{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"b",
@@ -56,8 +56,8 @@ func demanding(t *testing.T) *cache.Store {
 	} {
 		at.Revision++
 		at.Digest = changelog.Sum([]byte(e.Key))
-		e.Epoch, e.Index, e.Count = at.Epoch, 1, 1
-		if err := store.Apply([]changelog.Transaction{{{Entry: e, Revision: at.Revision, Digest: at.Digest}}}); err != nil {
+		e.Epoch, e.Revision, e.Index, e.Count = at.Epoch, at.Revision, 1, 1
+		if err := store.Apply([]changelog.Transaction{{{Entry: e, Digest: at.Digest}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -83,7 +83,7 @@ func startFollowing(t *testing.T, l log) (*system, changelog.Position) {
 func TestRequiredRevisions(t *testing.T) {
 	s, at := startFollowing(t, log{})
 	later := changelog.Position{Epoch: at.Epoch, Revision: at.Revision + 1}
-	other := changelog.Position{Epoch: changelog.NewEpoch(), Revision: 1}
+	other := changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 1}
 	for _, test := range []struct {
 		name, header string
 		status       int

@@ -19,18 +19,20 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // fleet are sidecars behind one address. They follow one log, each at its own pace, and differ in their static context.
 type fleet struct {
-	t        testing.TB
-	log      []changelog.Transaction
-	position changelog.Position
-	clock    time.Time
-	sidecars [3]*sidecar
-	bodies   map[string]string // by validator
-	order    []string          // the validators as they came
+	t         testing.TB
+	log       []changelog.Transaction
+	position  changelog.Position
+	documents map[changelog.ID]changelog.Document // at the position
+	clock     time.Time
+	sidecars  [3]*sidecar
+	bodies    map[string]string // by validator
+	order     []string          // the validators as they came
 }
 
 // sidecar is one of a fleet. It is the log of its own resolver.
@@ -50,8 +52,8 @@ func (f *fleet) now() time.Time                              { return f.clock }
 
 func newFleet(t testing.TB) *fleet {
 	t.Helper()
-	f := &fleet{t: t, clock: time.Unix(1000, 0), bodies: make(map[string]string)}
-	f.position.Epoch = changelog.NewEpoch()
+	f := &fleet{t: t, clock: time.Unix(1000, 0), bodies: make(map[string]string), documents: make(map[changelog.ID]changelog.Document)}
+	f.position.Epoch = changelog.NewEpoch(f.clock, "")
 	f.commit(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey})
 	f.put("plan", `"targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"a",null]}`)
 	f.put("tier", `"metadata":{"flagSetId":"tier"},"targeting":{"if":[{"==":[{"var":"tier"},"gold"]},"a",null]}`)
@@ -72,10 +74,22 @@ func (f *fleet) put(key, members string) {
 }
 
 func (f *fleet) commit(e changelog.Entry) {
-	e.Epoch, e.Index, e.Count = f.position.Epoch, 1, 1
 	f.position.Revision++
+	e.Epoch, e.Revision, e.Index, e.Count = f.position.Epoch, f.position.Revision, 1, 1
 	f.position.Digest = changelog.Sum(fmt.Append(nil, f.position))
-	f.log = append(f.log, changelog.Transaction{{Entry: e, Revision: f.position.Revision, Digest: f.position.Digest}})
+	if e.Put != nil {
+		f.documents[e.ID()] = changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+	}
+	state := changelog.State{}.Edit()
+	for _, d := range f.documents {
+		state.Add(d)
+	}
+	e.State = state.State().Digest()
+	head, err := trusttest.Default().Signer().SignHead("test", changelog.Head{Position: f.position, State: e.State})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.log = append(f.log, changelog.Transaction{{Entry: e, Digest: f.position.Digest, Signature: head.Signature}})
 }
 
 // restart replaces a sidecar by one that knows nothing of what was before, and follows the log to its end.
@@ -89,7 +103,7 @@ func (f *fleet) restart(i int) {
 // replace replaces a sidecar by one that knows nothing. The last one has another static context than the others.
 func (f *fleet) replace(i int) *sidecar {
 	f.t.Helper()
-	store, err := cache.New(cache.Options{Environment: "test", Logger: zerolog.Nop()})
+	store, err := cache.New(cache.Options{Environment: "test", Keyring: trusttest.Default().PublisherKeyring(), Logger: zerolog.Nop()})
 	if err != nil {
 		f.t.Fatal(err)
 	}

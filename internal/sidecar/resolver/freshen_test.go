@@ -293,7 +293,7 @@ func TestMinimumRevision(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "f", settled(1, ``))
 		revision := w.commit("f", settled(2, ``))
-		other := changelog.Position{Epoch: changelog.NewEpoch(), Revision: 1}.Token()
+		other := changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 1}.Token()
 		for _, key := range []string{"f", ""} {
 			began := time.Now()
 			if _, err := w.ask(question{key: key, revision: other}); !errors.Is(err, resolver.ErrOtherEpoch) || time.Since(began) != 0 {
@@ -330,7 +330,7 @@ func TestMinimumRevisionBeforeAnyHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer q.End()
-	q.Require(changelog.Position{Epoch: changelog.NewEpoch(), Revision: 1}.Token(), "")
+	q.Require(changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 1}.Token(), "")
 	if err := q.Freshen(t.Context(), []byte("a")); !errors.Is(err, resolver.ErrNotReached) {
 		t.Errorf("error %v", err)
 	}

@@ -57,7 +57,7 @@ func newWorld(t testing.TB, flags ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.position.Epoch = changelog.NewEpoch()
+	w.position.Epoch = changelog.NewEpoch(time.Now(), "")
 	w.append(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey})
 	w.commit(flags...)
 	w.deliver()
@@ -87,10 +87,10 @@ func (w *world) settings(body string) {
 func (w *world) append(e changelog.Entry) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e.Epoch, e.Index, e.Count = w.position.Epoch, 1, 1
 	w.position.Revision++
+	e.Epoch, e.Revision, e.Index, e.Count = w.position.Epoch, w.position.Revision, 1, 1
 	w.position.Digest = changelog.Sum(fmt.Append(nil, w.position.Revision))
-	w.pending = append(w.pending, changelog.Transaction{{Entry: e, Revision: w.position.Revision, Digest: w.position.Digest}})
+	w.pending = append(w.pending, changelog.Transaction{{Entry: e, Digest: w.position.Digest}})
 }
 
 // deliver applies what is committed.
