@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -28,7 +29,14 @@ func command(t *testing.T, env map[string]string, args ...string) (code int, std
 	return code, out.String(), err.String()
 }
 
+// trustFile returns the path of a trust file.
+func trustFile(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(trusttest.Default().Directory(t), "trust")
+}
+
 func TestActions(t *testing.T) {
+	trust := trustFile(t)
 	cases := []struct {
 		name           string
 		env            map[string]string
@@ -43,7 +51,7 @@ func TestActions(t *testing.T) {
 		{
 			"check without a server",
 			map[string]string{"FLAGSIDE_ENVIRONMENT": "prod"},
-			[]string{"--trust-file", "trust", "--nats", "nats://127.0.0.1:1", "--check"},
+			[]string{"--trust-file", trust, "--nats", "nats://127.0.0.1:1", "--check"},
 			1, "", "no connection to NATS",
 		},
 		{"check of a file that is not there", nil, []string{"--environment", "prod", "--nats-nkey", "/nonexistent", "--check"}, 2, "", "nonexistent"},
@@ -57,10 +65,12 @@ func TestActions(t *testing.T) {
 		{"nothing to trust", nil, []string{"--environment", "prod"}, 2, "", "--trust-file"},
 		{"nothing to trust", nil, []string{"--environment", "prod", "--check"}, 2, "", "--credentials"},
 		{"a bootstrap file is not enough", nil, []string{"--environment", "prod", "--bootstrap-file", "f"}, 2, "", "--trust-file"},
-		{"beyond loopback without TLS", nil, []string{"--environment", "prod", "--trust-file", "t", "--nats", "nats://192.0.2.1"}, 2, "", "--nats-insecure"},
+		{"a trust file that is not there", nil, []string{"--environment", "prod", "--trust-file", "/nonexistent"}, 2, "", "trust file"},
+		{"a trust file that is none", nil, []string{"--environment", "prod", "--trust-file", "run_test.go"}, 2, "", "run_test.go"},
+		{"beyond loopback without TLS", nil, []string{"--environment", "prod", "--trust-file", trust, "--nats", "nats://192.0.2.1"}, 2, "", "--nats-insecure"},
 		{
 			"beyond loopback without TLS, as asked",
-			nil, []string{"--environment", "prod", "--trust-file", "t", "--nats", "nats://192.0.2.1", "--nats-insecure", "--print-config"}, 0, "192.0.2.1", "",
+			nil, []string{"--environment", "prod", "--trust-file", trust, "--nats", "nats://192.0.2.1", "--nats-insecure", "--print-config"}, 0, "192.0.2.1", "",
 		},
 		{"credentials that are not there", nil, []string{"--environment", "prod", "--credentials", "/nonexistent"}, 2, "", "/nonexistent/nats.nkey"},
 		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},
@@ -81,7 +91,9 @@ func TestActions(t *testing.T) {
 // The check does what following takes, and says what is wrong.
 func TestCheckAsksTheServer(t *testing.T) {
 	server := natstest.Start(t)
-	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: server.URL()})
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
+		URL: server.URL(), Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,15 +105,15 @@ func TestCheckAsksTheServer(t *testing.T) {
 	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
 		t.Fatal(err)
 	}
-	key := natstest.SidecarKey(t)
+	key, trust := natstest.SidecarKey(t), trustFile(t)
 	for environment, want := range map[string]int{"prod": exitOK, "staging": exitFailure} {
-		code, stdout, stderr := command(t, nil, "--trust-file", "trust", "--nats-nkey", key, "--environment", environment, "--nats", server.URL(), "--check")
+		code, stdout, stderr := command(t, nil, "--trust-file", trust, "--nats-nkey", key, "--environment", environment, "--nats", server.URL(), "--check")
 		if code != want || !strings.Contains(stdout+stderr, environment) {
 			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s", environment, code, stdout, stderr)
 		}
 	}
 	for option, value := range map[string]string{"--bootstrap-file": "none.json", "--data-dir": "run_test.go"} {
-		code, stdout, stderr := command(t, nil, "--trust-file", "trust", "--environment", "prod", "--nats", server.URL(), option, value, "--check")
+		code, stdout, stderr := command(t, nil, "--trust-file", trust, "--environment", "prod", "--nats", server.URL(), option, value, "--check")
 		if code != exitFailure || !strings.Contains(stderr, value) {
 			t.Errorf("%s %s: exit %d\nstdout: %s\nstderr: %s", option, value, code, stdout, stderr)
 		}
@@ -109,7 +121,7 @@ func TestCheckAsksTheServer(t *testing.T) {
 }
 
 func TestAnAddressThatIsTaken(t *testing.T) {
-	code, _, stderr := command(t, nil, "--trust-file", "trust", "--environment", "prod", "--ofrep-addr", "192.0.2.1:1", "--management-addr", "127.0.0.1:0",
+	code, _, stderr := command(t, nil, "--trust-file", trustFile(t), "--environment", "prod", "--ofrep-addr", "192.0.2.1:1", "--management-addr", "127.0.0.1:0",
 		"--flagd-addr", "off", "--flagd-sync-addr", "off")
 	if code != exitFailure || !strings.Contains(stderr, "OFREP") {
 		t.Errorf("exit %d, stderr %s", code, stderr)
@@ -154,11 +166,11 @@ func TestServes(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var stdout, stderr output
-	ended := make(chan int, 1)
+	trust, ended := trustFile(t), make(chan int, 1)
 	remembered := make(chan struct{}, 2)
 	go func() {
 		ended <- run(ctx, []string{
-			"--environment", "prod", "--trust-file", "trust", "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
+			"--environment", "prod", "--trust-file", trust, "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
 			"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0",
 			"--flagd-addr", "127.0.0.1:0", "--flagd-sync-addr", "off",
 		}, func(string) (string, bool) { return "", false }, &stdout, &stderr, func() { remembered <- struct{}{} })

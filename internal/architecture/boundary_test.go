@@ -106,6 +106,29 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	}
 }
 
+// What makes the world of a test is in no program: above all keys that anybody can make, and servers that let everybody in.
+func TestWhatTestsNeedStaysInTests(t *testing.T) {
+	t.Parallel()
+	only := []string{
+		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
+	}
+	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
+	all := readSource(t)
+	for _, at := range only {
+		all.must(t, at)
+	}
+	for _, at := range all.folders() {
+		if slices.ContainsFunc(users, func(name string) bool { return below(at, name) }) {
+			continue
+		}
+		for _, imported := range own(all[at].imports) {
+			if slices.Contains(only, imported) {
+				t.Errorf("%s imports %s, which is for tests", at, imported)
+			}
+		}
+	}
+}
+
 func TestEveryPackageHasAComment(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)

@@ -129,7 +129,7 @@ func TestOneSaveIsOneChange(t *testing.T) {
 	write(t, file, flags(map[string]string{"a": "2", "b": "2"}))
 	r.awaitAnswer("a", "2")
 	epoch, _, _ := strings.Cut(before, "-")
-	if got, want := r.revision(), epoch+"-7"; got != want { // epoch, a, b, c; then a, b and the deletion of c
+	if got, want := r.revision(), epoch+"-8"; got != want { // epoch, keys, a, b, c; then a, b and the deletion of c
 		t.Errorf("revision %s after %s, want %s", got, before, want)
 	}
 	ops := map[string]bool{}
@@ -228,7 +228,7 @@ func TestRestartWithDataDir(t *testing.T) {
 	write(t, file, flags(map[string]string{"a": "1", "b": "2"}))
 	r = start(t, dev.Options{File: file, DataDir: data})
 	r.awaitAnswer("b", "2")
-	if got, want := r.revision(), strings.TrimSuffix(first, "-3")+"-4"; got != want {
+	if got, want := r.revision(), strings.TrimSuffix(first, "-4")+"-5"; got != want {
 		t.Errorf("revision %s after a change of one flag, want %s", got, want)
 	}
 	r.stop()

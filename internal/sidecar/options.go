@@ -228,11 +228,11 @@ func (o Options) Validate() error {
 		errs = append(errs, err)
 	}
 	keys, err := o.keyring()
-	switch {
-	case o.Server != nil && o.Trust.Installation() == "":
-		keys = changelog.NewKeyring(o.Trust) // the publisher in this process has not made its keys yet; New demands them
-	case err != nil:
-		return errors.Join(append(errs, err)...)
+	if err != nil {
+		keys = changelog.NewKeyring(o.Trust) // to see what else is wrong
+	}
+	if err != nil && o.Server == nil { // a publisher in this process may not have made its keys yet; New demands them
+		errs = append(errs, err)
 	}
 	if err := o.connection(keys).Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("NATS: %w", err))
