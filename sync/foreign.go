@@ -30,11 +30,13 @@ func (s *following) noteForeign(r changelog.Record) {
 }
 
 // noteForeignEnd takes note of the messages behind the last entry that were
-// judged.
+// judged, and of a log that has no entry.
 func (s *following) noteForeignEnd() {
-	if s.received() > 0 {
-		s.foreign(s.received()+1, s.judged)
+	if s.received() == 0 {
+		s.current.Unsigned = s.judged
+		return
 	}
+	s.foreign(s.received()+1, s.judged)
 }
 
 // foreign takes note of a run of sequences, of which some may be known.

@@ -28,11 +28,14 @@ type Status struct {
 	DifferentState   error // the documents are not those of the publisher at the same position; nil otherwise
 	LastError        error // of the last read or apply that failed; nil after one that succeeded
 
-	Foreign Foreign          // messages that no publisher signed
-	Ledger  changelog.Anchor // the highest record of the ledger that was named by what publishers signed
-	Control changelog.Anchor // the same of CONTROL
-	Skew    time.Duration    // of the time in the last heartbeat from the clock here; negative when it is behind
-	Refused uint64           // heartbeats that were not signed, or came again
+	Foreign Foreign // messages that no publisher signed
+	// Unsigned is how many messages a log has that was read to its end and holds no
+	// entry of the installation that is trusted; 0 before, and otherwise.
+	Unsigned uint64
+	Ledger   changelog.Anchor // the highest record of the ledger that was named by what publishers signed
+	Control  changelog.Anchor // the same of CONTROL
+	Skew     time.Duration    // of the time in the last heartbeat from the clock here; negative when it is behind
+	Refused  uint64           // heartbeats that were not signed, or came again
 
 	Fragments    uint64 // interrupted transactions that were dropped
 	LastFragment string // op-id of the last of them
@@ -69,6 +72,9 @@ func (s *following) publish() {
 	s.current.Applied = s.applied
 	s.current.Received = s.received()
 	s.current.Head = s.head
+	if s.received() > 0 {
+		s.current.Unsigned = 0
+	}
 	published := s.current
 	s.Follower.status.Store(&published)
 }

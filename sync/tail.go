@@ -89,13 +89,14 @@ const (
 // for the beginning of its epoch. A signed entry at its own revision is one of the
 // log, because publishers sign only what continues what they have verified.
 func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
-	if err := l.adoptKeys(ctx); err != nil {
+	noted, err := l.adoptKeys(ctx)
+	if err != nil {
 		return logTail{}, err
 	}
 	size := uint64(findFirst)
 	for to := last; to > 0; {
 		from := to - min(size, to) + 1
-		r, err := l.newestIn(ctx, from, to)
+		r, err := l.newestIn(ctx, from, to, noted)
 		if err != nil {
 			return logTail{}, err
 		}
@@ -114,14 +115,17 @@ func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 }
 
 // newestIn returns the newest signed entry among some messages, the zero value if
-// there is none.
-func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, error) {
+// there is none. noted is the version of the newest keys note of the log.
+func (l *Log) newestIn(ctx context.Context, from, to, noted uint64) (changelog.Record, error) {
 	var newest changelog.Record
 	for m, err := range l.conn.messages(ctx, flagsStream(l.environment), from, to) {
 		if err != nil {
 			return newest, fmt.Errorf("head of %s: %w", l.environment, err)
 		}
 		r, err := l.conn.keys.OpenEntry(l.environment, m.entry(l.environment))
+		if errors.Is(err, changelog.ErrUnsigned) {
+			r, err = l.conn.keys.OpenEntryUnder(noted, l.environment, m.entry(l.environment))
+		}
 		switch {
 		case errors.Is(err, changelog.ErrUnreadable):
 			return newest, fmt.Errorf("head of %s: revision %d: %w", l.environment, m.Sequence, err)
@@ -147,22 +151,27 @@ func (l *Log) beginOf(ctx context.Context, epoch changelog.Epoch) (uint64, error
 }
 
 // adoptKeys takes over all keys notes that the log has ever had, so that entries
-// which were signed by keys that are retired can be shown.
-func (l *Log) adoptKeys(ctx context.Context) error {
+// which were signed by keys that are retired can be shown. It returns the version
+// of the newest of them.
+func (l *Log) adoptKeys(ctx context.Context) (noted uint64, err error) {
 	id := changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}
 	for m, err := range l.subjectMessages(ctx, id) {
 		if err != nil {
-			return err
+			return 0, err
 		}
 		e, err := changelog.DecodeEntry(m.Data)
 		if err != nil {
 			continue // noise
 		}
-		if text, err := changelog.KeysText(e.Put); err == nil {
-			_ = l.conn.keys.Adopt(text) // what no root signed is noise
+		text, err := changelog.KeysText(e.Put)
+		if err != nil || l.conn.keys.Adopt(text) != nil {
+			continue // what no root signed is noise
+		}
+		if _, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment)); err == nil {
+			noted = max(noted, l.conn.keys.VersionOf(text))
 		}
 	}
-	return nil
+	return noted, nil
 }
 
 func (l *Log) remember(t logTail) {

@@ -21,6 +21,7 @@ const (
 	EntryUnreadable      Code = "entry-unreadable"
 	DifferentState       Code = "different-state"
 	EnvironmentUnknown   Code = "environment-unknown"
+	LogUnsigned          Code = "log-unsigned"
 	StreamLost           Code = "stream-lost"
 	StreamMismatch       Code = "stream-mismatch"
 	LogCut               Code = "log-cut"
@@ -139,6 +140,11 @@ func Catalogue() []Condition {
 		{
 			EnvironmentUnknown, SeverityCritical,
 			"The environment does not exist, so there is nothing to follow; check its name or create it with a publisher.",
+		},
+		{
+			LogUnsigned, SeverityCritical,
+			"Nothing in the change log is signed by the installation that is trusted here, so none of it is served; " +
+				"check that the NATS address and the trust file belong to the same installation.",
 		},
 		{
 			StreamLost, SeverityCritical,

@@ -136,7 +136,7 @@ func TestProblemOfABrokenDocument(t *testing.T) {
 		t.Errorf("the refusal names %q as the current revision, want %s", a.problem.Current, base)
 	}
 	const golden = `{"type":"urn:flagside:problem:precondition-failed","title":"Precondition Failed","status":412,` +
-		`"detail":"The flag \"base\" was changed since revision EPOCH-1: read it again.","current":"EPOCH-2"}`
+		`"detail":"The flag \"base\" was changed since revision EPOCH-1: read it again.","current":"EPOCH-3"}`
 	if diff := cmp.Diff(golden, strings.ReplaceAll(a.body, base[1:9], "EPOCH")); diff != "" {
 		t.Errorf("problem (-want +got):\n%s", diff)
 	}
@@ -246,8 +246,8 @@ func TestAnswersToChanges(t *testing.T) {
 	first := r.ask(http.MethodGet, flags+"/f", "").header.Get("ETag")
 	f(http.MethodPut, string(flagBody("on", "")), http.StatusOK, "If-Match", first)
 	f(http.MethodPut, string(flagBody("off", "")), http.StatusOK, "If-Match", first)
-	f(http.MethodDelete, "", http.StatusOK, "If-Match", strings.Replace(first, "-2", "-3", 1))
-	want := []string{`"E-2" in E-2`, `"E-2" in E-2`, `"E-3" in E-3`, " in E-4"}
+	f(http.MethodDelete, "", http.StatusOK, "If-Match", strings.Replace(first, "-3", "-4", 1))
+	want := []string{`"E-3" in E-3`, `"E-3" in E-3`, `"E-4" in E-4`, " in E-5"}
 	for i := range tags {
 		tags[i] = strings.ReplaceAll(tags[i], first[1:9], "E")
 	}
@@ -338,7 +338,7 @@ func TestHistoryInParts(t *testing.T) {
 			path = flags + "/f/history?limit=2&before=" + history.Next
 		}
 	}
-	if diff := cmp.Diff([]string{"6", "5", "4", "3", "2"}, revisions); diff != "" {
+	if diff := cmp.Diff([]string{"7", "6", "5", "4", "3"}, revisions); diff != "" {
 		t.Errorf("revisions (-want +got):\n%s", diff)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/trusttest"
 )
 
 // declared is the description of the API, as it stands in the repository.
@@ -94,7 +96,9 @@ func (d declared) check(id string, a answer) error {
 		return fmt.Errorf("status %d: the media type %q is not declared", a.status, media)
 	}
 	var value any
-	if err := json.Unmarshal([]byte(a.body), &value); err != nil {
+	if media == admin.ExportMedia { // its lines are verified by package audit
+		value = a.body
+	} else if err := json.Unmarshal([]byte(a.body), &value); err != nil {
 		return fmt.Errorf("status %d: %w", a.status, err)
 	}
 	return d.conforms(content.Schema, value, "")
@@ -210,7 +214,7 @@ func TestContractCheckerRefuses(t *testing.T) {
 func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	t.Parallel()
 	d := readContract(t)
-	r := governed(t, publisher.Options{})
+	r := governed(t, publisher.Options{KeysDir: trusttest.Default().Directory(t)})
 	r.create("staging")
 	r.create("other")
 	first := r.revision("staging")

@@ -23,6 +23,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // identities is an OpenID Connect issuer on loopback.
@@ -238,6 +239,9 @@ func ledgerOf(t *testing.T, url string) []control.Event {
 	}
 	var all []control.Event
 	for fact, err := range journal.Read(t.Context(), 1) {
+		if changelog.RecordType(fact.Body) == changelog.RecordKeys {
+			continue
+		}
 		e, decoding := control.DecodeEvent(fact.Body)
 		if err != nil || decoding != nil {
 			t.Fatal(err, decoding)

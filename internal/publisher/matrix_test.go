@@ -139,6 +139,9 @@ func attempts() []attempt {
 		get("getRisk", readers, environments+"{e}/risk"),
 		get("listRequests", readers, environments+"{e}/requests"),
 		get("listFacts", readers, environments+"{e}/ledger"),
+		get("exportAudit", readers, environments+"{e}/audit/export"),
+		get("exportAuditWithControl", "admin", environments+"{e}/audit/export-with-control"),
+		get("getNote", readers, environments+"{e}/audit/notes/log/1"),
 		get("getRequest", readers, environments+"{e}/requests/{r}"),
 		write("previewCommand", readers, "POST", environments+"{e}/preview", command),
 

@@ -166,8 +166,8 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		"flagside_environments 1\n",
 		`flagside_appends_total{environment="prod",outcome="committed"} 1` + "\n",
-		`flagside_revision{environment="prod"} 2` + "\n",
-		`flagside_head{environment="prod"} 2` + "\n",
+		`flagside_revision{environment="prod"} 3` + "\n",
+		`flagside_head{environment="prod"} 3` + "\n",
 		`flagside_flags{environment="prod"} 1` + "\n",
 		`flagside_writable{environment="prod"} 1` + "\n",
 		`flagside_age_seconds{environment="prod"} `,

@@ -70,11 +70,11 @@ func TestRecreate(t *testing.T) {
 // A log that is intact goes on with a new epoch, too.
 func TestRecreateOfWhatIsThere(t *testing.T) {
 	t.Parallel()
-	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	r.create("prod")
 	before := r.put("prod", "f", flagBody("on", ""), absent())
 	e, err := r.client.RecreateEnvironment(t.Context(), "prod")
-	if err != nil || e.Flags != 1 || !strings.HasSuffix(e.Revision, "-4") {
+	if err != nil || e.Flags != 1 || !strings.HasSuffix(e.Revision, "-6") {
 		t.Fatalf("recreated %+v, %v", e, err)
 	}
 	if after := r.ask(http.MethodGet, flags+"/f", "").header.Get("ETag"); after == before.Match.String() {
@@ -86,7 +86,7 @@ func TestRecreateOfWhatIsThere(t *testing.T) {
 func TestRestore(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{
-		DataDir: t.TempDir(), ReadOnly: map[string]string{"filed": "The environment is what a file says: change it there."},
+		DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t), ReadOnly: map[string]string{"filed": "The environment is what a file says: change it there."},
 	})
 	r.create("prod")
 	r.create("filed")
@@ -137,7 +137,7 @@ func TestRestore(t *testing.T) {
 // Whoever changed something can ask for it by its op-id.
 func TestOperations(t *testing.T) {
 	t.Parallel()
-	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	r.create("prod")
 	written, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("on", ""), absent(), "")
 	if err != nil {

@@ -68,7 +68,7 @@ func TestChangesAreTraced(t *testing.T) {
 		"append flagside.environment": " prod",
 		"append flagside.outcome":     " committed",
 		"append flagside.documents":   " 1",
-		"append flagside.revision":    " 2",
+		"append flagside.revision":    " 3",
 		"decide flagside.command":     " put put",
 		"decide error.type":           " invalid",
 	} {

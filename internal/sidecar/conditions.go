@@ -25,19 +25,20 @@ const (
 
 // facts are what a sidecar knows about itself at one moment.
 type facts struct {
-	now        time.Time
-	unusable   error // why there is nothing to answer from
-	source     cache.Source
-	disk       []cache.Condition
-	problems   eval.Problems
-	leftOut    map[string]string // the flags that in-process providers do not get, and why
-	following  time.Time         // since when the log is followed; zero if it is not yet
-	log        flagsync.Status
-	link       error // what was last wrong with the connection
-	unguarded  bool  // the NATS server keeps sidecars and streams in one account
-	reconnects uint64
-	breakers   []flagsync.Breaker
-	keeps      bool // the last known flags are kept on disk
+	now          time.Time
+	installation string // that is trusted
+	unusable     error  // why there is nothing to answer from
+	source       cache.Source
+	disk         []cache.Condition
+	problems     eval.Problems
+	leftOut      map[string]string // the flags that in-process providers do not get, and why
+	following    time.Time         // since when the log is followed; zero if it is not yet
+	log          flagsync.Status
+	link         error // what was last wrong with the connection
+	unguarded    bool  // the NATS server keeps sidecars and streams in one account
+	reconnects   uint64
+	breakers     []flagsync.Breaker
+	keeps        bool // the last known flags are kept on disk
 
 	rungSince    time.Time
 	dependencies []dependency
@@ -195,6 +196,14 @@ func foreign(f flagsync.Foreign, now time.Time) string {
 	return fmt.Sprintf("%d since the start, the last at %s", f.Messages, strings.Join(runs, ", "))
 }
 
+// unsigned says that nothing in the log is of the installation that is trusted, if that is so.
+func unsigned(messages uint64, installation string) string {
+	if messages == 0 {
+		return ""
+	}
+	return fmt.Sprintf("none of the %d messages in the log is signed by the installation %s, which is trusted here", messages, installation)
+}
+
 // addHistory says whether what arrives can be believed.
 func (all found) addHistory(f *facts) {
 	for code, err := range map[health.Code]error{
@@ -207,6 +216,9 @@ func (all found) addHistory(f *facts) {
 		if err != nil {
 			all[code] = err.Error()
 		}
+	}
+	if detail := unsigned(f.log.Unsigned, f.installation); detail != "" {
+		all[health.LogUnsigned] = detail
 	}
 	if detail := foreign(f.log.Foreign, f.now); detail != "" {
 		all[health.ForeignMessages] = detail

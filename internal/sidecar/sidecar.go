@@ -192,8 +192,16 @@ func (s *Sidecar) NotReady() []string {
 // knowledge returns why there is nothing to answer from, nil if there is.
 func (s *Sidecar) knowledge() error {
 	err := s.resolver.Ready()
-	if refused := s.bootstrap.Load(); err != nil && refused != nil {
-		return fmt.Errorf("%w, and the bootstrap file cannot be used: %w", err, *refused)
+	if err == nil {
+		return nil
+	}
+	if refused := s.bootstrap.Load(); refused != nil {
+		err = fmt.Errorf("%w, and the bootstrap file cannot be used: %w", err, *refused)
+	}
+	if l := s.link.Load(); l != nil {
+		if why := unsigned(l.follower.Status().Unsigned, s.keys.Installation()); why != "" {
+			err = fmt.Errorf("%w: %s", err, why)
+		}
 	}
 	return err
 }

@@ -68,12 +68,13 @@ func level(severity health.Severity) zerolog.Level {
 // facts collects what is known now.
 func (s *Sidecar) facts() *facts {
 	f := &facts{
-		now:      time.Now(),
-		unusable: s.knowledge(),
-		source:   s.store.Source(),
-		disk:     s.store.Problems(),
-		leftOut:  s.rpc.documents.LeftOut(),
-		keeps:    s.options.DataDir != "",
+		now:          time.Now(),
+		installation: s.keys.Installation(),
+		unusable:     s.knowledge(),
+		source:       s.store.Source(),
+		disk:         s.store.Problems(),
+		leftOut:      s.rpc.documents.LeftOut(),
+		keeps:        s.options.DataDir != "",
 	}
 	if view := s.store.View(); view != nil {
 		f.problems = view.Rules().Problems()

@@ -224,7 +224,7 @@ func (j *JournalJudge) signed(n *journalNode) bool {
 	if n.failed == version {
 		return false
 	}
-	if j.keys.VerifyRecord(j.stream, n.record.Anchor(), n.record.Signature) == nil {
+	if j.keys.verifyRecordUnder(j.noted, j.stream, n.record.Anchor(), n.record.Signature) == nil {
 		return true
 	}
 	n.failed = version

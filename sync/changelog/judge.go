@@ -52,6 +52,8 @@ type Judge struct {
 	replaying   bool // renewals are entries like all others
 	pending     candidates[Link, Record]
 	bytes       int // of the pending ones
+	noted       uint64          // version of the newest keys note in what was proved
+	notes       map[Link]uint64 // the same up to each candidate
 	failures    uint64
 }
 
@@ -62,7 +64,7 @@ const maxPending = 64 << 20
 // NewJudge returns a judge of the log of an environment that stands after head,
 // zero for one that knows nothing.
 func NewJudge(keys *Keyring, environment string, head Position) *Judge {
-	j := &Judge{keys: keys, environment: environment, chain: &Chain{}}
+	j := &Judge{keys: keys, environment: environment, chain: &Chain{}, notes: make(map[Link]uint64)}
 	if !head.IsZero() {
 		j.chain = NewChain(head)
 	}
@@ -147,6 +149,12 @@ func (j *Judge) SettleSoFar() []Record {
 
 func (j *Judge) accept(path []Record, failures int) []Record {
 	j.failures += uint64(failures)
+	if n := len(path); n > 0 {
+		j.noted = j.notedAt(path[n-1])
+	}
+	if !j.Pending() {
+		clear(j.notes)
+	}
 	for _, r := range path {
 		if j.replaying && j.chain.Head().IsZero() {
 			j.chain = NewChain(r.Position())
@@ -172,6 +180,16 @@ func (k *Keyring) OpenEntry(environment string, m Message) (Record, error) {
 		return Record{}, verification
 	}
 	return r, err
+}
+
+// OpenEntryUnder is [Keyring.OpenEntry] for a log whose newest keys note has a
+// version, see [Keyring.ForPublisher].
+func (k *Keyring) OpenEntryUnder(version uint64, environment string, m Message) (Record, error) {
+	r, err := decodeCandidate(environment, m)
+	if err != nil {
+		return Record{}, err
+	}
+	return r, k.VerifyHeadUnder(version, environment, r.Head())
 }
 
 // OpenPastEntry is [Keyring.OpenEntry] with the keys of all keys notes that were
@@ -204,11 +222,30 @@ func (j *Judge) continues(head Position, r Record) bool {
 	case !first && r.Epoch != j.epochOf(head, r.Prev):
 		return false
 	}
-	added := j.pending.add(root, r.Prev, r.Position().Link(), r)
+	link := r.Position().Link()
+	added := j.pending.add(root, r.Prev, link, r)
 	if added {
 		j.bytes += r.Size
+		j.notes[link] = j.notedAt(r)
 	}
 	return added
+}
+
+// notedAt returns the version of the newest keys note in the history up to a
+// candidate.
+func (j *Judge) notedAt(r Record) uint64 {
+	before, pending := j.notes[r.Prev]
+	if !pending {
+		before = j.noted
+	}
+	if r.Kind != KindKeys {
+		return before
+	}
+	text, err := KeysText(r.Put)
+	if err != nil {
+		return before
+	}
+	return max(before, j.keys.VersionOf(text))
 }
 
 // epochOf returns the epoch of the head or the candidate with a link.
@@ -283,7 +320,9 @@ func (j *Judge) signed(r Record) bool {
 	return false
 }
 
-func (j *Judge) verified(r Record) bool { return j.keys.VerifyHead(j.environment, r.Head()) == nil }
+func (j *Judge) verified(r Record) bool {
+	return j.keys.VerifyHeadUnder(j.notedAt(r), j.environment, r.Head()) == nil
+}
 
 // decodeCandidate returns the entry of a message that is complete and in its
 // place but for what it continues. One that cannot be decoded is

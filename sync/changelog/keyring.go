@@ -21,6 +21,8 @@ type Keyring struct {
 
 	mu       sync.RWMutex
 	note     *KeysNote                // nil before the first
+	notes    map[uint64]*KeysNote     // all that were shown, by version
+	signs    bool                     // see [Keyring.ForPublisher]
 	retired  map[uint32]note.Verifier // of all notes that were shown; for records of the past
 	verdicts map[[sha256.Size]byte]struct{}
 }
@@ -28,7 +30,7 @@ type Keyring struct {
 // NewKeyring returns a keyring that trusts t, and knows its keys note if it has
 // one.
 func NewKeyring(t Trust) *Keyring {
-	k := &Keyring{trust: t, retired: make(map[uint32]note.Verifier), verdicts: make(map[[sha256.Size]byte]struct{})}
+	k := &Keyring{trust: t, retired: make(map[uint32]note.Verifier), notes: make(map[uint64]*KeysNote), verdicts: make(map[[sha256.Size]byte]struct{})}
 	if t.floor != nil {
 		k.take(t.floor)
 	}
@@ -72,6 +74,7 @@ func (k *Keyring) take(n *KeysNote) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	maps.Copy(k.retired, n.verifiers)
+	k.notes[n.Version] = n
 	if k.note != nil && k.note.Version >= n.Version {
 		return
 	}
@@ -125,6 +128,64 @@ func (k *Keyring) verify(text []byte, s Signature) error {
 	}
 	k.remember(question)
 	return nil
+}
+
+// ForPublisher makes k the keyring of a publisher, which must be able to go on
+// where a history ends that was signed before a key was revoked: while a log or a
+// journal does not have the newest keys note, its own newest note counts for it.
+// The publisher then writes the newest one there, and from that on only the keys
+// in it count. It returns k, and must be called before k is used.
+func (k *Keyring) ForPublisher() *Keyring {
+	k.signs = true
+	return k
+}
+
+// verifyUnder is verify with the keys note of a version, which is the newest of a
+// history that lacks the one that counts. It is for publishers.
+func (k *Keyring) verifyUnder(version uint64, text []byte, s Signature) error {
+	id, signature, err := s.decode()
+	if err != nil {
+		return err
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	n := k.notes[version]
+	if !k.signs || n == nil || k.note == nil || version >= k.note.Version {
+		return fmt.Errorf("%w: key %08x", ErrUnsigned, id)
+	}
+	if v, known := n.verifiers[id]; !known || !v.Verify(text, signature[:]) {
+		return fmt.Errorf("%w: key %08x", ErrUnsigned, id)
+	}
+	return nil
+}
+
+// VerifyHeadUnder is [Keyring.VerifyHead] for a history whose newest keys note has
+// a version, see [Keyring.ForPublisher].
+func (k *Keyring) VerifyHeadUnder(version uint64, environment string, h Head) error {
+	if err := k.VerifyHead(environment, h); err == nil {
+		return nil
+	}
+	return k.verifyUnder(version, entryText(k.trust.installation, environment, h.Position, h.State), h.Signature)
+}
+
+// verifyRecordUnder is [Keyring.VerifyHeadUnder] for a record.
+func (k *Keyring) verifyRecordUnder(version uint64, stream string, a Anchor, s Signature) error {
+	if err := k.VerifyRecord(stream, a, s); err == nil {
+		return nil
+	}
+	return k.verifyUnder(version, recordText(k.trust.installation, stream, a), s)
+}
+
+// VersionOf returns the version of a keys note that was adopted, 0 for others.
+func (k *Keyring) VersionOf(text string) uint64 {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	for version, n := range k.notes {
+		if n.Text == text {
+			return version
+		}
+	}
+	return 0
 }
 
 // verifyPast is verify with every key that any keys note listed. It is for

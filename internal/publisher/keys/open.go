@@ -101,7 +101,7 @@ func (s *state) readTrust() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.file(TrustFile), err)
 	}
-	s.ring = changelog.NewKeyring(s.trust)
+	s.ring = changelog.NewKeyring(s.trust).ForPublisher()
 	return nil
 }
 
