@@ -124,6 +124,9 @@ func (w *world) newEpoch() {
 // the last of them.
 func (w *world) renewal(documents map[changelog.ID]changelog.Document, some int) {
 	after := w.newestPresent()
+	if after != w.newest() {
+		w.generation++ // what is lost at the end is not continued
+	}
 	w.newestID = changelog.NewEpoch(time.Now(), w.newestID)
 	put := slices.SortedFunc(maps.Values(documents), func(a, b changelog.Document) int { return strings.Compare(a.Key, b.Key) })
 	put = slices.DeleteFunc(put, func(d changelog.Document) bool { return d.Kind == changelog.KindKeys })
