@@ -88,10 +88,11 @@ type leaderReport struct {
 // epoch begins if the log does not simply go on.
 func (c *Conn) askAbout(ctx context.Context, environment string, q leaderQuestion) leaderReport {
 	t := c.reportOn(ctx, environment, q)
-	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !c.renews(environment, t.next) {
+	elsewhere, beginAt := c.leavesEpoch(environment, q.held, t.next)
+	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !elsewhere {
 		return t
 	}
-	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence())
+	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence(), beginAt)
 	switch {
 	case err == nil:
 		t.begin = &begin
@@ -121,13 +122,15 @@ func (t *leaderReport) sameEpoch(charge error) error {
 	}
 }
 
-// renews reports whether a message is a signed entry that renews the state.
-func (c *Conn) renews(environment string, m *storedMessage) bool {
+// leavesEpoch reports whether a message is a signed entry of another epoch than
+// that of what is held, and where that may begin: the entry that it begins with
+// may be signed by a key that only the one behind it lists.
+func (c *Conn) leavesEpoch(environment string, held changelog.Position, m *storedMessage) (leaves bool, begin uint64) {
 	if m == nil {
-		return false
+		return false, 0
 	}
 	r, err := c.keys.OpenEntry(environment, m.entry(environment))
-	return err == nil && r.Renews()
+	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Prev.Revision
 }
 
 func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestion) leaderReport {
@@ -250,10 +253,14 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 }
 
 // unsupported returns why nothing more can be believed here: publishers sign in
-// a way that this program does not know.
+// a way that this program does not know, or no keys note says who signs, so that
+// everything would look like noise.
 func (s *following) unsupported() error {
 	if err := s.conn.keys.Supported(); err != nil {
 		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	if s.received() > 0 && s.judged > s.received() && s.conn.keys.Note().Version == 0 {
+		return fmt.Errorf("%w: no keys note is known", errUnreadable)
 	}
 	return nil
 }
