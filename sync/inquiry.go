@@ -77,11 +77,12 @@ type leaderReport struct {
 	begin     *changelog.Record // the signed entry of the newest epoch, looked up when the log does not simply go on
 	missing   uint64            // sequence of the message that is missing; 0 is none
 	clustered bool
-	regressed bool           // the stream ends below what was looked at
-	different error          // another entry stands at the position
-	hole      error          // an entry is missing at or right after the position
-	next      *storedMessage // the message after what was looked at, if there is one
-	err       error          // the leader could not be asked
+	regressed bool              // the stream ends below what was looked at
+	different error             // another entry stands at the position
+	hole      error             // an entry is missing at or right after the position
+	next      *storedMessage    // the message after what was looked at, if there is one
+	misplaced *changelog.Record // what next says, if that is an entry of another log
+	err       error             // the leader could not be asked
 }
 
 // askAbout asks the leader about the log around a position, and where the newest
@@ -162,6 +163,9 @@ func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestio
 	if t.last > q.judged {
 		t.next, t.err = c.nextMessage(ctx, environment, q, &t)
 	}
+	if t.err == nil {
+		t.misplaced, t.err = c.misplacedNext(ctx, environment, q.held, t.next)
+	}
 	return t
 }
 
@@ -231,7 +235,7 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	s.leader.hope() // it has just answered
 	err := errors.Join(t.different, t.hole)
 	if err == nil && t.next != nil {
-		err = s.judgeNext(*t.next, t.last)
+		err = s.judgeNext(*t.next, t)
 	}
 	if err == nil {
 		err = s.unsupported()
@@ -266,12 +270,14 @@ func (s *following) unsupported() error {
 }
 
 // judgeNext judges the message that the leader has after what was looked at.
-func (s *following) judgeNext(m storedMessage, last uint64) error {
-	err := s.judgeMessage(m)
-	if err != nil {
+func (s *following) judgeNext(m storedMessage, t leaderReport) error {
+	if t.misplaced != nil {
+		s.judge.Dismiss(*t.misplaced)
+	}
+	if err := s.judgeMessage(m); err != nil {
 		return err
 	}
-	s.settleFilled(m.Sequence < last)
+	s.settleFilled(m.Sequence < t.last)
 	return nil
 }
 

@@ -100,7 +100,7 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("%w; %s", err, unpublished.Error())
 	}
-	if replayed.head.Epoch != r.begin.Epoch || !replayed.complete() {
+	if !replayed.has(r.begin.Epoch) || !replayed.complete() {
 		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
 	}
 	if err := replayed.read(s.target.Load); err != nil {
