@@ -235,7 +235,7 @@ func (a *appending) entriesAfterBase(ctx context.Context, last uint64) ([]change
 			return nil, err
 		}
 		for _, m := range batch {
-			if err := offer(judge, a.log.environment, m); err != nil {
+			if err := a.log.offer(ctx, judge, a.base().Link(), m); err != nil {
 				return nil, err
 			}
 		}

@@ -208,10 +208,13 @@ func (k *Keyring) OpenEntry(environment string, m Message) (Record, error) {
 // adopted. It is for showing the past.
 func (k *Keyring) OpenPastEntry(environment string, m Message) (Record, error) {
 	r, err := decodeCandidate(environment, m)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnreadable) {
 		return Record{}, err
 	}
-	return r, k.VerifyPastHead(environment, r.Head())
+	if verification := k.VerifyPastHead(environment, r.Head()); verification != nil {
+		return Record{}, verification
+	}
+	return r, err
 }
 
 // continues takes r as a candidate if it follows the head or another candidate,
