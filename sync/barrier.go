@@ -29,6 +29,13 @@ var errBehind = errors.New("the leader does not have what is applied here")
 // transaction, or has none.
 var errNoTransaction = errors.New("the log ends without a whole transaction")
 
+// errNothingSigned is the answer while a log has messages, and no entry among them.
+var errNothingSigned = errors.New("no publisher of this installation has signed an entry of the log yet: is it the right trust file?")
+
+// errRetiredKey is the answer while the log ends with what a retired key signed: it
+// may be noise, or what comes next proves it.
+var errRetiredKey = errors.New("the log ends with messages that a retired key signed")
+
 // errSuperseded is the answer to a question that another one took the place of.
 var errSuperseded = fmt.Errorf("%w: the log had no leader when it was asked for, ask again", ErrUnreachable)
 
@@ -277,6 +284,10 @@ func (s *following) resolveBarriers() {
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
 		case s.judged < a.end.last, s.unproved, s.fill.verify, s.inquiry.active():
 			return false // more has to come, or what is here to be looked at
+		case s.judge.Head().IsZero():
+			s.provesNothing(a, errNothingSigned)
+		case s.judge.Doubt() > 0 && s.judge.Doubt() <= s.judged:
+			s.provesNothing(a, errRetiredKey)
 		case s.applied != s.judge.Head():
 			if len(s.ready) > 0 {
 				return false // it was not taken yet
@@ -290,6 +301,14 @@ func (s *following) resolveBarriers() {
 		}
 		return true
 	})
+}
+
+// provesNothing tells those who wait for an answer why nothing follows from what was
+// read up to there.
+func (s *following) provesNothing(a answeredBarrier, err error) {
+	s.current.LastError = err
+	s.conclusion(a.round, err)
+	s.barriers.unproven(time.Now())
 }
 
 // refute drops answers that name more than what the leader said afterwards: the

@@ -17,14 +17,6 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-func testBeat() beat {
-	state := changelog.Sum([]byte("state"))
-	return beat{
-		Version: 1, Epoch: changelog.Epoch(strings.Repeat("0a", 16)), Head: 42,
-		Digest: changelog.Sum([]byte("entry")), StateDigest: &state, By: "PUBLISHER",
-	}
-}
-
 // golden compares bytes with a file that older versions wrote and must be read
 // for ever.
 func golden(t *testing.T, path string, got []byte) []byte {
@@ -38,124 +30,6 @@ func golden(t *testing.T, path string, got []byte) []byte {
 		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 	return want
-}
-
-func TestBeatGolden(t *testing.T) {
-	t.Parallel()
-	for file, b := range map[string]beat{
-		"beat/v1-state.json": testBeat(),
-		"beat/v1.json":       {Version: 1, Epoch: testBeat().Epoch, Head: 1, Digest: testBeat().Digest, By: "P"},
-	} {
-		data, err := b.encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		decoded, err := decodeBeat(golden(t, file, data))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(b, decoded); diff != "" {
-			t.Errorf("%s decodes (-want +got):\n%s", file, diff)
-		}
-	}
-}
-
-func TestDecodeBeatRefuses(t *testing.T) {
-	t.Parallel()
-	good, err := testBeat().encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace := func(old, with string) string { return strings.Replace(string(good), old, with, 1) }
-	for name, data := range map[string]string{
-		"nothing":         "",
-		"no object":       "[]",
-		"unfinished":      string(good[:len(good)-1]),
-		"trailing bytes":  string(good) + "{}",
-		"unknown member":  replace(`"v":1`, `"v":1,"more":1`),
-		"twice":           replace(`"head":42`, `"head":42,"head":43`),
-		"another version": replace(`"v":1`, `"v":2`),
-		"no version":      replace(`"v":1,`, ``),
-		"no head":         replace(`"head":42`, `"head":0`),
-		"negative head":   replace(`"head":42`, `"head":-1`),
-		"short epoch":     replace(`"epoch":"0a`, `"epoch":"`),
-		"upper case":      replace(`0a0a`, `0A0A`),
-		"short digest":    replace(`"digest":"`, `"digest":"0`),
-		"no digest":       replace(testBeat().Digest.String(), strings.Repeat("0", 64)),
-		"no sender":       replace("PUBLISHER", ""),
-		"a long sender":   replace("PUBLISHER", strings.Repeat("P", 65)),
-	} {
-		if b, err := decodeBeat([]byte(data)); err == nil {
-			t.Errorf("%s: %s was decoded to %+v", name, data, b)
-		}
-	}
-	if _, err := decodeBeat([]byte(replace(`"v":1`, `"v":2`))); !errors.Is(err, changelog.ErrVersion) {
-		t.Errorf("another version: %v, want ErrVersion", err)
-	}
-}
-
-// FuzzDecodeBeat decodes anything; what is accepted encodes to something that
-// decodes to the same.
-func FuzzDecodeBeat(f *testing.F) {
-	good, err := testBeat().encode()
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good)
-	f.Add([]byte(`{"v":1}`))
-	f.Add([]byte(`{"v":1,"epoch":"","head":18446744073709551615,"digest":null,"state":null,"by":"\u0000"}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := decodeBeat(data)
-		if err != nil {
-			return
-		}
-		again, err := b.encode()
-		if err != nil {
-			t.Fatalf("%+v was decoded and cannot be encoded: %v", b, err)
-		}
-		decoded, err := decodeBeat(again)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(b, decoded); diff != "" {
-			t.Errorf("(-first +second):\n%s", diff)
-		}
-	})
-}
-
-func TestFactGolden(t *testing.T) {
-	t.Parallel()
-	created := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-	f := environmentFact{
-		Version: 1, OpID: "OP", Name: "prod", Epoch: testBeat().Epoch, Actor: "a1", Created: created,
-		Archived: created.Add(time.Hour), ArchivedBy: "a2",
-	}
-	data, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	decoded, err := decodeFact(storedMessage{Sequence: 1, Data: golden(t, "control/environment-v1.json", data)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(f, decoded); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if _, err := decodeFact(storedMessage{Sequence: 1, Data: bytes.Replace(data, []byte(`"v":1`), []byte(`"v":2`), 1)}); !errors.Is(err, changelog.ErrVersion) {
-		t.Errorf("another version: %v, want ErrVersion", err)
-	}
-}
-
-// FuzzDecodeFact decodes anything without panicking.
-func FuzzDecodeFact(f *testing.F) {
-	f.Add([]byte(`{"v":1,"name":"prod"}`))
-	f.Add([]byte(`{"v":2}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		fact, err := decodeFact(storedMessage{Sequence: 1, Data: data})
-		if err == nil && fact.Version != factVersion {
-			t.Errorf("version %d was accepted", fact.Version)
-		}
-	})
 }
 
 func TestReconnectDelay(t *testing.T) {

@@ -61,8 +61,9 @@ func (s *following) beaten(a arrival) {
 	case s.current.LastConfirmed.Before(s.stalled):
 		s.barriers.urgent = true
 		s.barriers.ownAt = later(now, s.current.LastConfirmed.Add(stalledAfter)).Add(jitter(0, stalledAsk))
-	default:
+	case now.Sub(s.current.LastConfirmed) < s.timing.beatTimeout:
 		s.barriers.ownAt = s.withoutBeat()
+	default: // heartbeats keep naming what is not here yet: only the leader can say what was here when
 	}
 	s.noteAnchors(h.Ledger, h.Control)
 	ours := s.judge.Head()
@@ -70,6 +71,7 @@ func (s *following) beaten(a arrival) {
 	case ours.IsZero():
 		s.head, s.end, s.beginAt = max(s.head, h.Position.Revision), max(s.end, h.End), beginOf(h)
 	case h.Position.Epoch == ours.Epoch:
+		s.beginAt = beginOf(h)
 		s.beatenByOurs(h, now)
 	case h.Position.Epoch.Later(ours.Epoch):
 		s.beginAt = beginOf(h)
@@ -83,12 +85,12 @@ func beginOf(h changelog.Heartbeat) epochBegin {
 
 // openHeartbeat returns a heartbeat that counts.
 func (s *following) openHeartbeat(a arrival) (changelog.Heartbeat, bool) {
-	if s.budget.left(time.Now()) == 0 {
+	if s.beatsLeft.left(time.Now()) == 0 {
 		return changelog.Heartbeat{}, false
 	}
 	h, err := changelog.DecodeHeartbeat(s.conn.keys, s.environment, a.msg.Data, changelog.Signature(proofOf(a.msg.Header)))
 	if err != nil {
-		s.budget.spent++
+		s.beatsLeft.spent++
 		return changelog.Heartbeat{}, false
 	}
 	return h, s.heard.isNews(h)
@@ -107,7 +109,11 @@ func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 		return // the fill that this starts does not make it younger
 	}
 	s.judged = max(s.judged, h.End) // the publisher has looked at what is behind
+	s.judge.Reassure(h.End)
 	s.noteForeignEnd()
+	if s.end > s.judged {
+		return // it is older than what is known
+	}
 	if s.applied == h.Position && !s.current.LastConfirmed.Before(s.stalled) {
 		s.confirmed(now)
 	}

@@ -106,7 +106,7 @@ func TestOpenLogRefusesDifferingSettings(t *testing.T) {
 		t.Fatal(answer["error"])
 	}
 
-	_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1)
+	_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
 	if !errors.Is(err, flagsync.ErrStreamMismatch) {
 		t.Fatalf("error %v, want ErrStreamMismatch", err)
 	}
@@ -123,11 +123,11 @@ func TestOpenLogRefusesDifferingSettings(t *testing.T) {
 func TestOpenLogRefusesOtherReplicas(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 3)
+	_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 3})
 	if !errors.Is(err, flagsync.ErrStreamMismatch) || !strings.Contains(err.Error(), "num_replicas is 1 and must be 3") {
 		t.Errorf("error %v, want ErrStreamMismatch for num_replicas", err)
 	}
-	if _, err := flagsync.OpenLog(t.Context(), l.conn, environment, 2); err == nil {
+	if _, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 2}); err == nil {
 		t.Error("two replicas were accepted")
 	}
 }
@@ -143,7 +143,7 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 			if answer := api(t, c, "STREAM.DELETE."+stream, nil); answer["error"] != nil {
 				t.Fatal(answer["error"])
 			}
-			_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1)
+			_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
 			if !errors.Is(err, flagsync.ErrStreamLost) || !strings.Contains(err.Error(), "restore") {
 				t.Errorf("error %v, want ErrStreamLost with its remedies", err)
 			}
@@ -167,7 +167,7 @@ func TestOpenLogWithoutAServer(t *testing.T) {
 	server.Stop(t)
 	c := connect(t, server.URL())
 	begin := time.Now()
-	if _, err := flagsync.OpenLog(t.Context(), c, environment, 1); !errors.Is(err, flagsync.ErrUnreachable) {
+	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("error %v, want ErrUnreachable", err)
 	}
 	if took := time.Since(begin); took > 10*time.Second {

@@ -71,6 +71,16 @@ func TestConditions(t *testing.T) {
 		{"a hole", func(f *facts) { f.log.Hole = failure }, []health.Code{health.LogHole}},
 		{"an entry of the future", func(f *facts) { f.log.Unreadable = failure }, []health.Code{health.EntryUnreadable}},
 		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState, health.ServingFromMemory}},
+		{"foreign messages", func(f *facts) {
+			f.log.Foreign = flagsync.Foreign{Messages: 1, Last: []flagsync.Sequence{{First: 5, Last: 5}}, Since: now.Add(-foreignLimit)}
+		}, []health.Code{health.ForeignMessages}},
+		{"foreign messages, long ago", func(f *facts) {
+			f.log.Foreign = flagsync.Foreign{Messages: 1, Last: []flagsync.Sequence{{First: 5, Last: 5}}, Since: now.Add(-foreignLimit - 1)}
+		}, nil},
+		{"a log of another installation", func(f *facts) { f.log.Unsigned = 7 }, []health.Code{health.LogUnsigned}},
+		{"heartbeats of yesterday", func(f *facts) { f.log.Skew = -24 * time.Hour }, []health.Code{health.HeartbeatsOld}},
+		{"heartbeats of tomorrow", func(f *facts) { f.log.Skew = oldLimit + 1 }, []health.Code{health.HeartbeatsOld}},
+		{"heartbeats on their way", func(f *facts) { f.log.Skew = -oldLimit }, nil},
 		{"a fragment", func(f *facts) { f.log.Fragments = 1 }, []health.Code{health.FragmentDropped}},
 	}
 	for _, c := range cases {
@@ -84,6 +94,25 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// What is foreign is found in the stream by its sequences, and what is trusted in the trust file.
+func TestDetailsOfWhatIsNotSigned(t *testing.T) {
+	f := wellSince(time.Unix(1000, 0))
+	f.installation = "0123456789abcdef0123456789abcdef"
+	f.log.Foreign = flagsync.Foreign{Messages: 12, Last: []flagsync.Sequence{{First: 3, Last: 3}, {First: 7, Last: 17}}, Since: f.now}
+	f.log.Unsigned = 17
+	f.log.Skew = -90 * time.Second
+	all := conditions(&f)
+	for code, want := range map[health.Code]string{
+		health.ForeignMessages: "12 since the start, the last at 3, 7 to 17",
+		health.LogUnsigned:     "none of the 17 messages in the log is signed by the installation " + f.installation + ", which is trusted here",
+		health.HeartbeatsOld:   "the last one is 1m30s from the clock of this machine",
+	} {
+		if all[code] != want {
+			t.Errorf("%s: %q, want %q", code, all[code], want)
+		}
+	}
+}
+
 // Every condition that a sidecar reports has its sentence.
 func TestConditionsAreInTheCatalogue(t *testing.T) {
 	known := make(map[health.Code]bool)
@@ -93,7 +122,8 @@ func TestConditionsAreInTheCatalogue(t *testing.T) {
 	f := wellSince(time.Unix(1000, 0))
 	f.unusable = resolver.ErrNotReady
 	f.log.DifferentHistory, f.log.Hole, f.log.Unreadable, f.log.DifferentState = f.unusable, f.unusable, f.unusable, f.unusable
-	f.log.Fragments = 1
+	f.log.Fragments, f.log.Unsigned, f.log.Skew = 1, 1, time.Hour
+	f.log.Foreign = flagsync.Foreign{Messages: 1, Since: f.now}
 	for code := range conditions(&f) {
 		if !known[code] {
 			t.Errorf("%s is not in the catalogue", code)

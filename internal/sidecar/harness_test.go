@@ -125,6 +125,12 @@ func start(t *testing.T, o sidecar.Options) *running {
 	if o.Trust.Installation() == "" {
 		o.Trust = trusttest.Default().Trust
 	}
+	return run(t, o)
+}
+
+// run runs a sidecar with nothing but its options.
+func run(t *testing.T, o sidecar.Options) *running {
+	t.Helper()
 	r := &running{t: t, logs: new(logs), ended: make(chan error, 1)}
 	o.Logger = zerolog.New(r.logs)
 	s, err := sidecar.New(o)
@@ -182,6 +188,18 @@ func (r *running) conditions() []string {
 		codes = append(codes, condition.(map[string]any)["code"].(string))
 	}
 	return codes
+}
+
+// detail returns that of an active condition, "" if it is not active.
+func (r *running) detail(code string) string {
+	r.t.Helper()
+	for _, active := range r.status()["conditions"].([]any) {
+		if condition := active.(map[string]any); condition["code"] == code {
+			detail, _ := condition["detail"].(string)
+			return detail
+		}
+	}
+	return ""
 }
 
 // evaluate returns the answer for a flag.

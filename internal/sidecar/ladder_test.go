@@ -28,6 +28,8 @@ func TestRungs(t *testing.T) {
 		{"a leader that answers, reads that fail", func(f *facts) {
 			f.breakers = []flagsync.Breaker{{Name: "leader", State: "closed"}, {Name: "entries", State: "open"}}
 		}, rungLive},
+		{"another state than was signed", func(f *facts) { f.log.DifferentState = flagsync.ErrDifferentState }, rungMemory},
+		{"foreign messages", func(f *facts) { f.log.Foreign = flagsync.Foreign{Messages: 1, Since: now} }, rungLive},
 		{"disk", func(f *facts) { f.source = cache.SourceDisk }, rungDisk},
 		{"bootstrap", func(f *facts) { f.source = cache.SourceBootstrap }, rungBootstrap},
 		{"empty", func(f *facts) { f.source = cache.SourceEmpty }, rungEmpty},
@@ -91,6 +93,7 @@ func TestReadyWhen(t *testing.T) {
 		{"any", func(f *facts) { f.source, f.log = cache.SourceBootstrap, flagsync.Status{} }, true},
 		{"live", func(*facts) {}, true},
 		{"live", func(f *facts) { f.log.Connected = false }, false},
+		{"live", func(f *facts) { f.log.DifferentState = flagsync.ErrDifferentState }, false},
 		{"live", func(f *facts) { f.source = cache.SourceDisk }, false},
 		{"fresh:30s", func(f *facts) { f.log.Age = 30 * time.Second }, true},
 		{"fresh:30s", func(f *facts) { f.log.Connected, f.log.Age = false, 29*time.Second }, true},

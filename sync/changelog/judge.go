@@ -51,10 +51,12 @@ type Judge struct {
 	chain       *Chain
 	replaying   bool // renewals are entries like all others
 	pending     candidates[Link, Record]
-	bytes       int // of the pending ones
-	noted       uint64          // version of the newest keys note in what was proved
-	notes       map[Link]uint64 // the same up to each candidate
+	bytes       int               // of the pending ones
+	noted       uint64            // version of the newest keys note in what was proved
+	notes       map[Link]uint64   // the same up to each candidate
+	misplaced   map[Link]struct{} // entries that were dismissed
 	failures    uint64
+	doubt       uint64 // sequence of the last message that only a retired key signed
 }
 
 // maxPending bounds the bytes of candidates that wait for proof over several
@@ -105,6 +107,8 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 	}
 	head := j.chain.Head()
 	switch {
+	case j.dismissed(r):
+		return Noise, Record{}
 	case r.Renews() && !j.replaying:
 		return j.offerRenewal(head, r)
 	case r.Revision <= head.Revision:
@@ -118,6 +122,33 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 	default:
 		return Different, r
 	}
+}
+
+// maxMisplaced bounds what is remembered of entries that were dismissed.
+const maxMisplaced = 4096
+
+// Dismiss makes noise of a signed entry that was found not to belong to the log, and
+// of those that continue it: it is of a log that was replaced, and stored again.
+func (j *Judge) Dismiss(r Record) {
+	if j.misplaced == nil || len(j.misplaced) >= maxMisplaced {
+		j.misplaced = make(map[Link]struct{})
+	}
+	j.misplaced[r.Position().Link()] = struct{}{}
+}
+
+// dismissed reports whether r was dismissed, or continues what was.
+func (j *Judge) dismissed(r Record) bool {
+	if len(j.misplaced) == 0 {
+		return false
+	}
+	if _, is := j.misplaced[r.Position().Link()]; is {
+		return true
+	}
+	if _, is := j.misplaced[r.Prev]; !is || r.Renews() && r.Epoch.Later(j.chain.Head().Epoch) {
+		return false
+	}
+	j.Dismiss(r)
+	return true
 }
 
 // Pending reports whether candidates wait for [Judge.Settle].
@@ -182,24 +213,17 @@ func (k *Keyring) OpenEntry(environment string, m Message) (Record, error) {
 	return r, err
 }
 
-// OpenEntryUnder is [Keyring.OpenEntry] for a log whose newest keys note has a
-// version, see [Keyring.ForPublisher].
-func (k *Keyring) OpenEntryUnder(version uint64, environment string, m Message) (Record, error) {
-	r, err := decodeCandidate(environment, m)
-	if err != nil {
-		return Record{}, err
-	}
-	return r, k.VerifyHeadUnder(version, environment, r.Head())
-}
-
 // OpenPastEntry is [Keyring.OpenEntry] with the keys of all keys notes that were
 // adopted. It is for showing the past.
 func (k *Keyring) OpenPastEntry(environment string, m Message) (Record, error) {
 	r, err := decodeCandidate(environment, m)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnreadable) {
 		return Record{}, err
 	}
-	return r, k.VerifyPastHead(environment, r.Head())
+	if verification := k.VerifyPastHead(environment, r.Head()); verification != nil {
+		return Record{}, verification
+	}
+	return r, err
 }
 
 // continues takes r as a candidate if it follows the head or another candidate,
@@ -321,7 +345,32 @@ func (j *Judge) signed(r Record) bool {
 }
 
 func (j *Judge) verified(r Record) bool {
-	return j.keys.VerifyHeadUnder(j.notedAt(r), j.environment, r.Head()) == nil
+	if j.keys.VerifyHeadUnder(j.notedAt(r), j.environment, r.Head()) == nil {
+		return true
+	}
+	if j.keys.signedBefore(j.environment, r.Head()) {
+		j.doubt = max(j.doubt, r.Revision)
+	}
+	return false
+}
+
+// Doubt returns the sequence of the last message behind the head that a key signed
+// which is retired by now, zero if there is none. It is noise, unless the keys note
+// was known before the log came to it: then an entry that proves it is still to
+// come.
+func (j *Judge) Doubt() uint64 {
+	if j.doubt <= j.chain.Head().Revision {
+		return 0
+	}
+	return j.doubt
+}
+
+// Reassure tells that a publisher, who signs now, has found nothing but noise between
+// the head and a sequence.
+func (j *Judge) Reassure(end uint64) {
+	if j.doubt <= end {
+		j.doubt = 0
+	}
 }
 
 // decodeCandidate returns the entry of a message that is complete and in its
