@@ -86,19 +86,19 @@ func TestEnvironments(t *testing.T) {
 	if _, err := e.Create(t.Context(), "staging", "tester"); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
 		t.Errorf("create archived: %v, want ErrEnvironmentArchived", err)
 	}
-	if _, err := flagsync.OpenLog(t.Context(), c, "staging", 1); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
+	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "staging", Replicas: 1}); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
 		t.Errorf("open archived: %v, want ErrEnvironmentArchived", err)
 	}
-	if _, err := flagsync.OpenLog(t.Context(), c, "nowhere", 1); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "nowhere", Replicas: 1}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		t.Errorf("open unknown: %v, want ErrEnvironmentUnknown", err)
 	}
-	l, err := flagsync.OpenLog(t.Context(), c, "prod", 1)
+	l, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "prod", Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, err := l.Head(t.Context())
-	if err != nil || head.Revision != 1 || head.Epoch != want[1].Epoch {
-		t.Errorf("a new log stands at %+v, %v, want revision 1 of epoch %s", head, err, want[1].Epoch)
+	if err != nil || head.Revision != 2 || head.Epoch != want[1].Epoch {
+		t.Errorf("a new log stands at %+v, %v, want revision 2 of epoch %s", head, err, want[1].Epoch)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestCreateRace(t *testing.T) {
 	if created != 1 {
 		t.Errorf("%d publishers created it, want 1", created)
 	}
-	l, err := flagsync.OpenLog(t.Context(), connect(t, server.URL()), environment, 1)
+	l, err := flagsync.OpenLog(t.Context(), connect(t, server.URL()), flagsync.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestCreateRace(t *testing.T) {
 	if err != nil || len(list) != 1 {
 		t.Fatalf("list: %v, %v", list, err)
 	}
-	if head.Revision != 1 || head.Epoch != list[0].Epoch {
+	if head.Revision != 2 || head.Epoch != list[0].Epoch {
 		t.Errorf("the log stands at %+v, CONTROL names epoch %s", head, list[0].Epoch)
 	}
 }
