@@ -44,14 +44,14 @@ func forgedSnapshots(t *testing.T, h *history) map[string][]byte {
 	renewed.head.Epoch = changelog.NewEpoch(time.Now(), h.head.Epoch)
 	forged["a later epoch"] = encode(renewed)
 
-	stranger := trusttest.New()
-	foreign, _ := newHistoryOf(t, "prod", stranger)
+	other := trusttest.New()
+	foreign, _ := newHistoryOf(t, "prod", other)
 	foreign.commit(t, flag("a", 666))
 	forged["another installation"] = encode(foreign)
 	foreign.keys.Note = h.keys.Note
 	forged["another installation under this keys note"] = encode(foreign)
 	resigned := h.forge(flag("a", 666))
-	resigned.head = sign(t, stranger.Signer(), "prod", resigned.head)
+	resigned.head = sign(t, other.Signer(), "prod", resigned.head)
 	forged["an unknown key"] = encode(resigned)
 	resigned.keys.Note.Text = ""
 	forged["no keys note"] = encode(resigned)

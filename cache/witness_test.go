@@ -128,7 +128,7 @@ func writeTail(tb testing.TB, dir, environment string, at changelog.Position, ch
 	writeFile(tb, dir, environment+".tail", data)
 }
 
-// forge returns what somebody without a key can make of a history: the documents are put in their places
+// forge returns what can be made of a history without a key: the documents are put in their places
 // and the state is stated, under the signature of another one.
 func (h *history) forge(documents ...changelog.Document) *history {
 	f := h.fork()

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -14,7 +15,7 @@ import (
 func quiet(t *testing.T) (*world, *flagsync.Conn) {
 	t.Helper()
 	w := newWorld(t, rand.New(rand.NewPCG(1, 1)))
-	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: w.wire, Logger: testLogger})
+	c, err := flagsync.Connect(t.Context(), w.connecting())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +292,7 @@ func TestAClusterThatLacksServersIsUnreachable(t *testing.T) {
 			inVirtualTime(t, func(t *testing.T) {
 				t.Helper()
 				server := newWire(func(r request) { r.session.send(r.reply, "", []byte(refusal)) })
-				c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: server, Logger: testLogger})
+				c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: server, Keyring: trusttest.Default().Keyring(), Logger: testLogger})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -6,15 +6,43 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// has reports whether the log has an entry.
-func (w *world) has(revision int) bool {
-	return revision > 0 && revision <= len(w.records) && !w.lost[revision]
+// has reports whether the stream has a message.
+func (w *world) has(sequence int) bool {
+	return sequence > 0 && sequence <= len(w.messages) && !w.lost[sequence]
 }
 
 // writable reports whether a publisher writes to the log: not while there is
 // none, and not while its state is not complete.
 func (w *world) writable() bool {
-	return !w.gone && len(w.records) > 0 && uint64(len(w.records)) >= w.complete()
+	return !w.gone && !w.newest().IsZero() && w.incomplete() == 0
+}
+
+// newestEpoch returns the entry that the newest epoch begins with.
+func (w *world) newestEpoch() changelog.Record {
+	newest, _ := w.epochOf()
+	return newest
+}
+
+// incomplete returns how many entries the state of the newest epoch lacks.
+func (w *world) incomplete() uint64 {
+	newest, followed := w.epochOf()
+	return newest.Complete - min(followed, newest.Complete)
+}
+
+// epochOf returns the entry that the newest epoch begins with, and how many
+// entries follow it.
+func (w *world) epochOf() (newest changelog.Record, followed uint64) {
+	for i := len(w.messages) - 1; i >= 0; i-- {
+		r := w.messages[i].record
+		switch {
+		case r == nil:
+		case r.Kind == changelog.KindEpoch:
+			return *r, followed
+		default:
+			followed++
+		}
+	}
+	return newest, followed
 }
 
 // replaced begins another generation of the log.
@@ -24,15 +52,17 @@ func (w *world) replaced() {
 	w.noteHead()
 }
 
-// truncate takes away what stands after a revision, or all.
-func (w *world) truncate(revision int) {
-	w.records, w.bodies = w.records[:revision:revision], w.bodies[:revision:revision]
+// truncate takes away what stands after a sequence, or all.
+func (w *world) truncate(sequence int) {
+	w.messages = w.messages[:sequence:sequence]
 	clear(w.documents)
-	for _, r := range w.records {
-		w.fold(r)
+	for _, m := range w.messages {
+		if m.record != nil {
+			w.fold(*m.record)
+		}
 	}
 	for lost := range w.lost {
-		if lost > revision {
+		if lost > sequence {
 			delete(w.lost, lost)
 		}
 	}
@@ -62,17 +92,24 @@ func (w *world) recreate(first bool) {
 // transaction. Servers are restarted for that.
 func (w *world) restore() {
 	w.mu.Lock()
-	if len(w.records) > 0 && !w.gone {
-		revision := 1 + w.random.IntN(len(w.records))
-		for r := w.records[revision-1]; r.Index != r.Count; r = w.records[revision-1] {
-			revision--
+	if len(w.messages) > 0 && !w.gone {
+		sequence := 1 + w.random.IntN(len(w.messages))
+		for sequence > 0 && w.splits(sequence) {
+			sequence--
 		}
-		if w.has(revision) {
-			w.truncate(revision)
+		if w.has(sequence) {
+			w.truncate(sequence)
 		}
 	}
 	w.mu.Unlock()
 	w.wire.cut()
+}
+
+// splits reports whether the stream would end within a transaction with a
+// sequence.
+func (w *world) splits(sequence int) bool {
+	r := w.messages[sequence-1].record
+	return r != nil && r.Index != r.Count
 }
 
 // punch takes entries out of the log, which its settings forbid: its beginning,
@@ -80,27 +117,27 @@ func (w *world) restore() {
 // entry is lost were restarted.
 func (w *world) punch() {
 	w.mu.Lock()
-	if len(w.records) < 3 {
+	if len(w.messages) < 3 {
 		w.mu.Unlock()
 		return
 	}
 	w.punched = true
-	from, end := 1, len(w.records)-1
+	from, end := 1, len(w.messages)-1
 	if w.chance(50) {
 		from = 1 + w.random.IntN(end)
 	}
 	if w.chance(25) {
-		end = len(w.records)
+		end = len(w.messages)
 	}
-	to := min(end, from+w.random.IntN(len(w.records)-from+1))
+	to := min(end, from+w.random.IntN(len(w.messages)-from+1))
 	if w.chance(20) {
-		from, to = 1, len(w.records) // a head, and nothing else
+		from, to = 1, len(w.messages) // a head, and nothing else
 	}
 	for revision := from; revision <= to; revision++ {
 		w.lost[revision] = true
 	}
 	w.mu.Unlock()
-	if to == len(w.records) {
+	if to == len(w.messages) {
 		w.wire.cut()
 	}
 }
@@ -110,17 +147,16 @@ func (w *world) renew(complete bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.gone = false
-	epoch, documents := changelog.NewEpoch(), 1+w.random.IntN(4)
-	end := uint64(len(w.records) + 1 + documents)
-	w.commit(epoch, []changelog.Entry{{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Complete: end}})
+	documents := make(map[changelog.ID]changelog.Document)
+	for n := range 1 + w.random.IntN(4) {
+		d := changelog.Document{Kind: changelog.KindFlag, Key: fmt.Sprint("flag-", n), Body: fmt.Appendf(nil, `{"renewed":%d}`, w.random.IntN(1000))}
+		documents[d.ID()] = d
+	}
+	some := len(documents)
 	if !complete {
-		documents = w.random.IntN(documents)
+		some = w.random.IntN(some)
 	}
-	for n := range documents {
-		w.commit(epoch, []changelog.Entry{{
-			Kind: changelog.KindFlag, Key: fmt.Sprint("flag-", n), Put: fmt.Appendf(nil, `{"renewed":%d}`, w.random.IntN(1000)),
-		}})
-	}
+	w.renewal(documents, some)
 }
 
 // fate is what becomes of a follower that is left alone with the log.
@@ -143,98 +179,183 @@ func (f fate) String() string {
 	return [...]string{"current", "nothing", "missing", "regressed", "forked", "different", "incomplete", "holed"}[f]
 }
 
-// next returns where a follower goes from a position that it has received, or
-// why it stays, by the words of the protocol. left are the epochs that it
-// was in before.
-func (w *world) next(at changelog.Position, left map[changelog.Epoch]bool, holdAtHole bool) (changelog.Position, fate) {
+// knowledge is what a follower is known to hold and to have heard.
+type knowledge struct {
+	at         changelog.Position // of the last entry that it has received
+	holdAtHole bool
+	told       bool // by a heartbeat, where the newest epoch begins
+}
+
+// next returns where a follower goes from what it has received, or why it stays,
+// by the words of the protocol.
+func (w *world) next(k knowledge) (changelog.Position, fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case w.gone:
-		return at, missing
-	case len(w.records) == 0 && at.IsZero():
-		return at, nothing
+		return k.at, missing
+	case len(w.messages) == 0 && k.at.IsZero():
+		return k.at, nothing
 	}
-	hole, charge := w.charge(at)
-	if charge == current {
-		if at == w.newest() {
-			return at, current
-		}
-		return w.records[at.Revision].Position(), current
+	c := w.charge(k.at)
+	if c.fate == current {
+		return c.next, current
 	}
-	return w.wayOut(at, left, holdAtHole, hole, charge)
+	return w.wayOut(k, c)
+}
+
+// charge is how the log continues a position, or what is wrong with it.
+type charge struct {
+	fate    fate
+	next    changelog.Position
+	hole    uint64            // sequence that is missing
+	renewal *changelog.Record // the entry that was met
 }
 
 // charge says how the log continues a position: the next entry does, or not.
-func (w *world) charge(at changelog.Position) (hole uint64, f fate) {
-	revision := int(at.Revision)
+func (w *world) charge(at changelog.Position) charge {
+	revision, last := int(at.Revision), len(w.messages)
 	switch {
-	case revision > len(w.records):
-		return 0, regressed
+	case revision > last:
+		return charge{fate: regressed}
 	case revision > 0 && !w.has(revision):
-		return at.Revision, holed
-	case revision > 0 && w.records[revision-1].Position() != at:
-		return 0, forked
-	case revision == len(w.records):
-		return 0, current
-	case !w.has(revision + 1):
-		return at.Revision + 1, holed
-	case w.records[revision].Renews():
-		return 0, different
+		return charge{fate: holed, hole: at.Revision}
+	case revision > 0 && (w.messages[revision-1].record == nil || w.messages[revision-1].record.Position() != at):
+		return charge{fate: forked}
 	}
-	return 0, current
+	for sequence := revision + 1; sequence <= last; sequence++ {
+		r := w.messages[sequence-1].record
+		if !w.has(sequence) {
+			if at == w.newest() && w.canBeat() {
+				return charge{next: at} // a publisher has looked at what is missing
+			}
+			if r = w.bridge(sequence, at); r == nil {
+				return charge{fate: holed, hole: uint64(sequence)}
+			}
+		}
+		switch {
+		case r == nil:
+		case r.Renews():
+			return charge{fate: different, renewal: r}
+		case r.Prev == at.Link():
+			return charge{next: r.Position()}
+		}
+	}
+	switch {
+	case at.IsZero():
+		return charge{fate: nothing}
+	default:
+		return charge{next: at}
+	}
+}
+
+// bridgeMost is how many messages behind a missing one are looked at.
+const bridgeMost = 16
+
+// bridge returns the entry behind a missing message that shows that nothing which
+// counts is missing.
+func (w *world) bridge(sequence int, at changelog.Position) *changelog.Record {
+	for range bridgeMost {
+		if sequence = w.nextOf(sequence+1, "flags.prod.>"); sequence == 0 {
+			return nil
+		}
+		if r := w.messages[sequence-1].record; r != nil && r.Prev == at.Link() {
+			return r
+		}
+	}
+	return nil
+}
+
+// begin returns the entry that the newest epoch begins with, as far as a follower
+// can find it.
+func (w *world) begin(k knowledge, c charge) *changelog.Record {
+	var newest *changelog.Record
+	consider := func(r *changelog.Record) {
+		if r != nil && w.has(int(r.Revision)) && (newest == nil || r.Epoch.Later(newest.Epoch)) {
+			newest = r
+		}
+	}
+	consider(c.renewal)
+	if i := w.lastOf("flags.prod." + epochID.Subject()); i > 0 {
+		consider(w.messages[i-1].record)
+	}
+	if k.told {
+		if r := w.newestEpoch(); r.Revision > 0 {
+			consider(&r)
+		}
+	}
+	return newest
 }
 
 // wayOut returns the state that is taken over as a whole by who cannot follow.
-func (w *world) wayOut(at changelog.Position, left map[changelog.Epoch]bool, holdAtHole bool, hole uint64, charge fate) (changelog.Position, fate) {
-	if len(w.records) == 0 {
-		return at, regressed
+func (w *world) wayOut(k knowledge, c charge) (changelog.Position, fate) {
+	if c.fate == nothing {
+		return k.at, nothing
 	}
-	last := len(w.records)
-	newest := w.lastOf("flags.prod.>")
-	if newest == 0 { // nothing tells which epoch it is
-		return at, charge
-	}
-	begin := changelog.Record{Entry: changelog.Entry{Epoch: w.records[newest-1].Epoch}}
-	if i := w.lastOf("flags.prod." + epochID.Subject()); i > 0 {
-		begin = w.records[i-1]
+	begin, at, last := w.begin(k, c), k.at, uint64(len(w.messages))
+	if begin == nil {
+		begin = &changelog.Record{Entry: changelog.Entry{Epoch: at.Epoch}}
 	}
 	fresh := begin.Epoch != at.Epoch
-	if fresh && charge != holed {
-		charge = different
+	if fresh && c.fate != holed {
+		c.fate = different
 	}
-	beginning := uint64(1)
-	if begin.Renews() {
-		beginning = begin.Revision
-	}
-	above := max(hole, max(begin.Complete, 1)-1)
-	if !at.IsZero() {
-		above = max(above, 1)
-	}
+	above := max(c.hole, begin.Revision)
 	switch {
-	case fresh && left[begin.Epoch], hole > 0 && holdAtHole && begin.Revision < hole, hole == 0 && !fresh:
-		return at, charge
-	case hole > 0 && !fresh:
+	case fresh && !begin.Epoch.Later(at.Epoch), fresh && !begin.Renews() && !at.IsZero():
+		return at, c.fate
+	case c.hole > 0 && k.holdAtHole && begin.Revision < c.hole, c.hole == 0 && !fresh:
+		return at, c.fate
+	case c.hole > 0 && !fresh:
 		if p, ok := w.usable(begin.Epoch, above); ok {
 			return p, current
 		}
-		return at, charge
-	case uint64(last) < begin.Complete && charge == holed:
-		return at, holed
-	case uint64(last) < begin.Complete:
-		return at, incomplete
-	case last == 1 && !begin.Renews() && !at.IsZero():
-		return at, charge
+		return at, c.fate
+	case last < begin.Revision+begin.Complete:
+		return at, c.unfinished()
 	}
 	if p, ok := w.usable(begin.Epoch, above); ok {
 		return p, current
 	}
-	for revision := int(beginning); revision <= last; revision++ {
-		if !w.has(revision) {
-			return at, charge
+	if c.hole >= begin.Revision {
+		return at, c.fate
+	}
+	return w.replayed(k, c, *begin)
+}
+
+func (c charge) unfinished() fate {
+	if c.fate == different {
+		return incomplete
+	}
+	return c.fate
+}
+
+// replayed returns the position that the log adds up to, if it is read from the
+// entry that an epoch begins with.
+func (w *world) replayed(k knowledge, c charge, begin changelog.Record) (changelog.Position, fate) {
+	newest, whole, entries := begin, changelog.Position{}, uint64(0)
+	prev := begin.Prev
+	for sequence := int(begin.Revision); sequence <= len(w.messages); sequence++ {
+		r := w.messages[sequence-1].record
+		if r == nil || !w.has(sequence) {
+			continue
+		}
+		if r.Prev != prev {
+			return k.at, c.fate // an entry is missing
+		}
+		prev = r.Position().Link()
+		entries++
+		if r.Kind == changelog.KindEpoch {
+			newest, entries = *r, 0
+		}
+		if r.Index == r.Count {
+			whole = r.Position()
 		}
 	}
-	return w.newest(), current
+	if entries < newest.Complete || whole.Epoch != newest.Epoch {
+		return k.at, c.unfinished()
+	}
+	return whole, current
 }
 
 var epochID = changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}

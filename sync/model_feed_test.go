@@ -1,7 +1,6 @@
 package flagsync_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -27,7 +26,7 @@ func TestABeatDoesNotOutrunTheFeed(t *testing.T) {
 			}
 			answer(r)
 		}
-		c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: w.wire, Logger: testLogger})
+		c, err := flagsync.Connect(t.Context(), w.connecting())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +38,7 @@ func TestABeatDoesNotOutrunTheFeed(t *testing.T) {
 		w.setFaults(worldFaults{lateFeed: 100, latency: 100 * time.Millisecond})
 		for i := range 20 {
 			w.mu.Lock()
-			w.commit(w.newest().Epoch, []changelog.Entry{{Kind: changelog.KindFlag, Key: "late", Put: fmt.Append(nil, i)}})
+			w.append([]changelog.Entry{{Kind: changelog.KindFlag, Key: "late", Put: fmt.Append(nil, i)}})
 			w.mu.Unlock()
 			w.beat()
 			time.Sleep(time.Second)
@@ -66,16 +65,12 @@ func TestBeatsThatWaitedProveNothing(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
 		w, m := followQuietly(t)
-		head := w.head()
-		waited, err := json.Marshal(map[string]any{"v": 1, "epoch": head.Epoch, "head": head.Revision, "digest": head.Digest, "by": "model"})
-		if err != nil {
-			t.Fatal(err)
-		}
+		waited := w.nextBeats(10)
 		w.setFaults(worldFaults{silence: 100, loseFeed: 100})
 		w.write()
 		time.Sleep(10 * time.Second)
-		for range 10 {
-			w.wire.publish("beat.prod", "", waited)
+		for _, m := range waited {
+			w.tell(m)
 		}
 		time.Sleep(time.Millisecond)
 		if s := m.follower.Status(); s.Age < 10*time.Second {
@@ -88,6 +83,17 @@ func TestBeatsThatWaitedProveNothing(t *testing.T) {
 		}
 		m.stop()
 	})
+}
+
+// nextBeats returns so many heartbeats of a publisher, without sending them.
+func (w *world) nextBeats(n int) (beats []message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for range n {
+		w.beats++
+		beats = append(beats, w.heartbeat())
+	}
+	return beats
 }
 
 // TestABeatIsAsOldAsItsArrival keeps the target busy while the last beats for

@@ -15,7 +15,7 @@ import (
 func (w *world) one(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.commit(w.newest().Epoch, []changelog.Entry{{Kind: changelog.KindFlag, Key: key, Put: []byte("{}")}})
+	w.append([]changelog.Entry{{Kind: changelog.KindFlag, Key: key, Put: []byte("{}")}})
 }
 
 // TestABarrierShowsAForkOfTheSameLength puts another entry in the place of the
@@ -32,7 +32,7 @@ func TestABarrierShowsAForkOfTheSameLength(t *testing.T) {
 		}
 		w.setFaults(worldFaults{loseFeed: 100})
 		w.mu.Lock()
-		w.truncate(len(w.records) - 1)
+		w.truncate(len(w.messages) - 1)
 		w.mu.Unlock()
 		w.one("other")
 		for range 3 {
@@ -66,7 +66,7 @@ func TestOtherTimesAreLookedAtOnce(t *testing.T) {
 			answer(r)
 		}
 		w.mu.Lock()
-		w.records[len(w.records)-1].Time = time.Now() // a restored store may not remember it
+		w.messages[len(w.messages)-1].taken = time.Now() // a restored store may not remember it
 		w.mu.Unlock()
 		for i := range 5 {
 			if err := m.follower.Barrier(t.Context()); err != nil {

@@ -66,7 +66,7 @@ func TestALogWithAHeadAndNothingElse(t *testing.T) {
 		defer c.Close()
 		w.write()
 		w.mu.Lock()
-		for revision := range len(w.records) {
+		for revision := range len(w.messages) {
 			w.lost[revision+1] = true
 		}
 		w.mu.Unlock()

@@ -1,7 +1,6 @@
 package flagsync_test
 
 import (
-	"slices"
 	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -24,23 +23,13 @@ type head struct {
 // note remembers an entry that was appended.
 func (w *world) note(before changelog.Position, r changelog.Record) {
 	w.written[r.Position()] = written{
-		before: before, state: w.sum(), whole: r.Index == r.Count && r.Revision >= w.complete(),
+		before: before, state: w.sum(), whole: r.Index == r.Count && w.incomplete() == 0,
 	}
 	w.noteHead()
 }
 
 func (w *world) noteHead() {
 	w.heads = append(w.heads, head{at: time.Now(), position: w.newest(), generation: w.generation})
-}
-
-// complete returns the revision at which the newest epoch is complete.
-func (w *world) complete() uint64 {
-	for _, r := range slices.Backward(w.records) {
-		if r.Kind == changelog.KindEpoch {
-			return r.Complete
-		}
-	}
-	return 0
 }
 
 // look returns what is known of a position of whatever log.
@@ -105,4 +94,16 @@ func (w *world) holedOnce() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.punched
+}
+
+// renews reports whether the epoch of a position begins with a renewal.
+func (w *world) renews(p changelog.Position) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.past {
+		if m.record.Epoch == p.Epoch && m.record.Renews() {
+			return true
+		}
+	}
+	return false
 }

@@ -2,8 +2,6 @@ package flagsync_test
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -14,6 +12,7 @@ import (
 // publication is a published snapshot of one chunk.
 type publication struct {
 	position changelog.Position
+	state    changelog.Digest
 	count    int
 	bytes    int
 	hash     changelog.Digest
@@ -29,7 +28,8 @@ func (w *world) publish() {
 	if !w.writable() || len(w.snapshots) > 0 && w.snapshots[0].position == w.newest() {
 		return
 	}
-	header := changelog.Header{Environment: environment, Position: w.newest(), StateDigest: w.sum(), Count: len(w.documents)}
+	newest := w.messages[w.newest().Revision-1].record.Head()
+	header := changelog.Header{Environment: environment, Head: newest, Count: len(w.documents), Keys: w.keys.note.Text}
 	var data bytes.Buffer
 	s, err := changelog.NewSnapshotWriter(&data, header)
 	if err != nil {
@@ -44,10 +44,10 @@ func (w *world) publish() {
 		w.tb.Fatal(err)
 	}
 	p := &publication{
-		position: header.Position, count: header.Count, bytes: data.Len(), hash: changelog.Sum(data.Bytes()), chunk: data.Bytes(), sound: true,
+		position: newest.Position, state: newest.State, count: header.Count, bytes: data.Len(), hash: changelog.Sum(data.Bytes()), chunk: data.Bytes(), sound: true,
 	}
 	w.snapshots = append([]*publication{p}, w.snapshots[:min(len(w.snapshots), 1)]...)
-	w.unreadable = false
+	w.forged = nil
 }
 
 // spoil damages what is published.
@@ -70,7 +70,7 @@ func (w *world) spoil() {
 		p.chunk, p.sound = bytes.Clone(p.chunk), false
 		p.chunk[w.random.IntN(len(p.chunk))] ^= 1
 	case 3:
-		w.unreadable = true
+		w.forged = &message{data: []byte(`{"v":3}`)}
 	}
 }
 
@@ -79,8 +79,8 @@ func (w *world) spoil() {
 func (w *world) usable(epoch changelog.Epoch, above uint64) (changelog.Position, bool) {
 	for _, p := range w.snapshots {
 		at := int(p.position.Revision)
-		if !w.unreadable && p.sound && p.position.Epoch == epoch && p.position.Revision > above &&
-			w.has(at) && w.records[at-1].Position() == p.position {
+		if w.forged == nil && p.sound && p.position.Epoch == epoch && p.position.Revision > above &&
+			w.has(at) && w.messages[at-1].record != nil && w.messages[at-1].record.Position() == p.position {
 			return p.position, true
 		}
 	}
@@ -90,48 +90,54 @@ func (w *world) usable(epoch changelog.Epoch, above uint64) (changelog.Position,
 // snapshot answers from some replica, which may be behind.
 func (w *world) snapshot(r request, after time.Duration, subject string) {
 	w.mu.Lock()
-	var data []byte
+	var found *message
 	if !w.chance(w.faults.stale) {
-		data = w.stored(subject)
+		found = w.published(subject)
 	}
 	w.mu.Unlock()
 	time.Sleep(after)
-	if data == nil {
+	if found == nil {
 		r.session.send(r.reply, " 404 Message Not Found", nil)
 		return
 	}
-	r.session.send(r.reply, "", data)
+	r.session.send(r.reply, found.header+"\r\nNats-Stream: SNAP_prod\r\nNats-Subject: "+subject+"\r\nNats-Sequence: 1", found.data)
 }
 
-func (w *world) stored(subject string) []byte {
+// published returns what stands under a subject, nil if nothing does.
+func (w *world) published(subject string) *message {
 	if subject == "snap.prod.manifest" {
 		return w.manifest()
 	}
 	for _, p := range w.snapshots {
-		if strings.Contains(subject, p.hash.String()) {
-			return p.chunk
+		if strings.Contains(subject, p.hash.String()) && p.chunk != nil {
+			return &message{data: p.chunk}
 		}
 	}
 	return nil
 }
 
-func (w *world) manifest() []byte {
+func (w *world) manifest() *message {
 	switch {
+	case w.forged != nil:
+		return w.forged
 	case len(w.snapshots) == 0:
 		return nil
-	case w.unreadable:
-		return []byte(`{"v":2}`)
 	}
+	return new(w.signManifest(w.keys.signer, environment, w.snapshots))
+}
+
+// signManifest returns a manifest that names snapshots.
+func (w *world) signManifest(s *changelog.Signer, of string, snapshots []*publication) message {
 	var all []any
-	for _, p := range w.snapshots {
+	for _, p := range snapshots {
 		all = append(all, map[string]any{
-			"epoch": p.position.Epoch, "revision": p.position.Revision, "digest": p.position.Digest,
+			"epoch": p.position.Epoch, "revision": p.position.Revision, "digest": p.position.Digest, "state": p.state,
 			"count": p.count, "bytes": p.bytes, "chunks": 1, "hash": p.hash, "logBytes": 0,
 		})
 	}
-	data, err := json.Marshal(map[string]any{"v": 1, "snapshots": all})
+	data, signature, err := changelog.EncodeManifest(s, of, map[string]any{"v": 2, "snapshots": all})
 	if err != nil {
-		w.tb.Error(fmt.Errorf("manifest: %w", err))
+		w.tb.Fatal(err)
 	}
-	return data
+	return message{proofHeader(string(signature)), data}
 }

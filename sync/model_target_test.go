@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,8 +22,8 @@ type modelTarget struct {
 	refuse    bool
 	slow      time.Duration // how long Apply takes
 	loads     int
-	left      map[changelog.Epoch]bool // whatever process has left them
-	stood     []changelog.Position     // since it was looked at last
+	damaged   bool                 // the documents are not what they should be, by no fault of the follower
+	stood     []changelog.Position // since it was looked at last
 }
 
 func (m *modelTarget) setRefuse(on bool) {
@@ -44,9 +42,6 @@ func (m *modelTarget) setSlow(d time.Duration) {
 func (m *modelTarget) begin() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.left == nil {
-		m.left = make(map[changelog.Epoch]bool)
-	}
 	m.stood = []changelog.Position{m.position}
 }
 
@@ -59,15 +54,17 @@ func (m *modelTarget) recent() []changelog.Position {
 	return stood
 }
 
-func (m *modelTarget) leftEpochs() map[changelog.Epoch]bool {
+// damage changes a document behind the follower's back, as a disk or a mistake in
+// this process may.
+func (m *modelTarget) damage() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return maps.Clone(m.left)
-}
-
-// LeftEpochs makes the target an EpochKeeper.
-func (m *modelTarget) LeftEpochs() []changelog.Epoch {
-	return slices.Collect(maps.Keys(m.leftEpochs()))
+	for id, d := range m.documents {
+		d.Body = []byte(`{"damaged":true}`)
+		m.documents[id] = d
+		m.damaged = true
+		return
+	}
 }
 
 func (m *modelTarget) Position() changelog.Position {
@@ -88,13 +85,10 @@ func (m *modelTarget) Apply(transactions []changelog.Transaction) error {
 	}
 	for _, tx := range transactions {
 		for _, r := range tx {
-			if r.Revision != m.position.Revision+1 || r.Prev != m.position.Digest {
-				m.t.Errorf("revision %d, which follows %s, is applied after %+v", r.Revision, r.Prev, m.position)
+			if r.Prev != m.position.Link() {
+				m.t.Errorf("revision %d, which follows %+v, is applied after %+v", r.Revision, r.Prev, m.position)
 			}
-			delete(m.documents, r.ID())
-			if r.Put != nil {
-				m.documents[r.ID()] = r.Document()
-			}
+			foldInto(m.documents, r.Entry)
 			m.move(r.Position())
 		}
 		m.verify()
@@ -104,26 +98,18 @@ func (m *modelTarget) Apply(transactions []changelog.Transaction) error {
 
 // move goes to a position.
 func (m *modelTarget) move(to changelog.Position) {
-	if m.position.Epoch != to.Epoch && !m.position.IsZero() {
-		m.left[m.position.Epoch] = true
-	}
 	m.position = to
 	m.stood = append(m.stood, to)
 }
 
 func (m *modelTarget) verify() {
 	found, ok := m.world.look(m.position)
-	if !ok || !found.whole || m.sum() != found.state {
+	if !ok || !found.whole || m.sum() != found.state && !m.damaged {
 		m.t.Errorf("at %+v the state is %s; in some log: %t, a whole state: %t, %s", m.position, m.sum(), ok, found.whole, found.state)
 	}
 }
 
-func (m *modelTarget) sum() (state changelog.Digest) {
-	for _, d := range m.documents {
-		state = state.Toggle(d)
-	}
-	return state
-}
+func (m *modelTarget) sum() changelog.Digest { return sumOf(m.documents) }
 
 func (m *modelTarget) Load(s *changelog.SnapshotReader) error {
 	documents := make(map[changelog.ID]changelog.Document)
@@ -142,12 +128,13 @@ func (m *modelTarget) Load(s *changelog.SnapshotReader) error {
 	if m.refuse {
 		return errors.New("the target refuses")
 	}
-	if err := m.mayBecome(s.Header().Position); err != nil {
-		m.t.Errorf("at %+v a state at %+v is loaded: %v", m.position, s.Header().Position, err)
+	to := s.Header().Head.Position
+	if err := m.mayBecome(to); err != nil {
+		m.t.Errorf("at %+v a state at %+v is loaded: %v", m.position, to, err)
 	}
-	m.documents = documents
+	m.documents, m.damaged = documents, false
 	m.loads++
-	m.move(s.Header().Position)
+	m.move(to)
 	m.verify()
 	return nil
 }
@@ -157,14 +144,18 @@ func (m *modelTarget) mayBecome(p changelog.Position) error {
 	switch {
 	case m.position.IsZero():
 		return nil
+	case p == m.position && m.damaged:
+		return nil // it was read from the log again
 	case p.Epoch == m.position.Epoch && p.Revision <= m.position.Revision:
 		return errors.New("it goes back")
 	case p.Epoch == m.position.Epoch && !m.world.contains(p, m.position) && !m.world.holedOnce():
 		return errors.New("it is of another history")
-	case m.left[p.Epoch]:
-		return fmt.Errorf("epoch %s was left before", p.Epoch.Short())
-	case p.Revision == 1:
-		return errors.New("it is a log with nothing but its first entry")
+	case p.Epoch == m.position.Epoch:
+		return nil
+	case !p.Epoch.Later(m.position.Epoch):
+		return fmt.Errorf("epoch %s is older", p.Epoch.Short())
+	case !m.world.renews(p):
+		return fmt.Errorf("epoch %s renews nothing", p.Epoch.Short())
 	}
 	return nil
 }
