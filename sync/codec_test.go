@@ -123,41 +123,6 @@ func FuzzDecodeBeat(f *testing.F) {
 	})
 }
 
-func TestFactGolden(t *testing.T) {
-	t.Parallel()
-	created := time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)
-	f := environmentFact{
-		Version: 1, OpID: "OP", Name: "prod", Epoch: testBeat().Epoch, Actor: "a1", Created: created,
-		Archived: created.Add(time.Hour), ArchivedBy: "a2",
-	}
-	data, err := json.Marshal(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	decoded, err := decodeFact(storedMessage{Sequence: 1, Data: golden(t, "control/environment-v1.json", data)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(f, decoded); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	if _, err := decodeFact(storedMessage{Sequence: 1, Data: bytes.Replace(data, []byte(`"v":1`), []byte(`"v":2`), 1)}); !errors.Is(err, changelog.ErrVersion) {
-		t.Errorf("another version: %v, want ErrVersion", err)
-	}
-}
-
-// FuzzDecodeFact decodes anything without panicking.
-func FuzzDecodeFact(f *testing.F) {
-	f.Add([]byte(`{"v":1,"name":"prod"}`))
-	f.Add([]byte(`{"v":2}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		fact, err := decodeFact(storedMessage{Sequence: 1, Data: data})
-		if err == nil && fact.Version != factVersion {
-			t.Errorf("version %d was accepted", fact.Version)
-		}
-	})
-}
-
 func TestReconnectDelay(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)

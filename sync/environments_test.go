@@ -34,6 +34,13 @@ func TestCreateRefusesAForgottenEnvironment(t *testing.T) {
 			if list, err := e.List(t.Context()); err != nil || len(list) != 0 {
 				t.Errorf("list: %v, %v", list, err)
 			}
+			epoch := l.head(t).Epoch
+			if adopted, err := e.Adopt(t.Context(), environment, "operator"); err != nil || adopted.Epoch != epoch {
+				t.Errorf("adopted %+v, %v, want epoch %s", adopted, err, epoch)
+			}
+			if list, err := openEnvironments(t, l.server).List(t.Context()); err != nil || len(list) != 1 {
+				t.Errorf("list: %v, %v", list, err)
+			}
 		})
 	}
 }
