@@ -156,14 +156,23 @@ func (a *appending) place(ctx context.Context) error {
 	if t.head != base {
 		return a.verifyBase(ctx)
 	}
-	renews := a.entries[0].Kind == changelog.KindEpoch // whatever was before
-	if ours := a.basis.State().Digest(); !renews && !t.state.IsZero() && ours != t.state {
-		return fmt.Errorf("%w: at revision %d it is %s here, and %s was signed", ErrDifferentState, base.Revision, ours, t.state)
+	if err := a.verifyState(t.state); err != nil {
+		return err
 	}
 	if t.judged > a.expected {
 		return a.encode(t.judged)
 	}
 	return nil
+}
+
+// verifyState compares the documents that the change is decided on with the state
+// that was signed there, unless that is not known or is left for a new epoch.
+func (a *appending) verifyState(signed changelog.Digest) error {
+	ours := a.basis.State().Digest()
+	if a.entries[0].Kind == changelog.KindEpoch || signed.IsZero() || ours == signed {
+		return nil
+	}
+	return fmt.Errorf("%w: at revision %d it is %s here, and %s was signed", ErrDifferentState, a.base().Revision, ours, signed)
 }
 
 // verifyBase asks the leader whether the log holds the base.
@@ -182,7 +191,11 @@ func (a *appending) verifyBase(ctx context.Context) error {
 		return fmt.Errorf("revision %d is %s in the log and %s here: %w",
 			base.Revision, digest, base.Digest, changelog.ErrDifferentHistory)
 	}
-	return nil
+	r, err := changelog.DecodeRecord(base.Revision, m.Data)
+	if err != nil {
+		return err
+	}
+	return a.verifyState(r.State)
 }
 
 // resolve asks the leader what stands where the change belongs: the first entry

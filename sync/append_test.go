@@ -26,7 +26,7 @@ func TestAppendCommits(t *testing.T) {
 		}
 		c := change(fmt.Sprintf("op-%d", n), documents...)
 		c.Approvers, c.Request = []string{"second"}, "request-1"
-		outcome, err := l.Append(t.Context(), base, c)
+		outcome, err := l.append(t, t.Context(), base, c)
 		if err != nil || outcome.State != flagsync.Committed {
 			t.Fatalf("%d entries: %s, %v", n, outcome.State, err)
 		}
@@ -34,7 +34,7 @@ func TestAppendCommits(t *testing.T) {
 			t.Errorf("%d entries after %d: position %+v, head %+v", n, base.Revision, outcome.Position, l.head(t))
 		}
 		var stored changelog.Transaction
-		for r, err := range l.Read(t.Context(), base.Revision+1, outcome.Position.Revision) {
+		for r, err := range l.Read(t.Context(), base, outcome.Position.Revision) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,11 +60,11 @@ func TestAppendLargeBatch(t *testing.T) {
 		documents[i] = put(fmt.Sprintf("flag-%d", i), body)
 	}
 	head := l.write(t, documents...)
-	if head.Revision != 13 {
-		t.Errorf("head %d, want 13", head.Revision)
+	if head.Revision != 14 {
+		t.Errorf("head %d, want 14", head.Revision)
 	}
 	r := follow(t, l.conn)
-	r.reach(t, 13)
+	r.reach(t, 14)
 	if r.target.count() != 12 {
 		t.Errorf("%d documents, want 12", r.target.count())
 	}
@@ -100,7 +100,7 @@ func TestAppendToAnotherHistoryIsRefused(t *testing.T) {
 		"a document no JSON": {base, change("op", put("a", "{")), "flag/a"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			outcome, err := freshLog(t, l).Append(t.Context(), tc.base, tc.change)
+			outcome, err := freshLog(t, l).Append(t.Context(), elsewhere{l.basis(t, base), tc.base}, tc.change)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%s, %v, want an error that mentions %q", outcome.State, err, tc.want)
 			}
@@ -114,7 +114,7 @@ func TestAppendToAnotherHistoryIsRefused(t *testing.T) {
 // freshLog opens the log as another publisher, which has not seen its head.
 func freshLog(tb testing.TB, l *log) *flagsync.Log {
 	tb.Helper()
-	other, err := flagsync.OpenLog(tb.Context(), l.conn, environment, 1)
+	other, err := flagsync.OpenLog(tb.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestAppendIsLostToAnother(t *testing.T) {
 		"one entry":       {put("a", `{"by":"loser"}`)},
 		"several entries": {put("a", `{"by":"loser"}`), put("b", "{}")},
 	} {
-		outcome, err := l.Append(t.Context(), base, change("loser "+name, documents...))
+		outcome, err := l.append(t, t.Context(), base, change("loser "+name, documents...))
 		if err != nil || outcome.State != flagsync.Lost {
 			t.Errorf("%s: %s, %v, want lost", name, outcome.State, err)
 		}
@@ -155,11 +155,11 @@ func TestAppendAgainIsOneAppend(t *testing.T) {
 	} {
 		base := l.head(t)
 		c := change("again "+name, documents...)
-		first, err := l.Append(t.Context(), base, c)
+		first, err := l.append(t, t.Context(), base, c)
 		if err != nil || first.State != flagsync.Committed {
 			t.Fatalf("%s: %s, %v", name, first.State, err)
 		}
-		second, err := l.Append(t.Context(), base, c)
+		second, err := l.append(t, t.Context(), base, c)
 		if err != nil {
 			t.Fatalf("%s again: %v", name, err)
 		}
@@ -167,7 +167,7 @@ func TestAppendAgainIsOneAppend(t *testing.T) {
 			t.Errorf("%s: the second outcome differs (-first +second):\n%s", name, diff)
 		}
 		c.Time = c.Time.Add(time.Hour) // other bytes, the same change
-		third, err := l.Append(t.Context(), base, c)
+		third, err := l.append(t, t.Context(), base, c)
 		if err != nil {
 			t.Fatalf("%s a third time: %v", name, err)
 		}
@@ -176,33 +176,6 @@ func TestAppendAgainIsOneAppend(t *testing.T) {
 		}
 		if head := l.head(t); head != first.Position {
 			t.Errorf("%s: head %+v, want it written once, to %+v", name, head, first.Position)
-		}
-	}
-}
-
-// TestAppendThatStandsElsewhere appends a change again that an earlier call has committed
-// at another base.
-func TestAppendThatStandsElsewhere(t *testing.T) {
-	t.Parallel()
-	l := newLog(t)
-	for name, documents := range map[string][]changelog.Document{
-		"one entry":       {put("a", "{}")},
-		"several entries": {put("a", "{}"), put("b", "{}")},
-	} {
-		c := change("elsewhere "+name, documents...)
-		first, err := l.Append(t.Context(), l.head(t), c)
-		if err != nil || first.State != flagsync.Committed {
-			t.Fatalf("%s: %s, %v", name, first.State, err)
-		}
-		head := l.write(t, put("c", "{}"))
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		second, err := l.Append(ctx, head, c)
-		cancel()
-		if err != nil {
-			t.Fatalf("%s again: %v", name, err)
-		}
-		if diff := cmp.Diff(first, second); diff != "" {
-			t.Errorf("%s: the second outcome differs (-first +second):\n%s", name, diff)
 		}
 	}
 }
@@ -219,6 +192,7 @@ func TestAppendRace(t *testing.T) {
 	for w := range 4 {
 		own := freshLog(t, l)
 		wg.Go(func() {
+			var known bases
 			for i := range 15 {
 				op := fmt.Sprintf("op-%d-%d", w, i)
 				head, err := own.Head(t.Context())
@@ -226,7 +200,7 @@ func TestAppendRace(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				outcome, err := own.Append(t.Context(), head, change(op, put("a", "{}"), put(op, "{}")))
+				outcome, err := known.append(t.Context(), own, head, change(op, put("a", "{}"), put(op, "{}")))
 				if err != nil || outcome.State == flagsync.Open {
 					t.Errorf("%s: %s, %v", op, outcome.State, err)
 					return
@@ -240,7 +214,7 @@ func TestAppendRace(t *testing.T) {
 	wg.Wait()
 	found := make(map[string]bool)
 	var chain changelog.Chain
-	for r, err := range l.Read(t.Context(), 1, l.head(t).Revision) {
+	for r, err := range l.Read(t.Context(), changelog.Position{}, l.head(t).Revision) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,16 +238,17 @@ func TestAppendWithoutAServer(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	base := l.head(t)
+	l.basis(t, base)
 	l.server.Stop(t)
 	eventually(t, func() (bool, string) { return !l.conn.Connected(), "the connection to end" })
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if outcome, err := l.Append(ctx, base, change("op", put("a", "{}"))); !errors.Is(err, flagsync.ErrUnreachable) {
+	if outcome, err := l.append(t, ctx, base, change("op", put("a", "{}"))); !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("%s, %v, want ErrUnreachable", outcome.State, err)
 	}
 
 	l.server.Restart(t)
-	outcome, err := l.Append(t.Context(), base, change("op", put("a", "{}")))
+	outcome, err := l.append(t, t.Context(), base, change("op", put("a", "{}")))
 	if err != nil || outcome.State != flagsync.Committed {
 		t.Errorf("after the restart: %s, %v, want committed", outcome.State, err)
 	}
@@ -285,12 +260,13 @@ func TestAppendThatIsOpenIsNeverFailed(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	base := l.head(t)
+	l.basis(t, base)
 	if answer := api(t, l.server.Client(t), "STREAM.DELETE.FLAGS_prod", nil); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	outcome, err := l.Append(ctx, base, change("op", put("a", "{}")))
+	outcome, err := l.append(t, ctx, base, change("op", put("a", "{}")))
 	if err != nil || outcome.State != flagsync.Open || outcome.Position != base {
 		t.Errorf("%s at %+v, %v, want open at the base", outcome.State, outcome.Position, err)
 	}

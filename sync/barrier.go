@@ -29,6 +29,9 @@ var errBehind = errors.New("the leader does not have what is applied here")
 // transaction, or has none.
 var errNoTransaction = errors.New("the log ends without a whole transaction")
 
+// errNothingSigned is the answer while a log has messages, and no entry among them.
+var errNothingSigned = errors.New("no publisher of this installation has signed an entry of the log yet: is it the right trust file?")
+
 // errSuperseded is the answer to a question that another one took the place of.
 var errSuperseded = fmt.Errorf("%w: the log had no leader when it was asked for, ask again", ErrUnreachable)
 
@@ -277,6 +280,8 @@ func (s *following) resolveBarriers() {
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
 		case s.judged < a.end.last, s.unproved, s.fill.verify, s.inquiry.active():
 			return false // more has to come, or what is here to be looked at
+		case s.judge.Head().IsZero():
+			s.nothingSigned(a)
 		case s.applied != s.judge.Head():
 			if len(s.ready) > 0 {
 				return false // it was not taken yet
@@ -290,6 +295,14 @@ func (s *following) resolveBarriers() {
 		}
 		return true
 	})
+}
+
+// nothingSigned answers those who wait for a log that has messages, and none that
+// was signed for it.
+func (s *following) nothingSigned(a answeredBarrier) {
+	s.current.LastError = errNothingSigned
+	s.conclusion(a.round, errNothingSigned)
+	s.barriers.unproven(time.Now())
 }
 
 // refute drops answers that name more than what the leader said afterwards: the

@@ -35,7 +35,7 @@ func barriersWhileWriting(t *testing.T, muted bool) {
 	}
 
 	var mu sync.Mutex
-	committed := uint64(1)
+	committed := uint64(2)
 	newest := func() uint64 {
 		mu.Lock()
 		defer mu.Unlock()

@@ -1,28 +1,36 @@
 package flagsync_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
+// heartbeatSubject is where publishers announce the head of the log.
+const heartbeatSubject = "beat." + environment
+
 // beats subscribes to what publishers announce.
-func beats(tb testing.TB, l *log) chan map[string]any {
+func beats(tb testing.TB, l *log) chan changelog.Heartbeat {
 	tb.Helper()
-	heard := make(chan map[string]any, 1000)
-	c := l.server.Client(tb)
-	if _, err := c.Subscribe("beat.prod", func(msg *nats.Msg) {
-		var b map[string]any
-		if err := json.Unmarshal(msg.Data, &b); err == nil {
-			heard <- b
+	heard := make(chan changelog.Heartbeat, 1000)
+	c, keys := l.server.Client(tb), trusttest.Default().PublisherKeyring()
+	if _, err := c.Subscribe(heartbeatSubject, func(msg *nats.Msg) {
+		h, err := changelog.DecodeHeartbeat(keys, environment, msg.Data, changelog.Signature(msg.Header.Get(changelog.ProofHeader)))
+		if err != nil {
+			tb.Error(err)
+			return
 		}
+		heard <- h
 	}); err != nil {
 		tb.Fatal(err)
 	}
@@ -32,14 +40,45 @@ func beats(tb testing.TB, l *log) chan map[string]any {
 	return heard
 }
 
-func next(tb testing.TB, heard chan map[string]any) map[string]any {
+// heartbeat returns one that says what is true, number n of a publisher.
+func heartbeat(head changelog.Position, by string, n uint64) changelog.Heartbeat {
+	return changelog.Heartbeat{Position: head, Begin: 1, First: 1, End: head.Revision, By: by, N: n, Time: time.Now()}
+}
+
+// signedHeartbeat returns a message with a heartbeat that a publisher of the tests
+// signed.
+func signedHeartbeat(tb testing.TB, h changelog.Heartbeat) *nats.Msg {
+	tb.Helper()
+	data, signature, err := changelog.EncodeHeartbeat(trusttest.Default().Signer(), environment, h)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	msg := nats.NewMsg(heartbeatSubject)
+	msg.Data = data
+	msg.Header.Set(changelog.ProofHeader, string(signature))
+	return msg
+}
+
+func announce(tb testing.TB, c *nats.Conn, messages ...*nats.Msg) {
+	tb.Helper()
+	for _, msg := range messages {
+		if err := c.PublishMsg(msg); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := c.Flush(); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func next(tb testing.TB, heard chan changelog.Heartbeat) changelog.Heartbeat {
 	tb.Helper()
 	select {
 	case b := <-heard:
 		return b
 	case <-time.After(patience):
 		tb.Fatal("no beat came")
-		return nil
+		return changelog.Heartbeat{}
 	}
 }
 
@@ -47,25 +86,34 @@ func TestBeatNamesTheHead(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	head := l.write(t, put("a", "{}"))
-	view := changelog.Sum([]byte("view"))
 	heard := beats(t, l)
-	run(t, flagsync.NewBeater(l.Log, func() (changelog.Position, changelog.Digest) { return head, view }, testLogger).Run)
+	anchors := func() (ledger, control changelog.Anchor) {
+		return changelog.Anchor{Sequence: 7, Digest: head.Digest}, changelog.Anchor{Sequence: 8, Digest: head.Digest}
+	}
+	own, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1, Anchors: anchors})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, flagsync.NewBeater(own, testLogger).Run)
 	b := next(t, heard)
-	by, _ := b["by"].(string)
-	want := map[string]any{
-		"v": 1.0, "epoch": string(head.Epoch), "head": float64(head.Revision), "digest": head.Digest.String(),
-		"state": view.String(), "by": by,
+	want := heartbeat(head, b.By, 1)
+	want.Version, want.Time = changelog.Version, b.Time
+	want.Ledger, want.Control = anchors()
+	if diff := cmp.Diff(want, b); diff != "" || time.Since(b.Time).Abs() > patience {
+		t.Errorf("first heartbeat, sent %s ago (-want +got):\n%s", time.Since(b.Time), diff)
 	}
-	if diff := cmp.Diff(want, b); diff != "" {
-		t.Errorf("first beat (-want +got):\n%s", diff)
+	// The log goes on without the publisher, and noise stands behind it.
+	head = freshWrite(t, l)
+	noise := nats.NewMsg("flags.prod.noise")
+	end := store(t, l.server.Client(t), noise)
+	for b.End != end {
+		before := b
+		if b = next(t, heard); b.N != before.N+1 || b.By != before.By {
+			t.Errorf("heartbeat %d of %s after %d of %s", b.N, b.By, before.N, before.By)
+		}
 	}
-	// The view stays behind now: the next beats name the new head and no state.
-	head2 := freshWrite(t, l)
-	for b["head"] != float64(head2.Revision) {
-		b = next(t, heard)
-	}
-	if b["digest"] != head2.Digest.String() || b["state"] != nil {
-		t.Errorf("beat %v, want that of %+v without a state", b, head2)
+	if b.Position != head {
+		t.Errorf("heartbeat %+v, want the position %+v", b, head)
 	}
 }
 
@@ -83,12 +131,12 @@ func TestNoBeatWithoutTheLeader(t *testing.T) {
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
 	publisher := connect(t, p.url())
-	own, err := flagsync.OpenLog(t.Context(), publisher, environment, 1)
+	own, err := flagsync.OpenLog(t.Context(), publisher, flagsync.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	heard := beats(t, l)
-	run(t, flagsync.NewBeater(own, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(own, testLogger).Run)
 	next(t, heard)
 	p.Refuse(true)
 	p.Cut()
@@ -109,20 +157,15 @@ func TestOneOfTwoBeats(t *testing.T) {
 	l := newLog(t)
 	head := l.head(t)
 	c := l.server.Client(t)
-	announce := func(revision uint64) {
-		data := `{"v":1,"epoch":"` + string(head.Epoch) + `","head":` + string(rune('0'+revision)) +
-			`,"digest":"` + strings.Repeat("a", 64) + `","by":"other"}`
-		if err := c.Publish("beat.prod", []byte(data)); err != nil {
-			t.Error(err)
-		}
-	}
 	heard := beats(t, l)
 	stopped := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			announce(1)
+		for n := uint64(1); ; n++ {
+			if err := c.PublishMsg(signedHeartbeat(t, heartbeat(head, "other", n))); err != nil {
+				t.Error(err)
+			}
 			select {
 			case <-stopped:
 				return
@@ -131,12 +174,12 @@ func TestOneOfTwoBeats(t *testing.T) {
 		}
 	}()
 	next(t, heard)
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	own := 0
 	for deadline := time.After(3 * time.Second); ; {
 		select {
 		case b := <-heard:
-			if b["by"] != "other" {
+			if b.By != "other" {
 				own++
 			}
 			continue
@@ -150,7 +193,7 @@ func TestOneOfTwoBeats(t *testing.T) {
 	if own > 1 {
 		t.Errorf("%d beats while another publisher beats", own)
 	}
-	for next(t, heard)["by"] == "other" {
+	for next(t, heard).By == "other" {
 		continue // its last ones; then it is our turn
 	}
 }
@@ -161,7 +204,7 @@ func TestBeatConfirms(t *testing.T) {
 	l := newLog(t)
 	r := follow(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	for range 2 {
 		before := r.Status().LastConfirmed
 		s := r.until(t, "a younger state", func(s flagsync.Status) bool { return s.LastConfirmed.After(before) })
@@ -171,26 +214,70 @@ func TestBeatConfirms(t *testing.T) {
 	}
 }
 
-// TestABeatShowsAnotherState announces a state digest that is not the
-// follower's, and then the right one.
-func TestABeatShowsAnotherState(t *testing.T) {
+// TestAnotherState makes a follower hold other documents than those that were
+// signed: it reads the log once, and takes over what that gives.
+func TestAnotherState(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	l.write(t, put("a", "{}"))
+	r := follow(t, l.conn, func(t *flagsync.Timing) { t.StateCheck = 10 * time.Millisecond })
+	r.until(t, "synced", isSynced)
+	for rebuilds := range uint64(2) {
+		compared := r.target.comparisons()
+		l.write(t, put(fmt.Sprint("b-", rebuilds), "{}"))
+		eventually(t, func() (bool, string) { return r.target.comparisons() > compared, "states that agree" })
+		r.target.setWrong()
+		head := l.write(t, put(fmt.Sprint("c-", rebuilds), "{}"))
+		r.until(t, "a state that is read again", func(s flagsync.Status) bool {
+			return s.Rebuilds == rebuilds+1 && s.DifferentState == nil && s.Applied == head
+		})
+	}
+	if r.target.loaded() != 2 || r.target.count() != 5 {
+		t.Errorf("%d states loaded, %d documents, want 2 and 5", r.target.loaded(), r.target.count())
+	}
+	r.sees(t, l)
+}
+
+// TestAStateThatWasSignedWrong is what a publisher signs that holds other
+// documents than the log: followers say so, serve on, and read the log once.
+func TestAStateThatWasSignedWrong(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	head := l.write(t, put("a", "{}"))
-	r := follow(t, l.conn)
+	r := follow(t, l.conn, func(t *flagsync.Timing) { t.StateCheck = 10 * time.Millisecond })
 	r.until(t, "synced", isSynced)
-	announce := func(state changelog.Digest) func() {
-		return run(t, flagsync.NewBeater(l.Log, func() (changelog.Position, changelog.Digest) { return head, state }, testLogger).Run)
+	reads := new(atomic.Int64)
+	c := l.server.Client(t)
+	if _, err := c.Subscribe("$JS.API.DIRECT.GET.FLAGS_prod", func(*nats.Msg) { reads.Add(1) }); err != nil {
+		t.Fatal(err)
 	}
-	stop := announce(changelog.Sum([]byte("another state")))
-	r.until(t, "another state", func(s flagsync.Status) bool { return s.DifferentState != nil })
-	stop()
-	announce(r.target.StateDigest())
-	r.until(t, "the same state", func(s flagsync.Status) bool { return s.DifferentState == nil })
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	wrong := l.publishRaw(t, c, entry(head, "wrong", "b", 1, 1))
+	r.until(t, "the publisher to be called wrong", func(s flagsync.Status) bool {
+		return s.DifferentState != nil && strings.Contains(s.DifferentState.Error(), "publisher")
+	})
+	if s := r.Status(); s.Applied != wrong || r.target.count() != 2 || s.Rebuilds != 0 {
+		t.Errorf("it serves %d documents of %+v after %d rebuilds, want 2 of %+v and none", r.target.count(), s.Applied, s.Rebuilds, wrong)
+	}
+	if reads.Load() == 0 {
+		t.Error("the log was not read")
+	}
+	if _, err := l.append(t, t.Context(), wrong, change("next", put("c", "{}"))); !errors.Is(err, flagsync.ErrDifferentState) {
+		t.Errorf("append on a state that was signed wrong: %v, want ErrDifferentState", err)
+	}
+	before := reads.Load()
+	next := entry(wrong, "wrong again", "b", 1, 1)
+	l.publishRaw(t, c, next)
+	time.Sleep(100 * time.Millisecond) // several comparisons
+	if again := reads.Load() - before; again > 0 {
+		t.Errorf("the log was read %d times again", again)
+	}
 }
 
-// TestABeatIsNotBelievedAgainstTheLog announces a digest that is not that of the entry: the
-// follower asks the leader, who is right.
+// TestABeatIsNotBelievedAgainstTheLog announces what a publisher signed and is not so: the
+// follower asks the leader, who is right. What nobody signed is not even looked at.
 func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
@@ -198,21 +285,18 @@ func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 	r.until(t, "synced", isSynced)
 	head := l.head(t)
 	c := l.server.Client(t)
-	for _, data := range []string{
-		`{"v":1,"epoch":"` + string(head.Epoch) + `","head":1,"digest":"` + strings.Repeat("a", 64) + `","by":"liar"}`,
-		`{"v":1,"epoch":"` + string(head.Epoch) + `","head":99,"digest":"` + strings.Repeat("a", 64) + `","by":"liar"}`,
-		`{"v":1,"epoch":"` + strings.Repeat("0", 32) + `","head":1,"digest":"` + strings.Repeat("a", 64) + `","by":"liar"}`,
-		`no beat at all`,
-	} {
+	other := head
+	other.Digest[0]++
+	ahead := head
+	ahead.Revision = 99
+	lateEpoch := head
+	lateEpoch.Epoch = changelog.NewEpoch(time.Now(), head.Epoch)
+	for name, position := range map[string]changelog.Position{"another entry": other, "more than there is": ahead, "another epoch": lateEpoch} {
 		before := r.Status().LastConfirmed
-		if err := c.Publish("beat.prod", []byte(data)); err != nil {
-			t.Fatal(err)
-		}
-		if err := c.Flush(); err != nil {
-			t.Fatal(err)
-		}
+		announce(t, c, signedHeartbeat(t, heartbeat(position, name, 1)))
+		r.until(t, name, func(s flagsync.Status) bool { return !s.LastBeat.IsZero() })
 		if got := r.Status().LastConfirmed; !got.Equal(before) {
-			t.Errorf("%s made knowledge younger", data)
+			t.Errorf("%s made knowledge younger", name)
 		}
 	}
 	after := l.write(t, put("a", "{}"))

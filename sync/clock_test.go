@@ -16,7 +16,7 @@ func TestMomentsAreMonotonic(t *testing.T) {
 	r := follow(t, l.conn, patient)
 	s := r.until(t, "a barrier", isSynced)
 	wantMonotonic(t, "a barrier", s.LastConfirmed)
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	s = r.until(t, "a beat that confirms", func(s flagsync.Status) bool {
 		return !s.LastBeat.IsZero() && s.LastConfirmed.Equal(s.LastBeat)
 	})

@@ -34,7 +34,7 @@ func pausedAppends(t *testing.T, url string, other *flagsync.Log, copies int) {
 	t.Helper()
 	proxies, through := proxied(t, url)
 	c := connect(t, through)
-	own, err := flagsync.OpenLog(t.Context(), c, environment, copies)
+	own, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: copies})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,6 +64,7 @@ type pausing struct {
 	own    *flagsync.Log // through the proxy
 	other  *flagsync.Log
 	told   *outcomes
+	known  bases
 }
 
 func (p *pausing) round(n int) {
@@ -86,7 +87,7 @@ func (p *pausing) round(n int) {
 	}
 	done := make(chan flagsync.OutcomeState, 1)
 	go func() {
-		outcome, err := p.own.Append(ctx, head, change(fmt.Sprint("paused-", n), documents...))
+		outcome, err := p.known.append(ctx, p.own, head, change(fmt.Sprint("paused-", n), documents...))
 		if err != nil {
 			t.Errorf("round %d: %v", n, err)
 		}

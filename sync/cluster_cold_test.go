@@ -18,6 +18,7 @@ import (
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -106,7 +107,7 @@ func TestManyComeBackAtOnce(t *testing.T) {
 		p.Cut()
 	}
 	c.reset()
-	outcome, err := l.Append(t.Context(), c.head, change("more", put("another", "{}")))
+	outcome, err := l.append(t.Context(), c.head, change("more", put("another", "{}")))
 	if err != nil || outcome.State != flagsync.Committed {
 		t.Fatal(outcome.State, err)
 	}
@@ -138,7 +139,7 @@ func (l *replicated) putMany(tb testing.TB, head changelog.Position, round, n in
 	for i := range documents {
 		documents[i] = put(fmt.Sprint("flag-", i), fmt.Sprintf(`{"round":%d,"text":"%s"}`, round, strings.Repeat("x", 300)))
 	}
-	outcome, err := l.Append(tb.Context(), head, change(fmt.Sprint("fill-", round), documents...))
+	outcome, err := l.append(tb.Context(), head, change(fmt.Sprint("fill-", round), documents...))
 	if err != nil || outcome.State != flagsync.Committed {
 		tb.Fatal(outcome.State, err)
 	}
@@ -211,7 +212,7 @@ func ownCPU(tb testing.TB) time.Duration {
 func (c *crowd) write(l *replicated) (stop func()) {
 	return run(c.t, func(ctx context.Context) error {
 		for i := 0; ; i++ {
-			outcome, err := l.Append(context.WithoutCancel(ctx), c.head, change(fmt.Sprint("write-", i), put("written", fmt.Sprint(i))))
+			outcome, err := l.append(context.WithoutCancel(ctx), c.head, change(fmt.Sprint("write-", i), put("written", fmt.Sprint(i))))
 			if err != nil || outcome.State != flagsync.Committed {
 				return fmt.Errorf("write %d: %s: %w", i, outcome.State, err)
 			}
@@ -245,7 +246,7 @@ func (c *crowd) start(url string, size int) {
 	for i := range size {
 		inbox := fmt.Sprintf("_SC.%s.cold%d", environment, i)
 		starting.Go(func() {
-			c.members[i] = c.join(flagsync.ConnectOptions{URL: url, NKey: key, InboxPrefix: inbox, Logger: testLogger})
+			c.members[i] = c.join(flagsync.ConnectOptions{URL: url, NKey: key, InboxPrefix: inbox, Keyring: trusttest.Default().Keyring(), Logger: testLogger})
 		})
 	}
 	starting.Wait()
@@ -332,12 +333,12 @@ func (c *crowd) reading() (peak int, begins []time.Time) {
 	return peak, begins
 }
 
-// digestTarget holds no documents, only their digests and what they add up to.
+// digestTarget is a target that knows when it took something last.
 type digestTarget struct {
 	mu        sync.Mutex
 	position  changelog.Position
-	documents map[changelog.ID]changelog.Digest
-	state     changelog.Digest
+	documents map[changelog.ID]changelog.Document
+	state     changelog.State
 	last      time.Time
 	loads     int
 }
@@ -351,29 +352,31 @@ func (d *digestTarget) Position() changelog.Position {
 func (d *digestTarget) Apply(transactions []changelog.Transaction) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	state := d.state.Edit()
 	for _, tx := range transactions {
 		for _, r := range tx {
 			if r.Put != nil {
-				d.put(r.Document())
+				d.put(state, r.Document())
 			}
 		}
 		d.position = tx.Position()
 	}
+	d.state = state.State()
 	d.last = time.Now()
 	return nil
 }
 
-// put replaces a document: to toggle a digest twice is to do nothing.
-func (d *digestTarget) put(doc changelog.Document) {
-	digest := changelog.Digest{}.Toggle(doc)
-	for i := range d.state {
-		d.state[i] ^= digest[i] ^ d.documents[doc.ID()][i]
+// put replaces a document.
+func (d *digestTarget) put(state *changelog.StateEdit, doc changelog.Document) {
+	if before, ok := d.documents[doc.ID()]; ok {
+		state.Remove(before)
 	}
-	d.documents[doc.ID()] = digest
+	state.Add(doc)
+	d.documents[doc.ID()] = doc
 }
 
 func (d *digestTarget) Load(s *changelog.SnapshotReader) error {
-	loaded := newDigestTarget()
+	loaded, state := newDigestTarget(), changelog.State{}.Edit()
 	for {
 		doc, err := s.Next()
 		if errors.Is(err, io.EOF) {
@@ -382,11 +385,11 @@ func (d *digestTarget) Load(s *changelog.SnapshotReader) error {
 		if err != nil {
 			return err
 		}
-		loaded.put(doc)
+		loaded.put(state, doc)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.position, d.documents, d.state = s.Header().Position, loaded.documents, loaded.state
+	d.position, d.documents, d.state = s.Header().Head.Position, loaded.documents, state.State()
 	d.last = time.Now()
 	d.loads++
 	return nil
@@ -397,7 +400,7 @@ func (d *digestTarget) Synced() {}
 func (d *digestTarget) StateDigest() changelog.Digest {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.state
+	return d.state.Digest()
 }
 
 func (d *digestTarget) lastApplied() time.Time {
@@ -413,5 +416,5 @@ func (d *digestTarget) loaded() int {
 }
 
 func newDigestTarget() *digestTarget {
-	return &digestTarget{documents: make(map[changelog.ID]changelog.Digest)}
+	return &digestTarget{documents: make(map[changelog.ID]changelog.Document)}
 }

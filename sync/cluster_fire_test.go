@@ -64,7 +64,7 @@ func underFire(t *testing.T, random *rand.Rand) {
 	f.log = createOn(t, f.servers.URL())
 	f.proxies, f.url = proxied(t, f.servers.URL())
 	f.plain = natstest.Connect(t, f.servers.URL())
-	run(t, flagsync.NewBeater(f.log.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(f.log.Log, testLogger).Run)
 	for range 4 {
 		f.join()
 	}

@@ -75,6 +75,13 @@ type replicated struct {
 	url  string
 	conn *flagsync.Conn
 	*flagsync.Log
+
+	bases bases
+}
+
+// append appends at a position.
+func (l *replicated) append(ctx context.Context, at changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+	return l.bases.append(ctx, l.Log, at, c)
 }
 
 func newReplicated(tb testing.TB) (*natstest.Cluster, *replicated) {

@@ -17,11 +17,24 @@ const refused flagsync.OutcomeState = 0
 
 // outcomes is what publishers were told about their changes, by op-id.
 type outcomes struct {
-	mu   sync.Mutex
-	told map[string]flagsync.OutcomeState
+	mu    sync.Mutex
+	told  map[string]flagsync.OutcomeState
+	bases map[*flagsync.Log]*bases // of each publisher
 }
 
-func newOutcomes() *outcomes { return &outcomes{told: make(map[string]flagsync.OutcomeState)} }
+func newOutcomes() *outcomes {
+	return &outcomes{told: make(map[string]flagsync.OutcomeState), bases: make(map[*flagsync.Log]*bases)}
+}
+
+// basesOf returns what a publisher knows.
+func (o *outcomes) basesOf(own *flagsync.Log) *bases {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.bases[own] == nil {
+		o.bases[own] = new(bases)
+	}
+	return o.bases[own]
+}
 
 func (o *outcomes) note(op string, state flagsync.OutcomeState) {
 	o.mu.Lock()
@@ -48,21 +61,30 @@ func (o *outcomes) append(t *testing.T, own *flagsync.Log, op string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	head, err := own.Head(ctx)
+	basis, err := o.headOf(ctx, own)
 	for err != nil {
 		if ctx.Err() != nil {
 			t.Errorf("%s: %v", op, err)
 			return
 		}
-		head, err = own.Head(ctx)
+		basis, err = o.headOf(ctx, own)
 	}
-	o.appendAt(ctx, t, own, head, op)
+	o.appendAt(ctx, t, own, basis, op)
 }
 
-func (o *outcomes) appendAt(ctx context.Context, t *testing.T, own *flagsync.Log, head changelog.Position, op string) flagsync.OutcomeState {
+// headOf returns the documents at the head of a log.
+func (o *outcomes) headOf(ctx context.Context, own *flagsync.Log) (flagsync.Basis, error) {
+	head, err := own.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return o.basesOf(own).read(ctx, own, head)
+}
+
+func (o *outcomes) appendAt(ctx context.Context, t *testing.T, own *flagsync.Log, basis flagsync.Basis, op string) flagsync.OutcomeState {
 	t.Helper()
 	body := fmt.Sprintf(`{"by":%q}`, op)
-	outcome, err := own.Append(ctx, head, change(op, put("shared", body), put("flag-"+op[len(op)-1:], body)))
+	outcome, err := own.Append(ctx, basis, change(op, put("shared", body), put("flag-"+op[len(op)-1:], body)))
 	if err != nil && !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("%s: %v", op, err)
 	}
@@ -77,7 +99,7 @@ func (o *outcomes) verify(tb testing.TB, l *flagsync.Log, head changelog.Positio
 	tb.Helper()
 	found := make(map[string]int)
 	var chain changelog.Chain
-	for r, err := range l.Read(tb.Context(), 1, head.Revision) {
+	for r, err := range l.Read(tb.Context(), changelog.Position{}, head.Revision) {
 		if err != nil {
 			tb.Fatal(err)
 		}

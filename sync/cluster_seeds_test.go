@@ -33,7 +33,7 @@ func clusterSeeds(t *testing.T, first, n int) {
 	f := &fire{t: t, log: l}
 	f.proxies, f.url = proxied(t, servers.URL())
 	f.plain = servers.Client(t)
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	told := newOutcomes()
 	for seed := first; seed < n; seed += 2 {
 		f.random = rand.New(rand.NewPCG(uint64(seed), 5))

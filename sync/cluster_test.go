@@ -17,7 +17,7 @@ import (
 func TestClusterServesTheSameCode(t *testing.T) {
 	t.Parallel()
 	servers, l := newReplicated(t)
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	followers := []*running{follow(t, l.conn), follow(t, connectSidecar(t, l.url))}
 	told := newOutcomes()
 	var publishing sync.WaitGroup

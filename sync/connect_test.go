@@ -9,6 +9,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -20,17 +21,17 @@ func TestConnectRefuses(t *testing.T) {
 		want    string
 	}{
 		"no server":       {flagsync.ConnectOptions{}, "URL"},
-		"two servers":     {flagsync.ConnectOptions{URL: server.URL(), Server: server}, "either"},
-		"another scheme":  {flagsync.ConnectOptions{URL: "http://localhost:4222"}, "nats://"},
-		"no host":         {flagsync.ConnectOptions{URL: "nats://"}, "host"},
-		"one of two":      {flagsync.ConnectOptions{URL: server.URL() + ",localhost"}, "nats://"},
-		"no scheme":       {flagsync.ConnectOptions{URL: "localhost:4222"}, "nats://"},
-		"no such port":    {flagsync.ConnectOptions{URL: "nats://localhost:70000"}, "70000"},
-		"an escape":       {flagsync.ConnectOptions{URL: "nats://user:hidden@%zz"}, "nats://"},
-		"a password":      {flagsync.ConnectOptions{URL: "user:hidden@localhost:4222"}, "nats://"},
-		"a domain":        {flagsync.ConnectOptions{URL: server.URL(), Domain: "a.b"}, "domain"},
-		"credentials":     {flagsync.ConnectOptions{URL: server.URL(), Credentials: filepath.Join(t.TempDir(), "none")}, "credentials"},
-		"an inbox prefix": {flagsync.ConnectOptions{URL: server.URL(), InboxPrefix: "a.*"}, "prefix"},
+		"two servers":     {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: server.URL(), Server: server}, "either"},
+		"another scheme":  {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "http://localhost:4222"}, "nats://"},
+		"no host":         {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://"}, "host"},
+		"one of two":      {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: server.URL() + ",localhost"}, "nats://"},
+		"no scheme":       {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "localhost:4222"}, "nats://"},
+		"no such port":    {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://localhost:70000"}, "70000"},
+		"an escape":       {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://user:hidden@%zz"}, "nats://"},
+		"a password":      {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "user:hidden@localhost:4222"}, "nats://"},
+		"a domain":        {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: server.URL(), Domain: "a.b"}, "domain"},
+		"credentials":     {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: server.URL(), Credentials: filepath.Join(t.TempDir(), "none")}, "credentials"},
+		"an inbox prefix": {flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: server.URL(), InboxPrefix: "a.*"}, "prefix"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +49,7 @@ func TestConnectRefuses(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := flagsync.Connect(ctx, flagsync.ConnectOptions{URL: server.URL()}); !errors.Is(err, context.Canceled) {
+	if _, err := flagsync.Connect(ctx, flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: server.URL()}); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that has ended: %v", err)
 	}
 }
@@ -57,7 +58,7 @@ func TestConnectRefuses(t *testing.T) {
 func TestConnectInProcess(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: server, InboxPrefix: "_INBOX.own", Logger: testLogger})
+	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Server: server, InboxPrefix: "_INBOX.own", Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,7 @@ func TestDomain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for domain, reachable := range map[string]bool{"hub": true, "nowhere": false} {
-		c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: server.ClientURL(), Domain: domain, Logger: testLogger})
+		c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: server.ClientURL(), Domain: domain, Logger: testLogger})
 		if err != nil {
 			t.Fatal(err)
 		}

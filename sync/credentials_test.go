@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -83,7 +84,7 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	s, credentials := startWithOperator(t)
 	for file, allowed := range map[string]bool{credentials: true, "": false} {
-		c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: s.ClientURL(), Credentials: file, Logger: testLogger})
+		c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: s.ClientURL(), Credentials: file, Logger: testLogger})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -29,7 +30,7 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 		cancel()
 	}()
 	begin := time.Now()
-	c, err := flagsync.Connect(ctx, flagsync.ConnectOptions{URL: "nats://" + silent.Addr().String(), Logger: testLogger})
+	c, err := flagsync.Connect(ctx, flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://" + silent.Addr().String(), Logger: testLogger})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("connect: %v", err)
 	}
@@ -49,7 +50,7 @@ func TestConnectionsOutliveTheContextOfConnect(t *testing.T) {
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
 	ctx, cancel := context.WithCancel(t.Context())
-	c, err := flagsync.Connect(ctx, flagsync.ConnectOptions{URL: p.url(), Logger: testLogger})
+	c, err := flagsync.Connect(ctx, flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: p.url(), Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +74,7 @@ func TestASilentServerIsGivenUpSoon(t *testing.T) {
 	}
 	defer silent.Close() // who waits to be accepted is connected all the same
 	begin := time.Now()
-	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: "nats://" + silent.Addr().String(), Logger: testLogger})
+	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://" + silent.Addr().String(), Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,9 @@ type epochBegin struct {
 // errNoMessage when there is none. Nothing follows from that: noise may stand in
 // the place of the newest.
 func (c *Conn) newestEpoch(ctx context.Context, environment string, named epochBegin, at ...uint64) (changelog.Record, error) {
+	if err := c.adoptKeys(ctx, environment); err != nil {
+		return changelog.Record{}, err
+	}
 	var newest changelog.Record
 	consider := func(m storedMessage, err error) error {
 		if err != nil {
@@ -52,4 +55,40 @@ func (c *Conn) newestEpoch(ctx context.Context, environment string, named epochB
 		return newest, errNoMessage
 	}
 	return newest, nil
+}
+
+// adoptKeys takes over the keys notes that a log has in the place of its newest,
+// and among the first messages about them: what is read may be signed by keys that
+// only later entries list. Noise may stand there too, so that it is bounded what
+// is read.
+func (c *Conn) adoptKeys(ctx context.Context, environment string) error {
+	id := changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}
+	stream, subject := flagsStream(environment), flagsSubject(environment)+"."+id.Subject()
+	last, err := c.lastMessage(ctx, stream, subject)
+	if errors.Is(err, errNoMessage) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("keys of %s: %w", environment, err)
+	}
+	c.adopt(last)
+	first, err := c.batch(ctx, stream, batchRequest{Sequence: 1, NextBySubject: subject, Batch: batchEntries, MaxBytes: batchBytes})
+	if err != nil && !errors.Is(err, errNoMessage) {
+		return fmt.Errorf("keys of %s: %w", environment, err)
+	}
+	for _, m := range first {
+		c.adopt(m)
+	}
+	return nil
+}
+
+// adopt takes over the keys note of a message, if there is one that a root signed.
+func (c *Conn) adopt(m storedMessage) {
+	e, err := changelog.DecodeEntry(m.Data)
+	if err != nil {
+		return
+	}
+	if text, err := changelog.KeysText(e.Put); err == nil {
+		_ = c.keys.Adopt(text) // what no root signed is noise
+	}
 }

@@ -4,21 +4,26 @@ import (
 	"context"
 	"net"
 	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Timing lets tests shorten what a follower waits for.
 type Timing struct {
-	BeatTimeout, OwnBarrier, AskLeader, Standstill, Recheck, ApplyRetry, Reconnect time.Duration
+	BeatTimeout, OwnBarrier, AskLeader, Standstill, Recheck, ApplyRetry, Reconnect, StateCheck time.Duration
 
 	SnapshotGain uint64
 }
 
 // Tune changes the timing of a follower that does not run yet.
 func (f *Follower) Tune(change func(*Timing)) {
-	t := Timing{f.timing.beatTimeout, f.timing.ownBarrier, f.timing.askLeader, f.timing.standstill, f.timing.recheck, f.timing.applyRetry, f.timing.reconnect, f.timing.snapshotGain}
+	t := Timing{f.timing.beatTimeout, f.timing.ownBarrier, f.timing.askLeader, f.timing.standstill, f.timing.recheck, f.timing.applyRetry, f.timing.reconnect, f.timing.stateCheck, f.timing.snapshotGain}
 	change(&t)
-	f.timing = timing{t.BeatTimeout, t.OwnBarrier, t.AskLeader, t.Standstill, t.Recheck, t.ApplyRetry, t.Reconnect, t.SnapshotGain}
+	f.timing = timing{t.BeatTimeout, t.OwnBarrier, t.AskLeader, t.Standstill, t.Recheck, t.ApplyRetry, t.Reconnect, t.StateCheck, t.SnapshotGain}
 }
+
+// Keys returns what a connection believes.
+func (c *Conn) Keys() *changelog.Keyring { return c.keys }
 
 // Turns returns how often the loop of Run has gone round.
 func (f *Follower) Turns() uint64 { return f.turns.Load() }

@@ -2,6 +2,7 @@ package flagsync
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -68,7 +69,7 @@ func (s *following) take(msg *nats.Msg) {
 	case changelog.Noise, changelog.Past:
 	default:
 		s.settleFeed()
-		s.suspect(s.contradiction(verdict, r))
+		s.suspect(s.contradiction(verdict, m, r))
 	}
 }
 
@@ -101,16 +102,25 @@ func (s *following) settleFeed() {
 
 // contradiction says what a signed entry that is no candidate tells about the
 // log.
-func (s *following) contradiction(v changelog.Verdict, r changelog.Record) error {
+func (s *following) contradiction(v changelog.Verdict, m storedMessage, r changelog.Record) error {
 	switch v {
 	case changelog.Renewal:
 		s.renewedAt = r.Revision
 		return errRenewed
 	case changelog.Unreadable:
-		return errUnreadable
+		return s.conn.unreadable(s.environment, m)
 	default:
 		return s.differs(r)
 	}
+}
+
+// unreadable says what is wrong with a signed entry that cannot be decoded here.
+func (c *Conn) unreadable(environment string, m storedMessage) error {
+	_, err := c.keys.OpenEntry(environment, m.entry(environment))
+	if !errors.Is(err, errUnreadable) {
+		err = errUnreadable
+	}
+	return fmt.Errorf("revision %d: %w", m.Sequence, err)
 }
 
 // keep puts a signed entry aside until what is missing before it has come.

@@ -175,6 +175,7 @@ func (s *following) takeFilled(messages []storedMessage) bool {
 			}
 		case m.Sequence <= s.judged:
 		case m.Sequence > s.judged+1 && !s.bridges(m):
+			s.end = max(s.end, m.Sequence)
 			return true // one between is missing here; the next read begins with it
 		default:
 			if err := s.judgeMessage(m); err != nil {
@@ -221,19 +222,20 @@ func (s *following) judgeMessage(m storedMessage) error {
 	default:
 		s.unproved = false
 		s.accept(s.judge.Settle(-1))
-		return s.contradiction(verdict, r)
+		return s.contradiction(verdict, m, r)
 	}
 }
 
 // missingBefore is called when the stream shows a signed entry and not the one
 // that it continues. That may have been taken for noise, if its own signature was
-// damaged: what follows is read once more, and this entry proves it.
+// damaged, or is of a key that only a later entry lists: what follows is read once
+// more, and this entry proves it.
 func (s *following) missingBefore(m storedMessage, r changelog.Record) error {
 	s.unproved = false
 	s.accept(s.judge.Settle(-1))
 	at := s.judge.Head().Link()
-	if s.reread != at && s.judged > at.Revision {
-		s.reread = at
+	if (s.reread == nil || *s.reread != at) && s.judged > at.Revision {
+		s.reread = &at
 		s.judged = at.Revision
 		s.keep(m, r)
 		return nil

@@ -47,8 +47,8 @@ func TestFollowerOfAnEmptyEnvironment(t *testing.T) {
 	l := newLog(t)
 	r := follow(t, l.conn)
 	s := r.until(t, "synced", isSynced)
-	if s.Applied != l.head(t) || s.Applied.Revision != 1 || r.target.count() != 0 {
-		t.Errorf("applied %+v with %d documents, want revision 1 without any", s.Applied, r.target.count())
+	if s.Applied != l.head(t) || s.Applied.Revision != 2 || r.target.count() != 0 {
+		t.Errorf("applied %+v with %d documents, want revision 2 without any", s.Applied, r.target.count())
 	}
 }
 
@@ -62,7 +62,7 @@ func TestFollowerTakesALongLog(t *testing.T) {
 		for j := range documents {
 			documents[j] = put(fmt.Sprintf("flag-%d-%d", i, j), fmt.Sprintf(`{"n":%d}`, j))
 		}
-		outcome, err := l.Append(t.Context(), head, change(fmt.Sprint("op-", i), documents...))
+		outcome, err := l.append(t, t.Context(), head, change(fmt.Sprint("op-", i), documents...))
 		if err != nil || outcome.State != flagsync.Committed {
 			t.Fatal(outcome.State, err)
 		}
@@ -118,7 +118,7 @@ func TestStreamThatComesLater(t *testing.T) {
 	if _, err := openEnvironments(t, server).Create(t.Context(), environment, "tester"); err != nil {
 		t.Fatal(err)
 	}
-	r.until(t, "synced", func(s flagsync.Status) bool { return s.Synced && !s.StreamMissing && s.Applied.Revision == 1 })
+	r.until(t, "synced", func(s flagsync.Status) bool { return s.Synced && !s.StreamMissing && s.Applied.Revision == 2 })
 }
 
 // TestServerThatComesLater follows before there is a server, and through a
@@ -164,8 +164,8 @@ func TestTargetThatRefuses(t *testing.T) {
 		l.write(t, put("a", fmt.Sprintf(`{"n":%d}`, i)))
 	}
 	s := r.until(t, "the refusal", func(s flagsync.Status) bool { return errors.Is(s.LastError, refusal) })
-	if s.Applied.Revision != 1 {
-		t.Errorf("applied %d while the target refuses, want 1", s.Applied.Revision)
+	if s.Applied.Revision != 2 {
+		t.Errorf("applied %d while the target refuses, want 2", s.Applied.Revision)
 	}
 	r.target.setRefuse(nil)
 	r.reach(t, l.head(t).Revision)
@@ -202,10 +202,10 @@ func TestWait(t *testing.T) {
 	r := follow(t, l.conn)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := r.Wait(ctx, 2); !errors.Is(err, context.DeadlineExceeded) {
+	if err := r.Wait(ctx, 3); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("wait for what does not come: %v, want the end of the context", err)
 	}
-	if err := r.Wait(t.Context(), 1); err != nil {
+	if err := r.Wait(t.Context(), 2); err != nil {
 		t.Error(err)
 	}
 }

@@ -76,10 +76,10 @@ type following struct {
 	end       uint64         // highest sequence of the stream that is known to exist
 	applyAt   time.Time
 
-	seen      seenMessage // the last message of the stream that was looked at
-	fedLast   seenMessage // the last candidate of the feed
-	budget    failureBudget
-	foreignTo uint64 // last sequence that is counted in Foreign
+	seen      seenMessage   // the last message of the stream that was looked at
+	fedLast   seenMessage   // the last candidate of the feed
+	budget    failureBudget // of the feed
+	foreignTo uint64        // last sequence that is counted in Foreign
 
 	buffer      map[changelog.Link]storedMessage // signed entries above what was received, by the one before each
 	bufferBytes int
@@ -89,10 +89,11 @@ type following struct {
 	takeover  takeoverState
 	seeking   seekState
 	state     stateCheck
-	beginAt   epochBegin     // of the newest epoch, as a heartbeat says
-	renewedAt uint64         // revision of a renewal that was met; 0 is none
-	reread    changelog.Link // after which the stream was read again because an entry seemed to be missing
+	beginAt   epochBegin      // of the newest epoch, as a heartbeat says
+	renewedAt uint64          // revision of a renewal that was met; 0 is none
+	reread    *changelog.Link // after which the stream was read again because an entry seemed to be missing; nil is nowhere
 	heard     heartbeatLog
+	beatsLeft failureBudget // of heartbeats
 	barriers  barrierState
 	probe     probeState
 	waiting   []*waiter // for a revision
@@ -112,6 +113,7 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 		results: make(chan func()), timer: time.NewTimer(0),
 		feed: make(chan *nats.Msg, feedQueue), beats: make(chan arrival, beatQueue),
 		applied: f.target.Position(), buffer: make(map[changelog.Link]storedMessage), started: now,
+		stalled: now, // a heartbeat may be an old one until a barrier has shown where the log ends
 	}
 	s.judge = changelog.NewJudge(f.conn.keys, f.environment, s.applied)
 	s.judged, s.foreignTo = s.applied.Revision, s.applied.Revision

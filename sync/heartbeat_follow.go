@@ -70,6 +70,7 @@ func (s *following) beaten(a arrival) {
 	case ours.IsZero():
 		s.head, s.end, s.beginAt = max(s.head, h.Position.Revision), max(s.end, h.End), beginOf(h)
 	case h.Position.Epoch == ours.Epoch:
+		s.beginAt = beginOf(h)
 		s.beatenByOurs(h, now)
 	case h.Position.Epoch.Later(ours.Epoch):
 		s.beginAt = beginOf(h)
@@ -83,12 +84,12 @@ func beginOf(h changelog.Heartbeat) epochBegin {
 
 // openHeartbeat returns a heartbeat that counts.
 func (s *following) openHeartbeat(a arrival) (changelog.Heartbeat, bool) {
-	if s.budget.left(time.Now()) == 0 {
+	if s.beatsLeft.left(time.Now()) == 0 {
 		return changelog.Heartbeat{}, false
 	}
 	h, err := changelog.DecodeHeartbeat(s.conn.keys, s.environment, a.msg.Data, changelog.Signature(proofOf(a.msg.Header)))
 	if err != nil {
-		s.budget.spent++
+		s.beatsLeft.spent++
 		return changelog.Heartbeat{}, false
 	}
 	return h, s.heard.isNews(h)
@@ -108,6 +109,9 @@ func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 	}
 	s.judged = max(s.judged, h.End) // the publisher has looked at what is behind
 	s.noteForeignEnd()
+	if s.end > s.judged {
+		return // it is older than what is known
+	}
 	if s.applied == h.Position && !s.current.LastConfirmed.Before(s.stalled) {
 		s.confirmed(now)
 	}

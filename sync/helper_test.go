@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -26,19 +28,25 @@ var testLogger = zerolog.Nop()
 // connect returns a connection with the permissions of a publisher.
 func connect(tb testing.TB, url string) *flagsync.Conn {
 	tb.Helper()
-	return connectWith(tb, flagsync.ConnectOptions{URL: url})
+	return connectWith(tb, flagsync.ConnectOptions{URL: url, Signer: trusttest.Default().Signer()})
 }
 
 // connectSidecar returns a connection with the permissions of a sidecar of the
 // environment.
 func connectSidecar(tb testing.TB, url string) *flagsync.Conn {
 	tb.Helper()
-	return connectWith(tb, flagsync.ConnectOptions{URL: url, NKey: natstest.SidecarKey(tb), InboxPrefix: "_SC." + environment + "." + rand.Text()})
+	return connectWith(tb, flagsync.ConnectOptions{
+		URL: url, NKey: natstest.SidecarKey(tb), InboxPrefix: "_SC." + environment + "." + rand.Text(),
+		Keyring: trusttest.Default().Keyring(),
+	})
 }
 
 func connectWith(tb testing.TB, o flagsync.ConnectOptions) *flagsync.Conn {
 	tb.Helper()
 	o.Name, o.Logger = tb.Name(), testLogger
+	if o.Keyring == nil {
+		o.Keyring = trusttest.Default().PublisherKeyring()
+	}
 	c, err := flagsync.Connect(tb.Context(), o)
 	if err != nil {
 		tb.Fatal(err)
@@ -52,7 +60,130 @@ type log struct {
 	server *natstest.Server
 	conn   *flagsync.Conn
 	*flagsync.Log
+
+	bases bases
 }
+
+// bases knows the documents at positions of a log. The zero value has to read
+// them first.
+type bases struct {
+	mu    sync.Mutex
+	known map[changelog.Position]flagsync.Basis
+}
+
+// forget is called when another history took the place of the log.
+func (b *bases) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.known = nil
+}
+
+// at returns the documents at a position of a log.
+func (b *bases) at(tb testing.TB, l *flagsync.Log, at changelog.Position) flagsync.Basis {
+	tb.Helper()
+	var basis flagsync.Basis
+	patiently(tb, func(ctx context.Context) (err error) {
+		basis, err = b.read(ctx, l, at)
+		return err
+	})
+	return basis
+}
+
+// read reads the log from the nearest position whose documents are known.
+func (b *bases) read(ctx context.Context, l *flagsync.Log, at changelog.Position) (flagsync.Basis, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if known, ok := b.known[at]; ok {
+		return known, nil
+	}
+	from, basis := changelog.Position{}, flagsync.Basis(noDocuments{})
+	for position, known := range b.known {
+		if position.Epoch == at.Epoch && position.Revision < at.Revision && position.Revision > from.Revision {
+			from, basis = position, known
+		}
+	}
+	var assembler changelog.Assembler
+	for r, err := range l.Read(ctx, from, at.Revision) {
+		if err != nil {
+			return nil, err
+		}
+		tx, err := assembler.Add(r)
+		if err != nil && !errors.Is(err, changelog.ErrFragment) {
+			return nil, err
+		}
+		if tx != nil {
+			basis = flagsync.After(basis, tx)
+		}
+	}
+	if basis.Position() != at {
+		basis = elsewhere{basis, at}
+	}
+	b.keep(at, basis)
+	return basis, nil
+}
+
+func (b *bases) keep(at changelog.Position, basis flagsync.Basis) {
+	if b.known == nil {
+		b.known = make(map[changelog.Position]flagsync.Basis)
+	}
+	b.known[at] = basis
+}
+
+// after takes note of what an append has led to.
+func (b *bases) after(basis flagsync.Basis, outcome flagsync.Outcome) {
+	if outcome.State == flagsync.Committed {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.keep(outcome.Position, flagsync.After(basis, outcome.Records))
+	}
+}
+
+// append appends at a position of a log.
+func (b *bases) append(ctx context.Context, l *flagsync.Log, at changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+	basis, err := b.read(ctx, l, at)
+	if err != nil {
+		return flagsync.Outcome{}, err
+	}
+	outcome, err := l.Append(ctx, basis, c)
+	if err == nil {
+		b.after(basis, outcome)
+	}
+	return outcome, err
+}
+
+// basis returns the documents at a position.
+func (l *log) basis(tb testing.TB, at changelog.Position) flagsync.Basis {
+	tb.Helper()
+	return l.bases.at(tb, l.Log, at)
+}
+
+// append appends at a position.
+func (l *log) append(tb testing.TB, ctx context.Context, at changelog.Position, c flagsync.Change) (flagsync.Outcome, error) { //nolint:revive // as test helpers are
+	tb.Helper()
+	basis := l.basis(tb, at)
+	outcome, err := l.Append(ctx, basis, c)
+	if err == nil {
+		l.bases.after(basis, outcome)
+	}
+	return outcome, err
+}
+
+// noDocuments is the basis before the first entry.
+type noDocuments struct{}
+
+func (noDocuments) Position() changelog.Position { return changelog.Position{} }
+func (noDocuments) State() changelog.State       { return changelog.State{} }
+func (noDocuments) Document(changelog.ID) (changelog.Document, bool) {
+	return changelog.Document{}, false
+}
+
+// elsewhere is a basis that claims another position.
+type elsewhere struct {
+	flagsync.Basis
+	at changelog.Position
+}
+
+func (e elsewhere) Position() changelog.Position { return e.at }
 
 func newLog(tb testing.TB) *log {
 	tb.Helper()
@@ -81,7 +212,7 @@ func openLog(tb testing.TB, c *flagsync.Conn, replicas int) *flagsync.Log {
 	tb.Helper()
 	var l *flagsync.Log
 	patiently(tb, func(ctx context.Context) (err error) {
-		l, err = flagsync.OpenLog(ctx, c, environment, replicas)
+		l, err = flagsync.OpenLog(ctx, c, flagsync.LogOptions{Environment: environment, Replicas: replicas})
 		return err
 	})
 	return l
@@ -132,7 +263,7 @@ func change(op string, documents ...changelog.Document) flagsync.Change {
 func (l *log) write(tb testing.TB, documents ...changelog.Document) changelog.Position {
 	tb.Helper()
 	head := l.head(tb)
-	outcome, err := l.Append(tb.Context(), head, change(fmt.Sprintf("op-%d", head.Revision+1), documents...))
+	outcome, err := l.append(tb, tb.Context(), head, change(fmt.Sprintf("op-%d", head.Revision+1), documents...))
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -155,6 +286,7 @@ func follow(tb testing.TB, c *flagsync.Conn, tune ...func(*flagsync.Timing)) *ru
 
 func followInto(tb testing.TB, c *flagsync.Conn, target *mapTarget, tune ...func(*flagsync.Timing)) *running {
 	tb.Helper()
+	target.adopt(tb, c)
 	f, err := flagsync.NewFollower(c, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
 	if err != nil {
 		tb.Fatal(err)

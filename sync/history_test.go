@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -18,35 +19,61 @@ func impatient(t *flagsync.Timing) {
 	t.AskLeader, t.Recheck = 10*time.Millisecond, 50*time.Millisecond
 }
 
-// publishRaw writes an entry as something would that is no publisher: without
-// compare-and-set and without a batch.
+// publishRaw writes an entry as a publisher would that signs it and is wrong: at
+// the end of the log without compare-and-set, and without a batch.
 func (l *log) publishRaw(tb testing.TB, c *nats.Conn, e changelog.Entry) changelog.Position {
 	tb.Helper()
 	body, err := e.Encode()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return l.publishBytes(tb, c, e.ID(), body)
+	return publishSigned(tb, c, e, body)
 }
 
-func (l *log) publishBytes(tb testing.TB, c *nats.Conn, id changelog.ID, body []byte) changelog.Position {
+// publishSigned writes any bytes with the signature of an entry.
+func publishSigned(tb testing.TB, c *nats.Conn, e changelog.Entry, body []byte) changelog.Position {
+	tb.Helper()
+	head := changelog.Head{
+		Position: changelog.Position{Epoch: e.Epoch, Revision: e.Revision, Digest: changelog.Sum(body)}, State: e.State,
+	}
+	head, err := trusttest.Default().Signer().SignHead(environment, head)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	msg := nats.NewMsg("flags.prod." + e.ID().Subject())
+	msg.Data = body
+	msg.Header.Set(changelog.ProofHeader, head.ProofText())
+	if sequence := store(tb, c, msg); sequence != e.Revision {
+		tb.Fatalf("an entry of revision %d was written at %d", e.Revision, sequence)
+	}
+	return head.Position
+}
+
+// store writes a message to whatever stream takes it, and returns its sequence.
+func store(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
 	tb.Helper()
 	js, err := c.JetStream()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	ack, err := js.Publish("flags.prod."+id.Subject(), body)
+	ack, err := js.PublishMsg(msg)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return changelog.Position{Revision: ack.Sequence, Digest: changelog.Sum(body)}
+	return ack.Sequence
 }
 
+// entry returns number i of n of a transaction, to follow a position. The state
+// that the last of them names is none.
 func entry(after changelog.Position, op, key string, i, n int) changelog.Entry {
-	return changelog.Entry{
-		Epoch: after.Epoch, OpID: op, Kind: changelog.KindFlag, Key: key, Index: i, Count: n,
-		Put: []byte(`{}`), Actor: "stranger", Time: time.Unix(2, 0), Prev: after.Digest,
+	e := changelog.Entry{
+		Environment: environment, Epoch: after.Epoch, Revision: after.Revision + 1, OpID: op, Kind: changelog.KindFlag, Key: key,
+		Index: i, Count: n, Put: []byte(`{}`), Actor: "stranger", Time: time.Unix(2, 0), Prev: after.Link(),
 	}
+	if i == n {
+		e.State = changelog.Sum([]byte("no state"))
+	}
+	return e
 }
 
 // TestFragmentIsDropped writes a transaction that another change interrupts.
@@ -59,13 +86,13 @@ func TestFragmentIsDropped(t *testing.T) {
 
 	head := l.head(t)
 	for i := 1; i <= 2; i++ { // of three
-		next := l.publishRaw(t, c, entry(head, "torn", fmt.Sprint("torn-", i), i, 3))
-		next.Epoch = head.Epoch
-		head = next
+		head = l.publishRaw(t, c, entry(head, "torn", fmt.Sprint("torn-", i), i, 3))
 	}
-	r.until(t, "the fragment to be received", func(s flagsync.Status) bool { return s.Received == 3 && s.Applied.Revision == 1 })
+	r.until(t, "the fragment to be received", func(s flagsync.Status) bool { return s.Received == 4 && s.Applied.Revision == 2 })
 	head = l.write(t, put("whole", "{}"))
-	l.publishRaw(t, c, entry(head, "torn", "torn-3", 3, 3))
+	last := entry(head, "torn", "torn-3", 3, 3)
+	last.State = l.basis(t, head).State().Digest()
+	l.publishRaw(t, c, last)
 	head = l.write(t, put("after", "{}"))
 	r.reach(t, head.Revision)
 
@@ -141,37 +168,37 @@ func TestStreamDeletedUnderAFollower(t *testing.T) {
 	}
 }
 
-// TestUnreadableEntry stops before an entry of another version, and says so.
+// TestUnreadableEntry stops before an entry of a newer version that a publisher
+// signed, and says so; one that nobody signed stops nothing.
 func TestUnreadableEntry(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	held := l.write(t, put("a", "{}"))
 	r := follow(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
-	id := changelog.ID{Kind: changelog.KindFlag, Key: "b"}
-	l.publishBytes(t, l.server.Client(t), id, []byte(`{"v":2}`))
+	noise := nats.NewMsg("flags.prod." + changelog.ID{Kind: changelog.KindFlag, Key: "b"}.Subject())
+	noise.Data = []byte(`{"v":3}`)
+	store(t, l.server.Client(t), noise)
+	held = l.write(t, put("c", "{}"))
+	r.reach(t, held.Revision)
+	r.barrier(t)
+	publishSigned(t, l.server.Client(t), entry(held, "newer", "b", 1, 1), []byte(`{"v":3}`))
 	s := r.until(t, "unreadable", func(s flagsync.Status) bool { return s.Unreadable != nil })
 	if !errors.Is(s.Unreadable, changelog.ErrVersion) || s.Applied != held {
 		t.Errorf("it says %v at %+v, want ErrVersion at %+v", s.Unreadable, s.Applied, held)
 	}
 }
 
-// TestNewEpochIsFollowed continues with a new epoch that is chained to the old
-// one.
-func TestNewEpochIsFollowed(t *testing.T) {
+// TestAnEpochThatRenewsNothing is signed and follows the head: only a renewal
+// replaces a state.
+func TestAnEpochThatRenewsNothing(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	head := l.write(t, put("a", "{}"))
+	held := l.write(t, put("a", "{}"))
 	r := follow(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
-	begin := entry(head, "epoch-op", changelog.EpochKey, 1, 1)
-	begin.Kind, begin.Epoch, begin.Put = changelog.KindEpoch, changelog.NewEpoch(), nil
+	begin := entry(held, "epoch-op", changelog.EpochKey, 1, 1)
+	begin.Kind, begin.Epoch, begin.Put = changelog.KindEpoch, changelog.NewEpoch(time.Now(), held.Epoch), nil
 	l.publishRaw(t, l.server.Client(t), begin)
-	l.Log = freshLog(t, l)
-	head = l.write(t, put("b", "{}"))
-	r.reach(t, head.Revision)
-	r.barrier(t)
-	if s := r.Status(); s.Applied != head || head.Epoch != begin.Epoch || s.DifferentHistory != nil {
-		t.Errorf("%+v, want position %+v of epoch %s", s, head, begin.Epoch)
-	}
+	r.keeps(t, held, 1)
 }

@@ -77,21 +77,23 @@ type leaderReport struct {
 	begin     *changelog.Record // the signed entry of the newest epoch, looked up when the log does not simply go on
 	missing   uint64            // sequence of the message that is missing; 0 is none
 	clustered bool
-	regressed bool           // the stream ends below what was looked at
-	different error          // another entry stands at the position
-	hole      error          // an entry is missing at or right after the position
-	next      *storedMessage // the message after what was looked at, if there is one
-	err       error          // the leader could not be asked
+	regressed bool              // the stream ends below what was looked at
+	different error             // another entry stands at the position
+	hole      error             // an entry is missing at or right after the position
+	next      *storedMessage    // the message after what was looked at, if there is one
+	misplaced *changelog.Record // what next says, if that is an entry of another log
+	err       error             // the leader could not be asked
 }
 
 // askAbout asks the leader about the log around a position, and where the newest
 // epoch begins if the log does not simply go on.
 func (c *Conn) askAbout(ctx context.Context, environment string, q leaderQuestion) leaderReport {
 	t := c.reportOn(ctx, environment, q)
-	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !c.renews(environment, t.next) {
+	elsewhere, beginAt := c.leavesEpoch(environment, q.held, t.next)
+	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !elsewhere {
 		return t
 	}
-	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence())
+	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence(), beginAt)
 	switch {
 	case err == nil:
 		t.begin = &begin
@@ -121,13 +123,15 @@ func (t *leaderReport) sameEpoch(charge error) error {
 	}
 }
 
-// renews reports whether a message is a signed entry that renews the state.
-func (c *Conn) renews(environment string, m *storedMessage) bool {
+// leavesEpoch reports whether a message is a signed entry of another epoch than
+// that of what is held, and where that may begin: the entry that it begins with
+// may be signed by a key that only the one behind it lists.
+func (c *Conn) leavesEpoch(environment string, held changelog.Position, m *storedMessage) (leaves bool, begin uint64) {
 	if m == nil {
-		return false
+		return false, 0
 	}
 	r, err := c.keys.OpenEntry(environment, m.entry(environment))
-	return err == nil && r.Renews()
+	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Prev.Revision
 }
 
 func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestion) leaderReport {
@@ -158,6 +162,9 @@ func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestio
 	}
 	if t.last > q.judged {
 		t.next, t.err = c.nextMessage(ctx, environment, q, &t)
+	}
+	if t.err == nil {
+		t.misplaced, t.err = c.misplacedNext(ctx, environment, q.held, t.next)
 	}
 	return t
 }
@@ -228,7 +235,7 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	s.leader.hope() // it has just answered
 	err := errors.Join(t.different, t.hole)
 	if err == nil && t.next != nil {
-		err = s.judgeNext(*t.next, t.last)
+		err = s.judgeNext(*t.next, t)
 	}
 	if err == nil {
 		err = s.unsupported()
@@ -250,21 +257,27 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 }
 
 // unsupported returns why nothing more can be believed here: publishers sign in
-// a way that this program does not know.
+// a way that this program does not know, or no keys note says who signs, so that
+// everything would look like noise.
 func (s *following) unsupported() error {
 	if err := s.conn.keys.Supported(); err != nil {
 		return fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	if s.received() > 0 && s.judged > s.received() && s.conn.keys.Note().Version == 0 {
+		return fmt.Errorf("%w: no keys note is known", errUnreadable)
 	}
 	return nil
 }
 
 // judgeNext judges the message that the leader has after what was looked at.
-func (s *following) judgeNext(m storedMessage, last uint64) error {
-	err := s.judgeMessage(m)
-	if err != nil {
+func (s *following) judgeNext(m storedMessage, t leaderReport) error {
+	if t.misplaced != nil {
+		s.judge.Dismiss(*t.misplaced)
+	}
+	if err := s.judgeMessage(m); err != nil {
 		return err
 	}
-	s.settleFilled(m.Sequence < last)
+	s.settleFilled(m.Sequence < t.last)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -52,7 +53,7 @@ func TestSidecarReachesNothingElse(t *testing.T) {
 	}
 	subjects := []string{
 		"flags.prod.x", "flags.other.x", "feed.prod.x", "feed.other.x", "beat.prod", "beat.other", "snap.prod.x", "snap.other.x",
-		"ledger.prod.facts", "control.facts", "control.environment.prod", "x", "_INBOX.x", "_sidecar2.x", "_sidecar1.x",
+		"ledger.prod.records", "control.records", "x", "_INBOX.x", "_sidecar2.x", "_sidecar1.x",
 		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.ACCOUNT.PURGE.$G",
 		"$JS.ACK.FLAGS_prod.c.1.1.1.1.1", "$JS.FC.FLAGS_prod.x", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.$G.CONNZ", "$SRV.PING",
 	}
@@ -113,7 +114,7 @@ func TestCheck(t *testing.T) {
 	logAs(t, s, "publisher:p")
 	check := func(user, inbox, domain, environment string) error {
 		return flagsync.Check(t.Context(), flagsync.ConnectOptions{
-			URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Domain: domain, Logger: testLogger,
+			Keyring: trusttest.Default().Keyring(), URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Domain: domain, Logger: testLogger,
 		}, environment)
 	}
 	if err := check("sidecar:s", "_sidecar1", "", "prod"); err != nil {
@@ -135,12 +136,12 @@ func TestCheck(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	err := flagsync.Check(ctx, flagsync.ConnectOptions{URL: "nats://wrong:w@" + s.Addr().String(), Logger: testLogger}, "prod")
+	err := flagsync.Check(ctx, flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://wrong:w@" + s.Addr().String(), Logger: testLogger}, "prod")
 	if err == nil || !strings.Contains(strings.ToLower(err.Error()), "authorization") {
 		t.Errorf("wrong credentials: %v", err)
 	}
 	open := startServer(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true})
-	err = flagsync.Check(t.Context(), flagsync.ConnectOptions{URL: open.ClientURL(), Domain: "leaf", Logger: testLogger}, "prod")
+	err = flagsync.Check(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: open.ClientURL(), Domain: "leaf", Logger: testLogger}, "prod")
 	if err == nil || !strings.Contains(err.Error(), `JetStream domain "leaf"`) {
 		t.Errorf("wrong domain: %v", err)
 	}
@@ -167,7 +168,7 @@ func TestNKeyIsReadAgain(t *testing.T) {
 	}
 	write(first)
 	s := startServer(t, options(first))
-	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: s.ClientURL(), NKey: file, Logger: testLogger})
+	c, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: s.ClientURL(), NKey: file, Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,12 +182,12 @@ func TestNKeyIsReadAgain(t *testing.T) {
 	awaitConnected(t, c, true)
 
 	if _, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
-		URL: s.ClientURL(), NKey: filepath.Join(t.TempDir(), "none"), Logger: testLogger,
+		Keyring: trusttest.Default().Keyring(), URL: s.ClientURL(), NKey: filepath.Join(t.TempDir(), "none"), Logger: testLogger,
 	}); err == nil {
 		t.Error("a file that does not exist is no error")
 	}
 	for _, o := range []flagsync.ConnectOptions{{NKey: file, Credentials: file}, {Certificate: file}, {CA: file + "x"}} {
-		o.URL = s.ClientURL()
+		o.URL, o.Keyring = s.ClientURL(), trusttest.Default().Keyring()
 		if err := o.Validate(); err == nil {
 			t.Errorf("%+v is accepted", o)
 		}

@@ -85,14 +85,14 @@ func foreignMessages(tb testing.TB, environment string, head changelog.Anchor, n
 
 func storedAgain(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.Msg {
 	tb.Helper()
-	stored := stored(tb, c, stream, sequence)
+	stored := storedMessage(tb, c, stream, sequence)
 	msg := nats.NewMsg(stored.Subject)
 	msg.Data = stored.Data
 	msg.Header.Set(changelog.ProofHeader, stored.Header.Get(changelog.ProofHeader))
 	return msg
 }
 
-func stored(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.RawStreamMsg {
+func storedMessage(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.RawStreamMsg {
 	tb.Helper()
 	js, err := c.JetStream()
 	if err != nil {
@@ -105,8 +105,8 @@ func stored(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.R
 	return m
 }
 
-// store puts a message into a stream and returns its sequence.
-func store(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
+// storeMessage puts a message into a stream and returns its sequence.
+func storeMessage(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
 	tb.Helper()
 	js, err := c.JetStream()
 	if err != nil {
@@ -163,7 +163,7 @@ func testNoise(t *testing.T, l *log, environment, kind string) {
 		if msg == nil {
 			msg = storedAgain(t, client, "LEDGER_"+environment, head.Sequence)
 		}
-		if store(t, client, msg) != next {
+		if storeMessage(t, client, msg) != next {
 			t.Fatalf("noise was not stored at %d", next)
 		}
 		next, count = next+1, count+1
@@ -208,7 +208,7 @@ func TestJournalIgnoresAForeignMessageID(t *testing.T) {
 	}
 	msg := nats.NewMsg(ledgerRecords)
 	msg.Header.Set("Nats-Msg-Id", changelog.Sum(coming).String())
-	store(t, l.server.Client(t), msg)
+	storeMessage(t, l.server.Client(t), msg)
 	if sequence, err := j.Append(t.Context(), 0, "op", []byte(`1`)); err != nil || sequence != 2 {
 		t.Errorf("appended at %d, %v, want 2", sequence, err)
 	}

@@ -37,7 +37,7 @@ func damage(tb testing.TB, c *nats.Conn, end uint64, lacks ...uint64) {
 	delete(open, "metadata")
 	call("STREAM.CREATE", open)
 	for i, msg := range messages {
-		if sequence := store(tb, c, msg); sequence != uint64(i)+1 {
+		if sequence := storeMessage(tb, c, msg); sequence != uint64(i)+1 {
 			tb.Fatalf("message %d was stored at %d", i+1, sequence)
 		}
 	}
@@ -159,7 +159,7 @@ func TestJournalWithoutItsNoise(t *testing.T) {
 	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 	fill(t, j, 1)
 	msg := nats.NewMsg("ledger.prod.records")
-	store(t, l.server.Client(t), msg)
+	storeMessage(t, l.server.Client(t), msg)
 	fill(t, j, 2)
 	damage(t, l.server.Client(t), 4, 2)
 	if got, err := bodies(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1); err != nil || len(got) != 3 {
@@ -180,7 +180,7 @@ func TestJournalOfANewerVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	msg.Header.Set(changelog.ProofHeader, string(signature))
-	store(t, l.server.Client(t), msg)
+	storeMessage(t, l.server.Client(t), msg)
 	if _, err := bodies(t, j, 1); !errors.Is(err, flagsync.ErrDamaged) || !errors.Is(err, changelog.ErrUnreadable) {
 		t.Errorf("read: %v", err)
 	}

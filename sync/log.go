@@ -182,11 +182,14 @@ func (l *Log) read(ctx context.Context, after changelog.Position, to uint64, yie
 	if !pass(judge.Settle(-1)) || reached >= to {
 		return nil
 	}
-	return l.endsBefore(ctx, to)
+	if to > info.State.LastSequence {
+		return fmt.Errorf("the log ends with message %d, before revision %d: %w", info.State.LastSequence, to, errNoMessage)
+	}
+	return l.verifyNoise(ctx, to)
 }
 
-// endsBefore reports that a revision is not there, unless it is noise.
-func (l *Log) endsBefore(ctx context.Context, to uint64) error {
+// verifyNoise reports that a revision is an entry and was not read.
+func (l *Log) verifyNoise(ctx context.Context, to uint64) error {
 	t, err := l.advance(ctx, to)
 	if err != nil {
 		return err

@@ -33,7 +33,7 @@ func TestHistoryAndRead(t *testing.T) {
 	}
 
 	var chain changelog.Chain
-	for r, err := range l.Read(t.Context(), 1, l.head(t).Revision) {
+	for r, err := range l.Read(t.Context(), changelog.Position{}, l.head(t).Revision) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestHistoryAndRead(t *testing.T) {
 	}
 
 	var failure error
-	for _, err := range l.Read(t.Context(), 1, l.head(t).Revision+1) {
+	for _, err := range l.Read(t.Context(), changelog.Position{}, l.head(t).Revision+1) {
 		failure = err
 	}
 	if failure == nil {

@@ -40,7 +40,7 @@ func TestGapIsFilled(t *testing.T) {
 		l.write(t, put(fmt.Sprint("lost-", i), "{}"))
 	}
 	l.muteFeed(t, false)
-	if s := r.Status(); s.Applied.Revision != 1 {
+	if s := r.Status(); s.Applied.Revision != 2 {
 		t.Fatalf("applied %d, want that nothing came", s.Applied.Revision)
 	}
 	head := l.write(t, put("seen", "{}"))
@@ -59,10 +59,10 @@ func TestABeatShowsALoss(t *testing.T) {
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	head := l.write(t, put("lost", "{}"))
-	if s := r.Status(); s.Applied.Revision != 1 {
+	if s := r.Status(); s.Applied.Revision != 2 {
 		t.Fatalf("applied %d, want that nothing came", s.Applied.Revision)
 	}
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	r.reach(t, head.Revision)
 	if s := r.Status(); s.Gaps != 0 {
 		t.Errorf("%d gaps, want none that shows", s.Gaps)
@@ -132,7 +132,7 @@ func TestRandomLoss(t *testing.T) {
 func randomLoss(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	l := newLog(t)
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	p := newProxy(t, l.server.URL())
 	var followers []*running
 	join := func() {

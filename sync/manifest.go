@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -25,6 +26,7 @@ const (
 // manifest names the published snapshots of an environment, the newest first.
 type manifest struct {
 	Version   int                 `json:"v"`
+	Keys      string              `json:"keys,omitzero"` // the keys note that lists who signed it, for those who know none
 	Snapshots []publishedSnapshot `json:"snapshots"`
 }
 
@@ -96,7 +98,7 @@ func (m manifest) newest() publishedSnapshot {
 // with returns the manifest after p was published.
 func (m manifest) with(p publishedSnapshot) manifest {
 	kept := m.Snapshots[:min(len(m.Snapshots), keptSnapshots-1)]
-	return manifest{Version: manifestVersion, Snapshots: append([]publishedSnapshot{p}, kept...)}
+	return manifest{Version: manifestVersion, Keys: m.Keys, Snapshots: append([]publishedSnapshot{p}, kept...)}
 }
 
 func (m manifest) encode(s *changelog.Signer, environment string) ([]byte, changelog.Signature, error) {
@@ -110,6 +112,10 @@ func (m manifest) encode(s *changelog.Signer, environment string) ([]byte, chang
 // ignored, because it will grow.
 func decodeManifest(keys *changelog.Keyring, environment string, data []byte, s changelog.Signature) (manifest, error) {
 	var m manifest
+	if json.Unmarshal(data, &m) == nil && m.Keys != "" {
+		_ = keys.Adopt(m.Keys) // a root signed it, or it says nothing
+	}
+	m = manifest{}
 	if err := changelog.DecodeManifest(keys, environment, data, s, &m); err != nil {
 		return manifest{}, err
 	}

@@ -278,6 +278,7 @@ func (w *world) begin(k knowledge, c charge) *changelog.Record {
 	consider(c.renewal)
 	if i := w.lastOf("flags.prod." + epochID.Subject()); i > 0 {
 		consider(w.messages[i-1].record)
+		consider(w.messages[i-1].other)
 	}
 	if k.told {
 		if r := w.newestEpoch(); r.Revision > 0 {
@@ -294,7 +295,7 @@ func (w *world) wayOut(k knowledge, c charge) (changelog.Position, fate) {
 	}
 	begin, at, last := w.begin(k, c), k.at, uint64(len(w.messages))
 	if begin == nil {
-		begin = &changelog.Record{Entry: changelog.Entry{Epoch: at.Epoch}}
+		return w.wayOutBySnapshot(k, c)
 	}
 	fresh := begin.Epoch != at.Epoch
 	if fresh && c.fate != holed {
@@ -321,6 +322,24 @@ func (w *world) wayOut(k knowledge, c charge) (changelog.Position, fate) {
 		return at, c.fate
 	}
 	return w.replayed(k, c, *begin)
+}
+
+// wayOutBySnapshot is wayOut where the entry that the newest epoch begins with is
+// not to be found: a snapshot of a later epoch shows that there is one.
+func (w *world) wayOutBySnapshot(k knowledge, c charge) (changelog.Position, fate) {
+	if len(w.messages) == 0 || c.hole > 0 && k.holdAtHole {
+		return k.at, c.fate
+	}
+	p, ok := w.published(func(p changelog.Position) bool {
+		if p.Epoch == k.at.Epoch {
+			return c.hole > 0 && p.Revision > c.hole
+		}
+		return p.Revision > c.hole && p.Epoch.Later(k.at.Epoch)
+	})
+	if !ok {
+		return k.at, c.fate
+	}
+	return p, current
 }
 
 func (c charge) unfinished() fate {

@@ -25,7 +25,7 @@ func TestFollowerAgainstModel(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
 		all := modelRuns(t, seeds(100, 5000), false)
-		if all.gaps == 0 || all.connections <= all.seeds || all.barriers == 0 || all.entries == 0 || all.loads == 0 {
+		if all.gaps == 0 || all.connections <= all.seeds || all.barriers == 0 || all.entries == 0 || all.loads == 0 || all.rebuilds == 0 {
 			t.Errorf("something never happened: %+v", all)
 		}
 	})
@@ -56,7 +56,7 @@ func TestFollowerAgainstModelOfHistories(t *testing.T) {
 // modelRuns runs seeds from the first, or the one that the environment names.
 func modelRuns(t *testing.T, n int, histories bool) explored {
 	t.Helper()
-	all := explored{fates: make(map[fate]int)}
+	all := explored{fates: make(map[fate]int), noises: make(map[string]int)}
 	first, last := 0, n
 	if only, err := strconv.Atoi(os.Getenv("FLAGSIDE_TEST_SEED")); err == nil {
 		first, last = only, only+1
@@ -75,7 +75,10 @@ func modelRuns(t *testing.T, n int, histories bool) explored {
 type explored struct {
 	seeds, steps, entries, gaps, connections, barriers, refusals, takeovers, loads int
 
-	fates map[fate]int // that followers came to when they were left alone
+	damages, rebuilds int
+
+	fates  map[fate]int   // that followers came to when they were left alone
+	noises map[string]int // kinds of messages that no publisher signed
 }
 
 func (e *explored) add(other explored) {
@@ -88,6 +91,11 @@ func (e *explored) add(other explored) {
 	e.refusals += other.refusals
 	e.takeovers += other.takeovers
 	e.loads += other.loads
+	e.damages += other.damages
+	e.rebuilds += other.rebuilds
+	for name, n := range other.noises {
+		e.noises[name] += n
+	}
 	for f, n := range other.fates {
 		e.fates[f] += n
 	}
@@ -107,6 +115,7 @@ type model struct {
 	world     *world
 	histories bool // other logs may take the place of the first
 	publisher bool // the follower is one's
+	noisy     bool // there are messages that no publisher signed
 	conn      *flagsync.Conn
 	follower  *flagsync.Follower
 	target    *modelTarget
@@ -126,7 +135,7 @@ func modelRun(t *testing.T, seed uint64, histories bool) explored {
 		t: t, random: rand.New(rand.NewPCG(seed, 3)), world: newWorld(t, rand.New(rand.NewPCG(seed, 4))), histories: histories,
 		explored: explored{fates: make(map[fate]int)},
 	}
-	m.publisher = m.random.IntN(4) == 0
+	m.publisher, m.noisy = m.random.IntN(4) == 0, m.random.IntN(4) != 0
 	for range m.random.IntN(40) {
 		m.world.write()
 	}
@@ -165,7 +174,9 @@ func modelRun(t *testing.T, seed uint64, histories bool) explored {
 	m.conn.Close()
 	m.world.wire.cut()
 	e := m.explored
+	e.damages = m.target.damages
 	e.steps, e.entries, e.connections, e.loads = steps, len(m.world.written), len(m.world.wire.tried()), m.target.loads
+	e.noises = m.world.noises
 	e.barriers, e.refusals = int(m.answered.Load()), int(m.failed.Load())
 	return e
 }
@@ -189,6 +200,7 @@ func (m *model) start() {
 		s := f.Status()
 		m.explored.gaps += int(s.Gaps)
 		m.explored.takeovers += int(s.Takeovers)
+		m.explored.rebuilds += int(s.Rebuilds)
 		cancel()
 		if err := <-done; err != nil {
 			m.t.Errorf("Run returned %v", err)
@@ -200,6 +212,10 @@ func (m *model) start() {
 func (m *model) step() {
 	if m.histories && m.random.IntN(20) == 0 {
 		m.harm()
+		return
+	}
+	if m.noisy && m.random.IntN(6) == 0 {
+		m.disturb()
 		return
 	}
 	switch m.random.IntN(26) {
@@ -235,6 +251,24 @@ func (m *model) step() {
 		m.world.publish()
 	case 16:
 		m.world.spoil()
+	case 17:
+		if !m.histories { // where something is applied after it: that is what shows it
+			m.target.damage()
+		}
+	}
+}
+
+// disturb puts messages that no publisher signed wherever messages can be put.
+func (m *model) disturb() {
+	switch m.random.IntN(6) {
+	case 0:
+		m.world.makeFeedNoise()
+	case 1:
+		m.world.makeBeatNoise()
+	case 2:
+		m.world.forgeSnapshots()
+	default:
+		m.world.makeNoise()
 	}
 }
 
@@ -303,7 +337,7 @@ func (m *model) verify() {
 				s.LastConfirmed, s.Applied, m.world.head())
 		}
 	}
-	if s.DifferentState != nil || s.Unreadable != nil || s.Fragments != 0 {
+	if s.DifferentState != nil && m.target.damages == 0 || s.Unreadable != nil || s.Fragments != 0 {
 		m.t.Errorf("what is never wrong with the log is charged: %+v", s)
 	}
 	wrong := errors.Is(s.DifferentHistory, flagsync.ErrForked) || errors.Is(s.DifferentHistory, flagsync.ErrRegressed)
@@ -331,6 +365,9 @@ func (m *model) calm() {
 	m.world.wire.setRefuse(false)
 	m.target.setRefuse(false)
 	m.world.write()
+	if m.noisy && m.random.IntN(2) == 0 {
+		m.world.makeNoise()
+	}
 	if !m.histories {
 		m.becomes(current)
 		return

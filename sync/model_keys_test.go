@@ -13,11 +13,16 @@ type worldKeys struct {
 	trusttest.Keys
 	note   changelog.KeysNote // the newest
 	signer *changelog.Signer  // signs all that publishers write
+
+	strange trusttest.Keys // of another installation
+	usurper trusttest.Keys // under the names of ours
 }
 
 func newWorldKeys() worldKeys {
 	keys := trusttest.Default()
-	return worldKeys{Keys: keys, note: keys.Note, signer: keys.Signer()}
+	return worldKeys{
+		Keys: keys, note: keys.Note, signer: keys.Signer(), strange: trusttest.New(), usurper: newUsurper(keys.Installation),
+	}
 }
 
 // entry returns the entry that tells the newest keys note.

@@ -77,10 +77,15 @@ func (w *world) spoil() {
 // usable returns the newest snapshot that may be loaded: of an epoch, above a
 // revision, and of the log as it is.
 func (w *world) usable(epoch changelog.Epoch, above uint64) (changelog.Position, bool) {
+	return w.published(func(p changelog.Position) bool { return p.Epoch == epoch && p.Revision > above })
+}
+
+// published returns the newest snapshot that is wanted and of the log as it is.
+func (w *world) published(wanted func(changelog.Position) bool) (changelog.Position, bool) {
 	for _, p := range w.snapshots {
 		at := int(p.position.Revision)
-		if w.forged == nil && p.sound && p.position.Epoch == epoch && p.position.Revision > above &&
-			w.has(at) && w.messages[at-1].record != nil && w.messages[at-1].record.Position() == p.position {
+		if w.forged == nil && p.sound && wanted(p.position) && w.has(at) &&
+			w.messages[at-1].record != nil && w.messages[at-1].record.Position() == p.position {
 			return p.position, true
 		}
 	}
@@ -92,7 +97,7 @@ func (w *world) snapshot(r request, after time.Duration, subject string) {
 	w.mu.Lock()
 	var found *message
 	if !w.chance(w.faults.stale) {
-		found = w.published(subject)
+		found = w.stands(subject)
 	}
 	w.mu.Unlock()
 	time.Sleep(after)
@@ -103,8 +108,8 @@ func (w *world) snapshot(r request, after time.Duration, subject string) {
 	r.session.send(r.reply, found.header+"\r\nNats-Stream: SNAP_prod\r\nNats-Subject: "+subject+"\r\nNats-Sequence: 1", found.data)
 }
 
-// published returns what stands under a subject, nil if nothing does.
-func (w *world) published(subject string) *message {
+// stands returns what stands under a subject, nil if nothing does.
+func (w *world) stands(subject string) *message {
 	if subject == "snap.prod.manifest" {
 		return w.manifest()
 	}
@@ -135,7 +140,7 @@ func (w *world) signManifest(s *changelog.Signer, of string, snapshots []*public
 			"count": p.count, "bytes": p.bytes, "chunks": 1, "hash": p.hash, "logBytes": 0,
 		})
 	}
-	data, signature, err := changelog.EncodeManifest(s, of, map[string]any{"v": 2, "snapshots": all})
+	data, signature, err := changelog.EncodeManifest(s, of, map[string]any{"v": 2, "keys": w.keys.note.Text, "snapshots": all})
 	if err != nil {
 		w.tb.Fatal(err)
 	}

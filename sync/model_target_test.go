@@ -22,6 +22,7 @@ type modelTarget struct {
 	refuse    bool
 	slow      time.Duration // how long Apply takes
 	loads     int
+	damages   int                  // how often somebody changed the documents
 	damaged   bool                 // the documents are not what they should be, by no fault of the follower
 	stood     []changelog.Position // since it was looked at last
 }
@@ -63,6 +64,7 @@ func (m *modelTarget) damage() {
 		d.Body = []byte(`{"damaged":true}`)
 		m.documents[id] = d
 		m.damaged = true
+		m.damages++
 		return
 	}
 }
@@ -154,7 +156,7 @@ func (m *modelTarget) mayBecome(p changelog.Position) error {
 		return nil
 	case !p.Epoch.Later(m.position.Epoch):
 		return fmt.Errorf("epoch %s is older", p.Epoch.Short())
-	case !m.world.renews(p):
+	case !m.world.renews(p) && !m.world.holedOnce(): // how an epoch began cannot be told where that is missing
 		return fmt.Errorf("epoch %s renews nothing", p.Epoch.Short())
 	}
 	return nil

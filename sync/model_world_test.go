@@ -63,6 +63,7 @@ type stored struct {
 	sequence uint64
 	taken    time.Time
 	record   *changelog.Record // nil is noise
+	other    *changelog.Record // of an entry of another log that stands here again
 }
 
 // worldFaults are chances in percent, and how long things take at most.

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -64,9 +65,13 @@ func startServer(tb testing.TB, o *server.Options) *server.Server {
 
 func connectAs(tb testing.TB, s *server.Server, user, inbox string) *flagsync.Conn {
 	tb.Helper()
-	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{
-		URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Logger: testLogger,
-	})
+	o := flagsync.ConnectOptions{
+		URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Logger: testLogger, Keyring: trusttest.Default().Keyring(),
+	}
+	if strings.HasPrefix(user, "publisher") {
+		o.Keyring, o.Signer = trusttest.Default().PublisherKeyring(), trusttest.Default().Signer()
+	}
+	c, err := flagsync.Connect(tb.Context(), o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -85,7 +90,7 @@ func logAs(tb testing.TB, s *server.Server, user string) *log {
 	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
 		tb.Fatal(err)
 	}
-	own, err := flagsync.OpenLog(tb.Context(), c, environment, 1)
+	own, err := flagsync.OpenLog(tb.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -121,7 +126,7 @@ func TestSidecarPermissions(t *testing.T) {
 	sidecar := connectAs(t, s, "sidecar:s", "_sidecar1")
 	r := follow(t, sidecar, impatient)
 	r.until(t, "synced", isSynced)
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
 	r.until(t, "a beat", func(s flagsync.Status) bool { return !s.LastBeat.IsZero() })
 	head := l.write(t, put("b", "{}"))
 	r.reach(t, head.Revision)
@@ -160,7 +165,7 @@ func TestMessageTooLargeForTheServer(t *testing.T) {
 		"alone": {large}, "first": {large, put("a", "{}")}, "between": {put("a", "{}"), large, put("b", "{}")}, "last": {put("a", "{}"), large},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		outcome, err := l.Append(ctx, base, change("op "+name, documents...))
+		outcome, err := l.append(t, ctx, base, change("op "+name, documents...))
 		cancel()
 		if err == nil || !strings.Contains(err.Error(), "max_payload") {
 			t.Errorf("%s: %s, %v, want an error that names max_payload", name, outcome.State, err)

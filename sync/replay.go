@@ -16,6 +16,7 @@ type replay struct {
 	keys        *changelog.Keyring
 	judge       *changelog.Judge
 	assembler   changelog.Assembler
+	first       changelog.Link   // the entry that is read first
 	begin       changelog.Record // the entry that the state began with
 	entries     uint64           // that follow it
 	head        changelog.Head
@@ -31,7 +32,7 @@ func (c *Conn) replay(ctx context.Context, environment string, begin, to uint64)
 	}
 	for batch, err := range c.batches(ctx, flagsStream(environment), begin, to) {
 		if err == nil {
-			err = r.takeBatch(batch)
+			err = r.takeBatch(ctx, c, batch)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("read the log aside: %w", err)
@@ -46,17 +47,37 @@ func (c *Conn) replay(ctx context.Context, environment string, begin, to uint64)
 	return r, nil
 }
 
-func (r *replay) takeBatch(batch []storedMessage) error {
+func (r *replay) takeBatch(ctx context.Context, c *Conn, batch []storedMessage) error {
 	for _, m := range batch {
-		switch verdict, _ := r.judge.Offer(m.entry(r.environment)); verdict {
-		case changelog.Noise, changelog.Candidate, changelog.Past:
+		verdict, record := r.judge.Offer(m.entry(r.environment))
+		switch verdict {
+		case changelog.Noise, changelog.Past:
+		case changelog.Candidate:
+			if r.first == (changelog.Link{}) {
+				r.first = record.Position().Link()
+			}
 		case changelog.Unreadable:
 			return fmt.Errorf("%w: revision %d", errUnreadable, m.Sequence)
 		default:
-			return fmt.Errorf("revision %d does not continue revision %d: %w", m.Sequence, r.judge.Head().Revision, changelog.ErrDifferentHistory)
+			if err := r.dismiss(ctx, c, record); err != nil {
+				return err
+			}
 		}
 	}
 	return r.take(r.judge.SettleSoFar())
+}
+
+// dismiss makes noise of a signed entry that continues nothing, if it is of another
+// log.
+func (r *replay) dismiss(ctx context.Context, c *Conn, record changelog.Record) error {
+	is, err := c.misplaced(ctx, r.environment, r.first, record)
+	if err == nil && !is {
+		err = fmt.Errorf("revision %d does not continue revision %d: %w", record.Revision, r.judge.Head().Revision, changelog.ErrDifferentHistory)
+	}
+	if err == nil {
+		r.judge.Dismiss(record)
+	}
+	return err
 }
 
 // take applies entries that are proved.
@@ -94,6 +115,12 @@ func (r *replay) apply(transaction changelog.Transaction) {
 // complete reports whether all of the state has come that its first entry
 // announces.
 func (r *replay) complete() bool { return r.entries >= r.begin.Complete }
+
+// has reports whether the state is of an epoch, or of a later one that renewed it
+// since.
+func (r *replay) has(epoch changelog.Epoch) bool {
+	return r.head.Epoch == epoch || r.begin.Renews() && r.begin.Epoch == r.head.Epoch && r.head.Epoch.Later(epoch)
+}
 
 // stateDigest returns the digest of the documents, which is the one that was
 // signed unless a publisher was wrong.

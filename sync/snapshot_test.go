@@ -203,8 +203,8 @@ func TestTheTwoNewestSnapshotsStay(t *testing.T) {
 		t.Errorf("%d chunks after the purge, want those of the two newest", n)
 	}
 	stranger := l.away(t)
-	stranger.position.Digest[0]++
-	stranger.position.Revision--
+	stranger.head.Digest[0]++
+	stranger.head.Revision--
 	if _, err := l.PublishSnapshot(t.Context(), stranger); !errors.Is(err, changelog.ErrDifferentHistory) {
 		t.Errorf("a state of another history: %v, want ErrDifferentHistory", err)
 	}

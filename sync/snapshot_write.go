@@ -71,7 +71,9 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 	if err := l.verifyChunks(ctx, p); err != nil {
 		return false, err
 	}
-	return l.putManifest(ctx, before.with(p), sequence)
+	m := before.with(p)
+	m.Keys = l.conn.keys.Note().Text
+	return l.putManifest(ctx, m, sequence)
 }
 
 // verifySnapshot reports why a snapshot of a position is of no use, and else

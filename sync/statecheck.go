@@ -2,6 +2,7 @@ package flagsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,7 +23,8 @@ type stateCheck struct {
 	at       time.Time          // of the next comparison
 	compared changelog.Position // what was compared last
 	rebuild  time.Time          // when the log is read aside; zero is not at all
-	rebuilt  bool               // it was, since the states last agreed
+	rebuilt  bool               // it was, since the states last agreed, and gave no better one
+	finding  error              // of the last comparison that found another state
 }
 
 // installed is called when the state was replaced by one whose proof was
@@ -37,6 +39,9 @@ func (s *following) scheduleStateCheck(now time.Time) time.Time {
 		return time.Time{} // what was loaded was verified as it was read
 	}
 	if !c.rebuild.IsZero() {
+		if s.inquiry.running {
+			return time.Time{} // its end comes as an event, and may replace the state
+		}
 		if now.Before(c.rebuild) {
 			return c.rebuild
 		}
@@ -64,11 +69,12 @@ func (s *following) compareState(now time.Time) {
 		return
 	}
 	known := s.current.DifferentState != nil
-	s.current.DifferentState = fmt.Errorf("the documents at revision %d have state digest %s, %s was signed", s.applied.Revision, ours, s.signed.State)
+	s.state.finding = fmt.Errorf("the documents at revision %d have state digest %s, %s was signed", s.applied.Revision, ours, s.signed.State)
+	s.current.DifferentState = s.state.finding
 	if !known {
 		s.log.Error().Err(s.current.DifferentState).Msg("the state here is not the one that was signed")
 	}
-	if !s.state.rebuilt {
+	if !s.state.rebuilt && s.state.rebuild.IsZero() {
 		s.state.rebuild = now.Add(jitter(0, min(rebuildJitter, s.timing.stateCheck)))
 	}
 }
@@ -79,14 +85,22 @@ func (s *following) rebuildState() {
 	s.state.rebuild, s.state.rebuilt = time.Time{}, true
 	s.takeover.running = true
 	asked := time.Now()
-	end := s.judged
+	applied, end := s.applied, s.judged
 	s.work(func(ctx context.Context) func() {
-		position, err := s.loadRebuilt(ctx, end)
+		position, err := s.loadRebuilt(ctx, applied, end)
 		return func() { s.onRebuilt(position, asked, err) }
 	})
 }
 
-func (s *following) loadRebuilt(ctx context.Context, end uint64) (changelog.Position, error) {
+// Errors of a state that was read from the log and is not taken over.
+var (
+	errWrongPublisher = errors.New("the publisher that signed it was wrong")
+	errNotContained   = fmt.Errorf("the log does not hold what is applied here: %w", changelog.ErrDifferentHistory)
+)
+
+// loadRebuilt hands the target what the log adds up to, if that continues what is
+// applied and is the state that was signed.
+func (s *following) loadRebuilt(ctx context.Context, applied changelog.Position, end uint64) (changelog.Position, error) {
 	info, err := s.conn.info(ctx, s.stream)
 	if err != nil {
 		return changelog.Position{}, err
@@ -95,11 +109,24 @@ func (s *following) loadRebuilt(ctx context.Context, end uint64) (changelog.Posi
 	if err != nil {
 		return changelog.Position{}, err
 	}
+	if replayed.head.Revision < applied.Revision || replayed.head.Epoch != applied.Epoch || replayed.judge.Compare(applied) != nil {
+		return changelog.Position{}, errNotContained
+	}
 	if digest := replayed.stateDigest(); digest != replayed.head.State {
-		return changelog.Position{}, fmt.Errorf("the log gives state digest %s at revision %d, %s was signed: the publisher that signed it was wrong",
-			digest, replayed.head.Revision, replayed.head.State)
+		return changelog.Position{}, fmt.Errorf("the log gives state digest %s at revision %d, %s was signed: %w",
+			digest, replayed.head.Revision, replayed.head.State, errWrongPublisher)
 	}
 	return replayed.head.Position, replayed.read(s.target.Load)
+}
+
+// decided reports whether another reading would give the same.
+func decided(err error) bool {
+	for _, final := range []error{errWrongPublisher, changelog.ErrDifferentHistory, errHole, errUnreadable} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
 }
 
 // onRebuilt goes on from the state that was read aside, or where it stood.
@@ -108,8 +135,11 @@ func (s *following) onRebuilt(position changelog.Position, asked time.Time, err 
 	now := time.Now()
 	if err != nil {
 		if s.ctx.Err() == nil {
-			s.current.DifferentState = fmt.Errorf("%w; %s", s.current.DifferentState, err.Error())
+			s.current.DifferentState = fmt.Errorf("%w; %s", s.state.finding, err.Error())
 			s.log.Error().Err(err).Msg("the state could not be read from the log")
+		}
+		if !decided(err) {
+			s.state.rebuilt, s.state.rebuild = false, now.Add(jitter(s.timing.stateCheck/2, s.timing.stateCheck))
 		}
 		s.fill.restart(now) // entries were not taken meanwhile
 		return
@@ -117,6 +147,7 @@ func (s *following) onRebuilt(position changelog.Position, asked time.Time, err 
 	s.log.Warn().Uint64("revision", position.Revision).Msg("the state was read from the log and replaced")
 	s.current.DifferentState = nil
 	s.current.Rebuilds++
+	s.state.rebuilt = false // they agree: what was read was verified
 	s.continueFrom(position, asked, now)
 	s.head, s.end = max(s.head, position.Revision), max(s.end, position.Revision)
 }

@@ -58,12 +58,6 @@ func TestStreamSettings(t *testing.T) {
 	c := l.server.Client(t)
 	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "SNAP_prod", "CONTROL"} {
 		found := config(t, c, stream)
-		if stream == "FLAGS_prod" {
-			metadata, _ := found["metadata"].(map[string]any)
-			if got, want := metadata["flagside.epoch"], string(l.head(t).Epoch); got != want {
-				t.Errorf("the metadata names epoch %v, the log %s", got, want)
-			}
-		}
 		delete(found, "metadata")
 		got, err := json.Marshal(found, jsontext.WithIndent("  "), json.Deterministic(true))
 		if err != nil {
@@ -112,7 +106,7 @@ func TestOpenLogRefusesDifferingSettings(t *testing.T) {
 		t.Fatal(answer["error"])
 	}
 
-	_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1)
+	_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
 	if !errors.Is(err, flagsync.ErrStreamMismatch) {
 		t.Fatalf("error %v, want ErrStreamMismatch", err)
 	}
@@ -129,11 +123,11 @@ func TestOpenLogRefusesDifferingSettings(t *testing.T) {
 func TestOpenLogRefusesOtherReplicas(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 3)
+	_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 3})
 	if !errors.Is(err, flagsync.ErrStreamMismatch) || !strings.Contains(err.Error(), "num_replicas is 1 and must be 3") {
 		t.Errorf("error %v, want ErrStreamMismatch for num_replicas", err)
 	}
-	if _, err := flagsync.OpenLog(t.Context(), l.conn, environment, 2); err == nil {
+	if _, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 2}); err == nil {
 		t.Error("two replicas were accepted")
 	}
 }
@@ -149,7 +143,7 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 			if answer := api(t, c, "STREAM.DELETE."+stream, nil); answer["error"] != nil {
 				t.Fatal(answer["error"])
 			}
-			_, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1)
+			_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
 			if !errors.Is(err, flagsync.ErrStreamLost) || !strings.Contains(err.Error(), "restore") {
 				t.Errorf("error %v, want ErrStreamLost with its remedies", err)
 			}
@@ -167,47 +161,13 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 	}
 }
 
-// TestEpochIsRestoredInMetadata erases the metadata as an update by hand does.
-func TestEpochIsRestoredInMetadata(t *testing.T) {
-	t.Parallel()
-	l := newLog(t)
-	c := l.server.Client(t)
-	erase := func() {
-		changed := config(t, c, "FLAGS_prod")
-		delete(changed, "metadata")
-		if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
-			t.Fatal(answer["error"])
-		}
-	}
-	epoch := func() any {
-		metadata, _ := config(t, c, "FLAGS_prod")["metadata"].(map[string]any)
-		return metadata["flagside.epoch"]
-	}
-	erase()
-	if got := epoch(); got != nil {
-		t.Fatalf("the metadata still names epoch %v", got)
-	}
-	r := follow(t, l.conn)
-	r.until(t, "synced without metadata", func(s flagsync.Status) bool { return s.Synced })
-	if _, err := flagsync.OpenLog(t.Context(), l.conn, environment, 1); err != nil {
-		t.Fatal(err)
-	}
-	if got, want := epoch(), string(l.head(t).Epoch); got != want {
-		t.Errorf("after opening the metadata names epoch %v, want %s", got, want)
-	}
-
-	erase()
-	run(t, flagsync.NewBeater(l.Log, nil, testLogger).Run)
-	eventually(t, func() (bool, string) { return epoch() == string(l.head(t).Epoch), "a beater to restore the epoch" })
-}
-
 func TestOpenLogWithoutAServer(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	server.Stop(t)
 	c := connect(t, server.URL())
 	begin := time.Now()
-	if _, err := flagsync.OpenLog(t.Context(), c, environment, 1); !errors.Is(err, flagsync.ErrUnreachable) {
+	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("error %v, want ErrUnreachable", err)
 	}
 	if took := time.Since(begin); took > 10*time.Second {

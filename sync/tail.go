@@ -154,13 +154,7 @@ func (l *Log) adoptKeys(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e, err := changelog.DecodeEntry(m.Data)
-		if err != nil {
-			continue // noise
-		}
-		if text, err := changelog.KeysText(e.Put); err == nil {
-			_ = l.conn.keys.Adopt(text) // what no root signed is noise
-		}
+		l.conn.adopt(m)
 	}
 	return nil
 }

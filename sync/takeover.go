@@ -34,10 +34,11 @@ type takeoverState struct {
 
 // route is how a state can be had as a whole.
 type route struct {
-	begin     changelog.Record // epoch entry of the state that is wanted
+	begin     changelog.Record // epoch entry of the state that is wanted; its revision is 0 when it is not known
 	last      uint64           // revision the log ends with
 	asked     time.Time        // when that was so
 	above     uint64           // a snapshot must be newer than this, and belong to begin's epoch
+	held      changelog.Epoch  // that is left, or goes on behind a hole
 	fromLog   bool             // the log can be read instead
 	beginning uint64           // where reading the log starts
 }
@@ -46,10 +47,10 @@ type route struct {
 // stands at held, or why it may not be: only a renewal of a later epoch replaces
 // a state.
 func (s *following) routeTo(held changelog.Position, t leaderReport) (route, error) {
-	if t.begin == nil && t.missing == 0 {
+	if t.begin == nil && (t.last == 0 || t.missing == 0 && t.different == nil) {
 		return route{}, errors.New("the log has no newer epoch")
 	}
-	r := route{last: t.last, asked: t.asked, above: t.missing}
+	r := route{last: t.last, asked: t.asked, above: t.missing, held: held.Epoch}
 	r.begin.Epoch = held.Epoch
 	if t.begin != nil {
 		r.begin, r.beginning = *t.begin, t.begin.Revision
@@ -64,6 +65,8 @@ func (s *following) routeTo(held changelog.Position, t leaderReport) (route, err
 		return route{}, fmt.Errorf("the log begins with epoch %s and renews nothing", r.begin.Epoch.Short())
 	case t.missing > 0 && s.holdAtHole && r.begin.Revision < t.missing:
 		return route{}, errors.New("nothing was decided about the hole yet")
+	case t.begin == nil: // its beginning is missing: a snapshot of a later epoch tells that it is another one
+		return r, nil
 	case t.missing > 0 && !fresh:
 		r.fromLog = r.fromLog && r.begin.Revision > held.Revision
 		return r, nil
@@ -88,9 +91,7 @@ func (s *following) takeOver(r route) {
 // load hands the target the newest published snapshot that will do, else what
 // the log adds up to.
 func (s *following) load(ctx context.Context, r route) (changelog.Position, error) {
-	position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool {
-		return p.Epoch == r.begin.Epoch && p.Revision > r.above && p.Revision <= r.last
-	})
+	position, err := s.loadPublished(ctx, r.wants)
 	if err == nil || !r.fromLog {
 		return position, err
 	}
@@ -99,13 +100,26 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("%w; %s", err, unpublished.Error())
 	}
-	if replayed.head.Epoch != r.begin.Epoch || !replayed.complete() {
+	if !replayed.has(r.begin.Epoch) || !replayed.complete() {
 		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
 	}
 	if err := replayed.read(s.target.Load); err != nil {
 		return changelog.Position{}, err
 	}
 	return replayed.head.Position, nil
+}
+
+// wants reports whether a published snapshot will do. Where the entry that its
+// epoch begins with is missing, it must be of a later epoch than ours, or lie
+// behind the hole in ours.
+func (r route) wants(p publishedSnapshot) bool {
+	if p.Revision <= r.above || p.Revision > r.last {
+		return false
+	}
+	if p.Epoch == r.begin.Epoch {
+		return r.above > 0
+	}
+	return r.begin.Revision == 0 && p.Epoch.Later(r.held)
 }
 
 // errNoSnapshot tells that no published snapshot will do.
@@ -188,7 +202,7 @@ func (s *following) tookOver(r route, position changelog.Position, err error) {
 func (s *following) continueFrom(position changelog.Position, asked, now time.Time) {
 	s.judge = changelog.NewJudge(s.conn.keys, s.environment, position)
 	s.judged, s.unproved = position.Revision, false
-	s.seen, s.fedLast, s.reread, s.renewedAt = seenMessage{}, seenMessage{}, changelog.Link{}, 0
+	s.seen, s.fedLast, s.reread, s.renewedAt = seenMessage{}, seenMessage{}, nil, 0
 	s.foreignTo = position.Revision
 	s.assembler.Reset()
 	s.openOp, s.ready, s.applyAt = "", nil, time.Time{}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -23,11 +24,13 @@ type mapTarget struct {
 	mu        sync.Mutex
 	position  changelog.Position
 	documents map[changelog.ID]changelog.Document
-	state     changelog.Digest
-	steps     int // calls of Apply
-	synced    int // calls of Synced
-	loads     int // calls of Load that succeeded
-	left      []changelog.Epoch
+	state     changelog.State
+	head      changelog.Head // with its proof
+	wrong     bool           // the state digest is to be another one
+	compared  int            // calls of StateDigest
+	steps     int            // calls of Apply
+	synced    int            // calls of Synced
+	loads     int            // calls of Load that succeeded
 	refuse    error
 	delay     time.Duration // of Apply; set before it is followed
 }
@@ -64,39 +67,27 @@ func (m *mapTarget) apply(tx changelog.Transaction) {
 	if tx[0].Revision <= m.position.Revision {
 		m.tb.Errorf("applied revision %d after %d", tx[0].Revision, m.position.Revision)
 	}
+	state := m.state.Edit()
 	for _, r := range tx {
 		if r.Kind == changelog.KindEpoch {
 			continue
 		}
 		if old, ok := m.documents[r.ID()]; ok {
-			m.state = m.state.Toggle(old)
+			state.Remove(old)
 			delete(m.documents, r.ID())
 		}
 		if !r.Delete {
 			d := r.Document()
 			m.documents[r.ID()] = d
-			m.state = m.state.Toggle(d)
+			state.Add(d)
 		}
 	}
-	m.move(tx.Position())
-}
-
-func (m *mapTarget) move(to changelog.Position) {
-	if from := m.position.Epoch; from != "" && from != to.Epoch {
-		m.left = append(m.left, from)
-	}
-	m.position = to
-}
-
-// LeftEpochs makes the target an EpochKeeper.
-func (m *mapTarget) LeftEpochs() []changelog.Epoch {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.left)
+	m.state, m.head = state.State(), tx.Head()
+	m.position = m.head.Position
 }
 
 func (m *mapTarget) Load(s *changelog.SnapshotReader) error {
-	documents := make(map[changelog.ID]changelog.Document)
+	documents, state := make(map[changelog.ID]changelog.Document), changelog.State{}.Edit()
 	for {
 		d, err := s.Next()
 		if errors.Is(err, io.EOF) {
@@ -106,11 +97,12 @@ func (m *mapTarget) Load(s *changelog.SnapshotReader) error {
 			return fmt.Errorf("load: %w", err)
 		}
 		documents[d.ID()] = d
+		state.Add(d)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.documents, m.state = documents, s.Header().StateDigest
-	m.move(s.Header().Position)
+	m.documents, m.state, m.head = documents, state.State(), s.Header().Head
+	m.position, m.wrong = m.head.Position, false
 	m.loads++
 	return nil
 }
@@ -124,13 +116,24 @@ func (m *mapTarget) Synced() {
 func (m *mapTarget) StateDigest() changelog.Digest {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.state
+	m.compared++
+	if m.wrong {
+		return changelog.Sum([]byte("another state"))
+	}
+	return m.state.Digest()
 }
 
+// count returns how many documents there are besides the keys note.
 func (m *mapTarget) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.documents)
+	n := 0
+	for id := range m.documents {
+		if id.Kind != changelog.KindKeys {
+			n++
+		}
+	}
+	return n
 }
 
 func (m *mapTarget) body(key string) string {
@@ -143,6 +146,19 @@ func (m *mapTarget) setRefuse(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.refuse = err
+}
+
+func (m *mapTarget) comparisons() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.compared
+}
+
+// setWrong makes the state digest another one until a state is loaded.
+func (m *mapTarget) setWrong() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wrong = true
 }
 
 // block makes the target busy until the returned function is called.
@@ -163,11 +179,24 @@ func (m *mapTarget) syncedTimes() int {
 	return m.synced
 }
 
+// adopt gives a connection the keys note that the target holds, as one that was
+// read from a disk does.
+func (m *mapTarget) adopt(tb testing.TB, c *flagsync.Conn) {
+	tb.Helper()
+	if text := m.Header().Keys; text != "" {
+		if err := c.Keys().Adopt(text); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
 // Header and Write make the target a snapshot that can be published.
 func (m *mapTarget) Header() changelog.Header {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return changelog.Header{Environment: environment, Position: m.position, StateDigest: m.state, Count: len(m.documents)}
+	keys := m.documents[changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}]
+	note, _ := changelog.KeysText(keys.Body) // without one, readers must know who signed
+	return changelog.Header{Environment: environment, Head: m.head, Count: len(m.documents), Keys: note}
 }
 
 func (m *mapTarget) Write(w io.Writer) error {

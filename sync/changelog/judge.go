@@ -51,7 +51,8 @@ type Judge struct {
 	chain       *Chain
 	replaying   bool // renewals are entries like all others
 	pending     candidates[Link, Record]
-	bytes       int // of the pending ones
+	misplaced   map[Link]struct{} // entries that were dismissed
+	bytes       int               // of the pending ones
 	failures    uint64
 }
 
@@ -103,6 +104,8 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 	}
 	head := j.chain.Head()
 	switch {
+	case j.dismissed(r):
+		return Noise, Record{}
 	case r.Renews() && !j.replaying:
 		return j.offerRenewal(head, r)
 	case r.Revision <= head.Revision:
@@ -116,6 +119,33 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 	default:
 		return Different, r
 	}
+}
+
+// maxMisplaced bounds what is remembered of entries that were dismissed.
+const maxMisplaced = 4096
+
+// Dismiss makes noise of a signed entry that was found not to belong to the log, and
+// of those that continue it: it is of a log that was replaced, and stored again.
+func (j *Judge) Dismiss(r Record) {
+	if j.misplaced == nil || len(j.misplaced) >= maxMisplaced {
+		j.misplaced = make(map[Link]struct{})
+	}
+	j.misplaced[r.Position().Link()] = struct{}{}
+}
+
+// dismissed reports whether r was dismissed, or continues what was.
+func (j *Judge) dismissed(r Record) bool {
+	if len(j.misplaced) == 0 {
+		return false
+	}
+	if _, is := j.misplaced[r.Position().Link()]; is {
+		return true
+	}
+	if _, is := j.misplaced[r.Prev]; !is || r.Renews() && r.Epoch.Later(j.chain.Head().Epoch) {
+		return false
+	}
+	j.Dismiss(r)
+	return true
 }
 
 // Pending reports whether candidates wait for [Judge.Settle].
