@@ -129,7 +129,7 @@ func (a *journalAppend) encode(place uint64) error {
 	a.msg = nats.NewMsg(a.journal.name.subject)
 	a.msg.Data = data
 	a.msg.Header.Set(changelog.ProofHeader, string(proof))
-	a.msg.Header.Set(headerMessageID, a.at.Digest.String()) // nobody can use it up before it is sent
+	a.msg.Header.Set(headerMessageID, a.at.Digest.String()) // unknown to others before it is sent
 	a.msg.Header.Set(headerExpectedLast, strconv.FormatUint(place-1, 10))
 	return nil
 }
