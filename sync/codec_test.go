@@ -1,36 +1,11 @@
 package flagsync
 
 import (
-	"bytes"
-	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/nats-io/nats.go"
-
-	"github.com/flagside/flagside/sync/changelog"
 )
-
-// golden compares bytes with a file that older versions wrote and must be read
-// for ever.
-func golden(t *testing.T, path string, got []byte) []byte {
-	t.Helper()
-	want, err := os.ReadFile(filepath.Join("testdata", path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want = bytes.TrimSpace(want)
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
-	}
-	return want
-}
 
 func TestReconnectDelay(t *testing.T) {
 	t.Parallel()

@@ -7,27 +7,33 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// createStreams makes the streams of an environment that CONTROL does not know,
-// and returns the epoch that its log begins with. It refuses streams that are in
-// use, because CONTROL may have lost what it knew of them: only what a Create
-// that was interrupted leaves behind is completed.
+// createUnused is createStreams, but refuses streams that are in use, because
+// CONTROL may have lost what it knew of them: only what a Create that was
+// interrupted leaves behind is completed.
+func (e *Environments) createUnused(ctx context.Context, name, actor string) (changelog.Epoch, error) {
+	for stream, refuse := range map[string]func(ctx context.Context, name string, last uint64) error{
+		ledgerStream(name): e.conn.refuseUsedLedger, flagsStream(name): e.conn.refuseUsedLog,
+	} {
+		info, err := e.conn.info(ctx, stream)
+		if err == nil {
+			err = refuse(ctx, name, info.State.LastSequence)
+		}
+		if err != nil && !hasCode(err, codeStreamNotFound) {
+			return "", err
+		}
+	}
+	return e.createStreams(ctx, name, actor)
+}
+
+// createStreams makes the streams of an environment, if need be, and returns the
+// epoch that its log begins with.
 func (e *Environments) createStreams(ctx context.Context, name, actor string) (changelog.Epoch, error) {
-	ledger, err := e.conn.createStream(ctx, ledgerConfig(name, e.replicas))
-	if err != nil {
-		return "", err
-	}
-	if err := e.conn.refuseUsedLedger(ctx, name, ledger.State.LastSequence); err != nil {
-		return "", err
-	}
-	if _, err := e.conn.createStream(ctx, snapConfig(name, e.replicas)); err != nil {
-		return "", err
-	}
-	flags, err := e.conn.createStream(ctx, flagsConfig(name, e.replicas))
-	if err != nil {
-		return "", err
-	}
-	if err := e.conn.refuseUsedLog(ctx, name, flags.State.LastSequence); err != nil {
-		return "", err
+	for _, config := range []streamConfig{
+		ledgerConfig(name, e.replicas), snapConfig(name, e.replicas), flagsConfig(name, e.replicas),
+	} {
+		if _, err := e.conn.createStream(ctx, config); err != nil {
+			return "", err
+		}
 	}
 	l := newLog(e.conn, LogOptions{Environment: name, Replicas: e.replicas})
 	first, err := l.begin(ctx, actor)
@@ -38,7 +44,7 @@ func (e *Environments) createStreams(ctx context.Context, name, actor string) (c
 }
 
 func forgotten(stream string, sequence uint64) error {
-	return fmt.Errorf("%w: %s holds what this installation signed at %d: restore CONTROL from a backup of NATS, or choose another name",
+	return fmt.Errorf("%w: %s holds what this installation signed at %d: restore CONTROL from a backup of NATS, adopt the environment as it is, or choose another name",
 		ErrEnvironmentForgotten, stream, sequence)
 }
 

@@ -49,6 +49,19 @@ func (e *Environments) Journal() *Journal { return e.journal }
 // when CONTROL does not know the environment and its streams are in use; of
 // several callers at once exactly one succeeds.
 func (e *Environments) Create(ctx context.Context, name, actor string) (Environment, error) {
+	return e.create(ctx, name, actor, e.createUnused)
+}
+
+// Adopt is Create for an environment whose streams are in use, although CONTROL
+// does not know it: on an operator's word, after CONTROL was lost.
+func (e *Environments) Adopt(ctx context.Context, name, actor string) (Environment, error) {
+	return e.create(ctx, name, actor, e.createStreams)
+}
+
+// create makes the streams with make, and then the environment known.
+func (e *Environments) create(
+	ctx context.Context, name, actor string, make func(ctx context.Context, name, actor string) (changelog.Epoch, error),
+) (Environment, error) {
 	if err := ValidateEnvironment(name); err != nil {
 		return Environment{}, err
 	}
@@ -61,7 +74,7 @@ func (e *Environments) Create(ctx context.Context, name, actor string) (Environm
 		}
 		if epoch == "" {
 			var err error
-			if epoch, err = e.createStreams(ctx, name, actor); err != nil {
+			if epoch, err = make(ctx, name, actor); err != nil {
 				return nil, e.refusal(ctx, name, err)
 			}
 		}

@@ -53,7 +53,7 @@ func TestSidecarReachesNothingElse(t *testing.T) {
 	}
 	subjects := []string{
 		"flags.prod.x", "flags.other.x", "feed.prod.x", "feed.other.x", "heartbeat.prod", "heartbeat.other", "snap.prod.x", "snap.other.x",
-		"ledger.prod.records", "control.records", "people.x", "ask.prod.x", "control.environment.prod", "x", "_INBOX.x", "_sidecar2.x", "_sidecar1.x",
+		"ledger.prod.records", "control.records", "people.x", "ask.prod.x", "x", "_INBOX.x", "_sidecar2.x", "_sidecar1.x",
 		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.ACCOUNT.PURGE.$G",
 		"$JS.ACK.FLAGS_prod.c.1.1.1.1.1", "$JS.FC.FLAGS_prod.x", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.$G.CONNZ", "$SRV.PING",
 	}

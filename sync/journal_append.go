@@ -129,7 +129,7 @@ func (a *journalAppend) encode(place uint64) error {
 	a.msg = nats.NewMsg(a.journal.name.subject)
 	a.msg.Data = data
 	a.msg.Header.Set(changelog.ProofHeader, string(proof))
-	a.msg.Header.Set(headerMessageID, a.at.Digest.String()) // nobody can use it up before it is sent
+	a.msg.Header.Set(headerMessageID, a.at.Digest.String()) // unknown to others before it is sent
 	a.msg.Header.Set(headerExpectedLast, strconv.FormatUint(place-1, 10))
 	return nil
 }
@@ -149,8 +149,8 @@ func (a *journalAppend) run(ctx context.Context) (uint64, error) {
 		if !errors.Is(err, errForeignPlace) {
 			return sequence, err
 		}
-		if !pauses.wait(ctx) {
-			break
+		if ctx.Err() != nil {
+			break // without a pause otherwise: the sooner it is sent, the likelier is its place
 		}
 	}
 	return 0, ErrForeignMessages

@@ -75,7 +75,7 @@ func (all found) addSource(f *facts) {
 		all[health.ServingFromBootstrap] = ""
 	default:
 	}
-	if f.rung() == rungMemory {
+	if f.rung() == rungMemory && f.log.DifferentState == nil { // which says more about it
 		all[health.ServingFromMemory] = ""
 	}
 }

@@ -70,7 +70,7 @@ func TestConditions(t *testing.T) {
 		{"half of an epoch", func(f *facts) { f.log.DifferentHistory = flagsync.ErrIncomplete }, []health.Code{health.EpochIncomplete}},
 		{"a hole", func(f *facts) { f.log.Hole = failure }, []health.Code{health.LogHole}},
 		{"an entry of the future", func(f *facts) { f.log.Unreadable = failure }, []health.Code{health.EntryUnreadable}},
-		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState, health.ServingFromMemory}},
+		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState}},
 		{"foreign messages", func(f *facts) {
 			f.log.Foreign = flagsync.Foreign{Messages: 1, Last: []flagsync.Sequence{{First: 5, Last: 5}}, Since: now.Add(-foreignLimit)}
 		}, []health.Code{health.ForeignMessages}},

@@ -114,6 +114,39 @@ func TestAnotherInstallationReplacesNothing(t *testing.T) {
 	start(t, o).awaitValue("greeting", 2.0)
 }
 
+// A sidecar that saw nothing but the log of another installation begins anew when the true server takes its place, however short its log is.
+func TestTheTrueServerComesBack(t *testing.T) {
+	ours, theirs := natstest.Start(t), natstest.Start(t)
+	p, stop := publish(t, ours)
+	p.put(map[string]string{"greeting": flag(1)})
+	wrong, stopWrong := publishAs(t, theirs, trusttest.New())
+	for n := range 10 {
+		wrong.put(map[string]string{"greeting": flag(100 + n)})
+	}
+	s := start(t, options(theirs.URL()))
+	await(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unsigned") })
+	stop()
+	stopWrong()
+	ours.Stop(t)
+	theirs.Stop(t)
+	replace(t, theirs.Dir(), ours.Dir())
+	theirs.Restart(t)
+	s.awaitValue("greeting", 1.0)
+	publish(t, theirs)
+	await(t, "the end of the condition", func() bool { return !slices.Contains(s.conditions(), "log-unsigned") && s.Ready() })
+}
+
+// replace puts the content of a directory in the place of another.
+func replace(t *testing.T, dir, content string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(dir, os.DirFS(content)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A message without a signature stands in the log, is skipped, and is told.
 func TestForeignMessages(t *testing.T) {
 	server := natstest.Start(t)

@@ -265,10 +265,10 @@ func (j *JournalJudge) newestRetired() int {
 	if !j.head.IsZero() {
 		return -1
 	}
-	for i := len(j.nodes) - 1; i >= 0; i-- {
-		r := j.nodes[i].record
+	for i, n := range slices.Backward(j.nodes) {
+		r := n.record
 		text := recordText(j.keys.Installation(), j.stream, r.Anchor())
-		if j.nodes[i].grounded && j.keys.verifyPast(text, r.Signature) == nil {
+		if n.grounded && j.keys.verifyPast(text, r.Signature) == nil {
 			return i
 		}
 	}

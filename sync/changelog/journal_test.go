@@ -296,6 +296,7 @@ func TestJournalJudgeAgreesWithANaiveReader(t *testing.T) {
 }
 
 func compareWithNaive(t *testing.T, ops []byte) {
+	t.Helper()
 	w := newJournalWorld()
 	for _, op := range ops[:min(len(ops), 60)] {
 		w.do(op)

@@ -1,0 +1,286 @@
+package flagsync_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/internal/trusttest"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// damage replaces the ledger by one that ends at a sequence and lacks others, as
+// a server with a broken disk, or one that was put back, would show.
+func damage(tb testing.TB, c *nats.Conn, end uint64, lacks ...uint64) {
+	tb.Helper()
+	const stream = "LEDGER_prod"
+	settings := config(tb, c, stream)
+	var messages []*nats.Msg
+	for sequence := range end {
+		messages = append(messages, storedAgain(tb, c, stream, sequence+1))
+	}
+	call := func(call string, body any) {
+		if answer := api(tb, c, call+"."+stream, body); answer["error"] != nil {
+			tb.Fatal(answer["error"])
+		}
+	}
+	call("STREAM.DELETE", nil)
+	open := maps.Clone(settings)
+	open["deny_delete"] = false
+	delete(open, "metadata")
+	call("STREAM.CREATE", open)
+	for i, msg := range messages {
+		if sequence := storeMessage(tb, c, msg); sequence != uint64(i)+1 {
+			tb.Fatalf("message %d was stored at %d", i+1, sequence)
+		}
+	}
+	for _, sequence := range lacks {
+		call("STREAM.MSG.DELETE", map[string]uint64{"seq": sequence})
+	}
+	open["deny_delete"] = true
+	call("STREAM.UPDATE", open)
+}
+
+// fill appends records "1" to "n".
+func fill(tb testing.TB, j *flagsync.Journal, n int) {
+	tb.Helper()
+	for i := range n {
+		body := fmt.Sprint(i + 1)
+		if _, err := j.Append(tb.Context(), j.Head().Sequence, "op"+body, []byte(body)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+// bodies returns what a journal has from a sequence on, repairs as "repair", and
+// how reading ended.
+func bodies(tb testing.TB, j *flagsync.Journal, from uint64) (got []string, err error) {
+	tb.Helper()
+	for r, err := range j.Read(tb.Context(), from) {
+		if err != nil {
+			return got, err
+		}
+		body := string(r.Body)
+		if changelog.RecordType(r.Body) == changelog.RecordRepaired {
+			body = "repair"
+		}
+		got = append(got, body)
+	}
+	return got, nil
+}
+
+func order() flagsync.JournalRepair {
+	return flagsync.JournalRepair{Actor: "operator", Reason: "the disk was broken"}
+}
+
+// A record that is missing stops the journal until it is repaired; then everything before and after is read.
+func TestJournalWithAHole(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lacks      []uint64
+		before     []string // what is read before the repair
+		after      []string
+		wantDamage string
+	}{
+		"in the middle":  {[]uint64{3}, []string{"1", "2"}, []string{"1", "2", "4", "5", "6", "repair"}, "record 4 follows record 3"},
+		"at the start":   {[]uint64{1, 2}, nil, []string{"3", "4", "5", "6", "repair"}, "record 3 follows record 2"},
+		"at the end":     {[]uint64{6}, []string{"1", "2", "3", "4", "5"}, []string{"1", "2", "3", "4", "5", "repair"}, "no message at 6"},
+		"more than once": {[]uint64{2, 5}, []string{"1"}, []string{"1", "3", "4", "6", "repair"}, "record 3 follows record 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLog(t)
+			warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+			fill(t, warm, 6)
+			damage(t, l.server.Client(t), 6, c.lacks...)
+			cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+			for range 2 {
+				got, err := bodies(t, cold, 1)
+				if diff := cmp.Diff(c.before, got); diff != "" || !errors.Is(err, flagsync.ErrDamaged) || !strings.Contains(err.Error(), c.wantDamage) {
+					t.Errorf("before the repair: %v (-want +got):\n%s", err, diff)
+				}
+			}
+			if err := cold.Follow(t.Context(), 1, func(flagsync.Record) error { return nil }); !errors.Is(err, flagsync.ErrDamaged) {
+				t.Errorf("follow: %v, want ErrDamaged", err)
+			}
+			if _, err := cold.Append(t.Context(), cold.Head().Sequence, "x", []byte(`"x"`)); err == nil {
+				t.Error("a record was appended over the damage")
+			}
+			head, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order())
+			if err != nil || head.Sequence != 7 {
+				t.Fatalf("repair: %s, %v, want sequence 7", head, err)
+			}
+			after(t, l, cold, append(c.after, `"new"`))
+			if got, err := bodies(t, warm, 7); err != nil || !slices.Equal(got, []string{"repair", `"new"`}) {
+				t.Errorf("one that knew the journal goes on with %v, %v", got, err)
+			}
+		})
+	}
+}
+
+// after appends a record, and compares what all read.
+func after(t *testing.T, l *log, j *flagsync.Journal, want []string) {
+	t.Helper()
+	if err := catchUp(t, j); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Append(t.Context(), j.Head().Sequence, "new", []byte(`"new"`)); err != nil {
+		t.Fatal(err)
+	}
+	for what, reader := range map[string]*flagsync.Journal{"the same": j, "a new one": openJournal(t, l.conn, flagsync.Ledger(environment), 1)} {
+		got, err := bodies(t, reader, 1)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("after the repair, %s: %v (-want +got):\n%s", what, err, diff)
+		}
+	}
+	_, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order())
+	if !errors.Is(err, flagsync.ErrJournalWhole) {
+		t.Errorf("repaired again: %v, want ErrJournalWhole", err)
+	}
+}
+
+func catchUp(tb testing.TB, j *flagsync.Journal) error {
+	tb.Helper()
+	_, err := bodies(tb, j, j.Head().Sequence+1)
+	return err
+}
+
+// Noise that is gone is no hole.
+func TestJournalWithoutItsNoise(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fill(t, j, 1)
+	msg := nats.NewMsg("ledger.prod.records")
+	storeMessage(t, l.server.Client(t), msg)
+	fill(t, j, 2)
+	damage(t, l.server.Client(t), 4, 2)
+	if got, err := bodies(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1); err != nil || len(got) != 3 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// A signed record that cannot be read stops the journal, unless it is repaired.
+func TestJournalOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fill(t, j, 1)
+	msg := nats.NewMsg("ledger.prod.records")
+	msg.Data = []byte(`{"v":3}`)
+	signature, err := trusttest.Default().Signer().SignRecord("LEDGER_prod", changelog.Anchor{Sequence: 2, Digest: changelog.Sum(msg.Data)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg.Header.Set(changelog.ProofHeader, string(signature))
+	storeMessage(t, l.server.Client(t), msg)
+	if _, err := bodies(t, j, 1); !errors.Is(err, flagsync.ErrDamaged) || !errors.Is(err, changelog.ErrUnreadable) {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := j.Append(t.Context(), 1, "x", []byte(`"x"`)); err == nil {
+		t.Error("a record was appended over what cannot be read")
+	}
+	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order()); err != nil {
+		t.Fatal(err)
+	}
+	after(t, l, j, []string{"1", "repair", `"new"`})
+}
+
+// A journal that lacks a record that is named elsewhere takes nothing, until it is repaired: then the numbers of what is lost are not used again.
+func TestJournalWithACutEnd(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fill(t, warm, 6)
+	lost := warm.Head()
+	damage(t, l.server.Client(t), 3)
+
+	cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	cold.Expect(changelog.Anchor{Sequence: 2, Digest: lost.Digest}) // anything lower does not matter
+	cold.Expect(lost)
+	if got, err := bodies(t, cold, 1); err != nil || len(got) != 3 {
+		t.Errorf("read %v, %v", got, err)
+	}
+	_, err := cold.Append(t.Context(), 3, "x", []byte(`"x"`))
+	if !errors.Is(err, flagsync.ErrJournalCut) || !strings.Contains(err.Error(), lost.String()) || !strings.Contains(err.Error(), cold.Head().String()) {
+		t.Errorf("append: %v, want ErrJournalCut that names %s and %s", err, lost, cold.Head())
+	}
+	if _, err := bodies(t, warm, 7); !errors.Is(err, flagsync.ErrUnreachable) {
+		t.Errorf("one that knew the journal: %v", err)
+	}
+	if cold.Missing() != lost {
+		t.Errorf("missing is %s, want %s", cold.Missing(), lost)
+	}
+	r := order()
+	r.Missing = cold.Missing()
+	head, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r)
+	if err != nil || head.Sequence != 7 {
+		t.Fatalf("repair: %s, %v, want sequence 7", head, err)
+	}
+	if got, err := bodies(t, warm, 7); err != nil || !slices.Equal(got, []string{"repair"}) {
+		t.Errorf("one that knew the journal goes on with %v, %v", got, err)
+	}
+	after(t, l, cold, []string{"1", "2", "3", "repair", "repair", "repair", "repair", `"new"`})
+}
+
+// A ledger whose stream is gone is made again by a repair, and by nothing else.
+func TestJournalThatIsGone(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fill(t, j, 2)
+	if answer := api(t, l.server.Client(t), "STREAM.DELETE.LEDGER_prod", nil); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	if _, err := bodies(t, j, 1); !errors.Is(err, flagsync.ErrStreamLost) {
+		t.Errorf("read: %v, want ErrStreamLost", err)
+	}
+	r := order()
+	r.Missing = j.Head()
+	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r); err != nil {
+		t.Fatal(err)
+	}
+	after(t, l, openJournal(t, l.conn, flagsync.Ledger(environment), 1), []string{"repair", "repair", "repair", `"new"`})
+}
+
+// An expected record that is there, or becomes known only by reading, stops nothing; a forged one with its number does.
+func TestJournalHasWhatIsExpected(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	writer := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	reader := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fill(t, writer, 2)
+	reader.Expect(writer.Head())
+	if _, err := reader.Append(t.Context(), 2, "op", []byte(`3`)); err != nil {
+		t.Error(err)
+	}
+	fresh := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fresh.Expect(changelog.Anchor{Sequence: 2, Digest: changelog.Sum(nil)})
+	if _, err := fresh.Append(t.Context(), 3, "op", []byte(`4`)); !errors.Is(err, flagsync.ErrJournalCut) {
+		t.Errorf("with another record at 2: %v, want ErrJournalCut", err)
+	}
+}
+
+// A repair is for publishers, and for a journal that needs one.
+func TestRepairRefuses(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	fill(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1)
+	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order()); !errors.Is(err, flagsync.ErrJournalWhole) {
+		t.Errorf("a whole journal: %v", err)
+	}
+	keyless := connectWith(t, flagsync.ConnectOptions{URL: l.server.URL()})
+	if _, err := flagsync.RepairJournal(t.Context(), keyless, flagsync.Ledger(environment), 1, order()); !errors.Is(err, changelog.ErrUnsigned) {
+		t.Errorf("without a key: %v", err)
+	}
+	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.JournalName{}, 1, order()); err == nil {
+		t.Error("a journal without a name was repaired")
+	}
+}
