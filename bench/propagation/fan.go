@@ -33,7 +33,10 @@ func startFan(ctx context.Context, natsURL, environment string, size int) (*fan,
 	ctx, stop := context.WithCancel(ctx)
 	f := &fan{last: make(chan time.Time, 1), stop: stop}
 	for i := range size {
-		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{URL: natsURL, Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop()})
+		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{
+			URL: natsURL, Environment: environment, User: environment, InboxPrefix: fmt.Sprintf("_SC.%s.follower-%d", environment, i),
+			Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop(),
+		})
 		if err != nil {
 			return f, err
 		}

@@ -16,6 +16,9 @@ const everything = "permit (principal, action, resource);\n"
 // tokenFile is the file with the token of all publishers that are run from these binaries.
 func (b Binaries) tokenFile() string { return filepath.Join(filepath.Dir(b.Publisher), "admin-token") }
 
+// trustFile is the file with the root keys of those publishers.
+func (b Binaries) trustFile() string { return filepath.Join(filepath.Dir(b.Publisher), "trust") }
+
 // accessArguments returns the options that make a publisher accept that token for everything.
 func (b Binaries) accessArguments() ([]string, error) {
 	policy := filepath.Join(filepath.Dir(b.Publisher), "everything.cedar")

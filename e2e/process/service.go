@@ -177,7 +177,7 @@ func natsURL(addresses string) string {
 // StartSidecar runs a sidecar and does not wait for anything.
 func (b Binaries) StartSidecar(environment, nats, dataDir, ofrep, management string, more ...string) (*Sidecar, error) {
 	args := []string{
-		"--environment", environment, "--nats", natsURL(nats),
+		"--environment", environment, "--nats", natsURL(nats), "--trust-file", b.trustFile(),
 		"--ofrep-addr", ofrep, "--management-addr", management, "--flagd-addr", "off", "--flagd-sync-addr", "off",
 	}
 	if dataDir != "" {
