@@ -32,19 +32,50 @@ func StreamReads() []Shared {
 }
 
 // StreamWrites returns what the account with the streams offers to publishers
-// only. No stream can be updated or deleted. Those whose settings deny it cannot
-// be purged either.
+// only. No stream can be updated or deleted. What publishers take of it is less:
+// see [PublisherTakes].
 func StreamWrites() []Shared {
+	return append(written(), api("STREAM.CREATE.*"), api("STREAM.PURGE.*"))
+}
+
+// written is what publishers write and delete, and the journals that they
+// follow.
+func written() []Shared {
 	return []Shared{
 		messages(journalSubject + ".>"),
-		api("STREAM.CREATE.*"),
-		api("STREAM.PURGE.*"),
 		api("STREAM.MSG.DELETE." + peopleStream),
 		requests("flags.>"),
 		requests("ledger.>"),
 		requests(controlSubject + ".>"),
 		requests("snap.>"),
 		requests(peopleSubject + ".>"),
+	}
+}
+
+// PublisherTakes returns what publishers take from the account with the streams,
+// for the environments that exist or are to be created.
+//
+// The streams that can be created are named one by one. The server repeats what
+// enters a stream on any subject that its creator wishes, such as the one on which
+// it deletes another stream: a publisher that could create any stream could delete
+// all. One that exists cannot be created with other settings. The streams that can
+// be purged are named too, although the settings of the others deny it.
+func PublisherTakes(environments ...string) []Shared {
+	all := append(StreamReads(), written()...)
+	all = append(all, api("STREAM.CREATE."+controlStream), api("STREAM.CREATE."+peopleStream), api("STREAM.PURGE."+peopleStream))
+	for _, e := range environments {
+		all = append(all, EnvironmentTakes(e)...)
+	}
+	return all
+}
+
+// EnvironmentTakes returns those of them that one more environment needs.
+func EnvironmentTakes(environment string) []Shared {
+	return []Shared{
+		api("STREAM.CREATE." + flagsStream(environment)),
+		api("STREAM.CREATE." + ledgerStream(environment)),
+		api("STREAM.CREATE." + snapStream(environment)),
+		api("STREAM.PURGE." + snapStream(environment)),
 	}
 }
 

@@ -23,36 +23,22 @@ func SidecarPermissions(environment, inbox string) Permissions {
 // PublisherPermissions returns what a publisher needs. Environments that are
 // named are the only ones whose streams it may create and whose old snapshots it
 // may purge; without any, those of all.
+//
+// Publishers share an account with a JetStream, which acts with the rights of the
+// account: permissions keep a publisher from mistakes, and the account from
+// everything else.
 func PublisherPermissions(environments ...string) Permissions {
 	var p Permissions
-	for _, s := range append(StreamReads(), StreamWrites()...) {
-		if s != api("STREAM.CREATE.*") && s != api("STREAM.PURGE.*") {
-			p.take([]Shared{s})
-		}
+	p.take(PublisherTakes(environments...))
+	if len(environments) == 0 {
+		p.take([]Shared{api("STREAM.CREATE.*"), api("STREAM.PURGE.*")})
 	}
-	p.take(managed(environments))
 	p.Publish = append(p.Publish, beatSubject("*"), askSubject("*")+".>", "$JS.API.>", "$JS.ACK.>")
 	// The account has a JetStream of its own, for what proves nothing. The log is
 	// never to be made there by mistake, as when the imports are missing.
 	p.DenyPublish = []string{plainAPI + "STREAM.*." + controlStream, plainAPI + "STREAM.*." + peopleStream}
 	p.Subscribe = append(p.Subscribe, beatSubject("*"), statusSubject("*")+".>", usageSubject("*")+".>", "_INBOX.>")
 	return p
-}
-
-// managed returns the calls that create and purge the streams of environments,
-// of all when none is named.
-func managed(environments []string) []Shared {
-	if len(environments) == 0 {
-		return []Shared{api("STREAM.CREATE.*"), api("STREAM.PURGE.*")}
-	}
-	calls := []Shared{
-		api("STREAM.CREATE." + controlStream), api("STREAM.CREATE." + peopleStream), api("STREAM.PURGE." + peopleStream),
-	}
-	for _, e := range environments {
-		calls = append(calls, api("STREAM.CREATE."+flagsStream(e)), api("STREAM.CREATE."+ledgerStream(e)),
-			api("STREAM.CREATE."+snapStream(e)), api("STREAM.PURGE."+snapStream(e)))
-	}
-	return calls
 }
 
 // take allows what is shared with the account.

@@ -42,7 +42,8 @@ func startFan(ctx context.Context, natsURL, environment string, trust changelog.
 			keys = changelog.NewKeyring(trust)
 		}
 		conn, err := flagsync.Connect(ctx, flagsync.ConnectOptions{
-			URL: natsURL, Environment: environment, Keyring: keys, Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop(),
+			URL: natsURL, Environment: environment, User: environment, InboxPrefix: fmt.Sprintf("_SC.%s.follower-%d", environment, i),
+			Keyring: keys, Name: fmt.Sprint("follower-", i), Logger: zerolog.Nop(),
 		})
 		if err != nil {
 			return f, err

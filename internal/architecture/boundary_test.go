@@ -85,7 +85,7 @@ func within(folders map[string]bool, parent string) bool {
 func TestLibrariesStayInTheirRooms(t *testing.T) {
 	t.Parallel()
 	rooms := map[string][]string{
-		"github.com/nats-io":          {"sync", "internal/publisher/natsserver", "internal/natstest", "bench/failover"}, // which compares with the servers alone
+		"github.com/nats-io":          {"sync", "internal/publisher/natsserver", "internal/natstest", "internal/attacks", "bench/failover"}, // which compares with the servers alone
 		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"},
 		"connectrpc.com":              {"internal/sidecar/flagd"},
 		"buf.build":                   {"internal/sidecar/flagd"},

@@ -19,8 +19,11 @@ import (
 // nodes is the size of a cluster: the least of which one may be missing.
 const nodes = 3
 
-// streamsAccount holds the streams.
-const streamsAccount = "FLAGSIDE"
+// streamsAccount holds the streams, publishersAccount is that of publishers.
+const (
+	streamsAccount    = "FLAGSIDE"
+	publishersAccount = "PUBLISHERS"
+)
 
 // Cluster is three JetStream nodes in the process of the test. They can be
 // stopped, but not killed or paused as processes can.

@@ -27,12 +27,26 @@ type Server struct {
 // end with the test.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	s := &Server{newNode(tb, "node", tb.TempDir(), server.RANDOM_PORT)}
+	return start(tb, newNode(tb, "node", tb.TempDir(), server.RANDOM_PORT))
+}
+
+func start(tb testing.TB, n *Node) *Server {
+	tb.Helper()
+	s := &Server{n}
 	s.start(tb)
 	tb.Cleanup(func() { s.Stop(tb) })
 	s.awaitReady(tb)
 	s.options.Port = s.server.Addr().(*net.TCPAddr).Port // for good
 	return s
+}
+
+// StartWithoutAccounts returns a running server that lets all clients in, to one
+// account with everything.
+func StartWithoutAccounts(tb testing.TB) *Server {
+	tb.Helper()
+	n := newNode(tb, "node", tb.TempDir(), server.RANDOM_PORT)
+	n.options.Accounts, n.options.Users, n.options.Nkeys, n.options.NoAuthUser = nil, nil, nil, ""
+	return start(tb, n)
 }
 
 // Dir returns the directory of the store, for tests that replace it while the

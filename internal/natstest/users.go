@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nkeys"
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
@@ -39,23 +39,56 @@ func Authorization(tb testing.TB) []byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	text := string(config)
-	streams := fmt.Sprintf("%q: {", streamsAccount)
-	text = strings.Replace(text, streams, streams+`"users": [`+unbound(operator)+`],`, 1)
-	for key, name := range map[string]string{publisher.NKey: speaker, sidecar.NKey: neighbour} {
-		user := regexp.MustCompile(`\{\s*"nkey": "` + key + `"`)
-		text = user.ReplaceAllString(text, unbound(name)+`, $0`)
+	text, found := strings.CutPrefix(string(config), "accounts: ")
+	var accounts map[string]*account
+	if err := json.Unmarshal([]byte(text), &accounts, json.RejectUnknownMembers(true)); err != nil || !found {
+		tb.Fatalf("%v: no accounts are in:\n%s", err, config)
 	}
-	for _, name := range []string{operator, speaker, neighbour} {
-		if strings.Count(text, unbound(name)) != 1 {
-			tb.Fatalf("there is no place for the user %s in:\n%s", name, config)
-		}
+	for at, name := range map[string]string{streamsAccount: operator, publishersAccount: speaker, "SC_" + Environment: neighbour} {
+		accounts[at].Users = append(accounts[at].Users, map[string]string{"user": name, "password": name})
 	}
-	return fmt.Appendf(nil, "%s\nno_auth_user: %s\n", text, publisher.NKey)
+	publishers := accounts[publishersAccount]
+	publishers.Imports = anyEnvironment(publishers.Imports)
+	changed, err := json.Marshal(accounts)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return fmt.Appendf(nil, "accounts: %s\nno_auth_user: %s\n", changed, publisher.NKey)
 }
 
-// unbound configures a user that may do everything in its account.
-func unbound(name string) string { return fmt.Sprintf("{user: %[1]s, password: %[1]s}", name) }
+// account is one of a printed configuration.
+type account struct {
+	JetStream string       `json:"jetstream,omitzero"`
+	Users     []any        `json:"users,omitempty"`
+	Exports   []any        `json:"exports,omitempty"`
+	Imports   []importFrom `json:"imports,omitempty"`
+}
+
+type importFrom struct {
+	Service *subject `json:"service,omitempty"`
+	Stream  *subject `json:"stream,omitempty"`
+	To      string   `json:"to,omitzero"`
+}
+
+type subject struct {
+	Account string `json:"account"`
+	Subject string `json:"subject"`
+}
+
+// anyEnvironment lets publishers create and purge the streams of environments that
+// no user is for: an operator would name them.
+func anyEnvironment(all []importFrom) []importFrom {
+	var rest []importFrom
+	for _, i := range all {
+		if !strings.Contains(i.To, ".STREAM.CREATE.") && !strings.Contains(i.To, ".STREAM.PURGE.") {
+			rest = append(rest, i)
+		}
+	}
+	for _, call := range []string{"STREAM.CREATE.*", "STREAM.PURGE.*"} {
+		rest = append(rest, importFrom{Service: &subject{streamsAccount, "$JS.API." + call}, To: "flagside.api." + call})
+	}
+	return rest
+}
 
 // SidecarKey returns the path of a file with the seed of the sidecar's user, for
 // --nats-nkey. It is the same user for all servers of this package.

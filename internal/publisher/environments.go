@@ -14,6 +14,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -33,8 +34,9 @@ var errNotListed = fmt.Errorf("the environments were not read yet: %w", control.
 type environments struct {
 	options Options
 	metrics *metrics
-	gate    *gate           // answers what is permitted
-	refresh chan chan error // asks run to read the list now
+	gate    *gate              // answers what is permitted
+	refresh chan chan error    // asks run to read the list now
+	server  *natsserver.Server // nil when the NATS server is elsewhere
 
 	mu      sync.Mutex             // guards what follows
 	list    *flagsync.Environments // nil until it was opened
@@ -134,6 +136,9 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 		running.cancel()
 		delete(e.running, listed.Name)
 	case listed.Archived.IsZero() && !runs:
+		if err := e.allow(listed.Name); err != nil {
+			return fmt.Errorf("environment %q: %w", listed.Name, err)
+		}
 		started, err := newEnvironment(listed.Name, e.options, conn, e.gate, e.metrics.appended(listed.Name))
 		if err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
@@ -207,6 +212,9 @@ func (e *environments) Create(ctx context.Context, name, actor string, c eval.Co
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
+	if err := e.allow(name); err != nil {
+		return flagsync.Environment{}, err
+	}
 	created, err := list.Create(ctx, name, actor)
 	if err != nil {
 		return flagsync.Environment{}, err
@@ -222,6 +230,14 @@ func (e *environments) Create(ctx context.Context, name, actor string, c eval.Co
 	defer cancel()
 	_ = service.Await(within) // it is created in any case
 	return created, writeCompatibility(ctx, service, actor, cmp.Or(c, e.options.Compatibility))
+}
+
+// allow lets the streams of an environment be created on the embedded server. Elsewhere the operator has allowed it, or not.
+func (e *environments) allow(name string) error {
+	if e.server == nil {
+		return nil
+	}
+	return e.server.AllowEnvironment(name)
 }
 
 func (e *environments) opened() (*flagsync.Environments, error) {

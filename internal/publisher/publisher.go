@@ -88,6 +88,7 @@ func (p *Publisher) prepareServer() (err error) {
 func (p *Publisher) prepareGate() (err error) {
 	if p.gate, err = newGate(p.options); err == nil {
 		p.environments = newEnvironments(p.options, p.gate)
+		p.environments.server = p.server
 		p.streams = newStreamChecks(p.environments, p.logger)
 	}
 	return err

@@ -49,6 +49,7 @@ func TestConditions(t *testing.T) {
 		}, []health.Code{health.DiskUnwritable}},
 		{"disk damaged", func(f *facts) { f.disk = []cache.Condition{{Code: cache.CodeDiskDamaged}} }, []health.Code{health.DiskQuarantined}},
 		{"a flag that does not compile", func(f *facts) { f.problems = make(eval.Problems, 7) }, []health.Code{health.FlagKeptLastGood}},
+		{"a server without accounts", func(f *facts) { f.unguarded = true }, []health.Code{health.NATSWithoutAccounts}},
 		{"not connected", func(f *facts) { f.log.Connected = false }, []health.Code{health.LogUnreachable, health.ServingFromMemory}},
 		{"no answer", func(f *facts) { f.log.LastError = fmt.Errorf("x: %w", flagsync.ErrUnreachable) }, []health.Code{health.LogUnreachable}},
 		{"another failure", func(f *facts) { f.log.LastError = failure }, nil},

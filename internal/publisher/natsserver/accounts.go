@@ -21,6 +21,7 @@ type accounts struct {
 	publishers *server.Account
 
 	mu       sync.Mutex
+	allowed  map[string]bool            // environments whose streams publishers may create
 	sidecars map[string]*server.Account // by environment
 	guests   int                        // of them, those that no user is for
 }
@@ -28,7 +29,7 @@ type accounts struct {
 // newAccounts makes the account of publishers on a server that has started. The
 // streams lie in its global account.
 func newAccounts(nats *server.Server) (*accounts, error) {
-	a := &accounts{nats: nats, sidecars: make(map[string]*server.Account)}
+	a := &accounts{nats: nats, allowed: make(map[string]bool), sidecars: make(map[string]*server.Account)}
 	streams := nats.GlobalAccount()
 	publishers, err := nats.RegisterAccount(publishersAccount)
 	if err != nil {
@@ -45,6 +46,24 @@ func newAccounts(nats *server.Server) (*accounts, error) {
 		export(publishers, flagsync.PublisherOffers(), nil),
 		a.take(publishers, layout.takes),
 	)
+}
+
+// allow lets publishers create and purge the streams of an environment.
+func (a *accounts) allow(environment string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.allowed[environment] {
+		return nil
+	}
+	var takes []take
+	for _, s := range flagsync.EnvironmentTakes(environment) {
+		takes = append(takes, take{s, a.nats.GlobalAccount().GetName()})
+	}
+	if err := a.take(a.publishers, takes); err != nil {
+		return err
+	}
+	a.allowed[environment] = true
+	return nil
 }
 
 // ofSidecars returns the account for the sidecars of an environment, and makes it

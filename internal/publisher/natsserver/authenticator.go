@@ -33,6 +33,8 @@ type authenticator struct {
 	clients  map[uint64]identity // who is connected, by number of the connection
 }
 
+var errNoAccounts = errors.New("the embedded NATS server has not made its accounts")
+
 // identity is who a client has proved to be: a user, the sidecar of an environment
 // on this machine, or the own publisher.
 type identity struct {
@@ -77,7 +79,7 @@ func (a *authenticator) admit(c server.ClientAuthentication) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.accounts == nil {
-		return errors.New("the server has no accounts")
+		return errNoAccounts
 	}
 	who, err := a.identify(c)
 	if err != nil {
@@ -195,6 +197,31 @@ func isLocal(address net.Addr) locality {
 func (a *authenticator) open(made *accounts) {
 	a.mu.Lock()
 	a.accounts = made
+	a.allowEnvironments()
 	a.mu.Unlock()
 	close(a.ready)
+}
+
+func (a *authenticator) allow(environment string) error {
+	a.mu.Lock()
+	made := a.accounts
+	a.mu.Unlock()
+	if made == nil {
+		return errNoAccounts
+	}
+	return made.allow(environment)
+}
+
+// allowEnvironments lets publishers create the streams of the environments that users are for.
+func (a *authenticator) allowEnvironments() {
+	if a.accounts == nil {
+		return
+	}
+	for _, user := range a.users {
+		for _, environment := range user.Environments {
+			if err := a.accounts.allow(environment); err != nil {
+				a.logger.Error().Err(err).Str("environment", environment).Msg("publishers cannot create the environment")
+			}
+		}
+	}
 }

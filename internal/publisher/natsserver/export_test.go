@@ -4,3 +4,6 @@ import "github.com/nats-io/nats-server/v2/server"
 
 // Terms returns o in the terms of NATS.
 func Terms(o Options) (*server.Options, error) { return o.server() }
+
+// MaxGuests is how many environments clients without credentials can name.
+const MaxGuests = maxGuests

@@ -62,7 +62,7 @@ func (w *commands) account(l layout) {
 // imports lets an account have what it takes.
 func (w *commands) imports(l layout) {
 	for _, t := range l.takes {
-		w.line(`nsc generate activation --account %s --target-account "$(nsc describe account %s --field sub | tr -d '\"')" --subject %s --output-file "$activation"`,
+		w.line(`nsc generate activation --account %s --target-account "$(nsc describe account %s --field sub | tr -d '"')" --subject %s --output-file "$activation"`,
 			t.from, l.name, quoted(t.Subject))
 		line := fmt.Sprintf(`nsc add import --account %s --name %s --token "$activation"`, l.name, quoted(t.Subject))
 		if t.Local != t.Subject {

@@ -1,7 +1,6 @@
 package natsserver
 
 import (
-	"slices"
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
@@ -75,7 +74,7 @@ func publishersLayout(streams string, environments []string) layout {
 	for _, s := range flagsync.PublisherOffers() {
 		l.offers = append(l.offers, offer{s, sidecarsAccounts(environments)})
 	}
-	for _, s := range slices.Concat(flagsync.StreamReads(), flagsync.StreamWrites()) {
+	for _, s := range flagsync.PublisherTakes(environments...) {
 		l.takes = append(l.takes, take{s, streams})
 	}
 	return l

@@ -13,6 +13,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
+
+	flagsync "github.com/flagside/flagside/sync"
 )
 
 const (
@@ -201,6 +203,15 @@ func (s *Server) failure() error {
 
 // User returns the name and the password by which the publisher of this process is let in, whatever the file of users says.
 func (s *Server) User() (name, password string) { return s.own.name, s.own.password }
+
+// AllowEnvironment lets publishers create the streams of an environment, and purge its old snapshots. Those that users are for are
+// allowed by themselves. The server must be ready.
+func (s *Server) AllowEnvironment(name string) error {
+	if err := flagsync.ValidateEnvironment(name); err != nil {
+		return err
+	}
+	return s.users.allow(name)
+}
 
 // UsersError returns why the newest file of users is not in force, or nil.
 func (s *Server) UsersError() error { return s.users.failure() }

@@ -65,6 +65,7 @@ func (a *authenticator) load() {
 		a.logger.Info().Int("users", len(users)).Msg("file of NATS users read")
 	}
 	a.users, a.known, a.problem = users, true, nil
+	a.allowEnvironments()
 }
 
 func equal(a, b User) bool { return reflect.DeepEqual(a, b) }

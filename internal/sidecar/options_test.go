@@ -1,0 +1,47 @@
+package sidecar
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCredentialsStandForOptions(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	type files struct{ NKey, Credentials, CA, Trust string }
+	f := func(o, want files) {
+		t.Helper()
+		got := Options{Credentials: dir, NATSNKey: o.NKey, NATSCredentials: o.Credentials, NATSCA: o.CA, TrustFile: o.Trust}.withCredentials()
+		if diff := cmp.Diff(want, files{got.NATSNKey, got.NATSCredentials, got.NATSCA, got.TrustFile}); diff != "" {
+			t.Errorf("%+v (-want +got):\n%s", o, diff)
+		}
+	}
+	f(files{}, files{NKey: in("nats.nkey"), Trust: in("trust")})
+	if err := os.WriteFile(in("ca.pem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f(files{}, files{NKey: in("nats.nkey"), CA: in("ca.pem"), Trust: in("trust")})
+	f(files{NKey: "n", CA: "c", Trust: "t"}, files{NKey: "n", CA: "c", Trust: "t"})
+	f(files{Credentials: "jwt"}, files{Credentials: "jwt", CA: in("ca.pem"), Trust: in("trust")})
+	if got := (Options{NATSNKey: "n"}).withCredentials(); got.TrustFile != "" || got.NATSNKey != "n" {
+		t.Errorf("without a directory: %+v", got)
+	}
+
+	// The environment is the user name only where nothing else says who it is.
+	for want, o := range map[string]Options{
+		"prod": {Environment: "prod"}, "": {Environment: "prod", NATSNKey: "n"},
+	} {
+		if got := o.connection().User; got != want {
+			t.Errorf("user %q, want %q", got, want)
+		}
+	}
+	if got := (Options{Environment: "prod", NATSCredentials: "jwt"}).connection().User; got != "" {
+		t.Errorf("user %q beside credentials", got)
+	}
+	if got := (Options{Environment: "prod", Credentials: dir}).connection(); got.User != "" || got.CA != in("ca.pem") || got.NKey != in("nats.nkey") {
+		t.Errorf("of a directory: %+v", got)
+	}
+}
