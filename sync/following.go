@@ -181,6 +181,9 @@ func (s *following) received() uint64 { return s.judge.Head().Revision }
 func (s *following) disturbed() {
 	now := time.Now()
 	s.doubted = now
+	if s.current.Unsigned > 0 { // another server may have the true log, which may be shorter
+		s.judged, s.end, s.head, s.current.Unsigned = 0, 0, 0, 0
+	}
 	s.fill.verify = s.received() > 0
 	if s.received() > 0 || !s.fill.active() { // who holds nothing begins in its turn
 		s.fill.restart(now)
