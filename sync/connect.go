@@ -107,7 +107,11 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	if err := o.Validate(); err != nil {
+	err := o.Validate()
+	if err == nil && o.Keyring == nil {
+		err = errors.New("there is no root key to trust")
+	}
+	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{
@@ -160,10 +164,7 @@ func (o ConnectOptions) Validate() error {
 			return err
 		}
 	}
-	if o.Keyring == nil {
-		return errors.New("there is no root key to trust")
-	}
-	if o.Signer != nil && o.Signer.Installation() != o.Keyring.Installation() {
+	if o.Signer != nil && o.Keyring != nil && o.Signer.Installation() != o.Keyring.Installation() {
 		return errors.New("the signing key is of another installation than the root key that is trusted")
 	}
 	if strings.ContainsAny(o.Domain, ".*> \t") {

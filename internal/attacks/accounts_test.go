@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -184,7 +185,7 @@ func TestASidecarCannotHearAnythingElse(t *testing.T) {
 			"ask.staging.>", "journal.>", "flags.>", "ledger.>", "control.>", "snap.>", "people.>", "_SC.staging.>", "_INBOX.>", "status.>",
 			"usage.>", "$JS.>", "$SYS.>", "$SYS.ACCOUNT.>")
 		honest := s.listen(stagingSidecar, "feed.staging.>", "heartbeat.staging")
-		chief, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: s.url, NKey: s.seeds[chiefPublisher], Logger: zerolog.Nop()})
+		chief, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: s.url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), NKey: s.seeds[chiefPublisher], Logger: zerolog.Nop()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -410,7 +411,7 @@ func TestALocalProcessIsASidecarAtMost(t *testing.T) {
 	users := t.TempDir() + "/users.json" // not there yet
 	s := startEmbedded(t, natsserver.Options{UsersFile: users, UsersOptional: true})
 	name, password := s.User()
-	own, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: s, User: name, Password: password, Logger: zerolog.Nop()})
+	own, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{Server: s, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), User: name, Password: password, Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -469,11 +470,11 @@ func TestALocalProcessIsASidecarAtMost(t *testing.T) {
 		t.Errorf("the environments are %v afterwards, %v", after, err)
 	}
 	for _, name := range []string{"prod", "staging"} {
-		log, err := flagsync.OpenLog(t.Context(), own, name, 1)
+		log, err := flagsync.OpenLog(t.Context(), own, flagsync.LogOptions{Environment: name, Replicas: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if head, err := log.Head(t.Context()); err != nil || head.Revision != 1 {
+		if head, err := log.Head(t.Context()); err != nil || head.Revision != 2 {
 			t.Errorf("the log of %s ends at %d: %v", name, head.Revision, err)
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -176,7 +177,7 @@ func startConfigured(t *testing.T, config string) (url string) {
 func newSite(t *testing.T, url, api string, seeds map[string]string) *site {
 	t.Helper()
 	s := &site{t: t, url: url, api: api, seeds: seeds}
-	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: url, NKey: seeds[chiefPublisher], Logger: zerolog.Nop()})
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{URL: url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), NKey: seeds[chiefPublisher], Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +209,7 @@ func newSite(t *testing.T, url, api string, seeds map[string]string) *site {
 // change writes a flag.
 func (s *site) change(conn *flagsync.Conn, environment string) {
 	s.t.Helper()
-	log, err := flagsync.OpenLog(s.t.Context(), conn, environment, 1)
+	log, err := flagsync.OpenLog(s.t.Context(), conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func (s *site) change(conn *flagsync.Conn, environment string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	outcome, err := log.Append(s.t.Context(), head, flagsync.Change{
+	outcome, err := log.Append(s.t.Context(), trusttest.Basis(s.t, log, head), flagsync.Change{
 		OpID: fmt.Sprint("op-", head.Revision), Actor: "tester", Time: time.Unix(1, 0),
 		Documents: []changelog.Document{{Kind: changelog.KindFlag, Key: "honest", Body: []byte("{}")}},
 	})

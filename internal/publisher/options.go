@@ -20,7 +20,6 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // connectionName is what the publisher calls itself to the NATS server.
@@ -174,9 +173,7 @@ func (o Options) validate() error {
 	if o.NATS == "" {
 		return o.server().Validate()
 	}
-	connection := o.connection()
-	connection.Keyring = changelog.NewKeyring(changelog.Trust{}) // that of the keys is there once they were read
-	if err := connection.Validate(); err != nil {
+	if err := o.connection().Validate(); err != nil {
 		return fmt.Errorf("NATS: %w", err)
 	}
 	return nil

@@ -1,17 +1,16 @@
 package sidecar_test
 
 import (
-	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // mounted writes files as Kubernetes mounts a Secret: each is a link into a directory that is a link itself.
@@ -35,22 +34,7 @@ func mounted(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// run runs a sidecar as it is asked to, without the credentials of other tests.
-func run(t *testing.T, o sidecar.Options) *running {
-	t.Helper()
-	r := &running{t: t, logs: new(logs), ended: make(chan error, 1)}
-	o.Logger = zerolog.New(r.logs)
-	var err error
-	if r.Sidecar, err = sidecar.New(o); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	go func() { r.ended <- r.Run(ctx) }()
-	t.Cleanup(r.stop)
-	return r
-}
-
+// A directory of credentials is all that a sidecar needs to know.
 func TestCredentialsDirectory(t *testing.T) {
 	server := natstest.Start(t)
 	p, _ := publish(t, server)
@@ -60,7 +44,7 @@ func TestCredentialsDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options(server.URL())
-	o.Trusted, o.Credentials = false, mounted(t, map[string]string{"nats.nkey": string(seed), "trust": "roots"})
+	o.Trust, o.Credentials = changelog.Trust{}, mounted(t, map[string]string{"nats.nkey": string(seed), "trust": trusttest.Default().TrustText()})
 	r := run(t, o)
 	r.awaitValue("greeting", 1.0)
 	if conditions := r.conditions(); slices.Contains(conditions, "nats-without-accounts") {
@@ -78,18 +62,37 @@ func TestWithoutAccountsIsACondition(t *testing.T) {
 	await(t, "the condition", func() bool { return slices.Contains(r.conditions(), "nats-without-accounts") })
 }
 
+// Nothing is believed on first use: without something to trust there is no sidecar, and what would help is named.
 func TestNothingToTrustIsRefused(t *testing.T) {
 	o := options(nowhere)
-	o.Trusted = false
-	if err := o.Validate(); err == nil || !strings.Contains(err.Error(), "--credentials") || !strings.Contains(err.Error(), "--trust-file") {
-		t.Errorf("with nothing to trust: %v", err)
+	o.Trust = changelog.Trust{}
+	for _, bootstrap := range []string{"", write(t, `{"flags":{}}`)} {
+		o.BootstrapFile = bootstrap
+		s, err := sidecar.New(o)
+		if err == nil {
+			s.Close()
+			t.Fatalf("a sidecar with the bootstrap file %q starts without anything to trust", bootstrap)
+		}
+		for _, option := range []string{"--credentials", "--trust-file"} {
+			if !strings.Contains(err.Error(), option) {
+				t.Errorf("%v does not name %s", err, option)
+			}
+		}
 	}
-	o.BootstrapFile = "flags.json"
-	if err := o.Validate(); err == nil {
-		t.Error("a bootstrap file is taken for something to trust")
-	}
-	o.TrustFile = "trust"
+	o.TrustFile = filepath.Join(trusttest.Default().Directory(t), "trust")
 	if err := o.Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is wrong beside that is told at once.
+func TestNothingToTrustAndMore(t *testing.T) {
+	o := options("http://127.0.0.1:1")
+	o.Trust, o.ReadyWhen = changelog.Trust{}, "never"
+	err := o.Validate()
+	for _, told := range []string{"--trust-file", "http://127.0.0.1:1", "never"} {
+		if err == nil || !strings.Contains(err.Error(), told) {
+			t.Errorf("%v does not tell of %s", err, told)
+		}
 	}
 }

@@ -34,14 +34,14 @@ func TestCredentialsStandForOptions(t *testing.T) {
 	for want, o := range map[string]Options{
 		"prod": {Environment: "prod"}, "": {Environment: "prod", NATSNKey: "n"},
 	} {
-		if got := o.connection().User; got != want {
+		if got := o.connection(nil).User; got != want {
 			t.Errorf("user %q, want %q", got, want)
 		}
 	}
-	if got := (Options{Environment: "prod", NATSCredentials: "jwt"}).connection().User; got != "" {
+	if got := (Options{Environment: "prod", NATSCredentials: "jwt"}).connection(nil).User; got != "" {
 		t.Errorf("user %q beside credentials", got)
 	}
-	if got := (Options{Environment: "prod", Credentials: dir}).connection(); got.User != "" || got.CA != in("ca.pem") || got.NKey != in("nats.nkey") {
+	if got := (Options{Environment: "prod", Credentials: dir}).connection(nil); got.User != "" || got.CA != in("ca.pem") || got.NKey != in("nats.nkey") {
 		t.Errorf("of a directory: %+v", got)
 	}
 }

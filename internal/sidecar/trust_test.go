@@ -3,66 +3,16 @@ package sidecar_test
 import (
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/flagside/flagside/internal/natstest"
-	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
-
-// Nothing is believed on first use: without something to trust there is no sidecar, and what would help is named.
-func TestNothingToTrust(t *testing.T) {
-	o := options(nowhere)
-	o.Trust = changelog.Trust{}
-	o.BootstrapFile = write(t, `{"flags":{}}`)
-	s, err := sidecar.New(o)
-	if err == nil {
-		s.Close()
-		t.Fatal("a sidecar starts without anything to trust")
-	}
-	for _, option := range []string{"--credentials", "--trust-file"} {
-		if !strings.Contains(err.Error(), option) {
-			t.Errorf("%v does not name %s", err, option)
-		}
-	}
-}
-
-// What is wrong beside that is told at once.
-func TestNothingToTrustAndMore(t *testing.T) {
-	o := options("http://127.0.0.1:1")
-	o.Trust, o.ReadyWhen = changelog.Trust{}, "never"
-	err := o.Validate()
-	for _, told := range []string{"--trust-file", "http://127.0.0.1:1", "never"} {
-		if err == nil || !strings.Contains(err.Error(), told) {
-			t.Errorf("%v does not tell of %s", err, told)
-		}
-	}
-}
-
-// A directory of credentials is all that a sidecar needs to know, also one of links, as Kubernetes mounts secrets.
-func TestDirectoryOfCredentials(t *testing.T) {
-	server := natstest.Start(t)
-	p, _ := publish(t, server)
-	p.put(map[string]string{"greeting": flag(1)})
-	dir := t.TempDir()
-	for name, file := range map[string]string{
-		flagsync.CredentialsNKey:  natstest.SidecarKey(t),
-		flagsync.CredentialsTrust: filepath.Join(trusttest.Default().Directory(t), "trust"),
-	} {
-		if err := os.Symlink(file, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	o := options(server.URL())
-	o.Trust, o.Credentials = changelog.Trust{}, dir
-	run(t, o).awaitValue("greeting", 1.0)
-}
 
 // A log that another installation signed gives no flags: a sidecar without others is never ready, and says why.
 func TestALogOfAnotherInstallation(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -252,7 +253,7 @@ func TestJWTCommands(t *testing.T) {
 	s := newSigner(t)
 	s.run(string(script))
 	n := s.start()
-	c := connect(t, flagsync.ConnectOptions{URL: n.ClientURL(), Credentials: s.credentials(publisher, publisherSeed)})
+	c := connect(t, flagsync.ConnectOptions{URL: n.ClientURL(), Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Credentials: s.credentials(publisher, publisherSeed)})
 	environments, err := flagsync.OpenEnvironments(t.Context(), c, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -266,7 +267,7 @@ func TestJWTCommands(t *testing.T) {
 		t.Error("the publisher does without accounts")
 	}
 	credentials := s.credentials(sidecar, sidecarSeed)
-	options := flagsync.ConnectOptions{URL: n.ClientURL(), Credentials: credentials, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}
+	options := flagsync.ConnectOptions{URL: n.ClientURL(), Keyring: trusttest.Default().Keyring(), Credentials: credentials, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}
 	if err := flagsync.Check(t.Context(), options, "prod"); err != nil {
 		t.Error(err)
 	}
@@ -286,11 +287,11 @@ func TestJWTCommands(t *testing.T) {
 	if err := attacker.FlushTimeout(patience); err != nil {
 		t.Fatal(err)
 	}
-	log, err := flagsync.OpenLog(t.Context(), c, "staging", 1)
+	log, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "staging", Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if head, err := log.Head(t.Context()); err != nil || head.Revision != 1 {
+	if head, err := log.Head(t.Context()); err != nil || head.Revision != 2 {
 		t.Errorf("the log of staging ends at %d: %v", head.Revision, err)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -89,7 +90,7 @@ func within(t *testing.T, what string, done func() bool) {
 func own(t *testing.T, s *natsserver.Server) *flagsync.Environments {
 	t.Helper()
 	name, password := s.User()
-	conn := connect(t, flagsync.ConnectOptions{Server: s, User: name, Password: password})
+	conn := connect(t, flagsync.ConnectOptions{Server: s, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), User: name, Password: password})
 	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +226,8 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 	var heard atomic.Int64
 	for i := range followers {
 		o := flagsync.ConnectOptions{
-			URL: s.ClientURL(), User: "prod", Environment: "prod", InboxPrefix: fmt.Sprint("_SC.prod.", i), Logger: zerolog.Nop(),
+			Keyring: trusttest.Default().Keyring(),
+			URL:     s.ClientURL(), User: "prod", Environment: "prod", InboxPrefix: fmt.Sprint("_SC.prod.", i), Logger: zerolog.Nop(),
 		}
 		conns = append(conns, connect(t, o))
 		plain := mustDial(t, s, nats.UserInfo("prod", ""))

@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -108,7 +109,7 @@ func TestUsersAndTLS(t *testing.T) {
 	s := startWith(t, natsserver.Options{Addr: "0.0.0.0:0", UsersFile: users, CertificateFile: cert, KeyFile: key, ClientCAFile: cert})
 
 	name, password := s.User()
-	own := connect(t, flagsync.ConnectOptions{Server: s, User: name, Password: password})
+	own := connect(t, flagsync.ConnectOptions{Server: s, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), User: name, Password: password})
 	environments, err := flagsync.OpenEnvironments(t.Context(), own, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +123,8 @@ func TestUsersAndTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	options := flagsync.ConnectOptions{
-		URL: "tls://127.0.0.1:" + port, NKey: seed, CA: cert, Certificate: cert, CertificateKey: key, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop(),
+		Keyring: trusttest.Default().Keyring(),
+		URL:     "tls://127.0.0.1:" + port, NKey: seed, CA: cert, Certificate: cert, CertificateKey: key, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop(),
 	}
 	if err := flagsync.Check(t.Context(), options, "prod"); err != nil {
 		t.Errorf("the sidecar's user: %v", err)
@@ -238,7 +240,7 @@ func TestServerConfig(t *testing.T) {
 	if !s.ReadyForConnections(patience) {
 		t.Fatal("the server does not start")
 	}
-	c := connect(t, flagsync.ConnectOptions{URL: s.ClientURL(), NKey: publisherSeed})
+	c := connect(t, flagsync.ConnectOptions{URL: s.ClientURL(), Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), NKey: publisherSeed})
 	environments, err := flagsync.OpenEnvironments(t.Context(), c, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -246,7 +248,7 @@ func TestServerConfig(t *testing.T) {
 	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
 		t.Fatal(err)
 	}
-	options := flagsync.ConnectOptions{URL: s.ClientURL(), NKey: seed, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}
+	options := flagsync.ConnectOptions{URL: s.ClientURL(), Keyring: trusttest.Default().Keyring(), NKey: seed, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}
 	if err := flagsync.Check(t.Context(), options, "prod"); err != nil {
 		t.Error(err)
 	}
