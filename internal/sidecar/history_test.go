@@ -94,14 +94,14 @@ func (p *party) zero() {
 	}
 }
 
-// write puts one value after the other. They grow with the log: each is the revision that it would have.
+// write puts one value after the other. They grow with the log, by the revision that each would have, and no two writers have the same.
 func (p *party) write(ctx context.Context, client int, w *writer) {
 	for n := 0; ctx.Err() == nil; n++ {
 		head, err := w.catchUp(ctx)
 		if err != nil {
 			continue
 		}
-		value := int(head.Revision) + 1
+		value := (int(head.Revision)+1)*writers + client
 		change := flagsync.Change{OpID: fmt.Sprintf("writer-%d-%d", client, n), Actor: "tester", Time: time.Unix(1, 0)}
 		for key, body := range demanding(value) {
 			change.Documents = append(change.Documents, changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)})
