@@ -221,7 +221,7 @@ func (a *appending) resolve(ctx context.Context) (Outcome, error) {
 		return Outcome{State: Open}, nil
 	}
 	tx := changelog.Transaction(entries[:entries[0].Count])
-	a.log.remember(a.log.lastKnown().after(tx))
+	a.log.remember(logTail{}.after(tx))
 	return Outcome{State: Committed, Position: tx.Position(), Records: tx}, nil
 }
 
@@ -266,6 +266,6 @@ func (a *appending) evade(last uint64) (Outcome, error) {
 }
 
 func (a *appending) committed() Outcome {
-	a.log.remember(a.log.lastKnown().after(a.records))
+	a.log.remember(logTail{}.after(a.records))
 	return Outcome{State: Committed, Position: a.last().Position(), Records: a.records}
 }

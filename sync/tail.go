@@ -205,9 +205,14 @@ func (l *Log) adoptKeys(ctx context.Context) error {
 	return nil
 }
 
+// remember takes note of the end of the log, unless more of it is known: a head
+// that is behind what was judged would let a change be written past others.
 func (l *Log) remember(t logTail) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if t.judged < l.known.judged {
+		return
+	}
 	if t.begin == 0 && t.head.Epoch == l.known.head.Epoch {
 		t.begin = l.known.begin
 	}

@@ -50,10 +50,6 @@ func run(ctx context.Context, flags, runs int) error {
 	if b.Binaries, err = process.Build(ctx, dir); err != nil {
 		return err
 	}
-	idle, err := b.idle(ctx)
-	if err != nil {
-		return err
-	}
 	publisher, err := b.publish(ctx, flags)
 	if publisher != nil {
 		defer publisher.Kill()
@@ -61,7 +57,19 @@ func run(ctx context.Context, flags, runs int) error {
 	if err != nil {
 		return err
 	}
+	idle, err := b.idle(ctx)
+	if err != nil {
+		return err
+	}
 	return b.report(ctx, flags, runs, idle)
+}
+
+// logDir is where the publisher keeps the log, and the keys that it makes.
+func (b *bench) logDir() string { return filepath.Join(b.dir, "log") }
+
+// startSidecar runs a sidecar that trusts the publisher.
+func (b *bench) startSidecar(nats, dataDir, ofrep, management string) (*process.Sidecar, error) {
+	return b.StartSidecar(environment, nats, dataDir, ofrep, management, "--trust-file", filepath.Join(b.logDir(), "trust"))
 }
 
 // publish starts a publisher that holds the flags.
@@ -77,7 +85,7 @@ func (b *bench) publish(ctx context.Context, flags int) (*process.Process, error
 	b.nats = addresses[3]
 	p, err := process.Start(b.Publisher, "dev", "--environment", environment,
 		"--ofrep-addr", addresses[0], "--management-addr", addresses[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
-		"--admin-addr", addresses[2], "--nats-addr", b.nats, "--data-dir", filepath.Join(b.dir, "log"), file)
+		"--admin-addr", addresses[2], "--nats-addr", b.nats, "--data-dir", b.logDir(), file)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +101,7 @@ func (b *bench) start(ctx context.Context, dataDir string) (ready time.Duration,
 		return 0, 0, err
 	}
 	begin := time.Now()
-	s, err := b.StartSidecar(environment, b.nats, dataDir, addresses[0], addresses[1])
+	s, err := b.startSidecar(b.nats, dataDir, addresses[0], addresses[1])
 	if err != nil {
 		return 0, 0, err
 	}
@@ -113,13 +121,13 @@ func (b *bench) start(ctx context.Context, dataDir string) (ready time.Duration,
 // the start took is given back to the system by then.
 const settle = 3 * time.Second
 
-// idle returns the memory of a sidecar that never had a ruleset.
+// idle returns the memory of a sidecar that never had a ruleset: it finds no server.
 func (b *bench) idle(ctx context.Context) (int64, error) {
 	addresses, err := process.FreeAddresses(3)
 	if err != nil {
 		return 0, err
 	}
-	s, err := b.StartSidecar(environment, addresses[2], "", addresses[0], addresses[1])
+	s, err := b.startSidecar(addresses[2], "", addresses[0], addresses[1])
 	if err != nil {
 		return 0, err
 	}

@@ -23,10 +23,10 @@ func (e *environments) Audit(ctx context.Context, name string, withControl bool)
 	if err != nil {
 		return audit.Source{}, err
 	}
-	head, err := log.Head(ctx)
-	if err != nil {
+	if err := running.follower.Barrier(ctx); err != nil {
 		return audit.Source{}, err
 	}
+	head := running.store.Position() // after a whole transaction
 	source := audit.Source{Environment: name, Signer: running.conn.Signer()}
 	if withControl {
 		list, err := e.opened()
