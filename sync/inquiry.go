@@ -127,12 +127,15 @@ func (t *leaderReport) sameEpoch(charge error) error {
 }
 
 // leavesEpoch reports whether a message is a signed entry of another epoch than
-// that of what is held, and of which.
+// that of what is held, or cannot be read, and of which if that is known.
 func (c *Conn) leavesEpoch(environment string, held changelog.Position, m *storedMessage) (leaves bool, other changelog.Epoch) {
 	if m == nil {
 		return false, ""
 	}
 	r, err := c.keys.OpenEntry(environment, m.entry(environment))
+	if errors.Is(err, errUnreadable) {
+		return true, "" // a later epoch need not be read through it
+	}
 	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Epoch
 }
 
@@ -247,8 +250,7 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	}
 	if err == nil {
 		s.vouched(t.asked)
-		s.end = max(s.judged, t.last) // whatever else was said about it
-		s.head = min(s.head, s.end)
+		s.endsWith(t.last)
 		s.refute(t.last, t.asked)
 		s.cleared(now)
 		return
@@ -259,6 +261,19 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 		return
 	}
 	s.leave(q.held, t, err)
+}
+
+// endsWith notes the last sequence of the stream, whatever else was said about it. The
+// log is the one that is held, but noise at its end may have gone.
+func (s *following) endsWith(last uint64) {
+	if s.judged > last {
+		s.judged, s.seen = max(last, s.received()), seenMessage{}
+	}
+	s.end = max(s.judged, last)
+	s.head = min(s.head, s.end)
+	if s.judged >= s.end {
+		s.head = s.received() // the rest is noise
+	}
 }
 
 // unsupported returns why nothing more can be believed here: publishers sign in
