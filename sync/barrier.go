@@ -295,6 +295,9 @@ func (s *following) resolveBarriers() {
 			s.conclusion(a.round, errNoTransaction) // the log ends within a transaction: there is nothing to wait for
 			b.unproven(time.Now())
 		default:
+			if s.judged >= s.end {
+				s.head = s.received() // the rest is noise
+			}
 			s.confirmed(a.sent)
 			s.synced()
 			s.conclusion(a.round, nil)

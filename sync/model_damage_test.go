@@ -136,8 +136,9 @@ func (w *world) punch() {
 	for revision := from; revision <= to; revision++ {
 		w.lost[revision] = true
 	}
+	restarted := to >= int(w.newest().Revision)
 	w.mu.Unlock()
-	if to == len(w.messages) {
+	if restarted {
 		w.wire.cut()
 	}
 }
