@@ -336,12 +336,23 @@ func (w *world) wayOutBySnapshot(k knowledge, c charge) (changelog.Position, fat
 		if p.Epoch == k.at.Epoch {
 			return c.hole > 0 && p.Revision > c.hole
 		}
-		return p.Revision > c.hole && p.Epoch.Later(k.at.Epoch)
+		return p.Revision > c.hole && p.Epoch.Later(k.at.Epoch) && w.mayReplace(p.Epoch)
 	})
 	if !ok {
 		return k.at, c.fate
 	}
 	return p, current
+}
+
+// mayReplace reports whether an epoch renews the state, or the entry that would tell
+// is lost.
+func (w *world) mayReplace(epoch changelog.Epoch) bool {
+	for i, m := range w.messages {
+		if r := m.record; r != nil && r.Kind == changelog.KindEpoch && r.Epoch == epoch && w.has(i+1) {
+			return r.Renews()
+		}
+	}
+	return true
 }
 
 func (c charge) unfinished() fate {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // runFor lets a publisher send heartbeats for some seconds.
@@ -81,7 +82,8 @@ func TestEntriesOfAnotherLogAreNoise(t *testing.T) {
 		w.mu.Unlock()
 		w.wire.cut()
 		w.renew(true)
-		w.runFor(2)
+		w.runFor(10)
+		w.setFaults(worldFaults{loseFeed: 100})
 		w.mu.Lock()
 		for range 8 {
 			stray := lost[len(w.messages)-3]
@@ -257,5 +259,49 @@ func TestAWrongPublisherIsReadOnce(t *testing.T) {
 			t.Errorf("after a state that was signed rightly, read %d times: %+v", reads.Load(), s)
 		}
 		m.stop()
+	})
+}
+
+// TestAKeysNoteMayComeFirst lets a follower know, from another environment, that a
+// key is retired, while publishers go on with it here: what they sign is not taken,
+// and the follower does not say that it has everything.
+func TestAKeysNoteMayComeFirst(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w := newWorld(t, rand.New(rand.NewPCG(1, 1)))
+		options := w.connecting()
+		c, err := flagsync.Connect(t.Context(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &model{t: t, world: w, conn: c, target: &modelTarget{t: t, world: w}}
+		m.start()
+		w.runFor(3)
+		w.mu.Lock()
+		retiring := w.keys.signer
+		w.mu.Unlock()
+		w.prepareKey()
+		if err := options.Keyring.Adopt(w.keys.note.Text); err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		coming := w.keys.signer
+		w.keys.signer = retiring
+		w.mu.Unlock()
+		w.one("of the old key")
+		for range 5 {
+			time.Sleep(time.Second)
+			if err := m.follower.Barrier(t.Context()); err == nil && m.target.Position() != w.head() {
+				t.Fatalf("a barrier succeeded at %+v, the log is at %+v", m.target.Position(), w.head())
+			}
+		}
+		w.mu.Lock()
+		w.keys.signer = coming
+		w.append([]changelog.Entry{w.keys.entry(t)})
+		w.mu.Unlock()
+		w.runFor(10)
+		m.expectCurrent("after the keys note has come here")
+		m.stop()
+		c.Close()
 	})
 }
