@@ -273,6 +273,11 @@ func (a *appending) evade(last uint64) (Outcome, error) {
 }
 
 func (a *appending) committed() Outcome {
+	for _, r := range a.records {
+		if text, err := changelog.KeysText(r.Put); err == nil && r.Kind == changelog.KindKeys {
+			_ = a.log.conn.keys.Adopt(text) // it is in the log now
+		}
+	}
 	a.log.remember(a.log.lastKnown().after(a.records))
 	return Outcome{State: Committed, Position: a.last().Position(), Records: a.records}
 }

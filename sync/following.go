@@ -89,9 +89,10 @@ type following struct {
 	takeover  takeoverState
 	seeking   seekState
 	state     stateCheck
-	beginAt   epochBegin      // of the newest epoch, as a heartbeat says
-	renewedAt uint64          // revision of a renewal that was met; 0 is none
-	reread    *changelog.Link // after which the stream was read again because an entry seemed to be missing; nil is nowhere
+	beginAt   epochBegin         // of the newest epoch, as a heartbeat says
+	named     changelog.Position // that a heartbeat names and that was taken for noise here
+	renewedAt uint64             // revision of a renewal that was met; 0 is none
+	reread    *changelog.Link    // after which the stream was read again because an entry seemed to be missing; nil is nowhere
 	heard     heartbeatLog
 	beatsLeft failureBudget // of heartbeats
 	barriers  barrierState

@@ -101,6 +101,11 @@ func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 		s.suspect(err)
 		return
 	}
+	if h.Position.Revision > s.received() && h.Position.Revision <= s.judged && !s.unproved {
+		s.named = h.Position
+		s.suspect(fmt.Errorf("a heartbeat names revision %d, which is noise here", h.Position.Revision))
+		return
+	}
 	if h.Position.Revision < s.head {
 		return
 	}

@@ -53,7 +53,7 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 		return i.at
 	}
 	i.running = true
-	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt}
+	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt, named: s.named}
 	s.work(func(ctx context.Context) func() {
 		t := s.conn.askAbout(ctx, s.environment, q)
 		return func() { s.onLeaderReport(q, t) }
@@ -67,6 +67,7 @@ type leaderQuestion struct {
 	judged  uint64             // everything up to here was looked at
 	begin   epochBegin         // of the newest epoch, as a heartbeat says
 	renewed uint64             // revision of a renewal that was met; 0 is none
+	named   changelog.Position // that a heartbeat names and that was taken for noise
 }
 
 // leaderReport is what the leader says about the log around a position.
@@ -164,6 +165,9 @@ func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestio
 				q.held.Revision, digest, q.held.Digest, changelog.ErrDifferentHistory)
 			return t
 		}
+	}
+	if t.different, t.err = c.goesAround(ctx, environment, q); t.different != nil || t.err != nil {
+		return t
 	}
 	if t.last > q.judged {
 		t.next, t.err = c.nextMessage(ctx, environment, q, &t)

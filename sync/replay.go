@@ -134,7 +134,7 @@ func (r *replay) stateDigest() changelog.Digest {
 
 // Header implements [Snapshot].
 func (r *replay) Header() changelog.Header {
-	return changelog.Header{Environment: r.environment, Head: r.head, Count: len(r.documents), Keys: r.keys.Note().Text}
+	return changelog.Header{Environment: r.environment, Head: r.head, Count: len(r.documents), Keys: r.keys.Shown().Text}
 }
 
 // Write implements [Snapshot].

@@ -80,14 +80,15 @@ func (r *rotating) connect(k signingKey, note ...changelog.KeysNote) *flagsync.C
 	r.t.Helper()
 	ring := r.keys.PublisherKeyring()
 	for _, n := range note {
-		adopt(r.t, ring, n)
+		propose(r.t, ring, n)
 	}
 	return connectWith(r.t, flagsync.ConnectOptions{URL: r.server.URL(), Signer: k.signer, Keyring: ring})
 }
 
-func adopt(t *testing.T, ring *changelog.Keyring, note changelog.KeysNote) {
+// propose gives a publisher a new keys note, as its files do.
+func propose(t *testing.T, ring *changelog.Keyring, note changelog.KeysNote) {
 	t.Helper()
-	if err := ring.Adopt(note.Text); err != nil {
+	if err := ring.Propose(note.Text); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -195,7 +196,7 @@ func TestASigningKeyIsRotated(t *testing.T) {
 	stop := r.load(0, logs[0])
 	for i := 1; i < len(keys); i++ {
 		both := r.note(keys[i-1], keys[i])
-		adopt(t, conns[i-1].Keys(), both)
+		propose(t, conns[i-1].Keys(), both)
 		r.announce(logs[i-1], both)
 		conns = append(conns, r.connect(keys[i], both))
 		logs = append(logs, openLog(t, conns[i], 1))
@@ -205,6 +206,7 @@ func TestASigningKeyIsRotated(t *testing.T) {
 		stop()                            // the one before has switched keys
 		stop = next
 		only := r.note(keys[i])
+		propose(t, conns[i].Keys(), only)
 		r.announce(logs[i], only)
 		if _, err := r.write(logs[i-1], fmt.Sprint("late-", i), put("late", "{}")); !errors.Is(err, flagsync.ErrKeyRetired) {
 			t.Errorf("append with the key before: %v, want ErrKeyRetired", err)
@@ -244,6 +246,7 @@ func TestARetiredKeySignsNothing(t *testing.T) {
 	warm.until(t, "synced", isSynced)
 	only := r.note(key)
 	own := openLog(t, r.connect(key, only), 1) // though nothing of the log is signed with the new key yet
+	follow(t, r.connect(key, only)).until(t, "a publisher that begins now", isSynced)
 	r.announce(own, only)
 
 	c, head := r.server.Client(t), changelog.Position{}
@@ -285,4 +288,70 @@ func TestARetiredKeySignsNothing(t *testing.T) {
 			t.Errorf("%s: it holds %d documents, among them %q; %+v", name, f.target.count(), f.target.body("stolen"), s)
 		}
 	}
+}
+
+// overtaken lets a publisher with the key before write after another one has got a
+// note that retires that key, and before this one has written the note.
+func (r *rotating) overtaken(get func(*testing.T, *changelog.Keyring, changelog.KeysNote)) (own *flagsync.Log, warm *running, late, head changelog.Position) {
+	t := r.t
+	t.Helper()
+	before, after := r.first(), r.newKey()
+	both := r.note(before, after)
+	slow := openLog(t, r.connect(before, both), 1)
+	r.announce(slow, both)
+	c := r.connect(after, both)
+	own = openLog(t, c, 1)
+	if _, err := r.write(own, "begin", put("a", "{}")); err != nil {
+		t.Fatal(err)
+	}
+	warm = follow(t, r.sidecar(), impatient)
+	warm.until(t, "synced", isSynced)
+	only := r.note(after)
+	get(t, c.Keys(), only)
+	var err error
+	if late, err = r.write(slow, "late", put("late", "{}")); err != nil {
+		t.Fatal(err)
+	}
+	warm.reach(t, late.Revision)
+	r.announce(own, only)
+	if head, err = r.write(own, "after", put("b", "{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.write(slow, "too late", put("c", "{}")); !errors.Is(err, flagsync.ErrKeyRetired) {
+		t.Errorf("append with the key before: %v, want ErrKeyRetired", err)
+	}
+	return own, warm, late, head
+}
+
+// TestWhatALatePublisherWroteStays retires a key in the files of one publisher while
+// another one, which has not noticed, writes with it.
+func TestWhatALatePublisherWroteStays(t *testing.T) {
+	t.Parallel()
+	r := newRotating(t)
+	_, warm, late, head := r.overtaken(propose)
+	for _, f := range []*running{warm, follow(t, r.sidecar())} {
+		r.settles("a follower", f, head)
+		if f.target.body("late") == "" || late.Revision >= head.Revision {
+			t.Error("what was committed is gone")
+		}
+	}
+}
+
+// TestALogThatGoesAroundWhatIsHeld is what a publisher makes that did not count what
+// another one has written: who has seen that says so, though it looks like noise.
+func TestALogThatGoesAroundWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	r := newRotating(t)
+	own, warm, late, head := r.overtaken(func(t *testing.T, ring *changelog.Keyring, note changelog.KeysNote) {
+		t.Helper()
+		if err := ring.Adopt(note.Text); err != nil { // as if it stood in the log
+			t.Fatal(err)
+		}
+	})
+	run(t, flagsync.NewBeater(own, testLogger).Run)
+	warm.until(t, "a fork", func(s flagsync.Status) bool { return errors.Is(s.DifferentHistory, flagsync.ErrForked) })
+	if s := warm.Status(); s.Applied != late {
+		t.Errorf("it stands at %+v, want %+v", s.Applied, late)
+	}
+	follow(t, r.sidecar()).until(t, "the head", func(s flagsync.Status) bool { return s.Applied == head && s.Synced })
 }

@@ -216,6 +216,7 @@ func (s *following) continueFrom(position changelog.Position, asked, now time.Ti
 	s.judge = changelog.NewJudge(s.conn.keys, s.environment, position)
 	s.judged, s.unproved = position.Revision, false
 	s.seen, s.fedLast, s.reread, s.renewedAt = seenMessage{}, seenMessage{}, nil, 0
+	s.named = changelog.Position{}
 	s.foreignTo = position.Revision
 	s.assembler.Reset()
 	s.openOp, s.ready, s.applyAt = "", nil, time.Time{}

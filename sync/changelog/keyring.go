@@ -21,6 +21,7 @@ type Keyring struct {
 
 	mu       sync.RWMutex
 	note     *KeysNote                // nil before the first
+	shown    *KeysNote                // the newest that was read, and not only proposed; nil before the first
 	retired  map[uint32]note.Verifier // of all notes that were shown; for records of the past
 	verdicts map[[sha256.Size]byte]struct{}
 }
@@ -31,7 +32,17 @@ func NewKeyring(t Trust) *Keyring {
 	k := &Keyring{trust: t, retired: make(map[uint32]note.Verifier), verdicts: make(map[[sha256.Size]byte]struct{})}
 	if t.floor != nil {
 		k.take(t.floor)
+		k.show(t.floor)
 	}
+	return k
+}
+
+// NewPublisherKeyring returns the keyring of a publisher, who writes keys notes into
+// logs. For a publisher the keys that a new note drops count until it has read that note: what
+// another publisher, who has not seen it, has written until then is part of the log.
+func NewPublisherKeyring(t Trust) *Keyring {
+	k := NewKeyring(t)
+	k.shown = nil
 	return k
 }
 
@@ -55,7 +66,7 @@ func (k *Keyring) Note() KeysNote {
 // that counts. It fails with [ErrKeysNote] for what no trusted root signed.
 func (k *Keyring) Adopt(text string) error {
 	k.mu.RLock()
-	known := k.note != nil && k.note.Text == text
+	known := k.shown != nil && k.shown.Text == text
 	k.mu.RUnlock()
 	if known {
 		return nil
@@ -65,7 +76,39 @@ func (k *Keyring) Adopt(text string) error {
 		return err
 	}
 	k.take(n)
+	k.show(n)
 	return nil
+}
+
+// Propose is [Keyring.Adopt] of a publisher for a note that is to be written into
+// logs, see [NewPublisherKeyring].
+func (k *Keyring) Propose(text string) error {
+	n, err := k.trust.open(text)
+	if err == nil {
+		k.take(n)
+	}
+	return err
+}
+
+// Shown returns the newest keys note that was read and not only proposed, the zero
+// value before the first.
+func (k *Keyring) Shown() KeysNote {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.shown == nil {
+		return KeysNote{}
+	}
+	return *k.shown
+}
+
+// show takes note of a keys note that was read: what it does not list is retired.
+func (k *Keyring) show(n *KeysNote) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.shown == nil || k.shown.Version < n.Version {
+		k.shown = n
+		clear(k.verdicts)
+	}
 }
 
 func (k *Keyring) take(n *KeysNote) {
@@ -92,18 +135,24 @@ func (k *Keyring) Supported() error {
 
 // Signs reports whether a key with this id may sign now.
 func (k *Keyring) Signs(id uint32) bool {
-	_, known := k.verifier(id)
-	return known
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.note != nil && k.note.verifiers[id] != nil
 }
 
+// verifier returns the key with an id, if it counts for what is read.
 func (k *Keyring) verifier(id uint32) (note.Verifier, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if k.note == nil {
-		return nil, false
+	for _, n := range []*KeysNote{k.note, k.shown} {
+		if n == nil {
+			continue
+		}
+		if v, ok := n.verifiers[id]; ok {
+			return v, true
+		}
 	}
-	v, ok := k.note.verifiers[id]
-	return v, ok
+	return nil, false
 }
 
 // verify returns [ErrUnsigned] unless a key that counts signed the text.
