@@ -294,6 +294,8 @@ func (s *following) resolveBarriers() {
 			}
 			s.conclusion(a.round, errNoTransaction) // the log ends within a transaction: there is nothing to wait for
 			b.unproven(time.Now())
+		case s.endsUnseen(a.end):
+			return false // what is held has to be compared first
 		default:
 			if s.judged >= s.end {
 				s.head = s.received() // the rest is noise
@@ -304,6 +306,19 @@ func (s *following) resolveBarriers() {
 		}
 		return true
 	})
+}
+
+// endsUnseen reports whether a log ends with noise that only a publisher has looked
+// at. That the sequence is the right one does not show then that the log is still the
+// same, so that it makes the follower compare the last entry.
+func (s *following) endsUnseen(e logEnd) bool {
+	if e.last <= s.received() || s.seen.sequence >= e.last {
+		return false
+	}
+	s.seen = seenMessage{e.last, e.taken}
+	s.fill.verify = true
+	s.fill.restart(time.Now())
+	return true
 }
 
 // provesNothing tells those who wait for an answer why nothing follows from what was
