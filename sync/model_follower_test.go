@@ -425,12 +425,12 @@ func (m *model) calm() {
 // destiny returns where the follower has to go, and what it has to say then. Of
 // what it has received beyond what is applied only the revision is known, and of
 // the newest epoch not whether a heartbeat has named it, and of lost noise not
-// whether it was looked at: where that makes a difference, either will do.
+// whether it was looked at, nor whether a keys note has been seen: where that makes a difference, either will do.
 func (m *model) destiny() (to changelog.Position, f fate) {
 	s := m.follower.Status()
 	for _, at := range m.received(s) {
-		for guess := range 4 {
-			to, f = m.world.next(knowledge{at: at, holdAtHole: m.publisher, told: guess&1 == 0, seen: guess&2 != 0})
+		for guess := range 8 {
+			to, f = m.world.next(knowledge{at: at, holdAtHole: m.publisher, told: guess&1 == 0, seen: guess&2 != 0, keyless: guess&4 != 0})
 			if m.says(f, s) && (f != current || to == s.Applied) {
 				return to, f
 			}
