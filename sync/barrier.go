@@ -308,11 +308,12 @@ func (s *following) resolveBarriers() {
 	})
 }
 
-// endsUnseen reports whether a log ends with noise that only a publisher has looked
-// at. That the sequence is the right one does not show then that the log is still the
-// same, so that it makes the follower compare the last entry.
+// endsUnseen reports whether a log ends with a message that was not looked at here:
+// noise that only a publisher has read, or an entry that a snapshot told. That the
+// sequence is the right one does not show then that the log is still the same, so that
+// it makes the follower compare the last entry.
 func (s *following) endsUnseen(e logEnd) bool {
-	if e.last <= s.received() || s.seen.sequence >= e.last {
+	if e.last < s.received() || s.seen.sequence >= e.last {
 		return false
 	}
 	s.seen = seenMessage{e.last, e.taken}
