@@ -481,6 +481,9 @@ func (m *model) says(f fate, s flagsync.Status) bool {
 		}
 		return !fresh && s.Hole == nil && errors.Is(s.DifferentHistory, changelog.ErrDifferentHistory)
 	}
+	if s.Applied.IsZero() && (f == different || f == incomplete || f == holed) {
+		return charged && !fresh // what it meets first, and is charged, depends on which keys it knows by then
+	}
 	switch f {
 	case current:
 		head := m.world.head()
@@ -495,7 +498,7 @@ func (m *model) says(f fate, s flagsync.Status) bool {
 	case forked:
 		return are(flagsync.ErrForked)
 	case incomplete:
-		return are(flagsync.ErrIncomplete)
+		return are(flagsync.ErrIncomplete) || m.world.holedOnce() && are() // beside a hole an entry of another log cannot be told
 	case different:
 		return are()
 	default:
