@@ -284,6 +284,8 @@ func (s *following) resolveBarriers() {
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
 		case s.judged < a.end.last, s.unproved, s.fill.verify, s.inquiry.active():
 			return false // more has to come, or what is here to be looked at
+		case s.endsUnseen(a.end):
+			return false // what is here has to be compared first
 		case s.judge.Head().IsZero():
 			s.provesNothing(a, errNothingSigned)
 		case s.judge.Doubt() > 0 && s.judge.Doubt() <= s.judged:
@@ -294,8 +296,6 @@ func (s *following) resolveBarriers() {
 			}
 			s.conclusion(a.round, errNoTransaction) // the log ends within a transaction: there is nothing to wait for
 			b.unproven(time.Now())
-		case s.endsUnseen(a.end):
-			return false // what is held has to be compared first
 		default:
 			if s.judged >= s.end {
 				s.head = s.received() // the rest is noise
@@ -306,20 +306,6 @@ func (s *following) resolveBarriers() {
 		}
 		return true
 	})
-}
-
-// endsUnseen reports whether a log ends with a message that was not looked at here:
-// noise that only a publisher has read, or an entry that a snapshot told. That the
-// sequence is the right one does not show then that the log is still the same, so that
-// it makes the follower compare the last entry.
-func (s *following) endsUnseen(e logEnd) bool {
-	if e.last < s.received() || s.seen.sequence >= e.last {
-		return false
-	}
-	s.seen = seenMessage{e.last, e.taken}
-	s.fill.verify = true
-	s.fill.restart(time.Now())
-	return true
 }
 
 // provesNothing tells those who wait for an answer why nothing follows from what was

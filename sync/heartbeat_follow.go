@@ -110,6 +110,9 @@ func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 		return
 	}
 	s.head, s.end = h.Position.Revision, max(s.end, h.End)
+	if e := (logEnd{last: h.Position.Revision}); h.Position.Revision > s.received() && h.End <= s.judged && s.lookedAgain != e {
+		s.lookAgain(e) // it names an entry where none was
+	}
 	if s.judge.Head() != h.Position || s.unproved {
 		return // the fill that this starts does not make it younger
 	}

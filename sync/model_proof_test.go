@@ -305,3 +305,45 @@ func TestAKeysNoteMayComeFirst(t *testing.T) {
 		c.Close()
 	})
 }
+
+// TestEntriesTakeThePlaceOfNoise replaces a log by one of the same length, which has
+// entries where noise was, while the connection stands and the feed is lost. What was
+// noise once is looked at again, by those who hold entries and by those who have none.
+func TestEntriesTakeThePlaceOfNoise(t *testing.T) {
+	for name, held := range map[string]int{"with entries": 2, "without any": 0} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				t.Helper()
+				w := newWorld(t, rand.New(rand.NewPCG(1, 1)))
+				w.mu.Lock()
+				w.truncate(held)
+				for len(w.messages) < 4 {
+					w.store(w.randomBytes())
+				}
+				w.mu.Unlock()
+				m := another(t, w)
+				w.runFor(15)
+				w.setFaults(worldFaults{loseFeed: 100})
+				w.mu.Lock()
+				w.truncate(held)
+				w.mu.Unlock()
+				if held == 0 {
+					w.newEpoch()
+				}
+				for len(w.messages) < 4 {
+					w.one("true")
+				}
+				for range 20 {
+					if err := m.follower.Barrier(t.Context()); err == nil && m.target.Position() != w.head() {
+						t.Fatalf("a barrier succeeded at %+v, the log is at %+v", m.target.Position(), w.head())
+					}
+					time.Sleep(time.Second) // without a heartbeat
+				}
+				if m.target.Position() != w.head() {
+					t.Errorf("it stays at %+v, the log is at %+v: %+v", m.target.Position(), w.head(), m.follower.Status())
+				}
+				m.stop()
+			})
+		})
+	}
+}
