@@ -183,7 +183,7 @@ func (s *following) received() uint64 { return s.judge.Head().Revision }
 func (s *following) disturbed() {
 	now := time.Now()
 	s.doubted = now
-	s.fill.verify = s.received() > 0
+	s.compare()
 	if s.received() > 0 || !s.fill.active() { // who holds nothing begins in its turn
 		s.fill.restart(now)
 	}

@@ -52,7 +52,7 @@ func (s *following) lookAgain(e logEnd) {
 	s.lookedAgain = e
 	s.judged = s.received()
 	s.end = max(s.end, e.last)
-	s.fill.verify = s.received() > 0
+	s.compare()
 	s.doubted = time.Now() // what the leader was asked before says nothing
 	s.fill.restart(s.doubted)
 }
