@@ -39,7 +39,10 @@ func otherTime(e logEnd, seen time.Time) error {
 // sequence is the right one does not show then that the log is still the same, so that
 // it makes the follower look again, once.
 func (s *following) endsUnseen(e logEnd) bool {
-	if e.last < s.received() || s.seen.sequence >= e.last || s.lookedAgain == e {
+	if e.last < s.received() || s.seen.sequence > e.last || s.lookedAgain == e {
+		return false
+	}
+	if s.seen.sequence == e.last && (s.seen.at.IsZero() || e.taken.IsZero() || e.taken.Equal(s.seen.at)) {
 		return false
 	}
 	s.lookAgain(e)
