@@ -105,6 +105,7 @@ func (a *appending) run(ctx context.Context) (Outcome, error) {
 	var pauses backoff
 	var failure error
 	for {
+		encodings := a.encodings
 		outcome, err := a.attempt(ctx)
 		if err == nil && outcome.State != Open {
 			return outcome, nil
@@ -113,6 +114,9 @@ func (a *appending) run(ctx context.Context) (Outcome, error) {
 			return Outcome{}, err
 		}
 		failure = err
+		if a.encodings > encodings && ctx.Err() == nil {
+			continue // noise will not wait
+		}
 		if !pauses.wait(ctx) {
 			break
 		}
@@ -133,6 +137,9 @@ func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 	}
 	first := !a.sent
 	ack, err := a.send(ctx)
+	if ack.Duplicate || hasCode(err, codeDuplicateInFlight, codeDuplicateInBatch) {
+		a.id = "-" + newID()
+	}
 	switch {
 	case err == nil && !ack.Duplicate && ack.Sequence == a.last().Revision:
 		return a.committed(), nil
@@ -266,6 +273,11 @@ func (a *appending) evade(last uint64) (Outcome, error) {
 }
 
 func (a *appending) committed() Outcome {
-	a.log.remember(logTail{}.after(a.records))
+	for _, r := range a.records {
+		if text, err := changelog.KeysText(r.Put); err == nil && r.Kind == changelog.KindKeys {
+			_ = a.log.conn.keys.Adopt(text) // it is in the log now
+		}
+	}
+	a.log.remember(a.log.lastKnown().after(a.records))
 	return Outcome{State: Committed, Position: a.last().Position(), Records: a.records}
 }

@@ -284,6 +284,8 @@ func (s *following) resolveBarriers() {
 			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
 		case s.judged < a.end.last, s.unproved, s.fill.verify, s.inquiry.active():
 			return false // more has to come, or what is here to be looked at
+		case s.endsUnseen(a.end):
+			return false // what is here has to be compared first
 		case s.judge.Head().IsZero():
 			s.provesNothing(a, errNothingSigned)
 		case s.judge.Doubt() > 0 && s.judge.Doubt() <= s.judged:
@@ -295,6 +297,9 @@ func (s *following) resolveBarriers() {
 			s.conclusion(a.round, errNoTransaction) // the log ends within a transaction: there is nothing to wait for
 			b.unproven(time.Now())
 		default:
+			if s.judged >= s.end {
+				s.head = s.received() // the rest is noise
+			}
 			s.confirmed(a.sent)
 			s.synced()
 			s.conclusion(a.round, nil)

@@ -39,6 +39,8 @@ type fillState struct {
 	// verify makes the read begin with the last entry we have, to see whether
 	// it is still the same.
 	verify   bool
+	doubts   uint64 // how often that was asked for
+	outdated bool   // it was asked for again since the read was sent
 	retry    time.Duration
 	size     readSize
 	patience time.Duration // how long the next read waits for a message
@@ -52,6 +54,12 @@ func (f *fillState) active() bool { return f.running || !f.at.IsZero() && f.awai
 
 func (f *fillState) restart(now time.Time) {
 	f.at, f.retry, f.awaited = now, 0, 0
+}
+
+// compare makes the next read compare the last entry, if there is one.
+func (s *following) compare() {
+	s.fill.verify = s.received() > 0
+	s.fill.doubts++
 }
 
 func (f *fillState) again(now time.Time) {
@@ -106,6 +114,7 @@ func (s *following) scheduleFill(now time.Time) time.Time {
 			r.Batch = 1
 		}
 	}
+	doubts := f.doubts
 	s.work(func(ctx context.Context) func() {
 		var messages []storedMessage
 		err := s.entries.run(ctx, func(ctx context.Context) (err error) {
@@ -113,7 +122,10 @@ func (s *following) scheduleFill(now time.Time) time.Time {
 			return err
 		})
 		took := time.Since(now)
-		return func() { s.filled(messages, took, err) }
+		return func() {
+			f.outdated = f.doubts != doubts
+			s.filled(messages, took, err)
+		}
 	})
 	return time.Time{}
 }
@@ -169,7 +181,7 @@ func (f *fillState) failed(now time.Time, err error) {
 func (s *following) takeFilled(messages []storedMessage) bool {
 	for _, m := range messages {
 		switch {
-		case s.fill.verify && m.Sequence == s.received():
+		case s.fill.verify && m.Sequence == s.received() && !s.fill.outdated:
 			if !s.verifyHeld(m) {
 				return false
 			}

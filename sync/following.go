@@ -76,10 +76,11 @@ type following struct {
 	end       uint64         // highest sequence of the stream that is known to exist
 	applyAt   time.Time
 
-	seen      seenMessage   // the last message of the stream that was looked at
-	fedLast   seenMessage   // the last candidate of the feed
-	budget    failureBudget // of the feed
-	foreignTo uint64        // last sequence that is counted in Foreign
+	seen        seenMessage   // the last message of the stream that was looked at
+	fedLast     seenMessage   // the last candidate of the feed
+	lookedAgain logEnd        // for which what is behind the last entry was read again
+	budget      failureBudget // of the feed
+	foreignTo   uint64        // last sequence that is counted in Foreign
 
 	buffer      map[changelog.Link]storedMessage // signed entries above what was received, by the one before each
 	bufferBytes int
@@ -89,9 +90,10 @@ type following struct {
 	takeover  takeoverState
 	seeking   seekState
 	state     stateCheck
-	beginAt   epochBegin      // of the newest epoch, as a heartbeat says
-	renewedAt uint64          // revision of a renewal that was met; 0 is none
-	reread    *changelog.Link // after which the stream was read again because an entry seemed to be missing; nil is nowhere
+	beginAt   epochBegin         // of the newest epoch, as a heartbeat says
+	named     changelog.Position // that a heartbeat names and that was taken for noise here
+	renewedAt uint64             // revision of a renewal that was met; 0 is none
+	reread    *changelog.Link    // after which the stream was read again because an entry seemed to be missing; nil is nowhere
 	heard     heartbeatLog
 	beatsLeft failureBudget // of heartbeats
 	barriers  barrierState
@@ -184,7 +186,7 @@ func (s *following) disturbed() {
 	if s.current.Unsigned > 0 { // another server may have the true log, which may be shorter
 		s.judged, s.end, s.head, s.current.Unsigned = 0, 0, 0, 0
 	}
-	s.fill.verify = s.received() > 0
+	s.compare()
 	if s.received() > 0 || !s.fill.active() { // who holds nothing begins in its turn
 		s.fill.restart(now)
 	}

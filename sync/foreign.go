@@ -1,7 +1,6 @@
 package flagsync
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -66,30 +65,4 @@ func (s *following) noteAnchors(ledger, control changelog.Anchor) {
 	if control.Sequence > s.current.Control.Sequence {
 		s.current.Control = control
 	}
-}
-
-// seenMessage is the last message of a stream that was looked at, and when the
-// stream took it. The clock of the stream proves nothing, but of two messages
-// with one sequence in two histories it cannot say the same: that an answer of
-// the leader names another time for the sequence that both end with is a reason
-// to look at the log. The zero value is none.
-type seenMessage struct {
-	sequence uint64
-	at       time.Time // zero when it is not known
-}
-
-// compareSeen looks whether the log may end with another message than the one
-// that was seen here, of the same sequence.
-func (s *following) compareSeen(e logEnd) {
-	n := &s.seen
-	if e.last != n.sequence || n.at.IsZero() || e.taken.IsZero() || e.taken.Equal(n.at) || s.inquiry.active() {
-		return
-	}
-	err := otherTime(e, n.at)
-	n.at = e.taken // of the same message, unless the leader shows another one now
-	s.suspect(err)
-}
-
-func otherTime(e logEnd, seen time.Time) error {
-	return fmt.Errorf("message %d was taken at %s, the one that was seen here at %s", e.last, e.taken, seen)
 }

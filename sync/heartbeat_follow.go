@@ -101,10 +101,18 @@ func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 		s.suspect(err)
 		return
 	}
+	if h.Position.Revision > s.received() && h.Position.Revision <= s.judged && !s.unproved {
+		s.named = h.Position
+		s.suspect(fmt.Errorf("a heartbeat names revision %d, which is noise here", h.Position.Revision))
+		return
+	}
 	if h.Position.Revision < s.head {
 		return
 	}
 	s.head, s.end = h.Position.Revision, max(s.end, h.End)
+	if e := (logEnd{last: h.Position.Revision}); h.Position.Revision > s.received() && h.End <= s.judged && s.lookedAgain != e {
+		s.lookAgain(e) // it names an entry where none was
+	}
 	if s.judge.Head() != h.Position || s.unproved {
 		return // the fill that this starts does not make it younger
 	}

@@ -53,7 +53,7 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 		return i.at
 	}
 	i.running = true
-	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt}
+	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt, named: s.named}
 	s.work(func(ctx context.Context) func() {
 		t := s.conn.askAbout(ctx, s.environment, q)
 		return func() { s.onLeaderReport(q, t) }
@@ -67,6 +67,7 @@ type leaderQuestion struct {
 	judged  uint64             // everything up to here was looked at
 	begin   epochBegin         // of the newest epoch, as a heartbeat says
 	renewed uint64             // revision of a renewal that was met; 0 is none
+	named   changelog.Position // that a heartbeat names and that was taken for noise
 }
 
 // leaderReport is what the leader says about the log around a position.
@@ -127,12 +128,15 @@ func (t *leaderReport) sameEpoch(charge error) error {
 }
 
 // leavesEpoch reports whether a message is a signed entry of another epoch than
-// that of what is held, and of which.
+// that of what is held, or cannot be read, and of which if that is known.
 func (c *Conn) leavesEpoch(environment string, held changelog.Position, m *storedMessage) (leaves bool, other changelog.Epoch) {
 	if m == nil {
 		return false, ""
 	}
 	r, err := c.keys.OpenEntry(environment, m.entry(environment))
+	if errors.Is(err, errUnreadable) {
+		return true, "" // a later epoch need not be read through it
+	}
 	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Epoch
 }
 
@@ -161,6 +165,9 @@ func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestio
 				q.held.Revision, digest, q.held.Digest, changelog.ErrDifferentHistory)
 			return t
 		}
+	}
+	if t.different, t.err = c.goesAround(ctx, environment, q); t.different != nil || t.err != nil {
+		return t
 	}
 	if t.last > q.judged {
 		t.next, t.err = c.nextMessage(ctx, environment, q, &t)
@@ -247,8 +254,7 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	}
 	if err == nil {
 		s.vouched(t.asked)
-		s.end = max(s.judged, t.last) // whatever else was said about it
-		s.head = min(s.head, s.end)
+		s.endsWith(t.last)
 		s.refute(t.last, t.asked)
 		s.cleared(now)
 		return
@@ -259,6 +265,19 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 		return
 	}
 	s.leave(q.held, t, err)
+}
+
+// endsWith notes the last sequence of the stream, whatever else was said about it. The
+// log is the one that is held, but noise at its end may have gone.
+func (s *following) endsWith(last uint64) {
+	if s.judged > last {
+		s.judged, s.seen = max(last, s.received()), seenMessage{}
+	}
+	s.end = max(s.judged, last)
+	s.head = min(s.head, s.end)
+	if s.judged >= s.end {
+		s.head = s.received() // the rest is noise
+	}
 }
 
 // unsupported returns why nothing more can be believed here: publishers sign in

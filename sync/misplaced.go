@@ -3,6 +3,7 @@ package flagsync
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -52,4 +53,28 @@ func (c *Conn) misplacedNext(ctx context.Context, environment string, held chang
 		return nil, err
 	}
 	return &r, nil
+}
+
+// goesAround returns how the log leads to what a publisher names past what is held:
+// both were signed for it, so that it is forked.
+func (c *Conn) goesAround(ctx context.Context, environment string, q leaderQuestion) (different, err error) {
+	if q.named.Epoch != q.held.Epoch || q.named.Revision <= q.held.Revision {
+		return nil, nil
+	}
+	m, err := c.message(ctx, flagsStream(environment), q.named.Revision)
+	if errors.Is(err, errNoMessage) || err == nil && changelog.Sum(m.Data) != q.named.Digest {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := changelog.DecodeRecord(m.Sequence, m.Data)
+	if err != nil {
+		return nil, nil //nolint:nilerr // a newer format, which is not for us to judge
+	}
+	is, err := c.misplaced(ctx, environment, q.held.Link(), r)
+	if is {
+		different = fmt.Errorf("revision %d, which a publisher names, does not continue revision %d here: %w", r.Revision, q.held.Revision, changelog.ErrDifferentHistory)
+	}
+	return different, err
 }

@@ -2,6 +2,7 @@ package flagsync_test
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -32,8 +33,8 @@ func (w *world) incomplete() uint64 {
 // epochOf returns the entry that the newest epoch begins with, and how many
 // entries follow it.
 func (w *world) epochOf() (newest changelog.Record, followed uint64) {
-	for i := len(w.messages) - 1; i >= 0; i-- {
-		r := w.messages[i].record
+	for _, m := range slices.Backward(w.messages) {
+		r := m.record
 		switch {
 		case r == nil:
 		case r.Kind == changelog.KindEpoch:
@@ -136,8 +137,9 @@ func (w *world) punch() {
 	for revision := from; revision <= to; revision++ {
 		w.lost[revision] = true
 	}
+	restarted := to >= int(w.newest().Revision)
 	w.mu.Unlock()
-	if to == len(w.messages) {
+	if restarted {
 		w.wire.cut()
 	}
 }
@@ -185,6 +187,7 @@ type knowledge struct {
 	holdAtHole bool
 	told       bool // by a heartbeat, where the newest epoch begins
 	seen       bool // what is behind the last entry, before it was lost
+	keyless    bool // it has not seen any keys note yet
 }
 
 // next returns where a follower goes from what it has received, or why it stays,
@@ -199,10 +202,33 @@ func (w *world) next(k knowledge) (changelog.Position, fate) {
 		return k.at, nothing
 	}
 	c := w.charge(k.at, k.seen)
+	if hole := w.firstLost(); k.keyless && k.at.IsZero() && hole > 0 && !w.tellsKeys() {
+		c = charge{fate: holed, hole: hole} // nothing before it can be proved
+	}
 	if c.fate == current {
 		return c.next, current
 	}
 	return w.wayOut(k, c)
+}
+
+// firstLost returns the first sequence that is missing, 0 if none is.
+func (w *world) firstLost() uint64 {
+	for sequence := range len(w.messages) {
+		if !w.has(sequence + 1) {
+			return uint64(sequence + 1)
+		}
+	}
+	return 0
+}
+
+// tellsKeys reports whether any entry of the log tells the keys note.
+func (w *world) tellsKeys() bool {
+	for i, m := range w.messages {
+		if m.record != nil && m.record.Kind == changelog.KindKeys && w.has(i+1) {
+			return true
+		}
+	}
+	return false
 }
 
 // charge is how the log continues a position, or what is wrong with it.
@@ -228,7 +254,7 @@ func (w *world) charge(at changelog.Position, seen bool) charge {
 		r := w.messages[sequence-1].record
 		if !w.has(sequence) {
 			if at == w.newest() && (seen || w.canBeat()) {
-				return charge{next: at} // or a publisher has looked at what is missing
+				return ended(at) // or a publisher has looked at what is missing
 			}
 			if r = w.bridge(sequence, at); r == nil {
 				return charge{fate: holed, hole: uint64(sequence)}
@@ -242,12 +268,15 @@ func (w *world) charge(at changelog.Position, seen bool) charge {
 			return charge{next: r.Position()}
 		}
 	}
-	switch {
-	case at.IsZero():
+	return ended(at)
+}
+
+// ended is the charge where nothing follows a position.
+func ended(at changelog.Position) charge {
+	if at.IsZero() {
 		return charge{fate: nothing}
-	default:
-		return charge{next: at}
 	}
+	return charge{next: at}
 }
 
 // bridgeMost is how many messages behind a missing one are looked at.
@@ -335,12 +364,23 @@ func (w *world) wayOutBySnapshot(k knowledge, c charge) (changelog.Position, fat
 		if p.Epoch == k.at.Epoch {
 			return c.hole > 0 && p.Revision > c.hole
 		}
-		return p.Revision > c.hole && p.Epoch.Later(k.at.Epoch)
+		return p.Revision > c.hole && p.Epoch.Later(k.at.Epoch) && w.mayReplace(p.Epoch)
 	})
 	if !ok {
 		return k.at, c.fate
 	}
 	return p, current
+}
+
+// mayReplace reports whether an epoch renews the state, or the entry that would tell
+// is lost.
+func (w *world) mayReplace(epoch changelog.Epoch) bool {
+	for i, m := range w.messages {
+		if r := m.record; r != nil && r.Kind == changelog.KindEpoch && r.Epoch == epoch && w.has(i+1) {
+			return r.Renews()
+		}
+	}
+	return true
 }
 
 func (c charge) unfinished() fate {

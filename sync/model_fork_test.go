@@ -79,3 +79,40 @@ func TestOtherTimesAreLookedAtOnce(t *testing.T) {
 		m.stop()
 	})
 }
+
+// TestABarrierShowsAForkBehindNoise does the same where both logs end with noise of
+// which the follower has only heard by a heartbeat.
+func TestABarrierShowsAForkBehindNoise(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		w.one("held")
+		w.runFor(1)
+		w.setFaults(worldFaults{loseFeed: 100})
+		addNoise := func() {
+			w.mu.Lock()
+			w.store(w.guessedSignature())
+			w.mu.Unlock()
+		}
+		addNoise()
+		w.runFor(1)
+		if s := m.follower.Status(); s.Foreign.Messages != 1 {
+			t.Fatalf("the noise is not known: %+v", s)
+		}
+		w.mu.Lock()
+		w.truncate(len(w.messages) - 2)
+		w.mu.Unlock()
+		w.one("other")
+		addNoise()
+		for range 3 {
+			if err := m.follower.Barrier(t.Context()); err == nil {
+				t.Error("a barrier succeeded on a forked log")
+			}
+			time.Sleep(time.Second)
+		}
+		if s := m.follower.Status(); !errors.Is(s.DifferentHistory, flagsync.ErrForked) {
+			t.Errorf("different history: %v, want a fork", s.DifferentHistory)
+		}
+		m.stop()
+	})
+}

@@ -85,3 +85,17 @@ func newSigner(tb testing.TB, secret string) *changelog.Signer {
 	}
 	return s
 }
+
+// prepareKey makes another key the one that signs, with a note that lists no other.
+// The log does not tell it yet.
+func (w *world) prepareKey() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	k := &w.keys
+	secret, public := newKey(w.tb, k.Installation)
+	n, err := changelog.NewKeysNote(k.Installation, k.note.Version+1, k.Root, public)
+	if err != nil {
+		w.tb.Fatal(err)
+	}
+	k.signer, k.public, k.note = newSigner(w.tb, secret), public, n
+}

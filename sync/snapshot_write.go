@@ -72,7 +72,7 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 		return false, err
 	}
 	m := before.with(p)
-	m.Keys = l.conn.keys.Note().Text
+	m.Keys = l.conn.keys.Shown().Text
 	return l.putManifest(ctx, m, sequence)
 }
 

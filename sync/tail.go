@@ -115,12 +115,7 @@ func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 	if err := l.adoptKeys(ctx); err != nil {
 		return logTail{}, err
 	}
-	r, err := l.newest(ctx, last, l.conn.keys.OpenEntry)
-	if err == nil && r.Revision == 0 {
-		// The keys that have signed all of it were retired meanwhile, before anything
-		// was written with a new one.
-		r, err = l.newest(ctx, last, l.conn.keys.OpenPastEntry)
-	}
+	r, err := l.newest(ctx, last)
 	if err == nil && r.Revision == 0 {
 		err = fmt.Errorf("head of %s: no publisher of this installation has signed an entry of it: %w",
 			l.environment, lost(flagsStream(l.environment)))
@@ -135,16 +130,13 @@ func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 	return t, err
 }
 
-// opening proves an entry, by the keys that count or by all that ever did.
-type opening func(environment string, m changelog.Message) (changelog.Record, error)
-
 // newest returns the last entry at or below a sequence, the zero value if there is
 // none.
-func (l *Log) newest(ctx context.Context, last uint64, open opening) (changelog.Record, error) {
+func (l *Log) newest(ctx context.Context, last uint64) (changelog.Record, error) {
 	size := uint64(findFirst)
 	for to := last; to > 0; {
 		from := to - min(size, to) + 1
-		r, err := l.newestIn(ctx, from, to, open)
+		r, err := l.newestIn(ctx, from, to)
 		if err != nil || r.Revision > 0 {
 			return r, err
 		}
@@ -155,14 +147,14 @@ func (l *Log) newest(ctx context.Context, last uint64, open opening) (changelog.
 
 // newestIn returns the newest signed entry among some messages, the zero value if
 // there is none.
-func (l *Log) newestIn(ctx context.Context, from, to uint64, open opening) (changelog.Record, error) {
+func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, error) {
 	var newest changelog.Record
 	var signed []changelog.Record
 	for m, err := range l.conn.messages(ctx, flagsStream(l.environment), from, to) {
 		if err != nil {
 			return newest, fmt.Errorf("head of %s: %w", l.environment, err)
 		}
-		r, err := open(l.environment, m.entry(l.environment))
+		r, err := l.conn.keys.OpenEntry(l.environment, m.entry(l.environment))
 		switch {
 		case errors.Is(err, changelog.ErrUnreadable):
 			return newest, fmt.Errorf("head of %s: revision %d: %w", l.environment, m.Sequence, err)

@@ -91,7 +91,7 @@ func (s *following) takeOver(r route) {
 // load hands the target the newest published snapshot that will do, else what
 // the log adds up to.
 func (s *following) load(ctx context.Context, r route) (changelog.Position, error) {
-	position, err := s.loadPublished(ctx, r.wants)
+	position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool { return r.wants(p) && s.mayReplace(ctx, r, p) })
 	if err == nil || !r.fromLog {
 		return position, err
 	}
@@ -120,6 +120,19 @@ func (r route) wants(p publishedSnapshot) bool {
 		return r.above > 0
 	}
 	return r.begin.Revision == 0 && p.Epoch.Later(r.held)
+}
+
+// mayReplace reports whether the epoch of a snapshot may replace the state: it does
+// not if the entry that it begins with is there and renews nothing.
+func (s *following) mayReplace(ctx context.Context, r route, p publishedSnapshot) bool {
+	if p.Epoch == r.begin.Epoch {
+		return true
+	}
+	begin, err := s.conn.beginOf(ctx, s.environment, p.Epoch)
+	if err != nil {
+		return errors.Is(err, errNoMessage) // it is lost
+	}
+	return begin.Renews()
 }
 
 // errNoSnapshot tells that no published snapshot will do.
@@ -203,6 +216,7 @@ func (s *following) continueFrom(position changelog.Position, asked, now time.Ti
 	s.judge = changelog.NewJudge(s.conn.keys, s.environment, position)
 	s.judged, s.unproved = position.Revision, false
 	s.seen, s.fedLast, s.reread, s.renewedAt = seenMessage{}, seenMessage{}, nil, 0
+	s.named = changelog.Position{}
 	s.foreignTo = position.Revision
 	s.assembler.Reset()
 	s.openOp, s.ready, s.applyAt = "", nil, time.Time{}

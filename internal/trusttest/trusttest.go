@@ -33,8 +33,8 @@ func (k Keys) Keyring() *changelog.Keyring { return changelog.NewKeyring(k.Trust
 
 // PublisherKeyring returns a keyring that knows the keys note, as that of a publisher.
 func (k Keys) PublisherKeyring() *changelog.Keyring {
-	ring := k.Keyring()
-	if err := ring.Adopt(k.Note.Text); err != nil {
+	ring := changelog.NewPublisherKeyring(k.Trust)
+	if err := ring.Propose(k.Note.Text); err != nil {
 		panic(err)
 	}
 	return ring

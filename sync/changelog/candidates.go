@@ -15,6 +15,7 @@ type candidates[L comparable, R any] struct {
 type candidate[L comparable, R any] struct {
 	parent int // -1 is the root
 	record R
+	failed bool // it was not proved when that was tried
 }
 
 // add takes a candidate that follows prev, and reports whether prev is the root
@@ -61,16 +62,17 @@ func (c *candidates[L, R]) at(link L) int {
 // order, and drops the others. After limit failures it drops everything that is
 // left; a negative limit is none.
 func (c *candidates[L, R]) settle(proved func(R) bool, limit int) (path []R, failures int) {
-	found, failures := c.find(proved, limit)
+	found, failures := c.find(proved, limit, true)
 	path = c.path(found)
 	c.drop()
 	return path, failures
 }
 
 // settleSoFar is settle, but keeps what may still be proved by what comes later:
-// everything, or what follows the newest that is proved.
+// everything, or what follows the newest that is proved. What failed is not tried
+// again before settle, or every read would try all that noise has left.
 func (c *candidates[L, R]) settleSoFar(proved func(R) bool) (path []R, failures int) {
-	found, failures := c.find(proved, -1)
+	found, failures := c.find(proved, -1, false)
 	if found < 0 {
 		return nil, failures
 	}
@@ -79,12 +81,18 @@ func (c *candidates[L, R]) settleSoFar(proved func(R) bool) (path []R, failures 
 	return path, failures
 }
 
-// find returns the newest candidate that is proved, -1 if there is none.
-func (c *candidates[L, R]) find(proved func(R) bool, limit int) (found, failures int) {
+// find returns the newest candidate that is proved, -1 if there is none. Those that
+// failed before are tried again only on demand.
+func (c *candidates[L, R]) find(proved func(R) bool, limit int, again bool) (found, failures int) {
 	for i := len(c.nodes) - 1; i >= 0 && failures != limit; i-- {
-		if proved(c.nodes[i].record) {
+		n := &c.nodes[i]
+		if n.failed && !again {
+			continue
+		}
+		if proved(n.record) {
 			return i, failures
 		}
+		n.failed = true
 		failures++
 	}
 	return -1, failures
@@ -115,7 +123,7 @@ func (c *candidates[L, R]) keepAfter(root int) {
 		}
 		moved[i] = len(kept)
 		index[links[i]] = len(kept)
-		kept = append(kept, candidate[L, R]{parent: parent, record: c.nodes[i].record})
+		kept = append(kept, candidate[L, R]{parent: parent, record: c.nodes[i].record, failed: c.nodes[i].failed})
 	}
 	c.nodes, c.index = kept, index
 }

@@ -56,7 +56,7 @@ type Judge struct {
 	notes       map[Link]uint64   // the same up to each candidate
 	misplaced   map[Link]struct{} // entries that were dismissed
 	failures    uint64
-	doubt       uint64 // sequence of the last message that only a retired key signed
+	doubts      [2]uint64 // sequences of the first and the last message that only a retired key signed
 }
 
 // maxPending bounds the bytes of candidates that wait for proof over several
@@ -349,27 +349,41 @@ func (j *Judge) verified(r Record) bool {
 		return true
 	}
 	if j.keys.signedBefore(j.environment, r.Head()) {
-		j.doubt = max(j.doubt, r.Revision)
+		j.doubtAt(r.Revision)
 	}
 	return false
 }
 
-// Doubt returns the sequence of the last message behind the head that a key signed
-// which is retired by now, zero if there is none. It is noise, unless the keys note
-// was known before the log came to it: then an entry that proves it is still to
+func (j *Judge) doubtAt(sequence uint64) {
+	if j.Doubt() == 0 {
+		j.doubts = [2]uint64{sequence, sequence}
+	}
+	j.doubts = [2]uint64{min(j.doubts[0], sequence), max(j.doubts[1], sequence)}
+}
+
+// Doubt returns the sequence of the first message known behind the head that a key
+// signed which is retired by now, zero if there is none. It is noise, unless the keys
+// note was known before the log came to it: then an entry that proves it is still to
 // come.
 func (j *Judge) Doubt() uint64 {
-	if j.doubt <= j.chain.Head().Revision {
-		return 0
+	for _, sequence := range j.doubts {
+		if sequence > j.chain.Head().Revision {
+			return sequence
+		}
 	}
-	return j.doubt
+	return 0
 }
 
 // Reassure tells that a publisher, who signs now, has found nothing but noise between
 // the head and a sequence.
 func (j *Judge) Reassure(end uint64) {
-	if j.doubt <= end {
-		j.doubt = 0
+	for i, sequence := range j.doubts {
+		if sequence <= end {
+			j.doubts[i] = j.doubts[1]
+		}
+	}
+	if j.doubts[1] <= end {
+		j.doubts = [2]uint64{}
 	}
 }
 

@@ -22,7 +22,8 @@ type Keyring struct {
 	mu       sync.RWMutex
 	note     *KeysNote                // nil before the first
 	notes    map[uint64]*KeysNote     // all that were shown, by version
-	signs    bool                     // see [Keyring.ForPublisher]
+	signs    bool                     // see [NewPublisherKeyring]
+	shown    *KeysNote                // the newest that was read, and not only proposed; nil before the first
 	retired  map[uint32]note.Verifier // of all notes that were shown; for records of the past
 	verdicts map[[sha256.Size]byte]struct{}
 }
@@ -33,7 +34,22 @@ func NewKeyring(t Trust) *Keyring {
 	k := &Keyring{trust: t, retired: make(map[uint32]note.Verifier), notes: make(map[uint64]*KeysNote), verdicts: make(map[[sha256.Size]byte]struct{})}
 	if t.floor != nil {
 		k.take(t.floor)
+		k.show(t.floor)
 	}
+	return k
+}
+
+// NewPublisherKeyring returns the keyring of a publisher, who writes keys notes into
+// logs. For a publisher the keys that a new note drops count until it has read that note: what
+// another publisher, who has not seen it, has written until then is part of the log.
+//
+// The same holds for each log and journal by itself: while it does not have the newest
+// keys note, its own newest note counts for it, so that a publisher can go on where a
+// history ends that was signed before a key was revoked. The publisher then writes the
+// newest note there, and from that on only the keys in it count.
+func NewPublisherKeyring(t Trust) *Keyring {
+	k := NewKeyring(t)
+	k.shown, k.signs = nil, true
 	return k
 }
 
@@ -57,7 +73,7 @@ func (k *Keyring) Note() KeysNote {
 // that counts. It fails with [ErrKeysNote] for what no trusted root signed.
 func (k *Keyring) Adopt(text string) error {
 	k.mu.RLock()
-	known := k.note != nil && k.note.Text == text
+	known := k.shown != nil && k.shown.Text == text
 	k.mu.RUnlock()
 	if known {
 		return nil
@@ -67,7 +83,39 @@ func (k *Keyring) Adopt(text string) error {
 		return err
 	}
 	k.take(n)
+	k.show(n)
 	return nil
+}
+
+// Propose is [Keyring.Adopt] of a publisher for a note that is to be written into
+// logs, see [NewPublisherKeyring].
+func (k *Keyring) Propose(text string) error {
+	n, err := k.trust.open(text)
+	if err == nil {
+		k.take(n)
+	}
+	return err
+}
+
+// Shown returns the newest keys note that was read and not only proposed, the zero
+// value before the first.
+func (k *Keyring) Shown() KeysNote {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if k.shown == nil {
+		return KeysNote{}
+	}
+	return *k.shown
+}
+
+// show takes note of a keys note that was read: what it does not list is retired.
+func (k *Keyring) show(n *KeysNote) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.shown == nil || k.shown.Version < n.Version {
+		k.shown = n
+		clear(k.verdicts)
+	}
 }
 
 func (k *Keyring) take(n *KeysNote) {
@@ -95,18 +143,24 @@ func (k *Keyring) Supported() error {
 
 // Signs reports whether a key with this id may sign now.
 func (k *Keyring) Signs(id uint32) bool {
-	_, known := k.verifier(id)
-	return known
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.note != nil && k.note.verifiers[id] != nil
 }
 
+// verifier returns the key with an id, if it counts for what is read.
 func (k *Keyring) verifier(id uint32) (note.Verifier, bool) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if k.note == nil {
-		return nil, false
+	for _, n := range []*KeysNote{k.note, k.shown} {
+		if n == nil {
+			continue
+		}
+		if v, ok := n.verifiers[id]; ok {
+			return v, true
+		}
 	}
-	v, ok := k.note.verifiers[id]
-	return v, ok
+	return nil, false
 }
 
 // verify returns [ErrUnsigned] unless a key that counts signed the text.
@@ -130,16 +184,6 @@ func (k *Keyring) verify(text []byte, s Signature) error {
 	return nil
 }
 
-// ForPublisher makes k the keyring of a publisher, which must be able to go on
-// where a history ends that was signed before a key was revoked: while a log or a
-// journal does not have the newest keys note, its own newest note counts for it.
-// The publisher then writes the newest one there, and from that on only the keys
-// in it count. It returns k, and must be called before k is used.
-func (k *Keyring) ForPublisher() *Keyring {
-	k.signs = true
-	return k
-}
-
 // verifyUnder is verify with the keys note of a version, which is the newest of a
 // history that lacks the one that counts. It is for publishers.
 func (k *Keyring) verifyUnder(version uint64, text []byte, s Signature) error {
@@ -160,7 +204,7 @@ func (k *Keyring) verifyUnder(version uint64, text []byte, s Signature) error {
 }
 
 // VerifyHeadUnder is [Keyring.VerifyHead] for a history whose newest keys note has
-// a version, see [Keyring.ForPublisher].
+// a version, see [NewPublisherKeyring].
 func (k *Keyring) VerifyHeadUnder(version uint64, environment string, h Head) error {
 	if err := k.VerifyHead(environment, h); err == nil {
 		return nil

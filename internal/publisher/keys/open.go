@@ -101,13 +101,13 @@ func (s *state) readTrust() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.file(TrustFile), err)
 	}
-	s.ring = changelog.NewKeyring(s.trust).ForPublisher()
+	s.ring = changelog.NewPublisherKeyring(s.trust)
 	return nil
 }
 
 func (s *state) readNote() (err error) {
 	if s.written, _, err = read(s.file(NoteFile)); err == nil {
-		err = s.ring.Adopt(s.written)
+		err = s.ring.Propose(s.written)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.file(NoteFile), err)

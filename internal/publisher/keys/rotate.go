@@ -168,7 +168,7 @@ func (c *changing) list(keys []changelog.Key) error {
 		return err
 	}
 	c.written = n.Text
-	if err := c.ring.Adopt(n.Text); err != nil {
+	if err := c.ring.Propose(n.Text); err != nil {
 		return err
 	}
 	return c.settle()

@@ -106,7 +106,7 @@ func (w *Watcher) takeOver(now Keys) error {
 		return fmt.Errorf("%s has other root keys than when this process began: restart it to use them", directory{path: w.keys.Dir}.file(TrustFile))
 	}
 	known := w.keys.Keyring.Note().Version
-	if err := w.keys.Keyring.Adopt(now.Keyring.Note().Text); err != nil {
+	if err := w.keys.Keyring.Propose(now.Keyring.Note().Text); err != nil {
 		return err
 	}
 	newer := w.keys.Keyring.Note()
