@@ -69,7 +69,9 @@ func TestAccountsComeAndGo(t *testing.T) {
 			_, err := flagsync.OpenEnvironments(ctx, c, 1)
 			return err
 		})
-		eventually(t, func() (bool, string) { return c.WithoutAccounts() == (config == without), "the connection to know the server" })
+		eventually(t, func() (bool, string) {
+			return c.WithoutAccounts() == (config == without), "the connection to know the server"
+		})
 	}
 }
 

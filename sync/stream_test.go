@@ -56,7 +56,7 @@ func TestStreamSettings(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := l.server.Client(t)
-	if err := flagsync.CreatePeople(t.Context(), l.conn); err != nil {
+	if err := flagsync.OpenPeople(t.Context(), l.conn, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "SNAP_prod", "CONTROL", "PEOPLE"} {
@@ -187,7 +187,7 @@ func TestOpenLogWithoutAServer(t *testing.T) {
 func TestPeopleCanBeErased(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	if err := flagsync.CreatePeople(t.Context(), l.conn); err != nil {
+	if err := flagsync.OpenPeople(t.Context(), l.conn, 1); err != nil {
 		t.Fatal(err)
 	}
 	c, publisher := l.server.Client(t), natstest.ConnectPublishers(t, l.server.URL())
