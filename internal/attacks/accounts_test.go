@@ -64,7 +64,8 @@ func stored() []string {
 
 func TestASidecarCannotDeleteAStreamByReply(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before, attacker := s.state(), s.connect(prodSidecar)
 		askWithReplies(t, s, attacker, destroying(), func(what string) { s.unchanged(what, before) })
 	})
@@ -72,7 +73,8 @@ func TestASidecarCannotDeleteAStreamByReply(t *testing.T) {
 
 func TestASidecarCannotWriteByReply(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before, attacker := s.state(), s.connect(prodSidecar)
 		askWithReplies(t, s, attacker, stored(), func(what string) { s.unchanged(what, before) })
 	})
@@ -85,7 +87,8 @@ func TestASidecarCannotSpeakOutsideItsEnvironmentByReply(t *testing.T) {
 		"feed.prod.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging", "ask.prod.x", "ask.staging.x", "journal.ledger.prod.records",
 		"_SC.staging.x", "_INBOX.x", "status.staging.x", "usage.staging.x",
 	}
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		staging := s.listen(stagingSidecar, "feed.staging.>", "heartbeat.staging", "ask.staging.>", "_SC.staging.>")
 		publishers := s.listen(publisher, "feed.>", "heartbeat.*", "journal.>", "status.*.>", "usage.*.>", "_INBOX.x")
 		before, attacker := s.state(), s.connect(prodSidecar)
@@ -103,7 +106,8 @@ func TestASidecarCannotPublish(t *testing.T) {
 	t.Parallel()
 	subjects := append(stored(), "feed.prod.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging", "ask.prod.x", "journal.control.records",
 		"status.staging.x", "usage.staging.x", "_SC.prod.peer.x", "_INBOX.x", "anything")
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		publishers := s.listen(publisher, "feed.>", "heartbeat.*", "journal.>", "status.*.>", "usage.*.>")
 		peer := s.listen(prodPeer, "feed.prod.>", "heartbeat.prod", "ask.prod.>", "_SC.prod.>")
 		before, attacker := s.state(), s.connect(prodSidecar)
@@ -143,7 +147,8 @@ func unanswered(t *testing.T, c *nats.Conn, subject, body string) bool {
 
 func TestASidecarCannotChangeStreams(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before, attacker := s.state(), s.connect(prodSidecar)
 		for stream := range strings.FieldsSeq(streams) {
 			for _, call := range calls(stream) {
@@ -160,7 +165,8 @@ func TestASidecarCannotChangeStreams(t *testing.T) {
 
 func TestASidecarCannotReadAnythingElse(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		attacker := s.connect(prodSidecar)
 		for _, stream := range []string{"FLAGS_staging", "SNAP_staging", "LEDGER_prod", "LEDGER_staging", "CONTROL", "PEOPLE"} {
 			for _, call := range reads(stream) {
@@ -179,7 +185,8 @@ func TestASidecarCannotReadAnythingElse(t *testing.T) {
 
 func TestASidecarCannotHearAnythingElse(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		attacker := s.listen(prodSidecar, ">", "*", "*.*", "*.*.*", "feed.>", "feed.*.>", "feed.staging.>", "heartbeat.*", "heartbeat.staging",
 			"ask.staging.>", "journal.>", "flags.>", "ledger.>", "control.>", "snap.>", "people.>", "_SC.staging.>", "_INBOX.>", "status.>",
 			"usage.>", "$JS.>", "$SYS.>", "$SYS.ACCOUNT.>")
@@ -211,7 +218,8 @@ func TestASidecarCannotHearAnythingElse(t *testing.T) {
 func TestASidecarCannotWriteByAnAcknowledgement(t *testing.T) {
 	t.Parallel()
 	replies := append(append(stored(), destroying()...), "usage.staging.x", "status.staging.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging")
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		chief := s.connect(chiefPublisher)
 		created, err := chief.Request("$JS.API.STREAM.CREATE.REPORTS", []byte(`{"name":"REPORTS","subjects":["usage.*.>","status.*.>"],"storage":"file"}`), patience)
 		if err != nil || strings.Contains(string(created.Data), `"error"`) {
@@ -245,7 +253,7 @@ func publisherAttackers() []string { return []string{publisher, chiefPublisher} 
 
 func TestAPublisherCannotUpdateOrDeleteAStream(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
 		before := s.state()
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
@@ -269,7 +277,8 @@ func TestAPublisherCannotUpdateOrDeleteAStream(t *testing.T) {
 // The stream that is named exists, so that to create it with other settings is refused.
 func TestAPublisherCannotCreateAStreamAnew(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before := s.state()
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
@@ -290,7 +299,8 @@ func TestAPublisherCannotDestroyByReply(t *testing.T) {
 	replies := slices.DeleteFunc(destroying(), func(s string) bool { return strings.Contains(s, "STREAM.PURGE.") })
 	replies = append(replies, plainAPI+"STREAM.UPDATE.LEDGER_prod", plainAPI+"STREAM.PURGE.LEDGER_prod", plainAPI+"STREAM.PURGE.SNAP_prod",
 		plainAPI+"STREAM.PURGE.PEOPLE")
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before := s.state()
 		for _, user := range publisherAttackers() {
 			askWithReplies(t, s, s.connect(user), replies, func(what string) { s.unchanged(user+": "+what, before) })
@@ -301,7 +311,8 @@ func TestAPublisherCannotDestroyByReply(t *testing.T) {
 func TestAPublisherCannotForgeTheFeed(t *testing.T) {
 	t.Parallel()
 	subjects := []string{"feed.prod.x", "feed.staging.x", "journal.ledger.prod.records", "journal.control.records"}
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		sidecar := s.listen(prodPeer, "feed.prod.>", "heartbeat.prod", "ask.prod.>")
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
@@ -328,7 +339,8 @@ func republishing(stream, subject, destination string) string {
 // environments that exist.
 func TestAPublisherCannotDestroyByRepublishing(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		sidecar, before := s.listen(prodPeer, "feed.prod.>"), s.state()
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
@@ -351,7 +363,8 @@ func TestAPublisherCannotDestroyByRepublishing(t *testing.T) {
 // Publishers have a JetStream of their own, which acts with the rights of their account and not with those of a user.
 func TestAPublisherCannotDestroyByAStreamOfItsOwn(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before := s.shape()
 		for i, destination := range append(destroying(), accountsAPI+"STREAM.UPDATE.LEDGER_prod", accountsAPI+"STREAM.PURGE.LEDGER_prod",
 			accountsAPI+"STREAM.CREATE.EVIL", accountsAPI+"CONSUMER.CREATE.CONTROL") {
@@ -380,7 +393,8 @@ func TestAPublisherCannotDestroyByAStreamOfItsOwn(t *testing.T) {
 // What stands in a stream is chosen by a publisher, and an answer goes where the reply says: to the subject of another request.
 func TestAPublisherCannotAskByReply(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		attacker := s.connect(publisher)
 		for _, body := range []string{republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), `{"name":"LEDGER_prod","max_msgs":1}`} {
 			if _, err := attacker.Request("flags.prod.evil", []byte(body), patience); err != nil {

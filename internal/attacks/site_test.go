@@ -53,11 +53,12 @@ type site struct {
 }
 
 // eachSite runs a test against the embedded server and against one with the configuration that is printed for others.
-func eachSite(t *testing.T, attack func(*testing.T, *site)) {
+func eachSite(t *testing.T, attack func(*site)) {
+	t.Helper()
 	for name, start := range map[string]func(*testing.T) *site{"embedded": embedded, "external": external} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			attack(t, start(t))
+			attack(start(t))
 		})
 	}
 }
