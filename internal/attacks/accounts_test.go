@@ -177,7 +177,7 @@ func TestASidecarCannotReadAnythingElse(t *testing.T) {
 				}
 			}
 		}
-		if _, err := attacker.Request(accountsAPI+"DIRECT.GET.FLAGS_prod", []byte(`{"seq":1}`), patience); err != nil {
+		if _, err := attacker.Request(s.api+"DIRECT.GET.FLAGS_prod", []byte(`{"seq":1}`), patience); err != nil {
 			t.Errorf("its own environment: %v", err)
 		}
 	})
@@ -263,8 +263,14 @@ func TestAPublisherCannotUpdateOrDeleteAStream(t *testing.T) {
 					case strings.HasPrefix(call, "STREAM.PURGE.SNAP_"), strings.HasSuffix(call, ".PEOPLE"), strings.HasPrefix(call, "STREAM.CREATE."):
 						continue // which it may, see below
 					}
+					body := ""
+					switch call {
+					case "STREAM.UPDATE." + stream:
+						body = s.trimmed(stream)
+					case "STREAM.MSG.DELETE." + stream:
+						body = `{"seq":1}`
+					}
 					for _, api := range []string{accountsAPI, plainAPI} {
-						body := fmt.Sprintf(`{"name":%q,"max_msgs":1,"seq":1,"stream_name":%q}`, stream, stream)
 						_, _ = attacker.Request(api+call, []byte(body), 5*time.Millisecond) // mostly refused, which looks like silence
 					}
 				}
@@ -284,7 +290,7 @@ func TestAPublisherCannotCreateAStreamAnew(t *testing.T) {
 			attacker := s.connect(user)
 			for stream := range strings.FieldsSeq(streams) {
 				body := fmt.Sprintf(`{"name":%q,"subjects":["other.>"],"storage":"file","max_msgs":1}`, stream)
-				if answer, err := attacker.Request(accountsAPI+"STREAM.CREATE."+stream, []byte(body), patience); err != nil || !strings.Contains(string(answer.Data), `"err_code":10058`) {
+				if answer, err := attacker.Request(s.api+"STREAM.CREATE."+stream, []byte(body), patience); err != nil || !strings.Contains(string(answer.Data), `"err_code":10058`) {
 					t.Errorf("%s: %v", stream, err)
 				}
 			}
@@ -346,7 +352,7 @@ func TestAPublisherCannotDestroyByRepublishing(t *testing.T) {
 			attacker := s.connect(user)
 			for _, destination := range append(destroying(), "feed.prod.x", "flags.prod.x", "journal.control.records") {
 				for stream := range strings.FieldsSeq(evil) {
-					_, _ = attacker.Request(accountsAPI+"STREAM.CREATE."+stream, []byte(republishing(stream, "flags.evil.x", destination)), 5*time.Millisecond)
+					_, _ = attacker.Request(s.api+"STREAM.CREATE."+stream, []byte(republishing(stream, "flags.evil.x", destination)), 5*time.Millisecond)
 				}
 				if err := errors.Join(attacker.Publish("flags.evil.x", nil), attacker.FlushTimeout(patience)); err != nil {
 					t.Fatal(err)
@@ -377,7 +383,7 @@ func TestAPublisherCannotDestroyByAStreamOfItsOwn(t *testing.T) {
 			if err != nil || strings.Contains(string(created.Data), `"error"`) {
 				t.Fatalf("a stream of its own: %v %s", err, created.Data)
 			}
-			for _, body := range []string{"", republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), `{"name":"LEDGER_prod","max_msgs":1}`} {
+			for _, body := range []string{"", republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), s.trimmed("LEDGER_prod")} {
 				if _, err := attacker.Request(subject, []byte(body), patience); err != nil {
 					t.Fatal(err)
 				}
@@ -396,7 +402,7 @@ func TestAPublisherCannotAskByReply(t *testing.T) {
 	eachSite(t, func(s *site) {
 		t := s.t
 		attacker := s.connect(publisher)
-		for _, body := range []string{republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), `{"name":"LEDGER_prod","max_msgs":1}`} {
+		for _, body := range []string{republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), s.trimmed("LEDGER_prod"), ""} {
 			if _, err := attacker.Request("flags.prod.evil", []byte(body), patience); err != nil {
 				t.Fatal(err)
 			}
@@ -404,7 +410,7 @@ func TestAPublisherCannotAskByReply(t *testing.T) {
 			for _, call := range []string{"STREAM.CREATE.EVIL", "STREAM.CREATE.FLAGS_evil", "STREAM.UPDATE.LEDGER_prod", "STREAM.PURGE.LEDGER_prod", "STREAM.DELETE.LEDGER_prod"} {
 				for _, api := range []string{plainAPI, accountsAPI} {
 					question := `{"last_by_subj":"flags.prod.evil"}`
-					if err := errors.Join(attacker.PublishRequest(accountsAPI+"DIRECT.GET.FLAGS_prod", api+call, []byte(question)), attacker.FlushTimeout(patience)); err != nil {
+					if err := errors.Join(attacker.PublishRequest(s.api+"DIRECT.GET.FLAGS_prod", api+call, []byte(question)), attacker.FlushTimeout(patience)); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(settled)
@@ -531,10 +537,30 @@ func TestWithoutAccountsTheAttacksSucceed(t *testing.T) {
 			}
 		},
 		"a publisher trims a ledger": func(s *site) {
+			if _, err := s.connect(publisher).Request(plainAPI+"STREAM.UPDATE.LEDGER_prod", []byte(s.trimmed("LEDGER_prod")), patience); err != nil {
+				s.t.Fatal(err)
+			}
+		},
+		"a publisher creates a stream by reply": func(s *site) {
 			c := s.connect(publisher)
-			config, _ := s.ask(c, "STREAM.INFO.LEDGER_prod", nil)["config"].(map[string]any)
-			config["max_msgs"] = 1
-			s.ask(c, "STREAM.UPDATE.LEDGER_prod", config)
+			if _, err := c.Request("flags.prod.evil", []byte(republishing("EVIL", "flags.evil.x", "x")), patience); err != nil {
+				s.t.Fatal(err)
+			}
+			question := []byte(`{"last_by_subj":"flags.prod.evil"}`)
+			if err := errors.Join(c.PublishRequest(plainAPI+"DIRECT.GET.FLAGS_prod", plainAPI+"STREAM.CREATE.EVIL", question), c.FlushTimeout(patience)); err != nil {
+				s.t.Fatal(err)
+			}
+			time.Sleep(settled)
+			if s.state()["EVIL"] == "gone" {
+				s.t.Error("there is no such stream, so that the tests prove nothing")
+			}
+		},
+		"a sidecar writes by an acknowledgement": func(s *site) {
+			s.ask(s.connect(chiefPublisher), "STREAM.CREATE.REPORTS", map[string]any{"name": "REPORTS", "subjects": []string{"usage.>"}, "storage": "file"})
+			c := s.connect(prodSidecar)
+			if err := errors.Join(c.PublishRequest("usage.prod.x", "flags.staging.x", []byte("report")), c.FlushTimeout(patience)); err != nil {
+				s.t.Fatal(err)
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

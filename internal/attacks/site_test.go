@@ -144,7 +144,7 @@ func unprotected(t *testing.T) *site {
 			`"$JS.API.DIRECT.GET.>", "flags.>", "ledger.>", "control.>", "snap.>", "people.>", "heartbeat.>"`
 		if u.Role == natsserver.RoleSidecar {
 			e := u.Environments[0]
-			allowed = fmt.Sprintf(`"$JS.API.STREAM.INFO.FLAGS_%[1]s", "$JS.API.STREAM.MSG.GET.FLAGS_%[1]s", "$JS.API.DIRECT.GET.FLAGS_%[1]s"`, e)
+			allowed = fmt.Sprintf(`"$JS.API.STREAM.INFO.FLAGS_%[1]s", "$JS.API.STREAM.MSG.GET.FLAGS_%[1]s", "$JS.API.DIRECT.GET.FLAGS_%[1]s", "usage.%[1]s.>"`, e)
 		}
 		fmt.Fprintf(&config, "{ nkey: %s, permissions: { publish: { allow: [%s] } } }\n", u.NKey, allowed)
 	}
@@ -273,6 +273,23 @@ func (s *site) ask(c *nats.Conn, call string, body any) map[string]any {
 		s.t.Fatal(err)
 	}
 	return answer
+}
+
+// trimmed returns the configuration of a stream as it would have to be for all but its newest message to go.
+func (s *site) trimmed(stream string) string {
+	s.t.Helper()
+	c := s.connect(chiefPublisher)
+	defer c.Close()
+	config, there := s.ask(c, "STREAM.INFO."+stream, nil)["config"].(map[string]any)
+	if !there {
+		return ""
+	}
+	config["max_msgs"] = 1
+	body, err := json.Marshal(config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(body)
 }
 
 // state returns what all streams are and hold, "gone" for one that is.
