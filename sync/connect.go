@@ -46,7 +46,7 @@ type ConnectOptions struct {
 	// files below, they are read again for every attempt to connect.
 	Credentials string
 	NKey        string
-	// CA is the path of a PEM file with those who may vouch for the server; ""
+	// CA is the path of a PEM file with CA certificates for the server; ""
 	// leaves that to the system. Certificate and CertificateKey are the paths of
 	// our own; "" is none. Any of them demands TLS.
 	CA             string

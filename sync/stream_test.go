@@ -56,7 +56,10 @@ func TestStreamSettings(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := l.server.Client(t)
-	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "SNAP_prod", "CONTROL"} {
+	if _, err := flagsync.OpenPeople(t.Context(), l.conn, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "SNAP_prod", "CONTROL", "PEOPLE"} {
 		found := config(t, c, stream)
 		delete(found, "metadata")
 		got, err := json.Marshal(found, jsontext.WithIndent("  "), json.Deterministic(true))
@@ -177,4 +180,42 @@ func TestOpenLogWithoutAServer(t *testing.T) {
 		t.Error("connected to a server that does not run")
 	}
 	eventually(t, func() (bool, string) { return c.LastError() != nil, "an error of the connection" })
+}
+
+// TestPeopleCanBeErased deletes the messages of a person, as a publisher may: one
+// at a time, and all of a subject. They are not repeated anywhere.
+func TestPeopleCanBeErased(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	if _, err := flagsync.OpenPeople(t.Context(), l.conn, 1); err != nil {
+		t.Fatal(err)
+	}
+	c, publisher := l.server.Client(t), natstest.ConnectPublishers(t, l.server.URL())
+	repeated, err := c.SubscribeSync("journal.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := func() any {
+		state, _ := api(t, c, "STREAM.INFO.PEOPLE", nil)["state"].(map[string]any)
+		return state["messages"]
+	}
+	for _, subject := range []string{"people.ada", "people.ada", "people.bob"} {
+		if _, err := publisher.Request(subject, []byte("who it is"), patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := messages(); got != 2.0 {
+		t.Errorf("%v messages about two persons", got)
+	}
+	for call, body := range map[string]string{"STREAM.MSG.DELETE.PEOPLE": `{"seq":2}`, "STREAM.PURGE.PEOPLE": `{"filter":"people.bob"}`} {
+		if answer, err := publisher.Request("flagside.api."+call, []byte(body), patience); err != nil || !strings.Contains(string(answer.Data), `"success":true`) {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+	if got := messages(); got != 0.0 {
+		t.Errorf("%v messages after the erasure", got)
+	}
+	if msg, err := repeated.NextMsg(50 * time.Millisecond); err == nil {
+		t.Errorf("%s was repeated", msg.Subject)
+	}
 }

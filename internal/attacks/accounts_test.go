@@ -65,7 +65,8 @@ func stored() []string {
 
 func TestASidecarCannotDeleteAStreamByReply(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before, attacker := s.state(), s.connect(prodSidecar)
 		askWithReplies(t, s, attacker, destroying(), func(what string) { s.unchanged(what, before) })
 	})
@@ -73,7 +74,8 @@ func TestASidecarCannotDeleteAStreamByReply(t *testing.T) {
 
 func TestASidecarCannotWriteByReply(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before, attacker := s.state(), s.connect(prodSidecar)
 		askWithReplies(t, s, attacker, stored(), func(what string) { s.unchanged(what, before) })
 	})
@@ -86,7 +88,8 @@ func TestASidecarCannotSpeakOutsideItsEnvironmentByReply(t *testing.T) {
 		"feed.prod.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging", "ask.prod.x", "ask.staging.x", "journal.ledger.prod.records",
 		"_SC.staging.x", "_INBOX.x", "status.staging.x", "usage.staging.x",
 	}
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		staging := s.listen(stagingSidecar, "feed.staging.>", "heartbeat.staging", "ask.staging.>", "_SC.staging.>")
 		publishers := s.listen(publisher, "feed.>", "heartbeat.*", "journal.>", "status.*.>", "usage.*.>", "_INBOX.x")
 		before, attacker := s.state(), s.connect(prodSidecar)
@@ -104,7 +107,8 @@ func TestASidecarCannotPublish(t *testing.T) {
 	t.Parallel()
 	subjects := append(stored(), "feed.prod.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging", "ask.prod.x", "journal.control.records",
 		"status.staging.x", "usage.staging.x", "_SC.prod.peer.x", "_INBOX.x", "anything")
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		publishers := s.listen(publisher, "feed.>", "heartbeat.*", "journal.>", "status.*.>", "usage.*.>")
 		peer := s.listen(prodPeer, "feed.prod.>", "heartbeat.prod", "ask.prod.>", "_SC.prod.>")
 		before, attacker := s.state(), s.connect(prodSidecar)
@@ -144,7 +148,8 @@ func unanswered(t *testing.T, c *nats.Conn, subject, body string) bool {
 
 func TestASidecarCannotChangeStreams(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before, attacker := s.state(), s.connect(prodSidecar)
 		for stream := range strings.FieldsSeq(streams) {
 			for _, call := range calls(stream) {
@@ -161,7 +166,8 @@ func TestASidecarCannotChangeStreams(t *testing.T) {
 
 func TestASidecarCannotReadAnythingElse(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		attacker := s.connect(prodSidecar)
 		for _, stream := range []string{"FLAGS_staging", "SNAP_staging", "LEDGER_prod", "LEDGER_staging", "CONTROL", "PEOPLE"} {
 			for _, call := range reads(stream) {
@@ -172,7 +178,7 @@ func TestASidecarCannotReadAnythingElse(t *testing.T) {
 				}
 			}
 		}
-		if _, err := attacker.Request(accountsAPI+"DIRECT.GET.FLAGS_prod", []byte(`{"seq":1}`), patience); err != nil {
+		if _, err := attacker.Request(s.api+"DIRECT.GET.FLAGS_prod", []byte(`{"seq":1}`), patience); err != nil {
 			t.Errorf("its own environment: %v", err)
 		}
 	})
@@ -180,7 +186,8 @@ func TestASidecarCannotReadAnythingElse(t *testing.T) {
 
 func TestASidecarCannotHearAnythingElse(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		attacker := s.listen(prodSidecar, ">", "*", "*.*", "*.*.*", "feed.>", "feed.*.>", "feed.staging.>", "heartbeat.*", "heartbeat.staging",
 			"ask.staging.>", "journal.>", "flags.>", "ledger.>", "control.>", "snap.>", "people.>", "_SC.staging.>", "_INBOX.>", "status.>",
 			"usage.>", "$JS.>", "$SYS.>", "$SYS.ACCOUNT.>")
@@ -212,7 +219,8 @@ func TestASidecarCannotHearAnythingElse(t *testing.T) {
 func TestASidecarCannotWriteByAnAcknowledgement(t *testing.T) {
 	t.Parallel()
 	replies := append(append(stored(), destroying()...), "usage.staging.x", "status.staging.x", "feed.staging.x", "heartbeat.prod", "heartbeat.staging")
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		chief := s.connect(chiefPublisher)
 		created, err := chief.Request("$JS.API.STREAM.CREATE.REPORTS", []byte(`{"name":"REPORTS","subjects":["usage.*.>","status.*.>"],"storage":"file"}`), patience)
 		if err != nil || strings.Contains(string(created.Data), `"error"`) {
@@ -246,7 +254,7 @@ func publisherAttackers() []string { return []string{publisher, chiefPublisher} 
 
 func TestAPublisherCannotUpdateOrDeleteAStream(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
 		before := s.state()
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
@@ -256,8 +264,14 @@ func TestAPublisherCannotUpdateOrDeleteAStream(t *testing.T) {
 					case strings.HasPrefix(call, "STREAM.PURGE.SNAP_"), strings.HasSuffix(call, ".PEOPLE"), strings.HasPrefix(call, "STREAM.CREATE."):
 						continue // which it may, see below
 					}
+					body := ""
+					switch call {
+					case "STREAM.UPDATE." + stream:
+						body = s.trimmed(stream)
+					case "STREAM.MSG.DELETE." + stream:
+						body = `{"seq":1}`
+					}
 					for _, api := range []string{accountsAPI, plainAPI} {
-						body := fmt.Sprintf(`{"name":%q,"max_msgs":1,"seq":1,"stream_name":%q}`, stream, stream)
 						_, _ = attacker.Request(api+call, []byte(body), 5*time.Millisecond) // mostly refused, which looks like silence
 					}
 				}
@@ -270,13 +284,14 @@ func TestAPublisherCannotUpdateOrDeleteAStream(t *testing.T) {
 // The stream that is named exists, so that to create it with other settings is refused.
 func TestAPublisherCannotCreateAStreamAnew(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before := s.state()
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
 			for stream := range strings.FieldsSeq(streams) {
 				body := fmt.Sprintf(`{"name":%q,"subjects":["other.>"],"storage":"file","max_msgs":1}`, stream)
-				if answer, err := attacker.Request(accountsAPI+"STREAM.CREATE."+stream, []byte(body), patience); err != nil || !strings.Contains(string(answer.Data), `"err_code":10058`) {
+				if answer, err := attacker.Request(s.api+"STREAM.CREATE."+stream, []byte(body), patience); err != nil || !strings.Contains(string(answer.Data), `"err_code":10058`) {
 					t.Errorf("%s: %v", stream, err)
 				}
 			}
@@ -291,7 +306,8 @@ func TestAPublisherCannotDestroyByReply(t *testing.T) {
 	replies := slices.DeleteFunc(destroying(), func(s string) bool { return strings.Contains(s, "STREAM.PURGE.") })
 	replies = append(replies, plainAPI+"STREAM.UPDATE.LEDGER_prod", plainAPI+"STREAM.PURGE.LEDGER_prod", plainAPI+"STREAM.PURGE.SNAP_prod",
 		plainAPI+"STREAM.PURGE.PEOPLE")
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before := s.state()
 		for _, user := range publisherAttackers() {
 			askWithReplies(t, s, s.connect(user), replies, func(what string) { s.unchanged(user+": "+what, before) })
@@ -302,7 +318,8 @@ func TestAPublisherCannotDestroyByReply(t *testing.T) {
 func TestAPublisherCannotForgeTheFeed(t *testing.T) {
 	t.Parallel()
 	subjects := []string{"feed.prod.x", "feed.staging.x", "journal.ledger.prod.records", "journal.control.records"}
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		sidecar := s.listen(prodPeer, "feed.prod.>", "heartbeat.prod", "ask.prod.>")
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
@@ -329,13 +346,14 @@ func republishing(stream, subject, destination string) string {
 // environments that exist.
 func TestAPublisherCannotDestroyByRepublishing(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		sidecar, before := s.listen(prodPeer, "feed.prod.>"), s.state()
 		for _, user := range publisherAttackers() {
 			attacker := s.connect(user)
 			for _, destination := range append(destroying(), "feed.prod.x", "flags.prod.x", "journal.control.records") {
 				for stream := range strings.FieldsSeq(evil) {
-					_, _ = attacker.Request(accountsAPI+"STREAM.CREATE."+stream, []byte(republishing(stream, "flags.evil.x", destination)), 5*time.Millisecond)
+					_, _ = attacker.Request(s.api+"STREAM.CREATE."+stream, []byte(republishing(stream, "flags.evil.x", destination)), 5*time.Millisecond)
 				}
 				if err := errors.Join(attacker.Publish("flags.evil.x", nil), attacker.FlushTimeout(patience)); err != nil {
 					t.Fatal(err)
@@ -352,7 +370,8 @@ func TestAPublisherCannotDestroyByRepublishing(t *testing.T) {
 // Publishers have a JetStream of their own, which acts with the rights of their account and not with those of a user.
 func TestAPublisherCannotDestroyByAStreamOfItsOwn(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		before := s.shape()
 		for i, destination := range append(destroying(), accountsAPI+"STREAM.UPDATE.LEDGER_prod", accountsAPI+"STREAM.PURGE.LEDGER_prod",
 			accountsAPI+"STREAM.CREATE.EVIL", accountsAPI+"CONSUMER.CREATE.CONTROL") {
@@ -365,7 +384,7 @@ func TestAPublisherCannotDestroyByAStreamOfItsOwn(t *testing.T) {
 			if err != nil || strings.Contains(string(created.Data), `"error"`) {
 				t.Fatalf("a stream of its own: %v %s", err, created.Data)
 			}
-			for _, body := range []string{"", republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), `{"name":"LEDGER_prod","max_msgs":1}`} {
+			for _, body := range []string{"", republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), s.trimmed("LEDGER_prod")} {
 				if _, err := attacker.Request(subject, []byte(body), patience); err != nil {
 					t.Fatal(err)
 				}
@@ -381,9 +400,10 @@ func TestAPublisherCannotDestroyByAStreamOfItsOwn(t *testing.T) {
 // What stands in a stream is chosen by a publisher, and an answer goes where the reply says: to the subject of another request.
 func TestAPublisherCannotAskByReply(t *testing.T) {
 	t.Parallel()
-	eachSite(t, func(t *testing.T, s *site) {
+	eachSite(t, func(s *site) {
+		t := s.t
 		attacker := s.connect(publisher)
-		for _, body := range []string{republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), `{"name":"LEDGER_prod","max_msgs":1}`} {
+		for _, body := range []string{republishing("EVIL", "flags.evil.x", plainAPI+"STREAM.DELETE.LEDGER_prod"), s.trimmed("LEDGER_prod"), ""} {
 			if _, err := attacker.Request("flags.prod.evil", []byte(body), patience); err != nil {
 				t.Fatal(err)
 			}
@@ -391,7 +411,7 @@ func TestAPublisherCannotAskByReply(t *testing.T) {
 			for _, call := range []string{"STREAM.CREATE.EVIL", "STREAM.CREATE.FLAGS_evil", "STREAM.UPDATE.LEDGER_prod", "STREAM.PURGE.LEDGER_prod", "STREAM.DELETE.LEDGER_prod"} {
 				for _, api := range []string{plainAPI, accountsAPI} {
 					question := `{"last_by_subj":"flags.prod.evil"}`
-					if err := errors.Join(attacker.PublishRequest(accountsAPI+"DIRECT.GET.FLAGS_prod", api+call, []byte(question)), attacker.FlushTimeout(patience)); err != nil {
+					if err := errors.Join(attacker.PublishRequest(s.api+"DIRECT.GET.FLAGS_prod", api+call, []byte(question)), attacker.FlushTimeout(patience)); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(settled)
@@ -518,10 +538,30 @@ func TestWithoutAccountsTheAttacksSucceed(t *testing.T) {
 			}
 		},
 		"a publisher trims a ledger": func(s *site) {
+			if _, err := s.connect(publisher).Request(plainAPI+"STREAM.UPDATE.LEDGER_prod", []byte(s.trimmed("LEDGER_prod")), patience); err != nil {
+				s.t.Fatal(err)
+			}
+		},
+		"a publisher creates a stream by reply": func(s *site) {
 			c := s.connect(publisher)
-			config, _ := s.ask(c, "STREAM.INFO.LEDGER_prod", nil)["config"].(map[string]any)
-			config["max_msgs"] = 1
-			s.ask(c, "STREAM.UPDATE.LEDGER_prod", config)
+			if _, err := c.Request("flags.prod.evil", []byte(republishing("EVIL", "flags.evil.x", "x")), patience); err != nil {
+				s.t.Fatal(err)
+			}
+			question := []byte(`{"last_by_subj":"flags.prod.evil"}`)
+			if err := errors.Join(c.PublishRequest(plainAPI+"DIRECT.GET.FLAGS_prod", plainAPI+"STREAM.CREATE.EVIL", question), c.FlushTimeout(patience)); err != nil {
+				s.t.Fatal(err)
+			}
+			time.Sleep(settled)
+			if s.state()["EVIL"] == "gone" {
+				s.t.Error("there is no such stream, so that the tests prove nothing")
+			}
+		},
+		"a sidecar writes by an acknowledgement": func(s *site) {
+			s.ask(s.connect(chiefPublisher), "STREAM.CREATE.REPORTS", map[string]any{"name": "REPORTS", "subjects": []string{"usage.>"}, "storage": "file"})
+			c := s.connect(prodSidecar)
+			if err := errors.Join(c.PublishRequest("usage.prod.x", "flags.staging.x", []byte("report")), c.FlushTimeout(patience)); err != nil {
+				s.t.Fatal(err)
+			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

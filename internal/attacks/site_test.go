@@ -54,11 +54,12 @@ type site struct {
 }
 
 // eachSite runs a test against the embedded server and against one with the configuration that is printed for others.
-func eachSite(t *testing.T, attack func(*testing.T, *site)) {
+func eachSite(t *testing.T, attack func(*site)) {
+	t.Helper()
 	for name, start := range map[string]func(*testing.T) *site{"embedded": embedded, "external": external} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			attack(t, start(t))
+			attack(start(t))
 		})
 	}
 }
@@ -144,7 +145,7 @@ func unprotected(t *testing.T) *site {
 			`"$JS.API.DIRECT.GET.>", "flags.>", "ledger.>", "control.>", "snap.>", "people.>", "heartbeat.>"`
 		if u.Role == natsserver.RoleSidecar {
 			e := u.Environments[0]
-			allowed = fmt.Sprintf(`"$JS.API.STREAM.INFO.FLAGS_%[1]s", "$JS.API.STREAM.MSG.GET.FLAGS_%[1]s", "$JS.API.DIRECT.GET.FLAGS_%[1]s"`, e)
+			allowed = fmt.Sprintf(`"$JS.API.STREAM.INFO.FLAGS_%[1]s", "$JS.API.STREAM.MSG.GET.FLAGS_%[1]s", "$JS.API.DIRECT.GET.FLAGS_%[1]s", "usage.%[1]s.>"`, e)
 		}
 		fmt.Fprintf(&config, "{ nkey: %s, permissions: { publish: { allow: [%s] } } }\n", u.NKey, allowed)
 	}
@@ -273,6 +274,23 @@ func (s *site) ask(c *nats.Conn, call string, body any) map[string]any {
 		s.t.Fatal(err)
 	}
 	return answer
+}
+
+// trimmed returns the configuration of a stream as it would have to be for all but its newest message to go.
+func (s *site) trimmed(stream string) string {
+	s.t.Helper()
+	c := s.connect(chiefPublisher)
+	defer c.Close()
+	config, there := s.ask(c, "STREAM.INFO."+stream, nil)["config"].(map[string]any)
+	if !there {
+		return ""
+	}
+	config["max_msgs"] = 1
+	body, err := json.Marshal(config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(body)
 }
 
 // state returns what all streams are and hold, "gone" for one that is.

@@ -119,6 +119,10 @@ func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*flagsync
 	if err != nil {
 		return nil, err
 	}
+	// One with other settings is a condition, and nothing here needs it.
+	if _, err := flagsync.OpenPeople(ctx, conn, e.options.Replicas); err != nil && !errors.Is(err, flagsync.ErrStreamMismatch) {
+		return nil, err
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.list = list

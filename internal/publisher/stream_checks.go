@@ -19,7 +19,8 @@ const (
 	streamTimeout = 30 * time.Second
 )
 
-// streamChecks compares streams with what they must be, again and again: whoever can change them on the NATS server asks no publisher.
+// streamChecks compares streams with what they must be, again and again: an operator can change them
+// on the NATS server without a publisher.
 type streamChecks struct {
 	environments *environments
 	interval     time.Duration

@@ -2,6 +2,7 @@ package publisher_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -26,9 +27,7 @@ func updateStream(t *testing.T, server *natstest.Server, name string, settings m
 	if err := json.Unmarshal(found.Data, &info); err != nil {
 		t.Fatal(err)
 	}
-	for setting, value := range settings {
-		info.Config[setting] = value
-	}
+	maps.Copy(info.Config, settings)
 	body, err := json.Marshal(info.Config)
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func layouts(environments []string) []layout {
 	return all
 }
 
-// streamsLayout is the account with the streams of the log. Nobody logs in to it.
+// streamsLayout is the account with the streams of the log. No user logs in to it.
 func streamsLayout(name string, environments []string) layout {
 	l := layout{name: name, jetStream: true}
 	readers := append([]string{publishersAccount}, sidecarsAccounts(environments)...)
