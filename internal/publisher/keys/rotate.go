@@ -22,10 +22,10 @@ func Revoke(dir, rootFile, keyID string) (Change, error) {
 
 func (d directory) rotate(rootFile string) (Change, error) {
 	return d.change(rootFile, func(c *changing) error {
-		if c.installed {
-			return nil // an interrupted rotation is complete now
-		}
-		if c.old != (changelog.Key{}) {
+		switch rotating := c.old != (changelog.Key{}); {
+		case rotating && c.completed:
+			return nil // an interrupted rotation has taken its first step now
+		case rotating:
 			return fmt.Errorf("a rotation is not finished: key %s is still listed beside %s; run publisher keys rotate --finish", c.old, c.signing)
 		}
 		next, err := c.next()
@@ -42,7 +42,7 @@ func (d directory) finish(rootFile string) (Change, error) {
 		case c.installed:
 			return errors.New("the rotation was interrupted and has only now taken its first step: " +
 				"run publisher keys rotate --finish when all publishers use the new key")
-		case c.removed:
+		case c.old == (changelog.Key{}) && c.completed:
 			return nil // an interrupted second step is complete now
 		case c.old == (changelog.Key{}):
 			return errors.New("no rotation has begun: publisher keys rotate does")
@@ -56,7 +56,7 @@ func (d directory) revoke(rootFile, keyID string) (Change, error) {
 		all := c.note().PublicKeys()
 		rest := without(all, keyID)
 		if len(rest) == len(all) {
-			if c.installed || c.removed {
+			if c.completed {
 				return nil // an interrupted revocation is complete now
 			}
 			return fmt.Errorf("version %d of the keys note lists no key %s: publisher keys list shows those that it does", c.note().Version, keyID)
@@ -81,8 +81,8 @@ type changing struct {
 	*state
 	root      string        // secret
 	old       changelog.Key // in signing.key.previous, while the keys note lists it
+	completed bool          // settle had something to do
 	installed bool          // settle has put a new key into signing.key
-	removed   bool          // settle has removed signing.key.previous
 }
 
 // change lets a command choose the next keys note, once what was interrupted before is complete.
@@ -189,7 +189,7 @@ func (c *changing) settleNote() error {
 	if c.written == c.note().Text {
 		return nil
 	}
-	c.written = c.note().Text
+	c.written, c.completed = c.note().Text, true
 	return c.write(NoteFile, c.written, publicMode)
 }
 
@@ -199,7 +199,7 @@ func (c *changing) settleSigning() error {
 	if err != nil || !c.ring.Signs(next.ID) {
 		return err
 	}
-	if c.ring.Signs(c.signing.ID) && c.signing != next {
+	if c.ring.Signs(c.signing.ID) {
 		if err := c.write(PreviousFile, c.secret+"\n", secretMode); err != nil {
 			return err
 		}
@@ -207,7 +207,7 @@ func (c *changing) settleSigning() error {
 	if err := c.rename(nextFile, SigningFile); err != nil {
 		return err
 	}
-	c.secret, c.signing, c.installed = secret, next, true
+	c.secret, c.signing, c.completed, c.installed = secret, next, true, true
 	return nil
 }
 
@@ -220,7 +220,7 @@ func (c *changing) settlePrevious() error {
 		c.old = previous
 		return nil
 	}
-	c.old, c.removed = changelog.Key{}, true
+	c.old, c.completed = changelog.Key{}, true
 	return c.remove(PreviousFile)
 }
 
@@ -232,6 +232,6 @@ func (c *changing) settleTrust() error {
 	if err != nil {
 		return err
 	}
-	c.trust = trust
+	c.trust, c.completed = trust, true
 	return c.write(TrustFile, trust.String(), publicMode)
 }
