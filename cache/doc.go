@@ -17,4 +17,12 @@
 // than it did before. The tail is not synced: after a power failure its end may
 // be missing, never wrong. When the disk fails the Store goes on from memory
 // and says so in [Store.Problems].
+//
+// # Proof
+//
+// Files are believed by their proof: what [Store.Restore] shows is a state that a
+// key of the newest known keys note signed for this environment, and a last good
+// version is served only if it belonged to such a state. Everything else is a
+// condition, and is put aside. Freshness is not proved: an older state that was
+// true once is shown until the log says more.
 package cache

@@ -105,6 +105,7 @@ func (a *appending) run(ctx context.Context) (Outcome, error) {
 	var pauses backoff
 	var failure error
 	for {
+		encodings := a.encodings
 		outcome, err := a.attempt(ctx)
 		if err == nil && outcome.State != Open {
 			return outcome, nil
@@ -113,6 +114,9 @@ func (a *appending) run(ctx context.Context) (Outcome, error) {
 			return Outcome{}, err
 		}
 		failure = err
+		if a.encodings > encodings && ctx.Err() == nil {
+			continue // noise will not wait
+		}
 		if !pauses.wait(ctx) {
 			break
 		}
@@ -133,6 +137,9 @@ func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 	}
 	first := !a.sent
 	ack, err := a.send(ctx)
+	if ack.Duplicate || hasCode(err, codeDuplicateInFlight, codeDuplicateInBatch) {
+		a.id = "-" + newID()
+	}
 	switch {
 	case err == nil && !ack.Duplicate && ack.Sequence == a.last().Revision:
 		return a.committed(), nil
@@ -235,7 +242,7 @@ func (a *appending) entriesAfterBase(ctx context.Context, last uint64) ([]change
 			return nil, err
 		}
 		for _, m := range batch {
-			if err := offer(judge, a.log.environment, m); err != nil {
+			if err := a.log.offer(ctx, judge, a.base().Link(), m); err != nil {
 				return nil, err
 			}
 		}

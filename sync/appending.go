@@ -37,7 +37,8 @@ type appending struct {
 	records   changelog.Transaction // as they will stand in the log behind that
 	bodies    [][]byte              // the bytes of the records
 	encodings int
-	sent      bool // something may have reached a server
+	id        string // behind the digests in the ids of messages; "" until an id was taken
+	sent      bool   // something may have reached a server
 }
 
 // newAppend prepares entries to follow basis, behind a sequence at least. It
@@ -102,13 +103,15 @@ func (a *appending) last() changelog.Record { return a.records[len(a.records)-1]
 
 // message returns the message of one record, without what makes it part of a
 // batch. Its id is its digest: one that can be guessed could be used by others
-// before, and the server would take ours for a duplicate.
+// before, and the server would take ours for a duplicate. If that happens all the
+// same, another id is used; that the stream must end with what was expected is
+// enough for a change to be written once.
 func (a *appending) message(i int) *nats.Msg {
 	r := a.records[i]
 	msg := nats.NewMsg(flagsSubject(a.log.environment) + "." + r.ID().Subject())
 	msg.Data = a.bodies[i]
 	msg.Header.Set(changelog.ProofHeader, r.Head().ProofText())
-	msg.Header.Set(headerMessageID, r.Digest.String())
+	msg.Header.Set(headerMessageID, r.Digest.String()+a.id)
 	if i == 0 { // a batch takes it on its first member only
 		msg.Header.Set(headerExpectedLast, strconv.FormatUint(a.expected, 10))
 	}

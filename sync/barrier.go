@@ -32,6 +32,10 @@ var errNoTransaction = errors.New("the log ends without a whole transaction")
 // errNothingSigned is the answer while a log has messages, and no entry among them.
 var errNothingSigned = errors.New("no publisher of this installation has signed an entry of the log yet: is it the right trust file?")
 
+// errRetiredKey is the answer while the log ends with what a retired key signed: it
+// may be noise, or what comes next proves it.
+var errRetiredKey = errors.New("the log ends with messages that a retired key signed")
+
 // errSuperseded is the answer to a question that another one took the place of.
 var errSuperseded = fmt.Errorf("%w: the log had no leader when it was asked for, ask again", ErrUnreachable)
 
@@ -281,7 +285,9 @@ func (s *following) resolveBarriers() {
 		case s.judged < a.end.last, s.unproved, s.fill.verify, s.inquiry.active():
 			return false // more has to come, or what is here to be looked at
 		case s.judge.Head().IsZero():
-			s.nothingSigned(a)
+			s.provesNothing(a, errNothingSigned)
+		case s.judge.Doubt() > 0 && s.judge.Doubt() <= s.judged:
+			s.provesNothing(a, errRetiredKey)
 		case s.applied != s.judge.Head():
 			if len(s.ready) > 0 {
 				return false // it was not taken yet
@@ -289,6 +295,9 @@ func (s *following) resolveBarriers() {
 			s.conclusion(a.round, errNoTransaction) // the log ends within a transaction: there is nothing to wait for
 			b.unproven(time.Now())
 		default:
+			if s.judged >= s.end {
+				s.head = s.received() // the rest is noise
+			}
 			s.confirmed(a.sent)
 			s.synced()
 			s.conclusion(a.round, nil)
@@ -297,11 +306,11 @@ func (s *following) resolveBarriers() {
 	})
 }
 
-// nothingSigned answers those who wait for a log that has messages, and none that
-// was signed for it.
-func (s *following) nothingSigned(a answeredBarrier) {
-	s.current.LastError = errNothingSigned
-	s.conclusion(a.round, errNothingSigned)
+// provesNothing tells those who wait for an answer why nothing follows from what was
+// read up to there.
+func (s *following) provesNothing(a answeredBarrier, err error) {
+	s.current.LastError = err
+	s.conclusion(a.round, err)
 	s.barriers.unproven(time.Now())
 }
 

@@ -76,6 +76,10 @@ func (p *pausing) round(n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	basis, err := p.known.read(ctx, p.own, head)
+	if err != nil {
+		t.Fatal(err)
+	}
 	hold := faultnet.Faults{ToServer: faultnet.Rule{Action: faultnet.Hold}}
 	if p.random.IntN(2) == 0 {
 		hold = faultnet.Faults{ToClient: faultnet.Rule{Action: faultnet.Hold}}
@@ -87,7 +91,7 @@ func (p *pausing) round(n int) {
 	}
 	done := make(chan flagsync.OutcomeState, 1)
 	go func() {
-		outcome, err := p.known.append(ctx, p.own, head, change(fmt.Sprint("paused-", n), documents...))
+		outcome, err := p.own.Append(ctx, basis, change(fmt.Sprint("paused-", n), documents...))
 		if err != nil {
 			t.Errorf("round %d: %v", n, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -55,6 +56,52 @@ func (c *Conn) newestEpoch(ctx context.Context, environment string, named epochB
 		return newest, errNoMessage
 	}
 	return newest, nil
+}
+
+// beginOf returns the entry that an epoch begins with, of which something signed is
+// known. Its own key may be retired, or be listed by a later entry only: what
+// follows has to prove it. Epochs are random, so that nothing which names one comes
+// before it. It returns errNoMessage when it is not there.
+func (c *Conn) beginOf(ctx context.Context, environment string, epoch changelog.Epoch) (changelog.Record, error) {
+	id := changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
+	for m, err := range c.aboutSubject(ctx, flagsStream(environment), flagsSubject(environment)+"."+id.Subject()) {
+		if err != nil {
+			return changelog.Record{}, fmt.Errorf("begin of epoch %s of %s: %w", epoch.Short(), environment, err)
+		}
+		if r, err := changelog.OpenNamedEntry(environment, epoch, m.entry(environment)); err == nil {
+			return r, nil
+		}
+	}
+	return changelog.Record{}, errNoMessage
+}
+
+// aboutSubject yields the messages of a subject in order, as any replica has them,
+// and what that lacks as the leader has it.
+func (c *Conn) aboutSubject(ctx context.Context, stream, subject string) iter.Seq2[storedMessage, error] {
+	return func(yield func(storedMessage, error) bool) {
+		for next := uint64(1); ; {
+			found, err := c.batch(ctx, stream, batchRequest{Sequence: next, NextBySubject: subject, Batch: batchEntries, MaxBytes: batchBytes})
+			if errors.Is(err, errNoMessage) {
+				err = nil
+			}
+			if err == nil && len(found) == 0 {
+				var m storedMessage
+				if m, err = c.getMessage(ctx, stream, messageRequest{Sequence: next, NextBySubject: subject}); errors.Is(err, errNoMessage) {
+					return
+				}
+				found = append(found, m)
+			}
+			if err != nil {
+				yield(storedMessage{}, err)
+				return
+			}
+			for _, m := range found {
+				if next = m.Sequence + 1; !yield(m, nil) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // adoptKeys takes over the keys notes that a log has in the place of its newest,

@@ -125,7 +125,7 @@ func (c *Conn) unreadable(environment string, m storedMessage) error {
 
 // keep puts a signed entry aside until what is missing before it has come.
 func (s *following) keep(m storedMessage, r changelog.Record) {
-	s.head, s.end = max(s.head, m.Sequence), max(s.end, m.Sequence)
+	s.end = max(s.end, m.Sequence)
 	_, held := s.buffer[r.Prev]
 	if held || len(s.buffer) >= bufferEntries || s.bufferBytes+len(m.Data) > bufferBytes {
 		return

@@ -61,8 +61,9 @@ func (s *following) beaten(a arrival) {
 	case s.current.LastConfirmed.Before(s.stalled):
 		s.barriers.urgent = true
 		s.barriers.ownAt = later(now, s.current.LastConfirmed.Add(stalledAfter)).Add(jitter(0, stalledAsk))
-	default:
+	case now.Sub(s.current.LastConfirmed) < s.timing.beatTimeout:
 		s.barriers.ownAt = s.withoutBeat()
+	default: // heartbeats keep naming what is not here yet: only the leader can say what was here when
 	}
 	s.noteAnchors(h.Ledger, h.Control)
 	ours := s.judge.Head()
@@ -108,6 +109,7 @@ func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 		return // the fill that this starts does not make it younger
 	}
 	s.judged = max(s.judged, h.End) // the publisher has looked at what is behind
+	s.judge.Reassure(h.End)
 	s.noteForeignEnd()
 	if s.end > s.judged {
 		return // it is older than what is known

@@ -115,8 +115,8 @@ func (b *bases) read(ctx context.Context, l *flagsync.Log, at changelog.Position
 			basis = flagsync.After(basis, tx)
 		}
 	}
-	if basis.Position() != at {
-		basis = elsewhere{basis, at}
+	if basis.Position() != at { // within a transaction
+		return elsewhere{basis, at}, nil
 	}
 	b.keep(at, basis)
 	return basis, nil

@@ -130,7 +130,9 @@ func (r *running) keeps(t *testing.T, want changelog.Position, documents int) {
 	}
 }
 
-// TestPrevThatDoesNotMatch writes an entry that follows another one.
+// TestPrevThatDoesNotMatch writes a signed entry that continues another one than the log
+// has, as it was written for a log that was replaced: it is noise, for followers and
+// for publishers.
 func TestPrevThatDoesNotMatch(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
@@ -143,10 +145,16 @@ func TestPrevThatDoesNotMatch(t *testing.T) {
 	l.publishRaw(t, l.server.Client(t), entry(stranger, "stranger", "b", 1, 1))
 	// The stranger's entry carries the epoch and lies ahead, so only the chain
 	// can tell.
-	s := r.until(t, "a different history", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	s := r.until(t, "noise", func(s flagsync.Status) bool { return s.Foreign.Messages == 1 })
 	if s.Applied != held || s.Received != held.Revision || r.target.count() != 1 {
 		t.Errorf("it holds %d documents of %+v, want 1 of %+v", r.target.count(), s.Applied, held)
 	}
+	r.barrier(t)
+	after := l.write(t, put("c", "{}"))
+	if after.Revision != held.Revision+2 {
+		t.Errorf("the next entry has revision %d, want %d", after.Revision, held.Revision+2)
+	}
+	r.sees(t, l)
 }
 
 // TestStreamDeletedUnderAFollower keeps what there is.

@@ -89,11 +89,14 @@ type leaderReport struct {
 // epoch begins if the log does not simply go on.
 func (c *Conn) askAbout(ctx context.Context, environment string, q leaderQuestion) leaderReport {
 	t := c.reportOn(ctx, environment, q)
-	elsewhere, beginAt := c.leavesEpoch(environment, q.held, t.next)
+	elsewhere, other := c.leavesEpoch(environment, q.held, t.next)
 	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !elsewhere {
 		return t
 	}
-	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence(), beginAt)
+	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence())
+	if elsewhere && (err == nil || errors.Is(err, errNoMessage)) && other.Later(begin.Epoch) {
+		begin, err = c.beginOf(ctx, environment, other)
+	}
 	switch {
 	case err == nil:
 		t.begin = &begin
@@ -124,14 +127,16 @@ func (t *leaderReport) sameEpoch(charge error) error {
 }
 
 // leavesEpoch reports whether a message is a signed entry of another epoch than
-// that of what is held, and where that may begin: the entry that it begins with
-// may be signed by a key that only the one behind it lists.
-func (c *Conn) leavesEpoch(environment string, held changelog.Position, m *storedMessage) (leaves bool, begin uint64) {
+// that of what is held, or cannot be read, and of which if that is known.
+func (c *Conn) leavesEpoch(environment string, held changelog.Position, m *storedMessage) (leaves bool, other changelog.Epoch) {
 	if m == nil {
-		return false, 0
+		return false, ""
 	}
 	r, err := c.keys.OpenEntry(environment, m.entry(environment))
-	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Prev.Revision
+	if errors.Is(err, errUnreadable) {
+		return true, "" // a later epoch need not be read through it
+	}
+	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Epoch
 }
 
 func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestion) leaderReport {
@@ -237,13 +242,15 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	if err == nil && t.next != nil {
 		err = s.judgeNext(*t.next, t)
 	}
+	if errors.Is(err, errHole) && t.hole == nil && t.begin != nil && t.begin.Renews() && t.begin.Epoch.Later(q.held.Epoch) {
+		err = errRenewed // what seems to be missing is of that epoch
+	}
 	if err == nil {
 		err = s.unsupported()
 	}
 	if err == nil {
 		s.vouched(t.asked)
-		s.end = max(s.judged, t.last) // whatever else was said about it
-		s.head = min(s.head, s.end)
+		s.endsWith(t.last)
 		s.refute(t.last, t.asked)
 		s.cleared(now)
 		return
@@ -254,6 +261,19 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 		return
 	}
 	s.leave(q.held, t, err)
+}
+
+// endsWith notes the last sequence of the stream, whatever else was said about it. The
+// log is the one that is held, but noise at its end may have gone.
+func (s *following) endsWith(last uint64) {
+	if s.judged > last {
+		s.judged, s.seen = max(last, s.received()), seenMessage{}
+	}
+	s.end = max(s.judged, last)
+	s.head = min(s.head, s.end)
+	if s.judged >= s.end {
+		s.head = s.received() // the rest is noise
+	}
 }
 
 // unsupported returns why nothing more can be believed here: publishers sign in
@@ -297,7 +317,7 @@ func (s *following) differs(r changelog.Record) error {
 func (s *following) leave(held changelog.Position, t leaderReport, charge error) {
 	charge = t.sameEpoch(charge)
 	s.inquiry.charge = charge
-	if errors.Is(charge, errUnreadable) {
+	if errors.Is(charge, errUnreadable) && !s.renewedBehind(t) {
 		s.conclude(charge)
 		return
 	}
@@ -310,6 +330,12 @@ func (s *following) leave(held changelog.Position, t leaderReport, charge error)
 		s.inquiry.at = time.Now().Add(jitter(incompleteRecheck/2, incompleteRecheck))
 	}
 	s.conclude(because(charge, err))
+}
+
+// renewedBehind reports whether a later epoch begins behind what cannot be read
+// here.
+func (s *following) renewedBehind(t leaderReport) bool {
+	return s.unsupported() == nil && t.begin != nil && t.begin.Renews() && t.begin.Revision > s.judged && t.begin.Epoch.Later(t.held.Epoch)
 }
 
 func (s *following) regressLasts(now time.Time) bool {

@@ -171,7 +171,7 @@ func (l *Log) read(ctx context.Context, after changelog.Position, to uint64, yie
 			return err
 		}
 		for _, m := range batch {
-			if err := offer(judge, l.environment, m); err != nil {
+			if err := l.offer(ctx, judge, after.Link(), m); err != nil {
 				return err
 			}
 		}
@@ -253,7 +253,7 @@ func (l *Log) first(ctx context.Context) (changelog.Record, error) {
 			return changelog.Record{}, err
 		}
 		for _, m := range batch {
-			if err := offer(judge, l.environment, m); err != nil {
+			if err := l.offer(ctx, judge, changelog.Link{}, m); err != nil {
 				return changelog.Record{}, err
 			}
 		}

@@ -44,7 +44,7 @@ func (c *Conn) misplacedNext(ctx context.Context, environment string, held chang
 		return nil, nil
 	}
 	r, err := c.keys.OpenEntry(environment, m.entry(environment))
-	if err != nil || r.Renews() && r.Epoch.Later(held.Epoch) || r.Prev == held.Link() {
+	if err != nil || !held.IsZero() && r.Epoch.Later(held.Epoch) || r.Prev == held.Link() {
 		return nil, nil //nolint:nilerr // noise, or what is judged otherwise
 	}
 	is, err := c.misplaced(ctx, environment, held.Link(), r)

@@ -136,8 +136,9 @@ func (w *world) punch() {
 	for revision := from; revision <= to; revision++ {
 		w.lost[revision] = true
 	}
+	restarted := to >= int(w.newest().Revision)
 	w.mu.Unlock()
-	if to == len(w.messages) {
+	if restarted {
 		w.wire.cut()
 	}
 }
@@ -184,6 +185,7 @@ type knowledge struct {
 	at         changelog.Position // of the last entry that it has received
 	holdAtHole bool
 	told       bool // by a heartbeat, where the newest epoch begins
+	seen       bool // what is behind the last entry, before it was lost
 }
 
 // next returns where a follower goes from what it has received, or why it stays,
@@ -197,7 +199,7 @@ func (w *world) next(k knowledge) (changelog.Position, fate) {
 	case len(w.messages) == 0 && k.at.IsZero():
 		return k.at, nothing
 	}
-	c := w.charge(k.at)
+	c := w.charge(k.at, k.seen)
 	if c.fate == current {
 		return c.next, current
 	}
@@ -213,7 +215,7 @@ type charge struct {
 }
 
 // charge says how the log continues a position: the next entry does, or not.
-func (w *world) charge(at changelog.Position) charge {
+func (w *world) charge(at changelog.Position, seen bool) charge {
 	revision, last := int(at.Revision), len(w.messages)
 	switch {
 	case revision > last:
@@ -226,8 +228,8 @@ func (w *world) charge(at changelog.Position) charge {
 	for sequence := revision + 1; sequence <= last; sequence++ {
 		r := w.messages[sequence-1].record
 		if !w.has(sequence) {
-			if at == w.newest() && w.canBeat() {
-				return charge{next: at} // a publisher has looked at what is missing
+			if at == w.newest() && (seen || w.canBeat()) {
+				return charge{next: at} // or a publisher has looked at what is missing
 			}
 			if r = w.bridge(sequence, at); r == nil {
 				return charge{fate: holed, hole: uint64(sequence)}

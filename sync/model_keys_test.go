@@ -14,14 +14,17 @@ type worldKeys struct {
 	note   changelog.KeysNote // the newest
 	signer *changelog.Signer  // signs all that publishers write
 
-	strange trusttest.Keys // of another installation
-	usurper trusttest.Keys // under the names of ours
+	public  string              // of the key that signs
+	coming  string              // secret of the key that signs next, "" while there is none
+	retired []*changelog.Signer // that signed before
+	strange trusttest.Keys      // of another installation
+	usurper trusttest.Keys      // under the names of ours
 }
 
 func newWorldKeys() worldKeys {
 	keys := trusttest.Default()
 	return worldKeys{
-		Keys: keys, note: keys.Note, signer: keys.Signer(), strange: trusttest.New(), usurper: newUsurper(keys.Installation),
+		Keys: keys, note: keys.Note, signer: keys.Signer(), public: keys.Note.Keys[0], strange: trusttest.New(), usurper: newUsurper(keys.Installation),
 	}
 }
 
@@ -39,4 +42,46 @@ func (k *worldKeys) entry(tb testing.TB) changelog.Entry {
 // seen nothing yet.
 func (w *world) connecting() flagsync.ConnectOptions {
 	return flagsync.ConnectOptions{Server: w.wire, Keyring: w.keys.Keyring(), Logger: testLogger}
+}
+
+// rotate does the next step from one signing key to another: both are listed, then
+// the new one alone signs.
+func (w *world) rotate() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.writable() {
+		return
+	}
+	k := &w.keys
+	listed := []string{k.public}
+	if k.coming == "" {
+		k.coming, k.public = newKey(w.tb, k.Installation)
+		listed = append(listed, k.public)
+	} else {
+		k.retired = append(k.retired, k.signer)
+		k.signer, k.coming = newSigner(w.tb, k.coming), ""
+	}
+	var err error
+	if k.note, err = changelog.NewKeysNote(k.Installation, k.note.Version+1, k.Root, listed...); err != nil {
+		w.tb.Fatal(err)
+	}
+	w.append([]changelog.Entry{k.entry(w.tb)})
+}
+
+func newKey(tb testing.TB, installation string) (secret, public string) {
+	tb.Helper()
+	secret, public, err := changelog.GenerateKey(installation)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return secret, public
+}
+
+func newSigner(tb testing.TB, secret string) *changelog.Signer {
+	tb.Helper()
+	s, err := changelog.NewSigner(secret)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
 }

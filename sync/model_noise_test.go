@@ -28,6 +28,7 @@ var noise = map[string]func(w *world) stored{
 	"a stranger's keys":         (*world).strangeKeys,
 	"another environment":       (*world).otherEnvironment,
 	"another environment's key": (*world).otherBody,
+	"a retired key":             (*world).retiredKey,
 	"a newer format":            (*world).newerFormat,
 	"a part of a transaction":   (*world).strangeMember,
 	"an entry stored again":     (*world).storedAgain,
@@ -187,6 +188,13 @@ func (w *world) otherEnvironment() stored {
 
 func (w *world) otherBody() stored {
 	return w.forge(w.nextEntry(), w.signedBy(w.keys.signer, "staging"))
+}
+
+func (w *world) retiredKey() stored {
+	if len(w.keys.retired) == 0 {
+		return stored{}
+	}
+	return w.forge(w.nextEntry(), w.signedBy(w.keys.retired[w.random.IntN(len(w.keys.retired))], environment))
 }
 
 func (w *world) newerFormat() stored {

@@ -169,3 +169,10 @@ func (m *modelTarget) StateDigest() changelog.Digest {
 	defer m.mu.Unlock()
 	return m.sum()
 }
+
+// count returns how many documents there are.
+func (m *modelTarget) count() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.documents)
+}

@@ -477,6 +477,8 @@ func (w *world) batch(r request, after time.Duration) {
 	var asked struct {
 		Sequence int `json:"seq"`
 		Batch    int `json:"batch"`
+
+		Next string `json:"next_by_subj"`
 	}
 	if err := json.Unmarshal(r.data, &asked); err != nil {
 		w.tb.Error(err)
@@ -493,8 +495,9 @@ func (w *world) batch(r request, after time.Duration) {
 	stops := w.chance(w.faults.silence)
 	var found []stored // a hole is not told
 	for sequence := max(asked.Sequence, 1); sequence <= has && len(found) < most; sequence++ {
-		if w.has(sequence) {
-			found = append(found, w.messages[sequence-1])
+		m := w.messages[sequence-1]
+		if w.has(sequence) && (asked.Next == "" || subjectMatches(asked.Next, "flags.prod."+m.token)) {
+			found = append(found, m)
 		}
 	}
 	w.mu.Unlock()

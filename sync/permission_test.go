@@ -135,7 +135,7 @@ func TestSidecarPermissions(t *testing.T) {
 	stranger.Digest[0]++
 	c := clientAs(t, s, "publisher", "p")
 	l.publishRaw(t, c, entry(stranger, "stranger", "b", 1, 1))
-	r.until(t, "the leader to be asked", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	r.until(t, "the leader to be asked", func(s flagsync.Status) bool { return s.Foreign.Messages == 1 })
 	if err := sidecar.LastError(); err != nil {
 		t.Errorf("something was refused: %v", err)
 	}

@@ -42,7 +42,7 @@ func (c *Conn) replay(ctx context.Context, environment string, begin, to uint64)
 		return nil, fmt.Errorf("read the log aside: %w", err)
 	}
 	if r.head.IsZero() {
-		return nil, errors.New("read the log aside: it has no whole transaction")
+		return nil, fmt.Errorf("read the log aside: %w: it has no whole transaction", ErrIncomplete)
 	}
 	return r, nil
 }

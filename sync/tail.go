@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -36,13 +37,13 @@ func (l *Log) advance(ctx context.Context, last uint64) (logTail, error) {
 
 // readFrom judges the messages behind what is known, up to a sequence.
 func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, error) {
-	judge := changelog.NewReplayJudge(l.conn.keys, l.environment, t.head)
+	judge, known := changelog.NewReplayJudge(l.conn.keys, l.environment, t.head), t.head.Link()
 	for batch, err := range l.conn.batches(ctx, flagsStream(l.environment), t.judged+1, last) {
 		if err != nil {
 			return t, err
 		}
 		for _, m := range batch {
-			if err := offer(judge, l.environment, m); err != nil {
+			if err := l.offer(ctx, judge, known, m); err != nil {
 				return t, err
 			}
 		}
@@ -53,18 +54,39 @@ func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, er
 	return t, l.conn.keys.Supported()
 }
 
-// offer judges a message where everything before it is known.
-func offer(judge *changelog.Judge, environment string, m storedMessage) error {
-	switch verdict, r := judge.Offer(m.entry(environment)); verdict {
+// offer judges a message where everything before it was read since an entry that
+// is known, or since the beginning.
+func (l *Log) offer(ctx context.Context, judge *changelog.Judge, known changelog.Link, m storedMessage) error {
+	verdict, r := judge.Offer(m.entry(l.environment))
+	switch verdict {
 	case changelog.Noise, changelog.Candidate, changelog.Past:
 		return nil
-	case changelog.Ahead:
-		return fmt.Errorf("%w: revision %d continues revision %d, which is not there", errHole, r.Revision, r.Prev.Revision)
 	case changelog.Unreadable:
-		return fmt.Errorf("%w: revision %d", errUnreadable, m.Sequence)
-	default:
-		return fmt.Errorf("revision %d does not continue revision %d: %w", m.Sequence, judge.Head().Revision, changelog.ErrDifferentHistory)
+		return l.conn.unreadable(l.environment, m)
 	}
+	if is, err := l.isMisplaced(ctx, known, r); err != nil || is {
+		judge.Dismiss(r)
+		return err
+	}
+	if verdict == changelog.Ahead {
+		return fmt.Errorf("%w: revision %d continues revision %d, which is not there", errHole, r.Revision, r.Prev.Revision)
+	}
+	return fmt.Errorf("revision %d does not continue revision %d: %w", m.Sequence, judge.Head().Revision, changelog.ErrDifferentHistory)
+}
+
+// isMisplaced reports whether a signed entry was written for another log, where
+// the leader still has the one that is known.
+func (l *Log) isMisplaced(ctx context.Context, known changelog.Link, r changelog.Record) (bool, error) {
+	if known.Revision > 0 {
+		m, err := l.conn.message(ctx, flagsStream(l.environment), known.Revision)
+		if errors.Is(err, errNoMessage) || err == nil && changelog.Sum(m.Data) != known.Digest {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return l.conn.misplaced(ctx, l.environment, known, r)
 }
 
 // after returns the tail after entries that are proved.
@@ -86,47 +108,71 @@ const (
 )
 
 // find looks for the last entry at or below a sequence, from there backwards, and
-// for the beginning of its epoch. A signed entry at its own revision is one of the
-// log, because publishers sign only what continues what they have verified.
+// for the beginning of its epoch. A signed entry at its own revision, which continues
+// what stands in the log, is one of it, because publishers sign only what continues
+// what they have verified.
 func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 	if err := l.adoptKeys(ctx); err != nil {
 		return logTail{}, err
 	}
+	r, err := l.newest(ctx, last, l.conn.keys.OpenEntry)
+	if err == nil && r.Revision == 0 {
+		// The keys that have signed all of it were retired meanwhile, before anything
+		// was written with a new one.
+		r, err = l.newest(ctx, last, l.conn.keys.OpenPastEntry)
+	}
+	if err == nil && r.Revision == 0 {
+		err = fmt.Errorf("head of %s: no publisher of this installation has signed an entry of it: %w",
+			l.environment, lost(flagsStream(l.environment)))
+	}
+	if err != nil {
+		return logTail{}, err
+	}
+	t := logTail{head: r.Position(), state: r.State, judged: last}
+	if t.begin, err = l.beginOf(ctx, r.Epoch); err == nil {
+		l.remember(t)
+	}
+	return t, err
+}
+
+// opening proves an entry, by the keys that count or by all that ever did.
+type opening func(environment string, m changelog.Message) (changelog.Record, error)
+
+// newest returns the last entry at or below a sequence, the zero value if there is
+// none.
+func (l *Log) newest(ctx context.Context, last uint64, open opening) (changelog.Record, error) {
 	size := uint64(findFirst)
 	for to := last; to > 0; {
 		from := to - min(size, to) + 1
-		r, err := l.newestIn(ctx, from, to)
-		if err != nil {
-			return logTail{}, err
-		}
-		if r.Revision > 0 {
-			t := logTail{head: r.Position(), state: r.State, judged: last}
-			t.begin, err = l.beginOf(ctx, r.Epoch)
-			if err == nil {
-				l.remember(t)
-			}
-			return t, err
+		r, err := l.newestIn(ctx, from, to, open)
+		if err != nil || r.Revision > 0 {
+			return r, err
 		}
 		to, size = from-1, min(size*8, findMost)
 	}
-	return logTail{}, fmt.Errorf("head of %s: no publisher of this installation has signed an entry of it: %w",
-		l.environment, lost(flagsStream(l.environment)))
+	return changelog.Record{}, nil
 }
 
 // newestIn returns the newest signed entry among some messages, the zero value if
 // there is none.
-func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, error) {
+func (l *Log) newestIn(ctx context.Context, from, to uint64, open opening) (changelog.Record, error) {
 	var newest changelog.Record
+	var signed []changelog.Record
 	for m, err := range l.conn.messages(ctx, flagsStream(l.environment), from, to) {
 		if err != nil {
 			return newest, fmt.Errorf("head of %s: %w", l.environment, err)
 		}
-		r, err := l.conn.keys.OpenEntry(l.environment, m.entry(l.environment))
+		r, err := open(l.environment, m.entry(l.environment))
 		switch {
 		case errors.Is(err, changelog.ErrUnreadable):
 			return newest, fmt.Errorf("head of %s: revision %d: %w", l.environment, m.Sequence, err)
 		case err == nil:
-			newest = r
+			signed = append(signed, r)
+		}
+	}
+	for _, r := range slices.Backward(signed) {
+		if is, err := l.conn.misplaced(ctx, l.environment, changelog.Link{}, r); err != nil || !is {
+			return r, err
 		}
 	}
 	return newest, nil

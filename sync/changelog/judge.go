@@ -54,6 +54,7 @@ type Judge struct {
 	misplaced   map[Link]struct{} // entries that were dismissed
 	bytes       int               // of the pending ones
 	failures    uint64
+	doubt       uint64 // sequence of the last message that only a retired key signed
 }
 
 // maxPending bounds the bytes of candidates that wait for proof over several
@@ -208,10 +209,13 @@ func (k *Keyring) OpenEntry(environment string, m Message) (Record, error) {
 // adopted. It is for showing the past.
 func (k *Keyring) OpenPastEntry(environment string, m Message) (Record, error) {
 	r, err := decodeCandidate(environment, m)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnreadable) {
 		return Record{}, err
 	}
-	return r, k.VerifyPastHead(environment, r.Head())
+	if verification := k.VerifyPastHead(environment, r.Head()); verification != nil {
+		return Record{}, verification
+	}
+	return r, err
 }
 
 // continues takes r as a candidate if it follows the head or another candidate,
@@ -313,7 +317,34 @@ func (j *Judge) signed(r Record) bool {
 	return false
 }
 
-func (j *Judge) verified(r Record) bool { return j.keys.VerifyHead(j.environment, r.Head()) == nil }
+func (j *Judge) verified(r Record) bool {
+	if j.keys.VerifyHead(j.environment, r.Head()) == nil {
+		return true
+	}
+	if j.keys.signedBefore(j.environment, r.Head()) {
+		j.doubt = max(j.doubt, r.Revision)
+	}
+	return false
+}
+
+// Doubt returns the sequence of the last message behind the head that a key signed
+// which is retired by now, zero if there is none. It is noise, unless the keys note
+// was known before the log came to it: then an entry that proves it is still to
+// come.
+func (j *Judge) Doubt() uint64 {
+	if j.doubt <= j.chain.Head().Revision {
+		return 0
+	}
+	return j.doubt
+}
+
+// Reassure tells that a publisher, who signs now, has found nothing but noise between
+// the head and a sequence.
+func (j *Judge) Reassure(end uint64) {
+	if j.doubt <= end {
+		j.doubt = 0
+	}
+}
 
 // decodeCandidate returns the entry of a message that is complete and in its
 // place but for what it continues. One that cannot be decoded is

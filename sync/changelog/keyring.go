@@ -143,6 +143,12 @@ func (k *Keyring) verifyPast(text []byte, s Signature) error {
 	return nil
 }
 
+// signedBefore reports whether a key that is not listed any more signed a head.
+func (k *Keyring) signedBefore(environment string, h Head) bool {
+	id, _, err := h.Signature.decode()
+	return err == nil && !k.Signs(id) && k.VerifyPastHead(environment, h) == nil
+}
+
 func verdictKey(text []byte, s Signature) [sha256.Size]byte {
 	h := sha256.New()
 	h.Write(text)

@@ -1,0 +1,261 @@
+package flagsync_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// runFor lets a publisher send heartbeats for some seconds.
+func (w *world) runFor(seconds int) {
+	for range seconds {
+		w.beat()
+		time.Sleep(time.Second)
+	}
+}
+
+// another follows the world from the beginning, as a sidecar that has nothing.
+func another(t *testing.T, w *world) *model {
+	t.Helper()
+	m := &model{t: t, world: w, target: &modelTarget{t: t, world: w}}
+	m.connect()
+	m.start()
+	stop := m.stop
+	m.stop = func() {
+		stop()
+		m.conn.Close()
+	}
+	return m
+}
+
+// expectCurrent fails the test unless the follower is current.
+func (m *model) expectCurrent(when string) {
+	m.t.Helper()
+	if s := m.follower.Status(); !m.says(current, s) {
+		m.t.Errorf("%s: not current with %+v: %+v", when, m.world.head(), s)
+	}
+}
+
+// TestALogOfStrangersIsNone follows a log of which no message was signed by the
+// installation that is trusted, as with a wrong trust file: nothing of it is served,
+// and that there is nothing is not called complete.
+func TestALogOfStrangersIsNone(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w := newWorld(t, rand.New(rand.NewPCG(1, 1)))
+		w.write()
+		w.keys.Keys = w.keys.strange // whom the sidecar trusts
+		m := another(t, w)
+		w.runFor(20)
+		s := m.follower.Status()
+		if s.Synced || s.AgeKnown || !s.Applied.IsZero() || m.target.count() != 0 {
+			t.Errorf("a log of strangers: %+v", s)
+		}
+		if s.LastError == nil || !strings.Contains(s.LastError.Error(), "trust file") {
+			t.Errorf("the last error is %v, want one that names the trust file", s.LastError)
+		}
+		if err := m.follower.Barrier(t.Context()); err == nil {
+			t.Error("a barrier succeeded")
+		}
+		m.stop()
+	})
+}
+
+// TestEntriesOfAnotherLogAreNoise restores a log, renews it, and stores entries that
+// it lost again, each at its own revision: they are signed, and not in their place.
+func TestEntriesOfAnotherLogAreNoise(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		for range 20 {
+			w.one("lost")
+		}
+		w.runFor(2)
+		w.mu.Lock()
+		lost := w.messages[3:]
+		w.truncate(3)
+		w.mu.Unlock()
+		w.wire.cut()
+		w.renew(true)
+		w.runFor(2)
+		w.mu.Lock()
+		for range 8 {
+			stray := lost[len(w.messages)-3]
+			stray.record = nil
+			w.store(stray)
+		}
+		w.mu.Unlock()
+		w.one("true")
+		cold := another(t, w)
+		w.runFor(5)
+		m.expectCurrent("the follower that was there")
+		cold.expectCurrent("a follower that begins")
+		w.one("more")
+		w.runFor(2)
+		m.expectCurrent("the follower that was there, later")
+		cold.expectCurrent("a follower that begins, later")
+		cold.stop()
+		m.stop()
+	})
+}
+
+// TestARetiredKeyHidesNoEpoch lets a follower miss a new epoch and the end of the key
+// that signed it, and hear the keys note from a manifest before it reads on: it does
+// not call itself current before it has the epoch, and gets it without heartbeats.
+func TestARetiredKeyHidesNoEpoch(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		w.wire.setRefuse(true)
+		w.wire.cut()
+		w.renew(true)
+		w.one("of a retired key")
+		w.rotate()
+		w.rotate()
+		for range 3 {
+			w.one("of the new key")
+		}
+		w.publish()
+		w.mu.Lock()
+		w.snapshots[0].chunk, w.snapshots[0].sound = nil, false // only the manifest is left
+		w.mu.Unlock()
+		w.wire.setRefuse(false)
+		reconnected := time.Now()
+		for m.follower.Status().Applied != w.head() && time.Since(reconnected) < time.Minute {
+			if s := m.follower.Status(); s.LastConfirmed.After(reconnected) {
+				t.Fatalf("it is said to be current with %+v at %+v", w.head(), s)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		cold := another(t, w)
+		time.Sleep(30 * time.Second)
+		w.runFor(2)
+		m.expectCurrent("the follower that slept")
+		cold.expectCurrent("a follower that begins")
+		cold.stop()
+		m.stop()
+	})
+}
+
+// TestAnOldHeartbeatProvesNothing starts a follower where the log once was, and
+// repeats the heartbeat of that time before anything can be asked.
+func TestAnOldHeartbeatProvesNothing(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		w.beat()
+		time.Sleep(time.Second)
+		m.stop()
+		w.mu.Lock()
+		old := w.sent[len(w.sent)-1].message
+		w.mu.Unlock()
+		w.write()
+		w.setFaults(worldFaults{silence: 100})
+		options := w.connecting()
+		options.Keyring = w.keys.PublisherKeyring() // as a disk tells it
+		c, err := flagsync.Connect(t.Context(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := &model{t: t, world: w, conn: c, target: m.target}
+		again.start()
+		for range 20 {
+			time.Sleep(100 * time.Millisecond)
+			w.tell(old)
+		}
+		if s := again.follower.Status(); s.AgeKnown {
+			t.Errorf("an old heartbeat makes it current: %+v", s)
+		}
+		w.setFaults(worldFaults{})
+		w.runFor(5)
+		again.expectCurrent("after true ones")
+		again.stop()
+		c.Close()
+	})
+}
+
+// readsFromTheBeginning counts the reads of a log from its first message.
+func (w *world) readsFromTheBeginning() *atomic.Int64 {
+	var reads atomic.Int64
+	answer := w.wire.answer
+	w.wire.answer = func(r request) {
+		if strings.HasPrefix(r.subject, "$JS.API.DIRECT.GET.FLAGS_") && strings.Contains(string(r.data), `"seq":1,`) {
+			reads.Add(1)
+		}
+		answer(r)
+	}
+	return &reads
+}
+
+// TestADifferentStateIsReadFromTheLog damages a document. The next change shows it,
+// the log is read aside, again only while it cannot be read, and its state served.
+func TestADifferentStateIsReadFromTheLog(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		w.one("held")
+		w.runFor(1)
+		reads := w.readsFromTheBeginning()
+		m.target.damage()
+		w.one("shows it")
+		w.runFor(11)
+		s := m.follower.Status()
+		if s.DifferentState == nil && s.Rebuilds == 0 {
+			t.Errorf("nobody noticed: %+v", s)
+		}
+		w.runFor(10)
+		s = m.follower.Status()
+		if s.DifferentState != nil || s.Rebuilds != 1 || reads.Load() != 1 {
+			t.Errorf("it was read %d times: %+v", reads.Load(), s)
+		}
+		m.expectCurrent("after it was read")
+
+		m.target.damage()
+		w.one("shows it again")
+		w.setFaults(worldFaults{silence: 100})
+		w.runFor(30)
+		w.setFaults(worldFaults{})
+		w.runFor(30)
+		if s := m.follower.Status(); s.DifferentState != nil || s.Rebuilds != 2 {
+			t.Errorf("after an outage: %+v", s)
+		}
+		m.expectCurrent("after an outage")
+		m.stop()
+	})
+}
+
+// TestAWrongPublisherIsReadOnce lets a publisher sign a state that the log does not
+// add up to: whoever reads it aside finds the same, says so, serves on and does not
+// read it a second time.
+func TestAWrongPublisherIsReadOnce(t *testing.T) {
+	inVirtualTime(t, func(t *testing.T) {
+		t.Helper()
+		w, m := followQuietly(t)
+		m.target.damages++ // that states differ is what happens here
+		reads := w.readsFromTheBeginning()
+		w.mu.Lock()
+		e := w.nextEntry()
+		e.Key, e.Put = "wrong", []byte(`{}`)
+		r := w.sign(e)
+		before := w.newest()
+		w.fold(*r.record)
+		w.store(r)
+		w.note(before, *r.record)
+		w.mu.Unlock()
+		w.runFor(60)
+		s := m.follower.Status()
+		if s.DifferentState == nil || s.Rebuilds != 0 || reads.Load() != 1 || s.Applied != w.head() {
+			t.Errorf("it was read %d times: %+v", reads.Load(), s)
+		}
+		w.one("right")
+		w.runFor(30)
+		if s := m.follower.Status(); s.DifferentState != nil || reads.Load() != 1 {
+			t.Errorf("after a state that was signed rightly, read %d times: %+v", reads.Load(), s)
+		}
+		m.stop()
+	})
+}

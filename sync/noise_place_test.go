@@ -1,0 +1,422 @@
+package flagsync_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/trusttest"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// TestNoiseBeforeTheFirstEntry stands in the stream before the environment is made.
+func TestNoiseBeforeTheFirstEntry(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	n := newIntruder(t, l)
+	settings := config(t, n.c, "FLAGS_prod")
+	first := n.stored(t, 1)
+	l.deleteStreams(t, "FLAGS_prod", "CONTROL")
+	if answer := api(t, n.c, "STREAM.CREATE.FLAGS_prod", settings); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	early := follow(t, connectSidecar(t, l.server.URL()), impatient)
+	for _, msg := range []*nats.Msg{withHeaders("Status", "404"), {Subject: "flags.prod.bytes", Data: []byte("bytes")}} {
+		store(t, n.c, msg)
+	}
+	early.until(t, "a log without an entry", func(s flagsync.Status) bool { return s.LastError != nil })
+	if s := early.Status(); s.Synced || s.AgeKnown {
+		t.Errorf("a log that holds only noise is complete: %+v", s)
+	}
+	l.create(t)
+	store(t, n.c, first) // of the log that was
+	head := l.write(t, put("a", "{}"))
+	if head.Revision != 6 {
+		t.Errorf("the head is revision %d, want 6", head.Revision)
+	}
+	for _, r := range []*running{early, follow(t, connectSidecar(t, l.server.URL()))} {
+		r.sees(t, l)
+	}
+}
+
+// TestNoiseBehindTheHead is judged by the publisher: its heartbeats tell followers that
+// nothing is to be read, and they stay live.
+func TestNoiseBehindTheHead(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	n := newIntruder(t, l)
+	l.write(t, put("a", "{}"))
+	r := follow(t, connectSidecar(t, l.server.URL()), patient)
+	r.until(t, "synced", isSynced)
+	reads := new(atomic.Int64)
+	if _, err := n.c.Subscribe("$JS.API.DIRECT.GET.FLAGS_prod", func(m *nats.Msg) {
+		if len(m.Reply) > len("_SC.") && m.Reply[:4] == "_SC." { // a sidecar's
+			reads.Add(1)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var end uint64
+	for range 5 {
+		end = store(t, n.c, &nats.Msg{Subject: "flags.prod.bytes", Data: []byte("bytes")})
+	}
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	s := r.until(t, "judged noise", func(s flagsync.Status) bool { return s.Foreign.Messages == 5 })
+	if want := (flagsync.Sequence{First: end - 4, Last: end}); len(s.Foreign.Last) != 1 || s.Foreign.Last[0] != want || s.Foreign.Since.IsZero() {
+		t.Errorf("the status names %+v, want %+v", s.Foreign, want)
+	}
+	r.until(t, "a younger state", func(later flagsync.Status) bool { return later.LastConfirmed.After(s.LastConfirmed) })
+	if reads.Load() > 0 {
+		t.Errorf("noise was read %d times although the publisher has judged it", reads.Load())
+	}
+	l.write(t, put("b", "{}"))
+	r.sees(t, l)
+}
+
+// TestTwoWritersWithNoiseBetween lets publishers append at once while noise is
+// written: whatever they were told is true.
+func TestTwoWritersWithNoiseBetween(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	n := newIntruder(t, l)
+	warm := follow(t, connectSidecar(t, l.server.URL()))
+	told := newOutcomes()
+	var writing, disturbing sync.WaitGroup
+	stop := make(chan struct{})
+	disturbing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(3 * time.Millisecond):
+			}
+			store(t, n.c, withHeaders("Status", "204"))
+		}
+	})
+	for w := range 2 {
+		own := freshLog(t, l)
+		writing.Go(func() {
+			for i := range 15 {
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				basis, err := told.headOf(ctx, own)
+				if err != nil {
+					t.Error(err)
+				} else {
+					op := fmt.Sprintf("op-%d-%d", w, i)
+					outcome, err := own.Append(ctx, basis, change(op, put("shared", fmt.Sprintf("%q", op)), put(op, "{}")))
+					if err != nil && !errors.Is(err, flagsync.ErrForeignMessages) {
+						t.Errorf("%s: %v", op, err)
+					}
+					told.note(op, outcome.State)
+				}
+				cancel()
+			}
+		})
+	}
+	writing.Wait()
+	close(stop)
+	disturbing.Wait()
+	told.verify(t, l.Log, l.head(t))
+	if told.count(flagsync.Committed) == 0 || told.count(flagsync.Open) > 0 {
+		t.Errorf("%d committed, %d lost, %d open", told.count(flagsync.Committed), told.count(flagsync.Lost), told.count(flagsync.Open))
+	}
+	for _, r := range []*running{warm, follow(t, connectSidecar(t, l.server.URL()))} {
+		r.sees(t, l)
+	}
+}
+
+// TestAFloodOfNoise writes a few thousand messages as fast as the server takes them:
+// writers get through or are told why not, and followers stay live.
+func TestAFloodOfNoise(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	n := newIntruder(t, l)
+	head := l.write(t, put("a", "{}"))
+	forged := entryMessage(t, n.next(t, "forged"), trusttest.New().Signer(), environment)
+	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	r := follow(t, connectSidecar(t, l.server.URL()), impatient)
+	r.until(t, "synced", isSynced)
+	const writers, messages = 2, 3000
+	var flooding sync.WaitGroup
+	for range writers {
+		c := l.server.Client(t)
+		js, err := c.JetStream(nats.PublishAsyncMaxPending(16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		flooding.Go(func() {
+			for i := range messages {
+				msg := forged
+				if i%2 == 0 {
+					msg = withHeaders("Status", "404", "Nats-Sequence", "1")
+				}
+				copied := nats.NewMsg(msg.Subject)
+				copied.Data, copied.Header = msg.Data, msg.Header
+				if _, err := js.PublishMsgAsync(copied, nats.StallWait(patience)); err != nil {
+					t.Error(err)
+				}
+			}
+			<-js.PublishAsyncComplete()
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		flooding.Wait()
+	}()
+	committed, refusals := 0, 0
+	for flooded := false; !flooded; {
+		select {
+		case <-done:
+			flooded = true
+		default:
+		}
+		outcome, err := l.append(t, t.Context(), head, change(fmt.Sprint("op-", committed), put("a", fmt.Sprint(committed))))
+		switch {
+		case errors.Is(err, flagsync.ErrForeignMessages):
+			refusals++
+		case err != nil || outcome.State != flagsync.Committed:
+			t.Fatalf("append during the flood: %s, %v", outcome.State, err)
+		default:
+			head = outcome.Position
+			committed++
+		}
+		r.barrier(t)
+	}
+	t.Logf("%d committed, %d refused", committed, refusals)
+	if head.Revision == uint64(committed)+3 {
+		t.Error("no noise came between")
+	}
+	r.sees(t, l)
+	follow(t, connectSidecar(t, l.server.URL()), impatient).sees(t, l)
+	if s := r.Status(); s.Foreign.Messages < writers*messages {
+		t.Errorf("%d foreign messages are named, want %d or more", s.Foreign.Messages, writers*messages)
+	}
+}
+
+// TestForeignMessagesTakeEveryPlace answers each attempt with a message in its place.
+func TestForeignMessagesTakeEveryPlace(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	n := newIntruder(t, l)
+	head := l.write(t, put("a", "{}"))
+	p := newProxy(t, l.server.URL())
+	own := openLog(t, connect(t, p.url()), 1)
+	if _, err := own.Head(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	basis := l.basis(t, head)
+	p.Set(faultnet.Faults{ToServer: faultnet.Rule{Delay: 50 * time.Millisecond}}) // the others are faster
+	js, err := n.c.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	attempts := new(atomic.Int64)
+	if _, err := n.c.Subscribe("$JS.API.STREAM.INFO.FLAGS_prod", func(*nats.Msg) {
+		attempts.Add(1)
+		time.Sleep(10 * time.Millisecond) // once the question is answered
+		if _, err := js.PublishAsync("flags.prod.bytes", []byte("bytes")); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	store(t, n.c, withHeaders("Status", "404"))
+	c := change("never", put("b", "{}"))
+	if outcome, err := own.Append(t.Context(), basis, c); !errors.Is(err, flagsync.ErrForeignMessages) {
+		t.Errorf("%s, %v, want ErrForeignMessages", outcome.State, err)
+	}
+	if got := attempts.Load(); got < 10 || got > 30 {
+		t.Errorf("it gave up after %d attempts, want about 16", got)
+	}
+	n.c.Close()
+	if outcome, err := own.Append(t.Context(), basis, c); err != nil || outcome.State != flagsync.Committed {
+		t.Errorf("once there is no more noise: %s, %v", outcome.State, err)
+	}
+}
+
+// TestRecreateWorksPastNoise begins a new epoch behind noise, between noise, and in a
+// stream that holds nothing else.
+func TestRecreateWorksPastNoise(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	n := newIntruder(t, l)
+	held := l.fill(t, "flag-", 3)
+	away := l.away(t)
+	r := follow(t, connectSidecar(t, l.server.URL()), impatient)
+	r.until(t, "synced", isSynced)
+	latecomers := func() {
+		t.Helper()
+		for _, r := range []*running{r, followInto(t, connectSidecar(t, l.server.URL()), away, impatient), follow(t, connectSidecar(t, l.server.URL()), impatient)} {
+			r.sees(t, l)
+		}
+		away = l.away(t)
+	}
+	store(t, n.c, withHeaders("Status", "404"))
+	renewed := l.renew(t, "behind", put("a", "{}"), put("b", "{}"))
+	if renewed.Revision != held.Revision+5 {
+		t.Errorf("the new epoch ends at %d, want %d", renewed.Revision, held.Revision+5)
+	}
+	latecomers()
+
+	between := renewal("between")
+	between.Count = changelog.MaxEntries + 5
+	between.Documents = func(yield func(changelog.Document) bool) {
+		for i := range between.Count {
+			if i == changelog.MaxEntries-1 { // the first transaction is written
+				for range 3 {
+					store(t, n.c, n.stored(t, held.Revision))
+				}
+			}
+			if !yield(put(fmt.Sprint("new-", i), "{}")) {
+				return
+			}
+		}
+	}
+	environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	position, err := environments.Recreate(t.Context(), environment, between)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := renewed.Revision + uint64(between.Count) + 2 + 3; position.Revision != want {
+		t.Errorf("it ends at %d, want %d", position.Revision, want)
+	}
+	l.Log = freshLog(t, l)
+	latecomers()
+	if r.target.count() != between.Count {
+		t.Errorf("%d documents, want %d", r.target.count(), between.Count)
+	}
+
+	settings := config(t, n.c, "FLAGS_prod")
+	old := n.stored(t, held.Revision)
+	l.deleteStreams(t, "FLAGS_prod")
+	if answer := api(t, n.c, "STREAM.CREATE.FLAGS_prod", settings); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	for range 3 {
+		store(t, n.c, old)
+		store(t, n.c, withHeaders("Nats-Sequence", "9"))
+	}
+	r.until(t, "a log of noise", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	if r.target.count() != between.Count {
+		t.Errorf("noise took %d documents away", between.Count-r.target.count())
+	}
+	l.renew(t, "only noise", put("c", "{}"))
+	latecomers()
+	l.write(t, put("d", "{}"))
+	latecomers()
+}
+
+// TestTheSnapshotterOverwritesNoise puts noise in the place of the manifest: followers
+// read the log, and the next snapshot takes its place.
+func TestTheSnapshotterOverwritesNoise(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	n := newIntruder(t, l)
+	for range 20 {
+		l.write(t, put("again", "{}"))
+	}
+	l.publish(t)
+	js, err := n.c.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := js.GetLastMsg("SNAP_prod", "snap.prod.manifest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof := manifest.Header.Get(changelog.ProofHeader)
+	forged := func(data []byte, proofs ...string) *nats.Msg {
+		msg := nats.NewMsg("snap.prod.manifest")
+		msg.Data, msg.Header[changelog.ProofHeader] = data, proofs
+		return msg
+	}
+	staging, signature, err := changelog.EncodeManifest(trusttest.Default().Signer(), "staging", map[string]any{"v": 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heartbeat := signedHeartbeat(t, heartbeat(l.head(t), "by", 1))
+	for name, msg := range map[string]*nats.Msg{
+		"bytes":                  forged([]byte("bytes")),
+		"nothing":                forged(nil),
+		"two proofs":             forged(manifest.Data, proof, proof),
+		"other bytes":            forged(append([]byte(" "), manifest.Data...), proof),
+		"no proof":               forged(manifest.Data),
+		"of another environment": forged(staging, string(signature)),
+		"a heartbeat":            forged(heartbeat.Data, heartbeat.Header.Get(changelog.ProofHeader)),
+	} {
+		store(t, n.c, msg)
+		fresh := follow(t, connectSidecar(t, l.server.URL()), early)
+		fresh.sees(t, l)
+		if fresh.target.loaded() > 0 {
+			t.Errorf("%s: a snapshot was loaded", name)
+		}
+		for range 10 {
+			l.write(t, put("again", fmt.Sprintf("%q", name)))
+		}
+		l.publish(t)
+		fresh = follow(t, connectSidecar(t, l.server.URL()), early)
+		fresh.sees(t, l)
+		if fresh.target.loaded() != 1 {
+			t.Errorf("%s: what was published over it was not loaded", name)
+		}
+	}
+}
+
+// TestANewerFormatStopsPublishers says what stands in the log, and writes nothing.
+func TestANewerFormatStopsPublishers(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	held := l.write(t, put("a", "{}"))
+	basis := l.basis(t, held)
+	publishSigned(t, l.server.Client(t), entry(held, "newer", "b", 1, 1), []byte(`{"v":3}`))
+	if _, err := l.Head(t.Context()); !errors.Is(err, changelog.ErrVersion) {
+		t.Errorf("head: %v, want ErrVersion", err)
+	}
+	if outcome, err := l.Append(t.Context(), basis, change("op", put("b", "{}"))); err != nil || outcome.State != flagsync.Lost {
+		t.Errorf("append: %s, %v, want it lost to the other", outcome.State, err)
+	}
+	for _, c := range []*flagsync.Conn{connectSidecar(t, l.server.URL()), connect(t, l.server.URL())} {
+		r := follow(t, c, impatient)
+		s := r.until(t, "unreadable", func(s flagsync.Status) bool { return s.Unreadable != nil })
+		if !errors.Is(s.Unreadable, changelog.ErrVersion) || s.Applied != held {
+			t.Errorf("it says %v at %+v, want ErrVersion at %+v", s.Unreadable, s.Applied, held)
+		}
+	}
+	l.renew(t, "renewed", put("c", "{}"))
+	follow(t, connectSidecar(t, l.server.URL()), impatient).sees(t, l)
+}
+
+// TestNoiseOnACluster is written while the leadership moves.
+func TestNoiseOnACluster(t *testing.T) {
+	t.Parallel()
+	servers, l := newReplicated(t)
+	r := follow(t, connectSidecar(t, l.url), impatient)
+	r.until(t, "synced", isSynced)
+	told := newOutcomes()
+	c := natstest.Connect(t, l.url)
+	for round := range 3 {
+		for i := range 10 {
+			patiently(t, func(ctx context.Context) error {
+				_, err := c.RequestMsgWithContext(ctx, withHeaders("Status", "404", "Nats-Sequence", "1"))
+				return err
+			})
+			told.append(t, l.Log, fmt.Sprintf("op-%d-%d", round, i))
+		}
+		servers.Leader(t, flagsOf).StepDown(t, flagsOf)
+	}
+	told.verify(t, l.Log, l.settled(t))
+	l.verifyFollowers(t, []*running{r, follow(t, connectSidecar(t, l.url), impatient)})
+}
