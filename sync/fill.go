@@ -56,12 +56,6 @@ func (f *fillState) restart(now time.Time) {
 	f.at, f.retry, f.awaited = now, 0, 0
 }
 
-// compare makes the next read compare the last entry, if there is one.
-func (s *following) compare() {
-	s.fill.verify = s.received() > 0
-	s.fill.doubts++
-}
-
 func (f *fillState) again(now time.Time) {
 	f.retry = min(max(2*f.retry, fillRetryMin), fillRetryMax)
 	f.at, f.awaited = now.Add(jitter(f.retry/2, f.retry)), 0

@@ -22,6 +22,10 @@ func (s *following) compareSeen(e logEnd) {
 	if e.last != n.sequence || n.at.IsZero() || e.taken.IsZero() || e.taken.Equal(n.at) || s.inquiry.active() {
 		return
 	}
+	if s.lookedAgain == e {
+		n.at = e.taken // a store that was restored may not remember it
+		return
+	}
 	err := otherTime(e, n.at)
 	n.at = e.taken // of the same message, unless the leader shows another one now
 	if e.last > s.received() {
@@ -49,13 +53,24 @@ func (s *following) endsUnseen(e logEnd) bool {
 	return true
 }
 
-// lookAgain reads on from the last entry, and compares that first: what is behind it
-// may have been replaced by a log that ends with the same sequence.
+// lookAgain is called when an answer names a message that was not looked at, or looked
+// different: another log may have taken the place of the one that was read.
 func (s *following) lookAgain(e logEnd) {
 	s.lookedAgain = e
-	s.judged = s.received()
-	s.end = max(s.end, e.last)
 	s.compare()
+	s.end = max(s.end, e.last)
 	s.doubted = time.Now() // what the leader was asked before says nothing
 	s.fill.restart(s.doubted)
+}
+
+// compare makes the next read begin with the last entry, if there is one, and compare
+// it. What is behind it, and what was put aside, may be of another log.
+func (s *following) compare() {
+	s.fill.verify = s.received() > 0
+	s.fill.doubts++
+	s.judged, s.seen = s.received(), seenMessage{}
+	s.judge.Settle(0)
+	s.unproved = false
+	clear(s.buffer)
+	s.bufferBytes = 0
 }

@@ -49,15 +49,6 @@ func (c *candidates[L, R]) get(link L) (record R, known bool) {
 	return record, known
 }
 
-// at returns the number of the candidate that identifies itself as link, -1 if
-// there is none.
-func (c *candidates[L, R]) at(link L) int {
-	if i, known := c.index[link]; known {
-		return i
-	}
-	return -1
-}
-
 // settle returns the newest candidate that is proved and all that it follows, in
 // order, and drops the others. After limit failures it drops everything that is
 // left; a negative limit is none.

@@ -2,6 +2,7 @@ package changelog
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +94,7 @@ func TestHeartbeatUnsigned(t *testing.T) {
 	f("no signature", a.keyring(t), prod, data, "")
 	f("another environment", a.keyring(t), "staging", data, signature)
 	f("the bytes of another one", a.keyring(t), prod, other, signature)
-	f("trailing space", a.keyring(t), prod, append(data[:len(data):len(data)], ' '), signature)
+	f("trailing space", a.keyring(t), prod, append(slices.Clip(data), ' '), signature)
 	f("no keys note yet", a.cold(t), prod, data, signature)
 	f("a retired key", rotated, prod, data, signature)
 	f("another installation", keysB().keyring(t), prod, data, signature)

@@ -105,6 +105,8 @@ func TestJudgeNoise(t *testing.T) {
 	epoch := func(e *Entry) { e.Kind, e.Key, e.Put = KindEpoch, EpochKey, nil }
 	signed("the begin of another log", Different, a.signing[0], func(e *Entry) { epoch(e); e.Epoch, e.Prev = epochB, Link{} }, nil)
 	signed("an epoch entry that renews nothing", Different, a.signing[0], func(e *Entry) { epoch(e); e.Epoch = epochB }, nil)
+	signed("one of the same epoch", Different, a.signing[0], func(e *Entry) { epoch(e) }, nil)
+	signed("a flag that follows nothing", Different, a.signing[0], func(e *Entry) { e.Prev = Link{} }, nil)
 	signed("a renewal", Renewal, a.signing[0], func(e *Entry) { epoch(e); e.Epoch, e.Complete = epochB, 1 }, nil)
 	signed("a renewal of a recreated stream", Renewal, a.signing[0],
 		func(e *Entry) { epoch(e); e.Epoch, e.Complete, e.Revision, e.Prev = epochB, 1, 1, Link{} }, nil)
@@ -199,6 +201,17 @@ func TestJudgeVerifiesLittle(t *testing.T) {
 	}
 }
 
+// A publisher's NATS user can store any amount of noise, so it must cost next to nothing.
+func TestJudgeAllocatesLittleForNoise(t *testing.T) {
+	l := newLog(t)
+	j := judgeAt(t, l)
+	_, m := l.prepare(t, Entry{OpID: "op", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
+	m.Proof = ""
+	if got := testing.AllocsPerRun(100, func() { j.Offer(m) }); got > 5 { // decoding would make more; the race detector makes some
+		t.Errorf("%v allocations for a message without a proof, at most 5 are allowed", got)
+	}
+}
+
 // A cold reader knows nothing but the root: the log itself brings the keys note.
 func TestJudgeBeginsCold(t *testing.T) {
 	a := keysA()
@@ -225,6 +238,27 @@ func TestJudgeBeginsCold(t *testing.T) {
 	}
 	if got := j.Settle(-1); got != nil || j.Failures() != 0 {
 		t.Errorf("accepted %d once more, %d failures", len(got), j.Failures())
+	}
+}
+
+// A log begins with an epoch entry that a key of the installation signed.
+func TestJudgeBeginsWithAnEpoch(t *testing.T) {
+	l := newLog(t)
+	flag := Entry{Environment: prod, Epoch: epochA, Revision: 5, OpID: "op", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}"), State: Sum(nil)}
+	_, m := signEntry(t, l.signer, flag)
+	for name, j := range map[string]*Judge{
+		"judge": NewJudge(keysA().keyring(t), prod, Position{}), "replay": NewReplayJudge(keysA().keyring(t), prod, Position{}),
+	} {
+		if verdict, _ := j.Offer(m); verdict != Different {
+			t.Errorf("%s: a flag at the begin: verdict %d", name, verdict)
+		}
+		if got := settled(j); got != nil {
+			t.Errorf("%s: accepted %v", name, got)
+		}
+		j.Offer(l.messages[0])
+		if got := settled(j); !slices.Equal(got, []uint64{1}) {
+			t.Errorf("%s: an epoch entry at the begin: accepted %v", name, got)
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ func parseKeysText(text string) (*KeysNote, error) {
 	}
 	n.Requires = int(requires)
 	for _, line := range lines[3:] {
-		if err := n.add(line); err != nil {
+		if err := addKey(n, line); err != nil {
 			return nil, err
 		}
 	}
@@ -113,7 +113,8 @@ func numbered(line, word string) (uint64, error) {
 	return n, nil
 }
 
-func (n *KeysNote) add(line string) error {
+// addKey adds the key of a line to n.
+func addKey(n *KeysNote, line string) error {
 	key, ok := strings.CutPrefix(line, "sign ")
 	if !ok {
 		return fmt.Errorf("the line %q names no signing key", line)

@@ -62,8 +62,8 @@ func (k testKey) signer(tb testing.TB) *Signer {
 type testKeys struct {
 	installation string
 	root         testKey
-	signing      [4]testKey // keys notes of tests list some of them
-	unknown      testKey    // well named, and in no keys note
+	signing      [24]testKey // keys notes of tests list some of them
+	unknown      testKey     // well named, and in no keys note
 }
 
 func newTestKeys(installation string) testKeys {

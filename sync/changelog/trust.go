@@ -47,7 +47,7 @@ func ParseTrust(data []byte) (Trust, error) {
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
-		if err := t.addRoot(line); err != nil {
+		if err := addRoot(&t, line); err != nil {
 			return Trust{}, err
 		}
 	}
@@ -77,7 +77,8 @@ func splitTrust(text string) (keys, keysNote string) {
 	return text[:begin+1], text[begin+1:]
 }
 
-func (t *Trust) addRoot(line string) error {
+// addRoot adds the root key of a line to t.
+func addRoot(t *Trust, line string) error {
 	root, err := note.NewVerifier(line)
 	if err != nil {
 		return fmt.Errorf("%w: %q is no verifier key: %w", ErrTrust, line, err)

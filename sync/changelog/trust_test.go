@@ -121,14 +121,18 @@ func TestKeysNoteRefuses(t *testing.T) {
 	f("trailing text", goldenNote+"\n")
 	f("without an end", strings.TrimSuffix(goldenNote, "\n"))
 	f("of another installation", keysB().note(t, 1, 0).Text)
+	other, _, _ := strings.Cut(keysB().note(t, 1, 0).Text, "\n\n")
+	f("of another installation, signed by this root", signText(other+"\n"))
 	f("large", signText(body+strings.Repeat(line, 1)+strings.Repeat("sign x\n", maxKeysNote/7)))
 	change("another kind", "flagside keys 2", "flagside entry 2")
 	change("another format", "flagside keys 2", "flagside keys 3")
 	change("no installation", installationA+"\n", "")
 	change("another installation", installationA+"\n", installationB+"\n")
 	change("an upper-case installation", installationA+"\n", strings.ToUpper(installationA)+"\n")
-	for _, bad := range []string{"", "version", "version ", "version 0", "version 01", "version -1", "version +1", "version 1.0", "version 1 ", " version 1",
-		"version 2147483648", "version 18446744073709551616", "Version 1", "requires 2", "version 1\nversion 1"} {
+	for _, bad := range []string{
+		"", "version", "version ", "version 0", "version 01", "version -1", "version +1", "version 1.0", "version 1 ", " version 1",
+		"version 2147483648", "version 18446744073709551616", "Version 1", "requires 2", "version 1\nversion 1",
+	} {
 		change("the version "+bad, "version 1", bad)
 	}
 	for _, bad := range []string{"", "requires 0", "requires 02", "requires x", "version 2"} {
