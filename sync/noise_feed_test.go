@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -79,7 +80,7 @@ func TestForgedHeartbeats(t *testing.T) {
 	held := l.write(t, put("a", "{}"))
 	r := follow(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
-	c := l.server.Client(t)
+	c := natstest.ConnectPublishers(t, l.server.URL())
 	ahead := held
 	ahead.Revision += 50
 	true5 := signedHeartbeat(t, heartbeat(held, "publisher", 5))

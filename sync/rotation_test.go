@@ -97,7 +97,7 @@ func propose(t *testing.T, ring *changelog.Keyring, note changelog.KeysNote) {
 func (r *rotating) sidecar() *flagsync.Conn {
 	r.t.Helper()
 	return connectWith(r.t, flagsync.ConnectOptions{
-		URL: r.server.URL(), NKey: natstest.SidecarKey(r.t), InboxPrefix: "_SC." + environment + "." + changelog.NewInstallation(),
+		URL: r.server.URL(), Environment: environment, NKey: natstest.SidecarKey(r.t), InboxPrefix: "_SC." + environment + "." + changelog.NewInstallation(),
 		Keyring: r.keys.Keyring(),
 	})
 }
@@ -279,7 +279,7 @@ func TestARetiredKeySignsNothing(t *testing.T) {
 	beat := signedHeartbeat(t, heartbeat(head, "thief", 1))
 	beat.Data = data
 	beat.Header.Set(changelog.ProofHeader, string(signature))
-	announce(t, c, beat)
+	announce(t, natstest.ConnectPublishers(t, r.server.URL()), beat)
 	warm.until(t, "a heartbeat that is refused", func(s flagsync.Status) bool { return s.Refused == refused+1 && s.LastBeat.IsZero() })
 	for name, f := range map[string]*running{"warm": warm, "asleep": followInto(t, r.sidecar(), sleeper), "cold": follow(t, r.sidecar())} {
 		f.until(t, name, func(s flagsync.Status) bool { return s.Applied == head })

@@ -123,7 +123,7 @@ func TestServeAndEnvironments(t *testing.T) {
 	f(4, `exists`, "environment", "create", "prod")
 	f(exitOK, `\nprod +in use +0 +[0-9a-f]{8}-2 +20.*\nshop +in use +0 +[0-9a-f]{8}-3 `, "environment", "list")
 	f(exitOK, `environment prod is recreated with 0 flags at revision [0-9a-f]{8}-4`, "environment", "recreate", "prod")
-	f(exitOK, `environment prod is restored with 1 flags at revision [0-9a-f]{8}-4`, "restore", snapshotFile(t), "--environment", "prod")
+	f(exitOK, `environment prod is restored with 1 flags at revision [0-9a-f]{8}-7`, "restore", snapshotFile(t), "--environment", "prod")
 	f(3, `not permitted to archive in environment prod`, "environment", "archive", "prod")
 	f(exitOK, `environment shop is archived`, "environment", "archive", "shop")
 	f(5, `unknown environment`, "environment", "archive", "none")
