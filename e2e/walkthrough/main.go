@@ -98,7 +98,8 @@ func start(ctx context.Context, dir string) (*walker, error) {
 	if err := process.Await(ready, "the publisher", func() bool { return answers(ctx, "http://"+addresses[0]+"/readyz") }); err != nil {
 		return w, fmt.Errorf("%w\n%s", err, publisher.Output())
 	}
-	if w.sidecar, err = binaries.StartSidecar("prod", addresses[1], "", addresses[2], addresses[3]); err != nil {
+	if w.sidecar, err = binaries.StartSidecar("prod", addresses[1], "", addresses[2], addresses[3],
+		"--trust-file", filepath.Join(dir, "data", "trust")); err != nil {
 		return w, err
 	}
 	w.processes = append(w.processes, w.sidecar.Process)
