@@ -5,6 +5,4 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-var (
-	_ flagsync.Target = (*cache.Store)(nil)
-)
+var _ flagsync.Target = (*cache.Store)(nil)

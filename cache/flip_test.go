@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -79,9 +80,7 @@ func restoreDamaged(t *testing.T, dir string, w *witness, change func(random *ra
 	for seed := range rounds {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			damaged := make(map[string][]byte)
-			for name, data := range contents {
-				damaged[name] = data
-			}
+			maps.Copy(damaged, contents)
 			change(rand.New(rand.NewPCG(seed, 1)), damaged)
 			target := t.TempDir()
 			for name, data := range damaged {

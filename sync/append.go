@@ -212,14 +212,14 @@ func (a *appending) resolve(ctx context.Context) (Outcome, error) {
 	defer cancel()
 	info, err := a.log.conn.info(soon, a.stream)
 	if err != nil || info.State.LastSequence <= a.expected {
-		return Outcome{State: Open}, nil //nolint:nilerr // the next attempt finds out
+		return Outcome{State: Open}, nil // the next attempt finds out
 	}
 	entries, err := a.entriesAfterBase(soon, info.State.LastSequence)
 	switch {
 	case errors.Is(err, changelog.ErrUnreadable):
 		return Outcome{State: Lost, Position: changelog.Position{Revision: info.State.LastSequence}}, nil
 	case err != nil:
-		return Outcome{State: Open}, nil //nolint:nilerr // as above
+		return Outcome{State: Open}, nil // as above
 	case len(entries) == 0:
 		return a.evade(info.State.LastSequence)
 	case entries[0].OpID != a.opID():

@@ -63,6 +63,7 @@ func (l *Log) offer(ctx context.Context, judge *changelog.Judge, known changelog
 		return nil
 	case changelog.Unreadable:
 		return l.conn.unreadable(l.environment, m)
+	case changelog.Ahead, changelog.Different, changelog.Renewal: // unless it belongs elsewhere
 	}
 	if is, err := l.isMisplaced(ctx, known, r); err != nil || is {
 		judge.Dismiss(r)

@@ -70,7 +70,9 @@ func TestActions(t *testing.T) {
 		{"beyond loopback without TLS", nil, []string{"--environment", "prod", "--trust-file", trust, "--nats", "nats://192.0.2.1"}, 2, "", "--nats-insecure"},
 		{
 			"beyond loopback without TLS, as asked",
-			nil, []string{"--environment", "prod", "--trust-file", trust, "--nats", "nats://192.0.2.1", "--nats-insecure", "--print-config"}, 0, "192.0.2.1", "",
+			nil,
+			[]string{"--environment", "prod", "--trust-file", trust, "--nats", "nats://192.0.2.1", "--nats-insecure", "--print-config"},
+			0, "192.0.2.1", "",
 		},
 		{"credentials that are not there", nil, []string{"--environment", "prod", "--credentials", "/nonexistent"}, 2, "", "/nonexistent/nats.nkey"},
 		{"wrong address", nil, []string{"--environment", "prod", "--ofrep-addr", "nowhere"}, 2, "", "--ofrep-addr"},

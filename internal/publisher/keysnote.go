@@ -35,7 +35,7 @@ func (e *environment) keepKeys(ctx context.Context, log *flagsync.Log) {
 func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
 	view, note := e.store.View(), e.conn.Keyring().Note()
 	if view == nil || note.Version == 0 || e.writeRefused() != nil {
-		return nil
+		return nil //nolint:nilerr // this happens again when writes are taken
 	}
 	wanted, err := changelog.KeysDocument(note)
 	if err != nil {
@@ -57,7 +57,7 @@ func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
 // announceKeys appends the keys note to the ledger unless it has it already.
 func (e *environment) announceKeys(ctx context.Context) error {
 	if e.writeRefused() != nil {
-		return nil
+		return nil //nolint:nilerr // as above
 	}
 	if _, err := e.journal(ctx); err != nil {
 		return err

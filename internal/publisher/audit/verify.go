@@ -41,7 +41,6 @@ type verifier struct {
 	journals  map[string]*journalHistory
 	log       *logHistory
 	decisions *decisions
-	known     []*changelog.Checkpoint
 }
 
 // history is what is verified of one stream.
