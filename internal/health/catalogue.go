@@ -211,7 +211,7 @@ func Catalogue() []Condition {
 		{
 			JournalDamaged, SeverityCritical,
 			"A ledger or CONTROL lacks records or has one that cannot be read, so nothing that needs it is changed; " +
-				"put the stream back from a backup, or repair it with publisher journal repair.",
+				"put the stream back from a backup.",
 		},
 		{
 			SigningKeyRetired, SeverityCritical,
