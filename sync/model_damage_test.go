@@ -187,7 +187,7 @@ type knowledge struct {
 	holdAtHole bool
 	told       bool // by a heartbeat, where the newest epoch begins
 	seen       bool // what is behind the last entry, before it was lost
-	keyless    bool // it has not seen any keys note yet
+	keyless    bool // it had seen no keys note when it read
 }
 
 // next returns where a follower goes from what it has received, or why it stays,
@@ -202,8 +202,8 @@ func (w *world) next(k knowledge) (changelog.Position, fate) {
 		return k.at, nothing
 	}
 	c := w.charge(k.at, k.seen)
-	if hole := w.firstLost(); k.keyless && k.at.IsZero() && hole > 0 && !w.tellsKeys() {
-		c = charge{fate: holed, hole: hole} // nothing before it can be proved
+	if hole := w.firstLost(); k.keyless && k.at.IsZero() && hole > 0 {
+		c = charge{fate: holed, hole: hole} // nothing before it could be proved when it was read
 	}
 	if c.fate == current {
 		return c.next, current
@@ -219,16 +219,6 @@ func (w *world) firstLost() uint64 {
 		}
 	}
 	return 0
-}
-
-// tellsKeys reports whether any entry of the log tells the keys note.
-func (w *world) tellsKeys() bool {
-	for i, m := range w.messages {
-		if m.record != nil && m.record.Kind == changelog.KindKeys && w.has(i+1) {
-			return true
-		}
-	}
-	return false
 }
 
 // charge is how the log continues a position, or what is wrong with it.

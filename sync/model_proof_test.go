@@ -1,6 +1,7 @@
 package flagsync_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"sync/atomic"
@@ -342,6 +343,57 @@ func TestEntriesTakeThePlaceOfNoise(t *testing.T) {
 				if m.target.Position() != w.head() {
 					t.Errorf("it stays at %+v, the log is at %+v: %+v", m.target.Position(), w.head(), m.follower.Status())
 				}
+				m.stop()
+			})
+		})
+	}
+}
+
+// TestWhatIsHeldMayBeStoredAgain restores a log behind the back of a follower that
+// holds more, lets it go another way, and stores what the follower holds again at its
+// own revision: that it stands there does not make it part of the log. The publishers'
+// heartbeats tell, and a new epoch is taken over, also where it begins before that.
+func TestWhatIsHeldMayBeStoredAgain(t *testing.T) {
+	for name, renewed := range map[string]bool{"in the same epoch": false, "in a new epoch": true} {
+		t.Run(name, func(t *testing.T) {
+			inVirtualTime(t, func(t *testing.T) {
+				t.Helper()
+				w, m := followQuietly(t)
+				for range 10 {
+					w.one("lost")
+				}
+				w.runFor(2)
+				w.mu.Lock()
+				lost := w.messages[2:]
+				w.truncate(2)
+				w.mu.Unlock()
+				w.setFaults(worldFaults{loseFeed: 100})
+				if renewed {
+					w.renew(true)
+				} else {
+					w.one("another way")
+				}
+				w.mu.Lock()
+				for len(w.messages) < 12 {
+					again := lost[len(w.messages)-2]
+					if len(w.messages) < 11 {
+						again = w.randomBytes()
+					}
+					again.record = nil
+					w.store(again)
+				}
+				w.mu.Unlock()
+				w.wire.cut()
+				w.runFor(30)
+				s := m.follower.Status()
+				if !renewed && (!errors.Is(s.DifferentHistory, flagsync.ErrForked) || s.Age < 20*time.Second) {
+					t.Errorf("what is held is not in the log: %+v", s)
+				}
+				if !renewed {
+					w.renew(true)
+					w.runFor(30)
+				}
+				m.expectCurrent("after a new epoch")
 				m.stop()
 			})
 		})

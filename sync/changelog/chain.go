@@ -59,6 +59,16 @@ func (c *Chain) Extend(r Record) error {
 	return nil
 }
 
+// After returns the first entry after a revision, zero if there is none or it is not
+// held any more.
+func (c *Chain) After(revision uint64) Link {
+	i := sort.Search(len(c.links), func(i int) bool { return c.links[i].Revision > revision })
+	if i == len(c.links) || i == 0 {
+		return Link{}
+	}
+	return c.links[i]
+}
+
 // Compare tells whether another follower's position can belong to the history
 // the chain remembers. It returns [ErrDifferentHistory] when another digest or
 // epoch stands at a revision that is held here, and nil when the position

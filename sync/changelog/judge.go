@@ -88,6 +88,9 @@ func (j *Judge) Head() Position { return j.chain.Head() }
 // Compare is [Chain.Compare] with what was proved.
 func (j *Judge) Compare(p Position) error { return j.chain.Compare(p) }
 
+// After is [Chain.After] of what was proved.
+func (j *Judge) After(revision uint64) Link { return j.chain.After(revision) }
+
 // Failures returns how many signatures did not fit so far.
 func (j *Judge) Failures() uint64 { return j.failures }
 
