@@ -142,7 +142,7 @@ func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 	}
 	switch {
 	case err == nil && !ack.Duplicate && ack.Sequence == a.last().Revision:
-		return a.committed(), nil
+		return a.committed(a.records), nil
 	case !a.sent:
 		return Outcome{}, err
 	case err != nil && first && !undecided(err):
@@ -227,9 +227,7 @@ func (a *appending) resolve(ctx context.Context) (Outcome, error) {
 	case len(entries) < entries[0].Count:
 		return Outcome{State: Open}, nil
 	}
-	tx := changelog.Transaction(entries[:entries[0].Count])
-	a.log.remember(logTail{}.after(tx))
-	return Outcome{State: Committed, Position: tx.Position(), Records: tx}, nil
+	return a.committed(entries[:entries[0].Count]), nil
 }
 
 // entriesAfterBase returns the entries that follow the base, as far as they are
@@ -237,11 +235,13 @@ func (a *appending) resolve(ctx context.Context) (Outcome, error) {
 func (a *appending) entriesAfterBase(ctx context.Context, last uint64) ([]changelog.Record, error) {
 	judge := changelog.NewReplayJudge(a.log.conn.keys, a.log.environment, a.base())
 	var entries []changelog.Record
+	read := places{next: a.lookBehind() + 1}
 	for batch, err := range a.log.conn.batches(ctx, a.stream, a.lookBehind()+1, last) {
 		if err != nil {
 			return nil, err
 		}
 		for _, m := range batch {
+			read.read(m.Sequence)
 			if err := a.log.offer(ctx, judge, a.base().Link(), m); err != nil {
 				return nil, err
 			}
@@ -251,7 +251,11 @@ func (a *appending) entriesAfterBase(ctx context.Context, last uint64) ([]change
 			return entries, nil
 		}
 	}
-	return append(entries, judge.Settle(-1)...), nil
+	entries = append(entries, judge.Settle(-1)...)
+	if len(entries) > 0 {
+		return entries, nil
+	}
+	return nil, read.whole(a.after, last)
 }
 
 // lookBehind returns the sequence behind which it is decided what became of the
@@ -272,12 +276,14 @@ func (a *appending) evade(last uint64) (Outcome, error) {
 	return Outcome{State: Open}, a.encode(last)
 }
 
-func (a *appending) committed() Outcome {
-	for _, r := range a.records {
+// committed takes note of the change as it stands in the log, where others may have
+// written behind it since.
+func (a *appending) committed(tx changelog.Transaction) Outcome {
+	for _, r := range tx {
 		if text, err := changelog.KeysText(r.Put); err == nil && r.Kind == changelog.KindKeys {
 			_ = a.log.conn.keys.Adopt(text) // it is in the log now
 		}
 	}
-	a.log.remember(a.log.lastKnown().after(a.records))
-	return Outcome{State: Committed, Position: a.last().Position(), Records: a.records}
+	a.log.remember(logTail{}.after(tx))
+	return Outcome{State: Committed, Position: tx.Position(), Records: tx}
 }

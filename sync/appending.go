@@ -1,6 +1,7 @@
 package flagsync
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,6 +88,9 @@ func (a *appending) add(e changelog.Entry) error {
 	r, err := changelog.DecodeRecord(e.Revision, body)
 	if err != nil {
 		return err
+	}
+	if !bytes.Equal(r.Put, e.Put) { // the state would be signed over other bytes than the log has
+		return fmt.Errorf("entry %s: its body is not compact JSON", e.ID())
 	}
 	head, err := a.log.conn.signer.SignHead(a.log.environment, r.Head())
 	if err != nil {

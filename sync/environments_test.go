@@ -54,16 +54,16 @@ func TestCreateOverNoise(t *testing.T) {
 		t.Fatal(answer["error"])
 	}
 	for _, subject := range []string{"flags.prod.x", "ledger.prod.records", "ledger.prod.x"} {
-		storeMessage(t, c, &nats.Msg{Subject: subject, Data: []byte("junk")})
+		store(t, c, &nats.Msg{Subject: subject, Data: []byte("junk")})
 	}
 	e := openEnvironments(t, l.server)
 	for _, msg := range foreignMessages(t, "prod", changelog.Anchor{}, 2) {
 		if msg != nil {
 			msg.Subject = "control.records"
-			storeMessage(t, c, msg)
+			store(t, c, msg)
 		}
 	}
-	storeMessage(t, c, &nats.Msg{Subject: "control.environment.prod", Data: []byte(`{"v":1,"op":"x","name":"prod"}`)})
+	store(t, c, &nats.Msg{Subject: "control.environment.prod", Data: []byte(`{"v":1,"op":"x","name":"prod"}`)})
 	if _, err := e.Create(t.Context(), environment, "tester"); err != nil {
 		t.Error(err)
 	}

@@ -42,3 +42,10 @@ func (l *Log) PurgeSnapshots(ctx context.Context) error { return l.purgeSnapshot
 // Greeted gives a connection up that does not begin with a greeting in time, as
 // those over the network are.
 func Greeted(c net.Conn) net.Conn { return &greetedConn{Conn: c} }
+
+// Committed takes note of a change of the log, as an append does that has only now
+// found out what became of it.
+func (l *Log) Committed(tx changelog.Transaction) Outcome { return (&appending{log: l}).committed(tx) }
+
+// ErrHole is the cause of errors where the log lacks a message.
+var ErrHole = errHole

@@ -105,20 +105,6 @@ func storedMessage(tb testing.TB, c *nats.Conn, stream string, sequence uint64) 
 	return m
 }
 
-// storeMessage puts a message into a stream and returns its sequence.
-func storeMessage(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
-	tb.Helper()
-	js, err := c.JetStream()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	ack, err := js.PublishMsg(msg)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return ack.Sequence
-}
-
 // Noise of any kind, at any place, changes nothing but the numbers.
 func TestJournalSkipsNoise(t *testing.T) {
 	t.Parallel()
@@ -163,7 +149,7 @@ func testNoise(t *testing.T, l *log, environment, kind string) {
 		if msg == nil {
 			msg = storedAgain(t, client, "LEDGER_"+environment, head.Sequence)
 		}
-		if storeMessage(t, client, msg) != next {
+		if store(t, client, msg) != next {
 			t.Fatalf("noise was not stored at %d", next)
 		}
 		next, count = next+1, count+1
@@ -216,7 +202,7 @@ func TestJournalIgnoresAForeignMessageID(t *testing.T) {
 	}
 	msg := nats.NewMsg(ledgerRecords)
 	msg.Header.Set("Nats-Msg-Id", changelog.Sum(coming).String())
-	storeMessage(t, l.server.Client(t), msg)
+	store(t, l.server.Client(t), msg)
 	if sequence, err := appendSoon(t, j, 0, "op", `1`); err != nil || sequence != 2 {
 		t.Errorf("appended at %d, %v, want 2", sequence, err)
 	}

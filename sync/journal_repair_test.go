@@ -16,11 +16,10 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// damage replaces the ledger by one that ends at a sequence and lacks others, as
+// damage replaces a stream by one that ends at a sequence and lacks others, as
 // a server with a broken disk, or one that was put back, would show.
-func damage(tb testing.TB, c *nats.Conn, end uint64, lacks ...uint64) {
+func damage(tb testing.TB, c *nats.Conn, stream string, end uint64, lacks ...uint64) {
 	tb.Helper()
-	const stream = "LEDGER_prod"
 	settings := config(tb, c, stream)
 	var messages []*nats.Msg
 	for sequence := range end {
@@ -37,7 +36,7 @@ func damage(tb testing.TB, c *nats.Conn, end uint64, lacks ...uint64) {
 	delete(open, "metadata")
 	call("STREAM.CREATE", open)
 	for i, msg := range messages {
-		if sequence := storeMessage(tb, c, msg); sequence != uint64(i)+1 {
+		if sequence := store(tb, c, msg); sequence != uint64(i)+1 {
 			tb.Fatalf("message %d was stored at %d", i+1, sequence)
 		}
 	}
@@ -99,7 +98,7 @@ func TestJournalWithAHole(t *testing.T) {
 			l := newLog(t)
 			warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 			fill(t, warm, 6)
-			damage(t, l.server.Client(t), 6, c.lacks...)
+			damage(t, l.server.Client(t), "LEDGER_prod", 6, c.lacks...)
 			cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 			for range 2 {
 				got, err := bodies(t, cold, 1)
@@ -159,9 +158,9 @@ func TestJournalWithoutItsNoise(t *testing.T) {
 	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 	fill(t, j, 1)
 	msg := nats.NewMsg("ledger.prod.records")
-	storeMessage(t, l.server.Client(t), msg)
+	store(t, l.server.Client(t), msg)
 	fill(t, j, 2)
-	damage(t, l.server.Client(t), 4, 2)
+	damage(t, l.server.Client(t), "LEDGER_prod", 4, 2)
 	if got, err := bodies(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1); err != nil || len(got) != 3 {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -180,7 +179,7 @@ func TestJournalOfANewerVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	msg.Header.Set(changelog.ProofHeader, string(signature))
-	storeMessage(t, l.server.Client(t), msg)
+	store(t, l.server.Client(t), msg)
 	if _, err := bodies(t, j, 1); !errors.Is(err, flagsync.ErrDamaged) || !errors.Is(err, changelog.ErrUnreadable) {
 		t.Errorf("read: %v", err)
 	}
@@ -200,7 +199,7 @@ func TestJournalWithACutEnd(t *testing.T) {
 	warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 	fill(t, warm, 6)
 	lost := warm.Head()
-	damage(t, l.server.Client(t), 3)
+	damage(t, l.server.Client(t), "LEDGER_prod", 3)
 
 	cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 	cold.Expect(changelog.Anchor{Sequence: 2, Digest: lost.Digest}) // anything lower does not matter

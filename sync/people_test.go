@@ -53,7 +53,7 @@ func TestPeople(t *testing.T) {
 		}
 	}
 	delete(want, "b2")
-	storeMessage(t, client, &nats.Msg{Subject: "people.junk", Data: []byte("junk")})
+	store(t, client, &nats.Msg{Subject: "people.junk", Data: []byte("junk")})
 	got, err := people.List(t.Context())
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("list: %v (-want +got):\n%s", err, diff)

@@ -103,6 +103,9 @@ func (l *Log) end(ctx context.Context) (logTail, error) {
 		return logTail{}, err
 	}
 	t, err := l.find(ctx, info.State.LastSequence)
+	if errors.Is(err, errHole) {
+		return t, nil // the new epoch continues what is left
+	}
 	if errors.Is(err, ErrStreamLost) || errors.Is(err, changelog.ErrUnreadable) {
 		return logTail{judged: info.State.LastSequence}, nil // nothing in it can be continued
 	}

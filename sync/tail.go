@@ -28,6 +28,11 @@ func (l *Log) advance(ctx context.Context, last uint64) (logTail, error) {
 		return l.find(ctx, last)
 	}
 	t, err := l.readFrom(ctx, t, last)
+	if errors.Is(err, errHole) { // which an operator may have left for a new epoch
+		if found, failure := l.find(ctx, last); failure == nil && found.head.Epoch.Later(t.head.Epoch) {
+			return found, nil
+		}
+	}
 	if err != nil {
 		return logTail{}, fmt.Errorf("%s: %w", l.environment, err)
 	}
@@ -35,14 +40,17 @@ func (l *Log) advance(ctx context.Context, last uint64) (logTail, error) {
 	return t, nil
 }
 
-// readFrom judges the messages behind what is known, up to a sequence.
+// readFrom judges the messages behind what is known, up to a sequence. It fails with
+// errHole where a message is missing behind the last entry: it may have been one.
 func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, error) {
 	judge, known := changelog.NewReplayJudge(l.conn.keys, l.environment, t.head), t.head.Link()
+	read := places{next: t.judged + 1}
 	for batch, err := range l.conn.batches(ctx, flagsStream(l.environment), t.judged+1, last) {
 		if err != nil {
 			return t, err
 		}
 		for _, m := range batch {
+			read.read(m.Sequence)
 			if err := l.offer(ctx, judge, known, m); err != nil {
 				return t, err
 			}
@@ -50,6 +58,9 @@ func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, er
 		t = t.after(judge.SettleSoFar())
 	}
 	t = t.after(judge.Settle(-1))
+	if err := read.whole(t.head.Revision, last); err != nil {
+		return t, err
+	}
 	t.judged = last
 	return t, l.conn.keys.Supported()
 }
@@ -111,7 +122,7 @@ const (
 // find looks for the last entry at or below a sequence, from there backwards, and
 // for the beginning of its epoch. A signed entry at its own revision, which continues
 // what stands in the log, is one of it, because publishers sign only what continues
-// what they have verified.
+// what they have verified. With errHole, the tail is that of what is left.
 func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 	if err := l.adoptKeys(ctx); err != nil {
 		return logTail{}, err
@@ -121,25 +132,34 @@ func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 		err = fmt.Errorf("head of %s: no publisher of this installation has signed an entry of it: %w",
 			l.environment, lost(flagsStream(l.environment)))
 	}
-	if err != nil {
+	hole := err
+	if err != nil && !errors.Is(err, errHole) {
 		return logTail{}, err
 	}
 	t := logTail{head: r.Position(), state: r.State, judged: last}
-	if t.begin, err = l.beginOf(ctx, r.Epoch); err == nil {
+	if t.begin, err = l.beginOf(ctx, r.Epoch); err != nil {
+		return t, err
+	}
+	if hole == nil {
 		l.remember(t)
 	}
-	return t, err
+	return t, hole
 }
 
 // newest returns the last entry at or below a sequence, the zero value if there is
-// none.
+// none. With errHole, which tells that a message behind it is missing, it is the last
+// that is left.
 func (l *Log) newest(ctx context.Context, last uint64) (changelog.Record, error) {
-	size := uint64(findFirst)
+	size, missing := uint64(findFirst), uint64(0)
 	for to := last; to > 0; {
 		from := to - min(size, to) + 1
-		r, err := l.newestIn(ctx, from, to)
-		if err != nil || r.Revision > 0 {
+		r, read, err := l.newestIn(ctx, from, to)
+		if err != nil {
 			return r, err
+		}
+		missing = max(missing, read.missing)
+		if r.Revision > 0 {
+			return r, hole(missing, r.Revision)
 		}
 		to, size = from-1, min(size*8, findMost)
 	}
@@ -147,28 +167,30 @@ func (l *Log) newest(ctx context.Context, last uint64) (changelog.Record, error)
 }
 
 // newestIn returns the newest signed entry among some messages, the zero value if
-// there is none.
-func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, error) {
-	var newest changelog.Record
+// there is none, and which messages are there.
+func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, places, error) {
 	var signed []changelog.Record
+	read := places{next: from}
 	for m, err := range l.conn.messages(ctx, flagsStream(l.environment), from, to) {
 		if err != nil {
-			return newest, fmt.Errorf("head of %s: %w", l.environment, err)
+			return changelog.Record{}, read, fmt.Errorf("head of %s: %w", l.environment, err)
 		}
+		read.read(m.Sequence)
 		r, err := l.conn.keys.OpenEntry(l.environment, m.entry(l.environment))
 		switch {
 		case errors.Is(err, changelog.ErrUnreadable):
-			return newest, fmt.Errorf("head of %s: revision %d: %w", l.environment, m.Sequence, err)
+			return changelog.Record{}, read, fmt.Errorf("head of %s: revision %d: %w", l.environment, m.Sequence, err)
 		case err == nil:
 			signed = append(signed, r)
 		}
 	}
+	read.read(to + 1)
 	for _, r := range slices.Backward(signed) {
 		if is, err := l.conn.misplaced(ctx, l.environment, changelog.Link{}, r); err != nil || !is {
-			return r, err
+			return r, read, err
 		}
 	}
-	return newest, nil
+	return changelog.Record{}, read, nil
 }
 
 // beginOf returns the revision at which an epoch begins, 0 if it is not found.

@@ -1,0 +1,87 @@
+package flagsync_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// TestALostTailStopsPublishers loses the last entry of a log whose number stays. A
+// publisher that went on behind the one before would write another history.
+func TestALostTailStopsPublishers(t *testing.T) {
+	t.Parallel()
+	for name, lacks := range map[string][]uint64{"the last": {5}, "the last two": {4, 5}, "one before noise": {5}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLog(t)
+			left := l.write(t, put("a", "0")) // at 3
+			if lacks[0] == 5 {
+				left = l.write(t, put("a", "1"))
+			}
+			known := openLog(t, connect(t, l.server.URL()), 1)
+			basis, end := l.basis(t, left), uint64(5)
+			for head := left; head.Revision < end; {
+				head = l.write(t, put("a", `"lost"`))
+			}
+			c := l.server.Client(t)
+			if name == "one before noise" {
+				noise := nats.NewMsg("flags.prod." + changelog.ID{Kind: changelog.KindFlag, Key: "a"}.Subject())
+				end = store(t, c, noise)
+			}
+			damage(t, c, "FLAGS_prod", end, lacks...)
+
+			if _, err := flagsync.OpenLog(t.Context(), connect(t, l.server.URL()), flagsync.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, flagsync.ErrHole) {
+				t.Errorf("opened anew: %v, want that a message is missing", err)
+			}
+			if _, err := known.Head(t.Context()); !errors.Is(err, flagsync.ErrHole) {
+				t.Errorf("read on: %v, want that a message is missing", err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			if outcome, err := known.Append(ctx, basis, change("next", put("b", "{}"))); err == nil && outcome.State == flagsync.Committed {
+				t.Errorf("a change is committed behind revision %d, past what is lost", left.Revision)
+			}
+
+			renewed := l.renew(t, "repair", put("a", "9"))
+			for which, publisher := range map[string]*flagsync.Log{"that knew the log": known, "that begins": l.Log} {
+				if head, err := publisher.Head(t.Context()); err != nil || head != renewed {
+					t.Errorf("after it was recreated, one %s has head %v, %v, want %v", which, head, err, renewed)
+				}
+			}
+		})
+	}
+}
+
+// TestACommittedChangeHidesNoLaterOne has an append find out about its change after
+// the log was read beyond it: the head must not go back.
+func TestACommittedChangeHidesNoLaterOne(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	outcome, err := l.append(t, t.Context(), l.head(t), change("first", put("a", "1")))
+	if err != nil || outcome.State != flagsync.Committed {
+		t.Fatal(outcome, err)
+	}
+	other := openLog(t, connect(t, l.server.URL()), 1)
+	later, err := l.bases.append(t.Context(), other, outcome.Position, change("second", put("a", "2")))
+	if err != nil || later.State != flagsync.Committed {
+		t.Fatal(later, err)
+	}
+	if head := l.head(t); head != later.Position {
+		t.Fatalf("head %v, want %v", head, later.Position)
+	}
+	l.Committed(outcome.Records)
+	if head := l.head(t); head != later.Position {
+		t.Errorf("head %v, want %v", head, later.Position)
+	}
+	if _, err := l.append(t, t.Context(), outcome.Position, change("third", put("a", "3"))); err != nil {
+		t.Fatal(err)
+	} else if head := l.head(t); head != later.Position {
+		t.Errorf("a change on what is not the head moved it to %v, want %v", head, later.Position)
+	}
+}
