@@ -155,8 +155,8 @@ const (
 )
 
 // messages yields the messages from from to to, in order. It asks again while a
-// replica is behind, and the leader about what does not come; what the leader
-// does not have is left out.
+// replica is behind, and the leader about what does not come, also because the
+// replica that was asked is silent; what the leader does not have is left out.
 func (c *Conn) messages(ctx context.Context, stream string, from, to uint64) iter.Seq2[storedMessage, error] {
 	return func(yield func(storedMessage, error) bool) {
 		for batch, err := range c.batches(ctx, stream, from, to) {
@@ -187,7 +187,7 @@ func (c *Conn) batches(ctx context.Context, stream string, from, to uint64) iter
 				}
 				continue
 			}
-			if err != nil && !errors.Is(err, errNoMessage) {
+			if err != nil && !errors.Is(err, errNoMessage) && !errors.Is(err, ErrUnreachable) {
 				yield(nil, err)
 				return
 			}

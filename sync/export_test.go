@@ -49,3 +49,6 @@ func (l *Log) Committed(tx changelog.Transaction) Outcome { return (&appending{l
 
 // ErrHole is the cause of errors where the log lacks a message.
 var ErrHole = errHole
+
+// NewLog returns a log whose streams are not looked at.
+func NewLog(c *Conn, o LogOptions) *Log { return newLog(c, o) }

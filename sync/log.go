@@ -121,6 +121,15 @@ func (l *Log) subjectMessages(ctx context.Context, id changelog.ID) iter.Seq2[st
 		for next := uint64(1); err == nil && next <= last.Sequence; {
 			var batch []storedMessage
 			batch, err = l.conn.batch(ctx, stream, batchRequest{Sequence: next, NextBySubject: subject, Batch: batchEntries, MaxBytes: batchBytes})
+			switch {
+			case len(batch) > 0:
+				err = nil // what follows is asked for next
+			case errors.Is(err, ErrUnreachable): // the replica that was asked; another one leads
+				var m storedMessage
+				if m, err = l.conn.getMessage(ctx, stream, messageRequest{Sequence: next, NextBySubject: subject}); err == nil {
+					batch = append(batch, m)
+				}
+			}
 			for _, m := range batch {
 				if !yield(m, nil) {
 					return

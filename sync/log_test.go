@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -51,5 +52,48 @@ func TestHistoryAndRead(t *testing.T) {
 	}
 	if failure == nil {
 		t.Error("reading beyond the head is no error")
+	}
+}
+
+// TestReadsWhereReplicasAreSilent opens and reads a log of which no replica answers
+// but the leader, who is asked for one message at a time.
+func TestReadsWhereReplicasAreSilent(t *testing.T) {
+	t.Parallel()
+	l := newLog(t)
+	var want []string
+	for i := range 3 {
+		want = append(want, fmt.Sprint(i))
+		l.write(t, put("a", want[i]))
+	}
+	c := l.server.Client(t)
+	changed := config(t, c, "FLAGS_prod")
+	changed["allow_direct"] = false
+	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
+		t.Fatal(answer["error"])
+	}
+	log := flagsync.NewLog(connect(t, l.server.URL()), flagsync.LogOptions{Environment: environment, Replicas: 1})
+	if head, err := log.Head(t.Context()); err != nil || head != l.head(t) {
+		t.Fatalf("head %v, %v, want %v", head, err, l.head(t))
+	}
+	var history, read []string
+	for r, err := range log.History(t.Context(), changelog.ID{Kind: changelog.KindFlag, Key: "a"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		history = append(history, string(r.Put))
+	}
+	for r, err := range log.Read(t.Context(), changelog.Position{}, l.head(t).Revision) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == changelog.KindFlag {
+			read = append(read, string(r.Put))
+		}
+	}
+	if diff := cmp.Diff(want, history); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, read); diff != "" {
+		t.Errorf("read (-want +got):\n%s", diff)
 	}
 }
