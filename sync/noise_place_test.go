@@ -11,7 +11,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -203,42 +202,36 @@ func TestAFloodOfNoise(t *testing.T) {
 	}
 }
 
-// TestForeignMessagesTakeEveryPlace answers each attempt with a message in its place.
+// TestForeignMessagesTakeEveryPlace stores a message in the place of a change each
+// time that it is encoded, before it is sent.
 func TestForeignMessagesTakeEveryPlace(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	n := newIntruder(t, l)
 	head := l.write(t, put("a", "{}"))
-	p := newProxy(t, l.server.URL())
-	own := openLog(t, connect(t, p.url()), 1)
-	if _, err := own.Head(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	basis := l.basis(t, head)
-	p.Set(faultnet.Faults{ToServer: faultnet.Rule{Delay: 50 * time.Millisecond}}) // the others are faster
-	js, err := n.c.JetStream()
+	attempts, flooded := 0, true
+	own, err := flagsync.OpenLog(t.Context(), connect(t, l.server.URL()), flagsync.LogOptions{
+		Environment: environment, Replicas: 1,
+		Anchors: func() (ledger, control changelog.Anchor) {
+			if flooded {
+				attempts++
+				store(t, n.c, &nats.Msg{Subject: "flags.prod.bytes", Data: []byte("bytes")})
+			}
+			return ledger, control
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	attempts := new(atomic.Int64)
-	if _, err := n.c.Subscribe("$JS.API.STREAM.INFO.FLAGS_prod", func(*nats.Msg) {
-		attempts.Add(1)
-		time.Sleep(10 * time.Millisecond) // once the question is answered
-		if _, err := js.PublishAsync("flags.prod.bytes", []byte("bytes")); err != nil {
-			t.Error(err)
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
-	store(t, n.c, withHeaders("Status", "404"))
 	c := change("never", put("b", "{}"))
 	if outcome, err := own.Append(t.Context(), basis, c); !errors.Is(err, flagsync.ErrForeignMessages) {
 		t.Errorf("%s, %v, want ErrForeignMessages", outcome.State, err)
 	}
-	if got := attempts.Load(); got < 10 || got > 30 {
-		t.Errorf("it gave up after %d attempts, want about 16", got)
+	if attempts != 16 {
+		t.Errorf("it gave up after %d attempts, want 16", attempts)
 	}
-	n.c.Close()
+	flooded = false
 	if outcome, err := own.Append(t.Context(), basis, c); err != nil || outcome.State != flagsync.Committed {
 		t.Errorf("once there is no more noise: %s, %v", outcome.State, err)
 	}
