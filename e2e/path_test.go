@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"context"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -56,6 +58,13 @@ func TestRestartFromDisk(t *testing.T) {
 	s.awaitReady(sidecar)
 	etag = s.put("prod", "greeting", etag, "2")
 	s.awaitValue(sidecar, "greeting", "2")
+	err := process.Await(s.ctx, "waiting for the first snapshot on the disk, which is written aside", func() bool {
+		_, err := os.Stat(filepath.Join(dir, "prod.snapshot"))
+		return err == nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	s.publisher.Kill()
 	sidecar.Kill()
