@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -62,22 +64,32 @@ func (b Binaries) startPublisherAt(ctx context.Context, c *Cluster, nats, admin 
 	return &Publisher{Process: p, Admin: admin, NATS: nats, TokenFile: b.tokenFile()}, p.await(ctx, "http://"+admin+"/readyz")
 }
 
-// CreateEnvironment makes an environment by the command line, as a person would.
+// CreateEnvironment makes an environment by the command line, as a person would: again while the servers of a new cluster do not know each other
+// yet, which the command calls unreachable.
 func (b Binaries) CreateEnvironment(ctx context.Context, admin, name string) error {
-	p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin, "--token-file", b.tokenFile())
-	if err != nil {
-		return err
+	for {
+		p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin, "--token-file", b.tokenFile())
+		if err != nil {
+			return err
+		}
+		select {
+		case <-p.Done():
+		case <-ctx.Done():
+			p.Kill()
+		}
+		if p.err == nil {
+			return nil
+		}
+		var exit *exec.ExitError
+		if ctx.Err() != nil || !errors.As(p.err, &exit) || exit.ExitCode() != exitUnavailable {
+			return fmt.Errorf("create environment %s: %w\n%s", name, p.err, p.Output())
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
-	select {
-	case <-p.Done():
-	case <-ctx.Done():
-		p.Kill()
-	}
-	if p.err != nil {
-		return fmt.Errorf("create environment %s: %w\n%s", name, p.err, p.Output())
-	}
-	return nil
 }
+
+// exitUnavailable is the exit code of a command that could not reach the publisher or the log, and may be repeated.
+const exitUnavailable = 8
 
 // PutFlag writes a flag document. The match is the value of If-Match; empty
 // means that the flag must not exist yet. It returns the new entity tag.
