@@ -280,12 +280,12 @@ func (c *crowd) await(what string, holds func(flagsync.Status) bool) (spread tim
 		})
 	}
 	took, cpu, own := time.Since(c.begin), c.serverCPU()-c.cpu, ownCPU(c.t)-c.own
-	peak, begins := c.reading()
+	peak, reads, begins := c.reading()
 	if len(begins) > 10 {
 		spread = begins[len(begins)*9/10].Sub(begins[len(begins)/10])
 	}
 	c.t.Logf("%d followers, %s: all done after %s; %d reads, at most %d followers between their first and the end at once, four fifths began within %s; CPU: servers %s, followers %s",
-		len(c.members), what, took.Round(time.Millisecond), c.reads, peak, spread.Round(time.Millisecond), cpu, own.Round(time.Millisecond))
+		len(c.members), what, took.Round(time.Millisecond), reads, peak, spread.Round(time.Millisecond), cpu, own.Round(time.Millisecond))
 	return spread
 }
 
@@ -304,8 +304,8 @@ func (c *crowd) verify() {
 }
 
 // reading returns how many were between their first read and being complete at
-// once, and when they began, in order.
-func (c *crowd) reading() (peak int, begins []time.Time) {
+// once, how many reads there were, and when they began, in order.
+func (c *crowd) reading() (peak, reads int, begins []time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	type step struct {
@@ -330,7 +330,7 @@ func (c *crowd) reading() (peak int, begins []time.Time) {
 		peak = max(peak, now)
 	}
 	slices.SortFunc(begins, time.Time.Compare)
-	return peak, begins
+	return peak, c.reads, begins
 }
 
 // digestTarget is a target that knows when it took something last.

@@ -49,14 +49,15 @@ func jumpNumber(name string) int64 {
 `
 )
 
-// BuildWithJumpingClock compiles a sidecar into dir whose clock can be told to
-// jump. It takes a minute, because everything rests on the clock.
-func BuildWithJumpingClock(ctx context.Context, dir string) (Binaries, error) {
+// WithJumpingClock compiles a sidecar into dir whose clock can be told to jump,
+// and returns it with the publisher of b, whose keys it trusts. It takes a
+// minute, because everything rests on the clock.
+func (b Binaries) WithJumpingClock(ctx context.Context, dir string) (Binaries, error) {
 	overlay, err := overlayClock(ctx, dir)
 	if err != nil {
 		return Binaries{}, err
 	}
-	b := Binaries{Sidecar: filepath.Join(dir, "sidecar-with-jumping-clock")}
+	b.Sidecar = filepath.Join(dir, "sidecar-with-jumping-clock")
 	// #nosec G204 -- the arguments are constants and a directory of the caller's.
 	build := exec.CommandContext(ctx, "go", "build", "-overlay", overlay, "-o", b.Sidecar, module+"/cmd/sidecar")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
