@@ -17,7 +17,7 @@ func TestTheClockOfASidecarJumps(t *testing.T) {
 	if os.Getenv("FLAGSIDE_SOAK") == "" {
 		t.Skip("compiles everything anew, which takes a minute; FLAGSIDE_SOAK=1 runs it")
 	}
-	jumping, err := process.BuildWithJumpingClock(t.Context(), t.TempDir())
+	jumping, err := binaries.WithJumpingClock(t.Context(), t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
