@@ -150,7 +150,9 @@ func (j *Judge) dismissed(r Record) bool {
 	if _, is := j.misplaced[r.Prev]; !is || r.Renews() && r.Epoch.Later(j.chain.Head().Epoch) {
 		return false
 	}
-	j.Dismiss(r)
+	if j.signed(r) { // or a forger could make us forget those that were
+		j.Dismiss(r)
+	}
 	return true
 }
 

@@ -2,6 +2,7 @@ package changelog
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -111,6 +112,17 @@ func TestJudgeDismiss(t *testing.T) {
 		if verdict, _ := j.Offer(m); verdict != Noise {
 			t.Errorf("revision %d once more: verdict %d, want noise", m.Revision, verdict)
 		}
+	}
+	forger := &log{environment: prod, signer: newTestKey(installationA, 99).signer(t)}
+	for i := range maxMisplaced { // forged entries push out none that was found out
+		forger.head = stored.Position()
+		forger.put(t, "forged-"+strconv.Itoa(i), 1, 1)
+	}
+	for _, m := range forger.messages {
+		j.Offer(m)
+	}
+	if verdict, _ := j.Offer(old.messages[0]); verdict != Noise {
+		t.Errorf("after forged entries that continue it: verdict %d, want noise", verdict)
 	}
 	l.next = 9
 	r := l.put(t, "true", 1, 1)
