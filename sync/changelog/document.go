@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -75,27 +74,6 @@ func (id ID) String() string { return string(id.Kind) + "/" + id.Key }
 // or wildcards.
 func (id ID) Subject() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(id.String()))
-}
-
-// ParseSubject decodes the result of [ID.Subject], and nothing else: each ID has
-// one token.
-func ParseSubject(token string) (ID, error) {
-	text, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
-		return ID{}, fmt.Errorf("subject token %q: %w", token, err)
-	}
-	kind, key, ok := strings.Cut(string(text), "/")
-	if !ok {
-		return ID{}, fmt.Errorf("subject token %q holds no kind", token)
-	}
-	id := ID{Kind: Kind(kind), Key: key}
-	if err := id.Validate(); err != nil {
-		return ID{}, fmt.Errorf("subject token %q: %w", token, err)
-	}
-	if id.Subject() != token {
-		return ID{}, fmt.Errorf("subject token %q is not the one of %s", token, id)
-	}
-	return id, nil
 }
 
 // Validate reports why no entry can be about id.

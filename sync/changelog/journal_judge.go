@@ -38,8 +38,7 @@ type JournalJudge struct {
 	index      map[Anchor]int
 	unreadable []uint64 // signed by a newer publisher
 	held       int      // bytes of the bodies of nodes
-	failures   uint64
-	noted      uint64 // newest version of a keys note that the journal carries
+	noted      uint64   // newest version of a keys note that the journal carries
 }
 
 // journalNode is a record that looks valid and is not proved yet.
@@ -61,9 +60,6 @@ func NewJournalJudge(keys *Keyring, stream string, head Anchor) *JournalJudge {
 
 // Head returns the newest record that was proved.
 func (j *JournalJudge) Head() Anchor { return j.head }
-
-// Failures returns how many signatures did not fit so far.
-func (j *JournalJudge) Failures() uint64 { return j.failures }
 
 // NotedKeys returns the newest version of a keys note that was read, 0 if none.
 func (j *JournalJudge) NotedKeys() uint64 { return j.noted }
@@ -114,8 +110,7 @@ func (j *JournalJudge) adopt(r JournalRecord) {
 	if !ok {
 		return
 	}
-	if err := j.keys.Adopt(text); err != nil {
-		j.failures++
+	if j.keys.Adopt(text) != nil {
 		return
 	}
 	if n, err := j.keys.trust.open(text); err == nil {
@@ -228,7 +223,6 @@ func (j *JournalJudge) signed(n *journalNode) bool {
 		return true
 	}
 	n.failed = version
-	j.failures++
 	return false
 }
 
