@@ -2,6 +2,8 @@ package access
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/cedar-policy/cedar-go"
 )
@@ -88,8 +90,18 @@ func resourceEntities(r Resource) []cedar.Entity {
 func attributes(r Resource) cedar.Record {
 	return cedar.NewRecord(cedar.RecordMap{
 		"environment": cedar.String(r.Environment), "protected": cedar.Boolean(r.Protected), "key": cedar.String(r.Key),
-		"flagSet": cedar.String(r.FlagSet), "owner": cedar.String(r.Owner), "kind": cedar.String(r.FlagKind), "tags": texts(r.Tags),
+		"flagSet": cedar.String(r.FlagSet), "owner": cedar.String(r.Owner), "kind": cedar.String(r.FlagKind), "tags": texts(inLowerCase(r.Tags)),
 	})
+}
+
+// inLowerCase returns tags as they are written and, for policies that name tags in lower case, in lower case and without white space
+// around them.
+func inLowerCase(tags []string) []string {
+	all := slices.Clone(tags)
+	for _, tag := range tags {
+		all = append(all, strings.ToLower(strings.TrimSpace(tag)))
+	}
+	return all
 }
 
 func circumstances(c Circumstances, approvals int) cedar.Record {

@@ -1,12 +1,10 @@
 package control
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
-	"github.com/go-json-experiment/json"
-
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -20,12 +18,10 @@ type Base struct {
 func (b Base) id() changelog.ID { return changelog.ID{Kind: b.Kind, Key: b.Key} }
 
 // bases returns the revisions of everything that decides what changes mean: the documents that change, all that they depend on before
-// and after, and the settings. They are sorted.
+// and after, and the settings. They are sorted. What documents depend on is what compiling them has found.
 func bases(s State, changes []changelog.Document) []Base {
-	after := make(map[changelog.ID]changelog.Document, len(changes))
-	for _, c := range changes {
-		after[c.ID()] = c
-	}
+	before := s.Rules()
+	after, _, _ := candidate(before, changes)
 	found := make(map[changelog.ID]bool)
 	var visit func(id changelog.ID)
 	visit = func(id changelog.ID) {
@@ -33,10 +29,9 @@ func bases(s State, changes []changelog.Document) []Base {
 			return
 		}
 		found[id] = true
-		live, _ := s.Document(id)
-		for _, d := range []changelog.Document{live, after[id]} {
-			for _, needed := range dependencies(d) {
-				visit(needed)
+		for _, rules := range []*eval.Ruleset{before, after} {
+			for _, needed := range rules.Dependencies(eval.Kind(id.Kind), id.Key) {
+				visit(changelog.ID{Kind: changelog.Kind(needed.Kind), Key: needed.Key})
 			}
 		}
 	}
@@ -64,42 +59,4 @@ func moved(s State, list []Base) []Base {
 		}
 	}
 	return now
-}
-
-// dependencies returns what a document refers to: prerequisites and segments.
-func dependencies(d changelog.Document) []changelog.ID {
-	var ids []changelog.ID
-	for _, key := range prerequisites(d) {
-		ids = append(ids, changelog.ID{Kind: changelog.KindFlag, Key: key})
-	}
-	var content any
-	if d.Body == nil || d.Kind == changelog.KindSettings || json.Unmarshal(d.Body, &content) != nil {
-		return ids
-	}
-	if flag, ok := content.(map[string]any); ok && d.Kind == changelog.KindFlag {
-		content = flag["targeting"]
-	}
-	segments := make(map[string]bool)
-	referred(content, segments)
-	for _, key := range slices.Sorted(maps.Keys(segments)) {
-		ids = append(ids, changelog.ID{Kind: changelog.KindSegment, Key: key})
-	}
-	return ids
-}
-
-// referred collects the names of the segments that a rule refers to.
-func referred(rule any, segments map[string]bool) {
-	switch rule := rule.(type) {
-	case []any:
-		for _, element := range rule {
-			referred(element, segments)
-		}
-	case map[string]any:
-		for name, argument := range rule {
-			if key, ok := argument.(string); ok && name == "$ref" {
-				segments[key] = true
-			}
-			referred(argument, segments)
-		}
-	}
 }

@@ -23,3 +23,6 @@ func Merge(target, patch []byte) ([]byte, error) { return merge(target, patch) }
 
 // Summarize tells the ledger how many requests nobody was authenticated for, as Run does once a minute.
 func (s *Service) Summarize(ctx context.Context, since time.Time) { s.summarize(ctx, since) }
+
+// Bases exposes what a change of documents is bound to.
+func Bases(s State, changes []changelog.Document) []Base { return bases(s, changes) }

@@ -72,7 +72,7 @@ func (k *inquiry) about(action access.Action) access.Answer {
 }
 
 // resources returns the documents as policies see them: each as it is and, where policies can tell the difference, as it is to become.
-// Without documents it is the environment.
+// Without documents it is the environment. Settings that move flags into another flag set change those flags too.
 func (k *inquiry) resources() []access.Resource {
 	environment := access.Resource{Environment: k.world.Environment, Protected: k.protected}
 	if len(k.documents) == 0 {
@@ -88,6 +88,25 @@ func (k *inquiry) resources() []access.Resource {
 		if !exists || d.Body != nil && !reflect.DeepEqual(before, after) {
 			list = append(list, after)
 		}
+		if d.Kind == changelog.KindSettings {
+			list = append(list, k.moved(environment)...)
+		}
+	}
+	return list
+}
+
+// moved returns the flags that lie in another flag set after the change and are not changed themselves, as they are and as they become.
+func (k *inquiry) moved(environment access.Resource) []access.Resource {
+	var list []access.Resource
+	for before, after := range k.after.Difference(k.world.State.Rules()) {
+		if before == nil || after == nil || before.SetID() == after.SetID() {
+			continue
+		}
+		d := changelog.Document{Kind: changelog.KindFlag, Key: after.Key()}
+		if slices.ContainsFunc(k.documents, func(changed changelog.Document) bool { return changed.ID() == d.ID() }) {
+			continue
+		}
+		list = append(list, resource(environment, d, k.world.State.Rules()), resource(environment, d, k.after))
 	}
 	return list
 }
@@ -98,11 +117,12 @@ func resource(r access.Resource, d changelog.Document, rules *eval.Ruleset) acce
 	if d.Kind != changelog.KindFlag {
 		return r
 	}
-	f := readFlag(d.Body)
-	r.FlagSet, r.Owner, r.FlagKind, r.Tags = f.Metadata.FlagSetID, f.Owner, f.Kind, f.Tags
-	if flag := rules.Flag(d.Key); flag != nil {
-		r.FlagSet = flag.SetID()
+	flag := rules.Flag(d.Key)
+	if flag == nil {
+		return r
 	}
+	labels := flag.Content().Labels
+	r.FlagSet, r.Owner, r.FlagKind, r.Tags = flag.SetID(), labels.Owner, labels.Kind, labels.Tags
 	return r
 }
 

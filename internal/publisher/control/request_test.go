@@ -215,3 +215,22 @@ func TestReasonsAreBounded(t *testing.T) {
 		t.Errorf("the last reason is %+v", last)
 	}
 }
+
+// Settings give a flag set to every flag that names none: whoever may change settings and one set moves no other flags into it.
+func TestSettingsMoveNoFlagsUnasked(t *testing.T) {
+	t.Parallel()
+	authorize := func(q access.Question) access.Answer {
+		return access.Answer{Permitted: q.Resource.Kind == "settings" || q.Resource.FlagSet == "mine"}
+	}
+	d := newDesk(t, authorize)
+	move := control.Put{ID: settingsID(), Body: []byte(`{"metadata":{"flagSetId":"mine"}}`), If: control.Precondition{Absent: true}}
+	open := control.OpenRequest{ID: "move", Proposing: control.Proposing{Command: move}}
+	if err := d.do(person("author"), open); !isRefused(err, control.CauseForbidden) {
+		t.Errorf("settings that move flags: %v", err)
+	}
+	move.Body = []byte(`{"metadata":{"team":"mine"}}`)
+	open = control.OpenRequest{ID: "stay", Proposing: control.Proposing{Command: move}}
+	if err := d.do(person("author"), open); err != nil {
+		t.Errorf("settings that move none: %v", err)
+	}
+}

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -75,10 +78,14 @@ type Usage func(flag string) (inUse, known bool)
 // Assess returns what changes put at stake when they are made to a state at a time. A segment's risk is that of the flags that depend
 // on it. A nil usage knows of none.
 func Assess(s State, changes []changelog.Document, r RiskSettings, usage Usage, now time.Time) access.Risk {
-	a := assessment{state: s, settings: r, usage: usage, counts: make(map[string]int), risk: access.Risk{ShareKnown: true, UsageKnown: true}}
 	if len(changes) == 0 {
 		return access.Risk{}
 	}
+	a := assessment{
+		state: s, settings: r, usage: usage, counts: make(map[string]int), tagged: make(map[string]bool),
+		risk: access.Risk{ShareKnown: true, UsageKnown: true},
+	}
+	a.next, _, _ = candidate(s.Rules(), changes)
 	a.environment(now)
 	changed := make(map[string]bool)
 	for _, c := range changes {
@@ -89,7 +96,7 @@ func Assess(s State, changes []changelog.Document, r RiskSettings, usage Usage, 
 			a.removal(c)
 		}
 	}
-	a.dependants(changes, changed)
+	a.dependants(changed)
 	if a.settings.Share > 0 && a.risk.Share >= a.settings.Share {
 		a.because(RiskShare, "The answer changes for %.4g %% of the users or more.", 100*a.risk.Share)
 	}
@@ -107,8 +114,10 @@ const maxReasons = 20
 
 // assessment is a risk in the making.
 type assessment struct {
-	counts   map[string]int // reasons by their code
+	counts   map[string]int  // reasons by their code
+	tagged   map[string]bool // flags and tags that are among the reasons
 	state    State
+	next     *eval.Ruleset // with the changes
 	settings RiskSettings
 	usage    Usage
 	risk     access.Risk
@@ -134,30 +143,36 @@ func (a *assessment) environment(now time.Time) {
 
 // flag adds what the change of one flag puts at stake.
 func (a *assessment) flag(c changelog.Document) {
-	live, exists := a.state.Document(c.ID())
-	before, after := readFlag(live.Body), readFlag(c.Body)
-	a.tags(c.Key, slices.Concat(before.Tags, after.Tags))
+	before, after := a.state.Rules().Flag(c.Key), a.next.Flag(c.Key)
+	a.labels(before)
+	a.labels(after)
 	inUse, known := a.used(c.Key)
 	a.risk.InUse = a.risk.InUse || inUse
 	a.risk.UsageKnown = a.risk.UsageKnown && known
 	switch {
-	case !exists:
+	case before == nil:
 		a.risk.ShareKnown = false // somebody may ask for it already
-		return
-	case c.Body == nil:
+	case after == nil:
 		a.removal(c)
 		a.risk.Share = 1
-		return
+	default:
+		a.answers(before, after)
 	}
-	if kinds(before) != kinds(after) {
-		a.because(RiskType, "Flag %q changes the type of its values from %s to %s.", c.Key, kinds(before), kinds(after))
+}
+
+// answers adds what follows from other answers of a flag.
+func (a *assessment) answers(before, after *eval.Flag) {
+	was, is := before.Content(), after.Content()
+	if kinds(was) != kinds(is) {
+		a.because(RiskType, "Flag %q changes the type of its values from %s to %s.", after.Key(), kinds(was), kinds(is))
 	}
-	if before.State == "ENABLED" && after.State != "ENABLED" && (inUse || !known) {
-		a.because(RiskKill, "Flag %q is turned off, and %s.", c.Key, usageClause(known))
+	inUse, known := a.used(after.Key())
+	if was.Enabled && !is.Enabled && (inUse || !known) {
+		a.because(RiskKill, "Flag %q is turned off, and %s.", after.Key(), usageClause(known))
 	}
-	share, shareKnown := changedShare(before, after)
+	share, shareKnown := changedShare(was, is)
 	a.risk.Share = max(a.risk.Share, share)
-	a.risk.ShareKnown = a.risk.ShareKnown && shareKnown
+	a.risk.ShareKnown = a.risk.ShareKnown && shareKnown && before.Current() && after.Current()
 }
 
 func usageClause(known bool) string {
@@ -180,19 +195,32 @@ func (a *assessment) removal(c changelog.Document) {
 	}
 }
 
-func (a *assessment) tags(key string, tags []string) {
-	slices.Sort(tags)
-	for _, tag := range slices.Compact(tags) {
-		if slices.Contains(a.settings.Tags, tag) {
-			a.because(RiskTag, "Flag %q has the tag %q.", key, tag)
+// labels adds what a flag says of itself; nil says nothing.
+func (a *assessment) labels(f *eval.Flag) {
+	if f == nil {
+		return
+	}
+	labels := f.Content().Labels
+	if labels.Unreadable && !a.tagged[f.Key()] {
+		a.tagged[f.Key()] = true
+		a.because(RiskTag, "Flag %q has labels that cannot be read: they may be sensitive tags.", f.Key())
+	}
+	for _, tag := range labels.Tags {
+		if a.sensitive(tag) && !a.tagged[f.Key()+"\x00"+tag] {
+			a.tagged[f.Key()+"\x00"+tag] = true
+			a.because(RiskTag, "Flag %q has the tag %q.", f.Key(), tag)
 		}
 	}
 }
 
+// sensitive reports whether a tag is one that makes changes risky, in whichever case it is written.
+func (a *assessment) sensitive(tag string) bool {
+	return slices.ContainsFunc(a.settings.Tags, func(s string) bool { return strings.EqualFold(strings.TrimSpace(s), strings.TrimSpace(tag)) })
+}
+
 // dependants adds what the flags have at stake that are not changed themselves.
-func (a *assessment) dependants(changes []changelog.Document, changed map[string]bool) {
-	next, _, _ := candidate(a.state.Rules(), changes)
-	for before, after := range next.Difference(a.state.Rules()) {
+func (a *assessment) dependants(changed map[string]bool) {
+	for before, after := range a.next.Difference(a.state.Rules()) {
 		flag := after
 		if flag == nil {
 			flag = before
@@ -201,7 +229,7 @@ func (a *assessment) dependants(changes []changelog.Document, changed map[string
 			continue
 		}
 		a.risk.Dependants++
-		a.tags(flag.Key(), readFlag(flag.Document()).Tags)
+		a.labels(flag)
 		inUse, known := a.used(flag.Key())
 		a.risk.InUse = a.risk.InUse || inUse
 		a.risk.UsageKnown = a.risk.UsageKnown && known
@@ -215,10 +243,10 @@ func (a *assessment) dependants(changes []changelog.Document, changed map[string
 }
 
 // kinds names the JSON types of a flag's values.
-func kinds(f flagDocument) string {
+func kinds(f eval.Content) string {
 	var names []string
 	for _, value := range f.Variants {
-		names = append(names, map[byte]string{'t': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "list", 'n': "null"}[byte(value.Kind())])
+		names = append(names, map[byte]string{'t': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "list", 'n': "null"}[byte(jsontext.Value(value).Kind())])
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), " and ")

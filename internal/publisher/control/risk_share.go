@@ -2,36 +2,14 @@ package control
 
 import (
 	"bytes"
+	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/eval"
 )
-
-// flagDocument is what matters of a flag's document when it is compared with another one.
-type flagDocument struct {
-	State          string                    `json:"state"`
-	Variants       map[string]jsontext.Value `json:"variants"`
-	DefaultVariant *string                   `json:"defaultVariant"`
-	Targeting      jsontext.Value            `json:"targeting"`
-	Prerequisites  jsontext.Value            `json:"prerequisites"`
-	OffVariant     string                    `json:"offVariant"`
-	Salt           string                    `json:"salt"`
-	Tags           []string                  `json:"tags"`
-	Owner          string                    `json:"owner"`
-	Kind           string                    `json:"kind"`
-	Metadata       struct {
-		FlagSetID string `json:"flagSetId"`
-	} `json:"metadata"`
-}
-
-// readFlag reads a flag's document, which was compiled. What does not fit is as if it were missing; nil has nothing.
-func readFlag(body []byte) flagDocument {
-	var f flagDocument
-	if body == nil || json.Unmarshal(body, &f) != nil {
-		return flagDocument{}
-	}
-	return f
-}
 
 // span is a part of the users, from where the one before ends up to a fraction of all, who get the same answer.
 type span struct {
@@ -44,12 +22,12 @@ const codeDefault = "\x00"
 
 // changedShare returns the part of the users, of those with a targeting key, whose answer differs between two documents. It is known
 // where both are decided by the state, the default variant, or one fractional over the same buckets.
-func changedShare(before, after flagDocument) (share float64, known bool) {
-	if before.decides(after) {
+func changedShare(before, after eval.Content) (share float64, known bool) {
+	if sameDecision(before, after) {
 		return 0, true
 	}
-	old, oldBucket := before.spans()
-	next, nextBucket := after.spans()
+	old, oldBucket := spans(before)
+	next, nextBucket := spans(after)
 	if old == nil || next == nil {
 		return 0, false
 	}
@@ -73,63 +51,55 @@ func changedShare(before, after flagDocument) (share float64, known bool) {
 	return share, true
 }
 
-// decides reports whether everything that decides answers is the same in both.
-func (f flagDocument) decides(g flagDocument) bool {
-	if f.State != g.State || f.OffVariant != g.OffVariant || f.Salt != g.Salt || len(f.Variants) != len(g.Variants) ||
-		!same(f.Targeting, g.Targeting) || !same(f.Prerequisites, g.Prerequisites) || f.fallback() != g.fallback() {
-		return false
-	}
-	for name, value := range f.Variants {
-		other, ok := g.Variants[name]
-		if !ok || !same(value, other) {
-			return false
-		}
-	}
-	return true
+// sameDecision reports whether everything that decides answers is the same in both.
+func sameDecision(f, g eval.Content) bool {
+	return f.Enabled == g.Enabled && f.OffVariant == g.OffVariant && f.Salt == g.Salt && fallback(f) == fallback(g) &&
+		same(f.Targeting, g.Targeting) && maps.EqualFunc(f.Variants, g.Variants, same) &&
+		slices.EqualFunc(f.Prerequisites, g.Prerequisites, func(a, b eval.Prerequisite) bool {
+			return a.Flag == b.Flag && slices.Equal(a.Variants, b.Variants)
+		})
 }
 
-func same(a, b jsontext.Value) bool { return bytes.Equal(canonical(a), canonical(b)) }
+func same(a, b []byte) bool { return bytes.Equal(canonical(a), canonical(b)) }
 
-func canonical(v jsontext.Value) []byte {
-	if len(v) == 0 {
-		return nil
-	}
-	v = v.Clone()
-	if v.Canonicalize() != nil {
-		return nil
+// canonical returns the one spelling of a JSON value, and what cannot be spelled so as it is.
+func canonical(text []byte) []byte {
+	v := jsontext.Value(text).Clone()
+	if len(v) == 0 || v.Canonicalize() != nil {
+		return text
 	}
 	return v
 }
 
-// answer returns what the application gets for a variant, by name and value.
-func (f flagDocument) answer(variant string) (string, bool) {
+// answerOf returns what the application gets for a variant, by name and value.
+func answerOf(f eval.Content, variant string) (string, bool) {
 	value, ok := f.Variants[variant]
 	return variant + "\x00" + string(canonical(value)), ok
 }
 
-func (f flagDocument) fallback() string {
-	if f.DefaultVariant == nil {
+func fallback(f eval.Content) string {
+	if f.DefaultVariant == "" {
 		return codeDefault
 	}
-	answer, _ := f.answer(*f.DefaultVariant)
+	answer, _ := answerOf(f, f.DefaultVariant)
 	return answer
 }
 
 // spans returns who gets what, and by which buckets; nil if that cannot be told without their contexts.
-func (f flagDocument) spans() (list []span, bucket string) {
-	switch rule := canonical(f.Targeting); {
-	case f.State != "ENABLED":
+func spans(f eval.Content) (list []span, bucket string) {
+	switch {
+	case !f.Enabled:
 		return []span{{1, codeDefault}}, ""
-	case len(f.Prerequisites) > 0 && string(canonical(f.Prerequisites)) != "[]":
+	case len(f.Prerequisites) > 0:
 		return nil, ""
-	case rule == nil || string(rule) == "{}" || string(rule) == "null":
-		return []span{{1, f.fallback()}}, ""
+	case f.Targeting == nil:
+		return []span{{1, fallback(f)}}, ""
 	}
-	return f.fractions()
+	return fractions(f)
 }
 
 // fractions returns the spans of a rule that is one fractional of plain variants and weights.
-func (f flagDocument) fractions() (list []span, bucket string) {
+func fractions(f eval.Content) (list []span, bucket string) {
 	var rule map[string][]jsontext.Value
 	if json.Unmarshal(f.Targeting, &rule) != nil || len(rule) != 1 || len(rule["fractional"]) == 0 {
 		return nil, ""
@@ -141,7 +111,7 @@ func (f flagDocument) fractions() (list []span, bucket string) {
 	}
 	total := 0.0
 	for _, argument := range arguments {
-		answer, weight, ok := f.bucket(argument)
+		answer, weight, ok := bucketOf(f, argument)
 		if !ok {
 			return nil, ""
 		}
@@ -157,8 +127,8 @@ func (f flagDocument) fractions() (list []span, bucket string) {
 	return list, bucket + "\x00" + f.Salt
 }
 
-// bucket reads one ["variant", weight] of a fractional; the weight is 1 if it is left out.
-func (f flagDocument) bucket(argument jsontext.Value) (answer string, weight float64, ok bool) {
+// bucketOf reads one ["variant", weight] of a fractional; the weight is 1 if it is left out.
+func bucketOf(f eval.Content, argument jsontext.Value) (answer string, weight float64, ok bool) {
 	var pair []jsontext.Value
 	if json.Unmarshal(argument, &pair) != nil || len(pair) == 0 || len(pair) > 2 {
 		return "", 0, false
@@ -171,6 +141,6 @@ func (f flagDocument) bucket(argument jsontext.Value) (answer string, weight flo
 	if len(pair) == 2 && (pair[1].Kind() != '0' || json.Unmarshal(pair[1], &weight) != nil || weight < 0) {
 		return "", 0, false
 	}
-	answer, ok = f.answer(variant)
+	answer, ok = answerOf(f, variant)
 	return answer, weight, ok
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -42,8 +43,8 @@ func Promote(source, target State, ids []changelog.ID) Transfer {
 		}
 		d, _ := source.Document(id)
 		wanted[id] = changelog.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
-		for _, needed := range dependencies(d) {
-			want(needed)
+		for _, needed := range source.Rules().Dependencies(eval.Kind(id.Kind), id.Key) {
+			want(changelog.ID{Kind: changelog.Kind(needed.Kind), Key: needed.Key})
 		}
 	}
 	for _, id := range ids {
