@@ -38,6 +38,8 @@ type disk struct {
 	lock        *os.File // nil while the directory cannot be written
 	tail        *os.File // what changes are appended to; nil if there is none
 	tailSize    int64
+
+	create func(path string) (*os.File, error) // makes a file that is written; tests replace it
 }
 
 // acquire creates the directory and locks the files of the environment. It
@@ -49,7 +51,7 @@ func (d *disk) acquire() error {
 	if err := os.MkdirAll(d.dir, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	lock, err := os.OpenFile(d.path(lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(d.path(lockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
@@ -99,7 +101,7 @@ func (d *disk) writeSnapshot(v *View) error {
 // is on the disk; publish puts it in its place.
 func (d *disk) write(suffix string, content func(io.Writer) error) error {
 	path := d.path(suffix) + unfinished
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := d.create(path)
 	if err != nil {
 		return err
 	}
@@ -113,6 +115,15 @@ func (d *disk) write(suffix string, content func(io.Writer) error) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
+}
+
+// createFile makes a file that is not there yet, in the place of one that was
+// left unfinished. A link that was put there is not followed.
+func createFile(path string) (*os.File, error) {
+	if err := syscall.Unlink(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &fs.PathError{Op: "unlink", Path: path, Err: err}
+	}
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o600)
 }
 
 func (d *disk) publish(suffix string) error {
@@ -139,7 +150,7 @@ func (d *disk) syncDirectory() error {
 // before it stays in use: it leads to the same state.
 func (d *disk) startTail(data []byte) error {
 	path := d.path(tailFile) + unfinished
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := d.create(path)
 	if err != nil {
 		return err
 	}
@@ -165,7 +176,7 @@ func (d *disk) installTail(f *os.File, data []byte) error {
 
 // continueTail opens the tail to append at an offset, and drops what is behind.
 func (d *disk) continueTail(offset int64) error {
-	f, err := os.OpenFile(d.path(tailFile), os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(d.path(tailFile), os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}

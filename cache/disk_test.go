@@ -199,3 +199,25 @@ func TestQuarantineKeepsTheNewest(t *testing.T) {
 		t.Errorf("the last file holds %v", got)
 	}
 }
+
+// A link that was put into the place of a file that is to be written is not
+// followed.
+func TestWritesFollowNoLinks(t *testing.T) {
+	t.Parallel()
+	s, h := liveStore(t, t.TempDir())
+	target := filepath.Join(t.TempDir(), "target")
+	for _, file := range []string{snapshotFile, tailFile, lastGoodFile} {
+		if err := os.Symlink(target, s.disk.path(file)+unfinished); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(t, s, h.commit(t, bulky(t, "a"), broken("b")))
+	s.rewrite()
+	if problems := s.Problems(); len(problems) > 0 {
+		t.Errorf("problems: %v", problems)
+	}
+	if _, err := os.Lstat(target); err == nil {
+		t.Error("what is behind a link was written")
+	}
+	checkView(t, restart(t, s).View(), h)
+}

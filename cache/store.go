@@ -90,7 +90,7 @@ func New(o Options) (*Store, error) {
 	if o.Dir == "" {
 		return s, nil
 	}
-	s.disk = &disk{dir: o.Dir, environment: o.Environment, empty: s.empty, keys: o.Keyring}
+	s.disk = &disk{dir: o.Dir, environment: o.Environment, empty: s.empty, keys: o.Keyring, create: createFile}
 	if err := s.disk.acquire(); errors.Is(err, ErrLocked) {
 		return nil, err
 	} else if err != nil {

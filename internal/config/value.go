@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/flagside/flagside/internal/fileaccess"
 )
 
 // value is the typed side of an option: it reads text into the caller's variable and writes it out again.
@@ -216,6 +218,9 @@ func (v secretValue) fileKind() fileKind { return fileString }
 
 func (v secretValue) set(texts []string) error {
 	path := last(texts)
+	if _, err := fileaccess.VerifySecret(path); err != nil {
+		return err
+	}
 	content, err := readLimited(path, maxSecretBytes)
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 )
 
 func mount(dir string, size int) error {
-	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size))
+	return syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("mode=0700,size=%d", size))
 }
 
 // unmount takes the disk away, also from those who still use it.

@@ -59,7 +59,7 @@ func New(o Options) (*Publisher, error) {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
 	p := &Publisher{options: o, logger: o.Logger}
-	for _, prepare := range []func() error{p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareAPI} {
+	for _, prepare := range []func() error{o.verifyFiles, p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareAPI} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
 		}

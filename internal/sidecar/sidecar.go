@@ -74,6 +74,9 @@ func New(o Options) (*Sidecar, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	if err := o.verifyFiles(); err != nil {
+		return nil, err
+	}
 	demand, err := parseReadyWhen(o.ReadyWhen)
 	if err != nil {
 		return nil, err

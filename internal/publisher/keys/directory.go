@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/flagside/flagside/internal/fileaccess"
 )
 
 // The files of a directory of keys.
@@ -110,7 +112,7 @@ func (d directory) replace(name, text string, mode fs.FileMode) error {
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, mode)
 	if err != nil {
 		return err
 	}
@@ -180,24 +182,21 @@ func read(file string) (text string, info fs.FileInfo, err error) {
 	return string(data), info, err
 }
 
-// readGuarded is read of a file that only its owner may write, because with it the keys could be replaced.
-func readGuarded(file string) (text string, info fs.FileInfo, err error) {
-	text, info, err = read(file)
-	if err == nil && info.Mode().Perm()&0o022 != 0 {
-		err = fmt.Errorf("%s can be written by others than its owner (mode %04o): check that it is yours, then run chmod go-w %s",
-			file, info.Mode().Perm(), file)
+// readGuarded is read of a file that only its owner may write, because with it the keys could be replaced. It returns a warning if others
+// may read it.
+func readGuarded(file string) (text, warning string, err error) {
+	text, info, err := read(file)
+	if err == nil {
+		warning, err = fileaccess.VerifyMode(file, info.Mode().Perm())
 	}
-	return text, info, err
+	return text, warning, err
 }
 
-// readSecret is readGuarded, with a warning if others than the owner may read the file.
+// readSecret is readGuarded without white space around the text.
 func readSecret(file string) (secret, warning string, err error) {
-	text, info, err := readGuarded(file)
+	text, warning, err := readGuarded(file)
 	if err != nil {
 		return "", "", err
-	}
-	if info.Mode().Perm()&0o044 != 0 {
-		warning = fmt.Sprintf("%s can be read by others than its owner (mode %04o): run chmod 0600 %s", file, info.Mode().Perm(), file)
 	}
 	return strings.TrimSpace(text), warning, nil
 }

@@ -1,0 +1,72 @@
+package publisher_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/flagside/flagside/internal/fileaccess"
+	"github.com/flagside/flagside/internal/publisher"
+)
+
+// A data directory, a token or a policy that other users of the machine could have written is not used.
+func TestFilesThatOthersMayWrite(t *testing.T) {
+	t.Parallel()
+	planted := func(t *testing.T, name string) string {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, 0o606); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for name, spoil := range map[string]func(t *testing.T, o *publisher.Options){
+		"data directory": func(t *testing.T, o *publisher.Options) {
+			t.Helper()
+			if err := os.Chmod(o.DataDir, 0o777); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"admin token": func(t *testing.T, o *publisher.Options) { t.Helper(); o.AdminTokenFile = planted(t, "token") },
+		"policy":      func(t *testing.T, o *publisher.Options) { t.Helper(); o.Policy = planted(t, "policy.cedar") },
+		"issuers":     func(t *testing.T, o *publisher.Options) { t.Helper(); o.Issuers = planted(t, "issuers.json") },
+		"NATS users": func(t *testing.T, o *publisher.Options) {
+			t.Helper()
+			o.NATSUsers = planted(t, "users.json")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := publisher.Options{DataDir: t.TempDir(), NATSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0"}
+			spoil(t, &o)
+			p, err := publisher.New(o)
+			if err == nil {
+				t.Fatal("it is used", p.Close())
+			}
+			if !errors.Is(err, fileaccess.ErrWritable) {
+				t.Errorf("error %v", err)
+			}
+			t.Log(err)
+		})
+	}
+}
+
+// A file that somebody put into the place of one that is to be made is not written through.
+func TestTheLockIsNoLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	target := filepath.Join(t.TempDir(), "target")
+	if err := os.Symlink(target, filepath.Join(dir, "publisher.lock")); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := publisher.New(publisher.Options{DataDir: dir, NATSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0"}); err == nil {
+		t.Error("a link is taken for the lock", p.Close())
+	}
+	if _, err := os.Lstat(target); err == nil {
+		t.Error("the target of the link was made")
+	}
+}
