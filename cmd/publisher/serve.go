@@ -8,6 +8,7 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
@@ -86,5 +87,6 @@ func declareAPI(set *config.Set, o *publisher.Options) {
 	set.String(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
 	set.String(&o.Policy, "policy", "", "file with Cedar policies, read again when it changes; without it the default policy")
 	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "change requests of one author that may wait in an environment")
+	set.Int(&o.LedgerBytes, "ledger-bytes", control.DefaultLedgerBytes, "bytes of change requests and comments that one author may write in a day and environment")
 	set.Bool(&o.AnonymousReads, "anonymous-reads", false, "let requests without a token read all environments")
 }

@@ -62,7 +62,7 @@ func newEnvironment(
 		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
 		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
 		Authorize: gate.authorizer.Authorize, Standing: gate.tokens.Standing,
-		OpenRequests: o.OpenRequests,
+		OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes,
 	})
 	return e, nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -88,6 +89,9 @@ type Options struct {
 	Issuers string
 	// OpenRequests is how many change requests one author may have in an environment that are not ended; 0 means DefaultOpenRequests.
 	OpenRequests int
+	// LedgerBytes is how many bytes of change requests and comments one author may write in a day and environment; 0 means
+	// control.DefaultLedgerBytes.
+	LedgerBytes int
 	// Policy is the path of a file with Cedar policies, which is read again when it changes; empty means the default policy.
 	Policy string
 
@@ -121,6 +125,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.OpenRequests == 0 {
 		o.OpenRequests = DefaultOpenRequests
+	}
+	if o.LedgerBytes == 0 {
+		o.LedgerBytes = control.DefaultLedgerBytes
 	}
 	if o.Tracer == nil {
 		o.Tracer = noop.NewTracerProvider().Tracer("")
@@ -165,6 +172,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("%d replicas: JetStream keeps 1 to 5", o.Replicas)
 	case o.OpenRequests < 0:
 		return fmt.Errorf("%d open change requests of one author: there may be 1 or more", o.OpenRequests)
+	case o.LedgerBytes < 0:
+		return fmt.Errorf("%d bytes that one author may write a day: there may be 1 or more", o.LedgerBytes)
 	case o.NATS != "" && o.KeysDir == "":
 		return errors.New("name the directory of the keys with --keys, the same keys for every publisher; publisher keys init DIR makes them")
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:

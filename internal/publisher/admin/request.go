@@ -47,7 +47,9 @@ type ChangeRequest struct {
 	Needed  int              `json:"approvalsNeeded" doc:"How many approvals policies asked for when the request was made. They are asked again when it is applied."`
 
 	Approvals []Remark `json:"approvals" nullable:"false"`
-	Comments  []Remark `json:"comments" nullable:"false"`
+	Comments  []Remark `json:"comments" nullable:"false" doc:"In lists empty once the request has ended."`
+	// CommentCount counts all comments.
+	CommentCount int `json:"commentCount" doc:"How many comments there are."`
 
 	Moved      []Base  `json:"moved,omitempty" nullable:"false" doc:"What it was made from and has changed since, with the revisions of now, if it needs_rebase."`
 	Outcome    *Remark `json:"outcome,omitempty" doc:"Why it was rejected, withdrawn or given up."`
@@ -77,7 +79,7 @@ func newChangeRequest(r control.Request) ChangeRequest {
 		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
 		Opened: r.Opened, Changed: r.Changed, ApplyAt: p.ApplyAt, LateSeconds: p.LateSeconds, Expires: p.Expires, BreakGlass: p.BreakGlass,
 		Changes: []ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Moved: newBases(r.Moved), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
-		Approvals: newRemarks(r.Approvals), Comments: newRemarks(r.Comments),
+		Approvals: newRemarks(r.Approvals), Comments: newRemarks(r.Comments), CommentCount: len(r.Commented),
 		Outcome: newRemark(r.Outcome), AppliedBy: r.Claim.By, Review: newRemark(r.Review), ReviewOpen: r.ReviewOpen(),
 	}
 	for _, c := range p.Changes {

@@ -63,6 +63,8 @@ type Event struct {
 	Since time.Time `json:"since,omitzero"`
 	// Risk is what is risky from now on.
 	Risk *RiskSettings `json:"risk,omitzero"`
+
+	size int // bytes of the record that it was decoded from
 }
 
 // RefusedAction is something that policies did not permit.
@@ -109,6 +111,7 @@ func DecodeEvent(data []byte) (Event, error) {
 	if err := json.Unmarshal(data, &e, json.RejectUnknownMembers(true)); err != nil {
 		return Event{}, fmt.Errorf("event: %w", err)
 	}
+	e.size = len(data)
 	return e, nil
 }
 

@@ -42,7 +42,9 @@ type Request struct {
 	Changed time.Time // of the newest event
 	// Approvals are those of the proposal as it is.
 	Approvals []Remark
+	// Comments are forgotten once it has ended, as the documents are: the ledger has them, at the sequences Commented.
 	Comments  []Remark
+	Commented []uint64
 	// Outcome is why it was rejected, withdrawn or released.
 	Outcome Remark
 	// Claim is who applies it, and the log when it was claimed. It is zero unless it was.
@@ -83,8 +85,9 @@ func (r Request) waits() bool {
 // ended reports whether nobody decides about the request any more. Then its proposal has no documents.
 func (r Request) ended() bool { return !r.waits() && !r.ReviewOpen() }
 
-// forget drops the documents of a proposal.
+// forget drops the documents of a proposal, and the comments.
 func (r Request) forget() Request {
+	r.Comments = nil
 	p := *r.Proposal
 	p.Changes = slices.Clone(p.Changes)
 	for i := range p.Changes {
@@ -100,6 +103,7 @@ type Governance struct {
 	requests   map[string]Request
 	unfinished map[string]bool // ids of those that something can happen to by itself
 	risk       RiskSettings
+	written    writtenToday
 	sequence   uint64
 	gap        bool // records are missing before those that come now
 }
@@ -155,6 +159,7 @@ func (g *Governance) Evolve(sequence uint64, e Event) error {
 		return fmt.Errorf("event %d: %w", sequence, err)
 	}
 	g.sequence = sequence
+	g.written.add(e)
 	return nil
 }
 
@@ -187,6 +192,9 @@ func (g *Governance) evolve(sequence uint64, e Event) error {
 	after.Changed = e.At
 	if e.Proposal != nil {
 		after.Proposed = sequence
+	}
+	if e.Type == EventCommented {
+		after.Commented = append(slices.Clip(after.Commented), sequence)
 	}
 	if after.ended() && !before.ended() {
 		after = after.forget()
@@ -231,7 +239,9 @@ func (r Request) evolve(e Event) (Request, error) {
 	case EventOpened, EventRebased:
 		return r.propose(e)
 	case EventCommented:
-		r.Comments = append(slices.Clip(r.Comments), remark)
+		if !r.ended() {
+			r.Comments = append(slices.Clip(r.Comments), remark)
+		}
 	case EventApproved:
 		r.Approvals = append(slices.Clip(r.Approvals), remark)
 	case EventRejected:

@@ -101,6 +101,7 @@ func (s *Service) world(o Origin, state State) World {
 	return World{
 		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
 		Authorize: s.options.Authorize, Usage: s.options.Usage, OpenRequests: s.options.OpenRequests,
+		LedgerBytes: s.options.LedgerBytes,
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 const (
 	// DefaultExpiry is how long a change request waits, from when it was made or from its time on, unless it says otherwise.
 	DefaultExpiry = 30 * 24 * time.Hour
+	// MaxExpiry is how long a change request, and what was approved of it, may wait at most from when it was made.
+	MaxExpiry = 90 * 24 * time.Hour
 	// MaxProposal is how many bytes the documents of a change request may have in all.
 	MaxProposal = 512 << 10
 	// MaxComments is how many comments a change request may have.
@@ -31,6 +33,8 @@ type World struct {
 	Usage     Usage
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
 	OpenRequests int
+	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.
+	LedgerBytes int
 }
 
 // RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, ClaimRequest,
@@ -45,6 +49,9 @@ func DecideRequest(g *Governance, w World, c RequestCommand) (Event, error) {
 	e.At = w.Now.UTC()
 	if e.By == "" {
 		e.By = w.Origin.actor()
+	}
+	if err == nil {
+		err = g.written.verify(e, w.LedgerBytes)
 	}
 	return e, err
 }
@@ -137,11 +144,15 @@ func (c Proposing) print() string {
 }
 
 func (c Proposing) expires(now time.Time) time.Time {
+	made := now
 	switch {
 	case !c.Expires.IsZero():
 		return c.Expires.UTC()
 	case c.ApplyAt.After(now):
 		now = c.ApplyAt
+	}
+	if latest := made.Add(MaxExpiry); now.Add(DefaultExpiry).After(latest) {
+		return latest.UTC()
 	}
 	return now.Add(DefaultExpiry).UTC()
 }
@@ -172,6 +183,8 @@ func (c Proposing) validate(w World, d Decision) error {
 		return malformed("The time that a change may be late is not negative.")
 	case !c.Expires.IsZero() && (!c.Expires.After(w.Now) || c.Expires.Before(c.ApplyAt)):
 		return malformed("A change request expires later than now, and later than it is to be applied.")
+	case c.Expires.After(w.Now.Add(MaxExpiry)), c.ApplyAt.After(w.Now.Add(MaxExpiry)):
+		return malformed("A change request waits 90 days at most: give an earlier time.")
 	}
 	return nil
 }
@@ -199,7 +212,7 @@ func (c Comment) decideRequest(g *Governance, w World) (Event, error) {
 	if c.Text == "" || len(c.Text) > maxText || !utf8.ValidString(c.Text) {
 		return Event{}, &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("A comment is text of 1 to %d bytes.", maxText)}
 	}
-	if len(r.Comments) >= MaxComments {
+	if len(r.Commented) >= MaxComments {
 		return Event{}, &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The change request has %d comments already.", MaxComments), Request: r.ID}
 	}
 	return Event{Type: EventCommented, Request: c.Request, Text: c.Text}, w.askAbout(g, r).must(access.Propose)

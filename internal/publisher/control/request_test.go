@@ -20,6 +20,8 @@ type desk struct {
 	governance *control.Governance
 	authorize  func(access.Question) access.Answer
 	now        time.Time
+
+	ledgerBytes int
 }
 
 func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk {
@@ -30,12 +32,16 @@ func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk 
 // do carries out a command of somebody, and records it.
 func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
 	d.t.Helper()
-	w := control.World{Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Origin: origin}
+	w := control.World{Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Origin: origin, LedgerBytes: d.ledgerBytes}
 	e, err := control.DecideRequest(d.governance, w, c)
 	if err != nil {
 		return err
 	}
-	if _, err := e.Encode(); err != nil {
+	data, err := e.Encode()
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if e, err = control.DecodeEvent(data); err != nil {
 		d.t.Fatal(err)
 	}
 	return d.governance.Evolve(d.governance.Sequence()+1, e)
@@ -195,6 +201,74 @@ func TestCommentsAreBounded(t *testing.T) {
 	}
 	if err := d.do(person("author"), control.Comment{Request: "r", Text: "one more"}); !isRefused(err, control.CauseTooLarge) {
 		t.Errorf("one more: %v", err)
+	}
+	ended := d.must(person("author"), control.Withdraw{Request: "r"})
+	if len(ended.Comments) != 0 || len(ended.Commented) != control.MaxComments {
+		t.Errorf("a request that has ended keeps %d comments, and counts %d", len(ended.Comments), len(ended.Commented))
+	}
+	if err := d.do(person("author"), control.Comment{Request: "r", Text: "one more"}); !isRefused(err, control.CauseTooLarge) {
+		t.Errorf("one more once it has ended: %v", err)
+	}
+}
+
+// What one author may write in a day is bounded, for each author by itself. The next day begins anew, and ending a request is free.
+func TestWhatAnAuthorMayWriteADay(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	d.ledgerBytes = 20_000
+	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	text := strings.Repeat("x", 4000)
+	said := 0
+	for ; said < 100; said++ {
+		if err := d.do(person("author"), control.Comment{Request: "r", Text: text}); err != nil {
+			if !isRefused(err, control.CauseTooMany) {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	if said < 3 || said > 4 {
+		t.Errorf("%d comments of 4000 bytes are permitted in 20000 bytes", said)
+	}
+	if err := d.do(person("other"), control.Comment{Request: "r", Text: text}); err != nil {
+		t.Errorf("another author: %v", err)
+	}
+	d.now = d.now.Add(24 * time.Hour)
+	if err := d.do(person("author"), control.Comment{Request: "r", Text: text}); err != nil {
+		t.Errorf("a day later: %v", err)
+	}
+	d.ledgerBytes = 1
+	d.must(person("author"), control.Withdraw{Request: "r"})
+}
+
+// Nothing that was approved waits for ever.
+func TestRequestsWaitAtMost90Days(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	const day = 24 * time.Hour
+	for name, c := range map[string]struct {
+		applyAt, expires time.Duration
+		refused          bool
+	}{
+		"expires in 90 days":    {0, 90 * day, false},
+		"expires later":         {0, 90*day + time.Second, true},
+		"is applied in 90 days": {90 * day, 0, false},
+		"is applied after 91":   {91 * day, 0, true},
+	} {
+		p := control.Proposing{Command: turnOff()}
+		if c.applyAt > 0 {
+			p.ApplyAt = d.now.Add(c.applyAt)
+		}
+		if c.expires > 0 {
+			p.Expires = d.now.Add(c.expires)
+		}
+		err := d.do(person("author"), control.OpenRequest{ID: name, Proposing: p})
+		if isRefused(err, control.CauseMalformed) != c.refused || !c.refused && err != nil {
+			t.Errorf("a request that %s: %v", name, err)
+		}
+		if r, ok := d.governance.Request(name); ok && r.Proposal.Expires.After(d.now.Add(90*day)) {
+			t.Errorf("a request that %s waits until %s", name, r.Proposal.Expires)
+		}
 	}
 }
 

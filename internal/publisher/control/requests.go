@@ -70,7 +70,7 @@ func (s *Service) known(id string) (Request, bool) {
 	return s.ledger.governance.Request(id)
 }
 
-// whole returns a request with the documents of its proposal, which the ledger has of one that has ended.
+// whole returns a request with the documents of its proposal and its comments, which the ledger has of one that has ended.
 func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
 	if !r.ended() {
 		return r, nil
@@ -79,16 +79,31 @@ func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
 	if err != nil {
 		return r, err
 	}
-	record, err := journal.Record(ctx, r.Proposed)
-	var e Event
+	proposed, err := recorded(ctx, journal, r.Proposed)
+	if err != nil {
+		return r, err
+	}
+	r.Proposal = proposed.Proposal
+	for _, sequence := range r.Commented {
+		e, err := recorded(ctx, journal, sequence)
+		if err != nil {
+			return r, err
+		}
+		r.Comments = append(r.Comments, Remark{By: e.By, At: e.At, Text: e.Text})
+	}
+	return r, nil
+}
+
+// recorded returns the event that the ledger has at a sequence.
+func recorded(ctx context.Context, journal Journal, sequence uint64) (e Event, err error) {
+	record, err := journal.Record(ctx, sequence)
 	if err == nil {
 		e, err = DecodeEvent(record.Body)
 	}
 	if err != nil {
-		return r, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
+		return e, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
 	}
-	r.Proposal = e.Proposal
-	return r, nil
+	return e, nil
 }
 
 // afterwards returns a request that something was done to, as far as possible with its documents: what was done is recorded anyway.

@@ -68,6 +68,8 @@ type Options struct {
 	Usage Usage
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
 	OpenRequests int
+	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.
+	LedgerBytes int
 	// Sweep is how often Run looks for requests whose time has come, or that another publisher has left; 0 is once a second.
 	Sweep time.Duration
 }
