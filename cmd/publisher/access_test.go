@@ -14,7 +14,7 @@ import (
 func local(t *testing.T, args ...string) (code int, output string) {
 	t.Helper()
 	var out bytes.Buffer
-	code = run(t.Context(), args, terminal{lookup: func(string) (string, bool) { return "", false }, stdout: &out, stderr: &out})
+	code = run(t.Context(), args, terminal{stdout: &out, stderr: &out})
 	return code, out.String()
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/otel"
 
+	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/internal/telemetry/opentelemetry"
@@ -17,7 +18,7 @@ func observe(ctx context.Context, t terminal, o *publisher.Options) (stop func()
 		return nil, err
 	}
 	exports, err := opentelemetry.Start(ctx, opentelemetry.Options{
-		Service: "flagside-publisher", Version: version(), Lookup: t.lookup, Metrics: o.Metrics,
+		Service: "flagside-publisher", Version: version(), Lookup: config.Lookup(t.environ), Metrics: o.Metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -26,7 +26,7 @@ const (
 
 // terminal is where a command comes from and where it writes.
 type terminal struct {
-	lookup         func(string) (string, bool)
+	environ        []string
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
@@ -128,7 +128,7 @@ func help(args []string, t terminal) int {
 
 // execute does what the rest of a command line asks for.
 func (c command) execute(ctx context.Context, args []string, t terminal) int {
-	action, err := c.set.Parse(args, t.lookup)
+	action, err := c.set.Parse(args, config.Lookup(t.environ))
 	switch {
 	case err != nil:
 		return misconfigured(t, err)
@@ -139,6 +139,7 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 		fmt.Fprint(t.stdout, c.set.Print())
 		return exitOK
 	}
+	t.warn(c.set)
 	if c.check != nil {
 		if err := c.check(); err != nil {
 			return misconfigured(t, err)
@@ -153,6 +154,18 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 		return cli.ExitCode(err)
 	}
 	return exitOK
+}
+
+// warn tells of environment variables that are no options. Servers say all of them; for commands that somebody types over and over again,
+// those that look like a slip are enough.
+func (t terminal) warn(set *config.Set) {
+	sets := []*config.Set{set}
+	for _, other := range subcommands() {
+		sets = append(sets, other.make().set)
+	}
+	for _, sentence := range config.Unknown(t.environ, set.Command() != "publisher serve", sets...) {
+		fmt.Fprintf(t.stderr, "publisher: warning: %s\n", sentence)
+	}
 }
 
 func misconfigured(t terminal, err error) int {

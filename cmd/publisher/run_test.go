@@ -39,12 +39,10 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-func nothing(string) (string, bool) { return "", false }
-
 // command runs a command line to its end.
 func runCommand(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	var out, errs output
-	code = run(ctx, args, terminal{lookup: nothing, stdout: &out, stderr: &errs})
+	code = run(ctx, args, terminal{stdout: &out, stderr: &errs})
 	return code, out.String(), errs.String()
 }
 
@@ -104,7 +102,7 @@ func TestServeAndEnvironments(t *testing.T) {
 	served, dir, keys := make(chan int, 1), t.TempDir(), trusttest.Default().Directory(t)
 	go func() {
 		served <- run(ctx, []string{"serve", "--data-dir", dir, "--keys", keys, "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"},
-			terminal{lookup: nothing, stdout: &log, stderr: &log})
+			terminal{stdout: &log, stderr: &log})
 	}()
 	address := "http://" + awaitMatch(t, &log, `"admin":"([^"]+)"`)
 	awaitReady(t, address, &log)

@@ -36,7 +36,7 @@ func runUntilSignal() int {
 	if unset {
 		debug.SetGCPercent(startGarbagePercent)
 	}
-	return run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr, func() {
+	return run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr, func() {
 		if unset {
 			debug.SetGCPercent(garbagePercent)
 		}

@@ -85,11 +85,12 @@ func options(s *given) *config.Set {
 }
 
 // run is the command: it returns the exit code when it is done or ctx ends. It calls remembered once the last known flags are loaded.
-func run(ctx context.Context, args []string, lookup func(string) (string, bool), stdout, stderr io.Writer, remembered func()) int {
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, remembered func()) int {
 	if len(args) == 1 && (args[0] == "--version" || args[0] == "version") {
 		fmt.Fprintln(stdout, version())
 		return exitOK
 	}
+	lookup := config.Lookup(environ)
 	if code, done := runProbe(ctx, args, lookup, stdout, stderr); done {
 		return code
 	}
@@ -111,6 +112,9 @@ func run(ctx context.Context, args []string, lookup func(string) (string, bool),
 	if err != nil {
 		fmt.Fprintf(stderr, "sidecar: %v\n", err)
 		return exitConfiguration
+	}
+	for _, sentence := range config.Unknown(environ, false, set) {
+		logger.Warn().Msg(sentence)
 	}
 	o := s.sidecar
 	o.Compatibility = eval.Compatibility(s.compatibility)

@@ -21,11 +21,11 @@ import (
 func command(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	lookup := func(name string) (string, bool) {
-		value, ok := env[name]
-		return value, ok
+	var environ []string
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
 	}
-	code = run(t.Context(), args, lookup, &out, &err, nil)
+	code = run(t.Context(), args, environ, &out, &err, nil)
 	return code, out.String(), err.String()
 }
 
@@ -175,7 +175,7 @@ func TestServes(t *testing.T) {
 			"--environment", "prod", "--trust-file", trust, "--nats", "nats://127.0.0.1:1", "--bootstrap-file", flags,
 			"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0",
 			"--flagd-addr", "127.0.0.1:0", "--flagd-sync-addr", "off",
-		}, func(string) (string, bool) { return "", false }, &stdout, &stderr, func() { remembered <- struct{}{} })
+		}, nil, &stdout, &stderr, func() { remembered <- struct{}{} })
 	}()
 	var line map[string]any
 	for deadline := time.Now().Add(20 * time.Second); line == nil; time.Sleep(time.Millisecond) {

@@ -131,6 +131,9 @@ func (s *Set) Argument(p *string, name, usage string) {
 	s.arguments = append(s.arguments, &argument{p: p, name: name, usage: usage})
 }
 
+// Command returns the words that begin the command line, such as "publisher serve".
+func (s *Set) Command() string { return s.command }
+
 // Synopsis returns what the command does, in a line.
 func (s *Set) Synopsis() string { return s.synopsis }
 
