@@ -131,6 +131,7 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 	action, err := c.set.Parse(args, config.Lookup(t.environ))
 	switch {
 	case err != nil:
+		t.warn(c.set) // a slip in the name of a variable may be why
 		return misconfigured(t, err)
 	case action == config.ActionHelp:
 		fmt.Fprint(t.stdout, c.set.Usage())

@@ -99,6 +99,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	action, err := set.Parse(args, lookup)
 	switch {
 	case err != nil:
+		for _, sentence := range config.Unknown(environ, false, set) { // a slip in the name of a variable may be why
+			fmt.Fprintf(stderr, "sidecar: warning: %s\n", sentence)
+		}
 		fmt.Fprintf(stderr, "sidecar: %v\n", err)
 		return exitConfiguration
 	case action == config.ActionHelp:

@@ -47,6 +47,7 @@ func TestActions(t *testing.T) {
 		{"version", nil, []string{"--version"}, 0, version(), ""},
 		{"help", nil, []string{"--help"}, 0, "--environment", ""},
 		{"no environment", nil, nil, 2, "", "--environment is required"},
+		{"a slip in a variable", map[string]string{"FLAGSIDE_ENVIRONMNT": "prod"}, nil, 2, "", "did you mean FLAGSIDE_ENVIRONMENT?"},
 		{"unknown option", nil, []string{"--environment", "prod", "--nonsense"}, 2, "", "nonsense"},
 		{
 			"check without a server",
