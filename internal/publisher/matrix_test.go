@@ -158,7 +158,7 @@ func attempts() []attempt {
 		write("rollBackSegment", editors, "POST", environments+"{e}/segments/{s}/rollback", `{"revision":"{first}"}`),
 		write("putSettings", "", "PUT", environments+"{e}/settings", `{"compatibility":"flagd"}`),
 		write("rollBackEnvironment", editors, "POST", environments+"{e}/rollback", `{"revision":"{first}"}`),
-		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"]}`),
+		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"],"prune":true}`),
 		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
 
 		write("openRequest", proposers, "POST", environments+"{e}/requests", command),

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -235,14 +236,14 @@ func TestIdempotencyKeys(t *testing.T) {
 	if err != nil || !back.Changed {
 		t.Fatalf("%+v, %v", back, err)
 	}
-	promoted, err := r.client.Promote(ctx, "staging", "other", []string{"f"}, admin.Write{Key: "forth"})
+	promoted, err := r.client.Promote(ctx, "staging", "other", []string{"f"}, false, admin.Write{Key: "forth"})
 	if err != nil || !promoted.Changed {
 		t.Fatalf("%+v, %v", promoted, err)
 	}
 	if again, err := r.client.RollBack(ctx, "staging", id, first.Match.String(), admin.Write{Key: "back"}); err != nil || again.Revision != back.Revision {
 		t.Errorf("rolled back again: %+v, %v; want %s", again, err, back.Revision)
 	}
-	if again, err := r.client.Promote(ctx, "staging", "other", []string{"f"}, admin.Write{Key: "forth"}); err != nil || again.Revision != promoted.Revision {
+	if again, err := r.client.Promote(ctx, "staging", "other", []string{"f"}, false, admin.Write{Key: "forth"}); err != nil || again.Revision != promoted.Revision {
 		t.Errorf("promoted again: %+v, %v; want %s", again, err, promoted.Revision)
 	}
 	if _, err := r.client.RollBack(ctx, "staging", id, second.Match.String(), admin.Write{Key: "back"}); !refusedWith(err, http.StatusUnprocessableEntity, "key-reused") {
@@ -277,4 +278,44 @@ func TestPreview(t *testing.T) {
 	if after := r.revision("prod"); after != before {
 		t.Errorf("the preview has changed something: %s, was %s", after, before)
 	}
+}
+
+// A promotion adds and changes. It deletes what it is told to, and a flag that does not exist is not passed over.
+func TestPromotionDeletesNothingUnasked(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("staging")
+	r.create("other")
+	r.put("staging", "f", flagBody("on", ""), absent())
+	r.put("staging", "here", flagBody("on", ""), absent())
+	r.put("other", "f", flagBody("off", ""), absent())
+	r.put("other", "new", flagBody("on", ""), absent())
+	f := func(what string, flags []string, prune bool, want ...string) {
+		t.Helper()
+		done, err := r.client.Promote(t.Context(), "staging", "other", flags, prune, admin.Write{})
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		var got []string
+		for _, e := range done.Effects {
+			got = append(got, e.Done+" "+e.Key)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	for _, prune := range []bool{false, true} {
+		if _, err := r.client.Promote(t.Context(), "staging", "other", []string{"f", "typo"}, prune, admin.Write{}); !refusedWith(err, http.StatusNotFound, "not-found") {
+			t.Errorf("a flag that is nowhere: %v", err)
+		}
+	}
+	if _, err := r.client.Promote(t.Context(), "staging", "other", []string{"here"}, false, admin.Write{}); !refusedWith(err, http.StatusNotFound, "not-found") {
+		t.Errorf("a flag that the source lacks: %v", err)
+	}
+	f("everything", nil, false, "added new", "changed f")
+	f("again", nil, false)
+	f("pruning", nil, true, "deleted here")
+	r.put("staging", "here", flagBody("on", ""), absent())
+	f("pruning one flag", []string{"here"}, true, "deleted here")
 }

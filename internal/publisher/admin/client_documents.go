@@ -110,11 +110,15 @@ func (c *Client) RollBack(ctx context.Context, environment string, id changelog.
 	return c.post(ctx, append(path, "rollback"), map[string]string{"revision": revision}, w)
 }
 
-// Promote makes flags, with all that they depend on, what they are in another environment; without any, all flags and segments.
-func (c *Client) Promote(ctx context.Context, environment, from string, flags []string, w Write) (Written, error) {
+// Promote makes flags, with all that they depend on, what they are in another environment; without any, all flags and segments. It adds and
+// changes, and deletes what is not there only if prune is set.
+func (c *Client) Promote(ctx context.Context, environment, from string, flags []string, prune bool, w Write) (Written, error) {
 	body := map[string]any{"from": from}
 	if len(flags) > 0 {
 		body["flags"] = flags
+	}
+	if prune {
+		body["prune"] = true
 	}
 	return c.post(ctx, []string{"environments", environment, "promote"}, body, w)
 }

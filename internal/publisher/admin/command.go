@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -27,6 +29,7 @@ type Command struct {
 	Revision string          `json:"revision,omitempty" example:"1f0c9a7e-17" doc:"The revision to return to, for rollback."`
 	From     string          `json:"from,omitempty" example:"staging" doc:"The environment to take documents from, for promote."`
 	Flags    []string        `json:"flags,omitempty" nullable:"false" doc:"The flags to take, with all that they depend on, for promote; absent is all."`
+	Prune    bool            `json:"prune,omitzero" doc:"Whether what the other environment does not have is deleted, for promote."`
 }
 
 // CommandChange is one of several documents that change together.
@@ -175,8 +178,12 @@ func (a *api) promote(ctx context.Context, environment string, c Command) (contr
 	if err != nil {
 		return nil, err
 	}
-	t := control.Promote(source, target, promoted(c.Flags, source, target))
-	t.Source = strings.Join(append([]string{"promote", c.From}, c.Flags...), "\x00")
+	ids, err := promoted(c, source, target)
+	if err != nil {
+		return nil, err
+	}
+	t := control.Promote(source, target, ids)
+	t.Source = strings.Join(append([]string{"promote", c.From, strconv.FormatBool(c.Prune)}, c.Flags...), "\x00")
 	return t, nil
 }
 
@@ -192,23 +199,42 @@ func (a *api) current(ctx context.Context, environment string) (control.State, e
 	return state, nil
 }
 
-// promoted returns the flags with the keys; without any, all flags and segments of both environments. Settings stay.
-func promoted(flags []string, source, target control.State) []changelog.ID {
-	var ids []changelog.ID
-	for _, key := range flags {
-		ids = append(ids, changelog.ID{Kind: changelog.KindFlag, Key: key})
+// promoted returns the flags that a promotion names; if it names none, all flags and segments of the source. Pruning, it may also name
+// flags of the target alone, and all is what either has. Settings stay.
+func promoted(c Command, source, target control.State) (ids []changelog.ID, err error) {
+	for _, key := range c.Flags {
+		id := changelog.ID{Kind: changelog.KindFlag, Key: key}
+		_, there := source.Document(id)
+		_, here := target.Document(id)
+		if !there && !(here && c.Prune) {
+			return nil, missingFlag(c.From, key, here)
+		}
+		ids = append(ids, id)
 	}
-	if len(flags) > 0 {
-		return ids
+	if len(c.Flags) > 0 {
+		return ids, nil
 	}
-	for _, state := range []control.State{source, target} {
+	states := []control.State{source}
+	if c.Prune {
+		states = append(states, target)
+	}
+	for _, state := range states {
 		for d := range state.Documents() {
 			if d.Kind != changelog.KindSettings {
 				ids = append(ids, d.ID())
 			}
 		}
 	}
-	return ids
+	return ids, nil
+}
+
+// missingFlag is the problem of a flag that is to be promoted from an environment without it. here tells that the target has it.
+func missingFlag(from, key string, here bool) *Problem {
+	detail := fmt.Sprintf("There is no flag %q in %s.", key, from)
+	if here {
+		detail += " To delete it here, prune."
+	}
+	return newProblem(http.StatusNotFound, typeNotFound, detail)
 }
 
 func badRequest(detail string) *Problem {

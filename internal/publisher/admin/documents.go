@@ -67,7 +67,22 @@ type Written struct {
 	Revision string         `json:"revision" doc:"The revision of the environment that contains the change."`
 	Changed  bool           `json:"changed" doc:"False if everything was as wanted already, so that nothing was written."`
 	OpID     string         `json:"opId,omitempty" doc:"The op-id of the change in the log."`
+	Effects  []Effect       `json:"effects,omitempty" nullable:"false" doc:"What was done to each document; absent where an idempotency key has done it before."`
 	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips that were tolerated."`
+}
+
+// Effect is what a change did to one document.
+type Effect struct {
+	Kind string `json:"kind"`
+	Key  string `json:"key"`
+	Done string `json:"done" enum:"added,changed,deleted"`
+}
+
+func newEffects(list []control.Effect) (all []Effect) {
+	for _, e := range list {
+		all = append(all, Effect{Kind: string(e.ID.Kind), Key: e.ID.Key, Done: string(e.Done)})
+	}
+	return all
 }
 
 type writtenBody struct {
@@ -185,7 +200,7 @@ func (a *api) do(ctx context.Context, environment string, origin control.Origin,
 	revision := result.Position.Token().String()
 	out := &writtenBody{
 		Status: http.StatusOK, Revision: revision,
-		Body: Written{Revision: revision, Changed: result.Written > 0, OpID: result.OpID, Warnings: places(result.Warnings)},
+		Body: Written{Revision: revision, Changed: result.Written > 0, OpID: result.OpID, Effects: newEffects(result.Effects), Warnings: places(result.Warnings)},
 	}
 	if result.Document.Revision != 0 {
 		out.ETag = etag(result.Document)

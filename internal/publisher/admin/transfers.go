@@ -30,6 +30,7 @@ type promoteEnvironment struct {
 
 		From  string   `json:"from" example:"staging" doc:"The environment to take documents from."`
 		Flags []string `json:"flags,omitempty" nullable:"false" doc:"The flags to take, with all that they depend on; absent is all flags and segments."`
+		Prune bool     `json:"prune,omitzero" doc:"Whether what the other environment does not have is deleted."`
 	}
 }
 
@@ -73,9 +74,9 @@ func (a *api) registerTransfers(h huma.API) {
 			return a.doCommand(ctx, in.Environment, in.origin(ctx), Command{Type: "rollback", Revision: in.Body.Revision})
 		})
 	huma.Register(h, operation(http.MethodPost, path+"/promote", "promoteEnvironment",
-		"Make documents what they are in another environment", environmentsTag),
+		"Make documents what they are in another environment: add and change, and delete with prune", environmentsTag),
 		func(ctx context.Context, in *promoteEnvironment) (*writtenBody, error) {
-			return a.doCommand(ctx, in.Environment, in.origin(ctx), Command{Type: "promote", From: in.Body.From, Flags: in.Body.Flags})
+			return a.doCommand(ctx, in.Environment, in.origin(ctx), Command{Type: "promote", From: in.Body.From, Flags: in.Body.Flags, Prune: in.Body.Prune})
 		})
 	preview := needing(access.Read, operation(http.MethodPost, path+"/preview", "previewCommand",
 		"Tell what a command would change, how risky that is, and who must agree", requestsTag))

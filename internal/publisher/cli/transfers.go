@@ -23,17 +23,22 @@ func promoteCommand() Command {
 	return Command{words("promote"), "make flags what they are in another environment", func() Invocation {
 		var from string
 		var flags []string
-		f := newForm("promote", "Makes flags of --environment what they are in another environment, with all that they depend on there. "+
-			"What is not there is deleted.").inEnvironment()
+		var prune bool
+		f := newForm("promote", "Makes flags of --environment what they are in another environment, with all that they depend on there: it adds and changes. "+
+			"With --prune it also deletes what is not there.").inEnvironment()
 		w := f.changes()
 		f.set.String(&from, "from", "", "environment to take them from").Require()
 		f.set.List(&flags, "flag", nil, "keys of the flags; without any, all flags and segments")
+		f.set.Bool(&prune, "prune", false, "delete what the other environment does not have: all of it, or those --flag that it lacks")
 		return f.runs(func(ctx context.Context, s *session) error {
 			body := map[string]any{"from": from}
 			if len(flags) > 0 {
 				body["flags"] = flags
 			}
-			return w.writeAll(ctx, s, f.environment, admin.Command{Type: "promote", From: from, Flags: flags}, body,
+			if prune {
+				body["prune"] = true
+			}
+			return w.writeAll(ctx, s, f.environment, admin.Command{Type: "promote", From: from, Flags: flags, Prune: prune}, body,
 				from+" is promoted to "+f.environment)
 		})
 	}}

@@ -184,6 +184,7 @@ func written(out io.Writer, value any, done string) error {
 	if find(value, "changed") == false {
 		text = done + ": nothing to change"
 	}
+	text += effects(value)
 	warnings, _ := find(value, "warnings").([]any)
 	for _, warning := range warnings {
 		text += "\nwarning: " + strings.Join(present(
@@ -192,6 +193,32 @@ func written(out io.Writer, value any, done string) error {
 	}
 	_, err := fmt.Fprintln(out, text)
 	return err
+}
+
+// shownEffects is how many documents are named for each thing that was done to some.
+const shownEffects = 20
+
+// effects names the documents of a change of several, by what was done to them.
+func effects(value any) (text string) {
+	all, _ := find(value, "effects").([]any)
+	if len(all) < 2 {
+		return ""
+	}
+	for _, done := range []string{"added", "changed", "deleted"} {
+		var named []string
+		for _, effect := range all {
+			if word(effect, "done") == done {
+				named = append(named, word(effect, "kind")+" "+word(effect, "key"))
+			}
+		}
+		if more := len(named) - shownEffects; more > 0 {
+			named = append(named[:shownEffects], fmt.Sprintf("%d more", more))
+		}
+		if len(named) > 0 {
+			text += "\n" + done + ": " + strings.Join(named, ", ")
+		}
+	}
+	return text
 }
 
 // word returns the text at a path, empty if there is none.

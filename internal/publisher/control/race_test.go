@@ -177,7 +177,7 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 	due := schedule("due", control.Proposing{ApplyAt: soon})
 	cancelled := schedule("cancelled", control.Proposing{ApplyAt: soon.Add(time.Hour)})
 	stale := schedule("stale", control.Proposing{ApplyAt: soon.Add(time.Second)})
-	late := schedule("late", control.Proposing{ApplyAt: time.Now().Add(-time.Minute), Late: time.Second})
+	late := schedule("late", control.Proposing{ApplyAt: time.Now().Add(-50 * time.Second), Late: time.Second})
 	expiring := schedule("expiring", control.Proposing{Expires: soon})
 	if _, err := one.Govern(t.Context(), person("author"), control.Withdraw{Request: cancelled.ID}); err != nil {
 		t.Fatal(err)

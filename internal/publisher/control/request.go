@@ -20,6 +20,8 @@ const (
 	// MaxComments is how many comments a change request may have.
 	MaxComments = 500
 	maxText     = 4000 // bytes of a comment
+	// clockSkew is how far a time that passed may lie back, because clocks differ and requests take time.
+	clockSkew = time.Minute
 )
 
 // World is what a decision about change requests is made from, besides the governance itself.
@@ -179,6 +181,9 @@ func (c Proposing) validate(w World, d Decision) error {
 		return malformed("Breaking the glass needs a reason.")
 	case c.BreakGlass && !c.ApplyAt.IsZero():
 		return malformed("Breaking the glass cannot wait for a time.")
+	case !c.ApplyAt.IsZero() && c.ApplyAt.Before(w.Now.Add(-clockSkew)):
+		return malformed(fmt.Sprintf("The time to apply it, %s, has passed: it is %s now. Leave the time out to apply it at once.",
+			c.ApplyAt.UTC().Format(time.RFC3339), w.Now.UTC().Format(time.RFC3339)))
 	case c.Late < 0:
 		return malformed("The time that a change may be late is not negative.")
 	case !c.Expires.IsZero() && (!c.Expires.After(w.Now) || c.Expires.Before(c.ApplyAt)):

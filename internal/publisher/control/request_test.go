@@ -241,8 +241,8 @@ func TestWhatAnAuthorMayWriteADay(t *testing.T) {
 	d.must(person("author"), control.Withdraw{Request: "r"})
 }
 
-// Nothing that was approved waits for ever.
-func TestRequestsWaitAtMost90Days(t *testing.T) {
+// Nothing that was approved waits for ever, and what was to be applied in the past is a mistake.
+func TestTimesOfRequests(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
 	const day = 24 * time.Hour
@@ -254,9 +254,11 @@ func TestRequestsWaitAtMost90Days(t *testing.T) {
 		"expires later":         {0, 90*day + time.Second, true},
 		"is applied in 90 days": {90 * day, 0, false},
 		"is applied after 91":   {91 * day, 0, true},
+		"was applied yesterday": {-day, 0, true},
+		"was applied just now":  {-time.Second, 0, false},
 	} {
 		p := control.Proposing{Command: turnOff()}
-		if c.applyAt > 0 {
+		if c.applyAt != 0 {
 			p.ApplyAt = d.now.Add(c.applyAt)
 		}
 		if c.expires > 0 {

@@ -68,6 +68,9 @@ func (r RiskSettings) validate() error {
 		if !f.From.Before(f.To) {
 			return &Refusal{Cause: CauseMalformed, Detail: "A freeze window ends after it begins."}
 		}
+		if f.From.UTC().Year() < 0 || f.To.UTC().Year() > 9999 {
+			return &Refusal{Cause: CauseMalformed, Detail: "A freeze window lies between the years 0 and 9999 in UTC."}
+		}
 	}
 	return nil
 }

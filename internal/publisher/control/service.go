@@ -112,8 +112,10 @@ type Result struct {
 	Document changelog.Token
 	// OpID is that of the first change that was written; empty if nothing was.
 	OpID string
-	// Written is how many documents were put or deleted.
+	// Written is how many documents were put or deleted, and Effects what was done to each. They are not known of what an idempotency key
+	// has done before.
 	Written int
+	Effects []Effect
 	// Warnings are slips that were tolerated.
 	Warnings eval.Problems
 }
@@ -170,6 +172,7 @@ type execution struct {
 	keyed   *keyedOp // nil without a key
 	appends int
 	basis   flagsync.Basis // what the next part is appended to
+	decided State          // what the command was decided on
 	result  Result
 }
 
@@ -213,7 +216,7 @@ func (x *execution) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	x.basis, x.result.Position = state, state.Position()
+	x.basis, x.decided, x.result.Position = state, state, state.Position()
 	x.result.Document = decision.Unchanged
 	x.result.Warnings = decision.Warnings
 	return x.append(ctx, log, decision)
@@ -264,6 +267,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 	case flagsync.Committed:
 		x.basis, x.result.Position = flagsync.After(x.basis, outcome.Records), outcome.Position
 		x.result.Written += len(documents)
+		x.result.Effects = append(x.result.Effects, effects(x.decided, documents)...)
 		if x.keyed != nil {
 			x.keyed.parts++
 		}

@@ -32,8 +32,8 @@ type Difference struct {
 	Before, After []byte
 }
 
-// Promote returns the transfer that makes documents of one environment what they are in another, with all that they depend on there.
-// A document that is not in the source is deleted.
+// Promote returns the transfer that makes documents of one environment what they are in another, with all that they depend on there. Of
+// these documents, one that is not in the source is deleted; what they depend on is added and changed only.
 func Promote(source, target State, ids []changelog.ID) Transfer {
 	wanted := make(map[changelog.ID]changelog.Document)
 	var want func(id changelog.ID)
@@ -41,7 +41,10 @@ func Promote(source, target State, ids []changelog.ID) Transfer {
 		if _, ok := wanted[id]; ok {
 			return
 		}
-		d, _ := source.Document(id)
+		d, exists := source.Document(id)
+		if !exists && !slices.Contains(ids, id) {
+			return
+		}
 		wanted[id] = changelog.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
 		for _, needed := range source.Rules().Dependencies(eval.Kind(id.Kind), id.Key) {
 			want(changelog.ID{Kind: changelog.Kind(needed.Kind), Key: needed.Key})
