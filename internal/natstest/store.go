@@ -12,6 +12,9 @@ import (
 // storing is how long a server may take to store a message.
 const storing = 30 * time.Second
 
+// Client is a plain connection of nats.go.
+type Client = nats.Conn
+
 // Message is what a stream stores.
 type Message struct {
 	Subject string
@@ -31,7 +34,7 @@ func (m Message) With(name, value string) Message {
 }
 
 // Store stores a message, as one who holds the NATS credential of a publisher can, and returns its sequence.
-func Store(tb testing.TB, c *nats.Conn, m Message) uint64 {
+func Store(tb testing.TB, c *Client, m Message) uint64 {
 	tb.Helper()
 	reply, err := c.RequestMsg(&nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}, storing)
 	if err != nil {
@@ -48,7 +51,7 @@ func Store(tb testing.TB, c *nats.Conn, m Message) uint64 {
 }
 
 // Stored returns the messages that a stream holds now, in order, as they can be stored again.
-func Stored(tb testing.TB, c *nats.Conn, stream string) (all []Message) {
+func Stored(tb testing.TB, c *Client, stream string) (all []Message) {
 	tb.Helper()
 	js, err := c.JetStream()
 	if err != nil {
@@ -62,7 +65,7 @@ func Stored(tb testing.TB, c *nats.Conn, stream string) (all []Message) {
 }
 
 // Some returns a few messages of a stream, beginning anywhere: seed says where. A message that was purged is left out.
-func Some(tb testing.TB, c *nats.Conn, stream string, seed uint64, count int) (all []Message) {
+func Some(tb testing.TB, c *Client, stream string, seed uint64, count int) (all []Message) {
 	tb.Helper()
 	js, err := c.JetStream()
 	if err != nil {

@@ -20,7 +20,11 @@ import (
 func hostile() []natstest.Message {
 	junk := natstest.Message{Data: []byte("\x00\xff{junk")}
 	return []natstest.Message{
-		{}, junk, {Data: []byte("{}")}, {Data: []byte(`{"v":2}`)}, {Data: []byte(`{"v":3}`)},
+		{},
+		junk,
+		{Data: []byte("{}")},
+		{Data: []byte(`{"v":2}`)},
+		{Data: []byte(`{"v":3}`)},
 		junk.With("Nats-Sequence", "1"), junk.With("Status", "404"), junk.With("Status", "204"), junk.With("Nats-Last-Sequence", "0"),
 		junk.With("Nats-Subject", "flags.other.x").With("Nats-Time-Stamp", "2001-01-01T00:00:00Z"),
 		junk.With("Nats-Sequence", "18446744073709551615").With("Nats-Num-Pending", "0"),

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/trusttest"
@@ -42,7 +40,7 @@ type assault struct {
 	t      *testing.T
 	random *rand.Rand
 	server *natstest.Server
-	c      *nats.Conn
+	c      *natstest.Client
 	desk   *running
 	dir    string // of the keys
 	others []natstest.Message

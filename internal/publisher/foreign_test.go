@@ -21,6 +21,7 @@ type polluted struct {
 
 	server *natstest.Server
 	reader *reader
+	t      *testing.T
 	dir    string // of the keys
 	n      int    // of the newest flag body
 }
@@ -29,7 +30,7 @@ type polluted struct {
 func pollutedPublisher(t *testing.T) *polluted {
 	t.Helper()
 	server, dir := natstest.Start(t), trusttest.Default().Directory(t)
-	p := &polluted{running: start(t, publisher.Options{NATS: server.URL(), KeysDir: dir}), server: server, dir: dir}
+	p := &polluted{t: t, running: start(t, publisher.Options{NATS: server.URL(), KeysDir: dir}), server: server, dir: dir}
 	p.create(natstest.Environment)
 	p.reader = read(t, server, natstest.Environment)
 	p.change()
@@ -65,50 +66,50 @@ func (p *polluted) serves(body string) {
 // Messages of all kinds that no publisher signed stand in every stream before each operation and after it.
 func TestForeignMessagesStopNothing(t *testing.T) {
 	t.Parallel()
-	for name, operate := range map[string]func(t *testing.T, p *polluted){
-		"change": func(*testing.T, *polluted) {},
-		"create": func(t *testing.T, p *polluted) {
+	for name, operate := range map[string]func(p *polluted){
+		"change": func(*polluted) {},
+		"create": func(p *polluted) {
 			p.create("another")
 			p.put("another", "f", flagBody("on", ""), absent())
 		},
-		"recreate": func(t *testing.T, p *polluted) {
-			if _, err := p.client.RecreateEnvironment(t.Context(), natstest.Environment); err != nil {
-				t.Fatal(err)
+		"recreate": func(p *polluted) {
+			if _, err := p.client.RecreateEnvironment(p.t.Context(), natstest.Environment); err != nil {
+				p.t.Fatal(err)
 			}
 			p.serves(string(numbered(p.n)))
 		},
-		"restore": func(t *testing.T, p *polluted) {
-			restored := snapshot(t, natstest.Environment, flagOf("f", flagBody("off", "")))
-			if _, err := p.client.RestoreEnvironment(t.Context(), natstest.Environment, restored); err != nil {
-				t.Fatal(err)
+		"restore": func(p *polluted) {
+			restored := snapshot(p.t, natstest.Environment, flagOf("f", flagBody("off", "")))
+			if _, err := p.client.RestoreEnvironment(p.t.Context(), natstest.Environment, restored); err != nil {
+				p.t.Fatal(err)
 			}
 			p.serves(string(flagBody("off", "")))
 		},
-		"publisher restart": func(t *testing.T, p *polluted) {
+		"publisher restart": func(p *polluted) {
 			p.stop()
-			p.running = start(t, publisher.Options{NATS: p.server.URL(), KeysDir: p.dir})
+			p.running = start(p.t, publisher.Options{NATS: p.server.URL(), KeysDir: p.dir})
 		},
-		"rotation": func(t *testing.T, p *polluted) {
+		"rotation": func(p *polluted) {
 			for _, step := range []func(dir, root string) (keys.Change, error){keys.Rotate, keys.Finish} {
 				changed, err := step(p.dir, "")
 				if err != nil {
-					t.Fatal(err)
+					p.t.Fatal(err)
 				}
 				p.await("the keys note", func() bool { return strings.Contains(p.log.String(), fmt.Sprintf(`"version":%d,`, changed.Version)) })
-				pollute(t, p.server, natstest.Environment)
+				pollute(p.t, p.server, natstest.Environment)
 				p.change()
 			}
 		},
-		"token": func(t *testing.T, p *polluted) {
-			if _, err := p.client.CreateToken(t.Context(), admin.NewToken{Name: "ci", Groups: []string{access.RoleViewer}}); err != nil {
-				t.Error(err)
+		"token": func(p *polluted) {
+			if _, err := p.client.CreateToken(p.t.Context(), admin.NewToken{Name: "ci", Groups: []string{access.RoleViewer}}); err != nil {
+				p.t.Error(err)
 			}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := pollutedPublisher(t)
-			operate(t, p)
+			operate(p)
 			pollute(t, p.server, natstest.Environment)
 			p.change()
 			if a := p.ask(http.MethodGet, "/api/v1/environments/"+natstest.Environment+"/ledger", ""); a.status != http.StatusOK {
