@@ -127,6 +127,8 @@ func All() []Attack {
 		{Administrator, Restore, "internal/publisher", "TestRestoreOfAnotherInstallation", ""},
 		{Administrator, OfflineAudit, "internal/publisher/audit", "TestEntriesMustBeWhatWasApproved", ""},
 		{Machine, OfflineAudit, "internal/publisher/audit", "TestARewrittenEndIsNoticed", rewrittenLedger},
+		{Machine, OfflineAudit, "internal/publisher", "TestACheckpointFileShowsWhatIsMissing", rewrittenLedger},
+		{Machine, OfflineAudit, "internal/publisher/audit", "TestEveryCheckpointCounts", rewrittenLedger},
 		{Machine, OfflineAudit, "internal/publisher/audit", "TestAWrongStateIsNamed", ""},
 		{Machine, TwoPublishers, "sync", "TestAWrongPublisherIsReadOnce", ""},
 		{Machine, Warm, "internal/sidecar", "TestAStateThatWasSignedWrongly", ""},

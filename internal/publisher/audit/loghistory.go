@@ -14,6 +14,7 @@ type logHistory struct {
 
 	stream    string
 	places    places
+	epochs    map[changelog.Epoch]bool
 	last      changelog.Record
 	lastLine  int
 	note      map[uint32]bool // ids of the keys in the newest keys note of the log; nil before the first
@@ -24,7 +25,7 @@ type logHistory struct {
 }
 
 func newLogHistory(v *verifier, stream string) *logHistory {
-	return &logHistory{verifier: v, stream: stream, lines: make(map[uint64]int), documents: make(map[changelog.ID]changelog.Document)}
+	return &logHistory{verifier: v, stream: stream, lines: make(map[uint64]int), epochs: make(map[changelog.Epoch]bool), documents: make(map[changelog.ID]changelog.Document)}
 }
 
 func (h *logHistory) head() changelog.StreamHead {
@@ -56,6 +57,7 @@ func (h *logHistory) take(exported Record, line int) error {
 	}
 	h.places.add(r.Revision, r.Digest)
 	h.last, h.lastLine, h.lines[r.Revision] = r, line, line
+	h.epochs[r.Epoch] = true
 	tx, err := h.assembler.Add(r)
 	if err != nil {
 		return h.bad(r.Revision, line, "%v", err)

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -14,8 +16,8 @@ type Options struct {
 	// EverySignature verifies that of each record. Without it a record whose signature was damaged, and nothing else, is not noticed: what
 	// follows proves it.
 	EverySignature bool
-	// Checkpoint is a signed checkpoint that was kept elsewhere; the history must contain what it names. "" is none.
-	Checkpoint string
+	// Checkpoints are signed checkpoints that were kept elsewhere, one after the other; the history must contain what they name. "" is none.
+	Checkpoints string
 }
 
 // Verify reads an export to its end, in bounded memory for each record, and returns what it holds. The error is a *[BadRecordError] that
@@ -150,17 +152,33 @@ func (v *verifier) end(signed string) error {
 	if err := v.lines.next(&more); !errors.Is(err, errCut) {
 		return bad("something follows the checkpoint")
 	}
-	if v.options.Checkpoint == "" {
+	return v.verifyKept()
+}
+
+// verifyKept verifies the checkpoints that were kept elsewhere. One that was written in part, or not by a publisher, says nothing; at least
+// one must say something.
+func (v *verifier) verifyKept() error {
+	if v.options.Checkpoints == "" {
 		return nil
 	}
-	kept, err := v.keys.OpenCheckpoint(v.options.Checkpoint)
-	if err != nil {
-		return fmt.Errorf("the checkpoint that was kept: %w", err)
-	}
-	for _, h := range kept.Heads {
-		if err := v.contains(h); err != nil {
-			return err
+	var unproved error
+	proved := 0
+	for i, signed := range splitCheckpoints(v.options.Checkpoints) {
+		kept, err := v.keys.OpenCheckpoint(signed)
+		if err != nil {
+			unproved = fmt.Errorf("checkpoint %d of those that were kept: %w", i+1, err)
+			v.warn("%v", unproved)
+			continue
 		}
+		proved++
+		for _, h := range kept.Heads {
+			if err := v.contains(h); err != nil {
+				return err
+			}
+		}
+	}
+	if proved == 0 {
+		return cmp.Or(unproved, errors.New("the file of checkpoints has none"))
 	}
 	return nil
 }
@@ -186,13 +204,30 @@ func (v *verifier) contains(h changelog.StreamHead) error {
 	case v.journals[h.Stream] != nil:
 		digest, found = v.journals[h.Stream].places.digest(h.Sequence)
 	default:
-		v.warn("a checkpoint names %s, which the export does not have", h.Stream)
+		v.warnOfMissing(h.Stream)
 		return nil
 	}
-	if !found || digest != h.Digest {
-		return &BadRecordError{Stream: h.Stream, Sequence: h.Sequence, Reason: "a checkpoint names another record here: the history was rewritten or cut"}
+	if found && digest == h.Digest {
+		return nil
 	}
-	return nil
+	if v.log != nil && v.log.stream == h.Stream && !v.log.epochs[h.Epoch] {
+		v.warn("a checkpoint names revision %d of epoch %s, which the log does not have any more: it was recreated after its stream was lost, or rewritten", h.Sequence, h.Epoch.Short())
+		return nil
+	}
+	return &BadRecordError{Stream: h.Stream, Sequence: h.Sequence, Reason: "a checkpoint names another record here: the history was rewritten or cut"}
+}
+
+// warnOfMissing warns, once, that an export lacks a stream of its environment. Checkpoints name those of all environments.
+func (v *verifier) warnOfMissing(stream string) {
+	switch stream {
+	case "CONTROL", "FLAGS_" + v.header.Environment, "LEDGER_" + v.header.Environment:
+	default:
+		return
+	}
+	warning := fmt.Sprintf("a checkpoint names %s, which the export does not have", stream)
+	if !slices.Contains(v.report.Warnings, warning) {
+		v.warn("%s", warning)
+	}
 }
 
 func (v *verifier) warn(format string, args ...any) {

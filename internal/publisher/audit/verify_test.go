@@ -133,7 +133,7 @@ func TestARewrittenEndIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := p.export()
-	if _, err := audit.Verify(join(whole), p.keys.Trust, audit.Options{Checkpoint: kept}); err != nil {
+	if _, err := audit.Verify(join(whole), p.keys.Trust, audit.Options{Checkpoints: kept}); err != nil {
 		t.Errorf("the whole history with a checkpoint: %v", err)
 	}
 	log, ledger := p.log, p.ledger
@@ -145,7 +145,7 @@ func TestARewrittenEndIsNoticed(t *testing.T) {
 	if _, err := audit.Verify(join(p.export()), p.keys.Trust, audit.Options{}); err != nil {
 		t.Errorf("a cut that nothing shows: %v", err)
 	}
-	if _, err := audit.Verify(join(p.export()), p.keys.Trust, audit.Options{Checkpoint: kept}); err == nil {
+	if _, err := audit.Verify(join(p.export()), p.keys.Trust, audit.Options{Checkpoints: kept}); err == nil {
 		t.Error("a checkpoint that was kept does not show that the end is missing")
 	}
 }
