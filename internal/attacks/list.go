@@ -98,6 +98,7 @@ func All() []Attack {
 		{Server, OfflineAudit, "internal/publisher/audit", "TestAChangedOrderIsNoticed", rewrittenLedger},
 		{Server, OfflineAudit, "internal/publisher/audit", "TestACutExportIsNoticed", rewrittenLedger},
 		{Server, OfflineAudit, "internal/publisher/audit", "TestADamagedSignature", ""},
+		{Server, OfflineAudit, "internal/publisher/audit", "TestAnEmptyStreamHidesNoEnd", rewrittenLedger},
 		{Server, TwoPublishers, "sync", "TestADifferentStateIsReadFromTheLog", ""},
 		{SigningKey, Rotation, "sync", "TestARetiredKeySignsNothing", ""},
 		{SigningKey, Rotation, "sync", "TestARetiredKeyHidesNoEpoch", ""},

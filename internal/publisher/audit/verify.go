@@ -68,7 +68,10 @@ func (v *verifier) run() error {
 		}
 		if l.Checkpoint != "" {
 			for ; len(order) > 0; order = order[1:] { // streams without records
-				current = v.open(order[0], current)
+				if err := v.close(current); err != nil {
+					return err
+				}
+				current = v.open(order[0])
 			}
 			if err := v.close(current); err != nil {
 				return err
@@ -82,7 +85,7 @@ func (v *verifier) run() error {
 			if err := v.close(current); err != nil {
 				return err
 			}
-			current, order = v.open(order[0], nil), order[1:]
+			current, order = v.open(order[0]), order[1:]
 		}
 		if err := current.take(l.Record, v.lines.number); err != nil {
 			return err
@@ -114,7 +117,7 @@ func (v *verifier) unreadable(err error) error {
 }
 
 // open begins the history of a stream.
-func (v *verifier) open(stream string, _ history) history {
+func (v *verifier) open(stream string) history {
 	if strings.HasPrefix(stream, "FLAGS_") {
 		v.log = newLogHistory(v, stream)
 		return v.log

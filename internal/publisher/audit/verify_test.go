@@ -150,6 +150,27 @@ func TestARewrittenEndIsNoticed(t *testing.T) {
 	}
 }
 
+// A header that announces a stream without records behind the log does not keep the end of the log from being verified.
+func TestAnEmptyStreamHidesNoEnd(t *testing.T) {
+	t.Parallel()
+	p := longPast(t)
+	p.append("", nil, flag("forged", 1))
+	end := &p.log[len(p.log)-1]
+	end.Proof = end.Proof[:len(end.Proof)-20] + "AAAAAAAA" + end.Proof[len(end.Proof)-12:]
+	lines := p.export()
+	lines[0] = strings.Replace(lines[0], `"FLAGS_prod"]`, `"FLAGS_prod","LEDGER_other"]`, 1)
+	early, err := p.signer.SignCheckpoint(changelog.Checkpoint{Heads: []changelog.StreamHead{{Stream: "CONTROL", Anchor: p.anchors["CONTROL"]}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := json.Marshal(map[string]string{"checkpoint": early})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines[len(lines)-1] = string(last) + "\n"
+	p.names(t, "an empty stream at the end", lines, end.Stream, end.Sequence)
+}
+
 // What no publisher of the installation signed is not believed, however well it fits together.
 func TestAnotherInstallationIsNotBelieved(t *testing.T) {
 	t.Parallel()
