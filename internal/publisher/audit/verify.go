@@ -20,17 +20,16 @@ type Options struct {
 	Checkpoints string
 }
 
-// Verify reads an export to its end, in bounded memory for each record, and returns what it holds. The error is a *[BadRecordError] that
+// Verify reads an export to its end and returns what it holds. The error is a *[BadRecordError] that
 // names the first record that is not proved or contradicts others, or tells why the export cannot be read. trust is all that is believed.
+// Memory holds the documents, what was decided about each change request, and no other records: their digests go to a temporary file.
 func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) {
 	v := &verifier{
 		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(),
 		journals: make(map[string]*journalHistory),
 	}
-	if err := v.run(); err != nil {
-		return v.report, err
-	}
-	return v.report, nil
+	err := v.run()
+	return v.report, cmp.Or(err, v.release())
 }
 
 // verifier is a verification under way.
@@ -43,6 +42,18 @@ type verifier struct {
 	journals  map[string]*journalHistory
 	log       *logHistory
 	decisions *decisions
+}
+
+// release removes the temporary files.
+func (v *verifier) release() error {
+	var errs []error
+	if v.log != nil {
+		errs = append(errs, v.log.places.close())
+	}
+	for _, journal := range v.journals {
+		errs = append(errs, journal.places.close())
+	}
+	return errors.Join(errs...)
 }
 
 // history is what is verified of one stream.
@@ -104,6 +115,12 @@ func (v *verifier) begin() error {
 		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is no export of version %d", exportVersion)}
 	case h.Installation != v.keys.Installation():
 		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is of installation %.40q, the trust file of %s", h.Installation, v.keys.Installation())}
+	}
+	known := []string{"CONTROL", "LEDGER_" + h.Environment, "FLAGS_" + h.Environment}
+	for i, stream := range h.Streams {
+		if !slices.Contains(known, stream) || slices.Contains(h.Streams[:i], stream) {
+			return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it announces stream %.80q, which is of another environment or announced before", stream)}
+		}
 	}
 	v.report.Installation, v.report.Environment = h.Installation, h.Environment
 	return nil
@@ -197,21 +214,21 @@ func (v *verifier) headOf(stream string) (changelog.StreamHead, bool) {
 
 // contains reports whether the history has the record that a checkpoint names.
 func (v *verifier) contains(h changelog.StreamHead) error {
-	var digest changelog.Digest
-	var found bool
+	var known *places
 	switch {
 	case h.Sequence == 0:
 		return nil
 	case v.log != nil && v.log.stream == h.Stream:
-		digest, found = v.log.places.digest(h.Sequence)
+		known = &v.log.places
 	case v.journals[h.Stream] != nil:
-		digest, found = v.journals[h.Stream].places.digest(h.Sequence)
+		known = &v.journals[h.Stream].places
 	default:
 		v.warnOfMissing(h.Stream)
 		return nil
 	}
-	if found && digest == h.Digest {
-		return nil
+	digest, found, err := known.digest(h.Sequence)
+	if err != nil || found && digest == h.Digest {
+		return err
 	}
 	if v.log != nil && v.log.stream == h.Stream && !v.log.epochs[h.Epoch] {
 		v.warn("a checkpoint names revision %d of epoch %s, which the log does not have any more: it was recreated after its stream was lost, or rewritten", h.Sequence, h.Epoch.Short())
