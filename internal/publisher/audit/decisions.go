@@ -14,6 +14,7 @@ type decisions struct {
 	ledger   bool // the export has one
 	requests map[string]*decided
 	applied  map[uint64]appliedAt // that the log must have, by the revision after the change
+	epoch    changelog.Epoch      // the newest
 }
 
 // decided is what was decided about one change request.
@@ -21,9 +22,9 @@ type decided struct {
 	hash      string             // of the proposal
 	author    string             // id
 	changes   []changelog.Digest // of the documents that are proposed, nil once they were applied
-	approvals map[string]string  // who has approved which proposal, by the id of the approver
-	claimed   string             // hash of the proposal that was claimed
-	approvers []string           // whose approvals counted
+	approvals []string           // ids of those who have approved exactly this proposal
+	claimed   bool
+	approvers []string // whose approvals counted
 }
 
 type appliedAt struct {
@@ -37,12 +38,28 @@ func newDecisions() *decisions {
 	return &decisions{requests: make(map[string]*decided), applied: make(map[uint64]appliedAt)}
 }
 
+// sameEpoch returns an epoch in one copy for all that name it.
+func (d *decisions) sameEpoch(e changelog.Epoch) changelog.Epoch {
+	if e != d.epoch {
+		d.epoch = e
+	}
+	return d.epoch
+}
+
 func newDecided(p *control.Proposal) *decided {
-	d := &decided{hash: p.Hash(), author: p.Author.ID, approvals: make(map[string]string)}
+	d := &decided{hash: p.Hash(), author: p.Author.ID}
 	for _, c := range p.Changes {
 		d.changes = append(d.changes, digestOf(c.Kind, c.Key, c.Body))
 	}
 	return d
+}
+
+// approve notes the newest approval of someone, which counts if it is of this proposal.
+func (d *decided) approve(by, hash string) {
+	d.approvals = slices.DeleteFunc(d.approvals, func(id string) bool { return id == by })
+	if hash == d.hash {
+		d.approvals = append(d.approvals, by)
+	}
 }
 
 // digestOf returns what stands for a document that is proposed, or for its deletion.
@@ -71,13 +88,15 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 		d.requests[e.Request] = newDecided(e.Proposal)
 	case control.EventApproved:
 		if known := d.requests[e.Request]; known != nil {
-			known.approvals[e.By] = e.Hash
+			known.approve(e.By, e.Hash)
 		}
 	case control.EventClaimed:
 		return d.claim(h, r, line, e)
 	case control.EventApplied:
 		if e.Position != nil {
-			d.applied[e.Position.Revision] = appliedAt{position: *e.Position, request: e.Request, line: line, sequence: r.Sequence}
+			at := *e.Position
+			at.Epoch = d.sameEpoch(at.Epoch)
+			d.applied[at.Revision] = appliedAt{position: at, request: e.Request, line: line, sequence: r.Sequence}
 		}
 	default:
 	}
@@ -95,13 +114,13 @@ func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int
 	}
 	for _, approver := range e.Approvers {
 		switch {
-		case known.approvals[approver] != e.Hash:
+		case !slices.Contains(known.approvals, approver):
 			return h.bad(r.Sequence, line, "change request %s counts an approval of %s, who has not approved this proposal", e.Request, approver)
 		case approver == known.author:
 			return h.bad(r.Sequence, line, "change request %s counts the approval of its own author", e.Request)
 		}
 	}
-	known.claimed, known.approvers = e.Hash, e.Approvers
+	known.claimed, known.approvers = true, e.Approvers
 	return nil
 }
 
@@ -119,7 +138,7 @@ func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
 	}
 	known := d.requests[first.Request]
 	switch {
-	case known == nil || known.claimed == "":
+	case known == nil || !known.claimed:
 		return bad("which the ledger has not let anyone apply")
 	case !slices.Equal(first.Approvers, known.approvers):
 		return bad("with the approvers %q, the ledger says %q", first.Approvers, known.approvers)
