@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,18 +22,35 @@ func TestCheckpointsAreAppended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "volume")
 		file := filepath.Join(dir, "checkpoints")
+		var mu sync.Mutex // guards what follows
 		var head uint64
 		var refused, last error
+		set := func(change func()) {
+			mu.Lock()
+			defer mu.Unlock()
+			change()
+		}
+		noted := func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			return last
+		}
 		c := audit.Checkpoints{
 			File: file, Interval: time.Minute,
-			Signer: func() (*changelog.Signer, error) { return trusttest.Default().Signer(), refused },
+			Signer: func() (*changelog.Signer, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return trusttest.Default().Signer(), refused
+			},
 			Heads: func() []changelog.StreamHead {
+				mu.Lock()
+				defer mu.Unlock()
 				if head == 0 {
 					return nil
 				}
 				return []changelog.StreamHead{{Stream: "CONTROL", Anchor: changelog.Anchor{Sequence: head, Digest: changelog.Sum([]byte{byte(head)})}}}
 			},
-			Note: func(err error) { last = err },
+			Note: func(err error) { set(func() { last = err }) },
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -53,34 +71,35 @@ func TestCheckpointsAreAppended(t *testing.T) {
 		}
 		minute()
 		want("nothing is known", file, 0)
-		head = 1
+		set(func() { head = 1 })
 		minute()
-		if !errors.Is(last, os.ErrNotExist) || !strings.Contains(last.Error(), file) {
-			t.Errorf("without the directory: %v", last)
+		if err := noted(); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), file) {
+			t.Errorf("without the directory: %v", err)
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		minute()
 		want("after the directory was made", file, 1)
-		if last != nil {
-			t.Errorf("with the directory: %v", last)
+		if err := noted(); err != nil {
+			t.Errorf("with the directory: %v", err)
 		}
 		minute()
 		want("nothing has grown", file, 1)
-		head, refused = 2, errors.New("the key is retired")
+		retired := errors.New("the key is retired")
+		set(func() { head, refused = 2, retired })
 		minute()
-		if !errors.Is(last, refused) {
-			t.Errorf("with a retired key: %v", last)
+		if err := noted(); !errors.Is(err, retired) {
+			t.Errorf("with a retired key: %v", err)
 		}
 		want("with a retired key", file, 1)
-		refused = nil
+		set(func() { refused = nil })
 		minute()
 		want("with a key again", file, 2)
 		if err := os.Rename(file, file+".1"); err != nil {
 			t.Fatal(err)
 		}
-		head = 3
+		set(func() { head = 3 })
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
