@@ -38,6 +38,7 @@ const (
 	JournalDamaged       Code = "journal-damaged"
 	SigningKeyRetired    Code = "signing-key-retired"
 	RootKeyOnline        Code = "root-key-online"
+	CheckpointNotWritten Code = "checkpoint-not-written"
 )
 
 // Severity says how urgent a condition is.
@@ -222,6 +223,11 @@ func Catalogue() []Condition {
 			RootKeyOnline, SeverityInfo,
 			"The root key lies where the publisher runs, so a thief of the machine could replace every key; " +
 				"move it away with publisher keys export-root FILE.",
+		},
+		{
+			CheckpointNotWritten, SeverityWarning,
+			"The file of checkpoints cannot be written, so what is changed now could be rewritten later without contradiction; " +
+				"make the directory of --checkpoint-file writable.",
 		},
 	}
 }

@@ -36,7 +36,7 @@ func ownConditions() []health.Code {
 		health.LogUnreachable, health.StreamLost, health.StreamMismatch, health.LogCut,
 		health.NATSWithoutAccounts, health.NATSUsersRefused,
 		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
-		health.SigningKeyRetired, health.RootKeyOnline,
+		health.SigningKeyRetired, health.RootKeyOnline, health.CheckpointNotWritten,
 	}
 }
 
@@ -48,6 +48,9 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		add(health.LogUnreachable, text(conn.LastError()))
 	}
 	p.keyConditions(add)
+	if err := p.checkpoints.failed(); err != nil {
+		add(health.CheckpointNotWritten, err.Error())
+	}
 	if conn.WithoutAccounts() {
 		add(health.NATSWithoutAccounts, "")
 	}

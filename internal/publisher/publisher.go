@@ -50,6 +50,7 @@ type Publisher struct {
 	environments *environments
 	streams      *streamChecks
 	gate         *gate
+	checkpoints  checkpoints
 }
 
 // New validates the options, takes the data directory and opens the listener of the API. It starts nothing; Close undoes it.
@@ -238,6 +239,9 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	begin("publisher: keys", p.keys.Run)
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
+	if p.options.CheckpointFile != "" { // which ends after the environments, and so names their last heads
+		begin("publisher: checkpoints", p.keepCheckpoints)
+	}
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
 	begin("publisher: streams", p.streams.run)
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
