@@ -237,6 +237,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	})
 	begin("publisher: keys", p.keys.Run)
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
+	begin("publisher: persons", func(ctx context.Context) error { return p.followPeople(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
 	begin("publisher: streams", p.streams.run)
