@@ -3,10 +3,8 @@ package access
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +18,7 @@ import (
 // Errors of People.
 var (
 	// ErrPeopleUnavailable means that it cannot be read or written now who a person is; try again.
-	ErrPeopleUnavailable = errors.New("the stream PEOPLE cannot be used now, so nothing can be recorded about you: ask again later")
+	ErrPeopleUnavailable = errors.New("what is stored about persons (stream PEOPLE) cannot be read or written now: ask again later")
 	// ErrPersonUnknown means that there is no such person.
 	ErrPersonUnknown = errors.New("there is no such person: name an id or a subject that the list of persons shows")
 )
@@ -31,10 +29,6 @@ const Unregistered = "unregistered"
 const (
 	personCreated = "person.created"
 	personErased  = "person.erased"
-	// identifyTimeout bounds Identify, which leaves some time of a request to the rest of it.
-	identifyTimeout = 5 * time.Second
-	// eraseTimeout bounds Erase, which reads all of the directory.
-	eraseTimeout = 15 * time.Second
 )
 
 // Directory is where the data of persons stands, from which it can be erased: a flagsync.People. What it returns is not signed.
@@ -141,16 +135,23 @@ func (p *People) takeRecord(r flagsync.Record) error {
 // load reads the data of the persons that records have named since the last call.
 func (p *People) load(ctx context.Context) error {
 	p.mu.Lock()
-	directory, pending := p.directory, slices.Clone(p.pending)
+	pending := slices.Clone(p.pending)
 	p.mu.Unlock()
 	for _, id := range pending {
-		data, err := directory.Get(ctx, id)
+		data, err := p.store().Get(ctx, id)
 		if err != nil && !errors.Is(err, flagsync.ErrPersonUnknown) {
 			return fmt.Errorf("persons: %w", err)
 		}
 		p.keep(id, data)
 	}
 	return nil
+}
+
+// store returns the directory, which Run has set.
+func (p *People) store() Directory {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.directory
 }
 
 // keep takes over the data of a person if it is what the journal has the hash of. Of several ids of a subject the newest counts.
@@ -181,69 +182,6 @@ func (p *People) resolve(who Principal) Principal {
 func storedSubject(subject string) string { return strings.Replace(subject, ":", " ", 1) }
 
 func policySubject(stored string) string { return strings.Replace(stored, " ", ":", 1) }
-
-// Identify returns a principal with the id that is recorded. A person who has none gets one: call it once it is clear that something is to
-// be recorded. Several calls at once, here and elsewhere, give one id. The error is ErrPeopleUnavailable.
-func (p *People) Identify(ctx context.Context, who Principal) (Principal, error) {
-	if who.ID != "" || who.Kind != KindOIDC {
-		return who, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, identifyTimeout)
-	defer cancel()
-	err := p.begin(ctx)
-	if err == nil {
-		err = p.register(ctx, flagsync.Person{Name: who.Name, Subject: storedSubject(who.Subject)})
-	}
-	if err != nil {
-		return who, fmt.Errorf("%w: %w", ErrPeopleUnavailable, err)
-	}
-	if who = p.resolve(who); who.ID == "" {
-		return who, fmt.Errorf("%w: what was stored is not there", ErrPeopleUnavailable)
-	}
-	return who, nil
-}
-
-// begin waits until Run has been called.
-func (p *People) begin(ctx context.Context) error {
-	select {
-	case <-p.begun:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("persons: %w", ErrNotReady)
-	}
-}
-
-// register gives a person an id unless there is one. The data is stored first, so that a record is never without it.
-func (p *People) register(ctx context.Context, person flagsync.Person) error {
-	id := rand.Text()
-	stored, recorded := false, false
-	err := p.append(ctx, func() (any, error) {
-		recorded = false
-		if p.registered(person.Subject) {
-			return nil, nil //nolint:nilnil // there is nothing to record
-		}
-		if !stored {
-			var err error
-			if person, err = p.directory.Put(ctx, id, person); err != nil {
-				return nil, err
-			}
-			stored = true
-		}
-		hash, err := person.Hash()
-		recorded = err == nil
-		return personRecord{Type: personCreated, ID: id, Time: time.Now().UTC(), Hash: hash}, err
-	})
-	if stored && !recorded { // another one was faster
-		err = errors.Join(err, p.directory.Erase(context.WithoutCancel(ctx), id))
-	}
-	return err
-}
-
-func (p *People) registered(subject string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.current[subject] != ""
-}
 
 // Gone reports whether an id was that of a person who is not known by it any more: who was erased, or whose data is missing. The same person
 // may be here again by another id.
@@ -304,78 +242,4 @@ func (p *People) List() ([]Person, error) {
 	}
 	slices.SortFunc(all, func(a, b Person) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	return all, nil
-}
-
-// Erase deletes all data about a person, who is named by an id or by the subject that policies know, and records that it did. It returns the
-// ids that are left. Erasing a person by id again changes nothing. The author must have been permitted to Administer. The error is
-// ErrPersonUnknown or ErrPeopleUnavailable; after the latter, erase the person again.
-func (p *People) Erase(ctx context.Context, author Principal, person string) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, eraseTimeout)
-	defer cancel()
-	ids, err := p.erase(ctx, author, person)
-	if err != nil && !errors.Is(err, ErrPersonUnknown) {
-		err = fmt.Errorf("%w: %w", ErrPeopleUnavailable, err)
-	}
-	return ids, err
-}
-
-func (p *People) erase(ctx context.Context, author Principal, person string) ([]string, error) {
-	if err := p.begin(ctx); err != nil {
-		return nil, err
-	}
-	if err := p.catchUp(ctx); err != nil {
-		return nil, err
-	}
-	stored, err := p.directory.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	ids := p.idsOf(person, stored)
-	if len(ids) == 0 {
-		return nil, ErrPersonUnknown
-	}
-	for _, id := range ids {
-		if err := p.directory.Erase(ctx, id); err != nil {
-			return nil, err
-		}
-		if err := p.recordErased(ctx, author, id); err != nil {
-			return nil, err
-		}
-	}
-	return ids, nil
-}
-
-// idsOf returns all ids under which something may stand about a person, also where the journal knows nothing of it.
-func (p *People) idsOf(person string, stored map[string]flagsync.Person) []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	ids := make(map[string]bool)
-	subject := storedSubject(person)
-	if known := p.persons[person]; known != nil {
-		ids[person], subject = true, known.Subject
-	}
-	if subject == "" {
-		return slices.Sorted(maps.Keys(ids))
-	}
-	for id, known := range p.persons {
-		if known.Subject == subject {
-			ids[id] = true
-		}
-	}
-	for id, data := range stored {
-		if data.Subject == subject {
-			ids[id] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(ids))
-}
-
-// recordErased records that a person was erased, if the journal has the person and not that.
-func (p *People) recordErased(ctx context.Context, author Principal, id string) error {
-	return p.append(ctx, func() (any, error) {
-		if known, ok := p.Find(id); !ok || !known.Erased.IsZero() {
-			return nil, nil //nolint:nilnil // there is nothing to record
-		}
-		return personRecord{Type: personErased, ID: id, Time: time.Now().UTC(), Actor: author.ID}, nil
-	})
 }

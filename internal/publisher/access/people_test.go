@@ -40,6 +40,7 @@ func newInstallation(t *testing.T) installation {
 
 // people returns the persons as a publisher knows them that has just started.
 func (i installation) people(t *testing.T) *access.People {
+	t.Helper()
 	return runPeople(t, i.journal, i.directory)
 }
 

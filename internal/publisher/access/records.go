@@ -79,10 +79,7 @@ func (r *records) firstRead(ctx context.Context) error {
 
 // catchUp takes what the journal has beyond what is known.
 func (r *records) catchUp(ctx context.Context) error {
-	r.mu.Lock()
-	journal := r.journal
-	r.mu.Unlock()
-	for record, err := range journal.Read(ctx, r.next()) {
+	for record, err := range r.stream().Read(ctx, r.next()) {
 		if err == nil {
 			err = r.apply(record)
 		}
@@ -126,6 +123,13 @@ func (r *records) apply(record flagsync.Record) error {
 	return nil
 }
 
+// stream returns the journal, which run has set.
+func (r *records) stream() Journal {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.journal
+}
+
 // ready reports whether all records were read once.
 func (r *records) ready() bool {
 	r.mu.Lock()
@@ -148,7 +152,7 @@ func (r *records) append(ctx context.Context, decide func() (any, error)) error 
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.about, err)
 		}
-		sequence, err := r.journal.Append(ctx, base, rand.Text(), body)
+		sequence, err := r.stream().Append(ctx, base, rand.Text(), body)
 		if errors.Is(err, flagsync.ErrConflict) && ctx.Err() == nil {
 			continue
 		}
