@@ -40,7 +40,7 @@ func (p *People) begin(ctx context.Context) error {
 	case <-p.begun:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("persons: %w", ErrNotReady)
+		return errors.New("the persons were not read yet")
 	}
 }
 

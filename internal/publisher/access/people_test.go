@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/flagside/flagside/internal/natstest"
@@ -225,6 +226,40 @@ func TestErase(t *testing.T) {
 	if again := identify(t, there, ada()); again == adas {
 		t.Error("a person who was erased has the former id again")
 	}
+}
+
+// forgetful is a journal that fails to record, once.
+type forgetful struct {
+	access.Journal
+
+	failed *atomic.Bool
+}
+
+func (j forgetful) Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error) {
+	if j.failed.CompareAndSwap(false, true) {
+		return 0, flagsync.ErrUnreachable
+	}
+	return j.Journal.Append(ctx, base, opID, body)
+}
+
+// An erasure that was interrupted is completed by repeating it, through any publisher.
+func TestEraseIsCompleted(t *testing.T) {
+	t.Parallel()
+	i := newInstallation(t)
+	adas := identify(t, i.people(t), ada())
+	interrupted := runPeople(t, forgetful{i.journal, new(atomic.Bool)}, i.directory)
+	admin := access.Principal{ID: "token:admin"}
+	if _, err := interrupted.Erase(t.Context(), admin, ada().Subject); !errors.Is(err, access.ErrPeopleUnavailable) {
+		t.Fatal(err)
+	}
+	if _, err := i.directory.Get(t.Context(), adas); !errors.Is(err, flagsync.ErrPersonUnknown) {
+		t.Errorf("the data is still there: %v", err)
+	}
+	after := i.people(t)
+	if _, err := after.Erase(t.Context(), admin, adas); err != nil || len(i.records(t)) != 2 {
+		t.Errorf("%v, %q", err, i.records(t))
+	}
+	eventually(t, "the interrupted publisher to forget Ada", func() bool { return interrupted.Gone(adas) })
 }
 
 // unreachable is a directory that can be read or written no more.
