@@ -61,7 +61,8 @@ func newEnvironment(
 		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
 		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
 		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
-		Authorize: gate.authorizer.Authorize, Standing: gate.tokens.Standing,
+		Authorize: gate.authorizer.Authorize, Standing: gate.standing,
+		Identify: gate.people.Identify, Gone: gate.people.Gone,
 		OpenRequests: o.OpenRequests,
 	})
 	return e, nil

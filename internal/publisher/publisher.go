@@ -238,6 +238,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	})
 	begin("publisher: keys", p.keys.Run)
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
+	begin("publisher: persons", func(ctx context.Context) error { return p.followPeople(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
 	if p.options.CheckpointFile != "" { // which ends after the environments, and so names their last heads
 		begin("publisher: checkpoints", p.keepCheckpoints)

@@ -58,6 +58,8 @@ type Options struct {
 	Authorize func(access.Question) access.Answer
 	// Tokens are the API tokens.
 	Tokens *access.Tokens
+	// People know the ids of persons, and their names.
+	People *access.People
 	// AnonymousReads lets requests without credentials read all environments.
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
@@ -133,6 +135,7 @@ func register(mux humago.Mux, a *api) []byte {
 	a.registerAudit(h)
 	a.registerRisk(h)
 	a.registerTokens(h)
+	a.registerPersons(h)
 	a.registerPolicy(h)
 	return describe(h)
 }

@@ -46,6 +46,7 @@ type knownError struct {
 
 func knownErrors() []knownError {
 	return []knownError{
+		{access.ErrPeopleUnavailable, http.StatusServiceUnavailable, "people-unavailable"}, // first: it wraps others
 		{flagsync.ErrEnvironmentUnknown, http.StatusNotFound, "environment-unknown"},
 		{flagsync.ErrNotStored, http.StatusNotFound, "not-stored"},
 		{flagsync.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
@@ -63,6 +64,7 @@ func knownErrors() []knownError {
 		{control.ErrContended, http.StatusServiceUnavailable, "contended"},
 		{control.ErrUnwritable, http.StatusServiceUnavailable, "unwritable"},
 		{access.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
+		{access.ErrPersonUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrTokenUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrInvalidToken, http.StatusUnprocessableEntity, "token"},
 		{flagsync.ErrConflict, http.StatusServiceUnavailable, "contended"},

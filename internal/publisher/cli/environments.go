@@ -82,7 +82,7 @@ func environmentGet() Invocation {
 		}
 		return s.print(found.Body, details(
 			at("name", "name"), column{"state", environmentState}, column{"flags", knownFlags}, at("revision", "revision"), at("epoch", "epoch"),
-			at("created", "created"), at("created by", "createdBy"), at("archived", "archived"), at("changed by", "readOnly"),
+			at("created", "created"), named("created by", "createdBy"), at("archived", "archived"), at("changed by", "readOnly"),
 			at("writes refused", "writesRefused"),
 		))
 	})
