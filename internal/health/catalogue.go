@@ -212,7 +212,7 @@ func Catalogue() []Condition {
 		{
 			JournalDamaged, SeverityCritical,
 			"A ledger or CONTROL lacks records or has one that cannot be read, so nothing that needs it is changed; " +
-				"put the stream back from a backup.",
+				"put the stream back from a backup, or go on behind the damage with publisher ledger repair.",
 		},
 		{
 			SigningKeyRetired, SeverityCritical,

@@ -262,8 +262,9 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	own := ask("openRequest", "POST", "/api/v1/environments/staging/requests", `{"command":{"type":"put","key":"mine","ifAbsent":true,"document":`+offDocument+`}}`)
 	ask("rebaseRequest", "POST", "/api/v1/environments/staging/requests/"+member(t, own, "id")+"/rebase",
 		`{"command":{"type":"put","key":"mine2","ifAbsent":true,"document":`+offDocument+`}}`)
+	damaged := []string{"repairLedger", "repairControl"} // for what is damaged: TestLedgerIsRepaired, TestControlIsRepairedAndAnEnvironmentAdopted
 	for id := range d.operations() {
-		if !succeeded[id] {
+		if !succeeded[id] && !slices.Contains(damaged, id) {
 			t.Errorf("%s was never carried out", id)
 		}
 	}

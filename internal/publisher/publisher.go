@@ -49,6 +49,7 @@ type Publisher struct {
 	http         *http.Server
 	environments *environments
 	streams      *streamChecks
+	journals     *journalChecks
 	gate         *gate
 	checkpoints  checkpoints
 }
@@ -91,6 +92,7 @@ func (p *Publisher) prepareGate() (err error) {
 		p.environments = newEnvironments(p.options, p.gate)
 		p.environments.server = p.server
 		p.streams = newStreamChecks(p.environments, p.logger)
+		p.journals = newJournalChecks(p.environments)
 	}
 	return err
 }
@@ -245,6 +247,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	}
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
 	begin("publisher: streams", p.streams.run)
+	begin("publisher: journals", p.journals.run)
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)
 	up := p.logger.Info().Str("admin", p.AdminAddr().String())
