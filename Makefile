@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup clients examples bench-writes walkthrough clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -19,6 +19,9 @@ build: ## stripped binaries in bin/
 
 test: ## the tests
 	$(GO) test ./...
+
+attacks: ## what attackers try, each with what became of it
+	$(GO) run ./internal/attacks/report
 
 check: lint test race fuzz ## everything that must hold before a commit
 
@@ -56,6 +59,9 @@ bench-freshness: ## how soon answers say that they are stale and are confirmed a
 
 bench-startup: ## from the start of a sidecar to ready, and what it occupies
 	$(GO) run ./bench/startup
+
+bench-audit: ## audit verify of a million records, and its memory
+	$(GO) run ./bench/audit
 
 examples: ## runs the example applications; those in JavaScript need Node.js and Chromium
 	examples/run.sh

@@ -1,6 +1,9 @@
 package flagsync
 
 import (
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -15,6 +18,19 @@ type Foreign struct {
 	Messages uint64     // that were passed since the follower began
 	Last     []Sequence // the newest of them, in ascending order
 	Since    time.Time  // when the last of them was passed
+}
+
+// String says how many messages there were, and where the last ones stand.
+func (f Foreign) String() string {
+	var runs []string
+	for _, s := range f.Last {
+		if s.First == s.Last {
+			runs = append(runs, strconv.FormatUint(s.First, 10))
+		} else {
+			runs = append(runs, fmt.Sprintf("%d to %d", s.First, s.Last))
+		}
+	}
+	return fmt.Sprintf("%d since the start, the last at %s", f.Messages, strings.Join(runs, ", "))
 }
 
 // Sequence is a run of sequences of a stream, both included.

@@ -67,8 +67,8 @@ func (j *Journal) last(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("read journal: %w: %w", ErrUnreachable, err)
 	}
 	if last := info.State.LastSequence; last < judged {
-		return 0, fmt.Errorf("read journal: %w: %s ends at %d and had a message at %d: the server lags behind, or an earlier copy took its place",
-			ErrUnreachable, j.name.stream, last, judged)
+		return 0, fmt.Errorf("read journal: %w: %w: %s ends at %d and had a message at %d: the server lags behind, or an earlier copy took its place",
+			ErrUnreachable, errShorter, j.name.stream, last, judged)
 	}
 	return info.State.LastSequence, nil
 }

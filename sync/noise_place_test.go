@@ -350,21 +350,23 @@ func TestTheSnapshotterOverwritesNoise(t *testing.T) {
 		"of another environment": forged(staging, string(signature)),
 		"a heartbeat":            forged(heartbeat.Data, heartbeat.Header.Get(changelog.ProofHeader)),
 	} {
-		store(t, n.c, msg)
-		fresh := follow(t, connectSidecar(t, l.server.URL()), early)
-		fresh.sees(t, l)
-		if fresh.target.loaded() > 0 {
-			t.Errorf("%s: a snapshot was loaded", name)
-		}
-		for range 10 {
-			l.write(t, put("again", fmt.Sprintf("%q", name)))
-		}
-		l.publish(t)
-		fresh = follow(t, connectSidecar(t, l.server.URL()), early)
-		fresh.sees(t, l)
-		if fresh.target.loaded() != 1 {
-			t.Errorf("%s: what was published over it was not loaded", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			store(t, n.c, msg)
+			fresh := follow(t, connectSidecar(t, l.server.URL()), early)
+			fresh.sees(t, l)
+			if fresh.target.loaded() > 0 {
+				t.Error("a snapshot was loaded")
+			}
+			for range 10 {
+				l.write(t, put("again", fmt.Sprintf("%q", name)))
+			}
+			l.publish(t)
+			fresh = follow(t, connectSidecar(t, l.server.URL()), early)
+			fresh.sees(t, l)
+			if fresh.target.loaded() != 1 {
+				t.Error("what was published over it was not loaded")
+			}
+		})
 	}
 }
 

@@ -225,35 +225,37 @@ func TestNoiseIsSkipped(t *testing.T) {
 	warm.until(t, "synced", isSynced)
 	written := 1
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
-		before := warm.Status().Foreign.Messages
-		sequence := store(t, n.c, kinds[name](t, n))
-		warm.barrier(t) // with noise at the end
-		s := warm.Status()
-		if last := s.Foreign.Last; s.Foreign.Messages != before+1 || last[len(last)-1].Last != sequence {
-			t.Fatalf("%s at %d: the status names %+v, before it were %d", name, sequence, s.Foreign, before)
-		}
-		cold := follow(t, connectSidecar(t, l.server.URL()))
-		back := followInto(t, connectSidecar(t, l.server.URL()), away)
-		written++
-		position := l.write(t, put("a", fmt.Sprintf(`{"n":%d}`, written)), put(fmt.Sprint("flag-", written), "{}"))
-		if position.Revision != sequence+2 {
-			t.Fatalf("%s: what was written behind %d has revision %d", name, sequence, position.Revision)
-		}
-		for _, r := range []*running{warm, cold, back} {
-			r.reach(t, position.Revision)
-			r.barrier(t)
-			s := r.Status()
-			if err := errors.Join(s.DifferentHistory, s.Hole, s.Unreadable, s.DifferentState); err != nil || s.Applied != position {
-				t.Fatalf("%s: at %+v, want %+v: %v", name, s.Applied, position, err)
+		t.Run(name, func(t *testing.T) {
+			before := warm.Status().Foreign.Messages
+			sequence := store(t, n.c, kinds[name](t, n))
+			warm.barrier(t) // with noise at the end
+			s := warm.Status()
+			if last := s.Foreign.Last; s.Foreign.Messages != before+1 || last[len(last)-1].Last != sequence {
+				t.Fatalf("%s at %d: the status names %+v, before it were %d", name, sequence, s.Foreign, before)
 			}
-			if r.target.count() != written || r.target.StateDigest() != warm.target.StateDigest() {
-				t.Fatalf("%s: %d documents, want %d", name, r.target.count(), written)
+			cold := follow(t, connectSidecar(t, l.server.URL()))
+			back := followInto(t, connectSidecar(t, l.server.URL()), away)
+			written++
+			position := l.write(t, put("a", fmt.Sprintf(`{"n":%d}`, written)), put(fmt.Sprint("flag-", written), "{}"))
+			if position.Revision != sequence+2 {
+				t.Fatalf("%s: what was written behind %d has revision %d", name, sequence, position.Revision)
 			}
-		}
+			for _, r := range []*running{warm, cold, back} {
+				r.reach(t, position.Revision)
+				r.barrier(t)
+				s := r.Status()
+				if err := errors.Join(s.DifferentHistory, s.Hole, s.Unreadable, s.DifferentState); err != nil || s.Applied != position {
+					t.Fatalf("%s: at %+v, want %+v: %v", name, s.Applied, position, err)
+				}
+				if r.target.count() != written || r.target.StateDigest() != warm.target.StateDigest() {
+					t.Fatalf("%s: %d documents, want %d", name, r.target.count(), written)
+				}
+			}
+			away = l.away(t)
+		})
 		if t.Failed() {
 			t.Fatal(name)
 		}
-		away = l.away(t)
 	}
 	warm.sees(t, l)
 	if other := freshLog(t, l); true {

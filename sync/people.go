@@ -165,7 +165,7 @@ func (p *People) Get(ctx context.Context, id string) (Person, error) {
 
 func decodePerson(m storedMessage) (Person, error) {
 	var s storedPerson
-	if err := json.Unmarshal(m.Data, &s); err != nil || s.Version != peopleVersion {
+	if err := json.Unmarshal(m.Data, &s); err != nil || s.Version != peopleVersion || len(s.Salt) != saltBytes {
 		return Person{}, fmt.Errorf("%w: %s at %d cannot be read", ErrPersonUnknown, peopleStream, m.Sequence)
 	}
 	return Person{Name: s.Data.Name, Subject: s.Data.Subject, Salt: s.Salt}, nil

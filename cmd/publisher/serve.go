@@ -35,6 +35,9 @@ func serveCommand() command {
 	set.String(&o.NATSCA, "nats-ca", "",
 		"PEM file with CA certificates for clients of the embedded NATS server, which all need a certificate then, or for the server at --nats")
 	set.Int(&o.Replicas, "replicas", 1, "servers of the cluster at --nats that keep a copy of each change log, 1 to 5")
+	set.String(&o.CheckpointFile, "checkpoint-file", "",
+		"file to which a signed checkpoint of all streams is appended when they have grown, on a volume that the publisher's streams are not on; without it none are written")
+	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "time between two looks whether a checkpoint is to be appended")
 	declareAPI(set, &o)
 	declareCompatibility(set, &compatibility, "whose strictness new environments follow, unless their creation says")
 	l.declare(set, telemetry.FormatJSON)

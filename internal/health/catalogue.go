@@ -38,6 +38,7 @@ const (
 	JournalDamaged       Code = "journal-damaged"
 	SigningKeyRetired    Code = "signing-key-retired"
 	RootKeyOnline        Code = "root-key-online"
+	CheckpointNotWritten Code = "checkpoint-not-written"
 )
 
 // Severity says how urgent a condition is.
@@ -211,7 +212,7 @@ func Catalogue() []Condition {
 		{
 			JournalDamaged, SeverityCritical,
 			"A ledger or CONTROL lacks records or has one that cannot be read, so nothing that needs it is changed; " +
-				"put the stream back from a backup.",
+				"put the stream back from a backup, or go on behind the damage with publisher ledger repair.",
 		},
 		{
 			SigningKeyRetired, SeverityCritical,
@@ -222,6 +223,11 @@ func Catalogue() []Condition {
 			RootKeyOnline, SeverityInfo,
 			"The root key lies where the publisher runs, so a thief of the machine could replace every key; " +
 				"move it away with publisher keys export-root FILE.",
+		},
+		{
+			CheckpointNotWritten, SeverityWarning,
+			"The file of checkpoints cannot be written, so what is changed now could be rewritten later without contradiction; " +
+				"make the directory of --checkpoint-file writable.",
 		},
 	}
 }

@@ -26,8 +26,8 @@ const (
 	maxIssuersFile = 1 << 20
 	// policyPoll is how often the policy file is looked at.
 	policyPoll = time.Second
-	// tokensRetry is how long the journal of tokens is left alone when it cannot be read.
-	tokensRetry = time.Second
+	// readRetry is how long tokens and persons are left alone when they cannot be read.
+	readRetry = time.Second
 )
 
 // gate knows who may come in, and who may do what.
@@ -35,6 +35,7 @@ type gate struct {
 	authenticator *access.Authenticator
 	authorizer    *access.Authorizer
 	tokens        *access.Tokens
+	people        *access.People
 	policyDigest  [sha256.Size]byte // of the policy file as it was read last
 	tokensOnly    bool              // nobody comes in but by an API token
 	policySeen    [sha256.Size]byte // of the policy file when it was looked at last
@@ -42,7 +43,7 @@ type gate struct {
 
 // newGate reads the policies, the issuers and the first token, which it makes if it is not there.
 func newGate(o Options) (*gate, error) {
-	g := &gate{tokens: access.NewTokens(time.Now), policyDigest: digestOf(o.Policy)}
+	g := &gate{tokens: access.NewTokens(time.Now), people: access.NewPeople(), policyDigest: digestOf(o.Policy)}
 	var err error
 	if g.authorizer, err = access.NewAuthorizer(o.Policy); err != nil {
 		return nil, err
@@ -62,8 +63,16 @@ func newGate(o Options) (*gate, error) {
 		}})
 	}
 	g.tokensOnly = len(fixed) == 0 && len(issuers) == 0
-	g.authenticator, err = access.NewAuthenticator(access.AuthenticatorOptions{Tokens: g.tokens, Fixed: fixed, Issuers: issuers})
+	g.authenticator, err = access.NewAuthenticator(access.AuthenticatorOptions{Tokens: g.tokens, People: g.people, Fixed: fixed, Issuers: issuers})
 	return g, err
+}
+
+// standing returns the author of something as policies know the author today, or why the author no longer counts.
+func (g *gate) standing(author access.Principal) (access.Principal, error) {
+	if err := g.tokens.Standing(author); err != nil {
+		return author, err
+	}
+	return g.people.Standing(author)
 }
 
 func readIssuers(file string) ([]access.Issuer, error) {
@@ -133,27 +142,46 @@ func digestOf(file string) (sum [sha256.Size]byte) {
 
 // followTokens keeps the API tokens current until ctx ends.
 func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
+	return p.keepReading(ctx, "the API tokens cannot be read, those that are known stay in force", func(ctx context.Context) error {
+		journal, release, err := p.environments.openControl(ctx, conn)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return p.gate.tokens.Run(ctx, journal)
+	})
+}
+
+// followPeople keeps the persons current until ctx ends.
+func (p *Publisher) followPeople(ctx context.Context, conn *flagsync.Conn) error {
+	return p.keepReading(ctx, "the persons cannot be read, those that are known stay known", func(ctx context.Context) error {
+		journal, release, err := p.environments.openControl(ctx, conn)
+		if err != nil {
+			return err
+		}
+		defer release()
+		directory, err := flagsync.OpenPeople(ctx, conn, p.options.Replicas)
+		if err != nil {
+			return err
+		}
+		return p.gate.people.Run(ctx, journal, directory)
+	})
+}
+
+// keepReading calls read again when it fails, until ctx ends. It logs what failed, once.
+func (p *Publisher) keepReading(ctx context.Context, failed string, read func(context.Context) error) error {
 	logged := ""
 	for ctx.Err() == nil {
-		if err := p.readTokens(ctx, conn); err != nil && ctx.Err() == nil && err.Error() != logged {
+		if err := read(ctx); err != nil && ctx.Err() == nil && err.Error() != logged {
 			logged = err.Error()
-			p.logger.Warn().Err(err).Msg("the API tokens cannot be read, those that are known stay in force")
+			p.logger.Warn().Err(err).Msg(failed)
 		}
 		select {
-		case <-time.After(tokensRetry):
+		case <-time.After(readRetry):
 		case <-ctx.Done():
 		}
 	}
 	return nil
-}
-
-// readTokens keeps the API tokens current until that fails or ctx ends.
-func (p *Publisher) readTokens(ctx context.Context, conn *flagsync.Conn) error {
-	journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
-	if err != nil {
-		return err
-	}
-	return p.gate.tokens.Run(ctx, journal)
 }
 
 // followPolicy reads the policy file again when it changes, until ctx ends. Policies with mistakes are not taken.

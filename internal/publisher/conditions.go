@@ -36,7 +36,7 @@ func ownConditions() []health.Code {
 		health.LogUnreachable, health.StreamLost, health.StreamMismatch, health.LogCut,
 		health.NATSWithoutAccounts, health.NATSUsersRefused,
 		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
-		health.SigningKeyRetired, health.RootKeyOnline,
+		health.SigningKeyRetired, health.RootKeyOnline, health.CheckpointNotWritten, health.JournalDamaged, health.ForeignMessages,
 	}
 }
 
@@ -48,6 +48,9 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		add(health.LogUnreachable, text(conn.LastError()))
 	}
 	p.keyConditions(add)
+	if err := p.checkpoints.failed(); err != nil {
+		add(health.CheckpointNotWritten, err.Error())
+	}
 	if conn.WithoutAccounts() {
 		add(health.NATSWithoutAccounts, "")
 	}
@@ -58,6 +61,12 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	}
 	for _, err := range p.streams.wrong() {
 		add(streamCondition(err), err.Error())
+	}
+	for _, detail := range p.journals.damaged() {
+		add(health.JournalDamaged, detail)
+	}
+	for _, detail := range p.journals.foreign() {
+		add(health.ForeignMessages, detail)
 	}
 	for _, e := range p.environments.all() {
 		status := e.follower.Status()
@@ -72,6 +81,9 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		}
 		if status.Hole != nil {
 			add(health.LogHole, e.name+": "+status.Hole.Error())
+		}
+		if f := status.Foreign; f.Messages > 0 && time.Since(f.Since) <= foreignNews {
+			add(health.ForeignMessages, "the log of "+e.name+": "+f.String())
 		}
 	}
 	return found

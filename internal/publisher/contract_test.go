@@ -10,8 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/trusttest"
 )
@@ -214,7 +215,10 @@ func TestContractCheckerRefuses(t *testing.T) {
 func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	t.Parallel()
 	d := readContract(t)
-	r := governed(t, publisher.Options{KeysDir: trusttest.Default().Directory(t)})
+	i := newIdentities(t)
+	o := i.options()
+	o.KeysDir = trusttest.Default().Directory(t)
+	r := governed(t, o)
 	r.create("staging")
 	r.create("other")
 	first := r.revision("staging")
@@ -230,10 +234,10 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 		succeeded[id] = succeeded[id] || a.status < http.StatusBadRequest
 		return a
 	}
-	for i, attempt := range attempts() {
+	for n, attempt := range attempts() {
 		id, _, _ := strings.Cut(attempt.name, " ")
 		if used {
-			s = r.newStage("staging", strconv.Itoa(i))
+			s = r.newStage("staging", strconv.Itoa(n))
 		}
 		method, path, body, headers := attempt.make(s)
 		used = method != http.MethodGet
@@ -247,13 +251,20 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	ask("archiveEnvironment", "POST", "/api/v1/environments/brief/archive", "")
 	created := ask("createToken", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`)
 	ask("revokeToken", "DELETE", "/api/v1/tokens/"+member(t, created, "token", "id"), "")
+	ada := i.token("ada", access.RoleEditor, "flagside", time.Hour)
+	if _, _, err := r.as(ada).Put(t.Context(), "staging", flagID("hers"), []byte(offDocument), absent(), ""); err != nil {
+		t.Fatal(err)
+	}
+	ask("listPersons", "GET", "/api/v1/persons", "")
+	ask("erasePerson", "POST", "/api/v1/persons/erase", `{"person":"corp:ada"}`)
 	written := ask("putFlag", "PUT", "/api/v1/environments/staging/flags/last", offDocument, "If-None-Match", "*")
 	ask("getOperation", "GET", "/api/v1/environments/staging/operations/"+member(t, written, "opId"), "")
 	own := ask("openRequest", "POST", "/api/v1/environments/staging/requests", `{"command":{"type":"put","key":"mine","ifAbsent":true,"document":`+offDocument+`}}`)
 	ask("rebaseRequest", "POST", "/api/v1/environments/staging/requests/"+member(t, own, "id")+"/rebase",
 		`{"command":{"type":"put","key":"mine2","ifAbsent":true,"document":`+offDocument+`}}`)
+	damaged := []string{"repairLedger", "repairControl"} // for what is damaged: TestLedgerIsRepaired, TestControlIsRepairedAndAnEnvironmentAdopted
 	for id := range d.operations() {
-		if !succeeded[id] {
+		if !succeeded[id] && !slices.Contains(damaged, id) {
 			t.Errorf("%s was never carried out", id)
 		}
 	}

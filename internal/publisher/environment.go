@@ -61,7 +61,8 @@ func newEnvironment(
 		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
 		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
 		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
-		Authorize: gate.authorizer.Authorize, Standing: gate.tokens.Standing,
+		Authorize: gate.authorizer.Authorize, Standing: gate.standing,
+		Identify: gate.people.Identify, Gone: gate.people.Gone,
 		OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes,
 	})
 	return e, nil
@@ -163,10 +164,32 @@ func (e *environment) journal(ctx context.Context) (control.Journal, error) {
 	if _, err := e.writeLog(ctx); err != nil {
 		return nil, err
 	}
+	ledger, err := e.openLedger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return ledger, nil
+}
+
+// openedLedger returns the ledger, nil until it was needed.
+func (e *environment) openedLedger() *flagsync.Journal {
 	e.mu.Lock()
-	ledger := e.ledger
-	e.mu.Unlock()
-	if ledger != nil {
+	defer e.mu.Unlock()
+	return e.ledger
+}
+
+// forgetLedger makes a damaged ledger unknown, because a repair may put other records in the place of those that were read.
+func (e *environment) forgetLedger(damaged *flagsync.Journal) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ledger == damaged {
+		e.ledger = nil
+	}
+}
+
+// openLedger returns the ledger with what publishers signed of it in the log.
+func (e *environment) openLedger(ctx context.Context) (*flagsync.Journal, error) {
+	if ledger := e.openedLedger(); ledger != nil {
 		ledger.Expect(e.follower.Status().Ledger)
 		return ledger, nil
 	}

@@ -32,13 +32,14 @@ const patience = 30 * time.Second
 type running struct {
 	*publisher.Publisher
 
-	t      testing.TB
-	url    string
-	ca     string // file with the certificate of the API, if it has one
-	client *admin.Client
-	http   *http.Client
-	stop   func()
-	log    *output
+	t       testing.TB
+	dataDir string // of the embedded server
+	url     string
+	ca      string // file with the certificate of the API, if it has one
+	client  *admin.Client
+	http    *http.Client
+	stop    func()
+	log     *output
 }
 
 // start runs a publisher until the test ends, and waits until it is ready.
@@ -56,7 +57,7 @@ func start(t testing.TB, o publisher.Options) *running {
 // run runs a publisher until the test ends.
 func run(t testing.TB, o publisher.Options) *running {
 	t.Helper()
-	r := &running{t: t, log: &output{}, ca: o.AdminCertificate, http: http.DefaultClient}
+	r := &running{t: t, dataDir: o.DataDir, log: &output{}, ca: o.AdminCertificate, http: http.DefaultClient}
 	if o.AdminAddr == "" {
 		o.AdminAddr = "127.0.0.1:0"
 	}

@@ -82,6 +82,9 @@ func (i *identities) setDown(down bool) {
 	i.down = down
 }
 
+// nameOf is the name that the issuer has for a subject.
+func nameOf(subject string) string { return "Name of " + subject }
+
 // token is what somebody gets who logs in, for an audience and a time.
 func (i *identities) token(subject, group, audience string, lifetime time.Duration) string {
 	i.t.Helper()
@@ -91,6 +94,7 @@ func (i *identities) token(subject, group, audience string, lifetime time.Durati
 	}
 	claims, err := json.Marshal(map[string]any{
 		"iss": i.URL, "sub": subject, "aud": audience, "exp": time.Now().Add(lifetime).Unix(), "iat": time.Now().Unix(), "roles": []string{group},
+		"name": nameOf(subject),
 	})
 	if err != nil {
 		i.t.Fatal(err)
@@ -128,7 +132,7 @@ func TestLogin(t *testing.T) {
 	ada := i.token("ada", access.RoleEditor, "flagside", time.Hour)
 	bob := i.token("bob", access.RoleApprover, "flagside", time.Hour)
 	who, err := r.as(ada).WhoAmI(t.Context())
-	if err != nil || who.ID != "corp:ada" || who.Kind != string(access.KindOIDC) || !slices.Equal(who.Groups, []string{access.RoleEditor}) {
+	if err != nil || who.ID != "" || who.Subject != "corp:ada" || who.Kind != string(access.KindOIDC) || !slices.Equal(who.Groups, []string{access.RoleEditor}) {
 		t.Fatalf("%+v, %v", who, err)
 	}
 	q, err := r.as(ada).OpenRequest(t.Context(), "prod", admin.NewRequest{
@@ -143,9 +147,13 @@ func TestLogin(t *testing.T) {
 	if _, err := r.as(ada).ApplyRequest(t.Context(), "prod", q.ID, ""); err != nil {
 		t.Fatal(err)
 	}
+	adas, bobs := r.idOf(ada), r.idOf(bob)
 	history, err := r.as(ada).History(t.Context(), "prod", flagID("f"))
-	if err != nil || len(history.Items) != 1 || history.Items[0].Actor != "corp:ada" || !slices.Equal(history.Items[0].Approvers, []string{"corp:bob"}) {
+	if err != nil || len(history.Items) != 1 || history.Items[0].Actor != adas || !slices.Equal(history.Items[0].Approvers, []string{bobs}) {
 		t.Errorf("%+v, %v", history.Items, err)
+	}
+	if names := history.Items[0].Names; len(names) != 2 || names[adas] != nameOf("ada") || names[bobs] != nameOf("bob") {
+		t.Errorf("the history names %v", names)
 	}
 	for name, token := range map[string]string{
 		"expired":                i.token("ada", access.RoleAdmin, "flagside", -time.Hour),

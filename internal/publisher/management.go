@@ -26,7 +26,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 		return nil, err
 	}
 	api := admin.Options{
-		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens,
+		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
 		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger,
 	}
 	mux := http.NewServeMux()

@@ -125,6 +125,10 @@ func attempts() []attempt {
 		get("listTokens", "admin", "/api/v1/tokens"),
 		write("createToken", "admin", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`),
 		write("revokeToken", "admin", "DELETE", "/api/v1/tokens/none", ""),
+		get("listPersons", "admin", "/api/v1/persons"),
+		write("repairControl", "admin", "POST", "/api/v1/control/repair", ""),
+		write("repairLedger", "admin", "POST", environments+"{e}/ledger/repair", ""),
+		write("erasePerson", "admin", "POST", "/api/v1/persons/erase", `{"person":"corp:nobody"}`),
 
 		get("listEnvironments", everybody, "/api/v1/environments"),
 		get("getEnvironment", readers, environments+"{e}"),

@@ -38,6 +38,11 @@ const NATSUsersFile = "nats-users.json"
 // DefaultOpenRequests is how many change requests one author may have in an environment that are not ended.
 const DefaultOpenRequests = 100
 
+// DefaultCheckpointInterval is how often it is looked whether a checkpoint is to be appended.
+const DefaultCheckpointInterval = time.Minute
+
+const minCheckpointInterval = 100 * time.Millisecond
+
 // Options say where a publisher keeps the change logs and where it listens.
 type Options struct {
 	// DataDir is the directory of the embedded JetStream. Either it or NATS is required.
@@ -95,6 +100,12 @@ type Options struct {
 	// Policy is the path of a file with Cedar policies, which is read again when it changes; empty means the default policy.
 	Policy string
 
+	// CheckpointFile is the path of a file to which a signed checkpoint of all streams is appended when they have grown; empty means none.
+	// Several publishers may name the same file.
+	CheckpointFile string
+	// CheckpointInterval is how often it is looked whether they have; 0 means DefaultCheckpointInterval.
+	CheckpointInterval time.Duration
+
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility
 	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
@@ -128,6 +139,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.LedgerBytes == 0 {
 		o.LedgerBytes = control.DefaultLedgerBytes
+	}
+	if o.CheckpointInterval == 0 {
+		o.CheckpointInterval = DefaultCheckpointInterval
 	}
 	if o.Tracer == nil {
 		o.Tracer = noop.NewTracerProvider().Tracer("")
@@ -174,6 +188,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("%d open change requests of one author: there may be 1 or more", o.OpenRequests)
 	case o.LedgerBytes < 0:
 		return fmt.Errorf("%d bytes that one author may write a day: there may be 1 or more", o.LedgerBytes)
+	case o.CheckpointInterval < minCheckpointInterval:
+		return fmt.Errorf("a checkpoint interval of %s: it must be %s or more", o.CheckpointInterval, minCheckpointInterval)
 	case o.NATS != "" && o.KeysDir == "":
 		return errors.New("name the directory of the keys with --keys, the same keys for every publisher; publisher keys init DIR makes them")
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:

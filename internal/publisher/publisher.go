@@ -49,7 +49,9 @@ type Publisher struct {
 	http         *http.Server
 	environments *environments
 	streams      *streamChecks
+	journals     *journalChecks
 	gate         *gate
+	checkpoints  checkpoints
 }
 
 // New validates the options, takes the data directory and opens the listener of the API. It starts nothing; Close undoes it.
@@ -90,6 +92,7 @@ func (p *Publisher) prepareGate() (err error) {
 		p.environments = newEnvironments(p.options, p.gate)
 		p.environments.server = p.server
 		p.streams = newStreamChecks(p.environments, p.logger)
+		p.journals = newJournalChecks(p.environments)
 	}
 	return err
 }
@@ -237,9 +240,14 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	})
 	begin("publisher: keys", p.keys.Run)
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
+	begin("publisher: persons", func(ctx context.Context) error { return p.followPeople(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
+	if p.options.CheckpointFile != "" { // which ends after the environments, and so names their last heads
+		begin("publisher: checkpoints", p.keepCheckpoints)
+	}
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
 	begin("publisher: streams", p.streams.run)
+	begin("publisher: journals", p.journals.run)
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)
 	up := p.logger.Info().Str("admin", p.AdminAddr().String())

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -185,15 +184,7 @@ func foreign(f flagsync.Foreign, now time.Time) string {
 	if f.Messages == 0 || now.Sub(f.Since) > foreignLimit {
 		return ""
 	}
-	var runs []string
-	for _, s := range f.Last {
-		if s.First == s.Last {
-			runs = append(runs, strconv.FormatUint(s.First, 10))
-		} else {
-			runs = append(runs, fmt.Sprintf("%d to %d", s.First, s.Last))
-		}
-	}
-	return fmt.Sprintf("%d since the start, the last at %s", f.Messages, strings.Join(runs, ", "))
+	return f.String()
 }
 
 // unsigned says that nothing in the log is of the installation that is trusted, if that is so.

@@ -29,31 +29,35 @@ func TestJudgeNoise(t *testing.T) {
 	// f offers what change made of the true next message or entry.
 	f := func(name string, change func(m *Message)) {
 		t.Helper()
-		j := judgeAt(t, l)
-		_, m := l.prepare(t, next)
-		change(&m)
-		verdict, r := j.Offer(m)
-		if got := j.Settle(-1); len(got) != 0 || j.Head() != l.head {
-			t.Errorf("%s: %v, accepted revision %d", name, verdict, got[0].Revision)
-		}
-		if verdict == Noise && r.Digest != (Digest{}) {
-			t.Errorf("%s: noise has a record", name)
-		}
+		t.Run(name, func(t *testing.T) {
+			j := judgeAt(t, l)
+			_, m := l.prepare(t, next)
+			change(&m)
+			verdict, r := j.Offer(m)
+			if got := j.Settle(-1); len(got) != 0 || j.Head() != l.head {
+				t.Errorf("%v, accepted %d entries", verdict, len(got))
+			}
+			if verdict == Noise && r.Digest != (Digest{}) {
+				t.Error("noise has a record")
+			}
+		})
 	}
 	signed := func(name string, want Verdict, key testKey, change func(e *Entry), after func(m *Message)) {
 		t.Helper()
-		e := next
-		e.Environment, e.Epoch, e.Revision, e.Prev, e.State = prod, l.head.Epoch, l.head.Revision+1, l.head.Link(), Sum(nil)
-		change(&e)
-		_, m := signEntry(t, key.signer(t), e)
-		if after != nil {
-			after(&m)
-		}
-		j := judgeAt(t, l)
-		verdict, _ := j.Offer(m)
-		if got := settled(j); verdict != want || len(got) != 0 {
-			t.Errorf("%s: verdict %d, want %d, accepted %d", name, verdict, want, got)
-		}
+		t.Run(name, func(t *testing.T) {
+			e := next
+			e.Environment, e.Epoch, e.Revision, e.Prev, e.State = prod, l.head.Epoch, l.head.Revision+1, l.head.Link(), Sum(nil)
+			change(&e)
+			_, m := signEntry(t, key.signer(t), e)
+			if after != nil {
+				after(&m)
+			}
+			j := judgeAt(t, l)
+			verdict, _ := j.Offer(m)
+			if got := settled(j); verdict != want || len(got) != 0 {
+				t.Errorf("verdict %d, want %d, accepted %d", verdict, want, got)
+			}
+		})
 	}
 	nothing := func(*Entry) {}
 

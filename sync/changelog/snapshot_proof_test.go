@@ -17,19 +17,21 @@ func TestSnapshotForged(t *testing.T) {
 	a := keysA()
 	f := func(name string, change func(h *Header, documents []Document) []Document) {
 		t.Helper()
-		h := valid
-		forged := change(&h, slices.Clone(documents))
-		data := encodeSnapshot(t, h, forged)
-		s, err := NewSnapshotReader(bytes.NewReader(data), a.cold(t))
-		if !errors.Is(err, ErrUnproved) {
-			t.Errorf("%s: the header was taken with %v, want ErrUnproved", name, err)
-		}
-		if err == nil {
-			s.Close()
-		}
-		if header, got, err := decodeUnproved(bytes.NewReader(data)); err != nil || header != h || len(got) != len(forged) {
-			t.Errorf("%s: on a person's word: %d documents, %v", name, len(got), err)
-		}
+		t.Run(name, func(t *testing.T) {
+			h := valid
+			forged := change(&h, slices.Clone(documents))
+			data := encodeSnapshot(t, h, forged)
+			s, err := NewSnapshotReader(bytes.NewReader(data), a.cold(t))
+			if !errors.Is(err, ErrUnproved) {
+				t.Errorf("the header was taken with %v, want ErrUnproved", err)
+			}
+			if err == nil {
+				s.Close()
+			}
+			if header, got, err := decodeUnproved(bytes.NewReader(data)); err != nil || header != h || len(got) != len(forged) {
+				t.Errorf("on a person's word: %d documents, %v", len(got), err)
+			}
+		})
 	}
 	restate := func(h *Header, documents []Document) []Document {
 		h.Count, h.Head.State = len(documents), stateOf(documents...).Digest()

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -200,6 +201,93 @@ func TestStateCountsTwice(t *testing.T) {
 	if got := e.State().Digest(); got != once.Digest() {
 		t.Errorf("twice without one is %s, want %s", got, once.Digest())
 	}
+}
+
+// Among twice 300 documents a forger finds 300 whose hashes have any XOR that is wanted, by solving 256 equations. The digest differs.
+func TestStateOfTheSameXOR(t *testing.T) {
+	var honest, forged []Document
+	var want Digest
+	for i := range 300 {
+		d := testDocument(i)
+		honest = append(honest, d)
+		want = xor(want, naiveHash(d))
+	}
+	spelling := func(i int, other bool) Document {
+		body := `{"forged": true}`
+		if other {
+			body = `{"forged":true}`
+		}
+		return Document{Kind: KindFlag, Key: fmt.Sprint("forged-", i), Revision: 1, Body: []byte(body)}
+	}
+	var rows []equation // in echelon form, each with the choices that it takes
+	rest := want
+	for i := range 300 {
+		plain := Digest(naiveHash(spelling(i, false)))
+		rest = xor(rest, plain)
+		rows = addEquation(rows, equation{xor(plain, naiveHash(spelling(i, true))), new(big.Int).SetBit(new(big.Int), i, 1)})
+	}
+	choices := new(big.Int)
+	for _, row := range rows {
+		if bitOf(rest, row.pivot()) {
+			rest = xor(rest, row.sum)
+			choices.Xor(choices, row.choices)
+		}
+	}
+	if !rest.IsZero() {
+		t.Fatal("there is no solution: use more documents")
+	}
+	var got Digest
+	for i := range 300 {
+		d := spelling(i, choices.Bit(i) == 1)
+		forged = append(forged, d)
+		got = xor(got, naiveHash(d))
+	}
+	if got != want {
+		t.Fatal("the forged documents have another XOR, so that the test proves nothing")
+	}
+	if stateOf(honest...).Digest() == stateOf(forged...).Digest() {
+		t.Error("the forged documents have the state digest of the honest ones")
+	}
+}
+
+// equation is a sum of differences between spellings, and which those are.
+type equation struct {
+	sum     Digest
+	choices *big.Int
+}
+
+// pivot returns the first bit of the sum that is set.
+func (e equation) pivot() int {
+	for i := range 8 * len(e.sum) {
+		if bitOf(e.sum, i) {
+			return i
+		}
+	}
+	return -1
+}
+
+// addEquation adds an equation that is independent of the others, whose pivots grow.
+func addEquation(rows []equation, e equation) []equation {
+	for _, row := range rows {
+		if bitOf(e.sum, row.pivot()) {
+			e = equation{xor(e.sum, row.sum), new(big.Int).Xor(e.choices, row.choices)}
+		}
+	}
+	if e.sum.IsZero() {
+		return rows
+	}
+	rows = append(rows, e)
+	slices.SortFunc(rows, func(a, b equation) int { return a.pivot() - b.pivot() })
+	return rows
+}
+
+func bitOf(d Digest, i int) bool { return d[i/8]>>(7-i%8)&1 == 1 }
+
+func xor(a, b Digest) Digest {
+	for i := range a {
+		a[i] ^= b[i]
+	}
+	return a
 }
 
 // Bytes that move from one part to the next make another state.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
@@ -45,6 +46,8 @@ type AuthenticatorOptions struct {
 	Fixed []FixedToken
 	// Issuers are the OpenID Connect issuers whose tokens are accepted.
 	Issuers []Issuer
+	// People know the ids of those whom issuers name; nil means that nobody has one.
+	People *People
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -52,6 +55,7 @@ type AuthenticatorOptions struct {
 // Authenticator turns the credentials of a request into a principal.
 type Authenticator struct {
 	tokens  *Tokens
+	people  *People
 	fixed   []FixedToken
 	issuers map[string]*issuer // by their URL
 }
@@ -61,7 +65,7 @@ func NewAuthenticator(o AuthenticatorOptions) (*Authenticator, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	a := &Authenticator{tokens: o.Tokens, fixed: o.Fixed, issuers: make(map[string]*issuer)}
+	a := &Authenticator{tokens: o.Tokens, people: cmp.Or(o.People, NewPeople()), fixed: o.Fixed, issuers: make(map[string]*issuer)}
 	for _, f := range o.Fixed {
 		if len(f.Secret) < minFixedBytes {
 			return nil, fmt.Errorf("the token of %s is shorter than %d bytes and could be guessed", f.Principal.ID, minFixedBytes)
@@ -97,7 +101,8 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 		return a.tokens.authenticate(id, token)
 	}
 	if strings.Count(token, ".") == 2 && len(a.issuers) > 0 {
-		return a.verify(r.Context(), token)
+		p, err := a.verify(r.Context(), token)
+		return a.people.resolve(p), err
 	}
 	return Principal{}, rejected("it is neither an API token of this installation nor a JSON Web Token of an accepted issuer")
 }

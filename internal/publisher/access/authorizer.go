@@ -62,7 +62,7 @@ func (a *Authorizer) Reload() error {
 // Authorize answers a question. It is pure apart from which policies are loaded: the same question has the same answer. Whoever breaks
 // the glass must be permitted both that and the action itself.
 func (a *Authorizer) Authorize(q Question) Answer {
-	if q.Principal.ID == "" {
+	if q.Principal.PolicyID() == "" {
 		return Answer{Policies: []string{Unauthenticated}}
 	}
 	if !q.Principal.Scope.covers(q.Action, q.Resource) {

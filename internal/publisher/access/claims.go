@@ -23,7 +23,7 @@ func (i *issuer) principal(token *oidc.IDToken, claims jsontext.Value) (Principa
 	if subject == "" || len(subject) > maxSubjectBytes || strings.ContainsFunc(subject, unicode.IsControl) {
 		return Principal{}, rejected("its subject is empty, longer than %d bytes or has control characters", maxSubjectBytes)
 	}
-	p := Principal{ID: i.Name + ":" + subject, Kind: KindOIDC, Name: i.name(claims)}
+	p := Principal{Subject: i.Name + ":" + subject, Kind: KindOIDC, Name: i.name(claims)}
 	if i.GroupsClaim != "" {
 		p.Groups = claimTexts(claims, i.GroupsClaim)
 	}

@@ -46,7 +46,7 @@ func principalEntity(p Principal) cedar.Entity {
 		groups = append(groups, cedar.NewEntityUID(typeGroup, cedar.String(g)))
 	}
 	return cedar.Entity{
-		UID:        cedar.NewEntityUID(typePrincipal, cedar.String(p.ID)),
+		UID:        cedar.NewEntityUID(typePrincipal, cedar.String(p.PolicyID())),
 		Parents:    cedar.NewEntityUIDSet(groups...),
 		Attributes: cedar.NewRecord(cedar.RecordMap{"name": cedar.String(p.Name), "kind": cedar.String(p.Kind)}),
 	}

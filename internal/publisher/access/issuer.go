@@ -31,7 +31,7 @@ const (
 
 // Issuer is an OpenID Connect issuer whose tokens are accepted: an identity provider, or a Kubernetes cluster.
 type Issuer struct {
-	// Name begins the ids of the issuer's principals, "<name>:<subject>", so it must not change. Lower-case letters, digits and dashes.
+	// Name begins what policies call the issuer's principals, "<name>:<subject>", so it must not change. Lower-case letters, digits and dashes.
 	Name string `json:"name"`
 	// URL is the issuer as it stands in the claim iss. Its discovery document is read from below it. https, unless on loopback.
 	URL string `json:"url"`

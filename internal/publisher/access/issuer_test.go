@@ -161,7 +161,7 @@ func TestIssuer(t *testing.T) {
 	i := newTestIssuer(t)
 	a := authenticator(t, access.AuthenticatorOptions{Issuers: []access.Issuer{i.options(t)}})
 	got, err := authenticate(t, a, i.sign(i.claims(map[string]any{"groups": []string{"b", "a", "b"}, "aud": []string{"x", "flagside"}})))
-	want := access.Principal{ID: "corp:u1", Name: "Ada", Kind: access.KindOIDC, Groups: []string{"a", "b"}}
+	want := access.Principal{Subject: "corp:u1", Name: "Ada", Kind: access.KindOIDC, Groups: []string{"a", "b"}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -189,7 +189,7 @@ func TestServiceAccount(t *testing.T) {
 		"sub": "system:serviceaccount:ci:deployer", "name": nil, "aud": []string{"flagside"},
 		"kubernetes.io": map[string]any{"namespace": "ci", "serviceaccount": map[string]any{"name": "deployer", "uid": "1"}},
 	})))
-	want := access.Principal{ID: "corp:system:serviceaccount:ci:deployer", Kind: access.KindOIDC, Groups: []string{"ci", access.RoleEditor}}
+	want := access.Principal{Subject: "corp:system:serviceaccount:ci:deployer", Kind: access.KindOIDC, Groups: []string{"ci", access.RoleEditor}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v\n%s", err, diff)
 	}
@@ -355,7 +355,7 @@ func FuzzAuthenticate(f *testing.F) {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r.Header["Authorization"] = []string{header}
 		p, err := a.Authenticate(r)
-		if (err == nil) != (p.ID != "") {
+		if (err == nil) != (p.PolicyID() != "") {
 			t.Fatalf("%+v, %v", p, err)
 		}
 		if err == nil && !strings.Contains(header, secret) && !strings.Contains(header, good) {

@@ -1,5 +1,7 @@
 package access
 
+import "cmp"
+
 // Kind says how a principal was authenticated.
 type Kind string
 
@@ -17,8 +19,11 @@ const (
 
 // Principal is somebody who was authenticated. The zero value is nobody: nothing is permitted to it.
 type Principal struct {
-	// ID never changes and names nobody else, such as "token:VR4J7QK2" or "corp:8f3a". It goes into the change log.
+	// ID names nobody else, such as "token:VR4J7QK2". It goes into the change log and other records, which cannot be erased. That of a person
+	// whom an issuer names is random, and empty until People.Identify has given one.
 	ID string
+	// Subject is what policies call a person whom an issuer names, such as "corp:8f3a"; empty means that they use the ID. It goes into no record.
+	Subject string
 	// Name is for people; it may change and may be empty.
 	Name string
 	Kind Kind
@@ -26,6 +31,17 @@ type Principal struct {
 	Groups []string
 	// Scope narrows what policies permit.
 	Scope Scope
+}
+
+// PolicyID returns what policies call the principal; empty for nobody.
+func (p Principal) PolicyID() string { return cmp.Or(p.Subject, p.ID) }
+
+// RecordID returns what records call the principal: the ID, or Unregistered for a person without one; empty for nobody.
+func (p Principal) RecordID() string {
+	if p.ID == "" && p.Subject != "" {
+		return Unregistered
+	}
+	return p.ID
 }
 
 // The groups that the default policy speaks of.

@@ -3,14 +3,11 @@ package access
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -28,13 +25,6 @@ var (
 	// ErrInvalidToken means that a token cannot be made as it was described.
 	ErrInvalidToken = errors.New("the token cannot be made")
 )
-
-// Journal is where tokens are kept: a flagsync.Journal.
-type Journal interface {
-	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
-	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error]
-	Follow(ctx context.Context, from uint64, apply func(flagsync.Record) error) error
-}
 
 // The types of records about tokens. A journal holds records of other types too.
 const (
@@ -58,13 +48,10 @@ type storedToken struct {
 // Tokens are the API tokens of an installation. Publishers share them through a journal: what one creates or revokes, the others know as
 // soon as the journal tells them, within a second while it can be reached.
 type Tokens struct {
-	now func() time.Time
+	records
 
-	mu      sync.Mutex // guards what follows
-	journal Journal    // nil before Run
-	read    bool
-	last    uint64 // sequence of the newest record that was applied
-	all     map[string]storedToken
+	now func() time.Time
+	all map[string]storedToken // guarded by mu
 }
 
 // NewTokens returns no tokens yet; Run reads them. A nil now means time.Now.
@@ -72,80 +59,22 @@ func NewTokens(now func() time.Time) *Tokens {
 	if now == nil {
 		now = time.Now
 	}
-	return &Tokens{now: now, all: make(map[string]storedToken)}
+	t := &Tokens{now: now, all: make(map[string]storedToken)}
+	t.about, t.take = "API tokens", t.takeRecord
+	return t
 }
 
-// Run reads the tokens and keeps them current until ctx ends, which is no error.
-func (t *Tokens) Run(ctx context.Context, journal Journal) error {
-	t.mu.Lock()
-	t.journal = journal
-	t.mu.Unlock()
-	if err := t.firstRead(ctx); err != nil || ctx.Err() != nil {
-		return err
-	}
-	return journal.Follow(ctx, t.next(), t.apply)
-}
+// Run reads the tokens and keeps them current until ctx ends, which is no error. Until they are read nobody is let in by a token, because
+// it may be revoked.
+func (t *Tokens) Run(ctx context.Context, journal Journal) error { return t.run(ctx, journal) }
 
-// readPause is how long firstRead waits after a failure.
-const readPause = 500 * time.Millisecond
-
-// firstRead reads all tokens, however long that takes. Until then nobody is let in by a token, because it may be revoked.
-func (t *Tokens) firstRead(ctx context.Context) error {
-	for {
-		err := t.catchUp(ctx)
-		switch {
-		case err == nil:
-			t.mu.Lock()
-			t.read = true
-			t.mu.Unlock()
-			return nil
-		case ctx.Err() != nil:
-			return nil //nolint:nilerr // that it ends is what was asked for
-		case errors.Is(err, flagsync.ErrDamaged), errors.Is(err, errRecord):
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(readPause):
-		}
-	}
-}
-
-func (t *Tokens) next() uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.last + 1
-}
-
-// catchUp applies what the journal has beyond what is known.
-func (t *Tokens) catchUp(ctx context.Context) error {
-	for r, err := range t.journal.Read(ctx, t.next()) {
-		if err == nil {
-			err = t.apply(r)
-		}
-		if err != nil {
-			return fmt.Errorf("API tokens: %w", err)
-		}
-	}
-	return nil
-}
-
-// errRecord marks a record about tokens that cannot be read. It is not skipped: it may be a revocation.
-var errRecord = errors.New("a record about a token cannot be read")
-
-// apply takes a record in. It ignores those that are known, and those of other types.
-func (t *Tokens) apply(r flagsync.Record) error {
+// takeRecord adds a record to the tokens; t.mu must be held.
+func (t *Tokens) takeRecord(r flagsync.Record) error {
 	f, err := decodeRecord(r.Body)
-	if err != nil {
-		return fmt.Errorf("%w: %d: %w", errRecord, r.Sequence, err)
+	if err == nil {
+		t.takeToken(f)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if r.Sequence > t.last {
-		t.last = r.Sequence
-		t.take(f)
-	}
-	return nil
+	return err
 }
 
 // decodeRecord reads a record. Of one that is of another type, it reads the type only.
@@ -161,8 +90,8 @@ func decodeRecord(body []byte) (f tokenRecord, err error) {
 	return f, err
 }
 
-// take applies a record that decodeRecord has returned; t.mu must be held.
-func (t *Tokens) take(f tokenRecord) {
+// takeToken applies a record that decodeRecord has returned; t.mu must be held.
+func (t *Tokens) takeToken(f tokenRecord) {
 	if f.Token == nil {
 		return
 	}
@@ -192,7 +121,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 		},
 		Hash: hashOf(secret),
 	}
-	if err := t.append(ctx, func() (*tokenRecord, error) { return &tokenRecord{tokenCreated, &created}, nil }); err != nil {
+	if err := t.record(ctx, func() (any, error) { return tokenRecord{tokenCreated, &created}, nil }); err != nil {
 		return Token{}, "", err
 	}
 	return created.Token, secret, nil
@@ -202,7 +131,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 // flagsync.Journal.
 func (t *Tokens) Revoke(ctx context.Context, author Principal, id string) (Token, error) {
 	revoked := storedToken{Token: Token{ID: id, Revoked: t.now().UTC().Truncate(time.Second), Revoker: author.ID}}
-	err := t.append(ctx, func() (*tokenRecord, error) {
+	err := t.record(ctx, func() (any, error) {
 		known, exists := t.find(id)
 		switch {
 		case !exists:
@@ -210,47 +139,18 @@ func (t *Tokens) Revoke(ctx context.Context, author Principal, id string) (Token
 		case !known.Revoked.IsZero():
 			return nil, nil
 		}
-		return &tokenRecord{tokenRevoked, &revoked}, nil
+		return tokenRecord{tokenRevoked, &revoked}, nil
 	})
 	known, _ := t.find(id)
 	return known.Token, err
 }
 
-// append writes the record that decide returns, none if nil, after the newest one. It decides again when another record was faster.
-func (t *Tokens) append(ctx context.Context, decide func() (*tokenRecord, error)) error {
+// record writes what decide returns, and nothing if that is nil.
+func (t *Tokens) record(ctx context.Context, decide func() (any, error)) error {
 	if !t.ready() {
 		return ErrNotReady
 	}
-	op := rand.Text()
-	for {
-		if err := t.catchUp(ctx); err != nil {
-			return err
-		}
-		base := t.next() - 1
-		record, err := decide()
-		if err != nil || record == nil {
-			return err
-		}
-		body, err := json.Marshal(record)
-		if err != nil {
-			return fmt.Errorf("API tokens: %w", err)
-		}
-		sequence, err := t.journal.Append(ctx, base, op, body)
-		if errors.Is(err, flagsync.ErrConflict) && ctx.Err() == nil {
-			op = rand.Text()
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("API tokens: %w", err)
-		}
-		return t.apply(flagsync.Record{Sequence: sequence, Body: body})
-	}
-}
-
-func (t *Tokens) ready() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.read
+	return t.append(ctx, decide)
 }
 
 func (t *Tokens) find(id string) (storedToken, bool) {

@@ -51,7 +51,20 @@ func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
 		answerProblem(ctx, p)
 		return
 	}
+	if administers(ctx.Operation()) {
+		if principal, err = a.options.People.Identify(ctx.Context(), principal); err != nil {
+			answerProblem(ctx, a.problem(err))
+			return
+		}
+		ctx = huma.WithValue(ctx, callerKey{}, principal)
+	}
 	next(ctx)
+}
+
+// administers reports whether an operation records its caller by itself, once it is permitted. All others leave that to control.
+func administers(op *huma.Operation) bool {
+	action, asked := op.Metadata[need].(access.Action)
+	return asked && action != access.Read && op.Method != http.MethodGet
 }
 
 // isRead reports whether an operation only shows what an environment has.
@@ -138,7 +151,7 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 	if answer.Approvals > 0 {
 		refusal.Detail += " Policies want the consent of others, which only changes of documents can get: break the glass, with a reason, if you may."
 	}
-	a.options.Logger.Warn().Str("principal", q.Principal.ID).Str("action", string(q.Action)).
+	a.options.Logger.Warn().Str("principal", q.Principal.RecordID()).Str("action", string(q.Action)).
 		Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("somebody was refused what policies do not permit")
 	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
 		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)
@@ -149,7 +162,7 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 // mayRead reports whether the caller is permitted to read an environment.
 func (a *api) mayRead(ctx context.Context, environment string) bool {
 	principal := caller(ctx)
-	if principal.ID == "" {
+	if principal.PolicyID() == "" {
 		return true // let through, because anybody may read
 	}
 	return a.options.Authorize(access.Question{

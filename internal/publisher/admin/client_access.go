@@ -35,6 +35,22 @@ func (c *Client) RevokeToken(ctx context.Context, id string) (Token, error) {
 	return token, err
 }
 
+// Persons returns all persons who have changed something, the oldest first.
+func (c *Client) Persons(ctx context.Context) ([]Person, error) {
+	var list struct {
+		Items []Person `json:"items"`
+	}
+	_, err := c.do(ctx, Call{Path: []string{"persons"}}, &list)
+	return list.Items, err
+}
+
+// ErasePerson deletes the name and the subject of a person, who is named by id or subject.
+func (c *Client) ErasePerson(ctx context.Context, person string) (Erased, error) {
+	var erased Erased
+	err := c.send(ctx, Call{Method: http.MethodPost, Path: []string{"persons", "erase"}}, map[string]string{"person": person}, &erased)
+	return erased, err
+}
+
 // Risk returns what is risky in an environment.
 func (c *Client) Risk(ctx context.Context, environment string) (RiskSettings, error) {
 	var r RiskSettings

@@ -18,6 +18,7 @@ type Environment struct {
 	Epoch     string    `json:"epoch" doc:"The history that revisions belong to; they begin with its first eight digits."`
 	Created   time.Time `json:"created"`
 	CreatedBy string    `json:"createdBy" doc:"The opaque id of who created it."`
+	Names     Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Archived  time.Time `json:"archived,omitzero" doc:"When it was taken out of use; absent while it is in use."`
 	Revision  string    `json:"revision,omitempty" doc:"The newest revision known here; absent until it was read completely."`
 	Flags     int       `json:"flags" doc:"The number of flags at that revision."`
@@ -64,6 +65,7 @@ type newEnvironment struct {
 
 	Name          string `json:"name" example:"staging" doc:"A DNS label in lower case that begins with a letter, of at most 63 characters."`
 	Compatibility string `json:"compatibility,omitempty" enum:"flagd" doc:"Whose strictness the flags follow; absent is the publisher's."`
+	Adopt         bool   `json:"adopt,omitzero" doc:"Make an environment known again whose streams are in use, although CONTROL does not know it, because CONTROL was lost. Its flags stay as they are."`
 }
 
 func (a *api) registerEnvironments(h huma.API) {
@@ -100,12 +102,28 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	if p := a.refusedTo(ctx, question); p != nil {
 		return nil, p
 	}
-	e, err := a.options.Environments.Create(ctx, in.Body.Name, caller(ctx).ID, eval.Compatibility(in.Body.Compatibility))
+	author, err := a.options.People.Identify(ctx, caller(ctx))
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "environment", e.Name, "an environment was created")
+	e, err := a.makeEnvironment(ctx, in.Body, author.ID)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	ctx = context.WithValue(ctx, callerKey{}, author)
+	done := "an environment was created"
+	if in.Body.Adopt {
+		done = "an environment was adopted"
+	}
+	in.note(ctx, a.options.Logger, "environment", e.Name, done)
 	return &createdEnvironment{Location: environmentsPath + "/" + e.Name, Body: a.describe(ctx, e)}, nil
+}
+
+func (a *api) makeEnvironment(ctx context.Context, n newEnvironment, author string) (flagsync.Environment, error) {
+	if n.Adopt {
+		return a.options.Environments.Adopt(ctx, n.Name, author)
+	}
+	return a.options.Environments.Create(ctx, n.Name, author, eval.Compatibility(n.Compatibility))
 }
 
 func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
@@ -139,7 +157,7 @@ func (a *api) find(ctx context.Context, name string) (flagsync.Environment, erro
 
 // describe adds what this publisher knows of the environment.
 func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment {
-	d := Environment{Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Archived: e.Archived}
+	d := Environment{Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Names: a.names(ctx, e.Actor), Archived: e.Archived}
 	if !e.Archived.IsZero() {
 		return d
 	}

@@ -47,6 +47,7 @@ type Fact struct {
 	Time     time.Time `json:"time"`
 	Type     string    `json:"type" example:"request.approved" doc:"What happened: a step of a change request, settings.risk, refused or unauthenticated."`
 	Actor    string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for the publisher itself."`
+	Names    Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Request  string    `json:"changeRequest,omitempty"`
 	Hash     string    `json:"hash,omitempty" doc:"Names exactly what was proposed, approved or claimed."`
 	Text     string    `json:"text,omitempty" doc:"The reason, the comment, or what was refused."`
@@ -98,7 +99,11 @@ func (a *api) listFacts(ctx context.Context, in *listFacts) (*factList, error) {
 			newest = newest[1:]
 		}
 	}
-	return &factList{Body: newFactList(newest, in.Limit)}, nil
+	out := newFactList(newest, in.Limit)
+	for i, f := range out.Items {
+		out.Items[i].Names = a.names(ctx, append(f.Approvers, f.Actor)...)
+	}
+	return &factList{Body: out}, nil
 }
 
 func newFactList(facts []Fact, limit int) FactList {

@@ -21,6 +21,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // bearer is the name of the only way to say who asks.
@@ -35,6 +36,12 @@ type Environments interface {
 	List(ctx context.Context) ([]flagsync.Environment, error)
 	// Create creates an environment and starts to follow it. The empty compatibility means that of the publisher.
 	Create(ctx context.Context, name, actor string, compatibility eval.Compatibility) (flagsync.Environment, error)
+	// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it.
+	Adopt(ctx context.Context, name, actor string) (flagsync.Environment, error)
+	// RepairLedger lets the ledger of an environment go on behind a damage, RepairControl does so with CONTROL. They return the record that
+	// says what is lost, or flagsync.ErrJournalWhole.
+	RepairLedger(ctx context.Context, name, actor, reason string) (changelog.Anchor, error)
+	RepairControl(ctx context.Context, actor, reason string) (changelog.Anchor, error)
 	// Archive takes an environment out of use.
 	Archive(ctx context.Context, name, actor string) error
 	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
@@ -58,6 +65,8 @@ type Options struct {
 	Authorize func(access.Question) access.Answer
 	// Tokens are the API tokens.
 	Tokens *access.Tokens
+	// People know the ids of persons, and their names.
+	People *access.People
 	// AnonymousReads lets requests without credentials read all environments.
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
@@ -127,12 +136,14 @@ func register(mux humago.Mux, a *api) []byte {
 	a.registerSettings(h)
 	a.registerOperations(h)
 	a.registerRenewals(h)
+	a.registerRepairs(h)
 	a.registerTransfers(h)
 	a.registerRequests(h)
 	a.registerFacts(h)
 	a.registerAudit(h)
 	a.registerRisk(h)
 	a.registerTokens(h)
+	a.registerPersons(h)
 	a.registerPolicy(h)
 	return describe(h)
 }

@@ -37,6 +37,7 @@ type DocumentChange struct {
 	OpID      string    `json:"opId" doc:"The same for all documents that were changed together."`
 	Actor     string    `json:"actor" doc:"The opaque id of who made the change."`
 	Approvers []string  `json:"approvers,omitempty" nullable:"false" doc:"The opaque ids of who agreed."`
+	Names     Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Reason    string    `json:"reason,omitempty"`
 	Request   string    `json:"changeRequest,omitempty"`
 	Action    string    `json:"action" enum:"put,delete"`
@@ -71,7 +72,11 @@ func (a *api) history(ctx context.Context, in *historyPath, id changelog.ID) (*h
 	if !known {
 		return nil, a.problem(control.NotFound(id))
 	}
-	return &historyBody{Body: newHistory(newest, in.Limit)}, nil
+	out := newHistory(newest, in.Limit)
+	for i, c := range out.Items {
+		out.Items[i].Names = a.names(ctx, append(c.Approvers, c.Actor)...)
+	}
+	return &historyBody{Body: out}, nil
 }
 
 func revisionBefore(token string) (uint64, error) {

@@ -11,11 +11,12 @@ import (
 
 // Caller is who makes a request.
 type Caller struct {
-	ID     string   `json:"id" doc:"The opaque id, which never changes and stands in the log."`
-	Name   string   `json:"name,omitempty" doc:"For people."`
-	Kind   string   `json:"kind" enum:"token,oidc,dev,local"`
-	Groups []string `json:"groups" nullable:"false"`
-	Scope  *Scope   `json:"scope,omitempty"`
+	ID      string   `json:"id,omitempty" doc:"The opaque id that stands in the log. A person whom an issuer names gets one with the first change; absent until then."`
+	Subject string   `json:"subject,omitempty" example:"corp:8f3a" doc:"What policies call a person whom an issuer names; absent if that is the id. It does not stand in the log."`
+	Name    string   `json:"name,omitempty" doc:"For people."`
+	Kind    string   `json:"kind" enum:"token,oidc,dev,local"`
+	Groups  []string `json:"groups" nullable:"false"`
+	Scope   *Scope   `json:"scope,omitempty"`
 }
 
 type callerBody struct {
@@ -26,7 +27,7 @@ type callerBody struct {
 type PolicyQuestion struct {
 	_ struct{} `additionalProperties:"false"`
 
-	Principal  string   `json:"principal,omitempty" doc:"The id of who would do it; absent is the caller. Asking about others needs to be permitted to administer."`
+	Principal  string   `json:"principal,omitempty" doc:"What policies call who would do it: the id, or the subject of a person whom an issuer names; absent is the caller. Asking about others needs to be permitted to administer."`
 	Groups     []string `json:"groups,omitempty" nullable:"false" doc:"The groups of the principal, if it is not the caller."`
 	Action     string   `json:"action" enum:"read,propose,change,approve,apply,archive,break-glass,administer" example:"change"`
 	Resource   Resource `json:"resource,omitzero" doc:"What it would be done to; absent is what is global."`
@@ -73,7 +74,7 @@ func (a *api) registerPolicy(h huma.API) {
 
 func (a *api) whoAmI(ctx context.Context, _ *struct{}) (*callerBody, error) {
 	p := caller(ctx)
-	out := &callerBody{Body: Caller{ID: p.ID, Name: p.Name, Kind: string(p.Kind), Groups: p.Groups, Scope: newScope(p.Scope)}}
+	out := &callerBody{Body: Caller{ID: p.ID, Subject: p.Subject, Name: p.Name, Kind: string(p.Kind), Groups: p.Groups, Scope: newScope(p.Scope)}}
 	if out.Body.Groups == nil {
 		out.Body.Groups = []string{}
 	}
@@ -82,7 +83,7 @@ func (a *api) whoAmI(ctx context.Context, _ *struct{}) (*callerBody, error) {
 
 func (a *api) checkPolicy(ctx context.Context, in *checkPolicy) (*policyAnswerBody, error) {
 	principal := caller(ctx)
-	if in.Body.Principal != "" && in.Body.Principal != principal.ID {
+	if in.Body.Principal != "" && in.Body.Principal != principal.PolicyID() {
 		if p := a.refusedTo(ctx, access.Question{Principal: principal, Action: access.Administer}); p != nil {
 			return nil, p
 		}

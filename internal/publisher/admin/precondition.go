@@ -13,7 +13,7 @@ import (
 
 // ChangeHeaders are the headers of every request that changes something.
 type ChangeHeaders struct {
-	Reason         string `header:"Flagside-Reason" doc:"Why; at most 500 bytes of UTF-8. It stays in the log for ever."`
+	Reason         string `header:"Flagside-Reason" doc:"Why; at most 500 bytes of UTF-8. It stays in the log for ever and cannot be erased: do not name a person."`
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: the same key changes nothing twice within 24 hours."`
 }
 

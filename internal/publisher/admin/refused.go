@@ -46,6 +46,7 @@ type knownError struct {
 
 func knownErrors() []knownError {
 	return []knownError{
+		{access.ErrPeopleUnavailable, http.StatusServiceUnavailable, "people-unavailable"}, // first: it wraps others
 		{flagsync.ErrEnvironmentUnknown, http.StatusNotFound, "environment-unknown"},
 		{flagsync.ErrNotStored, http.StatusNotFound, "not-stored"},
 		{flagsync.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
@@ -56,6 +57,9 @@ func knownErrors() []knownError {
 		{flagsync.ErrForeignMessages, http.StatusServiceUnavailable, "foreign-messages"},
 		{flagsync.ErrKeyRetired, http.StatusServiceUnavailable, "signing-key-retired"},
 		{flagsync.ErrDifferentState, http.StatusServiceUnavailable, "different-state"},
+		{flagsync.ErrJournalWhole, http.StatusConflict, "ledger-whole"},
+		{flagsync.ErrDamaged, http.StatusServiceUnavailable, "ledger-damaged"},
+		{flagsync.ErrEnvironmentForgotten, http.StatusConflict, "environment-forgotten"},
 		{flagsync.ErrJournalCut, http.StatusServiceUnavailable, "journal-cut"},
 		{flagsync.ErrUnreachable, http.StatusServiceUnavailable, "log-unreachable"},
 		{control.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
@@ -63,6 +67,7 @@ func knownErrors() []knownError {
 		{control.ErrContended, http.StatusServiceUnavailable, "contended"},
 		{control.ErrUnwritable, http.StatusServiceUnavailable, "unwritable"},
 		{access.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
+		{access.ErrPersonUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrTokenUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrInvalidToken, http.StatusUnprocessableEntity, "token"},
 		{flagsync.ErrConflict, http.StatusServiceUnavailable, "contended"},

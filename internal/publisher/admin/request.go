@@ -16,7 +16,7 @@ type NewRequest struct {
 	LateSeconds int64     `json:"lateSeconds,omitzero" minimum:"0" maximum:"31536000" doc:"How long after applyAt it may still be applied; 0 is any time."`
 	Expires     time.Time `json:"expires,omitzero" doc:"When it is given up; absent is 30 days after it was made, or after applyAt."`
 	BreakGlass  bool      `json:"breakGlass,omitzero" doc:"Whether it is to go without approvals, and be reviewed afterwards; needs a reason."`
-	Reason      string    `json:"reason,omitempty" example:"The payment provider is down." doc:"Why; at most 500 bytes."`
+	Reason      string    `json:"reason,omitempty" example:"The payment provider is down." doc:"Why; at most 500 bytes. It cannot be erased: do not name a person."`
 }
 
 func (n NewRequest) proposing(c control.Command) control.Proposing {
@@ -31,6 +31,7 @@ type ChangeRequest struct {
 	Status string `json:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired"`
 	Hash   string `json:"hash" doc:"Names exactly what is proposed. Whoever approves says it."`
 	Author string `json:"author" doc:"The opaque id of who made it."`
+	Names  Names  `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Reason string `json:"reason,omitempty"`
 
 	Opened      time.Time `json:"opened"`
@@ -89,6 +90,22 @@ func newChangeRequest(r control.Request) ChangeRequest {
 		out.Applied = r.Applied.Token().String()
 	}
 	return out
+}
+
+// ids returns the ids of all who have to do with a change request.
+func (r ChangeRequest) ids() []string {
+	ids := []string{r.Author, r.AppliedBy}
+	for _, all := range [][]Remark{r.Approvals, r.Comments} {
+		for _, remark := range all {
+			ids = append(ids, remark.By)
+		}
+	}
+	for _, remark := range []*Remark{r.Outcome, r.Review} {
+		if remark != nil {
+			ids = append(ids, remark.By)
+		}
+	}
+	return ids
 }
 
 func newRemark(r control.Remark) *Remark {

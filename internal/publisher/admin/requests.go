@@ -65,7 +65,7 @@ type commentRequest struct {
 	Body struct {
 		_ struct{} `additionalProperties:"false"`
 
-		Text string `json:"text" minLength:"1" doc:"What is to be said; at most 500 bytes."`
+		Text string `json:"text" minLength:"1" doc:"What is to be said; at most 4,000 bytes. It cannot be erased: do not name a person."`
 	}
 }
 
@@ -125,14 +125,21 @@ func (a *api) govern(ctx context.Context, path RequestPath, origin control.Origi
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	return a.showRequest(service.Govern(ctx, origin, c))
+	r, err := service.Govern(ctx, origin, c)
+	return a.showRequest(ctx, r, err)
 }
 
-func (a *api) showRequest(r control.Request, err error) (*requestBody, error) {
+func (a *api) showRequest(ctx context.Context, r control.Request, err error) (*requestBody, error) {
 	if err != nil {
 		return nil, a.ledgerProblem(err)
 	}
-	return &requestBody{Body: newChangeRequest(r)}, nil
+	return &requestBody{Body: a.namedRequest(ctx, r)}, nil
+}
+
+func (a *api) namedRequest(ctx context.Context, r control.Request) ChangeRequest {
+	shown := newChangeRequest(r)
+	shown.Names = a.names(ctx, shown.ids()...)
+	return shown
 }
 
 // ledgerProblem returns what to answer to an error of what is recorded in the ledger: its own state tells what became of it.
@@ -166,7 +173,7 @@ func (a *api) listRequests(ctx context.Context, in *listRequests) (*requestList,
 			out.Body.Next = out.Body.Items[n-1].ID
 			break
 		}
-		out.Body.Items = append(out.Body.Items, newChangeRequest(r))
+		out.Body.Items = append(out.Body.Items, a.namedRequest(ctx, r))
 	}
 	return out, nil
 }
@@ -176,7 +183,8 @@ func (a *api) getRequest(ctx context.Context, in *RequestPath) (*requestBody, er
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	return a.showRequest(service.Request(ctx, in.Request))
+	r, err := service.Request(ctx, in.Request)
+	return a.showRequest(ctx, r, err)
 }
 
 func (a *api) openRequest(ctx context.Context, in *openRequest) (*openedRequest, error) {
@@ -184,7 +192,8 @@ func (a *api) openRequest(ctx context.Context, in *openRequest) (*openedRequest,
 	if err != nil {
 		return nil, err
 	}
-	opened, err := a.showRequest(service.Open(ctx, origin, in.Body.proposing(command)))
+	r, err := service.Open(ctx, origin, in.Body.proposing(command))
+	opened, err := a.showRequest(ctx, r, err)
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +205,8 @@ func (a *api) rebaseRequest(ctx context.Context, in *rebaseRequest) (*requestBod
 	if err != nil {
 		return nil, err
 	}
-	return a.showRequest(service.Govern(ctx, origin, control.Rebase{Request: in.Request, Proposing: in.Body.proposing(command)}))
+	r, err := service.Govern(ctx, origin, control.Rebase{Request: in.Request, Proposing: in.Body.proposing(command)})
+	return a.showRequest(ctx, r, err)
 }
 
 // proposal returns what is needed to propose a command. The reason may be in the body or the header.
@@ -220,5 +230,6 @@ func (a *api) applyRequest(ctx context.Context, in *moveRequest) (*requestBody, 
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	return a.showRequest(service.Apply(ctx, in.origin(ctx), in.Request))
+	r, err := service.Apply(ctx, in.origin(ctx), in.Request)
+	return a.showRequest(ctx, r, err)
 }

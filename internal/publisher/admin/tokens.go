@@ -43,7 +43,7 @@ func newScope(s access.Scope) *Scope {
 type NewToken struct {
 	_ struct{} `additionalProperties:"false"`
 
-	Name    string    `json:"name" example:"build server" doc:"What it is for."`
+	Name    string    `json:"name" example:"build server" doc:"What it is for. It stays in the audit trail and cannot be erased: do not name a person."`
 	Groups  []string  `json:"groups" nullable:"false" doc:"The groups that policies know its holder by, such as flagside:editor."`
 	Scope   *Scope    `json:"scope,omitempty"`
 	Expires time.Time `json:"expires,omitzero" doc:"When it ends; absent is never."`
@@ -57,6 +57,7 @@ type Token struct {
 	Groups  []string  `json:"groups" nullable:"false"`
 	Scope   *Scope    `json:"scope,omitempty"`
 	Author  string    `json:"author" doc:"The opaque id of who created it."`
+	Names   Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires,omitzero" doc:"When it ends; absent is never."`
 	Revoked time.Time `json:"revoked,omitzero" doc:"When it was revoked; absent if it was not."`
@@ -69,9 +70,9 @@ type CreatedToken struct {
 	Secret string `json:"secret" doc:"What its holder sends as a bearer token. It is shown here and never again."`
 }
 
-func newToken(t access.Token) Token {
+func (a *api) token(ctx context.Context, t access.Token) Token {
 	return Token{
-		ID: t.ID, Name: t.Name, Hint: t.Hint, Groups: t.Groups, Scope: newScope(t.Scope), Author: t.Author,
+		ID: t.ID, Name: t.Name, Hint: t.Hint, Groups: t.Groups, Scope: newScope(t.Scope), Author: t.Author, Names: a.names(ctx, t.Author, t.Revoker),
 		Created: t.Created, Expires: t.Expires, Revoked: t.Revoked, Revoker: t.Revoker,
 	}
 }
@@ -114,7 +115,7 @@ func (a *api) registerTokens(h huma.API) {
 		"End an API token for good", accessTag)), a.revokeToken)
 }
 
-func (a *api) listTokens(context.Context, *struct{}) (*tokenList, error) {
+func (a *api) listTokens(ctx context.Context, _ *struct{}) (*tokenList, error) {
 	all, err := a.options.Tokens.List()
 	if err != nil {
 		return nil, a.problem(err)
@@ -122,7 +123,7 @@ func (a *api) listTokens(context.Context, *struct{}) (*tokenList, error) {
 	out := &tokenList{}
 	out.Body.Items = []Token{}
 	for _, t := range all {
-		out.Body.Items = append(out.Body.Items, newToken(t))
+		out.Body.Items = append(out.Body.Items, a.token(ctx, t))
 	}
 	return out, nil
 }
@@ -137,7 +138,7 @@ func (a *api) createToken(ctx context.Context, in *createToken) (*createdToken, 
 		return nil, a.problem(err)
 	}
 	in.note(ctx, a.options.Logger, "token", token.ID, "an API token was created")
-	return &createdToken{CacheControl: "no-store", Location: tokensPath + "/" + token.ID, Body: CreatedToken{Token: newToken(token), Secret: secret}}, nil
+	return &createdToken{CacheControl: "no-store", Location: tokensPath + "/" + token.ID, Body: CreatedToken{Token: a.token(ctx, token), Secret: secret}}, nil
 }
 
 func (a *api) revokeToken(ctx context.Context, in *revokeToken) (*tokenBody, error) {
@@ -146,5 +147,5 @@ func (a *api) revokeToken(ctx context.Context, in *revokeToken) (*tokenBody, err
 		return nil, a.problem(err)
 	}
 	in.note(ctx, a.options.Logger, "token", token.ID, "an API token was revoked")
-	return &tokenBody{Body: newToken(token)}, nil
+	return &tokenBody{Body: a.token(ctx, token)}, nil
 }

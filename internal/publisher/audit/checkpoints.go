@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -14,24 +15,31 @@ import (
 // checkpointBegin is the first line of a checkpoint.
 const checkpointBegin = "flagside checkpoint 2\n"
 
-// NewestCheckpoint returns the last checkpoint in the text of a file to which they were appended; the text itself if it is one, or none.
-func NewestCheckpoint(text string) string {
-	if at := strings.LastIndex(text, checkpointBegin); at >= 0 {
-		text = text[at:]
+// splitCheckpoints returns the signed checkpoints in the text of a file to which they were appended. One that was written in part is
+// returned as it is.
+func splitCheckpoints(text string) (all []string) {
+	parts := strings.Split(text, checkpointBegin)
+	if first := strings.TrimSpace(parts[0]); first != "" {
+		all = append(all, first+"\n")
 	}
-	return strings.TrimRight(text, "\n") + "\n"
+	for _, part := range parts[1:] {
+		all = append(all, checkpointBegin+strings.TrimRight(part, "\n")+"\n")
+	}
+	return all
 }
 
 // Checkpoints appends a signed checkpoint to a file whenever a history has grown. Kept where publishers cannot change it, such a file
-// contradicts a history that is shortened or rewritten later.
+// contradicts a history that is shortened or rewritten later. Several processes may append to one file. The file is opened for each
+// checkpoint, so it can be moved away at any time.
 type Checkpoints struct {
 	File     string
 	Interval time.Duration // between two looks
-	Signer   *changelog.Signer
+	// Signer returns who signs now, or why nothing may be signed.
+	Signer func() (*changelog.Signer, error)
 	// Heads returns how far the streams go, in any order.
 	Heads func() []changelog.StreamHead
-	// Failed is told what went wrong. The next look tries again.
-	Failed func(error)
+	// Note is told what became of each attempt to append: nil, or why nothing was written, which the next look tries again.
+	Note func(error)
 }
 
 // Run appends until ctx ends, and a last time then. It returns nil.
@@ -40,45 +48,53 @@ func (c Checkpoints) Run(ctx context.Context) error {
 	defer look.Stop()
 	var written []changelog.StreamHead
 	for {
-		done := false
 		select {
 		case <-look.C:
+			written = c.look(written)
 		case <-ctx.Done():
-			done = true
-		}
-		heads := c.Heads()
-		slices.SortFunc(heads, func(a, b changelog.StreamHead) int { return strings.Compare(a.Stream, b.Stream) })
-		if len(heads) > 0 && !slices.Equal(heads, written) {
-			if err := c.append(heads); err != nil {
-				c.Failed(err)
-			} else {
-				written = heads
-			}
-		}
-		if done {
+			c.look(written)
 			return nil
 		}
 	}
 }
 
+// look appends a checkpoint if the heads are others than those that were written last, and returns those that were written last now.
+func (c Checkpoints) look(written []changelog.StreamHead) []changelog.StreamHead {
+	heads := c.Heads()
+	slices.SortFunc(heads, func(a, b changelog.StreamHead) int { return cmp.Compare(a.Stream, b.Stream) })
+	if len(heads) == 0 || slices.Equal(heads, written) {
+		return written
+	}
+	err := c.append(heads)
+	c.Note(err)
+	if err != nil {
+		return written
+	}
+	return heads
+}
+
 func (c Checkpoints) append(heads []changelog.StreamHead) error {
-	signed, err := c.Signer.SignCheckpoint(changelog.Checkpoint{Time: time.Now(), Heads: heads})
+	signer, err := c.Signer()
+	if err != nil {
+		return err
+	}
+	signed, err := signer.SignCheckpoint(changelog.Checkpoint{Time: time.Now(), Heads: heads})
 	if err != nil {
 		return err
 	}
 	file, err := os.OpenFile(c.File, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+		return err
 	}
-	_, err = file.WriteString(signed + "\n")
-	if err == nil {
-		err = file.Sync()
+	_, err = file.WriteString(signed + "\n") // at once, so that what others append does not come between
+	if syncing := file.Sync(); err == nil {
+		err = syncing
 	}
 	if closing := file.Close(); err == nil {
 		err = closing
 	}
 	if err != nil {
-		return fmt.Errorf("checkpoint: %w", err)
+		return fmt.Errorf("%s: %w", c.File, err)
 	}
 	return nil
 }

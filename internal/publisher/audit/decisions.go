@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,15 +14,17 @@ type decisions struct {
 	ledger   bool // the export has one
 	requests map[string]*decided
 	applied  map[uint64]appliedAt // that the log must have, by the revision after the change
+	epoch    changelog.Epoch      // the newest
 }
 
 // decided is what was decided about one change request.
 type decided struct {
-	proposal  *control.Proposal
-	hash      string
-	approvals map[string]string // who has approved which proposal, by the id of the approver
-	claimed   string            // hash of the proposal that was claimed
-	approvers []string          // whose approvals counted
+	hash      string             // of the proposal
+	author    string             // id
+	changes   []changelog.Digest // of the documents that are proposed, nil once they were applied
+	approvals []string           // ids of those who have approved exactly this proposal
+	claimed   bool
+	approvers []string // whose approvals counted
 }
 
 type appliedAt struct {
@@ -35,6 +36,35 @@ type appliedAt struct {
 
 func newDecisions() *decisions {
 	return &decisions{requests: make(map[string]*decided), applied: make(map[uint64]appliedAt)}
+}
+
+// sameEpoch returns an epoch in one copy for all that name it.
+func (d *decisions) sameEpoch(e changelog.Epoch) changelog.Epoch {
+	if e != d.epoch {
+		d.epoch = e
+	}
+	return d.epoch
+}
+
+func newDecided(p *control.Proposal) *decided {
+	d := &decided{hash: p.Hash(), author: p.Author.ID}
+	for _, c := range p.Changes {
+		d.changes = append(d.changes, digestOf(c.Kind, c.Key, c.Body))
+	}
+	return d
+}
+
+// approve notes the newest approval of someone, which counts if it is of this proposal.
+func (d *decided) approve(by, hash string) {
+	d.approvals = slices.DeleteFunc(d.approvals, func(id string) bool { return id == by })
+	if hash == d.hash {
+		d.approvals = append(d.approvals, by)
+	}
+}
+
+// digestOf returns what stands for a document that is proposed, or for its deletion.
+func digestOf(kind changelog.Kind, key string, body []byte) changelog.Digest {
+	return changelog.Sum(fmt.Appendf(nil, "%q %q %s", kind, key, body))
 }
 
 // take takes a record of the ledger.
@@ -55,16 +85,18 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 		if e.Proposal == nil {
 			return h.bad(r.Sequence, line, "a change request without a proposal")
 		}
-		d.requests[e.Request] = &decided{proposal: e.Proposal, hash: e.Proposal.Hash(), approvals: make(map[string]string)}
+		d.requests[e.Request] = newDecided(e.Proposal)
 	case control.EventApproved:
 		if known := d.requests[e.Request]; known != nil {
-			known.approvals[e.By] = e.Hash
+			known.approve(e.By, e.Hash)
 		}
 	case control.EventClaimed:
 		return d.claim(h, r, line, e)
 	case control.EventApplied:
 		if e.Position != nil {
-			d.applied[e.Position.Revision] = appliedAt{position: *e.Position, request: e.Request, line: line, sequence: r.Sequence}
+			at := *e.Position
+			at.Epoch = d.sameEpoch(at.Epoch)
+			d.applied[at.Revision] = appliedAt{position: at, request: e.Request, line: line, sequence: r.Sequence}
 		}
 	default:
 	}
@@ -82,13 +114,13 @@ func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int
 	}
 	for _, approver := range e.Approvers {
 		switch {
-		case known.approvals[approver] != e.Hash:
+		case !slices.Contains(known.approvals, approver):
 			return h.bad(r.Sequence, line, "change request %s counts an approval of %s, who has not approved this proposal", e.Request, approver)
-		case approver == known.proposal.Author.ID:
+		case approver == known.author:
 			return h.bad(r.Sequence, line, "change request %s counts the approval of its own author", e.Request)
 		}
 	}
-	known.claimed, known.approvers = e.Hash, e.Approvers
+	known.claimed, known.approvers = true, e.Approvers
 	return nil
 }
 
@@ -106,28 +138,29 @@ func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
 	}
 	known := d.requests[first.Request]
 	switch {
-	case known == nil || known.claimed == "":
+	case known == nil || !known.claimed:
 		return bad("which the ledger has not let anyone apply")
 	case !slices.Equal(first.Approvers, known.approvers):
 		return bad("with the approvers %q, the ledger says %q", first.Approvers, known.approvers)
-	case len(tx) != len(known.proposal.Changes):
-		return bad("and changes %d documents, %d were approved", len(tx), len(known.proposal.Changes))
+	case len(tx) != len(known.changes):
+		return bad("and changes %d documents, %d were approved", len(tx), len(known.changes))
 	}
 	for i, r := range tx {
-		c := known.proposal.Changes[i]
-		if r.Kind != c.Kind || r.Key != c.Key || !bytes.Equal(r.Put, c.Body) {
+		if digestOf(r.Kind, r.Key, r.Put) != known.changes[i] {
 			return h.bad(r.Revision, h.lines[r.Revision], "it is not what was approved in change request %s", first.Request)
 		}
 	}
-	known.proposal.Changes = nil // each is applied once
+	known.changes = nil // each is applied once
 	return nil
 }
 
 // finish verifies that the log has everything that the ledger says was applied, in the epochs that the log still has.
 func (d *decisions) finish(h *logHistory) error {
 	for revision, at := range d.applied {
-		digest, found := h.places.digest(revision)
+		digest, found, err := h.places.digest(revision)
 		switch {
+		case err != nil:
+			return err
 		case found && digest == at.position.Digest:
 		case at.position.Epoch != h.last.Epoch && !found:
 			h.warn("%s: change request %s was applied in epoch %s, which the log does not have any more", h.stream, at.request, at.position.Epoch.Short())

@@ -26,7 +26,7 @@ func (h *journalHistory) head() changelog.StreamHead {
 	return changelog.StreamHead{Stream: h.stream, Anchor: h.last.Anchor()}
 }
 
-func (h *journalHistory) count() int { return len(h.places.sequences) }
+func (h *journalHistory) count() int { return h.places.count() }
 
 func (h *journalHistory) bad(sequence uint64, line int, format string, args ...any) error {
 	return &BadRecordError{Stream: h.stream, Sequence: sequence, Line: line, Reason: fmt.Sprintf(format, args...)}
@@ -54,7 +54,9 @@ func (h *journalHistory) take(exported Record, line int) error {
 			return err
 		}
 	}
-	h.places.add(r.Sequence, r.Digest)
+	if err := h.places.add(r.Sequence, r.Digest); err != nil {
+		return err
+	}
 	h.last, h.lastLine = r, line
 	return h.decisions.take(h, r, line)
 }

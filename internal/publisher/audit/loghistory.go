@@ -14,6 +14,7 @@ type logHistory struct {
 
 	stream    string
 	places    places
+	epochs    map[changelog.Epoch]bool
 	last      changelog.Record
 	lastLine  int
 	note      map[uint32]bool // ids of the keys in the newest keys note of the log; nil before the first
@@ -24,7 +25,7 @@ type logHistory struct {
 }
 
 func newLogHistory(v *verifier, stream string) *logHistory {
-	return &logHistory{verifier: v, stream: stream, lines: make(map[uint64]int), documents: make(map[changelog.ID]changelog.Document)}
+	return &logHistory{verifier: v, stream: stream, lines: make(map[uint64]int), epochs: make(map[changelog.Epoch]bool), documents: make(map[changelog.ID]changelog.Document)}
 }
 
 func (h *logHistory) head() changelog.StreamHead {
@@ -33,7 +34,7 @@ func (h *logHistory) head() changelog.StreamHead {
 	}
 }
 
-func (h *logHistory) count() int { return len(h.places.sequences) }
+func (h *logHistory) count() int { return h.places.count() }
 
 func (h *logHistory) bad(revision uint64, line int, format string, args ...any) error {
 	return &BadRecordError{Stream: h.stream, Sequence: revision, Line: line, Reason: fmt.Sprintf(format, args...)}
@@ -54,8 +55,11 @@ func (h *logHistory) take(exported Record, line int) error {
 	if err := h.verifyAnchors(r, line); err != nil {
 		return err
 	}
-	h.places.add(r.Revision, r.Digest)
+	if err := h.places.add(r.Revision, r.Digest); err != nil {
+		return err
+	}
 	h.last, h.lastLine, h.lines[r.Revision] = r, line, line
+	h.epochs[r.Epoch] = true
 	tx, err := h.assembler.Add(r)
 	if err != nil {
 		return h.bad(r.Revision, line, "%v", err)
@@ -72,7 +76,7 @@ func (h *logHistory) take(exported Record, line int) error {
 
 // verifyPlace verifies what the entry continues.
 func (h *logHistory) verifyPlace(r changelog.Record, line int) error {
-	first := len(h.places.sequences) == 0
+	first := h.places.count() == 0
 	switch {
 	case first && (r.Prev != changelog.Link{} || r.Kind != changelog.KindEpoch):
 		return h.bad(r.Revision, line, "the log does not begin with it: what it continues, revision %d, is missing", r.Prev.Revision)
@@ -157,7 +161,10 @@ func (h *logHistory) verifyAnchors(r changelog.Record, line int) error {
 		if !exported || anchor.Sequence == 0 {
 			continue
 		}
-		switch digest, found := journal.places.digest(anchor.Sequence); {
+		digest, found, err := journal.places.digest(anchor.Sequence)
+		switch {
+		case err != nil:
+			return err
 		case !found && anchor.Sequence > journal.last.Sequence:
 			return h.bad(r.Revision, line, "it names record %d of %s, which ends at %d: records were cut off there", anchor.Sequence, stream, journal.last.Sequence)
 		case !found:

@@ -1,9 +1,11 @@
 package audit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -14,21 +16,20 @@ type Options struct {
 	// EverySignature verifies that of each record. Without it a record whose signature was damaged, and nothing else, is not noticed: what
 	// follows proves it.
 	EverySignature bool
-	// Checkpoint is a signed checkpoint that was kept elsewhere; the history must contain what it names. "" is none.
-	Checkpoint string
+	// Checkpoints are signed checkpoints that were kept elsewhere, one after the other; the history must contain what they name. "" is none.
+	Checkpoints string
 }
 
-// Verify reads an export to its end, in bounded memory for each record, and returns what it holds. The error is a *[BadRecordError] that
+// Verify reads an export to its end and returns what it holds. The error is a *[BadRecordError] that
 // names the first record that is not proved or contradicts others, or tells why the export cannot be read. trust is all that is believed.
+// Memory holds the documents, what was decided about each change request, and no other records: their digests go to a temporary file.
 func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) {
 	v := &verifier{
 		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(),
 		journals: make(map[string]*journalHistory),
 	}
-	if err := v.run(); err != nil {
-		return v.report, err
-	}
-	return v.report, nil
+	err := v.run()
+	return v.report, cmp.Or(err, v.release())
 }
 
 // verifier is a verification under way.
@@ -41,6 +42,18 @@ type verifier struct {
 	journals  map[string]*journalHistory
 	log       *logHistory
 	decisions *decisions
+}
+
+// release removes the temporary files.
+func (v *verifier) release() error {
+	var errs []error
+	if v.log != nil {
+		errs = append(errs, v.log.places.close())
+	}
+	for _, journal := range v.journals {
+		errs = append(errs, journal.places.close())
+	}
+	return errors.Join(errs...)
 }
 
 // history is what is verified of one stream.
@@ -66,7 +79,10 @@ func (v *verifier) run() error {
 		}
 		if l.Checkpoint != "" {
 			for ; len(order) > 0; order = order[1:] { // streams without records
-				current = v.open(order[0], current)
+				if err := v.close(current); err != nil {
+					return err
+				}
+				current = v.open(order[0])
 			}
 			if err := v.close(current); err != nil {
 				return err
@@ -80,7 +96,7 @@ func (v *verifier) run() error {
 			if err := v.close(current); err != nil {
 				return err
 			}
-			current, order = v.open(order[0], nil), order[1:]
+			current, order = v.open(order[0]), order[1:]
 		}
 		if err := current.take(l.Record, v.lines.number); err != nil {
 			return err
@@ -100,6 +116,12 @@ func (v *verifier) begin() error {
 	case h.Installation != v.keys.Installation():
 		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is of installation %.40q, the trust file of %s", h.Installation, v.keys.Installation())}
 	}
+	known := []string{"CONTROL", "LEDGER_" + h.Environment, "FLAGS_" + h.Environment}
+	for i, stream := range h.Streams {
+		if !slices.Contains(known, stream) || slices.Contains(h.Streams[:i], stream) {
+			return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it announces stream %.80q, which is of another environment or announced before", stream)}
+		}
+	}
 	v.report.Installation, v.report.Environment = h.Installation, h.Environment
 	return nil
 }
@@ -112,7 +134,7 @@ func (v *verifier) unreadable(err error) error {
 }
 
 // open begins the history of a stream.
-func (v *verifier) open(stream string, _ history) history {
+func (v *verifier) open(stream string) history {
 	if strings.HasPrefix(stream, "FLAGS_") {
 		v.log = newLogHistory(v, stream)
 		return v.log
@@ -150,17 +172,33 @@ func (v *verifier) end(signed string) error {
 	if err := v.lines.next(&more); !errors.Is(err, errCut) {
 		return bad("something follows the checkpoint")
 	}
-	if v.options.Checkpoint == "" {
+	return v.verifyKept()
+}
+
+// verifyKept verifies the checkpoints that were kept elsewhere. One that was written in part, or not by a publisher, says nothing; at least
+// one must say something.
+func (v *verifier) verifyKept() error {
+	if v.options.Checkpoints == "" {
 		return nil
 	}
-	kept, err := v.keys.OpenCheckpoint(v.options.Checkpoint)
-	if err != nil {
-		return fmt.Errorf("the checkpoint that was kept: %w", err)
-	}
-	for _, h := range kept.Heads {
-		if err := v.contains(h); err != nil {
-			return err
+	var unproved error
+	proved := 0
+	for i, signed := range splitCheckpoints(v.options.Checkpoints) {
+		kept, err := v.keys.OpenCheckpoint(signed)
+		if err != nil {
+			unproved = fmt.Errorf("checkpoint %d of those that were kept: %w", i+1, err)
+			v.warn("%v", unproved)
+			continue
 		}
+		proved++
+		for _, h := range kept.Heads {
+			if err := v.contains(h); err != nil {
+				return err
+			}
+		}
+	}
+	if proved == 0 {
+		return cmp.Or(unproved, errors.New("the file of checkpoints has none"))
 	}
 	return nil
 }
@@ -176,23 +214,40 @@ func (v *verifier) headOf(stream string) (changelog.StreamHead, bool) {
 
 // contains reports whether the history has the record that a checkpoint names.
 func (v *verifier) contains(h changelog.StreamHead) error {
-	var digest changelog.Digest
-	var found bool
+	var known *places
 	switch {
 	case h.Sequence == 0:
 		return nil
 	case v.log != nil && v.log.stream == h.Stream:
-		digest, found = v.log.places.digest(h.Sequence)
+		known = &v.log.places
 	case v.journals[h.Stream] != nil:
-		digest, found = v.journals[h.Stream].places.digest(h.Sequence)
+		known = &v.journals[h.Stream].places
 	default:
-		v.warn("a checkpoint names %s, which the export does not have", h.Stream)
+		v.warnOfMissing(h.Stream)
 		return nil
 	}
-	if !found || digest != h.Digest {
-		return &BadRecordError{Stream: h.Stream, Sequence: h.Sequence, Reason: "a checkpoint names another record here: the history was rewritten or cut"}
+	digest, found, err := known.digest(h.Sequence)
+	if err != nil || found && digest == h.Digest {
+		return err
 	}
-	return nil
+	if v.log != nil && v.log.stream == h.Stream && !v.log.epochs[h.Epoch] {
+		v.warn("a checkpoint names revision %d of epoch %s, which the log does not have any more: it was recreated after its stream was lost, or rewritten", h.Sequence, h.Epoch.Short())
+		return nil
+	}
+	return &BadRecordError{Stream: h.Stream, Sequence: h.Sequence, Reason: "a checkpoint names another record here: the history was rewritten or cut"}
+}
+
+// warnOfMissing warns, once, that an export lacks a stream of its environment. Checkpoints name those of all environments.
+func (v *verifier) warnOfMissing(stream string) {
+	switch stream {
+	case "CONTROL", "FLAGS_" + v.header.Environment, "LEDGER_" + v.header.Environment:
+	default:
+		return
+	}
+	warning := fmt.Sprintf("a checkpoint names %s, which the export does not have", stream)
+	if !slices.Contains(v.report.Warnings, warning) {
+		v.warn("%s", warning)
+	}
 }
 
 func (v *verifier) warn(format string, args ...any) {

@@ -133,7 +133,7 @@ func TestARewrittenEndIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := p.export()
-	if _, err := audit.Verify(join(whole), p.keys.Trust, audit.Options{Checkpoint: kept}); err != nil {
+	if _, err := audit.Verify(join(whole), p.keys.Trust, audit.Options{Checkpoints: kept}); err != nil {
 		t.Errorf("the whole history with a checkpoint: %v", err)
 	}
 	log, ledger := p.log, p.ledger
@@ -145,8 +145,47 @@ func TestARewrittenEndIsNoticed(t *testing.T) {
 	if _, err := audit.Verify(join(p.export()), p.keys.Trust, audit.Options{}); err != nil {
 		t.Errorf("a cut that nothing shows: %v", err)
 	}
-	if _, err := audit.Verify(join(p.export()), p.keys.Trust, audit.Options{Checkpoint: kept}); err == nil {
+	if _, err := audit.Verify(join(p.export()), p.keys.Trust, audit.Options{Checkpoints: kept}); err == nil {
 		t.Error("a checkpoint that was kept does not show that the end is missing")
+	}
+}
+
+// A header that announces a stream without records behind the log does not keep the end of the log from being verified.
+func TestAnEmptyStreamHidesNoEnd(t *testing.T) {
+	t.Parallel()
+	p := longPast(t)
+	p.append("", nil, flag("forged", 1))
+	end := &p.log[len(p.log)-1]
+	end.Proof = end.Proof[:len(end.Proof)-20] + "AAAAAAAA" + end.Proof[len(end.Proof)-12:]
+	var err error
+	if p.keys.Trust, err = p.keys.Trust.WithFloor(p.keys.Note.Text); err != nil { // in place of CONTROL, which is taken out
+		t.Fatal(err)
+	}
+	lines := slices.DeleteFunc(p.export(), func(line string) bool { return strings.HasPrefix(line, `{"stream":"CONTROL"`) })
+	lines[0] = strings.Replace(lines[0], `["CONTROL","LEDGER_prod","FLAGS_prod"]`, `["LEDGER_prod","FLAGS_prod","CONTROL"]`, 1)
+	early, err := p.signer.SignCheckpoint(changelog.Checkpoint{Heads: []changelog.StreamHead{{Stream: "LEDGER_prod", Anchor: p.anchors["LEDGER_prod"]}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := json.Marshal(map[string]string{"checkpoint": early})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines[len(lines)-1] = string(last) + "\n"
+	p.names(t, "an empty stream at the end", lines, end.Stream, end.Sequence)
+}
+
+// A header that announces a stream twice, or one of another environment, is refused before anything is read.
+func TestStreamsAreAnnouncedOnce(t *testing.T) {
+	t.Parallel()
+	p := longPast(t)
+	for _, streams := range []string{`"FLAGS_prod","FLAGS_prod"]`, `"FLAGS_prod","LEDGER_prod"]`, `"FLAGS_prod","FLAGS_staging"]`, `"FLAGS_prod",""]`} {
+		lines := p.export()
+		lines[0] = strings.Replace(lines[0], `"FLAGS_prod"]`, streams, 1)
+		_, err := audit.Verify(join(lines), p.keys.Trust, audit.Options{})
+		if bad, ok := errors.AsType[*audit.BadRecordError](err); !ok || bad.Line != 1 {
+			t.Errorf("%s: %v, want that line 1 is bad", streams, err)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func auditList() Invocation {
 	var limit int
 	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+
 		"what policies refused to whom, and what is risky from when on. What changed in a flag is in its history.").inEnvironment()
-	f.set.String(&actor, "actor", "", "only what this principal did, by the id that whoami shows")
+	f.set.String(&actor, "actor", "", "only what this principal did, by the id that whoami and person list show")
 	f.set.String(&request, "request", "", "only what concerns this change request")
 	f.set.String(&since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h")
 	f.set.String(&until, "until", "", "only what happened before then, like --since")
@@ -48,7 +48,7 @@ func auditList() Invocation {
 			return err
 		}
 		return s.print(found.Body, list(
-			at("FACT", "sequence"), at("TIME", "time"), at("WHAT", "type"), at("ACTOR", "actor"), at("REQUEST", "changeRequest"),
+			at("FACT", "sequence"), at("TIME", "time"), at("WHAT", "type"), named("ACTOR", "actor"), at("REQUEST", "changeRequest"),
 			column{"DOCUMENTS", factDocuments}, column{"REMARK", factRemark},
 		))
 	})

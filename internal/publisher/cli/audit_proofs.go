@@ -66,7 +66,7 @@ func auditVerify() Invocation {
 	f.set.String(&f.environment, "environment", "", "environment to verify, unless --file is given").Short("e")
 	f.set.String(&file, "file", "", "file that audit export has written, - is the standard input")
 	f.set.String(&trustFile, "trust-file", "", "trust file of the installation, from a source that you trust").Require()
-	f.set.String(&checkpointFile, "checkpoint", "", "file with a signed checkpoint that was kept elsewhere; the history must contain what it names")
+	f.set.String(&checkpointFile, "checkpoint", "", "file with signed checkpoints that were kept elsewhere, as serve --checkpoint-file appends them; the history must contain what each names")
 	f.set.Bool(&o.EverySignature, "every-signature", false, "verify every signature, not only those that prove the others: it takes longer")
 	f.set.Bool(&withControl, "with-control", false, "ask for CONTROL too, without --file; administrators only")
 	f.check(func() bool { return file != "" || f.environment != "" }, "give --file, or --environment to ask a publisher")
@@ -80,7 +80,9 @@ func auditVerify() Invocation {
 			if err != nil {
 				return fmt.Errorf("checkpoint: %w", err)
 			}
-			o.Checkpoint = audit.NewestCheckpoint(string(text))
+			if o.Checkpoints = string(text); len(text) == 0 {
+				return fmt.Errorf("checkpoint: %s is empty", checkpointFile)
+			}
 		}
 		export, err := s.openExport(ctx, file, f.environment, withControl)
 		if err != nil {

@@ -238,6 +238,9 @@ func administration(s *session) {
 	s.run(0, "admin", "", "token list -o json")
 	s.run(0, "admin", "", "token revoke "+token)
 	s.run(3, "editor", "", "token list")
+	s.run(0, "admin", "", "person list")
+	s.run(5, "admin", "", "person erase corp:nobody")
+	s.run(3, "editor", "", "person erase corp:nobody")
 	s.run(3, "viewer", "", "environment create mine")
 	s.run(0, "viewer", "", "audit -e prod --actor viewer")
 	s.run(5, "viewer", "", "operation get none -e prod")
@@ -313,6 +316,34 @@ func TestLostAnswers(t *testing.T) {
 	}
 	if code, output = run(t.Context(), address, "viewer", "", "flag", "list", "-e", "prod"); code != 8 {
 		t.Errorf("a read that is lost: exit code %d, %s", code, output)
+	}
+}
+
+// Tables show names where the publisher tells them, and ids elsewhere.
+func TestTablesShowNames(t *testing.T) {
+	t.Parallel()
+	address := listen(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"items":[{"revision":"1f0c9a7e-2","actor":"QX7","author":"QX7","approvers":["ZK2","token:T"],`+
+			`"names":{"QX7":"Ada Lovelace","ZK2":"ZK2 (erased)"}}]}`)
+	})
+	for command, want := range map[string][]string{
+		"flag history f -e prod": {"Ada Lovelace", "ZK2 (erased), token:T"},
+		"audit -e prod":          {"Ada Lovelace"},
+		"request list -e prod":   {"Ada Lovelace"},
+	} {
+		code, output := run(t.Context(), address, "viewer", "", strings.Fields(command)...)
+		for _, text := range want {
+			if code != 0 || !strings.Contains(output, text) || strings.Contains(output, "QX7") {
+				t.Errorf("%s: exit code %d, want %q in\n%s", command, code, text, output)
+			}
+		}
+	}
+	address = listen(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"id":"R","status":"applied","author":"QX7","approvals":[{"by":"ZK2","text":"fine"},{"by":"token:T"}],"names":{"ZK2":"Bob"}}`)
+	})
+	code, output := run(t.Context(), address, "viewer", "", "request", "get", "R", "-e", "prod")
+	if code != 0 || !strings.Contains(output, "Bob: fine; token:T") || !strings.Contains(output, "QX7") {
+		t.Errorf("exit code %d, %s", code, output)
 	}
 }
 

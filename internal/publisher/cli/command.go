@@ -52,6 +52,7 @@ func Commands() []Command {
 		auditCommands(),
 		environmentCommands(),
 		tokenCommands(),
+		personCommands(),
 		[]Command{whoamiCommand(), policyAskCommand(), operationGetCommand()},
 	)
 }

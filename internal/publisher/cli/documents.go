@@ -142,8 +142,8 @@ func (k kind) history() Invocation {
 			return err
 		}
 		return s.print(found.Body, list(
-			at("REVISION", "revision"), at("TIME", "time"), at("ACTION", "action"), at("ACTOR", "actor"),
-			at("APPROVERS", "approvers"), at("REQUEST", "changeRequest"), at("REASON", "reason"),
+			at("REVISION", "revision"), at("TIME", "time"), at("ACTION", "action"), named("ACTOR", "actor"),
+			named("APPROVERS", "approvers"), at("REQUEST", "changeRequest"), at("REASON", "reason"),
 		))
 	})
 }

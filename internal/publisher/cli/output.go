@@ -75,6 +75,30 @@ func at(title, path string) column {
 	return column{title, func(item any) string { return cell(find(item, path)) }}
 }
 
+// named returns the column of the ids at a path, as the names that the item has for them.
+func named(title, path string) column {
+	return column{title, func(item any) string {
+		if all, ok := find(item, path).([]any); ok {
+			texts := make([]any, len(all))
+			for i, id := range all {
+				texts[i] = nameOf(item, id)
+			}
+			return cell(texts)
+		}
+		return cell(nameOf(item, find(item, path)))
+	}}
+}
+
+// nameOf returns the name that an item has for an id; the id if it has none.
+func nameOf(item, id any) any {
+	names, _ := find(item, "names").(map[string]any)
+	text, _ := id.(string)
+	if name, ok := names[text]; ok {
+		return name
+	}
+	return id
+}
+
 // list returns what prints the items of a list.
 func list(columns ...column) func(io.Writer, any) error {
 	return func(out io.Writer, value any) error {

@@ -86,7 +86,7 @@ func requestStep(step, synopsis, done string) func() Invocation {
 func requestComment() Invocation {
 	var id, text string
 	f := newForm("request comment", "Says something about a change request.").request(&id)
-	f.set.Argument(&text, "TEXT", "what is to be said")
+	f.set.Argument(&text, "TEXT", "what is to be said; it cannot be erased: do not name a person")
 	r := f.remarks()
 	return f.runs(func(ctx context.Context, s *session) error {
 		body, err := json.Marshal(map[string]string{"text": text})

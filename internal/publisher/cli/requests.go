@@ -50,7 +50,7 @@ func requestList() Invocation {
 		}
 		return s.printAll(ctx, c, "after", list(
 			at("REQUEST", "id"), column{"STATUS", requestStatus}, column{"APPROVALS", approvals}, column{"CHANGES", changes},
-			at("AUTHOR", "author"), at("OPENED", "opened"), at("APPLY AT", "applyAt"), at("REASON", "reason"),
+			named("AUTHOR", "author"), at("OPENED", "opened"), at("APPLY AT", "applyAt"), at("REASON", "reason"),
 		))
 	})
 }
@@ -121,7 +121,7 @@ func remarks(path string) func(any) string {
 		}
 		texts := make([]string, len(all))
 		for i, remark := range all {
-			texts[i] = strings.Join(present(word(remark, "by"), word(remark, "text")), ": ")
+			texts[i] = strings.Join(present(printable(fmt.Sprint(nameOf(r, word(remark, "by")))), word(remark, "text")), ": ")
 		}
 		return strings.Join(texts, "; ")
 	}
@@ -137,7 +137,7 @@ func requestGet() Invocation {
 		}
 		return s.print(found.Body, func(out io.Writer, value any) error {
 			show := details(
-				at("request", "id"), column{"status", requestStatus}, column{"hash", shortHash}, at("author", "author"), at("reason", "reason"),
+				at("request", "id"), column{"status", requestStatus}, column{"hash", shortHash}, named("author", "author"), at("reason", "reason"),
 				at("opened", "opened"), at("apply at", "applyAt"), column{"at most late", lateness}, at("expires", "expires"), at("break-glass", "breakGlass"),
 				column{"approvals", approvals}, column{"approved by", remarks("approvals")}, column{"comments", remarks("comments")},
 				column{"outcome", remarks("outcome")}, at("applied", "applied"), column{"review", remarks("review")},

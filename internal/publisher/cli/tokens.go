@@ -28,7 +28,7 @@ func tokenCreate() Invocation {
 	var narrowed admin.Scope
 	var expires, file string
 	f := newForm("token create", "Creates an API token. Its secret is shown once and never again.")
-	f.set.Argument(&wanted.Name, "NAME", "what the token is for, for people")
+	f.set.Argument(&wanted.Name, "NAME", "what the token is for; it stays in the audit trail and cannot be erased: do not name a person")
 	f.set.List(&wanted.Groups, "group", nil, "groups that policies know its holder by, such as "+
 		strings.Join([]string{access.RoleViewer, access.RoleEditor, access.RoleApprover, access.RoleAdmin}, ", "))
 	f.set.List(&narrowed.Environments, "only-environment", nil, "the only environments that it reaches; without any, all that its groups reach")
@@ -123,7 +123,7 @@ func whoamiCommand() Command {
 				return err
 			}
 			return s.print(found.Body, details(
-				at("id", "id"), at("name", "name"), at("kind", "kind"), at("groups", "groups"),
+				at("id", "id"), at("policies say", "subject"), at("name", "name"), at("kind", "kind"), at("groups", "groups"),
 				at("environments", "scope.environments"), at("actions", "scope.actions"),
 			))
 		})

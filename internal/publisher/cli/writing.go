@@ -59,7 +59,7 @@ func (f *form) remarks() *remark {
 }
 
 func (r *remark) declare(f *form) {
-	f.set.String(&r.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever").Short("m")
+	f.set.String(&r.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever and cannot be erased: do not name a person").Short("m")
 	f.set.String(&r.key, "idempotency-key", "", "text of your own that makes it safe to repeat this within a day; without it a random one")
 	f.check(func() bool { return isLine(r.reason) }, "--reason is one line of text")
 }

@@ -34,6 +34,11 @@ func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Reque
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
+	o, err := s.identifiedFor(ctx, o, c)
+	if err != nil {
+		s.noteRefused(ctx, o, err)
+		return Request{}, err
+	}
 	e, err := s.decideAndRecord(ctx, func(g *Governance, state State) (Event, error) {
 		return DecideRequest(g, s.world(o, state), c)
 	})
@@ -48,10 +53,23 @@ func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Reque
 	return s.afterwards(ctx, r), nil
 }
 
+// identifiedFor is identified for a command about change requests.
+func (s *Service) identifiedFor(ctx context.Context, o Origin, c RequestCommand) (Origin, error) {
+	return s.identified(ctx, o, func(g *Governance, w World) error {
+		_, err := DecideRequest(g, w, c)
+		return err
+	})
+}
+
 // Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
 func (s *Service) Open(ctx context.Context, o Origin, p Proposing) (Request, error) {
 	if o.Key == "" {
 		return s.Govern(ctx, o, OpenRequest{ID: rand.Text(), Proposing: p})
+	}
+	o, err := s.identifiedFor(ctx, o, OpenRequest{ID: rand.Text(), Proposing: p})
+	if err != nil {
+		s.noteRefused(ctx, o, err)
+		return Request{}, err
 	}
 	id := fingerprint(o.actor() + "\x00" + o.Key)
 	if r, err := s.Request(ctx, id); err == nil {

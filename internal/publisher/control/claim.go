@@ -16,6 +16,8 @@ type ClaimRequest struct {
 	Request string
 	// Scheduled tells that its time has come, and nobody asks for it but its author, earlier.
 	Scheduled bool
+	// Author is the author of a scheduled one, as policies know the author today; the zero value is as recorded.
+	Author access.Principal
 }
 
 func (c ClaimRequest) decideRequest(g *Governance, w World) (Event, error) {
@@ -42,7 +44,7 @@ func (c ClaimRequest) decideRequest(g *Governance, w World) (Event, error) {
 		return Event{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published any more.", Problems: problems, Request: r.ID}
 	}
 	if c.Scheduled {
-		w.Origin = Origin{Actor: p.Author.ID, Principal: p.Author.principal(), Reason: r.Reason}
+		w.Origin = Origin{Principal: c.author(p), Reason: r.Reason}
 	}
 	approvers, err := w.permitApply(g, r)
 	if err != nil {
@@ -52,6 +54,14 @@ func (c ClaimRequest) decideRequest(g *Governance, w World) (Event, error) {
 	return Event{Type: EventClaimed, By: w.Origin.actor(), Request: r.ID, Hash: r.Hash, Position: &at, Approvers: approvers}, nil
 }
 
+// author returns for whom a scheduled request is applied.
+func (c ClaimRequest) author(p *Proposal) access.Principal {
+	if c.Author.ID != "" {
+		return c.Author
+	}
+	return p.Author.principal()
+}
+
 func (p *Proposal) late(w World) bool {
 	return p.LateSeconds > 0 && !p.ApplyAt.IsZero() && w.Now.Sub(p.ApplyAt) > time.Duration(p.LateSeconds)*time.Second
 }
@@ -59,7 +69,7 @@ func (p *Proposal) late(w World) bool {
 // permitApply asks whether a request may be applied with the approvals that it has, and returns whose they are.
 func (w World) permitApply(g *Governance, r Request) ([]string, error) {
 	k := w.askAbout(g, r)
-	approvers := r.approvers()
+	approvers := slices.DeleteFunc(r.approvers(), w.gone) // who is here again by another id would count twice
 	k.circumstances.Approvals = len(approvers)
 	k.circumstances.BreakGlass = r.Proposal.BreakGlass
 	if r.Proposal.BreakGlass {

@@ -57,7 +57,8 @@ type Origin struct {
 	Key string
 }
 
-func (o Origin) actor() string { return cmp.Or(o.Actor, o.Principal.ID) }
+// actor returns what records call who asks: access.Unregistered for a person whom Service has not identified yet.
+func (o Origin) actor() string { return cmp.Or(o.Actor, o.Principal.RecordID()) }
 
 func (o Origin) validate() error {
 	switch {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -31,6 +32,13 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 	if err := l.take(flagsync.Record{Sequence: 1, Body: orphan}); err == nil {
 		t.Error("an approval of a request that is not there was taken")
 	}
+	if err := l.take(flagsync.Record{Sequence: 2, Body: []byte(`{"type":"keys","keys":"x"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.take(flagsync.Record{Sequence: 4, Prev: at(3), Body: orphan}); !errors.Is(err, errLedgerRepaired) {
+		t.Errorf("a record after one that is missing: %v", err)
+	}
+	l.forget()
 	for _, r := range []flagsync.Record{
 		{Sequence: 2, Body: []byte(`{"type":"keys","keys":"x"}`)},
 		{Sequence: 4, Prev: at(3), Body: orphan},

@@ -9,17 +9,22 @@ import (
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // ledger is what is known of an environment's ledger.
 type ledger struct {
-	turn       chan struct{} // held while it is read
-	mu         sync.RWMutex
-	governance *Governance // guarded by mu
+	turn        chan struct{} // held while it is read
+	environment string
+
+	mu         sync.RWMutex // guards what follows
+	governance *Governance
+	head       changelog.Anchor // the newest record that was taken
+	repaired   bool             // gaps are what repairs have left
 }
 
 func newLedger(o Options) *ledger {
-	return &ledger{turn: make(chan struct{}, 1), governance: NewGovernance(o.Environment)}
+	return &ledger{turn: make(chan struct{}, 1), environment: o.Environment, governance: NewGovernance(o.Environment)}
 }
 
 // errNoLedger is returned where there are no change requests.
@@ -47,15 +52,47 @@ func (s *Service) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for r, err := range journal.Read(ctx, s.ledger.sequence()+1) {
+	err = s.ledger.read(ctx, journal)
+	if errors.Is(err, errLedgerRepaired) {
+		s.ledger.forget()
+		err = s.ledger.read(ctx, journal)
+		s.ledger.remember()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
+	}
+	return nil
+}
+
+// errLedgerRepaired means that a repair of the ledger went on without records that were taken over here.
+var errLedgerRepaired = errors.New("the ledger was repaired")
+
+// read takes over what the ledger has beyond what is known. With errLedgerRepaired, it has to be read from the beginning.
+func (l *ledger) read(ctx context.Context, journal Journal) error {
+	for r, err := range journal.Read(ctx, l.sequence()+1) {
 		if err == nil {
-			err = s.ledger.take(r)
+			err = l.take(r)
 		}
 		if err != nil {
-			return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
+			return err
 		}
 	}
 	return nil
+}
+
+// forget makes the ledger unknown again, because what was known of it may be lost. Until remember, gaps are what repairs have left.
+func (l *ledger) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.governance, l.head = NewGovernance(l.environment), changelog.Anchor{}
+	l.repaired = true
+}
+
+// remember ends what forget has begun.
+func (l *ledger) remember() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.repaired = false
 }
 
 func (l *ledger) sequence() uint64 {
@@ -72,14 +109,19 @@ func (l *ledger) take(r flagsync.Record) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.Prev.Sequence != l.governance.Sequence() {
+	if r.Prev != l.head {
+		if !l.repaired && !l.head.IsZero() {
+			return errLedgerRepaired
+		}
 		l.governance.Gap()
 	}
 	if !ok {
 		l.governance.Pass(r.Sequence)
-		return nil
+	} else if err := l.governance.Evolve(r.Sequence, e); err != nil {
+		return err
 	}
-	return l.governance.Evolve(r.Sequence, e)
+	l.head = changelog.Anchor{Sequence: r.Sequence, Digest: r.Digest}
+	return nil
 }
 
 func (l *ledger) unfinished() []Request {
@@ -100,8 +142,8 @@ func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, err
 func (s *Service) world(o Origin, state State) World {
 	return World{
 		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
-		Authorize: s.options.Authorize, Usage: s.options.Usage, OpenRequests: s.options.OpenRequests,
-		LedgerBytes: s.options.LedgerBytes,
+		Authorize: s.options.Authorize, Gone: s.options.Gone, Usage: s.options.Usage,
+		OpenRequests: s.options.OpenRequests, LedgerBytes: s.options.LedgerBytes,
 	}
 }
 

@@ -31,7 +31,7 @@ func (w World) ask(g *Governance, documents []changelog.Document) *inquiry {
 // askAbout returns an inquiry about a request.
 func (w World) askAbout(g *Governance, r Request) *inquiry {
 	k := w.ask(g, r.concerned(w.State))
-	k.circumstances.OwnRequest = r.Proposal.Author.ID == w.Origin.actor()
+	k.circumstances.OwnRequest = r.Proposal.Author.ID == w.Origin.actor() || w.gone(r.Proposal.Author.ID)
 	return k
 }
 

@@ -228,8 +228,8 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 		requests[author] = request
 	}
 	o := one.options(nil)
-	o.Standing = func(p access.Principal) error {
-		return map[string]error{"revoked": access.ErrRejected, "unknown": access.ErrUnavailable}[p.ID]
+	o.Standing = func(p access.Principal) (access.Principal, error) {
+		return p, map[string]error{"revoked": access.ErrRejected, "unknown": access.ErrUnavailable}[p.ID]
 	}
 	due := control.NewService(o)
 	one.run(func(ctx context.Context) { _ = due.Run(ctx) }, func() {})

@@ -32,7 +32,9 @@ type World struct {
 	Now         time.Time
 	// Authorize answers what policies permit; nil permits everything.
 	Authorize func(access.Question) access.Answer
-	Usage     Usage
+	// Gone reports whether an id is of a person who may be here again by another one; nil means none is.
+	Gone  func(id string) bool
+	Usage Usage
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
 	OpenRequests int
 	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.
@@ -236,6 +238,11 @@ func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
 	switch {
 	case r.Proposal.Author.ID == by:
 		return Event{}, forbidden(access.Approve, r, "Nobody approves their own change request.")
+	case w.gone(r.Proposal.Author.ID):
+		return Event{}, &Refusal{
+			Cause: CauseNotOpen, Request: r.ID,
+			Detail: "The author of the change request was erased, so nobody can tell whose it is: reject it, and open a new one.",
+		}
 	case r.Hash != c.Hash:
 		return Event{}, &Refusal{Cause: CauseStale, Detail: "The change request was made anew since: read it again.", Request: r.ID}
 	case !w.Now.Before(r.Proposal.Expires):

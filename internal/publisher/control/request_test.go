@@ -19,6 +19,7 @@ type desk struct {
 	state      *state
 	governance *control.Governance
 	authorize  func(access.Question) access.Answer
+	gone       func(id string) bool
 	now        time.Time
 
 	ledgerBytes int
@@ -32,7 +33,9 @@ func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk 
 // do carries out a command of somebody, and records it.
 func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
 	d.t.Helper()
-	w := control.World{Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Origin: origin, LedgerBytes: d.ledgerBytes}
+	w := control.World{
+		Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Gone: d.gone, Origin: origin, LedgerBytes: d.ledgerBytes,
+	}
 	e, err := control.DecideRequest(d.governance, w, c)
 	if err != nil {
 		return err
@@ -151,6 +154,44 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	if err := d.do(person("admin"), control.ClaimRequest{Request: "remove"}); err != nil {
 		t.Errorf("who may archive applies a deletion: %v", err)
 	}
+}
+
+// A person who was erased is somebody else when they are here again: they approve neither what was theirs nor the same request twice, and do
+// not apply what was theirs as if it were another's.
+func TestPersonsWhoAreGone(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(q access.Question) access.Answer {
+		needed := 0
+		if q.Action == access.Apply {
+			needed = 2
+		}
+		return access.Answer{Permitted: q.Circumstances.Approvals >= needed && (q.Action != access.Change || q.Principal.ID != "again"), Approvals: needed}
+	})
+	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	r = d.must(person("approver"), control.Approve{Request: "r", Hash: r.Hash})
+	d.gone = func(id string) bool { return id == "approver" }
+	r = d.must(person("again"), control.Approve{Request: "r", Hash: r.Hash})
+	if err := d.do(person("author"), control.ClaimRequest{Request: "r"}); !isRefused(err, control.CauseApprovalRequired) {
+		t.Errorf("applied with two approvals of one person: %v", err)
+	}
+	if r = d.must(person("third"), control.Approve{Request: "r", Hash: r.Hash}); len(r.Approvals) != 3 {
+		t.Errorf("%d approvals", len(r.Approvals))
+	}
+	d.gone = func(id string) bool { return id == "author" }
+	if err := d.do(person("fourth"), control.Approve{Request: "r", Hash: r.Hash}); !isRefused(err, control.CauseNotOpen) {
+		t.Errorf("a request of a person who is gone was approved: %v", err)
+	}
+	d.gone = func(id string) bool { return id == "approver" }
+	d.must(person("author"), control.ClaimRequest{Request: "r"})
+
+	d = newDesk(t, member(map[string][]access.Action{"author": {access.Propose}, "again": {access.Apply}}))
+	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	d.gone = func(id string) bool { return id == "author" }
+	if err := d.do(person("again"), control.ClaimRequest{Request: "r"}); !isRefused(err, control.CauseForbidden) {
+		t.Errorf("a request of a person who is gone was applied without the permission to change: %v", err)
+	}
+	d.gone = nil
+	d.must(person("again"), control.ClaimRequest{Request: "r"})
 }
 
 // Nobody moves a flag to where they may not change it, or takes it from there.

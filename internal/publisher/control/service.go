@@ -61,9 +61,14 @@ type Options struct {
 	Journal func(ctx context.Context) (Journal, error)
 	// Authorize answers what policies permit. It may be nil: then everything is permitted.
 	Authorize func(access.Question) access.Answer
-	// Standing returns why the author of a scheduled request no longer counts when its time comes: access.ErrRejected ends the request, any
-	// other error leaves it to a later time. It may be nil.
-	Standing func(access.Principal) error
+	// Identify returns a principal with the id that is recorded. It is asked for a person without one, before anything that the person does is
+	// recorded. It may be nil if there are none.
+	Identify func(context.Context, access.Principal) (access.Principal, error)
+	// Gone reports whether an id is of a person who may be here again by another one. It may be nil if there are none.
+	Gone func(id string) bool
+	// Standing returns the author of a scheduled request, when its time comes, as policies know the author; or why the author no longer counts:
+	// access.ErrRejected ends the request, any other error leaves it to a later time. It may be nil.
+	Standing func(access.Principal) (access.Principal, error)
 	// Usage tells which flags are in use. It may be nil: then it is not known.
 	Usage Usage
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
@@ -132,12 +137,17 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
+	origin, err := s.identified(ctx, origin, func(g *Governance, w World) error { return writable(g, w, c) })
+	if err != nil {
+		s.noteRefused(ctx, origin, err)
+		return Result{}, err
+	}
 	x := execution{Service: s, origin: origin, command: c, op: rand.Text()}
 	if origin.Key != "" {
 		x.keyed = newKeyedOp(origin.actor(), origin.Key, c)
 		x.op = x.keyed.String()
 	}
-	err := s.Alone(ctx, x.run)
+	err = s.Alone(ctx, x.run)
 	s.noteRefused(ctx, origin, err)
 	return x.result, err
 }

@@ -88,12 +88,13 @@ func (s *Service) decideScheduled(g *Governance, state State, id string) (Event,
 	if err != nil {
 		return Event{}, err
 	}
+	author := r.Proposal.Author.principal()
 	if s.options.Standing != nil {
-		err = s.options.Standing(r.Proposal.Author.principal())
+		author, err = s.options.Standing(author)
 	}
 	var e Event
 	if err == nil {
-		e, err = DecideRequest(g, s.world(Origin{}, state), ClaimRequest{Request: id, Scheduled: true})
+		e, err = DecideRequest(g, s.world(Origin{}, state), ClaimRequest{Request: id, Scheduled: true, Author: author})
 	}
 	refusal, refused := errors.AsType[*Refusal](err)
 	if errors.Is(err, access.ErrRejected) || refused && (refusal.Cause == CauseForbidden || refusal.Cause == CauseInvalid) {

@@ -1,0 +1,202 @@
+package publisher_test
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/audit"
+	"github.com/flagside/flagside/internal/publisher/keys"
+	"github.com/flagside/flagside/internal/trusttest"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// often is how often publishers of tests look whether a checkpoint is due.
+const often = 100 * time.Millisecond
+
+// history is an export, as one who has the keys of the publisher can write it again.
+type history struct {
+	t       *testing.T
+	records map[string][]flagsync.Stored
+}
+
+// exported returns the history of an environment, CONTROL included.
+func exported(r *running, environment string) history {
+	r.t.Helper()
+	a := r.ask(http.MethodGet, "/api/v1/environments/"+environment+"/audit/export-with-control", "")
+	if a.status != http.StatusOK {
+		r.t.Fatalf("the export: %d %s", a.status, a.body)
+	}
+	h := history{r.t.(*testing.T), make(map[string][]flagsync.Stored)}
+	for line := range strings.Lines(a.body) {
+		var record audit.Record
+		if err := json.Unmarshal([]byte(line), &record); err != nil {
+			r.t.Fatal(err)
+		}
+		if record.Stream != "" {
+			h.records[record.Stream] = append(h.records[record.Stream], flagsync.Stored{
+				Stream: record.Stream, Sequence: record.Sequence, Subject: record.Subject, Proof: record.Proof, Data: []byte(record.Data),
+			})
+		}
+	}
+	return h
+}
+
+// without returns the history without the last records of a stream.
+func (h history) without(stream string, last int) history {
+	cut := history{h.t, make(map[string][]flagsync.Stored)}
+	for name, records := range h.records {
+		if name == stream {
+			records = records[:len(records)-last]
+		}
+		cut.records[name] = records
+	}
+	return cut
+}
+
+// verify writes the history as an export, and verifies it against a file of checkpoints.
+func (h history) verify(checkpoints []byte) error {
+	h.t.Helper()
+	source := audit.Source{Environment: "prod", Signer: trusttest.Default().Signer()}
+	for _, stream := range []string{"CONTROL", "LEDGER_prod", "FLAGS_prod"} {
+		source.Streams = append(source.Streams, audit.Stream{Name: stream, Records: all(h.records[stream])})
+	}
+	var export bytes.Buffer
+	if err := audit.Export(h.t.Context(), &export, source); err != nil {
+		h.t.Fatal(err)
+	}
+	_, err := audit.Verify(&export, trusttest.Default().Trust, audit.Options{Checkpoints: string(checkpoints)})
+	return err
+}
+
+func all(records []flagsync.Stored) iter.Seq2[flagsync.Stored, error] {
+	return func(yield func(flagsync.Stored, error) bool) {
+		for _, r := range records {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+// write makes a history with something in the log and in the ledger, which ends with each of them.
+func (r *running) write() {
+	r.t.Helper()
+	r.create("prod")
+	r.put("prod", "f", flagBody("on", ""), absent())
+	for _, share := range []float64{0.3, 0.4} {
+		if _, err := r.client.SetRisk(r.t.Context(), "prod", admin.RiskSettings{Share: share}, "because"); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	r.put("prod", "g", flagBody("on", ""), absent())
+}
+
+// Two publishers append checkpoints to one file. It contradicts whatever they, with their keys, leave out or write differently later.
+func TestACheckpointFileShowsWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	server, file := natstest.Start(t), filepath.Join(t.TempDir(), "checkpoints")
+	o := publisher.Options{NATS: server.URL(), CheckpointFile: file, CheckpointInterval: often}
+	one, other := start(t, o), start(t, o)
+	one.write()
+	other.await("the environment", func() bool {
+		_, _, err := other.client.Document(t.Context(), "prod", flagID("g"))
+		return err == nil
+	})
+	one.stop()
+	other.put("prod", "h", flagBody("on", ""), absent())
+	if _, err := other.client.SetRisk(t.Context(), "prod", admin.RiskSettings{Share: 0.5}, "because"); err != nil { // nothing names this record
+		t.Fatal(err)
+	}
+	honest := exported(other, "prod")
+	other.stop()
+	checkpoints, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := honest.verify(checkpoints); err != nil {
+		t.Errorf("the whole history: %v", err)
+	}
+	names := func(what, stream string, h history) {
+		t.Helper()
+		err := h.verify(checkpoints)
+		if bad, ok := errors.AsType[*audit.BadRecordError](err); !ok || bad.Stream != stream || bad.Sequence == 0 {
+			t.Errorf("%s: %v, want a record of %s", what, err, stream)
+		}
+	}
+	names("the last entry is gone", "FLAGS_prod", honest.without("FLAGS_prod", 1))
+	names("the last record of the ledger is gone", "LEDGER_prod", honest.without("LEDGER_prod", 1))
+
+	rewritten := start(t, publisher.Options{NATS: natstest.Start(t).URL()}) // with the same keys
+	rewritten.write()
+	rewritten.put("prod", "h", flagBody("off", ""), absent())
+	err = exported(rewritten, "prod").verify(checkpoints)
+	if bad, ok := errors.AsType[*audit.BadRecordError](err); !ok || bad.Stream != "CONTROL" {
+		t.Errorf("another history of the same keys: %v, want a record of CONTROL", err)
+	}
+}
+
+// Checkpoints are signed with the key of the moment, and a file that cannot be written is a condition until it can.
+func TestCheckpointsOfARunningPublisher(t *testing.T) {
+	t.Parallel()
+	dir, tracker := trusttest.Default().Directory(t), health.NewTracker(time.Now)
+	volume := filepath.Join(t.TempDir(), "volume")
+	file := filepath.Join(volume, "checkpoints")
+	r := start(t, publisher.Options{
+		DataDir: t.TempDir(), KeysDir: dir, Health: tracker, CheckpointFile: file, CheckpointInterval: often,
+	})
+	r.create("prod")
+	r.await("the condition", func() bool {
+		detail, ok := active(tracker, health.CheckpointNotWritten)
+		return ok && strings.Contains(detail, file)
+	})
+	if err := os.Mkdir(volume, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the end of the condition", func() bool {
+		_, ok := active(tracker, health.CheckpointNotWritten)
+		return !ok
+	})
+	if !strings.Contains(r.log.String(), "a checkpoint was not written") {
+		t.Error("the log says nothing of it")
+	}
+	signers := func() (found []string) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if signature, ok := strings.CutPrefix(line, "— flagside/"+trusttest.Default().Installation+" "); ok {
+				id, ok := changelog.Signature(strings.TrimSpace(signature)).KeyID()
+				if !ok {
+					t.Fatal(line)
+				}
+				found = append(found, changelog.Key{ID: id}.String())
+			}
+		}
+		return found
+	}
+	changed, err := keys.Rotate(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.await("the new key", func() bool { return strings.Contains(r.log.String(), "signing key rotated") })
+	r.put("prod", "f", flagBody("on", ""), absent())
+	r.await("a checkpoint of the new key", func() bool {
+		all := signers()
+		return all[len(all)-1] == changelog.Key{ID: changed.Signing.ID}.String() && all[0] != all[len(all)-1]
+	})
+}
