@@ -45,7 +45,8 @@ type Context struct {
 	scopes   []value
 	stack    []value
 	scratch  []byte
-	spent    int // see spend
+	limit    int // of the evaluation, see Work
+	left     int // what the evaluation may still spend
 }
 
 // maxKept bounds the memory for text that a Context keeps for reuse, and maxKeptItems the number of elements and members.
@@ -192,6 +193,10 @@ func (c *Context) fill(a *attribute, v value) {
 	if a.slot != noSlot {
 		c.slots[a.slot] = v
 	}
+	if v.kind == kindObject && len(a.children) > fewNames {
+		c.fillMembers(a, v)
+		return
+	}
 	for name, child := range a.children {
 		switch v.kind {
 		case kindObject:
@@ -204,8 +209,19 @@ func (c *Context) fill(a *attribute, v value) {
 	}
 }
 
-// begin prepares c for an evaluation at the time now.
-func (c *Context) begin(now time.Time) {
+// fillMembers is fill for many attributes below an object, looking at each of its members once. Slots of attributes that it does not have
+// are empty.
+func (c *Context) fillMembers(a *attribute, v value) {
+	for i, name := range v.ref.names {
+		if child := a.children[name]; child != nil {
+			c.fill(child, v.ref.items[i])
+		}
+	}
+}
+
+// begin prepares c for an evaluation of f at the time now.
+func (c *Context) begin(f *Flag, now time.Time) {
 	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
-	c.scratch, c.stack, c.scopes, c.spent = c.scratch[:0], c.stack[:0], c.scopes[:0], 0
+	c.scratch, c.stack, c.scopes, c.left = c.scratch[:0], c.stack[:0], c.scopes[:0], f.allowance
+	c.limit = f.limit
 }
