@@ -39,14 +39,15 @@ func (c *Context) spendTexts(items []value) bool {
 
 // spendValue pays for writing v with all its parts. It stops as soon as that is too much.
 func (c *Context) spendValue(v value) bool {
-	if !c.spend(1 + len(v.str)/bytesPerNode) {
+	if !c.spend(2 + len(v.str)/bytesPerNode) {
 		return false
 	}
 	if v.ref == nil {
 		return true
 	}
 	for i := range v.ref.items {
-		if v.ref.names != nil && !c.spendText(len(v.ref.names[i])) || !c.spendValue(v.ref.items[i]) {
+		if v.ref.names != nil && !c.spend(8+len(v.ref.names[i])/bytesPerNode) || // names are sorted
+			!c.spendValue(v.ref.items[i]) {
 			return false
 		}
 	}

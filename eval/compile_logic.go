@@ -115,10 +115,14 @@ func (c *ruleCompiler) compileIteration(name string, arguments *syntax, in scope
 
 // iterationOverhead is what a step of an iteration costs beside its body, in nodes.
 func iterationOverhead(name string) int {
-	if name == "reduce" {
+	switch name {
+	case "reduce":
 		return 8 // it makes an object
+	case "filter", "map":
+		return 4 // it may become part of a list
+	default:
+		return 1
 	}
-	return 1
 }
 
 // compileShort compiles an iteration that has too few arguments, to what flagd's engine makes of it.
