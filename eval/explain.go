@@ -149,6 +149,7 @@ func (e *Explanation) answer(r Result) {
 type trace struct {
 	open      *Step // the step whose inputs are being evaluated
 	count     int
+	shown     int // bytes of all results
 	truncated bool
 }
 
@@ -157,6 +158,8 @@ const (
 	maxSteps = 10_000
 	// maxShown bounds the values that are shown, in bytes of JSON.
 	maxShown = 4096
+	// maxShownInAll bounds all of them together.
+	maxShownInAll = 4 << 20
 )
 
 // traced is a node whose evaluation is a step of an explanation. The parts of the node are decorated.
@@ -179,6 +182,9 @@ func (n *traced) eval(c *Context) value {
 	}
 	step.Inputs = append(step.Inputs, n.shape.Inputs...)
 	step.show(v)
+	if t.shown += len(step.Result); t.shown > maxShownInAll {
+		t.count = maxSteps
+	}
 	outer.Inputs = append(outer.Inputs, step)
 	return v
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,15 @@ func NewWithin(maxWork int) *Ruleset {
 	r := &Ruleset{limit: min(maxWork, endlessWork), attributes: newAttributeTable(), flags: newFlagStore(), dependants: newDependants(), generations: new(atomic.Uint64)}
 	r.generation = r.generations.Add(1)
 	return r
+}
+
+// ValidateMaxWork returns why NewWithin would not take a limit as it is, nil for 0, which means the default.
+func ValidateMaxWork(maxWork int) error {
+	const least, most = 1000, 1_000_000_000
+	if maxWork != 0 && (maxWork < least || maxWork > most) {
+		return fmt.Errorf("%d nodes for one evaluation: want %d to %d", maxWork, least, most)
+	}
+	return nil
 }
 
 // Flag returns the flag with the key, or nil if there is none.

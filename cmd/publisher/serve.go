@@ -35,6 +35,8 @@ func serveCommand() command {
 		"PEM file with CA certificates for clients of the embedded NATS server, which all need a certificate then, or for the server at --nats")
 	set.Int(&o.Replicas, "replicas", 1, "servers of the cluster at --nats that keep a copy of each change log, 1 to 5")
 	declareAPI(set, &o)
+	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
+		"how many parts of a rule one evaluation may visit; documents that need more are refused; sidecars have an option of the same name")
 	declareCompatibility(set, &compatibility, "whose strictness new environments follow, unless their creation says")
 	l.declare(set, telemetry.FormatJSON)
 
