@@ -75,5 +75,5 @@ func (c *Context) Work() int { return c.limit - c.left }
 
 // exhausted is the answer when an evaluation takes more work than it may.
 func (f *Flag) exhausted() Result {
-	return f.failed(ErrorParse, tooMuchWork+": the limit is "+strconv.Itoa(f.limit)+" nodes, see --max-evaluation-work")
+	return f.failed(ErrorParse, tooMuchWork+": the limit is "+strconv.Itoa(int(f.limit))+" nodes, see --max-evaluation-work")
 }

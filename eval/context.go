@@ -222,6 +222,6 @@ func (c *Context) fillMembers(a *attribute, v value) {
 // begin prepares c for an evaluation of f at the time now.
 func (c *Context) begin(f *Flag, now time.Time) {
 	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
-	c.scratch, c.stack, c.scopes, c.left = c.scratch[:0], c.stack[:0], c.scopes[:0], f.allowance
-	c.limit = f.limit
+	c.scratch, c.stack, c.scopes, c.left = c.scratch[:0], c.stack[:0], c.scopes[:0], int(f.allowance)
+	c.limit = int(f.limit)
 }

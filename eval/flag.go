@@ -17,8 +17,8 @@ type Flag struct {
 	key            string
 	defaultVariant *Variant
 	offVariant     *Variant
-	allowance      int // what an evaluation may spend on what is not paid for in advance
-	limit          int // how many nodes an evaluation may visit
+	allowance      int32 // what an evaluation may spend on what is not paid for in advance
+	limit          int32 // how many nodes an evaluation may visit
 	// settled is the answer when no rule decides it: of a flag without a rule, of a disabled one, and of a rule whose result is null.
 	settled Result
 
@@ -34,9 +34,8 @@ type Flag struct {
 	rejected *Document // the newest document, if it could not be compiled
 	uses     []string  // the documents that this version depends on, see dependency
 	requires []string  // uses, and what the rejected document depends on
-	cost     int       // how many flags one evaluation evaluates at most
-	ownWork  work      // of the rule
-	work     work      // of the rule and of all prerequisites
+	cost     int32     // how many flags one evaluation evaluates at most
+	total    int32     // of the work, see Flag.work
 }
 
 // prerequisite is another flag that must evaluate to one of some variants.

@@ -74,7 +74,7 @@ func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
 	p.uses = compact(p.uses)
 	f.uses, f.requires = p.uses, p.uses
 	if definition.disabled {
-		f.rule, f.ownWork = nil, work{}
+		f.rule = nil
 		p.references = nil
 		f.settled = Result{Flag: f, Reason: ReasonDisabled, Metadata: f.metadata}
 	}
@@ -90,7 +90,6 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 		segment:       func(name string) *segment { return u.next.segments[name] },
 	}
 	f.rule = c.compileRule(rule)
-	f.ownWork = workOf(f.rule)
 	for _, name := range c.segments {
 		p.uses = append(p.uses, dependency(KindSegment, name))
 	}
@@ -116,7 +115,7 @@ func (u *update) fallback(p *plan) *Flag {
 		kept.metadata = encodeMetadata(answerMetadata(u.next.settings.metadata, nil, d.Revision, u.next.compatibility))
 		kept.settled = kept.failed(ErrorParse, "the document of the flag cannot be used: "+p.reason())
 	}
-	kept.bound(u.next.limit)
+	kept.bound(u.next.limit, kept.sum())
 	kept.generation = u.next.generations.Add(1)
 	kept.rejected = &d
 	kept.requires = compact(slices.Concat(kept.uses, p.uses))

@@ -34,16 +34,21 @@ func NewWithin(maxWork int) *Ruleset {
 	if maxWork <= 0 {
 		maxWork = DefaultMaxWork
 	}
-	r := &Ruleset{limit: min(maxWork, endlessWork), attributes: newAttributeTable(), flags: newFlagStore(), dependants: newDependants(), generations: new(atomic.Uint64)}
+	r := &Ruleset{limit: min(maxWork, mostWork), attributes: newAttributeTable(), flags: newFlagStore(), dependants: newDependants(), generations: new(atomic.Uint64)}
 	r.generation = r.generations.Add(1)
 	return r
 }
 
+// The limits for the work of one evaluation that people may choose.
+const (
+	leastWork = 1000
+	mostWork  = 1_000_000_000
+)
+
 // ValidateMaxWork returns why NewWithin would not take a limit as it is, nil for 0, which means the default.
 func ValidateMaxWork(maxWork int) error {
-	const least, most = 1000, 1_000_000_000
-	if maxWork != 0 && (maxWork < least || maxWork > most) {
-		return fmt.Errorf("%d nodes for one evaluation: want %d to %d", maxWork, least, most)
+	if maxWork != 0 && (maxWork < leastWork || maxWork > mostWork) {
+		return fmt.Errorf("%d nodes for one evaluation: want %d to %d", maxWork, leastWork, mostWork)
 	}
 	return nil
 }

@@ -1,6 +1,9 @@
 package eval
 
-import "strconv"
+import (
+	"math"
+	"strconv"
+)
 
 // work is how many nodes the evaluation of an expression visits at most, as far as that is known without data. Both numbers stop growing
 // at endlessWork.
@@ -11,8 +14,8 @@ type work struct {
 	total int
 }
 
-// endlessWork is more than any limit, and small enough to be multiplied by the length of a list.
-const endlessWork = 1 << 40
+// endlessWork is more than any limit.
+const endlessWork = math.MaxInt32
 
 func nodes(n int) work { return work{once: n, total: n} }
 
@@ -184,17 +187,27 @@ func (c *ruleCompiler) checkWork(at *syntax, w work, what string) {
 
 func atMost(n int) string {
 	if n >= endlessWork {
-		return "more than " + strconv.Itoa(endlessWork)
+		return "more than 2 billion"
 	}
 	return strconv.Itoa(n)
 }
 
-// bound sets what evaluations of the flag may spend, from its own work and that of its prerequisites.
-func (f *Flag) bound(limit int) {
-	f.work = f.ownWork
+// work returns that of the flag with all its prerequisites.
+func (f *Flag) work() work { return work{once: int(f.limit - f.allowance), total: int(f.total)} }
+
+// work returns that of evaluating the prerequisite.
+func (p *prerequisite) work() work { return p.flag.work().plus(nodes(1 + len(p.variants))) }
+
+// sum adds up the work of a flag whose prerequisites have theirs.
+func (f *Flag) sum() work {
+	w := workOf(f.rule)
 	for i := range f.prerequisites {
-		p := &f.prerequisites[i]
-		f.work = f.work.plus(p.flag.work).plus(nodes(1 + len(p.variants)))
+		w = w.plus(f.prerequisites[i].work())
 	}
-	f.limit, f.allowance = limit, limit-f.work.once
+	return w
+}
+
+// bound sets what evaluations of the flag may spend, of which w is paid for in advance.
+func (f *Flag) bound(limit int, w work) {
+	f.limit, f.allowance, f.total = int32(limit), int32(limit-w.once), int32(w.total)
 }

@@ -90,6 +90,7 @@ func TestAttributesThatTakeTooMuchEndTheEvaluation(t *testing.T) {
 		"reduce":           {`{"reduce":[{"var":"list"},{"if":[` + strings.ReplaceAll(wideOr(100), `""`, `"current"`) + `,1,1]},0]}`, list},
 		"nested":           {`{"some":[{"var":"lists"},{"some":[{"var":""},{"some":[{"var":""},` + wideOr(5) + `]}]}]}`, `{"lists":` + repeated(repeated(repeated("1", 60), 60), 60) + `}`},
 		"list inside":      {`{"map":[{"var":"list"},[{"var":""},1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]]}`, list},
+		"few bytes":        {`{"some":[{"var":"list"},{"some":[{"var":"list"},{"contains_any":[{"var":"list"},["x","y","z"]]}]}]}`, `{"list":` + repeated("1", 4000) + `}`},
 		"in a list":        {times(50, `{"in":[2,{"var":"list"}]}`), list},
 		"in a text":        {times(50, `{"in":["8",{"var":"long"}]}`), texts},
 		"in a set":         {times(50, `{"in":[{"var":"long"},["a","b"]]}`), texts},
@@ -202,7 +203,7 @@ func TestALastGoodVersionIsBoundToo(t *testing.T) {
 	wantAnswer(t, r, "b", `{}`, "TARGETING_MATCH on")
 	r, _ = refused(t, r, segment(150))
 	wantAnswer(t, r, "a", `{}`, "TARGETING_MATCH on")
-	if f := r.Flag("b"); f.work.once > 1000 {
+	if f := r.Flag("b"); f.work().once > 1000 {
 		wantExhausted(t, evaluate(t, r, "b", nil))
 	} else if got := evaluate(t, r, "b", nil); got.ErrorCode != "" {
 		t.Errorf("got %s", got.Detail)

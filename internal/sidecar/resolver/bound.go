@@ -27,7 +27,6 @@ const (
 
 // watch ends a bulk answer when its time is over or its client is gone. It is made by Request.watch.
 type watch struct {
-	ctx     context.Context
 	now     func() time.Time
 	timeout time.Duration
 	until   time.Time // a reading of now
@@ -36,20 +35,20 @@ type watch struct {
 }
 
 // watch begins to watch a bulk answer. What came before, such as waiting for fresher knowledge, has bounds of its own.
-func (q *Request) watch(ctx context.Context) watch {
+func (q *Request) watch() watch {
 	r := q.resolver
-	return watch{ctx: ctx, now: r.now, timeout: r.timeout, until: r.now().Add(r.timeout)}
+	return watch{now: r.now, timeout: r.timeout, until: r.now().Add(r.timeout)}
 }
 
 // evaluated notes a flag, and returns why no other is to be evaluated. It wraps ErrTimeout or ErrGone.
-func (w *watch) evaluated(work int) error {
+func (w *watch) evaluated(ctx context.Context, work int) error {
 	w.flags++
 	w.work += work
 	if w.flags < flagsPerLook && w.work < workPerLook {
 		return nil
 	}
 	w.flags, w.work = 0, 0
-	if err := context.Cause(w.ctx); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
 	if w.now().After(w.until) {

@@ -127,7 +127,7 @@ func (q *Request) Evaluate(key []byte) eval.Result {
 func (q *Request) EvaluateAll(ctx context.Context) iter.Seq[eval.Result] {
 	return func(yield func(eval.Result) bool) {
 		q.forming, q.err = forming{}, nil
-		watch := q.watch(ctx)
+		watch := q.watch()
 		defer func() {
 			q.resolver.counts.evaluations(&q.forming.tally)
 			q.recordAll(&q.forming.tally, false)
@@ -142,7 +142,7 @@ func (q *Request) EvaluateAll(ctx context.Context) iter.Seq[eval.Result] {
 				q.forming.fickle = true // what was not seen could be
 				return
 			}
-			if q.err = watch.evaluated(q.context.Work()); q.err != nil {
+			if q.err = watch.evaluated(ctx, q.context.Work()); q.err != nil {
 				q.forming.fickle = true
 				q.resolver.ended.count(q.err)
 				return
