@@ -63,14 +63,11 @@ func (n *fractional) withBucket(c *Context, first value) value {
 
 // distribute distributes by the implicit seed, and is null if there is none.
 func (s *implicitSeed) distribute(c *Context, b buckets) value {
-	start := len(c.scratch)
 	input, ok := s.input(c)
 	if !ok {
 		return value{}
 	}
-	v := c.distribute(b, input)
-	c.scratch = c.scratch[:start]
-	return v
+	return c.distribute(b, input)
 }
 
 // distribute returns the variant of the bucket that the hash of input falls into, and null if all weights are 0.
@@ -157,7 +154,6 @@ func (n *fractionalComputed) eval(c *Context) value {
 	if len(items) == 0 || !n.implicit.available(c) {
 		return value{}
 	}
-	start := len(c.scratch)
 	var input string
 	if items[0].kind == kindString {
 		input = items[0].str
@@ -178,9 +174,7 @@ func (n *fractionalComputed) eval(c *Context) value {
 	if !ok {
 		return value{}
 	}
-	v := c.distribute(b, input)
-	c.scratch = c.scratch[:start]
-	return v
+	return c.distribute(b, input)
 }
 
 // newBuckets reads a distribution from [variant, weight] pairs. ok is false where flagd refuses it.
