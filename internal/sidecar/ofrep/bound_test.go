@@ -44,3 +44,23 @@ func TestABulkAnswerThatTakesTooLongIsAnError(t *testing.T) {
 		t.Errorf("the next request got %d %v", got.status, got.body)
 	}
 }
+
+// TestAnAnswerWithinAnotherLimitIsAnother asks two sidecars, of which one lets an evaluation take more work, for the same.
+func TestAnAnswerWithinAnotherLimitIsAnother(t *testing.T) {
+	const file = `{"flags":{"heavy":{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"none":[{"var":"list"},{"==":[{"var":""},2]}]},"on"]}}}}`
+	question := `{"context":{"list":[` + strings.Repeat("1,", 999) + `1]}}`
+	low := start(t, loadWithin(t, file, "", 1000), nil)
+	same := start(t, loadWithin(t, file, "", 1000), nil)
+	high := start(t, loadWithin(t, file, "", 1_000_000), nil)
+	first, body := ask(t, low, http.MethodPost, bulkPath, question, nil)
+	if first.StatusCode != http.StatusOK || !strings.Contains(body, "the limit is 1000 nodes") {
+		t.Fatalf("got %d %s", first.StatusCode, body)
+	}
+	had := http.Header{"If-None-Match": {first.Header.Get("ETag")}}
+	if got, body := ask(t, same, http.MethodPost, bulkPath, question, had); got.StatusCode != http.StatusNotModified {
+		t.Errorf("within the same limit: %d %s", got.StatusCode, body)
+	}
+	if got, body := ask(t, high, http.MethodPost, bulkPath, question, had); got.StatusCode != http.StatusOK || strings.Contains(body, "PARSE_ERROR") {
+		t.Errorf("within a higher limit: %d %s", got.StatusCode, body)
+	}
+}
