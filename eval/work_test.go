@@ -236,3 +236,26 @@ func visits(f *Flag, c *Context) (visited int, exhausted bool) {
 	explained := f.explainWith(c, testTime, seen)
 	return seen.count, strings.Contains(explained.Detail, "the limit is ")
 }
+
+// TestDecodingAContextTakesNoMoreThanItHas reads many attributes below one: of an object with many members, and of a member that is named
+// again and again, which only the leniency of flagd allows.
+func TestDecodingAContextTakesNoMoreThanItHas(t *testing.T) {
+	var reads []string
+	for i := range 8000 {
+		reads = append(reads, fmt.Sprintf(`{"var":"a.m%d"}`, i))
+	}
+	rule := `,"targeting":{"if":[{"or":[` + strings.Join(reads, ",") + `]},"on"]}`
+	r := apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`), flagDocument("a", 1, rule))
+	var c Context
+	again := `{` + strings.Repeat(`"a":{"m1":0},`, 70_000) + `"a":{"m2":1}}`
+	if err := r.DecodeContext(&c, []byte(again)); err == nil || !strings.Contains(err.Error(), "again too often") {
+		t.Errorf("got %v", err)
+	}
+	few := `{` + strings.Repeat(`"a":{"m1":1},`, 100) + `"a":{"m2":0}}`
+	wantAnswer(t, r, "a", few, "DEFAULT off") // m1 of the former members is forgotten
+	members := make(map[string]int)
+	for i := range 50_000 {
+		members[fmt.Sprintf("m%d", i+7999)] = 1
+	}
+	wantAnswer(t, r, "a", string(marshal(t, map[string]any{"a": members})), "TARGETING_MATCH on")
+}
