@@ -193,21 +193,20 @@ func TestAPrerequisiteThatTakesTooMuchIsNotOff(t *testing.T) {
 	wantExhausted(t, evaluate(t, r, "third", context))
 }
 
-// TestALastGoodVersionIsBoundToo makes the prerequisite of a broken flag more expensive.
+// TestALastGoodVersionIsBoundToo makes the prerequisite of a flag so expensive that the flag is refused. Its last good version answers with
+// the new prerequisite, so the limit has to hold for both together.
 func TestALastGoodVersionIsBoundToo(t *testing.T) {
-	segment := func(n int) Document {
-		return segmentDocument("s", `{"or":`+repeated(`{"==":[{"var":"plan"},"x"]}`, n)+`}`)
+	rule := func(n int) string {
+		return `,"targeting":{"if":[{"or":` + repeated(`{"==":[{"var":"plan"},"x"]}`, n) + `},"off","on"]}`
 	}
-	rule := `,"targeting":{"if":[{"$ref":"s"},"off","on"]}`
-	r := apply(t, NewWithin(1000), segment(10), flagDocument("a", 1, rule), flagDocument("b", 1, rule+prerequisites(prerequisite1("a", "on"))))
+	r := apply(t, NewWithin(1000), flagDocument("a", 1, rule(10)), flagDocument("b", 1, rule(10)+prerequisites(prerequisite1("a", "on"))))
 	wantAnswer(t, r, "b", `{}`, "TARGETING_MATCH on")
-	r, _ = refused(t, r, segment(150))
-	wantAnswer(t, r, "a", `{}`, "TARGETING_MATCH on")
-	if f := r.Flag("b"); f.work().once > 1000 {
-		wantExhausted(t, evaluate(t, r, "b", nil))
-	} else if got := evaluate(t, r, "b", nil); got.ErrorCode != "" {
-		t.Errorf("got %s", got.Detail)
+	r, reasons := refused(t, r, flagDocument("a", 2, rule(240)))
+	if len(reasons) != 1 || !strings.HasPrefix(reasons[0], "b/prerequisites/0: ") {
+		t.Errorf("refused: %q", reasons)
 	}
+	wantAnswer(t, r, "a", `{}`, "TARGETING_MATCH on")
+	wantExhausted(t, evaluate(t, r, "b", nil))
 }
 
 // TestWorkCoversWhatIsVisited compares what random rules are charged with the nodes that an explanation saw them visit.
