@@ -7,8 +7,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-func emptyView(environment string) *View {
-	return &View{environment: environment, state: emptyState(), rules: eval.New()}
+func emptyView(environment string, maxWork int) *View {
+	return &View{environment: environment, state: emptyState(), rules: eval.NewWithin(maxWork)}
 }
 
 // with returns the View after changes. They are compiled together; only when

@@ -140,7 +140,7 @@ func FuzzDecodeSnapshot(f *testing.F) {
 		if err != nil || loaded.prove(keys, "prod") != nil {
 			return
 		}
-		if err := s.w.fault(compile(emptyView("prod"), loaded, nil)); err != nil {
+		if err := s.w.fault(compile(emptyView("prod", 0), loaded, nil)); err != nil {
 			t.Error(err)
 		}
 	})

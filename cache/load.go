@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -119,7 +118,7 @@ func (s *Store) bootstrapView(data []byte) (*View, error) {
 		}
 		return compile(s.empty, loaded, nil), nil
 	}
-	documents, problems := eval.ParseFile(data, s.compatibility)
+	documents, problems := s.empty.rules.ParseFile(data, s.compatibility)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}

@@ -27,6 +27,9 @@ type Options struct {
 	Keyring *changelog.Keyring
 	// Compatibility says how a flagd file is read by [Store.LoadBootstrap].
 	Compatibility eval.Compatibility
+	// MaxWork is how many nodes one evaluation may visit, see [eval.NewWithin]; 0
+	// means [eval.DefaultMaxWork].
+	MaxWork int
 	// Logger gets what is done to files. What is wrong with the disk is said by
 	// [Store.Problems].
 	Logger zerolog.Logger
@@ -78,7 +81,7 @@ func New(o Options) (*Store, error) {
 	}
 	s := &Store{
 		environment:   o.Environment,
-		empty:         emptyView(o.Environment),
+		empty:         emptyView(o.Environment, o.MaxWork),
 		compatibility: o.Compatibility,
 		keys:          o.Keyring,
 		logger:        o.Logger,

@@ -100,10 +100,13 @@ func splitPath(name string) []string {
 }
 
 // walk follows a path into v; a path that leads nowhere is null.
-func walk(v value, path []string) value {
+func (c *Context) walk(v value, path []string) value {
 	for _, name := range path {
 		switch v.kind {
 		case kindObject:
+			if n := len(v.ref.names); n > fewNames && !c.spend(n*(1+len(name)/bytesPerNode)) {
+				return failure(tooMuchWork)
+			}
 			v = v.member(name)
 		case kindArray:
 			v = element(v, name)

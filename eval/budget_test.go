@@ -71,8 +71,8 @@ func TestEvaluationEnds(t *testing.T) {
 		"merged":     `{"map":[` + thousand + `,{"merge":[` + thousand + `,{"var":""},` + thousand + `]}]}`,
 		"lists":      `{"map":[` + thousand + `,{"map":[` + thousand + `,[{"var":""},{"var":""},{"var":""}]]}]}`,
 	} {
-		r := apply(t, New(), flagDocument("a", 1, `,"targeting":`+rule))
-		if got := evaluate(t, r, "a", nil); got.ErrorCode != ErrorParse || got.Detail != tooMuchWork {
+		r := apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`), flagDocument("a", 1, `,"targeting":`+rule))
+		if got := evaluate(t, r, "a", nil); got.ErrorCode != ErrorParse || !strings.Contains(got.Detail, "the limit is 1000000 nodes") {
 			t.Errorf("%s: got %s %s", name, got.ErrorCode, got.Detail)
 		}
 		if again := evaluate(t, r, "a", nil); again.ErrorCode != ErrorParse {

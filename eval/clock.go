@@ -63,6 +63,10 @@ func (n *compareTime) eval(c *Context) value {
 			return v
 		}
 		if !n.isTime[i] {
+			if len(v.str) >= longText && !c.spendText(2*len(v.str)) {
+				c.stack = c.stack[:start]
+				return failure(tooMuchWork)
+			}
 			c.clock.compared(c.now, v.comparable())
 		}
 		c.stack = append(c.stack, v)

@@ -12,9 +12,14 @@ type ruleCompiler struct {
 	segment       func(name string) *segment // nil if there is no such segment
 	report        func(at *syntax, p Problem)
 
-	segments []string // names of the segments that were used, with repetitions
-	inlined  int      // how many segments around the expression are compiled in place
-	size     int      // how many expressions were compiled, those of segments as often as they are used
+	segments   []string // names of the segments that were used, with repetitions
+	limit      int      // how many nodes one evaluation may visit
+	overworked bool     // more was reported already
+	folding    Context  // evaluates what is known; what it may spend is for the whole document
+	folded     bool     // folding is in use
+
+	inlined int // how many segments around the expression are compiled in place
+	size    int // how many expressions were compiled, those of segments as often as they are used
 }
 
 // maxExpressions bounds the size of a rule, so that neither compiling it nor evaluating it takes long: segments that use others twice
@@ -25,6 +30,7 @@ const maxExpressions = 1 << 18
 func (c *ruleCompiler) compileRule(s *syntax) node {
 	n := c.compile(s, scope{})
 	if c.size <= maxExpressions {
+		c.checkWork(s, workOf(n), "the rule")
 		return n
 	}
 	const reason = "the rule is too large with the segments that it uses"
@@ -177,22 +183,23 @@ func (c *ruleCompiler) compileReference(s, target *syntax, in scope) node {
 	c.segments = append(c.segments, referenced.segments...)
 	if in.depth == 0 {
 		c.size += referenced.size
-		return referenced.used(referenced.node)
+		return referenced.used(referenced.node, referenced.work)
 	}
 	if c.inlined >= maxDocumentDepth {
 		return constant{missing}
 	}
-	return referenced.used(c.inline(referenced.rule, in))
+	n := c.inline(referenced.rule, in)
+	return referenced.used(n, workOf(n))
 }
 
 // inline compiles the rule of a segment in place. Its problems are reported with the segment.
 func (c *ruleCompiler) inline(rule *syntax, in scope) node {
-	report := c.report
+	report, overworked := c.report, c.overworked
 	c.report = func(*syntax, Problem) {}
 	c.inlined++
 	n := c.compile(rule, in)
 	c.inlined--
-	c.report = report
+	c.report, c.overworked = report, overworked
 	return n
 }
 
@@ -207,7 +214,7 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 		if o.least > 1 && arguments.kind != kindObject {
 			c.warning(arguments, name+" needs a list of arguments", "")
 		}
-		return folded(&callOne{name: name, list: o.list, single: single, argument: argument}, argument)
+		return c.fold(&callOne{name: name, list: o.list, single: single, argument: argument}, argument)
 	}
 	c.checkCount(name, arguments, o.least, o.most)
 	c.checkText(name, arguments)
@@ -218,9 +225,9 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 		}
 	}
 	if n := specialised(name, nodes); n != nil {
-		return folded(n, nodes...)
+		return c.fold(n, nodes...)
 	}
-	n := folded(&call{name: name, apply: o.list, arguments: nodes}, nodes...)
+	n := c.fold(&call{name: name, apply: o.list, arguments: nodes}, nodes...)
 	if v, ok := isConstant(n); ok && v.kind == kindError {
 		c.warning(arguments, "this always fails: "+v.str, "")
 	}
@@ -262,22 +269,36 @@ func (c *ruleCompiler) checkText(name string, arguments *syntax) {
 				c.problem(s, "sem_ver has no such operator", "use one of =, !=, <, <=, >, >=, ^, ~")
 			}
 		case name == "sem_ver" && i != 1:
-			if _, ok := new(Context).version(s.value()); !ok {
+			if _, ok := unbounded().version(s.value()); !ok {
 				c.problem(s, "this is not a semantic version", "write it as major.minor.patch, for example 1.2.3")
 			}
 		}
 	}
 }
 
-// folded replaces n by its value if all arguments are known and n does not fail.
-func folded(n node, arguments ...node) node {
+// foldingWork bounds what a compiler spends on evaluating the parts of one document that are known.
+const foldingWork = DefaultMaxWork
+
+// fold replaces n by its value if all arguments are known, unless that takes much work.
+func (c *ruleCompiler) fold(n node, arguments ...node) node {
 	for _, argument := range arguments {
 		if _, ok := isConstant(argument); !ok {
 			return n
 		}
 	}
-	return constant{own(n.eval(new(Context)))}
+	if !c.folded {
+		c.folded, c.folding.left = true, foldingWork
+	}
+	c.folding.scratch = c.folding.scratch[:0]
+	v := n.eval(&c.folding)
+	if c.folding.left < 0 {
+		return n
+	}
+	return constant{own(v)}
 }
+
+// unbounded returns a Context for what is done once, when a document is compiled.
+func unbounded() *Context { return &Context{left: endlessWork} }
 
 // own copies a string out of the memory of a Context.
 func own(v value) value {
@@ -343,7 +364,7 @@ func specialisedVersion(arguments []node) node {
 	if !ok {
 		return nil
 	}
-	version, ok := new(Context).version(target)
+	version, ok := unbounded().version(target)
 	if !ok {
 		return nil
 	}

@@ -13,7 +13,7 @@ func (c *ruleCompiler) compileFractional(arguments *syntax, in scope) node {
 	c.checkFractional(arguments, seed, shares)
 	nodes := c.compileAll(arguments.items, in)
 	general := &fractionalComputed{arguments: listOf(nodes), implicit: implicit}
-	n := &fractional{implicit: implicit, general: general}
+	n := &fractional{implicit: implicit}
 	if seed != nil {
 		n.seed, nodes = nodes[0], nodes[1:]
 	}

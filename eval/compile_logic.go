@@ -78,9 +78,9 @@ func (c *ruleCompiler) compileJunction(name string, arguments *syntax, in scope)
 	c.checkCount(name, arguments, 1, 0)
 	nodes := c.compileAll(arguments.items, in)
 	if name == "and" {
-		return folded(and(nodes), nodes...)
+		return c.fold(and(nodes), nodes...)
 	}
-	return folded(or(nodes), nodes...)
+	return c.fold(or(nodes), nodes...)
 }
 
 func (c *ruleCompiler) compileIteration(name string, arguments *syntax, in scope) node {
@@ -97,6 +97,8 @@ func (c *ruleCompiler) compileIteration(name string, arguments *syntax, in scope
 	}
 	it := iteration{subject: c.compileSubject(&arguments.items[0], in)}
 	it.body = c.compileBody(name, &arguments.items[1], in)
+	it.price(iterationOverhead(name))
+	c.checkWork(arguments, it.work, name)
 	switch name {
 	case "filter":
 		return &filterNode{it}
@@ -108,6 +110,18 @@ func (c *ruleCompiler) compileIteration(name string, arguments *syntax, in scope
 		return &reduceNode{iteration: it, initial: c.compileInitial(&arguments.items[2], in)}
 	default:
 		return &anyNode{iteration: it, negate: name == "none"}
+	}
+}
+
+// iterationOverhead is what a step of an iteration costs beside its body, in nodes.
+func iterationOverhead(name string) int {
+	switch name {
+	case "reduce":
+		return 8 // it makes an object
+	case "filter", "map":
+		return 4 // it may become part of a list
+	default:
+		return 1
 	}
 }
 
@@ -123,6 +137,7 @@ func (c *ruleCompiler) compileShort(name string, arguments *syntax, in scope) no
 	}
 	missing := constant{failure(name + " needs a list and a condition")}
 	it := iteration{subject: c.compileSubject(&arguments.items[0], in), body: missing}
+	it.price(iterationOverhead(name))
 	if name == "all" {
 		return &allNode{it}
 	}

@@ -30,6 +30,7 @@ type Context struct {
 	names       []string // names of members of objects that are still open
 	at          int      // how much of content has been read
 	depthMax    int
+	forgotten   int // see maxForgotten
 	lenient     bool
 
 	// The content as one value, which is decoded when a rule asks for it.
@@ -45,7 +46,8 @@ type Context struct {
 	scopes   []value
 	stack    []value
 	scratch  []byte
-	spent    int // see spend
+	limit    int // of the evaluation, see Work
+	left     int // what the evaluation may still spend
 }
 
 // maxKept bounds the memory for text that a Context keeps for reuse, and maxKeptItems the number of elements and members.
@@ -109,11 +111,12 @@ var (
 	errTrailing     = errors.New("the context is followed by more data")
 	errContextDepth = errors.New("the context is nested too deeply")
 	errNumberRange  = errors.New("the context contains a number that is out of range")
+	errAgain        = errors.New("the context names the same members again too often")
 	errSyntax       = errors.New("the context is not valid JSON or names a member twice")
 )
 
 func (c *Context) decode(r *Ruleset, data []byte) error {
-	c.content, c.at = append(c.content, data...), 0
+	c.content, c.at, c.forgotten = append(c.content, data...), 0, 0
 	table := r.attributes
 	if cap(c.slots) < table.slots {
 		c.slots = make([]value, table.slots)
@@ -154,7 +157,12 @@ func (c *Context) decodeObject(a *attribute, depth int) error {
 		if child == nil {
 			// No slot belongs to $flagd either, so what a client sends under that name is skipped.
 			o.err = c.skip(depth)
-		} else {
+			continue
+		}
+		if c.lenient && o.earlier(c) >= 0 {
+			o.err = c.forget(child)
+		}
+		if o.err == nil {
 			o.err = c.decodeAttribute(child, depth)
 		}
 	}
@@ -163,9 +171,6 @@ func (c *Context) decodeObject(a *attribute, depth int) error {
 
 // decodeAttribute reads the value of an attribute that rules read, or of which they read parts.
 func (c *Context) decodeAttribute(a *attribute, depth int) error {
-	if c.lenient {
-		c.forget(a)
-	}
 	if len(a.children) > 0 && a.slot == noSlot && c.peek() == '{' {
 		return c.decodeObject(a, depth+1)
 	}
@@ -177,35 +182,57 @@ func (c *Context) decodeAttribute(a *attribute, depth int) error {
 	return nil
 }
 
+// maxForgotten bounds how many attributes a context may name again, those below others included: every time each of them is looked at.
+const maxForgotten = 1 << 20
+
 // forget empties the slots of an attribute, for a member that is named again.
-func (c *Context) forget(a *attribute) {
+func (c *Context) forget(a *attribute) error {
+	if c.forgotten++; c.forgotten > maxForgotten {
+		return errAgain
+	}
 	if a.slot != noSlot {
 		c.slots[a.slot] = value{}
 	}
 	for _, child := range a.children {
-		c.forget(child)
+		if err := c.forget(child); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
-// fill stores v, and the parts of it that rules read, in their slots.
+// fill stores v, and the parts of it that rules read, in their slots, which are empty.
 func (c *Context) fill(a *attribute, v value) {
 	if a.slot != noSlot {
 		c.slots[a.slot] = v
 	}
-	for name, child := range a.children {
-		switch v.kind {
-		case kindObject:
+	switch {
+	case v.kind == kindObject && len(a.children) > fewNames:
+		c.fillMembers(a, v)
+	case v.kind == kindObject:
+		for name, child := range a.children {
 			c.fill(child, v.member(name))
-		case kindArray:
+		}
+	case v.kind == kindArray:
+		for name, child := range a.children {
 			c.fill(child, element(v, name))
-		default:
-			c.fill(child, value{})
 		}
 	}
 }
 
-// begin prepares c for an evaluation at the time now.
-func (c *Context) begin(now time.Time) {
+// fillMembers is fill for many attributes below an object, looking at each of its members once. Slots of attributes that it does not have
+// are empty.
+func (c *Context) fillMembers(a *attribute, v value) {
+	for i, name := range v.ref.names {
+		if child := a.children[name]; child != nil {
+			c.fill(child, v.ref.items[i])
+		}
+	}
+}
+
+// begin prepares c for an evaluation of f at the time now.
+func (c *Context) begin(f *Flag, now time.Time) {
 	c.now, c.clock, c.trace, c.flag, c.rootFlag = now.Unix(), clock{}, nil, nil, nil
-	c.scratch, c.stack, c.scopes, c.spent = c.scratch[:0], c.stack[:0], c.scopes[:0], 0
+	c.scratch, c.stack, c.scopes, c.left = c.scratch[:0], c.stack[:0], c.scopes[:0], int(f.allowance)
+	c.limit = int(f.limit)
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -52,16 +53,25 @@ func appendValue(b []byte, v value) []byte {
 }
 
 func appendObject(b []byte, v value) []byte {
-	names := slices.Clone(v.ref.names)
-	slices.Sort(names)
+	names := v.ref.names
+	order := make([]int, len(names))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return strings.Compare(names[i], names[j]) })
 	b = append(b, '{')
-	for i, name := range slices.Compact(names) {
-		if i > 0 {
+	first := true
+	for at, i := range order {
+		if at+1 < len(order) && names[order[at+1]] == names[i] {
+			continue
+		}
+		if !first {
 			b = append(b, ',')
 		}
-		b = appendString(b, name)
+		first = false
+		b = appendString(b, names[i])
 		b = append(b, ':')
-		b = appendValue(b, v.member(name))
+		b = appendValue(b, v.ref.items[i])
 	}
 	return append(b, '}')
 }

@@ -75,14 +75,25 @@ type Distribution struct {
 	Weights uint64 `json:"weights"`
 }
 
-// Explain evaluates the flag like Evaluate and says how. It is meant for people: it takes many times as long and allocates.
+// Explain evaluates the flag like Evaluate, within the same limit, and says how. It is meant for people: it takes many times as long and allocates.
 func (f *Flag) Explain(c *Context, now time.Time) Explanation {
 	if c == nil {
 		c = new(Context)
 	}
-	c.begin(now)
-	c.trace = new(trace)
-	e := f.explain(c)
+	return f.explainWith(c, now, new(trace))
+}
+
+// explainWith is Explain, whose steps t collects.
+func (f *Flag) explainWith(c *Context, now time.Time, t *trace) Explanation {
+	c.begin(f, now)
+	c.trace = t
+	e := Explanation{Flag: f.key, Revision: f.revision}
+	if c.left >= 0 {
+		e = f.explain(c)
+	}
+	if c.left < 0 {
+		e.answer(f.exhausted())
+	}
 	e.Result.TimeDependent, e.Result.ValidUntil = c.clock.result()
 	e.Result.ClockRead = c.clock.read || c.clock.unknown
 	e.Truncated = c.trace.truncated
@@ -128,6 +139,7 @@ func (f *Flag) explain(c *Context) Explanation {
 func (e *Explanation) answer(r Result) {
 	e.Result = r
 	e.Reason, e.ErrorCode, e.Detail = r.Reason, r.ErrorCode, r.Detail
+	e.Variant, e.Value = "", nil
 	if r.Variant != nil {
 		e.Variant, e.Value = r.Variant.name, slices.Clone(r.Variant.encoded)
 	}
@@ -137,6 +149,7 @@ func (e *Explanation) answer(r Result) {
 type trace struct {
 	open      *Step // the step whose inputs are being evaluated
 	count     int
+	shown     int // bytes of all results
 	truncated bool
 }
 
@@ -145,6 +158,8 @@ const (
 	maxSteps = 10_000
 	// maxShown bounds the values that are shown, in bytes of JSON.
 	maxShown = 4096
+	// maxShownInAll bounds all of them together.
+	maxShownInAll = 4 << 20
 )
 
 // traced is a node whose evaluation is a step of an explanation. The parts of the node are decorated.
@@ -167,6 +182,9 @@ func (n *traced) eval(c *Context) value {
 	}
 	step.Inputs = append(step.Inputs, n.shape.Inputs...)
 	step.show(v)
+	if t.shown += len(step.Result); t.shown > maxShownInAll {
+		t.count = maxSteps
+	}
 	outer.Inputs = append(outer.Inputs, step)
 	return v
 }
@@ -174,6 +192,7 @@ func (n *traced) eval(c *Context) value {
 // show notes the value of the step.
 func (s *Step) show(v value) {
 	switch {
+	case v.kind != kindError && v.within(maxShown) < 0:
 	case v.kind == kindError:
 		s.Error = v.str
 	case v.kind == kindNumber && !finite(v):
@@ -183,6 +202,18 @@ func (s *Step) show(v value) {
 			s.Result = shown
 		}
 	}
+}
+
+// within returns n less at least one for every part of v and every byte of its texts. It ends as soon as that is negative.
+func (v value) within(n int) int {
+	n -= 1 + len(v.str)
+	if v.ref == nil {
+		return n
+	}
+	for i := 0; i < len(v.ref.items) && n >= 0; i++ {
+		n = v.ref.items[i].within(n)
+	}
+	return n
 }
 
 // distributed notes how fractional, the open step, found its bucket.

@@ -187,7 +187,7 @@ func decoratedIteration(n node) (shape Step, parts node, ok bool) {
 }
 
 func (n *iteration) decorated() iteration {
-	inner := iteration{body: decorated(n.body)}
+	inner := iteration{body: decorated(n.body), each: n.each}
 	if n.subject != nil {
 		inner.subject = decorated(n.subject)
 	}

@@ -204,3 +204,17 @@ func FuzzExplain(f *testing.F) {
 		}
 	})
 }
+
+// TestExplanationsStaySmall shows a long value in each of many steps.
+func TestExplanationsStaySmall(t *testing.T) {
+	r := apply(t, New(), flagDocument("a", 1, `,"targeting":{"or":`+repeated(`{"===":[{"var":"text"},"never"]}`, 4000)+`}`))
+	var c Context
+	if err := r.DecodeContext(&c, []byte(`{"text":`+quoted("x", 4000)+`}`)); err != nil {
+		t.Fatal(err)
+	}
+	explained := r.Flag("a").Explain(&c, testTime)
+	encoded, err := json.Marshal(explained)
+	if err != nil || len(encoded) > 2*maxShownInAll || !explained.Truncated {
+		t.Errorf("%d bytes, truncated %v, %v", len(encoded), explained.Truncated, err)
+	}
+}

@@ -17,6 +17,8 @@ type Flag struct {
 	key            string
 	defaultVariant *Variant
 	offVariant     *Variant
+	allowance      int32 // what an evaluation may spend on what is not paid for in advance
+	limit          int32 // how many nodes an evaluation may visit
 	// settled is the answer when no rule decides it: of a flag without a rule, of a disabled one, and of a rule whose result is null.
 	settled Result
 
@@ -32,7 +34,8 @@ type Flag struct {
 	rejected *Document // the newest document, if it could not be compiled
 	uses     []string  // the documents that this version depends on, see dependency
 	requires []string  // uses, and what the rejected document depends on
-	cost     int       // how many flags one evaluation evaluates at most
+	cost     int32     // how many flags one evaluation evaluates at most
+	total    int32     // of the work, see Flag.work
 }
 
 // prerequisite is another flag that must evaluate to one of some variants.
@@ -94,8 +97,13 @@ func (f *Flag) Evaluate(c *Context, now time.Time) (r Result) {
 	if c == nil {
 		c = new(Context)
 	}
-	c.begin(now)
-	f.evaluate(c, &r)
+	c.begin(f, now)
+	if c.left >= 0 {
+		f.evaluate(c, &r)
+	}
+	if c.left < 0 {
+		r = f.exhausted()
+	}
 	r.TimeDependent, r.ValidUntil = c.clock.result()
 	r.ClockRead = c.clock.read || c.clock.unknown
 	return r

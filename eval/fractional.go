@@ -14,8 +14,6 @@ type fractional struct {
 	seed     node // nil: only the implicit seed
 	implicit implicitSeed
 	buckets  buckets
-	// general handles a seed that turns out to be something else than a string or null.
-	general *fractionalComputed
 }
 
 // bucket is one share of a distribution. end is the sum of all weights up to and including its own.
@@ -29,7 +27,7 @@ type buckets []bucket
 
 func (n *fractional) eval(c *Context) value {
 	if n.seed == nil {
-		return n.implicitly(c)
+		return n.implicit.distribute(c, n.buckets)
 	}
 	switch seed := n.seed.eval(c); seed.kind {
 	case kindError:
@@ -40,22 +38,43 @@ func (n *fractional) eval(c *Context) value {
 		}
 		return c.distribute(n.buckets, seed.str)
 	case kindNull:
-		return n.implicitly(c)
+		return n.implicit.distribute(c, n.buckets)
 	default:
-		return n.general.eval(c)
+		return n.withBucket(c, seed)
 	}
 }
 
-func (n *fractional) implicitly(c *Context) value {
-	input, ok := n.implicit.input(c)
+// withBucket distributes when what stands in the place of the seed turns out to be no seed: it is the first bucket then, or a mistake.
+func (n *fractional) withBucket(c *Context, first value) value {
+	if !n.implicit.available(c) {
+		return value{}
+	}
+	variant, weight, ok := newBucket(first)
+	if !ok || weight+n.buckets.sum() > maxWeight {
+		return value{}
+	}
+	all := make(buckets, 0, 1+len(n.buckets))
+	all = append(all, bucket{variant: variant, end: weight})
+	for _, b := range n.buckets {
+		all = append(all, bucket{variant: b.variant, end: weight + b.end})
+	}
+	return n.implicit.distribute(c, all)
+}
+
+// distribute distributes by the implicit seed, and is null if there is none.
+func (s *implicitSeed) distribute(c *Context, b buckets) value {
+	input, ok := s.input(c)
 	if !ok {
 		return value{}
 	}
-	return c.distribute(n.buckets, input)
+	return c.distribute(b, input)
 }
 
 // distribute returns the variant of the bucket that the hash of input falls into, and null if all weights are 0.
 func (c *Context) distribute(b buckets, input string) value {
+	if len(input) >= longText && !c.spendText(len(input)) {
+		return failure(tooMuchWork)
+	}
 	hash := hashInput(input)
 	position := b.position(hash)
 	if c.trace != nil {
@@ -147,6 +166,9 @@ func (n *fractionalComputed) eval(c *Context) value {
 		if input, ok = n.implicit.input(c); !ok {
 			return value{}
 		}
+	}
+	if !c.spend(len(items)) {
+		return failure(tooMuchWork)
 	}
 	b, ok := newBuckets(items)
 	if !ok {

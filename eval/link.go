@@ -104,6 +104,8 @@ func (u *update) current(key string) (f *Flag, finished bool) {
 func (u *update) linkPrerequisites(p *plan) {
 	f := p.candidate
 	f.cost = 1
+	sum := workOf(f.rule)
+	defer func() { f.bound(u.next.limit, sum) }()
 	for _, reference := range p.references {
 		target, finished := u.current(reference.flag)
 		if !finished {
@@ -129,6 +131,15 @@ func (u *update) linkPrerequisites(p *plan) {
 		f.prerequisites = append(f.prerequisites, linked)
 		f.closure = f.closure.with(target.closure)
 		f.cost += target.cost
+		sum = sum.plus(linked.work())
+		if sum.total > u.next.limit && f.compatibility != CompatibilityFlagd {
+			p.report(reference.at, Problem{
+				Reason: "the flag and its prerequisites may visit " + atMost(sum.total) + " nodes, more than the " +
+					strconv.Itoa(u.next.limit) + " that one evaluation may visit",
+				Hint: "shorten the chain or its rules, or raise --max-evaluation-work in publishers and sidecars",
+			})
+			return
+		}
 		if f.cost > maxEvaluations {
 			p.report(reference.at, Problem{Reason: "the prerequisites evaluate more than " + strconv.Itoa(maxEvaluations) + " flags", Hint: "shorten the chain"})
 			return

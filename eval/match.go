@@ -12,6 +12,9 @@ func (f *Flag) match(c *Context, v value) (variant *Variant, ok bool) {
 	if v.kind == kindString {
 		return f.matchText(c, v.str), true
 	}
+	if v.ref != nil && !c.spendValue(v) {
+		return nil, true
+	}
 	if v.kind != kindBool && !finite(v) {
 		return nil, false
 	}
@@ -26,6 +29,9 @@ func (f *Flag) match(c *Context, v value) (variant *Variant, ok bool) {
 // matchText finds a variant by name. flagd looks for the name as it is spelled in JSON, without quotes; this package looks for that
 // only when no variant has the name itself, unless it has to answer as flagd does.
 func (f *Flag) matchText(c *Context, name string) *Variant {
+	if len(name) >= longText && !c.spendText(4*len(name)) {
+		return nil
+	}
 	if f.compatibility != CompatibilityFlagd {
 		if v := f.variants.named(name); v != nil {
 			return v

@@ -15,9 +15,6 @@ func (n constant) eval(*Context) value { return n.value }
 type elements []node
 
 func (n elements) eval(c *Context) value {
-	if !c.spend(len(n)) {
-		return failure(tooMuchWork)
-	}
 	items := make([]value, len(n))
 	for i, item := range n {
 		items[i] = item.eval(c)
@@ -36,14 +33,18 @@ type call struct {
 }
 
 func (n *call) eval(c *Context) value {
-	start := len(c.stack)
+	start, size := len(c.stack), 0
 	for _, argument := range n.arguments {
 		v := argument.eval(c)
 		if v.kind == kindError {
 			c.stack = c.stack[:start]
 			return v
 		}
+		size += len(v.str)
 		c.stack = append(c.stack, v)
+	}
+	if size >= longText && !c.spendText(size) {
+		return failure(tooMuchWork)
 	}
 	v := n.apply(c, c.stack[start:])
 	c.stack = c.stack[:start]
@@ -64,8 +65,14 @@ func (n *callOne) eval(c *Context) value {
 	case kindError:
 		return v
 	case kindArray:
+		if !c.spendTexts(v.ref.items) {
+			return failure(tooMuchWork)
+		}
 		return n.list(c, v.ref.items)
 	default:
+		if len(v.str) >= longText && !c.spendText(len(v.str)) {
+			return failure(tooMuchWork)
+		}
 		return n.single(c, v)
 	}
 }

@@ -38,10 +38,11 @@ func applySet(c *Context, arguments []value) value {
 	if name.kind != kindString {
 		return failure("set needs the name of a member")
 	}
-	if v.executable() {
+	executable, ok := c.executable(v)
+	if executable {
 		return failure(dataAsRule)
 	}
-	if !c.spend(len(object.ref.items)) {
+	if !ok || !c.spend(len(object.ref.items)*(2+len(name.str)/bytesPerNode)) {
 		return failure(tooMuchWork)
 	}
 	changed := &compound{names: slices.Clone(object.ref.names), items: slices.Clone(object.ref.items)}
@@ -58,6 +59,8 @@ func applySet(c *Context, arguments []value) value {
 type iteration struct {
 	subject node // nil if the document names neither a list nor an operation
 	body    node
+	each    int  // what an element costs, apart from iterations in the body
+	work    work // of the whole
 }
 
 // enter evaluates the subject. It returns an array, null, or an error.
@@ -90,9 +93,9 @@ func (n *iteration) enterLenient(c *Context) value {
 	}
 }
 
-// each evaluates the body with item as the data.
-func (n *iteration) each(c *Context, item value) value {
-	if !c.spend(1) {
+// visit evaluates the body with item as the data.
+func (n *iteration) visit(c *Context, item value) value {
+	if !c.spend(n.each) {
 		return failure(tooMuchWork)
 	}
 	c.scopes = append(c.scopes, item)
@@ -110,7 +113,7 @@ func (n *filterNode) eval(c *Context) value {
 	}
 	kept := []value{}
 	for _, item := range subject.items() {
-		v := n.each(c, item)
+		v := n.visit(c, item)
 		if v.kind == kindError {
 			return v
 		}
@@ -131,7 +134,7 @@ func (n *mapNode) eval(c *Context) value {
 	items := subject.items()
 	mapped := make([]value, len(items))
 	for i, item := range items {
-		mapped[i] = n.each(c, item)
+		mapped[i] = n.visit(c, item)
 		if mapped[i].kind == kindError {
 			return mapped[i]
 		}
@@ -151,7 +154,7 @@ func (n *anyNode) eval(c *Context) value {
 		return subject
 	}
 	for _, item := range subject.items() {
-		v := n.each(c, item)
+		v := n.visit(c, item)
 		if v.kind == kindError {
 			return v
 		}
@@ -170,7 +173,7 @@ func (n *allNode) eval(c *Context) value {
 		return subject
 	}
 	for _, item := range subject.items() {
-		v := n.each(c, item)
+		v := n.visit(c, item)
 		if v.kind == kindError {
 			return v
 		}
@@ -210,7 +213,7 @@ func (n *reduceNode) eval(c *Context) value {
 			continue
 		}
 		step := value{kind: kindObject, ref: &compound{names: names, items: []value{item, accumulator, valueType}}}
-		v := n.each(c, step)
+		v := n.visit(c, step)
 		if v.kind == kindError {
 			return v
 		}
@@ -230,6 +233,9 @@ func accumulate(c *Context, k kind, v value) value {
 	case kindBool:
 		return boolean(v.truthy())
 	case kindNumber:
+		if len(v.str) >= longText && !c.spendText(len(v.str)) {
+			return failure(tooMuchWork)
+		}
 		return numberOne(c, v)
 	default:
 		if v.kind == kindString {

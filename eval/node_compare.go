@@ -16,6 +16,9 @@ func (n *compare) eval(c *Context) value {
 	if b.kind == kindError {
 		return b
 	}
+	if size := len(a.str) + len(b.str); size >= longText && !c.spendText(size) {
+		return failure(tooMuchWork)
+	}
 	return boolean(n.test(a, b))
 }
 
@@ -36,7 +39,7 @@ func (n *equalsText) eval(c *Context) value {
 		return boolean((v.str == n.constant.str) != n.negate)
 	case n.strict:
 		return boolean(n.negate)
-	default:
+	default: // no string, so nothing long is read but the constant
 		return boolean(looselyEqual(v, n.constant) != n.negate)
 	}
 }

@@ -10,7 +10,7 @@ const (
 
 // applyIn is {"in": [needle, haystack]}: part of a string, or element of an array. An element that is itself an array is a range
 // [from, to], both included.
-func applyIn(_ *Context, arguments []value) value {
+func applyIn(c *Context, arguments []value) value {
 	if len(arguments) == 0 {
 		return failure("in needs something to look for")
 	}
@@ -25,14 +25,18 @@ func applyIn(_ *Context, arguments []value) value {
 		}
 		return boolean(strings.Contains(haystack.str, needle.str))
 	case kindArray:
-		return inArray(needle, haystack.ref.items)
+		return inArray(c, needle, haystack.ref.items)
 	default:
 		return boolean(false)
 	}
 }
 
-func inArray(needle value, items []value) value {
+func inArray(c *Context, needle value, items []value) value {
+	price := 1 + len(needle.str)/bytesPerNode
 	for _, item := range items {
+		if !c.spend(price) || len(item.str) >= longText && !c.spendText(len(item.str)) {
+			return failure(tooMuchWork)
+		}
 		found := isElement(needle, item)
 		if found.kind == kindError || found.num != 0 {
 			return found
@@ -116,6 +120,9 @@ func (n *inSet) eval(c *Context) value {
 	case kindError:
 		return v
 	case kindString:
+		if len(v.str) >= longText && !c.spendText(len(v.str)) {
+			return failure(tooMuchWork)
+		}
 		_, found := n.strings[v.str]
 		return boolean(found)
 	case kindNumber:
@@ -134,12 +141,12 @@ type contains struct {
 }
 
 // apply is contains_all, contains_any and contains_none of [list, list].
-func (o contains) apply(_ *Context, arguments []value) value {
+func (o contains) apply(c *Context, arguments []value) value {
 	if len(arguments) != 2 || arguments[0].kind != kindArray || arguments[1].kind != kindArray {
 		return boolean(o.invalid)
 	}
 	for _, wanted := range arguments[1].ref.items {
-		found := containsElement(arguments[0].ref.items, wanted)
+		found := containsElement(c, arguments[0].ref.items, wanted)
 		if found.kind == kindError {
 			return found
 		}
@@ -152,8 +159,12 @@ func (o contains) apply(_ *Context, arguments []value) value {
 
 func (o contains) one(*Context, value) value { return boolean(o.invalid) }
 
-func containsElement(items []value, wanted value) value {
+func containsElement(c *Context, items []value, wanted value) value {
+	price := 1 + len(wanted.str)/bytesPerNode
 	for _, item := range items {
+		if !c.spend(price) {
+			return failure(tooMuchWork)
+		}
 		if item.kind != wanted.kind {
 			continue
 		}

@@ -14,9 +14,9 @@ func applyConcatenate(c *Context, arguments []value) value {
 		if c.scratch, ok = argument.appendText(c.scratch); !ok {
 			return failure("cat needs strings and numbers")
 		}
-		if !c.spend(0) {
-			return failure(tooMuchWork)
-		}
+	}
+	if !c.spendText(len(c.scratch) - start) {
+		return failure(tooMuchWork)
 	}
 	s := alias(c.scratch[start:])
 	if len(arguments) > 1 {
@@ -45,7 +45,7 @@ func applySubstring(c *Context, arguments []value) value {
 	if c.scratch, ok = arguments[0].appendText(c.scratch); !ok {
 		return failure(needsSubstring)
 	}
-	if !c.spend(0) {
+	if !c.spendText(len(c.scratch) - at) {
 		return failure(tooMuchWork)
 	}
 	s := alias(c.scratch[at:])

@@ -39,7 +39,7 @@ type readScope struct {
 	path  []string
 }
 
-func (n readScope) eval(c *Context) value { return walk(c.scopes[n.depth-1], n.path) }
+func (n readScope) eval(c *Context) value { return c.walk(c.scopes[n.depth-1], n.path) }
 
 // withDefault is {"var": [name, default]}. The default is evaluated even if it is not needed, so that its errors do not depend on data.
 type withDefault struct{ read, fallback node }
@@ -66,11 +66,11 @@ func (n readComputed) eval(c *Context) value {
 	if name.kind == kindError {
 		return name
 	}
-	return lookup(c.data(n.depth), name)
+	return c.lookup(c.data(n.depth), name)
 }
 
 // lookup is what var does with a name that was computed.
-func lookup(data, name value) value {
+func (c *Context) lookup(data, name value) value {
 	var fallback value
 	switch name.kind {
 	case kindNull:
@@ -98,7 +98,10 @@ func lookup(data, name value) value {
 	if name.kind != kindString {
 		return failure("var needs the name of an attribute")
 	}
-	if v := walk(data, splitPath(name.str)); v.kind != kindNull {
+	if len(name.str) >= longText && !c.spend(len(name.str)) { // splitting takes longer than reading
+		return failure(tooMuchWork)
+	}
+	if v := c.walk(data, splitPath(name.str)); v.kind != kindNull {
 		return v
 	}
 	return fallback
@@ -113,8 +116,11 @@ func (n outerFirst) eval(c *Context) value {
 	if v.kind == kindNull {
 		return n.inner.eval(c)
 	}
-	if v.executable() {
+	switch executable, ok := c.executable(v); {
+	case executable:
 		return failure(dataAsRule)
+	case !ok:
+		return failure(tooMuchWork)
 	}
 	return v
 }
@@ -189,9 +195,9 @@ func (n missingComputed) eval(c *Context) value {
 	case kindError:
 		return names
 	case kindString:
-		return absentOf(c.data(n.depth), []value{names})
+		return c.absentOf(c.data(n.depth), []value{names})
 	case kindArray:
-		return absentOf(c.data(n.depth), names.ref.items)
+		return c.absentOf(c.data(n.depth), names.ref.items)
 	default:
 		return failure("missing needs a list of names")
 	}
@@ -216,7 +222,7 @@ func (n missingSomeComputed) eval(c *Context) value {
 	if !ok {
 		return failure("missing_some needs a number and a list of names")
 	}
-	absent := absentOf(c.data(n.depth), parts[1].ref.items)
+	absent := c.absentOf(c.data(n.depth), parts[1].ref.items)
 	if absent.kind == kindError || int(needed) > len(parts[1].ref.items)-len(absent.ref.items) {
 		return absent
 	}
@@ -224,10 +230,13 @@ func (n missingSomeComputed) eval(c *Context) value {
 }
 
 // absentOf returns the names that are null in data.
-func absentOf(data value, names []value) value {
+func (c *Context) absentOf(data value, names []value) value {
 	absent := []value{}
 	for _, name := range names {
-		switch v := lookup(data, name); v.kind {
+		if !c.spend(4) {
+			return failure(tooMuchWork)
+		}
+		switch v := c.lookup(data, name); v.kind {
 		case kindError:
 			return v
 		case kindNull:

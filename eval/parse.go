@@ -15,6 +15,11 @@ import (
 // Every file that flagd's own JSON schema accepts is accepted, but for mistakes that make a rule useless: see docs/compatibility.md.
 // All problems are reported at once, each with its line and column; the documents are complete if Problems.Err returns nil.
 func ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
+	return New().ParseFile(data, c)
+}
+
+// ParseFile is the function ParseFile for the limits of r, whose documents do not matter.
+func (r *Ruleset) ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
 	p, err := parseSyntax(data, c == CompatibilityFlagd)
 	if err != nil {
 		return nil, Problems{syntaxProblem(data, err)}
@@ -22,7 +27,7 @@ func ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
 	f := &file{source: p, lines: newLines(data), compatibility: c, at: make(map[string]*syntax)}
 	f.split()
 	documents := f.documents()
-	_, problems := New().Update(documents)
+	_, problems := NewWithin(r.limit).Update(documents)
 	f.locate(problems)
 	problems = append(problems, f.problems...)
 	problems.sort()

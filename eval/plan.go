@@ -85,6 +85,7 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 	c := &ruleCompiler{
 		compatibility: u.next.compatibility,
 		attributes:    u.attributes,
+		limit:         u.next.limit,
 		report:        p.report,
 		segment:       func(name string) *segment { return u.next.segments[name] },
 	}
@@ -114,6 +115,7 @@ func (u *update) fallback(p *plan) *Flag {
 		kept.metadata = encodeMetadata(answerMetadata(u.next.settings.metadata, nil, d.Revision, u.next.compatibility))
 		kept.settled = kept.failed(ErrorParse, "the document of the flag cannot be used: "+p.reason())
 	}
+	kept.bound(u.next.limit, kept.sum())
 	kept.generation = u.next.generations.Add(1)
 	kept.rejected = &d
 	kept.requires = compact(slices.Concat(kept.uses, p.uses))

@@ -225,7 +225,7 @@ func marshal(t testing.TB, v any) []byte {
 func applyToContextAt(t *testing.T, rule, data []byte) value {
 	t.Helper()
 	n, table := compileForTest(t, rule, scope{})
-	c := Context{flag: &Flag{key: "flag", salt: "flag"}, now: testTime.Unix()}
+	c := Context{flag: &Flag{key: "flag", salt: "flag"}, now: testTime.Unix(), left: DefaultMaxWork}
 	if err := (&Ruleset{attributes: table}).DecodeContext(&c, data); err != nil {
 		t.Fatalf("%s: %v", data, err)
 	}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,7 @@ type Ruleset struct {
 	flags         *flagStore
 	dependants    dependants
 	generation    uint64
+	limit         int                 // how many nodes one evaluation may visit
 	generations   *atomic.Uint64      // the newest generation of this Ruleset and of all that were made from the same New
 	troubled      map[string]Problems // by dependency: why the newest document is not in use
 
@@ -22,11 +24,33 @@ type Ruleset struct {
 	sorted   []*Flag
 }
 
-// New returns an empty Ruleset in the default, strict mode.
-func New() *Ruleset {
-	r := &Ruleset{attributes: newAttributeTable(), flags: newFlagStore(), dependants: newDependants(), generations: new(atomic.Uint64)}
+// New returns an empty Ruleset in the default, strict mode, whose evaluations may visit DefaultMaxWork nodes each.
+func New() *Ruleset { return NewWithin(0) }
+
+// NewWithin is New with another limit for the work of one evaluation, its prerequisites included: maxWork is in nodes, of which 8 bytes of
+// text count as one; 0 or less means DefaultMaxWork. A document whose own lists already take more is refused, or loaded with a warning for
+// CompatibilityFlagd; what depends on data ends with PARSE_ERROR when the limit is reached.
+func NewWithin(maxWork int) *Ruleset {
+	if maxWork <= 0 {
+		maxWork = DefaultMaxWork
+	}
+	r := &Ruleset{limit: min(maxWork, mostWork), attributes: newAttributeTable(), flags: newFlagStore(), dependants: newDependants(), generations: new(atomic.Uint64)}
 	r.generation = r.generations.Add(1)
 	return r
+}
+
+// The limits for the work of one evaluation that people may choose.
+const (
+	leastWork = 1000
+	mostWork  = 1_000_000_000
+)
+
+// ValidateMaxWork returns why NewWithin would not take a limit as it is, nil for 0, which means the default.
+func ValidateMaxWork(maxWork int) error {
+	if maxWork != 0 && (maxWork < leastWork || maxWork > mostWork) {
+		return fmt.Errorf("%d nodes for one evaluation: want %d to %d", maxWork, leastWork, mostWork)
+	}
+	return nil
 }
 
 // Flag returns the flag with the key, or nil if there is none.
@@ -51,6 +75,9 @@ func (r *Ruleset) Len() int { return r.flags.count }
 
 // Compatibility returns the compatibility that the settings document asks for.
 func (r *Ruleset) Compatibility() Compatibility { return r.compatibility }
+
+// MaxWork returns how many nodes one evaluation may visit.
+func (r *Ruleset) MaxWork() int { return r.limit }
 
 // Problems returns why the newest version of some documents is not in use: either the last good version stands in its place, or, for a
 // flag without one, a flag that answers errors. Warnings are not among them.

@@ -12,6 +12,7 @@ type segment struct {
 	document Document
 	rule     *syntax // nil if no version could ever be compiled
 	node     node
+	work     work      // of node
 	size     int       // how many expressions the rule has, those of other segments as often as they are used
 	segments []string  // names of the segments that it, or its rejected document, refers to, direct or not
 	rejected *Document // the newest document, if it could not be compiled
@@ -19,11 +20,11 @@ type segment struct {
 }
 
 // used returns the node of a reference to the segment, whose rule was compiled for the place of the reference.
-func (s *segment) used(rule node) node {
+func (s *segment) used(rule node, w work) node {
 	if _, ok := isConstant(rule); ok {
 		return rule
 	}
-	return &useSegment{name: s.document.Key, revision: s.document.Revision, rule: rule}
+	return &useSegment{name: s.document.Key, revision: s.document.Revision, rule: rule, work: w.plus(nodes(1))}
 }
 
 // useSegment is {"$ref": name}. Outside iterations all flags share the rule.
@@ -31,6 +32,7 @@ type useSegment struct {
 	name     string
 	revision uint64
 	rule     node
+	work     work
 }
 
 func (n *useSegment) eval(c *Context) value { return n.rule.eval(c) }
@@ -47,6 +49,7 @@ func (s *segment) newest() Document {
 type segmentUpdate struct {
 	compatibility Compatibility
 	attributes    *attributeWriter
+	limit         int
 	before        map[string]*segment
 	after         map[string]*segment
 	waiting       map[string]Document // documents that are not compiled yet
@@ -103,7 +106,7 @@ func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
 	var problems Problems
 	report := reporter(document, p, &problems)
 	reportMistakes(p, u.compatibility, report)
-	c := &ruleCompiler{compatibility: u.compatibility, attributes: u.attributes, report: report}
+	c := &ruleCompiler{compatibility: u.compatibility, attributes: u.attributes, limit: u.limit, report: report}
 	c.segment = func(name string) *segment {
 		if i := slices.Index(u.path, name); i >= 0 {
 			return &segment{cycle: strings.Join(append(slices.Clone(u.path[i:]), name), " -> ")}
@@ -112,6 +115,7 @@ func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
 	}
 	next := &segment{document: document, rule: &p.root}
 	next.node = c.compileRule(&p.root)
+	next.work = workOf(next.node)
 	next.size, next.segments = c.size, compact(c.segments)
 	return next, problems
 }

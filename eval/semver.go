@@ -35,8 +35,12 @@ func versionTestOf(operator string) versionTest {
 	}
 }
 
-// version returns v as a version that golang.org/x/mod/semver accepts, built in the Context's scratch memory.
+// version returns v as a version that golang.org/x/mod/semver accepts, built in the Context's scratch memory. Without
+// one the answer is that of null.
 func (c *Context) version(v value) (string, bool) {
+	if len(v.str) >= longText && !c.spendText(len(v.str)) {
+		return "", false
+	}
 	start := len(c.scratch)
 	c.scratch = append(c.scratch, 'v')
 	switch v.kind {
@@ -49,6 +53,14 @@ func (c *Context) version(v value) (string, bool) {
 	}
 	s := alias(c.scratch[start:])
 	return s, semver.IsValid(s)
+}
+
+// null is null, or the failure of an evaluation that takes too much work.
+func (c *Context) null() value {
+	if c.left < 0 {
+		return failure(tooMuchWork)
+	}
+	return value{}
 }
 
 // withoutV drops one leading v or V.
@@ -66,11 +78,11 @@ func applyVersion(c *Context, arguments []value) value {
 	}
 	a, ok := c.version(arguments[0])
 	if !ok {
-		return value{}
+		return c.null()
 	}
 	b, ok := c.version(arguments[2])
 	if !ok {
-		return value{}
+		return c.null()
 	}
 	test := versionTestOf(arguments[1].str)
 	if test == nil {
@@ -92,9 +104,11 @@ func (n *versionCompare) eval(c *Context) value {
 	if v.kind == kindError {
 		return v
 	}
+	start := len(c.scratch)
 	version, ok := c.version(v)
 	if !ok {
-		return value{}
+		return c.null()
 	}
+	c.scratch = c.scratch[:start]
 	return boolean(n.test(version, n.constant))
 }

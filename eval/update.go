@@ -24,6 +24,7 @@ func (r *Ruleset) Update(changes []Document) (*Ruleset, Problems) {
 			segments:      r.segments,
 			flags:         r.flags,
 			generations:   r.generations,
+			limit:         r.limit,
 			generation:    r.generations.Add(1),
 		},
 		attributes: &attributeWriter{table: r.attributes},
@@ -94,6 +95,7 @@ func (u *update) applySegments() {
 	su := &segmentUpdate{
 		compatibility: u.next.compatibility,
 		attributes:    u.attributes,
+		limit:         u.next.limit,
 		before:        u.before.segments,
 		after:         maps.Clone(u.before.segments),
 		waiting:       affectedSegments(u.before.segments, changes, u.everything),

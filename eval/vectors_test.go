@@ -150,6 +150,7 @@ func compileForTest(t *testing.T, rule []byte, in scope) (node, *attributeTable)
 		t.Fatalf("%s: %v", rule, err)
 	}
 	c := &ruleCompiler{
+		limit:      DefaultMaxWork,
 		attributes: &attributeWriter{table: newAttributeTable()},
 		report:     func(*syntax, Problem) {},
 		segment:    func(string) *segment { return nil },
@@ -165,7 +166,7 @@ func applyToElement(t *testing.T, rule, data []byte) value {
 	if err != nil {
 		t.Fatalf("%s: %v", data, err)
 	}
-	return n.eval(&Context{scopes: []value{p.root.value()}, flag: &Flag{}})
+	return n.eval(&Context{scopes: []value{p.root.value()}, flag: &Flag{}, left: DefaultMaxWork})
 }
 
 func applyToContext(t *testing.T, rule, data []byte) value {
@@ -175,7 +176,7 @@ func applyToContext(t *testing.T, rule, data []byte) value {
 	if err := (&Ruleset{attributes: table}).DecodeContext(&c, data); err != nil {
 		t.Fatalf("%s: %v", data, err)
 	}
-	c.flag = &Flag{key: "flag", salt: "flag"}
+	c.flag, c.left = &Flag{key: "flag", salt: "flag"}, DefaultMaxWork
 	return n.eval(&c)
 }
 

@@ -39,6 +39,8 @@ func serveCommand() command {
 		"file to which a signed checkpoint of all streams is appended when they have grown, on a volume that the publisher's streams are not on; without it none are written")
 	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "time between two looks whether a checkpoint is to be appended")
 	declareAPI(set, &o)
+	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
+		"how many parts of a rule one evaluation may visit; documents that need more are refused; sidecars have an option of the same name")
 	declareCompatibility(set, &compatibility, "whose strictness new environments follow, unless their creation says")
 	l.declare(set, telemetry.FormatJSON)
 

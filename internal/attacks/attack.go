@@ -37,6 +37,7 @@ const (
 	Server        Attacker = "the NATS server, or someone on the path"
 	SigningKey    Attacker = "a stolen signing key"
 	RootKey       Attacker = "a stolen or foreign root key"
+	Caller        Attacker = "a caller of the API with some rights"
 	Administrator Attacker = "an administrator of the API"
 	Machine       Attacker = "the publisher's machine"
 	DiskThief     Attacker = "a thief of a sidecar's disk"
@@ -47,7 +48,7 @@ const (
 // Attackers returns all attackers.
 func Attackers() []Attacker {
 	return []Attacker{
-		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Administrator, Machine, DiskThief, DiskWriter, LocalProcess,
+		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Caller, Administrator, Machine, DiskThief, DiskWriter, LocalProcess,
 	}
 }
 

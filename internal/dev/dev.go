@@ -70,6 +70,8 @@ func (d *Dev) publisherOptions() publisher.Options {
 		ReadOnly: map[string]string{
 			d.options.Environment: fmt.Sprintf("The environment is what the file %s says: change it there.", d.options.File),
 		},
+		MaxEvaluationWork: d.options.Sidecar.MaxEvaluationWork,
+
 		Health: d.health,
 		Logger: d.options.Logger,
 	}

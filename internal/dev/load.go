@@ -57,7 +57,7 @@ func (l *loader) read() ([]eval.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	documents, problems := eval.ParseFile(data, l.dev.options.Compatibility)
+	documents, problems := eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork).ParseFile(data, l.dev.options.Compatibility)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}

@@ -171,6 +171,28 @@ func TestTooShortMaxStalenessIsRefused(t *testing.T) {
 	}
 }
 
+// A rule that takes more work than an evaluation may is refused with its place, and published where the limit is higher.
+func TestARuleThatTakesTooMuchWorkIsRefused(t *testing.T) {
+	t.Parallel()
+	condition := `{"or":[` + strings.Repeat(`{"==":[{"var":""},-1]},`, 2999) + `false]}`
+	body := string(flagBody("on", `,"targeting":{"if":[{"all":[[`+strings.Repeat("1,", 39_999)+`1],{"!":[`+condition+`]}]},"on"]}`))
+	r := start(t, publisher.Options{DataDir: t.TempDir()})
+	r.create("prod")
+	a := r.ask(http.MethodPut, flags+"/heavy", body, "If-None-Match", "*")
+	if a.status != http.StatusUnprocessableEntity || len(a.problem.Errors) != 1 || a.problem.Errors[0].Pointer != "/targeting/if/0/all" ||
+		!strings.Contains(a.problem.Errors[0].Reason, "one evaluation may visit") {
+		t.Errorf("answered with %d %s", a.status, a.body)
+	}
+	r = start(t, publisher.Options{DataDir: t.TempDir(), MaxEvaluationWork: 1_000_000_000})
+	r.create("prod")
+	if a := r.ask(http.MethodPut, flags+"/heavy", body, "If-None-Match", "*"); a.status != http.StatusCreated {
+		t.Errorf("within a higher limit: %d %s", a.status, a.body)
+	}
+	if err := (publisher.Options{DataDir: t.TempDir(), MaxEvaluationWork: 5}).Validate(); err == nil || !strings.Contains(err.Error(), "--max-evaluation-work") {
+		t.Errorf("a limit of 5: %v", err)
+	}
+}
+
 // A flag's life: created, read, changed, repeated, deleted, and all of it in its history.
 func TestLifeOfAFlag(t *testing.T) {
 	t.Parallel()

@@ -45,7 +45,7 @@ func newEnvironment(
 	name string, o Options, conn *flagsync.Conn, gate *gate, appended func(flagsync.OutcomeState),
 ) (*environment, error) {
 	logger := o.Logger.With().Str("environment", name).Logger()
-	store, err := cache.New(cache.Options{Environment: name, Logger: logger})
+	store, err := cache.New(cache.Options{Environment: name, MaxWork: o.MaxEvaluationWork, Logger: logger})
 	if err != nil {
 		return nil, err
 	}

@@ -108,6 +108,9 @@ type Options struct {
 
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility
+	// MaxEvaluationWork is how many nodes one evaluation may visit, see eval.NewWithin: documents that need more are refused. 0 means
+	// eval.DefaultMaxWork. Sidecars have an option of their own, which should be the same.
+	MaxEvaluationWork int
 	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
 	ReadOnly map[string]string
 
@@ -190,6 +193,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("%d bytes that one author may write a day: there may be 1 or more", o.LedgerBytes)
 	case o.CheckpointInterval < minCheckpointInterval:
 		return fmt.Errorf("a checkpoint interval of %s: it must be %s or more", o.CheckpointInterval, minCheckpointInterval)
+	case eval.ValidateMaxWork(o.MaxEvaluationWork) != nil:
+		return fmt.Errorf("--max-evaluation-work: %w", eval.ValidateMaxWork(o.MaxEvaluationWork))
 	case o.NATS != "" && o.KeysDir == "":
 		return errors.New("name the directory of the keys with --keys, the same keys for every publisher; publisher keys init DIR makes them")
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:

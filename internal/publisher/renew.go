@@ -45,7 +45,7 @@ func (e *environments) Restore(ctx context.Context, name, actor string, snapshot
 	if err != nil {
 		return err
 	}
-	view, err := readSnapshot(name, snapshot, running.conn.Keyring())
+	view, err := readSnapshot(name, snapshot, running.conn.Keyring(), e.options.MaxEvaluationWork)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func (e *environments) Restore(ctx context.Context, name, actor string, snapshot
 }
 
 // readSnapshot reads a snapshot to its end, and refuses what could not be published.
-func readSnapshot(name string, in io.Reader, keys *changelog.Keyring) (*cache.View, error) {
+func readSnapshot(name string, in io.Reader, keys *changelog.Keyring, maxWork int) (*cache.View, error) {
 	malformed := func(err error) error {
 		return &control.Refusal{Cause: control.CauseMalformed, Detail: fmt.Sprintf("The snapshot cannot be restored: %v.", err)}
 	}
@@ -63,7 +63,7 @@ func readSnapshot(name string, in io.Reader, keys *changelog.Keyring) (*cache.Vi
 		return nil, malformed(err)
 	}
 	defer reader.Close()
-	store, err := cache.New(cache.Options{Environment: name, Logger: zerolog.Nop()})
+	store, err := cache.New(cache.Options{Environment: name, MaxWork: maxWork, Logger: zerolog.Nop()})
 	if err != nil {
 		return nil, malformed(err)
 	}

@@ -158,3 +158,23 @@ func TestProfilesAreServedOnRequestOnly(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainObeysTheLimit asks about a flag that takes too much work, and then about one that does not.
+func TestExplainObeysTheLimit(t *testing.T) {
+	o := options(nowhere)
+	o.MaxEvaluationWork = 5000
+	o.BootstrapFile = write(t, `{"flags":{
+		"heavy":{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"none":[{"var":"list"},{"some":[{"var":"list"},{"==":[{"var":""},2]}]}]},"on"]}},
+		"light":{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"none":[{"var":"list"},{"==":[{"var":""},2]}]},"on"]}}}}`)
+	s := start(t, o)
+	s.awaitReady()
+	body := `{"context":{"list":[` + strings.Repeat("1,", 199) + `1]}}`
+	status, answer := s.explain("heavy", body)
+	if detail, _ := at(answer, "explanation", "errorDetails").(string); status != http.StatusOK || at(answer, "answer", "errorCode") != "PARSE_ERROR" ||
+		at(answer, "explanation", "reason") != "ERROR" || !strings.Contains(detail, "the limit is 5000 nodes") {
+		t.Errorf("got %d %v %v", status, answer["answer"], at(answer, "explanation", "errorDetails"))
+	}
+	if _, answer := s.explain("light", body); at(answer, "answer", "variant") != "on" {
+		t.Errorf("got %v", answer["answer"])
+	}
+}

@@ -123,6 +123,10 @@ type Options struct {
 	// FreshnessDeadline is how long a request may wait for a minimum revision and for a barrier, all in all; 0 means
 	// resolver.DefaultDeadline.
 	FreshnessDeadline time.Duration
+	// RequestTimeout is how long the flags of one request are evaluated at most; 0 means resolver.DefaultTimeout.
+	RequestTimeout time.Duration
+	// MaxEvaluationWork is how many nodes one evaluation may visit, see eval.NewWithin; 0 means eval.DefaultMaxWork.
+	MaxEvaluationWork int
 	// AnswersMemory is how many bytes of bulk answers are remembered at most; 0 means resolver.DefaultAnswersMemory, a negative number
 	// none.
 	AnswersMemory int64
@@ -172,7 +176,9 @@ func (o Options) withCredentials() Options {
 
 // storage returns the options of what is kept between processes.
 func (o Options) storage(keys *changelog.Keyring) cache.Options {
-	return cache.Options{Environment: o.Environment, Dir: o.DataDir, Keyring: keys, Compatibility: o.Compatibility, Logger: o.Logger}
+	return cache.Options{
+		Environment: o.Environment, Dir: o.DataDir, Keyring: keys, Compatibility: o.Compatibility, MaxWork: o.MaxEvaluationWork, Logger: o.Logger,
+	}
 }
 
 // keyring returns what decides what is believed.
@@ -251,8 +257,11 @@ func (o Options) Validate() error {
 	if _, err := parseReadyWhen(o.withDefaults().ReadyWhen); err != nil {
 		errs = append(errs, err)
 	}
-	if min(o.CatchUpGrace, o.BarrierSpacing, o.FreshnessDeadline) < 0 {
-		errs = append(errs, errors.New("the grace to catch up, the spacing of barriers and the deadline of freshness cannot be negative"))
+	if min(o.CatchUpGrace, o.BarrierSpacing, o.FreshnessDeadline, o.RequestTimeout) < 0 {
+		errs = append(errs, errors.New("the grace to catch up, the spacing of barriers, the deadline of freshness and the time for a request cannot be negative"))
+	}
+	if err := eval.ValidateMaxWork(o.MaxEvaluationWork); err != nil {
+		errs = append(errs, fmt.Errorf("--max-evaluation-work: %w", err))
 	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("%d flags with a counter of their own: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))

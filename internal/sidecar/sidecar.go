@@ -112,6 +112,7 @@ func (s *Sidecar) assemble() error {
 	}
 	s.resolver, err = resolver.New(resolver.Options{
 		Views: s.store, Log: followed{s}, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
+		Timeout:   s.options.RequestTimeout,
 		Additions: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package flagd
 
 import (
 	"context"
+	"errors"
 
 	evaluationv1 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/evaluation/v1"
 	"connectrpc.com/connect"
@@ -35,12 +36,24 @@ func (e evaluationV1) ResolveAll(
 	if all.Metadata, err = structOf(q.Metadata()); err != nil {
 		return nil, failure(eval.ErrorGeneral, "the selector has no form in this protocol")
 	}
-	for result := range q.EvaluateAll() {
+	for result := range q.EvaluateAll(ctx) {
 		if flag := anyFlag(&result, demanding); flag != nil {
 			all.Flags[result.Flag.Key()] = flag
 		}
 	}
+	if err := q.Err(); err != nil {
+		q.Fail(eval.ErrorGeneral)
+		return nil, interrupted(err)
+	}
 	return connect.NewResponse(all), nil
+}
+
+// interrupted is an answer that was not finished: its time was over, or its client is gone.
+func interrupted(err error) error {
+	if errors.Is(err, resolver.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) {
+		return connect.NewError(connect.CodeDeadlineExceeded, err)
+	}
+	return connect.NewError(connect.CodeCanceled, err)
 }
 
 // anyFlag returns a result as an item of ResolveAll, nil if it has no value that the item can have.

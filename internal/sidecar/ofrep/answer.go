@@ -42,6 +42,8 @@ func statusOfRequest(err error) int {
 		return fasthttp.StatusPreconditionFailed
 	case errors.Is(err, resolver.ErrNotReached):
 		return fasthttp.StatusGatewayTimeout
+	case errors.Is(err, resolver.ErrTimeout):
+		return fasthttp.StatusServiceUnavailable
 	default:
 		return fasthttp.StatusBadRequest
 	}

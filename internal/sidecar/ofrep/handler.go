@@ -147,6 +147,10 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 		return err
 	}
 	body := appendAll(buffer(ctx), q)
+	if err := q.Err(); err != nil {
+		setBody(ctx, fasthttp.StatusServiceUnavailable, body[:0]) // gives the memory back
+		return err
+	}
 	if s.feed != nil {
 		body = appendStreams(body, ctx.Request.Header.Peek(selectorHeader))
 	}
@@ -168,7 +172,7 @@ func (s *Server) form() string {
 func appendAll(body []byte, q *resolver.Request) []byte {
 	body = append(body, `{"flags":[`...)
 	first := true
-	for result := range q.EvaluateAll() {
+	for result := range q.EvaluateAll(context.Background()) { // that the client is gone is not known here
 		if !first {
 			body = append(body, ',')
 		}

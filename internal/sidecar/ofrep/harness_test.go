@@ -48,7 +48,13 @@ const flags = `{
 // load returns a store with the flags.
 func load(t testing.TB, file string, compatibility eval.Compatibility) *cache.Store {
 	t.Helper()
-	store, err := cache.New(cache.Options{Environment: "test", Compatibility: compatibility, Logger: zerolog.Nop()})
+	return loadWithin(t, file, compatibility, 0)
+}
+
+// loadWithin is load with a limit for the work of an evaluation.
+func loadWithin(t testing.TB, file string, compatibility eval.Compatibility, maxWork int) *cache.Store {
+	t.Helper()
+	store, err := cache.New(cache.Options{Environment: "test", Compatibility: compatibility, MaxWork: maxWork, Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

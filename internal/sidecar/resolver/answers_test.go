@@ -66,7 +66,7 @@ func (w *world) allOf(q *resolver.Request, form, selector, evaluationContext str
 	if err := q.SetContext([]byte(evaluationContext)); err != nil {
 		w.t.Error(err)
 	}
-	for result := range q.EvaluateAll() {
+	for result := range q.EvaluateAll(w.t.Context()) {
 		body += result.Flag.Key() + "=" + string(result.Value()) + " "
 	}
 	q.KeepAll([]byte(body))

@@ -202,7 +202,7 @@ func (w *world) ask(question question) (map[string]item, error) {
 	if err := q.FreshenAll(w.t.Context()); err != nil {
 		return nil, err
 	}
-	for result := range q.EvaluateAll() {
+	for result := range q.EvaluateAll(w.t.Context()) {
 		answers[result.Flag.Key()] = w.item(&result)
 	}
 	return answers, nil

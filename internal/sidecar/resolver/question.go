@@ -51,6 +51,7 @@ const generationSize = 8
 func (q *Request) appendKey(key []byte, form string, context []byte) []byte {
 	key = binary.LittleEndian.AppendUint64(key, q.rules.Generation())
 	key = q.appendRules(key)
+	key = binary.AppendUvarint(key, uint64(q.rules.MaxWork()))
 	key = appendLong(key, q.resolver.program)
 	key = appendLong(key, form)
 	if q.selector.active {

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"context"
 	"iter"
 	"time"
 
@@ -33,6 +34,7 @@ type Request struct {
 	demanded  need   // by all flags, of FreshenAll
 	forming   forming
 	question  question // to all flags
+	err       error    // see Err
 }
 
 // Begin begins q with the newest view. It fails with ErrNotReady while there is none; then q must not be used.
@@ -67,6 +69,7 @@ func (q *Request) End() {
 	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
 	q.metadata, q.demanded, q.forming = q.metadata[:0], need{}, forming{}
 	q.question.reset()
+	q.err = nil
 	if cap(q.metadata) > maxKeptMetadata {
 		q.metadata = nil
 	}
@@ -119,10 +122,12 @@ func (q *Request) Evaluate(key []byte) eval.Result {
 	return result
 }
 
-// EvaluateAll evaluates every flag that the selector includes, in key order, each as Evaluate does.
-func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
+// EvaluateAll evaluates every flag that the selector includes, in key order, each as Evaluate does. It ends early when ctx ends or the time
+// for a request is over: Err says so, and what was made of the results is no answer then.
+func (q *Request) EvaluateAll(ctx context.Context) iter.Seq[eval.Result] {
 	return func(yield func(eval.Result) bool) {
-		q.forming = forming{}
+		q.forming, q.err = forming{}, nil
+		watch := q.watch()
 		defer func() {
 			q.resolver.counts.evaluations(&q.forming.tally)
 			q.recordAll(&q.forming.tally, false)
@@ -137,9 +142,17 @@ func (q *Request) EvaluateAll() iter.Seq[eval.Result] {
 				q.forming.fickle = true // what was not seen could be
 				return
 			}
+			if q.err = watch.evaluated(ctx, q.context.Work()); q.err != nil {
+				q.forming.fickle = true
+				q.resolver.ended.count(q.err)
+				return
+			}
 		}
 	}
 }
+
+// Err returns why the last EvaluateAll ended early, nil if it did not. It wraps ErrTimeout or ErrGone.
+func (q *Request) Err() error { return q.err }
 
 // Metadata returns the metadata of an answer that belongs to no flag: the selection, as a JSON object. It is valid until End and must
 // not be modified.

@@ -46,6 +46,8 @@ type Options struct {
 	Now func() time.Time
 	// Deadline is how long a request waits, all in all, for a minimum revision and for a barrier; 0 means DefaultDeadline.
 	Deadline time.Duration
+	// Timeout is how long the flags of one request are evaluated at most; 0 means DefaultTimeout.
+	Timeout time.Duration
 	// AnswersMemory is how many bytes of bulk answers are remembered at most while Run runs; 0 means DefaultAnswersMemory, a negative
 	// number none.
 	AnswersMemory int64
@@ -65,6 +67,8 @@ type Resolver struct {
 	log       Log
 	now       func() time.Time
 	deadline  time.Duration
+	timeout   time.Duration
+	ended     interruptions
 	counts    counts
 	proven    atomic.Bool
 	overview  atomic.Pointer[overview] // of the last ruleset that was asked for all flags
@@ -93,6 +97,9 @@ func New(o Options) (*Resolver, error) {
 	if o.Deadline == 0 {
 		o.Deadline = DefaultDeadline
 	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
 	if o.AnswersMemory == 0 {
 		o.AnswersMemory = DefaultAnswersMemory
 	}
@@ -100,6 +107,10 @@ func New(o Options) (*Resolver, error) {
 		return nil, err
 	}
 	counts, err := newCounts(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	ended, err := newInterruptions(o.Metrics)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +126,8 @@ func New(o Options) (*Resolver, error) {
 		log:       o.Log,
 		now:       o.Now,
 		deadline:  o.Deadline,
+		timeout:   o.Timeout,
+		ended:     ended,
 		counts:    counts,
 		answers:   cache.NewAnswers[answer](o.AnswersMemory),
 		forgetful: o.AnswersMemory < 0,

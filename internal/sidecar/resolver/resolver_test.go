@@ -114,7 +114,7 @@ func TestARequestSeesOneView(t *testing.T) {
 		t.Fatal(err)
 	}
 	results := 0
-	for result := range q.EvaluateAll() {
+	for result := range q.EvaluateAll(t.Context()) {
 		results++
 		q.Evaluate([]byte(result.Flag.Key()))
 	}

@@ -35,7 +35,7 @@ func (w *world) logged(level zerolog.Level, key, traceparent, evaluationContext 
 	if key != "" {
 		q.Evaluate([]byte(key))
 	} else {
-		for range q.EvaluateAll() {
+		for range q.EvaluateAll(w.t.Context()) {
 		}
 	}
 	if strings.Contains(out.String(), "secret") {

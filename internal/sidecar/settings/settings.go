@@ -3,8 +3,10 @@
 package settings
 
 import (
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
 // Declare declares the options, which fill in o.
@@ -28,6 +30,11 @@ func Declare(set *config.Set, o *sidecar.Options) {
 	set.Map(&o.Context.Headers, "context-from-header",
 		"Header=attribute: a request header that is an attribute of its context, in place of --context and of the request's; may be repeated, "+
 			"in the file an object").Short("H")
+	set.Duration(&o.RequestTimeout, "request-timeout", resolver.DefaultTimeout,
+		"how long the flags of one request are evaluated at most, beside the wait of --freshness-deadline; then the answer is an error")
+	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
+		"how many parts of a rule one evaluation may visit, elements of lists and 8 bytes of long texts included; then the answer is PARSE_ERROR; "+
+			"a document that needs more is refused, so give publishers the same")
 	set.Int(&o.MetricsPerFlag, "metrics-per-flag", 0,
 		"how many flags have a counter of their own for evaluations by key, the busiest first; at most 1000")
 }
