@@ -46,7 +46,7 @@ func TestFoundationImports(t *testing.T) {
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
-	for _, at := range []string{"internal/config", "internal/health", "internal/listen", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"} {
+	for _, at := range []string{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"} {
 		if imported := own(all.must(t, at).imports); len(imported) > 0 {
 			t.Errorf("%s imports %v and is to be a leaf", at, imported)
 		}

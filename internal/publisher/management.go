@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/telemetry"
 )
@@ -39,7 +40,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	mux.Handle("GET /status", inside(http.HandlerFunc(p.status)))
 	mux.Handle("GET /metrics", inside(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	mux.Handle("/", p.options.Observe(admin.Handler(api)))
-	return admin.Guard(mux, p.options.local()), nil
+	return admin.Guard(mux, origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
 }
 
 // registry returns what collects the metrics.

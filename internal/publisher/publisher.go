@@ -94,8 +94,12 @@ func (p *Publisher) prepareGate() (err error) {
 	return err
 }
 
-// prepareAPI makes the handlers and opens their listener.
-func (p *Publisher) prepareAPI() error {
+// prepareAPI opens the listener of the API and makes its handlers.
+func (p *Publisher) prepareAPI() (err error) {
+	p.listener, err = listen.Open(context.Background(), listen.Options{Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), Logger: p.logger})
+	if err != nil {
+		return fmt.Errorf("admin address: %w", err)
+	}
 	handler, err := p.handler()
 	if err != nil {
 		return err
@@ -110,10 +114,6 @@ func (p *Publisher) prepareAPI() error {
 	if !p.options.adminTLS().Enabled() {
 		p.http.Protocols = new(http.Protocols)
 		p.http.Protocols.SetHTTP1(true)
-	}
-	p.listener, err = listen.Open(context.Background(), listen.Options{Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), Logger: p.logger})
-	if err != nil {
-		return fmt.Errorf("admin address: %w", err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
@@ -97,6 +98,9 @@ type Options struct {
 	TLS listen.TLS
 	// Origins are those whose pages browsers let ask over OFREP, such as https://shop.example, or "*" for all.
 	Origins []string
+	// Hosts are the names, beside those of loopback, that requests over HTTP/1.1 may give as their Host on every TCP port, or "*" for all.
+	// Without any, ports that are not on loopback ask for none.
+	Hosts []string
 	// OFREPAuthFile is the path of a file with tokens, one a line; every OFREP request needs one of them then. It is read again when it
 	// changes. Empty means that nobody is asked for a token.
 	OFREPAuthFile string
@@ -257,5 +261,5 @@ func (o Options) Validate() error {
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("%d flags with a counter of their own: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))
 	}
-	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate(), ofrep.ValidateOrigins(o.Origins))...)
+	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate(), ofrep.ValidateOrigins(o.Origins), origin.ValidateHosts(o.Hosts))...)
 }

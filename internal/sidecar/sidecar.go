@@ -116,7 +116,7 @@ func (s *Sidecar) assemble() error {
 	}
 	s.feed = changes.New(s.store, s.resolver.Stale)
 	s.ofrep, err = ofrep.New(ofrep.Options{
-		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins,
+		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Hosts: s.options.Hosts,
 		TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
 	})
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *Sidecar) assemble() error {
 		return fmt.Errorf("state metrics: %w", err)
 	}
 	s.management = management.New(management.Options{
-		State: s, Explain: s.explain, Metrics: registry, Profiling: s.options.Profiling, Logger: s.logger,
+		State: s, Explain: s.explain, Metrics: registry, Profiling: s.options.Profiling, Hosts: s.options.Hosts, Logger: s.logger,
 	})
 	return nil
 }

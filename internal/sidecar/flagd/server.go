@@ -22,6 +22,7 @@ import (
 	"connectrpc.com/grpchealth"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
@@ -64,6 +65,9 @@ type Options struct {
 	Tokens *tokens.File
 	// Ready reports whether evaluations should be sent here. It is required.
 	Ready func() bool
+	// Hosts are the names, beside those of loopback, that requests over HTTP/1.1 may give as their Host, or "*" for all. Without any, a
+	// server that does not listen on loopback asks for none; see package origin.
+	Hosts []string
 	// MaxStreams is how many streams may be open; more are refused with RESOURCE_EXHAUSTED. 0 means DefaultMaxStreams.
 	MaxStreams int
 	// Grace is how long requests that are being answered may take once the server is told to stop.
@@ -84,6 +88,7 @@ type Server struct {
 	stop     func()
 	requests sync.Pool // of *resolver.Request
 	streams  atomic.Int64
+	policy   *origin.Policy // set by Run; nil asks for nothing
 
 	overtaking overtaking
 }
@@ -141,7 +146,7 @@ func newServer(o Options, name string, services ...string) *Server {
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle(grpchealth.NewHandler(checker{s}, s.handlerOptions()...))
-	s.http.Handler = withDeadlines(mux)
+	s.http.Handler = s.forBrowsers(withDeadlines(mux))
 	return mux
 }
 
@@ -157,6 +162,7 @@ func (s *Server) handlerOptions() []connect.HandlerOption {
 // Run answers requests that arrive at l until ctx ends. Then it tells streams that the sidecar goes away, answers what was asked, closes
 // what is left when the grace is over, and returns nil. It returns an error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	s.policy = origin.For(l.Addr(), s.options.Hosts, nil)
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(l) }()
 	defer s.stop()

@@ -27,6 +27,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuse(ctx, status)
 		return
 	}
+	if status := s.misdirected(&ctx.Request.Header); status != 0 {
+		refuse(ctx, status)
+		return
+	}
 	target := parseRoute(ctx.Request.Header.RequestURI())
 	switch allowed := s.allowOrigin(ctx); {
 	case allowed && isPreflight(ctx):

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
@@ -49,6 +50,9 @@ type Options struct {
 	// Origins are those whose pages browsers let read answers, such as https://shop.example, or "*" for all; none means no page of another
 	// origin.
 	Origins []string
+	// Hosts are the names, beside those of loopback, that requests may give as their Host, or "*" for all. Without any, a server that does
+	// not listen on loopback asks for none; see package origin.
+	Hosts []string
 	// TokenFile is the path of a file with tokens, one a line; every request needs one of them then. It is read again when it changes.
 	// Empty means that nobody is asked for a token.
 	TokenFile string
@@ -63,7 +67,9 @@ type Server struct {
 	resolver  *resolver.Resolver
 	grace     time.Duration
 	origins   []string
-	tokens    *tokens.File // nil if none are asked for
+	hosts     []string
+	policy    *origin.Policy // set by Run; nil asks for nothing
+	tokens    *tokens.File   // nil if none are asked for
 	http      fasthttp.Server
 	logger    zerolog.Logger
 	panics    prometheus.Counter
@@ -92,6 +98,7 @@ func New(o Options) (*Server, error) {
 		resolver:   o.Resolver,
 		grace:      o.Grace,
 		origins:    o.Origins,
+		hosts:      o.Hosts,
 		logger:     o.Logger,
 		exchanges:  sync.Pool{New: func() any { return new(exchange) }},
 		ending:     make(chan struct{}),
@@ -156,6 +163,7 @@ func (s *Server) measure(metrics prometheus.Registerer) error {
 // ends each with that answer, closes what is left when the grace is over, and returns nil when every goroutine is gone. It returns an
 // error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	s.policy = origin.For(l.Addr(), s.hosts, s.origins)
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
 		l.Close()
