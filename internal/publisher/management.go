@@ -22,13 +22,16 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := registry.Register(p.refused); err != nil {
+		return nil, err
+	}
 	p.environments.metrics, err = newMetrics(registry, p.environments)
 	if err != nil {
 		return nil, err
 	}
 	api := admin.Options{
 		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens,
-		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger,
+		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger, Repeats: p.repeats,
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
@@ -40,7 +43,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	mux.Handle("GET /status", inside(http.HandlerFunc(p.status)))
 	mux.Handle("GET /metrics", inside(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	mux.Handle("/", p.options.Observe(admin.Handler(api)))
-	return admin.Guard(mux, origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
+	return admin.Guard(withoutReadDeadline(mux), origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
 }
 
 // registry returns what collects the metrics.

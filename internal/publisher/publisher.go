@@ -18,6 +18,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
@@ -26,17 +27,13 @@ import (
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/publisher/stage"
+	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-const (
-	// shutdownTimeout is how long requests in flight may take once the publisher stops. A write is decided within it.
-	shutdownTimeout   = 20 * time.Second
-	readHeaderTimeout = 5 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-)
+// shutdownTimeout is how long requests in flight may take once the publisher stops. A write is decided within it.
+const shutdownTimeout = 20 * time.Second
 
 // Publisher is one publisher. Create it with New.
 type Publisher struct {
@@ -50,6 +47,8 @@ type Publisher struct {
 	environments *environments
 	streams      *streamChecks
 	gate         *gate
+	repeats      *telemetry.Repeats
+	refused      prometheus.Counter // connections of the API that were closed at once
 }
 
 // New validates the options, takes the data directory and opens the listener of the API. It starts nothing; Close undoes it.
@@ -58,7 +57,7 @@ func New(o Options) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	p := &Publisher{options: o, logger: o.Logger}
+	p := &Publisher{options: o, logger: o.Logger, refused: newRefused(), repeats: telemetry.NewRepeats(o.Logger)}
 	for _, prepare := range []func() error{p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareAPI} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
@@ -96,7 +95,10 @@ func (p *Publisher) prepareGate() (err error) {
 
 // prepareAPI opens the listener of the API and makes its handlers.
 func (p *Publisher) prepareAPI() (err error) {
-	p.listener, err = listen.Open(context.Background(), listen.Options{Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), Logger: p.logger})
+	p.listener, err = listen.Open(context.Background(), listen.Options{
+		Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), MaxConnections: maxConnections, WriteStall: writeStall,
+		Refused: p.refused.Inc, Logger: p.logger,
+	})
 	if err != nil {
 		return fmt.Errorf("admin address: %w", err)
 	}
@@ -107,6 +109,7 @@ func (p *Publisher) prepareAPI() (err error) {
 	p.http = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(p.logger, "", 0),
@@ -121,6 +124,7 @@ func (p *Publisher) prepareAPI() (err error) {
 // Close undoes New for a publisher that was never run. It is not needed after Run.
 func (p *Publisher) Close() error {
 	var errs []error
+	p.repeats.Close()
 	if p.listener != nil {
 		errs = append(errs, p.listener.Close())
 	}
@@ -214,6 +218,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 		for _, part := range slices.Backward(parts) {
 			err = errors.Join(err, part.End())
 		}
+		p.repeats.Close()
 		_ = p.listener.Close() // fails if the API was begun and has closed it already
 		err = errors.Join(err, p.unlock())
 	}()

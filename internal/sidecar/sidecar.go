@@ -141,8 +141,10 @@ func (s *Sidecar) listen() (err error) {
 	if err != nil {
 		return fmt.Errorf("OFREP: %w", err)
 	}
-	var config net.ListenConfig
-	if s.managementListener, err = config.Listen(context.Background(), "tcp", s.options.ManagementAddr); err != nil {
+	s.managementListener, err = listen.Open(context.Background(), listen.Options{
+		Addr: s.options.ManagementAddr, MaxConnections: management.DefaultMaxConnections, Logger: s.logger,
+	})
+	if err != nil {
 		return errors.Join(fmt.Errorf("management: %w", err), s.ofrepListener.Close())
 	}
 	if err := s.listenRPC(); err != nil {

@@ -30,7 +30,7 @@ func Guard(next http.Handler, policy *origin.Policy) http.Handler {
 
 // ForReaders lets only requests through whose sender is permitted to read something, or anybody where anybody may read.
 func ForReaders(o Options, next http.Handler) http.Handler {
-	a := &api{options: o}
+	a := &api{options: o.withDefaults()}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		principal, err := o.Authenticator.Authenticate(r)
 		if errors.Is(err, access.ErrNoCredentials) && o.AnonymousReads {

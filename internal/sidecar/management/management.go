@@ -21,6 +21,9 @@ import (
 	"github.com/flagside/flagside/internal/origin"
 )
 
+// DefaultMaxConnections is how many connections the port should have open; the listener sees to it.
+const DefaultMaxConnections = 128
+
 // The limits of a connection.
 const (
 	headerTimeout = 3 * time.Second
