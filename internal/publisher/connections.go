@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,16 +24,5 @@ func newRefused() prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_api_connections_refused_total",
 		Help: "Connections to the API that were closed because too many were open.",
-	})
-}
-
-// withoutReadDeadline lets requests that have arrived as a whole, because they have no body, be answered for as long as it takes. The
-// server would end their context with the time to read.
-func withoutReadDeadline(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it fails on a connection that is closed
-		}
-		next.ServeHTTP(w, r)
 	})
 }

@@ -59,10 +59,7 @@ func profileProcessor(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// extend moves the end of the time for an answer. Where that is impossible, the answer is cut short. The time to read goes on while an answer is
-// made, and its end would end the request.
+// extend moves the end of the time for an answer. Where that is impossible, the answer is cut short.
 func extend(w http.ResponseWriter, duration time.Duration) {
-	controller, end := http.NewResponseController(w), time.Now().Add(duration)
-	_ = controller.SetReadDeadline(end)
-	_ = controller.SetWriteDeadline(end)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(duration))
 }
