@@ -45,9 +45,25 @@ func (s *Shares) Take(client any) bool {
 	if s.taken >= s.places || s.by[client] >= s.share {
 		return false
 	}
+	s.add(client)
+	return true
+}
+
+// TakeFirst is Take, but a client that has no place yet gets one even if none is left. It reports whether this is the client's only place.
+func (s *Shares) TakeFirst(client any) (taken, first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first = s.by[client] == 0
+	if !first && (s.taken >= s.places || s.by[client] >= s.share) {
+		return false, false
+	}
+	s.add(client)
+	return true, first
+}
+
+func (s *Shares) add(client any) {
 	s.taken++
 	s.by[client]++
-	return true
 }
 
 // Release takes a place back that the client was given.

@@ -47,6 +47,12 @@ func TestOneClientHasItsShare(t *testing.T) {
 		s.Release(greedy)
 	}
 	take(greedy, 63)
+	if taken, first := s.TakeFirst(greedy); taken || first {
+		t.Error("a client that has its share gets a place")
+	}
+	if taken, first := s.TakeFirst(clientAt("10.0.0.9", 1)); !taken || !first {
+		t.Error("a client that has no place gets none")
+	}
 	few := listen.NewShares(4)
 	for range 4 {
 		if !few.Take(greedy) {

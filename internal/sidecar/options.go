@@ -38,6 +38,9 @@ const (
 	DefaultBarrierSpacing = time.Millisecond
 )
 
+// minInFlight is the least that a port may have under way, in bytes.
+const minInFlight = 1 << 20
+
 // maxMetricsPerFlag bounds what a scrape of the metrics costs.
 const maxMetricsPerFlag = 1000
 
@@ -101,6 +104,9 @@ type Options struct {
 	// Hosts are the names, beside those of loopback, that requests over HTTP/1.1 may give as their Host on every TCP port, or "*" for all.
 	// Without any, ports that are not on loopback ask for none.
 	Hosts []string
+	// InFlight is how many bytes requests and answers may take on each port of applications that are under way, above all answers that clients have
+	// not taken yet; more are refused until there is room. 0 means inflight.Default.
+	InFlight int64
 	// OFREPAuthFile is the path of a file with tokens, one a line; every OFREP request needs one of them then. It is read again when it
 	// changes. Empty means that nobody is asked for a token.
 	OFREPAuthFile string
@@ -257,6 +263,9 @@ func (o Options) Validate() error {
 	}
 	if min(o.CatchUpGrace, o.BarrierSpacing, o.FreshnessDeadline) < 0 {
 		errs = append(errs, errors.New("the grace to catch up, the spacing of barriers and the deadline of freshness cannot be negative"))
+	}
+	if o.InFlight < 0 || o.InFlight > 0 && o.InFlight < minInFlight {
+		errs = append(errs, fmt.Errorf("%d bytes under way on a port: want %d or more, which is room for large answers", o.InFlight, minInFlight))
 	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("%d flags with a counter of their own: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))

@@ -116,7 +116,7 @@ func (s *Sidecar) assemble() error {
 	}
 	s.feed = changes.New(s.store, s.resolver.Stale)
 	s.ofrep, err = ofrep.New(ofrep.Options{
-		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Hosts: s.options.Hosts,
+		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Hosts: s.options.Hosts, Budget: s.options.InFlight,
 		TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
 	})
 	if err != nil {

@@ -144,7 +144,7 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 		return nil
 	}
 	if remembered, ok := q.RecallAll(); ok {
-		settle(ctx, x, had, append(buffer(ctx), remembered...))
+		s.settle(ctx, x, had, append(buffer(ctx), remembered...))
 		return nil
 	}
 	if err := q.SetContext(context); err != nil {
@@ -156,7 +156,7 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 	}
 	body = append(body, '}')
 	q.KeepAll(body)
-	settle(ctx, x, had, body)
+	s.settle(ctx, x, had, body)
 	return nil
 }
 
