@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// Any, as the name of a host or as an origin, is every one.
+// Any stands for every host, and for every origin.
 const Any = "*"
 
 // The sentences of refusals, for people.

@@ -41,12 +41,12 @@ func browse(t *testing.T, addr net.Addr, method, path, host string, headers ...s
 }
 
 // ports are one request for each port of a sidecar that is answered with 200.
-func (s *running) ports() []port {
+func (r *running) ports() []port {
 	return []port{
-		{s.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags"},
-		{s.FlagdAddr(), http.MethodPost, "/flagd.evaluation.v1.Service/ResolveAll"},
-		{s.FlagdSyncAddr(), http.MethodPost, "/flagd.sync.v1.FlagSyncService/FetchAllFlags"},
-		{s.ManagementAddr(), http.MethodGet, "/status"},
+		{r.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags"},
+		{r.FlagdAddr(), http.MethodPost, "/flagd.evaluation.v1.Service/ResolveAll"},
+		{r.FlagdSyncAddr(), http.MethodPost, "/flagd.sync.v1.FlagSyncService/FetchAllFlags"},
+		{r.ManagementAddr(), http.MethodGet, "/status"},
 	}
 }
 

@@ -41,7 +41,7 @@ func NewRepeats(logger zerolog.Logger) *Repeats {
 // Line writes a line, or counts it if it repeats one of its kind. write finishes the event, as with zerolog's Msg.
 func (r *Repeats) Line(level zerolog.Level, kind string, write func(*zerolog.Event)) {
 	if r.first(level, kind) {
-		write(r.logger.WithLevel(level))
+		write(r.logger.WithLevel(level)) //nolint:zerologlint // write does
 	}
 }
 
