@@ -195,7 +195,8 @@ func TestAnswersBeyondTheBudgetAreRefused(t *testing.T) {
 		metric       string
 	}{
 		{
-			port{s.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags"}, port{s.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags/flag-007"},
+			port{s.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags"},
+			port{s.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags/flag-007"},
 			func() net.Conn { return send(t, s.OFREPAddr(), strings.Repeat(bulk, 100)) },
 			http.StatusServiceUnavailable, "flagside_http_answers_refused_total",
 		},
