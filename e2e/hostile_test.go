@@ -23,7 +23,7 @@ const (
 	connectionCap = 1024
 	residentLimit = 48 << 20 // bytes
 	hostileWait   = 30 * time.Second
-	askGreeting   = "POST /ofrep/v1/evaluate/flags/greeting HTTP/1.1\r\nHost: x\r\n"
+	askGreeting   = "POST /ofrep/v1/evaluate/flags/greeting HTTP/1.1\r\nHost: localhost\r\n"
 )
 
 // victim is a sidecar that answers from a file, and a connection that is kept as an application does.

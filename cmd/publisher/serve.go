@@ -84,6 +84,9 @@ func serveCommand() command {
 // declareAPI declares where the API listens, and who may use it.
 func declareAPI(set *config.Set, o *publisher.Options) {
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the API; beyond loopback it needs --admin-cert and --admin-key")
+	set.List(&o.Hosts, "allowed-host", nil,
+		"name, without a port, by which requests may call the API beside localhost and loopback addresses, or * for all; may be repeated; "+
+			"without it only an API on loopback checks the name")
 	set.String(&o.AdminCertificate, "admin-cert", "", "PEM file with the certificate of the API; without it the API has no TLS")
 	set.String(&o.AdminKey, "admin-key", "", "PEM file with the key of --admin-cert")
 	set.String(&o.AdminTokenFile, "admin-token-file", "",

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/sidecar/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/settings"
 	"github.com/flagside/flagside/internal/telemetry"
@@ -28,6 +29,7 @@ type given struct {
 	sidecar       sidecar.Options
 	compatibility string
 	answersMemory int // KiB
+	inFlight      int // KiB
 	socketMode    string
 	place         place
 	logLevel      string
@@ -70,6 +72,8 @@ func options(s *given) *config.Set {
 		"how long a request may wait for the confirmation that a flag, or its own headers, ask for")
 	set.Int(&s.answersMemory, "answers-memory", resolver.DefaultAnswersMemory>>10,
 		"how much memory remembered bulk answers may take, in KiB; 0 remembers none")
+	set.Int(&s.inFlight, "in-flight-memory", inflight.Default>>10,
+		"how much memory requests and answers that are under way may take on each port of applications, in KiB; more are refused with 503 or RESOURCE_EXHAUSTED")
 	settings.Declare(set, o)
 	s.place = make(place)
 	s.place.declare(set)
@@ -126,6 +130,10 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		return exitConfiguration
 	}
 	o.AnswersMemory = answersMemory(s.answersMemory)
+	if o.InFlight = int64(s.inFlight) << 10; o.InFlight == 0 {
+		fmt.Fprintln(stderr, "sidecar: --in-flight-memory: nothing can be answered with 0 KiB")
+		return exitConfiguration
+	}
 	o.Context.Static = s.place.addTo(o.Context.Static)
 	o.Version = version()
 	o.Remembered = remembered

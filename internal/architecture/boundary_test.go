@@ -47,7 +47,7 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
 	const smallest = "internal/fileaccess"
-	for _, at := range []string{smallest, "internal/config", "internal/health", "internal/listen", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"} {
+	for _, at := range []string{smallest, "internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"} {
 		imported := slices.DeleteFunc(own(all.must(t, at).imports), func(name string) bool { return name == smallest && at != smallest })
 		if len(imported) > 0 {
 			t.Errorf("%s imports %v and is to be a leaf", at, imported)

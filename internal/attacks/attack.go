@@ -37,6 +37,7 @@ const (
 	Server        Attacker = "the NATS server, or someone on the path"
 	SigningKey    Attacker = "a stolen signing key"
 	RootKey       Attacker = "a stolen or foreign root key"
+	Application   Attacker = "an application or a page that asks a sidecar"
 	Caller        Attacker = "a caller of the API with some rights"
 	Administrator Attacker = "an administrator of the API"
 	Machine       Attacker = "the publisher's machine"
@@ -48,7 +49,7 @@ const (
 // Attackers returns all attackers.
 func Attackers() []Attacker {
 	return []Attacker{
-		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Caller, Administrator, Machine, DiskThief, DiskWriter, LocalProcess,
+		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Administrator, Machine, DiskThief, DiskWriter, LocalProcess,
 	}
 }
 

@@ -61,7 +61,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 	return publisher.Options{
 		DataDir:   d.options.DataDir,
 		NATSAddr:  d.options.NATSAddr,
-		AdminAddr: d.options.AdminAddr,
+		AdminAddr: d.options.AdminAddr, Hosts: d.options.Sidecar.Hosts,
 		// Whoever is on the developer's machine may look.
 		AnonymousReads: true,
 		FixedTokens: []access.FixedToken{{Secret: d.token, Principal: access.Principal{

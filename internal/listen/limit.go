@@ -3,7 +3,7 @@ package listen
 import (
 	"net"
 	"sync"
-	"sync/atomic"
+	"time"
 )
 
 // withLimit wraps a listener; without a limit it stays as it is.
@@ -14,16 +14,16 @@ func withLimit(l net.Listener, o Options) net.Listener {
 	if o.Refused == nil {
 		o.Refused = func() {}
 	}
-	return &limited{Listener: l, capacity: int64(o.MaxConnections), refused: o.Refused}
+	return &limited{Listener: l, shares: NewShares(o.MaxConnections), refused: o.Refused, stall: o.WriteStall}
 }
 
-// limited closes connections above its capacity at once, so that those who wait learn it.
+// limited closes connections above its capacity, and above the share of their client, at once, so that those who wait learn it.
 type limited struct {
 	net.Listener
 
-	capacity int64
-	refused  func()
-	open     atomic.Int64
+	shares  *Shares
+	refused func()
+	stall   time.Duration
 }
 
 // Accept returns the next connection that there is room for.
@@ -33,10 +33,9 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.open.Add(1) <= l.capacity {
-			return &counted{Conn: c, release: sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+		if client := Client(c); l.shares.Take(client) {
+			return &counted{Conn: c, stall: l.stall, release: sync.OnceFunc(func() { l.shares.Release(client) })}, nil
 		}
-		l.open.Add(-1)
 		c.Close()
 		l.refused()
 	}
@@ -46,7 +45,27 @@ func (l *limited) Accept() (net.Conn, error) {
 type counted struct {
 	net.Conn
 
+	stall   time.Duration // 0 leaves deadlines to the server
 	release func()
+}
+
+// stallPiece is how many bytes a client has the time of a stall to take.
+const stallPiece = 64 << 10
+
+// Write writes in pieces, each of which the client has to take in time.
+func (c *counted) Write(p []byte) (written int, err error) {
+	if c.stall == 0 {
+		return c.Conn.Write(p)
+	}
+	for err == nil && written < len(p) {
+		if err = c.Conn.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+			return written, err
+		}
+		var n int
+		n, err = c.Conn.Write(p[written:min(len(p), written+stallPiece)])
+		written += n
+	}
+	return written, err
 }
 
 // Close closes the connection.

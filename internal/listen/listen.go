@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -35,8 +36,12 @@ type Options struct {
 	TLS TLS
 	// HTTP1Only keeps TLS from offering HTTP/2 to clients, for a server that speaks HTTP/1.1 only.
 	HTTP1Only bool
-	// MaxConnections is how many connections may be open; more are closed at once. 0 means that nothing bounds them.
+	// MaxConnections is how many connections may be open, and NewShares says how many of them from one other machine; more are closed at
+	// once. 0 means that nothing bounds them.
 	MaxConnections int
+	// WriteStall is how long a client may take no byte of what is written to a connection, which is cut off then. It goes before deadlines that
+	// a server sets, and needs MaxConnections. 0 leaves it to the server.
+	WriteStall time.Duration
 	// Refused is called for every connection that is closed because too many are open; nil is nothing.
 	Refused func()
 	// Logger is told of certificate files that cannot be used any more.

@@ -91,8 +91,8 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		{"PUT", "/api/v1/environments/filed/flags/a", good, []string{"If-None-Match", "*"}, 403, "read-only", "a file"},
 		{"PUT", "/api/v1/environments/none/flags/a", good, []string{"If-None-Match", "*"}, 404, "environment-unknown", "none"},
 
-		{"GET", "/healthz", "", []string{"Host", "rebound.example"}, 403, "foreign-host", "localhost"},
-		{"GET", flags, "", []string{"Host", "192.168.0.1:8017"}, 403, "foreign-host", "localhost"},
+		{"GET", "/healthz", "", []string{"Host", "rebound.example"}, 421, "foreign-host", "localhost"},
+		{"GET", flags, "", []string{"Host", "192.168.0.1:8017"}, 421, "foreign-host", "localhost"},
 		{"PUT", flags + "/base", good, []string{"If-Match", base, "Origin", "https://evil.example"}, 403, "foreign-origin", "another site"},
 		{"DELETE", flags + "/base", "", []string{"If-Match", base, "Sec-Fetch-Site", "cross-site"}, 403, "foreign-origin", "another site"},
 	}

@@ -40,6 +40,8 @@ type running struct {
 	http    *http.Client
 	stop    func()
 	log     *output
+
+	clients *sync.Map // of *admin.Client by token
 }
 
 // start runs a publisher until the test ends, and waits until it is ready.
@@ -57,7 +59,7 @@ func start(t testing.TB, o publisher.Options) *running {
 // run runs a publisher until the test ends.
 func run(t testing.TB, o publisher.Options) *running {
 	t.Helper()
-	r := &running{t: t, dataDir: o.DataDir, log: &output{}, ca: o.AdminCertificate, http: http.DefaultClient}
+	r := &running{t: t, dataDir: o.DataDir, log: &output{}, clients: new(sync.Map), ca: o.AdminCertificate, http: http.DefaultClient}
 	if o.AdminAddr == "" {
 		o.AdminAddr = "127.0.0.1:0"
 	}
@@ -109,13 +111,17 @@ func permitEverything(t testing.TB) string {
 	return file
 }
 
-// as returns a client that sends a token.
+// as returns the client that sends a token. A new one each time would leave more connections behind than a publisher allows.
 func (r *running) as(token string) *admin.Client {
 	r.t.Helper()
+	if known, ok := r.clients.Load(token); ok {
+		return known.(*admin.Client)
+	}
 	client, err := admin.NewClient(admin.ClientOptions{Address: r.url, Token: token, CAFile: r.ca})
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.clients.Store(token, client)
 	return client
 }
 

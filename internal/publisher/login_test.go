@@ -192,8 +192,9 @@ func TestLoginWhileTheIssuerChanges(t *testing.T) {
 		t.Errorf("a key that is known, while the issuer is away: %v", err)
 	}
 	i.rotate("third")
+	third := i.token("ada", access.RoleEditor, "flagside", time.Hour)
 	r.await("that nobody can tell", func() bool {
-		_, err := r.as(i.token("ada", access.RoleEditor, "flagside", time.Hour)).WhoAmI(t.Context())
+		_, err := r.as(third).WhoAmI(t.Context())
 		return refusedWith(err, http.StatusServiceUnavailable, "unavailable")
 	})
 }

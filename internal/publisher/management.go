@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/telemetry"
 )
@@ -21,13 +22,16 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := registry.Register(p.refused); err != nil {
+		return nil, err
+	}
 	p.environments.metrics, err = newMetrics(registry, p.environments)
 	if err != nil {
 		return nil, err
 	}
 	api := admin.Options{
 		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
-		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger,
+		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger, Repeats: p.repeats,
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
@@ -39,7 +43,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	mux.Handle("GET /status", inside(http.HandlerFunc(p.status)))
 	mux.Handle("GET /metrics", inside(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	mux.Handle("/", p.options.Observe(admin.Handler(api)))
-	return admin.Guard(mux, p.options.local()), nil
+	return admin.Guard(mux, origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
 }
 
 // registry returns what collects the metrics.

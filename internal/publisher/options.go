@@ -17,6 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
@@ -84,6 +85,9 @@ type Options struct {
 	// they are in use.
 	AdminCertificate string
 	AdminKey         string
+	// Hosts are the names, beside those of loopback, that requests to the API may give as their Host, or "*" for all. Without any, an API
+	// that does not listen on loopback asks for none.
+	Hosts []string
 	// AnonymousReads lets requests without a token read all environments.
 	AnonymousReads bool
 	// AdminTokenFile is the path of a file with a token that may do what admins may. It is made if it is not there. Empty means that there is none.
@@ -167,6 +171,9 @@ func (o Options) Validate() error {
 func (o Options) validate() error {
 	if err := o.adminTLS().Validate(); err != nil {
 		return fmt.Errorf("the API: %w", err)
+	}
+	if err := origin.ValidateHosts(o.Hosts); err != nil {
+		return err
 	}
 	if err := config.LoopbackOnly(o.AdminAddr); err != nil && !o.adminTLS().Enabled() {
 		return fmt.Errorf("admin address: %w; elsewhere the API needs a certificate, because tokens could be read on their way: "+

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
@@ -26,17 +27,13 @@ import (
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/publisher/stage"
+	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-const (
-	// shutdownTimeout is how long requests in flight may take once the publisher stops. A write is decided within it.
-	shutdownTimeout   = 20 * time.Second
-	readHeaderTimeout = 5 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-)
+// shutdownTimeout is how long requests in flight may take once the publisher stops. A write is decided within it.
+const shutdownTimeout = 20 * time.Second
 
 // Publisher is one publisher. Create it with New.
 type Publisher struct {
@@ -52,6 +49,8 @@ type Publisher struct {
 	journals     *journalChecks
 	gate         *gate
 	checkpoints  checkpoints
+	repeats      *telemetry.Repeats
+	refused      prometheus.Counter // connections of the API that were closed at once
 }
 
 // New validates the options, takes the data directory and opens the listener of the API. It starts nothing; Close undoes it.
@@ -60,7 +59,7 @@ func New(o Options) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	p := &Publisher{options: o, logger: o.Logger}
+	p := &Publisher{options: o, logger: o.Logger, refused: newRefused(), repeats: telemetry.NewRepeats(o.Logger)}
 	for _, prepare := range []func() error{o.verifyFiles, p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareAPI} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
@@ -97,8 +96,15 @@ func (p *Publisher) prepareGate() (err error) {
 	return err
 }
 
-// prepareAPI makes the handlers and opens their listener.
-func (p *Publisher) prepareAPI() error {
+// prepareAPI opens the listener of the API and makes its handlers.
+func (p *Publisher) prepareAPI() (err error) {
+	p.listener, err = listen.Open(context.Background(), listen.Options{
+		Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), MaxConnections: maxConnections, WriteStall: writeStall,
+		Refused: p.refused.Inc, Logger: p.logger,
+	})
+	if err != nil {
+		return fmt.Errorf("admin address: %w", err)
+	}
 	handler, err := p.handler()
 	if err != nil {
 		return err
@@ -106,6 +112,7 @@ func (p *Publisher) prepareAPI() error {
 	p.http = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          log.New(p.logger, "", 0),
@@ -114,16 +121,13 @@ func (p *Publisher) prepareAPI() error {
 		p.http.Protocols = new(http.Protocols)
 		p.http.Protocols.SetHTTP1(true)
 	}
-	p.listener, err = listen.Open(context.Background(), listen.Options{Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), Logger: p.logger})
-	if err != nil {
-		return fmt.Errorf("admin address: %w", err)
-	}
 	return nil
 }
 
 // Close undoes New for a publisher that was never run. It is not needed after Run.
 func (p *Publisher) Close() error {
 	var errs []error
+	p.repeats.Close()
 	if p.listener != nil {
 		errs = append(errs, p.listener.Close())
 	}
@@ -217,6 +221,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 		for _, part := range slices.Backward(parts) {
 			err = errors.Join(err, part.End())
 		}
+		p.repeats.Close()
 		_ = p.listener.Close() // fails if the API was begun and has closed it already
 		err = errors.Join(err, p.unlock())
 	}()

@@ -27,7 +27,7 @@ func TestPortsDrainTogether(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if _, err := io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: sidecar\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"); err != nil {
+		if _, err := io.WriteString(c, "POST "+path+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{"); err != nil {
 			t.Fatal(err)
 		}
 		slow = append(slow, c)
@@ -38,7 +38,7 @@ func TestPortsDrainTogether(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: sidecar\r\nConnection: close\r\n\r\n"); err != nil {
+		if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		if answer, err := io.ReadAll(c); err != nil || len(answer) == 0 {

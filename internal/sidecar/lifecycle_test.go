@@ -150,7 +150,7 @@ func (r *running) openStream(addr net.Addr, procedure string) *spoken {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { c.Close() })
-	_, err = io.WriteString(c, "POST "+procedure+" HTTP/1.1\r\nHost: sidecar\r\nContent-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n\x00\x00\x00\x00\x02{}")
+	_, err = io.WriteString(c, "POST "+procedure+" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/connect+json\r\nContent-Length: 7\r\n\r\n\x00\x00\x00\x00\x02{}")
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
@@ -36,6 +37,9 @@ const (
 	DefaultCatchUpGrace   = time.Second
 	DefaultBarrierSpacing = time.Millisecond
 )
+
+// minInFlight is the least that a port may have under way, in bytes.
+const minInFlight = 1 << 20
 
 // maxMetricsPerFlag bounds what a scrape of the metrics costs.
 const maxMetricsPerFlag = 1000
@@ -97,6 +101,12 @@ type Options struct {
 	TLS listen.TLS
 	// Origins are those whose pages browsers let ask over OFREP, such as https://shop.example, or "*" for all.
 	Origins []string
+	// Hosts are the names, beside those of loopback, that requests over HTTP/1.1 may give as their Host on every TCP port, or "*" for all.
+	// Without any, ports that are not on loopback ask for none.
+	Hosts []string
+	// InFlight is how many bytes requests and answers may take on each port of applications that are under way, above all answers that clients have
+	// not taken yet; more are refused until there is room. 0 means inflight.Default.
+	InFlight int64
 	// OFREPAuthFile is the path of a file with tokens, one a line; every OFREP request needs one of them then. It is read again when it
 	// changes. Empty means that nobody is asked for a token.
 	OFREPAuthFile string
@@ -263,8 +273,11 @@ func (o Options) Validate() error {
 	if err := eval.ValidateMaxWork(o.MaxEvaluationWork); err != nil {
 		errs = append(errs, fmt.Errorf("--max-evaluation-work: %w", err))
 	}
+	if o.InFlight < 0 || o.InFlight > 0 && o.InFlight < minInFlight {
+		errs = append(errs, fmt.Errorf("%d bytes under way on a port: want %d or more, which is room for large answers", o.InFlight, minInFlight))
+	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("%d flags with a counter of their own: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))
 	}
-	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate(), ofrep.ValidateOrigins(o.Origins))...)
+	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate(), ofrep.ValidateOrigins(o.Origins), origin.ValidateHosts(o.Hosts))...)
 }

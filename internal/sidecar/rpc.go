@@ -50,7 +50,7 @@ func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
 		}
 	}
 	o := flagd.Options{
-		Resolver: s.resolver, Feed: s.feed, Documents: s.rpc.documents, Tokens: s.rpc.tokens, Ready: s.Ready,
+		Resolver: s.resolver, Feed: s.feed, Documents: s.rpc.documents, Tokens: s.rpc.tokens, Ready: s.Ready, Hosts: s.options.Hosts, Budget: s.options.InFlight,
 		Grace: drainTime, Metrics: metrics, Logger: s.logger,
 	}
 	s.rpc.faces = []*rpcFace{

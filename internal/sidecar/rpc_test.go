@@ -26,7 +26,7 @@ func call(t *testing.T, addr net.Addr, procedure, body string) (status int, answ
 	}}
 	defer transport.CloseIdleConnections()
 	client := http.Client{Transport: transport, Timeout: patience}
-	response, err := client.Post("http://sidecar"+procedure, "application/json", strings.NewReader(body))
+	response, err := client.Post("http://localhost"+procedure, "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +38,17 @@ func call(t *testing.T, addr net.Addr, procedure, body string) (status int, answ
 	return response.StatusCode, string(content)
 }
 
+// shortDir returns a new directory whose path is short enough for sockets in it.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "s") //nolint:usetesting // the paths of t.TempDir are too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 func TestFlagdPorts(t *testing.T) {
 	server := natstest.Start(t)
 	p, _ := publish(t, server)
@@ -46,11 +57,7 @@ func TestFlagdPorts(t *testing.T) {
 		"computed":  `{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a","targeting":{"var":"x"}}`,
 		"dependent": `{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a","prerequisites":[{"flag":"computed","variants":["a"]}]}`,
 	})
-	dir, err := os.MkdirTemp("", "s") //nolint:usetesting // the paths of t.TempDir are too long for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	dir := shortDir(t)
 	o := options(server.URL())
 	o.FlagdAddr, o.FlagdSyncAddr = "unix:"+filepath.Join(dir, "rpc.sock"), "127.0.0.1:0"
 	s := start(t, o)

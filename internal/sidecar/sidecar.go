@@ -120,7 +120,7 @@ func (s *Sidecar) assemble() error {
 	}
 	s.feed = changes.New(s.store, s.resolver.Stale)
 	s.ofrep, err = ofrep.New(ofrep.Options{
-		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins,
+		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Hosts: s.options.Hosts, Budget: s.options.InFlight,
 		TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
 	})
 	if err != nil {
@@ -133,7 +133,7 @@ func (s *Sidecar) assemble() error {
 		return fmt.Errorf("state metrics: %w", err)
 	}
 	s.management = management.New(management.Options{
-		State: s, Explain: s.explain, Metrics: registry, Profiling: s.options.Profiling, Logger: s.logger,
+		State: s, Explain: s.explain, Metrics: registry, Profiling: s.options.Profiling, Hosts: s.options.Hosts, Logger: s.logger,
 	})
 	return nil
 }
@@ -145,8 +145,10 @@ func (s *Sidecar) listen() (err error) {
 	if err != nil {
 		return fmt.Errorf("OFREP: %w", err)
 	}
-	var config net.ListenConfig
-	if s.managementListener, err = config.Listen(context.Background(), "tcp", s.options.ManagementAddr); err != nil {
+	s.managementListener, err = listen.Open(context.Background(), listen.Options{
+		Addr: s.options.ManagementAddr, MaxConnections: management.DefaultMaxConnections, Logger: s.logger,
+	})
+	if err != nil {
 		return errors.Join(fmt.Errorf("management: %w", err), s.ofrepListener.Close())
 	}
 	if err := s.listenRPC(); err != nil {

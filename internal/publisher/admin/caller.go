@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/go-json-experiment/json"
+	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
@@ -95,7 +96,7 @@ func answerProblem(ctx huma.Context, p *Problem) {
 // unauthenticated returns what to answer to whoever was not authenticated.
 func (a *api) unauthenticated(err error) *Problem {
 	if errors.Is(err, access.ErrUnavailable) {
-		a.options.Logger.Warn().Err(err).Msg("it could not be found out who makes a request")
+		a.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("it could not be found out who makes a request") })
 		return newProblem(http.StatusServiceUnavailable, typeUnavailable, "It cannot be verified now who you are: ask again.").later()
 	}
 	p := newProblem(http.StatusUnauthorized, typeUnauthenticated, capitalised(err.Error()))
@@ -151,8 +152,10 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 	if answer.Approvals > 0 {
 		refusal.Detail += " Policies want the consent of others, which only changes of documents can get: break the glass, with a reason, if you may."
 	}
-	a.options.Logger.Warn().Str("principal", q.Principal.RecordID()).Str("action", string(q.Action)).
-		Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("somebody was refused what policies do not permit")
+	a.options.Repeats.Line(zerolog.WarnLevel, "denied: "+q.Principal.RecordID()+" "+string(q.Action), func(e *zerolog.Event) {
+		e.Str("principal", q.Principal.RecordID()).Str("action", string(q.Action)).
+			Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("somebody was refused what policies do not permit")
+	})
 	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
 		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)
 	}

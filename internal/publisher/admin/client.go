@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/flagside/flagside/internal/origin"
 )
 
 const (
@@ -46,7 +48,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if !isAddress(base) {
 		return nil, fmt.Errorf("%q is not the address of a publisher such as http://127.0.0.1:8017", base.Redacted())
 	}
-	if base.Scheme == "http" && o.Token != "" && !loopbackHost(base.Host) {
+	if base.Scheme == "http" && o.Token != "" && !origin.IsLoopback(base.Host) {
 		return nil, fmt.Errorf("the token could be read on its way to %s: use https", o.Address)
 	}
 	transport, err := clientTransport(o.CAFile)

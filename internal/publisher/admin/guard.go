@@ -4,27 +4,24 @@ import (
 	"errors"
 	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/access"
 )
 
-// Guard lets only requests through that no browser sends for another site. On a local address they must also be meant for this machine:
-// their Host is a loopback name or address, so no page has rebound its own name to it. Everything that listens on the admin address stands
-// behind it.
-func Guard(next http.Handler, local bool) http.Handler {
+// Guard lets only requests through that no browser sends for another site, and whose Host the policy allows, so that no page has rebound its
+// own name to the address. Everything that listens on the admin address stands behind it.
+func Guard(next http.Handler, policy *origin.Policy) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, newProblem(http.StatusForbidden, typeForeignOrigin, "A page of another site may not change anything here."))
 	}))
 	protected := origins.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if local && !loopbackHost(r.Host) {
-			writeProblem(w, newProblem(http.StatusForbidden, typeForeignHost,
-				"The request names a host that is not this machine: use localhost or a loopback address."))
+		if !origin.HostAllowed(policy, r.Host) {
+			writeProblem(w, newProblem(http.StatusMisdirectedRequest, typeForeignHost, capitalised(origin.WrongHost)))
 			return
 		}
 		protected.ServeHTTP(w, r)
@@ -33,7 +30,7 @@ func Guard(next http.Handler, local bool) http.Handler {
 
 // ForReaders lets only requests through whose sender is permitted to read something, or anybody where anybody may read.
 func ForReaders(o Options, next http.Handler) http.Handler {
-	a := &api{options: o}
+	a := &api{options: o.withDefaults()}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		principal, err := o.Authenticator.Authenticate(r)
 		if errors.Is(err, access.ErrNoCredentials) && o.AnonymousReads {
@@ -52,17 +49,6 @@ func ForReaders(o Options, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// loopbackHost reports whether a Host header, with or without a port, names this machine.
-func loopbackHost(host string) bool {
-	if config.LoopbackOnly(host) == nil {
-		return true
-	}
-	if strings.Contains(host, ":") && !strings.HasSuffix(host, "]") {
-		return false // it has a port, or is malformed
-	}
-	return config.LoopbackOnly(host+":0") == nil
 }
 
 // orProblem answers with problems where the router would answer with plain text: unknown paths and methods.

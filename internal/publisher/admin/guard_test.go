@@ -1,16 +1,18 @@
 package admin_test
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 func TestGuard(t *testing.T) {
 	t.Parallel()
-	guarded := admin.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), true)
+	guarded := admin.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), origin.For(&net.TCPAddr{IP: net.IPv6loopback}, nil, nil))
 	f := func(method, host string, want int, headers ...string) {
 		t.Helper()
 		request := httptest.NewRequestWithContext(t.Context(), method, "/", nil)
@@ -42,7 +44,7 @@ func TestGuard(t *testing.T) {
 		"", "evil.example", "evil.example:8017", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.2", "0.0.0.0", "[::]", "::",
 		"[fe80::1]:8017", "localhost:8017:1", "[localhost", "127.0.0.1%00",
 	} {
-		f(http.MethodGet, host, http.StatusForbidden)
-		f(http.MethodPut, host, http.StatusForbidden)
+		f(http.MethodGet, host, http.StatusMisdirectedRequest)
+		f(http.MethodPut, host, http.StatusMisdirectedRequest)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -56,7 +57,7 @@ type Environments interface {
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
 
-// Options say what the API is about and who may use it. All but AnonymousReads and Observe are required.
+// Options say what the API is about and who may use it. All but AnonymousReads, Observe and Repeats are required.
 type Options struct {
 	Environments Environments
 	// Authenticator says who makes a request.
@@ -71,8 +72,20 @@ type Options struct {
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
 	Observe func(operation string, status int)
-	// Logger gets what failed unexpectedly, and what was refused by policies.
+	// Logger gets what failed unexpectedly.
 	Logger zerolog.Logger
+	// Repeats gets what was refused by policies, which callers can repeat at will; nil writes to Logger.
+	Repeats *telemetry.Repeats
+}
+
+func (o Options) withDefaults() Options {
+	if o.Observe == nil {
+		o.Observe = func(string, int) {}
+	}
+	if o.Repeats == nil {
+		o.Repeats = telemetry.NewRepeats(o.Logger)
+	}
+	return o
 }
 
 // api holds what the handlers need.
@@ -80,11 +93,8 @@ type api struct{ options Options }
 
 // Handler returns the API, without its Guard.
 func Handler(o Options) http.Handler {
-	if o.Observe == nil {
-		o.Observe = func(string, int) {}
-	}
 	mux := http.NewServeMux()
-	spec := register(mux, &api{options: o})
+	spec := register(mux, &api{options: o.withDefaults()})
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(spec) // fails only when the client is gone

@@ -85,7 +85,7 @@ func (s *session) past(ctx context.Context, k kind, environment, key, at string)
 		text, err := indented(change.Document)
 		return side{environment + " at " + at, string(text)}, err
 	}
-	return side{}, &failure{exitNotFound, fmt.Sprintf("%s %s was not changed at revision %s: see its history", k.one, key, at), ""}
+	return side{}, &failure{exitNotFound, fmt.Sprintf("%s %s was not changed at revision %s: see its history", k.one, printable(key), at), ""}
 }
 
 func (s *session) file(name string) (side, error) {
@@ -139,7 +139,7 @@ func difference(before, after side) string {
 	}
 	all := compare(splitLines(before.text), splitLines(after.text))
 	var out strings.Builder
-	fmt.Fprintf(&out, "--- %s\n+++ %s\n", before.name, after.name)
+	fmt.Fprintf(&out, "--- %s\n+++ %s\n", printable(before.name), printable(after.name))
 	shown := -1
 	for i, l := range all {
 		if !near(all, i) {

@@ -81,7 +81,7 @@ func refused(p *admin.Problem, in admin.Call) error {
 	case code == exitRefused && p.Approvals > 0 && p.Request == "":
 		lines = append(lines, "the same with --break-glass and --reason goes without, if policies permit you that")
 	}
-	return &failure{code, strings.Join(lines, "\n"), p.Type}
+	return &failure{code, visible(strings.Join(lines, "\n")), p.Type}
 }
 
 func exitCode(p *admin.Problem) int {

@@ -44,13 +44,13 @@ func (s *session) print(body []byte, table func(out io.Writer, value any) error)
 	return table(s.terminal.Stdout, value)
 }
 
-// indented returns JSON for people to read. Members keep their place.
+// indented returns JSON for people to read, with nothing in it that a terminal obeys. Members keep their place.
 func indented(body []byte) ([]byte, error) {
 	value := jsontext.Value(body).Clone()
 	if err := value.Indent(jsontext.WithIndent("  ")); err != nil {
 		return nil, fmt.Errorf("the publisher's answer: %w", err)
 	}
-	return append(value, '\n'), nil
+	return []byte(visible(string(value)) + "\n"), nil
 }
 
 // decode returns the value of JSON, with numbers as they are written.
@@ -187,18 +187,8 @@ func cell(value any) string {
 		if err != nil {
 			return absent
 		}
-		return string(text)
+		return printable(string(text))
 	default:
-		return fmt.Sprint(value)
+		return printable(fmt.Sprint(value))
 	}
-}
-
-// printable returns text without what would end a cell or move the cursor of a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

@@ -15,7 +15,7 @@ func yaml(body []byte) ([]byte, error) {
 	if err := w.value(0, false); err != nil {
 		return nil, fmt.Errorf("the publisher's answer: %w", err)
 	}
-	return w.out.Bytes(), nil
+	return []byte(visible(w.out.String())), nil
 }
 
 type yamlWriter struct {

@@ -54,7 +54,7 @@ func TestDifference(t *testing.T) {
 	f("x\n", "", "--- a\n+++ b\n- x\n")
 	f("1\n2\n3\n4\n5\n6\n7\n8\n9\nx\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\ny\n", "--- a\n+++ b\n...\n  7\n  8\n  9\n- x\n+ y\n")
 	f("a\nb\nc\nd\n", "a\nc\nb\nd\n", "--- a\n+++ b\n  a\n- b\n  c\n+ b\n  d\n")
-	f("a\x1b[2Jb\n", "c\n", "--- a\n+++ b\n- a [2Jb\n+ c\n")
+	f("a\x1b[2Jb\n", "c\n", "--- a\n+++ b\n- a\\u001b[2Jb\n+ c\n")
 }
 
 // The lines of a comparison without those that were added are the first text, without those that were taken the second.
@@ -88,7 +88,7 @@ func TestCellsArePrintable(t *testing.T) {
 			t.Errorf("%s: %q, want %q", path, got, want)
 		}
 	}
-	f("a", "x [31m y z")
+	f("a", "x\\u001b[31m y z")
 	f("n", "12")
 	f("l", "p, true, -")
 	f("none.at.all", "-")

@@ -13,17 +13,19 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
 // authenticator decides who is let in, and gives each client its account and its
 // permissions. The users are those of a file, which may change.
 type authenticator struct {
-	own    ownUser
-	file   usersFile
-	guests bool // clients in other processes of this machine may come without credentials, unless there are users
-	logger zerolog.Logger
-	ready  chan struct{} // closed once there are accounts, or never will be
+	own     ownUser
+	file    usersFile
+	guests  bool // clients in other processes of this machine may come without credentials, unless there are users
+	logger  zerolog.Logger
+	repeats *telemetry.Repeats // set before the server starts
+	ready   chan struct{}      // closed once there are accounts, or never will be
 
 	mu       sync.Mutex // guards what follows
 	accounts *accounts  // nil before they are made
@@ -60,7 +62,9 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 	}
 	<-a.ready
 	if err := a.admit(c); err != nil {
-		a.logger.Warn().Err(err).Str("address", address(c)).Msg("NATS client refused")
+		a.repeats.Line(zerolog.WarnLevel, "NATS client refused", func(e *zerolog.Event) {
+			e.Err(err).Str("address", address(c)).Msg("NATS client refused")
+		})
 		return false
 	}
 	return true

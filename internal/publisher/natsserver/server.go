@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -74,7 +75,8 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
-	l := &logger{log: o.Logger}
+	l := &logger{log: o.Logger, repeats: telemetry.NewRepeats(o.Logger)}
+	users.repeats = l.repeats
 	nats.SetLoggerV2(l, false, false, false)
 	return &Server{own: own, users: users, nats: nats, log: l, done: make(chan struct{})}, nil
 }
@@ -137,6 +139,7 @@ func (o Options) server() (*server.Options, error) {
 // start or stops by itself. A Server runs once.
 func (s *Server) Run(ctx context.Context) error {
 	defer close(s.done)
+	defer s.log.repeats.Close()
 	s.users.load()
 	s.nats.Start()
 	accounts, err := newAccounts(s.nats)

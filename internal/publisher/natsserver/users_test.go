@@ -74,7 +74,7 @@ func newUser(tb testing.TB, u natsserver.User) (made natsserver.User, seedFile s
 
 func startWith(tb testing.TB, o natsserver.Options) *natsserver.Server {
 	tb.Helper()
-	o.StoreDir, o.Logger = tb.TempDir(), zerolog.Nop()
+	o.StoreDir = tb.TempDir()
 	s, err := natsserver.New(o)
 	if err != nil {
 		tb.Fatal(err)

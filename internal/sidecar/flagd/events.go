@@ -45,7 +45,7 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	return s.stream(ctx, "events", func(ctx context.Context, subscription *changes.Subscription) error {
-		if err := say(ctx, send, eventReady, nil); err != nil {
+		if err := send(eventReady, nil); err != nil {
 			return err
 		}
 		var again reminders
@@ -53,17 +53,17 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 			change, err := next(ctx, subscription, again.wait(time.Now()))
 			switch {
 			case errors.Is(err, errNothing) && len(again) > 0:
-				err = say(ctx, send, eventChange, again.take())
+				err = send(eventChange, again.take())
 			case errors.Is(err, errNothing):
-				err = say(ctx, send, eventAlive, nil)
+				err = send(eventAlive, nil)
 			case err == nil:
-				told := eventsOf(selected, change)
+				told := s.told.events(selected, change)
 				if s.overtaking.possible(time.Now()) {
 					again.add(time.Now(), told)
 				}
-				err = sayAll(ctx, send, told)
+				err = sayAll(send, told)
 			case s.isStopping():
-				return say(ctx, send, eventShutdown, nil)
+				return send(eventShutdown, nil)
 			}
 			if err != nil {
 				return err
@@ -74,10 +74,11 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 
 // stream runs a stream from the moment when there is something to evaluate. The context that it hands on ends with the server, too.
 func (s *Server) stream(ctx context.Context, kind string, run func(context.Context, *changes.Subscription) error) error {
-	defer s.streams.Add(-1)
-	if s.streams.Add(1) > int64(s.options.MaxStreams) {
-		return connect.NewError(connect.CodeResourceExhausted, errors.New("too many streams are open"))
+	client := ctx.Value(clientKey{})
+	if !s.streams.Take(client) {
+		return connect.NewError(connect.CodeResourceExhausted, errors.New("too many streams are open, or too many of this client"))
 	}
+	defer s.streams.Release(client)
 	beginStream(ctx)
 	open := s.options.Metrics.streams.WithLabelValues(kind)
 	open.Inc()
@@ -140,13 +141,9 @@ func next(ctx context.Context, subscription *changes.Subscription, wait time.Dur
 	return change, err
 }
 
-func say(ctx context.Context, send func(string, *structpb.Struct) error, kind string, data *structpb.Struct) error {
-	return inTime(ctx, func() error { return send(kind, data) })
-}
-
-func sayAll(ctx context.Context, send func(string, *structpb.Struct) error, changed []*structpb.Struct) error {
+func sayAll(send func(string, *structpb.Struct) error, changed []*structpb.Struct) error {
 	for _, data := range changed {
-		if err := say(ctx, send, eventChange, data); err != nil {
+		if err := send(eventChange, data); err != nil {
 			return err
 		}
 	}

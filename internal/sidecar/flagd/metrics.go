@@ -12,6 +12,7 @@ type Metrics struct {
 	panics  prometheus.Counter
 	streams *prometheus.GaugeVec
 	refused *prometheus.CounterVec
+	busy    *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics.
@@ -29,12 +30,19 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 			Name: "flagside_rpc_connections_refused_total",
 			Help: "Connections of flagd providers closed because too many were open.",
 		}, []string{"server"}),
+		busy: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_rpc_answers_refused_total",
+			Help: "RPCs refused with RESOURCE_EXHAUSTED because too much was under way that clients had not taken.",
+		}, []string{"server"}),
 	}
-	if err := errors.Join(registerer.Register(m.panics), registerer.Register(m.streams), registerer.Register(m.refused)); err != nil {
+	if err := errors.Join(registerer.Register(m.panics), registerer.Register(m.streams), registerer.Register(m.refused), registerer.Register(m.busy)); err != nil {
 		return nil, fmt.Errorf("flagd metrics: %w", err)
 	}
 	return m, nil
 }
+
+// Busy counts a request or a message that was refused because too much was under way.
+func (m *Metrics) Busy(server string) { m.busy.WithLabelValues(server).Inc() }
 
 // Refused counts a connection that was closed because too many were open.
 func (m *Metrics) Refused(server string) { m.refused.WithLabelValues(server).Inc() }

@@ -29,6 +29,8 @@ func (e evaluationV1) ResolveAll(
 	if err := q.FreshenAll(ctx); err != nil {
 		return nil, refused(err)
 	}
+	s.making <- struct{}{}
+	defer func() { <-s.making }()
 	if err := setContext(q, request.Msg.GetContext()); err != nil {
 		return nil, err
 	}

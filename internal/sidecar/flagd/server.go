@@ -10,9 +10,9 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"buf.build/gen/go/open-feature/flagd/connectrpc/go/flagd/evaluation/v1/evaluationv1connect"
@@ -22,7 +22,10 @@ import (
 	"connectrpc.com/grpchealth"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
@@ -36,7 +39,7 @@ const (
 	DefaultMaxStreams = 1024
 
 	maxMessage    = 1_000_000 // bytes of a request, decompressed
-	maxRequests   = 1000      // at the same time on one connection of HTTP/2
+	maxRequests   = 100       // at the same time on one connection of HTTP/2
 	maxHeader     = 16 << 10
 	headerTimeout = 3 * time.Second
 	readTimeout   = 5 * time.Second  // for a whole request, from its first byte
@@ -44,6 +47,8 @@ const (
 	idleTimeout   = 5 * time.Minute
 	pingAfter     = 30 * time.Second // of silence on a connection of HTTP/2
 	pingTimeout   = 15 * time.Second
+
+	minPlaces = 64 // of requests, however small the budget is
 
 	streamBuffer     = 64 << 10 // bytes that a request may send ahead
 	connectionBuffer = 1 << 20
@@ -64,8 +69,14 @@ type Options struct {
 	Tokens *tokens.File
 	// Ready reports whether evaluations should be sent here. It is required.
 	Ready func() bool
-	// MaxStreams is how many streams may be open; more are refused with RESOURCE_EXHAUSTED. 0 means DefaultMaxStreams.
+	// Hosts are the names, beside those of loopback, that requests over HTTP/1.1 may give as their Host, or "*" for all. Without any, a
+	// server that does not listen on loopback asks for none; see package origin.
+	Hosts []string
+	// MaxStreams is how many streams may be open, and listen.NewShares says how many of them for one client; more are refused with
+	// RESOURCE_EXHAUSTED. 0 means DefaultMaxStreams.
 	MaxStreams int
+	// Budget is how many bytes requests and answers may have under way; more are refused with RESOURCE_EXHAUSTED. 0 means inflight.Default.
+	Budget int64
 	// Grace is how long requests that are being answered may take once the server is told to stop.
 	Grace time.Duration
 	// Metrics counts what happens. It is required; both servers may share it.
@@ -78,19 +89,25 @@ type Options struct {
 type Server struct {
 	options  Options
 	name     string
+	label    string // in metrics
 	services []string
 	http     http.Server
 	stopping chan struct{} // closed when streams are to end
 	stop     func()
-	requests sync.Pool // of *resolver.Request
-	streams  atomic.Int64
+	requests sync.Pool      // of *resolver.Request
+	streams  *listen.Shares // of long-lived streams
+	places   *listen.Shares // of requests
+	budget   *inflight.Budget
+	told     told
+	making   chan struct{}  // holds one value for each answer with all flags that is being made
+	policy   *origin.Policy // set by Run; nil asks for nothing
 
 	overtaking overtaking
 }
 
 // NewEvaluation returns the server of flagd.evaluation. It does nothing until Run.
 func NewEvaluation(o Options) *Server {
-	s := newServer(o, "flagd evaluation", evaluationv1connect.ServiceName, evaluationv2connect.ServiceName)
+	s := newServer(o, "flagd evaluation", "flagd", evaluationv1connect.ServiceName, evaluationv2connect.ServiceName)
 	mux := s.routes()
 	mux.Handle(s.guarded(evaluationv1connect.NewServiceHandler(evaluationV1{s}, s.handlerOptions()...)))
 	mux.Handle(s.guarded(evaluationv2connect.NewServiceHandler(evaluationV2{s}, s.handlerOptions()...)))
@@ -99,17 +116,22 @@ func NewEvaluation(o Options) *Server {
 
 // NewSync returns the server of flagd.sync. It does nothing until Run.
 func NewSync(o Options) *Server {
-	s := newServer(o, "flagd sync", syncv1connect.FlagSyncServiceName)
+	s := newServer(o, "flagd sync", "flagd-sync", syncv1connect.FlagSyncServiceName)
 	s.routes().Handle(s.guarded(syncv1connect.NewFlagSyncServiceHandler(syncV1{s}, s.handlerOptions()...)))
 	return s
 }
 
-func newServer(o Options, name string, services ...string) *Server {
+func newServer(o Options, name, label string, services ...string) *Server {
 	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
 	s := &Server{
 		options:  o,
 		name:     name,
+		label:    label,
 		services: services,
+		streams:  listen.NewShares(o.MaxStreams),
+		places:   listen.NewShares(max(minPlaces, int(cmp.Or(o.Budget, inflight.Default)/requestCost))),
+		budget:   inflight.New(o.Budget),
+		making:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
 		stopping: make(chan struct{}),
 		requests: sync.Pool{New: func() any { return new(resolver.Request) }},
 	}
@@ -129,7 +151,8 @@ func newServer(o Options, name string, services ...string) *Server {
 			PingTimeout:                   pingTimeout,
 			WriteByteTimeout:              writeTimeout,
 		},
-		ErrorLog: log.New(lines{o.Logger}, "", 0),
+		ConnContext: withClient,
+		ErrorLog:    log.New(lines{o.Logger}, "", 0),
 	}
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetHTTP2(true)
@@ -141,7 +164,7 @@ func newServer(o Options, name string, services ...string) *Server {
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle(grpchealth.NewHandler(checker{s}, s.handlerOptions()...))
-	s.http.Handler = withDeadlines(mux)
+	s.http.Handler = s.forBrowsers(s.bounded(withDeadlines(mux)))
 	return mux
 }
 
@@ -151,12 +174,14 @@ func (s *Server) handlerOptions() []connect.HandlerOption {
 		connect.WithReadMaxBytes(maxMessage),
 		connect.WithCompressMinBytes(math.MaxInt),
 		connect.WithRecover(s.survive),
+		connect.WithInterceptors(bounds{s}),
 	}
 }
 
 // Run answers requests that arrive at l until ctx ends. Then it tells streams that the sidecar goes away, answers what was asked, closes
 // what is left when the grace is over, and returns nil. It returns an error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	s.policy = origin.For(l.Addr(), s.options.Hosts, nil)
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(l) }()
 	defer s.stop()

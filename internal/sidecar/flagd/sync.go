@@ -47,7 +47,7 @@ func (y syncV1) SyncFlags(
 		for first := true; ; first = false {
 			if document := documents.current(selected); first || document != sent {
 				answer := &syncv1.SyncFlagsResponse{FlagConfiguration: document, SyncContext: documents.context}
-				if err := inTime(ctx, func() error { return stream.Send(answer) }); err != nil {
+				if err := stream.Send(answer); err != nil {
 					return err
 				}
 				sent = document

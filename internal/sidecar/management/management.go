@@ -17,7 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/origin"
 )
+
+// DefaultMaxConnections is how many connections the port should have open; the listener sees to it.
+const DefaultMaxConnections = 128
 
 // The limits of a connection.
 const (
@@ -53,30 +58,38 @@ type Options struct {
 	Metrics prometheus.Gatherer
 	// Profiling serves the profiles of the Go runtime below /debug/pprof/.
 	Profiling bool
+	// Hosts are the names, beside those of loopback, that requests may give as their Host, or "*" for all. Without any, a server that does
+	// not listen on loopback asks for none; see package origin.
+	Hosts []string
 	// Logger gets errors of connections.
 	Logger zerolog.Logger
 }
 
 // Server is the management server. Create it with New and run it once.
 type Server struct {
-	http http.Server
+	http   http.Server
+	hosts  []string
+	policy *origin.Policy // set by Run; nil asks for no host
 }
 
 // New returns a server that does nothing until Run.
 func New(o Options) *Server {
-	return &Server{http: http.Server{
-		Handler:           routes(o),
+	s := &Server{hosts: o.Hosts}
+	s.http = http.Server{
+		Handler:           s.forBrowsers(routes(o)),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(lines{o.Logger}, "", 0),
-	}}
+	}
+	return s
 }
 
 // Run answers requests that arrive at l until ctx ends, closes l and returns nil. It returns an error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	s.policy = origin.For(l.Addr(), s.hosts, nil)
 	served := make(chan error, 1)
 	go func() { served <- s.http.Serve(l) }()
 	select {

@@ -53,6 +53,34 @@ func TestUnchangedAnswersDoNotAllocate(t *testing.T) {
 	}
 }
 
+// Nor does looking at what browsers say about a request.
+func TestHostsAndSitesDoNotAllocate(t *testing.T) {
+	s := newHandler(t)
+	for _, c := range []struct {
+		host, site, origin string
+		status             int
+	}{
+		{"127.0.0.1:8016", "", "", fasthttp.StatusOK},
+		{"LOCALHOST", "same-origin", "http://LOCALHOST", fasthttp.StatusOK},
+		{"[::1]:8016", "", "http://[::1]:8016", fasthttp.StatusOK},
+		{"flags.shop:8016", "cross-site", "https://shop.example", fasthttp.StatusOK},
+	} {
+		var ctx fasthttp.RequestCtx
+		ask(&ctx, "targeted", contextBody)
+		ctx.Request.Header.SetHost(c.host)
+		ctx.Request.Header.Set(fetchSite, c.site)
+		ctx.Request.Header.Set(fasthttp.HeaderOrigin, c.origin)
+		s.handle(&ctx)
+		allocations := testing.AllocsPerRun(1000, func() {
+			ctx.Response.Reset()
+			s.handle(&ctx)
+		})
+		if allocations != 0 || ctx.Response.StatusCode() != c.status {
+			t.Errorf("%v: %v allocations, status %d", c, allocations, ctx.Response.StatusCode())
+		}
+	}
+}
+
 // Asking for a token costs no allocation either.
 func TestTokensDoNotAllocate(t *testing.T) {
 	s := newHandler(t)

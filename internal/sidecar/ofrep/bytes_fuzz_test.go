@@ -45,7 +45,7 @@ func (s *script) Close() error {
 // Whatever arrives on a connection, what goes back is HTTP: a sequence of answers that are JSON objects, none of which is the sidecar's
 // fault.
 func FuzzConnection(f *testing.F) {
-	post := "POST " + basePath + "/targeted HTTP/1.1\r\nHost: x\r\n"
+	post := "POST " + basePath + "/targeted HTTP/1.1\r\nHost: localhost\r\n"
 	for _, seed := range []string{
 		post + "Content-Length: 2\r\n\r\n{}",
 		post + "Content-Length: 2\r\n\r\n{}" + post + "Content-Length: 27\r\n\r\n" + `{"context":{"plan":"gold"}}`,
@@ -54,11 +54,11 @@ func FuzzConnection(f *testing.F) {
 		post + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}",
 		post + "Connection: close\r\nFlagd-Selector: flagSetId=\r\nIf-None-Match: \"x\"\r\n\r\n",
 		"POST " + basePath + " HTTP/1.0\r\n\r\n",
-		"OPTIONS * HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\nAccess-Control-Request-Method: POST\r\n\r\n",
-		"GET http://x/ofrep/v1/sse?channels=%zz HTTP/1.1\r\nHost: x\r\n\r\n",
-		"GET /ofrep/v1/sse?channels= HTTP/1.1\r\nHost: x\r\nLast-Event-ID: 1-1\r\n\r\n" + post,
-		"POST /ofrep/v1/sse HTTP/1.1\r\nHost: x\r\nOrigin: https://shop.example\r\n\r\n",
-		"POST " + basePath + "?flagConfigEtag=%3 HTTP/1.1\r\nHost: x\r\nIf-None-Match: W/\"a-b-1-2\",b\r\n\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nOrigin: http://x\r\nAccess-Control-Request-Method: POST\r\n\r\n",
+		"GET http://x/ofrep/v1/sse?channels=%zz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET /ofrep/v1/sse?channels= HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1-1\r\n\r\n" + post,
+		"POST /ofrep/v1/sse HTTP/1.1\r\nHost: localhost\r\nOrigin: https://shop.example\r\n\r\n",
+		"POST " + basePath + "?flagConfigEtag=%3 HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: W/\"a-b-1-2\",b\r\n\r\n",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		post + "Cookie: " + strings.Repeat("x", 17<<10) + "\r\n\r\n",
 		"\x16\x03\x01\x00\xff\r\n\r\n",
@@ -71,7 +71,8 @@ func FuzzConnection(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, arriving []byte) {
 		wire := &script{arriving: bytes.NewReader(arriving)}
-		c := &connection{Conn: wire, server: s}
+		c := &connection{Conn: wire, server: s, client: wire, places: s.places}
+		s.places.Take(c.client)
 		_ = s.http.ServeConn(c) // its error concerns the client
 		answers := bufio.NewReader(&wire.answers)
 		for {

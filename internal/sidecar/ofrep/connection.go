@@ -12,6 +12,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/listen"
 )
 
 // connection is a connection of an application. It knows whether a request is on it, so that a server that stops can end idle
@@ -24,7 +25,9 @@ type connection struct {
 	used   bool // a byte arrived; belongs to the serving goroutine, as does linger
 	linger bool
 
-	streams bool // an event stream is on it; guarded by the mutex of server
+	client any            // who has it, for shares
+	places *listen.Shares // where it has its place; belongs to the serving goroutine, as does taken
+	taken  int64          // of the budget, for the answer that is being written
 }
 
 // Read marks the connection as busy when bytes of a request arrive. A connection on which nothing ever arrives ends without an answer,
@@ -89,6 +92,7 @@ func connectionState(nc net.Conn, state fasthttp.ConnState) {
 		// The next request may have arrived together with the one before. A new connection is called active before anything arrived.
 		c.busy.Store(c.used)
 	case fasthttp.StateIdle:
+		c.settled()
 		c.busy.Store(false)
 	default:
 	}
@@ -96,17 +100,14 @@ func connectionState(nc net.Conn, state fasthttp.ConnState) {
 
 // admit serves a new connection, or refuses it when too many are open.
 func (s *Server) admit(nc net.Conn) {
-	c := &connection{Conn: nc, server: s}
-	s.mu.Lock()
-	full := len(s.open)-s.streams >= s.capacity
-	if !full {
-		s.open[c] = struct{}{}
-	}
-	s.mu.Unlock()
-	if full {
+	c := &connection{Conn: nc, server: s, client: listen.Client(nc), places: s.places}
+	if !s.places.Take(c.client) {
 		s.turnAway(c)
 		return
 	}
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	s.mu.Unlock()
 	s.serving.Go(func() { s.serve(c) })
 }
 
@@ -117,11 +118,10 @@ func (s *Server) serve(c *connection) {
 			s.reportPanic(v)
 			c.Conn.Close()
 		}
+		c.settled()
+		c.places.Release(c.client)
 		s.mu.Lock()
 		delete(s.open, c)
-		if c.streams {
-			s.streams--
-		}
 		s.mu.Unlock()
 	}()
 	_ = s.http.ServeConn(c)

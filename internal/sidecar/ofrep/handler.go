@@ -27,6 +27,10 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuse(ctx, status)
 		return
 	}
+	if status := s.misdirected(&ctx.Request.Header); status != 0 {
+		refuse(ctx, status)
+		return
+	}
 	target := parseRoute(ctx.Request.Header.RequestURI())
 	switch allowed := s.allowOrigin(ctx); {
 	case allowed && isPreflight(ctx):
@@ -140,7 +144,7 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 		return nil
 	}
 	if remembered, ok := q.RecallAll(); ok {
-		settle(ctx, x, had, append(buffer(ctx), remembered...))
+		s.settle(ctx, x, had, append(buffer(ctx), remembered...))
 		return nil
 	}
 	if err := q.SetContext(context); err != nil {
@@ -156,7 +160,7 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 	}
 	body = append(body, '}')
 	q.KeepAll(body)
-	settle(ctx, x, had, body)
+	s.settle(ctx, x, had, body)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package ofrep
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
@@ -41,11 +43,13 @@ func newHandler(tb testing.TB, adjust ...func(*Options, *cache.Store)) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	s.policy = origin.For(&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}, []string{"flags.shop"}, []string{"https://shop.example"})
 	return s
 }
 
 // ask makes ctx a question about the flag with the key, or about all flags if it is empty.
 func ask(ctx *fasthttp.RequestCtx, key, body string) {
+	ctx.Request.Header.SetHost("localhost:8016")
 	ctx.Request.Header.SetMethod(fasthttp.MethodPost)
 	ctx.Request.SetRequestURI(basePath + "/" + key)
 	ctx.Request.SetBodyString(body)

@@ -156,7 +156,7 @@ func (s *system) do(method, target, body string, header ...string) reply {
 // request returns the bytes of a request.
 func request(method, target, body string, header ...string) string {
 	var b strings.Builder
-	b.WriteString(method + " " + target + " HTTP/1.1\r\nHost: sidecar\r\n")
+	b.WriteString(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\n")
 	for _, line := range header {
 		b.WriteString(line + "\r\n")
 	}

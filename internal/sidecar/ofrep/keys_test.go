@@ -51,7 +51,7 @@ func TestKeyEscaping(t *testing.T) {
 
 func TestAbsoluteTarget(t *testing.T) {
 	s := start(t, load(t, flags, ""), nil)
-	if got := s.do("POST", "http://sidecar:8016"+single+"on", `{}`); got.status != 200 || got.body["key"] != "on" {
+	if got := s.do("POST", "http://localhost:8016"+single+"on", `{}`); got.status != 200 || got.body["key"] != "on" {
 		t.Errorf("status %d, body %v", got.status, got.body)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/origin"
 )
 
 // refuse answers a request that is no evaluation, and closes its connection: what follows on it may be a rest of that request.
@@ -30,6 +31,10 @@ func refusal(status int) string {
 	switch status {
 	case fasthttp.StatusUnauthorized:
 		return "evaluations need a token, as Authorization: Bearer or as X-API-Key, and this request has none that is known"
+	case fasthttp.StatusForbidden:
+		return origin.WrongSite + " with --cors-origin"
+	case fasthttp.StatusMisdirectedRequest:
+		return origin.WrongHost
 	case fasthttp.StatusNotFound:
 		return "there is nothing at this path: evaluations are at " + basePath + " and " + basePath + "/{key}"
 	case fasthttp.StatusMethodNotAllowed:

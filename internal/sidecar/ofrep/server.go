@@ -15,7 +15,10 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
@@ -38,17 +41,23 @@ type Options struct {
 	Resolver *resolver.Resolver
 	// Grace is how long requests that are being answered may take once the server is told to stop; 0 ends them at once.
 	Grace time.Duration
-	// MaxConnections is how many connections may be open; more are answered with 429. 0 means DefaultMaxConnections.
+	// MaxConnections is how many connections may be open, and listen.NewShares says how many of them for one client; more are answered with
+	// 429. 0 means DefaultMaxConnections.
 	MaxConnections int
 	// Feed tells event streams of changes; nil means that there are no event streams.
 	Feed *changes.Feed
-	// MaxStreams is how many event streams may be open beside the connections; more are answered with 429. 0 means DefaultMaxStreams.
+	// Budget is how many bytes answers for all flags may have under way; more are refused with 503. 0 means inflight.Default.
+	Budget int64
+	// MaxStreams is how many event streams may be open beside the connections, shared in the same way; more are answered with 429. 0 means DefaultMaxStreams.
 	MaxStreams int
 	// MaxBody is how many bytes a request body may have; 0 means DefaultMaxBody.
 	MaxBody int
 	// Origins are those whose pages browsers let read answers, such as https://shop.example, or "*" for all; none means no page of another
 	// origin.
 	Origins []string
+	// Hosts are the names, beside those of loopback, that requests may give as their Host, or "*" for all. Without any, a server that does
+	// not listen on loopback asks for none; see package origin.
+	Hosts []string
 	// TokenFile is the path of a file with tokens, one a line; every request needs one of them then. It is read again when it changes.
 	// Empty means that nobody is asked for a token.
 	TokenFile string
@@ -63,23 +72,26 @@ type Server struct {
 	resolver  *resolver.Resolver
 	grace     time.Duration
 	origins   []string
-	tokens    *tokens.File // nil if none are asked for
+	hosts     []string
+	policy    *origin.Policy // set by Run; nil asks for nothing
+	tokens    *tokens.File   // nil if none are asked for
 	http      fasthttp.Server
 	logger    zerolog.Logger
 	panics    prometheus.Counter
 	refused   prometheus.Counter
 	exchanges sync.Pool // of *exchange
 
-	draining   atomic.Bool
-	ending     chan struct{} // closed when event streams must end
-	refusing   chan struct{} // holds one value for each connection that is being refused
-	feed       *changes.Feed
-	capacity   int
-	maxStreams int
-	serving    sync.WaitGroup
-	mu         sync.Mutex
-	open       map[*connection]struct{} // guarded by mu, as is streams
-	streams    int                      // how many of open are event streams
+	draining atomic.Bool
+	ending   chan struct{} // closed when event streams must end
+	refusing chan struct{} // holds one value for each connection that is being refused
+	feed     *changes.Feed
+	budget   *inflight.Budget
+	busy     prometheus.Counter
+	places   *listen.Shares // for connections that evaluate
+	streams  *listen.Shares // for those with event streams
+	serving  sync.WaitGroup
+	mu       sync.Mutex
+	open     map[*connection]struct{} // guarded by mu
 }
 
 // New returns a server that does nothing until Run.
@@ -89,17 +101,19 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		resolver:   o.Resolver,
-		grace:      o.Grace,
-		origins:    o.Origins,
-		logger:     o.Logger,
-		exchanges:  sync.Pool{New: func() any { return new(exchange) }},
-		ending:     make(chan struct{}),
-		refusing:   make(chan struct{}, maxRefusals),
-		feed:       o.Feed,
-		capacity:   o.MaxConnections,
-		maxStreams: o.MaxStreams,
-		open:       make(map[*connection]struct{}),
+		resolver:  o.Resolver,
+		grace:     o.Grace,
+		origins:   o.Origins,
+		hosts:     o.Hosts,
+		logger:    o.Logger,
+		exchanges: sync.Pool{New: func() any { return new(exchange) }},
+		ending:    make(chan struct{}),
+		refusing:  make(chan struct{}, maxRefusals),
+		feed:      o.Feed,
+		budget:    inflight.New(o.Budget),
+		places:    listen.NewShares(o.MaxConnections),
+		streams:   listen.NewShares(o.MaxStreams),
+		open:      make(map[*connection]struct{}),
 	}
 	if o.TokenFile != "" {
 		var err error
@@ -142,11 +156,15 @@ func (s *Server) measure(metrics prometheus.Registerer) error {
 		Name: "flagside_http_connections_refused_total",
 		Help: "Connections answered with 429 because too many were open.",
 	})
+	s.busy = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "flagside_http_answers_refused_total",
+		Help: "Requests for all flags answered with 503 because too much was under way that clients had not taken.",
+	})
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flagside_http_connections",
 		Help: "Open connections of applications.",
 	}, func() float64 { return float64(s.connections()) })
-	if err := errors.Join(metrics.Register(s.panics), metrics.Register(s.refused), metrics.Register(open)); err != nil {
+	if err := errors.Join(metrics.Register(s.panics), metrics.Register(s.refused), metrics.Register(s.busy), metrics.Register(open)); err != nil {
 		return fmt.Errorf("OFREP metrics: %w", err)
 	}
 	return nil
@@ -156,6 +174,7 @@ func (s *Server) measure(metrics prometheus.Registerer) error {
 // ends each with that answer, closes what is left when the grace is over, and returns nil when every goroutine is gone. It returns an
 // error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
+	s.policy = origin.For(l.Addr(), s.hosts, s.origins)
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
 		l.Close()

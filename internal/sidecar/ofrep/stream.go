@@ -107,13 +107,11 @@ func appendOpening(dst []byte, ctx *fasthttp.RequestCtx, view *cache.View) []byt
 
 // beginStream takes a place for a stream and gives the one for a connection back. A stream lasts until its connection is closed.
 func (s *Server) beginStream(c *connection) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.streams >= s.maxStreams {
+	if !s.streams.Take(c.client) {
 		return false
 	}
-	s.streams++
-	c.streams = true
+	c.places.Release(c.client)
+	c.places = s.streams
 	return true
 }
 

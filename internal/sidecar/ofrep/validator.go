@@ -42,12 +42,15 @@ func anyOf(list []byte, fits func(tag []byte) bool) bool {
 }
 
 // settle gives a bulk answer, or only its validator if the client had the same body before.
-func settle(ctx *fasthttp.RequestCtx, x *exchange, had, body []byte) {
-	if anyOf(had, x.request.Repeated) {
+func (s *Server) settle(ctx *fasthttp.RequestCtx, x *exchange, had, body []byte) {
+	switch {
+	case anyOf(had, x.request.Repeated):
 		answerAll(ctx, x, fasthttp.StatusNotModified, body[:0])
-		return
+	case !s.afford(ctx, body):
+		refuseBusy(ctx, body)
+	default:
+		answerAll(ctx, x, fasthttp.StatusOK, body)
 	}
-	answerAll(ctx, x, fasthttp.StatusOK, body)
 }
 
 // answerAll makes a body and its validator (ETag, RFC 9110 section 8.8.3) the answer.

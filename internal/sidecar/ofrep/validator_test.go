@@ -88,7 +88,7 @@ func TestPages(t *testing.T) {
 	}
 	preflight.Set("Origin", "http://other.example")
 	response, _ = ask(t, s, http.MethodOptions, bulkPath, "", preflight)
-	if response.StatusCode != 405 || response.Header.Get("Access-Control-Allow-Origin") != "" {
+	if response.StatusCode != 403 || response.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("another origin: %d, %v", response.StatusCode, response.Header)
 	}
 	for _, origin := range []string{"shop.example", "http://shop.example/", "", "http://"} {

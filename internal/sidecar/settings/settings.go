@@ -14,6 +14,9 @@ func Declare(set *config.Set, o *sidecar.Options) {
 	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
 	set.List(&o.Origins, "cors-origin", nil,
 		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
+	set.List(&o.Hosts, "allowed-host", nil,
+		"name, without a port, by which requests over HTTP/1.1 may call a TCP port beside localhost and loopback addresses, or * for all; may be repeated; "+
+			"without it only ports on loopback check the name")
 	set.String(&o.OFREPAuthFile, "ofrep-auth-file", "",
 		"file with tokens, one a line, one of which every OFREP request needs; read again when it changes; without it nobody is asked")
 	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")

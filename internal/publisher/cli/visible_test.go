@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+// hostile returns text with every character that a terminal may obey, between characters that it shows.
+func hostile() string {
+	var text strings.Builder
+	text.WriteString("é\u200c👩\u200d💻") // joiners belong to words and pictures
+	for r := range rune(0x2070) {
+		if obeyed(r) {
+			text.WriteRune(r)
+		}
+	}
+	return text.String() + "日"
+}
+
+// In every form of output no character is left that a terminal obeys, and JSON means what it meant.
+func TestTerminalsAreGivenNothingToObey(t *testing.T) {
+	t.Parallel()
+	text := hostile()
+	for _, r := range "\x1b\x00\x7f\u0085\u009b\u061c\u200e\u200f\u202a\u202e\u2028\u2029\u2066\u2069" {
+		if !strings.ContainsRune(text, r) {
+			t.Errorf("%U is not among what is obeyed", r)
+		}
+	}
+	// What publishers answer: JSON that leaves all but C0 as it is.
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	value := map[string]any{"name": text, text: map[string]any{"x": text}, "list": []any{text}}
+	if err := encoder.Encode(value); err != nil {
+		t.Fatal(err)
+	}
+	raw := strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(body.String())
+	table := details(at("name", "name"), at("list", "list"), at("all", ""))
+	for _, format := range []string{formatJSON, formatYAML, formatTable} {
+		var out bytes.Buffer
+		s := &session{output: format, terminal: Terminal{Stdout: &out}}
+		if err := s.print([]byte(raw), table); err != nil {
+			t.Fatal(err)
+		}
+		if i := strings.IndexFunc(out.String(), obeyed); i >= 0 {
+			t.Errorf("%s has %U", format, []rune(out.String()[i:])[0])
+		}
+		for _, want := range []string{"é\u200c👩\u200d💻", "日", `\u009b`, `\u202e`, `\u2028`, `\u007f`} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s lacks %s:\n%s", format, want, out.String())
+			}
+		}
+		var again map[string]any
+		if format != formatJSON {
+			continue
+		}
+		if err := json.Unmarshal(out.Bytes(), &again); err != nil || !cmp.Equal(again, value) {
+			t.Errorf("%s means something else: %v", format, err)
+		}
+	}
+}
+
+// Neither have differences and errors, which quote what people have written.
+func TestErrorsAndDifferencesGiveNothingToObey(t *testing.T) {
+	t.Parallel()
+	err := refused(&admin.Problem{Status: 422, Detail: "The key " + hostile(), Errors: []admin.ProblemPlace{{Key: hostile(), Reason: "wrong"}}}, admin.Call{})
+	for what, text := range map[string]string{
+		"an error":     err.Error(),
+		"a difference": difference(side{hostile(), hostile()}, side{"b", "other\n"}),
+		"any value":    cell(map[string]any{"x": hostile()}),
+		"a number":     fmt.Sprint(cell(json.Number("1"))),
+	} {
+		if i := strings.IndexFunc(text, obeyed); i >= 0 {
+			t.Errorf("%s has %U", what, []rune(text[i:])[0])
+		}
+	}
+}

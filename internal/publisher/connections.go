@@ -1,0 +1,28 @@
+package publisher
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The limits of the API's connections.
+const (
+	readHeaderTimeout = 5 * time.Second
+	// readTimeout is how long a request with a body may take to arrive, snapshots included.
+	readTimeout = 2 * time.Minute
+	// writeStall is how long a client may take nothing of an answer, which may be of any length.
+	writeStall     = 20 * time.Second
+	idleTimeout    = time.Minute
+	maxHeaderBytes = 64 << 10
+	// maxConnections leaves file descriptors for sidecars and streams.
+	maxConnections = 256
+)
+
+// newRefused returns what counts connections that are closed because too many are open.
+func newRefused() prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "flagside_api_connections_refused_total",
+		Help: "Connections to the API that were closed because too many were open.",
+	})
+}

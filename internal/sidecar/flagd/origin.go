@@ -1,0 +1,36 @@
+package flagd
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"connectrpc.com/connect"
+
+	"github.com/flagside/flagside/internal/origin"
+)
+
+// forBrowsers refuses what browsers send for pages that may not ask here. They speak HTTP/1.1 with ports that have no certificate, and where
+// there is one they make sure that it has the name that the page uses, so HTTP/2 is not asked for a host.
+func (s *Server) forBrowsers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case s.policy == nil || r.ProtoMajor > 1:
+			next.ServeHTTP(w, r)
+		case !origin.HostAllowed(s.policy, r.Host):
+			refuse(w, http.StatusMisdirectedRequest, origin.WrongHost)
+		case !origin.SiteAllowed(s.policy, r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin"), r.Host):
+			refuse(w, http.StatusForbidden, origin.WrongSite)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// refuse answers with an error in the JSON of Connect, and closes the connection.
+func refuse(w http.ResponseWriter, status int, message string) {
+	body, _ := json.Marshal(map[string]string{"code": connect.CodePermissionDenied.String(), "message": message}) // strings have JSON
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // whoever goes away needs no answer
+}

@@ -1,0 +1,26 @@
+package ofrep
+
+import (
+	"github.com/valyala/fasthttp"
+
+	"github.com/flagside/flagside/internal/origin"
+)
+
+// The header field in which browsers say which site a page is of, in relation to the one that it asks.
+const fetchSite = "Sec-Fetch-Site"
+
+// misdirected returns the status to refuse a request with that a browser sends for a page that may not ask here; 0 if there is no reason to.
+func (s *Server) misdirected(header *fasthttp.RequestHeader) int {
+	if s.policy == nil {
+		return 0
+	}
+	host := header.Host()
+	switch {
+	case !origin.HostAllowed(s.policy, host):
+		return fasthttp.StatusMisdirectedRequest
+	case !origin.SiteAllowed(s.policy, header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin), host):
+		return fasthttp.StatusForbidden
+	default:
+		return 0
+	}
+}
