@@ -8,6 +8,7 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/telemetry"
 )
@@ -92,6 +93,7 @@ func declareAPI(set *config.Set, o *publisher.Options) {
 	set.String(&o.AdminTokenFile, "admin-token-file", "",
 		"file with a token that may do what admins may, made if it is not there; without it "+publisher.AdminTokenFile+
 			" in --data-dir, or none with --nats; off is none")
+	set.Duration(&o.TokenLifetime, "token-lifetime", access.DefaultTokenLifetime, "how long API tokens last at most, from when they are made")
 	set.String(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
 	set.String(&o.Policy, "policy", "", "file with Cedar policies, read again when it changes; without it the default policy")
 	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "change requests of one author that may wait in an environment")

@@ -43,7 +43,7 @@ type gate struct {
 
 // newGate reads the policies, the issuers and the first token, which it makes if it is not there.
 func newGate(o Options) (*gate, error) {
-	g := &gate{tokens: access.NewTokens(time.Now), people: access.NewPeople(), policyDigest: digestOf(o.Policy)}
+	g := &gate{tokens: access.NewTokens(time.Now, o.TokenLifetime), people: access.NewPeople(), policyDigest: digestOf(o.Policy)}
 	var err error
 	if g.authorizer, err = access.NewAuthorizer(o.Policy); err != nil {
 		return nil, err

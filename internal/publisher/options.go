@@ -94,6 +94,8 @@ type Options struct {
 	AdminTokenFile string
 	// FixedTokens are accepted besides.
 	FixedTokens []access.FixedToken
+	// TokenLifetime is how long API tokens last at most; 0 means access.DefaultTokenLifetime.
+	TokenLifetime time.Duration
 	// Issuers is the path of a file with the OpenID Connect issuers whose tokens are accepted; empty means none.
 	Issuers string
 	// OpenRequests is how many change requests one author may have in an environment that are not ended; 0 means DefaultOpenRequests.
@@ -196,6 +198,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("%d replicas: JetStream keeps 1 to 5", o.Replicas)
 	case o.OpenRequests < 0:
 		return fmt.Errorf("%d open change requests of one author: there may be 1 or more", o.OpenRequests)
+	case o.TokenLifetime < 0:
+		return fmt.Errorf("a token lifetime of %s: it must be positive", o.TokenLifetime)
 	case o.LedgerBytes < 0:
 		return fmt.Errorf("%d bytes that one author may write a day: there may be 1 or more", o.LedgerBytes)
 	case o.CheckpointInterval < minCheckpointInterval:

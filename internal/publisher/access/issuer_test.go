@@ -342,7 +342,7 @@ func TestIssuerOptions(t *testing.T) {
 func FuzzAuthenticate(f *testing.F) {
 	i := newTestIssuer(f)
 	secret := access.NewSecret()
-	tokens := access.NewTokens(nil)
+	tokens := access.NewTokens(nil, 0)
 	a := authenticator(f, access.AuthenticatorOptions{
 		Tokens: tokens, Fixed: []access.FixedToken{{Secret: secret, Principal: access.Principal{ID: "dev"}}},
 		Issuers: []access.Issuer{i.options(f)},

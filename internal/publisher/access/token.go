@@ -24,7 +24,7 @@ type Token struct {
 	Scope   Scope     `json:"scope,omitzero"`
 	Author  string    `json:"author"`
 	Created time.Time `json:"created"`
-	// Expires is when the token ends; zero means never.
+	// Expires is when the token ends.
 	Expires time.Time `json:"expires,omitzero"`
 	// Revoked is when the token was revoked, and Revoker by whom; zero means that it was not.
 	Revoked time.Time `json:"revoked,omitzero"`
@@ -62,8 +62,23 @@ type NewToken struct {
 	Groups []string
 	// Scope narrows what the groups may do. It must be within that of the author.
 	Scope Scope
-	// Expires is when the token ends; zero means never.
+	// Expires is when the token ends; zero means as late as it may.
 	Expires time.Time
+}
+
+// DefaultTokenLifetime is how long a token lasts at most.
+const DefaultTokenLifetime = 366 * 24 * time.Hour
+
+// expiry returns when the token ends, which is not after the latest time that it may.
+func (n NewToken) expiry(latest time.Time) (time.Time, error) {
+	switch {
+	case n.Expires.IsZero():
+		return latest, nil
+	case n.Expires.After(latest):
+		return time.Time{}, fmt.Errorf("the token would end at %s, and %s is the latest: tokens have a longest life, and outlive the one that they "+
+			"are made with by nothing", n.Expires.UTC().Format(time.RFC3339), latest.Format(time.RFC3339))
+	}
+	return n.Expires.UTC(), nil
 }
 
 // validate returns why the author cannot have the token made.

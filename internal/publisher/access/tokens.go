@@ -50,16 +50,18 @@ type storedToken struct {
 type Tokens struct {
 	records
 
-	now func() time.Time
-	all map[string]storedToken // guarded by mu
+	now      func() time.Time
+	lifetime time.Duration
+	all      map[string]storedToken // guarded by mu
 }
 
-// NewTokens returns no tokens yet; Run reads them. A nil now means time.Now.
-func NewTokens(now func() time.Time) *Tokens {
+// NewTokens returns no tokens yet; Run reads them. A nil now means time.Now. lifetime is how long new ones last at most; 0 means
+// DefaultTokenLifetime.
+func NewTokens(now func() time.Time, lifetime time.Duration) *Tokens {
 	if now == nil {
 		now = time.Now
 	}
-	t := &Tokens{now: now, all: make(map[string]storedToken)}
+	t := &Tokens{now: now, lifetime: cmp.Or(lifetime, DefaultTokenLifetime), all: make(map[string]storedToken)}
 	t.about, t.take = "API tokens", t.takeRecord
 	return t
 }
@@ -113,11 +115,15 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 	if err := n.validate(author, now); err != nil {
 		return Token{}, "", fmt.Errorf("%w: %w", ErrInvalidToken, err)
 	}
+	expires, err := n.expiry(t.latest(author, now))
+	if err != nil {
+		return Token{}, "", fmt.Errorf("%w: %w", ErrInvalidToken, err)
+	}
 	id, secret := newSecret()
 	created := storedToken{
 		Token: Token{
 			ID: id, Name: n.Name, Hint: secret[len(secret)-hintLength:], Groups: slices.Clone(n.Groups), Scope: n.Scope.clone(),
-			Author: author.ID, Created: now, Expires: n.Expires.UTC(),
+			Author: author.ID, Created: now, Expires: expires,
 		},
 		Hash: hashOf(secret),
 	}
@@ -170,8 +176,50 @@ func (t *Tokens) Standing(p Principal) error {
 	if !t.ready() {
 		return fmt.Errorf("%w: %w", ErrUnavailable, ErrNotReady)
 	}
+	return t.ended(id)
+}
+
+// Line returns the principals that a token was made by, one after the other: that which had it made, that which had this one made, and so
+// on. It is empty for a principal without a token here.
+func (t *Tokens) Line(principal string) (line []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for range len(t.all) {
+		id, isToken := strings.CutPrefix(principal, tokenPrincipal)
+		stored, known := t.all[id]
+		if !isToken || !known || stored.Author == "" {
+			break
+		}
+		principal = stored.Author
+		line = append(line, principal)
+	}
+	return line
+}
+
+// latest returns when a token that an author has made ends at the latest.
+func (t *Tokens) latest(author Principal, now time.Time) time.Time {
+	latest := now.Add(t.lifetime)
+	if id, ok := strings.CutPrefix(author.ID, tokenPrincipal); ok {
+		if stored, known := t.find(id); known && !stored.Expires.IsZero() && stored.Expires.Before(latest) {
+			return stored.Expires
+		}
+	}
+	return latest
+}
+
+// ended returns why a token is not accepted any more, as ErrRejected, or nil: it ends with each token that it was made with.
+func (t *Tokens) ended(id string) error {
 	stored, _ := t.find(id)
-	return stored.ended(t.now())
+	if err := stored.ended(t.now()); err != nil {
+		return err
+	}
+	for _, author := range t.Line(tokenPrincipal + id) {
+		id, isToken := strings.CutPrefix(author, tokenPrincipal)
+		if made, known := t.find(id); isToken && known && made.ended(t.now()) != nil {
+			return rejected("the API token was made with one that was revoked or has expired")
+		}
+	}
+	return nil
 }
 
 // List returns all tokens, oldest first, expired and revoked ones too, or ErrNotReady. The caller owns the slice, and must not change what
@@ -201,7 +249,7 @@ func (t *Tokens) authenticate(id, secret string) (Principal, error) {
 	if !exists || !match {
 		return Principal{}, rejected("the API token is unknown")
 	}
-	if err := stored.ended(t.now()); err != nil {
+	if err := t.ended(id); err != nil {
 		return Principal{}, err
 	}
 	return stored.principal(), nil

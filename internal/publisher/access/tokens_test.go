@@ -59,7 +59,7 @@ func openJournal(tb testing.TB, url string) *flagsync.Journal {
 // runTokens keeps tokens current until the end of the test, and waits until they are read.
 func runTokens(tb testing.TB, journal access.Journal, now func() time.Time) *access.Tokens {
 	tb.Helper()
-	tokens := access.NewTokens(now)
+	tokens := access.NewTokens(now, 0)
 	ctx, cancel := context.WithCancel(tb.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- tokens.Run(ctx, journal) }()
@@ -117,7 +117,7 @@ func TestTokens(t *testing.T) {
 	if err := tokens.Standing(want); err != nil {
 		t.Errorf("whoever holds it does not count: %v", err)
 	}
-	if err := access.NewTokens(nil).Standing(want); !errors.Is(err, access.ErrUnavailable) {
+	if err := access.NewTokens(nil, 0).Standing(want); !errors.Is(err, access.ErrUnavailable) {
 		t.Errorf("before the tokens are read: %v", err)
 	}
 
@@ -262,7 +262,7 @@ func TestNewTokenRefuses(t *testing.T) {
 // Before the tokens are read, nobody knows whether one was revoked.
 func TestTokensBeforeTheyAreRead(t *testing.T) {
 	t.Parallel()
-	tokens := access.NewTokens(nil)
+	tokens := access.NewTokens(nil, 0)
 	a := authenticator(t, access.AuthenticatorOptions{Tokens: tokens})
 	if _, err := authenticate(t, a, access.NewSecret()); !errors.Is(err, access.ErrUnavailable) {
 		t.Errorf("%v, want that it cannot be known", err)
@@ -304,5 +304,53 @@ func TestFixedTokensAndHeaders(t *testing.T) {
 		Fixed: []access.FixedToken{{Secret: "short", Principal: dev}},
 	}); err == nil {
 		t.Error("a fixed token that can be guessed is accepted")
+	}
+}
+
+// A token ends within a year, and with the token that it was made with: by time, and when that is revoked.
+func TestTokensEndWithTheirAuthor(t *testing.T) {
+	t.Parallel()
+	journal, now := openJournal(t, natstest.Start(t).URL()), newClock()
+	tokens := runTokens(t, journal, now.Now)
+	make := func(author access.Principal, expires time.Time) (access.Token, access.Principal, error) {
+		token, secret, err := tokens.Create(t.Context(), author, access.NewToken{Name: "n", Groups: []string{access.RoleAdmin}, Expires: expires})
+		if err != nil {
+			return token, access.Principal{}, err
+		}
+		p, err := authenticate(t, authenticator(t, access.AuthenticatorOptions{Tokens: tokens}), secret)
+		return token, p, err
+	}
+	admin := principal(access.RoleAdmin)
+	first, holder, err := make(admin, time.Time{})
+	if err != nil || !first.Expires.Equal(first.Created.Add(access.DefaultTokenLifetime)) {
+		t.Fatalf("without an expiry: %+v, %v", first, err)
+	}
+	if _, _, err := make(admin, now.Now().Add(access.DefaultTokenLifetime+time.Hour)); !errors.Is(err, access.ErrInvalidToken) {
+		t.Errorf("a token for longer than a year: %v", err)
+	}
+	brief, briefHolder, err := make(holder, now.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := make(briefHolder, now.Now().Add(2*time.Hour)); !errors.Is(err, access.ErrInvalidToken) {
+		t.Errorf("a token that outlives its author: %v", err)
+	}
+	last, lastHolder, err := make(briefHolder, time.Time{})
+	if err != nil || !last.Expires.Equal(brief.Expires) {
+		t.Errorf("a token of one that ends soon: %+v, %v", last, err)
+	}
+	if diff := cmp.Diff([]string{briefHolder.ID, holder.ID, admin.ID}, tokens.Line(lastHolder.ID)); diff != "" {
+		t.Errorf("the line of the last (-want +got):\n%s", diff)
+	}
+	if err := tokens.Standing(lastHolder); err != nil {
+		t.Errorf("before anything is revoked: %v", err)
+	}
+	if _, err := tokens.Revoke(t.Context(), admin, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []access.Principal{holder, briefHolder, lastHolder} {
+		if err := tokens.Standing(p); !errors.Is(err, access.ErrRejected) {
+			t.Errorf("%s after the first of the line was revoked: %v", p.ID, err)
+		}
 	}
 }

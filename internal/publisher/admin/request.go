@@ -118,7 +118,7 @@ func newRemark(r control.Remark) *Remark {
 func newRemarks(list []control.Remark) []Remark {
 	all := []Remark{}
 	for _, r := range list {
-		all = append(all, Remark(r))
+		all = append(all, *newRemark(r))
 	}
 	return all
 }

@@ -46,7 +46,7 @@ type NewToken struct {
 	Name    string    `json:"name" example:"build server" doc:"What it is for. It stays in the audit trail and cannot be erased: do not name a person."`
 	Groups  []string  `json:"groups" nullable:"false" doc:"The groups that policies know its holder by, such as flagside:editor."`
 	Scope   *Scope    `json:"scope,omitempty"`
-	Expires time.Time `json:"expires,omitzero" doc:"When it ends; absent is never."`
+	Expires time.Time `json:"expires,omitzero" doc:"When it ends. A new token ends after a year at the latest, unless the publisher has another limit, and not after the token that it is made with."`
 }
 
 // Token is an API token without its secret.
@@ -59,7 +59,7 @@ type Token struct {
 	Author  string    `json:"author" doc:"The opaque id of who created it."`
 	Names   Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Created time.Time `json:"created"`
-	Expires time.Time `json:"expires,omitzero" doc:"When it ends; absent is never."`
+	Expires time.Time `json:"expires,omitzero" doc:"When it ends. A new token ends after a year at the latest, unless the publisher has another limit, and not after the token that it is made with."`
 	Revoked time.Time `json:"revoked,omitzero" doc:"When it was revoked; absent if it was not."`
 	Revoker string    `json:"revoker,omitempty" doc:"The opaque id of who revoked it."`
 }

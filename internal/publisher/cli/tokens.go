@@ -33,7 +33,7 @@ func tokenCreate() Invocation {
 		strings.Join([]string{access.RoleViewer, access.RoleEditor, access.RoleApprover, access.RoleAdmin}, ", "))
 	f.set.List(&narrowed.Environments, "only-environment", nil, "the only environments that it reaches; without any, all that its groups reach")
 	f.set.List(&narrowed.Actions, "only-action", nil, "the only actions that it may take; without any, all that its groups may")
-	f.set.String(&expires, "expires", "", "when it ends: a time such as 2030-01-31T08:00:00Z, or a duration from now such as 2160h; without it never")
+	f.set.String(&expires, "expires", "", "when it ends: a time such as 2030-01-31T08:00:00Z, or a duration from now such as 2160h; without it after a year, or with the token that you use")
 	f.set.String(&file, "secret-file", "", "file to write the secret to, for --token-file; it must not exist; without it the secret is printed")
 	r := f.administers()
 	f.check(func() bool { return len(wanted.Groups) > 0 }, "say with --group what the token may do")

@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -69,7 +70,10 @@ func (p *Proposal) late(w World) bool {
 // permitApply asks whether a request may be applied with the approvals that it has, and returns whose they are.
 func (w World) permitApply(g *Governance, r Request) ([]string, error) {
 	k := w.askAbout(g, r)
-	approvers := slices.DeleteFunc(r.approvers(), w.gone) // who is here again by another id would count twice
+	approvers, lapsed, err := w.counting(g, r)
+	if err != nil {
+		return nil, err
+	}
 	k.circumstances.Approvals = len(approvers)
 	k.circumstances.BreakGlass = r.Proposal.BreakGlass
 	if r.Proposal.BreakGlass {
@@ -77,7 +81,11 @@ func (w World) permitApply(g *Governance, r Request) ([]string, error) {
 			return nil, err
 		}
 	}
-	return approvers, k.mustApply()
+	err = k.mustApply()
+	if refusal, ok := errors.AsType[*Refusal](err); ok && len(lapsed) > 0 {
+		refusal.Detail += " Approvals that no longer count: " + strings.Join(lapsed, "; ") + "."
+	}
+	return approvers, err
 }
 
 // mustApply refuses a request that may not be applied. To carry out one's own, which nobody has approved, is to write at once; and deletions

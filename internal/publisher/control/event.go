@@ -50,6 +50,8 @@ type Event struct {
 	Proposal *Proposal `json:"proposal,omitzero"`
 	// Hash is that of the proposal that was approved or claimed.
 	Hash string `json:"hash,omitzero"`
+	// Approver is who has approved, as policies knew them.
+	Approver *Author `json:"approver,omitzero"`
 	// Position is that of the log when it was claimed, and the one after the change when it was applied.
 	Position *changelog.Position `json:"position,omitzero"`
 	// Approvers are those whose approvals counted when it was claimed.
@@ -161,6 +163,11 @@ type Author struct {
 	Kind   access.Kind  `json:"kind,omitzero"`
 	Groups []string     `json:"groups,omitempty"`
 	Scope  access.Scope `json:"scope,omitzero"`
+}
+
+// authorOf returns a principal as it is recorded.
+func authorOf(id string, p access.Principal) Author {
+	return Author{ID: id, Kind: p.Kind, Groups: p.Groups, Scope: p.Scope}
 }
 
 func (a Author) principal() access.Principal {

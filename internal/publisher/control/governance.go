@@ -62,6 +62,8 @@ type Remark struct {
 	By   string
 	At   time.Time
 	Text string
+	// As is who it was, as policies knew them, of an approval; nil else.
+	As *Author
 }
 
 // Claim is the right to apply a request, which ends all others.
@@ -243,6 +245,7 @@ func (r Request) evolve(e Event) (Request, error) {
 			r.Comments = append(slices.Clip(r.Comments), remark)
 		}
 	case EventApproved:
+		remark.As = e.Approver
 		r.Approvals = append(slices.Clip(r.Approvals), remark)
 	case EventRejected:
 		r.Status, r.Outcome = Rejected, remark

@@ -142,7 +142,7 @@ func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, err
 func (s *Service) world(o Origin, state State) World {
 	return World{
 		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
-		Authorize: s.options.Authorize, Gone: s.options.Gone, Usage: s.options.Usage,
+		Authorize: s.options.Authorize, Gone: s.options.Gone, Standing: s.options.Standing, Line: s.options.Line, Usage: s.options.Usage,
 		OpenRequests: s.options.OpenRequests, LedgerBytes: s.options.LedgerBytes,
 	}
 }

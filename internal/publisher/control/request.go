@@ -35,6 +35,10 @@ type World struct {
 	// Gone reports whether an id is of a person who may be here again by another one; nil means none is.
 	Gone  func(id string) bool
 	Usage Usage
+	// Standing returns a principal who is not here as policies know them, or why they no longer count; nil takes everyone as they are.
+	Standing func(access.Principal) (access.Principal, error)
+	// Line returns the principals that a token was made by; nil knows none.
+	Line func(principal string) []string
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
 	OpenRequests int
 	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.
@@ -124,7 +128,7 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 	p := &Proposal{
 		Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
 		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.Late + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
-		Author: Author{ID: w.Origin.actor(), Kind: w.Origin.Principal.Kind, Groups: w.Origin.Principal.Groups, Scope: w.Origin.Principal.Scope},
+		Author: authorOf(w.Origin.actor(), w.Origin.Principal),
 	}
 	if c.ApplyAt.IsZero() {
 		p.ApplyAt = time.Time{}
@@ -238,6 +242,8 @@ func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
 	switch {
 	case r.Proposal.Author.ID == by:
 		return Event{}, forbidden(access.Approve, r, "Nobody approves their own change request.")
+	case w.descends(by, r.Proposal.Author.ID):
+		return Event{}, forbidden(access.Approve, r, "Nobody approves their own change request, and your token was made with that of its author.")
 	case w.gone(r.Proposal.Author.ID):
 		return Event{}, &Refusal{
 			Cause: CauseNotOpen, Request: r.ID,
@@ -253,7 +259,8 @@ func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
 	if err := k.must(access.Approve); err != nil {
 		return Event{}, err
 	}
-	return Event{Type: EventApproved, Request: c.Request, Text: w.Origin.Reason, Hash: c.Hash}, stale(w.State, r)
+	approver := authorOf(by, w.Origin.Principal)
+	return Event{Type: EventApproved, Request: c.Request, Text: w.Origin.Reason, Hash: c.Hash, Approver: &approver}, stale(w.State, r)
 }
 
 // approvers returns who has approved the proposal as it is, each once, without its author.

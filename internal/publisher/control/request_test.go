@@ -20,6 +20,8 @@ type desk struct {
 	governance *control.Governance
 	authorize  func(access.Question) access.Answer
 	gone       func(id string) bool
+	standing   func(access.Principal) (access.Principal, error)
+	line       func(principal string) []string
 	now        time.Time
 
 	ledgerBytes int
@@ -35,6 +37,7 @@ func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
 	d.t.Helper()
 	w := control.World{
 		Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Gone: d.gone, Origin: origin, LedgerBytes: d.ledgerBytes,
+		Standing: d.standing, Line: d.line,
 	}
 	e, err := control.DecideRequest(d.governance, w, c)
 	if err != nil {

@@ -1,0 +1,64 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+)
+
+// descends reports whether a principal has a token that was made with that of another one, or with one that was.
+func (w World) descends(principal, from string) bool {
+	return w.Line != nil && slices.Contains(w.Line(principal), from)
+}
+
+// counting returns whose approvals of a request count now, and why the others do not: their principals are gone, no longer stand, or may
+// not approve any more.
+func (w World) counting(g *Governance, r Request) (approvers, lapsed []string, err error) {
+	for _, id := range r.approvers() {
+		why, err := w.lapsed(g, r, id)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case why != "":
+			lapsed = append(lapsed, fmt.Sprintf("that of %s, %s", id, why))
+		default:
+			approvers = append(approvers, id)
+		}
+	}
+	return approvers, lapsed, nil
+}
+
+// lapsed returns why the approval of a principal does not count any more, empty if it does.
+func (w World) lapsed(g *Governance, r Request, id string) (why string, err error) {
+	principal := r.approver(id)
+	if w.gone(id) { // and may be here again by another id
+		return "who was erased", nil
+	}
+	if w.Standing != nil {
+		principal, err = w.Standing(principal)
+		if errors.Is(err, access.ErrRejected) {
+			return "because " + strings.TrimPrefix(err.Error(), access.ErrRejected.Error()+": "), nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		}
+	}
+	w.Origin = Origin{Principal: principal}
+	if w.askAbout(g, r).refused(access.Approve) != nil {
+		return "who may not approve it any more", nil
+	}
+	return "", nil
+}
+
+// approver returns who has approved a request, as policies knew them when they did.
+func (r Request) approver(id string) access.Principal {
+	for _, a := range slices.Backward(r.Approvals) {
+		if a.By == id && a.As != nil {
+			return a.As.principal()
+		}
+	}
+	return access.Principal{ID: id}
+}

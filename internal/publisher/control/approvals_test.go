@@ -1,0 +1,89 @@
+package control_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
+)
+
+// needsOne wants the approval of another one to apply, and lets those approve who may.
+func needsOne(may map[string]bool) func(access.Question) access.Answer {
+	return func(q access.Question) access.Answer {
+		switch {
+		case q.Action == access.Approve:
+			return access.Answer{Permitted: may[q.Principal.ID]}
+		case q.Action == access.Apply && q.Circumstances.Approvals < 1:
+			return access.Answer{Approvals: 1}
+		}
+		return access.Answer{Permitted: true}
+	}
+}
+
+// An approval counts while its principal stands and could still approve. If it does not, the refusal says whose, and why.
+func TestApprovalsLapse(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lapse func(d *desk, may map[string]bool)
+		why   string
+	}{
+		"nothing happened": {func(*desk, map[string]bool) {}, ""},
+		"the token was revoked": {func(d *desk, _ map[string]bool) {
+			d.standing = func(p access.Principal) (access.Principal, error) {
+				return p, fmt.Errorf("%w: %w", access.ErrRejected, errors.New("the API token was revoked"))
+			}
+		}, "that of approver, because the API token was revoked"},
+		"the role was taken":   {func(_ *desk, may map[string]bool) { may["approver"] = false }, "that of approver, who may not approve it any more"},
+		"the person is erased": {func(d *desk, _ map[string]bool) { d.gone = func(id string) bool { return id == "approver" } }, "that of approver, who was erased"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			may := map[string]bool{"approver": true}
+			d := newDesk(t, needsOne(may))
+			r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+			d.must(person("approver"), control.Approve{Request: "r", Hash: r.Hash})
+			c.lapse(d, may)
+			err := d.do(person("author"), control.ClaimRequest{Request: "r"})
+			if c.why == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if !isRefused(err, control.CauseApprovalRequired) || !strings.Contains(err.Error(), c.why) {
+				t.Errorf("applied: %v, want one that says %q", err, c.why)
+			}
+		})
+	}
+}
+
+// It is not known whether an approver stands: nothing is applied, and nothing is refused for good.
+func TestApprovalsOfUnknownStanding(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, needsOne(map[string]bool{"approver": true}))
+	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	d.must(person("approver"), control.Approve{Request: "r", Hash: r.Hash})
+	d.standing = func(p access.Principal) (access.Principal, error) { return p, access.ErrUnavailable }
+	if err := d.do(person("author"), control.ClaimRequest{Request: "r"}); !errors.Is(err, control.ErrUnconfirmed) {
+		t.Errorf("applied: %v", err)
+	}
+}
+
+// A token that was made with that of the author approves nothing of the author's.
+func TestOwnTokensApproveNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	d.line = func(principal string) []string {
+		return map[string][]string{"second": {"author"}, "third": {"second", "author"}, "other": {"admin"}}[principal]
+	}
+	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	for _, own := range []string{"author", "second", "third"} {
+		if err := d.do(person(own), control.Approve{Request: "r", Hash: r.Hash}); !isRefused(err, control.CauseForbidden) {
+			t.Errorf("approved by %s: %v", own, err)
+		}
+	}
+	d.must(person("other"), control.Approve{Request: "r", Hash: r.Hash})
+}
