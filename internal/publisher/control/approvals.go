@@ -47,7 +47,7 @@ func (w World) lapsed(g *Governance, r Request, id string) (why string, err erro
 		}
 	}
 	w.Origin = Origin{Principal: principal}
-	if w.askAbout(g, r).refused(access.Approve) != nil {
+	if !w.askAbout(g, r).about(access.Approve).Permitted {
 		return "who may not approve it any more", nil
 	}
 	return "", nil
