@@ -167,6 +167,7 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher/control", "TestRiskReadsWhatEvaluationReads", ""},
 		{Caller, Warm, "internal/publisher/control", "TestSettingsMoveNoFlagsUnasked", ""},
 		{Caller, Warm, "internal/publisher/control", "TestApprovalsLapse", ""},
+		{Caller, Warm, "internal/publisher", "TestNoOperationTellsWithoutRead", ""},
 		{Caller, Warm, "internal/publisher/control", "TestOwnTokensApproveNothing", ""},
 		{Caller, Warm, "internal/publisher/control", "TestTimesOfRequests", ""},
 		{Caller, Warm, "internal/publisher/control", "TestWhatAnAuthorMayWriteADay", ""},

@@ -42,7 +42,7 @@ func governed(t *testing.T, o publisher.Options) *running {
 	if err := os.WriteFile(o.Policy, access.DefaultPolicy(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o.FixedTokens = roles()
+	o.FixedTokens = append(roles(), o.FixedTokens...)
 	if o.NATS == "" {
 		o.DataDir = t.TempDir()
 	}

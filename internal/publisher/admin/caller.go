@@ -104,10 +104,17 @@ func (a *api) unauthenticated(err error) *Problem {
 	return p
 }
 
-// refusedBefore returns why the operation is refused to a principal whatever else it says, or nil.
+// refusedBefore returns why the operation is refused to a principal whatever else it says, or nil. Everything below an environment is for
+// those who may read there: other answers tell what it has.
 func (a *api) refusedBefore(ctx huma.Context, principal access.Principal) *Problem {
 	action, asked := ctx.Operation().Metadata[need].(access.Action)
 	environment := ctx.Param("environment")
+	if environment != "" && action != access.Read {
+		read := access.Question{Principal: principal, Action: access.Read, Resource: a.resource(ctx.Context(), environment)}
+		if p := a.refusedTo(ctx.Context(), read); p != nil {
+			return p
+		}
+	}
 	if !asked || action == access.Read && environment == "" { // a list has what may be read
 		return nil
 	}
