@@ -154,15 +154,25 @@ func (s *Store) Position() changelog.Position {
 	return s.position()
 }
 
+// Head returns the proof of what is applied at Position, zero if nothing is.
+func (s *Store) Head() changelog.Head {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.head()
+}
+
 // position is Position, with mu held.
-func (s *Store) position() changelog.Position {
+func (s *Store) position() changelog.Position { return s.head().Position }
+
+// head is Head, with mu held.
+func (s *Store) head() changelog.Head {
 	if s.next != nil {
-		return s.next.head.Position
+		return s.next.head
 	}
 	if v := s.view.Load(); v != nil {
-		return v.Position()
+		return v.state.head
 	}
-	return changelog.Position{}
+	return changelog.Head{}
 }
 
 // StateDigest returns the digest over the documents at Position.

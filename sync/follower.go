@@ -30,6 +30,13 @@ type Target interface {
 	StateDigest() changelog.Digest
 }
 
+// ProvedTarget is a [Target] that keeps the proof of what it holds, so that it can be
+// told later whether the key that signed it still counts.
+type ProvedTarget interface {
+	// Head returns the proof of what is applied, zero if nothing is.
+	Head() changelog.Head
+}
+
 // FollowerOptions configure a [Follower].
 type FollowerOptions struct {
 	Environment string

@@ -355,3 +355,88 @@ func TestALogThatGoesAroundWhatIsHeld(t *testing.T) {
 	}
 	follow(t, r.sidecar()).until(t, "the head", func(s flagsync.Status) bool { return s.Applied == head && s.Synced })
 }
+
+// thief returns a server of a thief, who has the first key, with the log of the
+// environment as far as it goes now, or with one that begins anew.
+func (r *rotating) thief(copied bool) *rotating {
+	r.t.Helper()
+	t := &rotating{t: r.t, server: natstest.Start(r.t), keys: r.keys, version: 1}
+	if !copied {
+		environments, err := flagsync.OpenEnvironments(r.t.Context(), t.connect(t.first()), 1)
+		if err == nil {
+			_, err = environments.Create(r.t.Context(), environment, "thief")
+		}
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return t
+	}
+	from, to := r.server.Client(r.t), t.server.Client(r.t)
+	for _, stream := range []string{"FLAGS_prod", "SNAP_prod"} {
+		settings := config(r.t, from, stream)
+		delete(settings, "metadata")
+		if answer := api(r.t, to, "STREAM.CREATE."+stream, settings); answer["error"] != nil {
+			r.t.Fatal(answer["error"])
+		}
+	}
+	for _, m := range natstest.Stored(r.t, from, "FLAGS_prod") {
+		natstest.Store(r.t, to, m)
+	}
+	return t
+}
+
+// What a thief has signed with a key that was taken out since is left, whatever epoch
+// and revision it claims: the sidecar reads the log that the true publishers go on
+// with. Until their log holds the newest keys note, what is held is served on.
+func TestAThiefsStateIsLeft(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ earlier, copied bool }{
+		"an epoch before": {earlier: true}, "an epoch after": {}, "a fork": {copied: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var stolen *rotating
+			r := newRotating(t)
+			if c.earlier {
+				stolen, r = r, r.thief(false)
+			}
+			key := r.newKey()
+			own := openLog(t, r.connect(r.first()), 1)
+			if _, err := r.write(own, "begin", put("a", "{}")); err != nil {
+				t.Fatal(err)
+			}
+			if stolen == nil {
+				stolen = r.thief(c.copied)
+			}
+			forger := openLog(t, stolen.connect(stolen.first()), 1)
+			for i := range 5 {
+				if _, err := stolen.write(forger, fmt.Sprint("forged-", i), put("forged", fmt.Sprint(i))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			target := stolen.away(forger)
+			if target.body("forged") == "" {
+				t.Fatal("the thief's state is not held")
+			}
+			held := target.Position()
+
+			f := followInto(t, r.sidecar(), target, impatient)
+			f.until(t, "a log that is not its own", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+			if f.target.Position() != held {
+				t.Error("what is held was left although its key counts")
+			}
+			only := r.note(key)
+			own = openLog(t, r.connect(key, only), 1)
+			r.announce(own, only)
+			run(t, flagsync.NewBeater(own, testLogger).Run)
+			head, err := r.write(own, "after", put("b", "{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.until(t, "the true log", func(s flagsync.Status) bool { return s.Applied == head && s.DifferentHistory == nil })
+			if target.body("forged") != "" || target.body("b") == "" || f.Status().Takeovers != 1 {
+				t.Errorf("it holds %d documents, forged %q, after %d takeovers", target.count(), target.body("forged"), f.Status().Takeovers)
+			}
+		})
+	}
+}

@@ -40,6 +40,7 @@ type route struct {
 	above     uint64           // a snapshot must be newer than this, and belong to begin's epoch
 	held      changelog.Epoch  // that is left, or goes on behind a hole
 	fromLog   bool             // the log can be read instead
+	disowned  bool             // what is held was signed by a key that is retired since
 	beginning uint64           // where reading the log starts
 }
 
@@ -58,19 +59,22 @@ func (s *following) routeTo(held changelog.Position, t leaderReport) (route, err
 		r.above = max(t.missing, r.beginning)
 	}
 	fresh := r.begin.Epoch != held.Epoch
+	r.disowned = s.disowned()
 	switch {
-	case fresh && !r.begin.Epoch.Later(held.Epoch):
+	case r.disowned && !r.fromLog:
+		return route{}, fmt.Errorf("%w, and the log cannot be read from its beginning", errDisowned)
+	case !r.disowned && fresh && !r.begin.Epoch.Later(held.Epoch):
 		return route{}, fmt.Errorf("the log went back to epoch %s, which is older", r.begin.Epoch.Short())
-	case fresh && !r.begin.Renews() && !held.IsZero():
+	case !r.disowned && fresh && !r.begin.Renews() && !held.IsZero():
 		return route{}, fmt.Errorf("the log begins with epoch %s and renews nothing", r.begin.Epoch.Short())
 	case t.missing > 0 && s.holdAtHole && r.begin.Revision < t.missing:
 		return route{}, errors.New("nothing was decided about the hole yet")
-	case t.begin == nil: // its beginning is missing: a snapshot of a later epoch tells that it is another one
+	case !r.disowned && t.begin == nil: // its beginning is missing: a snapshot of a later epoch tells that it is another one
 		return r, nil
-	case t.missing > 0 && !fresh:
+	case !r.disowned && t.missing > 0 && !fresh:
 		r.fromLog = r.fromLog && r.begin.Revision > held.Revision
 		return r, nil
-	case !fresh:
+	case !r.disowned && !fresh:
 		return route{}, errors.New("the log has no new epoch")
 	case t.last < r.begin.Revision+r.begin.Complete:
 		return route{}, fmt.Errorf("%w: its log ends at %d, and %d entries follow revision %d", ErrIncomplete, t.last, r.begin.Complete, r.begin.Revision)
@@ -91,17 +95,17 @@ func (s *following) takeOver(r route) {
 // load hands the target the newest published snapshot that will do, else what
 // the log adds up to.
 func (s *following) load(ctx context.Context, r route) (changelog.Position, error) {
+	if r.disowned {
+		return s.loadOwn(ctx, r)
+	}
 	position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool { return r.wants(p) && s.mayReplace(ctx, r, p) })
 	if err == nil || !r.fromLog {
 		return position, err
 	}
 	unpublished := err
-	replayed, err := s.conn.replay(ctx, s.environment, r.beginning, r.last)
+	replayed, err := s.conn.replayRoute(ctx, s.environment, r)
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("%w; %s", err, unpublished.Error())
-	}
-	if !replayed.has(r.begin.Epoch) || !replayed.complete() {
-		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
 	}
 	if err := replayed.read(s.target.Load); err != nil {
 		return changelog.Position{}, err

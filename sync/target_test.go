@@ -46,6 +46,13 @@ func (m *mapTarget) Position() changelog.Position {
 	return m.position
 }
 
+// Head implements flagsync.ProvedTarget.
+func (m *mapTarget) Head() changelog.Head {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.head
+}
+
 func (m *mapTarget) Apply(txs []changelog.Transaction) error {
 	time.Sleep(m.delay)
 	m.mu.Lock()

@@ -100,6 +100,7 @@ func All() []Attack {
 		{Server, OfflineAudit, "internal/publisher/audit", "TestADamagedSignature", ""},
 		{Server, OfflineAudit, "internal/publisher/audit", "TestAnEmptyStreamHidesNoEnd", rewrittenLedger},
 		{Server, TwoPublishers, "sync", "TestADifferentStateIsReadFromTheLog", ""},
+		{SigningKey, RestartFromDisk, "sync", "TestAThiefsStateIsLeft", ""},
 		{SigningKey, Rotation, "sync", "TestARetiredKeySignsNothing", ""},
 		{SigningKey, Rotation, "sync", "TestARetiredKeyHidesNoEpoch", ""},
 		{SigningKey, Rotation, "sync", "TestWhatALatePublisherWroteStays", ""},

@@ -36,6 +36,7 @@ type environments struct {
 	metrics *metrics
 	gate    *gate              // answers what is permitted
 	refresh chan chan error    // asks run to read the list now
+	mended  func()             // is told that a stream was repaired
 	server  *natsserver.Server // nil when the NATS server is elsewhere
 
 	mu       sync.Mutex                 // guards what follows
@@ -53,6 +54,7 @@ func newEnvironments(o Options, g *gate) *environments {
 		options:  o,
 		gate:     g,
 		refresh:  make(chan chan error),
+		mended:   func() {},
 		running:  make(map[string]*environment),
 		controls: make(map[*flagsync.Journal]bool),
 		known:    make(map[string]flagsync.Environment),

@@ -193,5 +193,8 @@ func (e *environments) repair(ctx context.Context, name flagsync.JournalName, r 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
 	at, err := flagsync.RepairJournal(ctx, conn, name, e.options.Replicas, r)
+	if err == nil {
+		e.mended()
+	}
 	return at, err
 }

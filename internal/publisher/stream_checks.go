@@ -24,6 +24,7 @@ const (
 type streamChecks struct {
 	environments *environments
 	interval     time.Duration
+	asked        chan struct{} // to look now
 	logger       zerolog.Logger
 
 	mu    sync.Mutex
@@ -31,7 +32,7 @@ type streamChecks struct {
 }
 
 func newStreamChecks(e *environments, logger zerolog.Logger) *streamChecks {
-	return &streamChecks{environments: e, interval: streamInterval, logger: logger}
+	return &streamChecks{environments: e, interval: streamInterval, asked: make(chan struct{}, 1), logger: logger}
 }
 
 // run checks until ctx ends.
@@ -43,8 +44,17 @@ func (s *streamChecks) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-look.C:
-			s.check(ctx)
+		case <-s.asked:
 		}
+		s.check(ctx)
+	}
+}
+
+// soon makes run look now: something was mended.
+func (s *streamChecks) soon() {
+	select {
+	case s.asked <- struct{}{}:
+	default: // it is asked already
 	}
 }
 

@@ -353,7 +353,7 @@ func (j *Judge) verified(r Record) bool {
 	if j.keys.VerifyHeadUnder(j.notedAt(r), j.environment, r.Head()) == nil {
 		return true
 	}
-	if j.keys.signedBefore(j.environment, r.Head()) {
+	if j.keys.RetiredHead(j.environment, r.Head()) {
 		j.doubtAt(r.Revision)
 	}
 	return false

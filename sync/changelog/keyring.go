@@ -248,8 +248,10 @@ func (k *Keyring) verifyPast(text []byte, s Signature) error {
 	return nil
 }
 
-// signedBefore reports whether a key that is not listed any more signed a head.
-func (k *Keyring) signedBefore(environment string, h Head) bool {
+// RetiredHead reports whether a key signed a head that was listed once and is not any
+// more: it proves nothing by itself, only what later keys have signed may continue
+// it.
+func (k *Keyring) RetiredHead(environment string, h Head) bool {
 	id, _, err := h.Signature.decode()
 	return err == nil && !k.Signs(id) && k.VerifyPastHead(environment, h) == nil
 }

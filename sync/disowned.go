@@ -1,0 +1,64 @@
+package flagsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// errDisowned tells that a key signed what is held that was taken out of the keys
+// note since, so that it may be a thief's.
+var errDisowned = errors.New("what is known here was signed by a key that is retired")
+
+// disowned reports whether what is held is proved by a key that is retired since.
+// That is usual after a rotation, and the log continues it. If the log does not,
+// nothing speaks for what is held. Publishers leave that to a person.
+func (s *following) disowned() bool {
+	proof := s.signed
+	if t, ok := s.target.(ProvedTarget); ok && proof.Position != s.applied {
+		proof = t.Head()
+	}
+	return !s.holdAtHole && !s.applied.IsZero() && proof.Position == s.applied && s.conn.keys.RetiredHead(s.environment, proof)
+}
+
+// loadOwn hands the target what the log adds up to, in the place of a state that is
+// disowned. The log must hold the newest keys note in its history: an older state,
+// which a server may show, cannot.
+func (s *following) loadOwn(ctx context.Context, r route) (changelog.Position, error) {
+	replayed, err := s.conn.replayRoute(ctx, s.environment, r)
+	if err != nil {
+		return changelog.Position{}, err
+	}
+	if version := replayed.keysVersion(); version != s.conn.keys.Note().Version {
+		return changelog.Position{}, fmt.Errorf("%w, and the log holds version %d of the keys note, not yet version %d",
+			errDisowned, version, s.conn.keys.Note().Version)
+	}
+	if err := replayed.read(s.target.Load); err != nil {
+		return changelog.Position{}, err
+	}
+	return replayed.head.Position, nil
+}
+
+// replayRoute reads the log along a route, and is [ErrIncomplete] if the state that
+// is wanted is not there as a whole.
+func (c *Conn) replayRoute(ctx context.Context, environment string, r route) (*replay, error) {
+	replayed, err := c.replay(ctx, environment, r.beginning, r.last)
+	if err != nil {
+		return nil, err
+	}
+	if !replayed.has(r.begin.Epoch) || !replayed.complete() {
+		return nil, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
+	}
+	return replayed, nil
+}
+
+// keysVersion returns the version of the keys note in the state, 0 if there is none.
+func (r *replay) keysVersion() uint64 {
+	text, err := changelog.KeysText(r.documents[changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}].Body)
+	if err != nil {
+		return 0
+	}
+	return r.keys.VersionOf(text)
+}
