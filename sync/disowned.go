@@ -27,9 +27,12 @@ func (s *following) disowned() bool {
 // disowned. The log must hold the newest keys note in its history: an older state,
 // which a server may show, cannot.
 func (s *following) loadOwn(ctx context.Context, r route) (changelog.Position, error) {
-	replayed, err := s.conn.replayRoute(ctx, s.environment, r)
+	replayed, err := s.conn.replay(ctx, s.environment, 1, r.last)
+	if err == nil && !replayed.complete() {
+		err = fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
+	}
 	if err != nil {
-		return changelog.Position{}, err
+		return changelog.Position{}, fmt.Errorf("%w; %s", err, errDisowned.Error())
 	}
 	if version := replayed.keysVersion(); version != s.conn.keys.Note().Version {
 		return changelog.Position{}, fmt.Errorf("%w, and the log holds version %d of the keys note, not yet version %d",
@@ -39,19 +42,6 @@ func (s *following) loadOwn(ctx context.Context, r route) (changelog.Position, e
 		return changelog.Position{}, err
 	}
 	return replayed.head.Position, nil
-}
-
-// replayRoute reads the log along a route, and is [ErrIncomplete] if the state that
-// is wanted is not there as a whole.
-func (c *Conn) replayRoute(ctx context.Context, environment string, r route) (*replay, error) {
-	replayed, err := c.replay(ctx, environment, r.beginning, r.last)
-	if err != nil {
-		return nil, err
-	}
-	if !replayed.has(r.begin.Epoch) || !replayed.complete() {
-		return nil, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
-	}
-	return replayed, nil
 }
 
 // keysVersion returns the version of the keys note in the state, 0 if there is none.

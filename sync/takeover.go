@@ -48,6 +48,9 @@ type route struct {
 // stands at held, or why it may not be: only a renewal of a later epoch replaces
 // a state.
 func (s *following) routeTo(held changelog.Position, t leaderReport) (route, error) {
+	if t.last > 0 && s.disowned() {
+		return route{last: t.last, asked: t.asked, disowned: true}, nil
+	}
 	if t.begin == nil && (t.last == 0 || t.missing == 0 && t.different == nil) {
 		return route{}, errors.New("the log has no newer epoch")
 	}
@@ -59,22 +62,19 @@ func (s *following) routeTo(held changelog.Position, t leaderReport) (route, err
 		r.above = max(t.missing, r.beginning)
 	}
 	fresh := r.begin.Epoch != held.Epoch
-	r.disowned = s.disowned()
 	switch {
-	case r.disowned && !r.fromLog:
-		return route{}, fmt.Errorf("%w, and the log cannot be read from its beginning", errDisowned)
-	case !r.disowned && fresh && !r.begin.Epoch.Later(held.Epoch):
+	case fresh && !r.begin.Epoch.Later(held.Epoch):
 		return route{}, fmt.Errorf("the log went back to epoch %s, which is older", r.begin.Epoch.Short())
-	case !r.disowned && fresh && !r.begin.Renews() && !held.IsZero():
+	case fresh && !r.begin.Renews() && !held.IsZero():
 		return route{}, fmt.Errorf("the log begins with epoch %s and renews nothing", r.begin.Epoch.Short())
 	case t.missing > 0 && s.holdAtHole && r.begin.Revision < t.missing:
 		return route{}, errors.New("nothing was decided about the hole yet")
-	case !r.disowned && t.begin == nil: // its beginning is missing: a snapshot of a later epoch tells that it is another one
+	case t.begin == nil: // its beginning is missing: a snapshot of a later epoch tells that it is another one
 		return r, nil
-	case !r.disowned && t.missing > 0 && !fresh:
+	case t.missing > 0 && !fresh:
 		r.fromLog = r.fromLog && r.begin.Revision > held.Revision
 		return r, nil
-	case !r.disowned && !fresh:
+	case !fresh:
 		return route{}, errors.New("the log has no new epoch")
 	case t.last < r.begin.Revision+r.begin.Complete:
 		return route{}, fmt.Errorf("%w: its log ends at %d, and %d entries follow revision %d", ErrIncomplete, t.last, r.begin.Complete, r.begin.Revision)
@@ -103,9 +103,12 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 		return position, err
 	}
 	unpublished := err
-	replayed, err := s.conn.replayRoute(ctx, s.environment, r)
+	replayed, err := s.conn.replay(ctx, s.environment, r.beginning, r.last)
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("%w; %s", err, unpublished.Error())
+	}
+	if !replayed.has(r.begin.Epoch) || !replayed.complete() {
+		return changelog.Position{}, fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
 	}
 	if err := replayed.read(s.target.Load); err != nil {
 		return changelog.Position{}, err
