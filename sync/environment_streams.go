@@ -25,6 +25,19 @@ func (e *Environments) createUnused(ctx context.Context, name, actor string) (ch
 	return e.createStreams(ctx, name, actor)
 }
 
+// completeStreams is createStreams, but refuses to make all of them.
+func (e *Environments) completeStreams(ctx context.Context, name, actor string) (changelog.Epoch, error) {
+	for _, stream := range []string{flagsStream(name), ledgerStream(name)} {
+		switch _, err := e.conn.info(ctx, stream); {
+		case err == nil:
+			return e.createStreams(ctx, name, actor)
+		case !hasCode(err, codeStreamNotFound):
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("%w: %q: there are no streams of it to adopt: create it, if the name is right", ErrEnvironmentUnknown, name)
+}
+
 // createStreams makes the streams of an environment, if need be, and returns the
 // epoch that its log begins with.
 func (e *Environments) createStreams(ctx context.Context, name, actor string) (changelog.Epoch, error) {
@@ -44,8 +57,8 @@ func (e *Environments) createStreams(ctx context.Context, name, actor string) (c
 }
 
 func forgotten(stream string, sequence uint64) error {
-	return fmt.Errorf("%w: %s holds what this installation signed at %d: restore CONTROL from a backup of NATS, adopt the environment as it is, or choose another name",
-		ErrEnvironmentForgotten, stream, sequence)
+	return fmt.Errorf("%w: %s holds what this installation signed at %d: restore CONTROL from a backup of NATS, "+
+		"adopt the environment as it is with \"publisher environment adopt NAME\", or choose another name", ErrEnvironmentForgotten, stream, sequence)
 }
 
 // refuseUsedLedger returns [ErrEnvironmentForgotten] for a ledger with a record.

@@ -53,9 +53,10 @@ func (e *Environments) Create(ctx context.Context, name, actor string) (Environm
 }
 
 // Adopt is Create for an environment whose streams are in use, although CONTROL
-// does not know it: on an operator's word, after CONTROL was lost.
+// does not know it: on an operator's word, after CONTROL was lost. It returns
+// [ErrEnvironmentUnknown] when there are no such streams.
 func (e *Environments) Adopt(ctx context.Context, name, actor string) (Environment, error) {
-	return e.create(ctx, name, actor, e.createStreams)
+	return e.create(ctx, name, actor, e.completeStreams)
 }
 
 // create makes the streams with make, and then the environment known.
@@ -191,18 +192,37 @@ func (e *Environments) take(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// catchUp applies what CONTROL has beyond what is known.
+// catchUp applies what CONTROL has beyond what is known. After a repair it reads
+// everything again, because what was lost no longer counts.
 func (e *Environments) catchUp(ctx context.Context) error {
-	for r, err := range e.journal.Read(ctx, e.last+1) {
+	repaired, err := e.readOn(ctx)
+	if !repaired {
+		return err
+	}
+	fresh := &Environments{journal: e.journal, known: make(environmentIndex)}
+	if _, err := fresh.readOn(ctx); err != nil {
+		return err
+	}
+	e.known, e.last = fresh.known, fresh.last
+	return nil
+}
+
+// readOn applies records up to the next repair.
+func (e *Environments) readOn(ctx context.Context) (repaired bool, err error) {
+	from := e.last + 1
+	for r, err := range e.journal.Read(ctx, from) {
+		if err == nil && from > 1 && r.Repairs() {
+			return true, nil
+		}
 		if err == nil {
 			err = e.known.apply(r)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 		e.last = r.Sequence
 	}
-	return nil
+	return false, nil
 }
 
 // environment reads CONTROL and returns an environment. It returns

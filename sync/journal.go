@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -41,6 +42,24 @@ func Control() JournalName {
 	return JournalName{stream: controlStream, subject: controlSubject + ".records"}
 }
 
+// journalOf returns the journal that is kept in a stream, if it is one.
+func journalOf(stream string) (name JournalName, ok bool) {
+	if stream == controlStream {
+		return Control(), true
+	}
+	environment, ok := strings.CutPrefix(stream, ledgerStream(""))
+	return Ledger(environment), ok
+}
+
+// remedy says what can be done about a damage.
+func (n JournalName) remedy() string {
+	which := "--control"
+	if n.environment != "" {
+		which = "--environment " + n.environment
+	}
+	return fmt.Sprintf("put the stream back from a backup of NATS, or go on behind the damage with \"publisher ledger repair %s --reason TEXT\"", which)
+}
+
 // followSubject returns the subject on which records are heard when they are
 // stored.
 func followSubject(name JournalName) string { return journalSubject + "." + name.subject }
@@ -61,10 +80,17 @@ type Record struct {
 	Prev changelog.Anchor
 }
 
+// Repairs reports whether an operator had the journal go on behind a damage with
+// this record. Some of what was read before it may be lost: read the journal again
+// from 1.
+func (r Record) Repairs() bool {
+	return r.Prev.IsZero() && changelog.RecordType(r.Body) == changelog.RecordRepaired
+}
+
 // Journal is a list of records that only grows, signed and chained by digests, in
 // which each is appended after the newest that its author knows:
 // compare-and-set. What no publisher signed for this place is skipped: see
-// [Journal.Noise]. It keeps 40 bytes for each record in memory. It is safe for
+// [Journal.Foreign]. It keeps 40 bytes for each record in memory. It is safe for
 // concurrent use.
 type Journal struct {
 	conn *Conn
@@ -73,7 +99,7 @@ type Journal struct {
 	mu       sync.Mutex         // guards what follows
 	known    []changelog.Anchor // the valid records up to judged, in ascending order
 	judged   uint64             // every message up to here is known to be valid or noise
-	noise    noise
+	noise    Foreign
 	noted    uint64           // newest version of a keys note in the journal
 	repaired uint64           // sequence of the newest repair
 	expected changelog.Anchor // see Expect
@@ -171,7 +197,7 @@ func (j *Journal) learn(records []changelog.JournalRecord, offered []uint64, jud
 	}
 	for _, sequence := range offered {
 		if sequence > j.judged && sequence <= judged && !valid[sequence] {
-			j.noise.add(sequence)
+			j.noise = j.noise.with(sequence, sequence)
 		}
 	}
 	j.judged, j.noted = max(j.judged, judged), max(j.noted, noted)

@@ -34,6 +34,15 @@ func (j *Journal) Missing() changelog.Anchor {
 	return expected
 }
 
+// Verify reads what is new and returns why nothing can be appended: [ErrDamaged],
+// [ErrJournalCut], [ErrStreamLost], or that the leader cannot be asked.
+func (j *Journal) Verify(ctx context.Context) error {
+	if err := j.catchUp(ctx); err != nil {
+		return err
+	}
+	return j.verifyExpected(ctx)
+}
+
 // verifyExpected returns [ErrJournalCut] when the journal lacks what is known of
 // it elsewhere.
 func (j *Journal) verifyExpected(ctx context.Context) error {
@@ -48,5 +57,5 @@ func (j *Journal) verifyExpected(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s has no record %s, which is named elsewhere, and its newest record is %s: %s",
-		ErrJournalCut, j.name.stream, missing, j.Head(), repairHint)
+		ErrJournalCut, j.name.stream, missing, j.Head(), j.name.remedy())
 }

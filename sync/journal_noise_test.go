@@ -170,8 +170,8 @@ func testNoise(t *testing.T, l *log, environment, kind string) {
 		if diff := cmp.Diff(want, records(t, reader, 0)); diff != "" {
 			t.Errorf("%s reads (-want +got):\n%s", what, diff)
 		}
-		if got, last := reader.Noise(); got != count || reader.Head() != head || last[len(last)-1] != next-1 {
-			t.Errorf("%s: %d messages of noise, the last at %v, head %s; want %d, %d, %s", what, got, last, reader.Head(), count, next-1, head)
+		if got := reader.Foreign(); got.Messages != count || reader.Head() != head || got.Last[len(got.Last)-1].Last != next-1 {
+			t.Errorf("%s: noise is %s, head %s; want %d, the last at %d, head %s", what, got, reader.Head(), count, next-1, head)
 		}
 		if r, err := reader.Record(t.Context(), head.Sequence); err != nil || string(r.Body) != "2" {
 			t.Errorf("%s has record %+v, %v", what, r, err)

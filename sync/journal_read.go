@@ -25,12 +25,18 @@ func (j *Journal) Read(ctx context.Context, from uint64) iter.Seq2[Record, error
 			return
 		}
 		known, head, judged := j.since(from)
+		if len(known) > 0 && last > judged { // a repair there changes what is known
+			_ = j.catchUp(ctx) // an error comes again below
+			known, head, judged = j.since(from)
+		}
 		for r, err := range j.readKnown(ctx, known) {
 			if !yield(r, err) || err != nil {
 				return
 			}
 		}
-		for r, err := range j.newReading(head, judged, last).run(ctx) {
+		reading := j.newReading(head, judged, last)
+		reading.rereads = judged > 0
+		for r, err := range reading.run(ctx) {
 			if err == nil && r.Sequence < from {
 				continue
 			}
@@ -66,9 +72,9 @@ func (j *Journal) last(ctx context.Context) (uint64, error) {
 	if err := info.verifyLease(); err != nil {
 		return 0, fmt.Errorf("read journal: %w: %w", ErrUnreachable, err)
 	}
-	if last := info.State.LastSequence; last < judged {
-		return 0, fmt.Errorf("read journal: %w: %w: %s ends at %d and had a message at %d: the server lags behind, or an earlier copy took its place",
-			ErrUnreachable, errShorter, j.name.stream, last, judged)
+	if last := info.State.LastSequence; last < judged && !j.forgetNoise(last) {
+		return 0, fmt.Errorf("read journal: %w: %w: %s ends at %d and had a message at %d: the server lags behind, or an earlier copy took its place; "+
+			"if it lasts, %s", ErrUnreachable, ErrJournalCut, j.name.stream, last, judged, j.name.remedy())
 	}
 	return info.State.LastSequence, nil
 }
@@ -97,6 +103,9 @@ func (j *Journal) readKnown(ctx context.Context, known []changelog.Anchor) iter.
 			}
 			r, err := j.decode(m, known[0])
 			known = known[1:]
+			if err != nil && j.isRepaired(m.Sequence) {
+				continue
+			}
 			if !yield(r, err) || err != nil {
 				return
 			}

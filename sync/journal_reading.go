@@ -18,6 +18,8 @@ type reading struct {
 	offered []uint64 // since it was settled
 	bytes   int
 	holes   []changelog.Interval // places without a message
+	// rereads makes a repair that is met replace what the journal has known before.
+	rereads bool
 }
 
 // newReading returns one that goes on after a record, from the message after
@@ -50,13 +52,10 @@ func (r *reading) run(ctx context.Context) iter.Seq2[Record, error] {
 			return
 		}
 		if err := r.obstacle(); err != nil {
-			yield(Record{}, fmt.Errorf("read journal: %w: %s: %w: %s", ErrDamaged, r.journal.name.stream, err, repairHint))
+			yield(Record{}, fmt.Errorf("read journal: %w: %s: %w: %s", ErrDamaged, r.journal.name.stream, err, r.journal.name.remedy()))
 		}
 	}
 }
-
-// repairHint says what can be done about a damaged journal.
-const repairHint = "restore the stream from a backup of NATS, or repair the journal, which goes on behind the damage"
 
 // missing notes that there is no message up to another.
 func (r *reading) missing(sequence uint64) {
@@ -80,6 +79,10 @@ func (r *reading) offer(m storedMessage) {
 // obstacle, everything up to last is judged then.
 func (r *reading) settle(ctx context.Context, last uint64, yield func(Record, error) bool) bool {
 	records := r.judge.Settle()
+	if err := r.takeRepair(ctx, records); err != nil {
+		yield(Record{}, err)
+		return false
+	}
 	judged := r.judge.Head().Sequence
 	if last == r.last && r.obstacle() == nil {
 		judged = last

@@ -1,9 +1,11 @@
 package flagsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -21,6 +23,19 @@ type JournalRepair struct {
 	Missing changelog.Anchor
 }
 
+// JournalRepaired is what a repair has done.
+type JournalRepaired struct {
+	Head changelog.Anchor // the newest record: the last one that repairs
+	// Kept are the newest records of the chains that stay valid, in ascending
+	// order; there is more than one when records between them are missing.
+	Kept []changelog.Anchor
+	// Lost are the places whose records are missing, in ascending order. What
+	// stood there may have been no record.
+	Lost []changelog.Interval
+	// Lacks is the record that is named elsewhere and is lost; zero if none is.
+	Lacks changelog.Anchor
+}
+
 // RepairJournal goes on behind a damage: a place without a message, a record that
 // cannot be read, one of another history, or an end that is missing. It appends a
 // signed record, changelog.RecordRepaired, that names what it keeps and what is
@@ -28,56 +43,82 @@ type JournalRepair struct {
 // end is missing it appends as many as it takes for the sequences of the records
 // that are lost never to be used again. A stream that is gone is created.
 //
-// It returns the newest record, or [ErrJournalWhole] when there is nothing to
-// repair.
-func RepairJournal(ctx context.Context, c *Conn, name JournalName, replicas int, r JournalRepair) (changelog.Anchor, error) {
+// It returns what was done, or [ErrJournalWhole] when there is nothing to repair.
+func RepairJournal(ctx context.Context, c *Conn, name JournalName, replicas int, r JournalRepair) (JournalRepaired, error) {
 	config, err := name.config(replicas)
+	gone := false
 	if err == nil {
+		_, absent := c.info(ctx, name.stream)
+		gone = hasCode(absent, codeStreamNotFound)
 		_, err = c.createStream(ctx, config)
 	}
 	if err != nil {
-		return changelog.Anchor{}, fmt.Errorf("repair %s: %w", name.stream, err)
+		return JournalRepaired{}, fmt.Errorf("repair %s: %w", name.stream, err)
 	}
 	j := &Journal{conn: c, name: name}
 	j.Expect(r.Missing)
-	head, err := j.repair(ctx, r)
+	done, err := j.repair(ctx, r, gone)
 	if err != nil {
-		return changelog.Anchor{}, fmt.Errorf("repair %s: %w", name.stream, err)
+		return JournalRepaired{}, fmt.Errorf("repair %s: %w", name.stream, err)
 	}
-	return head, nil
+	return done, nil
 }
 
-func (j *Journal) repair(ctx context.Context, r JournalRepair) (changelog.Anchor, error) {
+// repair appends until nothing is wrong. What is empty because its stream was gone
+// takes a repair in any case.
+func (j *Journal) repair(ctx context.Context, r JournalRepair, gone bool) (done JournalRepaired, err error) {
 	if err := j.maySign(); err != nil {
-		return changelog.Anchor{}, err
+		return done, err
 	}
 	var pauses backoff
 	for sent := false; ; sent = true {
 		damage, err := j.survey(ctx)
 		if err != nil {
-			return changelog.Anchor{}, err
+			return done, err
 		}
 		switch {
-		case damage.reading.obstacle() != nil || !j.Missing().IsZero():
+		case damage.reading.obstacle() != nil || !damage.lacks().IsZero():
 		case sent:
-			return j.Head(), nil
-		default:
-			return j.Head(), ErrJournalWhole
+			done.Head = j.Head()
+			return done, nil
+		case !gone:
+			return done, ErrJournalWhole
+		}
+		if !sent {
+			done = damage.outcome()
 		}
 		err = damage.goOn(ctx, r)
 		if err != nil && !undecided(err) && !errors.Is(err, ErrConflict) {
-			return changelog.Anchor{}, err
+			return done, err
 		}
 		if err != nil && !pauses.wait(ctx) {
-			return changelog.Anchor{}, fmt.Errorf("%w: %w", ErrUndecided, err)
+			return done, fmt.Errorf("%w: %w", ErrUndecided, err)
 		}
 	}
+}
+
+// outcome returns what a repair keeps and what is lost.
+func (d *damage) outcome() JournalRepaired {
+	o := JournalRepaired{Kept: d.reading.judge.Ends(), Lacks: d.lacks(), Lost: d.skipped()}
+	if next := d.reading.last + 1; o.Lacks.Sequence >= next {
+		o.Lost = append(o.Lost, changelog.Interval{First: next, Last: o.Lacks.Sequence})
+	}
+	return o
 }
 
 // damage is a journal that was read to its end, with what is wrong there.
 type damage struct {
 	journal *Journal
 	reading *reading
+}
+
+// lacks returns the record that is missing, zero if none is.
+func (d *damage) lacks() changelog.Anchor {
+	missing := d.journal.Missing()
+	if d.reading.judge.Keeps(missing) {
+		return changelog.Anchor{}
+	}
+	return missing
 }
 
 // survey reads what is not known yet, over every obstacle.
@@ -102,7 +143,7 @@ func (j *Journal) survey(ctx context.Context) (*damage, error) {
 // goOn appends repairs until one stands behind the record that is missing.
 func (d *damage) goOn(ctx context.Context, r JournalRepair) error {
 	body := changelog.JournalRepair{
-		Kept: d.reading.judge.Ends(), Lacks: d.journal.Missing(), Skipped: d.skipped(),
+		Kept: d.reading.judge.Ends(), Lacks: d.lacks(), Skipped: d.skipped(),
 		Actor: r.Actor, Reason: r.Reason, Time: time.Now(),
 	}
 	if n := len(body.Kept); n > 0 {
@@ -123,10 +164,16 @@ func (d *damage) goOn(ctx context.Context, r JournalRepair) error {
 // skipped returns the places behind the head that have no message or one that
 // cannot be read.
 func (d *damage) skipped() []changelog.Interval {
-	skipped := d.reading.holes
+	var skipped []changelog.Interval
+	for _, hole := range d.reading.holes {
+		if hole.Last > d.reading.judge.Head().Sequence {
+			skipped = append(skipped, hole)
+		}
+	}
 	for _, sequence := range d.reading.judge.Unread() {
 		skipped = append(skipped, changelog.Interval{First: sequence, Last: sequence})
 	}
+	slices.SortFunc(skipped, func(a, b changelog.Interval) int { return cmp.Compare(a.First, b.First) })
 	return skipped
 }
 

@@ -3,7 +3,6 @@ package flagsync_test
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -11,41 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
-
-// damage replaces a stream by one that ends at a sequence and lacks others, as
-// a server with a broken disk, or one that was put back, would show.
-func damage(tb testing.TB, c *nats.Conn, stream string, end uint64, lacks ...uint64) {
-	tb.Helper()
-	settings := config(tb, c, stream)
-	var messages []*nats.Msg
-	for sequence := range end {
-		messages = append(messages, storedAgain(tb, c, stream, sequence+1))
-	}
-	call := func(call string, body any) {
-		if answer := api(tb, c, call+"."+stream, body); answer["error"] != nil {
-			tb.Fatal(answer["error"])
-		}
-	}
-	call("STREAM.DELETE", nil)
-	open := maps.Clone(settings)
-	open["deny_delete"] = false
-	delete(open, "metadata")
-	call("STREAM.CREATE", open)
-	for i, msg := range messages {
-		if sequence := store(tb, c, msg); sequence != uint64(i)+1 {
-			tb.Fatalf("message %d was stored at %d", i+1, sequence)
-		}
-	}
-	for _, sequence := range lacks {
-		call("STREAM.MSG.DELETE", map[string]uint64{"seq": sequence})
-	}
-	open["deny_delete"] = true
-	call("STREAM.UPDATE", open)
-}
 
 // fill appends records "1" to "n".
 func fill(tb testing.TB, j *flagsync.Journal, n int) {
@@ -98,7 +67,7 @@ func TestJournalWithAHole(t *testing.T) {
 			l := newLog(t)
 			warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 			fill(t, warm, 6)
-			damage(t, l.server.Client(t), "LEDGER_prod", 6, c.lacks...)
+			natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 6, c.lacks...)
 			cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 			for range 2 {
 				got, err := bodies(t, cold, 1)
@@ -112,9 +81,9 @@ func TestJournalWithAHole(t *testing.T) {
 			if _, err := cold.Append(t.Context(), cold.Head().Sequence, "x", []byte(`"x"`)); err == nil {
 				t.Error("a record was appended over the damage")
 			}
-			head, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order())
-			if err != nil || head.Sequence != 7 {
-				t.Fatalf("repair: %s, %v, want sequence 7", head, err)
+			done, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order())
+			if err != nil || done.Head.Sequence != 7 {
+				t.Fatalf("repair: %+v, %v, want sequence 7", done, err)
 			}
 			after(t, l, cold, append(c.after, `"new"`))
 			if got, err := bodies(t, warm, 7); err != nil || !slices.Equal(got, []string{"repair", `"new"`}) {
@@ -160,7 +129,7 @@ func TestJournalWithoutItsNoise(t *testing.T) {
 	msg := nats.NewMsg("ledger.prod.records")
 	store(t, l.server.Client(t), msg)
 	fill(t, j, 2)
-	damage(t, l.server.Client(t), "LEDGER_prod", 4, 2)
+	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 4, 2)
 	if got, err := bodies(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1); err != nil || len(got) != 3 {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -199,7 +168,7 @@ func TestJournalWithACutEnd(t *testing.T) {
 	warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 	fill(t, warm, 6)
 	lost := warm.Head()
-	damage(t, l.server.Client(t), "LEDGER_prod", 3)
+	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 3)
 
 	cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
 	cold.Expect(changelog.Anchor{Sequence: 2, Digest: lost.Digest}) // anything lower does not matter
@@ -219,9 +188,9 @@ func TestJournalWithACutEnd(t *testing.T) {
 	}
 	r := order()
 	r.Missing = cold.Missing()
-	head, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r)
-	if err != nil || head.Sequence != 7 {
-		t.Fatalf("repair: %s, %v, want sequence 7", head, err)
+	done, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r)
+	if err != nil || done.Head.Sequence != 7 {
+		t.Fatalf("repair: %+v, %v, want sequence 7", done, err)
 	}
 	if got, err := bodies(t, warm, 7); err != nil || !slices.Equal(got, []string{"repair"}) {
 		t.Errorf("one that knew the journal goes on with %v, %v", got, err)

@@ -76,8 +76,8 @@ func TestJournalAppendsAndReads(t *testing.T) {
 			if sequence, err := other.Append(t.Context(), base, "next", []byte(`1`)); err != nil || sequence <= base {
 				t.Errorf("after what another one wrote: %d, %v", sequence, err)
 			}
-			if count, last := other.Noise(); count != 0 {
-				t.Errorf("%d messages are noise: %v", count, last)
+			if found := other.Foreign(); found.Messages != 0 {
+				t.Errorf("noise is %s", found)
 			}
 		})
 	}

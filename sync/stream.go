@@ -234,9 +234,8 @@ func (c *Conn) openStream(ctx context.Context, want streamConfig) (*streamInfo, 
 
 // lost returns [ErrStreamLost] with what can be done about it.
 func lost(stream string) error {
-	if strings.HasPrefix(stream, ledgerStream("")) {
-		return fmt.Errorf("%w: %s: restore it from a backup of NATS, or begin it again with \"publisher ledger repair\", without the requests and approvals that it held",
-			ErrStreamLost, stream)
+	if journal, ok := journalOf(stream); ok {
+		return fmt.Errorf("%w: %s: %s", ErrStreamLost, stream, journal.remedy())
 	}
 	return fmt.Errorf("%w: %s: it is not created anew, because sidecars would lose their flags to an empty log; "+
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)

@@ -2,15 +2,16 @@ package flagsync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
 // CheckStreams compares the streams of the environments, and those that are
 // global, with what they must be: their settings ([ErrStreamMismatch]), and
-// whether they still hold everything since their beginning ([ErrLogCut]). A
-// ledger that is gone is [ErrStreamLost]; what follows a log sees by itself when
-// that is. It returns what is wrong with each stream, or an error when not all
-// could be looked at.
+// whether they still hold everything since their beginning ([ErrLogCut], of a
+// journal with [ErrDamaged] until it is repaired). A ledger that is gone is
+// [ErrStreamLost]; what follows a log sees by itself when that is. It returns what
+// is wrong with each stream, or an error when not all could be looked at.
 func (e *Environments) CheckStreams(ctx context.Context, environments []string) (wrong []error, err error) {
 	checks := []streamCheck{{config: controlConfig(e.replicas), whole: true, required: true}, {config: peopleConfig(e.replicas)}}
 	for _, name := range environments {
@@ -52,9 +53,28 @@ func (c *Conn) checkStream(ctx context.Context, check streamCheck) (wrong []erro
 		wrong = append(wrong, err)
 	}
 	if err := info.State.missing(check.config.Name); check.whole && err != nil {
-		wrong = append(wrong, err)
+		if err = c.damageOf(ctx, check.config.Name, err); err != nil {
+			wrong = append(wrong, err)
+		}
 	}
 	return wrong, nil
+}
+
+// damageOf adds what the messages that are missing from a journal do to it: nil
+// when nothing that counts is missing, as after a repair.
+func (c *Conn) damageOf(ctx context.Context, stream string, missing error) error {
+	name, ok := journalOf(stream)
+	if !ok {
+		return missing
+	}
+	switch err := (&Journal{conn: c, name: name}).catchUp(ctx); {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrDamaged):
+		return fmt.Errorf("%w: %w", missing, err)
+	default:
+		return missing
+	}
 }
 
 // missing reports that a stream has lost messages of which none can be removed.

@@ -138,7 +138,9 @@ func TestOpenLogRefusesOtherReplicas(t *testing.T) {
 // TestOpenLogNeverMakesALostStream deletes each stream of a known environment.
 func TestOpenLogNeverMakesALostStream(t *testing.T) {
 	t.Parallel()
-	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod"} {
+	for stream, remedy := range map[string]string{
+		"FLAGS_prod": "recreate the environment", "LEDGER_prod": "publisher ledger repair --environment prod",
+	} {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()
 			l := newLog(t)
@@ -147,7 +149,7 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 				t.Fatal(answer["error"])
 			}
 			_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
-			if !errors.Is(err, flagsync.ErrStreamLost) || !strings.Contains(err.Error(), "restore") {
+			if !errors.Is(err, flagsync.ErrStreamLost) || !strings.Contains(err.Error(), "backup") || !strings.Contains(err.Error(), remedy) {
 				t.Errorf("error %v, want ErrStreamLost with its remedies", err)
 			}
 			environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -34,7 +35,7 @@ func TestALostTailStopsPublishers(t *testing.T) {
 				noise := nats.NewMsg("flags.prod." + changelog.ID{Kind: changelog.KindFlag, Key: "a"}.Subject())
 				end = store(t, c, noise)
 			}
-			damage(t, c, "FLAGS_prod", end, lacks...)
+			natstest.Damage(t, c, "FLAGS_prod", end, lacks...)
 
 			if _, err := flagsync.OpenLog(t.Context(), connect(t, l.server.URL()), flagsync.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, flagsync.ErrHole) {
 				t.Errorf("opened anew: %v, want that a message is missing", err)

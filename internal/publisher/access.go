@@ -143,11 +143,10 @@ func digestOf(file string) (sum [sha256.Size]byte) {
 // followTokens keeps the API tokens current until ctx ends.
 func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
 	return p.keepReading(ctx, "the API tokens cannot be read, those that are known stay in force", func(ctx context.Context) error {
-		journal, release, err := p.environments.openControl(ctx, conn)
+		journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
 		if err != nil {
 			return err
 		}
-		defer release()
 		return p.gate.tokens.Run(ctx, journal)
 	})
 }
@@ -155,11 +154,10 @@ func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error
 // followPeople keeps the persons current until ctx ends.
 func (p *Publisher) followPeople(ctx context.Context, conn *flagsync.Conn) error {
 	return p.keepReading(ctx, "the persons cannot be read, those that are known stay known", func(ctx context.Context) error {
-		journal, release, err := p.environments.openControl(ctx, conn)
+		journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
 		if err != nil {
 			return err
 		}
-		defer release()
 		directory, err := flagsync.OpenPeople(ctx, conn, p.options.Replicas)
 		if err != nil {
 			return err

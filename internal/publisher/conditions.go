@@ -3,6 +3,7 @@ package publisher
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -59,15 +60,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 			add(health.NATSUsersRefused, err.Error())
 		}
 	}
-	for _, err := range p.streams.wrong() {
-		add(streamCondition(err), err.Error())
-	}
-	for _, detail := range p.journals.damaged() {
-		add(health.JournalDamaged, detail)
-	}
-	for _, detail := range p.journals.foreign() {
-		add(health.ForeignMessages, detail)
-	}
+	p.streamConditions(add)
 	for _, e := range p.environments.all() {
 		status := e.follower.Status()
 		switch err := e.writeRefused(); {
@@ -82,11 +75,28 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		if status.Hole != nil {
 			add(health.LogHole, e.name+": "+status.Hole.Error())
 		}
-		if f := status.Foreign; f.Messages > 0 && time.Since(f.Since) <= foreignNews {
-			add(health.ForeignMessages, "the log of "+e.name+": "+f.String())
-		}
 	}
 	return found
+}
+
+// streamConditions adds what is wrong with streams and journals, whatever is followed.
+func (p *Publisher) streamConditions(add func(c health.Code, detail string)) {
+	for _, err := range p.streams.wrong() {
+		add(streamCondition(err), err.Error())
+		if errors.Is(err, flagsync.ErrDamaged) { // those who have read a journal before do not see that it is damaged
+			add(health.JournalDamaged, err.Error())
+		}
+	}
+	for _, detail := range p.journals.wrong() {
+		add(health.JournalDamaged, detail)
+	}
+	for _, name := range p.environments.forgotten() {
+		add(health.JournalDamaged, fmt.Sprintf("CONTROL does not list environment %[1]s any more, which is followed here: "+
+			"make it known again with \"publisher environment adopt %[1]s\"", name))
+	}
+	for _, detail := range p.journals.news(time.Now()) {
+		add(health.ForeignMessages, detail)
+	}
 }
 
 // keyConditions adds what is wrong with the keys.

@@ -164,43 +164,26 @@ func (e *environment) journal(ctx context.Context) (control.Journal, error) {
 	if _, err := e.writeLog(ctx); err != nil {
 		return nil, err
 	}
-	ledger, err := e.openLedger(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return ledger, nil
+	return e.openLedger(ctx)
 }
 
-// openedLedger returns the ledger, nil until it was needed.
-func (e *environment) openedLedger() *flagsync.Journal {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.ledger
-}
-
-// forgetLedger makes a damaged ledger unknown, because a repair may put other records in the place of those that were read.
-func (e *environment) forgetLedger(damaged *flagsync.Journal) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.ledger == damaged {
-		e.ledger = nil
-	}
-}
-
-// openLedger returns the ledger with what publishers signed of it in the log.
+// openLedger returns the ledger, told how far it went by what publishers signed in the log.
 func (e *environment) openLedger(ctx context.Context) (*flagsync.Journal, error) {
-	if ledger := e.openedLedger(); ledger != nil {
-		ledger.Expect(e.follower.Status().Ledger)
-		return ledger, nil
-	}
-	ledger, err := flagsync.OpenJournal(ctx, e.conn, flagsync.Ledger(e.name), e.replicas)
-	if err != nil {
-		return nil, err
-	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.ledger = cmp.Or(e.ledger, ledger)
-	return e.ledger, nil
+	ledger := e.ledger
+	e.mu.Unlock()
+	if ledger == nil {
+		opened, err := flagsync.OpenJournal(ctx, e.conn, flagsync.Ledger(e.name), e.replicas)
+		if err != nil {
+			return nil, err
+		}
+		e.mu.Lock()
+		e.ledger = cmp.Or(e.ledger, opened)
+		ledger = e.ledger
+		e.mu.Unlock()
+	}
+	ledger.Expect(e.follower.Status().Ledger)
+	return ledger, nil
 }
 
 // writeRefused returns why nothing can be written now, or nil.

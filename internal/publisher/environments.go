@@ -36,34 +36,32 @@ type environments struct {
 	metrics *metrics
 	gate    *gate              // answers what is permitted
 	refresh chan chan error    // asks run to read the list now
-	mended  func()             // is told that a stream was repaired
+	mended  chan struct{}      // tells that a journal was repaired
 	server  *natsserver.Server // nil when the NATS server is elsewhere
 
-	mu       sync.Mutex                 // guards what follows
-	conn     *flagsync.Conn             // nil before run
-	controls map[*flagsync.Journal]bool // journals of CONTROL besides that of list
-	list     *flagsync.Environments     // nil until it was opened
-	listed   bool
-	err      error // of the last look
-	running  map[string]*environment
-	known    map[string]flagsync.Environment
+	mu      sync.Mutex             // guards what follows
+	list    *flagsync.Environments // nil until it was opened
+	conn    *flagsync.Conn         // set with list
+	listed  bool
+	err     error // of the last look
+	running map[string]*environment
+	known   map[string]flagsync.Environment
+	lost    []string // that run here, and CONTROL does not list after a repair
 }
 
 func newEnvironments(o Options, g *gate) *environments {
 	return &environments{
-		options:  o,
-		gate:     g,
-		refresh:  make(chan chan error),
-		mended:   func() {},
-		running:  make(map[string]*environment),
-		controls: make(map[*flagsync.Journal]bool),
-		known:    make(map[string]flagsync.Environment),
+		options: o,
+		gate:    g,
+		refresh: make(chan chan error),
+		mended:  make(chan struct{}, 1),
+		running: make(map[string]*environment),
+		known:   make(map[string]flagsync.Environment),
 	}
 }
 
 // run follows the environments until ctx ends, and returns when all are at rest.
 func (e *environments) run(ctx context.Context, conn *flagsync.Conn) error {
-	e.connected(conn)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -87,19 +85,6 @@ func (e *environments) run(ctx context.Context, conn *flagsync.Conn) error {
 	}
 }
 
-func (e *environments) connected(conn *flagsync.Conn) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.conn = conn
-}
-
-// connection returns the connection to NATS, nil before there is one.
-func (e *environments) connection() *flagsync.Conn {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.conn
-}
-
 // look reads the list, starts what is new and stops what was archived.
 func (e *environments) look(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup) error {
 	within, cancel := context.WithTimeout(ctx, listTimeout)
@@ -108,11 +93,12 @@ func (e *environments) look(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 	if err != nil {
 		return err
 	}
+	e.expect(list)
 	all, err := list.List(within)
 	if err != nil {
 		return err
 	}
-	e.expect(list)
+	e.noteLost(all)
 	var errs []error
 	for _, listed := range all {
 		errs = append(errs, e.reconcile(ctx, conn, wg, listed))
@@ -120,32 +106,30 @@ func (e *environments) look(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 	return errors.Join(errs...)
 }
 
-// expect tells every journal of CONTROL how far it went, by what publishers signed in the logs.
-func (e *environments) expect(list *flagsync.Environments) {
+// noteLost takes note of environments that run here and are not listed: CONTROL was repaired and had lost them. They go on.
+func (e *environments) noteLost(listed []flagsync.Environment) {
 	e.mu.Lock()
-	journals := append([]*flagsync.Journal{list.Journal()}, slices.Collect(maps.Keys(e.controls))...)
-	e.mu.Unlock()
-	for _, running := range e.all() {
-		at := running.follower.Status().Control
-		for _, j := range journals {
-			j.Expect(at)
+	defer e.mu.Unlock()
+	e.lost = nil
+	for _, name := range slices.Sorted(maps.Keys(e.running)) {
+		if !slices.ContainsFunc(listed, func(l flagsync.Environment) bool { return l.Name == name }) {
+			e.lost = append(e.lost, name)
 		}
 	}
 }
 
-// openControl opens another journal of CONTROL, which is told how far CONTROL went until it is released.
-func (e *environments) openControl(ctx context.Context, conn *flagsync.Conn) (j *flagsync.Journal, release func(), err error) {
-	if j, err = flagsync.OpenJournal(ctx, conn, flagsync.Control(), e.options.Replicas); err != nil {
-		return nil, nil, err
-	}
+// forgotten returns the environments that run here and that CONTROL has lost.
+func (e *environments) forgotten() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.controls[j] = true
-	return j, func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		delete(e.controls, j)
-	}, nil
+	return e.lost
+}
+
+// expect tells CONTROL how far it went, by what publishers signed in the logs.
+func (e *environments) expect(list *flagsync.Environments) {
+	for _, running := range e.all() {
+		list.Journal().Expect(running.follower.Status().Control)
+	}
 }
 
 func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*flagsync.Environments, error) {
@@ -165,8 +149,8 @@ func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*flagsync
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.list = list
-	return list, nil
+	e.list, e.conn = cmp.Or(e.list, list), conn // all use the same journal
+	return e.list, nil
 }
 
 // reconcile starts or stops what runs for one environment.
@@ -252,49 +236,57 @@ func (e *environments) Control(_ context.Context, name string) (*control.Service
 // Create creates an environment, starts to follow it, and writes its settings if it needs some. Whoever asks next finds it complete,
 // unless that takes unusually long.
 func (e *environments) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
-	created, service, err := e.makeKnown(ctx, name, func(list *flagsync.Environments) (flagsync.Environment, error) {
-		return list.Create(ctx, name, actor)
-	})
+	list, err := e.opened()
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	if err := e.allow(name); err != nil {
+		return flagsync.Environment{}, err
+	}
+	created, err := list.Create(ctx, name, actor)
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	service, err := e.awaitNew(ctx, name)
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
 	return created, writeCompatibility(ctx, service, actor, cmp.Or(c, e.options.Compatibility))
 }
 
-// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it, and starts to follow it.
+// Adopt makes an environment known again whose streams are in use, and starts to follow it.
 func (e *environments) Adopt(ctx context.Context, name, actor string) (flagsync.Environment, error) {
-	adopted, _, err := e.makeKnown(ctx, name, func(list *flagsync.Environments) (flagsync.Environment, error) {
-		return list.Adopt(ctx, name, actor)
-	})
+	list, err := e.opened()
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	if err := flagsync.ValidateEnvironment(name); err != nil {
+		return flagsync.Environment{}, err
+	}
+	if err := e.allow(name); err != nil {
+		return flagsync.Environment{}, err
+	}
+	adopted, err := list.Adopt(ctx, name, actor)
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	_, err = e.awaitNew(ctx, name)
 	return adopted, err
 }
 
-// makeKnown lets CONTROL know an environment, starts to follow it, and waits until it was read completely, unless that takes unusually long.
-func (e *environments) makeKnown(
-	ctx context.Context, name string, record func(*flagsync.Environments) (flagsync.Environment, error),
-) (flagsync.Environment, *control.Service, error) {
-	list, err := e.opened()
-	if err == nil {
-		err = e.allow(name)
-	}
-	if err != nil {
-		return flagsync.Environment{}, nil, err
-	}
-	known, err := record(list)
-	if err != nil {
-		return flagsync.Environment{}, nil, err
-	}
+// awaitNew starts to follow an environment that was made known, and waits until it is complete, unless that takes unusually long.
+func (e *environments) awaitNew(ctx context.Context, name string) (*control.Service, error) {
 	if err := e.lookNow(ctx); err != nil {
-		return flagsync.Environment{}, nil, err
+		return nil, err
 	}
 	service, err := e.Control(ctx, name)
 	if err != nil {
-		return flagsync.Environment{}, nil, err
+		return nil, err
 	}
 	within, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	_ = service.Await(within) // it is known in any case
-	return known, service, nil
+	return service, nil
 }
 
 // allow lets the streams of an environment be created on the embedded server. Elsewhere the operator has allowed it, or not.

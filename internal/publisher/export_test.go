@@ -1,6 +1,21 @@
 package publisher
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // CheckStreams does now what is done once a minute.
 func (p *Publisher) CheckStreams(ctx context.Context) { p.streams.check(ctx) }
+
+// ForeignNews returns what the condition foreign-messages says at a time.
+func (p *Publisher) ForeignNews(now time.Time) []string { return p.journals.news(now) }
+
+// ControlHead returns the newest record of CONTROL that is known.
+func (p *Publisher) ControlHead() uint64 {
+	list, err := p.environments.opened()
+	if err != nil {
+		return 0
+	}
+	return list.Journal().Head().Sequence
+}

@@ -48,12 +48,18 @@ type running struct {
 func start(t testing.TB, o publisher.Options) *running {
 	t.Helper()
 	r := run(t, o)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	r.awaitReady()
+	return r
+}
+
+// awaitReady waits until the publisher is ready.
+func (r *running) awaitReady() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	if err := r.Ready(ctx); err != nil {
-		t.Fatalf("%v\n%s", err, r.log)
+		r.t.Fatalf("%v\n%s", err, r.log)
 	}
-	return r
 }
 
 // run runs a publisher until the test ends.

@@ -16,13 +16,16 @@ const keysInterval = time.Second
 func (e *environment) keepKeys(ctx context.Context, log *flagsync.Log) {
 	look := time.NewTicker(keysInterval)
 	defer look.Stop()
+	logged := ""
 	for {
 		if err := e.writeKeys(ctx, log); err != nil && ctx.Err() == nil {
 			e.logger.Warn().Err(err).Msg("the keys note could not be written")
 		}
-		if err := e.announceKeys(ctx); err != nil && ctx.Err() == nil {
+		err := e.announceKeys(ctx)
+		if err != nil && ctx.Err() == nil && err.Error() != logged { // a ledger may be damaged for long
 			e.logger.Warn().Err(err).Msg("the keys note could not be written into the ledger")
 		}
+		logged = text(err)
 		select {
 		case <-look.C:
 		case <-ctx.Done():

@@ -38,6 +38,14 @@ func roles() []access.FixedToken {
 // governed starts a publisher with the default policy and all roles.
 func governed(t *testing.T, o publisher.Options) *running {
 	t.Helper()
+	r := governedAnyway(t, o)
+	r.awaitReady()
+	return r
+}
+
+// governedAnyway is governed, but does not wait until the publisher is ready.
+func governedAnyway(t *testing.T, o publisher.Options) *running {
+	t.Helper()
 	o.Policy = filepath.Join(t.TempDir(), "default.cedar")
 	if err := os.WriteFile(o.Policy, access.DefaultPolicy(), 0o600); err != nil {
 		t.Fatal(err)
@@ -46,7 +54,7 @@ func governed(t *testing.T, o publisher.Options) *running {
 	if o.NATS == "" {
 		o.DataDir = t.TempDir()
 	}
-	r := start(t, o)
+	r := run(t, o)
 	r.client = r.as(secretOf("root"))
 	return r
 }
@@ -126,8 +134,6 @@ func attempts() []attempt {
 		write("createToken", "admin", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`),
 		write("revokeToken", "admin", "DELETE", "/api/v1/tokens/none", ""),
 		get("listPersons", "admin", "/api/v1/persons"),
-		write("repairControl", "admin", "POST", "/api/v1/control/repair", ""),
-		write("repairLedger", "admin", "POST", environments+"{e}/ledger/repair", ""),
 		write("erasePerson", "admin", "POST", "/api/v1/persons/erase", `{"person":"corp:nobody"}`),
 
 		get("listEnvironments", everybody, "/api/v1/environments"),
@@ -177,6 +183,9 @@ func attempts() []attempt {
 		write("createEnvironment", "admin", "POST", "/api/v1/environments", `{"name":"new-{f}"}`),
 		write("recreateEnvironment", "admin", "POST", environments+"ghost/recreate", ""),
 		write("restoreEnvironment", "admin", "POST", environments+"ghost/restore", ""),
+		write("adoptEnvironment", "admin", "POST", environments+"ghost/adopt", ""),
+		write("repairLedger", "admin", "POST", environments+"{e}/ledger/repair", ""),
+		write("repairControl", "admin", "POST", "/api/v1/control/repair", ""),
 		write("archiveEnvironment", editors, "POST", environments+"ghost/archive", ""),
 	}
 }

@@ -91,7 +91,6 @@ func (p *Publisher) prepareGate() (err error) {
 		p.environments = newEnvironments(p.options, p.gate)
 		p.environments.server = p.server
 		p.streams = newStreamChecks(p.environments, p.logger)
-		p.environments.mended = p.streams.soon
 		p.journals = newJournalChecks(p.environments)
 	}
 	return err

@@ -1,214 +1,351 @@
 package publisher_test
 
 import (
-	"encoding/json"
+	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-// damage replaces a stream by one that ends at a sequence and lacks another, 0 being none, as a server with a broken disk would show.
-func damage(t *testing.T, server *natstest.Server, stream string, end, lacks uint64) {
-	t.Helper()
-	c := server.Client(t)
-	var info struct {
-		Config map[string]any `json:"config"`
-	}
-	if err := json.Unmarshal(askStream(t, c, "INFO", stream, nil), &info); err != nil {
-		t.Fatal(err)
-	}
-	all := natstest.Stored(t, c, stream)
-	if end == 0 {
-		end = uint64(len(all))
-	}
-	deleteStream(t, server, stream)
-	delete(info.Config, "metadata")
-	info.Config["deny_delete"] = false
-	askStream(t, c, "CREATE", stream, info.Config)
-	for _, m := range all[:end] {
-		natstest.Store(t, c, m)
-	}
-	if lacks > 0 {
-		askStream(t, c, "MSG.DELETE", stream, map[string]uint64{"seq": lacks})
-	}
-	info.Config["deny_delete"] = true
-	askStream(t, c, "UPDATE", stream, info.Config)
+// setRisk writes a record into the ledger of shop, which names a tag.
+func (r *running) setRisk(tag string) error {
+	_, err := r.client.SetRisk(r.t.Context(), "shop", admin.RiskSettings{Tags: []string{tag}}, "test")
+	return err
 }
 
-// askStream asks the server something about one stream.
-func askStream(t *testing.T, c *natstest.Client, call, stream string, body any) []byte {
-	t.Helper()
-	data, err := json.Marshal(body)
+// riskTags returns the tags that the ledger of shop said last.
+func (r *running) riskTags() []string {
+	risk, err := r.client.Risk(r.t.Context(), "shop")
 	if err != nil {
-		t.Fatal(err)
+		return []string{err.Error()}
 	}
-	answer, err := c.Request("$JS.API.STREAM."+call+"."+stream, data, patience)
-	if err != nil || strings.Contains(string(answer.Data), `"error"`) {
-		t.Fatalf("%s of %s: %v %s", call, stream, err, answer.Data)
-	}
-	return answer.Data
+	return risk.Tags
 }
 
-// end returns the sequence that a stream ends with.
-func end(t *testing.T, c *natstest.Client, stream string) uint64 {
-	t.Helper()
-	var info struct {
-		State struct {
-			LastSequence uint64 `json:"last_seq"`
-		} `json:"state"`
-	}
-	if err := json.Unmarshal(askStream(t, c, "INFO", stream, nil), &info); err != nil {
-		t.Fatal(err)
-	}
-	return info.State.LastSequence
+// condition returns the detail of a condition, empty if it is not active. It looks at the streams first.
+func (r *running) condition(code string) string {
+	r.t.Helper()
+	r.CheckStreams(r.t.Context())
+	_, after, _ := strings.Cut(r.ask(http.MethodGet, "/status", "", "Authorization", "Bearer "+secretOf("admin")).body, `"`+code+`"`)
+	detail, _, _ := strings.Cut(after, `"since"`)
+	return detail
 }
 
-// showsCondition reports whether the status of a publisher has a condition that names something.
-func (r *running) showsCondition(code, names string) bool {
-	status := r.ask(http.MethodGet, "/status", "").body
-	return strings.Contains(status, code) && strings.Contains(status, names)
+// isProblem reports whether an error is a problem of the API with this status and name.
+func isProblem(err error, status int, name string) bool {
+	problem, ok := errors.AsType[*admin.Problem](err)
+	return ok && problem.Status == status && strings.HasSuffix(problem.Type, ":"+name)
 }
 
-const repairing = "the backup was older"
+// damages are what can happen to a ledger that has four records, and what a repair says of it.
+func damages() map[string]struct {
+	do   func(t *testing.T, server *natstest.Server, stream string)
+	want admin.Repaired
+	left string // the newest tag that the ledger has after the repair
+} {
+	type damaged = struct {
+		do   func(t *testing.T, server *natstest.Server, stream string)
+		want admin.Repaired
+		left string
+	}
+	damage := func(end uint64, lacks ...uint64) func(t *testing.T, server *natstest.Server, stream string) {
+		return func(t *testing.T, server *natstest.Server, stream string) {
+			t.Helper()
+			natstest.Damage(t, server.Client(t), stream, end, lacks...)
+		}
+	}
+	return map[string]damaged{
+		"a hole": {damage(4, 3), admin.Repaired{
+			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{2, 4}, Lost: []admin.Interval{{First: 3, Last: 3}},
+		}, "third"},
+		"a cut end": {damage(2), admin.Repaired{
+			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{2}, Lost: []admin.Interval{{First: 3, Last: 4}}, Lacks: 4,
+		}, "first"},
+		"gone": {deleteStream, admin.Repaired{
+			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{}, Lost: []admin.Interval{{First: 1, Last: 4}}, Lacks: 4,
+		}, ""},
+	}
+}
 
-// A ledger that lost records, in the middle or at its end, stops change requests and says so. Once it is repaired, every publisher goes on
-// without a restart, and what was lost is not remembered by the one that had read it.
-func TestLedgerIsRepaired(t *testing.T) {
+// A ledger that is damaged under two publishers is repaired through one of them, and both go on.
+func TestRepairLedger(t *testing.T) {
 	t.Parallel()
-	for name, spoil := range map[string]func(t *testing.T, server *natstest.Server, last uint64){
-		"a cut end": func(t *testing.T, server *natstest.Server, last uint64) {
-			t.Helper()
-			damage(t, server, "LEDGER_prod", last-1, 0)
-		},
-		"no stream": func(t *testing.T, server *natstest.Server, _ uint64) {
-			t.Helper()
-			deleteStream(t, server, "LEDGER_prod")
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := natstest.Start(t)
-			r := governed(t, publisher.Options{NATS: server.URL()})
-			other := governed(t, publisher.Options{NATS: server.URL()})
-			r.create("prod")
-			opened := r.propose("f", "")
-			if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, "fine"); err != nil {
-				t.Fatal(err)
+	for name, c := range damages() {
+		for _, restarted := range []bool{false, true} {
+			what := name + " under a publisher"
+			if restarted {
+				what = name + " before a publisher starts"
 			}
-			other.await("the request", func() bool {
-				found, err := other.client.Request(t.Context(), "prod", opened.ID)
-				return err == nil && len(found.Approvals) == 1
-			})
-			last := end(t, server.Client(t), "LEDGER_prod")
-			spoil(t, server, last)
-			for _, one := range []*running{r, other} {
-				one.await("the condition", func() bool {
-					return one.showsCondition("journal-damaged", "publisher ledger repair --environment prod")
+			t.Run(what, func(t *testing.T) {
+				t.Parallel()
+				server := natstest.Start(t)
+				r, other := twoPublishers(t, server)
+				r.fillLedger()
+				other.await("the ledger at the other publisher", func() bool { return slices.Equal(other.riskTags(), []string{"third"}) })
+				if restarted {
+					r.stop()
+					other.stop()
+				}
+				c.do(t, server, "LEDGER_shop")
+				if restarted {
+					r, other = twoPublishers(t, server)
+				}
+				r.await("the condition", func() bool {
+					return strings.Contains(r.condition("journal-damaged"), "publisher ledger repair --environment shop")
 				})
-			}
-			if _, err := r.as(secretOf("editor")).RepairLedger(t.Context(), "prod", repairing); !refusedWith(err, http.StatusForbidden, "forbidden") {
-				t.Errorf("repaired by an editor: %v", err)
-			}
-			done, err := r.client.RepairLedger(t.Context(), "prod", repairing)
-			if err != nil || done.Stream != "LEDGER_prod" || done.Sequence <= last {
-				t.Fatalf("repair: %+v, %v, want a record behind %d", done, err, last)
-			}
-			if _, err := r.client.RepairLedger(t.Context(), "prod", repairing); !refusedWith(err, http.StatusConflict, "ledger-whole") {
-				t.Errorf("repaired again: %v", err)
-			}
-			for _, one := range []*running{r, other} {
-				one.await("the end of the condition", func() bool { return !one.showsCondition("journal-damaged", "") })
-				if found, err := one.client.Request(t.Context(), "prod", opened.ID); err == nil && len(found.Approvals) > 0 {
-					t.Errorf("an approval that was lost is remembered: %+v", found)
+				if _, err := r.client.RepairLedger(t.Context(), "shop", ""); !isProblem(err, http.StatusUnprocessableEntity, "invalid-request") {
+					t.Errorf("without a reason: %v", err)
 				}
-				again := one.propose("g-"+one.url, "")
-				if again = one.agreeAndApply(again); again.Status != "applied" {
-					t.Errorf("a request after the repair is %s", again.Status)
+				got, err := r.client.RepairLedger(t.Context(), "shop", "the disk was broken")
+				if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+					t.Fatalf("repair: %v (-want +got):\n%s", err, diff)
 				}
+				if tags := r.riskTags(); c.left != "" && !slices.Equal(tags, []string{c.left}) {
+					t.Errorf("the ledger says %v, want %s", tags, c.left)
+				}
+				if err := r.setRisk("after"); err != nil {
+					t.Errorf("a record after the repair: %v", err)
+				}
+				other.await("a record by the other publisher", func() bool { return other.setRisk("other") == nil })
+				r.await("what the other one wrote", func() bool { return slices.Equal(r.riskTags(), []string{"other"}) })
+				for _, p := range []*running{r, other} {
+					p.await("the end of the condition", func() bool { return p.condition("journal-damaged") == "" && p.condition("log-cut") == "" })
+				}
+				for _, role := range []string{"viewer", "editor", "approver"} {
+					if _, err := r.as(secretOf(role)).RepairLedger(t.Context(), "shop", "no"); !isProblem(err, http.StatusForbidden, "forbidden") {
+						t.Errorf("%s repairs: %v, want 403", role, err)
+					}
+				}
+				if _, err := r.client.RepairLedger(t.Context(), "shop", "again"); !isProblem(err, http.StatusConflict, "journal-whole") {
+					t.Errorf("a ledger that is whole: %v, want 409", err)
+				}
+			})
+		}
+	}
+}
+
+// twoPublishers starts two publishers with the default policy on a server.
+func twoPublishers(t *testing.T, server *natstest.Server) (r, other *running) {
+	t.Helper()
+	return governed(t, publisher.Options{NATS: server.URL()}), governed(t, publisher.Options{NATS: server.URL()})
+}
+
+// fillLedger creates shop, whose ledger then has the keys note and three records, of which the log knows by an entry.
+func (r *running) fillLedger() {
+	r.t.Helper()
+	if _, err := r.client.CreateEnvironment(r.t.Context(), "shop", ""); err != nil {
+		r.t.Fatal(err)
+	}
+	r.await("the keys note in the ledger", func() bool {
+		a := r.ask(http.MethodGet, "/api/v1/environments/shop/audit/notes/ledger/1", "", "Authorization", "Bearer "+secretOf("admin"))
+		return a.status == http.StatusOK
+	})
+	for _, tag := range []string{"first", "second", "third"} {
+		if err := r.setRisk(tag); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	r.put("shop", "f", flagBody("on", ""), absent())
+}
+
+// CONTROL is damaged while two publishers run. It is repaired with a token that stands in no journal, as the one in the
+// admin token file.
+func TestRepairControl(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		end   uint64
+		lacks []uint64
+		want  func(head uint64) admin.Repaired
+	}{
+		"a hole": {0, []uint64{2}, func(head uint64) admin.Repaired {
+			return admin.Repaired{Stream: "CONTROL", Head: head + 1, Kept: []uint64{1, head}, Lost: []admin.Interval{{First: 2, Last: 2}}}
+		}},
+		"a cut end": {3, nil, func(head uint64) admin.Repaired {
+			return admin.Repaired{
+				Stream: "CONTROL", Head: head + 1, Kept: []uint64{3}, Lost: []admin.Interval{{First: 4, Last: head}}, Lacks: head,
 			}
+		}},
+	} {
+		for _, restarted := range []bool{false, true} {
+			what := name + " under a publisher"
+			if restarted {
+				what = name + " before a publisher starts"
+			}
+			t.Run(what, func(t *testing.T) {
+				t.Parallel()
+				server := natstest.Start(t)
+				r, other := twoPublishers(t, server)
+				head := r.fillControl(other)
+				if restarted {
+					r.stop()
+					other.stop()
+				}
+				natstest.Damage(t, server.Client(t), "CONTROL", max(c.end, head*uint64(len(c.lacks))), c.lacks...)
+				if restarted {
+					r, other = governedAnyway(t, publisher.Options{NATS: server.URL()}), governedAnyway(t, publisher.Options{NATS: server.URL()})
+				}
+				r.await("the condition", func() bool {
+					return strings.Contains(r.condition("journal-damaged"), "publisher ledger repair --control")
+				})
+				for _, role := range []string{"viewer", "editor", "approver", "elsewhere"} {
+					if _, err := r.as(secretOf(role)).RepairControl(t.Context(), "no"); !isProblem(err, http.StatusForbidden, "forbidden") {
+						t.Errorf("%s repairs: %v, want 403", role, err)
+					}
+				}
+				if len(c.lacks) == 0 {
+					_, err := r.client.CreateToken(t.Context(), admin.NewToken{Name: "n", Groups: []string{access.RoleViewer}})
+					if !isProblem(err, http.StatusServiceUnavailable, "journal-cut") {
+						t.Errorf("a token is created behind a cut end: %v, want 503", err)
+					}
+				}
+				got, err := r.client.RepairControl(t.Context(), "the disk was broken")
+				if diff := cmp.Diff(c.want(head), got); diff != "" || err != nil {
+					t.Fatalf("repair: %v (-want +got):\n%s", err, diff)
+				}
+				if _, err := r.client.AdoptEnvironment(t.Context(), "shop"); (err == nil) != (len(c.lacks) > 0) {
+					t.Errorf("the environment, whose record is in the hole, is adopted: %v", err)
+				}
+				for _, p := range []*running{r, other} {
+					p.await("an environment", func() bool {
+						name := "new-" + strings.TrimPrefix(p.AdminAddr().String(), "127.0.0.1:")
+						_, err := p.client.CreateEnvironment(t.Context(), name, "")
+						return err == nil
+					})
+					p.await("a token", func() bool {
+						created, err := p.client.CreateToken(t.Context(), admin.NewToken{Name: "n", Groups: []string{access.RoleViewer}})
+						if err != nil {
+							return false
+						}
+						_, err = p.as(created.Secret).WhoAmI(t.Context())
+						return err == nil
+					})
+					p.await("the end of the condition", func() bool { return p.condition("journal-damaged") == "" && p.condition("log-cut") == "" })
+				}
+				if _, err := r.client.RepairControl(t.Context(), "again"); !isProblem(err, http.StatusConflict, "journal-whole") {
+					t.Errorf("CONTROL that is whole: %v, want 409", err)
+				}
+			})
+		}
+	}
+}
+
+// fillControl creates shop and tokens, and returns the newest record of CONTROL, which the other publisher and the log know then.
+func (r *running) fillControl(other *running) (head uint64) {
+	r.t.Helper()
+	r.fillLedger()
+	for _, name := range []string{"one", "two"} {
+		if _, err := r.client.CreateToken(r.t.Context(), admin.NewToken{Name: name, Groups: []string{access.RoleViewer}}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	r.await("the tokens at the other publisher", func() bool {
+		list, err := other.client.Tokens(r.t.Context())
+		return err == nil && len(list) == 2
+	})
+	r.put("shop", "g", flagBody("on", ""), absent())
+	return r.ControlHead()
+}
+
+// CONTROL is deleted. It is made again by a repair, the environment that it lost is adopted, and its flags were served all the time.
+func TestAdoptAfterControlIsLost(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r, other := twoPublishers(t, server)
+	if _, err := r.client.CreateEnvironment(t.Context(), "staging", ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"f", "g"} {
+		r.put("staging", key, flagBody("on", ""), absent())
+	}
+	other.await("the flags at the other publisher", func() bool { return other.flagCount("staging") == 2 })
+	deleteStream(t, server, "CONTROL")
+	r.await("the condition", func() bool {
+		return strings.Contains(r.condition("journal-damaged"), "publisher ledger repair --control")
+	})
+	got, err := r.client.RepairControl(t.Context(), "it was deleted")
+	if err != nil || len(got.Kept) != 0 || got.Lacks == 0 {
+		t.Fatalf("repaired %+v, %v", got, err)
+	}
+	r.await("the condition", func() bool {
+		return strings.Contains(r.condition("journal-damaged"), "publisher environment adopt staging")
+	})
+	if n := r.flagCount("staging"); n != 2 {
+		t.Errorf("%d flags are served before the environment is adopted, want 2", n)
+	}
+	late := governed(t, publisher.Options{NATS: server.URL()})
+	if n := late.flagCount("staging"); n >= 0 {
+		t.Errorf("CONTROL still lists the environment, with %d flags", n)
+	}
+	if _, err := late.client.CreateEnvironment(t.Context(), "staging", ""); !isProblem(err, http.StatusConflict, "environment-forgotten") {
+		t.Errorf("it is created: %v, want 409", err)
+	}
+	if _, err := late.as(secretOf("editor")).AdoptEnvironment(t.Context(), "staging"); !isProblem(err, http.StatusForbidden, "forbidden") {
+		t.Errorf("an editor adopts: %v, want 403", err)
+	}
+	if _, err := late.client.AdoptEnvironment(t.Context(), "nothing"); !isProblem(err, http.StatusNotFound, "environment-unknown") {
+		t.Errorf("an environment without streams: %v, want 404", err)
+	}
+	if e, err := late.client.AdoptEnvironment(t.Context(), "staging"); err != nil || e.Flags != 2 {
+		t.Fatalf("adopted %+v, %v", e, err)
+	}
+	if _, err := late.client.AdoptEnvironment(t.Context(), "staging"); !isProblem(err, http.StatusConflict, "environment-exists") {
+		t.Errorf("adopted again: %v, want 409", err)
+	}
+	for _, p := range []*running{r, other, late} {
+		p.await("the end of the condition", func() bool { return p.condition("journal-damaged") == "" })
+		p.await("a change", func() bool {
+			_, current, err := p.client.Document(t.Context(), "staging", flagID("f"))
+			if err == nil {
+				_, _, err = p.client.Put(t.Context(), "staging", flagID("f"), flagBody("off", ""), current, "")
+			}
+			return err == nil && p.flagCount("staging") == 2
 		})
 	}
 }
 
-// Where CONTROL lost records, tokens and environments go on once it is repaired, by the token in the file of administrators. An
-// environment that CONTROL has forgotten is adopted, with all its flags.
-func TestControlIsRepairedAndAnEnvironmentAdopted(t *testing.T) {
-	t.Parallel()
-	server := natstest.Start(t)
-	r := governed(t, publisher.Options{NATS: server.URL()})
-	r.create("staging")
-	r.put("staging", "f", flagBody("on", ""), absent())
-	last := end(t, server.Client(t), "CONTROL")
-	deleteStream(t, server, "CONTROL")
-	r.await("the condition", func() bool { return r.showsCondition("journal-damaged", "publisher ledger repair --control") })
-	if _, err := r.as(secretOf("editor")).RepairControl(t.Context(), repairing); !refusedWith(err, http.StatusForbidden, "forbidden") {
-		t.Errorf("repaired by an editor: %v", err)
+// flagCount returns how many flags are served, -1 if the environment is not known.
+func (r *running) flagCount(environment string) int {
+	r.t.Helper()
+	all, err := r.client.Environments(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	done, err := r.client.RepairControl(t.Context(), repairing)
-	if err != nil || done.Stream != "CONTROL" || done.Sequence <= last {
-		t.Fatalf("repair: %+v, %v, want a record behind %d", done, err, last)
+	for _, e := range all {
+		if e.Name == environment {
+			return e.Flags
+		}
 	}
-	r.await("the end of the condition", func() bool { return !r.showsCondition("journal-damaged", "") })
-
-	late := governed(t, publisher.Options{NATS: server.URL()})
-	if _, err := late.client.CreateEnvironment(t.Context(), "staging", ""); !refusedWith(err, http.StatusConflict, "environment-forgotten") {
-		t.Errorf("an environment that is in use is created: %v", err)
-	}
-	adopted, err := late.client.AdoptEnvironment(t.Context(), "staging")
-	if err != nil || adopted.Flags != 1 {
-		t.Fatalf("adopt: %+v, %v", adopted, err)
-	}
-	if a := late.ask(http.MethodGet, "/api/v1/environments/staging/flags/f", "", "Authorization", "Bearer "+secretOf("viewer")); a.body != string(flagBody("on", "")) {
-		t.Errorf("the flag is %d %s", a.status, a.body)
-	}
-	if _, err := late.client.CreateToken(t.Context(), admin.NewToken{Name: "new", Groups: []string{"flagside:viewer"}}); err != nil {
-		t.Errorf("a token after the repair: %v", err)
-	}
+	return -1
 }
 
-// Messages in a ledger that no publisher signed are a condition that names the stream and the place.
-func TestForeignMessagesInALedger(t *testing.T) {
+// Messages that no publisher signed are a condition that names stream and place, in logs and in journals.
+func TestForeignMessagesAreACondition(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	r := governed(t, publisher.Options{NATS: server.URL()})
-	r.create("prod")
+	r, _ := twoPublishers(t, server)
+	r.fillLedger()
+	if detail := r.condition("foreign-messages"); detail != "" {
+		t.Fatalf("without any: %s", detail)
+	}
 	c := server.Client(t)
-	at := natstest.Store(t, c, natstest.Message{Subject: natstest.Stored(t, c, "CONTROL")[0].Subject, Data: []byte("x")})
-	if at == 0 {
-		t.Fatal("nothing was stored")
+	for _, subject := range []string{"flags.shop.x", "ledger.shop.records", "ledger.shop.records", "control.x"} {
+		if _, err := c.Request(subject, []byte("x"), patience); err != nil {
+			t.Fatal(err)
+		}
 	}
-	natstest.Store(t, c, natstest.Message{Subject: "flags.prod.x", Data: []byte("x")})
-	for _, names := range []string{"CONTROL: 1 messages, the last at ", "the log of prod: 1 since the start, the last at "} {
-		r.await(names, func() bool { return r.showsCondition("foreign-messages", names) })
+	for _, want := range []string{"FLAGS_shop: 1 since the start, the last at ", "LEDGER_shop: 2 since the start, the last at 5 to 6", "CONTROL: 1 since the start"} {
+		r.await(want, func() bool { return strings.Contains(r.condition("foreign-messages"), want) })
 	}
-}
-
-// A hole in a ledger is found by a publisher that reads it for the first time.
-func TestALedgerWithAHoleIsRepaired(t *testing.T) {
-	t.Parallel()
-	server := natstest.Start(t)
-	r := governed(t, publisher.Options{NATS: server.URL()})
-	r.create("prod")
-	opened := r.propose("f", "")
-	if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, "fine"); err != nil {
-		t.Fatal(err)
-	}
-	r.stop()
-	last := end(t, server.Client(t), "LEDGER_prod")
-	damage(t, server, "LEDGER_prod", 0, last-1)
-	cold := governed(t, publisher.Options{NATS: server.URL()})
-	cold.await("the condition", func() bool {
-		return cold.showsCondition("journal-damaged", "publisher ledger repair --environment prod")
-	})
-	if _, err := cold.client.RepairLedger(t.Context(), "prod", repairing); err != nil {
-		t.Fatal(err)
-	}
-	cold.await("the end of the condition", func() bool { return !cold.showsCondition("journal-damaged", "") })
-	if again := cold.agreeAndApply(cold.propose("g", "")); again.Status != "applied" {
-		t.Errorf("a request after the repair is %s", again.Status)
+	if news := r.ForeignNews(time.Now().Add(time.Hour)); len(news) > 0 {
+		t.Errorf("an hour later it is still news: %v", news)
 	}
 }

@@ -24,7 +24,6 @@ const (
 type streamChecks struct {
 	environments *environments
 	interval     time.Duration
-	asked        chan struct{} // to look now
 	logger       zerolog.Logger
 
 	mu    sync.Mutex
@@ -32,7 +31,7 @@ type streamChecks struct {
 }
 
 func newStreamChecks(e *environments, logger zerolog.Logger) *streamChecks {
-	return &streamChecks{environments: e, interval: streamInterval, asked: make(chan struct{}, 1), logger: logger}
+	return &streamChecks{environments: e, interval: streamInterval, logger: logger}
 }
 
 // run checks until ctx ends.
@@ -44,17 +43,10 @@ func (s *streamChecks) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-look.C:
-		case <-s.asked:
+			s.check(ctx)
+		case <-s.environments.mended:
+			s.check(ctx)
 		}
-		s.check(ctx)
-	}
-}
-
-// soon makes run look now: something was mended.
-func (s *streamChecks) soon() {
-	select {
-	case s.asked <- struct{}{}:
-	default: // it is asked already
 	}
 }
 

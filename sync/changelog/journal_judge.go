@@ -292,8 +292,25 @@ func (j *JournalJudge) orphan() int {
 // Ends returns the head, and the newest records of the signed chains that do not
 // continue it, in ascending order: what a repair keeps.
 func (j *JournalJudge) Ends() []Anchor {
-	var ends []Anchor
-	proved := make([]bool, len(j.nodes))
+	ends, _ := j.chains()
+	return ends
+}
+
+// Keeps reports whether a record is one that continues to be valid when a repair
+// names [JournalJudge.Ends], as far as it was not settled before.
+func (j *JournalJudge) Keeps(a Anchor) bool {
+	i, known := j.index[a]
+	if !known {
+		return false
+	}
+	ends, proved := j.chains()
+	return proved[i] || slices.Contains(ends, a)
+}
+
+// chains returns what Ends does, and for each candidate whether another one proves
+// it.
+func (j *JournalJudge) chains() (ends []Anchor, proved []bool) {
+	proved = make([]bool, len(j.nodes))
 	for i := len(j.nodes) - 1; i >= 0; i-- {
 		n := &j.nodes[i]
 		if n.grounded || !proved[i] && !j.signed(n) {
@@ -313,7 +330,7 @@ func (j *JournalJudge) Ends() []Anchor {
 		ends = append(ends, j.head)
 	}
 	slices.Reverse(ends)
-	return ends
+	return ends, proved
 }
 
 // Unread returns the sequences behind the head of records that a newer publisher

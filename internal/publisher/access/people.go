@@ -86,7 +86,7 @@ type People struct {
 // NewPeople returns no people yet; Run reads them.
 func NewPeople() *People {
 	p := &People{begun: make(chan struct{}), persons: make(map[string]*knownPerson), current: make(map[string]string)}
-	p.about, p.take, p.settle = "persons", p.takeRecord, p.load
+	p.about, p.take, p.forget, p.settle = "persons", p.takeRecord, p.forgetPersons, p.load
 	return p
 }
 
@@ -101,6 +101,11 @@ func (p *People) Run(ctx context.Context, journal Journal, directory Directory) 
 	}
 	p.mu.Unlock()
 	return p.run(ctx, journal)
+}
+
+// forgetPersons is called when the journal was repaired and is read again; p.mu must be held.
+func (p *People) forgetPersons() {
+	p.persons, p.current, p.pending = make(map[string]*knownPerson), make(map[string]string), nil
 }
 
 // takeRecord adds a record to what is known; p.mu must be held.

@@ -80,7 +80,7 @@ const (
 	// BreakGlass is to change without the approvals that would be needed. It is needed beside Change, Apply or Archive; see
 	// Circumstances.BreakGlass.
 	BreakGlass Action = "break-glass"
-	// Administer is to create, recreate and restore environments, and to manage tokens.
+	// Administer is to create, recreate, restore and adopt environments, to repair journals, and to manage tokens.
 	Administer Action = "administer"
 )
 

@@ -33,6 +33,8 @@ type records struct {
 	about string // for errors
 	// take adds a record to what is known, while mu is held. It ignores records about other subjects.
 	take func(flagsync.Record) error
+	// forget makes everything unknown, while mu is held: the journal was repaired, and is read again from its beginning.
+	forget func()
 	// settle does what the records ask for and takes time, while mu is not held. It may be nil, and is called again after an error.
 	settle func(context.Context) error
 
@@ -51,11 +53,20 @@ func (r *records) run(ctx context.Context, journal Journal) error {
 		return err
 	}
 	return journal.Follow(ctx, r.next(), func(record flagsync.Record) error {
+		if r.repairedBy(record) {
+			return r.catchUp(ctx)
+		}
 		if err := r.apply(record); err != nil {
 			return err
 		}
 		return r.settled(ctx)
 	})
+}
+
+// repairedBy reports whether a record tells that the journal goes on without some that may be known here.
+func (r *records) repairedBy(record flagsync.Record) bool {
+	next := r.next()
+	return record.Repairs() && next > 1 && record.Sequence >= next
 }
 
 // firstRead reads all records, however long that takes.
@@ -77,15 +88,15 @@ func (r *records) firstRead(ctx context.Context) error {
 	}
 }
 
-// catchUp takes what the journal has beyond what is known.
+// catchUp takes what the journal has beyond what is known; after a repair, everything anew. Until that is read, nothing is known.
 func (r *records) catchUp(ctx context.Context) error {
-	for record, err := range r.stream().Read(ctx, r.next()) {
-		if err == nil {
-			err = r.apply(record)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.about, err)
-		}
+	repaired, err := r.readOn(ctx)
+	if repaired {
+		r.begin()
+		_, err = r.readOn(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.about, err)
 	}
 	if err := r.settled(ctx); err != nil {
 		return err
@@ -94,6 +105,31 @@ func (r *records) catchUp(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.read = true
 	return nil
+}
+
+// readOn takes what the journal has beyond what is known, up to a repair that was not known.
+func (r *records) readOn(ctx context.Context) (repaired bool, err error) {
+	anew := r.next() == 1
+	for record, err := range r.stream().Read(ctx, r.next()) {
+		if err == nil && !anew && r.repairedBy(record) {
+			return true, nil
+		}
+		if err == nil {
+			err = r.apply(record)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// begin makes everything unknown.
+func (r *records) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget()
+	r.last, r.read = 0, false
 }
 
 func (r *records) settled(ctx context.Context) error {

@@ -53,6 +53,8 @@ type Tokens struct {
 	now      func() time.Time
 	lifetime time.Duration
 	all      map[string]storedToken // guarded by mu
+	// unrecorded are the tokens whose revocation is known here and was lost from the journal.
+	unrecorded map[string]Token // guarded by mu
 }
 
 // NewTokens returns no tokens yet; Run reads them. A nil now means time.Now. lifetime is how long new ones last at most; 0 means
@@ -62,13 +64,33 @@ func NewTokens(now func() time.Time, lifetime time.Duration) *Tokens {
 		now = time.Now
 	}
 	t := &Tokens{now: now, lifetime: cmp.Or(lifetime, DefaultTokenLifetime), all: make(map[string]storedToken)}
-	t.about, t.take = "API tokens", t.takeRecord
+	t.about, t.take, t.forget = "API tokens", t.takeRecord, t.forgetTokens
 	return t
 }
 
 // Run reads the tokens and keeps them current until ctx ends, which is no error. Until they are read nobody is let in by a token, because
 // it may be revoked.
 func (t *Tokens) Run(ctx context.Context, journal Journal) error { return t.run(ctx, journal) }
+
+// forgetTokens is called when the journal was repaired and is read again; t.mu must be held. A token whose revocation was lost stays revoked
+// here, and can be revoked again.
+func (t *Tokens) forgetTokens() {
+	unrecorded := make(map[string]Token)
+	for id, known := range t.all {
+		if !known.Revoked.IsZero() {
+			unrecorded[id] = known.Token
+		}
+	}
+	t.all, t.unrecorded = make(map[string]storedToken), unrecorded
+}
+
+// isUnrecorded reports whether the revocation of a token is known here only.
+func (t *Tokens) isUnrecorded(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, is := t.unrecorded[id]
+	return is
+}
 
 // takeRecord adds a record to the tokens; t.mu must be held.
 func (t *Tokens) takeRecord(r flagsync.Record) error {
@@ -100,8 +122,13 @@ func (t *Tokens) takeToken(f tokenRecord) {
 	known, exists := t.all[f.Token.ID]
 	switch {
 	case f.Type == tokenCreated && !exists:
-		t.all[f.Token.ID] = *f.Token
-	case f.Type == tokenRevoked && exists && known.Revoked.IsZero():
+		created := *f.Token
+		if revoked, is := t.unrecorded[created.ID]; is {
+			created.Revoked, created.Revoker = revoked.Revoked, revoked.Revoker
+		}
+		t.all[created.ID] = created
+	case f.Type == tokenRevoked && exists && (known.Revoked.IsZero() || t.unrecorded[known.ID].ID != ""):
+		delete(t.unrecorded, known.ID)
 		known.Revoked, known.Revoker = f.Token.Revoked, f.Token.Revoker
 		t.all[f.Token.ID] = known
 	}
@@ -142,7 +169,7 @@ func (t *Tokens) Revoke(ctx context.Context, author Principal, id string) (Token
 		switch {
 		case !exists:
 			return nil, fmt.Errorf("%w: %.40q", ErrTokenUnknown, id)
-		case !known.Revoked.IsZero():
+		case !known.Revoked.IsZero() && !t.isUnrecorded(id):
 			return nil, nil
 		}
 		return tokenRecord{tokenRevoked, &revoked}, nil

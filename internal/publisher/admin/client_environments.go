@@ -21,27 +21,6 @@ func (c *Client) CreateEnvironment(ctx context.Context, name, compatibility stri
 	return e, err
 }
 
-// AdoptEnvironment makes an environment known again whose streams are in use, although CONTROL does not know it.
-func (c *Client) AdoptEnvironment(ctx context.Context, name string) (Environment, error) {
-	var e Environment
-	err := c.send(ctx, Call{Method: http.MethodPost, Path: []string{"environments"}}, newEnvironment{Name: name, Adopt: true}, &e)
-	return e, err
-}
-
-// RepairLedger lets the ledger of an environment go on behind a damage.
-func (c *Client) RepairLedger(ctx context.Context, name, reason string) (Repaired, error) {
-	var r Repaired
-	_, err := c.do(ctx, Call{Method: http.MethodPost, Path: []string{"environments", name, "ledger", "repair"}, Reason: reason}, &r)
-	return r, err
-}
-
-// RepairControl lets CONTROL go on behind a damage.
-func (c *Client) RepairControl(ctx context.Context, reason string) (Repaired, error) {
-	var r Repaired
-	_, err := c.do(ctx, Call{Method: http.MethodPost, Path: []string{"control", "repair"}, Reason: reason}, &r)
-	return r, err
-}
-
 // ArchiveEnvironment takes an environment out of use.
 func (c *Client) ArchiveEnvironment(ctx context.Context, name string) (Environment, error) {
 	var e Environment
@@ -72,6 +51,27 @@ func (c *Client) RestoreEnvironment(ctx context.Context, name string, snapshot [
 		Method: http.MethodPost, Path: []string{"environments", name, "restore"}, Body: snapshot, Media: SnapshotMedia,
 	}, &e)
 	return e, err
+}
+
+// AdoptEnvironment makes an environment known again that CONTROL has lost.
+func (c *Client) AdoptEnvironment(ctx context.Context, name string) (Environment, error) {
+	var e Environment
+	_, err := c.do(ctx, Call{Method: http.MethodPost, Path: []string{"environments", name, "adopt"}}, &e)
+	return e, err
+}
+
+// RepairLedger has the ledger of an environment go on behind a damage, for a reason.
+func (c *Client) RepairLedger(ctx context.Context, name, reason string) (Repaired, error) {
+	var r Repaired
+	_, err := c.do(ctx, Call{Method: http.MethodPost, Path: []string{"environments", name, "ledger", "repair"}, Reason: reason}, &r)
+	return r, err
+}
+
+// RepairControl has CONTROL go on behind a damage, for a reason.
+func (c *Client) RepairControl(ctx context.Context, reason string) (Repaired, error) {
+	var r Repaired
+	_, err := c.do(ctx, Call{Method: http.MethodPost, Path: []string{"control", "repair"}, Reason: reason}, &r)
+	return r, err
 }
 
 // Operation asks what became of a change.

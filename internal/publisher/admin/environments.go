@@ -65,7 +65,6 @@ type newEnvironment struct {
 
 	Name          string `json:"name" example:"staging" doc:"A DNS label in lower case that begins with a letter, of at most 63 characters."`
 	Compatibility string `json:"compatibility,omitempty" enum:"flagd" doc:"Whose strictness the flags follow; absent is the publisher's."`
-	Adopt         bool   `json:"adopt,omitzero" doc:"Make an environment known again whose streams are in use, although CONTROL does not know it, because CONTROL was lost. Its flags stay as they are."`
 }
 
 func (a *api) registerEnvironments(h huma.API) {
@@ -106,24 +105,13 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	e, err := a.makeEnvironment(ctx, in.Body, author.ID)
+	e, err := a.options.Environments.Create(ctx, in.Body.Name, author.ID, eval.Compatibility(in.Body.Compatibility))
 	if err != nil {
 		return nil, a.problem(err)
 	}
 	ctx = context.WithValue(ctx, callerKey{}, author)
-	done := "an environment was created"
-	if in.Body.Adopt {
-		done = "an environment was adopted"
-	}
-	in.note(ctx, a.options.Logger, "environment", e.Name, done)
+	in.note(ctx, a.options.Logger, "environment", e.Name, "an environment was created")
 	return &createdEnvironment{Location: environmentsPath + "/" + e.Name, Body: a.describe(ctx, e)}, nil
-}
-
-func (a *api) makeEnvironment(ctx context.Context, n newEnvironment, author string) (flagsync.Environment, error) {
-	if n.Adopt {
-		return a.options.Environments.Adopt(ctx, n.Name, author)
-	}
-	return a.options.Environments.Create(ctx, n.Name, author, eval.Compatibility(n.Compatibility))
 }
 
 func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {

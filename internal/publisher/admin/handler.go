@@ -22,7 +22,6 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // bearer is the name of the only way to say who asks.
@@ -37,18 +36,18 @@ type Environments interface {
 	List(ctx context.Context) ([]flagsync.Environment, error)
 	// Create creates an environment and starts to follow it. The empty compatibility means that of the publisher.
 	Create(ctx context.Context, name, actor string, compatibility eval.Compatibility) (flagsync.Environment, error)
-	// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it.
-	Adopt(ctx context.Context, name, actor string) (flagsync.Environment, error)
-	// RepairLedger lets the ledger of an environment go on behind a damage, RepairControl does so with CONTROL. They return the record that
-	// says what is lost, or flagsync.ErrJournalWhole.
-	RepairLedger(ctx context.Context, name, actor, reason string) (changelog.Anchor, error)
-	RepairControl(ctx context.Context, actor, reason string) (changelog.Anchor, error)
 	// Archive takes an environment out of use.
 	Archive(ctx context.Context, name, actor string) error
 	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
 	Recreate(ctx context.Context, name, actor string) error
 	// Restore writes a snapshot of an environment as a new epoch.
 	Restore(ctx context.Context, name, actor string, snapshot io.Reader) error
+	// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it.
+	Adopt(ctx context.Context, name, actor string) (flagsync.Environment, error)
+	// RepairLedger has the ledger of an environment go on behind a damage.
+	RepairLedger(ctx context.Context, name, actor, reason string) (flagsync.JournalRepaired, error)
+	// RepairControl has CONTROL go on behind a damage.
+	RepairControl(ctx context.Context, actor, reason string) (flagsync.JournalRepaired, error)
 	// Audit returns what the history of an environment is exported from, with CONTROL or without.
 	Audit(ctx context.Context, name string, withControl bool) (audit.Source, error)
 	// Note returns the proof of a record of a stream of an environment as a signed note. The stream is log, ledger or control.

@@ -28,6 +28,17 @@ type AdministrationHeaders struct {
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
 }
 
+// RepairHeaders are the headers of a request to repair a journal.
+type RepairHeaders struct {
+	Reason     string `header:"Flagside-Reason" required:"true" minLength:"1" maxLength:"500" doc:"Why; it stands in the journal for ever."`
+	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
+}
+
+// note is that of AdministrationHeaders.
+func (h RepairHeaders) note(ctx context.Context, log zerolog.Logger, kind, id, done string) {
+	AdministrationHeaders(h).note(ctx, log, kind, id, done)
+}
+
 // note logs what was done to what, and why.
 func (h AdministrationHeaders) note(ctx context.Context, log zerolog.Logger, kind, id, done string) {
 	log.Warn().Str("actor", caller(ctx).ID).Str(kind, id).Str("reason", h.Reason).Bool("break_glass", h.BreakGlass).Msg(done)

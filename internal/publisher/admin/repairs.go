@@ -7,53 +7,85 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/sync/changelog"
+	flagsync "github.com/flagside/flagside/sync"
 )
 
-type repairLedger struct {
+type adoptEnvironment struct {
 	EnvironmentPath
 	AdministrationHeaders
 }
 
-type repairControl struct{ AdministrationHeaders }
+type repairLedger struct {
+	EnvironmentPath
+	RepairHeaders
+}
+
+type repairControl struct{ RepairHeaders }
 
 type repairedBody struct {
 	Body Repaired
 }
 
-// Repaired is what a repair of a ledger has written.
+// Repaired is what a repair of a journal kept, and what is lost.
 type Repaired struct {
-	Stream   string `json:"stream" example:"LEDGER_prod" doc:"The stream of the ledger."`
-	Sequence uint64 `json:"sequence" doc:"The number of the record that names what is kept and what is lost. The ledger goes on behind it."`
-	Digest   string `json:"digest" doc:"The SHA-256 of that record."`
+	Stream string     `json:"stream" doc:"The stream of the journal."`
+	Head   uint64     `json:"head" doc:"The number of the newest record, which is part of the repair and names what is kept and what is lost."`
+	Kept   []uint64   `json:"kept" nullable:"false" doc:"The newest record of each part that is kept, in ascending order. Between two parts, and behind the last one, records are missing."`
+	Lost   []Interval `json:"lost" nullable:"false" doc:"The places whose messages are missing or cannot be read, in ascending order. Some may have held no record."`
+	Lacks  uint64     `json:"lacks,omitempty" doc:"The number of a record that is named elsewhere and is lost; absent if none is known."`
 }
 
-// registerRepairs adds what lets ledgers and CONTROL go on behind a damage, and environments that CONTROL has forgotten.
+// Interval is a run of places in a stream.
+type Interval struct {
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last" doc:"It belongs to the run."`
+}
+
+func newRepaired(stream string, r flagsync.JournalRepaired) *repairedBody {
+	out := &repairedBody{Body: Repaired{Stream: stream, Head: r.Head.Sequence, Kept: []uint64{}, Lost: []Interval{}, Lacks: r.Lacks.Sequence}}
+	for _, a := range r.Kept {
+		out.Body.Kept = append(out.Body.Kept, a.Sequence)
+	}
+	for _, i := range r.Lost {
+		out.Body.Lost = append(out.Body.Lost, Interval(i))
+	}
+	return out
+}
+
+// registerRepairs adds what goes on after a ledger or CONTROL was damaged.
 func (a *api) registerRepairs(h huma.API) {
-	huma.Register(h, needing(access.Administer, operation(http.MethodPost, environmentsPath+"/{environment}/ledger/repair", "repairLedger",
-		"Let the ledger of an environment go on behind records that are lost or cannot be read", environmentsTag)), a.repairLedger)
+	const path = "/api/v1/environments/{environment}"
+	huma.Register(h, needing(access.Administer, operation(http.MethodPost, path+"/adopt", "adoptEnvironment",
+		"Make an environment known again whose streams are in use, after CONTROL was lost", environmentsTag)), a.adoptEnvironment)
+	huma.Register(h, needing(access.Administer, operation(http.MethodPost, path+"/ledger/repair", "repairLedger",
+		"Go on behind a damage of the ledger of an environment, and tell what is lost", environmentsTag)), a.repairLedger)
 	huma.Register(h, needing(access.Administer, operation(http.MethodPost, "/api/v1/control/repair", "repairControl",
-		"Let CONTROL, which records environments, persons and tokens, go on behind records that are lost or cannot be read", accessTag)), a.repairControl)
+		"Go on behind a damage of CONTROL, which records environments and tokens, and tell what is lost", environmentsTag)), a.repairControl)
+}
+
+func (a *api) adoptEnvironment(ctx context.Context, in *adoptEnvironment) (*environmentBody, error) {
+	if _, err := a.options.Environments.Adopt(ctx, in.Environment, caller(ctx).ID); err != nil {
+		return nil, a.problem(err)
+	}
+	in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was adopted")
+	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
 func (a *api) repairLedger(ctx context.Context, in *repairLedger) (*repairedBody, error) {
-	at, err := a.options.Environments.RepairLedger(ctx, in.Environment, caller(ctx).ID, in.Reason)
+	done, err := a.options.Environments.RepairLedger(ctx, in.Environment, caller(ctx).ID, in.Reason)
 	if err != nil {
 		return nil, a.problem(err)
 	}
 	in.note(ctx, a.options.Logger, "environment", in.Environment, "a ledger was repaired")
-	return repaired("LEDGER_"+in.Environment, at), nil
+	return newRepaired(flagsync.Ledger(in.Environment).Stream(), done), nil
 }
 
 func (a *api) repairControl(ctx context.Context, in *repairControl) (*repairedBody, error) {
-	at, err := a.options.Environments.RepairControl(ctx, caller(ctx).ID, in.Reason)
+	done, err := a.options.Environments.RepairControl(ctx, caller(ctx).ID, in.Reason)
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "stream", "CONTROL", "CONTROL was repaired")
-	return repaired("CONTROL", at), nil
-}
-
-func repaired(stream string, at changelog.Anchor) *repairedBody {
-	return &repairedBody{Body: Repaired{Stream: stream, Sequence: at.Sequence, Digest: at.Digest.String()}}
+	stream := flagsync.Control().Stream()
+	in.note(ctx, a.options.Logger, "stream", stream, "CONTROL was repaired")
+	return newRepaired(stream, done), nil
 }

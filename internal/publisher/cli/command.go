@@ -51,6 +51,7 @@ func Commands() []Command {
 		requestCommands(),
 		auditCommands(),
 		environmentCommands(),
+		repairCommands(),
 		tokenCommands(),
 		personCommands(),
 		[]Command{whoamiCommand(), policyAskCommand(), operationGetCommand()},

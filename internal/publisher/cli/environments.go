@@ -18,7 +18,6 @@ func environmentCommands() []Command {
 		{words("environment create"), "create an environment", environmentCreate},
 		{words("environment list"), "list the environments", environmentList},
 		{words("environment get"), "print what is known of an environment", environmentGet},
-		{words("environment adopt"), "make an environment known again that CONTROL has lost", environmentAdopt},
 		{words("environment archive"), "take an environment out of use; its log stays", environmentArchive},
 		{
 			words("environment recreate"),
@@ -26,7 +25,6 @@ func environmentCommands() []Command {
 		},
 		{words("environment rollback"), "make all documents of an environment what they were at a revision", environmentRollback},
 		{words("environment risk"), "print or set what is risky in an environment", environmentRisk},
-		{words("ledger repair"), "let a ledger or CONTROL go on behind records that are lost", ledgerRepair},
 		{words("restore"), "write a snapshot as a new epoch of an environment", restore},
 	}
 }
@@ -58,45 +56,6 @@ func environmentCreate() Invocation {
 			return err
 		}
 		return s.print(found.Body, sentence("environment %s is created", "name"))
-	})
-}
-
-func environmentAdopt() Invocation {
-	f := newForm("environment adopt", "Makes an environment known again whose streams are in use, although CONTROL does not know it, because CONTROL was lost. "+
-		"Its flags stay as they are.").named("name of the environment")
-	r := f.administers()
-	return f.runs(func(ctx context.Context, s *session) error {
-		body, err := json.Marshal(map[string]any{"name": f.environment, "adopt": true})
-		if err != nil {
-			return err
-		}
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments"}, Body: body}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("environment %s is known again, with %s flags at revision %s", "name", "flags", "revision"))
-	})
-}
-
-func ledgerRepair() Invocation {
-	var control bool
-	f := newForm("ledger repair", "Lets the ledger of --environment, or CONTROL with --control, go on behind records that are lost or cannot be read. "+
-		"A signed record tells what is kept and what is lost. What was recorded there is forgotten: approvals, or tokens and their revocations. "+
-		"Put the stream back from a backup of NATS first if you have one.")
-	f.set.String(&f.environment, "environment", "", "environment whose ledger is repaired").Short("e")
-	f.set.Bool(&control, "control", false, "repair CONTROL, which records environments, persons and tokens")
-	f.check(func() bool { return control || f.environment != "" }, "give --environment, or --control")
-	r := f.administers()
-	return f.runs(func(ctx context.Context, s *session) error {
-		path := []string{"control", "repair"}
-		if !control {
-			path = []string{"environments", f.environment, "ledger", "repair"}
-		}
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: path}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("%s is repaired: it goes on behind record %s, which tells what is lost", "stream", "sequence"))
 	})
 }
 

@@ -80,8 +80,13 @@ type administration struct {
 
 // administers declares the options of what is done to more than documents.
 func (f *form) administers() *administration {
+	return f.administersFor("why, at most 500 bytes; it stands in the publisher's own log")
+}
+
+// administersFor is administers with what to say about the reason.
+func (f *form) administersFor(reason string) *administration {
 	a := &administration{}
-	f.set.String(&a.reason, "reason", "", "why, at most 500 bytes; it stands in the publisher's own log").Short("m")
+	f.set.String(&a.reason, "reason", "", reason).Short("m")
 	f.check(func() bool { return isLine(a.reason) }, "--reason is one line of text")
 	f.set.Bool(&a.breakGlass, "break-glass", false, "do it without the consent that policies want, if they allow that")
 	f.check(func() bool { return !a.breakGlass || a.reason != "" }, "--break-glass needs a --reason")

@@ -29,7 +29,7 @@ func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Reque
 	if s.options.Journal == nil {
 		return Request{}, errNoLedger
 	}
-	if err := o.validate(); err != nil {
+	if err := o.Validate(); err != nil {
 		return Request{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)

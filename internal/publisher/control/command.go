@@ -60,7 +60,8 @@ type Origin struct {
 // actor returns what records call who asks: access.Unregistered for a person whom Service has not identified yet.
 func (o Origin) actor() string { return cmp.Or(o.Actor, o.Principal.RecordID()) }
 
-func (o Origin) validate() error {
+// Validate reports why a reason cannot be recorded.
+func (o Origin) Validate() error {
 	switch {
 	case len(o.Reason) > changelog.MaxReason:
 		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("The reason has %d bytes, at most %d are allowed.",

@@ -9,22 +9,18 @@ import (
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // ledger is what is known of an environment's ledger.
 type ledger struct {
-	turn        chan struct{} // held while it is read
 	environment string
-
-	mu         sync.RWMutex // guards what follows
-	governance *Governance
-	head       changelog.Anchor // the newest record that was taken
-	repaired   bool             // gaps are what repairs have left
+	turn        chan struct{} // held while it is read
+	mu          sync.RWMutex
+	governance  *Governance // guarded by mu
 }
 
 func newLedger(o Options) *ledger {
-	return &ledger{turn: make(chan struct{}, 1), environment: o.Environment, governance: NewGovernance(o.Environment)}
+	return &ledger{environment: o.Environment, turn: make(chan struct{}, 1), governance: NewGovernance(o.Environment)}
 }
 
 // errNoLedger is returned where there are no change requests.
@@ -52,47 +48,44 @@ func (s *Service) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = s.ledger.read(ctx, journal)
-	if errors.Is(err, errLedgerRepaired) {
-		s.ledger.forget()
-		err = s.ledger.read(ctx, journal)
-		s.ledger.remember()
-	}
-	if err != nil {
+	if err := s.ledger.catchUp(ctx, journal); err != nil {
 		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
 	}
 	return nil
 }
 
-// errLedgerRepaired means that a repair of the ledger went on without records that were taken over here.
-var errLedgerRepaired = errors.New("the ledger was repaired")
+// catchUp takes over what the journal has beyond what is known. After a repair it reads everything again, because what was lost no longer
+// counts for others.
+func (l *ledger) catchUp(ctx context.Context, journal Journal) error {
+	repaired, err := l.readOn(ctx, journal)
+	if !repaired {
+		return err
+	}
+	fresh := &ledger{governance: NewGovernance(l.environment)}
+	if _, err := fresh.readOn(ctx, journal); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.governance = fresh.governance
+	return nil
+}
 
-// read takes over what the ledger has beyond what is known. With errLedgerRepaired, it has to be read from the beginning.
-func (l *ledger) read(ctx context.Context, journal Journal) error {
-	for r, err := range journal.Read(ctx, l.sequence()+1) {
+// readOn takes over records up to the next repair.
+func (l *ledger) readOn(ctx context.Context, journal Journal) (repaired bool, err error) {
+	from := l.sequence() + 1
+	for r, err := range journal.Read(ctx, from) {
+		if err == nil && from > 1 && r.Repairs() {
+			return true, nil
+		}
 		if err == nil {
 			err = l.take(r)
 		}
 		if err != nil {
-			return err
+			return false, err
 		}
 	}
-	return nil
-}
-
-// forget makes the ledger unknown again, because what was known of it may be lost. Until remember, gaps are what repairs have left.
-func (l *ledger) forget() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.governance, l.head = NewGovernance(l.environment), changelog.Anchor{}
-	l.repaired = true
-}
-
-// remember ends what forget has begun.
-func (l *ledger) remember() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.repaired = false
+	return false, nil
 }
 
 func (l *ledger) sequence() uint64 {
@@ -109,19 +102,14 @@ func (l *ledger) take(r flagsync.Record) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r.Prev != l.head {
-		if !l.repaired && !l.head.IsZero() {
-			return errLedgerRepaired
-		}
+	if r.Prev.Sequence != l.governance.Sequence() {
 		l.governance.Gap()
 	}
 	if !ok {
 		l.governance.Pass(r.Sequence)
-	} else if err := l.governance.Evolve(r.Sequence, e); err != nil {
-		return err
+		return nil
 	}
-	l.head = changelog.Anchor{Sequence: r.Sequence, Digest: r.Digest}
-	return nil
+	return l.governance.Evolve(r.Sequence, e)
 }
 
 func (l *ledger) unfinished() []Request {

@@ -134,7 +134,7 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	if s.options.ReadOnly != "" && !origin.Owner {
 		return Result{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
 	}
-	if err := origin.validate(); err != nil {
+	if err := origin.Validate(); err != nil {
 		return Result{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)

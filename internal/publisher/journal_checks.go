@@ -1,0 +1,131 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+const (
+	// journalInterval is how often all journals are looked at, and journalTimeout bounds one look.
+	journalInterval = 2 * time.Second
+	journalTimeout  = 10 * time.Second
+	// foreignLimit is how long a foreign message is news.
+	foreignLimit = time.Hour
+)
+
+// journalChecks looks again and again at CONTROL and the ledgers: a publisher may read none of them for a long time.
+type journalChecks struct {
+	environments *environments
+
+	mu        sync.Mutex // guards what follows, by stream
+	suspected map[string]bool
+	damaged   map[string]error
+	foreign   map[string]flagsync.Foreign
+}
+
+func newJournalChecks(e *environments) *journalChecks {
+	return &journalChecks{
+		environments: e,
+		suspected:    make(map[string]bool), damaged: make(map[string]error), foreign: make(map[string]flagsync.Foreign),
+	}
+}
+
+// run checks until ctx ends.
+func (c *journalChecks) run(ctx context.Context) error {
+	look := time.NewTicker(journalInterval)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+			c.check(ctx)
+		}
+	}
+}
+
+// check looks once.
+func (c *journalChecks) check(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+	defer cancel()
+	checked := make(map[string]bool)
+	if list, err := c.environments.opened(); err == nil {
+		control := flagsync.Control().Stream()
+		checked[control] = true
+		c.note(control, list.Journal(), list.Journal().Verify(ctx))
+	}
+	for _, running := range c.environments.all() {
+		stream := flagsync.Ledger(running.name).Stream()
+		checked[stream] = true
+		ledger, err := running.openLedger(ctx)
+		if err == nil {
+			err = ledger.Verify(ctx)
+		}
+		c.note(stream, ledger, err)
+	}
+	c.keepOnly(checked)
+}
+
+// note takes over what was found, a damage when it is found twice: a server that has just begun to lead may lag behind. What cannot be
+// looked at is as it was found last.
+func (c *journalChecks) note(stream string, journal *flagsync.Journal, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+		delete(c.suspected, stream)
+		delete(c.damaged, stream)
+	case errors.Is(err, flagsync.ErrDamaged), errors.Is(err, flagsync.ErrJournalCut), errors.Is(err, flagsync.ErrStreamLost):
+		if c.suspected[stream] {
+			c.damaged[stream] = err
+		}
+		c.suspected[stream] = true
+	}
+	if journal != nil {
+		c.foreign[stream] = journal.Foreign()
+	}
+}
+
+// keepOnly forgets the journals of environments that are archived.
+func (c *journalChecks) keepOnly(streams map[string]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.suspected, func(stream string, _ bool) bool { return !streams[stream] })
+	maps.DeleteFunc(c.damaged, func(stream string, _ error) bool { return !streams[stream] })
+	maps.DeleteFunc(c.foreign, func(stream string, _ flagsync.Foreign) bool { return !streams[stream] })
+}
+
+// wrong returns what is wrong with journals, by stream.
+func (c *journalChecks) wrong() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var all []string
+	for _, stream := range slices.Sorted(maps.Keys(c.damaged)) {
+		all = append(all, c.damaged[stream].Error())
+	}
+	return all
+}
+
+// news returns which messages in journals and logs no publisher has signed, while that is news.
+func (c *journalChecks) news(now time.Time) []string {
+	c.mu.Lock()
+	found := maps.Clone(c.foreign)
+	c.mu.Unlock()
+	for _, running := range c.environments.all() {
+		found["FLAGS_"+running.name] = running.follower.Status().Foreign
+	}
+	var all []string
+	for _, stream := range slices.Sorted(maps.Keys(found)) {
+		if f := found[stream]; f.Messages > 0 && now.Sub(f.Since) <= foreignLimit {
+			all = append(all, fmt.Sprintf("%s: %s", stream, f))
+		}
+	}
+	return all
+}

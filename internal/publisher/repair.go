@@ -1,0 +1,120 @@
+package publisher
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// repairTimeout bounds a repair, and repairedTimeout how long it is then waited for here.
+	repairTimeout   = time.Minute
+	repairedTimeout = 10 * time.Second
+)
+
+// RepairLedger has the ledger of an environment go on behind a damage.
+func (e *environments) RepairLedger(ctx context.Context, name, actor, reason string) (flagsync.JournalRepaired, error) {
+	if why, readOnly := e.options.ReadOnly[name]; readOnly {
+		return flagsync.JournalRepaired{}, &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
+	}
+	running, err := e.find(name)
+	if err != nil {
+		return flagsync.JournalRepaired{}, err
+	}
+	done, err := e.repair(ctx, flagsync.Ledger(name), flagsync.JournalRepair{Actor: actor, Reason: reason, Missing: running.ledgerReached()})
+	if err != nil {
+		return flagsync.JournalRepaired{}, err
+	}
+	within, cancel := context.WithTimeout(ctx, repairedTimeout)
+	defer cancel()
+	running.awaitLedger(within) // it is repaired in any case
+	return done, nil
+}
+
+// RepairControl has CONTROL go on behind a damage.
+func (e *environments) RepairControl(ctx context.Context, actor, reason string) (flagsync.JournalRepaired, error) {
+	list, err := e.opened()
+	if err != nil {
+		return flagsync.JournalRepaired{}, err
+	}
+	done, err := e.repair(ctx, flagsync.Control(), flagsync.JournalRepair{Actor: actor, Reason: reason, Missing: e.controlReached(list)})
+	if err != nil {
+		return flagsync.JournalRepaired{}, err
+	}
+	if err := e.lookNow(ctx); err != nil {
+		e.options.Logger.Warn().Err(err).Msg("CONTROL is repaired, but the list of environments could not be read")
+	}
+	return done, nil
+}
+
+// repair is completed once it was begun, also when the caller is gone.
+func (e *environments) repair(ctx context.Context, name flagsync.JournalName, r flagsync.JournalRepair) (flagsync.JournalRepaired, error) {
+	e.mu.Lock()
+	conn := e.conn
+	e.mu.Unlock()
+	if err := (control.Origin{Reason: r.Reason}).Validate(); err != nil {
+		return flagsync.JournalRepaired{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), repairTimeout)
+	defer cancel()
+	done, err := flagsync.RepairJournal(ctx, conn, name, e.options.Replicas, r)
+	select {
+	case e.mended <- struct{}{}:
+	default: // it is told already
+	}
+	return done, err
+}
+
+// controlReached returns the newest record of CONTROL that is known here or named in a log.
+func (e *environments) controlReached(list *flagsync.Environments) changelog.Anchor {
+	reached := newer(list.Journal().Head(), list.Journal().Missing())
+	for _, running := range e.all() {
+		reached = newer(reached, running.follower.Status().Control)
+	}
+	return reached
+}
+
+// ledgerReached returns the newest record of the ledger that is known here or named in the log.
+func (e *environment) ledgerReached() changelog.Anchor {
+	e.mu.Lock()
+	ledger := e.ledger
+	e.mu.Unlock()
+	reached := e.follower.Status().Ledger
+	if ledger == nil {
+		return reached
+	}
+	return newer(reached, newer(ledger.Head(), ledger.Missing()))
+}
+
+func newer(a, b changelog.Anchor) changelog.Anchor {
+	if b.Sequence > a.Sequence {
+		return b
+	}
+	return a
+}
+
+// awaitLedger waits until the ledger can be read and the log is open, which a ledger that is gone prevents.
+func (e *environment) awaitLedger(ctx context.Context) {
+	poll := time.NewTicker(100 * time.Millisecond)
+	defer poll.Stop()
+	for e.verifyLedger(ctx) != nil || e.writeRefused() != nil {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// verifyLedger returns what is wrong with the ledger.
+func (e *environment) verifyLedger(ctx context.Context) error {
+	ledger, err := e.openLedger(ctx)
+	if err != nil {
+		return fmt.Errorf("open ledger: %w", err)
+	}
+	return ledger.Verify(ctx)
+}
