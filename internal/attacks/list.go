@@ -173,7 +173,7 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher/control", "TestTimesOfRequests", ""},
 		{Caller, Warm, "internal/publisher/control", "TestWhatAnAuthorMayWriteADay", ""},
 		{Caller, Warm, "internal/publisher/access", "TestTokensEndWithTheirAuthor", ""},
-		{Server, PublisherRestart, "internal/publisher", "TestLedgerIsRepaired", ""},
+		{Server, PublisherRestart, "internal/publisher", "TestRepairLedger", ""},
 		{LocalProcess, ColdStart, "internal/publisher", "TestFilesThatOthersMayWrite", ""},
 		{LocalProcess, ColdStart, "internal/publisher", "TestTheLockIsNoLink", ""},
 		{LocalProcess, ColdStart, "internal/fileaccess", "TestDirectory", ""},

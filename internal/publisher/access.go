@@ -143,18 +143,18 @@ func digestOf(file string) (sum [sha256.Size]byte) {
 // followTokens keeps the API tokens current until ctx ends.
 func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
 	return p.keepReading(ctx, "the API tokens cannot be read, those that are known stay in force", func(ctx context.Context) error {
-		journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
+		list, err := p.environments.open(ctx, conn)
 		if err != nil {
 			return err
 		}
-		return p.gate.tokens.Run(ctx, journal)
+		return p.gate.tokens.Run(ctx, list.Journal())
 	})
 }
 
 // followPeople keeps the persons current until ctx ends.
 func (p *Publisher) followPeople(ctx context.Context, conn *flagsync.Conn) error {
 	return p.keepReading(ctx, "the persons cannot be read, those that are known stay known", func(ctx context.Context) error {
-		journal, err := flagsync.OpenJournal(ctx, conn, flagsync.Control(), p.options.Replicas)
+		list, err := p.environments.open(ctx, conn)
 		if err != nil {
 			return err
 		}
@@ -162,7 +162,7 @@ func (p *Publisher) followPeople(ctx context.Context, conn *flagsync.Conn) error
 		if err != nil {
 			return err
 		}
-		return p.gate.people.Run(ctx, journal, directory)
+		return p.gate.people.Run(ctx, list.Journal(), directory)
 	})
 }
 
