@@ -9,6 +9,8 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/audit"
+	"github.com/flagside/flagside/internal/trusttest"
 )
 
 // damage replaces a stream by one that ends at a sequence and lacks another, 0 being none, as a server with a broken disk would show.
@@ -73,6 +75,16 @@ func (r *running) showsCondition(code, names string) bool {
 	return strings.Contains(status, code) && strings.Contains(status, names)
 }
 
+// warnsOf fails unless the history of an environment is proved but for what a repair says is lost.
+func (r *running) warnsOf(environment, lost string) {
+	r.t.Helper()
+	export := r.ask(http.MethodGet, "/api/v1/environments/"+environment+"/audit/export-with-control", "").body
+	report, err := audit.Verify(strings.NewReader(export), trusttest.Default().Trust, audit.Options{Environment: environment, WithControl: true})
+	if err != nil || !report.Incomplete || !strings.Contains(strings.Join(report.Warnings, "\n"), lost) {
+		r.t.Errorf("verification after the repair: %v, warnings %q, want %q", err, report.Warnings, lost)
+	}
+}
+
 const repairing = "the backup was older"
 
 // A ledger that lost records, in the middle or at its end, stops change requests and says so. Once it is repaired, every publisher goes on
@@ -95,6 +107,9 @@ func TestLedgerIsRepaired(t *testing.T) {
 			r := governed(t, publisher.Options{NATS: server.URL()})
 			other := governed(t, publisher.Options{NATS: server.URL()})
 			r.create("prod")
+			if early := r.agreeAndApply(r.propose("early", "")); early.Status != "applied" { // so that the log refers to the ledger
+				t.Fatalf("a request is %s", early.Status)
+			}
 			opened := r.propose("f", "")
 			if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, "fine"); err != nil {
 				t.Fatal(err)
@@ -130,6 +145,7 @@ func TestLedgerIsRepaired(t *testing.T) {
 					t.Errorf("a request after the repair is %s", again.Status)
 				}
 			}
+			r.warnsOf("prod", "LEDGER_prod: records ")
 		})
 	}
 }
@@ -168,6 +184,7 @@ func TestControlIsRepairedAndAnEnvironmentAdopted(t *testing.T) {
 	if _, err := late.client.CreateToken(t.Context(), admin.NewToken{Name: "new", Groups: []string{"flagside:viewer"}}); err != nil {
 		t.Errorf("a token after the repair: %v", err)
 	}
+	late.warnsOf("staging", "CONTROL: records 1 to ")
 }
 
 // Messages in a ledger that no publisher signed are a condition that names the stream and the place.
@@ -211,4 +228,5 @@ func TestALedgerWithAHoleIsRepaired(t *testing.T) {
 	if again := cold.agreeAndApply(cold.propose("g", "")); again.Status != "applied" {
 		t.Errorf("a request after the repair is %s", again.Status)
 	}
+	cold.warnsOf("prod", "LEDGER_prod: records ")
 }

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,7 +12,6 @@ import (
 
 // decisions are what the ledger says about change requests, to be compared with the entries of the log.
 type decisions struct {
-	ledger   bool // the export has one
 	requests map[string]*decided
 	applied  map[uint64]appliedAt // that the log must have, by the revision after the change
 	epoch    changelog.Epoch      // the newest
@@ -72,7 +72,6 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 	if !strings.HasPrefix(h.stream, "LEDGER_") {
 		return nil
 	}
-	d.ledger = true
 	if t := changelog.RecordType(r.Body); t == changelog.RecordKeys || t == changelog.RecordRepaired {
 		return nil
 	}
@@ -107,20 +106,24 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int, e control.Event) error {
 	known := d.requests[e.Request]
 	if known == nil {
-		return h.bad(r.Sequence, line, "change request %s is applied and was never opened", e.Request)
-	}
-	if e.Hash != known.hash {
-		return h.bad(r.Sequence, line, "change request %s is applied with another proposal than it has", e.Request)
-	}
-	for _, approver := range e.Approvers {
-		switch {
-		case !slices.Contains(known.approvals, approver):
-			return h.bad(r.Sequence, line, "change request %s counts an approval of %s, who has not approved this proposal", e.Request, approver)
-		case approver == known.author:
-			return h.bad(r.Sequence, line, "change request %s counts the approval of its own author", e.Request)
-		}
+		d.requests[e.Request] = &decided{claimed: true, approvers: e.Approvers}
+		return h.doubt(r.Sequence, line, "change request %s is applied and was never opened", e.Request)
 	}
 	known.claimed, known.approvers = true, e.Approvers
+	if e.Hash != known.hash {
+		return h.doubt(r.Sequence, line, "change request %s is applied with another proposal than it has", e.Request)
+	}
+	for _, approver := range e.Approvers {
+		if approver == known.author {
+			return h.bad(r.Sequence, line, "change request %s counts the approval of its own author", e.Request)
+		}
+		if slices.Contains(known.approvals, approver) {
+			continue
+		}
+		if err := h.doubt(r.Sequence, line, "change request %s counts an approval of %s, who has not approved this proposal", e.Request, approver); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -130,11 +133,22 @@ func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
 	if at, ok := d.applied[last.Revision]; ok && at.position == last.Position() {
 		delete(d.applied, last.Revision)
 	}
-	if first.Request == "" || !d.ledger {
+	if first.Request == "" {
 		return nil
 	}
+	err := d.compare(h, tx)
+	if err != nil && h.ledger().lostBy(first.Ledger.Sequence) {
+		h.question("%s at %d: what was decided about change request %s, which it applies, may be among the lost records of the ledger: %v", h.stream, first.Revision, first.Request, err)
+		return nil
+	}
+	return err
+}
+
+// compare compares a transaction with what was decided, as far as the ledger has it.
+func (d *decisions) compare(h *logHistory, tx changelog.Transaction) error {
+	first := tx[0]
 	bad := func(format string, args ...any) error {
-		return h.bad(first.Revision, h.lines[first.Revision], "it applies change request %s, %s", first.Request, fmt.Sprintf(format, args...))
+		return h.bad(first.Revision, h.pending[first.Revision].line, "it applies change request %s, %s", first.Request, fmt.Sprintf(format, args...))
 	}
 	known := d.requests[first.Request]
 	switch {
@@ -147,23 +161,22 @@ func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
 	}
 	for i, r := range tx {
 		if digestOf(r.Kind, r.Key, r.Put) != known.changes[i] {
-			return h.bad(r.Revision, h.lines[r.Revision], "it is not what was approved in change request %s", first.Request)
+			return h.bad(r.Revision, h.pending[r.Revision].line, "it is not what was approved in change request %s", first.Request)
 		}
 	}
 	known.changes = nil // each is applied once
 	return nil
 }
 
-// finish verifies that the log has everything that the ledger says was applied, in the epochs that the log still has.
+// finish verifies that the log has everything that the ledger says was applied, but for what the log says it lost.
 func (d *decisions) finish(h *logHistory) error {
-	for revision, at := range d.applied {
+	for _, revision := range slices.Sorted(maps.Keys(d.applied)) {
+		at := d.applied[revision]
 		digest, found, err := h.places.digest(revision)
 		switch {
 		case err != nil:
 			return err
-		case found && digest == at.position.Digest:
-		case at.position.Epoch != h.last.Epoch && !found:
-			h.warn("%s: change request %s was applied in epoch %s, which the log does not have any more", h.stream, at.request, at.position.Epoch.Short())
+		case found && digest == at.position.Digest, h.hasLeft(at.position):
 		default:
 			return h.bad(revision, 0, "the ledger says at %d that change request %s was applied here, and the log has something else: it was cut or rewritten", at.sequence, at.request)
 		}
