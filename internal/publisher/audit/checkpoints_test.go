@@ -150,7 +150,7 @@ func TestEveryCheckpointCounts(t *testing.T) {
 			t.Errorf("%s: %v, warnings %q", name, err, report.Warnings)
 		}
 	}
-	for name, file := range map[string]string{"torn": sign(log)[:90], "of another": "flagside checkpoint 2\nx\n", "no checkpoint": "text"} {
+	for name, file := range map[string]string{"torn": sign(log)[:90], "of another": "flagside checkpoint 2\nx\n", "no checkpoint": "text", "of the ledger": sign(ledger(0)), "of another environment": sign(elsewhere)} {
 		if _, err := audit.Verify(join(p.export()), p.keys.Trust, audit.Options{Checkpoints: file}); err == nil {
 			t.Errorf("%s: a file that says nothing is accepted", name)
 		}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,8 +14,8 @@ import (
 // decisions are what the ledger says about change requests, to be compared with the entries of the log.
 type decisions struct {
 	requests map[string]*decided
-	applied  map[uint64]appliedAt // that the log must have, by the revision after the change
-	epoch    changelog.Epoch      // the newest
+	applied  map[changelog.Position]appliedAt // that the log must have, by the position after the change
+	epoch    changelog.Epoch                  // the newest
 }
 
 // decided is what was decided about one change request.
@@ -28,14 +29,12 @@ type decided struct {
 }
 
 type appliedAt struct {
-	position changelog.Position
 	request  string
-	line     int
-	sequence uint64
+	sequence uint64 // of the record of the ledger
 }
 
 func newDecisions() *decisions {
-	return &decisions{requests: make(map[string]*decided), applied: make(map[uint64]appliedAt)}
+	return &decisions{requests: make(map[string]*decided), applied: make(map[changelog.Position]appliedAt)}
 }
 
 // sameEpoch returns an epoch in one copy for all that name it.
@@ -95,7 +94,7 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 		if e.Position != nil {
 			at := *e.Position
 			at.Epoch = d.sameEpoch(at.Epoch)
-			d.applied[at.Revision] = appliedAt{position: at, request: e.Request, line: line, sequence: r.Sequence}
+			d.applied[at] = appliedAt{request: e.Request, sequence: r.Sequence}
 		}
 	default:
 	}
@@ -129,10 +128,8 @@ func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int
 
 // verify compares a transaction with what was decided about the change request that it applies.
 func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
-	first, last := tx[0], tx[len(tx)-1]
-	if at, ok := d.applied[last.Revision]; ok && at.position == last.Position() {
-		delete(d.applied, last.Revision)
-	}
+	delete(d.applied, tx.Position())
+	first := tx[0]
 	if first.Request == "" {
 		return nil
 	}
@@ -170,16 +167,16 @@ func (d *decisions) compare(h *logHistory, tx changelog.Transaction) error {
 
 // finish verifies that the log has everything that the ledger says was applied, but for what the log says it lost.
 func (d *decisions) finish(h *logHistory) error {
-	for _, revision := range slices.Sorted(maps.Keys(d.applied)) {
-		at := d.applied[revision]
-		digest, found, err := h.places.digest(revision)
-		switch {
-		case err != nil:
+	for _, position := range slices.SortedFunc(maps.Keys(d.applied), func(a, b changelog.Position) int { return cmp.Compare(a.Revision, b.Revision) }) {
+		digest, found, err := h.places.digest(position.Revision)
+		if err != nil {
 			return err
-		case found && digest == at.position.Digest, h.hasLeft(at.position):
-		default:
-			return h.bad(revision, 0, "the ledger says at %d that change request %s was applied here, and the log has something else: it was cut or rewritten", at.sequence, at.request)
 		}
+		if found && digest == position.Digest || h.hasLeft(position) {
+			continue
+		}
+		at := d.applied[position]
+		return h.bad(position.Revision, 0, "the ledger says at %d that change request %s was applied here, and the log has something else: it was cut or rewritten", at.sequence, at.request)
 	}
 	return nil
 }

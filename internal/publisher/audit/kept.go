@@ -2,20 +2,19 @@ package audit
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // verifyKept verifies the checkpoints that were kept elsewhere. One that was written in part, or not by a publisher, says nothing; at least
-// one must say something.
+// one must say something about the log.
 func (v *verifier) verifyKept() error {
 	if v.options.Checkpoints == "" {
 		return nil
 	}
 	var unproved error
-	proved := 0
+	names := false // the log
 	for i, signed := range splitCheckpoints(v.options.Checkpoints) {
 		kept, err := v.keys.OpenPastCheckpoint(signed)
 		if err != nil {
@@ -23,15 +22,15 @@ func (v *verifier) verifyKept() error {
 			v.warn("%v", unproved)
 			continue
 		}
-		proved++
 		for _, h := range kept.Heads {
+			names = names || h.Stream == v.log.stream
 			if err := v.contains(h); err != nil {
 				return err
 			}
 		}
 	}
-	if proved == 0 {
-		return cmp.Or(unproved, errors.New("the file of checkpoints has none"))
+	if !names {
+		return cmp.Or(unproved, fmt.Errorf("no checkpoint of those that were kept names %s", v.log.stream))
 	}
 	return nil
 }
@@ -42,7 +41,7 @@ func (v *verifier) contains(h changelog.StreamHead) error {
 	switch {
 	case h.Sequence == 0:
 		return nil
-	case v.log != nil && v.log.stream == h.Stream:
+	case v.log.stream == h.Stream:
 		return v.log.contains(changelog.Position{Epoch: h.Epoch, Revision: h.Sequence, Digest: h.Digest})
 	case v.journals[h.Stream] != nil:
 		return v.journals[h.Stream].contains(h.Anchor)
