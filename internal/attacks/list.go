@@ -116,6 +116,7 @@ func All() []Attack {
 		{SigningKey, RestartFromDisk, "cache", "TestLastGoodVersionOfARetiredKey", ""},
 		{SigningKey, OfflineAudit, "internal/publisher/audit", "TestRotation", ""},
 		{SigningKey, OfflineAudit, "internal/publisher/audit", "TestARevokedKeyProvesNoHistory", ""},
+		{SigningKey, OfflineAudit, "internal/publisher", "TestAnExportAfterTheKeyWasRevoked", ""},
 		{SigningKey, PublisherRestart, "internal/publisher/keys", "TestWatcherOfARetiredKey", ""},
 		{SigningKey, PublisherRestart, "internal/publisher/keys", "TestWatcherTakesNoUnlistedKey", ""},
 		{RootKey, ColdStart, "sync/changelog", "TestKeysNoteRefuses", ""},

@@ -78,8 +78,7 @@ func (r *running) showsCondition(code, names string) bool {
 // warnsOf fails unless the history of an environment is proved but for what a repair says is lost.
 func (r *running) warnsOf(environment, lost string) {
 	r.t.Helper()
-	export := r.ask(http.MethodGet, "/api/v1/environments/"+environment+"/audit/export-with-control", "").body
-	report, err := audit.Verify(strings.NewReader(export), trusttest.Default().Trust, audit.Options{Environment: environment, WithControl: true})
+	report, err := audit.Verify(strings.NewReader(r.exported(environment)), trusttest.Default().Trust, audit.Options{Environment: environment, WithControl: true})
 	if err != nil || !report.Incomplete || !strings.Contains(strings.Join(report.Warnings, "\n"), lost) {
 		r.t.Errorf("verification after the repair: %v, warnings %q, want %q", err, report.Warnings, lost)
 	}

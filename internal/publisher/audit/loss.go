@@ -19,6 +19,13 @@ type gap struct {
 	missing changelog.Anchor // the record that the one behind the gap continues
 }
 
+// knownTo reports whether a repair found the gap: it keeps the record before it, and skipped the one that is missing. Without that, more
+// could be left out of an export beside a gap.
+func (g gap) knownTo(r changelog.JournalRepair) bool {
+	return (g.before.IsZero() || slices.Contains(r.Kept, g.before)) &&
+		slices.ContainsFunc(r.Skipped, func(i changelog.Interval) bool { return i.First <= g.missing.Sequence && g.missing.Sequence <= i.Last })
+}
+
 // openGap notes that a record continues one that is missing. It is bad unless a repair follows.
 func (h *journalHistory) openGap(r changelog.JournalRecord, line int) {
 	h.gaps = append(h.gaps, gap{before: h.last.Anchor(), missing: r.Prev})
@@ -51,16 +58,16 @@ func (h *journalHistory) repaired(r changelog.JournalRecord, repair changelog.Jo
 	}
 	for _, kept := range repair.Kept {
 		digest, found, err := h.places.digest(kept.Sequence)
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if !found || digest != kept.Digest {
+		case !found || digest != kept.Digest:
 			return h.bad(r.Sequence, line, "this repair keeps record %s, which is missing or different", kept)
 		}
 	}
 	for _, g := range h.gaps {
-		if !g.before.IsZero() && !slices.Contains(repair.Kept, g.before) {
-			return h.first(nil) // the operator did not know of it
+		if !g.knownTo(repair) {
+			return h.first(nil)
 		}
 		h.lose(r, g.before.Sequence+1, g.missing.Sequence, r.Sequence-1)
 	}

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,11 @@ func anchorOf(s flagsync.Stored) changelog.Anchor {
 	return changelog.Anchor{Sequence: s.Sequence, Digest: changelog.Sum(s.Data)}
 }
 
+// at returns the interval of one record.
+func at(sequence uint64) []changelog.Interval {
+	return []changelog.Interval{{First: sequence, Last: sequence}}
+}
+
 // repair appends repairs to a journal, as many as it takes to pass the record that it lacks.
 func (p *past) repair(stream string, r changelog.JournalRepair) {
 	p.t.Helper()
@@ -24,7 +30,7 @@ func (p *past) repair(stream string, r changelog.JournalRepair) {
 		body, err := r.Encode()
 		p.check(err)
 		p.recordAt(changelog.JournalRecord{Stream: stream, Sequence: place, OpID: "repair", Body: body})
-		r.Leaves, r.Kept = p.anchors[stream], nil
+		r.Leaves, r.Kept, r.Skipped = p.anchors[stream], nil, nil
 		if place > r.Lacks.Sequence {
 			return
 		}
@@ -67,11 +73,11 @@ func TestARepairExplainsWhatIsLost(t *testing.T) {
 		"a hole": {func(p *past) {
 			kept := anchorOf(p.ledger[0])
 			p.ledger = slices.Delete(slices.Clone(p.ledger), 1, 2) // the approval of request-1
-			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests], Kept: []changelog.Anchor{kept}})
+			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests], Kept: []changelog.Anchor{kept}, Skipped: at(2)})
 		}, "LEDGER_prod: records 2 to 2 are lost, as the repair at 9 says"},
 		"the beginning": {func(p *past) {
 			p.ledger = slices.Clone(p.ledger[1:]) // request-1 is opened
-			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests]})
+			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests], Skipped: at(1)})
 		}, "LEDGER_prod: records 1 to 1 are lost"},
 	} {
 		p := longPast(t)
@@ -118,9 +124,23 @@ func TestARepairHidesNothingElse(t *testing.T) {
 		test.tamper(p)
 		refuses(t, what, p.export(), p.keys.Trust, audit.Options{}, test.reason)
 	}
-	p := longPast(t)
-	leaves := p.anchors[ledgerOfTests]
-	p.ledger = slices.Delete(slices.Clone(p.ledger), 1, 2)
-	p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: leaves})
-	refuses(t, "a hole of which no repair knows", p.export(), p.keys.Trust, audit.Options{}, "LEDGER_prod at 3 (line 5): it continues record 2, which is missing")
+	for what, test := range map[string]struct {
+		missing int // of the ledger: record 2 and those behind it
+		keeps   int // records that the repair says it keeps
+		skipped []changelog.Interval
+	}{
+		"a hole of which no repair knows":            {1, 0, nil},
+		"a hole of which the repair knows one side":  {1, 1, nil},
+		"a hole of which the repair knows the place": {1, 0, at(2)},
+		"more than the hole is missing":              {2, 1, at(2)},
+	} {
+		p := longPast(t)
+		r := changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests], Skipped: test.skipped}
+		for _, kept := range p.ledger[:test.keeps] {
+			r.Kept = append(r.Kept, anchorOf(kept))
+		}
+		p.ledger = slices.Delete(slices.Clone(p.ledger), 1, 1+test.missing)
+		p.repair(ledgerOfTests, r)
+		refuses(t, what, p.export(), p.keys.Trust, audit.Options{}, fmt.Sprintf("LEDGER_prod at %d (line 5): it continues record %d, which is missing", test.missing+2, test.missing+1))
+	}
 }
