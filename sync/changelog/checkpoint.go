@@ -57,14 +57,25 @@ func (s *Signer) SignCheckpoint(c Checkpoint) (string, error) {
 	return noteOf(s.installation, []byte(text.String()), signature), nil
 }
 
-// OpenCheckpoint returns a checkpoint that a publisher signed, with any key that
-// an adopted keys note lists or has listed. It fails with [ErrCheckpoint].
+// OpenCheckpoint returns a checkpoint that a key of the newest adopted keys note
+// signed. It fails with [ErrCheckpoint].
 func (k *Keyring) OpenCheckpoint(signed string) (Checkpoint, error) {
+	return k.openCheckpoint(signed, k.verify)
+}
+
+// OpenPastCheckpoint is [Keyring.OpenCheckpoint] with the keys of all keys notes
+// that were adopted, older ones too. It is for checkpoints that were kept where
+// the owner of a revoked key could not write.
+func (k *Keyring) OpenPastCheckpoint(signed string) (Checkpoint, error) {
+	return k.openCheckpoint(signed, k.verifyPast)
+}
+
+func (k *Keyring) openCheckpoint(signed string, verify func([]byte, Signature) error) (Checkpoint, error) {
 	text, signature, err := k.splitNote(signed)
 	if err != nil {
 		return Checkpoint{}, err
 	}
-	if err := k.verifyPast([]byte(text), signature); err != nil {
+	if err := verify([]byte(text), signature); err != nil {
 		return Checkpoint{}, fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
 	c, err := parseCheckpoint(text, k.trust.installation)

@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,10 +13,9 @@ import (
 
 // decisions are what the ledger says about change requests, to be compared with the entries of the log.
 type decisions struct {
-	ledger   bool // the export has one
 	requests map[string]*decided
-	applied  map[uint64]appliedAt // that the log must have, by the revision after the change
-	epoch    changelog.Epoch      // the newest
+	applied  map[changelog.Position]appliedAt // that the log must have, by the position after the change
+	epoch    changelog.Epoch                  // the newest
 }
 
 // decided is what was decided about one change request.
@@ -28,14 +29,12 @@ type decided struct {
 }
 
 type appliedAt struct {
-	position changelog.Position
 	request  string
-	line     int
-	sequence uint64
+	sequence uint64 // of the record of the ledger
 }
 
 func newDecisions() *decisions {
-	return &decisions{requests: make(map[string]*decided), applied: make(map[uint64]appliedAt)}
+	return &decisions{requests: make(map[string]*decided), applied: make(map[changelog.Position]appliedAt)}
 }
 
 // sameEpoch returns an epoch in one copy for all that name it.
@@ -72,7 +71,6 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 	if !strings.HasPrefix(h.stream, "LEDGER_") {
 		return nil
 	}
-	d.ledger = true
 	if t := changelog.RecordType(r.Body); t == changelog.RecordKeys || t == changelog.RecordRepaired {
 		return nil
 	}
@@ -96,7 +94,7 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 		if e.Position != nil {
 			at := *e.Position
 			at.Epoch = d.sameEpoch(at.Epoch)
-			d.applied[at.Revision] = appliedAt{position: at, request: e.Request, line: line, sequence: r.Sequence}
+			d.applied[at] = appliedAt{request: e.Request, sequence: r.Sequence}
 		}
 	default:
 	}
@@ -107,34 +105,47 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int, e control.Event) error {
 	known := d.requests[e.Request]
 	if known == nil {
-		return h.bad(r.Sequence, line, "change request %s is applied and was never opened", e.Request)
-	}
-	if e.Hash != known.hash {
-		return h.bad(r.Sequence, line, "change request %s is applied with another proposal than it has", e.Request)
-	}
-	for _, approver := range e.Approvers {
-		switch {
-		case !slices.Contains(known.approvals, approver):
-			return h.bad(r.Sequence, line, "change request %s counts an approval of %s, who has not approved this proposal", e.Request, approver)
-		case approver == known.author:
-			return h.bad(r.Sequence, line, "change request %s counts the approval of its own author", e.Request)
-		}
+		d.requests[e.Request] = &decided{claimed: true, approvers: e.Approvers}
+		return h.doubt(r.Sequence, line, "change request %s is applied and was never opened", e.Request)
 	}
 	known.claimed, known.approvers = true, e.Approvers
+	if e.Hash != known.hash {
+		return h.doubt(r.Sequence, line, "change request %s is applied with another proposal than it has", e.Request)
+	}
+	for _, approver := range e.Approvers {
+		if approver == known.author {
+			return h.bad(r.Sequence, line, "change request %s counts the approval of its own author", e.Request)
+		}
+		if slices.Contains(known.approvals, approver) {
+			continue
+		}
+		if err := h.doubt(r.Sequence, line, "change request %s counts an approval of %s, who has not approved this proposal", e.Request, approver); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // verify compares a transaction with what was decided about the change request that it applies.
 func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
-	first, last := tx[0], tx[len(tx)-1]
-	if at, ok := d.applied[last.Revision]; ok && at.position == last.Position() {
-		delete(d.applied, last.Revision)
-	}
-	if first.Request == "" || !d.ledger {
+	delete(d.applied, tx.Position())
+	first := tx[0]
+	if first.Request == "" {
 		return nil
 	}
+	err := d.compare(h, tx)
+	if err != nil && h.ledger().lostBy(first.Ledger.Sequence) {
+		h.question("%s at %d: what was decided about change request %s, which it applies, may be among the lost records of the ledger: %v", h.stream, first.Revision, first.Request, err)
+		return nil
+	}
+	return err
+}
+
+// compare compares a transaction with what was decided, as far as the ledger has it.
+func (d *decisions) compare(h *logHistory, tx changelog.Transaction) error {
+	first := tx[0]
 	bad := func(format string, args ...any) error {
-		return h.bad(first.Revision, h.lines[first.Revision], "it applies change request %s, %s", first.Request, fmt.Sprintf(format, args...))
+		return h.bad(first.Revision, h.pending[first.Revision].line, "it applies change request %s, %s", first.Request, fmt.Sprintf(format, args...))
 	}
 	known := d.requests[first.Request]
 	switch {
@@ -147,26 +158,25 @@ func (d *decisions) verify(h *logHistory, tx changelog.Transaction) error {
 	}
 	for i, r := range tx {
 		if digestOf(r.Kind, r.Key, r.Put) != known.changes[i] {
-			return h.bad(r.Revision, h.lines[r.Revision], "it is not what was approved in change request %s", first.Request)
+			return h.bad(r.Revision, h.pending[r.Revision].line, "it is not what was approved in change request %s", first.Request)
 		}
 	}
 	known.changes = nil // each is applied once
 	return nil
 }
 
-// finish verifies that the log has everything that the ledger says was applied, in the epochs that the log still has.
+// finish verifies that the log has everything that the ledger says was applied, but for what the log says it lost.
 func (d *decisions) finish(h *logHistory) error {
-	for revision, at := range d.applied {
-		digest, found, err := h.places.digest(revision)
-		switch {
-		case err != nil:
+	for _, position := range slices.SortedFunc(maps.Keys(d.applied), func(a, b changelog.Position) int { return cmp.Compare(a.Revision, b.Revision) }) {
+		digest, found, err := h.places.digest(position.Revision)
+		if err != nil {
 			return err
-		case found && digest == at.position.Digest:
-		case at.position.Epoch != h.last.Epoch && !found:
-			h.warn("%s: change request %s was applied in epoch %s, which the log does not have any more", h.stream, at.request, at.position.Epoch.Short())
-		default:
-			return h.bad(revision, 0, "the ledger says at %d that change request %s was applied here, and the log has something else: it was cut or rewritten", at.sequence, at.request)
 		}
+		if found && digest == position.Digest || h.hasLeft(position) {
+			continue
+		}
+		at := d.applied[position]
+		return h.bad(position.Revision, 0, "the ledger says at %d that change request %s was applied here, and the log has something else: it was cut or rewritten", at.sequence, at.request)
 	}
 	return nil
 }

@@ -32,6 +32,21 @@ func differences(before, after []byte) []Difference {
 	return compare("", before, after, nil)
 }
 
+// sameDifferences reports whether two lists say the same, however their values are spelled.
+func sameDifferences(a, b []Difference) bool {
+	if slices.EqualFunc(a, b, func(x, y Difference) bool {
+		return x.Field == y.Field && bytes.Equal(x.Before, y.Before) && bytes.Equal(x.After, y.After)
+	}) {
+		return true
+	}
+	one, err := json.Marshal(a, jsontext.Multiline(false)) // as lines are written
+	if err != nil {
+		return false
+	}
+	other, err := json.Marshal(b, jsontext.Multiline(false))
+	return err == nil && bytes.Equal(one, other)
+}
+
 func compare(field string, before, after jsontext.Value, found []Difference) []Difference {
 	if bytes.Equal(before, after) {
 		return found

@@ -38,6 +38,13 @@ func newPast(t testing.TB) *past {
 		at: changelog.Position{Epoch: changelog.NewEpoch(time.Unix(1000, 0), "")},
 	}
 	p.signer = p.keys.Signer()
+	p.begin()
+	return p
+}
+
+// begin writes what each history begins with.
+func (p *past) begin() {
+	p.t.Helper()
 	note, err := changelog.KeysRecord(p.keys.Note)
 	p.check(err)
 	p.record("CONTROL", note)
@@ -47,7 +54,6 @@ func newPast(t testing.TB) *past {
 	p.append("", nil,
 		changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey},
 		changelog.Entry{Kind: keys.Kind, Key: keys.Key, Put: keys.Body})
-	return p
 }
 
 func (p *past) check(err error) {
@@ -61,7 +67,12 @@ func (p *past) check(err error) {
 func (p *past) record(stream string, body []byte) {
 	p.t.Helper()
 	before := p.anchors[stream]
-	r := changelog.JournalRecord{Stream: stream, Sequence: before.Sequence + 1, Prev: before, OpID: fmt.Sprint("op-", before.Sequence), Body: body}
+	p.recordAt(changelog.JournalRecord{Stream: stream, Sequence: before.Sequence + 1, Prev: before, OpID: fmt.Sprint("op-", before.Sequence), Body: body})
+}
+
+func (p *past) recordAt(r changelog.JournalRecord) {
+	p.t.Helper()
+	stream := r.Stream
 	data, err := r.Encode()
 	p.check(err)
 	anchor := changelog.Anchor{Sequence: r.Sequence, Digest: changelog.Sum(data)}

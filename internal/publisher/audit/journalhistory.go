@@ -16,6 +16,10 @@ type journalHistory struct {
 	places   places
 	last     changelog.JournalRecord
 	lastLine int
+	gaps     []gap              // that no repair has explained yet
+	doubts   []error            // what is wrong unless a repair follows, in order
+	losses   []lost             // what repairs say is lost
+	missing  []changelog.Anchor // what repairs say is named elsewhere and not here
 }
 
 func newJournalHistory(v *verifier, stream string) *journalHistory {
@@ -33,12 +37,21 @@ func (h *journalHistory) bad(sequence uint64, line int, format string, args ...a
 }
 
 func (h *journalHistory) take(exported Record, line int) error {
+	if err := h.takeRecord(exported, line); err != nil {
+		return h.first(err)
+	}
+	return nil
+}
+
+func (h *journalHistory) takeRecord(exported Record, line int) error {
 	r, err := changelog.DecodeJournalRecord([]byte(exported.Data))
 	switch {
 	case err != nil:
 		return h.bad(exported.Sequence, line, "%v", err)
 	case r.Stream != h.stream || r.Sequence != exported.Sequence:
 		return h.bad(exported.Sequence, line, "it says that it is record %d of %s", r.Sequence, r.Stream)
+	case exported.Subject != "" || len(exported.Changes) > 0:
+		return h.bad(exported.Sequence, line, "it has a subject or changes, which only entries of the log have")
 	}
 	r.Signature = changelog.Signature(exported.Proof)
 	if err := h.verifyPlace(r, line); err != nil {
@@ -68,23 +81,31 @@ func keyOf(r changelog.JournalRecord) uint32 {
 
 // verifyPlace verifies what the record continues. One that repairs the journal begins a new chain.
 func (h *journalHistory) verifyPlace(r changelog.JournalRecord, line int) error {
+	if repair, ok := changelog.RepairOf(r); ok {
+		return h.repaired(r, repair, line)
+	}
 	switch {
-	case r.Prev == h.last.Anchor() || r.Prev.IsZero() && h.last.Sequence == 0:
-		return nil
-	case r.Prev.IsZero() && repairs(r):
-		if err := h.verifySignature(r, line); err != nil {
-			return err
-		}
-		h.warn("%s was repaired at %d: what stands between it and %d is missing or was not signed", h.stream, r.Sequence, h.last.Sequence)
+	case r.Prev == h.last.Anchor():
 		return nil
 	case r.Prev.Sequence > h.last.Sequence:
-		return h.bad(r.Sequence, line, "it continues record %d, which is missing", r.Prev.Sequence)
-	case r.Prev.Sequence < h.last.Sequence:
-		return h.bad(r.Sequence, line, "it continues record %d and stands after record %d: the order was changed, or a record was put between", r.Prev.Sequence, h.last.Sequence)
-	case h.keys.VerifyPastRecord(h.stream, h.last.Anchor(), h.last.Signature) != nil:
-		return h.bad(h.last.Sequence, h.lastLine, "it was changed after it was signed: the next record continues %s, and it is %s", r.Prev.Digest, h.last.Digest)
+		h.openGap(r, line)
+		return nil
 	default:
-		return h.bad(r.Sequence, line, "it continues record %d %s, which is %s", r.Prev.Sequence, r.Prev.Digest, h.last.Digest)
+		return h.misplaced(r, r.Prev, line)
+	}
+}
+
+// misplaced says why a record does not stand behind the one that it continues.
+func (h *journalHistory) misplaced(r changelog.JournalRecord, prev changelog.Anchor, line int) error {
+	switch {
+	case prev.Sequence > h.last.Sequence:
+		return h.bad(r.Sequence, line, "it continues record %d, which is missing", prev.Sequence)
+	case prev.Sequence < h.last.Sequence:
+		return h.bad(r.Sequence, line, "it continues record %d and stands after record %d: the order was changed, or a record was put between", prev.Sequence, h.last.Sequence)
+	case h.keys.VerifyPastRecord(h.stream, h.last.Anchor(), h.last.Signature) != nil:
+		return h.bad(h.last.Sequence, h.lastLine, "it was changed after it was signed: the next record continues %s, and it is %s", prev.Digest, h.last.Digest)
+	default:
+		return h.bad(r.Sequence, line, "it continues record %d %s, which is %s", prev.Sequence, prev.Digest, h.last.Digest)
 	}
 }
 
@@ -99,13 +120,11 @@ func contentOf(r changelog.JournalRecord) (c content) {
 	return c
 }
 
-func repairs(r changelog.JournalRecord) bool { return contentOf(r).Type == changelog.RecordRepaired }
-
 // adopt takes the keys note over that a record of CONTROL may hold.
 func (h *journalHistory) adopt(r changelog.JournalRecord) {
 	if c := contentOf(r); c.Type == changelog.RecordKeys {
 		if err := h.keys.Adopt(c.Keys); err != nil {
-			h.warn("%s at %d holds a keys note that does not count: %v", h.stream, r.Sequence, err)
+			h.question("%s at %d holds a keys note that does not count: %v", h.stream, r.Sequence, err)
 		}
 	}
 }
@@ -117,16 +136,17 @@ func (h *journalHistory) verifySignature(r changelog.JournalRecord, line int) er
 	return nil
 }
 
-// finish verifies the newest record, which proves all others.
+// finish verifies the signature of the newest record, which proves all others, and that no gap is left.
 func (h *journalHistory) finish() error {
 	if h.last.Sequence == 0 {
 		return nil
 	}
-	if err := h.verifySignature(h.last, h.lastLine); err != nil {
-		return err
+	return h.first(h.verifySignature(h.last, h.lastLine))
+}
+
+func (h *journalHistory) verifyNewest() error {
+	if h.last.Sequence == 0 || h.keys.VerifyRecord(h.stream, h.last.Anchor(), h.last.Signature) == nil {
+		return nil
 	}
-	if id := keyOf(h.last); !h.keys.Signs(id) {
-		h.warn("%s: the newest record, %d, is signed by key %08x, which was retired since", h.stream, h.last.Sequence, id)
-	}
-	return nil
+	return h.bad(h.last.Sequence, h.lastLine, "%s", h.notListed(keyOf(h.last)))
 }

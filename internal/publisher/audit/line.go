@@ -17,7 +17,8 @@ const exportVersion = 2
 // maxLine bounds one line, in bytes: a stored record as a JSON string, and the differences that it makes.
 const maxLine = 16 << 20
 
-// Header is the first line of an export.
+// Header is the first line of an export. It is not signed: streams, installation and environment are compared with the signed records, and
+// Time proves nothing.
 type Header struct {
 	Version      int       `json:"export"`
 	Installation string    `json:"installation"`
@@ -26,7 +27,8 @@ type Header struct {
 	Time         time.Time `json:"time"`
 }
 
-// Record is a stored record in an export.
+// Record is a stored record in an export. Data is what is signed. The other members are compared with it, but for Stored, which proves
+// nothing.
 type Record struct {
 	Stream   string    `json:"stream"`
 	Sequence uint64    `json:"sequence"`
@@ -35,7 +37,7 @@ type Record struct {
 	Proof    string    `json:"proof"`
 	Data     string    `json:"data"` // the bytes, exactly
 
-	// Changes are what an entry changed in its document.
+	// Changes are what an entry changed in its document. A verifier compares them with the documents.
 	Changes []Difference `json:"changes,omitempty"`
 }
 
@@ -44,9 +46,8 @@ type end struct {
 	Checkpoint string `json:"checkpoint"` // a signed note with the heads of all streams
 }
 
-// line is any line of an export.
+// line is any line of an export but the first.
 type line struct {
-	Header
 	Record
 	end
 }

@@ -2,7 +2,7 @@ package audit
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -19,13 +19,20 @@ type logHistory struct {
 	lastLine  int
 	note      map[uint32]bool // ids of the keys in the newest keys note of the log; nil before the first
 	assembler changelog.Assembler
-	lines     map[uint64]int // of the entries of the transaction that is assembled
+	pending   map[uint64]exportedEntry // the entries of the transaction that is assembled
+	left      []changelog.Position     // what renewals say was left for them
 	documents map[changelog.ID]changelog.Document
 	state     changelog.State
 }
 
+// exportedEntry is what an export says about an entry beside its bytes.
+type exportedEntry struct {
+	line    int
+	changes []Difference
+}
+
 func newLogHistory(v *verifier, stream string) *logHistory {
-	return &logHistory{verifier: v, stream: stream, lines: make(map[uint64]int), epochs: make(map[changelog.Epoch]bool), documents: make(map[changelog.ID]changelog.Document)}
+	return &logHistory{verifier: v, stream: stream, pending: make(map[uint64]exportedEntry), epochs: make(map[changelog.Epoch]bool), documents: make(map[changelog.ID]changelog.Document)}
 }
 
 func (h *logHistory) head() changelog.StreamHead {
@@ -58,8 +65,11 @@ func (h *logHistory) take(exported Record, line int) error {
 	if err := h.places.add(r.Revision, r.Digest); err != nil {
 		return err
 	}
-	h.last, h.lastLine, h.lines[r.Revision] = r, line, line
+	h.last, h.lastLine, h.pending[r.Revision] = r, line, exportedEntry{line, exported.Changes}
 	h.epochs[r.Epoch] = true
+	if !r.Leaves.IsZero() {
+		h.left = append(h.left, r.Leaves)
+	}
 	tx, err := h.assembler.Add(r)
 	if err != nil {
 		return h.bad(r.Revision, line, "%v", err)
@@ -67,7 +77,7 @@ func (h *logHistory) take(exported Record, line int) error {
 	if tx == nil {
 		return nil
 	}
-	defer clear(h.lines)
+	defer clear(h.pending)
 	if err := h.verifyState(tx); err != nil {
 		return err
 	}
@@ -154,32 +164,56 @@ func (h *logHistory) adopt(r changelog.Record) error {
 	return nil
 }
 
-// verifyAnchors verifies that ledger and CONTROL have the records that the entry names.
+// verifyAnchors verifies that ledger and CONTROL have the records that the entry names, as far as they did not lose them.
 func (h *logHistory) verifyAnchors(r changelog.Record, line int) error {
-	for stream, anchor := range map[string]changelog.Anchor{"LEDGER_" + h.header.Environment: r.Ledger, "CONTROL": r.Control} {
-		journal, exported := h.journals[stream]
-		if !exported || anchor.Sequence == 0 {
-			continue
-		}
-		digest, found, err := journal.places.digest(anchor.Sequence)
-		switch {
-		case err != nil:
+	if control := h.journals["CONTROL"]; control != nil {
+		if err := h.verifyAnchor(r, line, control, "CONTROL", r.Control); err != nil {
 			return err
-		case !found && anchor.Sequence > journal.last.Sequence:
-			return h.bad(r.Revision, line, "it names record %d of %s, which ends at %d: records were cut off there", anchor.Sequence, stream, journal.last.Sequence)
-		case !found:
-			return h.bad(r.Revision, line, "it names record %d of %s, which is missing there", anchor.Sequence, stream)
-		case digest != anchor.Digest:
-			return h.bad(r.Revision, line, "it names another record %d of %s than stands there: the history was rewritten", anchor.Sequence, stream)
 		}
 	}
-	return nil
+	return h.verifyAnchor(r, line, h.ledger(), "ledger", r.Ledger)
+}
+
+func (h *logHistory) verifyAnchor(r changelog.Record, line int, journal *journalHistory, name string, a changelog.Anchor) error {
+	if a.Sequence == 0 {
+		return nil
+	}
+	digest, found, err := journal.places.digest(a.Sequence)
+	switch {
+	case err != nil || found && digest == a.Digest || journal.lacks(a):
+		return err
+	case !found && a.Sequence > journal.last.Sequence:
+		return h.bad(r.Revision, line, "this entry refers to %s record %d, but %s ends at record %d: records were cut off there", name, a.Sequence, journal.stream, journal.last.Sequence)
+	case !found:
+		return h.bad(r.Revision, line, "this entry refers to %s record %d, which is missing", name, a.Sequence)
+	default:
+		return h.bad(r.Revision, line, "this entry refers to %s record %d, but record %d is different: the history was rewritten", name, a.Sequence, a.Sequence)
+	}
+}
+
+// hasLeft reports whether a renewal says that the log was left at a position or behind it, for an epoch that the log does not have: its
+// stream was lost then, and recreated.
+func (h *logHistory) hasLeft(at changelog.Position) bool {
+	return !h.epochs[at.Epoch] && slices.ContainsFunc(h.left, func(l changelog.Position) bool {
+		switch {
+		case h.epochs[l.Epoch] || l.Revision < at.Revision:
+			return false
+		case l.Epoch == at.Epoch:
+			return l.Revision > at.Revision || l.Digest == at.Digest
+		default:
+			return l.Epoch.Later(at.Epoch) // which was left for this one before
+		}
+	})
 }
 
 // verifyState applies a transaction and compares the state with the one that was signed.
 func (h *logHistory) verifyState(tx changelog.Transaction) error {
 	edit := h.state.Edit()
+	var forged error
 	for _, r := range tx {
+		if forged == nil {
+			forged = h.verifyChanges(r)
+		}
 		if r.Kind == changelog.KindEpoch {
 			edit = changelog.State{}.Edit()
 			clear(h.documents)
@@ -198,17 +232,29 @@ func (h *logHistory) verifyState(tx changelog.Transaction) error {
 	h.state = edit.State()
 	last := tx[len(tx)-1]
 	if h.state.Digest() == last.State {
-		return nil
+		return forged
 	}
 	for _, r := range tx {
 		if h.keys.VerifyPastHead(h.header.Environment, r.Head()) != nil {
-			return h.bad(r.Revision, h.lines[r.Revision], "it was changed after it was signed: the documents do not lead to the state that follows")
+			return h.bad(r.Revision, h.pending[r.Revision].line, "it was changed after it was signed: the documents do not lead to the state that follows")
 		}
 	}
-	return h.bad(last.Revision, h.lines[last.Revision], "a publisher signed a state that the documents do not lead to")
+	return h.bad(last.Revision, h.pending[last.Revision].line, "a publisher signed a state that the documents do not lead to")
 }
 
-// finish verifies the newest entry, which proves all others, and what the ledger says about the log.
+// verifyChanges verifies that an entry made the changes that the export shows with it, before it is applied.
+func (h *logHistory) verifyChanges(r changelog.Record) error {
+	var made []Difference
+	if r.Kind != changelog.KindEpoch {
+		made = differences(h.documents[r.ID()].Body, r.Put)
+	}
+	if at := h.pending[r.Revision]; !sameDifferences(made, at.changes) {
+		return h.bad(r.Revision, at.line, "the changes that the export shows are not those that this entry made")
+	}
+	return nil
+}
+
+// finish verifies the signature of the newest entry, which proves all others, and what the ledger says about the log.
 func (h *logHistory) finish() error {
 	if h.last.Revision == 0 {
 		return h.bad(0, 0, "it has no entry")
@@ -219,8 +265,18 @@ func (h *logHistory) finish() error {
 	if h.last.Index != h.last.Count {
 		return h.bad(h.last.Revision, h.lastLine, "the log ends within a transaction, %d of %d", h.last.Index, h.last.Count)
 	}
-	if id, _ := h.last.Signature.KeyID(); !h.keys.Signs(id) {
-		h.warn("%s: the newest entry, revision %s, is signed by key %08x, which was retired since", h.stream, strconv.FormatUint(h.last.Revision, 10), id)
+	for _, l := range h.left {
+		if !h.epochs[l.Epoch] {
+			h.question("%s: the log was lost and recreated: nothing of epoch %s is left, which went to revision %d at least", h.stream, l.Epoch.Short(), l.Revision)
+		}
 	}
 	return h.decisions.finish(h)
+}
+
+func (h *logHistory) verifyNewest() error {
+	if h.keys.VerifyHead(h.header.Environment, h.last.Head()) == nil {
+		return nil
+	}
+	id, _ := h.last.Signature.KeyID()
+	return h.bad(h.last.Revision, h.lastLine, "%s", h.notListed(id))
 }

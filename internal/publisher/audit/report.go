@@ -13,6 +13,8 @@ type Report struct {
 	Streams      []StreamReport
 	// Warnings are things that an auditor should know and that break no proof.
 	Warnings []string
+	// Incomplete reports that some of them question the history: it lost records, as signed records in it say, or something is not proved.
+	Incomplete bool
 }
 
 // StreamReport is about one stream.

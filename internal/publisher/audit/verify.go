@@ -13,15 +13,20 @@ import (
 
 // Options configure [Verify]. The zero value verifies the chains and the signatures that prove them.
 type Options struct {
+	// Environment is the one whose history is wanted: an export of another is refused. "" accepts any.
+	Environment string
 	// EverySignature verifies that of each record. Without it a record whose signature was damaged, and nothing else, is not noticed: what
 	// follows proves it.
 	EverySignature bool
 	// Checkpoints are signed checkpoints that were kept elsewhere, one after the other; the history must contain what they name. "" is none.
 	Checkpoints string
+	// WithControl demands that the export has CONTROL. Without it, what checkpoints say about CONTROL counts only if the export has it.
+	WithControl bool
 }
 
 // Verify reads an export to its end and returns what it holds. The error is a *[BadRecordError] that
-// names the first record that is not proved or contradicts others, or tells why the export cannot be read. trust is all that is believed.
+// names the first record that is not proved or contradicts others, or tells why the export cannot be read. trust is all that is believed:
+// use the newest trust file, because a key that was revoked counts until a keys note without it is known, from there or from the export.
 // Memory holds the documents, what was decided about each change request, and no other records: their digests go to a temporary file.
 func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) {
 	v := &verifier{
@@ -39,6 +44,7 @@ type verifier struct {
 	lines     *lineReader
 	header    Header
 	report    Report
+	histories []history // in the order in which they were begun
 	journals  map[string]*journalHistory
 	log       *logHistory
 	decisions *decisions
@@ -62,6 +68,8 @@ type history interface {
 	take(r Record, line int) error
 	// finish verifies what only the end shows.
 	finish() error
+	// verifyNewest verifies that a key that counts now signed the newest record, which proves all others.
+	verifyNewest() error
 	head() changelog.StreamHead
 	count() int
 }
@@ -115,15 +123,26 @@ func (v *verifier) begin() error {
 		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is no export of version %d", exportVersion)}
 	case h.Installation != v.keys.Installation():
 		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is of installation %.40q, the trust file of %s", h.Installation, v.keys.Installation())}
-	}
-	known := []string{"CONTROL", "LEDGER_" + h.Environment, "FLAGS_" + h.Environment}
-	for i, stream := range h.Streams {
-		if !slices.Contains(known, stream) || slices.Contains(h.Streams[:i], stream) {
-			return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it announces stream %.80q, which is of another environment or announced before", stream)}
-		}
+	case v.options.Environment != "" && h.Environment != v.options.Environment:
+		return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it is of environment %.80q, and the history of %q was asked for", h.Environment, v.options.Environment)}
 	}
 	v.report.Installation, v.report.Environment = h.Installation, h.Environment
-	return nil
+	return v.verifyStreams()
+}
+
+// verifyStreams verifies that the header announces what exports have, in their order: nothing is compared with a ledger that is missing, or
+// that comes behind the log.
+func (v *verifier) verifyStreams() error {
+	want := []string{"LEDGER_" + v.header.Environment, "FLAGS_" + v.header.Environment}
+	switch {
+	case slices.Equal(v.header.Streams, append([]string{"CONTROL"}, want...)):
+		return nil
+	case v.options.WithControl:
+		return &BadRecordError{Line: 1, Reason: "it does not announce CONTROL, which was asked for, before the ledger and the log: export it with --with-control"}
+	case slices.Equal(v.header.Streams, want):
+		return nil
+	}
+	return &BadRecordError{Line: 1, Reason: fmt.Sprintf("it does not announce the streams %s and %s, in this order, with or without CONTROL before them", want[0], want[1])}
 }
 
 func (v *verifier) unreadable(err error) error {
@@ -137,12 +156,16 @@ func (v *verifier) unreadable(err error) error {
 func (v *verifier) open(stream string) history {
 	if strings.HasPrefix(stream, "FLAGS_") {
 		v.log = newLogHistory(v, stream)
+		v.histories = append(v.histories, v.log)
 		return v.log
 	}
 	h := newJournalHistory(v, stream)
-	v.journals[stream] = h
+	v.journals[stream], v.histories = h, append(v.histories, h)
 	return h
 }
+
+// ledger returns the history of the ledger, nil before it has begun.
+func (v *verifier) ledger() *journalHistory { return v.journals["LEDGER_"+v.header.Environment] }
 
 // close ends the history of a stream.
 func (v *verifier) close(h history) error {
@@ -153,18 +176,21 @@ func (v *verifier) close(h history) error {
 	return h.finish()
 }
 
-// end verifies the checkpoint of the export, and the one that was kept elsewhere.
+// end verifies what proves everything before, the newest records and the checkpoint of the export, and then the checkpoints that were kept
+// elsewhere.
 func (v *verifier) end(signed string) error {
+	for _, h := range v.histories {
+		if err := h.verifyNewest(); err != nil {
+			return err
+		}
+	}
 	bad := func(reason string) error { return &BadRecordError{Line: v.lines.number, Reason: reason} }
 	checkpoint, err := v.keys.OpenCheckpoint(signed)
 	if err != nil {
 		return bad(fmt.Sprintf("the checkpoint of the export: %v", err))
 	}
-	for _, h := range checkpoint.Heads {
-		if found, ok := v.headOf(h.Stream); !ok || found.Sequence < h.Sequence {
-			return &BadRecordError{Stream: h.Stream, Reason: fmt.Sprintf("it ends at %d, and the checkpoint of the export names %d: records were cut off", found.Sequence, h.Sequence)}
-		}
-		if err := v.contains(h); err != nil {
+	for _, h := range v.histories {
+		if err := closes(checkpoint, h.head()); err != nil {
 			return err
 		}
 	}
@@ -175,84 +201,36 @@ func (v *verifier) end(signed string) error {
 	return v.verifyKept()
 }
 
-// verifyKept verifies the checkpoints that were kept elsewhere. One that was written in part, or not by a publisher, says nothing; at least
-// one must say something.
-func (v *verifier) verifyKept() error {
-	if v.options.Checkpoints == "" {
-		return nil
-	}
-	var unproved error
-	proved := 0
-	for i, signed := range splitCheckpoints(v.options.Checkpoints) {
-		kept, err := v.keys.OpenCheckpoint(signed)
-		if err != nil {
-			unproved = fmt.Errorf("checkpoint %d of those that were kept: %w", i+1, err)
-			v.warn("%v", unproved)
-			continue
+// closes verifies that the checkpoint at the end of an export names the newest record of a stream.
+func closes(c changelog.Checkpoint, newest changelog.StreamHead) error {
+	for _, h := range c.Heads {
+		if h == newest {
+			return nil
 		}
-		proved++
-		for _, h := range kept.Heads {
-			if err := v.contains(h); err != nil {
-				return err
-			}
+		if h.Stream == newest.Stream {
+			return &BadRecordError{Stream: h.Stream, Reason: fmt.Sprintf("the checkpoint of the export names %d as its newest record, and it ends at %d: records were cut off, added or changed", h.Sequence, newest.Sequence)}
 		}
 	}
-	if proved == 0 {
-		return cmp.Or(unproved, errors.New("the file of checkpoints has none"))
-	}
-	return nil
+	return &BadRecordError{Stream: newest.Stream, Reason: "the checkpoint of the export does not name it"}
 }
 
-func (v *verifier) headOf(stream string) (changelog.StreamHead, bool) {
-	for _, s := range v.report.Streams {
-		if s.Stream == stream {
-			return s.Head, true
-		}
-	}
-	return changelog.StreamHead{}, false
+// notListed says why a key proves nothing, although a keys note of the past lists it.
+func (v *verifier) notListed(id uint32) string {
+	return fmt.Sprintf("key %08x signed it, the newest record, and the newest keys note, version %d, does not list that key: anyone who has it could have "+
+		"written this history. If the key was rotated after the export was made, export the history again", id, v.keys.Note().Version)
 }
 
-// contains reports whether the history has the record that a checkpoint names.
-func (v *verifier) contains(h changelog.StreamHead) error {
-	var known *places
-	switch {
-	case h.Sequence == 0:
-		return nil
-	case v.log != nil && v.log.stream == h.Stream:
-		known = &v.log.places
-	case v.journals[h.Stream] != nil:
-		known = &v.journals[h.Stream].places
-	default:
-		v.warnOfMissing(h.Stream)
-		return nil
-	}
-	digest, found, err := known.digest(h.Sequence)
-	if err != nil || found && digest == h.Digest {
-		return err
-	}
-	if v.log != nil && v.log.stream == h.Stream && !v.log.epochs[h.Epoch] {
-		v.warn("a checkpoint names revision %d of epoch %s, which the log does not have any more: it was recreated after its stream was lost, or rewritten", h.Sequence, h.Epoch.Short())
-		return nil
-	}
-	return &BadRecordError{Stream: h.Stream, Sequence: h.Sequence, Reason: "a checkpoint names another record here: the history was rewritten or cut"}
-}
-
-// warnOfMissing warns, once, that an export lacks a stream of its environment. Checkpoints name those of all environments.
-func (v *verifier) warnOfMissing(stream string) {
-	switch stream {
-	case "CONTROL", "FLAGS_" + v.header.Environment, "LEDGER_" + v.header.Environment:
-	default:
-		return
-	}
-	warning := fmt.Sprintf("a checkpoint names %s, which the export does not have", stream)
-	if !slices.Contains(v.report.Warnings, warning) {
-		v.warn("%s", warning)
-	}
-}
-
+// warn notes something that an auditor should know and that does not question the history.
 func (v *verifier) warn(format string, args ...any) {
 	const most = 100
-	if len(v.report.Warnings) < most {
-		v.report.Warnings = append(v.report.Warnings, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if len(v.report.Warnings) < most && !slices.Contains(v.report.Warnings, text) {
+		v.report.Warnings = append(v.report.Warnings, text)
 	}
+}
+
+// question warns that something is missing from the history, or is not proved.
+func (v *verifier) question(format string, args ...any) {
+	v.report.Incomplete = true
+	v.warn(format, args...)
 }

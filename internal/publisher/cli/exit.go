@@ -19,6 +19,7 @@ const (
 	exitApproval    = 7
 	exitUnavailable = 8
 	exitInvalid     = 9
+	exitIncomplete  = 10
 )
 
 // Meaning is an exit code and what it means.
@@ -40,6 +41,7 @@ func ExitCodes() []Meaning {
 		{exitApproval, "others have to approve it: open a change request, with `--propose`"},
 		{exitUnavailable, "the publisher does not answer, or cannot do it now; nothing was written: try again"},
 		{exitInvalid, "what was sent is wrong: a document that cannot be evaluated, or a malformed value"},
+		{exitIncomplete, "`publisher audit verify`: what is there is proved, but parts of the history are lost or not proved"},
 	}
 }
 
