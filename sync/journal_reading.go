@@ -50,13 +50,13 @@ func (r *reading) run(ctx context.Context) iter.Seq2[Record, error] {
 			return
 		}
 		if err := r.obstacle(); err != nil {
-			yield(Record{}, fmt.Errorf("read journal: %w: %s: %w: %s", ErrDamaged, r.journal.name.stream, err, repairHint))
+			yield(Record{}, fmt.Errorf("read ledger: %w: %s: %w: %s", ErrDamaged, r.journal.name.stream, err, repairHint))
 		}
 	}
 }
 
 // repairHint says what can be done about a damaged journal.
-const repairHint = "restore the stream from a backup of NATS, or repair the journal, which goes on behind the damage"
+const repairHint = "restore the stream from a backup of NATS, or continue behind the damage with publisher ledger repair"
 
 // missing notes that there is no message up to another.
 func (r *reading) missing(sequence uint64) {

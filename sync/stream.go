@@ -234,6 +234,6 @@ func (c *Conn) openStream(ctx context.Context, want streamConfig) (*streamInfo, 
 
 // lost returns [ErrStreamLost] with what can be done about it.
 func lost(stream string) error {
-	return fmt.Errorf("%w: %s: it is not created anew, because sidecars would lose their flags to an empty log; "+
+	return fmt.Errorf("%w: %s: it is not created again, because sidecars would lose their flags to an empty log; "+
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
 }

@@ -65,7 +65,7 @@ type newEnvironment struct {
 
 	Name          string `json:"name" example:"staging" doc:"A DNS label in lower case that begins with a letter, of at most 63 characters."`
 	Compatibility string `json:"compatibility,omitempty" enum:"flagd" doc:"Whose strictness the flags follow; absent is the publisher's."`
-	Adopt         bool   `json:"adopt,omitzero" doc:"Make an environment known again whose streams are in use, although CONTROL does not know it, because CONTROL was lost. Its flags stay as they are."`
+	Adopt         bool   `json:"adopt,omitzero" doc:"Register an environment again after CONTROL was lost. Its flags do not change."`
 }
 
 func (a *api) registerEnvironments(h huma.API) {

@@ -18,7 +18,7 @@ func environmentCommands() []Command {
 		{words("environment create"), "create an environment", environmentCreate},
 		{words("environment list"), "list the environments", environmentList},
 		{words("environment get"), "print what is known of an environment", environmentGet},
-		{words("environment adopt"), "make an environment known again that CONTROL has lost", environmentAdopt},
+		{words("environment adopt"), "register an environment again after CONTROL was lost", environmentAdopt},
 		{words("environment archive"), "take an environment out of use; its log stays", environmentArchive},
 		{
 			words("environment recreate"),
@@ -26,7 +26,7 @@ func environmentCommands() []Command {
 		},
 		{words("environment rollback"), "make all documents of an environment what they were at a revision", environmentRollback},
 		{words("environment risk"), "print or set what is risky in an environment", environmentRisk},
-		{words("ledger repair"), "let a ledger or CONTROL go on behind records that are lost", ledgerRepair},
+		{words("ledger repair"), "continue a ledger after lost records", ledgerRepair},
 		{words("restore"), "write a snapshot as a new epoch of an environment", restore},
 	}
 }
@@ -62,8 +62,7 @@ func environmentCreate() Invocation {
 }
 
 func environmentAdopt() Invocation {
-	f := newForm("environment adopt", "Makes an environment known again whose streams are in use, although CONTROL does not know it, because CONTROL was lost. "+
-		"Its flags stay as they are.").named("name of the environment")
+	f := newForm("environment adopt", "Registers an environment again after CONTROL was lost. Its flags do not change.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		body, err := json.Marshal(map[string]any{"name": f.environment, "adopt": true})
@@ -74,19 +73,18 @@ func environmentAdopt() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, sentence("environment %s is known again, with %s flags at revision %s", "name", "flags", "revision"))
+		return s.print(found.Body, sentence("environment %s is registered again, with %s flags at revision %s", "name", "flags", "revision"))
 	})
 }
 
 func ledgerRepair() Invocation {
 	var control bool
-	f := newForm("ledger repair", "Lets the ledger of --environment, or CONTROL with --control, go on behind records that are lost or cannot be read. "+
-		"A signed record tells what is kept and what is lost. What was recorded there is forgotten: approvals, or tokens and their revocations. "+
-		"Put the stream back from a backup of NATS first if you have one.")
-	f.set.String(&f.environment, "environment", "", "environment whose ledger is repaired").Short("e")
+	f := newForm("ledger repair", "Continues a ledger after lost records. You lose the approvals in them. Try a backup first. "+
+		"With --control it continues CONTROL, where you lose tokens and their revocations, environments and persons. A signed record lists what is kept and what is lost.")
+	f.set.String(&f.environment, "environment", "", "environment whose ledger to repair").Short("e")
 	f.set.Bool(&control, "control", false, "repair CONTROL, which records environments, persons and tokens")
 	f.check(func() bool { return control || f.environment != "" }, "give --environment, or --control")
-	r := f.administers()
+	r := f.administersWith("why, at most 500 bytes; it stays in a signed record for ever and cannot be erased: do not name a person")
 	return f.runs(func(ctx context.Context, s *session) error {
 		path := []string{"control", "repair"}
 		if !control {
@@ -96,7 +94,7 @@ func ledgerRepair() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, sentence("%s is repaired: it goes on behind record %s, which tells what is lost", "stream", "sequence"))
+		return s.print(found.Body, sentence("%s is repaired: new records follow record %s, which lists what was lost", "stream", "sequence"))
 	})
 }
 
@@ -167,7 +165,7 @@ func environmentArchive() Invocation {
 
 func environmentRecreate() Invocation {
 	f := newForm("environment recreate", "Writes what a running publisher knows of an environment as a new epoch of its log, "+
-		"whatever has become of that. Streams that are gone are made anew.").named("name of the environment")
+		"even if the log is damaged, and creates missing streams.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "recreate"}}))
