@@ -24,7 +24,7 @@ type repairedBody struct {
 // Repaired is what a repair of a ledger has written.
 type Repaired struct {
 	Stream   string `json:"stream" example:"LEDGER_prod" doc:"The stream of the ledger."`
-	Sequence uint64 `json:"sequence" doc:"The number of the record that names what is kept and what is lost. The ledger goes on behind it."`
+	Sequence uint64 `json:"sequence" doc:"The number of the record that lists what is kept and what was lost. New records follow it."`
 	Digest   string `json:"digest" doc:"The SHA-256 of that record."`
 }
 
