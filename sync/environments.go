@@ -49,14 +49,22 @@ func (e *Environments) Journal() *Journal { return e.journal }
 // when CONTROL does not know the environment and its streams are in use; of
 // several callers at once exactly one succeeds.
 func (e *Environments) Create(ctx context.Context, name, actor string) (Environment, error) {
-	return e.create(ctx, name, actor, e.createUnused)
+	created, err := e.create(ctx, name, actor, e.createUnused)
+	if err != nil {
+		return Environment{}, fmt.Errorf("create environment %s: %w", name, err)
+	}
+	return created, nil
 }
 
 // Adopt is Create for an environment whose streams are in use, although CONTROL
 // does not know it: on an operator's word, after CONTROL was lost. It returns
 // [ErrEnvironmentUnknown] when there are no such streams.
 func (e *Environments) Adopt(ctx context.Context, name, actor string) (Environment, error) {
-	return e.create(ctx, name, actor, e.completeStreams)
+	adopted, err := e.create(ctx, name, actor, e.completeStreams)
+	if err != nil {
+		return Environment{}, fmt.Errorf("adopt environment %s: %w", name, err)
+	}
+	return adopted, nil
 }
 
 // create makes the streams with make, and then the environment known.
@@ -83,7 +91,7 @@ func (e *Environments) create(
 		return &created, nil
 	}, name)
 	if err != nil {
-		return Environment{}, fmt.Errorf("create environment %s: %w", name, err)
+		return Environment{}, err
 	}
 	return Environment{Name: name, Epoch: epoch, Actor: actor, Created: created.Time}, nil
 }

@@ -3,6 +3,7 @@ package flagsync_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,9 @@ func TestCreateRefusesAForgottenEnvironment(t *testing.T) {
 			epoch := l.head(t).Epoch
 			if adopted, err := e.Adopt(t.Context(), environment, "operator"); err != nil || adopted.Epoch != epoch {
 				t.Errorf("adopted %+v, %v, want epoch %s", adopted, err, epoch)
+			}
+			if _, err := e.Adopt(t.Context(), environment, "operator"); !errors.Is(err, flagsync.ErrEnvironmentExists) || !strings.HasPrefix(err.Error(), "adopt environment prod: ") {
+				t.Errorf("adopted again: %v, want ErrEnvironmentExists of adopt", err)
 			}
 			if list, err := openEnvironments(t, l.server).List(t.Context()); err != nil || len(list) != 1 {
 				t.Errorf("list: %v, %v", list, err)

@@ -19,7 +19,7 @@ var (
 	ErrForeignMessages      = errors.New("messages that no publisher signed take every place in the stream")
 	ErrDifferentState       = errors.New("the documents here are not the state that was signed")
 	ErrKeyRetired           = errors.New("the signing key of this publisher is not in the keys note")
-	ErrJournalCut           = errors.New("the journal lacks a record that it had")
+	ErrJournalCut           = errors.New("the ledger lacks a record that it had")
 	ErrLogCut               = errors.New("messages are missing from the stream")
 	ErrUnreachable          = errors.New("the log cannot be reached")
 )

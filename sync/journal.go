@@ -25,7 +25,7 @@ var (
 	// ErrDamaged means that the journal does not go on where it should: a record
 	// is missing, cannot be read, or belongs to another history. [RepairJournal]
 	// goes on behind it.
-	ErrDamaged = errors.New("the journal is damaged")
+	ErrDamaged = errors.New("the ledger is damaged")
 )
 
 // JournalName says which journal is meant. The zero value names none.
@@ -118,7 +118,7 @@ func OpenJournal(ctx context.Context, c *Conn, name JournalName, replicas int) (
 		_, err = c.openStream(ctx, config)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, fmt.Errorf("open ledger: %w", err)
 	}
 	return &Journal{conn: c, name: name}, nil
 }

@@ -65,12 +65,12 @@ func (j *Journal) last(ctx context.Context) (uint64, error) {
 	info, err := j.conn.info(ctx, j.name.stream)
 	switch {
 	case hasCode(err, codeStreamNotFound):
-		return 0, fmt.Errorf("read journal: %w", lost(j.name.stream))
+		return 0, fmt.Errorf("read ledger: %w", lost(j.name.stream))
 	case err != nil:
-		return 0, fmt.Errorf("read journal: %w", err)
+		return 0, fmt.Errorf("read ledger: %w", err)
 	}
 	if err := info.verifyLease(); err != nil {
-		return 0, fmt.Errorf("read journal: %w: %w", ErrUnreachable, err)
+		return 0, fmt.Errorf("read ledger: %w: %w", ErrUnreachable, err)
 	}
 	if last := info.State.LastSequence; last < judged && !j.forgetNoise(last) {
 		return 0, fmt.Errorf("read journal: %w: %w: %s ends at %d and had a message at %d: the server lags behind, or an earlier copy took its place; "+
@@ -117,7 +117,7 @@ func (j *Journal) readKnown(ctx context.Context, known []changelog.Anchor) iter.
 }
 
 func (j *Journal) gone(a changelog.Anchor) error {
-	return fmt.Errorf("read journal: %w: %s at %d: the record is gone", ErrDamaged, j.name.stream, a.Sequence)
+	return fmt.Errorf("read ledger: %w: %s at %d: the record is gone", ErrDamaged, j.name.stream, a.Sequence)
 }
 
 // isRepaired reports whether a repair stands behind a sequence.

@@ -12,7 +12,7 @@ import (
 )
 
 // ErrJournalWhole means that a journal needs no repair.
-var ErrJournalWhole = errors.New("the journal is whole: there is nothing to repair")
+var ErrJournalWhole = errors.New("the ledger is complete: there is nothing to repair")
 
 // JournalRepair is what an operator orders: see [RepairJournal].
 type JournalRepair struct {

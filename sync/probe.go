@@ -95,8 +95,8 @@ func (s *following) connectAnew(why error, now time.Time) {
 		return
 	}
 	s.reconnected = now
-	s.log.Warn().Err(why).Msg("nothing useful comes on the connection, connecting anew")
+	s.log.Warn().Err(why).Msg("nothing useful comes on the connection, connecting again")
 	if err := s.conn.connectAnew(); err != nil {
-		s.current.LastError = fmt.Errorf("connect anew: %w", err)
+		s.current.LastError = fmt.Errorf("connect again: %w", err)
 	}
 }

@@ -237,6 +237,6 @@ func lost(stream string) error {
 	if journal, ok := journalOf(stream); ok {
 		return fmt.Errorf("%w: %s: %s", ErrStreamLost, stream, journal.remedy())
 	}
-	return fmt.Errorf("%w: %s: it is not created anew, because sidecars would lose their flags to an empty log; "+
+	return fmt.Errorf("%w: %s: it is not created again, because sidecars would lose their flags to an empty log; "+
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
 }

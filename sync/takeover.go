@@ -24,7 +24,7 @@ const (
 )
 
 // errRenewed tells that the state begins anew with the next entry.
-var errRenewed = fmt.Errorf("the state begins anew with a new epoch: %w", changelog.ErrDifferentHistory)
+var errRenewed = fmt.Errorf("a new epoch replaces the state: %w", changelog.ErrDifferentHistory)
 
 // takeoverState is about replacing the state as a whole. While it is under way
 // the target belongs to the worker that does it.

@@ -106,10 +106,10 @@ func keysRotateCommand() command {
 	var place keysPlace
 	var finish bool
 	set := config.NewSet("publisher keys rotate", "Replaces the signing key in two steps. The first makes a new one, and both may sign. "+
-		"The second, with --finish, takes the old one out. Neither needs a restart, and sidecars need nothing.")
+		"Run it again with --finish to remove the old key. You need not restart anything.")
 	place.declare(set)
 	place.declareRoot(set)
-	set.Bool(&finish, "finish", false, "take the second step, once all publishers use the new key")
+	set.Bool(&finish, "finish", false, "remove the old key, once all publishers use the new one")
 	return command{
 		set: set, check: place.check,
 		run: func(_ context.Context, t terminal) error {
@@ -148,7 +148,7 @@ Publishers that still use an old key stop writing: replace signing.key, keys.not
 func keysRevokeCommand() command {
 	var place keysPlace
 	var id string
-	set := config.NewSet("publisher keys revoke", "Takes a signing key out of the keys note, for instance a stolen one. "+
+	set := config.NewSet("publisher keys revoke", "Revokes a signing key, for example after theft. "+
 		"If it is the one in the directory, a new one takes its place.")
 	set.Argument(&id, "ID", "id of the key, as publisher keys list shows it")
 	place.declare(set)
@@ -181,7 +181,7 @@ If the key was stolen, compare each environment's history with what you approved
 func keysExportRootCommand() command {
 	var place keysPlace
 	var file string
-	set := config.NewSet("publisher keys export-root", "Moves the root key out of the directory, where a thief of the publisher would find it.")
+	set := config.NewSet("publisher keys export-root", "Moves the root key to a file, so that a break-in on this machine does not expose it.")
 	set.Argument(&file, "FILE", "file to move it to; it must not exist")
 	place.declare(set)
 	return command{

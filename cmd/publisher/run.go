@@ -63,7 +63,7 @@ func subcommands() []subcommand {
 		subcommand{[]string{"keys", "list"}, "list the signing keys", keysListCommand},
 		subcommand{[]string{"keys", "rotate"}, "replace the signing key", keysRotateCommand},
 		subcommand{[]string{"keys", "revoke"}, "take a signing key away", keysRevokeCommand},
-		subcommand{[]string{"keys", "export-root"}, "move the root key out of the directory", keysExportRootCommand},
+		subcommand{[]string{"keys", "export-root"}, "move the root key to a file", keysExportRootCommand},
 		subcommand{[]string{"completion"}, "print the script that completes commands in a shell", completionCommand},
 		subcommand{[]string{"version"}, "print the version", versionCommand},
 	)

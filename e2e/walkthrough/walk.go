@@ -115,7 +115,7 @@ func (w *walker) approve(ctx context.Context) error {
 	err = w.all(ctx,
 		step{who: "approver", line: "request list --status open", has: []string{"0 of 1", "flag new-checkout"}},
 		step{who: "approver", line: "request get " + r.id, has: []string{"risk: high", r.hash}},
-		step{who: "editor", line: "request approve " + r.id + " --hash " + r.hash, code: 3, has: []string{"their own"}},
+		step{who: "editor", line: "request approve " + r.id + " --hash " + r.hash, code: 3, has: []string{"your own change request"}},
 	)
 	if err != nil {
 		return err
@@ -147,13 +147,13 @@ func (w *walker) goStale(ctx context.Context) error {
 		return err
 	}
 	w.say("What the first request was made from has changed under it, though the flag itself has not: it would reach more people than the\n" +
-		"approver has read of. It cannot be approved as it was. Its author makes it anew, and whoever approves looks again.")
+		"approver has read of. It cannot be approved as it was. Its author rebases it, and another person reads and approves it again.")
 	if err := w.all(ctx, step{
 		who: "approver", line: "request approve " + first.id + " --hash " + first.hash, code: 4, has: []string{"changed: segment testers"},
 	}); err != nil {
 		return err
 	}
-	if err := w.carry(ctx, step{who: "editor", line: "request rebase " + first.id, has: []string{"is made anew"}}); err != nil {
+	if err := w.carry(ctx, step{who: "editor", line: "request rebase " + first.id, has: []string{"is updated to the current state"}}); err != nil {
 		return err
 	}
 	return w.ask(ctx, "new-checkout", ann, "new")
@@ -172,9 +172,9 @@ func (w *walker) carry(ctx context.Context, s step) error {
 }
 
 func (w *walker) breakGlass(ctx context.Context) error {
-	w.say("## Breaking the glass\n\nAt night the new checkout fails, and nobody is there to approve. An administrator turns it off alone, with a reason.")
+	w.say("## Breaking the glass\n\nAt night the new checkout fails, and no approver answers. An administrator turns it off alone, with a reason.")
 	broken, err := w.run(ctx, step{
-		who: "admin", line: "flag toggle new-checkout off --break-glass -m 'checkout fails, nobody answers'", has: []string{"somebody else has to review it"},
+		who: "admin", line: "flag toggle new-checkout off --break-glass -m 'checkout fails, no approver answers'", has: []string{"ask another person to run publisher request review"},
 	})
 	if err != nil {
 		return err
@@ -183,7 +183,7 @@ func (w *walker) breakGlass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.say("That stays open until somebody else has looked at it. Whoever did it cannot close it.")
+	w.say("The review stays open until another person closes it. The author cannot.")
 	return w.all(ctx,
 		step{who: "approver", line: "request list --status applied", has: []string{"applied, to be reviewed"}},
 		step{who: "admin", line: "request review " + id, code: 3},

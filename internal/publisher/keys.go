@@ -14,8 +14,9 @@ import (
 const streamsDir = "jetstream"
 
 // errStreamsWithoutKeys means that new keys would make everything that is stored foreign.
-var errStreamsWithoutKeys = errors.New("the data directory has streams and no keys: restore root.key, signing.key, keys.note and trust from a copy, " +
-	"or name their directory with --keys; if they are lost, run publisher keys init, and recreate each environment")
+var errStreamsWithoutKeys = errors.New("the data directory has streams and no keys: restore signing.key, keys.note and trust from a copy, and root.key unless you moved it away, " +
+	"or name their directory with --keys; if all copies are lost, start with a new data directory, put your documents there, " +
+	"and give every sidecar the new trust file")
 
 // prepareKeys reads the keys. For a data directory that is new it makes them.
 func (p *Publisher) prepareKeys() error {

@@ -83,7 +83,7 @@ func TestStreamsWithoutKeys(t *testing.T) {
 		}
 	}
 	o := publisher.Options{DataDir: dir, AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0"}
-	if _, err := publisher.New(o); err == nil || !strings.Contains(err.Error(), "restore root.key") {
+	if _, err := publisher.New(o); err == nil || !strings.Contains(err.Error(), "restore signing.key") {
 		t.Errorf("a data directory that lost its keys gives %v", err)
 	}
 	o.KeysDir = filepath.Join(t.TempDir(), "none")

@@ -34,7 +34,7 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		}, []string{"environment", "outcome"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flagside_api_requests_total",
-			Help: "Requests to operations of the API, by the status of the answer: 401 is nobody, 403 is refused by policies or for want of approvals.",
+			Help: "Requests to operations of the API, by the status of the answer: 401 lacks valid authentication, 403 is denied by policies or lacks approvals.",
 		}, []string{"operation", "status"}),
 		count:    prometheus.NewDesc("flagside_environments", "Environments that are followed.", nil, nil),
 		revision: prometheus.NewDesc("flagside_revision", "Revision of the environment that is applied here.", label, nil),

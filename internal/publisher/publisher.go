@@ -261,7 +261,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	}
 	up.Msg("the publisher is up")
 	if p.gate.tokensOnly {
-		p.logger.Info().Msg("only API tokens are accepted: the first one is made by whoever has that in --admin-token-file, or a token of --issuers")
+		p.logger.Info().Msg("only API tokens are accepted: create the first token with the token in --admin-token-file, or with one of --issuers")
 	}
 	<-ctx.Done()
 	return nil

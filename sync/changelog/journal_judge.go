@@ -8,7 +8,7 @@ import (
 
 // ErrRetiredKey means that a journal holds nothing that a key of the newest keys
 // note signed.
-var ErrRetiredKey = errors.New("the keys that signed the journal are in the newest keys note no longer")
+var ErrRetiredKey = errors.New("the newest keys note no longer lists the keys that signed the ledger")
 
 // heldBodies is how many bytes of bodies a [JournalJudge] holds while nothing
 // proves them. Records beyond it come back without a body.

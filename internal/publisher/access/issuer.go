@@ -90,7 +90,7 @@ func (i Issuer) validate() error {
 		return fmt.Errorf("the URL %q is none such as https://issuer.example", i.URL)
 	}
 	if u.Scheme != "https" && !onLoopback(u) {
-		return fmt.Errorf("the URL %q must begin with https://: whoever is between could forge every token", i.URL)
+		return fmt.Errorf("the URL %q must begin with https://: otherwise an attacker on the network could forge every token", i.URL)
 	}
 	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
 		return errors.New("audiences must name whom tokens are made for, or tokens for other programs would be accepted")

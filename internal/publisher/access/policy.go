@@ -42,7 +42,7 @@ func parsePolicies(file string, text []byte) (policies, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: there is no policy in it, so nobody could do anything", file)
+		return nil, fmt.Errorf("%s: it has no policy, so every request would be denied", file)
 	}
 	validator, err := newValidator()
 	if err != nil {

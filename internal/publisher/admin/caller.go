@@ -161,7 +161,7 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 	}
 	a.options.Repeats.Line(zerolog.WarnLevel, "denied: "+q.Principal.RecordID()+" "+string(q.Action), func(e *zerolog.Event) {
 		e.Str("principal", q.Principal.RecordID()).Str("action", string(q.Action)).
-			Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("somebody was refused what policies do not permit")
+			Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("access denied by policy")
 	})
 	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
 		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)

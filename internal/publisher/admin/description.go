@@ -18,7 +18,7 @@ func tags() []*huma.Tag {
 		{Name: segmentsTag, Description: "Segments: conditions that the targeting of flags refers to by name."},
 		{Name: settingsTag, Description: "What is true for all flags of an environment."},
 		{Name: requestsTag, Description: "Changes that others have to agree to or that have a time, what is risky, and what was decided."},
-		{Name: accessTag, Description: "Who may do what, and the tokens that tell who somebody is."},
+		{Name: accessTag, Description: "Who may do what, and the tokens of callers."},
 	}
 }
 

@@ -60,7 +60,7 @@ type Fact struct {
 	Action    string         `json:"action,omitempty" doc:"What policies did not permit."`
 	Policies  []string       `json:"policies,omitempty" nullable:"false" doc:"The policies that decided."`
 	Risk      *RiskSettings  `json:"risk,omitempty" doc:"What is risky from then on."`
-	Count     uint64         `json:"count,omitzero" doc:"How many requests nobody was authenticated for, or how many more were refused."`
+	Count     uint64         `json:"count,omitzero" doc:"How many requests came without valid authentication, or how many more were refused."`
 	From      time.Time      `json:"from,omitzero" doc:"Since when they were counted."`
 }
 

@@ -114,8 +114,8 @@ func register(mux humago.Mux, a *api) []byte {
 				Title:   "flagside publisher",
 				Version: "1",
 				Description: "Reads and changes the flags of environments. Errors are problems of RFC 9457. " +
-					"Whoever changes a document says with If-Match or If-None-Match what it has seen: " +
-					"428 answers who does not, and 412 when the document has moved since. " +
+					"To change a document, say with If-Match or If-None-Match what you have read: " +
+					"without them the answer is 428, and 412 when the document has moved since. " +
 					"A change with an Idempotency-Key may be repeated for 24 hours and is made once. " +
 					"Revisions have the form <epoch8>-<revision>, and stand in ETag, in If-Match and in answers.",
 				License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},

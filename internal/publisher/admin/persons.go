@@ -46,7 +46,7 @@ type erasedBody struct {
 
 // Erased says what is left of a person.
 type Erased struct {
-	IDs []string `json:"ids" nullable:"false" doc:"The opaque ids of the person, which stay in the log and stand for nobody from now on."`
+	IDs []string `json:"ids" nullable:"false" doc:"The opaque ids of the person, which stay in the log and no longer lead to a person."`
 }
 
 func (a *api) registerPersons(h huma.API) {

@@ -24,7 +24,7 @@ func (h ChangeHeaders) origin(ctx context.Context) control.Origin {
 
 // AdministrationHeaders are the headers of requests that change no documents, for which nobody can be asked to agree.
 type AdministrationHeaders struct {
-	Reason     string `header:"Flagside-Reason" maxLength:"500" doc:"Why; it is written to the log of the publisher."`
+	Reason     string `header:"Flagside-Reason" maxLength:"500" doc:"Why. The publisher writes it to its log lines; the repair of a ledger keeps it in a signed record for ever, so do not name a person."`
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
 }
 

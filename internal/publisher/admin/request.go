@@ -12,7 +12,7 @@ type NewRequest struct {
 	_ struct{} `additionalProperties:"false"`
 
 	Command     Command   `json:"command"`
-	ApplyAt     time.Time `json:"applyAt,omitzero" doc:"When it is to be applied; absent is when somebody asks for it."`
+	ApplyAt     time.Time `json:"applyAt,omitzero" doc:"When to apply it; absent: when a caller applies it."`
 	LateSeconds int64     `json:"lateSeconds,omitzero" minimum:"0" maximum:"31536000" doc:"How long after applyAt it may still be applied; 0 is any time."`
 	Expires     time.Time `json:"expires,omitzero" doc:"When it is given up; absent is 30 days after it was made, or after applyAt."`
 	BreakGlass  bool      `json:"breakGlass,omitzero" doc:"Whether it is to go without approvals, and be reviewed afterwards; needs a reason."`
@@ -29,7 +29,7 @@ func (n NewRequest) proposing(c control.Command) control.Proposing {
 type ChangeRequest struct {
 	ID     string `json:"id"`
 	Status string `json:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired"`
-	Hash   string `json:"hash" doc:"Names exactly what is proposed. Whoever approves says it."`
+	Hash   string `json:"hash" doc:"Names exactly what is proposed. Send it to approve."`
 	Author string `json:"author" doc:"The opaque id of who made it."`
 	Names  Names  `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Reason string `json:"reason,omitempty"`
@@ -43,7 +43,7 @@ type ChangeRequest struct {
 
 	Changes []ProposedChange `json:"changes" nullable:"false"`
 	Epoch   string           `json:"epoch" doc:"The history that the revisions of bases belong to."`
-	Bases   []Base           `json:"bases" nullable:"false" doc:"What it was made from. If one of them changes, it has to be made anew."`
+	Bases   []Base           `json:"bases" nullable:"false" doc:"What it was made from. If one of them changes, rebase the request."`
 	Risk    Risk             `json:"risk" doc:"As it was when the request was made."`
 	Needed  int              `json:"approvalsNeeded" doc:"How many approvals policies asked for when the request was made. They are asked again when it is applied."`
 
@@ -57,7 +57,7 @@ type ChangeRequest struct {
 	Applied    string  `json:"applied,omitempty" doc:"The revision of the environment that contains the change."`
 	AppliedBy  string  `json:"appliedBy,omitempty" doc:"The opaque id of who has applied it."`
 	Review     *Remark `json:"review,omitempty" doc:"Who has looked at it afterwards, if it went without approvals."`
-	ReviewOpen bool    `json:"reviewOpen,omitzero" doc:"Whether it went without approvals and nobody has looked at it since."`
+	ReviewOpen bool    `json:"reviewOpen,omitzero" doc:"Whether it went without approvals and has not been reviewed."`
 }
 
 // ProposedChange is a document that a change request wants to put or to delete.

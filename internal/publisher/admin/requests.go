@@ -93,7 +93,7 @@ func (a *api) registerRequests(h huma.API) {
 	huma.Register(h, open, a.openRequest)
 	huma.Register(h, reading(operation(http.MethodGet, requestsPath+"/{request}", "getRequest", "Read a change request", requestsTag)), a.getRequest)
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/rebase", "rebaseRequest",
-		"Make a change request anew, from what is there now; what was approved before is no longer", requestsTag), a.rebaseRequest)
+		"Update a change request to the current state; earlier approvals no longer count", requestsTag), a.rebaseRequest)
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/comment", "commentRequest", "Say something about a change request", requestsTag),
 		func(ctx context.Context, in *commentRequest) (*requestBody, error) {
 			return a.govern(ctx, in.RequestPath, in.origin(ctx), control.Comment{Request: in.Request, Text: in.Body.Text})
@@ -103,7 +103,7 @@ func (a *api) registerRequests(h huma.API) {
 		func(ctx context.Context, in *approveRequest) (*requestBody, error) {
 			return a.govern(ctx, in.RequestPath, in.origin(ctx), control.Approve{Request: in.Request, Hash: in.Body.Hash})
 		})
-	a.registerMove(h, "reject", "End a change request of somebody else",
+	a.registerMove(h, "reject", "End a change request of another person",
 		func(id string) control.RequestCommand { return control.Reject{Request: id} })
 	a.registerMove(h, "withdraw", "End a change request of your own",
 		func(id string) control.RequestCommand { return control.Withdraw{Request: id} })

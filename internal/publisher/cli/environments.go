@@ -126,7 +126,7 @@ func environmentArchive() Invocation {
 
 func environmentRecreate() Invocation {
 	f := newForm("environment recreate", "Writes what a running publisher knows of an environment as a new epoch of its log, "+
-		"whatever has become of that. Streams that are gone are made anew.").named("name of the environment")
+		"even if the log is damaged, and creates missing streams.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "recreate"}}))

@@ -32,7 +32,7 @@ func personList() Invocation {
 func personErase() Invocation {
 	var person string
 	f := newForm("person erase", "Deletes the name and the subject of a person for good. What the person did stays in the log, under an id that "+
-		"stands for nobody. Reasons, comments and names of tokens stay as they were typed.")
+		"no longer leads to a person. Reasons, comments and names of tokens stay as they were typed.")
 	f.set.Argument(&person, "PERSON", "id of the person, or the subject that policies know, such as corp:8f3a")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -44,6 +44,6 @@ func personErase() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, sentence("erased; the log has only this left of the person: %s", "ids"))
+		return s.print(found.Body, sentence("erased: histories show only this now: %s", "ids"))
 	})
 }

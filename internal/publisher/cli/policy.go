@@ -29,7 +29,7 @@ func policyAsk() Invocation {
 	f.set.String(&resource, "resource", "", "what it is done to: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+
 		"without it what is global")
 	f.set.String(&q.Principal, "principal", "", "what policies call who would do it, such as corp:8f3a; without it you; only administrators may ask about others")
-	f.set.List(&q.Groups, "group", nil, "groups of the principal, if it is somebody else")
+	f.set.List(&q.Groups, "group", nil, "groups of the principal, unless that is you")
 	f.set.List(&tags, "tag", nil, "tags of the flag")
 	f.set.String(&owner, "owner", "", "owner of the flag")
 	f.set.Int(&q.Approvals, "approvals", 0, "how many others have approved the change")

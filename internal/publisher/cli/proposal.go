@@ -51,7 +51,7 @@ func (w *writing) open(ctx context.Context, s *session, c change) error {
 	}
 	path, done := requestPath(c.environment), "is opened"
 	if w.rebase != "" {
-		path, done = requestPath(c.environment, w.rebase, "rebase"), "is made anew"
+		path, done = requestPath(c.environment, w.rebase, "rebase"), "is updated to the current state"
 	}
 	found, err := s.do(ctx, w.on(admin.Call{Method: http.MethodPost, Path: path, Body: body}))
 	if err != nil || !w.breakGlass {
@@ -63,7 +63,7 @@ func (w *writing) open(ctx context.Context, s *session, c change) error {
 	}
 	apply := admin.Call{Method: http.MethodPost, Path: requestPath(c.environment, word(value, "id"), "apply")}
 	found, err = s.do(ctx, (&remark{reason: w.reason}).on(apply))
-	return s.printRequest(found, err, "is applied without approvals; somebody else has to review it")
+	return s.printRequest(found, err, "is applied without approvals: ask another person to run publisher request review "+word(value, "id"))
 }
 
 // requestPath returns the path of change requests, or of what is below it.

@@ -13,7 +13,7 @@ import (
 func requestRebase() Invocation {
 	var id string
 	var overwrite bool
-	f := newForm("request rebase", "Makes a change request of your own anew, from what is there now: the same documents, on top of whatever has moved. "+
+	f := newForm("request rebase", "Updates your change request to the current state: the same documents, on top of what has changed since. "+
 		"When one of the documents themselves was changed meanwhile, propose the change again with --rebase of the command that made it.").request(&id)
 	r := f.remarks()
 	f.set.Bool(&overwrite, "overwrite", false, "propose the same documents even where they were changed meanwhile, which undoes that")

@@ -13,14 +13,13 @@ import (
 
 func repairCommands() []Command {
 	return []Command{
-		{words("environment adopt"), "make an environment known again after CONTROL was lost", environmentAdopt},
-		{words("ledger repair"), "go on behind a damage of a ledger or of CONTROL", ledgerRepair},
+		{words("environment adopt"), "register an environment again after CONTROL was lost", environmentAdopt},
+		{words("ledger repair"), "continue a ledger after lost records", ledgerRepair},
 	}
 }
 
 func environmentAdopt() Invocation {
-	f := newForm("environment adopt", "Makes an environment known again whose streams are in use, after CONTROL was lost. Its flags and its ledger "+
-		"stay as they are.").named("name of the environment")
+	f := newForm("environment adopt", "Registers an environment again after CONTROL was lost. Its flags and its ledger do not change.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "adopt"}}))
@@ -33,8 +32,8 @@ func environmentAdopt() Invocation {
 
 func ledgerRepair() Invocation {
 	var control bool
-	f := newForm("ledger repair", "Goes on behind a damage of the ledger of an environment, or of CONTROL, and says what is lost. Put the stream back "+
-		"from a backup instead if you have one: what is lost stays lost.")
+	f := newForm("ledger repair", "Continues a ledger after lost records, and lists what is lost. You lose the approvals in them. Try a backup first. "+
+		"With --control it continues CONTROL, where you lose tokens and their revocations, environments and persons.")
 	f.set.String(&f.environment, "environment", "", "environment whose ledger is repaired").Short("e")
 	f.set.Bool(&control, "control", false, "repair CONTROL, which records environments and tokens, and no ledger")
 	f.check(func() bool { return control || f.environment != "" }, "say what to repair: --environment ENV or --control")
@@ -44,8 +43,8 @@ func ledgerRepair() Invocation {
 		}
 		return flagsync.ValidateEnvironment(f.environment)
 	})
-	r := f.administersFor("why, at most 500 bytes; required; it stands in the journal for ever")
-	f.check(func() bool { return r.reason != "" }, "say with --reason why: it stands in the journal for ever")
+	r := f.administersFor("why, at most 500 bytes; required; it stays in a signed record for ever and cannot be erased: do not name a person")
+	f.check(func() bool { return r.reason != "" }, "say why with --reason")
 	return f.runs(func(ctx context.Context, s *session) error {
 		path := []string{"control", "repair"}
 		if !control {
@@ -61,7 +60,7 @@ func ledgerRepair() Invocation {
 
 // printRepaired says what a repair kept, and what is lost.
 func printRepaired(out io.Writer, value any) error {
-	if _, err := fmt.Fprintf(out, "%s is repaired by record %s\n", cell(find(value, "stream")), cell(find(value, "head"))); err != nil {
+	if _, err := fmt.Fprintf(out, "%s is repaired: new records follow record %s, which lists what was lost\n", cell(find(value, "stream")), cell(find(value, "head"))); err != nil {
 		return err
 	}
 	return details(

@@ -20,14 +20,14 @@ func requestCommands() []Command {
 		{words("request get"), "print a change request, and what it would change now", requestGet},
 		{words("request open"), "open a change request for a command of the API", requestOpen},
 		{words("request approve"), "agree to a change request as it is", requestApprove},
-		{words("request reject"), "end a change request of somebody else", requestStep("reject", "Ends a change request of somebody else.", "is rejected")},
+		{words("request reject"), "end a change request of another person", requestStep("reject", "Ends a change request of another person.", "is rejected")},
 		{words("request comment"), "say something about a change request", requestComment},
 		{words("request withdraw"), "end a change request of your own", requestStep("withdraw", "Ends a change request of your own.", "is withdrawn")},
 		{words("request apply"), "apply a change request", requestStep("apply", "Applies a change request, or goes on with applying it.", "is applied")},
-		{words("request rebase"), "make a change request anew, from what is there now", requestRebase},
+		{words("request rebase"), "update your change request to the current state", requestRebase},
 		{
 			words("request review"), "close what breaking the glass has left open",
-			requestStep("review", "Says that somebody has looked at a change that went without approvals.", "is reviewed"),
+			requestStep("review", "Records that you reviewed a change that went without approvals.", "is reviewed"),
 		},
 	}
 }

@@ -80,7 +80,7 @@ type administration struct {
 
 // administers declares the options of what is done to more than documents.
 func (f *form) administers() *administration {
-	return f.administersFor("why, at most 500 bytes; it stands in the publisher's own log")
+	return f.administersFor("why, at most 500 bytes; it appears in the log lines of the publisher")
 }
 
 // administersFor is administers with what to say about the reason.
@@ -112,7 +112,7 @@ func (f *form) changes() *writing {
 	w.declare(f)
 	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing")
 	f.set.Bool(&w.propose, "propose", false, "open a change request in place of changing it at once")
-	f.set.String(&w.rebase, "rebase", "", "id of a change request of your own that is made anew with this change")
+	f.set.String(&w.rebase, "rebase", "", "id of your change request that is replaced with this change")
 	f.set.String(&w.applyAt, "apply-at", "", "open a change request that is applied at this time, such as 2030-01-31T08:00:00Z, or after this time, such as 2h")
 	f.set.Duration(&w.late, "late", 0, "how late a scheduled change may still be applied after an outage; 0 is any time")
 	f.set.String(&w.expires, "expires", "", "when the change request is given up, like --apply-at; without it after 30 days")

@@ -109,7 +109,7 @@ func (c Rebase) decideRequest(g *Governance, w World) (Event, error) {
 		return Event{}, err
 	}
 	if r.Proposal.Author.ID != w.Origin.actor() {
-		return Event{}, forbidden(access.Propose, r, "Only its author can make a change request anew.")
+		return Event{}, forbidden(access.Propose, r, "Only its author can rebase a change request.")
 	}
 	p, err := c.propose(g, w)
 	return Event{Type: EventRebased, Request: c.Request, Text: w.Origin.Reason, Proposal: p}, err
@@ -241,16 +241,16 @@ func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
 	k := w.askAbout(g, r)
 	switch {
 	case r.Proposal.Author.ID == by:
-		return Event{}, forbidden(access.Approve, r, "Nobody approves their own change request.")
+		return Event{}, forbidden(access.Approve, r, "You cannot approve your own change request.")
 	case w.descends(by, r.Proposal.Author.ID):
-		return Event{}, forbidden(access.Approve, r, "Nobody approves their own change request, and your token was made with that of its author.")
+		return Event{}, forbidden(access.Approve, r, "You cannot approve this change request: your token was made with that of its author.")
 	case w.gone(r.Proposal.Author.ID):
 		return Event{}, &Refusal{
 			Cause: CauseNotOpen, Request: r.ID,
-			Detail: "The author of the change request was erased, so nobody can tell whose it is: reject it, and open a new one.",
+			Detail: "The author of the change request was erased, so its owner is unknown: reject it, and open a new one.",
 		}
 	case r.Hash != c.Hash:
-		return Event{}, &Refusal{Cause: CauseStale, Detail: "The change request was made anew since: read it again.", Request: r.ID}
+		return Event{}, &Refusal{Cause: CauseStale, Detail: "The change request was rebased since: read it again.", Request: r.ID}
 	case !w.Now.Before(r.Proposal.Expires):
 		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
 	case slices.Contains(r.approvers(), by):
@@ -279,7 +279,7 @@ func stale(s State, r Request) error {
 	if s.Position().Epoch != r.Proposal.Epoch {
 		return &Refusal{
 			Cause: CauseStale, Request: r.ID, Moved: moved(s, r.Proposal.Bases),
-			Detail: "The environment was restored or recreated since the change request was made: make it anew.",
+			Detail: "The environment was restored or recreated since the change request was made: rebase it.",
 		}
 	}
 	now := moved(s, r.Proposal.Bases)
@@ -288,7 +288,7 @@ func stale(s State, r Request) error {
 	}
 	return &Refusal{
 		Cause: CauseStale, Request: r.ID, Moved: now,
-		Detail: fmt.Sprintf("The %s %q was changed since the change request was made from it: make it anew.", now[0].Kind, now[0].Key),
+		Detail: fmt.Sprintf("The %s %q was changed since the change request was made from it: rebase the request.", now[0].Kind, now[0].Key),
 	}
 }
 
@@ -301,7 +301,7 @@ func (c Reject) decideRequest(g *Governance, w World) (Event, error) {
 		return Event{}, err
 	}
 	if r.Proposal.Author.ID == w.Origin.actor() {
-		return Event{}, forbidden(access.Approve, r, "Nobody rejects their own change request: withdraw it.")
+		return Event{}, forbidden(access.Approve, r, "You cannot reject your own change request: withdraw it.")
 	}
 	return Event{Type: EventRejected, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
 }
@@ -333,7 +333,7 @@ func (c Review) decideRequest(g *Governance, w World) (Event, error) {
 	case !r.ReviewOpen():
 		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request needs no review.", Request: r.ID}
 	case r.Proposal.Author.ID == w.Origin.actor() || r.Claim.By == w.Origin.actor():
-		return Event{}, forbidden(access.Approve, r, "Nobody reviews what they have done themselves.")
+		return Event{}, forbidden(access.Approve, r, "You cannot review your own change.")
 	}
 	return Event{Type: EventReviewed, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
 }

@@ -47,7 +47,7 @@ func profileProcessor(w http.ResponseWriter, r *http.Request) {
 	extend(w, duration+profileWriteTime)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if err := pprof.StartCPUProfile(w); err != nil {
-		Refuse(w, http.StatusConflict, "somebody collects a profile of the processor already")
+		Refuse(w, http.StatusConflict, "a profile of the processor is being collected already: try again when it is done")
 		return
 	}
 	defer pprof.StopCPUProfile()
