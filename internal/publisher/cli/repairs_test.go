@@ -31,10 +31,10 @@ func TestLedgerRepair(t *testing.T) {
 		"a ledger": {
 			[]string{"-e", "prod", "-m", "a broken disk"},
 			0,
-			"LEDGER_prod is repaired by record 9\nkept up to                2, 6\nlost                      3 to 4, 7\nnamed elsewhere and lost  7\n",
+			"LEDGER_prod is repaired: new records follow record 9, which lists what was lost\nkept up to                2, 6\nlost                      3 to 4, 7\nnamed elsewhere and lost  7\n",
 		},
-		"CONTROL":      {[]string{"--control", "-m", "a broken disk"}, 0, "CONTROL is repaired by record 1\nkept up to  nothing\n"},
-		"no reason":    {[]string{"--control"}, 2, "error: say with --reason why: it stands in the journal for ever\n"},
+		"CONTROL":      {[]string{"--control", "-m", "a broken disk"}, 0, "CONTROL is repaired: new records follow record 1, which lists what was lost\nkept up to  nothing\n"},
+		"no reason":    {[]string{"--control"}, 2, "error: say why with --reason\n"},
 		"nothing":      {[]string{"-m", "x"}, 2, "error: say what to repair: --environment ENV or --control\n"},
 		"no such name": {[]string{"-e", "Prod", "-m", "x"}, 2, "error: not a name for an environment: \"Prod\": use a to z, 0 to 9 and '-' only\n"},
 	} {
