@@ -238,3 +238,36 @@ func TestAnExportAfterTheKeyWasRevoked(t *testing.T) {
 		t.Error("an export that only the revoked key signed is believed")
 	}
 }
+
+// After the stream of a log was lost and the environment recreated, checkpoints and the ledger name an epoch that is gone. The new epoch says that
+// it left that one, so the history is proved but for what is lost.
+func TestCheckpointsOfALostLog(t *testing.T) {
+	t.Parallel()
+	server, file := natstest.Start(t), filepath.Join(t.TempDir(), "checkpoints")
+	r := governed(t, publisher.Options{NATS: server.URL(), CheckpointFile: file, CheckpointInterval: often})
+	r.create("prod")
+	if applied := r.agreeAndApply(r.propose("f", "")); applied.Status != "applied" {
+		t.Fatalf("a request is %s", applied.Status)
+	}
+	lost := changelog.StreamHead{Stream: "FLAGS_prod"}
+	for _, s := range exported(r, "prod").records[lost.Stream] {
+		lost.Anchor = changelog.Anchor{Sequence: s.Sequence, Digest: changelog.Sum(s.Data)}
+	}
+	r.await("a checkpoint of the log", func() bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), lost.Digest.String())
+	})
+	deleteStream(t, server, lost.Stream)
+	r.await("the loss", func() bool { return r.showsCondition("stream-lost", "") })
+	if _, err := r.client.RecreateEnvironment(t.Context(), "prod"); err != nil {
+		t.Fatal(err)
+	}
+	checkpoints, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := audit.Verify(strings.NewReader(r.exported("prod")), trusttest.Default().Trust, audit.Options{Checkpoints: string(checkpoints)})
+	if err != nil || !report.Incomplete || len(report.Warnings) != 1 || !strings.Contains(report.Warnings[0], "lost and recreated") {
+		t.Errorf("%v, warnings %q", err, report.Warnings)
+	}
+}
