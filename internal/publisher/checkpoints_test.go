@@ -258,7 +258,7 @@ func TestCheckpointsOfALostLog(t *testing.T) {
 		return err == nil && strings.Contains(string(text), lost.Digest.String())
 	})
 	deleteStream(t, server, lost.Stream)
-	r.await("the loss", func() bool { return r.showsCondition("stream-lost", "") })
+	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
 	if _, err := r.client.RecreateEnvironment(t.Context(), "prod"); err != nil {
 		t.Fatal(err)
 	}
