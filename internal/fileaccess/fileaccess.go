@@ -48,6 +48,32 @@ func VerifySettings(path string) error {
 	return err
 }
 
+// VerifyAll is VerifySettings for some files and VerifySecret for others; empty names are left out. warn is told which secrets others may
+// read.
+func VerifyAll(settings, secrets []string, warn func(file, warning string)) error {
+	for _, file := range settings {
+		if file == "" {
+			continue
+		}
+		if err := VerifySettings(file); err != nil {
+			return err
+		}
+	}
+	for _, file := range secrets {
+		if file == "" {
+			continue
+		}
+		warning, err := VerifySecret(file)
+		if err != nil {
+			return err
+		}
+		if warning != "" {
+			warn(file, warning)
+		}
+	}
+	return nil
+}
+
 // VerifyDirectory fails with ErrWritable if other users may put files into a directory, or another directory in its place: if it, or one
 // that it lies in, can be written by everybody. Above it the sticky bit, which /tmp has, is enough. A directory that is not there yet is
 // judged by where it will be.

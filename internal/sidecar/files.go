@@ -13,25 +13,7 @@ func (o Options) verifyFiles() error {
 			return fmt.Errorf("data directory: %w", err)
 		}
 	}
-	for _, file := range []string{o.TrustFile, o.BootstrapFile, o.NATSCA, o.NATSCertificate, o.TLS.Certificate, o.TLS.ClientCA} {
-		if file == "" {
-			continue
-		}
-		if err := fileaccess.VerifySettings(file); err != nil {
-			return err
-		}
-	}
-	for _, file := range []string{o.NATSCredentials, o.NATSNKey, o.NATSCertificateKey, o.TLS.Key, o.OFREPAuthFile, o.FlagdAuthFile} {
-		if file == "" {
-			continue
-		}
-		warning, err := fileaccess.VerifySecret(file)
-		if err != nil {
-			return err
-		}
-		if warning != "" {
-			o.Logger.Warn().Str("file", file).Msg(warning)
-		}
-	}
-	return nil
+	settings := []string{o.TrustFile, o.BootstrapFile, o.NATSCA, o.NATSCertificate, o.TLS.Certificate, o.TLS.ClientCA}
+	secrets := []string{o.NATSCredentials, o.NATSNKey, o.NATSCertificateKey, o.TLS.Key, o.OFREPAuthFile, o.FlagdAuthFile}
+	return fileaccess.VerifyAll(settings, secrets, func(file, warning string) { o.Logger.Warn().Str("file", file).Msg(warning) })
 }
