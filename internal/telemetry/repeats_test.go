@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,10 +14,34 @@ import (
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
+// written is what a logger has written, also from timers.
+type written struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(p)
+}
+
+// take returns the lines since the last call.
+func (w *written) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := w.text.String()
+	w.text.Reset()
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
 func TestRepeatedLinesAreCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out written
 		r := telemetry.NewRepeats(zerolog.New(&out))
 		line := func(kind string, times int) {
 			for i := range times {
@@ -26,10 +51,7 @@ func TestRepeatedLinesAreCounted(t *testing.T) {
 		want := func(what string, parts ...string) {
 			t.Helper()
 			synctest.Wait()
-			lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
-			if out.Len() == 0 {
-				lines = nil
-			}
+			lines := out.take()
 			if len(lines) != len(parts) {
 				t.Fatalf("%s: %q, want %d lines", what, lines, len(parts))
 			}
@@ -38,7 +60,6 @@ func TestRepeatedLinesAreCounted(t *testing.T) {
 					t.Errorf("%s: line %s, want %s", what, lines[i], part)
 				}
 			}
-			out.Reset()
 		}
 		line("a", 20_000)
 		line("b", 1)
@@ -58,10 +79,9 @@ func TestRepeatedLinesAreCounted(t *testing.T) {
 			line(fmt.Sprint("kind ", i), 1)
 		}
 		synctest.Wait()
-		if n := strings.Count(out.String(), "\n"); n != 65 {
+		if n := len(out.take()); n != 65 {
 			t.Errorf("%d lines of 1000 kinds, want 65", n)
 		}
-		out.Reset()
 		r.Close()
 		want("at the end", `"kind":"other","count":935`)
 		line("a", 1)
