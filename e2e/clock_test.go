@@ -15,7 +15,7 @@ import (
 // older nor younger, and everything goes on.
 func TestTheClockOfASidecarJumps(t *testing.T) {
 	if os.Getenv("FLAGSIDE_SOAK") == "" {
-		t.Skip("compiles everything anew, which takes a minute; FLAGSIDE_SOAK=1 runs it")
+		t.Skip("compiles every package again, which takes a minute; FLAGSIDE_SOAK=1 runs it")
 	}
 	jumping, err := binaries.WithJumpingClock(t.Context(), t.TempDir())
 	if err != nil {

@@ -157,8 +157,8 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 	return exitOK
 }
 
-// warn tells of environment variables that are no options. Servers say all of them; for commands that somebody types over and over again,
-// those that look like a slip are enough.
+// warn names environment variables that set no option. Servers name all of them; for commands, which people type again and again,
+// only likely typing mistakes are named.
 func (t terminal) warn(set *config.Set) {
 	sets := []*config.Set{set}
 	for _, other := range subcommands() {

@@ -1,5 +1,5 @@
 // Package fileaccess tells whether files and directories that a program relies on can be changed by other users of the machine. It looks
-// at permission bits only: who owns a file is not asked, because containers run as other users than those who made their volumes.
+// at permission bits only: the owner of a file is not checked, because containers often run as another user than the owner of their volumes.
 package fileaccess
 
 import (
@@ -26,7 +26,7 @@ const (
 func VerifySecret(path string) (warning string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", nil //nolint:nilerr // whoever reads the file says so better
+		return "", nil //nolint:nilerr // reading the file gives the better error
 	}
 	return VerifyMode(path, info.Mode().Perm())
 }

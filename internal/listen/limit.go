@@ -17,7 +17,7 @@ func withLimit(l net.Listener, o Options) net.Listener {
 	return &limited{Listener: l, shares: NewShares(o.MaxConnections), refused: o.Refused, stall: o.WriteStall}
 }
 
-// limited closes connections above its capacity, and above the share of their client, at once, so that those who wait learn it.
+// limited closes connections above its capacity, and above the share of their client, at once, so that clients get an error instead of waiting.
 type limited struct {
 	net.Listener
 

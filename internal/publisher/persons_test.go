@@ -328,7 +328,7 @@ func TestRequestsOfPersonsWhoWereErased(t *testing.T) {
 	}
 }
 
-// Without PEOPLE nobody new is recorded, and says so; those who are known go on, and so do reads.
+// Without PEOPLE a new person is refused with the reason; known persons and reads continue.
 func TestWithoutPeople(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)

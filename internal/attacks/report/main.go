@@ -1,4 +1,4 @@
-// Command report runs the tests of all attacks, and tells of each whether it was repelled. It ends with
+// Command report runs the tests of all attacks and reports for each whether it was repelled. It ends with
 //
 //	figures: attacks=N succeeded=M
 //

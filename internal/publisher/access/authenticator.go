@@ -46,7 +46,7 @@ type AuthenticatorOptions struct {
 	Fixed []FixedToken
 	// Issuers are the OpenID Connect issuers whose tokens are accepted.
 	Issuers []Issuer
-	// People know the ids of those whom issuers name; nil means that nobody has one.
+	// People holds the ids of persons from the issuer; with nil, no person has an id.
 	People *People
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

@@ -39,7 +39,7 @@ type Directory interface {
 	Erase(ctx context.Context, id string) error
 }
 
-// Person is somebody whom an issuer names and who has changed something, or has tried with the permission to.
+// Person is a user of an issuer who made a change, or tried to with permission.
 type Person struct {
 	// ID is random and stands in records. It stays when the person is erased.
 	ID string
@@ -47,7 +47,7 @@ type Person struct {
 	Name, Subject string
 	// Created is when the person got the id.
 	Created time.Time
-	// Erased is when the person was erased, and Eraser the id of who did it; zero and empty if nobody did.
+	// Erased is the time of erasure, and Eraser the id of the principal that did it; zero and empty before.
 	Erased time.Time
 	Eraser string
 }

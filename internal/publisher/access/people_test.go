@@ -139,7 +139,7 @@ func TestOnlyPersonsGetAnID(t *testing.T) {
 	}
 }
 
-// What PEOPLE says is not signed: it makes nobody another person.
+// PEOPLE is not signed, so a forged record there must not turn one person into another.
 func TestForgedPeople(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)
@@ -273,7 +273,7 @@ func (unreachable) List(context.Context) (map[string]flagsync.Person, error) {
 	return nil, flagsync.ErrUnreachable
 }
 
-// While PEOPLE cannot be reached, those who are known stay known, and nobody is added.
+// While PEOPLE cannot be reached, known persons stay known and new ones are refused.
 func TestPeopleUnreachable(t *testing.T) {
 	t.Parallel()
 	i := newInstallation(t)

@@ -17,10 +17,10 @@ const (
 	KindLocal Kind = "local"
 )
 
-// Principal is somebody who was authenticated. The zero value is nobody: nothing is permitted to it.
+// Principal is an authenticated caller. The zero value is an unauthenticated one and has no permissions.
 type Principal struct {
-	// ID names nobody else, such as "token:VR4J7QK2". It goes into the change log and other records, which cannot be erased. That of a person
-	// whom an issuer names is random, and empty until People.Identify has given one.
+	// ID is unique to the principal, such as "token:VR4J7QK2". It goes into the change log and other records, which cannot be erased.
+	// The ID of a person from an issuer is random, and empty until People.Identify has given one.
 	ID string
 	// Subject is what policies call a person whom an issuer names, such as "corp:8f3a"; empty means that they use the ID. It goes into no record.
 	Subject string
@@ -33,10 +33,10 @@ type Principal struct {
 	Scope Scope
 }
 
-// PolicyID returns what policies call the principal; empty for nobody.
+// PolicyID returns the name of the principal in policies; empty for the zero value.
 func (p Principal) PolicyID() string { return cmp.Or(p.Subject, p.ID) }
 
-// RecordID returns what records call the principal: the ID, or Unregistered for a person without one; empty for nobody.
+// RecordID returns the name of the principal in records: the ID, or Unregistered for a person without one; empty for the zero value.
 func (p Principal) RecordID() string {
 	if p.ID == "" && p.Subject != "" {
 		return Unregistered

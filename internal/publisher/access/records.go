@@ -88,7 +88,7 @@ func (r *records) firstRead(ctx context.Context) error {
 	}
 }
 
-// catchUp takes what the journal has beyond what is known; after a repair, everything anew. Until that is read, nothing is known.
+// catchUp takes what the journal has beyond what is known; after a repair, from the beginning. Until that is read, nothing is known.
 func (r *records) catchUp(ctx context.Context) error {
 	repaired, err := r.readOn(ctx)
 	if repaired {
@@ -109,9 +109,9 @@ func (r *records) catchUp(ctx context.Context) error {
 
 // readOn takes what the journal has beyond what is known, up to a repair that was not known.
 func (r *records) readOn(ctx context.Context) (repaired bool, err error) {
-	anew := r.next() == 1
+	fromStart := r.next() == 1
 	for record, err := range r.stream().Read(ctx, r.next()) {
-		if err == nil && !anew && r.repairedBy(record) {
+		if err == nil && !fromStart && r.repairedBy(record) {
 			return true, nil
 		}
 		if err == nil {

@@ -15,7 +15,7 @@ type Budget struct {
 
 	mu    sync.Mutex // guards what follows
 	used  int64
-	freed chan struct{} // closed when bytes are given back and somebody waits; nil while nobody does
+	freed chan struct{} // closed when bytes are given back; nil without waiters
 }
 
 // New returns a budget of a number of bytes; 0 means Default.
