@@ -96,6 +96,7 @@ func (a *appending) add(e changelog.Entry) error {
 	if err != nil {
 		return err
 	}
+	a.log.conn.keys.RememberHead(a.log.environment, head)
 	r.Signature = head.Signature
 	a.records, a.bodies = append(a.records, r), append(a.bodies, body)
 	return nil

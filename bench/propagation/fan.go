@@ -23,15 +23,16 @@ type fan struct {
 	followers []*flagsync.Follower
 	missing   atomic.Int64   // followers that have not applied the change under way
 	last      chan time.Time // when the last of them had
+	states    sync.Map       // digests of the states that followers share, by position
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 	conns     []*flagsync.Conn
 }
 
 // startFan starts followers all at once and waits until each is complete. They
-// share one verdict about each signature unless each verifies for itself, as
-// sidecars in pods of their own do: on the machine that runs all of them, that
-// time would be taken from what is measured.
+// share one verdict about each signature and each state unless each verifies for
+// itself, as sidecars in pods of their own do: on the machine that runs all of
+// them, that time would be taken from what is measured.
 func startFan(ctx context.Context, natsURL, environment string, trust changelog.Trust, size int, verify bool) (*fan, error) {
 	shared := changelog.NewKeyring(trust)
 	ctx, stop := context.WithCancel(ctx)
@@ -49,7 +50,10 @@ func startFan(ctx context.Context, natsURL, environment string, trust changelog.
 			return f, err
 		}
 		f.conns = append(f.conns, conn)
-		target := &heldDocuments{fan: f, documents: make(map[changelog.ID]changelog.Document), state: changelog.State{}.Edit()}
+		target := &heldDocuments{fan: f, documents: make(map[changelog.ID]changelog.Document)}
+		if verify {
+			target.state = changelog.State{}.Edit()
+		}
 		follower, err := flagsync.NewFollower(conn, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
 		if err != nil {
 			return f, err
@@ -143,7 +147,7 @@ type heldDocuments struct {
 	fan       *fan
 	position  changelog.Position
 	documents map[changelog.ID]changelog.Document
-	state     *changelog.StateEdit
+	state     *changelog.StateEdit // nil: the followers share theirs
 }
 
 // Position implements [flagsync.Target].
@@ -151,9 +155,26 @@ func (h *heldDocuments) Position() changelog.Position { return h.position }
 
 // StateDigest implements [flagsync.Target].
 func (h *heldDocuments) StateDigest() changelog.Digest {
+	if h.state == nil {
+		return h.sharedDigest()
+	}
 	state := h.state.State()
 	h.state = state.Edit()
 	return state.Digest()
+}
+
+// sharedDigest is computed by the first follower that is asked for it.
+func (h *heldDocuments) sharedDigest() changelog.Digest {
+	if known, ok := h.fan.states.Load(h.position); ok {
+		return known.(changelog.Digest)
+	}
+	state := changelog.State{}.Edit()
+	for _, d := range h.documents {
+		state.Add(d)
+	}
+	digest := state.State().Digest()
+	h.fan.states.Store(h.position, digest)
+	return digest
 }
 
 // Synced implements [flagsync.Target].
@@ -169,8 +190,7 @@ func (h *heldDocuments) Load(s *changelog.SnapshotReader) error {
 		if err != nil {
 			return err
 		}
-		h.documents[d.ID()] = d
-		h.state.Add(d)
+		h.add(d)
 	}
 	h.position = s.Header().Head.Position
 	return nil
@@ -192,12 +212,18 @@ func (h *heldDocuments) take(r changelog.Record) {
 	if r.Kind == changelog.KindEpoch {
 		return
 	}
-	if old, ok := h.documents[r.ID()]; ok {
+	if old, ok := h.documents[r.ID()]; ok && h.state != nil {
 		h.state.Remove(old)
-		delete(h.documents, r.ID())
 	}
+	delete(h.documents, r.ID())
 	if !r.Delete {
-		h.documents[r.ID()] = r.Document()
-		h.state.Add(r.Document())
+		h.add(r.Document())
+	}
+}
+
+func (h *heldDocuments) add(d changelog.Document) {
+	h.documents[d.ID()] = d
+	if h.state != nil {
+		h.state.Add(d)
 	}
 }

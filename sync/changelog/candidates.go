@@ -1,7 +1,5 @@
 package changelog
 
-import "slices"
-
 // candidates are messages that look like valid ones and are not proved yet. Each
 // names the one that it follows, so they form a tree whose root is what was
 // proved last: of several that follow the same one, one at most is true. What is
@@ -9,10 +7,12 @@ import "slices"
 // is what it says. The zero value holds none.
 type candidates[L comparable, R any] struct {
 	nodes []candidate[L, R]
-	index map[L]int
+	index map[L]int // of all nodes but the newest, which is mostly the one that is asked for
+	one   [1]R      // the last path that has one record, as most have
 }
 
 type candidate[L comparable, R any] struct {
+	link   L
 	parent int // -1 is the root
 	record R
 	failed bool // it was not proved when that was tried
@@ -23,26 +23,40 @@ type candidate[L comparable, R any] struct {
 func (c *candidates[L, R]) add(root, prev, own L, record R) bool {
 	parent := -1
 	if prev != root {
-		i, known := c.index[prev]
+		i, known := c.find(prev)
 		if !known {
 			return false
 		}
 		parent = i
 	}
+	if _, twice := c.find(own); twice {
+		return true
+	}
+	if newest := len(c.nodes) - 1; newest >= 0 {
+		c.insert(newest)
+	}
+	c.nodes = append(c.nodes, candidate[L, R]{link: own, parent: parent, record: record})
+	return true
+}
+
+func (c *candidates[L, R]) insert(i int) {
 	if c.index == nil {
 		c.index = make(map[L]int)
 	}
-	if _, twice := c.index[own]; twice {
-		return true
+	c.index[c.nodes[i].link] = i
+}
+
+func (c *candidates[L, R]) find(link L) (i int, known bool) {
+	if newest := len(c.nodes) - 1; newest >= 0 && c.nodes[newest].link == link {
+		return newest, true
 	}
-	c.index[own] = len(c.nodes)
-	c.nodes = append(c.nodes, candidate[L, R]{parent: parent, record: record})
-	return true
+	i, known = c.index[link]
+	return i, known
 }
 
 // get returns the candidate that identifies itself as link.
 func (c *candidates[L, R]) get(link L) (record R, known bool) {
-	i, known := c.index[link]
+	i, known := c.find(link)
 	if known {
 		record = c.nodes[i].record
 	}
@@ -53,7 +67,7 @@ func (c *candidates[L, R]) get(link L) (record R, known bool) {
 // order, and drops the others. After limit failures it drops everything that is
 // left; a negative limit is none.
 func (c *candidates[L, R]) settle(proved func(R) bool, limit int) (path []R, failures int) {
-	found, failures := c.find(proved, limit, true)
+	found, failures := c.newestProved(proved, limit, true)
 	path = c.path(found)
 	c.drop()
 	return path, failures
@@ -63,7 +77,7 @@ func (c *candidates[L, R]) settle(proved func(R) bool, limit int) (path []R, fai
 // everything, or what follows the newest that is proved. What failed is not tried
 // again before settle, or every read would try all that noise has left.
 func (c *candidates[L, R]) settleSoFar(proved func(R) bool) (path []R, failures int) {
-	found, failures := c.find(proved, -1, false)
+	found, failures := c.newestProved(proved, -1, false)
 	if found < 0 {
 		return nil, failures
 	}
@@ -72,9 +86,9 @@ func (c *candidates[L, R]) settleSoFar(proved func(R) bool) (path []R, failures 
 	return path, failures
 }
 
-// find returns the newest candidate that is proved, -1 if there is none. Those that
-// failed before are tried again only on demand.
-func (c *candidates[L, R]) find(proved func(R) bool, limit int, again bool) (found, failures int) {
+// newestProved returns the newest candidate that is proved, -1 if there is none.
+// Those that failed before are tried again only on demand.
+func (c *candidates[L, R]) newestProved(proved func(R) bool, limit int, again bool) (found, failures int) {
 	for i := len(c.nodes) - 1; i >= 0 && failures != limit; i-- {
 		n := &c.nodes[i]
 		if n.failed && !again {
@@ -89,34 +103,44 @@ func (c *candidates[L, R]) find(proved func(R) bool, limit int, again bool) (fou
 	return -1, failures
 }
 
-// path returns a candidate and all that it follows, in order.
-func (c *candidates[L, R]) path(i int) (path []R) {
+// path returns a candidate and all that it follows, in order. The result is valid
+// until the next call.
+func (c *candidates[L, R]) path(i int) []R {
+	length := 0
 	for at := i; at >= 0; at = c.nodes[at].parent {
-		path = append(path, c.nodes[at].record)
+		length++
 	}
-	slices.Reverse(path)
+	if length == 0 {
+		return nil
+	}
+	path := c.one[:]
+	if length > 1 {
+		path = make([]R, length)
+	}
+	for at := i; at >= 0; at = c.nodes[at].parent {
+		length--
+		path[length] = c.nodes[at].record
+	}
 	return path
 }
 
 // keepAfter makes a candidate the root and keeps what follows it.
 func (c *candidates[L, R]) keepAfter(root int) {
 	moved := map[int]int{root: -1}
-	var kept []candidate[L, R]
-	index := make(map[L]int)
-	links := make(map[int]L, len(c.index))
-	for link, i := range c.index {
-		links[i] = link
-	}
+	kept := candidates[L, R]{}
 	for i := root + 1; i < len(c.nodes); i++ {
-		parent, ok := moved[c.nodes[i].parent]
+		n := c.nodes[i]
+		parent, ok := moved[n.parent]
 		if !ok {
 			continue
 		}
-		moved[i] = len(kept)
-		index[links[i]] = len(kept)
-		kept = append(kept, candidate[L, R]{parent: parent, record: c.nodes[i].record, failed: c.nodes[i].failed})
+		if newest := len(kept.nodes) - 1; newest >= 0 {
+			kept.insert(newest)
+		}
+		moved[i], n.parent = len(kept.nodes), parent
+		kept.nodes = append(kept.nodes, n)
 	}
-	c.nodes, c.index = kept, index
+	c.nodes, c.index = kept.nodes, kept.index
 }
 
 func (c *candidates[L, R]) drop() {

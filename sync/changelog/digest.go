@@ -31,12 +31,36 @@ func (d *Digest) UnmarshalText(text []byte) error {
 	if len(text) != hex.EncodedLen(len(sum)) {
 		return fmt.Errorf("digest has %d characters, want %d", len(text), hex.EncodedLen(len(sum)))
 	}
-	if !lowerHex(string(text)) {
-		return fmt.Errorf("digest %q is not in lower-case hexadecimal", text)
-	}
-	if _, err := hex.Decode(sum[:], text); err != nil {
-		return fmt.Errorf("digest: %w", err)
+	for i := range sum {
+		high, low := hexDigit(text[2*i]), hexDigit(text[2*i+1])
+		if high|low > 0xf {
+			return fmt.Errorf("digest %q is not in lower-case hexadecimal", text)
+		}
+		sum[i] = high<<4 | low
 	}
 	*d = sum
 	return nil
+}
+
+// hexDigit returns the value of a lower-case hexadecimal digit, 0xff for anything
+// else.
+func hexDigit(c byte) byte {
+	switch {
+	case '0' <= c && c <= '9':
+		return c - '0'
+	case 'a' <= c && c <= 'f':
+		return c - 'a' + 10
+	default:
+		return 0xff
+	}
+}
+
+// lowerHex reports whether s has lower-case hexadecimal digits only.
+func lowerHex(s string) bool {
+	for i := range len(s) {
+		if hexDigit(s[i]) > 0xf {
+			return false
+		}
+	}
+	return true
 }

@@ -105,9 +105,8 @@ func (e Entry) Encode() ([]byte, error) {
 // members, trailing bytes and values out of bounds are refused; [ErrVersion]
 // tells that a newer publisher wrote it. The result does not share data.
 func DecodeEntry(data []byte) (Entry, error) {
-	var u canonicalEntry
-	if err := json.Unmarshal(data, &u); err == nil && u.Version == Version {
-		return u.entry()
+	if w, ok := readCanonical(data); ok && w.Version == Version {
+		return w.entry()
 	}
 	return decodeAnyEntry(data)
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -110,7 +111,16 @@ func FuzzDecodeHeartbeat(f *testing.F) {
 	f.Add(data, string(signature))
 	f.Add([]byte("{}"), "")
 	ring := keysA().keyring(f)
+	if _, ok := readHeartbeat(data); !ok {
+		f.Errorf("%s is not read in one pass", data)
+	}
 	f.Fuzz(func(t *testing.T, input []byte, s string) {
+		if h, ok := readHeartbeat(input); ok {
+			var plain Heartbeat
+			if err := json.Unmarshal(input, &plain); err != nil || !cmp.Equal(plain, h) {
+				t.Fatalf("%s gives %+v, plainly %+v, %v", input, h, plain, err)
+			}
+		}
 		if h, err := DecodeHeartbeat(ring, prod, input, Signature(s)); err == nil && string(input) != string(data) {
 			t.Errorf("%q with %q gives %+v", input, s, h)
 		}

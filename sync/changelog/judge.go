@@ -53,7 +53,7 @@ type Judge struct {
 	pending     candidates[Link, Record]
 	bytes       int               // of the pending ones
 	noted       uint64            // version of the newest keys note in what was proved
-	notes       map[Link]uint64   // the same up to each candidate
+	notes       map[Link]uint64   // the same up to each candidate for which it differs
 	misplaced   map[Link]struct{} // entries that were dismissed
 	failures    uint64
 	doubts      [2]uint64 // sequences of the first and the last message that only a retired key signed
@@ -162,7 +162,7 @@ func (j *Judge) Pending() bool { return len(j.pending.nodes) > 0 }
 // Settle proves the newest candidate that is signed, and returns it together
 // with all that it continues. The other candidates are noise. After limit
 // signatures that do not fit all that is left counts as noise; a negative limit
-// is none.
+// is none. The result is valid until the next call.
 func (j *Judge) Settle(limit int) []Record {
 	path, failures := j.pending.settle(j.verified, limit)
 	j.bytes = 0
@@ -171,7 +171,7 @@ func (j *Judge) Settle(limit int) []Record {
 
 // SettleSoFar is Settle where more of the stream is still to be read: candidates
 // that later ones may prove are kept, because their signing keys may have been
-// retired since. Their memory is bounded.
+// retired since. Their memory is bounded. The result is valid until the next call.
 func (j *Judge) SettleSoFar() []Record {
 	if j.bytes > maxPending {
 		return j.Settle(-1)
@@ -255,7 +255,9 @@ func (j *Judge) continues(head Position, r Record) bool {
 	added := j.pending.add(root, r.Prev, link, r)
 	if added {
 		j.bytes += r.Size
-		j.notes[link] = j.notedAt(r)
+		if noted := j.notedAt(r); noted != j.noted {
+			j.notes[link] = noted
+		}
 	}
 	return added
 }
@@ -263,8 +265,8 @@ func (j *Judge) continues(head Position, r Record) bool {
 // notedAt returns the version of the newest keys note in the history up to a
 // candidate.
 func (j *Judge) notedAt(r Record) uint64 {
-	before, pending := j.notes[r.Prev]
-	if !pending {
+	before, differs := j.notes[r.Prev]
+	if !differs {
 		before = j.noted
 	}
 	if r.Kind != KindKeys {

@@ -1,6 +1,7 @@
 package changelog
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -177,7 +178,7 @@ func (k *Keyring) verify(text []byte, s Signature) error {
 	if k.verified(question) {
 		return nil
 	}
-	if !v.Verify(text, signature[:]) {
+	if !v.Verify(bytes.Clone(text), signature[:]) { // what is known needs no memory
 		return fmt.Errorf("%w: the signature of key %08x does not fit", ErrUnsigned, id)
 	}
 	k.remember(question)
@@ -256,11 +257,14 @@ func (k *Keyring) RetiredHead(environment string, h Head) bool {
 	return err == nil && !k.Signs(id) && k.VerifyPastHead(environment, h) == nil
 }
 
+// RememberHead takes note of the signature of a head that the process has just made
+// itself: when it reads the entry back, only whether the key still counts is decided.
+func (k *Keyring) RememberHead(environment string, h Head) {
+	k.remember(verdictKey(entryText(k.trust.installation, environment, h.Position, h.State), h.Signature))
+}
+
 func verdictKey(text []byte, s Signature) [sha256.Size]byte {
-	h := sha256.New()
-	h.Write(text)
-	h.Write([]byte(s))
-	return [sha256.Size]byte(h.Sum(nil))
+	return sha256.Sum256(append(text, s...))
 }
 
 func (k *Keyring) verified(question [sha256.Size]byte) bool {

@@ -203,6 +203,37 @@ func TestKeyringIsShared(t *testing.T) {
 	}
 }
 
+// What the process signed itself is known as far as its key counts, and proves
+// nothing else.
+func TestRememberHead(t *testing.T) {
+	a := keysA()
+	ring := a.keyring(t)
+	own := signedAt(t, a.signing[0], 1)
+	ring.RememberHead(prod, own)
+	if err := ring.VerifyHead(prod, own); err != nil {
+		t.Error(err)
+	}
+	other := own
+	other.Revision++
+	for name, err := range map[string]error{
+		"another revision":    ring.VerifyHead(prod, other),
+		"another environment": ring.VerifyHead("staging", own),
+	} {
+		if !errors.Is(err, ErrUnsigned) {
+			t.Errorf("%s: %v, want ErrUnsigned", name, err)
+		}
+	}
+	retired := a.unknown.signer(t)
+	h, err := retired.SignHead(prod, Head{Position: own.Position})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring.RememberHead(prod, h)
+	if err := ring.VerifyHead(prod, h); !errors.Is(err, ErrUnsigned) {
+		t.Errorf("a key that does not count: %v, want ErrUnsigned", err)
+	}
+}
+
 // BenchmarkVerifyHead verifies one signature that was not seen before.
 func BenchmarkVerifyHead(b *testing.B) {
 	a := keysA()

@@ -64,10 +64,6 @@ func (e Epoch) Short() string {
 	return string(e[:min(len(e), shortEpoch)])
 }
 
-func lowerHex(s string) bool {
-	return strings.Trim(s, "0123456789abcdef") == ""
-}
-
 // Position is a place in the history of an environment: the entry with this
 // revision, which had this digest, in this epoch. Two logs that hold the same
 // position hold the same history up to it, because every entry names the

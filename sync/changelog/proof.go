@@ -3,6 +3,7 @@ package changelog
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -56,34 +57,49 @@ type Head struct {
 	Signature Signature `json:"signature"`
 }
 
+// textRoom is how long texts that are signed usually are at most, with the
+// signature.
+const textRoom = 512
+
 // entryText is what a publisher signs of an entry; state is zero for all but the
 // last of a transaction.
 func entryText(installation, environment string, p Position, state Digest) []byte {
-	text := make([]byte, 0, 384)
+	return appendEntryText(make([]byte, 0, textRoom), installation, environment, p, state)
+}
+
+func appendEntryText(text []byte, installation, environment string, p Position, state Digest) []byte {
 	text = append(text, "flagside entry 2\n"...)
 	text = append(append(text, installation...), '\n')
 	text = append(append(text, environment...), '\n')
 	text = append(append(text, p.Epoch...), '\n')
 	text = append(strconv.AppendUint(text, p.Revision, 10), '\n')
-	text = append(append(text, p.Digest.String()...), '\n')
-	return append(append(text, stateText(state)...), '\n')
+	text = append(hex.AppendEncode(text, p.Digest[:]), '\n')
+	return append(appendState(text, state), '\n')
 }
 
-func stateText(state Digest) string {
+func appendState(text []byte, state Digest) []byte {
 	if state.IsZero() {
-		return noState
+		return append(text, noState...)
 	}
-	return state.String()
+	return hex.AppendEncode(text, state[:])
 }
 
 // recordText is what a publisher signs of a record of a journal.
 func recordText(installation, stream string, a Anchor) []byte {
-	return fmt.Appendf(nil, "flagside record 2\n%s\n%s\n%d\n%s\n", installation, stream, a.Sequence, a.Digest)
+	text := append(make([]byte, 0, textRoom), "flagside record 2\n"...)
+	text = append(append(text, installation...), '\n')
+	text = append(append(text, stream...), '\n')
+	text = append(strconv.AppendUint(text, a.Sequence, 10), '\n')
+	return append(hex.AppendEncode(text, a.Digest[:]), '\n')
 }
 
 // documentText is what a publisher signs of a heartbeat or a manifest.
 func documentText(kind signedKind, installation, environment string, digest Digest) []byte {
-	return fmt.Appendf(nil, "flagside %s 2\n%s\n%s\n%s\n", kind, installation, environment, digest)
+	text := append(make([]byte, 0, textRoom), "flagside "...)
+	text = append(append(text, kind...), " 2\n"...)
+	text = append(append(text, installation...), '\n')
+	text = append(append(text, environment...), '\n')
+	return append(hex.AppendEncode(text, digest[:]), '\n')
 }
 
 // NoteOf returns a text and its signature as a signed note, which other tools can
@@ -105,7 +121,8 @@ func RecordNote(installation, stream string, a Anchor, s Signature) string {
 // VerifyHead returns [ErrUnsigned] unless a publisher signed the position and
 // the state of an environment.
 func (k *Keyring) VerifyHead(environment string, h Head) error {
-	return k.verify(entryText(k.trust.installation, environment, h.Position, h.State), h.Signature)
+	var room [textRoom]byte
+	return k.verify(appendEntryText(room[:0], k.trust.installation, environment, h.Position, h.State), h.Signature)
 }
 
 // VerifyPastHead is [Keyring.VerifyHead] with the keys of all keys notes that
@@ -192,7 +209,9 @@ func (s *Signer) SignRecord(stream string, a Anchor) (Signature, error) {
 
 // ProofText returns the value of [ProofHeader] of an entry.
 func (h Head) ProofText() string {
-	return string(h.Epoch) + " " + stateText(h.State) + " " + string(h.Signature)
+	text := append(make([]byte, 0, 256), h.Epoch...)
+	text = append(appendState(append(text, ' '), h.State), ' ')
+	return string(append(text, h.Signature...))
 }
 
 // parseProof reads the value of [ProofHeader] of an entry.

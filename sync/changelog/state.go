@@ -88,15 +88,21 @@ func (s State) Edit() *StateEdit {
 type StateEdit struct {
 	count   int
 	buckets [stateBuckets]*bucket
-	edited  [stateBuckets][]Digest // copies that may be changed, not sorted
-	open    [stateBuckets]bool     // which of them are
+	edits   []bucketEdit
+	open    [stateBuckets]uint16 // one more than the place of a bucket in edits; 0 is not edited
+}
+
+// bucketEdit is a copy of a bucket that may be changed.
+type bucketEdit struct {
+	bucket byte
+	hashes []Digest // not sorted
 }
 
 // Add adds a document.
 func (e *StateEdit) Add(d Document) {
 	hash := d.hash()
-	e.own(hash[0])
-	e.edited[hash[0]] = append(e.edited[hash[0]], hash)
+	edit := e.edit(hash[0])
+	edit.hashes = append(edit.hashes, hash)
 	e.count++
 }
 
@@ -104,32 +110,33 @@ func (e *StateEdit) Add(d Document) {
 // and its body.
 func (e *StateEdit) Remove(d Document) {
 	hash := d.hash()
-	e.own(hash[0])
-	if i := slices.Index(e.edited[hash[0]], hash); i >= 0 {
-		e.edited[hash[0]] = slices.Delete(e.edited[hash[0]], i, i+1)
+	edit := e.edit(hash[0])
+	if i := slices.Index(edit.hashes, hash); i >= 0 {
+		edit.hashes = slices.Delete(edit.hashes, i, i+1)
 		e.count--
 	}
 }
 
-func (e *StateEdit) own(n byte) {
-	if e.open[n] {
-		return
+// edit returns the edit of a bucket, valid until the next call.
+func (e *StateEdit) edit(n byte) *bucketEdit {
+	if e.open[n] == 0 {
+		edit := bucketEdit{bucket: n}
+		if b := e.buckets[n]; b != nil {
+			edit.hashes = append(make([]Digest, 0, len(b.hashes)+1), b.hashes...)
+		}
+		e.edits = append(e.edits, edit)
+		e.open[n] = uint16(len(e.edits)) // at most stateBuckets
 	}
-	e.open[n] = true
-	if e.buckets[n] != nil {
-		held := e.buckets[n].hashes
-		e.edited[n] = append(make([]Digest, 0, len(held)+1), held...)
-	}
+	return &e.edits[e.open[n]-1]
 }
 
 // State ends the edit and returns its result. The edit must not be used again.
 func (e *StateEdit) State() State {
-	for n := range e.open {
-		if e.open[n] {
-			e.buckets[n] = newBucket(e.edited[n])
-		}
+	s := State{count: e.count, buckets: new(e.buckets)}
+	for _, edit := range e.edits {
+		s.buckets[edit.bucket] = newBucket(edit.hashes)
 	}
-	return State{count: e.count, buckets: &e.buckets}
+	return s
 }
 
 func newBucket(hashes []Digest) *bucket {

@@ -2,131 +2,209 @@ package changelog
 
 import (
 	"bytes"
-	"errors"
 	"strconv"
+	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errNotCanonical tells that an entry is not as this package writes it. It may be one
-// all the same.
-var errNotCanonical = errors.New("not the canonical form")
-
-// canonicalEntry decodes entries as this package writes them, in one pass and
-// without reflection, because every follower decodes every entry. It refuses
-// more than [wireEntry] does, and never reads anything else into one.
-type canonicalEntry struct{ wireEntry }
-
-// UnmarshalJSONFrom implements json.UnmarshalerFrom. That in refuses members
-// which come twice is its default.
-func (u *canonicalEntry) UnmarshalJSONFrom(in *jsontext.Decoder) error {
-	if begin, err := in.ReadToken(); err != nil || begin.Kind() != '{' {
-		return errNotCanonical
+// readCanonical decodes an entry as this package writes it: members in their
+// order, no white space, no escapes outside of the document. It is one pass
+// without reflection, because every follower decodes every entry. It reports
+// whether the entry has that form, and never reads anything into one that
+// [wireEntry] does not. An entry of another form may be one all the same.
+func readCanonical(data []byte) (w wireEntry, ok bool) {
+	s := scanner{rest: data}
+	w.Version = int(s.number(`{"v":`))
+	w.Environment = string(s.text(`,"environment":`))
+	w.Epoch = Epoch(s.text(`,"epoch":`))
+	w.Revision = s.number(`,"revision":`)
+	w.OpID = string(s.text(`,"op":`))
+	w.Kind = kind(s.text(`,"kind":`))
+	w.Key = string(s.text(`,"key":`))
+	w.Index = int(s.number(`,"i":`))
+	w.Count = int(s.number(`,"n":`))
+	if s.has(`,"put":`) {
+		w.Put = bytes.Clone(s.value(`,"put":`))
 	}
-	for in.PeekKind() != '}' {
-		name, err := in.ReadValue()
-		if err != nil || len(name) < 2 {
-			return errNotCanonical
-		}
-		var buffer [16]byte // the name is gone when the value is read
-		key := append(buffer[:0], name[1:len(name)-1]...)
-		value, err := in.ReadValue()
-		if err != nil || !u.set(string(key), value) {
-			return errNotCanonical
-		}
+	if s.has(`,"delete":`) {
+		s.skip(`,"delete":true`)
+		w.Delete = true
 	}
-	_, err := in.ReadToken()
-	return err
-}
-
-// set takes a member and reports whether it is as it should be.
-func (u *canonicalEntry) set(name string, value jsontext.Value) (ok bool) {
-	switch name {
-	case "v":
-		u.Version, ok = integer(value)
-	case "environment":
-		u.Environment, ok = text[string](value)
-	case "revision":
-		u.Revision, ok = number(value)
-	case "epoch":
-		u.Epoch, ok = text[Epoch](value)
-	case "op":
-		u.OpID, ok = text[string](value)
-	case "kind":
-		u.Kind, ok = kind(value)
-	case "key":
-		u.Key, ok = text[string](value)
-	case "i":
-		u.Index, ok = integer(value)
-	case "n":
-		u.Count, ok = integer(value)
-	case "put":
-		u.Put, ok = bytes.Clone(value), true
-	case "delete":
-		u.Delete, ok = true, value.Kind() == 't'
-	case "actor":
-		u.Actor, ok = text[string](value)
-	case "approvers":
-		ok = json.Unmarshal(value, &u.Approvers) == nil
-	case "reason":
-		u.Reason, ok = text[string](value)
-	case "request":
-		u.Request, ok = text[string](value)
-	case "time":
-		ok = value.Kind() == '"' && u.Time.UnmarshalJSON(value) == nil
-	case "state":
-		ok = value.Kind() == '"' && u.State.UnmarshalText(value[1:len(value)-1]) == nil
-	case "ledger":
-		u.Ledger.Sequence, ok = numberAndDigest(value, "sequence", &u.Ledger.Digest)
-	case "control":
-		u.Control.Sequence, ok = numberAndDigest(value, "sequence", &u.Control.Digest)
-	case "prev":
-		u.Prev.Revision, ok = numberAndDigest(value, "revision", &u.Prev.Digest)
+	if s.has(`,"state":`) {
+		s.digest(`,"state":`, &w.State)
 	}
-	return ok
-}
-
-func integer(value jsontext.Value) (int, bool) {
-	n, err := strconv.ParseUint(string(value), 10, 31)
-	return int(n), err == nil
-}
-
-func number(value jsontext.Value) (uint64, bool) {
-	n, err := strconv.ParseUint(string(value), 10, 64)
-	return n, err == nil
-}
-
-// numberAndDigest reads an object of a number and a digest, in this order and
-// without white space.
-func numberAndDigest(value jsontext.Value, name string, digest *Digest) (uint64, bool) {
-	rest, ok := bytes.CutPrefix(value, []byte(`{"`+name+`":`))
-	digits, rest, ok2 := bytes.Cut(rest, []byte(`,"digest":"`))
-	text, ok3 := bytes.CutSuffix(rest, []byte(`"}`))
-	if !ok || !ok2 || !ok3 || digest.UnmarshalText(text) != nil {
-		return 0, false
+	if s.has(`,"actor":`) {
+		w.Actor = string(s.text(`,"actor":`))
 	}
-	return number(digits)
-}
-
-// text returns a string that holds no escapes.
-func text[T ~string](value jsontext.Value) (T, bool) {
-	if value.Kind() != '"' || bytes.IndexByte(value, '\\') >= 0 {
-		return "", false
+	if s.has(`,"approvers":`) && json.Unmarshal(s.value(`,"approvers":`), &w.Approvers) != nil {
+		return w, false
 	}
-	return T(value[1 : len(value)-1]), true
+	if s.has(`,"reason":`) {
+		w.Reason = string(s.text(`,"reason":`))
+	}
+	if s.has(`,"request":`) {
+		w.Request = string(s.text(`,"request":`))
+	}
+	w.Time = s.time(`,"time":`)
+	w.Ledger, w.Control = s.anchors()
+	w.Prev.Revision = s.numberAndDigest(`,"prev":{"revision":`, &w.Prev.Digest)
+	s.skip("}")
+	return w, s.done()
 }
 
-// kind returns one of the constants, so that entries share it.
-func kind(value jsontext.Value) (Kind, bool) {
-	switch string(value) {
-	case `"flag"`:
-		return KindFlag, true
-	case `"segment"`:
-		return KindSegment, true
-	case `"settings"`:
-		return KindSettings, true
+// kind returns one of the constants where it can, so that entries share it.
+func kind(text []byte) Kind {
+	switch string(text) {
+	case string(KindFlag):
+		return KindFlag
+	case string(KindSegment):
+		return KindSegment
+	case string(KindSettings):
+		return KindSettings
 	default:
-		return "", false
+		return Kind(text)
 	}
+}
+
+// scanner reads JSON of a known form from the front. Each of its methods takes what
+// must come before the value: a comma and the name of a member. What it returns
+// shares the data. After something else was met it is broken, and returns zeros.
+type scanner struct {
+	rest   []byte
+	broken bool
+}
+
+// has reports whether text comes next.
+func (s *scanner) has(text string) bool {
+	return len(s.rest) >= len(text) && string(s.rest[:len(text)]) == text
+}
+
+func (s *scanner) skip(text string) {
+	if s.broken || !s.has(text) {
+		s.broken, s.rest = true, nil
+		return
+	}
+	s.rest = s.rest[len(text):]
+}
+
+// take returns the next n bytes.
+func (s *scanner) take(n int) []byte {
+	taken := s.rest[:n:n]
+	s.rest = s.rest[n:]
+	return taken
+}
+
+func (s *scanner) number(before string) uint64 {
+	s.skip(before)
+	n := 0
+	for n < len(s.rest) && '0' <= s.rest[n] && s.rest[n] <= '9' {
+		n++
+	}
+	digits := s.take(n)
+	value, err := strconv.ParseUint(string(digits), 10, 63)
+	if err != nil || digits[0] == '0' && n > 1 {
+		s.broken, s.rest = true, nil
+		return 0
+	}
+	return value
+}
+
+// text returns a string without escapes, and without its quotes.
+func (s *scanner) text(before string) []byte {
+	s.skip(before)
+	s.skip(`"`)
+	for i, c := range s.rest {
+		switch {
+		case c == '"':
+			text := s.take(i)
+			s.skip(`"`)
+			s.broken = s.broken || !utf8.Valid(text)
+			return text
+		case c == '\\' || c < ' ':
+			s.broken, s.rest = true, nil
+			return nil
+		}
+	}
+	s.broken, s.rest = true, nil
+	return nil
+}
+
+// time returns a time in the only form in which it is written.
+func (s *scanner) time(before string) time.Time {
+	var buffer [len(time.RFC3339Nano)]byte
+	text := s.text(before)
+	t, err := time.Parse(time.RFC3339Nano, string(text))
+	if err != nil || string(t.AppendFormat(buffer[:0], time.RFC3339Nano)) != string(text) {
+		s.broken, s.rest = true, nil
+		return time.Time{}
+	}
+	return t
+}
+
+func (s *scanner) digest(before string, digest *Digest) {
+	if digest.UnmarshalText(s.text(before)) != nil {
+		s.broken, s.rest = true, nil
+	}
+}
+
+// numberAndDigest reads what is left of an object after its first name.
+func (s *scanner) numberAndDigest(before string, digest *Digest) uint64 {
+	number := s.number(before)
+	s.digest(`,"digest":`, digest)
+	s.skip("}")
+	return number
+}
+
+// anchors reads the two members, each of which may be missing.
+func (s *scanner) anchors() (ledger, control Anchor) {
+	if s.has(`,"ledger":`) {
+		ledger.Sequence = s.numberAndDigest(`,"ledger":{"sequence":`, &ledger.Digest)
+	}
+	if s.has(`,"control":`) {
+		control.Sequence = s.numberAndDigest(`,"control":{"sequence":`, &control.Digest)
+	}
+	return ledger, control
+}
+
+// done reports whether everything was read and was of the form.
+func (s *scanner) done() bool { return !s.broken && len(s.rest) == 0 }
+
+// value returns an object, an array or a string that is valid JSON and repeats no
+// member.
+func (s *scanner) value(before string) []byte {
+	s.skip(before)
+	value := s.take(endOfValue(s.rest))
+	if !jsontext.Value(value).IsValid() {
+		s.broken, s.rest = true, nil
+		return nil
+	}
+	return value
+}
+
+// endOfValue returns how long the object, the array or the string at the front is
+// if it is one, zero if it does not end.
+func endOfValue(data []byte) int {
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case quoted && c == '\\':
+			i++
+			continue
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+			continue
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			depth--
+		}
+		if depth == 0 && !quoted {
+			return i + 1
+		}
+	}
+	return 0
 }
