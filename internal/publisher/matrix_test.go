@@ -170,6 +170,7 @@ func attempts() []attempt {
 		write("rollBackEnvironment", editors, "POST", environments+"{e}/rollback", `{"revision":"{first}"}`),
 		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"],"prune":true}`),
 		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
+		write("patchRisk", "admin", "PATCH", environments+"{e}/risk", `{"tags":["{f}"]}`),
 
 		write("openRequest", proposers, "POST", environments+"{e}/requests", command),
 		write("commentRequest", proposers, "POST", environments+"{e}/requests/{r}/comment", `{"text":"well"}`),

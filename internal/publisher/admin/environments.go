@@ -9,6 +9,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -23,6 +24,7 @@ type Environment struct {
 	Revision  string    `json:"revision,omitempty" doc:"The newest revision known here; absent until it was read completely."`
 	Flags     int       `json:"flags" doc:"The number of flags at that revision."`
 	AgeMs     *int64    `json:"ageMs,omitempty" doc:"Milliseconds since it was certain that this is the newest revision; absent if never."`
+	Protected bool      `json:"protected" doc:"Whether every change is risky, which getRisk and patchRisk are about."`
 	ReadOnly  string    `json:"readOnly,omitempty" doc:"Where it is changed instead of here; absent if here."`
 	Refused   string    `json:"writesRefused,omitempty" doc:"Why nothing can be written now; absent if it can."`
 }
@@ -65,6 +67,7 @@ type newEnvironment struct {
 
 	Name          string `json:"name" example:"staging" doc:"A DNS label in lower case that begins with a letter, of at most 63 characters."`
 	Compatibility string `json:"compatibility,omitempty" enum:"flagd" doc:"Whose strictness the flags follow; absent is the publisher's."`
+	Protected     *bool  `json:"protected,omitempty" doc:"Whether every change is risky; absent is yes for prod and production, and no for others."`
 }
 
 func (a *api) registerEnvironments(h huma.API) {
@@ -111,7 +114,22 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	}
 	ctx = context.WithValue(ctx, callerKey{}, author)
 	in.note(ctx, a.options.Logger, "environment", e.Name, "an environment was created")
+	if p := a.protect(ctx, in); p != nil {
+		return nil, p
+	}
 	return &createdEnvironment{Location: environmentsPath + "/" + e.Name, Body: a.describe(ctx, e)}, nil
+}
+
+// protect says that every change in a new environment is risky, or not, if that was asked for and is not so already.
+func (a *api) protect(ctx context.Context, in *createEnvironment) error {
+	name, wanted := in.Body.Name, in.Body.Protected
+	if wanted == nil || *wanted == control.DefaultRiskSettings(name).Protected {
+		return nil
+	}
+	settings := control.DefaultRiskSettings(name)
+	settings.Protected = *wanted
+	_, err := a.changeRisk(ctx, EnvironmentPath{Environment: name}, ChangeHeaders{Reason: in.Reason}, control.SetRisk{Settings: settings})
+	return err
 }
 
 func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {
@@ -154,7 +172,7 @@ func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment 
 		d.Refused = err.Error()
 		return d
 	}
-	d.ReadOnly = c.ReadOnly()
+	d.ReadOnly, d.Protected = c.ReadOnly(), c.KnownRisk().Protected
 	if err := c.Writable(); err != nil {
 		d.Refused = err.Error()
 	}

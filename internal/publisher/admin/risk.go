@@ -87,20 +87,41 @@ type putRisk struct {
 	Body RiskSettings
 }
 
+type patchRisk struct {
+	EnvironmentPath
+	ChangeHeaders
+
+	RawBody []byte `contentType:"application/merge-patch+json"`
+}
+
 func (a *api) registerRisk(h huma.API) {
 	const path = "/api/v1/environments/{environment}/risk"
 	huma.Register(h, reading(operation(http.MethodGet, path, "getRisk", "Read what is risky in an environment", requestsTag)), a.getRisk)
 	huma.Register(h, operation(http.MethodPut, path, "putRisk", "Say what is risky in an environment", requestsTag),
 		func(ctx context.Context, in *putRisk) (*riskBody, error) {
-			service, err := a.options.Environments.Control(ctx, in.Environment)
-			if err != nil {
-				return nil, a.problem(err)
-			}
-			if _, err := service.Govern(ctx, in.origin(ctx), control.SetRisk{Settings: in.Body.settings()}); err != nil {
-				return nil, a.ledgerProblem(err)
-			}
-			return a.getRisk(ctx, &in.EnvironmentPath)
+			return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.SetRisk{Settings: in.Body.settings()})
 		})
+	patch := operation(http.MethodPatch, path, "patchRisk", "Change what is risky in an environment by a JSON Merge Patch (RFC 7396)", requestsTag)
+	patch.RequestBody = &huma.RequestBody{Required: true}
+	patch.SkipValidateBody = true // what it makes is validated
+	huma.Register(h, patch, func(ctx context.Context, in *patchRisk) (*riskBody, error) {
+		return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.PatchRisk{Merge: in.RawBody})
+	})
+	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
+		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null turns one off.",
+	}, Example: map[string]any{"protected": true}}}
+}
+
+// changeRisk changes what is risky and answers with what is risky then.
+func (a *api) changeRisk(ctx context.Context, in EnvironmentPath, h ChangeHeaders, c control.RequestCommand) (*riskBody, error) {
+	service, err := a.options.Environments.Control(ctx, in.Environment)
+	if err != nil {
+		return nil, a.problem(err)
+	}
+	if _, err := service.Govern(ctx, h.origin(ctx), c); err != nil {
+		return nil, a.ledgerProblem(err)
+	}
+	return a.getRisk(ctx, &in)
 }
 
 func (a *api) getRisk(ctx context.Context, in *EnvironmentPath) (*riskBody, error) {

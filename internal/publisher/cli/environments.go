@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/admin"
@@ -24,7 +27,7 @@ func environmentCommands() []Command {
 			"write what a running publisher knows as a new epoch, after the log was lost or changed by others", environmentRecreate,
 		},
 		{words("environment rollback"), "make all documents of an environment what they were at a revision", environmentRollback},
-		{words("environment risk"), "print or set what is risky in an environment", environmentRisk},
+		{words("environment risk"), "print or change what is risky in an environment", environmentRisk},
 		{words("restore"), "write a snapshot as a new epoch of an environment", restore},
 	}
 }
@@ -37,17 +40,19 @@ func (f *form) named(usage string) *form {
 }
 
 func environmentCreate() Invocation {
-	var compatibility string
+	var compatibility, protected string
 	f := newForm("environment create", "Creates an environment.").
 		named("name of the environment: a DNS label in lower case that begins with a letter")
 	f.set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
 		"whose strictness its flags follow; without it, that of the publisher")
+	f.set.Choice(&protected, "protected", "", truths(), "whether every change is risky; without it true for prod and production, and false for others")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		body, err := json.Marshal(struct {
-			Name          string `json:"name"`
-			Compatibility string `json:"compatibility,omitempty"`
-		}{f.environment, compatibility})
+			Name          string          `json:"name"`
+			Compatibility string          `json:"compatibility,omitempty"`
+			Protected     json.RawMessage `json:"protected,omitempty"`
+		}{f.environment, compatibility, json.RawMessage(protected)})
 		if err != nil {
 			return err
 		}
@@ -55,7 +60,31 @@ func environmentCreate() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, sentence("environment %s is created", "name"))
+		return s.print(found.Body, func(out io.Writer, value any) error {
+			_, err := fmt.Fprintln(out, environmentCreated(f.environment, find(value, "protected") == true))
+			return err
+		})
+	})
+}
+
+// environmentCreated says what protects a new environment, and how to change that.
+func environmentCreated(name string, protected bool) string {
+	if protected {
+		return fmt.Sprintf("environment %s is created; it is protected: every change counts as risky, which by default needs a second person\n"+
+			"if only sensitive changes are to count, run publisher environment risk %s --protected=false", name, name)
+	}
+	text := fmt.Sprintf("environment %s is created; it is not protected: only sensitive changes count as risky\n"+
+		"if every change is to count, run publisher environment risk %s --protected=true", name, name)
+	if looksLikeProduction(name) {
+		text += "\nits name looks like one of production, so this may be what you want"
+	}
+	return text
+}
+
+// looksLikeProduction reports whether a part of the name is a usual word for what serves customers.
+func looksLikeProduction(name string) bool {
+	return slices.ContainsFunc(strings.Split(name, "-"), func(part string) bool {
+		return slices.Contains([]string{"prod", "production", "prd", "live"}, strings.TrimRight(part, "0123456789"))
 	})
 }
 
@@ -82,7 +111,7 @@ func environmentGet() Invocation {
 		}
 		return s.print(found.Body, details(
 			at("name", "name"), column{"state", environmentState}, column{"flags", knownFlags}, at("revision", "revision"), at("epoch", "epoch"),
-			at("created", "created"), named("created by", "createdBy"), at("archived", "archived"), at("changed by", "readOnly"),
+			at("protected", "protected"), at("created", "created"), named("created by", "createdBy"), at("archived", "archived"), at("changed by", "readOnly"),
 			at("writes refused", "writesRefused"),
 		))
 	})

@@ -55,28 +55,3 @@ func (w *writing) writeAll(ctx context.Context, s *session, environment string, 
 		environment: environment, command: what, done: done,
 	})
 }
-
-func environmentRisk() Invocation {
-	var file string
-	f := newForm("environment risk", "Prints what is risky in an environment; with --file, sets it.").named("name of the environment")
-	r := f.remarks()
-	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json; - is standard input").Short("f")
-	return f.runs(func(ctx context.Context, s *session) error {
-		c := admin.Call{Path: []string{"environments", f.environment, "risk"}}
-		if file != "" {
-			settings, err := readDocument(s.terminal.Stdin, file)
-			if err != nil {
-				return err
-			}
-			c.Method, c.Body = http.MethodPut, settings
-			c = r.on(c)
-		}
-		found, err := s.do(ctx, c)
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, details(
-			at("protected", "protected"), at("tags", "tags"), at("share", "share"), at("dependants", "dependants"), at("freezes", "freezes"),
-		))
-	})
-}

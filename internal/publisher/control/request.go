@@ -338,6 +338,17 @@ func (c Review) decideRequest(g *Governance, w World) (Event, error) {
 	return Event{Type: EventReviewed, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
 }
 
+// PatchRisk changes members of what is risky in the environment by a JSON Merge Patch (RFC 7396).
+type PatchRisk struct{ Merge []byte }
+
+func (c PatchRisk) decideRequest(g *Governance, w World) (Event, error) {
+	settings, err := g.risk.patched(c.Merge)
+	if err != nil {
+		return Event{}, err
+	}
+	return SetRisk{Settings: settings}.decideRequest(g, w)
+}
+
 // SetRisk says what is risky in the environment.
 type SetRisk struct{ Settings RiskSettings }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/eval"
@@ -40,6 +41,9 @@ type RiskSettings struct {
 	Freezes []Freeze `json:"freezes,omitempty"`
 }
 
+// maxRiskEntries bounds the tags, and the freeze windows.
+const maxRiskEntries = 100
+
 // Freeze is a time, from and up to but not including, in which nothing is to be changed without need.
 type Freeze struct {
 	From   time.Time `json:"from"`
@@ -64,6 +68,9 @@ func (r RiskSettings) validate() error {
 	case r.Dependants < 0:
 		return &Refusal{Cause: CauseMalformed, Detail: "The number of dependants is not negative."}
 	}
+	if len(r.Tags) > maxRiskEntries || len(r.Freezes) > maxRiskEntries {
+		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("There are at most %d tags and %d freeze windows.", maxRiskEntries, maxRiskEntries)}
+	}
 	for _, f := range r.Freezes {
 		if !f.From.Before(f.To) {
 			return &Refusal{Cause: CauseMalformed, Detail: "A freeze window ends after it begins."}
@@ -73,6 +80,30 @@ func (r RiskSettings) validate() error {
 		}
 	}
 	return nil
+}
+
+// patched returns the settings after a merge patch.
+func (r RiskSettings) patched(patch []byte) (RiskSettings, error) {
+	change, err := compact(patch)
+	if err != nil {
+		return r, err
+	}
+	if jsontext.Value(change).Kind() != '{' {
+		return r, &Refusal{Cause: CauseMalformed, Detail: `A patch of what is risky is a JSON object with the members to change, such as {"protected":true}.`}
+	}
+	before, err := json.Marshal(r)
+	if err != nil {
+		return r, fmt.Errorf("risk settings: %w", err)
+	}
+	after, err := merge(before, change)
+	if err != nil {
+		return r, &Refusal{Cause: CauseMalformed, Detail: "The patch cannot be applied: " + err.Error() + "."}
+	}
+	var result RiskSettings
+	if err := json.Unmarshal(after, &result, json.RejectUnknownMembers(true)); err != nil {
+		return r, &Refusal{Cause: CauseMalformed, Detail: "The patch does not lead to settings of risk: " + err.Error() + "."}
+	}
+	return result, nil
 }
 
 // Usage tells whether a flag was evaluated lately, and whether that is known.

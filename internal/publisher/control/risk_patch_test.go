@@ -1,0 +1,48 @@
+package control
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A patch changes what it names, and leads to settings that could have been set as a whole, or to none.
+func TestRiskSettingsArePatched(t *testing.T) {
+	t.Parallel()
+	f := func(patch string, change func(*RiskSettings)) {
+		t.Helper()
+		want := DefaultRiskSettings("staging")
+		change(&want)
+		got, err := DefaultRiskSettings("staging").patched([]byte(patch))
+		if err != nil {
+			t.Fatalf("%s: %v", patch, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", patch, diff)
+		}
+	}
+	f(`{}`, func(*RiskSettings) {})
+	f(`{"protected":true}`, func(r *RiskSettings) { r.Protected = true })
+	f(`{"share":null,"tags":["legal"]}`, func(r *RiskSettings) { r.Share, r.Tags = 0, []string{"legal"} })
+	f(`{"dependants":null}`, func(r *RiskSettings) { r.Dependants = 0 })
+
+	refuse := func(patch, part string) {
+		t.Helper()
+		settings, err := DefaultRiskSettings("staging").patched([]byte(patch))
+		if err == nil {
+			err = settings.validate()
+		}
+		refusal, ok := errors.AsType[*Refusal](err)
+		if !ok || refusal.Cause != CauseMalformed || !strings.Contains(refusal.Detail, part) {
+			t.Errorf("%s: %v, want a refusal that says %q", patch, err, part)
+		}
+	}
+	refuse(`[]`, "JSON object")
+	refuse(`{`, "")
+	refuse(`{"protectd":true}`, "protectd")
+	refuse(`{"share":"much"}`, "share")
+	refuse(`{"share":2}`, "from 0 to 1")
+	refuse(`{"tags":["`+strings.Repeat(`a","`, 101)+`a"]}`, "at most 100")
+}
