@@ -149,6 +149,10 @@ func attempts() []attempt {
 		get("getRisk", readers, environments+"{e}/risk"),
 		get("listRequests", readers, environments+"{e}/requests"),
 		get("listFacts", readers, environments+"{e}/ledger"),
+		get("listActivity", readers, environments+"{e}/activity"),
+		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
+			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}
+		}},
 		get("exportAudit", readers, environments+"{e}/audit/export"),
 		get("exportAuditWithControl", "admin", environments+"{e}/audit/export-with-control"),
 		get("getNote", readers, environments+"{e}/audit/notes/log/1"),

@@ -43,9 +43,9 @@ type FactList struct {
 // Fact is something that was decided, asked for in vain, or done about an environment. The changes themselves stand in the histories of
 // their documents.
 type Fact struct {
-	Sequence uint64    `json:"sequence" doc:"Its place in the ledger."`
+	Sequence uint64    `json:"sequence,omitzero" doc:"Its place in the ledger; absent for a change."`
 	Time     time.Time `json:"time"`
-	Type     string    `json:"type" example:"request.approved" doc:"What happened: a step of a change request, settings.risk, refused or unauthenticated."`
+	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, refused or unauthenticated."`
 	Actor    string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for the publisher itself."`
 	Names    Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Request  string    `json:"changeRequest,omitempty"`
@@ -59,6 +59,7 @@ type Fact struct {
 	Breaks    bool           `json:"breakGlass,omitzero" doc:"Whether it was to go without approvals."`
 	Action    string         `json:"action,omitempty" doc:"What policies did not permit."`
 	Policies  []string       `json:"policies,omitempty" nullable:"false" doc:"The policies that decided."`
+	OpID      string         `json:"opId,omitempty" doc:"The op-id of a change."`
 	Risk      *RiskSettings  `json:"risk,omitempty" doc:"What is risky from then on."`
 	Count     uint64         `json:"count,omitzero" doc:"How many requests came without valid authentication, or how many more were refused."`
 	From      time.Time      `json:"from,omitzero" doc:"Since when they were counted."`
@@ -66,8 +67,9 @@ type Fact struct {
 
 // FactDocument is a document that a fact is about.
 type FactDocument struct {
-	Kind string `json:"kind"`
-	Key  string `json:"key,omitempty"`
+	Kind   string `json:"kind"`
+	Key    string `json:"key,omitempty"`
+	Action string `json:"action,omitempty" enum:"put,delete" doc:"What was done to it; absent where nothing was, or not yet."`
 }
 
 func (a *api) registerFacts(h huma.API) {

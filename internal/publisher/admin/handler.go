@@ -149,6 +149,7 @@ func register(mux humago.Mux, a *api) []byte {
 	a.registerTransfers(h)
 	a.registerRequests(h)
 	a.registerFacts(h)
+	a.registerActivity(h)
 	a.registerAudit(h)
 	a.registerRisk(h)
 	a.registerTokens(h)

@@ -26,13 +26,13 @@ func auditList() Invocation {
 		"what policies refused to whom, and what is risky from when on. What changed in a flag is in its history.").inEnvironment()
 	f.set.String(&actor, "actor", "", "only what this principal did, by the id that whoami and person list show")
 	f.set.String(&request, "request", "", "only what concerns this change request")
-	f.set.String(&since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h")
+	f.set.String(&since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h or 7d")
 	f.set.String(&until, "until", "", "only what happened before then, like --since")
 	f.set.Int(&limit, "limit", 100, "at most so many facts, 1 to 1000")
 	f.set.String(&before, "before", "", "only facts before this number, to go on where a list ended")
 	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
 	f.check(func() bool { return isPast(since) && isPast(until) },
-		"--since and --until are times such as 2030-01-31T08:00:00Z, or durations before now such as 24h")
+		"--since and --until are times such as 2030-01-31T08:00:00Z, or durations before now such as 24h or 7d")
 	return f.runs(func(ctx context.Context, s *session) error {
 		now := time.Now()
 		query := url.Values{"limit": {strconv.Itoa(limit)}}
@@ -56,15 +56,24 @@ func auditList() Invocation {
 
 // isPast reports whether past can read text.
 func isPast(text string) bool {
-	if d, err := time.ParseDuration(text); err == nil {
+	if d, err := ago(text); err == nil {
 		return d > 0
 	}
 	return isTime(text)
 }
 
+// ago reads a duration, also in days, such as 7d.
+func ago(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
+}
+
 // past returns a time as the API reads it, from one, or from a duration before now; nothing from nothing.
 func past(text string, now time.Time) string {
-	if d, err := time.ParseDuration(text); err == nil {
+	if d, err := ago(text); err == nil {
 		return now.Add(-d).UTC().Format(time.RFC3339Nano)
 	}
 	return text

@@ -208,6 +208,11 @@ func requests(s *session) {
 	s.run(0, "viewer", "", "audit -e prod --actor editor --since 1h --limit 2 -o json")
 	s.run(0, "viewer", "", "audit -e prod --until 1h")
 	s.run(2, "viewer", "", "audit -e prod --since yesterday")
+	s.run(0, "viewer", "", "activity -e prod --since 1d")
+	s.run(0, "viewer", "", "activity -e prod --flag checkout --limit 3")
+	s.run(0, "viewer", "", "activity -e prod --actor approver -o json --limit 1")
+	s.run(9, "viewer", "", "activity -e prod --before newest")
+	s.run(3, "", "", "activity -e prod")
 }
 
 // stale makes a request that something moves under, and makes it anew.

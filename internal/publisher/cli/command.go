@@ -49,6 +49,7 @@ func Commands() []Command {
 		settingsCommands(),
 		[]Command{promoteCommand()},
 		requestCommands(),
+		[]Command{activityCommand()},
 		auditCommands(),
 		environmentCommands(),
 		repairCommands(),

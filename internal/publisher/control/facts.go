@@ -37,3 +37,16 @@ func (s *Service) Events(ctx context.Context) iter.Seq2[RecordedEvent, error] {
 		}
 	}
 }
+
+// LedgerEnd returns the sequence of the newest record that the ledger had before the call, 0 if there is none.
+func (s *Service) LedgerEnd(ctx context.Context) (uint64, error) {
+	if err := s.refresh(ctx); err != nil {
+		return 0, err
+	}
+	return s.KnownLedgerEnd(), nil
+}
+
+// KnownLedgerEnd returns the sequence of the newest record of the ledger that is known here, or that other publishers have named.
+func (s *Service) KnownLedgerEnd() uint64 {
+	return max(s.ledger.sequence(), s.options.Follower.Status().Ledger.Sequence)
+}

@@ -24,6 +24,7 @@ type Log interface {
 	Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error)
 	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
 	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
+	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
 }
 
 // Journal is where the decisions of people are recorded: a flagsync.Journal.

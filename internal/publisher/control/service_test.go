@@ -48,6 +48,10 @@ func (l *fakeLog) Read(context.Context, changelog.Position, uint64) iter.Seq2[ch
 	return func(func(changelog.Record, error) bool) {}
 }
 
+func (l *fakeLog) Backwards(context.Context, uint64) iter.Seq2[changelog.Record, error] {
+	return func(func(changelog.Record, error) bool) { l.t.Error("the log was read backwards") }
+}
+
 func (l *fakeLog) History(context.Context, changelog.ID) iter.Seq2[changelog.Record, error] {
 	return func(func(changelog.Record, error) bool) {}
 }

@@ -1,0 +1,129 @@
+package activity
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Source is where an environment keeps what happened. A *control.Service is one.
+type Source interface {
+	// Backwards returns the changes before a revision, newest first; zero is the end of the log.
+	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
+	// History returns the changes of one document, oldest first.
+	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
+	// Events returns what the ledger says, oldest first.
+	Events(ctx context.Context) iter.Seq2[control.RecordedEvent, error]
+}
+
+// Query says what is asked for. Its zero value asks for nothing, because Limit is how many items there are at most.
+type Query struct {
+	Actor string       // only what this principal did, by its opaque id; empty is all
+	About changelog.ID // only what concerns this document; zero is all
+	Since time.Time    // only what happened then or later; zero is any time
+	Until time.Time    // only what happened before; zero is any time
+	Limit int
+
+	Before Cursor // only what is before it; zero is everything
+	After  Cursor // only what is behind it; zero is everything
+}
+
+// Item is something that happened: a transaction of the log, or an event of the ledger.
+type Item struct {
+	Change    changelog.Transaction  // nil for an event
+	Event     *control.RecordedEvent // nil for a change
+	Documents []changelog.ID         // that it is about
+
+	place Cursor // the member that counts for its kind
+}
+
+// Time returns when it happened, by the clock of the publisher that wrote it.
+func (i Item) Time() time.Time {
+	if i.Event != nil {
+		return i.Event.At
+	}
+	return i.Change[len(i.Change)-1].Time
+}
+
+// Actor returns the opaque id of who did it.
+func (i Item) Actor() string {
+	if i.Event != nil {
+		return i.Event.By
+	}
+	return i.Change[0].Actor
+}
+
+// Page is a part of the activity, newest first.
+type Page struct {
+	Items  []Item
+	Next   Cursor // the next page is before it; zero at the end
+	Newest Cursor // of the items, as far as there are any; of After otherwise
+}
+
+// maxScanned bounds how many entries of the log are looked at for one page. What is left is on the next.
+const maxScanned = 20_000
+
+// List returns what a query asks for, newest first. Within the log and within the ledger the order is theirs; between the two it is that
+// of the clocks of publishers.
+func List(ctx context.Context, s Source, q Query) (Page, error) {
+	events, err := q.events(ctx, s)
+	if err != nil {
+		return Page{}, err
+	}
+	changes, floor, err := q.changes(ctx, s)
+	if err != nil {
+		return Page{}, err
+	}
+	return q.merge(changes, events, floor), nil
+}
+
+// selects reports whether an item is asked for, wherever it stands.
+func (q Query) selects(i Item) bool {
+	at := i.Time()
+	return (q.Actor == "" || q.Actor == i.Actor()) &&
+		(q.About == changelog.ID{} || slices.Contains(i.Documents, q.About)) &&
+		(q.Since.IsZero() || !at.Before(q.Since)) &&
+		(q.Until.IsZero() || at.Before(q.Until))
+}
+
+// events returns the newest events that are asked for, newest first, one more than the limit at most.
+func (q Query) events(ctx context.Context, s Source) ([]Item, error) {
+	var newest []Item
+	requests := make(map[string][]changelog.ID) // what they are about, by their id
+	for e, err := range s.Events(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if q.Before.Sequence != 0 && e.Sequence >= q.Before.Sequence {
+			break
+		}
+		item := Item{Event: &e, Documents: documentsOf(e, requests), place: Cursor{Sequence: e.Sequence}}
+		if e.Sequence <= q.After.Sequence || !q.selects(item) {
+			continue
+		}
+		if newest = append(newest, item); len(newest) > q.Limit+1 {
+			newest = newest[1:]
+		}
+	}
+	slices.Reverse(newest)
+	return newest, nil
+}
+
+// documentsOf returns what an event is about, and takes note of what a request is about.
+func documentsOf(e control.RecordedEvent, requests map[string][]changelog.ID) []changelog.ID {
+	if e.Refusal != nil && e.Refusal.Kind != "" {
+		return []changelog.ID{{Kind: changelog.Kind(e.Refusal.Kind), Key: e.Refusal.Key}}
+	}
+	if e.Proposal != nil && e.Request != "" {
+		var ids []changelog.ID
+		for _, c := range e.Proposal.Changes {
+			ids = append(ids, changelog.ID{Kind: c.Kind, Key: c.Key})
+		}
+		requests[e.Request] = ids
+	}
+	return requests[e.Request]
+}

@@ -1,0 +1,186 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/activity"
+)
+
+const (
+	// EventStreamMedia is the media type of an event stream.
+	EventStreamMedia = "text/event-stream"
+	// maxActivityStreams bounds the event streams of a publisher.
+	maxActivityStreams = 64
+	// activityInterval is how often an event stream looks for news.
+	activityInterval = time.Second
+	// activityQuiet is after how many looks without news a comment keeps the connection alive.
+	activityQuiet = 15
+	// activityLifetime is how long an event stream lasts; its client comes again then.
+	activityLifetime = time.Hour
+	// activityWrite bounds how long a client may take to read an event.
+	activityWrite = 10 * time.Second
+	// activityMost is how many items one look tells at most, the newest.
+	activityMost = 1000
+)
+
+type followActivity struct {
+	EnvironmentPath
+
+	LastEventID string `header:"Last-Event-ID" maxLength:"64" doc:"The id of the last event that was received; absent is only what happens from now on."`
+}
+
+// registerActivityEvents adds the event stream of what happens.
+func (a *api) registerActivityEvents(h huma.API) {
+	op := reading(operation(http.MethodGet, activityPath+"/events", "followActivity",
+		"Follow what happens in an environment, as server-sent events of type activity with an item of listActivity each", requestsTag))
+	op.Metadata[mustAuthenticate] = true
+	op.Responses["200"] = &huma.Response{
+		Description: "Events, oldest first; the id of each is for Last-Event-ID",
+		Content:     map[string]*huma.MediaType{EventStreamMedia: {Schema: &huma.Schema{Type: huma.TypeString}}},
+	}
+	slots := make(chan struct{}, maxActivityStreams)
+	huma.Register(h, op, func(ctx context.Context, in *followActivity) (*huma.StreamResponse, error) {
+		from, err := a.activityStart(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case slots <- struct{}{}:
+		default:
+			return nil, newProblem(http.StatusServiceUnavailable, typeUnavailable, fmt.Sprintf("There are %d event streams, and not more at once: list the activity instead.", maxActivityStreams))
+		}
+		return &huma.StreamResponse{Body: func(out huma.Context) {
+			defer func() { <-slots }()
+			out.SetHeader("Content-Type", EventStreamMedia)
+			out.SetHeader("Cache-Control", "no-store")
+			out.SetHeader("X-Accel-Buffering", "no")
+			request, _ := humago.Unwrap(out)
+			s := activityStream{api: a, request: request, environment: in.Environment, after: from, out: out.BodyWriter()}
+			s.run(out.Context())
+		}}, nil
+	})
+}
+
+// activityStart returns the place behind which a stream begins.
+func (a *api) activityStart(ctx context.Context, in *followActivity) (activity.Cursor, error) {
+	if in.LastEventID != "" {
+		return activityCursor("Last-Event-ID", in.LastEventID)
+	}
+	service, err := a.options.Environments.Control(ctx, in.Environment)
+	if err != nil {
+		return activity.Cursor{}, a.problem(err)
+	}
+	end, err := activityEnd(ctx, service)
+	if err != nil {
+		return end, a.problem(err)
+	}
+	return end, nil
+}
+
+// activityStream is one event stream.
+type activityStream struct {
+	*api
+	request     *http.Request
+	environment string
+	after       activity.Cursor
+	out         io.Writer
+	quiet       int // looks since something was written
+}
+
+// run writes events until the client leaves, may no longer read, or has to come again.
+func (s *activityStream) run(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, activityLifetime)
+	defer cancel()
+	ticks := time.NewTicker(activityInterval)
+	defer ticks.Stop()
+	if !s.write(": what happens from now on\n\n") {
+		return
+	}
+	for s.permitted(ctx) && s.look(ctx) {
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// permitted reports whether the caller still is who they said, and may read: tokens end and are revoked while they read.
+func (s *activityStream) permitted(ctx context.Context) bool {
+	principal, err := s.options.Authenticator.Authenticate(s.request)
+	if errors.Is(err, access.ErrUnavailable) {
+		return true // it is found out later
+	}
+	return err == nil && s.options.Authorize(access.Question{
+		Principal: principal, Action: access.Read, Resource: s.resource(ctx, s.environment),
+	}).Permitted
+}
+
+// look writes what is new, and reports whether the stream goes on.
+func (s *activityStream) look(ctx context.Context) bool {
+	service, err := s.options.Environments.Control(ctx, s.environment)
+	if err != nil {
+		return false // it was archived
+	}
+	state, err := service.Known()
+	if err != nil {
+		return true // it will be known again
+	}
+	end := activity.Cursor{Revision: state.Position().Revision, Sequence: service.KnownLedgerEnd()}
+	if end.Revision <= s.after.Revision && end.Sequence <= s.after.Sequence {
+		s.quiet++
+		return s.quiet%activityQuiet != 0 || s.write(": quiet\n\n")
+	}
+	found, err := s.activity(ctx, s.environment, activity.Query{Limit: activityMost, After: s.after})
+	if err != nil {
+		return true // the next look may succeed
+	}
+	return s.tell(found)
+}
+
+// tell writes items, the oldest first, and goes on behind them. All but the last have the id of what came before, so that a client that
+// comes back after one of them gets what it may have missed, some of it twice.
+func (s *activityStream) tell(found Activity) bool {
+	next, err := activity.ParseCursor(found.Newest)
+	if err != nil {
+		return false
+	}
+	id := s.after.String()
+	for i, item := range slices.Backward(found.Items) {
+		if i == 0 {
+			id = next.String()
+		}
+		var data bytes.Buffer
+		if err := marshal(&data, item); err != nil {
+			return false
+		}
+		if !s.write(fmt.Sprintf("id: %s\nevent: activity\ndata: %s\n\n", id, data.Bytes())) {
+			return false
+		}
+	}
+	s.after = next
+	return true
+}
+
+func (s *activityStream) write(text string) bool {
+	w, ok := s.out.(http.ResponseWriter)
+	if !ok {
+		return false
+	}
+	c := http.NewResponseController(w)
+	_ = c.SetWriteDeadline(time.Now().Add(activityWrite)) // best effort
+	_, err := io.WriteString(w, text)
+	s.quiet = 0
+	return err == nil && c.Flush() == nil
+}
