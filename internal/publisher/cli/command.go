@@ -55,7 +55,7 @@ func Commands() []Command {
 		repairCommands(),
 		tokenCommands(),
 		personCommands(),
-		[]Command{whoamiCommand(), policyAskCommand(), operationGetCommand()},
+		[]Command{doctorCommand(), whoamiCommand(), policyAskCommand(), operationGetCommand()},
 	)
 }
 

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+const (
+	// doctorPatience bounds each question that doctor asks.
+	doctorPatience = 5 * time.Second
+	// usualSidecar is where the management port of a sidecar is unless it was told otherwise. Nothing of the publisher links the sidecar.
+	usualSidecar = "http://127.0.0.1:8014"
+)
+
+// checkup is everything that doctor has found, secrets left out.
+type checkup struct {
+	Time        time.Time         `json:"time"`
+	Version     string            `json:"version"`
+	Go          string            `json:"go"`
+	System      string            `json:"system"`
+	Environment map[string]string `json:"environment"` // variables of ours
+	Publisher   visit             `json:"publisher"`
+	Sidecar     *visit            `json:"sidecar,omitempty"` // nil if it was not to be asked
+}
+
+// visit is what one program has answered.
+type visit struct {
+	Address      string          `json:"address"`
+	Unreachable  string          `json:"unreachable,omitempty"`
+	ClockSeconds *float64        `json:"clockSeconds,omitempty"` // by how much its clock is ahead of ours, to the second
+	Ready        bool            `json:"ready"`
+	NotReady     string          `json:"notReady,omitempty"` // what it says of why not
+	Status       json.RawMessage `json:"status,omitempty"`
+	StatusError  string          `json:"statusError,omitempty"`
+	Identity     json.RawMessage `json:"identity,omitempty"` // who the API takes the caller for
+	Environments json.RawMessage `json:"environments,omitempty"`
+}
+
+func doctorCommand() Command {
+	return Command{words("doctor"), "collect what is needed to find out what is wrong", doctor}
+}
+
+func doctor() Invocation {
+	var address string
+	f := newForm("doctor", "Collects in one text what is needed to find out what is wrong: versions, configuration without secrets, the state of "+
+		"the publisher and of a sidecar, and how far clocks differ. It changes nothing. Names of environments and flags are in it.")
+	f.set.String(&address, "sidecar", usualSidecar, "management address of a sidecar; none asks no sidecar")
+	return f.runs(func(ctx context.Context, s *session) error {
+		c := newCheckup(os.Environ())
+		c.Publisher = visitPublisher(ctx, f.at.address, s.client)
+		if address != "none" {
+			client, err := admin.NewClient(admin.ClientOptions{Address: address})
+			if err != nil {
+				return fmt.Errorf("--sidecar: %w", err)
+			}
+			c.Sidecar = new(newVisit(ctx, address, client))
+		}
+		body, err := json.Marshal(c)
+		if err != nil {
+			return fmt.Errorf("doctor: %w", err)
+		}
+		return s.print(body, diagnosis)
+	})
+}
+
+// newCheckup tells about this program.
+func newCheckup(environ []string) checkup {
+	c := checkup{
+		Time: time.Now().UTC().Truncate(time.Second), Version: "devel", Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Environment: make(map[string]string),
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		c.Version = info.Main.Version
+	}
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "FLAGSIDE_") {
+			c.Environment[name] = withoutSecrets(name, value)
+		}
+	}
+	return c
+}
+
+// withoutSecrets returns the value of a variable as it may be shown: that of a secret is not, nor is what stands before the host in an
+// address.
+func withoutSecrets(name, value string) string {
+	secret := slices.ContainsFunc([]string{"TOKEN", "SECRET", "PASSWORD", "CREDENTIALS", "SEED", "KEY"}, func(end string) bool {
+		return strings.HasSuffix(name, end)
+	})
+	if secret {
+		return "***"
+	}
+	parts := strings.Split(value, ",")
+	for i, part := range parts {
+		if u, err := url.Parse(part); err == nil && u.User != nil {
+			u.User = url.User("***")
+			parts[i] = u.String()
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+func visitPublisher(ctx context.Context, address string, client *admin.Client) visit {
+	v := newVisit(ctx, address, client)
+	if v.Unreachable != "" {
+		return v
+	}
+	v.Identity = asked(ctx, client, "whoami")
+	v.Environments = asked(ctx, client, "environments")
+	return v
+}
+
+// newVisit asks for what both programs serve.
+func newVisit(ctx context.Context, address string, client *admin.Client) visit {
+	v := visit{Address: withoutSecrets("", address)}
+	ready, err := askPage(ctx, client, "/readyz")
+	if err != nil {
+		v.Unreachable = reasonOf(err)
+		return v
+	}
+	if v.Ready = ready.Status == http.StatusOK; !v.Ready {
+		v.NotReady = strings.TrimSpace(string(ready.Body))
+	}
+	if at, err := http.ParseTime(ready.Header.Get("Date")); err == nil {
+		v.ClockSeconds = new(at.Sub(time.Now().Truncate(time.Second)).Seconds())
+	}
+	status, err := askPage(ctx, client, "/status")
+	switch {
+	case err != nil:
+		v.StatusError = reasonOf(err)
+	case status.Status != http.StatusOK || !json.Valid(status.Body):
+		v.StatusError = fmt.Sprintf("%d %s", status.Status, strings.TrimSpace(string(status.Body)))
+	default:
+		v.Status = status.Body
+	}
+	return v
+}
+
+func askPage(ctx context.Context, client *admin.Client, path string) (admin.Page, error) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	return client.Page(ctx, path)
+}
+
+// reasonOf says why there was no answer, without the address.
+func reasonOf(err error) string {
+	if lost, ok := errors.AsType[*admin.Unanswered](err); ok {
+		err = lost.Unwrap()
+	}
+	return err.Error()
+}
+
+// asked returns what the API answers, or why it does not.
+func asked(ctx context.Context, client *admin.Client, path ...string) json.RawMessage {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	found, err := client.Do(ctx, admin.Call{Path: path})
+	if err == nil {
+		return found.Body
+	}
+	text, err := json.Marshal(map[string]string{"error": reasonOf(err)})
+	if err != nil {
+		return nil
+	}
+	return text
+}
