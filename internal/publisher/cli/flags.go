@@ -13,6 +13,7 @@ func (k kind) changeCommands() []Command {
 	return []Command{
 		{words(k.one + " patch"), "change members of a " + k.one, k.patch},
 		{words(k.one + " archive"), "delete a " + k.one + ", with all that depends on it if need be", k.archive},
+		{words(k.one + " revive"), "bring a " + k.one + " back that was deleted", k.revive},
 		{words(k.one + " rollback"), "make a " + k.one + " what it was at a revision", k.rollback},
 	}
 }
@@ -38,7 +39,7 @@ func (k kind) patch() Invocation {
 func (k kind) archive() Invocation {
 	var key string
 	var force bool
-	f := newForm(k.one+" archive", "Deletes a "+k.one+". With --force everything that depends on it goes along.").inEnvironment()
+	f := newForm(k.one+" archive", "Deletes a "+k.one+". With --force everything that depends on it goes along. Its history stays, and revive brings it back.").inEnvironment()
 	k.key(f, &key)
 	w := f.writes()
 	f.set.Bool(&force, "force", false, "delete everything that depends on it too, in the same transaction")
@@ -50,6 +51,7 @@ func (k kind) archive() Invocation {
 		c := k.change(f, key, "archive", http.MethodPost, "archive")
 		c.Body, c.command.Force = body, force
 		c.done = k.one + " " + printable(key) + " is archived"
+		c.hint = "publisher " + k.one + " revive " + printable(key) + " brings it back"
 		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
 	})
 }

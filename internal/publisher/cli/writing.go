@@ -22,6 +22,7 @@ type change struct {
 	environment string
 	command     admin.Command
 	done        string // what is said when it is done
+	hint        string // what is said after that, if anything
 }
 
 // seen is what the author of a change has seen: a revision of the document, or that there is none.
@@ -180,7 +181,13 @@ func (w *writing) write(ctx context.Context, s *session, c change) error {
 	if err != nil {
 		return err
 	}
-	return s.print(found.Body, func(out io.Writer, value any) error { return written(out, value, c.done) })
+	return s.print(found.Body, func(out io.Writer, value any) error {
+		if err := written(out, value, c.done); err != nil || c.hint == "" {
+			return err
+		}
+		_, err := fmt.Fprintln(out, c.hint)
+		return err
+	})
 }
 
 // written says what became of a change.
