@@ -177,6 +177,8 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher/control", "TestRiskReadsWhatEvaluationReads", ""},
 		{Caller, Warm, "internal/publisher/control", "TestSettingsMoveNoFlagsUnasked", ""},
 		{Caller, Warm, "internal/publisher/control", "TestApprovalsLapse", ""},
+		{Caller, Warm, "internal/publisher", "TestRevocationRacesApply", ""},
+		{Caller, Warm, "internal/publisher", "TestFollowingEndsWithTheToken", ""},
 		{Caller, Warm, "internal/publisher", "TestNoOperationTellsWithoutRead", ""},
 		{Caller, Warm, "internal/publisher/control", "TestOwnTokensApproveNothing", ""},
 		{Caller, Warm, "internal/publisher/control", "TestTimesOfRequests", ""},

@@ -72,6 +72,14 @@ func NewTokens(now func() time.Time, lifetime time.Duration) *Tokens {
 // it may be revoked.
 func (t *Tokens) Run(ctx context.Context, journal Journal) error { return t.run(ctx, journal) }
 
+// CatchUp reads what the journal had before the call. The error is ErrNotReady, or why it cannot be read.
+func (t *Tokens) CatchUp(ctx context.Context) error {
+	if !t.ready() {
+		return ErrNotReady
+	}
+	return t.catchUp(ctx)
+}
+
 // forgetTokens is called when the journal was repaired and is read again; t.mu must be held. A token whose revocation was lost stays revoked
 // here, and can be revoked again.
 func (t *Tokens) forgetTokens() {

@@ -101,6 +101,9 @@ func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, erro
 		return r, err
 	}
 	if r.Status != Claimed && r.Status != Applied {
+		if err := s.catchUp(ctx); err != nil {
+			return r, err
+		}
 		if r, err = s.Govern(ctx, o, ClaimRequest{Request: id}); err != nil {
 			return r, err
 		}
@@ -111,6 +114,19 @@ func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, erro
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	return s.finish(ctx, id)
+}
+
+// catchUp makes sure that approvals are counted by what is known of their principals now, and not a second ago.
+func (s *Service) catchUp(ctx context.Context) error {
+	if s.options.CatchUp == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	if err := s.options.CatchUp(ctx); err != nil {
+		return fmt.Errorf("%w: who has approved: %w", ErrUnconfirmed, err)
+	}
+	return nil
 }
 
 // finish brings a claimed request to its end, whoever has claimed it.

@@ -70,6 +70,9 @@ type Options struct {
 	// Standing returns the author of a scheduled request, when its time comes, as policies know the author; or why the author no longer counts:
 	// access.ErrRejected ends the request, any other error leaves it to a later time. It may be nil.
 	Standing func(access.Principal) (access.Principal, error)
+	// CatchUp returns when everything counts for Standing and Line that was recorded of principals before the call, at any publisher. It may
+	// be nil if nothing is.
+	CatchUp func(context.Context) error
 	// Line returns the principals that a token was made by. It may be nil if there are no tokens.
 	Line func(principal string) []string
 	// Usage tells which flags are in use. It may be nil: then it is not known.

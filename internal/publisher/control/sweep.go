@@ -73,6 +73,9 @@ func (s *Service) attend(ctx context.Context, r Request, now time.Time) error {
 // applyScheduled decides a scheduled request anew, and applies it. One that still waits for approvals goes on waiting; one that can never
 // be applied is released.
 func (s *Service) applyScheduled(ctx context.Context, id string) error {
+	if err := s.catchUp(ctx); err != nil {
+		return err
+	}
 	_, err := s.decideAndRecord(ctx, func(g *Governance, state State) (Event, error) {
 		return s.decideScheduled(g, state, id)
 	})
