@@ -235,7 +235,7 @@ func (e *environments) Control(_ context.Context, name string) (*control.Service
 
 // Create creates an environment, starts to follow it, and writes its settings if it needs some. Whoever asks next finds it complete,
 // unless that takes unusually long.
-func (e *environments) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
+func (e *environments) Create(ctx context.Context, name string, order flagsync.Order, c eval.Compatibility) (flagsync.Environment, error) {
 	list, err := e.opened()
 	if err != nil {
 		return flagsync.Environment{}, err
@@ -243,7 +243,7 @@ func (e *environments) Create(ctx context.Context, name, actor string, c eval.Co
 	if err := e.allow(name); err != nil {
 		return flagsync.Environment{}, err
 	}
-	created, err := list.Create(ctx, name, actor)
+	created, err := list.Create(ctx, name, order)
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
@@ -251,11 +251,11 @@ func (e *environments) Create(ctx context.Context, name, actor string, c eval.Co
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
-	return created, writeCompatibility(ctx, service, actor, cmp.Or(c, e.options.Compatibility))
+	return created, writeCompatibility(ctx, service, order.Actor, cmp.Or(c, e.options.Compatibility))
 }
 
-// Adopt makes an environment known again whose streams are in use, and starts to follow it.
-func (e *environments) Adopt(ctx context.Context, name, actor string) (flagsync.Environment, error) {
+// Adopt makes an environment known again whose streams are in use, starts to follow it, and tells its ledger.
+func (e *environments) Adopt(ctx context.Context, name string, order flagsync.Order) (flagsync.Environment, error) {
 	list, err := e.opened()
 	if err != nil {
 		return flagsync.Environment{}, err
@@ -266,12 +266,16 @@ func (e *environments) Adopt(ctx context.Context, name, actor string) (flagsync.
 	if err := e.allow(name); err != nil {
 		return flagsync.Environment{}, err
 	}
-	adopted, err := list.Adopt(ctx, name, actor)
+	adopted, record, err := list.Adopt(ctx, name, order)
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
-	_, err = e.awaitNew(ctx, name)
-	return adopted, err
+	service, err := e.awaitNew(ctx, name)
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	e.tellLedger(ctx, service, name, control.EventAdopted, order, record)
+	return adopted, nil
 }
 
 // awaitNew starts to follow an environment that was made known, and waits until it is complete, unless that takes unusually long.
@@ -323,8 +327,8 @@ func writeCompatibility(ctx context.Context, service *control.Service, actor str
 	return err
 }
 
-// Archive takes an environment out of use.
-func (e *environments) Archive(ctx context.Context, name, actor string) error {
+// Archive takes an environment out of use, and tells its ledger.
+func (e *environments) Archive(ctx context.Context, name string, order flagsync.Order) error {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly {
 		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
 	}
@@ -332,8 +336,13 @@ func (e *environments) Archive(ctx context.Context, name, actor string) error {
 	if err != nil {
 		return err
 	}
-	if err := list.Archive(ctx, name, actor); err != nil {
+	service, lacking := e.Control(ctx, name) // it runs no longer once it is archived
+	record, err := list.Archive(ctx, name, order)
+	if err != nil {
 		return err
+	}
+	if lacking == nil && !record.IsZero() {
+		e.tellLedger(ctx, service, name, control.EventArchived, order, record)
 	}
 	return e.lookNow(ctx)
 }

@@ -105,11 +105,11 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	e, err := a.options.Environments.Create(ctx, in.Body.Name, author.ID, eval.Compatibility(in.Body.Compatibility))
+	ctx = context.WithValue(ctx, callerKey{}, author)
+	e, err := a.options.Environments.Create(ctx, in.Body.Name, in.order(ctx), eval.Compatibility(in.Body.Compatibility))
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	ctx = context.WithValue(ctx, callerKey{}, author)
 	in.note(ctx, a.options.Logger, "environment", e.Name, "an environment was created")
 	return &createdEnvironment{Location: environmentsPath + "/" + e.Name, Body: a.describe(ctx, e)}, nil
 }
@@ -123,7 +123,7 @@ func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environ
 }
 
 func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*environmentBody, error) {
-	if err := a.options.Environments.Archive(ctx, in.Environment, caller(ctx).ID); err != nil {
+	if err := a.options.Environments.Archive(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
 	in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was taken out of use")

@@ -70,7 +70,7 @@ func (a *api) listPersons(context.Context, *struct{}) (*personList, error) {
 }
 
 func (a *api) erasePerson(ctx context.Context, in *erasePerson) (*erasedBody, error) {
-	ids, err := a.options.People.Erase(ctx, caller(ctx), in.Body.Person)
+	ids, err := a.options.People.Erase(ctx, caller(ctx), in.Body.Person, in.why())
 	if err != nil {
 		return nil, a.problem(err)
 	}

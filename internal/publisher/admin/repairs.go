@@ -64,7 +64,7 @@ func (a *api) registerRepairs(h huma.API) {
 }
 
 func (a *api) adoptEnvironment(ctx context.Context, in *adoptEnvironment) (*environmentBody, error) {
-	if _, err := a.options.Environments.Adopt(ctx, in.Environment, caller(ctx).ID); err != nil {
+	if _, err := a.options.Environments.Adopt(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
 	in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was adopted")
@@ -72,7 +72,7 @@ func (a *api) adoptEnvironment(ctx context.Context, in *adoptEnvironment) (*envi
 }
 
 func (a *api) repairLedger(ctx context.Context, in *repairLedger) (*repairedBody, error) {
-	done, err := a.options.Environments.RepairLedger(ctx, in.Environment, caller(ctx).ID, in.Reason)
+	done, err := a.options.Environments.RepairLedger(ctx, in.Environment, AdministrationHeaders(in.RepairHeaders).order(ctx))
 	if err != nil {
 		return nil, a.problem(err)
 	}
@@ -81,7 +81,7 @@ func (a *api) repairLedger(ctx context.Context, in *repairLedger) (*repairedBody
 }
 
 func (a *api) repairControl(ctx context.Context, in *repairControl) (*repairedBody, error) {
-	done, err := a.options.Environments.RepairControl(ctx, caller(ctx).ID, in.Reason)
+	done, err := a.options.Environments.RepairControl(ctx, AdministrationHeaders(in.RepairHeaders).order(ctx))
 	if err != nil {
 		return nil, a.problem(err)
 	}
