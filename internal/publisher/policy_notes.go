@@ -26,27 +26,42 @@ const policyNoteTimeout = 5 * time.Second
 type policyNotes struct {
 	acts   *access.Acts
 	logger zerolog.Logger
-	cause  string           // of the next record
-	noted  changelog.Digest // zero before the first
-	logged string           // why the last try failed
+	// prepare returns why nothing can be recorded yet.
+	prepare func() error
+	cause   string           // of the next record
+	noted   changelog.Digest // zero before the first
+	logged  string           // why the last try failed
 }
 
 // note records the policies with a digest, unless it has. What fails is tried again with the next call.
 func (n *policyNotes) note(ctx context.Context, digest changelog.Digest) {
-	if digest == n.noted {
+	if digest == n.noted || n.prepare() != nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, policyNoteTimeout)
 	defer cancel()
 	host, _ := os.Hostname() // without a name the record says less
 	err := n.acts.NotePolicy(ctx, digest, host, n.cause)
-	if err != nil && !errors.Is(err, access.ErrNotReady) && err.Error() != n.logged {
+	if err != nil && !errors.Is(err, access.ErrActsNotReady) && err.Error() != n.logged {
 		n.logged = err.Error()
 		n.logger.Warn().Err(err).Msg("which policies are in force could not be recorded in CONTROL: it is tried again")
 	}
 	if err == nil {
 		n.noted, n.cause, n.logged = digest, policyReloaded, ""
 	}
+}
+
+// expectControl tells CONTROL how far it went, by what publishers signed in all logs, or returns why that is not known yet: a record that is
+// written before would hide that others were cut off.
+func (p *Publisher) expectControl() error {
+	if err := p.unready(); err != nil {
+		return err
+	}
+	list, err := p.environments.opened()
+	if err == nil {
+		p.environments.expect(list)
+	}
+	return err
 }
 
 // followActs keeps what CONTROL says was done to the installation current until ctx ends.

@@ -49,12 +49,23 @@ func notAdministration() map[string][]string {
 // controlRecords returns what CONTROL says, newest first.
 func (r *running) controlRecords() []admin.Act {
 	r.t.Helper()
-	got := r.ask(http.MethodGet, "/api/v1/control/records?limit=1000", "", "Authorization", "Bearer "+secretOf("root"))
-	var list admin.ActList
-	if err := json.Unmarshal([]byte(got.body), &list); err != nil || got.status != http.StatusOK {
-		r.t.Fatalf("CONTROL: %d %s, %v", got.status, got.body, err)
+	list, err := r.tryControlRecords()
+	if err != nil {
+		r.t.Fatalf("CONTROL: %v", err)
 	}
-	return list.Items
+	return list
+}
+
+// tryControlRecords is controlRecords where they may not be known yet.
+func (r *running) tryControlRecords() ([]admin.Act, error) {
+	r.t.Helper()
+	got := r.ask(http.MethodGet, "/api/v1/control/records?limit=1000", "", "Authorization", "Bearer "+secretOf("root"))
+	if got.status != http.StatusOK {
+		return nil, fmt.Errorf("%d %s", got.status, got.body)
+	}
+	var list admin.ActList
+	err := json.Unmarshal([]byte(got.body), &list)
+	return list.Items, err
 }
 
 // ledgerOf returns what the ledger of an environment says, newest first.
@@ -145,11 +156,15 @@ func TestEveryActLeavesARecord(t *testing.T) {
 		if got := act.do(reason); got.status >= http.StatusMultipleChoices {
 			t.Fatalf("%s: %d %s", act.operation, got.status, got.body)
 		}
-		isOfControl := func(a admin.Act) bool { return a.Type == act.control && a.Reason == reason && a.Actor == "root" && !a.Time.IsZero() }
+		isOfControl := func(a admin.Act) bool {
+			return a.Type == act.control && a.Reason == reason && a.Actor == "root" && !a.Time.IsZero()
+		}
 		if act.control != "" && !slices.ContainsFunc(r.controlRecords(), isOfControl) {
 			t.Errorf("%s leaves no %s in CONTROL: %+v", act.operation, act.control, r.controlRecords())
 		}
-		isOfLedger := func(f admin.Fact) bool { return f.Type == act.fact && f.Text == reason && f.Actor == "root" && !f.Time.IsZero() }
+		isOfLedger := func(f admin.Fact) bool {
+			return f.Type == act.fact && f.Text == reason && f.Actor == "root" && !f.Time.IsZero()
+		}
 		if act.ledger != "" && !slices.ContainsFunc(r.ledgerOf(act.ledger), isOfLedger) {
 			t.Errorf("%s leaves no %s in the ledger of %s: %+v", act.operation, act.fact, act.ledger, r.ledgerOf(act.ledger))
 		}
@@ -268,9 +283,11 @@ func TestTheLedgerOfAnArchivedEnvironment(t *testing.T) {
 	}
 }
 
-// policyRecords returns the records about policies, newest first.
+// policyRecords returns the records about policies, newest first; none while they are not known.
 func (r *running) policyRecords() (found []admin.Act) {
-	for _, a := range r.controlRecords() {
+	r.t.Helper()
+	all, _ := r.tryControlRecords()
+	for _, a := range all {
 		if a.Type == access.PolicyChanged {
 			found = append(found, a)
 		}
@@ -318,6 +335,38 @@ func TestPolicyChangesAreRecorded(t *testing.T) {
 	third := write(append(access.DefaultPolicy(), "// changed twice\n"...))
 	r = start(t, o)
 	awaitPolicies(third+" start", second+" reload", first+" start")
+}
+
+// A publisher that starts with other policies than those that are recorded writes nothing behind a CONTROL whose end was cut off, which a log
+// names: that would hide the damage.
+func TestNoPoliciesAreRecordedBehindACut(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	policy := filepath.Join(t.TempDir(), "p.cedar")
+	serve := func(comment string) *running {
+		if err := os.WriteFile(policy, append(access.DefaultPolicy(), comment...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := start(t, publisher.Options{NATS: server.URL(), Policy: policy, FixedTokens: roles()})
+		r.client = r.as(secretOf("root"))
+		return r
+	}
+	r := serve("")
+	r.await("the policies", func() bool { return len(r.policyRecords()) == 1 })
+	r.create("shop")
+	if _, err := r.client.CreateToken(t.Context(), admin.NewToken{Name: "n", Groups: []string{access.RoleViewer}}); err != nil {
+		t.Fatal(err)
+	}
+	r.put("shop", "f", flagBody("on", ""), absent()) // which names the newest record of CONTROL
+	head := r.ControlHead()
+	r.stop()
+	natstest.Damage(t, server.Client(t), "CONTROL", head-1)
+	r = serve("// changed\n")
+	r.await("a try to record the policies", func() bool { return strings.Contains(r.log.String(), "could not be recorded in CONTROL") })
+	if got, err := r.client.RepairControl(t.Context(), "it was cut"); err != nil || got.Lacks != head || got.Kept[0] != head-1 {
+		t.Errorf("repaired %+v, %v, want that record %d is lost", got, err, head)
+	}
+	r.await("the policies behind the repair", func() bool { return len(r.policyRecords()) == 2 })
 }
 
 // The records of administration are verified with the history of an environment.

@@ -12,8 +12,10 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Errors of Acts.Review.
+// Errors of Acts.
 var (
+	// ErrActsNotReady means that the acts were not read yet; try again.
+	ErrActsNotReady = errors.New("the records of CONTROL were not read yet")
 	// ErrActUnknown means that CONTROL has no such act.
 	ErrActUnknown = errors.New("CONTROL has no such record")
 	// ErrNoReview means that an act needs no review, or no longer.
@@ -67,11 +69,11 @@ func (a *Acts) index(sequence uint64) (int, bool) {
 	return slices.BinarySearchFunc(a.all, sequence, func(act Act, sequence uint64) int { return cmp.Compare(act.Sequence, sequence) })
 }
 
-// List returns all acts that were recorded before the call, the oldest first. The error is ErrNotReady, or one of flagsync.Journal. The
+// List returns all acts that were recorded before the call, the oldest first. The error is ErrActsNotReady, or one of flagsync.Journal. The
 // caller owns the slice.
 func (a *Acts) List(ctx context.Context) ([]Act, error) {
 	if !a.ready() {
-		return nil, ErrNotReady
+		return nil, ErrActsNotReady
 	}
 	if err := a.catchUp(ctx); err != nil {
 		return nil, err
@@ -105,7 +107,7 @@ func (a *Acts) known(sequence uint64) (Act, bool) {
 // it read them: its start, or a reload.
 func (a *Acts) NotePolicy(ctx context.Context, digest changelog.Digest, host, cause string) error {
 	if !a.ready() {
-		return ErrNotReady
+		return ErrActsNotReady
 	}
 	return a.append(ctx, func() (any, error) {
 		if a.policyRecorded() == digest {
@@ -122,11 +124,11 @@ func (a *Acts) policyRecorded() changelog.Digest {
 }
 
 // Review records that a reviewer, who must have been permitted to, has looked at an act that went without the consent that policies want.
-// line returns the principals that a token was made by. The error is ErrActUnknown, ErrNoReview, ErrOwnAct, ErrNotReady, or one of
+// line returns the principals that a token was made by. The error is ErrActUnknown, ErrNoReview, ErrOwnAct, ErrActsNotReady, or one of
 // flagsync.Journal.
 func (a *Acts) Review(ctx context.Context, reviewer Principal, line func(string) []string, sequence uint64, reason string) (Act, error) {
 	if !a.ready() {
-		return Act{}, ErrNotReady
+		return Act{}, ErrActsNotReady
 	}
 	err := a.append(ctx, func() (any, error) {
 		act, known := a.known(sequence)

@@ -69,6 +69,7 @@ func knownErrors() []knownError {
 		{access.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
 		{access.ErrPersonUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrTokenUnknown, http.StatusNotFound, "not-found"},
+		{access.ErrActsNotReady, http.StatusServiceUnavailable, "not-ready"},
 		{access.ErrActUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrNoReview, http.StatusConflict, string(control.CauseNotOpen)},
 		{access.ErrOwnAct, http.StatusForbidden, string(control.CauseForbidden)},
