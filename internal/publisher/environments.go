@@ -167,7 +167,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 		if err := e.allow(listed.Name); err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
-		started, err := newEnvironment(listed.Name, e.options, conn, e.gate, e.metrics.appended(listed.Name))
+		started, err := newEnvironment(listed.Name, e.options, conn, e.gate, e.metrics)
 		if err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}

@@ -32,7 +32,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	}
 	api := admin.Options{
 		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
-		Acts:           p.gate.acts,
+		Acts: p.gate.acts, BrokeGlass: p.environments.metrics.brokeGlass,
 		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger, Repeats: p.repeats,
 	}
 	mux := http.NewServeMux()

@@ -59,7 +59,7 @@ type Environments interface {
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
 
-// Options say what the API is about and who may use it. All but AnonymousReads, Observe and Repeats are required.
+// Options say what the API is about and who may use it. All but AnonymousReads, Observe, BrokeGlass and Repeats are required.
 type Options struct {
 	Environments Environments
 	// Authenticator says who makes a request.
@@ -76,6 +76,9 @@ type Options struct {
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
 	Observe func(operation string, status int)
+	// BrokeGlass is told of each act of administration that went without the approvals that policies want: the environment, empty if it
+	// concerns none or creates one. It may be nil.
+	BrokeGlass func(environment string)
 	// Logger gets what failed unexpectedly.
 	Logger zerolog.Logger
 	// Repeats gets what was refused by policies, which callers can repeat at will; nil writes to Logger.
@@ -85,6 +88,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Observe == nil {
 		o.Observe = func(string, int) {}
+	}
+	if o.BrokeGlass == nil {
+		o.BrokeGlass = func(string) {}
 	}
 	if o.Repeats == nil {
 		o.Repeats = telemetry.NewRepeats(o.Logger)
@@ -167,6 +173,15 @@ func register(mux humago.Mux, a *api) []byte {
 func (a *api) observe(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 	a.options.Observe(ctx.Operation().OperationID, ctx.Status())
+	if ctx.Status() < http.StatusMultipleChoices && mayBreakGlass(ctx.Operation()) &&
+		breaksGlass(ctx.Header("Flagside-Break-Glass") == "true", ctx.Header("Flagside-Reason")) {
+		a.options.BrokeGlass(ctx.Param("environment"))
+	}
+}
+
+// mayBreakGlass reports whether an operation can be done without the approvals that policies want.
+func mayBreakGlass(op *huma.Operation) bool {
+	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "Flagside-Break-Glass" })
 }
 
 // requireMediaType refuses bodies that say that they are something else than what the operation takes.
