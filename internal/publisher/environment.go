@@ -195,6 +195,13 @@ func (e *environment) openLedger(ctx context.Context) (*flagsync.Journal, error)
 	return ledger, nil
 }
 
+// knownLedger returns the ledger if it was opened, or nil.
+func (e *environment) knownLedger() *flagsync.Journal {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ledger
+}
+
 // writeRefused returns why nothing can be written now, or nil.
 func (e *environment) writeRefused() error {
 	status := e.follower.Status()

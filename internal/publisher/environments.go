@@ -38,6 +38,8 @@ type environments struct {
 	refresh chan chan error    // asks run to read the list now
 	mended  chan struct{}      // tells that a journal was repaired
 	server  *natsserver.Server // nil when the NATS server is elsewhere
+	// archived are the ledgers of environments that do not run any more.
+	archived archivedLedgers
 
 	mu      sync.Mutex             // guards what follows
 	list    *flagsync.Environments // nil until it was opened
@@ -66,6 +68,7 @@ func (e *environments) run(ctx context.Context, conn *flagsync.Conn) error {
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	wg.Go(func() { e.keepArchived(ctx) })
 	look := time.NewTimer(0)
 	defer look.Stop()
 	for {
@@ -162,6 +165,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 	switch {
 	case !listed.Archived.IsZero() && runs:
 		running.cancel()
+		e.archived.keep(listed.Name, running.knownLedger())
 		delete(e.running, listed.Name)
 	case listed.Archived.IsZero() && !runs:
 		if err := e.allow(listed.Name); err != nil {

@@ -1,7 +1,6 @@
 package publisher
 
 import (
-	"cmp"
 	"context"
 	"iter"
 
@@ -33,17 +32,4 @@ func (e *environments) Ledger(ctx context.Context, name string) (iter.Seq2[contr
 		return nil, err
 	}
 	return control.EventsOf(ctx, journal), nil
-}
-
-// archivedLedger opens the ledger of an environment that is archived.
-func (e *environments) archivedLedger(ctx context.Context, name string) (*flagsync.Journal, error) {
-	e.mu.Lock()
-	known, exists := e.known[name]
-	conn := e.conn
-	e.mu.Unlock()
-	if !exists || known.Archived.IsZero() || conn == nil {
-		_, err := e.find(name)
-		return nil, cmp.Or(err, error(control.ErrNotReady)) // one that has just begun to run
-	}
-	return flagsync.OpenJournal(ctx, conn, flagsync.Ledger(name), e.options.Replicas)
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -280,6 +281,37 @@ func TestTheLedgerOfAnArchivedEnvironment(t *testing.T) {
 	}
 	if got, _ := r.facts(url.Values{"request": {s.broken}}); len(got) == 0 || !slices.Contains(got, "request.opened") {
 		t.Errorf("facts of a request: %q", got)
+	}
+}
+
+// The ledger of an archived environment can be read after the key that has signed it was revoked, also by a publisher that starts then.
+func TestTheLedgerOfAnArchivedEnvironmentOutlivesKeys(t *testing.T) {
+	t.Parallel()
+	data, keysDir := t.TempDir(), trusttest.Default().Directory(t)
+	o := publisher.Options{DataDir: data, KeysDir: keysDir, FixedTokens: roles()}
+	r := start(t, o)
+	r.create("staging")
+	if got := r.ask(http.MethodPost, "/api/v1/environments/staging/archive", ""); got.status != http.StatusOK {
+		t.Fatalf("archive: %d %s", got.status, got.body)
+	}
+	r.stop()
+	r = start(t, o)
+	before := r.ledgerOf("staging")
+	at := r.ArchivedHead("staging")
+	listed, err := keys.List(keysDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := keys.Revoke(keysDir, "", listed.Signing.String()); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the keys note in the ledger", func() bool { return r.ArchivedHead("staging") > at })
+	for range 2 {
+		if diff := cmp.Diff(before, r.ledgerOf("staging")); diff != "" || len(before) == 0 {
+			t.Errorf("%d facts before (-before +after):\n%s", len(before), diff)
+		}
+		r.stop()
+		r = start(t, o)
 	}
 }
 
