@@ -172,7 +172,7 @@ func TestEveryActLeavesARecord(t *testing.T) {
 	}
 	slices.Sort(listed)
 	if diff := cmp.Diff(readContract(t).writes(), listed); diff != "" {
-		t.Errorf("operations that change something, and those whose record is known (-all +known):\n%s", diff)
+		t.Errorf("operations that change something, and the ones whose record is known (-all +known):\n%s", diff)
 	}
 }
 
@@ -236,6 +236,35 @@ func TestAnArchiveByBreakGlassIsReviewed(t *testing.T) {
 	}
 	if now := r.controlRecords(); now[0].Reviews != act.Sequence || now[0].Actor != "approver" || now[1].ReviewedBy != "approver" {
 		t.Errorf("CONTROL says %+v", now[:2])
+	}
+}
+
+// A person who was erased and is back under another id cannot review what the person did before, nor can another person who may be the same.
+func TestWhatAnErasedPersonDidIsNotReviewed(t *testing.T) {
+	t.Parallel()
+	i := newIdentities(t)
+	r := governed(t, i.options())
+	r.create("prod")
+	const subject = "hopper@example.com"
+	person := i.token(subject, access.RoleAdmin, "flagside", time.Hour)
+	got := r.ask(http.MethodPost, "/api/v1/environments/prod/archive", "", "Authorization", "Bearer "+person,
+		"Flagside-Break-Glass", "true", "Flagside-Reason", "it leaks")
+	if got.status != http.StatusOK {
+		t.Fatalf("archive: %d %s", got.status, got.body)
+	}
+	review := func(token string) answer {
+		return r.ask(http.MethodPost, fmt.Sprintf("/api/v1/control/records/%d/review", r.ledgerOf("prod")[0].Control), "", "Authorization", "Bearer "+token)
+	}
+	if got := review(person); got.status != http.StatusForbidden {
+		t.Errorf("by the person: %d %s", got.status, got.body)
+	}
+	if got := r.ask(http.MethodPost, "/api/v1/persons/erase", `{"person":"corp:`+subject+`"}`, "Authorization", "Bearer "+secretOf("root")); got.status != http.StatusOK {
+		t.Fatalf("erase: %d %s", got.status, got.body)
+	}
+	for _, token := range []string{person, i.token("other@example.com", access.RoleAdmin, "flagside", time.Hour)} {
+		if got := review(token); got.status != http.StatusForbidden || !r.ledgerOf("prod")[0].Review {
+			t.Errorf("after the person was erased: %d %s", got.status, got.body)
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -72,8 +74,7 @@ func (a *api) listActs(ctx context.Context, in *listActs) (*actList, error) {
 		return nil, a.problem(err)
 	}
 	out := &actList{Body: ActList{Items: []Act{}}}
-	for i := len(all) - 1; i >= 0; i-- {
-		act := all[i]
+	for _, act := range slices.Backward(all) {
 		if in.Before != 0 && act.Sequence >= in.Before || in.NeedsReview && !act.ReviewOpen() {
 			continue
 		}
@@ -101,11 +102,15 @@ func (a *api) act(ctx context.Context, act access.Act) Act {
 // reviewAct asks for permission where the act was done. Whoever may not review learns nothing of what CONTROL has.
 func (a *api) reviewAct(ctx context.Context, in *reviewAct) (*actBody, error) {
 	question := access.Question{Principal: caller(ctx), Action: access.Administer}
-	if act, known := a.options.Acts.Find(ctx, in.Sequence); known && act.Environment != "" {
-		question.Action, question.Resource = access.Approve, a.resource(ctx, act.Environment)
+	reviewed, known := a.options.Acts.Find(ctx, in.Sequence)
+	if known && reviewed.Environment != "" {
+		question.Action, question.Resource = access.Approve, a.resource(ctx, reviewed.Environment)
 	}
 	if p := a.refusedTo(ctx, question); p != nil {
 		return nil, p
+	}
+	if a.options.People.Gone(reviewed.Actor) {
+		return nil, a.problem(fmt.Errorf("%w: the person who did it was erased, and may be you", access.ErrOwnAct))
 	}
 	reviewer, err := a.options.People.Identify(ctx, caller(ctx))
 	if err != nil {

@@ -47,7 +47,7 @@ func TestForgedAdministrationIsNoticed(t *testing.T) {
 		forge func(p *past)
 		want  string
 	}{
-		"another person":         {func(p *past) { p.archive(func(e *control.Event) { e.By = "somebody" }) }, "does not say what record 3 of CONTROL says"},
+		"another person":         {func(p *past) { p.archive(func(e *control.Event) { e.By = "another" }) }, "does not say what record 3 of CONTROL says"},
 		"another reason":         {func(p *past) { p.archive(func(e *control.Event) { e.Text = "it is old" }) }, "does not say what record 3 of CONTROL says"},
 		"no broken glass":        {func(p *past) { p.archive(func(e *control.Event) { e.BreakGlass = false }) }, "does not say what record 3 of CONTROL says"},
 		"another act":            {func(p *past) { p.archive(func(e *control.Event) { e.Type = control.EventAdopted }) }, "does not say what record 3 of CONTROL says"},
