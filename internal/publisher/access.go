@@ -186,7 +186,7 @@ func (p *Publisher) keepReading(ctx context.Context, failed string, read func(co
 // followPolicy reads the policy file again when it changes, and records which policies are in force, until ctx ends. Policies with mistakes
 // are not taken.
 func (p *Publisher) followPolicy(ctx context.Context) error {
-	noted := policyNotes{acts: p.gate.acts, logger: p.logger, prepare: p.expectControl, cause: policyAtStart}
+	noted := policyNotes{acts: p.gate.acts, logger: p.logger, prepare: p.verifyControl, cause: policyAtStart}
 	poll := time.NewTicker(policyPoll)
 	defer poll.Stop()
 	for {

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -26,8 +27,8 @@ const policyNoteTimeout = 5 * time.Second
 type policyNotes struct {
 	acts   *access.Acts
 	logger zerolog.Logger
-	// prepare returns why nothing can be recorded yet.
-	prepare func() error
+	// prepare returns why nothing can be recorded now.
+	prepare func(context.Context) error
 	cause   string           // of the next record
 	noted   changelog.Digest // zero before the first
 	logged  string           // why the last try failed
@@ -35,31 +36,44 @@ type policyNotes struct {
 
 // note records the policies with a digest, unless it has. What fails is tried again with the next call.
 func (n *policyNotes) note(ctx context.Context, digest changelog.Digest) {
-	if digest == n.noted || n.prepare() != nil {
+	if digest == n.noted {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, policyNoteTimeout)
 	defer cancel()
-	host, _ := os.Hostname() // without a name the record says less
-	err := n.acts.NotePolicy(ctx, digest, host, n.cause)
-	if err != nil && !errors.Is(err, access.ErrActsNotReady) && err.Error() != n.logged {
-		n.logged = err.Error()
-		n.logger.Warn().Err(err).Msg("which policies are in force could not be recorded in CONTROL: it is tried again")
+	err := n.prepare(ctx)
+	if err == nil {
+		host, _ := os.Hostname() // without a name the record says less
+		err = n.acts.NotePolicy(ctx, digest, host, n.cause)
 	}
 	if err == nil {
 		n.noted, n.cause, n.logged = digest, policyReloaded, ""
+		return
+	}
+	notReady := errors.Is(err, access.ErrActsNotReady) || errors.Is(err, access.ErrNotReady) || errors.Is(err, control.ErrNotReady)
+	if !notReady && err.Error() != n.logged {
+		n.logged = err.Error()
+		n.logger.Warn().Err(err).Msg("which policies are in force could not be recorded in CONTROL: it is tried again")
 	}
 }
 
-// expectControl tells CONTROL how far it went, by what publishers signed in all logs, or returns why that is not known yet: a record that is
-// written before would hide that others were cut off.
-func (p *Publisher) expectControl() error {
+// verifyControl returns why nothing is to be appended to CONTROL unasked: the logs of all environments, which name how far it went, were not read
+// yet; or it is not what it was. A record would hide that others were cut off, or damage another CONTROL that took its place.
+func (p *Publisher) verifyControl(ctx context.Context) error {
 	if err := p.unready(); err != nil {
 		return err
 	}
 	list, err := p.environments.opened()
-	if err == nil {
-		p.environments.expect(list)
+	if err != nil {
+		return err
+	}
+	p.environments.expect(list)
+	journal := list.Journal()
+	if err := journal.Verify(ctx); err != nil {
+		return err
+	}
+	if head := journal.Head(); !head.IsZero() {
+		_, err = journal.Record(ctx, head.Sequence) // which compares it
 	}
 	return err
 }

@@ -129,7 +129,7 @@ func (r *running) archiveAnyway(name string) uint64 {
 	if got.status != http.StatusOK {
 		r.t.Fatalf("archive: %d %s", got.status, got.body)
 	}
-	return r.controlRecords()[0].Sequence
+	return r.ledgerOf(name)[0].Control
 }
 
 // Every administrative operation of the API leaves a record of who did it and why, and an operation that is added is refused by this test
@@ -193,6 +193,7 @@ func (d declared) writes() (all []string) {
 func TestAnArchiveByBreakGlassIsReviewed(t *testing.T) {
 	t.Parallel()
 	r := governed(t, publisher.Options{})
+	r.await("the policies in CONTROL", func() bool { return len(r.policyRecords()) == 1 }) // before what is listed below
 	r.create("prod")
 	archive := func(headers ...string) answer {
 		return r.ask(http.MethodPost, "/api/v1/environments/prod/archive", "", append(headers, "Authorization", "Bearer "+secretOf("admin"))...)
