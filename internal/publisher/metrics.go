@@ -39,7 +39,7 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		}, []string{"operation", "status"}),
 		broken: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flagside_break_glass_total",
-			Help: "What was done through this publisher without the approvals that policies want: changes that were applied, and administration. The environment is empty for what concerns none, or creates one.",
+			Help: "What was done through this publisher without the approvals that policies want: changes that were applied, and administration. The environment is empty for what concerns none.",
 		}, []string{"environment"}),
 		count:    prometheus.NewDesc("flagside_environments", "Environments that are followed.", nil, nil),
 		revision: prometheus.NewDesc("flagside_revision", "Revision of the environment that is applied here.", label, nil),

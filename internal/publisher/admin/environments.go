@@ -110,7 +110,7 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "environment", e.Name, "an environment was created")
+	a.done(ctx, in.AdministrationHeaders, "environment", e.Name, "an environment was created")
 	return &createdEnvironment{Location: environmentsPath + "/" + e.Name, Body: a.describe(ctx, e)}, nil
 }
 
@@ -126,7 +126,7 @@ func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*
 	if err := a.options.Environments.Archive(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was taken out of use")
+	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken out of use")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 

@@ -77,7 +77,7 @@ type Options struct {
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
 	Observe func(operation string, status int)
 	// BrokeGlass is told of each act of administration that went without the approvals that policies want: the environment, empty if it
-	// concerns none or creates one. It may be nil.
+	// concerns none. It may be nil.
 	BrokeGlass func(environment string)
 	// Logger gets what failed unexpectedly.
 	Logger zerolog.Logger
@@ -173,15 +173,6 @@ func register(mux humago.Mux, a *api) []byte {
 func (a *api) observe(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
 	a.options.Observe(ctx.Operation().OperationID, ctx.Status())
-	if ctx.Status() < http.StatusMultipleChoices && mayBreakGlass(ctx.Operation()) &&
-		breaksGlass(ctx.Header("Flagside-Break-Glass") == "true", ctx.Header("Flagside-Reason")) {
-		a.options.BrokeGlass(ctx.Param("environment"))
-	}
-}
-
-// mayBreakGlass reports whether an operation can be done without the approvals that policies want.
-func mayBreakGlass(op *huma.Operation) bool {
-	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "Flagside-Break-Glass" })
 }
 
 // requireMediaType refuses bodies that say that they are something else than what the operation takes.

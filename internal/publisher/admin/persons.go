@@ -75,7 +75,7 @@ func (a *api) erasePerson(ctx context.Context, in *erasePerson) (*erasedBody, er
 		return nil, a.problem(err)
 	}
 	for _, id := range ids {
-		in.note(ctx, a.options.Logger, "person", id, "a person was erased")
+		a.done(ctx, in.AdministrationHeaders, "person", id, "a person was erased")
 	}
 	return &erasedBody{Body: Erased{IDs: ids}}, nil
 }

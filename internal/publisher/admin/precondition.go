@@ -59,9 +59,16 @@ type RepairHeaders struct {
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
 }
 
-// note is that of AdministrationHeaders.
-func (h RepairHeaders) note(ctx context.Context, log zerolog.Logger, kind, id, done string) {
-	AdministrationHeaders(h).note(ctx, log, kind, id, done)
+// done logs what was done to what, and why, and counts it if it went without approvals.
+func (a *api) done(ctx context.Context, h AdministrationHeaders, kind, id, done string) {
+	h.note(ctx, a.options.Logger, kind, id, done)
+	if !h.breaks() {
+		return
+	}
+	if kind != "environment" {
+		id = "" // it concerns none
+	}
+	a.options.BrokeGlass(id)
 }
 
 // note logs what was done to what, and why.
