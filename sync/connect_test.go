@@ -70,7 +70,7 @@ func TestConnectInProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), environment, "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	r := follow(t, c)

@@ -22,6 +22,25 @@ type environmentRecord struct {
 	Epoch changelog.Epoch `json:"epoch,omitzero"` // of its first entry, when it was created
 	Actor string          `json:"actor"`
 	Time  time.Time       `json:"time"`
+	// Reason and BreakGlass are those of the order, and Adopted tells that its streams
+	// were there before the record.
+	Reason     string `json:"reason,omitempty"`
+	BreakGlass bool   `json:"breakGlass,omitzero"`
+	Adopted    bool   `json:"adopted,omitzero"`
+}
+
+// Order says who wants something to be done that CONTROL records, and why.
+type Order struct {
+	Actor  string // opaque id
+	Reason string // may be empty
+	// BreakGlass tells that it is done without the consent that policies want.
+	BreakGlass bool
+}
+
+// ordered returns the record as one of a type, with its order.
+func (r environmentRecord) ordered(kind string, o Order) environmentRecord {
+	r.Type, r.Actor, r.Reason, r.BreakGlass = kind, o.Actor, o.Reason, o.BreakGlass
+	return r
 }
 
 // decodeEnvironmentRecord returns false for records about other things.

@@ -49,7 +49,7 @@ func TestEnvironments(t *testing.T) {
 	}
 	var want []flagsync.Environment
 	for _, name := range []string{"dev", "prod", "staging"} {
-		created, err := e.Create(t.Context(), name, "tester")
+		created, err := e.Create(t.Context(), name, flagsync.Order{Actor: "tester"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,16 +58,16 @@ func TestEnvironments(t *testing.T) {
 		}
 		want = append(want, created)
 	}
-	if _, err := e.Create(t.Context(), "prod", "tester"); !errors.Is(err, flagsync.ErrEnvironmentExists) {
+	if _, err := e.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentExists) {
 		t.Errorf("create again: %v, want ErrEnvironmentExists", err)
 	}
-	if err := e.Archive(t.Context(), "staging", "tester"); err != nil {
+	if _, err := e.Archive(t.Context(), "staging", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Archive(t.Context(), "staging", "tester"); err != nil {
+	if _, err := e.Archive(t.Context(), "staging", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Errorf("archive again: %v, want nil", err)
 	}
-	if err := e.Archive(t.Context(), "nowhere", "tester"); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+	if _, err := e.Archive(t.Context(), "nowhere", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		t.Errorf("archive of none: %v, want ErrEnvironmentUnknown", err)
 	}
 
@@ -83,7 +83,7 @@ func TestEnvironments(t *testing.T) {
 	}
 
 	c := connect(t, server.URL())
-	if _, err := e.Create(t.Context(), "staging", "tester"); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
+	if _, err := e.Create(t.Context(), "staging", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
 		t.Errorf("create archived: %v, want ErrEnvironmentArchived", err)
 	}
 	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "staging", Replicas: 1}); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
@@ -111,7 +111,9 @@ func TestCreateRace(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range errs {
 		e := openEnvironments(t, server)
-		wg.Go(func() { _, errs[i] = e.Create(t.Context(), environment, fmt.Sprint("publisher-", i)) })
+		wg.Go(func() {
+			_, errs[i] = e.Create(t.Context(), environment, flagsync.Order{Actor: fmt.Sprint("publisher-", i)})
+		})
 	}
 	wg.Wait()
 	created := 0
@@ -154,7 +156,7 @@ func TestCreateIsRepaired(t *testing.T) {
 		t.Fatal(answer["error"])
 	}
 	e := openEnvironments(t, l.server)
-	created, err := e.Create(t.Context(), environment, "tester")
+	created, err := e.Create(t.Context(), environment, flagsync.Order{Actor: "tester"})
 	if err != nil || created.Epoch != epoch {
 		t.Errorf("created %+v, %v, want epoch %s of the entry that was there", created, err, epoch)
 	}
@@ -166,7 +168,7 @@ func TestCreateIsRepaired(t *testing.T) {
 	if answer := api(t, c, "STREAM.CREATE.FLAGS_other", empty); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	if _, err := e.Create(t.Context(), "other", "tester"); err != nil {
+	if _, err := e.Create(t.Context(), "other", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Error(err)
 	}
 }

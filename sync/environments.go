@@ -48,8 +48,8 @@ func (e *Environments) Journal() *Journal { return e.journal }
 // [ErrEnvironmentArchived] when the name is taken, and [ErrEnvironmentForgotten]
 // when CONTROL does not know the environment and its streams are in use; of
 // several callers at once exactly one succeeds.
-func (e *Environments) Create(ctx context.Context, name, actor string) (Environment, error) {
-	created, err := e.create(ctx, name, actor, e.createUnused)
+func (e *Environments) Create(ctx context.Context, name string, order Order) (Environment, error) {
+	created, _, err := e.create(ctx, environmentRecord{Name: name}, order, e.createUnused)
 	if err != nil {
 		return Environment{}, fmt.Errorf("create environment %s: %w", name, err)
 	}
@@ -57,33 +57,35 @@ func (e *Environments) Create(ctx context.Context, name, actor string) (Environm
 }
 
 // Adopt is Create for an environment whose streams are in use, although CONTROL
-// does not know it: on an operator's word, after CONTROL was lost. It returns
-// [ErrEnvironmentUnknown] when there are no such streams.
-func (e *Environments) Adopt(ctx context.Context, name, actor string) (Environment, error) {
-	adopted, err := e.create(ctx, name, actor, e.completeStreams)
+// does not know it: on an operator's word, after CONTROL was lost. It also returns
+// the record. It returns [ErrEnvironmentUnknown] when there are no such streams.
+func (e *Environments) Adopt(ctx context.Context, name string, order Order) (Environment, changelog.Anchor, error) {
+	adopted, record, err := e.create(ctx, environmentRecord{Name: name, Adopted: true}, order, e.completeStreams)
 	if err != nil {
-		return Environment{}, fmt.Errorf("adopt environment %s: %w", name, err)
+		return Environment{}, changelog.Anchor{}, fmt.Errorf("adopt environment %s: %w", name, err)
 	}
-	return adopted, nil
+	return adopted, record, nil
 }
 
 // create makes the streams with make, and then the environment known.
 func (e *Environments) create(
-	ctx context.Context, name, actor string, make func(ctx context.Context, name, actor string) (changelog.Epoch, error),
-) (Environment, error) {
+	ctx context.Context, created environmentRecord, order Order,
+	make func(ctx context.Context, name, actor string) (changelog.Epoch, error),
+) (Environment, changelog.Anchor, error) {
+	name := created.Name
 	if err := ValidateEnvironment(name); err != nil {
-		return Environment{}, err
+		return Environment{}, changelog.Anchor{}, err
 	}
 	e.announce(ctx)
 	var epoch changelog.Epoch
-	created := environmentRecord{Type: environmentCreated, Name: name, Actor: actor}
-	err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
+	created = created.ordered(environmentCreated, order)
+	record, err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
 		if exists {
 			return nil, taken(known)
 		}
 		if epoch == "" {
 			var err error
-			if epoch, err = make(ctx, name, actor); err != nil {
+			if epoch, err = make(ctx, name, order.Actor); err != nil {
 				return nil, e.refusal(ctx, name, err)
 			}
 		}
@@ -91,9 +93,9 @@ func (e *Environments) create(
 		return &created, nil
 	}, name)
 	if err != nil {
-		return Environment{}, err
+		return Environment{}, changelog.Anchor{}, err
 	}
-	return Environment{Name: name, Epoch: epoch, Actor: actor, Created: created.Time}, nil
+	return Environment{Name: name, Epoch: epoch, Actor: order.Actor, Created: created.Time}, record, nil
 }
 
 // refusal returns why streams could not be made: that another caller has created
@@ -136,22 +138,23 @@ func (e *Environments) announce(ctx context.Context) {
 	}
 }
 
-// Archive marks an environment as no longer in use. Its log stays. Archiving
-// what is archived already does nothing.
-func (e *Environments) Archive(ctx context.Context, name, actor string) error {
-	err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
+// Archive marks an environment as no longer in use, and returns the record of it.
+// Its log stays. Archiving what is archived already does nothing, and returns none.
+func (e *Environments) Archive(ctx context.Context, name string, order Order) (changelog.Anchor, error) {
+	record, err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
 		switch {
 		case !exists:
 			return nil, unknown(name)
 		case !known.Archived.IsZero():
 			return nil, nil
 		}
-		return &environmentRecord{Type: environmentArchived, Name: name, Actor: actor, Time: time.Now().UTC()}, nil
+		archived := environmentRecord{Name: name, Time: time.Now().UTC()}.ordered(environmentArchived, order)
+		return &archived, nil
 	}, name)
 	if err != nil {
-		return fmt.Errorf("archive: %w", err)
+		return changelog.Anchor{}, fmt.Errorf("archive: %w", err)
 	}
-	return nil
+	return record, nil
 }
 
 func unknown(name string) error {
@@ -159,33 +162,36 @@ func unknown(name string) error {
 }
 
 // decide appends the record that do derives from what is known of an environment,
-// none if nil; again each time another record takes its place.
-func (e *Environments) decide(ctx context.Context, do func(Environment, bool) (*environmentRecord, error), name string) error {
+// none if nil, and returns its place; again each time another record takes that.
+func (e *Environments) decide(
+	ctx context.Context, do func(Environment, bool) (*environmentRecord, error), name string,
+) (changelog.Anchor, error) {
 	release, err := e.take(ctx)
 	if err != nil {
-		return err
+		return changelog.Anchor{}, err
 	}
 	defer release()
 	for {
 		if err := e.catchUp(ctx); err != nil {
-			return err
+			return changelog.Anchor{}, err
 		}
 		known, exists := e.known[name]
 		r, err := do(known, exists)
 		if err != nil || r == nil {
-			return err
+			return changelog.Anchor{}, err
 		}
 		body, err := json.Marshal(r)
 		if err != nil {
-			return err
+			return changelog.Anchor{}, err
 		}
 		sequence, err := e.journal.Append(ctx, e.last, newID(), body)
 		switch {
 		case err == nil:
 			e.last = sequence
-			return e.known.apply(Record{Sequence: sequence, Body: body})
+			at, _ := e.journal.at(sequence) // which has just learned it
+			return at, e.known.apply(Record{Sequence: sequence, Body: body})
 		case !errors.Is(err, ErrConflict) || ctx.Err() != nil:
-			return err
+			return changelog.Anchor{}, err
 		}
 	}
 }

@@ -29,17 +29,17 @@ func TestCreateRefusesAForgottenEnvironment(t *testing.T) {
 				t.Fatal(answer["error"])
 			}
 			e := openEnvironments(t, l.server)
-			if _, err := e.Create(t.Context(), environment, "tester"); !errors.Is(err, flagsync.ErrEnvironmentForgotten) {
+			if _, err := e.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentForgotten) {
 				t.Errorf("create: %v, want ErrEnvironmentForgotten", err)
 			}
 			if list, err := e.List(t.Context()); err != nil || len(list) != 0 {
 				t.Errorf("list: %v, %v", list, err)
 			}
 			epoch := l.head(t).Epoch
-			if adopted, err := e.Adopt(t.Context(), environment, "operator"); err != nil || adopted.Epoch != epoch {
+			if adopted, _, err := e.Adopt(t.Context(), environment, flagsync.Order{Actor: "operator"}); err != nil || adopted.Epoch != epoch {
 				t.Errorf("adopted %+v, %v, want epoch %s", adopted, err, epoch)
 			}
-			if _, err := e.Adopt(t.Context(), environment, "operator"); !errors.Is(err, flagsync.ErrEnvironmentExists) || !strings.HasPrefix(err.Error(), "adopt environment prod: ") {
+			if _, _, err := e.Adopt(t.Context(), environment, flagsync.Order{Actor: "operator"}); !errors.Is(err, flagsync.ErrEnvironmentExists) || !strings.HasPrefix(err.Error(), "adopt environment prod: ") {
 				t.Errorf("adopted again: %v, want ErrEnvironmentExists of adopt", err)
 			}
 			if list, err := openEnvironments(t, l.server).List(t.Context()); err != nil || len(list) != 1 {
@@ -68,7 +68,7 @@ func TestCreateOverNoise(t *testing.T) {
 		}
 	}
 	store(t, c, &nats.Msg{Subject: "control.environment.prod", Data: []byte(`{"v":1,"op":"x","name":"prod"}`)})
-	if _, err := e.Create(t.Context(), environment, "tester"); err != nil {
+	if _, err := e.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 		t.Error(err)
 	}
 	if list, err := openEnvironments(t, l.server).List(t.Context()); err != nil || len(list) != 1 {
@@ -87,14 +87,14 @@ func TestEnvironmentsOfTwoPublishers(t *testing.T) {
 		if _, err := tokens.Append(t.Context(), tokens.Head().Sequence, "token"+name, []byte(`{"type":"token.created","name":7}`)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := one.Create(t.Context(), name, "tester"); err != nil {
+		if _, err := one.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 		if list, err := two.List(t.Context()); err != nil || len(list) != i+2 {
 			t.Errorf("after %s: %v, %v", name, list, err)
 		}
 	}
-	if err := two.Archive(t.Context(), "dev", "tester"); err != nil {
+	if _, err := two.Archive(t.Context(), "dev", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	list, err := one.List(t.Context())
@@ -165,7 +165,7 @@ func TestControlSurvivesARotation(t *testing.T) {
 			t.Errorf("with %s: version %d counts", what, ring.Note().Version)
 		}
 	}
-	if _, err := openEnvironments(t, l.server).Create(t.Context(), "dev", "tester"); !errors.Is(err, flagsync.ErrKeyRetired) {
+	if _, err := openEnvironments(t, l.server).Create(t.Context(), "dev", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrKeyRetired) {
 		t.Errorf("a publisher with the old key creates an environment: %v", err)
 	}
 }

@@ -115,7 +115,7 @@ func TestStreamThatComesLater(t *testing.T) {
 	if err := r.Barrier(t.Context()); err == nil {
 		t.Error("a barrier succeeds without a stream")
 	}
-	if _, err := openEnvironments(t, server).Create(t.Context(), environment, "tester"); err != nil {
+	if _, err := openEnvironments(t, server).Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	r.until(t, "synced", func(s flagsync.Status) bool { return s.Synced && !s.StreamMissing && s.Applied.Revision == 2 })

@@ -201,7 +201,7 @@ func createEnvironment(tb testing.TB, c *flagsync.Conn, replicas int) {
 		if err != nil {
 			return err
 		}
-		if _, err = environments.Create(ctx, environment, "tester"); errors.Is(err, flagsync.ErrEnvironmentExists) {
+		if _, err = environments.Create(ctx, environment, flagsync.Order{Actor: "tester"}); errors.Is(err, flagsync.ErrEnvironmentExists) {
 			return nil // by an attempt that was not answered
 		}
 		return err

@@ -119,10 +119,10 @@ func TestEnvironmentsAfterARepair(t *testing.T) {
 			t.Errorf("list: %v, %v, want none", list, err)
 		}
 	}
-	if _, err := warm.Adopt(t.Context(), "none", "operator"); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+	if _, _, err := warm.Adopt(t.Context(), "none", flagsync.Order{Actor: "operator"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		t.Errorf("an environment without streams: %v, want ErrEnvironmentUnknown", err)
 	}
-	if _, err := warm.Adopt(t.Context(), environment, "operator"); err != nil {
+	if _, _, err := warm.Adopt(t.Context(), environment, flagsync.Order{Actor: "operator"}); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := other.List(t.Context()); err != nil || len(list) != 1 {

@@ -125,7 +125,7 @@ func createLedger(t *testing.T, c *flagsync.Conn, name string) {
 	patiently(t, func(ctx context.Context) error {
 		environments, err := flagsync.OpenEnvironments(ctx, c, 1)
 		if err == nil {
-			_, err = environments.Create(ctx, name, "tester")
+			_, err = environments.Create(ctx, name, flagsync.Order{Actor: "tester"})
 		}
 		if errors.Is(err, flagsync.ErrEnvironmentExists) {
 			return nil // by an attempt that was not answered

@@ -18,6 +18,8 @@ var ErrJournalWhole = errors.New("the ledger is complete: there is nothing to re
 type JournalRepair struct {
 	Actor  string // opaque id of who orders it
 	Reason string
+	// BreakGlass tells that it is done without the consent that policies want.
+	BreakGlass bool
 	// Missing is a record that is named elsewhere and that the journal may lack,
 	// as [Journal.Missing] returns it; zero if none is known.
 	Missing changelog.Anchor
@@ -144,7 +146,7 @@ func (j *Journal) survey(ctx context.Context) (*damage, error) {
 func (d *damage) goOn(ctx context.Context, r JournalRepair) error {
 	body := changelog.JournalRepair{
 		Kept: d.reading.judge.Ends(), Lacks: d.lacks(), Skipped: d.skipped(),
-		Actor: r.Actor, Reason: r.Reason, Time: time.Now(),
+		Actor: r.Actor, Reason: r.Reason, BreakGlass: r.BreakGlass, Time: time.Now(),
 	}
 	if n := len(body.Kept); n > 0 {
 		body.Leaves, body.Kept = body.Kept[n-1], body.Kept[:n-1]

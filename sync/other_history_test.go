@@ -54,7 +54,7 @@ func (l *log) create(tb testing.TB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
+	if _, err := environments.Create(tb.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 		tb.Fatal(err)
 	}
 	l.Log = freshLog(tb, l)

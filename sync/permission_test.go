@@ -112,7 +112,7 @@ func logAs(tb testing.TB, s *server.Server, user string) *log {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := environments.Create(tb.Context(), environment, "tester"); err != nil {
+	if _, err := environments.Create(tb.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 		tb.Fatal(err)
 	}
 	own, err := flagsync.OpenLog(tb.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: 1})
@@ -143,7 +143,7 @@ func TestSidecarPermissions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "other", "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), "other", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	l.write(t, put("a", "{}"))

@@ -35,7 +35,7 @@ func newRotating(t *testing.T) *rotating {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), environment, "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -366,7 +366,7 @@ func (r *rotating) thief(copied bool) *rotating {
 	if !copied {
 		environments, err := flagsync.OpenEnvironments(r.t.Context(), t.connect(t.first()), 1)
 		if err == nil {
-			_, err = environments.Create(r.t.Context(), environment, "thief")
+			_, err = environments.Create(r.t.Context(), environment, flagsync.Order{Actor: "thief"})
 		}
 		if err != nil {
 			r.t.Fatal(err)

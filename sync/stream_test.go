@@ -156,7 +156,7 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := environments.Create(t.Context(), environment, "tester"); !errors.Is(err, flagsync.ErrEnvironmentExists) {
+			if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentExists) {
 				t.Errorf("create: %v, want ErrEnvironmentExists", err)
 			}
 			if answer := api(t, c, "STREAM.INFO."+stream, nil); answer["error"] == nil {

@@ -105,7 +105,7 @@ func TestCheckAsksTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	key, trust := natstest.SidecarKey(t), trustFile(t)

@@ -444,7 +444,7 @@ func TestALocalProcessIsASidecarAtMost(t *testing.T) {
 		if err := s.AllowEnvironment(name); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := environments.Create(t.Context(), name, "tester"); err != nil {
+		if _, err := environments.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -194,7 +194,7 @@ func newSite(t *testing.T, url, api string, seeds map[string]string) *site {
 		t.Fatal(answer)
 	}
 	for _, name := range []string{"prod", "staging"} {
-		if _, err := environments.Create(t.Context(), name, "tester"); err != nil {
+		if _, err := environments.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 		s.change(conn, name)

@@ -36,6 +36,7 @@ type gate struct {
 	authorizer    *access.Authorizer
 	tokens        *access.Tokens
 	people        *access.People
+	acts          *access.Acts
 	policyDigest  [sha256.Size]byte // of the policy file as it was read last
 	tokensOnly    bool              // nobody comes in but by an API token
 	policySeen    [sha256.Size]byte // of the policy file when it was looked at last
@@ -43,7 +44,7 @@ type gate struct {
 
 // newGate reads the policies, the issuers and the first token, which it makes if it is not there.
 func newGate(o Options) (*gate, error) {
-	g := &gate{tokens: access.NewTokens(time.Now, o.TokenLifetime), people: access.NewPeople(), policyDigest: digestOf(o.Policy)}
+	g := &gate{tokens: access.NewTokens(time.Now, o.TokenLifetime), people: access.NewPeople(), acts: access.NewActs(), policyDigest: digestOf(o.Policy)}
 	var err error
 	if g.authorizer, err = access.NewAuthorizer(o.Policy); err != nil {
 		return nil, err
@@ -182,12 +183,10 @@ func (p *Publisher) keepReading(ctx context.Context, failed string, read func(co
 	return nil
 }
 
-// followPolicy reads the policy file again when it changes, until ctx ends. Policies with mistakes are not taken.
+// followPolicy reads the policy file again when it changes, and records which policies are in force, until ctx ends. Policies with mistakes
+// are not taken.
 func (p *Publisher) followPolicy(ctx context.Context) error {
-	if p.options.Policy == "" {
-		<-ctx.Done()
-		return nil
-	}
+	noted := policyNotes{acts: p.gate.acts, logger: p.logger, prepare: p.verifyControl, cause: policyAtStart}
 	poll := time.NewTicker(policyPoll)
 	defer poll.Stop()
 	for {
@@ -195,7 +194,10 @@ func (p *Publisher) followPolicy(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-poll.C:
-			p.rereadPolicy()
+			if p.options.Policy != "" {
+				p.rereadPolicy()
+			}
+			noted.note(ctx, p.gate.authorizer.Digest())
 		}
 	}
 }

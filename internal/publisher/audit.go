@@ -53,7 +53,7 @@ func lastOf(ctx context.Context, j *flagsync.Journal) (last uint64, err error) {
 }
 
 // untilApplied ends records of a ledger, behind one of them, before the first that says that something was applied behind the head of the
-// log: that was not there when the head was asked for.
+// log, or that names a record of CONTROL: that was not there when the head, or CONTROL, was asked for.
 func untilApplied(records iter.Seq2[flagsync.Stored, error], said uint64, head changelog.Position) iter.Seq2[flagsync.Stored, error] {
 	return func(yield func(flagsync.Stored, error) bool) {
 		for s, err := range records {
@@ -73,7 +73,8 @@ func appliedBehind(s flagsync.Stored, head changelog.Position) bool {
 		return false
 	}
 	e, err := control.DecodeEvent(r.Body)
-	return err == nil && e.Type == control.EventApplied && e.Position != nil && e.Position.Revision > head.Revision
+	applied := e.Type == control.EventApplied && e.Position != nil && e.Position.Revision > head.Revision
+	return err == nil && (applied || !e.Control.IsZero())
 }
 
 // Note returns the proof of a record as a signed note.

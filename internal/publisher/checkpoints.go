@@ -47,7 +47,7 @@ func (p *Publisher) noteCheckpoint(err error) {
 	}
 }
 
-// heads returns how far the streams of all environments that run, and CONTROL, are known to go. Streams of which nothing is known are left out.
+// heads returns how far the streams of all environments that run, the ledgers of archived ones, and CONTROL are known to go. Streams of which nothing is known are left out.
 func (e *environments) heads() []changelog.StreamHead {
 	var all []changelog.StreamHead
 	add := func(stream string, epoch changelog.Epoch, at changelog.Anchor) {
@@ -64,7 +64,7 @@ func (e *environments) heads() []changelog.StreamHead {
 		control = later(control, status.Control)
 	}
 	add(flagsync.Control().Stream(), "", control)
-	return all
+	return append(all, e.archived.heads()...)
 }
 
 // controlHead returns how far CONTROL was read or written here.

@@ -250,6 +250,13 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	ask("recreateEnvironment", "POST", "/api/v1/environments/brief/recreate", "")
 	ask("restoreEnvironment", "POST", "/api/v1/environments/brief/restore", string(snapshot(t, "brief")), "Content-Type", "application/octet-stream")
 	ask("archiveEnvironment", "POST", "/api/v1/environments/brief/archive", "")
+	r.create("gone")
+	if _, err := r.client.ArchiveEnvironmentAnyway(t.Context(), "gone", "it leaks"); err != nil {
+		t.Fatal(err)
+	}
+	review := fmt.Sprintf("/api/v1/control/records/%d/review", r.ledgerOf("gone")[0].Control)
+	ask("reviewControl", "POST", review, "")
+	ask("reviewControl", "POST", review, "", "Flagside-Reason", "twice")
 	created := ask("createToken", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`)
 	ask("revokeToken", "DELETE", "/api/v1/tokens/"+member(t, created, "token", "id"), "")
 	ada := i.token("ada", access.RoleEditor, "flagside", time.Hour)

@@ -42,7 +42,7 @@ type environment struct {
 
 // newEnvironment returns an environment that is not followed yet.
 func newEnvironment(
-	name string, o Options, conn *flagsync.Conn, gate *gate, appended func(flagsync.OutcomeState),
+	name string, o Options, conn *flagsync.Conn, gate *gate, metrics *metrics,
 ) (*environment, error) {
 	logger := o.Logger.With().Str("environment", name).Logger()
 	store, err := cache.New(cache.Options{Environment: name, MaxWork: o.MaxEvaluationWork, Logger: logger})
@@ -60,12 +60,21 @@ func newEnvironment(
 	e.control = control.NewService(control.Options{
 		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
 		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
-		ReadOnly: o.ReadOnly[name], Appended: appended, Journal: e.journal,
+		ReadOnly: o.ReadOnly[name], Appended: metrics.appended(name), BrokeGlass: e.brokeGlass(metrics), Journal: e.journal,
 		Authorize: gate.authorizer.Authorize, Standing: gate.standing, CatchUp: gate.tokens.CatchUp, Line: gate.tokens.Line,
 		Identify: gate.people.Identify, Gone: gate.people.Gone,
 		OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes,
 	})
 	return e, nil
+}
+
+// brokeGlass returns what logs and counts a change that was applied without approvals.
+func (e *environment) brokeGlass(m *metrics) func(control.Request) {
+	return func(r control.Request) {
+		m.brokeGlass(e.name)
+		e.logger.Warn().Str("actor", r.Claim.By).Str("request", r.ID).Str("reason", r.Reason).Bool("break_glass", true).
+			Msg("a change was applied without approvals: another person has to review it")
+	}
 }
 
 // state returns what is known of the environment, nil while that is not complete.
@@ -184,6 +193,13 @@ func (e *environment) openLedger(ctx context.Context) (*flagsync.Journal, error)
 	}
 	ledger.Expect(e.follower.Status().Ledger)
 	return ledger, nil
+}
+
+// knownLedger returns the ledger if it was opened, or nil.
+func (e *environment) knownLedger() *flagsync.Journal {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ledger
 }
 
 // writeRefused returns why nothing can be written now, or nil.

@@ -38,6 +38,8 @@ type environments struct {
 	refresh chan chan error    // asks run to read the list now
 	mended  chan struct{}      // tells that a journal was repaired
 	server  *natsserver.Server // nil when the NATS server is elsewhere
+	// archived are the ledgers of environments that do not run any more.
+	archived archivedLedgers
 
 	mu      sync.Mutex             // guards what follows
 	list    *flagsync.Environments // nil until it was opened
@@ -66,6 +68,7 @@ func (e *environments) run(ctx context.Context, conn *flagsync.Conn) error {
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	wg.Go(func() { e.keepArchived(ctx) })
 	look := time.NewTimer(0)
 	defer look.Stop()
 	for {
@@ -162,12 +165,13 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 	switch {
 	case !listed.Archived.IsZero() && runs:
 		running.cancel()
+		e.archived.keep(listed.Name, running.knownLedger())
 		delete(e.running, listed.Name)
 	case listed.Archived.IsZero() && !runs:
 		if err := e.allow(listed.Name); err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
-		started, err := newEnvironment(listed.Name, e.options, conn, e.gate, e.metrics.appended(listed.Name))
+		started, err := newEnvironment(listed.Name, e.options, conn, e.gate, e.metrics)
 		if err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
@@ -235,7 +239,7 @@ func (e *environments) Control(_ context.Context, name string) (*control.Service
 
 // Create creates an environment, starts to follow it, and writes its settings if it needs some. Whoever asks next finds it complete,
 // unless that takes unusually long.
-func (e *environments) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
+func (e *environments) Create(ctx context.Context, name string, order flagsync.Order, c eval.Compatibility) (flagsync.Environment, error) {
 	list, err := e.opened()
 	if err != nil {
 		return flagsync.Environment{}, err
@@ -243,7 +247,7 @@ func (e *environments) Create(ctx context.Context, name, actor string, c eval.Co
 	if err := e.allow(name); err != nil {
 		return flagsync.Environment{}, err
 	}
-	created, err := list.Create(ctx, name, actor)
+	created, err := list.Create(ctx, name, order)
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
@@ -251,11 +255,11 @@ func (e *environments) Create(ctx context.Context, name, actor string, c eval.Co
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
-	return created, writeCompatibility(ctx, service, actor, cmp.Or(c, e.options.Compatibility))
+	return created, writeCompatibility(ctx, service, order.Actor, cmp.Or(c, e.options.Compatibility))
 }
 
-// Adopt makes an environment known again whose streams are in use, and starts to follow it.
-func (e *environments) Adopt(ctx context.Context, name, actor string) (flagsync.Environment, error) {
+// Adopt makes an environment known again whose streams are in use, starts to follow it, and tells its ledger.
+func (e *environments) Adopt(ctx context.Context, name string, order flagsync.Order) (flagsync.Environment, error) {
 	list, err := e.opened()
 	if err != nil {
 		return flagsync.Environment{}, err
@@ -266,12 +270,16 @@ func (e *environments) Adopt(ctx context.Context, name, actor string) (flagsync.
 	if err := e.allow(name); err != nil {
 		return flagsync.Environment{}, err
 	}
-	adopted, err := list.Adopt(ctx, name, actor)
+	adopted, record, err := list.Adopt(ctx, name, order)
 	if err != nil {
 		return flagsync.Environment{}, err
 	}
-	_, err = e.awaitNew(ctx, name)
-	return adopted, err
+	service, err := e.awaitNew(ctx, name)
+	if err != nil {
+		return flagsync.Environment{}, err
+	}
+	e.tellLedger(ctx, service, name, control.EventAdopted, order, record)
+	return adopted, nil
 }
 
 // awaitNew starts to follow an environment that was made known, and waits until it is complete, unless that takes unusually long.
@@ -323,8 +331,8 @@ func writeCompatibility(ctx context.Context, service *control.Service, actor str
 	return err
 }
 
-// Archive takes an environment out of use.
-func (e *environments) Archive(ctx context.Context, name, actor string) error {
+// Archive takes an environment out of use, and tells its ledger.
+func (e *environments) Archive(ctx context.Context, name string, order flagsync.Order) error {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly {
 		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
 	}
@@ -332,8 +340,13 @@ func (e *environments) Archive(ctx context.Context, name, actor string) error {
 	if err != nil {
 		return err
 	}
-	if err := list.Archive(ctx, name, actor); err != nil {
+	service, lacking := e.Control(ctx, name) // it runs no longer once it is archived
+	record, err := list.Archive(ctx, name, order)
+	if err != nil {
 		return err
+	}
+	if lacking == nil && !record.IsZero() {
+		e.tellLedger(ctx, service, name, control.EventArchived, order, record)
 	}
 	return e.lookNow(ctx)
 }

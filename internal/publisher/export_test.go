@@ -19,3 +19,12 @@ func (p *Publisher) ControlHead() uint64 {
 	}
 	return list.Journal().Head().Sequence
 }
+
+// ArchivedHead returns the newest record of the ledger of an archived environment that is known.
+func (p *Publisher) ArchivedHead(name string) uint64 {
+	ledger := p.environments.archived.keep(name, nil)
+	if ledger == nil {
+		return 0
+	}
+	return ledger.Head().Sequence
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/telemetry"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // handler returns everything that is served on the admin address.
@@ -31,6 +32,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	}
 	api := admin.Options{
 		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
+		Acts: p.gate.acts, BrokeGlass: p.environments.metrics.brokeGlass,
 		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger, Repeats: p.repeats,
 	}
 	mux := http.NewServeMux()
@@ -70,6 +72,7 @@ func (p *Publisher) readyz(w http.ResponseWriter, _ *http.Request) {
 type statusAnswer struct {
 	Conditions   []conditionStatus   `json:"conditions"`
 	Environments []environmentStatus `json:"environments"`
+	PolicyDigest changelog.Digest    `json:"policyDigest"` // SHA-256 of the policies in force
 }
 
 type conditionStatus struct {
@@ -92,7 +95,7 @@ type environmentStatus struct {
 
 // status answers with all that is wrong, and where each environment stands.
 func (p *Publisher) status(w http.ResponseWriter, _ *http.Request) {
-	answer := statusAnswer{}
+	answer := statusAnswer{PolicyDigest: p.gate.authorizer.Digest()}
 	for _, c := range p.options.Health.Active() {
 		answer.Conditions = append(answer.Conditions, conditionStatus{c.Code, c.Severity, c.Sentence, c.Detail, c.Since})
 	}

@@ -133,6 +133,8 @@ func attempts() []attempt {
 		get("listTokens", "admin", "/api/v1/tokens"),
 		write("createToken", "admin", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`),
 		write("revokeToken", "admin", "DELETE", "/api/v1/tokens/none", ""),
+		get("listControl", "admin", "/api/v1/control/records"),
+		write("reviewControl", "admin", "POST", "/api/v1/control/records/1/review", ""),
 		get("listPersons", "admin", "/api/v1/persons"),
 		write("erasePerson", "admin", "POST", "/api/v1/persons/erase", `{"person":"corp:nobody"}`),
 

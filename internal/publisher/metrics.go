@@ -14,6 +14,7 @@ type metrics struct {
 	environments *environments
 	appends      *prometheus.CounterVec
 	requests     *prometheus.CounterVec
+	broken       *prometheus.CounterVec
 
 	count    *prometheus.Desc
 	revision *prometheus.Desc
@@ -36,6 +37,10 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 			Name: "flagside_api_requests_total",
 			Help: "Requests to operations of the API, by the status of the answer: 401 lacks valid authentication, 403 is denied by policies or lacks approvals.",
 		}, []string{"operation", "status"}),
+		broken: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_break_glass_total",
+			Help: "What was done through this publisher without the approvals that policies want: changes that were applied, and administration. The environment is empty for what concerns none.",
+		}, []string{"environment"}),
 		count:    prometheus.NewDesc("flagside_environments", "Environments that are followed.", nil, nil),
 		revision: prometheus.NewDesc("flagside_revision", "Revision of the environment that is applied here.", label, nil),
 		head:     prometheus.NewDesc("flagside_head", "Highest revision of the environment that is known to exist.", label, nil),
@@ -46,7 +51,7 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		waiting: prometheus.NewDesc("flagside_change_requests",
 			"Change requests that are not ended, by status: needs_rebase ones were made from what has changed since.", []string{"environment", "status"}, nil),
 	}
-	for _, c := range []prometheus.Collector{m, m.appends, m.requests} {
+	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -58,6 +63,9 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 func (m *metrics) appended(environment string) func(flagsync.OutcomeState) {
 	return func(s flagsync.OutcomeState) { m.appends.WithLabelValues(environment, s.String()).Inc() }
 }
+
+// brokeGlass counts what was done without approvals.
+func (m *metrics) brokeGlass(environment string) { m.broken.WithLabelValues(environment).Inc() }
 
 // observe counts a request to the API.
 func (m *metrics) observe(operation string, status int) {

@@ -192,7 +192,7 @@ func (p *Publisher) Environments(ctx context.Context) ([]flagsync.Environment, e
 
 // Create creates an environment and starts to follow it. The empty compatibility means that of the options.
 func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
-	return p.environments.Create(ctx, name, actor, c)
+	return p.environments.Create(ctx, name, flagsync.Order{Actor: actor}, c)
 }
 
 // Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are made anew if
@@ -246,6 +246,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	begin("publisher: keys", p.keys.Run)
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
 	begin("publisher: persons", func(ctx context.Context) error { return p.followPeople(ctx, conn) })
+	begin("publisher: administration", func(ctx context.Context) error { return p.followActs(ctx, conn) })
 	begin("publisher: policies", p.followPolicy)
 	if p.options.CheckpointFile != "" { // which ends after the environments, and so names their last heads
 		begin("publisher: checkpoints", p.keepCheckpoints)

@@ -17,7 +17,7 @@ const (
 )
 
 // RepairLedger has the ledger of an environment go on behind a damage.
-func (e *environments) RepairLedger(ctx context.Context, name, actor, reason string) (flagsync.JournalRepaired, error) {
+func (e *environments) RepairLedger(ctx context.Context, name string, order flagsync.Order) (flagsync.JournalRepaired, error) {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly {
 		return flagsync.JournalRepaired{}, &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
 	}
@@ -25,7 +25,7 @@ func (e *environments) RepairLedger(ctx context.Context, name, actor, reason str
 	if err != nil {
 		return flagsync.JournalRepaired{}, err
 	}
-	done, err := e.repair(ctx, flagsync.Ledger(name), flagsync.JournalRepair{Actor: actor, Reason: reason, Missing: running.ledgerReached()})
+	done, err := e.repair(ctx, flagsync.Ledger(name), ordered(order, running.ledgerReached()))
 	if err != nil {
 		return flagsync.JournalRepaired{}, err
 	}
@@ -36,12 +36,12 @@ func (e *environments) RepairLedger(ctx context.Context, name, actor, reason str
 }
 
 // RepairControl has CONTROL go on behind a damage.
-func (e *environments) RepairControl(ctx context.Context, actor, reason string) (flagsync.JournalRepaired, error) {
+func (e *environments) RepairControl(ctx context.Context, order flagsync.Order) (flagsync.JournalRepaired, error) {
 	list, err := e.opened()
 	if err != nil {
 		return flagsync.JournalRepaired{}, err
 	}
-	done, err := e.repair(ctx, flagsync.Control(), flagsync.JournalRepair{Actor: actor, Reason: reason, Missing: e.controlReached(list)})
+	done, err := e.repair(ctx, flagsync.Control(), ordered(order, e.controlReached(list)))
 	if err != nil {
 		return flagsync.JournalRepaired{}, err
 	}
@@ -49,6 +49,11 @@ func (e *environments) RepairControl(ctx context.Context, actor, reason string) 
 		e.options.Logger.Warn().Err(err).Msg("CONTROL is repaired, but the list of environments could not be read")
 	}
 	return done, nil
+}
+
+// ordered returns the repair that is ordered of a journal that is named up to a record.
+func ordered(o flagsync.Order, missing changelog.Anchor) flagsync.JournalRepair {
+	return flagsync.JournalRepair{Actor: o.Actor, Reason: o.Reason, BreakGlass: o.BreakGlass, Missing: missing}
 }
 
 // repair is completed once it was begun, also when the caller is gone.

@@ -166,12 +166,12 @@ func TestRepairControl(t *testing.T) {
 		lacks []uint64
 		want  func(head uint64) admin.Repaired
 	}{
-		"a hole": {0, []uint64{2}, func(head uint64) admin.Repaired {
-			return admin.Repaired{Stream: "CONTROL", Head: head + 1, Kept: []uint64{1, head}, Lost: []admin.Interval{{First: 2, Last: 2}}}
+		"a hole": {0, []uint64{3}, func(head uint64) admin.Repaired {
+			return admin.Repaired{Stream: "CONTROL", Head: head + 1, Kept: []uint64{2, head}, Lost: []admin.Interval{{First: 3, Last: 3}}}
 		}},
-		"a cut end": {3, nil, func(head uint64) admin.Repaired {
+		"a cut end": {4, nil, func(head uint64) admin.Repaired {
 			return admin.Repaired{
-				Stream: "CONTROL", Head: head + 1, Kept: []uint64{3}, Lost: []admin.Interval{{First: 4, Last: head}}, Lacks: head,
+				Stream: "CONTROL", Head: head + 1, Kept: []uint64{4}, Lost: []admin.Interval{{First: 5, Last: head}}, Lacks: head,
 			}
 		}},
 	} {
@@ -238,9 +238,11 @@ func TestRepairControl(t *testing.T) {
 	}
 }
 
-// fillControl creates shop and tokens, and returns the newest record of CONTROL, which the other publisher and the log know then.
+// fillControl creates shop and tokens behind the records of keys and policies, and returns the newest record of CONTROL, which the other
+// publisher and the log know then.
 func (r *running) fillControl(other *running) (head uint64) {
 	r.t.Helper()
+	r.await("the policies in CONTROL", func() bool { return len(r.policyRecords()) == 1 })
 	r.fillLedger()
 	for _, name := range []string{"one", "two"} {
 		if _, err := r.client.CreateToken(r.t.Context(), admin.NewToken{Name: name, Groups: []string{access.RoleViewer}}); err != nil {

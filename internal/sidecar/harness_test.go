@@ -53,7 +53,7 @@ func publishAs(t *testing.T, server *natstest.Server, keys trusttest.Keys) (p *p
 		t.Fatal(err)
 	}
 	if len(known) == 0 {
-		if _, err := environments.Create(t.Context(), environment, "tester"); err != nil {
+		if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -77,6 +77,8 @@ type JournalRepair struct {
 	Actor  string    `json:"actor"`
 	Reason string    `json:"reason,omitzero"`
 	Time   time.Time `json:"time"` // for people, never for order
+	// BreakGlass tells that it was ordered without the consent that policies want.
+	BreakGlass bool `json:"breakGlass,omitzero"`
 }
 
 // Encode returns the body of the record.
@@ -94,7 +96,14 @@ func RepairOf(r JournalRecord) (JournalRepair, bool) {
 	if !r.Prev.IsZero() || RecordType(r.Body) != RecordRepaired {
 		return JournalRepair{}, false
 	}
-	var repair JournalRepair
-	err := json.Unmarshal(r.Body, &repair)
+	repair, err := DecodeJournalRepair(r.Body)
 	return repair, err == nil
+}
+
+// DecodeJournalRepair decodes the body of a record of the type [RecordRepaired].
+func DecodeJournalRepair(body []byte) (r JournalRepair, err error) {
+	if err := json.Unmarshal(body, &r); err != nil {
+		return JournalRepair{}, fmt.Errorf("repair: %w", err)
+	}
+	return r, nil
 }

@@ -103,6 +103,17 @@ func parseKeysText(text string) (*KeysNote, error) {
 	return n, nil
 }
 
+// KeysVersion returns the version in the text of a keys note, without verifying its
+// signatures; 0 if it is none.
+func KeysVersion(text string) uint64 {
+	body, _, _ := strings.Cut(text, "\n\n")
+	n, err := parseKeysText(body + "\n")
+	if err != nil {
+		return 0
+	}
+	return n.Version
+}
+
 // numbered reads a line of a word and a number, which is at least 1.
 func numbered(line, word string) (uint64, error) {
 	digits, ok := strings.CutPrefix(line, word)

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 
 	"github.com/cedar-policy/cedar-go"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // maxApprovals is the largest number of approvals that a policy can ask for.
@@ -21,8 +23,8 @@ const (
 
 // Authorizer answers questions by the policies that it was loaded with last.
 type Authorizer struct {
-	file     string
-	policies atomic.Pointer[policies]
+	file   string
+	loaded atomic.Pointer[policyText]
 }
 
 // NewAuthorizer returns an authorizer with the policies of a file; the empty name means the default policy. The error names each place
@@ -37,12 +39,12 @@ func NewAuthorizer(file string) (*Authorizer, error) {
 
 // ParseAuthorizer returns an authorizer with the policies in text; name is what errors call it. Reload must not be used.
 func ParseAuthorizer(name string, text []byte) (*Authorizer, error) {
-	all, err := parsePolicies(name, text)
+	loaded, err := newPolicyText(name, text)
 	if err != nil {
 		return nil, err
 	}
 	a := &Authorizer{file: name}
-	a.policies.Store(&all)
+	a.loaded.Store(loaded)
 	return a, nil
 }
 
@@ -51,13 +53,16 @@ func (a *Authorizer) File() string { return a.file }
 
 // Reload reads the policies again. When they are wrong, the former ones stay in force.
 func (a *Authorizer) Reload() error {
-	all, err := readPolicies(a.file)
+	loaded, err := readPolicies(a.file)
 	if err != nil {
 		return err
 	}
-	a.policies.Store(&all)
+	a.loaded.Store(loaded)
 	return nil
 }
+
+// Digest returns the SHA-256 of the text of the policies that are in force.
+func (a *Authorizer) Digest() changelog.Digest { return a.loaded.Load().digest }
 
 // Authorize answers a question. It is pure apart from which policies are loaded: the same question has the same answer. Whoever breaks
 // the glass must be permitted both that and the action itself.
@@ -78,7 +83,7 @@ func (a *Authorizer) Authorize(q Question) Answer {
 			return Answer{Policies: answer.Policies, Errors: answer.Errors}
 		}
 	}
-	evaluation := newEvaluation(*a.policies.Load(), q)
+	evaluation := newEvaluation(a.loaded.Load().policies, q)
 	now := evaluation.decide(q.Circumstances.Approvals)
 	if now.Permitted || len(now.Errors) > 0 {
 		return now

@@ -59,8 +59,9 @@ type personRecord struct {
 	Time time.Time `json:"time"`
 	// Hash is flagsync.Person.Hash of the data, of the type person.created.
 	Hash changelog.Digest `json:"hash,omitzero"`
-	// Actor is the id of who erased the person, of the type person.erased.
+	// Actor is the id of who erased the person, and Why why, of the type person.erased.
 	Actor string `json:"actor,omitempty"`
+	Why
 }
 
 // knownPerson is a person with what only People uses.

@@ -17,17 +17,17 @@ const eraseTimeout = 15 * time.Second
 // Erase deletes all data about a person, who is named by an id or by the subject that policies know, and records that it did. It returns the
 // ids that are left. Erasing a person by id again changes nothing. The author must have been permitted to Administer. The error is
 // ErrPersonUnknown or ErrPeopleUnavailable; after the latter, erase the person again.
-func (p *People) Erase(ctx context.Context, author Principal, person string) ([]string, error) {
+func (p *People) Erase(ctx context.Context, author Principal, person string, why Why) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, eraseTimeout)
 	defer cancel()
-	ids, err := p.erase(ctx, author, person)
+	ids, err := p.erase(ctx, author, person, why)
 	if err != nil && !errors.Is(err, ErrPersonUnknown) {
 		err = fmt.Errorf("%w: %w", ErrPeopleUnavailable, err)
 	}
 	return ids, err
 }
 
-func (p *People) erase(ctx context.Context, author Principal, person string) ([]string, error) {
+func (p *People) erase(ctx context.Context, author Principal, person string, why Why) ([]string, error) {
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (p *People) erase(ctx context.Context, author Principal, person string) ([]
 		if err := p.store().Erase(ctx, id); err != nil {
 			return nil, err
 		}
-		if err := p.recordErased(ctx, author, id); err != nil {
+		if err := p.recordErased(ctx, author, id, why); err != nil {
 			return nil, err
 		}
 	}
@@ -79,11 +79,11 @@ func (p *People) idsOf(person string, stored map[string]flagsync.Person) []strin
 }
 
 // recordErased records that a person was erased, if the journal has the person and not that.
-func (p *People) recordErased(ctx context.Context, author Principal, id string) error {
+func (p *People) recordErased(ctx context.Context, author Principal, id string, why Why) error {
 	return p.append(ctx, func() (any, error) {
 		if known, ok := p.Find(id); !ok || !known.Erased.IsZero() {
 			return nil, nil //nolint:nilnil // there is nothing to record
 		}
-		return personRecord{Type: personErased, ID: id, Time: time.Now().UTC(), Actor: author.ID}, nil
+		return personRecord{Type: personErased, ID: id, Time: time.Now().UTC(), Actor: author.ID, Why: why}, nil
 	})
 }

@@ -200,12 +200,12 @@ func TestErase(t *testing.T) {
 	}
 	admin := access.Principal{ID: "token:admin"}
 	for _, name := range []string{ada().Subject, adas} {
-		if ids, err := here.Erase(t.Context(), admin, name); err != nil || !strings.Contains(fmt.Sprint(ids), adas) {
+		if ids, err := here.Erase(t.Context(), admin, name, access.Why{}); err != nil || !strings.Contains(fmt.Sprint(ids), adas) {
 			t.Errorf("erase %q: %q, %v", name, ids, err)
 		}
 	}
 	for _, unknown := range []string{ada().Subject, "corp:nobody", "", ":", " "} {
-		if ids, err := here.Erase(t.Context(), admin, unknown); !errors.Is(err, access.ErrPersonUnknown) {
+		if ids, err := here.Erase(t.Context(), admin, unknown, access.Why{}); !errors.Is(err, access.ErrPersonUnknown) {
 			t.Errorf("erase %q: %q, %v", unknown, ids, err)
 		}
 	}
@@ -249,14 +249,14 @@ func TestEraseIsCompleted(t *testing.T) {
 	adas := identify(t, i.people(t), ada())
 	interrupted := runPeople(t, forgetful{i.journal, new(atomic.Bool)}, i.directory)
 	admin := access.Principal{ID: "token:admin"}
-	if _, err := interrupted.Erase(t.Context(), admin, ada().Subject); !errors.Is(err, access.ErrPeopleUnavailable) {
+	if _, err := interrupted.Erase(t.Context(), admin, ada().Subject, access.Why{}); !errors.Is(err, access.ErrPeopleUnavailable) {
 		t.Fatal(err)
 	}
 	if _, err := i.directory.Get(t.Context(), adas); !errors.Is(err, flagsync.ErrPersonUnknown) {
 		t.Errorf("the data is still there: %v", err)
 	}
 	after := i.people(t)
-	if _, err := after.Erase(t.Context(), admin, adas); err != nil || len(i.records(t)) != 2 {
+	if _, err := after.Erase(t.Context(), admin, adas, access.Why{}); err != nil || len(i.records(t)) != 2 {
 		t.Errorf("%v, %q", err, i.records(t))
 	}
 	eventually(t, "the interrupted publisher to forget Ada", func() bool { return interrupted.Gone(adas) })
@@ -285,7 +285,7 @@ func TestPeopleUnreachable(t *testing.T) {
 	if p, err := people.Identify(t.Context(), bob()); !errors.Is(err, access.ErrPeopleUnavailable) || p.ID != "" {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if _, err := people.Erase(t.Context(), access.Principal{ID: "token:admin"}, adas); !errors.Is(err, access.ErrPeopleUnavailable) {
+	if _, err := people.Erase(t.Context(), access.Principal{ID: "token:admin"}, adas, access.Why{}); !errors.Is(err, access.ErrPeopleUnavailable) {
 		t.Error(err)
 	}
 	if all := i.records(t); len(all) != 1 {
@@ -317,7 +317,7 @@ func TestStandingOfPersons(t *testing.T) {
 	if err != nil || got.PolicyID() != ada().Subject || got.ID != author.ID {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := people.Erase(t.Context(), access.Principal{ID: "token:admin"}, author.ID); err != nil {
+	if _, err := people.Erase(t.Context(), access.Principal{ID: "token:admin"}, author.ID, access.Why{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := people.Standing(author); !errors.Is(err, access.ErrRejected) {

@@ -11,6 +11,8 @@ import (
 	ast "github.com/cedar-policy/cedar-go/x/exp/ast"
 	"github.com/cedar-policy/cedar-go/x/exp/schema"
 	"github.com/cedar-policy/cedar-go/x/exp/schema/validate"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // maxPolicyBytes bounds a policy file, and with it how deeply a policy can be nested: Cedar's parser calls itself for each level, and a
@@ -84,16 +86,30 @@ func newValidator() (*validate.Validator, error) {
 	return validate.New(resolved), nil
 }
 
+// policyText is a policy file with what it says.
+type policyText struct {
+	policies policies
+	digest   changelog.Digest // of its bytes
+}
+
+func newPolicyText(file string, text []byte) (*policyText, error) {
+	all, err := parsePolicies(file, text)
+	if err != nil {
+		return nil, err
+	}
+	return &policyText{all, changelog.Sum(text)}, nil
+}
+
 // readPolicies reads a policy file; the empty name means the default policy.
-func readPolicies(file string) (policies, error) {
+func readPolicies(file string) (*policyText, error) {
 	if file == "" {
-		return parsePolicies("default policy", defaultPolicy)
+		return newPolicyText("default policy", defaultPolicy)
 	}
 	text, err := readBounded(file, maxPolicyBytes)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	return parsePolicies(file, text)
+	return newPolicyText(file, text)
 }
 
 // readBounded reads a file, and at most one byte more than limit.

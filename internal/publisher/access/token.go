@@ -64,6 +64,8 @@ type NewToken struct {
 	Scope Scope
 	// Expires is when the token ends; zero means as late as it may.
 	Expires time.Time
+	// Why is recorded with the token.
+	Why Why
 }
 
 // DefaultTokenLifetime is how long a token lasts at most.

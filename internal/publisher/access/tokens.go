@@ -36,6 +36,7 @@ const (
 type tokenRecord struct {
 	Type  string       `json:"type"`
 	Token *storedToken `json:"token,omitempty"`
+	Why
 }
 
 // storedToken is a token as the journal holds it. In a revocation, it has nothing but its id, the time and the revoker.
@@ -162,7 +163,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 		},
 		Hash: hashOf(secret),
 	}
-	if err := t.record(ctx, func() (any, error) { return tokenRecord{tokenCreated, &created}, nil }); err != nil {
+	if err := t.record(ctx, func() (any, error) { return tokenRecord{tokenCreated, &created, n.Why}, nil }); err != nil {
 		return Token{}, "", err
 	}
 	return created.Token, secret, nil
@@ -170,7 +171,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 
 // Revoke ends a token for good and returns it. To revoke it again changes nothing. The error is ErrTokenUnknown, ErrNotReady, or one of
 // flagsync.Journal.
-func (t *Tokens) Revoke(ctx context.Context, author Principal, id string) (Token, error) {
+func (t *Tokens) Revoke(ctx context.Context, author Principal, id string, why Why) (Token, error) {
 	revoked := storedToken{Token: Token{ID: id, Revoked: t.now().UTC().Truncate(time.Second), Revoker: author.ID}}
 	err := t.record(ctx, func() (any, error) {
 		known, exists := t.find(id)
@@ -180,7 +181,7 @@ func (t *Tokens) Revoke(ctx context.Context, author Principal, id string) (Token
 		case !known.Revoked.IsZero() && !t.isUnrecorded(id):
 			return nil, nil
 		}
-		return tokenRecord{tokenRevoked, &revoked}, nil
+		return tokenRecord{tokenRevoked, &revoked, why}, nil
 	})
 	known, _ := t.find(id)
 	return known.Token, err

@@ -90,7 +90,7 @@ func TestTokensAfterARepair(t *testing.T) {
 	}
 	kept := create("kept")
 	create("lost")
-	if _, err := tokens.Revoke(t.Context(), author, kept.ID); err != nil {
+	if _, err := tokens.Revoke(t.Context(), author, kept.ID, access.Why{}); err != nil {
 		t.Fatal(err)
 	}
 	journal.loseEnd(t, 1)
@@ -108,7 +108,7 @@ func TestTokensAfterARepair(t *testing.T) {
 		t.Fatal("the revocation is not lost")
 	}
 	for range 2 { // the second one changes nothing
-		if _, err := tokens.Revoke(t.Context(), author, kept.ID); err != nil {
+		if _, err := tokens.Revoke(t.Context(), author, kept.ID, access.Why{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -137,7 +137,7 @@ func TestTokens(t *testing.T) {
 		}
 	}
 
-	revoked, err := elsewhere.Revoke(t.Context(), admin, token.ID)
+	revoked, err := elsewhere.Revoke(t.Context(), admin, token.ID, access.Why{})
 	if err != nil || revoked.Revoked.IsZero() || revoked.Revoker != admin.ID {
 		t.Errorf("%+v, %v", revoked, err)
 	}
@@ -150,10 +150,10 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%s does not count: %v", other.ID, err)
 		}
 	}
-	if _, err := elsewhere.Revoke(t.Context(), admin, token.ID); err != nil {
+	if _, err := elsewhere.Revoke(t.Context(), admin, token.ID, access.Why{}); err != nil {
 		t.Errorf("revoked again: %v", err)
 	}
-	if _, err := tokens.Revoke(t.Context(), admin, "none"); !errors.Is(err, access.ErrTokenUnknown) {
+	if _, err := tokens.Revoke(t.Context(), admin, "none", access.Why{}); !errors.Is(err, access.ErrTokenUnknown) {
 		t.Errorf("%v, want that it is unknown", err)
 	}
 
@@ -267,7 +267,7 @@ func TestTokensBeforeTheyAreRead(t *testing.T) {
 	if _, err := authenticate(t, a, access.NewSecret()); !errors.Is(err, access.ErrUnavailable) {
 		t.Errorf("%v, want that it cannot be known", err)
 	}
-	if _, err := tokens.Revoke(t.Context(), principal(), "x"); !errors.Is(err, access.ErrNotReady) {
+	if _, err := tokens.Revoke(t.Context(), principal(), "x", access.Why{}); !errors.Is(err, access.ErrNotReady) {
 		t.Errorf("%v, want not ready", err)
 	}
 }
@@ -345,7 +345,7 @@ func TestTokensEndWithTheirAuthor(t *testing.T) {
 	if err := tokens.Standing(lastHolder); err != nil {
 		t.Errorf("before anything is revoked: %v", err)
 	}
-	if _, err := tokens.Revoke(t.Context(), admin, first.ID); err != nil {
+	if _, err := tokens.Revoke(t.Context(), admin, first.ID, access.Why{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range []access.Principal{holder, briefHolder, lastHolder} {

@@ -108,12 +108,12 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	e, err := a.options.Environments.Create(ctx, in.Body.Name, author.ID, eval.Compatibility(in.Body.Compatibility))
+	ctx = context.WithValue(ctx, callerKey{}, author)
+	e, err := a.options.Environments.Create(ctx, in.Body.Name, in.order(ctx), eval.Compatibility(in.Body.Compatibility))
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	ctx = context.WithValue(ctx, callerKey{}, author)
-	in.note(ctx, a.options.Logger, "environment", e.Name, "an environment was created")
+	a.done(ctx, in.AdministrationHeaders, "environment", e.Name, "an environment was created")
 	if p := a.protect(ctx, in); p != nil {
 		return nil, p
 	}
@@ -141,10 +141,10 @@ func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environ
 }
 
 func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*environmentBody, error) {
-	if err := a.options.Environments.Archive(ctx, in.Environment, caller(ctx).ID); err != nil {
+	if err := a.options.Environments.Archive(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was taken out of use")
+	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken out of use")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 

@@ -45,7 +45,7 @@ type FactList struct {
 type Fact struct {
 	Sequence uint64    `json:"sequence,omitzero" doc:"Its place in the ledger; absent for a change."`
 	Time     time.Time `json:"time"`
-	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, refused or unauthenticated."`
+	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, environment.archived, environment.adopted, journal.repaired, refused or unauthenticated."`
 	Actor    string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for the publisher itself."`
 	Names    Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Request  string    `json:"changeRequest,omitempty"`
@@ -57,6 +57,8 @@ type Fact struct {
 	Approvers []string       `json:"approvers,omitempty" nullable:"false" doc:"The opaque ids of those whose approvals counted."`
 	Documents []FactDocument `json:"documents,omitempty" nullable:"false" doc:"What was to be changed."`
 	Breaks    bool           `json:"breakGlass,omitzero" doc:"Whether it was to go without approvals."`
+	Control   uint64         `json:"control,omitzero" doc:"The number of the record of CONTROL that says the same, of what was done to the environment as a whole."`
+	Review    bool           `json:"reviewOpen,omitzero" doc:"Whether that went without approvals and has not been reviewed: review it by this number."`
 	Action    string         `json:"action,omitempty" doc:"What policies did not permit."`
 	Policies  []string       `json:"policies,omitempty" nullable:"false" doc:"The policies that decided."`
 	OpID      string         `json:"opId,omitempty" doc:"The op-id of a change."`
@@ -80,14 +82,14 @@ func (a *api) registerFacts(h huma.API) {
 }
 
 func (a *api) listFacts(ctx context.Context, in *listFacts) (*factList, error) {
-	service, err := a.options.Environments.Control(ctx, in.Environment)
+	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
+	defer cancel()
+	events, err := a.options.Environments.Ledger(ctx, in.Environment)
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
-	defer cancel()
 	var newest []Fact // of those asked for, at most one more than wanted, oldest first; events have whole documents
-	for e, err := range service.Events(ctx) {
+	for e, err := range events {
 		if err != nil {
 			return nil, a.problem(err)
 		}
@@ -97,7 +99,7 @@ func (a *api) listFacts(ctx context.Context, in *listFacts) (*factList, error) {
 		if !in.selects(e) {
 			continue
 		}
-		if newest = append(newest, newFact(e)); len(newest) > in.Limit+1 {
+		if newest = append(newest, a.fact(ctx, e)); len(newest) > in.Limit+1 {
 			newest = newest[1:]
 		}
 	}
@@ -121,10 +123,20 @@ func newFactList(facts []Fact, limit int) FactList {
 	return out
 }
 
+// fact is newFact with what is known of its review.
+func (a *api) fact(ctx context.Context, e control.RecordedEvent) Fact {
+	f := newFact(e)
+	if f.Breaks && f.Control > 0 {
+		act, known := a.options.Acts.Find(ctx, f.Control)
+		f.Review = known && act.ReviewOpen()
+	}
+	return f
+}
+
 func newFact(e control.RecordedEvent) Fact {
 	f := Fact{
 		Sequence: e.Sequence, Time: e.At, Type: string(e.Type), Actor: e.By, Request: e.Request, Hash: e.Hash, Text: e.Text,
-		Outcome: string(e.Outcome), Approvers: e.Approvers, Count: e.Count, From: e.Since,
+		Outcome: string(e.Outcome), Approvers: e.Approvers, Count: e.Count, From: e.Since, Breaks: e.BreakGlass, Control: e.Control.Sequence,
 	}
 	if e.Position != nil {
 		f.Revision = e.Position.Token().String()

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"io"
+	"iter"
 	"maps"
 	"mime"
 	"net/http"
@@ -35,28 +36,30 @@ type Environments interface {
 	// List returns all environments, archived ones too, by name.
 	List(ctx context.Context) ([]flagsync.Environment, error)
 	// Create creates an environment and starts to follow it. The empty compatibility means that of the publisher.
-	Create(ctx context.Context, name, actor string, compatibility eval.Compatibility) (flagsync.Environment, error)
+	Create(ctx context.Context, name string, order flagsync.Order, compatibility eval.Compatibility) (flagsync.Environment, error)
 	// Archive takes an environment out of use.
-	Archive(ctx context.Context, name, actor string) error
+	Archive(ctx context.Context, name string, order flagsync.Order) error
 	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
 	Recreate(ctx context.Context, name, actor string) error
 	// Restore writes a snapshot of an environment as a new epoch.
 	Restore(ctx context.Context, name, actor string, snapshot io.Reader) error
 	// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it.
-	Adopt(ctx context.Context, name, actor string) (flagsync.Environment, error)
+	Adopt(ctx context.Context, name string, order flagsync.Order) (flagsync.Environment, error)
 	// RepairLedger has the ledger of an environment go on behind a damage.
-	RepairLedger(ctx context.Context, name, actor, reason string) (flagsync.JournalRepaired, error)
+	RepairLedger(ctx context.Context, name string, order flagsync.Order) (flagsync.JournalRepaired, error)
 	// RepairControl has CONTROL go on behind a damage.
-	RepairControl(ctx context.Context, actor, reason string) (flagsync.JournalRepaired, error)
+	RepairControl(ctx context.Context, order flagsync.Order) (flagsync.JournalRepaired, error)
 	// Audit returns what the history of an environment is exported from, with CONTROL or without.
 	Audit(ctx context.Context, name string, withControl bool) (audit.Source, error)
 	// Note returns the proof of a record of a stream of an environment as a signed note. The stream is log, ledger or control.
 	Note(ctx context.Context, name, stream string, sequence uint64) (string, error)
+	// Ledger returns what the ledger of an environment, archived or not, had recorded before the call, oldest first.
+	Ledger(ctx context.Context, name string) (iter.Seq2[control.RecordedEvent, error], error)
 	// Control returns what reads and changes an environment.
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
 
-// Options say what the API is about and who may use it. All but AnonymousReads, Observe and Repeats are required.
+// Options say what the API is about and who may use it. All but AnonymousReads, Observe, BrokeGlass and Repeats are required.
 type Options struct {
 	Environments Environments
 	// Authenticator says who makes a request.
@@ -67,10 +70,15 @@ type Options struct {
 	Tokens *access.Tokens
 	// People know the ids of persons, and their names.
 	People *access.People
+	// Acts are what was done to the installation.
+	Acts *access.Acts
 	// AnonymousReads lets requests without credentials read all environments.
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
 	Observe func(operation string, status int)
+	// BrokeGlass is told of each act of administration that went without the approvals that policies want: the environment, empty if it
+	// concerns none. It may be nil.
+	BrokeGlass func(environment string)
 	// Logger gets what failed unexpectedly.
 	Logger zerolog.Logger
 	// Repeats gets what was refused by policies, which callers can repeat at will; nil writes to Logger.
@@ -80,6 +88,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Observe == nil {
 		o.Observe = func(string, int) {}
+	}
+	if o.BrokeGlass == nil {
+		o.BrokeGlass = func(string) {}
 	}
 	if o.Repeats == nil {
 		o.Repeats = telemetry.NewRepeats(o.Logger)
@@ -135,7 +146,7 @@ func register(mux humago.Mux, a *api) []byte {
 		Type: "http", Scheme: "bearer",
 		Description: "An API token, or a JSON Web Token of an accepted OpenID Connect issuer. Reads need none where anybody may read.",
 	}}
-	h.UseMiddleware(a.observe, a.authenticate, requireMediaType(h))
+	h.UseMiddleware(a.observe, a.authenticate, a.verifyReason, requireMediaType(h))
 	a.registerEnvironments(h)
 	a.registerDocuments(h, flagRoutes())
 	a.registerDocuments(h, segmentRoutes())
@@ -154,6 +165,7 @@ func register(mux humago.Mux, a *api) []byte {
 	a.registerRisk(h)
 	a.registerTokens(h)
 	a.registerPersons(h)
+	a.registerActs(h)
 	a.registerPolicy(h)
 	return describe(h)
 }

@@ -70,12 +70,12 @@ func (a *api) listPersons(context.Context, *struct{}) (*personList, error) {
 }
 
 func (a *api) erasePerson(ctx context.Context, in *erasePerson) (*erasedBody, error) {
-	ids, err := a.options.People.Erase(ctx, caller(ctx), in.Body.Person)
+	ids, err := a.options.People.Erase(ctx, caller(ctx), in.Body.Person, in.why())
 	if err != nil {
 		return nil, a.problem(err)
 	}
 	for _, id := range ids {
-		in.note(ctx, a.options.Logger, "person", id, "a person was erased")
+		a.done(ctx, in.AdministrationHeaders, "person", id, "a person was erased")
 	}
 	return &erasedBody{Body: Erased{IDs: ids}}, nil
 }

@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -24,9 +27,31 @@ func (h ChangeHeaders) origin(ctx context.Context) control.Origin {
 
 // AdministrationHeaders are the headers of requests that change no documents, for which nobody can be asked to agree.
 type AdministrationHeaders struct {
-	Reason     string `header:"Flagside-Reason" maxLength:"500" doc:"Why. The publisher writes it to its log lines; the repair of a ledger keeps it in a signed record for ever, so do not name a person."`
+	Reason     string `header:"Flagside-Reason" maxLength:"500" doc:"Why. It stands in a signed record for ever and in the log lines of the publisher, and cannot be erased: do not name a person."`
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
 }
+
+// verifyReason refuses a reason that no record can hold.
+func (a *api) verifyReason(ctx huma.Context, next func(huma.Context)) {
+	if err := (control.Origin{Reason: ctx.Header("Flagside-Reason")}).Validate(); err != nil {
+		answerProblem(ctx, a.problem(err))
+		return
+	}
+	next(ctx)
+}
+
+// order says who makes the request, and why.
+func (h AdministrationHeaders) order(ctx context.Context) flagsync.Order {
+	return flagsync.Order{Actor: caller(ctx).ID, Reason: h.Reason, BreakGlass: h.breaks()}
+}
+
+// why says why the request is made.
+func (h AdministrationHeaders) why() access.Why {
+	return access.Why{Reason: h.Reason, BreakGlass: h.breaks()}
+}
+
+// breaks reports whether the request was permitted as one that breaks the glass.
+func (h AdministrationHeaders) breaks() bool { return breaksGlass(h.BreakGlass, h.Reason) }
 
 // RepairHeaders are the headers of a request to repair a journal.
 type RepairHeaders struct {
@@ -34,9 +59,16 @@ type RepairHeaders struct {
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`
 }
 
-// note is that of AdministrationHeaders.
-func (h RepairHeaders) note(ctx context.Context, log zerolog.Logger, kind, id, done string) {
-	AdministrationHeaders(h).note(ctx, log, kind, id, done)
+// done logs what was done to what, and why, and counts it if it went without approvals.
+func (a *api) done(ctx context.Context, h AdministrationHeaders, kind, id, done string) {
+	h.note(ctx, a.options.Logger, kind, id, done)
+	if !h.breaks() {
+		return
+	}
+	if kind != "environment" {
+		id = "" // it concerns none
+	}
+	a.options.BrokeGlass(id)
 }
 
 // note logs what was done to what, and why.

@@ -64,28 +64,28 @@ func (a *api) registerRepairs(h huma.API) {
 }
 
 func (a *api) adoptEnvironment(ctx context.Context, in *adoptEnvironment) (*environmentBody, error) {
-	if _, err := a.options.Environments.Adopt(ctx, in.Environment, caller(ctx).ID); err != nil {
+	if _, err := a.options.Environments.Adopt(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "environment", in.Environment, "an environment was adopted")
+	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was adopted")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
 func (a *api) repairLedger(ctx context.Context, in *repairLedger) (*repairedBody, error) {
-	done, err := a.options.Environments.RepairLedger(ctx, in.Environment, caller(ctx).ID, in.Reason)
+	done, err := a.options.Environments.RepairLedger(ctx, in.Environment, AdministrationHeaders(in.RepairHeaders).order(ctx))
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "environment", in.Environment, "a ledger was repaired")
+	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "a ledger was repaired")
 	return newRepaired(flagsync.Ledger(in.Environment).Stream(), done), nil
 }
 
 func (a *api) repairControl(ctx context.Context, in *repairControl) (*repairedBody, error) {
-	done, err := a.options.Environments.RepairControl(ctx, caller(ctx).ID, in.Reason)
+	done, err := a.options.Environments.RepairControl(ctx, AdministrationHeaders(in.RepairHeaders).order(ctx))
 	if err != nil {
 		return nil, a.problem(err)
 	}
 	stream := flagsync.Control().Stream()
-	in.note(ctx, a.options.Logger, "stream", stream, "CONTROL was repaired")
+	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL was repaired")
 	return newRepaired(stream, done), nil
 }

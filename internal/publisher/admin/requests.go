@@ -19,6 +19,12 @@ type listRequests struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many change requests."`
 	After  string `query:"after" maxLength:"64" doc:"Begin after this one: next of the answer before."`
 	Status string `query:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired" doc:"Only those with this status."`
+	Review bool   `query:"needsReview" doc:"Only those that were applied without approvals and have not been reviewed."`
+}
+
+// selects reports whether a change request is asked for.
+func (in *listRequests) selects(r control.Request) bool {
+	return (in.Status == "" || in.Status == string(r.Status)) && (!in.Review || r.ReviewOpen())
 }
 
 type requestList struct {
@@ -166,7 +172,7 @@ func (a *api) listRequests(ctx context.Context, in *listRequests) (*requestList,
 	out := &requestList{}
 	out.Body.Items = []ChangeRequest{}
 	for _, r := range all {
-		if in.Status != "" && in.Status != string(r.Status) {
+		if !in.selects(r) {
 			continue
 		}
 		if n := len(out.Body.Items); n == in.Limit {

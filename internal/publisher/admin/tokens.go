@@ -129,7 +129,7 @@ func (a *api) listTokens(ctx context.Context, _ *struct{}) (*tokenList, error) {
 }
 
 func (a *api) createToken(ctx context.Context, in *createToken) (*createdToken, error) {
-	wanted := access.NewToken{Name: in.Body.Name, Groups: in.Body.Groups, Expires: in.Body.Expires}
+	wanted := access.NewToken{Name: in.Body.Name, Groups: in.Body.Groups, Expires: in.Body.Expires, Why: in.why()}
 	if in.Body.Scope != nil {
 		wanted.Scope = in.Body.Scope.scope()
 	}
@@ -137,15 +137,15 @@ func (a *api) createToken(ctx context.Context, in *createToken) (*createdToken, 
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "token", token.ID, "an API token was created")
+	a.done(ctx, in.AdministrationHeaders, "token", token.ID, "an API token was created")
 	return &createdToken{CacheControl: "no-store", Location: tokensPath + "/" + token.ID, Body: CreatedToken{Token: a.token(ctx, token), Secret: secret}}, nil
 }
 
 func (a *api) revokeToken(ctx context.Context, in *revokeToken) (*tokenBody, error) {
-	token, err := a.options.Tokens.Revoke(ctx, caller(ctx), in.Token)
+	token, err := a.options.Tokens.Revoke(ctx, caller(ctx), in.Token, in.why())
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	in.note(ctx, a.options.Logger, "token", token.ID, "an API token was revoked")
+	a.done(ctx, in.AdministrationHeaders, "token", token.ID, "an API token was revoked")
 	return &tokenBody{Body: a.token(ctx, token)}, nil
 }

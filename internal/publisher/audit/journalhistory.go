@@ -71,6 +71,9 @@ func (h *journalHistory) takeRecord(exported Record, line int) error {
 		return err
 	}
 	h.last, h.lastLine = r, line
+	if err := h.acts.take(h, r, line); err != nil {
+		return err
+	}
 	return h.decisions.take(h, r, line)
 }
 

@@ -30,7 +30,7 @@ type Options struct {
 // Memory holds the documents, what was decided about each change request, and no other records: their digests go to a temporary file.
 func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) {
 	v := &verifier{
-		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(),
+		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(), acts: newActs(),
 		journals: make(map[string]*journalHistory),
 	}
 	err := v.run()
@@ -48,6 +48,7 @@ type verifier struct {
 	journals  map[string]*journalHistory
 	log       *logHistory
 	decisions *decisions
+	acts      *acts
 }
 
 // release removes the temporary files.

@@ -15,6 +15,8 @@ func auditCommands() []Command {
 		{words("audit export"), "write the history of an environment with its proofs, or as a table", auditExport},
 		{words("audit verify"), "verify the history of an environment with nothing but a trust file", auditVerify},
 		{words("audit note"), "print the proof of a revision as a signed note, for other tools", auditNote},
+		{words("audit control"), "list what was done to the installation", auditControl},
+		{words("audit review"), "close what administration by breaking the glass has left open", auditReview},
 		{words("audit"), "list what was decided and refused in an environment", auditList}, // the last, because the others begin with it
 	}
 }
@@ -23,7 +25,8 @@ func auditList() Invocation {
 	var actor, request, since, until, before string
 	var limit int
 	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+
-		"what policies refused to whom, and what is risky from when on. What changed in a flag is in its history.").inEnvironment()
+		"what policies refused to whom, what is risky from when on, and whether it was repaired, adopted or archived. An archived environment has it too. "+
+		"What changed in a flag is in its history.").inEnvironment()
 	f.set.String(&actor, "actor", "", "only what this principal did, by the id that whoami and person list show")
 	f.set.String(&request, "request", "", "only what concerns this change request")
 	f.set.String(&since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h or 7d")
@@ -91,9 +94,12 @@ func factDocuments(fact any) string {
 
 // factRemark says what else there is to know in a line.
 func factRemark(fact any) string {
-	var broken, policies, count string
+	var broken, policies, count, record string
 	if find(fact, "breakGlass") == true {
 		broken = "without approvals"
+	}
+	if n := find(fact, "control"); n != nil {
+		record = "record " + cell(n) + " of CONTROL" + toBeReviewed(fact)
 	}
 	if names := find(fact, "policies"); names != nil {
 		policies = "by " + cell(names)
@@ -101,7 +107,7 @@ func factRemark(fact any) string {
 	if n := find(fact, "count"); n != nil {
 		count = cell(n) + " since " + cell(find(fact, "from"))
 	}
-	parts := present(broken, word(fact, "action"), policies, count, word(fact, "outcome"), word(fact, "text"), word(fact, "revision"))
+	parts := present(broken, word(fact, "action"), policies, count, word(fact, "outcome"), word(fact, "text"), word(fact, "revision"), record)
 	if len(parts) == 0 {
 		return absent
 	}

@@ -40,13 +40,18 @@ func (f *form) request(id *string) *form {
 
 func requestList() Invocation {
 	var status string
+	var needsReview bool
 	f := newForm("request list", "Lists the change requests of an environment, the oldest first.").inEnvironment()
 	f.set.Choice(&status, "status", "",
 		[]string{"open", "claimed", "applied", "needs_rebase", "failed", "rejected", "withdrawn", "expired"}, "only those with this status")
+	f.set.Bool(&needsReview, "needs-review", false, "only those that were applied without approvals and have not been reviewed")
 	return f.runs(func(ctx context.Context, s *session) error {
-		c := admin.Call{Path: requestPath(f.environment)}
+		c := admin.Call{Path: requestPath(f.environment), Query: url.Values{}}
 		if status != "" {
-			c.Query = url.Values{"status": {status}}
+			c.Query.Set("status", status)
+		}
+		if needsReview {
+			c.Query.Set("needsReview", "true")
 		}
 		return s.printAll(ctx, c, "after", list(
 			at("REQUEST", "id"), column{"STATUS", requestStatus}, column{"APPROVALS", approvals}, column{"CHANGES", changes},

@@ -81,7 +81,7 @@ type administration struct {
 
 // administers declares the options of what is done to more than documents.
 func (f *form) administers() *administration {
-	return f.administersFor("why, at most 500 bytes; it appears in the log lines of the publisher")
+	return f.administersFor("why, at most 500 bytes; it stays in a signed record for ever and cannot be erased: do not name a person")
 }
 
 // administersFor is administers with what to say about the reason.

@@ -175,12 +175,15 @@ func (s *Service) step(ctx context.Context, r Request) error {
 		_ = s.options.Follower.Wait(ctx, outcome.Position.Revision)
 	}
 	e.At = time.Now().UTC()
-	_, err = s.decideAndRecord(ctx, func(g *Governance, _ State) (Event, error) {
+	recorded, err := s.decideAndRecord(ctx, func(g *Governance, _ State) (Event, error) {
 		if now, _ := g.Request(r.ID); now.Status != Claimed || now.Claim.At != r.Claim.At {
 			return Event{}, nil // another publisher was faster
 		}
 		return e, nil
 	})
+	if recorded.Type == EventApplied && r.Proposal.BreakGlass && err == nil {
+		s.options.BrokeGlass(r)
+	}
 	return err
 }
 

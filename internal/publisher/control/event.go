@@ -65,6 +65,10 @@ type Event struct {
 	Since time.Time `json:"since,omitzero"`
 	// Risk is what is risky from now on.
 	Risk *RiskSettings `json:"risk,omitzero"`
+	// BreakGlass tells that something was done to the environment as a whole without the consent that policies want, and Control is the record
+	// of CONTROL that says the same.
+	BreakGlass bool             `json:"breakGlass,omitzero"`
+	Control    changelog.Anchor `json:"control,omitzero"`
 
 	size int // bytes of the record that it was decoded from
 }

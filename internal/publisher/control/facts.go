@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // RecordedEvent is an event with its place in the ledger.
@@ -15,16 +17,25 @@ type RecordedEvent struct {
 
 // Events returns what the ledger had recorded before the call, oldest first. It ends with the first error.
 func (s *Service) Events(ctx context.Context) iter.Seq2[RecordedEvent, error] {
+	journal, err := s.journal(ctx)
+	if err != nil {
+		return func(yield func(RecordedEvent, error) bool) { yield(RecordedEvent{}, err) }
+	}
+	return EventsOf(ctx, journal)
+}
+
+// EventsOf returns what a ledger had recorded before it is read, oldest first, with its repairs. It ends with the first error.
+func EventsOf(ctx context.Context, journal Journal) iter.Seq2[RecordedEvent, error] {
 	return func(yield func(RecordedEvent, error) bool) {
-		journal, err := s.journal(ctx)
-		if err != nil {
-			yield(RecordedEvent{}, err)
-			return
-		}
 		for r, err := range journal.Read(ctx, 1) {
 			var e Event
 			ok := false
-			if err == nil {
+			switch {
+			case err != nil:
+			case changelog.RecordType(r.Body) == changelog.RecordRepaired:
+				ok = true
+				e, err = repairEvent(r.Body)
+			default:
 				e, ok, err = eventOf(r)
 			}
 			if err != nil {

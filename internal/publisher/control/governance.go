@@ -173,7 +173,7 @@ func (g *Governance) Gap() { g.gap = true }
 func (g *Governance) Pass(sequence uint64) { g.sequence = sequence }
 
 func (g *Governance) evolve(sequence uint64, e Event) error {
-	if e.Type == EventRefused || e.Type == EventUnauthenticated {
+	if e.Type == EventRefused || e.Type == EventUnauthenticated || e.Type.onEnvironment() {
 		return nil
 	}
 	if e.Type == EventRisk {

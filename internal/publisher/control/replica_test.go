@@ -53,7 +53,7 @@ func createEnvironment(t *testing.T, url string, copies int) {
 		if err != nil {
 			return err
 		}
-		if _, err = environments.Create(t.Context(), "prod", "tester"); errors.Is(err, flagsync.ErrEnvironmentExists) {
+		if _, err = environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); errors.Is(err, flagsync.ErrEnvironmentExists) {
 			return nil // by an attempt that was not answered
 		}
 		return err

@@ -143,6 +143,9 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 		return nil, denied(access.Propose, documents, answer)
 	}
 	p.Needed = k.about(access.Apply).Approvals
+	if c.BreakGlass {
+		return p, k.mustBreakGlass()
+	}
 	return p, nil
 }
 

@@ -89,6 +89,32 @@ func TestReasonOfRebase(t *testing.T) {
 	}
 }
 
+// A change request that is to break the glass is opened only by a person who may do that, and may do at once what it changes.
+func TestARefusedBreakGlassLeavesNoRequest(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, member(map[string][]access.Action{
+		"proposes": {access.Read, access.Propose, access.Change, access.Apply},
+		"breaks":   {access.Read, access.Propose, access.BreakGlass},
+		"both":     {access.Read, access.Propose, access.Change, access.Apply, access.BreakGlass},
+	}))
+	d.must(person("proposes"), control.OpenRequest{ID: "other", Proposing: control.Proposing{Command: turnOff()}})
+	anyway := control.Proposing{Command: turnOff(), BreakGlass: true}
+	for who, action := range map[string]access.Action{"proposes": access.BreakGlass, "breaks": access.Apply} {
+		err := d.do(person(who), control.OpenRequest{ID: "r", Proposing: anyway})
+		if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseForbidden || refusal.Action.Action != action {
+			t.Errorf("%s opens it: %v, want a refusal of %s", who, err, action)
+		}
+	}
+	if err := d.do(person("proposes"), control.Rebase{Request: "other", Proposing: anyway}); !isRefused(err, control.CauseForbidden) {
+		t.Errorf("one is made such afterwards: %v", err)
+	}
+	if n := len(d.governance.Unfinished()); n != 1 {
+		t.Errorf("%d requests are open, want the other one", n)
+	}
+	d.must(person("both"), control.OpenRequest{ID: "r", Proposing: anyway})
+	d.must(person("both"), control.ClaimRequest{Request: "r"})
+}
+
 // What was done by breaking the glass is reviewed by neither its author nor whoever has applied it.
 func TestReviewBySomebodyElse(t *testing.T) {
 	t.Parallel()

@@ -58,6 +58,8 @@ type Options struct {
 	Deciding func(ctx context.Context, c Command) func(error)
 	// Appended is told how each append ended. It may be nil.
 	Appended func(flagsync.OutcomeState)
+	// BrokeGlass is told of each change request that was applied here without approvals, which waits for a review then. It may be nil.
+	BrokeGlass func(Request)
 	// Journal returns the ledger of the environment, or why it cannot be had. Without one there are no change requests.
 	Journal func(ctx context.Context) (Journal, error)
 	// Authorize answers what policies permit. It may be nil: then everything is permitted.
@@ -105,6 +107,9 @@ type Service struct {
 func NewService(o Options) *Service {
 	if o.Appended == nil {
 		o.Appended = func(flagsync.OutcomeState) {}
+	}
+	if o.BrokeGlass == nil {
+		o.BrokeGlass = func(Request) {}
 	}
 	if o.Deciding == nil {
 		o.Deciding = func(context.Context, Command) func(error) { return func(error) {} }

@@ -259,7 +259,7 @@ func TestJWTCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"prod", "staging"} {
-		if _, err := environments.Create(t.Context(), name, "tester"); err != nil {
+		if _, err := environments.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -157,7 +157,7 @@ func TestUsersAreBrokenFromTheStart(t *testing.T) {
 	if err := s.AllowEnvironment("prod"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Error(err)
 	}
 	for _, options := range [][]nats.Option{{nats.UserInfo("prod", "")}, {withSeed(t, seed)}} {
@@ -219,7 +219,7 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 	if err := s.AllowEnvironment("prod"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	var conns []*flagsync.Conn
@@ -247,7 +247,7 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 			if err := s.AllowEnvironment(environment); err != nil {
 				t.Error(err)
 			}
-			if _, err := environments.Create(t.Context(), environment, "tester"); err != nil {
+			if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
 				t.Error(err)
 			}
 			c, err := dial(t, s, nats.UserInfo(environment, ""), nats.CustomInboxPrefix("_SC."+environment+".x"))

@@ -114,7 +114,7 @@ func TestUsersAndTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -245,7 +245,7 @@ func TestServerConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", "tester"); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	options := flagsync.ConnectOptions{URL: s.ClientURL(), Keyring: trusttest.Default().Keyring(), NKey: seed, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}

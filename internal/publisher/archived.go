@@ -1,0 +1,131 @@
+package publisher
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+const (
+	// archivedInterval is how often it is looked whether the ledgers of archived environments have the newest keys note, archivedTimeout bounds
+	// one look at one of them, and archivedRetry is how long one that cannot be read is left alone.
+	archivedInterval = 2 * time.Second
+	archivedTimeout  = 10 * time.Second
+	archivedRetry    = time.Minute
+)
+
+// archivedLedgers are the ledgers of archived environments, as far as they were opened. They are kept, because a ledger whose keys no keys note
+// lists any more can be read only by a publisher that knows it from before, and can add the newest keys note. The zero value has none. It is
+// safe for concurrent use.
+type archivedLedgers struct {
+	mu    sync.Mutex // guards what follows, by environment
+	known map[string]*flagsync.Journal
+	retry map[string]time.Time // when one that could not be read is tried again
+}
+
+// keep takes over a ledger, unless one of the environment is known.
+func (a *archivedLedgers) keep(environment string, ledger *flagsync.Journal) *flagsync.Journal {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.known == nil {
+		a.known, a.retry = make(map[string]*flagsync.Journal), make(map[string]time.Time)
+	}
+	if a.known[environment] == nil && ledger != nil {
+		a.known[environment] = ledger
+	}
+	return a.known[environment]
+}
+
+// heads returns how far the ledgers are known to go.
+func (a *archivedLedgers) heads() []changelog.StreamHead {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []changelog.StreamHead
+	for _, name := range slices.Sorted(maps.Keys(a.known)) {
+		if at := a.known[name].Head(); !at.IsZero() {
+			all = append(all, changelog.StreamHead{Stream: flagsync.Ledger(name).Stream(), Anchor: at})
+		}
+	}
+	return all
+}
+
+// isDue reports whether a ledger is to be looked at.
+func (a *archivedLedgers) isDue(environment string, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !now.Before(a.retry[environment])
+}
+
+// leave leaves a ledger alone for a while.
+func (a *archivedLedgers) leave(environment string, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.retry == nil {
+		a.retry = make(map[string]time.Time)
+	}
+	a.retry[environment] = now.Add(archivedRetry)
+}
+
+// archivedLedger returns the ledger of an environment that is archived.
+func (e *environments) archivedLedger(ctx context.Context, name string) (*flagsync.Journal, error) {
+	e.mu.Lock()
+	known, exists := e.known[name]
+	conn := e.conn
+	e.mu.Unlock()
+	if !exists || known.Archived.IsZero() || conn == nil {
+		if _, err := e.find(name); err != nil {
+			return nil, err
+		}
+		return nil, control.ErrNotReady // it has just begun to run
+	}
+	if ledger := e.archived.keep(name, nil); ledger != nil {
+		return ledger, nil
+	}
+	opened, err := flagsync.OpenJournal(ctx, conn, flagsync.Ledger(name), e.options.Replicas)
+	if err != nil {
+		return nil, err
+	}
+	return e.archived.keep(name, opened), nil
+}
+
+// keepArchived writes the newest keys note into the ledgers of archived environments until ctx ends, so that they stay proved.
+func (e *environments) keepArchived(ctx context.Context) {
+	look := time.NewTicker(archivedInterval)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+		}
+		all, err := e.List(ctx)
+		if err != nil {
+			continue // it is not known yet which there are
+		}
+		for _, known := range all {
+			if !known.Archived.IsZero() && e.archived.isDue(known.Name, time.Now()) {
+				e.announceArchived(ctx, known.Name)
+			}
+		}
+	}
+}
+
+func (e *environments) announceArchived(ctx context.Context, name string) {
+	within, cancel := context.WithTimeout(ctx, archivedTimeout)
+	defer cancel()
+	ledger, err := e.archivedLedger(within, name)
+	if err == nil {
+		err = ledger.Announce(within)
+	}
+	if err != nil && ctx.Err() == nil {
+		e.archived.leave(name, time.Now())
+		e.options.Logger.Warn().Err(err).Str("environment", name).Msg("the keys note could not be written into the ledger of an archived environment: " +
+			"it is tried again in a minute")
+	}
+}
