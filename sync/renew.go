@@ -27,6 +27,12 @@ type Renewal struct {
 	// After is the position that is left where the log does not tell, because its
 	// stream is gone; zero is not known. The new epoch is later than that of it.
 	After changelog.Position
+	// Onto is where the log must end for the new epoch to be written, so that no
+	// newer change is lost; zero is anywhere.
+	Onto changelog.Position
+	// Begun is called when the streams are there and before anything is written,
+	// which its error prevents. It may be nil.
+	Begun func(context.Context) error
 }
 
 // Recreate writes a state as a new epoch of an environment that CONTROL knows,
@@ -48,6 +54,11 @@ func (e *Environments) Recreate(ctx context.Context, name string, r Renewal) (ch
 			return changelog.Position{}, fmt.Errorf("recreate %s: %w", name, err)
 		}
 	}
+	if r.Begun != nil {
+		if err := r.Begun(ctx); err != nil {
+			return changelog.Position{}, fmt.Errorf("recreate %s: %w", name, err)
+		}
+	}
 	l := newLog(e.conn, LogOptions{Environment: name, Replicas: e.replicas})
 	position, err := l.renew(ctx, r)
 	if err != nil {
@@ -61,6 +72,10 @@ func (l *Log) renew(ctx context.Context, r Renewal) (changelog.Position, error) 
 	end, err := l.end(ctx)
 	if err != nil {
 		return changelog.Position{}, err
+	}
+	if !r.Onto.IsZero() && end.head != r.Onto {
+		return changelog.Position{}, fmt.Errorf("%w: the log ends at revision %s and the new epoch was to continue %s: repeat it",
+			ErrConflict, end.head.Token(), r.Onto.Token())
 	}
 	keys, err := changelog.KeysDocument(l.conn.keys.Note())
 	if err != nil {
