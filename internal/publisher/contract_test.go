@@ -248,7 +248,8 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	ask("createEnvironment", "POST", "/api/v1/environments", `{"name":"brief"}`)
 	ask("putSettings", "PUT", "/api/v1/environments/brief/settings", `{"compatibility":"flagd"}`, "If-None-Match", "*")
 	ask("recreateEnvironment", "POST", "/api/v1/environments/brief/recreate", "")
-	ask("restoreEnvironment", "POST", "/api/v1/environments/brief/restore", string(snapshot(t, "brief")), "Content-Type", "application/octet-stream")
+	ask("restoreEnvironment", "POST", "/api/v1/environments/brief/restore", string(snapshot(t, "brief")), "Content-Type", "application/octet-stream",
+		"Flagside-Break-Glass", "true", "Flagside-Reason", "it is needed")
 	ask("archiveEnvironment", "POST", "/api/v1/environments/brief/archive", "")
 	created := ask("createToken", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`)
 	ask("revokeToken", "DELETE", "/api/v1/tokens/"+member(t, created, "token", "id"), "")
