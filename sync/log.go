@@ -225,8 +225,8 @@ func (l *Log) Holds(ctx context.Context, p changelog.Position) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("revision %s in %s: %w", p.Token(), l.environment, err)
 	}
-	r, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment))
-	return err == nil && r.Position() == p, nil //nolint:nilerr // what no publisher signed is not an entry
+	r, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment)) // an error: what no publisher signed is no entry
+	return err == nil && r.Position() == p, nil
 }
 
 // begin writes the entry a log begins with and the keys note, unless they are

@@ -156,12 +156,11 @@ func (e *environment) newEpoch(ctx context.Context, how admin.Restoring, snapsho
 	}
 	held := e.store.View()
 	n.Newest = held != nil && (healthy && err == nil || e.lostNothing(held))
-	if held == nil {
-		if held, err = nothing(e.name); err != nil {
-			return n, err
-		}
+	n.Held = control.Nothing()
+	if held != nil {
+		n.Held = control.WithoutKeys(held)
 	}
-	n.Held, n.Wanted = control.WithoutKeys(held), control.WithoutKeys(held)
+	n.Wanted = n.Held
 	if snapshot != nil {
 		n.Wanted, n.Restoration.Snapshot = control.WithoutKeys(snapshot), snapshot.Position()
 	}
@@ -176,16 +175,6 @@ func (e *environment) lostNothing(held *cache.View) bool {
 	return s.StreamMissing && wrong == nil && s.Head <= at && s.Received <= at
 }
 
-// nothing returns the state of an environment without documents.
-func nothing(name string) (*cache.View, error) {
-	store, err := cache.New(cache.Options{Environment: name, Logger: zerolog.Nop()})
-	if err != nil {
-		return nil, err
-	}
-	store.Synced()
-	return store.View(), nil
-}
-
 // ledgerAnyway returns the ledger, whatever has become of the log.
 func (e *environment) ledgerAnyway(ctx context.Context) (control.Journal, error) {
 	return e.openLedger(ctx)
@@ -196,7 +185,7 @@ func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(c
 	documents := slices.Collect(n.Wanted.Documents())
 	r := flagsync.Renewal{
 		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),
-		Documents: slices.Values(documents), Count: len(documents), After: n.Held.Position(), Begun: begun,
+		Documents: slices.Values(documents), Count: len(documents), After: cmp.Or(n.Held.Position(), n.Restoration.Snapshot), Begun: begun,
 	}
 	if n.Newest && e.writeRefused() == nil {
 		r.Onto = n.Held.Position()

@@ -2,6 +2,7 @@ package publisher_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/cli"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // command runs a command of the command line as a role.
@@ -81,4 +83,33 @@ func TestRestoreByCommand(t *testing.T) {
 	f("editor", 0, `nothing to change`, "restore", file, "-e", "prod")
 	f("administrator", 0, `(?s)nothing would change.*you may do it at once`, "environment", "recreate", "prod", "--dry-run")
 	f("administrator", 0, `environment prod has a new epoch with 1 flags at revision [0-9a-f]{8}-`, "environment", "recreate", "prod")
+}
+
+// What is too large for one change request is made in several by one command, each under a key of its own.
+func TestRestoreInPartsByCommand(t *testing.T) {
+	t.Parallel()
+	r := governedOn(t, natstest.Start(t))
+	r.create("staging")
+	documents := make([]changelog.Document, 1200)
+	for i := range documents {
+		documents[i] = flagOf(fmt.Sprintf("f%04d", i), flagBody("on", ""))
+	}
+	file := filepath.Join(t.TempDir(), "staging.snapshot")
+	if err := os.WriteFile(file, snapshot(t, "staging", documents...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := []string{"restore", file, "-e", "staging", "--break-glass", "--reason", "all is lost", "--idempotency-key", "mine"}
+	if code, output := r.command("admin", line...); code != 9 || !strings.Contains(output, "--parts") {
+		t.Errorf("at once: exit code %d, %.500s; want 9 and the remedy", code, output)
+	}
+	for _, want := range []int{2, 0} { // repeating it changes nothing
+		code, output := r.command("admin", append(line, "--parts")...)
+		if n := strings.Count(output, "environment staging is restored"); code != 0 || n != want {
+			t.Errorf("in parts: exit code %d, %d parts, want %d: %.500s", code, n, want, output)
+		}
+	}
+	all, err := r.client.Requests(t.Context(), "staging", "")
+	if err != nil || len(all) != 2 {
+		t.Errorf("there are %d change requests, %v", len(all), err)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -185,6 +186,33 @@ func TestANewEpochTakesBreakingTheGlass(t *testing.T) {
 	reviewed, err := r.client.Request(t.Context(), "prod", out.Request.ID)
 	if err != nil || reviewed.ReviewOpen || reviewed.Review == nil || reviewed.Review.By != "approver" || len(reviewed.Changes) != 2 {
 		t.Errorf("reviewed: %+v, %v", reviewed, err)
+	}
+}
+
+// A publisher that was started after the loss knows nothing: every document of the snapshot counts as touched.
+func TestRestoreByAPublisherThatKnowsNothing(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	before := published(t, server, r, "f")
+	r.stop()
+	deleteStream(t, server, "FLAGS_prod")
+	late := governedOn(t, server)
+	if _, err := late.client.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{}, "it is gone"); !refusedWith(err, http.StatusForbidden, "break-glass-required") {
+		t.Errorf("without breaking the glass: %v", err)
+	}
+	out, err := late.client.RestoreEnvironment(t.Context(), "prod", before, anyway(), "it is gone")
+	if err != nil || out.Outcome != "applied" || !out.NewEpoch || out.Environment.Flags != 1 || !out.Request.ReviewOpen || len(out.Request.Changes) != 1 {
+		t.Fatalf("restored: %+v, %v", out, err)
+	}
+	if a := late.review("approver", out.Request.ID); a.status != http.StatusOK {
+		t.Errorf("a review: %d %s", a.status, a.body)
+	}
+	report, err := audit.Verify(strings.NewReader(late.exported("prod")), trusttest.Default().Trust, audit.Options{})
+	if err != nil || len(report.Warnings) > 1 {
+		t.Errorf("the history: %v, warnings %q", err, report.Warnings)
 	}
 }
 

@@ -47,7 +47,7 @@ func restore() Invocation {
 	f.set.String(&f.environment, "environment", "", "environment that the snapshot is of").Short("e").Require()
 	f.checks = append(f.checks, func() error { return flagsync.ValidateEnvironment(f.environment) })
 	r := f.restores()
-	f.set.Bool(&r.Part, "part", false, "take as much of the difference as one change request may have; repeat it for the rest")
+	f.set.Bool(&r.Part, "parts", false, "make as many change requests, one after the other, as it takes; each leaves a valid environment")
 	return f.runs(func(ctx context.Context, s *session) error {
 		snapshot, err := os.ReadFile(file)
 		if err != nil {
@@ -62,23 +62,38 @@ func restore() Invocation {
 	})
 }
 
-// run makes the call and prints what changes and what became of it. That it waits for approvals is an error with an exit code of its own.
+// run makes the call, and the one for the next part while there is one.
 func (r *restoring) run(ctx context.Context, s *session, environment string, c admin.Call) error {
-	c = r.on(c)
 	c.Method, c.Query, c.BreakGlass = http.MethodPost, r.Query(), r.BreakGlass
+	for part := 1; ; part++ {
+		next := *r
+		if r.key != "" && part > 1 { // each part is another change
+			next.key = fmt.Sprintf("%s-%d", r.key, part)
+		}
+		more, err := next.part(ctx, s, environment, next.on(c))
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// part makes one call, prints what changes and what became of it, and reports whether there is a next part. That it waits for approvals is an
+// error with an exit code of its own.
+func (r *restoring) part(ctx context.Context, s *session, environment string, c admin.Call) (more bool, err error) {
 	found, err := s.do(ctx, c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var out struct {
-		Outcome string          `json:"outcome"`
-		Preview json.RawMessage `json:"preview"`
-		Request struct {
+		Outcome   string          `json:"outcome"`
+		Preview   json.RawMessage `json:"preview"`
+		Remaining int             `json:"remaining"`
+		Request   struct {
 			ID string `json:"id"`
 		} `json:"changeRequest"`
 	}
 	if err := json.Unmarshal(found.Body, &out); err != nil {
-		return fmt.Errorf("the publisher's answer: %w", err)
+		return false, fmt.Errorf("the publisher's answer: %w", err)
 	}
 	err = s.print(found.Body, func(w io.Writer, value any) error {
 		if _, err := differences(w, out.Preview); err != nil {
@@ -87,10 +102,10 @@ func (r *restoring) run(ctx context.Context, s *session, environment string, c a
 		return restored(w, environment, value)
 	})
 	if err == nil && out.Outcome == "waiting" {
-		return &failure{exitApproval, fmt.Sprintf("change request %s waits for approval: ask another person to look at it with publisher request get %s -e %s and to approve it",
+		return false, &failure{exitApproval, fmt.Sprintf("change request %s waits for approval: ask another person to look at it with publisher request get %s -e %s and to approve it",
 			out.Request.ID, out.Request.ID, environment), ""}
 	}
-	return err
+	return out.Outcome == "applied" && out.Remaining > 0, err
 }
 
 // wouldNeed says what has to be done to carry out what was previewed.
@@ -137,7 +152,7 @@ func restored(w io.Writer, environment string, value any) (err error) {
 		_, err = fmt.Fprintf(w, "it went without approvals: ask another person to run publisher request review %s -e %s\n", id, environment)
 	}
 	if err == nil && find(value, "remaining") != nil {
-		_, err = fmt.Fprintf(w, "%s documents still differ: repeat it with --part\n", cell(find(value, "remaining")))
+		_, err = fmt.Fprintf(w, "documents that still differ: %s\n", cell(find(value, "remaining")))
 	}
 	return err
 }

@@ -66,7 +66,9 @@ func TestNoNewEpochWithoutARecord(t *testing.T) {
 		t.Error("it is written")
 		return nil
 	})
-	n.Ledger = func(context.Context) (control.Journal, error) { return crashingJournal{one.journal, crashAfter(0)}, nil }
+	n.Ledger = func(context.Context) (control.Journal, error) {
+		return crashingJournal{one.journal, crashAfter(0)}, nil
+	}
 	admin := person("admin")
 	admin.Reason = "the disk is gone"
 	if _, err := one.Begin(t.Context(), admin, n); !errors.Is(err, errCrashed) {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 		return out, err
 	}
 	if r.DryRun {
-		if refusal, ok := errors.AsType[*Refusal](command.Restoration.permit(false)); ok {
+		if refusal, ok := errors.AsType[*Refusal](cmp.Or(command.Restoration.permit(false), command.fits())); ok {
 			out.Preview.Refused = refusal
 		}
 		return out, nil
@@ -122,7 +123,7 @@ func (r Restoring) command(s State) (c Restore, remaining int, err error) {
 		Before: s.Position(), BeforeState: s.State().Digest(), Documents: len(c.Changes),
 	}
 	if r.Part {
-		remaining, err = c.limit(s)
+		c.Transfer, remaining, err = c.part(s)
 	} else if !r.DryRun {
 		err = c.fits()
 	}
@@ -146,34 +147,33 @@ func wanted(s, snapshot State) map[changelog.ID]changelog.Document {
 func (c Restore) fits() error {
 	if size := bytesOf(c.Changes); len(c.Changes) > changelog.MaxEntries || size > MaxProposal {
 		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("%d documents with %d bytes differ, and a change request takes %d with %d bytes: "+
-			"restore it in parts, each of which leaves a valid environment, until nothing is left to change.",
+			"restore it in parts (--parts), each of which leaves a valid environment.",
 			len(c.Changes), size, changelog.MaxEntries, MaxProposal)}
 	}
 	return nil
 }
 
-// limit leaves as much as one change request takes and is valid by itself, and returns how many documents it has left out.
-func (c *Restore) limit(s State) (remaining int, err error) {
+// part returns as much as one change request takes and is valid by itself, and how many documents it leaves out.
+func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 	if c.fits() == nil {
-		return 0, nil
+		return c.Transfer, 0, nil
 	}
-	all := len(c.Changes)
 	ordered := inDependencyOrder(s, c.Changes)
 	for size := changelog.MaxEntries; size > 0; size /= 2 {
 		p, err := nextPart(s.Rules(), ordered, size)
 		if err != nil {
-			return 0, err
+			return t, 0, err
 		}
 		if bytesOf(p.documents) <= MaxProposal {
 			chosen := make(map[changelog.ID]changelog.Document, len(p.documents))
 			for _, d := range p.documents {
 				chosen[d.ID()] = d
 			}
-			c.Transfer = newTransfer(s, chosen)
-			return all - len(c.Changes), nil
+			t = newTransfer(s, chosen)
+			return t, len(c.Changes) - len(t.Changes), nil
 		}
 	}
-	return 0, c.fits()
+	return t, 0, c.fits()
 }
 
 func bytesOf(documents []changelog.Document) (size int) {
