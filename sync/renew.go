@@ -28,8 +28,9 @@ type Renewal struct {
 	// stream is gone; zero is not known. The new epoch is later than that of it.
 	After changelog.Position
 	// Onto is where the log must end for the new epoch to be written, so that no
-	// newer change is lost; zero is anywhere.
-	Onto changelog.Position
+	// newer change is lost; the zero position is that of a log without entries. nil
+	// is anywhere.
+	Onto *changelog.Position
 	// Begun is called when the streams are there and before anything is written,
 	// which its error prevents. It may be nil.
 	Begun func(context.Context) error
@@ -73,9 +74,9 @@ func (l *Log) renew(ctx context.Context, r Renewal) (changelog.Position, error) 
 	if err != nil {
 		return changelog.Position{}, err
 	}
-	if !r.Onto.IsZero() && end.head != r.Onto {
-		return changelog.Position{}, fmt.Errorf("%w: the log ends at revision %s and the new epoch was to continue %s: repeat it",
-			ErrConflict, end.head.Token(), r.Onto.Token())
+	if r.Onto != nil && end.head != *r.Onto {
+		return changelog.Position{}, fmt.Errorf("%w: the log ends at revision %d and the new epoch was made from revision %d: repeat it",
+			ErrConflict, end.head.Revision, r.Onto.Revision)
 	}
 	keys, err := changelog.KeysDocument(l.conn.keys.Note())
 	if err != nil {

@@ -20,11 +20,15 @@ func TestANewEpochLosesNoNewerChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := renewal("op", put("f0", `{}`))
-	r.Onto = known
+	r.Onto = &changelog.Position{}
+	if _, err := environments.Recreate(t.Context(), environment, r); !errors.Is(err, flagsync.ErrConflict) || l.head(t) != newer {
+		t.Errorf("as if there were no log: %v, the log ends at %v", err, l.head(t))
+	}
+	r.Onto = &known
 	if _, err := environments.Recreate(t.Context(), environment, r); !errors.Is(err, flagsync.ErrConflict) || l.head(t) != newer {
 		t.Errorf("over a newer change: %v, the log ends at %v", err, l.head(t))
 	}
-	r.Onto = newer
+	r.Onto = &newer
 	if at, err := environments.Recreate(t.Context(), environment, r); err != nil || at.Epoch == newer.Epoch {
 		t.Errorf("over what is there: %v, %v", at, err)
 	}

@@ -187,8 +187,11 @@ func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(c
 		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),
 		Documents: slices.Values(documents), Count: len(documents), After: cmp.Or(n.Held.Position(), n.Restoration.Snapshot), Begun: begun,
 	}
-	if n.Newest && e.writeRefused() == nil {
-		r.Onto = n.Held.Position()
+	if n.Newest {
+		r.Onto = &changelog.Position{} // the log is gone
+		if e.writeRefused() == nil {
+			r.Onto = new(n.Held.Position())
+		}
 	}
 	return r
 }

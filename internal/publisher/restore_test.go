@@ -237,6 +237,31 @@ func TestRecreateOfWhatIsHeldIsRecorded(t *testing.T) {
 	}
 }
 
+// Log and ledger are gone. Nothing is written that the ledger cannot take, and the refusal tells what to do first.
+func TestRecreateWhenTheLedgerIsGoneToo(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	deleteStream(t, server, "FLAGS_prod")
+	deleteStream(t, server, "LEDGER_prod")
+	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
+	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone"); err == nil || !strings.Contains(err.Error(), "publisher ledger repair") {
+		t.Errorf("before the ledger is repaired: %v", err)
+	}
+	if _, err := r.client.RepairLedger(t.Context(), "prod", "all is gone"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone")
+	if err != nil || out.Outcome != "applied" || out.Environment.Flags != 1 || out.Environment.Refused != "" {
+		t.Fatalf("recreated: %+v, %v", out, err)
+	}
+	if a := r.ask(http.MethodGet, flags+"/f", ""); a.status != http.StatusOK {
+		t.Errorf("the flag is %d %s", a.status, a.body)
+	}
+}
+
 // What is too large for one change request is refused with the remedy, and restored in parts.
 func TestRestoreInParts(t *testing.T) {
 	t.Parallel()
