@@ -209,6 +209,26 @@ func (l *Log) verifyNoise(ctx context.Context, to uint64) error {
 	return nil
 }
 
+// Holds reports whether the log has the entry that a position names, where the
+// position says that it is.
+func (l *Log) Holds(ctx context.Context, p changelog.Position) (bool, error) {
+	if p.IsZero() {
+		return false, nil
+	}
+	if err := l.adoptKeys(ctx); err != nil {
+		return false, fmt.Errorf("revision %s in %s: %w", p.Token(), l.environment, err)
+	}
+	m, err := l.conn.message(ctx, flagsStream(l.environment), p.Revision)
+	if errors.Is(err, errNoMessage) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("revision %s in %s: %w", p.Token(), l.environment, err)
+	}
+	r, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment)) // an error: what no publisher signed is no entry
+	return err == nil && r.Position() == p, nil
+}
+
 // begin writes the entry a log begins with and the keys note, unless they are
 // there, and returns the former.
 func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error) {

@@ -27,6 +27,13 @@ type Renewal struct {
 	// After is the position that is left where the log does not tell, because its
 	// stream is gone; zero is not known. The new epoch is later than that of it.
 	After changelog.Position
+	// Onto is where the log must end for the new epoch to be written, so that no
+	// newer change is lost; the zero position is that of a log without entries. nil
+	// is anywhere.
+	Onto *changelog.Position
+	// Begun is called when the streams are there and before anything is written,
+	// which its error prevents. It may be nil.
+	Begun func(context.Context) error
 }
 
 // Recreate writes a state as a new epoch of an environment that CONTROL knows,
@@ -48,6 +55,11 @@ func (e *Environments) Recreate(ctx context.Context, name string, r Renewal) (ch
 			return changelog.Position{}, fmt.Errorf("recreate %s: %w", name, err)
 		}
 	}
+	if r.Begun != nil {
+		if err := r.Begun(ctx); err != nil {
+			return changelog.Position{}, fmt.Errorf("recreate %s: %w", name, err)
+		}
+	}
 	l := newLog(e.conn, LogOptions{Environment: name, Replicas: e.replicas})
 	position, err := l.renew(ctx, r)
 	if err != nil {
@@ -61,6 +73,10 @@ func (l *Log) renew(ctx context.Context, r Renewal) (changelog.Position, error) 
 	end, err := l.end(ctx)
 	if err != nil {
 		return changelog.Position{}, err
+	}
+	if r.Onto != nil && end.head != *r.Onto {
+		return changelog.Position{}, fmt.Errorf("%w: the log ends at revision %d and the new epoch was made from revision %d: repeat it",
+			ErrConflict, end.head.Revision, r.Onto.Revision)
 	}
 	keys, err := changelog.KeysDocument(l.conn.keys.Note())
 	if err != nil {

@@ -85,15 +85,11 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	if err != nil {
 		return 0, err
 	}
-	restored, err := client.RestoreEnvironment(ctx, environment, snapshot)
-	if err != nil {
-		return 0, fmt.Errorf("restore: %w", err)
-	}
-	full, err := changelog.ParseToken(restored.Revision)
+	full, err := fill(ctx, client, snapshot)
 	if err != nil {
 		return 0, err
 	}
-	empty := changelog.Token{Epoch: full.Epoch, Revision: 4} // each of two epochs began with two entries
+	empty := changelog.Token{Epoch: full.Epoch, Revision: 2} // the epoch began with two entries
 	head := full.Revision
 	for target := empty; head < uint64(entries) || target == full; {
 		written, err := client.RollBack(ctx, environment, changelog.ID{}, target.String(), admin.Write{Reason: "makes the log longer"})
@@ -108,6 +104,19 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 		target = map[bool]changelog.Token{true: full, false: empty}[target == empty]
 	}
 	return head, nil
+}
+
+// fill restores a snapshot that the log knows nothing of, part by part, and returns the revision then.
+func fill(ctx context.Context, client *admin.Client, snapshot []byte) (changelog.Token, error) {
+	for {
+		done, err := client.RestoreEnvironment(ctx, environment, snapshot, admin.Restoring{BreakGlass: true, Part: true}, "fills the environment")
+		if err != nil {
+			return changelog.Token{}, fmt.Errorf("restore: %w", err)
+		}
+		if done.Remaining == 0 {
+			return changelog.ParseToken(done.Environment.Revision)
+		}
+	}
 }
 
 // snapshotOf returns a snapshot with the flags of a file, as a publisher with the keys in a directory would have signed it.

@@ -259,7 +259,7 @@ func TestCheckpointsOfALostLog(t *testing.T) {
 	})
 	deleteStream(t, server, lost.Stream)
 	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
-	if _, err := r.client.RecreateEnvironment(t.Context(), "prod"); err != nil {
+	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, ""); err != nil {
 		t.Fatal(err)
 	}
 	checkpoints, err := os.ReadFile(file)

@@ -155,6 +155,15 @@ func (e *environment) open(ctx context.Context) *flagsync.Log {
 
 // writeLog returns the log, or why nothing can be written now. It waits for the first attempt to open the log.
 func (e *environment) writeLog(ctx context.Context) (control.Log, error) {
+	log, err := e.opening(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tracedLog{Log: log, tracing: e.tracing}, nil
+}
+
+// opening is writeLog without tracing.
+func (e *environment) opening(ctx context.Context) (*flagsync.Log, error) {
 	select {
 	case <-e.opened:
 	case <-ctx.Done():
@@ -165,7 +174,7 @@ func (e *environment) writeLog(ctx context.Context) (control.Log, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return tracedLog{Log: e.log, tracing: e.tracing}, nil
+	return e.log, nil
 }
 
 // journal returns the ledger, or why it cannot be read and written now.

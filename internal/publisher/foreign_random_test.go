@@ -180,7 +180,7 @@ func (a *assault) operate(round int) {
 		a.desk = start(a.t, publisher.Options{NATS: a.server.URL(), KeysDir: a.dir})
 	case 1:
 		a.desk.await("the new epoch "+what, func() bool {
-			_, err := a.desk.client.RecreateEnvironment(a.t.Context(), attacked)
+			_, err := a.desk.client.RecreateEnvironment(a.t.Context(), attacked, anyway(), "it is needed")
 			return err == nil
 		})
 	case 2:

@@ -73,14 +73,14 @@ func TestForeignMessagesStopNothing(t *testing.T) {
 			p.put("another", "f", flagBody("on", ""), absent())
 		},
 		"recreate": func(p *polluted) {
-			if _, err := p.client.RecreateEnvironment(p.t.Context(), natstest.Environment); err != nil {
+			if _, err := p.client.RecreateEnvironment(p.t.Context(), natstest.Environment, admin.Restoring{}, ""); err != nil {
 				p.t.Fatal(err)
 			}
 			p.serves(string(numbered(p.n)))
 		},
 		"restore": func(p *polluted) {
 			restored := snapshot(p.t, natstest.Environment, flagOf("f", flagBody("off", "")))
-			if _, err := p.client.RestoreEnvironment(p.t.Context(), natstest.Environment, restored); err != nil {
+			if _, err := p.client.RestoreEnvironment(p.t.Context(), natstest.Environment, restored, anyway(), "it is needed"); err != nil {
 				p.t.Fatal(err)
 			}
 			p.serves(string(flagBody("off", "")))
@@ -126,7 +126,7 @@ func TestRestoreOfAnotherInstallation(t *testing.T) {
 	r.create("prod")
 	r.put("prod", "f", flagBody("on", ""), absent())
 	forged := trusttest.New().Snapshot(t, "prod", flagOf("f", flagBody("off", "")))
-	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", forged); err == nil {
+	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", forged, anyway(), "it is needed"); err == nil {
 		t.Error("a snapshot of another installation is restored")
 	}
 	if a := r.ask(http.MethodGet, flags+"/f", ""); a.body != string(flagBody("on", "")) {

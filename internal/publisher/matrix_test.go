@@ -189,7 +189,7 @@ func attempts() []attempt {
 
 		write("createEnvironment", "admin", "POST", "/api/v1/environments", `{"name":"new-{f}"}`),
 		write("recreateEnvironment", "admin", "POST", environments+"ghost/recreate", ""),
-		write("restoreEnvironment", "admin", "POST", environments+"ghost/restore", ""),
+		write("restoreEnvironment", proposers, "POST", environments+"ghost/restore", ""),
 		write("adoptEnvironment", "admin", "POST", environments+"ghost/adopt", ""),
 		write("repairLedger", "admin", "POST", environments+"{e}/ledger/repair", ""),
 		write("repairControl", "admin", "POST", "/api/v1/control/repair", ""),

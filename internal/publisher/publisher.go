@@ -198,7 +198,7 @@ func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compa
 // Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are made anew if
 // they are gone. It is for whoever has the truth elsewhere.
 func (p *Publisher) Renew(ctx context.Context, name string, origin control.Origin, documents []changelog.Document) error {
-	return p.environments.renew(ctx, name, origin, documents)
+	return p.environments.overwrite(ctx, name, origin, documents)
 }
 
 // Control returns what reads and changes an environment.

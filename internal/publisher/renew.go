@@ -1,6 +1,7 @@
 package publisher
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -25,32 +27,50 @@ const (
 )
 
 // Recreate writes what is known here of an environment as a new epoch of its log.
-func (e *environments) Recreate(ctx context.Context, name, actor string) error {
+func (e *environments) Recreate(ctx context.Context, name string, o control.Origin, how admin.Restoring) (control.Restored, error) {
 	running, err := e.find(name)
 	if err != nil {
-		return err
+		return control.Restored{}, err
 	}
 	view := running.store.View()
 	if view == nil {
-		return &control.Refusal{Cause: control.CauseNotKnown, Detail: fmt.Sprintf("This publisher does not know what environment %q was: "+
+		return control.Restored{}, &control.Refusal{Cause: control.CauseNotKnown, Detail: fmt.Sprintf("This publisher does not know what environment %q was: "+
 			"ask another one that ran before, or restore a snapshot, such as a sidecar keeps in its data directory.", name)}
 	}
-	origin := control.Origin{Actor: actor, Reason: "environment recreated"}
-	return e.renew(ctx, name, origin, slices.Collect(control.WithoutKeys(view).Documents()))
+	return e.renew(ctx, running, o, how, nil)
 }
 
-// Restore writes a snapshot of an environment as a new epoch of its log.
-func (e *environments) Restore(ctx context.Context, name, actor string, snapshot io.Reader) error {
+// Restore makes an environment what a snapshot is: by a change request while its log can be written to, and by a new epoch otherwise.
+func (e *environments) Restore(
+	ctx context.Context, name string, o control.Origin, how admin.Restoring, snapshot io.Reader,
+) (control.Restored, error) {
 	running, err := e.find(name)
 	if err != nil {
-		return err
+		return control.Restored{}, err
 	}
 	view, err := readSnapshot(name, snapshot, running.conn.Keyring(), e.options.MaxEvaluationWork)
 	if err != nil {
-		return err
+		return control.Restored{}, err
 	}
-	origin := control.Origin{Actor: actor, Reason: fmt.Sprintf("environment restored from revision %s", view.Position().Token())}
-	return e.renew(ctx, name, origin, slices.Collect(control.WithoutKeys(view).Documents()))
+	log, err := running.opening(ctx)
+	if needsNewEpoch(err) {
+		return e.renew(ctx, running, o, how, view)
+	}
+	if err != nil {
+		return control.Restored{}, err
+	}
+	known, err := log.Holds(ctx, view.Position())
+	if err != nil {
+		return control.Restored{}, fmt.Errorf("%w: %w", control.ErrUnconfirmed, err)
+	}
+	return running.control.Restore(ctx, o, control.Restoring{
+		Snapshot: control.WithoutKeys(view), InHistory: known, Part: how.Part, DryRun: how.DryRun, BreakGlass: how.BreakGlass,
+	})
+}
+
+// needsNewEpoch reports whether a log that is refused can only go on with a new epoch.
+func needsNewEpoch(refused error) bool {
+	return errors.Is(refused, flagsync.ErrStreamLost) || errors.Is(refused, control.ErrUnwritable)
 }
 
 // readSnapshot reads a snapshot to its end, and refuses what could not be published.
@@ -99,17 +119,102 @@ func (e *environments) find(name string) (*environment, error) {
 	return nil, fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)
 }
 
-// renew writes documents as a new epoch while no command is carried out here, and waits until that is known here. Whoever asked may be
-// gone, but what was begun is completed.
+// renew writes a snapshot, or without one what is held here, as a new epoch while no command is carried out here, and waits until that is
+// known here. Whoever asked may be gone, but what was begun is completed.
 func (e *environments) renew(
-	ctx context.Context, name string, origin control.Origin, documents []changelog.Document,
-) error {
-	if why, readOnly := e.options.ReadOnly[name]; readOnly && !origin.Owner {
-		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
+	ctx context.Context, running *environment, o control.Origin, how admin.Restoring, snapshot *cache.View,
+) (out control.Restored, err error) {
+	list, err := e.opened()
+	if err != nil {
+		return out, err
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
+	defer cancel()
+	err = running.control.Alone(ctx, func(ctx context.Context) error {
+		n, err := running.newEpoch(ctx, how, snapshot)
+		if err != nil {
+			return err
+		}
+		n.Write = func(ctx context.Context, begun func(context.Context) error) (changelog.Position, error) {
+			return running.write(ctx, list, running.renewal(o, n, begun))
+		}
+		out, err = running.control.Begin(ctx, o, n)
+		return err
+	})
+	return out, err
+}
+
+// newEpoch returns what a new epoch would be, made from what is known here.
+func (e *environment) newEpoch(ctx context.Context, how admin.Restoring, snapshot *cache.View) (n control.NewEpoch, err error) {
+	n = control.NewEpoch{DryRun: how.DryRun, BreakGlass: how.BreakGlass, Ledger: e.ledgerAnyway}
+	healthy := e.writeRefused() == nil
+	if healthy {
+		err = e.follower.Barrier(ctx)
+	}
+	if err != nil && !how.BreakGlass {
+		return n, fmt.Errorf("%w: %w", control.ErrUnconfirmed, err)
+	}
+	held := e.store.View()
+	n.Newest = held != nil && (healthy && err == nil || e.lostNothing(held))
+	n.Held = control.Nothing()
+	if held != nil {
+		n.Held = control.WithoutKeys(held)
+	}
+	n.Wanted = n.Held
+	if snapshot != nil {
+		n.Wanted, n.Restoration.Snapshot = control.WithoutKeys(snapshot), snapshot.Position()
+	}
+	return n, nil
+}
+
+// lostNothing reports whether the log is gone and nothing tells that it had more than what is held.
+func (e *environment) lostNothing(held *cache.View) bool {
+	s := e.follower.Status()
+	at := held.Position().Revision
+	wrong := cmp.Or(s.DifferentHistory, s.Hole, s.Unreadable, s.DifferentState)
+	return s.StreamMissing && wrong == nil && s.Head <= at && s.Received <= at
+}
+
+// ledgerAnyway returns the ledger, whatever has become of the log.
+func (e *environment) ledgerAnyway(ctx context.Context) (control.Journal, error) {
+	return e.openLedger(ctx)
+}
+
+// renewal returns what is written of a new epoch. One that is to lose nothing is written only where the log ends as it is known here.
+func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(context.Context) error) flagsync.Renewal {
+	documents := slices.Collect(n.Wanted.Documents())
+	r := flagsync.Renewal{
+		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),
+		Documents: slices.Values(documents), Count: len(documents), After: cmp.Or(n.Held.Position(), n.Restoration.Snapshot), Begun: begun,
+	}
+	if n.Newest {
+		r.Onto = &changelog.Position{} // the log is gone
+		if e.writeRefused() == nil {
+			r.Onto = new(n.Held.Position())
+		}
+	}
+	return r
+}
+
+// write writes a new epoch, and waits until it is known here.
+func (e *environment) write(ctx context.Context, list *flagsync.Environments, r flagsync.Renewal) (changelog.Position, error) {
+	position, err := list.Recreate(ctx, e.name, r)
+	if err != nil {
+		return changelog.Position{}, err
+	}
+	e.logger.Warn().Str("actor", r.Actor).Str("reason", r.Reason).Int("documents", r.Count).
+		Str("revision", position.Token().String()).Msg("a new epoch was written")
+	return position, e.awaitEpoch(ctx, position.Epoch)
+}
+
+// overwrite writes the documents of whoever has the truth elsewhere as a new epoch.
+func (e *environments) overwrite(ctx context.Context, name string, o control.Origin, documents []changelog.Document) error {
 	running, err := e.find(name)
 	if err != nil {
 		return err
+	}
+	if why, readOnly := e.options.ReadOnly[name]; readOnly && !o.Owner {
+		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
 	}
 	list, err := e.opened()
 	if err != nil {
@@ -118,16 +223,11 @@ func (e *environments) renew(
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
 	return running.control.Alone(ctx, func(ctx context.Context) error {
-		position, err := list.Recreate(ctx, name, flagsync.Renewal{
-			OpID: rand.Text(), Actor: origin.Actor, Reason: origin.Reason, Time: time.Now(), Documents: slices.Values(documents), Count: len(documents),
+		_, err := running.write(ctx, list, flagsync.Renewal{
+			OpID: rand.Text(), Actor: o.Actor, Reason: o.Reason, Time: time.Now(), Documents: slices.Values(documents), Count: len(documents),
 			After: running.store.Position(),
 		})
-		if err != nil {
-			return err
-		}
-		running.logger.Warn().Str("actor", origin.Actor).Str("reason", origin.Reason).Int("documents", len(documents)).
-			Str("revision", position.Token().String()).Msg("a new epoch was written")
-		return running.awaitEpoch(ctx, position.Epoch)
+		return err
 	})
 }
 

@@ -24,6 +24,9 @@ func flagOf(key string, body []byte) changelog.Document {
 	return changelog.Document{Kind: changelog.KindFlag, Key: key, Revision: 3, Body: body}
 }
 
+// anyway asks to break the glass.
+func anyway() admin.Restoring { return admin.Restoring{BreakGlass: true} }
+
 // The stream of a known environment is gone. A publisher that knew it writes what it knew as a new epoch; one that did not refuses.
 func TestRecreate(t *testing.T) {
 	t.Parallel()
@@ -38,13 +41,13 @@ func TestRecreate(t *testing.T) {
 		return a.problem.Type == "urn:flagside:problem:stream-lost" && strings.Contains(a.problem.Detail, "publisher environment recreate prod")
 	})
 	late := start(t, publisher.Options{NATS: server.URL()})
-	if _, err := late.client.RecreateEnvironment(t.Context(), "prod"); err == nil || !strings.Contains(err.Error(), "does not know") {
+	if _, err := late.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, ""); err == nil || !strings.Contains(err.Error(), "does not know") {
 		t.Errorf("a publisher that knows nothing recreates: %v", err)
 	}
 
-	e, err := r.client.RecreateEnvironment(t.Context(), "prod")
-	if err != nil || e.Flags != 1 || e.Refused != "" {
-		t.Fatalf("recreated %+v, %v", e, err)
+	out, err := r.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, "")
+	if e := out.Environment; err != nil || e.Flags != 1 || e.Refused != "" || !out.NewEpoch || out.Request.ReviewOpen {
+		t.Fatalf("recreated %+v, %v", out, err)
 	}
 	for name, r := range map[string]*running{"its author": r, "another": other, "one that came late": late} {
 		r.await("the flag at "+name, func() bool {
@@ -73,9 +76,9 @@ func TestRecreateOfWhatIsThere(t *testing.T) {
 	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	r.create("prod")
 	before := r.put("prod", "f", flagBody("on", ""), absent())
-	e, err := r.client.RecreateEnvironment(t.Context(), "prod")
-	if err != nil || e.Flags != 1 || !strings.HasSuffix(e.Revision, "-6") {
-		t.Fatalf("recreated %+v, %v", e, err)
+	out, err := r.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, "")
+	if e := out.Environment; err != nil || e.Flags != 1 || !strings.HasSuffix(e.Revision, "-6") {
+		t.Fatalf("recreated %+v, %v", out, err)
 	}
 	if after := r.ask(http.MethodGet, flags+"/f", "").header.Get("ETag"); after == before.Match.String() {
 		t.Errorf("the flag has its old revision %s", after)
@@ -108,7 +111,7 @@ func TestRestore(t *testing.T) {
 		"changed elsewhere":   {"filed", snapshot(t, "filed"), http.StatusForbidden, "a file"},
 		"of none":             {"none", snapshot(t, "none"), http.StatusNotFound, "create it"},
 	} {
-		_, err := r.client.RestoreEnvironment(t.Context(), test.environment, test.snapshot)
+		_, err := r.client.RestoreEnvironment(t.Context(), test.environment, test.snapshot, anyway(), "it is needed")
 		problem, ok := errors.AsType[*admin.Problem](err)
 		if !ok || problem.Status != test.status || !strings.Contains(problem.Detail, test.detail) {
 			t.Errorf("%s: %v, want %d and %q", name, err, test.status, test.detail)
@@ -121,9 +124,9 @@ func TestRestore(t *testing.T) {
 		t.Fatalf("a refused snapshot has changed something: %v", err)
 	}
 
-	e, err := r.client.RestoreEnvironment(t.Context(), "prod", good)
-	if err != nil || e.Flags != 2 {
-		t.Fatalf("restored %+v, %v", e, err)
+	out, err := r.client.RestoreEnvironment(t.Context(), "prod", good, anyway(), "it is needed")
+	if err != nil || out.Environment.Flags != 2 || out.NewEpoch || out.Outcome != "applied" {
+		t.Fatalf("restored %+v, %v", out, err)
 	}
 	if a := r.ask(http.MethodGet, flags+"/old", ""); a.status != http.StatusNotFound {
 		t.Errorf("a flag that the snapshot lacks: %d %s", a.status, a.body)

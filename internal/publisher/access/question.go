@@ -80,7 +80,8 @@ const (
 	// BreakGlass is to change without the approvals that would be needed. It is needed beside Change, Apply or Archive; see
 	// Circumstances.BreakGlass.
 	BreakGlass Action = "break-glass"
-	// Administer is to create, recreate, restore and adopt environments, to repair journals, and to manage tokens.
+	// Administer is to create, recreate and adopt environments, to repair journals, and to manage tokens. To begin a new epoch that changes
+	// documents takes Change, Archive and BreakGlass besides.
 	Administer Action = "administer"
 )
 

@@ -68,7 +68,7 @@ func (u *Unanswered) Unwrap() error { return u.cause }
 
 // Writes reports whether the call asks to change something, and not only what would change or who may do what.
 func (c Call) Writes() bool {
-	onlyAsks := len(c.Path) == 3 && c.Path[2] == "preview" || c.Path[0] == "policy"
+	onlyAsks := len(c.Path) == 3 && c.Path[2] == "preview" || c.Path[0] == "policy" || c.Query.Get("dryRun") == "true"
 	return c.Method != "" && c.Method != http.MethodGet && !onlyAsks
 }
 

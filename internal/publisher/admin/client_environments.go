@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"net/url"
 )
 
 // Environments returns all environments, archived ones too, by name.
@@ -37,20 +38,36 @@ func (c *Client) ArchiveEnvironmentAnyway(ctx context.Context, name, reason stri
 	return e, err
 }
 
-// RecreateEnvironment writes what the publisher knows of an environment as a new epoch.
-func (c *Client) RecreateEnvironment(ctx context.Context, name string) (Environment, error) {
-	var e Environment
-	_, err := c.do(ctx, Call{Method: http.MethodPost, Path: []string{"environments", name, "recreate"}}, &e)
-	return e, err
+// RecreateEnvironment writes what the publisher knows of an environment as a new epoch. The reason is needed to break the glass.
+func (c *Client) RecreateEnvironment(ctx context.Context, name string, how Restoring, reason string) (Restored, error) {
+	var r Restored
+	_, err := c.do(ctx, how.call(name, "recreate", reason), &r)
+	return r, err
 }
 
-// RestoreEnvironment writes a snapshot as a new epoch of an environment.
-func (c *Client) RestoreEnvironment(ctx context.Context, name string, snapshot []byte) (Environment, error) {
-	var e Environment
-	_, err := c.do(ctx, Call{
-		Method: http.MethodPost, Path: []string{"environments", name, "restore"}, Body: snapshot, Media: SnapshotMedia,
-	}, &e)
-	return e, err
+// RestoreEnvironment makes an environment what a snapshot is. The reason is needed to break the glass.
+func (c *Client) RestoreEnvironment(ctx context.Context, name string, snapshot []byte, how Restoring, reason string) (Restored, error) {
+	var r Restored
+	call := how.call(name, "restore", reason)
+	call.Body, call.Media = snapshot, SnapshotMedia
+	_, err := c.do(ctx, call, &r)
+	return r, err
+}
+
+func (r Restoring) call(name, what, reason string) Call {
+	return Call{Method: http.MethodPost, Path: []string{"environments", name, what}, Query: r.Query(), Reason: reason, BreakGlass: r.BreakGlass}
+}
+
+// Query returns what is asked for in the query of a call.
+func (r Restoring) Query() url.Values {
+	query := url.Values{}
+	if r.DryRun {
+		query.Set("dryRun", "true")
+	}
+	if r.Part {
+		query.Set("part", "true")
+	}
+	return query
 }
 
 // AdoptEnvironment makes an environment known again that CONTROL has lost.

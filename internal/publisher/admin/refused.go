@@ -109,7 +109,7 @@ func refusedStatus(c control.Cause) int {
 		return http.StatusPreconditionRequired
 	case control.CausePreconditionFailed:
 		return http.StatusPreconditionFailed
-	case control.CauseReadOnly, control.CauseForbidden, control.CauseApprovalRequired:
+	case control.CauseReadOnly, control.CauseForbidden, control.CauseApprovalRequired, control.CauseBreakGlass:
 		return http.StatusForbidden
 	default:
 		return http.StatusUnprocessableEntity

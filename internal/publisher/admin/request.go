@@ -41,6 +41,8 @@ type ChangeRequest struct {
 	Expires     time.Time `json:"expires"`
 	BreakGlass  bool      `json:"breakGlass,omitzero"`
 
+	Restores *Restoration `json:"restores,omitempty" doc:"What is restored or recreated; absent for any other change."`
+
 	Changes []ProposedChange `json:"changes" nullable:"false"`
 	Epoch   string           `json:"epoch" doc:"The history that the revisions of bases belong to."`
 	Bases   []Base           `json:"bases" nullable:"false" doc:"What it was made from. If one of them changes, rebase the request."`
@@ -67,6 +69,31 @@ type ProposedChange struct {
 	Document value  `json:"document,omitempty" doc:"Absent if it is deleted, and in lists also once the request has ended."`
 }
 
+// Restoration is what a change request restores, and over what.
+type Restoration struct {
+	Snapshot    string `json:"snapshot,omitempty" doc:"The revision of the snapshot; absent if the environment is recreated from what a publisher held."`
+	InHistory   bool   `json:"inHistory" doc:"Whether the log had that revision."`
+	StateDigest string `json:"stateDigest" doc:"The digest of the documents to be restored."`
+	Before      string `json:"before,omitempty" doc:"The revision that the environment had; absent if it was not known."`
+	BeforeState string `json:"beforeStateDigest,omitempty" doc:"The digest of the documents that it had."`
+	Documents   int    `json:"documents" doc:"How many documents differ in all. The record of a new epoch names at most 500."`
+	NewEpoch    bool   `json:"newEpoch" doc:"Whether the documents are written as a new epoch of the log."`
+}
+
+func newRestoration(r *control.Restoration) *Restoration {
+	if r == nil {
+		return nil
+	}
+	out := &Restoration{InHistory: r.InHistory, StateDigest: r.State.String(), Documents: r.Documents, NewEpoch: r.NewEpoch}
+	if !r.Snapshot.IsZero() {
+		out.Snapshot = r.Snapshot.Token().String()
+	}
+	if !r.Before.IsZero() {
+		out.Before, out.BeforeState = r.Before.Token().String(), r.BeforeState.String()
+	}
+	return out
+}
+
 // Remark is what somebody said about a change request.
 type Remark struct {
 	By   string    `json:"by,omitempty" doc:"The opaque id of who; absent for the publisher itself."`
@@ -79,7 +106,7 @@ func newChangeRequest(r control.Request) ChangeRequest {
 	out := ChangeRequest{
 		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
 		Opened: r.Opened, Changed: r.Changed, ApplyAt: p.ApplyAt, LateSeconds: p.LateSeconds, Expires: p.Expires, BreakGlass: p.BreakGlass,
-		Changes: []ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Moved: newBases(r.Moved), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
+		Restores: newRestoration(p.Restores), Changes: []ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Moved: newBases(r.Moved), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
 		Approvals: newRemarks(r.Approvals), Comments: newRemarks(r.Comments), CommentCount: len(r.Commented),
 		Outcome: newRemark(r.Outcome), AppliedBy: r.Claim.By, Review: newRemark(r.Review), ReviewOpen: r.ReviewOpen(),
 	}

@@ -110,14 +110,16 @@ func (a *api) preview(ctx context.Context, in *previewCommand) (*previewBody, er
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	out := &previewBody{Body: Preview{
-		Differences: []Difference{}, Risk: *newRisk(found.Risk), Permitted: found.Refused == nil, Warnings: places(found.Warnings),
-	}}
+	return &previewBody{Body: newPreview(found)}, nil
+}
+
+func newPreview(found control.Preview) Preview {
+	out := Preview{Differences: []Difference{}, Risk: *newRisk(found.Risk), Permitted: found.Refused == nil, Warnings: places(found.Warnings)}
 	for _, d := range found.Differences {
-		out.Body.Differences = append(out.Body.Differences, Difference{Kind: string(d.ID.Kind), Key: d.ID.Key, Before: d.Before, After: d.After})
+		out.Differences = append(out.Differences, Difference{Kind: string(d.ID.Kind), Key: d.ID.Key, Before: d.Before, After: d.After})
 	}
 	if found.Refused != nil {
-		out.Body.Refused = refused(found.Refused)
+		out.Refused = refused(found.Refused)
 	}
-	return out, nil
+	return out
 }

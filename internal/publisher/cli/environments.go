@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 func environmentCommands() []Command {
@@ -28,7 +26,7 @@ func environmentCommands() []Command {
 		},
 		{words("environment rollback"), "make all documents of an environment what they were at a revision", environmentRollback},
 		{words("environment risk"), "print or change what is risky in an environment", environmentRisk},
-		{words("restore"), "write a snapshot as a new epoch of an environment", restore},
+		{words("restore"), "make an environment what a snapshot is", restore},
 	}
 }
 
@@ -150,44 +148,6 @@ func environmentArchive() Invocation {
 			return err
 		}
 		return s.print(found.Body, sentence("environment %s is archived", "name"))
-	})
-}
-
-func environmentRecreate() Invocation {
-	f := newForm("environment recreate", "Writes what a running publisher knows of an environment as a new epoch of its log, "+
-		"even if the log is damaged, and creates missing streams.").named("name of the environment")
-	r := f.administers()
-	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "recreate"}}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("environment %s is recreated with %s flags at revision %s", "name", "flags", "revision"))
-	})
-}
-
-func restore() Invocation {
-	var file string
-	f := newForm("restore", "Writes a snapshot as a new epoch of an environment, which has nothing but its documents then.")
-	f.set.Argument(&file, "FILE", "snapshot to restore, such as a sidecar keeps in its data directory")
-	f.set.String(&f.environment, "environment", "", "environment that the snapshot is of").Short("e").Require()
-	f.checks = append(f.checks, func() error { return flagsync.ValidateEnvironment(f.environment) })
-	r := f.administers()
-	return f.runs(func(ctx context.Context, s *session) error {
-		snapshot, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if !changelog.IsSnapshot(snapshot) {
-			return fmt.Errorf("%s is not a snapshot", file)
-		}
-		found, err := s.do(ctx, r.on(admin.Call{
-			Method: http.MethodPost, Path: []string{"environments", f.environment, "restore"}, Body: snapshot, Media: admin.SnapshotMedia,
-		}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("environment %s is restored with %s flags at revision %s", "name", "flags", "revision"))
 	})
 }
 

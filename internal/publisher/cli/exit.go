@@ -80,6 +80,8 @@ func refused(p *admin.Problem, in admin.Call) error {
 		lines = append(lines, "say with --token-file or FLAGSIDE_TOKEN_FILE where your token is; the first one is admin-token in the data directory of the publisher")
 	case code == exitApproval && p.Request == "":
 		lines = append(lines, "the same with --propose opens one")
+	case p.Type == problemType+"break-glass-required":
+		lines = append(lines, "the same with --break-glass and --reason does it, if policies permit you that; with --dry-run, see first what it changes")
 	case code == exitRefused && p.Approvals > 0 && p.Request == "":
 		lines = append(lines, "the same with --break-glass and --reason goes without, if policies permit you that")
 	}

@@ -73,6 +73,15 @@ func requestPath(environment string, below ...string) []string {
 
 // previewed prints a preview for people.
 func previewed(out io.Writer, body []byte, value any) error {
+	some, err := differences(out, body)
+	if err == nil && some {
+		_, err = fmt.Fprintln(out, strings.Join(stakes(value), "\n"))
+	}
+	return err
+}
+
+// differences prints what a preview would change, and reports whether that is something.
+func differences(out io.Writer, body []byte) (some bool, err error) {
 	var p struct {
 		Differences []struct {
 			Kind   string          `json:"kind"`
@@ -82,26 +91,25 @@ func previewed(out io.Writer, body []byte, value any) error {
 		} `json:"differences"`
 	}
 	if err := json.Unmarshal(body, &p); err != nil {
-		return fmt.Errorf("the publisher's answer: %w", err)
+		return false, fmt.Errorf("the publisher's answer: %w", err)
 	}
 	if len(p.Differences) == 0 {
 		_, err := fmt.Fprintln(out, "nothing would change")
-		return err
+		return false, err
 	}
 	for _, d := range p.Differences {
 		before, err := pretty(d.Before)
 		if err != nil {
-			return err
+			return true, err
 		}
 		after, err := pretty(d.After)
 		if err != nil {
-			return err
+			return true, err
 		}
 		name := printable(strings.Join(present(d.Kind, d.Key), " "))
 		fmt.Fprint(out, difference(side{name + " now", before}, side{name + " then", after}))
 	}
-	_, err := fmt.Fprintln(out, strings.Join(stakes(value), "\n"))
-	return err
+	return true, nil
 }
 
 // pretty returns JSON as indented lines, none if there is none.

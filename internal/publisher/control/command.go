@@ -10,7 +10,7 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Command is something to be done to an environment: a Put, Patch, Toggle, Delete, Archive, Replace or Transfer.
+// Command is something to be done to an environment: a Put, Patch, Toggle, Delete, Archive, Replace, Transfer or Restore.
 type Command interface {
 	decide(s State) (Decision, error)
 }

@@ -141,6 +141,8 @@ type Proposal struct {
 	Author Author     `json:"author"`
 	// Command tells apart what was proposed, for idempotency keys.
 	Command string `json:"command,omitzero"`
+	// Restores tells what is restored; nil for any other change.
+	Restores *Restoration `json:"restores,omitzero"`
 }
 
 // DocumentChange is one document to be put, or deleted when Body is nil.

@@ -76,7 +76,8 @@ type Claim struct {
 
 // ReviewOpen reports whether a request broke the glass and nobody has looked at it since.
 func (r Request) ReviewOpen() bool {
-	return r.Status == Applied && r.Proposal.BreakGlass && r.Review.By == ""
+	done := r.Status == Applied || r.Status == Failed && r.Proposal.newEpoch() // of which the log may have more than the ledger tells
+	return done && r.Proposal.BreakGlass && r.Review.By == ""
 }
 
 // waits reports whether something can still become of the request.
@@ -184,7 +185,7 @@ func (g *Governance) evolve(sequence uint64, e Event) error {
 		return nil
 	}
 	before, known := g.requests[e.Request]
-	if known == (e.Type == EventOpened) {
+	if known == (e.Type == EventOpened || e.Type == EventEpochBegun) {
 		return fmt.Errorf("%s of request %q, which is %q", e.Type, e.Request, before.Status)
 	}
 	after, err := before.evolve(e)
@@ -213,7 +214,7 @@ func (g *Governance) evolve(sequence uint64, e Event) error {
 // follows tells whether an event may come after a status.
 func (t EventType) follows(status RequestStatus) bool {
 	switch t {
-	case EventOpened:
+	case EventOpened, EventEpochBegun:
 		return status == ""
 	case EventApproved, EventClaimed:
 		return status == Open
@@ -224,7 +225,7 @@ func (t EventType) follows(status RequestStatus) bool {
 	case EventApplied: // the log alone says what was applied
 		return status == Claimed || status == Failed
 	case EventReviewed:
-		return status == Applied
+		return status == Applied || status == Failed
 	case EventCommented:
 		return status != ""
 	default:
@@ -240,6 +241,8 @@ func (r Request) evolve(e Event) (Request, error) {
 	switch e.Type {
 	case EventOpened, EventRebased:
 		return r.propose(e)
+	case EventEpochBegun:
+		return r.beginEpoch(e)
 	case EventCommented:
 		if !r.ended() {
 			r.Comments = append(slices.Clip(r.Comments), remark)
@@ -283,7 +286,7 @@ func (r Request) progress(e Event) (Request, error) {
 		return r, fmt.Errorf("%s of request %q without a position", e.Type, e.Request)
 	}
 	if e.Type == EventApplied {
-		r.Status, r.Applied = Applied, *e.Position
+		r.Status, r.Applied, r.Outcome = Applied, *e.Position, Remark{}
 		return r, nil
 	}
 	r.Status = Claimed

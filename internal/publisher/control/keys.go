@@ -45,6 +45,9 @@ func fingerprint(text string) string {
 
 // commandPrint tells commands apart.
 func commandPrint(c Command) string {
+	if r, ok := c.(Restore); ok {
+		c = r.Transfer
+	}
 	if t, ok := c.(Transfer); ok && t.Source != "" {
 		return fingerprint(t.Source)
 	}

@@ -38,13 +38,18 @@ func (s *Service) refresh(ctx context.Context) error {
 	if s.options.Journal == nil {
 		return nil
 	}
+	return s.refreshFrom(ctx, s.journal)
+}
+
+// refreshFrom is refresh with a ledger that is opened by other means.
+func (s *Service) refreshFrom(ctx context.Context, open func(context.Context) (Journal, error)) error {
 	select {
 	case s.ledger.turn <- struct{}{}:
 		defer func() { <-s.ledger.turn }()
 	case <-ctx.Done():
 		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, ctx.Err())
 	}
-	journal, err := s.journal(ctx)
+	journal, err := open(ctx)
 	if err != nil {
 		return err
 	}
@@ -167,6 +172,10 @@ func (s *Service) record(ctx context.Context, base uint64, e Event) error {
 	if err != nil {
 		return err
 	}
+	return recordAfter(ctx, journal, base, e)
+}
+
+func recordAfter(ctx context.Context, journal Journal, base uint64, e Event) error {
 	data, err := e.Encode()
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func (w World) askAbout(g *Governance, r Request) *inquiry {
 
 // concerned returns the documents of a request as they are to become; once it has ended, those that still exist as they are.
 func (r Request) concerned(s State) []changelog.Document {
-	if !r.ended() {
+	if !r.ended() && !r.Proposal.newEpoch() {
 		return r.Proposal.documents()
 	}
 	var list []changelog.Document
@@ -172,11 +172,11 @@ func approvals(n int) string {
 
 // forbidden returns the refusal of something to be done to a request that no policy can permit.
 func forbidden(action access.Action, r Request, detail string) *Refusal {
-	first := r.Proposal.Changes[0]
-	return &Refusal{
-		Cause: CauseForbidden, Detail: detail, Request: r.ID,
-		Action: &RefusedAction{Action: action, Kind: string(first.Kind), Key: first.Key},
+	refused := &RefusedAction{Action: action}
+	if len(r.Proposal.Changes) > 0 { // a new epoch may change none
+		refused.Kind, refused.Key = string(r.Proposal.Changes[0].Kind), r.Proposal.Changes[0].Key
 	}
+	return &Refusal{Cause: CauseForbidden, Detail: detail, Request: r.ID, Action: refused}
 }
 
 // permit refuses the parts of a decision that the origin may not write at once: deletions are asked for as access.Archive.

@@ -40,6 +40,8 @@ const (
 	CauseForbidden Cause = "forbidden"
 	// CauseApprovalRequired is a command that policies permit when others have approved it: open a change request.
 	CauseApprovalRequired Cause = "approval-required"
+	// CauseBreakGlass is a restoration that no approval can permit, only breaking the glass.
+	CauseBreakGlass Cause = "break-glass-required"
 	// CauseStale is a change request that was made from what has changed since.
 	CauseStale Cause = "stale"
 	// CauseNotOpen is a change request that is in no state for what was asked.
@@ -66,6 +68,7 @@ func Causes() []Cause {
 		CauseEntangled,
 		CauseForbidden,
 		CauseApprovalRequired,
+		CauseBreakGlass,
 		CauseStale,
 		CauseNotOpen,
 		CauseKeyReused,

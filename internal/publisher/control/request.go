@@ -125,10 +125,14 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 		return nil, err
 	}
 	documents := decision.Parts[0]
+	restores, err := c.restores()
+	if err != nil {
+		return nil, err
+	}
 	p := &Proposal{
 		Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
 		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.Late + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
-		Author: authorOf(w.Origin.actor(), w.Origin.Principal),
+		Author: authorOf(w.Origin.actor(), w.Origin.Principal), Restores: restores,
 	}
 	if c.ApplyAt.IsZero() {
 		p.ApplyAt = time.Time{}
@@ -147,6 +151,15 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 		return p, k.mustBreakGlass()
 	}
 	return p, nil
+}
+
+// restores returns what the command restores, nil if it does not.
+func (c Proposing) restores() (*Restoration, error) {
+	r, ok := c.Command.(Restore)
+	if !ok {
+		return nil, nil
+	}
+	return &r.Restoration, r.Restoration.permit(c.BreakGlass)
 }
 
 // print tells proposals apart.

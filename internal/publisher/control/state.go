@@ -39,6 +39,28 @@ func (s withoutKeys) Documents() iter.Seq[changelog.Document] {
 	}
 }
 
+// Nothing returns the state of an environment of which nothing is known.
+func Nothing() State { return nothing{eval.New()} }
+
+type nothing struct{ rules *eval.Ruleset }
+
+// Position implements State.
+func (nothing) Position() changelog.Position { return changelog.Position{} }
+
+// State implements State.
+func (nothing) State() changelog.State { return changelog.State{} }
+
+// Document implements State.
+func (nothing) Document(changelog.ID) (d changelog.Document, exists bool) { return d, false }
+
+// Documents implements State.
+func (nothing) Documents() iter.Seq[changelog.Document] {
+	return func(func(changelog.Document) bool) {}
+}
+
+// Rules implements State.
+func (n nothing) Rules() *eval.Ruleset { return n.rules }
+
 // Token names the revision of a document within the history of s.
 func Token(s State, d changelog.Document) changelog.Token {
 	return changelog.Token{Epoch: s.Position().Epoch.Short(), Revision: d.Revision}

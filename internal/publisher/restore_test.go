@@ -1,0 +1,290 @@
+package publisher_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/audit"
+	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// administrator is a token that may administer and nothing else.
+func administrator() access.FixedToken {
+	return access.FixedToken{Secret: secretOf("administrator"), Principal: access.Principal{
+		ID: "administrator", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
+		Scope: access.Scope{Actions: []access.Action{access.Read, access.Administer}},
+	}}
+}
+
+// governedOn is governed on a server of its own, with an administrator.
+func governedOn(t *testing.T, server *natstest.Server) *running {
+	t.Helper()
+	return governed(t, publisher.Options{NATS: server.URL(), FixedTokens: []access.FixedToken{administrator()}})
+}
+
+// published returns a snapshot of prod as a sidecar has it, which has a flag.
+func published(t *testing.T, server *natstest.Server, r *running, key string) []byte {
+	t.Helper()
+	sidecar := read(t, server, "prod")
+	r.await("the sidecar", func() bool { return sidecar.body(key) != "" })
+	sidecar.stop()
+	var out bytes.Buffer
+	if err := sidecar.store.View().Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// ledger returns the types of what the ledger of prod has, newest first, without what was refused.
+func (r *running) ledger() (types []string) {
+	r.t.Helper()
+	a := r.ask(http.MethodGet, "/api/v1/environments/prod/ledger", "")
+	var list admin.FactList
+	if err := json.Unmarshal([]byte(a.body), &list); err != nil {
+		r.t.Fatalf("%v: %s", err, a.body)
+	}
+	for _, fact := range list.Items {
+		if fact.Type != "refused" && fact.Type != "unauthenticated" {
+			types = append(types, fact.Type)
+		}
+	}
+	return types
+}
+
+// review asks as a role to review a change request.
+func (r *running) review(role, id string) answer {
+	return r.ask(http.MethodPost, "/api/v1/environments/prod/requests/"+id+"/review", "", "Authorization", "Bearer "+secretOf(role), "Flagside-Reason", "seen")
+}
+
+// A restore of a protected environment waits for another person, shows what differs, and is a change as any other.
+func TestRestoreNeedsASecondPerson(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	before := published(t, server, r, "f")
+	added := r.agreeAndApply(r.propose("g", ""))
+	editor := r.as(secretOf("editor"))
+
+	look, err := editor.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{DryRun: true}, "")
+	if err != nil || look.Outcome != "preview" || !look.InHistory || look.NewEpoch || look.Request != nil ||
+		len(look.Preview.Differences) != 1 || look.Preview.Differences[0].Key != "g" || look.Preview.Refused.Approvals != 1 {
+		t.Errorf("a dry run tells %+v, %v", look, err)
+	}
+	if _, err := r.as(secretOf("administrator")).RestoreEnvironment(t.Context(), "prod", before, anyway(), "I can"); !refusedWith(err, http.StatusForbidden, "forbidden") {
+		t.Errorf("who may only administer restores: %v", err)
+	}
+	out, err := editor.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{}, "g was a mistake")
+	if err != nil || out.Outcome != "waiting" || out.Request.Status != "open" || out.Waits.Approvals != 1 {
+		t.Fatalf("a restore by an editor: %+v, %v", out, err)
+	}
+	if q := out.Request.Restores; q == nil || !q.InHistory || q.NewEpoch || q.Documents != 1 || q.Before != added.Applied || q.StateDigest == q.BeforeState {
+		t.Errorf("the change request tells %+v", q)
+	}
+	if _, _, err := r.client.Document(t.Context(), "prod", flagID("g")); err != nil {
+		t.Errorf("before the approval the flag is gone: %v", err)
+	}
+	if _, err := editor.ApplyRequest(t.Context(), "prod", out.Request.ID, ""); !refusedWith(err, http.StatusForbidden, "approval-required") {
+		t.Errorf("without approval: %v", err)
+	}
+	applied := r.agreeAndApply(*out.Request)
+	if applied.Status != "applied" || applied.Applied[:8] != added.Applied[:8] || applied.ReviewOpen {
+		t.Errorf("applied: %+v", applied)
+	}
+	if a := r.ask(http.MethodGet, flags+"/g", ""); a.status != http.StatusNotFound {
+		t.Errorf("a flag that the snapshot lacks: %d %s", a.status, a.body)
+	}
+	if got, want := r.ledger()[:4], []string{"request.applied", "request.claimed", "request.approved", "request.opened"}; !slices.Equal(got, want) {
+		t.Errorf("the ledger says %q", got)
+	}
+	out, err = editor.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{}, "again")
+	if err != nil || out.Outcome != "unchanged" {
+		t.Errorf("a restore of what is there: %+v, %v", out, err)
+	}
+}
+
+// A snapshot that the log knows nothing of is restored only by breaking the glass, even by who may change everything, and reviewed.
+func TestRestoreOfAnUnknownPosition(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	unknown := snapshot(t, "prod", flagOf("f", []byte(offDocument)))
+	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, admin.Restoring{}, "please"); !refusedWith(err, http.StatusForbidden, "break-glass-required") {
+		t.Errorf("without breaking the glass: %v", err)
+	}
+	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, anyway(), ""); !refusedWith(err, http.StatusBadRequest, "malformed") {
+		t.Errorf("without a reason: %v", err)
+	}
+	if _, err := r.as(secretOf("editor")).RestoreEnvironment(t.Context(), "prod", unknown, anyway(), "I want"); !refusedWith(err, http.StatusForbidden, "forbidden") {
+		t.Errorf("an editor breaks the glass: %v", err)
+	}
+	if a := r.ask(http.MethodGet, flags+"/f", ""); a.status != http.StatusNotFound {
+		t.Fatalf("a refused restore changed something: %d %s", a.status, a.body)
+	}
+	out, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, anyway(), "all is lost")
+	if err != nil || out.Outcome != "applied" || out.InHistory || !out.Request.ReviewOpen || out.Request.Restores.InHistory {
+		t.Fatalf("restored: %+v, %v", out, err)
+	}
+}
+
+// The log is gone and with it who could approve. What changes documents takes breaking the glass, a review by another person, and leaves
+// records; that of nothing but what was there takes none.
+func TestANewEpochTakesBreakingTheGlass(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	deleteStream(t, server, "FLAGS_prod")
+	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
+
+	other := snapshot(t, "prod", flagOf("g", []byte(offDocument)))
+	for who, want := range map[string]string{"administrator": "forbidden", "editor": "forbidden", "admin": "break-glass-required"} {
+		if _, err := r.as(secretOf(who)).RestoreEnvironment(t.Context(), "prod", other, admin.Restoring{}, "it is gone"); !refusedWith(err, http.StatusForbidden, want) {
+			t.Errorf("a restore by %s: %v", who, err)
+		}
+	}
+	if _, err := r.as(secretOf("administrator")).RestoreEnvironment(t.Context(), "prod", other, anyway(), "it is gone"); !refusedWith(err, http.StatusForbidden, "forbidden") {
+		t.Errorf("who may only administer breaks the glass: %v", err)
+	}
+	look, err := r.client.RestoreEnvironment(t.Context(), "prod", other, admin.Restoring{DryRun: true}, "")
+	if err != nil || !look.NewEpoch || len(look.Preview.Differences) != 2 || look.Preview.Refused == nil {
+		t.Errorf("a dry run tells %+v, %v", look, err)
+	}
+	out, err := r.as(secretOf("admin")).RestoreEnvironment(t.Context(), "prod", other, anyway(), "it is gone")
+	if err != nil || !out.NewEpoch || out.Outcome != "applied" || !out.Request.ReviewOpen || out.Request.Applied != out.Environment.Revision {
+		t.Fatalf("restored: %+v, %v", out, err)
+	}
+	if q := out.Request; q.Author != "admin" || q.Reason != "it is gone" || len(q.Changes) != 2 || !q.Restores.NewEpoch || q.Restores.Before == "" {
+		t.Errorf("the record tells %+v", q)
+	}
+	if got, want := r.ledger()[:2], []string{"request.applied", "epoch.begun"}; !slices.Equal(got, want) {
+		t.Errorf("the ledger says %q", got)
+	}
+	if a := r.ask(http.MethodGet, flags+"/g", ""); a.body != offDocument {
+		t.Errorf("the flag of the snapshot is %d %s", a.status, a.body)
+	}
+	if a := r.review("admin", out.Request.ID); a.status != http.StatusForbidden {
+		t.Errorf("a review of one's own: %d %s", a.status, a.body)
+	}
+	if a := r.review("approver", out.Request.ID); a.status != http.StatusOK {
+		t.Errorf("a review: %d %s", a.status, a.body)
+	}
+	reviewed, err := r.client.Request(t.Context(), "prod", out.Request.ID)
+	if err != nil || reviewed.ReviewOpen || reviewed.Review == nil || reviewed.Review.By != "approver" || len(reviewed.Changes) != 2 {
+		t.Errorf("reviewed: %+v, %v", reviewed, err)
+	}
+}
+
+// A publisher that was started after the loss knows nothing: every document of the snapshot counts as touched.
+func TestRestoreByAPublisherThatKnowsNothing(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	before := published(t, server, r, "f")
+	r.stop()
+	deleteStream(t, server, "FLAGS_prod")
+	late := governedOn(t, server)
+	if _, err := late.client.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{}, "it is gone"); !refusedWith(err, http.StatusForbidden, "break-glass-required") {
+		t.Errorf("without breaking the glass: %v", err)
+	}
+	out, err := late.client.RestoreEnvironment(t.Context(), "prod", before, anyway(), "it is gone")
+	if err != nil || out.Outcome != "applied" || !out.NewEpoch || out.Environment.Flags != 1 || !out.Request.ReviewOpen || len(out.Request.Changes) != 1 {
+		t.Fatalf("restored: %+v, %v", out, err)
+	}
+	if a := late.review("approver", out.Request.ID); a.status != http.StatusOK {
+		t.Errorf("a review: %d %s", a.status, a.body)
+	}
+	report, err := audit.Verify(strings.NewReader(late.exported("prod")), trusttest.Default().Trust, audit.Options{})
+	if err != nil || len(report.Warnings) > 1 {
+		t.Errorf("the history: %v, warnings %q", err, report.Warnings)
+	}
+}
+
+// Recreating exactly what is held changes no document: who may administer may do that, and it is recorded.
+func TestRecreateOfWhatIsHeldIsRecorded(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	deleteStream(t, server, "FLAGS_prod")
+	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
+	out, err := r.as(secretOf("administrator")).RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, "the disk is new")
+	if err != nil || !out.NewEpoch || len(out.Preview.Differences) != 0 || out.Request.ReviewOpen || out.Request.Author != "administrator" {
+		t.Fatalf("recreated %+v, %v", out, err)
+	}
+	if got, want := r.ledger()[:2], []string{"request.applied", "epoch.begun"}; !slices.Equal(got, want) {
+		t.Errorf("the ledger says %q", got)
+	}
+	if a := r.ask(http.MethodGet, flags+"/f", ""); a.status != http.StatusOK {
+		t.Errorf("the flag is %d %s", a.status, a.body)
+	}
+}
+
+// Log and ledger are gone. Nothing is written that the ledger cannot take, and the refusal tells what to do first.
+func TestRecreateWhenTheLedgerIsGoneToo(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	deleteStream(t, server, "FLAGS_prod")
+	deleteStream(t, server, "LEDGER_prod")
+	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
+	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone"); err == nil || !strings.Contains(err.Error(), "publisher ledger repair") {
+		t.Errorf("before the ledger is repaired: %v", err)
+	}
+	if _, err := r.client.RepairLedger(t.Context(), "prod", "all is gone"); err != nil {
+		t.Fatal(err)
+	}
+	out, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone")
+	if err != nil || out.Outcome != "applied" || out.Environment.Flags != 1 || out.Environment.Refused != "" {
+		t.Fatalf("recreated: %+v, %v", out, err)
+	}
+	if a := r.ask(http.MethodGet, flags+"/f", ""); a.status != http.StatusOK {
+		t.Errorf("the flag is %d %s", a.status, a.body)
+	}
+}
+
+// What is too large for one change request is refused with the remedy, and restored in parts.
+func TestRestoreInParts(t *testing.T) {
+	t.Parallel()
+	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
+	r.create("prod")
+	r.put("prod", "old", flagBody("on", ""), absent())
+	const n = 1200
+	documents := make([]changelog.Document, n)
+	for i := range documents {
+		documents[i] = flagOf(fmt.Sprintf("f%04d", i), flagBody("on", ""))
+	}
+	large := snapshot(t, "prod", documents...)
+	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", large, anyway(), "all"); !refusedWith(err, http.StatusRequestEntityTooLarge, "too-large") ||
+		!strings.Contains(err.Error(), "in parts") {
+		t.Errorf("at once: %v", err)
+	}
+	parts := admin.Restoring{BreakGlass: true, Part: true}
+	first, err := r.client.RestoreEnvironment(t.Context(), "prod", large, parts, "one")
+	if err != nil || first.Outcome != "applied" || first.Remaining == 0 || first.Environment.Flags+first.Remaining < n {
+		t.Fatalf("the first part: %s, %d flags and %d remain, %v", first.Outcome, first.Environment.Flags, first.Remaining, err)
+	}
+	second, err := r.client.RestoreEnvironment(t.Context(), "prod", large, parts, "two")
+	if err != nil || second.Outcome != "applied" || second.Remaining != 0 || second.Environment.Flags != n {
+		t.Errorf("the second part: %s, %d flags and %d remain, %v", second.Outcome, second.Environment.Flags, second.Remaining, err)
+	}
+}
