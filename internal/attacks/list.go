@@ -165,6 +165,7 @@ func All() []Attack {
 		{Application, Warm, "internal/sidecar", "TestPagesCannotAskASidecar", ""},
 		{Application, Warm, "internal/sidecar", "TestPagesCannotProfileASidecar", ""},
 		{Application, Warm, "internal/telemetry", "TestRepeatedLinesAreCounted", ""},
+		{Application, Warm, "internal/sidecar/flagd", "TestStreamsShareTheBytesOfADocument", ""},
 		{Application, Warm, "internal/sidecar/flagd", "TestStreamsShareTheEventsOfAChange", ""},
 		{Application, Warm, "internal/sidecar", "TestUnixSocketsAskForNoHost", ""},
 		{Application, Warm, "eval", "TestWorkCoversWhatIsVisited", ""},

@@ -22,10 +22,10 @@ import (
 	"connectrpc.com/grpchealth"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
-	"github.com/flagside/flagside/internal/sidecar/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
@@ -117,7 +117,10 @@ func NewEvaluation(o Options) *Server {
 // NewSync returns the server of flagd.sync. It does nothing until Run.
 func NewSync(o Options) *Server {
 	s := newServer(o, "flagd sync", "flagd-sync", syncv1connect.FlagSyncServiceName)
-	s.routes().Handle(s.guarded(syncv1connect.NewFlagSyncServiceHandler(syncV1{s}, s.handlerOptions()...)))
+	service := syncV1{server: s}
+	mux := s.routes()
+	mux.Handle(s.guarded(syncv1connect.NewFlagSyncServiceHandler(service, s.handlerOptions()...)))
+	mux.Handle(s.guarded(syncv1connect.FlagSyncServiceFetchAllFlagsProcedure, service.fetchHandler(s.handlerOptions())))
 	return s
 }
 

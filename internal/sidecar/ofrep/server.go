@@ -18,7 +18,7 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
-	"github.com/flagside/flagside/internal/sidecar/inflight"
+	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )

@@ -79,10 +79,21 @@ func (b *Budget) takeOrWait(bytes int64) (taken int64, freed <-chan struct{}) {
 	if taken, ok := b.take(bytes); ok {
 		return taken, nil
 	}
+	return 0, b.waiting()
+}
+
+// Freed returns what is closed when bytes are given back the next time.
+func (b *Budget) Freed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting()
+}
+
+func (b *Budget) waiting() <-chan struct{} {
 	if b.freed == nil {
 		b.freed = make(chan struct{})
 	}
-	return 0, b.freed
+	return b.freed
 }
 
 // Release gives back what was taken.
