@@ -37,8 +37,12 @@ func busy() *connect.Error {
 // clientKey is the key of who has the connection of a request, in its context.
 type clientKey struct{}
 
+// holderKey is the key of who that is among those who hold streams.
+type holderKey struct{}
+
 // withClient is the ConnContext of a server.
 func withClient(ctx context.Context, c net.Conn) context.Context {
+	ctx = context.WithValue(ctx, holderKey{}, listen.HolderOf(c))
 	return context.WithValue(ctx, clientKey{}, listen.Client(c))
 }
 

@@ -48,7 +48,7 @@ func (y syncV1) SyncFlags(
 		return err
 	}
 	documents, form := y.server.options.Documents, formOf(request.Header(), true)
-	return y.server.stream(ctx, "sync", func(ctx context.Context, subscription *changes.Subscription) error {
+	return y.server.stream(ctx, "sync", request.Header(), func(ctx context.Context, subscription *changes.Subscription) error {
 		var sent [sha256.Size]byte // the zero value is no digest
 		for {
 			answer, err := documents.message(selected, form)
