@@ -86,6 +86,8 @@ type Server struct {
 	refusing chan struct{} // holds one value for each connection that is being refused
 	feed     *changes.Feed
 	budget   *inflight.Budget
+	making   chan struct{} // holds one value for each answer for all flags that is being made
+	spare    chan []byte   // memory for them
 	busy     prometheus.Counter
 	places   *listen.Places // for connections that evaluate
 	streams  *listen.Places // for those with event streams
@@ -111,6 +113,8 @@ func New(o Options) (*Server, error) {
 		refusing:  make(chan struct{}, maxRefusals),
 		feed:      o.Feed,
 		budget:    inflight.New(o.Budget),
+		making:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		spare:     make(chan []byte, 2*runtime.GOMAXPROCS(0)),
 		places:    listen.NewPlaces(o.MaxConnections, listen.IdleConnection),
 		streams:   listen.NewPlaces(o.MaxStreams, 0),
 		open:      make(map[*connection]struct{}),
