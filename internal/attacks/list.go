@@ -160,6 +160,8 @@ func All() []Attack {
 		{Application, Warm, "internal/sidecar/ofrep", "TestBrowsersAreAnsweredForPagesThatMayAsk", ""},
 		{Application, Warm, "internal/sidecar/resolver", "TestExpensiveFlagsAreWatchedMoreClosely", ""},
 		{Application, Warm, "internal/sidecar", "TestGreedyAndSlowClientsOfEveryPort", ""},
+		{Application, Warm, "e2e", "TestGreedyClientsOfEveryPortAtOnce", ""},
+		{Application, Warm, "internal/sidecar/flagd", "TestADocumentIsEncodedOnceAState", ""},
 		{Application, Warm, "eval", "TestNothingVisitsMoreThanTheLimit", ""},
 		{Application, Warm, "internal/listen", "TestOneClientHasItsShare", ""},
 		{Application, Warm, "internal/listen", "TestPlacesGoToWhoHasFewer", ""},
