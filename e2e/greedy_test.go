@@ -130,7 +130,7 @@ func (g *greedyPorts) ask(ctx context.Context, method, target, media string, bod
 
 // enveloped is a message of a stream of Connect.
 func enveloped(message string) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...) //nolint:gosec // it is short
+	return append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)
 }
 
 // latency returns the median time of evaluations on a connection that is kept.

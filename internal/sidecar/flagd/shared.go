@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -124,7 +125,7 @@ func (m *message) write(ctx context.Context, conn connect.StreamingHandlerConn) 
 		return err
 	}
 	w := ctx.Value(writerKey{}).(http.ResponseWriter)
-	prefix := binary.BigEndian.AppendUint32(make([]byte, 1, maxPrefix), uint32(len(m.encoded))) //nolint:gosec // states are far smaller than 4 GB
+	prefix := binary.BigEndian.AppendUint32(make([]byte, 1, maxPrefix), uint32(len(m.encoded)))
 	for _, part := range [][]byte{prefix, m.encoded} {
 		if _, err := w.Write(part); err != nil {
 			return err
@@ -138,7 +139,7 @@ func (m *message) write(ctx context.Context, conn connect.StreamingHandlerConn) 
 func (y syncV1) fetchHandler(options []connect.HandlerOption) http.Handler {
 	const procedure = syncv1connect.FlagSyncServiceFetchAllFlagsProcedure
 	codecs := connect.WithHandlerOptions(connect.WithCodec(codec{"proto"}), connect.WithCodec(codec{"json"}), connect.WithCodec(codec{"json; charset=utf-8"}))
-	unary := connect.NewUnaryHandler(procedure, y.fetch, append(options[:len(options):len(options)], codecs)...)
+	unary := connect.NewUnaryHandler(procedure, y.fetch, append(slices.Clip(options), codecs)...)
 	shared := connect.NewServerStreamHandler(procedure, y.fetchShared, options...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
