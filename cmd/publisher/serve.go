@@ -6,6 +6,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -40,6 +41,9 @@ func serveCommand() command {
 		"file to which a signed checkpoint of all streams is appended when they have grown, on a volume that the publisher's streams are not on; without it none are written")
 	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "time between two looks whether a checkpoint is to be appended")
 	declareAPI(set, &o)
+	inFlight := 0 // KiB
+	set.Int(&inFlight, "in-flight-memory", inflight.Default>>10,
+		"how much memory requests to the API and their answers may take that are under way, in KiB; more are refused with 503")
 	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
 		"how many parts of a rule one evaluation may visit; documents that need more are refused; sidecars have an option of the same name")
 	declareCompatibility(set, &compatibility, "whose strictness new environments follow, unless their creation says")
@@ -57,6 +61,9 @@ func serveCommand() command {
 			o.AdminTokenFile = ""
 		}
 		o.Compatibility = eval.Compatibility(compatibility)
+		if o.InFlight = int64(inFlight) << 10; o.InFlight == 0 {
+			o.InFlight = 1 // which is too little, and not the default
+		}
 		return o
 	}
 	return command{

@@ -10,8 +10,8 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/sidecar"
-	"github.com/flagside/flagside/internal/sidecar/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/settings"
 	"github.com/flagside/flagside/internal/telemetry"

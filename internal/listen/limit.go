@@ -2,9 +2,12 @@ package listen
 
 import (
 	"net"
-	"sync"
 	"time"
 )
+
+// IdleConnection is after how long without a byte another client may get the place of a connection. It is longer than a request may take to
+// arrive.
+const IdleConnection = 6 * time.Second
 
 // withLimit wraps a listener; without a limit it stays as it is.
 func withLimit(l net.Listener, o Options) net.Listener {
@@ -14,14 +17,14 @@ func withLimit(l net.Listener, o Options) net.Listener {
 	if o.Refused == nil {
 		o.Refused = func() {}
 	}
-	return &limited{Listener: l, shares: NewShares(o.MaxConnections), refused: o.Refused, stall: o.WriteStall}
+	return &limited{Listener: l, places: NewPlaces(o.MaxConnections, IdleConnection), refused: o.Refused, stall: o.WriteStall}
 }
 
-// limited closes connections above its capacity, and above the share of their client, at once, so that clients get an error instead of waiting.
+// limited closes connections that there is no place for at once, so that clients get an error instead of waiting.
 type limited struct {
 	net.Listener
 
-	shares  *Shares
+	places  *Places
 	refused func()
 	stall   time.Duration
 }
@@ -33,20 +36,36 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if client := Client(c); l.shares.Take(client) {
-			return &counted{Conn: c, stall: l.stall, release: sync.OnceFunc(func() { l.shares.Release(client) })}, nil
+		admitted := &counted{Conn: c, stall: l.stall, holder: HolderOf(c)}
+		var ok bool
+		if admitted.place, ok = l.places.Take(admitted.holder, func() { l.refuse(c) }); ok {
+			return admitted, nil
 		}
-		c.Close()
-		l.refused()
+		l.refuse(c)
 	}
+}
+
+func (l *limited) refuse(c net.Conn) {
+	c.Close()
+	l.refused()
 }
 
 // counted is a connection that makes room when it is closed.
 type counted struct {
 	net.Conn
 
-	stall   time.Duration // 0 leaves deadlines to the server
-	release func()
+	stall  time.Duration // 0 leaves deadlines to the server
+	holder Holder
+	place  *Place
+}
+
+// Read reads, which uses the place of the connection.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.place.Use()
+	}
+	return n, err
 }
 
 // stallPiece is how many bytes a client has the time of a stall to take.
@@ -54,6 +73,7 @@ const stallPiece = 64 << 10
 
 // Write writes in pieces, each of which the client has to take in time.
 func (c *counted) Write(p []byte) (written int, err error) {
+	defer c.place.Use()
 	if c.stall == 0 {
 		return c.Conn.Write(p)
 	}
@@ -64,13 +84,14 @@ func (c *counted) Write(p []byte) (written int, err error) {
 		var n int
 		n, err = c.Conn.Write(p[written:min(len(p), written+stallPiece)])
 		written += n
+		c.place.Use()
 	}
 	return written, err
 }
 
 // Close closes the connection.
 func (c *counted) Close() error {
-	defer c.release()
+	defer c.place.Release()
 	return c.Conn.Close()
 }
 

@@ -36,7 +36,7 @@ type Options struct {
 	TLS TLS
 	// HTTP1Only keeps TLS from offering HTTP/2 to clients, for a server that speaks HTTP/1.1 only.
 	HTTP1Only bool
-	// MaxConnections is how many connections may be open, and NewShares says how many of them from one other machine; more are closed at
+	// MaxConnections is how many connections may be open, and Places says who gets one when there are as many; the others are closed at
 	// once. 0 means that nothing bounds them.
 	MaxConnections int
 	// WriteStall is how long a client may take no byte of what is written to a connection, which is cut off then. It goes before deadlines that

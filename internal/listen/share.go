@@ -31,11 +31,15 @@ type Shares struct {
 
 // NewShares returns shares of a number of places. One client may have a quarter of them, and all if there are 16 or fewer.
 func NewShares(places int) *Shares {
-	share := places / shareDivisor
+	return &Shares{places: places, share: shareOf(places), by: make(map[any]int)}
+}
+
+// shareOf returns how many of a number of places one client may have.
+func shareOf(places int) int {
 	if places <= fewPlaces {
-		share = places
+		return places
 	}
-	return &Shares{places: places, share: share, by: make(map[any]int)}
+	return places / shareDivisor
 }
 
 // Take gives a client a place, if there is one for it.

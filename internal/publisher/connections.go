@@ -15,6 +15,8 @@ const (
 	writeStall     = 20 * time.Second
 	idleTimeout    = time.Minute
 	maxHeaderBytes = 64 << 10
+	// maxRequests is how many requests may be under way at the same time on one connection of HTTP/2.
+	maxRequests = 100
 	// maxConnections leaves file descriptors for sidecars and streams.
 	maxConnections = 256
 )
@@ -24,5 +26,13 @@ func newRefused() prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_api_connections_refused_total",
 		Help: "Connections to the API that were closed because too many were open.",
+	})
+}
+
+// newBusy returns what counts requests that there was no memory for.
+func newBusy() prometheus.Counter {
+	return prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "flagside_api_answers_refused_total",
+		Help: "Requests to the API answered with 503 because too much was under way that clients had not taken.",
 	})
 }

@@ -23,8 +23,10 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := registry.Register(p.refused); err != nil {
-		return nil, err
+	for _, counter := range []prometheus.Counter{p.refused, p.busy} {
+		if err := registry.Register(counter); err != nil {
+			return nil, err
+		}
 	}
 	p.environments.metrics, err = newMetrics(registry, p.environments)
 	if err != nil {
@@ -38,13 +40,14 @@ func (p *Publisher) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", healthz)
 	mux.HandleFunc("GET /readyz", p.readyz)
-	inside := func(next http.Handler) http.Handler { return next }
+	bounds := admin.NewBounds(p.options.InFlight, p.busy.Inc)
+	inside := bounds.Handler
 	if !p.options.local() {
-		inside = func(next http.Handler) http.Handler { return admin.ForReaders(api, next) }
+		inside = func(next http.Handler) http.Handler { return bounds.Handler(admin.ForReaders(api, next)) }
 	}
 	mux.Handle("GET /status", inside(http.HandlerFunc(p.status)))
 	mux.Handle("GET /metrics", inside(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
-	mux.Handle("/", p.options.Observe(admin.Handler(api)))
+	mux.Handle("/", p.options.Observe(bounds.Handler(admin.Handler(api))))
 	return admin.Guard(mux, origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
 }
 

@@ -42,6 +42,9 @@ const DefaultOpenRequests = 100
 // DefaultCheckpointInterval is how often it is looked whether a checkpoint is to be appended.
 const DefaultCheckpointInterval = time.Minute
 
+// minInFlight is the least that the API may have under way, in bytes.
+const minInFlight = 1 << 20
+
 const minCheckpointInterval = 100 * time.Millisecond
 
 // Options say where a publisher keeps the change logs and where it listens.
@@ -88,6 +91,8 @@ type Options struct {
 	// Hosts are the names, beside those of loopback, that requests to the API may give as their Host, or "*" for all. Without any, an API
 	// that does not listen on loopback asks for none.
 	Hosts []string
+	// InFlight is how many bytes requests to the API and their answers may have under way; more are refused with 503. 0 means inflight.Default.
+	InFlight int64
 	// AnonymousReads lets requests without a token read all environments.
 	AnonymousReads bool
 	// AdminTokenFile is the path of a file with a token that may do what admins may. It is made if it is not there. Empty means that there is none.
@@ -202,6 +207,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("a token lifetime of %s: it must be positive", o.TokenLifetime)
 	case o.LedgerBytes < 0:
 		return fmt.Errorf("%d bytes that one author may write a day: there may be 1 or more", o.LedgerBytes)
+	case o.InFlight != 0 && o.InFlight < minInFlight:
+		return fmt.Errorf("less than %d KiB for requests and answers under way: large answers need more", minInFlight>>10)
 	case o.CheckpointInterval < minCheckpointInterval:
 		return fmt.Errorf("a checkpoint interval of %s: it must be %s or more", o.CheckpointInterval, minCheckpointInterval)
 	case eval.ValidateMaxWork(o.MaxEvaluationWork) != nil:

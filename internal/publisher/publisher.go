@@ -23,6 +23,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
@@ -51,6 +52,7 @@ type Publisher struct {
 	checkpoints  checkpoints
 	repeats      *telemetry.Repeats
 	refused      prometheus.Counter // connections of the API that were closed at once
+	busy         prometheus.Counter // requests to the API that there was no memory for
 }
 
 // New validates the options, takes the data directory and opens the listener of the API. It starts nothing; Close undoes it.
@@ -59,7 +61,7 @@ func New(o Options) (*Publisher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
-	p := &Publisher{options: o, logger: o.Logger, refused: newRefused(), repeats: telemetry.NewRepeats(o.Logger)}
+	p := &Publisher{options: o, logger: o.Logger, refused: newRefused(), busy: newBusy(), repeats: telemetry.NewRepeats(o.Logger)}
 	for _, prepare := range []func() error{o.verifyFiles, p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareAPI} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
@@ -115,6 +117,8 @@ func (p *Publisher) prepareAPI() (err error) {
 		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxRequests},
+		ConnContext:       admin.WithClient,
 		ErrorLog:          log.New(p.logger, "", 0),
 	}
 	if !p.options.adminTLS().Enabled() {

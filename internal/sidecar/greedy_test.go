@@ -3,7 +3,6 @@
 package sidecar_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -18,47 +17,18 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
-
+	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
 )
 
-// askUnread begins requests on a connection of HTTP/2 whose windows stay closed, so that their answers cannot be sent. The connection takes what
-// the server says about it.
+// askUnread begins requests whose answers are not read, until the test ends.
 func askUnread(t *testing.T, addr net.Addr, procedure string, requests int) net.Conn {
 	t.Helper()
-	c, err := net.Dial("tcp", addr.String())
+	c, err := faultnet.AskUnread(addr.String(), procedure, requests)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	var out bytes.Buffer
-	out.WriteString(http2.ClientPreface)
-	framer := http2.NewFramer(&out, c)
-	_ = framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0}) // to memory
-	var block bytes.Buffer
-	fields := hpack.NewEncoder(&block)
-	for i := range requests {
-		block.Reset()
-		for _, f := range [][2]string{
-			{":method", "POST"},
-			{":scheme", "http"},
-			{":authority", "localhost"},
-			{":path", procedure},
-			{"content-type", "application/grpc"},
-			{"te", "trailers"},
-		} {
-			_ = fields.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]}) // to memory
-		}
-		stream := uint32(2*i + 1)
-		_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true})
-		_ = framer.WriteData(stream, true, make([]byte, 5)) // an empty message
-	}
-	go func() { // it fails when the port has no place for the connection
-		_, _ = c.Write(out.Bytes())
-		_, _ = io.Copy(io.Discard, c)
-	}()
 	return c
 }
 

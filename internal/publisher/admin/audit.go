@@ -76,8 +76,11 @@ func (a *api) exportAudit(ctx context.Context, environment string, withControl b
 		return nil, a.problem(err)
 	}
 	return &huma.StreamResponse{Body: func(out huma.Context) {
-		out.SetHeader("Content-Type", ExportMedia)
 		w := out.BodyWriter()
+		if bounded, ok := w.(*answer); ok && !bounded.stream() {
+			return
+		}
+		out.SetHeader("Content-Type", ExportMedia)
 		if rw, ok := w.(http.ResponseWriter); ok {
 			_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(exportTimeout)) // best effort: a reader that stops is cut off
 		}

@@ -8,18 +8,17 @@ import (
 	"net/http"
 	"strings"
 
-	syncv1 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/sync/v1"
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/listen"
-	"github.com/flagside/flagside/internal/sidecar/inflight"
 )
 
 // requestCost is how many bytes every request counts as, whatever it says: about what a goroutine, its buffers and a header take.
 const requestCost = 16 << 10
 
-// valuesFactor is how many times as much as its encoding an answer takes that is made of values. Documents are shared by all answers.
+// valuesFactor is how many times as much as its encoding an answer takes that is made of values.
 const valuesFactor = 4
 
 // jsonFactor is how many times as long as in Protocol Buffers an answer may be in JSON.
@@ -38,8 +37,12 @@ func busy() *connect.Error {
 // clientKey is the key of who has the connection of a request, in its context.
 type clientKey struct{}
 
+// holderKey is the key of who that is among those who hold streams.
+type holderKey struct{}
+
 // withClient is the ConnContext of a server.
 func withClient(ctx context.Context, c net.Conn) context.Context {
+	ctx = context.WithValue(ctx, holderKey{}, listen.HolderOf(c))
 	return context.WithValue(ctx, clientKey{}, listen.Client(c))
 }
 
@@ -154,6 +157,9 @@ type boundedConn struct {
 
 // Send writes a message once there is memory for it. Both have to happen in time.
 func (c boundedConn) Send(message any) error {
+	if message == nil { // only the header
+		return c.StreamingHandlerConn.Send(nil)
+	}
 	waiting, cancel := context.WithTimeout(c.ctx, writeTimeout)
 	defer cancel()
 	taken, err := c.server.budget.Wait(waiting, int64(sizeOf(message, c.RequestHeader())))
@@ -169,16 +175,15 @@ func (c boundedConn) Send(message any) error {
 }
 
 // sizeOf returns about how many bytes a message has on its way.
-func sizeOf(message any, request http.Header) int {
-	m, ok := message.(proto.Message)
+func sizeOf(v any, request http.Header) int {
+	if shared, ok := v.(*message); ok { // which is copied as it is
+		return len(shared.encoded)
+	}
+	m, ok := v.(proto.Message)
 	if !ok {
 		return 0
 	}
 	factor := valuesFactor
-	switch message.(type) {
-	case *syncv1.FetchAllFlagsResponse, *syncv1.SyncFlagsResponse:
-		factor = 1
-	}
 	if strings.Contains(request.Get("Content-Type"), "json") {
 		factor *= jsonFactor
 	}

@@ -9,10 +9,14 @@ import (
 // deadlineKey is the key of the http.ResponseController in the context of a request.
 type deadlineKey struct{}
 
-// withDeadlines lets streams move the deadlines of their requests.
+// writerKey is the key of the http.ResponseWriter in the context of a request.
+type writerKey struct{}
+
+// withDeadlines lets streams move the deadlines of their requests, and write past Connect.
 func withDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), deadlineKey{}, http.NewResponseController(w))))
+		ctx := context.WithValue(r.Context(), deadlineKey{}, http.NewResponseController(w))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, writerKey{}, w)))
 	})
 }
 

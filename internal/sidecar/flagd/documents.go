@@ -1,6 +1,7 @@
 package flagd
 
 import (
+	"crypto/sha256"
 	"maps"
 	"strings"
 	"sync"
@@ -28,7 +29,8 @@ type Documents struct {
 	definitions map[string]string // members of the document, by key
 	leftOut     map[string]string // why a flag is in no document, by key
 	unenforced  map[string]struct{}
-	joined      map[string]string // the documents of the view that have flags, by selection
+	messages    map[messageKey]*message // of the view, if they have flags
+	encodings   int                     // how many messages were encoded so far
 }
 
 // NewDocuments returns the documents of the views. context is added to every evaluation of a provider; nil adds nothing.
@@ -67,22 +69,34 @@ func (d *Documents) LeftOut() map[string]string {
 // noFlags is the document of a selection that nothing is in. It is not kept, because clients could think of any number of them.
 const noFlags = `{"flags":{}}`
 
-// current returns the document of the current view with the selected flags. There must be a view.
-func (d *Documents) current(selected *resolver.Request) string {
+// messageKey is what distinguishes the messages of a view.
+type messageKey struct {
+	selection string
+	form      form
+}
+
+// message returns the document of the current view with the selected flags, encoded once for all that ask for it. There must be a view.
+func (d *Documents) message(selected *resolver.Request, f form) (*message, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if view := d.views.View(); view != d.view {
 		d.follow(view)
 	}
-	selection := string(selected.Metadata())
-	if document, made := d.joined[selection]; made {
-		return document
+	key := messageKey{string(selected.Metadata()), f}
+	if made := d.messages[key]; made != nil {
+		return made, nil
 	}
 	document := d.join(selected)
-	if document != noFlags {
-		d.joined[selection] = document
+	encoded, err := f.encode(document, d)
+	if err != nil {
+		return nil, err
 	}
-	return document
+	d.encodings++
+	m := &message{encoded: encoded, content: sha256.Sum256([]byte(document))}
+	if document != noFlags {
+		d.messages[key] = m
+	}
+	return m, nil
 }
 
 // follow translates what is different in the view.
@@ -98,7 +112,7 @@ func (d *Documents) follow(view *cache.View) {
 		}
 		d.translate(view.Rules(), is)
 	}
-	d.view, d.joined = view, make(map[string]string)
+	d.view, d.messages = view, make(map[messageKey]*message)
 	d.reported.Store(new(maps.Clone(d.leftOut)))
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
@@ -37,6 +38,9 @@ const maxEventKeys = 10_000
 // errNothing is why waiting ends when there is nothing to say.
 var errNothing = errors.New("nothing changed")
 
+// errDisplaced is why a stream ends whose place another client gets.
+var errDisplaced = errors.New("too many streams are open, and another client needed the place: connect again later")
+
 // events sends what a stream of events has to say, until the client or the server goes away. It begins once there is something to
 // evaluate, because that is what a provider waits for.
 func (s *Server) events(ctx context.Context, header http.Header, send func(kind string, data *structpb.Struct) error) error {
@@ -44,7 +48,7 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 	if err := selected.Select([]byte(header.Get(selectorHeader))); err != nil {
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	}
-	return s.stream(ctx, "events", func(ctx context.Context, subscription *changes.Subscription) error {
+	return s.stream(ctx, "events", header, func(ctx context.Context, subscription *changes.Subscription) error {
 		if err := send(eventReady, nil); err != nil {
 			return err
 		}
@@ -73,12 +77,18 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 }
 
 // stream runs a stream from the moment when there is something to evaluate. The context that it hands on ends with the server, too.
-func (s *Server) stream(ctx context.Context, kind string, run func(context.Context, *changes.Subscription) error) error {
-	client := ctx.Value(clientKey{})
-	if !s.streams.Take(client) {
+func (s *Server) stream(ctx context.Context, kind string, header http.Header, run func(context.Context, *changes.Subscription) error) error {
+	holder, _ := ctx.Value(holderKey{}).(listen.Holder)
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	place, ok := s.streams.Take(holder.Named(header.Get("User-Agent")), func() {
+		s.options.Metrics.ended.WithLabelValues(kind).Inc()
+		end(errDisplaced)
+	})
+	if !ok {
 		return connect.NewError(connect.CodeResourceExhausted, errors.New("too many streams are open, or too many of this client"))
 	}
-	defer s.streams.Release(client)
+	defer place.Release()
 	beginStream(ctx)
 	open := s.options.Metrics.streams.WithLabelValues(kind)
 	open.Inc()
@@ -98,17 +108,19 @@ func (s *Server) stream(ctx context.Context, kind string, run func(context.Conte
 	defer subscription.Close()
 	if view == nil {
 		if _, err := subscription.Next(ctx); err != nil {
-			return s.ended(err)
+			return s.ended(ctx, err)
 		}
 	}
-	return s.ended(run(ctx, subscription))
+	return s.ended(ctx, run(ctx, subscription))
 }
 
 // ended returns how a stream ended: nil if the server goes away.
-func (s *Server) ended(err error) error {
+func (s *Server) ended(ctx context.Context, err error) error {
 	switch {
 	case s.isStopping():
 		return nil
+	case errors.Is(context.Cause(ctx), errDisplaced):
+		return connect.NewError(connect.CodeResourceExhausted, errDisplaced)
 	case errors.Is(err, context.DeadlineExceeded):
 		return connect.NewError(connect.CodeDeadlineExceeded, err)
 	case errors.Is(err, context.Canceled):

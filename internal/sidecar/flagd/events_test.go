@@ -7,6 +7,7 @@ import (
 
 	evaluationv1 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/evaluation/v1"
 	evaluationv2 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/evaluation/v2"
+	syncv1 "buf.build/gen/go/open-feature/flagd/protocolbuffers/go/flagd/sync/v1"
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 
@@ -81,26 +82,70 @@ func TestEventsInAllDialects(t *testing.T) {
 	}
 }
 
-func TestStreamsHaveABound(t *testing.T) {
+// A client with streams without end loses the oldest of them when others need places; it keeps none of the others out and ends none of theirs.
+func TestStreamsOfAGreedyClientMakeRoom(t *testing.T) {
 	h := historytest.New(t)
 	h.Commit(historytest.Flag("a", 1))
-	s := start(t, h, func(o *flagd.Options) { o.MaxStreams = 2 })
-	s.events(t, dialects()[0]).want("provider_ready", nil)
-	last := s.events(t, dialects()[2])
-	last.want("provider_ready", nil)
-	more := s.events(t, dialects()[0])
-	if more.stream.Receive() {
-		t.Fatalf("a third stream says %s", more.stream.Msg().Type)
+	const most = 20
+	s := start(t, h, func(o *flagd.Options) { o.MaxStreams = most })
+	greedy, modest := dialects()[0], dialects()[2] // which call themselves differently
+	var all []*events
+	more := func() {
+		e := s.events(t, greedy)
+		e.want("provider_ready", nil)
+		all = append(all, e)
 	}
-	wantCode(t, "a third stream", more.stream.Err(), connect.CodeResourceExhausted)
-	last.stream.Close()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		if s.events(t, dialects()[0]).stream.Receive() {
-			break
+	for range most {
+		more()
+	}
+	other := s.events(t, modest)
+	other.want("provider_ready", nil)
+	for range most {
+		more()
+	}
+	for _, e := range all[:most+1] {
+		if e.stream.Receive() {
+			t.Fatalf("an old stream of the greedy client says %s", e.stream.Msg().Type)
 		}
-		if time.Now().After(deadline) {
-			t.Fatal("a stream that ended makes no room")
+		wantCode(t, "an old stream of the greedy client", e.stream.Err(), connect.CodeResourceExhausted)
+	}
+	h.Commit(historytest.Flag("a", 2))
+	other.want("configuration_change", map[string]string{"a": "update"})
+	all[len(all)-1].want("configuration_change", map[string]string{"a": "update"})
+}
+
+// Streams of documents make room in the same way.
+func TestSyncStreamsOfAGreedyClientMakeRoom(t *testing.T) {
+	h := historytest.New(t)
+	h.Commit(historytest.Flag("a", 1))
+	const most = 20
+	s := start(t, h, func(o *flagd.Options) { o.MaxStreams = most })
+	open := func(d dialect) *connect.ServerStreamForClient[syncv1.SyncFlagsResponse] {
+		stream, err := s.syncs(d).SyncFlags(t.Context(), connect.NewRequest(&syncv1.SyncFlagsRequest{}))
+		if err != nil {
+			t.Fatal(err)
 		}
+		t.Cleanup(func() { stream.Close() })
+		if !stream.Receive() {
+			t.Fatalf("a stream begins with %v", stream.Err())
+		}
+		return stream
+	}
+	first := open(dialects()[0])
+	for range most - 1 {
+		open(dialects()[0])
+	}
+	modest := open(dialects()[2])
+	if first.Receive() {
+		t.Error("the oldest stream of the greedy client goes on")
+	}
+	wantCode(t, "the oldest stream of the greedy client", first.Err(), connect.CodeResourceExhausted)
+	for range most {
+		open(dialects()[0])
+	}
+	h.Commit(historytest.Flag("b", 1))
+	if !modest.Receive() {
+		t.Errorf("the stream of the modest client has ended: %v", modest.Err())
 	}
 }
 

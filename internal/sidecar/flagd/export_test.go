@@ -6,7 +6,14 @@ import "net/http"
 func (d *Documents) Joined() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.joined)
+	return len(d.messages)
+}
+
+// Encodings returns how many messages were encoded, for tests.
+func (d *Documents) Encodings() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.encodings
 }
 
 // Handler returns what answers requests, for tests.

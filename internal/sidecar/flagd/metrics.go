@@ -13,6 +13,7 @@ type Metrics struct {
 	streams *prometheus.GaugeVec
 	refused *prometheus.CounterVec
 	busy    *prometheus.CounterVec
+	ended   *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics.
@@ -34,8 +35,12 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 			Name: "flagside_rpc_answers_refused_total",
 			Help: "RPCs refused with RESOURCE_EXHAUSTED because too much was under way that clients had not taken.",
 		}, []string{"server"}),
+		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_rpc_streams_displaced_total",
+			Help: "Streams of flagd providers ended with RESOURCE_EXHAUSTED because another client needed their place.",
+		}, []string{"kind"}),
 	}
-	if err := errors.Join(registerer.Register(m.panics), registerer.Register(m.streams), registerer.Register(m.refused), registerer.Register(m.busy)); err != nil {
+	if err := errors.Join(registerer.Register(m.panics), registerer.Register(m.streams), registerer.Register(m.refused), registerer.Register(m.busy), registerer.Register(m.ended)); err != nil {
 		return nil, fmt.Errorf("flagd metrics: %w", err)
 	}
 	return m, nil

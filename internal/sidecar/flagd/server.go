@@ -22,10 +22,10 @@ import (
 	"connectrpc.com/grpchealth"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
-	"github.com/flagside/flagside/internal/sidecar/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
@@ -72,8 +72,8 @@ type Options struct {
 	// Hosts are the names, beside those of loopback, that requests over HTTP/1.1 may give as their Host, or "*" for all. Without any, a
 	// server that does not listen on loopback asks for none; see package origin.
 	Hosts []string
-	// MaxStreams is how many streams may be open, and listen.NewShares says how many of them for one client; more are refused with
-	// RESOURCE_EXHAUSTED. 0 means DefaultMaxStreams.
+	// MaxStreams is how many streams may be open, and listen.Places says who gets one when there are as many; the others are ended
+	// with RESOURCE_EXHAUSTED. 0 means DefaultMaxStreams.
 	MaxStreams int
 	// Budget is how many bytes requests and answers may have under way; more are refused with RESOURCE_EXHAUSTED. 0 means inflight.Default.
 	Budget int64
@@ -95,7 +95,7 @@ type Server struct {
 	stopping chan struct{} // closed when streams are to end
 	stop     func()
 	requests sync.Pool      // of *resolver.Request
-	streams  *listen.Shares // of long-lived streams
+	streams  *listen.Places // of long-lived streams
 	places   *listen.Shares // of requests
 	budget   *inflight.Budget
 	told     told
@@ -117,7 +117,10 @@ func NewEvaluation(o Options) *Server {
 // NewSync returns the server of flagd.sync. It does nothing until Run.
 func NewSync(o Options) *Server {
 	s := newServer(o, "flagd sync", "flagd-sync", syncv1connect.FlagSyncServiceName)
-	s.routes().Handle(s.guarded(syncv1connect.NewFlagSyncServiceHandler(syncV1{s}, s.handlerOptions()...)))
+	service := syncV1{server: s}
+	mux := s.routes()
+	mux.Handle(s.guarded(syncv1connect.NewFlagSyncServiceHandler(service, s.handlerOptions()...)))
+	mux.Handle(s.guarded(syncv1connect.FlagSyncServiceFetchAllFlagsProcedure, service.fetchHandler(s.handlerOptions())))
 	return s
 }
 
@@ -128,7 +131,7 @@ func newServer(o Options, name, label string, services ...string) *Server {
 		name:     name,
 		label:    label,
 		services: services,
-		streams:  listen.NewShares(o.MaxStreams),
+		streams:  listen.NewPlaces(o.MaxStreams, 0),
 		places:   listen.NewShares(max(minPlaces, int(cmp.Or(o.Budget, inflight.Default)/requestCost))),
 		budget:   inflight.New(o.Budget),
 		making:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),

@@ -102,9 +102,41 @@ func buffer(ctx *fasthttp.RequestCtx) []byte {
 	return ctx.Response.SwapBody(nil)[:0]
 }
 
-// setBody makes body, which began as buffer's, the answer.
+// spareBuffer is buffer for what may be large: it prefers memory that another answer gave back.
+func (s *Server) spareBuffer(ctx *fasthttp.RequestCtx) []byte {
+	select {
+	case spare := <-s.spare:
+		return spare
+	default:
+		return buffer(ctx)
+	}
+}
+
+// giveBack keeps the memory of an answer that is not sent: small memory for the connection, large memory for any.
+func (s *Server) giveBack(ctx *fasthttp.RequestCtx, body []byte) {
+	if cap(body) <= keptBody {
+		ctx.Response.SwapBody(body[:0])
+		return
+	}
+	select {
+	case s.spare <- body[:0]:
+	default:
+	}
+}
+
+// keptBody is how many bytes of memory at most a connection keeps for its next answer.
+const keptBody = 64 << 10
+
+// setBody makes body, which began as buffer's, the answer. Memory of a large one goes when it is sent.
 func setBody(ctx *fasthttp.RequestCtx, status int, body []byte) {
-	ctx.Response.SwapBody(body)
+	switch {
+	case cap(body) <= keptBody:
+		ctx.Response.SwapBody(body)
+	case len(body) == 0:
+		ctx.Response.SwapBody(nil)
+	default:
+		ctx.Response.SetBodyRaw(body)
+	}
 	ctx.Response.SetStatusCode(status)
 	ctx.Response.Header.SetContentType(contentType)
 }

@@ -21,8 +21,8 @@ func (s *Server) afford(ctx *fasthttp.RequestCtx, body []byte) bool {
 }
 
 // refuseBusy answers that there is no memory for an answer now. The answer itself is lost.
-func refuseBusy(ctx *fasthttp.RequestCtx, body []byte) {
-	ctx.Response.SwapBody(body)
+func (s *Server) refuseBusy(ctx *fasthttp.RequestCtx, body []byte) {
+	s.giveBack(ctx, body)
 	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	fail(ctx, fasthttp.StatusServiceUnavailable, nil, eval.ErrorGeneral,
 		"too much is under way on this port, because clients do not take their answers: try again")

@@ -71,8 +71,8 @@ func FuzzConnection(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, arriving []byte) {
 		wire := &script{arriving: bytes.NewReader(arriving)}
-		c := &connection{Conn: wire, server: s, client: wire, places: s.places}
-		s.places.Take(c.client)
+		c := &connection{Conn: wire, server: s}
+		c.place, _ = s.places.Take(c.holder, func() {})
 		_ = s.http.ServeConn(c) // its error concerns the client
 		answers := bufio.NewReader(&wire.answers)
 		for {

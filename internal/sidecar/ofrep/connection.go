@@ -25,9 +25,9 @@ type connection struct {
 	used   bool // a byte arrived; belongs to the serving goroutine, as does linger
 	linger bool
 
-	client any            // who has it, for shares
-	places *listen.Shares // where it has its place; belongs to the serving goroutine, as does taken
-	taken  int64          // of the budget, for the answer that is being written
+	holder listen.Holder // who has it
+	place  *listen.Place // belongs to the serving goroutine, as does taken
+	taken  int64         // of the budget, for the answer that is being written
 }
 
 // Read marks the connection as busy when bytes of a request arrive. A connection on which nothing ever arrives ends without an answer,
@@ -35,6 +35,7 @@ type connection struct {
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
+		c.place.Use()
 		c.used = true
 		c.busy.Store(true)
 	}
@@ -100,8 +101,9 @@ func connectionState(nc net.Conn, state fasthttp.ConnState) {
 
 // admit serves a new connection, or refuses it when too many are open.
 func (s *Server) admit(nc net.Conn) {
-	c := &connection{Conn: nc, server: s, client: listen.Client(nc), places: s.places}
-	if !s.places.Take(c.client) {
+	c := &connection{Conn: nc, server: s, holder: listen.HolderOf(nc)}
+	var ok bool
+	if c.place, ok = s.places.Take(c.holder, func() { s.displace(c) }); !ok {
 		s.turnAway(c)
 		return
 	}
@@ -109,6 +111,12 @@ func (s *Server) admit(nc net.Conn) {
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
 	s.serving.Go(func() { s.serve(c) })
+}
+
+// displace closes a connection because another client gets its place.
+func (s *Server) displace(c *connection) {
+	s.refused.Inc()
+	listen.Abort(c.Conn)
 }
 
 // serve answers the requests of a connection until it is closed. Errors concern the client, which knows them.
@@ -119,7 +127,7 @@ func (s *Server) serve(c *connection) {
 			c.Conn.Close()
 		}
 		c.settled()
-		c.places.Release(c.client)
+		c.place.Release()
 		s.mu.Lock()
 		delete(s.open, c)
 		s.mu.Unlock()

@@ -143,16 +143,18 @@ func (s *Server) all(ctx *fasthttp.RequestCtx, x *exchange, context []byte) erro
 		answerAll(ctx, x, fasthttp.StatusNotModified, buffer(ctx))
 		return nil
 	}
+	s.making <- struct{}{}
+	defer func() { <-s.making }()
 	if remembered, ok := q.RecallAll(); ok {
-		s.settle(ctx, x, had, append(buffer(ctx), remembered...))
+		s.settle(ctx, x, had, append(s.spareBuffer(ctx), remembered...))
 		return nil
 	}
 	if err := q.SetContext(context); err != nil {
 		return err
 	}
-	body := appendAll(buffer(ctx), q)
+	body := appendAll(s.spareBuffer(ctx), q)
 	if err := q.Err(); err != nil {
-		setBody(ctx, fasthttp.StatusServiceUnavailable, body[:0]) // gives the memory back
+		s.giveBack(ctx, body)
 		return err
 	}
 	if s.feed != nil {

@@ -15,10 +15,10 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/sidecar/changes"
-	"github.com/flagside/flagside/internal/sidecar/inflight"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
@@ -41,14 +41,14 @@ type Options struct {
 	Resolver *resolver.Resolver
 	// Grace is how long requests that are being answered may take once the server is told to stop; 0 ends them at once.
 	Grace time.Duration
-	// MaxConnections is how many connections may be open, and listen.NewShares says how many of them for one client; more are answered with
-	// 429. 0 means DefaultMaxConnections.
+	// MaxConnections is how many connections may be open, and listen.Places says who gets one when there are as many; the others are answered
+	// with 429. 0 means DefaultMaxConnections.
 	MaxConnections int
 	// Feed tells event streams of changes; nil means that there are no event streams.
 	Feed *changes.Feed
 	// Budget is how many bytes answers for all flags may have under way; more are refused with 503. 0 means inflight.Default.
 	Budget int64
-	// MaxStreams is how many event streams may be open beside the connections, shared in the same way; more are answered with 429. 0 means DefaultMaxStreams.
+	// MaxStreams is how many event streams may be open beside the connections, given away in the same way. 0 means DefaultMaxStreams.
 	MaxStreams int
 	// MaxBody is how many bytes a request body may have; 0 means DefaultMaxBody.
 	MaxBody int
@@ -86,9 +86,11 @@ type Server struct {
 	refusing chan struct{} // holds one value for each connection that is being refused
 	feed     *changes.Feed
 	budget   *inflight.Budget
+	making   chan struct{} // holds one value for each answer for all flags that is being made
+	spare    chan []byte   // memory for them
 	busy     prometheus.Counter
-	places   *listen.Shares // for connections that evaluate
-	streams  *listen.Shares // for those with event streams
+	places   *listen.Places // for connections that evaluate
+	streams  *listen.Places // for those with event streams
 	serving  sync.WaitGroup
 	mu       sync.Mutex
 	open     map[*connection]struct{} // guarded by mu
@@ -111,8 +113,10 @@ func New(o Options) (*Server, error) {
 		refusing:  make(chan struct{}, maxRefusals),
 		feed:      o.Feed,
 		budget:    inflight.New(o.Budget),
-		places:    listen.NewShares(o.MaxConnections),
-		streams:   listen.NewShares(o.MaxStreams),
+		making:    make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		spare:     make(chan []byte, 2*runtime.GOMAXPROCS(0)),
+		places:    listen.NewPlaces(o.MaxConnections, listen.IdleConnection),
+		streams:   listen.NewPlaces(o.MaxStreams, 0),
 		open:      make(map[*connection]struct{}),
 	}
 	if o.TokenFile != "" {
@@ -154,7 +158,7 @@ func (s *Server) measure(metrics prometheus.Registerer) error {
 	})
 	s.refused = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_http_connections_refused_total",
-		Help: "Connections answered with 429 because too many were open.",
+		Help: "Connections and event streams answered with 429, or closed for another client, because too many were open.",
 	})
 	s.busy = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_http_answers_refused_total",

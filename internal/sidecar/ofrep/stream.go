@@ -68,7 +68,7 @@ func (s *Server) openStream(ctx *fasthttp.RequestCtx) {
 		}
 	}
 	c, ok := ctx.Conn().(*connection)
-	if !ok || !s.beginStream(c) {
+	if !ok || !s.beginStream(c, string(ctx.UserAgent())) {
 		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "30")
 		refuse(ctx, fasthttp.StatusTooManyRequests)
 		return
@@ -106,12 +106,13 @@ func appendOpening(dst []byte, ctx *fasthttp.RequestCtx, view *cache.View) []byt
 }
 
 // beginStream takes a place for a stream and gives the one for a connection back. A stream lasts until its connection is closed.
-func (s *Server) beginStream(c *connection) bool {
-	if !s.streams.Take(c.client) {
+func (s *Server) beginStream(c *connection, agent string) bool {
+	place, ok := s.streams.Take(c.holder.Named(agent), func() { s.displace(c) })
+	if !ok {
 		return false
 	}
-	c.places.Release(c.client)
-	c.places = s.streams
+	c.place.Release()
+	c.place = place
 	return true
 }
 

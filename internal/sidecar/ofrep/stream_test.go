@@ -149,13 +149,50 @@ func TestAStreamGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
-func TestStreamsAreBounded(t *testing.T) {
+// A client with streams without end loses the oldest of them when others need places, which it gets again when it comes back; it keeps none of the
+// others out and ends none of theirs.
+func TestStreamsOfAGreedyClientMakeRoom(t *testing.T) {
+	h := historytest.New(t)
+	h.Commit(historytest.Flag("a", 1))
+	const most = 20
+	s := startStreams(t, h.Store, most)
+	agent := func(name string) http.Header { return http.Header{"User-Agent": {name}} }
+	var greedy []*bufio.Scanner
+	more := func() {
+		lines := listen(t, s, "", agent("greedy"))
+		next(lines, ": open")
+		greedy = append(greedy, lines)
+	}
+	for range most {
+		more()
+	}
+	modest := listen(t, s, "", agent("modest"))
+	if next(modest, ": open") == "" {
+		t.Fatal("a client that has no stream gets none")
+	}
+	for range 2 * most {
+		more()
+	}
+	for i, lines := range greedy[:2*most+1] {
+		if more := next(lines, "data: "); more != "" {
+			t.Errorf("stream %d of the greedy client goes on: %q", i, more)
+		}
+	}
+	h.Commit(historytest.Flag("a", 2))
+	if next(modest, "data: ") == "" {
+		t.Error("the stream of the modest client has ended")
+	}
+	if next(greedy[len(greedy)-1], "data: ") == "" {
+		t.Error("the newest stream of the greedy client has ended")
+	}
+	if n := s.counter("flagside_http_connections_refused_total"); n != 2*most+1 {
+		t.Errorf("%v streams that ended are counted", n)
+	}
+}
+
+func TestStreamsAreNoConnections(t *testing.T) {
 	s := startStreams(t, load(t, flags, ""), 1)
 	next(listen(t, s, "", nil), ": open")
-	response, body := ask(t, s, http.MethodGet, "/ofrep/v1/sse", "", nil)
-	if response.StatusCode != 429 || response.Header.Get("Retry-After") == "" || !strings.Contains(body, "errorDetails") {
-		t.Errorf("%d %s", response.StatusCode, body)
-	}
 	if response, _ := ask(t, s, http.MethodPost, bulkPath, "{}", nil); response.StatusCode != 200 {
 		t.Errorf("evaluation beside streams: %d", response.StatusCode)
 	}

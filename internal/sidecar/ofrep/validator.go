@@ -45,9 +45,10 @@ func anyOf(list []byte, fits func(tag []byte) bool) bool {
 func (s *Server) settle(ctx *fasthttp.RequestCtx, x *exchange, had, body []byte) {
 	switch {
 	case anyOf(had, x.request.Repeated):
-		answerAll(ctx, x, fasthttp.StatusNotModified, body[:0])
+		s.giveBack(ctx, body)
+		answerAll(ctx, x, fasthttp.StatusNotModified, buffer(ctx))
 	case !s.afford(ctx, body):
-		refuseBusy(ctx, body)
+		s.refuseBusy(ctx, body)
 	default:
 		answerAll(ctx, x, fasthttp.StatusOK, body)
 	}

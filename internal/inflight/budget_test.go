@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/flagside/flagside/internal/sidecar/inflight"
+	"github.com/flagside/flagside/internal/inflight"
 )
 
 func TestBudget(t *testing.T) {

@@ -41,20 +41,30 @@ func (b *Budget) Force(bytes int64) {
 	b.used += bytes
 }
 
-// small is how many bytes at most may take the last quarter of a budget.
-const small = 64 << 10
+// Small is how many bytes at most may take the last quarter of a budget.
+const Small = 64 << 10
 
-func (b *Budget) take(bytes int64) (taken int64, ok bool) {
+// Grow is Take for what grows: it has taken some bytes, and has now a size. It returns how many it has taken then, which are not more if there
+// are too few left.
+func (b *Budget) Grow(taken, size int64) (now int64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.grow(taken, size)
+}
+
+func (b *Budget) take(bytes int64) (taken int64, ok bool) { return b.grow(0, bytes) }
+
+func (b *Budget) grow(taken, size int64) (now int64, ok bool) {
 	most := b.most
-	if bytes > small {
+	if size > Small {
 		most -= most / 4
 	}
-	bytes = min(bytes, b.most/2)
-	if b.used+bytes > most {
-		return 0, false
+	more := max(0, min(size, b.most/2)-taken)
+	if more > 0 && b.used+more > most {
+		return taken, false
 	}
-	b.used += bytes
-	return bytes, true
+	b.used += more
+	return taken + more, true
 }
 
 // Wait takes bytes as soon as there are as many left. It returns an error only when ctx ends before.
@@ -79,10 +89,21 @@ func (b *Budget) takeOrWait(bytes int64) (taken int64, freed <-chan struct{}) {
 	if taken, ok := b.take(bytes); ok {
 		return taken, nil
 	}
+	return 0, b.waiting()
+}
+
+// Freed returns what is closed when bytes are given back the next time.
+func (b *Budget) Freed() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting()
+}
+
+func (b *Budget) waiting() <-chan struct{} {
 	if b.freed == nil {
 		b.freed = make(chan struct{})
 	}
-	return 0, b.freed
+	return b.freed
 }
 
 // Release gives back what was taken.
