@@ -207,6 +207,9 @@ func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo
 	if !hasCode(err, codeStreamNotFound) {
 		return nil, err
 	}
+	if err := c.StorageError(); err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)
+	}
 	var created streamInfo
 	err = c.requestWithin(ctx, createTimeout, "STREAM.CREATE."+want.Name, want, &created)
 	if hasCode(err, codeStreamNameInUse) { // somebody was faster
