@@ -217,6 +217,9 @@ func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo
 			return info, want.verify(info.Config)
 		}
 	}
+	if fault := c.StorageError(); err != nil && fault != nil {
+		err = fmt.Errorf("%w: %w", fault, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)
 	}

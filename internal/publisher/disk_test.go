@@ -234,3 +234,19 @@ func TestNearlyFullDisk(t *testing.T) {
 	disk.Free(t)
 	r.await("the end of the warning", func() bool { return !strings.Contains(r.ask(http.MethodGet, "/status", "").body, "disk-nearly-full") })
 }
+
+// An environment whose streams cannot be made on a full disk is refused with the cause, and can be created once there is space.
+func TestCreateOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	r, disk, _, _ := onSmallDisk(t)
+	disk.Fill(t, 0)
+	_, err := r.client.CreateEnvironment(t.Context(), "other", "")
+	if problem, ok := errors.AsType[*admin.Problem](err); !ok || !strings.HasSuffix(problem.Type, ":disk-full") || !strings.Contains(problem.Detail, disk.Dir()) {
+		t.Errorf("an environment on a full disk: %v", err)
+	}
+	disk.Free(t)
+	r.await("the environment", func() bool {
+		_, err := r.client.CreateEnvironment(t.Context(), "other", "")
+		return err == nil
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -46,8 +47,8 @@ func newStorage(o Options) *storage {
 	return &storage{dir: o.StoreDir, logger: o.Logger, failed: make(chan struct{}, 1)}
 }
 
-// read takes note of what the NATS server logs as an error: it tells of a write that
-// has failed in no other way. It is called with locks of the server held.
+// read takes note of what the NATS server logs as a warning or error: it tells of a
+// write that has failed in no other way. It is called with locks of the server held.
 func (s *storage) read(line string) {
 	cause := fullDisk(line)
 	if cause == nil {
@@ -60,8 +61,14 @@ func (s *storage) read(line string) {
 	}
 }
 
-// fullDisk returns ENOSPC or EDQUOT when a line of the NATS server has its text, else nil.
+// fullDisk returns ENOSPC or EDQUOT when a line of the NATS server says that a stream
+// met it, else nil. Lines about clients do not count: they begin with the address of
+// the client and have its name, which may be anything.
 func fullDisk(line string) error {
+	about := func(prefix string) bool { return strings.HasPrefix(line, prefix) }
+	if !slices.ContainsFunc([]string{"Filestore [", "JetStream ", "Stream create failed "}, about) {
+		return nil
+	}
 	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT} {
 		if strings.Contains(line, cause.Error()) {
 			return cause

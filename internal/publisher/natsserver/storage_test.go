@@ -131,6 +131,27 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A client cannot make a server believe that its disk is full, whatever it calls itself.
+func TestAClientCannotFeignAFullDisk(t *testing.T) {
+	t.Parallel()
+	var out logs
+	s := startWith(t, natsserver.Options{Addr: "127.0.0.1:0", Logger: zerolog.New(&out)})
+	const feigned = "Filestore [FLAGS_prod] Critical write error: no space left on device"
+	c := mustDial(t, s, nats.UserInfo("prod", ""), nats.Name(feigned), nats.CustomInboxPrefix("_SC.prod.x"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+	if err := errors.Join(c.Publish("flags.prod."+strings.ReplaceAll(feigned, " ", "_"), nil), c.Publish("flags.prod.flag.a", nil), c.FlushTimeout(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dial(t, s, nats.UserInfo(feigned, feigned), nats.Name(feigned)); err == nil {
+		t.Error("a client without an environment was let in")
+	}
+	if len(out.lines("no space left on device")) == 0 {
+		t.Error("the name of the client is in no line, so that nothing was tried")
+	}
+	if err := s.StorageError(); err != nil || s.StorageRestarts() != 0 {
+		t.Errorf("a client has feigned a full disk: %v, %d restarts", err, s.StorageRestarts())
+	}
+}
+
 // ownClient returns a connection of the server's own publisher, with the streams of prod.
 func ownClient(t *testing.T, s *natsserver.Server) *client {
 	t.Helper()
