@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -134,7 +135,7 @@ func (s *storage) awaitSpace(ctx context.Context) bool {
 
 // tryWrite writes a file and removes it.
 func (s *storage) tryWrite() error {
-	f, err := os.CreateTemp(s.dir, ".space-*")
+	f, err := os.Create(filepath.Join(s.dir, ".space")) // the same again after a crash
 	if err != nil {
 		return err
 	}

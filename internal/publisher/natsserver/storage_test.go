@@ -28,7 +28,6 @@ type stored struct {
 	*testing.T
 	client  *client
 	subject string
-	last    uint64
 	acked   map[uint64]string
 }
 
