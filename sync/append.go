@@ -59,6 +59,8 @@ type Outcome struct {
 	// entry that took its place when it is lost, and the base when it is open.
 	Position changelog.Position
 	Records  changelog.Transaction // what stands in the log, when it is committed
+	// Cause is why it is open, as far as that is known: [ErrDiskFull] or nil.
+	Cause error
 }
 
 // Append appends one transaction after the position of basis, which must be the
@@ -68,7 +70,7 @@ type Outcome struct {
 // An error means that nothing was written: the change breaks a limit, the log
 // is not the history that basis belongs to ([changelog.ErrDifferentHistory]),
 // the documents of basis are not the state that was signed ([ErrDifferentState]),
-// noise took every place ([ErrForeignMessages]), the signing key does not count
+// noise took every place ([ErrForeignMessages]), the disk is full ([ErrDiskFull]), the signing key does not count
 // ([ErrKeyRetired]), nothing could be sent before ctx ended ([ErrUnreachable]), or
 // JetStream refused the change for good.
 func (l *Log) Append(ctx context.Context, basis Basis, c Change) (Outcome, error) {
@@ -100,7 +102,7 @@ func (c Change) entries(epoch changelog.Epoch) []changelog.Entry {
 	return entries
 }
 
-// run tries until the outcome is known or ctx ends.
+// run tries until the outcome is known, ctx ends or the disk is full.
 func (a *appending) run(ctx context.Context) (Outcome, error) {
 	var pauses backoff
 	var failure error
@@ -117,14 +119,14 @@ func (a *appending) run(ctx context.Context) (Outcome, error) {
 		if a.encodings > encodings && ctx.Err() == nil {
 			continue // noise will not wait
 		}
-		if !pauses.wait(ctx) {
+		if a.log.conn.StorageError() != nil || !pauses.wait(ctx) {
 			break
 		}
 	}
 	if !a.sent {
 		return Outcome{}, errors.Join(failure, fmt.Errorf("%w: nothing was sent: %w", ErrUnreachable, context.Cause(ctx)))
 	}
-	return Outcome{State: Open, Position: a.base()}, nil
+	return Outcome{State: Open, Position: a.base(), Cause: a.log.conn.StorageError()}, nil
 }
 
 // attempt sends the change once and finds out what became of it. Open with a

@@ -129,6 +129,9 @@ func (a *appending) send(ctx context.Context) (publishAck, error) {
 	if !a.log.conn.Connected() {
 		return publishAck{}, errNoConnection
 	}
+	if err := a.log.conn.StorageError(); err != nil {
+		return publishAck{}, err
+	}
 	a.sent = true
 	if len(a.records) == 1 {
 		return a.log.conn.publish(ctx, a.message(0), publishTimeout+uploadTime(len(a.bodies[0])))

@@ -34,6 +34,9 @@ type ConnectOptions struct {
 	URL string
 	// Server is an embedded server to be reached without a network, or nil.
 	Server interface{ InProcessConn() (net.Conn, error) }
+	// Storage returns why an embedded server cannot write to its disk, as
+	// [ErrDiskFull], or nil. It is nil for servers elsewhere, which do not tell.
+	Storage func() error
 	// Domain is the JetStream domain of servers without accounts, needed through a
 	// leaf node; "" is none.
 	Domain string
@@ -77,6 +80,8 @@ type Conn struct {
 	signer *changelog.Signer // nil for those who only read
 	log    zerolog.Logger
 
+	storage func() error // nil for servers elsewhere
+
 	prefix *prefix // of the subjects of the JetStream API
 
 	lastError  atomic.Pointer[error]
@@ -115,7 +120,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{
-		prefix: newPrefix(o), keys: o.Keyring, signer: o.Signer, log: o.Logger,
+		storage: o.Storage, prefix: newPrefix(o), keys: o.Keyring, signer: o.Signer, log: o.Logger,
 		greeted: make(chan struct{}), listeners: make(map[*listener]struct{}),
 	}
 	c.up, c.lost = context.WithCancelCause(context.Background())
@@ -295,6 +300,16 @@ func (c *Conn) Signer() *changelog.Signer { return c.signer }
 // Connected reports whether there is a connection now. It proves nothing about
 // the log. It takes no lock.
 func (c *Conn) Connected() bool { return c.usable.Load() }
+
+// StorageError returns [ErrDiskFull], with the place and what to do, while an
+// embedded server cannot write to its disk; else nil. Nothing is published to its
+// streams meanwhile: it would not answer.
+func (c *Conn) StorageError() error {
+	if c.storage == nil {
+		return nil
+	}
+	return c.storage()
+}
 
 // connectAnew gives the connection up for another one.
 func (c *Conn) connectAnew() error {

@@ -22,4 +22,6 @@ var (
 	ErrJournalCut           = errors.New("the ledger lacks a record that it had")
 	ErrLogCut               = errors.New("messages are missing from the stream")
 	ErrUnreachable          = errors.New("the log cannot be reached")
+	// ErrDiskFull means that the NATS server cannot write to its disk. Whatever is not reported as undecided was not written.
+	ErrDiskFull = errors.New("the disk of the streams is full")
 )

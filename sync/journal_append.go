@@ -182,6 +182,9 @@ func (a *journalAppend) place(ctx context.Context, pauses *backoff) (uint64, err
 				return 0, fmt.Errorf("%w: %w", ErrUndecided, lookup)
 			}
 		}
+		if fault := a.journal.conn.StorageError(); fault != nil {
+			return 0, fmt.Errorf("%w: %w", ErrUndecided, fault)
+		}
 		if !pauses.wait(ctx) {
 			return 0, fmt.Errorf("%w: %w", ErrUndecided, errors.Join(err, lookup))
 		}

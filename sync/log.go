@@ -260,6 +260,8 @@ func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error)
 		return changelog.Record{}, err
 	case outcome.State == Committed:
 		return outcome.Records[0], nil
+	case outcome.State == Open && outcome.Cause != nil:
+		return changelog.Record{}, fmt.Errorf("it is undecided whether the first entry was written, repeat it: %w", outcome.Cause)
 	case outcome.State == Open:
 		return changelog.Record{}, fmt.Errorf("it is undecided whether the first entry was written, repeat it: %w", ErrUnreachable)
 	}

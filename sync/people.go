@@ -124,12 +124,12 @@ func (p *People) put(ctx context.Context, id string, data []byte) error {
 	msg.Data = data
 	msg.Header.Set(headerExpectedLastSubject, strconv.Itoa(0))
 	var pauses backoff
-	for {
+	for first := true; ; first = false {
 		_, err := p.conn.publish(ctx, msg, publishTimeout)
 		if err == nil {
 			return nil
 		}
-		if !undecided(err) {
+		if !undecided(err) && (first || !errors.Is(err, ErrDiskFull)) {
 			return err
 		}
 		found, lookup := p.conn.lastMessage(ctx, peopleStream, personSubject(id))
@@ -138,6 +138,9 @@ func (p *People) put(ctx context.Context, id string, data []byte) error {
 			return nil
 		case lookup == nil:
 			return ErrPersonExists
+		}
+		if fault := p.conn.StorageError(); fault != nil {
+			return fmt.Errorf("%w: %w", ErrUndecided, fault)
 		}
 		if !pauses.wait(ctx) {
 			return fmt.Errorf("%w: %w", ErrUndecided, errors.Join(err, lookup))

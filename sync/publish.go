@@ -39,8 +39,12 @@ type publishAck struct {
 	Duplicate bool   `json:"duplicate"`
 }
 
-// publish sends a message to a stream and waits for its acknowledgement.
+// publish sends a message to a stream and waits for its acknowledgement. While the
+// disk is full it sends nothing, which is [ErrDiskFull] and decided.
 func (c *Conn) publish(ctx context.Context, msg *nats.Msg, timeout time.Duration) (publishAck, error) {
+	if err := c.StorageError(); err != nil {
+		return publishAck{}, fmt.Errorf("publish on %s: %w", msg.Subject, err)
+	}
 	reply, err := c.ask(ctx, msg, timeout)
 	if err != nil {
 		return publishAck{}, fmt.Errorf("publish on %s: %w", msg.Subject, err)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -28,6 +30,11 @@ type apiError struct {
 
 func (e *apiError) Error() string {
 	return fmt.Sprintf("JetStream: %s (%d)", e.Description, e.ErrCode)
+}
+
+// Is reports whether JetStream says that its disk is full, for [ErrDiskFull].
+func (e *apiError) Is(target error) bool {
+	return target == ErrDiskFull && strings.Contains(e.Description, syscall.ENOSPC.Error())
 }
 
 // Error codes of JetStream; the names are those of the server's errors.json.

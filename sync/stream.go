@@ -207,12 +207,18 @@ func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo
 	if !hasCode(err, codeStreamNotFound) {
 		return nil, err
 	}
+	if err := c.StorageError(); err != nil {
+		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)
+	}
 	var created streamInfo
 	err = c.requestWithin(ctx, createTimeout, "STREAM.CREATE."+want.Name, want, &created)
 	if hasCode(err, codeStreamNameInUse) { // somebody was faster
 		if info, err = c.info(ctx, want.Name); err == nil {
 			return info, want.verify(info.Config)
 		}
+	}
+	if fault := c.StorageError(); err != nil && fault != nil {
+		err = fmt.Errorf("%w: %w", fault, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)

@@ -16,6 +16,7 @@ func All() []Attack {
 		{OtherSidecar, Warm, "sync/changelog", "TestJudgeNoise/another environment", copiedEntries},
 		{OtherSidecar, SnapshotPublished, "sync", "TestTheSnapshotterOverwritesNoise/of another environment", ""},
 		{OtherSidecar, ColdStart, "sync/changelog", "TestSnapshotForged/another environment", ""},
+		{OtherSidecar, Warm, "internal/publisher/natsserver", "TestAClientCannotFeignAFullDisk", ""},
 		{SameSidecar, Warm, "sync", "TestAForgedFeed", ""},
 		{SameSidecar, Warm, "sync", "TestAFloodInTheFeed", ""},
 		{SameSidecar, Warm, "sync", "TestAFloodInTheFeedStopsNoReads", ""},

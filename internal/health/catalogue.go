@@ -39,6 +39,8 @@ const (
 	SigningKeyRetired    Code = "signing-key-retired"
 	RootKeyOnline        Code = "root-key-online"
 	CheckpointNotWritten Code = "checkpoint-not-written"
+	DiskFull             Code = "disk-full"
+	DiskNearlyFull       Code = "disk-nearly-full"
 )
 
 // Severity says how urgent a condition is.
@@ -228,6 +230,16 @@ func Catalogue() []Condition {
 			CheckpointNotWritten, SeverityWarning,
 			"The file of checkpoints cannot be written, so what is changed now could be rewritten later without contradiction; " +
 				"make the directory of --checkpoint-file writable.",
+		},
+		{
+			DiskFull, SeverityCritical,
+			"The disk of the embedded NATS server is full, so changes are refused while flags are served; " +
+				"free space at the place that the detail names or enlarge the volume, and changes go on by themselves.",
+		},
+		{
+			DiskNearlyFull, SeverityWarning,
+			"Less than 10 % of the disk of the embedded NATS server is free, and changes are refused once it is full; " +
+				"free space at the place that the detail names or enlarge the volume.",
 		},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,7 @@ func ownConditions() []health.Code {
 		health.NATSWithoutAccounts, health.NATSUsersRefused,
 		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
 		health.SigningKeyRetired, health.RootKeyOnline, health.CheckpointNotWritten, health.JournalDamaged, health.ForeignMessages,
+		health.DiskFull, health.DiskNearlyFull,
 	}
 }
 
@@ -60,6 +62,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 			add(health.NATSUsersRefused, err.Error())
 		}
 	}
+	p.diskConditions(add)
 	p.streamConditions(add)
 	for _, e := range p.environments.all() {
 		status := e.follower.Status()
@@ -77,6 +80,23 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		}
 	}
 	return found
+}
+
+// scarceShare is the share of a volume below which it is nearly full.
+const scarceShare = 0.1
+
+// diskConditions adds what is wrong with the disk of the embedded server.
+func (p *Publisher) diskConditions(add func(c health.Code, detail string)) {
+	if p.server == nil {
+		return
+	}
+	if err := p.server.StorageError(); err != nil {
+		add(health.DiskFull, err.Error())
+		return
+	}
+	if share, known := p.server.FreeShare(); known && share < scarceShare {
+		add(health.DiskNearlyFull, fmt.Sprintf("%s: less than %.0f %% of the volume is free", p.options.DataDir, math.Ceil(max(share*100, 1))))
+	}
 }
 
 // streamConditions adds what is wrong with streams and journals, whatever is followed.

@@ -233,6 +233,14 @@ func (e *environment) writeRefused() error {
 	return nil
 }
 
+// unwritable returns why changes are refused, or nil.
+func (e *environment) unwritable() error {
+	if err := e.conn.StorageError(); err != nil {
+		return err
+	}
+	return e.writeRefused()
+}
+
 // remedies says how an environment goes on whose log does not continue what is known.
 func remedies(name string) string {
 	return fmt.Sprintf("put the log back from a backup of NATS, or begin a new epoch: with what this publisher knows by "+

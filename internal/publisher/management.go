@@ -23,8 +23,8 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, counter := range []prometheus.Counter{p.refused, p.busy} {
-		if err := registry.Register(counter); err != nil {
+	for _, c := range append([]prometheus.Collector{p.refused, p.busy}, p.diskMetrics()...) {
+		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
@@ -62,10 +62,14 @@ func (p *Publisher) registry() (*prometheus.Registry, error) {
 // healthz answers as long as the process can.
 func healthz(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") }
 
-// readyz answers 503 until all environments can be read.
+// readyz answers 503 until all environments can be read. It names a full disk, which keeps none from being read.
 func (p *Publisher) readyz(w http.ResponseWriter, _ *http.Request) {
 	if err := p.unready(); err != nil {
 		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	if p.server != nil && p.server.StorageError() != nil {
+		_, _ = io.WriteString(w, "ready, but changes are refused: "+p.server.StorageError().Error()+"\n")
 		return
 	}
 	_, _ = io.WriteString(w, "ready\n")
@@ -119,7 +123,7 @@ func (e *environment) status() environmentStatus {
 	if follower.AgeKnown {
 		s.AgeMs = new(follower.Age.Milliseconds())
 	}
-	if err := e.writeRefused(); err != nil {
+	if err := e.unwritable(); err != nil {
 		s.Refused = err.Error()
 	}
 	return s

@@ -97,7 +97,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 			gauge(m.age, status.Age.Seconds(), e.name)
 		}
 		writable := 0.0
-		if e.writeRefused() == nil {
+		if e.unwritable() == nil {
 			writable = 1
 		}
 		gauge(m.writable, writable, e.name)

@@ -23,7 +23,7 @@ func problemOf(err error, logger zerolog.Logger) *Problem {
 		p := newProblem(http.StatusServiceUnavailable, typeUndecided,
 			"It is not decided yet whether the change is in the log: ask for the operation with this op-id before you repeat it.").later()
 		p.OpID = undecided.OpID
-		return p
+		return p.because(undecided.Cause)
 	}
 	for _, known := range knownErrors() {
 		if errors.Is(err, known.err) {
@@ -38,6 +38,14 @@ func problemOf(err error, logger zerolog.Logger) *Problem {
 	return newProblem(http.StatusInternalServerError, typeInternal, "Something failed that should not: the publisher's log says what.")
 }
 
+// because adds to the detail why, if that is known.
+func (p *Problem) because(cause error) *Problem {
+	if cause != nil {
+		p.Detail += " The cause: " + cause.Error() + "."
+	}
+	return p
+}
+
 type knownError struct {
 	err    error
 	status int
@@ -47,6 +55,7 @@ type knownError struct {
 func knownErrors() []knownError {
 	return []knownError{
 		{access.ErrPeopleUnavailable, http.StatusServiceUnavailable, "people-unavailable"}, // first: it wraps others
+		{flagsync.ErrDiskFull, http.StatusServiceUnavailable, "disk-full"},                 // before what else it may be wrapped with
 		{flagsync.ErrEnvironmentUnknown, http.StatusNotFound, "environment-unknown"},
 		{flagsync.ErrNotStored, http.StatusNotFound, "not-stored"},
 		{flagsync.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},

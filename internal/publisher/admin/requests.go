@@ -151,8 +151,9 @@ func (a *api) namedRequest(ctx context.Context, r control.Request) ChangeRequest
 // ledgerProblem returns what to answer to an error of what is recorded in the ledger: its own state tells what became of it.
 func (a *api) ledgerProblem(err error) *Problem {
 	p := a.problem(err)
-	if _, undecided := errors.AsType[*control.Undecided](err); undecided {
+	if undecided, ok := errors.AsType[*control.Undecided](err); ok {
 		p.OpID, p.Detail = "", "It is not decided yet whether this was recorded: read it again, and repeat it if it was not."
+		return p.because(undecided.Cause)
 	}
 	return p
 }

@@ -227,7 +227,7 @@ func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Bas
 	case err != nil:
 		return outcome, fmt.Errorf("append: %w", err)
 	case outcome.State == flagsync.Open:
-		return outcome, &Undecided{OpID: r.ID} // Run goes on, or another publisher
+		return outcome, &Undecided{OpID: r.ID, Cause: outcome.Cause} // Run goes on, or another publisher
 	}
 	return outcome, nil
 }

@@ -182,9 +182,17 @@ func recordAfter(ctx context.Context, journal Journal, base uint64, e Event) err
 	}
 	op := rand.Text()
 	if _, err = journal.Append(ctx, base, op, data); errors.Is(err, flagsync.ErrUndecided) {
-		return &Undecided{OpID: op}
+		return &Undecided{OpID: op, Cause: diskFull(err)}
 	}
 	return err
+}
+
+// diskFull returns err if it tells that the disk is full, else nil.
+func diskFull(err error) error {
+	if errors.Is(err, flagsync.ErrDiskFull) {
+		return err
+	}
+	return nil
 }
 
 // recordAnyway records what happened whatever else did.

@@ -107,6 +107,8 @@ func (r *Refusal) Error() string {
 // decided, and [Service.Operation] tells what came of it.
 type Undecided struct {
 	OpID string // as the log will show it, if it was written
+	// Cause is why it is not decided, as far as that is known: flagsync.ErrDiskFull or nil.
+	Cause error
 }
 
 // Error names the op-id.

@@ -300,7 +300,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []changel
 		return errLost
 	case flagsync.Open:
 		x.leaveOpen(openAppend{basis: x.basis, change: change})
-		return &Undecided{OpID: change.OpID}
+		return &Undecided{OpID: change.OpID, Cause: outcome.Cause}
 	default:
 		return fmt.Errorf("append: %w", err)
 	}

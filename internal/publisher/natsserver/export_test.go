@@ -7,3 +7,6 @@ func Terms(o Options) (*server.Options, error) { return o.server() }
 
 // MaxGuests is how many environments clients without credentials can name.
 const MaxGuests = maxGuests
+
+// NextPause is how long a restart of JetStream waits after the one before.
+var NextPause = nextPause

@@ -16,6 +16,7 @@ type logger struct {
 	log zerolog.Logger
 	// repeats gets warnings and errors, which clients can cause at will.
 	repeats *telemetry.Repeats
+	storage *storage // told of warnings and errors
 
 	mu    sync.Mutex
 	fatal chan struct{} // closed at the first fatal message; made by failed
@@ -23,10 +24,18 @@ type logger struct {
 }
 
 func (l *logger) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
-func (l *logger) Warnf(format string, v ...any)   { l.repeated(zerolog.WarnLevel, format, v...) }
-func (l *logger) Errorf(format string, v ...any)  { l.repeated(zerolog.ErrorLevel, format, v...) }
 func (l *logger) Debugf(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
 func (l *logger) Tracef(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
+
+func (l *logger) Warnf(format string, v ...any) {
+	l.storage.read(fmt.Sprintf(format, v...))
+	l.repeated(zerolog.WarnLevel, format, v...)
+}
+
+func (l *logger) Errorf(format string, v ...any) {
+	l.storage.read(fmt.Sprintf(format, v...))
+	l.repeated(zerolog.ErrorLevel, format, v...)
+}
 
 func (l *logger) repeated(level zerolog.Level, format string, v ...any) {
 	l.repeats.Line(level, kindOf(format), func(e *zerolog.Event) { e.Msgf(format, v...) })

@@ -57,8 +57,11 @@ type Server struct {
 	own   ownUser
 	users *authenticator
 	nats  *server.Server
+	opts  *server.Options
 	log   *logger
 	done  chan struct{} // closed when Run has returned
+
+	storage *storage
 }
 
 // New validates o. It opens nothing yet; only [Server.Run] does.
@@ -75,10 +78,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)
 	}
-	l := &logger{log: o.Logger, repeats: telemetry.NewRepeats(o.Logger)}
+	disk := newStorage(o)
+	l := &logger{log: o.Logger, repeats: telemetry.NewRepeats(o.Logger), storage: disk}
 	users.repeats = l.repeats
 	nats.SetLoggerV2(l, false, false, false)
-	return &Server{own: own, users: users, nats: nats, log: l, done: make(chan struct{})}, nil
+	return &Server{own: own, users: users, nats: nats, opts: opts, log: l, done: make(chan struct{}), storage: disk}, nil
 }
 
 // Validate returns why New would refuse o, if it is for o and its files alone.
@@ -147,11 +151,10 @@ func (s *Server) Run(ctx context.Context) error {
 		s.log.Fatalf("%v", err)
 	}
 	s.users.open(accounts)
-	ctx, cancel := context.WithCancel(ctx)
+	watched, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
-	watching.Go(func() { s.users.watch(ctx) })
-	defer watching.Wait()
-	defer cancel()
+	watching.Go(func() { s.users.watch(watched) })
+	watching.Go(func() { s.storage.run(watched, s.nats, s.opts) })
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -162,6 +165,8 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-stopped:
 	case <-s.log.failed():
 	}
+	cancel()
+	watching.Wait() // before the server ends, so that no JetStream is started in it any more
 	s.nats.Shutdown()
 	<-stopped
 	if ctx.Err() != nil {

@@ -74,7 +74,9 @@ func newUser(tb testing.TB, u natsserver.User) (made natsserver.User, seedFile s
 
 func startWith(tb testing.TB, o natsserver.Options) *natsserver.Server {
 	tb.Helper()
-	o.StoreDir = tb.TempDir()
+	if o.StoreDir == "" {
+		o.StoreDir = tb.TempDir()
+	}
 	s, err := natsserver.New(o)
 	if err != nil {
 		tb.Fatal(err)

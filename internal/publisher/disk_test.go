@@ -1,0 +1,252 @@
+package publisher_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/faultdisk"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/trusttest"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+const (
+	smallDisk = 6 << 20
+	// refusedWithin is how long a write that meets a full disk may take on a busy machine: before, it took the whole 15 s of a change.
+	refusedWithin = 8 * time.Second
+)
+
+// onSmallDisk runs a publisher over a disk of its own, with a flag in prod that a sidecar follows.
+func onSmallDisk(t *testing.T) (r *running, disk *faultdisk.Disk, o publisher.Options, sidecar *cache.Store) {
+	t.Helper()
+	disk = faultdisk.Start(t, smallDisk)
+	o = publisher.Options{DataDir: disk.Dir(), KeysDir: trusttest.Default().Directory(t)}
+	r = start(t, o)
+	r.create("prod")
+	r.put("prod", "f", flagBody("on", ""), absent())
+	return r, disk, o, followed(t, r)
+}
+
+// followed returns what a sidecar of prod knows.
+func followed(t *testing.T, r *running) *cache.Store {
+	t.Helper()
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
+		URL: r.NATSURL(), User: "prod", Environment: "prod", InboxPrefix: "_SC.prod.disk", Keyring: trusttest.Default().Keyring(), Logger: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := cache.New(cache.Options{Environment: "prod", Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	follower, err := flagsync.NewFollower(conn, store, flagsync.FollowerOptions{Environment: "prod", Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = follower.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		conn.Close()
+		_ = store.Close()
+	})
+	r.await("the state of a sidecar", func() bool { return store.View() != nil && store.View().Rules().Len() == 1 })
+	return store
+}
+
+// long is text that takes more than a page of a disk.
+var long = strings.Repeat("y", 9000)
+
+// writes are what is written to each stream, by number.
+func (r *running) writes() map[string]func(n int) error {
+	return map[string]func(n int) error{
+		"FLAGS": func(n int) error {
+			_, _, err := r.client.Put(r.t.Context(), "prod", flagID(fmt.Sprint("n", n)), flagBody("on", `,"metadata":{"x":"`+long+`"}`), absent(), "")
+			return err
+		},
+		"LEDGER": func(n int) error {
+			_, err := r.client.OpenRequest(r.t.Context(), "prod", admin.NewRequest{Reason: "it is time", Command: admin.Command{
+				Type: "put", Key: fmt.Sprint("requested", n), IfAbsent: true, Document: flagBody("off", `,"metadata":{"x":"`+long+`"}`),
+			}}, "")
+			return err
+		},
+		"CONTROL": func(n int) error {
+			_, err := r.client.CreateToken(r.t.Context(), admin.NewToken{Name: fmt.Sprint("n", n), Groups: []string{"flagside:viewer"}})
+			return err
+		},
+	}
+}
+
+// A write that meets a full disk fails soon and says so, and so does every one after it at once; what is known is served, and when there
+// is space everything goes on in the same process.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	for _, stream := range []string{"FLAGS", "LEDGER", "CONTROL"} {
+		t.Run(stream, func(t *testing.T) {
+			t.Parallel()
+			r, disk, o, sidecar := onSmallDisk(t)
+			disk.Fill(t, 0)
+			written := r.fillWith(r.writes()[stream])
+			r.wantDiskFull(disk)
+			for name, write := range r.writes() {
+				begin := time.Now()
+				err := write(5000)
+				if problem, ok := errors.AsType[*admin.Problem](err); !ok || !strings.HasSuffix(problem.Type, ":disk-full") || !strings.Contains(problem.Detail, disk.Dir()) {
+					t.Errorf("a write to %s on a full disk: %v", name, err)
+				}
+				if took := time.Since(begin); took > refusedWithin/2 {
+					t.Errorf("a write to %s on a full disk took %s", name, took)
+				}
+			}
+			if sidecar.View().Rules().Len() == 0 {
+				t.Error("a sidecar has lost its flags")
+			}
+			for _, path := range []string{flags + "/f", "/api/v1/environments/prod/requests", flags + "/f/history"} {
+				if a := r.ask(http.MethodGet, path, ""); a.status != http.StatusOK {
+					t.Errorf("GET %s on a full disk: %d %s", path, a.status, a.body)
+				}
+			}
+
+			disk.Free(t)
+			r.await("the end of the condition", func() bool { return !strings.Contains(r.ask(http.MethodGet, "/status", "").body, "disk-full") })
+			for name, write := range r.writes() {
+				if err := write(6000); err != nil {
+					t.Errorf("a write to %s with space again: %v", name, err)
+				}
+			}
+			r.await("the sidecar to hear of changes again", func() bool { return sidecar.View().Position().Revision == r.newest() })
+			if text := r.ask(http.MethodGet, "/metrics", "").body; !strings.Contains(text, "\nflagside_disk_restarts_total 1\n") || !strings.Contains(text, "\nflagside_disk_full 0\n") {
+				t.Error("the metrics do not tell of one restart")
+			}
+			r.stop()
+			again := start(t, o)
+			again.wantWritten(stream, written)
+		})
+	}
+}
+
+// fillWith writes until the disk is full, and returns how many writes were acknowledged.
+func (r *running) fillWith(write func(n int) error) (written int) {
+	r.t.Helper()
+	for n := range 200 {
+		begin := time.Now()
+		err := write(n)
+		if err == nil {
+			written++
+			continue
+		}
+		if !strings.Contains(err.Error(), "the disk of the streams is full") {
+			r.t.Errorf("the write that met a full disk says: %v", err)
+		}
+		if took := time.Since(begin); took > refusedWithin {
+			r.t.Errorf("the write that met a full disk took %s", took)
+		}
+		return written
+	}
+	r.t.Fatal("the disk does not become full")
+	return 0
+}
+
+// wantDiskFull wants everything that tells of health to name the disk.
+func (r *running) wantDiskFull(disk *faultdisk.Disk) {
+	r.t.Helper()
+	r.await("the condition", func() bool {
+		body := r.ask(http.MethodGet, "/status", "").body
+		return strings.Contains(body, `"disk-full"`) && strings.Contains(body, disk.Dir()) && strings.Contains(body, "writesRefused")
+	})
+	if a := r.ask(http.MethodGet, "/readyz", ""); a.status != http.StatusOK || !strings.Contains(a.body, "disk") {
+		r.t.Errorf("/readyz on a full disk: %d %s", a.status, a.body)
+	}
+	text := r.ask(http.MethodGet, "/metrics", "").body
+	for _, line := range []string{"\nflagside_disk_full 1\n", "\nflagside_disk_free_ratio 0", "\nflagside_writable{environment=\"prod\"} 0\n"} {
+		if !strings.Contains(text, line) {
+			r.t.Errorf("the metrics lack %q", line)
+		}
+	}
+}
+
+// newest returns the newest revision of prod.
+func (r *running) newest() uint64 {
+	r.t.Helper()
+	service, err := r.Control(r.t.Context(), "prod")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	state, err := service.Current(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return state.Position().Revision
+}
+
+// wantWritten wants what was acknowledged of the writes to a stream, from number 0 on.
+func (r *running) wantWritten(stream string, written int) {
+	r.t.Helper()
+	switch stream {
+	case "FLAGS":
+		for n := range written {
+			if a := r.ask(http.MethodGet, fmt.Sprint(flags, "/n", n), ""); a.status != http.StatusOK {
+				r.t.Errorf("flag n%d was acknowledged: %d %s", n, a.status, a.body)
+			}
+		}
+	case "LEDGER":
+		a := r.ask(http.MethodGet, "/api/v1/environments/prod/requests?limit=100", "")
+		if found := strings.Count(a.body, `"status":"open"`); found < written+1 {
+			r.t.Errorf("%d change requests were acknowledged, %d are there", written+1, found)
+		}
+	default:
+		all, err := r.client.Tokens(r.t.Context())
+		if err != nil || len(all) < written+1 {
+			r.t.Errorf("%d tokens were acknowledged, %d are there, %v", written+1, len(all), err)
+		}
+	}
+}
+
+// A volume of which little is free is warned about by its share, and works.
+func TestNearlyFullDisk(t *testing.T) {
+	t.Parallel()
+	r, disk, _, _ := onSmallDisk(t)
+	if strings.Contains(r.ask(http.MethodGet, "/status", "").body, "disk-nearly-full") {
+		t.Error("a small volume is warned about although it is free")
+	}
+	disk.Fill(t, smallDisk/20)
+	r.await("the warning", func() bool {
+		body := r.ask(http.MethodGet, "/status", "").body
+		return strings.Contains(body, "disk-nearly-full") && strings.Contains(body, disk.Dir())
+	})
+	r.put("prod", "g", flagBody("on", ""), control.Precondition{Absent: true})
+	disk.Free(t)
+	r.await("the end of the warning", func() bool { return !strings.Contains(r.ask(http.MethodGet, "/status", "").body, "disk-nearly-full") })
+}
+
+// An environment whose streams cannot be made on a full disk is refused with the cause, and can be created once there is space.
+func TestCreateOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	r, disk, _, _ := onSmallDisk(t)
+	disk.Fill(t, 0)
+	_, err := r.client.CreateEnvironment(t.Context(), "other", "")
+	if problem, ok := errors.AsType[*admin.Problem](err); !ok || !strings.HasSuffix(problem.Type, ":disk-full") || !strings.Contains(problem.Detail, disk.Dir()) {
+		t.Errorf("an environment on a full disk: %v", err)
+	}
+	disk.Free(t)
+	r.await("the environment", func() bool {
+		_, err := r.client.CreateEnvironment(t.Context(), "other", "")
+		return err == nil
+	})
+}
