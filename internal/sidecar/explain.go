@@ -107,7 +107,7 @@ func readContext(body io.Reader) ([]byte, error) {
 	var request struct {
 		Context jsontext.Value `json:"context"`
 	}
-	if err := jsonv2.Unmarshal(content, &request); err != nil {
+	if err := jsonv2.Unmarshal(content, &request, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return nil, errExplainBody
 	}
 	return request.Context, nil

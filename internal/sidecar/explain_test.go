@@ -135,6 +135,19 @@ func TestExplainRefuses(t *testing.T) {
 	}
 }
 
+// A text that was cut in the middle of an emoji, as JSON.stringify spells it, and Latin-1 are replaced as in evaluations.
+func TestExplainReplacesIllFormedText(t *testing.T) {
+	o := options(nowhere)
+	o.BootstrapFile = write(t, explainedFlags)
+	s := start(t, o)
+	s.awaitReady()
+	for _, body := range []string{`{"context":{"name":"cut \ud83d"}}`, "{\"context\":{\"\xe9\":\"\xe9\"}}"} {
+		if status, answer := s.explain("team%2Fcolor", body); status != http.StatusOK {
+			t.Errorf("%q: %d, %v", body, status, answer)
+		}
+	}
+}
+
 func TestProfilesAreServedOnRequestOnly(t *testing.T) {
 	o := options(nowhere)
 	for _, on := range []bool{false, true} {
