@@ -10,7 +10,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,7 +123,7 @@ func (s *Sidecar) assemble() error {
 	s.feed = changes.New(s.store, s.resolver.Stale)
 	s.ofrep, err = ofrep.New(ofrep.Options{
 		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Hosts: s.options.Hosts, Budget: s.options.InFlight,
-		TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
+		ContextHeaders: slices.Collect(maps.Keys(s.options.Context.Headers)), TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
 	})
 	if err != nil {
 		return err

@@ -195,7 +195,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		{"POST", "/", 404},
 		{"GET", "/ofrep/v1/configuration", 404},
 		{"POST", "/ofrep/v1/evaluate/flagship", 404},
-		{"POST", "//ofrep/v1/evaluate/flags/on", 404},
+		{"POST", "///ofrep/v1/evaluate/flags/on", 404},
 		{"POST", "/ofrep/v1/evaluate//flags/on", 404},
 		{"POST", "/ofrep/v1/../v1/evaluate/flags/on", 404},
 	}
