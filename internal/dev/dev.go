@@ -15,6 +15,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/internal/ending"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -26,6 +27,7 @@ import (
 type Dev struct {
 	options   Options
 	temporary string // directory to remove at the end; empty if there is none
+	forget    func() // that the temporary directory is to be removed
 	health    *health.Tracker
 	token     string // of the API, for as long as it runs
 	publisher *publisher.Publisher
@@ -43,6 +45,7 @@ func New(o Options) (_ *Dev, err error) {
 		if d.temporary, err = os.MkdirTemp("", "flagside-dev-"); err != nil {
 			return nil, fmt.Errorf("dev: %w", err)
 		}
+		d.forget = ending.AtOnce(func() { removeUsed(d.temporary) })
 		d.options.DataDir = d.temporary
 	}
 	defer func() {
@@ -102,7 +105,20 @@ func (d *Dev) removeTemporary() error {
 	if err := os.RemoveAll(d.temporary); err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}
+	d.forget()
 	return nil
+}
+
+// maxRemovals is how often the removal of a directory is tried in which files may still be made.
+const maxRemovals = 100
+
+// removeUsed removes a directory that is still in use.
+func removeUsed(dir string) {
+	for range maxRemovals {
+		if os.RemoveAll(dir) == nil {
+			return
+		}
+	}
 }
 
 // AdminAddr returns the address of the publisher's API.
