@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/flagside/flagside/internal/ending"
@@ -29,7 +30,8 @@ type Dev struct {
 	temporary string // directory to remove at the end; empty if there is none
 	forget    func() // that the temporary directory is to be removed
 	health    *health.Tracker
-	token     string // of the API, for as long as it runs
+	token     string      // of the API, for as long as it runs
+	waiting   atomic.Bool // for a file that is good for the first time
 	publisher *publisher.Publisher
 	sidecar   *sidecar.Sidecar
 }
@@ -41,6 +43,7 @@ func New(o Options) (_ *Dev, err error) {
 		return nil, err
 	}
 	d := &Dev{options: o, health: health.NewTracker(time.Now), token: access.NewSecret()}
+	d.waiting.Store(true)
 	if o.DataDir == "" {
 		if d.temporary, err = os.MkdirTemp("", "flagside-dev-"); err != nil {
 			return nil, fmt.Errorf("dev: %w", err)
@@ -66,7 +69,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 		NATSAddr:  d.options.NATSAddr,
 		AdminAddr: d.options.AdminAddr, Hosts: d.options.Sidecar.Hosts,
 		// Whoever is on the developer's machine may look.
-		AnonymousReads: true,
+		AnonymousReads: true, OwnMachine: true,
 		FixedTokens: []access.FixedToken{{Secret: d.token, Principal: access.Principal{
 			ID: "dev", Name: "developer", Kind: access.KindDev, Groups: []string{access.RoleAdmin},
 		}}},
@@ -83,6 +86,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 func (d *Dev) sidecarOptions() sidecar.Options {
 	o := d.options.Sidecar
 	o.Server, o.Trust, o.Logger = d.publisher, d.publisher.Trust(), d.options.Logger
+	o.Awaited = d.waiting.Load
 	return o
 }
 

@@ -2,6 +2,7 @@ package dev_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -202,9 +203,57 @@ func TestBrokenFromTheStart(t *testing.T) {
 			if !strings.Contains(r.log.String(), file) {
 				t.Errorf("the file is not named: %s", r.log)
 			}
+			if _, status := r.ask(http.MethodGet, fmt.Sprintf("http://%s/status", r.ManagementAddr()), ""); strings.Contains(status, "environment-unknown") || strings.Contains(status, "not-ready") {
+				t.Errorf("the sidecar blames what the file is to blame for: %s", status)
+			}
+			if strings.Contains(r.log.String(), "last good version") {
+				t.Errorf("a good version is spoken of that never was: %s", r.log)
+			}
 			write(t, file, one("good"))
 			r.awaitAnswer("greeting", "good")
 			r.await("ready", r.ready)
+		})
+	}
+}
+
+// What a developer can do nothing about, or need not, is not told.
+func TestNothingIsSaidOfTheRootKey(t *testing.T) {
+	t.Parallel()
+	r := start(t, dev.Options{File: newFile(t, one("good"))})
+	r.awaitAnswer("greeting", "good")
+	if c := r.conditions(); strings.Contains(c, "root-key") || strings.Contains(r.log.String(), "root-key") {
+		t.Errorf("dev speaks of the root key: %s\n%s", c, r.log)
+	}
+}
+
+// An address that another process has is told with the option that changes it.
+func TestAddressesInUse(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for option, set := range map[string]func(*dev.Options, string){
+		"--ofrep-addr":      func(o *dev.Options, addr string) { o.Sidecar.OFREPAddr = addr },
+		"--management-addr": func(o *dev.Options, addr string) { o.Sidecar.ManagementAddr = addr },
+		"--flagd-addr":      func(o *dev.Options, addr string) { o.Sidecar.FlagdAddr = addr },
+		"--flagd-sync-addr": func(o *dev.Options, addr string) { o.Sidecar.FlagdSyncAddr = addr },
+		"--admin-addr":      func(o *dev.Options, addr string) { o.AdminAddr = addr },
+		"--nats-addr":       func(o *dev.Options, addr string) { o.NATSAddr = addr },
+	} {
+		t.Run(option, func(t *testing.T) {
+			const free = "127.0.0.1:0"
+			o := dev.Options{File: newFile(t, one("good")), AdminAddr: free, NATSAddr: free}
+			o.Sidecar.OFREPAddr, o.Sidecar.ManagementAddr = free, free
+			set(&o, l.Addr().String())
+			d, err := dev.New(o)
+			if err == nil {
+				err = d.Run(t.Context())
+			}
+			if err == nil || !strings.Contains(err.Error(), "address already in use") || !strings.HasSuffix(err.Error(), "give another address with "+option) {
+				t.Errorf("%v", err)
+			}
 		})
 	}
 }

@@ -29,12 +29,12 @@ type loader struct {
 func (l *loader) load(ctx context.Context) (again bool) {
 	documents, err := l.read()
 	if err != nil {
-		l.refuse(err)
+		l.refuse(ctx, err)
 		return false
 	}
 	result, err := l.replace(ctx, documents)
 	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
-		l.refuse(refusal)
+		l.refuse(ctx, refusal)
 		return false
 	}
 	if err != nil {
@@ -52,7 +52,7 @@ func (l *loader) load(ctx context.Context) (again bool) {
 func (l *loader) read() ([]eval.Document, error) {
 	data, err := os.ReadFile(l.dev.options.File)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errors.New("the file does not exist")
+		return nil, errors.New("the file does not exist: save it, and it is read")
 	}
 	if err != nil {
 		return nil, err
@@ -116,6 +116,7 @@ func logged(documents []eval.Document) []changelog.Document {
 }
 
 func (l *loader) accept(documents []eval.Document, result control.Result) {
+	l.dev.waiting.Store(false)
 	l.flags, l.waits = []string{}, ""
 	for _, d := range documents {
 		if d.Kind == eval.KindFlag {
@@ -135,7 +136,7 @@ func (l *loader) accept(documents []eval.Document, result control.Result) {
 }
 
 // refuse reports what is wrong with the file, one line a mistake.
-func (l *loader) refuse(err error) {
+func (l *loader) refuse(ctx context.Context, err error) {
 	places := []string{fmt.Sprintf("%s: %v", l.dev.options.File, err)}
 	if problems, ok := errors.AsType[eval.Problems](err); ok {
 		places = l.allPlaced(problems)
@@ -146,7 +147,16 @@ func (l *loader) refuse(err error) {
 	for _, place := range places {
 		l.dev.options.Logger.Error().Msg("refused: " + place)
 	}
-	l.dev.options.Logger.Warn().Msg("the last good version of the file, if there was one, stays")
+	if l.published(ctx) {
+		l.dev.waiting.Store(false)
+		l.dev.options.Logger.Warn().Msg("the last good version of the file stays")
+	}
+}
+
+// published reports whether the environment has what the file said before, which a data directory may keep from another run.
+func (l *loader) published(ctx context.Context) bool {
+	_, err := l.dev.publisher.Control(ctx, l.dev.options.Environment)
+	return err == nil
 }
 
 func (l *loader) allPlaced(problems eval.Problems) []string {
