@@ -216,6 +216,36 @@ func TestBrokenFromTheStart(t *testing.T) {
 	}
 }
 
+// A file in YAML is followed like one in JSON, and its mistakes are told where they stand.
+func TestYAML(t *testing.T) {
+	t.Parallel()
+	const good = "flags:\n  greeting: # of the page\n    state: ENABLED\n    variants: {a: hello, b: bye}\n    defaultVariant: a\n"
+	file := filepath.Join(t.TempDir(), "flags.yaml")
+	write(t, file, good)
+	r := start(t, dev.Options{File: file})
+	r.awaitAnswer("greeting", "hello")
+	write(t, file, strings.Replace(good, "defaultVariant: a", "defaultVariant: c", 1))
+	r.await("the refusal with its place", func() bool { return strings.Contains(r.log.String(), file+":5:21: flag ") })
+	write(t, file, good+"  greeting: x\n")
+	r.await("the refusal of what is no YAML", func() bool { return strings.Contains(r.log.String(), file+":6:3: this is not YAML") })
+	write(t, file, strings.Replace(good, "defaultVariant: a", "defaultVariant: b", 1))
+	r.awaitAnswer("greeting", "bye")
+}
+
+// A file that is not UTF-8 is told as that.
+func TestEncodings(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"\xef\xbb\xbf" + one("x"):   "the file begins with a byte order mark (save it as UTF-8 without BOM)",
+		"\xff\xfe{\x00}\x00":        "the file is UTF-16 (save it as UTF-8 without BOM)",
+		"{\"flags\":{\"\xe9\":{}}}": "this character is not UTF-8 (save the file as UTF-8)",
+	} {
+		r := start(t, dev.Options{File: newFile(t, content)})
+		r.await(want, func() bool { return strings.Contains(r.log.String(), want) })
+		r.stop()
+	}
+}
+
 // What a developer can do nothing about, or need not, is not told.
 func TestNothingIsSaidOfTheRootKey(t *testing.T) {
 	t.Parallel()

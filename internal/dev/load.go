@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
@@ -20,8 +21,9 @@ const actor = "file"
 // loader makes the environment what the file says. It is used by one goroutine at a time.
 type loader struct {
 	dev   *Dev
-	waits string   // why the file could not be carried out last, so that it is said once
-	flags []string // keys, as the file was read last without mistakes; nil before the first time
+	text  *handwritten.Text // the file as it was read last
+	waits string            // why the file could not be carried out last, so that it is said once
+	flags []string          // keys, as the file was read last without mistakes; nil before the first time
 }
 
 // load reads the file and carries it out. A mistake in the file is reported and changes nothing. It returns whether to try again although
@@ -57,7 +59,10 @@ func (l *loader) read() ([]eval.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	documents, problems := eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork).ParseFile(data, l.dev.options.Compatibility)
+	if l.text, err = handwritten.Open(l.dev.options.File, data); err != nil {
+		return nil, placedError{err}
+	}
+	documents, problems := eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork).ParseFile(l.text.JSON(), l.dev.options.Compatibility)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -66,6 +71,9 @@ func (l *loader) read() ([]eval.Document, error) {
 	}
 	return documents, nil
 }
+
+// placedError begins with the place in the file.
+type placedError struct{ error }
 
 // replace writes the difference between the documents and the environment, which it creates when there is none: not before the file is
 // good for the first time, so that no sidecar takes an environment for empty that is only not written yet.
@@ -138,7 +146,9 @@ func (l *loader) accept(documents []eval.Document, result control.Result) {
 // refuse reports what is wrong with the file, one line a mistake.
 func (l *loader) refuse(ctx context.Context, err error) {
 	places := []string{fmt.Sprintf("%s: %v", l.dev.options.File, err)}
-	if problems, ok := errors.AsType[eval.Problems](err); ok {
+	if placed, ok := errors.AsType[placedError](err); ok {
+		places = []string{placed.Error()}
+	} else if problems, ok := errors.AsType[eval.Problems](err); ok {
 		places = l.allPlaced(problems)
 	} else if refusal, ok := errors.AsType[*control.Refusal](err); ok && len(refusal.Problems) > 0 {
 		places = l.allPlaced(refusal.Problems)
@@ -169,10 +179,5 @@ func (l *loader) allPlaced(problems eval.Problems) []string {
 
 // placed returns a problem with the file and the place in it, as compilers write it.
 func (l *loader) placed(p eval.Problem) string {
-	place := l.dev.options.File
-	if p.Line > 0 {
-		place = fmt.Sprintf("%s:%d:%d", place, p.Line, p.Column)
-	}
-	p.Line, p.Column = 0, 0
-	return place + ": " + p.Error()
+	return l.text.Problem(p).Error()
 }

@@ -60,15 +60,15 @@ func environmentRisk() Invocation {
 	var file string
 	f := newForm("environment risk", "Prints what is risky in an environment; with --file, sets it.").named("name of the environment")
 	r := f.remarks()
-	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json; - is standard input").Short("f")
+	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json, or YAML; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
 		c := admin.Call{Path: []string{"environments", f.environment, "risk"}}
 		if file != "" {
-			settings, err := readDocument(s.terminal.Stdin, file)
+			settings, err := s.readDocument(file)
 			if err != nil {
 				return err
 			}
-			c.Method, c.Body = http.MethodPut, settings
+			c.Method, c.Body = http.MethodPut, settings.JSON()
 			c = r.on(c)
 		}
 		found, err := s.do(ctx, c)
