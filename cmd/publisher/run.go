@@ -36,7 +36,9 @@ type command struct {
 	set *config.Set
 	// check returns why the options make no sense.
 	check func() error
-	run   func(ctx context.Context, t terminal) error
+	// try tries what run would begin with, and closes it again; nil tries nothing.
+	try func(ctx context.Context) error
+	run func(ctx context.Context, t terminal) error
 }
 
 // subcommand is the words that begin a command line, what it does in a line, and what it means.
@@ -148,13 +150,26 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 		}
 	}
 	if action == config.ActionCheck {
-		fmt.Fprintln(t.stdout, "the configuration is good")
-		return exitOK
+		return c.tried(ctx, t)
 	}
 	if err := c.run(ctx, t); err != nil {
 		fmt.Fprintf(t.stderr, "publisher: %s\n", strings.TrimPrefix(err.Error(), "publisher: "))
 		return cli.ExitCode(err)
 	}
+	return exitOK
+}
+
+// tried says whether what is asked for could begin now.
+func (c command) tried(ctx context.Context, t terminal) int {
+	if c.try == nil {
+		fmt.Fprintln(t.stdout, "the configuration is good")
+		return exitOK
+	}
+	if err := c.try(ctx); err != nil {
+		fmt.Fprintf(t.stderr, "publisher: %s\n", strings.TrimPrefix(err.Error(), "publisher: "))
+		return exitFailure
+	}
+	fmt.Fprintln(t.stdout, "the configuration is good, and everything that it names can be used")
 	return exitOK
 }
 
