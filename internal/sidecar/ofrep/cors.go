@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -62,11 +63,7 @@ func isPreflight(ctx *fasthttp.RequestCtx) bool {
 
 // requestFields lists the header fields that pages may send, with those that become attributes of contexts.
 func requestFields(contextHeaders []string) string {
-	fields := corsRequestFields
-	for _, name := range slices.Sorted(slices.Values(contextHeaders)) {
-		fields += ", " + name
-	}
-	return fields
+	return strings.Join(append([]string{corsRequestFields}, slices.Sorted(slices.Values(contextHeaders))...), ", ")
 }
 
 // answerPreflight says what pages of an allowed origin may ask.
