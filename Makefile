@@ -72,9 +72,9 @@ bench-writes: ## latency and rate of writes, and the restart of a publisher with
 walkthrough: ## people change flags with the programs as released; writes docs/walkthrough.md
 	$(GO) run ./e2e/walkthrough
 
-clients: build ## real OpenFeature clients in Go, Node.js and a browser; needs node, npm and chromium
+clients: build ## real OpenFeature clients in Go, Node.js and a browser, and behind nginx; needs node, npm and chromium
 	cd e2e/clients/javascript && npm ci --no-audit --no-fund --silent && npm run --silent bundle
-	cd e2e/clients && $(GO) run .
+	cd e2e/clients && $(GO) test ./... && $(GO) run .
 
 clean: ## removes what build made
 	rm -rf bin

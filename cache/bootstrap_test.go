@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -104,6 +105,24 @@ func TestBootstrapRefuses(t *testing.T) {
 	}
 	if err := openStore(t, "").LoadBootstrap(filepath.Join(t.TempDir(), "absent")); err == nil {
 		t.Error("a file that does not exist was loaded")
+	}
+}
+
+// A file in YAML is refused with the command that makes JSON of it, and JSON that is wrong without.
+func TestBootstrapInYAML(t *testing.T) {
+	for name, test := range map[string]struct {
+		content string
+		hint    bool
+	}{
+		"flags.yaml": {"flags: {}\n", true}, "flags": {"# none\nflags: {}\n", true}, "flags.json": {`{"flags":`, false},
+	} {
+		dir := t.TempDir()
+		writeFile(t, dir, name, []byte(test.content))
+		file := filepath.Join(dir, name)
+		err := openStore(t, "").LoadBootstrap(file)
+		if err == nil || strings.Contains(err.Error(), "publisher convert "+file) != test.hint {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -96,12 +98,21 @@ func (s *Store) LoadBootstrap(path string) error {
 		return fmt.Errorf("bootstrap file: %w", err)
 	}
 	v, err := s.bootstrapView(data)
+	if err != nil && mayBeYAML(path, data) {
+		return fmt.Errorf("bootstrap file %[1]s: %[2]w (if it is YAML, make JSON of it with: publisher convert %[1]s)", path, err)
+	}
 	if err != nil {
 		return fmt.Errorf("bootstrap file %s: %w", path, err)
 	}
 	s.swap(v)
 	s.setSource(SourceBootstrap)
 	return nil
+}
+
+// mayBeYAML reports whether a file that cannot be used is one that people wrote in YAML, which is not read here: it would be in every sidecar.
+func mayBeYAML(path string, data []byte) bool {
+	extension := strings.ToLower(filepath.Ext(path))
+	return extension == ".yaml" || extension == ".yml" || !changelog.IsSnapshot(data) && !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{"))
 }
 
 func (s *Store) bootstrapView(data []byte) (*View, error) {

@@ -1,11 +1,14 @@
 package e2e_test
 
 import (
+	"errors"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/flagside/flagside/e2e/process"
@@ -86,5 +89,61 @@ func TestDevRefusesWrites(t *testing.T) {
 	_, err = p.PutFlag(s.ctx, "dev", "farewell", "", []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a"}`))
 	if err == nil || !strings.Contains(err.Error(), "flags.json") {
 		t.Fatalf("a write to the environment of a file: %v; want a refusal that names the file", err)
+	}
+}
+
+// A second signal ends dev while it still waits for a client, and neither its temporary change log nor its sockets stay behind.
+func TestDevLeavesNothingAfterTwoSignals(t *testing.T) {
+	s := newSystem(t)
+	dir := t.TempDir()
+	file, socket := filepath.Join(dir, "flags.json"), filepath.Join(dir, "flagd.sock")
+	write(t, file, first)
+	a := addresses(t, 2)
+	p, err := process.Start(binaries.Publisher, "dev", "--ofrep-addr", a[0], "--management-addr", a[1], "--flagd-addr", "unix:"+socket,
+		"--flagd-sync-addr", "off", "--admin-addr", s.admin, "--nats-addr", s.nats, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Kill)
+	s.await("the greeting", p, "Try:")
+	temporary := regexp.MustCompile(`change log +(\S+) \(removed`).FindStringSubmatch(p.Output())
+	if temporary == nil {
+		t.Fatalf("no temporary directory is named:\n%s", p.Output())
+	}
+	client, err := net.Dial("tcp", a[0]) // half a request, for which the sidecar waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Write([]byte("POST /ofrep/v1/evaluate/flags/greeting HTTP/1.1\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(p, syscall.SIGTERM)
+	s.await("the end", p, "stopping")
+	s.signal(p, syscall.SIGTERM)
+	select {
+	case <-p.Done():
+	case <-s.ctx.Done():
+		t.Fatalf("it does not end:\n%s", p.Output())
+	}
+	for _, path := range []string{temporary[1], socket} {
+		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s is left: %v", path, err)
+		}
+	}
+}
+
+func (s *system) signal(p *process.Process, sent os.Signal) {
+	s.t.Helper()
+	if err := p.Signal(sent); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// await waits until a process has printed something.
+func (s *system) await(what string, p *process.Process, text string) {
+	s.t.Helper()
+	if err := process.Await(s.ctx, "waiting for "+what, func() bool { return strings.Contains(p.Output(), text) }); err != nil {
+		s.t.Fatalf("%v\n%s", err, p.Output())
 	}
 }

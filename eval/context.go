@@ -81,6 +81,9 @@ func (c *Context) slot(i int) value {
 // DecodeContext reads the JSON object data into c for evaluations of flags of r; nil, empty and null data are an empty context. It
 // does not retain data. Errors wrap ErrInvalidContext and never contain data; after an error c is empty.
 //
+// What is not UTF-8 in a string, and half of a surrogate pair, is read as U+FFFD: an application that cuts a text in the middle of an emoji
+// sends that. Names that are equal once it is replaced are duplicates.
+//
 // Duplicate names, more than 32 levels of nesting, numbers that are out of range, and anything after the object are refused. With
 // CompatibilityFlagd, the last of duplicate names wins, nesting is not limited to 32, what follows the object is ignored, and data
 // that is no object is an empty context.

@@ -11,7 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// FuzzDecodeContext compares decoding into slots with two other decoders: strictly jsontext decides what is refused, with flagd
+// FuzzDecodeContext compares decoding into slots with two other decoders: strictly jsontext, which may replace what is not UTF-8, decides what is refused, with flagd
 // encoding/json does. Every attribute must read as in the value that encoding/json makes.
 func FuzzDecodeContext(f *testing.F) {
 	for _, seed := range []string{
@@ -80,7 +80,7 @@ func refuses(data []byte, flagd bool) bool {
 		var decoded any
 		return json.NewDecoder(bytes.NewReader(data)).Decode(&decoded) != nil
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(data))
+	d := jsontext.NewDecoder(bytes.NewReader(data), jsontext.AllowInvalidUTF8(true))
 	if k := d.PeekKind(); k != '{' && k != 'n' {
 		return true
 	}

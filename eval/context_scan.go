@@ -75,12 +75,12 @@ func (c *Context) scanEscaped(start, i int) (string, error) {
 	return "", errSyntax
 }
 
-// unquote returns the contents of the quoted string between two offsets. Flagd replaces what is not UTF-8.
+// unquote returns the contents of the quoted string between two offsets. What is not UTF-8, and half a surrogate pair, becomes U+FFFD.
 func (c *Context) unquote(from, to int) (string, error) {
 	start := len(c.unescaped)
 	var err error
 	c.unescaped, err = jsontext.AppendUnquote(c.unescaped, c.content[from:to])
-	if err != nil && !(c.lenient && isInvalidText(c.content[from:to])) {
+	if err != nil && !isInvalidText(c.content[from:to]) {
 		return "", errSyntax
 	}
 	return alias(c.unescaped[start:]), nil

@@ -34,7 +34,9 @@ func TestDecodeContextRefuses(t *testing.T) {
 		{`{"x":1,"x":2}`, true},
 		{`{"unused":1,"unused":2}`, true},
 		{`{"unused":{"a":1,"a":2}}`, true},
-		{"{\"x\":\"\xff\"}", true},
+		{"{\"\xff\":1,\"\xfe\":2}", true},
+		{`{"\ud800":1,"\udc00":2}`, true},
+		{`{"unused":{"\ud83d!":1,"\ufffd!":2}}`, true},
 		{`{"x":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, true},
 		{`{"unused":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, true},
 		{`{"x":{"y":` + strings.Repeat("[", 31) + strings.Repeat("]", 31) + `}}`, true},
@@ -151,6 +153,29 @@ func TestEmptyContextWorksEverywhere(t *testing.T) {
 		zeroContext := r.Flag("a").Evaluate(new(Context), testTime)
 		if diff := cmp.Diff(nilContext.Variant.Name(), zeroContext.Variant.Name()); diff != "" || nilContext.Reason != ReasonTargetingMatch {
 			t.Errorf("%s: %s %s", rule, nilContext.Reason, diff)
+		}
+	}
+}
+
+// TestIllFormedTextIsReplaced decodes what JSON.stringify makes of a text that was cut in the middle of an emoji, and Latin-1.
+func TestIllFormedTextIsReplaced(t *testing.T) {
+	cut := func(attribute string) Document {
+		return flagDocument("a", 1, `,"targeting":{"if":[{"==":[`+attribute+`,"cut \ufffd"]},"on"]}`)
+	}
+	for _, data := range []string{
+		`{"x":"cut \ud83d"}`, `{"x":"cut \ude00"}`, "{\"x\":\"cut \xe9\"}", `{"unused":"\ud83d","x":"cut \udc00","\ud83d":1}`, "{\"unused\":{\"\xe9\":\"\xe9\"},\"x\":\"cut \xe9\"}",
+	} {
+		for _, attribute := range []string{`{"var":"x"}`, `{"var":[{"cat":["","x"]}]}`} {
+			for _, r := range []*Ruleset{New(), apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`))} {
+				r = apply(t, r, cut(attribute))
+				var c Context
+				if err := r.DecodeContext(&c, []byte(data)); err != nil {
+					t.Errorf("%q: %v", data, err)
+				}
+				if got := r.Flag("a").Evaluate(&c, testTime); got.Reason != ReasonTargetingMatch {
+					t.Errorf("%q, %s: got %s", data, attribute, got.Reason)
+				}
+			}
 		}
 	}
 }

@@ -48,6 +48,9 @@ type file struct {
 
 // syntaxProblem returns the one problem of a file that is not JSON.
 func syntaxProblem(data []byte, err error) Problem {
+	if p, ok := CheckEncoding(data); !ok {
+		return p
+	}
 	problem := Problem{Reason: syntaxReason(err)}
 	offset := len(data)
 	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {

@@ -44,6 +44,17 @@ func Check(ctx context.Context, o ConnectOptions, environment string) error {
 	return nil
 }
 
+// CheckConnection connects once and reports why that is impossible. It waits a
+// few seconds at most.
+func CheckConnection(ctx context.Context, o ConnectOptions) error {
+	c, err := Connect(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.awaitConnection(ctx)
+}
+
 func (c *Conn) awaitConnection(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -16,7 +16,7 @@ func devCommand() command {
 	var compatibility string
 	var l logging
 	set := config.NewSet("publisher dev", "Runs a publisher and a sidecar in one process. The file is what the environment is: save it, and answers change.")
-	set.Argument(&o.File, "FILE", "flagd file to serve and to watch")
+	set.Argument(&o.File, "FILE", "flagd file to serve and to watch, JSON or YAML")
 	settings.Declare(set, &o.Sidecar)
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")

@@ -7,18 +7,12 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/flagside/flagside/internal/ending"
 )
 
 func main() {
-	os.Exit(runUntilSignal())
-}
-
-// runUntilSignal runs the command until it ends or is told to; a second signal ends the process at once.
-func runUntilSignal() int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-	return run(ctx, os.Args[1:], terminal{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
+	os.Exit(ending.OnSignal(func(ctx context.Context) int {
+		return run(ctx, os.Args[1:], terminal{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr})
+	}))
 }

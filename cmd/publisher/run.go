@@ -36,7 +36,9 @@ type command struct {
 	set *config.Set
 	// check returns why the options make no sense.
 	check func() error
-	run   func(ctx context.Context, t terminal) error
+	// try tries what run would begin with, and closes it again; nil tries nothing.
+	try func(ctx context.Context) error
+	run func(ctx context.Context, t terminal) error
 }
 
 // subcommand is the words that begin a command line, what it does in a line, and what it means.
@@ -55,6 +57,7 @@ func subcommands() []subcommand {
 		all = append(all, subcommand{c.Words, c.Short, func() command { return asking(c.New()) }})
 	}
 	return append(all,
+		subcommand{[]string{"convert"}, "print a flag file in JSON or YAML as JSON", convertCommand},
 		subcommand{[]string{"policy", "check"}, "check a policy file, and say who may do what by it", policyCheckCommand},
 		subcommand{[]string{"credentials", "add"}, "make a NATS user for a sidecar or a publisher, with its directory of credentials", credentialsAddCommand},
 		subcommand{[]string{"credentials", "remove"}, "take a NATS user away", credentialsRemoveCommand},
@@ -147,13 +150,26 @@ func (c command) execute(ctx context.Context, args []string, t terminal) int {
 		}
 	}
 	if action == config.ActionCheck {
-		fmt.Fprintln(t.stdout, "the configuration is good")
-		return exitOK
+		return c.tried(ctx, t)
 	}
 	if err := c.run(ctx, t); err != nil {
 		fmt.Fprintf(t.stderr, "publisher: %s\n", strings.TrimPrefix(err.Error(), "publisher: "))
 		return cli.ExitCode(err)
 	}
+	return exitOK
+}
+
+// tried says whether what is asked for could begin now.
+func (c command) tried(ctx context.Context, t terminal) int {
+	if c.try == nil {
+		fmt.Fprintln(t.stdout, "the configuration is good")
+		return exitOK
+	}
+	if err := c.try(ctx); err != nil {
+		fmt.Fprintf(t.stderr, "publisher: %s\n", strings.TrimPrefix(err.Error(), "publisher: "))
+		return exitFailure
+	}
+	fmt.Fprintln(t.stdout, "the configuration is good, and everything that it names can be used")
 	return exitOK
 }
 

@@ -75,8 +75,6 @@ func TestCommandLines(t *testing.T) {
 	f(exitOK, "", "version")
 	f(exitOK, "", "--version")
 	f(exitConfiguration, "data directory", "serve")
-	f(exitOK, "configuration is good", "serve", "--data-dir", "d", "--check")
-	f(exitOK, "configuration is good", "serve", "--nats", "nats://127.0.0.1:4222", "--keys", "k", "--replicas", "3", "--check")
 	f(exitConfiguration, "publisher keys init DIR", "serve", "--nats", "nats://127.0.0.1:4222")
 	f(exitConfiguration, "loopback", "serve", "--data-dir", "d", "--admin-addr", "0.0.0.0:8017")
 	f(exitConfiguration, "replicas", "serve", "--data-dir", "d", "--replicas", "3")

@@ -69,6 +69,7 @@ func serveCommand() command {
 	return command{
 		set:   set,
 		check: func() error { return complete().Validate() },
+		try:   func(ctx context.Context) error { return publisher.Check(ctx, complete()) },
 		run: func(ctx context.Context, t terminal) error {
 			o := complete()
 			var err error

@@ -7,10 +7,10 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 	"time"
+
+	"github.com/flagside/flagside/internal/ending"
 )
 
 // How much garbage may stand beside what is in use, in percent. A start is to be quick; after it, the process is to be small beside its
@@ -24,14 +24,11 @@ const (
 const startTime = 2 * time.Second
 
 func main() {
-	os.Exit(runUntilSignal())
+	os.Exit(ending.OnSignal(runUntil))
 }
 
-// runUntilSignal runs the command until it ends or is told to; a second signal ends the process at once.
-func runUntilSignal() int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
+// runUntil runs the command until it ends or ctx does.
+func runUntil(ctx context.Context) int {
 	unset := os.Getenv("GOGC") == ""
 	if unset {
 		debug.SetGCPercent(startGarbagePercent)

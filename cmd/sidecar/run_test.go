@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -109,18 +114,52 @@ func TestCheckAsksTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	key, trust := natstest.SidecarKey(t), trustFile(t)
+	free := []string{"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0", "--flagd-addr", "off", "--flagd-sync-addr", "off"}
+	check := func(args ...string) (code int, stdout, stderr string) {
+		return command(t, nil, append(slices.Concat(free, args), "--check")...)
+	}
 	for environment, want := range map[string]int{"prod": exitOK, "staging": exitFailure} {
-		code, stdout, stderr := command(t, nil, "--trust-file", trust, "--nats-nkey", key, "--environment", environment, "--nats", server.URL(), "--check")
+		code, stdout, stderr := check("--trust-file", trust, "--nats-nkey", key, "--environment", environment, "--nats", server.URL())
 		if code != want || !strings.Contains(stdout+stderr, environment) {
 			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s", environment, code, stdout, stderr)
 		}
 	}
 	for option, value := range map[string]string{"--bootstrap-file": "none.json", "--data-dir": "run_test.go"} {
-		code, stdout, stderr := command(t, nil, "--trust-file", trust, "--environment", "prod", "--nats", server.URL(), option, value, "--check")
+		code, stdout, stderr := check("--trust-file", trust, "--environment", "prod", "--nats", server.URL(), option, value)
 		if code != exitFailure || !strings.Contains(stderr, value) {
 			t.Errorf("%s %s: exit %d\nstdout: %s\nstderr: %s", option, value, code, stdout, stderr)
 		}
 	}
+	// What another process has is told, and that all of it.
+	taken, data := takenAddress(t), t.TempDir()
+	used, err := cache.New(cache.Options{Environment: "prod", Dir: data, Keyring: trusttest.Default().PublisherKeyring(), Logger: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { used.Close() })
+	for _, test := range []struct{ option, value, want string }{
+		{"--flagd-addr", taken, "another address with --flagd-addr"}, {"--data-dir", data, data}, {"--ofrep-auth-file", "none", "none"},
+	} {
+		code, stdout, stderr := check("--trust-file", trust, "--nats-nkey", key, "--environment", "prod", "--nats", server.URL(), test.option, test.value)
+		if code != exitFailure || !strings.Contains(stderr, test.want) {
+			t.Errorf("%s %s: exit %d\nstdout: %s\nstderr: %s", test.option, test.value, code, stdout, stderr)
+		}
+	}
+	code, _, stderr := check("--trust-file", trust, "--environment", "prod", "--nats", "nats://127.0.0.1:1", "--flagd-addr", taken)
+	if code != exitFailure || !strings.Contains(stderr, "--flagd-addr") || !strings.Contains(stderr, "no connection to NATS") {
+		t.Errorf("two faults: exit %d, %s", code, stderr)
+	}
+}
+
+// takenAddress returns an address that is taken until the test ends.
+func takenAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
 }
 
 func TestAnAddressThatIsTaken(t *testing.T) {

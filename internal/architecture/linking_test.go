@@ -54,6 +54,10 @@ func bannedFromSidecar() []banned {
 			"spans of evaluations would cost more than the evaluations",
 		},
 		{
+			"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/parser",
+			"0.7 MB of binary; people convert what they write in YAML with publisher convert",
+		},
+		{
 			"github.com/alecthomas/kong", "github.com/alecthomas/kong",
 			"2.2 MB of binary; options are declared with internal/config",
 		},

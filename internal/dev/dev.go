@@ -13,8 +13,10 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
+	"github.com/flagside/flagside/internal/ending"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -26,8 +28,10 @@ import (
 type Dev struct {
 	options   Options
 	temporary string // directory to remove at the end; empty if there is none
+	forget    func() // that the temporary directory is to be removed
 	health    *health.Tracker
-	token     string // of the API, for as long as it runs
+	token     string      // of the API, for as long as it runs
+	waiting   atomic.Bool // for a file that is good for the first time
 	publisher *publisher.Publisher
 	sidecar   *sidecar.Sidecar
 }
@@ -39,10 +43,12 @@ func New(o Options) (_ *Dev, err error) {
 		return nil, err
 	}
 	d := &Dev{options: o, health: health.NewTracker(time.Now), token: access.NewSecret()}
+	d.waiting.Store(true)
 	if o.DataDir == "" {
 		if d.temporary, err = os.MkdirTemp("", "flagside-dev-"); err != nil {
 			return nil, fmt.Errorf("dev: %w", err)
 		}
+		d.forget = ending.AtOnce(func() { removeUsed(d.temporary) })
 		d.options.DataDir = d.temporary
 	}
 	defer func() {
@@ -63,7 +69,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 		NATSAddr:  d.options.NATSAddr,
 		AdminAddr: d.options.AdminAddr, Hosts: d.options.Sidecar.Hosts,
 		// Whoever is on the developer's machine may look.
-		AnonymousReads: true,
+		AnonymousReads: true, OwnMachine: true,
 		FixedTokens: []access.FixedToken{{Secret: d.token, Principal: access.Principal{
 			ID: "dev", Name: "developer", Kind: access.KindDev, Groups: []string{access.RoleAdmin},
 		}}},
@@ -80,6 +86,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 func (d *Dev) sidecarOptions() sidecar.Options {
 	o := d.options.Sidecar
 	o.Server, o.Trust, o.Logger = d.publisher, d.publisher.Trust(), d.options.Logger
+	o.Awaited = d.waiting.Load
 	return o
 }
 
@@ -102,7 +109,20 @@ func (d *Dev) removeTemporary() error {
 	if err := os.RemoveAll(d.temporary); err != nil {
 		return fmt.Errorf("dev: %w", err)
 	}
+	d.forget()
 	return nil
+}
+
+// maxRemovals is how often the removal of a directory is tried in which files may still be made.
+const maxRemovals = 100
+
+// removeUsed removes a directory that is still in use.
+func removeUsed(dir string) {
+	for range maxRemovals {
+		if os.RemoveAll(dir) == nil {
+			return
+		}
+	}
 }
 
 // AdminAddr returns the address of the publisher's API.

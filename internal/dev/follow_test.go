@@ -2,6 +2,7 @@ package dev_test
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -129,9 +130,8 @@ func TestOneSaveIsOneChange(t *testing.T) {
 	write(t, file, flags(map[string]string{"a": "2", "b": "2"}))
 	r.awaitAnswer("a", "2")
 	epoch, _, _ := strings.Cut(before, "-")
-	if got, want := r.revision(), epoch+"-8"; got != want { // epoch, keys, a, b, c; then a, b and the deletion of c
-		t.Errorf("revision %s after %s, want %s", got, before, want)
-	}
+	want := epoch + "-8" // epoch, keys, a, b, c; then a, b and the deletion of c
+	r.await("revision "+want, func() bool { return r.revision() == want })
 	ops := map[string]bool{}
 	for _, key := range []string{"a", "b", "c"} {
 		_, body := r.ask(http.MethodGet, fmt.Sprintf("http://%s/api/v1/environments/dev/flags/%s/history?limit=1", r.AdminAddr(), key), "")
@@ -202,9 +202,87 @@ func TestBrokenFromTheStart(t *testing.T) {
 			if !strings.Contains(r.log.String(), file) {
 				t.Errorf("the file is not named: %s", r.log)
 			}
+			if _, status := r.ask(http.MethodGet, fmt.Sprintf("http://%s/status", r.ManagementAddr()), ""); strings.Contains(status, "environment-unknown") || strings.Contains(status, "not-ready") {
+				t.Errorf("the sidecar blames what the file is to blame for: %s", status)
+			}
+			if strings.Contains(r.log.String(), "last good version") {
+				t.Errorf("a good version is spoken of that never was: %s", r.log)
+			}
 			write(t, file, one("good"))
 			r.awaitAnswer("greeting", "good")
 			r.await("ready", r.ready)
+		})
+	}
+}
+
+// A file in YAML is followed like one in JSON, and its mistakes are told where they stand.
+func TestYAML(t *testing.T) {
+	t.Parallel()
+	const good = "flags:\n  greeting: # of the page\n    state: ENABLED\n    variants: {a: hello, b: bye}\n    defaultVariant: a\n"
+	file := filepath.Join(t.TempDir(), "flags.yaml")
+	write(t, file, good)
+	r := start(t, dev.Options{File: file})
+	r.awaitAnswer("greeting", "hello")
+	write(t, file, strings.Replace(good, "defaultVariant: a", "defaultVariant: c", 1))
+	r.await("the refusal with its place", func() bool { return strings.Contains(r.log.String(), file+":5:21: flag ") })
+	write(t, file, good+"  greeting: x\n")
+	r.await("the refusal of what is no YAML", func() bool { return strings.Contains(r.log.String(), file+":6:3: this is not YAML") })
+	write(t, file, strings.Replace(good, "defaultVariant: a", "defaultVariant: b", 1))
+	r.awaitAnswer("greeting", "bye")
+}
+
+// A file that is not UTF-8 is told as that.
+func TestEncodings(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"\xef\xbb\xbf" + one("x"):   "the file begins with a byte order mark (save it as UTF-8 without BOM)",
+		"\xff\xfe{\x00}\x00":        "the file is UTF-16 (save it as UTF-8 without BOM)",
+		"{\"flags\":{\"\xe9\":{}}}": "this character is not UTF-8 (save the file as UTF-8)",
+	} {
+		r := start(t, dev.Options{File: newFile(t, content)})
+		r.await(want, func() bool { return strings.Contains(r.log.String(), want) })
+		r.stop()
+	}
+}
+
+// What a developer can do nothing about, or need not, is not told.
+func TestNothingIsSaidOfTheRootKey(t *testing.T) {
+	t.Parallel()
+	r := start(t, dev.Options{File: newFile(t, one("good"))})
+	r.awaitAnswer("greeting", "good")
+	if c := r.conditions(); strings.Contains(c, "root-key") || strings.Contains(r.log.String(), "root-key") {
+		t.Errorf("dev speaks of the root key: %s\n%s", c, r.log)
+	}
+}
+
+// An address that another process has is told with the option that changes it.
+func TestAddressesInUse(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for option, set := range map[string]func(*dev.Options, string){
+		"--ofrep-addr":      func(o *dev.Options, addr string) { o.Sidecar.OFREPAddr = addr },
+		"--management-addr": func(o *dev.Options, addr string) { o.Sidecar.ManagementAddr = addr },
+		"--flagd-addr":      func(o *dev.Options, addr string) { o.Sidecar.FlagdAddr = addr },
+		"--flagd-sync-addr": func(o *dev.Options, addr string) { o.Sidecar.FlagdSyncAddr = addr },
+		"--admin-addr":      func(o *dev.Options, addr string) { o.AdminAddr = addr },
+		"--nats-addr":       func(o *dev.Options, addr string) { o.NATSAddr = addr },
+	} {
+		t.Run(option, func(t *testing.T) {
+			const free = "127.0.0.1:0"
+			o := dev.Options{File: newFile(t, one("good")), AdminAddr: free, NATSAddr: free}
+			o.Sidecar.OFREPAddr, o.Sidecar.ManagementAddr = free, free
+			set(&o, l.Addr().String())
+			d, err := dev.New(o)
+			if err == nil {
+				err = d.Run(t.Context())
+			}
+			if err == nil || !strings.Contains(err.Error(), "address already in use") || !strings.HasSuffix(err.Error(), "give another address with "+option) {
+				t.Errorf("%v", err)
+			}
 		})
 	}
 }

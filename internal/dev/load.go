@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
@@ -20,8 +21,9 @@ const actor = "file"
 // loader makes the environment what the file says. It is used by one goroutine at a time.
 type loader struct {
 	dev   *Dev
-	waits string   // why the file could not be carried out last, so that it is said once
-	flags []string // keys, as the file was read last without mistakes; nil before the first time
+	text  *handwritten.Text // the file as it was read last
+	waits string            // why the file could not be carried out last, so that it is said once
+	flags []string          // keys, as the file was read last without mistakes; nil before the first time
 }
 
 // load reads the file and carries it out. A mistake in the file is reported and changes nothing. It returns whether to try again although
@@ -29,12 +31,12 @@ type loader struct {
 func (l *loader) load(ctx context.Context) (again bool) {
 	documents, err := l.read()
 	if err != nil {
-		l.refuse(err)
+		l.refuse(ctx, err)
 		return false
 	}
 	result, err := l.replace(ctx, documents)
 	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
-		l.refuse(refusal)
+		l.refuse(ctx, refusal)
 		return false
 	}
 	if err != nil {
@@ -52,12 +54,15 @@ func (l *loader) load(ctx context.Context) (again bool) {
 func (l *loader) read() ([]eval.Document, error) {
 	data, err := os.ReadFile(l.dev.options.File)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errors.New("the file does not exist")
+		return nil, errors.New("the file does not exist: save it, and it is read")
 	}
 	if err != nil {
 		return nil, err
 	}
-	documents, problems := eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork).ParseFile(data, l.dev.options.Compatibility)
+	if l.text, err = handwritten.Open(l.dev.options.File, data); err != nil {
+		return nil, placedError{err}
+	}
+	documents, problems := eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork).ParseFile(l.text.JSON(), l.dev.options.Compatibility)
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
@@ -66,6 +71,9 @@ func (l *loader) read() ([]eval.Document, error) {
 	}
 	return documents, nil
 }
+
+// placedError begins with the place in the file.
+type placedError struct{ error }
 
 // replace writes the difference between the documents and the environment, which it creates when there is none: not before the file is
 // good for the first time, so that no sidecar takes an environment for empty that is only not written yet.
@@ -116,6 +124,7 @@ func logged(documents []eval.Document) []changelog.Document {
 }
 
 func (l *loader) accept(documents []eval.Document, result control.Result) {
+	l.dev.waiting.Store(false)
 	l.flags, l.waits = []string{}, ""
 	for _, d := range documents {
 		if d.Kind == eval.KindFlag {
@@ -135,9 +144,11 @@ func (l *loader) accept(documents []eval.Document, result control.Result) {
 }
 
 // refuse reports what is wrong with the file, one line a mistake.
-func (l *loader) refuse(err error) {
+func (l *loader) refuse(ctx context.Context, err error) {
 	places := []string{fmt.Sprintf("%s: %v", l.dev.options.File, err)}
-	if problems, ok := errors.AsType[eval.Problems](err); ok {
+	if placed, ok := errors.AsType[placedError](err); ok {
+		places = []string{placed.Error()}
+	} else if problems, ok := errors.AsType[eval.Problems](err); ok {
 		places = l.allPlaced(problems)
 	} else if refusal, ok := errors.AsType[*control.Refusal](err); ok && len(refusal.Problems) > 0 {
 		places = l.allPlaced(refusal.Problems)
@@ -146,7 +157,16 @@ func (l *loader) refuse(err error) {
 	for _, place := range places {
 		l.dev.options.Logger.Error().Msg("refused: " + place)
 	}
-	l.dev.options.Logger.Warn().Msg("the last good version of the file, if there was one, stays")
+	if l.published(ctx) {
+		l.dev.waiting.Store(false)
+		l.dev.options.Logger.Warn().Msg("the last good version of the file stays")
+	}
+}
+
+// published reports whether the environment has what the file said before, which a data directory may keep from another run.
+func (l *loader) published(ctx context.Context) bool {
+	_, err := l.dev.publisher.Control(ctx, l.dev.options.Environment)
+	return err == nil
 }
 
 func (l *loader) allPlaced(problems eval.Problems) []string {
@@ -159,10 +179,5 @@ func (l *loader) allPlaced(problems eval.Problems) []string {
 
 // placed returns a problem with the file and the place in it, as compilers write it.
 func (l *loader) placed(p eval.Problem) string {
-	place := l.dev.options.File
-	if p.Line > 0 {
-		place = fmt.Sprintf("%s:%d:%d", place, p.Line, p.Column)
-	}
-	p.Line, p.Column = 0, 0
-	return place + ": " + p.Error()
+	return l.text.Problem(p).Error()
 }

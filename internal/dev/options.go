@@ -22,7 +22,7 @@ const DefaultEnvironment = "dev"
 
 // Options say which file to watch and where to listen. Empty addresses are the defaults of publisher and sidecar.
 type Options struct {
-	// File is the flagd file to watch. It is required; that it exists is not.
+	// File is the flagd file to watch, JSON or YAML. It is required; that it exists is not.
 	File string
 	// Environment is the environment that has the flags of the file; empty means DefaultEnvironment.
 	Environment string

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -30,6 +31,8 @@ const maxPath = 107
 type Options struct {
 	// Addr is host:port or unix:path. It is required.
 	Addr string
+	// Option is how people change the address, such as --ofrep-addr, for the error when it is in use; empty names no option.
+	Option string
 	// Mode is the mode of a Unix socket; 0 means DefaultMode.
 	Mode fs.FileMode
 	// TLS is used on TCP and never on Unix sockets, which the file system protects. Its zero value means no TLS.
@@ -86,6 +89,15 @@ func validatePath(path string) error {
 	}
 }
 
+// InUse adds what to do to the error of an address that another process listens on, and returns every other error as it is. Option names
+// the option that has the address; empty names none.
+func InUse(err error, option string) error {
+	if err == nil || option == "" || !errors.Is(err, syscall.EADDRINUSE) && !strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) {
+		return err
+	}
+	return fmt.Errorf("%w: stop the process that listens there, or give another address with %s", err, option)
+}
+
 // Open listens. A socket that a process left behind which is gone is replaced; one that somebody answers on, and any other file, is an
 // error. Closing the listener removes its socket.
 func Open(ctx context.Context, o Options) (net.Listener, error) {
@@ -103,7 +115,7 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 	var listener net.ListenConfig
 	l, err := listener.Listen(ctx, "tcp", o.Addr)
 	if err != nil {
-		return nil, err
+		return nil, InUse(err, o.Option)
 	}
 	return withTLS(withLimit(l, o), config), nil
 }

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/flagside/flagside/internal/ending"
 )
 
 // openUnix listens on a path. Whoever does so at the same moment waits, so that nobody removes a socket that was just made.
@@ -39,7 +41,9 @@ func openUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener,
 		return nil, errors.Join(err, l.Close())
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	return &socket{Listener: l, path: path, made: made}, nil
+	s := &socket{Listener: l, path: path, made: made}
+	s.forget = ending.AtOnce(s.removeOwn)
+	return s, nil
 }
 
 // lockDirectory waits until nobody else opens a socket in a directory. The lock ends with the process at the latest.
@@ -62,16 +66,23 @@ type socket struct {
 	path   string
 	made   fs.FileInfo
 	remove sync.Once
+	forget func()
 }
 
 // Close stops listening and removes the socket.
 func (s *socket) Close() error {
 	s.remove.Do(func() {
-		if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.made) {
-			_ = os.Remove(s.path) // what stays behind is replaced by whoever listens there next
-		}
+		s.removeOwn()
+		s.forget()
 	})
 	return s.Listener.Close()
+}
+
+// removeOwn removes the socket, unless another one is in its place.
+func (s *socket) removeOwn() {
+	if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.made) {
+		_ = os.Remove(s.path) // what stays behind is replaced by whoever listens there next
+	}
 }
 
 // dialTimeout is how long the owner of a socket has to accept. The system does it for a process that is busy.

@@ -124,7 +124,7 @@ func (p *Publisher) keyConditions(add func(c health.Code, detail string)) {
 	if err := p.keys.Retired(); err != nil {
 		add(health.SigningKeyRetired, err.Error())
 	}
-	if file := p.keys.RootFile(); file != "" {
+	if file := p.keys.RootFile(); file != "" && !p.options.OwnMachine {
 		add(health.RootKeyOnline, file)
 	}
 }

@@ -122,6 +122,8 @@ type Options struct {
 	// MaxEvaluationWork is how many nodes one evaluation may visit, see eval.NewWithin: documents that need more are refused. 0 means
 	// eval.DefaultMaxWork. Sidecars have an option of their own, which should be the same.
 	MaxEvaluationWork int
+	// OwnMachine says that the publisher serves the machine of one developer only, where the root key is no condition.
+	OwnMachine bool
 	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
 	ReadOnly map[string]string
 

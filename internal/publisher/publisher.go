@@ -101,7 +101,7 @@ func (p *Publisher) prepareGate() (err error) {
 // prepareAPI opens the listener of the API and makes its handlers.
 func (p *Publisher) prepareAPI() (err error) {
 	p.listener, err = listen.Open(context.Background(), listen.Options{
-		Addr: p.options.AdminAddr, TLS: p.options.adminTLS(), MaxConnections: maxConnections, WriteStall: writeStall,
+		Addr: p.options.AdminAddr, Option: "--admin-addr", TLS: p.options.adminTLS(), MaxConnections: maxConnections, WriteStall: writeStall,
 		Refused: p.refused.Inc, Logger: p.logger,
 	})
 	if err != nil {

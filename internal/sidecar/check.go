@@ -2,6 +2,7 @@ package sidecar
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/rs/zerolog"
@@ -10,9 +11,10 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-// Check tries once, with the options, what a sidecar begins with: to write into the data directory, to read the bootstrap file, and what
-// following the environment takes: to connect, to listen, a barrier and a direct get. The error names the file, the permission or the
-// JetStream domain that is missing. It changes nothing, other than that it makes the data directory, and waits a few seconds at most.
+// Check tries once, with the options, what a sidecar begins with: to take its addresses and the data directory, to read its files, the bootstrap
+// file among them, and what following the environment takes: to connect, to listen, a barrier and a direct get. The error names each address,
+// file, permission or JetStream domain that is missing. It changes nothing, other than that it makes the data directory, and waits a few
+// seconds at most.
 func Check(ctx context.Context, o Options) error {
 	if err := o.Validate(); err != nil {
 		return fmt.Errorf("sidecar: %w", err)
@@ -21,13 +23,22 @@ func Check(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("sidecar: %w", err)
 	}
+	o.Logger = zerolog.Nop() // the error says it
+	errs := []error{checkStart(o)}
 	if err := cache.Check(o.storage(keys), o.BootstrapFile); err != nil {
-		return fmt.Errorf("sidecar: %w", err)
+		errs = append(errs, err)
 	}
-	connection := o.connection(keys)
-	connection.Logger = zerolog.Nop() // the error says it
-	if err := flagsync.Check(ctx, connection, o.Environment); err != nil {
-		return fmt.Errorf("environment %s cannot be followed: %w", o.Environment, err)
+	if err := flagsync.Check(ctx, o.connection(keys), o.Environment); err != nil {
+		errs = append(errs, fmt.Errorf("environment %s cannot be followed: %w", o.Environment, err))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// checkStart makes a sidecar, which takes its addresses, the data directory and its files, and gives them back.
+func checkStart(o Options) error {
+	s, err := New(o)
+	if err != nil {
+		return err
+	}
+	return s.Close()
 }

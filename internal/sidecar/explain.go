@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -58,6 +59,11 @@ func (s *Sidecar) explain(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	}
 	defer q.End()
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		w.Header().Set("Accept-Encoding", "identity")
+		management.Refuse(w, http.StatusUnsupportedMediaType, "the request body is compressed: send it as plain JSON, without Content-Encoding")
+		return
+	}
 	if err := s.prepareExplain(w, r, &q, key); err != nil {
 		management.Refuse(w, explainStatus(err), err.Error())
 		return
@@ -107,7 +113,7 @@ func readContext(body io.Reader) ([]byte, error) {
 	var request struct {
 		Context jsontext.Value `json:"context"`
 	}
-	if err := jsonv2.Unmarshal(content, &request); err != nil {
+	if err := jsonv2.Unmarshal(content, &request, jsontext.AllowInvalidUTF8(true)); err != nil {
 		return nil, errExplainBody
 	}
 	return request.Context, nil

@@ -135,6 +135,39 @@ func TestExplainRefuses(t *testing.T) {
 	}
 }
 
+func TestExplainRefusesCompressedBodies(t *testing.T) {
+	o := options(nowhere)
+	o.BootstrapFile = write(t, explainedFlags)
+	s := start(t, o)
+	s.awaitReady()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.ManagementAddr().String()+"/explain/demanding", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Encoding", "gzip")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusUnsupportedMediaType || response.Header.Get("Accept-Encoding") != "identity" {
+		t.Errorf("%d, %v", response.StatusCode, response.Header)
+	}
+}
+
+// A text that was cut in the middle of an emoji, as JSON.stringify spells it, and Latin-1 are replaced as in evaluations.
+func TestExplainReplacesIllFormedText(t *testing.T) {
+	o := options(nowhere)
+	o.BootstrapFile = write(t, explainedFlags)
+	s := start(t, o)
+	s.awaitReady()
+	for _, body := range []string{`{"context":{"name":"cut \ud83d"}}`, "{\"context\":{\"\xe9\":\"\xe9\"}}"} {
+		if status, answer := s.explain("team%2Fcolor", body); status != http.StatusOK {
+			t.Errorf("%q: %d, %v", body, status, answer)
+		}
+	}
+}
+
 func TestProfilesAreServedOnRequestOnly(t *testing.T) {
 	o := options(nowhere)
 	for _, on := range []bool{false, true} {

@@ -58,6 +58,9 @@ type Options struct {
 	NATS string
 	// Server is connected to without a network.
 	Server Server
+	// Awaited reports whether the environment is still to be made by this process, which has told people why it is not: that it does not exist
+	// and that there is nothing to answer from are no conditions then. Nil is never.
+	Awaited func() bool
 	// NATSDomain is the JetStream domain of the environment's stream on servers without accounts; empty means the server's own.
 	NATSDomain string
 	// NATSInsecure lets the connection go without TLS beyond loopback.

@@ -24,6 +24,7 @@ type rpc struct {
 type rpcFace struct {
 	name     string
 	addr     string
+	option   string // that has the address
 	server   *flagd.Server
 	listener net.Listener // nil if the port is off
 }
@@ -54,8 +55,8 @@ func (s *Sidecar) assembleRPC(registry prometheus.Registerer) error {
 		Grace: drainTime, Metrics: metrics, Logger: s.logger,
 	}
 	s.rpc.faces = []*rpcFace{
-		{name: faceEvaluation, addr: s.options.FlagdAddr, server: flagd.NewEvaluation(o)},
-		{name: faceSync, addr: s.options.FlagdSyncAddr, server: flagd.NewSync(o)},
+		{name: faceEvaluation, addr: s.options.FlagdAddr, option: "--flagd-addr", server: flagd.NewEvaluation(o)},
+		{name: faceSync, addr: s.options.FlagdSyncAddr, option: "--flagd-sync-addr", server: flagd.NewSync(o)},
 	}
 	return nil
 }
@@ -67,7 +68,7 @@ func (s *Sidecar) listenRPC() error {
 			continue
 		}
 		l, err := listen.Open(context.Background(), listen.Options{
-			Addr: face.addr, Mode: s.options.SocketMode, TLS: s.options.TLS, Logger: s.logger,
+			Addr: face.addr, Option: face.option, Mode: s.options.SocketMode, TLS: s.options.TLS, Logger: s.logger,
 			MaxConnections: flagd.DefaultMaxConnections, Refused: func() { s.rpc.metrics.Refused(face.name) },
 		})
 		if err != nil {

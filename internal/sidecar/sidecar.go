@@ -10,7 +10,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,7 +123,7 @@ func (s *Sidecar) assemble() error {
 	s.feed = changes.New(s.store, s.resolver.Stale)
 	s.ofrep, err = ofrep.New(ofrep.Options{
 		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Hosts: s.options.Hosts, Budget: s.options.InFlight,
-		TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
+		ContextHeaders: slices.Collect(maps.Keys(s.options.Context.Headers)), TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,
 	})
 	if err != nil {
 		return err
@@ -140,13 +142,13 @@ func (s *Sidecar) assemble() error {
 
 func (s *Sidecar) listen() (err error) {
 	s.ofrepListener, err = listen.Open(context.Background(), listen.Options{
-		Addr: s.options.OFREPAddr, Mode: s.options.SocketMode, TLS: s.options.TLS, HTTP1Only: true, Logger: s.logger,
+		Addr: s.options.OFREPAddr, Option: "--ofrep-addr", Mode: s.options.SocketMode, TLS: s.options.TLS, HTTP1Only: true, Logger: s.logger,
 	})
 	if err != nil {
 		return fmt.Errorf("OFREP: %w", err)
 	}
 	s.managementListener, err = listen.Open(context.Background(), listen.Options{
-		Addr: s.options.ManagementAddr, MaxConnections: management.DefaultMaxConnections, Logger: s.logger,
+		Addr: s.options.ManagementAddr, Option: "--management-addr", MaxConnections: management.DefaultMaxConnections, Logger: s.logger,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("management: %w", err), s.ofrepListener.Close())

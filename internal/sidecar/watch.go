@@ -33,6 +33,10 @@ func (s *Sidecar) examine() *facts {
 	f := s.facts()
 	s.spans.note(f)
 	active := conditions(f)
+	if s.options.Awaited != nil && s.options.Awaited() {
+		delete(active, health.EnvironmentUnknown)
+		delete(active, health.NotReady)
+	}
 	for code, detail := range active {
 		if s.health.Set(code, detail) {
 			s.logBegin(code, detail)

@@ -74,6 +74,9 @@ type ProblemPlace struct {
 	Location string `json:"location,omitempty" doc:"The place in the request when it is not in a document."`
 	Reason   string `json:"reason" doc:"What is wrong."`
 	Hint     string `json:"hint,omitempty" doc:"What to do."`
+
+	// File is file, line and column of the place, for a client that has read the document from a file. The API never has it.
+	File string `json:"-"`
 }
 
 // Error returns the detail and the places, one a line.
@@ -96,6 +99,9 @@ func (p ProblemPlace) line() string {
 		}
 	}
 	text := strings.Join(parts, " ") + ": " + p.Reason
+	if p.File != "" {
+		text = p.File + ": " + text
+	}
 	if p.Hint != "" {
 		text += " (" + p.Hint + ")"
 	}

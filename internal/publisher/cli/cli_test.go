@@ -152,6 +152,7 @@ func documents(s *session) {
 	s.run(4, "editor", flag, "flag put checkout -e staging --create")
 	s.run(9, "editor", `{"state":"ENABLED","defaultVariant":"on"}`, "flag put broken -e staging")
 	s.run(9, "editor", `{`, "flag put broken -e staging")
+	s.run(9, "editor", "state: ENABLED\nvariants: {on: true}\ndefaultVariant: off\n", "flag put broken -e staging")
 	s.run(0, "editor", "", "flag toggle checkout off -e staging --dry-run")
 	first := s.run(0, "editor", "", "flag toggle checkout off -e staging")
 	s.run(0, "editor", `{"defaultVariant":"on","owner":null}`, "flag patch checkout -e staging -m on~for~all")
@@ -183,6 +184,7 @@ func documents(s *session) {
 	s.run(0, "editor", "", "flag rollback checkout -e staging --to "+revision)
 	s.run(0, "viewer", "", "flag diff checkout -e staging --from "+revision)
 	s.run(5, "viewer", "", "flag diff checkout -e staging --from 00000000-99")
+	s.run(5, "viewer", "", "flag diff none -e staging --with prod")
 	s.run(5, "viewer", "", "flag get none -e staging")
 	s.run(5, "viewer", "", "flag get none -e nowhere")
 	s.run(3, "viewer", flag, "flag put other -e staging")
@@ -256,6 +258,7 @@ func administration(s *session) {
 	token := wordAfter(s.t, created, "token ")
 	s.Name(token, "TOKEN-ID")
 	s.run(2, "admin", "", "token create ci")
+	s.run(2, "admin", "", "token create ci --group editor")
 	s.run(0, "admin", "", "token list -o json")
 	s.run(0, "admin", "", "token revoke "+token)
 	s.run(3, "editor", "", "token list")
@@ -436,4 +439,46 @@ func listen(t *testing.T, handler http.HandlerFunc) (address string) {
 	server := newServer(handler)
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// What is wrong with a document from a file is told with file, line and column, whether it is JSON or YAML.
+func TestPlacesInFiles(t *testing.T) {
+	t.Parallel()
+	s := &session{t: t, address: serve(t)}
+	s.run(0, "admin", "", "environment create staging")
+	dir := t.TempDir()
+	for name, test := range map[string]struct {
+		content, command string
+		code             int
+		want             string
+	}{
+		"flag.yaml":  {"# off\nstate: ENABLED\nvariants: {on: true}\ndefaultVariant: off\n", "flag put f", 9, ":4:17: flag f /defaultVariant: the variant"},
+		"flag.json":  {"{\"state\":\"ENABLED\",\n\"variants\":{\"on\":true},\n\"defaultVariant\":\"off\"}", "flag put f", 9, ":3:18: flag f /defaultVariant: the variant"},
+		"text.json":  {"{\"state\":\n\"ENABLED\" \"variants\":{}}", "flag put f", 9, ":2:11: this is not JSON"},
+		"patch.json": {"{\"state\":\n", "flag patch f", 9, ":2:1: this is not JSON"},
+		"other.json": {"{\"state\":\n", "flag diff f", 9, ":2:1: this is not JSON"},
+		"open.json":  {"{\"type\":\n", "request open", 9, ":2:1: this is not JSON"},
+		"good.yaml":  {"state: ENABLED\nvariants:\n  on: true\ndefaultVariant: on\n", "flag put g", 0, "flag g is written"},
+		"sets.yml":   {"metadata: {team: [1]}\n", "settings put", 9, ":1:18: settings environment /metadata/team"},
+		"risk.yaml":  {"protected: true\n", "environment risk", 0, "true"},
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(test.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		command := test.command + " -e staging --file " + file
+		if test.command == "environment risk" {
+			command = "environment risk staging --file " + file
+		}
+		if test.command == "flag diff" {
+			command = "flag diff f -e staging --file " + file
+		}
+		want := test.want
+		if test.code != 0 {
+			want = file + want
+		}
+		if code, output := run(t.Context(), s.address, "admin", "", strings.Fields(command)...); code != test.code || !strings.Contains(output, want) {
+			t.Errorf("%s: %d, %s; want %d, %s", command, code, output, test.code, want)
+		}
+	}
 }

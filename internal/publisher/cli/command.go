@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -133,6 +134,13 @@ type session struct {
 	client   *admin.Client
 	terminal Terminal
 	output   string
+	writes   *source // nil unless it is a document from a file
+}
+
+// source is a document that a command writes from a file.
+type source struct {
+	kind, key string
+	text      *handwritten.Text
 }
 
 // words splits the name of a sub-command.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher"
@@ -32,12 +33,27 @@ func (c *connection) open() (*admin.Client, error) {
 func (s *session) do(ctx context.Context, in admin.Call) (admin.Answer, error) {
 	found, err := s.client.Do(ctx, in)
 	if problem, ok := errors.AsType[*admin.Problem](err); ok {
-		return found, refused(problem, in)
+		return found, refused(s.placed(problem), in)
 	}
 	if lost, ok := errors.AsType[*admin.Unanswered](err); ok {
 		return found, unanswered(lost, in)
 	}
 	return found, err
+}
+
+// placed returns a problem with the places in the file that a document was read from.
+func (s *session) placed(p *admin.Problem) *admin.Problem {
+	if s.writes == nil {
+		return p
+	}
+	placed := *p
+	placed.Errors = slices.Clone(p.Errors)
+	for i := range placed.Errors {
+		if e := &placed.Errors[i]; e.Kind == s.writes.kind && e.Key == s.writes.key {
+			e.File = s.writes.text.Place(e.Pointer)
+		}
+	}
+	return &placed
 }
 
 // unanswered says what it means that no answer came.

@@ -24,7 +24,7 @@ func (k kind) diff() Invocation {
 	k.key(f, &key)
 	f.revision(&from, "from", "revision to compare with")
 	f.set.String(&other, "with", "", "environment to compare with")
-	f.set.String(&file, "file", "", "file with a document to compare with, JSON; - is standard input").Short("f")
+	f.set.String(&file, "file", "", "file with a document to compare with, JSON or YAML; - is standard input").Short("f")
 	f.check(func() bool { return len(present(from, other, file)) == 1 }, "say what to compare with: either --from, --with or --file")
 	return f.runs(func(ctx context.Context, s *session) error {
 		now, err := s.side(ctx, k, f.environment, key)
@@ -43,8 +43,17 @@ func (k kind) diff() Invocation {
 		if err != nil {
 			return err
 		}
+		if before.text == "" && after.text == "" {
+			return k.nowhere(key, f.environment, other)
+		}
 		return s.printDifference(before, after)
 	})
+}
+
+// nowhere returns the error of a comparison of a document that exists in neither environment. Without another one there is one only.
+func (k kind) nowhere(key, environment, other string) error {
+	text := fmt.Sprintf("there is no %s %s in %s", k.one, printable(key), strings.Join(present(environment, other), " nor in "))
+	return &failure{exitNotFound, fmt.Sprintf("%s: publisher %s list -e %s lists what there is", text, k.one, environment), ""}
 }
 
 // side reads a document; one that does not exist has no lines.
@@ -89,16 +98,16 @@ func (s *session) past(ctx context.Context, k kind, environment, key, at string)
 }
 
 func (s *session) file(name string) (side, error) {
-	document, err := readDocument(s.terminal.Stdin, name)
+	document, err := s.readDocument(name)
 	if err != nil {
 		return side{}, err
 	}
-	text, err := indented(document)
+	text, err := indented(document.JSON())
 	if err != nil {
-		return side{}, fmt.Errorf("%s is no JSON: %w", name, err)
+		return side{}, err
 	}
 	if name == "-" {
-		name = "standard input"
+		name = standardInput
 	}
 	return side{name, string(text)}, nil
 }

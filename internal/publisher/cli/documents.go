@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
@@ -87,14 +88,16 @@ func (k kind) put() Invocation {
 	f := newForm(k.one+" put", "Creates or replaces a "+k.one+". Unless --if-match says which revision is replaced, it is read first.").inEnvironment()
 	k.key(f, &key)
 	w := f.writes()
-	f.set.String(&file, "file", "-", "file with the document, JSON; - is standard input").Short("f")
+	f.set.String(&file, "file", "-", "file with the document, JSON or YAML; - is standard input").Short("f")
 	f.set.Bool(&create, "create", false, "the "+k.one+" must not exist yet")
 	f.check(func() bool { return !create || w.match == "" }, "--create and --if-match exclude each other")
 	return f.runs(func(ctx context.Context, s *session) error {
-		document, err := readDocument(s.terminal.Stdin, file)
+		text, err := s.readDocument(file)
 		if err != nil {
 			return err
 		}
+		document := text.JSON()
+		s.writes = &source{kind: k.one, key: key, text: text}
 		c := k.change(f, key, "put", http.MethodPut)
 		c.Body, c.command.Document = document, document
 		c.done = k.one + " " + printable(key) + " is written"
@@ -148,8 +151,26 @@ func (k kind) history() Invocation {
 	})
 }
 
-// readDocument reads JSON from a file, or from in when the file is "-".
-func readDocument(in io.Reader, file string) ([]byte, error) {
+// standardInput is the name of what is read from no file.
+const standardInput = "standard input"
+
+// readDocument reads JSON or YAML from a file, or from standard input when the file is "-", and returns JSON.
+func (s *session) readDocument(file string) (*handwritten.Text, error) {
+	text, err := readText(s.terminal.Stdin, file)
+	if err != nil {
+		return nil, err
+	}
+	if file == "-" {
+		file = standardInput
+	}
+	document, err := handwritten.Read(file, text)
+	if err != nil {
+		return nil, &failure{exitInvalid, visible(err.Error()), ""}
+	}
+	return document, nil
+}
+
+func readText(in io.Reader, file string) ([]byte, error) {
 	if file != "-" {
 		opened, err := os.Open(file)
 		if err != nil {

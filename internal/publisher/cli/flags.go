@@ -23,12 +23,13 @@ func (k kind) patch() Invocation {
 	f := newForm(k.one+" patch", "Changes members of a "+k.one+" by a JSON Merge Patch (RFC 7396): null removes one.").inEnvironment()
 	k.key(f, &key)
 	w := f.writes()
-	f.set.String(&file, "file", "-", "file with the patch, JSON; - is standard input").Short("f")
+	f.set.String(&file, "file", "-", "file with the patch, JSON or YAML; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
-		patch, err := readDocument(s.terminal.Stdin, file)
+		text, err := s.readDocument(file)
 		if err != nil {
 			return err
 		}
+		patch := text.JSON()
 		c := k.change(f, key, "patch", http.MethodPatch)
 		c.Body, c.Media, c.command.Patch = patch, admin.MergePatchMedia, patch
 		c.done = k.one + " " + printable(key) + " is changed"

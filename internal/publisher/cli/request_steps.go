@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -17,9 +16,9 @@ func requestOpen() Invocation {
 	f := newForm("request open", "Opens a change request for a command of the API, as POST /preview takes it. "+
 		"For one document, the command that changes it with --propose is shorter.").inEnvironment()
 	w := f.changes()
-	f.set.String(&file, "file", "-", "file with the command, JSON; - is standard input").Short("f")
+	f.set.String(&file, "file", "-", "file with the command, JSON or YAML; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
-		c, err := readCommand(s.terminal.Stdin, file)
+		c, err := s.readCommand(file)
 		if err != nil {
 			return err
 		}
@@ -28,13 +27,13 @@ func requestOpen() Invocation {
 	})
 }
 
-func readCommand(in io.Reader, file string) (admin.Command, error) {
+func (s *session) readCommand(file string) (admin.Command, error) {
 	var c admin.Command
-	text, err := readDocument(in, file)
+	text, err := s.readDocument(file)
 	if err != nil {
 		return c, err
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
+	d := json.NewDecoder(bytes.NewReader(text.JSON()))
 	d.DisallowUnknownFields() // what is not understood is not to be left out
 	if err := d.Decode(&c); err != nil {
 		return c, &failure{exitInvalid, fmt.Sprintf("the command in %s: %v", file, err), ""}
@@ -78,9 +77,27 @@ func requestStep(step, synopsis, done string) func() Invocation {
 		r := f.remarks()
 		return f.runs(func(ctx context.Context, s *session) error {
 			found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, step)}))
+			if isProblem(err, "approval-required") {
+				err = s.unapproved(ctx, f.environment, id, err)
+			}
 			return s.printRequest(found, err, done)
 		})
 	}
+}
+
+// unapproved returns the error of a step that a change request lacks approvals for: how many, and how they are given.
+func (s *session) unapproved(ctx context.Context, environment, id string, refused error) error {
+	found, err := s.do(ctx, admin.Call{Path: requestPath(environment, id)})
+	if err != nil {
+		return refused
+	}
+	value, err := decode(found.Body)
+	if err != nil {
+		return refused
+	}
+	text := fmt.Sprintf("change request %[1]s has %[2]s approvals: ask another person to run publisher request approve %[1]s -e %[3]s --hash %[4]s, and apply it then",
+		id, approvals(value), environment, shortHash(value))
+	return &failure{exitApproval, visible(text), problemType + "approval-required"}
 }
 
 func requestComment() Invocation {

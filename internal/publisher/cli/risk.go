@@ -28,18 +28,18 @@ func environmentRisk() Invocation {
 	f.set.String(&change.share, "share", "", "part of the users, from 0 to 1, from which on a change of their answer is risky; 0 is never")
 	f.set.String(&change.dependants, "dependants", "", "number of flags from which on a change of what they depend on is risky; 0 is never")
 	f.set.List(&change.tags, "tags", nil, "tags of flags every change of which is risky, in place of those that are")
-	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json; - is standard input").Short("f")
+	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json, or YAML; - is standard input").Short("f")
 	f.check(func() bool { return file == "" || change.isZero() }, "--file sets everything: leave the other options out")
 	f.check(func() bool { return change.numbers() }, "--share and --dependants are numbers")
 	return f.runs(func(ctx context.Context, s *session) error {
 		c := admin.Call{Path: []string{"environments", f.environment, "risk"}}
 		switch {
 		case file != "":
-			settings, err := readDocument(s.terminal.Stdin, file)
+			settings, err := s.readDocument(file)
 			if err != nil {
 				return err
 			}
-			c.Method, c.Body = http.MethodPut, settings
+			c.Method, c.Body = http.MethodPut, settings.JSON()
 			c = r.on(c)
 		case !change.isZero():
 			patch, err := change.patch()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
@@ -49,14 +50,16 @@ func settingsPut() Invocation {
 	f := newForm("settings put", "Creates or replaces the settings of an environment. Unless --if-match says which revision is replaced, they are read first.").
 		inEnvironment()
 	w := f.writes()
-	f.set.String(&file, "file", "-", "file with the settings, JSON; - is standard input").Short("f")
+	f.set.String(&file, "file", "-", "file with the settings, JSON or YAML; - is standard input").Short("f")
 	f.set.Bool(&create, "create", false, "there must be no settings yet")
 	f.check(func() bool { return !create || w.match == "" }, "--create and --if-match exclude each other")
 	return f.runs(func(ctx context.Context, s *session) error {
-		document, err := readDocument(s.terminal.Stdin, file)
+		text, err := s.readDocument(file)
 		if err != nil {
 			return err
 		}
+		document := text.JSON()
+		s.writes = &source{kind: "settings", key: eval.SettingsKey, text: text}
 		path := settingsPath(f.environment)
 		v := seen{absent: true}
 		if !create {

@@ -37,6 +37,7 @@ func tokenCreate() Invocation {
 	f.set.String(&file, "secret-file", "", "file to write the secret to, for --token-file; it must not exist; without it the secret is printed")
 	r := f.administers()
 	f.check(func() bool { return len(wanted.Groups) > 0 }, "say with --group what the token may do")
+	f.checks = append(f.checks, func() error { return checkRoles(wanted.Groups) })
 	f.check(func() bool { return isTime(expires) }, "--expires is a time such as 2030-01-31T08:00:00Z, or a duration such as 2160h")
 	return f.runs(func(ctx context.Context, s *session) error {
 		wanted := wanted
@@ -53,6 +54,18 @@ func tokenCreate() Invocation {
 		}
 		return s.createToken(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"tokens"}, Body: body}), file)
 	})
+}
+
+// checkRoles returns an error for the name of a role that lacks its prefix: a group of that name may do nothing by the default policy.
+func checkRoles(groups []string) error {
+	for _, group := range groups {
+		for _, role := range []string{access.RoleViewer, access.RoleEditor, access.RoleApprover, access.RoleAdmin} {
+			if "flagside:"+group == role {
+				return fmt.Errorf("--group %s is not the role: write --group %s", group, role)
+			}
+		}
+	}
+	return nil
 }
 
 // createToken writes the secret to a file, or prints it. The file is made first: a token whose secret is lost would be of no use.

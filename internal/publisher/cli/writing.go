@@ -152,9 +152,12 @@ func (s *session) look(ctx context.Context, path []string, match string) (seen, 
 }
 
 // isAbsent reports whether an error tells that a document does not exist in an environment that does.
-func isAbsent(err error) bool {
+func isAbsent(err error) bool { return isProblem(err, "not-found") }
+
+// isProblem reports whether an error is a problem of the API with the name.
+func isProblem(err error, name string) bool {
 	f, ok := errors.AsType[*failure](err)
-	return ok && f.problem == problemType+"not-found"
+	return ok && f.problem == problemType+name
 }
 
 // existing is look for a document that must exist.

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -204,7 +205,7 @@ func (s *Server) opened() bool {
 
 func (s *Server) failure() error {
 	if err := s.log.failure(); err != nil {
-		return fmt.Errorf("embedded NATS server: %w", err)
+		return fmt.Errorf("embedded NATS server: %w", listen.InUse(err, "--nats-addr"))
 	}
 	return errors.New("embedded NATS server: it has stopped")
 }

@@ -174,6 +174,7 @@ func (s *Server) routes() *http.ServeMux {
 // handlerOptions bound what a request may cost. Answers are not compressed: most go to the same machine.
 func (s *Server) handlerOptions() []connect.HandlerOption {
 	return []connect.HandlerOption{
+		codecs(),
 		connect.WithReadMaxBytes(maxMessage),
 		connect.WithCompressMinBytes(math.MaxInt),
 		connect.WithRecover(s.survive),

@@ -41,6 +41,7 @@ func TestHostileInput(t *testing.T) {
 		"no JSON":      {`{"flagKey":`, []int{400}},
 		"another form": {`[]`, []int{400}},
 		"deep":         {`{"flagKey":"on","context":` + strings.Repeat(`{"a":`, 20_000) + `1` + strings.Repeat(`}`, 20_000) + `}`, []int{400}},
+		"deep, cut":    {`{"flagKey":"on","context":` + strings.Repeat(`{"a":`, 20_000) + `"\ud83d"` + strings.Repeat(`}`, 20_000) + `}`, []int{400}},
 		"large":        {`{"flagKey":"` + strings.Repeat("x", 1_100_000) + `"}`, []int{429, 400}},
 		"not a number": {`{"flagKey":"on","context":{"n":"NaN","m":1e999}}`, []int{400}},
 		"no text":      {"{\"flagKey\":\"\xff\"}", []int{400}},

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 
@@ -138,8 +136,7 @@ func (m *message) write(ctx context.Context, conn connect.StreamingHandlerConn) 
 // Connect are copied.
 func (y syncV1) fetchHandler(options []connect.HandlerOption) http.Handler {
 	const procedure = syncv1connect.FlagSyncServiceFetchAllFlagsProcedure
-	codecs := connect.WithHandlerOptions(connect.WithCodec(codec{"proto"}), connect.WithCodec(codec{"json"}), connect.WithCodec(codec{"json; charset=utf-8"}))
-	unary := connect.NewUnaryHandler(procedure, y.fetch, append(slices.Clip(options), codecs)...)
+	unary := connect.NewUnaryHandler(procedure, y.fetch, options...)
 	shared := connect.NewServerStreamHandler(procedure, y.fetchShared, options...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
@@ -148,41 +145,4 @@ func (y syncV1) fetchHandler(options []connect.HandlerOption) http.Handler {
 		}
 		unary.ServeHTTP(w, r)
 	})
-}
-
-// errNoMessage is a mistake of ours.
-var errNoMessage = errors.New("this is no message")
-
-// codec encodes a message as what it is already.
-type codec struct{ name string }
-
-// Name implements connect.Codec.
-func (c codec) Name() string { return c.name }
-
-// Marshal implements connect.Codec.
-func (c codec) Marshal(v any) ([]byte, error) {
-	switch v := v.(type) {
-	case *message:
-		return append([]byte(nil), v.encoded...), nil // Connect uses the bytes again for others
-	case proto.Message:
-		if c.name != "proto" {
-			return protojson.Marshal(v)
-		}
-		return proto.Marshal(v)
-	default:
-		return nil, errNoMessage
-	}
-}
-
-// Unmarshal implements connect.Codec.
-func (c codec) Unmarshal(data []byte, v any) error {
-	m, ok := v.(proto.Message)
-	switch {
-	case !ok:
-		return errNoMessage
-	case c.name != "proto":
-		return protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, m)
-	default:
-		return proto.Unmarshal(data, m)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/valyala/fasthttp"
 )
@@ -11,10 +12,10 @@ import (
 // anyOrigin lets pages of every origin ask.
 const anyOrigin = "*"
 
-// The header fields that pages may send, and those of answers that they may read.
+// The header fields that pages may always send, those of tracing included, and those of answers that they may read.
 const (
 	corsRequestFields = "Authorization, Content-Type, Flagd-Selector, Flagside-Freshness, Flagside-Min-Revision, If-None-Match, " +
-		"Last-Event-ID, X-API-Key"
+		"Last-Event-ID, X-API-Key, traceparent, tracestate, baggage"
 	corsResponseFields = "ETag, Retry-After"
 	corsMethods        = "GET, POST"
 	corsMaxAge         = "600" // seconds
@@ -60,11 +61,16 @@ func isPreflight(ctx *fasthttp.RequestCtx) bool {
 	return ctx.IsOptions() && len(ctx.Request.Header.Peek(fasthttp.HeaderAccessControlRequestMethod)) > 0
 }
 
+// requestFields lists the header fields that pages may send, with those that become attributes of contexts.
+func requestFields(contextHeaders []string) string {
+	return strings.Join(append([]string{corsRequestFields}, slices.Sorted(slices.Values(contextHeaders))...), ", ")
+}
+
 // answerPreflight says what pages of an allowed origin may ask.
-func answerPreflight(ctx *fasthttp.RequestCtx) {
+func (s *Server) answerPreflight(ctx *fasthttp.RequestCtx) {
 	header := &ctx.Response.Header
 	header.Set(fasthttp.HeaderAccessControlAllowMethods, corsMethods)
-	header.Set(fasthttp.HeaderAccessControlAllowHeaders, corsRequestFields)
+	header.Set(fasthttp.HeaderAccessControlAllowHeaders, s.requestFields)
 	header.Set(fasthttp.HeaderAccessControlMaxAge, corsMaxAge)
 	ctx.Response.SetStatusCode(fasthttp.StatusNoContent)
 }

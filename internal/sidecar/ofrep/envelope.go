@@ -24,7 +24,7 @@ type envelope struct {
 }
 
 // context returns the part of body that is the evaluation context, nil if there is none: the body is empty, has no such member, or it
-// is null. Other members are ignored.
+// is null. Other members are ignored. Text need not be UTF-8: the evaluator replaces what is not.
 //
 // A body is refused if it is not one JSON object without duplicate names, or if the context is not an object. Lenient decoding does
 // as the flagd daemon does: the last of duplicate names wins, names are compared without case, what follows the object is ignored, and
@@ -35,7 +35,7 @@ func (e *envelope) context(body []byte, lenient bool) ([]byte, error) {
 		return nil, nil
 	}
 	e.source = *bytes.NewBuffer(body)
-	e.decoder.Reset(&e.source, jsontext.AllowDuplicateNames(lenient), jsontext.AllowInvalidUTF8(lenient))
+	e.decoder.Reset(&e.source, jsontext.AllowDuplicateNames(lenient), jsontext.AllowInvalidUTF8(true))
 	context, err := e.find(body, lenient)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errBody, place(err))
@@ -89,10 +89,7 @@ func (e *envelope) readName(lenient bool) (wanted bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	e.name, err = jsontext.AppendUnquote(e.name[:0], quoted)
-	if err != nil && !lenient {
-		return false, err
-	}
+	e.name, _ = jsontext.AppendUnquote(e.name[:0], quoted) // the decoder has checked it; what is not UTF-8 is replaced
 	if lenient {
 		return bytes.EqualFold(e.name, []byte("context")), nil
 	}

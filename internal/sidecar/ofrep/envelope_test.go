@@ -31,7 +31,10 @@ func TestEnvelope(t *testing.T) {
 		{`{"context":{"a":01}}`, ``, `byte 17`},
 		{`{"context":{"a":1}`, ``, `ends before`},
 		{`{"context`, ``, `ends before`},
-		{`{"context":{"a":"` + "\xff" + `"}}`, ``, `byte`},
+		{`{"context":{"a":"` + "\xff" + `"}}`, `{"a":"` + "\xff" + `"}`, ``},
+		{`{"context":{"a":"\ud83d"}}`, `{"a":"\ud83d"}`, ``},
+		{`{"\ud83d":1,"context":{"\ud83d":2}}`, `{"\ud83d":2}`, ``},
+		{`{"\ud83d":1,"\ufffd":1}`, ``, `duplicate`},
 		{`}`, ``, `not a JSON object`},
 	}
 	var e envelope

@@ -34,7 +34,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	target := parseRoute(ctx.Request.Header.RequestURI())
 	switch allowed := s.allowOrigin(ctx); {
 	case allowed && isPreflight(ctx):
-		answerPreflight(ctx)
+		s.answerPreflight(ctx)
 	case s.isStranger(&ctx.Request.Header):
 		refuseStranger(ctx)
 	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
@@ -44,6 +44,8 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	case !ctx.IsPost():
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, fasthttp.MethodPost)
 		refuse(ctx, fasthttp.StatusMethodNotAllowed)
+	case isEncoded(&ctx.Request.Header):
+		refuseEncoded(ctx)
 	default:
 		s.evaluate(ctx, target.key)
 	}

@@ -60,6 +60,26 @@ func TestRefusedMessages(t *testing.T) {
 	}
 }
 
+// A compressed body is refused with what to do, and the connection goes on.
+func TestCompressedBodiesAreRefused(t *testing.T) {
+	s := start(t, load(t, flags, ""), nil)
+	c := s.dial()
+	defer c.Close()
+	for _, test := range []struct {
+		coding string
+		status int
+	}{{"gzip", 415}, {"br, gzip", 415}, {"identity", 200}, {"GZIP", 415}} {
+		c.send(request("POST", single+"on", "{}", "Content-Encoding: "+test.coding))
+		got := c.receive("POST")
+		if got.status != test.status {
+			t.Errorf("%s: %d, %v", test.coding, got.status, got.body)
+		}
+		if details, _ := got.body["errorDetails"].(string); test.status == 415 && (!strings.Contains(details, "plain JSON") || got.header.Get("Accept-Encoding") != "identity") {
+			t.Errorf("%s: %v, %v", test.coding, got.body, got.header)
+		}
+	}
+}
+
 func TestLimitsAreReachable(t *testing.T) {
 	s := start(t, load(t, flags, ""), nil)
 	header := "Cookie: " + strings.Repeat("x", 8<<10)

@@ -49,6 +49,17 @@ func TestKeyEscaping(t *testing.T) {
 	}
 }
 
+// A client whose base address ends with a slash sends two at the beginning.
+func TestBaseAddressWithASlash(t *testing.T) {
+	s := start(t, load(t, flags, ""), nil)
+	for target, key := range map[string]string{"/" + single + "on": "on", "http://localhost/" + single + "on": "on", "/" + bulk + "//on": "/on", "/" + bulk: ""} {
+		got := s.do("POST", target, `{}`)
+		if got.status == 404 && got.body["key"] == nil || key != "" && got.body["key"] != key {
+			t.Errorf("%s: %d, %v", target, got.status, got.body)
+		}
+	}
+}
+
 func TestAbsoluteTarget(t *testing.T) {
 	s := start(t, load(t, flags, ""), nil)
 	if got := s.do("POST", "http://localhost:8016"+single+"on", `{}`); got.status != 200 || got.body["key"] != "on" {

@@ -26,6 +26,18 @@ func fail(ctx *fasthttp.RequestCtx, status int, key []byte, code eval.ErrorCode,
 	setBody(ctx, status, appendFailure(buffer(ctx), key, code, details, nil))
 }
 
+// isEncoded reports whether a request body is compressed or otherwise encoded. Unpacking it could take far more memory than was sent.
+func isEncoded(header *fasthttp.RequestHeader) bool {
+	coding := header.ContentEncoding()
+	return len(coding) > 0 && !bytes.EqualFold(coding, []byte("identity"))
+}
+
+// refuseEncoded answers a request with an encoded body, and says which encoding would do (RFC 9110, section 15.5.16).
+func refuseEncoded(ctx *fasthttp.RequestCtx) {
+	ctx.Response.Header.Set(fasthttp.HeaderAcceptEncoding, "identity")
+	fail(ctx, fasthttp.StatusUnsupportedMediaType, nil, eval.ErrorGeneral, refusal(fasthttp.StatusUnsupportedMediaType))
+}
+
 // refusal returns the sentence that goes with a status.
 func refusal(status int) string {
 	switch status {
@@ -43,6 +55,8 @@ func refusal(status int) string {
 		return "the request did not arrive in time"
 	case fasthttp.StatusRequestEntityTooLarge:
 		return "the request body is too large"
+	case fasthttp.StatusUnsupportedMediaType:
+		return "the request body is compressed: send it as plain JSON, without Content-Encoding"
 	case fasthttp.StatusTooManyRequests:
 		return "there are too many connections: keep them open and use them again"
 	case fasthttp.StatusRequestHeaderFieldsTooLarge:

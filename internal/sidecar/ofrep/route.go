@@ -13,9 +13,10 @@ type route struct {
 }
 
 // parseRoute finds the endpoint of a request target. The key is everything after the slash up to the query, so that keys with slashes
-// can be asked for escaped or not; nothing is cleaned, and no other path means the same endpoint.
+// can be asked for escaped or not. Nothing is cleaned but the first of two slashes at the beginning, which clients send whose base address ends
+// with a slash.
 func parseRoute(target []byte) route {
-	path, _, _ := bytes.Cut(withoutOrigin(target), []byte("?"))
+	path := pathOf(target)
 	rest, found := bytes.CutPrefix(path, []byte(basePath))
 	switch {
 	case !found:
@@ -27,6 +28,15 @@ func parseRoute(target []byte) route {
 	default:
 		return route{known: true, key: rest[1:]}
 	}
+}
+
+// pathOf returns the path of a request target, without the first of two slashes at its beginning.
+func pathOf(target []byte) []byte {
+	path, _, _ := bytes.Cut(withoutOrigin(target), []byte("?"))
+	if bytes.HasPrefix(path, []byte("//")) {
+		return path[1:]
+	}
+	return path
 }
 
 // withoutOrigin drops the scheme and the authority of a target in absolute form (RFC 9112, section 3.2.2).

@@ -55,6 +55,8 @@ type Options struct {
 	// Origins are those whose pages browsers let read answers, such as https://shop.example, or "*" for all; none means no page of another
 	// origin.
 	Origins []string
+	// ContextHeaders are header fields that become attributes of contexts, which pages of Origins may send.
+	ContextHeaders []string
 	// Hosts are the names, beside those of loopback, that requests may give as their Host, or "*" for all. Without any, a server that does
 	// not listen on loopback asks for none; see package origin.
 	Hosts []string
@@ -69,17 +71,19 @@ type Options struct {
 
 // Server answers OFREP requests. Create it with New and run it once.
 type Server struct {
-	resolver  *resolver.Resolver
-	grace     time.Duration
-	origins   []string
-	hosts     []string
-	policy    *origin.Policy // set by Run; nil asks for nothing
-	tokens    *tokens.File   // nil if none are asked for
-	http      fasthttp.Server
-	logger    zerolog.Logger
-	panics    prometheus.Counter
-	refused   prometheus.Counter
-	exchanges sync.Pool // of *exchange
+	resolver *resolver.Resolver
+	grace    time.Duration
+	origins  []string
+	// requestFields are the header fields that pages may send.
+	requestFields string
+	hosts         []string
+	policy        *origin.Policy // set by Run; nil asks for nothing
+	tokens        *tokens.File   // nil if none are asked for
+	http          fasthttp.Server
+	logger        zerolog.Logger
+	panics        prometheus.Counter
+	refused       prometheus.Counter
+	exchanges     sync.Pool // of *exchange
 
 	draining atomic.Bool
 	ending   chan struct{} // closed when event streams must end
@@ -103,9 +107,12 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		resolver:  o.Resolver,
-		grace:     o.Grace,
-		origins:   o.Origins,
+		resolver: o.Resolver,
+		grace:    o.Grace,
+		origins:  o.Origins,
+
+		requestFields: requestFields(o.ContextHeaders),
+
 		hosts:     o.Hosts,
 		logger:    o.Logger,
 		exchanges: sync.Pool{New: func() any { return new(exchange) }},

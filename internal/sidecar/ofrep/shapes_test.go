@@ -82,6 +82,24 @@ func requireDetails(t *testing.T, body object) {
 	delete(body, "errorDetails")
 }
 
+// A text that was cut in the middle of an emoji, as JSON.stringify spells it, and Latin-1 refuse no flag.
+func TestIllFormedTextInContextsIsAnswered(t *testing.T) {
+	s := start(t, load(t, `{"flags":{
+		"switch":{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"},
+		"cut":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"==":[{"var":"text"},"cut \ufffd"]},"on"]}}}}`, ""), nil)
+	for _, body := range []string{`{"context":{"text":"cut \ud83d","\udc00":1}}`, "{\"context\":{\"text\":\"cut \xe9\",\"\xe9\":[\"\xe9\"]},\"\xe9\":1}"} {
+		for key, reason := range map[string]string{"/switch": "STATIC", "/cut": "TARGETING_MATCH", "": ""} {
+			got := s.do("POST", bulk+key, body)
+			if got.status != 200 || key != "" && got.body["reason"] != reason {
+				t.Errorf("%q, %s: %d, %v, want %s", body, key, got.status, got.body, reason)
+			}
+		}
+	}
+	if got := s.do("POST", bulk, `{"context":{"\ud83d":1,"\udc00":1}}`); got.status != 400 || got.body["errorCode"] != "INVALID_CONTEXT" {
+		t.Errorf("names that are equal once they are replaced: %d, %v", got.status, got.body)
+	}
+}
+
 func TestMetadataOfTheFlagAreInItsAnswer(t *testing.T) {
 	s := start(t, load(t, flags, ""), nil)
 	got := s.do("POST", single+"on", `{}`)
@@ -177,7 +195,7 @@ func TestOtherPathsAndMethods(t *testing.T) {
 		{"POST", "/", 404},
 		{"GET", "/ofrep/v1/configuration", 404},
 		{"POST", "/ofrep/v1/evaluate/flagship", 404},
-		{"POST", "//ofrep/v1/evaluate/flags/on", 404},
+		{"POST", "///ofrep/v1/evaluate/flags/on", 404},
 		{"POST", "/ofrep/v1/evaluate//flags/on", 404},
 		{"POST", "/ofrep/v1/../v1/evaluate/flags/on", 404},
 	}

@@ -42,8 +42,7 @@ func appendStreams(dst, selector []byte) []byte {
 
 // isStream reports whether a request target is that of an event stream.
 func isStream(target []byte) bool {
-	path, _, _ := bytes.Cut(withoutOrigin(target), []byte("?"))
-	return string(path) == streamPath
+	return string(pathOf(target)) == streamPath
 }
 
 // stream is an event stream of one client (Server-Sent Events, HTML Living Standard section 9.2).
@@ -96,7 +95,8 @@ func appendOpening(dst []byte, ctx *fasthttp.RequestCtx, view *cache.View) []byt
 	header := &ctx.Response.Header
 	header.SetContentType("text/event-stream")
 	header.Set(fasthttp.HeaderCacheControl, "no-store")
-	header.SetContentLength(-2) // the answer ends with the connection
+	header.Set("X-Accel-Buffering", "no") // nginx, by default, would keep events until it has some kilobytes of them
+	header.SetContentLength(-2)           // the answer ends with the connection
 	dst = append(dst, header.Header()...)
 	missed := ctx.Request.Header.Peek("Last-Event-ID")
 	if view != nil && string(missed) != eventID(view) {

@@ -73,6 +73,9 @@ func listen(t testing.TB, s *system, query string, header http.Header) *bufio.Sc
 	if response.StatusCode != 200 || response.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("%d %s", response.StatusCode, response.Header.Get("Content-Type"))
 	}
+	if response.Header.Get("X-Accel-Buffering") != "no" {
+		t.Error("nginx may hold events back")
+	}
 	return bufio.NewScanner(response.Body)
 }
 

@@ -73,12 +73,18 @@ func TestValidatorForms(t *testing.T) {
 
 func TestPages(t *testing.T) {
 	const page = "http://shop.example:8080"
-	s := start(t, load(t, flags, ""), func(o *ofrep.Options) { o.Origins = []string{page} })
+	s := start(t, load(t, flags, ""), func(o *ofrep.Options) { o.Origins, o.ContextHeaders = []string{page}, []string{"X-Tenant"} })
 	preflight := http.Header{"Origin": {page}, "Access-Control-Request-Method": {"POST"}}
 	response, _ := ask(t, s, http.MethodOptions, bulkPath, "", preflight)
 	if response.StatusCode != 204 || response.Header.Get("Access-Control-Allow-Origin") != page ||
 		!strings.Contains(response.Header.Get("Access-Control-Allow-Headers"), "If-None-Match") {
 		t.Errorf("preflight: %d, %v", response.StatusCode, response.Header)
+	}
+	allowed := ", " + response.Header.Get("Access-Control-Allow-Headers") + ","
+	for _, field := range []string{"traceparent", "tracestate", "baggage", "X-Tenant"} {
+		if !strings.Contains(allowed, ", "+field+",") {
+			t.Errorf("pages may not send %s: %s", field, allowed)
+		}
 	}
 	for _, path := range []string{bulkPath, bulkPath + "/none", "/nowhere"} {
 		response, _ = ask(t, s, http.MethodPost, path, "{}", http.Header{"Origin": {page}})

@@ -150,7 +150,7 @@ func (q *Request) merge(data []byte) error {
 	m.merged = append(m.merged[:0], '{')
 	if len(data) > 0 {
 		m.source = *bytes.NewBuffer(data)
-		m.decoder.Reset(&m.source, jsontext.AllowDuplicateNames(q.Lenient()), jsontext.AllowInvalidUTF8(q.Lenient()))
+		m.decoder.Reset(&m.source, jsontext.AllowDuplicateNames(q.Lenient()), jsontext.AllowInvalidUTF8(true))
 		if err := q.mergeRequest(); err != nil {
 			return err
 		}
@@ -230,9 +230,7 @@ func (q *Request) mergeMember() error {
 	if err != nil {
 		return err
 	}
-	if m.name, err = jsontext.AppendUnquote(m.name[:0], name); err != nil && !q.Lenient() {
-		return err
-	}
+	m.name, _ = jsontext.AppendUnquote(m.name[:0], name) // the decoder has checked it; what is not UTF-8 is replaced
 	replaced := q.replaced(m.name)
 	if !replaced { // before the decoder reads on, because name is a part of its buffer
 		m.merged = append(append(appendComma(m.merged), name...), ':')

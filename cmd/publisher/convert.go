@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/handwritten"
+)
+
+func convertCommand() command {
+	var file, compatibility string
+	set := config.NewSet("publisher convert", "Prints a flag file as JSON, such as one in YAML for the --bootstrap-file of sidecars. It asks no publisher.")
+	set.Argument(&file, "FILE", "flagd file, JSON or YAML")
+	declareCompatibility(set, &compatibility, "whose strictness the file follows")
+	return command{set: set, run: func(_ context.Context, t terminal) error {
+		text, err := readFlags(t, file, eval.Compatibility(compatibility))
+		if err != nil {
+			return err
+		}
+		indented := jsontext.Value(append([]byte{}, text.JSON()...))
+		if err := indented.Indent(); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		_, err = fmt.Fprintf(t.stdout, "%s\n", indented)
+		return err
+	}}
+}
+
+// readFlags reads a flag file. Its mistakes are the error, one a line, and what is only a slip is warned about.
+func readFlags(t terminal, file string, c eval.Compatibility) (*handwritten.Text, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	text, err := handwritten.Read(file, content)
+	if err != nil {
+		return nil, err
+	}
+	_, problems := eval.ParseFile(text.JSON(), c)
+	var mistakes []error
+	for _, p := range problems {
+		if p.Warning {
+			fmt.Fprintf(t.stderr, "publisher: warning: %v\n", text.Problem(p))
+		} else {
+			mistakes = append(mistakes, text.Problem(p))
+		}
+	}
+	return text, errors.Join(mistakes...)
+}
