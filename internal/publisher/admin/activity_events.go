@@ -62,6 +62,9 @@ func (a *api) registerActivityEvents(h huma.API) {
 		}
 		return &huma.StreamResponse{Body: func(out huma.Context) {
 			defer func() { <-slots }()
+			if bounded, ok := out.BodyWriter().(*answer); ok && !bounded.stream(eventStreamCost) {
+				return
+			}
 			out.SetHeader("Content-Type", EventStreamMedia)
 			out.SetHeader("Cache-Control", "no-store")
 			out.SetHeader("X-Accel-Buffering", "no")

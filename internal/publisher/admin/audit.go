@@ -77,7 +77,7 @@ func (a *api) exportAudit(ctx context.Context, environment string, withControl b
 	}
 	return &huma.StreamResponse{Body: func(out huma.Context) {
 		w := out.BodyWriter()
-		if bounded, ok := w.(*answer); ok && !bounded.stream() {
+		if bounded, ok := w.(*answer); ok && !bounded.stream(streamCost) {
 			return
 		}
 		out.SetHeader("Content-Type", ExportMedia)

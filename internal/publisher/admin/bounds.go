@@ -16,8 +16,9 @@ import (
 const (
 	// requestCost is how many bytes every request counts as, whatever it says: about what a goroutine, its buffers and a header take.
 	requestCost = 16 << 10
-	// streamCost is how many bytes an answer counts as that is sent as it is made.
-	streamCost = 1 << 20
+	// streamCost is how many bytes an export counts as, which is sent as it is made, and eventStreamCost a stream of events.
+	streamCost      = 1 << 20
+	eventStreamCost = 64 << 10
 	// minPlaces is how many requests may be under way however small the budget is.
 	minPlaces = 64
 )
@@ -153,9 +154,17 @@ func (a *answer) SetWriteDeadline(t time.Time) error {
 	return http.NewResponseController(a.w).SetWriteDeadline(t)
 }
 
-// stream lets what is written go to the client at once. It reports whether there is memory for that.
-func (a *answer) stream() bool {
-	if !a.grow(streamCost) {
+// FlushError serves http.ResponseController. Only what is streamed is sent before it is complete.
+func (a *answer) FlushError() error {
+	if !a.streaming {
+		return http.ErrNotSupported
+	}
+	return http.NewResponseController(a.w).Flush()
+}
+
+// stream lets what is written go to the client at once, and counts it as so many bytes. It reports whether there is memory for that.
+func (a *answer) stream(cost int) bool {
+	if !a.grow(cost) {
 		return false
 	}
 	a.streaming = true

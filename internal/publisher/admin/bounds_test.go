@@ -139,7 +139,7 @@ func TestStreamsCountOnce(t *testing.T) {
 	b := NewBounds(4<<20, func() {})
 	w := httptest.NewRecorder()
 	b.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if !w.(*answer).stream() {
+		if !w.(*answer).stream(streamCost) {
 			t.Error("there is no memory for a stream")
 		}
 		for range 16 {
@@ -155,7 +155,7 @@ func TestStreamsCountOnce(t *testing.T) {
 	b.budget.Force(4 << 20)
 	w = httptest.NewRecorder()
 	b.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if w.(*answer).stream() {
+		if w.(*answer).stream(streamCost) {
 			t.Error("a stream begins without memory")
 		}
 	})).ServeHTTP(w, asked(http.MethodGet, ""))
