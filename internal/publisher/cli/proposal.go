@@ -100,7 +100,7 @@ func previewed(out io.Writer, body []byte, value any) error {
 		name := printable(strings.Join(present(d.Kind, d.Key), " "))
 		fmt.Fprint(out, difference(side{name + " now", before}, side{name + " then", after}))
 	}
-	_, err := fmt.Fprintln(out, strings.Join(stakes(value), "\n"))
+	_, err := fmt.Fprintln(out, strings.Join(stakes(value), "\n")+warnings(value))
 	return err
 }
 
@@ -156,7 +156,7 @@ func (s *session) printRequest(found admin.Answer, err error, done string) error
 		case "claimed", "needs_rebase", "failed":
 			text += "; it is " + status
 		}
-		_, err := fmt.Fprintln(out, text)
+		_, err := fmt.Fprintln(out, text+warnings(value))
 		return err
 	})
 }
