@@ -60,7 +60,7 @@ func TestNoScalarOperatorAllocates(t *testing.T) {
 	for operator, rules := range scalarRules {
 		for _, rule := range rules {
 			for name, targeting := range map[string]string{"condition": `{"if":[` + rule + `,"on","off"]}`, "answer": rule} {
-				r := apply(t, New(), segmentDocument("employees", `{"ends_with":[{"var":"email"},"@example.com"]}`), flagDocument("a", 1, `,"targeting":`+targeting))
+				r := apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`), segmentDocument("employees", `{"ends_with":[{"var":"email"},"@example.com"]}`), flagDocument("a", 1, `,"targeting":`+targeting))
 				f := r.Flag("a")
 				var c Context
 				data := []byte(speedContext)

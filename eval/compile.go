@@ -109,15 +109,26 @@ func listOf(nodes []node) node {
 func (c *ruleCompiler) compileObject(s *syntax, in scope) node {
 	name, arguments, ok := s.operator()
 	if !ok {
-		if len(s.names) > 1 {
-			c.warning(s, "an object with several members is data, its operators are not evaluated", "nest the operators, or combine them with \"and\"")
-		}
+		c.checkMembers(s)
 		return constant{s.value()}
 	}
 	if name == "$ref" {
 		return c.compileReference(s, arguments, in)
 	}
 	return c.compileOperator(s, name, arguments, in)
+}
+
+// checkMembers reports an object with several members, which is data: none of its operators is evaluated. It often comes from a merge
+// patch, which adds an operator where another one was to be replaced.
+func (c *ruleCompiler) checkMembers(s *syntax) {
+	const hint = "nest the operators, or combine them with \"and\""
+	switch {
+	case len(s.names) < 2:
+	case s.hasOperator():
+		c.problem(s, "a rule has one operator, this one has "+strings.Join(s.names, ", "), hint)
+	default:
+		c.warning(s, "an object with several members is data, its operators are not evaluated", hint)
+	}
 }
 
 func (c *ruleCompiler) compileOperator(s *syntax, name string, arguments *syntax, in scope) node {
@@ -212,7 +223,11 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 			single = func(*Context, value) value { return failure(name + " needs a list of arguments") }
 		}
 		if o.least > 1 && arguments.kind != kindObject {
-			c.warning(arguments, name+" needs a list of arguments", "")
+			report := c.warning
+			if o.single == nil {
+				report = c.problem
+			}
+			report(arguments, name+" needs a list of arguments", "write {"+strconv.Quote(name)+": [...]}")
 		}
 		return c.fold(&callOne{name: name, list: o.list, single: single, argument: argument}, argument)
 	}
@@ -229,7 +244,7 @@ func (c *ruleCompiler) compileCall(name string, o operator, arguments *syntax, i
 	}
 	n := c.fold(&call{name: name, apply: o.list, arguments: nodes}, nodes...)
 	if v, ok := isConstant(n); ok && v.kind == kindError {
-		c.warning(arguments, "this always fails: "+v.str, "")
+		c.problem(arguments, "this always fails: "+v.str, "correct the arguments of "+name)
 	}
 	return n
 }
@@ -249,6 +264,10 @@ func (c *ruleCompiler) checkCount(name string, arguments *syntax, least, most in
 	reason := name + " needs " + want + " arguments, not " + strconv.Itoa(n)
 	if name == "sem_ver" || name == "starts_with" || name == "ends_with" {
 		c.problem(arguments, reason, "with another number it is always null")
+		return
+	}
+	if n < least && least > 1 {
+		c.problem(arguments, reason, "add what is missing")
 		return
 	}
 	c.warning(arguments, reason, "")

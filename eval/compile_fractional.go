@@ -62,13 +62,25 @@ func (c *ruleCompiler) checkFractional(arguments, seed *syntax, shares []syntax)
 	if len(shares) == 0 {
 		c.problem(arguments, "fractional has no buckets", "write [\"variant\", weight] for each")
 	}
-	sum := 0.0
+	sum, computed := 0.0, false
 	for i := range shares {
 		sum += c.checkShare(&shares[i])
+		computed = computed || shares[i].computedWeight()
+	}
+	if len(shares) > 0 && sum == 0 && !computed {
+		c.problem(arguments, "all weights of fractional are 0, so it never chooses a variant", "give a bucket a weight of at least 1")
 	}
 	if sum > maxWeight {
 		c.problem(arguments, "the sum of the weights exceeds 2147483647", "use smaller weights")
 	}
+}
+
+// computedWeight reports whether only data decides the weight of a bucket, or another problem is reported for it.
+func (s *syntax) computedWeight() bool {
+	if s.kind != kindArray || len(s.items) == 0 {
+		return true
+	}
+	return len(s.items) > 1 && (s.items[1].kind != kindNumber || s.items[1].number() > 0)
 }
 
 // checkShare checks one bucket and returns its weight as far as it is known.

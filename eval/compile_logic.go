@@ -153,7 +153,7 @@ func (c *ruleCompiler) compileSubject(s *syntax, in scope) node {
 	case kindObject:
 		return c.compileSubjectOperation(s, in)
 	default:
-		c.warning(s, "an iteration needs a list", "")
+		c.problem(s, "an iteration needs a list", "write a list, or {\"var\": ...} for an attribute that is one")
 		return nil
 	}
 }
@@ -219,7 +219,7 @@ func (c *ruleCompiler) compileBody(name string, s *syntax, in scope) node {
 		if name == "reduce" {
 			reason = "reduce needs an operation"
 		}
-		c.warning(s, reason, "write an operation such as {\"==\": [{\"var\": \"\"}, 1]}")
+		c.problem(s, reason, "write an operation such as {\"==\": [{\"var\": \"\"}, 1]}")
 		return constant{failure(reason)}
 	}
 	if operation, argument, ok := s.operator(); ok && operation == "var" && !relative(argument) {
@@ -233,7 +233,7 @@ func (c *ruleCompiler) compileBody(name string, s *syntax, in scope) node {
 func (c *ruleCompiler) compileBareVar(argument *syntax, body scope) node {
 	depths := slices.Concat(body.outer, body.inner)
 	if len(depths) > 0 {
-		c.warning(argument, "var alone is no condition here, it fails for every value but null", "write {\"!!\": [{\"var\": ...}]}")
+		c.problem(argument, "var alone is no condition here, it fails for every value but null", "write {\"!!\": [{\"var\": ...}]}")
 	}
 	n := bareVar{last: c.compileVar(argument, scope{depth: body.depth})}
 	for _, depth := range depths {

@@ -51,7 +51,7 @@ func (c *ruleCompiler) compileRead(argument *syntax, in scope, depth int) node {
 	case kindObject:
 		return readComputed{depth: depth, name: c.compile(argument, in)}
 	default:
-		c.warning(argument, "var needs the name of an attribute", "write it as a string")
+		c.problem(argument, "var needs the name of an attribute", "write it as a string")
 		return constant{failure("var needs the name of an attribute")}
 	}
 }
@@ -71,7 +71,7 @@ func (c *ruleCompiler) compileReadList(argument *syntax, in scope, depth int) no
 	first := &argument.items[0]
 	if first.kind != kindString {
 		if first.kind != kindObject {
-			c.warning(first, "var needs the name of an attribute", "write it as a string")
+			c.problem(first, "var needs the name of an attribute", "write it as a string")
 		}
 		return readComputed{depth: depth, name: c.compile(argument, in)}
 	}

@@ -209,38 +209,4 @@ func (r *definitionReader) readTargeting(s *syntax) {
 		r.report(s, Problem{Reason: "targeting should be an operation", Hint: "write {\"if\": [...]}, or leave it out", Warning: true})
 	}
 	r.into.targeting = s
-	r.checkOutcomes(s)
-}
-
-// checkOutcomes warns of results that are no variants. It looks only at places whose literals certainly are results.
-func (r *definitionReader) checkOutcomes(s *syntax) {
-	if s.kind == kindString {
-		r.checkOutcome(s, s.text)
-		return
-	}
-	name, arguments, ok := s.operator()
-	if !ok || arguments.kind != kindArray {
-		return
-	}
-	switch name {
-	case "if", "?:":
-		for i := range arguments.items {
-			if i%2 == 1 || i == len(arguments.items)-1 {
-				r.checkOutcomes(&arguments.items[i])
-			}
-		}
-	case "fractional":
-		_, shares := splitSeed(arguments)
-		for i := range shares {
-			if len(shares[i].items) > 0 && shares[i].kind == kindArray {
-				r.checkOutcomes(&shares[i].items[0])
-			}
-		}
-	}
-}
-
-func (r *definitionReader) checkOutcome(s *syntax, name string) {
-	if r.into.byName[name] == nil {
-		r.report(s, Problem{Reason: "the variant " + strconv.Quote(name) + " does not exist", Hint: r.variantHint(), Warning: true})
-	}
 }

@@ -78,7 +78,7 @@ func TestExplainNamesEveryOperator(t *testing.T) {
 		if operator == "$ref" {
 			rule = `{"$ref":"s"}`
 		}
-		r := apply(t, New(), segmentDocument("s", `{"!":[`+x+`]}`), flagDocument("a", 1, `,"targeting":`+rule))
+		r := apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`), segmentDocument("s", `{"!":[`+x+`]}`), flagDocument("a", 1, `,"targeting":`+rule))
 		var c Context
 		if err := r.DecodeContext(&c, []byte(`{"x":"1","list":[1,2],"o":{"b":1}}`)); err != nil {
 			t.Fatal(err)
@@ -207,7 +207,7 @@ func FuzzExplain(f *testing.F) {
 
 // TestExplanationsStaySmall shows a long value in each of many steps.
 func TestExplanationsStaySmall(t *testing.T) {
-	r := apply(t, New(), flagDocument("a", 1, `,"targeting":{"or":`+repeated(`{"===":[{"var":"text"},"never"]}`, 4000)+`}`))
+	r := apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`), flagDocument("a", 1, `,"targeting":{"or":`+repeated(`{"===":[{"var":"text"},"never"]}`, 4000)+`}`))
 	var c Context
 	if err := r.DecodeContext(&c, []byte(`{"text":`+quoted("x", 4000)+`}`)); err != nil {
 		t.Fatal(err)

@@ -78,7 +78,7 @@ func TestParseFileReportsEveryMistakeWithItsPlace(t *testing.T) {
 		`6:25 /defaultVariant the variant "of" does not exist`,
 		`9:11 /targeting/if/0 the operator "equals" does not exist`,
 		`10:34 /targeting/if/1/fractional/0/1 a weight must be a whole number, not 12.5`,
-		`11:40 /targeting/if/2/sem_ver/1 sem_ver has no such operator`,
+		`11:48 /targeting/if/2/if/0/sem_ver/1 sem_ver has no such operator`,
 		`14:17 /colour the member "colour" is not known`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -168,6 +168,9 @@ func checkExample(t *testing.T, name string, accepted bool) {
 	}
 	if _, problems := ParseFile(data, ""); (problems.Err() == nil) != accepted {
 		t.Errorf("%s: %v, want accepted: %v", name, problems.Err(), accepted)
+	}
+	if _, problems := ParseFile(data, CompatibilityFlagd); accepted && problems.Err() != nil {
+		t.Errorf("%s as flagd: %v", name, problems.Err())
 	}
 }
 

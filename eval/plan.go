@@ -90,6 +90,7 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 		segment:       func(name string) *segment { return u.next.segments[name] },
 	}
 	f.rule = c.compileRule(rule)
+	u.checkOutcomes(f, rule, p)
 	for _, name := range c.segments {
 		p.uses = append(p.uses, dependency(KindSegment, name))
 	}

@@ -23,6 +23,12 @@ func settingsDocument(body string) Document {
 	return Document{Kind: KindSettings, Key: SettingsKey, Revision: 1, Body: []byte(body)}
 }
 
+// answeringDocument is a flag with a variant of every type that a rule may answer with.
+func answeringDocument(key, rule string) Document {
+	return Document{Kind: KindFlag, Key: key, Revision: 1, Body: []byte(`{"state":"ENABLED","defaultVariant":"off","variants":{"on":1,"off":2,"true":3,` +
+		`"false":4,"0":5,"[]":6,"{}":7},"targeting":` + rule + `}`)}
+}
+
 func removal(k Kind, key string) Document { return Document{Kind: k, Key: key} }
 
 // apply updates r and fails the test on problems that are not warnings.
@@ -358,8 +364,8 @@ func TestSettings(t *testing.T) {
 }
 
 func TestWarningsDoNotHideProblems(t *testing.T) {
-	warnings := strings.Repeat(`{"==":[1]},`, 500)
-	r, reasons := refused(t, New(), flagDocument("a", 1, `,"targeting":{"and":[`+warnings+`{"nope":[]}]}`))
+	warnings := strings.Repeat(`{"==":[1,1,1]},`, 500)
+	r, reasons := refused(t, New(), flagDocument("a", 1, `,"targeting":{"if":[{"and":[`+warnings+`{"nope":[]}]},"on"]}`))
 	if len(reasons) != 1 {
 		t.Errorf("reasons %q", reasons)
 	}

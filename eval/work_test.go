@@ -122,7 +122,7 @@ func TestAttributesThatTakeTooMuchEndTheEvaluation(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, settings := range []string{`{}`, `{"compatibility":"flagd"}`} {
-				r := apply(t, New(), settingsDocument(settings), flagDocument("a", 1, `,"targeting":`+one.rule))
+				r := apply(t, New(), settingsDocument(settings), answeringDocument("a", one.rule))
 				got := evaluate(t, r, "a", []byte(one.context))
 				if name == "members" { // the control: it takes next to nothing
 					if got.ErrorCode == ErrorParse {
@@ -148,7 +148,7 @@ func TestAttributesThatTakeTooMuchEndTheEvaluation(t *testing.T) {
 // TestADistributionThatIsASeedIsDrawnOnce nests distributions in the place of seeds. Drawing again for each would be 2^50.
 func TestADistributionThatIsASeedIsDrawnOnce(t *testing.T) {
 	rule := nested(`{"fractional":[%,[7,1]]}`, `{"var":"absent"}`, 100)
-	r := apply(t, New(), flagDocument("a", 1, `,"targeting":`+rule))
+	r := apply(t, New(), settingsDocument(`{"compatibility":"flagd"}`), flagDocument("a", 1, `,"targeting":`+rule))
 	var c Context
 	if err := r.DecodeContext(&c, []byte(`{"targetingKey":"u"}`)); err != nil {
 		t.Fatal(err)

@@ -42,6 +42,8 @@ type DocumentChange struct {
 	Request   string    `json:"changeRequest,omitempty"`
 	Action    string    `json:"action" enum:"put,delete"`
 	Document  value     `json:"document,omitempty" doc:"The document that was put."`
+
+	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips of the document that are tolerated, as the environment is now."`
 }
 
 func (a *api) history(ctx context.Context, in *historyPath, id changelog.ID) (*historyBody, error) {
@@ -73,8 +75,12 @@ func (a *api) history(ctx context.Context, in *historyPath, id changelog.ID) (*h
 		return nil, a.problem(control.NotFound(id))
 	}
 	out := newHistory(newest, in.Limit)
-	for i, c := range out.Items {
-		out.Items[i].Names = a.names(ctx, append(c.Approvers, c.Actor)...)
+	for i, item := range out.Items {
+		out.Items[i].Names = a.names(ctx, append(item.Approvers, item.Actor)...)
+		if item.Document != nil {
+			document := changelog.Document{Kind: id.Kind, Key: id.Key, Body: item.Document}
+			out.Items[i].Warnings = places(c.WarningsOf(document))
+		}
 	}
 	return &historyBody{Body: out}, nil
 }

@@ -49,6 +49,8 @@ type ChangeRequest struct {
 	Risk    Risk             `json:"risk" doc:"As it was when the request was made."`
 	Needed  int              `json:"approvalsNeeded" doc:"How many approvals policies asked for when the request was made. They are asked again when it is applied."`
 
+	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips of its documents that are tolerated, as the environment is now; absent in lists, and once it has ended without being applied."`
+
 	Approvals []Remark `json:"approvals" nullable:"false"`
 	Comments  []Remark `json:"comments" nullable:"false" doc:"In lists empty once the request has ended."`
 	// CommentCount counts all comments.

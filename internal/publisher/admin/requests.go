@@ -132,14 +132,16 @@ func (a *api) govern(ctx context.Context, path RequestPath, origin control.Origi
 		return nil, a.problem(err)
 	}
 	r, err := service.Govern(ctx, origin, c)
-	return a.showRequest(ctx, r, err)
+	return a.showRequest(ctx, service, r, err)
 }
 
-func (a *api) showRequest(ctx context.Context, r control.Request, err error) (*requestBody, error) {
+func (a *api) showRequest(ctx context.Context, service *control.Service, r control.Request, err error) (*requestBody, error) {
 	if err != nil {
 		return nil, a.ledgerProblem(err)
 	}
-	return &requestBody{Body: a.namedRequest(ctx, r)}, nil
+	shown := a.namedRequest(ctx, r)
+	shown.Warnings = places(service.Warnings(r))
+	return &requestBody{Body: shown}, nil
 }
 
 func (a *api) namedRequest(ctx context.Context, r control.Request) ChangeRequest {
@@ -191,7 +193,7 @@ func (a *api) getRequest(ctx context.Context, in *RequestPath) (*requestBody, er
 		return nil, a.problem(err)
 	}
 	r, err := service.Request(ctx, in.Request)
-	return a.showRequest(ctx, r, err)
+	return a.showRequest(ctx, service, r, err)
 }
 
 func (a *api) openRequest(ctx context.Context, in *openRequest) (*openedRequest, error) {
@@ -200,7 +202,7 @@ func (a *api) openRequest(ctx context.Context, in *openRequest) (*openedRequest,
 		return nil, err
 	}
 	r, err := service.Open(ctx, origin, in.Body.proposing(command))
-	opened, err := a.showRequest(ctx, r, err)
+	opened, err := a.showRequest(ctx, service, r, err)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +215,7 @@ func (a *api) rebaseRequest(ctx context.Context, in *rebaseRequest) (*requestBod
 		return nil, err
 	}
 	r, err := service.Govern(ctx, origin, control.Rebase{Request: in.Request, Proposing: in.Body.proposing(command)})
-	return a.showRequest(ctx, r, err)
+	return a.showRequest(ctx, service, r, err)
 }
 
 // proposal returns what is needed to propose a command. The reason may be in the body or the header.
@@ -238,5 +240,5 @@ func (a *api) applyRequest(ctx context.Context, in *moveRequest) (*requestBody, 
 		return nil, a.problem(err)
 	}
 	r, err := service.Apply(ctx, in.origin(ctx), in.Request)
-	return a.showRequest(ctx, r, err)
+	return a.showRequest(ctx, service, r, err)
 }

@@ -460,7 +460,7 @@ func TestPlacesInFiles(t *testing.T) {
 		"open.json":  {"{\"type\":\n", "request open", 9, ":2:1: this is not JSON"},
 		"good.yaml":  {"state: ENABLED\nvariants:\n  on: true\ndefaultVariant: on\n", "flag put g", 0, "flag g is written"},
 		"sets.yml":   {"metadata: {team: [1]}\n", "settings put", 9, ":1:18: settings environment /metadata/team"},
-		"risk.yaml":  {"protected: true\n", "environment risk", 0, "true"},
+		"risk.yaml":  {"tags: [legal]\n", "environment risk", 0, "legal"},
 	} {
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, []byte(test.content), 0o600); err != nil {

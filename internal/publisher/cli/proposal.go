@@ -75,7 +75,7 @@ func requestPath(environment string, below ...string) []string {
 func previewed(out io.Writer, body []byte, value any) error {
 	some, err := differences(out, body)
 	if err == nil && some {
-		_, err = fmt.Fprintln(out, strings.Join(stakes(value), "\n"))
+		_, err = fmt.Fprintln(out, strings.Join(stakes(value), "\n")+warnings(value))
 	}
 	return err
 }
@@ -164,7 +164,7 @@ func (s *session) printRequest(found admin.Answer, err error, done string) error
 		case "claimed", "needs_rebase", "failed":
 			text += "; it is " + status
 		}
-		_, err := fmt.Fprintln(out, text)
+		_, err := fmt.Fprintln(out, text+warnings(value))
 		return err
 	})
 }

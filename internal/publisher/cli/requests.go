@@ -150,7 +150,7 @@ func requestGet() Invocation {
 			if err := show(out, value); err != nil {
 				return err
 			}
-			fmt.Fprintln(out, strings.Join(risks(value), "\n"))
+			fmt.Fprintln(out, strings.Join(risks(value), "\n")+warnings(value))
 			return s.showChanges(ctx, out, f.environment, found.Body)
 		})
 	})

@@ -200,14 +200,22 @@ func written(out io.Writer, value any, done string) error {
 		text = done + ": nothing to change"
 	}
 	text += effects(value)
-	warnings, _ := find(value, "warnings").([]any)
-	for _, warning := range warnings {
+	_, err := fmt.Fprintln(out, text+warnings(value))
+	return err
+}
+
+// warnings returns a line for each slip that is tolerated, with what to do about it; each begins with a line break.
+func warnings(value any) (text string) {
+	all, _ := find(value, "warnings").([]any)
+	for _, warning := range all {
 		text += "\nwarning: " + strings.Join(present(
 			word(warning, "kind"), word(warning, "key"), word(warning, "pointer"), word(warning, "reason"),
 		), " ")
+		if hint := word(warning, "hint"); hint != "" {
+			text += " (" + hint + ")"
+		}
 	}
-	_, err := fmt.Fprintln(out, text)
-	return err
+	return text
 }
 
 // shownEffects is how many documents are named for each thing that was done to some.

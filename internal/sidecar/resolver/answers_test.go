@@ -220,7 +220,7 @@ func TestRememberedAnswersBegin(t *testing.T) {
 // Evaluations are counted alike, whether made or remembered.
 func TestRememberedEvaluationsAreCounted(t *testing.T) {
 	w := newWorld(t, "a", settled(1, ``), "b", planned,
-		"c", `{"state":"ENABLED","variants":{"x":1},"defaultVariant":"x","targeting":{"if":[true,"nothing",null]}}`)
+		"c", `{"state":"ENABLED","variants":{"x":1},"defaultVariant":"x","targeting":{"if":[true,{"cat":["no","thing"]},null]}}`)
 	w.remember()
 	begin := w.counter("flagside_evaluations_total", "static")
 	hits, misses := w.counter("flagside_answers_memory_total", "hit"), w.counter("flagside_answers_memory_total", "miss")

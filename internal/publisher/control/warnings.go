@@ -1,0 +1,30 @@
+package control
+
+import (
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Warnings returns the slips in the documents of a change request that are tolerated, as the environment is known now. There are none for
+// one that has ended without being applied, and none while nothing is known.
+func (s *Service) Warnings(r Request) eval.Problems {
+	switch r.Status {
+	case Rejected, Withdrawn, Expired, Failed:
+		return nil
+	default:
+	}
+	if r.Proposal == nil {
+		return nil
+	}
+	return s.WarningsOf(r.Proposal.documents()...)
+}
+
+// WarningsOf returns the slips that would be tolerated in documents if they were put now; none while nothing is known.
+func (s *Service) WarningsOf(documents ...changelog.Document) eval.Problems {
+	state, err := s.Known()
+	if err != nil {
+		return nil
+	}
+	_, _, warnings := candidate(state.Rules(), documents)
+	return warnings
+}
