@@ -16,8 +16,10 @@ func erringRules(t *testing.T, r *eval.Ruleset, keys ...string) *eval.Ruleset {
 	t.Helper()
 	var documents []eval.Document
 	for _, key := range keys {
-		documents = append(documents, eval.Document{Kind: eval.KindFlag, Key: key, Revision: 1,
-			Body: []byte(`{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"+":[{"var":"x"}]},"on"]}}`)})
+		documents = append(documents, eval.Document{
+			Kind: eval.KindFlag, Key: key, Revision: 1,
+			Body: []byte(`{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"+":[{"var":"x"}]},"on"]}}`),
+		})
 	}
 	next, problems := r.Update(documents)
 	if problems.Err() != nil {
