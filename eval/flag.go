@@ -20,7 +20,8 @@ type Flag struct {
 	allowance      int32 // what an evaluation may spend on what is not paid for in advance
 	limit          int32 // how many nodes an evaluation may visit
 	// settled is the answer when no rule decides it: of a flag without a rule, of a disabled one, and of a rule whose result is null.
-	settled Result
+	settled  Result
+	failures *failures // shared by all versions of the flag; nil counts nothing
 
 	revision   uint64
 	generation uint64
@@ -92,6 +93,9 @@ func (f *Flag) EvaluateDefault() Result { return f.settled }
 // in the result. It uses c as working memory, so no other evaluation may use c at the same time.
 func (f *Flag) Evaluate(c *Context, now time.Time) (r Result) {
 	if f.rule == nil && len(f.prerequisites) == 0 {
+		if f.settled.ErrorCode != "" {
+			f.failures.count(f.settled.ErrorCode)
+		}
 		return f.settled
 	}
 	if c == nil {
@@ -103,6 +107,9 @@ func (f *Flag) Evaluate(c *Context, now time.Time) (r Result) {
 	}
 	if c.left < 0 {
 		r = f.exhausted()
+	}
+	if r.ErrorCode != "" {
+		f.failures.count(r.ErrorCode)
 	}
 	r.TimeDependent, r.ValidUntil = c.clock.result()
 	r.ClockRead = c.clock.read || c.clock.unknown

@@ -58,6 +58,7 @@ func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
 		defaultVariant: definition.defaultVariant,
 		offVariant:     definition.offVariant,
 		compatibility:  u.next.compatibility,
+		failures:       u.failuresOf(d.Key),
 	}
 	if f.salt == "" {
 		f.salt = d.Key
@@ -107,6 +108,7 @@ func (u *update) fallback(p *plan) *Flag {
 		closure:       noDemands(),
 		compatibility: u.next.compatibility,
 		broken:        true,
+		failures:      u.failuresOf(d.Key),
 		cost:          1,
 	}
 	if old := u.before.flags.get(d.Key); old != nil && !old.broken {

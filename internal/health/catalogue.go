@@ -28,6 +28,7 @@ const (
 	NATSWithoutAccounts  Code = "nats-without-accounts"
 	NATSUsersRefused     Code = "nats-users-refused"
 	FlagKeptLastGood     Code = "flag-kept-last-good"
+	FlagErrors           Code = "flag-errors"
 	FlagNotInProcess     Code = "flag-not-in-process"
 	DiskUnwritable       Code = "disk-unwritable"
 	DiskQuarantined      Code = "disk-quarantined"
@@ -177,6 +178,11 @@ func Catalogue() []Condition {
 			FlagKeptLastGood, SeverityWarning,
 			"A changed flag cannot be compiled here, so its last good version is served; " +
 				"bring this program to the version of the publisher, or correct the flag.",
+		},
+		{
+			FlagErrors, SeverityWarning,
+			"Evaluations of a flag have ended with an error within five minutes, and applications got their own default; " +
+				"explain the flag with a context of theirs, and correct its rule.",
 		},
 		{
 			FlagNotInProcess, SeverityWarning,

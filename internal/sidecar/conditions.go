@@ -30,6 +30,7 @@ type facts struct {
 	source       cache.Source
 	disk         []cache.Condition
 	problems     eval.Problems
+	erring       []erring          // the flags whose evaluations have failed, those with the newest errors first
 	leftOut      map[string]string // the flags that in-process providers do not get, and why
 	following    time.Time         // since when the log is followed; zero if it is not yet
 	log          flagsync.Status
@@ -56,6 +57,9 @@ func conditions(f *facts) found {
 	all.addDisk(f)
 	all.addProblems(f)
 	all.addLeftOut(f)
+	if names := namesOf(lately(f.erring, f.now)); names != "" {
+		all[health.FlagErrors] = names
+	}
 	if f.unguarded {
 		all[health.NATSWithoutAccounts] = ""
 	}

@@ -48,6 +48,8 @@ func TestConditions(t *testing.T) {
 			f.disk = []cache.Condition{{Code: cache.CodeDiskBehind, Detail: "a"}, {Code: cache.CodeDiskUnavailable, Detail: "b"}}
 		}, []health.Code{health.DiskUnwritable}},
 		{"disk damaged", func(f *facts) { f.disk = []cache.Condition{{Code: cache.CodeDiskDamaged}} }, []health.Code{health.DiskQuarantined}},
+		{"a flag that errs", func(f *facts) { f.erring = []erring{{key: "a", parse: 1, last: now}} }, []health.Code{health.FlagErrors}},
+		{"a flag that has erred long ago", func(f *facts) { f.erring = []erring{{key: "a", parse: 1, last: now.Add(-time.Hour)}} }, nil},
 		{"a flag that does not compile", func(f *facts) { f.problems = make(eval.Problems, 7) }, []health.Code{health.FlagKeptLastGood}},
 		{"a server without accounts", func(f *facts) { f.unguarded = true }, []health.Code{health.NATSWithoutAccounts}},
 		{"not connected", func(f *facts) { f.log.Connected = false }, []health.Code{health.LogUnreachable, health.ServingFromMemory}},

@@ -58,6 +58,7 @@ type Sidecar struct {
 	draining  atomic.Bool
 	bootstrap atomic.Pointer[error] // why the bootstrap file was refused; nil if it was not
 	link      atomic.Pointer[link]  // nil until the log is followed
+	erring    erringFlags           // guarded by refresh
 	refresh   sync.Mutex            // held while conditions are compared with facts
 	spans     spans                 // guarded by refresh
 }

@@ -34,6 +34,10 @@ type status struct {
 	// Why the newest version of some documents is not served: how many reasons there are, and the first of them.
 	ProblemCount int             `json:"problemCount"`
 	Problems     []problemStatus `json:"problems"`
+
+	// The flags whose evaluations have failed, those with the newest errors first: how many there are, and the first of them.
+	ErringCount int            `json:"erringCount"`
+	Erring      []erringStatus `json:"erring"`
 }
 
 // ladderStatus is what answers stand on.
@@ -72,6 +76,21 @@ type conditionStatus struct {
 // maxProblems is how many problems /status shows.
 const maxProblems = 100
 
+type erringStatus struct {
+	Flag          string    `json:"flag"`
+	ParseErrors   uint64    `json:"parseErrors"`
+	GeneralErrors uint64    `json:"generalErrors"`
+	Last          time.Time `json:"last"`
+}
+
+func newErringStatus(all []erring) []erringStatus {
+	body := make([]erringStatus, 0, len(all))
+	for _, one := range all {
+		body = append(body, erringStatus{Flag: one.key, ParseErrors: one.parse, GeneralErrors: one.general, Last: one.last.UTC()})
+	}
+	return body
+}
+
 type problemStatus struct {
 	Kind    eval.Kind `json:"kind,omitempty"`
 	Key     string    `json:"key,omitempty"`
@@ -95,6 +114,8 @@ func (s *Sidecar) Status() any {
 		Conditions:   newConditionStatus(s.health.Active()),
 		ProblemCount: len(f.problems),
 		Problems:     newProblemStatus(f.problems[:min(maxProblems, len(f.problems))]),
+		ErringCount:  len(f.erring),
+		Erring:       newErringStatus(f.erring[:min(maxErring, len(f.erring))]),
 	}
 	if view := s.store.View(); view != nil {
 		body.Compatibility = view.Rules().Compatibility()

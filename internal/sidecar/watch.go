@@ -22,8 +22,16 @@ func (s *Sidecar) watch(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			s.examine()
+			s.reportErrors()
 		}
 	}
+}
+
+// reportErrors logs which flags err.
+func (s *Sidecar) reportErrors() {
+	s.refresh.Lock()
+	defer s.refresh.Unlock()
+	s.erring.report(s.logger, time.Now())
 }
 
 // examine compares the conditions with the facts, logs what began and what ended, and returns the facts.
@@ -82,6 +90,8 @@ func (s *Sidecar) facts() *facts {
 	}
 	if view := s.store.View(); view != nil {
 		f.problems = view.Rules().Problems()
+		s.erring.note(view.Rules().Flags(), f.now)
+		f.erring = s.erring.list()
 	}
 	if l := s.link.Load(); l != nil {
 		f.following, f.log, f.link = l.since, l.follower.Status(), l.conn.LastError()

@@ -21,8 +21,8 @@ func (s *Service) Warnings(r Request) eval.Problems {
 
 // WarningsOf returns the slips that would be tolerated in documents if they were put now; none while nothing is known.
 func (s *Service) WarningsOf(documents ...changelog.Document) eval.Problems {
-	state, err := s.Known()
-	if err != nil {
+	state := s.options.State()
+	if state == nil {
 		return nil
 	}
 	_, _, warnings := candidate(state.Rules(), documents)

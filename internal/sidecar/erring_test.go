@@ -1,0 +1,78 @@
+package sidecar
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/eval"
+)
+
+func erringRules(t *testing.T, r *eval.Ruleset, keys ...string) *eval.Ruleset {
+	t.Helper()
+	var documents []eval.Document
+	for _, key := range keys {
+		documents = append(documents, eval.Document{
+			Kind: eval.KindFlag, Key: key, Revision: 1,
+			Body: []byte(`{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"+":[{"var":"x"}]},"on"]}}`),
+		})
+	}
+	next, problems := r.Update(documents)
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	return next
+}
+
+// TestErringFlags wants the flags that err named for five minutes, and a log line a minute at most.
+func TestErringFlags(t *testing.T) {
+	rules := erringRules(t, eval.New(), "a", "b", "c")
+	var e erringFlags
+	var log bytes.Buffer
+	now := time.Unix(1000, 0)
+	step := func(after time.Duration, keys ...string) string {
+		for _, key := range keys {
+			rules.Flag(key).Evaluate(nil, now)
+		}
+		now = now.Add(after)
+		e.note(rules.Flags(), now)
+		e.report(zerolog.New(&log), now)
+		return namesOf(lately(e.list(), now))
+	}
+	if got := step(time.Second); got != "" || log.Len() > 0 {
+		t.Errorf("without errors: %s %s", got, &log)
+	}
+	if got := step(time.Second, "a", "a", "b"); got != `"a": 2 times PARSE_ERROR; "b": 1 times PARSE_ERROR` {
+		t.Errorf("got %s", got)
+	}
+	for range 50 {
+		step(time.Second, "a")
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 {
+		t.Errorf("%d lines within a minute:\n%s", lines, &log)
+	}
+	step(10*time.Second, "a")
+	if lines := strings.Count(log.String(), "\n"); lines != 2 || !strings.Contains(log.String(), `"errors":51`) {
+		t.Errorf("%d lines after a minute:\n%s", lines, &log)
+	}
+	if got := step(erringLimit+time.Second, "c"); got != `"c": 1 times PARSE_ERROR` {
+		t.Errorf("after five minutes: %s", got)
+	}
+	var many []string
+	for i := range 8 {
+		many = append(many, fmt.Sprint("many", i))
+	}
+	rules = erringRules(t, rules, many...)
+	if got := step(time.Second, many...); !strings.HasSuffix(got, "and 4 more") {
+		t.Errorf("of many: %s", got)
+	}
+	rules, _ = rules.Update([]eval.Document{{Kind: eval.KindFlag, Key: "a"}})
+	step(time.Second)
+	if _, known := e.known["a"]; known {
+		t.Error("a deleted flag is remembered")
+	}
+}
