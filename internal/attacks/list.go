@@ -200,6 +200,7 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher/control", "TestSettingsMoveNoFlagsUnasked", ""},
 		{Caller, Warm, "internal/publisher/control", "TestApprovalsLapse", ""},
 		{Caller, Warm, "internal/publisher", "TestRevocationRacesApply", ""},
+		{Caller, Warm, "internal/publisher", "TestWhoMovesARequestInWhichState", ""},
 		{Caller, Warm, "internal/publisher", "TestFollowingEndsWithTheToken", ""},
 		{Caller, Warm, "internal/publisher", "TestNoOperationTellsWithoutRead", ""},
 		{Caller, Warm, "internal/publisher/control", "TestOwnTokensApproveNothing", ""},
