@@ -13,6 +13,7 @@ import (
 const (
 	environmentCreated  = "environment.created"
 	environmentArchived = "environment.archived"
+	environmentRevived  = "environment.revived"
 )
 
 // environmentRecord is what CONTROL says about an environment.
@@ -46,7 +47,7 @@ func (r environmentRecord) ordered(kind string, o Order) environmentRecord {
 // decodeEnvironmentRecord returns false for records about other things.
 func decodeEnvironmentRecord(r Record) (e environmentRecord, ok bool, err error) {
 	switch changelog.RecordType(r.Body) {
-	case environmentCreated, environmentArchived:
+	case environmentCreated, environmentArchived, environmentRevived:
 	default:
 		return environmentRecord{}, false, nil
 	}
@@ -62,8 +63,8 @@ func decodeEnvironmentRecord(r Record) (e environmentRecord, ok bool, err error)
 // environmentIndex is what the records of CONTROL say about environments.
 type environmentIndex map[string]Environment
 
-// apply takes a record over. The first that creates an environment counts, and
-// the first that archives it.
+// apply takes a record over. The first that creates an environment counts. It is
+// archived and revived in turns.
 func (i environmentIndex) apply(r Record) error {
 	e, ok, err := decodeEnvironmentRecord(r)
 	if err != nil || !ok {
@@ -75,6 +76,9 @@ func (i environmentIndex) apply(r Record) error {
 		i[e.Name] = Environment{Name: e.Name, Epoch: e.Epoch, Actor: e.Actor, Created: e.Time}
 	case e.Type == environmentArchived && exists && known.Archived.IsZero():
 		known.Archived = e.Time
+		i[e.Name] = known
+	case e.Type == environmentRevived && exists:
+		known.Archived = time.Time{}
 		i[e.Name] = known
 	}
 	return nil

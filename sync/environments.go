@@ -113,7 +113,7 @@ func taken(e Environment) error {
 	if e.Archived.IsZero() {
 		return fmt.Errorf("%w: %q", ErrEnvironmentExists, e.Name)
 	}
-	return fmt.Errorf("%w: %q; its name is not given again, because its history stays", ErrEnvironmentArchived, e.Name)
+	return fmt.Errorf("%w: %q; its name is not given again, because its history stays: revive it", ErrEnvironmentArchived, e.Name)
 }
 
 // List returns all environments, archived ones too, by name. It reads only what
@@ -153,6 +153,25 @@ func (e *Environments) Archive(ctx context.Context, name string, order Order) (c
 	}, name)
 	if err != nil {
 		return changelog.Anchor{}, fmt.Errorf("archive: %w", err)
+	}
+	return record, nil
+}
+
+// Revive takes an archived environment into use again, with its log as it is, and
+// returns the record of it. Reviving what is in use does nothing, and returns none.
+func (e *Environments) Revive(ctx context.Context, name string, order Order) (changelog.Anchor, error) {
+	record, err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
+		switch {
+		case !exists:
+			return nil, unknown(name)
+		case known.Archived.IsZero():
+			return nil, nil
+		}
+		revived := environmentRecord{Name: name, Time: time.Now().UTC()}.ordered(environmentRevived, order)
+		return &revived, nil
+	}, name)
+	if err != nil {
+		return changelog.Anchor{}, fmt.Errorf("revive: %w", err)
 	}
 	return record, nil
 }

@@ -101,6 +101,21 @@ func TestEnvironmentsOfTwoPublishers(t *testing.T) {
 	if err != nil || len(list) != 3 || list[0].Archived.IsZero() || !list[2].Archived.IsZero() {
 		t.Errorf("%+v, %v, want dev archived", list, err)
 	}
+	for again := range 2 {
+		record, err := one.Revive(t.Context(), "dev", flagsync.Order{Actor: "tester"})
+		if err != nil || record.IsZero() != (again > 0) {
+			t.Errorf("revived: %+v, %v", record, err)
+		}
+		if list, err := two.List(t.Context()); err != nil || !list[0].Archived.IsZero() {
+			t.Errorf("%+v, %v, want dev in use", list, err)
+		}
+	}
+	if record, err := two.Archive(t.Context(), "dev", flagsync.Order{Actor: "tester"}); err != nil || record.IsZero() {
+		t.Errorf("archived again: %+v, %v", record, err)
+	}
+	if _, err := two.Revive(t.Context(), "none", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+		t.Errorf("one that there is not: %v", err)
+	}
 }
 
 // rotated returns a keys note of the next version, which lists a new key only, and that key.

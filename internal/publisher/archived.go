@@ -42,6 +42,14 @@ func (a *archivedLedgers) keep(environment string, ledger *flagsync.Journal) *fl
 	return a.known[environment]
 }
 
+// forget drops the ledger of an environment that is in use again.
+func (a *archivedLedgers) forget(environment string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.known, environment)
+	delete(a.retry, environment)
+}
+
 // heads returns how far the ledgers are known to go.
 func (a *archivedLedgers) heads() []changelog.StreamHead {
 	a.mu.Lock()

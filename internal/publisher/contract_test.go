@@ -251,6 +251,7 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	ask("restoreEnvironment", "POST", "/api/v1/environments/brief/restore", string(snapshot(t, "brief")), "Content-Type", "application/octet-stream",
 		"Flagside-Break-Glass", "true", "Flagside-Reason", "it is needed")
 	ask("archiveEnvironment", "POST", "/api/v1/environments/brief/archive", "")
+	ask("reviveEnvironment", "POST", "/api/v1/environments/brief/revive", "")
 	r.create("gone")
 	if _, err := r.client.ArchiveEnvironmentAnyway(t.Context(), "gone", "it leaks"); err != nil {
 		t.Fatal(err)

@@ -171,6 +171,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 		if err := e.allow(listed.Name); err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
+		e.archived.forget(listed.Name) // what runs has a ledger of its own
 		started, err := newEnvironment(listed.Name, e.options, conn, e.gate, e.metrics)
 		if err != nil {
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
@@ -349,6 +350,23 @@ func (e *environments) Archive(ctx context.Context, name string, order flagsync.
 		e.tellLedger(ctx, service, name, control.EventArchived, order, record)
 	}
 	return e.lookNow(ctx)
+}
+
+// Revive takes an archived environment into use again, and tells its ledger.
+func (e *environments) Revive(ctx context.Context, name string, order flagsync.Order) error {
+	list, err := e.opened()
+	if err != nil {
+		return err
+	}
+	record, err := list.Revive(ctx, name, order)
+	if err != nil || record.IsZero() {
+		return err
+	}
+	service, err := e.awaitNew(ctx, name)
+	if err == nil {
+		e.tellLedger(ctx, service, name, control.EventRevived, order, record)
+	}
+	return err
 }
 
 // lookNow makes run read the list, and waits until it did.

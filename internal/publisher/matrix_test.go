@@ -194,6 +194,7 @@ func attempts() []attempt {
 		write("repairLedger", "admin", "POST", environments+"{e}/ledger/repair", ""),
 		write("repairControl", "admin", "POST", "/api/v1/control/repair", ""),
 		write("archiveEnvironment", editors, "POST", environments+"ghost/archive", ""),
+		write("reviveEnvironment", editors, "POST", environments+"ghost/revive", ""),
 	}
 }
 

@@ -109,6 +109,7 @@ func (r *running) acts(t *testing.T, server *natstest.Server, person string) []a
 	return []act{
 		{"createEnvironment", ask(http.MethodPost, "/environments", `{"name":"created"}`), "environment.created", "", ""},
 		{"archiveEnvironment", ask(http.MethodPost, "/environments/created/archive", ""), "environment.archived", "created", "environment.archived"},
+		{"reviveEnvironment", ask(http.MethodPost, "/environments/created/revive", ""), "environment.revived", "created", "environment.revived"},
 		{"patchRisk", ask(http.MethodPatch, "/environments/staging/risk", `{"share":0.5}`), "", "staging", "settings.risk"},
 		{"putRisk", ask(http.MethodPut, "/environments/staging/risk", `{"tags":["t"]}`), "", "staging", "settings.risk"},
 		{"createToken", ask(http.MethodPost, "/tokens", `{"name":"n","groups":["flagside:viewer"]}`), "token.created", "", ""},

@@ -81,6 +81,8 @@ func (a *api) registerEnvironments(h huma.API) {
 		a.getEnvironment)
 	huma.Register(h, needing(access.Archive, operation(http.MethodPost, path+"/{environment}/archive", "archiveEnvironment",
 		"Take an environment out of use; its log stays", environmentsTag)), a.archiveEnvironment)
+	huma.Register(h, needing(access.Archive, operation(http.MethodPost, path+"/{environment}/revive", "reviveEnvironment",
+		"Take an archived environment into use again, as it was", environmentsTag)), a.reviveEnvironment)
 }
 
 func (a *api) listEnvironments(ctx context.Context, _ *struct{}) (*environmentList, error) {
@@ -145,6 +147,14 @@ func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*
 		return nil, a.problem(err)
 	}
 	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken out of use")
+	return a.getEnvironment(ctx, &in.EnvironmentPath)
+}
+
+func (a *api) reviveEnvironment(ctx context.Context, in *archiveEnvironment) (*environmentBody, error) {
+	if err := a.options.Environments.Revive(ctx, in.Environment, in.order(ctx)); err != nil {
+		return nil, a.problem(err)
+	}
+	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken into use again")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 

@@ -39,6 +39,8 @@ type Environments interface {
 	Create(ctx context.Context, name string, order flagsync.Order, compatibility eval.Compatibility) (flagsync.Environment, error)
 	// Archive takes an environment out of use.
 	Archive(ctx context.Context, name string, order flagsync.Order) error
+	// Revive takes an archived environment into use again.
+	Revive(ctx context.Context, name string, order flagsync.Order) error
 	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
 	Recreate(ctx context.Context, name string, o control.Origin, how Restoring) (control.Restored, error)
 	// Restore makes an environment what a snapshot is: by a change request, or by a new epoch where its log cannot go on.

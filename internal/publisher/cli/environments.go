@@ -20,6 +20,7 @@ func environmentCommands() []Command {
 		{words("environment list"), "list the environments", environmentList},
 		{words("environment get"), "print what is known of an environment", environmentGet},
 		{words("environment archive"), "take an environment out of use; its log stays", environmentArchive},
+		{words("environment revive"), "take an archived environment into use again", environmentRevive},
 		{
 			words("environment recreate"),
 			"write what a running publisher knows as a new epoch, after the log was lost or changed by others", environmentRecreate,
@@ -147,7 +148,19 @@ func environmentArchive() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, sentence("environment %s is archived", "name"))
+		return s.print(found.Body, sentence("environment %s is archived\npublisher environment revive %s brings it back", "name", "name"))
+	})
+}
+
+func environmentRevive() Invocation {
+	f := newForm("environment revive", "Takes an archived environment into use again, with its flags as they were.").named("name of the environment")
+	r := f.administers()
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "revive"}}))
+		if err != nil {
+			return err
+		}
+		return s.print(found.Body, sentence("environment %s is in use again, with %s flags at revision %s", "name", "flags", "revision"))
 	})
 }
 
