@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxErring     = 100             // flags that /status lists
+	maxErring     = 100             // flags that /status lists, and that have a label in metrics
 	erringLimit   = 5 * time.Minute // how long after its last error a flag is named by the condition
 	erringSpacing = time.Minute     // between log lines about evaluation errors
 )
@@ -23,13 +23,15 @@ type erring struct {
 	key            string
 	parse, general uint64
 	last           time.Time // when new errors were last seen
+	labelled       bool      // it has a label of its own in metrics
 }
 
 // erringFlags notices which flags err. It belongs to the holder of Sidecar.refresh. Its zero value is ready.
 type erringFlags struct {
-	known  map[string]*erring
-	fresh  uint64 // errors since the last log line
-	logged time.Time
+	known    map[string]*erring
+	labelled int    // how many of them are
+	fresh    uint64 // errors since the last log line
+	logged   time.Time
 }
 
 // note takes over the counts of the flags, and forgets those that no longer exist.
@@ -46,7 +48,10 @@ func (e *erringFlags) note(flags []*eval.Flag, now time.Time) {
 			if e.known == nil {
 				e.known = make(map[string]*erring)
 			}
-			one = &erring{key: f.Key()}
+			one = &erring{key: f.Key(), labelled: e.labelled < maxErring}
+			if one.labelled {
+				e.labelled++
+			}
 			e.known[f.Key()] = one
 		}
 		if parse != one.parse || general != one.general {
@@ -70,6 +75,9 @@ func (e *erringFlags) forget(flags []*eval.Flag) {
 	}
 	for key := range e.known {
 		if !exists[key] {
+			if e.known[key].labelled {
+				e.labelled--
+			}
 			delete(e.known, key)
 		}
 	}

@@ -3,10 +3,13 @@ package sidecar
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/eval"
@@ -70,9 +73,45 @@ func TestErringFlags(t *testing.T) {
 	if got := step(time.Second, many...); !strings.HasSuffix(got, "and 4 more") {
 		t.Errorf("of many: %s", got)
 	}
+	metrics := make(chan prometheus.Metric, 1000)
+	if newCollector(nil).collectFlagErrors(metrics, e.list()); len(metrics) != 2*11 {
+		t.Errorf("%d series of 11 flags with two codes each", len(metrics))
+	}
 	rules, _ = rules.Update([]eval.Document{{Kind: eval.KindFlag, Key: "a"}})
 	step(time.Second)
 	if _, known := e.known["a"]; known {
 		t.Error("a deleted flag is remembered")
+	}
+}
+
+// TestErringFlagsHaveFewLabels wants a label for the first flags that err, whichever err later, and one sum for the others.
+func TestErringFlagsHaveFewLabels(t *testing.T) {
+	var e erringFlags
+	rules := eval.New()
+	for i := range maxErring + 20 {
+		key := fmt.Sprintf("flag-%03d", i)
+		rules = erringRules(t, rules, key)
+		rules.Flag(key).Evaluate(nil, time.Unix(0, 0))
+		e.note(rules.Flags(), time.Unix(int64(i), 0))
+	}
+	metrics := make(chan prometheus.Metric, 1000)
+	newCollector(nil).collectFlagErrors(metrics, e.list())
+	close(metrics)
+	var labels []string
+	for m := range metrics {
+		var sent dto.Metric
+		if err := m.Write(&sent); err != nil {
+			t.Fatal(err)
+		}
+		label := sent.GetLabel()[1].GetValue() // by name, after the code
+		if n := sent.GetCounter().GetValue(); label == "other" && n > 0 && n != 20 {
+			t.Errorf("the others have %v errors, want 20", n)
+		}
+		if !slices.Contains(labels, label) {
+			labels = append(labels, label)
+		}
+	}
+	if slices.Sort(labels); len(labels) != maxErring+1 || labels[0] != "flag-000" || labels[maxErring-1] != "flag-099" || labels[maxErring] != "other" {
+		t.Errorf("%d labels: %v", len(labels), labels)
 	}
 }

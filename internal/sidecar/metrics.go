@@ -1,9 +1,12 @@
 package sidecar
 
 import (
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/health"
 )
 
@@ -11,7 +14,7 @@ import (
 type collector struct {
 	sidecar *Sidecar
 
-	rung, breaker, requests, failures *prometheus.Desc
+	rung, breaker, requests, failures, flagErrors *prometheus.Desc
 
 	ready, revision, flags, source, age, connected, head, reconnects, gaps, fragments, condition *prometheus.Desc
 }
@@ -30,6 +33,7 @@ func newCollector(s *Sidecar) *collector {
 		breaker:    describe("breaker_state", "1 for the state of the breaker of requests of a kind to the log, 0 for the others.", "dependency", "state"),
 		requests:   describe("log_requests_total", "Requests to the log.", "dependency"),
 		failures:   describe("log_request_failures_total", "Requests to the log that failed.", "dependency"),
+		flagErrors: describe("flag_errors_total", "Evaluations of a flag that failed; other are those of all flags without a series of their own.", "feature_flag_key", "code"),
 		age:        describe("snapshot_age_seconds", "Time since everything that existed was applied for sure; missing if that never was."),
 		connected:  describe("log_connected", "Whether there is a connection to NATS."),
 		head:       describe("log_head_revision", "Highest revision known to exist."),
@@ -43,7 +47,7 @@ func newCollector(s *Sidecar) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rung, c.breaker, c.requests, c.failures, c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
+		c.rung, c.breaker, c.requests, c.failures, c.flagErrors, c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
 	} {
 		descriptions <- d
 	}
@@ -69,6 +73,7 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.MustNewConstMetric(c.requests, prometheus.CounterValue, float64(b.Requests), b.Name)
 		metrics <- prometheus.MustNewConstMetric(c.failures, prometheus.CounterValue, float64(b.Failed), b.Name)
 	}
+	c.collectFlagErrors(metrics, f.erring)
 	revision, flags := 0.0, 0.0
 	if view := c.sidecar.store.View(); view != nil {
 		revision, flags = float64(view.Position().Revision), float64(view.Rules().Len())
@@ -89,6 +94,26 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, condition := range health.Catalogue() {
 		gauge(c.condition, number(active[condition.Code]), string(condition.Code), string(condition.Severity))
+	}
+}
+
+// collectFlagErrors tells which flags err. The first that did have a label; the others are one sum.
+func (c *collector) collectFlagErrors(metrics chan<- prometheus.Metric, all []erring) {
+	send := func(one erring) {
+		for code, n := range map[eval.ErrorCode]uint64{eval.ErrorParse: one.parse, eval.ErrorGeneral: one.general} {
+			metrics <- prometheus.MustNewConstMetric(c.flagErrors, prometheus.CounterValue, float64(n), one.key, strings.ToLower(string(code)))
+		}
+	}
+	others := erring{key: "other"}
+	for _, one := range all {
+		if one.labelled {
+			send(one)
+			continue
+		}
+		others.parse, others.general = others.parse+one.parse, others.general+one.general
+	}
+	if others.parse+others.general > 0 {
+		send(others)
 	}
 }
 
