@@ -144,11 +144,28 @@ func (k kind) history() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, list(
-			at("REVISION", "revision"), at("TIME", "time"), at("ACTION", "action"), named("ACTOR", "actor"),
-			named("APPROVERS", "approvers"), at("REQUEST", "changeRequest"), at("REASON", "reason"),
-		))
+		return s.print(found.Body, historyTable)
 	})
+}
+
+// historyTable prints a history, and what is to be known of each version where it stands.
+func historyTable(out io.Writer, value any) error {
+	table := list(
+		at("REVISION", "revision"), at("TIME", "time"), at("ACTION", "action"), named("ACTOR", "actor"),
+		named("APPROVERS", "approvers"), at("REQUEST", "changeRequest"), at("REASON", "reason"),
+	)
+	if err := table(out, value); err != nil {
+		return err
+	}
+	items, _ := find(value, "items").([]any)
+	for _, item := range items {
+		if text := warnings(item); text != "" {
+			if _, err := fmt.Fprintf(out, "%s as of today:%s\n", word(item, "revision"), text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // standardInput is the name of what is read from no file.

@@ -30,6 +30,9 @@ func TestWarningsStandInEveryStep(t *testing.T) {
 	warned("approver", "", "request get "+id+" -e prod")
 	warned("approver", "", "request approve "+id+" -e prod --hash "+hash)
 	warned("editor", "", "request apply "+id+" -e prod")
+	if history := s.run(0, "viewer", "", "flag history checkout -e prod"); !strings.Contains(history, "as of today:\nwarning: ") {
+		t.Errorf("no warning in\n%s", history)
+	}
 	history := s.run(0, "viewer", "", "flag history checkout -e prod -o json")
 	if !strings.Contains(history, `"hint": "the variants are `) {
 		t.Errorf("no warning in\n%s", history)
