@@ -52,7 +52,7 @@ func (k kind) archive() Invocation {
 		c := k.change(f, key, "archive", http.MethodPost, "archive")
 		c.Body, c.command.Force = body, force
 		c.done = k.one + " " + printable(key) + " is archived"
-		c.hint = "publisher " + k.one + " revive " + printable(key) + " brings it back"
+		c.hint = "publisher " + k.one + " revive " + printable(key) + " -e " + f.environment + " brings it back"
 		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
 	})
 }
