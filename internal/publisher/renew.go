@@ -135,7 +135,7 @@ func (e *environments) renew(
 		if err != nil {
 			return err
 		}
-		n.Write = func(ctx context.Context, begun func(context.Context) error) (changelog.Position, error) {
+		n.Write = func(ctx context.Context, n control.NewEpoch, begun func(context.Context) error) (changelog.Position, error) {
 			return running.write(ctx, list, running.renewal(o, n, begun))
 		}
 		out, err = running.control.Begin(ctx, o, n)
@@ -167,7 +167,8 @@ func (e *environment) newEpoch(ctx context.Context, how admin.Restoring, snapsho
 	return n, nil
 }
 
-// lostNothing reports whether the log is gone and nothing tells that it had more than what is held.
+// lostNothing reports whether the log is gone and nothing that was heard of it tells that it had more than what is held. What the ledger tells
+// is decided with the epoch.
 func (e *environment) lostNothing(held *cache.View) bool {
 	s := e.follower.Status()
 	at := held.Position().Revision
@@ -185,7 +186,7 @@ func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(c
 	documents := slices.Collect(n.Wanted.Documents())
 	r := flagsync.Renewal{
 		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),
-		Documents: slices.Values(documents), Count: len(documents), After: cmp.Or(n.Held.Position(), n.Restoration.Snapshot), Begun: begun,
+		Documents: slices.Values(documents), Count: len(documents), After: n.After, Begun: begun,
 	}
 	if n.Newest {
 		r.Onto = &changelog.Position{} // the log is gone

@@ -77,6 +77,11 @@ type Position struct {
 // IsZero reports whether p lies before any entry.
 func (p Position) IsZero() bool { return p.Revision == 0 }
 
+// Newer reports whether p is of a later epoch than other, or behind it in the same.
+func (p Position) Newer(other Position) bool {
+	return p.Epoch.Later(other.Epoch) || p.Epoch == other.Epoch && p.Revision > other.Revision
+}
+
 // Link returns how the next entry names p as the one before it.
 func (p Position) Link() Link { return Link{Revision: p.Revision, Digest: p.Digest} }
 

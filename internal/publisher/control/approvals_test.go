@@ -8,6 +8,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // needsOne wants the approval of another one to apply, and lets those approve who may.
@@ -86,4 +87,30 @@ func TestOwnTokensApproveNothing(t *testing.T) {
 		}
 	}
 	d.must(person("other"), control.Approve{Request: "r", Hash: r.Hash})
+}
+
+// What went without approvals is not reviewed by its author, by a token that was made with that of the author, or once the author was erased.
+func TestOwnTokensReviewNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, everything)
+	d.line = func(principal string) []string { return map[string][]string{"second": {"author"}, "third": {"second", "author"}}[principal] }
+	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff(), BreakGlass: true}})
+	d.must(person("author"), control.ClaimRequest{Request: "r"})
+	at := changelog.Position{Epoch: epoch, Revision: 9, Digest: changelog.Sum(nil)}
+	if err := d.governance.Evolve(d.governance.Sequence()+1, control.Event{Type: control.EventApplied, Request: "r", Position: &at}); err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{"author", "second", "third"} {
+		if err := d.do(person(own), control.Review{Request: "r"}); !isRefused(err, control.CauseForbidden) {
+			t.Errorf("reviewed by %s: %v", own, err)
+		}
+	}
+	d.gone = func(id string) bool { return id == "author" }
+	if err := d.do(person("other"), control.Review{Request: "r"}); !isRefused(err, control.CauseForbidden) {
+		t.Errorf("reviewed after its author was erased: %v", err)
+	}
+	d.gone = nil
+	if r := d.must(person("other"), control.Review{Request: "r"}); r.ReviewOpen() {
+		t.Errorf("%+v is not reviewed", r)
+	}
 }

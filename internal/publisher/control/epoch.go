@@ -30,14 +30,17 @@ type NewEpoch struct {
 	// Held is what is known here of the environment; without documents if nothing is.
 	Held State
 	// Newest tells that Held is the newest state there was, as far as anything here tells. Otherwise every document counts as touched.
-	Newest      bool
+	Newest bool
+	// After is the newest position of the log that anything here tells of. Begin sets it, and clears Newest if that is newer than Held.
+	After       changelog.Position
 	Restoration Restoration
 	DryRun      bool
 	BreakGlass  bool
 	// Ledger returns the ledger, whatever has become of the log.
 	Ledger func(context.Context) (Journal, error)
-	// Write calls begun when the streams are there, and writes the epoch if that succeeds. The position is zero unless it was written.
-	Write func(ctx context.Context, begun func(context.Context) error) (changelog.Position, error)
+	// Write calls begun when the streams are there, and writes the epoch as Begin has decided it if that succeeds. The position is zero unless
+	// it was written.
+	Write func(ctx context.Context, n NewEpoch, begun func(context.Context) error) (changelog.Position, error)
 }
 
 // Begin begins a new epoch. What is about to be done is recorded in the ledger before anything is written, and afterwards that it was.
@@ -51,6 +54,7 @@ func (s *Service) Begin(ctx context.Context, o Origin, n NewEpoch) (Restored, er
 	if err := s.refreshFrom(ctx, n.Ledger); err != nil && !errors.Is(err, flagsync.ErrStreamLost) { // a stream that is gone comes with the epoch
 		return Restored{}, err
 	}
+	n = n.after(s.newest())
 	out, event, err := s.decideEpoch(o, n)
 	if n.DryRun {
 		out.Preview.Refused, _ = errors.AsType[*Refusal](err)
@@ -60,12 +64,30 @@ func (s *Service) Begin(ctx context.Context, o Origin, n NewEpoch) (Restored, er
 		s.noteRefused(ctx, o, err)
 		return out, err
 	}
-	position, err := n.Write(ctx, func(ctx context.Context) error { return s.recordIn(ctx, n.Ledger, event) })
+	position, err := n.Write(ctx, n, func(ctx context.Context) error { return s.recordIn(ctx, n.Ledger, event) })
 	if !position.IsZero() {
 		err = errors.Join(err, s.recordIn(ctx, n.Ledger, Event{Type: EventApplied, Request: event.Request, At: time.Now().UTC(), Position: &position}))
 	}
 	out.Request, _ = s.known(event.Request)
 	return out, err
+}
+
+// newest returns the newest position of the log that the ledger names, as far as it is known here.
+func (s *Service) newest() changelog.Position {
+	s.ledger.mu.RLock()
+	defer s.ledger.mu.RUnlock()
+	return s.ledger.governance.Newest()
+}
+
+// after takes into account which position of the log the ledger names: what was applied behind Held is missing in it.
+func (n NewEpoch) after(recorded changelog.Position) NewEpoch {
+	n.Newest = n.Newest && !recorded.Newer(n.Held.Position())
+	for _, p := range []changelog.Position{n.Held.Position(), n.Restoration.Snapshot, recorded} {
+		if p.Newer(n.After) {
+			n.After = p
+		}
+	}
+	return n
 }
 
 // decideEpoch tells what a new epoch changes, and returns the event that it begins with.

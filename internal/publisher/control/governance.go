@@ -108,7 +108,8 @@ type Governance struct {
 	risk       RiskSettings
 	written    writtenToday
 	sequence   uint64
-	gap        bool // records are missing before those that come now
+	gap        bool               // records are missing before those that come now
+	newest     changelog.Position // of the log, as far as an event has named it
 }
 
 // NewGovernance returns what holds in an environment before anything was decided.
@@ -153,6 +154,9 @@ func (g *Governance) waitingOf(author string) (n int) {
 // Risk returns what is risky.
 func (g *Governance) Risk() RiskSettings { return g.risk }
 
+// Newest returns the newest position of the log that an event has named, zero if none has.
+func (g *Governance) Newest() changelog.Position { return g.newest }
+
 // Sequence is that of the newest event, 0 if there is none.
 func (g *Governance) Sequence() uint64 { return g.sequence }
 
@@ -163,6 +167,9 @@ func (g *Governance) Evolve(sequence uint64, e Event) error {
 	}
 	g.sequence = sequence
 	g.written.add(e)
+	if e.Position != nil && e.Position.Newer(g.newest) {
+		g.newest = *e.Position
+	}
 	return nil
 }
 

@@ -343,13 +343,22 @@ type Review struct{ Request string }
 
 func (c Review) decideRequest(g *Governance, w World) (Event, error) {
 	r, err := find(g, c.Request, EventReviewed)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Event{}, err
-	case !r.ReviewOpen():
+	}
+	if !r.ReviewOpen() {
 		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request needs no review.", Request: r.ID}
-	case r.Proposal.Author.ID == w.Origin.actor() || r.Claim.By == w.Origin.actor():
-		return Event{}, forbidden(access.Approve, r, "You cannot review your own change.")
+	}
+	by := w.Origin.actor()
+	for _, own := range []string{r.Proposal.Author.ID, r.Claim.By} {
+		switch {
+		case own == by:
+			return Event{}, forbidden(access.Approve, r, "You cannot review your own change.")
+		case w.descends(by, own):
+			return Event{}, forbidden(access.Approve, r, "You cannot review this change: your token was made with that of its author.")
+		case w.gone(own):
+			return Event{}, forbidden(access.Approve, r, "The author of the change was erased, and may be you: it cannot be reviewed.")
+		}
 	}
 	return Event{Type: EventReviewed, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
 }
