@@ -195,6 +195,7 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher/admin", "TestGuard", ""},
 		{Caller, Warm, "internal/publisher", "TestIdleConnectionsDoNotStopAPublisher", ""},
 		{Caller, Warm, "internal/publisher", "TestSlowReadersOfTheAPIAreBounded", ""},
+		{Caller, Warm, "internal/publisher", "TestASnapshotThatUnfoldsTakesLittleMemory", ""},
 		{Caller, Warm, "internal/publisher/admin", "TestAnswersAreTakenInTime", ""},
 		{Caller, Warm, "internal/publisher/cli", "TestTerminalsAreGivenNothingToObey", ""},
 		{OtherSidecar, Warm, "internal/publisher/natsserver", "TestRefusedPublishesWriteFewLines", ""},

@@ -37,6 +37,7 @@ type environments struct {
 	gate    *gate              // answers what is permitted
 	refresh chan chan error    // asks run to read the list now
 	mended  chan struct{}      // tells that a journal was repaired
+	uploads chan struct{}      // of one: held while a snapshot that was uploaded is read
 	server  *natsserver.Server // nil when the NATS server is elsewhere
 	// archived are the ledgers of environments that do not run any more.
 	archived archivedLedgers
@@ -57,6 +58,7 @@ func newEnvironments(o Options, g *gate) *environments {
 		gate:    g,
 		refresh: make(chan chan error),
 		mended:  make(chan struct{}, 1),
+		uploads: make(chan struct{}, 1),
 		running: make(map[string]*environment),
 		known:   make(map[string]flagsync.Environment),
 	}

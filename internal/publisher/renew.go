@@ -10,10 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flagside/flagside/cache"
-	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
@@ -42,13 +39,13 @@ func (e *environments) Recreate(ctx context.Context, name string, o control.Orig
 
 // Restore makes an environment what a snapshot is: by a change request while its log can be written to, and by a new epoch otherwise.
 func (e *environments) Restore(
-	ctx context.Context, name string, o control.Origin, how admin.Restoring, snapshot io.Reader,
+	ctx context.Context, name string, o control.Origin, how admin.Restoring, snapshot io.ReadSeeker,
 ) (control.Restored, error) {
 	running, err := e.find(name)
 	if err != nil {
 		return control.Restored{}, err
 	}
-	view, err := readSnapshot(name, snapshot, running.conn.Keyring(), e.options.MaxEvaluationWork)
+	view, err := e.readSnapshot(ctx, running, snapshot)
 	if err != nil {
 		return control.Restored{}, err
 	}
@@ -71,36 +68,6 @@ func (e *environments) Restore(
 // needsNewEpoch reports whether a log that is refused can only go on with a new epoch.
 func needsNewEpoch(refused error) bool {
 	return errors.Is(refused, flagsync.ErrStreamLost) || errors.Is(refused, control.ErrUnwritable)
-}
-
-// readSnapshot reads a snapshot to its end, and refuses what could not be published.
-func readSnapshot(name string, in io.Reader, keys *changelog.Keyring, maxWork int) (*cache.View, error) {
-	malformed := func(err error) error {
-		return &control.Refusal{Cause: control.CauseMalformed, Detail: fmt.Sprintf("The snapshot cannot be restored: %v.", err)}
-	}
-	reader, err := changelog.NewSnapshotReader(in, keys)
-	if err != nil {
-		return nil, malformed(err)
-	}
-	defer reader.Close()
-	store, err := cache.New(cache.Options{Environment: name, MaxWork: maxWork, Logger: zerolog.Nop()})
-	if err != nil {
-		return nil, malformed(err)
-	}
-	if err := store.Load(reader); err != nil {
-		return nil, malformed(err)
-	}
-	store.Synced()
-	var fatal eval.Problems
-	for _, p := range store.View().Rules().Problems() {
-		if !p.Warning {
-			fatal = append(fatal, p)
-		}
-	}
-	if len(fatal) > 0 {
-		return nil, &control.Refusal{Cause: control.CauseInvalid, Detail: "The snapshot cannot be published as it is.", Problems: fatal}
-	}
-	return store.View(), nil
 }
 
 // find returns an environment that runs here.

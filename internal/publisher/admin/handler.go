@@ -44,7 +44,7 @@ type Environments interface {
 	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
 	Recreate(ctx context.Context, name string, o control.Origin, how Restoring) (control.Restored, error)
 	// Restore makes an environment what a snapshot is: by a change request, or by a new epoch where its log cannot go on.
-	Restore(ctx context.Context, name string, o control.Origin, how Restoring, snapshot io.Reader) (control.Restored, error)
+	Restore(ctx context.Context, name string, o control.Origin, how Restoring, snapshot io.ReadSeeker) (control.Restored, error)
 	// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it.
 	Adopt(ctx context.Context, name string, order flagsync.Order) (flagsync.Environment, error)
 	// RepairLedger has the ledger of an environment go on behind a damage.

@@ -93,7 +93,9 @@ func TestOwnTokensApproveNothing(t *testing.T) {
 func TestOwnTokensReviewNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
-	d.line = func(principal string) []string { return map[string][]string{"second": {"author"}, "third": {"second", "author"}}[principal] }
+	d.line = func(principal string) []string {
+		return map[string][]string{"second": {"author"}, "third": {"second", "author"}}[principal]
+	}
 	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff(), BreakGlass: true}})
 	d.must(person("author"), control.ClaimRequest{Request: "r"})
 	at := changelog.Position{Epoch: epoch, Revision: 9, Digest: changelog.Sum(nil)}
