@@ -15,7 +15,7 @@ import (
 const backwardsEntries = 256
 
 // Backwards returns the entries before a revision, newest first; zero is the end of
-// the log when it begins. As with [Log.History], each was signed by a key that a keys
+// the log when it begins. They come without their documents, which may be large. As with [Log.History], each was signed by a key that a keys
 // note of the log lists or has listed, so that the past can be shown. It ends with
 // the first error.
 func (l *Log) Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error] {
@@ -46,8 +46,8 @@ func (l *Log) Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.
 	}
 }
 
-// signedBetween returns the entries of a part of the stream, oldest first. Noise, and
-// what cannot be decoded here, is left out.
+// signedBetween returns the entries of a part of the stream, oldest first, without
+// their documents. Noise, and what cannot be decoded here, is left out.
 func (l *Log) signedBetween(ctx context.Context, from, to uint64) ([]changelog.Record, error) {
 	var records []changelog.Record
 	for m, err := range l.conn.messages(ctx, flagsStream(l.environment), from, to) {
@@ -61,6 +61,7 @@ func (l *Log) signedBetween(ctx context.Context, from, to uint64) ([]changelog.R
 		if err != nil {
 			return nil, err
 		}
+		r.Put = nil
 		records = append(records, r)
 	}
 	return records, nil

@@ -205,6 +205,7 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher", "TestRevocationRacesApply", ""},
 		{Caller, Warm, "internal/publisher", "TestWhoMovesARequestInWhichState", ""},
 		{Caller, Warm, "internal/publisher", "TestFollowingEndsWithTheToken", ""},
+		{Caller, Warm, "internal/publisher", "TestOnePrincipalDoesNotTakeAllStreams", ""},
 		{Caller, Warm, "internal/publisher", "TestNoOperationTellsWithoutRead", ""},
 		{Caller, Warm, "internal/publisher/control", "TestOwnTokensApproveNothing", ""},
 		{Caller, Warm, "internal/publisher/control", "TestTimesOfRequests", ""},

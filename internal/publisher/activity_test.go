@@ -135,3 +135,18 @@ func TestFollowingEndsWithTheToken(t *testing.T) {
 		t.Errorf("it broke off: %v", err)
 	}
 }
+
+// One principal follows with a quarter of the streams at most, so that others get in.
+func TestOnePrincipalDoesNotTakeAllStreams(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	r.create("prod")
+	for range 16 {
+		r.follow(t, secretOf("viewer"), "")
+	}
+	got := r.ask(http.MethodGet, "/api/v1/environments/prod/activity/events", "", "Authorization", "Bearer "+secretOf("viewer"))
+	if got.status != http.StatusServiceUnavailable {
+		t.Errorf("the stream after a quarter of them: %d %s", got.status, got.body)
+	}
+	r.follow(t, secretOf("approver"), "")
+}

@@ -25,11 +25,11 @@ func (e *environments) tellLedger(
 // Ledger returns what the ledger of an environment had recorded before the call, oldest first. That of an archived one is read only.
 func (e *environments) Ledger(ctx context.Context, name string) (iter.Seq2[control.RecordedEvent, error], error) {
 	if running, err := e.find(name); err == nil {
-		return running.control.Events(ctx), nil
+		return running.control.Events(ctx, 1), nil
 	}
 	journal, err := e.archivedLedger(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	return control.EventsOf(ctx, journal), nil
+	return control.EventsOf(ctx, journal, 1), nil
 }

@@ -92,6 +92,7 @@ func (q Query) changesOf(ctx context.Context, s Source) ([]Item, error) {
 		if q.Before.Revision != 0 && r.Revision >= q.Before.Revision {
 			break
 		}
+		r.Put = nil
 		item, ok := changeOf(changelog.Transaction{r})
 		if !ok || r.Revision <= q.After.Revision || !q.selects(item) {
 			continue

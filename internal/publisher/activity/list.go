@@ -16,8 +16,10 @@ type Source interface {
 	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
 	// History returns the changes of one document, oldest first.
 	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
-	// Events returns what the ledger says, oldest first.
-	Events(ctx context.Context) iter.Seq2[control.RecordedEvent, error]
+	// Events returns what the ledger says from a sequence on, oldest first.
+	Events(ctx context.Context, from uint64) iter.Seq2[control.RecordedEvent, error]
+	// RequestDocuments returns the documents that a change request changes.
+	RequestDocuments(id string) []changelog.ID
 }
 
 // Query says what is asked for. Its zero value asks for nothing, because Limit is how many items there are at most.
@@ -32,7 +34,7 @@ type Query struct {
 	After  Cursor // only what is behind it; zero is everything
 }
 
-// Item is something that happened: a transaction of the log, or an event of the ledger.
+// Item is something that happened: a transaction of the log, or an event of the ledger, without the bodies of documents.
 type Item struct {
 	Change    changelog.Transaction  // nil for an event
 	Event     *control.RecordedEvent // nil for a change
@@ -93,16 +95,16 @@ func (q Query) selects(i Item) bool {
 // events returns the newest events that are asked for, newest first, one more than the limit at most.
 func (q Query) events(ctx context.Context, s Source) ([]Item, error) {
 	var newest []Item
-	requests := make(map[string][]changelog.ID) // what they are about, by their id
-	for e, err := range s.Events(ctx) {
+	for e, err := range s.Events(ctx, q.After.Sequence+1) {
 		if err != nil {
 			return nil, err
 		}
 		if q.Before.Sequence != 0 && e.Sequence >= q.Before.Sequence {
 			break
 		}
-		item := Item{Event: &e, Documents: documentsOf(e, requests), place: Cursor{Sequence: e.Sequence}}
-		if e.Sequence <= q.After.Sequence || !q.selects(item) {
+		e.Proposal = e.Proposal.WithoutBodies()
+		item := Item{Event: &e, Documents: documentsOf(e, s), place: Cursor{Sequence: e.Sequence}}
+		if !q.selects(item) {
 			continue
 		}
 		if newest = append(newest, item); len(newest) > q.Limit+1 {
@@ -113,17 +115,14 @@ func (q Query) events(ctx context.Context, s Source) ([]Item, error) {
 	return newest, nil
 }
 
-// documentsOf returns what an event is about, and takes note of what a request is about.
-func documentsOf(e control.RecordedEvent, requests map[string][]changelog.ID) []changelog.ID {
-	if e.Refusal != nil && e.Refusal.Kind != "" {
+// documentsOf returns what an event is about.
+func documentsOf(e control.RecordedEvent, s Source) []changelog.ID {
+	switch {
+	case e.Refusal != nil && e.Refusal.Kind != "":
 		return []changelog.ID{{Kind: changelog.Kind(e.Refusal.Kind), Key: e.Refusal.Key}}
+	case e.Request != "":
+		return s.RequestDocuments(e.Request)
+	default:
+		return nil
 	}
-	if e.Proposal != nil && e.Request != "" {
-		var ids []changelog.ID
-		for _, c := range e.Proposal.Changes {
-			ids = append(ids, changelog.ID{Kind: c.Kind, Key: c.Key})
-		}
-		requests[e.Request] = ids
-	}
-	return requests[e.Request]
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/activity"
 )
@@ -49,19 +50,19 @@ func (a *api) registerActivityEvents(h huma.API) {
 		Description: "Events, oldest first; the id of each is for Last-Event-ID",
 		Content:     map[string]*huma.MediaType{EventStreamMedia: {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}
-	slots := make(chan struct{}, maxActivityStreams)
+	places := listen.NewShares(maxActivityStreams)
 	huma.Register(h, op, func(ctx context.Context, in *followActivity) (*huma.StreamResponse, error) {
 		from, err := a.activityStart(ctx, in)
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case slots <- struct{}{}:
-		default:
-			return nil, newProblem(http.StatusServiceUnavailable, typeUnavailable, fmt.Sprintf("There are %d event streams, and not more at once: list the activity instead.", maxActivityStreams))
+		reader := caller(ctx).PolicyID()
+		if !places.Take(reader) {
+			return nil, newProblem(http.StatusServiceUnavailable, typeUnavailable, fmt.Sprintf("There are %d event streams at most, and a quarter of them for one "+
+				"principal: list the activity instead.", maxActivityStreams))
 		}
 		return &huma.StreamResponse{Body: func(out huma.Context) {
-			defer func() { <-slots }()
+			defer places.Release(reader)
 			if bounded, ok := out.BodyWriter().(*answer); ok && !bounded.stream(eventStreamCost) {
 				return
 			}
@@ -98,7 +99,8 @@ type activityStream struct {
 	environment string
 	after       activity.Cursor
 	out         io.Writer
-	quiet       int // looks since something was written
+	quiet       int       // looks since something was written
+	asked       time.Time // when it was last found out whether the caller may read
 }
 
 // run writes events until the client leaves, may no longer read, or has to come again.
@@ -119,8 +121,16 @@ func (s *activityStream) run(ctx context.Context) {
 	}
 }
 
-// permitted reports whether the caller still is who they said, and may read: tokens end and are revoked while they read.
+// permitted reports whether the caller still is who they said, and may read: tokens end and are revoked while they read. It is found out once a
+// second at most.
 func (s *activityStream) permitted(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	if time.Since(s.asked) < activityInterval {
+		return true
+	}
+	s.asked = time.Now()
 	principal, err := s.options.Authenticator.Authenticate(s.request)
 	if errors.Is(err, access.ErrUnavailable) {
 		return true // it is found out later
@@ -149,12 +159,12 @@ func (s *activityStream) look(ctx context.Context) bool {
 	if err != nil {
 		return true // the next look may succeed
 	}
-	return s.tell(found)
+	return s.tell(ctx, found)
 }
 
 // tell writes items, the oldest first, and goes on behind them. All but the last have the id of what came before, so that a client that
 // comes back after one of them gets what it may have missed, some of it twice.
-func (s *activityStream) tell(found Activity) bool {
+func (s *activityStream) tell(ctx context.Context, found Activity) bool {
 	next, err := activity.ParseCursor(found.Newest)
 	if err != nil {
 		return false
@@ -168,7 +178,7 @@ func (s *activityStream) tell(found Activity) bool {
 		if err := marshal(&data, item); err != nil {
 			return false
 		}
-		if !s.write(fmt.Sprintf("id: %s\nevent: activity\ndata: %s\n\n", id, data.Bytes())) {
+		if !s.permitted(ctx) || !s.write(fmt.Sprintf("id: %s\nevent: activity\ndata: %s\n\n", id, data.Bytes())) {
 			return false
 		}
 	}

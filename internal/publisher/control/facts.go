@@ -15,19 +15,32 @@ type RecordedEvent struct {
 	Sequence uint64
 }
 
-// Events returns what the ledger had recorded before the call, oldest first. It ends with the first error.
-func (s *Service) Events(ctx context.Context) iter.Seq2[RecordedEvent, error] {
+// Events returns what the ledger had recorded before the call from a sequence on, oldest first; 1 is its beginning. It ends with the first
+// error.
+func (s *Service) Events(ctx context.Context, from uint64) iter.Seq2[RecordedEvent, error] {
 	journal, err := s.journal(ctx)
 	if err != nil {
 		return func(yield func(RecordedEvent, error) bool) { yield(RecordedEvent{}, err) }
 	}
-	return EventsOf(ctx, journal)
+	return EventsOf(ctx, journal, from)
 }
 
-// EventsOf returns what a ledger had recorded before it is read, oldest first, with its repairs. It ends with the first error.
-func EventsOf(ctx context.Context, journal Journal) iter.Seq2[RecordedEvent, error] {
+// RequestDocuments returns the documents that a change request changes, as far as it is known here; none if it is not.
+func (s *Service) RequestDocuments(id string) (ids []changelog.ID) {
+	r, known := s.known(id)
+	if !known {
+		return nil
+	}
+	for _, c := range r.Proposal.Changes {
+		ids = append(ids, changelog.ID{Kind: c.Kind, Key: c.Key})
+	}
+	return ids
+}
+
+// EventsOf is Service.Events of a ledger, with its repairs.
+func EventsOf(ctx context.Context, journal Journal, from uint64) iter.Seq2[RecordedEvent, error] {
 	return func(yield func(RecordedEvent, error) bool) {
-		for r, err := range journal.Read(ctx, 1) {
+		for r, err := range journal.Read(ctx, from) {
 			var e Event
 			ok := false
 			switch {

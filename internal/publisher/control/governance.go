@@ -91,13 +91,21 @@ func (r Request) ended() bool { return !r.waits() && !r.ReviewOpen() }
 // forget drops the documents of a proposal, and the comments.
 func (r Request) forget() Request {
 	r.Comments = nil
-	p := *r.Proposal
-	p.Changes = slices.Clone(p.Changes)
-	for i := range p.Changes {
-		p.Changes[i].Body = nil
-	}
-	r.Proposal = &p
+	r.Proposal = r.Proposal.WithoutBodies()
 	return r
+}
+
+// WithoutBodies returns the proposal with the names of its documents alone; nil of nil.
+func (p *Proposal) WithoutBodies() *Proposal {
+	if p == nil {
+		return nil
+	}
+	bare := *p
+	bare.Changes = slices.Clone(p.Changes)
+	for i := range bare.Changes {
+		bare.Changes[i].Body = nil
+	}
+	return &bare
 }
 
 // Governance is what people have decided about an environment: the sum of the events of its ledger. The zero value is not useful, see

@@ -55,7 +55,8 @@ func (s *Service) History(ctx context.Context, id changelog.ID) iter.Seq2[change
 	return log.History(ctx, id)
 }
 
-// Backwards returns every change before a revision from the log, newest first; zero is the end. It ends with the first error.
+// Backwards returns every change before a revision from the log without its documents, newest first; zero is the end. It ends with the first
+// error.
 func (s *Service) Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error] {
 	log, err := s.options.Log(ctx)
 	if err != nil {
