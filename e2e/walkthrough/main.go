@@ -75,7 +75,7 @@ func run(ctx context.Context, document string) error {
 
 // start runs a publisher and a sidecar of its environment prod. What it returns is to be stopped, with an error too.
 func start(ctx context.Context, dir string) (*walker, error) {
-	w := &walker{dir: dir, tokens: map[string]string{"admin": filepath.Join(dir, "data", "admin-token")}}
+	w := &walker{dir: dir, ids: map[string]string{}, tokens: map[string]string{"admin": filepath.Join(dir, "data", "admin-token")}}
 	w.Name(dir, "DIR")
 	binaries, err := process.Build(ctx, dir)
 	if err != nil {

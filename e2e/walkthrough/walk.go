@@ -74,14 +74,18 @@ func (w *walker) apply(ctx context.Context, r request) error {
 }
 
 func (w *walker) prepare(ctx context.Context) error {
-	w.say("## Who is who\n\nThe first token lies in the data directory of the publisher. Its holder makes one for everybody else.")
+	w.say("## Who is who\n\nThe first token lies in the data directory of the publisher. Its holder makes one for each person and then puts it\n" +
+		"away: a token that was made with another reviews nothing that was done with that.")
 	if err := w.all(ctx, step{who: "admin", line: "environment create prod", has: []string{"environment prod is created"}}); err != nil {
 		return err
 	}
-	for _, who := range []string{"editor", "approver"} {
-		file := who + "-token"
+	for _, who := range []string{"editor", "approver", "oncall"} {
+		group, file := "flagside:"+who, who+"-token"
+		if who == "oncall" {
+			group = "flagside:admin"
+		}
 		output, err := w.run(ctx, step{
-			who: "admin", line: "token create " + who + " --group flagside:" + who + " --secret-file " + file, has: []string{"is created"},
+			who: "admin", line: "token create " + who + " --group " + group + " --secret-file " + file, has: []string{"is created"},
 		})
 		if err != nil {
 			return err
@@ -91,7 +95,7 @@ func (w *walker) prepare(ctx context.Context) error {
 			return err
 		}
 		w.Name(id, (who + "0000000000000")[:len(id)]) // as long, so that columns stay straight
-		w.tokens[who] = filepath.Join(w.dir, file)
+		w.ids[who], w.tokens[who] = id, filepath.Join(w.dir, file)
 	}
 	return w.all(ctx, step{who: "editor", line: "whoami", has: []string{"flagside:editor"}})
 }
@@ -172,9 +176,9 @@ func (w *walker) carry(ctx context.Context, s step) error {
 }
 
 func (w *walker) breakGlass(ctx context.Context) error {
-	w.say("## Breaking the glass\n\nAt night the new checkout fails, and no approver answers. An administrator turns it off alone, with a reason.")
+	w.say("## Breaking the glass\n\nAt night the new checkout fails, and no approver answers. The administrator on call turns it off alone, with a reason.")
 	broken, err := w.run(ctx, step{
-		who: "admin", line: "flag toggle new-checkout off --break-glass -m 'checkout fails, no approver answers'", has: []string{"ask another person to run publisher request review"},
+		who: "oncall", line: "flag toggle new-checkout off --break-glass -m 'checkout fails, no approver answers'", has: []string{"ask another person to run publisher request review"},
 	})
 	if err != nil {
 		return err
@@ -186,7 +190,7 @@ func (w *walker) breakGlass(ctx context.Context) error {
 	w.say("The review stays open until another person closes it. The author cannot.")
 	return w.all(ctx,
 		step{who: "approver", line: "request list --status applied", has: []string{"applied, to be reviewed"}},
-		step{who: "admin", line: "request review " + id, code: 3},
+		step{who: "oncall", line: "request review " + id, code: 3, has: []string{"your own change"}},
 		step{who: "approver", line: "request review " + id + " -m 'was right, see SHOP-4'", has: []string{"is reviewed"}},
 	)
 }
@@ -255,6 +259,6 @@ func (w *walker) rollBack(ctx context.Context) error {
 	w.say("Who decided what on the way, and who was refused, stands in the ledger of the environment.")
 	return w.all(ctx,
 		step{who: "approver", line: "audit --request " + r.id, has: []string{"request.opened", "request.approved", "request.claimed"}},
-		step{who: "approver", line: "audit --actor token:admin-file --since 1h", has: []string{"refused", "request.opened"}},
+		step{who: "approver", line: "audit --actor token:" + w.ids["oncall"] + " --since 1h", has: []string{"refused", "request.opened"}},
 	)
 }

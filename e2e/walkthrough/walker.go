@@ -22,6 +22,7 @@ type walker struct {
 	binaries  process.Binaries
 	admin     string            // host:port of the API
 	tokens    map[string]string // files, by person
+	ids       map[string]string // of those tokens
 	sidecar   *process.Sidecar
 	processes []*process.Process
 	steps     int

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -131,7 +133,13 @@ func (a *api) protect(ctx context.Context, in *createEnvironment) error {
 	settings := control.DefaultRiskSettings(name)
 	settings.Protected = *wanted
 	_, err := a.changeRisk(ctx, EnvironmentPath{Environment: name}, ChangeHeaders{Reason: in.Reason}, control.SetRisk{Settings: settings})
-	return err
+	p, refused := errors.AsType[*Problem](err)
+	if !refused {
+		return err
+	}
+	p.Detail = fmt.Sprintf("Environment %s was created, but could not be marked: protected is %t there. Run publisher environment risk %s --protected=%t. "+
+		"The cause: %s", name, !*wanted, name, *wanted, p.Detail)
+	return p
 }
 
 func (a *api) getEnvironment(ctx context.Context, in *EnvironmentPath) (*environmentBody, error) {

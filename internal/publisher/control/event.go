@@ -152,6 +152,14 @@ type DocumentChange struct {
 	Body jsontext.Value `json:"body,omitzero"`
 }
 
+func changesOf(documents []changelog.Document) []DocumentChange {
+	changes := make([]DocumentChange, 0, len(documents))
+	for _, d := range documents {
+		changes = append(changes, DocumentChange{Kind: d.Kind, Key: d.Key, Body: d.Body})
+	}
+	return changes
+}
+
 // RiskRecord is an access.Risk as it is recorded.
 type RiskRecord struct {
 	High       bool                `json:"high"`

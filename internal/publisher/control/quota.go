@@ -38,25 +38,21 @@ func (t EventType) counts() bool {
 	}
 }
 
-// verify refuses an event that exceeds what its author may add to the ledger in a day; a limit of 0 is none.
-func (w *writtenToday) verify(e Event, limit int) error {
+// verify refuses an event of so many bytes that exceeds what its author may add to the ledger in a day; a limit of 0 is none.
+func (w *writtenToday) verify(e Event, size, limit int) error {
 	if limit == 0 || !e.Type.counts() {
 		return nil
-	}
-	data, err := e.Encode()
-	if err != nil {
-		return err
 	}
 	before := 0
 	if dayOf(e.At) == w.day {
 		before = w.bytes[e.By]
 	}
-	if before+len(data) <= limit {
+	if before+size <= limit {
 		return nil
 	}
 	return &Refusal{
 		Cause: CauseTooMany,
 		Detail: fmt.Sprintf("You have written %d bytes of change requests and comments today, and this has %d more; at most %d a day are allowed: "+
-			"go on tomorrow, or ask an operator to raise --ledger-bytes.", before, len(data), limit),
+			"go on tomorrow, or ask an operator to raise --ledger-bytes.", before, size, limit),
 	}
 }

@@ -58,10 +58,18 @@ func DecideRequest(g *Governance, w World, c RequestCommand) (Event, error) {
 	if e.By == "" {
 		e.By = w.Origin.actor()
 	}
-	if err == nil {
-		err = g.written.verify(e, w.LedgerBytes)
+	if err != nil {
+		return e, err
 	}
-	return e, err
+	data, err := e.Encode()
+	switch {
+	case err != nil:
+		return e, err
+	case len(data) > changelog.MaxJournalBody:
+		return e, &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The record of this has %d bytes with all keys and dependencies, at most %d are allowed: "+
+			"change fewer documents at a time.", len(data), changelog.MaxJournalBody)}
+	}
+	return e, g.written.verify(e, len(data), w.LedgerBytes)
 }
 
 // Proposing is what a change request is to do.
@@ -130,15 +138,12 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 		return nil, err
 	}
 	p := &Proposal{
-		Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
+		Changes: changesOf(documents), Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
 		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.Late + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
 		Author: authorOf(w.Origin.actor(), w.Origin.Principal), Restores: restores,
 	}
 	if c.ApplyAt.IsZero() {
 		p.ApplyAt = time.Time{}
-	}
-	for _, d := range documents {
-		p.Changes = append(p.Changes, DocumentChange{Kind: d.Kind, Key: d.Key, Body: d.Body})
 	}
 	k := w.ask(g, documents)
 	k.circumstances.OwnRequest = true
@@ -259,7 +264,8 @@ func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
 	case r.Proposal.Author.ID == by:
 		return Event{}, forbidden(access.Approve, r, "You cannot approve your own change request.")
 	case w.descends(by, r.Proposal.Author.ID):
-		return Event{}, forbidden(access.Approve, r, "You cannot approve this change request: your token was made with that of its author.")
+		return Event{}, forbidden(access.Approve, r, "You cannot approve this change request: your token was made with that of its author. "+
+			"A person can whose token was not, or who signs in.")
 	case w.gone(r.Proposal.Author.ID):
 		return Event{}, &Refusal{
 			Cause: CauseNotOpen, Request: r.ID,
@@ -355,7 +361,8 @@ func (c Review) decideRequest(g *Governance, w World) (Event, error) {
 		case own == by:
 			return Event{}, forbidden(access.Approve, r, "You cannot review your own change.")
 		case w.descends(by, own):
-			return Event{}, forbidden(access.Approve, r, "You cannot review this change: your token was made with that of its author.")
+			return Event{}, forbidden(access.Approve, r, "You cannot review this change: your token was made with that of its author. "+
+				"A person can whose token was not, or who signs in.")
 		case w.gone(own):
 			return Event{}, forbidden(access.Approve, r, "The author of the change was erased, and may be you: it cannot be reviewed.")
 		}

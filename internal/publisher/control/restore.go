@@ -80,7 +80,7 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 		return out, err
 	}
 	if r.DryRun {
-		if refusal, ok := errors.AsType[*Refusal](cmp.Or(command.Restoration.permit(false), command.fits())); ok {
+		if refusal, ok := errors.AsType[*Refusal](cmp.Or(command.Restoration.permit(false), command.fits(state))); ok {
 			out.Preview.Refused = refusal
 		}
 		return out, nil
@@ -125,7 +125,7 @@ func (r Restoring) command(s State) (c Restore, remaining int, err error) {
 	if r.Part {
 		c.Transfer, remaining, err = c.part(s)
 	} else if !r.DryRun {
-		err = c.fits()
+		err = c.fits(s)
 	}
 	c.Source = fmt.Sprint("restore\x00", c.Restoration.State, c.Restoration.Snapshot, r.Part)
 	return c, remaining, err
@@ -144,18 +144,19 @@ func wanted(s, snapshot State) map[changelog.ID]changelog.Document {
 }
 
 // fits refuses what is too large for one change request.
-func (c Restore) fits() error {
-	if size := bytesOf(c.Changes); len(c.Changes) > changelog.MaxEntries || size > MaxProposal {
-		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("%d documents with %d bytes differ, and a change request takes %d with %d bytes: "+
-			"restore it in parts (--parts), each of which leaves a valid environment.",
-			len(c.Changes), size, changelog.MaxEntries, MaxProposal)}
+func (c Restore) fits(s State) error {
+	size := bytesOf(c.Changes)
+	if len(c.Changes) <= changelog.MaxEntries && size <= MaxProposal && recordable(s, c.Changes) {
+		return nil
 	}
-	return nil
+	return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("%d documents with %d bytes differ, which is too much for one change request: "+
+		"it takes %d documents with %d bytes, less where keys are long. Restore it in parts (--parts), each of which leaves a valid environment.",
+		len(c.Changes), size, changelog.MaxEntries, MaxProposal)}
 }
 
 // part returns as much as one change request takes and is valid by itself, and how many documents it leaves out.
 func (c Restore) part(s State) (t Transfer, remaining int, err error) {
-	if c.fits() == nil {
+	if c.fits(s) == nil {
 		return c.Transfer, 0, nil
 	}
 	ordered := inDependencyOrder(s, c.Changes)
@@ -164,7 +165,7 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 		if err != nil {
 			return t, 0, err
 		}
-		if bytesOf(p.documents) <= MaxProposal {
+		if bytesOf(p.documents) <= MaxProposal && recordable(s, p.documents) {
 			chosen := make(map[changelog.ID]changelog.Document, len(p.documents))
 			for _, d := range p.documents {
 				chosen[d.ID()] = d
@@ -173,7 +174,7 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 			return t, len(c.Changes) - len(t.Changes), nil
 		}
 	}
-	return t, 0, c.fits()
+	return t, 0, c.fits(s)
 }
 
 func bytesOf(documents []changelog.Document) (size int) {
@@ -181,6 +182,14 @@ func bytesOf(documents []changelog.Document) (size int) {
 		size += len(d.Body)
 	}
 	return size
+}
+
+// recordable reports whether the record of a change request can hold documents, and all that they are made from. Half of what else a record
+// may have is left for reasons and risks.
+func recordable(s State, documents []changelog.Document) bool {
+	e := Event{Type: EventOpened, Proposal: &Proposal{Changes: changesOf(documents), Bases: bases(s, documents)}}
+	data, err := e.Encode()
+	return err == nil && len(data) <= (MaxProposal+changelog.MaxJournalBody)/2
 }
 
 // permit refuses a snapshot of which the log tells nothing, unless the glass is broken.
