@@ -1,6 +1,7 @@
 package flagsync
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -11,9 +12,10 @@ import (
 
 // Types of the records of CONTROL that are about environments.
 const (
-	environmentCreated  = "environment.created"
-	environmentArchived = "environment.archived"
-	environmentRevived  = "environment.revived"
+	environmentCreated   = "environment.created"
+	environmentArchived  = "environment.archived"
+	environmentRevived   = "environment.revived"
+	environmentDestroyed = "environment.destroyed"
 )
 
 // environmentRecord is what CONTROL says about an environment.
@@ -47,7 +49,7 @@ func (r environmentRecord) ordered(kind string, o Order) environmentRecord {
 // decodeEnvironmentRecord returns false for records about other things.
 func decodeEnvironmentRecord(r Record) (e environmentRecord, ok bool, err error) {
 	switch changelog.RecordType(r.Body) {
-	case environmentCreated, environmentArchived, environmentRevived:
+	case environmentCreated, environmentArchived, environmentRevived, environmentDestroyed:
 	default:
 		return environmentRecord{}, false, nil
 	}
@@ -64,7 +66,7 @@ func decodeEnvironmentRecord(r Record) (e environmentRecord, ok bool, err error)
 type environmentIndex map[string]Environment
 
 // apply takes a record over. The first that creates an environment counts. It is
-// archived and revived in turns.
+// archived and revived in turns, until it is destroyed.
 func (i environmentIndex) apply(r Record) error {
 	e, ok, err := decodeEnvironmentRecord(r)
 	if err != nil || !ok {
@@ -77,7 +79,10 @@ func (i environmentIndex) apply(r Record) error {
 	case e.Type == environmentArchived && exists && known.Archived.IsZero():
 		known.Archived = e.Time
 		i[e.Name] = known
-	case e.Type == environmentRevived && exists:
+	case e.Type == environmentDestroyed && exists && known.Destroyed.IsZero():
+		known.Destroyed, known.Archived = e.Time, cmp.Or(known.Archived, e.Time)
+		i[e.Name] = known
+	case e.Type == environmentRevived && exists && known.Destroyed.IsZero():
 		known.Archived = time.Time{}
 		i[e.Name] = known
 	}

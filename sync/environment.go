@@ -36,6 +36,9 @@ type Environment struct {
 	Actor    string          // opaque id of who created it
 	Created  time.Time
 	Archived time.Time // zero while it is in use
+	// Destroyed is when it was decided to delete its flags for good; zero while it
+	// can be revived. What is destroyed is archived too.
+	Destroyed time.Time
 }
 
 func validateReplicas(replicas int) error {

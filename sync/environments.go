@@ -110,7 +110,10 @@ func (e *Environments) refusal(ctx context.Context, name string, err error) erro
 }
 
 func taken(e Environment) error {
-	if e.Archived.IsZero() {
+	switch {
+	case !e.Destroyed.IsZero():
+		return fmt.Errorf("%w: %q; its name is not given again, because its ledger stays: choose another name", ErrEnvironmentDestroyed, e.Name)
+	case e.Archived.IsZero():
 		return fmt.Errorf("%w: %q", ErrEnvironmentExists, e.Name)
 	}
 	return fmt.Errorf("%w: %q; its name is not given again, because its history stays: revive it", ErrEnvironmentArchived, e.Name)
@@ -159,11 +162,14 @@ func (e *Environments) Archive(ctx context.Context, name string, order Order) (c
 
 // Revive takes an archived environment into use again, with its log as it is, and
 // returns the record of it. Reviving what is in use does nothing, and returns none.
+// What is destroyed stays so ([ErrEnvironmentDestroyed]).
 func (e *Environments) Revive(ctx context.Context, name string, order Order) (changelog.Anchor, error) {
 	record, err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
 		switch {
 		case !exists:
 			return nil, unknown(name)
+		case !known.Destroyed.IsZero():
+			return nil, fmt.Errorf("%w: %q; its flags are gone, and its ledger stays", ErrEnvironmentDestroyed, name)
 		case known.Archived.IsZero():
 			return nil, nil
 		}
@@ -174,6 +180,35 @@ func (e *Environments) Revive(ctx context.Context, name string, order Order) (ch
 		return changelog.Anchor{}, fmt.Errorf("revive: %w", err)
 	}
 	return record, nil
+}
+
+// Destroy marks an archived environment as one whose flags are deleted for good,
+// and returns the record of it. Its streams are not touched: see
+// [DocumentStreams]. One in use is refused ([ErrEnvironmentInUse]). Destroying what
+// is destroyed does nothing, and returns no record.
+func (e *Environments) Destroy(ctx context.Context, name string, order Order) (changelog.Anchor, error) {
+	record, err := e.decide(ctx, func(known Environment, exists bool) (*environmentRecord, error) {
+		switch {
+		case !exists:
+			return nil, fmt.Errorf("%w: %q", ErrEnvironmentUnknown, name)
+		case known.Archived.IsZero():
+			return nil, fmt.Errorf("%w: %q: archive it first, with publisher environment archive %s", ErrEnvironmentInUse, name, name)
+		case !known.Destroyed.IsZero():
+			return nil, nil
+		}
+		destroyed := environmentRecord{Name: name, Time: time.Now().UTC()}.ordered(environmentDestroyed, order)
+		return &destroyed, nil
+	}, name)
+	if err != nil {
+		return changelog.Anchor{}, fmt.Errorf("destroy: %w", err)
+	}
+	return record, nil
+}
+
+// DocumentStreams returns the names of the streams that hold the documents of an
+// environment, which its ledger is none of.
+func DocumentStreams(environment string) []string {
+	return []string{flagsStream(environment), snapStream(environment)}
 }
 
 func unknown(name string) error {

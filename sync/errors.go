@@ -8,6 +8,8 @@ var (
 	ErrEnvironmentUnknown   = errors.New("unknown environment")
 	ErrEnvironmentExists    = errors.New("the environment exists")
 	ErrEnvironmentArchived  = errors.New("the environment is archived")
+	ErrEnvironmentDestroyed = errors.New("the environment is destroyed")
+	ErrEnvironmentInUse     = errors.New("the environment is in use")
 	ErrEnvironmentForgotten = errors.New("CONTROL does not know the environment, and its streams are in use")
 	ErrEnvironmentName      = errors.New("not a name for an environment")
 	ErrStreamMismatch       = errors.New("the stream has other settings than it must have")

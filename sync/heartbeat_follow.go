@@ -54,7 +54,7 @@ func (s *following) beaten(a arrival) {
 	if now.Sub(s.probe.answered) > lateAfter {
 		s.stalled = now
 	}
-	s.current.LastBeat = now
+	s.current.LastBeat, s.current.Archived = now, h.Archived
 	s.current.Skew = time.Until(h.Time) // a wall clock: for people
 	switch {
 	case s.barriers.urgent:

@@ -32,6 +32,8 @@ type Beater struct {
 	sent   uint64       // heartbeats
 	news   heartbeatLog // of other publishers; of the goroutine that hears them
 	silent bool         // since the leader stopped to answer
+	// archived is when the environment was archived; zero while it is in use.
+	archived time.Time
 }
 
 type heardBeat struct {
@@ -42,6 +44,14 @@ type heardBeat struct {
 // NewBeater returns a beater for l.
 func NewBeater(l *Log, logger zerolog.Logger) *Beater {
 	return &Beater{log: l, logger: logger, by: newID(), count: confirmBeats - 1}
+}
+
+// NewArchivedBeater returns a beater for the log of an environment that was
+// archived, so that those who still follow it learn that nothing changes any more.
+func NewArchivedBeater(c *Conn, o LogOptions, archived time.Time, logger zerolog.Logger) *Beater {
+	b := NewBeater(newLog(c, o), logger)
+	b.archived = archived
+	return b
 }
 
 // Run beats until ctx ends, and then returns nil.
@@ -101,6 +111,7 @@ func (b *Beater) announce(ctx context.Context) error {
 	b.sent++
 	h.By, h.N, h.Time = b.by, b.sent, time.Now().UTC()
 	h.Ledger, h.Control = b.log.anchors()
+	h.Archived = b.archived
 	data, signature, err := changelog.EncodeHeartbeat(b.log.conn.signer, b.log.environment, h)
 	if err != nil {
 		return err

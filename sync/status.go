@@ -18,6 +18,7 @@ type Status struct {
 	Head     uint64             // highest revision known to exist
 
 	LastBeat      time.Time     // arrival of the last beat; zero before the first
+	Archived      time.Time     // when the environment was archived, by the last beat; zero while it is in use
 	LastConfirmed time.Time     // when everything that existed was applied for sure; zero is never
 	Age           time.Duration // since LastConfirmed, on the monotonic clock
 	AgeKnown      bool          // false while LastConfirmed is zero

@@ -57,6 +57,7 @@ func subcommands() []subcommand {
 		all = append(all, subcommand{c.Words, c.Short, func() command { return asking(c.New()) }})
 	}
 	return append(all,
+		subcommand{[]string{"environment", "destroy"}, "delete the flags of an archived environment for good, beside the data directory", environmentDestroyCommand},
 		subcommand{[]string{"convert"}, "print a flag file in JSON or YAML as JSON", convertCommand},
 		subcommand{[]string{"policy", "check"}, "check a policy file, and say who may do what by it", policyCheckCommand},
 		subcommand{[]string{"credentials", "add"}, "make a NATS user for a sidecar or a publisher, with its directory of credentials", credentialsAddCommand},

@@ -65,7 +65,8 @@ func TestCommandLines(t *testing.T) {
 	f(exitOK, "credentials add NAME", "credentials", "--help")
 	f(exitConfiguration, "credentials add NAME", "credentials")
 	f(exitConfiguration, `no command "environment"`, "environment")
-	f(exitConfiguration, `no command "environment destroy x"`, "environment", "destroy", "x")
+	f(exitConfiguration, `no command "environment vanish x"`, "environment", "vanish", "x")
+	f(exitConfiguration, "say where the streams are", "environment", "destroy", "x")
 	for _, s := range subcommands() {
 		f(exitOK, "Usage: publisher "+strings.Join(s.words, " "), append(s.words, "--help")...)
 		if !strings.Contains(usage(subcommands()), "  "+strings.Join(s.words, " ")) {

@@ -19,24 +19,9 @@ func serveCommand() command {
 	var compatibility string
 	var l logging
 	set := config.NewSet("publisher serve", "Keeps the change logs of environments and serves the API that changes them.")
-	set.String(&o.DataDir, "data-dir", "", "directory of the embedded NATS server; required unless --nats is given")
-	set.String(&o.KeysDir, "keys", "",
-		"directory of the keys, which publisher keys init makes; read again when it changes; without it --data-dir, where they are made at the first start; required with --nats")
+	declareStreams(set, &o)
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr,
 		"address of the embedded NATS server, for sidecars; beyond loopback it needs users, --nats-cert and --nats-key")
-	set.String(&o.NATSUsers, "nats-users", "",
-		"file with the users of the embedded NATS server, which publisher credentials writes; read again when it changes; without it "+
-			publisher.NATSUsersFile+" in --data-dir; while that does not exist, sidecars on this machine need no credentials")
-	set.String(&o.NATS, "nats", "", "URL of a NATS server, or several separated by commas, to use instead of the embedded one")
-	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the embedded NATS server, or of the change logs at --nats if that has no accounts of flagside")
-	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect to --nats beyond loopback without TLS; anyone on the way can read and change everything but what is signed")
-	set.String(&o.NATSCredentials, "nats-creds", "", "file with NATS credentials for the server at --nats; without it none are sent")
-	set.String(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user for the server at --nats, in place of --nats-creds")
-	set.String(&o.NATSCertificate, "nats-cert", "", "PEM file with the certificate of the embedded NATS server, or of the publisher for the server at --nats")
-	set.String(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
-	set.String(&o.NATSCA, "nats-ca", "",
-		"PEM file with CA certificates for clients of the embedded NATS server, which all need a certificate then, or for the server at --nats")
-	set.Int(&o.Replicas, "replicas", 1, "servers of the cluster at --nats that keep a copy of each change log, 1 to 5")
 	set.String(&o.CheckpointFile, "checkpoint-file", "",
 		"file to which a signed checkpoint of all streams is appended when they have grown, on a volume that the publisher's streams are not on; without it none are written")
 	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "time between two looks whether a checkpoint is to be appended")
@@ -88,6 +73,26 @@ func serveCommand() command {
 			return p.Run(ctx)
 		},
 	}
+}
+
+// declareStreams declares where the streams are, and the keys that sign what is in them.
+func declareStreams(set *config.Set, o *publisher.Options) {
+	set.String(&o.DataDir, "data-dir", "", "directory of the embedded NATS server; required unless --nats is given")
+	set.String(&o.KeysDir, "keys", "",
+		"directory of the keys, which publisher keys init makes; read again when it changes; without it --data-dir, where they are made at the first start; required with --nats")
+	set.String(&o.NATSUsers, "nats-users", "",
+		"file with the users of the embedded NATS server, which publisher credentials writes; read again when it changes; without it "+
+			publisher.NATSUsersFile+" in --data-dir; while that does not exist, sidecars on this machine need no credentials")
+	set.String(&o.NATS, "nats", "", "URL of a NATS server, or several separated by commas, to use instead of the embedded one")
+	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the embedded NATS server, or of the change logs at --nats if that has no accounts of flagside")
+	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect to --nats beyond loopback without TLS; anyone on the way can read and change everything but what is signed")
+	set.String(&o.NATSCredentials, "nats-creds", "", "file with NATS credentials for the server at --nats; without it none are sent")
+	set.String(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user for the server at --nats, in place of --nats-creds")
+	set.String(&o.NATSCertificate, "nats-cert", "", "PEM file with the certificate of the embedded NATS server, or of the publisher for the server at --nats")
+	set.String(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
+	set.String(&o.NATSCA, "nats-ca", "",
+		"PEM file with CA certificates for clients of the embedded NATS server, which all need a certificate then, or for the server at --nats")
+	set.Int(&o.Replicas, "replicas", 1, "servers of the cluster at --nats that keep a copy of each change log, 1 to 5")
 }
 
 // declareAPI declares where the API listens, and who may use it.

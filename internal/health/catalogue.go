@@ -21,6 +21,7 @@ const (
 	EntryUnreadable      Code = "entry-unreadable"
 	DifferentState       Code = "different-state"
 	EnvironmentUnknown   Code = "environment-unknown"
+	EnvironmentArchived  Code = "environment-archived"
 	LogUnsigned          Code = "log-unsigned"
 	StreamLost           Code = "stream-lost"
 	StreamMismatch       Code = "stream-mismatch"
@@ -144,6 +145,11 @@ func Catalogue() []Condition {
 		{
 			EnvironmentUnknown, SeverityCritical,
 			"The environment does not exist, so there is nothing to follow; check its name or create it with a publisher.",
+		},
+		{
+			EnvironmentArchived, SeverityWarning,
+			"The environment was archived, so its flags do not change any more and are served as they were last; " +
+				"stop the sidecar or give it another environment, or revive this one with publisher environment revive.",
 		},
 		{
 			LogUnsigned, SeverityCritical,

@@ -2,6 +2,7 @@ package publisher
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -78,6 +79,38 @@ func (a *archivedLedgers) leave(environment string, now time.Time) {
 		a.retry = make(map[string]time.Time)
 	}
 	a.retry[environment] = now.Add(archivedRetry)
+}
+
+// reconcileArchived begins or ends the heartbeats of an environment that is archived. The caller holds the mutex.
+func (e *environments) reconcileArchived(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup, listed flagsync.Environment) error {
+	end, beats := e.beating[listed.Name]
+	wanted := !listed.Archived.IsZero() && listed.Destroyed.IsZero()
+	switch {
+	case beats && !wanted:
+		end()
+		delete(e.beating, listed.Name)
+	case wanted && !beats:
+		if err := e.allow(listed.Name); err != nil {
+			return fmt.Errorf("environment %q: %w", listed.Name, err)
+		}
+		logger := e.options.Logger.With().Str("environment", listed.Name).Logger()
+		control := e.list.Journal()
+		anchors := func() (ledger, atControl changelog.Anchor) {
+			if known := e.archived.keep(listed.Name, nil); known != nil {
+				ledger = known.Head()
+			}
+			return ledger, control.Head()
+		}
+		o := flagsync.LogOptions{Environment: listed.Name, Replicas: e.options.Replicas, Anchors: anchors}
+		own, cancel := context.WithCancel(ctx)
+		e.beating[listed.Name] = cancel
+		wg.Go(func() {
+			if err := flagsync.NewArchivedBeater(conn, o, listed.Archived, logger).Run(own); err != nil && own.Err() == nil {
+				logger.Error().Err(err).Msg("sidecars are not told that the environment is archived")
+			}
+		})
+	}
+	return nil
 }
 
 // archivedLedger returns the ledger of an environment that is archived.

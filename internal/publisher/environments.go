@@ -48,6 +48,7 @@ type environments struct {
 	listed  bool
 	err     error // of the last look
 	running map[string]*environment
+	beating map[string]context.CancelFunc // ends the heartbeats of an environment that is archived
 	known   map[string]flagsync.Environment
 	lost    []string // that run here, and CONTROL does not list after a repair
 }
@@ -60,6 +61,7 @@ func newEnvironments(o Options, g *gate) *environments {
 		mended:  make(chan struct{}, 1),
 		uploads: make(chan struct{}, 1),
 		running: make(map[string]*environment),
+		beating: make(map[string]context.CancelFunc),
 		known:   make(map[string]flagsync.Environment),
 	}
 }
@@ -164,6 +166,9 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 	defer e.mu.Unlock()
 	e.known[listed.Name] = listed
 	running, runs := e.running[listed.Name]
+	if err := e.reconcileArchived(ctx, conn, wg, listed); err != nil {
+		return err
+	}
 	switch {
 	case !listed.Archived.IsZero() && runs:
 		running.cancel()

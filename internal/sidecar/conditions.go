@@ -147,6 +147,9 @@ func (all found) addLog(f *facts) {
 	case errors.Is(f.log.LastError, flagsync.ErrUnreachable):
 		all[health.LogUnreachable] = f.log.LastError.Error()
 	}
+	if !f.log.Archived.IsZero() {
+		all[health.EnvironmentArchived] = "since " + f.log.Archived.UTC().Format(time.RFC3339)
+	}
 	if f.log.Synced && f.now.Sub(latest(f.log.LastBeat, f.following)) > silenceLimit {
 		all[health.PublisherSilent] = ""
 	}

@@ -18,6 +18,8 @@ type Heartbeat struct {
 	End      uint64   `json:"end"`      // last sequence of the stream; what is behind Position is noise
 	Ledger   Anchor   `json:"ledger,omitzero"`
 	Control  Anchor   `json:"control,omitzero"`
+	// Archived is when the environment was archived; zero while it is in use.
+	Archived time.Time `json:"archived,omitzero"`
 
 	By   string    `json:"by"` // random id of the publisher's process
 	N    uint64    `json:"n"`  // grows with every heartbeat of the process

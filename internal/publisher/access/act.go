@@ -72,7 +72,7 @@ const environmentAdopted = "environment.adopted"
 // isKnown reports whether records of a type are known here; those of others may be of a newer publisher.
 func isKnown(kind string) bool {
 	switch kind {
-	case "environment.created", "environment.archived", "environment.revived", tokenCreated, tokenRevoked, personErased, PolicyChanged, ActReviewed,
+	case "environment.created", "environment.archived", "environment.revived", "environment.destroyed", tokenCreated, tokenRevoked, personErased, PolicyChanged, ActReviewed,
 		changelog.RecordKeys, changelog.RecordRepaired:
 		return true
 	default:

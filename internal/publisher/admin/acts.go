@@ -34,7 +34,7 @@ type ActList struct {
 type Act struct {
 	Sequence    uint64    `json:"sequence" doc:"Its place in CONTROL."`
 	Time        time.Time `json:"time,omitzero" doc:"Absent for keys, whose note has none."`
-	Type        string    `json:"type" example:"environment.archived" doc:"What was done: environment.created, environment.adopted, environment.archived, environment.revived, token.created, token.revoked, person.erased, policy.changed, keys, journal.repaired or control.reviewed."`
+	Type        string    `json:"type" example:"environment.archived" doc:"What was done: environment.created, environment.adopted, environment.archived, environment.revived, environment.destroyed, token.created, token.revoked, person.erased, policy.changed, keys, journal.repaired or control.reviewed."`
 	Actor       string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for a publisher itself."`
 	Names       Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Reason      string    `json:"reason,omitempty"`

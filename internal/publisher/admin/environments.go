@@ -23,6 +23,7 @@ type Environment struct {
 	CreatedBy string    `json:"createdBy" doc:"The opaque id of who created it."`
 	Names     Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Archived  time.Time `json:"archived,omitzero" doc:"When it was taken out of use; absent while it is in use."`
+	Destroyed time.Time `json:"destroyed,omitzero" doc:"When its flags were deleted for good; absent while it can be revived. Its ledger stays."`
 	Revision  string    `json:"revision,omitempty" doc:"The newest revision known here; absent until it was read completely."`
 	Flags     int       `json:"flags" doc:"The number of flags at that revision."`
 	AgeMs     *int64    `json:"ageMs,omitempty" doc:"Milliseconds since it was certain that this is the newest revision; absent if never."`
@@ -181,7 +182,8 @@ func (a *api) find(ctx context.Context, name string) (flagsync.Environment, erro
 
 // describe adds what this publisher knows of the environment.
 func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment {
-	d := Environment{Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Names: a.names(ctx, e.Actor), Archived: e.Archived}
+	d := Environment{Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Names: a.names(ctx, e.Actor), Archived: e.Archived,
+		Destroyed: e.Destroyed}
 	if !e.Archived.IsZero() {
 		return d
 	}

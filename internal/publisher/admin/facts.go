@@ -45,7 +45,7 @@ type FactList struct {
 type Fact struct {
 	Sequence uint64    `json:"sequence,omitzero" doc:"Its place in the ledger; absent for a change."`
 	Time     time.Time `json:"time"`
-	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, epoch.begun, environment.archived, environment.revived, environment.adopted, journal.repaired, refused or unauthenticated."`
+	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, epoch.begun, environment.archived, environment.revived, environment.destroyed, environment.adopted, journal.repaired, refused or unauthenticated."`
 	Actor    string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for the publisher itself."`
 	Names    Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
 	Request  string    `json:"changeRequest,omitempty"`

@@ -60,6 +60,7 @@ func knownErrors() []knownError {
 		{flagsync.ErrNotStored, http.StatusNotFound, "not-stored"},
 		{flagsync.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
 		{flagsync.ErrEnvironmentArchived, http.StatusGone, "environment-archived"},
+		{flagsync.ErrEnvironmentDestroyed, http.StatusGone, "environment-destroyed"},
 		{flagsync.ErrEnvironmentName, http.StatusUnprocessableEntity, "environment-name"},
 		{flagsync.ErrStreamLost, http.StatusServiceUnavailable, "stream-lost"},
 		{flagsync.ErrStreamMismatch, http.StatusServiceUnavailable, "stream-mismatch"},

@@ -96,7 +96,7 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 			at.Epoch = d.sameEpoch(at.Epoch)
 			d.applied[at] = appliedAt{request: e.Request, sequence: r.Sequence}
 		}
-	case control.EventArchived, control.EventRevived, control.EventAdopted:
+	case control.EventArchived, control.EventRevived, control.EventDestroyed, control.EventAdopted:
 		return h.acts.verify(h, e, r.Sequence, line)
 	default:
 	}

@@ -110,7 +110,7 @@ func environmentGet() Invocation {
 		}
 		return s.print(found.Body, details(
 			at("name", "name"), column{"state", environmentState}, column{"flags", knownFlags}, at("revision", "revision"), at("epoch", "epoch"),
-			at("protected", "protected"), at("created", "created"), named("created by", "createdBy"), at("archived", "archived"), at("changed by", "readOnly"),
+			at("protected", "protected"), at("created", "created"), named("created by", "createdBy"), at("archived", "archived"), at("destroyed", "destroyed"), at("changed by", "readOnly"),
 			at("writes refused", "writesRefused"),
 		))
 	})
@@ -127,6 +127,8 @@ func knownFlags(e any) string {
 // environmentState says in a word or two what can be done with an environment.
 func environmentState(e any) string {
 	switch {
+	case find(e, "destroyed") != nil:
+		return "destroyed"
 	case find(e, "archived") != nil:
 		return "archived"
 	case find(e, "writesRefused") != nil:

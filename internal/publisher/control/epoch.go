@@ -179,7 +179,7 @@ func (s *Service) recordIn(ctx context.Context, open func(context.Context) (Jour
 		if err != nil {
 			return err
 		}
-		err = recordAfter(ctx, journal, s.ledger.sequence(), e)
+		_, err = recordAfter(ctx, journal, s.ledger.sequence(), e)
 		switch {
 		case err == nil:
 			return s.refreshFrom(ctx, open)

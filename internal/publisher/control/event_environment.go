@@ -12,13 +12,15 @@ const (
 	EventAdopted  EventType = "environment.adopted"
 	EventArchived EventType = "environment.archived"
 	EventRevived  EventType = "environment.revived"
+	// EventDestroyed is that of an environment whose documents are deleted for good.
+	EventDestroyed EventType = "environment.destroyed"
 	// EventRepaired is that of a repair of the ledger. The ledger itself knows it, and has it in another form: Encode is not for it.
 	EventRepaired EventType = changelog.RecordRepaired
 )
 
 // onEnvironment reports whether events of the type are about an environment as a whole.
 func (t EventType) onEnvironment() bool {
-	return t == EventAdopted || t == EventArchived || t == EventRevived
+	return t == EventAdopted || t == EventArchived || t == EventRevived || t == EventDestroyed
 }
 
 // NoteAdministration records something that was done to the environment as a whole and stands in CONTROL at Control already. It reports

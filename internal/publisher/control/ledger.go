@@ -172,19 +172,37 @@ func (s *Service) record(ctx context.Context, base uint64, e Event) error {
 	if err != nil {
 		return err
 	}
-	return recordAfter(ctx, journal, base, e)
+	_, err = recordAfter(ctx, journal, base, e)
+	return err
 }
 
-func recordAfter(ctx context.Context, journal Journal, base uint64, e Event) error {
+func recordAfter(ctx context.Context, journal Journal, base uint64, e Event) (sequence uint64, err error) {
 	data, err := e.Encode()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	op := rand.Text()
-	if _, err = journal.Append(ctx, base, op, data); errors.Is(err, flagsync.ErrUndecided) {
-		return &Undecided{OpID: op, Cause: diskFull(err)}
+	if sequence, err = journal.Append(ctx, base, op, data); errors.Is(err, flagsync.ErrUndecided) {
+		return 0, &Undecided{OpID: op, Cause: diskFull(err)}
 	}
-	return err
+	return sequence, err
+}
+
+// AppendEvent records an event in a ledger that no service runs for, after what it holds, and returns the number of the record.
+func AppendEvent(ctx context.Context, journal Journal, e Event) (uint64, error) {
+	for {
+		base := uint64(0)
+		for r, err := range journal.Read(ctx, 1) {
+			if err != nil {
+				return 0, err
+			}
+			base = r.Sequence
+		}
+		sequence, err := recordAfter(ctx, journal, base, e)
+		if !errors.Is(err, flagsync.ErrConflict) || ctx.Err() != nil {
+			return sequence, err
+		}
+	}
 }
 
 // diskFull returns err if it tells that the disk is full, else nil.

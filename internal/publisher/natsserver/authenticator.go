@@ -44,6 +44,7 @@ type identity struct {
 	environment string // of a guest: a client without credentials
 	inProcess   bool   // it is in this process
 	own         bool
+	deletes     bool // it may delete streams, and nothing else
 }
 
 func newAuthenticator(o Options, own ownUser) *authenticator {
@@ -108,11 +109,12 @@ func (a *authenticator) identify(c server.ClientAuthentication) (identity, error
 			return identity{}, fmt.Errorf("the NKey %.60q is that of no user", o.Nkey)
 		}
 		return identity{user: user}, verify(o, c.GetNonce())
-	case local == inProcess && o.Username == a.own.name:
+	case local == inProcess && (o.Username == a.own.name || o.Username == a.own.deleting):
 		if subtle.ConstantTimeCompare([]byte(o.Password), []byte(a.own.password)) != 1 {
 			return identity{}, errors.New("this is not the password of the own publisher")
 		}
-		return identity{own: true, inProcess: true}, nil
+		deletes := o.Username == a.own.deleting
+		return identity{own: !deletes, deletes: deletes, inProcess: true}, nil
 	case local != inProcess && (local == remote || a.known || !a.guests):
 		return identity{}, errors.New("it has no NKey: make credentials with \"publisher credentials add\"")
 	case o.Password != "" || o.Token != "" || o.JWT != "":
@@ -149,6 +151,8 @@ func (a *authenticator) serverUser(who identity) (*server.User, error) {
 		return &server.User{
 			Username: a.own.name, Account: a.accounts.publishers, Permissions: serverPermissions(flagsync.PublisherPermissions()),
 		}, nil
+	case who.deletes:
+		return &server.User{Username: a.own.deleting, Account: a.accounts.nats.GlobalAccount(), Permissions: serverPermissions(deletingPermissions())}, nil
 	case who.user.Role == RolePublisher:
 		return &server.User{
 			Username: who.user.Name, Account: a.accounts.publishers, Permissions: serverPermissions(who.user.permissions()),

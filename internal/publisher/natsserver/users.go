@@ -131,7 +131,10 @@ func WriteUsers(file string, users []User) error {
 	return nil
 }
 
-// ownUser is who the publisher of this process is for its server. It lives as long as the process.
-type ownUser struct{ name, password string }
+// ownUser is who this process is for its server: the publisher by its name, and by the other name one who may delete streams, which a publisher
+// may not. It lives as long as the process.
+type ownUser struct{ name, deleting, password string }
 
-func newOwnUser() ownUser { return ownUser{"publisher-" + rand.Text(), rand.Text() + rand.Text()} }
+func newOwnUser() ownUser {
+	return ownUser{"publisher-" + rand.Text(), "deleting-" + rand.Text(), rand.Text() + rand.Text()}
+}

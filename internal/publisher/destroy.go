@@ -1,0 +1,150 @@
+package publisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/publisher/stage"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Destroyed is what became of an environment that was destroyed.
+type Destroyed struct {
+	// Control is the record of it in CONTROL, and Ledger the number of the one in the ledger; zero if they stood there before.
+	Control changelog.Anchor
+	Ledger  uint64
+	// Deleted are the streams that were deleted, and Remaining those that the operator of another NATS server has to delete.
+	Deleted   []natsserver.DeletedStream
+	Remaining []string
+	// Users are the names of NATS users that are for the environment alone.
+	Users []string
+}
+
+// Destroy deletes the documents of an archived environment for good, with their history, and says what it touched. Its ledger stays, and its
+// name is not given again. It runs beside the data directory, while no publisher does. With another NATS server it records the end, and leaves
+// the streams to who operates that. Repeated, it completes what was interrupted.
+func Destroy(ctx context.Context, o Options, name string, order flagsync.Order) (Destroyed, error) {
+	done, err := destroy(ctx, o, name, order)
+	if err != nil {
+		return done, fmt.Errorf("destroy environment %s: %w", name, err)
+	}
+	return done, nil
+}
+
+func destroy(ctx context.Context, o Options, name string, order flagsync.Order) (done Destroyed, err error) {
+	if err := errors.Join(flagsync.ValidateEnvironment(name), (control.Origin{Reason: order.Reason}).Validate()); err != nil {
+		return done, err
+	}
+	p, err := existing(o)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, p.unlock()) }()
+	return done, p.withLog(ctx, func(ctx context.Context, conn *flagsync.Conn) error {
+		if err := done.record(ctx, conn, p.options.Replicas, name, order); err != nil {
+			return err
+		}
+		done.Users = p.usersOf(name)
+		return done.delete(ctx, p.server, name)
+	})
+}
+
+// existing returns as much of a publisher as can reach the log of an installation that there is.
+func existing(o Options) (*Publisher, error) {
+	o.AdminAddr, o.NATSAddr, o.AdminTokenFile = "127.0.0.1:0", "", ""
+	if o.NATS == "" {
+		o.NATSAddr = "127.0.0.1:0"
+	}
+	o, err := o.complete()
+	if err != nil {
+		return nil, err
+	}
+	if o.NATS == "" && !exists(filepath.Join(o.DataDir, streamsDir)) {
+		return nil, fmt.Errorf("%s has no streams: it is not the data directory of a publisher with the embedded NATS server", o.DataDir)
+	}
+	p := &Publisher{options: o, logger: o.Logger}
+	for _, prepare := range []func() error{p.prepareDataDir, p.prepareKeys, p.prepareServer} {
+		if err := prepare(); err != nil {
+			return nil, errors.Join(err, p.unlock())
+		}
+	}
+	return p, nil
+}
+
+// withLog calls do with a connection to the log, for which it starts the embedded server if there is one.
+func (p *Publisher) withLog(ctx context.Context, do func(context.Context, *flagsync.Conn) error) (err error) {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	if p.server != nil {
+		server := stage.Begin(ctx, "publisher", p.server.Run, fail)
+		defer func() { err = errors.Join(err, server.End()) }()
+		if err := p.server.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	conn, err := flagsync.Connect(ctx, p.connectOptions())
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return do(ctx, conn)
+}
+
+// record says in CONTROL and in the ledger that the environment is destroyed.
+func (d *Destroyed) record(ctx context.Context, conn *flagsync.Conn, replicas int, name string, order flagsync.Order) error {
+	list, err := flagsync.OpenEnvironments(ctx, conn, replicas)
+	if err != nil {
+		return err
+	}
+	if d.Control, err = list.Destroy(ctx, name, order); err != nil || d.Control.IsZero() {
+		return err
+	}
+	ledger, err := flagsync.OpenJournal(ctx, conn, flagsync.Ledger(name), replicas)
+	if err != nil {
+		return err
+	}
+	event := control.Event{
+		Type: control.EventDestroyed, By: order.Actor, At: time.Now().UTC(), Text: order.Reason, Control: d.Control,
+	}
+	d.Ledger, err = control.AppendEvent(ctx, ledger, event)
+	return err
+}
+
+// delete deletes the streams with documents, if they are on the embedded server.
+func (d *Destroyed) delete(ctx context.Context, server *natsserver.Server, name string) error {
+	for _, stream := range flagsync.DocumentStreams(name) {
+		if server == nil {
+			d.Remaining = append(d.Remaining, stream)
+			continue
+		}
+		deleted, existed, err := server.DeleteStream(ctx, stream)
+		if err != nil {
+			return err
+		}
+		if existed {
+			d.Deleted = append(d.Deleted, deleted)
+		}
+	}
+	return nil
+}
+
+// usersOf returns the names of the NATS users that are for an environment alone. A file that cannot be read has none.
+func (p *Publisher) usersOf(environment string) (names []string) {
+	users, err := natsserver.ReadUsers(p.options.server().UsersFile)
+	if err != nil {
+		return nil
+	}
+	for _, user := range users {
+		if slices.Equal(user.Environments, []string{environment}) {
+			names = append(names, user.Name)
+		}
+	}
+	return names
+}

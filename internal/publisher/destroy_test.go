@@ -1,0 +1,51 @@
+package publisher_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/trusttest"
+	flagsync "github.com/flagside/flagside/sync"
+)
+
+// With another NATS server the end is recorded while publishers run, and the streams are left to its operator. The ledger stays proved.
+func TestDestroyOnAnotherServer(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	r.agreeAndApply(r.propose("f", ""))
+	o := publisher.Options{NATS: server.URL(), KeysDir: trusttest.Default().Directory(t)}
+	order := flagsync.Order{Actor: "operator", Reason: "it is over"}
+	if _, err := publisher.Destroy(t.Context(), o, "prod", order); err == nil {
+		t.Fatal("an environment in use is destroyed")
+	}
+	if _, err := r.client.ArchiveEnvironmentAnyway(t.Context(), "prod", "it is over"); err != nil {
+		t.Fatal(err)
+	}
+	done, err := publisher.Destroy(t.Context(), o, "prod", order)
+	if want := []string{"FLAGS_prod", "SNAP_prod"}; err != nil || !cmp.Equal(done.Remaining, want) || done.Control.IsZero() || done.Ledger == 0 {
+		t.Fatalf("destroyed: %+v, %v; want %q to remain", done, err, want)
+	}
+	r.await("the end", func() bool {
+		return strings.Contains(r.ask(http.MethodGet, "/api/v1/environments/prod", "").body, `"destroyed"`)
+	})
+	for _, stream := range done.Remaining {
+		deleteStream(t, server, stream)
+	}
+	if a := r.ask(http.MethodPost, "/api/v1/environments/prod/revive", "", "Flagside-Break-Glass", "true", "Flagside-Reason", "a mistake"); a.status != http.StatusGone {
+		t.Errorf("revived: %d %s", a.status, a.body)
+	}
+	r.await("the record in the ledger", func() bool {
+		return slices.Contains(r.ledger(), "environment.destroyed")
+	})
+	if c := r.condition("stream-lost"); c != "" {
+		t.Errorf("a publisher misses what was destroyed: %s", c)
+	}
+}
