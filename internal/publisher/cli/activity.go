@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,29 +15,14 @@ func activityCommand() Command {
 }
 
 func activityList() Invocation {
-	var actor, flag, since, until, before string
-	var limit int
+	var wanted filter
+	var flag string
 	f := newForm("activity", "Lists what happened in an environment, the newest first: changes, steps of change requests, what policies refused to "+
 		"whom, and administration.").inEnvironment()
-	f.set.String(&actor, "actor", "", "only what this principal did, by the id that whoami and person list show")
 	f.set.String(&flag, "flag", "", "only what concerns this flag, which may be gone")
-	f.set.String(&since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h or 7d")
-	f.set.String(&until, "until", "", "only what happened before then, like --since")
-	f.set.Int(&limit, "limit", 100, "at most so many items, 1 to 1000")
-	f.set.String(&before, "before", "", "go on where a list ended: the place that its last line names")
-	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
-	f.check(func() bool { return isPast(since) && isPast(until) },
-		"--since and --until are times such as 2030-01-31T08:00:00Z, or durations before now such as 24h or 7d")
+	f.filters(&wanted, "go on where a list ended: the place that its last line names")
 	return f.runs(func(ctx context.Context, s *session) error {
-		now := time.Now()
-		query := url.Values{"limit": {strconv.Itoa(limit)}}
-		for name, value := range map[string]string{
-			"actor": actor, "flag": flag, "since": past(since, now), "until": past(until, now), "before": before,
-		} {
-			if value != "" {
-				query.Set(name, value)
-			}
-		}
+		query := wanted.query(time.Now(), "flag", flag)
 		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "activity"}, Query: query})
 		if err != nil {
 			return err

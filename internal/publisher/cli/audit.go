@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,30 +20,15 @@ func auditCommands() []Command {
 }
 
 func auditList() Invocation {
-	var actor, request, since, until, before string
-	var limit int
+	var wanted filter
+	var request string
 	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+
 		"what policies refused to whom, what is risky from when on, and whether it was repaired, adopted or archived. An archived environment has it too. "+
 		"What changed in a flag is in its history.").inEnvironment()
-	f.set.String(&actor, "actor", "", "only what this principal did, by the id that whoami and person list show")
 	f.set.String(&request, "request", "", "only what concerns this change request")
-	f.set.String(&since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h or 7d")
-	f.set.String(&until, "until", "", "only what happened before then, like --since")
-	f.set.Int(&limit, "limit", 100, "at most so many facts, 1 to 1000")
-	f.set.String(&before, "before", "", "only facts before this number, to go on where a list ended")
-	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
-	f.check(func() bool { return isPast(since) && isPast(until) },
-		"--since and --until are times such as 2030-01-31T08:00:00Z, or durations before now such as 24h or 7d")
+	f.filters(&wanted, "only facts before this number, to go on where a list ended")
 	return f.runs(func(ctx context.Context, s *session) error {
-		now := time.Now()
-		query := url.Values{"limit": {strconv.Itoa(limit)}}
-		for name, value := range map[string]string{
-			"actor": actor, "request": request, "since": past(since, now), "until": past(until, now), "before": before,
-		} {
-			if value != "" {
-				query.Set(name, value)
-			}
-		}
+		query := wanted.query(time.Now(), "request", request)
 		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "ledger"}, Query: query})
 		if err != nil {
 			return err
@@ -55,31 +38,6 @@ func auditList() Invocation {
 			column{"DOCUMENTS", factDocuments}, column{"REMARK", factRemark},
 		))
 	})
-}
-
-// isPast reports whether past can read text.
-func isPast(text string) bool {
-	if d, err := ago(text); err == nil {
-		return d > 0
-	}
-	return isTime(text)
-}
-
-// ago reads a duration, also in days, such as 7d.
-func ago(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err
-	}
-	return time.ParseDuration(text)
-}
-
-// past returns a time as the API reads it, from one, or from a duration before now; nothing from nothing.
-func past(text string, now time.Time) string {
-	if d, err := ago(text); err == nil {
-		return now.Add(-d).UTC().Format(time.RFC3339Nano)
-	}
-	return text
 }
 
 // factDocuments says what a fact is about.
