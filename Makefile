@@ -12,7 +12,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 run: ## publisher and sidecar in one process, serving examples/flags.json
-	$(GO) run ./cmd/publisher dev examples/flags.json
+	$(GO) run ./cmd/flagside dev examples/flags.json
 
 build: ## stripped binaries in bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...

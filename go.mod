@@ -28,6 +28,8 @@ require (
 
 require github.com/goccy/go-yaml v1.19.2
 
+require golang.org/x/term v0.47.0
+
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect

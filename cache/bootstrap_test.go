@@ -120,7 +120,7 @@ func TestBootstrapInYAML(t *testing.T) {
 		writeFile(t, dir, name, []byte(test.content))
 		file := filepath.Join(dir, name)
 		err := openStore(t, "").LoadBootstrap(file)
-		if err == nil || strings.Contains(err.Error(), "publisher convert "+file) != test.hint {
+		if err == nil || strings.Contains(err.Error(), "flagside convert "+file) != test.hint {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

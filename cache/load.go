@@ -99,7 +99,7 @@ func (s *Store) LoadBootstrap(path string) error {
 	}
 	v, err := s.bootstrapView(data)
 	if err != nil && mayBeYAML(path, data) {
-		return fmt.Errorf("bootstrap file %[1]s: %[2]w (if it is YAML, make JSON of it with: publisher convert %[1]s)", path, err)
+		return fmt.Errorf("bootstrap file %[1]s: %[2]w (if it is YAML, make JSON of it with: flagside convert %[1]s)", path, err)
 	}
 	if err != nil {
 		return fmt.Errorf("bootstrap file %s: %w", path, err)

@@ -12,14 +12,18 @@ import (
 	"github.com/flagside/flagside/e2e/process"
 )
 
-// command runs a command of the publisher's program, as an administrator, and compares what it prints.
+// command runs a command as an administrator, and compares what it prints.
 func (s *system) command(wantCode int, want string, line ...string) {
 	s.t.Helper()
-	c := exec.CommandContext(s.ctx, binaries.Publisher, line...)
+	program := binaries.Flagside
+	if line[1] == "destroy" {
+		program = binaries.Publisher
+	}
+	c := exec.CommandContext(s.ctx, program, line...)
 	c.Env = []string{"FLAGSIDE_ADMIN=http://" + s.admin, "FLAGSIDE_TOKEN_FILE=" + s.publisher.TokenFile}
 	out, err := c.CombinedOutput()
 	if code := c.ProcessState.ExitCode(); code != wantCode || !strings.Contains(string(out), want) {
-		s.t.Fatalf("publisher %s: exit code %d, %s (%v); want %d and %q", strings.Join(line, " "), code, out, err, wantCode, want)
+		s.t.Fatalf("%s: exit code %d, %s (%v); want %d and %q", strings.Join(line, " "), code, out, err, wantCode, want)
 	}
 }
 

@@ -14,13 +14,13 @@ import (
 	"github.com/flagside/flagside/e2e/process"
 )
 
-// startDev runs "publisher dev" on a file with the given content.
+// startDev runs "flagside dev" on a file with the given content.
 func startDev(s *system, content string) (file string, sidecar *process.Sidecar) {
 	s.t.Helper()
 	file = filepath.Join(s.t.TempDir(), "flags.json")
 	write(s.t, file, content)
 	a := addresses(s.t, 2)
-	p, err := process.Start(binaries.Publisher, "dev", "--ofrep-addr", a[0], "--management-addr", a[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
+	p, err := process.Start(binaries.Flagside, "dev", "--ofrep-addr", a[0], "--management-addr", a[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
 		"--admin-addr", s.admin, "--nats-addr", s.nats, file)
 	if err != nil {
 		s.t.Fatal(err)
@@ -99,7 +99,7 @@ func TestDevLeavesNothingAfterTwoSignals(t *testing.T) {
 	file, socket := filepath.Join(dir, "flags.json"), filepath.Join(dir, "flagd.sock")
 	write(t, file, first)
 	a := addresses(t, 2)
-	p, err := process.Start(binaries.Publisher, "dev", "--ofrep-addr", a[0], "--management-addr", a[1], "--flagd-addr", "unix:"+socket,
+	p, err := process.Start(binaries.Flagside, "dev", "--ofrep-addr", a[0], "--management-addr", a[1], "--flagd-addr", "unix:"+socket,
 		"--flagd-sync-addr", "off", "--admin-addr", s.admin, "--nats-addr", s.nats, file)
 	if err != nil {
 		t.Fatal(err)

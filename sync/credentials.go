@@ -1,7 +1,7 @@
 package flagsync
 
 // Names of the files in a directory with the credentials of one user, as
-// "publisher credentials add" writes it and a Kubernetes Secret is mounted.
+// "flagside credentials add" writes it and a Kubernetes Secret is mounted.
 const (
 	CredentialsNKey  = "nats.nkey" // the seed of the NATS user, which is the secret
 	CredentialsTrust = "trust"     // the root keys that entries must lead back to

@@ -58,7 +58,7 @@ func (e *Environments) createStreams(ctx context.Context, name, actor string) (c
 
 func forgotten(stream string, sequence uint64) error {
 	return fmt.Errorf("%w: %s holds what this installation signed at %d: restore CONTROL from a backup of NATS, "+
-		"adopt the environment as it is with \"publisher environment adopt NAME\", or choose another name", ErrEnvironmentForgotten, stream, sequence)
+		"adopt the environment as it is with \"flagside environment adopt NAME\", or choose another name", ErrEnvironmentForgotten, stream, sequence)
 }
 
 // refuseUsedLedger returns [ErrEnvironmentForgotten] for a ledger with a record.

@@ -192,7 +192,7 @@ func (e *Environments) Destroy(ctx context.Context, name string, order Order) (c
 		case !exists:
 			return nil, fmt.Errorf("%w: %q", ErrEnvironmentUnknown, name)
 		case known.Archived.IsZero():
-			return nil, fmt.Errorf("%w: %q: archive it first, with publisher environment archive %s", ErrEnvironmentInUse, name, name)
+			return nil, fmt.Errorf("%w: %q: archive it first, with flagside environment archive %s", ErrEnvironmentInUse, name, name)
 		case !known.Destroyed.IsZero():
 			return nil, nil
 		}

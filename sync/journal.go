@@ -57,7 +57,7 @@ func (n JournalName) remedy() string {
 	if n.environment != "" {
 		which = "--environment " + n.environment
 	}
-	return fmt.Sprintf("put the stream back from a backup of NATS, or go on behind the damage with \"publisher ledger repair %s --reason TEXT\"", which)
+	return fmt.Sprintf("put the stream back from a backup of NATS, or go on behind the damage with \"flagside ledger repair %s --reason TEXT\"", which)
 }
 
 // followSubject returns the subject on which records are heard when they are

@@ -139,7 +139,7 @@ func TestOpenLogRefusesOtherReplicas(t *testing.T) {
 func TestOpenLogNeverMakesALostStream(t *testing.T) {
 	t.Parallel()
 	for stream, remedy := range map[string]string{
-		"FLAGS_prod": "recreate the environment", "LEDGER_prod": "publisher ledger repair --environment prod",
+		"FLAGS_prod": "recreate the environment", "LEDGER_prod": "flagside ledger repair --environment prod",
 	} {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()

@@ -1,4 +1,4 @@
-// Command audit measures how long publisher audit verify takes for a history of a million records, half of them in a log and half in a
+// Command audit measures how long flagside audit verify takes for a history of a million records, half of them in a log and half in a
 // ledger, and how much memory. It fails unless the history is whole, and unless a record that was changed in the middle is named.
 package main
 
@@ -30,11 +30,11 @@ func main() {
 
 // bench is what all measurements of one run share.
 type bench struct {
-	publisher string
-	dir       string
-	trust     string // file
-	export    string // file
-	records   int
+	flagside string
+	dir      string
+	trust    string // file
+	export   string // file
+	records  int
 }
 
 func run(ctx context.Context, records int) error {
@@ -49,7 +49,7 @@ func run(ctx context.Context, records int) error {
 	if err != nil {
 		return err
 	}
-	b := bench{publisher: binaries.Publisher, dir: dir, trust: filepath.Join(dir, "trust"), export: filepath.Join(dir, "export.jsonl"), records: records}
+	b := bench{flagside: binaries.Flagside, dir: dir, trust: filepath.Join(dir, "trust"), export: filepath.Join(dir, "export.jsonl"), records: records}
 	if err := b.write(ctx); err != nil {
 		return fmt.Errorf("write the history: %w", err)
 	}
@@ -77,7 +77,7 @@ func run(ctx context.Context, records int) error {
 	return nil
 }
 
-// write makes the history, in the format of publisher audit export.
+// write makes the history, in the format of flagside audit export.
 func (b bench) write(ctx context.Context) error {
 	i, err := newInstallation()
 	if err != nil {
@@ -104,10 +104,10 @@ type measured struct {
 	megabytes float64 // resident at most
 }
 
-// verify runs publisher audit verify.
+// verify runs flagside audit verify.
 func (b bench) verify(ctx context.Context, file string, options ...string) (m measured, output string, err error) {
 	arguments := append([]string{"audit", "verify", "--file", file, "--trust-file", b.trust}, options...)
-	command := exec.CommandContext(ctx, b.publisher, arguments...)
+	command := exec.CommandContext(ctx, b.flagside, arguments...)
 	begin := time.Now()
 	text, err := command.CombinedOutput()
 	m.took = time.Since(begin)

@@ -83,7 +83,7 @@ func (b *bench) publish(ctx context.Context, flags int) (*process.Process, error
 		return nil, err
 	}
 	b.nats = addresses[3]
-	p, err := process.Start(b.Publisher, "dev", "--environment", environment,
+	p, err := process.Start(b.Flagside, "dev", "--environment", environment,
 		"--ofrep-addr", addresses[0], "--management-addr", addresses[1], "--flagd-addr", "off", "--flagd-sync-addr", "off",
 		"--admin-addr", addresses[2], "--nats-addr", b.nats, "--data-dir", b.logDir(), file)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/natstest"
 )
 
@@ -73,8 +74,9 @@ func TestCheckOfADataDirectoryInUse(t *testing.T) {
 	defer cancel()
 	ended := make(chan int, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--data-dir", data, "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"}, terminal{stdout: log, stderr: log})
+		ended <- run(ctx, []string{"serve", "--data-dir", data, "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"}, commandline.Terminal{Stdout: log, Stderr: log})
 	}()
+	awaitMatch(t, log, `(the first token was made)`)
 	awaitMatch(t, log, `the publisher is up()`)
 	if code, output := checkServe(t, "--data-dir", data, "--nats-addr", "127.0.0.1:0"); code != exitFailure || !strings.Contains(output, "another publisher uses the data directory") {
 		t.Errorf("in use: %d, %s", code, output)
@@ -94,7 +96,7 @@ func TestCheckOfADataDirectoryInUse(t *testing.T) {
 func TestCheckOfAnotherServer(t *testing.T) {
 	t.Parallel()
 	keys := filepath.Join(t.TempDir(), "keys")
-	if code, output := local(t, "keys", "init", keys); code != exitOK {
+	if code, output, _ := runCommand(t.Context(), "keys", "init", keys); code != exitOK {
 		t.Fatal(output)
 	}
 	if code, output := checkServe(t, "--nats", "nats://"+closedAddress(t), "--keys", keys); code != exitFailure || !strings.Contains(output, "no connection to NATS") {

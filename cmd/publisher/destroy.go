@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher"
 	flagsync "github.com/flagside/flagside/sync"
@@ -19,7 +18,7 @@ import (
 // operator is who CONTROL names for what is done beside the data directory.
 const operator = "operator"
 
-func environmentDestroyCommand() command {
+func environmentDestroyCommand() commandline.Invocation {
 	var o publisher.Options
 	var name, confirmed, reason string
 	set := config.NewSet("publisher environment destroy", "Deletes the flags of an archived environment for good, with their history. Its ledger "+
@@ -29,15 +28,15 @@ func environmentDestroyCommand() command {
 	set.String(&confirmed, "confirm", "", "the name once more, where no terminal can be asked")
 	set.String(&reason, "reason", "", "why, at most 500 bytes; it stands in a signed record for ever: do not name a person").Short("m")
 	declareStreams(set, &o)
-	return command{
-		set: set,
-		check: func() error {
+	return commandline.Invocation{
+		Set: set,
+		Check: func() error {
 			if o.DataDir == "" && o.NATS == "" {
 				return errors.New("say where the streams are: give the publisher's --data-dir, or --nats and --keys")
 			}
 			return nil
 		},
-		run: func(ctx context.Context, t terminal) error {
+		Run: func(ctx context.Context, t commandline.Terminal) error {
 			if err := confirm(t, name, confirmed); err != nil {
 				return err
 			}
@@ -46,38 +45,24 @@ func environmentDestroyCommand() command {
 			if err != nil {
 				return err
 			}
-			return printDestroyed(t.stdout, name, done)
+			return printDestroyed(t.Stdout, name, done)
 		},
 	}
 }
 
 // confirm makes sure that the environment is meant.
-func confirm(t terminal, name, confirmed string) error {
-	if confirmed == "" && isTerminal(t.stdin) {
-		fmt.Fprintf(t.stderr, "This deletes all flags of environment %s and their history for good. Type its name to go on: ", name)
-		line, err := bufio.NewReader(t.stdin).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return err
-		}
-		confirmed = strings.TrimSpace(line)
+func confirm(t commandline.Terminal, name, confirmed string) (err error) {
+	if confirmed == "" && t.IsInteractive() {
+		confirmed, err = t.Ask(fmt.Sprintf("This deletes all flags of environment %s and their history for good. Type its name to go on: ", name))
 	}
-	switch confirmed {
-	case name:
-		return nil
-	case "":
+	switch {
+	case err != nil || confirmed == name:
+		return err
+	case confirmed == "":
 		return fmt.Errorf("nothing is deleted: say that you mean it with --confirm %s", name)
 	default:
 		return fmt.Errorf("nothing is deleted: %q is not %q", confirmed, name)
 	}
-}
-
-func isTerminal(in io.Reader) bool {
-	file, ok := in.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // printDestroyed says everything that was touched, what stays, and what is left to do.
@@ -101,7 +86,7 @@ func printDestroyed(out io.Writer, name string, d publisher.Destroyed) error {
 		line("  nats stream rm %s", stream)
 	}
 	for _, user := range d.Users {
-		line("NATS user %s is for this environment: publisher credentials remove %s takes it away", user, user)
+		line("NATS user %s is for this environment: flagside credentials remove %s takes it away", user, user)
 	}
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher/keys"
 )
@@ -20,11 +21,11 @@ type keysPlace struct {
 
 func (p *keysPlace) declare(set *config.Set) {
 	set.String(&p.dataDir, "data-dir", "", "data directory of a publisher with the embedded NATS server, which has the keys unless --keys is given")
-	set.String(&p.keys, "keys", "", "directory of the keys, as publisher serve reads it")
+	set.Directory(&p.keys, "keys", "", "directory of the keys, as publisher serve reads it")
 }
 
 func (p *keysPlace) declareRoot(set *config.Set) {
-	set.String(&p.root, "root", "", "file with the root key, once publisher keys export-root has moved it there; without it root.key in the directory")
+	set.File(&p.root, "root", "", "file with the root key, once publisher keys export-root has moved it there; without it root.key in the directory")
 }
 
 func (p *keysPlace) dir() string { return cmp.Or(p.keys, p.dataDir) }
@@ -36,19 +37,45 @@ func (p *keysPlace) check() error {
 	return nil
 }
 
-func keysInitCommand() command {
+// keysCommands work on the files with the keys, while publishers run or not.
+func keysCommands() []commandline.Command {
+	return []commandline.Command{
+		{
+			Words: []string{"keys", "init"}, Short: "make the keys of an installation", New: keysInitCommand,
+			Examples: []string{"keys init keys", "keys init /etc/flagside/keys"},
+		},
+		{
+			Words: []string{"keys", "list"}, Short: "list the signing keys", New: keysListCommand,
+			Examples: []string{"keys list --data-dir data/publisher", "keys list --keys keys"},
+		},
+		{
+			Words: []string{"keys", "rotate"}, Short: "replace the signing key", New: keysRotateCommand,
+			Examples: []string{"keys rotate --keys keys --root root.key", "keys rotate --keys keys --root root.key --finish"},
+		},
+		{
+			Words: []string{"keys", "revoke"}, Short: "take a signing key away", New: keysRevokeCommand,
+			Examples: []string{"keys revoke 5f0a91c2 --keys keys --root root.key", "keys revoke 5f0a91c2 --data-dir data/publisher"},
+		},
+		{
+			Words: []string{"keys", "export-root"}, Short: "move the root key to a file", New: keysExportRootCommand,
+			Examples: []string{"keys export-root /media/stick/root.key --data-dir data/publisher", "keys export-root root.key --keys keys"},
+		},
+	}
+}
+
+func keysInitCommand() commandline.Invocation {
 	var dir string
 	set := config.NewSet("publisher keys init", "Makes the keys of a new installation without starting a publisher: "+
 		"a root key, a signing key, the keys note and the trust file. publisher serve with a data directory does it by itself.")
 	set.Argument(&dir, "DIR", "directory for the keys; it must not hold any")
-	return command{
-		set: set,
-		run: func(_ context.Context, t terminal) error {
+	return commandline.Invocation{
+		Set: set,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			made, err := keys.Init(dir)
 			if err != nil {
 				return err
 			}
-			return printInit(t.stdout, dir, made)
+			return printInit(t.Stdout, dir, made)
 		},
 	}
 }
@@ -65,19 +92,19 @@ Start publishers with --keys %s.
 	return err
 }
 
-func keysListCommand() command {
+func keysListCommand() commandline.Invocation {
 	var place keysPlace
 	set := config.NewSet("publisher keys list", "Lists the signing keys, which of them is in use, and where the root key is.")
 	place.declare(set)
-	return command{
-		set: set, check: place.check,
-		run: func(_ context.Context, t terminal) error {
+	return commandline.Invocation{
+		Set: set, Check: place.check,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			l, err := keys.List(place.dir())
 			if err != nil {
 				return err
 			}
-			printWarnings(t.stderr, l.Warnings)
-			return printListing(t.stdout, place.dir(), l)
+			printWarnings(t.Stderr, l.Warnings)
+			return printListing(t.Stdout, place.dir(), l)
 		},
 	}
 }
@@ -102,7 +129,7 @@ func printListing(out io.Writer, dir string, l keys.Listing) error {
 	return err
 }
 
-func keysRotateCommand() command {
+func keysRotateCommand() commandline.Invocation {
 	var place keysPlace
 	var finish bool
 	set := config.NewSet("publisher keys rotate", "Replaces the signing key in two steps. The first makes a new one, and both may sign. "+
@@ -110,9 +137,9 @@ func keysRotateCommand() command {
 	place.declare(set)
 	place.declareRoot(set)
 	set.Bool(&finish, "finish", false, "remove the old key, once all publishers use the new one")
-	return command{
-		set: set, check: place.check,
-		run: func(_ context.Context, t terminal) error {
+	return commandline.Invocation{
+		Set: set, Check: place.check,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			step, report := keys.Rotate, printRotated
 			if finish {
 				step, report = keys.Finish, printFinished
@@ -121,8 +148,8 @@ func keysRotateCommand() command {
 			if err != nil {
 				return err
 			}
-			printWarnings(t.stderr, done.Warnings)
-			return report(t.stdout, place.dir(), done)
+			printWarnings(t.Stderr, done.Warnings)
+			return report(t.Stdout, place.dir(), done)
 		},
 	}
 }
@@ -145,7 +172,7 @@ Publishers that still use an old key stop writing: replace signing.key, keys.not
 	return err
 }
 
-func keysRevokeCommand() command {
+func keysRevokeCommand() commandline.Invocation {
 	var place keysPlace
 	var id string
 	set := config.NewSet("publisher keys revoke", "Revokes a signing key, for example after theft. "+
@@ -153,15 +180,15 @@ func keysRevokeCommand() command {
 	set.Argument(&id, "ID", "id of the key, as publisher keys list shows it")
 	place.declare(set)
 	place.declareRoot(set)
-	return command{
-		set: set, check: place.check,
-		run: func(_ context.Context, t terminal) error {
+	return commandline.Invocation{
+		Set: set, Check: place.check,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			done, err := keys.Revoke(place.dir(), place.root, id)
 			if err != nil {
 				return err
 			}
-			printWarnings(t.stderr, done.Warnings)
-			return printRevoked(t.stdout, id, place.dir(), done)
+			printWarnings(t.Stderr, done.Warnings)
+			return printRevoked(t.Stdout, id, place.dir(), done)
 		},
 	}
 }
@@ -178,20 +205,20 @@ If the key was stolen, compare each environment's history with what you approved
 	return err
 }
 
-func keysExportRootCommand() command {
+func keysExportRootCommand() commandline.Invocation {
 	var place keysPlace
 	var file string
 	set := config.NewSet("publisher keys export-root", "Moves the root key to a file, so that a break-in on this machine does not expose it.")
 	set.Argument(&file, "FILE", "file to move it to; it must not exist")
 	place.declare(set)
-	return command{
-		set: set, check: place.check,
-		run: func(_ context.Context, t terminal) error {
+	return commandline.Invocation{
+		Set: set, Check: place.check,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			root, err := keys.ExportRoot(place.dir(), file)
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(t.stdout, `Root key %s is in %s and no longer in %s.
+			_, err = fmt.Fprintf(t.Stdout, `Root key %s is in %s and no longer in %s.
 Move the file to a place where no publisher runs, such as a password manager or a safe, and keep a second copy.
 publisher keys rotate and revoke need it with --root FILE. It can replace every other key, and without it no key can be replaced.
 `, root, file, place.dir())

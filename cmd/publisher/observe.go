@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/otel"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/telemetry"
@@ -13,12 +14,12 @@ import (
 
 // observe completes the options so that the publisher is traced and its metrics are exported, if the environment variables of
 // OpenTelemetry ask for it. The returned function exports the rest.
-func observe(ctx context.Context, t terminal, o *publisher.Options) (stop func(), err error) {
+func observe(ctx context.Context, t commandline.Terminal, o *publisher.Options) (stop func(), err error) {
 	if o.Metrics, err = telemetry.NewRegistry("publisher"); err != nil {
 		return nil, err
 	}
 	exports, err := opentelemetry.Start(ctx, opentelemetry.Options{
-		Service: "flagside-publisher", Version: version(), Lookup: config.Lookup(t.environ), Metrics: o.Metrics,
+		Service: "flagside-publisher", Version: commandline.Version(), Lookup: config.Lookup(t.Environ), Metrics: o.Metrics,
 	})
 	if err != nil {
 		return nil, err

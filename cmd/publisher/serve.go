@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/listen"
@@ -14,15 +15,15 @@ import (
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
-func serveCommand() command {
+func serveCommand() commandline.Invocation {
 	var o publisher.Options
 	var compatibility string
-	var l logging
+	var l commandline.Logging
 	set := config.NewSet("publisher serve", "Keeps the change logs of environments and serves the API that changes them.")
 	declareStreams(set, &o)
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr,
 		"address of the embedded NATS server, for sidecars; beyond loopback it needs users, --nats-cert and --nats-key")
-	set.String(&o.CheckpointFile, "checkpoint-file", "",
+	set.File(&o.CheckpointFile, "checkpoint-file", "",
 		"file to which a signed checkpoint of all streams is appended when they have grown, on a volume that the publisher's streams are not on; without it none are written")
 	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "time between two looks whether a checkpoint is to be appended")
 	declareAPI(set, &o)
@@ -31,8 +32,8 @@ func serveCommand() command {
 		"how much memory requests to the API and their answers may take that are under way, in KiB; more are refused with 503")
 	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
 		"how many parts of a rule one evaluation may visit; documents that need more are refused; sidecars have an option of the same name")
-	declareCompatibility(set, &compatibility, "whose strictness new environments follow, unless their creation says")
-	l.declare(set, telemetry.FormatJSON)
+	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "whose strictness new environments follow, unless their creation says")
+	l.Declare(set, telemetry.FormatJSON)
 
 	complete := func() publisher.Options {
 		o := o
@@ -51,14 +52,15 @@ func serveCommand() command {
 		}
 		return o
 	}
-	return command{
-		set:   set,
-		check: func() error { return complete().Validate() },
-		try:   func(ctx context.Context) error { return publisher.Check(ctx, complete()) },
-		run: func(ctx context.Context, t terminal) error {
+	return commandline.Invocation{
+		Serves: true,
+		Set:    set,
+		Check:  func() error { return complete().Validate() },
+		Try:    func(ctx context.Context) error { return publisher.Check(ctx, complete()) },
+		Run: func(ctx context.Context, t commandline.Terminal) error {
 			o := complete()
 			var err error
-			if o.Logger, err = l.logger(t); err != nil {
+			if o.Logger, err = l.Logger(t.Stderr); err != nil {
 				return err
 			}
 			stop, err := observe(ctx, t, &o)
@@ -77,20 +79,20 @@ func serveCommand() command {
 
 // declareStreams declares where the streams are, and the keys that sign what is in them.
 func declareStreams(set *config.Set, o *publisher.Options) {
-	set.String(&o.DataDir, "data-dir", "", "directory of the embedded NATS server; required unless --nats is given")
-	set.String(&o.KeysDir, "keys", "",
+	set.Directory(&o.DataDir, "data-dir", "", "directory of the embedded NATS server; required unless --nats is given")
+	set.Directory(&o.KeysDir, "keys", "",
 		"directory of the keys, which publisher keys init makes; read again when it changes; without it --data-dir, where they are made at the first start; required with --nats")
-	set.String(&o.NATSUsers, "nats-users", "",
-		"file with the users of the embedded NATS server, which publisher credentials writes; read again when it changes; without it "+
+	set.File(&o.NATSUsers, "nats-users", "",
+		"file with the users of the embedded NATS server, which flagside credentials writes; read again when it changes; without it "+
 			publisher.NATSUsersFile+" in --data-dir; while that does not exist, sidecars on this machine need no credentials")
 	set.String(&o.NATS, "nats", "", "URL of a NATS server, or several separated by commas, to use instead of the embedded one")
 	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the embedded NATS server, or of the change logs at --nats if that has no accounts of flagside")
 	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect to --nats beyond loopback without TLS; anyone on the way can read and change everything but what is signed")
-	set.String(&o.NATSCredentials, "nats-creds", "", "file with NATS credentials for the server at --nats; without it none are sent")
-	set.String(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user for the server at --nats, in place of --nats-creds")
-	set.String(&o.NATSCertificate, "nats-cert", "", "PEM file with the certificate of the embedded NATS server, or of the publisher for the server at --nats")
-	set.String(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
-	set.String(&o.NATSCA, "nats-ca", "",
+	set.File(&o.NATSCredentials, "nats-creds", "", "file with NATS credentials for the server at --nats; without it none are sent")
+	set.File(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user for the server at --nats, in place of --nats-creds")
+	set.File(&o.NATSCertificate, "nats-cert", "", "PEM file with the certificate of the embedded NATS server, or of the publisher for the server at --nats")
+	set.File(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
+	set.File(&o.NATSCA, "nats-ca", "",
 		"PEM file with CA certificates for clients of the embedded NATS server, which all need a certificate then, or for the server at --nats")
 	set.Int(&o.Replicas, "replicas", 1, "servers of the cluster at --nats that keep a copy of each change log, 1 to 5")
 }
@@ -101,14 +103,14 @@ func declareAPI(set *config.Set, o *publisher.Options) {
 	set.List(&o.Hosts, "allowed-host", nil,
 		"name, without a port, by which requests may call the API beside localhost and loopback addresses, or * for all; may be repeated; "+
 			"without it only an API on loopback checks the name")
-	set.String(&o.AdminCertificate, "admin-cert", "", "PEM file with the certificate of the API; without it the API has no TLS")
-	set.String(&o.AdminKey, "admin-key", "", "PEM file with the key of --admin-cert")
-	set.String(&o.AdminTokenFile, "admin-token-file", "",
+	set.File(&o.AdminCertificate, "admin-cert", "", "PEM file with the certificate of the API; without it the API has no TLS")
+	set.File(&o.AdminKey, "admin-key", "", "PEM file with the key of --admin-cert")
+	set.File(&o.AdminTokenFile, "admin-token-file", "",
 		"file with a token that may do what admins may, made if it is not there; without it "+publisher.AdminTokenFile+
 			" in --data-dir, or none with --nats; off is none")
 	set.Duration(&o.TokenLifetime, "token-lifetime", access.DefaultTokenLifetime, "how long API tokens last at most, from when they are made")
-	set.String(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
-	set.String(&o.Policy, "policy", "", "file with Cedar policies, read again when it changes; without it the default policy")
+	set.File(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
+	set.File(&o.Policy, "policy", "", "file with Cedar policies, read again when it changes; without it the default policy")
 	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "change requests of one author that may wait in an environment")
 	set.Int(&o.LedgerBytes, "ledger-bytes", control.DefaultLedgerBytes, "bytes of change requests and comments that one author may write in a day and environment")
 	set.Bool(&o.AnonymousReads, "anonymous-reads", false, "let requests without a token read all environments")

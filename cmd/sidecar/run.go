@@ -44,22 +44,22 @@ func options(s *given) *config.Set {
 	o := &s.sidecar
 	set.String(&o.Environment, "environment", "", "environment whose flags are answered, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
-	set.String(&o.Credentials, "credentials", "",
-		"directory with the credentials that publisher credentials add makes; stands for --nats-nkey, --nats-ca and --trust-file")
-	set.String(&o.TrustFile, "trust-file", "",
+	set.Directory(&o.Credentials, "credentials", "",
+		"directory with the credentials that flagside credentials add makes; stands for --nats-nkey, --nats-ca and --trust-file")
+	set.File(&o.TrustFile, "trust-file", "",
 		"file with the root keys of the publisher, which is trust in its data directory; required unless --credentials is given")
 	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log on servers without flagside's accounts, needed there through a leaf node")
 	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect beyond loopback without TLS; anyone on the way can read flags and hold changes back")
-	set.String(&o.NATSCredentials, "nats-creds", "",
+	set.File(&o.NATSCredentials, "nats-creds", "",
 		"file with NATS credentials, read again for every attempt to connect; without credentials the environment is sent as user name")
-	set.String(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user, in place of --nats-creds; read again like that")
-	set.String(&o.NATSCA, "nats-ca", "", "PEM file with CA certificates for the NATS server, in place of the system's; demands TLS")
-	set.String(&o.NATSCertificate, "nats-cert", "", "PEM file with the sidecar's own certificate, for NATS servers that ask for one")
-	set.String(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
+	set.File(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user, in place of --nats-creds; read again like that")
+	set.File(&o.NATSCA, "nats-ca", "", "PEM file with CA certificates for the NATS server, in place of the system's; demands TLS")
+	set.File(&o.NATSCertificate, "nats-cert", "", "PEM file with the sidecar's own certificate, for NATS servers that ask for one")
+	set.File(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
 	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",
 		"subject below which NATS replies come, if credentials allow one only; without it _SC.<environment>.<random>")
-	set.String(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
-	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to answer from while nothing better is known; publisher convert makes JSON of YAML")
+	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
+	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to answer from while nothing better is known; flagside convert makes JSON of YAML")
 	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
 		"how leniently the bootstrap file is read; for flags from the log, their environment decides")
 	set.String(&o.ReadyWhen, "ready-when", sidecar.DefaultReadyWhen,
@@ -78,9 +78,9 @@ func options(s *given) *config.Set {
 	s.place = make(place)
 	s.place.declare(set)
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
-	set.String(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; with it, the TCP ports of applications speak TLS only")
-	set.String(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
-	set.String(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with authorities; with it, every client needs a certificate of one of them")
+	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; with it, the TCP ports of applications speak TLS only")
+	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
+	set.File(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with authorities; with it, every client needs a certificate of one of them")
 	set.Bool(&o.Profiling, "pprof", false, "serve profiles of the Go runtime at the management address, below /debug/pprof/")
 	set.Choice(&s.logLevel, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
 	set.Choice(&s.logFormat, "log-format", string(telemetry.FormatJSON),

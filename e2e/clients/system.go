@@ -30,7 +30,7 @@ func newSystem(binaries, dir string) (*system, error) {
 		return nil, err
 	}
 	return &system{
-		binaries: process.Binaries{Sidecar: filepath.Join(binaries, "sidecar"), Publisher: filepath.Join(binaries, "publisher")},
+		binaries: process.Binaries{Sidecar: filepath.Join(binaries, "sidecar"), Publisher: filepath.Join(binaries, "publisher"), Flagside: filepath.Join(binaries, "flagside")},
 		dir:      dir,
 		nats:     addresses[0], admin: addresses[1], ofrep: addresses[2], flagd: addresses[3], flagdSync: addresses[4],
 		management: addresses[5], page: addresses[6],

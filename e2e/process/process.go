@@ -24,12 +24,13 @@ const module = "github.com/flagside/flagside"
 type Binaries struct {
 	Sidecar   string
 	Publisher string
+	Flagside  string
 }
 
-// Build compiles both programs into dir, stripped as they are released.
+// Build compiles the programs into dir, stripped as they are released.
 func Build(ctx context.Context, dir string) (Binaries, error) {
-	b := Binaries{Sidecar: filepath.Join(dir, "sidecar"), Publisher: filepath.Join(dir, "publisher")}
-	for name, path := range map[string]string{"sidecar": b.Sidecar, "publisher": b.Publisher} {
+	b := Binaries{Sidecar: filepath.Join(dir, "sidecar"), Publisher: filepath.Join(dir, "publisher"), Flagside: filepath.Join(dir, "flagside")}
+	for name, path := range map[string]string{"sidecar": b.Sidecar, "publisher": b.Publisher, "flagside": b.Flagside} {
 		// #nosec G204 -- the arguments are the constants above and a directory of the caller's.
 		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, module+"/cmd/"+name)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -68,7 +68,7 @@ func (b Binaries) startPublisherAt(ctx context.Context, c *Cluster, nats, admin 
 // yet, which the command calls unreachable.
 func (b Binaries) CreateEnvironment(ctx context.Context, admin, name string) error {
 	for {
-		p, err := Start(b.Publisher, "environment", "create", name, "--admin", "http://"+admin, "--token-file", b.tokenFile())
+		p, err := Start(b.Flagside, "environment", "create", name, "--admin", "http://"+admin, "--token-file", b.tokenFile())
 		if err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func (w *walker) walk(ctx context.Context) error {
 		"The publisher runs with `--data-dir` and the default policies; a sidecar follows the environment `prod`. Everybody has set\n" +
 		"`FLAGSIDE_ENVIRONMENT=prod` and `FLAGSIDE_TOKEN_FILE`.")
 	for _, chapter := range []func(context.Context) error{
-		w.prepare, w.approve, w.goStale, w.breakGlass, w.schedule, w.rollBack, w.surprises,
+		w.prepare, w.daily, w.approve, w.goStale, w.breakGlass, w.schedule, w.rollBack, w.surprises,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -98,6 +98,25 @@ func (w *walker) prepare(ctx context.Context) error {
 		w.ids[who], w.tokens[who] = id, filepath.Join(w.dir, file)
 	}
 	return w.all(ctx, step{who: "editor", line: "whoami", has: []string{"flagside:editor"}})
+}
+
+// daily is what people do each day, in an environment where one may.
+func (w *walker) daily(ctx context.Context) error {
+	w.say("## Each day\n\nIn `team`, where nothing is risky but tagged flags, the editor works alone, and needs no JSON.")
+	team := []step{
+		{who: "admin", line: "environment create team", has: []string{"not protected"}},
+		{who: "editor", line: "flag create chat --bool -e team", has: []string{"flag chat is created"}},
+		{who: "editor", line: "flag rollout chat on=10 -e team", has: []string{"flag chat is rolled out: on=10"}},
+		{who: "editor", line: "segment put staff -e team", stdin: `{"in":[{"var":"email"},["bob@shop.example"]]}`, has: []string{"segment staff is written"}},
+		{who: "editor", line: "segment add staff ann@shop.example -e team", has: []string{"segment staff: added ann@shop.example"}},
+		{who: "editor", line: "flag toggle chat off -e team", has: []string{"flag chat is off"}},
+		{who: "editor", line: "flag rollback chat -e team", has: []string{"flag chat is what it was"}},
+		{who: "editor", line: "flag evaluate chat --context targetingKey=u1 -e team", has: []string{"answer"}},
+		{who: "editor", line: "flag list --all-environments", has: []string{"TEAM", "by rule"}},
+		{who: "editor", line: "flag history chat -e team", has: []string{"token editor"}},
+		{who: "editor", line: "flag toggel chat off -e team", code: 2, has: []string{"did you mean flagside flag toggle?"}},
+	}
+	return w.all(ctx, team...)
 }
 
 func (w *walker) approve(ctx context.Context) error {
@@ -178,7 +197,7 @@ func (w *walker) carry(ctx context.Context, s step) error {
 func (w *walker) breakGlass(ctx context.Context) error {
 	w.say("## Breaking the glass\n\nAt night the new checkout fails, and no approver answers. The administrator on call turns it off alone, with a reason.")
 	broken, err := w.run(ctx, step{
-		who: "oncall", line: "flag toggle new-checkout off --break-glass -m 'checkout fails, no approver answers'", has: []string{"ask another person to run publisher request review"},
+		who: "oncall", line: "flag toggle new-checkout off --break-glass -m 'checkout fails, no approver answers'", has: []string{"ask another person to run flagside request review"},
 	})
 	if err != nil {
 		return err

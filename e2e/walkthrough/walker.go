@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"github.com/flagside/flagside/e2e/process"
@@ -58,7 +59,7 @@ func (w *walker) run(ctx context.Context, s step) (string, error) {
 	if s.stdin != "" {
 		line += "echo '" + s.stdin + "' | "
 	}
-	w.Add("```console\n%spublisher %s\n%s", line, s.line, output)
+	w.Add("```console\n%sflagside %s\n%s", line, s.line, output)
 	if code != 0 {
 		w.Add("(exit code %d)\n", code)
 	}
@@ -74,16 +75,16 @@ func (w *walker) run(ctx context.Context, s step) (string, error) {
 	}
 	if problem != "" {
 		w.failed++
-		fmt.Fprintf(os.Stderr, "%s$ publisher %s: %s\n%s", s.who, s.line, problem, output)
+		fmt.Fprintf(os.Stderr, "%s$ flagside %s: %s\n%s", s.who, s.line, problem, output)
 	}
 	return output, nil
 }
 
 func (w *walker) execute(ctx context.Context, s step) (output string, code int, err error) {
-	command := exec.CommandContext(ctx, w.binaries.Publisher, words(s.line)...)
+	command := exec.CommandContext(ctx, w.binaries.Flagside, words(s.line)...)
 	command.Dir = w.dir
 	command.Env = append(os.Environ(),
-		"FLAGSIDE_ADMIN=http://"+w.admin, "FLAGSIDE_TOKEN_FILE="+w.tokens[s.who], "FLAGSIDE_ENVIRONMENT=prod")
+		"FLAGSIDE_ADMIN=http://"+w.admin, "FLAGSIDE_TOKEN_FILE="+w.tokens[s.who], "FLAGSIDE_ENVIRONMENT=prod", "XDG_CONFIG_HOME="+filepath.Join(w.dir, "config"))
 	command.Stdin = strings.NewReader(s.stdin)
 	var out bytes.Buffer
 	command.Stdout, command.Stderr = &out, &out

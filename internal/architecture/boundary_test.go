@@ -55,11 +55,11 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 	}
 }
 
-// Sidecar and publisher meet in the change log only; dev composes both, and cmd/publisher offers dev.
+// Sidecar and publisher meet in the change log only; dev composes both, and cmd/flagside offers dev.
 func TestWingsAreSeparate(t *testing.T) {
 	t.Parallel()
 	const sidecar, publisher = "internal/sidecar", "internal/publisher"
-	composers := []string{"internal/dev", "cmd/publisher"}
+	composers := []string{"internal/dev", "cmd/flagside"}
 	all := readSource(t)
 	for _, at := range all.folders() {
 		reached := all.reach(at)

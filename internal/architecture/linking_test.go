@@ -55,7 +55,7 @@ func bannedFromSidecar() []banned {
 		},
 		{
 			"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/parser",
-			"0.7 MB of binary; people convert what they write in YAML with publisher convert",
+			"0.7 MB of binary; people convert what they write in YAML with flagside convert",
 		},
 		{
 			"github.com/alecthomas/kong", "github.com/alecthomas/kong",

@@ -123,7 +123,7 @@ func startEmbedded(t *testing.T, o natsserver.Options) *natsserver.Server {
 	return s
 }
 
-// external starts a server with the configuration that "publisher credentials config" prints.
+// external starts a server with the configuration that "flagside credentials config" prints.
 func external(t *testing.T) *site {
 	t.Helper()
 	users, seeds := newUsers(t)

@@ -229,9 +229,9 @@ func TestParseErrors(t *testing.T) {
 	f(`flag --listen-addr: "8016" is not an address such as 127.0.0.1:8016 or [::1]:8016`, nil, "--listen-addr=8016")
 	f(`flag --listen-addr: the port of "localhost:http" is not a number from 0 to 65535`, nil, "--listen-addr=localhost:http")
 	f(`flag --listen-addr: the port of ":65536" is not a number from 0 to 65535`, nil, "--listen-addr=:65536")
-	f(`command line: flag provided but not defined: -nonsense`, nil, "--nonsense")
+	f(`there is no option --nonsense`, nil, "--nonsense")
 	f(`command line: flag needs an argument: -number`, nil, "--number")
-	f(`command line: flag provided but not defined: -token`, nil, "--token=abc")
+	f(`there is no option --token`, nil, "--token=abc")
 	f(`configuration file nowhere.json: no such file or directory`, nil, "--config=nowhere.json")
 	f("flag --choice: \"\" is none of one, two\nflag --number: \"x\" is not an integer\nunexpected argument \"rest\"",
 		nil, "--number=x", "rest", "--choice=")

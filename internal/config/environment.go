@@ -42,7 +42,7 @@ func Unknown(environ []string, near bool, sets ...*Set) []string {
 		if !strings.HasPrefix(name, envPrefix) || slices.Contains(known, name) {
 			continue
 		}
-		similar := resembling(name, known)
+		similar := Similar(name, known)
 		switch {
 		case similar != "":
 			sentences = append(sentences, fmt.Sprintf("environment variable %s is no option and is ignored: did you mean %s?", name, similar))
@@ -54,10 +54,13 @@ func Unknown(environ []string, near bool, sets ...*Set) []string {
 	return sentences
 }
 
-// resembling returns the name that differs least from another one, if two letters that are missing, superfluous, wrong or exchanged
-// explain that; empty if there is none.
-func resembling(name string, known []string) string {
+// Similar returns the known name that differs least from another one, if two letters that are missing, superfluous, wrong or exchanged
+// explain that, one in a name of four letters or fewer; empty if there is none.
+func Similar(name string, known []string) string {
 	best, least := "", 3
+	if len(name) <= 4 {
+		least = 2
+	}
 	for _, candidate := range known {
 		if d := distance(name, candidate); d < least {
 			best, least = candidate, d

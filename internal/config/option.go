@@ -15,11 +15,22 @@ type Option struct {
 	Usage string
 	// Default is the default as one would write it on the command line; empty if there is none.
 	Default string
+	// Letter is the flag of one letter that means the same; empty if there is none.
+	Letter string
+	// Switch tells that the flag may stand without a value, which means on.
+	Switch bool
+	// Type names the type of the value for people, such as text, file or directory.
+	Type string
+	// Choices are the values that it may have, nil if they cannot be listed.
+	Choices []string
+	// Names is the kind of what the value names, such as environment; empty if it is no name.
+	Names string
 
 	value    value
-	short    string
+	shared   bool
 	required bool
 	given    bool
+	source   string
 	// secretEnv is the environment variable that may hold the secret itself, for options that name the file of one.
 	secretEnv string
 }
@@ -29,12 +40,33 @@ func (o *Option) Require() { o.required = true }
 
 // Short adds a flag of one letter that means the same on the command line.
 func (o *Option) Short(letter string) *Option {
-	o.short = letter
+	o.Letter = letter
 	return o
 }
 
+// Shared tells that many commands have the option, so that help shows it after those of the command itself.
+func (o *Option) Shared() *Option {
+	o.shared = true
+	return o
+}
+
+// Of tells what kind of thing the value names, so that it can be completed.
+func (o *Option) Of(kind string) *Option {
+	o.Names = kind
+	return o
+}
+
+// Source returns what gave the option its value at the last Parse, such as flag --environment; empty if it has its default.
+func (o *Option) Source() string { return o.source }
+
+// Text returns the value as one would write it on the command line. Of a secret it is the path of its file, or a mask.
+func (o *Option) Text() string { return o.value.text() }
+
 // Given reports whether the last Parse found the option anywhere, even if only to repeat its default.
 func (o *Option) Given() bool { return o.given }
+
+// Variable returns the name of the environment variable for an option.
+func Variable(option string) string { return envName(option) }
 
 // envName derives the name of an environment variable from the name of an option.
 func envName(name string) string {

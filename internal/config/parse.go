@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // Parse fills in the variables of the set from args (the command line without the program and the sub-command), from the
@@ -54,13 +55,13 @@ func (s *Set) readFlags(args []string) (flags map[string][]string, words []strin
 	for _, option := range s.all() {
 		_, isBool := option.value.(boolValue)
 		set.Var(flagTexts{option.Name, flags, isBool}, option.Name, option.Usage)
-		if option.short != "" {
-			set.Var(flagTexts{option.Name, flags, isBool}, option.short, option.Usage)
+		if option.Letter != "" {
+			set.Var(flagTexts{option.Name, flags, isBool}, option.Letter, option.Usage)
 		}
 	}
 	for {
 		if err := set.Parse(args); err != nil {
-			return nil, nil, fmt.Errorf("command line: %w", err)
+			return nil, nil, s.commandLine(err)
 		}
 		rest := set.Args()
 		if len(rest) == 0 {
@@ -72,6 +73,23 @@ func (s *Set) readFlags(args []string) (flags map[string][]string, words []strin
 		words = append(words, rest[0])
 		args = rest[1:]
 	}
+}
+
+// commandLine returns what is wrong with a command line. Of an option that there is not, it names the one that was meant, if it can be guessed.
+func (s *Set) commandLine(err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return fmt.Errorf("command line: %w", err)
+	}
+	name = strings.TrimPrefix(name, "-")
+	var names []string
+	for _, option := range s.all() {
+		names = append(names, option.Name)
+	}
+	if similar := Similar(name, names); similar != "" {
+		return fmt.Errorf("there is no option --%s: did you mean --%s?", name, similar)
+	}
+	return fmt.Errorf("there is no option --%s", name)
 }
 
 // flagTexts collects the texts of one flag. It implements flag.Value.
@@ -99,21 +117,28 @@ func (s *Set) apply(
 ) error {
 	var errs []error
 	for _, option := range options {
-		if err := option.apply(flags, lookup, file); err != nil {
+		if err := option.apply(flags, lookup, file, s.fallback); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (o *Option) apply(flags map[string][]string, lookup func(string) (string, bool), file map[string]fileEntry) error {
+func (o *Option) apply(
+	flags map[string][]string, lookup func(string) (string, bool), file map[string]fileEntry, fallback func(string) (string, string),
+) error {
 	texts, place := o.find(flags, lookup, file)
 	if secret, ok := o.value.(secretValue); ok {
 		if text, ok := lookup(o.secretEnv); ok && text != "" {
 			return o.applySecret(secret, text, place)
 		}
 	}
-	o.given = texts != nil
+	if texts == nil && fallback != nil {
+		if text, from := fallback(o.Name); text != "" {
+			texts, place = []string{text}, from
+		}
+	}
+	o.given, o.source = texts != nil, place
 	if o.given {
 		if err := o.value.set(texts); err != nil {
 			return fmt.Errorf("%s: %w", place, err)
@@ -132,7 +157,7 @@ func (o *Option) applySecret(secret secretValue, text, place string) error {
 		return fmt.Errorf("%s and environment variable %s both give the secret: leave one out", place, o.secretEnv)
 	}
 	*secret.p, *secret.path = Secret{text: text}, mask
-	o.given = true
+	o.given, o.source = true, ""
 	return nil
 }
 
@@ -160,7 +185,14 @@ func (s *Set) applyWords(words []string) error {
 		if i >= len(words) {
 			return fmt.Errorf("argument %s is missing: %s", argument.name, argument.usage)
 		}
+		if len(argument.Choices) > 0 && !slices.Contains(argument.Choices, words[i]) {
+			return fmt.Errorf("%s is one of %s, not %q", argument.name, strings.Join(argument.Choices, ", "), words[i])
+		}
 		*argument.p = words[i]
+	}
+	if s.rest != nil {
+		*s.rest = words[len(s.arguments)-1:]
+		return nil
 	}
 	if len(words) > len(s.arguments) {
 		return fmt.Errorf("unexpected argument %q", words[len(s.arguments)])

@@ -7,41 +7,89 @@ import (
 	"strings"
 )
 
-// Usage returns the usage text of the command.
+// usageWidth is how many columns a line of usage takes at most, where words permit.
+const usageWidth = 110
+
+// Usage returns the usage text of the command: its own options first, then those that many commands have.
 func (s *Set) Usage() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Usage: %s [options]", s.command)
-	for _, argument := range s.arguments {
-		b.WriteString(" " + argument.name)
+	fmt.Fprintf(&b, "%s\n\nUsage: %s [options]\n", wrap(s.synopsis, 0), strings.Join(append([]string{s.command}, s.Arguments()...), " "))
+	if len(s.arguments) > 0 {
+		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "\n\n%s\n", s.synopsis)
 	for _, argument := range s.arguments {
-		fmt.Fprintf(&b, "\n  %s\n        %s\n", argument.name, argument.usage)
+		b.WriteString(line(argument.label(), argument.usage))
 	}
-	b.WriteString("\nOptions (also environment variables, or members of the file that --config names):\n")
-	for _, option := range s.all() {
-		name := "--" + option.Name
-		if option.short != "" {
-			name = "-" + option.short + ", " + name
+	for _, group := range []struct {
+		title  string
+		shared bool
+	}{{"Options:", false}, {"Options of many commands:", true}} {
+		title := "\n" + group.title + "\n"
+		for _, option := range s.all() {
+			if option.shared == group.shared {
+				b.WriteString(title + line(option.flags(), option.Usage+option.facts()))
+				title = ""
+			}
 		}
-		fmt.Fprintf(&b, "\n  %s %s\n        %s\n        %s\n", name, option.value.kind(), option.Usage, option.facts())
 	}
+	b.WriteString("\nEach option can also be set by an environment variable: --dry-run by FLAGSIDE_DRY_RUN=true.\n")
 	return b.String()
 }
 
-// facts returns the environment variable and what happens without it.
-func (o *Option) facts() string {
-	facts := []string{o.Env}
-	if o.secretEnv != "" {
-		facts = append(facts, "or the secret itself in "+o.secretEnv)
+// flags returns the option as it stands on a command line, with the type of its value.
+func (o *Option) flags() string {
+	name := "--" + o.Name
+	if o.Letter != "" {
+		name = "-" + o.Letter + ", " + name
 	}
+	if o.Switch {
+		return name
+	}
+	return name + " " + o.Type
+}
+
+// facts returns what happens without the option.
+func (o *Option) facts() string {
 	switch {
 	case o.required:
-		facts = append(facts, "required")
-	case o.Default != "":
-		facts = append(facts, "default "+o.Default)
+		return " (required)"
+	case o.Default != "" && !(o.Switch && o.Default == "false"):
+		return " (default " + o.Default + ")"
+	default:
+		return ""
 	}
-	return "(" + strings.Join(facts, ", ") + ")"
+}
+
+// usageColumn is where the texts of usage begin. A name that needs more has a line of its own.
+const usageColumn = 32
+
+// line returns a name and a text about it.
+func line(name, text string) string {
+	text = wrap(text, usageColumn)
+	if len(name)+4 > usageColumn {
+		return "  " + name + "\n" + strings.Repeat(" ", usageColumn) + text + "\n"
+	}
+	return fmt.Sprintf("  %-*s%s\n", usageColumn-2, name, text)
+}
+
+// wrap breaks text into lines that begin at a column, the first excepted.
+func wrap(text string, column int) string {
+	var b strings.Builder
+	at := column
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i == 0:
+		case at+1+len(word) > usageWidth:
+			b.WriteString("\n" + strings.Repeat(" ", column))
+			at = column
+		default:
+			b.WriteString(" ")
+			at++
+		}
+		b.WriteString(word)
+		at += len(word)
+	}
+	return b.String()
 }
 
 // Markdown returns the command as a chapter of the documentation: a heading of the second level, the synopsis, and a table with one
@@ -50,7 +98,7 @@ func (s *Set) Markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## `%s", s.command)
 	for _, argument := range s.arguments {
-		b.WriteString(" " + argument.name)
+		b.WriteString(" " + argument.label())
 	}
 	fmt.Fprintf(&b, "`\n\n%s\n\n", s.synopsis)
 	b.WriteString("| Option | Environment variable | Type | Default | Meaning |\n|---|---|---|---|---|\n")
@@ -64,8 +112,8 @@ func (s *Set) Markdown() string {
 			byDefault = "required"
 		}
 		name := code("--" + option.Name)
-		if option.short != "" {
-			name += " or " + code("-"+option.short)
+		if option.Letter != "" {
+			name += " or " + code("-"+option.Letter)
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n",
 			name, env, cell(option.value.kind()), byDefault, cell(option.Usage))

@@ -17,38 +17,23 @@ func TestUsage(t *testing.T) {
 	s.String(&environment, "environment", "", "name of the environment").Require()
 	s.Bool(&on, "on", true, "on or off")
 	s.Secret(&token, "token", "token for the server")
-	const want = `Usage: tool dev [options] FILE
+	const want = `Serves a file.
 
-Serves a file.
+Usage: tool dev FILE [options]
 
-  FILE
-        file to watch
+  FILE                          file to watch
 
-Options (also environment variables, or members of the file that --config names):
+Options:
+  --environment text            name of the environment (required)
+  --on                          on or off (default true)
+  --token-file file             token for the server
 
-  --environment text
-        name of the environment
-        (FLAGSIDE_ENVIRONMENT, required)
+Options of many commands:
+  --config file                 JSON file with options by name; flags and environment variables override it
+  --check                       check the configuration, say what is wrong and exit
+  --print-config                print the configuration that would be used, secrets masked, and exit
 
-  --on true|false
-        on or off
-        (FLAGSIDE_ON, default true)
-
-  --token-file file
-        token for the server
-        (FLAGSIDE_TOKEN_FILE, or the secret itself in FLAGSIDE_TOKEN)
-
-  --config text
-        JSON file with options by name; flags and environment variables override it
-        (FLAGSIDE_CONFIG)
-
-  --check true|false
-        check the configuration, say what is wrong and exit
-        (FLAGSIDE_CHECK)
-
-  --print-config true|false
-        print the configuration that would be used, secrets masked, and exit
-        (FLAGSIDE_PRINT_CONFIG)
+Each option can also be set by an environment variable: --dry-run by FLAGSIDE_DRY_RUN=true.
 `
 	if diff := cmp.Diff(want, s.Usage()); diff != "" {
 		t.Errorf("usage (-want +got):\n%s", diff)

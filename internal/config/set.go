@@ -26,7 +26,9 @@ type Set struct {
 	command   string
 	synopsis  string
 	options   []*Option
-	arguments []*argument
+	arguments []*Argument
+	rest      *[]string // takes all words after the arguments; nil refuses them
+	fallback  func(option string) (value, place string)
 
 	file   string
 	check  bool
@@ -34,11 +36,45 @@ type Set struct {
 	common []*Option
 }
 
-// argument is a required word of the command line that is not a flag.
-type argument struct {
+// Argument is a required word of the command line that is not a flag.
+type Argument struct {
+	// Choices are the words that it may be, nil if they cannot be listed.
+	Choices []string
+	// Names is the kind of what it names, such as flag; empty if it is no name.
+	Names string
+	// Type is TypeFile or TypeDirectory if it is a path, else empty.
+	Type string
+
 	p     *string
 	name  string
 	usage string
+	many  bool // it stands for itself and all words that follow
+}
+
+// OneOf makes Parse refuse other words.
+func (a *Argument) OneOf(choices ...string) *Argument {
+	a.Choices = choices
+	return a
+}
+
+// Of tells what kind of thing the word names, so that it can be completed.
+func (a *Argument) Of(kind string) *Argument {
+	a.Names = kind
+	return a
+}
+
+// File tells that it is the path of a file.
+func (a *Argument) File() *Argument {
+	a.Type = TypeFile
+	return a
+}
+
+// label returns the name as usage lines show it.
+func (a *Argument) label() string {
+	if a.many {
+		return a.name + "..."
+	}
+	return a.name
 }
 
 // NewSet returns the option table of a command, such as "publisher serve", that the synopsis describes in one line. The table
@@ -46,9 +82,12 @@ type argument struct {
 func NewSet(command, synopsis string) *Set {
 	s := &Set{command: command, synopsis: synopsis}
 	s.common = []*Option{
-		newOption("config", "", "JSON file with options by name; flags and environment variables override it", stringValue{&s.file}),
+		newOption("config", "", "JSON file with options by name; flags and environment variables override it", pathValue{stringValue{&s.file}, TypeFile}),
 		newOption("check", "", "check the configuration, say what is wrong and exit", boolValue{&s.check}),
 		newOption("print-config", "", "print the configuration that would be used, secrets masked, and exit", boolValue{&s.print}),
+	}
+	for _, option := range s.common {
+		option.shared = true
 	}
 	return s
 }
@@ -57,6 +96,18 @@ func NewSet(command, synopsis string) *Set {
 func (s *Set) String(p *string, name, byDefault, usage string) *Option {
 	*p = byDefault
 	return s.add(newOption(name, byDefault, usage, stringValue{p}))
+}
+
+// File declares an option whose value is the path of a file.
+func (s *Set) File(p *string, name, byDefault, usage string) *Option {
+	*p = byDefault
+	return s.add(newOption(name, byDefault, usage, pathValue{stringValue{p}, TypeFile}))
+}
+
+// Directory declares an option whose value is the path of a directory.
+func (s *Set) Directory(p *string, name, byDefault, usage string) *Option {
+	*p = byDefault
+	return s.add(newOption(name, byDefault, usage, pathValue{stringValue{p}, TypeDirectory}))
 }
 
 // Choice declares an option whose value is one of the choices. The default may be empty although it is not among them.
@@ -127,9 +178,33 @@ func (s *Set) Secret(p *Secret, name, usage string) *Option {
 }
 
 // Argument declares the next required word of the command line, such as FILE.
-func (s *Set) Argument(p *string, name, usage string) {
-	s.arguments = append(s.arguments, &argument{p: p, name: name, usage: usage})
+func (s *Set) Argument(p *string, name, usage string) *Argument {
+	a := &Argument{p: p, name: name, usage: usage}
+	s.arguments = append(s.arguments, a)
+	return a
 }
+
+// Words declares that one or more words of the command line follow its arguments, such as VALUE.
+func (s *Set) Words(p *[]string, name, usage string) {
+	var first string
+	s.Argument(&first, name, usage).many = true
+	s.rest = p
+}
+
+// ArgumentAt returns the argument that a word of the command line is, counted from 0 without options; false if there is none.
+func (s *Set) ArgumentAt(i int) (Argument, bool) {
+	if s.rest != nil {
+		i = min(i, len(s.arguments)-1)
+	}
+	if i >= len(s.arguments) {
+		return Argument{}, false
+	}
+	return *s.arguments[i], true
+}
+
+// Fallback gives options a value, and names the place that it comes from, where the command line, the environment and the file have none. The
+// empty value gives none.
+func (s *Set) Fallback(value func(option string) (value, place string)) { s.fallback = value }
 
 // Command returns the words that begin the command line, such as "publisher serve".
 func (s *Set) Command() string { return s.command }
@@ -141,7 +216,7 @@ func (s *Set) Synopsis() string { return s.synopsis }
 func (s *Set) Arguments() []string {
 	var names []string
 	for _, argument := range s.arguments {
-		names = append(names, argument.name)
+		names = append(names, argument.label())
 	}
 	return names
 }
@@ -157,7 +232,12 @@ func (s *Set) Options() []Option {
 
 // newOption derives an option from its declaration.
 func newOption(name, byDefault, usage string, v value) *Option {
-	return &Option{Name: name, Env: envName(name), Usage: usage, Default: byDefault, value: v}
+	o := &Option{Name: name, Env: envName(name), Usage: usage, Default: byDefault, Type: v.kind(), value: v}
+	_, o.Switch = v.(boolValue)
+	if choice, ok := v.(choiceValue); ok {
+		o.Choices = choice.choices
+	}
+	return o
 }
 
 // add puts an option into the table. A name that is taken or malformed is a mistake in the program, not in its input.

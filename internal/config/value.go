@@ -43,6 +43,20 @@ type choiceValue struct {
 	choices []string
 }
 
+// The types of options that are paths.
+const (
+	TypeFile      = "file"
+	TypeDirectory = "directory"
+)
+
+type pathValue struct {
+	stringValue
+
+	of string // TypeFile or TypeDirectory
+}
+
+func (v pathValue) kind() string { return v.of }
+
 func (v choiceValue) kind() string { return strings.Join(v.choices, "|") }
 
 func (v choiceValue) set(texts []string) error {
@@ -211,7 +225,7 @@ type secretValue struct {
 	path *string
 }
 
-func (v secretValue) kind() string       { return "file" }
+func (v secretValue) kind() string       { return TypeFile }
 func (v secretValue) text() string       { return *v.path }
 func (v secretValue) data() any          { return *v.path }
 func (v secretValue) fileKind() fileKind { return fileString }

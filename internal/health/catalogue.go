@@ -149,7 +149,7 @@ func Catalogue() []Condition {
 		{
 			EnvironmentArchived, SeverityWarning,
 			"The environment was archived, so its flags do not change any more and are served as they were last; " +
-				"stop the sidecar or give it another environment, or revive this one with publisher environment revive.",
+				"stop the sidecar or give it another environment, or revive this one with flagside environment revive.",
 		},
 		{
 			LogUnsigned, SeverityCritical,
@@ -174,7 +174,7 @@ func Catalogue() []Condition {
 			NATSWithoutAccounts, SeverityWarning,
 			"The NATS server keeps publishers, sidecars and streams in one account, so the credentials of any sidecar are enough to rewrite, " +
 				"purge or delete the streams of the log, though never to forge flags; " +
-				"give the server the accounts that \"publisher credentials config\" prints.",
+				"give the server the accounts that \"flagside credentials config\" prints.",
 		},
 		{
 			NATSUsersRefused, SeverityWarning,
@@ -226,7 +226,7 @@ func Catalogue() []Condition {
 		{
 			JournalDamaged, SeverityCritical,
 			"A ledger or CONTROL lacks records or has one that cannot be read, so nothing that needs it is changed; " +
-				"put the stream back from a backup, or go on behind the damage with publisher ledger repair.",
+				"put the stream back from a backup, or go on behind the damage with flagside ledger repair.",
 		},
 		{
 			SigningKeyRetired, SeverityCritical,

@@ -26,7 +26,7 @@ const (
 )
 
 // Authorization returns the part of a server's configuration that lets in what
-// `publisher credentials config` writes for a publisher and for a sidecar of
+// `flagside credentials config` writes for a publisher and for a sidecar of
 // [Environment], and the users that [Connect] and the like connect as.
 // A client without credentials is the publisher.
 func Authorization(tb testing.TB) []byte {

@@ -55,9 +55,12 @@ func newGate(o Options) (*gate, error) {
 	}
 	fixed := o.FixedTokens
 	if o.AdminTokenFile != "" {
-		secret, err := adminToken(o.AdminTokenFile)
+		secret, made, err := adminToken(o.AdminTokenFile)
 		if err != nil {
 			return nil, fmt.Errorf("admin token: %w", err)
+		}
+		if made {
+			o.Logger.Info().Str("file", o.AdminTokenFile).Msg("the first token was made: flagside login --token-file uses it, or FLAGSIDE_TOKEN_FILE")
 		}
 		fixed = append(slices.Clip(fixed), access.FixedToken{Secret: secret, Principal: access.Principal{
 			ID: adminTokenID, Name: "holder of the admin token file", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
@@ -92,30 +95,30 @@ func readIssuers(file string) ([]access.Issuer, error) {
 }
 
 // adminToken returns the token in a file, which is made with a new one, for its owner alone, if it is not there.
-func adminToken(file string) (string, error) {
+func adminToken(file string) (secret string, isNew bool, err error) {
 	text, err := readSmall(file, maxTokenFile)
 	if err == nil {
-		return strings.TrimSpace(string(text)), nil
+		return strings.TrimSpace(string(text)), false, nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
-		return "", err
+		return "", false, err
 	}
-	secret := access.NewSecret()
+	secret = access.NewSecret()
 	// What is complete takes the name, so that nobody reads a part, and of two that make it at once both use the first.
 	made, err := os.CreateTemp(filepath.Dir(file), ".admin-token-") // has mode 0600
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer os.Remove(made.Name())
 	_, err = made.WriteString(secret + "\n")
 	if err := errors.Join(err, made.Sync(), made.Close()); err != nil {
-		return "", err
+		return "", false, err
 	}
 	if err := os.Link(made.Name(), file); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", err
+		return "", false, err
 	}
 	text, err = readSmall(file, maxTokenFile)
-	return strings.TrimSpace(string(text)), err
+	return strings.TrimSpace(string(text)), true, err
 }
 
 // readSmall reads a file, which must not be larger than limit.

@@ -112,7 +112,7 @@ func (p *Publisher) streamConditions(add func(c health.Code, detail string)) {
 	}
 	for _, name := range p.environments.forgotten() {
 		add(health.JournalDamaged, fmt.Sprintf("CONTROL does not list environment %[1]s any more, which is followed here: "+
-			"make it known again with \"publisher environment adopt %[1]s\"", name))
+			"make it known again with \"flagside environment adopt %[1]s\"", name))
 	}
 	for _, detail := range p.journals.news(time.Now()) {
 		add(health.ForeignMessages, detail)

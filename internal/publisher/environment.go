@@ -244,7 +244,7 @@ func (e *environment) unwritable() error {
 // remedies says how an environment goes on whose log does not continue what is known.
 func remedies(name string) string {
 	return fmt.Sprintf("put the log back from a backup of NATS, or begin a new epoch: with what this publisher knows by "+
-		"\"publisher environment recreate %[1]s\", with a snapshot by \"publisher restore FILE --environment %[1]s\"", name)
+		"\"flagside environment recreate %[1]s\", with a snapshot by \"flagside environment restore %[1]s FILE\"", name)
 }
 
 // ready reports whether the environment is known completely, or cannot become so before somebody mends its log.

@@ -210,7 +210,7 @@ func (e *environments) note(ctx context.Context, err error) {
 		e.options.Logger.Info().Msg("the list of environments is read again")
 	}
 	if first && len(e.running) == 0 && len(e.options.ReadOnly) == 0 { // what makes one read-only also creates it
-		e.options.Logger.Info().Msg("there is no environment yet: create one with \"publisher environment create NAME\"")
+		e.options.Logger.Info().Msg("there is no environment yet: create one with \"flagside environment create NAME\"")
 	}
 	e.err, e.listed = err, e.listed || err == nil
 }

@@ -38,7 +38,7 @@ func TestRecreate(t *testing.T) {
 	deleteStream(t, server, "FLAGS_prod")
 	r.await("the refusal of writes", func() bool {
 		a := r.ask(http.MethodPut, flags+"/g", string(flagBody("on", "")), "If-None-Match", "*")
-		return a.problem.Type == "urn:flagside:problem:stream-lost" && strings.Contains(a.problem.Detail, "publisher environment recreate prod")
+		return a.problem.Type == "urn:flagside:problem:stream-lost" && strings.Contains(a.problem.Detail, "flagside environment recreate prod")
 	})
 	late := start(t, publisher.Options{NATS: server.URL()})
 	if _, err := late.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, ""); err == nil || !strings.Contains(err.Error(), "does not know") {

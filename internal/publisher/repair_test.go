@@ -100,7 +100,7 @@ func TestRepairLedger(t *testing.T) {
 					r, other = twoPublishers(t, server)
 				}
 				r.await("the condition", func() bool {
-					return strings.Contains(r.condition("journal-damaged"), "publisher ledger repair --environment shop")
+					return strings.Contains(r.condition("journal-damaged"), "flagside ledger repair --environment shop")
 				})
 				if _, err := r.client.RepairLedger(t.Context(), "shop", ""); !isProblem(err, http.StatusUnprocessableEntity, "invalid-request") {
 					t.Errorf("without a reason: %v", err)
@@ -194,7 +194,7 @@ func TestRepairControl(t *testing.T) {
 					r, other = governedAnyway(t, publisher.Options{NATS: server.URL()}), governedAnyway(t, publisher.Options{NATS: server.URL()})
 				}
 				r.await("the condition", func() bool {
-					return strings.Contains(r.condition("journal-damaged"), "publisher ledger repair --control")
+					return strings.Contains(r.condition("journal-damaged"), "flagside ledger repair --control")
 				})
 				for _, role := range []string{"viewer", "editor", "approver", "elsewhere"} {
 					if _, err := r.as(secretOf(role)).RepairControl(t.Context(), "no"); !isProblem(err, http.StatusForbidden, "forbidden") {
@@ -271,14 +271,14 @@ func TestAdoptAfterControlIsLost(t *testing.T) {
 	other.await("the flags at the other publisher", func() bool { return other.flagCount("staging") == 2 })
 	deleteStream(t, server, "CONTROL")
 	r.await("the condition", func() bool {
-		return strings.Contains(r.condition("journal-damaged"), "publisher ledger repair --control")
+		return strings.Contains(r.condition("journal-damaged"), "flagside ledger repair --control")
 	})
 	got, err := r.client.RepairControl(t.Context(), "it was deleted")
 	if err != nil || len(got.Kept) != 0 || got.Lacks == 0 {
 		t.Fatalf("repaired %+v, %v", got, err)
 	}
 	r.await("the condition", func() bool {
-		return strings.Contains(r.condition("journal-damaged"), "publisher environment adopt staging")
+		return strings.Contains(r.condition("journal-damaged"), "flagside environment adopt staging")
 	})
 	if n := r.flagCount("staging"); n != 2 {
 		t.Errorf("%d flags are served before the environment is adopted, want 2", n)

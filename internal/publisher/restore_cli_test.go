@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/cli"
@@ -35,7 +36,7 @@ func (r *running) command(role string, line ...string) (code int, output string)
 			err = i.Check()
 		}
 		if err == nil {
-			err = i.Run(r.t.Context(), cli.Terminal{Stdin: strings.NewReader(""), Stdout: &out})
+			err = i.Run(r.t.Context(), commandline.Terminal{Stdin: strings.NewReader(""), Stdout: &out})
 		}
 		if err != nil {
 			out.WriteString(err.Error())

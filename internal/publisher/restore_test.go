@@ -247,7 +247,7 @@ func TestRecreateWhenTheLedgerIsGoneToo(t *testing.T) {
 	deleteStream(t, server, "FLAGS_prod")
 	deleteStream(t, server, "LEDGER_prod")
 	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
-	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone"); err == nil || !strings.Contains(err.Error(), "publisher ledger repair") {
+	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone"); err == nil || !strings.Contains(err.Error(), "flagside ledger repair") {
 		t.Errorf("before the ledger is repaired: %v", err)
 	}
 	if _, err := r.client.RepairLedger(t.Context(), "prod", "all is gone"); err != nil {

@@ -65,7 +65,7 @@ type Options struct {
 	NATSDomain string
 	// NATSInsecure lets the connection go without TLS beyond loopback.
 	NATSInsecure bool
-	// Credentials is a directory with the credentials that "publisher credentials add" makes: it stands for NATSNKey, NATSCA and TrustFile.
+	// Credentials is a directory with the credentials that "flagside credentials add" makes: it stands for NATSNKey, NATSCA and TrustFile.
 	// Files may be symbolic links. Empty means that these stand for themselves.
 	Credentials string
 	// TrustFile is the path of the trust file of the installation: what is not proved by the keys in it is not believed. Trust has the content
@@ -201,7 +201,7 @@ func (o Options) keyring() (*changelog.Keyring, error) {
 		return changelog.NewKeyring(o.Trust), nil
 	}
 	if o.TrustFile == "" {
-		return nil, errors.New("nothing says whose flags to believe: give --credentials with a directory that \"publisher credentials add\" has written, " +
+		return nil, errors.New("nothing says whose flags to believe: give --credentials with a directory that \"flagside credentials add\" has written, " +
 			"or --trust-file with the file trust of the publisher's data directory")
 	}
 	text, err := os.ReadFile(o.TrustFile)

@@ -31,7 +31,7 @@ func rejected(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrRejected, fmt.Errorf(format, args...))
 }
 
-// FixedToken is a token that stands in no journal: the one that publisher dev prints, or the first one of an installation.
+// FixedToken is a token that stands in no journal: the one that flagside dev prints, or the first one of an installation.
 type FixedToken struct {
 	// Secret has 32 bytes or more.
 	Secret    string

@@ -232,6 +232,16 @@ func (t *Tokens) Line(principal string) (line []string) {
 	return line
 }
 
+// Name returns what a token is called, by the principal that its holder is; false if that is none with a token here. A nil t knows none.
+func (t *Tokens) Name(principal string) (string, bool) {
+	id, isToken := strings.CutPrefix(principal, tokenPrincipal)
+	if t == nil || !isToken {
+		return "", false
+	}
+	stored, known := t.find(id)
+	return stored.Name, known && stored.Name != ""
+}
+
 // latest returns when a token that an author has made ends at the latest.
 func (t *Tokens) latest(author Principal, now time.Time) time.Time {
 	latest := now.Add(t.lifetime)

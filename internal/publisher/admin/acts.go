@@ -36,7 +36,7 @@ type Act struct {
 	Time        time.Time `json:"time,omitzero" doc:"Absent for keys, whose note has none."`
 	Type        string    `json:"type" example:"environment.archived" doc:"What was done: environment.created, environment.adopted, environment.archived, environment.revived, environment.destroyed, token.created, token.revoked, person.erased, policy.changed, keys, journal.repaired or control.reviewed."`
 	Actor       string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for a publisher itself."`
-	Names       Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
+	Names       Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Reason      string    `json:"reason,omitempty"`
 	Breaks      bool      `json:"breakGlass,omitzero" doc:"Whether it went without the approvals that policies want."`
 	ReviewOpen  bool      `json:"reviewOpen,omitzero" doc:"Whether it went without approvals and has not been reviewed."`

@@ -21,7 +21,7 @@ type Environment struct {
 	Epoch     string    `json:"epoch" doc:"The history that revisions belong to; they begin with its first eight digits."`
 	Created   time.Time `json:"created"`
 	CreatedBy string    `json:"createdBy" doc:"The opaque id of who created it."`
-	Names     Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
+	Names     Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Archived  time.Time `json:"archived,omitzero" doc:"When it was taken out of use; absent while it is in use."`
 	Destroyed time.Time `json:"destroyed,omitzero" doc:"When its flags were deleted for good; absent while it can be revived. Its ledger stays."`
 	Revision  string    `json:"revision,omitempty" doc:"The newest revision known here; absent until it was read completely."`
@@ -138,7 +138,7 @@ func (a *api) protect(ctx context.Context, in *createEnvironment) error {
 	if !refused {
 		return err
 	}
-	p.Detail = fmt.Sprintf("Environment %s was created, but could not be marked: protected is %t there. Run publisher environment risk %s --protected=%t. "+
+	p.Detail = fmt.Sprintf("Environment %s was created, but could not be marked: protected is %t there. Run flagside environment risk %s --protected=%t. "+
 		"The cause: %s", name, !*wanted, name, *wanted, p.Detail)
 	return p
 }

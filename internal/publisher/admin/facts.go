@@ -47,7 +47,7 @@ type Fact struct {
 	Time     time.Time `json:"time"`
 	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, epoch.begun, environment.archived, environment.revived, environment.destroyed, environment.adopted, journal.repaired, refused or unauthenticated."`
 	Actor    string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for the publisher itself."`
-	Names    Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
+	Names    Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Request  string    `json:"changeRequest,omitempty"`
 	Hash     string    `json:"hash,omitempty" doc:"Names exactly what was proposed, approved or claimed."`
 	Text     string    `json:"text,omitempty" doc:"The reason, the comment, or what was refused."`

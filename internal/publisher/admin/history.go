@@ -37,7 +37,7 @@ type DocumentChange struct {
 	OpID      string    `json:"opId" doc:"The same for all documents that were changed together."`
 	Actor     string    `json:"actor" doc:"The opaque id of who made the change."`
 	Approvers []string  `json:"approvers,omitempty" nullable:"false" doc:"The opaque ids of who agreed."`
-	Names     Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
+	Names     Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Reason    string    `json:"reason,omitempty"`
 	Request   string    `json:"changeRequest,omitempty"`
 	Action    string    `json:"action" enum:"put,delete"`

@@ -90,12 +90,8 @@ func (a *api) names(ctx context.Context, ids ...string) Names {
 	}
 	var names Names
 	for _, id := range ids {
-		person, known := a.options.People.Find(id)
-		name := cmp.Or(person.Name, person.Subject)
-		if !person.Erased.IsZero() {
-			name = id + " (erased)"
-		}
-		if !known || name == "" {
+		name, known := a.nameOf(id)
+		if !known {
 			continue
 		}
 		if names == nil {
@@ -104,4 +100,17 @@ func (a *api) names(ctx context.Context, ids ...string) Names {
 		names[id] = name
 	}
 	return names
+}
+
+// nameOf returns what people call a person, or the holder of a token.
+func (a *api) nameOf(id string) (name string, known bool) {
+	if name, known = a.options.Tokens.Name(id); known {
+		return "token " + name, true
+	}
+	person, known := a.options.People.Find(id)
+	if !person.Erased.IsZero() {
+		return id + " (erased)", true
+	}
+	name = cmp.Or(person.Name, person.Subject)
+	return name, known && name != ""
 }

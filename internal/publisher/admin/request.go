@@ -31,7 +31,7 @@ type ChangeRequest struct {
 	Status string `json:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired"`
 	Hash   string `json:"hash" doc:"Names exactly what is proposed. Send it to approve."`
 	Author string `json:"author" doc:"The opaque id of who made it."`
-	Names  Names  `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
+	Names  Names  `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Reason string `json:"reason,omitempty"`
 
 	Opened      time.Time `json:"opened"`

@@ -57,7 +57,7 @@ type Token struct {
 	Groups  []string  `json:"groups" nullable:"false"`
 	Scope   *Scope    `json:"scope,omitempty"`
 	Author  string    `json:"author" doc:"The opaque id of who created it."`
-	Names   Names     `json:"names,omitempty" doc:"The names of the persons whose ids stand here, by id; of an erased one the id with (erased)."`
+	Names   Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires,omitzero" doc:"When it ends. A new token ends after a year at the latest, unless the publisher has another limit, and not after the token that it is made with."`
 	Revoked time.Time `json:"revoked,omitzero" doc:"When it was revoked; absent if it was not."`

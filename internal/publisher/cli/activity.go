@@ -7,14 +7,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func activityCommand() Command {
-	return Command{words("activity"), "list what happened in an environment: changes, requests, refusals and administration", activityList}
+func activityCommand() commandline.Command {
+	return command("activity", "list what happened in an environment: changes, requests, refusals and administration", activityList)
 }
 
-func activityList() Invocation {
+func activityList() commandline.Invocation {
 	var wanted filter
 	var flag string
 	f := newForm("activity", "Lists what happened in an environment, the newest first: changes, steps of change requests, what policies refused to "+

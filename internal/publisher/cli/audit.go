@@ -5,21 +5,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func auditCommands() []Command {
-	return []Command{
-		{words("audit export"), "write the history of an environment with its proofs, or as a table", auditExport},
-		{words("audit verify"), "verify the history of an environment with nothing but a trust file", auditVerify},
-		{words("audit note"), "print the proof of a revision as a signed note, for other tools", auditNote},
-		{words("audit control"), "list what was done to the installation", auditControl},
-		{words("audit review"), "close what administration by breaking the glass has left open", auditReview},
-		{words("audit"), "list what was decided and refused in an environment", auditList}, // the last, because the others begin with it
+func auditCommands() []commandline.Command {
+	return []commandline.Command{
+		command("audit export", "write the history of an environment with its proofs, or as a table", auditExport),
+		command("audit verify", "verify the history of an environment with nothing but a trust file", auditVerify),
+		command("audit note", "print the proof of a revision as a signed note, for other tools", auditNote),
+		command("audit control", "list what was done to the installation", auditControl),
+		command("audit review", "close what administration by breaking the glass has left open", auditReview),
+		command("audit", "list what was decided and refused in an environment", auditList), // the last, because the others begin with it
 	}
 }
 
-func auditList() Invocation {
+func auditList() commandline.Invocation {
 	var wanted filter
 	var request string
 	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+

@@ -7,10 +7,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func auditControl() Invocation {
+func auditControl() commandline.Invocation {
 	var limit int
 	var before string
 	var needsReview bool
@@ -38,7 +39,7 @@ func auditControl() Invocation {
 	})
 }
 
-func auditReview() Invocation {
+func auditReview() commandline.Invocation {
 	var record, reason string
 	f := newForm("audit review", "Records that you reviewed what another person did to an environment or the installation without approvals.")
 	f.set.Argument(&record, "RECORD", "number of the record of CONTROL, as audit and audit control show it")

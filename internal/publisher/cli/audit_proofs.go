@@ -11,12 +11,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-func auditExport() Invocation {
+func auditExport() commandline.Invocation {
 	var format string
 	var withControl bool
 	f := newForm("audit export", "Writes the history of an environment: its ledger and its log, each record exactly as it is stored, with its proof and the "+
@@ -57,7 +58,7 @@ func (s *session) export(ctx context.Context, environment string, withControl bo
 	return body, err
 }
 
-func auditVerify() Invocation {
+func auditVerify() commandline.Invocation {
 	var file, trustFile, checkpointFile string
 	var o audit.Options
 	f := newForm("audit verify", "Verifies the history of an environment: that every record continues the one before, that publishers signed it, that each change "+
@@ -67,9 +68,9 @@ func auditVerify() Invocation {
 		"Records that were cut off at the end, and a history that was rewritten with a key that counts, show only against --checkpoint. The times at "+
 		"which the export was made and records were stored (time, stored) prove nothing.")
 	f.set.String(&f.environment, "environment", "", "environment to verify; an export of another one is refused").Short("e")
-	f.set.String(&file, "file", "", "file that audit export has written, - is the standard input")
+	f.set.File(&file, "file", "", "file that audit export has written, - is the standard input")
 	f.set.String(&trustFile, "trust-file", "", "trust file of the installation, from a source that you trust").Require()
-	f.set.String(&checkpointFile, "checkpoint", "", "file with signed checkpoints that were kept elsewhere, as serve --checkpoint-file appends them; the history must contain what each names, in CONTROL only with --with-control")
+	f.set.File(&checkpointFile, "checkpoint", "", "file with signed checkpoints that were kept elsewhere, as serve --checkpoint-file appends them; the history must contain what each names, in CONTROL only with --with-control")
 	f.set.Bool(&o.EverySignature, "every-signature", false, "verify every signature, not only those that prove the others: it takes longer")
 	f.set.Bool(&o.WithControl, "with-control", false, "verify CONTROL too: the export in --file must have it; asking for it is for administrators only")
 	f.check(func() bool { return file != "" || f.environment != "" }, "give --file, or --environment to ask a publisher")
@@ -100,7 +101,7 @@ func auditVerify() Invocation {
 			}
 		}
 		if bad, ok := errors.AsType[*audit.BadRecordError](err); ok {
-			return &failure{exitFailure, "the first bad record: " + printable(bad.Error()), ""}
+			return &failure{code: exitFailure, text: "the first bad record: " + printable(bad.Error())}
 		}
 		if err != nil {
 			return err
@@ -149,12 +150,12 @@ func printReport(out io.Writer, r audit.Report) error {
 	}
 	_, err := fmt.Fprintf(out, found, r.Records(), r.Environment, r.Installation)
 	if err == nil && r.Incomplete {
-		err = &failure{exitIncomplete, "parts of the history are lost or not proved: see the warnings", ""}
+		err = &failure{code: exitIncomplete, text: "parts of the history are lost or not proved: see the warnings"}
 	}
 	return err
 }
 
-func auditNote() Invocation {
+func auditNote() commandline.Invocation {
 	var revision, stream string
 	f := newForm("audit note", "Prints the proof of an entry of the log, or of a record of the ledger, as a C2SP signed note: its last line is the signature of a key "+
 		"that the keys note lists, or that a former one listed if the key was rotated or revoked since.").inEnvironment()

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -87,7 +88,7 @@ func run(ctx context.Context, address, who, stdin string, args ...string) (code 
 		if err != nil {
 			return 2, "error: " + err.Error() + "\n"
 		}
-		if err = i.Run(ctx, cli.Terminal{Stdin: strings.NewReader(stdin), Stdout: &out}); err != nil {
+		if err = i.Run(ctx, commandline.Terminal{Stdin: strings.NewReader(stdin), Stdout: &out}); err != nil {
 			fmt.Fprintf(&out, "error: %v\n", err)
 		}
 		return cli.ExitCode(err), out.String()

@@ -4,60 +4,39 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Terminal is what a command reads and where it writes.
-type Terminal struct {
-	Stdin  io.Reader
-	Stdout io.Writer
-}
-
-// Command is a sub-command.
-type Command struct {
-	// Words begin the command line, such as "flag", "get".
-	Words []string
-	// Short says in a line what it does.
-	Short string
-	// New returns the command with an option table of its own.
-	New func() Invocation
-}
-
-// Invocation is a sub-command whose option table can be filled in, once.
-type Invocation struct {
-	Set *config.Set
-	// Check returns why the options make no sense; nil checks nothing.
-	Check func() error
-	// Run does what the options ask for. [ExitCode] tells what its error means.
-	Run func(ctx context.Context, t Terminal) error
-}
-
 // Commands returns all sub-commands, in the order in which they are to be shown.
-func Commands() []Command {
+func Commands() []commandline.Command {
 	return slices.Concat(
-		flagKind().commands(),
-		[]Command{toggleCommand()},
-		flagKind().changeCommands(),
-		segmentKind().commands(),
-		segmentKind().changeCommands(),
+		flagCommands(),
+		segmentCommands(),
 		settingsCommands(),
-		[]Command{promoteCommand()},
+		[]commandline.Command{promoteCommand()},
 		requestCommands(),
-		[]Command{activityCommand()},
+		[]commandline.Command{activityCommand()},
 		auditCommands(),
 		environmentCommands(),
 		repairCommands(),
 		tokenCommands(),
 		personCommands(),
-		[]Command{doctorCommand(), whoamiCommand(), policyAskCommand(), operationGetCommand()},
+		[]commandline.Command{loginCommand()},
+		contextCommands(),
+		[]commandline.Command{doctorCommand(), whoamiCommand(), policyAskCommand(), operationGetCommand()},
 	)
+}
+
+// command returns a sub-command of so many words, with its examples.
+func command(name, short string, make func() commandline.Invocation) commandline.Command {
+	return commandline.Command{Words: strings.Fields(name), Short: short, Examples: examples()[name], New: make}
 }
 
 // form is a sub-command of which the options are being declared.
@@ -65,8 +44,10 @@ type form struct {
 	set         *config.Set
 	at          connection
 	environment string
+	where       *config.Option // that names the environment; nil if an argument does
 	output      string
 	checks      []func() error
+	changing    bool // it changes something
 }
 
 // formats are what --output can be.
@@ -74,15 +55,16 @@ func formats() []string { return []string{formatTable, formatJSON, formatYAML} }
 
 // newForm begins a sub-command that asks the API.
 func newForm(words, synopsis string) *form {
-	f := &form{set: config.NewSet("publisher "+words, synopsis)}
+	f := &form{set: config.NewSet("flagside "+words, synopsis)}
 	f.at.declare(f.set)
-	f.set.Choice(&f.output, "output", formatTable, formats(), "how the answer is printed").Short("o")
+	f.set.Choice(&f.output, "output", formatTable, formats(), "how the answer is printed").Short("o").Shared()
 	return f
 }
 
 // inEnvironment declares the option that names the environment.
 func (f *form) inEnvironment() *form {
-	f.set.String(&f.environment, "environment", "", "environment that it is about").Short("e").Require()
+	f.where = f.set.String(&f.environment, "environment", "", "environment that it is about").Short("e").Of(namesEnvironment)
+	f.where.Require()
 	return f
 }
 
@@ -108,31 +90,48 @@ func (f *form) check(sensible func() bool, reason string) {
 }
 
 // runs completes the sub-command with what it does.
-func (f *form) runs(do func(ctx context.Context, s *session) error) Invocation {
-	return Invocation{
-		Set: f.set,
-		Check: func() error {
-			for _, check := range f.checks {
-				if err := check(); err != nil {
-					return err
-				}
-			}
-			return nil
-		},
-		Run: func(ctx context.Context, t Terminal) error {
+func (f *form) runs(do func(ctx context.Context, s *session) error) commandline.Invocation {
+	return commandline.Invocation{
+		Set:   f.set,
+		Check: f.verify,
+		Run: func(ctx context.Context, t commandline.Terminal) error {
 			client, err := f.at.open()
 			if err != nil {
 				return err
 			}
-			return do(ctx, &session{client: client, terminal: t, output: f.output})
+			f.tellWhere(t)
+			s := &session{client: client, terminal: t, output: f.output}
+			return s.suggest(ctx, do(ctx, s))
 		},
+	}
+}
+
+// local completes a sub-command that has no answer of the API to print.
+func (f *form) local(do func(ctx context.Context, t commandline.Terminal) error) commandline.Invocation {
+	return commandline.Invocation{Set: f.set, Check: f.verify, Run: do}
+}
+
+// verify returns the first reason why the options make no sense.
+func (f *form) verify() error {
+	for _, check := range f.checks {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellWhere says which environment a change is made in, if that does not stand on the command line.
+func (f *form) tellWhere(t commandline.Terminal) {
+	if f.changing && f.where != nil && t.Stderr != nil && !strings.HasPrefix(f.where.Source(), "flag ") {
+		fmt.Fprintf(t.Stderr, "environment %s, from %s\n", printable(f.environment), f.where.Source())
 	}
 }
 
 // session is one run of a sub-command.
 type session struct {
 	client   *admin.Client
-	terminal Terminal
+	terminal commandline.Terminal
 	output   string
 	writes   *source // nil unless it is a document from a file
 }
@@ -142,6 +141,3 @@ type source struct {
 	kind, key string
 	text      *handwritten.Text
 }
-
-// words splits the name of a sub-command.
-func words(name string) []string { return strings.Fields(name) }

@@ -16,12 +16,22 @@ type connection struct {
 	address string
 	ca      string
 	token   config.Secret
+
+	secret *config.Option // that the token comes by
 }
 
 func (c *connection) declare(set *config.Set) {
-	set.String(&c.address, "admin", "http://"+publisher.DefaultAdminAddr, "address of the publisher's API, http or https")
-	set.String(&c.ca, "admin-ca", "", "PEM file with those who vouch for the publisher's certificate; without it those that the system trusts")
-	set.Secret(&c.token, "token", "file with the API token; without one the publisher decides what strangers may do")
+	set.String(&c.address, "admin", "http://"+publisher.DefaultAdminAddr, "address of the publisher's API, http or https").Shared()
+	set.File(&c.ca, "admin-ca", "", "PEM file with CA certificates for the publisher; without it the system's").Shared()
+	c.secret = set.Secret(&c.token, "token", "file with your API token; without a token you are anonymous").Shared()
+}
+
+// tokenFile returns the file that has the token; empty if it does not come from one.
+func (c *connection) tokenFile() string {
+	if c.secret.Source() == "" {
+		return ""
+	}
+	return c.secret.Text()
 }
 
 // open returns a client for the connection; it does not connect yet.
@@ -59,9 +69,9 @@ func (s *session) placed(p *admin.Problem) *admin.Problem {
 // unanswered says what it means that no answer came.
 func unanswered(lost *admin.Unanswered, in admin.Call) error {
 	if !in.Writes() || !lost.Sent {
-		return &failure{exitUnavailable, lost.Error(), ""}
+		return &failure{code: exitUnavailable, text: lost.Error()}
 	}
-	return &failure{exitUndecided, fmt.Sprintf("%v\nit may have done what was asked: %s", lost, again(in)), ""}
+	return &failure{code: exitUndecided, text: fmt.Sprintf("%v\nit may have done what was asked: %s", lost, again(in))}
 }
 
 // again says how to repeat a change so that nothing is changed twice: with the same key, and as one who has seen the same.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
@@ -17,14 +18,14 @@ const contextLines = 3
 // side is one of the two documents that are compared.
 type side struct{ name, text string }
 
-func (k kind) diff() Invocation {
+func (k kind) diff() commandline.Invocation {
 	var key, from, other, file string
 	f := newForm(k.one+" diff", "Compares a "+k.one+" as it is now with what it was at a revision, is in another environment, or would be by a file. "+
 		"Lines with + are those of --environment now, or those of the file.").inEnvironment()
 	k.key(f, &key)
 	f.revision(&from, "from", "revision to compare with")
 	f.set.String(&other, "with", "", "environment to compare with")
-	f.set.String(&file, "file", "", "file with a document to compare with, JSON or YAML; - is standard input").Short("f")
+	f.set.File(&file, "file", "", "file with a document to compare with, JSON or YAML; - is standard input").Short("f")
 	f.check(func() bool { return len(present(from, other, file)) == 1 }, "say what to compare with: either --from, --with or --file")
 	return f.runs(func(ctx context.Context, s *session) error {
 		now, err := s.side(ctx, k, f.environment, key)
@@ -53,7 +54,7 @@ func (k kind) diff() Invocation {
 // nowhere returns the error of a comparison of a document that exists in neither environment. Without another one there is one only.
 func (k kind) nowhere(key, environment, other string) error {
 	text := fmt.Sprintf("there is no %s %s in %s", k.one, printable(key), strings.Join(present(environment, other), " nor in "))
-	return &failure{exitNotFound, fmt.Sprintf("%s: publisher %s list -e %s lists what there is", text, k.one, environment), ""}
+	return &failure{code: exitNotFound, text: fmt.Sprintf("%s: flagside %s list -e %s lists what there is", text, k.one, environment)}
 }
 
 // side reads a document; one that does not exist has no lines.
@@ -94,7 +95,7 @@ func (s *session) past(ctx context.Context, k kind, environment, key, at string)
 		text, err := indented(change.Document)
 		return side{environment + " at " + at, string(text)}, err
 	}
-	return side{}, &failure{exitNotFound, fmt.Sprintf("%s %s was not changed at revision %s: see its history", k.one, printable(key), at), ""}
+	return side{}, &failure{code: exitNotFound, text: fmt.Sprintf("%s %s was not changed at revision %s: see its history", k.one, printable(key), at)}
 }
 
 func (s *session) file(name string) (side, error) {

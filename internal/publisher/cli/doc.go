@@ -6,5 +6,5 @@
 //
 // # Concurrency properties
 //
-// A Command may be used by several goroutines, an Invocation by one.
+// A [commandline.Command] may be used by several goroutines, an [commandline.Invocation] by one.
 package cli

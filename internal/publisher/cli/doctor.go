@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
@@ -48,11 +49,11 @@ type visit struct {
 	Environments json.RawMessage `json:"environments,omitempty"`
 }
 
-func doctorCommand() Command {
-	return Command{words("doctor"), "collect what is needed to find out what is wrong", doctor}
+func doctorCommand() commandline.Command {
+	return command("doctor", "collect what is needed to find out what is wrong", doctor)
 }
 
-func doctor() Invocation {
+func doctor() commandline.Invocation {
 	var address string
 	f := newForm("doctor", "Collects in one text what is needed to find out what is wrong: versions, configuration without secrets, the state of "+
 		"the publisher and of a sidecar, and how far clocks differ. It changes nothing. Names of environments and flags are in it.")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
@@ -35,33 +36,32 @@ func segmentKind() kind {
 }
 
 // commands returns the sub-commands that flags and segments share.
-func (k kind) commands() []Command {
-	return []Command{
-		{words(k.one + " list"), "list the " + k.many + " of an environment", k.list},
-		{words(k.one + " get"), "print a " + k.one, k.get},
-		{words(k.one + " put"), "create or replace a " + k.one, k.put},
-		{words(k.one + " delete"), "delete a " + k.one + " that nothing depends on", k.delete},
-		{words(k.one + " history"), "list the changes of a " + k.one, k.history},
-		{words(k.one + " diff"), "compare a " + k.one + " with another revision, environment or file", k.diff},
+func (k kind) commands() []commandline.Command {
+	return []commandline.Command{
+		command(k.one+" get", "print a "+k.one, k.get),
+		command(k.one+" put", "create or replace a "+k.one, k.put),
+		command(k.one+" delete", "delete a "+k.one+" that nothing depends on", k.delete),
+		command(k.one+" history", "list the changes of a "+k.one, k.history),
+		command(k.one+" diff", "compare a "+k.one+" with another revision, environment or file", k.diff),
 	}
 }
 
 // key declares the argument that names a document.
-func (k kind) key(f *form, key *string) { f.set.Argument(key, "KEY", "key of the "+k.one) }
+func (k kind) key(f *form, key *string) { f.set.Argument(key, "KEY", "key of the "+k.one).Of(k.one) }
 
 // path returns the path of a document, or of what is below it.
 func (k kind) path(environment, key string, below ...string) []string {
 	return append([]string{"environments", environment, k.many, key}, below...)
 }
 
-func (k kind) list() Invocation {
+func (k kind) list() commandline.Invocation {
 	f := newForm(k.one+" list", "Lists the "+k.many+" of an environment by key.").inEnvironment()
 	return f.runs(func(ctx context.Context, s *session) error {
 		return s.printAll(ctx, admin.Call{Path: []string{"environments", f.environment, k.many}}, "after", list(k.columns...))
 	})
 }
 
-func (k kind) get() Invocation {
+func (k kind) get() commandline.Invocation {
 	var key string
 	f := newForm(k.one+" get", "Prints a "+k.one+". As JSON it is the document as put takes it.").inEnvironment()
 	k.key(f, &key)
@@ -82,13 +82,13 @@ func revision(header http.Header) string {
 	return "-"
 }
 
-func (k kind) put() Invocation {
+func (k kind) put() commandline.Invocation {
 	var key, file string
 	var create bool
 	f := newForm(k.one+" put", "Creates or replaces a "+k.one+". Unless --if-match says which revision is replaced, it is read first.").inEnvironment()
 	k.key(f, &key)
 	w := f.writes()
-	f.set.String(&file, "file", "-", "file with the document, JSON or YAML; - is standard input").Short("f")
+	f.set.File(&file, "file", "-", "file with the document, JSON or YAML; - is standard input").Short("f")
 	f.set.Bool(&create, "create", false, "the "+k.one+" must not exist yet")
 	f.check(func() bool { return !create || w.match == "" }, "--create and --if-match exclude each other")
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -120,7 +120,7 @@ func (k kind) change(f *form, key, what, method string, below ...string) change 
 	}
 }
 
-func (k kind) delete() Invocation {
+func (k kind) delete() commandline.Invocation {
 	var key string
 	f := newForm(k.one+" delete", "Deletes a "+k.one+". It is refused while something depends on it.").inEnvironment()
 	k.key(f, &key)
@@ -132,7 +132,7 @@ func (k kind) delete() Invocation {
 	})
 }
 
-func (k kind) history() Invocation {
+func (k kind) history() commandline.Invocation {
 	var key string
 	var limit int
 	f := newForm(k.one+" history", "Lists the changes of a "+k.one+", the newest first.").inEnvironment()
@@ -182,7 +182,7 @@ func (s *session) readDocument(file string) (*handwritten.Text, error) {
 	}
 	document, err := handwritten.Read(file, text)
 	if err != nil {
-		return nil, &failure{exitInvalid, visible(err.Error()), ""}
+		return nil, &failure{code: exitInvalid, text: visible(err.Error())}
 	}
 	return document, nil
 }

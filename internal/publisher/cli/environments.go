@@ -10,35 +10,33 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-func environmentCommands() []Command {
-	return []Command{
-		{words("environment create"), "create an environment", environmentCreate},
-		{words("environment list"), "list the environments", environmentList},
-		{words("environment get"), "print what is known of an environment", environmentGet},
-		{words("environment archive"), "take an environment out of use; its log stays", environmentArchive},
-		{words("environment revive"), "take an archived environment into use again", environmentRevive},
-		{
-			words("environment recreate"),
-			"write what a running publisher knows as a new epoch, after the log was lost or changed by others", environmentRecreate,
-		},
-		{words("environment rollback"), "make all documents of an environment what they were at a revision", environmentRollback},
-		{words("environment risk"), "print or change what is risky in an environment", environmentRisk},
-		{words("restore"), "make an environment what a snapshot is", restore},
+func environmentCommands() []commandline.Command {
+	return []commandline.Command{
+		command("environment create", "create an environment", environmentCreate),
+		command("environment list", "list the environments", environmentList),
+		command("environment get", "print what is known of an environment", environmentGet),
+		command("environment archive", "take an environment out of use; its log stays", environmentArchive),
+		command("environment revive", "take an archived environment into use again", environmentRevive),
+		command("environment recreate", "write what a running publisher knows as a new epoch, after the log was lost or changed by others", environmentRecreate),
+		command("environment rollback", "make all documents of an environment what they were at a revision", environmentRollback),
+		command("environment risk", "print or change what is risky in an environment", environmentRisk),
+		command("environment restore", "make an environment what a snapshot is", environmentRestore),
 	}
 }
 
 // named declares the argument that names an environment.
 func (f *form) named(usage string) *form {
-	f.set.Argument(&f.environment, "NAME", usage)
+	f.set.Argument(&f.environment, "NAME", usage).Of(namesEnvironment)
 	f.checks = append(f.checks, func() error { return flagsync.ValidateEnvironment(f.environment) })
 	return f
 }
 
-func environmentCreate() Invocation {
+func environmentCreate() commandline.Invocation {
 	var compatibility, protected string
 	f := newForm("environment create", "Creates an environment.").
 		named("name of the environment: a DNS label in lower case that begins with a letter")
@@ -70,10 +68,10 @@ func environmentCreate() Invocation {
 func environmentCreated(name string, protected bool) string {
 	if protected {
 		return fmt.Sprintf("environment %s is created; it is protected: every change counts as risky, which by default needs a second person\n"+
-			"if only sensitive changes are to count, run publisher environment risk %s --protected=false", name, name)
+			"if only sensitive changes are to count, run flagside environment risk %s --protected=false", name, name)
 	}
 	text := fmt.Sprintf("environment %s is created; it is not protected: only sensitive changes count as risky\n"+
-		"if every change is to count, run publisher environment risk %s --protected=true", name, name)
+		"if every change is to count, run flagside environment risk %s --protected=true", name, name)
 	if looksLikeProduction(name) {
 		text += "\nits name looks like one of production, so this may be what you want"
 	}
@@ -87,7 +85,7 @@ func looksLikeProduction(name string) bool {
 	})
 }
 
-func environmentList() Invocation {
+func environmentList() commandline.Invocation {
 	f := newForm("environment list", "Lists the environments, archived ones too.")
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, admin.Call{Path: []string{"environments"}})
@@ -101,7 +99,7 @@ func environmentList() Invocation {
 	})
 }
 
-func environmentGet() Invocation {
+func environmentGet() commandline.Invocation {
 	f := newForm("environment get", "Prints what is known of an environment.").named("name of the environment")
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment}})
@@ -142,7 +140,7 @@ func environmentState(e any) string {
 	}
 }
 
-func environmentArchive() Invocation {
+func environmentArchive() commandline.Invocation {
 	f := newForm("environment archive", "Takes an environment out of use. Its log stays.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -150,11 +148,11 @@ func environmentArchive() Invocation {
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, sentence("environment %s is archived\npublisher environment revive %s brings it back", "name", "name"))
+		return s.print(found.Body, sentence("environment %s is archived\nflagside environment revive %s brings it back", "name", "name"))
 	})
 }
 
-func environmentRevive() Invocation {
+func environmentRevive() commandline.Invocation {
 	f := newForm("environment revive", "Takes an archived environment into use again, with its flags as they were.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -166,8 +164,8 @@ func environmentRevive() Invocation {
 	})
 }
 
-func operationGetCommand() Command {
-	return Command{words("operation get"), "ask what became of a change that was undecided", func() Invocation {
+func operationGetCommand() commandline.Command {
+	return command("operation get", "ask what became of a change that was undecided", func() commandline.Invocation {
 		var op string
 		f := newForm("operation get", "Says what became of a change whose answer was that it is undecided.").inEnvironment()
 		f.set.Argument(&op, "OP-ID", "op-id of the change")
@@ -182,7 +180,7 @@ func operationGetCommand() Command {
 			if value, err := decode(found.Body); err != nil || find(value, "state") != "unknown" {
 				return err
 			}
-			return &failure{exitNotFound, "no change with this op-id is known: read the document and its history", ""}
+			return &failure{code: exitNotFound, text: "no change with this op-id is known: read the document and its history"}
 		})
-	}}
+	})
 }

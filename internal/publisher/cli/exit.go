@@ -37,15 +37,15 @@ func ExitCodes() []Meaning {
 		{exitRefused, "not permitted: no valid token, or policies deny it"},
 		{exitConflict, "something has changed since it was read, exists already, or is in no state for it: read it again"},
 		{exitNotFound, "it does not exist"},
-		{exitUndecided, "undecided: the change may or may not be written; `publisher operation get`, or the same again as the message says"},
+		{exitUndecided, "undecided: the change may or may not be written; `flagside operation get`, or the same again as the message says"},
 		{exitApproval, "others have to approve it: open a change request, with `--propose`"},
 		{exitUnavailable, "the publisher does not answer, or cannot do it now; nothing was written: try again"},
 		{exitInvalid, "what was sent is wrong: a document that cannot be evaluated, or a malformed value"},
-		{exitIncomplete, "`publisher audit verify`: what is there is proved, but parts of the history are lost or not proved"},
+		{exitIncomplete, "`flagside audit verify`: what is there is proved, but parts of the history are lost or not proved"},
 	}
 }
 
-// ExitCode returns the exit code for the error of an [Invocation], 0 for nil.
+// ExitCode returns the exit code for the error of an [commandline.Invocation], 0 for nil.
 func ExitCode(err error) int {
 	if err == nil {
 		return 0
@@ -60,7 +60,8 @@ func ExitCode(err error) int {
 type failure struct {
 	code    int
 	text    string
-	problem string // type of the problem, if it is one of the API
+	problem string   // type of the problem, if it is one of the API
+	path    []string // that was asked for, if it is one of the API
 }
 
 // Error returns the text.
@@ -85,7 +86,7 @@ func refused(p *admin.Problem, in admin.Call) error {
 	case code == exitRefused && p.Approvals > 0 && p.Request == "":
 		lines = append(lines, "the same with --break-glass and --reason goes without, if policies permit you that")
 	}
-	return &failure{code, visible(strings.Join(lines, "\n")), p.Type}
+	return &failure{code: code, text: visible(strings.Join(lines, "\n")), problem: p.Type, path: in.Path}
 }
 
 func exitCode(p *admin.Problem) int {

@@ -4,26 +4,58 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
+// flagCommands are what people do with flags, most used first.
+func flagCommands() []commandline.Command {
+	k := flagKind()
+	return slices.Concat(
+		[]commandline.Command{
+			command("flag list", "list flags, with filters, in one or all environments", flagList),
+			command("flag create", "create a flag from its values", flagCreate),
+			toggleCommand(),
+			command("flag rollout", "give variants to percentages of the users", flagRollout),
+			command("flag evaluate", "say what a flag answers for a context, and why", flagEvaluate),
+		},
+		k.commands(), k.changeCommands(),
+	)
+}
+
+// segmentCommands are what people do with segments.
+func segmentCommands() []commandline.Command {
+	k := segmentKind()
+	return slices.Concat(
+		[]commandline.Command{
+			command("segment list", "list the segments of an environment", k.list),
+			command("segment add", "add values to the list of a segment", segmentAdd),
+			command("segment remove", "remove values from the list of a segment", segmentRemove),
+		},
+		k.commands(), k.changeCommands(),
+	)
+}
+
 // changeCommands returns the sub-commands by which flags and segments are changed in parts.
-func (k kind) changeCommands() []Command {
-	return []Command{
-		{words(k.one + " patch"), "change members of a " + k.one, k.patch},
-		{words(k.one + " archive"), "delete a " + k.one + ", with all that depends on it if need be", k.archive},
-		{words(k.one + " revive"), "bring a " + k.one + " back that was deleted", k.revive},
-		{words(k.one + " rollback"), "make a " + k.one + " what it was at a revision", k.rollback},
+func (k kind) changeCommands() []commandline.Command {
+	return []commandline.Command{
+		command(k.one+" patch", "change members of a "+k.one, k.patch),
+		command(k.one+" archive", "delete a "+k.one+", with all that depends on it if need be", k.archive),
+		command(k.one+" revive", "bring a "+k.one+" back that was deleted", k.revive),
+		command(k.one+" rollback", "undo the last change of a "+k.one+", or return to a revision", k.rollback),
+		command(k.one+" edit", "change a "+k.one+" in your editor", k.edit),
+		command(k.one+" copy", "create a "+k.one+" that is as another one", k.copy),
 	}
 }
 
-func (k kind) patch() Invocation {
+func (k kind) patch() commandline.Invocation {
 	var key, file string
 	f := newForm(k.one+" patch", "Changes members of a "+k.one+" by a JSON Merge Patch (RFC 7396): null removes one.").inEnvironment()
 	k.key(f, &key)
 	w := f.writes()
-	f.set.String(&file, "file", "-", "file with the patch, JSON or YAML; - is standard input").Short("f")
+	f.set.File(&file, "file", "-", "file with the patch, JSON or YAML; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
 		text, err := s.readDocument(file)
 		if err != nil {
@@ -37,7 +69,7 @@ func (k kind) patch() Invocation {
 	})
 }
 
-func (k kind) archive() Invocation {
+func (k kind) archive() commandline.Invocation {
 	var key string
 	var force bool
 	f := newForm(k.one+" archive", "Deletes a "+k.one+". With --force everything that depends on it goes along. Its history stays, and revive brings it back.").inEnvironment()
@@ -52,18 +84,25 @@ func (k kind) archive() Invocation {
 		c := k.change(f, key, "archive", http.MethodPost, "archive")
 		c.Body, c.command.Force = body, force
 		c.done = k.one + " " + printable(key) + " is archived"
-		c.hint = "publisher " + k.one + " revive " + printable(key) + " -e " + f.environment + " brings it back"
+		c.hint = "flagside " + k.one + " revive " + printable(key) + " -e " + f.environment + " brings it back"
 		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
 	})
 }
 
-func (k kind) rollback() Invocation {
+func (k kind) rollback() commandline.Invocation {
 	var key, to string
-	f := newForm(k.one+" rollback", "Makes a "+k.one+" what it was at a revision of its environment, as a new change.").inEnvironment()
+	f := newForm(k.one+" rollback", "Makes a "+k.one+" what it was before its last change, or at a revision of its environment. It is a new change: the history stays.").inEnvironment()
 	k.key(f, &key)
 	w := f.changes()
-	f.revision(&to, "to", "revision to return to, as history shows it").Require()
+	f.revision(&to, "to", "revision to return to, as history shows it; without it the one before the last change")
 	return f.runs(func(ctx context.Context, s *session) error {
+		to := to
+		if to == "" {
+			var err error
+			if to, err = k.beforeLast(ctx, s, f.environment, key); err != nil {
+				return err
+			}
+		}
 		body, err := json.Marshal(map[string]string{"revision": to})
 		if err != nil {
 			return err
@@ -75,14 +114,13 @@ func (k kind) rollback() Invocation {
 	})
 }
 
-func toggleCommand() Command {
-	return Command{words("flag toggle"), "turn a flag on or off", func() Invocation {
+func toggleCommand() commandline.Command {
+	return command("flag toggle", "turn a flag on or off", func() commandline.Invocation {
 		var key, state string
 		f := newForm("flag toggle", "Turns a flag on or off. A flag that is off answers the default of the application.").inEnvironment()
 		flagKind().key(f, &key)
-		f.set.Argument(&state, "STATE", "on or off")
+		f.set.Argument(&state, "STATE", "on or off").OneOf("on", "off")
 		w := f.writes()
-		f.check(func() bool { return state == "on" || state == "off" }, "STATE is on or off")
 		return f.runs(func(ctx context.Context, s *session) error {
 			on := state == "on"
 			body, err := json.Marshal(map[string]bool{"on": on})
@@ -94,7 +132,7 @@ func toggleCommand() Command {
 			c.done = "flag " + printable(key) + " is " + state
 			return w.writeExisting(ctx, s, c, flagKind().path(f.environment, key))
 		})
-	}}
+	})
 }
 
 // writeExisting is write for a change of a document that must exist, at the path.

@@ -26,6 +26,11 @@ func (s *session) printAll(ctx context.Context, c admin.Call, after string, tabl
 	if err != nil {
 		return err
 	}
+	return s.printItems(all, table)
+}
+
+// printItems prints the items of a list.
+func (s *session) printItems(all []json.RawMessage, table func(io.Writer, any) error) error {
 	body, err := json.Marshal(struct {
 		Items []json.RawMessage `json:"items"`
 	}{all})

@@ -5,17 +5,18 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func personCommands() []Command {
-	return []Command{
-		{words("person list"), "list the persons who have changed something", personList},
-		{words("person erase"), "delete the name and the subject of a person for good", personErase},
+func personCommands() []commandline.Command {
+	return []commandline.Command{
+		command("person list", "list the persons who have changed something", personList),
+		command("person erase", "delete the name and the subject of a person for good", personErase),
 	}
 }
 
-func personList() Invocation {
+func personList() commandline.Invocation {
 	f := newForm("person list", "Lists the persons whom an issuer names and who have changed something, the oldest first, erased ones too. "+
 		"The log has their ids only.")
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -29,7 +30,7 @@ func personList() Invocation {
 	})
 }
 
-func personErase() Invocation {
+func personErase() commandline.Invocation {
 	var person string
 	f := newForm("person erase", "Deletes the name and the subject of a person for good. What the person did stays in the log, under an id that "+
 		"no longer leads to a person. Reasons, comments and names of tokens stay as they were typed.")

@@ -7,15 +7,16 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func policyAskCommand() Command {
-	return Command{words("policy ask"), "ask a running publisher who may do what", policyAsk}
+func policyAskCommand() commandline.Command {
+	return command("policy ask", "ask a running publisher who may do what", policyAsk)
 }
 
-func policyAsk() Invocation {
+func policyAsk() commandline.Invocation {
 	var q admin.PolicyQuestion
 	var resource, owner string
 	var tags []string
@@ -25,7 +26,7 @@ func policyAsk() Invocation {
 	for _, action := range access.Actions() {
 		actions = append(actions, string(action))
 	}
-	f.set.Argument(&q.Action, "ACTION", "what is to be done: "+strings.Join(actions, ", "))
+	f.set.Argument(&q.Action, "ACTION", "what is to be done: "+strings.Join(actions, ", ")).OneOf(actions...)
 	f.set.String(&resource, "resource", "", "what it is done to: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+
 		"without it what is global")
 	f.set.String(&q.Principal, "principal", "", "what policies call who would do it, such as corp:8f3a; without it you; only administrators may ask about others")
@@ -86,7 +87,7 @@ func (s *session) askPolicies(ctx context.Context, q admin.PolicyQuestion) error
 // NotPermitted returns the error of a question about policies that is answered with no: for good, or, with approvals, for now.
 func NotPermitted(approvals int) error {
 	if approvals > 0 {
-		return &failure{exitApproval, "it is permitted with approvals only", ""}
+		return &failure{code: exitApproval, text: "it is permitted with approvals only"}
 	}
-	return &failure{exitRefused, "it is not permitted", ""}
+	return &failure{code: exitRefused, text: "it is not permitted"}
 }

@@ -63,7 +63,7 @@ func (w *writing) open(ctx context.Context, s *session, c change) error {
 	}
 	apply := admin.Call{Method: http.MethodPost, Path: requestPath(c.environment, word(value, "id"), "apply")}
 	found, err = s.do(ctx, (&remark{reason: w.reason}).on(apply))
-	return s.printRequest(found, err, "is applied without approvals: ask another person to run publisher request review "+word(value, "id"))
+	return s.printRequest(found, err, "is applied without approvals: ask another person to run flagside request review "+word(value, "id"))
 }
 
 // requestPath returns the path of change requests, or of what is below it.

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // requestRebase proposes the same documents again. What was approved before is no longer.
-func requestRebase() Invocation {
+func requestRebase() commandline.Invocation {
 	var id string
 	var overwrite bool
 	f := newForm("request rebase", "Updates your change request to the current state: the same documents, on top of what has changed since. "+
@@ -67,9 +68,9 @@ func (s *session) part(ctx context.Context, environment string, r existingReques
 		return admin.CommandChange{}, err
 	}
 	if now.name != r.base(proposed) && !overwrite {
-		return admin.CommandChange{}, &failure{exitConflict, fmt.Sprintf("%s %s was changed itself since the change request was made, at revision %s: "+
+		return admin.CommandChange{}, &failure{code: exitConflict, text: fmt.Sprintf("%s %s was changed itself since the change request was made, at revision %s: "+
 			"propose the change again with --rebase %s of the command that made it, or undo what came between with --overwrite",
-			proposed.Kind, proposed.Key, now.name, r.ID), problemType + "stale"}
+			proposed.Kind, proposed.Key, now.name, r.ID), problem: problemType + "stale"}
 	}
 	proposed.IfMatch = now.name
 	return proposed, nil

@@ -7,18 +7,19 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-func repairCommands() []Command {
-	return []Command{
-		{words("environment adopt"), "register an environment again after CONTROL was lost", environmentAdopt},
-		{words("ledger repair"), "continue a ledger after lost records", ledgerRepair},
+func repairCommands() []commandline.Command {
+	return []commandline.Command{
+		command("environment adopt", "register an environment again after CONTROL was lost", environmentAdopt),
+		command("ledger repair", "continue a ledger after lost records", ledgerRepair),
 	}
 }
 
-func environmentAdopt() Invocation {
+func environmentAdopt() commandline.Invocation {
 	f := newForm("environment adopt", "Registers an environment again after CONTROL was lost. Its flags and its ledger do not change.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -30,7 +31,7 @@ func environmentAdopt() Invocation {
 	})
 }
 
-func ledgerRepair() Invocation {
+func ledgerRepair() commandline.Invocation {
 	var control bool
 	f := newForm("ledger repair", "Continues a ledger after lost records, and lists what is lost. You lose the approvals in them. Try a backup first. "+
 		"With --control it continues CONTROL, where you lose tokens and their revocations, environments and persons.")

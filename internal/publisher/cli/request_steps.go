@@ -8,15 +8,16 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func requestOpen() Invocation {
+func requestOpen() commandline.Invocation {
 	var file string
 	f := newForm("request open", "Opens a change request for a command of the API, as POST /preview takes it. "+
 		"For one document, the command that changes it with --propose is shorter.").inEnvironment()
 	w := f.changes()
-	f.set.String(&file, "file", "-", "file with the command, JSON or YAML; - is standard input").Short("f")
+	f.set.File(&file, "file", "-", "file with the command, JSON or YAML; - is standard input").Short("f")
 	return f.runs(func(ctx context.Context, s *session) error {
 		c, err := s.readCommand(file)
 		if err != nil {
@@ -36,12 +37,12 @@ func (s *session) readCommand(file string) (admin.Command, error) {
 	d := json.NewDecoder(bytes.NewReader(text.JSON()))
 	d.DisallowUnknownFields() // what is not understood is not to be left out
 	if err := d.Decode(&c); err != nil {
-		return c, &failure{exitInvalid, fmt.Sprintf("the command in %s: %v", file, err), ""}
+		return c, &failure{code: exitInvalid, text: fmt.Sprintf("the command in %s: %v", file, err)}
 	}
 	return c, nil
 }
 
-func requestApprove() Invocation {
+func requestApprove() commandline.Invocation {
 	var id, hash string
 	f := newForm("request approve", "Agrees to a change request exactly as it is. If anything that it was made from has changed since, this is refused.").request(&id)
 	r := f.remarks()
@@ -58,7 +59,7 @@ func requestApprove() Invocation {
 		}
 		full := word(value, "hash")
 		if !strings.HasPrefix(full, hash) {
-			return &failure{exitConflict, "this is not the hash of the change request as it is now: read it again", problemType + "stale"}
+			return &failure{code: exitConflict, text: "this is not the hash of the change request as it is now: read it again", problem: problemType + "stale"}
 		}
 		body, err := json.Marshal(map[string]string{"hash": full})
 		if err != nil {
@@ -70,8 +71,8 @@ func requestApprove() Invocation {
 }
 
 // requestStep returns a sub-command that takes a step which needs no more than a reason.
-func requestStep(step, synopsis, done string) func() Invocation {
-	return func() Invocation {
+func requestStep(step, synopsis, done string) func() commandline.Invocation {
+	return func() commandline.Invocation {
 		var id string
 		f := newForm("request "+step, synopsis).request(&id)
 		r := f.remarks()
@@ -95,12 +96,12 @@ func (s *session) unapproved(ctx context.Context, environment, id string, refuse
 	if err != nil {
 		return refused
 	}
-	text := fmt.Sprintf("change request %[1]s has %[2]s approvals: ask another person to run publisher request approve %[1]s -e %[3]s --hash %[4]s, and apply it then",
+	text := fmt.Sprintf("change request %[1]s has %[2]s approvals: ask another person to run flagside request approve %[1]s -e %[3]s --hash %[4]s, and apply it then",
 		id, approvals(value), environment, shortHash(value))
-	return &failure{exitApproval, visible(text), problemType + "approval-required"}
+	return &failure{code: exitApproval, text: visible(text), problem: problemType + "approval-required"}
 }
 
-func requestComment() Invocation {
+func requestComment() commandline.Invocation {
 	var id, text string
 	f := newForm("request comment", "Says something about a change request.").request(&id)
 	f.set.Argument(&text, "TEXT", "what is to be said; it cannot be erased: do not name a person")

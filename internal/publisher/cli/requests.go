@@ -8,37 +8,36 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // hashDigits is how much of a hash is shown, and must be said at least.
 const hashDigits = 12
 
-func requestCommands() []Command {
-	return []Command{
-		{words("request list"), "list the change requests of an environment", requestList},
-		{words("request get"), "print a change request, and what it would change now", requestGet},
-		{words("request open"), "open a change request for a command of the API", requestOpen},
-		{words("request approve"), "agree to a change request as it is", requestApprove},
-		{words("request reject"), "end a change request of another person", requestStep("reject", "Ends a change request of another person.", "is rejected")},
-		{words("request comment"), "say something about a change request", requestComment},
-		{words("request withdraw"), "end a change request of your own", requestStep("withdraw", "Ends a change request of your own.", "is withdrawn")},
-		{words("request apply"), "apply a change request", requestStep("apply", "Applies a change request, or goes on with applying it.", "is applied")},
-		{words("request rebase"), "update your change request to the current state", requestRebase},
-		{
-			words("request review"), "close what breaking the glass has left open",
-			requestStep("review", "Records that you reviewed a change that went without approvals.", "is reviewed"),
-		},
+func requestCommands() []commandline.Command {
+	return []commandline.Command{
+		command("request list", "list the change requests of an environment", requestList),
+		command("request get", "print a change request, and what it would change now", requestGet),
+		command("request open", "open a change request for a command of the API", requestOpen),
+		command("request approve", "agree to a change request as it is", requestApprove),
+		command("request reject", "end a change request of another person", requestStep("reject", "Ends a change request of another person.", "is rejected")),
+		command("request comment", "say something about a change request", requestComment),
+		command("request withdraw", "end a change request of your own", requestStep("withdraw", "Ends a change request of your own.", "is withdrawn")),
+		command("request apply", "apply a change request", requestStep("apply", "Applies a change request, or goes on with applying it.", "is applied")),
+		command("request rebase", "update your change request to the current state", requestRebase),
+		command("request review", "close what breaking the glass has left open",
+			requestStep("review", "Records that you reviewed a change that went without approvals.", "is reviewed")),
 	}
 }
 
 // request declares the argument that names a change request.
 func (f *form) request(id *string) *form {
-	f.set.Argument(id, "REQUEST", "id of the change request")
+	f.set.Argument(id, "REQUEST", "id of the change request").Of(namesRequest)
 	return f.inEnvironment()
 }
 
-func requestList() Invocation {
+func requestList() commandline.Invocation {
 	var status string
 	var needsReview bool
 	f := newForm("request list", "Lists the change requests of an environment, the oldest first.").inEnvironment()
@@ -132,7 +131,7 @@ func remarks(path string) func(any) string {
 	}
 }
 
-func requestGet() Invocation {
+func requestGet() commandline.Invocation {
 	var id string
 	f := newForm("request get", "Prints a change request, and what it would change now. Its hash is what approve takes.").request(&id)
 	return f.runs(func(ctx context.Context, s *session) error {

@@ -9,8 +9,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -29,7 +29,7 @@ func (f *form) restores() *restoring {
 	return r
 }
 
-func environmentRecreate() Invocation {
+func environmentRecreate() commandline.Invocation {
 	f := newForm("environment recreate", "Writes what a running publisher knows of an environment as a new epoch of its log, "+
 		"even if the log is damaged, and creates missing streams. Unless it is certain that no document changes, it takes --break-glass.").
 		named("name of the environment")
@@ -39,13 +39,11 @@ func environmentRecreate() Invocation {
 	})
 }
 
-func restore() Invocation {
+func environmentRestore() commandline.Invocation {
 	var file string
-	f := newForm("restore", "Makes an environment what a snapshot is: puts what the snapshot has, and deletes what it lacks. It is a change request as any other, "+
-		"applied at once if policies permit that. If the log cannot go on, it is a new epoch, and takes --break-glass.")
-	f.set.Argument(&file, "FILE", "snapshot to restore, such as a sidecar keeps in its data directory")
-	f.set.String(&f.environment, "environment", "", "environment that the snapshot is of").Short("e").Require()
-	f.checks = append(f.checks, func() error { return flagsync.ValidateEnvironment(f.environment) })
+	f := newForm("environment restore", "Makes an environment what a snapshot is: puts what the snapshot has, and deletes what it lacks. It is a change request as any other, "+
+		"applied at once if policies permit that. If the log cannot go on, it is a new epoch, and takes --break-glass.").named("name of the environment")
+	f.set.Argument(&file, "FILE", "snapshot to restore, such as a sidecar keeps in its data directory").File()
 	r := f.restores()
 	f.set.Bool(&r.Part, "parts", false, "make as many change requests, one after the other, as it takes; each leaves a valid environment")
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -102,8 +100,8 @@ func (r *restoring) part(ctx context.Context, s *session, environment string, c 
 		return restored(w, environment, value)
 	})
 	if err == nil && out.Outcome == "waiting" {
-		return false, &failure{exitApproval, fmt.Sprintf("change request %s waits for approval: ask another person to look at it with publisher request get %s -e %s and to approve it",
-			out.Request.ID, out.Request.ID, environment), ""}
+		return false, &failure{code: exitApproval, text: fmt.Sprintf("change request %s waits for approval: ask another person to look at it with flagside request get %s -e %s and to approve it",
+			out.Request.ID, out.Request.ID, environment)}
 	}
 	return out.Outcome == "applied" && out.Remaining > 0, err
 }
@@ -149,7 +147,7 @@ func restored(w io.Writer, environment string, value any) (err error) {
 			environment, done, cell(find(value, "environment.flags")), cell(find(value, "environment.revision")), id)
 	}
 	if err == nil && find(value, "changeRequest.reviewOpen") == true {
-		_, err = fmt.Fprintf(w, "it went without approvals: ask another person to run publisher request review %s -e %s\n", id, environment)
+		_, err = fmt.Fprintf(w, "it went without approvals: ask another person to run flagside request review %s -e %s\n", id, environment)
 	}
 	if err == nil && find(value, "remaining") != nil {
 		_, err = fmt.Fprintf(w, "documents that still differ: %s\n", cell(find(value, "remaining")))

@@ -7,10 +7,11 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func (k kind) revive() Invocation {
+func (k kind) revive() commandline.Invocation {
 	var key string
 	f := newForm(k.one+" revive", "Brings a "+k.one+" back that was deleted, as it was before. What was deleted along with it comes back with "+
 		"environment rollback, or one by one.").inEnvironment()
@@ -32,20 +33,44 @@ func (k kind) revive() Invocation {
 	})
 }
 
+// beforeLast returns the revision of a document before its last change.
+func (k kind) beforeLast(ctx context.Context, s *session, environment, key string) (string, error) {
+	versions, err := k.lastVersions(ctx, s, environment, key)
+	switch {
+	case err != nil:
+		return "", err
+	case len(versions) < 2:
+		return "", &failure{code: exitConflict, text: fmt.Sprintf("%[1]s %[2]s has no version before its last change: flagside %[1]s archive %[2]s takes it away", k.one, printable(key))}
+	}
+	return versions[1].Revision, nil
+}
+
+// version is a change of a document.
+type version struct{ Revision, Action string }
+
+// lastVersions returns the last two changes of a document, the newest first.
+func (k kind) lastVersions(ctx context.Context, s *session, environment, key string) ([]version, error) {
+	found, err := s.do(ctx, admin.Call{Path: k.path(environment, key, "history"), Query: url.Values{"limit": {"2"}}})
+	if err != nil {
+		return nil, err
+	}
+	var history struct {
+		Items []version `json:"items"`
+	}
+	if err := json.Unmarshal(found.Body, &history); err != nil {
+		return nil, fmt.Errorf("the publisher's answer: %w", err)
+	}
+	return history.Items, nil
+}
+
 // lastBeforeDeletion returns the revision of the last version of a document that was deleted.
 func (k kind) lastBeforeDeletion(ctx context.Context, s *session, environment, key string) (string, error) {
-	found, err := s.do(ctx, admin.Call{Path: append(k.path(environment, key), "history"), Query: url.Values{"limit": {"2"}}})
+	versions, err := k.lastVersions(ctx, s, environment, key)
 	if err != nil {
 		return "", err
 	}
-	var history struct {
-		Items []struct{ Revision, Action string } `json:"items"`
+	if len(versions) < 2 || versions[0].Action != "delete" {
+		return "", &failure{code: exitConflict, text: fmt.Sprintf("%s %s is not deleted: there is nothing to bring back", k.one, printable(key))}
 	}
-	if err := json.Unmarshal(found.Body, &history); err != nil {
-		return "", fmt.Errorf("the publisher's answer: %w", err)
-	}
-	if len(history.Items) < 2 || history.Items[0].Action != "delete" {
-		return "", &failure{exitConflict, fmt.Sprintf("%s %s is not deleted: there is nothing to bring back", k.one, printable(key)), ""}
-	}
-	return history.Items[1].Revision, nil
+	return versions[1].Revision, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
@@ -18,7 +19,7 @@ type riskChange struct {
 	tags                         []string
 }
 
-func environmentRisk() Invocation {
+func environmentRisk() commandline.Invocation {
 	var file string
 	var change riskChange
 	f := newForm("environment risk", "Prints what is risky in an environment, and changes what options name; with --file, sets all of it.").
@@ -28,7 +29,7 @@ func environmentRisk() Invocation {
 	f.set.String(&change.share, "share", "", "part of the users, from 0 to 1, from which on a change of their answer is risky; 0 is never")
 	f.set.String(&change.dependants, "dependants", "", "number of flags from which on a change of what they depend on is risky; 0 is never")
 	f.set.List(&change.tags, "tags", nil, "tags of flags every change of which is risky, in place of those that are")
-	f.set.String(&file, "file", "", "file with the settings, JSON as printed with --output=json, or YAML; - is standard input").Short("f")
+	f.set.File(&file, "file", "", "file with the settings, JSON as printed with --output=json, or YAML; - is standard input").Short("f")
 	f.check(func() bool { return file == "" || change.isZero() }, "--file sets everything: leave the other options out")
 	f.check(func() bool { return change.numbers() }, "--share and --dependants are numbers")
 	return f.runs(func(ctx context.Context, s *session) error {

@@ -7,13 +7,14 @@ import (
 	"net/http"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func settingsCommands() []Command {
-	return []Command{
-		{words("settings get"), "print the settings of an environment", settingsGet},
-		{words("settings put"), "create or replace the settings of an environment", settingsPut},
+func settingsCommands() []commandline.Command {
+	return []commandline.Command{
+		command("settings get", "print the settings of an environment", settingsGet),
+		command("settings put", "create or replace the settings of an environment", settingsPut),
 	}
 }
 
@@ -21,7 +22,7 @@ func settingsPath(environment string) []string {
 	return []string{"environments", environment, "settings"}
 }
 
-func settingsGet() Invocation {
+func settingsGet() commandline.Invocation {
 	f := newForm("settings get", "Prints the settings of an environment, which it may not have. As JSON they are as put takes them.").inEnvironment()
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, admin.Call{Path: settingsPath(f.environment)})
@@ -44,13 +45,13 @@ func (s *session) printDocument(found admin.Answer, name string) error {
 	})
 }
 
-func settingsPut() Invocation {
+func settingsPut() commandline.Invocation {
 	var file string
 	var create bool
 	f := newForm("settings put", "Creates or replaces the settings of an environment. Unless --if-match says which revision is replaced, they are read first.").
 		inEnvironment()
 	w := f.writes()
-	f.set.String(&file, "file", "-", "file with the settings, JSON or YAML; - is standard input").Short("f")
+	f.set.File(&file, "file", "-", "file with the settings, JSON or YAML; - is standard input").Short("f")
 	f.set.Bool(&create, "create", false, "there must be no settings yet")
 	f.check(func() bool { return !create || w.match == "" }, "--create and --if-match exclude each other")
 	return f.runs(func(ctx context.Context, s *session) error {

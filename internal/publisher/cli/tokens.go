@@ -11,19 +11,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func tokenCommands() []Command {
-	return []Command{
-		{words("token create"), "create an API token", tokenCreate},
-		{words("token list"), "list the API tokens, without their secrets", tokenList},
-		{words("token revoke"), "end an API token for good", tokenRevoke},
+func tokenCommands() []commandline.Command {
+	return []commandline.Command{
+		command("token create", "create an API token", tokenCreate),
+		command("token list", "list the API tokens, without their secrets", tokenList),
+		command("token revoke", "end an API token for good", tokenRevoke),
 	}
 }
 
-func tokenCreate() Invocation {
+func tokenCreate() commandline.Invocation {
 	var wanted admin.NewToken
 	var narrowed admin.Scope
 	var expires, file string
@@ -34,7 +35,7 @@ func tokenCreate() Invocation {
 	f.set.List(&narrowed.Environments, "only-environment", nil, "the only environments that it reaches; without any, all that its groups reach")
 	f.set.List(&narrowed.Actions, "only-action", nil, "the only actions that it may take; without any, all that its groups may")
 	f.set.String(&expires, "expires", "", "when it ends: a time such as 2030-01-31T08:00:00Z, or a duration from now such as 2160h; without it after a year, or with the token that you use")
-	f.set.String(&file, "secret-file", "", "file to write the secret to, for --token-file; it must not exist; without it the secret is printed")
+	f.set.File(&file, "secret-file", "", "file to write the secret to, for --token-file; it must not exist; without it the secret is printed")
 	r := f.administers()
 	f.check(func() bool { return len(wanted.Groups) > 0 }, "say with --group what the token may do")
 	f.checks = append(f.checks, func() error { return checkRoles(wanted.Groups) })
@@ -99,7 +100,7 @@ func (s *session) createToken(ctx context.Context, c admin.Call, file string) er
 	return s.print(created.Token, sentence("token %s is created for %s; its secret is in "+strings.ReplaceAll(file, "%", "%%"), "id", "name"))
 }
 
-func tokenList() Invocation {
+func tokenList() commandline.Invocation {
 	f := newForm("token list", "Lists the API tokens, the oldest first, expired and revoked ones too.")
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, admin.Call{Path: []string{"tokens"}})
@@ -113,7 +114,7 @@ func tokenList() Invocation {
 	})
 }
 
-func tokenRevoke() Invocation {
+func tokenRevoke() commandline.Invocation {
 	var id string
 	f := newForm("token revoke", "Ends an API token for good.")
 	f.set.Argument(&id, "TOKEN", "id of the token")
@@ -127,8 +128,8 @@ func tokenRevoke() Invocation {
 	})
 }
 
-func whoamiCommand() Command {
-	return Command{words("whoami"), "say who the API takes you for", func() Invocation {
+func whoamiCommand() commandline.Command {
+	return command("whoami", "say who the API takes you for", func() commandline.Invocation {
 		f := newForm("whoami", "Says who the API takes you for, by the token.")
 		return f.runs(func(ctx context.Context, s *session) error {
 			found, err := s.do(ctx, admin.Call{Path: []string{"whoami"}})
@@ -140,5 +141,5 @@ func whoamiCommand() Command {
 				at("environments", "scope.environments"), at("actions", "scope.actions"),
 			))
 		})
-	}}
+	})
 }

@@ -5,10 +5,11 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func environmentRollback() Invocation {
+func environmentRollback() commandline.Invocation {
 	var to string
 	f := newForm("environment rollback", "Makes all documents of an environment what they were at a revision, as a new change.").named("name of the environment")
 	w := f.changes()
@@ -19,8 +20,8 @@ func environmentRollback() Invocation {
 	})
 }
 
-func promoteCommand() Command {
-	return Command{words("promote"), "make flags what they are in another environment", func() Invocation {
+func promoteCommand() commandline.Command {
+	return command("promote", "make flags what they are in another environment", func() commandline.Invocation {
 		var from string
 		var flags []string
 		var prune bool
@@ -41,7 +42,7 @@ func promoteCommand() Command {
 			return w.writeAll(ctx, s, f.environment, admin.Command{Type: "promote", From: from, Flags: flags, Prune: prune}, body,
 				from+" is promoted to "+f.environment)
 		})
-	}}
+	})
 }
 
 // writeAll makes a change of many documents, at the path that its type names.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
@@ -45,7 +46,7 @@ func TestTerminalsAreGivenNothingToObey(t *testing.T) {
 	table := details(at("name", "name"), at("list", "list"), at("all", ""))
 	for _, format := range []string{formatJSON, formatYAML, formatTable} {
 		var out bytes.Buffer
-		s := &session{output: format, terminal: Terminal{Stdout: &out}}
+		s := &session{output: format, terminal: commandline.Terminal{Stdout: &out}}
 		if err := s.print([]byte(raw), table); err != nil {
 			t.Fatal(err)
 		}

@@ -60,8 +60,9 @@ func (f *form) remarks() *remark {
 }
 
 func (r *remark) declare(f *form) {
-	f.set.String(&r.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever and cannot be erased: do not name a person").Short("m")
-	f.set.String(&r.key, "idempotency-key", "", "text of your own that makes it safe to repeat this within a day; without it a random one")
+	f.changing = true
+	f.set.String(&r.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever and cannot be erased: do not name a person").Short("m").Shared()
+	f.set.String(&r.key, "idempotency-key", "", "text of your own that makes it safe to repeat this within a day; without it a random one").Shared()
 	f.check(func() bool { return isLine(r.reason) }, "--reason is one line of text")
 }
 
@@ -87,6 +88,7 @@ func (f *form) administers() *administration {
 // administersFor is administers with what to say about the reason.
 func (f *form) administersFor(reason string) *administration {
 	a := &administration{}
+	f.changing = true
 	f.set.String(&a.reason, "reason", "", reason).Short("m")
 	f.check(func() bool { return isLine(a.reason) }, "--reason is one line of text")
 	f.set.Bool(&a.breakGlass, "break-glass", false, "do it without the consent that policies want, if they allow that")
@@ -103,7 +105,7 @@ func (a *administration) on(c admin.Call) admin.Call {
 // writes declares the options of a change of one document.
 func (f *form) writes() *writing {
 	w := f.changes()
-	f.revision(&w.match, "if-match", "revision that the document must have; without it the one that it has now")
+	f.revision(&w.match, "if-match", "revision that the document must have; without it the one that it has now").Shared()
 	return w
 }
 
@@ -111,13 +113,13 @@ func (f *form) writes() *writing {
 func (f *form) changes() *writing {
 	w := &writing{}
 	w.declare(f)
-	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing")
-	f.set.Bool(&w.propose, "propose", false, "open a change request in place of changing it at once")
-	f.set.String(&w.rebase, "rebase", "", "id of your change request that is replaced with this change")
-	f.set.String(&w.applyAt, "apply-at", "", "open a change request that is applied at this time, such as 2030-01-31T08:00:00Z, or after this time, such as 2h")
-	f.set.Duration(&w.late, "late", 0, "how late a scheduled change may still be applied after an outage; 0 is any time")
-	f.set.String(&w.expires, "expires", "", "when the change request is given up, like --apply-at; without it after 30 days")
-	f.set.Bool(&w.breakGlass, "break-glass", false, "change it without the approvals that it needs; it has to be reviewed afterwards")
+	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing").Shared()
+	f.set.Bool(&w.propose, "propose", false, "open a change request in place of changing it at once").Shared()
+	f.set.String(&w.rebase, "rebase", "", "id of your change request that is replaced with this change").Shared()
+	f.set.String(&w.applyAt, "apply-at", "", "open a change request that is applied at this time, such as 2030-01-31T08:00:00Z, or after this time, such as 2h").Shared()
+	f.set.Duration(&w.late, "late", 0, "how late a scheduled change may still be applied after an outage; 0 is any time").Shared()
+	f.set.String(&w.expires, "expires", "", "when the change request is given up, like --apply-at; without it after 30 days").Shared()
+	f.set.Bool(&w.breakGlass, "break-glass", false, "change it without the approvals that it needs; it has to be reviewed afterwards").Shared()
 	f.check(func() bool { return !w.breakGlass || w.reason != "" && w.applyAt == "" }, "--break-glass needs a --reason, and cannot wait for a time")
 	f.check(func() bool { return w.late == 0 || w.applyAt != "" }, "--late is for changes with --apply-at")
 	f.check(func() bool { return isTime(w.applyAt) && isTime(w.expires) },

@@ -116,7 +116,7 @@ func (a *authenticator) identify(c server.ClientAuthentication) (identity, error
 		deletes := o.Username == a.own.deleting
 		return identity{own: !deletes, deletes: deletes, inProcess: true}, nil
 	case local != inProcess && (local == remote || a.known || !a.guests):
-		return identity{}, errors.New("it has no NKey: make credentials with \"publisher credentials add\"")
+		return identity{}, errors.New("it has no NKey: make credentials with \"flagside credentials add\"")
 	case o.Password != "" || o.Token != "" || o.JWT != "":
 		return identity{}, errors.New("it has credentials that are not known here: on this machine it needs none, only the name of its environment as user name")
 	case o.Username == "":

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/nats-io/nkeys"
 
+	"github.com/flagside/flagside/internal/fileaccess"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -116,17 +116,8 @@ func WriteUsers(file string, users []User) error {
 	if err != nil {
 		return fmt.Errorf("NATS users: %w", err)
 	}
-	next, err := os.CreateTemp(filepath.Dir(file), ".users-*")
-	if err != nil {
+	if err := fileaccess.Replace(file, append(text, '\n')); err != nil {
 		return fmt.Errorf("NATS users: %w", err)
-	}
-	_, err = next.Write(append(text, '\n'))
-	err = errors.Join(err, next.Sync(), next.Close())
-	if err == nil {
-		err = os.Rename(next.Name(), file)
-	}
-	if err != nil {
-		return fmt.Errorf("NATS users: %w", errors.Join(err, os.Remove(next.Name())))
 	}
 	return nil
 }

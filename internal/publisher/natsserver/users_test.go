@@ -271,8 +271,8 @@ func TestReachIsRefused(t *testing.T) {
 		options natsserver.Options
 		want    string
 	}{
-		"users alone":       {natsserver.Options{Addr: "0.0.0.0:0", UsersFile: users}, "publisher credentials"},
-		"certificate alone": {natsserver.Options{Addr: "0.0.0.0:0", CertificateFile: cert, KeyFile: key}, "publisher credentials"},
+		"users alone":       {natsserver.Options{Addr: "0.0.0.0:0", UsersFile: users}, "flagside credentials"},
+		"certificate alone": {natsserver.Options{Addr: "0.0.0.0:0", CertificateFile: cert, KeyFile: key}, "flagside credentials"},
 		"no key":            {natsserver.Options{Addr: "127.0.0.1:0", CertificateFile: cert}, "key"},
 		"a wrong key":       {natsserver.Options{Addr: "127.0.0.1:0", CertificateFile: cert, KeyFile: cert}, "TLS"},
 		"CA alone":          {natsserver.Options{Addr: "127.0.0.1:0", ClientCAFile: cert}, "certificate"},

@@ -17,12 +17,12 @@ func Declare(set *config.Set, o *sidecar.Options) {
 	set.List(&o.Hosts, "allowed-host", nil,
 		"name, without a port, by which requests over HTTP/1.1 may call a TCP port beside localhost and loopback addresses, or * for all; may be repeated; "+
 			"without it only ports on loopback check the name")
-	set.String(&o.OFREPAuthFile, "ofrep-auth-file", "",
+	set.File(&o.OFREPAuthFile, "ofrep-auth-file", "",
 		"file with tokens, one a line, one of which every OFREP request needs; read again when it changes; without it no request needs a token")
 	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
 		"address that answers flagd.sync, for the in-process mode of flagd's providers")
-	set.String(&o.FlagdAuthFile, "flagd-auth-file", "",
+	set.File(&o.FlagdAuthFile, "flagd-auth-file", "",
 		"file with tokens, one a line, one of which every request to --flagd-addr and --flagd-sync-addr needs, other than health checks; "+
 			"read again when it changes; without it no request needs a token")
 	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 )
 
@@ -14,7 +15,7 @@ import (
 func local(t *testing.T, args ...string) (code int, output string) {
 	t.Helper()
 	var out bytes.Buffer
-	code = run(t.Context(), args, terminal{stdout: &out, stderr: &out})
+	code = run(t.Context(), args, commandline.Terminal{Stdout: &out, Stderr: &out})
 	return code, out.String()
 }
 
@@ -126,9 +127,3 @@ func TestCredentials(t *testing.T) {
 }
 
 // That the embedded NATS server must not listen where it is asked to is said before anything starts.
-func TestNATSBeyondLoopback(t *testing.T) {
-	code, output := local(t, "serve", "--data-dir", t.TempDir(), "--nats-addr", "0.0.0.0:4222", "--check")
-	if code != exitConfiguration || !strings.Contains(output, "publisher credentials add") {
-		t.Errorf("exit %d, %s", code, output)
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
@@ -18,7 +19,7 @@ import (
 type usersAt struct{ file, dataDir string }
 
 func (u *usersAt) declare(set *config.Set) {
-	set.String(&u.file, "nats-users", "", "file with the NATS users, as publisher serve reads it; without it "+publisher.NATSUsersFile+" in --data-dir")
+	set.File(&u.file, "nats-users", "", "file with the NATS users, as publisher serve reads it; without it "+publisher.NATSUsersFile+" in --data-dir")
 	set.String(&u.dataDir, "data-dir", "", "data directory of the publisher")
 }
 
@@ -42,9 +43,9 @@ type adding struct {
 	files credentialFiles
 }
 
-func credentialsAddCommand() command {
+func credentialsAddCommand() commandline.Invocation {
 	var a adding
-	set := config.NewSet("publisher credentials add", "Makes a NATS user for a sidecar or a publisher, and a directory with its credentials: the "+
+	set := config.NewSet("flagside credentials add", "Makes a NATS user for a sidecar or a publisher, and a directory with its credentials: the "+
 		"seed, which is the secret, the root keys to trust, and the CA certificates for the NATS server. sidecar --credentials reads it. "+
 		"The file of NATS users gets the public key; a running embedded server lets the user in within two seconds.")
 	set.Argument(&a.user.Name, "NAME", "name of the user, for people")
@@ -54,18 +55,18 @@ func credentialsAddCommand() command {
 		"environment that a sidecar follows, or environments whose streams a publisher may create and whose old snapshots it may remove, all if none is named")
 	set.String(&a.user.Inbox, "nats-inbox-prefix", "", "inbox prefix of a sidecar; without it _SC.<environment>, which sidecars have by default")
 	a.users.declare(set)
-	set.String(&a.files.trust, "trust-file", "", "file with the root keys, which is copied; without it trust in --data-dir")
-	set.String(&a.files.ca, "ca", "", "PEM file with the CA certificates for the NATS server, which is copied; without it the one of --nats-ca, if there is one")
-	set.String(&a.files.natsCA, "nats-ca", "", "PEM file with CA certificates that publisher serve has, as it reads it")
-	set.String(&a.files.out, "out", "", "directory to write the credentials to; it must be empty, or not exist").Require()
-	return command{
-		set:   set,
-		check: a.validate,
-		run: func(_ context.Context, t terminal) error {
+	set.File(&a.files.trust, "trust-file", "", "file with the root keys, which is copied; without it trust in --data-dir")
+	set.File(&a.files.ca, "ca", "", "PEM file with the CA certificates for the NATS server, which is copied; without it the one of --nats-ca, if there is one")
+	set.File(&a.files.natsCA, "nats-ca", "", "PEM file with CA certificates that publisher serve has, as it reads it")
+	set.Directory(&a.files.out, "out", "", "directory to write the credentials to; it must be empty, or not exist").Require()
+	return commandline.Invocation{
+		Set:   set,
+		Check: a.validate,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			if err := a.add(); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(t.stdout, "user %s is in %s; its credentials are in %s: move them to where sidecar --credentials reads them, and keep no copy\n",
+			_, err := fmt.Fprintf(t.Stdout, "user %s is in %s; its credentials are in %s: move them to where sidecar --credentials reads them, and keep no copy\n",
 				a.user.Name, a.users.path(), a.files.out)
 			return err
 		},
@@ -112,16 +113,16 @@ func readUsers(file string) ([]natsserver.User, error) {
 	return users, err
 }
 
-func credentialsRemoveCommand() command {
+func credentialsRemoveCommand() commandline.Invocation {
 	var name string
 	var at usersAt
-	set := config.NewSet("publisher credentials remove", "Takes a NATS user away. A running embedded server disconnects it within two seconds.")
+	set := config.NewSet("flagside credentials remove", "Takes a NATS user away. A running embedded server disconnects it within two seconds.")
 	set.Argument(&name, "NAME", "name of the user")
 	at.declare(set)
-	return command{
-		set:   set,
-		check: at.validate,
-		run: func(_ context.Context, t terminal) error {
+	return commandline.Invocation{
+		Set:   set,
+		Check: at.validate,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			users, err := natsserver.ReadUsers(at.path())
 			if err != nil {
 				return err
@@ -133,7 +134,7 @@ func credentialsRemoveCommand() command {
 			if err := natsserver.WriteUsers(at.path(), rest); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(t.stdout, "user %s is removed from %s\n", name, at.path())
+			_, err = fmt.Fprintf(t.Stdout, "user %s is removed from %s\n", name, at.path())
 			return err
 		},
 	}
@@ -145,17 +146,17 @@ const (
 	formatJWT    = "jwt"
 )
 
-func credentialsConfigCommand() command {
+func credentialsConfigCommand() commandline.Invocation {
 	var at usersAt
 	var format string
-	set := config.NewSet("publisher credentials config", "Prints the accounts, the NATS users and their permissions for NATS servers that are not embedded.")
+	set := config.NewSet("flagside credentials config", "Prints the accounts, the NATS users and their permissions for NATS servers that are not embedded.")
 	at.declare(set)
 	set.Choice(&format, "format", formatConfig, []string{formatConfig, formatJWT},
 		"config prints a part of the servers' configuration, jwt the nsc commands that make the same accounts where an operator signs them")
-	return command{
-		set:   set,
-		check: at.validate,
-		run: func(_ context.Context, t terminal) error {
+	return commandline.Invocation{
+		Set:   set,
+		Check: at.validate,
+		Run: func(_ context.Context, t commandline.Terminal) error {
 			users, err := natsserver.ReadUsers(at.path())
 			if err != nil {
 				return err
@@ -168,7 +169,7 @@ func credentialsConfigCommand() command {
 			if err != nil {
 				return err
 			}
-			_, err = t.stdout.Write(text)
+			_, err = t.Stdout.Write(text)
 			return err
 		},
 	}

@@ -6,12 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/cli"
 )
 
-// policyQuestion is what publisher policy check is asked.
+// policyQuestion is what flagside policy check is asked.
 type policyQuestion struct {
 	policy, principal, action, resource string
 	groups, tags                        []string
@@ -20,11 +21,11 @@ type policyQuestion struct {
 	approvals, dependants               int
 }
 
-func policyCheckCommand() command {
+func policyCheckCommand() commandline.Invocation {
 	var q policyQuestion
-	set := config.NewSet("publisher policy check", "Checks a policy file. With an action, also says whether it is permitted, and by which policies; "+
+	set := config.NewSet("flagside policy check", "Checks a policy file. With an action, also says whether it is permitted, and by which policies; "+
 		"the exit code is 7 if it needs approvals, 3 if it is denied.")
-	set.String(&q.policy, "policy", "", "file with Cedar policies; without it the default policy")
+	set.File(&q.policy, "policy", "", "file with Cedar policies; without it the default policy")
 	set.String(&q.principal, "principal", "somebody", "id of the principal")
 	set.List(&q.groups, "group", nil, "groups of the principal, such as "+access.RoleEditor)
 	set.String(&q.action, "action", "", "what the principal wants to do: "+strings.Join(actionNames(), ", "))
@@ -39,7 +40,7 @@ func policyCheckCommand() command {
 	set.Int(&q.dependants, "dependants", 0, "how many flags depend on what is changed")
 	set.Bool(&q.ownRequest, "own-request", false, "the principal is the author of the change request")
 	set.Bool(&q.breakGlass, "break-glass", false, "the principal demands to go without approvals")
-	return command{set: set, check: q.validate, run: func(_ context.Context, t terminal) error { return q.answer(t) }}
+	return commandline.Invocation{Set: set, Check: q.validate, Run: func(_ context.Context, t commandline.Terminal) error { return q.answer(t) }}
 }
 
 func actionNames() []string {
@@ -75,13 +76,13 @@ func (q *policyQuestion) parseResource() (access.Resource, error) {
 	return access.Resource{}, fmt.Errorf("%q is no resource such as prod, prod/flag/checkout, prod/segment/staff or prod/settings", q.resource)
 }
 
-func (q *policyQuestion) answer(t terminal) error {
+func (q *policyQuestion) answer(t commandline.Terminal) error {
 	authorizer, err := access.NewAuthorizer(q.policy)
 	if err != nil {
 		return err
 	}
 	if q.action == "" {
-		_, err := fmt.Fprintln(t.stdout, "the policies are good")
+		_, err := fmt.Fprintln(t.Stdout, "the policies are good")
 		return err
 	}
 	resource, err := q.parseResource()
@@ -96,7 +97,7 @@ func (q *policyQuestion) answer(t terminal) error {
 			Approvals: q.approvals, OwnRequest: q.ownRequest, BreakGlass: q.breakGlass, Risk: access.Risk{Dependants: q.dependants},
 		},
 	})
-	if _, err := fmt.Fprintf(t.stdout, "%s\n", verdict(answer)); err != nil {
+	if _, err := fmt.Fprintf(t.Stdout, "%s\n", verdict(answer)); err != nil {
 		return err
 	}
 	if !answer.Permitted {

@@ -9,16 +9,17 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/handwritten"
 )
 
-func convertCommand() command {
+func convertCommand() commandline.Invocation {
 	var file, compatibility string
-	set := config.NewSet("publisher convert", "Prints a flag file as JSON, such as one in YAML for the --bootstrap-file of sidecars. It asks no publisher.")
+	set := config.NewSet("flagside convert", "Prints a flag file as JSON, such as one in YAML for the --bootstrap-file of sidecars. It asks no publisher.")
 	set.Argument(&file, "FILE", "flagd file, JSON or YAML")
-	declareCompatibility(set, &compatibility, "whose strictness the file follows")
-	return command{set: set, run: func(_ context.Context, t terminal) error {
+	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "whose strictness the file follows")
+	return commandline.Invocation{Set: set, Run: func(_ context.Context, t commandline.Terminal) error {
 		text, err := readFlags(t, file, eval.Compatibility(compatibility))
 		if err != nil {
 			return err
@@ -27,13 +28,13 @@ func convertCommand() command {
 		if err := indented.Indent(); err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
-		_, err = fmt.Fprintf(t.stdout, "%s\n", indented)
+		_, err = fmt.Fprintf(t.Stdout, "%s\n", indented)
 		return err
 	}}
 }
 
 // readFlags reads a flag file. Its mistakes are the error, one a line, and what is only a slip is warned about.
-func readFlags(t terminal, file string, c eval.Compatibility) (*handwritten.Text, error) {
+func readFlags(t commandline.Terminal, file string, c eval.Compatibility) (*handwritten.Text, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func readFlags(t terminal, file string, c eval.Compatibility) (*handwritten.Text
 	var mistakes []error
 	for _, p := range problems {
 		if p.Warning {
-			fmt.Fprintf(t.stderr, "publisher: warning: %v\n", text.Problem(p))
+			fmt.Fprintf(t.Stderr, "flagside: warning: %v\n", text.Problem(p))
 		} else {
 			mistakes = append(mistakes, text.Problem(p))
 		}

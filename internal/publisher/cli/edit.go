@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/publisher/admin"
+)
+
+func (k kind) edit() commandline.Invocation {
+	var key string
+	f := newForm(k.one+" edit", "Opens a "+k.one+" in your editor (VISUAL or EDITOR), and writes it when you save and close it. If the publisher refuses it, "+
+		"or it was changed meanwhile, your text stays in a file that is named.").inEnvironment()
+	k.key(f, &key)
+	w := f.changes()
+	return f.runs(func(ctx context.Context, s *session) error {
+		before, err := s.side(ctx, k, f.environment, key)
+		if err != nil {
+			return err
+		}
+		if before.text == "" {
+			_, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key)}) // which says that it does not exist
+			return err
+		}
+		match := strings.TrimPrefix(before.name, f.environment+" at ")
+		file, text, err := s.edited(ctx, k.one+"-*.json", before.text)
+		if err != nil {
+			return err
+		}
+		if strings.TrimSpace(text) == strings.TrimSpace(before.text) {
+			_, err := fmt.Fprintln(s.terminal.Stdout, "nothing was edited, nothing is changed")
+			return errors.Join(err, os.Remove(file))
+		}
+		if err := s.writeEdited(ctx, k, f, w, key, match, file); err != nil {
+			return s.keptText(ctx, k, f.environment, key, before, file, err)
+		}
+		return os.Remove(file)
+	})
+}
+
+// edited returns what a person makes of a text in an editor, and the file that it is in.
+func (s *session) edited(ctx context.Context, pattern, text string) (file, after string, err error) {
+	lookup := config.Lookup(s.terminal.Environ)
+	editor := ""
+	for _, name := range []string{"VISUAL", "EDITOR"} {
+		if value, ok := lookup(name); ok && editor == "" {
+			editor = value
+		}
+	}
+	if editor == "" {
+		return "", "", &failure{code: exitFailure, text: "there is no editor: set EDITOR, or use get and put"}
+	}
+	f, err := os.CreateTemp("", "flagside-"+pattern)
+	if err != nil {
+		return "", "", err
+	}
+	_, err = f.WriteString(text)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", "", errors.Join(err, os.Remove(f.Name()))
+	}
+	words := append(strings.Fields(editor), f.Name())
+	c := exec.CommandContext(ctx, words[0], words[1:]...) // #nosec G204 -- the editor of the user
+	c.Stdin, c.Stdout, c.Stderr = s.terminal.Stdin, s.terminal.Stdout, s.terminal.Stderr
+	if err := c.Run(); err != nil {
+		return "", "", fmt.Errorf("%s: %w; your text is in %s", editor, err, f.Name())
+	}
+	content, err := os.ReadFile(f.Name())
+	return f.Name(), string(content), err
+}
+
+func (s *session) writeEdited(ctx context.Context, k kind, f *form, w *writing, key, match, file string) error {
+	text, err := s.readDocument(file)
+	if err != nil {
+		return err
+	}
+	s.writes = &source{kind: k.one, key: key, text: text}
+	c := k.change(f, key, "put", http.MethodPut)
+	c.Body, c.command.Document = text.JSON(), text.JSON()
+	c.done = k.one + " " + printable(key) + " is written"
+	return w.write(ctx, s, seen{match: match}.on(c))
+}
+
+// keptText says where the text is that could not be written, and what others have changed meanwhile.
+func (s *session) keptText(ctx context.Context, k kind, environment, key string, before side, file string, cause error) error {
+	f, ok := errors.AsType[*failure](cause)
+	if !ok {
+		return fmt.Errorf("%w\nyour text is in %s", cause, file)
+	}
+	kept := *f
+	if f.code == exitConflict {
+		if now, err := s.side(ctx, k, environment, key); err == nil && now.text != before.text {
+			kept.text += "\nit was changed while you edited it:\n" + strings.TrimRight(difference(before, now), "\n")
+		}
+	}
+	next, more := "correct it and write it", ""
+	if f.code == exitApproval {
+		next, more = "propose it", " --propose"
+	}
+	kept.text += fmt.Sprintf("\nyour text is in %[1]s: %[2]s with flagside %[3]s put %[4]s -e %[5]s -f %[1]s%[6]s", file, next, k.one, printable(key), environment, more)
+	return &kept
+}

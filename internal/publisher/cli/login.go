@@ -1,0 +1,141 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/cli/contexts"
+)
+
+func loginCommand() commandline.Command {
+	return command("login", "remember a publisher, your token and an environment", login)
+}
+
+// login remembers a publisher, with the token and the environment of the user.
+func login() commandline.Invocation {
+	var l loggingIn
+	f := newForm("login", "Remembers a publisher, your token and an environment as a context, and uses it from now on. Asks for the token unless "+
+		"--token-file has it.")
+	f.set.String(&l.environment, "environment", "", "environment that commands are about, unless they say otherwise").Short("e").Of(namesEnvironment)
+	f.set.String(&l.name, "name", "", "name of the context; without it the host of the publisher")
+	f.check(func() bool { return l.name == "" || isName(l.name) }, "--name is a name without slashes")
+	return f.local(func(ctx context.Context, t commandline.Terminal) error {
+		l.connection, l.terminal = f.at, t
+		return l.run(ctx)
+	})
+}
+
+// isName reports whether a text can be the name of a context, and of a file.
+func isName(text string) bool { return filepath.IsLocal(text) && !strings.ContainsAny(text, `/\`) }
+
+// loggingIn is a login under way.
+type loggingIn struct {
+	connection
+
+	terminal          commandline.Terminal
+	environment, name string
+}
+
+func (l *loggingIn) run(ctx context.Context) error {
+	dir, kept, err := contextsOf(l.terminal)
+	if err != nil {
+		return err
+	}
+	secret, file := l.token.Reveal(), l.tokenFile()
+	if secret == "" || fromContext(l.secret) { // that of another login
+		file = ""
+		if secret, err = l.terminal.AskSecret("Token for " + l.address + ": "); err != nil {
+			return err
+		}
+	}
+	who, err := l.verify(ctx, secret)
+	if err != nil {
+		return err
+	}
+	if l.name == "" {
+		if l.name, err = hostOf(l.address); err != nil {
+			return err
+		}
+	}
+	made := contexts.Context{Admin: l.address, Environment: l.environment}
+	if made.CA, err = absolute(l.ca); err != nil {
+		return err
+	}
+	if made.TokenFile, err = absolute(file); err != nil {
+		return err
+	}
+	if made.TokenFile == "" && secret != "" {
+		if made.TokenFile, err = contexts.WriteToken(dir, l.name, secret); err != nil {
+			return err
+		}
+	}
+	if err := contexts.Write(dir, kept.With(l.name, made)); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(l.terminal.Stdout, "logged in to %s as %s; context %s is used from now on\n", l.address, printable(who), l.name)
+	return err
+}
+
+// fromContext reports whether an option has its value from the context in use.
+func fromContext(o *config.Option) bool { return strings.HasPrefix(o.Source(), "context ") }
+
+// verify returns who the publisher takes a token for.
+func (l *loggingIn) verify(ctx context.Context, secret string) (string, error) {
+	client, err := admin.NewClient(admin.ClientOptions{Address: l.address, Token: secret, CAFile: l.ca})
+	if err != nil {
+		return "", err
+	}
+	s := &session{client: client}
+	found, err := s.do(ctx, admin.Call{Path: []string{"whoami"}})
+	if err != nil {
+		return "", err
+	}
+	who, err := decode(found.Body)
+	if err != nil {
+		return "", err
+	}
+	if name := word(who, "name"); name != "" {
+		return name, nil
+	}
+	return word(who, "id"), nil
+}
+
+func hostOf(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || !isName(u.Hostname()) {
+		return "", errors.New("say with --name what the context is called")
+	}
+	return u.Hostname(), nil
+}
+
+// absolute returns the path of a file from everywhere, nothing of nothing.
+func absolute(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	return filepath.Abs(path)
+}
+
+// contextsOf returns the contexts of a user, and where they are.
+func contextsOf(t commandline.Terminal) (dir string, kept contexts.Contexts, err error) {
+	if dir, err = contexts.Directory(config.Lookup(t.Environ)); err == nil {
+		kept, err = contexts.Read(dir)
+	}
+	return dir, kept, err
+}
+
+// FromContext returns what the context in use says about options. A user without a configuration directory has none.
+func FromContext(t commandline.Terminal) (func(option string) (value, place string), error) {
+	if _, err := contexts.Directory(config.Lookup(t.Environ)); err != nil {
+		return contexts.Contexts{}.Value, nil
+	}
+	_, kept, err := contextsOf(t)
+	return kept.Value, err
+}
