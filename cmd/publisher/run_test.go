@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"regexp"
 	"strings"
 	"sync"
@@ -90,21 +89,4 @@ func awaitMatch(t *testing.T, log *output, pattern string) string {
 	}
 	t.Fatalf("%s was not logged:\n%s", pattern, log)
 	return ""
-}
-
-func awaitReady(t *testing.T, address string, log *output) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/readyz", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if response, err := http.DefaultClient.Do(request); err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return
-			}
-		}
-	}
-	t.Fatalf("not ready:\n%s", log)
 }

@@ -67,9 +67,9 @@ func TestRestoreByCommand(t *testing.T) {
 		}
 		return output
 	}
-	f("editor", 0, `(?s)--- flag g now.*approvals needed: 1`, "restore", file, "-e", "prod", "--dry-run")
-	f("administrator", 3, `not permitted`, "restore", file, "-e", "prod")
-	waits := f("editor", 7, `(?s)--- flag g now.*change request [a-z0-9]+ waits for approval`, "restore", file, "-e", "prod", "--reason", "a mistake")
+	f("editor", 0, `(?s)--- flag g now.*approvals needed: 1`, "environment", "restore", "prod", file, "--dry-run")
+	f("administrator", 3, `not permitted`, "environment", "restore", "prod", file)
+	waits := f("editor", 7, `(?s)--- flag g now.*change request [a-z0-9]+ waits for approval`, "environment", "restore", "prod", file, "--reason", "a mistake")
 	found := regexp.MustCompile(`change request ([a-z0-9]+) waits`).FindStringSubmatch(waits)
 	if found == nil {
 		t.Fatal("there is no change request")
@@ -81,7 +81,7 @@ func TestRestoreByCommand(t *testing.T) {
 	}
 	f("approver", 0, `approved`, "request", "approve", id, "-e", "prod", "--hash", opened.Hash[:12])
 	f("editor", 0, `applied`, "request", "apply", id, "-e", "prod")
-	f("editor", 0, `nothing to change`, "restore", file, "-e", "prod")
+	f("editor", 0, `nothing to change`, "environment", "restore", "prod", file)
 	f("administrator", 0, `(?s)nothing would change.*you may do it at once`, "environment", "recreate", "prod", "--dry-run")
 	f("administrator", 0, `environment prod has a new epoch with 1 flags at revision [0-9a-f]{8}-`, "environment", "recreate", "prod")
 }
@@ -99,7 +99,7 @@ func TestRestoreInPartsByCommand(t *testing.T) {
 	if err := os.WriteFile(file, snapshot(t, "staging", documents...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	line := []string{"restore", file, "-e", "staging", "--break-glass", "--reason", "all is lost", "--idempotency-key", "mine"}
+	line := []string{"environment", "restore", "staging", file, "--break-glass", "--reason", "all is lost", "--idempotency-key", "mine"}
 	if code, output := r.command("admin", line...); code != 9 || !strings.Contains(output, "--parts") {
 		t.Errorf("at once: exit code %d, %.500s; want 9 and the remedy", code, output)
 	}

@@ -182,8 +182,10 @@ func (a *api) find(ctx context.Context, name string) (flagsync.Environment, erro
 
 // describe adds what this publisher knows of the environment.
 func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment {
-	d := Environment{Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Names: a.names(ctx, e.Actor), Archived: e.Archived,
-		Destroyed: e.Destroyed}
+	d := Environment{
+		Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Names: a.names(ctx, e.Actor),
+		Archived: e.Archived, Destroyed: e.Destroyed,
+	}
 	if !e.Archived.IsZero() {
 		return d
 	}

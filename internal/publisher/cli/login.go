@@ -133,9 +133,10 @@ func contextsOf(t commandline.Terminal) (dir string, kept contexts.Contexts, err
 
 // FromContext returns what the context in use says about options. A user without a configuration directory has none.
 func FromContext(t commandline.Terminal) (func(option string) (value, place string), error) {
-	if _, err := contexts.Directory(config.Lookup(t.Environ)); err != nil {
+	dir, err := contexts.Directory(config.Lookup(t.Environ))
+	if errors.Is(err, contexts.ErrNoDirectory) {
 		return contexts.Contexts{}.Value, nil
 	}
-	_, kept, err := contextsOf(t)
+	kept, err := contexts.Read(dir)
 	return kept.Value, err
 }

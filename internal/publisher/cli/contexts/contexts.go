@@ -16,6 +16,9 @@ import (
 	"github.com/flagside/flagside/internal/fileaccess"
 )
 
+// ErrNoDirectory tells that a user has no place for contexts.
+var ErrNoDirectory = errors.New("there is no place for contexts: HOME is not set")
+
 // Context is a publisher, and how a user works with it.
 type Context struct {
 	// Admin is the address of its API.
@@ -43,7 +46,7 @@ func Directory(lookup func(string) (string, bool)) (string, error) {
 	}
 	home, ok := lookup("HOME")
 	if !ok || home == "" {
-		return "", errors.New("there is no place for contexts: HOME is not set")
+		return "", ErrNoDirectory
 	}
 	return filepath.Join(home, ".config", "flagside"), nil
 }
