@@ -8,9 +8,12 @@ import (
 
 const parallel = "test.parallel"
 
-// Beside sets how many parallel tests of a package run at once, unless the command line does. The usual number is that of the processors, which
-// tests that wait leave idle. A TestMain calls it before it runs the tests.
+// Beside sets how many parallel tests of a package run at once, unless the command line does or they are slowed down by the race detector. The
+// usual number is that of the processors, which tests that wait leave idle. A TestMain calls it before it runs the tests.
 func Beside(tests int) {
+	if computing {
+		return
+	}
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == parallel })
