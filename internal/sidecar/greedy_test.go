@@ -64,9 +64,9 @@ func TestGreedyAndSlowClientsOfEveryPort(t *testing.T) {
 	p.put(manyFlags())
 	o := options(server.URL())
 	o.FlagdAddr, o.FlagdSyncAddr = "127.0.0.1:0", "127.0.0.1:0"
-	connections, requests, budget := 20, 100, 8<<20 // enough to exceed the limit if there were no budget
+	connections, requests, budget, look := 20, 100, 8<<20, 250*time.Millisecond // enough to exceed the limit if there were no budget
 	if os.Getenv("FLAGSIDE_SOAK") != "" {
-		connections, budget = 40, 32<<20
+		connections, budget, look = 40, 32<<20, 500*time.Millisecond
 	}
 	o.InFlight = int64(budget)
 	s := start(t, o)
@@ -122,7 +122,7 @@ func TestGreedyAndSlowClientsOfEveryPort(t *testing.T) {
 	}
 	for range 8 {
 		peak = max(peak, resident(t)-before)
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(look)
 	}
 	close(stop)
 	asking.Wait()
