@@ -21,6 +21,7 @@ import (
 // killed: no change is written over another, none that was acknowledged is
 // missing, and the sidecar ends with the last.
 func TestTwoPublishersOnACluster(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	servers, err := process.StartCluster(s.ctx, t.TempDir(), natstest.Authorization(t)...)
 	t.Cleanup(servers.Kill)

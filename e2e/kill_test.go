@@ -19,6 +19,7 @@ import (
 // A sidecar is killed again and again, at any moment, while flags change and are asked for, and started with and without the log: it
 // always comes back with its files, and never knows less than it has said before, so that a kill switch never comes back on.
 func TestSidecarKilledAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if os.Getenv("FLAGSIDE_SOAK") != "" {
 		rounds = 200

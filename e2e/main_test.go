@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/e2e/process"
 	_ "github.com/flagside/flagside/internal/dev" // what the programs are made of, so that a remembered result never outlives a change
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // binaries are the programs under test, built once for all tests.
@@ -30,6 +31,7 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	waiting.Beside(4)
 	return m.Run()
 }
 

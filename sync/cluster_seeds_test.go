@@ -17,7 +17,7 @@ import (
 // fresh replay, and every publisher was told the truth.
 func TestClusterSeeds(t *testing.T) {
 	t.Parallel()
-	n := seeds(20, 200)
+	n := seeds(10, 200)
 	for first := range 2 { // two clusters, which mostly wait
 		t.Run(fmt.Sprint("from ", first), func(t *testing.T) {
 			t.Parallel()

@@ -25,7 +25,7 @@ import (
 func TestFollowerAgainstModel(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
-		all := modelRuns(t, seeds(100, 5000), false)
+		all := modelRuns(t, seeds(50, 5000), false)
 		if all.gaps == 0 || all.connections <= all.seeds || all.barriers == 0 || all.entries == 0 || all.loads == 0 || all.rebuilds == 0 {
 			t.Errorf("something never happened: %+v", all)
 		}
@@ -41,7 +41,7 @@ func TestFollowerAgainstModel(t *testing.T) {
 func TestFollowerAgainstModelOfHistories(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
-		all := modelRuns(t, seeds(150, 5000), true)
+		all := modelRuns(t, seeds(80, 5000), true)
 		for f := current; f <= holed; f++ {
 			rare := f == nothing || f == forked || f == holed // in few seeds nobody may come to it
 			if all.fates[f] == 0 && (!rare || soaking() && f != nothing) {

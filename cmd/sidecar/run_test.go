@@ -41,6 +41,7 @@ func trustFile(t *testing.T) string {
 }
 
 func TestActions(t *testing.T) {
+	t.Parallel()
 	trust := trustFile(t)
 	cases := []struct {
 		name           string
@@ -85,6 +86,7 @@ func TestActions(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			code, stdout, stderr := command(t, c.env, c.args...)
 			if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) {
 				t.Errorf("exit %d\nstdout: %s\nstderr: %s", code, stdout, stderr)
@@ -98,6 +100,7 @@ func TestActions(t *testing.T) {
 
 // The check does what following takes, and says what is wrong.
 func TestCheckAsksTheServer(t *testing.T) {
+	t.Parallel()
 	server := natstest.Start(t)
 	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
 		URL: server.URL(), Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(),
@@ -113,41 +116,44 @@ func TestCheckAsksTheServer(t *testing.T) {
 	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
-	key, trust := natstest.SidecarKey(t), trustFile(t)
-	free := []string{"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0", "--flagd-addr", "off", "--flagd-sync-addr", "off"}
-	check := func(args ...string) (code int, stdout, stderr string) {
-		return command(t, nil, append(slices.Concat(free, args), "--check")...)
-	}
-	for environment, want := range map[string]int{"prod": exitOK, "staging": exitFailure} {
-		code, stdout, stderr := check("--trust-file", trust, "--nats-nkey", key, "--environment", environment, "--nats", server.URL())
-		if code != want || !strings.Contains(stdout+stderr, environment) {
-			t.Errorf("%s: exit %d\nstdout: %s\nstderr: %s", environment, code, stdout, stderr)
-		}
-	}
-	for option, value := range map[string]string{"--bootstrap-file": "none.json", "--data-dir": "run_test.go"} {
-		code, stdout, stderr := check("--trust-file", trust, "--environment", "prod", "--nats", server.URL(), option, value)
-		if code != exitFailure || !strings.Contains(stderr, value) {
-			t.Errorf("%s %s: exit %d\nstdout: %s\nstderr: %s", option, value, code, stdout, stderr)
-		}
-	}
-	// What another process has is told, and that all of it.
 	taken, data := takenAddress(t), t.TempDir()
 	used, err := cache.New(cache.Options{Environment: "prod", Dir: data, Keyring: trusttest.Default().PublisherKeyring(), Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { used.Close() })
-	for _, test := range []struct{ option, value, want string }{
-		{"--flagd-addr", taken, "another address with --flagd-addr"}, {"--data-dir", data, data}, {"--ofrep-auth-file", "none", "none"},
-	} {
-		code, stdout, stderr := check("--trust-file", trust, "--nats-nkey", key, "--environment", "prod", "--nats", server.URL(), test.option, test.value)
-		if code != exitFailure || !strings.Contains(stderr, test.want) {
-			t.Errorf("%s %s: exit %d\nstdout: %s\nstderr: %s", test.option, test.value, code, stdout, stderr)
-		}
+	known := []string{"--nats", server.URL(), "--nats-nkey", natstest.SidecarKey(t), "--environment"}
+	unknown := []string{"--nats", server.URL(), "--environment", "prod"}
+	nowhere := []string{"--nats", "nats://127.0.0.1:1", "--environment", "prod"}
+	f := func(code int, says []string, server []string, args ...string) {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			checkServer(t, code, says, slices.Concat(server, args))
+		})
 	}
-	code, _, stderr := check("--trust-file", trust, "--environment", "prod", "--nats", "nats://127.0.0.1:1", "--flagd-addr", taken)
-	if code != exitFailure || !strings.Contains(stderr, "--flagd-addr") || !strings.Contains(stderr, "no connection to NATS") {
-		t.Errorf("two faults: exit %d, %s", code, stderr)
+	f(exitOK, []string{"prod"}, known, "prod")
+	f(exitFailure, []string{"staging"}, known, "staging")
+	f(exitFailure, []string{"none.json"}, unknown, "--bootstrap-file", "none.json")
+	f(exitFailure, []string{"run_test.go"}, unknown, "--data-dir", "run_test.go")
+	// What another process has is told, and that all of it.
+	f(exitFailure, []string{"another address with --flagd-addr"}, known, "prod", "--flagd-addr", taken)
+	f(exitFailure, []string{data}, known, "prod", "--data-dir", data)
+	f(exitFailure, []string{"none"}, known, "prod", "--ofrep-auth-file", "none")
+	f(exitFailure, []string{"--flagd-addr", "no connection to NATS"}, nowhere, "--flagd-addr", taken)
+}
+
+// checkServer runs the check on ports that are free, and compares its exit code and what it says.
+func checkServer(t *testing.T, want int, says, args []string) {
+	t.Helper()
+	free := []string{"--ofrep-addr", "127.0.0.1:0", "--management-addr", "127.0.0.1:0", "--flagd-addr", "off", "--flagd-sync-addr", "off"}
+	code, stdout, stderr := command(t, nil, slices.Concat(free, []string{"--trust-file", trustFile(t), "--check"}, args)...)
+	said := stderr
+	if want == exitOK {
+		said = stdout + stderr
+	}
+	silent := func(part string) bool { return !strings.Contains(said, part) }
+	if code != want || slices.ContainsFunc(says, silent) {
+		t.Errorf("exit %d, want %d and %q\nstdout: %s\nstderr: %s", code, want, says, stdout, stderr)
 	}
 }
 

@@ -25,6 +25,8 @@ func flags() []definition {
 			"targeting":{"fractional":[["a",1],["b",99]]}}`},
 		{"segmented", `{"state":"ENABLED","variants":{"yes":true,"no":false},"defaultVariant":"no",
 			"targeting":{"if":[{"sem_ver":[{"var":"version"},">=","2.0.0"]},"yes","no"]}}`},
+		{"tenanted", `{"state":"ENABLED","variants":{"shop":"the value of the shop","all":"that of all"},"defaultVariant":"all",
+			"targeting":{"if":[{"==":[{"var":"tenant"},"shop"]},"shop"]}}`},
 		{"code-default", `{"state":"ENABLED","variants":{"x":"unused"},"defaultVariant":null}`},
 		{"disabled", `{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`},
 		{"team/flag one", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`},

@@ -41,11 +41,15 @@ func run(ctx context.Context, binaries, scripts, only string) (failed int, err e
 	if err := s.start(ctx); err != nil {
 		return 0, err
 	}
+	pages := slices.DeleteFunc(s.originPages(), func(p originPage) bool { return only != "" && only != "web/"+p.mode })
 	columns := slices.DeleteFunc(clients(scripts), func(c client) bool { return only != "" && only != c.name+"/"+c.mode })
 	var results []result
 	var delays []delay
 	for _, c := range columns {
 		results = append(results, s.column(ctx, c)...)
+	}
+	for _, p := range pages {
+		results = append(results, s.origins(ctx, scripts, p)...)
 	}
 	for _, c := range columns {
 		if !c.silent && c.mode != "polling" {

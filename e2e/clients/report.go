@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -25,7 +26,7 @@ func printReport(results []result, delays []delay) (failed int) {
 			verdict = "client bug: " + bug
 		default:
 			failed++
-			verdict = "FAILED: " + r.err.Error()
+			verdict = "FAILED: " + strings.ReplaceAll(r.err.Error(), "\n", "; ")
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", r.client, r.mode, r.test, verdict)
 	}

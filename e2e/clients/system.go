@@ -20,12 +20,13 @@ type system struct {
 
 	nats, admin             string
 	ofrep, flagd, flagdSync string
-	management, page        string
+	management              string
+	page, foreignPage       string            // of pages in browsers; the sidecar allows the origin of the first
 	tags                    map[string]string // entity tag of each flag
 }
 
 func newSystem(binaries, dir string) (*system, error) {
-	addresses, err := process.FreeAddresses(7)
+	addresses, err := process.FreeAddresses(8)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func newSystem(binaries, dir string) (*system, error) {
 		binaries: process.Binaries{Sidecar: filepath.Join(binaries, "sidecar"), Publisher: filepath.Join(binaries, "publisher"), Flagside: filepath.Join(binaries, "flagside")},
 		dir:      dir,
 		nats:     addresses[0], admin: addresses[1], ofrep: addresses[2], flagd: addresses[3], flagdSync: addresses[4],
-		management: addresses[5], page: addresses[6],
+		management: addresses[5], page: addresses[6], foreignPage: addresses[7],
 		tags: make(map[string]string),
 	}, nil
 }
@@ -58,7 +59,8 @@ func (s *system) start(ctx context.Context) (err error) {
 // startSidecar starts the sidecar, again after a kill.
 func (s *system) startSidecar(ctx context.Context) (err error) {
 	s.sidecar, err = s.binaries.StartSidecar(environment, s.nats, filepath.Join(s.dir, "sidecar"), s.ofrep, s.management,
-		"--flagd-addr", s.flagd, "--flagd-sync-addr", s.flagdSync, "--cors-origin", "http://"+s.page)
+		"--flagd-addr", s.flagd, "--flagd-sync-addr", s.flagdSync, "--context-from-header", "X-Tenant=tenant",
+		"--cors-origin", "http://"+s.page, "--cors-origin", "http://"+onLocalhost(s.page))
 	if err != nil {
 		return err
 	}

@@ -64,13 +64,15 @@ func TestGreedyAndSlowClientsOfEveryPort(t *testing.T) {
 	p.put(manyFlags())
 	o := options(server.URL())
 	o.FlagdAddr, o.FlagdSyncAddr = "127.0.0.1:0", "127.0.0.1:0"
-	const budget = 32 << 20
-	o.InFlight = budget
+	connections, requests, budget, look := 20, 100, 8<<20, 250*time.Millisecond // enough to exceed the limit if there were no budget
+	if os.Getenv("FLAGSIDE_SOAK") != "" {
+		connections, budget, look = 40, 32<<20, 500*time.Millisecond
+	}
+	o.InFlight = int64(budget)
 	s := start(t, o)
 	s.awaitReady()
 	before := resident(t)
 
-	const connections, requests = 40, 100
 	for range connections {
 		askUnread(t, s.FlagdSyncAddr(), "/flagd.sync.v1.FlagSyncService/FetchAllFlags", requests)
 		askUnread(t, s.FlagdSyncAddr(), "/flagd.sync.v1.FlagSyncService/SyncFlags", requests)
@@ -78,7 +80,7 @@ func TestGreedyAndSlowClientsOfEveryPort(t *testing.T) {
 		askUnread(t, s.FlagdAddr(), "/flagd.evaluation.v1.Service/EventStream", requests)
 	}
 	bulk := "POST /ofrep/v1/evaluate/flags HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}"
-	for range 400 {
+	for range 10 * connections {
 		send(t, s.OFREPAddr(), strings.Repeat(bulk, 100))                    // reads nothing
 		send(t, s.OFREPAddr(), "POST /ofrep/v1/evaluate/flags HTTP/1.1\r\n") // goes on never
 	}
@@ -120,7 +122,7 @@ func TestGreedyAndSlowClientsOfEveryPort(t *testing.T) {
 	}
 	for range 8 {
 		peak = max(peak, resident(t)-before)
-		time.Sleep(500 * time.Millisecond)
+		time.Sleep(look)
 	}
 	close(stop)
 	asking.Wait()

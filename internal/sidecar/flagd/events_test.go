@@ -84,6 +84,7 @@ func TestEventsInAllDialects(t *testing.T) {
 
 // A client with streams without end loses the oldest of them when others need places; it keeps none of the others out and ends none of theirs.
 func TestStreamsOfAGreedyClientMakeRoom(t *testing.T) {
+	t.Parallel()
 	h := historytest.New(t)
 	h.Commit(historytest.Flag("a", 1))
 	const most = 20
@@ -116,6 +117,7 @@ func TestStreamsOfAGreedyClientMakeRoom(t *testing.T) {
 
 // Streams of documents make room in the same way.
 func TestSyncStreamsOfAGreedyClientMakeRoom(t *testing.T) {
+	t.Parallel()
 	h := historytest.New(t)
 	h.Commit(historytest.Flag("a", 1))
 	const most = 20
@@ -162,6 +164,7 @@ func TestEventsOfVersion1(t *testing.T) {
 }
 
 func TestAProviderIsReadyWhenThereIsSomethingToEvaluate(t *testing.T) {
+	t.Parallel()
 	h := historytest.Open(t)
 	s := start(t, h)
 	began := make(chan *events)
@@ -172,6 +175,7 @@ func TestAProviderIsReadyWhenThereIsSomethingToEvaluate(t *testing.T) {
 }
 
 func TestEventsOfAFlagSet(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	e := s.events(t, dialects()[0], "Flagd-Selector", "flagSetId=web")
 	e.want("provider_ready", nil)
@@ -183,6 +187,7 @@ func TestEventsOfAFlagSet(t *testing.T) {
 }
 
 func TestStalenessIsAnEvent(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	e := s.events(t, dialects()[0])
 	e.want("provider_ready", nil)

@@ -62,6 +62,7 @@ func TestAnswersThatAChangeOvertakesAreNotKept(t *testing.T) {
 // An answer that was sent just before its flag changed may be read after the event, and be kept: the event comes twice then, and once if there
 // was no such answer.
 func TestAnEventThatAnAnswerMayOvertakeIsSaidAgain(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	stream := s.events(t, dialects()[0])
 	stream.want("provider_ready", nil)

@@ -32,6 +32,7 @@ func TestHealth(t *testing.T) {
 }
 
 func TestHostileInput(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	const procedure = "/flagd.evaluation.v2.Service/ResolveBoolean"
 	for name, test := range map[string]struct {

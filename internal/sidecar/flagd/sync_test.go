@@ -27,6 +27,7 @@ func keys(t *testing.T, document string) []string {
 }
 
 func TestSyncInAllDialects(t *testing.T) {
+	t.Parallel()
 	for _, d := range dialects() {
 		t.Run(d.name, func(t *testing.T) {
 			h := historytest.New(t)
