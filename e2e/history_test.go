@@ -59,12 +59,11 @@ const outage = 12 * time.Second
 // server that leads the log is lost and comes back: what is always fresh was written last, even if a server that was deposed still believes
 // to lead, and what comes from memory never goes back.
 func TestHistoriesWhenLeadersAreLost(t *testing.T) {
-	t.Parallel()
 	rounds := []loss{losses[rand.IntN(len(losses))]} // the log says which
 	if os.Getenv("FLAGSIDE_SOAK") != "" {
 		rounds = append(append(append([]loss{}, losses...), losses...), losses...)
 	}
-	h := newHistory(t, time.Duration(len(rounds))*time.Minute+time.Minute)
+	h := newHistory(t, time.Duration(len(rounds)+3)*time.Minute)
 	ctx, cancel := context.WithCancel(h.ctx)
 	defer cancel()
 	h.begin(ctx)
