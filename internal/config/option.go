@@ -31,6 +31,9 @@ type Option struct {
 	required bool
 	given    bool
 	source   string
+	fallback string
+	// noFallback keeps the fallback of the set from the option.
+	noFallback bool
 	// secretEnv is the environment variable that may hold the secret itself, for options that name the file of one.
 	secretEnv string
 }
@@ -58,6 +61,12 @@ func (o *Option) Of(kind string) *Option {
 
 // Source returns what gave the option its value at the last Parse, such as flag --environment; empty if it has its default.
 func (o *Option) Source() string { return o.source }
+
+// WithoutFallback makes Parse ask no fallback for the option; see Set.Fallback.
+func (o *Option) WithoutFallback() { o.noFallback = true }
+
+// FallbackText returns what the last Parse would have given the option if nothing else had; empty if that is its default.
+func (o *Option) FallbackText() string { return o.fallback }
 
 // Text returns the value as one would write it on the command line. Of a secret it is the path of its file, or a mask.
 func (o *Option) Text() string { return o.value.text() }

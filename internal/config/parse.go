@@ -133,9 +133,10 @@ func (o *Option) apply(
 			return o.applySecret(secret, text, place)
 		}
 	}
-	if texts == nil && fallback != nil {
-		if text, from := fallback(o.Name); text != "" {
-			texts, place = []string{text}, from
+	if fallback != nil && !o.noFallback {
+		var from string
+		if o.fallback, from = fallback(o.Name); o.fallback != "" && texts == nil {
+			texts, place = []string{o.fallback}, from
 		}
 	}
 	o.given, o.source = texts != nil, place

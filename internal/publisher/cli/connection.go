@@ -17,11 +17,12 @@ type connection struct {
 	ca      string
 	token   config.Secret
 
+	where  *config.Option // that the address comes by
 	secret *config.Option // that the token comes by
 }
 
 func (c *connection) declare(set *config.Set) {
-	set.String(&c.address, "admin", "http://"+publisher.DefaultAdminAddr, "address of the publisher's API, http or https").Shared()
+	c.where = set.String(&c.address, "admin", "http://"+publisher.DefaultAdminAddr, "address of the publisher's API, http or https").Shared()
 	set.File(&c.ca, "admin-ca", "", "PEM file with CA certificates for the publisher; without it the system's").Shared()
 	c.secret = set.Secret(&c.token, "token", "file with your API token; without a token you are anonymous").Shared()
 }
@@ -34,8 +35,13 @@ func (c *connection) tokenFile() string {
 	return c.secret.Text()
 }
 
-// open returns a client for the connection; it does not connect yet.
+// open returns a client for the connection; it does not connect yet. A token of the context in use is for no other publisher than that of the
+// context.
 func (c *connection) open() (*admin.Client, error) {
+	if fromContext(c.secret) && c.address != c.where.FallbackText() {
+		return nil, &failure{code: exitRefused, text: visible(fmt.Sprintf(
+			"the token of %s is for %s, and is not sent to %s: give one with --token-file", c.secret.Source(), c.where.FallbackText(), c.address))}
+	}
 	return admin.NewClient(admin.ClientOptions{Address: c.address, Token: c.token.Reveal(), CAFile: c.ca})
 }
 

@@ -23,6 +23,7 @@ func login() commandline.Invocation {
 	var l loggingIn
 	f := newForm("login", "Remembers a publisher, your token and an environment as a context, and uses it from now on. Asks for the token unless "+
 		"--token-file has it.")
+	f.at.secret.WithoutFallback() // that of another login
 	f.set.String(&l.environment, "environment", "", "environment that commands are about, unless they say otherwise").Short("e").Of(namesEnvironment)
 	f.set.String(&l.name, "name", "", "name of the context; without it the host of the publisher")
 	f.check(func() bool { return l.name == "" || isName(l.name) }, "--name is a name without slashes")
@@ -49,8 +50,7 @@ func (l *loggingIn) run(ctx context.Context) error {
 		return err
 	}
 	secret, file := l.token.Reveal(), l.tokenFile()
-	if secret == "" || fromContext(l.secret) { // that of another login
-		file = ""
+	if secret == "" {
 		if secret, err = l.terminal.AskSecret("Token for " + l.address + ": "); err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ func person(t *testing.T, address, editor string) func(wantCode int, want, stdin
 		t.Helper()
 		var out strings.Builder
 		terminal := commandline.Terminal{
-			Environ: []string{"HOME=" + home, "EDITOR=" + script, "FLAGSIDE_ADMIN=" + address}, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &out,
+			Environ: []string{"HOME=" + home, "EDITOR=" + script}, Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &out,
 		}
 		p := commandline.Program{Name: "flagside", Commands: cli.Commands(), Fallback: cli.FromContext, Names: cli.Names, ExitCode: cli.ExitCode}
 		code := p.Run(t.Context(), line, terminal)
@@ -97,17 +97,18 @@ func TestLoginAndContexts(t *testing.T) {
 	t.Parallel()
 	address := serve(t)
 	f := person(t, address, "")
-	f(3, "not accepted", "wrong\n", "login", "-e", "staging")
+	f(3, "not accepted", "wrong\n", "login", "--admin", address, "-e", "staging")
 	f(0, "NAME", "", "context", "list")
-	f(0, "logged in to "+address+" as admin; context first is used", secretOf("admin")+"\n", "login", "-e", "staging", "--name", "first")
+	f(0, "logged in to "+address+" as admin; context first is used", secretOf("admin")+"\n", "login", "--admin", address, "-e", "staging", "--name", "first")
 	f(0, "environment staging is created", "", "environment", "create", "staging")
 	f(0, "environment other is created", "", "environment", "create", "other")
 	f(0, "environment staging, from context first", "", "flag", "create", "checkout", "--bool")
 	f(0, "checkout", "", "flag", "list")
 	f(0, "KEY", "", "flag", "list", "-e", "other")
-	f(0, "logged in to "+address+" as viewer; context 127.0.0.1 is used", secretOf("viewer")+"\n", "login", "-e", "other")
+	f(0, "logged in to "+address+" as viewer; context 127.0.0.1 is used", secretOf("viewer")+"\n", "login", "--admin", address, "-e", "other")
 	f(3, "environment other, from context 127.0.0.1", "", "flag", "create", "more", "--bool")
 	f(0, "*     127.0.0.1", "", "context", "list")
+	f(3, "is for "+address+", and is not sent to http://127.0.0.1:1", "", "flag", "list", "--admin", "http://127.0.0.1:1")
 	f(5, "did you mean first?", "", "context", "use", "frist")
 	f(0, "context first is used from now on: "+address+", environment staging", "", "context", "use", "first")
 	f(0, "environment staging, from context first", "", "flag", "toggle", "checkout", "off")
@@ -121,7 +122,7 @@ func TestEdit(t *testing.T) {
 	t.Parallel()
 	address := serve(t)
 	f := person(t, address, `sed -i 's/"defaultVariant": "off"/"defaultVariant": "on"/' "$1"`)
-	f(0, "logged in", secretOf("admin")+"\n", "login", "-e", "staging")
+	f(0, "logged in", secretOf("admin")+"\n", "login", "--admin", address, "-e", "staging")
 	f(0, "created", "", "environment", "create", "staging")
 	f(0, "created", "", "flag", "create", "checkout", "--bool")
 	f(0, "flag checkout is written", "", "flag", "edit", "checkout")
@@ -129,12 +130,12 @@ func TestEdit(t *testing.T) {
 	f(5, "did you mean checkout?", "", "flag", "edit", "chekcout")
 
 	bad := person(t, address, `sed -i 's/"on": true/"on": tru/' "$1"`)
-	bad(0, "logged in", secretOf("admin")+"\n", "login", "-e", "staging")
+	bad(0, "logged in", secretOf("admin")+"\n", "login", "--admin", address, "-e", "staging")
 	bad(9, "your text is in ", "", "flag", "edit", "checkout")
 
 	meanwhile := filepath.Join(t.TempDir(), "meanwhile")
 	late := person(t, address, `sed -i 's/"on": true/"on": 1/' "$1"; touch `+meanwhile+`; while test -e `+meanwhile+`; do sleep 0.01; done`)
-	late(0, "logged in", secretOf("admin")+"\n", "login", "-e", "staging")
+	late(0, "logged in", secretOf("admin")+"\n", "login", "--admin", address, "-e", "staging")
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
