@@ -139,6 +139,9 @@ func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 	}
 	first := !a.sent
 	ack, err := a.send(ctx)
+	if hasCode(err, codeIncompleteBatch) { // nothing else tells that a batch could not be stored aside
+		a.log.conn.suspectStorage()
+	}
 	if ack.Duplicate || hasCode(err, codeDuplicateInFlight, codeDuplicateInBatch) {
 		a.id = "-" + newID()
 	}

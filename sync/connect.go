@@ -37,6 +37,10 @@ type ConnectOptions struct {
 	// Storage returns why an embedded server cannot write to its disk, as
 	// [ErrDiskFull], or nil. It is nil for servers elsewhere, which do not tell.
 	Storage func() error
+	// ProbeStorage has an embedded server try a write, for Storage to tell, because
+	// something was refused as a full disk has it refused: it does not always say so.
+	// It is nil for servers elsewhere.
+	ProbeStorage func()
 	// Domain is the JetStream domain of servers without accounts, needed through a
 	// leaf node; "" is none.
 	Domain string
@@ -80,7 +84,8 @@ type Conn struct {
 	signer *changelog.Signer // nil for those who only read
 	log    zerolog.Logger
 
-	storage func() error // nil for servers elsewhere
+	storage      func() error // nil for servers elsewhere
+	probeStorage func()       // as above
 
 	prefix *prefix // of the subjects of the JetStream API
 
@@ -120,7 +125,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{
-		storage: o.Storage, prefix: newPrefix(o), keys: o.Keyring, signer: o.Signer, log: o.Logger,
+		storage: o.Storage, probeStorage: o.ProbeStorage, prefix: newPrefix(o), keys: o.Keyring, signer: o.Signer, log: o.Logger,
 		greeted: make(chan struct{}), listeners: make(map[*listener]struct{}),
 	}
 	c.up, c.lost = context.WithCancelCause(context.Background())
@@ -309,6 +314,13 @@ func (c *Conn) StorageError() error {
 		return nil
 	}
 	return c.storage()
+}
+
+// suspectStorage has an embedded server look whether its disk is full.
+func (c *Conn) suspectStorage() {
+	if c.probeStorage != nil {
+		c.probeStorage()
+	}
 }
 
 // connectAnew gives the connection up for another one.

@@ -18,6 +18,7 @@ type reading struct {
 	offered []uint64 // since it was settled
 	bytes   int
 	holes   []changelog.Interval // places without a message
+	found   bool                 // any message was
 	// rereads makes a repair that is met replace what the journal has known before.
 	rereads bool
 }
@@ -67,7 +68,7 @@ func (r *reading) missing(sequence uint64) {
 
 func (r *reading) offer(m storedMessage) {
 	r.missing(m.Sequence)
-	r.next = m.Sequence + 1
+	r.next, r.found = m.Sequence+1, true
 	r.offered = append(r.offered, m.Sequence)
 	r.bytes += len(m.Data)
 	if m.Subject == r.journal.name.subject {
@@ -102,15 +103,32 @@ func (r *reading) settle(ctx context.Context, last uint64, yield func(Record, er
 	return true
 }
 
+// tornPlaces is how many messages a journal may lack in which none was ever found:
+// each try to write the first one on a full disk may take a place. Where more is
+// missing, records were lost.
+const tornPlaces = 16
+
 // obstacle returns what keeps the journal from going on when everything was
 // settled. A place without a message is none when the record after it continues
-// the one before.
+// the one before, nor where the first record was torn by a full disk.
 func (r *reading) obstacle() error {
-	if err := r.judge.Obstacle(); err != nil || len(r.holes) == 0 {
+	if err := r.judge.Obstacle(); err != nil || len(r.holes) == 0 || r.isTorn() {
 		return err
 	}
 	if hole := r.holes[len(r.holes)-1]; hole.Last > r.judge.Head().Sequence {
 		return fmt.Errorf("there is no message at %d: %w", max(hole.First, r.judge.Head().Sequence+1), changelog.ErrGap)
 	}
 	return nil
+}
+
+// isTorn reports whether nothing was ever found in the journal, and it lacks so few
+// messages that a full disk may have torn its first one, which was then never
+// acknowledged. What is known of a record from elsewhere still stops the journal: see
+// [Journal.Expect].
+func (r *reading) isTorn() bool {
+	missing := uint64(0)
+	for _, hole := range r.holes {
+		missing += hole.Last - hole.First + 1
+	}
+	return !r.found && r.judge.Head().IsZero() && r.journal.Foreign().Messages == 0 && missing <= tornPlaces
 }

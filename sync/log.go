@@ -229,6 +229,22 @@ func (l *Log) Holds(ctx context.Context, p changelog.Position) (bool, error) {
 	return err == nil && r.Position() == p, nil
 }
 
+// lostStart returns the last sequence of a stream that counts messages and holds
+// none, and 0 for every other stream. A disk that was full leaves one behind when it
+// tears the first message, which was then never acknowledged; nothing can be stored
+// at its place any more. Without a message nothing can be read that a log begun
+// behind it would contradict, so that it proves as much as one that begins at 1.
+func (c *Conn) lostStart(ctx context.Context, stream string) (uint64, error) {
+	info, err := c.info(ctx, stream)
+	if err != nil || info.State.Messages > 0 {
+		return 0, err
+	}
+	if err := info.verifyLease(); err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return info.State.LastSequence, nil
+}
+
 // begin writes the entry a log begins with and the keys note, unless they are
 // there, and returns the former.
 func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error) {
@@ -250,7 +266,11 @@ func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error)
 		entries[i].Epoch, entries[i].OpID, entries[i].Actor, entries[i].Time = epoch, op, actor, now
 		entries[i].Index, entries[i].Count = i+1, len(entries)
 	}
-	a, err := l.newAppend(noBasis{}, 0, entries)
+	after, err := l.conn.lostStart(ctx, flagsStream(l.environment))
+	if err != nil {
+		return changelog.Record{}, err
+	}
+	a, err := l.newAppend(noBasis{}, after, entries)
 	if err != nil {
 		return changelog.Record{}, err
 	}

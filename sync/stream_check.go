@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // CheckStreams compares the streams of the environments, and those that are
@@ -53,7 +56,7 @@ func (c *Conn) checkStream(ctx context.Context, check streamCheck) (wrong []erro
 		wrong = append(wrong, err)
 	}
 	if err := info.State.missing(check.config.Name); check.whole && err != nil {
-		if err = c.damageOf(ctx, check.config.Name, err); err != nil {
+		if err = c.damageOf(ctx, check.config.Name, info.State, err); err != nil {
 			wrong = append(wrong, err)
 		}
 	}
@@ -62,8 +65,11 @@ func (c *Conn) checkStream(ctx context.Context, check streamCheck) (wrong []erro
 
 // damageOf adds what the messages that are missing from a journal do to it: nil
 // when nothing that counts is missing, as after a repair.
-func (c *Conn) damageOf(ctx context.Context, stream string, missing error) error {
+func (c *Conn) damageOf(ctx context.Context, stream string, state streamState, missing error) error {
 	name, ok := journalOf(stream)
+	if !ok && c.beginsLater(ctx, stream, state) {
+		return nil
+	}
 	if !ok {
 		return missing
 	}
@@ -75,6 +81,21 @@ func (c *Conn) damageOf(ctx context.Context, stream string, missing error) error
 	default:
 		return missing
 	}
+}
+
+// beginsLater reports whether the first message of a log is the entry that it begins
+// with, signed for that place, and nothing is missing behind it: see lostStart.
+func (c *Conn) beginsLater(ctx context.Context, stream string, state streamState) bool {
+	environment, ok := strings.CutPrefix(stream, flagsStream(""))
+	if !ok || state.Messages != state.LastSequence-state.FirstSequence+1 {
+		return false
+	}
+	m, err := c.message(ctx, stream, state.FirstSequence)
+	if err != nil || c.adoptKeys(ctx, environment) != nil {
+		return false
+	}
+	r, err := c.keys.OpenPastEntry(environment, m.entry(environment))
+	return err == nil && r.Kind == changelog.KindEpoch && r.Prev == changelog.Link{} && !r.Renews()
 }
 
 // missing reports that a stream has lost messages of which none can be removed.

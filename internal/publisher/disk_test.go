@@ -38,7 +38,7 @@ func onSmallDisk(t *testing.T) (r *running, disk *faultdisk.Disk, o publisher.Op
 }
 
 // followed returns what a sidecar of prod knows.
-func followed(t *testing.T, r *running) *cache.Store {
+func followed(t testing.TB, r *running) *cache.Store {
 	t.Helper()
 	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
 		URL: r.NATSURL(), User: "prod", Environment: "prod", InboxPrefix: "_SC.prod.disk", Keyring: trusttest.Default().Keyring(), Logger: zerolog.Nop(),
@@ -247,6 +247,111 @@ func TestCreateOnAFullDisk(t *testing.T) {
 	disk.Free(t)
 	r.await("the environment", func() bool {
 		_, err := r.client.CreateEnvironment(t.Context(), "other", "")
+		return err == nil
+	})
+}
+
+// A full disk tears the first transaction of a new environment at any page of it, and what is stored aside before it: JetStream then counts
+// a message and has none, also after a restart. The environment can be created all the same once there is space, and what is acknowledged stays.
+func TestATornFirstEntry(t *testing.T) {
+	t.Parallel()
+	for pages := int64(5); pages <= 10; pages++ {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(pages, " pages, restarts: ", restarts), func(t *testing.T) {
+				t.Parallel()
+				disk := faultdisk.Start(t, smallDisk)
+				o := publisher.Options{DataDir: disk.Dir(), KeysDir: trusttest.Default().Directory(t)}
+				r := start(t, o)
+				r.create("other")
+				disk.Fill(t, pages*4096)
+				r.createOnFull("prod")
+				if restarts {
+					r.stop()
+				}
+				disk.Free(t)
+				if restarts {
+					r = start(t, o)
+				}
+				r.createdAfterAll("prod")
+				t.Log("messages that were torn: ", r.newest()-2)
+				r.wantWhole(o)
+			})
+		}
+	}
+}
+
+// createOnFull tries to create an environment where the disk has little or no room for it.
+func (r *running) createOnFull(name string) {
+	r.t.Helper()
+	begin := time.Now()
+	_, err := r.client.CreateEnvironment(r.t.Context(), name, "")
+	if took := time.Since(begin); took > refusedWithin {
+		r.t.Errorf("it took %s: %v", took, err)
+	}
+	if err != nil && !strings.Contains(err.Error(), "the disk of the streams is full") {
+		r.t.Errorf("it says: %v", err)
+	}
+}
+
+// createdAfterAll creates an environment, again until it is there.
+func (r *running) createdAfterAll(name string) {
+	r.t.Helper()
+	r.await("the environment", func() bool {
+		_, err := r.client.CreateEnvironment(r.t.Context(), name, "")
+		return err == nil || strings.Contains(err.Error(), "exists")
+	})
+}
+
+// wantWhole writes to each stream of prod, and wants everything there after a restart, and no condition about a stream.
+func (r *running) wantWhole(o publisher.Options) {
+	r.t.Helper()
+	r.await("the end of the condition", func() bool { return !strings.Contains(r.ask(http.MethodGet, "/status", "").body, "disk-full") })
+	r.put("prod", "f", flagBody("on", ""), absent())
+	followed(r.t, r)
+	for name, write := range r.writes() {
+		if err := write(0); err != nil {
+			r.t.Errorf("a write to %s: %v", name, err)
+		}
+	}
+	r.stop()
+	again := start(r.t, o)
+	again.CheckStreams(r.t.Context())
+	if body := again.ask(http.MethodGet, "/status", "").body; strings.Contains(body, "critical") || strings.Contains(body, "writesRefused") {
+		r.t.Errorf("the environment is not whole: %s", body)
+	}
+	again.wantWritten("FLAGS", 1)
+	for _, stream := range []string{"LEDGER", "CONTROL"} {
+		again.wantWritten(stream, 0) // and one more, which this is about
+	}
+}
+
+// A full disk tears the first record of a ledger, or makes it impossible to begin. Change requests go on once there is space.
+func TestATornFirstRecord(t *testing.T) {
+	t.Parallel()
+	for pages := range int64(2) {
+		t.Run(fmt.Sprint(pages, " pages"), func(t *testing.T) {
+			t.Parallel()
+			r, disk, o, _ := onSmallDisk(t)
+			propose := r.writes()["LEDGER"]
+			disk.Fill(t, pages*4096)
+			if err := propose(1); err == nil || !strings.Contains(err.Error(), "the disk of the streams is full") {
+				t.Errorf("a change request of more than two pages: %v", err)
+			}
+			r.stop()
+			disk.Free(t)
+			r = start(t, o)
+			r.awaitProposed(2)
+			r.wantWritten("LEDGER", 0)
+		})
+	}
+}
+
+// awaitProposed opens a change request, again until that is possible.
+func (r *running) awaitProposed(n int) {
+	r.t.Helper()
+	var err error
+	r.await("a change request", func() bool {
+		err = r.writes()["LEDGER"](n)
 		return err == nil
 	})
 }

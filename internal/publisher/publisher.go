@@ -280,7 +280,7 @@ func (p *Publisher) connectOptions() flagsync.ConnectOptions {
 	}
 	o := flagsync.ConnectOptions{
 		Server: p.server, Name: connectionName, Keyring: p.keys.Keyring(), Signer: p.keys.Current(), Logger: p.logger,
-		Storage: p.server.StorageError,
+		Storage: p.server.StorageError, ProbeStorage: p.server.ProbeStorage,
 	}
 	o.User, o.Password = p.server.User()
 	return o

@@ -55,6 +55,20 @@ func (s *storage) read(line string) {
 	if cause == nil {
 		return
 	}
+	s.refuse(cause)
+}
+
+// probe tries a write, because the NATS server does not log every one that fails: a
+// batch of which a part cannot be stored aside is only refused as incomplete.
+func (s *storage) probe() {
+	err := s.tryWrite()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		s.refuse(err)
+	}
+}
+
+// refuse has all writes refused until JetStream was restarted.
+func (s *storage) refuse(cause error) {
 	s.fail(cause)
 	select {
 	case s.failed <- struct{}{}:
@@ -197,6 +211,10 @@ func wait(ctx context.Context, d time.Duration) bool {
 // StorageError returns why the streams cannot be written now, [flagsync.ErrDiskFull],
 // or nil. It ends by itself once there is space.
 func (s *Server) StorageError() error { return s.storage.failure() }
+
+// ProbeStorage tries a write to the disk of the streams, for [Server.StorageError] to
+// tell what came of it.
+func (s *Server) ProbeStorage() { s.storage.probe() }
 
 // StorageRestarts returns how many times JetStream was restarted in place.
 func (s *Server) StorageRestarts() uint64 {

@@ -130,6 +130,24 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// A full disk is found by a write that is tried, and one with space is not said to be full.
+func TestProbeStorage(t *testing.T) {
+	t.Parallel()
+	disk := faultdisk.Start(t, smallDisk)
+	s := startWith(t, natsserver.Options{Addr: "127.0.0.1:0", StoreDir: disk.Dir(), Logger: zerolog.Nop()})
+	s.ProbeStorage()
+	if err := s.StorageError(); err != nil {
+		t.Errorf("with space: %v", err)
+	}
+	disk.Fill(t, 0)
+	s.ProbeStorage()
+	if err := s.StorageError(); !errors.Is(err, flagsync.ErrDiskFull) {
+		t.Errorf("without space: %v", err)
+	}
+	disk.Free(t)
+	await(t, "space", func() bool { return s.StorageError() == nil })
+}
+
 // A client cannot make a server believe that its disk is full, whatever it calls itself.
 func TestAClientCannotFeignAFullDisk(t *testing.T) {
 	t.Parallel()
