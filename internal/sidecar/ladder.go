@@ -69,26 +69,27 @@ type dependency struct {
 	LastError      string   `json:"lastError,omitempty"`
 }
 
-// spans knows since when things are in the state that they are in.
-type spans map[string]span
+// since knows since when things are in the state that they are in.
+type since map[string]entered
 
-type span struct {
+// entered is a state and the time when a thing came into it.
+type entered struct {
 	state string
-	since time.Time
+	at    time.Time
 }
 
-// since notes the state of a thing and returns since when it is in it.
-func (s spans) since(name, state string, now time.Time) time.Time {
+// of notes the state of a thing and returns since when it is in it.
+func (s since) of(name, state string, now time.Time) time.Time {
 	if known := s[name]; known.state == state {
-		return known.since
+		return known.at
 	}
-	s[name] = span{state: state, since: now}
+	s[name] = entered{state: state, at: now}
 	return now
 }
 
 // note completes the facts by what only a comparison with earlier ones shows.
-func (s spans) note(f *facts) {
-	f.rungSince = s.since("", string(f.rung()), f.now)
+func (s since) note(f *facts) {
+	f.rungSince = s.of("", string(f.rung()), f.now)
 	add := func(name string, works bool, err string) {
 		state := "up"
 		if !works {
@@ -96,7 +97,7 @@ func (s spans) note(f *facts) {
 		} else {
 			err = ""
 		}
-		f.dependencies = append(f.dependencies, dependency{Name: name, State: state, Since: s.since(name, state, f.now).UTC(), LastError: err})
+		f.dependencies = append(f.dependencies, dependency{Name: name, State: state, Since: s.of(name, state, f.now).UTC(), LastError: err})
 	}
 	add("connection", f.log.Connected, text(f.link))
 	for _, b := range f.breakers {

@@ -45,7 +45,7 @@ func TestRungs(t *testing.T) {
 // What holds began when it was seen first, and begins anew after it was otherwise.
 func TestSinceWhen(t *testing.T) {
 	start := time.Unix(1000, 0)
-	all := make(spans)
+	all := make(since)
 	look := func(after time.Duration, spoil func(*facts)) *facts {
 		f := wellSince(start.Add(after))
 		f.keeps = true

@@ -59,7 +59,7 @@ func (s *Sidecar) catchUp(ctx context.Context) {
 	defer cancel()
 	look := time.NewTicker(catchUpLook)
 	defer look.Stop()
-	for ctx.Err() == nil && s.worthWaiting() {
+	for ctx.Err() == nil && s.mayCatchUp() {
 		select {
 		case <-ctx.Done():
 		case <-look.C:
@@ -67,8 +67,8 @@ func (s *Sidecar) catchUp(ctx context.Context) {
 	}
 }
 
-// worthWaiting reports whether the log may be complete in a moment.
-func (s *Sidecar) worthWaiting() bool {
+// mayCatchUp reports whether the log may be complete in a moment.
+func (s *Sidecar) mayCatchUp() bool {
 	l := s.link.Load()
 	if l == nil {
 		return true // still dialling

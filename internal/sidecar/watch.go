@@ -39,7 +39,7 @@ func (s *Sidecar) examine() *facts {
 	s.refresh.Lock()
 	defer s.refresh.Unlock()
 	f := s.facts()
-	s.spans.note(f)
+	s.since.note(f)
 	active := conditions(f)
 	if s.options.Awaited != nil && s.options.Awaited() {
 		delete(active, health.EnvironmentUnknown)

@@ -20,15 +20,10 @@ func TestExplanationsAreNotCounted(t *testing.T) {
 	w := newWorld(t, "f", flag(`,"maxStaleness":"1h","onUnreachable":"default_variant"`))
 	w.confirm(time.Now().Add(-2 * time.Hour))
 	var q resolver.Request
-	if err := w.Begin(&q); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, w.Resolver, &q, "f")
 	defer q.End()
-	if err := q.Freshen(t.Context(), []byte("f")); err != nil {
-		t.Fatal(err)
-	}
-	explained, ok := q.Explain([]byte("f"))
-	if !ok || !explained.Freshness.Stale || explained.Answer.Reason != eval.ReasonStale || string(explained.Answer.Value()) != `"default"` {
+	explained, ok, err := q.Explain(nil)
+	if err != nil || !ok || !explained.Stale || explained.Answer.Reason != eval.ReasonStale || string(explained.Answer.Value()) != `"default"` {
 		t.Errorf("explained %+v, %t", explained, ok)
 	}
 	for _, counter := range []string{"flagside_evaluations_total", "flagside_stale_answers_total"} {
@@ -73,7 +68,7 @@ func TestAlwaysFreshSeesWhatIsCommitted(t *testing.T) {
 // A request may ask for more than the flag does, and not for less.
 func TestARequestAsksForMore(t *testing.T) {
 	w := newWorld(t, "strict", settled(1, `,"freshness":"always_fresh"`), "lax", settled(1, ``))
-	for i, freshness := range []eval.Freshness{eval.FreshnessAlwaysFresh, eval.FreshnessCacheFirst, ""} {
+	for i, freshness := range []eval.Freshness{eval.FreshnessAlwaysFresh, ""} {
 		w.barriers.Store(0)
 		value := uint64(i + 2)
 		w.commit("lax", settled(value, ``))
@@ -89,6 +84,9 @@ func TestARequestAsksForMore(t *testing.T) {
 		if w.barriers.Load() == 0 {
 			t.Errorf("%q of a strict flag makes no barrier", freshness)
 		}
+	}
+	if _, err := w.ask(question{key: "strict", freshness: eval.FreshnessCacheFirst}); !errors.Is(err, resolver.ErrRequirement) {
+		t.Errorf("less than the flag asks for: %v", err)
 	}
 	w.commit("new", settled(1, ``))
 	if answers, err := w.ask(question{key: "new", freshness: eval.FreshnessAlwaysFresh}); err != nil || answers["new"].Value != "1" {
@@ -326,12 +324,8 @@ func TestMinimumRevisionBeforeAnyHistory(t *testing.T) {
 	v.load(t, flags)
 	r := newResolver(t, v)
 	var q resolver.Request
-	if err := r.Begin(&q); err != nil {
-		t.Fatal(err)
-	}
-	defer q.End()
-	q.Require(changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 1}.Token(), "")
-	if err := q.Freshen(t.Context(), []byte("a")); !errors.Is(err, resolver.ErrNotReached) {
+	revision := changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 1}.Token()
+	if err := r.Begin(t.Context(), &q, []byte("a"), question{revision: revision}.headers()); !errors.Is(err, resolver.ErrNotReached) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -391,6 +385,7 @@ func TestBackgroundRefreshBacksOff(t *testing.T) {
 			w.one("f")
 			time.Sleep(time.Millisecond)
 		}
+		synctest.Wait() // for a barrier that begins at this moment
 		if got := w.barriers.Load(); got < 9 || got > 11 {
 			t.Errorf("%d barriers in ten seconds", got)
 		}
