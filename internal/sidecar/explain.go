@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
@@ -26,8 +25,7 @@ type explanation struct {
 }
 
 type explainedAge struct {
-	Source     cache.Source   `json:"source"`
-	Rung       rung           `json:"rung"`
+	Serving    servingState   `json:"serving"`
 	Strategy   eval.Freshness `json:"strategy"`
 	Confirmed  bool           `json:"confirmed"`
 	Stale      bool           `json:"stale"`
@@ -102,11 +100,10 @@ func explainStatus(err error) int {
 }
 
 func (s *Sidecar) newExplanation(q *resolver.Request, explained resolver.Explained) *explanation {
-	f := s.facts()
 	body := &explanation{
 		Environment: s.options.Environment,
 		Freshness: explainedAge{
-			Source: f.source, Rung: f.rung(), Strategy: explained.Strategy, Confirmed: explained.Confirmed,
+			Serving: s.facts().serving(), Strategy: explained.Strategy, Confirmed: explained.Confirmed,
 			Stale: explained.Stale, AgeSeconds: explained.AgeSeconds,
 		},
 		Answer: explainedAnswer{

@@ -57,7 +57,7 @@ func TestExplain(t *testing.T) {
 	if at(answer, "answer", "metadata", "flagSetId") != "web" || answer["environment"] != "prod" || answer["revision"] != nil {
 		t.Errorf("got %v", answer)
 	}
-	if at(answer, "freshness", "source") != "bootstrap" || at(answer, "freshness", "ageSeconds") != nil {
+	if at(answer, "freshness", "serving") != "bootstrap" || at(answer, "freshness", "ageSeconds") != nil {
 		t.Errorf("freshness %v", answer["freshness"])
 	}
 	rule, err := json.Marshal(at(answer, "explanation", "rule"))
@@ -93,7 +93,7 @@ func TestExplainNamesTheRevision(t *testing.T) {
 	s := start(t, options(server.URL()))
 	s.awaitValue("greeting", 1.0)
 	status, answer := s.explain("greeting", "{}")
-	if status != http.StatusOK || answer["revision"] != position.Token().String() || at(answer, "freshness", "source") != "live" {
+	if status != http.StatusOK || answer["revision"] != position.Token().String() || at(answer, "freshness", "serving") != "live" {
 		t.Errorf("%d: %v", status, answer)
 	}
 	if at(answer, "freshness", "ageSeconds") == nil {

@@ -12,7 +12,7 @@ const DefaultReadyWhen = "any"
 
 // readyWhen is what readiness demands beyond something to answer from.
 type readyWhen struct {
-	live  bool          // the rung must be live
+	live  bool          // the serving state must be live
 	fresh time.Duration // knowledge must not be older; 0 is any age
 }
 
@@ -37,8 +37,8 @@ func parseReadyWhen(s string) (readyWhen, error) {
 // unmet returns why the demand is not met, "" if it is.
 func (r readyWhen) unmet(f *facts) string {
 	switch {
-	case r.live && f.rung() != rungLive:
-		return fmt.Sprintf("answers come from %s, and readiness demands that they are live", f.rung())
+	case r.live && f.serving() != servingLive:
+		return fmt.Sprintf("answers come from %s, and readiness demands that they are live", f.serving())
 	case r.fresh > 0 && !f.log.AgeKnown:
 		return fmt.Sprintf("it is not known how old the flags are, and readiness demands at most %s", r.fresh)
 	case r.fresh > 0 && f.log.Age > r.fresh:

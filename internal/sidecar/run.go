@@ -35,7 +35,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	s.catchUp(ctx)
 	running.begin(s.faces()...)
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
-		Stringer("management", s.ManagementAddr()).Str("source", string(s.store.Source())).Msg("answering evaluations")
+		Stringer("management", s.ManagementAddr()).Str("serving", string(s.facts().serving())).Msg("answering evaluations")
 
 	<-ctx.Done()
 	s.draining.Store(true)

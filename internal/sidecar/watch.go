@@ -40,6 +40,10 @@ func (s *Sidecar) examine() *facts {
 	defer s.refresh.Unlock()
 	f := s.facts()
 	s.since.note(f)
+	if view := s.store.View(); view != nil {
+		s.erring.note(view.Rules().Flags(), f.now)
+		f.erring = s.erring.list()
+	}
 	active := conditions(f)
 	if s.options.Awaited != nil && s.options.Awaited() {
 		delete(active, health.EnvironmentUnknown)
@@ -77,7 +81,7 @@ func level(severity health.Severity) zerolog.Level {
 	}
 }
 
-// facts collects what is known now.
+// facts collects what is known now, but for what only examine knows: which flags err, and since when things are as they are.
 func (s *Sidecar) facts() *facts {
 	f := &facts{
 		now:          time.Now(),
@@ -90,8 +94,6 @@ func (s *Sidecar) facts() *facts {
 	}
 	if view := s.store.View(); view != nil {
 		f.problems = view.Rules().Problems()
-		s.erring.note(view.Rules().Flags(), f.now)
-		f.erring = s.erring.list()
 	}
 	if l := s.link.Load(); l != nil {
 		f.following, f.log, f.link = l.since, l.follower.Status(), l.conn.LastError()
