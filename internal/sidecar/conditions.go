@@ -34,6 +34,7 @@ type facts struct {
 	leftOut      map[string]string // the flags that in-process providers do not get, and why
 	following    time.Time         // since when the log is followed; zero if it is not yet
 	log          flagsync.Status
+	age          age
 	link         error // what was last wrong with the connection
 	unguarded    bool  // the NATS server keeps sidecars and streams in one account
 	reconnects   uint64

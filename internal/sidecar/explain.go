@@ -25,11 +25,12 @@ type explanation struct {
 }
 
 type explainedAge struct {
-	Serving    servingState   `json:"serving"`
-	Strategy   eval.Freshness `json:"strategy"`
-	Confirmed  bool           `json:"confirmed"`
-	Stale      bool           `json:"stale"`
-	AgeSeconds *float64       `json:"ageSeconds,omitempty"`
+	Serving      servingState   `json:"serving"`
+	Strategy     eval.Freshness `json:"strategy"`
+	Confirmed    bool           `json:"confirmed"`
+	Stale        bool           `json:"stale"`
+	AgeSeconds   *float64       `json:"ageSeconds,omitempty"`
+	AgeEstimated bool           `json:"ageEstimated,omitempty"`
 }
 
 // explainedAnswer is what an application would get.
@@ -104,7 +105,7 @@ func (s *Sidecar) newExplanation(q *resolver.Request, explained resolver.Explain
 		Environment: s.options.Environment,
 		Freshness: explainedAge{
 			Serving: s.facts().serving(), Strategy: explained.Strategy, Confirmed: explained.Confirmed,
-			Stale: explained.Stale, AgeSeconds: explained.AgeSeconds,
+			Stale: explained.Stale, AgeSeconds: explained.AgeSeconds, AgeEstimated: explained.AgeEstimated,
 		},
 		Answer: explainedAnswer{
 			Reason: explained.Answer.Reason, ErrorCode: explained.Answer.ErrorCode, Detail: explained.Answer.Detail,

@@ -73,7 +73,7 @@ func TestStateIsToldToManyAtOnce(t *testing.T) {
 
 // What is said about the state is true, and what is not known is not said.
 func TestStateIsTold(t *testing.T) {
-	f := func(s *running, source string, ageKnown bool) {
+	f := func(s *running, source string, ageKnown, estimated bool) {
 		t.Helper()
 		_, metrics := s.get("/metrics")
 		for _, other := range []string{"live", "memory", "disk", "bootstrap", "empty"} {
@@ -90,16 +90,19 @@ func TestStateIsTold(t *testing.T) {
 		}
 		status := s.status()
 		serving := status["serving"].(map[string]any)
+		if (serving["ageEstimated"] == true) != estimated || strings.Contains(metrics, "flagside_snapshot_age_estimated 1\n") != estimated {
+			t.Errorf("%s: serving %v, want an estimated age: %v", source, serving, estimated)
+		}
 		if _, told := serving["ageSeconds"]; serving["state"] != source || told != ageKnown {
 			t.Errorf("%s: serving %v, age told: %v", source, serving, told)
 		}
 	}
 	o := options(nowhere)
-	f(start(t, o), "empty", false)
+	f(start(t, o), "empty", false, false)
 	o.BootstrapFile = write(t, `{"flags":{}}`)
 	bootstrapped := start(t, o)
 	bootstrapped.awaitReady()
-	f(bootstrapped, "bootstrap", false)
+	f(bootstrapped, "bootstrap", false, false)
 
 	server := natstest.Start(t)
 	p, stop := publish(t, server)
@@ -109,10 +112,10 @@ func TestStateIsTold(t *testing.T) {
 	o.DataDir = t.TempDir()
 	live := start(t, o)
 	live.awaitValue("greeting", 1.0)
-	f(live, "live", true)
+	f(live, "live", true, false)
 	live.stop()
 	o.NATS = nowhere
 	restarted := start(t, o)
 	restarted.awaitReady()
-	f(restarted, "disk", false)
+	f(restarted, "disk", true, true)
 }

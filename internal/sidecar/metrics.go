@@ -15,7 +15,7 @@ type collector struct {
 
 	serving, breaker, requests, failures, flagErrors *prometheus.Desc
 
-	ready, revision, flags, age, connected, head, reconnects, gaps, fragments, condition *prometheus.Desc
+	ready, revision, flags, age, estimated, connected, head, reconnects, gaps, fragments, condition *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -32,7 +32,8 @@ func newCollector(s *Sidecar) *collector {
 		requests:   describe("log_requests_total", "Requests to the log.", "dependency"),
 		failures:   describe("log_request_failures_total", "Requests to the log that failed.", "dependency"),
 		flagErrors: describe("flag_errors_total", "Evaluations of a flag that failed; other are those of all flags without a series of their own.", "feature_flag_key", "code"),
-		age:        describe("snapshot_age_seconds", "Time since everything that existed was applied for sure; missing if that never was."),
+		age:        describe("snapshot_age_seconds", "Time since everything that existed was applied for sure; missing if that is not known."),
+		estimated:  describe("snapshot_age_estimated", "Whether the age is an estimate, because nothing has confirmed since a restart what the disk had."),
 		connected:  describe("log_connected", "Whether there is a connection to NATS."),
 		head:       describe("log_head_revision", "Highest revision known to exist."),
 		reconnects: describe("sync_reconnects_total", "Times that a lost connection to NATS was made again."),
@@ -45,7 +46,7 @@ func newCollector(s *Sidecar) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.serving, c.breaker, c.requests, c.failures, c.flagErrors, c.ready, c.revision, c.flags, c.age, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
+		c.serving, c.breaker, c.requests, c.failures, c.flagErrors, c.ready, c.revision, c.flags, c.age, c.estimated, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
 	} {
 		descriptions <- d
 	}
@@ -75,9 +76,10 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	gauge(c.revision, revision)
 	gauge(c.flags, flags)
-	if f.log.AgeKnown {
-		gauge(c.age, f.log.Age.Seconds())
+	if f.age.known {
+		gauge(c.age, f.age.value.Seconds())
 	}
+	gauge(c.estimated, number(f.age.estimated))
 	gauge(c.connected, number(f.log.Connected))
 	gauge(c.head, float64(f.log.Head))
 	metrics <- prometheus.MustNewConstMetric(c.reconnects, prometheus.CounterValue, float64(f.reconnects))

@@ -39,6 +39,8 @@ func (r readyWhen) unmet(f *facts) string {
 	switch {
 	case r.live && f.serving() != servingLive:
 		return fmt.Sprintf("answers come from %s, and readiness demands that they are live", f.serving())
+	case r.fresh > 0 && f.age.estimated:
+		return fmt.Sprintf("nothing has confirmed the flags since the start, and readiness demands that this was at most %s ago", r.fresh)
 	case r.fresh > 0 && !f.log.AgeKnown:
 		return fmt.Sprintf("it is not known how old the flags are, and readiness demands at most %s", r.fresh)
 	case r.fresh > 0 && f.log.Age > r.fresh:

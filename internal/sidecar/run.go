@@ -110,7 +110,9 @@ func (s *Sidecar) follow(ctx context.Context) error {
 		return withoutEnd(ctx, err)
 	}
 	s.link.Store(&link{conn: conn, follower: follower, since: time.Now()})
-	return withoutEnd(ctx, follower.Run(ctx))
+	err = follower.Run(ctx)
+	s.keepComplete()
+	return withoutEnd(ctx, err)
 }
 
 // withoutEnd returns err, or nil if there is one only because ctx ended.

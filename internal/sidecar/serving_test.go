@@ -99,6 +99,7 @@ func TestReadyWhen(t *testing.T) {
 		{"fresh:30s", func(f *facts) { f.log.Connected, f.log.Age = false, 29*time.Second }, true},
 		{"fresh:30s", func(f *facts) { f.log.Age = 31 * time.Second }, false},
 		{"fresh:30s", func(f *facts) { f.log.AgeKnown = false }, false},
+		{"fresh:30s", func(f *facts) { f.log.AgeKnown, f.age = false, age{value: time.Second, known: true, estimated: true} }, false},
 	} {
 		demand, err := parseReadyWhen(c.demand)
 		if err != nil {

@@ -114,7 +114,7 @@ func (s *Sidecar) assemble() error {
 		return fmt.Errorf("propagation metrics: %w", err)
 	}
 	s.resolver, err = resolver.New(resolver.Options{
-		Views: s.store, Log: followed{s}, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
+		Views: s.store, Log: followed{s}, EstimatedAge: s.store.EstimatedAge, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
 		Timeout:    s.options.RequestTimeout,
 		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})

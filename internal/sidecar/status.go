@@ -40,8 +40,10 @@ type status struct {
 type servingStatus struct {
 	State servingState `json:"state"`
 	Since time.Time    `json:"since"`
-	// AgeSeconds is how long ago everything that existed was applied for sure; missing if that is not known.
-	AgeSeconds *float64 `json:"ageSeconds,omitempty"`
+	// AgeSeconds is how long ago everything that existed was applied for sure; missing if that is not known. It is an estimate after a restart
+	// from disk, until the log confirms what is served.
+	AgeSeconds   *float64 `json:"ageSeconds,omitempty"`
+	AgeEstimated bool     `json:"ageEstimated,omitempty"`
 }
 
 // logStatus is how well the change log is followed.
@@ -119,11 +121,9 @@ func (s *Sidecar) Status() any {
 }
 
 func newServingStatus(f *facts) servingStatus {
-	body := servingStatus{State: f.serving(), Since: f.servingSince.UTC()}
-	if f.log.AgeKnown {
-		body.AgeSeconds = new(f.log.Age.Seconds())
+	return servingStatus{
+		State: f.serving(), Since: f.servingSince.UTC(), AgeSeconds: f.age.seconds(), AgeEstimated: f.age.estimated,
 	}
-	return body
 }
 
 func newConditionStatus(conditions []health.Active) []conditionStatus {

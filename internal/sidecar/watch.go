@@ -23,6 +23,7 @@ func (s *Sidecar) watch(ctx context.Context) error {
 		case <-ticker.C:
 			s.examine()
 			s.reportErrors()
+			s.keepComplete()
 		}
 	}
 }
@@ -100,5 +101,6 @@ func (s *Sidecar) facts() *facts {
 		f.unguarded = l.conn.WithoutAccounts()
 		f.breakers, f.reconnects = l.follower.Breakers(), l.conn.Reconnects()
 	}
+	f.age = newAge(f.log, s.store)
 	return f
 }

@@ -14,6 +14,8 @@ type Explained struct {
 	Stale     bool           // the flag demands more than was known
 	// AgeSeconds is how long before the answer everything that existed was applied for sure, nil if that is not known.
 	AgeSeconds *float64
+	// AgeEstimated says that the age counts from a moment that an earlier process kept.
+	AgeEstimated bool
 }
 
 // Explain evaluates the flag as Answer does and says how. It is meant for people and not counted. ok is false if there is no such flag within
@@ -37,8 +39,8 @@ func (q *Request) Explain(data []byte) (explained Explained, ok bool, err error)
 		Confirmed:   f.confirmed,
 		Stale:       q.stale(flag),
 	}
-	if f.known {
-		explained.AgeSeconds = new(f.age.Seconds())
+	if shown, estimated := q.resolver.shown(*f); shown.known {
+		explained.AgeSeconds, explained.AgeEstimated = new(shown.age.Seconds()), estimated
 	}
 	if explained.Stale {
 		explained.Answer = q.withoutKnowledge(flag)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
@@ -92,6 +93,47 @@ func TestARequestAsksForMore(t *testing.T) {
 	if answers, err := w.ask(question{key: "new", freshness: eval.FreshnessAlwaysFresh}); err != nil || answers["new"].Value != "1" {
 		t.Errorf("a flag that was just made: %+v, %v", answers, err)
 	}
+}
+
+// An estimate of the age is shown and called that. It makes no answer fresh, and gives way to what is known.
+func TestAnEstimatedAgeIsOnlyShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "f", settled(1, `,"maxStaleness":"1h"`))
+		w.confirmed.Store(nil)
+		began := time.Now()
+		r, err := resolver.New(resolver.Options{
+			Views: w.store, Log: w, Metrics: prometheus.NewRegistry(),
+			EstimatedAge: func() (time.Duration, bool) { return time.Minute + time.Since(began), true },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Resolver = r
+		time.Sleep(5 * time.Second)
+		const since = "1999-12-31T23:59:00Z" // a minute before the bubble begins
+		want := item{Value: "1", Reason: eval.ReasonStale, Metadata: map[string]any{
+			"version": 2.0, "staleSince": since, "ageSeconds": 65.0, "ageEstimated": true,
+		}}
+		if diff := cmp.Diff(want, w.one("f")); diff != "" {
+			t.Errorf("single (-want +got):\n%s", diff)
+		}
+		delete(want.Metadata, "ageSeconds")
+		answers, err := w.ask(question{})
+		if diff := cmp.Diff(want, answers["f"]); diff != "" || err != nil {
+			t.Errorf("bulk: %v (-want +got):\n%s", err, diff)
+		}
+		var q resolver.Request
+		begin(t, r, &q, "f")
+		explained, _, err := q.Explain(nil)
+		q.End()
+		if err != nil || !explained.Stale || !explained.AgeEstimated || *explained.AgeSeconds != 65 {
+			t.Errorf("explained %+v, %v", explained, err)
+		}
+		w.confirm(time.Now())
+		if got := w.one("f"); got.Reason != eval.ReasonStatic || got.Metadata["ageEstimated"] != nil {
+			t.Errorf("once confirmed: %+v", got)
+		}
+	})
 }
 
 // What a flag answers when its log cannot be asked, or its knowledge is too old.

@@ -43,6 +43,9 @@ type Options struct {
 	Views Views
 	// Log is asked for fresher knowledge. Nil means that no log is followed, so that nothing can ever be confirmed.
 	Log Log
+	// EstimatedAge returns how long ago knowledge was complete for the last time before this process, for when Log does not know an age. It is
+	// shown in answers and decides nothing. It takes no lock. Nil knows no estimate.
+	EstimatedAge func() (age time.Duration, known bool)
 	// Now reads the clock; nil means time.Now.
 	Now func() time.Time
 	// Deadline is how long a request waits, all in all, for a minimum revision and for a barrier; 0 means DefaultDeadline.
@@ -66,6 +69,7 @@ type Options struct {
 type Resolver struct {
 	views      Views
 	log        Log
+	estimate   func() (age time.Duration, known bool)
 	now        func() time.Time
 	deadline   time.Duration
 	timeout    time.Duration
@@ -91,6 +95,9 @@ type Resolver struct {
 func New(o Options) (*Resolver, error) {
 	if o.Log == nil {
 		o.Log = noLog{}
+	}
+	if o.EstimatedAge == nil {
+		o.EstimatedAge = func() (time.Duration, bool) { return 0, false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -125,6 +132,7 @@ func New(o Options) (*Resolver, error) {
 	r := &Resolver{
 		views:      o.Views,
 		log:        o.Log,
+		estimate:   o.EstimatedAge,
 		now:        o.Now,
 		deadline:   o.Deadline,
 		timeout:    o.Timeout,

@@ -61,24 +61,38 @@ func (q *request) withoutKnowledge(f *eval.Flag) eval.Result {
 const (
 	memberStaleSince = `"staleSince":`
 	memberAge        = `"ageSeconds":`
+	memberEstimated  = `"ageEstimated":`
 )
 
-// appendAge returns metadata with the moment since which knowledge is not confirmed and, in the answer for one flag, its age. The items
-// of a bulk answer have no age, so that they stay the same while nothing happens.
+// appendAge returns metadata with the moment since which knowledge is not confirmed and, in the answer for one flag, its age, and whether both are
+// an estimate. The items of a bulk answer have no age, so that they stay the same while nothing happens.
 func (q *request) appendAge(metadata []byte) []byte {
 	start := len(q.metadata)
+	shown, estimated := q.resolver.shown(q.freshness)
 	b := append(q.metadata, metadata[:len(metadata)-1]...)
 	if !bytes.Contains(metadata, []byte(memberStaleSince)) {
 		b = append(appendComma(b), memberStaleSince+`"`...)
-		b = q.resolver.since(q.now, q.freshness).UTC().AppendFormat(b, time.RFC3339)
+		b = q.resolver.since(q.now, shown).UTC().AppendFormat(b, time.RFC3339)
 		b = append(b, '"')
 	}
-	if !q.bulk && q.freshness.known && !bytes.Contains(metadata, []byte(memberAge)) {
+	if !q.bulk && shown.known && !bytes.Contains(metadata, []byte(memberAge)) {
 		b = append(appendComma(b), memberAge...)
-		b = strconv.AppendFloat(b, q.freshness.age.Seconds(), 'f', 3, 64)
+		b = strconv.AppendFloat(b, shown.age.Seconds(), 'f', 3, 64)
+	}
+	if estimated && !bytes.Contains(metadata, []byte(memberEstimated)) {
+		b = append(appendComma(b), memberEstimated+"true"...)
 	}
 	q.metadata = append(b, '}')
 	return q.metadata[start:len(q.metadata):len(q.metadata)]
+}
+
+// shown returns what is said about freshness: where the age is not known, an estimate of it takes its place.
+func (r *Resolver) shown(f freshness) (shown freshness, estimated bool) {
+	if f.known {
+		return f, false
+	}
+	f.age, f.known = r.estimate()
+	return f, f.known
 }
 
 // appendComma appends the comma after a member of an object.
