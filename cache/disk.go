@@ -21,6 +21,7 @@ const (
 	tailFile             = "tail"
 	tailPreviousFile     = "tail.previous"
 	lastGoodFile         = "last-good" // see lastGood
+	completeFile         = "complete"  // see completion
 	lockFile             = "lock"
 	unfinished           = ".new" // added to the name of a file that is being written
 )
@@ -131,6 +132,22 @@ func (d *disk) publish(suffix string) error {
 		return err
 	}
 	return d.syncDirectory()
+}
+
+// replace puts a small file in the place of another. It does not wait for the
+// disk: what a crash of the machine leaves may be either of them, or neither.
+func (d *disk) replace(suffix string, data []byte) error {
+	path := d.path(suffix) + unfinished
+	f, err := d.create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(path)
+		return err
+	}
+	return d.rename(suffix+unfinished, suffix)
 }
 
 func (d *disk) rename(from, to string) error {

@@ -39,6 +39,7 @@ func (s *Store) Restore() (Source, error) {
 		s.swap(r.view)
 		s.setSource(SourceDisk)
 		s.pending.stored = r.snapshot
+		s.estimateAge(r.view.Position())
 	}
 	if s.disk.lock != nil {
 		s.tidy(r, damaged)

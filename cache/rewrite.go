@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -48,12 +49,17 @@ func (p *pending) begin() {
 
 // Run writes the snapshot when the tail has grown to 1 MB or is a minute old,
 // once the state is complete for the first time, and a last time when ctx ends.
-// It then returns nil: what the disk refuses is a condition.
+// Beside it, it keeps when the state was complete. It then returns nil: what the
+// disk refuses is a condition.
 func (s *Store) Run(ctx context.Context) error {
+	var keeping sync.WaitGroup
+	keeping.Go(func() { s.keepComplete(ctx) })
 	for s.waitForRewrite(ctx) {
 		s.rewrite()
 	}
 	s.rewrite()
+	keeping.Wait()
+	s.writeComplete()
 	return nil
 }
 

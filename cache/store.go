@@ -50,6 +50,10 @@ type Store struct {
 	origin  atomic.Pointer[origin]
 	wake    chan struct{} // tells Run that something is to be written
 
+	began          time.Time                 // when the store was made
+	completeBefore atomic.Pointer[time.Time] // when the restored state was complete, on the monotonic clock; nil if not known
+	completeStored completion                // what the directory has; guarded by writing
+
 	// writing is held while the generations of files are replaced. It is locked
 	// before mu, which is never held while a snapshot is written, except when
 	// that snapshot must be on disk before its View is shown.
@@ -60,6 +64,8 @@ type Store struct {
 	synced  bool       // whether Synced was called with anything applied
 	disk    *disk      // nil in memory-only mode
 	pending pending
+
+	complete completion // of the View; zero if it never was complete
 }
 
 // origin says where the View came from, and since when.
@@ -87,6 +93,7 @@ func New(o Options) (*Store, error) {
 		logger:        o.Logger,
 		wake:          make(chan struct{}, 1),
 		pending:       newPending(),
+		began:         time.Now(),
 	}
 	s.changed.Store(new(make(chan struct{})))
 	s.setSource(SourceEmpty)

@@ -117,8 +117,8 @@ func (c *clocked) age() time.Duration {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	ladder, _ := status["ladder"].(map[string]any)
-	seconds, known := ladder["ageSeconds"].(float64)
+	serving, _ := status["serving"].(map[string]any)
+	seconds, known := serving["ageSeconds"].(float64)
 	if !known {
 		c.t.Errorf("the age is not known: %v", status)
 	}

@@ -24,15 +24,15 @@ const (
 // start is a way for a sidecar to be there when a leader is lost, and what it answers until another leads.
 type start struct {
 	name   string
-	rung   string   // that it falls back to
+	state  string   // that it falls back to
 	cached string   // value, or error code, of a flag that demands nothing
 	strict []string // error codes of a flag that demands to be confirmed
 }
 
 var starts = []start{
-	{name: "warm", rung: "memory", cached: "1", strict: []string{"GENERAL"}},
-	{name: "restarted", rung: "disk", cached: "1", strict: []string{"GENERAL"}},
-	{name: "new", rung: "empty", cached: "PROVIDER_NOT_READY", strict: []string{"PROVIDER_NOT_READY", "GENERAL"}},
+	{name: "warm", state: "memory", cached: "1", strict: []string{"GENERAL"}},
+	{name: "restarted", state: "disk", cached: "1", strict: []string{"GENERAL"}},
+	{name: "new", state: "empty", cached: "PROVIDER_NOT_READY", strict: []string{"PROVIDER_NOT_READY", "GENERAL"}},
 }
 
 // The server that leads the log is lost: sidecars that run, restart and never ran before answer what they can, wait no longer than they may,
@@ -107,7 +107,7 @@ func (l *lostLeader) live(dir string) *process.Sidecar {
 	s := l.startSidecar("prod", dir, "--nats-nkey", l.key)
 	err := process.Await(l.ctx, "waiting for a sidecar to be live", func() bool {
 		value, ok := read(l.ctx, s, freshKey)
-		return ok && value == 1 && l.rung(s) == "live"
+		return ok && value == 1 && l.serving(s) == "live"
 	})
 	if err != nil {
 		l.t.Fatalf("%v\n%s", err, s.Output())
@@ -115,11 +115,11 @@ func (l *lostLeader) live(dir string) *process.Sidecar {
 	return s
 }
 
-func (l *lostLeader) rung(s *process.Sidecar) string {
+func (l *lostLeader) serving(s *process.Sidecar) string {
 	status, _ := s.Status(l.ctx)
-	ladder, _ := status["ladder"].(map[string]any)
-	rung, _ := ladder["rung"].(string)
-	return rung
+	serving, _ := status["serving"].(map[string]any)
+	state, _ := serving["state"].(string)
+	return state
 }
 
 // suffer loses the leader and gives it back once all have recovered.
@@ -163,7 +163,7 @@ func (l *lostLeader) suffer(way loss) {
 
 // watch looks at the answers of a sidecar until a change that is made meanwhile is there, confirmed.
 func (l *lostLeader) watch(way loss, as start, s *process.Sidecar, began time.Time) {
-	var rungs []string
+	var states []string
 	var longest time.Duration
 	ask := func(key string, allowed ...string) (answered string) {
 		asked := time.Now()
@@ -178,19 +178,19 @@ func (l *lostLeader) watch(way loss, as start, s *process.Sidecar, began time.Ti
 		return answered
 	}
 	err := process.Await(l.ctx, "waiting for recovery", func() bool {
-		rung := l.rung(s)
-		if rung != "" && !slices.Contains(rungs, rung) {
-			rungs = append(rungs, rung)
+		state := l.serving(s)
+		if state != "" && !slices.Contains(states, state) {
+			states = append(states, state)
 		}
 		ask(cachedKey, "1", "2", as.cached)
-		return ask(freshKey, append(as.strict, "1", "2")...) == "2" && rung == "live"
+		return ask(freshKey, append(as.strict, "1", "2")...) == "2" && state == "live"
 	})
 	took := time.Since(began)
-	l.t.Logf("leader %s, %s: confirmed after %s, rungs %v, the longest answer took %s", way.name, as.name, took.Round(time.Millisecond), rungs,
+	l.t.Logf("leader %s, %s: confirmed after %s, states %v, the longest answer took %s", way.name, as.name, took.Round(time.Millisecond), states,
 		longest.Round(time.Millisecond))
-	fell := slices.Contains(rungs, as.rung) || way.answers && as.rung != "memory"
+	fell := slices.Contains(states, as.state) || way.answers && as.state != "memory"
 	if err != nil || took > recovery+slack || longest > deadline+slack || !fell {
-		l.t.Errorf("leader %s, %s: %v, after %s and over %v, want %s; answers took up to %s\n%s", way.name, as.name, err, took, rungs, as.rung, longest,
+		l.t.Errorf("leader %s, %s: %v, after %s and over %v, want %s; answers took up to %s\n%s", way.name, as.name, err, took, states, as.state, longest,
 			s.Output())
 	}
 }

@@ -129,13 +129,14 @@ func (s *system) awaitReady(sidecar *process.Sidecar) {
 	}
 }
 
-// awaitSource waits until /status says what the sidecar stands on.
-func (s *system) awaitSource(sidecar *process.Sidecar, want string) {
+// awaitServing waits until /status says what the answers of the sidecar come from.
+func (s *system) awaitServing(sidecar *process.Sidecar, want string) {
 	s.t.Helper()
 	var status map[string]any
-	err := process.Await(s.ctx, "waiting for the source "+want, func() bool {
+	err := process.Await(s.ctx, "waiting for the serving state "+want, func() bool {
 		status, _ = sidecar.Status(s.ctx)
-		return status["source"] == want
+		serving, _ := status["serving"].(map[string]any)
+		return serving["state"] == want
 	})
 	if err != nil {
 		s.t.Fatalf("%v; last status %v\n%s", err, status, sidecar.Output())

@@ -27,7 +27,7 @@ func TestPublisherKilledAndRestarted(t *testing.T) {
 	etag := s.put("prod", "greeting", "", "1")
 	for _, sidecar := range sidecars {
 		s.awaitValue(sidecar, "greeting", "1")
-		s.awaitSource(sidecar, "live")
+		s.awaitServing(sidecar, "live")
 	}
 
 	s.publisher.Kill()
@@ -71,12 +71,12 @@ func TestRestartFromDisk(t *testing.T) {
 	again := s.startSidecar("prod", dir)
 	s.awaitReady(again)
 	s.wantAnswer(again, "greeting", http.StatusOK, "2")
-	s.awaitSource(again, "disk")
+	s.awaitServing(again, "disk")
 
 	s.startPublisher()
 	s.put("prod", "greeting", etag, "3")
 	s.awaitValue(again, "greeting", "3")
-	s.awaitSource(again, "live")
+	s.awaitServing(again, "live")
 }
 
 // Without any knowledge a sidecar is not ready, says so in every answer, stays

@@ -89,8 +89,8 @@ func (o *observer) watch(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		log, _ := status["log"].(map[string]any)
-		if age, ok := log["ageSeconds"].(float64); ok {
+		serving, _ := status["serving"].(map[string]any)
+		if age, ok := serving["ageSeconds"].(float64); ok {
 			o.seen.age = max(o.seen.age, time.Duration(age*float64(time.Second)))
 		}
 	}

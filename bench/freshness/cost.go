@@ -33,11 +33,11 @@ func (b *bench) cost(ctx context.Context) (cost, error) {
 	for range pairs {
 		for _, w := range []struct {
 			prepare func()
-			rung    string
+			serving string
 			into    *[]time.Duration
 		}{{b.mend, "live", &c.healthy}, {b.cut, "memory", &c.cut}} {
 			w.prepare()
-			if err := b.awaitRung(ctx, w.rung); err != nil {
+			if err := b.awaitServing(ctx, w.serving); err != nil {
 				return c, err
 			}
 			spent, err := b.window(ctx, load)

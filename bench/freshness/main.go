@@ -94,7 +94,7 @@ func begin(ctx context.Context, dir string) (*bench, error) {
 	if err := b.startSidecar(); err != nil {
 		return b, err
 	}
-	return b, b.awaitRung(ctx, "live")
+	return b, b.awaitServing(ctx, "live")
 }
 
 func (b *bench) startSidecar() (err error) {
@@ -114,12 +114,12 @@ func (b *bench) close() {
 	}
 }
 
-// awaitRung waits until the sidecar stands on a rung.
-func (b *bench) awaitRung(ctx context.Context, want string) error {
-	return process.Await(ctx, "waiting for the rung "+want, func() bool {
+// awaitServing waits until the answers of the sidecar come from there.
+func (b *bench) awaitServing(ctx context.Context, want string) error {
+	return process.Await(ctx, "waiting for the serving state "+want, func() bool {
 		status, err := b.sidecar.Status(ctx)
-		ladder, _ := status["ladder"].(map[string]any)
-		return err == nil && ladder["rung"] == want
+		serving, _ := status["serving"].(map[string]any)
+		return err == nil && serving["state"] == want
 	})
 }
 

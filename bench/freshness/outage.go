@@ -41,7 +41,7 @@ func (b *bench) suffer(ctx context.Context, o *outage, longer time.Duration) err
 		return err
 	}
 	o.stale = max(o.stale, time.Since(begin))
-	if err := b.awaitRung(ctx, "memory"); err != nil {
+	if err := b.awaitServing(ctx, "memory"); err != nil {
 		return err
 	}
 	sleep(ctx, longer)
@@ -57,7 +57,7 @@ func (b *bench) suffer(ctx context.Context, o *outage, longer time.Duration) err
 
 // confirmed waits until everything is as it should be.
 func (b *bench) confirmed(ctx context.Context) error {
-	if err := b.awaitRung(ctx, "live"); err != nil {
+	if err := b.awaitServing(ctx, "live"); err != nil {
 		return err
 	}
 	if err := b.awaitReason(ctx, fresh, "STATIC"); err != nil {
@@ -76,7 +76,7 @@ func (b *bench) restarts(ctx context.Context) (worst time.Duration, err error) {
 		if err := b.startSidecar(); err != nil {
 			return 0, err
 		}
-		if err := b.awaitRung(ctx, "disk"); err != nil {
+		if err := b.awaitServing(ctx, "disk"); err != nil {
 			return 0, err
 		}
 		sleep(ctx, time.Duration(round)*200*time.Millisecond)

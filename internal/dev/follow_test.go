@@ -386,7 +386,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	f(dev.Options{File: "f", Sidecar: sidecar.Options{OFREPAddr: "0.0.0.0:1"}}, "loopback")
 	f(dev.Options{File: "f", Sidecar: sidecar.Options{ManagementAddr: ":1"}}, "loopback")
 	f(dev.Options{File: "f", AdminAddr: ":1"}, "loopback")
-	f(dev.Options{File: "f", Sidecar: sidecar.Options{Context: resolver.Additions{Static: map[string]string{"": "x"}}}}, "needs a name")
+	f(dev.Options{File: "f", Sidecar: sidecar.Options{Context: resolver.Enrichment{Static: map[string]string{"": "x"}}}}, "needs a name")
 }
 
 // Contexts get what the options of the sidecar say.
@@ -396,7 +396,7 @@ func TestContexts(t *testing.T) {
 		"targeting": {"if": [{"==": [{"var": "region"}, "eu,north"]}, "home"]}}}}`
 	file := newFile(t, targeted)
 	for want, static := range map[string]map[string]string{"hi": nil, "hello": {"region": "eu,north"}} {
-		r := start(t, dev.Options{File: file, Sidecar: sidecar.Options{Context: resolver.Additions{Static: static}}})
+		r := start(t, dev.Options{File: file, Sidecar: sidecar.Options{Context: resolver.Enrichment{Static: static}}})
 		r.await("ready", r.ready)
 		if got := r.answer("greeting"); got != want {
 			t.Errorf("with %v: %s, want %s", static, got, want)

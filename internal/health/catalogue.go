@@ -76,7 +76,7 @@ func Catalogue() []Condition {
 		},
 		{
 			LogUnreachable, SeverityWarning,
-			"The change log cannot be reached, so answers come from memory and grow older; " +
+			"The change log cannot be reached, so what is known grows older; " +
 				"check the NATS address, the network and the server.",
 		},
 		{

@@ -34,13 +34,14 @@ type facts struct {
 	leftOut      map[string]string // the flags that in-process providers do not get, and why
 	following    time.Time         // since when the log is followed; zero if it is not yet
 	log          flagsync.Status
+	age          age
 	link         error // what was last wrong with the connection
 	unguarded    bool  // the NATS server keeps sidecars and streams in one account
 	reconnects   uint64
 	breakers     []flagsync.Breaker
 	keeps        bool // the last known flags are kept on disk
 
-	rungSince    time.Time
+	servingSince time.Time
 	dependencies []dependency
 }
 
@@ -50,10 +51,7 @@ type found map[health.Code]string
 // conditions returns what is wrong.
 func conditions(f *facts) found {
 	all := make(found)
-	if f.unusable != nil {
-		all[health.NotReady] = f.unusable.Error()
-	}
-	all.addSource(f)
+	all.addServing(f)
 	all.addDisk(f)
 	all.addProblems(f)
 	all.addLeftOut(f)
@@ -70,16 +68,22 @@ func conditions(f *facts) found {
 	return all
 }
 
-func (all found) addSource(f *facts) {
-	switch f.source {
-	case cache.SourceDisk:
-		all[health.ServingFromDisk] = ""
-	case cache.SourceBootstrap:
-		all[health.ServingFromBootstrap] = ""
-	default:
+// addServing says what answers come from, if that is not what it should be.
+func (all found) addServing(f *facts) {
+	if f.unusable != nil {
+		all[health.NotReady] = f.unusable.Error()
+		return
 	}
-	if f.rung() == rungMemory && f.log.DifferentState == nil { // which says more about it
-		all[health.ServingFromMemory] = ""
+	switch f.serving() {
+	case servingDisk:
+		all[health.ServingFromDisk] = ""
+	case servingBootstrap:
+		all[health.ServingFromBootstrap] = ""
+	case servingMemory:
+		if f.log.DifferentState == nil { // which says more about it
+			all[health.ServingFromMemory] = ""
+		}
+	default:
 	}
 }
 
@@ -146,12 +150,11 @@ func (all found) addLog(f *facts) {
 		return
 	case errors.Is(f.log.LastError, flagsync.ErrUnreachable):
 		all[health.LogUnreachable] = f.log.LastError.Error()
+	case f.log.Synced && f.now.Sub(latest(f.log.LastBeat, f.following)) > silenceLimit:
+		all[health.PublisherSilent] = ""
 	}
 	if !f.log.Archived.IsZero() {
 		all[health.EnvironmentArchived] = "since " + f.log.Archived.UTC().Format(time.RFC3339)
-	}
-	if f.log.Synced && f.now.Sub(latest(f.log.LastBeat, f.following)) > silenceLimit {
-		all[health.PublisherSilent] = ""
 	}
 	if f.log.Head > f.log.Applied.Revision && f.log.AgeKnown && f.log.Age > behindLimit {
 		all[health.LogBehind] = fmt.Sprintf("revision %d is applied, %d exists", f.log.Applied.Revision, f.log.Head)
@@ -204,19 +207,11 @@ func unsigned(messages uint64, installation string) string {
 
 // addHistory says whether what arrives can be believed.
 func (all found) addHistory(f *facts) {
-	for code, err := range map[health.Code]error{
-		historyCondition(f.log.DifferentHistory): f.log.DifferentHistory,
-
-		health.LogHole:         f.log.Hole,
-		health.EntryUnreadable: f.log.Unreadable,
-		health.DifferentState:  f.log.DifferentState,
-	} {
-		if err != nil {
-			all[code] = err.Error()
-		}
+	if !f.log.StreamMissing { // otherwise it is what was found in a stream that is gone
+		all.addStream(f)
 	}
-	if detail := unsigned(f.log.Unsigned, f.installation); detail != "" {
-		all[health.LogUnsigned] = detail
+	if f.log.DifferentState != nil {
+		all[health.DifferentState] = f.log.DifferentState.Error()
 	}
 	if detail := foreign(f.log.Foreign, f.now); detail != "" {
 		all[health.ForeignMessages] = detail
@@ -226,5 +221,22 @@ func (all found) addHistory(f *facts) {
 	}
 	if f.log.Fragments > 0 {
 		all[health.FragmentDropped] = fmt.Sprintf("%d since the start, the last of operation %q", f.log.Fragments, f.log.LastFragment)
+	}
+}
+
+// addStream says whether the stream can be followed.
+func (all found) addStream(f *facts) {
+	for code, err := range map[health.Code]error{
+		historyCondition(f.log.DifferentHistory): f.log.DifferentHistory,
+
+		health.LogHole:         f.log.Hole,
+		health.EntryUnreadable: f.log.Unreadable,
+	} {
+		if err != nil {
+			all[code] = err.Error()
+		}
+	}
+	if detail := unsigned(f.log.Unsigned, f.installation); detail != "" {
+		all[health.LogUnsigned] = detail
 	}
 }

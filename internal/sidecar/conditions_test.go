@@ -97,6 +97,70 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// contradictions are sets of conditions of which no two can be true at once.
+func contradictions() [][]health.Code {
+	return [][]health.Code{
+		{health.NotReady, health.ServingFromMemory, health.ServingFromDisk, health.ServingFromBootstrap}, // where answers come from
+		{health.ServingFromMemory, health.DifferentState},                                                // why memory is not live
+		{health.LogUnreachable, health.StreamLost, health.EnvironmentUnknown, health.PublisherSilent},    // whether the log can be asked
+		{health.StreamLost, health.EnvironmentUnknown, health.EnvironmentArchived},
+		{health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.StreamLost, health.EnvironmentUnknown},
+		{health.LogHole, health.StreamLost, health.EnvironmentUnknown},
+		{health.EntryUnreadable, health.StreamLost, health.EnvironmentUnknown},
+		{health.LogUnsigned, health.StreamLost, health.EnvironmentUnknown},
+		{health.LogBehind, health.StreamLost, health.EnvironmentUnknown},
+	}
+}
+
+// Whatever combination of facts there is, no two conditions contradict each other, and the serving state is that of the conditions.
+func TestConditionsNeverContradictEachOther(t *testing.T) {
+	now := time.Unix(1000, 0)
+	failure := errors.New("a failure")
+	spoil := []func(*facts){
+		func(f *facts) { f.unusable = failure },
+		func(f *facts) { f.following = time.Time{} },
+		func(f *facts) { f.log.Connected = false },
+		func(f *facts) { f.log.StreamMissing = true },
+		func(f *facts) { f.log.Applied = changelog.Position{} },
+		func(f *facts) { f.log.LastError = flagsync.ErrUnreachable },
+		func(f *facts) { f.log.LastBeat = now.Add(-time.Minute) },
+		func(f *facts) { f.log.Age = time.Minute },
+		func(f *facts) { f.log.Archived = now },
+		func(f *facts) { f.log.Head = 99 },
+		func(f *facts) { f.log.DifferentState = failure },
+		func(f *facts) { f.log.Hole, f.log.Unreadable, f.log.Unsigned = failure, failure, 7 },
+		func(f *facts) { f.log.DifferentHistory = flagsync.ErrForked },
+	}
+	served := map[servingState]health.Code{
+		servingMemory: health.ServingFromMemory, servingDisk: health.ServingFromDisk, servingBootstrap: health.ServingFromBootstrap,
+	}
+	for _, source := range []cache.Source{cache.SourceLive, cache.SourceDisk, cache.SourceBootstrap, cache.SourceEmpty} {
+		for combination := range 1 << len(spoil) {
+			f := wellSince(now)
+			if f.source = source; source == cache.SourceEmpty {
+				f.unusable = resolver.ErrNotReady
+			}
+			for i, one := range spoil {
+				if combination&(1<<i) != 0 {
+					one(&f)
+				}
+			}
+			active := conditions(&f)
+			for _, set := range contradictions() {
+				both := slices.DeleteFunc(set, func(code health.Code) bool { _, is := active[code]; return !is })
+				if len(both) > 1 {
+					t.Fatalf("source %s, combination %b: %v contradict each other", source, combination, both)
+				}
+			}
+			for state, code := range served {
+				if _, is := active[code]; is && f.serving() != state {
+					t.Fatalf("source %s, combination %b: %s while the serving state is %s", source, combination, code, f.serving())
+				}
+			}
+		}
+	}
+}
+
 // What is foreign is found in the stream by its sequences, and what is trusted in the trust file.
 func TestDetailsOfWhatIsNotSigned(t *testing.T) {
 	f := wellSince(time.Unix(1000, 0))

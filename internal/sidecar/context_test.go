@@ -18,7 +18,7 @@ func TestFacesAddToContexts(t *testing.T) {
 	o := options(nowhere)
 	o.BootstrapFile = write(t, regionalFlags)
 	o.FlagdAddr, o.FlagdSyncAddr = "127.0.0.1:0", "127.0.0.1:0"
-	o.Context = resolver.Additions{Static: map[string]string{"tier": "silver"}, Headers: map[string]string{"x-tier": "tier"}}
+	o.Context = resolver.Enrichment{Static: map[string]string{"tier": "silver"}, Headers: map[string]string{"x-tier": "tier"}}
 	s := start(t, o)
 	s.awaitReady()
 	faces := map[string]string{

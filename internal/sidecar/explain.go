@@ -7,18 +7,11 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
-	jsonv2 "github.com/go-json-experiment/json"
-
-	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/management"
+	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
-
-// maxExplainBody is how many bytes the body of a request to explain may have. It is that of an evaluation.
-const maxExplainBody = 1_000_000
 
 // explanation is the body of an answer of /explain/. It has values of the context, so it is for those who may see them.
 type explanation struct {
@@ -32,12 +25,12 @@ type explanation struct {
 }
 
 type explainedAge struct {
-	Source     cache.Source   `json:"source"`
-	Rung       rung           `json:"rung"`
-	Strategy   eval.Freshness `json:"strategy"`
-	Confirmed  bool           `json:"confirmed"`
-	Stale      bool           `json:"stale"`
-	AgeSeconds *float64       `json:"ageSeconds,omitempty"`
+	Serving      servingState   `json:"serving"`
+	Strategy     eval.Freshness `json:"strategy"`
+	Confirmed    bool           `json:"confirmed"`
+	Stale        bool           `json:"stale"`
+	AgeSeconds   *float64       `json:"ageSeconds,omitempty"`
+	AgeEstimated bool           `json:"ageEstimated,omitempty"`
 }
 
 // explainedAnswer is what an application would get.
@@ -53,75 +46,49 @@ type explainedAnswer struct {
 // explain answers how the flag with the key evaluates in the context of the body, which is that of an OFREP request. The request is not
 // logged, nor is it counted as an evaluation.
 func (s *Sidecar) explain(w http.ResponseWriter, r *http.Request, key string) {
-	var q resolver.Request
-	if err := s.resolver.Begin(&q); err != nil {
-		management.Refuse(w, http.StatusServiceUnavailable, err.Error())
-		return
-	}
-	defer q.End()
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		w.Header().Set("Accept-Encoding", "identity")
 		management.Refuse(w, http.StatusUnsupportedMediaType, "the request body is compressed: send it as plain JSON, without Content-Encoding")
 		return
 	}
-	if err := s.prepareExplain(w, r, &q, key); err != nil {
+	body, err := s.explanation(w, r, key)
+	switch {
+	case err != nil:
 		management.Refuse(w, explainStatus(err), err.Error())
-		return
-	}
-	explained, ok := q.Explain([]byte(key))
-	if !ok {
+	case body == nil:
 		management.Refuse(w, http.StatusNotFound, "the flag does not exist")
-		return
+	default:
+		management.Answer(w, http.StatusOK, body)
 	}
-	management.Answer(w, http.StatusOK, s.newExplanation(&q, explained))
 }
 
-// prepareExplain does for q what an OFREP request would do.
-func (s *Sidecar) prepareExplain(w http.ResponseWriter, r *http.Request, q *resolver.Request, key string) error {
-	if err := q.Select([]byte(r.Header.Get("Flagd-Selector"))); err != nil {
-		return err
+// explanation does what an OFREP request does. It returns nil for a flag that does not exist.
+func (s *Sidecar) explanation(w http.ResponseWriter, r *http.Request, key string) (*explanation, error) {
+	var q resolver.Request
+	if err := s.resolver.Begin(r.Context(), &q, []byte(key), resolver.HeadersOf(r.Header)); err != nil {
+		return nil, err
 	}
-	revision, freshness, err := resolver.ParseRequirement(
-		[]byte(r.Header.Get(resolver.HeaderMinRevision)), []byte(r.Header.Get(resolver.HeaderFreshness)))
-	if err != nil {
-		return err
-	}
-	q.Require(revision, freshness)
-	q.TakeHeaders(func(name string) []byte { return []byte(r.Header.Get(name)) })
-	if err := q.Freshen(r.Context(), []byte(key)); err != nil {
-		return err
-	}
-	context, err := readContext(http.MaxBytesReader(w, r.Body, maxExplainBody))
-	if err != nil {
-		return err
-	}
-	return q.SetContext(context)
-}
-
-// errExplainBody is about a body that is not that of an OFREP request. What is wrong with it is not quoted.
-var errExplainBody = errors.New(`the body must be a JSON object such as {"context":{"targetingKey":"user-1"}}`)
-
-// readContext returns the member context of a JSON object, nil if there is none.
-func readContext(body io.Reader) ([]byte, error) {
-	content, err := io.ReadAll(body)
+	defer q.End()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, ofrep.DefaultMaxBody))
 	if err != nil {
 		return nil, err
 	}
-	if len(content) == 0 {
-		return nil, nil
+	data, err := ofrep.EvaluationContext(body, q.Lenient())
+	if err != nil {
+		return nil, err
 	}
-	var request struct {
-		Context jsontext.Value `json:"context"`
+	explained, ok, err := q.Explain(data)
+	if err != nil || !ok {
+		return nil, err
 	}
-	if err := jsonv2.Unmarshal(content, &request, jsontext.AllowInvalidUTF8(true)); err != nil {
-		return nil, errExplainBody
-	}
-	return request.Context, nil
+	return s.newExplanation(&q, explained), nil
 }
 
 func explainStatus(err error) int {
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, resolver.ErrNotReady):
+		return http.StatusServiceUnavailable
 	case errors.As(err, &tooLarge):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, resolver.ErrOtherEpoch):
@@ -133,13 +100,12 @@ func explainStatus(err error) int {
 	}
 }
 
-func (s *Sidecar) newExplanation(q *resolver.Request, explained resolver.Explained) explanation {
-	f := s.facts()
-	body := explanation{
+func (s *Sidecar) newExplanation(q *resolver.Request, explained resolver.Explained) *explanation {
+	body := &explanation{
 		Environment: s.options.Environment,
 		Freshness: explainedAge{
-			Source: f.source, Rung: f.rung(), Strategy: explained.Freshness.Strategy, Confirmed: explained.Freshness.Confirmed,
-			Stale: explained.Freshness.Stale, AgeSeconds: explained.Freshness.AgeSeconds,
+			Serving: s.facts().serving(), Strategy: explained.Strategy, Confirmed: explained.Confirmed,
+			Stale: explained.Stale, AgeSeconds: explained.AgeSeconds, AgeEstimated: explained.AgeEstimated,
 		},
 		Answer: explainedAnswer{
 			Reason: explained.Answer.Reason, ErrorCode: explained.Answer.ErrorCode, Detail: explained.Answer.Detail,

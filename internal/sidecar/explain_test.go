@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/natstest"
 )
 
@@ -56,7 +57,7 @@ func TestExplain(t *testing.T) {
 	if at(answer, "answer", "metadata", "flagSetId") != "web" || answer["environment"] != "prod" || answer["revision"] != nil {
 		t.Errorf("got %v", answer)
 	}
-	if at(answer, "freshness", "source") != "bootstrap" || at(answer, "freshness", "ageSeconds") != nil {
+	if at(answer, "freshness", "serving") != "bootstrap" || at(answer, "freshness", "ageSeconds") != nil {
 		t.Errorf("freshness %v", answer["freshness"])
 	}
 	rule, err := json.Marshal(at(answer, "explanation", "rule"))
@@ -92,7 +93,7 @@ func TestExplainNamesTheRevision(t *testing.T) {
 	s := start(t, options(server.URL()))
 	s.awaitValue("greeting", 1.0)
 	status, answer := s.explain("greeting", "{}")
-	if status != http.StatusOK || answer["revision"] != position.Token().String() || at(answer, "freshness", "source") != "live" {
+	if status != http.StatusOK || answer["revision"] != position.Token().String() || at(answer, "freshness", "serving") != "live" {
 		t.Errorf("%d: %v", status, answer)
 	}
 	if at(answer, "freshness", "ageSeconds") == nil {
@@ -132,6 +133,27 @@ func TestExplainRefuses(t *testing.T) {
 	}
 	if status, body := s.get("/explain/demanding"); status != http.StatusMethodNotAllowed || !strings.Contains(body, `"detail"`) {
 		t.Errorf("GET: %d, %s", status, body)
+	}
+}
+
+// An explanation is given for the bodies that OFREP answers, and for no other, as strictly as the flags are read.
+func TestExplainReadsBodiesAsOFREPDoes(t *testing.T) {
+	for _, compatibility := range []eval.Compatibility{"", eval.CompatibilityFlagd} {
+		o := options(nowhere)
+		o.BootstrapFile, o.Compatibility = write(t, explainedFlags), compatibility
+		s := start(t, o)
+		s.awaitReady()
+		for _, body := range []string{
+			``, ` {} `, `null`, `[]`, `{"context":null}`, `{"context":7}`, `{"Context":{}}`, `{"context":{},"context":{}}`, `{"context":{}} more`, `{"context":{"a":1,"a":2}}`,
+		} {
+			want, answer, err := s.request(http.MethodPost, "http://"+s.OFREPAddr().String()+"/ofrep/v1/evaluate/flags/team%2Fcolor", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, explained := s.explain("team%2Fcolor", body); got != want {
+				t.Errorf("compatibility %q, %s: explained %d, %v; answered %d, %s", compatibility, body, got, explained, want, answer)
+			}
+		}
 	}
 }
 

@@ -84,20 +84,20 @@ func (r *running) listens() bool {
 func (p *place) startLive() {
 	p.t.Helper()
 	p.start()
-	p.awaitRung("live")
+	p.awaitServing("live")
 	p.sidecar.awaitValue(cached, 1.0)
 	p.lived = true
 }
 
-func (p *place) rung() string {
-	ladder, _ := p.sidecar.status()["ladder"].(map[string]any)
-	rung, _ := ladder["rung"].(string)
-	return rung
+func (p *place) serving() string {
+	serving, _ := p.sidecar.status()["serving"].(map[string]any)
+	state, _ := serving["state"].(string)
+	return state
 }
 
-func (p *place) awaitRung(want string) {
+func (p *place) awaitServing(want string) {
 	p.t.Helper()
-	await(p.t, "the rung "+want, func() bool { return p.rung() == want })
+	await(p.t, "the serving state "+want, func() bool { return p.serving() == want })
 }
 
 func (p *place) awaitCondition(code string) {

@@ -12,7 +12,7 @@ import (
 
 // outcome is what is expected of a sidecar while something is broken.
 type outcome struct {
-	rung      string
+	serving   string
 	condition string // that tells what is broken; "" is none
 	value     bool   // flags that demand nothing are answered
 	// The reasons, or error codes, of flags that demand something.
@@ -21,11 +21,11 @@ type outcome struct {
 
 // The outcomes that many faults have.
 var (
-	unharmed = outcome{rung: "live", value: true, bounded: "STATIC", fresh: "STATIC", strict: "STATIC"}
-	memory   = outcome{rung: "memory", value: true, bounded: "STALE", fresh: "STALE", strict: "GENERAL"}
-	disk     = outcome{rung: "disk", value: true, bounded: "STALE", fresh: "STALE", strict: "GENERAL"}
-	late     = outcome{rung: "live", value: true, bounded: "STATIC", fresh: "STALE", strict: "GENERAL"}
-	empty    = outcome{rung: "empty", bounded: "PROVIDER_NOT_READY", fresh: "PROVIDER_NOT_READY", strict: "PROVIDER_NOT_READY"}
+	unharmed = outcome{serving: "live", value: true, bounded: "STATIC", fresh: "STATIC", strict: "STATIC"}
+	memory   = outcome{serving: "memory", value: true, bounded: "STALE", fresh: "STALE", strict: "GENERAL"}
+	disk     = outcome{serving: "disk", value: true, bounded: "STALE", fresh: "STALE", strict: "GENERAL"}
+	late     = outcome{serving: "live", value: true, bounded: "STATIC", fresh: "STALE", strict: "GENERAL"}
+	empty    = outcome{serving: "empty", bounded: "PROVIDER_NOT_READY", fresh: "PROVIDER_NOT_READY", strict: "PROVIDER_NOT_READY"}
 )
 
 // with returns the outcome with a condition.
@@ -40,7 +40,7 @@ type fault struct {
 	prepare    func(*place) // before everything; nil is nothing
 	begin, end func(*place)
 	// What is expected of a sidecar that runs when the fault begins, of one that restarts then, and of one that never ran before. One
-	// without a rung is not tried.
+	// without a serving state is not tried.
 	warm, restarted, cold outcome
 	recovery              time.Duration // from the end of the fault until everything is confirmed again
 	quick                 []string      // what of it is always tried; nil is warm and restarted
@@ -147,7 +147,7 @@ func TestFaults(t *testing.T) {
 			"restarted": {f.restarted, restarted},
 			"cold":      {f.cold, cold},
 		} {
-			if begin.want.rung == "" {
+			if begin.want.serving == "" {
 				continue
 			}
 			t.Run(f.name+"/"+name, func(t *testing.T) {
@@ -243,7 +243,7 @@ const answerLimit = shortDeadline + time.Second
 // expect waits until the sidecar says what is broken, and looks at answers.
 func (p *place) expect(want outcome) {
 	p.t.Helper()
-	p.awaitRung(want.rung)
+	p.awaitServing(want.serving)
 	if want.condition != "" {
 		p.awaitCondition(want.condition)
 	}
@@ -262,8 +262,8 @@ func (p *place) expect(want outcome) {
 			}
 		}
 	}
-	if got := p.rung(); got != want.rung {
-		p.t.Errorf("the rung became %s, want %s", got, want.rung)
+	if got := p.serving(); got != want.serving {
+		p.t.Errorf("the serving state became %s, want %s", got, want.serving)
 	}
 }
 
@@ -272,7 +272,7 @@ func (p *place) recovers(within time.Duration) {
 	p.t.Helper()
 	began := time.Now()
 	await(p.t, "recovery", func() bool {
-		return p.rung() == "live" && p.reason(bounded) == "STATIC" && p.reason(strict) == "STATIC" && len(p.lasting()) == 0
+		return p.serving() == "live" && p.reason(bounded) == "STATIC" && p.reason(strict) == "STATIC" && len(p.lasting()) == 0
 	})
 	if took := time.Since(began); took > within+time.Second {
 		p.t.Errorf("recovery took %s, want at most %s", took, within)

@@ -181,6 +181,13 @@ func (r *running) status() map[string]any {
 }
 
 // conditions returns the codes of the active conditions.
+func (r *running) serving() string {
+	r.t.Helper()
+	serving, _ := r.status()["serving"].(map[string]any)
+	state, _ := serving["state"].(string)
+	return state
+}
+
 func (r *running) conditions() []string {
 	r.t.Helper()
 	var codes []string

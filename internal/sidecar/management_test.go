@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/flagside/flagside/internal/natstest"
@@ -51,17 +52,36 @@ func TestManagementPathsAndMethods(t *testing.T) {
 	}
 }
 
+// Readiness, status, metrics and explanations may be asked for at the same moment, also while flags err.
+func TestStateIsToldToManyAtOnce(t *testing.T) {
+	o := options(nowhere)
+	o.BootstrapFile = write(t, `{"flags":{"a":{"state":"ENABLED","variants":{"x":1},"defaultVariant":"x","targeting":{"if":[true,{"cat":["no","thing"]},null]}}}}`)
+	s := start(t, o)
+	s.awaitReady()
+	var asking sync.WaitGroup
+	for _, ask := range []func(){
+		func() { s.Ready() }, func() { s.Status() }, func() { s.get("/metrics") }, func() { s.evaluate("a") }, func() { s.explain("a", "{}") },
+	} {
+		asking.Go(func() {
+			for range 50 {
+				ask()
+			}
+		})
+	}
+	asking.Wait()
+}
+
 // What is said about the state is true, and what is not known is not said.
 func TestStateIsTold(t *testing.T) {
-	f := func(s *running, source string, ageKnown bool) {
+	f := func(s *running, source string, ageKnown, estimated bool) {
 		t.Helper()
 		_, metrics := s.get("/metrics")
-		for _, other := range []string{"live", "disk", "bootstrap", "empty"} {
+		for _, other := range []string{"live", "memory", "disk", "bootstrap", "empty"} {
 			value := 0
 			if other == source {
 				value = 1
 			}
-			if line := fmt.Sprintf("flagside_source{source=%q} %d\n", other, value); !strings.Contains(metrics, line) {
+			if line := fmt.Sprintf("flagside_serving_state{state=%q} %d\n", other, value); !strings.Contains(metrics, line) {
 				t.Errorf("%s: the metrics lack %s", source, line)
 			}
 		}
@@ -69,16 +89,20 @@ func TestStateIsTold(t *testing.T) {
 			t.Errorf("%s: the age is in the metrics: %v, want %v", source, !ageKnown, ageKnown)
 		}
 		status := s.status()
-		if _, told := status["log"].(map[string]any)["ageSeconds"]; status["source"] != source || told != ageKnown {
-			t.Errorf("%s: source %v, age told: %v", source, status["source"], told)
+		serving := status["serving"].(map[string]any)
+		if (serving["ageEstimated"] == true) != estimated || strings.Contains(metrics, "flagside_snapshot_age_estimated 1\n") != estimated {
+			t.Errorf("%s: serving %v, want an estimated age: %v", source, serving, estimated)
+		}
+		if _, told := serving["ageSeconds"]; serving["state"] != source || told != ageKnown {
+			t.Errorf("%s: serving %v, age told: %v", source, serving, told)
 		}
 	}
 	o := options(nowhere)
-	f(start(t, o), "empty", false)
+	f(start(t, o), "empty", false, false)
 	o.BootstrapFile = write(t, `{"flags":{}}`)
 	bootstrapped := start(t, o)
 	bootstrapped.awaitReady()
-	f(bootstrapped, "bootstrap", false)
+	f(bootstrapped, "bootstrap", false, false)
 
 	server := natstest.Start(t)
 	p, stop := publish(t, server)
@@ -88,10 +112,10 @@ func TestStateIsTold(t *testing.T) {
 	o.DataDir = t.TempDir()
 	live := start(t, o)
 	live.awaitValue("greeting", 1.0)
-	f(live, "live", true)
+	f(live, "live", true, false)
 	live.stop()
 	o.NATS = nowhere
 	restarted := start(t, o)
 	restarted.awaitReady()
-	f(restarted, "disk", false)
+	f(restarted, "disk", true, true)
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/health"
 )
@@ -14,9 +13,9 @@ import (
 type collector struct {
 	sidecar *Sidecar
 
-	rung, breaker, requests, failures, flagErrors *prometheus.Desc
+	serving, breaker, requests, failures, flagErrors *prometheus.Desc
 
-	ready, revision, flags, source, age, connected, head, reconnects, gaps, fragments, condition *prometheus.Desc
+	ready, revision, flags, age, estimated, connected, head, reconnects, gaps, fragments, condition *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -28,13 +27,13 @@ func newCollector(s *Sidecar) *collector {
 		ready:      describe("ready", "Whether evaluations are answered from a complete set of flags."),
 		revision:   describe("snapshot_revision", "Revision of the flags that are served; 0 if they never were in a log."),
 		flags:      describe("snapshot_flags", "Flags that are served."),
-		source:     describe("source", "1 for where answers come from, 0 for the others.", "source"),
-		rung:       describe("rung", "1 for what answers stand on, 0 for the others.", "rung"),
+		serving:    describe("serving_state", "1 for what answers come from, 0 for the others.", "state"),
 		breaker:    describe("breaker_state", "1 for the state of the breaker of requests of a kind to the log, 0 for the others.", "dependency", "state"),
 		requests:   describe("log_requests_total", "Requests to the log.", "dependency"),
 		failures:   describe("log_request_failures_total", "Requests to the log that failed.", "dependency"),
 		flagErrors: describe("flag_errors_total", "Evaluations of a flag that failed; other are those of all flags without a series of their own.", "feature_flag_key", "code"),
-		age:        describe("snapshot_age_seconds", "Time since everything that existed was applied for sure; missing if that never was."),
+		age:        describe("snapshot_age_seconds", "Time since everything that existed was applied for sure; missing if that is not known."),
+		estimated:  describe("snapshot_age_estimated", "Whether the age is an estimate, because nothing has confirmed since a restart what the disk had."),
 		connected:  describe("log_connected", "Whether there is a connection to NATS."),
 		head:       describe("log_head_revision", "Highest revision known to exist."),
 		reconnects: describe("sync_reconnects_total", "Times that a lost connection to NATS was made again."),
@@ -47,7 +46,7 @@ func newCollector(s *Sidecar) *collector {
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.rung, c.breaker, c.requests, c.failures, c.flagErrors, c.ready, c.revision, c.flags, c.source, c.age, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
+		c.serving, c.breaker, c.requests, c.failures, c.flagErrors, c.ready, c.revision, c.flags, c.age, c.estimated, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
 	} {
 		descriptions <- d
 	}
@@ -60,11 +59,8 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	f := c.sidecar.examine()
 	gauge(c.ready, number(c.sidecar.Ready()))
-	for _, source := range []cache.Source{cache.SourceLive, cache.SourceDisk, cache.SourceBootstrap, cache.SourceEmpty} {
-		gauge(c.source, number(source == f.source), string(source))
-	}
-	for _, rung := range rungs() {
-		gauge(c.rung, number(rung == f.rung()), string(rung))
+	for _, state := range servingStates() {
+		gauge(c.serving, number(state == f.serving()), string(state))
 	}
 	for _, b := range f.breakers {
 		for _, state := range []string{"closed", "half-open", "open"} {
@@ -80,9 +76,10 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	gauge(c.revision, revision)
 	gauge(c.flags, flags)
-	if f.log.AgeKnown {
-		gauge(c.age, f.log.Age.Seconds())
+	if f.age.known {
+		gauge(c.age, f.age.value.Seconds())
 	}
+	gauge(c.estimated, number(f.age.estimated))
 	gauge(c.connected, number(f.log.Connected))
 	gauge(c.head, float64(f.log.Head))
 	metrics <- prometheus.MustNewConstMetric(c.reconnects, prometheus.CounterValue, float64(f.reconnects))

@@ -122,7 +122,7 @@ type Options struct {
 	Profiling bool
 
 	// Context is what evaluation contexts get beside what requests say.
-	Context resolver.Additions
+	Context resolver.Enrichment
 
 	// ReadyWhen says when the sidecar is ready: "any" as soon as there is something to answer from, "live" while the newest state is
 	// served, "fresh:30s" while what is served was the newest state at most so long ago. Empty means DefaultReadyWhen.

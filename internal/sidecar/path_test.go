@@ -34,7 +34,7 @@ func TestChangesReachTheAnswer(t *testing.T) {
 	await(t, "a beat", func() bool { return s.status()["log"].(map[string]any)["lastBeat"] != nil })
 	status := s.status()
 	want := map[string]any{
-		"environment": environment, "version": "devel", "ready": true, "source": "live", "flags": 1.0,
+		"environment": environment, "version": "devel", "ready": true, "flags": 1.0,
 		"revision": position.Token().String(), "digest": position.Digest.String(),
 	}
 	for name, value := range want {
@@ -42,8 +42,9 @@ func TestChangesReachTheAnswer(t *testing.T) {
 			t.Errorf("status: %s is %v, want %v", name, status[name], value)
 		}
 	}
-	if age, known := status["log"].(map[string]any)["ageSeconds"].(float64); !known || age < 0 {
-		t.Errorf("status: %v", status["log"])
+	serving := status["serving"].(map[string]any)
+	if age, known := serving["ageSeconds"].(float64); serving["state"] != "live" || !known || age < 0 {
+		t.Errorf("serving: %v", serving)
 	}
 	if diff := cmp.Diff([]any{}, status["conditions"]); diff != "" {
 		t.Error(diff)
@@ -66,8 +67,8 @@ func TestMetrics(t *testing.T) {
 		`flagside_snapshot_revision 3`,
 		`flagside_snapshot_flags 1`,
 		`flagside_log_connected 1`,
-		`flagside_source{source="live"} 1`,
-		`flagside_source{source="disk"} 0`,
+		`flagside_serving_state{state="live"} 1`,
+		`flagside_serving_state{state="disk"} 0`,
 		`flagside_condition{code="log-hole",severity="critical"} 0`,
 		`flagside_http_panics_total 0`,
 		`flagside_build_info{component="sidecar",`,
@@ -145,7 +146,7 @@ func TestNothingKnown(t *testing.T) {
 	}
 	await(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unreachable") })
 	notReady()
-	if got := s.status(); got["source"] != "empty" || !slices.Contains(s.conditions(), "not-ready") {
+	if got := s.serving(); got != "empty" || !slices.Contains(s.conditions(), "not-ready") {
 		t.Errorf("status %v", got)
 	}
 
@@ -193,7 +194,7 @@ func TestRestartFromDisk(t *testing.T) {
 		return slices.Contains(conditions, "serving-from-disk") && slices.Contains(conditions, "log-unreachable")
 	})
 	status := s.status()
-	if status["source"] != "disk" || status["revision"] == nil {
+	if s.serving() != "disk" || status["revision"] == nil {
 		t.Errorf("status %v", status)
 	}
 
@@ -201,7 +202,7 @@ func TestRestartFromDisk(t *testing.T) {
 	p, _ = publish(t, server)
 	p.put(map[string]string{"greeting": flag(3)})
 	s.awaitValue("greeting", 3.0)
-	await(t, "live", func() bool { return s.status()["source"] == "live" })
+	await(t, "live", func() bool { return s.serving() == "live" })
 }
 
 // A flag whose newest version cannot be compiled keeps its last good one, and nothing else is kept back.
@@ -235,7 +236,7 @@ func TestBootstrapFile(t *testing.T) {
 	o.BootstrapFile = write(t, `{"flags":{"greeting":`+flag(5)+`}}`)
 	s := start(t, o)
 	s.want("greeting", 5.0)
-	if status := s.status(); status["source"] != "bootstrap" || status["revision"] != nil {
+	if status := s.status(); s.serving() != "bootstrap" || status["revision"] != nil {
 		t.Errorf("status %v", status)
 	}
 	if !slices.Contains(s.conditions(), "serving-from-bootstrap") {

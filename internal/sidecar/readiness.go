@@ -12,7 +12,7 @@ const DefaultReadyWhen = "any"
 
 // readyWhen is what readiness demands beyond something to answer from.
 type readyWhen struct {
-	live  bool          // the rung must be live
+	live  bool          // the serving state must be live
 	fresh time.Duration // knowledge must not be older; 0 is any age
 }
 
@@ -37,8 +37,10 @@ func parseReadyWhen(s string) (readyWhen, error) {
 // unmet returns why the demand is not met, "" if it is.
 func (r readyWhen) unmet(f *facts) string {
 	switch {
-	case r.live && f.rung() != rungLive:
-		return fmt.Sprintf("answers come from %s, and readiness demands that they are live", f.rung())
+	case r.live && f.serving() != servingLive:
+		return fmt.Sprintf("answers come from %s, and readiness demands that they are live", f.serving())
+	case r.fresh > 0 && f.age.estimated:
+		return fmt.Sprintf("nothing has confirmed the flags since the start, and readiness demands that this was at most %s ago", r.fresh)
 	case r.fresh > 0 && !f.log.AgeKnown:
 		return fmt.Sprintf("it is not known how old the flags are, and readiness demands at most %s", r.fresh)
 	case r.fresh > 0 && f.log.Age > r.fresh:
@@ -59,7 +61,7 @@ func (s *Sidecar) catchUp(ctx context.Context) {
 	defer cancel()
 	look := time.NewTicker(catchUpLook)
 	defer look.Stop()
-	for ctx.Err() == nil && s.worthWaiting() {
+	for ctx.Err() == nil && s.mayCatchUp() {
 		select {
 		case <-ctx.Done():
 		case <-look.C:
@@ -67,8 +69,8 @@ func (s *Sidecar) catchUp(ctx context.Context) {
 	}
 }
 
-// worthWaiting reports whether the log may be complete in a moment.
-func (s *Sidecar) worthWaiting() bool {
+// mayCatchUp reports whether the log may be complete in a moment.
+func (s *Sidecar) mayCatchUp() bool {
 	l := s.link.Load()
 	if l == nil {
 		return true // still dialling

@@ -35,7 +35,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	s.catchUp(ctx)
 	running.begin(s.faces()...)
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
-		Stringer("management", s.ManagementAddr()).Str("source", string(s.store.Source())).Msg("answering evaluations")
+		Stringer("management", s.ManagementAddr()).Str("serving", string(s.facts().serving())).Msg("answering evaluations")
 
 	<-ctx.Done()
 	s.draining.Store(true)
@@ -110,7 +110,9 @@ func (s *Sidecar) follow(ctx context.Context) error {
 		return withoutEnd(ctx, err)
 	}
 	s.link.Store(&link{conn: conn, follower: follower, since: time.Now()})
-	return withoutEnd(ctx, follower.Run(ctx))
+	err = follower.Run(ctx)
+	s.keepComplete()
+	return withoutEnd(ctx, err)
 }
 
 // withoutEnd returns err, or nil if there is one only because ctx ended.

@@ -60,7 +60,7 @@ type Sidecar struct {
 	link      atomic.Pointer[link]  // nil until the log is followed
 	erring    erringFlags           // guarded by refresh
 	refresh   sync.Mutex            // held while conditions are compared with facts
-	spans     spans                 // guarded by refresh
+	since     since                 // guarded by refresh
 }
 
 // link is the sidecar's end of the change log.
@@ -92,7 +92,7 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, spans: make(spans)}
+	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, since: make(since)}
 	if err := s.assemble(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -114,9 +114,9 @@ func (s *Sidecar) assemble() error {
 		return fmt.Errorf("propagation metrics: %w", err)
 	}
 	s.resolver, err = resolver.New(resolver.Options{
-		Views: s.store, Log: followed{s}, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
-		Timeout:   s.options.RequestTimeout,
-		Additions: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
+		Views: s.store, Log: followed{s}, EstimatedAge: s.store.EstimatedAge, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
+		Timeout:    s.options.RequestTimeout,
+		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {
 		return err

@@ -25,8 +25,8 @@ func TestAStartCatchesUpFirst(t *testing.T) {
 	o.CatchUpGrace = patience
 	s := start(t, o)
 	s.want("greeting", 2.0)
-	if got := s.status()["ladder"].(map[string]any)["rung"]; got != "live" {
-		t.Errorf("rung %v", got)
+	if got := s.status()["serving"].(map[string]any)["state"]; got != "live" {
+		t.Errorf("serving %v", got)
 	}
 }
 
@@ -39,9 +39,9 @@ func TestAStartWithoutTheLogDoesNotWait(t *testing.T) {
 	s := start(t, o)
 	s.want("greeting", 5.0)
 	status := s.status()
-	ladder := status["ladder"].(map[string]any)
-	if _, told := ladder["ageSeconds"]; ladder["rung"] != "bootstrap" || told {
-		t.Errorf("ladder %v", ladder)
+	serving := status["serving"].(map[string]any)
+	if _, told := serving["ageSeconds"]; serving["state"] != "bootstrap" || told {
+		t.Errorf("serving %v", serving)
 	}
 	if code, body := s.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "not known how old") {
 		t.Errorf("/readyz: %d, %s", code, body)
@@ -55,7 +55,7 @@ func TestAStartWithoutTheLogDoesNotWait(t *testing.T) {
 	}
 }
 
-// The rung falls with the connection and comes back with it, while answers go on.
+// The serving state falls with the connection and comes back with it, while answers go on.
 func TestTheRungFollowsTheLog(t *testing.T) {
 	server := natstest.Start(t)
 	p, stop := publish(t, server)
@@ -66,14 +66,14 @@ func TestTheRungFollowsTheLog(t *testing.T) {
 	s.awaitReady()
 	stop()
 	server.Stop(t)
-	await(t, "the rung of memory", func() bool {
-		return s.status()["ladder"].(map[string]any)["rung"] == "memory" && slices.Contains(s.conditions(), "serving-from-memory")
+	await(t, "the serving state memory", func() bool {
+		return s.status()["serving"].(map[string]any)["state"] == "memory" && slices.Contains(s.conditions(), "serving-from-memory")
 	})
 	s.want("greeting", 1.0)
 	if s.Ready() {
 		t.Error("ready although nothing is live")
 	}
 	server.Restart(t)
-	await(t, "the rung of live", func() bool { return s.status()["ladder"].(map[string]any)["rung"] == "live" }) // by a barrier, without a beat
+	await(t, "the serving state live", func() bool { return s.status()["serving"].(map[string]any)["state"] == "live" }) // by a barrier, without a beat
 	s.awaitReady()
 }

@@ -3,7 +3,6 @@ package sidecar
 import (
 	"time"
 
-	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/sync/changelog"
@@ -16,9 +15,7 @@ type status struct {
 	Compatibility eval.Compatibility `json:"compatibility,omitempty"`
 	Ready         bool               `json:"ready"`
 
-	// What answers come from, and since when.
-	Source cache.Source `json:"source"`
-	Since  time.Time    `json:"since"`
+	Serving servingStatus `json:"serving"`
 
 	// The state that is served. Revision and digest are missing for flags that never were in a log.
 	Revision    string           `json:"revision,omitempty"`
@@ -26,7 +23,6 @@ type status struct {
 	StateDigest changelog.Digest `json:"stateDigest"`
 	Flags       int              `json:"flags"`
 
-	Ladder       ladderStatus      `json:"ladder"`
 	Dependencies []dependency      `json:"dependencies"`
 	Log          logStatus         `json:"log"`
 	Conditions   []conditionStatus `json:"conditions"`
@@ -40,29 +36,27 @@ type status struct {
 	Erring      []erringStatus `json:"erring"`
 }
 
-// ladderStatus is what answers stand on.
-type ladderStatus struct {
-	Rung  rung      `json:"rung"`
-	Since time.Time `json:"since"`
-	// Revision is served, Head the highest revision known to exist, 0 if none is.
-	Revision   uint64   `json:"revision"`
-	Head       uint64   `json:"head"`
-	AgeSeconds *float64 `json:"ageSeconds,omitempty"` // missing if it is not known
-	LastError  string   `json:"lastError,omitempty"`
+// servingStatus is what answers come from.
+type servingStatus struct {
+	State servingState `json:"state"`
+	Since time.Time    `json:"since"`
+	// AgeSeconds is how long ago everything that existed was applied for sure; missing if that is not known. It is an estimate after a restart
+	// from disk, until the log confirms what is served.
+	AgeSeconds   *float64 `json:"ageSeconds,omitempty"`
+	AgeEstimated bool     `json:"ageEstimated,omitempty"`
 }
 
 // logStatus is how well the change log is followed.
 type logStatus struct {
-	Connected bool `json:"connected"`
-	Synced    bool `json:"synced"`
-	// AgeSeconds is how long ago everything that existed was applied for sure; missing if that never was.
-	AgeSeconds *float64 `json:"ageSeconds,omitempty"`
-	Received   uint64   `json:"received"`
-	Head       uint64   `json:"head"`
-	LastBeat   string   `json:"lastBeat,omitempty"`
-	Gaps       uint64   `json:"gaps"`
-	Fragments  uint64   `json:"fragments"`
-	LastError  string   `json:"lastError,omitempty"`
+	Connected bool   `json:"connected"`
+	Synced    bool   `json:"synced"`
+	Received  uint64 `json:"received"`
+	// Head is the highest revision known to exist, 0 if none is.
+	Head      uint64 `json:"head"`
+	LastBeat  string `json:"lastBeat,omitempty"`
+	Gaps      uint64 `json:"gaps"`
+	Fragments uint64 `json:"fragments"`
+	LastError string `json:"lastError,omitempty"`
 }
 
 type conditionStatus struct {
@@ -106,9 +100,7 @@ func (s *Sidecar) Status() any {
 		Environment:  s.options.Environment,
 		Version:      s.options.Version,
 		Ready:        s.Ready(),
-		Source:       f.source,
-		Since:        s.store.Since().UTC(),
-		Ladder:       newLadderStatus(f, newLogStatus(f)),
+		Serving:      newServingStatus(f),
 		Dependencies: f.dependencies,
 		Log:          newLogStatus(f),
 		Conditions:   newConditionStatus(s.health.Active()),
@@ -122,15 +114,16 @@ func (s *Sidecar) Status() any {
 		body.Flags = view.Rules().Len()
 		body.StateDigest = view.StateDigest()
 		if position := view.Position(); !position.IsZero() {
-			body.Ladder.Revision = position.Revision
 			body.Revision, body.Digest = position.Token().String(), position.Digest.String()
 		}
 	}
 	return body
 }
 
-func newLadderStatus(f *facts, log logStatus) ladderStatus {
-	return ladderStatus{Rung: f.rung(), Since: f.rungSince.UTC(), Head: log.Head, AgeSeconds: log.AgeSeconds, LastError: log.LastError}
+func newServingStatus(f *facts) servingStatus {
+	return servingStatus{
+		State: f.serving(), Since: f.servingSince.UTC(), AgeSeconds: f.age.seconds(), AgeEstimated: f.age.estimated,
+	}
 }
 
 func newConditionStatus(conditions []health.Active) []conditionStatus {
@@ -159,10 +152,6 @@ func newLogStatus(f *facts) logStatus {
 		Head:      f.log.Head,
 		Gaps:      f.log.Gaps,
 		Fragments: f.log.Fragments,
-	}
-	if f.log.AgeKnown {
-		age := f.log.Age.Seconds()
-		body.AgeSeconds = &age
 	}
 	if !f.log.LastBeat.IsZero() {
 		body.LastBeat = f.log.LastBeat.UTC().Format(time.RFC3339Nano)

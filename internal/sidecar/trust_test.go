@@ -111,7 +111,7 @@ func TestForeignMessages(t *testing.T) {
 	await(t, "the condition", func() bool { return s.detail("foreign-messages") == "1 since the start, the last at 4" })
 	p.put(map[string]string{"greeting": flag(2)})
 	s.awaitValue("greeting", 2.0)
-	if !s.Ready() || s.status()["ladder"].(map[string]any)["rung"] != "live" {
+	if !s.Ready() || s.status()["serving"].(map[string]any)["state"] != "live" {
 		t.Errorf("status %v", s.status())
 	}
 }
@@ -137,7 +137,7 @@ func TestAStateThatWasSignedWrongly(t *testing.T) {
 		return strings.Contains(s.detail("different-state"), "the publisher that signed it was wrong")
 	})
 	s.want("greeting", 2.0)
-	if s.Ready() || s.status()["ladder"].(map[string]any)["rung"] != "memory" {
+	if s.Ready() || s.status()["serving"].(map[string]any)["state"] != "memory" {
 		t.Errorf("status %v", s.status())
 	}
 	if code, body := s.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "live") {

@@ -23,6 +23,7 @@ func (s *Sidecar) watch(ctx context.Context) error {
 		case <-ticker.C:
 			s.examine()
 			s.reportErrors()
+			s.keepComplete()
 		}
 	}
 }
@@ -39,7 +40,11 @@ func (s *Sidecar) examine() *facts {
 	s.refresh.Lock()
 	defer s.refresh.Unlock()
 	f := s.facts()
-	s.spans.note(f)
+	s.since.note(f)
+	if view := s.store.View(); view != nil {
+		s.erring.note(view.Rules().Flags(), f.now)
+		f.erring = s.erring.list()
+	}
 	active := conditions(f)
 	if s.options.Awaited != nil && s.options.Awaited() {
 		delete(active, health.EnvironmentUnknown)
@@ -77,7 +82,7 @@ func level(severity health.Severity) zerolog.Level {
 	}
 }
 
-// facts collects what is known now.
+// facts collects what is known now, but for what only examine knows: which flags err, and since when things are as they are.
 func (s *Sidecar) facts() *facts {
 	f := &facts{
 		now:          time.Now(),
@@ -90,13 +95,12 @@ func (s *Sidecar) facts() *facts {
 	}
 	if view := s.store.View(); view != nil {
 		f.problems = view.Rules().Problems()
-		s.erring.note(view.Rules().Flags(), f.now)
-		f.erring = s.erring.list()
 	}
 	if l := s.link.Load(); l != nil {
 		f.following, f.log, f.link = l.since, l.follower.Status(), l.conn.LastError()
 		f.unguarded = l.conn.WithoutAccounts()
 		f.breakers, f.reconnects = l.follower.Breakers(), l.conn.Reconnects()
 	}
+	f.age = newAge(f.log, s.store)
 	return f
 }

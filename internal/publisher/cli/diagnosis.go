@@ -150,7 +150,7 @@ func (t *diagnosisText) sidecar(value any) {
 	t.line("\n# sidecar at %s", word(v, "address"))
 	t.details(v, at("ready", "ready"), at("clock ahead by seconds", "clockSeconds"),
 		at("version", "status.version"), at("environment", "status.environment"), at("flags", "status.flags"), at("revision", "status.revision"),
-		at("answers stand on", "status.ladder.rung"), at("age in seconds", "status.ladder.ageSeconds"), at("last error", "status.ladder.lastError"),
+		at("answers come from", "status.serving.state"), at("age in seconds", "status.serving.ageSeconds"), at("age is an estimate", "status.serving.ageEstimated"),
 		at("connected", "status.log.connected"), at("gaps", "status.log.gaps"), at("last error of the log", "status.log.lastError"))
 	t.conditions(v)
 	problems, _ := find(v, "status.problems").([]any)

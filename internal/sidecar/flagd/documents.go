@@ -76,7 +76,7 @@ type messageKey struct {
 }
 
 // message returns the document of the current view with the selected flags, encoded once for all that ask for it. There must be a view.
-func (d *Documents) message(selected *resolver.Request, f form) (*message, error) {
+func (d *Documents) message(selected *resolver.Selector, f form) (*message, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if view := d.views.View(); view != d.view {
@@ -145,7 +145,7 @@ func (d *Documents) translate(rules *eval.Ruleset, flag *eval.Flag) {
 }
 
 // join makes the document of the selected flags.
-func (d *Documents) join(selected *resolver.Request) string {
+func (d *Documents) join(selected *resolver.Selector) string {
 	var b strings.Builder
 	b.WriteString(`{"flags":{`)
 	first := true

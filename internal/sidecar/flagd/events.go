@@ -44,8 +44,8 @@ var errDisplaced = errors.New("too many streams are open, and another client nee
 // events sends what a stream of events has to say, until the client or the server goes away. It begins once there is something to
 // evaluate, because that is what a provider waits for.
 func (s *Server) events(ctx context.Context, header http.Header, send func(kind string, data *structpb.Struct) error) error {
-	selected := new(resolver.Request)
-	if err := selected.Select([]byte(header.Get(selectorHeader))); err != nil {
+	selected := new(resolver.Selector)
+	if err := selected.Parse([]byte(header.Get(resolver.HeaderSelector))); err != nil {
 		return connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	return s.stream(ctx, "events", header, func(ctx context.Context, subscription *changes.Subscription) error {
@@ -61,11 +61,11 @@ func (s *Server) events(ctx context.Context, header http.Header, send func(kind 
 			case errors.Is(err, errNothing):
 				err = send(eventAlive, nil)
 			case err == nil:
-				told := s.told.events(selected, change)
-				if s.overtaking.possible(time.Now()) {
-					again.add(time.Now(), told)
+				events := s.sent.events(selected, change)
+				if s.eventRepeat.possible(time.Now()) {
+					again.add(time.Now(), events)
 				}
-				err = sayAll(send, told)
+				err = sendAll(send, events)
 			case s.isStopping():
 				return send(eventShutdown, nil)
 			}
@@ -153,7 +153,7 @@ func next(ctx context.Context, subscription *changes.Subscription, wait time.Dur
 	return change, err
 }
 
-func sayAll(send func(string, *structpb.Struct) error, changed []*structpb.Struct) error {
+func sendAll(send func(string, *structpb.Struct) error, changed []*structpb.Struct) error {
 	for _, data := range changed {
 		if err := send(eventChange, data); err != nil {
 			return err
@@ -163,7 +163,7 @@ func sayAll(send func(string, *structpb.Struct) error, changed []*structpb.Struc
 }
 
 // eventsOf returns the flags of a change that are selected before or after it, as the data of events.
-func eventsOf(selected *resolver.Request, change changes.Change) (events []*structpb.Struct) {
+func eventsOf(selected *resolver.Selector, change changes.Change) (events []*structpb.Struct) {
 	for keys := range slices.Chunk(change.Keys, maxEventKeys) {
 		flags := make(map[string]*structpb.Value)
 		for _, key := range keys {
@@ -182,7 +182,7 @@ func eventsOf(selected *resolver.Request, change changes.Change) (events []*stru
 }
 
 // kindOfChange returns what happened to a flag within the selection; empty if it never was in it.
-func kindOfChange(selected *resolver.Request, change changes.Change, key string) string {
+func kindOfChange(selected *resolver.Selector, change changes.Change, key string) string {
 	var before *eval.Flag
 	if change.Before != nil {
 		before = change.Before.Rules().Flag(key)

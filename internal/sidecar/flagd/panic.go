@@ -11,8 +11,8 @@ import (
 	"connectrpc.com/connect"
 )
 
-// survive turns a panic into an error, so that one bad request does not end the process.
-func (s *Server) survive(_ context.Context, spec connect.Spec, _ http.Header, v any) error {
+// recoverPanic turns a panic into an error, so that one bad request does not end the process.
+func (s *Server) recoverPanic(_ context.Context, spec connect.Spec, _ http.Header, v any) error {
 	s.options.Metrics.panics.Inc()
 	text := fmt.Sprintf("%T", v) // values other than errors of the Go runtime may contain parts of a request
 	if err, ok := v.(interface{ RuntimeError() }); ok {

@@ -13,9 +13,6 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
-// selectorHeader selects a flag set.
-const selectorHeader = "Flagd-Selector"
-
 // answer is the outcome of an evaluation, before a version of the protocol gives it its form. Without a variant the caller's default
 // applies.
 type answer[T any] struct {
@@ -45,63 +42,46 @@ func questionOf[T any, P interface {
 func resolve[T any](ctx context.Context, s *Server, asked question, read func(eval.Result) (T, bool)) (answer[T], error) {
 	q := s.requests.Get().(*resolver.Request)
 	defer s.requests.Put(q)
-	if err := s.options.Resolver.Begin(q); err != nil {
-		return answer[T]{}, connect.NewError(connect.CodeUnavailable, err)
+	if err := s.options.Resolver.Begin(ctx, q, []byte(asked.key), resolver.HeadersOf(asked.header)); err != nil {
+		return answer[T]{}, s.notBegun(err)
 	}
 	defer q.End()
-	demanding, err := prepare(q, asked.header)
+	data, err := appendStruct(nil, asked.context)
 	if err != nil {
-		return answer[T]{}, err
+		return answer[T]{}, s.badContext(err)
 	}
-	key := []byte(asked.key)
-	if err := q.Freshen(ctx, key); err != nil {
-		return answer[T]{}, refused(err)
-	}
-	if err := setContext(q, asked.context); err != nil {
-		return answer[T]{}, err
-	}
-	result := q.Evaluate(key)
-	if result.ErrorCode != "" {
+	result, err := q.Answer(data)
+	switch {
+	case err != nil:
+		return answer[T]{}, s.badContext(err)
+	case result.ErrorCode != "":
 		return answer[T]{}, failure(result.ErrorCode, result.Detail)
-	}
-	if result.Reason == eval.ReasonStatic {
-		s.overtaking.kept(time.Now())
+	case result.Reason == eval.ReasonStatic:
+		s.eventRepeat.kept(time.Now())
 	}
 	a, err := answerOf(&result, read)
-	a.reason = string(reasonOf(&result, demanding || !q.Newest()))
+	a.reason = string(reasonOf(&result, q.Demanding() || !q.Newest()))
 	return a, err
 }
 
-// prepare reads what the headers say about selection, context and freshness. demanding reports whether the request demands more than its flags.
-func prepare(q *resolver.Request, header http.Header) (demanding bool, err error) {
-	if err := q.Select([]byte(header.Get(selectorHeader))); err != nil {
-		q.Fail(eval.ErrorGeneral)
-		return false, connect.NewError(connect.CodeInvalidArgument, err)
+// notBegun is the answer to a request that the resolver did not begin: it does not know enough, or cannot do what the headers demand.
+func (s *Server) notBegun(err error) error {
+	switch {
+	case errors.Is(err, resolver.ErrNotReady):
+		s.options.Resolver.Fail(eval.ErrorProviderNotReady)
+	case errors.Is(err, resolver.ErrSelector), errors.Is(err, resolver.ErrRequirement):
+		s.options.Resolver.Fail(eval.ErrorGeneral)
+		return connect.NewError(connect.CodeInvalidArgument, err)
+	case errors.Is(err, resolver.ErrOtherEpoch):
+		return connect.NewError(connect.CodeFailedPrecondition, err)
 	}
-	q.TakeHeaders(func(name string) []byte { return []byte(header.Get(name)) })
-	wantRevision, wantFreshness := header.Get(resolver.HeaderMinRevision), header.Get(resolver.HeaderFreshness)
-	if wantRevision == "" && wantFreshness == "" {
-		return false, nil
-	}
-	revision, freshness, err := resolver.ParseRequirement([]byte(wantRevision), []byte(wantFreshness))
-	if err != nil {
-		q.Fail(eval.ErrorGeneral)
-		return false, connect.NewError(connect.CodeInvalidArgument, err)
-	}
-	q.Require(revision, freshness)
-	return true, nil
+	return connect.NewError(connect.CodeUnavailable, err)
 }
 
-func setContext(q *resolver.Request, context *structpb.Struct) error {
-	data, err := appendStruct(nil, context)
-	if err == nil {
-		err = q.SetContext(data)
-	}
-	if err != nil {
-		q.Fail(eval.ErrorInvalidContext)
-		return failure(eval.ErrorInvalidContext, err.Error())
-	}
-	return nil
+// badContext is the answer to a request whose evaluation context cannot be used.
+func (s *Server) badContext(err error) error {
+	s.options.Resolver.Fail(eval.ErrorInvalidContext)
+	return failure(eval.ErrorInvalidContext, err.Error())
 }
 
 // answerOf gives a result without an error its type.
@@ -159,12 +139,4 @@ func failure(code eval.ErrorCode, detail string) error {
 	default:
 	}
 	return connect.NewError(status, errors.New(string(code)+": "+detail))
-}
-
-// refused is an answer that was not given, because the revision that it should rest on cannot be had.
-func refused(err error) error {
-	if errors.Is(err, resolver.ErrOtherEpoch) {
-		return connect.NewError(connect.CodeFailedPrecondition, err)
-	}
-	return connect.NewError(connect.CodeUnavailable, err)
 }

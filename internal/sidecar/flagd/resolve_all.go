@@ -16,35 +16,33 @@ func (e evaluationV1) ResolveAll(
 	ctx context.Context, request *connect.Request[evaluationv1.ResolveAllRequest],
 ) (*connect.Response[evaluationv1.ResolveAllResponse], error) {
 	s := e.server
-	q := s.requests.Get().(*resolver.Request)
-	defer s.requests.Put(q)
-	if err := s.options.Resolver.Begin(q); err != nil {
-		return nil, connect.NewError(connect.CodeUnavailable, err)
+	q := s.bulkRequests.Get().(*resolver.BulkRequest)
+	defer s.bulkRequests.Put(q)
+	if err := s.options.Resolver.BeginAll(ctx, q, resolver.HeadersOf(request.Header())); err != nil {
+		return nil, s.notBegun(err)
 	}
 	defer q.End()
-	demanding, err := prepare(q, request.Header())
-	if err != nil {
-		return nil, err
-	}
-	if err := q.FreshenAll(ctx); err != nil {
-		return nil, refused(err)
-	}
 	s.making <- struct{}{}
 	defer func() { <-s.making }()
-	if err := setContext(q, request.Msg.GetContext()); err != nil {
-		return nil, err
+	data, err := appendStruct(nil, request.Msg.GetContext())
+	if err != nil {
+		return nil, s.badContext(err)
+	}
+	results, err := q.Results(data)
+	if err != nil {
+		return nil, s.badContext(err)
 	}
 	all := &evaluationv1.ResolveAllResponse{Flags: make(map[string]*evaluationv1.AnyFlag)}
-	if all.Metadata, err = structOf(q.Metadata()); err != nil {
+	if all.Metadata, err = structOf(results.Metadata()); err != nil {
 		return nil, failure(eval.ErrorGeneral, "the selector has no form in this protocol")
 	}
-	for result := range q.EvaluateAll(ctx) {
-		if flag := anyFlag(&result, demanding); flag != nil {
+	for result := range results.All(ctx) {
+		if flag := anyFlag(&result, q.Demanding()); flag != nil {
 			all.Flags[result.Flag.Key()] = flag
 		}
 	}
-	if err := q.Err(); err != nil {
-		q.Fail(eval.ErrorGeneral)
+	if err := results.Err(); err != nil {
+		s.options.Resolver.Fail(eval.ErrorGeneral)
 		return nil, interrupted(err)
 	}
 	return connect.NewResponse(all), nil

@@ -87,22 +87,23 @@ type Options struct {
 
 // Server is the server of one port. Create it with NewEvaluation or NewSync and run it once.
 type Server struct {
-	options  Options
-	name     string
-	label    string // in metrics
-	services []string
-	http     http.Server
-	stopping chan struct{} // closed when streams are to end
-	stop     func()
-	requests sync.Pool      // of *resolver.Request
-	streams  *listen.Places // of long-lived streams
-	places   *listen.Shares // of requests
-	budget   *inflight.Budget
-	told     told
-	making   chan struct{}  // holds one value for each answer with all flags that is being made
-	policy   *origin.Policy // set by Run; nil asks for nothing
+	options      Options
+	name         string
+	label        string // in metrics
+	services     []string
+	http         http.Server
+	stopping     chan struct{} // closed when streams are to end
+	stop         func()
+	requests     sync.Pool      // of *resolver.Request
+	bulkRequests sync.Pool      // of *resolver.BulkRequest
+	streams      *listen.Places // of long-lived streams
+	places       *listen.Shares // of requests
+	budget       *inflight.Budget
+	sent         sent
+	making       chan struct{}  // holds one value for each answer with all flags that is being made
+	policy       *origin.Policy // set by Run; nil asks for nothing
 
-	overtaking overtaking
+	eventRepeat eventRepeat
 }
 
 // NewEvaluation returns the server of flagd.evaluation. It does nothing until Run.
@@ -127,16 +128,17 @@ func NewSync(o Options) *Server {
 func newServer(o Options, name, label string, services ...string) *Server {
 	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
 	s := &Server{
-		options:  o,
-		name:     name,
-		label:    label,
-		services: services,
-		streams:  listen.NewPlaces(o.MaxStreams, 0),
-		places:   listen.NewShares(max(minPlaces, int(cmp.Or(o.Budget, inflight.Default)/requestCost))),
-		budget:   inflight.New(o.Budget),
-		making:   make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
-		stopping: make(chan struct{}),
-		requests: sync.Pool{New: func() any { return new(resolver.Request) }},
+		options:      o,
+		name:         name,
+		label:        label,
+		services:     services,
+		streams:      listen.NewPlaces(o.MaxStreams, 0),
+		places:       listen.NewShares(max(minPlaces, int(cmp.Or(o.Budget, inflight.Default)/requestCost))),
+		budget:       inflight.New(o.Budget),
+		making:       make(chan struct{}, 2*runtime.GOMAXPROCS(0)),
+		stopping:     make(chan struct{}),
+		requests:     sync.Pool{New: func() any { return new(resolver.Request) }},
+		bulkRequests: sync.Pool{New: func() any { return new(resolver.BulkRequest) }},
 	}
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.http = http.Server{
@@ -177,7 +179,7 @@ func (s *Server) handlerOptions() []connect.HandlerOption {
 		codecs(),
 		connect.WithReadMaxBytes(maxMessage),
 		connect.WithCompressMinBytes(math.MaxInt),
-		connect.WithRecover(s.survive),
+		connect.WithRecover(s.recoverPanic),
 		connect.WithInterceptors(bounds{s}),
 	}
 }

@@ -27,13 +27,13 @@ type syncRequest interface{ GetSelector() string }
 func selection[T any, P interface {
 	*T
 	syncRequest
-}](request *connect.Request[T]) (*resolver.Request, error) {
-	expression := request.Header().Get(selectorHeader)
+}](request *connect.Request[T]) (*resolver.Selector, error) {
+	expression := request.Header().Get(resolver.HeaderSelector)
 	if expression == "" {
 		expression = P(request.Msg).GetSelector()
 	}
-	selected := new(resolver.Request)
-	if err := selected.Select([]byte(expression)); err != nil {
+	selected := new(resolver.Selector)
+	if err := selected.Parse([]byte(expression)); err != nil {
 		return nil, connect.NewError(connect.CodeInvalidArgument, err)
 	}
 	return selected, nil

@@ -29,10 +29,14 @@ func statusOf(code eval.ErrorCode) int {
 
 // codeOf returns the error code of a request that cannot be evaluated.
 func codeOf(err error) eval.ErrorCode {
-	if errors.Is(err, errBody) || errors.Is(err, eval.ErrInvalidContext) {
+	switch {
+	case errors.Is(err, resolver.ErrNotReady):
+		return eval.ErrorProviderNotReady
+	case errors.Is(err, errBody), errors.Is(err, eval.ErrInvalidContext):
 		return eval.ErrorInvalidContext
+	default:
+		return eval.ErrorGeneral
 	}
-	return eval.ErrorGeneral
 }
 
 // statusOfRequest returns the HTTP status of a request that cannot be evaluated.
@@ -42,7 +46,7 @@ func statusOfRequest(err error) int {
 		return fasthttp.StatusPreconditionFailed
 	case errors.Is(err, resolver.ErrNotReached):
 		return fasthttp.StatusGatewayTimeout
-	case errors.Is(err, resolver.ErrTimeout):
+	case errors.Is(err, resolver.ErrNotReady), errors.Is(err, resolver.ErrTimeout):
 		return fasthttp.StatusServiceUnavailable
 	default:
 		return fasthttp.StatusBadRequest

@@ -104,7 +104,7 @@ func (s *Server) admit(nc net.Conn) {
 	c := &connection{Conn: nc, server: s, holder: listen.HolderOf(nc)}
 	var ok bool
 	if c.place, ok = s.places.Take(c.holder, func() { s.displace(c) }); !ok {
-		s.turnAway(c)
+		s.reject(c)
 		return
 	}
 	s.mu.Lock()
@@ -138,9 +138,9 @@ func (s *Server) serve(c *connection) {
 // maxRefusals is how many connections are told at the same time that there are too many. What comes beyond is closed without a word.
 const maxRefusals = 64
 
-// turnAway refuses a connection without waiting for its request. Telling it takes a moment, a handshake of TLS included, in which others are
+// reject refuses a connection without waiting for its request. Telling it takes a moment, a handshake of TLS included, in which others are
 // accepted.
-func (s *Server) turnAway(c *connection) {
+func (s *Server) reject(c *connection) {
 	s.refused.Inc()
 	select {
 	case s.refusing <- struct{}{}:

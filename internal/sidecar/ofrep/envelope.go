@@ -43,6 +43,12 @@ func (e *envelope) context(body []byte, lenient bool) ([]byte, error) {
 	return context, nil
 }
 
+// EvaluationContext returns the evaluation context in the body of a request, as part of it, nil if there is none. Lenient decoding does as the
+// flagd daemon does. Errors name the place, so they are for the client and for no log.
+func EvaluationContext(body []byte, lenient bool) ([]byte, error) {
+	return new(envelope).context(body, lenient)
+}
+
 // forget lets go of the body.
 func (e *envelope) forget() {
 	e.source = bytes.Buffer{}

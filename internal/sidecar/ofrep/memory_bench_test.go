@@ -213,7 +213,7 @@ func BenchmarkSingleMemory(b *testing.B) {
 func remembered(s *Server, ctx *fasthttp.RequestCtx, memory *cache.Answers[[]byte], key []byte) (usedKey []byte, hit bool) {
 	x := s.exchanges.Get().(*exchange)
 	defer s.exchanges.Put(x)
-	if err := s.resolver.Begin(&x.request); err != nil {
+	if err := s.resolver.Begin(context.Background(), &x.request, nil, resolver.Headers{}); err != nil {
 		panic(err)
 	}
 	defer x.request.End()

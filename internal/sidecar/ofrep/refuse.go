@@ -26,6 +26,13 @@ func fail(ctx *fasthttp.RequestCtx, status int, key []byte, code eval.ErrorCode,
 	setBody(ctx, status, appendFailure(buffer(ctx), key, code, details, nil))
 }
 
+// failEvaluation makes why a request cannot be evaluated the answer, and counts that. A nil key is left out.
+func (s *Server) failEvaluation(ctx *fasthttp.RequestCtx, key []byte, err error) {
+	code := codeOf(err)
+	s.resolver.Fail(code)
+	fail(ctx, statusOfRequest(err), key, code, err.Error())
+}
+
 // isEncoded reports whether a request body is compressed or otherwise encoded. Unpacking it could take far more memory than was sent.
 func isEncoded(header *fasthttp.RequestHeader) bool {
 	coding := header.ContentEncoding()

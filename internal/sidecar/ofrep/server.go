@@ -84,6 +84,7 @@ type Server struct {
 	panics        prometheus.Counter
 	refused       prometheus.Counter
 	exchanges     sync.Pool // of *exchange
+	bulkExchanges sync.Pool // of *bulkExchange
 
 	draining atomic.Bool
 	ending   chan struct{} // closed when event streams must end
@@ -132,11 +133,12 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("OFREP tokens: %w", err)
 		}
 	}
+	s.bulkExchanges.New = func() any { return &bulkExchange{server: s} }
 	s.http = fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 receiveError,
 		ConnState:                    connectionState,
-		Logger:                       silent{},
+		Logger:                       discardLogger{},
 		SecureErrorLogMessage:        true,
 		ReadBufferSize:               maxHeader,
 		MaxRequestBodySize:           o.MaxBody,
@@ -267,8 +269,8 @@ func stack() []string {
 	}
 }
 
-// silent drops what fasthttp would log: errors of single connections, which concern the client.
-type silent struct{}
+// discardLogger drops what fasthttp would log: errors of single connections, which concern the client.
+type discardLogger struct{}
 
 // Printf does nothing.
-func (silent) Printf(string, ...any) {}
+func (discardLogger) Printf(string, ...any) {}

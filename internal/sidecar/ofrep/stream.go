@@ -48,7 +48,7 @@ func isStream(target []byte) bool {
 // stream is an event stream of one client (Server-Sent Events, HTML Living Standard section 9.2).
 type stream struct {
 	conn         *connection
-	request      resolver.Request // only its selection is used
+	selector     resolver.Selector
 	subscription *changes.Subscription
 }
 
@@ -61,7 +61,7 @@ func (s *Server) openStream(ctx *fasthttp.RequestCtx) {
 	}
 	t := new(stream)
 	if args := ctx.QueryArgs(); args.Has(channelsParameter) {
-		if err := t.request.Select(append([]byte(selectSet), args.Peek(channelsParameter)...)); err != nil {
+		if err := t.selector.Parse(append([]byte(selectSet), args.Peek(channelsParameter)...)); err != nil {
 			refuse(ctx, fasthttp.StatusBadRequest)
 			return
 		}
@@ -165,7 +165,7 @@ func (t *stream) concerns(change *changes.Change) bool {
 	}
 	for _, key := range change.Keys {
 		for _, view := range []*cache.View{change.Before, change.View} {
-			if flag := view.Rules().Flag(key); flag != nil && t.request.Selects(flag) {
+			if flag := view.Rules().Flag(key); flag != nil && t.selector.Selects(flag) {
 				return true
 			}
 		}

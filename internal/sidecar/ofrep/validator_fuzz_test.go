@@ -110,7 +110,7 @@ func (f *fleet) replace(i int) *sidecar {
 	s := &sidecar{metrics: prometheus.NewRegistry(), store: store}
 	o := resolver.Options{Views: store, Log: s, Now: f.now, Metrics: s.metrics}
 	if i == len(f.sidecars)-1 {
-		o.Additions.Static = map[string]string{"tier": "gold"}
+		o.Enrichment.Static = map[string]string{"tier": "gold"}
 	}
 	r, err := resolver.New(o)
 	if err != nil {

@@ -20,16 +20,12 @@ func TestAnswersFromMemoryDoNotAllocate(t *testing.T) {
 	for _, key := range []string{"plain", "bounded", "refreshed"} {
 		name := []byte(key)
 		allocations := testing.AllocsPerRun(1000, func() {
-			if err := w.Begin(&q); err != nil {
+			if err := w.Begin(t.Context(), &q, name, resolver.Headers{}); err != nil {
 				t.Fatal(err)
 			}
-			if err := q.Freshen(t.Context(), name); err != nil {
+			if _, err := q.Answer(nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := q.SetContext(nil); err != nil {
-				t.Fatal(err)
-			}
-			q.Evaluate(name)
 			q.End()
 		})
 		if allocations != 0 {
@@ -38,22 +34,20 @@ func TestAnswersFromMemoryDoNotAllocate(t *testing.T) {
 	}
 }
 
-// Additions are merged in memory that is there already.
-func TestAdditionsDoNotAllocate(t *testing.T) {
+// Attributes are merged in memory that is there already.
+func TestEnrichmentDoesNotAllocate(t *testing.T) {
 	w := newWorld(t, "plain", flag(``))
-	r := w.withAdditions(resolver.Additions{Static: map[string]string{"region": "eu"}, Headers: map[string]string{"X-Tier": "tier"}})
+	r := w.enriched(resolver.Enrichment{Static: map[string]string{"region": "eu"}, Headers: map[string]string{"X-Tier": "tier"}})
 	var q resolver.Request
 	name, data, tier := []byte("plain"), []byte(`{"targetingKey":"user-1","region":"us","plan":{"name":"free"}}`), []byte("gold")
 	get := func(string) []byte { return tier }
 	allocations := testing.AllocsPerRun(1000, func() {
-		if err := r.Begin(&q); err != nil {
+		if err := r.Begin(t.Context(), &q, name, resolver.Headers{Get: get}); err != nil {
 			t.Fatal(err)
 		}
-		q.TakeHeaders(get)
-		if err := q.SetContext(data); err != nil {
+		if _, err := q.Answer(data); err != nil {
 			t.Fatal(err)
 		}
-		q.Evaluate(name)
 		q.End()
 	})
 	if allocations != 0 {

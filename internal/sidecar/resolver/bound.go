@@ -35,7 +35,7 @@ type watch struct {
 }
 
 // watch begins to watch a bulk answer. What came before, such as waiting for fresher knowledge, has bounds of its own.
-func (q *Request) watch() watch {
+func (q *request) watch() watch {
 	r := q.resolver
 	return watch{now: r.now, timeout: r.timeout, until: r.now().Add(r.timeout)}
 }

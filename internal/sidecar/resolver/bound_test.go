@@ -15,7 +15,7 @@ import (
 
 // hurried returns a request of a resolver for which every look at the clock takes a quarter of a second. The
 // metrics of w are those of that resolver then.
-func hurried(t *testing.T, w *world) *resolver.Request {
+func hurried(t *testing.T, w *world) *resolver.BulkRequest {
 	t.Helper()
 	w.metrics = prometheus.NewRegistry()
 	looks := 0
@@ -26,24 +26,25 @@ func hurried(t *testing.T, w *world) *resolver.Request {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := new(resolver.Request)
-	if err := r.Begin(q); err != nil {
+	q := new(resolver.BulkRequest)
+	if err := r.BeginAll(t.Context(), q, resolver.Headers{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(q.End)
 	return q
 }
 
-// evaluateAll returns how many flags were answered.
-func evaluateAll(ctx context.Context, t *testing.T, q *resolver.Request, evaluationContext string) (answered int) {
+// evaluateAll returns how many flags were answered, and why not more.
+func evaluateAll(ctx context.Context, t *testing.T, q *resolver.BulkRequest, evaluationContext string) (answered int, ended error) {
 	t.Helper()
-	if err := q.SetContext([]byte(evaluationContext)); err != nil {
+	results, err := q.Results([]byte(evaluationContext))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for range q.EvaluateAll(ctx) {
+	for range results.All(ctx) {
 		answered++
 	}
-	return answered
+	return answered, results.Err()
 }
 
 // wantInterrupted compares the counter of interrupted requests.
@@ -70,15 +71,15 @@ func manyOf(n int, targeting string) []string {
 func TestABulkAnswerEndsWhenItsTimeIsOver(t *testing.T) {
 	w := newWorld(t, manyOf(2000, `{"if":[{"==":[{"var":"plan"},"pro"]},"on"]}`)...)
 	q := hurried(t, w)
-	answered := evaluateAll(t.Context(), t, q, `{}`)
-	if !errors.Is(q.Err(), resolver.ErrTimeout) || answered == 0 || answered == 2000 {
-		t.Errorf("after %d flags: %v", answered, q.Err())
+	answered, err := evaluateAll(t.Context(), t, q, `{}`)
+	if !errors.Is(err, resolver.ErrTimeout) || answered == 0 || answered == 2000 {
+		t.Errorf("after %d flags: %v", answered, err)
 	}
 	wantInterrupted(t, w, 1, 0)
 	w = newWorld(t, manyOf(200, `{"if":[{"==":[{"var":"plan"},"pro"]},"on"]}`)...)
 	q = hurried(t, w)
-	if answered := evaluateAll(t.Context(), t, q, `{}`); answered != 200 || q.Err() != nil {
-		t.Errorf("after %d flags: %v", answered, q.Err())
+	if answered, err := evaluateAll(t.Context(), t, q, `{}`); answered != 200 || err != nil {
+		t.Errorf("after %d flags: %v", answered, err)
 	}
 	wantInterrupted(t, w, 0, 0)
 }
@@ -88,8 +89,8 @@ func TestExpensiveFlagsAreWatchedMoreClosely(t *testing.T) {
 	w := newWorld(t, manyOf(50, `{"if":[{"none":[{"var":"list"},{"==":[{"var":""},2]}]},"on"]}`)...)
 	q := hurried(t, w)
 	list := `{"list":[1` + strings.Repeat(",1", 30_000) + `]}`
-	if answered := evaluateAll(t.Context(), t, q, list); !errors.Is(q.Err(), resolver.ErrTimeout) || answered > 10 {
-		t.Errorf("after %d flags: %v", answered, q.Err())
+	if answered, err := evaluateAll(t.Context(), t, q, list); !errors.Is(err, resolver.ErrTimeout) || answered > 10 {
+		t.Errorf("after %d flags: %v", answered, err)
 	}
 }
 
@@ -98,9 +99,9 @@ func TestABulkAnswerEndsWhenItsClientIsGone(t *testing.T) {
 	q := hurried(t, w)
 	ctx, leave := context.WithCancel(t.Context())
 	leave()
-	answered := evaluateAll(ctx, t, q, `{}`)
-	if !errors.Is(q.Err(), resolver.ErrGone) || !errors.Is(q.Err(), context.Canceled) || answered == 2000 {
-		t.Errorf("after %d flags: %v", answered, q.Err())
+	answered, err := evaluateAll(ctx, t, q, `{}`)
+	if !errors.Is(err, resolver.ErrGone) || !errors.Is(err, context.Canceled) || answered == 2000 {
+		t.Errorf("after %d flags: %v", answered, err)
 	}
 	wantInterrupted(t, w, 0, 1)
 }

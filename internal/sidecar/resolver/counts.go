@@ -18,8 +18,8 @@ type counts struct {
 	err   prometheus.Counter // the reason that goes with every error code
 	stale map[eval.OnUnreachable]prometheus.Counter
 	ended map[cause]map[outcome]prometheus.Counter
-	found prometheus.Counter
-	lost  prometheus.Counter
+	hit   prometheus.Counter
+	miss  prometheus.Counter
 
 	unchanged prometheus.Counter
 }
@@ -29,7 +29,7 @@ type cause string
 
 const (
 	causeRequest cause = "request" // its answer waited
-	causeRefresh cause = "refresh" // nobody waited
+	causeRefresh cause = "refresh" // nothing waited
 )
 
 // outcome says how a barrier ended.
@@ -76,8 +76,8 @@ func newCounts(metrics prometheus.Registerer) (counts, error) {
 		err:   byReason.WithLabelValues("error"),
 		stale: make(map[eval.OnUnreachable]prometheus.Counter),
 		ended: make(map[cause]map[outcome]prometheus.Counter),
-		found: remembered.WithLabelValues("hit"),
-		lost:  remembered.WithLabelValues("miss"),
+		hit:   remembered.WithLabelValues("hit"),
+		miss:  remembered.WithLabelValues("miss"),
 
 		unchanged: unchanged,
 	}

@@ -1,4 +1,14 @@
 package resolver
 
-// Effective is effective, for tests.
-func (q *Request) Effective(data []byte) ([]byte, error) { return q.effective(data) }
+import (
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// Enrich is enrich, for tests.
+func (q *Request) Enrich(data []byte) ([]byte, error) { return q.enrich(data) }
+
+// ParseRequirement is parseRequirement, for tests.
+func ParseRequirement(revision, freshness []byte) (changelog.Token, eval.Freshness, error) {
+	return parseRequirement(revision, freshness)
+}

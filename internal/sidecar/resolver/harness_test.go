@@ -181,31 +181,57 @@ type item struct {
 // ask asks a question with an empty context. The answers stand under their keys.
 func (w *world) ask(question question) (map[string]item, error) {
 	w.t.Helper()
-	var q resolver.Request
-	if err := w.Begin(&q); err != nil {
-		w.t.Fatal(err)
-	}
-	defer q.End()
-	if err := q.Select([]byte(question.selector)); err != nil {
-		w.t.Fatal(err)
-	}
-	q.Require(question.revision, question.freshness)
 	answers := make(map[string]item)
 	if question.key != "" {
-		if err := q.Freshen(w.t.Context(), []byte(question.key)); err != nil {
+		var q resolver.Request
+		if err := w.Begin(w.t.Context(), &q, []byte(question.key), question.headers()); err != nil {
 			return nil, err
 		}
-		result := q.Evaluate([]byte(question.key))
+		defer q.End()
+		result := answer(w.t, &q, "")
 		answers[question.key] = w.item(&result)
 		return answers, nil
 	}
-	if err := q.FreshenAll(w.t.Context()); err != nil {
+	var q resolver.BulkRequest
+	if err := w.BeginAll(w.t.Context(), &q, question.headers()); err != nil {
 		return nil, err
 	}
-	for result := range q.EvaluateAll(w.t.Context()) {
+	defer q.End()
+	results, err := q.Results(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for result := range results.All(w.t.Context()) {
 		answers[result.Flag.Key()] = w.item(&result)
 	}
 	return answers, nil
+}
+
+// headers returns what the question says in headers.
+func (q question) headers() resolver.Headers {
+	h := resolver.Headers{Selector: []byte(q.selector), Freshness: []byte(q.freshness)}
+	if q.revision != (changelog.Token{}) {
+		h.MinRevision = []byte(q.revision.String())
+	}
+	return h
+}
+
+// begin begins a request about the flag with the key that has no headers.
+func begin(t testing.TB, r *resolver.Resolver, q *resolver.Request, key string) {
+	t.Helper()
+	if err := r.Begin(t.Context(), q, []byte(key), resolver.Headers{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answer returns the answer in a context that can be used.
+func answer(t testing.TB, q *resolver.Request, evaluationContext string) eval.Result {
+	t.Helper()
+	result, err := q.Answer([]byte(evaluationContext))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
 }
 
 // one asks for one flag, which must be answered.

@@ -40,10 +40,8 @@ func TestEvaluationsPerFlag(t *testing.T) {
 		for key, n := range times {
 			for range n {
 				var q resolver.Request
-				if err := r.Begin(&q); err != nil {
-					t.Fatal(err)
-				}
-				q.Evaluate([]byte(key))
+				begin(t, r, &q, key)
+				answer(t, &q, "")
 				q.End()
 			}
 		}

@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/flagside/flagside/cache"
@@ -10,159 +9,107 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Request is one request of an application on its way through the resolver: Begin, Require, Select and TakeHeaders if there is
-// something to say, Freshen or FreshenAll, SetContext, Evaluate or EvaluateAll, End. AskAll, before SetContext, is for answers that may be
-// remembered or recognised. All answers come from one view. The zero value is ready for Begin, and a Request may be used again after
-// End. It belongs to one goroutine.
-type Request struct {
+// request is what a request for one flag and one for all flags have in common. Between begin and End all that it says comes from one view.
+type request struct {
 	resolver *Resolver
 	view     *cache.View
 	rules    *eval.Ruleset // of the view
 	now      time.Time
 	context  eval.Context
-	merging  merging
+	enricher enricher
 	trace    trace // of the caller, if requests are logged
-	selector selector
+	selector Selector
 
+	bulk      bool            // whether all flags are asked for
+	flagKey   []byte          // of the flag that is asked for otherwise
+	flag      *eval.Flag      // with that key, in rules; nil if it was not looked up or is not there
 	revision  changelog.Token // required; zero if none is
 	fresh     bool            // whether every flag is to be as fresh as can be
-	bulk      bool            // whether all flags are asked for
-	asked     *eval.Flag      // the flag that Freshen found last
 	waited    time.Duration
-	knowledge knowledge
+	freshness freshness
+	demanded  demand // by all selected flags, of a bulk request
 	metadata  []byte // of stale answers, one after the other
-	demanded  need   // by all flags, of FreshenAll
-	forming   forming
-	question  question // to all flags
-	err       error    // see Err
 }
 
-// Begin begins q with the newest view. It fails with ErrNotReady while there is none; then q must not be used.
-func (r *Resolver) Begin(q *Request) error {
+// begin puts q on the newest view, notes what the headers demand, and waits until that and what the flags demand is met. The errors are those
+// of Resolver.Begin.
+func (q *request) begin(ctx context.Context, r *Resolver, h Headers) error {
 	q.resolver = r
 	q.renew()
 	if q.view == nil {
-		r.counts.failure(eval.ErrorProviderNotReady)
 		return ErrNotReady
 	}
-	return nil
+	if err := q.selector.Parse(h.Selector); err != nil {
+		return err
+	}
+	revision, strategy, err := parseRequirement(h.MinRevision, h.Freshness)
+	if err != nil {
+		return err
+	}
+	q.revision, q.fresh = revision, strategy == eval.FreshnessAlwaysFresh
+	if h.Get != nil {
+		q.takeHeaders(h.Get)
+	}
+	return q.freshen(ctx)
+}
+
+// takeHeaders keeps what logging and the enrichment of the context need of the headers.
+func (q *request) takeHeaders(get func(name string) []byte) {
+	if q.resolver.verbose {
+		q.trace = parseTrace(get(headerTrace))
+	}
+	for i := range q.resolver.attributes {
+		var value []byte
+		if header := q.resolver.attributes[i].header; header != "" {
+			value = get(header)
+		}
+		q.enricher.headers = append(q.enricher.headers, value)
+	}
 }
 
 // renew puts q on the newest view and the present time.
-func (q *Request) renew() {
-	q.view, q.now, q.asked = q.resolver.views.View(), q.resolver.now(), nil
+func (q *request) renew() {
+	q.view, q.now, q.flag = q.resolver.views.View(), q.resolver.now(), nil
 	if q.view != nil {
 		q.rules = q.view.Rules()
 	}
 }
 
-// maxKeptMetadata bounds the memory for metadata that a Request keeps, which a bulk answer of stale flags needs much of.
+// maxKeptMetadata bounds the memory for metadata that a request keeps, which a bulk answer of stale flags needs much of.
 const maxKeptMetadata = 16 << 10
 
-// End lets go of everything that q refers to and keeps its memory, unless it is unusually large, for the next Begin.
-func (q *Request) End() {
-	q.view, q.rules, q.asked = nil, nil, nil
+// end lets go of everything that q refers to and keeps its memory, unless it is unusually large.
+func (q *request) end() {
+	q.view, q.rules, q.flagKey, q.flag = nil, nil, nil, nil
 	q.context.Reset()
-	q.merging.reset()
+	q.enricher.reset()
 	q.trace = trace{}
-	q.selector.reset()
-	q.revision, q.fresh, q.bulk, q.waited, q.knowledge = changelog.Token{}, false, false, 0, knowledge{}
-	q.metadata, q.demanded, q.forming = q.metadata[:0], need{}, forming{}
-	q.question.reset()
-	q.err = nil
+	q.revision, q.fresh, q.waited, q.freshness = changelog.Token{}, false, 0, freshness{}
+	q.demanded = demand{}
+	q.metadata = q.metadata[:0]
 	if cap(q.metadata) > maxKeptMetadata {
 		q.metadata = nil
 	}
 }
 
-// View returns the view that q stands on. It is valid until End.
-func (q *Request) View() *cache.View { return q.view }
+// View returns the view that q is answered from. It is valid until End.
+func (q *request) View() *cache.View { return q.view }
+
+// Newest reports whether the view that q is answered from is still the newest.
+func (q *request) Newest() bool { return q.view == q.resolver.views.View() }
 
 // Lenient reports whether the environment asks for the leniency of the flagd daemon.
-func (q *Request) Lenient() bool { return q.rules.Compatibility() == eval.CompatibilityFlagd }
+func (q *request) Lenient() bool { return q.rules.Compatibility() == eval.CompatibilityFlagd }
 
-// SetContext decodes the evaluation context, to which the additions of the resolver come; nil, empty and null data are an empty one. It
-// does not keep data. Its errors wrap eval.ErrInvalidContext.
-func (q *Request) SetContext(data []byte) error {
-	data, err := q.effective(data)
+// Demanding reports whether the headers demand more than the flags do.
+func (q *request) Demanding() bool { return q.revision != (changelog.Token{}) || q.fresh }
+
+// setContext decodes the evaluation context and enriches it; nil, empty and null data are an empty one. It does not keep data. Its errors
+// wrap eval.ErrInvalidContext.
+func (q *request) setContext(data []byte) error {
+	data, err := q.enrich(data)
 	if err != nil {
 		return err
 	}
 	return q.rules.DecodeContext(&q.context, data)
-}
-
-// Fail counts a request that cannot be evaluated.
-func (q *Request) Fail(code eval.ErrorCode) { q.resolver.counts.failure(code) }
-
-// Evaluate evaluates the flag with the key. The result of a flag that does not exist, or that the selector leaves out, has no Flag. If
-// Freshen could not have the knowledge that the flag demands, the flag's onUnreachable decides; the metadata of such a result are valid
-// until End.
-func (q *Request) Evaluate(key []byte) eval.Result {
-	flag := q.asked
-	if flag == nil || flag.Key() != string(key) {
-		flag = q.rules.FlagBytes(key)
-	}
-	if flag == nil || !q.selector.matches(flag) {
-		q.Fail(eval.ErrorFlagNotFound)
-		result := eval.Result{
-			Reason:    eval.ReasonError,
-			ErrorCode: eval.ErrorFlagNotFound,
-			Detail:    "the flag does not exist",
-			Metadata:  q.Metadata(),
-		}
-		q.record(key, &result)
-		return result
-	}
-	result := q.evaluate(flag)
-	q.resolver.counts.evaluation(kindOf(&result))
-	if q.resolver.perFlag != nil {
-		q.resolver.perFlag.evaluated(flag)
-	}
-	q.record(key, &result)
-	return result
-}
-
-// EvaluateAll evaluates every flag that the selector includes, in key order, each as Evaluate does. It ends early when ctx ends or the time
-// for a request is over: Err says so, and what was made of the results is no answer then.
-func (q *Request) EvaluateAll(ctx context.Context) iter.Seq[eval.Result] {
-	return func(yield func(eval.Result) bool) {
-		q.forming, q.err = forming{}, nil
-		watch := q.watch()
-		defer func() {
-			q.resolver.counts.evaluations(&q.forming.tally)
-			q.recordAll(&q.forming.tally, false)
-		}()
-		for _, flag := range q.rules.Flags() {
-			if !q.selector.matches(flag) {
-				continue
-			}
-			result := q.evaluate(flag)
-			q.forming.add(&result)
-			if !yield(result) {
-				q.forming.fickle = true // what was not seen could be
-				return
-			}
-			if q.err = watch.evaluated(ctx, q.context.Work()); q.err != nil {
-				q.forming.fickle = true
-				q.resolver.ended.count(q.err)
-				return
-			}
-		}
-	}
-}
-
-// Err returns why the last EvaluateAll ended early, nil if it did not. It wraps ErrTimeout or ErrGone.
-func (q *Request) Err() error { return q.err }
-
-// Metadata returns the metadata of an answer that belongs to no flag: the selection, as a JSON object. It is valid until End and must
-// not be modified.
-func (q *Request) Metadata() []byte { return q.selector.metadata() }
-
-func (q *Request) evaluate(flag *eval.Flag) eval.Result {
-	if q.stale(flag) {
-		q.forming.fickle = true
-		q.resolver.counts.stale[flag.OnUnreachable()].Inc()
-		return q.withoutKnowledge(flag)
-	}
-	return flag.Evaluate(&q.context, q.now)
 }

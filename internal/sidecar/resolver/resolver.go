@@ -1,9 +1,10 @@
 // Package resolver is the one path behind every face of a sidecar: it takes the current view, makes it as fresh as the flag and the
-// request demand, decodes the evaluation context, evaluates and counts. A face translates a protocol to and from it.
+// request demand, enriches and decodes the evaluation context, evaluates and counts. A face translates a protocol to and from it: it begins a
+// request with what the headers say, and asks for the answer about one flag or about all.
 //
 // # Concurrency properties
 //
-// A [Resolver] is safe for concurrent use; Run may be called only once. A [Request] belongs to one goroutine.
+// A [Resolver] is safe for concurrent use; Run may be called only once. A [Request] or [BulkRequest] belongs to one goroutine.
 package resolver
 
 import (
@@ -42,6 +43,9 @@ type Options struct {
 	Views Views
 	// Log is asked for fresher knowledge. Nil means that no log is followed, so that nothing can ever be confirmed.
 	Log Log
+	// EstimatedAge returns how long ago knowledge was complete for the last time before this process, for when Log does not know an age. It is
+	// shown in answers and decides nothing. It takes no lock. Nil knows no estimate.
+	EstimatedAge func() (age time.Duration, known bool)
 	// Now reads the clock; nil means time.Now.
 	Now func() time.Time
 	// Deadline is how long a request waits, all in all, for a minimum revision and for a barrier; 0 means DefaultDeadline.
@@ -51,8 +55,8 @@ type Options struct {
 	// AnswersMemory is how many bytes of bulk answers are remembered at most while Run runs; 0 means DefaultAnswersMemory, a negative
 	// number none.
 	AnswersMemory int64
-	// Additions are what evaluation contexts get beside what requests say; the zero value is nothing.
-	Additions Additions
+	// Enrichment is what evaluation contexts get beside what requests say; the zero value is nothing.
+	Enrichment Enrichment
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
 	// MetricsPerFlag is how many flags have a counter of their own; 0 is none, and then nothing is counted per flag.
@@ -63,23 +67,24 @@ type Options struct {
 
 // Resolver answers evaluations from the newest view.
 type Resolver struct {
-	views     Views
-	log       Log
-	now       func() time.Time
-	deadline  time.Duration
-	timeout   time.Duration
-	ended     interruptions
-	counts    counts
-	proven    atomic.Bool
-	overview  atomic.Pointer[overview] // of the last ruleset that was asked for all flags
-	answers   *cache.Answers[answer]
-	forgetful bool     // no answers are remembered
-	program   string   // see program
-	nonce     [16]byte // tells the process from others
-	additions []addition
-	perFlag   *perFlag // nil if evaluations are not counted per flag
-	logger    zerolog.Logger
-	verbose   bool // requests are logged
+	views      Views
+	log        Log
+	estimate   func() (age time.Duration, known bool)
+	now        func() time.Time
+	deadline   time.Duration
+	timeout    time.Duration
+	ended      interruptions
+	counts     counts
+	proven     atomic.Bool
+	summary    atomic.Pointer[rulesetSummary] // of the last ruleset that was asked for all flags
+	answers    *cache.Answers[remembered]
+	cacheOff   bool     // no answers are remembered
+	buildID    string   // see buildID
+	nonce      [16]byte // tells the process from others
+	attributes []attribute
+	perFlag    *perFlag // nil if evaluations are not counted per flag
+	logger     zerolog.Logger
+	verbose    bool // requests are logged
 
 	began     time.Time
 	confirmed atomic.Int64  // see since
@@ -90,6 +95,9 @@ type Resolver struct {
 func New(o Options) (*Resolver, error) {
 	if o.Log == nil {
 		o.Log = noLog{}
+	}
+	if o.EstimatedAge == nil {
+		o.EstimatedAge = func() (time.Duration, bool) { return 0, false }
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -103,7 +111,7 @@ func New(o Options) (*Resolver, error) {
 	if o.AnswersMemory == 0 {
 		o.AnswersMemory = DefaultAnswersMemory
 	}
-	if err := o.Additions.Validate(); err != nil {
+	if err := o.Enrichment.Validate(); err != nil {
 		return nil, err
 	}
 	counts, err := newCounts(o.Metrics)
@@ -122,25 +130,26 @@ func New(o Options) (*Resolver, error) {
 		}
 	}
 	r := &Resolver{
-		views:     o.Views,
-		log:       o.Log,
-		now:       o.Now,
-		deadline:  o.Deadline,
-		timeout:   o.Timeout,
-		ended:     ended,
-		counts:    counts,
-		answers:   cache.NewAnswers[answer](o.AnswersMemory),
-		forgetful: o.AnswersMemory < 0,
-		additions: newAdditions(o.Additions),
-		perFlag:   single,
-		logger:    o.Logger,
-		verbose:   verbose(o.Logger),
-		began:     o.Now(),
-		refresh:   make(chan struct{}, 1),
+		views:      o.Views,
+		log:        o.Log,
+		estimate:   o.EstimatedAge,
+		now:        o.Now,
+		deadline:   o.Deadline,
+		timeout:    o.Timeout,
+		ended:      ended,
+		counts:     counts,
+		answers:    cache.NewAnswers[remembered](o.AnswersMemory),
+		cacheOff:   o.AnswersMemory < 0,
+		attributes: newAttributes(o.Enrichment),
+		perFlag:    single,
+		logger:     o.Logger,
+		verbose:    verbose(o.Logger),
+		began:      o.Now(),
+		refresh:    make(chan struct{}, 1),
 	}
 	_, _ = rand.Read(r.nonce[:]) // it never fails
-	if r.program, err = program(); err != nil {
-		r.program = string(r.nonce[:]) // no other process recognises its answers
+	if r.buildID, err = buildID(); err != nil {
+		r.buildID = string(r.nonce[:]) // no other process recognises its answers
 	}
 	return r, nil
 }
@@ -199,3 +208,6 @@ func try(rules *eval.Ruleset, now time.Time) (err error) {
 	}
 	return nil
 }
+
+// Fail counts a request that was not answered.
+func (r *Resolver) Fail(code eval.ErrorCode) { r.counts.failure(code) }

@@ -68,7 +68,7 @@ func TestReady(t *testing.T) {
 	if err := r.Ready(); !errors.Is(err, resolver.ErrNotReady) {
 		t.Errorf("without a view: %v", err)
 	}
-	if err := r.Begin(new(resolver.Request)); !errors.Is(err, resolver.ErrNotReady) {
+	if err := r.Begin(t.Context(), new(resolver.Request), []byte("a"), resolver.Headers{}); !errors.Is(err, resolver.ErrNotReady) {
 		t.Errorf("a request begins with %v", err)
 	}
 	v.load(t, flags)
@@ -106,21 +106,21 @@ func TestARequestSeesOneView(t *testing.T) {
 	v := newViews(t)
 	v.load(t, flags)
 	r := newResolver(t, v)
-	var q resolver.Request
-	if err := r.Begin(&q); err != nil {
+	var q resolver.BulkRequest
+	if err := r.BeginAll(t.Context(), &q, resolver.Headers{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := q.SetContext([]byte(`{"a":1}`)); err != nil {
+	defer q.End()
+	results, err := q.Results([]byte(`{"a":1}`))
+	if err != nil {
 		t.Fatal(err)
 	}
-	results := 0
-	for result := range q.EvaluateAll(t.Context()) {
-		results++
-		q.Evaluate([]byte(result.Flag.Key()))
+	n := 0
+	for range results.All(t.Context()) {
+		n++
 	}
-	q.End()
-	if v.asked != 1 || results != 2 {
-		t.Errorf("%d views for %d results", v.asked, results)
+	if v.asked != 1 || n != 2 {
+		t.Errorf("%d views for %d results", v.asked, n)
 	}
 }
 
@@ -132,14 +132,11 @@ func TestARequestForgets(t *testing.T) {
 	var q resolver.Request
 	evaluate := func(context, selector string) eval.Result {
 		t.Helper()
-		if err := r.Begin(&q); err != nil {
+		if err := r.Begin(t.Context(), &q, []byte("a"), resolver.Headers{Selector: []byte(selector)}); err != nil {
 			t.Fatal(err)
 		}
 		defer q.End()
-		if err := errors.Join(q.Select([]byte(selector)), q.SetContext([]byte(context))); err != nil {
-			t.Fatal(err)
-		}
-		return q.Evaluate([]byte("a"))
+		return answer(t, &q, context)
 	}
 	if got := evaluate(`{"plan":"gold"}`, ""); string(got.Value()) != "1" {
 		t.Errorf("value %s", got.Value())
@@ -157,16 +154,15 @@ func TestErrorsAreTold(t *testing.T) {
 	v.load(t, flags)
 	r := newResolver(t, v)
 	var q resolver.Request
-	if err := r.Begin(&q); err != nil {
-		t.Fatal(err)
-	}
-	defer q.End()
 	for _, selector := range []string{"other=x", "source=x", "x"} {
-		if err := q.Select([]byte(selector)); !errors.Is(err, resolver.ErrSelector) {
+		err := r.Begin(t.Context(), &q, []byte("a"), resolver.Headers{Selector: []byte(selector)})
+		if !errors.Is(err, resolver.ErrSelector) {
 			t.Errorf("selector %q: %v", selector, err)
 		}
 	}
-	if err := q.SetContext([]byte(`{"a":`)); !errors.Is(err, eval.ErrInvalidContext) {
+	begin(t, r, &q, "a")
+	defer q.End()
+	if _, err := q.Answer([]byte(`{"a":`)); !errors.Is(err, eval.ErrInvalidContext) {
 		t.Errorf("context: %v", err)
 	}
 }

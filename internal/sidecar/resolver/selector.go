@@ -10,20 +10,21 @@ import (
 	"github.com/flagside/flagside/eval"
 )
 
-// ErrSelector is wrapped by the errors of Request.Select.
+// ErrSelector says that a selector cannot be used.
 var ErrSelector = errors.New("the selector cannot be used")
 
-// selector narrows a request to one flag set. Its zero value selects every flag.
-type selector struct {
+// Selector narrows what is asked for to one flag set. Its zero value selects every flag. It belongs to one goroutine.
+type Selector struct {
 	active  bool
 	set     []byte // the flag set; empty selects the flags without one
 	encoded []byte // the selection as metadata
 }
 
-// Select narrows q to the flags that the expression selects. It has the form of flagd's selectors, "flagSetId=name"; without a name
-// it selects the flags that belong to no flag set. An empty expression selects every flag. Flags have no source here, so flagd's
-// selection by source is refused.
-func (q *Request) Select(expression []byte) error {
+// Parse makes s what an expression says. It has the form of flagd's selectors, "flagSetId=name"; without a name it selects the flags that
+// belong to no flag set. An empty expression selects every flag. Flags have no source here, so flagd's selection by source is refused. Errors
+// wrap ErrSelector. Parse does not keep the expression.
+func (s *Selector) Parse(expression []byte) error {
+	s.active = false
 	expression = bytes.TrimSpace(expression)
 	if len(expression) == 0 {
 		return nil
@@ -31,7 +32,7 @@ func (q *Request) Select(expression []byte) error {
 	key, set, found := bytes.Cut(expression, []byte("="))
 	switch {
 	case found && string(key) == "flagSetId":
-		q.selector.choose(set)
+		s.choose(set)
 		return nil
 	case !found || string(key) == "source":
 		return fmt.Errorf("%w: flags have no source here, select with flagSetId=name", ErrSelector)
@@ -40,7 +41,7 @@ func (q *Request) Select(expression []byte) error {
 	}
 }
 
-func (s *selector) choose(set []byte) {
+func (s *Selector) choose(set []byte) {
 	s.active = true
 	s.set = append(s.set[:0], set...)
 	s.encoded = append(s.encoded[:0], `{"flagSetId":`...)
@@ -48,18 +49,16 @@ func (s *selector) choose(set []byte) {
 	s.encoded = append(s.encoded, '}')
 }
 
-func (s *selector) reset() { s.active = false }
-
-func (s *selector) matches(flag *eval.Flag) bool {
+// Selects reports whether a flag is selected.
+func (s *Selector) Selects(flag *eval.Flag) bool {
 	return !s.active || string(s.set) == flag.SetID()
 }
 
-func (s *selector) metadata() []byte {
+// Metadata returns the selection as a JSON object, which is the metadata of an answer that belongs to no flag. It is valid until the next
+// Parse and must not be modified.
+func (s *Selector) Metadata() []byte {
 	if !s.active {
 		s.encoded = append(s.encoded[:0], "{}"...)
 	}
 	return s.encoded
 }
-
-// Selects reports whether the selector includes a flag. It needs Select at most, not Begin.
-func (q *Request) Selects(flag *eval.Flag) bool { return q.selector.matches(flag) }

@@ -38,7 +38,7 @@ func parseTrace(value []byte) trace {
 
 // record writes a debug line about an evaluation. Members have the names of OpenTelemetry's semantic conventions for feature flags. Nothing
 // of the context is written, nor the value, which may be derived from it.
-func (q *Request) record(key []byte, r *eval.Result) {
+func (q *request) record(key []byte, r *eval.Result) {
 	if !q.resolver.verbose {
 		return
 	}
@@ -61,7 +61,7 @@ func (q *Request) record(key []byte, r *eval.Result) {
 }
 
 // recordAll writes a debug line about the evaluation of all selected flags.
-func (q *Request) recordAll(t *tally, remembered bool) {
+func (q *request) recordAll(t *tally, remembered bool) {
 	if !q.resolver.verbose {
 		return
 	}
@@ -75,7 +75,7 @@ func (q *Request) recordAll(t *tally, remembered bool) {
 }
 
 // recordUnchanged writes a debug line about a client that has the answer already.
-func (q *Request) recordUnchanged() {
+func (q *request) recordUnchanged() {
 	if !q.resolver.verbose {
 		return
 	}
@@ -85,7 +85,7 @@ func (q *Request) recordUnchanged() {
 }
 
 // describe adds to a line what concerns q as a whole.
-func (q *Request) describe(event *zerolog.Event) {
+func (q *request) describe(event *zerolog.Event) {
 	if position := q.view.Position(); !position.IsZero() {
 		event.Str("revision", position.Token().String())
 	}

@@ -23,19 +23,22 @@ func (w *world) logged(level zerolog.Level, key, traceparent, evaluationContext 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var q resolver.Request
-	if err := r.Begin(&q); err != nil {
-		w.t.Fatal(err)
-	}
-	defer q.End()
-	q.TakeHeaders(headers(map[string]string{"Traceparent": traceparent}))
-	if err := q.SetContext([]byte(evaluationContext)); err != nil {
-		w.t.Fatal(err)
-	}
+	h := headers(map[string]string{"Traceparent": traceparent})
 	if key != "" {
-		q.Evaluate([]byte(key))
+		var q resolver.Request
+		if err := r.Begin(w.t.Context(), &q, []byte(key), h); err != nil {
+			w.t.Fatal(err)
+		}
+		defer q.End()
+		answer(w.t, &q, evaluationContext)
 	} else {
-		for range q.EvaluateAll(w.t.Context()) {
+		var q resolver.BulkRequest
+		if err := r.BeginAll(w.t.Context(), &q, h); err != nil {
+			w.t.Fatal(err)
+		}
+		defer q.End()
+		if _, err := q.Answer(w.t.Context(), []byte(evaluationContext), nil, &encoder{form: "test"}); err != nil {
+			w.t.Fatal(err)
 		}
 	}
 	if strings.Contains(out.String(), "secret") {

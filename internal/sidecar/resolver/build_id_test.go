@@ -39,7 +39,7 @@ func TestProgramsOfOtherSourcesDiffer(t *testing.T) {
 	}
 }
 
-func TestProgramIsPartOfTheQuestion(t *testing.T) {
+func TestBuildIDIsPartOfTheKey(t *testing.T) {
 	t.Parallel()
 	r, err := New(Options{Metrics: prometheus.NewRegistry()})
 	if err != nil {
@@ -53,8 +53,8 @@ func TestProgramIsPartOfTheQuestion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasSuffix(r.program, string(head[:])) {
-		t.Errorf("the program is %q, want the digest %s in it", r.program, head)
+	if !strings.HasSuffix(r.buildID, string(head[:])) {
+		t.Errorf("the program is %q, want the digest %s in it", r.buildID, head)
 	}
 }
 

@@ -10,18 +10,18 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
-// maxTold is how many selections the events of a change are kept for.
-const maxTold = 16
+// maxSent is how many selections the events of a change are kept for.
+const maxSent = 16
 
-// told keeps the events of the latest change, so that streams share them instead of each making its own. The zero value is ready to use. Safe
+// sent keeps the events of the latest change, so that streams share them instead of each making its own. The zero value is ready to use. Safe
 // for concurrent use.
-type told struct {
+type sent struct {
 	mu          sync.Mutex // guards what follows
 	change      step
 	bySelection map[string][]*structpb.Struct // by selection
 }
 
-// step identifies a change that several streams are told of: they share its keys, and then they know the same View from before.
+// step identifies a change that several streams are sent: they share its keys, and then they know the same View from before.
 type step struct {
 	view  *cache.View
 	first *string
@@ -29,22 +29,22 @@ type step struct {
 }
 
 // events returns the events of a change for a selection, which must not be modified.
-func (t *told) events(selected *resolver.Request, change changes.Change) []*structpb.Struct {
+func (s *sent) events(selected *resolver.Selector, change changes.Change) []*structpb.Struct {
 	if len(change.Keys) == 0 {
 		return nil
 	}
 	current := step{change.View, &change.Keys[0], len(change.Keys)}
 	selection := string(selected.Metadata())
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.change != current {
-		t.change, t.bySelection = current, make(map[string][]*structpb.Struct)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.change != current {
+		s.change, s.bySelection = current, make(map[string][]*structpb.Struct)
 	}
-	made, known := t.bySelection[selection]
+	made, known := s.bySelection[selection]
 	if !known {
 		made = eventsOf(selected, change)
-		if len(t.bySelection) < maxTold {
-			t.bySelection[selection] = made
+		if len(s.bySelection) < maxSent {
+			s.bySelection[selection] = made
 		}
 	}
 	return made

@@ -18,9 +18,9 @@ func TestStreamsShareTheEventsOfAChange(t *testing.T) {
 	go func() { _ = feed.Run(t.Context()) }()
 	first, _ := feed.Subscribe()
 	second, _ := feed.Subscribe()
-	var shared told
-	var everything, other resolver.Request
-	if err := other.Select([]byte("flagSetId=other")); err != nil {
+	var shared sent
+	var everything, other resolver.Selector
+	if err := other.Parse([]byte("flagSetId=other")); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 3 {

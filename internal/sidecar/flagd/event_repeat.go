@@ -8,24 +8,24 @@ import (
 )
 
 // An answer and an event are on two streams: a provider may read an answer after the event that was sent later, and would keep what is
-// outdated until the next change of the flag. So an event that comes soon after an answer that providers keep is said once more.
+// outdated until the next change of the flag. So an event that comes soon after an answer that providers keep is sent once more.
 
-// overtakeTime is how long a provider may take to read an answer, and after which an event is said again.
-const overtakeTime = time.Second
+// repeatAfter is how long a provider may take to read an answer, and after which an event is sent again.
+const repeatAfter = time.Second
 
-// overtaking knows when providers were last told something that they keep. The zero value is never. It is safe for concurrent use.
-type overtaking struct{ last atomic.Pointer[time.Time] }
+// eventRepeat knows when providers were last sent something that they keep. The zero value is never. It is safe for concurrent use.
+type eventRepeat struct{ last atomic.Pointer[time.Time] }
 
 // kept notes that an answer is about to be sent. It is to be called before the answer is found to rest on the newest flags.
-func (o *overtaking) kept(now time.Time) { o.last.Store(&now) }
+func (r *eventRepeat) kept(now time.Time) { r.last.Store(&now) }
 
 // possible reports whether an answer may still be under way.
-func (o *overtaking) possible(now time.Time) bool {
-	last := o.last.Load()
-	return last != nil && now.Sub(*last) < overtakeTime
+func (r *eventRepeat) possible(now time.Time) bool {
+	last := r.last.Load()
+	return last != nil && now.Sub(*last) < repeatAfter
 }
 
-// reminders are the events that a stream says again, the earliest first.
+// reminders are the events that a stream sends again, the earliest first.
 type reminders []reminder
 
 type reminder struct {
@@ -35,7 +35,7 @@ type reminder struct {
 
 func (r *reminders) add(now time.Time, events []*structpb.Struct) {
 	for _, data := range events {
-		*r = append(*r, reminder{now.Add(overtakeTime), data})
+		*r = append(*r, reminder{now.Add(repeatAfter), data})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -14,24 +15,28 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
 
-// withAdditions returns a resolver of the views of w that adds to contexts.
-func (w *world) withAdditions(a resolver.Additions) *resolver.Resolver {
+// enriched returns a resolver of the views of w that adds to contexts.
+func (w *world) enriched(e resolver.Enrichment) *resolver.Resolver {
 	w.t.Helper()
-	r, err := resolver.New(resolver.Options{Views: w.store, Log: w, Additions: a, Metrics: prometheus.NewRegistry()})
+	r, err := resolver.New(resolver.Options{Views: w.store, Log: w, Enrichment: e, Metrics: prometheus.NewRegistry()})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return r
 }
 
-// headers returns what Request.TakeHeaders takes.
-func headers(values map[string]string) func(string) []byte {
-	return func(name string) []byte { return []byte(values[name]) }
+// headers returns the headers with the values.
+func headers(values map[string]string) resolver.Headers {
+	h := make(http.Header)
+	for name, value := range values {
+		h.Set(name, value)
+	}
+	return resolver.HeadersOf(h)
 }
 
 func TestAttributesAreAdded(t *testing.T) {
 	w := newWorld(t, "plain", flag(``))
-	r := w.withAdditions(resolver.Additions{
+	r := w.enriched(resolver.Enrichment{
 		Static:  map[string]string{"region": "eu", "tier": "gold", `quo"te`: `a"b`},
 		Headers: map[string]string{"x-tier": "tier", "X-User": "targetingKey"},
 	})
@@ -57,12 +62,11 @@ func TestAttributesAreAdded(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var q resolver.Request
-			if err := r.Begin(&q); err != nil {
+			if err := r.Begin(t.Context(), &q, []byte("plain"), headers(c.headers)); err != nil {
 				t.Fatal(err)
 			}
 			defer q.End()
-			q.TakeHeaders(headers(c.headers))
-			got, err := q.Effective([]byte(c.request))
+			got, err := q.Enrich([]byte(c.request))
 			if err != nil || string(got) != c.want {
 				t.Errorf("got %s, %v\nwant %s", got, err, c.want)
 			}
@@ -72,37 +76,36 @@ func TestAttributesAreAdded(t *testing.T) {
 
 func TestContextsThatNothingCanBeAddedTo(t *testing.T) {
 	w := newWorld(t, "plain", flag(``))
-	r := w.withAdditions(resolver.Additions{Static: map[string]string{"region": "eu"}})
+	r := w.enriched(resolver.Enrichment{Static: map[string]string{"region": "eu"}})
 	for _, data := range []string{`[]`, `"secret"`, `{"a":1,"a":2}`, `{"a":secret}`, `{"a":1} {}`, `{"region":1,"region":2}`, `{`, `{"a":"secret`} {
-		var q resolver.Request
-		if err := r.Begin(&q); err != nil {
-			t.Fatal(err)
-		}
-		q.AskAll("test", []byte(data))
-		if _, ok := q.RecallAll(); ok {
-			t.Errorf("%s: remembered", data)
-		}
-		if err := q.SetContext([]byte(data)); !errors.Is(err, eval.ErrInvalidContext) || strings.Contains(err.Error(), "secret") {
+		var one resolver.Request
+		begin(t, r, &one, "plain")
+		_, err := one.Answer([]byte(data))
+		one.End()
+		if !errors.Is(err, eval.ErrInvalidContext) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", data, err)
 		}
-		q.End()
+		var all resolver.BulkRequest
+		if err := r.BeginAll(t.Context(), &all, resolver.Headers{}); err != nil {
+			t.Fatal(err)
+		}
+		e := encoder{form: "test"}
+		answer, err := all.Answer(t.Context(), []byte(data), []byte("*"), &e)
+		all.End()
+		if !errors.Is(err, eval.ErrInvalidContext) || e.encoded || e.asked != 1 || len(answer.Body) > 0 || answer.NotModified {
+			t.Errorf("%s: answered %+v, %v", data, answer, err)
+		}
 	}
 }
 
-// Rules see what was added, and what is remembered belongs to the context with the additions.
-func TestRulesAndMemoryKnowOfAdditions(t *testing.T) {
+// Rules see what was added, and what is remembered belongs to the enriched context.
+func TestRulesAndMemoryKnowOfTheEnrichment(t *testing.T) {
 	w := newWorld(t, "regional", `{"state":"ENABLED","variants":{"eu":1,"us":2},"defaultVariant":"us","targeting":{"if":[{"==":[{"var":"region"},"eu"]},"eu"]}}`)
-	w.Resolver = w.withAdditions(resolver.Additions{Static: map[string]string{"tier": "gold"}, Headers: map[string]string{"X-Region": "region"}})
+	w.Resolver = w.enriched(resolver.Enrichment{Static: map[string]string{"tier": "gold"}, Headers: map[string]string{"X-Region": "region"}})
 	w.remember()
 	for _, c := range []struct{ region, want string }{{"eu", "regional=1 "}, {"us", "regional=2 "}, {"", "regional=2 "}, {"eu", "regional=1 "}} {
 		eventually(t, "the answer for a region is remembered", func() bool {
-			var q resolver.Request
-			if err := w.Begin(&q); err != nil {
-				t.Fatal(err)
-			}
-			defer q.End()
-			q.TakeHeaders(headers(map[string]string{"X-Region": c.region}))
-			body, remembered := w.allOf(&q, "test", "", `{}`)
+			body, remembered := w.allOf("test", headers(map[string]string{"X-Region": c.region}), `{}`)
 			if body != c.want {
 				t.Errorf("region %q: %s, want %s; remembered: %v", c.region, body, c.want, remembered)
 			}
@@ -111,9 +114,9 @@ func TestRulesAndMemoryKnowOfAdditions(t *testing.T) {
 	}
 }
 
-func TestAdditionsThatMakeNoSense(t *testing.T) {
+func TestEnrichmentThatMakesNoSense(t *testing.T) {
 	t.Parallel()
-	for name, a := range map[string]resolver.Additions{
+	for name, a := range map[string]resolver.Enrichment{
 		"attribute without a name":   {Static: map[string]string{"": "x"}},
 		"attribute of evaluation":    {Static: map[string]string{"$flagd": "x"}},
 		"header without a name":      {Headers: map[string]string{"": "a"}},
@@ -125,7 +128,7 @@ func TestAdditionsThatMakeNoSense(t *testing.T) {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if err := (resolver.Additions{Static: map[string]string{"a": ""}, Headers: map[string]string{"X-A": "a"}}).Validate(); err != nil {
+	if err := (resolver.Enrichment{Static: map[string]string{"a": ""}, Headers: map[string]string{"X-A": "a"}}).Validate(); err != nil {
 		t.Error(err)
 	}
 }
@@ -141,8 +144,8 @@ func object(data []byte) map[string]any {
 	return members
 }
 
-// FuzzAdditions compares merging with maps: strictly and with flagd, a context with additions reads as the request with its members replaced.
-func FuzzAdditions(f *testing.F) {
+// FuzzEnrichment compares merging with maps: strictly and with flagd, an enriched context reads as the request with its members replaced.
+func FuzzEnrichment(f *testing.F) {
 	for _, seed := range []string{
 		``, `null`, `{}`, `{"region":1,"a":{"region":2}}`, `{"a":1,"a":2}`, `{"\u0061":1}`, `[]`, `"x"`, `{"a":1}x`, "{\"a\":\"\xff\"}", `{"\ud800":1}`,
 		` {"a" : [ 1 , 2 ] , "tier":{} } `, `{"a":1,}`, `{"b":1e400}`,
@@ -151,25 +154,24 @@ func FuzzAdditions(f *testing.F) {
 		f.Add([]byte(seed), "", false)
 	}
 	worlds := map[bool]*resolver.Resolver{}
-	additions := resolver.Additions{Static: map[string]string{"region": "eu", "tier": "gold"}, Headers: map[string]string{"X-Tier": "tier", "X-A": "a"}}
+	enrichment := resolver.Enrichment{Static: map[string]string{"region": "eu", "tier": "gold"}, Headers: map[string]string{"X-Tier": "tier", "X-A": "a"}}
 	for _, flagd := range []bool{false, true} {
 		w := newWorld(f, "plain", flag(``))
 		if flagd {
 			w.settings(`{"compatibility":"flagd"}`)
 		}
-		worlds[flagd] = w.withAdditions(additions)
+		worlds[flagd] = w.enriched(enrichment)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, header string, flagd bool) {
 		var q resolver.Request
-		if err := worlds[flagd].Begin(&q); err != nil {
+		if err := worlds[flagd].Begin(t.Context(), &q, []byte("plain"), headers(map[string]string{"X-Tier": header})); err != nil {
 			t.Fatal(err)
 		}
 		defer q.End()
 		if q.Lenient() != flagd {
 			t.Fatal("the compatibility is another")
 		}
-		q.TakeHeaders(headers(map[string]string{"X-Tier": header}))
-		got, err := q.Effective(data)
+		got, err := q.Enrich(data)
 		if err != nil {
 			return // Nothing is evaluated then.
 		}

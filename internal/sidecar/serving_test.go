@@ -11,32 +11,32 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-func TestRungs(t *testing.T) {
+func TestServingStates(t *testing.T) {
 	now := time.Unix(1000, 0)
 	for _, c := range []struct {
 		name  string
 		spoil func(*facts)
-		want  rung
+		want  servingState
 	}{
-		{"confirmed", func(*facts) {}, rungLive},
-		{"a dead publisher, just before the own barrier", func(f *facts) { f.log.Age = liveLimit }, rungLive},
-		{"not confirmed for long", func(f *facts) { f.log.Age = liveLimit + 1 }, rungMemory},
-		{"never confirmed", func(f *facts) { f.log.AgeKnown = false }, rungMemory},
-		{"no connection", func(f *facts) { f.log.Connected = false }, rungMemory},
-		{"a leader that does not answer", func(f *facts) { f.breakers = []flagsync.Breaker{{Name: "leader", State: "open"}} }, rungMemory},
-		{"a leader that is asked again", func(f *facts) { f.breakers = []flagsync.Breaker{{Name: "leader", State: "half-open"}} }, rungMemory},
+		{"confirmed", func(*facts) {}, servingLive},
+		{"a dead publisher, just before the own barrier", func(f *facts) { f.log.Age = liveLimit }, servingLive},
+		{"not confirmed for long", func(f *facts) { f.log.Age = liveLimit + 1 }, servingMemory},
+		{"never confirmed", func(f *facts) { f.log.AgeKnown = false }, servingMemory},
+		{"no connection", func(f *facts) { f.log.Connected = false }, servingMemory},
+		{"a leader that does not answer", func(f *facts) { f.breakers = []flagsync.Breaker{{Name: "leader", State: "open"}} }, servingMemory},
+		{"a leader that is asked again", func(f *facts) { f.breakers = []flagsync.Breaker{{Name: "leader", State: "half-open"}} }, servingMemory},
 		{"a leader that answers, reads that fail", func(f *facts) {
 			f.breakers = []flagsync.Breaker{{Name: "leader", State: "closed"}, {Name: "entries", State: "open"}}
-		}, rungLive},
-		{"another state than was signed", func(f *facts) { f.log.DifferentState = flagsync.ErrDifferentState }, rungMemory},
-		{"foreign messages", func(f *facts) { f.log.Foreign = flagsync.Foreign{Messages: 1, Since: now} }, rungLive},
-		{"disk", func(f *facts) { f.source = cache.SourceDisk }, rungDisk},
-		{"bootstrap", func(f *facts) { f.source = cache.SourceBootstrap }, rungBootstrap},
-		{"empty", func(f *facts) { f.source = cache.SourceEmpty }, rungEmpty},
+		}, servingLive},
+		{"another state than was signed", func(f *facts) { f.log.DifferentState = flagsync.ErrDifferentState }, servingMemory},
+		{"foreign messages", func(f *facts) { f.log.Foreign = flagsync.Foreign{Messages: 1, Since: now} }, servingLive},
+		{"disk", func(f *facts) { f.source = cache.SourceDisk }, servingDisk},
+		{"bootstrap", func(f *facts) { f.source = cache.SourceBootstrap }, servingBootstrap},
+		{"empty", func(f *facts) { f.source = cache.SourceEmpty }, servingEmpty},
 	} {
 		f := wellSince(now)
 		c.spoil(&f)
-		if got := f.rung(); got != c.want {
+		if got := f.serving(); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
@@ -45,7 +45,7 @@ func TestRungs(t *testing.T) {
 // What holds began when it was seen first, and begins anew after it was otherwise.
 func TestSinceWhen(t *testing.T) {
 	start := time.Unix(1000, 0)
-	all := make(spans)
+	all := make(since)
 	look := func(after time.Duration, spoil func(*facts)) *facts {
 		f := wellSince(start.Add(after))
 		f.keeps = true
@@ -55,16 +55,16 @@ func TestSinceWhen(t *testing.T) {
 	}
 	well := func(*facts) {}
 	look(0, well)
-	if f := look(time.Second, well); f.rungSince != start || f.dependencies[0].Since != start.UTC() {
-		t.Errorf("since %v, %+v", f.rungSince, f.dependencies)
+	if f := look(time.Second, well); f.servingSince != start || f.dependencies[0].Since != start.UTC() {
+		t.Errorf("since %v, %+v", f.servingSince, f.dependencies)
 	}
 	cut := look(2*time.Second, func(f *facts) {
 		f.log.Connected, f.link = false, errors.New("refused")
 		f.disk = []cache.Condition{{Detail: "full"}, {Detail: "damaged"}}
 	})
 	at := start.Add(2 * time.Second)
-	if cut.rungSince != at {
-		t.Errorf("memory since %v", cut.rungSince)
+	if cut.servingSince != at {
+		t.Errorf("memory since %v", cut.servingSince)
 	}
 	want := []dependency{
 		{Name: "connection", State: "down", Since: at.UTC(), LastError: "refused"},
@@ -74,8 +74,8 @@ func TestSinceWhen(t *testing.T) {
 	if diff := cmp.Diff(want, cut.dependencies); diff != "" {
 		t.Error(diff)
 	}
-	if f := look(3*time.Second, well); f.rungSince != start.Add(3*time.Second) {
-		t.Errorf("live again since %v", f.rungSince)
+	if f := look(3*time.Second, well); f.servingSince != start.Add(3*time.Second) {
+		t.Errorf("live again since %v", f.servingSince)
 	}
 }
 
@@ -99,6 +99,7 @@ func TestReadyWhen(t *testing.T) {
 		{"fresh:30s", func(f *facts) { f.log.Connected, f.log.Age = false, 29*time.Second }, true},
 		{"fresh:30s", func(f *facts) { f.log.Age = 31 * time.Second }, false},
 		{"fresh:30s", func(f *facts) { f.log.AgeKnown = false }, false},
+		{"fresh:30s", func(f *facts) { f.log.AgeKnown, f.age = false, age{value: time.Second, known: true, estimated: true} }, false},
 	} {
 		demand, err := parseReadyWhen(c.demand)
 		if err != nil {

@@ -7,13 +7,13 @@ import (
 	"runtime/debug"
 )
 
-// programHead is how many bytes of a program file tell it from others: its first pages have the sizes of its parts, and the build ID that
+// buildHead is how many bytes of a program file tell it from others: its first pages have the sizes of its parts, and the build ID that
 // the linker gives it.
-const programHead = 16 << 10
+const buildHead = 16 << 10
 
-// program identifies the program, on which the encoding of answers depends. Its version is not enough: a build without version control has
+// buildID identifies the program, on which the encoding of answers depends. Its version is not enough: a build without version control has
 // none.
-func program() (string, error) {
+func buildID() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("the program does not know its file: %w", err)
@@ -36,7 +36,7 @@ func digestOfHead(path string) (digest, error) {
 		return digest{}, err
 	}
 	defer file.Close()
-	head, err := io.ReadAll(io.LimitReader(file, programHead))
+	head, err := io.ReadAll(io.LimitReader(file, buildHead))
 	if err != nil {
 		return digest{}, err
 	}

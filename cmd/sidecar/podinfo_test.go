@@ -21,8 +21,8 @@ func TestContextOptions(t *testing.T) {
 	if _, err := options(&s).Parse([]string{"--context", "regions=eu,us", "-X", "zone=other"}, lookup); err != nil {
 		t.Fatal(err)
 	}
-	got := resolver.Additions{Static: s.place.addTo(s.sidecar.Context.Static), Headers: s.sidecar.Context.Headers}
-	want := resolver.Additions{
+	got := resolver.Enrichment{Static: s.place.addTo(s.sidecar.Context.Static), Headers: s.sidecar.Context.Headers}
+	want := resolver.Enrichment{
 		Static:  map[string]string{"regions": "eu,us", "zone": "other", "pod": "shop-7", "namespace": "shop"},
 		Headers: map[string]string{"X-User": "targetingKey", "X-Tier": "tier"},
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
@@ -20,15 +21,10 @@ func TestExplanationsAreNotCounted(t *testing.T) {
 	w := newWorld(t, "f", flag(`,"maxStaleness":"1h","onUnreachable":"default_variant"`))
 	w.confirm(time.Now().Add(-2 * time.Hour))
 	var q resolver.Request
-	if err := w.Begin(&q); err != nil {
-		t.Fatal(err)
-	}
+	begin(t, w.Resolver, &q, "f")
 	defer q.End()
-	if err := q.Freshen(t.Context(), []byte("f")); err != nil {
-		t.Fatal(err)
-	}
-	explained, ok := q.Explain([]byte("f"))
-	if !ok || !explained.Freshness.Stale || explained.Answer.Reason != eval.ReasonStale || string(explained.Answer.Value()) != `"default"` {
+	explained, ok, err := q.Explain(nil)
+	if err != nil || !ok || !explained.Stale || explained.Answer.Reason != eval.ReasonStale || string(explained.Answer.Value()) != `"default"` {
 		t.Errorf("explained %+v, %t", explained, ok)
 	}
 	for _, counter := range []string{"flagside_evaluations_total", "flagside_stale_answers_total"} {
@@ -73,7 +69,7 @@ func TestAlwaysFreshSeesWhatIsCommitted(t *testing.T) {
 // A request may ask for more than the flag does, and not for less.
 func TestARequestAsksForMore(t *testing.T) {
 	w := newWorld(t, "strict", settled(1, `,"freshness":"always_fresh"`), "lax", settled(1, ``))
-	for i, freshness := range []eval.Freshness{eval.FreshnessAlwaysFresh, eval.FreshnessCacheFirst, ""} {
+	for i, freshness := range []eval.Freshness{eval.FreshnessAlwaysFresh, ""} {
 		w.barriers.Store(0)
 		value := uint64(i + 2)
 		w.commit("lax", settled(value, ``))
@@ -90,10 +86,54 @@ func TestARequestAsksForMore(t *testing.T) {
 			t.Errorf("%q of a strict flag makes no barrier", freshness)
 		}
 	}
+	if _, err := w.ask(question{key: "strict", freshness: eval.FreshnessCacheFirst}); !errors.Is(err, resolver.ErrRequirement) {
+		t.Errorf("less than the flag asks for: %v", err)
+	}
 	w.commit("new", settled(1, ``))
 	if answers, err := w.ask(question{key: "new", freshness: eval.FreshnessAlwaysFresh}); err != nil || answers["new"].Value != "1" {
 		t.Errorf("a flag that was just made: %+v, %v", answers, err)
 	}
+}
+
+// An estimate of the age is shown and called that. It makes no answer fresh, and gives way to what is known.
+func TestAnEstimatedAgeIsOnlyShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "f", settled(1, `,"maxStaleness":"1h"`))
+		w.confirmed.Store(nil)
+		began := time.Now()
+		r, err := resolver.New(resolver.Options{
+			Views: w.store, Log: w, Metrics: prometheus.NewRegistry(),
+			EstimatedAge: func() (time.Duration, bool) { return time.Minute + time.Since(began), true },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Resolver = r
+		time.Sleep(5 * time.Second)
+		const since = "1999-12-31T23:59:00Z" // a minute before the bubble begins
+		want := item{Value: "1", Reason: eval.ReasonStale, Metadata: map[string]any{
+			"version": 2.0, "staleSince": since, "ageSeconds": 65.0, "ageEstimated": true,
+		}}
+		if diff := cmp.Diff(want, w.one("f")); diff != "" {
+			t.Errorf("single (-want +got):\n%s", diff)
+		}
+		delete(want.Metadata, "ageSeconds")
+		answers, err := w.ask(question{})
+		if diff := cmp.Diff(want, answers["f"]); diff != "" || err != nil {
+			t.Errorf("bulk: %v (-want +got):\n%s", err, diff)
+		}
+		var q resolver.Request
+		begin(t, r, &q, "f")
+		explained, _, err := q.Explain(nil)
+		q.End()
+		if err != nil || !explained.Stale || !explained.AgeEstimated || *explained.AgeSeconds != 65 {
+			t.Errorf("explained %+v, %v", explained, err)
+		}
+		w.confirm(time.Now())
+		if got := w.one("f"); got.Reason != eval.ReasonStatic || got.Metadata["ageEstimated"] != nil {
+			t.Errorf("once confirmed: %+v", got)
+		}
+	})
 }
 
 // What a flag answers when its log cannot be asked, or its knowledge is too old.
@@ -326,12 +366,8 @@ func TestMinimumRevisionBeforeAnyHistory(t *testing.T) {
 	v.load(t, flags)
 	r := newResolver(t, v)
 	var q resolver.Request
-	if err := r.Begin(&q); err != nil {
-		t.Fatal(err)
-	}
-	defer q.End()
-	q.Require(changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 1}.Token(), "")
-	if err := q.Freshen(t.Context(), []byte("a")); !errors.Is(err, resolver.ErrNotReached) {
+	revision := changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 1}.Token()
+	if err := r.Begin(t.Context(), &q, []byte("a"), question{revision: revision}.headers()); !errors.Is(err, resolver.ErrNotReached) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -391,6 +427,7 @@ func TestBackgroundRefreshBacksOff(t *testing.T) {
 			w.one("f")
 			time.Sleep(time.Millisecond)
 		}
+		synctest.Wait() // for a barrier that begins at this moment
 		if got := w.barriers.Load(); got < 9 || got > 11 {
 			t.Errorf("%d barriers in ten seconds", got)
 		}

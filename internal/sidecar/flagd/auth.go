@@ -9,8 +9,8 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/tokens"
 )
 
-// errStranger refuses a request without a valid token.
-var errStranger = errors.New("this needs a token: authorization with the scheme Bearer, or x-api-key")
+// errUnauthorized refuses a request without a valid token.
+var errUnauthorized = errors.New("this needs a token: authorization with the scheme Bearer, or x-api-key")
 
 // guarded lets requests to a service through that have a token, if one is needed. Refusals are in the protocol of the request.
 func (s *Server) guarded(path string, service http.Handler) (pattern string, handler http.Handler) {
@@ -26,9 +26,9 @@ func (s *Server) guarded(path string, service http.Handler) (pattern string, han
 		}
 		w.Header().Set("WWW-Authenticate", tokens.Challenge)
 		if !refusals.IsSupported(r) {
-			http.Error(w, errStranger.Error(), http.StatusUnauthorized)
+			http.Error(w, errUnauthorized.Error(), http.StatusUnauthorized)
 			return
 		}
-		_ = refusals.Write(w, r, connect.NewError(connect.CodeUnauthenticated, errStranger)) // whoever goes away needs no answer
+		_ = refusals.Write(w, r, connect.NewError(connect.CodeUnauthenticated, errUnauthorized)) // whoever goes away needs no answer
 	})
 }

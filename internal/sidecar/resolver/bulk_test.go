@@ -44,33 +44,47 @@ func eventually(t testing.TB, what string, holds func() bool) {
 // all asks for all flags as a face does and returns the keys and values as the body, and whether it was remembered.
 func (w *world) all(selector, evaluationContext string) (body string, remembered bool) {
 	w.t.Helper()
-	var q resolver.Request
-	if err := w.Begin(&q); err != nil {
-		w.t.Fatal(err)
-	}
-	defer q.End()
-	return w.allOf(&q, "test", selector, evaluationContext)
+	return w.allOf("test", resolver.Headers{Selector: []byte(selector)}, evaluationContext)
 }
 
-func (w *world) allOf(q *resolver.Request, form, selector, evaluationContext string) (body string, remembered bool) {
-	if err := q.Select([]byte(selector)); err != nil {
+func (w *world) allOf(form string, h resolver.Headers, evaluationContext string) (body string, remembered bool) {
+	var q resolver.BulkRequest
+	if err := w.BeginAll(context.Background(), &q, h); err != nil {
+		w.t.Error(err)
+		return "", false
+	}
+	defer q.End()
+	e := encoder{form: form}
+	answer, err := q.Answer(w.t.Context(), []byte(evaluationContext), nil, &e)
+	if err != nil {
 		w.t.Error(err)
 	}
-	if err := q.FreshenAll(context.Background()); err != nil {
-		w.t.Error(err)
+	return string(answer.Body), !e.encoded
+}
+
+// encoder makes bodies of keys and values.
+type encoder struct {
+	form    string
+	encoded bool // whether the body was made, and not remembered
+	asked   int  // how often there was need of memory
+}
+
+// Form implements resolver.BulkEncoder.
+func (e *encoder) Form() string { return e.form }
+
+// Buffer implements resolver.BulkEncoder.
+func (e *encoder) Buffer() []byte {
+	e.asked++
+	return make([]byte, 0, 64)
+}
+
+// Encode implements resolver.BulkEncoder.
+func (e *encoder) Encode(ctx context.Context, body []byte, results resolver.Results) []byte {
+	e.encoded = true
+	for result := range results.All(ctx) {
+		body = append(body, result.Flag.Key()+"="+string(result.Value())+" "...)
 	}
-	q.AskAll(form, []byte(evaluationContext))
-	if kept, ok := q.RecallAll(); ok {
-		return string(kept), true
-	}
-	if err := q.SetContext([]byte(evaluationContext)); err != nil {
-		w.t.Error(err)
-	}
-	for result := range q.EvaluateAll(w.t.Context()) {
-		body += result.Flag.Key() + "=" + string(result.Value()) + " "
-	}
-	q.KeepAll([]byte(body))
-	return body, false
+	return body
 }
 
 // remembered reports whether the answer comes from memory sooner or later, and fails if it ever is another.
@@ -122,12 +136,7 @@ func TestBulkAnswersAreRemembered(t *testing.T) {
 func TestFormsAreApart(t *testing.T) {
 	w := newWorld(t, "f", planned)
 	w.remember()
-	var q resolver.Request
-	if err := w.Begin(&q); err != nil {
-		t.Fatal(err)
-	}
-	defer q.End()
-	if _, remembered := w.allOf(&q, "other", "", "{}"); remembered {
+	if _, remembered := w.allOf("other", resolver.Headers{}, "{}"); remembered {
 		t.Error("an answer was given in another form")
 	}
 }
@@ -302,13 +311,14 @@ func TestNoEvaluationRestsOnLess(t *testing.T) {
 			var q resolver.Request
 			for ctx.Err() == nil {
 				want := least()
-				if err := w.Begin(&q); err != nil {
+				if err := w.Begin(ctx, &q, []byte(kind), resolver.Headers{}); err != nil {
+					t.Error(err)
+					return
+				}
+				result, err := q.Answer(nil)
+				if err != nil {
 					t.Error(err)
 				}
-				if err := q.Freshen(ctx, []byte(kind)); err != nil {
-					t.Error(err)
-				}
-				result := q.Evaluate([]byte(kind))
 				check(kind, want, string(result.Value()))
 				q.End()
 			}
@@ -319,12 +329,7 @@ func TestNoEvaluationRestsOnLess(t *testing.T) {
 		readers.Go(func() {
 			for ctx.Err() == nil {
 				want := least()
-				var q resolver.Request
-				if err := w.Begin(&q); err != nil {
-					t.Error(err)
-				}
-				body, remembered := w.allOf(&q, "test", selector, "{}")
-				q.End()
+				body, remembered := w.all(selector, "{}")
 				if remembered {
 					mu.Lock()
 					recalled++

@@ -1,0 +1,124 @@
+package ofrep
+
+import (
+	"context"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/flagside/flagside/internal/sidecar/resolver"
+)
+
+// bulkExchange is the working memory of one request about all flags, reused for others. It encodes the answer.
+type bulkExchange struct {
+	request  resolver.BulkRequest
+	envelope envelope
+	tag      []byte // the validator of the answer, in quotes
+
+	server *Server
+	ctx    *fasthttp.RequestCtx // of the request that is being answered
+	making bool                 // whether a place in server.making is taken
+}
+
+var _ resolver.BulkEncoder = (*bulkExchange)(nil)
+
+// The forms of bulk answers: without event streams and with them.
+const (
+	formPlain   = "ofrep"
+	formStreams = "ofrep with streams"
+)
+
+// answerBulk answers a request about all flags. A panic leaves the exchange to the garbage collector, whatever state it is in.
+func (s *Server) answerBulk(ctx *fasthttp.RequestCtx) {
+	x := s.bulkExchanges.Get().(*bulkExchange)
+	if err := s.bulk(ctx, x); err != nil {
+		s.failEvaluation(ctx, nil, err)
+	}
+	s.bulkExchanges.Put(x)
+}
+
+// bulk gives the answer, unless it returns an error. Failures of single flags are items of the answer.
+func (s *Server) bulk(ctx *fasthttp.RequestCtx, x *bulkExchange) error {
+	q := &x.request
+	if err := s.resolver.BeginAll(context.Background(), q, headersOf(&ctx.Request.Header)); err != nil {
+		return err
+	}
+	defer q.End()
+	data, err := x.envelope.context(ctx.PostBody(), q.Lenient())
+	defer x.envelope.forget()
+	if err != nil {
+		return err
+	}
+	x.ctx = ctx
+	defer x.leave()
+	answer, err := q.Answer(context.Background(), data, validators(ctx, q), x)
+	if err != nil {
+		s.giveBack(ctx, answer.Body)
+		return err
+	}
+	s.send(ctx, x, &answer)
+	return nil
+}
+
+// Form implements resolver.BulkEncoder.
+func (x *bulkExchange) Form() string {
+	if x.server.feed == nil {
+		return formPlain
+	}
+	return formStreams
+}
+
+// Buffer implements resolver.BulkEncoder. It waits for a place among the answers that are being made.
+func (x *bulkExchange) Buffer() []byte {
+	x.server.making <- struct{}{}
+	x.making = true
+	return x.server.spareBuffer(x.ctx)
+}
+
+// leave gives the place back, and lets go of the request.
+func (x *bulkExchange) leave() {
+	if x.making {
+		<-x.server.making
+	}
+	x.making, x.ctx = false, nil
+}
+
+// Encode implements resolver.BulkEncoder.
+func (x *bulkExchange) Encode(ctx context.Context, body []byte, results resolver.Results) []byte {
+	body = append(body, `{"flags":[`...)
+	first := true
+	for result := range results.All(ctx) {
+		if !first {
+			body = append(body, ',')
+		}
+		first = false
+		body = appendResult(body, result.Flag.Key(), &result)
+	}
+	body = append(body, `],"metadata":`...)
+	body = append(body, results.Metadata()...)
+	if x.server.feed != nil {
+		body = appendStreams(body, x.ctx.Request.Header.Peek(resolver.HeaderSelector))
+	}
+	return append(body, '}')
+}
+
+// send makes a bulk answer, or only its validator, the answer to a client.
+func (s *Server) send(ctx *fasthttp.RequestCtx, x *bulkExchange, answer *resolver.BulkAnswer) {
+	if answer.NotModified && answer.Body != nil {
+		s.giveBack(ctx, answer.Body)
+	}
+	switch {
+	case answer.NotModified:
+		x.setTagged(ctx, fasthttp.StatusNotModified, buffer(ctx), answer.Tag)
+	case !s.afford(ctx, answer.Body):
+		s.refuseBusy(ctx, answer.Body)
+	default:
+		x.setTagged(ctx, fasthttp.StatusOK, answer.Body, answer.Tag)
+	}
+}
+
+// setTagged makes a body and its validator (ETag, RFC 9110 section 8.8.3) the answer.
+func (x *bulkExchange) setTagged(ctx *fasthttp.RequestCtx, status int, body, tag []byte) {
+	x.tag = append(append(append(x.tag[:0], '"'), tag...), '"')
+	setBody(ctx, status, body)
+	ctx.Response.Header.SetBytesV(fasthttp.HeaderETag, x.tag)
+}

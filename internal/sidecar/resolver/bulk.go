@@ -1,0 +1,136 @@
+package resolver
+
+import (
+	"context"
+	"iter"
+
+	"github.com/flagside/flagside/eval"
+)
+
+// BulkRequest is a request for all selected flags: Resolver.BeginAll, then Answer or Results, then End. The zero value is ready for BeginAll,
+// and a BulkRequest may be used again after End. It belongs to one goroutine.
+type BulkRequest struct {
+	request
+
+	key   bulkKey
+	tag   bulkTag
+	build bulkBuild
+	err   error // see Results.Err
+}
+
+// BulkEncoder makes the body of a bulk answer.
+type BulkEncoder interface {
+	// Form names the encoding: answers of different forms are told apart.
+	Form() string
+	// Buffer returns memory for a body. It is called at most once for an answer, before anything is evaluated, and may wait.
+	Buffer() []byte
+	// Encode appends the answer for all results to body.
+	Encode(ctx context.Context, body []byte, results Results) []byte
+}
+
+// BulkAnswer is the answer for all selected flags.
+type BulkAnswer struct {
+	// Body is the encoded answer, in the memory of the encoder; nil if that was not asked for any. Where there is no answer to send, because it
+	// is not modified or failed, it is memory to be used again.
+	Body []byte
+	// Tag is the validator of the answer, without quotes. It is valid until End.
+	Tag []byte
+	// NotModified says that the client has this answer already.
+	NotModified bool
+}
+
+// BeginAll is Begin for all flags that the headers select.
+func (r *Resolver) BeginAll(ctx context.Context, q *BulkRequest, h Headers) error {
+	q.bulk = true
+	err := q.begin(ctx, r, h)
+	if err != nil {
+		q.End()
+	}
+	return err
+}
+
+// End lets go of everything that q refers to.
+func (q *BulkRequest) End() {
+	q.end()
+	q.key.reset()
+	q.tag.reset()
+	q.build, q.err = bulkBuild{}, nil
+}
+
+// Answer answers all selected flags in the context that data encode. known are the validators of the answers that the client has, as in
+// If-None-Match. What can be seen without evaluating is: that the client has the answer, and that it is in memory. Otherwise the flags are
+// evaluated, and the body is remembered unless it may be another at any moment.
+//
+// Nil, empty and null data are an empty context; data are not kept. Errors wrap eval.ErrInvalidContext, ErrTimeout or ErrGone; then only the
+// memory of the body is of use.
+func (q *BulkRequest) Answer(ctx context.Context, data, known []byte, e BulkEncoder) (BulkAnswer, error) {
+	q.ask(e.Form(), data)
+	if anyTag(known, q.unchanged) {
+		return BulkAnswer{Tag: q.tag.text, NotModified: true}, nil
+	}
+	body, err := q.body(ctx, data, e)
+	if err != nil {
+		return BulkAnswer{Body: body}, err
+	}
+	return BulkAnswer{Body: body, Tag: q.tag.text, NotModified: anyTag(known, q.tag.hasBody)}, nil
+}
+
+// body returns the body of the answer and notes its validator.
+func (q *BulkRequest) body(ctx context.Context, data []byte, e BulkEncoder) ([]byte, error) {
+	body := e.Buffer()
+	if remembered, ok := q.recall(); ok {
+		return append(body, remembered...), nil
+	}
+	results, err := q.Results(data)
+	if err != nil {
+		return body, err
+	}
+	body = e.Encode(ctx, body, results)
+	if q.err != nil {
+		return body, q.err
+	}
+	q.remember(body)
+	return body, nil
+}
+
+// Results are the results for all selected flags, in one context and from one view. They are valid until the request ends.
+type Results struct{ q *BulkRequest }
+
+// Results returns the results in the context that data encode, without a look at the memory. Errors wrap eval.ErrInvalidContext.
+func (q *BulkRequest) Results(data []byte) (Results, error) { return Results{q}, q.setContext(data) }
+
+// All evaluates every selected flag, in key order, each as Request.Answer does. It ends early when ctx ends or the time for a request is over:
+// Err says so, and what was made of the results is no answer then.
+func (r Results) All(ctx context.Context) iter.Seq[eval.Result] {
+	q := r.q
+	return func(yield func(eval.Result) bool) {
+		q.build, q.err = bulkBuild{}, nil
+		watch := q.watch()
+		defer func() {
+			q.resolver.counts.evaluations(&q.build.tally)
+			q.recordAll(&q.build.tally, false)
+		}()
+		for _, flag := range q.rules.Flags() {
+			if !q.selector.Selects(flag) {
+				continue
+			}
+			result, stale := q.evaluate(flag)
+			q.build.add(&result, stale)
+			if !yield(result) {
+				q.build.volatile = true // what was not seen could be
+				return
+			}
+			if q.err = watch.evaluated(ctx, q.context.Work()); q.err != nil {
+				q.build.volatile = true
+				q.resolver.ended.count(q.err)
+				return
+			}
+		}
+	}
+}
+
+// Err returns why All ended early, nil if it did not. It wraps ErrTimeout or ErrGone.
+func (r Results) Err() error { return r.q.err }
+
+// Metadata returns the metadata of the answer as a whole, as a JSON object that must not be modified.
+func (r Results) Metadata() []byte { return r.q.selector.Metadata() }

@@ -1,0 +1,80 @@
+package resolver
+
+import (
+	"context"
+
+	"github.com/flagside/flagside/eval"
+)
+
+// Request is a request for one flag: Resolver.Begin, then Answer or Explain, then End. The zero value is ready for Begin, and a Request may
+// be used again after End. It belongs to one goroutine.
+type Request struct{ request }
+
+// Begin begins a request for the flag with the key, which it keeps. It reads what the headers demand, and makes sure that q knows as much as
+// they and the flag demand: it waits for the log as long as the deadline of the resolver allows, but only if it has to. That the log cannot
+// be asked is no error: the answer is the one that the flag has for that case.
+//
+// Errors wrap ErrNotReady, ErrSelector, ErrRequirement, ErrOtherEpoch or ErrNotReached, and are not counted; q needs no End then.
+func (r *Resolver) Begin(ctx context.Context, q *Request, key []byte, h Headers) error {
+	q.flagKey = key
+	err := q.begin(ctx, r, h)
+	if err != nil {
+		q.end()
+	}
+	return err
+}
+
+// End lets go of everything that q refers to.
+func (q *Request) End() { q.end() }
+
+// Answer evaluates the flag in the context that data encode, to which the enrichment comes, and counts that. The result of a flag that does
+// not exist, or is not selected, has no Flag. It is valid until End. Nil, empty and null data are an empty context; data are not kept. Errors
+// wrap eval.ErrInvalidContext and are not counted.
+func (q *Request) Answer(data []byte) (eval.Result, error) {
+	if err := q.setContext(data); err != nil {
+		return eval.Result{}, err
+	}
+	flag := q.selected()
+	if flag == nil {
+		return q.notFound(), nil
+	}
+	result, _ := q.evaluate(flag)
+	q.resolver.counts.evaluation(kindOf(&result))
+	if q.resolver.perFlag != nil {
+		q.resolver.perFlag.evaluated(flag)
+	}
+	q.record(q.flagKey, &result)
+	return result, nil
+}
+
+// selected returns the flag that is asked for, nil if it does not exist or is not selected.
+func (q *Request) selected() *eval.Flag {
+	if q.flag == nil {
+		q.flag = q.rules.FlagBytes(q.flagKey)
+	}
+	if q.flag == nil || !q.selector.Selects(q.flag) {
+		return nil
+	}
+	return q.flag
+}
+
+func (q *Request) notFound() eval.Result {
+	q.resolver.Fail(eval.ErrorFlagNotFound)
+	result := eval.Result{
+		Reason:    eval.ReasonError,
+		ErrorCode: eval.ErrorFlagNotFound,
+		Detail:    "the flag does not exist",
+		Metadata:  q.selector.Metadata(),
+	}
+	q.record(q.flagKey, &result)
+	return result
+}
+
+// evaluate answers for a flag with what q knows, and reports whether that is less than the flag demands.
+func (q *request) evaluate(flag *eval.Flag) (result eval.Result, stale bool) {
+	if q.stale(flag) {
+		q.resolver.counts.stale[flag.OnUnreachable()].Inc()
+		return q.withoutKnowledge(flag), true
+	}
+	return flag.Evaluate(&q.context, q.now), false
+}
