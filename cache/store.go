@@ -47,7 +47,7 @@ type Store struct {
 
 	view    atomic.Pointer[View]
 	changed atomic.Pointer[chan struct{}] // closed when view is replaced
-	origin  atomic.Pointer[origin]
+	source  atomic.Pointer[Source]
 	wake    chan struct{} // tells Run that something is to be written
 
 	began          time.Time                 // when the store was made
@@ -66,12 +66,6 @@ type Store struct {
 	pending pending
 
 	complete completion // of the View; zero if it never was complete
-}
-
-// origin says where the View came from, and since when.
-type origin struct {
-	source Source
-	since  time.Time
 }
 
 // New locks the files of the environment in o.Dir, and starts nothing. A
@@ -138,20 +132,13 @@ func (s *Store) swap(v *View) {
 }
 
 // Source returns where the current View came from.
-func (s *Store) Source() Source { return s.origin.Load().source }
-
-// Since returns when Source took its value.
-func (s *Store) Since() time.Time { return s.origin.Load().since }
+func (s *Store) Source() Source { return *s.source.Load() }
 
 // Problems returns what is wrong with the disk. What is wrong with documents is
 // said by the rules of the View.
 func (s *Store) Problems() []Condition { return s.conditions.list() }
 
-func (s *Store) setSource(source Source) {
-	if o := s.origin.Load(); o == nil || o.source != source {
-		s.origin.Store(&origin{source: source, since: time.Now()})
-	}
-}
+func (s *Store) setSource(source Source) { s.source.Store(&source) }
 
 // Position returns the place in the history up to which changes were applied,
 // shown or not; zero if there is none to continue from.

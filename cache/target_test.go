@@ -157,7 +157,7 @@ func TestReadersSeeWholeTransactions(t *testing.T) {
 					return
 				}
 				last = v.Position().Revision
-				_, _, _ = s.Source(), s.Since(), s.Problems()
+				_, _ = s.Source(), s.Problems()
 				select {
 				case <-done:
 					return

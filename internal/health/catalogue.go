@@ -54,7 +54,7 @@ const (
 	SeverityInfo Severity = "info"
 	// SeverityWarning means that answers are right but older than they should be, or that a safety net is missing.
 	SeverityWarning Severity = "warning"
-	// SeverityCritical means that answers are refused, or that changes will not arrive until somebody acts.
+	// SeverityCritical means that answers are refused, or that changes will not arrive until you act.
 	SeverityCritical Severity = "critical"
 )
 

@@ -135,7 +135,7 @@ func (p *place) slow() {
 	p.network.Set(faultnet.Faults{ToClient: faultnet.Rule{Delay: 2 * shortDeadline}})
 }
 
-// One thing is broken: what is answered meanwhile is what the table says, nobody waits for long, and everything comes back by itself.
+// One thing is broken: what is answered meanwhile is what the table says, no request waits for long, and everything comes back by itself.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for _, f := range faults() {

@@ -111,7 +111,7 @@ type Options struct {
 	// not taken yet; more are refused until there is room. 0 means inflight.Default.
 	InFlight int64
 	// OFREPAuthFile is the path of a file with tokens, one a line; every OFREP request needs one of them then. It is read again when it
-	// changes. Empty means that nobody is asked for a token.
+	// changes. Empty means that no request needs one.
 	OFREPAuthFile string
 	// FlagdAuthFile is the same for FlagdAddr and FlagdSyncAddr, whose health checks are answered without a token.
 	FlagdAuthFile string

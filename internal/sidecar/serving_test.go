@@ -42,7 +42,7 @@ func TestServingStates(t *testing.T) {
 	}
 }
 
-// What holds began when it was seen first, and begins anew after it was otherwise.
+// What holds began when it was seen first, and begins again after it was otherwise.
 func TestSinceWhen(t *testing.T) {
 	start := time.Unix(1000, 0)
 	all := make(since)

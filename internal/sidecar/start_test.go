@@ -30,7 +30,7 @@ func TestAStartCatchesUpFirst(t *testing.T) {
 	}
 }
 
-// When the connection is refused, nobody waits for the grace, and what is answered from is told.
+// When the connection is refused, the grace is not waited for, and what is answered from is told.
 func TestAStartWithoutTheLogDoesNotWait(t *testing.T) {
 	o := options(nowhere)
 	o.BootstrapFile = write(t, `{"flags":{"greeting":`+flag(5)+`}}`)

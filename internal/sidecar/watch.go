@@ -9,7 +9,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 )
 
-// watchInterval is how often conditions are looked for when nobody asks.
+// watchInterval is how often conditions are looked for between requests for them.
 const watchInterval = time.Second
 
 // watch keeps the log file informed about conditions that begin and end.

@@ -29,6 +29,6 @@ func (s *Server) guarded(path string, service http.Handler) (pattern string, han
 			http.Error(w, errUnauthorized.Error(), http.StatusUnauthorized)
 			return
 		}
-		_ = refusals.Write(w, r, connect.NewError(connect.CodeUnauthenticated, errUnauthorized)) // whoever goes away needs no answer
+		_ = refusals.Write(w, r, connect.NewError(connect.CodeUnauthenticated, errUnauthorized)) // a client that has gone needs no answer
 	})
 }

@@ -94,7 +94,7 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 // refuseBusy answers in the protocol of the request.
 func refuseBusy(refusals *connect.ErrorWriter, w http.ResponseWriter, r *http.Request) {
 	if refusals.IsSupported(r) {
-		_ = refusals.Write(w, r, busy()) // whoever goes away needs no answer
+		_ = refusals.Write(w, r, busy()) // a client that has gone needs no answer
 		return
 	}
 	w.Header().Set("Retry-After", "1")

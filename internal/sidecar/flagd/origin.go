@@ -32,5 +32,5 @@ func refuse(w http.ResponseWriter, status int, message string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Connection", "close")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // whoever goes away needs no answer
+	_, _ = w.Write(body) // a client that has gone needs no answer
 }

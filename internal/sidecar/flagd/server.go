@@ -200,7 +200,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Grace)
 	defer cancel()
 	if err := s.http.Shutdown(ending); err != nil {
-		_ = s.http.Close() // whoever still reads had time enough
+		_ = s.http.Close() // a client that still reads had time enough
 	}
 	<-served
 	return nil

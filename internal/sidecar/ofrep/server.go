@@ -61,7 +61,7 @@ type Options struct {
 	// not listen on loopback asks for none; see package origin.
 	Hosts []string
 	// TokenFile is the path of a file with tokens, one a line; every request needs one of them then. It is read again when it changes.
-	// Empty means that nobody is asked for a token.
+	// Empty means that no request needs one.
 	TokenFile string
 	// Metrics gets the server's metrics. It is required.
 	Metrics prometheus.Registerer

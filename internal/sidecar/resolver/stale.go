@@ -107,7 +107,7 @@ func appendComma(b []byte) []byte {
 // confirmation that are nearer to each other than this are not told apart.
 const sameMoment = 500 * time.Millisecond
 
-// since returns the last moment at which everything that existed was known, the same until knowledge is confirmed anew; the beginning
+// since returns the last moment at which everything that existed was known, the same until knowledge is confirmed again; the beginning
 // of the process if it never was.
 func (r *Resolver) since(now time.Time, f freshness) time.Time {
 	if !f.known {
