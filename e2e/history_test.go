@@ -254,7 +254,7 @@ func loseFeed(ctx context.Context, t *testing.T, servers string, lose bool) {
 func (h *history) write(ctx context.Context, client int, p *process.Publisher) {
 	for ; ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
 		for _, key := range []string{freshKey, cachedKey} {
-			limited, cancel := context.WithTimeout(ctx, 5*time.Second)
+			limited, cancel := context.WithTimeout(ctx, 20*time.Second) // longer than the publisher takes to give up, also on a busy machine
 			h.writeOnce(limited, client, p, key)
 			cancel()
 		}

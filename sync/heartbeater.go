@@ -133,7 +133,7 @@ func (b *Beater) announce(ctx context.Context) error {
 func (b *Beater) announced(h changelog.Heartbeat) bool {
 	heard := b.heard.Load()
 	return heard != nil && time.Since(heard.at) < beatInterval &&
-		heard.heartbeat.Position.Epoch == h.Position.Epoch &&
+		heard.heartbeat.Position.Epoch == h.Position.Epoch && heard.heartbeat.Archived.IsZero() == b.archived.IsZero() &&
 		heard.heartbeat.Position.Revision >= h.Position.Revision && heard.heartbeat.End >= h.End
 }
 

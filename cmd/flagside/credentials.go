@@ -60,7 +60,7 @@ func credentialsAddCommand() commandline.Invocation {
 	set.File(&a.files.natsCA, "nats-ca", "", "PEM file with CA certificates that publisher serve has, as it reads it")
 	set.Directory(&a.files.out, "out", "", "directory to write the credentials to; it must be empty, or not exist").Require()
 	return commandline.Invocation{
-		Set:   set,
+		Set: set, Changes: true,
 		Check: a.validate,
 		Run: func(_ context.Context, t commandline.Terminal) error {
 			if err := a.add(); err != nil {
@@ -120,7 +120,7 @@ func credentialsRemoveCommand() commandline.Invocation {
 	set.Argument(&name, "NAME", "name of the user")
 	at.declare(set)
 	return commandline.Invocation{
-		Set:   set,
+		Set: set, Changes: true,
 		Check: at.validate,
 		Run: func(_ context.Context, t commandline.Terminal) error {
 			users, err := natsserver.ReadUsers(at.path())

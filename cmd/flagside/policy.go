@@ -26,7 +26,7 @@ func policyCheckCommand() commandline.Invocation {
 	set := config.NewSet("flagside policy check", "Checks a policy file. With an action, also says whether it is permitted, and by which policies; "+
 		"the exit code is 7 if it needs approvals, 3 if it is denied.")
 	set.File(&q.policy, "policy", "", "file with Cedar policies; without it the default policy")
-	set.String(&q.principal, "principal", "somebody", "id of the principal")
+	set.String(&q.principal, "principal", "anonymous", "id of the principal")
 	set.List(&q.groups, "group", nil, "groups of the principal, such as "+access.RoleEditor)
 	set.String(&q.action, "action", "", "what the principal wants to do: "+strings.Join(actionNames(), ", "))
 	set.String(&q.resource, "resource", "", "what it is done to: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+

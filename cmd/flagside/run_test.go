@@ -103,6 +103,9 @@ func TestCommandLines(t *testing.T) {
 	f(exitOK, "flagside flag put new-checkout -e prod", "flag", "put", "--help")
 	f(exitOK, "credentials add NAME", "credentials", "--help")
 	f(exitConfiguration, `no command "fly"`, "fly")
+	f(exitConfiguration, "no command behind the options", "-e", "team")
+	f(exitConfiguration, "no command behind the options", "--version", "-e", "x")
+	f(exitOK, "Usage: flagside COMMAND", "-e", "team", "--help")
 	f(exitConfiguration, `no command "fly"`, "fly", "--help")
 	f(exitConfiguration, "did you mean flagside flag list?", "flga", "list")
 	f(exitConfiguration, "did you mean flagside flag rollout?", "flag", "rolout", "f", "on=10")
@@ -128,6 +131,21 @@ func TestCommandLines(t *testing.T) {
 	for _, c := range program().Commands {
 		f(exitOK, "Usage: flagside "+c.Name(), append(c.Words, "--help")...)
 		f(exitOK, "Examples:\n  flagside "+c.Name(), append([]string{"help"}, c.Words...)...)
+	}
+}
+
+// A dry run that is asked for by a variable is not ignored by what has none.
+func TestDryRunOfWhatHasNone(t *testing.T) {
+	t.Parallel()
+	for value, code := range map[string]int{"true": exitConfiguration, "yes": exitConfiguration, "false": 8, "": 8} {
+		var out bytes.Buffer
+		environ := []string{"FLAGSIDE_DRY_RUN=" + value, "FLAGSIDE_ADMIN=http://127.0.0.1:1"}
+		if got := run(t.Context(), []string{"environment", "archive", "trial"}, commandline.Terminal{Environ: environ, Stdout: &out, Stderr: &out}); got != code {
+			t.Errorf("%q: exit code %d, %s; want %d", value, got, &out, code)
+		}
+		if got := run(t.Context(), []string{"environment", "list"}, commandline.Terminal{Environ: environ, Stdout: &out, Stderr: &out}); got != 8 {
+			t.Errorf("%q, of what changes nothing: exit code %d, %s", value, got, &out)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/rs/zerolog"
 
@@ -22,22 +23,25 @@ func environmentDestroyCommand() commandline.Invocation {
 	var o publisher.Options
 	var name, confirmed, reason string
 	set := config.NewSet("publisher environment destroy", "Deletes the flags of an archived environment for good, with their history. Its ledger "+
-		"stays, and its name is not given again. Stop the publisher first: this uses its data directory. With --nats it records the end and prints the "+
+		"stays, and its name is not given again: export its history first with flagside audit export if you need it. Stop the publisher first: this uses its data directory. With --nats it records the end and prints the "+
 		"commands that delete the streams.")
 	set.Argument(&name, "NAME", "name of the environment")
-	set.String(&confirmed, "confirm", "", "the name once more, where no terminal can be asked")
+	set.String(&confirmed, "confirm", "", "the name once more, where no terminal can be asked").OnlyOnCommandLine()
 	set.String(&reason, "reason", "", "why, at most 500 bytes; it stands in a signed record for ever: do not name a person").Short("m")
 	declareStreams(set, &o)
 	return commandline.Invocation{
-		Set: set,
+		Set: set, Changes: true,
 		Check: func() error {
+			if strings.ContainsFunc(reason, unicode.IsControl) {
+				return errors.New("--reason is one line of text")
+			}
 			if o.DataDir == "" && o.NATS == "" {
 				return errors.New("say where the streams are: give the publisher's --data-dir, or --nats and --keys")
 			}
 			return nil
 		},
 		Run: func(ctx context.Context, t commandline.Terminal) error {
-			if err := confirm(t, name, confirmed); err != nil {
+			if err := confirm(ctx, t, name, confirmed); err != nil {
 				return err
 			}
 			o.Logger = zerolog.Nop() // the error says it
@@ -51,9 +55,9 @@ func environmentDestroyCommand() commandline.Invocation {
 }
 
 // confirm makes sure that the environment is meant.
-func confirm(t commandline.Terminal, name, confirmed string) (err error) {
+func confirm(ctx context.Context, t commandline.Terminal, name, confirmed string) (err error) {
 	if confirmed == "" && t.IsInteractive() {
-		confirmed, err = t.Ask(fmt.Sprintf("This deletes all flags of environment %s and their history for good. Type its name to go on: ", name))
+		confirmed, err = t.Ask(ctx, fmt.Sprintf("This deletes all flags of environment %s and their history for good. Type its name to go on: ", name))
 	}
 	switch {
 	case err != nil || confirmed == name:
@@ -70,10 +74,13 @@ func printDestroyed(out io.Writer, name string, d publisher.Destroyed) error {
 	var lines []string
 	line := func(format string, values ...any) { lines = append(lines, fmt.Sprintf(format, values...)) }
 	line("environment %s is destroyed", name)
-	if d.Control.IsZero() {
-		line("recorded before")
-	} else {
+	switch {
+	case !d.Control.IsZero():
 		line("recorded: CONTROL %d, ledger %d", d.Control.Sequence, d.Ledger)
+	case d.Ledger != 0:
+		line("recorded before in CONTROL; recorded: ledger %d", d.Ledger)
+	default:
+		line("recorded before")
 	}
 	for _, stream := range d.Deleted {
 		line("deleted: stream %s, %d messages, %d bytes", stream.Name, stream.Messages, stream.Bytes)

@@ -69,7 +69,7 @@ func keysInitCommand() commandline.Invocation {
 		"a root key, a signing key, the keys note and the trust file. publisher serve with a data directory does it by itself.")
 	set.Argument(&dir, "DIR", "directory for the keys; it must not hold any")
 	return commandline.Invocation{
-		Set: set,
+		Set: set, Changes: true,
 		Run: func(_ context.Context, t commandline.Terminal) error {
 			made, err := keys.Init(dir)
 			if err != nil {
@@ -138,7 +138,7 @@ func keysRotateCommand() commandline.Invocation {
 	place.declareRoot(set)
 	set.Bool(&finish, "finish", false, "remove the old key, once all publishers use the new one")
 	return commandline.Invocation{
-		Set: set, Check: place.check,
+		Set: set, Changes: true, Check: place.check,
 		Run: func(_ context.Context, t commandline.Terminal) error {
 			step, report := keys.Rotate, printRotated
 			if finish {
@@ -181,7 +181,7 @@ func keysRevokeCommand() commandline.Invocation {
 	place.declare(set)
 	place.declareRoot(set)
 	return commandline.Invocation{
-		Set: set, Check: place.check,
+		Set: set, Changes: true, Check: place.check,
 		Run: func(_ context.Context, t commandline.Terminal) error {
 			done, err := keys.Revoke(place.dir(), place.root, id)
 			if err != nil {
@@ -212,7 +212,7 @@ func keysExportRootCommand() commandline.Invocation {
 	set.Argument(&file, "FILE", "file to move it to; it must not exist")
 	place.declare(set)
 	return commandline.Invocation{
-		Set: set, Check: place.check,
+		Set: set, Changes: true, Check: place.check,
 		Run: func(_ context.Context, t commandline.Terminal) error {
 			root, err := keys.ExportRoot(place.dir(), file)
 			if err != nil {

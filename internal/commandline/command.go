@@ -52,6 +52,8 @@ type Invocation struct {
 	Try func(ctx context.Context) error
 	// Run does what the options ask for.
 	Run func(ctx context.Context, t Terminal) error
+	// Changes tells that it changes something, so that a variable that asks for a dry run is refused if it has none.
+	Changes bool
 	// Serves tells that it is a server: it names all environment variables that set no option, and not only likely mistakes.
 	Serves bool
 }

@@ -37,15 +37,11 @@ func shells() []string { return []string{"bash", "zsh", "fish"} }
 // shell.
 func completion(shell, program string) string {
 	bash := fmt.Sprintf(`_%[1]s() {
-  local found
-  found="$(%[1]s %[2]s "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)"
-  COMPREPLY=()
-  if [[ "$found" == ":file" ]]; then
+  mapfile -t COMPREPLY < <(%[1]s %[2]s "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  if [[ "${COMPREPLY[0]}" == ":file" ]]; then
+    COMPREPLY=()
     compopt -o default 2>/dev/null
-    return
   fi
-  local IFS=$'\n'
-  COMPREPLY=($found)
 }
 complete -F _%[1]s %[1]s
 `, program, completing)
@@ -155,9 +151,14 @@ func (p Program) values(ctx context.Context, kind string, choices []string, name
 	case len(choices) > 0:
 		return choices, false
 	case names != "" && p.Names != nil:
-		return p.Names(ctx, names, t.given(args)), false
+		return slices.DeleteFunc(p.Names(ctx, names, t.given(args)), func(name string) bool { return !isPlain(name) }), false
 	}
 	return nil, kind == config.TypeFile || kind == config.TypeDirectory
+}
+
+// isPlain reports whether a shell reads a word as it stands: others choose the names of what there is, and shells run what they complete.
+func isPlain(word string) bool {
+	return word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@+,") == "" && word[0] != '-'
 }
 
 // given returns the terminal with the options of a command line as environment variables, so that a line that is not finished can be read.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flagside/flagside/internal/config"
@@ -60,6 +61,10 @@ func (p Program) Run(ctx context.Context, args []string, t Terminal) int {
 			return p.execute(ctx, c, slices.Concat(leading, line[len(c.Words):]), t)
 		}
 	}
+	if len(line) == 0 && !slices.ContainsFunc(leading, asksForHelp) {
+		fmt.Fprintf(t.Stderr, "%s: there is no command behind the options\n%s help lists what there is\n", p.Name, p.Name)
+		return ExitUsage
+	}
 	if last := len(line) - 1; slices.ContainsFunc(args, asksForHelp) {
 		if last >= 0 && asksForHelp(line[last]) {
 			line = line[:last]
@@ -102,8 +107,8 @@ func (p Program) execute(ctx context.Context, c Command, args []string, t Termin
 	i := c.New()
 	if p.Fallback != nil {
 		fallback, err := p.Fallback(t)
-		if err != nil {
-			return p.failed(err, t)
+		if err != nil { // which must not keep anyone from what needs none, or from mending it
+			fmt.Fprintf(t.Stderr, "%s: warning: %v: correct or remove the file\n", p.Name, err)
 		}
 		i.Set.Fallback(fallback)
 	}
@@ -121,6 +126,10 @@ func (p Program) execute(ctx context.Context, c Command, args []string, t Termin
 		return ExitOK
 	}
 	p.warn(i, t)
+	if err := i.dryRunMissed(t); err != nil && action == config.ActionRun {
+		fmt.Fprintf(t.Stderr, "%s: %v\n", p.Name, err)
+		return ExitUsage
+	}
 	if i.Check != nil {
 		if err := i.Check(); err != nil {
 			fmt.Fprintf(t.Stderr, "%s: %v\n", p.Name, err)
@@ -134,6 +143,17 @@ func (p Program) execute(ctx context.Context, c Command, args []string, t Termin
 		return p.failed(err, t)
 	}
 	return ExitOK
+}
+
+// dryRunMissed returns an error if the environment asks for a dry run of a command that has none.
+func (i Invocation) dryRunMissed(t Terminal) error {
+	const option = "dry-run"
+	wanted, set := config.Lookup(t.Environ)(config.Variable(option))
+	has := slices.ContainsFunc(i.Set.Options(), func(o config.Option) bool { return o.Name == option })
+	if off, err := strconv.ParseBool(wanted); !set || wanted == "" || !i.Changes || has || err == nil && !off {
+		return nil
+	}
+	return fmt.Errorf("%s is set, and this command has no dry run: nothing is done. Unset it to go on", config.Variable(option))
 }
 
 // try says whether what is asked for could begin now.

@@ -32,8 +32,8 @@ type Option struct {
 	given    bool
 	source   string
 	fallback string
-	// noFallback keeps the fallback of the set from the option.
-	noFallback bool
+	// noFallback keeps the fallback of the set from the option, and explicit everything but the command line.
+	noFallback, explicit bool
 	// secretEnv is the environment variable that may hold the secret itself, for options that name the file of one.
 	secretEnv string
 }
@@ -64,6 +64,12 @@ func (o *Option) Source() string { return o.source }
 
 // WithoutFallback makes Parse ask no fallback for the option; see Set.Fallback.
 func (o *Option) WithoutFallback() { o.noFallback = true }
+
+// OnlyOnCommandLine makes Parse read the option from the command line alone: it is to be given each time, on purpose.
+func (o *Option) OnlyOnCommandLine() *Option {
+	o.noFallback, o.explicit = true, true
+	return o
+}
 
 // FallbackText returns what the last Parse would have given the option if nothing else had; empty if that is its default.
 func (o *Option) FallbackText() string { return o.fallback }

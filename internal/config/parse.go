@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Parse fills in the variables of the set from args (the command line without the program and the sub-command), from the
@@ -127,6 +128,9 @@ func (s *Set) apply(
 func (o *Option) apply(
 	flags map[string][]string, lookup func(string) (string, bool), file map[string]fileEntry, fallback func(string) (string, string),
 ) error {
+	if o.explicit {
+		lookup, file = func(string) (string, bool) { return "", false }, nil
+	}
 	texts, place := o.find(flags, lookup, file)
 	if secret, ok := o.value.(secretValue); ok {
 		if text, ok := lookup(o.secretEnv); ok && text != "" {
@@ -140,6 +144,11 @@ func (o *Option) apply(
 		}
 	}
 	o.given, o.source = texts != nil, place
+	for _, text := range texts {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("%s: %q is not valid UTF-8", place, text)
+		}
+	}
 	if o.given {
 		if err := o.value.set(texts); err != nil {
 			return fmt.Errorf("%s: %w", place, err)
@@ -182,6 +191,11 @@ func (o *Option) find(
 
 // applyWords gives the arguments their words.
 func (s *Set) applyWords(words []string) error {
+	for _, word := range words {
+		if !utf8.ValidString(word) {
+			return fmt.Errorf("%q is not valid UTF-8", word)
+		}
+	}
 	for i, argument := range s.arguments {
 		if i >= len(words) {
 			return fmt.Errorf("argument %s is missing: %s", argument.name, argument.usage)

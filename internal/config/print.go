@@ -32,8 +32,20 @@ func (s *Set) Usage() string {
 			}
 		}
 	}
-	b.WriteString("\nEach option can also be set by an environment variable: --dry-run by FLAGSIDE_DRY_RUN=true.\n")
+	if example := s.variableExample(); example != nil {
+		fmt.Fprintf(&b, "\nOptions can also be set by environment variables: --%s by %s.\n", example.Name, example.Env)
+	}
 	return b.String()
+}
+
+// variableExample returns an option that a variable can set, one of the command itself if there is any.
+func (s *Set) variableExample() *Option {
+	for _, option := range s.all() {
+		if !option.explicit {
+			return option
+		}
+	}
+	return nil
 }
 
 // flags returns the option as it stands on a command line, with the type of its value.

@@ -33,7 +33,7 @@ Options of many commands:
   --check                       check the configuration, say what is wrong and exit
   --print-config                print the configuration that would be used, secrets masked, and exit
 
-Each option can also be set by an environment variable: --dry-run by FLAGSIDE_DRY_RUN=true.
+Options can also be set by environment variables: --environment by FLAGSIDE_ENVIRONMENT.
 `
 	if diff := cmp.Diff(want, s.Usage()); diff != "" {
 		t.Errorf("usage (-want +got):\n%s", diff)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/publisher/stage"
@@ -103,18 +104,50 @@ func (d *Destroyed) record(ctx context.Context, conn *flagsync.Conn, replicas in
 	if err != nil {
 		return err
 	}
-	if d.Control, err = list.Destroy(ctx, name, order); err != nil || d.Control.IsZero() {
+	if d.Control, err = list.Destroy(ctx, name, order); err != nil {
+		return err
+	}
+	act, err := destruction(ctx, list.Journal(), name)
+	if err != nil {
 		return err
 	}
 	ledger, err := flagsync.OpenJournal(ctx, conn, flagsync.Ledger(name), replicas)
 	if err != nil {
 		return err
 	}
-	event := control.Event{
-		Type: control.EventDestroyed, By: order.Actor, At: time.Now().UTC(), Text: order.Reason, Control: d.Control,
+	for e, err := range control.EventsOf(ctx, ledger, 1) {
+		if err != nil || e.Type == control.EventDestroyed {
+			return err
+		}
 	}
-	d.Ledger, err = control.AppendEvent(ctx, ledger, event)
+	d.Ledger, err = control.AppendEvent(ctx, ledger, control.Event{
+		Type: control.EventDestroyed, By: act.Actor, At: time.Now().UTC(), Text: act.Reason, Control: act.at,
+	})
 	return err
+}
+
+// act is a record of CONTROL, and where it is.
+type act struct {
+	access.Act
+
+	at changelog.Anchor
+}
+
+// destruction returns the record of CONTROL that an environment is destroyed.
+func destruction(ctx context.Context, journal *flagsync.Journal, name string) (found act, err error) {
+	for r, err := range journal.Read(ctx, 1) {
+		if err != nil {
+			return act{}, err
+		}
+		done, ok, err := access.DecodeAct(r)
+		if err != nil {
+			return act{}, err
+		}
+		if ok && done.Type == string(control.EventDestroyed) && done.Environment == name {
+			return act{done, changelog.Anchor{Sequence: r.Sequence, Digest: r.Digest}}, nil
+		}
+	}
+	return act{}, fmt.Errorf("CONTROL has no record that %s is destroyed", name)
 }
 
 // delete deletes the streams with documents, if they are on the embedded server.

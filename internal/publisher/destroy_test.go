@@ -45,7 +45,48 @@ func TestDestroyOnAnotherServer(t *testing.T) {
 	r.await("the record in the ledger", func() bool {
 		return slices.Contains(r.ledger(), "environment.destroyed")
 	})
+	if again, err := publisher.Destroy(t.Context(), o, "prod", order); err != nil || !again.Control.IsZero() || again.Ledger != 0 {
+		t.Errorf("destroyed again: %+v, %v", again, err)
+	}
 	if c := r.condition("stream-lost"); c != "" {
 		t.Errorf("a publisher misses what was destroyed: %s", c)
 	}
+}
+
+// What was interrupted between the two records is completed, and says who had it done.
+func TestDestroyIsCompleted(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.create("prod")
+	if _, err := r.client.ArchiveEnvironmentAnyway(t.Context(), "prod", "it is over"); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
+		URL: server.URL(), Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Name: t.Name(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	list, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	if err == nil {
+		_, err = list.Destroy(t.Context(), "prod", flagsync.Order{Actor: "operator", Reason: "the first time"})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := publisher.Options{NATS: server.URL(), KeysDir: trusttest.Default().Directory(t)}
+	done, err := publisher.Destroy(t.Context(), o, "prod", flagsync.Order{Actor: "operator", Reason: "again"})
+	if err != nil || !done.Control.IsZero() || done.Ledger == 0 || len(done.Remaining) != 2 {
+		t.Fatalf("completed: %+v, %v", done, err)
+	}
+	r.await("the record in the ledger", func() bool { return slices.Contains(r.ledger(), "environment.destroyed") })
+	if a := r.ask(http.MethodGet, "/api/v1/environments/prod/ledger", ""); !strings.Contains(a.body, "the first time") || strings.Contains(a.body, `"again"`) {
+		t.Errorf("the ledger says %s", a.body)
+	}
+	r.await("the refusal of its flags", func() bool {
+		a := r.ask(http.MethodGet, "/api/v1/environments/prod/flags", "")
+		return a.status == http.StatusGone && strings.Contains(a.body, "environment-destroyed")
+	})
 }

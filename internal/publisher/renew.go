@@ -77,7 +77,10 @@ func (e *environments) find(name string) (*environment, error) {
 	if running, ok := e.running[name]; ok {
 		return running, nil
 	}
-	if _, archived := e.known[name]; archived {
+	switch known, exists := e.known[name]; {
+	case exists && !known.Destroyed.IsZero():
+		return nil, fmt.Errorf("%w: %q", flagsync.ErrEnvironmentDestroyed, name)
+	case exists:
 		return nil, fmt.Errorf("%w: %q", flagsync.ErrEnvironmentArchived, name)
 	}
 	if !e.listed {

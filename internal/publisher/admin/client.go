@@ -76,11 +76,11 @@ func clientTransport(caFile string) (*http.Transport, error) {
 	}
 	text, err := os.ReadFile(caFile)
 	if err != nil {
-		return nil, fmt.Errorf("those who vouch for the publisher: %w", err)
+		return nil, fmt.Errorf("CA certificates: %w", err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("those who vouch for the publisher: %s has no certificate", caFile)
+		return nil, fmt.Errorf("CA certificates: %s has no certificate", caFile)
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	return transport, nil

@@ -50,10 +50,10 @@ func (s *session) export(ctx context.Context, environment string, withControl bo
 	call := admin.Call{Path: path}
 	body, err := s.client.Stream(ctx, call)
 	if problem, ok := errors.AsType[*admin.Problem](err); ok {
-		return nil, refused(problem, call)
+		return nil, refused(problem, call, s.again(call))
 	}
 	if lost, ok := errors.AsType[*admin.Unanswered](err); ok {
-		return nil, unanswered(lost, call)
+		return nil, s.unanswered(lost, call)
 	}
 	return body, err
 }

@@ -92,8 +92,9 @@ func (f *form) check(sensible func() bool, reason string) {
 // runs completes the sub-command with what it does.
 func (f *form) runs(do func(ctx context.Context, s *session) error) commandline.Invocation {
 	return commandline.Invocation{
-		Set:   f.set,
-		Check: f.verify,
+		Set:     f.set,
+		Changes: f.changing,
+		Check:   f.verify,
 		Run: func(ctx context.Context, t commandline.Terminal) error {
 			client, err := f.at.open()
 			if err != nil {
@@ -134,6 +135,8 @@ type session struct {
 	terminal commandline.Terminal
 	output   string
 	writes   *source // nil unless it is a document from a file
+	implied  bool    // the command itself says what the author has seen
+	also     string  // options that a repetition needs, beside those that were given
 }
 
 // source is a document that a command writes from a file.

@@ -17,13 +17,14 @@ type connection struct {
 	ca      string
 	token   config.Secret
 
-	where  *config.Option // that the address comes by
-	secret *config.Option // that the token comes by
+	where       *config.Option // that the address comes by
+	authorities *config.Option // that the CA certificates come by
+	secret      *config.Option // that the token comes by
 }
 
 func (c *connection) declare(set *config.Set) {
 	c.where = set.String(&c.address, "admin", "http://"+publisher.DefaultAdminAddr, "address of the publisher's API, http or https").Shared()
-	set.File(&c.ca, "admin-ca", "", "PEM file with CA certificates for the publisher; without it the system's").Shared()
+	c.authorities = set.File(&c.ca, "admin-ca", "", "PEM file with CA certificates for the publisher; without it the system's").Shared()
 	c.secret = set.Secret(&c.token, "token", "file with your API token; without a token you are anonymous").Shared()
 }
 
@@ -49,10 +50,10 @@ func (c *connection) open() (*admin.Client, error) {
 func (s *session) do(ctx context.Context, in admin.Call) (admin.Answer, error) {
 	found, err := s.client.Do(ctx, in)
 	if problem, ok := errors.AsType[*admin.Problem](err); ok {
-		return found, refused(s.placed(problem), in)
+		return found, refused(s.placed(problem), in, s.again(in))
 	}
 	if lost, ok := errors.AsType[*admin.Unanswered](err); ok {
-		return found, unanswered(lost, in)
+		return found, s.unanswered(lost, in)
 	}
 	return found, err
 }
@@ -73,23 +74,23 @@ func (s *session) placed(p *admin.Problem) *admin.Problem {
 }
 
 // unanswered says what it means that no answer came.
-func unanswered(lost *admin.Unanswered, in admin.Call) error {
+func (s *session) unanswered(lost *admin.Unanswered, in admin.Call) error {
 	if !in.Writes() || !lost.Sent {
 		return &failure{code: exitUnavailable, text: lost.Error()}
 	}
-	return &failure{code: exitUndecided, text: fmt.Sprintf("%v\nit may have done what was asked: %s", lost, again(in))}
+	return &failure{code: exitUndecided, text: fmt.Sprintf("%v\nit may have done what was asked: %s", lost, s.again(in))}
 }
 
 // again says how to repeat a change so that nothing is changed twice: with the same key, and as one who has seen the same.
-func again(in admin.Call) string {
+func (s *session) again(in admin.Call) string {
 	if in.Key == "" {
 		return "look whether it was done before you repeat it"
 	}
-	text := "repeat it with --idempotency-key " + in.Key
-	if in.IfMatch != "" {
+	text := "repeat it with --idempotency-key " + in.Key + s.also
+	if in.IfMatch != "" && !s.implied {
 		text += " --if-match " + in.IfMatch
 	}
-	if in.IfAbsent {
+	if in.IfAbsent && !s.implied {
 		text += " --create"
 	}
 	return text

@@ -10,7 +10,7 @@ import (
 
 func (k kind) copy() commandline.Invocation {
 	var key, name string
-	f := newForm(k.one+" copy", "Creates a "+k.one+" that is as another one of the environment.").inEnvironment()
+	f := newForm(k.one+" copy", "Creates a "+k.one+" as a copy of another one in the same environment.").inEnvironment()
 	k.key(f, &key)
 	f.set.Argument(&name, "NEW", "key of the new "+k.one+", which must not exist yet")
 	w := f.changes()
@@ -22,6 +22,7 @@ func (k kind) copy() commandline.Invocation {
 		c := k.change(f, name, "put", http.MethodPut)
 		c.Body, c.command.Document = found.Body, found.Body
 		c.done = k.one + " " + printable(name) + " is created as a copy of " + printable(key)
+		s.implied = true
 		return w.write(ctx, s, seen{absent: true}.on(c))
 	})
 }

@@ -43,7 +43,8 @@ func flagCreate() commandline.Invocation {
 		c := flagKind().change(f, key, "put", http.MethodPut)
 		c.Body, c.command.Document = document, []byte(document)
 		c.done = "flag " + printable(key) + " is created"
-		c.hint = "flagside flag rollout " + printable(key) + " -e " + f.environment + " gives its variants to some users"
+		c.hint = "flagside flag rollout " + shellWord(key) + " VARIANT=PERCENT -e " + f.environment + " gives a variant to some users"
+		s.implied = true
 		return w.write(ctx, s, seen{absent: true}.on(c))
 	})
 }

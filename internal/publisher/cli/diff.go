@@ -16,7 +16,10 @@ import (
 const contextLines = 3
 
 // side is one of the two documents that are compared.
-type side struct{ name, text string }
+type side struct {
+	name, text string
+	revision   string // of the document, if it is one of an environment as it is now
+}
 
 func (k kind) diff() commandline.Invocation {
 	var key, from, other, file string
@@ -67,7 +70,7 @@ func (s *session) side(ctx context.Context, k kind, environment, key string) (si
 		return side{}, err
 	}
 	text, err := indented(found.Body)
-	return side{environment + " at " + revision(found.Header), string(text)}, err
+	return side{name: environment + " at " + revision(found.Header), text: string(text), revision: revision(found.Header)}, err
 }
 
 // past reads a document as it was at a revision of its environment.
@@ -93,7 +96,7 @@ func (s *session) past(ctx context.Context, k kind, environment, key, at string)
 			return side{name: environment + " at " + at + " (absent)"}, nil
 		}
 		text, err := indented(change.Document)
-		return side{environment + " at " + at, string(text)}, err
+		return side{name: environment + " at " + at, text: string(text)}, err
 	}
 	return side{}, &failure{code: exitNotFound, text: fmt.Sprintf("%s %s was not changed at revision %s: see its history", k.one, printable(key), at)}
 }
@@ -110,7 +113,7 @@ func (s *session) file(name string) (side, error) {
 	if name == "-" {
 		name = standardInput
 	}
-	return side{name, string(text)}, nil
+	return side{name: name, text: string(text)}, nil
 }
 
 // printDifference prints two documents as a unified difference, or as both of them in JSON and YAML.

@@ -78,7 +78,7 @@ func reference() string {
 	for _, c := range cli.Commands() {
 		set := c.New().Set
 		name := strings.Join(append(slices.Clone(c.Words), set.Arguments()...), " ")
-		fmt.Fprintf(&out, "\n### `publisher %s`\n\n%s\n", name, set.Synopsis())
+		fmt.Fprintf(&out, "\n### `flagside %s`\n\n%s\n", name, set.Synopsis())
 		var own []config.Option
 		for _, option := range set.Options() {
 			if !slices.Contains(shared, option.Name) || !has(set, "propose") && slices.Contains([]string{"expires", "break-glass", "reason"}, option.Name) &&

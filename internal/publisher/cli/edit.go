@@ -29,16 +29,16 @@ func (k kind) edit() commandline.Invocation {
 			_, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key)}) // which says that it does not exist
 			return err
 		}
-		match := strings.TrimPrefix(before.name, f.environment+" at ")
-		file, text, err := s.edited(ctx, k.one+"-*.json", before.text)
+		file, text, err := s.edited(k.one+"-*.json", before.text)
 		if err != nil {
 			return err
 		}
+		ctx = context.WithoutCancel(ctx) // an interrupt was for the editor
 		if strings.TrimSpace(text) == strings.TrimSpace(before.text) {
 			_, err := fmt.Fprintln(s.terminal.Stdout, "nothing was edited, nothing is changed")
 			return errors.Join(err, os.Remove(file))
 		}
-		if err := s.writeEdited(ctx, k, f, w, key, match, file); err != nil {
+		if err := s.writeEdited(ctx, k, f, w, key, before.revision, file); err != nil {
 			return s.keptText(ctx, k, f.environment, key, before, file, err)
 		}
 		return os.Remove(file)
@@ -46,12 +46,12 @@ func (k kind) edit() commandline.Invocation {
 }
 
 // edited returns what a person makes of a text in an editor, and the file that it is in.
-func (s *session) edited(ctx context.Context, pattern, text string) (file, after string, err error) {
+func (s *session) edited(pattern, text string) (file, after string, err error) {
 	lookup := config.Lookup(s.terminal.Environ)
 	editor := ""
 	for _, name := range []string{"VISUAL", "EDITOR"} {
 		if value, ok := lookup(name); ok && editor == "" {
-			editor = value
+			editor = strings.TrimSpace(value)
 		}
 	}
 	if editor == "" {
@@ -66,7 +66,7 @@ func (s *session) edited(ctx context.Context, pattern, text string) (file, after
 		return "", "", errors.Join(err, os.Remove(f.Name()))
 	}
 	words := append(strings.Fields(editor), f.Name())
-	c := exec.CommandContext(ctx, words[0], words[1:]...) // #nosec G204 -- the editor of the user
+	c := exec.Command(words[0], words[1:]...) // #nosec G204 -- the editor of the user, which decides itself what an interrupt means
 	c.Stdin, c.Stdout, c.Stderr = s.terminal.Stdin, s.terminal.Stdout, s.terminal.Stderr
 	if err := c.Run(); err != nil {
 		return "", "", fmt.Errorf("%s: %w; your text is in %s", editor, err, f.Name())
@@ -99,10 +99,14 @@ func (s *session) keptText(ctx context.Context, k kind, environment, key string,
 			kept.text += "\nit was changed while you edited it:\n" + strings.TrimRight(difference(before, now), "\n")
 		}
 	}
-	next, more := "correct it and write it", ""
-	if f.code == exitApproval {
-		next, more = "propose it", " --propose"
+	write := fmt.Sprintf("flagside %s put %s -e %s -f %s --if-match %s", k.one, shellWord(key), environment, file, before.revision)
+	switch f.code {
+	case exitConflict:
+		kept.text += fmt.Sprintf("\nyour text is in %s: take over what you need from it with flagside %s edit %s -e %s", file, k.one, shellWord(key), environment)
+	case exitApproval:
+		kept.text += fmt.Sprintf("\nyour text is in %s: propose it with %s --propose", file, write)
+	default:
+		kept.text += fmt.Sprintf("\nyour text is in %s: correct it if need be, and write it with %s", file, write)
 	}
-	kept.text += fmt.Sprintf("\nyour text is in %[1]s: %[2]s with flagside %[3]s put %[4]s -e %[5]s -f %[1]s%[6]s", file, next, k.one, printable(key), environment, more)
 	return &kept
 }

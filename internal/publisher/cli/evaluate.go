@@ -25,6 +25,9 @@ const (
 	maxExplanation = 16 << 20
 )
 
+// targetingKey is the member of a context that tells users apart.
+const targetingKey = "targetingKey"
+
 func flagEvaluate() commandline.Invocation {
 	var key, sidecar string
 	var given map[string]string
@@ -32,7 +35,7 @@ func flagEvaluate() commandline.Invocation {
 		"what a sidecar answers.")
 	f.where = f.set.String(&f.environment, "environment", "", "environment of the flag; not needed with --sidecar").Short("e").Of(namesEnvironment)
 	flagKind().key(f, &key)
-	f.set.Map(&given, "context", "member of the context, such as targetingKey=u1; what reads as JSON, such as 3 or true, is that; may be repeated")
+	f.set.Map(&given, "context", "member of the context, such as targetingKey=u1, which is text; of others, what reads as JSON, such as 3 or true, is that; may be repeated")
 	f.set.String(&sidecar, "sidecar", "", "management address of a sidecar that is asked, such as http://127.0.0.1:8016")
 	f.check(func() bool { return sidecar != "" || f.environment != "" }, "say which environment with --environment, or which sidecar with --sidecar")
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -50,7 +53,7 @@ func evaluationContext(given map[string]string) jsontext.Value {
 	var values []jsontext.Value
 	for name, text := range given {
 		value := jsontext.Value(text)
-		if !value.IsValid() {
+		if !value.IsValid() || name == targetingKey && value.Kind() != '"' { // which applications send as text
 			value = quoted(text)
 		}
 		names, values = append(names, name), append(values, value)
@@ -129,8 +132,12 @@ func (s *session) explainAt(ctx context.Context, sidecar, key string, evaluation
 	switch {
 	case err != nil:
 		return &failure{code: exitUnavailable, text: visible("the sidecar does not answer: " + err.Error())}
-	case response.StatusCode == http.StatusNotFound:
+	case response.StatusCode == http.StatusNotFound && bytes.Contains(text, []byte("the flag does not exist")):
 		return &failure{code: exitNotFound, text: visible(fmt.Sprintf("the sidecar has no flag %q", key))}
+	case response.StatusCode == http.StatusNotFound:
+		return &failure{code: exitFailure, text: "this is not the management address of a sidecar: it has no /explain/"}
+	case response.StatusCode == http.StatusBadRequest:
+		return &failure{code: exitInvalid, text: visible(fmt.Sprintf("the sidecar answers %s: %s", response.Status, text))}
 	case response.StatusCode != http.StatusOK:
 		return &failure{code: exitFailure, text: visible(fmt.Sprintf("the sidecar answers %s: %s", response.Status, text))}
 	}

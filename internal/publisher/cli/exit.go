@@ -71,12 +71,12 @@ func (f *failure) Error() string { return f.text }
 const problemType = "urn:flagside:problem:"
 
 // refused returns the error of a call that the publisher refused.
-func refused(p *admin.Problem, in admin.Call) error {
+func refused(p *admin.Problem, in admin.Call, again string) error {
 	lines := explain(p)
 	code := exitCode(p)
 	switch {
 	case code == exitUndecided:
-		lines = append(lines, again(in))
+		lines = append(lines, again)
 	case p.Status == http.StatusUnauthorized:
 		lines = append(lines, "say with --token-file or FLAGSIDE_TOKEN_FILE where your token is; the first one is admin-token in the data directory of the publisher")
 	case code == exitApproval && p.Request == "":

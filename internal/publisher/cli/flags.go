@@ -46,7 +46,7 @@ func (k kind) changeCommands() []commandline.Command {
 		command(k.one+" revive", "bring a "+k.one+" back that was deleted", k.revive),
 		command(k.one+" rollback", "undo the last change of a "+k.one+", or return to a revision", k.rollback),
 		command(k.one+" edit", "change a "+k.one+" in your editor", k.edit),
-		command(k.one+" copy", "create a "+k.one+" that is as another one", k.copy),
+		command(k.one+" copy", "create a "+k.one+" as a copy of another one", k.copy),
 	}
 }
 
@@ -84,14 +84,14 @@ func (k kind) archive() commandline.Invocation {
 		c := k.change(f, key, "archive", http.MethodPost, "archive")
 		c.Body, c.command.Force = body, force
 		c.done = k.one + " " + printable(key) + " is archived"
-		c.hint = "flagside " + k.one + " revive " + printable(key) + " -e " + f.environment + " brings it back"
+		c.hint = "flagside " + k.one + " revive " + shellWord(key) + " -e " + f.environment + " brings it back"
 		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
 	})
 }
 
 func (k kind) rollback() commandline.Invocation {
 	var key, to string
-	f := newForm(k.one+" rollback", "Makes a "+k.one+" what it was before its last change, or at a revision of its environment. It is a new change: the history stays.").inEnvironment()
+	f := newForm(k.one+" rollback", "Makes a "+k.one+" what it was before its last change, or at a revision of its environment. It is a new change: the history stays. Run twice, it brings the change back.").inEnvironment()
 	k.key(f, &key)
 	w := f.changes()
 	f.revision(&to, "to", "revision to return to, as history shows it; without it the one before the last change")
@@ -102,6 +102,7 @@ func (k kind) rollback() commandline.Invocation {
 			if to, err = k.beforeLast(ctx, s, f.environment, key); err != nil {
 				return err
 			}
+			s.also = " --to " + to
 		}
 		body, err := json.Marshal(map[string]string{"revision": to})
 		if err != nil {

@@ -23,10 +23,12 @@ func login() commandline.Invocation {
 	var l loggingIn
 	f := newForm("login", "Remembers a publisher, your token and an environment as a context, and uses it from now on. Asks for the token unless "+
 		"--token-file has it.")
-	f.at.secret.WithoutFallback() // that of another login
-	f.set.String(&l.environment, "environment", "", "environment that commands are about, unless they say otherwise").Short("e").Of(namesEnvironment)
-	f.set.String(&l.name, "name", "", "name of the context; without it the host of the publisher")
-	f.check(func() bool { return l.name == "" || isName(l.name) }, "--name is a name without slashes")
+	f.at.secret.OnlyOnCommandLine() // others are for another publisher
+	f.at.authorities.OnlyOnCommandLine()
+	f.set.String(&l.environment, "environment", "", "environment that commands are about, unless they say otherwise").Short("e").Of(namesEnvironment).
+		OnlyOnCommandLine()
+	f.set.String(&l.name, "name", "", "name of the context; without it the host of the publisher, and the port if it has one")
+	f.check(func() bool { return l.name == "" || isName(l.name) }, "--name is made of letters, digits, dots, dashes and underscores")
 	return f.local(func(ctx context.Context, t commandline.Terminal) error {
 		l.connection, l.terminal = f.at, t
 		return l.run(ctx)
@@ -34,7 +36,9 @@ func login() commandline.Invocation {
 }
 
 // isName reports whether a text can be the name of a context, and of a file.
-func isName(text string) bool { return filepath.IsLocal(text) && !strings.ContainsAny(text, `/\`) }
+func isName(text string) bool {
+	return strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:") == "" && strings.Trim(text, ".") != ""
+}
 
 // loggingIn is a login under way.
 type loggingIn struct {
@@ -51,7 +55,7 @@ func (l *loggingIn) run(ctx context.Context) error {
 	}
 	secret, file := l.token.Reveal(), l.tokenFile()
 	if secret == "" {
-		if secret, err = l.terminal.AskSecret("Token for " + l.address + ": "); err != nil {
+		if secret, err = l.terminal.AskSecret(ctx, "Token for "+l.address+": "); err != nil {
 			return err
 		}
 	}
@@ -109,10 +113,10 @@ func (l *loggingIn) verify(ctx context.Context, secret string) (string, error) {
 
 func hostOf(address string) (string, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" || !isName(u.Hostname()) {
+	if err != nil || !isName(u.Host) {
 		return "", errors.New("say with --name what the context is called")
 	}
-	return u.Hostname(), nil
+	return u.Host, nil
 }
 
 // absolute returns the path of a file from everywhere, nothing of nothing.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -15,26 +14,32 @@ import (
 )
 
 func segmentAdd() commandline.Invocation {
-	return changeMembers("add", "Adds values to the list of a segment.", "added", func(items []jsontext.Value, value jsontext.Value) []jsontext.Value {
-		if holds(items, value) {
-			return items
+	return changeMembers("add", "Adds values to the list of a segment.", "added", func(items []jsontext.Value, value string) ([]jsontext.Value, bool) {
+		if slices.ContainsFunc(items, is(value)) {
+			return items, true
 		}
-		return append(items, value)
+		return append(items, quoted(value)), true
 	})
 }
 
 func segmentRemove() commandline.Invocation {
-	return changeMembers("remove", "Removes values from the list of a segment.", "removed", func(items []jsontext.Value, value jsontext.Value) []jsontext.Value {
-		return slices.DeleteFunc(items, func(item jsontext.Value) bool { return bytes.Equal(item, value) })
+	return changeMembers("remove", "Removes values from the list of a segment.", "removed", func(items []jsontext.Value, value string) ([]jsontext.Value, bool) {
+		n := len(items)
+		items = slices.DeleteFunc(items, is(value))
+		return items, len(items) < n
 	})
 }
 
-func holds(items []jsontext.Value, value jsontext.Value) bool {
-	return slices.ContainsFunc(items, func(item jsontext.Value) bool { return bytes.Equal(item, value) })
+// is returns what recognises a value in a list: the text, however it is written, or a number as it is written.
+func is(value string) func(item jsontext.Value) bool {
+	return func(item jsontext.Value) bool {
+		text, ok := unquoted(item)
+		return ok && text == value || item.Kind() == '0' && string(item) == value
+	}
 }
 
-// changeMembers returns a command that changes the one list of texts that a segment compares with.
-func changeMembers(verb, synopsis, done string, change func(items []jsontext.Value, value jsontext.Value) []jsontext.Value) commandline.Invocation {
+// changeMembers returns a command that changes the one list that decides who is in a segment.
+func changeMembers(verb, synopsis, done string, change func(items []jsontext.Value, value string) (changed []jsontext.Value, found bool)) commandline.Invocation {
 	var key string
 	var values []string
 	f := newForm("segment "+verb, synopsis+` The rule of the segment must have one list, such as {"in":[{"var":"email"},["ann@shop.example"]]}.`).inEnvironment()
@@ -63,26 +68,37 @@ func changeMembers(verb, synopsis, done string, change func(items []jsontext.Val
 
 // withMembers returns the rule of a segment with its one list changed.
 func withMembers(
-	key string, rule jsontext.Value, values []string, change func(items []jsontext.Value, value jsontext.Value) []jsontext.Value,
+	key string, rule jsontext.Value, values []string, change func(items []jsontext.Value, value string) (changed []jsontext.Value, found bool),
 ) (jsontext.Value, error) {
 	lists := 0
-	changed, _, err := rewriteCalls(rule, "in", func(arguments []jsontext.Value) ([]jsontext.Value, error) {
+	list := func(arguments []jsontext.Value) ([]jsontext.Value, error) {
 		if len(arguments) != 2 || arguments[1].Kind() != '[' {
 			return arguments, nil
 		}
 		lists++
 		items, err := elements(arguments[1])
 		for _, value := range values {
-			items = change(items, quoted(value))
+			var found bool
+			if items, found = change(items, value); !found {
+				return nil, &failure{code: exitNotFound, text: visible(fmt.Sprintf("segment %s has no %q: nothing is changed", key, value))}
+			}
 		}
 		return []jsontext.Value{arguments[0], array(items)}, err
-	})
+	}
+	changed, _, err := rewriting{operator: "in", through: alternatives, change: list}.apply(rule)
 	if err != nil {
 		return nil, err
 	}
 	if lists != 1 {
 		return nil, &failure{code: exitInvalid, text: visible(fmt.Sprintf(
-			"segment %s has %d lists to change: change its rule with flagside segment edit %s", key, lists, key))}
+			"segment %s has %s: change its rule with flagside segment edit %s", key, countLists(lists), key))}
 	}
 	return changed, nil
+}
+
+func countLists(n int) string {
+	if n == 0 {
+		return "no list to change"
+	}
+	return fmt.Sprintf("%d lists", n)
 }

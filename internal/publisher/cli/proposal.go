@@ -107,7 +107,7 @@ func differences(out io.Writer, body []byte) (some bool, err error) {
 			return true, err
 		}
 		name := printable(strings.Join(present(d.Kind, d.Key), " "))
-		fmt.Fprint(out, difference(side{name + " now", before}, side{name + " then", after}))
+		fmt.Fprint(out, difference(side{name: name + " now", text: before}, side{name: name + " then", text: after}))
 	}
 	return true, nil
 }

@@ -187,7 +187,7 @@ func (s *session) showChanges(ctx context.Context, out io.Writer, environment st
 		if err != nil {
 			return err
 		}
-		text := difference(side{name + " now", now.text}, side{name + " as proposed", proposed})
+		text := difference(side{name: name + " now", text: now.text}, side{name: name + " as proposed", text: proposed})
 		if _, err := io.WriteString(out, text); err != nil {
 			return err
 		}

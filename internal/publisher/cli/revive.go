@@ -39,8 +39,9 @@ func (k kind) beforeLast(ctx context.Context, s *session, environment, key strin
 	switch {
 	case err != nil:
 		return "", err
-	case len(versions) < 2:
-		return "", &failure{code: exitConflict, text: fmt.Sprintf("%[1]s %[2]s has no version before its last change: flagside %[1]s archive %[2]s takes it away", k.one, printable(key))}
+	case len(versions) < 2 || versions[1].Action == "delete":
+		return "", &failure{code: exitConflict, text: fmt.Sprintf("%[1]s %[2]s did not exist before its last change: flagside %[1]s archive %[3]s takes it away",
+			k.one, printable(key), shellWord(key))}
 	}
 	return versions[1].Revision, nil
 }

@@ -7,53 +7,49 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// rewriteCalls returns a rule in which the arguments of each call of an operator are what change makes of them, and how many calls there are.
-// Everything else stays as it is written.
-func rewriteCalls(rule jsontext.Value, operator string, change func(arguments []jsontext.Value) ([]jsontext.Value, error)) (jsontext.Value, int, error) {
-	switch rule.Kind() {
-	case '[':
-		items, err := elements(rule)
-		if err != nil {
-			return nil, 0, err
-		}
-		calls := 0
-		for i, item := range items {
-			n := 0
-			if items[i], n, err = rewriteCalls(item, operator, change); err != nil {
-				return nil, 0, err
-			}
-			calls += n
-		}
-		return array(items), calls, nil
-	case '{':
-		return rewriteObject(rule, operator, change)
-	default:
-		return rule, 0, nil
-	}
+// rewriting changes the calls of one operator in a rule, where they decide what the rule answers. Everything else stays as it is written.
+type rewriting struct {
+	operator string
+	// through reports whether the argument i of n of another operator may be the answer of its call.
+	through func(operator string, i, n int) bool
+	// change returns the arguments that a call gets.
+	change func(arguments []jsontext.Value) ([]jsontext.Value, error)
 }
 
-func rewriteObject(rule jsontext.Value, operator string, change func([]jsontext.Value) ([]jsontext.Value, error)) (jsontext.Value, int, error) {
+// apply returns the changed rule, and how many calls were changed.
+func (r rewriting) apply(rule jsontext.Value) (jsontext.Value, int, error) {
+	if rule.Kind() != '{' {
+		return rule, 0, nil
+	}
 	names, values, err := members(rule)
+	if err != nil || len(names) != 1 || values[0].Kind() != '[' {
+		return rule, 0, err
+	}
+	arguments, err := elements(values[0])
 	if err != nil {
 		return nil, 0, err
 	}
-	if len(names) == 1 && names[0] == operator && values[0].Kind() == '[' {
-		arguments, err := elements(values[0])
-		if err == nil {
-			arguments, err = change(arguments)
-		}
-		return object(names, []jsontext.Value{array(arguments)}), 1, err
-	}
 	calls := 0
-	for i, value := range values {
-		n := 0
-		if values[i], n, err = rewriteCalls(value, operator, change); err != nil {
-			return nil, 0, err
-		}
-		calls += n
+	if names[0] == r.operator {
+		arguments, err = r.change(arguments)
+		calls = 1
 	}
-	return object(names, values), calls, nil
+	for i := 0; names[0] != r.operator && i < len(arguments) && err == nil; i++ {
+		if n := 0; r.through(names[0], i, len(arguments)) {
+			arguments[i], n, err = r.apply(arguments[i])
+			calls += n
+		}
+	}
+	return object(names, []jsontext.Value{array(arguments)}), calls, err
 }
+
+// branches are the results of if, of which the odd arguments are, and the last if there is no condition for it.
+func branches(operator string, i, n int) bool {
+	return (operator == "if" || operator == "?:") && (i%2 == 1 || i == n-1)
+}
+
+// alternatives are the arguments of or.
+func alternatives(operator string, _, _ int) bool { return operator == "or" }
 
 // elements returns the items of a JSON array as they are written.
 func elements(value jsontext.Value) (items []jsontext.Value, err error) {
@@ -115,11 +111,20 @@ func object(names []string, values []jsontext.Value) jsontext.Value {
 	return append(out, '}')
 }
 
-// quoted returns a text as JSON.
+// quoted returns a text, which is valid UTF-8 as all options and arguments are, as JSON.
 func quoted(text string) jsontext.Value {
 	out, err := jsontext.AppendQuote(nil, text)
-	if err != nil { // not valid UTF-8, which no key or variant can be
+	if err != nil {
 		return jsontext.Value(`""`)
 	}
 	return out
+}
+
+// unquoted returns the text that a JSON value is, false if it is none.
+func unquoted(value jsontext.Value) (string, bool) {
+	if value.Kind() != '"' {
+		return "", false
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	return string(text), err == nil
 }

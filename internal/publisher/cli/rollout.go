@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,11 +53,22 @@ func flagRollout() commandline.Invocation {
 		patch := object([]string{"targeting"}, []jsontext.Value{rule})
 		c.Body, c.Media, c.command.Patch = patch, admin.MergePatchMedia, []byte(patch)
 		c.done = "flag " + printable(key) + " is rolled out: " + strings.Join(given, ", ")
+		if isOff(found.Body) {
+			c.hint = "the flag is off, so that this shows once it is on: flagside flag toggle " + shellWord(key) + " on -e " + f.environment
+		}
 		if w.match == "" {
 			w.match = revision(found.Header)
 		}
 		return w.writeExisting(ctx, s, c, path)
 	})
+}
+
+// isOff reports whether a flag document is turned off.
+func isOff(document []byte) bool {
+	var flag struct {
+		State string `json:"state"`
+	}
+	return json.Unmarshal(document, &flag) == nil && flag.State == "DISABLED"
 }
 
 // readShares reads percentages of users by variant.
@@ -104,21 +117,60 @@ func rolledOut(key string, document []byte, wanted []share) (jsontext.Value, err
 	if len(flag.Targeting) == 0 || flag.Targeting.Kind() == 'n' || string(flag.Targeting) == "{}" {
 		return object([]string{"fractional"}, []jsontext.Value{array(weights(all))}), nil
 	}
-	rule, calls, err := rewriteCalls(flag.Targeting, "fractional", func(arguments []jsontext.Value) ([]jsontext.Value, error) {
+	change := func(arguments []jsontext.Value) ([]jsontext.Value, error) {
+		before := arguments
 		if len(arguments) > 0 && arguments[0].Kind() != '[' { // what users are told apart by
-			return append(arguments[:1:1], weights(all)...), nil
+			before = arguments[1:]
 		}
-		return weights(all), nil
-	})
+		order, plain := variantsOf(before)
+		if !plain {
+			return nil, refuse("has a fractional with computed variants or weights")
+		}
+		return append(arguments[:len(arguments)-len(before):len(arguments)-len(before)], weights(inOrder(all, order))...), nil
+	}
+	rule, calls, err := rewriting{operator: "fractional", through: branches, change: change}.apply(flag.Targeting)
 	switch {
 	case err != nil:
 		return nil, err
 	case calls == 0:
-		return nil, refuse("has a rule without a fractional")
+		return nil, refuse("has a rule without a fractional to change")
 	case calls > 1:
 		return nil, refuse(fmt.Sprintf("has a rule with %d fractionals", calls))
 	}
 	return rule, nil
+}
+
+// variantsOf returns the variants of the buckets of a fractional, false if one of them is not plainly a variant and a number.
+func variantsOf(buckets []jsontext.Value) (order []string, plain bool) {
+	for _, bucket := range buckets {
+		if bucket.Kind() != '[' {
+			return nil, false
+		}
+		parts, err := elements(bucket)
+		if err != nil || len(parts) == 0 || len(parts) > 2 || len(parts) == 2 && parts[1].Kind() != '0' {
+			return nil, false
+		}
+		variant, ok := unquoted(parts[0])
+		if !ok {
+			return nil, false
+		}
+		order = append(order, variant)
+	}
+	return order, true
+}
+
+// inOrder sorts shares as variants stand already, so that users keep their variants as far as can be; new ones come before the last, which
+// mostly is the rest.
+func inOrder(all []share, order []string) []share {
+	place := func(part share) int {
+		if i := slices.Index(order, part.variant); i >= 0 {
+			return 2 * i
+		}
+		return 2*len(order) - 3
+	}
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b share) int { return cmp.Compare(place(a), place(b)) })
+	return sorted
 }
 
 // withRest adds the default variant with what is left, and leaves out what no user gets.

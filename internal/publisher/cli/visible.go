@@ -45,3 +45,12 @@ func obeyed(r rune) bool {
 		return r == 0x2028 || r == 0x2029
 	}
 }
+
+// shellWord returns a text as a shell reads it as one word, for command lines that people copy: others choose the keys of flags.
+func shellWord(text string) string {
+	plain := strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/:@+,")
+	if plain == "" && text != "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(printable(text), "'", `'\''`) + "'"
+}

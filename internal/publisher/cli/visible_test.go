@@ -71,10 +71,10 @@ func TestTerminalsAreGivenNothingToObey(t *testing.T) {
 // Neither have differences and errors, which quote what people have written.
 func TestErrorsAndDifferencesGiveNothingToObey(t *testing.T) {
 	t.Parallel()
-	err := refused(&admin.Problem{Status: 422, Detail: "The key " + hostile(), Errors: []admin.ProblemPlace{{Key: hostile(), Reason: "wrong"}}}, admin.Call{})
+	err := refused(&admin.Problem{Status: 422, Detail: "The key " + hostile(), Errors: []admin.ProblemPlace{{Key: hostile(), Reason: "wrong"}}}, admin.Call{}, "")
 	for what, text := range map[string]string{
 		"an error":     err.Error(),
-		"a difference": difference(side{hostile(), hostile()}, side{"b", "other\n"}),
+		"a difference": difference(side{name: hostile(), text: hostile()}, side{name: "b", text: "other\n"}),
 		"any value":    cell(map[string]any{"x": hostile()}),
 		"a number":     fmt.Sprint(cell(json.Number("1"))),
 	} {

@@ -187,7 +187,11 @@ func (w *writing) write(ctx context.Context, s *session, c change) error {
 		return err
 	}
 	return s.print(found.Body, func(out io.Writer, value any) error {
-		if err := written(out, value, c.done); err != nil || c.hint == "" {
+		done := c.done
+		if c.command.Type == "rollback" && deletes(value) {
+			done += ", which is not there: it is deleted"
+		}
+		if err := written(out, value, done); err != nil || c.hint == "" {
 			return err
 		}
 		_, err := fmt.Fprintln(out, c.hint)
@@ -204,6 +208,12 @@ func written(out io.Writer, value any, done string) error {
 	text += effects(value)
 	_, err := fmt.Fprintln(out, text+warnings(value))
 	return err
+}
+
+// deletes reports whether a change of one document has deleted it.
+func deletes(value any) bool {
+	all, _ := find(value, "effects").([]any)
+	return len(all) == 1 && word(all[0], "done") == "deleted"
 }
 
 // warnings returns a line for each slip that is tolerated, with what to do about it; each begins with a line break.

@@ -44,7 +44,7 @@ func TestDifference(t *testing.T) {
 	t.Parallel()
 	f := func(before, after, want string) {
 		t.Helper()
-		got := difference(side{"a", before}, side{"b", after})
+		got := difference(side{name: "a", text: before}, side{name: "b", text: after})
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q to %q: %s", before, after, diff)
 		}
