@@ -66,7 +66,7 @@ func followed(t testing.TB, r *running) *cache.Store {
 		conn.Close()
 		_ = store.Close()
 	})
-	r.await("the state of a sidecar", func() bool { return store.View() != nil && store.View().Rules().Len() == 1 })
+	r.await("the state of a sidecar", func() bool { return store.View() != nil && store.View().Rules().Len() > 0 })
 	return store
 }
 
