@@ -32,8 +32,9 @@ type Cluster struct {
 }
 
 // StartCluster returns a running cluster that has elected its leader. It ends
-// with the test.
-func StartCluster(tb testing.TB) *Cluster {
+// with the test. Its nodes have their stores in the directories that are given, by
+// their order, and in temporary ones.
+func StartCluster(tb testing.TB, stores ...string) *Cluster {
 	tb.Helper()
 	var routes []*url.URL
 	clients, peers := freePorts(tb, nodes), freePorts(tb, nodes)
@@ -44,7 +45,11 @@ func StartCluster(tb testing.TB) *Cluster {
 	dir := tb.TempDir()
 	for i := range nodes {
 		name := fmt.Sprintf("node-%d", i+1)
-		n := newNode(tb, name, filepath.Join(dir, name), clients[i])
+		store := filepath.Join(dir, name)
+		if i < len(stores) {
+			store = stores[i]
+		}
+		n := newNode(tb, name, store, clients[i])
 		// Not advertised, so that clients that were given a proxy stay behind it.
 		n.options.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: peers[i], NoAdvertise: true}
 		n.options.Routes = routes

@@ -81,3 +81,7 @@ func (n *Node) StepDown(tb testing.TB, stream string) {
 		tb.Fatal(err)
 	}
 }
+
+// HasJetStream reports whether the node stores anything: a server of a cluster gives
+// JetStream up when its disk fails.
+func (n *Node) HasJetStream() bool { return n.server.JetStreamEnabled() }
