@@ -29,7 +29,7 @@ func (k kind) edit() commandline.Invocation {
 			_, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key)}) // which says that it does not exist
 			return err
 		}
-		file, text, err := s.edited(k.one+"-*.json", before.text)
+		file, text, err := s.edited(ctx, k.one+"-*.json", before.text)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (k kind) edit() commandline.Invocation {
 }
 
 // edited returns what a person makes of a text in an editor, and the file that it is in.
-func (s *session) edited(pattern, text string) (file, after string, err error) {
+func (s *session) edited(ctx context.Context, pattern, text string) (file, after string, err error) {
 	lookup := config.Lookup(s.terminal.Environ)
 	editor := ""
 	for _, name := range []string{"VISUAL", "EDITOR"} {
@@ -66,7 +66,8 @@ func (s *session) edited(pattern, text string) (file, after string, err error) {
 		return "", "", errors.Join(err, os.Remove(f.Name()))
 	}
 	words := append(strings.Fields(editor), f.Name())
-	c := exec.Command(words[0], words[1:]...) // #nosec G204 -- the editor of the user, which decides itself what an interrupt means
+	// The editor decides itself what an interrupt means.
+	c := exec.CommandContext(context.WithoutCancel(ctx), words[0], words[1:]...) // #nosec G204 -- the editor of the user
 	c.Stdin, c.Stdout, c.Stderr = s.terminal.Stdin, s.terminal.Stdout, s.terminal.Stderr
 	if err := c.Run(); err != nil {
 		return "", "", fmt.Errorf("%s: %w; your text is in %s", editor, err, f.Name())
