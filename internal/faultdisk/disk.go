@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // Full is a file that every write to fails with ENOSPC. Not every system has it.
@@ -27,6 +29,16 @@ func Start(tb testing.TB, size int) *Disk {
 		tb.Skipf("a small file system cannot be mounted here: %v", err)
 	}
 	return dir
+}
+
+// StartForJetStream is Start for the streams of a NATS server in the process, which is restarted in place when the disk has space again. Under the
+// race detector the test is skipped: the server makes its queues anew then, while requests of others may read where they are.
+func StartForJetStream(tb testing.TB, size int) *Disk {
+	tb.Helper()
+	if waiting.RaceDetector {
+		tb.Skip("nats-server has a data race when JetStream is restarted in place beside requests")
+	}
+	return Start(tb, size)
 }
 
 // Mount does the same and returns the error instead of skipping the test.

@@ -29,7 +29,7 @@ const (
 // onSmallDisk runs a publisher over a disk of its own, with a flag in prod that a sidecar follows.
 func onSmallDisk(t *testing.T) (r *running, disk *faultdisk.Disk, o publisher.Options, sidecar *cache.Store) {
 	t.Helper()
-	disk = faultdisk.Start(t, smallDisk)
+	disk = faultdisk.StartForJetStream(t, smallDisk)
 	o = publisher.Options{DataDir: disk.Dir(), KeysDir: trusttest.Default().Directory(t)}
 	r = start(t, o)
 	r.create("prod")
@@ -259,7 +259,7 @@ func TestATornFirstEntry(t *testing.T) {
 		for _, restarts := range []bool{false, true} {
 			t.Run(fmt.Sprint(pages, " pages, restarts: ", restarts), func(t *testing.T) {
 				t.Parallel()
-				disk := faultdisk.Start(t, smallDisk)
+				disk := faultdisk.StartForJetStream(t, smallDisk)
 				o := publisher.Options{DataDir: disk.Dir(), KeysDir: trusttest.Default().Directory(t)}
 				r := start(t, o)
 				r.create("other")

@@ -2,4 +2,5 @@
 
 package waiting
 
-const computing = false
+// RaceDetector is whether the race detector watches the tests.
+const RaceDetector = false

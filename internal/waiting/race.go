@@ -2,5 +2,5 @@
 
 package waiting
 
-// computing is whether tests compute so much that more of them at once would only be late: the race detector makes them slow.
-const computing = true
+// RaceDetector is whether the race detector watches the tests. It makes them slow, so that more of them at once would only be late.
+const RaceDetector = true

@@ -11,7 +11,7 @@ const parallel = "test.parallel"
 // Beside sets how many parallel tests of a package run at once, unless the command line does or they are slowed down by the race detector. The
 // usual number is that of the processors, which tests that wait leave idle. A TestMain calls it before it runs the tests.
 func Beside(tests int) {
-	if computing {
+	if RaceDetector {
 		return
 	}
 	flag.Parse()

@@ -83,7 +83,7 @@ func TestFullDisk(t *testing.T) {
 	} {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()
-			disk := faultdisk.Start(t, smallDisk)
+			disk := faultdisk.StartForJetStream(t, smallDisk)
 			var out logs
 			s := startWith(t, natsserver.Options{Addr: "127.0.0.1:0", StoreDir: disk.Dir(), Logger: zerolog.New(&out)})
 			url := s.ClientURL()
@@ -133,7 +133,7 @@ func TestFullDisk(t *testing.T) {
 // A full disk is found by a write that is tried, and one with space is not said to be full.
 func TestProbeStorage(t *testing.T) {
 	t.Parallel()
-	disk := faultdisk.Start(t, smallDisk)
+	disk := faultdisk.StartForJetStream(t, smallDisk)
 	s := startWith(t, natsserver.Options{Addr: "127.0.0.1:0", StoreDir: disk.Dir(), Logger: zerolog.Nop()})
 	s.ProbeStorage()
 	if err := s.StorageError(); err != nil {
