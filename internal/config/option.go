@@ -9,7 +9,7 @@ const envPrefix = "FLAGSIDE_"
 type Option struct {
 	// Name is the name of the flag without dashes, and the key in the configuration file.
 	Name string
-	// Env is the name of the environment variable.
+	// Env is the name of the environment variable; empty if none sets it.
 	Env string
 	// Usage says what the option does, its unit and the consequence of the default.
 	Usage string
@@ -32,8 +32,8 @@ type Option struct {
 	given    bool
 	source   string
 	fallback string
-	// noFallback keeps the fallback of the set from the option, and explicit everything but the command line.
-	noFallback, explicit bool
+	// explicit keeps everything but the command line from the option.
+	explicit bool
 	// secretEnv is the environment variable that may hold the secret itself, for options that name the file of one.
 	secretEnv string
 }
@@ -62,12 +62,9 @@ func (o *Option) Of(kind string) *Option {
 // Source returns what gave the option its value at the last Parse, such as flag --environment; empty if it has its default.
 func (o *Option) Source() string { return o.source }
 
-// WithoutFallback makes Parse ask no fallback for the option; see Set.Fallback.
-func (o *Option) WithoutFallback() { o.noFallback = true }
-
 // OnlyOnCommandLine makes Parse read the option from the command line alone: it is to be given each time, on purpose.
 func (o *Option) OnlyOnCommandLine() *Option {
-	o.noFallback, o.explicit = true, true
+	o.explicit, o.Env, o.secretEnv = true, "", ""
 	return o
 }
 

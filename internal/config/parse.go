@@ -129,7 +129,7 @@ func (o *Option) apply(
 	flags map[string][]string, lookup func(string) (string, bool), file map[string]fileEntry, fallback func(string) (string, string),
 ) error {
 	if o.explicit {
-		lookup, file = func(string) (string, bool) { return "", false }, nil
+		lookup, file, fallback = func(string) (string, bool) { return "", false }, nil, nil
 	}
 	texts, place := o.find(flags, lookup, file)
 	if secret, ok := o.value.(secretValue); ok {
@@ -137,7 +137,7 @@ func (o *Option) apply(
 			return o.applySecret(secret, text, place)
 		}
 	}
-	if fallback != nil && !o.noFallback {
+	if fallback != nil {
 		var from string
 		if o.fallback, from = fallback(o.Name); o.fallback != "" && texts == nil {
 			texts, place = []string{o.fallback}, from

@@ -20,21 +20,14 @@ const batchSize = 5
 // putTogether makes a change of several documents, which is one atomic batch.
 func (r *running) putTogether() error {
 	r.t.Helper()
-	service, err := r.Control(r.t.Context(), "prod")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	state, err := service.Current(r.t.Context())
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	service, state := r.current()
 	t := control.Transfer{Epoch: state.Position().Epoch}
 	for n := range batchSize {
 		id := flagID(fmt.Sprint("together", n))
 		t.Changes = append(t.Changes, changelog.Document{Kind: id.Kind, Key: id.Key, Body: flagBody("on", `,"metadata":{"x":"`+long[:6000]+`"}`)})
 		t.Bases = append(t.Bases, control.Base{Kind: id.Kind, Key: id.Key})
 	}
-	_, err = service.Do(r.t.Context(), control.Origin{Actor: "tester", Owner: true}, t)
+	_, err := service.Do(r.t.Context(), control.Origin{Actor: "tester", Owner: true}, t)
 	return err
 }
 

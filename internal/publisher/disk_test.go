@@ -184,6 +184,13 @@ func (r *running) wantDiskFull(disk *faultdisk.Disk) {
 // newest returns the newest revision of prod.
 func (r *running) newest() uint64 {
 	r.t.Helper()
+	_, state := r.current()
+	return state.Position().Revision
+}
+
+// current returns what changes prod, and how it is now.
+func (r *running) current() (*control.Service, control.State) {
+	r.t.Helper()
 	service, err := r.Control(r.t.Context(), "prod")
 	if err != nil {
 		r.t.Fatal(err)
@@ -192,7 +199,7 @@ func (r *running) newest() uint64 {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return state.Position().Revision
+	return service, state
 }
 
 // wantWritten wants what was acknowledged of the writes to a stream, from number 0 on.

@@ -17,7 +17,7 @@ import (
 )
 
 // inflated returns a snapshot with the genuine header of another one, which announces more documents, and so many of half a megabyte that
-// nobody signed.
+// no publisher signed.
 func inflated(t *testing.T, genuine []byte, documents int) []byte {
 	t.Helper()
 	magic, rest, _ := bytes.Cut(genuine, []byte("\n"))

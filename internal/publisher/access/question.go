@@ -11,7 +11,7 @@ const (
 	KindToken Kind = "token"
 	// KindOIDC is whom an OpenID Connect issuer names.
 	KindOIDC Kind = "oidc"
-	// KindDev is whoever holds the token that flagside dev prints.
+	// KindDev is the holder of the token that flagside dev prints.
 	KindDev Kind = "dev"
 	// KindLocal is the process itself, such as a file that it watches.
 	KindLocal Kind = "local"

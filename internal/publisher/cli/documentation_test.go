@@ -123,7 +123,11 @@ func table(options []config.Option) string {
 	var out strings.Builder
 	out.WriteString("| Option | Environment variable | Default | Meaning |\n|---|---|---|---|\n")
 	for _, option := range options {
-		fmt.Fprintf(&out, "| `--%s` | `%s` | %s | %s |\n", option.Name, option.Env, option.Default, strings.ReplaceAll(option.Usage, "|", `\|`))
+		variable := option.Env
+		if variable != "" {
+			variable = "`" + variable + "`"
+		}
+		fmt.Fprintf(&out, "| `--%s` | %s | %s | %s |\n", option.Name, variable, option.Default, strings.ReplaceAll(option.Usage, "|", `\|`))
 	}
 	return out.String()
 }
