@@ -243,6 +243,8 @@ func TestCompletion(t *testing.T) {
 	f("chat checkout", "flag", "get", "--admin", address, "--token-file", token, "-e", "staging", "ch")
 	f(":file", "flag", "put", "checkout", "--file", "")
 	f(":file", "environment", "restore", "prod", "")
+	f(":file", "dev", "")
+	f(":file", "audit", "verify", "--trust-file", "")
 	f("", "flag", "get", "--admin", "http://127.0.0.1:1", "-e", "staging", "ch")
 	f("", "nothing", "like", "this")
 }
