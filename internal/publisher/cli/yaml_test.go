@@ -2,6 +2,8 @@ package cli
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,32 +52,64 @@ func TestDifference(t *testing.T) {
 		}
 	}
 	f("x\n", "x\n", "")
-	f("", "x\n", "--- a\n+++ b\n+ x\n")
-	f("x\n", "", "--- a\n+++ b\n- x\n")
-	f("1\n2\n3\n4\n5\n6\n7\n8\n9\nx\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\ny\n", "--- a\n+++ b\n...\n  7\n  8\n  9\n- x\n+ y\n")
-	f("a\nb\nc\nd\n", "a\nc\nb\nd\n", "--- a\n+++ b\n  a\n- b\n  c\n+ b\n  d\n")
-	f("a\x1b[2Jb\n", "c\n", "--- a\n+++ b\n- a\\u001b[2Jb\n+ c\n")
+	f("", "x\n", "--- a\n+++ b\n@@ -0,0 +1 @@\n+x\n")
+	f("x\n", "", "--- a\n+++ b\n@@ -1 +0,0 @@\n-x\n")
+	f("1\n2\n3\n4\n5\n6\n7\n8\n9\nx\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\ny\n", "--- a\n+++ b\n@@ -7,4 +7,4 @@\n 7\n 8\n 9\n-x\n+y\n")
+	f("a\nb\nc\nd\n", "a\nc\nb\nd\n", "--- a\n+++ b\n@@ -1,4 +1,4 @@\n a\n+c\n b\n-c\n d\n")
+	f("a\x1b[2Jb\n", "c\n", "--- a\n+++ b\n@@ -1 +1 @@\n-a\\u001b[2Jb\n+c\n")
 }
 
-// The lines of a comparison without those that were added are the first text, without those that were taken the second.
-func FuzzCompare(f *testing.F) {
+// The first text with its difference from the second one is the second one.
+func FuzzDifference(f *testing.F) {
 	f.Add("a b c d", "b d e")
 	f.Add("", "a")
+	f.Add("0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 x 18 19 20")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		a, b := strings.Fields(before), strings.Fields(after)
-		var gotA, gotB []string
-		for _, l := range compare(a, b) {
-			if l.sign != '+' {
-				gotA = append(gotA, l.text)
-			}
-			if l.sign != '-' {
-				gotB = append(gotB, l.text)
-			}
-		}
-		if !cmp.Equal(strings.Join(a, " "), strings.Join(gotA, " ")) || !cmp.Equal(strings.Join(b, " "), strings.Join(gotB, " ")) {
-			t.Errorf("%q to %q: %q, %q", a, b, gotA, gotB)
+		a, b := strings.Fields(visible(before)), strings.Fields(visible(after))
+		text := difference(side{text: lines(a)}, side{text: lines(b)})
+		if got := patched(t, a, text); !slices.Equal(got, b) {
+			t.Errorf("%q to %q: %q, %q", a, b, text, got)
 		}
 	})
+}
+
+func lines(words []string) string {
+	var text strings.Builder
+	for _, word := range words {
+		text.WriteString(word + "\n")
+	}
+	return text.String()
+}
+
+// patched applies a unified diff, whose context must be that of the lines.
+func patched(t *testing.T, before []string, diff string) []string {
+	t.Helper()
+	var after []string
+	at := 0
+	for line := range strings.Lines(strings.TrimPrefix(diff, "--- \n+++ \n")) {
+		sign, text := line[0], strings.TrimSuffix(line[1:], "\n")
+		switch sign {
+		case '@':
+			var from int
+			if _, err := fmt.Sscanf(line, "@@ -%d", &from); err != nil {
+				t.Fatal(err)
+			}
+			from = max(from-1, 0)
+			after = append(after, before[at:from]...)
+			at = from
+		case '+':
+			after = append(after, text)
+		default:
+			if before[at] != text {
+				t.Fatalf("%q has %q where the text has %q", diff, text, before[at])
+			}
+			if sign == ' ' {
+				after = append(after, text)
+			}
+			at++
+		}
+	}
+	return append(after, before[at:]...)
 }
 
 // What a publisher answers cannot move the cursor of a terminal.
