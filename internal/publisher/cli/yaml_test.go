@@ -1,13 +1,19 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/handwritten"
 )
 
 func TestYAML(t *testing.T) {
@@ -29,15 +35,32 @@ func TestYAML(t *testing.T) {
 	f(`"line\nbreak \u0007 é"`, "\"line\\nbreak \\u0007 é\"\n")
 }
 
-// Whatever is JSON becomes text without panic, and what is not is refused.
+// Whatever is JSON becomes YAML that is read as the same JSON, and what is not is refused.
 func FuzzYAML(f *testing.F) {
-	for _, seed := range []string{`{"a":[1,{"b":null}]}`, `[[[]]]`, `{`, `"\ud800"`, `{"":""}`} {
+	for _, seed := range []string{
+		`{"a":[1,{"b":null}]}`, `[[[]]]`, `{`, `"\ud800"`, `{"":""}`, `{"<<":{"a":1},"a\n":{"- ":[{"x":"y"}]},"yes":"no"}`, `[1e3,18700000000000000000,0.10]`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := yaml([]byte(text))
-		if err == nil && (len(got) == 0 || !strings.HasSuffix(string(got), "\n")) {
-			t.Errorf("%q became %q", text, got)
+		want := jsontext.Value(text)
+		if !want.IsValid() {
+			return // refused, unless the mistake is behind the first value
+		}
+		if err != nil || !strings.HasSuffix(string(got), "\n") {
+			t.Fatalf("%q became %q, %v", text, got, err)
+		}
+		if _, ok := eval.CheckJSON(want); !ok {
+			return // documents are JSON that is less deep, and with smaller numbers
+		}
+		read, err := handwritten.Read("got.yaml", got)
+		if err != nil {
+			t.Fatalf("%q became %q, %v", text, got, err)
+		}
+		again := jsontext.Value(read.JSON())
+		if err := errors.Join(want.Canonicalize(), again.Canonicalize()); err != nil || !bytes.Equal(want, again) {
+			t.Errorf("%q became %q, which is read as %s, %v", text, got, again, err)
 		}
 	})
 }
