@@ -93,7 +93,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	t.Parallel()
 	rooms := map[string][]string{
 		"github.com/nats-io":          {"sync", "internal/publisher/natsserver", "internal/natstest", "internal/attacks", "bench/failover"}, // which compares with the servers alone
-		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep"}, // the rest is net/http
+		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep"},                                                                           // the rest is net/http
 		"connectrpc.com":              {"internal/sidecar/flagd"},
 		"buf.build":                   {"internal/sidecar/flagd"},
 		"github.com/stretchr/testify": nil, // tests use the standard library and go-cmp
