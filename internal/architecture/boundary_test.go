@@ -42,11 +42,11 @@ func TestFoundationImports(t *testing.T) {
 	}
 }
 
-// The small packages that everybody uses use none of ours, but for who may write a file and what a second signal removes.
+// The small packages that everybody uses use none of ours, but for the smallest: who may write a file, what a second signal removes, and what runs how long.
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
-	smallest := []string{"internal/fileaccess", "internal/ending"}
+	smallest := []string{"internal/fileaccess", "internal/ending", "internal/lifecycle"}
 	for _, at := range append([]string{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"}, smallest...) {
 		imported := slices.DeleteFunc(own(all.must(t, at).imports), func(name string) bool { return slices.Contains(smallest, name) && !slices.Contains(smallest, at) })
 		if len(imported) > 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -20,16 +21,9 @@ const conditionInterval = time.Second
 
 // watchConditions keeps the conditions of the publisher up to date until ctx ends, and logs when one begins or ends.
 func (p *Publisher) watchConditions(ctx context.Context, conn *flagsync.Conn) error {
-	look := time.NewTicker(conditionInterval)
-	defer look.Stop()
-	for {
-		p.noteConditions(p.conditions(conn))
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	look := func(context.Context) { p.noteConditions(p.conditions(conn)) }
+	look(ctx)
+	return lifecycle.Every(ctx, conditionInterval, look)
 }
 
 // ownConditions are the ones that the publisher sets and clears.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -39,16 +40,7 @@ func newJournalChecks(e *environments) *journalChecks {
 
 // run checks until ctx ends.
 func (c *journalChecks) run(ctx context.Context) error {
-	look := time.NewTicker(journalInterval)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			c.check(ctx)
-		}
-	}
+	return lifecycle.Every(ctx, journalInterval, c.check)
 }
 
 // check looks once.

@@ -7,6 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/lifecycle"
 )
 
 // watchInterval is how often conditions are looked for between requests for them.
@@ -14,18 +15,11 @@ const watchInterval = time.Second
 
 // watch keeps the log file informed about conditions that begin and end.
 func (s *Sidecar) watch(ctx context.Context) error {
-	ticker := time.NewTicker(watchInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			s.examine()
-			s.reportErrors()
-			s.keepComplete()
-		}
-	}
+	return lifecycle.Every(ctx, watchInterval, func(context.Context) {
+		s.examine()
+		s.reportErrors()
+		s.keepComplete()
+	})
 }
 
 // reportErrors logs which flags err.

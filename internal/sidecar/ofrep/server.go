@@ -223,7 +223,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("OFREP: %w", err)
+			return err
 		case err != nil:
 			s.logger.Warn().Err(err).Dur("pause", pause).Msg("a connection cannot be accepted, trying again")
 			wait(ctx, pause)
