@@ -283,19 +283,5 @@ func (p *Publisher) connectOptions() flagsync.ConnectOptions {
 
 // serve answers HTTP until ctx ends, and then those requests that are in flight.
 func (p *Publisher) serve(ctx context.Context) error {
-	served := make(chan error, 1)
-	go func() { served <- p.http.Serve(p.listener) }()
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	err := p.http.Shutdown(within)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("requests were cut off: %w", err), p.http.Close())
-	}
-	<-served
-	return err
+	return listen.Serve(ctx, p.http, p.listener, shutdownTimeout)
 }
