@@ -84,10 +84,7 @@ func (s *Sidecar) listenRPC() error {
 // parts returns what runs each port that is open, and what keeps their tokens current.
 func (r *rpc) parts() (parts []lifecycle.Part) {
 	if r.tokens != nil {
-		parts = append(parts, lifecycle.Part{Name: "tokens", Run: func(ctx context.Context) error {
-			r.tokens.Watch(ctx)
-			return nil
-		}})
+		parts = append(parts, lifecycle.Part{Name: "tokens", Run: r.tokens.Run})
 	}
 	for _, face := range r.faces {
 		if face.listener != nil {

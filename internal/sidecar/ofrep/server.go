@@ -194,7 +194,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	})
 	watching, unwatch := context.WithCancel(ctx)
 	if s.tokens != nil {
-		s.serving.Go(func() { s.tokens.Watch(watching) })
+		s.serving.Go(func() { _ = s.tokens.Run(watching) })
 	}
 	err := s.accept(ctx, l)
 	unwatch()

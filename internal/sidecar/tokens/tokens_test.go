@@ -103,7 +103,7 @@ func TestTokensFollowTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		go known.Watch(ctx)
+		go func() { _ = known.Run(ctx) }()
 		defer synctest.Wait()
 		defer cancel()
 		want := func(when, admitted, refused, logged string) {
