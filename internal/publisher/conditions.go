@@ -32,7 +32,7 @@ func ownConditions() []health.Code {
 		health.LogUnreachable, health.StreamLost, health.StreamMismatch, health.LogCut,
 		health.NATSWithoutAccounts, health.NATSUsersRefused,
 		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
-		health.SigningKeyRetired, health.RootKeyOnline, health.CheckpointNotWritten, health.JournalDamaged, health.ForeignMessages,
+		health.SigningKeyRetired, health.RootKeyOnline, health.CheckpointNotWritten, health.JournalDamaged, health.ForeignMessages, health.PolicyRefused,
 		health.DiskFull, health.DiskNearlyFull,
 	}
 }
@@ -47,6 +47,9 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	p.keyConditions(add)
 	if err := p.checkpoints.failed(); err != nil {
 		add(health.CheckpointNotWritten, err.Error())
+	}
+	if err := p.gate.authorizer.Err(); err != nil {
+		add(health.PolicyRefused, err.Error())
 	}
 	if conn.WithoutAccounts() {
 		add(health.NATSWithoutAccounts, "")

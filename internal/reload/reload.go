@@ -108,7 +108,7 @@ func (f *File[T]) Look() {
 		}
 		f.failure.Store(nil)
 		if changed || before != nil {
-			f.options.Logger.Info().Msg(f.options.Subject + " was read again")
+			f.options.Logger.Info().Msg("read " + f.options.Subject)
 		}
 	}
 }

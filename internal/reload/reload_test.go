@@ -83,15 +83,15 @@ func steps(t *testing.T, p *place, f *reload.File[string], look func()) {
 		name, text, current, failure, logged string
 	}{
 		{"the same", "first", "first", "", ""},
-		{"another", "second", "second", "", "the word was read again"},
+		{"another", "second", "second", "", "read the word"},
 		{"empty", "", "second", "it is empty", "the word cannot be used, the last good content stays in use"},
 		{"still empty", "", "second", "it is empty", ""},
 		{"nothing to say of a failure", "unchanged", "second", "it is empty", ""},
-		{"mended as it was", "second", "second", "", "the word was read again"},
+		{"mended as it was", "second", "second", "", "read the word"},
 		{"nothing to say", "unchanged", "second", "", ""},
 		{"empty again", "", "second", "it is empty", "cannot be used"},
 		{"gone", "-", "second", "no such file", "no such file"},
-		{"mended as another", "third", "third", "", "the word was read again"},
+		{"mended as another", "third", "third", "", "read the word"},
 	} {
 		if step.text == "-" {
 			if err := os.Remove(p.path); err != nil {
