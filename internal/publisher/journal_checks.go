@@ -3,12 +3,12 @@ package publisher
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/internal/health/logcondition"
 	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -17,8 +17,6 @@ const (
 	// journalInterval is how often all journals are looked at, and journalTimeout bounds one look.
 	journalInterval = 2 * time.Second
 	journalTimeout  = 10 * time.Second
-	// foreignLimit is how long a foreign message is news.
-	foreignLimit = time.Hour
 )
 
 // journalChecks looks again and again at CONTROL and the ledgers: a publisher may read none of them for a long time.
@@ -115,8 +113,8 @@ func (c *journalChecks) news(now time.Time) []string {
 	}
 	var all []string
 	for _, stream := range slices.Sorted(maps.Keys(found)) {
-		if f := found[stream]; f.Messages > 0 && now.Sub(f.Since) <= foreignLimit {
-			all = append(all, fmt.Sprintf("%s: %s", stream, f))
+		if news := logcondition.Foreign(found[stream], now); news != "" {
+			all = append(all, stream+": "+news)
 		}
 	}
 	return all
