@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"

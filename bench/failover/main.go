@@ -15,8 +15,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const (

@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const environment = "bench"

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 

@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // patience is how long an event may take through a proxy on a busy machine. A proxy that keeps events back keeps them for ever.

@@ -122,7 +122,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting",
+		"internal/waiting", "internal/process", "internal/figures",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)
@@ -136,6 +136,24 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 		for _, imported := range own(all[at].imports) {
 			if slices.Contains(only, imported) {
 				t.Errorf("%s imports %s, which is for tests", at, imported)
+			}
+		}
+	}
+}
+
+// What tests and measures the whole stands on top: nothing imports it but itself.
+func TestNothingImportsWhatStandsOnTop(t *testing.T) {
+	t.Parallel()
+	all := readSource(t)
+	for _, top := range []string{"e2e", "bench", "cmd"} {
+		for _, at := range all.folders() {
+			if below(at, top) {
+				continue
+			}
+			for _, imported := range own(slices.Concat(all[at].imports, all[at].testImports)) {
+				if below(imported, top) {
+					t.Errorf("%s imports %s, which stands above it", at, imported)
+				}
 			}
 		}
 	}
