@@ -18,6 +18,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -50,7 +51,7 @@ func TestActions(t *testing.T) {
 		code           int
 		stdout, stderr string // parts
 	}{
-		{"version", nil, []string{"--version"}, 0, version(), ""},
+		{"version", nil, []string{"--version"}, 0, telemetry.Version(), ""},
 		{"help", nil, []string{"--help"}, 0, "--environment", ""},
 		{"no environment", nil, nil, 2, "", "--environment is required"},
 		{"a slip in a variable", map[string]string{"FLAGSIDE_ENVIRONMNT": "prod"}, nil, 2, "", "did you mean FLAGSIDE_ENVIRONMENT?"},
