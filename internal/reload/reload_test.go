@@ -1,7 +1,6 @@
 package reload_test
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/reload"
 )
 
@@ -23,15 +23,7 @@ var errEmpty = errors.New("it is empty")
 // place is a file of words and what is logged about it.
 type place struct {
 	path string
-	mu   sync.Mutex
-	logs bytes.Buffer // guarded by mu
-}
-
-// Write gets a line of the log.
-func (p *place) Write(line []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.logs.Write(line)
+	logs logtest.Log
 }
 
 func newPlace(t *testing.T, text string) *place {
@@ -50,7 +42,7 @@ func (p *place) write(t *testing.T, text string) {
 
 func (p *place) options() reload.Options[string] {
 	return reload.Options[string]{
-		Subject: "the word", Interval: interval, Load: p.load, Logger: zerolog.New(p),
+		Subject: "the word", Interval: interval, Load: p.load, Logger: zerolog.New(&p.logs),
 		Equal: func(a, b string) bool { return a == b },
 	}
 }
@@ -66,14 +58,6 @@ func (p *place) load() (string, error) {
 		return "", reload.ErrUnchanged
 	}
 	return string(text), nil
-}
-
-// logged returns what was logged since the last call.
-func (p *place) logged() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	defer p.logs.Reset()
-	return p.logs.String()
 }
 
 // steps changes the file, lets look, and checks what is in use, why nothing newer is, and the one line that is logged.
@@ -107,7 +91,7 @@ func steps(t *testing.T, p *place, f *reload.File[string], look func()) {
 		if err := f.Err(); (err == nil) != (step.failure == "") || err != nil && !strings.Contains(err.Error(), step.failure) {
 			t.Errorf("%s: failed with %v, want %q", step.name, err, step.failure)
 		}
-		got := p.logged()
+		got := p.logs.Take()
 		if n := strings.Count(got, "\n"); !strings.Contains(got, step.logged) || (n == 0) != (step.logged == "") || n > 1 {
 			t.Errorf("%s: logged %q, want one line with %q", step.name, got, step.logged)
 		}
@@ -187,7 +171,7 @@ func TestOpenFailsWithoutAContent(t *testing.T) {
 	if _, err := reload.Open(p.options()); !errors.Is(err, errEmpty) {
 		t.Errorf("an empty file: %v", err)
 	}
-	if got := p.logged(); got != "" {
+	if got := p.logs.Take(); got != "" {
 		t.Errorf("it is logged, too: %s", got)
 	}
 }
