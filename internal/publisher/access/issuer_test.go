@@ -271,7 +271,7 @@ func until(tb testing.TB, a *access.Authenticator, token string, want error) {
 	tb.Helper()
 	waiting.UntilNil(tb, "the wanted answer", func() error {
 		if _, err := authenticate(tb, a, token); !errors.Is(err, want) {
-			return fmt.Errorf("%v, want %w", err, want)
+			return errors.New(fmt.Sprint(err, ", want ", want))
 		}
 		return nil
 	})
