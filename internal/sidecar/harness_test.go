@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
@@ -86,7 +87,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 	})
 	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now().Add(p.clock)}
 	for key, body := range bodies {
-		document := changelog.Document{Kind: changelog.KindFlag, Key: key}
+		document := document.Document{Kind: document.KindFlag, Key: key}
 		if body != "" {
 			document.Body = []byte(body)
 		}
