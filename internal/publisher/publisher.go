@@ -231,7 +231,7 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	if p.server != nil {
 		begin("publisher", p.server.Run)
 		if err := p.server.Ready(ctx); err != nil {
-			return nil // the end of ctx, or of the server, which tells why
+			return nil //nolint:nilerr // it is the end of ctx, or of the server, which tells why
 		}
 	}
 	conn, err := flagsync.Connect(ctx, p.connectOptions())

@@ -138,11 +138,11 @@ func TestFreshLooksWhenItIsTime(t *testing.T) {
 			f.Fresh()
 		})
 		p.write(t, "fourth")
-		time.Sleep(interval - 1)
+		time.Sleep(interval - time.Nanosecond)
 		if got := f.Fresh(); got != "third" {
 			t.Errorf("%q before the interval is over", got)
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if got := f.Fresh(); got != "fourth" {
 			t.Errorf("%q when the interval is over", got)
 		}
