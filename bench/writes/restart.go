@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/examples/flagset"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/sync/changelog"

@@ -18,6 +18,9 @@ import (
 // actor stands in the log for changes that come from the file.
 const actor = "file"
 
+// healthSource sets the conditions of the file.
+const healthSource = "file"
+
 // loader makes the environment what the file says. It is used by one goroutine at a time.
 type loader struct {
 	dev   *Dev
@@ -131,7 +134,7 @@ func (l *loader) accept(documents []document.Document, result control.Result) {
 			l.flags = append(l.flags, d.Key)
 		}
 	}
-	mended := l.dev.health.Clear(health.FileRefused)
+	mended := len(l.dev.health.Reconcile(healthSource, nil).Ended) > 0
 	if result.Written == 0 && !mended {
 		return
 	}
@@ -153,7 +156,7 @@ func (l *loader) refuse(ctx context.Context, err error) {
 	} else if refusal, ok := errors.AsType[*control.Refusal](err); ok && len(refusal.Problems) > 0 {
 		places = l.allPlaced(refusal.Problems)
 	}
-	l.dev.health.Set(health.FileRefused, strings.Join(places, "\n"))
+	l.dev.health.Reconcile(healthSource, map[health.Code]string{health.FileRefused: strings.Join(places, "\n")})
 	for _, place := range places {
 		l.dev.options.Logger.Error().Msg("refused: " + place)
 	}

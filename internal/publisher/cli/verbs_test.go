@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/cli"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // What people do each day takes no JSON.
@@ -158,21 +158,10 @@ func TestEdit(t *testing.T) {
 		defer close(ended)
 		late(4, "it was changed while you edited it:\n--- staging at ", "", "flag", "edit", "checkout")
 	}()
-	await(t, func() bool { _, err := os.Stat(meanwhile); return err == nil })
+	waiting.Until(t, "the editor", func() bool { _, err := os.Stat(meanwhile); return err == nil })
 	f(0, "is off", "", "flag", "toggle", "checkout", "off")
 	if err := os.Remove(meanwhile); err != nil {
 		t.Fatal(err)
 	}
 	<-ended
-}
-
-// await waits until something is so.
-func await(t *testing.T, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if so() {
-			return
-		}
-	}
-	t.Fatal("waited in vain")
 }
