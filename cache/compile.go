@@ -77,7 +77,7 @@ func failing(problems eval.Problems) map[document.ID]bool {
 	ids := make(map[document.ID]bool)
 	for i := range problems {
 		if !problems[i].Warning {
-			ids[document.ID{Kind: problems[i].Kind, Key: problems[i].Key}] = true
+			ids[problems[i].ID()] = true
 		}
 	}
 	return ids

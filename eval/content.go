@@ -115,22 +115,3 @@ func (l *Labels) text(s *syntax) string {
 	}
 	return s.text
 }
-
-// Dependencies returns what a document depends on, in order: a flag on its prerequisites and on all segments that its rule uses, also
-// through others, a segment on all segments that it uses. Those of the newest document and of the version that stands in its place are
-// both among them. Nothing is returned of a document that does not exist. Only Kind and Key are set.
-func (r *Ruleset) Dependencies(k document.Kind, key string) []document.Document {
-	var found []document.Document
-	if f := r.flags.get(key); k == document.KindFlag && f != nil {
-		for _, id := range f.requires {
-			kind, key, _ := strings.Cut(id, ":")
-			found = append(found, document.Document{Kind: document.Kind(kind), Key: key})
-		}
-	}
-	if s := r.segments[key]; k == document.KindSegment && s != nil {
-		for _, name := range s.segments {
-			found = append(found, document.Document{Kind: document.KindSegment, Key: name})
-		}
-	}
-	return found
-}

@@ -40,31 +40,3 @@ func TestContent(t *testing.T) {
 	})
 	f(CompatibilityFlagd, `null`, Content{})
 }
-
-func TestDependencies(t *testing.T) {
-	segment := func(name, rule string) document.Document {
-		return document.Document{Kind: document.KindSegment, Key: name, Body: []byte(rule)}
-	}
-	flag := func(key, more string) document.Document {
-		return document.Document{Kind: document.KindFlag, Key: key, Body: []byte(`{"state":"ENABLED","variants":{"on":1}` + more + `}`)}
-	}
-	r, problems := New().Update([]document.Document{
-		segment("a", `{"==":[1,1]}`), segment("b", `{"!":[{"$ref":"a"}]}`), flag("p", ""),
-		flag("f", `,"targeting":{"if":[{"$ref":"b"},"on"]},"prerequisites":[{"flag":"p","variants":["on"]}]`),
-	})
-	if err := problems.Err(); err != nil {
-		t.Fatal(err)
-	}
-	f := func(k document.Kind, key string, want ...document.Document) {
-		t.Helper()
-		if diff := cmp.Diff(want, r.Dependencies(k, key)); diff != "" {
-			t.Errorf("%s %s (-want +got):\n%s", k, key, diff)
-		}
-	}
-	f(document.KindFlag, "f", document.Document{Kind: document.KindFlag, Key: "p"}, document.Document{Kind: document.KindSegment, Key: "a"}, document.Document{Kind: document.KindSegment, Key: "b"})
-	f(document.KindSegment, "b", document.Document{Kind: document.KindSegment, Key: "a"})
-	f(document.KindFlag, "p")
-	f(document.KindFlag, "missing")
-	r, _ = r.Update([]document.Document{flag("f", `,"targeting":{"if":[{"$ref":"gone"},"on"]}`)}) // cannot be compiled: both versions count
-	f(document.KindFlag, "f", document.Document{Kind: document.KindFlag, Key: "p"}, document.Document{Kind: document.KindSegment, Key: "a"}, document.Document{Kind: document.KindSegment, Key: "b"}, document.Document{Kind: document.KindSegment, Key: "gone"})
-}

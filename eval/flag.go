@@ -35,8 +35,8 @@ type Flag struct {
 	// What Ruleset.Update needs to compile the flag again.
 	broken   bool               // no version of the document could ever be compiled
 	rejected *document.Document // the newest document, if it could not be compiled
-	uses     []string           // the documents that this version depends on, see dependency
-	requires []string           // uses, and what the rejected document depends on
+	uses     []document.ID      // the documents that this version depends on, in order
+	requires []document.ID      // uses, and what the rejected document depends on
 	cost     int32              // how many flags one evaluation evaluates at most
 	total    int32              // of the work, see Flag.work
 }

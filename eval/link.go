@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/flagside/flagside/document"
 )
 
 // maxEvaluations bounds how many flags the evaluation of one flag may evaluate through its prerequisites.
@@ -23,7 +21,7 @@ func (u *update) link() {
 		u.linkFlag(key)
 	}
 	for _, key := range keys {
-		u.report[dependency(document.KindFlag, key)] = u.plans[key].problems
+		u.report[flagID(key)] = u.plans[key].problems
 	}
 }
 

@@ -12,7 +12,7 @@ type plan struct {
 	candidate  *Flag // nil if the document could not even be read
 	references []prerequisiteReference
 	metadata   []member
-	uses       []string
+	uses       []document.ID
 	report     func(at *syntax, p Problem)
 	problems   Problems
 	entered    bool // link is working on it, or has finished it
@@ -74,9 +74,9 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		u.compileRule(f, definition.targeting, p)
 	}
 	for _, reference := range p.references {
-		p.uses = append(p.uses, dependency(document.KindFlag, reference.flag))
+		p.uses = append(p.uses, flagID(reference.flag))
 	}
-	p.uses = compact(p.uses)
+	p.uses = compactIDs(p.uses)
 	f.uses, f.requires = p.uses, p.uses
 	if definition.disabled {
 		f.rule = nil
@@ -97,7 +97,7 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 	f.rule = c.compileRule(rule)
 	u.checkOutcomes(f, rule, p)
 	for _, name := range c.segments {
-		p.uses = append(p.uses, dependency(document.KindSegment, name))
+		p.uses = append(p.uses, segmentID(name))
 	}
 }
 
@@ -125,7 +125,7 @@ func (u *update) fallback(p *plan) *Flag {
 	kept.bound(u.next.limit, kept.sum())
 	kept.generation = u.next.generations.Add(1)
 	kept.rejected = &d
-	kept.requires = compact(slices.Concat(kept.uses, p.uses))
+	kept.requires = compactIDs(slices.Concat(kept.uses, p.uses))
 	return kept
 }
 

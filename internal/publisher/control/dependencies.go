@@ -30,8 +30,8 @@ func bases(s State, changes []document.Document) []Base {
 		}
 		found[id] = true
 		for _, rules := range []*eval.Ruleset{before, after} {
-			for _, needed := range rules.Dependencies(id.Kind, id.Key) {
-				visit(document.ID{Kind: needed.Kind, Key: needed.Key})
+			for _, needed := range rules.Dependencies(id) {
+				visit(needed)
 			}
 		}
 	}

@@ -84,7 +84,7 @@ func (p *part) needed(problems eval.Problems) map[document.ID]bool {
 		}
 	}
 	for _, problem := range problems {
-		need(document.ID{Kind: problem.Kind, Key: problem.Key})
+		need(problem.ID())
 	}
 	return needed
 }

@@ -46,8 +46,8 @@ func Promote(source, target State, ids []document.ID) Transfer {
 			return
 		}
 		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
-		for _, needed := range source.Rules().Dependencies(id.Kind, id.Key) {
-			want(document.ID{Kind: needed.Kind, Key: needed.Key})
+		for _, needed := range source.Rules().Dependencies(id) {
+			want(needed)
 		}
 	}
 	for _, id := range ids {
