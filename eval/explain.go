@@ -110,7 +110,7 @@ func (f *Flag) explain(c *Context) Explanation {
 	e := Explanation{Flag: f.key, Revision: f.revision}
 	for i := range f.prerequisites {
 		p := &f.prerequisites[i]
-		check := PrerequisiteCheck{Variants: slices.Clone(p.names), Explanation: p.flag.explain(c)}
+		check := PrerequisiteCheck{Variants: slices.Clone(f.declared.prerequisites[i].Variants), Explanation: p.flag.explain(c)}
 		check.Met = slices.Contains(p.variants, check.Explanation.Result.Variant)
 		e.Prerequisites = append(e.Prerequisites, check)
 		if !check.Met {

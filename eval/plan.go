@@ -53,6 +53,7 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		key:            d.Key,
 		revision:       d.Revision,
 		document:       d.Body,
+		declared:       u.parser.declared(definition),
 		metadata:       encodeMetadata(p.metadata),
 		generation:     u.next.generations.Add(1),
 		own:            definition.demands,
@@ -74,7 +75,7 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		u.compileRule(f, definition.targeting, p)
 	}
 	for _, reference := range p.references {
-		p.uses = append(p.uses, flagID(reference.flag))
+		p.uses = append(p.uses, flagID(reference.Flag))
 	}
 	p.uses = compactIDs(p.uses)
 	f.uses, f.requires = p.uses, p.uses
@@ -119,6 +120,7 @@ func (u *update) fallback(p *plan) *Flag {
 		*kept = *old
 		u.relink(kept)
 	} else {
+		kept.declare(p.candidate)
 		kept.metadata = encodeMetadata(answerMetadata(u.next.settings.metadata, nil, d.Revision, u.next.compatibility))
 		kept.settled = kept.failed(ErrorParse, "the document of the flag cannot be used: "+p.reason())
 	}
@@ -127,6 +129,16 @@ func (u *update) fallback(p *plan) *Flag {
 	kept.rejected = &d
 	kept.requires = compactIDs(slices.Concat(kept.uses, p.uses))
 	return kept
+}
+
+// declare lets a flag that answers errors tell what its document says, as far as that could be read.
+func (f *Flag) declare(read *Flag) {
+	if read == nil {
+		f.declared, f.salt = declaration{labels: &labels{mistyped: true}}, f.key
+		return
+	}
+	f.declared, f.salt = read.declared, read.salt
+	f.variants, f.defaultVariant, f.offVariant = read.variants, read.defaultVariant, read.offVariant
 }
 
 // reason returns the first problem that is not a warning.
