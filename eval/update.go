@@ -13,7 +13,7 @@ import (
 //
 // A document that cannot be compiled keeps its last good version. If there never was one, a flag answers PARSE_ERROR and a segment
 // counts as missing. Only changed documents and those that depend on them are compiled: a segment that every flag uses compiles all
-// flags, and so does a change of the settings.
+// flags, and so does a change of the settings. The keys of the installation are no business of a Ruleset: they are left out.
 func (r *Ruleset) Update(changes []document.Document) (*Ruleset, Problems) {
 	u := &update{
 		before:  r,
@@ -58,6 +58,8 @@ type update struct {
 
 func (u *update) collect(d document.Document) {
 	switch {
+	case d.Kind == document.KindKeys:
+		return
 	case d.Kind == document.KindSettings && d.Key != document.SettingsKey:
 		u.unknown = append(u.unknown, Problem{Kind: d.Kind, Key: d.Key, Reason: "the settings document must have the key " + document.SettingsKey})
 		return
