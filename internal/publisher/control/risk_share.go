@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/eval"
@@ -89,52 +88,17 @@ func spans(f *eval.Flag) (list []span, bucket string) {
 	case f.Targeting() == nil:
 		return []span{{1, answerOf(f.DefaultVariant())}}, ""
 	}
-	return fractions(f)
-}
-
-// fractions returns the spans of a rule that is one fractional of plain variants and weights.
-func fractions(f *eval.Flag) (list []span, bucket string) {
-	var rule map[string][]jsontext.Value
-	if json.Unmarshal(f.Targeting(), &rule) != nil || len(rule) != 1 || len(rule["fractional"]) == 0 {
+	shares, seed, ok := f.Split()
+	if !ok {
 		return nil, ""
-	}
-	arguments := rule["fractional"]
-	if arguments[0].Kind() != '[' {
-		bucket = string(canonical(arguments[0]))
-		arguments = arguments[1:]
 	}
 	total := 0.0
-	for _, argument := range arguments {
-		answer, weight, ok := bucketOf(f, argument)
-		if !ok {
-			return nil, ""
-		}
-		total += weight
-		list = append(list, span{total, answer})
-	}
-	if total <= 0 {
-		return nil, ""
+	for _, s := range shares {
+		total += float64(s.Weight)
+		list = append(list, span{total, answerOf(s.Variant)})
 	}
 	for i := range list {
 		list[i].end /= total
 	}
-	return list, bucket + "\x00" + f.Salt()
-}
-
-// bucketOf reads one ["variant", weight] of a fractional; the weight is 1 if it is left out.
-func bucketOf(f *eval.Flag, argument jsontext.Value) (answer string, weight float64, ok bool) {
-	var pair []jsontext.Value
-	if json.Unmarshal(argument, &pair) != nil || len(pair) == 0 || len(pair) > 2 {
-		return "", 0, false
-	}
-	var variant string
-	if json.Unmarshal(pair[0], &variant) != nil || pair[0].Kind() != '"' {
-		return "", 0, false
-	}
-	weight = 1
-	if len(pair) == 2 && (pair[1].Kind() != '0' || json.Unmarshal(pair[1], &weight) != nil || weight < 0) {
-		return "", 0, false
-	}
-	v := f.Variant(variant)
-	return answerOf(v), weight, v != nil
+	return list, string(canonical(seed)) + "\x00" + f.Salt()
 }
