@@ -91,7 +91,8 @@ func (r *parser) sharedLabels(l labels) *labels {
 	if r.labels == nil {
 		r.labels = make(map[labelsKey]*labels)
 	}
-	l.tags = exact(l.tags)
-	r.labels[key] = &l
-	return &l
+	kept := l
+	kept.tags = exact(l.tags)
+	r.labels[key] = &kept
+	return &kept
 }
