@@ -79,6 +79,6 @@ func (f *Flag) Tags() []string { return f.declared.labels.tags }
 // No answer depends on it.
 func (f *Flag) Expires() time.Time { return f.declared.labels.expires }
 
-// Mislabelled reports whether tags, owner or kind have another type than they must have, or cannot be read at all. What they were meant to
+// InvalidLabels reports whether tags, owner or kind have another type than they must have, or cannot be read at all. What they were meant to
 // say is not known.
-func (f *Flag) Mislabelled() bool { return f.declared.labels.mistyped }
+func (f *Flag) InvalidLabels() bool { return f.declared.labels.mistyped }

@@ -20,7 +20,7 @@ type said struct {
 	Tags                       []string
 	Owner, Kind                string
 	Expires                    time.Time
-	Mislabelled                bool
+	InvalidLabels              bool
 }
 
 func saidBy(f *Flag) said {
@@ -33,7 +33,7 @@ func saidBy(f *Flag) said {
 	s := said{
 		Usable: f.Usable(), Enabled: f.Enabled(), DefaultVariant: name(f.DefaultVariant()), OffVariant: name(f.OffVariant()),
 		Targeting: string(f.Targeting()), Salt: f.Salt(), Prerequisites: f.Prerequisites(),
-		Tags: f.Tags(), Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(), Mislabelled: f.Mislabelled(),
+		Tags: f.Tags(), Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(), InvalidLabels: f.InvalidLabels(),
 	}
 	for _, v := range f.Variants() {
 		if f.Variant(v.Name()) != v {
@@ -82,7 +82,7 @@ func TestDeclaration(t *testing.T) {
 		Usable: true, Enabled: true, Variants: variants, Targeting: `"on"`, Tags: []string{"a", "b"},
 	})
 	f(CompatibilityFlagd, `{"state":"ENABLED","variants":{"on":1,"off":0},"tags":["a",5],"owner":1,"expires":5}`, said{
-		Usable: true, Enabled: true, Variants: variants, Tags: []string{"a"}, Mislabelled: true, Owner: "1",
+		Usable: true, Enabled: true, Variants: variants, Tags: []string{"a"}, InvalidLabels: true, Owner: "1",
 	})
 	f(CompatibilityFlagd, `null`, said{Usable: true})
 }
@@ -103,13 +103,13 @@ func TestDeclarationOfUnusableFlag(t *testing.T) {
 	}
 	f(`{"state":"ENABLED","variants":{"on":1,"off":0},"defaultVariant":"on","tags":["a",5],"owner":"team","targeting":{"nope":[]}}`, said{
 		Enabled: true, Variants: map[string]string{"on": "1", "off": "0"}, DefaultVariant: "on", Targeting: `{"nope":[]}`,
-		Tags: []string{"a"}, Owner: "team", Mislabelled: true,
+		Tags: []string{"a"}, Owner: "team", InvalidLabels: true,
 	})
 	f(`{"state":"ENABLED","variants":{"on":1},"prerequisites":[{"flag":"gone","variants":["on"]}],"tags":["a"]}`, said{
 		Enabled: true, Variants: map[string]string{"on": "1"}, Prerequisites: []Prerequisite{{Flag: "gone", Variants: []string{"on"}}}, Tags: []string{"a"},
 	})
-	f(`5`, said{Mislabelled: true})
-	f(`{`, said{Mislabelled: true})
+	f(`5`, said{InvalidLabels: true})
+	f(`{`, said{InvalidLabels: true})
 }
 
 // TestDeclarationOfLastGood wants what the version in use says when the newest document cannot be used.

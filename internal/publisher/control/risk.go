@@ -233,7 +233,7 @@ func (a *assessment) labels(f *eval.Flag) {
 	if f == nil {
 		return
 	}
-	if f.Mislabelled() && !a.tagged[f.Key()] {
+	if f.InvalidLabels() && !a.tagged[f.Key()] {
 		a.tagged[f.Key()] = true
 		a.because(RiskTag, "Flag %q has labels that cannot be read: they may be sensitive tags.", f.Key())
 	}
