@@ -1,12 +1,16 @@
 package eval
 
-import "time"
+import (
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // declaration is what a flag's document says, as far as evaluation does not need it in another form.
 type declaration struct {
-	enabled       bool
 	prerequisites []Prerequisite
 	targeting     span
+	description   span // of the JSON string
 	labels        *labels
 }
 
@@ -16,14 +20,27 @@ type Prerequisite struct {
 	Variants []string
 }
 
-// span is a part of a document, from one offset up to but not including another.
+// span is a part of a document, from one offset up to but not including another. The zero value is none.
 type span struct{ start, end uint32 }
+
+func (s *syntax) span() span { return span{uint32(s.start), uint32(s.end)} }
+
+// part returns a part of the document, nil for none.
+func (f *Flag) part(s span) []byte {
+	if s.end == 0 {
+		return nil
+	}
+	return f.document[s.start:s.end:s.end]
+}
 
 // declared returns what a document says, of which the reader has made d. The parser shares what is equal in many documents.
 func (r *parser) declared(d *definition) declaration {
-	what := declaration{enabled: d.enabled, labels: r.sharedLabels(d.labels)}
+	what := declaration{labels: r.sharedLabels(d.labels)}
 	if d.targeting != nil {
-		what.targeting = span{uint32(d.targeting.start), uint32(d.targeting.end)} //nolint:gosec // No document has 4 GB.
+		what.targeting = d.targeting.span()
+	}
+	if d.description != nil && d.description.kind == kindString {
+		what.description = d.description.span()
 	}
 	for _, p := range d.prerequisites {
 		what.prerequisites = append(what.prerequisites, p.Prerequisite)
@@ -36,7 +53,7 @@ func (r *parser) declared(d *definition) declaration {
 func (f *Flag) Usable() bool { return !f.broken }
 
 // Enabled reports whether the document turns the flag on.
-func (f *Flag) Enabled() bool { return f.declared.enabled }
+func (f *Flag) Enabled() bool { return f.enabled }
 
 // Variants returns the variants in order of their names. The slice is shared and must not be modified.
 func (f *Flag) Variants() []*Variant { return f.variants }
@@ -54,16 +71,17 @@ func (f *Flag) OffVariant() *Variant { return f.offVariant }
 func (f *Flag) Salt() string { return f.salt }
 
 // Targeting returns the rule as the document has it, or nil if there is none. The slice is shared and must not be modified.
-func (f *Flag) Targeting() []byte {
-	if rule := f.declared.targeting; rule.end > 0 {
-		return f.document[rule.start:rule.end:rule.end]
-	}
-	return nil
-}
+func (f *Flag) Targeting() []byte { return f.part(f.declared.targeting) }
 
 // Prerequisites returns the prerequisites in the order of the document, also of a flag that is not enabled. The slice is shared and must
 // not be modified.
 func (f *Flag) Prerequisites() []Prerequisite { return f.declared.prerequisites }
+
+// Description returns what the document says for people about the flag, empty if it says nothing. It allocates.
+func (f *Flag) Description() string {
+	text, _ := jsontext.AppendUnquote(nil, f.part(f.declared.description)) // it was parsed; what is not UTF-8 is replaced
+	return string(text)
+}
 
 // Owner returns the team or person who answers for the flag, empty if the document names none.
 func (f *Flag) Owner() string { return f.declared.labels.owner }

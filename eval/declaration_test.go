@@ -18,7 +18,7 @@ type said struct {
 	Targeting, Salt            string
 	Prerequisites              []Prerequisite
 	Tags                       []string
-	Owner, Kind                string
+	Description, Owner, Kind   string
 	Expires                    time.Time
 	InvalidLabels              bool
 }
@@ -33,7 +33,7 @@ func saidBy(f *Flag) said {
 	s := said{
 		Usable: f.Usable(), Enabled: f.Enabled(), DefaultVariant: name(f.DefaultVariant()), OffVariant: name(f.OffVariant()),
 		Targeting: string(f.Targeting()), Salt: f.Salt(), Prerequisites: f.Prerequisites(),
-		Tags: f.Tags(), Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(), InvalidLabels: f.InvalidLabels(),
+		Tags: f.Tags(), Description: f.Description(), Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(), InvalidLabels: f.InvalidLabels(),
 	}
 	for _, v := range f.Variants() {
 		if f.Variant(v.Name()) != v {
@@ -69,9 +69,9 @@ func TestDeclaration(t *testing.T) {
 	variants := map[string]string{"on": "1", "off": "0"}
 	prerequisites := []Prerequisite{{Flag: "other", Variants: []string{"on"}}}
 	f("", `{"state":"ENABLED","variants":{"on":1,"off":0},"defaultVariant":"on","offVariant":"off","targeting":{"if": [true,"on"]},`+
-		`"prerequisites":[{"flag":"other","variants":["on"]}],"salt":"s","tags":["a","b"],"owner":"team","kind":"ops","expires":"2030-01-31"}`, said{
+		`"prerequisites":[{"flag":"other","variants":["on"]}],"salt":"s","tags":["a","b"],"owner":"team","description":"a \"b\" \u00e4","kind":"ops","expires":"2030-01-31"}`, said{
 		Usable: true, Enabled: true, Variants: variants, DefaultVariant: "on", OffVariant: "off", Targeting: `{"if": [true,"on"]}`,
-		Prerequisites: prerequisites, Salt: "s", Tags: []string{"a", "b"}, Owner: "team", Kind: "ops",
+		Prerequisites: prerequisites, Salt: "s", Tags: []string{"a", "b"}, Description: "a \"b\" ä", Owner: "team", Kind: "ops",
 		Expires: time.Date(2030, 2, 1, 0, 0, 0, 0, time.UTC),
 	})
 	f("", `{"state":"DISABLED","variants":{"on":1,"off":0},"targeting":{}}`, said{Usable: true, Variants: variants})
@@ -81,7 +81,7 @@ func TestDeclaration(t *testing.T) {
 	f(CompatibilityFlagd, `{"STATE":"DISABLED","state":"ENABLED","Variants":{"on":1,"off":0},"Targeting":"on","salt":5,"Tags":["a"],"tags":["b"]}`, said{
 		Usable: true, Enabled: true, Variants: variants, Targeting: `"on"`, Tags: []string{"a", "b"},
 	})
-	f(CompatibilityFlagd, `{"state":"ENABLED","variants":{"on":1,"off":0},"tags":["a",5],"owner":1,"expires":5}`, said{
+	f(CompatibilityFlagd, `{"state":"ENABLED","variants":{"on":1,"off":0},"tags":["a",5],"owner":1,"expires":5,"description":5}`, said{
 		Usable: true, Enabled: true, Variants: variants, Tags: []string{"a"}, InvalidLabels: true, Owner: "1",
 	})
 	f(CompatibilityFlagd, `null`, said{Usable: true})

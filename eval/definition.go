@@ -20,6 +20,7 @@ type definition struct {
 	salt          string // empty: the flag's key
 	demands       demands
 	labels        labels
+	description   *syntax // nil if there is none
 }
 
 // prerequisiteReference is one element of prerequisites, and where it stands.
@@ -76,7 +77,7 @@ func (r *definitionReader) read(root *syntax) *definition {
 		r.readMember(r.canonical(name), name, &root.items[i])
 	}
 	r.into.enabled = !r.into.disabled
-	r.into.labels = readLabels(root, r.compatibility)
+	r.into.labels, r.into.description = readLabels(root, r.compatibility), root.member("description")
 	return r.into
 }
 

@@ -35,6 +35,7 @@ type Flag struct {
 
 	// What Ruleset.Update needs to compile the flag again.
 	broken   bool               // no version of the document could ever be compiled
+	enabled  bool               // as the document says
 	rejected *document.Document // the newest document, if it could not be compiled
 	uses     []document.ID      // the documents that this version depends on, in order
 	requires []document.ID      // uses, and what the rejected document depends on

@@ -54,6 +54,7 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		revision:       d.Revision,
 		document:       d.Body,
 		declared:       u.parser.declared(definition),
+		enabled:        definition.enabled,
 		metadata:       encodeMetadata(p.metadata),
 		generation:     u.next.generations.Add(1),
 		own:            definition.demands,
@@ -137,7 +138,7 @@ func (f *Flag) declare(read *Flag) {
 		f.declared, f.salt = declaration{labels: &labels{mistyped: true}}, f.key
 		return
 	}
-	f.declared, f.salt = read.declared, read.salt
+	f.declared, f.enabled, f.salt = read.declared, read.enabled, read.salt
 	f.variants, f.defaultVariant, f.offVariant = read.variants, read.defaultVariant, read.offVariant
 }
 
