@@ -46,7 +46,7 @@ func flagRollout() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		flag := declared(key, found.Body)
+		flag := declared(document.Document{Kind: document.KindFlag, Key: key, Body: found.Body}).Flag(key)
 		rule, err := rolledOut(flag, wanted)
 		if err != nil {
 			return err
@@ -65,10 +65,10 @@ func flagRollout() commandline.Invocation {
 	})
 }
 
-// declared returns a flag that tells what a document says. It was compiled without what it depends on, so it may not answer.
-func declared(key string, body []byte) *eval.Flag {
-	rules, _ := eval.New().Update([]document.Document{{Kind: document.KindFlag, Key: key, Body: body}})
-	return rules.Flag(key)
+// declared returns flags that tell what their documents say. They are compiled without what they depend on, so they may not answer.
+func declared(documents ...document.Document) *eval.Ruleset {
+	rules, _ := eval.New().Update(documents)
+	return rules
 }
 
 // readShares reads percentages of users by variant.
