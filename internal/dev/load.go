@@ -100,7 +100,7 @@ func (l *loader) replace(ctx context.Context, documents []document.Document) (co
 		return result, err
 	}
 	// The file is the truth, so whatever has become of the log needs nobody's decision.
-	if err := l.dev.publisher.Renew(ctx, name, origin, logged(documents)); err != nil {
+	if err := l.dev.publisher.Renew(ctx, name, origin, documents); err != nil {
 		return control.Result{}, err
 	}
 	return service.Do(ctx, origin, command)
@@ -115,15 +115,6 @@ func (l *loader) lost(ctx context.Context) bool {
 func historyLost(service *control.Service) bool {
 	status := service.Status()
 	return errors.Is(service.Writable(), flagsync.ErrStreamLost) || status.DifferentHistory != nil || status.Hole != nil
-}
-
-// logged returns documents as the log holds them.
-func logged(documents []document.Document) []document.Document {
-	all := make([]document.Document, len(documents))
-	for i, d := range documents {
-		all[i] = document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body}
-	}
-	return all
 }
 
 func (l *loader) accept(documents []document.Document, result control.Result) {

@@ -59,6 +59,7 @@ func TestDailyVerbs(t *testing.T) {
 	s.run(0, "viewer", "", "flag list -e staging")
 	s.run(0, "viewer", "", "flag list -e staging --tag WEB --state on")
 	s.run(0, "viewer", "", "flag list -e staging --owner other")
+	s.run(0, "viewer", "", "flag list -e staging --owner other -o json")
 	s.run(0, "viewer", "", "flag list -e staging --text retr -o json")
 	s.run(0, "editor", "", "flag create once --bool -e trial")
 	s.run(4, "editor", "", "flag rollback once -e trial")
