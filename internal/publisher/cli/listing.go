@@ -2,15 +2,17 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // selection says which flags are wanted; empty members want all.
@@ -40,38 +42,96 @@ func flagList() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		return s.printItems(all, list(flagKind().columns...))
+		listed := make([]api.DocumentInList, len(all))
+		for i, flag := range all {
+			listed[i] = flag.DocumentInList
+		}
+		return s.print(items[api.DocumentInList]{listed}, list("KEY|STATE|DEFAULT|KIND|OWNER|TAGS|REVISION", all, func(l listedFlag) []string {
+			return []string{
+				cell(l.Key), valueCell(l.State), valueCell(l.DefaultVariant), valueCell(l.Kind), valueCell(l.Owner), valueCell(l.Tags), cell(l.Revision),
+			}
+		}))
 	})
 }
 
+func segmentList() commandline.Invocation {
+	f := newForm("segment list", "Lists the segments of an environment by key.").inEnvironment()
+	return f.runs(func(ctx context.Context, s *session) error {
+		all, err := s.client.AllDocuments(ctx, f.environment, document.KindSegment)
+		return s.answer(items[api.DocumentInList]{all}, err, list("KEY|REVISION|DOCUMENT", all, func(d api.DocumentInList) []string {
+			return []string{cell(d.Key), cell(d.Revision), valueCell(jsontext.Value(d.Document))}
+		}))
+	})
+}
+
+// listedFlag is a flag of a list, with what lists show and filters ask for. Environments may tolerate members that are of another type.
+type listedFlag struct {
+	api.DocumentInList `json:"-"`
+
+	State          jsontext.Value `json:"state"`
+	DefaultVariant jsontext.Value `json:"defaultVariant"`
+	Targeting      jsontext.Value `json:"targeting"`
+	Kind           jsontext.Value `json:"kind"`
+	Owner          jsontext.Value `json:"owner"`
+	Tags           jsontext.Value `json:"tags"`
+	Expires        jsontext.Value `json:"expires"`
+	Description    jsontext.Value `json:"description"`
+}
+
 // selected returns the flags of an environment that are wanted.
-func (s *session) selected(ctx context.Context, environment string, wanted selection) ([]json.RawMessage, error) {
-	all, err := s.all(ctx, admin.Call{Path: []string{"environments", environment, "flags"}}, "after")
+func (s *session) selected(ctx context.Context, environment string, wanted selection) (flags []listedFlag, err error) {
+	all, err := s.client.AllDocuments(ctx, environment, document.KindFlag)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	return slices.DeleteFunc(all, func(item json.RawMessage) bool {
-		value, err := decode(item)
-		return err != nil || !wanted.has(value, now)
-	}), nil
+	for _, d := range all {
+		flag := listedFlag{DocumentInList: d}
+		if err := json.Unmarshal(d.Document, &flag); err == nil && wanted.has(flag, now) {
+			flags = append(flags, flag)
+		}
+	}
+	return flags, nil
 }
 
-// has reports whether a flag, as the API lists it, is wanted.
-func (w selection) has(item any, now time.Time) bool {
-	tags, _ := find(item, "document.tags").([]any)
-	text := strings.ToLower(word(item, "key") + "\n" + word(item, "document.description"))
+// has reports whether a flag is wanted.
+func (w selection) has(l listedFlag, now time.Time) bool {
+	var tags []string
+	_ = json.Unmarshal(l.Tags, &tags) // other values are no tags
+	kind, _ := unquoted(l.Kind)
+	owner, _ := unquoted(l.Owner)
+	expires, _ := unquoted(l.Expires)
+	description, _ := unquoted(l.Description)
 	switch {
-	case w.tag != "" && !slices.ContainsFunc(tags, func(tag any) bool { return strings.EqualFold(fmt.Sprint(tag), w.tag) }):
-	case w.owner != "" && !strings.EqualFold(word(item, "document.owner"), w.owner):
-	case w.kind != "" && word(item, "document.kind") != w.kind:
-	case w.state != "" && (word(item, "document.state") != "DISABLED") != (w.state == "on"):
-	case w.expired && !hasExpired(word(item, "document.expires"), now):
-	case w.text != "" && !strings.Contains(text, strings.ToLower(w.text)):
+	case w.tag != "" && !slices.ContainsFunc(tags, func(tag string) bool { return strings.EqualFold(tag, w.tag) }):
+	case w.owner != "" && !strings.EqualFold(owner, w.owner):
+	case w.kind != "" && kind != w.kind:
+	case w.state != "" && l.off() != (w.state == "off"):
+	case w.expired && !hasExpired(expires, now):
+	case w.text != "" && !strings.Contains(strings.ToLower(l.Key+"\n"+description), strings.ToLower(w.text)):
 	default:
 		return true
 	}
 	return false
+}
+
+// off reports whether a flag is turned off.
+func (l listedFlag) off() bool {
+	state, _ := unquoted(l.State)
+	return state == "DISABLED"
+}
+
+// answers says in a word or two what a flag answers.
+func (l listedFlag) answers() string {
+	switch {
+	case l.off():
+		return "off"
+	case len(l.Targeting) > 0 && l.Targeting.Kind() != 'n':
+		return "by rule"
+	default:
+		variant, _ := unquoted(l.DefaultVariant)
+		return "on: " + printable(variant)
+	}
 }
 
 // hasExpired reports whether a date, to its end in UTC, or a time has passed; nothing never does.
@@ -83,84 +143,57 @@ func hasExpired(text string, now time.Time) bool {
 	return err == nil && !now.Before(at)
 }
 
+// flagStates is what a flag answers, by environment.
+type flagStates struct {
+	Key          string            `json:"key"`
+	Environments map[string]string `json:"environments"`
+}
+
 // listEverywhere prints the state of flags in all environments that are in use.
 func (s *session) listEverywhere(ctx context.Context, wanted selection) error {
 	environments, err := s.environmentsInUse(ctx)
 	if err != nil {
 		return err
 	}
-	states := make(map[string]map[string]string) // by flag and environment
+	states := make(map[string]flagStates)
 	for _, environment := range environments {
 		all, err := s.selected(ctx, environment, wanted)
 		if err != nil {
 			return err
 		}
-		for _, item := range all {
-			value, err := decode(item)
-			if err != nil {
-				return err
+		for _, flag := range all {
+			if _, known := states[flag.Key]; !known {
+				states[flag.Key] = flagStates{flag.Key, make(map[string]string)}
 			}
-			key := word(value, "key")
-			if states[key] == nil {
-				states[key] = make(map[string]string)
-			}
-			states[key][environment] = stateOf(value)
+			states[flag.Key].Environments[environment] = flag.answers()
 		}
 	}
 	return s.printStates(environments, states)
 }
 
-// stateOf says in a word or two what a flag answers.
-func stateOf(item any) string {
-	switch {
-	case word(item, "document.state") == "DISABLED":
-		return "off"
-	case find(item, "document.targeting") != nil:
-		return "by rule"
-	default:
-		return "on: " + word(item, "document.defaultVariant")
-	}
-}
-
 // environmentsInUse returns the names of the environments that are not archived.
 func (s *session) environmentsInUse(ctx context.Context) (names []string, err error) {
-	found, err := s.do(ctx, admin.Call{Path: []string{"environments"}})
-	if err != nil {
-		return nil, err
-	}
-	value, err := decode(found.Body)
-	if err != nil {
-		return nil, err
-	}
-	items, _ := find(value, "items").([]any)
-	for _, item := range items {
-		if find(item, "archived") == nil {
-			names = append(names, word(item, "name"))
+	found, err := s.client.Environments(ctx)
+	for _, e := range found.Items {
+		if e.Archived.IsZero() {
+			names = append(names, e.Name)
 		}
 	}
-	return names, nil
+	return names, err
 }
 
 // printStates prints the states of flags by environment.
-func (s *session) printStates(environments []string, states map[string]map[string]string) error {
-	type item struct {
-		Key          string            `json:"key"`
-		Environments map[string]string `json:"environments"`
-	}
-	items := []item{}
+func (s *session) printStates(environments []string, states map[string]flagStates) error {
+	all := items[flagStates]{[]flagStates{}}
 	for _, key := range slices.Sorted(maps.Keys(states)) {
-		items = append(items, item{key, states[key]})
+		all.Items = append(all.Items, states[key])
 	}
-	body, err := json.Marshal(map[string]any{"items": items})
-	if err != nil {
-		return err
-	}
-	columns := []column{at("KEY", "key")}
-	for _, environment := range environments {
-		columns = append(columns, column{strings.ToUpper(environment), func(item any) string {
-			all, _ := find(item, "environments").(map[string]any)
-			return cell(all[environment])
-		}})
-	}
-	return s.print(body, list(columns...))
+	titles := strings.Join(append([]string{"KEY"}, environments...), "|")
+	return s.print(all, list(strings.ToUpper(titles), all.Items, func(f flagStates) []string {
+		row := []string{cell(f.Key)}
+		for _, environment := range environments {
+			row = append(row, cell(f.Environments[environment]))
+		}
+		return row
+	}))
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // share is a part of the users, in thousandths of a percent, that gets a variant.
@@ -40,26 +38,21 @@ func flagRollout() commandline.Invocation {
 	})
 	w := f.writes()
 	return f.runs(func(ctx context.Context, s *session) error {
-		path := flagKind().path(f.environment, key)
-		found, err := s.do(ctx, admin.Call{Path: path})
+		body, seen, err := s.client.Document(ctx, f.environment, flagKind().id(key))
 		if err != nil {
 			return err
 		}
-		rule, err := rolledOut(key, found.Body, wanted)
+		rule, err := rolledOut(key, body, wanted)
 		if err != nil {
 			return err
 		}
-		c := flagKind().change(f, key, "patch", http.MethodPatch)
-		patch := object([]string{"targeting"}, []jsontext.Value{rule})
-		c.Body, c.Media, c.command.Patch = patch, admin.MergePatchMedia, []byte(patch)
+		c := flagKind().change(f, key, "patch")
+		c.command.Patch = []byte(object([]string{"targeting"}, []jsontext.Value{rule}))
 		c.done = "flag " + printable(key) + " is rolled out: " + strings.Join(given, ", ")
-		if isOff(found.Body) {
+		if isOff(body) {
 			c.hint = "the flag is off, so that this shows once it is on: flagside flag toggle " + shellWord(key) + " on -e " + f.environment
 		}
-		if w.match == "" {
-			w.match = revision(found.Header)
-		}
-		return w.writeExisting(ctx, s, c, path)
+		return w.writeSeen(ctx, s, c, seen)
 	})
 }
 

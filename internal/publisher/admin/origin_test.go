@@ -10,9 +10,9 @@ import (
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
-func TestGuard(t *testing.T) {
+func TestCheckOrigin(t *testing.T) {
 	t.Parallel()
-	guarded := admin.Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), origin.For(&net.TCPAddr{IP: net.IPv6loopback}, nil, nil))
+	guarded := admin.CheckOrigin(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), origin.For(&net.TCPAddr{IP: net.IPv6loopback}, nil, nil))
 	f := func(method, host string, want int, headers ...string) {
 		t.Helper()
 		request := httptest.NewRequestWithContext(t.Context(), method, "/", nil)

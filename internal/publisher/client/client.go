@@ -1,4 +1,4 @@
-package admin
+package client
 
 import (
 	"crypto/tls"
@@ -15,32 +15,31 @@ import (
 )
 
 const (
-	// clientTimeout bounds a call. It is longer than the publisher takes to write a new epoch.
-	clientTimeout = 3 * time.Minute
+	// timeout bounds a call. It is longer than the publisher takes to write a new epoch.
+	timeout = 3 * time.Minute
 	// idleConnection is how long a connection is kept for the next call.
 	idleConnection = time.Minute
 )
 
-// Client asks a publisher. It is safe for concurrent use. Errors are a *[Problem] when the publisher refuses, and an [*Unanswered] when it
-// says nothing.
+// Client asks a publisher. Create it with New.
 type Client struct {
 	base  *url.URL
 	token string
 	http  *http.Client
 }
 
-// ClientOptions say which publisher to ask, and as whom.
-type ClientOptions struct {
+// Options say which publisher to ask, and as whom.
+type Options struct {
 	// Address is such as https://flags.example:8017 or http://127.0.0.1:8017. Without TLS it must be on loopback if there is a token.
 	Address string
-	// Token is an API token or a JSON Web Token; empty means that only what anybody may see can be asked for.
+	// Token is an API token or a JSON Web Token; empty is anonymous.
 	Token string
-	// CAFile is the path of a PEM file with those who vouch for the publisher; empty leaves it to the system.
+	// CAFile is the path of a PEM file with CA certificates for the publisher; empty means those of the system.
 	CAFile string
 }
 
-// NewClient returns a client.
-func NewClient(o ClientOptions) (*Client, error) {
+// New returns a client. It connects with the first call.
+func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.Address)
 	if err != nil {
 		return nil, errors.New("that is not the address of a publisher such as http://127.0.0.1:8017")
@@ -51,11 +50,11 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if base.Scheme == "http" && o.Token != "" && !origin.IsLoopback(base.Host) {
 		return nil, fmt.Errorf("the token could be read on its way to %s: use https", o.Address)
 	}
-	transport, err := clientTransport(o.CAFile)
+	transport, err := newTransport(o.CAFile)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{base: base, token: o.Token, http: &http.Client{Timeout: clientTimeout, Transport: transport, CheckRedirect: goNowhere}}, nil
+	return &Client{base: base, token: o.Token, http: &http.Client{Timeout: timeout, Transport: transport, CheckRedirect: noRedirect}}, nil
 }
 
 func isAddress(u *url.URL) bool {
@@ -63,11 +62,11 @@ func isAddress(u *url.URL) bool {
 		u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
-// goNowhere lets a redirection be the answer. A publisher makes none; followed, it would hand the token to somebody else, or make a change a
-// mere question.
-func goNowhere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+// noRedirect lets a redirection be the answer. A publisher makes none; followed, it would hand the token to another server, or make a change a
+// mere read.
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func clientTransport(caFile string) (*http.Transport, error) {
+func newTransport(caFile string) (*http.Transport, error) {
 	transport := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 16, IdleConnTimeout: idleConnection,
 	}

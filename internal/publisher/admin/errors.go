@@ -9,25 +9,26 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
 // problemOf returns what to answer to an error of a command or a read. An error that nobody foresaw is logged, because its text is for
 // operators.
-func problemOf(err error, logger zerolog.Logger) *Problem {
+func problemOf(err error, logger zerolog.Logger) *problem {
 	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
 		return refused(refusal)
 	}
 	if undecided, ok := errors.AsType[*control.Undecided](err); ok {
-		p := newProblem(http.StatusServiceUnavailable, typeUndecided,
+		p := newProblem(http.StatusServiceUnavailable, api.ProblemUndecided,
 			"It is not decided yet whether the change is in the log: ask for the operation with this op-id before you repeat it.").later()
 		p.OpID = undecided.OpID
 		return p.because(undecided.Cause)
 	}
 	for _, known := range knownErrors() {
 		if errors.Is(err, known.err) {
-			p := newProblem(known.status, problemType+known.kind, err.Error())
+			p := newProblem(known.status, api.ProblemType+known.kind, err.Error())
 			if known.status == http.StatusServiceUnavailable {
 				return p.later()
 			}
@@ -35,11 +36,11 @@ func problemOf(err error, logger zerolog.Logger) *Problem {
 		}
 	}
 	logger.Error().Err(err).Msg("a request failed unexpectedly")
-	return newProblem(http.StatusInternalServerError, typeInternal, "Something failed that should not: the publisher's log says what.")
+	return newProblem(http.StatusInternalServerError, api.ProblemInternal, "Something failed that should not: the publisher's log says what.")
 }
 
 // because adds to the detail why, if that is known.
-func (p *Problem) because(cause error) *Problem {
+func (p *problem) because(cause error) *problem {
 	if cause != nil {
 		p.Detail += " The cause: " + cause.Error() + "."
 	}
@@ -92,8 +93,8 @@ func knownErrors() []knownError {
 }
 
 // refused returns the problem of a refused command.
-func refused(r *control.Refusal) *Problem {
-	p := newProblem(refusedStatus(r.Cause), problemType+string(r.Cause), r.Detail)
+func refused(r *control.Refusal) *problem {
+	p := newProblem(refusedStatus(r.Cause), api.ProblemType+string(r.Cause), r.Detail)
 	p.Errors = places(r.Problems)
 	if r.Current.Revision != 0 {
 		p.Current = r.Current.String()
@@ -127,10 +128,10 @@ func refusedStatus(c control.Cause) int {
 }
 
 // places returns problems of documents as the API shows them.
-func places(problems eval.Problems) []ProblemPlace {
-	var all []ProblemPlace
+func places(problems eval.Problems) []api.ProblemPlace {
+	var all []api.ProblemPlace
 	for _, p := range problems {
-		all = append(all, ProblemPlace{Kind: string(p.Kind), Key: p.Key, Pointer: p.Pointer, Reason: p.Reason, Hint: p.Hint})
+		all = append(all, api.ProblemPlace{Kind: string(p.Kind), Key: p.Key, Pointer: p.Pointer, Reason: p.Reason, Hint: p.Hint})
 	}
 	return all
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
@@ -36,25 +37,25 @@ func caller(ctx context.Context) access.Principal {
 }
 
 // authenticate finds out who makes a request, and refuses what they are not permitted before anything else of the request is read.
-func (a *api) authenticate(ctx huma.Context, next func(huma.Context)) {
+func (s *server) authenticate(ctx huma.Context, next func(huma.Context)) {
 	r, _ := humago.Unwrap(ctx)
-	principal, err := a.options.Authenticator.Authenticate(r)
-	if errors.Is(err, access.ErrNoCredentials) && a.options.AnonymousReads && isRead(ctx.Operation()) {
+	principal, err := s.options.Authenticator.Authenticate(r)
+	if errors.Is(err, access.ErrNoCredentials) && s.options.AnonymousReads && isRead(ctx.Operation()) {
 		next(huma.WithValue(ctx, callerKey{}, nobody()))
 		return
 	}
 	if err != nil {
-		a.refuseUnauthenticated(ctx, err)
+		s.refuseUnauthenticated(ctx, err)
 		return
 	}
 	ctx = huma.WithValue(ctx, callerKey{}, principal)
-	if p := a.refusedBefore(ctx, principal); p != nil {
+	if p := s.refusedBefore(ctx, principal); p != nil {
 		answerProblem(ctx, p)
 		return
 	}
 	if administers(ctx.Operation()) {
-		if principal, err = a.options.People.Identify(ctx.Context(), principal); err != nil {
-			answerProblem(ctx, a.problem(err))
+		if principal, err = s.options.People.Identify(ctx.Context(), principal); err != nil {
+			answerProblem(ctx, s.problem(err))
 			return
 		}
 		ctx = huma.WithValue(ctx, callerKey{}, principal)
@@ -73,10 +74,10 @@ func isRead(op *huma.Operation) bool {
 	return op.Metadata[need] == access.Read && op.Metadata[mustAuthenticate] != true
 }
 
-func (a *api) refuseUnauthenticated(ctx huma.Context, err error) {
-	p := a.unauthenticated(err)
+func (s *server) refuseUnauthenticated(ctx huma.Context, err error) {
+	p := s.unauthenticated(err)
 	if p.Status == http.StatusUnauthorized {
-		if service, err := a.options.Environments.Control(ctx.Context(), ctx.Param("environment")); err == nil {
+		if service, err := s.options.Environments.Control(ctx.Context(), ctx.Param("environment")); err == nil {
 			service.CountUnauthenticated()
 		}
 	}
@@ -84,7 +85,7 @@ func (a *api) refuseUnauthenticated(ctx huma.Context, err error) {
 }
 
 // answerProblem answers before an operation is reached.
-func answerProblem(ctx huma.Context, p *Problem) {
+func answerProblem(ctx huma.Context, p *problem) {
 	for name := range p.headers {
 		ctx.SetHeader(name, p.headers.Get(name))
 	}
@@ -94,24 +95,24 @@ func answerProblem(ctx huma.Context, p *Problem) {
 }
 
 // unauthenticated returns what to answer to whoever was not authenticated.
-func (a *api) unauthenticated(err error) *Problem {
+func (s *server) unauthenticated(err error) *problem {
 	if errors.Is(err, access.ErrUnavailable) {
-		a.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("it could not be found out who makes a request") })
-		return newProblem(http.StatusServiceUnavailable, typeUnavailable, "It cannot be verified now who you are: ask again.").later()
+		s.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("it could not be found out who makes a request") })
+		return newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, "It cannot be verified now who you are: ask again.").later()
 	}
-	p := newProblem(http.StatusUnauthorized, typeUnauthenticated, capitalised(err.Error()))
+	p := newProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, capitalised(err.Error()))
 	p.headers = http.Header{"Www-Authenticate": {`Bearer realm="flagside"`}}
 	return p
 }
 
 // refusedBefore returns why the operation is refused to a principal whatever else it says, or nil. Everything below an environment is for
 // those who may read there: other answers tell what it has.
-func (a *api) refusedBefore(ctx huma.Context, principal access.Principal) *Problem {
+func (s *server) refusedBefore(ctx huma.Context, principal access.Principal) *problem {
 	action, asked := ctx.Operation().Metadata[need].(access.Action)
 	environment := ctx.Param("environment")
 	if environment != "" && action != access.Read {
-		read := access.Question{Principal: principal, Action: access.Read, Resource: a.resource(ctx.Context(), environment)}
-		if p := a.refusedTo(ctx.Context(), read); p != nil {
+		read := access.Question{Principal: principal, Action: access.Read, Resource: s.resource(ctx.Context(), environment)}
+		if p := s.refusedTo(ctx.Context(), read); p != nil {
 			return p
 		}
 	}
@@ -119,22 +120,22 @@ func (a *api) refusedBefore(ctx huma.Context, principal access.Principal) *Probl
 		return nil
 	}
 	question := access.Question{
-		Principal: principal, Action: action, Resource: a.resource(ctx.Context(), environment),
+		Principal: principal, Action: action, Resource: s.resource(ctx.Context(), environment),
 	}
 	question.Circumstances.BreakGlass = breaksGlass(ctx.Header("Flagside-Break-Glass") == "true", ctx.Header("Flagside-Reason"))
-	return a.refusedTo(ctx.Context(), question)
+	return s.refusedTo(ctx.Context(), question)
 }
 
 // breaksGlass reports whether somebody demands to go without the consent of others, which takes a reason.
 func breaksGlass(demanded bool, reason string) bool { return demanded && reason != "" }
 
 // resource returns an environment as policies see it; the empty name means what is global.
-func (a *api) resource(ctx context.Context, environment string) access.Resource {
+func (s *server) resource(ctx context.Context, environment string) access.Resource {
 	r := access.Resource{Environment: environment}
 	if environment == "" {
 		return r
 	}
-	if service, err := a.options.Environments.Control(ctx, environment); err == nil {
+	if service, err := s.options.Environments.Control(ctx, environment); err == nil {
 		r.Protected = service.KnownRisk().Protected
 	} else {
 		r.Protected = control.DefaultRiskSettings(environment).Protected
@@ -143,8 +144,8 @@ func (a *api) resource(ctx context.Context, environment string) access.Resource 
 }
 
 // refusedTo asks policies, and records what they refuse: in the ledger of the environment, if it has one.
-func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
-	answer := a.options.Authorize(q)
+func (s *server) refusedTo(ctx context.Context, q access.Question) *problem {
+	answer := s.options.Authorize(q)
 	if answer.Permitted {
 		return nil
 	}
@@ -159,23 +160,23 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 	if answer.Approvals > 0 {
 		refusal.Detail += " Policies want the consent of others, which only changes of documents can get: break the glass, with a reason, if you may."
 	}
-	a.options.Repeats.Line(zerolog.WarnLevel, "denied: "+q.Principal.RecordID()+" "+string(q.Action), func(e *zerolog.Event) {
+	s.options.Repeats.Line(zerolog.WarnLevel, "denied: "+q.Principal.RecordID()+" "+string(q.Action), func(e *zerolog.Event) {
 		e.Str("principal", q.Principal.RecordID()).Str("action", string(q.Action)).
 			Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("access denied by policy")
 	})
-	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
+	if service, err := s.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
 		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)
 	}
 	return refused(refusal)
 }
 
 // mayRead reports whether the caller is permitted to read an environment.
-func (a *api) mayRead(ctx context.Context, environment string) bool {
+func (s *server) mayRead(ctx context.Context, environment string) bool {
 	principal := caller(ctx)
 	if principal.PolicyID() == "" {
 		return true // let through, because anybody may read
 	}
-	return a.options.Authorize(access.Question{
-		Principal: principal, Action: access.Read, Resource: a.resource(ctx, environment),
+	return s.options.Authorize(access.Question{
+		Principal: principal, Action: access.Read, Resource: s.resource(ctx, environment),
 	}).Permitted
 }

@@ -9,19 +9,20 @@ import (
 
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
-// Guard lets only requests through that no browser sends for another site, and whose Host the policy allows, so that no page has rebound its
+// CheckOrigin lets only requests through that no browser sends for another site, and whose Host the policy allows, so that no page has rebound its
 // own name to the address. Everything that listens on the admin address stands behind it.
-func Guard(next http.Handler, policy *origin.Policy) http.Handler {
+func CheckOrigin(next http.Handler, policy *origin.Policy) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, newProblem(http.StatusForbidden, typeForeignOrigin, "A page of another site may not change anything here."))
+		writeProblem(w, newProblem(http.StatusForbidden, api.ProblemForeignOrigin, "A page of another site may not change anything here."))
 	}))
 	protected := origins.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !origin.HostAllowed(policy, r.Host) {
-			writeProblem(w, newProblem(http.StatusMisdirectedRequest, typeForeignHost, capitalised(origin.WrongHost)))
+			writeProblem(w, newProblem(http.StatusMisdirectedRequest, api.ProblemForeignHost, capitalised(origin.WrongHost)))
 			return
 		}
 		protected.ServeHTTP(w, r)
@@ -30,18 +31,18 @@ func Guard(next http.Handler, policy *origin.Policy) http.Handler {
 
 // ForReaders lets only requests through whose sender is permitted to read something, or anybody where anybody may read.
 func ForReaders(o Options, next http.Handler) http.Handler {
-	a := &api{options: o.withDefaults()}
+	s := &server{options: o.withDefaults()}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		principal, err := o.Authenticator.Authenticate(r)
 		if errors.Is(err, access.ErrNoCredentials) && o.AnonymousReads {
 			next.ServeHTTP(w, r)
 			return
 		}
-		p := (*Problem)(nil)
+		p := (*problem)(nil)
 		if err != nil {
-			p = a.unauthenticated(err)
+			p = s.unauthenticated(err)
 		} else {
-			p = a.refusedTo(r.Context(), access.Question{Principal: principal, Action: access.Read})
+			p = s.refusedTo(r.Context(), access.Question{Principal: principal, Action: access.Read})
 		}
 		if p != nil {
 			writeProblem(w, p)
@@ -62,12 +63,12 @@ func orProblem(mux *http.ServeMux) http.Handler {
 		answer := discard{header: http.Header{}}
 		handler.ServeHTTP(&answer, r)
 		if answer.status != http.StatusMethodNotAllowed {
-			writeProblem(w, newProblem(http.StatusNotFound, typeNotFound, "There is nothing here: /openapi.json lists what there is."))
+			writeProblem(w, newProblem(http.StatusNotFound, api.ProblemNotFound, "There is nothing here: /openapi.json lists what there is."))
 			return
 		}
 		allowed := answer.header.Get("Allow")
 		w.Header().Set("Allow", allowed)
-		writeProblem(w, newProblem(http.StatusMethodNotAllowed, typeMethodNotAllowed, "Only "+allowed+" can be done here."))
+		writeProblem(w, newProblem(http.StatusMethodNotAllowed, api.ProblemMethodNotAllowed, "Only "+allowed+" can be done here."))
 	})
 }
 
@@ -86,7 +87,7 @@ func (d *discard) WriteHeader(status int) { d.status = status }
 // Write implements http.ResponseWriter.
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 
-func writeProblem(w http.ResponseWriter, p *Problem) {
+func writeProblem(w http.ResponseWriter, p *problem) {
 	maps.Copy(w.Header(), p.headers)
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
