@@ -108,11 +108,11 @@ func (p *Publisher) PutFlag(ctx context.Context, environment, key, revision stri
 			return "", err
 		}
 	}
-	asking, err := p.API()
+	c, err := p.API()
 	if err != nil {
 		return "", err
 	}
-	_, now, err := asking.Put(ctx, environment, flagID(key), body, seen, api.ChangeHeaders{})
+	_, now, err := c.Put(ctx, environment, flagID(key), body, seen, api.ChangeHeaders{})
 	if err != nil {
 		return "", fmt.Errorf("put flag %s: %w", key, err)
 	}
@@ -121,21 +121,21 @@ func (p *Publisher) PutFlag(ctx context.Context, environment, key, revision stri
 
 // FlagRevision returns the revision of a flag, as the publisher has it now.
 func (p *Publisher) FlagRevision(ctx context.Context, environment, key string) (string, error) {
-	asking, err := p.API()
+	c, err := p.API()
 	if err != nil {
 		return "", err
 	}
-	_, seen, err := asking.Document(ctx, environment, flagID(key))
+	_, seen, err := c.Document(ctx, environment, flagID(key))
 	return seen.Revision(), err
 }
 
 // History returns the last thousand changes of a flag, newest first.
 func (p *Publisher) History(ctx context.Context, environment, key string) ([]api.DocumentChange, error) {
-	asking, err := p.API()
+	c, err := p.API()
 	if err != nil {
 		return nil, err
 	}
-	history, err := asking.History(ctx, environment, flagID(key), api.HistoryQuery{Limit: 1000})
+	history, err := c.History(ctx, environment, flagID(key), api.HistoryQuery{Limit: 1000})
 	return history.Items, err
 }
 

@@ -23,7 +23,7 @@ func (w *walker) measure(ctx context.Context, count int) (figures.Durations, err
 	if err != nil {
 		return nil, err
 	}
-	asking, err := client.New(client.Options{Address: "http://" + w.admin, Token: strings.TrimSpace(string(token))})
+	c, err := client.New(client.Options{Address: "http://" + w.admin, Token: strings.TrimSpace(string(token))})
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ func (w *walker) measure(ctx context.Context, count int) (figures.Durations, err
 	for i := range count {
 		id := document.ID{Kind: document.KindFlag, Key: fmt.Sprintf("flag-%d", i)}
 		begin := time.Now()
-		if _, _, err := asking.Put(ctx, "staging", id, []byte(checkout), client.Precondition{Absent: true}, api.ChangeHeaders{}); err != nil {
+		if _, _, err := c.Put(ctx, "staging", id, []byte(checkout), client.Precondition{Absent: true}, api.ChangeHeaders{}); err != nil {
 			return nil, err
 		}
 		all = append(all, time.Since(begin))

@@ -97,12 +97,12 @@ func (f *form) runs(do func(ctx context.Context, s *session) error) commandline.
 		Changes: f.changing,
 		Check:   f.verify,
 		Run: func(ctx context.Context, t commandline.Terminal) error {
-			asking, err := f.conn.client()
+			c, err := f.conn.client()
 			if err != nil {
 				return err
 			}
 			f.tellWhere(t)
-			s := &session{client: asking, terminal: t, output: f.output}
+			s := &session{client: c, terminal: t, output: f.output}
 			return s.failure(ctx, do(ctx, s))
 		},
 	}

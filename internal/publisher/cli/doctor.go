@@ -79,11 +79,11 @@ func doctor() commandline.Invocation {
 		c := newCheckup(os.Environ())
 		c.Publisher = visitPublisher(ctx, f.conn.address, s.client)
 		if address != "none" {
-			asking, err := client.New(client.Options{Address: address})
+			program, err := client.New(client.Options{Address: address})
 			if err != nil {
 				return fmt.Errorf("--sidecar: %w", err)
 			}
-			c.Sidecar = new(newVisit(ctx, address, asking))
+			c.Sidecar = new(newVisit(ctx, address, program))
 		}
 		return s.print(c, func(out io.Writer) error { return diagnosis(out, c) })
 	})
@@ -126,16 +126,16 @@ func withoutSecrets(name, value string) string {
 	return strings.Join(parts, ",")
 }
 
-func visitPublisher(ctx context.Context, address string, asking *client.Client) visit {
-	v := newVisit(ctx, address, asking)
+func visitPublisher(ctx context.Context, address string, program *client.Client) visit {
+	v := newVisit(ctx, address, program)
 	if v.Unreachable != "" {
 		return v
 	}
-	who, err := patiently(ctx, asking.WhoAmI)
+	who, err := patiently(ctx, program.WhoAmI)
 	if v.Identity = (&identity{Caller: &who}); err != nil {
 		v.Identity = &identity{Error: reasonOf(err)}
 	}
-	all, err := patiently(ctx, asking.Environments)
+	all, err := patiently(ctx, program.Environments)
 	if v.Environments = (&environments{EnvironmentList: &all}); err != nil {
 		v.Environments = &environments{Error: reasonOf(err)}
 	}
@@ -143,9 +143,9 @@ func visitPublisher(ctx context.Context, address string, asking *client.Client) 
 }
 
 // newVisit asks for what both programs serve.
-func newVisit(ctx context.Context, address string, asking *client.Client) visit {
+func newVisit(ctx context.Context, address string, program *client.Client) visit {
 	v := visit{Address: withoutSecrets("", address)}
-	ready, err := patiently(ctx, asking.Ready)
+	ready, err := patiently(ctx, program.Ready)
 	if err != nil {
 		v.Unreachable = reasonOf(err)
 		return v
@@ -156,7 +156,7 @@ func newVisit(ctx context.Context, address string, asking *client.Client) visit 
 	if at, err := http.ParseTime(ready.Header.Get("Date")); err == nil {
 		v.ClockSeconds = new(at.Sub(time.Now().Truncate(time.Second)).Seconds())
 	}
-	status, err := patiently(ctx, asking.Status)
+	status, err := patiently(ctx, program.Status)
 	switch {
 	case err != nil:
 		v.StatusError = reasonOf(err)

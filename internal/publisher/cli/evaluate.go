@@ -107,11 +107,11 @@ func (s *session) rules(ctx context.Context, environment string) (*eval.Ruleset,
 func (s *session) explainAt(ctx context.Context, sidecar, key string, evaluation jsontext.Value) error {
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
-	asking, err := client.New(client.Options{Address: strings.TrimRight(sidecar, "/")})
+	c, err := client.New(client.Options{Address: strings.TrimRight(sidecar, "/")})
 	if err != nil {
 		return fmt.Errorf("--sidecar: %w", err)
 	}
-	found, err := asking.Explain(ctx, key, evaluation)
+	found, err := c.Explain(ctx, key, evaluation)
 	if err != nil {
 		return &failure{code: exitUnavailable, text: visible("the sidecar does not answer: " + reasonOf(err))}
 	}

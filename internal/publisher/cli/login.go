@@ -93,13 +93,13 @@ func fromContext(o *config.Option) bool { return strings.HasPrefix(o.Source(), "
 
 // verify returns who the publisher takes a token for.
 func (l *loggingIn) verify(ctx context.Context, secret string) (string, error) {
-	asking, err := client.New(client.Options{Address: l.address, Token: secret, CAFile: l.ca})
+	c, err := client.New(client.Options{Address: l.address, Token: secret, CAFile: l.ca})
 	if err != nil {
 		return "", err
 	}
-	who, err := asking.WhoAmI(ctx)
+	who, err := c.WhoAmI(ctx)
 	if err != nil {
-		return "", (&session{client: asking}).failure(ctx, err)
+		return "", (&session{client: c}).failure(ctx, err)
 	}
 	return cmp.Or(who.Name, who.ID), nil
 }

@@ -43,13 +43,13 @@ func Names(ctx context.Context, kind string, t commandline.Terminal) []string {
 	if _, err := f.set.Parse(nil, config.Lookup(t.Environ)); err != nil {
 		return nil
 	}
-	asking, err := f.conn.client()
+	c, err := f.conn.client()
 	if err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
 	defer cancel()
-	s := &session{client: asking}
+	s := &session{client: c}
 	return s.names(ctx, kind, f.environment)
 }
 

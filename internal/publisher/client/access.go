@@ -14,7 +14,7 @@ func (c *Client) WhoAmI(ctx context.Context) (api.Caller, error) {
 
 // CheckPolicy returns what policies permit, and which of them decide.
 func (c *Client) CheckPolicy(ctx context.Context, q api.PolicyQuestion) (api.PolicyAnswer, error) {
-	return answer[api.PolicyAnswer](ctx, c, post("policy", "check").asking().json(q))
+	return answer[api.PolicyAnswer](ctx, c, post("policy", "check").readOnly().json(q))
 }
 
 // Tokens returns all API tokens, the oldest first.

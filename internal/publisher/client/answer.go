@@ -17,6 +17,8 @@ const (
 	maxProblem = 1 << 20
 )
 
+var errTooLarge = errors.New("the answer is too large")
+
 // answer sends a request and returns its answer, which is JSON.
 func answer[T any](ctx context.Context, c *Client, r request) (value T, err error) {
 	value, _, err = answerWithHeader[T](ctx, c, r)
@@ -80,7 +82,7 @@ func (c *Client) stream(ctx context.Context, r request) (io.ReadCloser, error) {
 func read(response *http.Response, most int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
 	if err = errors.Join(err, response.Body.Close()); err == nil && int64(len(body)) > most {
-		err = fmt.Errorf("its answer has more than %d bytes", most)
+		err = fmt.Errorf("%w: more than %d bytes", errTooLarge, most)
 	}
 	return body, err
 }

@@ -42,11 +42,11 @@ func TestErrorsOfTheClient(t *testing.T) {
 			_, _ = io.WriteString(w, body)
 		}))
 		defer server.Close()
-		asking, err := client.New(client.Options{Address: server.URL})
+		c, err := client.New(client.Options{Address: server.URL})
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = asking.Environments(t.Context())
+		_, err = c.Environments(t.Context())
 		return err
 	}
 	err := ask(503, "application/problem+json",
@@ -62,11 +62,11 @@ func TestErrorsOfTheClient(t *testing.T) {
 	if err := ask(200, "application/json", "<html>"); err == nil {
 		t.Error("text is taken for environments")
 	}
-	asking, err := client.New(client.Options{Address: "http://127.0.0.1:1"})
+	c, err := client.New(client.Options{Address: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := asking.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer") {
+	if _, err := c.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("nobody is %v", err)
 	}
 }
@@ -80,14 +80,14 @@ func TestTheClientFollowsNoRedirection(t *testing.T) {
 	defer elsewhere.Close()
 	for _, status := range []int{http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect} {
 		server := httptest.NewServer(http.RedirectHandler(elsewhere.URL, status))
-		asking, err := client.New(client.Options{Address: server.URL, Token: "secret"})
+		c, err := client.New(client.Options{Address: server.URL, Token: "secret"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, err := range map[string]error{
-			"a read":   second(asking.Environments(t.Context())),
-			"a change": second(asking.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "prod"}, api.AdministrationHeaders{})),
-			"a stream": second(asking.ExportAudit(t.Context(), "prod", false)),
+			"a read":   second(c.Environments(t.Context())),
+			"a change": second(c.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "prod"}, api.AdministrationHeaders{})),
+			"a stream": second(c.ExportAudit(t.Context(), "prod", false)),
 		} {
 			if err == nil || !strings.Contains(err.Error(), "is no publisher") {
 				t.Errorf("%s, redirected with %d: %v", name, status, err)
@@ -113,14 +113,14 @@ func TestOnlyWhatIsSafeIsSentAgain(t *testing.T) {
 			_, _ = io.WriteString(w, "{}")
 		}))
 		defer server.Close()
-		asking, err := client.New(client.Options{Address: server.URL})
+		c, err := client.New(client.Options{Address: server.URL})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := asking.WhoAmI(t.Context()); err != nil {
+		if _, err := c.WhoAmI(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		err = call(asking)
+		err = call(c)
 		if lost, ok := errors.AsType[*client.Unanswered](err); (err == nil) != again || ok == again || ok && !lost.Undecided {
 			t.Errorf("%s: %v after %d requests, want that it is sent again: %t", name, err, sent.Load(), again)
 		}
@@ -151,7 +151,7 @@ func TestFailuresSayWhatWasAskedFor(t *testing.T) {
 	}
 	hangsUp := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
 	defer hangsUp.Close()
-	asking, err := client.New(client.Options{Address: hangsUp.URL})
+	c, err := client.New(client.Options{Address: hangsUp.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,12 +159,12 @@ func TestFailuresSayWhatWasAskedFor(t *testing.T) {
 		err       error
 		undecided bool
 	}{
-		"a change":    {second(asking.Delete(t.Context(), "prod", id, seen, api.ChangeHeaders{})), true},
-		"a read":      {second(asking.Ledger(t.Context(), "prod", api.LedgerQuery{})), false},
-		"a preview":   {second(asking.Preview(t.Context(), "prod", api.Command{})), false},
-		"a question":  {second(asking.CheckPolicy(t.Context(), api.PolicyQuestion{})), false},
-		"a dry run":   {second(asking.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{DryRun: true}, api.RestoreHeaders{})), false},
-		"a new epoch": {second(asking.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{})), true},
+		"a change":    {second(c.Delete(t.Context(), "prod", id, seen, api.ChangeHeaders{})), true},
+		"a read":      {second(c.Ledger(t.Context(), "prod", api.LedgerQuery{})), false},
+		"a preview":   {second(c.Preview(t.Context(), "prod", api.Command{})), false},
+		"a question":  {second(c.CheckPolicy(t.Context(), api.PolicyQuestion{})), false},
+		"a dry run":   {second(c.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{DryRun: true}, api.RestoreHeaders{})), false},
+		"a new epoch": {second(c.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{})), true},
 	} {
 		if lost, ok := errors.AsType[*client.Unanswered](c.err); !ok || lost.Undecided != c.undecided || lost.Unwrap() == nil {
 			t.Errorf("%s: %v", name, c.err)
@@ -191,7 +191,7 @@ func TestParameters(t *testing.T) {
 		_, _ = io.WriteString(w, "{}")
 	}))
 	defer server.Close()
-	asking, err := client.New(client.Options{Address: server.URL, Token: "t"})
+	c, err := client.New(client.Options{Address: server.URL, Token: "t"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,25 +206,25 @@ func TestParameters(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, next, err := asking.Put(ctx, "prod", flag, []byte(`{ "x":1}`), seen, api.ChangeHeaders{Reason: "why", IdempotencyKey: "k"})
+	_, next, err := c.Put(ctx, "prod", flag, []byte(`{ "x":1}`), seen, api.ChangeHeaders{Reason: "why", IdempotencyKey: "k"})
 	f(err, `PUT /api/v1/environments/prod/flags/a%2F%C3%BC%252F Authorization: Bearer t, Content-Type: application/json, If-Match: "0a1b2c3d-7", `+
 		`Flagside-Reason: why, Idempotency-Key: k { "x":1}`)
 	if next.Revision() != "0a1b2c3d-8" {
 		t.Errorf("the next precondition is %+v", next)
 	}
-	_, _, err = asking.Put(ctx, "prod", document.ID{Kind: document.KindSettings}, []byte("{}"), client.Precondition{Absent: true}, api.ChangeHeaders{})
+	_, _, err = c.Put(ctx, "prod", document.ID{Kind: document.KindSettings}, []byte("{}"), client.Precondition{Absent: true}, api.ChangeHeaders{})
 	f(err, `PUT /api/v1/environments/prod/settings Authorization: Bearer t, Content-Type: application/json, If-None-Match: * {}`)
-	f(second(asking.Patch(ctx, "prod", document.ID{Kind: document.KindSegment, Key: ".."}, []byte("{}"), seen, api.ChangeHeaders{})),
+	f(second(c.Patch(ctx, "prod", document.ID{Kind: document.KindSegment, Key: ".."}, []byte("{}"), seen, api.ChangeHeaders{})),
 		`PATCH /api/v1/environments/prod/segments/%2E%2E Authorization: Bearer t, Content-Type: application/merge-patch+json, If-Match: "0a1b2c3d-7" {}`)
-	f(second(asking.Ledger(ctx, "prod", api.LedgerQuery{})), `GET /api/v1/environments/prod/ledger Authorization: Bearer t `)
-	f(second(asking.Ledger(ctx, "prod", api.LedgerQuery{Limit: 5, Before: 9, Actor: "a&b", Since: time.Unix(0, 1).UTC()})),
+	f(second(c.Ledger(ctx, "prod", api.LedgerQuery{})), `GET /api/v1/environments/prod/ledger Authorization: Bearer t `)
+	f(second(c.Ledger(ctx, "prod", api.LedgerQuery{Limit: 5, Before: 9, Actor: "a&b", Since: time.Unix(0, 1).UTC()})),
 		`GET /api/v1/environments/prod/ledger?actor=a%26b&before=9&limit=5&since=1970-01-01T00%3A00%3A00.000000001Z Authorization: Bearer t `)
-	f(second(asking.RestoreEnvironment(ctx, "prod", []byte("S"), api.RestoreQuery{Part: true},
+	f(second(c.RestoreEnvironment(ctx, "prod", []byte("S"), api.RestoreQuery{Part: true},
 		api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "why"}, BreakGlass: true})),
 		`POST /api/v1/environments/prod/restore?part=true Authorization: Bearer t, Content-Type: application/octet-stream, Flagside-Reason: why, Flagside-Break-Glass: true S`)
-	f(second(asking.Archive(ctx, "prod", flag, false, seen, api.ChangeHeaders{})),
+	f(second(c.Archive(ctx, "prod", flag, false, seen, api.ChangeHeaders{})),
 		`POST /api/v1/environments/prod/flags/a%2F%C3%BC%252F/archive Authorization: Bearer t, Content-Type: application/json, If-Match: "0a1b2c3d-7" {}`)
-	f(second(asking.Explain(ctx, "a/b", []byte(`{"n":1.50}`))), `POST /explain/a%2Fb Authorization: Bearer t, Content-Type: application/json {"context":{"n":1.50}}`)
+	f(second(c.Explain(ctx, "a/b", []byte(`{"n":1.50}`))), `POST /explain/a%2Fb Authorization: Bearer t, Content-Type: application/json {"context":{"n":1.50}}`)
 }
 
 // An event stream is read event by event, and its end is an error.
@@ -237,15 +237,39 @@ func TestFollowActivity(t *testing.T) {
 		_, _ = io.WriteString(w, ": hello\n\nid: 1-2\nevent: activity\ndata: {\"type\":\"change\"}\n\n: quiet\n\nid: 2-2\nevent: activity\ndata: {\"type\":\"refused\"}\n\n")
 	}))
 	defer server.Close()
-	asking, err := client.New(client.Options{Address: server.URL})
+	c, err := client.New(client.Options{Address: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for event, err := range asking.FollowActivity(t.Context(), "prod", "1-1") {
+	for event, err := range c.FollowActivity(t.Context(), "prod", "1-1") {
 		got = append(got, fmt.Sprint(event.ID, event.Type, err))
 	}
 	if diff := cmp.Diff([]string{"1-2change<nil>", "2-2refused<nil>", "EOF"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// An answer that is larger than it may be is no answer that was cut off.
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/status" {
+			w.WriteHeader(http.StatusConflict)
+		}
+		_, _ = io.WriteString(w, strings.Repeat(" ", 2<<20))
+	}))
+	defer server.Close()
+	c, err := client.New(client.Options{Address: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, err := range map[string]error{
+		"a page":   second(c.Status(t.Context())),
+		"a stream": second(c.ExportAudit(t.Context(), "prod", false)),
+	} {
+		if _, lost := errors.AsType[*client.Unanswered](err); lost || err == nil || !strings.Contains(err.Error(), "too large") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

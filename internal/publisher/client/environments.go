@@ -43,7 +43,7 @@ func (c *Client) Promote(ctx context.Context, name string, p api.PromoteEnvironm
 
 // Preview tells what a command would change, how risky that is, and who must agree.
 func (c *Client) Preview(ctx context.Context, name string, command api.Command) (api.Preview, error) {
-	return answer[api.Preview](ctx, c, post("environments", name, "preview").asking().json(api.PreviewCommand{Command: command}))
+	return answer[api.Preview](ctx, c, post("environments", name, "preview").readOnly().json(api.PreviewCommand{Command: command}))
 }
 
 // Operation asks what became of a change.

@@ -88,6 +88,9 @@ func (u *Unanswered) Unwrap() error { return u.cause }
 
 // unanswered takes apart what the HTTP client reports.
 func (c *Client) unanswered(err error, r request) error {
+	if errors.Is(err, errTooLarge) {
+		return fmt.Errorf("the publisher at %s: %w", c.base, err)
+	}
 	if around, ok := errors.AsType[*url.Error](err); ok {
 		err = around.Err // the address is said anyway
 	}

@@ -232,12 +232,12 @@ func TestEveryOperationHasAMethod(t *testing.T) {
 		_, _ = io.WriteString(w, "{}")
 	}))
 	defer server.Close()
-	asking, err := client.New(client.Options{Address: server.URL})
+	c, err := client.New(client.Options{Address: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, call := range everyOperation() {
-		if err := call(t.Context(), asking); err != nil {
+		if err := call(t.Context(), c); err != nil {
 			t.Error(err)
 		}
 	}

@@ -67,8 +67,8 @@ func (r request) on(p Precondition) request {
 	return r
 }
 
-// asking marks a request that changes nothing although it is sent as if it did.
-func (r request) asking() request {
+// readOnly marks a request that changes nothing although it is sent as if it did.
+func (r request) readOnly() request {
 	r.changes = false
 	return r
 }
