@@ -153,6 +153,7 @@ func TestAPersonIsErased(t *testing.T) {
 		history, err := other.client.History(t.Context(), "prod", flagID("f"), api.HistoryQuery{})
 		return err == nil && history.Items[0].Names[id] == id+" (erased)"
 	})
+	other.await("the new environment at the other publisher", func() bool { _, err := other.client.Environment(t.Context(), "staging"); return err == nil })
 	answers := r.export()
 	for _, p := range []*running{r, other} {
 		for _, path := range []string{
