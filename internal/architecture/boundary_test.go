@@ -87,6 +87,41 @@ func TestWingsAreSeparate(t *testing.T) {
 	}
 }
 
+// The command line reaches a publisher over its API and in no other way. What it has beside the client serves commands that work offline.
+func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
+	t.Parallel()
+	const publisher = "internal/publisher/"
+	allowed := map[string][]string{
+		publisher + "api": nil,
+		publisher + "client": {
+			"document", "sync/changelog", "internal/origin", publisher + "api",
+		},
+		publisher + "cli": {
+			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten",
+			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
+			"sync",               // the names that environments can have
+			publisher + "access", // the names of roles and actions
+			publisher + "audit",  // verifies exports
+		},
+	}
+	all := readSource(t)
+	for at, allowed := range allowed {
+		for _, imported := range own(all.must(t, at).imports) {
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s; of ours it may import %v only", at, imported, allowed)
+			}
+		}
+	}
+	for _, imported := range all.must(t, publisher+"api").imports {
+		if imported != "encoding/json" && imported != "time" {
+			t.Errorf("%sapi imports %s and has nothing but types", publisher, imported)
+		}
+	}
+	if reached := all.reach(publisher + "admin"); reached[publisher+"client"] || reached[publisher+"cli"] {
+		t.Error("the server links the client")
+	}
+}
+
 // within reports whether any of the folders is the parent or lies in it.
 func within(folders map[string]bool, parent string) bool {
 	for at := range folders {
