@@ -49,7 +49,7 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
 	smallest := []string{"internal/fileaccess", "internal/ending"}
-	for _, at := range append([]string{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"}, smallest...) {
+	for _, at := range append([]string{"internal/config", "internal/health", "internal/kubernetes", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"}, smallest...) {
 		imported := slices.DeleteFunc(own(all.must(t, at).imports), func(name string) bool { return slices.Contains(smallest, name) && !slices.Contains(smallest, at) })
 		if len(imported) > 0 {
 			t.Errorf("%s imports %v and is to be a leaf", at, imported)
@@ -110,12 +110,28 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	}
 }
 
+// What may write Secrets of Kubernetes is in the one command that the chart's Job runs, and in nothing that serves.
+func TestOnlyTheJobWritesSecrets(t *testing.T) {
+	t.Parallel()
+	const client, provision = "internal/kubernetes", "internal/publisher/provision"
+	users := map[string][]string{client: {provision, "cmd/publisher", "internal/kubernetestest"}, provision: {"cmd/publisher"}}
+	all := readSource(t)
+	for used, allowed := range users {
+		all.must(t, used)
+		for _, at := range all.folders() {
+			if slices.Contains(own(all[at].imports), used) && !slices.Contains(allowed, at) {
+				t.Errorf("%s imports %s; only %v may", at, used, allowed)
+			}
+		}
+	}
+}
+
 // What makes the world of a test is in no program: above all keys that anybody can make, and servers that let everybody in.
 func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting",
+		"internal/waiting", "internal/kubernetestest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)
