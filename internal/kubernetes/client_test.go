@@ -175,7 +175,7 @@ func TestErrorsTellNothingSecret(t *testing.T) {
 			t.Errorf("%d %s: %v, want %q", code, body, err, want)
 		}
 		for _, kind := range []error{kubernetes.ErrNotFound, kubernetes.ErrConflict, kubernetes.ErrForbidden} {
-			if errors.Is(err, kind) != (kind == is) {
+			if errors.Is(err, kind) != errors.Is(is, kind) {
 				t.Errorf("%v is %v: %v", err, kind, errors.Is(err, kind))
 			}
 		}

@@ -101,6 +101,11 @@ func (a *authority) issue(hosts []string, now time.Time) (map[string][]byte, err
 	return map[string][]byte{certificateFile: certificate, certificateKey: key8, authorityCertificate: a.pem}, err
 }
 
+// issued reports whether a certificate is of the CA.
+func (a *authority) issued(c *x509.Certificate) bool {
+	return c.CheckSignatureFrom(a.certificate) == nil
+}
+
 // parseCertificate reads what the Secret of a certificate holds. Errors do not repeat the key.
 func parseCertificate(data map[string][]byte) (*x509.Certificate, error) {
 	pair, err := tls.X509KeyPair(data[certificateFile], data[certificateKey])
@@ -112,16 +117,17 @@ func parseCertificate(data map[string][]byte) (*x509.Certificate, error) {
 
 // judge returns why a certificate of the CA has to be renewed, empty if it need not.
 func judge(c *x509.Certificate, hosts []string, now time.Time) string {
-	if 0 < renewAt*c.NotAfter.Sub(now) && renewAt*c.NotAfter.Sub(now) < c.NotAfter.Sub(c.NotBefore) {
-		return "it ends on " + day(c.NotAfter)
-	}
-	if !now.Before(c.NotAfter) {
+	left := c.NotAfter.Sub(now)
+	switch {
+	case left <= 0:
 		return "it has ended on " + day(c.NotAfter)
-	}
-	if !slices.Equal(hostsOf(c), canonical(hosts)) {
+	case renewAt*left < c.NotAfter.Sub(c.NotBefore):
+		return "it ends on " + day(c.NotAfter)
+	case !slices.Equal(hostsOf(c), canonical(hosts)):
 		return "its hosts have changed"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // lacking returns the hosts that a certificate is not for.

@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -62,27 +63,17 @@ func (r *run) authority(ctx context.Context, name string) (*authority, error) {
 
 // certificate makes a certificate, or renews it if it is of the CA.
 func (r *run) certificate(ctx context.Context, a *authority, c Certificate) error {
-	now := r.options.Now()
 	s, exists, err := r.own(ctx, c.Secret)
 	if err != nil {
 		return err
 	}
 	reason := ""
 	if exists {
-		there, err := parseCertificate(s.Data)
-		if err != nil {
-			return fmt.Errorf("the certificate in Secret %s cannot be used: %w: put it right, or delete it, and the next run makes another", s, err)
-		}
-		if there.CheckSignatureFrom(a.certificate) != nil {
-			r.report(r.plan.Namespace, c.Secret, Kept, "certificate of another CA until "+day(there.NotAfter), r.foreign(there, c, now))
-			return nil
-		}
-		if reason = judge(there, c.Hosts, now); reason == "" && string(s.Data[authorityCertificate]) == string(a.pem) {
-			r.report(r.plan.Namespace, c.Secret, Kept, "certificate until "+day(there.NotAfter), "")
-			return nil
+		if reason, err = r.examine(a, c, s); err != nil || reason == "" {
+			return err
 		}
 	}
-	data, err := a.issue(c.Hosts, now)
+	data, err := a.issue(c.Hosts, r.options.Now())
 	if err != nil {
 		return fmt.Errorf("certificate for Secret %s/%s: %w", r.plan.Namespace, c.Secret, err)
 	}
@@ -98,14 +89,32 @@ func (r *run) certificate(ctx context.Context, a *authority, c Certificate) erro
 		r.report(r.plan.Namespace, c.Secret, Made, what, "")
 		return nil
 	}
-	if reason == "" {
-		reason = "its " + authorityCertificate + " was not that of the CA"
-	}
 	if err := r.amend(ctx, s, data); err != nil {
 		return err
 	}
 	r.report(r.plan.Namespace, c.Secret, Renewed, what+": "+reason, "")
 	return nil
+}
+
+// examine returns why a certificate has to be renewed. Without a reason it is kept, which is reported.
+func (r *run) examine(a *authority, c Certificate, s kubernetes.Secret) (reason string, err error) {
+	now := r.options.Now()
+	there, err := parseCertificate(s.Data)
+	if err != nil {
+		return "", fmt.Errorf("the certificate in Secret %s cannot be used: %w: put it right, or delete it, and the next run makes another", s, err)
+	}
+	if !a.issued(there) {
+		r.report(r.plan.Namespace, c.Secret, Kept, "certificate of another CA until "+day(there.NotAfter), r.foreign(there, c, now))
+		return "", nil
+	}
+	if reason = judge(there, c.Hosts, now); reason != "" {
+		return reason, nil
+	}
+	if !bytes.Equal(s.Data[authorityCertificate], a.pem) {
+		return "its " + authorityCertificate + " was not that of the CA", nil
+	}
+	r.report(r.plan.Namespace, c.Secret, Kept, "certificate until "+day(there.NotAfter), "")
+	return "", nil
 }
 
 // foreign says what to do about a certificate that the CA has not made.

@@ -119,6 +119,7 @@ func interrupt(t *testing.T, s scenario, at int, fault kubernetestest.Fault, die
 	t.Helper()
 	c := newCluster(t, "flagside", "shop")
 	p := s.prepare(t, c)
+	before := c.nkeys(t)
 	requests, again := 0, false
 	c.Inject(func(method, _ string) kubernetestest.Fault {
 		requests++
@@ -135,6 +136,7 @@ func interrupt(t *testing.T, s scenario, at int, fault kubernetestest.Fault, die
 		t.Errorf("request %d fails (%d), and the run does not say so", at, fault)
 	}
 	c.Inject(nil)
+	c.inOrder(t, before)
 	c.must(t, p)
 	if t.Failed() {
 		t.Fatalf("request %d, fault %d, dies: %v", at, fault, dies)
@@ -151,6 +153,50 @@ func interrupt(t *testing.T, s scenario, at int, fault kubernetestest.Fault, die
 	}
 	if t.Failed() {
 		t.Fatalf("request %d, fault %d, dies: %v", at, fault, dies)
+	}
+}
+
+// nkeys returns the public keys of the NATS users.
+func (c *cluster) nkeys(t *testing.T) (nkeys []string) {
+	t.Helper()
+	text := c.Secrets(t)["flagside/flags-nats-users"].Data["nats-users.json"]
+	if text == nil {
+		return nil
+	}
+	users, err := natsserver.ParseUsers(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range users {
+		nkeys = append(nkeys, u.NKey)
+	}
+	return nkeys
+}
+
+// inOrder fails the test if there is something without what it refers to, apart from users of before: keys without the root key that has signed
+// them, certificates without their CA, users without their seed.
+func (c *cluster) inOrder(t *testing.T, before []string) {
+	t.Helper()
+	all := c.Secrets(t)
+	for later, first := range map[string]string{"flagside/flags-keys": "flagside/flags-root-key", "flagside/flags-api-tls": "flagside/flags-ca"} {
+		if _, ok := all[later]; ok && all[first].Data == nil {
+			t.Errorf("there is %s without %s", later, first)
+		}
+	}
+	seeds := map[string]bool{}
+	for _, s := range all {
+		if seed := s.Data["nats.nkey"]; seed != nil {
+			nkey, err := natsserver.NKeyOf(seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seeds[nkey] = true
+		}
+	}
+	for _, nkey := range c.nkeys(t) {
+		if !seeds[nkey] && !slices.Contains(before, nkey) {
+			t.Error("there is a NATS user without a seed")
+		}
 	}
 }
 
