@@ -17,7 +17,7 @@
 - --nats={{ .Values.nats.url }}
 - --replicas={{ .Values.nats.replicas }}
 {{- if .Values.nats.existingSecret }}
-- --nats-{{ .Values.nats.credentials }}{{ if eq .Values.nats.credentials "nkey" }}-file{{ end }}=/etc/flagside/nats/{{ .Values.nats.credentials }}
+- --nats-{{ .Values.nats.credentials }}=/etc/flagside/nats/{{ .Values.nats.credentials }}
 - --nats-ca=/etc/flagside/nats/ca.crt
 {{- end }}
 {{- if .Values.nats.insecure }}
