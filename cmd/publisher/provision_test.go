@@ -9,6 +9,7 @@ import (
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/kubernetestest"
+	"github.com/flagside/flagside/internal/logtest"
 )
 
 const smallPlan = `{
@@ -61,7 +62,7 @@ func TestProvisionInAPod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out output
+	var out logtest.Log
 	code := run(t.Context(), []string{"provision", "--file", planFile(t, smallPlan), "--kubernetes-token-file", s.TokenFile, "--kubernetes-ca", s.CAFile},
 		commandline.Terminal{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Environ: []string{
 			"KUBERNETES_SERVICE_HOST=" + at.Hostname(), "KUBERNETES_SERVICE_PORT=" + at.Port(),

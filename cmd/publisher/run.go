@@ -24,6 +24,7 @@ func program() commandline.Program {
 				Words: []string{"serve"}, Short: "keep the change logs of environments and serve the API that changes them", New: serveCommand,
 				Examples: []string{"serve --data-dir data/publisher", "serve --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --replicas 3"},
 			}},
+			probeCommands(),
 			keysCommands(),
 			[]commandline.Command{
 				{
