@@ -166,11 +166,11 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		"flagside_environments 1\n",
 		`flagside_appends_total{environment="prod",outcome="committed"} 1` + "\n",
-		`flagside_revision{environment="prod"} 3` + "\n",
-		`flagside_head{environment="prod"} 3` + "\n",
-		`flagside_flags{environment="prod"} 1` + "\n",
-		`flagside_writable{environment="prod"} 1` + "\n",
-		`flagside_age_seconds{environment="prod"} `,
+		`flagside_environment_revision{environment="prod"} 3` + "\n",
+		`flagside_environment_head_revision{environment="prod"} 3` + "\n",
+		`flagside_environment_flags{environment="prod"} 1` + "\n",
+		`flagside_environment_writable{environment="prod"} 1` + "\n",
+		`flagside_environment_age_seconds{environment="prod"} `,
 	} {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("the metrics lack %s", line)

@@ -163,19 +163,19 @@ func (o Options) withDefaults() Options {
 func (s *Server) measure(metrics prometheus.Registerer) error {
 	s.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_http_panics_total",
-		Help: "Requests answered with 500 because of a mistake in the sidecar.",
+		Help: "OFREP requests answered with 500 because the sidecar has a bug.",
 	})
 	s.refused = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_http_connections_refused_total",
-		Help: "Connections and event streams answered with 429, or closed for another client, because too many were open.",
+		Help: "Connections and event streams that were answered with 429, or closed to make room for another client, because too many were open.",
 	})
 	s.busy = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "flagside_http_answers_refused_total",
-		Help: "Requests for all flags answered with 503 because too much was under way that clients had not taken.",
+		Name: "flagside_http_requests_shed_total",
+		Help: "Bulk requests answered with 503 because --in-flight-memory was used up.",
 	})
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flagside_http_connections",
-		Help: "Open connections of applications.",
+		Help: "Open OFREP connections.",
 	}, func() float64 { return float64(s.connections()) })
 	if err := errors.Join(metrics.Register(s.panics), metrics.Register(s.refused), metrics.Register(s.busy), metrics.Register(open)); err != nil {
 		return fmt.Errorf("OFREP metrics: %w", err)
