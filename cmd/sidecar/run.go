@@ -146,7 +146,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		return check(ctx, o, stdout, stderr)
 	}
 	if err := serve(ctx, o); err != nil {
-		logger.Error().Err(err).Msg("the sidecar cannot go on")
+		logger.Error().Err(err).Msg("sidecar failed")
 		return exitFailure
 	}
 	return exitOK

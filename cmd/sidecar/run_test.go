@@ -228,7 +228,7 @@ func TestServes(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the command does not say what it listens on")
 		}
-		line = stderr.line(t, "answering evaluations")
+		line = stderr.line(t, "sidecar started")
 	}
 	if len(remembered) != 1 {
 		t.Errorf("the load of the flags was told %d times before anything is answered", len(remembered))

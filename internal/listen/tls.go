@@ -106,7 +106,7 @@ func (f *reloading) config(now time.Time) *tls.Config {
 	switch {
 	case err != nil && err.Error() != f.failure:
 		f.failure = err.Error()
-		f.logger.Error().Err(err).Msg("the files of TLS cannot be used, the last good ones stay in use")
+		f.logger.Error().Err(err).Msg("TLS files refused, the former ones stay in use")
 	case err == nil:
 		f.failure = ""
 		f.replace(next)
@@ -120,7 +120,7 @@ func (f *reloading) replace(next *tls.Config) {
 		return
 	}
 	f.current = next
-	f.logger.Info().Str("certificate", f.paths.Certificate).Msg("renewed files of TLS are in use")
+	f.logger.Info().Str("certificate", f.paths.Certificate).Msg("TLS files reloaded")
 }
 
 func sameChain(a, b tls.Certificate) bool {

@@ -228,7 +228,7 @@ func TestRenewedFilesAreUsed(t *testing.T) {
 			t.Errorf("serial %d with damaged files", got)
 		}
 	}
-	if n := strings.Count(logs.String(), "cannot be used"); n != 1 {
+	if n := strings.Count(logs.String(), "TLS files refused"); n != 1 {
 		t.Errorf("the damage is told %d times: %s", n, &logs)
 	}
 	a.place(4, files)

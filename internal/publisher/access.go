@@ -60,7 +60,7 @@ func newGate(o Options) (*gate, error) {
 			return nil, fmt.Errorf("admin token: %w", err)
 		}
 		if made {
-			o.Logger.Info().Str("file", o.AdminTokenFile).Msg("the first token was made: flagside login --token-file uses it, or FLAGSIDE_TOKEN_FILE")
+			o.Logger.Info().Str("file", o.AdminTokenFile).Msg("first token created: use it with flagside login --token-file, or FLAGSIDE_TOKEN_FILE")
 		}
 		fixed = append(slices.Clip(fixed), access.FixedToken{Secret: secret, Principal: access.Principal{
 			ID: adminTokenID, Name: "holder of the admin token file", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
@@ -146,7 +146,7 @@ func digestOf(file string) (sum [sha256.Size]byte) {
 
 // followTokens keeps the API tokens current until ctx ends.
 func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
-	return p.keepReading(ctx, "the API tokens cannot be read, those that are known stay in force", func(ctx context.Context) error {
+	return p.keepReading(ctx, "API tokens not read, the known ones stay in force", func(ctx context.Context) error {
 		list, err := p.environments.open(ctx, conn)
 		if err != nil {
 			return err
@@ -157,7 +157,7 @@ func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error
 
 // followPeople keeps the persons current until ctx ends.
 func (p *Publisher) followPeople(ctx context.Context, conn *flagsync.Conn) error {
-	return p.keepReading(ctx, "the persons cannot be read, those that are known stay known", func(ctx context.Context) error {
+	return p.keepReading(ctx, "persons not read, the known ones stay in force", func(ctx context.Context) error {
 		list, err := p.environments.open(ctx, conn)
 		if err != nil {
 			return err
@@ -215,9 +215,9 @@ func (p *Publisher) rereadPolicy() {
 	p.gate.policyDigest = now
 	if err := p.gate.authorizer.Reload(); err != nil {
 		p.options.Health.Set(health.PolicyRefused, err.Error())
-		p.logger.Error().Err(err).Msg("the changed policies are refused, the former ones stay in force")
+		p.logger.Error().Err(err).Msg("policies refused, the former ones stay in force")
 		return
 	}
 	p.options.Health.Clear(health.PolicyRefused)
-	p.logger.Info().Str("policy", p.options.Policy).Msg("the policies were read again")
+	p.logger.Info().Str("policy", p.options.Policy).Msg("policies reloaded")
 }

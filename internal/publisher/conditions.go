@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flagside/flagside/internal/health"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -145,24 +143,12 @@ func historyCondition(err error) health.Code {
 
 func (p *Publisher) noteConditions(found map[health.Code][]string) {
 	for _, code := range ownConditions() {
-		details, active := found[code]
-		switch {
-		case !active:
-			if p.options.Health.Clear(code) {
-				p.logger.Info().Str("condition", string(code)).Msg("a condition has ended")
-			}
-		case p.options.Health.Set(code, strings.Join(details, "\n")):
-			p.logger.WithLevel(conditionLevel(code)).Str("condition", string(code)).Strs("detail", details).Msg("a condition has begun")
+		if details, active := found[code]; active {
+			p.options.Health.Begin(p.logger, code, strings.Join(details, "\n"))
+		} else {
+			p.options.Health.End(p.logger, code)
 		}
 	}
-}
-
-// conditionLevel is the level at which the beginning of a condition is logged.
-func conditionLevel(code health.Code) zerolog.Level {
-	if code == health.RootKeyOnline { // of every first start
-		return zerolog.InfoLevel
-	}
-	return zerolog.WarnLevel
 }
 
 func text(err error) string {

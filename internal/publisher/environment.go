@@ -73,7 +73,7 @@ func (e *environment) brokeGlass(m *metrics) func(control.Request) {
 	return func(r control.Request) {
 		m.brokeGlass(e.name)
 		e.logger.Warn().Str("actor", r.Claim.By).Str("request", r.ID).Str("reason", r.Reason).Bool("break_glass", true).
-			Msg("a change was applied without approvals: another person has to review it")
+			Msg("change applied without approvals: another person has to review it")
 	}
 }
 
@@ -116,7 +116,7 @@ func (e *environment) publish(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := beater.Run(ctx); err != nil && ctx.Err() == nil {
-			e.logger.Error().Err(err).Msg("the head of the log is no longer announced")
+			e.logger.Error().Err(err).Msg("heartbeats stopped")
 		}
 	})
 	wg.Go(func() { _ = snapshotter.Run(ctx) }) // always nil
@@ -144,10 +144,10 @@ func (e *environment) open(ctx context.Context) *flagsync.Log {
 		close(e.opened)
 	}
 	if err != nil && (e.refused == nil || e.refused.Error() != err.Error()) {
-		e.logger.Error().Err(err).Msg("the environment can be read but not changed")
+		e.logger.Error().Err(err).Msg("environment became read-only")
 	}
 	if err == nil && e.refused != nil {
-		e.logger.Info().Msg("the environment can be changed again")
+		e.logger.Info().Msg("environment became writable again")
 	}
 	e.log, e.refused = log, err
 	return log

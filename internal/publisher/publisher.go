@@ -264,7 +264,7 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	if p.server != nil { // the address of another server may contain a password
 		up = up.Str("nats", p.NATSURL())
 	}
-	up.Msg("the publisher is up")
+	up.Msg("publisher started")
 	if p.gate.tokensOnly {
 		p.logger.Info().Msg("only API tokens are accepted: create the first token with the token in --admin-token-file, or with one of --issuers")
 	}

@@ -174,7 +174,7 @@ func (e *environment) write(ctx context.Context, list *flagsync.Environments, r 
 		return changelog.Position{}, err
 	}
 	e.logger.Warn().Str("actor", r.Actor).Str("reason", r.Reason).Int("documents", r.Count).
-		Str("revision", position.Token().String()).Msg("a new epoch was written")
+		Str("revision", position.Token().String()).Msg("new epoch begun")
 	return position, e.awaitEpoch(ctx, position.Epoch)
 }
 

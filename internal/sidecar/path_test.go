@@ -31,7 +31,7 @@ func TestChangesReachTheAnswer(t *testing.T) {
 		t.Errorf("a deleted flag answers %d", status)
 	}
 
-	await(t, "a beat", func() bool { return s.status()["log"].(map[string]any)["lastBeat"] != nil })
+	await(t, "a beat", func() bool { return s.status()["log"].(map[string]any)["lastHeartbeat"] != nil })
 	status := s.status()
 	want := map[string]any{
 		"environment": environment, "version": "devel", "ready": true, "flags": 1.0,
@@ -163,7 +163,7 @@ func TestNothingKnown(t *testing.T) {
 	}
 	await(t, "the end of all conditions", func() bool { return len(s.conditions()) == 0 })
 	for _, code := range []string{"not-ready", "log-unreachable"} {
-		if begun, ended := s.logs.count(code, "detail"), s.logs.count(code, "has ended"); begun != 1 || ended != 1 {
+		if begun, ended := s.logs.count(code, "detail"), s.logs.count(code, "condition ended"); begun != 1 || ended != 1 {
 			t.Errorf("%s: %d lines when it began, %d when it ended", code, begun, ended)
 		}
 	}

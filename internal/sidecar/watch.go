@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flagside/flagside/internal/health"
 )
 
@@ -51,35 +49,14 @@ func (s *Sidecar) examine() *facts {
 		delete(active, health.NotReady)
 	}
 	for code, detail := range active {
-		if s.health.Set(code, detail) {
-			s.logBegin(code, detail)
-		}
+		s.health.Begin(s.logger, code, detail)
 	}
 	for _, before := range s.health.Active() {
-		if _, still := active[before.Code]; !still && s.health.Clear(before.Code) {
-			s.logger.Info().Str("condition", string(before.Code)).Dur("after", f.now.Sub(before.Since)).Msg("the condition has ended")
+		if _, still := active[before.Code]; !still {
+			s.health.End(s.logger, before.Code)
 		}
 	}
 	return f
-}
-
-func (s *Sidecar) logBegin(code health.Code, detail string) {
-	for _, condition := range s.health.Active() {
-		if condition.Code == code {
-			s.logger.WithLevel(level(condition.Severity)).Str("condition", string(code)).Str("detail", detail).Msg(condition.Sentence)
-		}
-	}
-}
-
-func level(severity health.Severity) zerolog.Level {
-	switch severity {
-	case health.SeverityCritical:
-		return zerolog.ErrorLevel
-	case health.SeverityInfo:
-		return zerolog.InfoLevel
-	default:
-		return zerolog.WarnLevel
-	}
 }
 
 // facts collects what is known now, but for what only examine knows: which flags err, and since when things are as they are.

@@ -85,7 +85,7 @@ func (a *api) exportAudit(ctx context.Context, environment string, withControl b
 			_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(exportTimeout)) // best effort: a reader that stops is cut off
 		}
 		if err := audit.Export(out.Context(), w, source); err != nil {
-			a.options.Logger.Warn().Err(err).Str("environment", environment).Msg("an export was not completed")
+			a.options.Logger.Warn().Err(err).Str("environment", environment).Msg("export not completed")
 		}
 	}}, nil
 }

@@ -96,7 +96,7 @@ func answerProblem(ctx huma.Context, p *Problem) {
 // unauthenticated returns what to answer to whoever was not authenticated.
 func (a *api) unauthenticated(err error) *Problem {
 	if errors.Is(err, access.ErrUnavailable) {
-		a.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("it could not be found out who makes a request") })
+		a.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("request not authenticated: tokens could not be read") })
 		return newProblem(http.StatusServiceUnavailable, typeUnavailable, "It cannot be verified now who you are: ask again.").later()
 	}
 	p := newProblem(http.StatusUnauthorized, typeUnauthenticated, capitalised(err.Error()))

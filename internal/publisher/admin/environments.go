@@ -118,7 +118,7 @@ func (a *api) createEnvironment(ctx context.Context, in *createEnvironment) (*cr
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	a.done(ctx, in.AdministrationHeaders, "environment", e.Name, "an environment was created")
+	a.done(ctx, in.AdministrationHeaders, "environment", e.Name, "environment created")
 	if p := a.protect(ctx, in); p != nil {
 		return nil, p
 	}
@@ -155,7 +155,7 @@ func (a *api) archiveEnvironment(ctx context.Context, in *archiveEnvironment) (*
 	if err := a.options.Environments.Archive(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
-	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken out of use")
+	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "environment archived")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
@@ -163,7 +163,7 @@ func (a *api) reviveEnvironment(ctx context.Context, in *archiveEnvironment) (*e
 	if err := a.options.Environments.Revive(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
-	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken into use again")
+	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "environment revived")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 

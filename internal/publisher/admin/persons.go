@@ -75,7 +75,7 @@ func (a *api) erasePerson(ctx context.Context, in *erasePerson) (*erasedBody, er
 		return nil, a.problem(err)
 	}
 	for _, id := range ids {
-		a.done(ctx, in.AdministrationHeaders, "person", id, "a person was erased")
+		a.done(ctx, in.AdministrationHeaders, "person", id, "person erased")
 	}
 	return &erasedBody{Body: Erased{IDs: ids}}, nil
 }

@@ -71,9 +71,13 @@ func (a *api) done(ctx context.Context, h AdministrationHeaders, kind, id, done 
 	a.options.BrokeGlass(id)
 }
 
-// note logs what was done to what, and why.
+// note logs what was done to what, and why: as a warning if it went without approvals.
 func (h AdministrationHeaders) note(ctx context.Context, log zerolog.Logger, kind, id, done string) {
-	log.Warn().Str("actor", caller(ctx).ID).Str(kind, id).Str("reason", h.Reason).Bool("break_glass", h.BreakGlass).Msg(done)
+	level := zerolog.InfoLevel
+	if h.breaks() {
+		level = zerolog.WarnLevel
+	}
+	log.WithLevel(level).Str("actor", caller(ctx).ID).Str(kind, id).Str("reason", h.Reason).Bool("break_glass", h.BreakGlass).Msg(done)
 }
 
 // WriteHeaders are the headers of every request that changes a document.

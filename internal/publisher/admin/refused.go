@@ -34,7 +34,7 @@ func problemOf(err error, logger zerolog.Logger) *Problem {
 			return p
 		}
 	}
-	logger.Error().Err(err).Msg("a request failed unexpectedly")
+	logger.Error().Err(err).Msg("request failed unexpectedly")
 	return newProblem(http.StatusInternalServerError, typeInternal, "Something failed that should not: the publisher's log says what.")
 }
 

@@ -67,7 +67,7 @@ func (a *api) adoptEnvironment(ctx context.Context, in *adoptEnvironment) (*envi
 	if _, err := a.options.Environments.Adopt(ctx, in.Environment, in.order(ctx)); err != nil {
 		return nil, a.problem(err)
 	}
-	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was adopted")
+	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "environment adopted")
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
@@ -76,7 +76,7 @@ func (a *api) repairLedger(ctx context.Context, in *repairLedger) (*repairedBody
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "a ledger was repaired")
+	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "ledger repaired")
 	return newRepaired(flagsync.Ledger(in.Environment).Stream(), done), nil
 }
 
@@ -86,6 +86,6 @@ func (a *api) repairControl(ctx context.Context, in *repairControl) (*repairedBo
 		return nil, a.problem(err)
 	}
 	stream := flagsync.Control().Stream()
-	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL was repaired")
+	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL repaired")
 	return newRepaired(stream, done), nil
 }

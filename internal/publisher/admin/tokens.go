@@ -137,7 +137,7 @@ func (a *api) createToken(ctx context.Context, in *createToken) (*createdToken, 
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	a.done(ctx, in.AdministrationHeaders, "token", token.ID, "an API token was created")
+	a.done(ctx, in.AdministrationHeaders, "token", token.ID, "API token created")
 	return &createdToken{CacheControl: "no-store", Location: tokensPath + "/" + token.ID, Body: CreatedToken{Token: a.token(ctx, token), Secret: secret}}, nil
 }
 
@@ -146,6 +146,6 @@ func (a *api) revokeToken(ctx context.Context, in *revokeToken) (*tokenBody, err
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	a.done(ctx, in.AdministrationHeaders, "token", token.ID, "an API token was revoked")
+	a.done(ctx, in.AdministrationHeaders, "token", token.ID, "API token revoked")
 	return &tokenBody{Body: a.token(ctx, token)}, nil
 }

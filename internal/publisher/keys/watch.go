@@ -87,7 +87,7 @@ func (w *Watcher) Look() {
 		err = w.takeOver(now)
 	}
 	if w.note(now, err) {
-		w.logger.Error().Err(err).Msg("the keys were not read, those of before stay in use")
+		w.logger.Error().Err(err).Msg("keys refused, the former ones stay in use")
 	}
 }
 

@@ -62,7 +62,7 @@ func (a *authenticator) load() {
 		users[u.NKey] = u
 	}
 	if !a.known || a.problem != nil || !maps.EqualFunc(a.users, users, equal) {
-		a.logger.Info().Int("users", len(users)).Msg("file of NATS users read")
+		a.logger.Info().Int("users", len(users)).Msg("file of NATS users reloaded")
 	}
 	a.users, a.known, a.problem = users, true, nil
 	a.allowEnvironments()
@@ -87,7 +87,7 @@ func (a *authenticator) cutOff() {
 		}
 		delete(a.clients, id)
 		if err := nats.DisconnectClientByID(id); err == nil {
-			a.logger.Info().Str("user", who.user.Name).Msg("NATS client disconnected: it is no user any more")
+			a.logger.Info().Str("user", who.user.Name).Msg("NATS client disconnected: its user was removed")
 		}
 	}
 }

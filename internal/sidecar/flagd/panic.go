@@ -19,7 +19,7 @@ func (s *Server) recoverPanic(_ context.Context, spec connect.Spec, _ http.Heade
 		text = fmt.Sprint(err)
 	}
 	s.options.Logger.Error().Str("panic", text).Str("procedure", spec.Procedure).Strs("stack", stack()).
-		Msg("a request met a mistake in the sidecar; please report it")
+		Msg("request failed because of a bug in the sidecar: please report it")
 	return connect.NewError(connect.CodeInternal, errors.New("a mistake in the sidecar"))
 }
 

@@ -225,7 +225,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("OFREP: %w", err)
 		case err != nil:
-			s.logger.Warn().Err(err).Dur("pause", pause).Msg("a connection cannot be accepted, trying again")
+			s.logger.Warn().Err(err).Stringer("pause", pause).Msg("connection not accepted, trying again")
 			wait(ctx, pause)
 			pause = min(2*pause, lastPause)
 		default:
@@ -252,7 +252,7 @@ func (s *Server) reportPanic(v any) {
 	if err, ok := v.(runtime.Error); ok {
 		text = err.Error()
 	}
-	s.logger.Error().Str("panic", text).Strs("stack", stack()).Msg("a request met a mistake in the sidecar; please report it")
+	s.logger.Error().Str("panic", text).Strs("stack", stack()).Msg("request failed because of a bug in the sidecar: please report it")
 }
 
 // stack returns the functions and lines of the panicking goroutine.

@@ -113,12 +113,12 @@ func (f *File) reread() {
 	if err != nil {
 		if err.Error() != f.failure {
 			f.failure = err.Error()
-			f.logger.Error().Err(err).Msg("the file of tokens cannot be used, the last good tokens stay in use")
+			f.logger.Error().Err(err).Msg("file of tokens refused, the former tokens stay in use")
 		}
 		return
 	}
 	if f.failure != "" || !slices.Equal(next, *f.known.Load()) {
-		f.logger.Info().Int("tokens", len(next)).Msg("the file of tokens was read again")
+		f.logger.Info().Int("tokens", len(next)).Msg("file of tokens reloaded")
 	}
 	f.failure = ""
 	f.known.Store(&next)

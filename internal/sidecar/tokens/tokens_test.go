@@ -123,9 +123,9 @@ func TestTokensFollowTheFile(t *testing.T) {
 		}
 		want("at first", "old-token", "new-token", "")
 		writeTokens(t, path, "new-token\n")
-		want("replaced", "new-token", "old-token", "read again")
+		want("replaced", "new-token", "old-token", "reloaded")
 		writeTokens(t, path, "")
-		want("emptied", "new-token", "old-token", "cannot be used")
+		want("emptied", "new-token", "old-token", "refused")
 		writeTokens(t, path, "old-token\nnot a token\n")
 		want("broken", "new-token", "old-token", "line 2")
 		if err := os.Remove(path); err != nil {
@@ -133,9 +133,9 @@ func TestTokensFollowTheFile(t *testing.T) {
 		}
 		want("removed", "new-token", "old-token", "no such file")
 		writeTokens(t, path, "new-token\n")
-		want("back", "new-token", "old-token", "read again")
+		want("back", "new-token", "old-token", "reloaded")
 		writeTokens(t, path, "old-token\n")
-		want("replaced again", "old-token", "new-token", "read again")
+		want("replaced again", "old-token", "new-token", "reloaded")
 	})
 }
 
