@@ -21,7 +21,7 @@ type Environments struct {
 	replicas int
 	journal  *Journal
 
-	turn  chan struct{}    // held by whoever uses what follows
+	turn  chan struct{}    // held by the caller that uses what follows
 	known environmentIndex // by name
 	last  uint64           // sequence of the newest record that was applied
 }

@@ -34,7 +34,7 @@ type inquiryState struct {
 // active reports whether reading stands still until the leader has answered.
 func (i *inquiryState) active() bool { return i.about != nil }
 
-// suspect begins an inquiry unless one is under way.
+// suspect begins a divergence check unless one is under way.
 func (s *following) suspect(err error) {
 	if s.inquiry.active() {
 		return
@@ -383,7 +383,7 @@ func (s *following) checkStandstill(now time.Time) {
 	}
 }
 
-// cleared ends an inquiry without a charge and goes on reading.
+// cleared ends a divergence check without a charge and goes on reading.
 func (s *following) cleared(now time.Time) {
 	if s.obstacle() != nil {
 		s.log.Info().Uint64("received", s.received()).Msg("following the change log again")

@@ -25,7 +25,7 @@ func defaultSnapshotPolicy() snapshotPolicy {
 const overdue = 4
 
 // Snapshotter publishes a snapshot of a log now and then as the log grows, so
-// that whoever comes late need not read all of it. Of several publishers one
+// that anyone who comes late need not read all of it. Of several publishers one
 // succeeds.
 type Snapshotter struct {
 	log    *Log

@@ -10,7 +10,7 @@ import (
 )
 
 // A follower that cannot go on where it stands may take over a state as a
-// whole: one that the leader vouches for, that begins with an epoch entry, and
+// whole: one that the leader confirms, that begins with an epoch entry, and
 // that is complete. Nothing less replaces what is served.
 
 const (

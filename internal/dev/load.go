@@ -96,7 +96,7 @@ func (l *loader) replace(ctx context.Context, documents []eval.Document) (contro
 	if err == nil || !historyLost(service) {
 		return result, err
 	}
-	// The file is the truth, so whatever has become of the log needs nobody's decision.
+	// The file is the truth, so whatever has become of the log needs no one's decision.
 	if err := l.dev.publisher.Renew(ctx, name, origin, logged(documents)); err != nil {
 		return control.Result{}, err
 	}

@@ -117,7 +117,7 @@ func TestCatalogueIsWellFormed(t *testing.T) {
 	}
 }
 
-// Every code is declared as a constant and every constant is in the catalogue, so that Set cannot be given a code nobody can look up.
+// Every code is declared as a constant and every constant is in the catalogue, so that Set cannot be given a code no one can look up.
 func TestEveryConstantIsInTheCatalogue(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("catalogue.go")

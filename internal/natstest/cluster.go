@@ -119,7 +119,7 @@ func await(tb testing.TB, what string, holds func() bool) {
 	}
 }
 
-// freePorts returns n ports on loopback that nobody listens on, below those that
+// freePorts returns n ports on loopback that no one listens on, below those that
 // systems give to outgoing connections: a server that restarts finds its port
 // free again.
 func freePorts(tb testing.TB, n int) []int {

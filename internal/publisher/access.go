@@ -19,7 +19,7 @@ import (
 const (
 	// AdminTokenFile is the name of the file with the first token, in the data directory.
 	AdminTokenFile = "admin-token"
-	// adminTokenID is the id of whoever has that token.
+	// adminTokenID is the id of the caller with that token.
 	adminTokenID = "token:admin-file"
 	// maxTokenFile bounds that file, and maxIssuersFile that with issuers, in bytes.
 	maxTokenFile   = 4 << 10
@@ -38,7 +38,7 @@ type gate struct {
 	people        *access.People
 	acts          *access.Acts
 	policyDigest  [sha256.Size]byte // of the policy file as it was read last
-	tokensOnly    bool              // nobody comes in but by an API token
+	tokensOnly    bool              // no one comes in but by an API token
 	policySeen    [sha256.Size]byte // of the policy file when it was looked at last
 }
 
@@ -104,7 +104,7 @@ func adminToken(file string) (secret string, isNew bool, err error) {
 		return "", false, err
 	}
 	secret = access.NewSecret()
-	// What is complete takes the name, so that nobody reads a part, and of two that make it at once both use the first.
+	// What is complete takes the name, so that no one reads a part, and of two that make it at once both use the first.
 	made, err := os.CreateTemp(filepath.Dir(file), ".admin-token-") // has mode 0600
 	if err != nil {
 		return "", false, err

@@ -226,7 +226,7 @@ func (e *environment) writeRefused() error {
 	case status.DifferentHistory != nil || status.Hole != nil:
 		return fmt.Errorf("%w: %w: %s", control.ErrUnwritable, cmp.Or(status.DifferentHistory, status.Hole), remedies(e.name))
 	}
-	// Whoever does not know the log to its end must not decide on it.
+	// Anyone who does not know the log to its end must not decide on it.
 	if err := cmp.Or(status.Unreadable, status.DifferentState); err != nil {
 		return fmt.Errorf("%w: %w", control.ErrUnwritable, err)
 	}
@@ -247,7 +247,7 @@ func remedies(name string) string {
 		"\"flagside environment recreate %[1]s\", with a snapshot by \"flagside environment restore %[1]s FILE\"", name)
 }
 
-// ready reports whether the environment is known completely, or cannot become so before somebody mends its log.
+// ready reports whether the environment is known completely, or cannot become so before someone mends its log.
 func (e *environment) ready() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -245,7 +245,7 @@ func (e *environments) Control(_ context.Context, name string) (*control.Service
 	return running.control, nil
 }
 
-// Create creates an environment, starts to follow it, and writes its settings if it needs some. Whoever asks next finds it complete,
+// Create creates an environment, starts to follow it, and writes its settings if it needs some. Anyone who asks next finds it complete,
 // unless that takes unusually long.
 func (e *environments) Create(ctx context.Context, name string, order flagsync.Order, c eval.Compatibility) (flagsync.Environment, error) {
 	list, err := e.opened()

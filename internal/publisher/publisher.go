@@ -199,8 +199,8 @@ func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compa
 	return p.environments.Create(ctx, name, flagsync.Order{Actor: actor}, c)
 }
 
-// Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are made anew if
-// they are gone. It is for whoever has the truth elsewhere.
+// Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are created again if
+// they are gone. It is for a caller that has the truth elsewhere.
 func (p *Publisher) Renew(ctx context.Context, name string, origin control.Origin, documents []changelog.Document) error {
 	return p.environments.overwrite(ctx, name, origin, documents)
 }

@@ -84,7 +84,7 @@ func TestCompatibilityOfNewEnvironments(t *testing.T) {
 	}
 }
 
-// Whoever has created an environment can use it at once.
+// Anyone who has created an environment can use it at once.
 func TestNewEnvironmentIsComplete(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir()})
@@ -148,7 +148,7 @@ func TestReplaceManyFlags(t *testing.T) {
 		}
 	}
 	if _, err := service.Do(t.Context(), control.Origin{Actor: "somebody"}, control.Replace{Documents: wanted}); err == nil {
-		t.Error("a read-only environment was changed by somebody else")
+		t.Error("a read-only environment was changed by someone else")
 	}
 	// The parts are several changes of one operation.
 	log := r.ask(http.MethodGet, "/api/v1/environments/filed/flags/f2299/history", "").body

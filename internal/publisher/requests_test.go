@@ -90,7 +90,7 @@ func TestAChangeRequestOverTwoPublishers(t *testing.T) {
 	}
 }
 
-// Whoever approves what was made from something else since is refused, is shown what has moved, and approves what was made anew.
+// Anyone who approves what was made from something else since is refused, is shown what has moved, and approves what was made again.
 func TestAStaleApprovalShowsTheRebase(t *testing.T) {
 	t.Parallel()
 	r := governed(t, publisher.Options{})
@@ -115,7 +115,7 @@ func TestAStaleApprovalShowsTheRebase(t *testing.T) {
 		Command: admin.Command{Type: "patch", Key: "f", IfMatch: later.Applied, Patch: []byte(`{"description":"anew"}`)},
 	})
 	if err != nil || anew.Hash == stale.Hash || anew.Status != "open" {
-		t.Fatalf("made anew: %+v, %v", anew, err)
+		t.Fatalf("made again: %+v, %v", anew, err)
 	}
 	if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", stale.ID, stale.Hash, ""); !refusedWith(err, http.StatusConflict, "stale") {
 		t.Errorf("approved by the hash of before: %v", err)

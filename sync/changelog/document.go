@@ -35,7 +35,7 @@ const (
 )
 
 // Document is a live document as the log left it. The body is compact JSON and
-// shared: whoever holds a Document must not modify it.
+// shared: anyone who holds a Document must not modify it.
 type Document struct {
 	Kind     Kind
 	Key      string

@@ -99,7 +99,7 @@ func (a *api) act(ctx context.Context, act access.Act) Act {
 	return out
 }
 
-// reviewAct asks for permission where the act was done. Whoever may not review learns nothing of what CONTROL has.
+// reviewAct asks for permission where the act was done. Anyone who may not review learns nothing of what CONTROL has.
 func (a *api) reviewAct(ctx context.Context, in *reviewAct) (*actBody, error) {
 	question := access.Question{Principal: caller(ctx), Action: access.Administer}
 	reviewed, known := a.options.Acts.Find(ctx, in.Sequence)

@@ -35,7 +35,7 @@ type ClientOptions struct {
 	Address string
 	// Token is an API token or a JSON Web Token; empty means that only what anybody may see can be asked for.
 	Token string
-	// CAFile is the path of a PEM file with those who vouch for the publisher; empty leaves it to the system.
+	// CAFile is the path of a PEM file with CA certificates for the publisher; empty leaves it to the system.
 	CAFile string
 }
 
@@ -63,7 +63,7 @@ func isAddress(u *url.URL) bool {
 		u.User == nil && u.RawQuery == "" && u.Fragment == ""
 }
 
-// goNowhere lets a redirection be the answer. A publisher makes none; followed, it would hand the token to somebody else, or make a change a
+// goNowhere lets a redirection be the answer. A publisher makes none; followed, it would hand the token to another host, or make a change a
 // mere question.
 func goNowhere(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 

@@ -59,7 +59,7 @@ func TestErrorsOfTheClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := client.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer") {
-		t.Errorf("nobody is %v", err)
+		t.Errorf("no one is %v", err)
 	}
 }
 

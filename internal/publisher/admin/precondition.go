@@ -25,7 +25,7 @@ func (h ChangeHeaders) origin(ctx context.Context) control.Origin {
 	return control.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
 }
 
-// AdministrationHeaders are the headers of requests that change no documents, for which nobody can be asked to agree.
+// AdministrationHeaders are the headers of requests that change no documents, for which no one can be asked to agree.
 type AdministrationHeaders struct {
 	Reason     string `header:"Flagside-Reason" maxLength:"500" doc:"Why. It stands in a signed record for ever and in the log lines of the publisher, and cannot be erased: do not name a person."`
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`

@@ -96,7 +96,7 @@ func newRestoration(r *control.Restoration) *Restoration {
 	return out
 }
 
-// Remark is what somebody said about a change request.
+// Remark is what a person said about a change request.
 type Remark struct {
 	By   string    `json:"by,omitempty" doc:"The opaque id of who; absent for the publisher itself."`
 	At   time.Time `json:"at"`

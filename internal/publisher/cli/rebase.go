@@ -39,7 +39,7 @@ func requestRebase() commandline.Invocation {
 	})
 }
 
-// existingRequest is what a change request has that is kept when it is made anew.
+// existingRequest is what a change request has that is kept when it is rebased.
 type existingRequest struct {
 	ID          string                `json:"id"`
 	ApplyAt     time.Time             `json:"applyAt"`

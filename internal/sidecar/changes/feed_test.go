@@ -66,7 +66,7 @@ func TestExactlyTheFlagsThatChanged(t *testing.T) {
 			{"a segment and all that depends on it", []changelog.Document{segment("other")}, []string{"dependent", "segmented"}},
 			{"a prerequisite", []changelog.Document{historytest.Flag("segmented", 2)}, []string{"dependent", "segmented"}},
 			{"two flags at once", []changelog.Document{historytest.Flag("plain", 3), historytest.Flag("dependent", 2)}, []string{"dependent", "plain"}},
-			{"a segment that nobody uses", []changelog.Document{{Kind: changelog.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
+			{"a segment that no flag uses", []changelog.Document{{Kind: changelog.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
 		} {
 			h.Commit(step.documents...)
 			if diff := cmp.Diff(step.want, told(t, s)); diff != "" {
