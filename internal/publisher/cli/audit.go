@@ -26,8 +26,8 @@ func auditList() commandline.Invocation {
 	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+
 		"what policies refused to whom, what is risky from when on, and whether it was repaired, adopted or archived. An archived environment has it too. "+
 		"What changed in a flag is in its history.").inEnvironment()
-	f.set.String(&request, "request", "", "only what concerns this change request")
-	f.filters(&wanted, "only facts before this number, to go on where a list ended")
+	f.set.String(&request, "request", "", "only records about this change request")
+	f.filters(&wanted, "only records before this number, to continue a list")
 	return f.runs(func(ctx context.Context, s *session) error {
 		query := wanted.query(time.Now(), "request", request)
 		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "ledger"}, Query: query})

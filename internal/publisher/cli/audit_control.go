@@ -18,8 +18,8 @@ func auditControl() commandline.Invocation {
 	f := newForm("audit control", "Lists what was done to the installation, the newest first, as CONTROL has it: environments and tokens that were made and "+
 		"ended, persons that were erased, the SHA-256 of the policies when they changed, keys, repairs and reviews. You need to be permitted to administer.")
 	f.set.Bool(&needsReview, "needs-review", false, "only what went without approvals and has not been reviewed")
-	f.set.Int(&limit, "limit", 100, "at most so many records, 1 to 1000")
-	f.set.String(&before, "before", "", "only records before this number, to go on where a list ended")
+	f.set.Int(&limit, "limit", 100, "maximum number of records, 1 to 1000")
+	f.set.String(&before, "before", "", "only records before this number, to continue a list")
 	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
 	return f.runs(func(ctx context.Context, s *session) error {
 		query := url.Values{"limit": {strconv.Itoa(limit)}}

@@ -137,7 +137,7 @@ func (k kind) history() commandline.Invocation {
 	var limit int
 	f := newForm(k.one+" history", "Lists the changes of a "+k.one+", the newest first.").inEnvironment()
 	k.key(f, &key)
-	f.set.Int(&limit, "limit", 20, "at most so many changes, 1 to 1000")
+	f.set.Int(&limit, "limit", 20, "maximum number of changes, 1 to 1000")
 	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key, "history"), Query: url.Values{"limit": {strconv.Itoa(limit)}}})

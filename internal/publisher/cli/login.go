@@ -25,7 +25,7 @@ func login() commandline.Invocation {
 		"--token-file has it.")
 	f.at.secret.OnlyOnCommandLine() // others are for another publisher
 	f.at.authorities.OnlyOnCommandLine()
-	f.set.String(&l.environment, "environment", "", "environment that commands are about, unless they say otherwise").Short("e").Of(namesEnvironment).
+	f.set.String(&l.environment, "environment", "", "default environment of commands").Short("e").Of(namesEnvironment).
 		OnlyOnCommandLine()
 	f.set.String(&l.name, "name", "", "name of the context; without it the host of the publisher, and the port if it has one")
 	f.check(func() bool { return l.name == "" || isName(l.name) }, "--name is made of letters, digits, dots, dashes and underscores")

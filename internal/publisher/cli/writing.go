@@ -91,7 +91,7 @@ func (f *form) administersFor(reason string) *administration {
 	f.changing = true
 	f.set.String(&a.reason, "reason", "", reason).Short("m")
 	f.check(func() bool { return isLine(a.reason) }, "--reason is one line of text")
-	f.set.Bool(&a.breakGlass, "break-glass", false, "do it without the consent that policies want, if they allow that")
+	f.set.Bool(&a.breakGlass, "break-glass", false, "do it without the required approvals, if the policies allow that")
 	f.check(func() bool { return !a.breakGlass || a.reason != "" }, "--break-glass needs a --reason")
 	return a
 }
