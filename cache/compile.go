@@ -3,8 +3,8 @@ package cache
 import (
 	"maps"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 func emptyView(environment string, maxWork int) *View {
@@ -37,7 +37,7 @@ func (v *View) replaced(s state) *View {
 
 // become compiles the changed documents that turn v into s, and reports
 // whether all of them did compile.
-func (v *View) become(s state, changed []changelog.Document) (next *View, ok bool) {
+func (v *View) become(s state, changed []document.Document) (next *View, ok bool) {
 	rules, problems := v.rules.Update(evalDocuments(changed))
 	next = &View{environment: v.environment, state: s, rules: rules}
 	next.lastGood = v.keepLastGood(rules, changed, problems)
@@ -50,14 +50,14 @@ func (v *View) become(s state, changed []changelog.Document) (next *View, ok boo
 //
 // A document that compiles may still break one that depends on it, so of a
 // change with problems all documents are kept.
-func (v *View) keepLastGood(rules *eval.Ruleset, changed []changelog.Document, problems eval.Problems) map[changelog.ID]goodVersion {
+func (v *View) keepLastGood(rules *eval.Ruleset, changed []document.Document, problems eval.Problems) map[document.ID]goodVersion {
 	failed, fails := failing(v.rules.Problems()), failing(problems)
 	if len(fails) == 0 && len(v.lastGood) == 0 || rules.Problems().Err() == nil {
 		return nil
 	}
 	kept := maps.Clone(v.lastGood)
 	if kept == nil {
-		kept = make(map[changelog.ID]goodVersion)
+		kept = make(map[document.ID]goodVersion)
 	}
 	for _, doc := range changed {
 		id := doc.ID()
@@ -73,11 +73,11 @@ func (v *View) keepLastGood(rules *eval.Ruleset, changed []changelog.Document, p
 	return kept
 }
 
-func failing(problems eval.Problems) map[changelog.ID]bool {
-	ids := make(map[changelog.ID]bool)
+func failing(problems eval.Problems) map[document.ID]bool {
+	ids := make(map[document.ID]bool)
 	for i := range problems {
 		if !problems[i].Warning {
-			ids[changelog.ID{Kind: changelog.Kind(problems[i].Kind), Key: problems[i].Key}] = true
+			ids[document.ID{Kind: problems[i].Kind, Key: problems[i].Key}] = true
 		}
 	}
 	return ids

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/document"
 )
 
 // shardCount balances what one change copies: the list of shards, and the
@@ -17,29 +17,29 @@ const shardCount = 512
 // [edit] copies the shards that it touches and shares the others.
 type documents struct {
 	seed   maphash.Seed
-	shards *[shardCount][]changelog.Document
+	shards *[shardCount][]document.Document
 	count  int
 }
 
 func newDocuments() documents {
-	return documents{seed: maphash.MakeSeed(), shards: new([shardCount][]changelog.Document)}
+	return documents{seed: maphash.MakeSeed(), shards: new([shardCount][]document.Document)}
 }
 
-func (d documents) shard(id changelog.ID) int {
+func (d documents) shard(id document.ID) int {
 	return int(maphash.String(d.seed, id.Key) % shardCount)
 }
 
-func (d documents) get(id changelog.ID) (changelog.Document, bool) {
+func (d documents) get(id document.ID) (document.Document, bool) {
 	shard := d.shards[d.shard(id)]
 	i, found := search(shard, id)
 	if !found {
-		return changelog.Document{}, false
+		return document.Document{}, false
 	}
 	return shard[i], true
 }
 
-func (d documents) all() iter.Seq[changelog.Document] {
-	return func(yield func(changelog.Document) bool) {
+func (d documents) all() iter.Seq[document.Document] {
+	return func(yield func(document.Document) bool) {
 		for _, shard := range d.shards {
 			for _, doc := range shard {
 				if !yield(doc) {
@@ -50,8 +50,8 @@ func (d documents) all() iter.Seq[changelog.Document] {
 	}
 }
 
-func search(shard []changelog.Document, id changelog.ID) (int, bool) {
-	return slices.BinarySearchFunc(shard, id, func(d changelog.Document, id changelog.ID) int {
+func search(shard []document.Document, id document.ID) (int, bool) {
+	return slices.BinarySearchFunc(shard, id, func(d document.Document, id document.ID) int {
 		if c := strings.Compare(d.Key, id.Key); c != 0 {
 			return c
 		}
@@ -73,12 +73,12 @@ func (d documents) edit() *edit {
 
 // put stores doc, or removes what it identifies when its body is nil. It
 // returns what was there before.
-func (e *edit) put(doc changelog.Document) (before changelog.Document, existed bool) {
+func (e *edit) put(doc document.Document) (before document.Document, existed bool) {
 	id := doc.ID()
 	n := e.shard(id)
 	i, found := search(e.shards[n], id)
 	if !found && doc.Body == nil {
-		return changelog.Document{}, false
+		return document.Document{}, false
 	}
 	e.own(n)
 	shard := e.shards[n]
@@ -86,7 +86,7 @@ func (e *edit) put(doc changelog.Document) (before changelog.Document, existed b
 	case !found:
 		e.shards[n] = slices.Insert(shard, i, doc)
 		e.count++
-		return changelog.Document{}, false
+		return document.Document{}, false
 	case doc.Body == nil:
 		before = shard[i]
 		e.shards[n] = slices.Delete(shard, i, i+1)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/document"
 )
 
 // Invariants of documents, under random edits:
@@ -18,17 +18,17 @@ import (
 func TestDocumentsAgainstMap(t *testing.T) {
 	type version struct {
 		set   documents
-		model map[changelog.ID]changelog.Document
+		model map[document.ID]document.Document
 	}
 	random := rand.New(rand.NewPCG(1, 2))
-	kinds := []changelog.Kind{changelog.KindFlag, changelog.KindSegment}
-	versions := []version{{set: newDocuments(), model: map[changelog.ID]changelog.Document{}}}
+	kinds := []document.Kind{document.KindFlag, document.KindSegment}
+	versions := []version{{set: newDocuments(), model: map[document.ID]document.Document{}}}
 	for round := range 60 {
 		base := versions[random.IntN(len(versions))]
 		next := version{model: maps.Clone(base.model)}
 		e := base.set.edit()
 		for range random.IntN(200) {
-			doc := changelog.Document{
+			doc := document.Document{
 				Kind: kinds[random.IntN(2)], Key: strconv.Itoa(random.IntN(2000)), Revision: uint64(round),
 			}
 			if random.IntN(3) > 0 {
@@ -49,7 +49,7 @@ func TestDocumentsAgainstMap(t *testing.T) {
 		versions = append(versions, next)
 	}
 	for i, v := range versions {
-		got := make(map[changelog.ID]changelog.Document)
+		got := make(map[document.ID]document.Document)
 		for doc := range v.set.all() {
 			got[doc.ID()] = doc
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -138,12 +139,12 @@ func TestForgedTail(t *testing.T) {
 	w.note(h)
 	var genuine []change
 	var after []*history
-	for _, documents := range [][]changelog.Document{{flag("a", 1), flag("b", 1)}, {flag("a", 2)}, {flag("b", 2)}} {
+	for _, documents := range [][]document.Document{{flag("a", 1), flag("b", 1)}, {flag("a", 2)}, {flag("b", 2)}} {
 		genuine = append(genuine, changeOf(h.commit(t, documents...)))
 		w.note(h)
 		after = append(after, h.fork())
 	}
-	invented := func(at *history, documents ...changelog.Document) change {
+	invented := func(at *history, documents ...document.Document) change {
 		f := at.forge(documents...)
 		f.head.Revision++
 		f.head.Digest[0]++
@@ -178,11 +179,11 @@ func TestForgedTail(t *testing.T) {
 	f("a frame more", after[2], append(genuine[:3:3], invented(after[2], flag("a", 666)))...)
 	f("a frame in place of the last", after[1], append(genuine[:2:2], invented(after[1], flag("a", 666)))...)
 	f("only invented ones", begin, invented(begin, flag("a", 666)))
-	f("other documents under a true head", after[1], append(genuine[:2:2], change{head: genuine[2].head, documents: []changelog.Document{flag("a", 666)}})...)
-	f("another revision of a document", after[1], append(genuine[:2:2], change{head: genuine[2].head, documents: []changelog.Document{flag("b", 2)}})...)
+	f("other documents under a true head", after[1], append(genuine[:2:2], change{head: genuine[2].head, documents: []document.Document{flag("a", 666)}})...)
+	f("another revision of a document", after[1], append(genuine[:2:2], change{head: genuine[2].head, documents: []document.Document{flag("b", 2)}})...)
 	f("a true frame left out", after[0], genuine[0], genuine[2])
 	deletion := genuine[2]
-	deletion.documents = []changelog.Document{deleted("a")}
+	deletion.documents = []document.Document{deleted("a")}
 	f("a deletion under a true head", after[1], genuine[0], genuine[1], deletion)
 	epoch := invented(after[2], flag("a", 666))
 	epoch.head.Epoch = changelog.NewEpoch(time.Now(), h.head.Epoch)
@@ -222,7 +223,7 @@ func TestForgedVersionBehindABrokenOne(t *testing.T) {
 		defer s.Close()
 		w.check(t, s.View())
 	}
-	frame := change{head: first.head, documents: []changelog.Document{evil.documents[flag("a", 0).ID()]}}
+	frame := change{head: first.head, documents: []document.Document{evil.documents[flag("a", 0).ID()]}}
 	f("in a frame of a true head", snapshot, begin.head.Position, frame, last)
 	frame.head = evil.head
 	f("in a frame of an invented head", snapshot, begin.head.Position, frame, last)
@@ -248,7 +249,7 @@ func TestForgedLastGood(t *testing.T) {
 	s.rewrite()
 	_ = s.Close()
 
-	group := func(environment string, from *history, documents ...changelog.Document) lastGoodGroup {
+	group := func(environment string, from *history, documents ...document.Document) lastGoodGroup {
 		g := lastGoodGroup{Environment: environment, Head: from.head, Membership: from.state.Membership(documents)}
 		for _, d := range documents {
 			g.Documents = append(g.Documents, tailDocumentOf(d))
@@ -313,7 +314,7 @@ func TestForgedLastGood(t *testing.T) {
 	forged = group("prod", good, evil.documents[a])
 	hidden := good.state.Edit()
 	hidden.Add(evil.documents[a])
-	forged.Membership.Buckets = hidden.State().Membership([]changelog.Document{evil.documents[a]}).Buckets
+	forged.Membership.Buckets = hidden.State().Membership([]document.Document{evil.documents[a]}).Buckets
 	f("a bucket that holds more", forged)
 	f("no membership", lastGoodGroup{Environment: "prod", Head: good.head, Documents: forged.Documents})
 
@@ -334,7 +335,7 @@ func TestKeysAreRotatedInTheTail(t *testing.T) {
 	h := begin.fork()
 	var changes []change
 	states := []*history{begin.fork()}
-	commit := func(documents ...changelog.Document) {
+	commit := func(documents ...document.Document) {
 		changes = append(changes, changeOf(h.commit(t, documents...)))
 		states = append(states, h.fork())
 	}

@@ -10,20 +10,20 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/faultdisk"
 	"github.com/flagside/flagside/internal/trusttest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // bulky returns a flag that takes about a page on disk, compressed or not.
-func bulky(tb testing.TB, key string) changelog.Document {
+func bulky(tb testing.TB, key string) document.Document {
 	tb.Helper()
 	noise := make([]byte, 4096)
 	if _, err := rand.Read(noise); err != nil {
 		tb.Fatal(err)
 	}
 	body := fmt.Sprintf(`{"state":"ENABLED","variants":{"v":1},"defaultVariant":"v","metadata":{"noise":"%s"}}`, hex.EncodeToString(noise))
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)}
+	return document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)}
 }
 
 // A disk becomes full at every step of what is written to it: changes are served all the same, what was stored before it became full is

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -53,9 +54,9 @@ type sample struct {
 func newSample(tb testing.TB) sample {
 	tb.Helper()
 	s := sample{keys: seededKeys(tb), w: &witness{}}
-	h := &history{environment: "prod", keys: s.keys, documents: map[changelog.ID]changelog.Document{}, good: map[changelog.ID]changelog.Document{}}
+	h := &history{environment: "prod", keys: s.keys, documents: map[document.ID]document.Document{}, good: map[document.ID]document.Document{}}
 	h.head.Epoch = "0123456701234567890101234567890a"
-	h.append(tb, changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Index: 1, Count: 1, OpID: "begin", State: h.state.Digest()})
+	h.append(tb, changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1, OpID: "begin", State: h.state.Digest()})
 	h.commit(tb, keysDocument(tb, s.keys.Note), flag("a", 1), flag("b", 1))
 	s.w.note(h)
 	good := h.fork()
@@ -64,7 +65,7 @@ func newSample(tb testing.TB) sample {
 	s.begin = h.fork()
 	s.header, s.lines = snapshotLines(tb, h.snapshot(tb))
 	var changes []change
-	for _, d := range []changelog.Document{flag("b", 2), flag("a", 2), broken("b")} {
+	for _, d := range []document.Document{flag("b", 2), flag("a", 2), broken("b")} {
 		changes = append(changes, changeOf(h.commit(tb, d)))
 		s.w.note(h)
 	}
@@ -74,7 +75,7 @@ func newSample(tb testing.TB) sample {
 	}
 	if err == nil {
 		a := good.documents[flag("a", 0).ID()]
-		s.wholeVersions, err = encodeLastGood("prod", map[changelog.ID]goodVersion{a.ID(): {document: a, head: good.head, hashes: good.state}})
+		s.wholeVersions, err = encodeLastGood("prod", map[document.ID]goodVersion{a.ID(): {document: a, head: good.head, hashes: good.state}})
 	}
 	if err != nil {
 		tb.Fatal(err)
@@ -94,7 +95,7 @@ func framed(magic string, lines []byte) []byte {
 }
 
 // wasSigned reports whether a version of a document belongs to a state that was signed.
-func (w *witness) wasSigned(d changelog.Document) bool {
+func (w *witness) wasSigned(d document.Document) bool {
 	for _, h := range *w {
 		if known, ok := h.documents[d.ID()]; ok && same(known, d) {
 			return true

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -24,8 +25,8 @@ type history struct {
 	keys        trusttest.Keys
 	head        changelog.Head
 	state       changelog.State
-	documents   map[changelog.ID]changelog.Document
-	good        map[changelog.ID]changelog.Document // the last versions of flags that compile
+	documents   map[document.ID]document.Document
+	good        map[document.ID]document.Document // the last versions of flags that compile
 }
 
 // newHistory returns a history and the transaction that begins it, which holds the keys note.
@@ -39,11 +40,11 @@ func newHistoryOf(tb testing.TB, environment string, keys trusttest.Keys) (*hist
 	h := &history{
 		environment: environment,
 		keys:        keys,
-		documents:   make(map[changelog.ID]changelog.Document),
-		good:        make(map[changelog.ID]changelog.Document),
+		documents:   make(map[document.ID]document.Document),
+		good:        make(map[document.ID]document.Document),
 	}
 	h.head.Epoch = changelog.NewEpoch(time.Now(), "")
-	begin := changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Index: 1, Count: 2, OpID: "begin"}
+	begin := changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 2, OpID: "begin"}
 	first := h.append(tb, begin)
 	doc := keysDocument(tb, keys.Note)
 	h.put(doc)
@@ -51,7 +52,7 @@ func newHistoryOf(tb testing.TB, environment string, keys trusttest.Keys) (*hist
 	return h, changelog.Transaction{first, h.append(tb, keysEntry)}
 }
 
-func keysDocument(tb testing.TB, n changelog.KeysNote) changelog.Document {
+func keysDocument(tb testing.TB, n changelog.KeysNote) document.Document {
 	tb.Helper()
 	doc, err := changelog.KeysDocument(n)
 	if err != nil {
@@ -61,7 +62,7 @@ func keysDocument(tb testing.TB, n changelog.KeysNote) changelog.Document {
 }
 
 // commit adds a transaction that puts documents, or deletes those without a body.
-func (h *history) commit(tb testing.TB, documents ...changelog.Document) changelog.Transaction {
+func (h *history) commit(tb testing.TB, documents ...document.Document) changelog.Transaction {
 	tb.Helper()
 	op := "op-" + strconv.FormatUint(h.head.Revision+1, 10)
 	var tx changelog.Transaction
@@ -80,7 +81,7 @@ func (h *history) commit(tb testing.TB, documents ...changelog.Document) changel
 }
 
 // put changes the model by a document that the next entry holds.
-func (h *history) put(d changelog.Document) {
+func (h *history) put(d document.Document) {
 	d.Revision = h.head.Revision + 1
 	edit := h.state.Edit()
 	if before, existed := h.documents[d.ID()]; existed {
@@ -90,7 +91,7 @@ func (h *history) put(d changelog.Document) {
 	case d.Body == nil:
 		delete(h.documents, d.ID())
 		delete(h.good, d.ID())
-	case d.Kind != changelog.KindFlag || bytes.Equal(d.Body, broken(d.Key).Body):
+	case d.Kind != document.KindFlag || bytes.Equal(d.Body, broken(d.Key).Body):
 		edit.Add(d)
 		h.documents[d.ID()] = d
 	default:
@@ -139,7 +140,7 @@ func (h *history) snapshot(tb testing.TB) []byte {
 	return encodeSnapshot(tb, h.header(), maps.Values(h.documents))
 }
 
-func encodeSnapshot(tb testing.TB, header changelog.Header, documents iter.Seq[changelog.Document]) []byte {
+func encodeSnapshot(tb testing.TB, header changelog.Header, documents iter.Seq[document.Document]) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	if err := writeSnapshot(&b, header, documents); err != nil {
@@ -156,19 +157,19 @@ func (h *history) fork() *history {
 }
 
 // flag returns a flag whose only variant is a number.
-func flag(key string, value int) changelog.Document {
+func flag(key string, value int) document.Document {
 	body := fmt.Sprintf(`{"state":"ENABLED","variants":{"v":%d},"defaultVariant":"v"}`, value)
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)}
+	return document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)}
 }
 
 // broken returns a flag that no version of the evaluation can compile.
-func broken(key string) changelog.Document {
+func broken(key string) document.Document {
 	body := `{"state":"ENABLED","variants":{"v":1},"defaultVariant":"missing"}`
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)}
+	return document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)}
 }
 
-func deleted(key string) changelog.Document {
-	return changelog.Document{Kind: changelog.KindFlag, Key: key}
+func deleted(key string) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key}
 }
 
 func openStore(tb testing.TB, dir string) *Store {
@@ -225,7 +226,7 @@ func checkView(tb testing.TB, v *View, h *history) {
 	if v == nil {
 		tb.Fatal("there is no View")
 	}
-	got := make(map[changelog.ID]changelog.Document)
+	got := make(map[document.ID]document.Document)
 	for d := range v.Documents() {
 		got[d.ID()] = d
 	}

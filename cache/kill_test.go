@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -130,7 +131,7 @@ func writeUntilKilled(dir string) error {
 }
 
 // next returns a signed transaction that puts one document after what a View shows.
-func next(signer *changelog.Signer, v *View, doc changelog.Document) (changelog.Transaction, error) {
+func next(signer *changelog.Signer, v *View, doc document.Document) (changelog.Transaction, error) {
 	r := unproved(v.Position(), doc)[0]
 	edit := v.State().Edit()
 	if before, existed := v.Document(doc.ID()); existed {
@@ -143,7 +144,7 @@ func next(signer *changelog.Signer, v *View, doc changelog.Document) (changelog.
 	return changelog.Transaction{r}, err
 }
 
-func following(tb testing.TB, signer *changelog.Signer, v *View, doc changelog.Document) changelog.Transaction {
+func following(tb testing.TB, signer *changelog.Signer, v *View, doc document.Document) changelog.Transaction {
 	tb.Helper()
 	tx, err := next(signer, v, doc)
 	if err != nil {
@@ -153,7 +154,7 @@ func following(tb testing.TB, signer *changelog.Signer, v *View, doc changelog.D
 }
 
 // unproved returns a transaction that puts one document after a position, without a proof.
-func unproved(at changelog.Position, doc changelog.Document) changelog.Transaction {
+func unproved(at changelog.Position, doc document.Document) changelog.Transaction {
 	r := changelog.Record{Digest: changelog.Sum(doc.Body)}
 	r.Revision, r.Epoch, r.Kind, r.Key, r.Put = at.Revision+1, at.Epoch, doc.Kind, doc.Key, doc.Body
 	return changelog.Transaction{r}

@@ -11,13 +11,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // goodVersion is a version of a document that compiled and is not the current
 // one, with the last state that it belonged to and what proves that.
 type goodVersion struct {
-	document changelog.Document
+	document document.Document
 	head     changelog.Head
 	hashes   changelog.State
 	stored   *changelog.Membership // in place of hashes, of a version that was read from the disk
@@ -25,7 +26,7 @@ type goodVersion struct {
 
 // membership proves that versions of one state belong to it.
 func membership(versions []goodVersion) changelog.Membership {
-	documents := make([]changelog.Document, len(versions))
+	documents := make([]document.Document, len(versions))
 	for i, good := range versions {
 		documents[i] = good.document
 	}
@@ -76,7 +77,7 @@ func (d *disk) writeLastGood(v *View) error {
 	return d.publish(lastGoodFile)
 }
 
-func encodeLastGood(environment string, versions map[changelog.ID]goodVersion) ([]byte, error) {
+func encodeLastGood(environment string, versions map[document.ID]goodVersion) ([]byte, error) {
 	byHead := make(map[changelog.Head][]goodVersion)
 	for _, good := range versions {
 		if !good.head.IsZero() { // one of a bootstrap file is not proved
@@ -142,7 +143,7 @@ func (g lastGoodGroup) open(environment string, keys *changelog.Keyring) ([]good
 	if err := keys.VerifyHead(g.Environment, g.Head); err != nil {
 		return nil, fmt.Errorf("%w: revision %d: %w", changelog.ErrUnproved, g.Head.Revision, err)
 	}
-	documents := make([]changelog.Document, len(g.Documents))
+	documents := make([]document.Document, len(g.Documents))
 	for i, d := range g.Documents {
 		documents[i] = d.document()
 	}

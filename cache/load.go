@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -136,7 +137,7 @@ func (s *Store) bootstrapView(data []byte) (*View, error) {
 	}
 	d := newDraft(emptyState())
 	for _, doc := range documents {
-		d.put(changelog.Document{Kind: changelog.Kind(doc.Kind), Key: doc.Key, Body: doc.Body})
+		d.put(document.Document{Kind: doc.Kind, Key: doc.Key, Body: doc.Body})
 	}
 	return compile(s.empty, d.freeze(), nil), nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -68,7 +69,7 @@ func TestStoreAgainstModel(t *testing.T) {
 
 func randomTransaction(t *testing.T, random *rand.Rand, h *history) changelog.Transaction {
 	t.Helper()
-	var documents []changelog.Document
+	var documents []document.Document
 	for _, n := range random.Perm(40)[:1+random.IntN(4)] {
 		key := "flag-" + strconv.Itoa(n)
 		switch random.IntN(8) {

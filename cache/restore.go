@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -133,7 +134,7 @@ func (s state) after(changes []change) state {
 func adoptKeys(changes []change, keys *changelog.Keyring) {
 	for _, c := range changes {
 		for _, doc := range c.documents {
-			if doc.Kind != changelog.KindKeys {
+			if doc.Kind != document.KindKeys {
 				continue
 			}
 			if text, err := changelog.KeysText(doc.Body); err == nil {

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // generations returns a directory with two generations of files and something
@@ -124,7 +124,7 @@ func TestRestoreBothSnapshotsDamaged(t *testing.T) {
 // next change takes its place.
 func TestRestoreTornTail(t *testing.T) {
 	dir, h := generations(t)
-	long := change{head: h.head, documents: []changelog.Document{flag(strings.Repeat("k", 1000), 1)}}
+	long := change{head: h.head, documents: []document.Document{flag(strings.Repeat("k", 1000), 1)}}
 	torn, err := appendTailRecords(readFile(t, dir, "prod.tail"), h.head.Position, []change{long})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,7 @@ package cache
 import (
 	"fmt"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -29,14 +29,14 @@ func (s state) prove(keys *changelog.Keyring, environment string) error {
 
 // change is what one transaction does to the documents.
 type change struct {
-	head      changelog.Head       // after it
-	documents []changelog.Document // with a nil body: deleted
+	head      changelog.Head      // after it
+	documents []document.Document // with a nil body: deleted
 }
 
 func changeOf(tx changelog.Transaction) change {
-	c := change{head: tx.Head(), documents: make([]changelog.Document, 0, len(tx))}
+	c := change{head: tx.Head(), documents: make([]document.Document, 0, len(tx))}
 	for i := range tx {
-		if tx[i].Kind != changelog.KindEpoch {
+		if tx[i].Kind != document.KindEpoch {
 			c.documents = append(c.documents, tx[i].Document())
 		}
 	}
@@ -57,7 +57,7 @@ func newDraft(s state) *draft {
 func emptyState() state { return state{documents: newDocuments()} }
 
 // put stores a document, or deletes it when its body is nil.
-func (d *draft) put(doc changelog.Document) {
+func (d *draft) put(doc document.Document) {
 	before, existed := d.documents.put(doc)
 	if existed {
 		d.hashes.Remove(before)
@@ -88,8 +88,8 @@ func (d *draft) freeze() state {
 }
 
 // difference returns the documents that turn s into next.
-func (s state) difference(next state) []changelog.Document {
-	var changed []changelog.Document
+func (s state) difference(next state) []document.Document {
+	var changed []document.Document
 	for doc := range next.documents.all() {
 		if before, ok := s.documents.get(doc.ID()); !ok || !same(before, doc) {
 			changed = append(changed, doc)
@@ -97,23 +97,23 @@ func (s state) difference(next state) []changelog.Document {
 	}
 	for doc := range s.documents.all() {
 		if _, ok := next.documents.get(doc.ID()); !ok {
-			changed = append(changed, changelog.Document{Kind: doc.Kind, Key: doc.Key})
+			changed = append(changed, document.Document{Kind: doc.Kind, Key: doc.Key})
 		}
 	}
 	return changed
 }
 
-func same(a, b changelog.Document) bool {
+func same(a, b document.Document) bool {
 	return a.Revision == b.Revision && string(a.Body) == string(b.Body)
 }
 
 // latest returns the last document of each id in changes.
-func latest(changes []change) []changelog.Document {
+func latest(changes []change) []document.Document {
 	if len(changes) == 1 {
 		return changes[0].documents
 	}
-	last := make(map[changelog.ID]int)
-	var documents []changelog.Document
+	last := make(map[document.ID]int)
+	var documents []document.Document
 	for _, c := range changes {
 		for _, doc := range c.documents {
 			i, seen := last[doc.ID()]
@@ -129,12 +129,12 @@ func latest(changes []change) []changelog.Document {
 }
 
 // evalDocuments returns the documents that are compiled: all but the keys note.
-func evalDocuments(documents []changelog.Document) []eval.Document {
-	converted := make([]eval.Document, 0, len(documents))
+func evalDocuments(documents []document.Document) []document.Document {
+	compiled := make([]document.Document, 0, len(documents))
 	for _, d := range documents {
-		if d.Kind != changelog.KindKeys {
-			converted = append(converted, eval.Document{Kind: eval.Kind(d.Kind), Key: d.Key, Revision: d.Revision, Body: d.Body})
+		if d.Kind != document.KindKeys {
+			compiled = append(compiled, d)
 		}
 	}
-	return converted
+	return compiled
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -49,18 +50,18 @@ type tailRecord struct {
 }
 
 type tailDocument struct {
-	Kind     changelog.Kind `json:"kind"`
+	Kind     document.Kind  `json:"kind"`
 	Key      string         `json:"key"`
 	Revision uint64         `json:"revision"`
 	Body     jsontext.Value `json:"body,omitzero"` // absent: deleted
 }
 
-func tailDocumentOf(d changelog.Document) tailDocument {
+func tailDocumentOf(d document.Document) tailDocument {
 	return tailDocument{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
 }
 
-func (d tailDocument) document() changelog.Document {
-	return changelog.Document{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
+func (d tailDocument) document() document.Document {
+	return document.Document{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}
 }
 
 // encodeTailHeader returns the beginning of a tail file.
@@ -144,7 +145,7 @@ func (r tailRecord) change(after changelog.Position) (change, error) {
 	if r.After != after.Digest || r.Head.Revision <= after.Revision {
 		return change{}, fmt.Errorf("revision %d does not continue revision %d", r.Head.Revision, after.Revision)
 	}
-	c := change{head: r.Head, documents: make([]changelog.Document, len(r.Documents))}
+	c := change{head: r.Head, documents: make([]document.Document, len(r.Documents))}
 	for i, d := range r.Documents {
 		c.documents[i] = d.document()
 		if err := c.documents[i].ID().Validate(); err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -121,7 +122,7 @@ func TestLoadRefusesRepeatedDocument(t *testing.T) {
 	header := h.header() // signed, which no publisher does
 	header.Head.State, header.Count = twice.State().Digest(), 2
 	header.Head = sign(t, h.keys.Signer(), "prod", header.Head)
-	if err := writeSnapshot(&b, header, slices.Values([]changelog.Document{doc, doc})); err != nil {
+	if err := writeSnapshot(&b, header, slices.Values([]document.Document{doc, doc})); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := decodeSnapshot(&b, "prod", trusttest.Default().Keyring()); err == nil || !strings.Contains(err.Error(), "1 documents 2 times") {

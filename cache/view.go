@@ -4,6 +4,7 @@ import (
 	"io"
 	"iter"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -14,7 +15,7 @@ type View struct {
 	environment string
 	state       state
 	rules       *eval.Ruleset
-	lastGood    map[changelog.ID]goodVersion // see [View.keepLastGood]
+	lastGood    map[document.ID]goodVersion // see [View.keepLastGood]
 }
 
 // Position returns the place in the history that the View shows; zero for one
@@ -33,13 +34,13 @@ func (v *View) Rules() *eval.Ruleset { return v.rules }
 
 // Document returns a document as the log left it, whether it compiles or not.
 // Its body is shared and must not be modified.
-func (v *View) Document(id changelog.ID) (changelog.Document, bool) {
+func (v *View) Document(id document.ID) (document.Document, bool) {
 	return v.state.documents.get(id)
 }
 
 // Documents returns all documents in no particular order. Their bodies are
 // shared and must not be modified.
-func (v *View) Documents() iter.Seq[changelog.Document] { return v.state.documents.all() }
+func (v *View) Documents() iter.Seq[document.Document] { return v.state.documents.all() }
 
 // Count returns the number of documents.
 func (v *View) Count() int { return v.state.documents.count }
@@ -56,7 +57,7 @@ func (v *View) Header() changelog.Header {
 
 // keysNote returns the keys note that the documents hold, "" if there is none.
 func (v *View) keysNote() string {
-	d, ok := v.Document(changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey})
+	d, ok := v.Document(document.ID{Kind: document.KindKeys, Key: document.KeysKey})
 	if !ok {
 		return ""
 	}
@@ -73,7 +74,7 @@ func (v *View) Write(w io.Writer) error {
 	return writeSnapshot(w, v.Header(), v.Documents())
 }
 
-func writeSnapshot(w io.Writer, h changelog.Header, documents iter.Seq[changelog.Document]) error {
+func writeSnapshot(w io.Writer, h changelog.Header, documents iter.Seq[document.Document]) error {
 	s, err := changelog.NewSnapshotWriter(w, h)
 	if err != nil {
 		return err

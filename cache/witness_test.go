@@ -12,6 +12,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -34,7 +35,7 @@ func (w *witness) check(tb testing.TB, v *View) {
 }
 
 func (w *witness) fault(v *View) error {
-	documents := maps.Collect(func(yield func(changelog.ID, []byte) bool) {
+	documents := maps.Collect(func(yield func(document.ID, []byte) bool) {
 		for d := range v.Documents() {
 			if !yield(d.ID(), fmt.Appendf(nil, "%d %s", d.Revision, d.Body)) {
 				return
@@ -70,7 +71,7 @@ func diskOf(tb testing.TB) (dir string, h *history, w *witness) {
 	dir, w = tb.TempDir(), &witness{}
 	s, h := liveStore(tb, dir)
 	w.note(h)
-	change := func(documents ...changelog.Document) {
+	change := func(documents ...document.Document) {
 		apply(tb, s, h.commit(tb, documents...))
 		w.note(h)
 	}
@@ -130,7 +131,7 @@ func writeTail(tb testing.TB, dir, environment string, at changelog.Position, ch
 
 // forge returns what can be made of a history without a key: the documents are put in their places
 // and the state is stated, under the signature of another one.
-func (h *history) forge(documents ...changelog.Document) *history {
+func (h *history) forge(documents ...document.Document) *history {
 	f := h.fork()
 	edit := f.state.Edit()
 	for _, d := range documents {

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // A publisher is killed again and again, at any moment, while change requests are opened, approved, applied and withdrawn: each that was
@@ -165,7 +165,7 @@ func (p *proposals) verify() {
 			p.t.Fatalf("%v: it is %s", err, r.Status)
 		}
 		p.outcomes[r.Status]++
-		history, err := p.author.History(p.ctx, "prod", changelog.ID{Kind: changelog.KindFlag, Key: key})
+		history, err := p.author.History(p.ctx, "prod", document.ID{Kind: document.KindFlag, Key: key})
 		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusNotFound {
 			err = nil
 		}
@@ -224,7 +224,7 @@ func (p *proposals) verifyEntries(r admin.ChangeRequest) {
 	want := map[string]int{string(control.Applied): 1}[r.Status]
 	for _, c := range r.Changes {
 		history, err := insist(p, func() (admin.History, error) {
-			return p.author.History(p.ctx, "prod", changelog.ID{Kind: changelog.KindFlag, Key: c.Key})
+			return p.author.History(p.ctx, "prod", document.ID{Kind: document.KindFlag, Key: c.Key})
 		})
 		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusNotFound {
 			err = nil

@@ -136,7 +136,7 @@ func newHistory(t *testing.T, limit time.Duration) *history {
 	return h
 }
 
-func document(key string, value int) []byte {
+func doc(key string, value int) []byte {
 	freshness := ""
 	if key == freshKey {
 		freshness = `,"freshness":"always_fresh","onUnreachable":"error"`
@@ -148,7 +148,7 @@ func document(key string, value int) []byte {
 func (h *history) begin(ctx context.Context) {
 	h.t.Helper()
 	for _, key := range []string{freshKey, cachedKey} {
-		if _, err := h.publisher.PutFlag(h.ctx, "prod", key, "", document(key, 0)); err != nil {
+		if _, err := h.publisher.PutFlag(h.ctx, "prod", key, "", doc(key, 0)); err != nil {
 			h.t.Fatal(err)
 		}
 		for _, s := range h.sidecars {
@@ -275,7 +275,7 @@ func (h *history) writeOnce(ctx context.Context, client int, p *process.Publishe
 	// Values grow with the log. No other attempt has the same one, not even the next of this client, which may begin at the same revision.
 	value := 100_000*(revision+1) + 10*int(h.attempts.Add(1)%10_000) + client
 	attempt := func() linearizable.Outcome {
-		_, err := p.PutFlag(ctx, "prod", key, etag, document(key, value))
+		_, err := p.PutFlag(ctx, "prod", key, etag, doc(key, value))
 		switch {
 		case err == nil:
 			return linearizable.Done

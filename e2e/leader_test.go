@@ -92,7 +92,7 @@ func (l *lostLeader) put(value int) {
 			ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
 			defer cancel()
 			tag, _ := l.publisher.FlagETag(ctx, "prod", key) // without one: the flag must not exist yet
-			_, err := l.publisher.PutFlag(ctx, "prod", key, tag, document(key, value))
+			_, err := l.publisher.PutFlag(ctx, "prod", key, tag, doc(key, value))
 			return err == nil
 		})
 		if err != nil {

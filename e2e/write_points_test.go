@@ -10,11 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // writesOfApply are the claim, each entry, and the fact that they are applied.
@@ -269,7 +269,7 @@ func notOpen(err error) bool {
 
 func (m *mortal) toggling(key string) attempt {
 	m.t.Helper()
-	id := changelog.ID{Kind: changelog.KindFlag, Key: key}
+	id := document.ID{Kind: document.KindFlag, Key: key}
 	document := []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`)
 	_, seen, err := m.author.Put(m.ctx, "prod", id, document, control.Precondition{Absent: true}, "")
 	if err != nil {

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // speedFlags are one flag of each kind whose evaluation must not allocate.
-func speedFlags() []Document {
-	return []Document{
+func speedFlags() []document.Document {
+	return []document.Document{
 		segmentDocument("employees", `{"ends_with":[{"var":"email"},"@example.com"]}`),
 		flagDocument("static", 1, ""),
 		flagDocument("rule", 1, `,"targeting":{"if":[{"==":[{"var":"plan"},"pro"]},"on","off"]}`),
@@ -97,7 +99,7 @@ func TestConcurrentUpdateAndEvaluate(t *testing.T) {
 	wg.Go(func() {
 		for i := range 300 {
 			r := <-sets
-			next, problems := r.Update([]Document{
+			next, problems := r.Update([]document.Document{
 				flagDocument("rule", uint64(i), fmt.Sprintf(`,"targeting":{"if":[{"==":[{"var":"attribute-%d"},1]},"on"]}`, i%40)),
 				flagDocument("chain-1", uint64(i), onForEverybody),
 				segmentDocument("employees", `{"ends_with":[{"var":"email"},"@example.org"]}`),
@@ -142,8 +144,8 @@ func BenchmarkDecodeContext(b *testing.B) {
 }
 
 // manyFlags returns n flags with one rule each.
-func manyFlags(n int) []Document {
-	documents := make([]Document, n)
+func manyFlags(n int) []document.Document {
+	documents := make([]document.Document, n)
 	for i := range documents {
 		documents[i] = flagDocument(fmt.Sprintf("flag-%06d", i), 1, `,"targeting":{"if":[{"==":[{"var":"plan"},"pro"]},"on","off"]}`)
 	}
@@ -165,7 +167,7 @@ func BenchmarkUpdate(b *testing.B) {
 		documents[i] = flagDocument(documents[i].Key, 1, `,"targeting":{"if":[{"$ref":"many"},"on","off"]}`)
 	}
 	r := apply(b, New(), documents...)
-	for name, change := range map[string]Document{
+	for name, change := range map[string]document.Document{
 		"one-of-100k":          documents[60_000],
 		"prerequisite-of-100k": documents[50_000],
 		"segment-of-100k":      segmentDocument("few", `{"==":[{"var":"plan"},"new"]}`),

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // nested returns a rule that is wrapped n times: each % in the wrapping stands for the rule inside.
@@ -25,7 +27,7 @@ func TestCompilationOfNestedRulesEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, settings := range []string{`{}`, `{"compatibility":"flagd"}`} {
-				r, _ := New().Update([]Document{settingsDocument(settings), flagDocument("a", 1, `,"targeting":`+rule)})
+				r, _ := New().Update([]document.Document{settingsDocument(settings), flagDocument("a", 1, `,"targeting":`+rule)})
 				checkResult(t, evaluate(t, r, "a", []byte(`{"targetingKey":"u"}`)))
 			}
 		})
@@ -34,7 +36,7 @@ func TestCompilationOfNestedRulesEnds(t *testing.T) {
 
 // TestSegmentsThatGrowAreRefused doubles a rule with every segment, outside and inside of an iteration.
 func TestSegmentsThatGrowAreRefused(t *testing.T) {
-	documents := []Document{segmentDocument("s00", `{"==":[{"var":"a"},1]}`)}
+	documents := []document.Document{segmentDocument("s00", `{"==":[{"var":"a"},1]}`)}
 	for i := 1; i < 40; i++ {
 		documents = append(documents, segmentDocument(fmt.Sprintf("s%02d", i), fmt.Sprintf(`{"and":[{"$ref":"s%02d"},{"$ref":"s%02d"}]}`, i-1, i-1)))
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/flagside/flagside/document"
 )
 
 func TestTimeDependent(t *testing.T) {
@@ -24,7 +26,7 @@ func TestTimeDependent(t *testing.T) {
 		flagDocument("window", 1, rule(fmt.Sprintf(`{"<=":[%d,{"var":"$flagd.timestamp"},%d]}`, now-9, now+9))),
 		flagDocument("other branch", 1, rule(`{"and":[false,`+later+`]}`)),
 		flagDocument("plain", 1, rule(`{"var":"$flagd.flagKey"}`)),
-		Document{Kind: KindFlag, Key: "disabled", Body: []byte(`{"state":"DISABLED","variants":{"on":true}` + rule(later) + `}`)})
+		document.Document{Kind: document.KindFlag, Key: "disabled", Body: []byte(`{"state":"DISABLED","variants":{"on":true}` + rule(later) + `}`)})
 	const unknown = -1
 	for key, want := range map[string]int64{
 		"clock": now + 5, "segment": now + 5, "prerequisite": now + 5, "attribute": now + 100, "window": now + 9,

@@ -2,6 +2,8 @@ package eval
 
 import (
 	"strings"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Content is what a flag's document says, read as evaluation reads it: with the spellings that count in the flag's compatibility, and
@@ -35,7 +37,7 @@ type Labels struct {
 
 // Content reads the document that the flag was compiled from. It costs as much as parsing it.
 func (f *Flag) Content() Content {
-	src, problem := parseDocument(Document{Kind: KindFlag, Key: f.key, Body: f.document})
+	src, problem := parseDocument(document.Document{Kind: document.KindFlag, Key: f.key, Body: f.document})
 	if problem != nil || src.root.kind != kindObject {
 		return Content{Labels: Labels{Unreadable: f.broken}}
 	}
@@ -117,17 +119,17 @@ func (l *Labels) text(s *syntax) string {
 // Dependencies returns what a document depends on, in order: a flag on its prerequisites and on all segments that its rule uses, also
 // through others, a segment on all segments that it uses. Those of the newest document and of the version that stands in its place are
 // both among them. Nothing is returned of a document that does not exist. Only Kind and Key are set.
-func (r *Ruleset) Dependencies(k Kind, key string) []Document {
-	var found []Document
-	if f := r.flags.get(key); k == KindFlag && f != nil {
+func (r *Ruleset) Dependencies(k document.Kind, key string) []document.Document {
+	var found []document.Document
+	if f := r.flags.get(key); k == document.KindFlag && f != nil {
 		for _, id := range f.requires {
 			kind, key, _ := strings.Cut(id, ":")
-			found = append(found, Document{Kind: Kind(kind), Key: key})
+			found = append(found, document.Document{Kind: document.Kind(kind), Key: key})
 		}
 	}
-	if s := r.segments[key]; k == KindSegment && s != nil {
+	if s := r.segments[key]; k == document.KindSegment && s != nil {
 		for _, name := range s.segments {
-			found = append(found, Document{Kind: KindSegment, Key: name})
+			found = append(found, document.Document{Kind: document.KindSegment, Key: name})
 		}
 	}
 	return found

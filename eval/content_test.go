@@ -4,17 +4,19 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 func TestContent(t *testing.T) {
 	f := func(c Compatibility, body string, want Content) {
 		t.Helper()
-		settings := Document{Kind: KindSettings, Key: SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)}
+		settings := document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)}
 		r := New()
 		if c != "" {
-			r, _ = r.Update([]Document{settings})
+			r, _ = r.Update([]document.Document{settings})
 		}
-		r, problems := r.Update([]Document{{Kind: KindFlag, Key: "other", Body: []byte(`{"state":"ENABLED","variants":{"on":1}}`)}, {Kind: KindFlag, Key: "f", Body: []byte(body)}})
+		r, problems := r.Update([]document.Document{{Kind: document.KindFlag, Key: "other", Body: []byte(`{"state":"ENABLED","variants":{"on":1}}`)}, {Kind: document.KindFlag, Key: "f", Body: []byte(body)}})
 		if err := problems.Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -40,27 +42,29 @@ func TestContent(t *testing.T) {
 }
 
 func TestDependencies(t *testing.T) {
-	segment := func(name, rule string) Document { return Document{Kind: KindSegment, Key: name, Body: []byte(rule)} }
-	flag := func(key, more string) Document {
-		return Document{Kind: KindFlag, Key: key, Body: []byte(`{"state":"ENABLED","variants":{"on":1}` + more + `}`)}
+	segment := func(name, rule string) document.Document {
+		return document.Document{Kind: document.KindSegment, Key: name, Body: []byte(rule)}
 	}
-	r, problems := New().Update([]Document{
+	flag := func(key, more string) document.Document {
+		return document.Document{Kind: document.KindFlag, Key: key, Body: []byte(`{"state":"ENABLED","variants":{"on":1}` + more + `}`)}
+	}
+	r, problems := New().Update([]document.Document{
 		segment("a", `{"==":[1,1]}`), segment("b", `{"!":[{"$ref":"a"}]}`), flag("p", ""),
 		flag("f", `,"targeting":{"if":[{"$ref":"b"},"on"]},"prerequisites":[{"flag":"p","variants":["on"]}]`),
 	})
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	f := func(k Kind, key string, want ...Document) {
+	f := func(k document.Kind, key string, want ...document.Document) {
 		t.Helper()
 		if diff := cmp.Diff(want, r.Dependencies(k, key)); diff != "" {
 			t.Errorf("%s %s (-want +got):\n%s", k, key, diff)
 		}
 	}
-	f(KindFlag, "f", Document{Kind: KindFlag, Key: "p"}, Document{Kind: KindSegment, Key: "a"}, Document{Kind: KindSegment, Key: "b"})
-	f(KindSegment, "b", Document{Kind: KindSegment, Key: "a"})
-	f(KindFlag, "p")
-	f(KindFlag, "missing")
-	r, _ = r.Update([]Document{flag("f", `,"targeting":{"if":[{"$ref":"gone"},"on"]}`)}) // cannot be compiled: both versions count
-	f(KindFlag, "f", Document{Kind: KindFlag, Key: "p"}, Document{Kind: KindSegment, Key: "a"}, Document{Kind: KindSegment, Key: "b"}, Document{Kind: KindSegment, Key: "gone"})
+	f(document.KindFlag, "f", document.Document{Kind: document.KindFlag, Key: "p"}, document.Document{Kind: document.KindSegment, Key: "a"}, document.Document{Kind: document.KindSegment, Key: "b"})
+	f(document.KindSegment, "b", document.Document{Kind: document.KindSegment, Key: "a"})
+	f(document.KindFlag, "p")
+	f(document.KindFlag, "missing")
+	r, _ = r.Update([]document.Document{flag("f", `,"targeting":{"if":[{"$ref":"gone"},"on"]}`)}) // cannot be compiled: both versions count
+	f(document.KindFlag, "f", document.Document{Kind: document.KindFlag, Key: "p"}, document.Document{Kind: document.KindSegment, Key: "a"}, document.Document{Kind: document.KindSegment, Key: "b"}, document.Document{Kind: document.KindSegment, Key: "gone"})
 }

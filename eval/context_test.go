@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 func TestDecodeContextRefuses(t *testing.T) {
@@ -159,7 +161,7 @@ func TestEmptyContextWorksEverywhere(t *testing.T) {
 
 // TestIllFormedTextIsReplaced decodes what JSON.stringify makes of a text that was cut in the middle of an emoji, and Latin-1.
 func TestIllFormedTextIsReplaced(t *testing.T) {
-	cut := func(attribute string) Document {
+	cut := func(attribute string) document.Document {
 		return flagDocument("a", 1, `,"targeting":{"if":[{"==":[`+attribute+`,"cut \ufffd"]},"on"]}`)
 	}
 	for _, data := range []string{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 )
 
@@ -26,21 +27,21 @@ func differences(after, before *eval.Ruleset) []string {
 	return said
 }
 
-func plainFlag(key string, n int) eval.Document {
-	return eval.Document{Kind: eval.KindFlag, Key: key, Revision: uint64(n), Body: fmt.Appendf(nil,
+func plainFlag(key string, n int) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key, Revision: uint64(n), Body: fmt.Appendf(nil,
 		`{"state":"ENABLED","variants":{"a":%d},"defaultVariant":"a"}`, n)}
 }
 
 func TestDifference(t *testing.T) {
-	document := func(kind eval.Kind, key, body string) eval.Document {
-		return eval.Document{Kind: kind, Key: key, Body: []byte(body)}
+	doc := func(kind document.Kind, key, body string) document.Document {
+		return document.Document{Kind: kind, Key: key, Body: []byte(body)}
 	}
-	base, problems := eval.New().Update([]eval.Document{
-		document(eval.KindSegment, "staff", `{"==":[{"var":"role"},"staff"]}`),
+	base, problems := eval.New().Update([]document.Document{
+		doc(document.KindSegment, "staff", `{"==":[{"var":"role"},"staff"]}`),
 		plainFlag("plain", 1),
-		document(eval.KindFlag, "segmented",
+		doc(document.KindFlag, "segmented",
 			`{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"a","targeting":{"if":[{"$ref":"staff"},"b",null]}}`),
-		document(eval.KindFlag, "dependent",
+		doc(document.KindFlag, "dependent",
 			`{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"a","prerequisites":[{"flag":"segmented","variants":["b"]}]}`),
 	})
 	if err := problems.Err(); err != nil {
@@ -48,15 +49,15 @@ func TestDifference(t *testing.T) {
 	}
 	for _, test := range []struct {
 		name    string
-		changes []eval.Document
+		changes []document.Document
 		want    []string
 	}{
 		{"nothing", nil, nil},
-		{"one flag", []eval.Document{plainFlag("plain", 2)}, []string{"~plain"}},
-		{"a new flag", []eval.Document{plainFlag("new", 1)}, []string{"+new"}},
-		{"a flag less", []eval.Document{{Kind: eval.KindFlag, Key: "plain"}}, []string{"-plain"}},
-		{"a segment", []eval.Document{document(eval.KindSegment, "staff", `{"==":[{"var":"role"},"other"]}`)}, []string{"~dependent", "~segmented"}},
-		{"metadata of all", []eval.Document{document(eval.KindSettings, eval.SettingsKey, `{"metadata":{"team":"x"}}`)}, []string{"~dependent", "~plain", "~segmented"}},
+		{"one flag", []document.Document{plainFlag("plain", 2)}, []string{"~plain"}},
+		{"a new flag", []document.Document{plainFlag("new", 1)}, []string{"+new"}},
+		{"a flag less", []document.Document{{Kind: document.KindFlag, Key: "plain"}}, []string{"-plain"}},
+		{"a segment", []document.Document{doc(document.KindSegment, "staff", `{"==":[{"var":"role"},"other"]}`)}, []string{"~dependent", "~segmented"}},
+		{"metadata of all", []document.Document{doc(document.KindSettings, document.SettingsKey, `{"metadata":{"team":"x"}}`)}, []string{"~dependent", "~plain", "~segmented"}},
 	} {
 		next, _ := base.Update(test.changes)
 		if diff := cmp.Diff(test.want, differences(next, base)); diff != "" {
@@ -74,7 +75,7 @@ func TestDifferenceOfLargeSets(t *testing.T) {
 	rules := eval.New()
 	for step := range 40 {
 		before := rules
-		var changes []eval.Document
+		var changes []document.Document
 		for range 1 + random.IntN(1<<random.IntN(12)) {
 			change := plainFlag(fmt.Sprintf("flag-%04d", random.IntN(3000)), step+1)
 			if random.IntN(3) == 0 {
@@ -84,7 +85,7 @@ func TestDifferenceOfLargeSets(t *testing.T) {
 		}
 		rules, _ = rules.Update(changes)
 		if step%3 == 0 { // over several updates
-			rules, _ = rules.Update([]eval.Document{plainFlag(fmt.Sprintf("flag-%04d", random.IntN(3000)), step+1)})
+			rules, _ = rules.Update([]document.Document{plainFlag(fmt.Sprintf("flag-%04d", random.IntN(3000)), step+1)})
 		}
 		if diff := cmp.Diff(compareAll(rules, before), differences(rules, before)); diff != "" {
 			t.Fatalf("step %d (-want +got):\n%s", step, diff)
@@ -110,12 +111,12 @@ func compareAll(after, before *eval.Ruleset) []string {
 }
 
 func BenchmarkDifference(b *testing.B) {
-	var documents []eval.Document
+	var documents []document.Document
 	for i := range 100_000 {
 		documents = append(documents, plainFlag(fmt.Sprintf("flag-%06d", i), 1))
 	}
 	before, _ := eval.New().Update(documents)
-	after, _ := before.Update([]eval.Document{plainFlag("flag-050000", 2)})
+	after, _ := before.Update([]document.Document{plainFlag("flag-050000", 2)})
 	b.ReportAllocs()
 	for b.Loop() {
 		if n := len(differences(after, before)); n != 1 {

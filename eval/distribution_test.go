@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"math"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // distribute returns the variant of each of n users for buckets such as ["a",25],["b",75].
 func distribute(t *testing.T, buckets string, n int) []string {
 	t.Helper()
 	body := `{"state":"ENABLED","variants":{"a":1,"b":2,"c":3},"targeting":{"fractional":[` + buckets + `]}}`
-	r := apply(t, New(), Document{Kind: KindFlag, Key: "rollout", Revision: 1, Body: []byte(body)})
+	r := apply(t, New(), document.Document{Kind: document.KindFlag, Key: "rollout", Revision: 1, Body: []byte(body)})
 	f := r.Flag("rollout")
 	variants := make([]string, n)
 	var c Context

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 // explained returns the explanation of a flag as indented JSON.
@@ -137,7 +139,7 @@ func explainDifference(t testing.TB, r *Ruleset, f *Flag, context []byte) string
 // explainable returns flags with random rules and prerequisites among each other.
 func (g generator) explainable(t testing.TB) *Ruleset {
 	t.Helper()
-	var documents []Document
+	var documents []document.Document
 	for i := range 3 {
 		rule, err := json.Marshal(g.operation(3, false))
 		if err != nil {
@@ -197,7 +199,7 @@ func FuzzExplain(f *testing.F) {
 			return
 		}
 		for _, settings := range []string{`{}`, `{"compatibility":"flagd"}`} {
-			r, _ := New().Update([]Document{settingsDocument(settings), flagDocument("a", 1, `,"targeting":`+string(rule))})
+			r, _ := New().Update([]document.Document{settingsDocument(settings), flagDocument("a", 1, `,"targeting":`+string(rule))})
 			if difference := explainDifference(t, r, r.Flag("a"), context); difference != "" {
 				t.Fatal(difference)
 			}

@@ -3,6 +3,8 @@ package eval
 import (
 	"slices"
 	"time"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Flag is one compiled flag. It is immutable.
@@ -31,12 +33,12 @@ type Flag struct {
 	own        demands // of the flag's document
 
 	// What Ruleset.Update needs to compile the flag again.
-	broken   bool      // no version of the document could ever be compiled
-	rejected *Document // the newest document, if it could not be compiled
-	uses     []string  // the documents that this version depends on, see dependency
-	requires []string  // uses, and what the rejected document depends on
-	cost     int32     // how many flags one evaluation evaluates at most
-	total    int32     // of the work, see Flag.work
+	broken   bool               // no version of the document could ever be compiled
+	rejected *document.Document // the newest document, if it could not be compiled
+	uses     []string           // the documents that this version depends on, see dependency
+	requires []string           // uses, and what the rejected document depends on
+	cost     int32              // how many flags one evaluation evaluates at most
+	total    int32              // of the work, see Flag.work
 }
 
 // prerequisite is another flag that must evaluate to one of some variants.

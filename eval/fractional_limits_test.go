@@ -1,6 +1,10 @@
 package eval
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/flagside/flagside/document"
+)
 
 // TestWeightsAtTheirLimits evaluates weights that are known at compile time, and the same weights as attributes.
 func TestWeightsAtTheirLimits(t *testing.T) {
@@ -32,7 +36,7 @@ func TestWeightsAtTheirLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		first, second := string(p.root.items[0].raw(p.source)), string(p.root.items[1].raw(p.source))
-		r, _ := New().Update([]Document{
+		r, _ := New().Update([]document.Document{
 			settingsDocument(`{"compatibility":"flagd"}`),
 			flagDocument("constant", 1, `,"targeting":{"fractional":[["on",`+first+`],["on",`+second+`]]}`),
 			flagDocument("computed", 1, `,"targeting":{"fractional":[["on",{"var":"a"}],["on",{"var":"b"}]]}`),

@@ -3,6 +3,8 @@ package eval
 import (
 	"testing"
 	"time"
+
+	"github.com/flagside/flagside/document"
 )
 
 // demandsOf returns what the accessors of a flag say.
@@ -11,7 +13,7 @@ func demandsOf(f *Flag) demands {
 }
 
 func TestClosureTakesTheStrictestDemands(t *testing.T) {
-	documents := []Document{
+	documents := []document.Document{
 		flagDocument("a", 1, `,"maxStaleness":"1m"`+prerequisites(prerequisite1("b", "on"), prerequisite1("c", "on"))),
 		flagDocument("b", 1, `,"freshness":"background_refresh","refreshAfter":"20s","onUnreachable":"error"`),
 		flagDocument("c", 1, `,"refreshAfter":"10s","maxStaleness":"30s"`+prerequisites(prerequisite1("d", "on"))),

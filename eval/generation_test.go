@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // generationsOf returns the generations of some flags.
@@ -35,7 +37,7 @@ func TestGenerationsFollowTheClosure(t *testing.T) {
 	}
 	note(generationsOf(r, keys...)...)
 	for _, step := range []struct {
-		change Document
+		change document.Document
 		moved  string
 		broken bool
 	}{
@@ -48,7 +50,7 @@ func TestGenerationsFollowTheClosure(t *testing.T) {
 		{flagDocument("c", 4, ""), "abc", true},
 		{settingsDocument(`{"metadata":{"m":1}}`), "abcd", true},
 	} {
-		next, problems := r.Update([]Document{step.change})
+		next, problems := r.Update([]document.Document{step.change})
 		if (problems.Err() != nil) != step.broken {
 			t.Fatalf("%s: %v", step.change.Key, problems)
 		}
@@ -90,7 +92,7 @@ func TestDependantsStayExact(t *testing.T) {
 	g := newGenerator(7)
 	r := New()
 	for range 300 {
-		var changes []Document
+		var changes []document.Document
 		for range 1 + g.IntN(4) {
 			key := fmt.Sprintf("f%d", g.IntN(12))
 			body := onForEverybody
@@ -102,7 +104,7 @@ func TestDependantsStayExact(t *testing.T) {
 			}
 			change := flagDocument(key, 1, body)
 			if g.IntN(5) == 0 {
-				change = removal(KindFlag, key)
+				change = removal(document.KindFlag, key)
 			}
 			changes = append(changes, change)
 		}

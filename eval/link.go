@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flagside/flagside/document"
 )
 
 // maxEvaluations bounds how many flags the evaluation of one flag may evaluate through its prerequisites.
@@ -21,7 +23,7 @@ func (u *update) link() {
 		u.linkFlag(key)
 	}
 	for _, key := range keys {
-		u.report[dependency(KindFlag, key)] = u.plans[key].problems
+		u.report[dependency(document.KindFlag, key)] = u.plans[key].problems
 	}
 }
 

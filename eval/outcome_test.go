@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // neverAnswering are rules of a flag with the variants on and off that fail, or choose nothing, for some contexts whatever their
@@ -55,18 +57,18 @@ var neverAnswering = []struct{ name, rule, pointer, reason string }{
 
 // TestRulesThatNeverAnswer wants each refused in strict mode, and loaded with a warning in compatibility mode.
 func TestRulesThatNeverAnswer(t *testing.T) {
-	segments := []Document{
+	segments := []document.Document{
 		segmentDocument("employees", `{"ends_with":[{"var":"email"},"@example.com"]}`),
 		segmentDocument("chosen", `{"if":[{"var":"x"},"on","gold"]}`),
 	}
 	for _, one := range neverAnswering {
 		t.Run(one.name, func(t *testing.T) {
 			flag := flagDocument("a", 1, `,"targeting":`+one.rule)
-			_, problems := apply(t, New(), segments...).Update([]Document{flag})
+			_, problems := apply(t, New(), segments...).Update([]document.Document{flag})
 			if found := problemAt(problems, "/targeting"+one.pointer, one.reason); found == nil || found.Warning || found.Hint == "" {
 				t.Errorf("strict: %v", problems)
 			}
-			r, problems := apply(t, New(), append(segments, settingsDocument(`{"compatibility":"flagd"}`))...).Update([]Document{flag})
+			r, problems := apply(t, New(), append(segments, settingsDocument(`{"compatibility":"flagd"}`))...).Update([]document.Document{flag})
 			if found := problemAt(problems, "/targeting"+one.pointer, one.reason); found == nil || found.Hint == "" || problems.Err() != nil {
 				t.Errorf("flagd: %v", problems)
 			}
@@ -101,8 +103,8 @@ func TestRulesThatAnswer(t *testing.T) {
 		{`"1":1,"2":2`, `{"+":[{"var":"x"},1]}`},
 		{`"a\"b":1,"c":2`, `{"if":[{"var":"x"},"a\"b","c"]}`},
 	} {
-		flag := Document{Kind: KindFlag, Key: "a", Body: []byte(`{"state":"ENABLED","variants":{` + one.variants + `},"targeting":` + one.rule + `}`)}
-		if _, problems := New().Update([]Document{flag}); len(problems) > 0 {
+		flag := document.Document{Kind: document.KindFlag, Key: "a", Body: []byte(`{"state":"ENABLED","variants":{` + one.variants + `},"targeting":` + one.rule + `}`)}
+		if _, problems := New().Update([]document.Document{flag}); len(problems) > 0 {
 			t.Errorf("%s: %v", one.rule, problems)
 		}
 	}
@@ -181,7 +183,7 @@ func TestWhatStrictModeAcceptsAnswers(t *testing.T) {
 	accepted, matched, rejected := 0, 0, 0
 	for contexts := 0; contexts < 10_000; {
 		rule := g.answer(3)
-		r, problems := base.Update([]Document{flagDocument("a", 1, `,"targeting":`+rule)})
+		r, problems := base.Update([]document.Document{flagDocument("a", 1, `,"targeting":`+rule)})
 		if problems.Err() != nil {
 			rejected++
 			continue

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
 )
 
 // ParseFile splits a flagd file into documents: the settings document first (if the file has metadata or c is not empty), then the
@@ -14,12 +16,12 @@ import (
 //
 // Every file that flagd's own JSON schema accepts is accepted, but for mistakes that make a rule useless: see docs/compatibility.md.
 // All problems are reported at once, each with its line and column; the documents are complete if Problems.Err returns nil.
-func ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
+func ParseFile(data []byte, c Compatibility) ([]document.Document, Problems) {
 	return New().ParseFile(data, c)
 }
 
 // ParseFile is the function ParseFile for the limits of r, whose documents do not matter.
-func (r *Ruleset) ParseFile(data []byte, c Compatibility) ([]Document, Problems) {
+func (r *Ruleset) ParseFile(data []byte, c Compatibility) ([]document.Document, Problems) {
 	p, err := parseSyntax(data, c == CompatibilityFlagd)
 	if err != nil {
 		return nil, Problems{syntaxProblem(data, err)}
@@ -39,9 +41,9 @@ type file struct {
 	source        *parsed
 	lines         lines
 	compatibility Compatibility
-	settings      []Document
-	segments      map[string]Document
-	flags         map[string]Document
+	settings      []document.Document
+	segments      map[string]document.Document
+	flags         map[string]document.Document
 	at            map[string]*syntax // by dependency: where a document stands
 	problems      Problems
 }
@@ -90,7 +92,7 @@ func (f *file) report(at *syntax, p Problem) {
 }
 
 func (f *file) split() {
-	f.segments, f.flags = make(map[string]Document), make(map[string]Document)
+	f.segments, f.flags = make(map[string]document.Document), make(map[string]document.Document)
 	root := &f.source.root
 	reportMistakes(f.source, f.compatibility, f.reportMistake)
 	if root.kind != kindObject {
@@ -145,8 +147,8 @@ func (f *file) splitSettings(root *syntax) {
 		}
 		body = append(append(body, `"compatibility":`...), appendString(nil, string(f.compatibility))...)
 	}
-	f.settings = []Document{{Kind: KindSettings, Key: SettingsKey, Body: append(body, '}')}}
-	f.at[dependency(KindSettings, SettingsKey)] = root
+	f.settings = []document.Document{{Kind: document.KindSettings, Key: document.SettingsKey, Body: append(body, '}')}}
+	f.at[dependency(document.KindSettings, document.SettingsKey)] = root
 }
 
 func (f *file) splitSegments(evaluators *syntax) {
@@ -160,10 +162,10 @@ func (f *file) splitSegments(evaluators *syntax) {
 	for i, name := range evaluators.names {
 		item := &evaluators.items[i]
 		if f.compatibility == CompatibilityFlagd && item.end-item.start < 3 {
-			f.report(item, Problem{Kind: KindSegment, Key: name, Reason: "the segment is empty", Hint: "flagd refuses the file"})
+			f.report(item, Problem{Kind: document.KindSegment, Key: name, Reason: "the segment is empty", Hint: "flagd refuses the file"})
 		}
-		f.segments[name] = Document{Kind: KindSegment, Key: name, Body: f.compact(item)}
-		f.at[dependency(KindSegment, name)] = item
+		f.segments[name] = document.Document{Kind: document.KindSegment, Key: name, Body: f.compact(item)}
+		f.at[dependency(document.KindSegment, name)] = item
 	}
 }
 
@@ -199,7 +201,7 @@ func (f *file) addListed(item *syntax) {
 	}
 	if _, again := f.flags[key.text]; again {
 		f.report(key, Problem{
-			Kind: KindFlag, Key: key.text,
+			Kind: document.KindFlag, Key: key.text,
 			Reason:  "this key is used twice",
 			Hint:    "a key is unique, whatever its flagSetId",
 			Warning: f.compatibility == CompatibilityFlagd,
@@ -210,10 +212,10 @@ func (f *file) addListed(item *syntax) {
 
 func (f *file) addFlag(key string, item *syntax, body []byte) {
 	if key == "" {
-		f.report(item, Problem{Kind: KindFlag, Reason: "a flag needs a key", Warning: f.compatibility == CompatibilityFlagd})
+		f.report(item, Problem{Kind: document.KindFlag, Reason: "a flag needs a key", Warning: f.compatibility == CompatibilityFlagd})
 	}
-	f.flags[key] = Document{Kind: KindFlag, Key: key, Body: body}
-	f.at[dependency(KindFlag, key)] = item
+	f.flags[key] = document.Document{Kind: document.KindFlag, Key: key, Body: body}
+	f.at[dependency(document.KindFlag, key)] = item
 }
 
 // compact returns the text of s without white space. Numbers and strings keep their spelling.
@@ -241,7 +243,7 @@ func (f *file) withoutKey(item *syntax) []byte {
 	return append(body, '}')
 }
 
-func (f *file) documents() []Document {
+func (f *file) documents() []document.Document {
 	documents := slices.Concat(f.settings, f.orderedSegments())
 	for _, key := range slices.Sorted(maps.Keys(f.flags)) {
 		documents = append(documents, f.flags[key])
@@ -250,20 +252,20 @@ func (f *file) documents() []Document {
 }
 
 // orderedSegments returns the segments so that each stands after those that it refers to, and otherwise in name order.
-func (f *file) orderedSegments() []Document {
-	var ordered []Document
+func (f *file) orderedSegments() []document.Document {
+	var ordered []document.Document
 	done := make(map[string]bool)
 	var add func(name string)
 	add = func(name string) {
-		document, ok := f.segments[name]
+		doc, ok := f.segments[name]
 		if !ok || done[name] {
 			return
 		}
 		done[name] = true
-		for _, used := range references(f.at[dependency(KindSegment, name)]) {
+		for _, used := range references(f.at[dependency(document.KindSegment, name)]) {
 			add(used)
 		}
-		ordered = append(ordered, document)
+		ordered = append(ordered, doc)
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.segments)) {
 		add(name)

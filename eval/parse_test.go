@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 // testFiles returns the paths of the files that match a pattern below testdata.
@@ -69,7 +71,7 @@ func TestParseFileReportsEveryMistakeWithItsPlace(t *testing.T) {
 	_, problems := ParseFile(readTestdata(t, "files/five-mistakes.json"), "")
 	var got []string
 	for _, p := range problems {
-		if p.Hint == "" || p.Warning || p.Kind != KindFlag || p.Key != "checkout" {
+		if p.Hint == "" || p.Warning || p.Kind != document.KindFlag || p.Key != "checkout" {
 			t.Errorf("%+v", p)
 		}
 		got = append(got, fmt.Sprintf("%d:%d %s %s", p.Line, p.Column, p.Pointer, p.Reason))

@@ -1,10 +1,14 @@
 package eval
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/flagside/flagside/document"
+)
 
 // plan is a flag document on its way to becoming a Flag.
 type plan struct {
-	document   Document
+	document   document.Document
 	candidate  *Flag // nil if the document could not even be read
 	references []prerequisiteReference
 	metadata   []member
@@ -15,15 +19,15 @@ type plan struct {
 }
 
 // newest returns the document that the next compilation has to read.
-func (f *Flag) newest() Document {
+func (f *Flag) newest() document.Document {
 	if f.rejected != nil {
 		return *f.rejected
 	}
-	return Document{Kind: KindFlag, Key: f.key, Revision: f.revision, Body: f.document}
+	return document.Document{Kind: document.KindFlag, Key: f.key, Revision: f.revision, Body: f.document}
 }
 
 // plan reads a flag document and compiles its rule. What concerns other flags is left to link.
-func (u *update) plan(d Document) *plan {
+func (u *update) plan(d document.Document) *plan {
 	p := &plan{document: d}
 	src, problem := u.parser.document(d)
 	if src == nil {
@@ -44,7 +48,7 @@ func (u *update) plan(d Document) *plan {
 }
 
 // candidate compiles the flag that a definition means.
-func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
+func (u *update) candidate(d document.Document, definition *definition, p *plan) *Flag {
 	f := &Flag{
 		key:            d.Key,
 		revision:       d.Revision,
@@ -70,7 +74,7 @@ func (u *update) candidate(d Document, definition *definition, p *plan) *Flag {
 		u.compileRule(f, definition.targeting, p)
 	}
 	for _, reference := range p.references {
-		p.uses = append(p.uses, dependency(KindFlag, reference.flag))
+		p.uses = append(p.uses, dependency(document.KindFlag, reference.flag))
 	}
 	p.uses = compact(p.uses)
 	f.uses, f.requires = p.uses, p.uses
@@ -93,7 +97,7 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 	f.rule = c.compileRule(rule)
 	u.checkOutcomes(f, rule, p)
 	for _, name := range c.segments {
-		p.uses = append(p.uses, dependency(KindSegment, name))
+		p.uses = append(p.uses, dependency(document.KindSegment, name))
 	}
 }
 

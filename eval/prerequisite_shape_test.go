@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // TestDiamondOfPrerequisites reaches one flag on two ways, which must see the same answer of it, and follow its changes.
@@ -35,16 +37,16 @@ func TestUpdatesEqualLoadingAtOnce(t *testing.T) {
 	for seed := range uint64(60) {
 		g := newGenerator(seed)
 		r := New()
-		newest := make(map[string]Document)
+		newest := make(map[string]document.Document)
 		for step := range 25 {
 			d := g.change(t, uint64(step+1))
-			next, problems := r.Update([]Document{d})
+			next, problems := r.Update([]document.Document{d})
 			if problems.Err() != nil {
 				continue
 			}
 			r = next
 			newest[dependency(d.Kind, d.Key)] = d
-			var all []Document
+			var all []document.Document
 			for _, document := range newest {
 				all = append(all, document)
 			}
@@ -76,12 +78,12 @@ func answerOf(r Result) string {
 }
 
 // change makes a document, or a removal, of a few flags and segments that depend on each other.
-func (g generator) change(t *testing.T, revision uint64) Document {
+func (g generator) change(t *testing.T, revision uint64) document.Document {
 	t.Helper()
 	condition := string(marshal(t, map[string]any{"==": []any{g.variable(false), g.literal()}}))
 	switch n := g.IntN(10); {
 	case n == 0:
-		return removal(KindFlag, fmt.Sprintf("f%d", g.IntN(5)))
+		return removal(document.KindFlag, fmt.Sprintf("f%d", g.IntN(5)))
 	case n == 1:
 		return settingsDocument(fmt.Sprintf(`{"metadata":{"n":%d}}`, revision))
 	case n < 4:

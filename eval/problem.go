@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Problem is one reason why a document cannot be accepted or, when Warning is set, a slip that is tolerated.
 type Problem struct {
 	// Kind and Key name the document; both are empty when the file as a whole is meant.
-	Kind Kind
+	Kind document.Kind
 	Key  string
 	// Pointer is the place inside the document (RFC 6901); empty means the whole document.
 	Pointer string

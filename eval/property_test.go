@@ -8,6 +8,8 @@ import (
 	"os"
 	"reflect"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // generator makes random rules and contexts that meet each other often.
@@ -262,7 +264,7 @@ func FuzzEvaluate(f *testing.F) {
 		}
 		body := []byte(`{"state":"ENABLED","variants":{"on":true,"off":false},"targeting":` + string(rule) + `}`)
 		for _, settings := range []string{`{}`, `{"compatibility":"flagd"}`} {
-			r, _ := New().Update([]Document{settingsDocument(settings), {Kind: KindFlag, Key: "a", Revision: 1, Body: body}})
+			r, _ := New().Update([]document.Document{settingsDocument(settings), {Kind: document.KindFlag, Key: "a", Revision: 1, Body: body}})
 			checkResult(t, evaluate(t, r, "a", marshal(t, context)))
 		}
 	})

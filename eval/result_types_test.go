@@ -3,13 +3,15 @@ package eval
 import (
 	"fmt"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // resultOf returns the answer of a flag whose only variant has the value.
 func resultOf(t testing.TB, raw string, c Compatibility) Result {
 	t.Helper()
 	body := fmt.Sprintf(`{"state":"ENABLED","variants":{"v":%s},"defaultVariant":"v"}`, raw)
-	r := apply(t, New(), settingsDocument(fmt.Sprintf(`{"compatibility":%q}`, c)), Document{Kind: KindFlag, Key: "a", Body: []byte(body)})
+	r := apply(t, New(), settingsDocument(fmt.Sprintf(`{"compatibility":%q}`, c)), document.Document{Kind: document.KindFlag, Key: "a", Body: []byte(body)})
 	return evaluate(t, r, "a", nil)
 }
 

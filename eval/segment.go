@@ -5,18 +5,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flagside/flagside/document"
 )
 
 // segment is one compiled segment: a rule that flags refer to with $ref.
 type segment struct {
-	document Document
+	document document.Document
 	rule     *syntax // nil if no version could ever be compiled
 	node     node
-	work     work      // of node
-	size     int       // how many expressions the rule has, those of other segments as often as they are used
-	segments []string  // names of the segments that it, or its rejected document, refers to, direct or not
-	rejected *Document // the newest document, if it could not be compiled
-	cycle    string    // set in place of all else if the segment refers to itself: how
+	work     work               // of node
+	size     int                // how many expressions the rule has, those of other segments as often as they are used
+	segments []string           // names of the segments that it, or its rejected document, refers to, direct or not
+	rejected *document.Document // the newest document, if it could not be compiled
+	cycle    string             // set in place of all else if the segment refers to itself: how
 }
 
 // used returns the node of a reference to the segment, whose rule was compiled for the place of the reference.
@@ -38,7 +40,7 @@ type useSegment struct {
 func (n *useSegment) eval(c *Context) value { return n.rule.eval(c) }
 
 // newest returns the document that the next compilation has to read.
-func (s *segment) newest() Document {
+func (s *segment) newest() document.Document {
 	if s.rejected != nil {
 		return *s.rejected
 	}
@@ -52,9 +54,9 @@ type segmentUpdate struct {
 	limit         int
 	before        map[string]*segment
 	after         map[string]*segment
-	waiting       map[string]Document // documents that are not compiled yet
-	path          []string            // the segments that are being compiled
-	problems      map[string]Problems // by name
+	waiting       map[string]document.Document // documents that are not compiled yet
+	path          []string                     // the segments that are being compiled
+	problems      map[string]Problems          // by name
 }
 
 // run compiles all waiting documents.
@@ -80,7 +82,7 @@ func (u *segmentUpdate) ready(name string) *segment {
 	return u.after[name]
 }
 
-func (u *segmentUpdate) compile(name string, document Document) {
+func (u *segmentUpdate) compile(name string, document document.Document) {
 	next, problems := u.compiled(document)
 	u.problems[name] = problems
 	if problems.Err() == nil {
@@ -98,7 +100,7 @@ func (u *segmentUpdate) compile(name string, document Document) {
 	u.after[name] = kept
 }
 
-func (u *segmentUpdate) compiled(document Document) (*segment, Problems) {
+func (u *segmentUpdate) compiled(document document.Document) (*segment, Problems) {
 	p, problem := parseDocument(document)
 	if p == nil {
 		return nil, Problems{*problem}
@@ -127,8 +129,8 @@ func compact(names []string) []string {
 }
 
 // affectedSegments returns the documents to compile after some have changed: those, and all that refer to them.
-func affectedSegments(before map[string]*segment, changes map[string]Document, all bool) map[string]Document {
-	waiting := make(map[string]Document)
+func affectedSegments(before map[string]*segment, changes map[string]document.Document, all bool) map[string]document.Document {
+	waiting := make(map[string]document.Document)
 	for name, s := range before {
 		document := s.newest()
 		again := all || slices.ContainsFunc(s.segments, func(used string) bool {

@@ -3,6 +3,8 @@ package eval
 import (
 	"strconv"
 	"strings"
+
+	"github.com/flagside/flagside/document"
 )
 
 // settings is what the settings document says.
@@ -12,7 +14,7 @@ type settings struct {
 }
 
 // readSettings reads a settings document. A nil body is the absence of settings.
-func readSettings(d Document) (settings, Problems) {
+func readSettings(d document.Document) (settings, Problems) {
 	if d.Body == nil {
 		return settings{}, nil
 	}

@@ -4,16 +4,18 @@ import (
 	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
 )
 
 // maxProblems bounds how many warnings of one document are reported, and how many other problems.
 const maxProblems = 100
 
 // parseDocument parses the body of a single document; see [parser.document].
-func parseDocument(d Document) (*parsed, *Problem) { return new(parser).document(d) }
+func parseDocument(d document.Document) (*parsed, *Problem) { return new(parser).document(d) }
 
 // document parses the body of a document. If it is not JSON, the problem says where.
-func (r *parser) document(d Document) (*parsed, *Problem) {
+func (r *parser) document(d document.Document) (*parsed, *Problem) {
 	p, err := r.parse(d.Body, true)
 	if err != nil {
 		return nil, &Problem{Kind: d.Kind, Key: d.Key, Reason: syntaxReason(err)}
@@ -30,7 +32,7 @@ func syntaxReason(err error) string {
 }
 
 // reporter returns a function that collects problems of a document, with their pointers.
-func reporter(d Document, p *parsed, into *Problems) func(*syntax, Problem) {
+func reporter(d document.Document, p *parsed, into *Problems) func(*syntax, Problem) {
 	return func(at *syntax, problem Problem) {
 		if len(*into) >= maxProblems && problem.Warning || len(*into) >= 2*maxProblems {
 			return
@@ -52,4 +54,4 @@ func reportMistakes(p *parsed, c Compatibility, report func(*syntax, Problem)) {
 }
 
 // dependency names a document that another one depends on, as a key of maps.
-func dependency(k Kind, key string) string { return string(k) + ":" + key }
+func dependency(k document.Kind, key string) string { return string(k) + ":" + key }

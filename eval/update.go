@@ -3,6 +3,8 @@ package eval
 import (
 	"maps"
 	"slices"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Update returns a Ruleset with the changes applied, and the problems of the changed documents and of those that depend on them; r is
@@ -12,10 +14,10 @@ import (
 // A document that cannot be compiled keeps its last good version. If there never was one, a flag answers PARSE_ERROR and a segment
 // counts as missing. Only changed documents and those that depend on them are compiled: a segment that every flag uses compiles all
 // flags, and so does a change of the settings.
-func (r *Ruleset) Update(changes []Document) (*Ruleset, Problems) {
+func (r *Ruleset) Update(changes []document.Document) (*Ruleset, Problems) {
 	u := &update{
 		before:  r,
-		changes: make(map[Kind]map[string]Document),
+		changes: make(map[document.Kind]map[string]document.Document),
 		flags:   make(map[string]*Flag),
 		report:  make(map[string]Problems),
 		next: &Ruleset{
@@ -45,7 +47,7 @@ type update struct {
 	next       *Ruleset
 	attributes *attributeWriter
 	parser     parser
-	changes    map[Kind]map[string]Document
+	changes    map[document.Kind]map[string]document.Document
 	everything bool                // the settings changed
 	segments   map[string]struct{} // names of the segments that changed
 	flags      map[string]*Flag    // affected flags as they will be; nil if removed
@@ -54,28 +56,28 @@ type update struct {
 	plans      map[string]*plan    // affected flags that still have to be linked
 }
 
-func (u *update) collect(d Document) {
+func (u *update) collect(d document.Document) {
 	switch {
-	case d.Kind == KindSettings && d.Key != SettingsKey:
-		u.unknown = append(u.unknown, Problem{Kind: d.Kind, Key: d.Key, Reason: "the settings document must have the key " + SettingsKey})
+	case d.Kind == document.KindSettings && d.Key != document.SettingsKey:
+		u.unknown = append(u.unknown, Problem{Kind: d.Kind, Key: d.Key, Reason: "the settings document must have the key " + document.SettingsKey})
 		return
-	case d.Kind != KindFlag && d.Kind != KindSegment && d.Kind != KindSettings:
+	case d.Kind != document.KindFlag && d.Kind != document.KindSegment && d.Kind != document.KindSettings:
 		u.unknown = append(u.unknown, Problem{Kind: d.Kind, Key: d.Key, Reason: "there is no such kind of document"})
 		return
 	}
 	if u.changes[d.Kind] == nil {
-		u.changes[d.Kind] = make(map[string]Document)
+		u.changes[d.Kind] = make(map[string]document.Document)
 	}
 	u.changes[d.Kind][d.Key] = d
 }
 
 func (u *update) applySettings() {
-	d, changed := u.changes[KindSettings][SettingsKey]
+	d, changed := u.changes[document.KindSettings][document.SettingsKey]
 	if !changed {
 		return
 	}
 	s, problems := readSettings(d)
-	u.report[dependency(KindSettings, SettingsKey)] = problems
+	u.report[dependency(document.KindSettings, document.SettingsKey)] = problems
 	if problems.Err() != nil {
 		return
 	}
@@ -88,7 +90,7 @@ func (u *update) applySettings() {
 }
 
 func (u *update) applySegments() {
-	changes := u.changes[KindSegment]
+	changes := u.changes[document.KindSegment]
 	if len(changes) == 0 && !u.everything {
 		return
 	}
@@ -112,23 +114,23 @@ func (u *update) applySegments() {
 		if d.Body == nil {
 			delete(su.after, name)
 			u.segments[name] = struct{}{}
-			u.report[dependency(KindSegment, name)] = nil
+			u.report[dependency(document.KindSegment, name)] = nil
 		}
 	}
 	su.run()
 	u.next.segments = su.after
 	for name, problems := range su.problems {
-		u.report[dependency(KindSegment, name)] = problems
+		u.report[dependency(document.KindSegment, name)] = problems
 	}
 }
 
 // compileFlags compiles every affected flag from its newest document. Prerequisites are left to link.
 func (u *update) compileFlags() {
 	u.plans = make(map[string]*plan)
-	for key, d := range u.changes[KindFlag] {
+	for key, d := range u.changes[document.KindFlag] {
 		if d.Body == nil {
 			u.flags[key] = nil
-			u.report[dependency(KindFlag, key)] = nil
+			u.report[dependency(document.KindFlag, key)] = nil
 			continue
 		}
 		u.plans[key] = u.plan(d)
@@ -140,7 +142,7 @@ func (u *update) compileFlags() {
 
 // dependants returns the flags, other than the changed ones, that depend on something that changed, directly or not.
 func (u *update) dependants() []*Flag {
-	changed := u.changes[KindFlag]
+	changed := u.changes[document.KindFlag]
 	found := make(map[string]*Flag)
 	add := func(f *Flag) bool {
 		if _, again := changed[f.key]; again || found[f.key] != nil {
@@ -155,17 +157,17 @@ func (u *update) dependants() []*Flag {
 	}
 	var moved []string
 	for name := range u.segments {
-		moved = append(moved, dependency(KindSegment, name))
+		moved = append(moved, dependency(document.KindSegment, name))
 	}
 	for key := range changed {
-		moved = append(moved, dependency(KindFlag, key))
+		moved = append(moved, dependency(document.KindFlag, key))
 	}
 	for len(moved) > 0 {
 		id := moved[len(moved)-1]
 		moved = moved[:len(moved)-1]
 		for _, key := range u.before.dependants.of(id) {
 			if add(u.before.flags.get(key)) {
-				moved = append(moved, dependency(KindFlag, key))
+				moved = append(moved, dependency(document.KindFlag, key))
 			}
 		}
 	}

@@ -7,32 +7,36 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 // flagDocument is a flag with the variants on and off, the default off, and more members.
-func flagDocument(key string, revision uint64, more string) Document {
+func flagDocument(key string, revision uint64, more string) document.Document {
 	body := `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"` + more + `}`
-	return Document{Kind: KindFlag, Key: key, Revision: revision, Body: []byte(body)}
+	return document.Document{Kind: document.KindFlag, Key: key, Revision: revision, Body: []byte(body)}
 }
 
-func segmentDocument(key, rule string) Document {
-	return Document{Kind: KindSegment, Key: key, Revision: 1, Body: []byte(rule)}
+func segmentDocument(key, rule string) document.Document {
+	return document.Document{Kind: document.KindSegment, Key: key, Revision: 1, Body: []byte(rule)}
 }
 
-func settingsDocument(body string) Document {
-	return Document{Kind: KindSettings, Key: SettingsKey, Revision: 1, Body: []byte(body)}
+func settingsDocument(body string) document.Document {
+	return document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Revision: 1, Body: []byte(body)}
 }
 
 // answeringDocument is a flag with a variant of every type that a rule may answer with.
-func answeringDocument(key, rule string) Document {
-	return Document{Kind: KindFlag, Key: key, Revision: 1, Body: []byte(`{"state":"ENABLED","defaultVariant":"off","variants":{"on":1,"off":2,"true":3,` +
+func answeringDocument(key, rule string) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key, Revision: 1, Body: []byte(`{"state":"ENABLED","defaultVariant":"off","variants":{"on":1,"off":2,"true":3,` +
 		`"false":4,"0":5,"[]":6,"{}":7},"targeting":` + rule + `}`)}
 }
 
-func removal(k Kind, key string) Document { return Document{Kind: k, Key: key} }
+func removal(k document.Kind, key string) document.Document {
+	return document.Document{Kind: k, Key: key}
+}
 
 // apply updates r and fails the test on problems that are not warnings.
-func apply(t testing.TB, r *Ruleset, changes ...Document) *Ruleset {
+func apply(t testing.TB, r *Ruleset, changes ...document.Document) *Ruleset {
 	t.Helper()
 	next, problems := r.Update(changes)
 	if err := problems.Err(); err != nil {
@@ -42,7 +46,7 @@ func apply(t testing.TB, r *Ruleset, changes ...Document) *Ruleset {
 }
 
 // refused updates r and returns the reasons of the problems that are not warnings.
-func refused(t *testing.T, r *Ruleset, changes ...Document) (next *Ruleset, reasons []string) {
+func refused(t *testing.T, r *Ruleset, changes ...document.Document) (next *Ruleset, reasons []string) {
 	t.Helper()
 	next, problems := r.Update(changes)
 	for _, p := range problems {
@@ -81,7 +85,7 @@ const onForEverybody = `,"targeting":{"if":[true,"on"]}`
 
 func TestUpdateLeavesTheOldRulesetAlone(t *testing.T) {
 	old := apply(t, New(), flagDocument("a", 1, ""), flagDocument("b", 2, ""))
-	next := apply(t, old, flagDocument("a", 3, onForEverybody), removal(KindFlag, "b"), flagDocument("c", 4, ""))
+	next := apply(t, old, flagDocument("a", 3, onForEverybody), removal(document.KindFlag, "b"), flagDocument("c", 4, ""))
 
 	wantAnswer(t, old, "a", "", "STATIC off")
 	wantAnswer(t, next, "a", "", "TARGETING_MATCH on")
@@ -133,13 +137,13 @@ func TestBrokenDocumentKeepsTheLastGoodVersion(t *testing.T) {
 
 func TestDocumentThatWasNeverGoodAnswersErrors(t *testing.T) {
 	for _, body := range []string{`{`, `5`, `{"state":"ENABLED"}`, `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"nope"}`} {
-		r, _ := refused(t, New(), Document{Kind: KindFlag, Key: "a", Revision: 7, Body: []byte(body)})
+		r, _ := refused(t, New(), document.Document{Kind: document.KindFlag, Key: "a", Revision: 7, Body: []byte(body)})
 		wantAnswer(t, r, "a", "", "ERROR PARSE_ERROR")
 		got := r.Flag("a").Evaluate(nil, testTime)
 		if got.Detail == "" || string(got.Metadata) != `{"version":7}` || string(r.Flag("a").Document()) != body {
 			t.Errorf("%s: detail %q, metadata %s", body, got.Detail, got.Metadata)
 		}
-		r = apply(t, r, removal(KindFlag, "a"))
+		r = apply(t, r, removal(document.KindFlag, "a"))
 		if r.Len() != 0 || len(r.Problems()) != 0 {
 			t.Errorf("%s: %d flags and problems %v after the removal", body, r.Len(), r.Problems())
 		}
@@ -165,11 +169,11 @@ func TestSegmentChangesReachTheirDependants(t *testing.T) {
 func TestBrokenSegmentKeepsTheLastGoodVersion(t *testing.T) {
 	const rule = `,"targeting":{"if":[{"$ref":"s"},"on"]}`
 	r := apply(t, New(), segmentDocument("s", `{"==":[{"var":"x"},1]}`), flagDocument("a", 1, rule))
-	for _, broken := range []Document{
+	for _, broken := range []document.Document{
 		segmentDocument("s", `{"nope":[]}`),
 		segmentDocument("s", `{"!":[{"$ref":"s"}]}`),
 		segmentDocument("s", `{`),
-		removal(KindSegment, "s"),
+		removal(document.KindSegment, "s"),
 	} {
 		next, _ := refused(t, r, broken)
 		wantAnswer(t, next, "a", `{"x":1}`, "TARGETING_MATCH on")
@@ -190,8 +194,8 @@ func TestSegmentThatArrivesLaterRepairsItsDependants(t *testing.T) {
 }
 
 func TestCyclicSegmentsAreRefused(t *testing.T) {
-	documents := []Document{segmentDocument("x", `{"!":[{"$ref":"y"}]}`), segmentDocument("y", `{"!":[{"$ref":"x"}]}`)}
-	for _, order := range [][]Document{documents, {documents[1], documents[0]}} {
+	documents := []document.Document{segmentDocument("x", `{"!":[{"$ref":"y"}]}`), segmentDocument("y", `{"!":[{"$ref":"x"}]}`)}
+	for _, order := range [][]document.Document{documents, {documents[1], documents[0]}} {
 		_, reasons := refused(t, New(), order...)
 		if !slices.ContainsFunc(reasons, func(s string) bool { return strings.Contains(s, "x -> y -> x") }) {
 			t.Errorf("no cycle in %q", reasons)
@@ -208,7 +212,7 @@ func prerequisites(list ...string) string {
 }
 
 func TestPrerequisitesDoNotDependOnOrder(t *testing.T) {
-	documents := []Document{
+	documents := []document.Document{
 		flagDocument("a", 1, onForEverybody+prerequisites(prerequisite1("b", "on"))),
 		flagDocument("b", 1, onForEverybody+prerequisites(prerequisite1("c", "on"))),
 		flagDocument("c", 1, onForEverybody),
@@ -223,27 +227,27 @@ func TestPrerequisitesDoNotDependOnOrder(t *testing.T) {
 
 func TestPrerequisiteProblems(t *testing.T) {
 	tests := map[string]struct {
-		changes []Document
+		changes []document.Document
 		want    []string
 	}{
 		"missing flag": {
-			[]Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on")))},
+			[]document.Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on")))},
 			[]string{`a/prerequisites/0: the flag "b" does not exist`},
 		},
 		"missing variant": {
-			[]Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on", "maybe"))), flagDocument("b", 1, "")},
+			[]document.Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on", "maybe"))), flagDocument("b", 1, "")},
 			[]string{`a/prerequisites/0: the flag "b" has no variant "maybe"`},
 		},
 		"contradiction": {
-			[]Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on"), prerequisite1("b", "on", "off"), prerequisite1("b", "off"))), flagDocument("b", 1, "")},
+			[]document.Document{flagDocument("a", 1, prerequisites(prerequisite1("b", "on"), prerequisite1("b", "on", "off"), prerequisite1("b", "off"))), flagDocument("b", 1, "")},
 			[]string{`a/prerequisites/2: no variant of the flag "b" meets this prerequisite and those before it`},
 		},
 		"itself": {
-			[]Document{flagDocument("a", 1, prerequisites(prerequisite1("a", "on")))},
+			[]document.Document{flagDocument("a", 1, prerequisites(prerequisite1("a", "on")))},
 			[]string{`a/prerequisites/0: the prerequisites form a cycle: a -> a`},
 		},
 		"cycle": {
-			[]Document{
+			[]document.Document{
 				flagDocument("a", 1, prerequisites(prerequisite1("b", "on"))),
 				flagDocument("b", 1, prerequisites(prerequisite1("c", "on"))),
 				flagDocument("c", 1, prerequisites(prerequisite1("a", "on"))),
@@ -277,7 +281,7 @@ func TestCycleThatAnUpdateClosesIsRefused(t *testing.T) {
 
 func TestRemovedPrerequisiteKeepsTheLastGoodVersion(t *testing.T) {
 	r := apply(t, New(), flagDocument("a", 1, onForEverybody+prerequisites(prerequisite1("b", "on"))), flagDocument("b", 1, onForEverybody))
-	r, _ = refused(t, r, removal(KindFlag, "b"))
+	r, _ = refused(t, r, removal(document.KindFlag, "b"))
 	wantAnswer(t, r, "a", "", "TARGETING_MATCH on")
 	if r.Flag("b") != nil {
 		t.Error("the flag was not removed")
@@ -328,7 +332,7 @@ func TestUpdateDoesNotGrowThePublishedAttributes(t *testing.T) {
 }
 
 func TestTooManyEvaluationsAreRefused(t *testing.T) {
-	documents := []Document{flagDocument("f0", 1, "")}
+	documents := []document.Document{flagDocument("f0", 1, "")}
 	for i := 1; i < 12; i++ {
 		on := prerequisite1(fmt.Sprintf("f%d", i-1), "on")
 		documents = append(documents, flagDocument(fmt.Sprintf("f%d", i), 1, prerequisites(on, on)))
@@ -354,11 +358,11 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: the last good settings were lost", body)
 		}
 	}
-	r = apply(t, r, removal(KindSettings, SettingsKey))
+	r = apply(t, r, removal(document.KindSettings, document.SettingsKey))
 	if r.Compatibility() != "" {
 		t.Errorf("compatibility %q after the settings were removed", r.Compatibility())
 	}
-	if _, reasons := refused(t, r, Document{Kind: KindSettings, Key: "other", Body: []byte("{}")}, Document{Kind: "color", Key: "red"}); len(reasons) != 2 {
+	if _, reasons := refused(t, r, document.Document{Kind: document.KindSettings, Key: "other", Body: []byte("{}")}, document.Document{Kind: "color", Key: "red"}); len(reasons) != 2 {
 		t.Errorf("reasons %q", reasons)
 	}
 }
@@ -380,7 +384,7 @@ func TestSameSettingsCompileNothing(t *testing.T) {
 }
 
 func TestProblemNamesItsPlace(t *testing.T) {
-	p := Problem{Kind: KindFlag, Key: "a", Pointer: "/state", Reason: "wrong", Hint: "right", Line: 3, Column: 7}
+	p := Problem{Kind: document.KindFlag, Key: "a", Pointer: "/state", Reason: "wrong", Hint: "right", Line: 3, Column: 7}
 	if got, want := p.Error(), `line 3, column 7: flag "a" at /state: wrong (right)`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -428,7 +432,7 @@ func TestSaltReplacesTheKey(t *testing.T) {
 
 // TestUpdateOfManyFlags replaces, adds and removes flags one by one and compares order and lookups with a map.
 func TestUpdateOfManyFlags(t *testing.T) {
-	var documents []Document
+	var documents []document.Document
 	want := make(map[string]uint64)
 	for i := range 3000 {
 		key := fmt.Sprintf("flag-%05d", i*7919%3000)
@@ -439,7 +443,7 @@ func TestUpdateOfManyFlags(t *testing.T) {
 	for i := range 600 {
 		key := fmt.Sprintf("flag-%05d", i*31%3600)
 		if i%3 == 0 {
-			r = apply(t, r, removal(KindFlag, key))
+			r = apply(t, r, removal(document.KindFlag, key))
 			delete(want, key)
 			continue
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/flagside/flagside/document"
 )
 
 // costly makes rules and contexts that take as much work as they can for their size.
@@ -88,7 +90,7 @@ func TestNothingVisitsMoreThanTheLimit(t *testing.T) {
 	for seed := range rounds {
 		g := costly{newGenerator(seed)}
 		rule, context := g.rule(), g.context()
-		r, _ := New().Update([]Document{settingsDocument(`{"compatibility":"flagd"}`), flagDocument("a", 1, `,"targeting":`+rule)})
+		r, _ := New().Update([]document.Document{settingsDocument(`{"compatibility":"flagd"}`), flagDocument("a", 1, `,"targeting":`+rule)})
 		var c Context
 		if err := r.DecodeContext(&c, []byte(context)); err != nil {
 			t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // repeated returns a JSON list that has the same item n times.
@@ -33,8 +35,8 @@ func wantExhausted(t *testing.T, got Result) {
 }
 
 func TestARuleWhoseOwnListsTakeTooMuchIsRefused(t *testing.T) {
-	document := flagDocument("a", 1, `,"targeting":`+allTimesOr(repeated("1", 40_000)))
-	_, problems := New().Update([]Document{document})
+	doc := flagDocument("a", 1, `,"targeting":`+allTimesOr(repeated("1", 40_000)))
+	_, problems := New().Update([]document.Document{doc})
 	if len(problems.fatal()) != 1 {
 		t.Fatalf("got %d problems: %v", len(problems), problems)
 	}
@@ -42,12 +44,12 @@ func TestARuleWhoseOwnListsTakeTooMuchIsRefused(t *testing.T) {
 	if p.Pointer != "/targeting/if/0/all" || p.Hint == "" || !strings.Contains(p.Reason, "all may visit ") || !strings.Contains(p.Reason, "the 1000000 that one evaluation") {
 		t.Errorf("got %v", p)
 	}
-	r, problems := New().Update([]Document{settingsDocument(`{"compatibility":"flagd"}`), document})
+	r, problems := New().Update([]document.Document{settingsDocument(`{"compatibility":"flagd"}`), doc})
 	if problems.Err() != nil || len(problems) != 1 {
 		t.Fatalf("compatibility flagd: got %v, want one warning", problems)
 	}
 	wantExhausted(t, evaluate(t, r, "a", nil))
-	if _, problems := NewWithin(1_000_000_000).Update([]Document{document}); problems.Err() != nil {
+	if _, problems := NewWithin(1_000_000_000).Update([]document.Document{doc}); problems.Err() != nil {
 		t.Errorf("within a higher limit: %v", problems)
 	}
 }
@@ -162,7 +164,7 @@ func TestADistributionThatIsASeedIsDrawnOnce(t *testing.T) {
 // TestTheWorkOfPrerequisitesAddsUp shares a large segment among many flags of one closure.
 func TestTheWorkOfPrerequisitesAddsUp(t *testing.T) {
 	rule := `,"targeting":{"if":[{"$ref":"large"},"off","on"]}`
-	documents := []Document{segmentDocument("large", `{"or":`+repeated(`{"==":[{"var":"plan"},"x"]}`, 10_000)+`}`)}
+	documents := []document.Document{segmentDocument("large", `{"or":`+repeated(`{"==":[{"var":"plan"},"x"]}`, 10_000)+`}`)}
 	for i := range 30 {
 		more := ""
 		if i > 0 {
@@ -215,7 +217,7 @@ func TestWorkCoversWhatIsVisited(t *testing.T) {
 		g := newGenerator(seed)
 		rule, context := g.operation(1+g.IntN(4), false), g.context()
 		limit := 1 + g.IntN(200)
-		r, _ := NewWithin(limit).Update([]Document{
+		r, _ := NewWithin(limit).Update([]document.Document{
 			settingsDocument(`{"compatibility":"flagd"}`), flagDocument("a", 1, `,"targeting":`+string(marshal(t, rule))),
 		})
 		var c Context

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -20,7 +21,7 @@ type Change struct {
 	// Documents are put, or deleted when their Body is nil. Bodies must be
 	// compact JSON, see changelog.CompactDocument. Revisions are ignored. There
 	// are 1 to changelog.MaxEntries.
-	Documents []changelog.Document
+	Documents []document.Document
 }
 
 // OutcomeState says what became of an append.
@@ -181,7 +182,7 @@ func (a *appending) place(ctx context.Context) error {
 // that was signed there, unless that is not known or is left for a new epoch.
 func (a *appending) verifyState(signed changelog.Digest) error {
 	ours := a.basis.State().Digest()
-	if a.entries[0].Kind == changelog.KindEpoch || signed.IsZero() || ours == signed {
+	if a.entries[0].Kind == document.KindEpoch || signed.IsZero() || ours == signed {
 		return nil
 	}
 	return fmt.Errorf("%w: at revision %d it is %s here, and %s was signed", ErrDifferentState, a.base().Revision, ours, signed)
@@ -285,7 +286,7 @@ func (a *appending) evade(last uint64) (Outcome, error) {
 // written behind it since.
 func (a *appending) committed(tx changelog.Transaction) Outcome {
 	for _, r := range tx {
-		if text, err := changelog.KeysText(r.Put); err == nil && r.Kind == changelog.KindKeys {
+		if text, err := changelog.KeysText(r.Put); err == nil && r.Kind == document.KindKeys {
 			_ = a.log.conn.keys.Adopt(text) // it is in the log now
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -20,7 +21,7 @@ func TestAppendCommits(t *testing.T) {
 	l := newLog(t)
 	for _, n := range []int{1, 2, 3, 1000} {
 		base := l.head(t)
-		documents := make([]changelog.Document, n)
+		documents := make([]document.Document, n)
 		for i := range documents {
 			documents[i] = put(fmt.Sprintf("flag-%d", i), fmt.Sprintf(`{"n":%d}`, n))
 		}
@@ -54,8 +55,8 @@ func TestAppendCommits(t *testing.T) {
 func TestAppendLargeBatch(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	body := `"` + strings.Repeat("x", changelog.MaxDocument-2) + `"`
-	documents := make([]changelog.Document, 12)
+	body := `"` + strings.Repeat("x", document.MaxSize-2) + `"`
+	documents := make([]document.Document, 12)
 	for i := range documents {
 		documents[i] = put(fmt.Sprintf("flag-%d", i), body)
 	}
@@ -74,7 +75,7 @@ func TestAppendToAnotherHistoryIsRefused(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	base := l.head(t)
-	many := make([]changelog.Document, changelog.MaxEntries+1)
+	many := make([]document.Document, changelog.MaxEntries+1)
 	for i := range many {
 		many[i] = put(fmt.Sprintf("flag-%d", i), "{}")
 	}
@@ -91,7 +92,7 @@ func TestAppendToAnotherHistoryIsRefused(t *testing.T) {
 	}{
 		"no entries":         {base, change("op"), "1 to 1000"},
 		"too many entries":   {base, change("op", many...), "1 to 1000"},
-		"a large document":   {base, change("op", put("a", `"`+strings.Repeat("x", changelog.MaxDocument)+`"`)), "bytes"},
+		"a large document":   {base, change("op", put("a", `"`+strings.Repeat("x", document.MaxSize)+`"`)), "bytes"},
 		"a long reason":      {base, long, "reason"},
 		"no op-id":           {base, change("", put("a", "{}")), "op-id"},
 		"no base":            {changelog.Position{}, change("op", put("a", "{}")), "no position"},
@@ -127,7 +128,7 @@ func TestAppendIsLostToAnother(t *testing.T) {
 	l := newLog(t)
 	base := l.head(t)
 	winner := l.write(t, put("a", `{"by":"winner"}`))
-	for name, documents := range map[string][]changelog.Document{
+	for name, documents := range map[string][]document.Document{
 		"one entry":       {put("a", `{"by":"loser"}`)},
 		"several entries": {put("a", `{"by":"loser"}`), put("b", "{}")},
 	} {
@@ -149,7 +150,7 @@ func TestAppendIsLostToAnother(t *testing.T) {
 func TestAppendAgainIsOneAppend(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	for name, documents := range map[string][]changelog.Document{
+	for name, documents := range map[string][]document.Document{
 		"one entry":       {put("a", "{}")},
 		"several entries": {put("a", "{}"), put("b", "{}"), put("c", "{}")},
 	} {

@@ -113,7 +113,7 @@ func (a *appending) last() changelog.Record { return a.records[len(a.records)-1]
 // enough for a change to be written once.
 func (a *appending) message(i int) *nats.Msg {
 	r := a.records[i]
-	msg := nats.NewMsg(flagsSubject(a.log.environment) + "." + r.ID().Subject())
+	msg := nats.NewMsg(flagsSubject(a.log.environment) + "." + changelog.Subject(r.ID()))
 	msg.Data = a.bodies[i]
 	msg.Header.Set(changelog.ProofHeader, r.Head().ProofText())
 	msg.Header.Set(headerMessageID, r.Digest.String()+a.id)

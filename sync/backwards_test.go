@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -17,7 +18,7 @@ func TestBackwards(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	for i := range 3 {
-		var documents []changelog.Document
+		var documents []document.Document
 		for k := range 100 {
 			documents = append(documents, put(fmt.Sprint("f-", k), fmt.Sprintf(`{"n":%d}`, i)))
 		}

@@ -3,6 +3,7 @@ package flagsync
 import (
 	"maps"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -13,7 +14,7 @@ type Basis interface {
 	// State returns the state that the documents add up to.
 	State() changelog.State
 	// Document returns a live document.
-	Document(id changelog.ID) (changelog.Document, bool)
+	Document(id document.ID) (document.Document, bool)
 }
 
 // After returns the basis that a transaction, appended after b, leads to.
@@ -31,13 +32,13 @@ type overlay struct {
 	below    Basis
 	position changelog.Position
 	state    changelog.State
-	changed  map[changelog.ID]changelog.Document // with a nil body: deleted
+	changed  map[document.ID]document.Document // with a nil body: deleted
 
 	edit *changelog.StateEdit
 }
 
 func newOverlay(b Basis) *overlay {
-	o := &overlay{below: b, edit: b.State().Edit(), changed: make(map[changelog.ID]changelog.Document)}
+	o := &overlay{below: b, edit: b.State().Edit(), changed: make(map[document.ID]document.Document)}
 	if over, ok := b.(*overlay); ok { // so that many parts do not make a long list
 		o.below, o.changed = over.below, maps.Clone(over.changed)
 	}
@@ -46,7 +47,7 @@ func newOverlay(b Basis) *overlay {
 
 // apply does what an entry says.
 func (o *overlay) apply(e changelog.Entry) {
-	if e.Kind == changelog.KindEpoch {
+	if e.Kind == document.KindEpoch {
 		o.below, o.edit = noBasis{}, changelog.State{}.Edit()
 		clear(o.changed)
 		return
@@ -55,7 +56,7 @@ func (o *overlay) apply(e changelog.Entry) {
 	if before, ok := o.Document(id); ok {
 		o.edit.Remove(before)
 	}
-	d := changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+	d := document.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
 	o.changed[id] = d
 	if !e.Delete {
 		o.edit.Add(d)
@@ -69,7 +70,7 @@ func (o *overlay) Position() changelog.Position { return o.position }
 func (o *overlay) State() changelog.State { return o.state }
 
 // Document implements [Basis].
-func (o *overlay) Document(id changelog.ID) (changelog.Document, bool) {
+func (o *overlay) Document(id document.ID) (document.Document, bool) {
 	if d, ok := o.changed[id]; ok {
 		return d, d.Body != nil
 	}
@@ -86,4 +87,4 @@ func (b noBasis) Position() changelog.Position { return b.at }
 func (noBasis) State() changelog.State { return changelog.State{} }
 
 // Document implements [Basis].
-func (noBasis) Document(changelog.ID) (changelog.Document, bool) { return changelog.Document{}, false }
+func (noBasis) Document(document.ID) (document.Document, bool) { return document.Document{}, false }

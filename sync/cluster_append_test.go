@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/faultnet"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // TestAPausedAppendIsWrittenOnce stops a publisher in the middle of an append, before or
@@ -85,7 +85,7 @@ func (p *pausing) round(n int) {
 		hold = faultnet.Faults{ToClient: faultnet.Rule{Action: faultnet.Hold}}
 	}
 	p.proxy.Set(hold)
-	documents := make([]changelog.Document, 1+p.random.IntN(3))
+	documents := make([]document.Document, 1+p.random.IntN(3))
 	for i := range documents {
 		documents[i] = put(fmt.Sprint("flag-", i), fmt.Sprintf(`{"round":%d}`, n))
 	}

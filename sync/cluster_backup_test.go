@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -121,7 +122,7 @@ func TestClusterWithOtherHistories(t *testing.T) {
 }
 
 // recreate writes documents as a new epoch, and opens the log.
-func (l *replicated) recreate(tb testing.TB, op string, documents ...changelog.Document) changelog.Position {
+func (l *replicated) recreate(tb testing.TB, op string, documents ...document.Document) changelog.Position {
 	tb.Helper()
 	var renewed changelog.Position
 	patiently(tb, func(ctx context.Context) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
@@ -135,7 +136,7 @@ func startProcess(tb testing.TB) *process.Cluster {
 // putMany writes documents of some hundred bytes as one change.
 func (l *replicated) putMany(tb testing.TB, head changelog.Position, round, n int) changelog.Position {
 	tb.Helper()
-	documents := make([]changelog.Document, n)
+	documents := make([]document.Document, n)
 	for i := range documents {
 		documents[i] = put(fmt.Sprint("flag-", i), fmt.Sprintf(`{"round":%d,"text":"%s"}`, round, strings.Repeat("x", 300)))
 	}
@@ -337,7 +338,7 @@ func (c *crowd) reading() (peak, reads int, begins []time.Time) {
 type digestTarget struct {
 	mu        sync.Mutex
 	position  changelog.Position
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	state     changelog.State
 	last      time.Time
 	loads     int
@@ -367,7 +368,7 @@ func (d *digestTarget) Apply(transactions []changelog.Transaction) error {
 }
 
 // put replaces a document.
-func (d *digestTarget) put(state *changelog.StateEdit, doc changelog.Document) {
+func (d *digestTarget) put(state *changelog.StateEdit, doc document.Document) {
 	if before, ok := d.documents[doc.ID()]; ok {
 		state.Remove(before)
 	}
@@ -416,5 +417,5 @@ func (d *digestTarget) loaded() int {
 }
 
 func newDigestTarget() *digestTarget {
-	return &digestTarget{documents: make(map[changelog.ID]changelog.Document)}
+	return &digestTarget{documents: make(map[document.ID]document.Document)}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
@@ -243,7 +244,7 @@ func TestSlowConsumerCatchesUp(t *testing.T) {
 	release := sync.OnceFunc(r.target.block())
 	t.Cleanup(release)
 	var head changelog.Position
-	documents := make([]changelog.Document, changelog.MaxEntries)
+	documents := make([]document.Document, changelog.MaxEntries)
 	for i := range 18 { // the subscription holds 16,384
 		for j := range documents {
 			documents[j] = put(fmt.Sprint("flag-", j), strconv.Itoa(i))

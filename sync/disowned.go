@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -46,7 +47,7 @@ func (s *following) loadOwn(ctx context.Context, r route) (changelog.Position, e
 
 // keysVersion returns the version of the keys note in the state, 0 if there is none.
 func (r *replay) keysVersion() uint64 {
-	text, err := changelog.KeysText(r.documents[changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}].Body)
+	text, err := changelog.KeysText(r.documents[document.ID{Kind: document.KindKeys, Key: document.KeysKey}].Body)
 	if err != nil {
 		return 0
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -33,7 +34,7 @@ func (c *Conn) newestEpoch(ctx context.Context, environment string, named epochB
 		if err != nil && m.Sequence == named.revision {
 			r, err = changelog.OpenNamedEntry(environment, named.epoch, m.entry(environment))
 		}
-		if err == nil && r.Kind == changelog.KindEpoch && r.Epoch.Later(newest.Epoch) {
+		if err == nil && r.Kind == document.KindEpoch && r.Epoch.Later(newest.Epoch) {
 			newest = r
 		}
 		return nil
@@ -47,8 +48,8 @@ func (c *Conn) newestEpoch(ctx context.Context, environment string, named epochB
 			return newest, err
 		}
 	}
-	id := changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
-	err := consider(c.lastMessage(ctx, stream, flagsSubject(environment)+"."+id.Subject()))
+	id := document.ID{Kind: document.KindEpoch, Key: document.EpochKey}
+	err := consider(c.lastMessage(ctx, stream, flagsSubject(environment)+"."+changelog.Subject(id)))
 	if err != nil && !errors.Is(err, errNoMessage) {
 		return newest, fmt.Errorf("newest epoch of %s: %w", environment, err)
 	}
@@ -63,8 +64,8 @@ func (c *Conn) newestEpoch(ctx context.Context, environment string, named epochB
 // follows has to prove it. Epochs are random, so that nothing which names one comes
 // before it. It returns errNoMessage when it is not there.
 func (c *Conn) beginOf(ctx context.Context, environment string, epoch changelog.Epoch) (changelog.Record, error) {
-	id := changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
-	for m, err := range c.aboutSubject(ctx, flagsStream(environment), flagsSubject(environment)+"."+id.Subject()) {
+	id := document.ID{Kind: document.KindEpoch, Key: document.EpochKey}
+	for m, err := range c.aboutSubject(ctx, flagsStream(environment), flagsSubject(environment)+"."+changelog.Subject(id)) {
 		if err != nil {
 			return changelog.Record{}, fmt.Errorf("begin of epoch %s of %s: %w", epoch.Short(), environment, err)
 		}
@@ -109,8 +110,8 @@ func (c *Conn) aboutSubject(ctx context.Context, stream, subject string) iter.Se
 // only later entries list. Noise may stand there too, so that it is bounded what
 // is read.
 func (c *Conn) adoptKeys(ctx context.Context, environment string) error {
-	id := changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}
-	stream, subject := flagsStream(environment), flagsSubject(environment)+"."+id.Subject()
+	id := document.ID{Kind: document.KindKeys, Key: document.KeysKey}
+	stream, subject := flagsStream(environment), flagsSubject(environment)+"."+changelog.Subject(id)
 	last, err := c.lastMessage(ctx, stream, subject)
 	if errors.Is(err, errNoMessage) {
 		return nil

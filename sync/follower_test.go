@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -58,7 +59,7 @@ func TestFollowerTakesALongLog(t *testing.T) {
 	l := newLog(t)
 	head := l.head(t)
 	for i := range 10 {
-		documents := make([]changelog.Document, changelog.MaxEntries)
+		documents := make([]document.Document, changelog.MaxEntries)
 		for j := range documents {
 			documents[j] = put(fmt.Sprintf("flag-%d-%d", i, j), fmt.Sprintf(`{"n":%d}`, j))
 		}

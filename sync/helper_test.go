@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -173,8 +174,8 @@ type noDocuments struct{}
 
 func (noDocuments) Position() changelog.Position { return changelog.Position{} }
 func (noDocuments) State() changelog.State       { return changelog.State{} }
-func (noDocuments) Document(changelog.ID) (changelog.Document, bool) {
-	return changelog.Document{}, false
+func (noDocuments) Document(document.ID) (document.Document, bool) {
+	return document.Document{}, false
 }
 
 // elsewhere is a basis that claims another position.
@@ -246,21 +247,21 @@ func (l *log) head(tb testing.TB) changelog.Position {
 	return head
 }
 
-func put(key, body string) changelog.Document {
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)}
+func put(key, body string) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)}
 }
 
-func remove(key string) changelog.Document {
-	return changelog.Document{Kind: changelog.KindFlag, Key: key}
+func remove(key string) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key}
 }
 
-func change(op string, documents ...changelog.Document) flagsync.Change {
+func change(op string, documents ...document.Document) flagsync.Change {
 	return flagsync.Change{OpID: op, Actor: "tester", Reason: "a test", Time: time.Unix(1, 0), Documents: documents}
 }
 
 // write appends documents as one change at the head, which no one else may
 // move meanwhile.
-func (l *log) write(tb testing.TB, documents ...changelog.Document) changelog.Position {
+func (l *log) write(tb testing.TB, documents ...document.Document) changelog.Position {
 	tb.Helper()
 	head := l.head(tb)
 	outcome, err := l.append(tb, tb.Context(), head, change(fmt.Sprintf("op-%d", head.Revision+1), documents...))

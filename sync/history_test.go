@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -40,7 +41,7 @@ func publishSigned(tb testing.TB, c *nats.Conn, e changelog.Entry, body []byte) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	msg := nats.NewMsg("flags.prod." + e.ID().Subject())
+	msg := nats.NewMsg("flags.prod." + changelog.Subject(e.ID()))
 	msg.Data = body
 	msg.Header.Set(changelog.ProofHeader, head.ProofText())
 	if sequence := store(tb, c, msg); sequence != e.Revision {
@@ -67,7 +68,7 @@ func store(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
 // that the last of them names is none.
 func entry(after changelog.Position, op, key string, i, n int) changelog.Entry {
 	e := changelog.Entry{
-		Environment: environment, Epoch: after.Epoch, Revision: after.Revision + 1, OpID: op, Kind: changelog.KindFlag, Key: key,
+		Environment: environment, Epoch: after.Epoch, Revision: after.Revision + 1, OpID: op, Kind: document.KindFlag, Key: key,
 		Index: i, Count: n, Put: []byte(`{}`), Actor: "stranger", Time: time.Unix(2, 0), Prev: after.Link(),
 	}
 	if i == n {
@@ -184,7 +185,7 @@ func TestUnreadableEntry(t *testing.T) {
 	l.write(t, put("a", "{}"))
 	r := follow(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
-	noise := nats.NewMsg("flags.prod." + changelog.ID{Kind: changelog.KindFlag, Key: "b"}.Subject())
+	noise := nats.NewMsg("flags.prod." + changelog.Subject(document.ID{Kind: document.KindFlag, Key: "b"}))
 	noise.Data = []byte(`{"v":3}`)
 	store(t, l.server.Client(t), noise)
 	held := l.write(t, put("c", "{}"))
@@ -205,8 +206,8 @@ func TestAnEpochThatRenewsNothing(t *testing.T) {
 	held := l.write(t, put("a", "{}"))
 	r := follow(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
-	begin := entry(held, "epoch-op", changelog.EpochKey, 1, 1)
-	begin.Kind, begin.Epoch, begin.Put = changelog.KindEpoch, changelog.NewEpoch(time.Now(), held.Epoch), nil
+	begin := entry(held, "epoch-op", document.EpochKey, 1, 1)
+	begin.Kind, begin.Epoch, begin.Put = document.KindEpoch, changelog.NewEpoch(time.Now(), held.Epoch), nil
 	l.publishRaw(t, l.server.Client(t), begin)
 	r.keeps(t, held, 1)
 }

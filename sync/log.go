@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -91,7 +92,7 @@ func (l *Log) Head(ctx context.Context) (changelog.Position, error) {
 // History returns the entries about one document, oldest first, up to the newest
 // that the leader has when it begins. Each was signed by a key that a keys note of
 // the log lists or has listed. It ends with the first error.
-func (l *Log) History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error] {
+func (l *Log) History(ctx context.Context, id document.ID) iter.Seq2[changelog.Record, error] {
 	return func(yield func(changelog.Record, error) bool) {
 		for m, err := range l.subjectMessages(ctx, id) {
 			if err != nil {
@@ -110,8 +111,8 @@ func (l *Log) History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.
 }
 
 // subjectMessages returns the messages about one document, noise too.
-func (l *Log) subjectMessages(ctx context.Context, id changelog.ID) iter.Seq2[storedMessage, error] {
-	stream, subject := flagsStream(l.environment), flagsSubject(l.environment)+"."+id.Subject()
+func (l *Log) subjectMessages(ctx context.Context, id document.ID) iter.Seq2[storedMessage, error] {
+	stream, subject := flagsStream(l.environment), flagsSubject(l.environment)+"."+changelog.Subject(id)
 	return func(yield func(storedMessage, error) bool) {
 		last, err := l.conn.lastMessage(ctx, stream, subject)
 		if errors.Is(err, errNoMessage) {
@@ -257,7 +258,7 @@ func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error)
 		return changelog.Record{}, err
 	}
 	entries := []changelog.Entry{
-		{Kind: changelog.KindEpoch, Key: changelog.EpochKey},
+		{Kind: document.KindEpoch, Key: document.EpochKey},
 		{Kind: keys.Kind, Key: keys.Key, Put: keys.Body},
 	}
 	op, now := newID(), time.Now().UTC()

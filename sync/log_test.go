@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -19,7 +20,7 @@ func TestHistoryAndRead(t *testing.T) {
 	l.write(t, remove("a"))
 
 	var bodies []string
-	for r, err := range l.History(t.Context(), changelog.ID{Kind: changelog.KindFlag, Key: "a"}) {
+	for r, err := range l.History(t.Context(), document.ID{Kind: document.KindFlag, Key: "a"}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +30,7 @@ func TestHistoryAndRead(t *testing.T) {
 	if diff := cmp.Diff(want, bodies); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
-	for r, err := range l.History(t.Context(), changelog.ID{Kind: changelog.KindFlag, Key: "nothing"}) {
+	for r, err := range l.History(t.Context(), document.ID{Kind: document.KindFlag, Key: "nothing"}) {
 		t.Errorf("history of nothing: %+v, %v", r, err)
 	}
 
@@ -76,7 +77,7 @@ func TestReadsWhereReplicasAreSilent(t *testing.T) {
 		t.Fatalf("head %v, %v, want %v", head, err, l.head(t))
 	}
 	var history, read []string
-	for r, err := range log.History(t.Context(), changelog.ID{Kind: changelog.KindFlag, Key: "a"}) {
+	for r, err := range log.History(t.Context(), document.ID{Kind: document.KindFlag, Key: "a"}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +87,7 @@ func TestReadsWhereReplicasAreSilent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Kind == changelog.KindFlag {
+		if r.Kind == document.KindFlag {
 			read = append(read, string(r.Put))
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // muteFeed makes the server republish nothing, which loses what is written
@@ -175,8 +175,8 @@ func randomLoss(t *testing.T, random *rand.Rand) {
 }
 
 // randomDocuments returns one to five changes to a small set of flags.
-func randomDocuments(random *rand.Rand) []changelog.Document {
-	documents := make([]changelog.Document, 1+random.IntN(5))
+func randomDocuments(random *rand.Rand) []document.Document {
+	documents := make([]document.Document, 1+random.IntN(5))
 	for i, n := range random.Perm(12)[:len(documents)] {
 		key := fmt.Sprint("flag-", n)
 		if documents[i] = put(key, fmt.Sprintf(`{"n":%d}`, random.IntN(1000))); random.IntN(4) == 0 {

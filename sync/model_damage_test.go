@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -37,7 +38,7 @@ func (w *world) epochOf() (newest changelog.Record, followed uint64) {
 		r := m.record
 		switch {
 		case r == nil:
-		case r.Kind == changelog.KindEpoch:
+		case r.Kind == document.KindEpoch:
 			return *r, followed
 		default:
 			followed++
@@ -149,9 +150,9 @@ func (w *world) renew(complete bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.gone = false
-	documents := make(map[changelog.ID]changelog.Document)
+	documents := make(map[document.ID]document.Document)
 	for n := range 1 + w.random.IntN(4) {
-		d := changelog.Document{Kind: changelog.KindFlag, Key: fmt.Sprint("flag-", n), Body: fmt.Appendf(nil, `{"renewed":%d}`, w.random.IntN(1000))}
+		d := document.Document{Kind: document.KindFlag, Key: fmt.Sprint("flag-", n), Body: fmt.Appendf(nil, `{"renewed":%d}`, w.random.IntN(1000))}
 		documents[d.ID()] = d
 	}
 	some := len(documents)
@@ -296,7 +297,7 @@ func (w *world) begin(k knowledge, c charge) *changelog.Record {
 		}
 	}
 	consider(c.renewal)
-	if i := w.lastOf("flags.prod." + epochID.Subject()); i > 0 {
+	if i := w.lastOf("flags.prod." + changelog.Subject(epochID)); i > 0 {
 		consider(w.messages[i-1].record)
 		consider(w.messages[i-1].other)
 	}
@@ -366,7 +367,7 @@ func (w *world) wayOutBySnapshot(k knowledge, c charge) (changelog.Position, fat
 // is lost.
 func (w *world) mayReplace(epoch changelog.Epoch) bool {
 	for i, m := range w.messages {
-		if r := m.record; r != nil && r.Kind == changelog.KindEpoch && r.Epoch == epoch && w.has(i+1) {
+		if r := m.record; r != nil && r.Kind == document.KindEpoch && r.Epoch == epoch && w.has(i+1) {
 			return r.Renews()
 		}
 	}
@@ -395,7 +396,7 @@ func (w *world) replayed(k knowledge, c charge, begin changelog.Record) (changel
 		}
 		prev = r.Position().Link()
 		entries++
-		if r.Kind == changelog.KindEpoch {
+		if r.Kind == document.KindEpoch {
 			newest, entries = *r, 0
 		}
 		if r.Index == r.Count {
@@ -408,4 +409,4 @@ func (w *world) replayed(k knowledge, c charge, begin changelog.Record) (changel
 	return whole, current
 }
 
-var epochID = changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
+var epochID = document.ID{Kind: document.KindEpoch, Key: document.EpochKey}

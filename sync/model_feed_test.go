@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -38,7 +39,7 @@ func TestABeatDoesNotOutrunTheFeed(t *testing.T) {
 		w.setFaults(worldFaults{lateFeed: 100, latency: 100 * time.Millisecond})
 		for i := range 20 {
 			w.mu.Lock()
-			w.append([]changelog.Entry{{Kind: changelog.KindFlag, Key: "late", Put: fmt.Append(nil, i)}})
+			w.append([]changelog.Entry{{Kind: document.KindFlag, Key: "late", Put: fmt.Append(nil, i)}})
 			w.mu.Unlock()
 			w.beat()
 			time.Sleep(time.Second)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -15,7 +16,7 @@ import (
 func (w *world) one(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.append([]changelog.Entry{{Kind: changelog.KindFlag, Key: key, Put: []byte("{}")}})
+	w.append([]changelog.Entry{{Kind: document.KindFlag, Key: key, Put: []byte("{}")}})
 }
 
 // TestABarrierShowsAForkOfTheSameLength puts another entry in the place of the

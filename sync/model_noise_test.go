@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -93,7 +94,7 @@ func (w *world) nextEntry() changelog.Entry {
 	newest := w.newest()
 	e := changelog.Entry{
 		Environment: environment, Epoch: newest.Epoch, Revision: uint64(len(w.messages) + 1), Prev: newest.Link(),
-		OpID: fmt.Sprint("op-", len(w.messages)+1), Kind: changelog.KindFlag, Key: fmt.Sprint("flag-", w.random.IntN(8)),
+		OpID: fmt.Sprint("op-", len(w.messages)+1), Kind: document.KindFlag, Key: fmt.Sprint("flag-", w.random.IntN(8)),
 		Index: 1, Count: 1, Put: []byte(`{"forged":true}`), Actor: "attacker", Time: time.Now(), State: changelog.Sum([]byte("forged")),
 	}
 	if e.Epoch == "" {
@@ -109,7 +110,7 @@ func (w *world) forge(e changelog.Entry, sign func(changelog.Head) changelog.Hea
 		w.tb.Fatal(err)
 	}
 	head := changelog.Head{Position: changelog.Position{Epoch: e.Epoch, Revision: e.Revision, Digest: changelog.Sum(body)}, State: e.State}
-	return stored{message: message{proofHeader(sign(head).ProofText()), body}, token: e.ID().Subject()}
+	return stored{message: message{proofHeader(sign(head).ProofText()), body}, token: changelog.Subject(e.ID())}
 }
 
 // signedBy signs with the key of a signer, for an environment.
@@ -160,7 +161,7 @@ func (w *world) strangeSignature() stored {
 
 func (w *world) strangeRenewal() stored {
 	e := w.nextEntry()
-	e.Kind, e.Key, e.Put = changelog.KindEpoch, changelog.EpochKey, nil
+	e.Kind, e.Key, e.Put = document.KindEpoch, document.EpochKey, nil
 	e.Epoch, e.Complete = changelog.NewEpoch(time.Now().Add(time.Hour), w.newestID), uint64(1+w.random.IntN(3))
 	if w.chance(50) {
 		return w.forge(e, w.guess)
@@ -270,7 +271,7 @@ func (w *world) changedEntry() (string, stored) {
 	case 2:
 		m.sequence += 1 + uint64(w.random.IntN(100))
 	default:
-		m.token = epochID.Subject() + "x"
+		m.token = changelog.Subject(epochID) + "x"
 	}
 	return "changed", m
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -18,7 +19,7 @@ type modelTarget struct {
 
 	mu        sync.Mutex
 	position  changelog.Position
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	refuse    bool
 	slow      time.Duration // how long Apply takes
 	loads     int
@@ -83,7 +84,7 @@ func (m *modelTarget) Apply(transactions []changelog.Transaction) error {
 		return errors.New("the target refuses")
 	}
 	if m.documents == nil {
-		m.documents = make(map[changelog.ID]changelog.Document)
+		m.documents = make(map[document.ID]document.Document)
 	}
 	for _, tx := range transactions {
 		for _, r := range tx {
@@ -114,7 +115,7 @@ func (m *modelTarget) verify() {
 func (m *modelTarget) sum() changelog.Digest { return sumOf(m.documents) }
 
 func (m *modelTarget) Load(s *changelog.SnapshotReader) error {
-	documents := make(map[changelog.ID]changelog.Document)
+	documents := make(map[document.ID]document.Document)
 	for {
 		d, err := s.Next()
 		if errors.Is(err, io.EOF) {

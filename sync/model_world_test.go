@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -29,7 +30,7 @@ type world struct {
 	lost      map[int]bool // sequences that are missing from the stream
 	punched   bool         // some have been
 	gone      bool         // there is no stream
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	newestID  changelog.Epoch // of all that there ever were
 	beats     int
 	last      *beat  // the last heartbeat, sent or not
@@ -82,7 +83,7 @@ type worldFaults struct {
 func newWorld(tb testing.TB, random *rand.Rand) *world {
 	tb.Helper()
 	w := &world{
-		tb: tb, random: random, lost: make(map[int]bool), documents: make(map[changelog.ID]changelog.Document),
+		tb: tb, random: random, lost: make(map[int]bool), documents: make(map[document.ID]document.Document),
 		written: make(map[changelog.Position]written), keys: newWorldKeys(), noises: make(map[string]int),
 	}
 	w.wire = newWire(w.answer)
@@ -116,23 +117,23 @@ func (w *world) newEpoch() {
 		w.renewal(w.documents, len(w.documents))
 	case w.newest().IsZero() && !w.gone:
 		w.newestID = changelog.NewEpoch(time.Now(), "")
-		w.commit(changelog.Position{}, w.newestID, []changelog.Entry{{Kind: changelog.KindEpoch, Key: changelog.EpochKey}, w.keys.entry(w.tb)})
+		w.commit(changelog.Position{}, w.newestID, []changelog.Entry{{Kind: document.KindEpoch, Key: document.EpochKey}, w.keys.entry(w.tb)})
 	}
 }
 
 // renewal writes some of the entries that renew the state to that of some
 // documents, after the newest entry that there is. All of the documents are in
 // the last of them.
-func (w *world) renewal(documents map[changelog.ID]changelog.Document, some int) {
+func (w *world) renewal(documents map[document.ID]document.Document, some int) {
 	after := w.newestPresent()
 	if after != w.newest() {
 		w.generation++ // what is lost at the end is not continued
 	}
 	w.newestID = changelog.NewEpoch(time.Now(), w.newestID)
-	put := slices.SortedFunc(maps.Values(documents), func(a, b changelog.Document) int { return strings.Compare(a.Key, b.Key) })
-	put = slices.DeleteFunc(put, func(d changelog.Document) bool { return d.Kind == changelog.KindKeys })
+	put := slices.SortedFunc(maps.Values(documents), func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
+	put = slices.DeleteFunc(put, func(d document.Document) bool { return d.Kind == document.KindKeys })
 	part := []changelog.Entry{
-		{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Complete: uint64(len(put) + 1), Leaves: after},
+		{Kind: document.KindEpoch, Key: document.EpochKey, Complete: uint64(len(put) + 1), Leaves: after},
 		w.keys.entry(w.tb),
 	}
 	for _, d := range put[:min(some, len(put))] {
@@ -165,7 +166,7 @@ func (w *world) append(entries []changelog.Entry) {
 func (w *world) changes() []changelog.Entry {
 	var entries []changelog.Entry
 	for _, n := range w.random.Perm(8)[:1+w.random.IntN(4)] {
-		e := changelog.Entry{Kind: changelog.KindFlag, Key: fmt.Sprint("flag-", n)}
+		e := changelog.Entry{Kind: document.KindFlag, Key: fmt.Sprint("flag-", n)}
 		if e.Delete = w.chance(25); !e.Delete {
 			e.Put = fmt.Appendf(nil, `{"n":%d}`, w.random.IntN(1000))
 		}
@@ -207,7 +208,7 @@ func (w *world) sign(e changelog.Entry) stored {
 		w.tb.Fatal(err)
 	}
 	r.Signature = proved.Signature
-	return stored{message: message{proofHeader(proved.ProofText()), body}, token: e.ID().Subject(), record: &r}
+	return stored{message: message{proofHeader(proved.ProofText()), body}, token: changelog.Subject(e.ID()), record: &r}
 }
 
 func proofHeader(proof string) string { return "\r\n" + changelog.ProofHeader + ": " + proof }
@@ -239,20 +240,20 @@ func (w *world) newestOf(counts func(sequence int) bool) changelog.Position {
 
 func (w *world) fold(r changelog.Record) { foldInto(w.documents, r.Entry) }
 
-func foldInto(documents map[changelog.ID]changelog.Document, e changelog.Entry) {
-	if e.Kind == changelog.KindEpoch {
+func foldInto(documents map[document.ID]document.Document, e changelog.Entry) {
+	if e.Kind == document.KindEpoch {
 		clear(documents)
 		return
 	}
 	delete(documents, e.ID())
 	if e.Put != nil {
-		documents[e.ID()] = changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+		documents[e.ID()] = document.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
 	}
 }
 
 func (w *world) sum() changelog.Digest { return sumOf(w.documents) }
 
-func sumOf(documents map[changelog.ID]changelog.Document) changelog.Digest {
+func sumOf(documents map[document.ID]document.Document) changelog.Digest {
 	state := changelog.State{}.Edit()
 	for _, d := range documents {
 		state.Add(d)

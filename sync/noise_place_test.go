@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -263,7 +264,7 @@ func TestRecreateWorksPastNoise(t *testing.T) {
 
 	between := renewal("between")
 	between.Count = changelog.MaxEntries + 5
-	between.Documents = func(yield func(changelog.Document) bool) {
+	between.Documents = func(yield func(document.Document) bool) {
 		for i := range between.Count {
 			if i == changelog.MaxEntries-1 { // the first transaction is written
 				for range 3 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -82,7 +83,7 @@ func entryMessage(tb testing.TB, e changelog.Entry, signer *changelog.Signer, en
 	if head, err = signer.SignHead(environment, head); err != nil {
 		tb.Fatal(err)
 	}
-	msg := nats.NewMsg("flags.prod." + e.ID().Subject())
+	msg := nats.NewMsg("flags.prod." + changelog.Subject(e.ID()))
 	msg.Data = body
 	msg.Header.Set(changelog.ProofHeader, head.ProofText())
 	return msg
@@ -174,13 +175,13 @@ var kinds = map[string]func(testing.TB, *intruder) *nats.Msg{
 	"an entry under another subject": func(tb testing.TB, n *intruder) *nats.Msg {
 		tb.Helper()
 		msg := entryMessage(tb, n.next(tb, "elsewhere"), trusttest.Default().Signer(), environment)
-		msg.Subject = "flags.prod." + changelog.ID{Kind: changelog.KindFlag, Key: "other"}.Subject()
+		msg.Subject = "flags.prod." + changelog.Subject(document.ID{Kind: document.KindFlag, Key: "other"})
 		return msg
 	},
 	"an unsigned renewal": func(tb testing.TB, n *intruder) *nats.Msg {
 		tb.Helper()
-		e := n.next(tb, changelog.EpochKey)
-		e.Kind, e.Put, e.Complete, e.Leaves = changelog.KindEpoch, nil, 1, n.head(tb)
+		e := n.next(tb, document.EpochKey)
+		e.Kind, e.Put, e.Complete, e.Leaves = document.KindEpoch, nil, 1, n.head(tb)
 		e.Epoch = changelog.NewEpoch(time.Now(), e.Leaves.Epoch)
 		return entryMessage(tb, e, trusttest.New().Signer(), environment)
 	},
@@ -197,7 +198,7 @@ var kinds = map[string]func(testing.TB, *intruder) *nats.Msg{
 		if err != nil {
 			tb.Fatal(err)
 		}
-		e := n.next(tb, changelog.KeysKey)
+		e := n.next(tb, document.KeysKey)
 		e.Kind, e.Put = note.Kind, note.Body
 		return entryMessage(tb, e, keys.Signer(), environment)
 	},
@@ -280,7 +281,7 @@ func TestTheIdOfTheComingEntryIsTaken(t *testing.T) {
 			Put: c.Documents[i].Body, Actor: c.Actor, Reason: c.Reason, Time: c.Time, Prev: prev,
 		}
 	}
-	for name, documents := range map[string][]changelog.Document{
+	for name, documents := range map[string][]document.Document{
 		"one entry": {put("b", "{}")}, "several entries": {put("b", "{}"), put("c", "{}")},
 	} {
 		head = l.head(t)

@@ -11,19 +11,20 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // renewal is a state that is written as a new epoch.
-func renewal(op string, documents ...changelog.Document) flagsync.Renewal {
+func renewal(op string, documents ...document.Document) flagsync.Renewal {
 	return flagsync.Renewal{
 		OpID: op, Actor: "tester", Reason: "a test", Time: time.Unix(1, 0), Documents: slices.Values(documents), Count: len(documents),
 	}
 }
 
 // renew writes documents as a new epoch.
-func (l *log) renew(tb testing.TB, op string, documents ...changelog.Document) changelog.Position {
+func (l *log) renew(tb testing.TB, op string, documents ...document.Document) changelog.Position {
 	tb.Helper()
 	environments, err := flagsync.OpenEnvironments(tb.Context(), l.conn, 1)
 	if err != nil {
@@ -154,7 +155,7 @@ func TestRecreateAfterTheStreamIsLost(t *testing.T) {
 	old := r.Status().Applied
 	l.deleteStreams(t, "FLAGS_prod", "SNAP_prod", "LEDGER_prod")
 	r.until(t, "a missing stream", func(s flagsync.Status) bool { return s.StreamMissing })
-	var documents []changelog.Document
+	var documents []document.Document
 	for i := range 2*changelog.MaxEntries + 10 {
 		documents = append(documents, put(fmt.Sprint("again-", i), "{}"))
 	}
@@ -196,8 +197,8 @@ func TestAnIncompleteEpochIsNotTakenOver(t *testing.T) {
 	held := l.fill(t, "flag-", 3)
 	r := follow(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
-	begin := entry(held, "begun", changelog.EpochKey, 1, 1)
-	begin.Kind, begin.Epoch, begin.Put, begin.Complete = changelog.KindEpoch, changelog.NewEpoch(time.Now(), held.Epoch), nil, 2
+	begin := entry(held, "begun", document.EpochKey, 1, 1)
+	begin.Kind, begin.Epoch, begin.Put, begin.Complete = document.KindEpoch, changelog.NewEpoch(time.Now(), held.Epoch), nil, 2
 	begin.Leaves = held
 	c := l.server.Client(t)
 	at := l.publishRaw(t, c, begin)
@@ -460,7 +461,7 @@ func TestAnotherWriterInterruptsARenewal(t *testing.T) {
 	c := l.server.Client(t)
 	interrupted := renewal("interrupted")
 	interrupted.Count = changelog.MaxEntries + 5
-	interrupted.Documents = func(yield func(changelog.Document) bool) {
+	interrupted.Documents = func(yield func(document.Document) bool) {
 		for i := range interrupted.Count {
 			if i == changelog.MaxEntries-1 { // the first transaction is written
 				l.publishForeign(t, c)

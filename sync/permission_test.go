@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // newUsers returns a publisher of two environments, and a sidecar of prod.
@@ -186,7 +186,7 @@ func TestMessageTooLargeForTheServer(t *testing.T) {
 	l := logAs(t, startWithUsers(t), "publisher:p")
 	base := l.head(t)
 	large := put("large", `"`+strings.Repeat("x", 100*1024)+`"`)
-	for name, documents := range map[string][]changelog.Document{
+	for name, documents := range map[string][]document.Document{
 		"alone": {large}, "first": {large, put("a", "{}")}, "between": {put("a", "{}"), large, put("b", "{}")}, "last": {put("a", "{}"), large},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -22,7 +23,7 @@ type Renewal struct {
 	Time   time.Time // for people
 	// Documents yields exactly Count live documents, without the keys note, which
 	// is written besides. Their revisions are ignored.
-	Documents iter.Seq[changelog.Document]
+	Documents iter.Seq[document.Document]
 	Count     int
 	// After is the position that is left where the log does not tell, because its
 	// stream is gone; zero is not known. The new epoch is later than that of it.
@@ -87,11 +88,11 @@ func (l *Log) renew(ctx context.Context, r Renewal) (changelog.Position, error) 
 		leaves = r.After
 	}
 	w := &renewing{log: l, renewal: r, epoch: changelog.NewEpoch(time.Now(), leaves.Epoch), basis: noBasis{end.head}, after: end.judged}
-	w.add(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Complete: uint64(r.Count) + 1, Leaves: leaves})
+	w.add(changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey, Complete: uint64(r.Count) + 1, Leaves: leaves})
 	w.add(changelog.Entry{Kind: keys.Kind, Key: keys.Key, Put: keys.Body})
 	documents := 0
 	for d := range r.Documents {
-		if d.Kind == changelog.KindKeys {
+		if d.Kind == document.KindKeys {
 			return changelog.Position{}, errors.New("the documents of a new epoch hold a keys note")
 		}
 		if len(w.part) == changelog.MaxEntries || w.bytes >= renewalBytes {

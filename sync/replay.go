@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -20,7 +21,7 @@ type replay struct {
 	begin       changelog.Record // the entry that the state began with
 	entries     uint64           // that follow it
 	head        changelog.Head
-	documents   map[changelog.ID]changelog.Document
+	documents   map[document.ID]document.Document
 }
 
 // replay reads the log from the entry that an epoch begins with up to a sequence,
@@ -28,7 +29,7 @@ type replay struct {
 func (c *Conn) replay(ctx context.Context, environment string, begin, to uint64) (*replay, error) {
 	r := &replay{
 		environment: environment, keys: c.keys, judge: changelog.NewReplayJudge(c.keys, environment, changelog.Position{}),
-		documents: make(map[changelog.ID]changelog.Document),
+		documents: make(map[document.ID]document.Document),
 	}
 	for batch, err := range c.batches(ctx, flagsStream(environment), begin, to) {
 		if err == nil {
@@ -84,7 +85,7 @@ func (r *replay) dismiss(ctx context.Context, c *Conn, record changelog.Record) 
 func (r *replay) take(records []changelog.Record) error {
 	for _, record := range records {
 		r.entries++
-		if record.Kind == changelog.KindEpoch {
+		if record.Kind == document.KindEpoch {
 			clear(r.documents)
 			r.begin, r.entries = record, 0
 		}
@@ -102,7 +103,7 @@ func (r *replay) take(records []changelog.Record) error {
 func (r *replay) apply(transaction changelog.Transaction) {
 	for _, member := range transaction {
 		switch {
-		case member.Kind == changelog.KindEpoch:
+		case member.Kind == document.KindEpoch:
 		case member.Delete:
 			delete(r.documents, member.ID())
 		default:

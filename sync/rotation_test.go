@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -103,7 +104,7 @@ func (r *rotating) sidecar() *flagsync.Conn {
 }
 
 // write appends documents at the head, again while another publisher is faster.
-func (r *rotating) write(l *flagsync.Log, op string, documents ...changelog.Document) (changelog.Position, error) {
+func (r *rotating) write(l *flagsync.Log, op string, documents ...document.Document) (changelog.Position, error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	for {

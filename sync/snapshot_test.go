@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -20,7 +21,7 @@ import (
 func early(t *flagsync.Timing) { t.SnapshotGain = 1 }
 
 // incompressible returns a document of about so many bytes.
-func incompressible(key string, bytes int, seed uint64) changelog.Document {
+func incompressible(key string, bytes int, seed uint64) document.Document {
 	random := rand.New(rand.NewPCG(seed, 0))
 	text := make([]byte, bytes/2)
 	for i := range text {

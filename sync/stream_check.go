@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -95,7 +96,7 @@ func (c *Conn) beginsLater(ctx context.Context, stream string, state streamState
 		return false
 	}
 	r, err := c.keys.OpenPastEntry(environment, m.entry(environment))
-	return err == nil && r.Kind == changelog.KindEpoch && r.Prev == changelog.Link{} && !r.Renews()
+	return err == nil && r.Kind == document.KindEpoch && r.Prev == changelog.Link{} && !r.Renews()
 }
 
 // missing reports that a stream has lost messages of which none can be removed.

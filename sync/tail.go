@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -106,7 +107,7 @@ func (t logTail) after(entries []changelog.Record) logTail {
 	for _, r := range entries {
 		t.head, t.state = r.Position(), r.State
 		t.judged = max(t.judged, r.Revision)
-		if r.Kind == changelog.KindEpoch {
+		if r.Kind == document.KindEpoch {
 			t.begin = r.Revision
 		}
 	}
@@ -195,7 +196,7 @@ func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, 
 
 // beginOf returns the revision at which an epoch begins, 0 if it is not found.
 func (l *Log) beginOf(ctx context.Context, epoch changelog.Epoch) (uint64, error) {
-	id := changelog.ID{Kind: changelog.KindEpoch, Key: changelog.EpochKey}
+	id := document.ID{Kind: document.KindEpoch, Key: document.EpochKey}
 	for r, err := range l.History(ctx, id) {
 		if err != nil {
 			return 0, err
@@ -210,7 +211,7 @@ func (l *Log) beginOf(ctx context.Context, epoch changelog.Epoch) (uint64, error
 // adoptKeys takes over all keys notes that the log has ever had, so that entries
 // which were signed by keys that are retired can be shown.
 func (l *Log) adoptKeys(ctx context.Context) error {
-	id := changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}
+	id := document.ID{Kind: document.KindKeys, Key: document.KeysKey}
 	for m, err := range l.subjectMessages(ctx, id) {
 		if err != nil {
 			return err

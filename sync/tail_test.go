@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -32,7 +33,7 @@ func TestALostTailStopsPublishers(t *testing.T) {
 			}
 			c := l.server.Client(t)
 			if name == "one before noise" {
-				noise := nats.NewMsg("flags.prod." + changelog.ID{Kind: changelog.KindFlag, Key: "a"}.Subject())
+				noise := nats.NewMsg("flags.prod." + changelog.Subject(document.ID{Kind: document.KindFlag, Key: "a"}))
 				end = store(t, c, noise)
 			}
 			natstest.Damage(t, c, "FLAGS_prod", end, lacks...)

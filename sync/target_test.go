@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -23,7 +24,7 @@ type mapTarget struct {
 
 	mu        sync.Mutex
 	position  changelog.Position
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	state     changelog.State
 	head      changelog.Head // with its proof
 	wrong     bool           // the state digest is to be another one
@@ -37,7 +38,7 @@ type mapTarget struct {
 
 func newMapTarget(tb testing.TB) *mapTarget {
 	tb.Helper()
-	return &mapTarget{tb: tb, documents: make(map[changelog.ID]changelog.Document)}
+	return &mapTarget{tb: tb, documents: make(map[document.ID]document.Document)}
 }
 
 func (m *mapTarget) Position() changelog.Position {
@@ -76,7 +77,7 @@ func (m *mapTarget) apply(tx changelog.Transaction) {
 	}
 	state := m.state.Edit()
 	for _, r := range tx {
-		if r.Kind == changelog.KindEpoch {
+		if r.Kind == document.KindEpoch {
 			continue
 		}
 		if old, ok := m.documents[r.ID()]; ok {
@@ -94,7 +95,7 @@ func (m *mapTarget) apply(tx changelog.Transaction) {
 }
 
 func (m *mapTarget) Load(s *changelog.SnapshotReader) error {
-	documents, state := make(map[changelog.ID]changelog.Document), changelog.State{}.Edit()
+	documents, state := make(map[document.ID]document.Document), changelog.State{}.Edit()
 	for {
 		d, err := s.Next()
 		if errors.Is(err, io.EOF) {
@@ -136,7 +137,7 @@ func (m *mapTarget) count() int {
 	defer m.mu.Unlock()
 	n := 0
 	for id := range m.documents {
-		if id.Kind != changelog.KindKeys {
+		if id.Kind != document.KindKeys {
 			n++
 		}
 	}
@@ -146,7 +147,7 @@ func (m *mapTarget) count() int {
 func (m *mapTarget) body(key string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return string(bytes.Clone(m.documents[changelog.ID{Kind: changelog.KindFlag, Key: key}].Body))
+	return string(bytes.Clone(m.documents[document.ID{Kind: document.KindFlag, Key: key}].Body))
 }
 
 func (m *mapTarget) setRefuse(err error) {
@@ -201,7 +202,7 @@ func (m *mapTarget) adopt(tb testing.TB, c *flagsync.Conn) {
 func (m *mapTarget) Header() changelog.Header {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	keys := m.documents[changelog.ID{Kind: changelog.KindKeys, Key: changelog.KeysKey}]
+	keys := m.documents[document.ID{Kind: document.KindKeys, Key: document.KeysKey}]
 	note, _ := changelog.KeysText(keys.Body) // without one, readers must know who signed
 	return changelog.Header{Environment: environment, Head: m.head, Count: len(m.documents), Keys: note}
 }
@@ -213,7 +214,7 @@ func (m *mapTarget) Write(w io.Writer) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, id := range slices.SortedFunc(maps.Keys(m.documents), func(a, b changelog.ID) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, id := range slices.SortedFunc(maps.Keys(m.documents), func(a, b document.ID) int { return strings.Compare(a.String(), b.String()) }) {
 		if err := s.Write(m.documents[id]); err != nil {
 			return err
 		}

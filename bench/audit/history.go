@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -61,7 +62,7 @@ type history struct {
 
 	ledger    changelog.Anchor
 	at        changelog.Position
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	state     changelog.State
 }
 
@@ -73,7 +74,7 @@ func stream(i installation, epoch changelog.Epoch, rounds int, name string) iter
 	return func(yield func(flagsync.Stored, error) bool) {
 		h := history{
 			installation: i, rounds: rounds, epoch: epoch, wanted: name, yield: yield,
-			at: changelog.Position{Epoch: epoch}, documents: make(map[changelog.ID]changelog.Document),
+			at: changelog.Position{Epoch: epoch}, documents: make(map[document.ID]document.Document),
 		}
 		if err := h.write(); err != nil && !errors.Is(err, errEnough) {
 			yield(flagsync.Stored{}, err)
@@ -98,7 +99,7 @@ func (h *history) write() error {
 }
 
 // begin writes the keys note into the ledger, and the first transaction of the log.
-func (h *history) begin(keys changelog.Document) error {
+func (h *history) begin(keys document.Document) error {
 	note, err := changelog.KeysRecord(h.note)
 	if err == nil {
 		err = h.record(note)
@@ -106,7 +107,7 @@ func (h *history) begin(keys changelog.Document) error {
 	if err != nil {
 		return err
 	}
-	if err := h.entry(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Index: 1, Count: 2}); err != nil {
+	if err := h.entry(changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 2}); err != nil {
 		return err
 	}
 	return h.entry(changelog.Entry{Kind: keys.Kind, Key: keys.Key, Put: keys.Body, Index: 2, Count: 2})
@@ -147,7 +148,7 @@ func (h *history) round(round int) error {
 // setFlag is an entry that writes one of the flags.
 func setFlag(n int, how string) changelog.Entry {
 	return changelog.Entry{
-		Kind: changelog.KindFlag, Key: fmt.Sprint("flag-", n%flags), Index: 1, Count: 1,
+		Kind: document.KindFlag, Key: fmt.Sprint("flag-", n%flags), Index: 1, Count: 1,
 		Put: fmt.Appendf(nil, `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"in":[{"var":"country"},["DE","AT","CH"]]},"on","off"]},"metadata":{"owner":"team-%d","how":%q,"n":%d}}`,
 			n%40, how, n),
 	}
@@ -188,7 +189,7 @@ func (h *history) entry(e changelog.Entry) error {
 		edit.Remove(before)
 	}
 	if e.Put != nil {
-		d := changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+		d := document.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
 		edit.Add(d)
 		h.documents[e.ID()] = d
 	}
@@ -208,7 +209,7 @@ func (h *history) entry(e changelog.Entry) error {
 	if head, err = h.signer.SignHead(environment, head); err != nil {
 		return err
 	}
-	return h.give(flagsync.Stored{Stream: logStream, Sequence: e.Revision, Subject: e.ID().Subject(), Proof: head.ProofText(), Data: data})
+	return h.give(flagsync.Stored{Stream: logStream, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data})
 }
 
 func (h *history) give(s flagsync.Stored) error {

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 )
 
@@ -194,10 +195,10 @@ func updateOf(n int) comparison {
 		flagside: func(b *testing.B) {
 			rules := loaded(b, manyOf(n))
 			flag := rules.Flags()[n/2]
-			change := eval.Document{Kind: eval.KindFlag, Key: flag.Key(), Revision: 2, Body: flag.Document()}
+			change := document.Document{Kind: document.KindFlag, Key: flag.Key(), Revision: 2, Body: flag.Document()}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, problems := rules.Update([]eval.Document{change}); problems.Err() != nil {
+				if _, problems := rules.Update([]document.Document{change}); problems.Err() != nil {
 					b.Fatal(problems)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/e2e/process"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -50,7 +51,7 @@ func startFan(ctx context.Context, natsURL, environment string, trust changelog.
 			return f, err
 		}
 		f.conns = append(f.conns, conn)
-		target := &heldDocuments{fan: f, documents: make(map[changelog.ID]changelog.Document)}
+		target := &heldDocuments{fan: f, documents: make(map[document.ID]document.Document)}
 		if verify {
 			target.state = changelog.State{}.Edit()
 		}
@@ -118,7 +119,7 @@ func (f *fan) measure(ctx context.Context, p *process.Publisher, environment str
 func (f *fan) change(ctx context.Context, p *process.Publisher, environment, match string, i int) (time.Duration, string, error) {
 	f.missing.Store(int64(len(f.followers)))
 	start := time.Now()
-	match, err := p.PutFlag(ctx, environment, flagKey, match, document(i))
+	match, err := p.PutFlag(ctx, environment, flagKey, match, doc(i))
 	if err != nil {
 		return 0, "", err
 	}
@@ -146,7 +147,7 @@ func (f *fan) applied(transactions int) {
 type heldDocuments struct {
 	fan       *fan
 	position  changelog.Position
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	state     *changelog.StateEdit // nil: the followers share theirs
 }
 
@@ -209,7 +210,7 @@ func (h *heldDocuments) Apply(transactions []changelog.Transaction) error {
 }
 
 func (h *heldDocuments) take(r changelog.Record) {
-	if r.Kind == changelog.KindEpoch {
+	if r.Kind == document.KindEpoch {
 		return
 	}
 	if old, ok := h.documents[r.ID()]; ok && h.state != nil {
@@ -221,7 +222,7 @@ func (h *heldDocuments) take(r changelog.Record) {
 	}
 }
 
-func (h *heldDocuments) add(d changelog.Document) {
+func (h *heldDocuments) add(d document.Document) {
 	h.documents[d.ID()] = d
 	if h.state != nil {
 		h.state.Add(d)

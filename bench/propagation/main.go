@@ -193,7 +193,7 @@ func measure(ctx context.Context, p *process.Publisher, s *process.Sidecar, envi
 	match := ""
 	for i := range changes + warmUp {
 		start := time.Now()
-		match, err = p.PutFlag(ctx, environment, flagKey, match, document(i))
+		match, err = p.PutFlag(ctx, environment, flagKey, match, doc(i))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -251,7 +251,7 @@ func (b *bench) toFollowers(ctx context.Context, p *process.Publisher, run fanRu
 }
 
 // document returns the flag document of the i-th change.
-func document(i int) []byte {
+func doc(i int) []byte {
 	return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"v":%d},"defaultVariant":"v"}`, i)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/examples/flagset"
@@ -92,7 +93,7 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	empty := changelog.Token{Epoch: full.Epoch, Revision: 2} // the epoch began with two entries
 	head := full.Revision
 	for target := empty; head < uint64(entries) || target == full; {
-		written, err := client.RollBack(ctx, environment, changelog.ID{}, target.String(), admin.Write{Reason: "makes the log longer"})
+		written, err := client.RollBack(ctx, environment, document.ID{}, target.String(), admin.Write{Reason: "makes the log longer"})
 		if err != nil {
 			return 0, fmt.Errorf("roll back to %s: %w", target, err)
 		}
@@ -130,9 +131,9 @@ func snapshotOf(file []byte, keysDir string) ([]byte, error) {
 		return nil, err
 	}
 	state := changelog.State{}.Edit()
-	live := make([]changelog.Document, len(documents))
+	live := make([]document.Document, len(documents))
 	for i, d := range documents {
-		live[i] = changelog.Document{Kind: changelog.Kind(d.Kind), Key: d.Key, Body: d.Body, Revision: 2}
+		live[i] = document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body, Revision: 2}
 		state.Add(live[i])
 	}
 	head, err := installation.Signer.SignHead(environment, changelog.Head{

@@ -8,18 +8,18 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
-const document = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","targeting":` +
+const doc = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","targeting":` +
 	`{"if":[{"in":[{"var":"country"},["DE","FR"]]},"on","off"]}}`
 
 // create makes a flag that does not exist yet.
 func create(ctx context.Context, c *admin.Client, key string) error {
-	id := changelog.ID{Kind: changelog.KindFlag, Key: key}
-	_, _, err := c.Put(ctx, environment, id, []byte(document), control.Precondition{Absent: true}, "")
+	id := document.ID{Kind: document.KindFlag, Key: key}
+	_, _, err := c.Put(ctx, environment, id, []byte(doc), control.Precondition{Absent: true}, "")
 	return err
 }
 

@@ -13,10 +13,10 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/trusttest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // The exit codes, under the names of the tests.
@@ -199,8 +199,8 @@ func TestEnvironments(t *testing.T) {
 // snapshotFile writes a snapshot of the environment prod with one flag.
 func snapshotFile(t *testing.T) string {
 	t.Helper()
-	flag := changelog.Document{
-		Kind: changelog.KindFlag, Key: "f", Revision: 2,
+	flag := document.Document{
+		Kind: document.KindFlag, Key: "f", Revision: 2,
 		Body: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`),
 	}
 	path := filepath.Join(t.TempDir(), "prod.snapshot")

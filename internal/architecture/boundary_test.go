@@ -6,13 +6,14 @@ import (
 	"testing"
 )
 
-// eval and changelog say everything in the values they return: no input or output of their own, no log, no waiting. For eval nothing
+// document, eval and changelog say everything in the values they return: no input or output of their own, no log, no waiting. For eval nothing
 // is left to chance either; changelog makes up identifiers.
 func TestPurePackages(t *testing.T) {
 	t.Parallel()
 	impure := []string{"context", "database", "expvar", "io/fs", "log", "net", "os", "plugin", "runtime", "syscall", "github.com/rs/zerolog"}
 	all := readSource(t)
 	for at, impure := range map[string][]string{
+		"document":       slices.Concat(impure, []string{"crypto/rand", "math/rand"}),
 		"eval":           slices.Concat(impure, []string{"crypto/rand", "math/rand"}),
 		"sync/changelog": impure,
 	} {
@@ -29,10 +30,11 @@ func TestFoundationImports(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
 	for at, allowed := range map[string][]string{
-		"eval":           nil,
-		"sync/changelog": nil,
-		"sync":           {"sync/changelog"},
-		"cache":          {"eval", "sync/changelog"},
+		"document":       nil,
+		"eval":           {"document"},
+		"sync/changelog": {"document"},
+		"sync":           {"document", "sync/changelog"},
+		"cache":          {"document", "eval", "sync/changelog"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {

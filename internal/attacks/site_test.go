@@ -19,10 +19,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 const (
@@ -220,7 +220,7 @@ func (s *site) change(conn *flagsync.Conn, environment string) {
 	}
 	outcome, err := log.Append(s.t.Context(), trusttest.Basis(s.t, log, head), flagsync.Change{
 		OpID: fmt.Sprint("op-", head.Revision), Actor: "tester", Time: time.Unix(1, 0),
-		Documents: []changelog.Document{{Kind: changelog.KindFlag, Key: "honest", Body: []byte("{}")}},
+		Documents: []document.Document{{Kind: document.KindFlag, Key: "honest", Body: []byte("{}")}},
 	})
 	if err != nil || outcome.State != flagsync.Committed {
 		s.t.Fatalf("append: %v, %v", outcome.State, err)

@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/dev"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // However an editor saves, the answer changes, and what left the file is gone.
@@ -180,7 +180,7 @@ func TestBrokenEdit(t *testing.T) {
 // With a broken file, or none, everything starts and becomes ready once the file is good.
 func TestBrokenFromTheStart(t *testing.T) {
 	t.Parallel()
-	large := one(strings.Repeat("x", changelog.MaxDocument)) // more than the log takes
+	large := one(strings.Repeat("x", document.MaxSize)) // more than the log takes
 	for name, content := range map[string]string{"broken": broken, "missing": "", "too large": large} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

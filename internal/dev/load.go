@@ -7,12 +7,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // actor stands in the log for changes that come from the file.
@@ -51,7 +51,7 @@ func (l *loader) load(ctx context.Context) (again bool) {
 }
 
 // read returns the documents of the file, or all its mistakes.
-func (l *loader) read() ([]eval.Document, error) {
+func (l *loader) read() ([]document.Document, error) {
 	data, err := os.ReadFile(l.dev.options.File)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errors.New("the file does not exist: save it, and it is read")
@@ -77,7 +77,7 @@ type placedError struct{ error }
 
 // replace writes the difference between the documents and the environment, which it creates when there is none: not before the file is
 // good for the first time, so that no sidecar takes an environment for empty that is only not written yet.
-func (l *loader) replace(ctx context.Context, documents []eval.Document) (control.Result, error) {
+func (l *loader) replace(ctx context.Context, documents []document.Document) (control.Result, error) {
 	name, command := l.dev.options.Environment, control.Replace{Documents: documents}
 	if err := command.Validate(); err != nil {
 		return control.Result{}, err
@@ -115,19 +115,19 @@ func historyLost(service *control.Service) bool {
 }
 
 // logged returns documents as the log holds them.
-func logged(documents []eval.Document) []changelog.Document {
-	all := make([]changelog.Document, len(documents))
+func logged(documents []document.Document) []document.Document {
+	all := make([]document.Document, len(documents))
 	for i, d := range documents {
-		all[i] = changelog.Document{Kind: changelog.Kind(d.Kind), Key: d.Key, Body: d.Body}
+		all[i] = document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body}
 	}
 	return all
 }
 
-func (l *loader) accept(documents []eval.Document, result control.Result) {
+func (l *loader) accept(documents []document.Document, result control.Result) {
 	l.dev.waiting.Store(false)
 	l.flags, l.waits = []string{}, ""
 	for _, d := range documents {
-		if d.Kind == eval.KindFlag {
+		if d.Kind == document.KindFlag {
 			l.flags = append(l.flags, d.Key)
 		}
 	}

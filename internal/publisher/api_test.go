@@ -9,9 +9,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/admin"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 const flags = "/api/v1/environments/prod/flags"
@@ -34,7 +34,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 
 	good := string(flagBody("off", ""))
 	large := strings.Repeat(" ", 1<<20)
-	long := string(flagBody("on", `,"description":"`+strings.Repeat("x", changelog.MaxDocument)+`"`))
+	long := string(flagBody("on", `,"description":"`+strings.Repeat("x", document.MaxSize)+`"`))
 	tests := []struct {
 		method, path, body string
 		headers            []string
@@ -282,8 +282,8 @@ func TestSegmentsAndSettings(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir()})
 	r.create("prod")
-	segment := changelog.ID{Kind: changelog.KindSegment, Key: "staff"}
-	settings := changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey}
+	segment := document.ID{Kind: document.KindSegment, Key: "staff"}
+	settings := document.ID{Kind: document.KindSettings, Key: document.SettingsKey}
 	_, seen, err := r.client.Put(t.Context(), "prod", segment, []byte(`{"==":[{"var":"team"},"staff"]}`), absent(), "")
 	if err != nil {
 		t.Fatal(err)

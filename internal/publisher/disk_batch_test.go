@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // batchSize is how many documents the change has that a full disk cuts.
@@ -24,7 +24,7 @@ func (r *running) putTogether() error {
 	t := control.Transfer{Epoch: state.Position().Epoch}
 	for n := range batchSize {
 		id := flagID(fmt.Sprint("together", n))
-		t.Changes = append(t.Changes, changelog.Document{Kind: id.Kind, Key: id.Key, Body: flagBody("on", `,"metadata":{"x":"`+long[:6000]+`"}`)})
+		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: flagBody("on", `,"metadata":{"x":"`+long[:6000]+`"}`)})
 		t.Bases = append(t.Bases, control.Base{Kind: id.Kind, Key: id.Key})
 	}
 	_, err := service.Do(r.t.Context(), control.Origin{Actor: "tester", Owner: true}, t)

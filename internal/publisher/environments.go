@@ -12,11 +12,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 const (
@@ -332,7 +332,7 @@ func writeCompatibility(ctx context.Context, service *control.Service, actor str
 		return fmt.Errorf("settings: %w", err)
 	}
 	_, err = service.Do(ctx, control.Origin{Actor: actor, Reason: "environment created", Owner: true}, control.Put{
-		ID:   changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey},
+		ID:   document.ID{Kind: document.KindSettings, Key: document.SettingsKey},
 		Body: body,
 		If:   control.Precondition{Absent: true},
 	})

@@ -35,7 +35,7 @@ func hostile() []natstest.Message {
 // places returns a subject of each stream that an attacker of an environment can write to.
 func places(environment string) []string {
 	return []string{
-		"flags." + environment + "." + flagID("f").Subject(), "flags." + environment + ".x", "ledger." + environment + ".records",
+		"flags." + environment + "." + changelog.Subject(flagID("f")), "flags." + environment + ".x", "ledger." + environment + ".records",
 		"ledger." + environment + ".x", "control.records", "control.x", "snap." + environment + ".manifest", "people.x",
 	}
 }

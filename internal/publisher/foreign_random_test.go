@@ -227,7 +227,7 @@ func (a *assault) flood(random *rand.Rand, end <-chan struct{}) {
 // message returns one of those that an attacker makes: for a place in a stream, what was made up or taken from elsewhere.
 func (a *assault) message(random *rand.Rand) natstest.Message {
 	subjects := slices.Concat(places(attacked), []string{
-		"flags." + attacked + "." + flagID("g").Subject(), "snap." + attacked + ".chunk.x", "people.someone",
+		"flags." + attacked + "." + changelog.Subject(flagID("g")), "snap." + attacked + ".chunk.x", "people.someone",
 	})
 	var m natstest.Message
 	switch random.IntN(4) {

@@ -17,12 +17,12 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // patience is how long a condition may take on a machine that is busy with other tests.
@@ -225,7 +225,7 @@ func (r *running) ask(method, path, body string, headers ...string) answer {
 	return a
 }
 
-func flagID(key string) changelog.ID { return changelog.ID{Kind: changelog.KindFlag, Key: key} }
+func flagID(key string) document.ID { return document.ID{Kind: document.KindFlag, Key: key} }
 
 func absent() control.Precondition { return control.Precondition{Absent: true} }
 

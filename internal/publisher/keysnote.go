@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -51,7 +52,7 @@ func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
 	return e.control.Alone(ctx, func(ctx context.Context) error {
 		view := e.store.View()
 		_, err := log.Append(ctx, view, flagsync.Change{
-			OpID: rand.Text(), Actor: "flagside", Reason: "the keys note changed", Time: time.Now(), Documents: []changelog.Document{wanted},
+			OpID: rand.Text(), Actor: "flagside", Reason: "the keys note changed", Time: time.Now(), Documents: []document.Document{wanted},
 		})
 		return err
 	})

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // secretOf is the token of a role in tests.
@@ -102,7 +102,7 @@ const (
 // settings makes the first settings of an environment.
 func (r *running) settings(environment string) {
 	r.t.Helper()
-	_, _, err := r.client.Put(r.t.Context(), environment, changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey},
+	_, _, err := r.client.Put(r.t.Context(), environment, document.ID{Kind: document.KindSettings, Key: document.SettingsKey},
 		[]byte(`{}`), absent(), "")
 	if err != nil {
 		r.t.Fatalf("settings: %v", err)
@@ -292,7 +292,7 @@ func (r *running) newStage(environment, name string) stage {
 	}
 	s.request, s.hash = opened.ID, opened.Hash
 	s.segment = "s-" + name
-	_, made, err := r.client.Put(r.t.Context(), environment, changelog.ID{Kind: changelog.KindSegment, Key: s.segment}, []byte(aSegment), absent(), "")
+	_, made, err := r.client.Put(r.t.Context(), environment, document.ID{Kind: document.KindSegment, Key: s.segment}, []byte(aSegment), absent(), "")
 	if err != nil {
 		r.t.Fatalf("make a segment: %v", err)
 	}

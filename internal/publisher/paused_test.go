@@ -82,11 +82,11 @@ func newPausing(t *testing.T) *pausing {
 		_, err := p.other.Control(t.Context(), "prod")
 		return err == nil
 	})
-	p.told[p.other.put("prod", "f", document("first"), absent()).Match.String()] = "first"
+	p.told[p.other.put("prod", "f", doc("first"), absent()).Match.String()] = "first"
 	return p
 }
 
-func document(description string) []byte {
+func doc(description string) []byte {
 	return flagBody("on", `,"description":"`+description+`"`)
 }
 
@@ -100,7 +100,7 @@ func (p *pausing) goOn(times int) {
 		}
 		p.wrote++
 		description := fmt.Sprint("other ", p.wrote)
-		p.told[p.other.put("prod", "f", document(description), seen).Match.String()] = description
+		p.told[p.other.put("prod", "f", doc(description), seen).Match.String()] = description
 	}
 }
 
@@ -140,7 +140,7 @@ func (p *pausing) pausedPut(hold faultnet.Faults) (op string) {
 		p.t.Fatal(err)
 	}
 	p.proxy.Set(hold)
-	_, _, err = p.one.client.Put(p.t.Context(), "prod", flagID("f"), document("paused"), current, "")
+	_, _, err = p.one.client.Put(p.t.Context(), "prod", flagID("f"), doc("paused"), current, "")
 	problem, refused := errors.AsType[*admin.Problem](err)
 	if !refused || problem.Status != http.StatusServiceUnavailable || problem.OpID == "" {
 		p.t.Fatalf("a paused append is answered with %v", err)

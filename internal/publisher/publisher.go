@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/admin"
@@ -30,7 +31,6 @@ import (
 	"github.com/flagside/flagside/internal/publisher/stage"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // shutdownTimeout is how long requests in flight may take once the publisher stops. A write is decided within it.
@@ -201,7 +201,7 @@ func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compa
 
 // Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are created again if
 // they are gone. It is for a caller that has the truth elsewhere.
-func (p *Publisher) Renew(ctx context.Context, name string, origin control.Origin, documents []changelog.Document) error {
+func (p *Publisher) Renew(ctx context.Context, name string, origin control.Origin, documents []document.Document) error {
 	return p.environments.overwrite(ctx, name, origin, documents)
 }
 

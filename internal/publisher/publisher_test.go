@@ -7,12 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -132,12 +132,12 @@ func TestReplaceManyFlags(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wanted []eval.Document
+	var wanted []document.Document
 	for i := range 2300 {
-		wanted = append(wanted, eval.Document{Kind: eval.KindFlag, Key: fmt.Sprintf("f%04d", i), Body: flagBody("on", "")})
+		wanted = append(wanted, document.Document{Kind: document.KindFlag, Key: fmt.Sprintf("f%04d", i), Body: flagBody("on", "")})
 	}
 	owner := control.Origin{Actor: "file", Owner: true}
-	for _, wanted := range [][]eval.Document{wanted, wanted[:50], nil} {
+	for _, wanted := range [][]document.Document{wanted, wanted[:50], nil} {
 		result, err := service.Do(t.Context(), owner, control.Replace{Documents: wanted})
 		if err != nil {
 			t.Fatal(err)
@@ -214,7 +214,7 @@ func TestStopDecidesWritesInFlight(t *testing.T) {
 	}
 	r = start(t, publisher.Options{DataDir: dir})
 	for _, key := range acknowledged {
-		if _, _, err := r.client.Document(t.Context(), "prod", changelog.ID{Kind: changelog.KindFlag, Key: key}); err != nil {
+		if _, _, err := r.client.Document(t.Context(), "prod", document.ID{Kind: document.KindFlag, Key: key}); err != nil {
 			t.Errorf("%s was acknowledged and is not there: %v", key, err)
 		}
 	}

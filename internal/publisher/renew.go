@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
@@ -179,7 +180,7 @@ func (e *environment) write(ctx context.Context, list *flagsync.Environments, r 
 }
 
 // overwrite writes the documents of a caller that has the truth elsewhere as a new epoch.
-func (e *environments) overwrite(ctx context.Context, name string, o control.Origin, documents []changelog.Document) error {
+func (e *environments) overwrite(ctx context.Context, name string, o control.Origin, documents []document.Document) error {
 	running, err := e.find(name)
 	if err != nil {
 		return err

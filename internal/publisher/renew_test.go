@@ -7,21 +7,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/trusttest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // snapshot returns a snapshot of an environment.
-func snapshot(t *testing.T, environment string, documents ...changelog.Document) []byte {
+func snapshot(t *testing.T, environment string, documents ...document.Document) []byte {
 	t.Helper()
 	return trusttest.Default().Snapshot(t, environment, documents...)
 }
 
-func flagOf(key string, body []byte) changelog.Document {
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Revision: 3, Body: body}
+func flagOf(key string, body []byte) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key, Revision: 3, Body: body}
 }
 
 // anyway asks to break the glass.

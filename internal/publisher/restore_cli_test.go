@@ -10,11 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/cli"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // command runs a command of the command line as a role.
@@ -91,7 +91,7 @@ func TestRestoreInPartsByCommand(t *testing.T) {
 	t.Parallel()
 	r := governedOn(t, natstest.Start(t))
 	r.create("staging")
-	documents := make([]changelog.Document, 1200)
+	documents := make([]document.Document, 1200)
 	for i := range documents {
 		documents[i] = flagOf(fmt.Sprintf("f%04d", i), flagBody("on", ""))
 	}

@@ -10,13 +10,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // administrator is a token that may administer and nothing else.
@@ -275,7 +275,7 @@ func TestRestoreInParts(t *testing.T) {
 	} {
 		r.create(name)
 		r.put(name, "old", flagBody("on", ""), absent())
-		documents := make([]changelog.Document, c.documents)
+		documents := make([]document.Document, c.documents)
 		for i := range documents {
 			documents[i] = flagOf(fmt.Sprintf("%s%04d", c.prefix, i), flagBody("on", ""))
 		}
@@ -300,7 +300,7 @@ func TestAProposalWithLongKeys(t *testing.T) {
 	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	r.create("prod")
 	r.create("trial")
-	documents := make([]changelog.Document, 500)
+	documents := make([]document.Document, 500)
 	for i := range documents {
 		documents[i] = flagOf(fmt.Sprintf("%s%04d", strings.Repeat("k", 1000), i), flagBody("on", ""))
 	}

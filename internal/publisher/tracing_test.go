@@ -9,10 +9,10 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // A change is a trace: what it waited for, what was decided, and what was written. Nothing of the documents is in it.
@@ -29,9 +29,9 @@ func TestChangesAreTraced(t *testing.T) {
 	}
 	spans.Reset()
 	ctx, root := provider.Tracer("test").Start(t.Context(), "request")
-	put := func(key, document string) error {
+	put := func(key, doc string) error {
 		_, err := service.Do(ctx, control.Origin{Principal: access.Principal{ID: "tester"}}, control.Put{
-			ID: changelog.ID{Kind: changelog.KindFlag, Key: key}, Body: []byte(document), If: absent(),
+			ID: document.ID{Kind: document.KindFlag, Key: key}, Body: []byte(doc), If: absent(),
 		})
 		return err
 	}

@@ -12,15 +12,16 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 )
 
 func erringRules(t *testing.T, r *eval.Ruleset, keys ...string) *eval.Ruleset {
 	t.Helper()
-	var documents []eval.Document
+	var documents []document.Document
 	for _, key := range keys {
-		documents = append(documents, eval.Document{
-			Kind: eval.KindFlag, Key: key, Revision: 1,
+		documents = append(documents, document.Document{
+			Kind: document.KindFlag, Key: key, Revision: 1,
 			Body: []byte(`{"state":"ENABLED","variants":{"on":true},"targeting":{"if":[{"+":[{"var":"x"}]},"on"]}}`),
 		})
 	}
@@ -77,7 +78,7 @@ func TestErringFlags(t *testing.T) {
 	if newCollector(nil).collectFlagErrors(metrics, e.list()); len(metrics) != 2*11 {
 		t.Errorf("%d series of 11 flags with two codes each", len(metrics))
 	}
-	rules, _ = rules.Update([]eval.Document{{Kind: eval.KindFlag, Key: "a"}})
+	rules, _ = rules.Update([]document.Document{{Kind: document.KindFlag, Key: "a"}})
 	step(time.Second)
 	if _, known := e.known["a"]; known {
 		t.Error("a deleted flag is remembered")

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/faultdisk"
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // The flags of a place, by what they demand. All answer the same number.
@@ -176,9 +176,9 @@ func (p *place) recreate() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	var documents []changelog.Document
+	var documents []document.Document
 	for key, body := range demanding(1) {
-		documents = append(documents, changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)})
+		documents = append(documents, document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)})
 	}
 	renewal := flagsync.Renewal{OpID: "recreate", Actor: "tester", Time: time.Unix(2, 0), Documents: slices.Values(documents), Count: len(documents)}
 	if _, err := environments.Recreate(p.t.Context(), environment, renewal); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
@@ -85,7 +86,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 	})
 	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now().Add(p.clock)}
 	for key, body := range bodies {
-		document := changelog.Document{Kind: changelog.KindFlag, Key: key}
+		document := document.Document{Kind: document.KindFlag, Key: key}
 		if body != "" {
 			document.Body = []byte(body)
 		}

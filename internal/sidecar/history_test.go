@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/linearizable"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Several writers change a flag, and several sidecars, whose networks break all the time, answer it: what is always fresh was written last,
@@ -104,7 +104,7 @@ func (p *party) write(ctx context.Context, client int, w *writer) {
 		value := (int(head.Revision)+1)*writers + client
 		change := flagsync.Change{OpID: fmt.Sprintf("writer-%d-%d", client, n), Actor: "tester", Time: time.Unix(1, 0)}
 		for key, body := range demanding(value) {
-			change.Documents = append(change.Documents, changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)})
+			change.Documents = append(change.Documents, document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)})
 		}
 		p.register.Write(client, value, func() linearizable.Outcome {
 			outcome, err := w.append(ctx, change)

@@ -3,6 +3,7 @@ package sidecar
 import (
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/sync/changelog"
@@ -86,11 +87,11 @@ func newErringStatus(all []erring) []erringStatus {
 }
 
 type problemStatus struct {
-	Kind    eval.Kind `json:"kind,omitempty"`
-	Key     string    `json:"key,omitempty"`
-	Pointer string    `json:"pointer,omitempty"`
-	Reason  string    `json:"reason"`
-	Hint    string    `json:"hint,omitempty"`
+	Kind    document.Kind `json:"kind,omitempty"`
+	Key     string        `json:"key,omitempty"`
+	Pointer string        `json:"pointer,omitempty"`
+	Reason  string        `json:"reason"`
+	Hint    string        `json:"hint,omitempty"`
 }
 
 // Status returns what /status shows.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -104,7 +105,7 @@ func TestForeignMessages(t *testing.T) {
 	p.put(map[string]string{"greeting": flag(1)})
 	s := start(t, options(server.URL()))
 	s.awaitValue("greeting", 1.0)
-	subject := "flags." + environment + "." + changelog.ID{Kind: changelog.KindFlag, Key: "greeting"}.Subject()
+	subject := "flags." + environment + "." + changelog.Subject(document.ID{Kind: document.KindFlag, Key: "greeting"})
 	if _, err := server.Client(t).Request(subject, []byte(flag(666)), patience); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +120,7 @@ func TestForeignMessages(t *testing.T) {
 // lie is a basis that denies what its state holds.
 type lie struct{ flagsync.Basis }
 
-func (lie) Document(changelog.ID) (changelog.Document, bool) { return changelog.Document{}, false }
+func (lie) Document(document.ID) (document.Document, bool) { return document.Document{}, false }
 
 // A publisher that signs another state than its log adds up to is wrong: what it wrote is served, and nothing calls that live.
 func TestAStateThatWasSignedWrongly(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -84,6 +85,6 @@ type noDocuments struct{}
 
 func (noDocuments) Position() changelog.Position { return changelog.Position{} }
 func (noDocuments) State() changelog.State       { return changelog.State{} }
-func (noDocuments) Document(changelog.ID) (changelog.Document, bool) {
-	return changelog.Document{}, false
+func (noDocuments) Document(document.ID) (document.Document, bool) {
+	return document.Document{}, false
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -16,18 +17,18 @@ type Log interface {
 // Documents are the documents at a position of a log, as a change is decided on.
 type Documents struct {
 	at   changelog.Position
-	live map[changelog.ID]changelog.Document
+	live map[document.ID]document.Document
 }
 
 // Basis returns the documents at a position of a log, which it reads from its beginning.
 func Basis(tb testing.TB, log Log, at changelog.Position) Documents {
 	tb.Helper()
-	d := Documents{at: at, live: make(map[changelog.ID]changelog.Document)}
+	d := Documents{at: at, live: make(map[document.ID]document.Document)}
 	for r, err := range log.Read(tb.Context(), changelog.Position{}, at.Revision) {
 		switch {
 		case err != nil:
 			tb.Fatal(err)
-		case r.Kind == changelog.KindEpoch:
+		case r.Kind == document.KindEpoch:
 			clear(d.live)
 		case r.Delete:
 			delete(d.live, r.ID())
@@ -51,7 +52,7 @@ func (d Documents) State() changelog.State {
 }
 
 // Document implements flagsync.Basis.
-func (d Documents) Document(id changelog.ID) (changelog.Document, bool) {
+func (d Documents) Document(id document.ID) (document.Document, bool) {
 	document, ok := d.live[id]
 	return document, ok
 }

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Snapshot returns a snapshot of an environment that was signed with the keys, of an epoch that begins now.
-func (k Keys) Snapshot(tb testing.TB, environment string, documents ...changelog.Document) []byte {
+func (k Keys) Snapshot(tb testing.TB, environment string, documents ...document.Document) []byte {
 	tb.Helper()
 	state, revision := changelog.State{}.Edit(), uint64(1)
 	for _, d := range documents {

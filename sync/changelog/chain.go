@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+
+	"github.com/flagside/flagside/document"
 )
 
 // ChainLength is how many of the last digests a [Chain] holds.
@@ -47,7 +49,7 @@ func (c *Chain) Extend(r Record) error {
 	case r.Prev != c.head.Link():
 		return fmt.Errorf("revision %d follows revision %d %s, revision %d here is %s: %w",
 			r.Revision, r.Prev.Revision, r.Prev.Digest, c.head.Revision, c.head.Digest, ErrDifferentHistory)
-	case r.Epoch != c.head.Epoch && r.Kind != KindEpoch:
+	case r.Epoch != c.head.Epoch && r.Kind != document.KindEpoch:
 		return fmt.Errorf("revision %d belongs to epoch %s, revision %d to %s: %w",
 			r.Revision, r.Epoch.Short(), c.head.Revision, c.head.Epoch.Short(), ErrDifferentHistory)
 	}

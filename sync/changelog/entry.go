@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Version is the schema version of the entries this package writes.
@@ -28,7 +30,7 @@ type Entry struct {
 	Epoch       Epoch
 	Revision    uint64 // its place in the log: the sequence of the message
 	OpID        string // of the change; the same for all its entries
-	Kind        Kind
+	Kind        document.Kind
 	Key         string
 	Index       int       // 1 to Count
 	Count       int       // 1 to MaxEntries
@@ -61,7 +63,7 @@ type wireEntry struct {
 	Epoch       Epoch          `json:"epoch"`
 	Revision    uint64         `json:"revision"`
 	OpID        string         `json:"op"`
-	Kind        Kind           `json:"kind"`
+	Kind        document.Kind  `json:"kind"`
 	Key         string         `json:"key"`
 	Index       int            `json:"i"`
 	Count       int            `json:"n"`
@@ -81,7 +83,7 @@ type wireEntry struct {
 }
 
 // ID returns what identifies the document e is about.
-func (e Entry) ID() ID { return ID{Kind: e.Kind, Key: e.Key} }
+func (e Entry) ID() document.ID { return document.ID{Kind: e.Kind, Key: e.Key} }
 
 // Encode returns the bytes of e. It refuses what [DecodeEntry] would.
 func (e Entry) Encode() ([]byte, error) {
@@ -153,8 +155,8 @@ func CompactDocument(data []byte) ([]byte, error) {
 	if err := v.Compact(jsontext.AllowDuplicateNames(false), jsontext.AllowInvalidUTF8(false)); err != nil {
 		return nil, err
 	}
-	if len(v) > MaxDocument {
-		return nil, fmt.Errorf("the document has %d bytes, at most %d are allowed", len(v), MaxDocument)
+	if len(v) > document.MaxSize {
+		return nil, fmt.Errorf("the document has %d bytes, at most %d are allowed", len(v), document.MaxSize)
 	}
 	return v, nil
 }
@@ -195,20 +197,20 @@ func (e Entry) validate() error {
 func (e Entry) validateBody() error {
 	put := e.Put != nil
 	switch {
-	case e.Kind == KindEpoch && (put || e.Delete):
+	case e.Kind == document.KindEpoch && (put || e.Delete):
 		return errors.New("an epoch entry has no document")
-	case e.Kind == KindEpoch && e.Complete == 0 && e.Leaves != Position{}:
+	case e.Kind == document.KindEpoch && e.Complete == 0 && e.Leaves != Position{}:
 		return errors.New("an epoch entry that renews nothing leaves nothing")
-	case e.Kind == KindEpoch:
+	case e.Kind == document.KindEpoch:
 		return nil
-	case e.Kind == KindKeys && e.Delete:
+	case e.Kind == document.KindKeys && e.Delete:
 		return errors.New("the keys note cannot be deleted")
 	case e.Complete != 0 || e.Leaves != Position{}:
 		return errors.New("only an epoch entry says where a state is complete and what it leaves")
 	case put == e.Delete:
 		return errors.New("want either a document or a deletion")
-	case len(e.Put) > MaxDocument:
-		return fmt.Errorf("the document has %d bytes, at most %d are allowed", len(e.Put), MaxDocument)
+	case len(e.Put) > document.MaxSize:
+		return fmt.Errorf("the document has %d bytes, at most %d are allowed", len(e.Put), document.MaxSize)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 // goldenEntries are the entries of testdata/v2. They are what a log holds, so
@@ -21,47 +23,47 @@ func goldenEntries() map[string]Entry {
 	return map[string]Entry{
 		"epoch.json": {
 			Environment: prod, Epoch: epochA, Revision: 3,
-			OpID: "create-prod", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Time: at, State: Sum([]byte("state")),
+			OpID: "create-prod", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1, Time: at, State: Sum([]byte("state")),
 		},
 		"renewal.json": {
 			Environment: prod, Epoch: epochB, Revision: 1 << 40,
-			OpID: "recreate-prod", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Time: at, State: Sum([]byte("state")),
+			OpID: "recreate-prod", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1, Time: at, State: Sum([]byte("state")),
 			Complete: 7, Leaves: Position{Epoch: epochA, Revision: 9, Digest: Sum([]byte{9})},
 			Actor: "actor-1", Reason: "restored", Ledger: anchor(4), Control: anchor(5), Prev: link(9),
 		},
 		"keys.json": {
 			Environment: prod, Epoch: epochA, Revision: 4,
-			OpID: "keys-1", Kind: KindKeys, Key: KeysKey, Index: 1, Count: 1,
+			OpID: "keys-1", Kind: document.KindKeys, Key: document.KeysKey, Index: 1, Count: 1,
 			Put:  []byte(`"` + strings.ReplaceAll(goldenNote, "\n", `\n`) + `"`),
 			Time: at, State: Sum([]byte("state")), Prev: link(3),
 		},
 		"settings.json": {
 			Environment: prod, Epoch: epochA, Revision: 5,
-			OpID: "import-1", Kind: KindSettings, Key: SettingsKey, Index: 1, Count: 3,
+			OpID: "import-1", Kind: document.KindSettings, Key: document.SettingsKey, Index: 1, Count: 3,
 			Put:   []byte(`{"metadata":{"team":"shop"},"compatibility":"flagd"}`),
 			Actor: "actor-1", Time: at, Prev: link(4),
 		},
 		"segment.json": {
 			Environment: prod, Epoch: epochA, Revision: 6,
-			OpID: "import-1", Kind: KindSegment, Key: "nordics", Index: 2, Count: 3,
+			OpID: "import-1", Kind: document.KindSegment, Key: "nordics", Index: 2, Count: 3,
 			Put:   []byte(`{"in":[{"var":"country"},["DK","FI","IS","NO","SE"]]}`),
 			Actor: "actor-1", Time: at, Ledger: anchor(1 << 33), Control: anchor(2), Prev: link(5),
 		},
 		"flag.json": {
 			Environment: prod, Epoch: epochA, Revision: 7,
-			OpID: "import-1", Kind: KindFlag, Key: "checkout/express", Index: 3, Count: 3,
+			OpID: "import-1", Kind: document.KindFlag, Key: "checkout/express", Index: 3, Count: 3,
 			Put:   []byte(`{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"$ref":"nordics"},"on"]}}`),
 			Actor: "actor-1", Approvers: []string{"actor-2", "actor-3"}, Reason: "Zahlung per Klick für \"alle\" <b>&</b>",
 			Request: "request-7", Time: at, State: Sum([]byte("state")), Ledger: anchor(8), Control: anchor(2), Prev: link(6),
 		},
 		"flag-delete.json": {
 			Environment: "staging", Epoch: epochB, Revision: 12,
-			OpID: "delete-9", Kind: KindFlag, Key: "日本語 \u2028 🚀", Index: 1, Count: 1,
+			OpID: "delete-9", Kind: document.KindFlag, Key: "日本語 \u2028 🚀", Index: 1, Count: 1,
 			Delete: true, Actor: "actor-1", Time: at, State: Sum([]byte("state")), Prev: link(11),
 		},
 		"raw-text.json": {
 			Environment: "staging", Epoch: epochB, Revision: 13,
-			OpID: "raw", Kind: KindFlag, Key: "raw", Index: 1, Count: 1,
+			OpID: "raw", Kind: document.KindFlag, Key: "raw", Index: 1, Count: 1,
 			Put:  []byte(`{"escaped":"\u00e9\/\u003c","number":[1.0,1e3,-0,12345678901234567890],"plain":"é/<>&"}`),
 			Time: at, State: Sum([]byte("state")), Prev: link(12),
 		},
@@ -143,7 +145,7 @@ func TestDecodeEntryRefuses(t *testing.T) {
 	f("empty op-id", `"op":"import-1"`, `"op":""`)
 	f("unknown kind", `"kind":"flag"`, `"kind":"rule"`)
 	f("empty key", `"key":"checkout/express"`, `"key":""`)
-	f("long key", `checkout/express`, strings.Repeat("k", MaxKey+1))
+	f("long key", `checkout/express`, strings.Repeat("k", document.MaxKey+1))
 	f("settings under a key", `"kind":"flag"`, `"kind":"settings"`)
 	f("epoch under a key", `"kind":"flag"`, `"kind":"epoch"`)
 	f("number 0", `"i":3`, `"i":0`)
@@ -154,7 +156,7 @@ func TestDecodeEntryRefuses(t *testing.T) {
 	f("count above the limit", `"n":3`, `"n":1001`)
 	f("document and deletion", `"actor":`, `"delete":true,"actor":`)
 	f("long reason", `"reason":"Zahlung`, `"reason":"`+strings.Repeat("r", MaxReason))
-	f("large document", `"state":"ENABLED"`, `"state":"`+strings.Repeat("x", MaxDocument)+`"`)
+	f("large document", `"state":"ENABLED"`, `"state":"`+strings.Repeat("x", document.MaxSize)+`"`)
 	f("no time", `"time":"2026-03-04T05:06:07.089Z"`, `"time":""`)
 	f("time that has no UTC form", `"time":"2026-03-04T05:06:07.089Z"`, `"time":"9999-12-31T23:00:00-05:00"`)
 	prev, state := Sum([]byte{6}).String(), Sum([]byte("state")).String()
@@ -178,7 +180,7 @@ func TestDecodeEntryRefuses(t *testing.T) {
 		"null":            `null`,
 		"epoch with body": strings.Replace(string(golden(t, "epoch.json")), `"time"`, `"put":{},"time"`, 1),
 		"no document":     strings.Replace(string(golden(t, "flag-delete.json")), `"delete":true,`, ``, 1),
-		"keys deleted":    strings.NewReplacer(`"kind":"flag"`, `"kind":"keys"`, "日本語 \u2028 🚀", KeysKey).Replace(string(golden(t, "flag-delete.json"))),
+		"keys deleted":    strings.NewReplacer(`"kind":"flag"`, `"kind":"keys"`, "日本語 \u2028 🚀", document.KeysKey).Replace(string(golden(t, "flag-delete.json"))),
 	} {
 		if e, err := DecodeEntry([]byte(data)); err == nil {
 			t.Errorf("%s: decoded %+v", name, e)
@@ -215,7 +217,7 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 	f("no digest before it", func(e *Entry) { e.Prev.Digest = Digest{} })
 	f("no state at the end", func(e *Entry) { e.State = Digest{} })
 	f("state inside of a transaction", func(e *Entry) { e.Index = 1 })
-	f("keys deleted", func(e *Entry) { e.Kind, e.Key, e.Put, e.Delete = KindKeys, KeysKey, nil, true })
+	f("keys deleted", func(e *Entry) { e.Kind, e.Key, e.Put, e.Delete = document.KindKeys, document.KeysKey, nil, true })
 	f("no epoch", func(e *Entry) { e.Epoch = "" })
 	f("no op-id", func(e *Entry) { e.OpID = "" })
 	f("op-id in no UTF-8", func(e *Entry) { e.OpID = "\xff" })
@@ -231,17 +233,17 @@ func TestEncodeRefusesWhatDecodeWould(t *testing.T) {
 	f("document that is no JSON", func(e *Entry) { e.Put = []byte("{") })
 	f("document that is two", func(e *Entry) { e.Put = []byte("{}{}") })
 	f("document that repeats a member", func(e *Entry) { e.Put = []byte(`{"a":1,"a":2}`) })
-	f("large document", func(e *Entry) { e.Put = []byte(`"` + strings.Repeat("x", MaxDocument) + `"`) })
+	f("large document", func(e *Entry) { e.Put = []byte(`"` + strings.Repeat("x", document.MaxSize) + `"`) })
 	f("long reason", func(e *Entry) { e.Reason = strings.Repeat("r", MaxReason+1) })
 	f("time that cannot be written", func(e *Entry) { e.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) })
 }
 
 func TestEntryAtItsLimits(t *testing.T) {
 	want := goldenEntries()["flag.json"]
-	want.Key = strings.Repeat("k", MaxKey)
+	want.Key = strings.Repeat("k", document.MaxKey)
 	want.Reason = strings.Repeat("r", MaxReason)
 	want.Index, want.Count = MaxEntries, MaxEntries
-	want.Put = []byte(`"` + strings.Repeat("x", MaxDocument-2) + `"`)
+	want.Put = []byte(`"` + strings.Repeat("x", document.MaxSize-2) + `"`)
 	data, err := want.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -281,8 +283,8 @@ func TestCompactDocument(t *testing.T) {
 }
 
 func TestCompactDocumentLimit(t *testing.T) {
-	largest := `"` + strings.Repeat("x", MaxDocument-2) + `"`
-	if got, err := CompactDocument([]byte(" " + largest + "\n")); err != nil || len(got) != MaxDocument {
+	largest := `"` + strings.Repeat("x", document.MaxSize-2) + `"`
+	if got, err := CompactDocument([]byte(" " + largest + "\n")); err != nil || len(got) != document.MaxSize {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	if _, err := CompactDocument([]byte(`"x` + largest[1:])); err == nil {

@@ -15,6 +15,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 const (
@@ -215,7 +217,7 @@ func TestExampleLog(t *testing.T) {
 	if settled := judge.Settle(-1); len(settled) != 3 || judge.Head().Digest.String() != e.entries[2].digest {
 		t.Errorf("%d entries are proved, up to %+v", len(settled), judge.Head())
 	}
-	state := stateOf(Document{KindKeys, KeysKey, 2, []byte(quoted(e.note))}, Document{KindFlag, "new-checkout", 4, []byte(exampleFlag)})
+	state := stateOf(document.Document{Kind: document.KindKeys, Key: document.KeysKey, Revision: 2, Body: []byte(quoted(e.note))}, document.Document{Kind: document.KindFlag, Key: "new-checkout", Revision: 4, Body: []byte(exampleFlag)})
 	if got := state.Digest().String(); got != e.state {
 		t.Errorf("state digest %s, want %s", got, e.state)
 	}
@@ -245,8 +247,9 @@ func TestExampleOfEverythingElse(t *testing.T) {
 	if err := json.Unmarshal([]byte(e.snapshot), &h); err != nil {
 		t.Fatal(err)
 	}
-	snapshot := encodeSnapshot(t, h, []Document{
-		{KindKeys, KeysKey, 2, []byte(quoted(e.note))}, {KindFlag, "new-checkout", 4, []byte(exampleFlag)},
+	snapshot := encodeSnapshot(t, h, []document.Document{
+		{Kind: document.KindKeys, Key: document.KeysKey, Revision: 2, Body: []byte(quoted(e.note))},
+		{Kind: document.KindFlag, Key: "new-checkout", Revision: 4, Body: []byte(exampleFlag)},
 	})
 	if !bytes.HasPrefix(snapshot, []byte("flagside snapshot 2\n"+e.snapshot+"\n")) {
 		t.Errorf("a snapshot begins with %.900q", snapshot)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Message is a message of a log's stream, genuine or not.
@@ -105,7 +107,7 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 		}
 		return Noise, Record{}
 	}
-	if r.Kind == KindKeys {
+	if r.Kind == document.KindKeys {
 		j.adopt(r)
 	}
 	head := j.chain.Head()
@@ -236,17 +238,17 @@ func (k *Keyring) OpenPastEntry(environment string, m Message) (Record, error) {
 func (j *Judge) continues(head Position, r Record) bool {
 	root, first := head.Link(), r.Prev == (Link{})
 	switch {
-	case r.Kind == KindEpoch && j.replaying && head.IsZero():
+	case r.Kind == document.KindEpoch && j.replaying && head.IsZero():
 		if _, known := j.pending.get(r.Prev); !known {
 			root = r.Prev
 		} else if !r.Epoch.Later(j.epochOf(head, r.Prev)) {
 			return false
 		}
-	case r.Kind == KindEpoch && r.Renews():
+	case r.Kind == document.KindEpoch && r.Renews():
 		if !r.Epoch.Later(j.epochOf(head, r.Prev)) {
 			return false
 		}
-	case first != (r.Kind == KindEpoch):
+	case first != (r.Kind == document.KindEpoch):
 		return false // an epoch entry that renews nothing is the first of a log
 	case !first && r.Epoch != j.epochOf(head, r.Prev):
 		return false
@@ -269,7 +271,7 @@ func (j *Judge) notedAt(r Record) uint64 {
 	if !differs {
 		before = j.noted
 	}
-	if r.Kind != KindKeys {
+	if r.Kind != document.KindKeys {
 		return before
 	}
 	text, err := KeysText(r.Put)
@@ -334,12 +336,12 @@ func KeysText(body []byte) (string, error) {
 }
 
 // KeysDocument returns the document that holds a keys note.
-func KeysDocument(n KeysNote) (Document, error) {
+func KeysDocument(n KeysNote) (document.Document, error) {
 	body, err := json.Marshal(n.Text)
 	if err != nil {
-		return Document{}, fmt.Errorf("%w: %w", ErrKeysNote, err)
+		return document.Document{}, fmt.Errorf("%w: %w", ErrKeysNote, err)
 	}
-	return Document{Kind: KindKeys, Key: KeysKey, Body: body}, nil
+	return document.Document{Kind: document.KindKeys, Key: document.KeysKey, Body: body}, nil
 }
 
 // signed verifies one entry, and counts when it fails.
@@ -410,7 +412,7 @@ func decodeCandidate(environment string, m Message) (Record, error) {
 	switch {
 	case e.Environment != environment, e.Revision != m.Revision, e.Epoch != epoch, e.State != state:
 		return Record{}, fmt.Errorf("%w: it belongs to another place", ErrUnsigned)
-	case e.ID().Subject() != m.Subject:
+	case Subject(e.ID()) != m.Subject:
 		return Record{}, fmt.Errorf("%w: it is about %s and stands under another subject", ErrUnsigned, e.ID())
 	}
 	return Record{Entry: e, Digest: Sum(m.Data), Signature: signature, Size: len(m.Data)}, nil
@@ -421,7 +423,7 @@ func decodeCandidate(environment string, m Message) (Record, error) {
 // looked at: the key may have been retired since. What follows has to prove it.
 func OpenNamedEntry(environment string, epoch Epoch, m Message) (Record, error) {
 	r, err := decodeCandidate(environment, m)
-	if err == nil && (r.Kind != KindEpoch || r.Epoch != epoch) {
+	if err == nil && (r.Kind != document.KindEpoch || r.Epoch != epoch) {
 		err = fmt.Errorf("%w: revision %d does not begin epoch %s", ErrUnsigned, m.Revision, epoch.Short())
 	}
 	return r, err

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // A keys note can be known before the log shows it: from a snapshot, another
@@ -49,7 +51,7 @@ func TestJudgeKeepsWhatMayBeProvedLater(t *testing.T) {
 	}
 	l.signer = a.signing[1].signer(t)
 	proving := l.put(t, "proof", 1, 1)
-	_, forged := l.prepare(t, Entry{OpID: "forged", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
+	_, forged := l.prepare(t, Entry{OpID: "forged", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
 	forged.Proof = forged.Proof[:98] + string(a.unknown.sign("x"))
 	j.Offer(l.messages[len(l.messages)-1])
 	j.Offer(forged)
@@ -71,7 +73,7 @@ func TestJudgeDoubt(t *testing.T) {
 	offer := func(key testKey) uint64 {
 		l.signer = key.signer(t)
 		l.next += 3
-		_, m := l.prepare(t, Entry{OpID: "op", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
+		_, m := l.prepare(t, Entry{OpID: "op", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
 		j.Offer(m)
 		if got := settled(j); got != nil {
 			t.Errorf("accepted %v", got)

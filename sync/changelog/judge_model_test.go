@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/document"
 )
 
 // naiveReader reads a log message by message, each verified by itself, with the
@@ -40,7 +42,7 @@ func (n *naiveReader) read(m Message) {
 	placed := err == nil && e.Environment == prod && e.Revision == m.Revision && string(e.Epoch) == header[0] &&
 		naiveStateText(e.State) == header[1] &&
 		m.Subject == base64.RawURLEncoding.EncodeToString([]byte(string(e.Kind)+"/"+e.Key))
-	if placed && e.Kind == KindKeys {
+	if placed && e.Kind == document.KindKeys {
 		n.adopt(e.Put)
 	}
 	text := fmt.Sprintf("flagside entry 2\n%s\nprod\n%s\n%d\n%x\n%s\n", n.keys.installation, header[0], m.Revision, digest, header[1])
@@ -50,8 +52,8 @@ func (n *naiveReader) read(m Message) {
 		n.stopped = true
 	case !placed:
 	case e.Complete > 0 && e.Epoch[8:20] > epochTimeOf(n.epoch),
-		e.Kind == KindEpoch && e.Complete == 0 && n.head == Link{} && e.Prev == Link{},
-		e.Kind != KindEpoch && e.Prev == n.head && e.Epoch == n.epoch:
+		e.Kind == document.KindEpoch && e.Complete == 0 && n.head == Link{} && e.Prev == Link{},
+		e.Kind != document.KindEpoch && e.Prev == n.head && e.Epoch == n.epoch:
 		n.head, n.epoch = Link{Revision: m.Revision, Digest: digest}, e.Epoch
 		n.accepted = append(n.accepted, n.head)
 	}
@@ -132,7 +134,7 @@ func newWorld(tb testing.TB, seed uint64) *world {
 	for range w.random.IntN(4) { // noise may stand before the first entry
 		w.noise()
 	}
-	w.write(Entry{OpID: "create", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1})
+	w.write(Entry{OpID: "create", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1})
 	w.writeNote(w.signing)
 	for range 70 {
 		w.act()
@@ -171,7 +173,7 @@ func (w *world) act() {
 func (w *world) renew() {
 	leaves := w.l.head
 	w.l.head.Epoch = NewEpoch(time.UnixMilli(w.random.Int64N(1<<47)), leaves.Epoch)
-	w.write(Entry{OpID: "renew", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Complete: 1, Leaves: leaves})
+	w.write(Entry{OpID: "renew", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1, Complete: 1, Leaves: leaves})
 	w.writeNote(w.listed...)
 }
 
@@ -188,7 +190,7 @@ func (w *world) put(count int) {
 
 func (w *world) flag(op string, index, count int) Entry {
 	return Entry{
-		OpID: op, Kind: KindFlag, Key: "k" + strconv.Itoa(w.random.IntN(5)), Index: index, Count: count,
+		OpID: op, Kind: document.KindFlag, Key: "k" + strconv.Itoa(w.random.IntN(5)), Index: index, Count: count,
 		Put: fmt.Appendf(nil, `{"n":%d}`, w.random.IntN(1000)),
 	}
 }
@@ -204,7 +206,7 @@ func (w *world) noteBody(version uint64, listed ...int) []byte {
 // writeNote writes a keys note of the next version into the log.
 func (w *world) writeNote(listed ...int) {
 	w.version, w.listed = w.version+1, listed
-	w.write(Entry{OpID: "keys", Kind: KindKeys, Key: KeysKey, Index: 1, Count: 1, Put: w.noteBody(w.version, listed...)})
+	w.write(Entry{OpID: "keys", Kind: document.KindKeys, Key: document.KeysKey, Index: 1, Count: 1, Put: w.noteBody(w.version, listed...)})
 }
 
 // rotate lists a second key, switches to it, and drops the first.
@@ -275,7 +277,7 @@ func (w *world) noise() {
 	} else {
 		w.listed = []int{w.signing}
 	}
-	e := w.next(Entry{OpID: "early", Kind: KindKeys, Key: KeysKey, Index: 1, Count: 1, Put: body})
+	e := w.next(Entry{OpID: "early", Kind: document.KindKeys, Key: document.KeysKey, Index: 1, Count: 1, Put: body})
 	w.store(w.by(w.keys.unknown, e))
 }
 
@@ -358,7 +360,7 @@ func (w *world) junk() {
 		},
 		func() {
 			m := w.by(w.keys.unknown, forged)
-			m.Subject = ID{Kind: KindFlag, Key: "other"}.Subject()
+			m.Subject = Subject(document.ID{Kind: document.KindFlag, Key: "other"})
 			w.store(m)
 		},
 		func() { // the right signature for an earlier place
@@ -368,12 +370,12 @@ func (w *world) junk() {
 			w.store(m)
 		},
 		func() { // renewals of later and earlier epochs, unsigned
-			e := w.next(Entry{OpID: "renew", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1, Complete: 1, Leaves: w.l.head})
+			e := w.next(Entry{OpID: "renew", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1, Complete: 1, Leaves: w.l.head})
 			e.Epoch = []Epoch{"ffffffffffffffffffffffffffffffff", "ffffffff000000000001ffffffffffff", e.Epoch}[w.random.IntN(3)]
 			w.store(w.by(w.keys.unknown, e))
 		},
 		func() { // the begin of a log
-			e := w.next(Entry{OpID: "create", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1})
+			e := w.next(Entry{OpID: "create", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1})
 			e.Prev = Link{}
 			w.store(w.by(w.keys.unknown, e))
 		},
@@ -384,7 +386,7 @@ func (w *world) junk() {
 			w.store(Message{Subject: "x", Proof: h.ProofText(), Data: data})
 		},
 		func() { // keys notes that are old, of another installation, and forged
-			e := w.next(Entry{OpID: "keys", Kind: KindKeys, Key: KeysKey, Index: 1, Count: 1})
+			e := w.next(Entry{OpID: "keys", Kind: document.KindKeys, Key: document.KeysKey, Index: 1, Count: 1})
 			note, err := KeysDocument(keysB().note(w.tb, 100, 0))
 			if err != nil {
 				w.tb.Fatal(err)
@@ -628,7 +630,7 @@ func FuzzJudgeOffer(f *testing.F) {
 		f.Add(m.Revision, m.Subject, m.Proof, m.Data, false)
 		f.Add(m.Revision+1, m.Subject, m.Proof, m.Data, true)
 	}
-	_, unsigned := l.prepare(f, Entry{OpID: "d", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
+	_, unsigned := l.prepare(f, Entry{OpID: "d", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
 	f.Add(unsigned.Revision, unsigned.Subject, "", unsigned.Data, false)
 	f.Add(uint64(3), "", string(epochA)+" - "+string(keysA().signing[0].sign("x")), []byte(`{"v":3}`), true)
 	f.Add(uint64(3), "a2V5cy9rZXlz", string(epochA)+" - "+string(keysA().signing[0].sign("x")), golden(f, "keys.json"), false)

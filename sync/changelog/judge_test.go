@@ -3,6 +3,8 @@ package changelog
 import (
 	"slices"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // judgeAt returns a judge of prod that stands at the head of a log.
@@ -25,7 +27,7 @@ func TestJudgeNoise(t *testing.T) {
 	a := keysA()
 	l := newLog(t)
 	l.put(t, "before", 1, 1)
-	next := Entry{OpID: "next", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")}
+	next := Entry{OpID: "next", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")}
 	// f offers what change made of the true next message or entry.
 	f := func(name string, change func(m *Message)) {
 		t.Helper()
@@ -75,7 +77,7 @@ func TestJudgeNoise(t *testing.T) {
 	f("nothing", func(m *Message) { *m = Message{} })
 	f("a byte of the data", func(m *Message) { m.Data = slices.Concat(m.Data[:len(m.Data)-2], []byte(" "), m.Data[len(m.Data)-2:]) })
 	f("another sequence", func(m *Message) { m.Revision++ })
-	f("another subject", func(m *Message) { m.Subject = ID{Kind: KindFlag, Key: "other"}.Subject() })
+	f("another subject", func(m *Message) { m.Subject = Subject(document.ID{Kind: document.KindFlag, Key: "other"}) })
 	f("no subject", func(m *Message) { m.Subject = "" })
 	f("a padded subject", func(m *Message) { m.Subject += "=" })
 	f("another epoch in the header", func(m *Message) { m.Proof = string(epochB) + m.Proof[32:] })
@@ -89,7 +91,7 @@ func TestJudgeNoise(t *testing.T) {
 	signed("another installation", Candidate, keysB().signing[0], nothing, nil)
 	signed("another environment", Noise, a.signing[0], func(e *Entry) { e.Environment = "staging" }, nil)
 	signed("another revision", Noise, a.signing[0], func(e *Entry) { e.Revision++ }, func(m *Message) { m.Revision-- })
-	signed("another subject, signed", Noise, a.signing[0], nothing, func(m *Message) { m.Subject = ID{Kind: KindSegment, Key: "k"}.Subject() })
+	signed("another subject, signed", Noise, a.signing[0], nothing, func(m *Message) { m.Subject = Subject(document.ID{Kind: document.KindSegment, Key: "k"}) })
 	signed("a key of another environment's text", Noise, a.signing[0], nothing, func(m *Message) {
 		r, _ := DecodeRecord(m.Revision, m.Data)
 		h, _ := a.signing[0].signer(t).SignHead("staging", r.Head())
@@ -106,7 +108,7 @@ func TestJudgeNoise(t *testing.T) {
 		func(e *Entry) { e.Revision, e.Prev = 2, Link{Revision: 1, Digest: Sum(nil)} }, nil)
 	signed("the same, unsigned", Noise, a.unknown,
 		func(e *Entry) { e.Revision, e.Prev = 2, Link{Revision: 1, Digest: Sum(nil)} }, nil)
-	epoch := func(e *Entry) { e.Kind, e.Key, e.Put = KindEpoch, EpochKey, nil }
+	epoch := func(e *Entry) { e.Kind, e.Key, e.Put = document.KindEpoch, document.EpochKey, nil }
 	signed("the begin of another log", Different, a.signing[0], func(e *Entry) { epoch(e); e.Epoch, e.Prev = epochB, Link{} }, nil)
 	signed("an epoch entry that renews nothing", Different, a.signing[0], func(e *Entry) { epoch(e); e.Epoch = epochB }, nil)
 	signed("one of the same epoch", Different, a.signing[0], func(e *Entry) { epoch(e) }, nil)
@@ -171,7 +173,7 @@ func TestJudgeVerifiesLittle(t *testing.T) {
 	}
 
 	l.next = 2000
-	_, forged := l.prepare(t, Entry{OpID: "forged", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
+	_, forged := l.prepare(t, Entry{OpID: "forged", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
 	l.next = 0
 	l.put(t, "true", 1, 1)
 	offer := func() {
@@ -209,7 +211,7 @@ func TestJudgeVerifiesLittle(t *testing.T) {
 func TestJudgeAllocatesLittleForNoise(t *testing.T) {
 	l := newLog(t)
 	j := judgeAt(t, l)
-	_, m := l.prepare(t, Entry{OpID: "op", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
+	_, m := l.prepare(t, Entry{OpID: "op", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
 	m.Proof = ""
 	if got := testing.AllocsPerRun(100, func() { j.Offer(m) }); got > 5 { // decoding would make more; the race detector makes some
 		t.Errorf("%v allocations for a message without a proof, at most 5 are allowed", got)
@@ -220,11 +222,11 @@ func TestJudgeAllocatesLittleForNoise(t *testing.T) {
 func TestJudgeBeginsCold(t *testing.T) {
 	a := keysA()
 	l := newLog(t)
-	document, err := KeysDocument(a.note(t, 1, 0))
+	doc, err := KeysDocument(a.note(t, 1, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.append(t, Entry{OpID: "keys", Kind: KindKeys, Key: KeysKey, Index: 1, Count: 1, Put: document.Body})
+	l.append(t, Entry{OpID: "keys", Kind: document.KindKeys, Key: document.KeysKey, Index: 1, Count: 1, Put: doc.Body})
 	l.put(t, "op", 1, 1)
 	j := NewJudge(a.cold(t), prod, Position{})
 	for i, m := range l.messages {
@@ -248,7 +250,7 @@ func TestJudgeBeginsCold(t *testing.T) {
 // A log begins with an epoch entry that a key of the installation signed.
 func TestJudgeBeginsWithAnEpoch(t *testing.T) {
 	l := newLog(t)
-	flag := Entry{Environment: prod, Epoch: epochA, Revision: 5, OpID: "op", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}"), State: Sum(nil)}
+	flag := Entry{Environment: prod, Epoch: epochA, Revision: 5, OpID: "op", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}"), State: Sum(nil)}
 	_, m := signEntry(t, l.signer, flag)
 	for name, j := range map[string]*Judge{
 		"judge": NewJudge(keysA().keyring(t), prod, Position{}), "replay": NewReplayJudge(keysA().keyring(t), prod, Position{}),
@@ -273,11 +275,11 @@ func TestJudgeSleptThroughRotations(t *testing.T) {
 	l := newLog(t)
 	j := judgeAt(t, l)
 	keys := func(version uint64, listed ...int) {
-		document, err := KeysDocument(a.note(t, version, listed...))
+		doc, err := KeysDocument(a.note(t, version, listed...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.append(t, Entry{OpID: "keys", Kind: KindKeys, Key: KeysKey, Index: 1, Count: 1, Put: document.Body})
+		l.append(t, Entry{OpID: "keys", Kind: document.KindKeys, Key: document.KeysKey, Index: 1, Count: 1, Put: doc.Body})
 	}
 	l.put(t, "a", 1, 1)
 	keys(2, 0, 1)
@@ -348,7 +350,7 @@ func BenchmarkJudgeRun(b *testing.B) {
 func BenchmarkJudgeNoise(b *testing.B) {
 	l := newLog(b)
 	j := judgeAt(b, l)
-	_, m := l.prepare(b, Entry{OpID: "op", Kind: KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
+	_, m := l.prepare(b, Entry{OpID: "op", Kind: document.KindFlag, Key: "k", Index: 1, Count: 1, Put: []byte("{}")})
 	m.Proof = ""
 	b.ReportAllocs()
 	for b.Loop() {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Membership proves that documents belong to a state, by what its digest was made
@@ -26,7 +28,7 @@ type BucketList struct {
 var ErrMembership = errors.New("the documents are not proved to belong to the state")
 
 // Membership returns what proves that documents belong to s.
-func (s State) Membership(documents []Document) Membership {
+func (s State) Membership(documents []document.Document) Membership {
 	m := Membership{Count: s.count, Sums: make([]Digest, stateBuckets)}
 	for i := range m.Sums {
 		m.Sums[i] = emptyBucket
@@ -36,7 +38,7 @@ func (s State) Membership(documents []Document) Membership {
 	}
 	var needed [stateBuckets]bool
 	for _, d := range documents {
-		needed[d.hash()[0]] = true
+		needed[hashOf(d)[0]] = true
 	}
 	for i, is := range needed {
 		if is && s.buckets != nil && s.buckets[i] != nil {
@@ -48,7 +50,7 @@ func (s State) Membership(documents []Document) Membership {
 
 // Verify returns [ErrMembership] unless all documents belong to the state with a
 // digest.
-func (m Membership) Verify(documents []Document, state Digest) error {
+func (m Membership) Verify(documents []document.Document, state Digest) error {
 	if len(m.Sums) != stateBuckets || m.Count < 0 {
 		return fmt.Errorf("%w: %d sums, %d documents", ErrMembership, len(m.Sums), m.Count)
 	}
@@ -62,7 +64,7 @@ func (m Membership) Verify(documents []Document, state Digest) error {
 		return fmt.Errorf("%w: the sums are of another one", ErrMembership)
 	}
 	for _, d := range documents {
-		hash := d.hash()
+		hash := hashOf(d)
 		i := slices.IndexFunc(m.Buckets, func(b BucketList) bool { return b.Index == int(hash[0]) })
 		if i < 0 || !slices.Contains(m.Buckets[i].Hashes, hash) || sumOf(m.Buckets[i].Hashes) != m.Sums[hash[0]] {
 			return fmt.Errorf("%w: %s", ErrMembership, d.ID())

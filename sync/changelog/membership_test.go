@@ -8,14 +8,16 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/document"
 )
 
 // manyDocuments returns n documents, so many that their buckets hold several.
-func manyDocuments(n int) []Document {
-	documents := make([]Document, n)
+func manyDocuments(n int) []document.Document {
+	documents := make([]document.Document, n)
 	for i := range documents {
 		key := strconv.Itoa(i)
-		documents[i] = Document{Kind: KindFlag, Key: key, Revision: uint64(i + 1), Body: []byte(`{"n":` + key + `}`)}
+		documents[i] = document.Document{Kind: document.KindFlag, Key: key, Revision: uint64(i + 1), Body: []byte(`{"n":` + key + `}`)}
 	}
 	return documents
 }
@@ -58,8 +60,8 @@ func TestMembershipOfNone(t *testing.T) {
 		t.Errorf("nothing belongs to nothing: %v", err)
 	}
 	doc := testDocument(1)
-	for name, m := range map[string]Membership{"of nothing": empty.Membership([]Document{doc}), "the zero value": {}} {
-		if err := m.Verify([]Document{doc}, empty.Digest()); !errors.Is(err, ErrMembership) {
+	for name, m := range map[string]Membership{"of nothing": empty.Membership([]document.Document{doc}), "the zero value": {}} {
+		if err := m.Verify([]document.Document{doc}, empty.Digest()); !errors.Is(err, ErrMembership) {
 			t.Errorf("%s: error %v, want ErrMembership", name, err)
 		}
 	}
@@ -73,7 +75,7 @@ func TestMembershipForged(t *testing.T) {
 	all := manyDocuments(600)
 	state := stateOf(all...)
 	some := all[:3]
-	f := func(name string, change func(documents []Document, m *Membership) []Document) {
+	f := func(name string, change func(documents []document.Document, m *Membership) []document.Document) {
 		t.Helper()
 		m := state.Membership(some)
 		m.Sums, m.Buckets = slices.Clone(m.Sums), slices.Clone(m.Buckets)
@@ -85,53 +87,65 @@ func TestMembershipForged(t *testing.T) {
 			t.Errorf("%s: error %v, want ErrMembership", name, err)
 		}
 	}
-	f("another body", func(d []Document, _ *Membership) []Document { d[1].Body = []byte(`{"n":666}`); return d })
-	f("no body", func(d []Document, _ *Membership) []Document { d[1].Body = nil; return d })
-	f("another revision", func(d []Document, _ *Membership) []Document { d[1].Revision++; return d })
-	f("another key", func(d []Document, _ *Membership) []Document { d[1].Key = "666"; return d })
-	f("another kind", func(d []Document, _ *Membership) []Document { d[1].Kind = KindSegment; return d })
-	f("a document of no state", func(d []Document, _ *Membership) []Document { return append(d, testDocument(666)) })
-	f("another count", func(d []Document, m *Membership) []Document { m.Count++; return d })
-	f("a negative count", func(d []Document, m *Membership) []Document { m.Count = -m.Count; return d })
-	f("no sums", func(d []Document, m *Membership) []Document { m.Sums = nil; return d })
-	f("a sum less", func(d []Document, m *Membership) []Document { m.Sums = m.Sums[1:]; return d })
-	f("a sum more", func(d []Document, m *Membership) []Document { m.Sums = append(m.Sums, Digest{}); return d })
-	f("another sum", func(d []Document, m *Membership) []Document { m.Sums[7][0]++; return d })
-	f("two sums exchanged", func(d []Document, m *Membership) []Document { m.Sums[0], m.Sums[1] = m.Sums[1], m.Sums[0]; return d })
-	f("no buckets", func(d []Document, m *Membership) []Document { m.Buckets = nil; return d })
-	f("a bucket under another number", func(d []Document, m *Membership) []Document { m.Buckets[0].Index ^= 1; return d })
-	f("a hash less", func(d []Document, m *Membership) []Document {
+	f("another body", func(d []document.Document, _ *Membership) []document.Document {
+		d[1].Body = []byte(`{"n":666}`)
+		return d
+	})
+	f("no body", func(d []document.Document, _ *Membership) []document.Document { d[1].Body = nil; return d })
+	f("another revision", func(d []document.Document, _ *Membership) []document.Document { d[1].Revision++; return d })
+	f("another key", func(d []document.Document, _ *Membership) []document.Document { d[1].Key = "666"; return d })
+	f("another kind", func(d []document.Document, _ *Membership) []document.Document {
+		d[1].Kind = document.KindSegment
+		return d
+	})
+	f("a document of no state", func(d []document.Document, _ *Membership) []document.Document { return append(d, testDocument(666)) })
+	f("another count", func(d []document.Document, m *Membership) []document.Document { m.Count++; return d })
+	f("a negative count", func(d []document.Document, m *Membership) []document.Document { m.Count = -m.Count; return d })
+	f("no sums", func(d []document.Document, m *Membership) []document.Document { m.Sums = nil; return d })
+	f("a sum less", func(d []document.Document, m *Membership) []document.Document { m.Sums = m.Sums[1:]; return d })
+	f("a sum more", func(d []document.Document, m *Membership) []document.Document {
+		m.Sums = append(m.Sums, Digest{})
+		return d
+	})
+	f("another sum", func(d []document.Document, m *Membership) []document.Document { m.Sums[7][0]++; return d })
+	f("two sums exchanged", func(d []document.Document, m *Membership) []document.Document {
+		m.Sums[0], m.Sums[1] = m.Sums[1], m.Sums[0]
+		return d
+	})
+	f("no buckets", func(d []document.Document, m *Membership) []document.Document { m.Buckets = nil; return d })
+	f("a bucket under another number", func(d []document.Document, m *Membership) []document.Document { m.Buckets[0].Index ^= 1; return d })
+	f("a hash less", func(d []document.Document, m *Membership) []document.Document {
 		i := bucketWithSeveral(t, *m)
 		m.Buckets[i].Hashes = m.Buckets[i].Hashes[1:]
 		return append(d, inBucket(all, m.Buckets[i].Index)...)
 	})
-	f("hashes exchanged", func(d []Document, m *Membership) []Document {
+	f("hashes exchanged", func(d []document.Document, m *Membership) []document.Document {
 		h := m.Buckets[bucketWithSeveral(t, *m)].Hashes
 		h[0], h[1] = h[1], h[0]
 		return d
 	})
-	forged := Document{Kind: KindFlag, Key: "forged", Revision: 1, Body: []byte(`{}`)}
-	for len(inBucket(all, int(forged.hash()[0]))) == 0 {
+	forged := document.Document{Kind: document.KindFlag, Key: "forged", Revision: 1, Body: []byte(`{}`)}
+	for len(inBucket(all, int(hashOf(forged)[0]))) == 0 {
 		forged.Revision++
 	}
-	hash := forged.hash()
-	f("a hash more", func(_ []Document, m *Membership) []Document {
-		*m = state.Membership([]Document{forged})
+	hash := hashOf(forged)
+	f("a hash more", func(_ []document.Document, m *Membership) []document.Document {
+		*m = state.Membership([]document.Document{forged})
 		m.Buckets[0].Hashes = append(slices.Clone(m.Buckets[0].Hashes), hash)
-		return []Document{forged}
+		return []document.Document{forged}
 	})
-	f("a hash more and its sum", func(_ []Document, m *Membership) []Document {
-		*m = state.Membership([]Document{forged})
+	f("a hash more and its sum", func(_ []document.Document, m *Membership) []document.Document {
+		*m = state.Membership([]document.Document{forged})
 		m.Buckets[0].Hashes = append(slices.Clone(m.Buckets[0].Hashes), hash)
 		m.Sums[hash[0]] = sumOf(m.Buckets[0].Hashes)
-		return []Document{forged}
+		return []document.Document{forged}
 	})
-	f("a bucket twice, the first one forged", func(_ []Document, m *Membership) []Document {
-		*m = state.Membership([]Document{forged})
+	f("a bucket twice, the first one forged", func(_ []document.Document, m *Membership) []document.Document {
+		*m = state.Membership([]document.Document{forged})
 		m.Buckets = slices.Insert(m.Buckets, 0, BucketList{Index: int(hash[0]), Hashes: []Digest{hash}})
-		return []Document{forged}
+		return []document.Document{forged}
 	})
-	f("the proof of another state", func(d []Document, m *Membership) []Document {
+	f("the proof of another state", func(d []document.Document, m *Membership) []document.Document {
 		*m = stateOf(append(slices.Clone(all), forged)...).Membership(d)
 		return d
 	})
@@ -146,8 +160,8 @@ func bucketWithSeveral(t *testing.T, m Membership) int {
 	return i
 }
 
-func inBucket(documents []Document, index int) []Document {
-	return slices.DeleteFunc(slices.Clone(documents), func(d Document) bool { return int(d.hash()[0]) != index })
+func inBucket(documents []document.Document, index int) []document.Document {
+	return slices.DeleteFunc(slices.Clone(documents), func(d document.Document) bool { return int(hashOf(d)[0]) != index })
 }
 
 // A proof that was made stays what it was when the state is edited on.
@@ -190,7 +204,7 @@ func FuzzMembership(f *testing.F) {
 		}
 		_ = m.Verify(all, state.Digest())
 		for _, d := range outside {
-			if m.Verify([]Document{d}, state.Digest()) == nil {
+			if m.Verify([]document.Document{d}, state.Digest()) == nil {
 				t.Errorf("%s is proved to belong to a state that lacks it", d.ID())
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 // An epoch entry says how many entries make the state whole that it renews, and
@@ -13,7 +15,7 @@ func TestComplete(t *testing.T) {
 	t.Parallel()
 	leaves := Position{Epoch: epochA, Revision: 6, Digest: Sum([]byte("old"))}
 	begin := Entry{
-		Environment: prod, Epoch: epochB, Revision: 7, OpID: "op", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1,
+		Environment: prod, Epoch: epochB, Revision: 7, OpID: "op", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1,
 		Actor: "a", Time: time.Unix(1, 0).UTC(), State: Sum(nil), Prev: leaves.Link(), Complete: 1 << 40, Leaves: leaves,
 	}
 	data, err := begin.Encode()
@@ -44,8 +46,8 @@ func TestComplete(t *testing.T) {
 		}
 	}
 	f("an epoch entry that leaves something and renews nothing", func(e *Entry) { e.Complete = 0 })
-	f("a flag that renews", func(e *Entry) { e.Kind, e.Key, e.Put, e.Leaves = KindFlag, "f", []byte("{}"), Position{} })
-	f("a flag that leaves", func(e *Entry) { e.Kind, e.Key, e.Put, e.Complete = KindFlag, "f", []byte("{}"), 0 })
+	f("a flag that renews", func(e *Entry) { e.Kind, e.Key, e.Put, e.Leaves = document.KindFlag, "f", []byte("{}"), Position{} })
+	f("a flag that leaves", func(e *Entry) { e.Kind, e.Key, e.Put, e.Complete = document.KindFlag, "f", []byte("{}"), 0 })
 	f("an epoch entry with a document", func(e *Entry) { e.Put = []byte("{}") })
 	f("an epoch entry that deletes", func(e *Entry) { e.Delete = true })
 }

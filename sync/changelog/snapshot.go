@@ -12,6 +12,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/flagside/flagside/document"
 )
 
 // A snapshot is, in this order:
@@ -23,7 +25,7 @@ import (
 const (
 	snapshotMagic = "flagside snapshot 2\n"
 	maxHeader     = 64 * 1024
-	maxLine       = 2*MaxDocument + 8*MaxKey
+	maxLine       = 2*document.MaxSize + 8*document.MaxKey
 	windowSize    = 1 << 20
 )
 
@@ -58,7 +60,7 @@ func (h Header) validate() error {
 }
 
 type wireDocument struct {
-	Kind     Kind           `json:"kind"`
+	Kind     document.Kind  `json:"kind"`
 	Key      string         `json:"key"`
 	Revision uint64         `json:"revision"`
 	Body     jsontext.Value `json:"body"`
@@ -98,8 +100,8 @@ func NewSnapshotWriter(w io.Writer, h Header) (*SnapshotWriter, error) {
 }
 
 // Write adds one document. It refuses what [SnapshotReader.Next] would.
-func (s *SnapshotWriter) Write(d Document) error {
-	if err := d.validate(); err != nil {
+func (s *SnapshotWriter) Write(d document.Document) error {
+	if err := d.Validate(); err != nil {
 		return fmt.Errorf("snapshot: %s: %w", d.ID(), err)
 	}
 	line, err := json.Marshal(wireDocument{Kind: d.Kind, Key: d.Key, Revision: d.Revision, Body: d.Body}, jsontext.PreserveRawStrings(true))
@@ -236,20 +238,20 @@ func (s *SnapshotReader) Header() Header { return s.header }
 
 // Next returns the next document. At the end it verifies count, state digest
 // and checksum, and returns io.EOF if all of them hold.
-func (s *SnapshotReader) Next() (Document, error) {
+func (s *SnapshotReader) Next() (document.Document, error) {
 	if !s.lines.Scan() {
-		return Document{}, s.finish()
+		return document.Document{}, s.finish()
 	}
 	var w wireDocument
 	if err := json.Unmarshal(s.lines.Bytes(), &w, json.RejectUnknownMembers(true)); err != nil {
-		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
+		return document.Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
 	}
-	d := Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: w.Body}
-	if err := d.validate(); err != nil {
-		return Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
+	d := document.Document{Kind: w.Kind, Key: w.Key, Revision: w.Revision, Body: w.Body}
+	if err := d.Validate(); err != nil {
+		return document.Document{}, fmt.Errorf("snapshot: document %d: %w", s.count+1, err)
 	}
 	if s.count == s.header.Count {
-		return Document{}, fmt.Errorf("snapshot: more documents than the %d that the header announces", s.count)
+		return document.Document{}, fmt.Errorf("snapshot: more documents than the %d that the header announces", s.count)
 	}
 	s.count++
 	s.state.Add(d)

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 // A forger can make every checksum right, but no proof: whatever is changed in a
@@ -15,7 +17,7 @@ import (
 func TestSnapshotForged(t *testing.T) {
 	valid, documents := goldenSnapshot()
 	a := keysA()
-	f := func(name string, change func(h *Header, documents []Document) []Document) {
+	f := func(name string, change func(h *Header, documents []document.Document) []document.Document) {
 		t.Helper()
 		t.Run(name, func(t *testing.T) {
 			h := valid
@@ -33,33 +35,41 @@ func TestSnapshotForged(t *testing.T) {
 			}
 		})
 	}
-	restate := func(h *Header, documents []Document) []Document {
+	restate := func(h *Header, documents []document.Document) []document.Document {
 		h.Count, h.Head.State = len(documents), stateOf(documents...).Digest()
 		return documents
 	}
-	f("a document altered", func(h *Header, d []Document) []Document { d[2].Body = []byte(`{"forged":true}`); return restate(h, d) })
-	f("a document more", func(h *Header, d []Document) []Document { return restate(h, append(d, testDocument(1))) })
-	f("a document less", func(h *Header, d []Document) []Document { return restate(h, d[:2]) })
-	f("a document twice", func(h *Header, d []Document) []Document { return restate(h, append(d, d[0])) })
-	f("nothing", func(h *Header, _ []Document) []Document { return restate(h, nil) })
-	f("another revision of a document", func(h *Header, d []Document) []Document { d[0].Revision++; return restate(h, d) })
-	f("another environment", func(h *Header, d []Document) []Document { h.Environment = "staging"; return d })
-	f("another revision", func(h *Header, d []Document) []Document { h.Head.Revision++; return d })
-	f("another epoch", func(h *Header, d []Document) []Document { h.Head.Epoch = epochB; return d })
-	f("another digest", func(h *Header, d []Document) []Document { h.Head.Digest[0]++; return d })
-	f("no signature", func(h *Header, d []Document) []Document { h.Head.Signature = ""; return d })
-	f("the signature of another state", func(h *Header, d []Document) []Document { h.Head.Signature = headerOf(nil).Head.Signature; return d })
-	f("the signature of an unknown key", func(h *Header, d []Document) []Document {
+	f("a document altered", func(h *Header, d []document.Document) []document.Document {
+		d[2].Body = []byte(`{"forged":true}`)
+		return restate(h, d)
+	})
+	f("a document more", func(h *Header, d []document.Document) []document.Document {
+		return restate(h, append(d, testDocument(1)))
+	})
+	f("a document less", func(h *Header, d []document.Document) []document.Document { return restate(h, d[:2]) })
+	f("a document twice", func(h *Header, d []document.Document) []document.Document { return restate(h, append(d, d[0])) })
+	f("nothing", func(h *Header, _ []document.Document) []document.Document { return restate(h, nil) })
+	f("another revision of a document", func(h *Header, d []document.Document) []document.Document { d[0].Revision++; return restate(h, d) })
+	f("another environment", func(h *Header, d []document.Document) []document.Document { h.Environment = "staging"; return d })
+	f("another revision", func(h *Header, d []document.Document) []document.Document { h.Head.Revision++; return d })
+	f("another epoch", func(h *Header, d []document.Document) []document.Document { h.Head.Epoch = epochB; return d })
+	f("another digest", func(h *Header, d []document.Document) []document.Document { h.Head.Digest[0]++; return d })
+	f("no signature", func(h *Header, d []document.Document) []document.Document { h.Head.Signature = ""; return d })
+	f("the signature of another state", func(h *Header, d []document.Document) []document.Document {
+		h.Head.Signature = headerOf(nil).Head.Signature
+		return d
+	})
+	f("the signature of an unknown key", func(h *Header, d []document.Document) []document.Document {
 		h.Head.Signature = a.unknown.sign(string(entryText(installationA, prod, h.Head.Position, h.Head.State)))
 		return d
 	})
-	f("no keys note", func(h *Header, d []Document) []Document { h.Keys = ""; return d })
-	f("an altered keys note", func(h *Header, d []Document) []Document {
+	f("no keys note", func(h *Header, d []document.Document) []document.Document { h.Keys = ""; return d })
+	f("an altered keys note", func(h *Header, d []document.Document) []document.Document {
 		h.Keys = strings.Replace(h.Keys, "version 1", "version 2", 1)
 		return d
 	})
-	f("a keys note without the key", func(h *Header, d []Document) []Document { h.Keys = a.note(t, 2, 1).Text; return d })
-	f("another installation", func(h *Header, d []Document) []Document {
+	f("a keys note without the key", func(h *Header, d []document.Document) []document.Document { h.Keys = a.note(t, 2, 1).Text; return d })
+	f("another installation", func(h *Header, d []document.Document) []document.Document {
 		h.Keys = keysB().note(t, 1, 0).Text
 		h.Head.Signature = keysB().signing[0].sign(string(entryText(installationB, prod, h.Head.Position, h.Head.State)))
 		return d

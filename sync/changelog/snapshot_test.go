@@ -14,27 +14,29 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/flagside/flagside/document"
 )
 
 // goldenSnapshot is what testdata/v2/snapshot.hex holds.
-func goldenSnapshot() (Header, []Document) {
-	documents := []Document{
-		{Kind: KindSettings, Key: SettingsKey, Revision: 2, Body: []byte(`{"metadata":{"team":"shop"}}`)},
-		{Kind: KindSegment, Key: "nordics", Revision: 3, Body: []byte(`{"in":[{"var":"country"},["DK","SE"]]}`)},
-		{Kind: KindFlag, Key: "é/\u2028 <a>", Revision: 1 << 40, Body: []byte(`{"escaped":"\u00e9\/","n":[1.0,12345678901234567890]}`)},
+func goldenSnapshot() (Header, []document.Document) {
+	documents := []document.Document{
+		{Kind: document.KindSettings, Key: document.SettingsKey, Revision: 2, Body: []byte(`{"metadata":{"team":"shop"}}`)},
+		{Kind: document.KindSegment, Key: "nordics", Revision: 3, Body: []byte(`{"in":[{"var":"country"},["DK","SE"]]}`)},
+		{Kind: document.KindFlag, Key: "é/\u2028 <a>", Revision: 1 << 40, Body: []byte(`{"escaped":"\u00e9\/","n":[1.0,12345678901234567890]}`)},
 	}
 	return headerOf(documents), documents
 }
 
 // headerOf returns the header of a signed snapshot.
-func headerOf(documents []Document) Header {
+func headerOf(documents []document.Document) Header {
 	h := Header{Environment: prod, Count: len(documents)}
 	h.Head.Position = Position{Epoch: epochA, Revision: 1 << 40, Digest: Sum([]byte("head"))}
 	h.Head.State = stateOf(documents...).Digest()
 	return signedHeader(h)
 }
 
-func stateOf(documents ...Document) State {
+func stateOf(documents ...document.Document) State {
 	e := State{}.Edit()
 	for _, d := range documents {
 		e.Add(d)
@@ -49,7 +51,7 @@ func signedHeader(h Header) Header {
 	return h
 }
 
-func encodeSnapshot(tb testing.TB, h Header, documents []Document) []byte {
+func encodeSnapshot(tb testing.TB, h Header, documents []document.Document) []byte {
 	tb.Helper()
 	var b bytes.Buffer
 	s, err := NewSnapshotWriter(&b, h)
@@ -68,22 +70,22 @@ func encodeSnapshot(tb testing.TB, h Header, documents []Document) []byte {
 }
 
 // decodeSnapshot reads as a cold sidecar does, which knows nothing but the root.
-func decodeSnapshot(tb testing.TB, in io.Reader) (Header, []Document, error) {
+func decodeSnapshot(tb testing.TB, in io.Reader) (Header, []document.Document, error) {
 	tb.Helper()
 	return readSnapshot(NewSnapshotReader(in, keysA().cold(tb)))
 }
 
 // decodeUnproved reads as on a person's word.
-func decodeUnproved(in io.Reader) (Header, []Document, error) {
+func decodeUnproved(in io.Reader) (Header, []document.Document, error) {
 	return readSnapshot(NewUnprovedSnapshotReader(in))
 }
 
-func readSnapshot(s *SnapshotReader, err error) (Header, []Document, error) {
+func readSnapshot(s *SnapshotReader, err error) (Header, []document.Document, error) {
 	if err != nil {
 		return Header{}, nil, err
 	}
 	defer s.Close()
-	var documents []Document
+	var documents []document.Document
 	for {
 		d, err := s.Next()
 		if errors.Is(err, io.EOF) {
@@ -154,11 +156,11 @@ func TestGoldenSnapshot(t *testing.T) {
 }
 
 func TestSnapshotRoundTrip(t *testing.T) {
-	for name, documents := range map[string][]Document{
+	for name, documents := range map[string][]document.Document{
 		"none":    nil,
-		"largest": {{Kind: KindFlag, Key: strings.Repeat("\u0001", MaxKey), Revision: 1, Body: []byte(`"` + strings.Repeat("x", MaxDocument-2) + `"`)}},
-		"escaped": {{Kind: KindFlag, Key: "a", Revision: 1, Body: []byte(`"` + strings.Repeat(`\u0001`, MaxDocument/6-1) + `"`)}},
-		"scalars": {{Kind: KindSegment, Key: "a", Revision: 1, Body: []byte(`true`)}, {Kind: KindSegment, Key: "b", Revision: 1, Body: []byte(`null`)}},
+		"largest": {{Kind: document.KindFlag, Key: strings.Repeat("\u0001", document.MaxKey), Revision: 1, Body: []byte(`"` + strings.Repeat("x", document.MaxSize-2) + `"`)}},
+		"escaped": {{Kind: document.KindFlag, Key: "a", Revision: 1, Body: []byte(`"` + strings.Repeat(`\u0001`, document.MaxSize/6-1) + `"`)}},
+		"scalars": {{Kind: document.KindSegment, Key: "a", Revision: 1, Body: []byte(`true`)}, {Kind: document.KindSegment, Key: "b", Revision: 1, Body: []byte(`null`)}},
 	} {
 		header, got, err := decodeSnapshot(t, bytes.NewReader(encodeSnapshot(t, headerOf(documents), documents)))
 		if err != nil {
@@ -260,9 +262,9 @@ func TestSnapshotOfAnotherFormat(t *testing.T) {
 
 // Documents that are wrong are refused although the checksum is right.
 func TestSnapshotWithWrongDocuments(t *testing.T) {
-	const document = `{"kind":"flag","key":"a","revision":1,"body":{}}` + "\n"
-	state := stateOf(Document{Kind: KindFlag, Key: "a", Revision: 1, Body: []byte("{}")}).Digest()
-	if _, _, err := decodeSnapshot(t, bytes.NewReader(assemble(t, headerText(1, state), document))); err != nil {
+	const doc = `{"kind":"flag","key":"a","revision":1,"body":{}}` + "\n"
+	state := stateOf(document.Document{Kind: document.KindFlag, Key: "a", Revision: 1, Body: []byte("{}")}).Digest()
+	if _, _, err := decodeSnapshot(t, bytes.NewReader(assemble(t, headerText(1, state), doc))); err != nil {
 		t.Fatalf("the valid one: %v", err)
 	}
 	f := func(name string, count int, state Digest, lines string) {
@@ -271,20 +273,20 @@ func TestSnapshotWithWrongDocuments(t *testing.T) {
 			t.Errorf("%s: read %d documents", name, len(documents))
 		}
 	}
-	f("fewer than announced", 2, state, document)
-	f("more than announced", 0, state, document)
-	f("twice the same", 2, state, document+document)
-	f("another state", 1, Sum(nil), document)
-	f("no state", 1, Digest{}, document)
+	f("fewer than announced", 2, state, doc)
+	f("more than announced", 0, state, doc)
+	f("twice the same", 2, state, doc+doc)
+	f("another state", 1, Sum(nil), doc)
+	f("no state", 1, Digest{}, doc)
 	f("documents of no state", 0, Digest{}, "")
-	f("empty line", 1, state, document+"\n")
-	f("unknown member", 1, state, strings.Replace(document, `"body"`, `"more":1,"body"`, 1))
-	f("no body", 1, stateOf(Document{Kind: KindFlag, Key: "a", Revision: 1}).Digest(), `{"kind":"flag","key":"a","revision":1}`+"\n")
-	f("unknown kind", 1, state, strings.Replace(document, "flag", "rule", 1))
-	f("epoch", 1, state, strings.NewReplacer("flag", "epoch", `"a"`, `"epoch"`).Replace(document))
-	f("empty key", 1, state, strings.Replace(document, `"a"`, `""`, 1))
-	f("two on a line", 1, state, strings.Replace(document, "\n", "{}\n", 1))
-	f("large body", 1, state, strings.Replace(document, "{}", `"`+strings.Repeat("x", MaxDocument)+`"`, 1))
+	f("empty line", 1, state, doc+"\n")
+	f("unknown member", 1, state, strings.Replace(doc, `"body"`, `"more":1,"body"`, 1))
+	f("no body", 1, stateOf(document.Document{Kind: document.KindFlag, Key: "a", Revision: 1}).Digest(), `{"kind":"flag","key":"a","revision":1}`+"\n")
+	f("unknown kind", 1, state, strings.Replace(doc, "flag", "rule", 1))
+	f("epoch", 1, state, strings.NewReplacer("flag", "epoch", `"a"`, `"epoch"`).Replace(doc))
+	f("empty key", 1, state, strings.Replace(doc, `"a"`, `""`, 1))
+	f("two on a line", 1, state, strings.Replace(doc, "\n", "{}\n", 1))
+	f("large body", 1, state, strings.Replace(doc, "{}", `"`+strings.Repeat("x", document.MaxSize)+`"`, 1))
 	f("line without an end", 1, state, strings.Repeat(" ", 2*maxLine))
 }
 
@@ -303,7 +305,7 @@ func TestSnapshotWriterRefuses(t *testing.T) {
 	f("no revision", func(h *Header) { h.Head.Revision = 0 })
 	f("negative count", func(h *Header) { h.Count = -1 })
 
-	write := func(h Header, documents ...Document) error {
+	write := func(h Header, documents ...document.Document) error {
 		s, err := NewSnapshotWriter(io.Discard, h)
 		if err != nil {
 			t.Fatal(err)
@@ -323,15 +325,15 @@ func TestSnapshotWriterRefuses(t *testing.T) {
 	if write(other, documents...) == nil {
 		t.Error("a snapshot has another state than announced and was closed")
 	}
-	for name, d := range map[string]Document{
-		"no body":                {Kind: KindFlag, Key: "a"},
-		"body that is no JSON":   {Kind: KindFlag, Key: "a", Body: []byte("{")},
-		"body with a line break": {Kind: KindFlag, Key: "a", Body: []byte("{}\n{}")},
-		"epoch":                  {Kind: KindEpoch, Key: EpochKey, Body: []byte("{}")},
-		"no key":                 {Kind: KindFlag, Body: []byte("{}")},
-		"large body":             {Kind: KindFlag, Key: "a", Body: []byte(`"` + strings.Repeat("x", MaxDocument) + `"`)},
+	for name, d := range map[string]document.Document{
+		"no body":                {Kind: document.KindFlag, Key: "a"},
+		"body that is no JSON":   {Kind: document.KindFlag, Key: "a", Body: []byte("{")},
+		"body with a line break": {Kind: document.KindFlag, Key: "a", Body: []byte("{}\n{}")},
+		"epoch":                  {Kind: document.KindEpoch, Key: document.EpochKey, Body: []byte("{}")},
+		"no key":                 {Kind: document.KindFlag, Body: []byte("{}")},
+		"large body":             {Kind: document.KindFlag, Key: "a", Body: []byte(`"` + strings.Repeat("x", document.MaxSize) + `"`)},
 	} {
-		if write(headerOf([]Document{d}), d) == nil {
+		if write(headerOf([]document.Document{d}), d) == nil {
 			t.Errorf("%s: a document was written", name)
 		}
 	}
@@ -351,7 +353,7 @@ func TestSnapshotPassesOnErrors(t *testing.T) {
 	}
 }
 
-func writeTo(w io.Writer, h Header, documents []Document) error {
+func writeTo(w io.Writer, h Header, documents []document.Document) error {
 	s, err := NewSnapshotWriter(w, h)
 	if err != nil {
 		return err
@@ -385,8 +387,8 @@ func (f *failing) Write(p []byte) (int, error) {
 func TestSnapshotInBoundedMemory(t *testing.T) {
 	const count, limit = 100_000, 16 << 20
 	filler := strings.Repeat("x", 400)
-	document := func(i int) Document {
-		return Document{Kind: KindFlag, Key: fmt.Sprintf("flag-%d", i), Revision: uint64(i), Body: fmt.Appendf(nil, `{"n":%d,"x":%q}`, i, filler)}
+	document := func(i int) document.Document {
+		return document.Document{Kind: document.KindFlag, Key: fmt.Sprintf("flag-%d", i), Revision: uint64(i), Body: fmt.Appendf(nil, `{"n":%d,"x":%q}`, i, filler)}
 	}
 	header := headerOf(nil)
 	header.Count = count

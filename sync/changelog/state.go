@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+
+	"github.com/flagside/flagside/document"
 )
 
 // State is the set of the hashes of an environment's live documents, from which
@@ -34,10 +36,10 @@ type bucket struct {
 
 var emptyBucket = Sum(nil)
 
-// hash returns what a document counts for in the state. Each part is preceded by
+// hashOf returns what a document counts for in the state. Each part is preceded by
 // its length as eight bytes, big-endian, so that no two different documents hash
 // the same bytes.
-func (d Document) hash() Digest {
+func hashOf(d document.Document) Digest {
 	h := sha256.New()
 	var number [8]byte
 	part := func(p []byte) {
@@ -99,8 +101,8 @@ type bucketEdit struct {
 }
 
 // Add adds a document.
-func (e *StateEdit) Add(d Document) {
-	hash := d.hash()
+func (e *StateEdit) Add(d document.Document) {
+	hash := hashOf(d)
 	edit := e.edit(hash[0])
 	edit.hashes = append(edit.hashes, hash)
 	e.count++
@@ -108,8 +110,8 @@ func (e *StateEdit) Add(d Document) {
 
 // Remove takes out a document that was added before, with exactly its revision
 // and its body.
-func (e *StateEdit) Remove(d Document) {
-	hash := d.hash()
+func (e *StateEdit) Remove(d document.Document) {
+	hash := hashOf(d)
 	edit := e.edit(hash[0])
 	if i := slices.Index(edit.hashes, hash); i >= 0 {
 		edit.hashes = slices.Delete(edit.hashes, i, i+1)

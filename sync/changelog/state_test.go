@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/flagside/flagside/document"
 )
 
 // naiveHash and naiveState are the formulas of state.go once more.
 
-func naiveHash(d Document) [32]byte {
+func naiveHash(d document.Document) [32]byte {
 	var text []byte
 	for _, part := range [][]byte{[]byte(d.Kind), []byte(d.Key), binary.BigEndian.AppendUint64(nil, d.Revision), d.Body} {
 		text = binary.BigEndian.AppendUint64(text, uint64(len(part)))
@@ -23,7 +25,7 @@ func naiveHash(d Document) [32]byte {
 	return sha256.Sum256(text)
 }
 
-func naiveState(documents []Document) Digest {
+func naiveState(documents []document.Document) Digest {
 	hashes := make([][]byte, len(documents))
 	for i, d := range documents {
 		hash := naiveHash(d)
@@ -47,7 +49,7 @@ func naiveState(documents []Document) Digest {
 // The state digest is signed and in logs and snapshots, so its definition is
 // fixed. The digests were made by another program.
 func TestGoldenState(t *testing.T) {
-	f := func(name, want string, documents ...Document) {
+	f := func(name, want string, documents ...document.Document) {
 		t.Helper()
 		if got := stateOf(documents...).Digest().String(); got != want {
 			t.Errorf("%s: state digest %s, want %s", name, got, want)
@@ -58,9 +60,9 @@ func TestGoldenState(t *testing.T) {
 	}
 	f("nothing", "407e309ac42125fe4edb3f48c39980afdb4e6ab15e8f3dc0bd6058162ca17d60")
 	f("two", "f80eceb03f6012be446dfcd4574dbb1d041f80f0ef306e974d51fadfd71a0d38",
-		Document{Kind: KindFlag, Key: "a", Revision: 2, Body: []byte(`{"n":1}`)},
-		Document{Kind: KindSegment, Key: "é", Revision: 1 << 40, Body: []byte(`true`)})
-	var thousand []Document
+		document.Document{Kind: document.KindFlag, Key: "a", Revision: 2, Body: []byte(`{"n":1}`)},
+		document.Document{Kind: document.KindSegment, Key: "é", Revision: 1 << 40, Body: []byte(`true`)})
+	var thousand []document.Document
 	for i := range 1000 {
 		thousand = append(thousand, testDocument(i))
 	}
@@ -71,12 +73,12 @@ func TestGoldenState(t *testing.T) {
 }
 
 // testDocument is number i of the documents of state tests.
-func testDocument(i int) Document {
-	return Document{Kind: KindFlag, Key: "flag-" + strconv.Itoa(i), Revision: uint64(i) + 1, Body: fmt.Appendf(nil, `{"n":%d}`, i)}
+func testDocument(i int) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: "flag-" + strconv.Itoa(i), Revision: uint64(i) + 1, Body: fmt.Appendf(nil, `{"n":%d}`, i)}
 }
 
 func TestStateOrderDoesNotMatter(t *testing.T) {
-	var documents []Document
+	var documents []document.Document
 	for i := range 600 {
 		documents = append(documents, testDocument(i))
 	}
@@ -110,7 +112,7 @@ func TestStateOrderDoesNotMatter(t *testing.T) {
 func TestStateAgainstModel(t *testing.T) {
 	type version struct {
 		state     State
-		documents []Document
+		documents []document.Document
 		digest    Digest
 	}
 	for seed := range uint64(8) {
@@ -139,14 +141,14 @@ func TestStateAgainstModel(t *testing.T) {
 	}
 }
 
-func editRandomly(random *rand.Rand, e *StateEdit, documents []Document) []Document {
+func editRandomly(random *rand.Rand, e *StateEdit, documents []document.Document) []document.Document {
 	d := testDocument(random.IntN(1 << 30))
 	switch at := random.IntN(len(documents) + 1); {
 	case at == len(documents) || random.IntN(2) == 0:
 		e.Add(d)
 		return append(documents, d)
 	case random.IntN(5) == 0: // what is absent: never there, or there in another form
-		for _, absent := range []Document{
+		for _, absent := range []document.Document{
 			d,
 			{Kind: documents[at].Kind, Key: documents[at].Key, Revision: documents[at].Revision + 1, Body: documents[at].Body},
 			{Kind: documents[at].Kind, Key: documents[at].Key, Revision: documents[at].Revision, Body: d.Body},
@@ -162,7 +164,7 @@ func editRandomly(random *rand.Rand, e *StateEdit, documents []Document) []Docum
 
 // Two edits of one state do not see each other, whichever is ended first.
 func TestStateEditsAreIsolated(t *testing.T) {
-	var documents []Document
+	var documents []document.Document
 	for i := range 2000 { // several in each bucket
 		documents = append(documents, testDocument(i))
 	}
@@ -193,7 +195,7 @@ func TestStateEditsAreIsolated(t *testing.T) {
 func TestStateCountsTwice(t *testing.T) {
 	d := testDocument(1)
 	once, twice := stateOf(d), stateOf(d, d)
-	if once.Digest() == twice.Digest() || twice.Digest() != naiveState([]Document{d, d}) {
+	if once.Digest() == twice.Digest() || twice.Digest() != naiveState([]document.Document{d, d}) {
 		t.Errorf("once %s, twice %s", once.Digest(), twice.Digest())
 	}
 	e := twice.Edit()
@@ -205,19 +207,19 @@ func TestStateCountsTwice(t *testing.T) {
 
 // Among twice 300 documents a forger finds 300 whose hashes have any XOR that is wanted, by solving 256 equations. The digest differs.
 func TestStateOfTheSameXOR(t *testing.T) {
-	var honest, forged []Document
+	var honest, forged []document.Document
 	var want Digest
 	for i := range 300 {
 		d := testDocument(i)
 		honest = append(honest, d)
 		want = xor(want, naiveHash(d))
 	}
-	spelling := func(i int, other bool) Document {
+	spelling := func(i int, other bool) document.Document {
 		body := `{"forged": true}`
 		if other {
 			body = `{"forged":true}`
 		}
-		return Document{Kind: KindFlag, Key: fmt.Sprint("forged-", i), Revision: 1, Body: []byte(body)}
+		return document.Document{Kind: document.KindFlag, Key: fmt.Sprint("forged-", i), Revision: 1, Body: []byte(body)}
 	}
 	var rows []equation // in echelon form, each with the choices that it takes
 	rest := want
@@ -292,8 +294,8 @@ func xor(a, b Digest) Digest {
 
 // Bytes that move from one part to the next make another state.
 func TestStateSeparatesParts(t *testing.T) {
-	seen := make(map[Digest]Document)
-	for _, d := range []Document{
+	seen := make(map[Digest]document.Document)
+	for _, d := range []document.Document{
 		{Kind: "flag", Key: "ab", Revision: 1, Body: []byte("c")},
 		{Kind: "flag", Key: "a", Revision: 1, Body: []byte("bc")},
 		{Kind: "flaga", Key: "b", Revision: 1, Body: []byte("c")},
@@ -313,7 +315,7 @@ func TestStateSeparatesParts(t *testing.T) {
 
 // The edits of a state of 10,000 documents, as a publisher makes for each change.
 func BenchmarkStateChange(b *testing.B) {
-	documents := make([]Document, 10_000)
+	documents := make([]document.Document, 10_000)
 	for i := range documents {
 		documents[i] = testDocument(i)
 		documents[i].Body = append(bytes.Repeat([]byte("x"), 600), documents[i].Body...)

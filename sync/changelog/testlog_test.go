@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 // epochB is later than epochA.
@@ -45,7 +47,7 @@ func newLog(tb testing.TB) *log {
 // makes whole.
 func (l *log) beginEpoch(tb testing.TB, epoch Epoch) Record {
 	tb.Helper()
-	e := Entry{OpID: "epoch", Kind: KindEpoch, Key: EpochKey, Index: 1, Count: 1}
+	e := Entry{OpID: "epoch", Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1}
 	if !l.head.IsZero() {
 		e.Complete, e.Leaves = 1, l.head
 	}
@@ -57,7 +59,7 @@ func (l *log) beginEpoch(tb testing.TB, epoch Epoch) Record {
 func (l *log) put(tb testing.TB, op string, index, count int) Record {
 	tb.Helper()
 	body := []byte(`{"n":` + strconv.FormatUint(l.head.Revision, 10) + `}`)
-	return l.append(tb, Entry{OpID: op, Kind: KindFlag, Key: "key-" + strconv.Itoa(index), Index: index, Count: count, Put: body})
+	return l.append(tb, Entry{OpID: op, Kind: document.KindFlag, Key: "key-" + strconv.Itoa(index), Index: index, Count: count, Put: body})
 }
 
 func (l *log) append(tb testing.TB, e Entry) Record {
@@ -95,5 +97,5 @@ func signEntry(tb testing.TB, s *Signer, e Entry) (Record, Message) {
 		tb.Fatal(err)
 	}
 	r.Signature = head.Signature
-	return r, Message{Revision: e.Revision, Subject: e.ID().Subject(), Proof: head.ProofText(), Data: data}
+	return r, Message{Revision: e.Revision, Subject: Subject(e.ID()), Proof: head.ProofText(), Data: data}
 }

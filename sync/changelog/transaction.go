@@ -3,6 +3,8 @@ package changelog
 import (
 	"errors"
 	"fmt"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Record is an entry as the log holds it.
@@ -41,8 +43,8 @@ func (r Record) Head() Head {
 func (r Record) Renews() bool { return r.Complete != 0 }
 
 // Document returns what r puts. The body of a deleted document is nil.
-func (r Record) Document() Document {
-	return Document{Kind: r.Kind, Key: r.Key, Revision: r.Revision, Body: r.Put}
+func (r Record) Document() document.Document {
+	return document.Document{Kind: r.Kind, Key: r.Key, Revision: r.Revision, Body: r.Put}
 }
 
 // Transaction is the records that are applied together: the entries of one

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/document"
 )
 
 func TestAssembleWholeTransactions(t *testing.T) {
@@ -188,7 +190,7 @@ func TestRecord(t *testing.T) {
 	if diff := cmp.Diff(Head{Position: position, State: entry.State}, r.Head()); diff != "" {
 		t.Errorf("head (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(Document{Kind: KindFlag, Key: entry.Key, Revision: entry.Revision, Body: entry.Put}, r.Document()); diff != "" {
+	if diff := cmp.Diff(document.Document{Kind: document.KindFlag, Key: entry.Key, Revision: entry.Revision, Body: entry.Put}, r.Document()); diff != "" {
 		t.Errorf("document (-want +got):\n%s", diff)
 	}
 	if _, err := DecodeRecord(entry.Revision, data[1:]); err == nil {

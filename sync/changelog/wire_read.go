@@ -8,6 +8,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
 )
 
 // readCanonical decodes an entry as this package writes it: members in their
@@ -56,16 +58,16 @@ func readCanonical(data []byte) (w wireEntry, ok bool) {
 }
 
 // kind returns one of the constants where it can, so that entries share it.
-func kind(text []byte) Kind {
+func kind(text []byte) document.Kind {
 	switch string(text) {
-	case string(KindFlag):
-		return KindFlag
-	case string(KindSegment):
-		return KindSegment
-	case string(KindSettings):
-		return KindSettings
+	case string(document.KindFlag):
+		return document.KindFlag
+	case string(document.KindSegment):
+		return document.KindSegment
+	case string(document.KindSettings):
+		return document.KindSettings
 	default:
-		return Kind(text)
+		return document.Kind(text)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/activity"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
@@ -32,7 +33,7 @@ func (w *world) Backwards(_ context.Context, before uint64) iter.Seq2[changelog.
 	}
 }
 
-func (w *world) History(_ context.Context, id changelog.ID) iter.Seq2[changelog.Record, error] {
+func (w *world) History(_ context.Context, id document.ID) iter.Seq2[changelog.Record, error] {
 	return func(yield func(changelog.Record, error) bool) {
 		for _, r := range w.records {
 			if r.ID() == id && !yield(r, nil) {
@@ -52,10 +53,10 @@ func (w *world) Events(_ context.Context, from uint64) iter.Seq2[control.Recorde
 	}
 }
 
-func (w *world) RequestDocuments(id string) (ids []changelog.ID) {
+func (w *world) RequestDocuments(id string) (ids []document.ID) {
 	for _, e := range w.events {
 		if e.Request == id && e.Proposal != nil {
-			ids = []changelog.ID{{Kind: changelog.KindFlag, Key: e.Proposal.Changes[0].Key}}
+			ids = []document.ID{{Kind: document.KindFlag, Key: e.Proposal.Changes[0].Key}}
 		}
 	}
 	return ids
@@ -77,7 +78,7 @@ func newWorld(r *rand.Rand) *world {
 		e.Type, e.By, e.At, e.Request = control.EventCommented, actor, now, fmt.Sprint("request-", r.IntN(4))
 		if r.IntN(2) == 0 {
 			e.Type = control.EventOpened
-			e.Proposal = &control.Proposal{Changes: []control.DocumentChange{{Kind: changelog.KindFlag, Key: fmt.Sprint("f-", r.IntN(3)), Body: []byte("{}")}}}
+			e.Proposal = &control.Proposal{Changes: []control.DocumentChange{{Kind: document.KindFlag, Key: fmt.Sprint("f-", r.IntN(3)), Body: []byte("{}")}}}
 		}
 		w.events = append(w.events, e)
 	}
@@ -93,7 +94,7 @@ func (w *world) change(r *rand.Rand, at time.Time, actor string) {
 	}
 	for i := range count {
 		w.records = append(w.records, changelog.Record{Entry: changelog.Entry{
-			Revision: revision + uint64(i) + 1, OpID: fmt.Sprint("op-", revision), Kind: changelog.KindFlag, Key: fmt.Sprint("f-", i), Index: i + 1, Count: count,
+			Revision: revision + uint64(i) + 1, OpID: fmt.Sprint("op-", revision), Kind: document.KindFlag, Key: fmt.Sprint("f-", i), Index: i + 1, Count: count,
 			Actor: actor, Time: at, Put: []byte("{}"),
 		}})
 	}
@@ -145,7 +146,7 @@ func TestPagesAddUp(t *testing.T) {
 			q.Since = time.Date(2026, 1, 1, r.IntN(40), 30, 0, 0, time.UTC)
 		}
 		if r.IntN(3) == 0 {
-			q.About = changelog.ID{Kind: changelog.KindFlag, Key: "f-0"}
+			q.About = document.ID{Kind: document.KindFlag, Key: "f-0"}
 		}
 		whole, times := all(t, w, q)
 		if !slices.IsSortedFunc(times, func(a, b time.Time) int { return b.Compare(a) }) {
@@ -164,10 +165,10 @@ func TestPagesAddUp(t *testing.T) {
 // count returns how many items a query has.
 func (w *world) count(q activity.Query) (n int) {
 	asked := func(by string, at time.Time, about bool) bool {
-		return (q.Actor == "" || q.Actor == by) && !at.Before(q.Since) && (q.About == changelog.ID{} || about)
+		return (q.Actor == "" || q.Actor == by) && !at.Before(q.Since) && (q.About == document.ID{} || about)
 	}
 	for _, r := range w.records {
-		if q.About == (changelog.ID{}) && r.Index > 1 {
+		if q.About == (document.ID{}) && r.Index > 1 {
 			continue
 		}
 		if asked(r.Actor, r.Time, r.ID() == q.About) {
@@ -214,7 +215,7 @@ func TestALongLogIsReadInParts(t *testing.T) {
 			actor = "rare"
 		}
 		w.records = append(w.records, changelog.Record{Entry: changelog.Entry{
-			Revision: uint64(i + 1), OpID: fmt.Sprint("op-", i), Kind: changelog.KindFlag, Key: "f", Index: 1, Count: 1, Actor: actor, Time: time.Unix(int64(i), 0),
+			Revision: uint64(i + 1), OpID: fmt.Sprint("op-", i), Kind: document.KindFlag, Key: "f", Index: 1, Count: 1, Actor: actor, Time: time.Unix(int64(i), 0),
 		}})
 	}
 	q := activity.Query{Actor: "rare", Limit: 10}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -25,7 +26,7 @@ type scanFloor struct {
 
 // changes returns the newest changes that are asked for, newest first, one more than the limit at most, and where it gave up.
 func (q Query) changes(ctx context.Context, s Source) ([]Item, scanFloor, error) {
-	if q.About != (changelog.ID{}) {
+	if q.About != (document.ID{}) {
 		found, err := q.changesOf(ctx, s)
 		return found, scanFloor{}, err
 	}
@@ -107,7 +108,7 @@ func (q Query) changesOf(ctx context.Context, s Source) ([]Item, error) {
 
 // changeOf returns the item of a transaction. The entries that begin an epoch are none: restoring and recreating is told by the ledger.
 func changeOf(tx changelog.Transaction) (Item, bool) {
-	if tx[0].Kind == changelog.KindEpoch {
+	if tx[0].Kind == document.KindEpoch {
 		return Item{}, false
 	}
 	item := Item{Change: tx, place: Cursor{Revision: tx[0].Revision}}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -15,19 +16,19 @@ type Source interface {
 	// Backwards returns the changes before a revision, newest first; zero is the end of the log.
 	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
 	// History returns the changes of one document, oldest first.
-	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
+	History(ctx context.Context, id document.ID) iter.Seq2[changelog.Record, error]
 	// Events returns what the ledger says from a sequence on, oldest first.
 	Events(ctx context.Context, from uint64) iter.Seq2[control.RecordedEvent, error]
 	// RequestDocuments returns the documents that a change request changes.
-	RequestDocuments(id string) []changelog.ID
+	RequestDocuments(id string) []document.ID
 }
 
 // Query says what is asked for. Its zero value asks for nothing, because Limit is how many items there are at most.
 type Query struct {
-	Actor string       // only what this principal did, by its opaque id; empty is all
-	About changelog.ID // only what concerns this document; zero is all
-	Since time.Time    // only what happened then or later; zero is any time
-	Until time.Time    // only what happened before; zero is any time
+	Actor string      // only what this principal did, by its opaque id; empty is all
+	About document.ID // only what concerns this document; zero is all
+	Since time.Time   // only what happened then or later; zero is any time
+	Until time.Time   // only what happened before; zero is any time
 	Limit int
 
 	Before Cursor // only what is before it; zero is everything
@@ -38,7 +39,7 @@ type Query struct {
 type Item struct {
 	Change    changelog.Transaction  // nil for an event
 	Event     *control.RecordedEvent // nil for a change
-	Documents []changelog.ID         // that it is about
+	Documents []document.ID          // that it is about
 
 	place Cursor // the member that counts for its kind
 }
@@ -87,7 +88,7 @@ func List(ctx context.Context, s Source, q Query) (Page, error) {
 func (q Query) selects(i Item) bool {
 	at := i.Time()
 	return (q.Actor == "" || q.Actor == i.Actor()) &&
-		(q.About == changelog.ID{} || slices.Contains(i.Documents, q.About)) &&
+		(q.About == document.ID{} || slices.Contains(i.Documents, q.About)) &&
 		(q.Since.IsZero() || !at.Before(q.Since)) &&
 		(q.Until.IsZero() || at.Before(q.Until))
 }
@@ -116,10 +117,10 @@ func (q Query) events(ctx context.Context, s Source) ([]Item, error) {
 }
 
 // documentsOf returns what an event is about.
-func documentsOf(e control.RecordedEvent, s Source) []changelog.ID {
+func documentsOf(e control.RecordedEvent, s Source) []document.ID {
 	switch {
 	case e.Refusal != nil && e.Refusal.Kind != "":
-		return []changelog.ID{{Kind: changelog.Kind(e.Refusal.Kind), Key: e.Refusal.Key}}
+		return []document.ID{{Kind: document.Kind(e.Refusal.Kind), Key: e.Refusal.Key}}
 	case e.Request != "":
 		return s.RequestDocuments(e.Request)
 	default:

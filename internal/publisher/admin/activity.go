@@ -7,9 +7,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/activity"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 const (
@@ -62,7 +62,7 @@ func (a *api) registerActivity(h huma.API) {
 func (in *listActivity) query() (activity.Query, error) {
 	q := activity.Query{Actor: in.Actor, Since: in.Since, Until: in.Until, Limit: in.Limit}
 	if in.Flag != "" {
-		q.About = changelog.ID{Kind: changelog.KindFlag, Key: in.Flag}
+		q.About = document.ID{Kind: document.KindFlag, Key: in.Flag}
 	}
 	var err error
 	if q.Before, err = activityCursor("before", in.Before); err != nil {
@@ -140,7 +140,7 @@ func newActivityFact(i activity.Item) Fact {
 	return f
 }
 
-func factDocuments(ids []changelog.ID) []FactDocument {
+func factDocuments(ids []document.ID) []FactDocument {
 	var documents []FactDocument
 	for _, id := range ids {
 		documents = append(documents, FactDocument{Kind: string(id.Kind), Key: id.Key})

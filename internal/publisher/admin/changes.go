@@ -6,8 +6,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // MergePatchMedia is the media type of a JSON Merge Patch.
@@ -61,7 +61,7 @@ func (a *api) registerChanges(h huma.API, r routes) {
 	patch.SkipValidateBody = true // what it makes is validated by the evaluator
 	huma.Register(h, patch, func(ctx context.Context, in *patchDocument) (*writtenBody, error) {
 		return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-			return control.Patch{ID: changelog.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
+			return control.Patch{ID: document.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
 		})
 	})
 	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
@@ -71,7 +71,7 @@ func (a *api) registerChanges(h huma.API, r routes) {
 		"Remove a document; refused while others depend on it, unless they are to go along", r.tag),
 		func(ctx context.Context, in *archiveDocument) (*writtenBody, error) {
 			out, err := a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-				return control.Archive{ID: changelog.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
+				return control.Archive{ID: document.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
 			})
 			if err == nil {
 				out.ETag = ""

@@ -6,8 +6,8 @@ import (
 	"net/url"
 	"strconv"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Write goes with a change.
@@ -21,7 +21,7 @@ type Write struct {
 }
 
 // Document reads a document for editing. The precondition is the one for changing it.
-func (c *Client) Document(ctx context.Context, environment string, id changelog.ID) ([]byte, control.Precondition, error) {
+func (c *Client) Document(ctx context.Context, environment string, id document.ID) ([]byte, control.Precondition, error) {
 	found, err := c.Do(ctx, Call{Path: documentPathOf(environment, id)})
 	if err != nil {
 		return nil, control.Precondition{}, err
@@ -32,7 +32,7 @@ func (c *Client) Document(ctx context.Context, environment string, id changelog.
 
 // Put creates or replaces a document. It returns the precondition for changing it again.
 func (c *Client) Put(
-	ctx context.Context, environment string, id changelog.ID, body []byte, seen control.Precondition, reason string,
+	ctx context.Context, environment string, id document.ID, body []byte, seen control.Precondition, reason string,
 ) (Written, control.Precondition, error) {
 	var w Written
 	put := Call{Method: http.MethodPut, Path: documentPathOf(environment, id), Body: body, Reason: reason}
@@ -46,7 +46,7 @@ func (c *Client) Put(
 
 // Delete deletes a document.
 func (c *Client) Delete(
-	ctx context.Context, environment string, id changelog.ID, seen control.Precondition, reason string,
+	ctx context.Context, environment string, id document.ID, seen control.Precondition, reason string,
 ) (Written, error) {
 	var w Written
 	remove := Call{Method: http.MethodDelete, Path: documentPathOf(environment, id), Reason: reason}
@@ -55,18 +55,18 @@ func (c *Client) Delete(
 }
 
 // History returns the newest changes of a flag or segment, at most 100, newest first.
-func (c *Client) History(ctx context.Context, environment string, id changelog.ID) (History, error) {
+func (c *Client) History(ctx context.Context, environment string, id document.ID) (History, error) {
 	var h History
 	_, err := c.do(ctx, Call{Path: append(documentPathOf(environment, id), "history")}, &h)
 	return h, err
 }
 
 // documentPathOf returns the segments of the path of a document, below the version.
-func documentPathOf(environment string, id changelog.ID) []string {
+func documentPathOf(environment string, id document.ID) []string {
 	switch id.Kind {
-	case changelog.KindSettings:
+	case document.KindSettings:
 		return []string{"environments", environment, "settings"}
-	case changelog.KindSegment:
+	case document.KindSegment:
 		return []string{"environments", environment, "segments", id.Key}
 	default:
 		return []string{"environments", environment, "flags", id.Key}
@@ -74,9 +74,9 @@ func documentPathOf(environment string, id changelog.ID) []string {
 }
 
 // Documents returns a part of the documents of a kind, by key, that begins after a key; limit is at most 1000, 0 is the publisher's.
-func (c *Client) Documents(ctx context.Context, environment string, kind changelog.Kind, after string, limit int) (DocumentList, error) {
+func (c *Client) Documents(ctx context.Context, environment string, kind document.Kind, after string, limit int) (DocumentList, error) {
 	path := []string{"environments", environment, "flags"}
-	if kind == changelog.KindSegment {
+	if kind == document.KindSegment {
 		path[2] = "segments"
 	}
 	query := url.Values{}
@@ -93,18 +93,18 @@ func (c *Client) Documents(ctx context.Context, environment string, kind changel
 
 // Toggle turns a flag on or off.
 func (c *Client) Toggle(ctx context.Context, environment, key string, on bool, w Write) (Written, error) {
-	return c.post(ctx, append(documentPathOf(environment, changelog.ID{Kind: changelog.KindFlag, Key: key}), "toggle"), map[string]bool{"on": on}, w)
+	return c.post(ctx, append(documentPathOf(environment, document.ID{Kind: document.KindFlag, Key: key}), "toggle"), map[string]bool{"on": on}, w)
 }
 
 // Archive removes a flag or segment; forced, with everything that depends on it.
-func (c *Client) Archive(ctx context.Context, environment string, id changelog.ID, force bool, w Write) (Written, error) {
+func (c *Client) Archive(ctx context.Context, environment string, id document.ID, force bool, w Write) (Written, error) {
 	return c.post(ctx, append(documentPathOf(environment, id), "archive"), map[string]bool{"force": force}, w)
 }
 
 // RollBack makes a flag or segment what it was at a revision of the environment, or all documents when the id is zero.
-func (c *Client) RollBack(ctx context.Context, environment string, id changelog.ID, revision string, w Write) (Written, error) {
+func (c *Client) RollBack(ctx context.Context, environment string, id document.ID, revision string, w Write) (Written, error) {
 	path := []string{"environments", environment}
-	if id != (changelog.ID{}) {
+	if id != (document.ID{}) {
 		path = documentPathOf(environment, id)
 	}
 	return c.post(ctx, append(path, "rollback"), map[string]string{"revision": revision}, w)

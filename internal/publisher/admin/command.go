@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
@@ -70,7 +71,7 @@ func (a *api) command(ctx context.Context, environment string, c Command) (contr
 	case "archive":
 		return control.Archive{ID: id, Force: c.Force, If: seen}, nil
 	case "toggle":
-		if id.Kind != changelog.KindFlag {
+		if id.Kind != document.KindFlag {
 			return nil, badRequest("Only a flag can be toggled.")
 		}
 		return control.Toggle{Flag: id.Key, On: c.On, If: seen}, nil
@@ -87,18 +88,18 @@ func (c Command) precondition() (control.Precondition, error) {
 	return w.precondition()
 }
 
-func documentID(kind, key string) (changelog.ID, error) {
+func documentID(kind, key string) (document.ID, error) {
 	switch {
-	case kind == string(changelog.KindSettings) && (key == "" || key == changelog.SettingsKey):
+	case kind == string(document.KindSettings) && (key == "" || key == document.SettingsKey):
 		return settingsID(), nil
 	case key == "":
-		return changelog.ID{}, badRequest("The command does not say which document it is about.")
-	case kind == "" || kind == string(changelog.KindFlag):
-		return changelog.ID{Kind: changelog.KindFlag, Key: key}, nil
-	case kind == string(changelog.KindSegment):
-		return changelog.ID{Kind: changelog.KindSegment, Key: key}, nil
+		return document.ID{}, badRequest("The command does not say which document it is about.")
+	case kind == "" || kind == string(document.KindFlag):
+		return document.ID{Kind: document.KindFlag, Key: key}, nil
+	case kind == string(document.KindSegment):
+		return document.ID{Kind: document.KindSegment, Key: key}, nil
 	default:
-		return changelog.ID{}, badRequest("The kind of a document is flag, segment or settings.")
+		return document.ID{}, badRequest("The kind of a document is flag, segment or settings.")
 	}
 }
 
@@ -124,7 +125,7 @@ func (a *api) documents(ctx context.Context, environment string, c Command) (con
 		if change.IfMatch != "" && !seen.Match.In(t.Epoch) {
 			t.Epoch = "" // refused, as something that was seen in another history
 		}
-		t.Changes = append(t.Changes, changelog.Document{Kind: id.Kind, Key: id.Key, Body: change.body()})
+		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: change.body()})
 		t.Bases = append(t.Bases, control.Base{Kind: id.Kind, Key: id.Key, Revision: seen.Match.Revision})
 	}
 	return t, nil
@@ -143,7 +144,7 @@ func (a *api) rollBack(ctx context.Context, environment string, c Command) (cont
 	if err != nil {
 		return nil, badRequest("A roll-back needs a revision, <epoch8>-<revision>.")
 	}
-	var id changelog.ID
+	var id document.ID
 	if c.Key != "" || c.Kind != "" {
 		if id, err = documentID(c.Kind, c.Key); err != nil {
 			return nil, err
@@ -201,9 +202,9 @@ func (a *api) current(ctx context.Context, environment string) (control.State, e
 
 // promoted returns the flags that a promotion names; if it names none, all flags and segments of the source. Pruning, it may also name
 // flags of the target alone, and all is what either has. Settings stay.
-func promoted(c Command, source, target control.State) (ids []changelog.ID, err error) {
+func promoted(c Command, source, target control.State) (ids []document.ID, err error) {
 	for _, key := range c.Flags {
-		id := changelog.ID{Kind: changelog.KindFlag, Key: key}
+		id := document.ID{Kind: document.KindFlag, Key: key}
 		_, there := source.Document(id)
 		_, here := target.Document(id)
 		if !there && !(here && c.Prune) {
@@ -220,7 +221,7 @@ func promoted(c Command, source, target control.State) (ids []changelog.ID, err 
 	}
 	for _, state := range states {
 		for d := range state.Documents() {
-			if d.Kind != changelog.KindSettings {
+			if d.Kind != document.KindSettings {
 				ids = append(ids, d.ID())
 			}
 		}

@@ -82,6 +82,6 @@ func segmentExample() map[string]any {
 
 // describesDocument makes the answer of op a document.
 func describesDocument(op huma.Operation) huma.Operation {
-	op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: document(nil)}
+	op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: doc(nil)}
 	return op
 }

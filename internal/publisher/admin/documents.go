@@ -10,9 +10,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // readTimeout is how long a read waits for the log to confirm that what is known is current.
@@ -20,18 +20,18 @@ const readTimeout = 2 * time.Second
 
 // routes names the operations on one kind of documents.
 type routes struct {
-	kind      changelog.Kind
+	kind      document.Kind
 	path, tag string
 	one, many string // as in operation ids
 	example   any    // of a document
 }
 
 func flagRoutes() routes {
-	return routes{changelog.KindFlag, "/api/v1/environments/{environment}/flags", flagsTag, "Flag", "Flags", flagExample()}
+	return routes{document.KindFlag, "/api/v1/environments/{environment}/flags", flagsTag, "Flag", "Flags", flagExample()}
 }
 
 func segmentRoutes() routes {
-	return routes{changelog.KindSegment, "/api/v1/environments/{environment}/segments", segmentsTag, "Segment", "Segments", segmentExample()}
+	return routes{document.KindSegment, "/api/v1/environments/{environment}/segments", segmentsTag, "Segment", "Segments", segmentExample()}
 }
 
 // DocumentPath is the path of a document.
@@ -98,19 +98,19 @@ func (a *api) registerDocuments(h huma.API, r routes) {
 		func(ctx context.Context, in *listDocuments) (*documentList, error) { return a.list(ctx, r.kind, in) })
 	huma.Register(h, describesDocument(reading(operation(http.MethodGet, one, "get"+r.one, "Read a document", r.tag))),
 		func(ctx context.Context, in *DocumentPath) (*documentBody, error) {
-			return a.get(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key})
+			return a.get(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key})
 		})
 	registerPut(h, operation(http.MethodPut, one, "put"+r.one, "Create or replace a document", r.tag), r.example,
 		func(ctx context.Context, in *putDocument) (*writtenBody, error) {
-			return a.put(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders, in.RawBody)
+			return a.put(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders, in.RawBody)
 		})
 	huma.Register(h, operation(http.MethodDelete, one, "delete"+r.one, "Delete a document", r.tag),
 		func(ctx context.Context, in *deleteDocument) (*writtenBody, error) {
-			return a.delete(ctx, in.Environment, changelog.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders)
+			return a.delete(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders)
 		})
 	huma.Register(h, reading(operation(http.MethodGet, one+"/history", "history"+r.one, "Read all changes of a document, newest first", r.tag)),
 		func(ctx context.Context, in *historyPath) (*historyBody, error) {
-			return a.history(ctx, in, changelog.ID{Kind: r.kind, Key: in.Key})
+			return a.history(ctx, in, document.ID{Kind: r.kind, Key: in.Key})
 		})
 }
 
@@ -120,7 +120,7 @@ func registerPut[I any](h huma.API, op huma.Operation, example any, handler func
 	op.SkipValidateBody = true // its schema is the evaluator's
 	op.DefaultStatus = http.StatusOK
 	huma.Register(h, op, handler)
-	op.RequestBody.Content = document(example)
+	op.RequestBody.Content = doc(example)
 	op.Responses["201"] = &huma.Response{
 		Description: "Created", Headers: op.Responses["200"].Headers, Content: op.Responses["200"].Content,
 	}
@@ -128,7 +128,7 @@ func registerPut[I any](h huma.API, op huma.Operation, example any, handler func
 
 // get reads a document for editing: after the log has confirmed that what is known is current. While the log does not answer, it is read
 // from memory; that is safe, because a write that rests on an outdated revision is refused.
-func (a *api) get(ctx context.Context, environment string, id changelog.ID) (*documentBody, error) {
+func (a *api) get(ctx context.Context, environment string, id document.ID) (*documentBody, error) {
 	c, err := a.options.Environments.Control(ctx, environment)
 	if err != nil {
 		return nil, a.problem(err)
@@ -164,7 +164,7 @@ func ageSeconds(s flagsync.Status) string {
 	return strconv.FormatInt(int64(s.Age/time.Second), 10)
 }
 
-func (a *api) put(ctx context.Context, environment string, id changelog.ID, w WriteHeaders, body []byte) (*writtenBody, error) {
+func (a *api) put(ctx context.Context, environment string, id document.ID, w WriteHeaders, body []byte) (*writtenBody, error) {
 	condition, err := w.precondition()
 	if err != nil {
 		return nil, err
@@ -176,7 +176,7 @@ func (a *api) put(ctx context.Context, environment string, id changelog.ID, w Wr
 	return out, err
 }
 
-func (a *api) delete(ctx context.Context, environment string, id changelog.ID, w WriteHeaders) (*writtenBody, error) {
+func (a *api) delete(ctx context.Context, environment string, id document.ID, w WriteHeaders) (*writtenBody, error) {
 	condition, err := w.precondition()
 	if err != nil {
 		return nil, err

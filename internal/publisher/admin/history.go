@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -46,7 +47,7 @@ type DocumentChange struct {
 	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips of the document that are tolerated, as the environment is now."`
 }
 
-func (a *api) history(ctx context.Context, in *historyPath, id changelog.ID) (*historyBody, error) {
+func (a *api) history(ctx context.Context, in *historyPath, id document.ID) (*historyBody, error) {
 	before, err := revisionBefore(in.Before)
 	if err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func (a *api) history(ctx context.Context, in *historyPath, id changelog.ID) (*h
 	for i, item := range out.Items {
 		out.Items[i].Names = a.names(ctx, append(item.Approvers, item.Actor)...)
 		if item.Document != nil {
-			document := changelog.Document{Kind: id.Kind, Key: id.Key, Body: item.Document}
+			document := document.Document{Kind: id.Kind, Key: id.Key, Body: item.Document}
 			out.Items[i].Warnings = places(c.WarningsOf(document))
 		}
 	}

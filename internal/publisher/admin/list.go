@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 type listDocuments struct {
@@ -37,7 +37,7 @@ type DocumentInList struct {
 }
 
 // list reads documents from memory, which is as old as it says.
-func (a *api) list(ctx context.Context, kind changelog.Kind, in *listDocuments) (*documentList, error) {
+func (a *api) list(ctx context.Context, kind document.Kind, in *listDocuments) (*documentList, error) {
 	c, err := a.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
 		return nil, a.problem(err)
@@ -62,13 +62,13 @@ func (a *api) list(ctx context.Context, kind changelog.Kind, in *listDocuments) 
 	return out, nil
 }
 
-func documentsAfter(state control.State, kind changelog.Kind, after string) []changelog.Document {
-	var found []changelog.Document
+func documentsAfter(state control.State, kind document.Kind, after string) []document.Document {
+	var found []document.Document
 	for d := range state.Documents() {
 		if d.Kind == kind && d.Key > after {
 			found = append(found, d)
 		}
 	}
-	slices.SortFunc(found, func(a, b changelog.Document) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(found, func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
 	return found
 }

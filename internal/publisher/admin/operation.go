@@ -42,7 +42,7 @@ func needing(action access.Action, op huma.Operation) huma.Operation {
 }
 
 // document describes a body that is a document: any JSON, checked by the evaluator and not by the API's schema.
-func document(example any) map[string]*huma.MediaType {
+func doc(example any) map[string]*huma.MediaType {
 	return map[string]*huma.MediaType{"application/json": {Schema: anyJSON(), Example: example}}
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/document"
 )
 
 type putSettings struct {
@@ -16,8 +16,8 @@ type putSettings struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
-func settingsID() changelog.ID {
-	return changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey}
+func settingsID() document.ID {
+	return document.ID{Kind: document.KindSettings, Key: document.SettingsKey}
 }
 
 func (a *api) registerSettings(h huma.API) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -62,7 +63,7 @@ func (d *decided) approve(by, hash string) {
 }
 
 // digestOf returns what stands for a document that is proposed, or for its deletion.
-func digestOf(kind changelog.Kind, key string, body []byte) changelog.Digest {
+func digestOf(kind document.Kind, key string, body []byte) changelog.Digest {
 	return changelog.Sum(fmt.Appendf(nil, "%q %q %s", kind, key, body))
 }
 

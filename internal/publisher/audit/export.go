@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -78,11 +79,11 @@ func exportStream(w io.Writer, environment string, s Stream) (changelog.StreamHe
 // versions knows the documents as entries leave them, so that it can be told what each changes.
 type versions struct {
 	environment string
-	documents   map[changelog.ID][]byte
+	documents   map[document.ID][]byte
 }
 
 func newVersions(environment string) *versions {
-	return &versions{environment: environment, documents: make(map[changelog.ID][]byte)}
+	return &versions{environment: environment, documents: make(map[document.ID][]byte)}
 }
 
 // change is an entry with the fields that it changed.
@@ -98,7 +99,7 @@ func (v *versions) take(s flagsync.Stored) change {
 		return change{} // impossible: only entries are exported
 	}
 	c := change{Entry: e}
-	if e.Kind == changelog.KindEpoch {
+	if e.Kind == document.KindEpoch {
 		clear(v.documents)
 		return c
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -18,7 +19,7 @@ import (
 func (p *past) rewritten(epoch changelog.Epoch) *past {
 	p.t.Helper()
 	other := &past{
-		t: p.t, keys: p.keys, signer: p.signer, anchors: make(map[string]changelog.Anchor), documents: make(map[changelog.ID]changelog.Document),
+		t: p.t, keys: p.keys, signer: p.signer, anchors: make(map[string]changelog.Anchor), documents: make(map[document.ID]document.Document),
 		at: changelog.Position{Epoch: epoch},
 	}
 	other.begin()
@@ -106,11 +107,11 @@ func TestCheckpointsContradictAnotherEpoch(t *testing.T) {
 
 	recreated := func(leaves changelog.Position) *past {
 		r := *p
-		r.documents, r.log, r.at = make(map[changelog.ID]changelog.Document), nil, changelog.Position{Epoch: later}
+		r.documents, r.log, r.at = make(map[document.ID]document.Document), nil, changelog.Position{Epoch: later}
 		keys, err := changelog.KeysDocument(p.keys.Note)
 		p.check(err)
 		r.append("", nil,
-			changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Complete: 2, Leaves: leaves},
+			changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey, Complete: 2, Leaves: leaves},
 			changelog.Entry{Kind: keys.Kind, Key: keys.Key, Put: keys.Body}, flag("a", 2))
 		return &r
 	}
@@ -152,8 +153,8 @@ func TestAnExportOfAnotherEnvironmentIsRefused(t *testing.T) {
 func TestForgedChangesAreNoticed(t *testing.T) {
 	t.Parallel()
 	p := longPast(t)
-	p.append("", nil, changelog.Entry{Kind: changelog.KindFlag, Key: "s", Put: []byte(`{"variants":{"\u00e9":null,"b":[1,2.50,"</script>"]},"state":"ENABLED"}`)})
-	p.append("", nil, changelog.Entry{Kind: changelog.KindFlag, Key: "s", Put: []byte(`{"variants":{"\u00e9":"\u00fc","b":[1,1e2,null]},"state":"ENABLED"}`)})
+	p.append("", nil, changelog.Entry{Kind: document.KindFlag, Key: "s", Put: []byte(`{"variants":{"\u00e9":null,"b":[1,2.50,"</script>"]},"state":"ENABLED"}`)})
+	p.append("", nil, changelog.Entry{Kind: document.KindFlag, Key: "s", Put: []byte(`{"variants":{"\u00e9":"\u00fc","b":[1,1e2,null]},"state":"ENABLED"}`)})
 	lines := p.export()
 	if _, err := audit.Verify(join(lines), p.keys.Trust, audit.Options{}); err != nil {
 		t.Fatalf("the true changes: %v", err)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
@@ -28,13 +29,13 @@ type past struct {
 
 	anchors   map[string]changelog.Anchor
 	at        changelog.Position
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 }
 
 func newPast(t testing.TB) *past {
 	t.Helper()
 	p := &past{
-		t: t, keys: trusttest.New(), anchors: make(map[string]changelog.Anchor), documents: make(map[changelog.ID]changelog.Document),
+		t: t, keys: trusttest.New(), anchors: make(map[string]changelog.Anchor), documents: make(map[document.ID]document.Document),
 		at: changelog.Position{Epoch: changelog.NewEpoch(time.Unix(1000, 0), "")},
 	}
 	p.signer = p.keys.Signer()
@@ -52,7 +53,7 @@ func (p *past) begin() {
 	keys, err := changelog.KeysDocument(p.keys.Note)
 	p.check(err)
 	p.append("", nil,
-		changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey},
+		changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey},
 		changelog.Entry{Kind: keys.Kind, Key: keys.Key, Put: keys.Body})
 }
 
@@ -105,7 +106,7 @@ func (p *past) append(request string, approvers []string, entries ...changelog.E
 		e.Control, e.Ledger = p.anchors["CONTROL"], p.anchors["LEDGER_"+environment]
 		switch {
 		case e.Put != nil:
-			p.documents[e.ID()] = changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+			p.documents[e.ID()] = document.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
 		case e.Delete:
 			delete(p.documents, e.ID())
 		}
@@ -120,7 +121,7 @@ func (p *past) append(request string, approvers []string, entries ...changelog.E
 		p.check(err)
 		p.at = head.Position
 		p.log = append(p.log, flagsync.Stored{
-			Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: e.ID().Subject(), Proof: head.ProofText(), Data: data,
+			Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data,
 		})
 	}
 }
@@ -134,7 +135,7 @@ func (p *past) state() changelog.Digest {
 }
 
 func flag(key string, n int) changelog.Entry {
-	return changelog.Entry{Kind: changelog.KindFlag, Key: key, Put: fmt.Appendf(nil, `{"variants":{"a":%d},"state":"ENABLED"}`, n)}
+	return changelog.Entry{Kind: document.KindFlag, Key: key, Put: fmt.Appendf(nil, `{"variants":{"a":%d},"state":"ENABLED"}`, n)}
 }
 
 // applied writes a change request that editor opens, approver approves, and that is applied.
@@ -159,7 +160,7 @@ func longPast(t testing.TB) *past {
 	p := newPast(t)
 	p.append("", nil, flag("a", 1), flag("b", 1))
 	p.applied("request-1", flag("a", 2))
-	p.append("", nil, changelog.Entry{Kind: changelog.KindFlag, Key: "b", Delete: true})
+	p.append("", nil, changelog.Entry{Kind: document.KindFlag, Key: "b", Delete: true})
 	p.append("", nil, flag("c", 1), flag("d", 1), flag("e", 1))
 	p.applied("request-2", flag("c", 2))
 	p.append("", nil, flag("d", 2))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -21,7 +22,7 @@ type logHistory struct {
 	assembler changelog.Assembler
 	pending   map[uint64]exportedEntry // the entries of the transaction that is assembled
 	left      []changelog.Position     // what renewals say was left for them
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	state     changelog.State
 }
 
@@ -32,7 +33,7 @@ type exportedEntry struct {
 }
 
 func newLogHistory(v *verifier, stream string) *logHistory {
-	return &logHistory{verifier: v, stream: stream, pending: make(map[uint64]exportedEntry), epochs: make(map[changelog.Epoch]bool), documents: make(map[changelog.ID]changelog.Document)}
+	return &logHistory{verifier: v, stream: stream, pending: make(map[uint64]exportedEntry), epochs: make(map[changelog.Epoch]bool), documents: make(map[document.ID]document.Document)}
 }
 
 func (h *logHistory) head() changelog.StreamHead {
@@ -88,7 +89,7 @@ func (h *logHistory) take(exported Record, line int) error {
 func (h *logHistory) verifyPlace(r changelog.Record, line int) error {
 	first := h.places.count() == 0
 	switch {
-	case first && (r.Prev != changelog.Link{} || r.Kind != changelog.KindEpoch):
+	case first && (r.Prev != changelog.Link{} || r.Kind != document.KindEpoch):
 		return h.bad(r.Revision, line, "the log does not begin with it: what it continues, revision %d, is missing", r.Prev.Revision)
 	case first:
 		return nil
@@ -106,7 +107,7 @@ func (h *logHistory) verifyPlace(r changelog.Record, line int) error {
 }
 
 func (h *logHistory) verifyEpoch(r changelog.Record, line int) error {
-	begins := r.Kind == changelog.KindEpoch
+	begins := r.Kind == document.KindEpoch
 	switch {
 	case begins && !(r.Renews() && r.Epoch.Later(h.last.Epoch)):
 		return h.bad(r.Revision, line, "it begins an epoch and renews nothing, or an older one")
@@ -119,7 +120,7 @@ func (h *logHistory) verifyEpoch(r changelog.Record, line int) error {
 // verifySigner verifies that the key that is named may sign at this place, and the signature where it matters: of each entry if that is
 // asked for, else of the last one of each key.
 func (h *logHistory) verifySigner(r changelog.Record, line int) error {
-	if r.Kind == changelog.KindKeys {
+	if r.Kind == document.KindKeys {
 		if err := h.adopt(r); err != nil {
 			return h.bad(r.Revision, line, "%v", err)
 		}
@@ -214,7 +215,7 @@ func (h *logHistory) verifyState(tx changelog.Transaction) error {
 		if forged == nil {
 			forged = h.verifyChanges(r)
 		}
-		if r.Kind == changelog.KindEpoch {
+		if r.Kind == document.KindEpoch {
 			edit = changelog.State{}.Edit()
 			clear(h.documents)
 			continue
@@ -245,7 +246,7 @@ func (h *logHistory) verifyState(tx changelog.Transaction) error {
 // verifyChanges verifies that an entry made the changes that the export shows with it, before it is applied.
 func (h *logHistory) verifyChanges(r changelog.Record) error {
 	var made []Difference
-	if r.Kind != changelog.KindEpoch {
+	if r.Kind != document.KindEpoch {
 		made = differences(h.documents[r.ID()].Body, r.Put)
 	}
 	if at := h.pending[r.Revision]; !sameDifferences(made, at.changes) {

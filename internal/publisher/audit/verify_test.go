@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
@@ -226,7 +227,7 @@ func TestEntriesMustBeWhatWasApproved(t *testing.T) {
 	f("a request that was never opened", func(p *past) { p.append("request-9", []string{"approver"}, flag("x", 1)) })
 	f("a request that is applied twice", func(p *past) { p.append("request-1", []string{"approver"}, flag("a", 2)) })
 	open := func(p *past, author string) *control.Proposal {
-		proposal := &control.Proposal{Changes: []control.DocumentChange{{Kind: changelog.KindFlag, Key: "x", Body: flag("x", 1).Put}}, Author: control.Author{ID: author}}
+		proposal := &control.Proposal{Changes: []control.DocumentChange{{Kind: document.KindFlag, Key: "x", Body: flag("x", 1).Put}}, Author: control.Author{ID: author}}
 		p.event(control.Event{Type: control.EventOpened, By: author, Request: "request-3", Proposal: proposal})
 		return proposal
 	}
@@ -253,8 +254,8 @@ func TestEntriesMustBeWhatWasApproved(t *testing.T) {
 func TestAWrongStateIsNamed(t *testing.T) {
 	t.Parallel()
 	p := longPast(t)
-	id := changelog.ID{Kind: changelog.KindFlag, Key: "a"}
-	p.documents[id] = changelog.Document{Kind: id.Kind, Key: id.Key, Revision: 99, Body: []byte(`{}`)}
+	id := document.ID{Kind: document.KindFlag, Key: "a"}
+	p.documents[id] = document.Document{Kind: id.Kind, Key: id.Key, Revision: 99, Body: []byte(`{}`)}
 	p.append("", nil, flag("z", 1))
 	p.names(t, "a wrong state", p.export(), "FLAGS_"+environment, p.at.Revision)
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -41,20 +42,20 @@ func exportOf(t *testing.T, environment string, repaired bool) string {
 		must(err)
 		ledger = append(ledger, flagsync.Stored{Stream: stream, Sequence: sequence, Proof: string(signature), Data: data})
 	}
-	document, err := changelog.KeysDocument(keys.Note)
+	doc, err := changelog.KeysDocument(keys.Note)
 	must(err)
-	document.Revision = 2
+	doc.Revision = 2
 	state := changelog.State{}.Edit()
-	state.Add(document)
+	state.Add(doc)
 	at := changelog.Position{Epoch: changelog.NewEpoch(time.Unix(1, 0), "")}
-	for i, e := range []changelog.Entry{{Kind: changelog.KindEpoch, Key: changelog.EpochKey}, {Kind: document.Kind, Key: document.Key, Put: document.Body, State: state.State().Digest()}} {
+	for i, e := range []changelog.Entry{{Kind: document.KindEpoch, Key: document.EpochKey}, {Kind: doc.Kind, Key: doc.Key, Put: doc.Body, State: state.State().Digest()}} {
 		e.Environment, e.Epoch, e.Revision, e.Prev, e.OpID, e.Index, e.Count, e.Time = environment, at.Epoch, uint64(i)+1, at.Link(), "op", i+1, 2, time.Unix(1, 0)
 		data, err := e.Encode()
 		must(err)
 		at = changelog.Position{Epoch: e.Epoch, Revision: e.Revision, Digest: changelog.Sum(data)}
 		head, err := signer.SignHead(environment, changelog.Head{Position: at, State: e.State})
 		must(err)
-		log = append(log, flagsync.Stored{Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: e.ID().Subject(), Proof: head.ProofText(), Data: data})
+		log = append(log, flagsync.Stored{Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data})
 	}
 	var out bytes.Buffer
 	must(audit.Export(t.Context(), &out, audit.Source{Environment: environment, Signer: signer, Streams: []audit.Stream{

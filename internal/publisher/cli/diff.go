@@ -123,7 +123,7 @@ func (s *session) printDifference(before, after side) error {
 		return err
 	}
 	body, err := json.Marshal(map[string]any{
-		"differ": before.text != after.text, "before": document(before.text), "after": document(after.text),
+		"differ": before.text != after.text, "before": doc(before.text), "after": doc(after.text),
 	})
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (s *session) printDifference(before, after side) error {
 }
 
 // document returns text as JSON, null for none.
-func document(text string) json.RawMessage {
+func doc(text string) json.RawMessage {
 	if text == "" {
 		return json.RawMessage("null")
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
@@ -85,11 +86,11 @@ func (s *session) explainHere(ctx context.Context, environment, key string, eval
 
 // rules compiles the documents of an environment.
 func (s *session) rules(ctx context.Context, environment string) (*eval.Ruleset, error) {
-	var documents []eval.Document
+	var documents []document.Document
 	found, err := s.do(ctx, admin.Call{Path: []string{"environments", environment, "settings"}})
 	switch {
 	case err == nil:
-		documents = append(documents, eval.Document{Kind: eval.KindSettings, Key: eval.SettingsKey, Body: found.Body})
+		documents = append(documents, document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: found.Body})
 	case !isAbsent(err):
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (s *session) rules(ctx context.Context, environment string) (*eval.Ruleset,
 			if err := json.Unmarshal(item, &listed); err != nil {
 				return nil, fmt.Errorf("the publisher's answer: %w", err)
 			}
-			documents = append(documents, eval.Document{Kind: eval.Kind(k.one), Key: listed.Key, Body: listed.Document})
+			documents = append(documents, document.Document{Kind: document.Kind(k.one), Key: listed.Key, Body: listed.Document})
 		}
 	}
 	rules, _ := eval.New().Update(documents) // what cannot be used answers so

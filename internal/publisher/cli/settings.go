@@ -6,7 +6,7 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
@@ -59,8 +59,8 @@ func settingsPut() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		document := text.JSON()
-		s.writes = &source{kind: "settings", key: eval.SettingsKey, text: text}
+		doc := text.JSON()
+		s.writes = &source{kind: "settings", key: document.SettingsKey, text: text}
 		path := settingsPath(f.environment)
 		v := seen{absent: true}
 		if !create {
@@ -69,9 +69,9 @@ func settingsPut() commandline.Invocation {
 			}
 		}
 		return w.write(ctx, s, v.on(change{
-			Call:        admin.Call{Method: http.MethodPut, Path: path, Body: document},
+			Call:        admin.Call{Method: http.MethodPut, Path: path, Body: doc},
 			environment: f.environment,
-			command:     admin.Command{Type: "put", Kind: "settings", Document: document},
+			command:     admin.Command{Type: "put", Kind: "settings", Document: doc},
 			done:        "the settings of " + f.environment + " are written",
 		}))
 	})

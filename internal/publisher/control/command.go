@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
@@ -17,14 +18,14 @@ type Command interface {
 
 // Put creates or replaces one document. A document that is identical to the live one changes nothing, and nothing is written.
 type Put struct {
-	ID   changelog.ID
+	ID   document.ID
 	Body []byte // JSON; insignificant white space is removed
 	If   Precondition
 }
 
 // Delete removes one document.
 type Delete struct {
-	ID changelog.ID
+	ID document.ID
 	If Precondition
 }
 
@@ -33,7 +34,7 @@ type Delete struct {
 // Replace that was interrupted is completed by repeating it.
 type Replace struct {
 	// Documents are the wanted ones, segments after those that they refer to. Their bodies are compact JSON.
-	Documents []eval.Document
+	Documents []document.Document
 }
 
 // Precondition says what the author of a command has seen. Without one, every Put and Delete is refused, because it could undo a
@@ -75,7 +76,7 @@ func (o Origin) Validate() error {
 // Decision is what a command leads to.
 type Decision struct {
 	// Parts are the transactions to append, in this order. There are none when the command changes nothing.
-	Parts [][]changelog.Document
+	Parts [][]document.Document
 	// Unchanged is the revision of the live document that a Put repeats; zero otherwise.
 	Unchanged changelog.Token
 	// Warnings are slips that are tolerated.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -29,12 +30,12 @@ func (p Put) decide(s State) (Decision, error) {
 	if exists && bytes.Equal(live.Body, body) {
 		return Decision{Unchanged: Token(s, live)}, nil
 	}
-	change := []changelog.Document{{Kind: p.ID.Kind, Key: p.ID.Key, Body: body}}
+	change := []document.Document{{Kind: p.ID.Kind, Key: p.ID.Key, Body: body}}
 	_, problems, warnings := candidate(s.Rules(), change)
 	if len(problems) > 0 {
 		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The document cannot be published as it is.", Problems: problems}
 	}
-	return Decision{Parts: [][]changelog.Document{change}, Warnings: warnings}, nil
+	return Decision{Parts: [][]document.Document{change}, Warnings: warnings}, nil
 }
 
 func (d Delete) decide(s State) (Decision, error) {
@@ -45,15 +46,15 @@ func (d Delete) decide(s State) (Decision, error) {
 	if err := d.If.check(s, d.ID, live, exists); err != nil {
 		return Decision{}, err
 	}
-	change := []changelog.Document{{Kind: d.ID.Kind, Key: d.ID.Key}}
+	change := []document.Document{{Kind: d.ID.Kind, Key: d.ID.Key}}
 	_, problems, warnings := candidate(s.Rules(), change)
 	if len(problems) > 0 {
 		return Decision{}, inUse(d.ID, problems)
 	}
-	return Decision{Parts: [][]changelog.Document{change}, Warnings: warnings}, nil
+	return Decision{Parts: [][]document.Document{change}, Warnings: warnings}, nil
 }
 
-func inUse(id changelog.ID, problems eval.Problems) *Refusal {
+func inUse(id document.ID, problems eval.Problems) *Refusal {
 	return &Refusal{
 		Cause:    CauseInUse,
 		Detail:   fmt.Sprintf("Others depend on %s %q: change or delete them first.", id.Kind, id.Key),
@@ -62,7 +63,7 @@ func inUse(id changelog.ID, problems eval.Problems) *Refusal {
 }
 
 // check refuses a command whose author has not seen the document as it is.
-func (p Precondition) check(s State, id changelog.ID, live changelog.Document, exists bool) error {
+func (p Precondition) check(s State, id document.ID, live document.Document, exists bool) error {
 	switch {
 	case p == Precondition{}:
 		return &Refusal{Cause: CausePreconditionMissing, Detail: "Say what you have seen: If-Match with the ETag of the document, " +

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -19,7 +19,7 @@ func shop(t *testing.T) *state {
 	s := newState()
 	s.put(t, flagDocument("a", flagBody("on", "")))            // revision 2
 	s.put(t, flagDocument("b", flagBody("on", requires("a")))) // revision 3
-	s.put(t, eval.Document{Kind: eval.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},"@example.com"]}`)})
+	s.put(t, document.Document{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},"@example.com"]}`)})
 	s.put(t, flagDocument("c", flagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)))
 	return s
 }
@@ -70,7 +70,7 @@ func TestRefusals(t *testing.T) {
 	f(control.Put{ID: flagID("a"), Body: []byte(`{"state":`), If: seen(2)}, control.CauseMalformed, "not one JSON value")
 	f(control.Put{ID: flagID("a"), Body: []byte(`{} {}`), If: seen(2)}, control.CauseMalformed, "not one JSON value")
 	f(control.Put{ID: flagID("a"), Body: []byte(`{"state":"ENABLED","state":"DISABLED"}`), If: seen(2)}, control.CauseMalformed, "duplicate")
-	huge := flagBody("on", `,"description":"`+strings.Repeat("x", changelog.MaxDocument)+`"`)
+	huge := flagBody("on", `,"description":"`+strings.Repeat("x", document.MaxSize)+`"`)
 	f(control.Put{ID: flagID("a"), Body: huge, If: seen(2)}, control.CauseTooLarge, "at most 524288")
 
 	r := refused(control.Put{ID: flagID("a"), Body: flagBody("blue", ""), If: seen(2)}, control.CauseInvalid, "cannot be published")
@@ -101,25 +101,25 @@ func TestRefusals(t *testing.T) {
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	s := shop(t)
-	f := func(command control.Command, want ...changelog.Document) {
+	f := func(command control.Command, want ...document.Document) {
 		t.Helper()
 		decision, err := control.Decide(s, command)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff([][]changelog.Document{want}, decision.Parts); diff != "" {
+		if diff := cmp.Diff([][]document.Document{want}, decision.Parts); diff != "" {
 			t.Errorf("parts (-want +got):\n%s", diff)
 		}
 	}
 	spaced := bytes.ReplaceAll(flagBody("off", ""), []byte(","), []byte(" ,\n "))
 	f(control.Put{ID: flagID("a"), Body: spaced, If: seen(2)},
-		changelog.Document{Kind: changelog.KindFlag, Key: "a", Body: flagBody("off", "")})
+		document.Document{Kind: document.KindFlag, Key: "a", Body: flagBody("off", "")})
 	f(control.Put{ID: flagID("a/b c"), Body: flagBody("on", ""), If: absent()},
-		changelog.Document{Kind: changelog.KindFlag, Key: "a/b c", Body: flagBody("on", "")})
+		document.Document{Kind: document.KindFlag, Key: "a/b c", Body: flagBody("on", "")})
 	f(control.Put{ID: settingsID(), Body: []byte(`{"compatibility":"flagd"}`), If: absent()},
-		changelog.Document{Kind: changelog.KindSettings, Key: changelog.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
+		document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
 	f(control.Delete{ID: flagID("b"), If: seen(3)},
-		changelog.Document{Kind: changelog.KindFlag, Key: "b"})
+		document.Document{Kind: document.KindFlag, Key: "b"})
 }
 
 // Repeating what is there writes nothing, but only for someone who has seen it.

@@ -4,38 +4,38 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Base is what a change was made from: a document and the revision that it had, 0 if it did not exist.
 type Base struct {
-	Kind     changelog.Kind `json:"kind"`
-	Key      string         `json:"key"`
-	Revision uint64         `json:"revision"`
+	Kind     document.Kind `json:"kind"`
+	Key      string        `json:"key"`
+	Revision uint64        `json:"revision"`
 }
 
-func (b Base) id() changelog.ID { return changelog.ID{Kind: b.Kind, Key: b.Key} }
+func (b Base) id() document.ID { return document.ID{Kind: b.Kind, Key: b.Key} }
 
 // bases returns the revisions of everything that decides what changes mean: the documents that change, all that they depend on before
 // and after, and the settings. They are sorted. What documents depend on is what compiling them has found.
-func bases(s State, changes []changelog.Document) []Base {
+func bases(s State, changes []document.Document) []Base {
 	before := s.Rules()
 	after, _, _ := candidate(before, changes)
-	found := make(map[changelog.ID]bool)
-	var visit func(id changelog.ID)
-	visit = func(id changelog.ID) {
+	found := make(map[document.ID]bool)
+	var visit func(id document.ID)
+	visit = func(id document.ID) {
 		if found[id] {
 			return
 		}
 		found[id] = true
 		for _, rules := range []*eval.Ruleset{before, after} {
-			for _, needed := range rules.Dependencies(eval.Kind(id.Kind), id.Key) {
-				visit(changelog.ID{Kind: changelog.Kind(needed.Kind), Key: needed.Key})
+			for _, needed := range rules.Dependencies(id.Kind, id.Key) {
+				visit(document.ID{Kind: needed.Kind, Key: needed.Key})
 			}
 		}
 	}
-	visit(changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey})
+	visit(document.ID{Kind: document.KindSettings, Key: document.SettingsKey})
 	for _, c := range changes {
 		visit(c.ID())
 	}

@@ -3,14 +3,14 @@ package control
 import (
 	"fmt"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // divide splits changes, which are valid together and in dependency order, into parts of at most limit documents, each of which is
 // valid after the ones before it.
-func divide(rules *eval.Ruleset, changes []changelog.Document, limit int) ([][]changelog.Document, error) {
-	var parts [][]changelog.Document
+func divide(rules *eval.Ruleset, changes []document.Document, limit int) ([][]document.Document, error) {
+	var parts [][]document.Document
 	for len(changes) > 0 {
 		p, err := nextPart(rules, changes, limit)
 		if err != nil {
@@ -24,7 +24,7 @@ func divide(rules *eval.Ruleset, changes []changelog.Document, limit int) ([][]c
 
 // nextPart takes as many changes from the front as are valid together. Where that needs some from further back, because they stop
 // depending on what these take away, it takes them too, and fewer from the front if there is no room.
-func nextPart(rules *eval.Ruleset, changes []changelog.Document, limit int) (part, error) {
+func nextPart(rules *eval.Ruleset, changes []document.Document, limit int) (part, error) {
 	var problems eval.Problems
 	for size := min(len(changes), limit); size > 0; size /= 2 {
 		p := newPart(changes, size)
@@ -42,12 +42,12 @@ func nextPart(rules *eval.Ruleset, changes []changelog.Document, limit int) (par
 
 // part is one transaction in the making.
 type part struct {
-	documents []changelog.Document
-	rest      []changelog.Document
+	documents []document.Document
+	rest      []document.Document
 	rules     *eval.Ruleset // after the part
 }
 
-func newPart(changes []changelog.Document, size int) part {
+func newPart(changes []document.Document, size int) part {
 	return part{documents: changes[:size:size], rest: changes[size:]}
 }
 
@@ -66,33 +66,33 @@ func (p *part) complete(rules *eval.Ruleset, limit int) eval.Problems {
 }
 
 // needed returns the documents of the rest that have problems, and all of the rest that those depend on.
-func (p *part) needed(problems eval.Problems) map[changelog.ID]bool {
-	rest := make(map[changelog.ID]changelog.Document, len(p.rest))
+func (p *part) needed(problems eval.Problems) map[document.ID]bool {
+	rest := make(map[document.ID]document.Document, len(p.rest))
 	for _, d := range p.rest {
 		rest[d.ID()] = d
 	}
-	needed := make(map[changelog.ID]bool)
-	var need func(id changelog.ID)
-	need = func(id changelog.ID) {
+	needed := make(map[document.ID]bool)
+	var need func(id document.ID)
+	need = func(id document.ID) {
 		d, ok := rest[id]
 		if !ok || needed[id] {
 			return
 		}
 		needed[id] = true
 		for _, key := range prerequisites(d) {
-			need(changelog.ID{Kind: changelog.KindFlag, Key: key})
+			need(document.ID{Kind: document.KindFlag, Key: key})
 		}
 	}
 	for _, problem := range problems {
-		need(changelog.ID{Kind: changelog.Kind(problem.Kind), Key: problem.Key})
+		need(document.ID{Kind: problem.Kind, Key: problem.Key})
 	}
 	return needed
 }
 
 // take moves documents from the rest to the part. It reports whether there were any, and room for them.
-func (p *part) take(needed map[changelog.ID]bool, limit int) bool {
+func (p *part) take(needed map[document.ID]bool, limit int) bool {
 	documents := p.documents
-	var rest []changelog.Document
+	var rest []document.Document
 	for _, d := range p.rest {
 		if needed[d.ID()] {
 			documents = append(documents, d)

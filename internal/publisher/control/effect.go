@@ -1,10 +1,10 @@
 package control
 
-import "github.com/flagside/flagside/sync/changelog"
+import "github.com/flagside/flagside/document"
 
 // Effect is what a command did to one document.
 type Effect struct {
-	ID   changelog.ID
+	ID   document.ID
 	Done EffectType
 }
 
@@ -19,7 +19,7 @@ const (
 )
 
 // effects returns what writing documents does to a state.
-func effects(s State, documents []changelog.Document) []Effect {
+func effects(s State, documents []document.Document) []Effect {
 	all := make([]Effect, len(documents))
 	for i, d := range documents {
 		_, exists := s.Document(d.ID())

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -122,9 +123,9 @@ func (s *Service) decideEpoch(o Origin, n NewEpoch) (Restored, Event, error) {
 }
 
 // everything returns all documents of a new epoch, and those that it lacks as deletions.
-func everything(n NewEpoch) []changelog.Document {
+func everything(n NewEpoch) []document.Document {
 	all := wanted(n.Held, n.Wanted)
-	list := make([]changelog.Document, 0, len(all))
+	list := make([]document.Document, 0, len(all))
 	for _, d := range all {
 		list = append(list, d)
 	}
@@ -132,7 +133,7 @@ func everything(n NewEpoch) []changelog.Document {
 }
 
 // named returns the names of some documents, as many as a record has room for.
-func named(documents []changelog.Document) []DocumentChange {
+func named(documents []document.Document) []DocumentChange {
 	list, size := []DocumentChange{}, 0
 	for _, d := range documents {
 		if size += len(d.Key); len(list) == maxNamed || size > maxNamedBytes {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -147,12 +148,12 @@ type Proposal struct {
 
 // DocumentChange is one document to be put, or deleted when Body is nil.
 type DocumentChange struct {
-	Kind changelog.Kind `json:"kind"`
+	Kind document.Kind  `json:"kind"`
 	Key  string         `json:"key"`
 	Body jsontext.Value `json:"body,omitzero"`
 }
 
-func changesOf(documents []changelog.Document) []DocumentChange {
+func changesOf(documents []document.Document) []DocumentChange {
 	changes := make([]DocumentChange, 0, len(documents))
 	for _, d := range documents {
 		changes = append(changes, DocumentChange{Kind: d.Kind, Key: d.Key, Body: d.Body})
@@ -206,10 +207,10 @@ func (p *Proposal) Hash() string {
 }
 
 // documents returns the changes as they are appended.
-func (p *Proposal) documents() []changelog.Document {
-	list := make([]changelog.Document, len(p.Changes))
+func (p *Proposal) documents() []document.Document {
+	list := make([]document.Document, len(p.Changes))
 	for i, c := range p.Changes {
-		list[i] = changelog.Document{Kind: c.Kind, Key: c.Key, Body: c.Body}
+		list[i] = document.Document{Kind: c.Kind, Key: c.Key, Body: c.Body}
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -26,13 +27,13 @@ func (s *Service) Events(ctx context.Context, from uint64) iter.Seq2[RecordedEve
 }
 
 // RequestDocuments returns the documents that a change request changes, as far as it is known here; none if it is not.
-func (s *Service) RequestDocuments(id string) (ids []changelog.ID) {
+func (s *Service) RequestDocuments(id string) (ids []document.ID) {
 	r, known := s.known(id)
 	if !known {
 		return nil
 	}
 	for _, c := range r.Proposal.Changes {
-		ids = append(ids, changelog.ID{Kind: c.Kind, Key: c.Key})
+		ids = append(ids, document.ID{Kind: c.Kind, Key: c.Key})
 	}
 	return ids
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -19,14 +19,14 @@ type promotion struct {
 	*replica
 
 	source *state
-	ids    []changelog.ID
+	ids    []document.ID
 	origin control.Origin
 }
 
 func newPromotion(r *replica) *promotion {
 	p := &promotion{replica: r, source: newState(), origin: owner()}
 	p.origin.Key = "promotion"
-	var documents []eval.Document
+	var documents []document.Document
 	for i := range 2100 {
 		key := fmt.Sprintf("f%04d", i)
 		documents = append(documents, flagDocument(key, flagBody("on", "")))

@@ -8,12 +8,12 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/document"
 )
 
 // Patch changes members of one document by a JSON Merge Patch (RFC 7396).
 type Patch struct {
-	ID    changelog.ID
+	ID    document.ID
 	Merge []byte // JSON
 	If    Precondition
 }
@@ -57,7 +57,7 @@ func (t Toggle) decide(s State) (Decision, error) { return t.patch().decide(s) }
 
 func (t Toggle) patch() Patch {
 	state := map[bool]string{true: "ENABLED", false: "DISABLED"}[t.On]
-	return Patch{ID: changelog.ID{Kind: changelog.KindFlag, Key: t.Flag}, Merge: fmt.Appendf(nil, `{"state":%q}`, state), If: t.If}
+	return Patch{ID: document.ID{Kind: document.KindFlag, Key: t.Flag}, Merge: fmt.Appendf(nil, `{"state":%q}`, state), If: t.If}
 }
 
 // member is a member of a JSON object.

@@ -5,22 +5,22 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // inquiry asks policies about changes.
 type inquiry struct {
 	world         World
 	protected     bool
-	documents     []changelog.Document
+	documents     []document.Document
 	after         *eval.Ruleset // with all that is to be changed
 	circumstances access.Circumstances
 }
 
 // ask returns an inquiry about documents that are to be changed; none means the environment itself.
-func (w World) ask(g *Governance, documents []changelog.Document) *inquiry {
+func (w World) ask(g *Governance, documents []document.Document) *inquiry {
 	after, _, _ := candidate(w.State.Rules(), documents)
 	return &inquiry{
 		world: w, protected: g.risk.Protected, documents: documents, after: after,
@@ -36,13 +36,13 @@ func (w World) askAbout(g *Governance, r Request) *inquiry {
 }
 
 // concerned returns the documents of a request as they are to become; once it has ended, those that still exist as they are.
-func (r Request) concerned(s State) []changelog.Document {
+func (r Request) concerned(s State) []document.Document {
 	if !r.ended() && !r.Proposal.newEpoch() {
 		return r.Proposal.documents()
 	}
-	var list []changelog.Document
+	var list []document.Document
 	for _, c := range r.Proposal.Changes {
-		if live, exists := s.Document(changelog.ID{Kind: c.Kind, Key: c.Key}); exists {
+		if live, exists := s.Document(document.ID{Kind: c.Kind, Key: c.Key}); exists {
 			list = append(list, live)
 		}
 	}
@@ -88,7 +88,7 @@ func (k *inquiry) resources() []access.Resource {
 		if !exists || d.Body != nil && !reflect.DeepEqual(before, after) {
 			list = append(list, after)
 		}
-		if d.Kind == changelog.KindSettings {
+		if d.Kind == document.KindSettings {
 			list = append(list, k.moved(environment)...)
 		}
 	}
@@ -102,8 +102,8 @@ func (k *inquiry) moved(environment access.Resource) []access.Resource {
 		if before == nil || after == nil || before.SetID() == after.SetID() {
 			continue
 		}
-		d := changelog.Document{Kind: changelog.KindFlag, Key: after.Key()}
-		if slices.ContainsFunc(k.documents, func(changed changelog.Document) bool { return changed.ID() == d.ID() }) {
+		d := document.Document{Kind: document.KindFlag, Key: after.Key()}
+		if slices.ContainsFunc(k.documents, func(changed document.Document) bool { return changed.ID() == d.ID() }) {
 			continue
 		}
 		list = append(list, resource(environment, d, k.world.State.Rules()), resource(environment, d, k.after))
@@ -112,9 +112,9 @@ func (k *inquiry) moved(environment access.Resource) []access.Resource {
 }
 
 // resource returns a document, which the rules contain, as policies see it.
-func resource(r access.Resource, d changelog.Document, rules *eval.Ruleset) access.Resource {
+func resource(r access.Resource, d document.Document, rules *eval.Ruleset) access.Resource {
 	r.Kind, r.Key = string(d.Kind), d.Key
-	if d.Kind != changelog.KindFlag {
+	if d.Kind != document.KindFlag {
 		return r
 	}
 	flag := rules.Flag(d.Key)
@@ -149,7 +149,7 @@ func (k *inquiry) refused(action access.Action) *Refusal {
 }
 
 // denied returns the refusal of what policies do not permit.
-func denied(action access.Action, documents []changelog.Document, answer access.Answer) *Refusal {
+func denied(action access.Action, documents []document.Document, answer access.Answer) *Refusal {
 	r := &Refusal{Cause: CauseForbidden, Detail: fmt.Sprintf("You are not permitted to %s here.", action), Approvals: answer.Approvals}
 	r.Action = &RefusedAction{Action: action, Policies: answer.Policies}
 	if len(documents) > 0 {
@@ -195,12 +195,12 @@ func permit(g *Governance, w World, d Decision) *Refusal {
 	return k.among(deletions).refused(access.Archive)
 }
 
-func puts(d changelog.Document) bool { return d.Body != nil }
+func puts(d document.Document) bool { return d.Body != nil }
 
-func deletions(d changelog.Document) bool { return d.Body == nil }
+func deletions(d document.Document) bool { return d.Body == nil }
 
 // among returns the inquiry about some of the documents; nil if there are none.
-func (k *inquiry) among(which func(changelog.Document) bool) *inquiry {
+func (k *inquiry) among(which func(document.Document) bool) *inquiry {
 	some := *k
 	some.documents = nil
 	for _, d := range k.documents {

@@ -3,9 +3,9 @@ package control
 import (
 	"context"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Preview is what a command would do.
@@ -31,7 +31,7 @@ func (s *Service) Preview(ctx context.Context, o Origin, c Command) (Preview, er
 	if err != nil {
 		return Preview{}, err
 	}
-	var documents []changelog.Document
+	var documents []document.Document
 	p := Preview{Warnings: decision.Warnings}
 	for _, part := range decision.Parts {
 		for _, d := range part {

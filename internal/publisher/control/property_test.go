@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
@@ -180,7 +181,7 @@ func (s *simulation) check(e control.Event) {
 			s.t.Errorf("request %s is applied before its time", e.Request)
 		}
 		for _, b := range r.Proposal.Bases {
-			if live, _ := s.state.Document(changelog.ID{Kind: b.Kind, Key: b.Key}); live.Revision != b.Revision {
+			if live, _ := s.state.Document(document.ID{Kind: b.Kind, Key: b.Key}); live.Revision != b.Revision {
 				s.t.Errorf("request %s is applied although %s has moved", e.Request, b.Key)
 			}
 		}
@@ -207,11 +208,11 @@ func (s *simulation) record(e control.Event) {
 // write changes something past all requests.
 func (s *simulation) write() {
 	key := []string{"a", "b", "c", "other"}[s.random.IntN(4)]
-	s.append("", changelog.Document{Kind: changelog.KindFlag, Key: key, Body: flagBody("on", fmt.Sprintf(`,"description":"%d"`, s.random.Int()))})
+	s.append("", document.Document{Kind: document.KindFlag, Key: key, Body: flagBody("on", fmt.Sprintf(`,"description":"%d"`, s.random.Int()))})
 }
 
-func (s *simulation) append(op string, documents ...changelog.Document) {
-	s.state.apply(s.t, control.Decision{Parts: [][]changelog.Document{documents}})
+func (s *simulation) append(op string, documents ...document.Document) {
+	s.state.apply(s.t, control.Decision{Parts: [][]document.Document{documents}})
 	for i, d := range documents {
 		at := s.state.revision - uint64(len(documents)-1-i)
 		s.log = append(s.log, changelog.Record{Entry: changelog.Entry{Revision: at, Epoch: epoch, OpID: op, Kind: d.Kind, Key: d.Key}})
@@ -224,9 +225,9 @@ func (s *simulation) conclude() {
 		for r.Status == control.Claimed && s.random.IntN(2) == 0 {
 			e := control.Conclude(s.state, r, control.Search(r, s.log))
 			if e.Type == "" {
-				documents := make([]changelog.Document, len(r.Proposal.Changes))
+				documents := make([]document.Document, len(r.Proposal.Changes))
 				for i, c := range r.Proposal.Changes {
-					documents[i] = changelog.Document{Kind: c.Kind, Key: c.Key, Body: c.Body}
+					documents[i] = document.Document{Kind: c.Kind, Key: c.Key, Body: c.Body}
 				}
 				s.append(r.ID, documents...)
 				continue

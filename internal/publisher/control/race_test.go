@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
@@ -300,7 +300,7 @@ func TestKeyedPartsAreResumed(t *testing.T) {
 	one, other := newReplica(t, url), newReplica(t, url)
 	origin := owner()
 	origin.Key = "large"
-	var documents []eval.Document
+	var documents []document.Document
 	for i := range 2100 {
 		documents = append(documents, flagDocument(fmt.Sprintf("f%04d", i), flagBody("on", "")))
 	}

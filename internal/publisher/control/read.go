@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -47,7 +48,7 @@ func (s *Service) Writable() error { return s.options.Refused() }
 func (s *Service) ReadOnly() string { return s.options.ReadOnly }
 
 // History returns every change of one document from the log, oldest first. It ends with the first error.
-func (s *Service) History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error] {
+func (s *Service) History(ctx context.Context, id document.ID) iter.Seq2[changelog.Record, error] {
 	log, err := s.options.Log(ctx)
 	if err != nil {
 		return func(yield func(changelog.Record, error) bool) { yield(changelog.Record{}, err) }

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // spelling writes flag documents in every way that evaluation may accept.
@@ -97,11 +97,11 @@ func TestRiskReadsWhatEvaluationReads(t *testing.T) {
 			t.Parallel()
 			s := newState()
 			if compatibility != "" {
-				s.put(t, eval.Document{Kind: eval.KindSettings, Key: eval.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
+				s.put(t, document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
 			}
 			s.put(t,
-				eval.Document{Kind: eval.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)},
-				eval.Document{Kind: eval.KindSegment, Key: "around", Body: []byte(`{"!":[{"$ref":"staff"}]}`)},
+				document.Document{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)},
+				document.Document{Kind: document.KindSegment, Key: "around", Body: []byte(`{"!":[{"$ref":"staff"}]}`)},
 				flagDocument("f", flagBody("on", "")))
 			p := spelled{t: t, state: s, seen: make(map[string]int)}
 			for seed := range uint64(4000) {
@@ -126,18 +126,18 @@ type spelled struct {
 }
 
 func (p spelled) verify(body []byte) {
-	change := []changelog.Document{document("f", body)}
-	next, problems := p.state.rules.Update([]eval.Document{flagDocument("f", body)})
+	change := []document.Document{doc("f", body)}
+	next, problems := p.state.rules.Update([]document.Document{flagDocument("f", body)})
 	if problems.Err() != nil {
 		return // not accepted
 	}
 	p.seen["accepted"]++
 	f := next.Flag("f")
-	without, _ := next.Update([]eval.Document{{Kind: eval.KindSegment, Key: "staff", Body: []byte(`{"==":[1,2]}`)}})
+	without, _ := next.Update([]document.Document{{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"==":[1,2]}`)}})
 	risk := control.Assess(p.state, change, control.RiskSettings{Tags: []string{"security"}, Share: 0.01}, nil, time.Now())
 	if !slices.Equal(answers(next), answers(without)) {
 		p.seen["segment"]++
-		bound := func(b control.Base) bool { return b.Kind == changelog.KindSegment && b.Key == "staff" }
+		bound := func(b control.Base) bool { return b.Kind == document.KindSegment && b.Key == "staff" }
 		if !slices.ContainsFunc(control.Bases(p.state, change), bound) {
 			p.t.Errorf("%s: answers depend on the segment, the approval does not", body)
 		}

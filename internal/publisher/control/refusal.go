@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
@@ -129,8 +130,8 @@ var (
 )
 
 // NotFound returns the refusal of a command or a read that is about a document that does not exist.
-func NotFound(id changelog.ID) error {
-	if id.Kind == changelog.KindSettings {
+func NotFound(id document.ID) error {
+	if id.Kind == document.KindSettings {
 		return &Refusal{Cause: CauseNotFound, Detail: "The environment has no settings."}
 	}
 	return &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no %s %q.", id.Kind, id.Key)}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -24,7 +25,7 @@ func (r Replace) decide(s State) (Decision, error) {
 		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
 	}
 	if len(difference) <= changelog.MaxEntries {
-		return Decision{Parts: [][]changelog.Document{difference}, Warnings: warnings}, nil
+		return Decision{Parts: [][]document.Document{difference}, Warnings: warnings}, nil
 	}
 	parts, err := divide(s.Rules(), inDependencyOrder(s, difference), changelog.MaxEntries)
 	return Decision{Parts: parts, Warnings: warnings}, err
@@ -32,9 +33,9 @@ func (r Replace) decide(s State) (Decision, error) {
 
 // Validate returns why the log would not take the documents, whatever the environment has; nil if it would. The error is a *Refusal.
 func (r Replace) Validate() error {
-	seen := make(map[changelog.ID]bool, len(r.Documents))
+	seen := make(map[document.ID]bool, len(r.Documents))
 	for _, d := range r.Documents {
-		id := changelog.ID{Kind: changelog.Kind(d.Kind), Key: d.Key}
+		id := d.ID()
 		if err := acceptable(id, d.Body, seen[id]); err != nil {
 			return err
 		}
@@ -44,30 +45,30 @@ func (r Replace) Validate() error {
 }
 
 // difference returns the documents to put, in the order in which they are wanted, then those to delete, sorted.
-func (r Replace) difference(s State) []changelog.Document {
-	wanted := make(map[changelog.ID]bool, len(r.Documents))
-	var difference []changelog.Document
+func (r Replace) difference(s State) []document.Document {
+	wanted := make(map[document.ID]bool, len(r.Documents))
+	var difference []document.Document
 	for _, d := range r.Documents {
-		id := changelog.ID{Kind: changelog.Kind(d.Kind), Key: d.Key}
+		id := d.ID()
 		wanted[id] = true
 		if live, exists := s.Document(id); !exists || !bytes.Equal(live.Body, d.Body) {
-			difference = append(difference, changelog.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})
+			difference = append(difference, document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})
 		}
 	}
 	puts := len(difference)
 	for live := range s.Documents() {
 		if !wanted[live.ID()] {
-			difference = append(difference, changelog.Document{Kind: live.Kind, Key: live.Key})
+			difference = append(difference, document.Document{Kind: live.Kind, Key: live.Key})
 		}
 	}
-	slices.SortFunc(difference[puts:], func(a, b changelog.Document) int {
+	slices.SortFunc(difference[puts:], func(a, b document.Document) int {
 		return bytes.Compare([]byte(a.ID().String()), []byte(b.ID().String()))
 	})
 	return difference
 }
 
 // acceptable refuses a document that the log would not take, before anything is written.
-func acceptable(id changelog.ID, body []byte, twice bool) error {
+func acceptable(id document.ID, body []byte, twice bool) error {
 	switch err := id.Validate(); {
 	case err != nil:
 		return &Refusal{Cause: CauseMalformed, Detail: sentence(err)}
@@ -75,24 +76,24 @@ func acceptable(id changelog.ID, body []byte, twice bool) error {
 		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("There are two documents for %s %q.", id.Kind, id.Key)}
 	case body == nil:
 		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("The document for %s %q is missing.", id.Kind, id.Key)}
-	case len(body) > changelog.MaxDocument:
+	case len(body) > document.MaxSize:
 		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The document for %s %q has %d bytes, at most %d are allowed.",
-			id.Kind, id.Key, len(body), changelog.MaxDocument)}
+			id.Kind, id.Key, len(body), document.MaxSize)}
 	}
 	return nil
 }
 
 // inDependencyOrder sorts changes so that nothing comes before what it depends on, nor is deleted before what depends on it: settings,
 // segments, flags, deletions. Settings that end the tolerance of the flagd compatibility come last, when nothing needs it any more.
-func inDependencyOrder(s State, changes []changelog.Document) []changelog.Document {
-	var settings, segments, flags, deletedFlags, deletedSegments []changelog.Document
+func inDependencyOrder(s State, changes []document.Document) []document.Document {
+	var settings, segments, flags, deletedFlags, deletedSegments []document.Document
 	for _, c := range changes {
 		switch {
-		case c.Kind == changelog.KindSettings:
+		case c.Kind == document.KindSettings:
 			settings = append(settings, c)
-		case c.Kind == changelog.KindSegment && c.Body != nil:
+		case c.Kind == document.KindSegment && c.Body != nil:
 			segments = append(segments, c)
-		case c.Kind == changelog.KindSegment:
+		case c.Kind == document.KindSegment:
 			deletedSegments = append(deletedSegments, c)
 		case c.Body != nil:
 			flags = append(flags, c)
@@ -113,7 +114,7 @@ func inDependencyOrder(s State, changes []changelog.Document) []changelog.Docume
 	return append(settings, documents...)
 }
 
-func endsTolerance(rules *eval.Ruleset, settings []changelog.Document) bool {
+func endsTolerance(rules *eval.Ruleset, settings []document.Document) bool {
 	if rules.Compatibility() != eval.CompatibilityFlagd {
 		return false
 	}
@@ -122,12 +123,12 @@ func endsTolerance(rules *eval.Ruleset, settings []changelog.Document) bool {
 }
 
 // prerequisitesFirst sorts flags, which have no cycles, so that each comes after its prerequisites among them.
-func prerequisitesFirst(flags []changelog.Document) []changelog.Document {
+func prerequisitesFirst(flags []document.Document) []document.Document {
 	at := make(map[string]int, len(flags))
 	for i, f := range flags {
 		at[f.Key] = i
 	}
-	sorted := make([]changelog.Document, 0, len(flags))
+	sorted := make([]document.Document, 0, len(flags))
 	visited := make([]bool, len(flags))
 	var visit func(i int)
 	visit = func(i int) {
@@ -150,17 +151,17 @@ func prerequisitesFirst(flags []changelog.Document) []changelog.Document {
 
 // prerequisites returns the keys of the flags that a flag document names as its prerequisites. The document was compiled, so what
 // cannot be read here does not count there either.
-func prerequisites(flag changelog.Document) []string {
-	var document struct {
+func prerequisites(flag document.Document) []string {
+	var doc struct {
 		Prerequisites []struct {
 			Flag string `json:"flag"`
 		} `json:"prerequisites"`
 	}
-	if flag.Kind != changelog.KindFlag || json.Unmarshal(flag.Body, &document) != nil {
+	if flag.Kind != document.KindFlag || json.Unmarshal(flag.Body, &doc) != nil {
 		return nil
 	}
-	keys := make([]string, len(document.Prerequisites))
-	for i, p := range document.Prerequisites {
+	keys := make([]string, len(doc.Prerequisites))
+	for i, p := range doc.Prerequisites {
 		keys[i] = p.Flag
 	}
 	return keys

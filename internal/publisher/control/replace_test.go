@@ -11,12 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-func replace(t *testing.T, s *state, wanted []eval.Document) control.Decision {
+func replace(t *testing.T, s *state, wanted []document.Document) control.Decision {
 	t.Helper()
 	decision, err := control.Decide(s, control.Replace{Documents: wanted})
 	if err != nil {
@@ -34,16 +34,16 @@ func TestReplaceWritesOnlyWhatDiffers(t *testing.T) {
 	s := shop(t)
 	staff, _ := s.Document(segmentID("staff"))
 	c, _ := s.Document(flagID("c"))
-	decision := replace(t, s, []eval.Document{
-		{Kind: eval.KindSegment, Key: "staff", Body: staff.Body},
+	decision := replace(t, s, []document.Document{
+		{Kind: document.KindSegment, Key: "staff", Body: staff.Body},
 		flagDocument("b", flagBody("on", "")),
 		flagDocument("c", c.Body),
 		flagDocument("d", flagBody("off", "")),
 	})
-	want := [][]changelog.Document{{
-		{Kind: changelog.KindFlag, Key: "b", Body: flagBody("on", "")},
-		{Kind: changelog.KindFlag, Key: "d", Body: flagBody("off", "")},
-		{Kind: changelog.KindFlag, Key: "a"},
+	want := [][]document.Document{{
+		{Kind: document.KindFlag, Key: "b", Body: flagBody("on", "")},
+		{Kind: document.KindFlag, Key: "d", Body: flagBody("off", "")},
+		{Kind: document.KindFlag, Key: "a"},
 	}}
 	if diff := cmp.Diff(want, decision.Parts); diff != "" {
 		t.Errorf("parts (-want +got):\n%s", diff)
@@ -55,10 +55,10 @@ func TestReplaceWritesOnlyWhatDiffers(t *testing.T) {
 }
 
 // documentsOf yields the documents of a state as they would be wanted.
-func documentsOf(s *state) func(func(eval.Document) bool) {
-	return func(yield func(eval.Document) bool) {
+func documentsOf(s *state) func(func(document.Document) bool) {
+	return func(yield func(document.Document) bool) {
 		for d := range s.Documents() {
-			if !yield(eval.Document{Kind: eval.Kind(d.Kind), Key: d.Key, Body: d.Body}) {
+			if !yield(document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body}) {
 				return
 			}
 		}
@@ -67,7 +67,7 @@ func documentsOf(s *state) func(func(eval.Document) bool) {
 
 func TestReplaceRefuses(t *testing.T) {
 	t.Parallel()
-	f := func(cause control.Cause, detail string, wanted ...eval.Document) {
+	f := func(cause control.Cause, detail string, wanted ...document.Document) {
 		t.Helper()
 		_, err := control.Decide(shop(t), control.Replace{Documents: wanted})
 		refusal, ok := errors.AsType[*control.Refusal](err)
@@ -79,13 +79,13 @@ func TestReplaceRefuses(t *testing.T) {
 	f(control.CauseMalformed, "two documents", flagDocument("a", flagBody("on", "")), flagDocument("a", flagBody("off", "")))
 	f(control.CauseMalformed, "missing", flagDocument("a", nil))
 	f(control.CauseMalformed, "empty", flagDocument("", flagBody("on", "")))
-	f(control.CauseTooLarge, `flag "a"`, flagDocument("a", flagBody("on", `,"description":"`+strings.Repeat("x", changelog.MaxDocument)+`"`)))
+	f(control.CauseTooLarge, `flag "a"`, flagDocument("a", flagBody("on", `,"description":"`+strings.Repeat("x", document.MaxSize)+`"`)))
 }
 
 // chain returns n flags each of which requires the one before it by number, so that their keys are in no useful order. Chains have 500
 // flags, because no flag may depend on more than 1,000.
-func chain(n int, variant string) []eval.Document {
-	documents := make([]eval.Document, n)
+func chain(n int, variant string) []document.Document {
+	documents := make([]document.Document, n)
 	for i := range documents {
 		more := ""
 		if i%500 > 0 {
@@ -93,7 +93,7 @@ func chain(n int, variant string) []eval.Document {
 		}
 		documents[i] = flagDocument(chainKey(i), flagBody(variant, more))
 	}
-	slices.SortFunc(documents, func(a, b eval.Document) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(documents, func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
 	return documents
 }
 
@@ -118,8 +118,8 @@ func TestReplaceInParts(t *testing.T) {
 func TestReplaceInPartsTakesWhatStopsDepending(t *testing.T) {
 	t.Parallel()
 	const n = 1500
-	before := []eval.Document{flagDocument("base", flagBody("on", ""))}
-	after := []eval.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
+	before := []document.Document{flagDocument("base", flagBody("on", ""))}
+	after := []document.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
 	for i := range n {
 		key := fmt.Sprintf("f%04d", i)
 		before = append(before, flagDocument(key, flagBody("on", requiresIf(i == n-1))))
@@ -141,8 +141,8 @@ func requiresIf(yes bool) string {
 func TestReplaceEntangled(t *testing.T) {
 	t.Parallel()
 	const n = changelog.MaxEntries + 1
-	before := []eval.Document{flagDocument("base", flagBody("on", ""))}
-	after := []eval.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
+	before := []document.Document{flagDocument("base", flagBody("on", ""))}
+	after := []document.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
 	for i := range n {
 		key := fmt.Sprintf("f%04d", i)
 		before = append(before, flagDocument(key, flagBody("on", requires("base"))))
@@ -159,8 +159,8 @@ func TestReplaceEntangled(t *testing.T) {
 // An environment leaves the tolerance of flagd only when all that needed it is gone, and enters it before.
 func TestReplaceInPartsChangesCompatibility(t *testing.T) {
 	t.Parallel()
-	tolerant := []eval.Document{{Kind: eval.KindSettings, Key: eval.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)}}
-	var strict []eval.Document
+	tolerant := []document.Document{{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)}}
+	var strict []document.Document
 	for i := range 1100 {
 		key := fmt.Sprintf("f%04d", i)
 		tolerant = append(tolerant, flagDocument(key, flagBody("on", `,"targeting":{"no_such_operator":[1]}`)))
@@ -197,9 +197,9 @@ func TestReplaceBetweenRandomEnvironments(t *testing.T) {
 }
 
 // randomEnvironment returns flags that require up to two flags of a lower rank, where the rank of a key is drawn anew each time.
-func randomEnvironment(random *rand.Rand, n int) []eval.Document {
+func randomEnvironment(random *rand.Rand, n int) []document.Document {
 	order := random.Perm(3000)[:n]
-	documents := make([]eval.Document, n)
+	documents := make([]document.Document, n)
 	for i, k := range order {
 		var on []string
 		for range random.IntN(3) {
@@ -210,6 +210,6 @@ func randomEnvironment(random *rand.Rand, n int) []eval.Document {
 		slices.Sort(on)
 		documents[i] = flagDocument(fmt.Sprintf("f%d", k), flagBody([]string{"on", "off"}[random.IntN(2)], requires(slices.Compact(on)...)))
 	}
-	slices.SortFunc(documents, func(a, b eval.Document) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(documents, func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
 	return documents
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // desk is where people decide about requests, one after the other.
@@ -349,9 +349,9 @@ func TestReasonsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := shop(t)
 	key := strings.Repeat("k", 200)
-	var changes []changelog.Document
+	var changes []document.Document
 	for i := range 900 {
-		changes = append(changes, document(fmt.Sprint(key, i), flagBody("on", `,"tags":["payments","security"]`)))
+		changes = append(changes, doc(fmt.Sprint(key, i), flagBody("on", `,"tags":["payments","security"]`)))
 	}
 	risk := control.Assess(s, changes, control.DefaultRiskSettings("prod"), nil, time.Time{})
 	if n := len(risk.Reasons); n > 50 || !risk.High {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -132,10 +133,10 @@ func (r Restoring) command(s State) (c Restore, remaining int, err error) {
 }
 
 // wanted returns what each document of either state is in the snapshot.
-func wanted(s, snapshot State) map[changelog.ID]changelog.Document {
-	all := make(map[changelog.ID]changelog.Document)
+func wanted(s, snapshot State) map[document.ID]document.Document {
+	all := make(map[document.ID]document.Document)
 	for live := range s.Documents() {
-		all[live.ID()] = changelog.Document{Kind: live.Kind, Key: live.Key}
+		all[live.ID()] = document.Document{Kind: live.Kind, Key: live.Key}
 	}
 	for d := range snapshot.Documents() {
 		all[d.ID()] = d
@@ -166,7 +167,7 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 			return t, 0, err
 		}
 		if bytesOf(p.documents) <= MaxProposal && recordable(s, p.documents) {
-			chosen := make(map[changelog.ID]changelog.Document, len(p.documents))
+			chosen := make(map[document.ID]document.Document, len(p.documents))
 			for _, d := range p.documents {
 				chosen[d.ID()] = d
 			}
@@ -177,7 +178,7 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 	return t, 0, c.fits(s)
 }
 
-func bytesOf(documents []changelog.Document) (size int) {
+func bytesOf(documents []document.Document) (size int) {
 	for _, d := range documents {
 		size += len(d.Body)
 	}
@@ -186,7 +187,7 @@ func bytesOf(documents []changelog.Document) (size int) {
 
 // recordable reports whether the record of a change request can hold documents, and all that they are made from. Half of what else a record
 // may have is left for reasons and risks.
-func recordable(s State, documents []changelog.Document) bool {
+func recordable(s State, documents []document.Document) bool {
 	e := Event{Type: EventOpened, Proposal: &Proposal{Changes: changesOf(documents), Bases: bases(s, documents)}}
 	data, err := e.Encode()
 	return err == nil && len(data) <= (MaxProposal+changelog.MaxJournalBody)/2

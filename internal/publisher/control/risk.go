@@ -10,9 +10,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // The codes of the reasons why a change is risky.
@@ -111,7 +111,7 @@ type Usage func(flag string) (inUse, known bool)
 
 // Assess returns what changes put at stake when they are made to a state at a time. A segment's risk is that of the flags that depend
 // on it. A nil usage knows of none.
-func Assess(s State, changes []changelog.Document, r RiskSettings, usage Usage, now time.Time) access.Risk {
+func Assess(s State, changes []document.Document, r RiskSettings, usage Usage, now time.Time) access.Risk {
 	if len(changes) == 0 {
 		return access.Risk{}
 	}
@@ -123,7 +123,7 @@ func Assess(s State, changes []changelog.Document, r RiskSettings, usage Usage, 
 	a.environment(now)
 	changed := make(map[string]bool)
 	for _, c := range changes {
-		if c.Kind == changelog.KindFlag {
+		if c.Kind == document.KindFlag {
 			changed[c.Key] = true
 			a.flag(c)
 		} else {
@@ -176,7 +176,7 @@ func (a *assessment) environment(now time.Time) {
 }
 
 // flag adds what the change of one flag puts at stake.
-func (a *assessment) flag(c changelog.Document) {
+func (a *assessment) flag(c document.Document) {
 	before, after := a.state.Rules().Flag(c.Key), a.next.Flag(c.Key)
 	a.labels(before)
 	a.labels(after)
@@ -223,7 +223,7 @@ func (a *assessment) used(key string) (inUse, known bool) {
 	return a.usage(key)
 }
 
-func (a *assessment) removal(c changelog.Document) {
+func (a *assessment) removal(c document.Document) {
 	if c.Body == nil {
 		a.because(RiskRemoval, "The %s %q is removed.", c.Kind, c.Key)
 	}

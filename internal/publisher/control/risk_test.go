@@ -8,10 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 func codes(r access.Risk) []string {
@@ -22,8 +22,8 @@ func codes(r access.Risk) []string {
 	return list
 }
 
-func document(key string, body []byte) changelog.Document {
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: body}
+func doc(key string, body []byte) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key, Body: body}
 }
 
 func TestRiskNamesEachReason(t *testing.T) {
@@ -34,39 +34,39 @@ func TestRiskNamesEachReason(t *testing.T) {
 	s.put(t, flagDocument("plain", flagBody("on", "")))
 	numbers := []byte(`{"state":"ENABLED","variants":{"on":1,"off":0},"defaultVariant":"on"}`)
 	disabled := []byte(`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`)
-	segment := changelog.Document{Kind: changelog.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)}
+	segment := document.Document{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)}
 	calm := control.RiskSettings{Tags: []string{"payments"}, Share: 0.25, Dependants: 2}
 	unused := func(string) (bool, bool) { return false, true }
 	used := func(string) (bool, bool) { return true, true }
 	for name, c := range map[string]struct {
-		change   changelog.Document
+		change   document.Document
 		settings control.RiskSettings
 		usage    control.Usage
 		want     []string
 	}{
-		"a description":         {document("c", append([]byte(nil), flagBody("on", `,"description":"x","targeting":{"if":[{"$ref":"staff"},"on","off"]}`)...)), calm, unused, nil},
-		"a new flag":            {document("new", flagBody("on", "")), calm, nil, nil},
-		"protected":             {document("new", flagBody("on", "")), control.DefaultRiskSettings("prod"), unused, []string{control.RiskProtected}},
-		"another environment":   {document("new", flagBody("on", "")), control.DefaultRiskSettings("staging"), unused, nil},
-		"a new flag with a tag": {document("new", flagBody("on", `,"tags":["payments"]`)), calm, unused, []string{control.RiskTag}},
-		"a tag that goes":       {document("paid", flagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)), calm, unused, []string{control.RiskTag}},
-		"another default":       {document("a", flagBody("off", "")), calm, unused, []string{control.RiskShare}},
-		"a removal":             {document("b", nil), calm, unused, []string{control.RiskRemoval, control.RiskShare}},
-		"another type":          {document("b", numbers), calm, unused, []string{control.RiskType}},
-		"a kill in use":         {document("plain", disabled), calm, used, []string{control.RiskKill, control.RiskShare}},
-		"a kill of unknown use": {document("plain", disabled), calm, nil, []string{control.RiskKill, control.RiskShare}},
-		"a kill out of use":     {document("plain", disabled), calm, unused, []string{control.RiskShare}},
+		"a description":         {doc("c", append([]byte(nil), flagBody("on", `,"description":"x","targeting":{"if":[{"$ref":"staff"},"on","off"]}`)...)), calm, unused, nil},
+		"a new flag":            {doc("new", flagBody("on", "")), calm, nil, nil},
+		"protected":             {doc("new", flagBody("on", "")), control.DefaultRiskSettings("prod"), unused, []string{control.RiskProtected}},
+		"another environment":   {doc("new", flagBody("on", "")), control.DefaultRiskSettings("staging"), unused, nil},
+		"a new flag with a tag": {doc("new", flagBody("on", `,"tags":["payments"]`)), calm, unused, []string{control.RiskTag}},
+		"a tag that goes":       {doc("paid", flagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)), calm, unused, []string{control.RiskTag}},
+		"another default":       {doc("a", flagBody("off", "")), calm, unused, []string{control.RiskShare}},
+		"a removal":             {doc("b", nil), calm, unused, []string{control.RiskRemoval, control.RiskShare}},
+		"another type":          {doc("b", numbers), calm, unused, []string{control.RiskType}},
+		"a kill in use":         {doc("plain", disabled), calm, used, []string{control.RiskKill, control.RiskShare}},
+		"a kill of unknown use": {doc("plain", disabled), calm, nil, []string{control.RiskKill, control.RiskShare}},
+		"a kill out of use":     {doc("plain", disabled), calm, unused, []string{control.RiskShare}},
 		"a segment":             {segment, calm, unused, []string{control.RiskTag, control.RiskDependants}},
-		"a freeze": {document("new", flagBody("on", "")), control.RiskSettings{
+		"a freeze": {doc("new", flagBody("on", "")), control.RiskSettings{
 			Freezes: []control.Freeze{{From: noon, To: noon.Add(time.Hour), Reason: "Sales."}},
 		}, unused, []string{control.RiskFreeze}},
-		"after a freeze": {document("new", flagBody("on", "")), control.RiskSettings{
+		"after a freeze": {doc("new", flagBody("on", "")), control.RiskSettings{
 			Freezes: []control.Freeze{{From: noon.Add(-time.Hour), To: noon}},
 		}, unused, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			risk := control.Assess(s, []changelog.Document{c.change}, c.settings, c.usage, noon)
+			risk := control.Assess(s, []document.Document{c.change}, c.settings, c.usage, noon)
 			got := codes(risk)
 			if name == "another type" { // the values differ too
 				got = got[:1]
@@ -111,8 +111,8 @@ func TestShareOfUsersIsExact(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newState()
-			s.put(t, eval.Document{Kind: eval.KindFlag, Key: "f", Body: c.before})
-			risk := control.Assess(s, []changelog.Document{document("f", c.after)}, control.RiskSettings{}, nil, time.Time{})
+			s.put(t, document.Document{Kind: document.KindFlag, Key: "f", Body: c.before})
+			risk := control.Assess(s, []document.Document{doc("f", c.after)}, control.RiskSettings{}, nil, time.Time{})
 			if risk.ShareKnown != c.known || math.Abs(risk.Share-c.share) > 1e-9 {
 				t.Errorf("share %v, known %v, want %v, %v", risk.Share, risk.ShareKnown, c.share, c.known)
 			}
@@ -129,7 +129,7 @@ func TestShareAgreesWithEvaluation(t *testing.T) {
 	before, after := newState(), newState()
 	before.put(t, flagDocument("f", body(10)))
 	after.put(t, flagDocument("f", body(35)))
-	risk := control.Assess(before, []changelog.Document{document("f", body(35))}, control.RiskSettings{}, nil, time.Time{})
+	risk := control.Assess(before, []document.Document{doc("f", body(35))}, control.RiskSettings{}, nil, time.Time{})
 	const users = 20000
 	changed := 0
 	answer := func(s *state, user int) string {

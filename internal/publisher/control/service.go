@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
@@ -23,7 +24,7 @@ const commandTimeout = 15 * time.Second
 type Log interface {
 	Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error)
 	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
-	History(ctx context.Context, id changelog.ID) iter.Seq2[changelog.Record, error]
+	History(ctx context.Context, id document.ID) iter.Seq2[changelog.Record, error]
 	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
 }
 
@@ -268,7 +269,7 @@ func (x *execution) append(ctx context.Context, log Log, d Decision) error {
 	return nil
 }
 
-func (x *execution) appendPart(ctx context.Context, log Log, documents []changelog.Document) error {
+func (x *execution) appendPart(ctx context.Context, log Log, documents []document.Document) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}

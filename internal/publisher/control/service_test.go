@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -40,7 +40,7 @@ func (l *fakeLog) Append(_ context.Context, basis flagsync.Basis, c flagsync.Cha
 			Epoch: epoch, Revision: l.state.revision + uint64(i) + 1, OpID: c.OpID, Kind: d.Kind, Key: d.Key, Put: d.Body, Delete: d.Body == nil,
 		}})
 	}
-	l.state.apply(l.t, control.Decision{Parts: [][]changelog.Document{c.Documents}})
+	l.state.apply(l.t, control.Decision{Parts: [][]document.Document{c.Documents}})
 	return flagsync.Outcome{State: flagsync.Committed, Position: l.state.Position(), Records: tx}, nil
 }
 
@@ -52,7 +52,7 @@ func (l *fakeLog) Backwards(context.Context, uint64) iter.Seq2[changelog.Record,
 	return func(func(changelog.Record, error) bool) { l.t.Error("the log was read backwards") }
 }
 
-func (l *fakeLog) History(context.Context, changelog.ID) iter.Seq2[changelog.Record, error] {
+func (l *fakeLog) History(context.Context, document.ID) iter.Seq2[changelog.Record, error] {
 	return func(func(changelog.Record, error) bool) {}
 }
 
@@ -284,7 +284,7 @@ func TestReadOnlyIsForTheOwner(t *testing.T) {
 	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseReadOnly {
 		t.Errorf("got %v, want a refusal", err)
 	}
-	empty := control.Replace{Documents: []eval.Document{}}
+	empty := control.Replace{Documents: []document.Document{}}
 	if _, err := s.Do(t.Context(), control.Origin{Actor: "file", Owner: true}, empty); err != nil || len(l.state.documents) != 0 {
 		t.Errorf("the owner is refused: %v", err)
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"iter"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -13,9 +14,9 @@ type State interface {
 	// State returns what the state digest is made of.
 	State() changelog.State
 	// Document returns a live document.
-	Document(id changelog.ID) (changelog.Document, bool)
+	Document(id document.ID) (document.Document, bool)
 	// Documents returns all live documents but the keys note, in any order.
-	Documents() iter.Seq[changelog.Document]
+	Documents() iter.Seq[document.Document]
 	// Rules returns the documents, compiled.
 	Rules() *eval.Ruleset
 }
@@ -29,10 +30,10 @@ type known = State
 type withoutKeys struct{ known }
 
 // Documents implements State.
-func (s withoutKeys) Documents() iter.Seq[changelog.Document] {
-	return func(yield func(changelog.Document) bool) {
+func (s withoutKeys) Documents() iter.Seq[document.Document] {
+	return func(yield func(document.Document) bool) {
 		for d := range s.known.Documents() {
-			if d.Kind != changelog.KindKeys && !yield(d) {
+			if d.Kind != document.KindKeys && !yield(d) {
 				return
 			}
 		}
@@ -51,26 +52,26 @@ func (nothing) Position() changelog.Position { return changelog.Position{} }
 func (nothing) State() changelog.State { return changelog.State{} }
 
 // Document implements State.
-func (nothing) Document(changelog.ID) (d changelog.Document, exists bool) { return d, false }
+func (nothing) Document(document.ID) (d document.Document, exists bool) { return d, false }
 
 // Documents implements State.
-func (nothing) Documents() iter.Seq[changelog.Document] {
-	return func(func(changelog.Document) bool) {}
+func (nothing) Documents() iter.Seq[document.Document] {
+	return func(func(document.Document) bool) {}
 }
 
 // Rules implements State.
 func (n nothing) Rules() *eval.Ruleset { return n.rules }
 
 // Token names the revision of a document within the history of s.
-func Token(s State, d changelog.Document) changelog.Token {
+func Token(s State, d document.Document) changelog.Token {
 	return changelog.Token{Epoch: s.Position().Epoch.Short(), Revision: d.Revision}
 }
 
 // candidate compiles the rules with the changes applied, and returns the problems that forbid them and those that are mere warnings.
-func candidate(rules *eval.Ruleset, changes []changelog.Document) (next *eval.Ruleset, fatal, warnings eval.Problems) {
-	documents := make([]eval.Document, len(changes))
+func candidate(rules *eval.Ruleset, changes []document.Document) (next *eval.Ruleset, fatal, warnings eval.Problems) {
+	documents := make([]document.Document, len(changes))
 	for i, c := range changes {
-		documents[i] = eval.Document{Kind: eval.Kind(c.Kind), Key: c.Key, Body: c.Body}
+		documents[i] = document.Document{Kind: c.Kind, Key: c.Key, Body: c.Body}
 	}
 	next, problems := rules.Update(documents)
 	for _, p := range problems {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
@@ -19,19 +20,19 @@ const epoch = changelog.Epoch("00112233445566778899aabbccddeeff")
 // state is a State that is changed by applying decisions.
 type state struct {
 	revision  uint64
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 	rules     *eval.Ruleset
 }
 
 func newState() *state {
-	return &state{revision: 1, documents: map[changelog.ID]changelog.Document{}, rules: eval.New()}
+	return &state{revision: 1, documents: map[document.ID]document.Document{}, rules: eval.New()}
 }
 
 func (s *state) Position() changelog.Position {
 	return changelog.Position{Epoch: epoch, Revision: s.revision}
 }
 
-func (s *state) Document(id changelog.ID) (changelog.Document, bool) {
+func (s *state) Document(id document.ID) (document.Document, bool) {
 	d, ok := s.documents[id]
 	return d, ok
 }
@@ -44,7 +45,7 @@ func (s *state) State() changelog.State {
 	return edit.State()
 }
 
-func (s *state) Documents() iter.Seq[changelog.Document] { return maps.Values(s.documents) }
+func (s *state) Documents() iter.Seq[document.Document] { return maps.Values(s.documents) }
 
 func (s *state) Rules() *eval.Ruleset { return s.rules }
 
@@ -55,17 +56,17 @@ func (s *state) apply(t *testing.T, d control.Decision) {
 		if len(part) > changelog.MaxEntries {
 			t.Fatalf("part %d has %d documents", i, len(part))
 		}
-		var documents []eval.Document
-		for _, document := range part {
+		var documents []document.Document
+		for _, doc := range part {
 			s.revision++
-			document.Revision = s.revision
-			if document.Body == nil {
-				delete(s.documents, document.ID())
+			doc.Revision = s.revision
+			if doc.Body == nil {
+				delete(s.documents, doc.ID())
 			} else {
-				s.documents[document.ID()] = document
+				s.documents[doc.ID()] = doc
 			}
-			documents = append(documents, eval.Document{
-				Kind: eval.Kind(document.Kind), Key: document.Key, Revision: document.Revision, Body: document.Body,
+			documents = append(documents, document.Document{
+				Kind: doc.Kind, Key: doc.Key, Revision: doc.Revision, Body: doc.Body,
 			})
 		}
 		next, problems := s.rules.Update(documents)
@@ -77,12 +78,12 @@ func (s *state) apply(t *testing.T, d control.Decision) {
 }
 
 // holds reports whether the documents of s are exactly the wanted ones.
-func (s *state) holds(wanted []eval.Document) error {
+func (s *state) holds(wanted []document.Document) error {
 	if len(wanted) != len(s.documents) {
 		return fmt.Errorf("%d documents, want %d", len(s.documents), len(wanted))
 	}
 	for _, w := range wanted {
-		d, ok := s.documents[changelog.ID{Kind: changelog.Kind(w.Kind), Key: w.Key}]
+		d, ok := s.documents[document.ID{Kind: w.Kind, Key: w.Key}]
 		if !ok || !bytes.Equal(d.Body, w.Body) {
 			return fmt.Errorf("%s %q is %q, want %q", w.Kind, w.Key, d.Body, w.Body)
 		}
@@ -90,12 +91,12 @@ func (s *state) holds(wanted []eval.Document) error {
 	return nil
 }
 
-func flagID(key string) changelog.ID { return changelog.ID{Kind: changelog.KindFlag, Key: key} }
+func flagID(key string) document.ID { return document.ID{Kind: document.KindFlag, Key: key} }
 
-func segmentID(key string) changelog.ID { return changelog.ID{Kind: changelog.KindSegment, Key: key} }
+func segmentID(key string) document.ID { return document.ID{Kind: document.KindSegment, Key: key} }
 
-func settingsID() changelog.ID {
-	return changelog.ID{Kind: changelog.KindSettings, Key: changelog.SettingsKey}
+func settingsID() document.ID {
+	return document.ID{Kind: document.KindSettings, Key: document.SettingsKey}
 }
 
 // A flag that answers its variant on, or off; more is added to its document.
@@ -118,18 +119,18 @@ func requires(keys ...string) string {
 	return text + "]"
 }
 
-func flagDocument(key string, body []byte) eval.Document {
-	return eval.Document{Kind: eval.KindFlag, Key: key, Body: body}
+func flagDocument(key string, body []byte) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key, Body: body}
 }
 
 // put puts documents into a state without asking anybody.
-func (s *state) put(t *testing.T, documents ...eval.Document) {
+func (s *state) put(t *testing.T, documents ...document.Document) {
 	t.Helper()
 	for chunk := range slices.Chunk(documents, changelog.MaxEntries) {
-		part := make([]changelog.Document, len(chunk))
+		part := make([]document.Document, len(chunk))
 		for i, d := range chunk {
-			part[i] = changelog.Document{Kind: changelog.Kind(d.Kind), Key: d.Key, Body: d.Body}
+			part[i] = document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body}
 		}
-		s.apply(t, control.Decision{Parts: [][]changelog.Document{part}})
+		s.apply(t, control.Decision{Parts: [][]document.Document{part}})
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -17,7 +17,7 @@ import (
 // when it is too large for one transaction, and one that was interrupted is completed by repeating it.
 type Transfer struct {
 	// Changes are the wanted documents. Those with a nil Body are deleted.
-	Changes []changelog.Document
+	Changes []document.Document
 	// Bases are the revisions that the author has seen, in the epoch. A document that moved is refused unless it is as wanted already.
 	Epoch changelog.Epoch
 	Bases []Base
@@ -28,16 +28,16 @@ type Transfer struct {
 
 // Difference is a document that a Transfer changes; nil is none.
 type Difference struct {
-	ID            changelog.ID
+	ID            document.ID
 	Before, After []byte
 }
 
 // Promote returns the transfer that makes documents of one environment what they are in another, with all that they depend on there. Of
 // these documents, one that is not in the source is deleted; what they depend on is added and changed only.
-func Promote(source, target State, ids []changelog.ID) Transfer {
-	wanted := make(map[changelog.ID]changelog.Document)
-	var want func(id changelog.ID)
-	want = func(id changelog.ID) {
+func Promote(source, target State, ids []document.ID) Transfer {
+	wanted := make(map[document.ID]document.Document)
+	var want func(id document.ID)
+	want = func(id document.ID) {
 		if _, ok := wanted[id]; ok {
 			return
 		}
@@ -45,9 +45,9 @@ func Promote(source, target State, ids []changelog.ID) Transfer {
 		if !exists && !slices.Contains(ids, id) {
 			return
 		}
-		wanted[id] = changelog.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
-		for _, needed := range source.Rules().Dependencies(eval.Kind(id.Kind), id.Key) {
-			want(changelog.ID{Kind: changelog.Kind(needed.Kind), Key: needed.Key})
+		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
+		for _, needed := range source.Rules().Dependencies(id.Kind, id.Key) {
+			want(document.ID{Kind: needed.Kind, Key: needed.Key})
 		}
 	}
 	for _, id := range ids {
@@ -57,15 +57,15 @@ func Promote(source, target State, ids []changelog.ID) Transfer {
 }
 
 // newTransfer returns the transfer of the documents, without those that the target has already.
-func newTransfer(target State, wanted map[changelog.ID]changelog.Document) Transfer {
+func newTransfer(target State, wanted map[document.ID]document.Document) Transfer {
 	t := Transfer{Epoch: target.Position().Epoch}
-	for _, id := range slices.SortedFunc(maps.Keys(wanted), func(a, b changelog.ID) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, id := range slices.SortedFunc(maps.Keys(wanted), func(a, b document.ID) int { return strings.Compare(a.String(), b.String()) }) {
 		live, exists := target.Document(id)
 		d := wanted[id]
 		if d.Body == nil && !exists || d.Body != nil && exists && bytes.Equal(live.Body, d.Body) {
 			continue
 		}
-		t.Changes = append(t.Changes, changelog.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})
+		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})
 		t.Bases = append(t.Bases, Base{Kind: id.Kind, Key: id.Key, Revision: live.Revision})
 	}
 	return t
@@ -82,8 +82,8 @@ func (t Transfer) Differences(s State) []Difference {
 }
 
 // missing returns the changes that a state does not have yet.
-func (t Transfer) missing(s State) []changelog.Document {
-	var list []changelog.Document
+func (t Transfer) missing(s State) []document.Document {
+	var list []document.Document
 	for _, d := range t.Changes {
 		live, exists := s.Document(d.ID())
 		if d.Body == nil && exists || d.Body != nil && !(exists && bytes.Equal(live.Body, d.Body)) {
@@ -106,7 +106,7 @@ func (t Transfer) decide(s State) (Decision, error) {
 		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
 	}
 	if len(missing) <= changelog.MaxEntries {
-		return Decision{Parts: [][]changelog.Document{missing}, Warnings: warnings}, nil
+		return Decision{Parts: [][]document.Document{missing}, Warnings: warnings}, nil
 	}
 	parts, err := divide(s.Rules(), inDependencyOrder(s, missing), changelog.MaxEntries)
 	return Decision{Parts: parts, Warnings: warnings}, err
@@ -117,7 +117,7 @@ func (t Transfer) check(s State) error {
 	if s.Position().Epoch != t.Epoch {
 		return &Refusal{Cause: CausePreconditionFailed, Detail: "The environment was restored or recreated since: look at it again."}
 	}
-	seen := make(map[changelog.ID]bool, len(t.Changes))
+	seen := make(map[document.ID]bool, len(t.Changes))
 	for _, d := range t.Changes {
 		if d.Body == nil { // a deletion has no more to be looked at than its name
 			d.Body = []byte("null")
@@ -127,7 +127,7 @@ func (t Transfer) check(s State) error {
 		}
 		seen[d.ID()] = true
 	}
-	missing := make(map[changelog.ID]bool)
+	missing := make(map[document.ID]bool)
 	for _, d := range t.missing(s) {
 		missing[d.ID()] = true
 	}
@@ -144,7 +144,7 @@ func (t Transfer) check(s State) error {
 
 // RollBack returns the transfer that makes one document what it was at a revision, or all documents when the id is zero. It is a new
 // change: what came between stays in the history.
-func (s *Service) RollBack(ctx context.Context, id changelog.ID, to changelog.Token) (Transfer, error) {
+func (s *Service) RollBack(ctx context.Context, id document.ID, to changelog.Token) (Transfer, error) {
 	state, err := s.Current(ctx)
 	if err != nil {
 		return Transfer{}, err
@@ -157,27 +157,27 @@ func (s *Service) RollBack(ctx context.Context, id changelog.ID, to changelog.To
 	if err != nil {
 		return Transfer{}, err
 	}
-	if id != (changelog.ID{}) {
+	if id != (document.ID{}) {
 		if _, ok := past[id]; !ok {
-			past[id] = changelog.Document{Kind: id.Kind, Key: id.Key}
+			past[id] = document.Document{Kind: id.Kind, Key: id.Key}
 		}
 		return newTransfer(state, past), nil
 	}
 	for live := range state.Documents() {
 		if _, ok := past[live.ID()]; !ok {
-			past[live.ID()] = changelog.Document{Kind: live.Kind, Key: live.Key}
+			past[live.ID()] = document.Document{Kind: live.Kind, Key: live.Key}
 		}
 	}
 	return newTransfer(state, past), nil
 }
 
 // past returns the documents as they were at a revision: one, or all when the id is zero.
-func (s *Service) past(ctx context.Context, id changelog.ID, to changelog.Token) (map[changelog.ID]changelog.Document, error) {
+func (s *Service) past(ctx context.Context, id document.ID, to changelog.Token) (map[document.ID]document.Document, error) {
 	log, err := s.options.Log(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if id == (changelog.ID{}) {
+	if id == (document.ID{}) {
 		return replay(log.Read(ctx, changelog.Position{}, to.Revision))
 	}
 	var newest changelog.Record
@@ -192,25 +192,25 @@ func (s *Service) past(ctx context.Context, id changelog.ID, to changelog.Token)
 	}
 	switch {
 	case newest.Revision == 0 || newest.Delete:
-		return map[changelog.ID]changelog.Document{}, nil
+		return map[document.ID]document.Document{}, nil
 	case to.In(newest.Epoch):
-		return map[changelog.ID]changelog.Document{id: newest.Document()}, nil
+		return map[document.ID]document.Document{id: newest.Document()}, nil
 	}
 	all, err := replay(log.Read(ctx, changelog.Position{}, to.Revision)) // a state that began anew may not have it
-	maps.DeleteFunc(all, func(other changelog.ID, _ changelog.Document) bool { return other != id })
+	maps.DeleteFunc(all, func(other document.ID, _ document.Document) bool { return other != id })
 	return all, err
 }
 
 // replay returns the documents that records from the first on add up to.
-func replay(records iter.Seq2[changelog.Record, error]) (map[changelog.ID]changelog.Document, error) {
-	documents := make(map[changelog.ID]changelog.Document)
+func replay(records iter.Seq2[changelog.Record, error]) (map[document.ID]document.Document, error) {
+	documents := make(map[document.ID]document.Document)
 	for r, err := range records {
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("roll back: %w", err)
 		case r.Renews():
 			clear(documents)
-		case r.Kind == changelog.KindKeys:
+		case r.Kind == document.KindKeys:
 			continue // whatever the flags were: who signs does not go back
 		}
 		delete(documents, r.ID())

@@ -1,8 +1,8 @@
 package control
 
 import (
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Warnings returns the slips in the documents of a change request that are tolerated, as the environment is known now. There are none for
@@ -20,7 +20,7 @@ func (s *Service) Warnings(r Request) eval.Problems {
 }
 
 // WarningsOf returns the slips that would be tolerated in documents if they were put now; none while nothing is known.
-func (s *Service) WarningsOf(documents ...changelog.Document) eval.Problems {
+func (s *Service) WarningsOf(documents ...document.Document) eval.Problems {
 	state := s.options.State()
 	if state == nil {
 		return nil

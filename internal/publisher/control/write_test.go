@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -122,7 +122,7 @@ func TestPromoteTakesDependenciesAlong(t *testing.T) {
 	t.Parallel()
 	source, target := shop(t), newState()
 	target.put(t, flagDocument("b", flagBody("off", "")), flagDocument("old", flagBody("off", "")))
-	transfer := control.Promote(source, target, []changelog.ID{flagID("b"), flagID("c"), flagID("old")})
+	transfer := control.Promote(source, target, []document.ID{flagID("b"), flagID("c"), flagID("old")})
 	var got []string
 	for _, d := range transfer.Differences(target) {
 		got = append(got, fmt.Sprint(d.ID, " ", d.Before != nil, " ", d.After != nil))
@@ -149,8 +149,8 @@ func TestPromoteTakesDependenciesAlong(t *testing.T) {
 func TestLargeTransferIsResumed(t *testing.T) {
 	t.Parallel()
 	source, target := newState(), newState()
-	var documents []eval.Document
-	var ids []changelog.ID
+	var documents []document.Document
+	var ids []document.ID
 	for i := range 2500 {
 		key := fmt.Sprintf("f%04d", 2500-i)
 		more := ""
@@ -188,7 +188,7 @@ func TestRollBack(t *testing.T) {
 	past := one.force("f", "second")
 	one.force("f", "third")
 	one.force("h", "new")
-	f := func(id changelog.ID, to changelog.Token, want map[string]string) {
+	f := func(id document.ID, to changelog.Token, want map[string]string) {
 		t.Helper()
 		transfer, err := one.RollBack(t.Context(), id, to)
 		if err != nil {
@@ -211,7 +211,7 @@ func TestRollBack(t *testing.T) {
 		}
 	}
 	f(flagID("f"), first.Match, map[string]string{"f": "first", "g": "first", "h": "new"})
-	f(changelog.ID{}, past.Match, map[string]string{"f": "second", "g": "first"})
+	f(document.ID{}, past.Match, map[string]string{"f": "second", "g": "first"})
 	f(flagID("g"), first.Match, map[string]string{"f": "second"})
 	last, err := one.Current(t.Context())
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 func never(*eval.Flag) bool { return false }
@@ -45,8 +45,8 @@ func told(t *testing.T, s *changes.Subscription) []string {
 func TestExactlyTheFlagsThatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := historytest.New(t)
-		segment := func(role string) changelog.Document {
-			return changelog.Document{Kind: changelog.KindSegment, Key: "staff", Body: fmt.Appendf(nil, `{"==":[{"var":"role"},%q]}`, role)}
+		segment := func(role string) document.Document {
+			return document.Document{Kind: document.KindSegment, Key: "staff", Body: fmt.Appendf(nil, `{"==":[{"var":"role"},%q]}`, role)}
 		}
 		h.Commit(segment("staff"), historytest.Flag("plain", 1), historytest.Flag("segmented", 1, `"targeting":{"if":[{"$ref":"staff"},"b",null]}`),
 			historytest.Flag("dependent", 1, `"prerequisites":[{"flag":"segmented","variants":["b"]}]`))
@@ -57,16 +57,16 @@ func TestExactlyTheFlagsThatChanged(t *testing.T) {
 		}
 		for _, step := range []struct {
 			name      string
-			documents []changelog.Document
+			documents []document.Document
 			want      []string
 		}{
-			{"one flag", []changelog.Document{historytest.Flag("plain", 2)}, []string{"plain"}},
-			{"a new flag", []changelog.Document{historytest.Flag("new", 2)}, []string{"new"}},
-			{"a flag less", []changelog.Document{historytest.Deleted("new")}, []string{"new"}},
-			{"a segment and all that depends on it", []changelog.Document{segment("other")}, []string{"dependent", "segmented"}},
-			{"a prerequisite", []changelog.Document{historytest.Flag("segmented", 2)}, []string{"dependent", "segmented"}},
-			{"two flags at once", []changelog.Document{historytest.Flag("plain", 3), historytest.Flag("dependent", 2)}, []string{"dependent", "plain"}},
-			{"a segment that no flag uses", []changelog.Document{{Kind: changelog.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
+			{"one flag", []document.Document{historytest.Flag("plain", 2)}, []string{"plain"}},
+			{"a new flag", []document.Document{historytest.Flag("new", 2)}, []string{"new"}},
+			{"a flag less", []document.Document{historytest.Deleted("new")}, []string{"new"}},
+			{"a segment and all that depends on it", []document.Document{segment("other")}, []string{"dependent", "segmented"}},
+			{"a prerequisite", []document.Document{historytest.Flag("segmented", 2)}, []string{"dependent", "segmented"}},
+			{"two flags at once", []document.Document{historytest.Flag("plain", 3), historytest.Flag("dependent", 2)}, []string{"dependent", "plain"}},
+			{"a segment that no flag uses", []document.Document{{Kind: document.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
 		} {
 			h.Commit(step.documents...)
 			if diff := cmp.Diff(step.want, told(t, s)); diff != "" {
@@ -105,7 +105,7 @@ func TestWhatASlowSubscriberMissesIsOneChange(t *testing.T) {
 		defer slow.Close()
 		fast, _ := feed.Subscribe()
 		defer fast.Close()
-		for i, step := range [][]changelog.Document{{historytest.Flag("a", 2)}, {historytest.Flag("b", 1)}, {historytest.Deleted("gone")}, {historytest.Flag("a", 3)}} {
+		for i, step := range [][]document.Document{{historytest.Flag("a", 2)}, {historytest.Flag("b", 1)}, {historytest.Deleted("gone")}, {historytest.Flag("a", 3)}} {
 			h.Commit(step...)
 			if keys := told(t, fast); len(keys) != 1 || keys[0] != step[0].Key {
 				t.Errorf("step %d: %v", i, keys)

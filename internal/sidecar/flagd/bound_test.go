@@ -10,21 +10,21 @@ import (
 	"connectrpc.com/connect"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/flagd"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // TestResolveAllThatTakesTooLongExceedsItsDeadline has a clock that a quarter of a second passes on with every look.
 func TestResolveAllThatTakesTooLongExceedsItsDeadline(t *testing.T) {
 	h := historytest.New(t)
-	var documents []changelog.Document
+	var documents []document.Document
 	for i := range 900 {
-		documents = append(documents, document(fmt.Sprintf("f%d", i), `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`))
+		documents = append(documents, doc(fmt.Sprintf("f%d", i), `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`))
 	}
 	h.Commit(documents...)
-	h.Commit(document("a", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`))
+	h.Commit(doc("a", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`))
 	var looks atomic.Int64
 	var step atomic.Int64 // of the clock
 	r, err := resolver.New(resolver.Options{Views: h.Store, Metrics: prometheus.NewRegistry(), Timeout: 2 * time.Second, Now: func() time.Time {

@@ -11,27 +11,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // flags has one flag for each kind of answer.
-func flags() []changelog.Document {
-	return []changelog.Document{
-		document("on", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","metadata":{"owner":"shop","level":3}}`),
-		document("text", `{"state":"ENABLED","variants":{"x":"a \"quoted\" ü"},"defaultVariant":"x"}`),
-		document("large", `{"state":"ENABLED","variants":{"x":9007199254740993},"defaultVariant":"x"}`),
-		document("ten", `{"state":"ENABLED","variants":{"x":10.0},"defaultVariant":"x"}`),
-		document("half", `{"state":"ENABLED","variants":{"x":0.5},"defaultVariant":"x"}`),
-		document("object", `{"state":"ENABLED","variants":{"x":{"a":[1,{"b":null}]}},"defaultVariant":"x"}`),
-		document("targeted", `{"state":"ENABLED","variants":{"gold":1,"free":2},"defaultVariant":"free","targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"gold",null]}}`),
-		document("disabled", `{"state":"DISABLED","variants":{"on":true},"defaultVariant":"on"}`),
-		document("code", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":null}`),
-		document("unknown", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","targeting":{"var":"variant"}}`),
-		document("failing", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","targeting":{"+":[{"var":"missing"},1]}}`),
-		document("grouped", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","metadata":{"flagSetId":"web"}}`),
-		document("fresh", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","freshness":"always_fresh"}`),
-		document("bounded", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","maxStaleness":"5s"}`),
+func flags() []document.Document {
+	return []document.Document{
+		doc("on", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","metadata":{"owner":"shop","level":3}}`),
+		doc("text", `{"state":"ENABLED","variants":{"x":"a \"quoted\" ü"},"defaultVariant":"x"}`),
+		doc("large", `{"state":"ENABLED","variants":{"x":9007199254740993},"defaultVariant":"x"}`),
+		doc("ten", `{"state":"ENABLED","variants":{"x":10.0},"defaultVariant":"x"}`),
+		doc("half", `{"state":"ENABLED","variants":{"x":0.5},"defaultVariant":"x"}`),
+		doc("object", `{"state":"ENABLED","variants":{"x":{"a":[1,{"b":null}]}},"defaultVariant":"x"}`),
+		doc("targeted", `{"state":"ENABLED","variants":{"gold":1,"free":2},"defaultVariant":"free","targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"gold",null]}}`),
+		doc("disabled", `{"state":"DISABLED","variants":{"on":true},"defaultVariant":"on"}`),
+		doc("code", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":null}`),
+		doc("unknown", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","targeting":{"var":"variant"}}`),
+		doc("failing", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","targeting":{"+":[{"var":"missing"},1]}}`),
+		doc("grouped", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","metadata":{"flagSetId":"web"}}`),
+		doc("fresh", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","freshness":"always_fresh"}`),
+		doc("bounded", `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on","maxStaleness":"5s"}`),
 	}
 }
 

@@ -79,7 +79,7 @@ func FuzzProcedures(f *testing.F) {
 func fuzzed(f *testing.F) (handlers [2]http.Handler, logs *bytes.Buffer) {
 	f.Helper()
 	h := historytest.New(f)
-	h.Commit(historytest.Flag("web", 1, `"metadata":{"flagSetId":"web"}`), document("ruled", `{"state":"ENABLED","variants":{"gold":"1","x":"2"},
+	h.Commit(historytest.Flag("web", 1, `"metadata":{"flagSetId":"web"}`), doc("ruled", `{"state":"ENABLED","variants":{"gold":"1","x":"2"},
 		"defaultVariant":"x","targeting":{"if":[{"in":[{"var":"n"},{"var":"list"}]},{"cat":[{"var":"plan"}]},{"fractional":[["gold",1],["x",1]]}]}}`))
 	metrics := prometheus.NewRegistry()
 	r, err := resolver.New(resolver.Options{Views: h.Store, Log: new(knowledge), Metrics: metrics, Enrichment: resolver.Enrichment{

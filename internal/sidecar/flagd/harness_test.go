@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/flagd"
@@ -162,8 +163,8 @@ func (s *system) syncs(d dialect) syncv1connect.FlagSyncServiceClient {
 }
 
 // document returns the document of a flag.
-func document(key, body string) changelog.Document {
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte(body)}
+func doc(key, body string) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)}
 }
 
 func fields(t *testing.T, values map[string]any) *structpb.Struct {

@@ -36,7 +36,7 @@ func TestAnswersThatAChangeOvertakesAreNotKept(t *testing.T) {
 	h := historytest.New(t)
 	h.Commit(flags()...)
 	changing := &views{History: h, what: func() {
-		h.Commit(document("on", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`))
+		h.Commit(doc("on", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`))
 	}}
 	s := start(t, h, func(o *flagd.Options) {
 		r, err := resolver.New(resolver.Options{Views: changing, Metrics: prometheus.NewRegistry()})
@@ -77,7 +77,7 @@ func TestAnEventThatAnAnswerMayOvertakeIsSaidAgain(t *testing.T) {
 	if reason := answer.Msg.GetReason(); reason != "STATIC" {
 		t.Fatalf("reason %s, want STATIC", reason)
 	}
-	s.Commit(document("on", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`))
+	s.Commit(doc("on", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`))
 	changed := map[string]string{"on": "update"}
 	stream.want("configuration_change", changed)
 	stream.want("configuration_change", changed)

@@ -13,7 +13,7 @@ import (
 // A context is evaluated with U+FFFD for what is no text: half of an emoji in JSON, and Latin-1. A flag key stays as strict as it was.
 func TestIllFormedTextInContextsIsReplaced(t *testing.T) {
 	s := newSystem(t)
-	s.Commit(document("emoji", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off",
+	s.Commit(doc("emoji", `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off",
 		"targeting":{"if":[{"==":[{"var":"list.0.text"},"cut \ufffd"]},"on"]}}`))
 	const procedure = "/flagd.evaluation.v2.Service/ResolveBoolean"
 	for body, want := range map[string]int{

@@ -16,11 +16,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/flagd"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // taker is a client in the process that takes everything and keeps nothing.
@@ -48,7 +48,7 @@ func (k taker) SetWriteDeadline(time.Time) error { return nil }
 func TestStreamsShareTheBytesOfADocument(t *testing.T) {
 	h := historytest.New(t)
 	const size = 1 << 20
-	var all []changelog.Document
+	var all []document.Document
 	for i := range 16 {
 		text := `"metadata":{"text":"` + strings.Repeat("x", size/16) + `"}`
 		all = append(all, historytest.Flag("f"+strconv.Itoa(i), 1, text))

@@ -12,8 +12,8 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // keys returns the keys of the flags in a document.
@@ -164,7 +164,7 @@ func TestFlagsThatAreLeftOut(t *testing.T) {
 	if diff := cmp.Diff([]string{"a", "computed", "dependent"}, fetch()); diff != "" || len(s.documents.LeftOut()) > 0 {
 		t.Errorf("left out %v (-want +got):\n%s", s.documents.LeftOut(), diff)
 	}
-	h.Commit(changelog.Document{Kind: changelog.KindFlag, Key: "computed"}, changelog.Document{Kind: changelog.KindFlag, Key: "dependent"})
+	h.Commit(document.Document{Kind: document.KindFlag, Key: "computed"}, document.Document{Kind: document.KindFlag, Key: "dependent"})
 	if diff := cmp.Diff([]string{"a"}, fetch()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

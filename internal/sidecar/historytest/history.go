@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -23,7 +24,7 @@ type History struct {
 
 	t         testing.TB
 	at        changelog.Position
-	documents map[changelog.ID]changelog.Document
+	documents map[document.ID]document.Document
 }
 
 const environment = "prod"
@@ -57,17 +58,17 @@ func Open(t testing.TB) *History {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
-	return &History{t: t, Store: store, at: changelog.Position{Epoch: changelog.NewEpoch(time.Now(), "")}, documents: make(map[changelog.ID]changelog.Document)}
+	return &History{t: t, Store: store, at: changelog.Position{Epoch: changelog.NewEpoch(time.Now(), "")}, documents: make(map[document.ID]document.Document)}
 }
 
 // Begin applies the entry that every log begins with.
 func (h *History) Begin() {
 	h.t.Helper()
-	h.apply(h.record(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey, Index: 1, Count: 1, OpID: "begin"}))
+	h.apply(h.record(changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey, Index: 1, Count: 1, OpID: "begin"}))
 }
 
 // Commit applies one transaction. Documents without a body are deleted.
-func (h *History) Commit(documents ...changelog.Document) {
+func (h *History) Commit(documents ...document.Document) {
 	h.t.Helper()
 	op := "op-" + strconv.FormatUint(h.at.Revision+1, 10)
 	var tx changelog.Transaction
@@ -86,7 +87,7 @@ func (h *History) record(e changelog.Entry) changelog.Record {
 	case e.Delete:
 		delete(h.documents, e.ID())
 	case e.Put != nil:
-		h.documents[e.ID()] = changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+		h.documents[e.ID()] = document.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
 	}
 	if e.Index == e.Count {
 		e.State = h.state()
@@ -121,9 +122,9 @@ func (h *History) apply(tx ...changelog.Record) {
 }
 
 // Replace loads the snapshot of another history, of a new epoch.
-func (h *History) Replace(documents ...changelog.Document) {
+func (h *History) Replace(documents ...document.Document) {
 	h.t.Helper()
-	h.documents = make(map[changelog.ID]changelog.Document)
+	h.documents = make(map[document.ID]document.Document)
 	for i := range documents {
 		documents[i].Revision = uint64(i + 1)
 		h.documents[documents[i].ID()] = documents[i]
@@ -157,12 +158,12 @@ func (h *History) Replace(documents ...changelog.Document) {
 }
 
 // Flag returns a flag with the variants a, which is n and the default, and b, which is 0, and with more members.
-func Flag(key string, n int, members ...string) changelog.Document {
+func Flag(key string, n int, members ...string) document.Document {
 	all := append([]string{`"state":"ENABLED"`, fmt.Sprintf(`"variants":{"a":%d,"b":0}`, n), `"defaultVariant":"a"`}, members...)
-	return changelog.Document{Kind: changelog.KindFlag, Key: key, Body: []byte("{" + strings.Join(all, ",") + "}")}
+	return document.Document{Kind: document.KindFlag, Key: key, Body: []byte("{" + strings.Join(all, ",") + "}")}
 }
 
 // Deleted returns the deletion of a flag.
-func Deleted(key string) changelog.Document {
-	return changelog.Document{Kind: changelog.KindFlag, Key: key}
+func Deleted(key string) document.Document {
+	return document.Document{Kind: document.KindFlag, Key: key}
 }

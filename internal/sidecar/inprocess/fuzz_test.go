@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/inprocess"
 )
@@ -28,18 +29,18 @@ func FuzzTranslate(f *testing.F) {
 		if !json.Valid([]byte(rule)) {
 			return
 		}
-		flag := func(key, more string) eval.Document {
+		flag := func(key, more string) document.Document {
 			body := `{"state":"ENABLED","variants":{"on":1,"off":2},"defaultVariant":"off"` + more + `}`
-			return eval.Document{Kind: eval.KindFlag, Key: key, Revision: 1, Body: []byte(body)}
+			return document.Document{Kind: document.KindFlag, Key: key, Revision: 1, Body: []byte(body)}
 		}
-		documents := []eval.Document{
-			{Kind: eval.KindSegment, Key: "s", Revision: 1, Body: []byte(rule)},
+		documents := []document.Document{
+			{Kind: document.KindSegment, Key: "s", Revision: 1, Body: []byte(rule)},
 			flag("a", `,"targeting":`+rule),
 			flag("b", `,"salt":"x","prerequisites":[{"flag":"a","variants":["on"]}],"targeting":`+rule),
 			flag("c", `,"offVariant":"on","targeting":{"if":[{"$ref":"s"},"on"]}`),
 		}
 		if lenient {
-			documents = append(documents, eval.Document{Kind: eval.KindSettings, Key: eval.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
+			documents = append(documents, document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
 		}
 		rules, _ := eval.New().Update(documents)
 		for _, flag := range rules.Flags() {

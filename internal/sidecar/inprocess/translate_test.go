@@ -7,22 +7,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/inprocess"
 )
 
 // documents returns flags by key and body, a segment called staff among them.
-func documents(flags map[string]string) []eval.Document {
-	all := []eval.Document{{Kind: eval.KindSegment, Key: "staff", Revision: 1, Body: []byte(`{"ends_with":[{"var":"email"},"@shop.example"]}`)}}
+func documents(flags map[string]string) []document.Document {
+	all := []document.Document{{Kind: document.KindSegment, Key: "staff", Revision: 1, Body: []byte(`{"ends_with":[{"var":"email"},"@shop.example"]}`)}}
 	for key, members := range flags {
 		body := `{"state":"ENABLED","variants":{"on":1,"off":2},"defaultVariant":"off"` + members + `}`
-		all = append(all, eval.Document{Kind: eval.KindFlag, Key: key, Revision: 1, Body: []byte(body)})
+		all = append(all, document.Document{Kind: document.KindFlag, Key: key, Revision: 1, Body: []byte(body)})
 	}
 	return all
 }
 
 // rulesOf compiles documents.
-func rulesOf(t *testing.T, documents []eval.Document) *eval.Ruleset {
+func rulesOf(t *testing.T, documents []document.Document) *eval.Ruleset {
 	t.Helper()
 	rules, problems := eval.New().Update(documents)
 	if problems.Err() != nil {
@@ -65,7 +66,7 @@ func TestTranslationsAnswerTheSame(t *testing.T) {
 				t.Errorf("%s has %s: %s", flag.Key(), ours, definition)
 			}
 		}
-		alone := rulesOf(t, []eval.Document{{Kind: eval.KindFlag, Key: flag.Key(), Revision: 1, Body: definition}})
+		alone := rulesOf(t, []document.Document{{Kind: document.KindFlag, Key: flag.Key(), Revision: 1, Body: definition}})
 		answers := make(map[string]int)
 		for i := range 100 {
 			context := fmt.Sprintf(`{"targetingKey":"user-%d","email":"%d@shop.example"}`, i, i)

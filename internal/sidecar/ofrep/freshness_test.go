@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/sync/changelog"
@@ -45,13 +46,13 @@ func demanding(t *testing.T) *cache.Store {
 	store := empty(t)
 	at := changelog.Position{Epoch: changelog.NewEpoch(time.Now(), "")}
 	for _, e := range []changelog.Entry{
-		{Kind: changelog.KindEpoch, Key: changelog.EpochKey},
-		{Kind: changelog.KindFlag, Key: "default", Put: []byte(`{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"b",
+		{Kind: document.KindEpoch, Key: document.EpochKey},
+		{Kind: document.KindFlag, Key: "default", Put: []byte(`{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"b",
 			"targeting":{"if":[true,"a",null]},"freshness":"always_fresh","onUnreachable":"default_variant"}`)},
-		{Kind: changelog.KindFlag, Key: "error", Put: []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a",
+		{Kind: document.KindFlag, Key: "error", Put: []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a",
 			"freshness":"always_fresh","onUnreachable":"error"}`)},
-		{Kind: changelog.KindFlag, Key: "lax", Put: []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a"}`)},
-		{Kind: changelog.KindFlag, Key: "stale", Put: []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a",
+		{Kind: document.KindFlag, Key: "lax", Put: []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a"}`)},
+		{Kind: document.KindFlag, Key: "stale", Put: []byte(`{"state":"ENABLED","variants":{"a":1},"defaultVariant":"a",
 			"freshness":"always_fresh"}`)},
 	} {
 		at.Revision++

@@ -18,6 +18,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
@@ -28,7 +29,7 @@ type fleet struct {
 	t         testing.TB
 	log       []changelog.Transaction
 	position  changelog.Position
-	documents map[changelog.ID]changelog.Document // at the position
+	documents map[document.ID]document.Document // at the position
 	clock     time.Time
 	sidecars  [3]*sidecar
 	bodies    map[string]string // by validator
@@ -52,9 +53,9 @@ func (f *fleet) now() time.Time                              { return f.clock }
 
 func newFleet(t testing.TB) *fleet {
 	t.Helper()
-	f := &fleet{t: t, clock: time.Unix(1000, 0), bodies: make(map[string]string), documents: make(map[changelog.ID]changelog.Document)}
+	f := &fleet{t: t, clock: time.Unix(1000, 0), bodies: make(map[string]string), documents: make(map[document.ID]document.Document)}
 	f.position.Epoch = changelog.NewEpoch(f.clock, "")
-	f.commit(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey})
+	f.commit(changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey})
 	f.put("plan", `"targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"a",null]}`)
 	f.put("tier", `"metadata":{"flagSetId":"tier"},"targeting":{"if":[{"==":[{"var":"tier"},"gold"]},"a",null]}`)
 	f.put("window", `"metadata":{"flagSetId":"window"},"targeting":{"if":[{"<=":[1003,{"var":"$flagd.timestamp"},1009]},"a",null]}`)
@@ -68,7 +69,7 @@ func newFleet(t testing.TB) *fleet {
 
 func (f *fleet) put(key, members string) {
 	f.commit(changelog.Entry{
-		Kind: changelog.KindFlag, Key: key,
+		Kind: document.KindFlag, Key: key,
 		Put: []byte(`{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"b",` + members + `}`),
 	})
 }
@@ -78,7 +79,7 @@ func (f *fleet) commit(e changelog.Entry) {
 	e.Epoch, e.Revision, e.Index, e.Count = f.position.Epoch, f.position.Revision, 1, 1
 	f.position.Digest = changelog.Sum(fmt.Append(nil, f.position))
 	if e.Put != nil {
-		f.documents[e.ID()] = changelog.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
+		f.documents[e.ID()] = document.Document{Kind: e.Kind, Key: e.Key, Revision: e.Revision, Body: e.Put}
 	}
 	state := changelog.State{}.Edit()
 	for _, d := range f.documents {

@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/sync/changelog"
@@ -58,7 +59,7 @@ func newWorld(t testing.TB, flags ...string) *world {
 		t.Fatal(err)
 	}
 	w.position.Epoch = changelog.NewEpoch(time.Now(), "")
-	w.append(changelog.Entry{Kind: changelog.KindEpoch, Key: changelog.EpochKey})
+	w.append(changelog.Entry{Kind: document.KindEpoch, Key: document.EpochKey})
 	w.commit(flags...)
 	w.deliver()
 	store.Synced()
@@ -70,7 +71,7 @@ func newWorld(t testing.TB, flags ...string) *world {
 func (w *world) commit(flags ...string) uint64 {
 	w.t.Helper()
 	for i := 0; i < len(flags); i += 2 {
-		w.append(changelog.Entry{Kind: changelog.KindFlag, Key: flags[i], Put: []byte(flags[i+1])})
+		w.append(changelog.Entry{Kind: document.KindFlag, Key: flags[i], Put: []byte(flags[i+1])})
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -80,7 +81,7 @@ func (w *world) commit(flags ...string) uint64 {
 // settings commits and delivers the settings of the environment.
 func (w *world) settings(body string) {
 	w.t.Helper()
-	w.append(changelog.Entry{Kind: changelog.KindSettings, Key: changelog.SettingsKey, Put: []byte(body)})
+	w.append(changelog.Entry{Kind: document.KindSettings, Key: document.SettingsKey, Put: []byte(body)})
 	w.deliver()
 }
 

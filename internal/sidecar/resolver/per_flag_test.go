@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -58,7 +59,7 @@ func TestEvaluationsPerFlag(t *testing.T) {
 	evaluate(map[string]int{"a": 100, "b": 2, "c": 1, "other": 1})
 	want("a series is kept", map[string]float64{"b": 2, "c": 1, "other": 119})
 
-	w.append(changelog.Entry{Kind: changelog.KindFlag, Key: "c"})
+	w.append(changelog.Entry{Kind: document.KindFlag, Key: "c"})
 	w.deliver()
 	want("a series is free again", map[string]float64{"a": 0, "b": 2, "other": 120})
 }
