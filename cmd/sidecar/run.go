@@ -59,7 +59,7 @@ func options(s *given) *config.Set {
 	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",
 		"NATS inbox prefix for replies, if your credentials allow only one; default: _SC.<environment>.<random>")
 	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the last known flags across restarts; without it they are kept in memory only")
-	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to serve while no newer flags are available; flagside convert turns YAML into JSON")
+	set.File(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to serve while no newer flags are available; flagside convert turns YAML into JSON")
 	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
 		"compatibility mode for the bootstrap file; for flags from the change log, their environment decides")
 	set.String(&o.ReadyWhen, "ready-when", sidecar.DefaultReadyWhen,

@@ -24,7 +24,7 @@ func Declare(set *config.Set, o *sidecar.Options) {
 		"address that answers flagd.sync, for the in-process mode of flagd's providers")
 	set.File(&o.FlagdAuthFile, "flagd-auth-file", "",
 		"file with tokens, one per line; every request to --flagd-addr and --flagd-sync-addr except health checks then needs one of them; "+
-			"read again when it changes; without it no request needs a token")
+			"reloaded when it changes; without it no token is needed")
 	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
 		"address of the sidecar's /healthz, /readyz, /status, /metrics and /explain")
 	set.Map(&o.Context.Static, "context",
