@@ -44,16 +44,25 @@ func TestFoundationImports(t *testing.T) {
 	}
 }
 
-// The small packages that everybody uses use none of ours, but for who may write a file and what a second signal removes.
+// The small packages that everybody uses use none of ours but smaller ones: who may write a file, what a second signal removes, what runs how long, and
+// what is read again.
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
-	smallest := []string{"internal/fileaccess", "internal/ending"}
-	for _, at := range append([]string{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"}, smallest...) {
-		imported := slices.DeleteFunc(own(all.must(t, at).imports), func(name string) bool { return slices.Contains(smallest, name) && !slices.Contains(smallest, at) })
-		if len(imported) > 0 {
-			t.Errorf("%s imports %v and is to be a leaf", at, imported)
+	var smaller []string
+	for _, size := range [][]string{
+		{"internal/fileaccess", "internal/ending", "internal/lifecycle"},
+		{"internal/reload"},
+		{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
+	} {
+		for _, at := range size {
+			for _, imported := range own(all.must(t, at).imports) {
+				if !slices.Contains(smaller, imported) {
+					t.Errorf("%s imports %s and is to be a leaf", at, imported)
+				}
+			}
 		}
+		smaller = append(smaller, size...)
 	}
 }
 
@@ -123,7 +132,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting", "internal/logtest",
+		"internal/waiting", "internal/logtest", "internal/process", "internal/figures",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)
@@ -137,6 +146,24 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 		for _, imported := range own(all[at].imports) {
 			if slices.Contains(only, imported) {
 				t.Errorf("%s imports %s, which is for tests", at, imported)
+			}
+		}
+	}
+}
+
+// What tests and measures the whole stands on top: nothing imports it but itself.
+func TestNothingImportsWhatStandsOnTop(t *testing.T) {
+	t.Parallel()
+	all := readSource(t)
+	for _, top := range []string{"e2e", "bench", "cmd"} {
+		for _, at := range all.folders() {
+			if below(at, top) {
+				continue
+			}
+			for _, imported := range own(slices.Concat(all[at].imports, all[at].testImports)) {
+				if below(imported, top) {
+					t.Errorf("%s imports %s, which stands above it", at, imported)
+				}
 			}
 		}
 	}

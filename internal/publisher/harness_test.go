@@ -24,6 +24,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // patience is how long a condition may take on a machine that is busy with other tests.
@@ -40,7 +41,7 @@ type running struct {
 	client  *admin.Client
 	http    *http.Client
 	stop    func()
-	log     *logtest.Text
+	log     *logtest.Log
 
 	clients *sync.Map // of *admin.Client by token
 }
@@ -66,7 +67,7 @@ func (r *running) awaitReady() {
 // run runs a publisher until the test ends.
 func run(t testing.TB, o publisher.Options) *running {
 	t.Helper()
-	r := &running{t: t, dataDir: o.DataDir, log: &logtest.Text{}, clients: new(sync.Map), ca: o.AdminCertificate, http: http.DefaultClient}
+	r := &running{t: t, dataDir: o.DataDir, log: &logtest.Log{}, clients: new(sync.Map), ca: o.AdminCertificate, http: http.DefaultClient}
 	if o.AdminAddr == "" {
 		o.AdminAddr = "127.0.0.1:0"
 	}
@@ -153,13 +154,7 @@ func (r *running) put(environment, key string, body []byte, seen control.Precond
 // await waits until the condition holds.
 func (r *running) await(what string, condition func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !condition() {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("waiting in vain for %s\n%s", what, r.log)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+	waiting.Until(r.t, what, condition, r.log)
 }
 
 // answer is what came back from the API.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/lifecycle"
 )
 
 // watchInterval is how often conditions are looked for between requests for them.
@@ -12,18 +13,11 @@ const watchInterval = time.Second
 
 // watch keeps the log file informed about conditions that begin and end.
 func (s *Sidecar) watch(ctx context.Context) error {
-	ticker := time.NewTicker(watchInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			s.examine()
-			s.reportErrors()
-			s.keepComplete()
-		}
-	}
+	return lifecycle.Every(ctx, watchInterval, func(context.Context) {
+		s.examine()
+		s.reportErrors()
+		s.keepComplete()
+	})
 }
 
 // reportErrors logs which flags err.
@@ -48,14 +42,7 @@ func (s *Sidecar) examine() *facts {
 		delete(active, health.EnvironmentUnknown)
 		delete(active, health.NotReady)
 	}
-	for code, detail := range active {
-		s.health.Begin(s.logger, code, detail)
-	}
-	for _, before := range s.health.Active() {
-		if _, still := active[before.Code]; !still {
-			s.health.End(s.logger, before.Code)
-		}
-	}
+	s.health.Reconcile("sidecar", active).Log(s.logger)
 	return f
 }
 
