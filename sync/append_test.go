@@ -122,7 +122,7 @@ func freshLog(tb testing.TB, l *log) *flagsync.Log {
 	return other
 }
 
-// TestAppendIsLostToAnother appends at a base that somebody else has moved on from.
+// TestAppendIsLostToAnother appends at a base that someone else has moved on from.
 func TestAppendIsLostToAnother(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
@@ -182,7 +182,7 @@ func TestAppendAgainIsOneAppend(t *testing.T) {
 }
 
 // TestAppendRace lets publishers append at once: each revision goes to one of
-// them, nobody who was told "committed" is missing, nobody who was told "lost"
+// them, no one who was told "committed" is missing, no one who was told "lost"
 // is there.
 func TestAppendRace(t *testing.T) {
 	t.Parallel()
@@ -230,7 +230,7 @@ func TestAppendRace(t *testing.T) {
 		}
 	}
 	if chain.Head().Revision < 3 {
-		t.Errorf("nobody has written: head %+v", chain.Head())
+		t.Errorf("no one has written: head %+v", chain.Head())
 	}
 }
 

@@ -40,9 +40,9 @@ var errRetiredKey = errors.New("the log ends with messages that a retired key si
 var errSuperseded = fmt.Errorf("%w: the log had no leader when it was asked for, ask again", ErrUnreachable)
 
 // barrierState is about asking the leader where the log ends. One question is
-// under way at a time, and whoever comes after it was sent waits for the next.
+// under way at a time, and anyone who comes after it was sent waits for the next.
 type barrierState struct {
-	asking   *round // waits for the answer to the question under way; nil is nobody
+	asking   *round // waits for the answer to the question under way; nil is no one
 	answered []answeredBarrier
 	running  bool
 	nextAt   time.Time // no question before
@@ -59,7 +59,7 @@ type answeredBarrier struct {
 	sent  time.Time
 	here  uint64 // sequence up to which everything was judged here when the question was sent
 	end   logEnd
-	round *round // nil when nobody waits
+	round *round // nil when no caller waits
 }
 
 // logEnd is what the leader says about the newest message of a log's stream.
@@ -91,7 +91,7 @@ func (f *Follower) Barrier(ctx context.Context) error {
 	return nil
 }
 
-// scheduleBarrier asks the leader when somebody waits or it is time to, and
+// scheduleBarrier asks the leader when a caller waits or it is time to, and
 // returns when that is.
 func (s *following) scheduleBarrier(now time.Time) time.Time {
 	b := &s.barriers
@@ -343,7 +343,7 @@ func (s *following) synced() {
 	}
 	s.current.Synced = true
 	s.target.Synced()
-	s.log.Info().Uint64("revision", s.applied.Revision).Str("epoch", s.applied.Epoch.Short()).Msg("the state is complete")
+	s.log.Info().Stringer("revision", s.applied.Token()).Msg("caught up with the log")
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -62,7 +62,7 @@ func TestBarriersShareQuestions(t *testing.T) {
 }
 
 // TestBarriersAtOnce makes 500 barriers while the leader, a second away, is being
-// asked: nobody may join that question, and all share the next.
+// asked: no one may join that question, and all share the next.
 func TestBarriersAtOnce(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
@@ -118,7 +118,7 @@ func TestBarrierSpacing(t *testing.T) {
 }
 
 // TestAnOpenBreakerAnswersAtOnce takes the server away: after a question that
-// failed nobody waits, and soon after the server is back barriers succeed again.
+// failed no caller waits, and soon after the server is back barriers succeed again.
 func TestAnOpenBreakerAnswersAtOnce(t *testing.T) {
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())

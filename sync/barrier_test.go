@@ -107,7 +107,7 @@ func TestBarrierBelowOurs(t *testing.T) {
 	}
 }
 
-// TestNoBarrierOutlivesItsFollower leaves nobody waiting.
+// TestNoBarrierOutlivesItsFollower leaves no one waiting.
 func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
@@ -130,7 +130,7 @@ func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 				t.Error("waiting ended with success")
 			}
 		case <-time.After(patience):
-			t.Fatal("somebody still waits for a follower that has stopped")
+			t.Fatal("someone still waits for a follower that has stopped")
 		}
 	}
 }

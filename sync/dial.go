@@ -76,5 +76,5 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 		return n, err
 	}
 	c.greeted = true
-	return n, c.SetReadDeadline(begin.Add(dialTimeout)) // what follows; whoever greets takes it away at the end
+	return n, c.SetReadDeadline(begin.Add(dialTimeout)) // what follows; anyone who greets takes it away at the end
 }

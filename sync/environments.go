@@ -21,7 +21,7 @@ type Environments struct {
 	replicas int
 	journal  *Journal
 
-	turn  chan struct{}    // held by whoever uses what follows
+	turn  chan struct{}    // held by the caller that uses what follows
 	known environmentIndex // by name
 	last  uint64           // sequence of the newest record that was applied
 }
@@ -137,7 +137,7 @@ func (e *Environments) List(ctx context.Context) ([]Environment, error) {
 // announce writes a newer keys note into CONTROL, so that it stays provable.
 func (e *Environments) announce(ctx context.Context) {
 	if err := e.journal.Announce(ctx); err != nil && ctx.Err() == nil {
-		e.conn.log.Warn().Err(err).Msg("could not write the keys note into CONTROL")
+		e.conn.log.Warn().Err(err).Msg("keys note not written to CONTROL")
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// feedFailures is how many signatures of what nobody asked for may fail to fit in
+// feedFailures is how many signatures of what no one asked for may fail to fit in
 // a second, about a hundredth of a core. What comes after that is not looked at;
 // reads of the stream repair it.
 const feedFailures = 100
@@ -197,5 +197,5 @@ func (s *following) fragment(r changelog.Record, err error) {
 	}
 	s.current.LastFragment = op
 	s.current.Fragments++
-	s.log.Warn().Err(err).Str("op", op).Msg("a fragment of a transaction was dropped")
+	s.log.Warn().Err(err).Str("op", op).Msg("incomplete transaction dropped")
 }

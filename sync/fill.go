@@ -23,7 +23,7 @@ const (
 
 // feedGrace is how long the feed may take to bring what a beat or a barrier
 // names: both overtake it, and everybody who hears them would read at once what
-// is on its way to all. Somebody who waits for it shortens that.
+// is on its way to all. A caller that waits for it shortens that.
 const (
 	feedGrace       = 250 * time.Millisecond
 	feedGraceWaited = 10 * time.Millisecond
@@ -81,7 +81,7 @@ func (s *following) awaitFeed(now time.Time) {
 	}
 }
 
-// isAwaited reports whether somebody waits for more than is applied.
+// isAwaited reports whether a caller waits for more than is applied.
 func (s *following) isAwaited() bool {
 	return len(s.waiting) > 0 || slices.ContainsFunc(s.barriers.answered, func(a answeredBarrier) bool { return !a.abandoned() })
 }

@@ -26,7 +26,7 @@ var errOpen = fmt.Errorf("%w: not tried, because it failed just before", ErrUnre
 
 // Breaker is the state of what stands between a [Follower] and one of the
 // things it asks the servers for. Closed means that requests are made. After
-// one that failed it is open: nothing is asked, and whoever wants something is
+// one that failed it is open: nothing is asked, and anyone who wants something is
 // told at once. Then it is half-open: one request finds out.
 type Breaker struct {
 	Name     string        // what is asked for: leader, entries, manifest or snapshot

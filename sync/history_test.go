@@ -144,7 +144,7 @@ func TestPrevThatDoesNotMatch(t *testing.T) {
 	stranger := held
 	stranger.Digest[0]++
 	l.publishRaw(t, l.server.Client(t), entry(stranger, "stranger", "b", 1, 1))
-	// The stranger's entry carries the epoch and lies ahead, so only the chain
+	// The unknown caller's entry carries the epoch and lies ahead, so only the chain
 	// can tell.
 	s := r.until(t, "noise", func(s flagsync.Status) bool { return s.Foreign.Messages == 1 })
 	if s.Applied != held || s.Received != held.Revision || r.target.count() != 1 {
@@ -178,7 +178,7 @@ func TestStreamDeletedUnderAFollower(t *testing.T) {
 }
 
 // TestUnreadableEntry stops before an entry of a newer version that a publisher
-// signed, and says so; one that nobody signed stops nothing.
+// signed, and says so; one that no one signed stops nothing.
 func TestUnreadableEntry(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)

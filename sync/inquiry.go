@@ -34,12 +34,12 @@ type inquiryState struct {
 // active reports whether reading stands still until the leader has answered.
 func (i *inquiryState) active() bool { return i.about != nil }
 
-// suspect begins an inquiry unless one is under way.
+// suspect begins a divergence check unless one is under way.
 func (s *following) suspect(err error) {
 	if s.inquiry.active() {
 		return
 	}
-	s.log.Debug().Err(err).Msg("the log is not as expected, asking the leader")
+	s.log.Debug().Err(err).Msg("change log differs from what is known, asking the stream's leader")
 	s.inquiry = inquiryState{about: err, at: time.Now()}
 }
 
@@ -366,7 +366,7 @@ func (s *following) conclude(err error) {
 		s.current.Hole = err
 	}
 	if !known {
-		s.log.Error().Err(err).Msg("the log cannot be followed any further; what is known is served on")
+		s.log.Error().Err(err).Msg("stopped following the change log: known flags stay in use")
 	}
 }
 
@@ -383,10 +383,10 @@ func (s *following) checkStandstill(now time.Time) {
 	}
 }
 
-// cleared ends an inquiry without a charge and goes on reading.
+// cleared ends a divergence check without a charge and goes on reading.
 func (s *following) cleared(now time.Time) {
 	if s.obstacle() != nil {
-		s.log.Info().Uint64("revision", s.received()).Msg("the log can be followed again")
+		s.log.Info().Uint64("received", s.received()).Msg("following the change log again")
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
 	s.inquiry, s.denied = inquiryState{}, changelog.Link{}

@@ -40,9 +40,9 @@ func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Record) er
 		case errors.Is(err, errApply), errors.Is(err, ErrDamaged):
 			return fmt.Errorf("follow %s: %w", j.name.stream, err)
 		case err != nil && !behind:
-			j.conn.log.Warn().Err(err).Str("stream", j.name.stream).Msg("the ledger cannot be read, trying again")
+			j.conn.log.Warn().Err(err).Str("stream", j.name.stream).Msg("ledger not read, trying again")
 		case err == nil && behind:
-			j.conn.log.Info().Str("stream", j.name.stream).Msg("the ledger can be read again")
+			j.conn.log.Info().Str("stream", j.name.stream).Msg("ledger read again")
 		}
 		behind = err != nil
 		select {

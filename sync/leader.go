@@ -18,7 +18,7 @@ import (
 
 // leaseLimit is how recently a majority of a stream's servers must have spoken
 // to the leader for its answer to count: an election takes at least four
-// seconds, so nobody else can have been elected since.
+// seconds, so no one else can have been elected since.
 const leaseLimit = 2 * time.Second
 
 var errNoMessage = errors.New("no such entry")

@@ -233,7 +233,7 @@ func (w *world) otherLog() stored {
 }
 
 // makeFeedNoise sends what looks like an entry to everybody who listens to the
-// feed, as whoever is in the account of the environment can.
+// feed, as anyone who is in the account of the environment can.
 func (w *world) makeFeedNoise() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -329,7 +329,7 @@ func (w *world) makeBeatNoise() {
 }
 
 // repeatable reports whether old heartbeats may be repeated without hiding that
-// the true ones do not come: whoever can keep them back decides how old what is
+// the true ones do not come: anyone who can keep them back decides how old what is
 // known looks.
 func (w *world) repeatable() bool {
 	f := w.faults

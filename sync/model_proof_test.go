@@ -55,7 +55,7 @@ func TestALogOfStrangersIsNone(t *testing.T) {
 		w.runFor(20)
 		s := m.follower.Status()
 		if s.Synced || s.AgeKnown || !s.Applied.IsZero() || m.target.count() != 0 {
-			t.Errorf("a log of strangers: %+v", s)
+			t.Errorf("a log of unknown callers: %+v", s)
 		}
 		if s.LastError == nil || !strings.Contains(s.LastError.Error(), "trust file") {
 			t.Errorf("the last error is %v, want one that names the trust file", s.LastError)
@@ -208,7 +208,7 @@ func TestADifferentStateIsReadFromTheLog(t *testing.T) {
 		w.runFor(11)
 		s := m.follower.Status()
 		if s.DifferentState == nil && s.Rebuilds == 0 {
-			t.Errorf("nobody noticed: %+v", s)
+			t.Errorf("no one noticed: %+v", s)
 		}
 		w.runFor(10)
 		s = m.follower.Status()
@@ -232,7 +232,7 @@ func TestADifferentStateIsReadFromTheLog(t *testing.T) {
 }
 
 // TestAWrongPublisherIsReadOnce lets a publisher sign a state that the log does not
-// add up to: whoever reads it aside finds the same, says so, serves on and does not
+// add up to: anyone who reads it aside finds the same, says so, serves on and does not
 // read it a second time.
 func TestAWrongPublisherIsReadOnce(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {

@@ -48,7 +48,7 @@ func (l *log) deleteStreams(tb testing.TB, streams ...string) {
 	}
 }
 
-// create creates the environment anew, as if nobody knew it.
+// create creates the environment anew, as if no one knew it.
 func (l *log) create(tb testing.TB) {
 	tb.Helper()
 	environments, err := flagsync.OpenEnvironments(tb.Context(), l.conn, 1)
@@ -86,9 +86,9 @@ func (r *running) sees(tb testing.TB, l *log) {
 	}
 }
 
-// TestAnEmptyLogEmptiesNobody recreates the stream with nothing in it: by hand,
+// TestAnEmptyLogReplacesNothing recreates the stream with nothing in it: by hand,
 // and as a new environment without a document.
-func TestAnEmptyLogEmptiesNobody(t *testing.T) {
+func TestAnEmptyLogReplacesNothing(t *testing.T) {
 	t.Parallel()
 	for name, recreate := range map[string]func(*testing.T, *log, map[string]any){
 		"no entry": func(t *testing.T, l *log, found map[string]any) {
@@ -279,7 +279,7 @@ func (l *log) restore(tb testing.TB, backup string) {
 }
 
 // TestARegressedLogIsNotFollowed restores the store from an older backup. It is
-// the same epoch, so nobody knows whether that was meant, until a publisher
+// the same epoch, so no one knows whether that was meant, until a publisher
 // begins a new one.
 func TestARegressedLogIsNotFollowed(t *testing.T) {
 	t.Parallel()

@@ -20,8 +20,8 @@ const (
 // probeState is about the connection itself. The server at the other end answers
 // a ping whatever the state of the cluster, at almost no cost, and after all that
 // it sent before. So an answer shows two things: that the connection is alive,
-// which nobody may ever tell us when it is not, while a question to the leader may
-// stay unanswered because nobody leads; and that what comes after it was sent
+// which no one may ever tell us when it is not, while a question to the leader may
+// stay unanswered because no one leads; and that what comes after it was sent
 // after the ping, however slowly a socket lets it through.
 type probeState struct {
 	running  bool
@@ -95,7 +95,7 @@ func (s *following) connectAnew(why error, now time.Time) {
 		return
 	}
 	s.reconnected = now
-	s.log.Warn().Err(why).Msg("nothing useful comes on the connection, connecting again")
+	s.log.Warn().Err(why).Msg("connection silent, connecting again")
 	if err := s.conn.connectAnew(); err != nil {
 		s.current.LastError = fmt.Errorf("connect again: %w", err)
 	}

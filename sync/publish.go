@@ -56,8 +56,8 @@ func (c *Conn) publish(ctx context.Context, msg *nats.Msg, timeout time.Duration
 	return ack, nil
 }
 
-// untaken reports that nobody was there to take a message: it is nowhere, and
-// nobody can be asked about it.
+// untaken reports that no one was there to take a message: it is nowhere, and
+// no one can be asked about it.
 func untaken(err error) bool { return errors.Is(err, nats.ErrNoResponders) }
 
 // undecided reports whether err leaves open what became of a message. The

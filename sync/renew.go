@@ -42,7 +42,7 @@ type Renewal struct {
 // operator's decision: the state that the log had before is history.
 //
 // Followers keep what they have until the new state is complete. An error in
-// between leaves it incomplete, so that nobody takes it over; repeat it then.
+// between leaves it incomplete, so that no one takes it over; repeat it then.
 func (e *Environments) Recreate(ctx context.Context, name string, r Renewal) (changelog.Position, error) {
 	known, err := e.conn.environment(ctx, name, e.replicas)
 	if err != nil {

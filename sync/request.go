@@ -145,7 +145,7 @@ func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*
 }
 
 // errNoConnection is the answer to what is not even sent. nats.go would be asked
-// in vain, and keep whoever asks waiting for as long as it tries to connect.
+// in vain, and keep anyone who asks waiting for as long as it tries to connect.
 var errNoConnection = fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
 
 // unsent returns the error about a request that was not sent. That a message of

@@ -14,12 +14,12 @@ type round struct {
 }
 
 // rounds gathers those who come between two questions in one round, so that
-// nobody joins a question that was sent before.
+// no one joins a question that was sent before.
 type rounds struct {
-	wake chan struct{} // of one: somebody waits for the next question
+	wake chan struct{} // of one: a caller waits for the next question
 
 	mu      sync.Mutex
-	next    *round // nil while nobody waits for the next question
+	next    *round // nil while no caller waits for the next question
 	stopped bool
 }
 
@@ -43,7 +43,7 @@ func (r *rounds) join() (*round, error) {
 	return r.next, nil
 }
 
-// take returns the round of a question that is sent now, nil if nobody waits
+// take returns the round of a question that is sent now, nil if no caller waits
 // for it.
 func (r *rounds) take() *round {
 	r.mu.Lock()
@@ -80,5 +80,5 @@ func (r *round) wait(ctx context.Context) error {
 	}
 }
 
-// abandoned reports whether nobody waits any more.
+// abandoned reports whether no caller waits any more.
 func (r *round) abandoned() bool { return r == nil || r.waiting.Load() == 0 }

@@ -16,7 +16,7 @@ const seekPatience = 5 * time.Second
 type seekState struct {
 	done    bool      // there was an answer since the start
 	at      uint64    // head that was known when there was one
-	refused time.Time // since when nobody answers; zero when somebody does
+	refused time.Time // since when no one answers; zero when someone does
 }
 
 // worthSeeking reports whether a published snapshot may save much reading.
@@ -66,12 +66,12 @@ func (s *following) found(position changelog.Position, asked time.Time, err erro
 		s.fill.restart(now)
 		return
 	}
-	s.log.Info().Uint64("revision", position.Revision).Msg("much is taken from a published snapshot")
+	s.log.Info().Stringer("revision", position.Token()).Msg("catching up from a published snapshot")
 	s.continueFrom(position, asked, now)
 	s.head, s.end = max(s.head, position.Revision), max(s.end, position.Revision)
 }
 
-// seekAgain reports whether to go on looking for a snapshot although nobody has
+// seekAgain reports whether to go on looking for a snapshot although no one has
 // answered.
 func (s *following) seekAgain(now time.Time) bool {
 	if !s.conn.Connected() {

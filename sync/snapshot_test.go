@@ -244,7 +244,7 @@ func TestSnapshotsOfTwoPublishersAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		if wins == 0 {
-			t.Error("nobody has published")
+			t.Error("no one has published")
 		}
 	}
 	if err := l.PurgeSnapshots(t.Context()); err != nil {

@@ -25,7 +25,7 @@ func defaultSnapshotPolicy() snapshotPolicy {
 const overdue = 4
 
 // Snapshotter publishes a snapshot of a log now and then as the log grows, so
-// that whoever comes late need not read all of it. Of several publishers one
+// that anyone who comes late need not read all of it. Of several publishers one
 // succeeds.
 type Snapshotter struct {
 	log    *Log
@@ -85,8 +85,8 @@ func (s *Snapshotter) publish(ctx context.Context) error {
 		return err
 	}
 	h := state.Header()
-	s.logger.Info().Uint64("revision", h.Head.Revision).Int("documents", h.Count).Dur("took", time.Since(begun)).
-		Msg("a snapshot is published")
+	s.logger.Info().Stringer("revision", h.Head.Token()).Int("documents", h.Count).Stringer("took", time.Since(begun).Round(time.Millisecond)).
+		Msg("snapshot published")
 	return nil
 }
 
@@ -137,6 +137,6 @@ func (s *Snapshotter) note(ctx context.Context, err error) {
 		s.failed = ""
 	case s.failed != err.Error():
 		s.failed = err.Error()
-		s.logger.Warn().Err(err).Str("environment", s.log.environment).Msg("snapshots are not published for now")
+		s.logger.Warn().Err(err).Str("environment", s.log.environment).Msg("snapshot not published, trying again")
 	}
 }

@@ -212,7 +212,7 @@ func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo
 	}
 	var created streamInfo
 	err = c.requestWithin(ctx, createTimeout, "STREAM.CREATE."+want.Name, want, &created)
-	if hasCode(err, codeStreamNameInUse) { // somebody was faster
+	if hasCode(err, codeStreamNameInUse) { // another publisher was faster
 		if info, err = c.info(ctx, want.Name); err == nil {
 			return info, want.verify(info.Config)
 		}

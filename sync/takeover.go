@@ -10,7 +10,7 @@ import (
 )
 
 // A follower that cannot go on where it stands may take over a state as a
-// whole: one that the leader vouches for, that begins with an epoch entry, and
+// whole: one that the leader confirms, that begins with an epoch entry, and
 // that is complete. Nothing less replaces what is served.
 
 const (
@@ -170,7 +170,7 @@ func (s *following) loadPublished(ctx context.Context, wanted func(publishedSnap
 			return p.position(), nil
 		}
 		failed = fmt.Errorf("published snapshot of revision %d: %w", p.Revision, err)
-		s.log.Warn().Err(failed).Msg("a published snapshot is not used")
+		s.log.Warn().Err(failed).Msg("published snapshot not used")
 	}
 	return changelog.Position{}, failed
 }
@@ -208,8 +208,8 @@ func (s *following) tookOver(r route, position changelog.Position, err error) {
 		s.inquiry.at = now.Add(jitter(s.timing.recheck/2, s.timing.recheck))
 		return
 	}
-	s.log.Warn().Uint64("revision", position.Revision).Str("epoch", position.Epoch.Short()).
-		AnErr("because", s.inquiry.charge).Msg("another state is taken over as a whole")
+	s.log.Warn().Stringer("revision", position.Token()).
+		AnErr("because", s.inquiry.charge).Msg("state replaced as a whole")
 	s.continueFrom(position, r.asked, now)
 	s.head, s.end = position.Revision, max(position.Revision, r.last)
 	s.refute(r.last, r.asked)
