@@ -61,7 +61,7 @@ func newEnvironment(
 		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
 		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
 		ReadOnly: o.ReadOnly[name], Appended: metrics.appended(name), BrokeGlass: e.brokeGlass(metrics), Journal: e.journal,
-		Authorize: gate.authorizer.Authorize, Standing: gate.standing, CatchUp: gate.tokens.CatchUp, Line: gate.tokens.Line,
+		Authorize: gate.authorizer.Authorize, AuthorValid: gate.standing, CatchUp: gate.tokens.CatchUp, Line: gate.tokens.Line,
 		Identify: gate.people.Identify, Gone: gate.people.Gone,
 		OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes,
 	})

@@ -49,7 +49,7 @@ func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
 	if ok && string(held.Body) == string(wanted.Body) {
 		return nil
 	}
-	return e.control.Alone(ctx, func(ctx context.Context) error {
+	return e.control.Exclusively(ctx, func(ctx context.Context) error {
 		view := e.store.View()
 		_, err := log.Append(ctx, view, flagsync.Change{
 			OpID: rand.Text(), Actor: "flagside", Reason: "the keys note changed", Time: time.Now(), Documents: []document.Document{wanted},

@@ -101,7 +101,7 @@ func (e *environments) renew(
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
-	err = running.control.Alone(ctx, func(ctx context.Context) error {
+	err = running.control.Exclusively(ctx, func(ctx context.Context) error {
 		n, err := running.newEpoch(ctx, how, snapshot)
 		if err != nil {
 			return err
@@ -194,7 +194,7 @@ func (e *environments) overwrite(ctx context.Context, name string, o control.Ori
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
-	return running.control.Alone(ctx, func(ctx context.Context) error {
+	return running.control.Exclusively(ctx, func(ctx context.Context) error {
 		_, err := running.write(ctx, list, flagsync.Renewal{
 			OpID: rand.Text(), Actor: o.Actor, Reason: o.Reason, Time: time.Now(), Documents: slices.Values(documents), Count: len(documents),
 			After: running.store.Position(),

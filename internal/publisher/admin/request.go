@@ -19,9 +19,9 @@ type NewRequest struct {
 	Reason      string    `json:"reason,omitempty" example:"The payment provider is down." doc:"Why; at most 500 bytes. It cannot be erased: do not name a person."`
 }
 
-func (n NewRequest) proposing(c control.Command) control.Proposing {
-	return control.Proposing{
-		Command: c, ApplyAt: n.ApplyAt, Late: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
+func (n NewRequest) proposing(c control.Command) control.ProposalSpec {
+	return control.ProposalSpec{
+		Command: c, ApplyAt: n.ApplyAt, MaxDelay: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
 	}
 }
 

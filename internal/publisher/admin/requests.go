@@ -131,7 +131,7 @@ func (a *api) govern(ctx context.Context, path RequestPath, origin control.Origi
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	r, err := service.Govern(ctx, origin, c)
+	r, err := service.HandleRequest(ctx, origin, c)
 	return a.showRequest(ctx, service, r, err)
 }
 
@@ -214,7 +214,7 @@ func (a *api) rebaseRequest(ctx context.Context, in *rebaseRequest) (*requestBod
 	if err != nil {
 		return nil, err
 	}
-	r, err := service.Govern(ctx, origin, control.Rebase{Request: in.Request, Proposing: in.Body.proposing(command)})
+	r, err := service.HandleRequest(ctx, origin, control.Rebase{Request: in.Request, ProposalSpec: in.Body.proposing(command)})
 	return a.showRequest(ctx, service, r, err)
 }
 

@@ -118,7 +118,7 @@ func (a *api) changeRisk(ctx context.Context, in EnvironmentPath, h ChangeHeader
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	if _, err := service.Govern(ctx, h.origin(ctx), c); err != nil {
+	if _, err := service.HandleRequest(ctx, h.origin(ctx), c); err != nil {
 		return nil, a.ledgerProblem(err)
 	}
 	return a.getRisk(ctx, &in)

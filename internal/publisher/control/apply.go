@@ -20,9 +20,9 @@ func (s *Service) Risk(ctx context.Context) (RiskSettings, error) {
 	return s.ledger.governance.Risk(), nil
 }
 
-// Govern carries out a command about change requests and returns the request as it is then. The errors are those of Do; a stale request
+// HandleRequest carries out a command about change requests and returns the request as it is then. The errors are those of Do; a stale request
 // is a *Refusal with what has moved.
-func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Request, error) {
+func (s *Service) HandleRequest(ctx context.Context, o Origin, c RequestCommand) (Request, error) {
 	if s.options.ReadOnly != "" && !o.Owner {
 		return Request{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
 	}
@@ -55,18 +55,18 @@ func (s *Service) Govern(ctx context.Context, o Origin, c RequestCommand) (Reque
 
 // identifiedFor is identified for a command about change requests.
 func (s *Service) identifiedFor(ctx context.Context, o Origin, c RequestCommand) (Origin, error) {
-	return s.identified(ctx, o, func(g *Governance, w World) error {
+	return s.identified(ctx, o, func(g *Governance, w DecisionInput) error {
 		_, err := DecideRequest(g, w, c)
 		return err
 	})
 }
 
 // Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
-func (s *Service) Open(ctx context.Context, o Origin, p Proposing) (Request, error) {
+func (s *Service) Open(ctx context.Context, o Origin, p ProposalSpec) (Request, error) {
 	if o.Key == "" {
-		return s.Govern(ctx, o, OpenRequest{ID: rand.Text(), Proposing: p})
+		return s.HandleRequest(ctx, o, OpenRequest{ID: rand.Text(), ProposalSpec: p})
 	}
-	o, err := s.identifiedFor(ctx, o, OpenRequest{ID: rand.Text(), Proposing: p})
+	o, err := s.identifiedFor(ctx, o, OpenRequest{ID: rand.Text(), ProposalSpec: p})
 	if err != nil {
 		s.noteRefused(ctx, o, err)
 		return Request{}, err
@@ -75,7 +75,7 @@ func (s *Service) Open(ctx context.Context, o Origin, p Proposing) (Request, err
 	if r, err := s.Request(ctx, id); err == nil {
 		return r, r.repeats(p)
 	}
-	r, err := s.Govern(ctx, o, OpenRequest{ID: id, Proposing: p})
+	r, err := s.HandleRequest(ctx, o, OpenRequest{ID: id, ProposalSpec: p})
 	if known, ok := s.known(id); err != nil && ok { // another one with the key was faster
 		return known, known.repeats(p)
 	}
@@ -83,7 +83,7 @@ func (s *Service) Open(ctx context.Context, o Origin, p Proposing) (Request, err
 }
 
 // repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
-func (r Request) repeats(p Proposing) error {
+func (r Request) repeats(p ProposalSpec) error {
 	switch {
 	case r.Command != p.print():
 		return &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}
@@ -104,7 +104,7 @@ func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, erro
 		if err := s.catchUp(ctx); err != nil {
 			return r, err
 		}
-		if r, err = s.Govern(ctx, o, ClaimRequest{Request: id}); err != nil {
+		if r, err = s.HandleRequest(ctx, o, ClaimRequest{Request: id}); err != nil {
 			return r, err
 		}
 	}
@@ -131,7 +131,7 @@ func (s *Service) catchUp(ctx context.Context) error {
 
 // finish brings a claimed request to its end, whoever has claimed it.
 func (s *Service) finish(ctx context.Context, id string) (Request, error) {
-	release, err := s.hold(ctx)
+	release, err := s.lock(ctx)
 	if err != nil {
 		return Request{}, err
 	}
@@ -164,7 +164,7 @@ func (s *Service) step(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	e := Conclude(state, r, found)
+	e := ResolveClaim(state, r, found)
 	if e.Type == "" {
 		outcome, err := s.appendRequest(ctx, log, state, r)
 		if err != nil || outcome.State == flagsync.Lost {
@@ -188,8 +188,8 @@ func (s *Service) step(ctx context.Context, r Request) error {
 }
 
 // search looks for a claimed request in the log, from its claim up to a position.
-func search(ctx context.Context, log Log, r Request, to changelog.Position) (Finding, error) {
-	var found Finding
+func search(ctx context.Context, log Log, r Request, to changelog.Position) (LogEvidence, error) {
+	var found LogEvidence
 	from := r.Claim.Position
 	if from.Epoch != to.Epoch { // a log that was restored or recreated may have it anywhere
 		from = changelog.Position{}

@@ -10,13 +10,13 @@ import (
 )
 
 // descends reports whether a principal has a token that was made with that of another one, or with one that was.
-func (w World) descends(principal, from string) bool {
+func (w DecisionInput) descends(principal, from string) bool {
 	return w.Line != nil && slices.Contains(w.Line(principal), from)
 }
 
 // counting returns whose approvals of a request count now, and why the others do not: their principals are gone, no longer stand, or may
 // not approve any more.
-func (w World) counting(g *Governance, r Request) (approvers, lapsed []string, err error) {
+func (w DecisionInput) counting(g *Governance, r Request) (approvers, lapsed []string, err error) {
 	for _, id := range r.approvers() {
 		why, err := w.lapsed(g, r, id)
 		switch {
@@ -32,13 +32,13 @@ func (w World) counting(g *Governance, r Request) (approvers, lapsed []string, e
 }
 
 // lapsed returns why the approval of a principal does not count any more, empty if it does.
-func (w World) lapsed(g *Governance, r Request, id string) (why string, err error) {
+func (w DecisionInput) lapsed(g *Governance, r Request, id string) (why string, err error) {
 	principal := r.approver(id)
 	if w.gone(id) { // and may be here again by another id
 		return "who was erased", nil
 	}
-	if w.Standing != nil {
-		principal, err = w.Standing(principal)
+	if w.AuthorValid != nil {
+		principal, err = w.AuthorValid(principal)
 		if errors.Is(err, access.ErrRejected) {
 			return "because " + strings.TrimPrefix(err.Error(), access.ErrRejected.Error()+": "), nil
 		}

@@ -44,7 +44,7 @@ func TestApprovalsLapse(t *testing.T) {
 			t.Parallel()
 			may := map[string]bool{"approver": true}
 			d := newDesk(t, needsOne(may))
-			r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+			r := d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 			d.must(person("approver"), control.Approve{Request: "r", Hash: r.Hash})
 			c.lapse(d, may)
 			err := d.do(person("author"), control.ClaimRequest{Request: "r"})
@@ -65,7 +65,7 @@ func TestApprovalsLapse(t *testing.T) {
 func TestApprovalsOfUnknownStanding(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, needsOne(map[string]bool{"approver": true}))
-	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	r := d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	d.must(person("approver"), control.Approve{Request: "r", Hash: r.Hash})
 	d.standing = func(p access.Principal) (access.Principal, error) { return p, access.ErrUnavailable }
 	if err := d.do(person("author"), control.ClaimRequest{Request: "r"}); !errors.Is(err, control.ErrUnconfirmed) {
@@ -80,7 +80,7 @@ func TestOwnTokensApproveNothing(t *testing.T) {
 	d.line = func(principal string) []string {
 		return map[string][]string{"second": {"author"}, "third": {"second", "author"}, "other": {"admin"}}[principal]
 	}
-	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	r := d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	for _, own := range []string{"author", "second", "third"} {
 		if err := d.do(person(own), control.Approve{Request: "r", Hash: r.Hash}); !isRefused(err, control.CauseForbidden) {
 			t.Errorf("approved by %s: %v", own, err)
@@ -96,7 +96,7 @@ func TestOwnTokensReviewNothing(t *testing.T) {
 	d.line = func(principal string) []string {
 		return map[string][]string{"second": {"author"}, "third": {"second", "author"}}[principal]
 	}
-	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff(), BreakGlass: true}})
+	d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff(), BreakGlass: true}})
 	d.must(person("author"), control.ClaimRequest{Request: "r"})
 	at := changelog.Position{Epoch: epoch, Revision: 9, Digest: changelog.Sum(nil)}
 	if err := d.governance.Evolve(d.governance.Sequence()+1, control.Event{Type: control.EventApplied, Request: "r", Position: &at}); err != nil {

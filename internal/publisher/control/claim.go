@@ -21,7 +21,7 @@ type ClaimRequest struct {
 	Author access.Principal
 }
 
-func (c ClaimRequest) decideRequest(g *Governance, w World) (Event, error) {
+func (c ClaimRequest) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.Request, EventClaimed)
 	if err != nil {
 		return Event{}, err
@@ -63,12 +63,12 @@ func (c ClaimRequest) author(p *Proposal) access.Principal {
 	return p.Author.principal()
 }
 
-func (p *Proposal) late(w World) bool {
+func (p *Proposal) late(w DecisionInput) bool {
 	return p.LateSeconds > 0 && !p.ApplyAt.IsZero() && w.Now.Sub(p.ApplyAt) > time.Duration(p.LateSeconds)*time.Second
 }
 
 // permitApply asks whether a request may be applied with the approvals that it has, and returns whose they are.
-func (w World) permitApply(g *Governance, r Request) ([]string, error) {
+func (w DecisionInput) permitApply(g *Governance, r Request) ([]string, error) {
 	k := w.askAbout(g, r)
 	approvers, lapsed, err := w.counting(g, r)
 	if err != nil {
@@ -119,17 +119,17 @@ func released(r Request, outcome RequestStatus, why string) Event {
 	return Event{Type: EventReleased, Request: r.ID, Outcome: outcome, Text: why}
 }
 
-// Finding is what the log says about a claimed request.
-type Finding struct {
+// LogEvidence is what the log says about a claimed request.
+type LogEvidence struct {
 	// Applied is the position after its change; zero if it is not in the log.
 	Applied changelog.Position
 	// Touched tells that the log has changed something, since the claim, that the request was made from.
 	Touched bool
 }
 
-// Conclude derives what becomes of a claimed request from a state and from what the log says up to it. The zero Event means that it is
+// ResolveClaim derives what becomes of a claimed request from a state and from what the log says up to it. The zero Event means that it is
 // to be appended. A claim is never released while it may still be appended: what it was made from is touched for good.
-func Conclude(s State, r Request, f Finding) Event {
+func ResolveClaim(s State, r Request, f LogEvidence) Event {
 	p := r.Proposal
 	switch {
 	case !f.Applied.IsZero():
@@ -146,7 +146,7 @@ func Conclude(s State, r Request, f Finding) Event {
 }
 
 // add adds what one entry of the log, after the claim, says about a request.
-func (f *Finding) add(r Request, entry changelog.Record) {
+func (f *LogEvidence) add(r Request, entry changelog.Record) {
 	if entry.OpID == r.ID {
 		f.Applied = entry.Position() // the last one of the transaction stays
 		return

@@ -27,7 +27,9 @@ func TestLeadersChangeWhileApplying(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = one.Apply(t.Context(), person("author"), request.ID) })
 		if round%2 == 1 {
-			wg.Go(func() { _, _ = other.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID}) })
+			wg.Go(func() {
+				_, _ = other.HandleRequest(t.Context(), person("author"), control.Withdraw{Request: request.ID})
+			})
 		}
 		for _, stream := range []string{"LEDGER_prod", "FLAGS_prod"} {
 			cluster.Leader(t, stream).StepDown(t, stream)
@@ -63,14 +65,14 @@ func (r *replica) openPatiently(round int) control.Request {
 	author.Key = fmt.Sprint("round ", round)
 	var request control.Request
 	patiently(r.t, func() (err error) {
-		request, err = r.Open(r.t.Context(), author, control.Proposing{
+		request, err = r.Open(r.t.Context(), author, control.ProposalSpec{
 			Command: control.Put{ID: flagID(fmt.Sprint("f", round)), Body: flagBody("on", ""), If: absent()},
 		})
 		return err
 	})
 	for _, who := range []string{"one", "two"} {
 		patiently(r.t, func() error {
-			_, err := r.Govern(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash})
+			_, err := r.HandleRequest(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash})
 			if refusal, ok := errors.AsType[*control.Refusal](err); ok && refusal.Cause == control.CauseNotOpen {
 				return nil // by an attempt that was not answered
 			}

@@ -6,7 +6,7 @@
 //
 // What needs the consent of others is a change request. DecideRequest is pure as well: from the Governance, which is the sum of the records
 // in the ledger of the environment, and a RequestCommand it derives the next record. A request is applied in three steps that any publisher
-// can take: a claim in the ledger, the change in the log under the id of the request, and the record of what became of it, which Conclude
+// can take: a claim in the ledger, the change in the log under the id of the request, and the record of what became of it, which ResolveClaim
 // derives from the log alone.
 //
 // # Concurrency properties

@@ -49,10 +49,10 @@ func TestANewEpochIsRecordedFirst(t *testing.T) {
 	if err != nil || r.Status != control.Failed || !r.ReviewOpen() || r.Proposal.Author.ID != "admin" || r.Reason != "the disk is gone" || len(r.Proposal.Changes) != 1 {
 		t.Errorf("an interrupted epoch is %+v, %v", r, err)
 	}
-	if _, err := other.Govern(t.Context(), admin, control.Review{Request: begun}); !isRefused(err, control.CauseForbidden) {
+	if _, err := other.HandleRequest(t.Context(), admin, control.Review{Request: begun}); !isRefused(err, control.CauseForbidden) {
 		t.Errorf("a review of one's own: %v", err)
 	}
-	if r, err = other.Govern(t.Context(), person("approver"), control.Review{Request: begun}); err != nil || r.ReviewOpen() {
+	if r, err = other.HandleRequest(t.Context(), person("approver"), control.Review{Request: begun}); err != nil || r.ReviewOpen() {
 		t.Errorf("reviewed: %+v, %v", r, err)
 	}
 }

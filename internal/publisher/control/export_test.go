@@ -9,8 +9,8 @@ import (
 )
 
 // Search looks for a claimed request among records, as Apply does in the log.
-func Search(r Request, records []changelog.Record) Finding {
-	var found Finding
+func Search(r Request, records []changelog.Record) LogEvidence {
+	var found LogEvidence
 	for _, entry := range records {
 		if entry.Revision > r.Claim.Position.Revision {
 			found.add(r, entry)

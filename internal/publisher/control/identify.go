@@ -8,7 +8,7 @@ import (
 
 // identified returns the origin with the id of who asks. A person without one gets it only if decide, which records nothing, refuses
 // nothing: what strangers ask for in vain leaves no trace of who they are.
-func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governance, World) error) (Origin, error) {
+func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governance, DecisionInput) error) (Origin, error) {
 	if o.actor() != access.Unregistered || s.options.Identify == nil {
 		return o, nil
 	}
@@ -30,7 +30,7 @@ func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governa
 }
 
 // writable returns why a command cannot be carried out at once.
-func writable(g *Governance, w World, c Command) error {
+func writable(g *Governance, w DecisionInput, c Command) error {
 	decision, err := Decide(w.State, c)
 	if err != nil {
 		return err
@@ -42,4 +42,4 @@ func writable(g *Governance, w World, c Command) error {
 }
 
 // gone reports whether an id is of a person who may be here again by another one.
-func (w World) gone(id string) bool { return w.Gone != nil && w.Gone(id) }
+func (w DecisionInput) gone(id string) bool { return w.Gone != nil && w.Gone(id) }

@@ -132,10 +132,10 @@ func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, err
 }
 
 // world returns what a decision is made from.
-func (s *Service) world(o Origin, state State) World {
-	return World{
+func (s *Service) world(o Origin, state State) DecisionInput {
+	return DecisionInput{
 		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
-		Authorize: s.options.Authorize, Gone: s.options.Gone, Standing: s.options.Standing, Line: s.options.Line, Usage: s.options.Usage,
+		Authorize: s.options.Authorize, Gone: s.options.Gone, AuthorValid: s.options.AuthorValid, Line: s.options.Line, Usage: s.options.Usage,
 		OpenRequests: s.options.OpenRequests, LedgerBytes: s.options.LedgerBytes,
 	}
 }

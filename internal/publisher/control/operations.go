@@ -13,9 +13,9 @@ import (
 const (
 	// keptOperations is how many operations that are decided can still be asked for.
 	keptOperations = 1000
-	// pursueTimeout bounds one attempt to find out what became of an operation, and pursuePause is how long it rests after one that failed.
-	pursueTimeout = 15 * time.Second
-	pursuePause   = time.Second
+	// retryTimeout bounds one attempt to find out what became of an operation, and retryPause is how long it rests after one that failed.
+	retryTimeout = 15 * time.Second
+	retryPause   = time.Second
 )
 
 // Operation is what became of one change.
@@ -112,7 +112,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.open = nil
 		s.mu.Unlock()
 		for _, a := range open {
-			wg.Go(func() { s.pursue(ctx, a) })
+			wg.Go(func() { s.retryOpen(ctx, a) })
 		}
 	}
 }
@@ -128,8 +128,8 @@ func (s *Service) leaveOpen(a openAppend) {
 	}
 }
 
-// pursue sends a change again, and asks for it, until it is decided.
-func (s *Service) pursue(ctx context.Context, a openAppend) {
+// retryOpen sends a change again, and asks for it, until it is decided.
+func (s *Service) retryOpen(ctx context.Context, a openAppend) {
 	for {
 		outcome, decided := s.ask(ctx, a)
 		if decided {
@@ -138,7 +138,7 @@ func (s *Service) pursue(ctx context.Context, a openAppend) {
 			return
 		}
 		select {
-		case <-time.After(pursuePause):
+		case <-time.After(retryPause):
 		case <-ctx.Done():
 			return
 		}
@@ -147,7 +147,7 @@ func (s *Service) pursue(ctx context.Context, a openAppend) {
 
 // ask makes one attempt. A change of a history that was left is lost: it is no part of the log that took its place.
 func (s *Service) ask(ctx context.Context, a openAppend) (flagsync.Outcome, bool) {
-	within, cancel := context.WithTimeout(ctx, pursueTimeout)
+	within, cancel := context.WithTimeout(ctx, retryTimeout)
 	defer cancel()
 	log, err := s.options.Log(within)
 	if err != nil {

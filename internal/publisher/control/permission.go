@@ -12,7 +12,7 @@ import (
 
 // inquiry asks policies about changes.
 type inquiry struct {
-	world         World
+	world         DecisionInput
 	protected     bool
 	documents     []document.Document
 	after         *eval.Ruleset // with all that is to be changed
@@ -20,7 +20,7 @@ type inquiry struct {
 }
 
 // ask returns an inquiry about documents that are to be changed; none means the environment itself.
-func (w World) ask(g *Governance, documents []document.Document) *inquiry {
+func (w DecisionInput) ask(g *Governance, documents []document.Document) *inquiry {
 	after, _, _ := candidate(w.State.Rules(), documents)
 	return &inquiry{
 		world: w, protected: g.risk.Protected, documents: documents, after: after,
@@ -29,7 +29,7 @@ func (w World) ask(g *Governance, documents []document.Document) *inquiry {
 }
 
 // askAbout returns an inquiry about a request.
-func (w World) askAbout(g *Governance, r Request) *inquiry {
+func (w DecisionInput) askAbout(g *Governance, r Request) *inquiry {
 	k := w.ask(g, r.concerned(w.State))
 	k.circumstances.OwnRequest = r.Proposal.Author.ID == w.Origin.actor() || w.gone(r.Proposal.Author.ID)
 	return k
@@ -180,7 +180,7 @@ func forbidden(action access.Action, r Request, detail string) *Refusal {
 }
 
 // permit refuses the parts of a decision that the origin may not write at once: deletions are asked for as access.Archive.
-func permit(g *Governance, w World, d Decision) *Refusal {
+func permit(g *Governance, w DecisionInput, d Decision) *Refusal {
 	all := slices.Concat(d.Parts...)
 	if w.Authorize == nil || w.Origin.Owner {
 		return nil

@@ -84,7 +84,7 @@ func (s *simulation) step() {
 	s.now = s.now.Add(time.Duration(s.random.IntN(3600)) * time.Second)
 	switch n := s.random.IntN(20); {
 	case n < 3:
-		s.command(control.OpenRequest{ID: fmt.Sprint("r", len(s.facts)), Proposing: s.proposing()})
+		s.command(control.OpenRequest{ID: fmt.Sprint("r", len(s.facts)), ProposalSpec: s.proposing()})
 	case n < 4:
 		s.write()
 	case n < 7:
@@ -111,7 +111,7 @@ func (s *simulation) about(r control.Request) control.RequestCommand {
 	case 2:
 		return control.Withdraw{Request: r.ID}
 	case 3:
-		return control.Rebase{Request: r.ID, Proposing: s.proposing()}
+		return control.Rebase{Request: r.ID, ProposalSpec: s.proposing()}
 	case 4:
 		return control.Approve{Request: r.ID, Hash: "another"}
 	case 5:
@@ -123,11 +123,11 @@ func (s *simulation) about(r control.Request) control.RequestCommand {
 	}
 }
 
-func (s *simulation) proposing() control.Proposing {
-	p := control.Proposing{BreakGlass: s.random.IntN(10) == 0}
+func (s *simulation) proposing() control.ProposalSpec {
+	p := control.ProposalSpec{BreakGlass: s.random.IntN(10) == 0}
 	if s.random.IntN(4) == 0 && !p.BreakGlass {
 		p.ApplyAt = s.now.Add(time.Duration(s.random.IntN(10)) * time.Hour)
-		p.Late = time.Duration(s.random.IntN(2)) * 3 * time.Hour
+		p.MaxDelay = time.Duration(s.random.IntN(2)) * 3 * time.Hour
 	}
 	key := []string{"a", "b", "c"}[s.random.IntN(3)]
 	live, _ := s.state.Document(flagID(key))
@@ -146,7 +146,7 @@ func (s *simulation) proposing() control.Proposing {
 // command carries out a command of somebody.
 func (s *simulation) command(c control.RequestCommand) {
 	by := fmt.Sprint("person ", s.random.IntN(4))
-	w := control.World{
+	w := control.DecisionInput{
 		Environment: "prod", State: s.state, Now: s.now, Authorize: policy,
 		Origin: control.Origin{Actor: by, Reason: "because", Principal: access.Principal{ID: by}},
 	}
@@ -223,7 +223,7 @@ func (s *simulation) append(op string, documents ...document.Document) {
 func (s *simulation) conclude() {
 	for _, r := range s.governance.Requests() {
 		for r.Status == control.Claimed && s.random.IntN(2) == 0 {
-			e := control.Conclude(s.state, r, control.Search(r, s.log))
+			e := control.ResolveClaim(s.state, r, control.Search(r, s.log))
 			if e.Type == "" {
 				documents := make([]document.Document, len(r.Proposal.Changes))
 				for i, c := range r.Proposal.Changes {

@@ -71,7 +71,7 @@ func TestApproveAfterChange(t *testing.T) {
 		now := one.force("f", fmt.Sprint("before ", round))
 		request := one.open("f", fmt.Sprint("proposed ", round), now)
 		one.force("f", fmt.Sprint("after ", round))
-		_, err := other.Govern(t.Context(), person("one"), control.Approve{Request: request.ID, Hash: request.Hash})
+		_, err := other.HandleRequest(t.Context(), person("one"), control.Approve{Request: request.ID, Hash: request.Hash})
 		refusal, ok := errors.AsType[*control.Refusal](err)
 		if !ok || refusal.Cause != control.CauseStale || len(refusal.Moved) != 1 || refusal.Moved[0].Key != "f" {
 			t.Fatalf("round %d: approving what is stale: %v", round, err)
@@ -92,7 +92,7 @@ func TestWithdrawRacesApply(t *testing.T) {
 		var withdrawn, applied error
 		wg.Go(func() {
 			time.Sleep(time.Duration(round%5) * time.Millisecond)
-			_, withdrawn = one.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID})
+			_, withdrawn = one.HandleRequest(t.Context(), person("author"), control.Withdraw{Request: request.ID})
 		})
 		wg.Go(func() { _, applied = other.Apply(t.Context(), person("author"), request.ID) })
 		wg.Wait()
@@ -147,7 +147,7 @@ func crashAndFinish(t *testing.T, one, other *replica, steps int, between bool) 
 		t.Errorf("after %d steps, changed between: %v: it is %s, %v, and %d entries are in the log", steps, between, finished.Status, err, n)
 	}
 	if err == nil && finished.Status == control.NeedsRebase {
-		_, err = other.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID})
+		_, err = other.HandleRequest(t.Context(), person("author"), control.Withdraw{Request: request.ID})
 		if err != nil {
 			t.Errorf("withdrawing what needs to be made anew: %v", err)
 		}
@@ -159,7 +159,7 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
 	one := newReplica(t, url)
-	schedule := func(key string, p control.Proposing) control.Request {
+	schedule := func(key string, p control.ProposalSpec) control.Request {
 		p.Command = control.Put{ID: flagID(key), Body: flagBody("on", ""), If: absent()}
 		request, err := one.Open(t.Context(), person("author"), p)
 		if err != nil {
@@ -169,17 +169,17 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 		return request
 	}
 	soon := time.Now().Add(3 * time.Second)
-	left := schedule("left", control.Proposing{})
+	left := schedule("left", control.ProposalSpec{})
 	crashing := control.NewService(one.options(crashAfter(2)))
 	if _, err := crashing.Apply(t.Context(), person("author"), left.ID); !errors.Is(err, errCrashed) {
 		t.Fatal(err)
 	}
-	due := schedule("due", control.Proposing{ApplyAt: soon})
-	cancelled := schedule("cancelled", control.Proposing{ApplyAt: soon.Add(time.Hour)})
-	stale := schedule("stale", control.Proposing{ApplyAt: soon.Add(time.Second)})
-	late := schedule("late", control.Proposing{ApplyAt: time.Now().Add(-50 * time.Second), Late: time.Second})
-	expiring := schedule("expiring", control.Proposing{Expires: soon})
-	if _, err := one.Govern(t.Context(), person("author"), control.Withdraw{Request: cancelled.ID}); err != nil {
+	due := schedule("due", control.ProposalSpec{ApplyAt: soon})
+	cancelled := schedule("cancelled", control.ProposalSpec{ApplyAt: soon.Add(time.Hour)})
+	stale := schedule("stale", control.ProposalSpec{ApplyAt: soon.Add(time.Second)})
+	late := schedule("late", control.ProposalSpec{ApplyAt: time.Now().Add(-50 * time.Second), MaxDelay: time.Second})
+	expiring := schedule("expiring", control.ProposalSpec{Expires: soon})
+	if _, err := one.HandleRequest(t.Context(), person("author"), control.Withdraw{Request: cancelled.ID}); err != nil {
 		t.Fatal(err)
 	}
 	one.force("stale", "somebody else")
@@ -218,7 +218,7 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 	one := newReplica(t, url)
 	requests := map[string]control.Request{}
 	for _, author := range []string{"revoked", "unknown", "author"} {
-		request, err := one.Open(t.Context(), person(author), control.Proposing{
+		request, err := one.Open(t.Context(), person(author), control.ProposalSpec{
 			Command: control.Put{ID: flagID(author), Body: flagBody("on", ""), If: absent()}, ApplyAt: time.Now().Add(time.Second),
 		})
 		if err != nil {
@@ -228,7 +228,7 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 		requests[author] = request
 	}
 	o := one.options(nil)
-	o.Standing = func(p access.Principal) (access.Principal, error) {
+	o.AuthorValid = func(p access.Principal) (access.Principal, error) {
 		return p, map[string]error{"revoked": access.ErrRejected, "unknown": access.ErrUnavailable}[p.ID]
 	}
 	due := control.NewService(o)
@@ -283,7 +283,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 	author := person("author")
 	author.Key = "k2"
-	proposing := control.Proposing{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
+	proposing := control.ProposalSpec{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
 	opened, err := one.Open(t.Context(), author, proposing)
 	if err != nil {
 		t.Fatal(err)

@@ -81,7 +81,7 @@ func TestOpeningUnderOneKey(t *testing.T) {
 	author := person("author")
 	for round := range 20 {
 		author.Key = fmt.Sprint("k", round)
-		proposing := control.Proposing{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
+		proposing := control.ProposalSpec{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
 		var opened [2]control.Request
 		var errs [2]error
 		var wg sync.WaitGroup
@@ -96,7 +96,7 @@ func TestOpeningUnderOneKey(t *testing.T) {
 		if _, err := replicas[0].Open(t.Context(), author, proposing); !isRefused(err, control.CauseKeyReused) {
 			t.Fatalf("round %d: another time under the same key: %v", round, err)
 		}
-		if _, err := replicas[0].Govern(t.Context(), author, control.Rebase{Request: opened[0].ID, Proposing: proposing}); err != nil {
+		if _, err := replicas[0].HandleRequest(t.Context(), author, control.Rebase{Request: opened[0].ID, ProposalSpec: proposing}); err != nil {
 			t.Fatal(err)
 		}
 		proposing.ApplyAt = time.Time{}

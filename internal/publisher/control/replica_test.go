@@ -243,7 +243,7 @@ func (r *replica) force(key, description string) control.Precondition {
 // open opens a request that describes a flag.
 func (r *replica) open(key, description string, now control.Precondition) control.Request {
 	r.t.Helper()
-	request, err := r.Open(r.t.Context(), person("author"), control.Proposing{
+	request, err := r.Open(r.t.Context(), person("author"), control.ProposalSpec{
 		Command: control.Patch{ID: flagID(key), If: now, Merge: fmt.Appendf(nil, `{"description":%q}`, description)},
 	})
 	if err != nil {
@@ -255,7 +255,7 @@ func (r *replica) open(key, description string, now control.Precondition) contro
 func (r *replica) approve(request control.Request) {
 	r.t.Helper()
 	for _, who := range []string{"one", "two"} {
-		if _, err := r.Govern(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash}); err != nil {
+		if _, err := r.HandleRequest(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash}); err != nil {
 			r.t.Fatal(err)
 		}
 	}

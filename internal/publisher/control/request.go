@@ -24,8 +24,8 @@ const (
 	clockSkew = time.Minute
 )
 
-// World is what a decision about change requests is made from, besides the governance itself.
-type World struct {
+// DecisionInput is what a decision about change requests is made from, besides the governance itself.
+type DecisionInput struct {
 	Environment string
 	State       State
 	Origin      Origin
@@ -35,8 +35,8 @@ type World struct {
 	// Gone reports whether an id is of a person who may be here again by another one; nil means none is.
 	Gone  func(id string) bool
 	Usage Usage
-	// Standing returns a principal who is not here as policies know them, or why they no longer count; nil takes everyone as they are.
-	Standing func(access.Principal) (access.Principal, error)
+	// AuthorValid returns a principal who is not here as policies know them, or why they no longer count; nil takes everyone as they are.
+	AuthorValid func(access.Principal) (access.Principal, error)
 	// Line returns the principals that a token was made by; nil knows none.
 	Line func(principal string) []string
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
@@ -48,11 +48,11 @@ type World struct {
 // RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, ClaimRequest,
 // Review or SetRisk.
 type RequestCommand interface {
-	decideRequest(g *Governance, w World) (Event, error)
+	decideRequest(g *Governance, w DecisionInput) (Event, error)
 }
 
 // DecideRequest derives the event that a command leads to. It is pure: the error is always a *Refusal.
-func DecideRequest(g *Governance, w World, c RequestCommand) (Event, error) {
+func DecideRequest(g *Governance, w DecisionInput, c RequestCommand) (Event, error) {
 	e, err := c.decideRequest(g, w)
 	e.At = w.Now.UTC()
 	if e.By == "" {
@@ -72,13 +72,13 @@ func DecideRequest(g *Governance, w World, c RequestCommand) (Event, error) {
 	return e, g.written.verify(e, len(data), w.LedgerBytes)
 }
 
-// Proposing is what a change request is to do.
-type Proposing struct {
+// ProposalSpec is what a change request is to do.
+type ProposalSpec struct {
 	// Command must lead to one transaction.
 	Command Command
-	// ApplyAt schedules it; Late is how long after that it may still be applied, in whole seconds, 0 being any time.
-	ApplyAt time.Time
-	Late    time.Duration
+	// ApplyAt schedules it; MaxDelay is how long after that it may still be applied, in whole seconds, 0 being any time.
+	ApplyAt  time.Time
+	MaxDelay time.Duration
 	// Expires is when it is given up; zero is after DefaultExpiry.
 	Expires time.Time
 	// BreakGlass makes it go without approvals.
@@ -88,16 +88,16 @@ type Proposing struct {
 // OpenRequest opens a change request. Its reason is that of the origin.
 type OpenRequest struct {
 	ID string // not used before
-	Proposing
+	ProposalSpec
 }
 
 // Rebase makes a change request anew, from what is there now. What was approved before is no longer.
 type Rebase struct {
 	Request string
-	Proposing
+	ProposalSpec
 }
 
-func (c OpenRequest) decideRequest(g *Governance, w World) (Event, error) {
+func (c OpenRequest) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	if _, known := g.Request(c.ID); known || c.ID == "" {
 		return Event{}, &Refusal{Cause: CauseMalformed, Detail: "A change request needs an id of its own."}
 	}
@@ -111,7 +111,7 @@ func (c OpenRequest) decideRequest(g *Governance, w World) (Event, error) {
 	return Event{Type: EventOpened, Request: c.ID, Text: w.Origin.Reason, Proposal: p}, err
 }
 
-func (c Rebase) decideRequest(g *Governance, w World) (Event, error) {
+func (c Rebase) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.Request, EventRebased)
 	if err != nil {
 		return Event{}, err
@@ -124,7 +124,7 @@ func (c Rebase) decideRequest(g *Governance, w World) (Event, error) {
 }
 
 // propose decides the command, and what its approval is bound to.
-func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
+func (c ProposalSpec) propose(g *Governance, w DecisionInput) (*Proposal, error) {
 	decision, err := Decide(w.State, c.Command)
 	if err == nil {
 		err = c.validate(w, decision)
@@ -139,7 +139,7 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 	}
 	p := &Proposal{
 		Changes: changesOf(documents), Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
-		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.Late + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
+		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.MaxDelay + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
 		Author: authorOf(w.Origin.actor(), w.Origin.Principal), Restores: restores,
 	}
 	if c.ApplyAt.IsZero() {
@@ -159,7 +159,7 @@ func (c Proposing) propose(g *Governance, w World) (*Proposal, error) {
 }
 
 // restores returns what the command restores, nil if it does not.
-func (c Proposing) restores() (*Restoration, error) {
+func (c ProposalSpec) restores() (*Restoration, error) {
 	r, ok := c.Command.(Restore)
 	if !ok {
 		return nil, nil
@@ -168,11 +168,11 @@ func (c Proposing) restores() (*Restoration, error) {
 }
 
 // print tells proposals apart.
-func (c Proposing) print() string {
-	return fingerprint(fmt.Sprint(commandPrint(c.Command), c.ApplyAt.UTC(), c.Late, c.Expires.UTC(), c.BreakGlass))
+func (c ProposalSpec) print() string {
+	return fingerprint(fmt.Sprint(commandPrint(c.Command), c.ApplyAt.UTC(), c.MaxDelay, c.Expires.UTC(), c.BreakGlass))
 }
 
-func (c Proposing) expires(now time.Time) time.Time {
+func (c ProposalSpec) expires(now time.Time) time.Time {
 	made := now
 	switch {
 	case !c.Expires.IsZero():
@@ -186,7 +186,7 @@ func (c Proposing) expires(now time.Time) time.Time {
 	return now.Add(DefaultExpiry).UTC()
 }
 
-func (c Proposing) validate(w World, d Decision) error {
+func (c ProposalSpec) validate(w DecisionInput, d Decision) error {
 	malformed := func(detail string) error { return &Refusal{Cause: CauseMalformed, Detail: detail} }
 	size := 0
 	for _, part := range d.Parts {
@@ -211,7 +211,7 @@ func (c Proposing) validate(w World, d Decision) error {
 	case !c.ApplyAt.IsZero() && c.ApplyAt.Before(w.Now.Add(-clockSkew)):
 		return malformed(fmt.Sprintf("The time to apply it, %s, has passed: it is %s now. Leave the time out to apply it at once.",
 			c.ApplyAt.UTC().Format(time.RFC3339), w.Now.UTC().Format(time.RFC3339)))
-	case c.Late < 0:
+	case c.MaxDelay < 0:
 		return malformed("The time that a change may be late is not negative.")
 	case !c.Expires.IsZero() && (!c.Expires.After(w.Now) || c.Expires.Before(c.ApplyAt)):
 		return malformed("A change request expires later than now, and later than it is to be applied.")
@@ -236,7 +236,7 @@ func find(g *Governance, id string, t EventType) (Request, error) {
 // Comment says something about a change request.
 type Comment struct{ Request, Text string }
 
-func (c Comment) decideRequest(g *Governance, w World) (Event, error) {
+func (c Comment) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.Request, EventCommented)
 	if err != nil {
 		return Event{}, err
@@ -253,7 +253,7 @@ func (c Comment) decideRequest(g *Governance, w World) (Event, error) {
 // Approve agrees to a change request as its reader has seen it: Hash is that of the proposal.
 type Approve struct{ Request, Hash string }
 
-func (c Approve) decideRequest(g *Governance, w World) (Event, error) {
+func (c Approve) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.Request, EventApproved)
 	if err != nil {
 		return Event{}, err
@@ -317,7 +317,7 @@ func stale(s State, r Request) error {
 // Reject ends a change request of somebody else. The reason is that of the origin.
 type Reject struct{ Request string }
 
-func (c Reject) decideRequest(g *Governance, w World) (Event, error) {
+func (c Reject) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.Request, EventRejected)
 	if err != nil {
 		return Event{}, err
@@ -331,7 +331,7 @@ func (c Reject) decideRequest(g *Governance, w World) (Event, error) {
 // Withdraw ends a change request, scheduled or not, of its author.
 type Withdraw struct{ Request string }
 
-func (c Withdraw) decideRequest(g *Governance, w World) (Event, error) {
+func (c Withdraw) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.Request, EventWithdrawn)
 	if err != nil {
 		return Event{}, err
@@ -347,7 +347,7 @@ func (c Withdraw) decideRequest(g *Governance, w World) (Event, error) {
 // Review closes what breaking the glass has left open.
 type Review struct{ Request string }
 
-func (c Review) decideRequest(g *Governance, w World) (Event, error) {
+func (c Review) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.Request, EventReviewed)
 	if err != nil {
 		return Event{}, err
@@ -373,7 +373,7 @@ func (c Review) decideRequest(g *Governance, w World) (Event, error) {
 // PatchRisk changes members of what is risky in the environment by a JSON Merge Patch (RFC 7396).
 type PatchRisk struct{ Merge []byte }
 
-func (c PatchRisk) decideRequest(g *Governance, w World) (Event, error) {
+func (c PatchRisk) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	settings, err := g.risk.patched(c.Merge)
 	if err != nil {
 		return Event{}, err
@@ -384,7 +384,7 @@ func (c PatchRisk) decideRequest(g *Governance, w World) (Event, error) {
 // SetRisk says what is risky in the environment.
 type SetRisk struct{ Settings RiskSettings }
 
-func (c SetRisk) decideRequest(g *Governance, w World) (Event, error) {
+func (c SetRisk) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	if err := c.Settings.validate(); err != nil {
 		return Event{}, err
 	}

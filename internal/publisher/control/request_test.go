@@ -35,9 +35,9 @@ func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk 
 // do carries out a command of somebody, and records it.
 func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
 	d.t.Helper()
-	w := control.World{
+	w := control.DecisionInput{
 		Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Gone: d.gone, Origin: origin, LedgerBytes: d.ledgerBytes,
-		Standing: d.standing, Line: d.line,
+		AuthorValid: d.standing, Line: d.line,
 	}
 	e, err := control.DecideRequest(d.governance, w, c)
 	if err != nil {
@@ -80,10 +80,10 @@ func TestReasonOfRebase(t *testing.T) {
 	d := newDesk(t, everything)
 	quiet := person("author")
 	quiet.Reason = ""
-	d.must(quiet, control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	d.must(quiet, control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	loud := person("author")
 	loud.Reason = "the shop is on fire"
-	r := d.must(loud, control.Rebase{Request: "r", Proposing: control.Proposing{Command: turnOff(), BreakGlass: true}})
+	r := d.must(loud, control.Rebase{Request: "r", ProposalSpec: control.ProposalSpec{Command: turnOff(), BreakGlass: true}})
 	if r.Reason != loud.Reason {
 		t.Errorf("the reason is %q, want %q", r.Reason, loud.Reason)
 	}
@@ -97,21 +97,21 @@ func TestARefusedBreakGlassLeavesNoRequest(t *testing.T) {
 		"breaks":   {access.Read, access.Propose, access.BreakGlass},
 		"both":     {access.Read, access.Propose, access.Change, access.Apply, access.BreakGlass},
 	}))
-	d.must(person("proposes"), control.OpenRequest{ID: "other", Proposing: control.Proposing{Command: turnOff()}})
-	anyway := control.Proposing{Command: turnOff(), BreakGlass: true}
+	d.must(person("proposes"), control.OpenRequest{ID: "other", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
+	anyway := control.ProposalSpec{Command: turnOff(), BreakGlass: true}
 	for who, action := range map[string]access.Action{"proposes": access.BreakGlass, "breaks": access.Apply} {
-		err := d.do(person(who), control.OpenRequest{ID: "r", Proposing: anyway})
+		err := d.do(person(who), control.OpenRequest{ID: "r", ProposalSpec: anyway})
 		if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseForbidden || refusal.Action.Action != action {
 			t.Errorf("%s opens it: %v, want a refusal of %s", who, err, action)
 		}
 	}
-	if err := d.do(person("proposes"), control.Rebase{Request: "other", Proposing: anyway}); !isRefused(err, control.CauseForbidden) {
+	if err := d.do(person("proposes"), control.Rebase{Request: "other", ProposalSpec: anyway}); !isRefused(err, control.CauseForbidden) {
 		t.Errorf("one is made such afterwards: %v", err)
 	}
 	if n := len(d.governance.Unfinished()); n != 1 {
 		t.Errorf("%d requests are open, want the other one", n)
 	}
-	d.must(person("both"), control.OpenRequest{ID: "r", Proposing: anyway})
+	d.must(person("both"), control.OpenRequest{ID: "r", ProposalSpec: anyway})
 	d.must(person("both"), control.ClaimRequest{Request: "r"})
 }
 
@@ -119,7 +119,7 @@ func TestARefusedBreakGlassLeavesNoRequest(t *testing.T) {
 func TestReviewBySomebodyElse(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
-	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff(), BreakGlass: true}})
+	d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff(), BreakGlass: true}})
 	d.must(person("accomplice"), control.ClaimRequest{Request: "r"})
 	at := d.state.Position()
 	if err := d.governance.Evolve(9, control.Event{Type: control.EventApplied, Request: "r", Position: &at}); err != nil {
@@ -138,19 +138,19 @@ func TestApprovalIsForTheWholeProposal(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
 	later := d.now.Add(time.Hour)
-	first := control.Proposing{Command: turnOff(), ApplyAt: later, Late: time.Minute, Expires: later.Add(time.Hour)}
-	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: first})
+	first := control.ProposalSpec{Command: turnOff(), ApplyAt: later, MaxDelay: time.Minute, Expires: later.Add(time.Hour)}
+	r := d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: first})
 	hashes := []string{r.Hash}
-	for name, change := range map[string]func(*control.Proposing){
-		"late":        func(p *control.Proposing) { p.Late = time.Hour },
-		"expires":     func(p *control.Proposing) { p.Expires = later.Add(2 * time.Hour) },
-		"time":        func(p *control.Proposing) { p.ApplyAt = later.Add(time.Minute) },
-		"break-glass": func(p *control.Proposing) { p.ApplyAt, p.Late, p.BreakGlass = time.Time{}, 0, true },
-		"at once":     func(p *control.Proposing) { p.ApplyAt, p.Late = time.Time{}, 0 },
+	for name, change := range map[string]func(*control.ProposalSpec){
+		"late":        func(p *control.ProposalSpec) { p.MaxDelay = time.Hour },
+		"expires":     func(p *control.ProposalSpec) { p.Expires = later.Add(2 * time.Hour) },
+		"time":        func(p *control.ProposalSpec) { p.ApplyAt = later.Add(time.Minute) },
+		"break-glass": func(p *control.ProposalSpec) { p.ApplyAt, p.MaxDelay, p.BreakGlass = time.Time{}, 0, true },
+		"at once":     func(p *control.ProposalSpec) { p.ApplyAt, p.MaxDelay = time.Time{}, 0 },
 	} {
 		next := first
 		change(&next)
-		r = d.must(person("author"), control.Rebase{Request: "r", Proposing: next})
+		r = d.must(person("author"), control.Rebase{Request: "r", ProposalSpec: next})
 		if slices.Contains(hashes, r.Hash) {
 			t.Errorf("%s: the hash is that of another proposal", name)
 		}
@@ -166,7 +166,7 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 		"editor":   {access.Propose, access.Apply, access.Change},
 		"admin":    {access.Propose, access.Apply, access.Change, access.Archive},
 	}))
-	d.must(person("approver"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	d.must(person("approver"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	if err := d.do(person("approver"), control.ClaimRequest{Request: "r"}); !isRefused(err, control.CauseForbidden) {
 		t.Errorf("who may not change applies what nobody has approved: %v", err)
 	}
@@ -174,7 +174,7 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	remove := control.Delete{ID: flagID("c"), If: seen(4)}
 	live, _ := d.state.Document(flagID("c"))
 	remove.If = seen(live.Revision)
-	if err := d.do(person("editor"), control.OpenRequest{ID: "remove", Proposing: control.Proposing{Command: remove}}); err != nil {
+	if err := d.do(person("editor"), control.OpenRequest{ID: "remove", ProposalSpec: control.ProposalSpec{Command: remove}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.do(person("editor"), control.ClaimRequest{Request: "remove"}); !isRefused(err, control.CauseForbidden) {
@@ -196,7 +196,7 @@ func TestPersonsWhoAreGone(t *testing.T) {
 		}
 		return access.Answer{Permitted: q.Circumstances.Approvals >= needed && (q.Action != access.Change || q.Principal.ID != "again"), Approvals: needed}
 	})
-	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	r := d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	r = d.must(person("approver"), control.Approve{Request: "r", Hash: r.Hash})
 	d.gone = func(id string) bool { return id == "approver" }
 	r = d.must(person("again"), control.Approve{Request: "r", Hash: r.Hash})
@@ -214,7 +214,7 @@ func TestPersonsWhoAreGone(t *testing.T) {
 	d.must(person("author"), control.ClaimRequest{Request: "r"})
 
 	d = newDesk(t, member(map[string][]access.Action{"author": {access.Propose}, "again": {access.Apply}}))
-	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	d.gone = func(id string) bool { return id == "author" }
 	if err := d.do(person("again"), control.ClaimRequest{Request: "r"}); !isRefused(err, control.CauseForbidden) {
 		t.Errorf("a request of a person who is gone was applied without the permission to change: %v", err)
@@ -233,7 +233,7 @@ func TestMovingAFlagNeedsBothPlaces(t *testing.T) {
 	for key, want := range map[string]control.Cause{"ours": control.CauseForbidden, "theirs": control.CauseForbidden} {
 		live, _ := d.state.Document(flagID(key))
 		set := map[string]string{"ours": "pay", "theirs": "web"}[key]
-		move := control.OpenRequest{ID: "r" + key, Proposing: control.Proposing{
+		move := control.OpenRequest{ID: "r" + key, ProposalSpec: control.ProposalSpec{
 			Command: control.Put{ID: flagID(key), Body: inSet(set), If: seen(live.Revision)},
 		}}
 		if err := d.do(person("web developer"), move); !isRefused(err, want) {
@@ -242,7 +242,7 @@ func TestMovingAFlagNeedsBothPlaces(t *testing.T) {
 	}
 	live, _ := d.state.Document(flagID("ours"))
 	stay := control.Toggle{Flag: "ours", If: seen(live.Revision)}
-	if err := d.do(person("web developer"), control.OpenRequest{ID: "stay", Proposing: control.Proposing{Command: stay}}); err != nil {
+	if err := d.do(person("web developer"), control.OpenRequest{ID: "stay", ProposalSpec: control.ProposalSpec{Command: stay}}); err != nil {
 		t.Errorf("a flag that stays: %v", err)
 	}
 }
@@ -251,7 +251,7 @@ func TestMovingAFlagNeedsBothPlaces(t *testing.T) {
 func TestRefusalsNameTheAction(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
-	r := d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	r := d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	err := d.do(person("author"), control.Approve{Request: "r", Hash: r.Hash})
 	refusal, ok := errors.AsType[*control.Refusal](err)
 	if !ok || refusal.Cause != control.CauseForbidden || refusal.Action == nil || refusal.Action.Action != access.Approve || refusal.Action.Key != "a" {
@@ -263,7 +263,7 @@ func TestRefusalsNameTheAction(t *testing.T) {
 func TestCommentsAreBounded(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
-	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	for n := range control.MaxComments {
 		if err := d.do(person("author"), control.Comment{Request: "r", Text: fmt.Sprint(n)}); err != nil {
 			t.Fatal(err)
@@ -286,7 +286,7 @@ func TestWhatAnAuthorMayWriteADay(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
 	d.ledgerBytes = 20_000
-	d.must(person("author"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
+	d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	text := strings.Repeat("x", 4000)
 	said := 0
 	for ; said < 100; said++ {
@@ -327,14 +327,14 @@ func TestTimesOfRequests(t *testing.T) {
 		"was applied yesterday": {-day, 0, true},
 		"was applied just now":  {-time.Second, 0, false},
 	} {
-		p := control.Proposing{Command: turnOff()}
+		p := control.ProposalSpec{Command: turnOff()}
 		if c.applyAt != 0 {
 			p.ApplyAt = d.now.Add(c.applyAt)
 		}
 		if c.expires > 0 {
 			p.Expires = d.now.Add(c.expires)
 		}
-		err := d.do(person("author"), control.OpenRequest{ID: name, Proposing: p})
+		err := d.do(person("author"), control.OpenRequest{ID: name, ProposalSpec: p})
 		if isRefused(err, control.CauseMalformed) != c.refused || !c.refused && err != nil {
 			t.Errorf("a request that %s: %v", name, err)
 		}
@@ -370,12 +370,12 @@ func TestSettingsMoveNoFlagsUnasked(t *testing.T) {
 	}
 	d := newDesk(t, authorize)
 	move := control.Put{ID: settingsID(), Body: []byte(`{"metadata":{"flagSetId":"mine"}}`), If: control.Precondition{Absent: true}}
-	open := control.OpenRequest{ID: "move", Proposing: control.Proposing{Command: move}}
+	open := control.OpenRequest{ID: "move", ProposalSpec: control.ProposalSpec{Command: move}}
 	if err := d.do(person("author"), open); !isRefused(err, control.CauseForbidden) {
 		t.Errorf("settings that move flags: %v", err)
 	}
 	move.Body = []byte(`{"metadata":{"team":"mine"}}`)
-	open = control.OpenRequest{ID: "stay", Proposing: control.Proposing{Command: move}}
+	open = control.OpenRequest{ID: "stay", ProposalSpec: control.ProposalSpec{Command: move}}
 	if err := d.do(person("author"), open); err != nil {
 		t.Errorf("settings that move none: %v", err)
 	}

@@ -20,7 +20,7 @@ func TestWhatHasMovedIsShown(t *testing.T) {
 	one, other := newReplica(t, url), newReplica(t, url)
 	now := one.force("f", "before")
 	open := one.open("f", "proposed", now)
-	scheduled, err := one.Open(t.Context(), person("author"), control.Proposing{
+	scheduled, err := one.Open(t.Context(), person("author"), control.ProposalSpec{
 		Command: control.Patch{ID: flagID("f"), If: now, Merge: []byte(`{"description":"later"}`)}, ApplyAt: time.Now().Add(time.Hour),
 	})
 	if err != nil {
@@ -51,7 +51,7 @@ func TestWhatHasMovedIsShown(t *testing.T) {
 		t.Errorf("applied: %v", err)
 	}
 	anew := control.Patch{ID: flagID("f"), If: now, Merge: []byte(`{"description":"anew"}`)}
-	if _, err := one.Govern(t.Context(), person("author"), control.Rebase{Request: open.ID, Proposing: control.Proposing{Command: anew}}); err != nil {
+	if _, err := one.HandleRequest(t.Context(), person("author"), control.Rebase{Request: open.ID, ProposalSpec: control.ProposalSpec{Command: anew}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{open.ID, untouched.ID} {
@@ -71,7 +71,7 @@ func TestOpenRequestsOfOneAuthor(t *testing.T) {
 	open := func(who, key string) (control.Request, error) {
 		origin := person(who)
 		origin.Key = key
-		return bounded.Open(t.Context(), origin, control.Proposing{
+		return bounded.Open(t.Context(), origin, control.ProposalSpec{
 			Command: control.Put{ID: flagID(key), Body: flagBody("on", ""), If: absent()},
 		})
 	}
@@ -94,7 +94,7 @@ func TestOpenRequestsOfOneAuthor(t *testing.T) {
 	if _, err := open("somebody else", "f3"); err != nil {
 		t.Error(err)
 	}
-	if _, err := bounded.Govern(t.Context(), person("author"), control.Withdraw{Request: first.ID}); err != nil {
+	if _, err := bounded.HandleRequest(t.Context(), person("author"), control.Withdraw{Request: first.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := open("author", "f3"); err != nil {
@@ -118,7 +118,7 @@ func TestDocumentsOfEndedRequests(t *testing.T) {
 	if err != nil || string(end.Proposal.Changes[0].Body) != want[applied.ID] {
 		t.Errorf("%+v, %v", end.Proposal, err)
 	}
-	end, err = one.Govern(t.Context(), person("author"), control.Withdraw{Request: withdrawn.ID})
+	end, err = one.HandleRequest(t.Context(), person("author"), control.Withdraw{Request: withdrawn.ID})
 	if err != nil || string(end.Proposal.Changes[0].Body) != want[withdrawn.ID] {
 		t.Errorf("%+v, %v", end.Proposal, err)
 	}
@@ -132,7 +132,7 @@ func TestDocumentsOfEndedRequests(t *testing.T) {
 			if err != nil || listed.Proposal.Changes[0].Body != nil || string(shown.Proposal.Changes[0].Body) != want[listed.ID] || shown.Hash != shown.Proposal.Hash() {
 				t.Errorf("listed %+v, shown %+v, %v", listed.Proposal, shown.Proposal, err)
 			}
-			if _, err := r.Govern(t.Context(), person("somebody"), control.Comment{Request: listed.ID, Text: "so be it"}); err != nil {
+			if _, err := r.HandleRequest(t.Context(), person("somebody"), control.Comment{Request: listed.ID, Text: "so be it"}); err != nil {
 				t.Error(err)
 			}
 		}

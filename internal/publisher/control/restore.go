@@ -86,7 +86,7 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 		}
 		return out, nil
 	}
-	if out.Request, err = s.Open(ctx, o, Proposing{Command: command, BreakGlass: r.BreakGlass}); err != nil {
+	if out.Request, err = s.Open(ctx, o, ProposalSpec{Command: command, BreakGlass: r.BreakGlass}); err != nil {
 		return out, err
 	}
 	return out, s.applyRestore(ctx, o, r, &out)

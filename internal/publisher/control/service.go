@@ -70,10 +70,10 @@ type Options struct {
 	Identify func(context.Context, access.Principal) (access.Principal, error)
 	// Gone reports whether an id is of a person who may be here again by another one. It may be nil if there are none.
 	Gone func(id string) bool
-	// Standing returns the author of a scheduled request, when its time comes, as policies know the author; or why the author no longer counts:
+	// AuthorValid returns the author of a scheduled request, when its time comes, as policies know the author; or why the author no longer counts:
 	// access.ErrRejected ends the request, any other error leaves it to a later time. It may be nil.
-	Standing func(access.Principal) (access.Principal, error)
-	// CatchUp returns when everything counts for Standing and Line that was recorded of principals before the call, at any publisher. It may
+	AuthorValid func(access.Principal) (access.Principal, error)
+	// CatchUp returns when everything counts for AuthorValid and Line that was recorded of principals before the call, at any publisher. It may
 	// be nil if nothing is.
 	CatchUp func(context.Context) error
 	// Line returns the principals that a token was made by. It may be nil if there are no tokens.
@@ -91,7 +91,7 @@ type Options struct {
 // Service carries out commands for one environment.
 type Service struct {
 	options    Options
-	turn       chan struct{} // held by the command that is carried out
+	locked     chan struct{} // held by the command that is carried out
 	operations operations
 	ledger     *ledger
 	keys       keys
@@ -116,7 +116,7 @@ func NewService(o Options) *Service {
 		o.Deciding = func(context.Context, Command) func(error) { return func(error) {} }
 	}
 	return &Service{
-		options: o, turn: make(chan struct{}, 1), opened: make(chan struct{}, 1),
+		options: o, locked: make(chan struct{}, 1), opened: make(chan struct{}, 1),
 		ledger: newLedger(o), keys: keys{turn: make(chan struct{}, 1)},
 	}
 }
@@ -149,7 +149,7 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	origin, err := s.identified(ctx, origin, func(g *Governance, w World) error { return writable(g, w, c) })
+	origin, err := s.identified(ctx, origin, func(g *Governance, w DecisionInput) error { return writable(g, w, c) })
 	if err != nil {
 		s.noteRefused(ctx, origin, err)
 		return Result{}, err
@@ -159,24 +159,24 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 		x.keyed = newKeyedOp(origin.actor(), origin.Key, c)
 		x.op = x.keyed.String()
 	}
-	err = s.Alone(ctx, x.run)
+	err = s.Exclusively(ctx, x.run)
 	s.noteRefused(ctx, origin, err)
 	return x.result, err
 }
 
-// hold waits for the turn of the caller, who releases it.
-func (s *Service) hold(ctx context.Context) (release func(), err error) {
+// lock waits for the turn of the caller, who releases it.
+func (s *Service) lock(ctx context.Context) (release func(), err error) {
 	select {
-	case s.turn <- struct{}{}:
-		return func() { <-s.turn }, nil
+	case s.locked <- struct{}{}:
+		return func() { <-s.locked }, nil
 	case <-ctx.Done():
 		return nil, ErrContended
 	}
 }
 
-// Alone does something to the environment while no command is carried out here.
-func (s *Service) Alone(ctx context.Context, do func(context.Context) error) error {
-	release, err := s.hold(ctx)
+// Exclusively does something to the environment while no command is carried out here.
+func (s *Service) Exclusively(ctx context.Context, do func(context.Context) error) error {
+	release, err := s.lock(ctx)
 	if err != nil {
 		return err
 	}

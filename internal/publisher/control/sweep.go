@@ -48,12 +48,12 @@ func (s *Service) sweep(ctx context.Context, now time.Time) {
 		return
 	}
 	for _, r := range s.ledger.unfinished() {
-		_ = s.attend(ctx, r, now)
+		_ = s.process(ctx, r, now)
 	}
 }
 
-// attend does what is due about one request.
-func (s *Service) attend(ctx context.Context, r Request, now time.Time) error {
+// process does what is due about one request.
+func (s *Service) process(ctx context.Context, r Request, now time.Time) error {
 	p := r.Proposal
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
@@ -62,7 +62,7 @@ func (s *Service) attend(ctx context.Context, r Request, now time.Time) error {
 		_, err := s.finish(ctx, r.ID)
 		return err
 	case (r.Status == Open || r.Status == NeedsRebase) && !now.Before(p.Expires):
-		_, err := s.Govern(ctx, Origin{Owner: true}, expire{r.ID})
+		_, err := s.HandleRequest(ctx, Origin{Owner: true}, expire{r.ID})
 		return err
 	case r.Status == Open && !p.ApplyAt.IsZero() && !now.Before(p.ApplyAt):
 		return s.applyScheduled(ctx, r.ID)
@@ -92,8 +92,8 @@ func (s *Service) decideScheduled(g *Governance, state State, id string) (Event,
 		return Event{}, err
 	}
 	author := r.Proposal.Author.principal()
-	if s.options.Standing != nil {
-		author, err = s.options.Standing(author)
+	if s.options.AuthorValid != nil {
+		author, err = s.options.AuthorValid(author)
 	}
 	var e Event
 	if err == nil {
@@ -111,7 +111,7 @@ func (s *Service) decideScheduled(g *Governance, state State, id string) (Event,
 // expire ends a request that nobody has applied in time.
 type expire struct{ request string }
 
-func (c expire) decideRequest(g *Governance, w World) (Event, error) {
+func (c expire) decideRequest(g *Governance, w DecisionInput) (Event, error) {
 	r, err := find(g, c.request, EventExpired)
 	if err == nil && w.Now.Before(r.Proposal.Expires) {
 		err = &Refusal{Cause: CauseNotOpen, Detail: "The change request has not expired.", Request: r.ID}

@@ -228,7 +228,7 @@ func TestRollBack(t *testing.T) {
 func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
-	put := control.Proposing{Command: control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}, BreakGlass: true}
+	put := control.ProposalSpec{Command: control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}, BreakGlass: true}
 	silent := person("author")
 	silent.Reason = ""
 	if _, err := one.Open(t.Context(), silent, put); !isRefused(err, control.CauseMalformed) {
@@ -242,17 +242,17 @@ func TestBreakGlass(t *testing.T) {
 	if err != nil || applied.Status != control.Applied || !applied.ReviewOpen() {
 		t.Fatalf("applied: %+v, %v", applied, err)
 	}
-	if _, err := one.Govern(t.Context(), person("author"), control.Review{Request: request.ID}); !isRefused(err, control.CauseForbidden) {
+	if _, err := one.HandleRequest(t.Context(), person("author"), control.Review{Request: request.ID}); !isRefused(err, control.CauseForbidden) {
 		t.Errorf("reviewed by its author: %v", err)
 	}
-	reviewed, err := one.Govern(t.Context(), person("one"), control.Review{Request: request.ID})
+	reviewed, err := one.HandleRequest(t.Context(), person("one"), control.Review{Request: request.ID})
 	if err != nil || reviewed.ReviewOpen() {
 		t.Errorf("reviewed: %+v, %v", reviewed, err)
 	}
 	if again, err := one.Apply(t.Context(), person("author"), request.ID); err != nil || again.Applied != applied.Applied {
 		t.Errorf("applied again: %+v, %v", again.Applied, err)
 	}
-	if _, err := one.Govern(t.Context(), person("one"), control.Comment{Request: "none", Text: "x"}); !isRefused(err, control.CauseNotFound) {
+	if _, err := one.HandleRequest(t.Context(), person("one"), control.Comment{Request: "none", Text: "x"}); !isRefused(err, control.CauseNotFound) {
 		t.Errorf("a request that does not exist: %v", err)
 	}
 }
