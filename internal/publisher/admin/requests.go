@@ -140,7 +140,7 @@ func (a *api) showRequest(ctx context.Context, service *control.Service, r contr
 		return nil, a.ledgerProblem(err)
 	}
 	shown := a.namedRequest(ctx, r)
-	shown.Warnings = places(service.Warnings(r))
+	shown.Warnings = places(r.Warnings)
 	return &requestBody{Body: shown}, nil
 }
 

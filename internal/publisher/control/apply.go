@@ -20,66 +20,81 @@ func (s *Service) Risk(ctx context.Context) (RiskSettings, error) {
 	return s.ledger.governance.Risk(), nil
 }
 
-// HandleRequest carries out a command about change requests and returns the request as it is then. The errors are those of Do; a stale request
-// is a *Refusal with what has moved.
+// HandleRequest carries out a command about change requests and returns the request as it is then. The errors are those of Do; a stale
+// request is a *Refusal with what has moved.
 func (s *Service) HandleRequest(ctx context.Context, o Origin, c RequestCommand) (Request, error) {
+	r, candidate, err := s.handle(ctx, o, c)
+	if err != nil {
+		return Request{}, err
+	}
+	return s.shown(ctx, r, candidate), nil
+}
+
+// handle is HandleRequest. The candidate is what was compiled for it, if anything was; the request is zero if the command is about none.
+func (s *Service) handle(ctx context.Context, o Origin, c RequestCommand) (r Request, candidate *Candidate, err error) {
 	if s.options.ReadOnly != "" && !o.Owner {
-		return Request{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
+		return Request{}, nil, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
 	}
 	if s.options.Journal == nil {
-		return Request{}, errNoLedger
+		return Request{}, nil, errNoLedger
 	}
 	if err := o.Validate(); err != nil {
-		return Request{}, err
+		return Request{}, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	o, err := s.identifiedFor(ctx, o, c)
-	if err != nil {
-		s.noteRefused(ctx, o, err)
-		return Request{}, err
+	o, err = s.identifiedFor(ctx, o, c)
+	var e Event
+	if err == nil {
+		e, err = s.decideAndRecord(ctx, func(g *Governance, state State) (e Event, err error) {
+			e, candidate, err = DecideRequest(g, s.input(o, state), c)
+			return e, err
+		})
 	}
-	e, err := s.decideAndRecord(ctx, func(g *Governance, state State) (Event, error) {
-		return DecideRequest(g, s.world(o, state), c)
-	})
 	s.noteRefused(ctx, o, err)
 	if err != nil {
-		return Request{}, err
+		return Request{}, nil, err
 	}
-	r, ok := s.known(e.Request)
-	if !ok {
-		return r, nil // it was about no request
-	}
-	return s.afterwards(ctx, r), nil
+	r, _ = s.known(e.Request)
+	return r, candidate, nil
 }
 
 // identifiedFor is identified for a command about change requests.
 func (s *Service) identifiedFor(ctx context.Context, o Origin, c RequestCommand) (Origin, error) {
-	return s.identified(ctx, o, func(g *Governance, w DecisionInput) error {
-		_, err := DecideRequest(g, w, c)
+	return s.identified(ctx, o, func(g *Governance, in DecisionInput) error {
+		_, _, err := DecideRequest(g, in, c)
 		return err
 	})
 }
 
 // Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
 func (s *Service) Open(ctx context.Context, o Origin, p ProposalSpec) (Request, error) {
+	r, candidate, err := s.openRequest(ctx, o, p)
+	if err != nil {
+		return r, err
+	}
+	return s.shown(ctx, r, candidate), nil
+}
+
+// openRequest is Open. The candidate is what was compiled for it, if anything was.
+func (s *Service) openRequest(ctx context.Context, o Origin, p ProposalSpec) (Request, *Candidate, error) {
 	if o.Key == "" {
-		return s.HandleRequest(ctx, o, OpenRequest{ID: rand.Text(), ProposalSpec: p})
+		return s.handle(ctx, o, OpenRequest{ID: rand.Text(), ProposalSpec: p})
 	}
 	o, err := s.identifiedFor(ctx, o, OpenRequest{ID: rand.Text(), ProposalSpec: p})
 	if err != nil {
 		s.noteRefused(ctx, o, err)
-		return Request{}, err
+		return Request{}, nil, err
 	}
 	id := fingerprint(o.actor() + "\x00" + o.Key)
-	if r, err := s.Request(ctx, id); err == nil {
-		return r, r.repeats(p)
+	if r, err := s.current(ctx, id); err == nil {
+		return r, nil, r.repeats(p)
 	}
-	r, err := s.HandleRequest(ctx, o, OpenRequest{ID: id, ProposalSpec: p})
+	r, candidate, err := s.handle(ctx, o, OpenRequest{ID: id, ProposalSpec: p})
 	if known, ok := s.known(id); err != nil && ok { // another one with the key was faster
-		return known, known.repeats(p)
+		return known, nil, known.repeats(p)
 	}
-	return r, err
+	return r, candidate, err
 }
 
 // repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
@@ -94,8 +109,13 @@ func (r Request) repeats(p ProposalSpec) error {
 }
 
 // Apply applies a change request and returns when the state shows it. Repeating it goes on where it was interrupted. The request that
-// is returned tells whether it was applied, or has to be made anew because something came between.
+// is returned tells whether it was applied, or has to be rebased because something came between.
 func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, error) {
+	return s.apply(ctx, o, id, nil)
+}
+
+// apply is Apply, with what was compiled of the request already.
+func (s *Service) apply(ctx context.Context, o Origin, id string, compiled *Candidate) (Request, error) {
 	r, err := s.find(ctx, id)
 	if err != nil {
 		return r, err
@@ -104,16 +124,18 @@ func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, erro
 		if err := s.catchUp(ctx); err != nil {
 			return r, err
 		}
-		if r, err = s.HandleRequest(ctx, o, ClaimRequest{Request: id}); err != nil {
+		if r, compiled, err = s.handle(ctx, o, ClaimRequest{Request: id, Compiled: compiled}); err != nil {
 			return r, err
 		}
 	}
-	if r.Status != Claimed {
-		return s.afterwards(ctx, r), nil
+	if r.Status == Claimed {
+		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+		defer cancel()
+		if r, err = s.finish(ctx, id, compiled); err != nil {
+			return r, err
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
-	defer cancel()
-	return s.finish(ctx, id)
+	return s.shown(ctx, r, compiled), nil
 }
 
 // catchUp makes sure that approvals are counted by what is known of their principals now, and not a second ago.
@@ -129,8 +151,8 @@ func (s *Service) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// finish brings a claimed request to its end, whoever has claimed it.
-func (s *Service) finish(ctx context.Context, id string) (Request, error) {
+// finish brings a claimed request to its end, whichever publisher has claimed it.
+func (s *Service) finish(ctx context.Context, id string, compiled *Candidate) (Request, error) {
 	release, err := s.lock(ctx)
 	if err != nil {
 		return Request{}, err
@@ -138,20 +160,17 @@ func (s *Service) finish(ctx context.Context, id string) (Request, error) {
 	defer release()
 	for {
 		r, err := s.find(ctx, id)
-		if err != nil {
+		if err != nil || r.Status != Claimed {
 			return r, err
 		}
-		if r.Status != Claimed {
-			return s.afterwards(ctx, r), nil
-		}
-		if err := s.step(ctx, r); err != nil {
+		if err := s.step(ctx, r, compiled); err != nil {
 			return r, err
 		}
 	}
 }
 
-// step concludes what became of a claimed request, appending its change if that is still to be done.
-func (s *Service) step(ctx context.Context, r Request) error {
+// step resolves what became of a claimed request, appending its change if that is still to be done.
+func (s *Service) step(ctx context.Context, r Request, compiled *Candidate) error {
 	log, err := s.options.Log(ctx)
 	if err != nil {
 		return err
@@ -164,7 +183,7 @@ func (s *Service) step(ctx context.Context, r Request) error {
 	if err != nil {
 		return err
 	}
-	e := ResolveClaim(state, r, found)
+	e := ResolveClaim(state, r, found, compiled)
 	if e.Type == "" {
 		outcome, err := s.appendRequest(ctx, log, state, r)
 		if err != nil || outcome.State == flagsync.Lost {
@@ -174,10 +193,15 @@ func (s *Service) step(ctx context.Context, r Request) error {
 		// The change is in the log whether or not it is seen here in time.
 		_ = s.options.Follower.Wait(ctx, outcome.Position.Revision)
 	}
+	return s.recordResolved(ctx, r, e)
+}
+
+// recordResolved records what became of a claim, unless another publisher was faster.
+func (s *Service) recordResolved(ctx context.Context, r Request, e Event) error {
 	e.At = time.Now().UTC()
 	recorded, err := s.decideAndRecord(ctx, func(g *Governance, _ State) (Event, error) {
 		if now, _ := g.Request(r.ID); now.Status != Claimed || now.Claim.At != r.Claim.At {
-			return Event{}, nil // another publisher was faster
+			return Event{}, nil
 		}
 		return e, nil
 	})

@@ -10,15 +10,15 @@ import (
 )
 
 // descends reports whether a principal has a token that was made with that of another one, or with one that was.
-func (w DecisionInput) descends(principal, from string) bool {
-	return w.Line != nil && slices.Contains(w.Line(principal), from)
+func (in DecisionInput) descends(principal, from string) bool {
+	return in.Line != nil && slices.Contains(in.Line(principal), from)
 }
 
 // counting returns whose approvals of a request count now, and why the others do not: their principals are gone, no longer stand, or may
 // not approve any more.
-func (w DecisionInput) counting(g *Governance, r Request) (approvers, lapsed []string, err error) {
+func (k *policyCheck) counting(r Request) (approvers, lapsed []string, err error) {
 	for _, id := range r.approvers() {
-		why, err := w.lapsed(g, r, id)
+		why, err := k.lapsed(r, id)
 		switch {
 		case err != nil:
 			return nil, nil, err
@@ -32,13 +32,13 @@ func (w DecisionInput) counting(g *Governance, r Request) (approvers, lapsed []s
 }
 
 // lapsed returns why the approval of a principal does not count any more, empty if it does.
-func (w DecisionInput) lapsed(g *Governance, r Request, id string) (why string, err error) {
+func (k *policyCheck) lapsed(r Request, id string) (why string, err error) {
 	principal := r.approver(id)
-	if w.gone(id) { // and may be here again by another id
+	if k.in.gone(id) { // and may be here again by another id
 		return "who was erased", nil
 	}
-	if w.AuthorValid != nil {
-		principal, err = w.AuthorValid(principal)
+	if k.in.AuthorValid != nil {
+		principal, err = k.in.AuthorValid(principal)
 		if errors.Is(err, access.ErrRejected) {
 			return "because " + strings.TrimPrefix(err.Error(), access.ErrRejected.Error()+": "), nil
 		}
@@ -46,8 +46,7 @@ func (w DecisionInput) lapsed(g *Governance, r Request, id string) (why string, 
 			return "", fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 		}
 	}
-	w.Origin = Origin{Principal: principal}
-	if !w.askAbout(g, r).about(access.Approve).Permitted {
+	if !k.about(r, Origin{Principal: principal}).answer(access.Approve).Permitted {
 		return "who may not approve it any more", nil
 	}
 	return "", nil

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"slices"
+
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -14,28 +16,37 @@ type Archive struct {
 }
 
 func (a Archive) decide(s State) (Decision, error) {
-	remove := Delete{ID: a.ID, If: a.If}
-	decision, err := remove.decide(s)
-	if refusal, refused := err.(*Refusal); !a.Force || !refused || refusal.Cause != CauseInUse { //nolint:errorlint // decide wraps none
-		return decision, err
+	if !a.Force {
+		return Delete{ID: a.ID, If: a.If}.decide(s)
 	}
-	changes := []document.Document{{Kind: a.ID.Kind, Key: a.ID.Key}}
-	removed := map[document.ID]bool{a.ID: true}
-	for {
-		_, problems, warnings := candidate(s.Rules(), changes)
-		if len(problems) == 0 {
-			return Decision{Parts: [][]document.Document{changes}, Warnings: warnings}, nil
+	candidate, err := Delete{ID: a.ID, If: a.If}.compile(s)
+	if err != nil {
+		return Decision{}, err
+	}
+	for len(candidate.Problems) > 0 {
+		more := broken(s, candidate)
+		changes := slices.Concat(candidate.Documents, more)
+		if len(more) == 0 || len(changes) > changelog.MaxEntries {
+			return Decision{}, inUse(a.ID, candidate.Problems)
 		}
-		before := len(changes)
-		for _, p := range problems {
-			id := document.ID{Kind: p.Kind, Key: p.Key}
-			if _, exists := s.Document(id); exists && !removed[id] && id.Kind != document.KindSettings {
-				removed[id] = true
-				changes = append(changes, document.Document{Kind: id.Kind, Key: id.Key})
-			}
-		}
-		if len(changes) == before || len(changes) > changelog.MaxEntries {
-			return Decision{}, inUse(a.ID, problems)
+		candidate = Compile(s, changes)
+	}
+	return candidate.decision(), nil
+}
+
+// broken returns the deletions of the documents that have problems and are not deleted yet.
+func broken(s State, c *Candidate) []document.Document {
+	removed := make(map[document.ID]bool, len(c.Documents))
+	for _, d := range c.Documents {
+		removed[d.ID()] = true
+	}
+	var more []document.Document
+	for _, p := range c.Problems {
+		id := document.ID{Kind: p.Kind, Key: p.Key}
+		if _, exists := s.Document(id); exists && !removed[id] && id.Kind != document.KindSettings {
+			removed[id] = true
+			more = append(more, document.Document{Kind: id.Kind, Key: id.Key})
 		}
 	}
+	return more
 }

@@ -19,40 +19,45 @@ type ClaimRequest struct {
 	Scheduled bool
 	// Author is the author of a scheduled one, as policies know the author today; the zero value is as recorded.
 	Author access.Principal
+	// Compiled is what was compiled of its documents already; nil if nothing was.
+	Compiled *Candidate
 }
 
-func (c ClaimRequest) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c ClaimRequest) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.Request, EventClaimed)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
 	p := r.Proposal
 	switch {
-	case !w.Now.Before(p.Expires):
-		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
-	case w.Now.Before(p.ApplyAt):
-		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The time of the change request has not come.", Request: r.ID}
-	case p.late(w):
-		return released(r, Expired, "Its time passed while nothing could be applied."), nil
+	case !in.Now.Before(p.Expires):
+		return Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
+	case in.Now.Before(p.ApplyAt):
+		return Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The time of the change request has not come.", Request: r.ID}
+	case p.late(in):
+		return released(r, Expired, "Its time passed while nothing could be applied."), nil, nil
 	}
-	if refusal, ok := errors.AsType[*Refusal](stale(w.State, r)); ok {
+	if refusal, ok := errors.AsType[*Refusal](stale(in.State, r)); ok {
 		if c.Scheduled {
-			return released(r, NeedsRebase, refusal.Detail), nil
+			return released(r, NeedsRebase, refusal.Detail), nil, nil
 		}
-		return Event{}, refusal
+		return Event{}, nil, refusal
 	}
-	if _, problems, _ := candidate(w.State.Rules(), p.documents()); len(problems) > 0 {
-		return Event{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published any more.", Problems: problems, Request: r.ID}
+	candidate := c.Compiled.Or(in.State, p.documents())
+	if len(candidate.Problems) > 0 {
+		return Event{}, nil, &Refusal{
+			Cause: CauseInvalid, Detail: "The documents cannot be published any more.", Problems: candidate.Problems, Request: r.ID,
+		}
 	}
 	if c.Scheduled {
-		w.Origin = Origin{Principal: c.author(p), Reason: r.Reason}
+		in.Origin = Origin{Principal: c.author(p), Reason: r.Reason}
 	}
-	approvers, err := w.permitApply(g, r)
+	approvers, err := in.checkRequest(g, r, candidate).mayApply(r)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	at := w.State.Position()
-	return Event{Type: EventClaimed, By: w.Origin.actor(), Request: r.ID, Hash: r.Hash, Position: &at, Approvers: approvers}, nil
+	at := in.State.Position()
+	return Event{Type: EventClaimed, By: in.Origin.actor(), Request: r.ID, Hash: r.Hash, Position: &at, Approvers: approvers}, candidate, nil
 }
 
 // author returns for whom a scheduled request is applied.
@@ -63,14 +68,13 @@ func (c ClaimRequest) author(p *Proposal) access.Principal {
 	return p.Author.principal()
 }
 
-func (p *Proposal) late(w DecisionInput) bool {
-	return p.LateSeconds > 0 && !p.ApplyAt.IsZero() && w.Now.Sub(p.ApplyAt) > time.Duration(p.LateSeconds)*time.Second
+func (p *Proposal) late(in DecisionInput) bool {
+	return p.LateSeconds > 0 && !p.ApplyAt.IsZero() && in.Now.Sub(p.ApplyAt) > time.Duration(p.LateSeconds)*time.Second
 }
 
-// permitApply asks whether a request may be applied with the approvals that it has, and returns whose they are.
-func (w DecisionInput) permitApply(g *Governance, r Request) ([]string, error) {
-	k := w.askAbout(g, r)
-	approvers, lapsed, err := w.counting(g, r)
+// mayApply asks whether a request may be applied with the approvals that it has, and returns whose they are.
+func (k *policyCheck) mayApply(r Request) ([]string, error) {
+	approvers, lapsed, err := k.counting(r)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (w DecisionInput) permitApply(g *Governance, r Request) ([]string, error) {
 }
 
 // mustBreakGlass refuses what its author may not do at once, without approvals: a change request for it would only be left behind.
-func (k *inquiry) mustBreakGlass() error {
+func (k *policyCheck) mustBreakGlass() error {
 	k.circumstances.BreakGlass = true
 	if err := k.must(access.BreakGlass); err != nil {
 		return err
@@ -99,7 +103,7 @@ func (k *inquiry) mustBreakGlass() error {
 
 // mustApply refuses a request that may not be applied. To carry out one's own, which nobody has approved, is to write at once; and deletions
 // are asked for as access.Archive, as everywhere.
-func (k *inquiry) mustApply() error {
+func (k *policyCheck) mustApply() error {
 	if err := k.must(access.Apply); err != nil {
 		return err
 	}
@@ -127,9 +131,10 @@ type LogEvidence struct {
 	Touched bool
 }
 
-// ResolveClaim derives what becomes of a claimed request from a state and from what the log says up to it. The zero Event means that it is
+// ResolveClaim derives what becomes of a claimed request from a state and from what the log says up to it. What was compiled of it already,
+// if anything, need not be compiled again. The zero Event means that it is
 // to be appended. A claim is never released while it may still be appended: what it was made from is touched for good.
-func ResolveClaim(s State, r Request, f LogEvidence) Event {
+func ResolveClaim(s State, r Request, f LogEvidence, compiled *Candidate) Event {
 	p := r.Proposal
 	switch {
 	case !f.Applied.IsZero():
@@ -139,7 +144,7 @@ func ResolveClaim(s State, r Request, f LogEvidence) Event {
 	case f.Touched:
 		return released(r, NeedsRebase, "What it was made from was changed meanwhile.")
 	}
-	if _, problems, _ := candidate(s.Rules(), p.documents()); len(problems) > 0 {
+	if problems := compiled.Or(s, p.documents()).Problems; len(problems) > 0 {
 		return released(r, Failed, "It cannot be published any more: "+problems.Error())
 	}
 	return Event{}

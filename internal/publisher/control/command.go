@@ -79,6 +79,14 @@ type Decision struct {
 	Parts [][]document.Document
 	// Unchanged is the revision of the live document that a Put repeats; zero otherwise.
 	Unchanged changelog.Token
-	// Warnings are slips that are tolerated.
-	Warnings eval.Problems
+	// Candidate is the state as it becomes; nil when nothing changes.
+	Candidate *Candidate
+}
+
+// Warnings returns the slips that are tolerated.
+func (d Decision) Warnings() eval.Problems {
+	if d.Candidate == nil {
+		return nil
+	}
+	return d.Candidate.Warnings
 }

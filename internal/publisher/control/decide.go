@@ -31,27 +31,34 @@ func (p Put) decide(s State) (Decision, error) {
 		return Decision{Unchanged: Token(s, live)}, nil
 	}
 	change := []document.Document{{Kind: p.ID.Kind, Key: p.ID.Key, Body: body}}
-	_, problems, warnings := candidate(s.Rules(), change)
-	if len(problems) > 0 {
-		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The document cannot be published as it is.", Problems: problems}
+	candidate := Compile(s, change)
+	if len(candidate.Problems) > 0 {
+		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The document cannot be published as it is.", Problems: candidate.Problems}
 	}
-	return Decision{Parts: [][]document.Document{change}, Warnings: warnings}, nil
+	return candidate.decision(), nil
 }
 
 func (d Delete) decide(s State) (Decision, error) {
-	live, exists := s.Document(d.ID)
-	if !exists {
-		return Decision{}, NotFound(d.ID)
-	}
-	if err := d.If.check(s, d.ID, live, exists); err != nil {
+	candidate, err := d.compile(s)
+	if err != nil {
 		return Decision{}, err
 	}
-	change := []document.Document{{Kind: d.ID.Kind, Key: d.ID.Key}}
-	_, problems, warnings := candidate(s.Rules(), change)
-	if len(problems) > 0 {
-		return Decision{}, inUse(d.ID, problems)
+	if len(candidate.Problems) > 0 {
+		return Decision{}, inUse(d.ID, candidate.Problems)
 	}
-	return Decision{Parts: [][]document.Document{change}, Warnings: warnings}, nil
+	return candidate.decision(), nil
+}
+
+// compile returns what is left without the document.
+func (d Delete) compile(s State) (*Candidate, error) {
+	live, exists := s.Document(d.ID)
+	if !exists {
+		return nil, NotFound(d.ID)
+	}
+	if err := d.If.check(s, d.ID, live, exists); err != nil {
+		return nil, err
+	}
+	return Compile(s, []document.Document{{Kind: d.ID.Kind, Key: d.ID.Key}}), nil
 }
 
 func inUse(id document.ID, problems eval.Problems) *Refusal {

@@ -19,9 +19,7 @@ func (b Base) id() document.ID { return document.ID{Kind: b.Kind, Key: b.Key} }
 
 // bases returns the revisions of everything that decides what changes mean: the documents that change, all that they depend on before
 // and after, and the settings. They are sorted. What documents depend on is what compiling them has found.
-func bases(s State, changes []document.Document) []Base {
-	before := s.Rules()
-	after, _, _ := candidate(before, changes)
+func bases(s State, c *Candidate) []Base {
 	found := make(map[document.ID]bool)
 	var visit func(id document.ID)
 	visit = func(id document.ID) {
@@ -29,15 +27,15 @@ func bases(s State, changes []document.Document) []Base {
 			return
 		}
 		found[id] = true
-		for _, rules := range []*eval.Ruleset{before, after} {
+		for _, rules := range []*eval.Ruleset{s.Rules(), c.Rules} {
 			for _, needed := range rules.Dependencies(id.Kind, id.Key) {
 				visit(document.ID{Kind: needed.Kind, Key: needed.Key})
 			}
 		}
 	}
 	visit(document.ID{Kind: document.KindSettings, Key: document.SettingsKey})
-	for _, c := range changes {
-		visit(c.ID())
+	for _, d := range c.Documents {
+		visit(d.ID())
 	}
 	list := make([]Base, 0, len(found))
 	for id := range found {

@@ -5,7 +5,22 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
 )
+
+// divided returns the decision to write the changes in as many transactions as they need, or why they cannot be written.
+func (c *Candidate) divided(s State) (Decision, error) {
+	if len(c.Problems) > 0 {
+		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: c.Problems}
+	}
+	if len(c.Documents) <= changelog.MaxEntries {
+		return c.decision(), nil
+	}
+	ordered := *c
+	ordered.Documents = inDependencyOrder(s, c.Documents)
+	parts, err := divide(s.Rules(), ordered.Documents, changelog.MaxEntries)
+	return Decision{Parts: parts, Candidate: &ordered}, err
+}
 
 // divide splits changes, which are valid together and in dependency order, into parts of at most limit documents, each of which is
 // valid after the ones before it.
@@ -54,7 +69,7 @@ func newPart(changes []document.Document, size int) part {
 // complete takes what the part needs to be valid from the rest, and returns the problems that remain.
 func (p *part) complete(rules *eval.Ruleset, limit int) eval.Problems {
 	for {
-		next, problems, _ := candidate(rules, p.documents)
+		next, problems, _ := compileInto(rules, p.documents)
 		if len(problems) == 0 {
 			p.rules = next
 			return nil

@@ -95,13 +95,13 @@ func (n NewEpoch) after(recorded changelog.Position) NewEpoch {
 func (s *Service) decideEpoch(o Origin, n NewEpoch) (Restored, Event, error) {
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
-	w := s.world(o, n.Held)
+	in := s.input(o, n.Held)
 	changes := newTransfer(n.Held, wanted(n.Held, n.Wanted))
 	touched := changes.Changes
 	if !n.Newest {
 		touched = everything(n)
 	}
-	k := w.ask(s.ledger.governance, touched)
+	k := in.checkDocuments(s.ledger.governance, touched, nil)
 	r := n.Restoration
 	r.NewEpoch, r.State, r.Documents = true, n.Wanted.State().Digest(), len(changes.Changes)
 	if r.Before = n.Held.Position(); !r.Before.IsZero() {
@@ -109,13 +109,13 @@ func (s *Service) decideEpoch(o Origin, n NewEpoch) (Restored, Event, error) {
 	}
 	out := Restored{Restoration: r, Preview: Preview{Differences: changes.Differences(n.Held), Risk: k.circumstances.Risk}}
 	p := &Proposal{
-		Changes: named(touched), Epoch: r.Before.Epoch, Expires: w.Now.UTC(), Risk: RiskRecord(k.circumstances.Risk),
+		Changes: named(touched), Epoch: r.Before.Epoch, Expires: in.Now.UTC(), Risk: RiskRecord(k.circumstances.Risk),
 		BreakGlass: n.BreakGlass, Author: authorOf(o.actor(), o.Principal), Restores: &r,
 	}
 	event := Event{
-		Type: EventEpochBegun, By: o.actor(), At: w.Now.UTC(), Request: rand.Text(), Text: o.Reason, Position: &r.Before, Proposal: p,
+		Type: EventEpochBegun, By: o.actor(), At: in.Now.UTC(), Request: rand.Text(), Text: o.Reason, Position: &r.Before, Proposal: p,
 	}
-	err := w.ask(s.ledger.governance, nil).must(access.Administer)
+	err := in.check(s.ledger.governance, nil).must(access.Administer)
 	if err == nil && (!n.Newest || len(changes.Changes) > 0) {
 		err = k.mustBegin(o, n)
 	}
@@ -145,7 +145,7 @@ func named(documents []document.Document) []DocumentChange {
 }
 
 // mustBegin refuses a new epoch that changes documents to whoever may not change each of them without approvals.
-func (k *inquiry) mustBegin(o Origin, n NewEpoch) error {
+func (k *policyCheck) mustBegin(o Origin, n NewEpoch) error {
 	if !n.BreakGlass {
 		detail := "The log cannot take approvals now, and documents would change: begin the new epoch by breaking the glass, with a reason."
 		if !n.Newest {
@@ -161,10 +161,7 @@ func (k *inquiry) mustBegin(o Origin, n NewEpoch) error {
 	if err := k.must(access.BreakGlass); err != nil {
 		return err
 	}
-	if refusal := k.among(puts).refused(access.Change); refusal != nil {
-		return refusal
-	}
-	if refusal := k.among(deletions).refused(access.Archive); refusal != nil {
+	if refusal := k.refusedDocuments(); refusal != nil {
 		return refusal
 	}
 	return nil

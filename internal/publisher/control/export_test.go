@@ -26,4 +26,4 @@ func Merge(target, patch []byte) ([]byte, error) { return merge(target, patch) }
 func (s *Service) Summarize(ctx context.Context, since time.Time) { s.summarize(ctx, since) }
 
 // Bases exposes what a change of documents is bound to.
-func Bases(s State, changes []document.Document) []Base { return bases(s, changes) }
+func Bases(s State, changes []document.Document) []Base { return bases(s, Compile(s, changes)) }

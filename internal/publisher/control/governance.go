@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -55,6 +56,8 @@ type Request struct {
 	Review Remark
 	// Moved is what it was made from and has changed since, as it is now. A Service tells; it is no part of the ledger.
 	Moved []Base
+	// Warnings are slips in its documents that are tolerated. A Service tells of one request; they are no part of the ledger.
+	Warnings eval.Problems
 }
 
 // Remark is what somebody said about a request.

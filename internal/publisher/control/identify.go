@@ -21,7 +21,7 @@ func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governa
 	if err != nil {
 		return o, err
 	}
-	_, _, err = s.ledger.decide(func(g *Governance) (Event, error) { return Event{}, decide(g, s.world(o, state)) })
+	_, _, err = s.ledger.decide(func(g *Governance) (Event, error) { return Event{}, decide(g, s.input(o, state)) })
 	if err != nil {
 		return o, err
 	}
@@ -30,16 +30,13 @@ func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governa
 }
 
 // writable returns why a command cannot be carried out at once.
-func writable(g *Governance, w DecisionInput, c Command) error {
-	decision, err := Decide(w.State, c)
+func writable(g *Governance, in DecisionInput, c Command) error {
+	decision, err := Decide(in.State, c)
 	if err != nil {
 		return err
 	}
-	if refusal := permit(g, w, decision); refusal != nil {
-		return refusal
-	}
-	return nil
+	return permit(g, in, decision)
 }
 
 // gone reports whether an id is of a person who may be here again by another one.
-func (w DecisionInput) gone(id string) bool { return w.Gone != nil && w.Gone(id) }
+func (in DecisionInput) gone(id string) bool { return in.Gone != nil && in.Gone(id) }

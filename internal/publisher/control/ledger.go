@@ -131,8 +131,8 @@ func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, err
 	return e, l.governance.Sequence(), err
 }
 
-// world returns what a decision is made from.
-func (s *Service) world(o Origin, state State) DecisionInput {
+// input returns what a decision is made from.
+func (s *Service) input(o Origin, state State) DecisionInput {
 	return DecisionInput{
 		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
 		Authorize: s.options.Authorize, Gone: s.options.Gone, AuthorValid: s.options.AuthorValid, Line: s.options.Line, Usage: s.options.Usage,

@@ -10,29 +10,45 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 )
 
-// inquiry asks policies about changes.
-type inquiry struct {
-	world         DecisionInput
+// policyCheck asks policies about changes.
+type policyCheck struct {
+	in            DecisionInput
 	protected     bool
+	candidate     *Candidate // with all that is to be changed; nil if nothing is
 	documents     []document.Document
-	after         *eval.Ruleset // with all that is to be changed
 	circumstances access.Circumstances
 }
 
-// ask returns an inquiry about documents that are to be changed; none means the environment itself.
-func (w DecisionInput) ask(g *Governance, documents []document.Document) *inquiry {
-	after, _, _ := candidate(w.State.Rules(), documents)
-	return &inquiry{
-		world: w, protected: g.risk.Protected, documents: documents, after: after,
-		circumstances: access.Circumstances{Risk: Assess(w.State, documents, g.risk, w.Usage, w.Now)},
+// check returns what asks policies about changes; a nil candidate means the environment itself.
+func (in DecisionInput) check(g *Governance, c *Candidate) *policyCheck {
+	k := &policyCheck{in: in, protected: g.risk.Protected, candidate: c}
+	if c != nil {
+		k.documents = c.Documents
+		change := Change{Before: in.State.Rules(), After: c.Rules, Documents: c.Documents}
+		k.circumstances.Risk = Assess(change, g.risk, in.Usage, in.Now)
 	}
+	return k
 }
 
-// askAbout returns an inquiry about a request.
-func (w DecisionInput) askAbout(g *Governance, r Request) *inquiry {
-	k := w.ask(g, r.concerned(w.State))
-	k.circumstances.OwnRequest = r.Proposal.Author.ID == w.Origin.actor() || w.gone(r.Proposal.Author.ID)
-	return k
+// checkRequest returns what asks policies about a request, of which something may be compiled already.
+func (in DecisionInput) checkRequest(g *Governance, r Request, compiled *Candidate) *policyCheck {
+	return in.checkDocuments(g, r.concerned(in.State), compiled).about(r, in.Origin)
+}
+
+// checkDocuments returns what asks policies about documents that are to be changed; none means the environment itself.
+func (in DecisionInput) checkDocuments(g *Governance, documents []document.Document, compiled *Candidate) *policyCheck {
+	if len(documents) == 0 {
+		return in.check(g, nil)
+	}
+	return in.check(g, compiled.Or(in.State, documents))
+}
+
+// about returns the check of what an origin does to a request.
+func (k *policyCheck) about(r Request, o Origin) *policyCheck {
+	other := *k
+	other.in.Origin = o
+	other.circumstances.OwnRequest = r.Proposal.Author.ID == o.actor() || k.in.gone(r.Proposal.Author.ID)
+	return &other
 }
 
 // concerned returns the documents of a request as they are to become; once it has ended, those that still exist as they are.
@@ -49,15 +65,15 @@ func (r Request) concerned(s State) []document.Document {
 	return list
 }
 
-// about answers whether an action is permitted on every document. Of the approvals that some need, the most count.
-func (k *inquiry) about(action access.Action) access.Answer {
-	if k.world.Authorize == nil || k.world.Origin.Owner {
+// answer tells whether an action is permitted on every document. Of the approvals that some need, the most count.
+func (k *policyCheck) answer(action access.Action) access.Answer {
+	if k.in.Authorize == nil || k.in.Origin.Owner {
 		return access.Answer{Permitted: true}
 	}
 	all := access.Answer{Permitted: true}
 	for _, r := range k.resources() {
-		answer := k.world.Authorize(access.Question{
-			Principal: k.world.Origin.Principal, Action: action, Resource: r, Circumstances: k.circumstances,
+		answer := k.in.Authorize(access.Question{
+			Principal: k.in.Origin.Principal, Action: action, Resource: r, Circumstances: k.circumstances,
 		})
 		switch {
 		case !answer.Permitted && answer.Approvals == 0:
@@ -73,15 +89,15 @@ func (k *inquiry) about(action access.Action) access.Answer {
 
 // resources returns the documents as policies see them: each as it is and, where policies can tell the difference, as it is to become.
 // Without documents it is the environment. Settings that move flags into another flag set change those flags too.
-func (k *inquiry) resources() []access.Resource {
-	environment := access.Resource{Environment: k.world.Environment, Protected: k.protected}
+func (k *policyCheck) resources() []access.Resource {
+	environment := access.Resource{Environment: k.in.Environment, Protected: k.protected}
 	if len(k.documents) == 0 {
 		return []access.Resource{environment}
 	}
 	var list []access.Resource
 	for _, d := range k.documents {
-		live, exists := k.world.State.Document(d.ID())
-		before, after := resource(environment, live, k.world.State.Rules()), resource(environment, d, k.after)
+		live, exists := k.in.State.Document(d.ID())
+		before, after := resource(environment, live, k.in.State.Rules()), resource(environment, d, k.candidate.Rules)
 		if exists {
 			list = append(list, before)
 		}
@@ -96,9 +112,9 @@ func (k *inquiry) resources() []access.Resource {
 }
 
 // moved returns the flags that lie in another flag set after the change and are not changed themselves, as they are and as they become.
-func (k *inquiry) moved(environment access.Resource) []access.Resource {
+func (k *policyCheck) moved(environment access.Resource) []access.Resource {
 	var list []access.Resource
-	for before, after := range k.after.Difference(k.world.State.Rules()) {
+	for before, after := range k.candidate.Rules.Difference(k.in.State.Rules()) {
 		if before == nil || after == nil || before.SetID() == after.SetID() {
 			continue
 		}
@@ -106,7 +122,7 @@ func (k *inquiry) moved(environment access.Resource) []access.Resource {
 		if slices.ContainsFunc(k.documents, func(changed document.Document) bool { return changed.ID() == d.ID() }) {
 			continue
 		}
-		list = append(list, resource(environment, d, k.world.State.Rules()), resource(environment, d, k.after))
+		list = append(list, resource(environment, d, k.in.State.Rules()), resource(environment, d, k.candidate.Rules))
 	}
 	return list
 }
@@ -127,7 +143,7 @@ func resource(r access.Resource, d document.Document, rules *eval.Ruleset) acces
 }
 
 // must refuses an action that is not permitted.
-func (k *inquiry) must(action access.Action) error {
+func (k *policyCheck) must(action access.Action) error {
 	if refusal := k.refused(action); refusal != nil {
 		return refusal
 	}
@@ -135,11 +151,11 @@ func (k *inquiry) must(action access.Action) error {
 }
 
 // refused returns why an action is not permitted; nil if it is, or if k is nil.
-func (k *inquiry) refused(action access.Action) *Refusal {
+func (k *policyCheck) refused(action access.Action) *Refusal {
 	if k == nil {
 		return nil
 	}
-	answer := k.about(action)
+	answer := k.answer(action)
 	if answer.Permitted {
 		return nil
 	}
@@ -179,16 +195,24 @@ func forbidden(action access.Action, r Request, detail string) *Refusal {
 	return &Refusal{Cause: CauseForbidden, Detail: detail, Request: r.ID, Action: refused}
 }
 
-// permit refuses the parts of a decision that the origin may not write at once: deletions are asked for as access.Archive.
-func permit(g *Governance, w DecisionInput, d Decision) *Refusal {
-	all := slices.Concat(d.Parts...)
-	if w.Authorize == nil || w.Origin.Owner {
-		return nil
+// permit refuses a decision that the origin may not write at once.
+func permit(g *Governance, in DecisionInput, d Decision) error {
+	if refusal := in.check(g, d.Candidate).refusedWrite(); refusal != nil {
+		return refusal
 	}
-	k := w.ask(g, all)
-	if len(all) == 0 { // that there is nothing to change tells what is there
+	return nil
+}
+
+// refusedWrite returns why the documents may not be written at once; nil if they may. Deletions are asked for as access.Archive.
+func (k *policyCheck) refusedWrite() *Refusal {
+	if len(k.documents) == 0 { // that there is nothing to change tells what is there
 		return k.refused(access.Read)
 	}
+	return k.refusedDocuments()
+}
+
+// refusedDocuments is refusedWrite of some documents.
+func (k *policyCheck) refusedDocuments() *Refusal {
 	if refusal := k.among(puts).refused(access.Change); refusal != nil {
 		return refusal
 	}
@@ -199,8 +223,8 @@ func puts(d document.Document) bool { return d.Body != nil }
 
 func deletions(d document.Document) bool { return d.Body == nil }
 
-// among returns the inquiry about some of the documents; nil if there are none.
-func (k *inquiry) among(which func(document.Document) bool) *inquiry {
+// among returns the check of some of the documents; nil if there are none.
+func (k *policyCheck) among(which func(document.Document) bool) *policyCheck {
 	some := *k
 	some.documents = nil
 	for _, d := range k.documents {

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 )
@@ -31,19 +30,13 @@ func (s *Service) Preview(ctx context.Context, o Origin, c Command) (Preview, er
 	if err != nil {
 		return Preview{}, err
 	}
-	var documents []document.Document
-	p := Preview{Warnings: decision.Warnings}
-	for _, part := range decision.Parts {
-		for _, d := range part {
-			live, _ := state.Document(d.ID())
-			documents = append(documents, d)
-			p.Differences = append(p.Differences, Difference{ID: d.ID(), Before: live.Body, After: d.Body})
-		}
-	}
-	w := s.world(o, state)
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
-	p.Risk = Assess(state, documents, s.ledger.governance.risk, s.options.Usage, w.Now)
-	p.Refused = permit(s.ledger.governance, w, decision)
+	k := s.input(o, state).check(s.ledger.governance, decision.Candidate)
+	p := Preview{Risk: k.circumstances.Risk, Refused: k.refusedWrite(), Warnings: decision.Warnings()}
+	for _, d := range k.documents {
+		live, _ := state.Document(d.ID())
+		p.Differences = append(p.Differences, Difference{ID: d.ID(), Before: live.Body, After: d.Body})
+	}
 	return p, nil
 }

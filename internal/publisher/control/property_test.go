@@ -150,7 +150,7 @@ func (s *simulation) command(c control.RequestCommand) {
 		Environment: "prod", State: s.state, Now: s.now, Authorize: policy,
 		Origin: control.Origin{Actor: by, Reason: "because", Principal: access.Principal{ID: by}},
 	}
-	e, err := control.DecideRequest(s.governance, w, c)
+	e, _, err := control.DecideRequest(s.governance, w, c)
 	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
 		s.refused[refusal.Cause]++
 		return
@@ -223,7 +223,7 @@ func (s *simulation) append(op string, documents ...document.Document) {
 func (s *simulation) conclude() {
 	for _, r := range s.governance.Requests() {
 		for r.Status == control.Claimed && s.random.IntN(2) == 0 {
-			e := control.ResolveClaim(s.state, r, control.Search(r, s.log))
+			e := control.ResolveClaim(s.state, r, control.Search(r, s.log), nil)
 			if e.Type == "" {
 				documents := make([]document.Document, len(r.Proposal.Changes))
 				for i, c := range r.Proposal.Changes {

@@ -126,7 +126,6 @@ type spelled struct {
 }
 
 func (p spelled) verify(body []byte) {
-	change := []document.Document{doc("f", body)}
 	next, problems := p.state.rules.Update([]document.Document{flagDocument("f", body)})
 	if problems.Err() != nil {
 		return // not accepted
@@ -134,11 +133,11 @@ func (p spelled) verify(body []byte) {
 	p.seen["accepted"]++
 	f := next.Flag("f")
 	without, _ := next.Update([]document.Document{{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"==":[1,2]}`)}})
-	risk := control.Assess(p.state, change, control.RiskSettings{Tags: []string{"security"}, Share: 0.01}, nil, time.Now())
+	risk := control.Assess(change(p.state, doc("f", body)), control.RiskSettings{Tags: []string{"security"}, Share: 0.01}, nil, time.Now())
 	if !slices.Equal(answers(next), answers(without)) {
 		p.seen["segment"]++
 		bound := func(b control.Base) bool { return b.Kind == document.KindSegment && b.Key == "staff" }
-		if !slices.ContainsFunc(control.Bases(p.state, change), bound) {
+		if !slices.ContainsFunc(control.Bases(p.state, []document.Document{doc("f", body)}), bound) {
 			p.t.Errorf("%s: answers depend on the segment, the approval does not", body)
 		}
 	}

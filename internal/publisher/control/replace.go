@@ -9,7 +9,6 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 func (r Replace) decide(s State) (Decision, error) {
@@ -20,15 +19,7 @@ func (r Replace) decide(s State) (Decision, error) {
 	if len(difference) == 0 {
 		return Decision{}, nil
 	}
-	_, problems, warnings := candidate(s.Rules(), difference)
-	if len(problems) > 0 {
-		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
-	}
-	if len(difference) <= changelog.MaxEntries {
-		return Decision{Parts: [][]document.Document{difference}, Warnings: warnings}, nil
-	}
-	parts, err := divide(s.Rules(), inDependencyOrder(s, difference), changelog.MaxEntries)
-	return Decision{Parts: parts, Warnings: warnings}, err
+	return Compile(s, difference).divided(s)
 }
 
 // Validate returns why the log would not take the documents, whatever the environment has; nil if it would. The error is a *Refusal.
@@ -118,7 +109,7 @@ func endsTolerance(rules *eval.Ruleset, settings []document.Document) bool {
 	if rules.Compatibility() != eval.CompatibilityFlagd {
 		return false
 	}
-	next, _, _ := candidate(rules, settings)
+	next, _, _ := compileInto(rules, settings)
 	return next.Compatibility() != eval.CompatibilityFlagd
 }
 

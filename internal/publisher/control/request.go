@@ -48,28 +48,33 @@ type DecisionInput struct {
 // RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, ClaimRequest,
 // Review or SetRisk.
 type RequestCommand interface {
-	decideRequest(g *Governance, w DecisionInput) (Event, error)
+	decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error)
 }
 
 // DecideRequest derives the event that a command leads to. It is pure: the error is always a *Refusal.
-func DecideRequest(g *Governance, w DecisionInput, c RequestCommand) (Event, error) {
-	e, err := c.decideRequest(g, w)
-	e.At = w.Now.UTC()
+func DecideRequest(g *Governance, in DecisionInput, c RequestCommand) (Event, *Candidate, error) {
+	e, candidate, err := c.decideRequest(g, in)
+	e.At = in.Now.UTC()
 	if e.By == "" {
-		e.By = w.Origin.actor()
+		e.By = in.Origin.actor()
 	}
 	if err != nil {
-		return e, err
+		return e, candidate, err
 	}
+	return e, candidate, in.recordable(g, e)
+}
+
+// recordable refuses an event that is too large, or exceeds what its author may add to the ledger.
+func (in DecisionInput) recordable(g *Governance, e Event) error {
 	data, err := e.Encode()
 	switch {
 	case err != nil:
-		return e, err
+		return err
 	case len(data) > changelog.MaxJournalBody:
-		return e, &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The record of this has %d bytes with all keys and dependencies, at most %d are allowed: "+
+		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The record of this has %d bytes with all keys and dependencies, at most %d are allowed: "+
 			"change fewer documents at a time.", len(data), changelog.MaxJournalBody)}
 	}
-	return e, g.written.verify(e, len(data), w.LedgerBytes)
+	return g.written.verify(e, len(data), in.LedgerBytes)
 }
 
 // ProposalSpec is what a change request is to do.
@@ -97,63 +102,70 @@ type Rebase struct {
 	ProposalSpec
 }
 
-func (c OpenRequest) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c OpenRequest) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	if _, known := g.Request(c.ID); known || c.ID == "" {
-		return Event{}, &Refusal{Cause: CauseMalformed, Detail: "A change request needs an id of its own."}
+		return Event{}, nil, &Refusal{Cause: CauseMalformed, Detail: "A change request needs an id of its own."}
 	}
-	if author := w.Origin.actor(); w.OpenRequests > 0 && g.waitingOf(author) >= w.OpenRequests {
-		return Event{}, &Refusal{
+	if author := in.Origin.actor(); in.OpenRequests > 0 && g.waitingOf(author) >= in.OpenRequests {
+		return Event{}, nil, &Refusal{
 			Cause:  CauseTooMany,
-			Detail: fmt.Sprintf("You have %d change requests that are not ended: apply or withdraw some first.", w.OpenRequests),
+			Detail: fmt.Sprintf("You have %d change requests that are not ended: apply or withdraw some first.", in.OpenRequests),
 		}
 	}
-	p, err := c.propose(g, w)
-	return Event{Type: EventOpened, Request: c.ID, Text: w.Origin.Reason, Proposal: p}, err
+	p, candidate, err := c.propose(g, in)
+	return Event{Type: EventOpened, Request: c.ID, Text: in.Origin.Reason, Proposal: p}, candidate, err
 }
 
-func (c Rebase) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c Rebase) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.Request, EventRebased)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	if r.Proposal.Author.ID != w.Origin.actor() {
-		return Event{}, forbidden(access.Propose, r, "Only its author can rebase a change request.")
+	if r.Proposal.Author.ID != in.Origin.actor() {
+		return Event{}, nil, forbidden(access.Propose, r, "Only its author can rebase a change request.")
 	}
-	p, err := c.propose(g, w)
-	return Event{Type: EventRebased, Request: c.Request, Text: w.Origin.Reason, Proposal: p}, err
+	p, candidate, err := c.propose(g, in)
+	return Event{Type: EventRebased, Request: c.Request, Text: in.Origin.Reason, Proposal: p}, candidate, err
 }
 
 // propose decides the command, and what its approval is bound to.
-func (c ProposalSpec) propose(g *Governance, w DecisionInput) (*Proposal, error) {
-	decision, err := Decide(w.State, c.Command)
+func (c ProposalSpec) propose(g *Governance, in DecisionInput) (*Proposal, *Candidate, error) {
+	decision, err := Decide(in.State, c.Command)
 	if err == nil {
-		err = c.validate(w, decision)
+		err = c.validate(in, decision)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	documents := decision.Parts[0]
+	k := in.check(g, decision.Candidate)
+	k.circumstances.OwnRequest = true
+	p, err := c.proposal(in, k)
+	if err != nil {
+		return nil, nil, err
+	}
+	if answer := k.answer(access.Propose); !answer.Permitted {
+		return nil, nil, denied(access.Propose, k.documents, answer)
+	}
+	p.Needed = k.answer(access.Apply).Approvals
+	if c.BreakGlass {
+		return p, k.candidate, k.mustBreakGlass()
+	}
+	return p, k.candidate, nil
+}
+
+// proposal returns the proposal to make the changes that are checked.
+func (c ProposalSpec) proposal(in DecisionInput, k *policyCheck) (*Proposal, error) {
 	restores, err := c.restores()
 	if err != nil {
 		return nil, err
 	}
 	p := &Proposal{
-		Changes: changesOf(documents), Epoch: w.State.Position().Epoch, Bases: bases(w.State, documents), Expires: c.expires(w.Now),
-		ApplyAt: c.ApplyAt.UTC(), LateSeconds: int64((c.MaxDelay + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
-		Author: authorOf(w.Origin.actor(), w.Origin.Principal), Restores: restores,
+		Changes: changesOf(k.documents), Epoch: in.State.Position().Epoch, Bases: bases(in.State, k.candidate), Expires: c.expires(in.Now),
+		LateSeconds: int64((c.MaxDelay + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.print(),
+		Risk: RiskRecord(k.circumstances.Risk), Author: authorOf(in.Origin.actor(), in.Origin.Principal), Restores: restores,
 	}
-	if c.ApplyAt.IsZero() {
-		p.ApplyAt = time.Time{}
-	}
-	k := w.ask(g, documents)
-	k.circumstances.OwnRequest = true
-	p.Risk = RiskRecord(k.circumstances.Risk)
-	if answer := k.about(access.Propose); !answer.Permitted {
-		return nil, denied(access.Propose, documents, answer)
-	}
-	p.Needed = k.about(access.Apply).Approvals
-	if c.BreakGlass {
-		return p, k.mustBreakGlass()
+	if !c.ApplyAt.IsZero() {
+		p.ApplyAt = c.ApplyAt.UTC()
 	}
 	return p, nil
 }
@@ -186,7 +198,7 @@ func (c ProposalSpec) expires(now time.Time) time.Time {
 	return now.Add(DefaultExpiry).UTC()
 }
 
-func (c ProposalSpec) validate(w DecisionInput, d Decision) error {
+func (c ProposalSpec) validate(in DecisionInput, d Decision) error {
 	malformed := func(detail string) error { return &Refusal{Cause: CauseMalformed, Detail: detail} }
 	size := 0
 	for _, part := range d.Parts {
@@ -204,18 +216,18 @@ func (c ProposalSpec) validate(w DecisionInput, d Decision) error {
 			Cause:  CauseTooLarge,
 			Detail: fmt.Sprintf("The documents have %d bytes in all, at most %d are allowed in a change request.", size, MaxProposal),
 		}
-	case c.BreakGlass && w.Origin.Reason == "":
+	case c.BreakGlass && in.Origin.Reason == "":
 		return malformed("Breaking the glass needs a reason.")
 	case c.BreakGlass && !c.ApplyAt.IsZero():
 		return malformed("Breaking the glass cannot wait for a time.")
-	case !c.ApplyAt.IsZero() && c.ApplyAt.Before(w.Now.Add(-clockSkew)):
+	case !c.ApplyAt.IsZero() && c.ApplyAt.Before(in.Now.Add(-clockSkew)):
 		return malformed(fmt.Sprintf("The time to apply it, %s, has passed: it is %s now. Leave the time out to apply it at once.",
-			c.ApplyAt.UTC().Format(time.RFC3339), w.Now.UTC().Format(time.RFC3339)))
+			c.ApplyAt.UTC().Format(time.RFC3339), in.Now.UTC().Format(time.RFC3339)))
 	case c.MaxDelay < 0:
 		return malformed("The time that a change may be late is not negative.")
-	case !c.Expires.IsZero() && (!c.Expires.After(w.Now) || c.Expires.Before(c.ApplyAt)):
+	case !c.Expires.IsZero() && (!c.Expires.After(in.Now) || c.Expires.Before(c.ApplyAt)):
 		return malformed("A change request expires later than now, and later than it is to be applied.")
-	case c.Expires.After(w.Now.Add(MaxExpiry)), c.ApplyAt.After(w.Now.Add(MaxExpiry)):
+	case c.Expires.After(in.Now.Add(MaxExpiry)), c.ApplyAt.After(in.Now.Add(MaxExpiry)):
 		return malformed("A change request waits 90 days at most: give an earlier time.")
 	}
 	return nil
@@ -236,53 +248,64 @@ func find(g *Governance, id string, t EventType) (Request, error) {
 // Comment says something about a change request.
 type Comment struct{ Request, Text string }
 
-func (c Comment) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c Comment) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.Request, EventCommented)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
 	if c.Text == "" || len(c.Text) > maxText || !utf8.ValidString(c.Text) {
-		return Event{}, &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("A comment is text of 1 to %d bytes.", maxText)}
+		return Event{}, nil, &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("A comment is text of 1 to %d bytes.", maxText)}
 	}
 	if len(r.Commented) >= MaxComments {
-		return Event{}, &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The change request has %d comments already.", MaxComments), Request: r.ID}
+		return Event{}, nil, &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The change request has %d comments already.", MaxComments), Request: r.ID}
 	}
-	return Event{Type: EventCommented, Request: c.Request, Text: c.Text}, w.askAbout(g, r).must(access.Propose)
+	k := in.checkRequest(g, r, nil)
+	return Event{Type: EventCommented, Request: c.Request, Text: c.Text}, k.candidate, k.must(access.Propose)
 }
 
 // Approve agrees to a change request as its reader has seen it: Hash is that of the proposal.
 type Approve struct{ Request, Hash string }
 
-func (c Approve) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c Approve) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.Request, EventApproved)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	by := w.Origin.actor()
-	k := w.askAbout(g, r)
+	if err := c.validate(in, r); err != nil {
+		return Event{}, nil, err
+	}
+	k := in.checkRequest(g, r, nil)
+	if err := k.must(access.Approve); err != nil {
+		return Event{}, nil, err
+	}
+	by := in.Origin.actor()
+	approver := authorOf(by, in.Origin.Principal)
+	e := Event{Type: EventApproved, Request: c.Request, Text: in.Origin.Reason, Hash: c.Hash, Approver: &approver}
+	return e, k.candidate, stale(in.State, r)
+}
+
+// validate refuses an approval that no policy can permit.
+func (c Approve) validate(in DecisionInput, r Request) error {
+	by := in.Origin.actor()
 	switch {
 	case r.Proposal.Author.ID == by:
-		return Event{}, forbidden(access.Approve, r, "You cannot approve your own change request.")
-	case w.descends(by, r.Proposal.Author.ID):
-		return Event{}, forbidden(access.Approve, r, "You cannot approve this change request: your token was made with that of its author. "+
+		return forbidden(access.Approve, r, "You cannot approve your own change request.")
+	case in.descends(by, r.Proposal.Author.ID):
+		return forbidden(access.Approve, r, "You cannot approve this change request: your token was made with that of its author. "+
 			"A person can whose token was not, or who signs in.")
-	case w.gone(r.Proposal.Author.ID):
-		return Event{}, &Refusal{
+	case in.gone(r.Proposal.Author.ID):
+		return &Refusal{
 			Cause: CauseNotOpen, Request: r.ID,
 			Detail: "The author of the change request was erased, so its owner is unknown: reject it, and open a new one.",
 		}
 	case r.Hash != c.Hash:
-		return Event{}, &Refusal{Cause: CauseStale, Detail: "The change request was rebased since: read it again.", Request: r.ID}
-	case !w.Now.Before(r.Proposal.Expires):
-		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
+		return &Refusal{Cause: CauseStale, Detail: "The change request was rebased since: read it again.", Request: r.ID}
+	case !in.Now.Before(r.Proposal.Expires):
+		return &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
 	case slices.Contains(r.approvers(), by):
-		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "You have approved it already.", Request: r.ID}
+		return &Refusal{Cause: CauseNotOpen, Detail: "You have approved it already.", Request: r.ID}
 	}
-	if err := k.must(access.Approve); err != nil {
-		return Event{}, err
-	}
-	approver := authorOf(by, w.Origin.Principal)
-	return Event{Type: EventApproved, Request: c.Request, Text: w.Origin.Reason, Hash: c.Hash, Approver: &approver}, stale(w.State, r)
+	return nil
 }
 
 // approvers returns who has approved the proposal as it is, each once, without its author.
@@ -317,76 +340,78 @@ func stale(s State, r Request) error {
 // Reject ends a change request of somebody else. The reason is that of the origin.
 type Reject struct{ Request string }
 
-func (c Reject) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c Reject) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.Request, EventRejected)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	if r.Proposal.Author.ID == w.Origin.actor() {
-		return Event{}, forbidden(access.Approve, r, "You cannot reject your own change request: withdraw it.")
+	if r.Proposal.Author.ID == in.Origin.actor() {
+		return Event{}, nil, forbidden(access.Approve, r, "You cannot reject your own change request: withdraw it.")
 	}
-	return Event{Type: EventRejected, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
+	e := Event{Type: EventRejected, Request: c.Request, Text: in.Origin.Reason}
+	return e, nil, in.checkRequest(g, r, nil).must(access.Approve)
 }
 
 // Withdraw ends a change request, scheduled or not, of its author.
 type Withdraw struct{ Request string }
 
-func (c Withdraw) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c Withdraw) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.Request, EventWithdrawn)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	e := Event{Type: EventWithdrawn, Request: c.Request, Text: w.Origin.Reason}
-	k := w.askAbout(g, r)
-	if r.Proposal.Author.ID != w.Origin.actor() {
-		return e, k.must(access.Administer)
+	e := Event{Type: EventWithdrawn, Request: c.Request, Text: in.Origin.Reason}
+	k := in.checkRequest(g, r, nil)
+	if r.Proposal.Author.ID != in.Origin.actor() {
+		return e, nil, k.must(access.Administer)
 	}
-	return e, k.must(access.Propose)
+	return e, nil, k.must(access.Propose)
 }
 
 // Review closes what breaking the glass has left open.
 type Review struct{ Request string }
 
-func (c Review) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c Review) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.Request, EventReviewed)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
 	if !r.ReviewOpen() {
-		return Event{}, &Refusal{Cause: CauseNotOpen, Detail: "The change request needs no review.", Request: r.ID}
+		return Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The change request needs no review.", Request: r.ID}
 	}
-	by := w.Origin.actor()
+	by := in.Origin.actor()
 	for _, own := range []string{r.Proposal.Author.ID, r.Claim.By} {
 		switch {
 		case own == by:
-			return Event{}, forbidden(access.Approve, r, "You cannot review your own change.")
-		case w.descends(by, own):
-			return Event{}, forbidden(access.Approve, r, "You cannot review this change: your token was made with that of its author. "+
+			return Event{}, nil, forbidden(access.Approve, r, "You cannot review your own change.")
+		case in.descends(by, own):
+			return Event{}, nil, forbidden(access.Approve, r, "You cannot review this change: your token was made with that of its author. "+
 				"A person can whose token was not, or who signs in.")
-		case w.gone(own):
-			return Event{}, forbidden(access.Approve, r, "The author of the change was erased, and may be you: it cannot be reviewed.")
+		case in.gone(own):
+			return Event{}, nil, forbidden(access.Approve, r, "The author of the change was erased, and may be you: it cannot be reviewed.")
 		}
 	}
-	return Event{Type: EventReviewed, Request: c.Request, Text: w.Origin.Reason}, w.askAbout(g, r).must(access.Approve)
+	k := in.checkRequest(g, r, nil)
+	return Event{Type: EventReviewed, Request: c.Request, Text: in.Origin.Reason}, k.candidate, k.must(access.Approve)
 }
 
 // PatchRisk changes members of what is risky in the environment by a JSON Merge Patch (RFC 7396).
 type PatchRisk struct{ Merge []byte }
 
-func (c PatchRisk) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c PatchRisk) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	settings, err := g.risk.patched(c.Merge)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	return SetRisk{Settings: settings}.decideRequest(g, w)
+	return SetRisk{Settings: settings}.decideRequest(g, in)
 }
 
 // SetRisk says what is risky in the environment.
 type SetRisk struct{ Settings RiskSettings }
 
-func (c SetRisk) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c SetRisk) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	if err := c.Settings.validate(); err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
-	return Event{Type: EventRisk, Text: w.Origin.Reason, Risk: &c.Settings}, w.ask(g, nil).must(access.Administer)
+	return Event{Type: EventRisk, Text: in.Origin.Reason, Risk: &c.Settings}, nil, in.check(g, nil).must(access.Administer)
 }

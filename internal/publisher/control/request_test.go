@@ -39,7 +39,7 @@ func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
 		Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Gone: d.gone, Origin: origin, LedgerBytes: d.ledgerBytes,
 		AuthorValid: d.standing, Line: d.line,
 	}
-	e, err := control.DecideRequest(d.governance, w, c)
+	e, _, err := control.DecideRequest(d.governance, w, c)
 	if err != nil {
 		return err
 	}
@@ -353,7 +353,7 @@ func TestReasonsAreBounded(t *testing.T) {
 	for i := range 900 {
 		changes = append(changes, doc(fmt.Sprint(key, i), flagBody("on", `,"tags":["payments","security"]`)))
 	}
-	risk := control.Assess(s, changes, control.DefaultRiskSettings("prod"), nil, time.Time{})
+	risk := control.Assess(change(s, changes...), control.DefaultRiskSettings("prod"), nil, time.Time{})
 	if n := len(risk.Reasons); n > 50 || !risk.High {
 		t.Errorf("%d reasons, high %v", n, risk.High)
 	}

@@ -25,6 +25,16 @@ func (s *Service) Requests(ctx context.Context) ([]Request, error) {
 
 // Request returns a change request as it is now.
 func (s *Service) Request(ctx context.Context, id string) (Request, error) {
+	r, err := s.current(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	r.Warnings = s.warnings(r, nil)
+	return r, nil
+}
+
+// current returns a change request as it is now, with its documents.
+func (s *Service) current(ctx context.Context, id string) (Request, error) {
 	state, err := s.Current(ctx) // first, as above
 	if err != nil {
 		return Request{}, err
@@ -106,11 +116,16 @@ func recorded(ctx context.Context, journal Journal, sequence uint64) (e Event, e
 	return e, nil
 }
 
-// afterwards returns a request that something was done to, as far as possible with its documents: what was done is recorded anyway.
-func (s *Service) afterwards(ctx context.Context, r Request) Request {
-	if full, err := s.whole(ctx, r); err == nil {
-		return full
+// shown returns a request that something was done to with its warnings and, as far as possible, with its documents: what was done is recorded
+// anyway. What was compiled of it already need not be compiled again.
+func (s *Service) shown(ctx context.Context, r Request, compiled *Candidate) Request {
+	if r.ID == "" {
+		return r // the command was about no request
 	}
+	if full, err := s.whole(ctx, r); err == nil {
+		r = full
+	}
+	r.Warnings = s.warnings(r, compiled)
 	return r
 }
 

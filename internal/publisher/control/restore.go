@@ -86,20 +86,21 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 		}
 		return out, nil
 	}
-	if out.Request, err = s.Open(ctx, o, ProposalSpec{Command: command, BreakGlass: r.BreakGlass}); err != nil {
+	var candidate *Candidate
+	if out.Request, candidate, err = s.openRequest(ctx, o, ProposalSpec{Command: command, BreakGlass: r.BreakGlass}); err != nil {
 		return out, err
 	}
-	return out, s.applyRestore(ctx, o, r, &out)
+	return out, s.applyRestore(ctx, o, r, candidate, &out)
 }
 
 // applyRestore applies the change request of a Restore, unless it has to wait for others.
-func (s *Service) applyRestore(ctx context.Context, o Origin, r Restoring, out *Restored) error {
+func (s *Service) applyRestore(ctx context.Context, o Origin, r Restoring, compiled *Candidate, out *Restored) error {
 	opened := out.Request
 	if needed := opened.Proposal.Needed; needed > len(opened.approvers()) && !r.BreakGlass && opened.Status == Open {
 		out.Waits = &Refusal{Cause: CauseApprovalRequired, Request: opened.ID, Approvals: needed, Detail: fmt.Sprintf("It needs %s.", approvals(needed))}
 		return nil
 	}
-	applied, err := s.Apply(ctx, o, opened.ID)
+	applied, err := s.apply(ctx, o, opened.ID, compiled)
 	if err == nil {
 		out.Request = applied
 		return nil
@@ -118,7 +119,7 @@ func (s *Service) applyRestore(ctx context.Context, o Origin, r Restoring, out *
 
 // command returns what makes a state that of the snapshot, and how many documents differ besides.
 func (r Restoring) command(s State) (c Restore, remaining int, err error) {
-	c.Transfer = newTransfer(s, wanted(s, r.Snapshot))
+	c.Transfer = newTransfer(s, wanted(s, r.Snapshot)).compile(s)
 	c.Restoration = Restoration{
 		Snapshot: r.Snapshot.Position(), State: r.Snapshot.State().Digest(), InHistory: r.InHistory,
 		Before: s.Position(), BeforeState: s.State().Digest(), Documents: len(c.Changes),
@@ -147,7 +148,7 @@ func wanted(s, snapshot State) map[document.ID]document.Document {
 // fits refuses what is too large for one change request.
 func (c Restore) fits(s State) error {
 	size := bytesOf(c.Changes)
-	if len(c.Changes) <= changelog.MaxEntries && size <= MaxProposal && recordable(s, c.Changes) {
+	if len(c.Changes) <= changelog.MaxEntries && size <= MaxProposal && recordable(s, c.compiled) {
 		return nil
 	}
 	return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("%d documents with %d bytes differ, which is too much for one change request: "+
@@ -166,16 +167,22 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 		if err != nil {
 			return t, 0, err
 		}
-		if bytesOf(p.documents) <= MaxProposal && recordable(s, p.documents) {
-			chosen := make(map[document.ID]document.Document, len(p.documents))
-			for _, d := range p.documents {
-				chosen[d.ID()] = d
-			}
-			t = newTransfer(s, chosen)
+		if bytesOf(p.documents) > MaxProposal {
+			continue
+		}
+		if t = newTransfer(s, byID(p.documents)).compile(s); recordable(s, t.compiled) {
 			return t, len(c.Changes) - len(t.Changes), nil
 		}
 	}
-	return t, 0, c.fits(s)
+	return Transfer{}, 0, c.fits(s)
+}
+
+func byID(documents []document.Document) map[document.ID]document.Document {
+	all := make(map[document.ID]document.Document, len(documents))
+	for _, d := range documents {
+		all[d.ID()] = d
+	}
+	return all
 }
 
 func bytesOf(documents []document.Document) (size int) {
@@ -185,10 +192,10 @@ func bytesOf(documents []document.Document) (size int) {
 	return size
 }
 
-// recordable reports whether the record of a change request can hold documents, and all that they are made from. Half of what else a record
+// recordable reports whether the record of a change request can hold changes, and all that they are made from. Half of what else a record
 // may have is left for reasons and risks.
-func recordable(s State, documents []document.Document) bool {
-	e := Event{Type: EventOpened, Proposal: &Proposal{Changes: changesOf(documents), Bases: bases(s, documents)}}
+func recordable(s State, c *Candidate) bool {
+	e := Event{Type: EventOpened, Proposal: &Proposal{Changes: changesOf(c.Documents), Bases: bases(s, c)}}
 	data, err := e.Encode()
 	return err == nil && len(data) <= (MaxProposal+changelog.MaxJournalBody)/2
 }

@@ -109,20 +109,34 @@ func (r RiskSettings) patched(patch []byte) (RiskSettings, error) {
 // Usage tells whether a flag was evaluated lately, and whether that is known.
 type Usage func(flag string) (inUse, known bool)
 
-// Assess returns what changes put at stake when they are made to a state at a time. A segment's risk is that of the flags that depend
-// on it. A nil usage knows of none.
-func Assess(s State, changes []document.Document, r RiskSettings, usage Usage, now time.Time) access.Risk {
-	if len(changes) == 0 {
+// Change is a change of documents between two rulesets.
+type Change struct {
+	Before, After *eval.Ruleset
+	Documents     []document.Document // that are put, or deleted when their Body is nil
+}
+
+// Assess returns what a change puts at stake when it is made at a time. A segment's risk is that of the flags that depend on it. A nil usage
+// knows of none.
+func Assess(c Change, r RiskSettings, usage Usage, now time.Time) access.Risk {
+	if len(c.Documents) == 0 {
 		return access.Risk{}
 	}
 	a := assessment{
-		state: s, settings: r, usage: usage, counts: make(map[string]int), tagged: make(map[string]bool),
+		change: c, settings: r, usage: usage, counts: make(map[string]int), tagged: make(map[string]bool),
 		risk: access.Risk{ShareKnown: true, UsageKnown: true},
 	}
-	a.next, _, _ = candidate(s.Rules(), changes)
 	a.environment(now)
+	a.documents()
+	a.share()
+	a.more()
+	a.risk.High = len(a.risk.Reasons) > 0
+	return a.risk
+}
+
+// documents adds what the change of each document puts at stake, and what follows for others.
+func (a *assessment) documents() {
 	changed := make(map[string]bool)
-	for _, c := range changes {
+	for _, c := range a.change.Documents {
 		if c.Kind == document.KindFlag {
 			changed[c.Key] = true
 			a.flag(c)
@@ -131,16 +145,22 @@ func Assess(s State, changes []document.Document, r RiskSettings, usage Usage, n
 		}
 	}
 	a.dependants(changed)
+}
+
+// share adds that many users get another answer.
+func (a *assessment) share() {
 	if a.settings.Share > 0 && a.risk.Share >= a.settings.Share {
 		a.because(RiskShare, "The answer changes for %.4g %% of the users or more.", 100*a.risk.Share)
 	}
+}
+
+// more says how many reasons there are that are not listed.
+func (a *assessment) more() {
 	for _, code := range slices.Sorted(maps.Keys(a.counts)) {
 		if more := a.counts[code] - maxReasons; more > 0 {
 			a.risk.Reasons = append(a.risk.Reasons, access.RiskReason{Code: code, Sentence: fmt.Sprintf("There are %d more reasons like these.", more)})
 		}
 	}
-	a.risk.High = len(a.risk.Reasons) > 0
-	return a.risk
 }
 
 // maxReasons is how many reasons with the same code are listed one by one, so that a record of them has a bounded size.
@@ -150,8 +170,7 @@ const maxReasons = 20
 type assessment struct {
 	counts   map[string]int  // reasons by their code
 	tagged   map[string]bool // flags and tags that are among the reasons
-	state    State
-	next     *eval.Ruleset // with the changes
+	change   Change
 	settings RiskSettings
 	usage    Usage
 	risk     access.Risk
@@ -177,7 +196,7 @@ func (a *assessment) environment(now time.Time) {
 
 // flag adds what the change of one flag puts at stake.
 func (a *assessment) flag(c document.Document) {
-	before, after := a.state.Rules().Flag(c.Key), a.next.Flag(c.Key)
+	before, after := a.change.Before.Flag(c.Key), a.change.After.Flag(c.Key)
 	a.labels(before)
 	a.labels(after)
 	inUse, known := a.used(c.Key)
@@ -254,7 +273,7 @@ func (a *assessment) sensitive(tag string) bool {
 
 // dependants adds what the flags have at stake that are not changed themselves.
 func (a *assessment) dependants(changed map[string]bool) {
-	for before, after := range a.next.Difference(a.state.Rules()) {
+	for before, after := range a.change.After.Difference(a.change.Before) {
 		flag := after
 		if flag == nil {
 			flag = before

@@ -26,6 +26,12 @@ func doc(key string, body []byte) document.Document {
 	return document.Document{Kind: document.KindFlag, Key: key, Body: body}
 }
 
+// change returns the change that documents make to a state.
+func change(s *state, documents ...document.Document) control.Change {
+	c := control.Compile(s, documents)
+	return control.Change{Before: s.Rules(), After: c.Rules, Documents: c.Documents}
+}
+
 func TestRiskNamesEachReason(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2001, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -66,7 +72,7 @@ func TestRiskNamesEachReason(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			risk := control.Assess(s, []document.Document{c.change}, c.settings, c.usage, noon)
+			risk := control.Assess(change(s, c.change), c.settings, c.usage, noon)
 			got := codes(risk)
 			if name == "another type" { // the values differ too
 				got = got[:1]
@@ -112,7 +118,7 @@ func TestShareOfUsersIsExact(t *testing.T) {
 			t.Parallel()
 			s := newState()
 			s.put(t, document.Document{Kind: document.KindFlag, Key: "f", Body: c.before})
-			risk := control.Assess(s, []document.Document{doc("f", c.after)}, control.RiskSettings{}, nil, time.Time{})
+			risk := control.Assess(change(s, doc("f", c.after)), control.RiskSettings{}, nil, time.Time{})
 			if risk.ShareKnown != c.known || math.Abs(risk.Share-c.share) > 1e-9 {
 				t.Errorf("share %v, known %v, want %v, %v", risk.Share, risk.ShareKnown, c.share, c.known)
 			}
@@ -129,7 +135,7 @@ func TestShareAgreesWithEvaluation(t *testing.T) {
 	before, after := newState(), newState()
 	before.put(t, flagDocument("f", body(10)))
 	after.put(t, flagDocument("f", body(35)))
-	risk := control.Assess(before, []document.Document{doc("f", body(35))}, control.RiskSettings{}, nil, time.Time{})
+	risk := control.Assess(change(before, doc("f", body(35))), control.RiskSettings{}, nil, time.Time{})
 	const users = 20000
 	changed := 0
 	answer := func(s *state, user int) string {

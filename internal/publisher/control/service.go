@@ -149,7 +149,7 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	origin, err := s.identified(ctx, origin, func(g *Governance, w DecisionInput) error { return writable(g, w, c) })
+	origin, err := s.identified(ctx, origin, func(g *Governance, in DecisionInput) error { return writable(g, in, c) })
 	if err != nil {
 		s.noteRefused(ctx, origin, err)
 		return Result{}, err
@@ -240,7 +240,7 @@ func (x *execution) attempt(ctx context.Context) error {
 	}
 	x.basis, x.decided, x.result.Position = state, state, state.Position()
 	x.result.Document = decision.Unchanged
-	x.result.Warnings = decision.Warnings
+	x.result.Warnings = decision.Warnings()
 	return x.append(ctx, log, decision)
 }
 
@@ -317,10 +317,7 @@ func (x *execution) permit(ctx context.Context, state State, d Decision) error {
 	}
 	x.ledger.mu.RLock()
 	defer x.ledger.mu.RUnlock()
-	if refusal := permit(x.ledger.governance, x.world(x.origin, state), d); refusal != nil {
-		return refusal
-	}
-	return nil
+	return permit(x.ledger.governance, x.input(x.origin, state), d)
 }
 
 // nextOpID returns the op-id of the next append. Those of one command begin alike.

@@ -66,20 +66,3 @@ func (n nothing) Rules() *eval.Ruleset { return n.rules }
 func Token(s State, d document.Document) changelog.Token {
 	return changelog.Token{Epoch: s.Position().Epoch.Short(), Revision: d.Revision}
 }
-
-// candidate compiles the rules with the changes applied, and returns the problems that forbid them and those that are mere warnings.
-func candidate(rules *eval.Ruleset, changes []document.Document) (next *eval.Ruleset, fatal, warnings eval.Problems) {
-	documents := make([]document.Document, len(changes))
-	for i, c := range changes {
-		documents[i] = document.Document{Kind: c.Kind, Key: c.Key, Body: c.Body}
-	}
-	next, problems := rules.Update(documents)
-	for _, p := range problems {
-		if p.Warning {
-			warnings = append(warnings, p)
-		} else {
-			fatal = append(fatal, p)
-		}
-	}
-	return next, fatal, warnings
-}

@@ -59,10 +59,10 @@ func (s *Service) process(ctx context.Context, r Request, now time.Time) error {
 	defer cancel()
 	switch {
 	case r.Status == Claimed && now.Sub(r.Claim.At) > claimGrace*cmp.Or(s.options.Sweep, defaultSweep):
-		_, err := s.finish(ctx, r.ID)
+		_, err := s.finish(ctx, r.ID, nil)
 		return err
 	case (r.Status == Open || r.Status == NeedsRebase) && !now.Before(p.Expires):
-		_, err := s.HandleRequest(ctx, Origin{Owner: true}, expire{r.ID})
+		_, _, err := s.handle(ctx, Origin{Owner: true}, expire{r.ID})
 		return err
 	case r.Status == Open && !p.ApplyAt.IsZero() && !now.Before(p.ApplyAt):
 		return s.applyScheduled(ctx, r.ID)
@@ -76,45 +76,46 @@ func (s *Service) applyScheduled(ctx context.Context, id string) error {
 	if err := s.catchUp(ctx); err != nil {
 		return err
 	}
-	_, err := s.decideAndRecord(ctx, func(g *Governance, state State) (Event, error) {
-		return s.decideScheduled(g, state, id)
+	var candidate *Candidate
+	_, err := s.decideAndRecord(ctx, func(g *Governance, state State) (e Event, err error) {
+		e, candidate, err = s.decideScheduled(g, state, id)
+		return e, err
 	})
 	if err != nil {
 		return err
 	}
-	_, err = s.finish(ctx, id)
+	_, err = s.finish(ctx, id, candidate)
 	return err
 }
 
-func (s *Service) decideScheduled(g *Governance, state State, id string) (Event, error) {
+func (s *Service) decideScheduled(g *Governance, state State, id string) (e Event, candidate *Candidate, err error) {
 	r, err := find(g, id, EventClaimed)
 	if err != nil {
-		return Event{}, err
+		return Event{}, nil, err
 	}
 	author := r.Proposal.Author.principal()
 	if s.options.AuthorValid != nil {
 		author, err = s.options.AuthorValid(author)
 	}
-	var e Event
 	if err == nil {
-		e, err = DecideRequest(g, s.world(Origin{}, state), ClaimRequest{Request: id, Scheduled: true, Author: author})
+		e, candidate, err = DecideRequest(g, s.input(Origin{}, state), ClaimRequest{Request: id, Scheduled: true, Author: author})
 	}
 	refusal, refused := errors.AsType[*Refusal](err)
 	if errors.Is(err, access.ErrRejected) || refused && (refusal.Cause == CauseForbidden || refusal.Cause == CauseInvalid) {
 		e = released(r, Failed, err.Error())
 		e.At = time.Now().UTC()
-		return e, nil
+		return e, nil, nil
 	}
-	return e, err
+	return e, candidate, err
 }
 
 // expire ends a request that nobody has applied in time.
 type expire struct{ request string }
 
-func (c expire) decideRequest(g *Governance, w DecisionInput) (Event, error) {
+func (c expire) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
 	r, err := find(g, c.request, EventExpired)
-	if err == nil && w.Now.Before(r.Proposal.Expires) {
+	if err == nil && in.Now.Before(r.Proposal.Expires) {
 		err = &Refusal{Cause: CauseNotOpen, Detail: "The change request has not expired.", Request: r.ID}
 	}
-	return Event{Type: EventExpired, Request: c.request}, err
+	return Event{Type: EventExpired, Request: c.request}, nil, err
 }

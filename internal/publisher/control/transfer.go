@@ -24,6 +24,8 @@ type Transfer struct {
 	// Source names what the transfer was derived from, so that deriving it again with an idempotency key is the same command, although the
 	// changes that are left to make may be others. Empty means that the changes themselves tell.
 	Source string
+
+	compiled *Candidate // what was compiled of it already; nil if nothing was
 }
 
 // Difference is a document that a Transfer changes; nil is none.
@@ -71,6 +73,12 @@ func newTransfer(target State, wanted map[document.ID]document.Document) Transfe
 	return t
 }
 
+// compile compiles the transfer, so that deciding it in the same state does not.
+func (t Transfer) compile(s State) Transfer {
+	t.compiled = Compile(s, t.Changes)
+	return t
+}
+
 // Differences returns what the transfer changes in a state.
 func (t Transfer) Differences(s State) []Difference {
 	var list []Difference
@@ -101,15 +109,7 @@ func (t Transfer) decide(s State) (Decision, error) {
 	if len(missing) == 0 {
 		return Decision{}, nil
 	}
-	_, problems, warnings := candidate(s.Rules(), missing)
-	if len(problems) > 0 {
-		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
-	}
-	if len(missing) <= changelog.MaxEntries {
-		return Decision{Parts: [][]document.Document{missing}, Warnings: warnings}, nil
-	}
-	parts, err := divide(s.Rules(), inDependencyOrder(s, missing), changelog.MaxEntries)
-	return Decision{Parts: parts, Warnings: warnings}, err
+	return t.compiled.Or(s, missing).divided(s)
 }
 
 // check refuses what its author has not seen as it is.

@@ -5,18 +5,19 @@ import (
 	"github.com/flagside/flagside/eval"
 )
 
-// Warnings returns the slips in the documents of a change request that are tolerated, as the environment is known now. There are none for
+// warnings returns the slips in the documents of a change request that are tolerated, as the environment is known now. There are none for
 // one that has ended without being applied, and none while nothing is known.
-func (s *Service) Warnings(r Request) eval.Problems {
+func (s *Service) warnings(r Request, compiled *Candidate) eval.Problems {
 	switch r.Status {
 	case Rejected, Withdrawn, Expired, Failed:
 		return nil
 	default:
 	}
-	if r.Proposal == nil {
-		return nil
+	documents := r.Proposal.documents()
+	if compiled != nil && compiled.of(documents) {
+		return compiled.Warnings
 	}
-	return s.WarningsOf(r.Proposal.documents()...)
+	return s.WarningsOf(documents...)
 }
 
 // WarningsOf returns the slips that would be tolerated in documents if they were put now; none while nothing is known.
@@ -25,6 +26,5 @@ func (s *Service) WarningsOf(documents ...document.Document) eval.Problems {
 	if state == nil {
 		return nil
 	}
-	_, _, warnings := candidate(state.Rules(), documents)
-	return warnings
+	return Compile(state, documents).Warnings
 }

@@ -1,0 +1,84 @@
+package control_test
+
+import (
+	"testing"
+
+	"github.com/flagside/flagside/internal/publisher/control"
+)
+
+// compilations counts how often rules with one changed flag are compiled while something is done. Each takes two generations: one is of the
+// rules, one of the flag.
+func (r *replica) compilations(do func()) int {
+	r.t.Helper()
+	generation := func() uint64 {
+		state, err := r.Current(r.t.Context())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		next, _ := state.Rules().Update(nil)
+		return next.Generation()
+	}
+	before := generation()
+	do()
+	return int(generation()-before-1) / 2
+}
+
+// A change is compiled once, however many ask what it leads to: the one that decides, permission, risk, what it is bound to and its warnings.
+// The follower compiles what it finds in the log.
+func TestAChangeIsCompiledOnce(t *testing.T) {
+	t.Parallel()
+	r := newReplica(t, newEnvironment(t))
+	o := r.options(nil)
+	o.Authorize = everything
+	service := control.NewService(o)
+	now := r.force("f", "begin")
+	good, err := r.Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const followed = 1
+	f := func(what string, want int, do func() error) {
+		t.Helper()
+		got := r.compilations(func() {
+			if err := do(); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+		})
+		if got != want {
+			t.Errorf("%s: compiled %d times, want %d", what, got, want)
+		}
+	}
+
+	f("a write", 1+followed, func() error {
+		result, err := service.Do(t.Context(), person("author"), control.Put{ID: flagID("f"), If: now, Body: flagBody("on", `,"description":"x"`)})
+		now = control.Precondition{Match: result.Document}
+		return err
+	})
+	f("a preview", 1, func() error {
+		_, err := service.Preview(t.Context(), person("author"), control.Toggle{Flag: "f", If: now})
+		return err
+	})
+	var request control.Request
+	f("a proposal", 1, func() (err error) {
+		request, err = service.Open(t.Context(), person("author"), control.ProposalSpec{Command: control.Toggle{Flag: "f", If: now}})
+		return err
+	})
+	f("an approval", 1, func() error {
+		_, err := service.HandleRequest(t.Context(), person("approver"), control.Approve{Request: request.ID, Hash: request.Hash})
+		return err
+	})
+	f("an apply", 1+followed, func() (err error) {
+		request, err = service.Apply(t.Context(), person("author"), request.ID)
+		return err
+	})
+	f("a restore", 1+followed, func() error {
+		restored, err := service.Restore(t.Context(), person("author"), control.Restoring{Snapshot: good, InHistory: true})
+		if restored.Request.Status != control.Applied {
+			t.Errorf("the restore is %s", restored.Request.Status)
+		}
+		return err
+	})
+	if request.Status != control.Applied {
+		t.Errorf("the request is %s", request.Status)
+	}
+}
