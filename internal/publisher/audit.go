@@ -99,7 +99,7 @@ func (e *environments) history(ctx context.Context, name string) (*environment, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if _, err := running.journal(ctx); err != nil { // which waits until both were opened
+	if _, err := running.Ledger(ctx); err != nil { // which waits until both were opened
 		return nil, nil, nil, err
 	}
 	running.mu.Lock()

@@ -118,7 +118,7 @@ func (e *environments) renew(
 // newEpoch returns what a new epoch would be, made from what is known here.
 func (e *environment) newEpoch(ctx context.Context, how admin.Restoring, snapshot *cache.View) (n control.NewEpoch, err error) {
 	n = control.NewEpoch{DryRun: how.DryRun, BreakGlass: how.BreakGlass, Ledger: e.ledgerAnyway}
-	healthy := e.writeRefused() == nil
+	healthy := e.Refused() == nil
 	if healthy {
 		err = e.follower.Barrier(ctx)
 	}
@@ -161,7 +161,7 @@ func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(c
 	}
 	if n.Newest {
 		r.Onto = &changelog.Position{} // the log is gone
-		if e.writeRefused() == nil {
+		if e.Refused() == nil {
 			r.Onto = new(n.Held.Position())
 		}
 	}
@@ -213,7 +213,7 @@ func (e *environment) awaitEpoch(ctx context.Context, epoch changelog.Epoch) err
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		if view := e.store.View(); view != nil && view.Position().Epoch == epoch && e.writeRefused() == nil && e.follower.Barrier(ctx) == nil {
+		if view := e.store.View(); view != nil && view.Position().Epoch == epoch && e.Refused() == nil && e.follower.Barrier(ctx) == nil {
 			return nil
 		}
 		select {

@@ -106,7 +106,7 @@ func newer(a, b changelog.Anchor) changelog.Anchor {
 func (e *environment) awaitLedger(ctx context.Context) {
 	poll := time.NewTicker(100 * time.Millisecond)
 	defer poll.Stop()
-	for e.verifyLedger(ctx) != nil || e.writeRefused() != nil {
+	for e.verifyLedger(ctx) != nil || e.Refused() != nil {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():

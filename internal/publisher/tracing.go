@@ -46,7 +46,7 @@ func errorType(err error) string {
 	return fmt.Sprintf("%T", err)
 }
 
-// decide is control.Options.Deciding.
+// decide begins the span of a decision. The returned function ends it.
 func (t tracing) decide(ctx context.Context, c control.Command) func(error) {
 	kind := fmt.Sprintf("%T", c)
 	_, end := t.begin(ctx, "decide", attribute.String("flagside.command", strings.ToLower(kind[strings.LastIndexByte(kind, '.')+1:])))

@@ -35,9 +35,6 @@ func (s *Service) handle(ctx context.Context, o Origin, c RequestCommand) (r Req
 	if s.options.ReadOnly != "" && !o.Owner {
 		return Request{}, nil, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
 	}
-	if s.options.Journal == nil {
-		return Request{}, nil, errNoLedger
-	}
 	if err := o.Validate(); err != nil {
 		return Request{}, nil, err
 	}
@@ -140,12 +137,12 @@ func (s *Service) apply(ctx context.Context, o Origin, id string, compiled *Cand
 
 // catchUp makes sure that approvals are counted by what is known of their principals now, and not a second ago.
 func (s *Service) catchUp(ctx context.Context) error {
-	if s.options.CatchUp == nil {
+	if s.options.Access == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	if err := s.options.CatchUp(ctx); err != nil {
+	if err := s.options.Access.CatchUp(ctx); err != nil {
 		return fmt.Errorf("%w: who has approved: %w", ErrUnconfirmed, err)
 	}
 	return nil
@@ -171,7 +168,7 @@ func (s *Service) finish(ctx context.Context, id string, compiled *Candidate) (R
 
 // step resolves what became of a claimed request, appending its change if that is still to be done.
 func (s *Service) step(ctx context.Context, r Request, compiled *Candidate) error {
-	log, err := s.options.Log(ctx)
+	log, err := s.options.Store.Log(ctx)
 	if err != nil {
 		return err
 	}
@@ -206,7 +203,7 @@ func (s *Service) recordResolved(ctx context.Context, r Request, e Event) error 
 		return e, nil
 	})
 	if recorded.Type == EventApplied && r.Proposal.BreakGlass && err == nil {
-		s.options.BrokeGlass(r)
+		s.options.Observer.BrokeGlass(r)
 	}
 	return err
 }
@@ -244,7 +241,7 @@ func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Bas
 		Documents: r.Proposal.documents(),
 	})
 	if outcome.State != 0 {
-		s.options.Appended(outcome.State)
+		s.options.Observer.Appended(outcome.State)
 		s.operations.note(r.ID, outcome)
 	}
 	switch {

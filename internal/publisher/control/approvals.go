@@ -9,11 +9,6 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 )
 
-// descends reports whether a principal has a token that was made with that of another one, or with one that was.
-func (in DecisionInput) descends(principal, from string) bool {
-	return in.Line != nil && slices.Contains(in.Line(principal), from)
-}
-
 // counting returns whose approvals of a request count now, and why the others do not: their principals are gone, no longer stand, or may
 // not approve any more.
 func (k *policyCheck) counting(r Request) (approvers, lapsed []string, err error) {
@@ -33,18 +28,15 @@ func (k *policyCheck) counting(r Request) (approvers, lapsed []string, err error
 
 // lapsed returns why the approval of a principal does not count any more, empty if it does.
 func (k *policyCheck) lapsed(r Request, id string) (why string, err error) {
-	principal := r.approver(id)
 	if k.in.gone(id) { // and may be here again by another id
 		return "who was erased", nil
 	}
-	if k.in.AuthorValid != nil {
-		principal, err = k.in.AuthorValid(principal)
-		if errors.Is(err, access.ErrRejected) {
-			return "because " + strings.TrimPrefix(err.Error(), access.ErrRejected.Error()+": "), nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrUnconfirmed, err)
-		}
+	principal, err := k.in.authorValid(r.approver(id))
+	switch {
+	case errors.Is(err, access.ErrRejected):
+		return "because " + strings.TrimPrefix(err.Error(), access.ErrRejected.Error()+": "), nil
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	if !k.about(r, Origin{Principal: principal}).answer(access.Approve).Permitted {
 		return "who may not approve it any more", nil

@@ -33,7 +33,7 @@ func TestApprovalsLapse(t *testing.T) {
 	}{
 		"nothing happened": {func(*desk, map[string]bool) {}, ""},
 		"the token was revoked": {func(d *desk, _ map[string]bool) {
-			d.standing = func(p access.Principal) (access.Principal, error) {
+			d.valid = func(p access.Principal) (access.Principal, error) {
 				return p, fmt.Errorf("%w: %w", access.ErrRejected, errors.New("the API token was revoked"))
 			}
 		}, "that of approver, because the API token was revoked"},
@@ -67,7 +67,7 @@ func TestApprovalsOfUnknownStanding(t *testing.T) {
 	d := newDesk(t, needsOne(map[string]bool{"approver": true}))
 	r := d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff()}})
 	d.must(person("approver"), control.Approve{Request: "r", Hash: r.Hash})
-	d.standing = func(p access.Principal) (access.Principal, error) { return p, access.ErrUnavailable }
+	d.valid = func(p access.Principal) (access.Principal, error) { return p, access.ErrUnavailable }
 	if err := d.do(person("author"), control.ClaimRequest{Request: "r"}); !errors.Is(err, control.ErrUnconfirmed) {
 		t.Errorf("applied: %v", err)
 	}

@@ -29,7 +29,7 @@ func TestAChangeIsCompiledOnce(t *testing.T) {
 	t.Parallel()
 	r := newReplica(t, newEnvironment(t))
 	o := r.options(nil)
-	o.Authorize = everything
+	o.Access = fakeAccess{authorize: everything}
 	service := control.NewService(o)
 	now := r.force("f", "begin")
 	good, err := r.Current(t.Context())

@@ -19,7 +19,7 @@ type RecordedEvent struct {
 // Events returns what the ledger had recorded before the call from a sequence on, oldest first; 1 is its beginning. It ends with the first
 // error.
 func (s *Service) Events(ctx context.Context, from uint64) iter.Seq2[RecordedEvent, error] {
-	journal, err := s.journal(ctx)
+	journal, err := s.options.Store.Ledger(ctx)
 	if err != nil {
 		return func(yield func(RecordedEvent, error) bool) { yield(RecordedEvent{}, err) }
 	}

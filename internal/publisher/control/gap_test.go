@@ -29,7 +29,7 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 	orphan := event(Event{Type: EventApproved, Request: "lost", By: "a"})
 	at := func(sequence uint64) changelog.Anchor { return changelog.Anchor{Sequence: sequence} }
 
-	l := newLedger(Options{Environment: "prod"})
+	l := newLedger("prod")
 	if err := l.take(flagsync.Record{Sequence: 1, Body: orphan}); err == nil {
 		t.Error("an approval of a request that is not there was taken")
 	}
@@ -82,7 +82,7 @@ func TestLedgerForgetsWhatIsLost(t *testing.T) {
 	first := flagsync.Record{Sequence: 1, Body: risk("first")}
 	second := flagsync.Record{Sequence: 2, Prev: changelog.Anchor{Sequence: 1}, Body: risk("second")}
 	journal := &stored{records: []flagsync.Record{first, second}}
-	l := newLedger(Options{Environment: "prod"})
+	l := newLedger("prod")
 	tag := func() string {
 		t.Helper()
 		if err := l.catchUp(t.Context(), journal); err != nil {

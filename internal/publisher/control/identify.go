@@ -9,7 +9,7 @@ import (
 // identified returns the origin with the id of who asks. A person without one gets it only if decide, which records nothing, refuses
 // nothing: what strangers ask for in vain leaves no trace of who they are.
 func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governance, DecisionInput) error) (Origin, error) {
-	if o.actor() != access.Unregistered || s.options.Identify == nil {
+	if o.actor() != access.Unregistered || s.options.Access == nil {
 		return o, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
@@ -25,7 +25,7 @@ func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governa
 	if err != nil {
 		return o, err
 	}
-	o.Principal, err = s.options.Identify(ctx, o.Principal)
+	o.Principal, err = s.options.Access.Identify(ctx, o.Principal)
 	return o, err
 }
 
@@ -37,6 +37,3 @@ func writable(g *Governance, in DecisionInput, c Command) error {
 	}
 	return permit(g, in, decision)
 }
-
-// gone reports whether an id is of a person who may be here again by another one.
-func (in DecisionInput) gone(id string) bool { return in.Gone != nil && in.Gone(id) }

@@ -136,10 +136,7 @@ func TestReadingTheKeysGoesOn(t *testing.T) {
 	l.state.revision = 5
 	last := l.state.Position().Revision
 	s := control.NewService(control.Options{
-		State:    func() control.State { return l.state },
-		Log:      func(context.Context) (control.Log, error) { return l, nil },
-		Refused:  func() error { return nil },
-		Follower: fakeFollower{},
+		Store: storeOf(l, l.state), Follower: fakeFollower{},
 	})
 	var o control.Operation
 	var err error

@@ -19,26 +19,13 @@ type ledger struct {
 	governance  *Governance // guarded by mu
 }
 
-func newLedger(o Options) *ledger {
-	return &ledger{environment: o.Environment, turn: make(chan struct{}, 1), governance: NewGovernance(o.Environment)}
-}
-
-// errNoLedger is returned where there are no change requests.
-var errNoLedger = &Refusal{Cause: CauseNotKnown, Detail: "There are no change requests here."}
-
-func (s *Service) journal(ctx context.Context) (Journal, error) {
-	if s.options.Journal == nil {
-		return nil, errNoLedger
-	}
-	return s.options.Journal(ctx)
+func newLedger(environment string) *ledger {
+	return &ledger{environment: environment, turn: make(chan struct{}, 1), governance: NewGovernance(environment)}
 }
 
 // refresh reads what was added to the ledger before the call.
 func (s *Service) refresh(ctx context.Context) error {
-	if s.options.Journal == nil {
-		return nil
-	}
-	return s.refreshFrom(ctx, s.journal)
+	return s.refreshFrom(ctx, s.options.Store.Ledger)
 }
 
 // refreshFrom is refresh with a ledger that is opened by other means.
@@ -134,8 +121,7 @@ func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, err
 // input returns what a decision is made from.
 func (s *Service) input(o Origin, state State) DecisionInput {
 	return DecisionInput{
-		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
-		Authorize: s.options.Authorize, Gone: s.options.Gone, AuthorValid: s.options.AuthorValid, Line: s.options.Line, Usage: s.options.Usage,
+		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(), Principals: s.options.Access, Usage: s.options.Usage,
 		OpenRequests: s.options.OpenRequests, LedgerBytes: s.options.LedgerBytes,
 	}
 }
@@ -168,7 +154,7 @@ func (s *Service) decideAndRecord(ctx context.Context, do func(*Governance, Stat
 
 // record appends an event after the one with the sequence base.
 func (s *Service) record(ctx context.Context, base uint64, e Event) error {
-	journal, err := s.journal(ctx)
+	journal, err := s.options.Store.Ledger(ctx)
 	if err != nil {
 		return err
 	}

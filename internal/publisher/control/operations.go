@@ -70,7 +70,7 @@ func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	log, err := s.options.Log(ctx)
+	log, err := s.options.Store.Log(ctx)
 	if err != nil {
 		return Operation{}, err
 	}
@@ -134,7 +134,7 @@ func (s *Service) retryOpen(ctx context.Context, a openAppend) {
 		outcome, decided := s.ask(ctx, a)
 		if decided {
 			s.operations.note(a.change.OpID, outcome)
-			s.options.Appended(outcome.State)
+			s.options.Observer.Appended(outcome.State)
 			return
 		}
 		select {
@@ -149,13 +149,13 @@ func (s *Service) retryOpen(ctx context.Context, a openAppend) {
 func (s *Service) ask(ctx context.Context, a openAppend) (flagsync.Outcome, bool) {
 	within, cancel := context.WithTimeout(ctx, retryTimeout)
 	defer cancel()
-	log, err := s.options.Log(within)
+	log, err := s.options.Store.Log(within)
 	if err != nil {
 		return flagsync.Outcome{}, false
 	}
 	outcome, err := log.Append(within, a.basis, a.change)
 	if errors.Is(err, changelog.ErrDifferentHistory) {
-		state := s.options.State()
+		state := s.options.Store.State()
 		return flagsync.Outcome{State: flagsync.Lost}, state != nil && state.Position().Epoch != a.basis.Position().Epoch
 	}
 	return outcome, err == nil && outcome.State != flagsync.Open

@@ -55,19 +55,16 @@ func TestOpenAppendsArePursued(t *testing.T) {
 			l.state = shop(t)
 			other := false
 			var mu sync.Mutex
-			s := control.NewService(control.Options{
-				State: func() control.State {
-					mu.Lock()
-					defer mu.Unlock()
-					if other {
-						return inEpoch{l.state, "ffffffffffffffffffffffffffffffff"}
-					}
-					return l.state
-				},
-				Log:      func(context.Context) (control.Log, error) { return l, nil },
-				Refused:  func() error { return nil },
-				Follower: fakeFollower{},
-			})
+			store := storeOf(l, l.state)
+			store.state = func() control.State {
+				mu.Lock()
+				defer mu.Unlock()
+				if other {
+					return inEpoch{l.state, "ffffffffffffffffffffffffffffffff"}
+				}
+				return l.state
+			}
+			s := control.NewService(control.Options{Store: store, Follower: fakeFollower{}})
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- s.Run(ctx) }()

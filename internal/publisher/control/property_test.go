@@ -147,7 +147,7 @@ func (s *simulation) proposing() control.ProposalSpec {
 func (s *simulation) command(c control.RequestCommand) {
 	by := fmt.Sprint("person ", s.random.IntN(4))
 	w := control.DecisionInput{
-		Environment: "prod", State: s.state, Now: s.now, Authorize: policy,
+		Environment: "prod", State: s.state, Now: s.now, Principals: fakeAccess{authorize: policy},
 		Origin: control.Origin{Actor: by, Reason: "because", Principal: access.Principal{ID: by}},
 	}
 	e, _, err := control.DecideRequest(s.governance, w, c)

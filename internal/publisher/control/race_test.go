@@ -228,9 +228,9 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 		requests[author] = request
 	}
 	o := one.options(nil)
-	o.AuthorValid = func(p access.Principal) (access.Principal, error) {
+	o.Access = fakeAccess{authorize: policy, valid: func(p access.Principal) (access.Principal, error) {
 		return p, map[string]error{"revoked": access.ErrRejected, "unknown": access.ErrUnavailable}[p.ID]
-	}
+	}}
 	due := control.NewService(o)
 	one.run(func(ctx context.Context) { _ = due.Run(ctx) }, func() {})
 	status := func(author string) control.RequestStatus {
@@ -353,7 +353,7 @@ func TestForbiddenIsRecorded(t *testing.T) {
 	url := newEnvironment(t)
 	one := newReplica(t, url)
 	o := one.options(nil)
-	o.Authorize = func(access.Question) access.Answer { return access.Answer{Policies: []string{"nobody"}} }
+	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{Policies: []string{"nobody"}} }}
 	strict := control.NewService(o)
 	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
 	if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, control.CauseForbidden) {

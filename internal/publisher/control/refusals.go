@@ -76,7 +76,7 @@ func (r *refusals) giveBack(n uint64) {
 // noteRefused records that policies did not permit something to somebody. That this fails changes nothing for them.
 func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
 	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil || s.options.Journal == nil {
+	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil {
 		return
 	}
 	if refusal.Action.Action == access.Read {

@@ -16,7 +16,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
 	o := one.options(nil)
-	o.Authorize = func(access.Question) access.Answer { return access.Answer{} }
+	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{} }}
 	strict := control.NewService(o)
 	const attempts = 50
 	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}

@@ -139,18 +139,19 @@ func (r *replica) run(do func(context.Context), after func()) {
 func (r *replica) options(crash *crash) control.Options {
 	return control.Options{
 		Environment: "prod",
-		State: func() control.State {
-			if view := r.store.View(); view != nil {
-				return control.WithoutKeys(view)
-			}
-			return nil
+		Store: fakeStore{
+			state: func() control.State {
+				if view := r.store.View(); view != nil {
+					return control.WithoutKeys(view)
+				}
+				return nil
+			},
+			log:    func(context.Context) (control.Log, error) { return crashingLog{r.log, crash}, nil },
+			ledger: func(context.Context) (control.Journal, error) { return crashingJournal{r.journal, crash}, nil },
 		},
-		Log:       func(context.Context) (control.Log, error) { return crashingLog{r.log, crash}, nil },
-		Journal:   func(context.Context) (control.Journal, error) { return crashingJournal{r.journal, crash}, nil },
-		Refused:   func() error { return nil },
-		Follower:  r.follow,
-		Authorize: policy,
-		Sweep:     10 * time.Millisecond,
+		Follower: r.follow,
+		Access:   fakeAccess{authorize: policy},
+		Sweep:    10 * time.Millisecond,
 	}
 }
 

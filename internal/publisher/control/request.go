@@ -30,15 +30,10 @@ type DecisionInput struct {
 	State       State
 	Origin      Origin
 	Now         time.Time
-	// Authorize answers what policies permit; nil permits everything.
-	Authorize func(access.Question) access.Answer
-	// Gone reports whether an id is of a person who may be here again by another one; nil means none is.
-	Gone  func(id string) bool
+	// Principals may be nil: then everything is permitted to all, as they are.
+	Principals Principals
+	// Usage may be nil: then it is not known.
 	Usage Usage
-	// AuthorValid returns a principal who is not here as policies know them, or why they no longer count; nil takes everyone as they are.
-	AuthorValid func(access.Principal) (access.Principal, error)
-	// Line returns the principals that a token was made by; nil knows none.
-	Line func(principal string) []string
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
 	OpenRequests int
 	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.

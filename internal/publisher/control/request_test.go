@@ -20,7 +20,7 @@ type desk struct {
 	governance *control.Governance
 	authorize  func(access.Question) access.Answer
 	gone       func(id string) bool
-	standing   func(access.Principal) (access.Principal, error)
+	valid      func(access.Principal) (access.Principal, error)
 	line       func(principal string) []string
 	now        time.Time
 
@@ -36,8 +36,8 @@ func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk 
 func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
 	d.t.Helper()
 	w := control.DecisionInput{
-		Environment: "staging", State: d.state, Now: d.now, Authorize: d.authorize, Gone: d.gone, Origin: origin, LedgerBytes: d.ledgerBytes,
-		AuthorValid: d.standing, Line: d.line,
+		Environment: "staging", State: d.state, Now: d.now, Origin: origin, LedgerBytes: d.ledgerBytes,
+		Principals: fakeAccess{authorize: d.authorize, gone: d.gone, valid: d.valid, line: d.line},
 	}
 	e, _, err := control.DecideRequest(d.governance, w, c)
 	if err != nil {

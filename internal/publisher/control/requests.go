@@ -85,7 +85,7 @@ func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
 	if !r.ended() {
 		return r, nil
 	}
-	journal, err := s.journal(ctx)
+	journal, err := s.options.Store.Ledger(ctx)
 	if err != nil {
 		return r, err
 	}

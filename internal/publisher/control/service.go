@@ -5,88 +5,18 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // commandTimeout bounds a command. It is longer than the election of a new leader takes.
 const commandTimeout = 15 * time.Second
-
-// Log is where changes are written: a flagsync.Log.
-type Log interface {
-	Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error)
-	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
-	History(ctx context.Context, id document.ID) iter.Seq2[changelog.Record, error]
-	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
-}
-
-// Journal is where the decisions of people are recorded: a flagsync.Journal.
-type Journal interface {
-	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
-	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error]
-	Record(ctx context.Context, sequence uint64) (flagsync.Record, error)
-}
-
-// Follower keeps the state current: a flagsync.Follower.
-type Follower interface {
-	Barrier(ctx context.Context) error
-	Wait(ctx context.Context, revision uint64) error
-	Status() flagsync.Status
-}
-
-// Options say what a Service works on. State, Log, Refused and Follower are required.
-type Options struct {
-	// Environment is its name.
-	Environment string
-	// State returns the newest state, or nil while the environment was not read completely.
-	State func() State
-	// Log returns the log, or why nothing can be written now. It may wait.
-	Log func(ctx context.Context) (Log, error)
-	// Refused returns why nothing can be written now, or nil. It does not wait.
-	Refused  func() error
-	Follower Follower
-	// ReadOnly is a sentence that tells where the environment is changed instead; empty if here.
-	ReadOnly string
-	// Deciding is told when the decision on a command begins, and returns what is told how it ended. It may be nil.
-	Deciding func(ctx context.Context, c Command) func(error)
-	// Appended is told how each append ended. It may be nil.
-	Appended func(flagsync.OutcomeState)
-	// BrokeGlass is told of each change request that was applied here without approvals, which waits for a review then. It may be nil.
-	BrokeGlass func(Request)
-	// Journal returns the ledger of the environment, or why it cannot be had. Without one there are no change requests.
-	Journal func(ctx context.Context) (Journal, error)
-	// Authorize answers what policies permit. It may be nil: then everything is permitted.
-	Authorize func(access.Question) access.Answer
-	// Identify returns a principal with the id that is recorded. It is asked for a person without one, before anything that the person does is
-	// recorded. It may be nil if there are none.
-	Identify func(context.Context, access.Principal) (access.Principal, error)
-	// Gone reports whether an id is of a person who may be here again by another one. It may be nil if there are none.
-	Gone func(id string) bool
-	// AuthorValid returns the author of a scheduled request, when its time comes, as policies know the author; or why the author no longer counts:
-	// access.ErrRejected ends the request, any other error leaves it to a later time. It may be nil.
-	AuthorValid func(access.Principal) (access.Principal, error)
-	// CatchUp returns when everything counts for AuthorValid and Line that was recorded of principals before the call, at any publisher. It may
-	// be nil if nothing is.
-	CatchUp func(context.Context) error
-	// Line returns the principals that a token was made by. It may be nil if there are no tokens.
-	Line func(principal string) []string
-	// Usage tells which flags are in use. It may be nil: then it is not known.
-	Usage Usage
-	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
-	OpenRequests int
-	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.
-	LedgerBytes int
-	// Sweep is how often Run looks for requests whose time has come, or that another publisher has left; 0 is once a second.
-	Sweep time.Duration
-}
 
 // Service carries out commands for one environment.
 type Service struct {
@@ -106,18 +36,12 @@ type Service struct {
 
 // NewService returns a service.
 func NewService(o Options) *Service {
-	if o.Appended == nil {
-		o.Appended = func(flagsync.OutcomeState) {}
-	}
-	if o.BrokeGlass == nil {
-		o.BrokeGlass = func(Request) {}
-	}
-	if o.Deciding == nil {
-		o.Deciding = func(context.Context, Command) func(error) { return func(error) {} }
+	if o.Observer == nil {
+		o.Observer = unobserved{}
 	}
 	return &Service{
 		options: o, locked: make(chan struct{}, 1), opened: make(chan struct{}, 1),
-		ledger: newLedger(o), keys: keys{turn: make(chan struct{}, 1)},
+		ledger: newLedger(o.Environment), keys: keys{turn: make(chan struct{}, 1)},
 	}
 }
 
@@ -216,7 +140,7 @@ func (x *execution) run(ctx context.Context) error {
 
 // attempt decides on the current state, and writes what follows.
 func (x *execution) attempt(ctx context.Context) error {
-	log, err := x.options.Log(ctx)
+	log, err := x.options.Store.Log(ctx)
 	if err != nil {
 		return err
 	}
@@ -229,7 +153,7 @@ func (x *execution) attempt(ctx context.Context) error {
 			return err
 		}
 	}
-	decided := x.options.Deciding(ctx, x.command)
+	decided := x.options.Observer.Deciding(ctx, x.command)
 	decision, err := Decide(state, x.command)
 	if err == nil {
 		err = x.permit(ctx, state, decision)
@@ -282,7 +206,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 	}
 	outcome, err := log.Append(ctx, x.basis, change)
 	if outcome.State != 0 {
-		x.options.Appended(outcome.State)
+		x.options.Observer.Appended(outcome.State)
 		x.operations.note(change.OpID, outcome)
 	}
 	switch outcome.State {
@@ -309,7 +233,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 
 // permit refuses what policies do not permit to be written at once.
 func (x *execution) permit(ctx context.Context, state State, d Decision) error {
-	if x.options.Authorize == nil || x.origin.Owner {
+	if x.options.Access == nil || x.origin.Owner {
 		return nil
 	}
 	if err := x.refresh(ctx); err != nil {

@@ -65,11 +65,7 @@ func (f fakeFollower) Status() flagsync.Status            { return flagsync.Stat
 
 func service(l *fakeLog, f control.Follower, counted map[flagsync.OutcomeState]int) *control.Service {
 	return control.NewService(control.Options{
-		State:    func() control.State { return l.state },
-		Log:      func(context.Context) (control.Log, error) { return l, nil },
-		Refused:  func() error { return nil },
-		Follower: f,
-		Appended: func(s flagsync.OutcomeState) { counted[s]++ },
+		Store: storeOf(l, l.state), Follower: f, Observer: counter(counted),
 	})
 }
 
@@ -176,30 +172,31 @@ func TestCommittedButNotSeen(t *testing.T) {
 func TestNothingWithoutKnowledge(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: shop(t)}
-	f := func(o control.Options, want error) {
+	f := func(store fakeStore, barrier, want error) {
 		t.Helper()
-		if _, err := control.NewService(o).Do(t.Context(), anybody(), putA()); !errors.Is(err, want) {
+		s := control.NewService(control.Options{Store: store, Follower: fakeFollower{barrier: barrier}})
+		if _, err := s.Do(t.Context(), anybody(), putA()); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
-	known := func() control.State { return l.state }
-	unknown := func() control.State { return nil }
-	refused := func(err error) func() error { return func() error { return err } }
-	log := func(context.Context) (control.Log, error) { return l, nil }
 	cut := errors.New("cut")
-	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, control.ErrUnconfirmed)
-	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, cut)
-	f(control.Options{State: unknown, Log: log, Refused: refused(nil), Follower: fakeFollower{}}, control.ErrNotReady)
-	f(control.Options{State: unknown, Log: log, Refused: refused(flagsync.ErrStreamLost), Follower: fakeFollower{}}, flagsync.ErrStreamLost)
-	f(control.Options{
-		State: known, Log: func(context.Context) (control.Log, error) { return nil, flagsync.ErrStreamLost }, Follower: fakeFollower{},
-	}, flagsync.ErrStreamLost)
+	known := storeOf(l, l.state)
+	f(known, cut, control.ErrUnconfirmed)
+	f(known, cut, cut)
+	unknown := known
+	unknown.state = func() control.State { return nil }
+	f(unknown, nil, control.ErrNotReady)
+	unknown.refused = flagsync.ErrStreamLost
+	f(unknown, nil, flagsync.ErrStreamLost)
+	lost := known
+	lost.log = func(context.Context) (control.Log, error) { return nil, flagsync.ErrStreamLost }
+	f(lost, nil, flagsync.ErrStreamLost)
 	if len(l.changes) != 0 {
 		t.Errorf("appended %v", l.changes)
 	}
 	broken := errors.New("broken")
 	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return 0, broken }
-	f(control.Options{State: known, Log: log, Follower: fakeFollower{}}, broken)
+	f(known, nil, broken)
 }
 
 func TestOriginIsChecked(t *testing.T) {
@@ -276,9 +273,7 @@ func TestReadOnlyIsForTheOwner(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: shop(t)}
 	s := control.NewService(control.Options{
-		State:    func() control.State { return l.state },
-		Log:      func(context.Context) (control.Log, error) { return l, nil },
-		Follower: fakeFollower{}, ReadOnly: "Change the file.",
+		Store: storeOf(l, l.state), Follower: fakeFollower{}, ReadOnly: "Change the file.",
 	})
 	_, err := s.Do(t.Context(), anybody(), putA())
 	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseReadOnly {

@@ -19,7 +19,7 @@ const (
 
 // sweepUntil looks after change requests until ctx ends.
 func (s *Service) sweepUntil(ctx context.Context) {
-	if s.options.Journal == nil || s.options.ReadOnly != "" {
+	if s.options.ReadOnly != "" {
 		return
 	}
 	look := time.NewTicker(cmp.Or(s.options.Sweep, defaultSweep))
@@ -93,12 +93,10 @@ func (s *Service) decideScheduled(g *Governance, state State, id string) (e Even
 	if err != nil {
 		return Event{}, nil, err
 	}
-	author := r.Proposal.Author.principal()
-	if s.options.AuthorValid != nil {
-		author, err = s.options.AuthorValid(author)
-	}
+	in := s.input(Origin{}, state)
+	author, err := in.authorValid(r.Proposal.Author.principal())
 	if err == nil {
-		e, candidate, err = DecideRequest(g, s.input(Origin{}, state), ClaimRequest{Request: id, Scheduled: true, Author: author})
+		e, candidate, err = DecideRequest(g, in, ClaimRequest{Request: id, Scheduled: true, Author: author})
 	}
 	refusal, refused := errors.AsType[*Refusal](err)
 	if errors.Is(err, access.ErrRejected) || refused && (refusal.Cause == CauseForbidden || refusal.Cause == CauseInvalid) {

@@ -173,7 +173,7 @@ func (s *Service) RollBack(ctx context.Context, id document.ID, to changelog.Tok
 
 // past returns the documents as they were at a revision: one, or all when the id is zero.
 func (s *Service) past(ctx context.Context, id document.ID, to changelog.Token) (map[document.ID]document.Document, error) {
-	log, err := s.options.Log(ctx)
+	log, err := s.options.Store.Log(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func (s *Service) warnings(r Request, compiled *Candidate) eval.Problems {
 
 // WarningsOf returns the slips that would be tolerated in documents if they were put now; none while nothing is known.
 func (s *Service) WarningsOf(documents ...document.Document) eval.Problems {
-	state := s.options.State()
+	state := s.options.Store.State()
 	if state == nil {
 		return nil
 	}
