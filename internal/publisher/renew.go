@@ -106,7 +106,7 @@ func (e *environments) renew(
 		if err != nil {
 			return err
 		}
-		n.Write = func(ctx context.Context, n control.NewEpoch, begun func(context.Context) error) (changelog.Position, error) {
+		n.Write = func(ctx context.Context, n control.Epoch, begun func(context.Context) error) (changelog.Position, error) {
 			return running.write(ctx, list, running.renewal(o, n, begun))
 		}
 		out, err = running.control.Begin(ctx, o, n)
@@ -117,7 +117,7 @@ func (e *environments) renew(
 
 // newEpoch returns what a new epoch would be, made from what is known here.
 func (e *environment) newEpoch(ctx context.Context, how admin.Restoring, snapshot *cache.View) (n control.NewEpoch, err error) {
-	n = control.NewEpoch{DryRun: how.DryRun, BreakGlass: how.BreakGlass, Ledger: e.ledgerAnyway}
+	n = control.NewEpoch{Epoch: control.Epoch{BreakGlass: how.BreakGlass}, DryRun: how.DryRun, Ledger: e.ledgerAnyway}
 	healthy := e.Refused() == nil
 	if healthy {
 		err = e.follower.Barrier(ctx)
@@ -153,7 +153,7 @@ func (e *environment) ledgerAnyway(ctx context.Context) (control.Journal, error)
 }
 
 // renewal returns what is written of a new epoch. One that is to lose nothing is written only where the log ends as it is known here.
-func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(context.Context) error) flagsync.Renewal {
+func (e *environment) renewal(o control.Origin, n control.Epoch, begun func(context.Context) error) flagsync.Renewal {
 	documents := slices.Collect(n.Wanted.Documents())
 	r := flagsync.Renewal{
 		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),

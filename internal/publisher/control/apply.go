@@ -83,19 +83,19 @@ func (s *Service) openRequest(ctx context.Context, o Origin, p ProposalSpec) (Re
 		s.noteRefused(ctx, o, err)
 		return Request{}, nil, err
 	}
-	id := fingerprint(o.actor() + "\x00" + o.Key)
+	id := Fingerprint(o.actor() + "\x00" + o.Key)
 	if r, err := s.current(ctx, id); err == nil {
-		return r, nil, r.repeats(p)
+		return r, nil, repeats(r, p)
 	}
 	r, candidate, err := s.handle(ctx, o, OpenRequest{ID: id, ProposalSpec: p})
 	if known, ok := s.known(id); err != nil && ok { // another one with the key was faster
-		return known, nil, known.repeats(p)
+		return known, nil, repeats(known, p)
 	}
 	return r, candidate, err
 }
 
 // repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
-func (r Request) repeats(p ProposalSpec) error {
+func repeats(r Request, p ProposalSpec) error {
 	switch {
 	case r.Command != p.print():
 		return &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}

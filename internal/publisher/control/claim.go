@@ -34,7 +34,7 @@ func (c ClaimRequest) decideRequest(g *Governance, in DecisionInput) (Event, *Ca
 		return Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
 	case in.Now.Before(p.ApplyAt):
 		return Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The time of the change request has not come.", Request: r.ID}
-	case p.late(in):
+	case tooLate(p, in.Now):
 		return released(r, Expired, "Its time passed while nothing could be applied."), nil, nil
 	}
 	if refusal, ok := errors.AsType[*Refusal](stale(in.State, r)); ok {
@@ -68,8 +68,8 @@ func (c ClaimRequest) author(p *Proposal) access.Principal {
 	return p.Author.principal()
 }
 
-func (p *Proposal) late(in DecisionInput) bool {
-	return p.LateSeconds > 0 && !p.ApplyAt.IsZero() && in.Now.Sub(p.ApplyAt) > time.Duration(p.LateSeconds)*time.Second
+func tooLate(p *Proposal, now time.Time) bool {
+	return p.LateSeconds > 0 && !p.ApplyAt.IsZero() && now.Sub(p.ApplyAt) > time.Duration(p.LateSeconds)*time.Second
 }
 
 // mayApply asks whether a request may be applied with the approvals that it has, and returns whose they are.

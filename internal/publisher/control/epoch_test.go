@@ -13,9 +13,9 @@ import (
 func (r *replica) newEpoch(write func(context.Context) error) control.NewEpoch {
 	held := control.WithoutKeys(r.store.View())
 	return control.NewEpoch{
-		Wanted: held, Held: held, BreakGlass: true,
+		Epoch:  control.Epoch{Wanted: held, Held: held, BreakGlass: true},
 		Ledger: func(context.Context) (control.Journal, error) { return r.journal, nil },
-		Write: func(ctx context.Context, _ control.NewEpoch, begun func(context.Context) error) (changelog.Position, error) {
+		Write: func(ctx context.Context, _ control.Epoch, begun func(context.Context) error) (changelog.Position, error) {
 			if err := begun(ctx); err != nil {
 				return changelog.Position{}, err
 			}

@@ -16,7 +16,7 @@ func TestFingerprintsStay(t *testing.T) {
 	put := Put{ID: id, Body: []byte(`{}`), If: now}
 	f := func(c Command, want string) {
 		t.Helper()
-		if got := commandPrint(c); got != want {
+		if got := CommandFingerprint(c); got != want {
 			t.Errorf("%T has the fingerprint %s, want %s", c, got, want)
 		}
 	}

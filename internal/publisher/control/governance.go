@@ -165,6 +165,9 @@ func (g *Governance) waitingOf(author string) (n int) {
 // Risk returns what is risky.
 func (g *Governance) Risk() RiskSettings { return g.risk }
 
+// Written returns how many bytes the author of an event has added to the ledger on the day of the event, of what counts.
+func (g *Governance) Written(e Event) int { return g.written.of(e) }
+
 // Newest returns the newest position of the log that an event has named, zero if none has.
 func (g *Governance) Newest() changelog.Position { return g.newest }
 

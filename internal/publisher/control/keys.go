@@ -28,7 +28,7 @@ type keyedOp struct {
 }
 
 func newKeyedOp(actor, key string, c Command) *keyedOp {
-	return &keyedOp{key: fingerprint(actor + "\x00" + key), command: commandPrint(c)}
+	return &keyedOp{key: Fingerprint(actor + "\x00" + key), command: CommandFingerprint(c)}
 }
 
 func (k *keyedOp) String() string { return k.part(1) }
@@ -38,24 +38,31 @@ func (k *keyedOp) part(remaining int) string {
 	return strings.Join([]string{keyPrefix, k.key, k.command, strconv.Itoa(k.parts + 1), strconv.Itoa(remaining - 1)}, ".")
 }
 
-func fingerprint(text string) string {
+// Fingerprint returns a short name for a text.
+func Fingerprint(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:15]))
 }
 
-// commandPrint tells commands apart.
-func commandPrint(c Command) string {
+// CommandFingerprint tells commands apart. It stands in logs and ledgers, so it stays the same from version to version.
+func CommandFingerprint(c Command) string {
 	if r, ok := c.(Restore); ok {
 		c = r.Transfer
 	}
 	if t, ok := c.(Transfer); ok && t.Source != "" {
-		return fingerprint(t.Source)
+		return Fingerprint(t.Source)
 	}
 	data, err := json.Marshal(c, json.Deterministic(true))
 	if err != nil {
 		data = fmt.Append(nil, c)
 	}
-	return fingerprint(fmt.Sprintf("%T ", c) + string(data))
+	return Fingerprint(fmt.Sprintf("control.%s ", typeName(c)) + string(data))
+}
+
+// typeName returns the name of the type of a command.
+func typeName(c Command) string {
+	name := fmt.Sprintf("%T", c)
+	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // keyUse is what the log tells about a key.

@@ -21,18 +21,18 @@ type policyCheck struct {
 
 // check returns what asks policies about changes; a nil candidate means the environment itself.
 func (in DecisionInput) check(g *Governance, c *Candidate) *policyCheck {
-	k := &policyCheck{in: in, protected: g.risk.Protected, candidate: c}
+	k := &policyCheck{in: in, protected: g.Risk().Protected, candidate: c}
 	if c != nil {
 		k.documents = c.Documents
 		change := Change{Before: in.State.Rules(), After: c.Rules, Documents: c.Documents}
-		k.circumstances.Risk = Assess(change, g.risk, in.Usage, in.Now)
+		k.circumstances.Risk = Assess(change, g.Risk(), in.Usage, in.Now)
 	}
 	return k
 }
 
 // checkRequest returns what asks policies about a request, of which something may be compiled already.
 func (in DecisionInput) checkRequest(g *Governance, r Request, compiled *Candidate) *policyCheck {
-	return in.checkDocuments(g, r.concerned(in.State), compiled).about(r, in.Origin)
+	return in.checkDocuments(g, concerned(r, in.State), compiled).about(r, in.Origin)
 }
 
 // checkDocuments returns what asks policies about documents that are to be changed; none means the environment itself.
@@ -52,7 +52,7 @@ func (k *policyCheck) about(r Request, o Origin) *policyCheck {
 }
 
 // concerned returns the documents of a request as they are to become; once it has ended, those that still exist as they are.
-func (r Request) concerned(s State) []document.Document {
+func concerned(r Request, s State) []document.Document {
 	if !r.ended() && !r.Proposal.newEpoch() {
 		return r.Proposal.documents()
 	}

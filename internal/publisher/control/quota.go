@@ -1,7 +1,6 @@
 package control
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -16,10 +15,10 @@ type writtenToday struct {
 
 func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
-// add counts an event that somebody has written of their own accord. Those that end something are free.
+// add counts an event that its author was free to write. Those that end something are not counted.
 func (w *writtenToday) add(e Event) {
 	day := dayOf(e.At)
-	if !e.Type.counts() || day < w.day {
+	if !e.Type.Counts() || day < w.day {
 		return
 	}
 	if day > w.day || w.bytes == nil {
@@ -28,8 +27,8 @@ func (w *writtenToday) add(e Event) {
 	w.bytes[e.By] += e.size
 }
 
-// counts reports whether an event counts against the quota of who wrote it.
-func (t EventType) counts() bool {
+// Counts reports whether an event counts against the quota of who wrote it.
+func (t EventType) Counts() bool {
 	switch t {
 	case EventOpened, EventRebased, EventCommented, EventRisk:
 		return true
@@ -38,21 +37,10 @@ func (t EventType) counts() bool {
 	}
 }
 
-// verify refuses an event of so many bytes that exceeds what its author may add to the ledger in a day; a limit of 0 is none.
-func (w *writtenToday) verify(e Event, size, limit int) error {
-	if limit == 0 || !e.Type.counts() {
-		return nil
+// of returns how many bytes were counted of those who write an event, on its day.
+func (w *writtenToday) of(e Event) int {
+	if !e.Type.Counts() || dayOf(e.At) != w.day {
+		return 0
 	}
-	before := 0
-	if dayOf(e.At) == w.day {
-		before = w.bytes[e.By]
-	}
-	if before+size <= limit {
-		return nil
-	}
-	return &Refusal{
-		Cause: CauseTooMany,
-		Detail: fmt.Sprintf("You have written %d bytes of change requests and comments today, and this has %d more; at most %d a day are allowed: "+
-			"go on tomorrow, or ask an operator to raise --ledger-bytes.", before, size, limit),
-	}
+	return w.bytes[e.By]
 }

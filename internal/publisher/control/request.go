@@ -69,7 +69,7 @@ func (in DecisionInput) recordable(g *Governance, e Event) error {
 		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The record of this has %d bytes with all keys and dependencies, at most %d are allowed: "+
 			"change fewer documents at a time.", len(data), changelog.MaxJournalBody)}
 	}
-	return g.written.verify(e, len(data), in.LedgerBytes)
+	return in.withinQuota(g, e, len(data))
 }
 
 // ProposalSpec is what a change request is to do.
@@ -171,12 +171,12 @@ func (c ProposalSpec) restores() (*Restoration, error) {
 	if !ok {
 		return nil, nil
 	}
-	return &r.Restoration, r.Restoration.permit(c.BreakGlass)
+	return &r.Restoration, permitSnapshot(r.Restoration, c.BreakGlass)
 }
 
 // print tells proposals apart.
 func (c ProposalSpec) print() string {
-	return fingerprint(fmt.Sprint(commandPrint(c.Command), c.ApplyAt.UTC(), c.MaxDelay, c.Expires.UTC(), c.BreakGlass))
+	return Fingerprint(fmt.Sprint(CommandFingerprint(c.Command), c.ApplyAt.UTC(), c.MaxDelay, c.Expires.UTC(), c.BreakGlass))
 }
 
 func (c ProposalSpec) expires(now time.Time) time.Time {
@@ -394,7 +394,7 @@ func (c Review) decideRequest(g *Governance, in DecisionInput) (Event, *Candidat
 type PatchRisk struct{ Merge []byte }
 
 func (c PatchRisk) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
-	settings, err := g.risk.patched(c.Merge)
+	settings, err := patchedRisk(g.Risk(), c.Merge)
 	if err != nil {
 		return Event{}, nil, err
 	}
@@ -405,8 +405,8 @@ func (c PatchRisk) decideRequest(g *Governance, in DecisionInput) (Event, *Candi
 type SetRisk struct{ Settings RiskSettings }
 
 func (c SetRisk) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
-	if err := c.Settings.validate(); err != nil {
-		return Event{}, nil, err
+	if err := c.Settings.Validate(); err != nil {
+		return Event{}, nil, &Refusal{Cause: CauseMalformed, Detail: sentence(err)}
 	}
 	return Event{Type: EventRisk, Text: in.Origin.Reason, Risk: &c.Settings}, nil, in.check(g, nil).must(access.Administer)
 }

@@ -18,7 +18,7 @@ func (s *Service) Requests(ctx context.Context) ([]Request, error) {
 	defer s.ledger.mu.RUnlock()
 	all := s.ledger.governance.Requests()
 	for i, r := range all {
-		all[i] = r.against(state)
+		all[i] = Against(r, state)
 	}
 	return all, nil
 }
@@ -46,12 +46,12 @@ func (s *Service) current(ctx context.Context, id string) (Request, error) {
 	if r, err = s.whole(ctx, r); err != nil {
 		return r, err
 	}
-	return r.against(state), nil
+	return Against(r, state), nil
 }
 
-// against returns a request as somebody finds it who looks at a state: one that waits, made from what has changed since, needs to be made
-// anew, whether or not anybody has tried to apply it.
-func (r Request) against(s State) Request {
+// Against returns a request as it is in a state: one that waits, made from what has changed since, needs a rebase, whether or not it was tried
+// to apply it.
+func Against(r Request, s State) Request {
 	if r.Status != Open && r.Status != NeedsRebase {
 		return r
 	}
@@ -137,7 +137,7 @@ func (s *Service) Waiting() map[RequestStatus]int {
 	}
 	counts := map[RequestStatus]int{Open: 0, Claimed: 0, NeedsRebase: 0}
 	for _, r := range s.ledger.unfinished() {
-		counts[r.against(state).Status]++
+		counts[Against(r, state).Status]++
 	}
 	return counts
 }

@@ -72,7 +72,7 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 	if err != nil {
 		return Restored{}, err
 	}
-	command, remaining, err := r.command(state)
+	command, remaining, err := r.Command(state)
 	if err != nil {
 		return Restored{}, err
 	}
@@ -81,8 +81,8 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 		return out, err
 	}
 	if r.DryRun {
-		if refusal, ok := errors.AsType[*Refusal](cmp.Or(command.Restoration.permit(false), command.fits(state))); ok {
-			out.Preview.Refused = refusal
+		if refused := command.Refused(state); refused != nil {
+			out.Preview.Refused = refused
 		}
 		return out, nil
 	}
@@ -96,9 +96,10 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 // applyRestore applies the change request of a Restore, unless it has to wait for others.
 func (s *Service) applyRestore(ctx context.Context, o Origin, r Restoring, compiled *Candidate, out *Restored) error {
 	opened := out.Request
-	if needed := opened.Proposal.Needed; needed > len(opened.approvers()) && !r.BreakGlass && opened.Status == Open {
-		out.Waits = &Refusal{Cause: CauseApprovalRequired, Request: opened.ID, Approvals: needed, Detail: fmt.Sprintf("It needs %s.", approvals(needed))}
-		return nil
+	if !r.BreakGlass && opened.Status == Open {
+		if out.Waits = MissingApprovals(opened); out.Waits != nil {
+			return nil
+		}
 	}
 	applied, err := s.apply(ctx, o, opened.ID, compiled)
 	if err == nil {
@@ -117,8 +118,8 @@ func (s *Service) applyRestore(ctx context.Context, o Origin, r Restoring, compi
 	return nil
 }
 
-// command returns what makes a state that of the snapshot, and how many documents differ besides.
-func (r Restoring) command(s State) (c Restore, remaining int, err error) {
+// Command returns what makes a state that of the snapshot, and how many documents differ besides.
+func (r Restoring) Command(s State) (c Restore, remaining int, err error) {
 	c.Transfer = newTransfer(s, wanted(s, r.Snapshot)).compile(s)
 	c.Restoration = Restoration{
 		Snapshot: r.Snapshot.Position(), State: r.Snapshot.State().Digest(), InHistory: r.InHistory,
@@ -143,6 +144,12 @@ func wanted(s, snapshot State) map[document.ID]document.Document {
 		all[d.ID()] = d
 	}
 	return all
+}
+
+// Refused returns why the documents cannot be restored by one change request without breaking the glass; nil if they can.
+func (c Restore) Refused(s State) *Refusal {
+	refusal, _ := errors.AsType[*Refusal](cmp.Or(permitSnapshot(c.Restoration, false), c.fits(s)))
+	return refusal
 }
 
 // fits refuses what is too large for one change request.
@@ -200,8 +207,8 @@ func recordable(s State, c *Candidate) bool {
 	return err == nil && len(data) <= (MaxProposal+changelog.MaxJournalBody)/2
 }
 
-// permit refuses a snapshot of which the log tells nothing, unless the glass is broken.
-func (r Restoration) permit(breakGlass bool) error {
+// permitSnapshot refuses a snapshot of which the log tells nothing, unless the glass is broken.
+func permitSnapshot(r Restoration, breakGlass bool) error {
 	if r.InHistory || breakGlass {
 		return nil
 	}

@@ -1,13 +1,13 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
@@ -61,49 +61,26 @@ func DefaultRiskSettings(environment string) RiskSettings {
 	}
 }
 
-func (r RiskSettings) validate() error {
+// Validate reports why the settings cannot hold.
+func (r RiskSettings) Validate() error {
 	switch {
 	case r.Share < 0 || r.Share > 1:
-		return &Refusal{Cause: CauseMalformed, Detail: "The share of users is a number from 0 to 1."}
+		return errors.New("the share of users is a number from 0 to 1")
 	case r.Dependants < 0:
-		return &Refusal{Cause: CauseMalformed, Detail: "The number of dependants is not negative."}
+		return errors.New("the number of dependants is not negative")
 	}
 	if len(r.Tags) > maxRiskEntries || len(r.Freezes) > maxRiskEntries {
-		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("There are at most %d tags and %d freeze windows.", maxRiskEntries, maxRiskEntries)}
+		return fmt.Errorf("there are at most %d tags and %d freeze windows", maxRiskEntries, maxRiskEntries)
 	}
 	for _, f := range r.Freezes {
 		if !f.From.Before(f.To) {
-			return &Refusal{Cause: CauseMalformed, Detail: "A freeze window ends after it begins."}
+			return errors.New("a freeze window ends after it begins")
 		}
 		if f.From.UTC().Year() < 0 || f.To.UTC().Year() > 9999 {
-			return &Refusal{Cause: CauseMalformed, Detail: "A freeze window lies between the years 0 and 9999 in UTC."}
+			return errors.New("a freeze window lies between the years 0 and 9999 in UTC")
 		}
 	}
 	return nil
-}
-
-// patched returns the settings after a merge patch.
-func (r RiskSettings) patched(patch []byte) (RiskSettings, error) {
-	change, err := compact(patch)
-	if err != nil {
-		return r, err
-	}
-	if jsontext.Value(change).Kind() != '{' {
-		return r, &Refusal{Cause: CauseMalformed, Detail: `A patch of what is risky is a JSON object with the members to change, such as {"protected":true}.`}
-	}
-	before, err := json.Marshal(r)
-	if err != nil {
-		return r, fmt.Errorf("risk settings: %w", err)
-	}
-	after, err := merge(before, change)
-	if err != nil {
-		return r, &Refusal{Cause: CauseMalformed, Detail: "The patch cannot be applied: " + err.Error() + "."}
-	}
-	var result RiskSettings
-	if err := json.Unmarshal(after, &result, json.RejectUnknownMembers(true)); err != nil {
-		return r, &Refusal{Cause: CauseMalformed, Detail: "The patch does not lead to settings of risk: " + err.Error() + "."}
-	}
-	return result, nil
 }
 
 // Usage tells whether a flag was evaluated lately, and whether that is known.

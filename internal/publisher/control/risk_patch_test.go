@@ -15,7 +15,7 @@ func TestRiskSettingsArePatched(t *testing.T) {
 		t.Helper()
 		want := DefaultRiskSettings("staging")
 		change(&want)
-		got, err := DefaultRiskSettings("staging").patched([]byte(patch))
+		got, err := patchedRisk(DefaultRiskSettings("staging"), []byte(patch))
 		if err != nil {
 			t.Fatalf("%s: %v", patch, err)
 		}
@@ -30,9 +30,9 @@ func TestRiskSettingsArePatched(t *testing.T) {
 
 	refuse := func(patch, part string) {
 		t.Helper()
-		settings, err := DefaultRiskSettings("staging").patched([]byte(patch))
+		settings, err := patchedRisk(DefaultRiskSettings("staging"), []byte(patch))
 		if err == nil {
-			err = settings.validate()
+			_, _, err = SetRisk{Settings: settings}.decideRequest(NewGovernance("staging"), DecisionInput{})
 		}
 		refusal, ok := errors.AsType[*Refusal](err)
 		if !ok || refusal.Cause != CauseMalformed || !strings.Contains(refusal.Detail, part) {
