@@ -115,7 +115,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting",
+		"internal/waiting", "internal/publisher/control/statetest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -98,7 +99,7 @@ func TestOwnTokensReviewNothing(t *testing.T) {
 	}
 	d.must(person("author"), control.OpenRequest{ID: "r", ProposalSpec: control.ProposalSpec{Command: turnOff(), BreakGlass: true}})
 	d.must(person("author"), control.ClaimRequest{Request: "r"})
-	at := changelog.Position{Epoch: epoch, Revision: 9, Digest: changelog.Sum(nil)}
+	at := changelog.Position{Epoch: statetest.Epoch, Revision: 9, Digest: changelog.Sum(nil)}
 	if err := d.governance.Evolve(d.governance.Sequence()+1, control.Event{Type: control.EventApplied, Request: "r", Position: &at}); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 // On three servers whose leaders change while a request is applied through one publisher and withdrawn through another, it is applied
@@ -66,7 +67,7 @@ func (r *replica) openPatiently(round int) control.Request {
 	var request control.Request
 	patiently(r.t, func() (err error) {
 		request, err = r.Open(r.t.Context(), author, control.ProposalSpec{
-			Command: control.Put{ID: flagID(fmt.Sprint("f", round)), Body: flagBody("on", ""), If: absent()},
+			Command: control.Put{ID: statetest.FlagID(fmt.Sprint("f", round)), Body: statetest.FlagBody("on", ""), If: absent()},
 		})
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 // compilations counts how often rules with one changed flag are compiled while something is done. Each takes two generations: one is of the
@@ -50,7 +51,7 @@ func TestAChangeIsCompiledOnce(t *testing.T) {
 	}
 
 	f("a write", 1+followed, func() error {
-		result, err := service.Do(t.Context(), person("author"), control.Put{ID: flagID("f"), If: now, Body: flagBody("on", `,"description":"x"`)})
+		result, err := service.Do(t.Context(), person("author"), control.Put{ID: statetest.FlagID("f"), If: now, Body: statetest.FlagBody("on", `,"description":"x"`)})
 		now = control.Precondition{Match: result.Document}
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -52,7 +53,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := &slowLog{outcome: flagsync.Outcome{State: flagsync.Open}}
-			l.state = shop(t)
+			l.state = statetest.Shop(t)
 			other := false
 			var mu sync.Mutex
 			store := storeOf(l, l.state)
@@ -129,7 +130,7 @@ func (s inEpoch) Position() changelog.Position {
 
 func TestOperationsThatAreNotKnown(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
 	result, err := s.Do(t.Context(), anybody(), putA())
 	if err != nil {

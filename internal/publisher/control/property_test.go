@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -35,7 +36,7 @@ func soaking() bool { return os.Getenv("FLAGSIDE_SOAK") == "1" }
 type simulation struct {
 	t          *testing.T
 	random     *rand.Rand
-	state      *state
+	state      *statetest.State
 	governance *control.Governance
 	facts      [][]byte
 	log        []changelog.Record // what was appended
@@ -56,7 +57,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 	counts, refused := map[control.EventType]int{}, map[control.Cause]int{}
 	for seed := range seeds {
 		s := &simulation{
-			t: t, random: rand.New(rand.NewPCG(7, uint64(seed))), state: shop(t), governance: control.NewGovernance("prod"),
+			t: t, random: rand.New(rand.NewPCG(7, uint64(seed))), state: statetest.Shop(t), governance: control.NewGovernance("prod"),
 			now: time.Unix(1e9, 0), agreed: map[string][]string{}, counts: counts, refused: refused,
 		}
 		for range 120 {
@@ -130,15 +131,15 @@ func (s *simulation) proposing() control.ProposalSpec {
 		p.MaxDelay = time.Duration(s.random.IntN(2)) * 3 * time.Hour
 	}
 	key := []string{"a", "b", "c"}[s.random.IntN(3)]
-	live, _ := s.state.Document(flagID(key))
+	live, _ := s.state.Document(statetest.FlagID(key))
 	p.Command = control.Patch{
-		ID: flagID(key), If: seen(live.Revision),
+		ID: statetest.FlagID(key), If: seen(live.Revision),
 		Merge: fmt.Appendf(nil, `{"description":"%d","defaultVariant":%q}`, s.random.Int(), []string{"on", "off"}[s.random.IntN(2)]),
 	}
 	if s.random.IntN(5) == 0 {
-		segment, _ := s.state.Document(segmentID("staff"))
+		segment, _ := s.state.Document(statetest.SegmentID("staff"))
 		body := fmt.Appendf(nil, `{"ends_with":[{"var":"email"},"%d"]}`, s.random.Int())
-		p.Command = control.Put{ID: segmentID("staff"), Body: body, If: seen(segment.Revision)}
+		p.Command = control.Put{ID: statetest.SegmentID("staff"), Body: body, If: seen(segment.Revision)}
 	}
 	return p
 }
@@ -208,14 +209,14 @@ func (s *simulation) record(e control.Event) {
 // write changes something past all requests.
 func (s *simulation) write() {
 	key := []string{"a", "b", "c", "other"}[s.random.IntN(4)]
-	s.append("", document.Document{Kind: document.KindFlag, Key: key, Body: flagBody("on", fmt.Sprintf(`,"description":"%d"`, s.random.Int()))})
+	s.append("", document.Document{Kind: document.KindFlag, Key: key, Body: statetest.FlagBody("on", fmt.Sprintf(`,"description":"%d"`, s.random.Int()))})
 }
 
 func (s *simulation) append(op string, documents ...document.Document) {
-	s.state.apply(s.t, control.Decision{Parts: [][]document.Document{documents}})
+	s.state.Apply(s.t, documents)
 	for i, d := range documents {
-		at := s.state.revision - uint64(len(documents)-1-i)
-		s.log = append(s.log, changelog.Record{Entry: changelog.Entry{Revision: at, Epoch: epoch, OpID: op, Kind: d.Kind, Key: d.Key}})
+		at := s.state.Revision - uint64(len(documents)-1-i)
+		s.log = append(s.log, changelog.Record{Entry: changelog.Entry{Revision: at, Epoch: statetest.Epoch, OpID: op, Kind: d.Kind, Key: d.Key}})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 func rounds(few int) int {
@@ -33,7 +34,7 @@ func TestTwoEditorsRace(t *testing.T) {
 		next := now
 		for i, r := range replicas {
 			wg.Go(func() {
-				patch := control.Patch{ID: flagID("f"), If: now, Merge: fmt.Appendf(nil, `{"description":"%d by %d"}`, round, i)}
+				patch := control.Patch{ID: statetest.FlagID("f"), If: now, Merge: fmt.Appendf(nil, `{"description":"%d by %d"}`, round, i)}
 				result, err := r.Do(t.Context(), owner(), patch)
 				switch {
 				case err == nil:
@@ -51,7 +52,7 @@ func TestTwoEditorsRace(t *testing.T) {
 		now = next
 	}
 	changes := 0
-	for _, err := range replicas[0].History(t.Context(), flagID("f")) {
+	for _, err := range replicas[0].History(t.Context(), statetest.FlagID("f")) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +161,7 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 	url := newEnvironment(t)
 	one := newReplica(t, url)
 	schedule := func(key string, p control.ProposalSpec) control.Request {
-		p.Command = control.Put{ID: flagID(key), Body: flagBody("on", ""), If: absent()}
+		p.Command = control.Put{ID: statetest.FlagID(key), Body: statetest.FlagBody("on", ""), If: absent()}
 		request, err := one.Open(t.Context(), person("author"), p)
 		if err != nil {
 			t.Fatal(err)
@@ -219,7 +220,7 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 	requests := map[string]control.Request{}
 	for _, author := range []string{"revoked", "unknown", "author"} {
 		request, err := one.Open(t.Context(), person(author), control.ProposalSpec{
-			Command: control.Put{ID: flagID(author), Body: flagBody("on", ""), If: absent()}, ApplyAt: time.Now().Add(time.Second),
+			Command: control.Put{ID: statetest.FlagID(author), Body: statetest.FlagBody("on", ""), If: absent()}, ApplyAt: time.Now().Add(time.Second),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -262,7 +263,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	one, other := newReplica(t, url), newReplica(t, url)
 	origin := owner()
 	origin.Key = "k1"
-	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
+	put := control.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}
 	first, err := one.Do(t.Context(), origin, put)
 	if err != nil {
 		t.Fatal(err)
@@ -272,7 +273,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	if err != nil || again.Position != first.Position || again.OpID != first.OpID || again.Written != first.Written {
 		t.Errorf("again: %+v, %v; want %+v", again, err, first)
 	}
-	put.Body = flagBody("off", "")
+	put.Body = statetest.FlagBody("off", "")
 	if _, err := other.Do(t.Context(), origin, put); !isRefused(err, control.CauseKeyReused) {
 		t.Errorf("another command with the key: %v", err)
 	}
@@ -283,7 +284,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	}
 	author := person("author")
 	author.Key = "k2"
-	proposing := control.ProposalSpec{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
+	proposing := control.ProposalSpec{Command: control.Put{ID: statetest.FlagID("g"), Body: statetest.FlagBody("on", ""), If: absent()}}
 	opened, err := one.Open(t.Context(), author, proposing)
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +303,7 @@ func TestKeyedPartsAreResumed(t *testing.T) {
 	origin.Key = "large"
 	var documents []document.Document
 	for i := range 2100 {
-		documents = append(documents, flagDocument(fmt.Sprintf("f%04d", i), flagBody("on", "")))
+		documents = append(documents, statetest.FlagDocument(fmt.Sprintf("f%04d", i), statetest.FlagBody("on", "")))
 	}
 	replace := control.Replace{Documents: documents}
 	crashing := control.NewService(one.options(crashAfter(2)))
@@ -355,7 +356,7 @@ func TestForbiddenIsRecorded(t *testing.T) {
 	o := one.options(nil)
 	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{Policies: []string{"nobody"}} }}
 	strict := control.NewService(o)
-	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
+	put := control.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}
 	if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, control.CauseForbidden) {
 		t.Fatalf("got %v", err)
 	}

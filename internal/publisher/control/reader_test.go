@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 // spelling writes flag documents in every way that evaluation may accept.
@@ -95,14 +96,14 @@ func TestRiskReadsWhatEvaluationReads(t *testing.T) {
 	for name, compatibility := range map[string]eval.Compatibility{"strict": "", "flagd": eval.CompatibilityFlagd} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newState()
+			s := statetest.New()
 			if compatibility != "" {
-				s.put(t, document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
+				s.Put(t, document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(`{"compatibility":"flagd"}`)})
 			}
-			s.put(t,
+			s.Put(t,
 				document.Document{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)},
 				document.Document{Kind: document.KindSegment, Key: "around", Body: []byte(`{"!":[{"$ref":"staff"}]}`)},
-				flagDocument("f", flagBody("on", "")))
+				statetest.FlagDocument("f", statetest.FlagBody("on", "")))
 			p := spelled{t: t, state: s, seen: make(map[string]int)}
 			for seed := range uint64(4000) {
 				w := spelling{random: rand.New(rand.NewPCG(seed, 0)), anyCase: compatibility != ""}
@@ -121,12 +122,12 @@ func TestRiskReadsWhatEvaluationReads(t *testing.T) {
 // spelled compares the risk of documents with their evaluation.
 type spelled struct {
 	t     *testing.T
-	state *state
+	state *statetest.State
 	seen  map[string]int
 }
 
 func (p spelled) verify(body []byte) {
-	next, problems := p.state.rules.Update([]document.Document{flagDocument("f", body)})
+	next, problems := p.state.Rules().Update([]document.Document{statetest.FlagDocument("f", body)})
 	if problems.Err() != nil {
 		return // not accepted
 	}
@@ -146,7 +147,7 @@ func (p spelled) verify(body []byte) {
 	} else if disabled {
 		p.seen["disabled"]++
 	}
-	if before, after := answers(p.state.rules), answers(next); !slices.Equal(before, after) && risk.ShareKnown && risk.Share == 0 {
+	if before, after := answers(p.state.Rules()), answers(next); !slices.Equal(before, after) && risk.ShareKnown && risk.Share == 0 {
 		p.t.Errorf("%s: answers change, the risk says that none does", body)
 	} else if risk.ShareKnown && risk.Share > 0 {
 		p.seen["share"]++

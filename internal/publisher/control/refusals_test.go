@@ -9,6 +9,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 // Whoever is refused again and again does not fill the ledger: what is too much is counted, and becomes one fact.
@@ -19,7 +20,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{} }}
 	strict := control.NewService(o)
 	const attempts = 50
-	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
+	put := control.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}
 	for range attempts {
 		if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, control.CauseForbidden) {
 			t.Fatal(err)
@@ -81,7 +82,7 @@ func TestOpeningUnderOneKey(t *testing.T) {
 	author := person("author")
 	for round := range 20 {
 		author.Key = fmt.Sprint("k", round)
-		proposing := control.ProposalSpec{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
+		proposing := control.ProposalSpec{Command: control.Put{ID: statetest.FlagID("g"), Body: statetest.FlagBody("on", ""), If: absent()}}
 		var opened [2]control.Request
 		var errs [2]error
 		var wg sync.WaitGroup

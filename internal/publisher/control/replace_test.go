@@ -13,17 +13,18 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-func replace(t *testing.T, s *state, wanted []document.Document) control.Decision {
+func replace(t *testing.T, s *statetest.State, wanted []document.Document) control.Decision {
 	t.Helper()
 	decision, err := control.Decide(s, control.Replace{Documents: wanted})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.apply(t, decision)
-	if err := s.holds(wanted); err != nil {
+	s.Apply(t, decision.Parts...)
+	if err := s.Holds(wanted); err != nil {
 		t.Fatal(err)
 	}
 	return decision
@@ -31,18 +32,18 @@ func replace(t *testing.T, s *state, wanted []document.Document) control.Decisio
 
 func TestReplaceWritesOnlyWhatDiffers(t *testing.T) {
 	t.Parallel()
-	s := shop(t)
-	staff, _ := s.Document(segmentID("staff"))
-	c, _ := s.Document(flagID("c"))
+	s := statetest.Shop(t)
+	staff, _ := s.Document(statetest.SegmentID("staff"))
+	c, _ := s.Document(statetest.FlagID("c"))
 	decision := replace(t, s, []document.Document{
 		{Kind: document.KindSegment, Key: "staff", Body: staff.Body},
-		flagDocument("b", flagBody("on", "")),
-		flagDocument("c", c.Body),
-		flagDocument("d", flagBody("off", "")),
+		statetest.FlagDocument("b", statetest.FlagBody("on", "")),
+		statetest.FlagDocument("c", c.Body),
+		statetest.FlagDocument("d", statetest.FlagBody("off", "")),
 	})
 	want := [][]document.Document{{
-		{Kind: document.KindFlag, Key: "b", Body: flagBody("on", "")},
-		{Kind: document.KindFlag, Key: "d", Body: flagBody("off", "")},
+		{Kind: document.KindFlag, Key: "b", Body: statetest.FlagBody("on", "")},
+		{Kind: document.KindFlag, Key: "d", Body: statetest.FlagBody("off", "")},
 		{Kind: document.KindFlag, Key: "a"},
 	}}
 	if diff := cmp.Diff(want, decision.Parts); diff != "" {
@@ -55,7 +56,7 @@ func TestReplaceWritesOnlyWhatDiffers(t *testing.T) {
 }
 
 // documentsOf yields the documents of a state as they would be wanted.
-func documentsOf(s *state) func(func(document.Document) bool) {
+func documentsOf(s *statetest.State) func(func(document.Document) bool) {
 	return func(yield func(document.Document) bool) {
 		for d := range s.Documents() {
 			if !yield(document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body}) {
@@ -69,17 +70,17 @@ func TestReplaceRefuses(t *testing.T) {
 	t.Parallel()
 	f := func(cause control.Cause, detail string, wanted ...document.Document) {
 		t.Helper()
-		_, err := control.Decide(shop(t), control.Replace{Documents: wanted})
+		_, err := control.Decide(statetest.Shop(t), control.Replace{Documents: wanted})
 		refusal, ok := errors.AsType[*control.Refusal](err)
 		if !ok || refusal.Cause != cause || !strings.Contains(refusal.Error(), detail) {
 			t.Errorf("got %v, want a refusal for %s: %s", err, cause, detail)
 		}
 	}
-	f(control.CauseInvalid, `"b"`, flagDocument("b", flagBody("on", requires("gone"))))
-	f(control.CauseMalformed, "two documents", flagDocument("a", flagBody("on", "")), flagDocument("a", flagBody("off", "")))
-	f(control.CauseMalformed, "missing", flagDocument("a", nil))
-	f(control.CauseMalformed, "empty", flagDocument("", flagBody("on", "")))
-	f(control.CauseTooLarge, `flag "a"`, flagDocument("a", flagBody("on", `,"description":"`+strings.Repeat("x", document.MaxSize)+`"`)))
+	f(control.CauseInvalid, `"b"`, statetest.FlagDocument("b", statetest.FlagBody("on", statetest.Requires("gone"))))
+	f(control.CauseMalformed, "two documents", statetest.FlagDocument("a", statetest.FlagBody("on", "")), statetest.FlagDocument("a", statetest.FlagBody("off", "")))
+	f(control.CauseMalformed, "missing", statetest.FlagDocument("a", nil))
+	f(control.CauseMalformed, "empty", statetest.FlagDocument("", statetest.FlagBody("on", "")))
+	f(control.CauseTooLarge, `flag "a"`, statetest.FlagDocument("a", statetest.FlagBody("on", `,"description":"`+strings.Repeat("x", document.MaxSize)+`"`)))
 }
 
 // chain returns n flags each of which requires the one before it by number, so that their keys are in no useful order. Chains have 500
@@ -89,9 +90,9 @@ func chain(n int, variant string) []document.Document {
 	for i := range documents {
 		more := ""
 		if i%500 > 0 {
-			more = requires(chainKey(i - 1))
+			more = statetest.Requires(chainKey(i - 1))
 		}
-		documents[i] = flagDocument(chainKey(i), flagBody(variant, more))
+		documents[i] = statetest.FlagDocument(chainKey(i), statetest.FlagBody(variant, more))
 	}
 	slices.SortFunc(documents, func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
 	return documents
@@ -102,15 +103,15 @@ func chainKey(i int) string { return fmt.Sprintf("f%d", (i*7919)%100_003) }
 // A replacement of more than one transaction is valid after each of them: putting, changing and deleting chains of prerequisites.
 func TestReplaceInParts(t *testing.T) {
 	t.Parallel()
-	s := newState()
+	s := statetest.New()
 	if parts := replace(t, s, chain(2500, "on")).Parts; len(parts) != 3 {
 		t.Errorf("%d parts, want 3", len(parts))
 	}
 	replace(t, s, chain(2500, "off"))
 	replace(t, s, chain(1200, "off"))
 	replace(t, s, nil)
-	if s.rules.Len() != 0 {
-		t.Errorf("%d flags are left", s.rules.Len())
+	if s.Rules().Len() != 0 {
+		t.Errorf("%d flags are left", s.Rules().Len())
 	}
 }
 
@@ -118,21 +119,21 @@ func TestReplaceInParts(t *testing.T) {
 func TestReplaceInPartsTakesWhatStopsDepending(t *testing.T) {
 	t.Parallel()
 	const n = 1500
-	before := []document.Document{flagDocument("base", flagBody("on", ""))}
-	after := []document.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
+	before := []document.Document{statetest.FlagDocument("base", statetest.FlagBody("on", ""))}
+	after := []document.Document{statetest.FlagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
 	for i := range n {
 		key := fmt.Sprintf("f%04d", i)
-		before = append(before, flagDocument(key, flagBody("on", requiresIf(i == n-1))))
-		after = append(after, flagDocument(key, flagBody("off", "")))
+		before = append(before, statetest.FlagDocument(key, statetest.FlagBody("on", requiresIf(i == n-1))))
+		after = append(after, statetest.FlagDocument(key, statetest.FlagBody("off", "")))
 	}
-	s := newState()
-	s.put(t, before...)
+	s := statetest.New()
+	s.Put(t, before...)
 	replace(t, s, after)
 }
 
 func requiresIf(yes bool) string {
 	if yes {
-		return requires("base")
+		return statetest.Requires("base")
 	}
 	return ""
 }
@@ -141,15 +142,15 @@ func requiresIf(yes bool) string {
 func TestReplaceEntangled(t *testing.T) {
 	t.Parallel()
 	const n = changelog.MaxEntries + 1
-	before := []document.Document{flagDocument("base", flagBody("on", ""))}
-	after := []document.Document{flagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
+	before := []document.Document{statetest.FlagDocument("base", statetest.FlagBody("on", ""))}
+	after := []document.Document{statetest.FlagDocument("base", []byte(`{"state":"ENABLED","variants":{"yes":true,"off":false},"defaultVariant":"yes"}`))}
 	for i := range n {
 		key := fmt.Sprintf("f%04d", i)
-		before = append(before, flagDocument(key, flagBody("on", requires("base"))))
-		after = append(after, flagDocument(key, flagBody("on", strings.ReplaceAll(requires("base"), `["on"]`, `["yes"]`))))
+		before = append(before, statetest.FlagDocument(key, statetest.FlagBody("on", statetest.Requires("base"))))
+		after = append(after, statetest.FlagDocument(key, statetest.FlagBody("on", strings.ReplaceAll(statetest.Requires("base"), `["on"]`, `["yes"]`))))
 	}
-	s := newState()
-	s.put(t, before...)
+	s := statetest.New()
+	s.Put(t, before...)
 	_, err := control.Decide(s, control.Replace{Documents: after})
 	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseEntangled || len(refusal.Problems) == 0 {
 		t.Errorf("got %v, want a refusal because the change cannot be divided", err)
@@ -163,10 +164,10 @@ func TestReplaceInPartsChangesCompatibility(t *testing.T) {
 	var strict []document.Document
 	for i := range 1100 {
 		key := fmt.Sprintf("f%04d", i)
-		tolerant = append(tolerant, flagDocument(key, flagBody("on", `,"targeting":{"no_such_operator":[1]}`)))
-		strict = append(strict, flagDocument(key, flagBody("on", "")))
+		tolerant = append(tolerant, statetest.FlagDocument(key, statetest.FlagBody("on", `,"targeting":{"no_such_operator":[1]}`)))
+		strict = append(strict, statetest.FlagDocument(key, statetest.FlagBody("on", "")))
 	}
-	s := newState()
+	s := statetest.New()
 	replace(t, s, strict)
 	replace(t, s, tolerant)
 	replace(t, s, strict)
@@ -182,15 +183,15 @@ func TestReplaceBetweenRandomEnvironments(t *testing.T) {
 	if os.Getenv("FLAGSIDE_SOAK") != "" {
 		rounds = 200
 	}
-	s := newState()
+	s := statetest.New()
 	for round := range rounds {
 		wanted := randomEnvironment(random, 1000+random.IntN(1500))
 		decision, err := control.Decide(s, control.Replace{Documents: wanted})
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		s.apply(t, decision)
-		if err := s.holds(wanted); err != nil {
+		s.Apply(t, decision.Parts...)
+		if err := s.Holds(wanted); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
 	}
@@ -208,7 +209,7 @@ func randomEnvironment(random *rand.Rand, n int) []document.Document {
 			}
 		}
 		slices.Sort(on)
-		documents[i] = flagDocument(fmt.Sprintf("f%d", k), flagBody([]string{"on", "off"}[random.IntN(2)], requires(slices.Compact(on)...)))
+		documents[i] = statetest.FlagDocument(fmt.Sprintf("f%d", k), statetest.FlagBody([]string{"on", "off"}[random.IntN(2)], statetest.Requires(slices.Compact(on)...)))
 	}
 	slices.SortFunc(documents, func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
 	return documents

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -229,11 +230,11 @@ func (r *replica) force(key, description string) control.Precondition {
 		r.t.Fatal(err)
 	}
 	now := absent()
-	if live, exists := state.Document(flagID(key)); exists {
+	if live, exists := state.Document(statetest.FlagID(key)); exists {
 		now = control.Precondition{Match: control.Token(state, live)}
 	}
 	result, err := r.Do(r.t.Context(), owner(), control.Put{
-		ID: flagID(key), If: now, Body: flagBody("on", fmt.Sprintf(`,"description":%q`, description)),
+		ID: statetest.FlagID(key), If: now, Body: statetest.FlagBody("on", fmt.Sprintf(`,"description":%q`, description)),
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -245,7 +246,7 @@ func (r *replica) force(key, description string) control.Precondition {
 func (r *replica) open(key, description string, now control.Precondition) control.Request {
 	r.t.Helper()
 	request, err := r.Open(r.t.Context(), person("author"), control.ProposalSpec{
-		Command: control.Patch{ID: flagID(key), If: now, Merge: fmt.Appendf(nil, `{"description":%q}`, description)},
+		Command: control.Patch{ID: statetest.FlagID(key), If: now, Merge: fmt.Appendf(nil, `{"description":%q}`, description)},
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -11,12 +11,13 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 // desk is where people decide about requests, one after the other.
 type desk struct {
 	t          *testing.T
-	state      *state
+	state      *statetest.State
 	governance *control.Governance
 	authorize  func(access.Question) access.Answer
 	gone       func(id string) bool
@@ -29,7 +30,7 @@ type desk struct {
 
 func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk {
 	t.Helper()
-	return &desk{t: t, state: shop(t), governance: control.NewGovernance("staging"), authorize: authorize, now: time.Unix(1e9, 0).UTC()}
+	return &desk{t: t, state: statetest.Shop(t), governance: control.NewGovernance("staging"), authorize: authorize, now: time.Unix(1e9, 0).UTC()}
 }
 
 // do carries out a command of somebody, and records it.
@@ -171,8 +172,8 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 		t.Errorf("who may not change applies what nobody has approved: %v", err)
 	}
 	d.must(person("editor"), control.ClaimRequest{Request: "r"})
-	remove := control.Delete{ID: flagID("c"), If: seen(4)}
-	live, _ := d.state.Document(flagID("c"))
+	remove := control.Delete{ID: statetest.FlagID("c"), If: seen(4)}
+	live, _ := d.state.Document(statetest.FlagID("c"))
 	remove.If = seen(live.Revision)
 	if err := d.do(person("editor"), control.OpenRequest{ID: "remove", ProposalSpec: control.ProposalSpec{Command: remove}}); err != nil {
 		t.Fatal(err)
@@ -227,20 +228,22 @@ func TestPersonsWhoAreGone(t *testing.T) {
 func TestMovingAFlagNeedsBothPlaces(t *testing.T) {
 	t.Parallel()
 	web := func(q access.Question) access.Answer { return access.Answer{Permitted: q.Resource.FlagSet == "web"} }
-	inSet := func(set string) []byte { return flagBody("on", fmt.Sprintf(`,"metadata":{"flagSetId":%q}`, set)) }
+	inSet := func(set string) []byte {
+		return statetest.FlagBody("on", fmt.Sprintf(`,"metadata":{"flagSetId":%q}`, set))
+	}
 	d := newDesk(t, web)
-	d.state.put(t, flagDocument("ours", inSet("web")), flagDocument("theirs", inSet("pay")))
+	d.state.Put(t, statetest.FlagDocument("ours", inSet("web")), statetest.FlagDocument("theirs", inSet("pay")))
 	for key, want := range map[string]control.Cause{"ours": control.CauseForbidden, "theirs": control.CauseForbidden} {
-		live, _ := d.state.Document(flagID(key))
+		live, _ := d.state.Document(statetest.FlagID(key))
 		set := map[string]string{"ours": "pay", "theirs": "web"}[key]
 		move := control.OpenRequest{ID: "r" + key, ProposalSpec: control.ProposalSpec{
-			Command: control.Put{ID: flagID(key), Body: inSet(set), If: seen(live.Revision)},
+			Command: control.Put{ID: statetest.FlagID(key), Body: inSet(set), If: seen(live.Revision)},
 		}}
 		if err := d.do(person("web developer"), move); !isRefused(err, want) {
 			t.Errorf("%s to %s: %v", key, set, err)
 		}
 	}
-	live, _ := d.state.Document(flagID("ours"))
+	live, _ := d.state.Document(statetest.FlagID("ours"))
 	stay := control.Toggle{Flag: "ours", If: seen(live.Revision)}
 	if err := d.do(person("web developer"), control.OpenRequest{ID: "stay", ProposalSpec: control.ProposalSpec{Command: stay}}); err != nil {
 		t.Errorf("a flag that stays: %v", err)
@@ -347,11 +350,11 @@ func TestTimesOfRequests(t *testing.T) {
 // Everything that a change puts at stake fits into a fact of the ledger, however much depends on it.
 func TestReasonsAreBounded(t *testing.T) {
 	t.Parallel()
-	s := shop(t)
+	s := statetest.Shop(t)
 	key := strings.Repeat("k", 200)
 	var changes []document.Document
 	for i := range 900 {
-		changes = append(changes, doc(fmt.Sprint(key, i), flagBody("on", `,"tags":["payments","security"]`)))
+		changes = append(changes, doc(fmt.Sprint(key, i), statetest.FlagBody("on", `,"tags":["payments","security"]`)))
 	}
 	risk := control.Assess(change(s, changes...), control.DefaultRiskSettings("prod"), nil, time.Time{})
 	if n := len(risk.Reasons); n > 50 || !risk.High {
@@ -369,7 +372,7 @@ func TestSettingsMoveNoFlagsUnasked(t *testing.T) {
 		return access.Answer{Permitted: q.Resource.Kind == "settings" || q.Resource.FlagSet == "mine"}
 	}
 	d := newDesk(t, authorize)
-	move := control.Put{ID: settingsID(), Body: []byte(`{"metadata":{"flagSetId":"mine"}}`), If: control.Precondition{Absent: true}}
+	move := control.Put{ID: statetest.SettingsID(), Body: []byte(`{"metadata":{"flagSetId":"mine"}}`), If: control.Precondition{Absent: true}}
 	open := control.OpenRequest{ID: "move", ProposalSpec: control.ProposalSpec{Command: move}}
 	if err := d.do(person("author"), open); !isRefused(err, control.CauseForbidden) {
 		t.Errorf("settings that move flags: %v", err)

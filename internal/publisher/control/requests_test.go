@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -21,7 +22,7 @@ func TestWhatHasMovedIsShown(t *testing.T) {
 	now := one.force("f", "before")
 	open := one.open("f", "proposed", now)
 	scheduled, err := one.Open(t.Context(), person("author"), control.ProposalSpec{
-		Command: control.Patch{ID: flagID("f"), If: now, Merge: []byte(`{"description":"later"}`)}, ApplyAt: time.Now().Add(time.Hour),
+		Command: control.Patch{ID: statetest.FlagID("f"), If: now, Merge: []byte(`{"description":"later"}`)}, ApplyAt: time.Now().Add(time.Hour),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +51,7 @@ func TestWhatHasMovedIsShown(t *testing.T) {
 	if _, err := other.Apply(t.Context(), person("author"), open.ID); !isRefused(err, control.CauseStale) {
 		t.Errorf("applied: %v", err)
 	}
-	anew := control.Patch{ID: flagID("f"), If: now, Merge: []byte(`{"description":"anew"}`)}
+	anew := control.Patch{ID: statetest.FlagID("f"), If: now, Merge: []byte(`{"description":"anew"}`)}
 	if _, err := one.HandleRequest(t.Context(), person("author"), control.Rebase{Request: open.ID, ProposalSpec: control.ProposalSpec{Command: anew}}); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +73,7 @@ func TestOpenRequestsOfOneAuthor(t *testing.T) {
 		origin := person(who)
 		origin.Key = key
 		return bounded.Open(t.Context(), origin, control.ProposalSpec{
-			Command: control.Put{ID: flagID(key), Body: flagBody("on", ""), If: absent()},
+			Command: control.Put{ID: statetest.FlagID(key), Body: statetest.FlagBody("on", ""), If: absent()},
 		})
 	}
 	var first control.Request
@@ -144,7 +145,7 @@ func TestOperationsOfOthers(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
 	one, other := newReplica(t, url), newReplica(t, url)
-	written, err := one.Do(t.Context(), owner(), control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()})
+	written, err := one.Do(t.Context(), owner(), control.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func TestMemoryOfEndedRequests(t *testing.T) {
 			}
 		}
 		evolve(control.Event{Type: control.EventOpened, Proposal: &control.Proposal{
-			Epoch: epoch, Author: control.Author{ID: "token:abcdefgh"}, Bases: []control.Base{{Kind: "flag", Key: "f", Revision: 7}},
+			Epoch: statetest.Epoch, Author: control.Author{ID: "token:abcdefgh"}, Bases: []control.Base{{Kind: "flag", Key: "f", Revision: 7}},
 			Changes: []control.DocumentChange{{Kind: "flag", Key: "f", Body: append([]byte(nil), body...)}},
 		}})
 		evolve(control.Event{Type: control.EventWithdrawn})

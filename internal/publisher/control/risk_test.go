@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 func codes(r access.Risk) []string {
@@ -27,7 +28,7 @@ func doc(key string, body []byte) document.Document {
 }
 
 // change returns the change that documents make to a state.
-func change(s *state, documents ...document.Document) control.Change {
+func change(s *statetest.State, documents ...document.Document) control.Change {
 	c := control.Compile(s, documents)
 	return control.Change{Before: s.Rules(), After: c.Rules, Documents: c.Documents}
 }
@@ -35,9 +36,9 @@ func change(s *state, documents ...document.Document) control.Change {
 func TestRiskNamesEachReason(t *testing.T) {
 	t.Parallel()
 	noon := time.Date(2001, 1, 1, 12, 0, 0, 0, time.UTC)
-	s := shop(t)
-	s.put(t, flagDocument("paid", flagBody("on", `,"tags":["payments"],"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)))
-	s.put(t, flagDocument("plain", flagBody("on", "")))
+	s := statetest.Shop(t)
+	s.Put(t, statetest.FlagDocument("paid", statetest.FlagBody("on", `,"tags":["payments"],"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)))
+	s.Put(t, statetest.FlagDocument("plain", statetest.FlagBody("on", "")))
 	numbers := []byte(`{"state":"ENABLED","variants":{"on":1,"off":0},"defaultVariant":"on"}`)
 	disabled := []byte(`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`)
 	segment := document.Document{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)}
@@ -50,23 +51,23 @@ func TestRiskNamesEachReason(t *testing.T) {
 		usage    control.Usage
 		want     []string
 	}{
-		"a description":         {doc("c", append([]byte(nil), flagBody("on", `,"description":"x","targeting":{"if":[{"$ref":"staff"},"on","off"]}`)...)), calm, unused, nil},
-		"a new flag":            {doc("new", flagBody("on", "")), calm, nil, nil},
-		"protected":             {doc("new", flagBody("on", "")), control.DefaultRiskSettings("prod"), unused, []string{control.RiskProtected}},
-		"another environment":   {doc("new", flagBody("on", "")), control.DefaultRiskSettings("staging"), unused, nil},
-		"a new flag with a tag": {doc("new", flagBody("on", `,"tags":["payments"]`)), calm, unused, []string{control.RiskTag}},
-		"a tag that goes":       {doc("paid", flagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)), calm, unused, []string{control.RiskTag}},
-		"another default":       {doc("a", flagBody("off", "")), calm, unused, []string{control.RiskShare}},
+		"a description":         {doc("c", append([]byte(nil), statetest.FlagBody("on", `,"description":"x","targeting":{"if":[{"$ref":"staff"},"on","off"]}`)...)), calm, unused, nil},
+		"a new flag":            {doc("new", statetest.FlagBody("on", "")), calm, nil, nil},
+		"protected":             {doc("new", statetest.FlagBody("on", "")), control.DefaultRiskSettings("prod"), unused, []string{control.RiskProtected}},
+		"another environment":   {doc("new", statetest.FlagBody("on", "")), control.DefaultRiskSettings("staging"), unused, nil},
+		"a new flag with a tag": {doc("new", statetest.FlagBody("on", `,"tags":["payments"]`)), calm, unused, []string{control.RiskTag}},
+		"a tag that goes":       {doc("paid", statetest.FlagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)), calm, unused, []string{control.RiskTag}},
+		"another default":       {doc("a", statetest.FlagBody("off", "")), calm, unused, []string{control.RiskShare}},
 		"a removal":             {doc("b", nil), calm, unused, []string{control.RiskRemoval, control.RiskShare}},
 		"another type":          {doc("b", numbers), calm, unused, []string{control.RiskType}},
 		"a kill in use":         {doc("plain", disabled), calm, used, []string{control.RiskKill, control.RiskShare}},
 		"a kill of unknown use": {doc("plain", disabled), calm, nil, []string{control.RiskKill, control.RiskShare}},
 		"a kill out of use":     {doc("plain", disabled), calm, unused, []string{control.RiskShare}},
 		"a segment":             {segment, calm, unused, []string{control.RiskTag, control.RiskDependants}},
-		"a freeze": {doc("new", flagBody("on", "")), control.RiskSettings{
+		"a freeze": {doc("new", statetest.FlagBody("on", "")), control.RiskSettings{
 			Freezes: []control.Freeze{{From: noon, To: noon.Add(time.Hour), Reason: "Sales."}},
 		}, unused, []string{control.RiskFreeze}},
-		"after a freeze": {doc("new", flagBody("on", "")), control.RiskSettings{
+		"after a freeze": {doc("new", statetest.FlagBody("on", "")), control.RiskSettings{
 			Freezes: []control.Freeze{{From: noon.Add(-time.Hour), To: noon}},
 		}, unused, nil},
 	} {
@@ -116,8 +117,8 @@ func TestShareOfUsersIsExact(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newState()
-			s.put(t, document.Document{Kind: document.KindFlag, Key: "f", Body: c.before})
+			s := statetest.New()
+			s.Put(t, document.Document{Kind: document.KindFlag, Key: "f", Body: c.before})
 			risk := control.Assess(change(s, doc("f", c.after)), control.RiskSettings{}, nil, time.Time{})
 			if risk.ShareKnown != c.known || math.Abs(risk.Share-c.share) > 1e-9 {
 				t.Errorf("share %v, known %v, want %v, %v", risk.Share, risk.ShareKnown, c.share, c.known)
@@ -132,18 +133,18 @@ func TestShareAgreesWithEvaluation(t *testing.T) {
 	body := func(on int) []byte {
 		return fmt.Appendf(nil, `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"fractional":[["on",%d],["off",%d]]}}`, on, 100-on)
 	}
-	before, after := newState(), newState()
-	before.put(t, flagDocument("f", body(10)))
-	after.put(t, flagDocument("f", body(35)))
+	before, after := statetest.New(), statetest.New()
+	before.Put(t, statetest.FlagDocument("f", body(10)))
+	after.Put(t, statetest.FlagDocument("f", body(35)))
 	risk := control.Assess(change(before, doc("f", body(35))), control.RiskSettings{}, nil, time.Time{})
 	const users = 20000
 	changed := 0
-	answer := func(s *state, user int) string {
+	answer := func(s *statetest.State, user int) string {
 		var c eval.Context
-		if err := s.rules.DecodeContext(&c, fmt.Appendf(nil, `{"targetingKey":"user %d"}`, user)); err != nil {
+		if err := s.Rules().DecodeContext(&c, fmt.Appendf(nil, `{"targetingKey":"user %d"}`, user)); err != nil {
 			t.Fatal(err)
 		}
-		return s.rules.Flag("f").Evaluate(&c, time.Time{}).Variant.Name()
+		return s.Rules().Flag("f").Evaluate(&c, time.Time{}).Variant.Name()
 	}
 	for user := range users {
 		if answer(before, user) != answer(after, user) {

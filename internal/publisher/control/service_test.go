@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -19,7 +20,7 @@ import (
 // fakeLog applies what is appended to a state, unless before says that something else happens.
 type fakeLog struct {
 	t       *testing.T
-	state   *state
+	state   *statetest.State
 	before  func(n int, c flagsync.Change) (flagsync.OutcomeState, error) // n is the number of the append, from 1
 	changes []flagsync.Change
 }
@@ -37,10 +38,10 @@ func (l *fakeLog) Append(_ context.Context, basis flagsync.Basis, c flagsync.Cha
 	var tx changelog.Transaction
 	for i, d := range c.Documents {
 		tx = append(tx, changelog.Record{Entry: changelog.Entry{
-			Epoch: epoch, Revision: l.state.revision + uint64(i) + 1, OpID: c.OpID, Kind: d.Kind, Key: d.Key, Put: d.Body, Delete: d.Body == nil,
+			Epoch: statetest.Epoch, Revision: l.state.Revision + uint64(i) + 1, OpID: c.OpID, Kind: d.Kind, Key: d.Key, Put: d.Body, Delete: d.Body == nil,
 		}})
 	}
-	l.state.apply(l.t, control.Decision{Parts: [][]document.Document{c.Documents}})
+	l.state.Apply(l.t, c.Documents)
 	return flagsync.Outcome{State: flagsync.Committed, Position: l.state.Position(), Records: tx}, nil
 }
 
@@ -72,19 +73,19 @@ func service(l *fakeLog, f control.Follower, counted map[flagsync.OutcomeState]i
 func anybody() control.Origin { return control.Origin{Actor: "somebody", Reason: "because"} }
 
 func putA() control.Command {
-	return control.Put{ID: flagID("a"), Body: flagBody("off", ""), If: seen(2)}
+	return control.Put{ID: statetest.FlagID("a"), Body: statetest.FlagBody("off", ""), If: seen(2)}
 }
 
 // Another writer of something else makes the command be decided again; another writer of the same makes it be refused.
 func TestLostAppendsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
 	f := func(key string) (control.Result, map[flagsync.OutcomeState]int, error) {
-		l := &fakeLog{t: t, state: shop(t)}
+		l := &fakeLog{t: t, state: statetest.Shop(t)}
 		l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
 			if n > 3 {
 				return flagsync.Committed, nil
 			}
-			l.state.put(t, flagDocument(key, flagBody([]string{"on", "off"}[n%2], "")))
+			l.state.Put(t, statetest.FlagDocument(key, statetest.FlagBody([]string{"on", "off"}[n%2], "")))
 			return flagsync.Lost, nil
 		}
 		counted := map[flagsync.OutcomeState]int{}
@@ -113,7 +114,7 @@ func TestLostAppendsAreDecidedAgain(t *testing.T) {
 
 func TestEndlessLossIsGivenUp(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return flagsync.Lost, nil }
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
@@ -126,7 +127,7 @@ func TestEndlessLossIsGivenUp(t *testing.T) {
 // A writer who is slower than the others is not sent away while there is time.
 func TestManyLossesAreNoFailure(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
 		if n <= 100 {
 			return flagsync.Lost, nil
@@ -142,7 +143,7 @@ func TestManyLossesAreNoFailure(t *testing.T) {
 // What may have been written is never called a failure.
 func TestUndecided(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) {
 		return flagsync.Open, context.DeadlineExceeded
 	}
@@ -156,7 +157,7 @@ func TestUndecided(t *testing.T) {
 // What is written counts, even when it is not seen here in time.
 func TestCommittedButNotSeen(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	result, err := service(l, fakeFollower{wait: context.DeadlineExceeded}, map[flagsync.OutcomeState]int{}).
 		Do(t.Context(), anybody(), putA())
 	if err != nil || result.Position != l.state.Position() {
@@ -171,7 +172,7 @@ func TestCommittedButNotSeen(t *testing.T) {
 // Nothing is decided on a state that may be old, and nothing written without a log.
 func TestNothingWithoutKnowledge(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	f := func(store fakeStore, barrier, want error) {
 		t.Helper()
 		s := control.NewService(control.Options{Store: store, Follower: fakeFollower{barrier: barrier}})
@@ -201,7 +202,7 @@ func TestNothingWithoutKnowledge(t *testing.T) {
 
 func TestOriginIsChecked(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
 	for _, reason := range []string{strings.Repeat("x", changelog.MaxReason+1), "\xff"} {
 		_, err := s.Do(t.Context(), control.Origin{Actor: "somebody", Reason: reason}, putA())
@@ -217,10 +218,10 @@ func TestOriginIsChecked(t *testing.T) {
 // A replacement that is disturbed between its parts is completed from what the disturbance left.
 func TestReplaceIsResumed(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: newState()}
+	l := &fakeLog{t: t, state: statetest.New()}
 	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
 		if n == 2 {
-			l.state.put(t, flagDocument("stranger", flagBody("on", "")), flagDocument(chainKey(1999), flagBody("on", "")))
+			l.state.Put(t, statetest.FlagDocument("stranger", statetest.FlagBody("on", "")), statetest.FlagDocument(chainKey(1999), statetest.FlagBody("on", "")))
 			return flagsync.Lost, nil
 		}
 		return flagsync.Committed, nil
@@ -231,7 +232,7 @@ func TestReplaceIsResumed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.state.holds(wanted); err != nil {
+	if err := l.state.Holds(wanted); err != nil {
 		t.Error(err)
 	}
 	if result.OpID != l.changes[0].OpID || result.Position != l.state.Position() {
@@ -247,7 +248,7 @@ func TestReplaceIsResumed(t *testing.T) {
 // A replacement that cannot go on tells how far it came; repeating it does the rest.
 func TestReplaceStopsHalfway(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: newState()}
+	l := &fakeLog{t: t, state: statetest.New()}
 	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
 		if n == 2 {
 			return flagsync.Open, context.DeadlineExceeded
@@ -264,14 +265,14 @@ func TestReplaceStopsHalfway(t *testing.T) {
 	if err != nil || result.Written != 500 {
 		t.Errorf("got %+v, %v; want the rest", result, err)
 	}
-	if err := l.state.holds(wanted); err != nil {
+	if err := l.state.Holds(wanted); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestReadOnlyIsForTheOwner(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := control.NewService(control.Options{
 		Store: storeOf(l, l.state), Follower: fakeFollower{}, ReadOnly: "Change the file.",
 	})
@@ -280,7 +281,7 @@ func TestReadOnlyIsForTheOwner(t *testing.T) {
 		t.Errorf("got %v, want a refusal", err)
 	}
 	empty := control.Replace{Documents: []document.Document{}}
-	if _, err := s.Do(t.Context(), control.Origin{Actor: "file", Owner: true}, empty); err != nil || len(l.state.documents) != 0 {
+	if _, err := s.Do(t.Context(), control.Origin{Actor: "file", Owner: true}, empty); err != nil || l.state.Len() != 0 {
 		t.Errorf("the owner is refused: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -58,34 +59,34 @@ func FuzzMergePatch(f *testing.F) {
 
 func TestPatchAndToggle(t *testing.T) {
 	t.Parallel()
-	s := shop(t)
+	s := statetest.Shop(t)
 	f := func(c control.Command, want string) {
 		t.Helper()
 		decision, err := control.Decide(s, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.apply(t, decision)
-		live, _ := s.Document(flagID("a"))
+		s.Apply(t, decision.Parts...)
+		live, _ := s.Document(statetest.FlagID("a"))
 		if diff := cmp.Diff(want, string(live.Body)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	f(control.Patch{ID: flagID("a"), Merge: []byte(` {"defaultVariant": "off"} `), If: seen(2)},
+	f(control.Patch{ID: statetest.FlagID("a"), Merge: []byte(` {"defaultVariant": "off"} `), If: seen(2)},
 		`{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`)
 	f(control.Toggle{Flag: "a", On: false, If: seen(6)},
 		`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`)
 	f(control.Toggle{Flag: "a", On: false, If: seen(7)},
 		`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"off"}`)
-	if s.revision != 7 {
-		t.Errorf("revision %d: turning off what is off has written something", s.revision)
+	if s.Revision != 7 {
+		t.Errorf("revision %d: turning off what is off has written something", s.Revision)
 	}
 	for cause, c := range map[control.Cause]control.Command{
 		control.CausePreconditionMissing: control.Toggle{Flag: "a", On: true},
 		control.CausePreconditionFailed:  control.Toggle{Flag: "a", On: true, If: seen(6)},
-		control.CauseMalformed:           control.Patch{ID: flagID("a"), Merge: []byte(`{`), If: seen(7)},
-		control.CauseInvalid:             control.Patch{ID: flagID("a"), Merge: []byte(`{"defaultVariant":"none"}`), If: seen(7)},
-		control.CauseNotFound:            control.Patch{ID: flagID("none"), Merge: []byte(`{}`), If: absent()},
+		control.CauseMalformed:           control.Patch{ID: statetest.FlagID("a"), Merge: []byte(`{`), If: seen(7)},
+		control.CauseInvalid:             control.Patch{ID: statetest.FlagID("a"), Merge: []byte(`{"defaultVariant":"none"}`), If: seen(7)},
+		control.CauseNotFound:            control.Patch{ID: statetest.FlagID("none"), Merge: []byte(`{}`), If: absent()},
 	} {
 		if _, err := control.Decide(s, c); !isRefused(err, cause) {
 			t.Errorf("%+v: %v, want %s", c, err, cause)
@@ -95,34 +96,34 @@ func TestPatchAndToggle(t *testing.T) {
 
 func TestArchive(t *testing.T) {
 	t.Parallel()
-	s := shop(t)
-	s.put(t, flagDocument("d", flagBody("on", requires("b"))))
-	if _, err := control.Decide(s, control.Archive{ID: flagID("a"), If: seen(2)}); !isRefused(err, control.CauseInUse) {
+	s := statetest.Shop(t)
+	s.Put(t, statetest.FlagDocument("d", statetest.FlagBody("on", statetest.Requires("b"))))
+	if _, err := control.Decide(s, control.Archive{ID: statetest.FlagID("a"), If: seen(2)}); !isRefused(err, control.CauseInUse) {
 		t.Errorf("what others depend on: %v", err)
 	}
-	decision, err := control.Decide(s, control.Archive{ID: flagID("a"), If: seen(2), Force: true})
+	decision, err := control.Decide(s, control.Archive{ID: statetest.FlagID("a"), If: seen(2), Force: true})
 	if err != nil || len(decision.Parts) != 1 {
 		t.Fatalf("forced: %+v, %v", decision, err)
 	}
-	s.apply(t, decision)
+	s.Apply(t, decision.Parts...)
 	for _, key := range []string{"a", "b", "d"} {
-		if _, exists := s.Document(flagID(key)); exists {
+		if _, exists := s.Document(statetest.FlagID(key)); exists {
 			t.Errorf("flag %s is still there", key)
 		}
 	}
-	if _, exists := s.Document(flagID("c")); !exists {
+	if _, exists := s.Document(statetest.FlagID("c")); !exists {
 		t.Error("a flag that does not depend on it is gone")
 	}
-	if _, err := control.Decide(s, control.Archive{ID: flagID("c"), If: seen(4), Force: true}); !isRefused(err, control.CausePreconditionFailed) {
+	if _, err := control.Decide(s, control.Archive{ID: statetest.FlagID("c"), If: seen(4), Force: true}); !isRefused(err, control.CausePreconditionFailed) {
 		t.Errorf("forced, of what has changed: %v", err)
 	}
 }
 
 func TestPromoteTakesDependenciesAlong(t *testing.T) {
 	t.Parallel()
-	source, target := shop(t), newState()
-	target.put(t, flagDocument("b", flagBody("off", "")), flagDocument("old", flagBody("off", "")))
-	transfer := control.Promote(source, target, []document.ID{flagID("b"), flagID("c"), flagID("old")})
+	source, target := statetest.Shop(t), statetest.New()
+	target.Put(t, statetest.FlagDocument("b", statetest.FlagBody("off", "")), statetest.FlagDocument("old", statetest.FlagBody("off", "")))
+	transfer := control.Promote(source, target, []document.ID{statetest.FlagID("b"), statetest.FlagID("c"), statetest.FlagID("old")})
 	var got []string
 	for _, d := range transfer.Differences(target) {
 		got = append(got, fmt.Sprint(d.ID, " ", d.Before != nil, " ", d.After != nil))
@@ -135,11 +136,11 @@ func TestPromoteTakesDependenciesAlong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	target.apply(t, decision)
+	target.Apply(t, decision.Parts...)
 	if decision, err := control.Decide(target, transfer); err != nil || len(decision.Parts) > 0 {
 		t.Errorf("again: %+v, %v, want nothing to do", decision, err)
 	}
-	target.put(t, flagDocument("b", flagBody("off", "")))
+	target.Put(t, statetest.FlagDocument("b", statetest.FlagBody("off", "")))
 	if _, err := control.Decide(target, transfer); !isRefused(err, control.CausePreconditionFailed) {
 		t.Errorf("over somebody else's change: %v", err)
 	}
@@ -148,34 +149,34 @@ func TestPromoteTakesDependenciesAlong(t *testing.T) {
 // A transfer that is too large for one transaction goes in parts, and goes on after an interruption.
 func TestLargeTransferIsResumed(t *testing.T) {
 	t.Parallel()
-	source, target := newState(), newState()
+	source, target := statetest.New(), statetest.New()
 	var documents []document.Document
 	var ids []document.ID
 	for i := range 2500 {
 		key := fmt.Sprintf("f%04d", 2500-i)
 		more := ""
 		if i > 0 {
-			more = requires(fmt.Sprintf("f%04d", 2501-i))
+			more = statetest.Requires(fmt.Sprintf("f%04d", 2501-i))
 		}
 		if i%50 == 0 {
 			more = ""
 		}
-		documents = append(documents, flagDocument(key, flagBody("on", more)))
-		ids = append(ids, flagID(key))
+		documents = append(documents, statetest.FlagDocument(key, statetest.FlagBody("on", more)))
+		ids = append(ids, statetest.FlagID(key))
 	}
-	source.put(t, documents...)
+	source.Put(t, documents...)
 	transfer := control.Promote(source, target, ids)
 	decision, err := control.Decide(target, transfer)
 	if err != nil || len(decision.Parts) < 3 {
 		t.Fatalf("%d parts, %v", len(decision.Parts), err)
 	}
-	target.apply(t, control.Decision{Parts: decision.Parts[:1]})
+	target.Apply(t, decision.Parts[0])
 	rest, err := control.Decide(target, transfer)
 	if err != nil || len(rest.Parts) != len(decision.Parts)-1 {
 		t.Fatalf("%d parts are left, %v", len(rest.Parts), err)
 	}
-	target.apply(t, rest)
-	if err := target.holds(documents); err != nil {
+	target.Apply(t, rest.Parts...)
+	if err := target.Holds(documents); err != nil {
 		t.Error(err)
 	}
 }
@@ -210,15 +211,15 @@ func TestRollBack(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	f(flagID("f"), first.Match, map[string]string{"f": "first", "g": "first", "h": "new"})
+	f(statetest.FlagID("f"), first.Match, map[string]string{"f": "first", "g": "first", "h": "new"})
 	f(document.ID{}, past.Match, map[string]string{"f": "second", "g": "first"})
-	f(flagID("g"), first.Match, map[string]string{"f": "second"})
+	f(statetest.FlagID("g"), first.Match, map[string]string{"f": "second"})
 	last, err := one.Current(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, to := range []changelog.Token{{}, {Epoch: first.Match.Epoch, Revision: last.Position().Revision + 1}, {Epoch: "00000000", Revision: 1}} {
-		if _, err := one.RollBack(t.Context(), flagID("f"), to); !isRefused(err, control.CauseNotKnown) {
+		if _, err := one.RollBack(t.Context(), statetest.FlagID("f"), to); !isRefused(err, control.CauseNotKnown) {
 			t.Errorf("to %s: %v", to, err)
 		}
 	}
@@ -228,7 +229,7 @@ func TestRollBack(t *testing.T) {
 func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
-	put := control.ProposalSpec{Command: control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}, BreakGlass: true}
+	put := control.ProposalSpec{Command: control.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}, BreakGlass: true}
 	silent := person("author")
 	silent.Reason = ""
 	if _, err := one.Open(t.Context(), silent, put); !isRefused(err, control.CauseMalformed) {
