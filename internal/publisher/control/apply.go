@@ -44,7 +44,7 @@ func (s *Service) handle(ctx context.Context, o Origin, c RequestCommand) (r Req
 	var e Event
 	if err == nil {
 		e, err = s.decideAndRecord(ctx, func(g *Governance, state State) (e Event, err error) {
-			e, candidate, err = DecideRequest(g, s.input(o, state), c)
+			e, candidate, err = decideRequest(g, s.input(o, state), c)
 			return e, err
 		})
 	}
@@ -59,7 +59,7 @@ func (s *Service) handle(ctx context.Context, o Origin, c RequestCommand) (r Req
 // identifiedFor is identified for a command about change requests.
 func (s *Service) identifiedFor(ctx context.Context, o Origin, c RequestCommand) (Origin, error) {
 	return s.identified(ctx, o, func(g *Governance, in DecisionInput) error {
-		_, _, err := DecideRequest(g, in, c)
+		_, _, err := decideRequest(g, in, c)
 		return err
 	})
 }
@@ -83,7 +83,7 @@ func (s *Service) openRequest(ctx context.Context, o Origin, p ProposalSpec) (Re
 		s.noteRefused(ctx, o, err)
 		return Request{}, nil, err
 	}
-	id := Fingerprint(o.actor() + "\x00" + o.Key)
+	id := Fingerprint(o.By() + "\x00" + o.Key)
 	if r, err := s.current(ctx, id); err == nil {
 		return r, nil, repeats(r, p)
 	}
@@ -97,7 +97,7 @@ func (s *Service) openRequest(ctx context.Context, o Origin, p ProposalSpec) (Re
 // repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
 func repeats(r Request, p ProposalSpec) error {
 	switch {
-	case r.Command != p.print():
+	case r.Command != p.Fingerprint():
 		return &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}
 	case time.Since(r.Opened) > KeyLifetime:
 		return &Refusal{Cause: CauseKeyExpired, Detail: "The idempotency key was used too long ago: choose another one.", Request: r.ID}
@@ -222,7 +222,7 @@ func search(ctx context.Context, log Log, r Request, to changelog.Position) (Log
 		if err != nil {
 			return found, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 		}
-		found.add(r, entry)
+		found.Add(r, entry)
 	}
 	return found, nil
 }
@@ -238,7 +238,7 @@ func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Bas
 	defer cancel()
 	outcome, err := log.Append(ctx, basis, flagsync.Change{
 		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: time.Now(),
-		Documents: r.Proposal.documents(),
+		Documents: r.Proposal.Documents(),
 	})
 	if outcome.State != 0 {
 		s.options.Observer.Appended(outcome.State)

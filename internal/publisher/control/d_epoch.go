@@ -41,7 +41,7 @@ func (n Epoch) Behind(recorded changelog.Position) Epoch {
 // DecideEpoch tells what a new epoch changes, and returns the event that it begins with, of a request with an id that is not used yet. The error
 // says why it must not begin.
 func DecideEpoch(g *Governance, in DecisionInput, n Epoch, id string) (Preview, Event, error) {
-	changes := newTransfer(n.Held, wanted(n.Held, n.Wanted))
+	changes := NewTransfer(n.Held, wanted(n.Held, n.Wanted))
 	touched := changes.Changes
 	if !n.Newest {
 		touched = n.everything()
@@ -65,9 +65,9 @@ func (n Epoch) begun(k *policyCheck, id string, changed int) Event {
 	o, now := k.in.Origin, k.in.Now.UTC()
 	p := &Proposal{
 		Changes: named(k.documents), Epoch: r.Before.Epoch, Expires: now, Risk: RiskRecord(k.circumstances.Risk),
-		BreakGlass: n.BreakGlass, Author: authorOf(o.actor(), o.Principal), Restores: &r,
+		BreakGlass: n.BreakGlass, Author: NewAuthor(o.By(), o.Principal), Restores: &r,
 	}
-	return Event{Type: EventEpochBegun, By: o.actor(), At: now, Request: id, Text: o.Reason, Position: &r.Before, Proposal: p}
+	return Event{Type: EventEpochBegun, By: o.By(), At: now, Request: id, Text: o.Reason, Position: &r.Before, Proposal: p}
 }
 
 // everything returns all documents of a new epoch, and those that it lacks as deletions.

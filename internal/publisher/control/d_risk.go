@@ -5,6 +5,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/internal/publisher/access"
 )
 
 // patchedRisk returns the settings after a merge patch.
@@ -29,4 +31,25 @@ func patchedRisk(r RiskSettings, patch []byte) (RiskSettings, error) {
 		return r, &Refusal{Cause: CauseMalformed, Detail: "The patch does not lead to settings of risk: " + err.Error() + "."}
 	}
 	return result, nil
+}
+
+// PatchRisk changes members of what is risky in the environment by a JSON Merge Patch (RFC 7396).
+type PatchRisk struct{ Merge []byte }
+
+func (c PatchRisk) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
+	settings, err := patchedRisk(g.Risk(), c.Merge)
+	if err != nil {
+		return Event{}, nil, err
+	}
+	return SetRisk{Settings: settings}.decideRequest(g, in)
+}
+
+// SetRisk says what is risky in the environment.
+type SetRisk struct{ Settings RiskSettings }
+
+func (c SetRisk) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
+	if err := c.Settings.Validate(); err != nil {
+		return Event{}, nil, &Refusal{Cause: CauseMalformed, Detail: sentence(err)}
+	}
+	return Event{Type: EventRisk, Text: in.Origin.Reason, Risk: &c.Settings}, nil, in.check(g, nil).must(access.Administer)
 }

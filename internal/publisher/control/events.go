@@ -6,6 +6,7 @@ import (
 	"iter"
 
 	"github.com/flagside/flagside/document"
+	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -74,4 +75,20 @@ func (s *Service) LedgerEnd(ctx context.Context) (uint64, error) {
 // KnownLedgerEnd returns the sequence of the newest record of the ledger that is known here, or that other publishers have named.
 func (s *Service) KnownLedgerEnd() uint64 {
 	return max(s.ledger.sequence(), s.options.Follower.Status().Ledger.Sequence)
+}
+
+// eventOf returns the event that a record of the ledger holds, false if the record is about the ledger itself.
+func eventOf(r flagsync.Record) (e Event, ok bool, err error) {
+	switch changelog.RecordType(r.Body) {
+	case changelog.RecordKeys, changelog.RecordRepaired:
+		return Event{}, false, nil
+	}
+	e, err = DecodeEvent(r.Body)
+	return e, err == nil, err
+}
+
+// repairEvent returns a repair of a ledger as an event.
+func repairEvent(body []byte) (Event, error) {
+	r, err := changelog.DecodeJournalRepair(body)
+	return Event{Type: EventRepaired, By: r.Actor, At: r.Time, Text: r.Reason, BreakGlass: r.BreakGlass}, err
 }

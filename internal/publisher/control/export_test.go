@@ -13,7 +13,7 @@ func Search(r Request, records []changelog.Record) LogEvidence {
 	var found LogEvidence
 	for _, entry := range records {
 		if entry.Revision > r.Claim.Position.Revision {
-			found.add(r, entry)
+			found.Add(r, entry)
 		}
 	}
 	return found

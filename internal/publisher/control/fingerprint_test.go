@@ -29,7 +29,7 @@ func TestFingerprintsStay(t *testing.T) {
 	f(Transfer{Changes: []document.Document{{Kind: id.Kind, Key: "a"}}, Bases: []Base{{Kind: id.Kind, Key: "a", Revision: 2}}}, "xfbfl4rrbfzdzm3v7v24g5i7")
 	f(Restore{Transfer: Transfer{Source: "snapshot"}}, "c2qo5mdzdnwjeri72kcn3h2z")
 	spec := ProposalSpec{Command: put, ApplyAt: time.Unix(1e9, 0), MaxDelay: time.Hour, Expires: time.Unix(2e9, 0), BreakGlass: true}
-	if got, want := spec.print(), "wdbvu35hrzcj43xha56f7oyt"; got != want {
+	if got, want := spec.Fingerprint(), "wdbvu35hrzcj43xha56f7oyt"; got != want {
 		t.Errorf("the proposal has the fingerprint %s, want %s", got, want)
 	}
 }

@@ -9,7 +9,7 @@ import (
 // identified returns the origin with the id of who asks. A person without one gets it only if decide, which records nothing, refuses
 // nothing: what strangers ask for in vain leaves no trace of who they are.
 func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governance, DecisionInput) error) (Origin, error) {
-	if o.actor() != access.Unregistered || s.options.Access == nil {
+	if o.By() != access.Unregistered || s.options.Access == nil {
 		return o, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
@@ -27,13 +27,4 @@ func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governa
 	}
 	o.Principal, err = s.options.Access.Identify(ctx, o.Principal)
 	return o, err
-}
-
-// writable returns why a command cannot be carried out at once.
-func writable(g *Governance, in DecisionInput, c Command) error {
-	decision, err := Decide(in.State, c)
-	if err != nil {
-		return err
-	}
-	return permit(g, in, decision)
 }

@@ -2,14 +2,10 @@ package control
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base32"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -36,33 +32,6 @@ func (k *keyedOp) String() string { return k.part(1) }
 // part returns the op-id of the next part, of which remaining are to be done with it.
 func (k *keyedOp) part(remaining int) string {
 	return strings.Join([]string{keyPrefix, k.key, k.command, strconv.Itoa(k.parts + 1), strconv.Itoa(remaining - 1)}, ".")
-}
-
-// Fingerprint returns a short name for a text.
-func Fingerprint(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:15]))
-}
-
-// CommandFingerprint tells commands apart. It stands in logs and ledgers, so it stays the same from version to version.
-func CommandFingerprint(c Command) string {
-	if r, ok := c.(Restore); ok {
-		c = r.Transfer
-	}
-	if t, ok := c.(Transfer); ok && t.Source != "" {
-		return Fingerprint(t.Source)
-	}
-	data, err := json.Marshal(c, json.Deterministic(true))
-	if err != nil {
-		data = fmt.Append(nil, c)
-	}
-	return Fingerprint(fmt.Sprintf("control.%s ", typeName(c)) + string(data))
-}
-
-// typeName returns the name of the type of a command.
-func typeName(c Command) string {
-	name := fmt.Sprintf("%T", c)
-	return name[strings.LastIndexByte(name, '.')+1:]
 }
 
 // keyUse is what the log tells about a key.

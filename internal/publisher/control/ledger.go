@@ -126,6 +126,15 @@ func (s *Service) input(o Origin, state State) DecisionInput {
 	}
 }
 
+// decideRequest is DecideRequest. What it cannot tell now, such as who still counts, is unconfirmed.
+func decideRequest(g *Governance, in DecisionInput, c RequestCommand) (Event, *Candidate, error) {
+	e, candidate, err := DecideRequest(g, in, c)
+	if _, refused := errors.AsType[*Refusal](err); err != nil && !refused {
+		err = fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+	}
+	return e, candidate, err
+}
+
 // decideAndRecord derives an event from a current state and ledger, and records it; again each time that somebody else was faster.
 // The zero Event is not recorded.
 func (s *Service) decideAndRecord(ctx context.Context, do func(*Governance, State) (Event, error)) (Event, error) {

@@ -98,3 +98,6 @@ func (unobserved) Appended(flagsync.OutcomeState) {}
 
 // BrokeGlass implements Observer.
 func (unobserved) BrokeGlass(Request) {}
+
+// DefaultLedgerBytes is how many bytes one principal may add to a ledger in a day (UTC).
+const DefaultLedgerBytes = 16 << 20

@@ -118,7 +118,10 @@ func (s *simulation) about(r control.Request) control.RequestCommand {
 	case 5:
 		return control.Review{Request: r.ID}
 	case 6, 7, 8, 9:
-		return control.ClaimRequest{Request: r.ID, Scheduled: s.random.IntN(2) == 0}
+		if s.random.IntN(2) == 0 {
+			return control.ClaimScheduled{Request: r.ID}
+		}
+		return control.ClaimRequest{Request: r.ID}
 	default:
 		return control.Approve{Request: r.ID, Hash: r.Hash}
 	}

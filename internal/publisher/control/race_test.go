@@ -256,6 +256,22 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 	}
 }
 
+// It is not known whether approvers are still valid: nothing is applied, and the request stays open.
+func TestApplyWithUnknownApprovers(t *testing.T) {
+	t.Parallel()
+	one := newReplica(t, newEnvironment(t))
+	r := one.open("f", "approved", one.force("f", "before"))
+	one.approve(r)
+	o := one.options(nil)
+	o.Access = fakeAccess{authorize: policy, valid: func(p access.Principal) (access.Principal, error) { return p, access.ErrUnavailable }}
+	if _, err := control.NewService(o).Apply(t.Context(), person("author"), r.ID); !errors.Is(err, control.ErrUnconfirmed) {
+		t.Errorf("applied: %v", err)
+	}
+	if now, err := one.Request(t.Context(), r.ID); err != nil || now.Status != control.Open {
+		t.Errorf("it is %s, %v", now.Status, err)
+	}
+}
+
 // Repeating a command with its key changes nothing again, through whichever publisher.
 func TestIdempotencyKeys(t *testing.T) {
 	t.Parallel()

@@ -80,17 +80,17 @@ func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
 		return
 	}
 	if refusal.Action.Action == access.Read {
-		s.refusals.countRead(o.actor(), 1)
+		s.refusals.countRead(o.By(), 1)
 		return
 	}
 	now := time.Now().UTC()
-	if !s.refusals.admit(o.actor(), now) {
+	if !s.refusals.admit(o.By(), now) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
 	defer cancel()
 	s.recordAnyway(ctx, Event{
-		Type: EventRefused, By: o.actor(), At: now, Request: refusal.Request, Text: refusal.Detail, Refusal: refusal.Action,
+		Type: EventRefused, By: o.By(), At: now, Request: refusal.Request, Text: refusal.Detail, Refusal: refusal.Action,
 	})
 }
 
@@ -119,4 +119,13 @@ func (s *Service) summarize(ctx context.Context, since time.Time) {
 			s.refusals.countRead(by, n)
 		}
 	}
+}
+
+// NoteAdministration records something that was done to the environment as a whole and stands in CONTROL at Control already. It reports
+// whether the ledger has it now.
+func (s *Service) NoteAdministration(ctx context.Context, e Event) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
+	defer cancel()
+	e.At = time.Now().UTC()
+	return s.recordAnyway(ctx, e)
 }

@@ -49,19 +49,6 @@ func (s *Service) current(ctx context.Context, id string) (Request, error) {
 	return Against(r, state), nil
 }
 
-// Against returns a request as it is in a state: one that waits, made from what has changed since, needs a rebase, whether or not it was tried
-// to apply it.
-func Against(r Request, s State) Request {
-	if r.Status != Open && r.Status != NeedsRebase {
-		return r
-	}
-	r.Moved = moved(s, r.Proposal.Bases)
-	if len(r.Moved) > 0 || r.Proposal.Epoch != s.Position().Epoch {
-		r.Status = NeedsRebase
-	}
-	return r
-}
-
 // find returns a change request as it stands in the ledger now.
 func (s *Service) find(ctx context.Context, id string) (Request, error) {
 	if err := s.refresh(ctx); err != nil {
@@ -82,7 +69,7 @@ func (s *Service) known(id string) (Request, bool) {
 
 // whole returns a request with the documents of its proposal and its comments, which the ledger has of one that has ended.
 func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
-	if !r.ended() {
+	if !r.Ended() {
 		return r, nil
 	}
 	journal, err := s.options.Store.Ledger(ctx)

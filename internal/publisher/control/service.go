@@ -73,14 +73,14 @@ func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	origin, err := s.identified(ctx, origin, func(g *Governance, in DecisionInput) error { return writable(g, in, c) })
+	origin, err := s.identified(ctx, origin, func(g *Governance, in DecisionInput) error { return Writable(g, in, c) })
 	if err != nil {
 		s.noteRefused(ctx, origin, err)
 		return Result{}, err
 	}
 	x := execution{Service: s, origin: origin, command: c, op: rand.Text()}
 	if origin.Key != "" {
-		x.keyed = newKeyedOp(origin.actor(), origin.Key, c)
+		x.keyed = newKeyedOp(origin.By(), origin.Key, c)
 		x.op = x.keyed.String()
 	}
 	err = s.Exclusively(ctx, x.run)
@@ -202,7 +202,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	change := flagsync.Change{
-		OpID: x.nextOpID(), Actor: x.origin.actor(), Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
+		OpID: x.nextOpID(), Actor: x.origin.By(), Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
 	}
 	outcome, err := log.Append(ctx, x.basis, change)
 	if outcome.State != 0 {
@@ -213,7 +213,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 	case flagsync.Committed:
 		x.basis, x.result.Position = flagsync.After(x.basis, outcome.Records), outcome.Position
 		x.result.Written += len(documents)
-		x.result.Effects = append(x.result.Effects, effects(x.decided, documents)...)
+		x.result.Effects = append(x.result.Effects, Effects(x.decided, documents)...)
 		if x.keyed != nil {
 			x.keyed.parts++
 		}
@@ -241,7 +241,7 @@ func (x *execution) permit(ctx context.Context, state State, d Decision) error {
 	}
 	x.ledger.mu.RLock()
 	defer x.ledger.mu.RUnlock()
-	return permit(x.ledger.governance, x.input(x.origin, state), d)
+	return Permit(x.ledger.governance, x.input(x.origin, state), d)
 }
 
 // nextOpID returns the op-id of the next append. Those of one command begin alike.

@@ -3,10 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
-
-	"github.com/flagside/flagside/internal/publisher/access"
 )
 
 const (
@@ -62,7 +59,7 @@ func (s *Service) process(ctx context.Context, r Request, now time.Time) error {
 		_, err := s.finish(ctx, r.ID, nil)
 		return err
 	case (r.Status == Open || r.Status == NeedsRebase) && !now.Before(p.Expires):
-		_, _, err := s.handle(ctx, Origin{Owner: true}, expire{r.ID})
+		_, _, err := s.handle(ctx, Origin{Owner: true}, Expire{Request: r.ID})
 		return err
 	case r.Status == Open && !p.ApplyAt.IsZero() && !now.Before(p.ApplyAt):
 		return s.applyScheduled(ctx, r.ID)
@@ -70,7 +67,7 @@ func (s *Service) process(ctx context.Context, r Request, now time.Time) error {
 	return nil
 }
 
-// applyScheduled decides a scheduled request anew, and applies it. One that still waits for approvals goes on waiting; one that can never
+// applyScheduled claims a scheduled request, and applies it. One that still waits for approvals goes on waiting; one that can never
 // be applied is released.
 func (s *Service) applyScheduled(ctx context.Context, id string) error {
 	if err := s.catchUp(ctx); err != nil {
@@ -78,7 +75,7 @@ func (s *Service) applyScheduled(ctx context.Context, id string) error {
 	}
 	var candidate *Candidate
 	_, err := s.decideAndRecord(ctx, func(g *Governance, state State) (e Event, err error) {
-		e, candidate, err = s.decideScheduled(g, state, id)
+		e, candidate, err = decideRequest(g, s.input(Origin{}, state), ClaimScheduled{Request: id})
 		return e, err
 	})
 	if err != nil {
@@ -86,34 +83,4 @@ func (s *Service) applyScheduled(ctx context.Context, id string) error {
 	}
 	_, err = s.finish(ctx, id, candidate)
 	return err
-}
-
-func (s *Service) decideScheduled(g *Governance, state State, id string) (e Event, candidate *Candidate, err error) {
-	r, err := find(g, id, EventClaimed)
-	if err != nil {
-		return Event{}, nil, err
-	}
-	in := s.input(Origin{}, state)
-	author, err := in.authorValid(r.Proposal.Author.principal())
-	if err == nil {
-		e, candidate, err = DecideRequest(g, in, ClaimRequest{Request: id, Scheduled: true, Author: author})
-	}
-	refusal, refused := errors.AsType[*Refusal](err)
-	if errors.Is(err, access.ErrRejected) || refused && (refusal.Cause == CauseForbidden || refusal.Cause == CauseInvalid) {
-		e = released(r, Failed, err.Error())
-		e.At = time.Now().UTC()
-		return e, nil, nil
-	}
-	return e, candidate, err
-}
-
-// expire ends a request that nobody has applied in time.
-type expire struct{ request string }
-
-func (c expire) decideRequest(g *Governance, in DecisionInput) (Event, *Candidate, error) {
-	r, err := find(g, c.request, EventExpired)
-	if err == nil && in.Now.Before(r.Proposal.Expires) {
-		err = &Refusal{Cause: CauseNotOpen, Detail: "The change request has not expired.", Request: r.ID}
-	}
-	return Event{Type: EventExpired, Request: c.request}, nil, err
 }

@@ -13,8 +13,8 @@ func (s *Service) warnings(r Request, compiled *Candidate) eval.Problems {
 		return nil
 	default:
 	}
-	documents := r.Proposal.documents()
-	if compiled != nil && compiled.of(documents) {
+	documents := r.Proposal.Documents()
+	if compiled != nil && compiled.Of(documents) {
 		return compiled.Warnings
 	}
 	return s.WarningsOf(documents...)

@@ -1,9 +1,6 @@
 package control
 
 import (
-	"context"
-	"time"
-
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -21,19 +18,4 @@ const (
 // onEnvironment reports whether events of the type are about an environment as a whole.
 func (t EventType) onEnvironment() bool {
 	return t == EventAdopted || t == EventArchived || t == EventRevived || t == EventDestroyed
-}
-
-// NoteAdministration records something that was done to the environment as a whole and stands in CONTROL at Control already. It reports
-// whether the ledger has it now.
-func (s *Service) NoteAdministration(ctx context.Context, e Event) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
-	defer cancel()
-	e.At = time.Now().UTC()
-	return s.recordAnyway(ctx, e)
-}
-
-// repairEvent returns a repair of a ledger as an event.
-func repairEvent(body []byte) (Event, error) {
-	r, err := changelog.DecodeJournalRepair(body)
-	return Event{Type: EventRepaired, By: r.Actor, At: r.Time, Text: r.Reason, BreakGlass: r.BreakGlass}, err
 }

@@ -4,9 +4,6 @@ import (
 	"time"
 )
 
-// DefaultLedgerBytes is how many bytes one principal may add to a ledger in a day (UTC).
-const DefaultLedgerBytes = 16 << 20
-
 // writtenToday counts what principals have added to a ledger on the newest day that it knows. The zero value has counted nothing.
 type writtenToday struct {
 	day   int64 // since 1970, UTC

@@ -18,8 +18,8 @@ const (
 	Deleted EffectType = "deleted"
 )
 
-// effects returns what writing documents does to a state.
-func effects(s State, documents []document.Document) []Effect {
+// Effects returns what writing documents does to a state.
+func Effects(s State, documents []document.Document) []Effect {
 	all := make([]Effect, len(documents))
 	for i, d := range documents {
 		_, exists := s.Document(d.ID())

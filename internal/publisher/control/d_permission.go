@@ -47,14 +47,14 @@ func (in DecisionInput) checkDocuments(g *Governance, documents []document.Docum
 func (k *policyCheck) about(r Request, o Origin) *policyCheck {
 	other := *k
 	other.in.Origin = o
-	other.circumstances.OwnRequest = r.Proposal.Author.ID == o.actor() || k.in.gone(r.Proposal.Author.ID)
+	other.circumstances.OwnRequest = r.Proposal.Author.ID == o.By() || k.in.gone(r.Proposal.Author.ID)
 	return &other
 }
 
 // concerned returns the documents of a request as they are to become; once it has ended, those that still exist as they are.
 func concerned(r Request, s State) []document.Document {
-	if !r.ended() && !r.Proposal.newEpoch() {
-		return r.Proposal.documents()
+	if !r.Ended() && !r.Proposal.BeginsEpoch() {
+		return r.Proposal.Documents()
 	}
 	var list []document.Document
 	for _, c := range r.Proposal.Changes {
@@ -190,8 +190,17 @@ func forbidden(action access.Action, r Request, detail string) *Refusal {
 	return &Refusal{Cause: CauseForbidden, Detail: detail, Request: r.ID, Action: refused}
 }
 
-// permit refuses a decision that the origin may not write at once.
-func permit(g *Governance, in DecisionInput, d Decision) error {
+// Writable refuses a command that the origin cannot carry out at once.
+func Writable(g *Governance, in DecisionInput, c Command) error {
+	decision, err := Decide(in.State, c)
+	if err != nil {
+		return err
+	}
+	return Permit(g, in, decision)
+}
+
+// Permit refuses a decision that the origin may not write at once.
+func Permit(g *Governance, in DecisionInput, d Decision) error {
 	if refusal := in.check(g, d.Candidate).refusedWrite(); refusal != nil {
 		return refusal
 	}

@@ -3,7 +3,6 @@ package control
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -12,7 +11,7 @@ import (
 // MissingApprovals returns what a request waits for that has fewer approvals than it needed when it was made; nil if it has them.
 func MissingApprovals(r Request) *Refusal {
 	needed := r.Proposal.Needed
-	if needed <= len(r.approvers()) {
+	if needed <= len(r.Approvers()) {
 		return nil
 	}
 	return &Refusal{Cause: CauseApprovalRequired, Request: r.ID, Approvals: needed, Detail: fmt.Sprintf("It needs %s.", approvals(needed))}
@@ -21,7 +20,7 @@ func MissingApprovals(r Request) *Refusal {
 // counting returns whose approvals of a request count now, and why the others do not: their principals are gone, no longer stand, or may
 // not approve any more.
 func (k *policyCheck) counting(r Request) (approvers, lapsed []string, err error) {
-	for _, id := range r.approvers() {
+	for _, id := range r.Approvers() {
 		why, err := k.lapsed(r, id)
 		switch {
 		case err != nil:
@@ -40,25 +39,15 @@ func (k *policyCheck) lapsed(r Request, id string) (why string, err error) {
 	if k.in.gone(id) { // and may be here again by another id
 		return "who was erased", nil
 	}
-	principal, err := k.in.authorValid(r.approver(id))
+	principal, err := k.in.authorValid(r.Approver(id))
 	switch {
 	case errors.Is(err, access.ErrRejected):
 		return "because " + strings.TrimPrefix(err.Error(), access.ErrRejected.Error()+": "), nil
 	case err != nil:
-		return "", fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		return "", err
 	}
 	if !k.about(r, Origin{Principal: principal}).answer(access.Approve).Permitted {
 		return "who may not approve it any more", nil
 	}
 	return "", nil
-}
-
-// approver returns who has approved a request, as policies knew them when they did.
-func (r Request) approver(id string) access.Principal {
-	for _, a := range slices.Backward(r.Approvals) {
-		if a.By == id && a.As != nil {
-			return a.As.principal()
-		}
-	}
-	return access.Principal{ID: id}
 }

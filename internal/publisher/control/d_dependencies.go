@@ -8,15 +8,6 @@ import (
 	"github.com/flagside/flagside/eval"
 )
 
-// Base is what a change was made from: a document and the revision that it had, 0 if it did not exist.
-type Base struct {
-	Kind     document.Kind `json:"kind"`
-	Key      string        `json:"key"`
-	Revision uint64        `json:"revision"`
-}
-
-func (b Base) id() document.ID { return document.ID{Kind: b.Kind, Key: b.Key} }
-
 // bases returns the revisions of everything that decides what changes mean: the documents that change, all that they depend on before
 // and after, and the settings. They are sorted. What documents depend on is what compiling them has found.
 func bases(s State, c *Candidate) []Base {
@@ -46,15 +37,4 @@ func bases(s State, c *Candidate) []Base {
 	return list
 }
 
-func compareBases(a, b Base) int { return strings.Compare(a.id().String(), b.id().String()) }
-
-// moved returns those bases that are no longer what they were, as they are now.
-func moved(s State, list []Base) []Base {
-	var now []Base
-	for _, b := range list {
-		if live, _ := s.Document(b.id()); live.Revision != b.Revision {
-			now = append(now, Base{Kind: b.Kind, Key: b.Key, Revision: live.Revision})
-		}
-	}
-	return now
-}
+func compareBases(a, b Base) int { return strings.Compare(a.ID().String(), b.ID().String()) }

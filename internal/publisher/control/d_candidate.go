@@ -29,14 +29,14 @@ func Compile(s State, changes []document.Document) *Candidate {
 
 // Or returns c if it is of the same changes to the same state, and compiles them otherwise; nil is of none.
 func (c *Candidate) Or(s State, changes []document.Document) *Candidate {
-	if c != nil && c.at == s.Position() && c.of(changes) {
+	if c != nil && c.at == s.Position() && c.Of(changes) {
 		return c
 	}
 	return Compile(s, changes)
 }
 
-// of reports whether the changes are those of the candidate.
-func (c *Candidate) of(changes []document.Document) bool {
+// Of reports whether the changes are those of the candidate.
+func (c *Candidate) Of(changes []document.Document) bool {
 	return slices.EqualFunc(c.Documents, changes, func(a, b document.Document) bool {
 		return a.ID() == b.ID() && (a.Body == nil) == (b.Body == nil) && bytes.Equal(a.Body, b.Body)
 	})
