@@ -12,7 +12,7 @@ import (
 	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/admin"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const (
@@ -150,7 +150,7 @@ func (c *tappedCluster) awaitEnd(f fault, r admin.ChangeRequest) (end admin.Chan
 	var err error
 	waiting := process.Await(c.ctx, "waiting for the end of "+f.String(), func() bool {
 		end, err = c.author.Request(c.ctx, "prod", r.ID)
-		return err == nil && (end.Status == string(control.Applied) || end.Status == string(control.Withdrawn) && f.withdrawn)
+		return err == nil && (end.Status == string(requests.Applied) || end.Status == string(requests.Withdrawn) && f.withdrawn)
 	})
 	if waiting != nil {
 		c.t.Fatalf("%v: it is %q, %v", waiting, end.Status, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/flagside/flagside/bench/figures"
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/admin"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 const doc = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","targeting":` +
@@ -19,7 +19,7 @@ const doc = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVaria
 // create makes a flag that does not exist yet.
 func create(ctx context.Context, c *admin.Client, key string) error {
 	id := document.ID{Kind: document.KindFlag, Key: key}
-	_, _, err := c.Put(ctx, environment, id, []byte(doc), control.Precondition{Absent: true}, "")
+	_, _, err := c.Put(ctx, environment, id, []byte(doc), decide.Precondition{Absent: true}, "")
 	return err
 }
 

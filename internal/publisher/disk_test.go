@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -189,7 +190,7 @@ func (r *running) newest() uint64 {
 }
 
 // current returns what changes prod, and how it is now.
-func (r *running) current() (*control.Service, control.State) {
+func (r *running) current() (*control.Service, decide.State) {
 	r.t.Helper()
 	service, err := r.Control(r.t.Context(), "prod")
 	if err != nil {
@@ -237,7 +238,7 @@ func TestNearlyFullDisk(t *testing.T) {
 		body := r.ask(http.MethodGet, "/status", "").body
 		return strings.Contains(body, "disk-nearly-full") && strings.Contains(body, disk.Dir())
 	})
-	r.put("prod", "g", flagBody("on", ""), control.Precondition{Absent: true})
+	r.put("prod", "g", flagBody("on", ""), decide.Precondition{Absent: true})
 	disk.Free(t)
 	r.await("the end of the warning", func() bool { return !strings.Contains(r.ask(http.MethodGet, "/status", "").body, "disk-nearly-full") })
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -65,12 +66,12 @@ func newEnvironment(
 }
 
 // State returns what is known of the environment, nil while that is not complete.
-func (e *environment) State() control.State {
+func (e *environment) State() decide.State {
 	view := e.store.View()
 	if view == nil {
 		return nil
 	}
-	return control.WithoutKeys(view)
+	return decide.WithoutKeys(view)
 }
 
 // run follows the environment, writes to it, and beats for it until ctx ends.

@@ -21,7 +21,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/trusttest"
 )
 
@@ -158,7 +158,7 @@ func (r *running) create(name string) {
 }
 
 // put creates a flag, or replaces it if seen says what it is now.
-func (r *running) put(environment, key string, body []byte, seen control.Precondition) control.Precondition {
+func (r *running) put(environment, key string, body []byte, seen decide.Precondition) decide.Precondition {
 	r.t.Helper()
 	_, next, err := r.client.Put(r.t.Context(), environment, flagID(key), body, seen, "")
 	if err != nil {
@@ -227,7 +227,7 @@ func (r *running) ask(method, path, body string, headers ...string) answer {
 
 func flagID(key string) document.ID { return document.ID{Kind: document.KindFlag, Key: key} }
 
-func absent() control.Precondition { return control.Precondition{Absent: true} }
+func absent() decide.Precondition { return decide.Precondition{Absent: true} }
 
 // flagBody is a flag that answers the variant on or off; more is added to it.
 func flagBody(variant, more string) []byte {

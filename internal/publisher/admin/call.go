@@ -15,7 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 // maxAnswer bounds what is read of one answer, in bytes: a full part of a list of the largest documents.
@@ -73,7 +73,7 @@ func (c Call) Writes() bool {
 }
 
 // seen adds what the author of a change knows of the document.
-func (c Call) seen(p control.Precondition) Call {
+func (c Call) seen(p decide.Precondition) Call {
 	c.IfAbsent = p.Absent
 	if p.Match.Revision != 0 {
 		c.IfMatch = p.Match.String()

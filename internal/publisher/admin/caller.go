@@ -12,7 +12,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 )
 
 // What the metadata of operations say about their callers.
@@ -137,7 +139,7 @@ func (a *api) resource(ctx context.Context, environment string) access.Resource 
 	if service, err := a.options.Environments.Control(ctx, environment); err == nil {
 		r.Protected = service.KnownRisk().Protected
 	} else {
-		r.Protected = control.DefaultRiskSettings(environment).Protected
+		r.Protected = risk.DefaultSettings(environment).Protected
 	}
 	return r
 }
@@ -152,9 +154,9 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 	if q.Resource.Environment == "" {
 		where = "in this installation"
 	}
-	refusal := &control.Refusal{
-		Cause: control.CauseForbidden, Detail: fmt.Sprintf("You are not permitted to %s %s.", q.Action, where),
-		Action: &control.RefusedAction{Action: q.Action, Policies: answer.Policies}, Approvals: answer.Approvals,
+	refusal := &decide.Refusal{
+		Cause: decide.CauseForbidden, Detail: fmt.Sprintf("You are not permitted to %s %s.", q.Action, where),
+		Action: &requests.RefusedAction{Action: q.Action, Policies: answer.Policies}, Approvals: answer.Approvals,
 	}
 	if answer.Approvals > 0 {
 		refusal.Detail += " Policies want the consent of others, which only changes of documents can get: break the glass, with a reason, if you may."
@@ -164,7 +166,7 @@ func (a *api) refusedTo(ctx context.Context, q access.Question) *Problem {
 			Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("access denied by policy")
 	})
 	if service, err := a.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
-		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)
+		service.NoteRefused(ctx, decide.Origin{Principal: q.Principal}, refusal)
 	}
 	return refused(refusal)
 }

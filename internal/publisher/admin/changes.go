@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 // MergePatchMedia is the media type of a JSON Merge Patch.
@@ -60,8 +60,8 @@ func (a *api) registerChanges(h huma.API, r routes) {
 	patch.RequestBody = &huma.RequestBody{Required: true}
 	patch.SkipValidateBody = true // what it makes is validated by the evaluator
 	huma.Register(h, patch, func(ctx context.Context, in *patchDocument) (*writtenBody, error) {
-		return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-			return control.Patch{ID: document.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
+		return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen decide.Precondition) decide.Command {
+			return decide.Patch{ID: document.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
 		})
 	})
 	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
@@ -70,8 +70,8 @@ func (a *api) registerChanges(h huma.API, r routes) {
 	huma.Register(h, operation(http.MethodPost, one+"/archive", "archive"+r.one,
 		"Remove a document; refused while others depend on it, unless they are to go along", r.tag),
 		func(ctx context.Context, in *archiveDocument) (*writtenBody, error) {
-			out, err := a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-				return control.Archive{ID: document.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
+			out, err := a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen decide.Precondition) decide.Command {
+				return decide.Archive{ID: document.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
 			})
 			if err == nil {
 				out.ETag = ""
@@ -89,15 +89,15 @@ func (a *api) registerChanges(h huma.API, r routes) {
 func (a *api) registerToggle(h huma.API) {
 	huma.Register(h, operation(http.MethodPost, flagRoutes().path+"/{key}/toggle", "toggleFlag", "Turn a flag on or off", flagsTag),
 		func(ctx context.Context, in *toggleFlag) (*writtenBody, error) {
-			return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-				return control.Toggle{Flag: in.Key, On: in.Body.On, If: seen}
+			return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen decide.Precondition) decide.Command {
+				return decide.Toggle{Flag: in.Key, On: in.Body.On, If: seen}
 			})
 		})
 }
 
 // change carries out a command that says what its author has seen.
 func (a *api) change(
-	ctx context.Context, path DocumentPath, w WriteHeaders, command func(control.Precondition) control.Command,
+	ctx context.Context, path DocumentPath, w WriteHeaders, command func(decide.Precondition) decide.Command,
 ) (*writtenBody, error) {
 	seen, err := w.precondition()
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"strconv"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 // Write goes with a change.
 type Write struct {
 	// Seen is what the author knows of the document; the zero value if the change is about no single document.
-	Seen control.Precondition
+	Seen decide.Precondition
 	// Reason stays in the log.
 	Reason string
 	// Key makes the change safe to repeat; empty is none.
@@ -21,10 +21,10 @@ type Write struct {
 }
 
 // Document reads a document for editing. The precondition is the one for changing it.
-func (c *Client) Document(ctx context.Context, environment string, id document.ID) ([]byte, control.Precondition, error) {
+func (c *Client) Document(ctx context.Context, environment string, id document.ID) ([]byte, decide.Precondition, error) {
 	found, err := c.Do(ctx, Call{Path: documentPathOf(environment, id)})
 	if err != nil {
-		return nil, control.Precondition{}, err
+		return nil, decide.Precondition{}, err
 	}
 	condition, err := WriteHeaders{IfMatch: found.Header.Get("ETag")}.precondition()
 	return found.Body, condition, err
@@ -32,13 +32,13 @@ func (c *Client) Document(ctx context.Context, environment string, id document.I
 
 // Put creates or replaces a document. It returns the precondition for changing it again.
 func (c *Client) Put(
-	ctx context.Context, environment string, id document.ID, body []byte, seen control.Precondition, reason string,
-) (Written, control.Precondition, error) {
+	ctx context.Context, environment string, id document.ID, body []byte, seen decide.Precondition, reason string,
+) (Written, decide.Precondition, error) {
 	var w Written
 	put := Call{Method: http.MethodPut, Path: documentPathOf(environment, id), Body: body, Reason: reason}
 	header, err := c.do(ctx, put.seen(seen), &w)
 	if err != nil {
-		return w, control.Precondition{}, err
+		return w, decide.Precondition{}, err
 	}
 	condition, err := WriteHeaders{IfMatch: header.Get("ETag")}.precondition()
 	return w, condition, err
@@ -46,7 +46,7 @@ func (c *Client) Put(
 
 // Delete deletes a document.
 func (c *Client) Delete(
-	ctx context.Context, environment string, id document.ID, seen control.Precondition, reason string,
+	ctx context.Context, environment string, id document.ID, seen decide.Precondition, reason string,
 ) (Written, error) {
 	var w Written
 	remove := Call{Method: http.MethodDelete, Path: documentPathOf(environment, id), Reason: reason}

@@ -9,7 +9,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -44,7 +45,7 @@ type CommandChange struct {
 }
 
 // command returns what a command of the API means in an environment.
-func (a *api) command(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (a *api) command(ctx context.Context, environment string, c Command) (decide.Command, error) {
 	switch c.Type {
 	case "documents":
 		return a.documents(ctx, environment, c)
@@ -63,24 +64,24 @@ func (a *api) command(ctx context.Context, environment string, c Command) (contr
 	}
 	switch c.Type {
 	case "put":
-		return control.Put{ID: id, Body: c.Document, If: seen}, nil
+		return decide.Put{ID: id, Body: c.Document, If: seen}, nil
 	case "patch":
-		return control.Patch{ID: id, Merge: c.Patch, If: seen}, nil
+		return decide.Patch{ID: id, Merge: c.Patch, If: seen}, nil
 	case "delete":
-		return control.Delete{ID: id, If: seen}, nil
+		return decide.Delete{ID: id, If: seen}, nil
 	case "archive":
-		return control.Archive{ID: id, Force: c.Force, If: seen}, nil
+		return decide.Archive{ID: id, Force: c.Force, If: seen}, nil
 	case "toggle":
 		if id.Kind != document.KindFlag {
 			return nil, badRequest("Only a flag can be toggled.")
 		}
-		return control.Toggle{Flag: id.Key, On: c.On, If: seen}, nil
+		return decide.Toggle{Flag: id.Key, On: c.On, If: seen}, nil
 	default:
 		return nil, badRequest("There is no such command.")
 	}
 }
 
-func (c Command) precondition() (control.Precondition, error) {
+func (c Command) precondition() (decide.Precondition, error) {
 	w := WriteHeaders{IfMatch: c.IfMatch}
 	if c.IfAbsent {
 		w.IfNoneMatch = "*"
@@ -104,7 +105,7 @@ func documentID(kind, key string) (document.ID, error) {
 }
 
 // documents returns the transfer of several documents, which must have been seen in the epoch that the environment has.
-func (a *api) documents(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (a *api) documents(ctx context.Context, environment string, c Command) (decide.Command, error) {
 	if len(c.Changes) == 0 {
 		return nil, badRequest("The command has no documents.")
 	}
@@ -112,7 +113,7 @@ func (a *api) documents(ctx context.Context, environment string, c Command) (con
 	if err != nil {
 		return nil, err
 	}
-	t := control.Transfer{Epoch: state.Position().Epoch}
+	t := decide.Transfer{Epoch: state.Position().Epoch}
 	for _, change := range c.Changes {
 		id, err := documentID(change.Kind, change.Key)
 		if err != nil {
@@ -126,7 +127,7 @@ func (a *api) documents(ctx context.Context, environment string, c Command) (con
 			t.Epoch = "" // refused, as something that was seen in another history
 		}
 		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: change.body()})
-		t.Bases = append(t.Bases, control.Base{Kind: id.Kind, Key: id.Key, Revision: seen.Match.Revision})
+		t.Bases = append(t.Bases, requests.Base{Kind: id.Kind, Key: id.Key, Revision: seen.Match.Revision})
 	}
 	return t, nil
 }
@@ -139,7 +140,7 @@ func (c CommandChange) body() []byte {
 	return c.Document
 }
 
-func (a *api) rollBack(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (a *api) rollBack(ctx context.Context, environment string, c Command) (decide.Command, error) {
 	to, err := changelog.ParseToken(c.Revision)
 	if err != nil {
 		return nil, badRequest("A roll-back needs a revision, <epoch8>-<revision>.")
@@ -163,7 +164,7 @@ func (a *api) rollBack(ctx context.Context, environment string, c Command) (cont
 }
 
 // promote returns the transfer of documents from another environment, which the caller must be permitted to read.
-func (a *api) promote(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (a *api) promote(ctx context.Context, environment string, c Command) (decide.Command, error) {
 	if c.From == environment {
 		return nil, badRequest("An environment cannot be promoted to itself.")
 	}
@@ -183,12 +184,12 @@ func (a *api) promote(ctx context.Context, environment string, c Command) (contr
 	if err != nil {
 		return nil, err
 	}
-	t := control.Promote(source, target, ids)
+	t := decide.Promote(source, target, ids)
 	t.Source = strings.Join(append([]string{"promote", c.From, strconv.FormatBool(c.Prune)}, c.Flags...), "\x00")
 	return t, nil
 }
 
-func (a *api) current(ctx context.Context, environment string) (control.State, error) {
+func (a *api) current(ctx context.Context, environment string) (decide.State, error) {
 	service, err := a.options.Environments.Control(ctx, environment)
 	if err != nil {
 		return nil, a.problem(err)
@@ -202,7 +203,7 @@ func (a *api) current(ctx context.Context, environment string) (control.State, e
 
 // promoted returns the flags that a promotion names; if it names none, all flags and segments of the source. Pruning, it may also name
 // flags of the target alone, and all is what either has. Settings stay.
-func promoted(c Command, source, target control.State) (ids []document.ID, err error) {
+func promoted(c Command, source, target decide.State) (ids []document.ID, err error) {
 	for _, key := range c.Flags {
 		id := document.ID{Kind: document.KindFlag, Key: key}
 		_, there := source.Document(id)
@@ -215,7 +216,7 @@ func promoted(c Command, source, target control.State) (ids []document.ID, err e
 	if len(c.Flags) > 0 {
 		return ids, nil
 	}
-	states := []control.State{source}
+	states := []decide.State{source}
 	if c.Prune {
 		states = append(states, target)
 	}

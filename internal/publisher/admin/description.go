@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 // tags returns the groups of operations with what they are about.
@@ -47,7 +47,7 @@ func problemTypes() []string {
 		typeInvalidRequest, typeNotFound, typeMethodNotAllowed, typeMediaType, typeTooLarge, typeForeignHost, typeForeignOrigin, typeInternal,
 		typeUndecided, typeUnauthenticated, typeUnavailable,
 	}
-	for _, cause := range control.Causes() {
+	for _, cause := range decide.Causes() {
 		all = append(all, problemType+string(cause))
 	}
 	for _, known := range knownErrors() {

@@ -11,7 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -78,7 +78,7 @@ type Effect struct {
 	Done string `json:"done" enum:"added,changed,deleted"`
 }
 
-func newEffects(list []control.Effect) (all []Effect) {
+func newEffects(list []decide.Effect) (all []Effect) {
 	for _, e := range list {
 		all = append(all, Effect{Kind: string(e.ID.Kind), Key: e.ID.Key, Done: string(e.Done)})
 	}
@@ -145,11 +145,11 @@ func (a *api) get(ctx context.Context, environment string, id document.ID) (*doc
 	}
 	d, exists := state.Document(id)
 	if !exists {
-		return nil, a.problem(cmp.Or(unconfirmed, control.NotFound(id)))
+		return nil, a.problem(cmp.Or(unconfirmed, decide.NotFound(id)))
 	}
 	return &documentBody{
 		ContentType: "application/json",
-		ETag:        etag(control.Token(state, d)),
+		ETag:        etag(decide.Token(state, d)),
 		Revision:    state.Position().Token().String(),
 		Age:         age,
 		Body:        d.Body,
@@ -169,7 +169,7 @@ func (a *api) put(ctx context.Context, environment string, id document.ID, w Wri
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.do(ctx, environment, w.origin(ctx), control.Put{ID: id, Body: body, If: condition})
+	out, err := a.do(ctx, environment, w.origin(ctx), decide.Put{ID: id, Body: body, If: condition})
 	if err == nil && condition.Absent {
 		out.Status = http.StatusCreated
 	}
@@ -181,14 +181,14 @@ func (a *api) delete(ctx context.Context, environment string, id document.ID, w 
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.do(ctx, environment, w.origin(ctx), control.Delete{ID: id, If: condition})
+	out, err := a.do(ctx, environment, w.origin(ctx), decide.Delete{ID: id, If: condition})
 	if err == nil {
 		out.ETag = ""
 	}
 	return out, err
 }
 
-func (a *api) do(ctx context.Context, environment string, origin control.Origin, command control.Command) (*writtenBody, error) {
+func (a *api) do(ctx context.Context, environment string, origin decide.Origin, command decide.Command) (*writtenBody, error) {
 	c, err := a.options.Environments.Control(ctx, environment)
 	if err != nil {
 		return nil, a.problem(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -73,7 +73,7 @@ func (a *api) history(ctx context.Context, in *historyPath, id document.ID) (*hi
 		}
 	}
 	if !known {
-		return nil, a.problem(control.NotFound(id))
+		return nil, a.problem(decide.NotFound(id))
 	}
 	out := newHistory(newest, in.Limit)
 	for i, item := range out.Items {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 type listDocuments struct {
@@ -57,12 +57,12 @@ func (a *api) list(ctx context.Context, kind document.Kind, in *listDocuments) (
 	}
 	out.Body.Items = make([]DocumentInList, len(found))
 	for i, d := range found {
-		out.Body.Items[i] = DocumentInList{Key: d.Key, Revision: control.Token(state, d).String(), Document: value(d.Body)}
+		out.Body.Items[i] = DocumentInList{Key: d.Key, Revision: decide.Token(state, d).String(), Document: value(d.Body)}
 	}
 	return out, nil
 }
 
-func documentsAfter(state control.State, kind document.Kind, after string) []document.Document {
+func documentsAfter(state decide.State, kind document.Kind, after string) []document.Document {
 	var found []document.Document
 	for d := range state.Documents() {
 		if d.Kind == kind && d.Key > after {

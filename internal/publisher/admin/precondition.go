@@ -9,7 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -21,8 +21,8 @@ type ChangeHeaders struct {
 }
 
 // origin says who makes the request, and why.
-func (h ChangeHeaders) origin(ctx context.Context) control.Origin {
-	return control.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
+func (h ChangeHeaders) origin(ctx context.Context) decide.Origin {
+	return decide.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
 }
 
 // AdministrationHeaders are the headers of requests that change no documents, for which nobody can be asked to agree.
@@ -33,7 +33,7 @@ type AdministrationHeaders struct {
 
 // verifyReason refuses a reason that no record can hold.
 func (a *api) verifyReason(ctx huma.Context, next func(huma.Context)) {
-	if err := (control.Origin{Reason: ctx.Header("Flagside-Reason")}).Validate(); err != nil {
+	if err := (decide.Origin{Reason: ctx.Header("Flagside-Reason")}).Validate(); err != nil {
 		answerProblem(ctx, a.problem(err))
 		return
 	}
@@ -85,22 +85,22 @@ type WriteHeaders struct {
 }
 
 // precondition returns what the headers say that the author has seen; control refuses if that is nothing.
-func (w WriteHeaders) precondition() (control.Precondition, error) {
+func (w WriteHeaders) precondition() (decide.Precondition, error) {
 	switch {
 	case w.IfMatch != "" && w.IfNoneMatch != "":
-		return control.Precondition{}, badPrecondition("If-Match and If-None-Match exclude each other.")
+		return decide.Precondition{}, badPrecondition("If-Match and If-None-Match exclude each other.")
 	case w.IfNoneMatch == "*":
-		return control.Precondition{Absent: true}, nil
+		return decide.Precondition{Absent: true}, nil
 	case w.IfNoneMatch != "":
-		return control.Precondition{}, badPrecondition("If-None-Match can only be *, to create a document.")
+		return decide.Precondition{}, badPrecondition("If-None-Match can only be *, to create a document.")
 	case w.IfMatch == "":
-		return control.Precondition{}, nil
+		return decide.Precondition{}, nil
 	}
 	token, err := changelog.ParseToken(strings.Trim(w.IfMatch, `"`))
 	if err != nil {
-		return control.Precondition{}, badPrecondition("If-Match must be the ETag of the document as it was read, \"<epoch8>-<revision>\".")
+		return decide.Precondition{}, badPrecondition("If-Match must be the ETag of the document as it was read, \"<epoch8>-<revision>\".")
 	}
-	return control.Precondition{Match: token}, nil
+	return decide.Precondition{Match: token}, nil
 }
 
 func badPrecondition(detail string) error {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // problemType begins the type of every problem.
@@ -58,7 +58,7 @@ type Base struct {
 	Revision uint64 `json:"revision" doc:"0 if the document does not exist."`
 }
 
-func newBases(list []control.Base) []Base {
+func newBases(list []requests.Base) []Base {
 	var all []Base
 	for _, b := range list {
 		all = append(all, Base{Kind: string(b.Kind), Key: b.Key, Revision: b.Revision})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -125,7 +126,7 @@ func outcome(how Restoring, r Restored) string {
 		return "preview"
 	case r.Request == nil:
 		return "unchanged"
-	case r.Request.Status == string(control.Applied):
+	case r.Request.Status == string(requests.Applied):
 		return "applied"
 	default:
 		return "waiting"

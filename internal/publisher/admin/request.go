@@ -4,7 +4,8 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // NewRequest says what a change request is to do.
@@ -19,8 +20,8 @@ type NewRequest struct {
 	Reason      string    `json:"reason,omitempty" example:"The payment provider is down." doc:"Why; at most 500 bytes. It cannot be erased: do not name a person."`
 }
 
-func (n NewRequest) proposing(c control.Command) control.ProposalSpec {
-	return control.ProposalSpec{
+func (n NewRequest) proposing(c decide.Command) decide.ProposalSpec {
+	return decide.ProposalSpec{
 		Command: c, ApplyAt: n.ApplyAt, MaxDelay: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
 	}
 }
@@ -82,7 +83,7 @@ type Restoration struct {
 	NewEpoch    bool   `json:"newEpoch" doc:"Whether the documents are written as a new epoch of the log."`
 }
 
-func newRestoration(r *control.Restoration) *Restoration {
+func newRestoration(r *requests.Restoration) *Restoration {
 	if r == nil {
 		return nil
 	}
@@ -103,7 +104,7 @@ type Remark struct {
 	Text string    `json:"text,omitempty"`
 }
 
-func newChangeRequest(r control.Request) ChangeRequest {
+func newChangeRequest(r requests.Request) ChangeRequest {
 	p := r.Proposal
 	out := ChangeRequest{
 		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
@@ -115,7 +116,7 @@ func newChangeRequest(r control.Request) ChangeRequest {
 	for _, c := range p.Changes {
 		out.Changes = append(out.Changes, ProposedChange{Kind: string(c.Kind), Key: c.Key, Document: value(c.Body)})
 	}
-	if r.Status == control.Applied {
+	if r.Status == requests.Applied {
 		out.Applied = r.Applied.Token().String()
 	}
 	return out
@@ -137,14 +138,14 @@ func (r ChangeRequest) ids() []string {
 	return ids
 }
 
-func newRemark(r control.Remark) *Remark {
-	if r == (control.Remark{}) {
+func newRemark(r requests.Remark) *Remark {
+	if r == (requests.Remark{}) {
 		return nil
 	}
 	return &Remark{By: r.By, At: r.At, Text: r.Text}
 }
 
-func newRemarks(list []control.Remark) []Remark {
+func newRemarks(list []requests.Remark) []Remark {
 	all := []Remark{}
 	for _, r := range list {
 		all = append(all, *newRemark(r))

@@ -9,6 +9,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const requestsPath = "/api/v1/environments/{environment}/requests"
@@ -23,7 +25,7 @@ type listRequests struct {
 }
 
 // selects reports whether a change request is asked for.
-func (in *listRequests) selects(r control.Request) bool {
+func (in *listRequests) selects(r requests.Request) bool {
 	return (in.Status == "" || in.Status == string(r.Status)) && (!in.Review || r.ReviewOpen())
 }
 
@@ -102,31 +104,31 @@ func (a *api) registerRequests(h huma.API) {
 		"Update a change request to the current state; earlier approvals no longer count", requestsTag), a.rebaseRequest)
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/comment", "commentRequest", "Say something about a change request", requestsTag),
 		func(ctx context.Context, in *commentRequest) (*requestBody, error) {
-			return a.govern(ctx, in.RequestPath, in.origin(ctx), control.Comment{Request: in.Request, Text: in.Body.Text})
+			return a.govern(ctx, in.RequestPath, in.origin(ctx), decide.Comment{Request: in.Request, Text: in.Body.Text})
 		})
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/approve", "approveRequest",
 		"Agree to a change request as it is; 409 shows what has moved since it was made", requestsTag),
 		func(ctx context.Context, in *approveRequest) (*requestBody, error) {
-			return a.govern(ctx, in.RequestPath, in.origin(ctx), control.Approve{Request: in.Request, Hash: in.Body.Hash})
+			return a.govern(ctx, in.RequestPath, in.origin(ctx), decide.Approve{Request: in.Request, Hash: in.Body.Hash})
 		})
 	a.registerMove(h, "reject", "End a change request of another person",
-		func(id string) control.RequestCommand { return control.Reject{Request: id} })
+		func(id string) decide.RequestCommand { return decide.Reject{Request: id} })
 	a.registerMove(h, "withdraw", "End a change request of your own",
-		func(id string) control.RequestCommand { return control.Withdraw{Request: id} })
+		func(id string) decide.RequestCommand { return decide.Withdraw{Request: id} })
 	a.registerMove(h, "review", "Close what breaking the glass has left open",
-		func(id string) control.RequestCommand { return control.Review{Request: id} })
+		func(id string) decide.RequestCommand { return decide.Review{Request: id} })
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/apply", "applyRequest",
 		"Apply a change request, or go on with applying it", requestsTag), a.applyRequest)
 }
 
-func (a *api) registerMove(h huma.API, step, summary string, command func(id string) control.RequestCommand) {
+func (a *api) registerMove(h huma.API, step, summary string, command func(id string) decide.RequestCommand) {
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/"+step, step+"Request", summary, requestsTag),
 		func(ctx context.Context, in *moveRequest) (*requestBody, error) {
 			return a.govern(ctx, in.RequestPath, in.origin(ctx), command(in.Request))
 		})
 }
 
-func (a *api) govern(ctx context.Context, path RequestPath, origin control.Origin, c control.RequestCommand) (*requestBody, error) {
+func (a *api) govern(ctx context.Context, path RequestPath, origin decide.Origin, c decide.RequestCommand) (*requestBody, error) {
 	service, err := a.options.Environments.Control(ctx, path.Environment)
 	if err != nil {
 		return nil, a.problem(err)
@@ -135,7 +137,7 @@ func (a *api) govern(ctx context.Context, path RequestPath, origin control.Origi
 	return a.showRequest(ctx, service, r, err)
 }
 
-func (a *api) showRequest(ctx context.Context, service *control.Service, r control.Request, err error) (*requestBody, error) {
+func (a *api) showRequest(ctx context.Context, service *control.Service, r requests.Request, err error) (*requestBody, error) {
 	if err != nil {
 		return nil, a.ledgerProblem(err)
 	}
@@ -144,7 +146,7 @@ func (a *api) showRequest(ctx context.Context, service *control.Service, r contr
 	return &requestBody{Body: shown}, nil
 }
 
-func (a *api) namedRequest(ctx context.Context, r control.Request) ChangeRequest {
+func (a *api) namedRequest(ctx context.Context, r requests.Request) ChangeRequest {
 	shown := newChangeRequest(r)
 	shown.Names = a.names(ctx, shown.ids()...)
 	return shown
@@ -169,7 +171,7 @@ func (a *api) listRequests(ctx context.Context, in *listRequests) (*requestList,
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	if after := slices.IndexFunc(all, func(r control.Request) bool { return r.ID == in.After }); after >= 0 {
+	if after := slices.IndexFunc(all, func(r requests.Request) bool { return r.ID == in.After }); after >= 0 {
 		all = all[after+1:]
 	}
 	out := &requestList{}
@@ -214,14 +216,14 @@ func (a *api) rebaseRequest(ctx context.Context, in *rebaseRequest) (*requestBod
 	if err != nil {
 		return nil, err
 	}
-	r, err := service.HandleRequest(ctx, origin, control.Rebase{Request: in.Request, ProposalSpec: in.Body.proposing(command)})
+	r, err := service.HandleRequest(ctx, origin, decide.Rebase{Request: in.Request, ProposalSpec: in.Body.proposing(command)})
 	return a.showRequest(ctx, service, r, err)
 }
 
 // proposal returns what is needed to propose a command. The reason may be in the body or the header.
 func (a *api) proposal(
 	ctx context.Context, environment string, headers ChangeHeaders, n NewRequest,
-) (*control.Service, control.Command, control.Origin, error) {
+) (*control.Service, decide.Command, decide.Origin, error) {
 	origin := headers.origin(ctx)
 	if n.Reason != "" {
 		origin.Reason = n.Reason

@@ -8,7 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 )
 
 // Risk is what a change puts at stake.
@@ -60,7 +61,7 @@ type Freeze struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-func newRiskSettings(r control.RiskSettings) RiskSettings {
+func newRiskSettings(r risk.Settings) RiskSettings {
 	out := RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
 	for _, f := range r.Freezes {
 		out.Freezes = append(out.Freezes, Freeze{From: f.From, To: f.To, Reason: f.Reason})
@@ -68,10 +69,10 @@ func newRiskSettings(r control.RiskSettings) RiskSettings {
 	return out
 }
 
-func (r RiskSettings) settings() control.RiskSettings {
-	out := control.RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
+func (r RiskSettings) settings() risk.Settings {
+	out := risk.Settings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
 	for _, f := range r.Freezes {
-		out.Freezes = append(out.Freezes, control.Freeze{From: f.From, To: f.To, Reason: f.Reason})
+		out.Freezes = append(out.Freezes, risk.Freeze{From: f.From, To: f.To, Reason: f.Reason})
 	}
 	return out
 }
@@ -99,13 +100,13 @@ func (a *api) registerRisk(h huma.API) {
 	huma.Register(h, reading(operation(http.MethodGet, path, "getRisk", "Read what is risky in an environment", requestsTag)), a.getRisk)
 	huma.Register(h, operation(http.MethodPut, path, "putRisk", "Say what is risky in an environment", requestsTag),
 		func(ctx context.Context, in *putRisk) (*riskBody, error) {
-			return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.SetRisk{Settings: in.Body.settings()})
+			return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, decide.SetRisk{Settings: in.Body.settings()})
 		})
 	patch := operation(http.MethodPatch, path, "patchRisk", "Change what is risky in an environment by a JSON Merge Patch (RFC 7396)", requestsTag)
 	patch.RequestBody = &huma.RequestBody{Required: true}
 	patch.SkipValidateBody = true // what it makes is validated
 	huma.Register(h, patch, func(ctx context.Context, in *patchRisk) (*riskBody, error) {
-		return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.PatchRisk{Merge: in.RawBody})
+		return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, decide.PatchRisk{Merge: in.RawBody})
 	})
 	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null turns one off.",
@@ -113,7 +114,7 @@ func (a *api) registerRisk(h huma.API) {
 }
 
 // changeRisk changes what is risky and answers with what is risky then.
-func (a *api) changeRisk(ctx context.Context, in EnvironmentPath, h ChangeHeaders, c control.RequestCommand) (*riskBody, error) {
+func (a *api) changeRisk(ctx context.Context, in EnvironmentPath, h ChangeHeaders, c decide.RequestCommand) (*riskBody, error) {
 	service, err := a.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
 		return nil, a.problem(err)

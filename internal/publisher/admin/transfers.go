@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 type rollBackEnvironment struct {
@@ -85,7 +85,7 @@ func (a *api) registerTransfers(h huma.API) {
 }
 
 // doCommand carries out a command of the API at once.
-func (a *api) doCommand(ctx context.Context, environment string, origin control.Origin, c Command) (*writtenBody, error) {
+func (a *api) doCommand(ctx context.Context, environment string, origin decide.Origin, c Command) (*writtenBody, error) {
 	command, err := a.command(ctx, environment, c)
 	if err != nil {
 		return nil, err
@@ -106,14 +106,14 @@ func (a *api) preview(ctx context.Context, in *previewCommand) (*previewBody, er
 	if err != nil {
 		return nil, err
 	}
-	found, err := service.Preview(ctx, control.Origin{Principal: caller(ctx)}, command)
+	found, err := service.Preview(ctx, decide.Origin{Principal: caller(ctx)}, command)
 	if err != nil {
 		return nil, a.problem(err)
 	}
 	return &previewBody{Body: newPreview(found)}, nil
 }
 
-func newPreview(found control.Preview) Preview {
+func newPreview(found decide.Preview) Preview {
 	out := Preview{Differences: []Difference{}, Risk: *newRisk(found.Risk), Permitted: found.Refused == nil, Warnings: places(found.Warnings)}
 	for _, d := range found.Differences {
 		out.Differences = append(out.Differences, Difference{Kind: string(d.ID.Kind), Key: d.ID.Key, Before: d.Before, After: d.After})

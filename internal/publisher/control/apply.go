@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Risk returns what is risky in the environment.
-func (s *Service) Risk(ctx context.Context) (RiskSettings, error) {
+func (s *Service) Risk(ctx context.Context) (risk.Settings, error) {
 	if err := s.refresh(ctx); err != nil {
-		return RiskSettings{}, err
+		return risk.Settings{}, err
 	}
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
@@ -22,50 +25,50 @@ func (s *Service) Risk(ctx context.Context) (RiskSettings, error) {
 
 // HandleRequest carries out a command about change requests and returns the request as it is then. The errors are those of Do; a stale
 // request is a *Refusal with what has moved.
-func (s *Service) HandleRequest(ctx context.Context, o Origin, c RequestCommand) (Request, error) {
+func (s *Service) HandleRequest(ctx context.Context, o decide.Origin, c decide.RequestCommand) (requests.Request, error) {
 	r, candidate, err := s.handle(ctx, o, c)
 	if err != nil {
-		return Request{}, err
+		return requests.Request{}, err
 	}
 	return s.shown(ctx, r, candidate), nil
 }
 
 // handle is HandleRequest. The candidate is what was compiled for it, if anything was; the request is zero if the command is about none.
-func (s *Service) handle(ctx context.Context, o Origin, c RequestCommand) (r Request, candidate *Candidate, err error) {
+func (s *Service) handle(ctx context.Context, o decide.Origin, c decide.RequestCommand) (r requests.Request, candidate *decide.Candidate, err error) {
 	if s.options.ReadOnly != "" && !o.Owner {
-		return Request{}, nil, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
+		return requests.Request{}, nil, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: s.options.ReadOnly}
 	}
 	if err := o.Validate(); err != nil {
-		return Request{}, nil, err
+		return requests.Request{}, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	o, err = s.identifiedFor(ctx, o, c)
-	var e Event
+	var e requests.Event
 	if err == nil {
-		e, err = s.decideAndRecord(ctx, func(g *Governance, state State) (e Event, err error) {
+		e, err = s.decideAndRecord(ctx, func(g *requests.Governance, state decide.State) (e requests.Event, err error) {
 			e, candidate, err = decideRequest(g, s.input(o, state), c)
 			return e, err
 		})
 	}
 	s.noteRefused(ctx, o, err)
 	if err != nil {
-		return Request{}, nil, err
+		return requests.Request{}, nil, err
 	}
 	r, _ = s.known(e.Request)
 	return r, candidate, nil
 }
 
 // identifiedFor is identified for a command about change requests.
-func (s *Service) identifiedFor(ctx context.Context, o Origin, c RequestCommand) (Origin, error) {
-	return s.identified(ctx, o, func(g *Governance, in DecisionInput) error {
+func (s *Service) identifiedFor(ctx context.Context, o decide.Origin, c decide.RequestCommand) (decide.Origin, error) {
+	return s.identified(ctx, o, func(g *requests.Governance, in decide.DecisionInput) error {
 		_, _, err := decideRequest(g, in, c)
 		return err
 	})
 }
 
 // Open opens a change request. With a key in the origin, repeating it returns the request that was opened.
-func (s *Service) Open(ctx context.Context, o Origin, p ProposalSpec) (Request, error) {
+func (s *Service) Open(ctx context.Context, o decide.Origin, p decide.ProposalSpec) (requests.Request, error) {
 	r, candidate, err := s.openRequest(ctx, o, p)
 	if err != nil {
 		return r, err
@@ -74,20 +77,20 @@ func (s *Service) Open(ctx context.Context, o Origin, p ProposalSpec) (Request, 
 }
 
 // openRequest is Open. The candidate is what was compiled for it, if anything was.
-func (s *Service) openRequest(ctx context.Context, o Origin, p ProposalSpec) (Request, *Candidate, error) {
+func (s *Service) openRequest(ctx context.Context, o decide.Origin, p decide.ProposalSpec) (requests.Request, *decide.Candidate, error) {
 	if o.Key == "" {
-		return s.handle(ctx, o, OpenRequest{ID: rand.Text(), ProposalSpec: p})
+		return s.handle(ctx, o, decide.OpenRequest{ID: rand.Text(), ProposalSpec: p})
 	}
-	o, err := s.identifiedFor(ctx, o, OpenRequest{ID: rand.Text(), ProposalSpec: p})
+	o, err := s.identifiedFor(ctx, o, decide.OpenRequest{ID: rand.Text(), ProposalSpec: p})
 	if err != nil {
 		s.noteRefused(ctx, o, err)
-		return Request{}, nil, err
+		return requests.Request{}, nil, err
 	}
-	id := Fingerprint(o.By() + "\x00" + o.Key)
+	id := decide.Fingerprint(o.By() + "\x00" + o.Key)
 	if r, err := s.current(ctx, id); err == nil {
 		return r, nil, repeats(r, p)
 	}
-	r, candidate, err := s.handle(ctx, o, OpenRequest{ID: id, ProposalSpec: p})
+	r, candidate, err := s.handle(ctx, o, decide.OpenRequest{ID: id, ProposalSpec: p})
 	if known, ok := s.known(id); err != nil && ok { // another one with the key was faster
 		return known, nil, repeats(known, p)
 	}
@@ -95,37 +98,37 @@ func (s *Service) openRequest(ctx context.Context, o Origin, p ProposalSpec) (Re
 }
 
 // repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
-func repeats(r Request, p ProposalSpec) error {
+func repeats(r requests.Request, p decide.ProposalSpec) error {
 	switch {
 	case r.Command != p.Fingerprint():
-		return &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}
+		return &decide.Refusal{Cause: decide.CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}
 	case time.Since(r.Opened) > KeyLifetime:
-		return &Refusal{Cause: CauseKeyExpired, Detail: "The idempotency key was used too long ago: choose another one.", Request: r.ID}
+		return &decide.Refusal{Cause: decide.CauseKeyExpired, Detail: "The idempotency key was used too long ago: choose another one.", Request: r.ID}
 	}
 	return nil
 }
 
 // Apply applies a change request and returns when the state shows it. Repeating it goes on where it was interrupted. The request that
 // is returned tells whether it was applied, or has to be rebased because something came between.
-func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, error) {
+func (s *Service) Apply(ctx context.Context, o decide.Origin, id string) (requests.Request, error) {
 	return s.apply(ctx, o, id, nil)
 }
 
 // apply is Apply, with what was compiled of the request already.
-func (s *Service) apply(ctx context.Context, o Origin, id string, compiled *Candidate) (Request, error) {
+func (s *Service) apply(ctx context.Context, o decide.Origin, id string, compiled *decide.Candidate) (requests.Request, error) {
 	r, err := s.find(ctx, id)
 	if err != nil {
 		return r, err
 	}
-	if r.Status != Claimed && r.Status != Applied {
+	if r.Status != requests.Claimed && r.Status != requests.Applied {
 		if err := s.catchUp(ctx); err != nil {
 			return r, err
 		}
-		if r, compiled, err = s.handle(ctx, o, ClaimRequest{Request: id, Compiled: compiled}); err != nil {
+		if r, compiled, err = s.handle(ctx, o, decide.ClaimRequest{Request: id, Compiled: compiled}); err != nil {
 			return r, err
 		}
 	}
-	if r.Status == Claimed {
+	if r.Status == requests.Claimed {
 		ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 		defer cancel()
 		if r, err = s.finish(ctx, id, compiled); err != nil {
@@ -149,15 +152,15 @@ func (s *Service) catchUp(ctx context.Context) error {
 }
 
 // finish brings a claimed request to its end, whichever publisher has claimed it.
-func (s *Service) finish(ctx context.Context, id string, compiled *Candidate) (Request, error) {
+func (s *Service) finish(ctx context.Context, id string, compiled *decide.Candidate) (requests.Request, error) {
 	release, err := s.lock(ctx)
 	if err != nil {
-		return Request{}, err
+		return requests.Request{}, err
 	}
 	defer release()
 	for {
 		r, err := s.find(ctx, id)
-		if err != nil || r.Status != Claimed {
+		if err != nil || r.Status != requests.Claimed {
 			return r, err
 		}
 		if err := s.step(ctx, r, compiled); err != nil {
@@ -167,7 +170,7 @@ func (s *Service) finish(ctx context.Context, id string, compiled *Candidate) (R
 }
 
 // step resolves what became of a claimed request, appending its change if that is still to be done.
-func (s *Service) step(ctx context.Context, r Request, compiled *Candidate) error {
+func (s *Service) step(ctx context.Context, r requests.Request, compiled *decide.Candidate) error {
 	log, err := s.options.Store.Log(ctx)
 	if err != nil {
 		return err
@@ -180,13 +183,13 @@ func (s *Service) step(ctx context.Context, r Request, compiled *Candidate) erro
 	if err != nil {
 		return err
 	}
-	e := ResolveClaim(state, r, found, compiled)
+	e := decide.ResolveClaim(state, r, found, compiled)
 	if e.Type == "" {
 		outcome, err := s.appendRequest(ctx, log, state, r)
 		if err != nil || outcome.State == flagsync.Lost {
 			return err
 		}
-		e = Event{Type: EventApplied, Request: r.ID, Position: &outcome.Position}
+		e = requests.Event{Type: requests.EventApplied, Request: r.ID, Position: &outcome.Position}
 		// The change is in the log whether or not it is seen here in time.
 		_ = s.options.Follower.Wait(ctx, outcome.Position.Revision)
 	}
@@ -194,23 +197,23 @@ func (s *Service) step(ctx context.Context, r Request, compiled *Candidate) erro
 }
 
 // recordResolved records what became of a claim, unless another publisher was faster.
-func (s *Service) recordResolved(ctx context.Context, r Request, e Event) error {
+func (s *Service) recordResolved(ctx context.Context, r requests.Request, e requests.Event) error {
 	e.At = time.Now().UTC()
-	recorded, err := s.decideAndRecord(ctx, func(g *Governance, _ State) (Event, error) {
-		if now, _ := g.Request(r.ID); now.Status != Claimed || now.Claim.At != r.Claim.At {
-			return Event{}, nil
+	recorded, err := s.decideAndRecord(ctx, func(g *requests.Governance, _ decide.State) (requests.Event, error) {
+		if now, _ := g.Request(r.ID); now.Status != requests.Claimed || now.Claim.At != r.Claim.At {
+			return requests.Event{}, nil
 		}
 		return e, nil
 	})
-	if recorded.Type == EventApplied && r.Proposal.BreakGlass && err == nil {
+	if recorded.Type == requests.EventApplied && r.Proposal.BreakGlass && err == nil {
 		s.options.Observer.BrokeGlass(r)
 	}
 	return err
 }
 
 // search looks for a claimed request in the log, from its claim up to a position.
-func search(ctx context.Context, log Log, r Request, to changelog.Position) (LogEvidence, error) {
-	var found LogEvidence
+func search(ctx context.Context, log Log, r requests.Request, to changelog.Position) (decide.LogEvidence, error) {
+	var found decide.LogEvidence
 	from := r.Claim.Position
 	if from.Epoch != to.Epoch { // a log that was restored or recreated may have it anywhere
 		from = changelog.Position{}
@@ -229,7 +232,7 @@ func search(ctx context.Context, log Log, r Request, to changelog.Position) (Log
 
 // appendRequest appends the change of a request under the id of the request. Whoever tries the same at the same place, or finds it in
 // the log, knows it by that.
-func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Basis, r Request) (flagsync.Outcome, error) {
+func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Basis, r requests.Request) (flagsync.Outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return flagsync.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
@@ -51,21 +53,21 @@ func TestAChangeIsCompiledOnce(t *testing.T) {
 	}
 
 	f("a write", 1+followed, func() error {
-		result, err := service.Do(t.Context(), person("author"), control.Put{ID: statetest.FlagID("f"), If: now, Body: statetest.FlagBody("on", `,"description":"x"`)})
-		now = control.Precondition{Match: result.Document}
+		result, err := service.Do(t.Context(), person("author"), decide.Put{ID: statetest.FlagID("f"), If: now, Body: statetest.FlagBody("on", `,"description":"x"`)})
+		now = decide.Precondition{Match: result.Document}
 		return err
 	})
 	f("a preview", 1, func() error {
-		_, err := service.Preview(t.Context(), person("author"), control.Toggle{Flag: "f", If: now})
+		_, err := service.Preview(t.Context(), person("author"), decide.Toggle{Flag: "f", If: now})
 		return err
 	})
-	var request control.Request
+	var request requests.Request
 	f("a proposal", 1, func() (err error) {
-		request, err = service.Open(t.Context(), person("author"), control.ProposalSpec{Command: control.Toggle{Flag: "f", If: now}})
+		request, err = service.Open(t.Context(), person("author"), decide.ProposalSpec{Command: decide.Toggle{Flag: "f", If: now}})
 		return err
 	})
 	f("an approval", 1, func() error {
-		_, err := service.HandleRequest(t.Context(), person("approver"), control.Approve{Request: request.ID, Hash: request.Hash})
+		_, err := service.HandleRequest(t.Context(), person("approver"), decide.Approve{Request: request.ID, Hash: request.Hash})
 		return err
 	})
 	f("an apply", 1+followed, func() (err error) {
@@ -73,13 +75,13 @@ func TestAChangeIsCompiledOnce(t *testing.T) {
 		return err
 	})
 	f("a restore", 1+followed, func() error {
-		restored, err := service.Restore(t.Context(), person("author"), control.Restoring{Snapshot: good, InHistory: true})
-		if restored.Request.Status != control.Applied {
+		restored, err := service.Restore(t.Context(), person("author"), decide.Restoring{Snapshot: good, InHistory: true})
+		if restored.Request.Status != requests.Applied {
 			t.Errorf("the restore is %s", restored.Request.Status)
 		}
 		return err
 	})
-	if request.Status != control.Applied {
+	if request.Status != requests.Applied {
 		t.Errorf("the request is %s", request.Status)
 	}
 }

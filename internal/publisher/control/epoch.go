@@ -8,25 +8,27 @@ import (
 	"errors"
 	"time"
 
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // NewEpoch is an epoch of the log that is to begin.
 type NewEpoch struct {
-	Epoch
+	decide.Epoch
 
 	DryRun bool
 	// Ledger returns the ledger, whatever has become of the log.
 	Ledger func(context.Context) (Journal, error)
 	// Write calls begun when the streams are there, and writes the epoch as Begin has decided it if that succeeds. The position is zero unless
 	// it was written.
-	Write func(ctx context.Context, n Epoch, begun func(context.Context) error) (changelog.Position, error)
+	Write func(ctx context.Context, n decide.Epoch, begun func(context.Context) error) (changelog.Position, error)
 }
 
 // Begin begins a new epoch. What is about to be done is recorded in the ledger before anything is written, and afterwards that it was.
-func (s *Service) Begin(ctx context.Context, o Origin, n NewEpoch) (Restored, error) {
+func (s *Service) Begin(ctx context.Context, o decide.Origin, n NewEpoch) (Restored, error) {
 	if s.options.ReadOnly != "" && !o.Owner {
-		return Restored{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
+		return Restored{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: s.options.ReadOnly}
 	}
 	if err := o.Validate(); err != nil {
 		return Restored{}, err
@@ -37,7 +39,7 @@ func (s *Service) Begin(ctx context.Context, o Origin, n NewEpoch) (Restored, er
 	n.Epoch = n.Behind(s.newest())
 	out, event, err := s.decideEpoch(o, n.Epoch)
 	if n.DryRun {
-		out.Preview.Refused, _ = errors.AsType[*Refusal](err)
+		out.Preview.Refused, _ = errors.AsType[*decide.Refusal](err)
 		return out, nil
 	}
 	if err != nil {
@@ -46,7 +48,7 @@ func (s *Service) Begin(ctx context.Context, o Origin, n NewEpoch) (Restored, er
 	}
 	position, err := n.Write(ctx, n.Epoch, func(ctx context.Context) error { return s.recordIn(ctx, n.Ledger, event) })
 	if !position.IsZero() {
-		err = errors.Join(err, s.recordIn(ctx, n.Ledger, Event{Type: EventApplied, Request: event.Request, At: time.Now().UTC(), Position: &position}))
+		err = errors.Join(err, s.recordIn(ctx, n.Ledger, requests.Event{Type: requests.EventApplied, Request: event.Request, At: time.Now().UTC(), Position: &position}))
 	}
 	out.Request, _ = s.known(event.Request)
 	return out, err
@@ -60,15 +62,15 @@ func (s *Service) newest() changelog.Position {
 }
 
 // decideEpoch tells what a new epoch changes, and returns the event that it begins with.
-func (s *Service) decideEpoch(o Origin, n Epoch) (Restored, Event, error) {
+func (s *Service) decideEpoch(o decide.Origin, n decide.Epoch) (Restored, requests.Event, error) {
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
-	preview, event, err := DecideEpoch(s.ledger.governance, s.input(o, n.Held), n, rand.Text())
+	preview, event, err := decide.NewEpoch(s.ledger.governance, s.input(o, n.Held), n, rand.Text())
 	return Restored{Restoration: *event.Proposal.Restores, Preview: preview}, event, err
 }
 
 // recordIn records an event in a ledger whatever has become of the log.
-func (s *Service) recordIn(ctx context.Context, open func(context.Context) (Journal, error), e Event) error {
+func (s *Service) recordIn(ctx context.Context, open func(context.Context) (Journal, error), e requests.Event) error {
 	for {
 		if err := s.refreshFrom(ctx, open); err != nil {
 			return err

@@ -6,13 +6,14 @@ import (
 	"iter"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // RecordedEvent is an event with its place in the ledger.
 type RecordedEvent struct {
-	Event
+	requests.Event
 
 	Sequence uint64
 }
@@ -43,7 +44,7 @@ func (s *Service) RequestDocuments(id string) (ids []document.ID) {
 func EventsOf(ctx context.Context, journal Journal, from uint64) iter.Seq2[RecordedEvent, error] {
 	return func(yield func(RecordedEvent, error) bool) {
 		for r, err := range journal.Read(ctx, from) {
-			var e Event
+			var e requests.Event
 			ok := false
 			switch {
 			case err != nil:
@@ -78,17 +79,17 @@ func (s *Service) KnownLedgerEnd() uint64 {
 }
 
 // eventOf returns the event that a record of the ledger holds, false if the record is about the ledger itself.
-func eventOf(r flagsync.Record) (e Event, ok bool, err error) {
+func eventOf(r flagsync.Record) (e requests.Event, ok bool, err error) {
 	switch changelog.RecordType(r.Body) {
 	case changelog.RecordKeys, changelog.RecordRepaired:
-		return Event{}, false, nil
+		return requests.Event{}, false, nil
 	}
-	e, err = DecodeEvent(r.Body)
+	e, err = requests.DecodeEvent(r.Body)
 	return e, err == nil, err
 }
 
 // repairEvent returns a repair of a ledger as an event.
-func repairEvent(body []byte) (Event, error) {
+func repairEvent(body []byte) (requests.Event, error) {
 	r, err := changelog.DecodeJournalRepair(body)
-	return Event{Type: EventRepaired, By: r.Actor, At: r.Time, Text: r.Reason, BreakGlass: r.BreakGlass}, err
+	return requests.Event{Type: requests.EventRepaired, By: r.Actor, At: r.Time, Text: r.Reason, BreakGlass: r.BreakGlass}, err
 }

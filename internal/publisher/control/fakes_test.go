@@ -1,31 +1,38 @@
 package control_test
 
 import (
+	"os"
+
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
+	"github.com/flagside/flagside/sync/changelog"
+
 	"context"
 	"iter"
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
 // fakeStore has what its fields return. Without a ledger it has one that is empty and stays so.
 type fakeStore struct {
-	state   func() control.State
+	state   func() decide.State
 	log     func(context.Context) (control.Log, error)
 	ledger  func(context.Context) (control.Journal, error)
 	refused error
 }
 
 // storeOf is a store with a log and the state that it leads to.
-func storeOf(l control.Log, s control.State) fakeStore {
+func storeOf(l control.Log, s decide.State) fakeStore {
 	return fakeStore{
-		state: func() control.State { return s },
+		state: func() decide.State { return s },
 		log:   func(context.Context) (control.Log, error) { return l, nil },
 	}
 }
 
-func (s fakeStore) State() control.State                         { return s.state() }
+func (s fakeStore) State() decide.State                          { return s.state() }
 func (s fakeStore) Log(ctx context.Context) (control.Log, error) { return s.log(ctx) }
 func (s fakeStore) Refused() error                               { return s.refused }
 
@@ -92,6 +99,28 @@ type counter map[flagsync.OutcomeState]int
 
 func (c counter) Appended(s flagsync.OutcomeState) { c[s]++ }
 
-func (counter) Deciding(context.Context, control.Command) func(error) { return func(error) {} }
+func (counter) Deciding(context.Context, decide.Command) func(error) { return func(error) {} }
 
-func (counter) BrokeGlass(control.Request) {}
+func (counter) BrokeGlass(requests.Request) {}
+
+// needed is how many approvals a risky change needs here.
+const needed = 2
+
+// policy permits everything but to apply what is risky without approvals, as the default policy does.
+func policy(q access.Question) access.Answer {
+	c := q.Circumstances
+	if (q.Action == access.Apply || q.Action == access.Change || q.Action == access.Archive) && c.Risk.High && !c.BreakGlass && c.Approvals < needed {
+		return access.Answer{Approvals: needed}
+	}
+	return access.Answer{Permitted: true}
+}
+
+func everything(access.Question) access.Answer { return access.Answer{Permitted: true} }
+
+func soaking() bool { return os.Getenv("FLAGSIDE_SOAK") == "1" }
+
+func seen(revision uint64) decide.Precondition {
+	return decide.Precondition{Match: changelog.Token{Epoch: statetest.Epoch.Short(), Revision: revision}}
+}
+
+func absent() decide.Precondition { return decide.Precondition{Absent: true} }

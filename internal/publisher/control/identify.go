@@ -4,11 +4,13 @@ import (
 	"context"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // identified returns the origin with the id of who asks. A person without one gets it only if decide, which records nothing, refuses
 // nothing: what strangers ask for in vain leaves no trace of who they are.
-func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governance, DecisionInput) error) (Origin, error) {
+func (s *Service) identified(ctx context.Context, o decide.Origin, decide func(*requests.Governance, decide.DecisionInput) error) (decide.Origin, error) {
 	if o.By() != access.Unregistered || s.options.Access == nil {
 		return o, nil
 	}
@@ -21,7 +23,9 @@ func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governa
 	if err != nil {
 		return o, err
 	}
-	_, _, err = s.ledger.decide(func(g *Governance) (Event, error) { return Event{}, decide(g, s.input(o, state)) })
+	_, _, err = s.ledger.decide(func(g *requests.Governance) (requests.Event, error) {
+		return requests.Event{}, decide(g, s.input(o, state))
+	})
 	if err != nil {
 		return o, err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -23,8 +24,8 @@ type keyedOp struct {
 	done         Result // of them
 }
 
-func newKeyedOp(actor, key string, c Command) *keyedOp {
-	return &keyedOp{key: Fingerprint(actor + "\x00" + key), command: CommandFingerprint(c)}
+func newKeyedOp(actor, key string, c decide.Command) *keyedOp {
+	return &keyedOp{key: decide.Fingerprint(actor + "\x00" + key), command: decide.CommandFingerprint(c)}
 }
 
 func (k *keyedOp) String() string { return k.part(1) }
@@ -113,7 +114,7 @@ func (k *keys) use(r changelog.Record) {
 
 // repeated reports whether the log has all of the command already, which is then its result. It refuses a key that was used for
 // something else, or too long ago.
-func (x *execution) repeated(ctx context.Context, log Log, state State) (bool, error) {
+func (x *execution) repeated(ctx context.Context, log Log, state decide.State) (bool, error) {
 	release, err := x.keys.readAlone(ctx, log, state.Position())
 	if err != nil {
 		return false, err
@@ -124,9 +125,9 @@ func (x *execution) repeated(ctx context.Context, log Log, state State) (bool, e
 	case !used:
 		return false, nil
 	case use.command != x.keyed.command:
-		return false, &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one."}
+		return false, &decide.Refusal{Cause: decide.CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one."}
 	case time.Since(use.at) > KeyLifetime:
-		return false, &Refusal{Cause: CauseKeyExpired, Detail: fmt.Sprintf("The idempotency key was used more than %s ago, at revision %s: "+
+		return false, &decide.Refusal{Cause: decide.CauseKeyExpired, Detail: fmt.Sprintf("The idempotency key was used more than %s ago, at revision %s: "+
 			"choose another one.", KeyLifetime, use.position.Token())}
 	}
 	x.keyed.parts = use.parts

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -21,7 +22,7 @@ type promotion struct {
 
 	source *statetest.State
 	ids    []document.ID
-	origin control.Origin
+	origin decide.Origin
 }
 
 func newPromotion(r *replica) *promotion {
@@ -38,13 +39,13 @@ func newPromotion(r *replica) *promotion {
 }
 
 // transfer derives the promotion anew, as it is each time that it is asked for.
-func (p *promotion) transfer() control.Transfer {
+func (p *promotion) transfer() decide.Transfer {
 	p.t.Helper()
 	target, err := p.Current(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	t := control.Promote(p.source, target, p.ids)
+	t := decide.Promote(p.source, target, p.ids)
 	t.Source = "promote all"
 	return t
 }
@@ -68,13 +69,13 @@ func TestInterruptedPromotion(t *testing.T) {
 	p.interrupt()
 	another := p.transfer()
 	another.Source = "promote some"
-	if _, err := other.Do(t.Context(), p.origin, another); !isRefused(err, control.CauseKeyReused) {
+	if _, err := other.Do(t.Context(), p.origin, another); !isRefused(err, decide.CauseKeyReused) {
 		t.Errorf("another promotion under the key: %v", err)
 	}
 	outdated := p.transfer()
 	p.force("f0000", "changed since it was promoted")
 	p.force("f2000", "made since it was to be promoted")
-	if _, err := other.Do(t.Context(), p.origin, outdated); !isRefused(err, control.CausePreconditionFailed) {
+	if _, err := other.Do(t.Context(), p.origin, outdated); !isRefused(err, decide.CausePreconditionFailed) {
 		t.Errorf("what was derived before: %v", err)
 	}
 	p.source.Put(t, statetest.FlagDocument("f1500", statetest.FlagBody("off", "")))

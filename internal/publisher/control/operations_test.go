@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -57,7 +58,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 			other := false
 			var mu sync.Mutex
 			store := storeOf(l, l.state)
-			store.state = func() control.State {
+			store.state = func() decide.State {
 				mu.Lock()
 				defer mu.Unlock()
 				if other {
@@ -113,7 +114,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 }
 
 // held is a state under a name that it has no method of.
-type held = control.State
+type held = decide.State
 
 // inEpoch is a state of another history.
 type inEpoch struct {

@@ -7,6 +7,9 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -36,7 +39,7 @@ type Follower interface {
 // Store is what a publisher has of an environment. It is safe for concurrent use.
 type Store interface {
 	// State returns the newest state, or nil while the environment was not read completely.
-	State() State
+	State() decide.State
 	// Log returns the log, or why nothing can be written now. It may wait.
 	Log(ctx context.Context) (Log, error)
 	// Ledger returns the ledger, or why it cannot be had. It may wait.
@@ -47,7 +50,7 @@ type Store interface {
 
 // Access knows principals, and what policies permit. It is safe for concurrent use.
 type Access interface {
-	Principals
+	decide.Principals
 	// Identify returns a principal with the id that is recorded. It is asked for a person without one, before anything that the person does is
 	// recorded.
 	Identify(ctx context.Context, p access.Principal) (access.Principal, error)
@@ -58,11 +61,11 @@ type Access interface {
 // Observer is told what a Service does. It is safe for concurrent use.
 type Observer interface {
 	// Deciding is told when the decision on a command begins, and returns what is told how it ended.
-	Deciding(ctx context.Context, c Command) func(error)
+	Deciding(ctx context.Context, c decide.Command) func(error)
 	// Appended is told how each append ended.
 	Appended(s flagsync.OutcomeState)
 	// BrokeGlass is told of each change request that was applied here without approvals, which waits for a review then.
-	BrokeGlass(r Request)
+	BrokeGlass(r requests.Request)
 }
 
 // Options say what a Service works on. Store and Follower are required.
@@ -78,7 +81,7 @@ type Options struct {
 	// ReadOnly is a sentence that tells where the environment is changed instead; empty if here.
 	ReadOnly string
 	// Usage tells which flags are in use. It may be nil: then it is not known.
-	Usage Usage
+	Usage risk.Usage
 	// OpenRequests is how many change requests one author may have that are not ended; 0 is any number.
 	OpenRequests int
 	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.
@@ -91,13 +94,13 @@ type Options struct {
 type unobserved struct{}
 
 // Deciding implements Observer.
-func (unobserved) Deciding(context.Context, Command) func(error) { return func(error) {} }
+func (unobserved) Deciding(context.Context, decide.Command) func(error) { return func(error) {} }
 
 // Appended implements Observer.
 func (unobserved) Appended(flagsync.OutcomeState) {}
 
 // BrokeGlass implements Observer.
-func (unobserved) BrokeGlass(Request) {}
+func (unobserved) BrokeGlass(requests.Request) {}
 
 // DefaultLedgerBytes is how many bytes one principal may add to a ledger in a day (UTC).
 const DefaultLedgerBytes = 16 << 20

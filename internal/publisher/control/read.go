@@ -6,12 +6,13 @@ import (
 	"iter"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // Current returns a state that contains everything that was committed before the call.
-func (s *Service) Current(ctx context.Context) (State, error) {
+func (s *Service) Current(ctx context.Context) (decide.State, error) {
 	if err := s.options.Follower.Barrier(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
@@ -19,7 +20,7 @@ func (s *Service) Current(ctx context.Context) (State, error) {
 }
 
 // Known returns the newest state known here, which may be outdated; Status tells how old it is.
-func (s *Service) Known() (State, error) {
+func (s *Service) Known() (decide.State, error) {
 	if state := s.options.Store.State(); state != nil {
 		return state, nil
 	}

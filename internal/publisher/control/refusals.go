@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const (
@@ -74,9 +76,9 @@ func (r *refusals) giveBack(n uint64) {
 }
 
 // noteRefused records that policies did not permit something to somebody. That this fails changes nothing for them.
-func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
-	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil {
+func (s *Service) noteRefused(ctx context.Context, o decide.Origin, err error) {
+	refusal, ok := errors.AsType[*decide.Refusal](err)
+	if !ok || refusal.Cause != decide.CauseForbidden || refusal.Action == nil {
 		return
 	}
 	if refusal.Action.Action == access.Read {
@@ -89,13 +91,15 @@ func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
 	defer cancel()
-	s.recordAnyway(ctx, Event{
-		Type: EventRefused, By: o.By(), At: now, Request: refusal.Request, Text: refusal.Detail, Refusal: refusal.Action,
+	s.recordAnyway(ctx, requests.Event{
+		Type: requests.EventRefused, By: o.By(), At: now, Request: refusal.Request, Text: refusal.Detail, Refusal: refusal.Action,
 	})
 }
 
 // NoteRefused records a refusal that was decided outside of this package: of something that concerns the environment as a whole.
-func (s *Service) NoteRefused(ctx context.Context, o Origin, r *Refusal) { s.noteRefused(ctx, o, r) }
+func (s *Service) NoteRefused(ctx context.Context, o decide.Origin, r *decide.Refusal) {
+	s.noteRefused(ctx, o, r)
+}
 
 // CountUnauthenticated counts a request that nobody was authenticated for. Once a minute the ledger is told how many there were.
 func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }
@@ -106,15 +110,15 @@ func (s *Service) summarize(ctx context.Context, since time.Time) {
 	defer cancel()
 	now := time.Now().UTC()
 	n := s.unauthenticated.Swap(0)
-	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventUnauthenticated, At: now, Count: n, Since: since}) {
+	if n > 0 && !s.recordAnyway(ctx, requests.Event{Type: requests.EventUnauthenticated, At: now, Count: n, Since: since}) {
 		s.unauthenticated.Add(n) // the next summary tells
 	}
 	n, reads := s.refusals.take()
-	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventRefused, At: now, Count: n, Since: since}) {
+	if n > 0 && !s.recordAnyway(ctx, requests.Event{Type: requests.EventRefused, At: now, Count: n, Since: since}) {
 		s.refusals.giveBack(n)
 	}
 	for by, n := range reads {
-		e := Event{Type: EventRefused, By: by, At: now, Count: n, Since: since, Refusal: &RefusedAction{Action: access.Read}}
+		e := requests.Event{Type: requests.EventRefused, By: by, At: now, Count: n, Since: since, Refusal: &requests.RefusedAction{Action: access.Read}}
 		if !s.recordAnyway(ctx, e) {
 			s.refusals.countRead(by, n)
 		}
@@ -123,7 +127,7 @@ func (s *Service) summarize(ctx context.Context, since time.Time) {
 
 // NoteAdministration records something that was done to the environment as a whole and stands in CONTROL at Control already. It reports
 // whether the ledger has it now.
-func (s *Service) NoteAdministration(ctx context.Context, e Event) bool {
+func (s *Service) NoteAdministration(ctx context.Context, e requests.Event) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
 	defer cancel()
 	e.At = time.Now().UTC()

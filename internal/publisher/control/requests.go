@@ -3,10 +3,14 @@ package control
 import (
 	"context"
 	"fmt"
+
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 // Requests returns all change requests, the oldest first, as they are now. Those that have ended are without their documents.
-func (s *Service) Requests(ctx context.Context) ([]Request, error) {
+func (s *Service) Requests(ctx context.Context) ([]requests.Request, error) {
 	state, err := s.Current(ctx) // first: what the ledger says afterwards is not older
 	if err != nil {
 		return nil, err
@@ -18,13 +22,13 @@ func (s *Service) Requests(ctx context.Context) ([]Request, error) {
 	defer s.ledger.mu.RUnlock()
 	all := s.ledger.governance.Requests()
 	for i, r := range all {
-		all[i] = Against(r, state)
+		all[i] = decide.Against(r, state)
 	}
 	return all, nil
 }
 
 // Request returns a change request as it is now.
-func (s *Service) Request(ctx context.Context, id string) (Request, error) {
+func (s *Service) Request(ctx context.Context, id string) (requests.Request, error) {
 	r, err := s.current(ctx, id)
 	if err != nil {
 		return r, err
@@ -34,10 +38,10 @@ func (s *Service) Request(ctx context.Context, id string) (Request, error) {
 }
 
 // current returns a change request as it is now, with its documents.
-func (s *Service) current(ctx context.Context, id string) (Request, error) {
+func (s *Service) current(ctx context.Context, id string) (requests.Request, error) {
 	state, err := s.Current(ctx) // first, as above
 	if err != nil {
-		return Request{}, err
+		return requests.Request{}, err
 	}
 	r, err := s.find(ctx, id)
 	if err != nil {
@@ -46,29 +50,29 @@ func (s *Service) current(ctx context.Context, id string) (Request, error) {
 	if r, err = s.whole(ctx, r); err != nil {
 		return r, err
 	}
-	return Against(r, state), nil
+	return decide.Against(r, state), nil
 }
 
 // find returns a change request as it stands in the ledger now.
-func (s *Service) find(ctx context.Context, id string) (Request, error) {
+func (s *Service) find(ctx context.Context, id string) (requests.Request, error) {
 	if err := s.refresh(ctx); err != nil {
-		return Request{}, err
+		return requests.Request{}, err
 	}
 	r, ok := s.known(id)
 	if !ok {
-		return Request{}, &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no change request %q.", id), Request: id}
+		return requests.Request{}, &decide.Refusal{Cause: decide.CauseNotFound, Detail: fmt.Sprintf("There is no change request %q.", id), Request: id}
 	}
 	return r, nil
 }
 
-func (s *Service) known(id string) (Request, bool) {
+func (s *Service) known(id string) (requests.Request, bool) {
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
 	return s.ledger.governance.Request(id)
 }
 
 // whole returns a request with the documents of its proposal and its comments, which the ledger has of one that has ended.
-func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
+func (s *Service) whole(ctx context.Context, r requests.Request) (requests.Request, error) {
 	if !r.Ended() {
 		return r, nil
 	}
@@ -86,16 +90,16 @@ func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
 		if err != nil {
 			return r, err
 		}
-		r.Comments = append(r.Comments, Remark{By: e.By, At: e.At, Text: e.Text})
+		r.Comments = append(r.Comments, requests.Remark{By: e.By, At: e.At, Text: e.Text})
 	}
 	return r, nil
 }
 
 // recorded returns the event that the ledger has at a sequence.
-func recorded(ctx context.Context, journal Journal, sequence uint64) (e Event, err error) {
+func recorded(ctx context.Context, journal Journal, sequence uint64) (e requests.Event, err error) {
 	record, err := journal.Record(ctx, sequence)
 	if err == nil {
-		e, err = DecodeEvent(record.Body)
+		e, err = requests.DecodeEvent(record.Body)
 	}
 	if err != nil {
 		return e, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
@@ -105,7 +109,7 @@ func recorded(ctx context.Context, journal Journal, sequence uint64) (e Event, e
 
 // shown returns a request that something was done to with its warnings and, as far as possible, with its documents: what was done is recorded
 // anyway. What was compiled of it already need not be compiled again.
-func (s *Service) shown(ctx context.Context, r Request, compiled *Candidate) Request {
+func (s *Service) shown(ctx context.Context, r requests.Request, compiled *decide.Candidate) requests.Request {
 	if r.ID == "" {
 		return r // the command was about no request
 	}
@@ -117,14 +121,14 @@ func (s *Service) shown(ctx context.Context, r Request, compiled *Candidate) Req
 }
 
 // Waiting counts the change requests that are not ended by what they wait for, as far as it is known here.
-func (s *Service) Waiting() map[RequestStatus]int {
+func (s *Service) Waiting() map[requests.Status]int {
 	state, err := s.Known()
 	if err != nil {
 		return nil
 	}
-	counts := map[RequestStatus]int{Open: 0, Claimed: 0, NeedsRebase: 0}
+	counts := map[requests.Status]int{requests.Open: 0, requests.Claimed: 0, requests.NeedsRebase: 0}
 	for _, r := range s.ledger.unfinished() {
-		counts[Against(r, state).Status]++
+		counts[decide.Against(r, state).Status]++
 	}
 	return counts
 }

@@ -3,27 +3,31 @@ package control
 import (
 	"context"
 	"errors"
+
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // Restored is what became of a Restoring or a NewEpoch.
 type Restored struct {
-	Restoration
+	requests.Restoration
 
 	// Preview is what changes, or would.
-	Preview Preview
+	Preview decide.Preview
 	// Request is the change request; zero if nothing was to change, and after a dry run.
-	Request Request
+	Request requests.Request
 	// Remaining is how many documents differ that are no part of the request.
 	Remaining int
 	// Waits is why the request was not applied at once; nil if it was.
-	Waits *Refusal
+	Waits *decide.Refusal
 }
 
 // Restore opens a change request that makes the documents those of a snapshot, and applies it if policies permit that at once. Otherwise it
 // waits for approvals. The log goes on: no epoch begins. The errors are those of Do.
-func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored, error) {
+func (s *Service) Restore(ctx context.Context, o decide.Origin, r decide.Restoring) (Restored, error) {
 	if s.options.ReadOnly != "" && !r.DryRun {
-		return Restored{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
+		return Restored{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: s.options.ReadOnly}
 	}
 	state, err := s.Current(ctx)
 	if err != nil {
@@ -43,18 +47,18 @@ func (s *Service) Restore(ctx context.Context, o Origin, r Restoring) (Restored,
 		}
 		return out, nil
 	}
-	var candidate *Candidate
-	if out.Request, candidate, err = s.openRequest(ctx, o, ProposalSpec{Command: command, BreakGlass: r.BreakGlass}); err != nil {
+	var candidate *decide.Candidate
+	if out.Request, candidate, err = s.openRequest(ctx, o, decide.ProposalSpec{Command: command, BreakGlass: r.BreakGlass}); err != nil {
 		return out, err
 	}
 	return out, s.applyRestore(ctx, o, r, candidate, &out)
 }
 
 // applyRestore applies the change request of a Restore, unless it has to wait for others.
-func (s *Service) applyRestore(ctx context.Context, o Origin, r Restoring, compiled *Candidate, out *Restored) error {
+func (s *Service) applyRestore(ctx context.Context, o decide.Origin, r decide.Restoring, compiled *decide.Candidate, out *Restored) error {
 	opened := out.Request
-	if !r.BreakGlass && opened.Status == Open {
-		if out.Waits = MissingApprovals(opened); out.Waits != nil {
+	if !r.BreakGlass && opened.Status == requests.Open {
+		if out.Waits = decide.MissingApprovals(opened); out.Waits != nil {
 			return nil
 		}
 	}
@@ -63,12 +67,12 @@ func (s *Service) applyRestore(ctx context.Context, o Origin, r Restoring, compi
 		out.Request = applied
 		return nil
 	}
-	refusal, ok := errors.AsType[*Refusal](err)
+	refusal, ok := errors.AsType[*decide.Refusal](err)
 	if !ok {
 		return err
 	}
 	refusal.Request = opened.ID
-	if r.BreakGlass || refusal.Cause != CauseForbidden && refusal.Cause != CauseApprovalRequired {
+	if r.BreakGlass || refusal.Cause != decide.CauseForbidden && refusal.Cause != decide.CauseApprovalRequired {
 		return refusal
 	}
 	out.Waits = refusal

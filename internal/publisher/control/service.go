@@ -11,6 +11,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -56,7 +58,7 @@ type Result struct {
 	// Written is how many documents were put or deleted, and Effects what was done to each. They are not known of what an idempotency key
 	// has done before.
 	Written int
-	Effects []Effect
+	Effects []decide.Effect
 	// Warnings are slips that were tolerated.
 	Warnings eval.Problems
 }
@@ -64,16 +66,16 @@ type Result struct {
 // Do carries out a command and returns when the state shows it. The error is a *Refusal, an *Undecided, one of the errors of this
 // package, or one of flagsync that tells why nothing can be written. When a Replace fails after some of its parts, the result tells
 // how much was written.
-func (s *Service) Do(ctx context.Context, origin Origin, c Command) (Result, error) {
+func (s *Service) Do(ctx context.Context, origin decide.Origin, c decide.Command) (Result, error) {
 	if s.options.ReadOnly != "" && !origin.Owner {
-		return Result{}, &Refusal{Cause: CauseReadOnly, Detail: s.options.ReadOnly}
+		return Result{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: s.options.ReadOnly}
 	}
 	if err := origin.Validate(); err != nil {
 		return Result{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	origin, err := s.identified(ctx, origin, func(g *Governance, in DecisionInput) error { return Writable(g, in, c) })
+	origin, err := s.identified(ctx, origin, func(g *requests.Governance, in decide.DecisionInput) error { return decide.Writable(g, in, c) })
 	if err != nil {
 		s.noteRefused(ctx, origin, err)
 		return Result{}, err
@@ -112,13 +114,13 @@ func (s *Service) Exclusively(ctx context.Context, do func(context.Context) erro
 type execution struct {
 	*Service
 
-	origin  Origin
-	command Command
+	origin  decide.Origin
+	command decide.Command
 	op      string
 	keyed   *keyedOp // nil without a key
 	appends int
 	basis   flagsync.Basis // what the next part is appended to
-	decided State          // what the command was decided on
+	decided decide.State   // what the command was decided on
 	result  Result
 }
 
@@ -154,7 +156,7 @@ func (x *execution) attempt(ctx context.Context) error {
 		}
 	}
 	decided := x.options.Observer.Deciding(ctx, x.command)
-	decision, err := Decide(state, x.command)
+	decision, err := decide.Change(state, x.command)
 	if err == nil {
 		err = x.permit(ctx, state, decision)
 	}
@@ -172,7 +174,7 @@ func (x *execution) attempt(ctx context.Context) error {
 var errLost = errors.New("another writer was faster")
 
 // append writes the parts of a decision, and waits until the state shows them.
-func (x *execution) append(ctx context.Context, log Log, d Decision) error {
+func (x *execution) append(ctx context.Context, log Log, d decide.Decision) error {
 	if len(d.Parts) == 0 {
 		if x.keyed != nil && x.keyed.parts > 0 { // others have done the rest
 			x.result = x.keyed.done
@@ -213,7 +215,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 	case flagsync.Committed:
 		x.basis, x.result.Position = flagsync.After(x.basis, outcome.Records), outcome.Position
 		x.result.Written += len(documents)
-		x.result.Effects = append(x.result.Effects, Effects(x.decided, documents)...)
+		x.result.Effects = append(x.result.Effects, decide.Effects(x.decided, documents)...)
 		if x.keyed != nil {
 			x.keyed.parts++
 		}
@@ -232,7 +234,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 }
 
 // permit refuses what policies do not permit to be written at once.
-func (x *execution) permit(ctx context.Context, state State, d Decision) error {
+func (x *execution) permit(ctx context.Context, state decide.State, d decide.Decision) error {
 	if x.options.Access == nil || x.origin.Owner {
 		return nil
 	}
@@ -241,7 +243,7 @@ func (x *execution) permit(ctx context.Context, state State, d Decision) error {
 	}
 	x.ledger.mu.RLock()
 	defer x.ledger.mu.RUnlock()
-	return Permit(x.ledger.governance, x.input(x.origin, state), d)
+	return decide.Permit(x.ledger.governance, x.input(x.origin, state), d)
 }
 
 // nextOpID returns the op-id of the next append. Those of one command begin alike.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -70,10 +71,10 @@ func service(l *fakeLog, f control.Follower, counted map[flagsync.OutcomeState]i
 	})
 }
 
-func anybody() control.Origin { return control.Origin{Actor: "somebody", Reason: "because"} }
+func anybody() decide.Origin { return decide.Origin{Actor: "somebody", Reason: "because"} }
 
-func putA() control.Command {
-	return control.Put{ID: statetest.FlagID("a"), Body: statetest.FlagBody("off", ""), If: seen(2)}
+func putA() decide.Command {
+	return decide.Put{ID: statetest.FlagID("a"), Body: statetest.FlagBody("off", ""), If: seen(2)}
 }
 
 // Another writer of something else makes the command be decided again; another writer of the same makes it be refused.
@@ -107,7 +108,7 @@ func TestLostAppendsAreDecidedAgain(t *testing.T) {
 		t.Errorf("appends (-want +got):\n%s", diff)
 	}
 	_, _, err = f("a")
-	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CausePreconditionFailed {
+	if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CausePreconditionFailed {
 		t.Errorf("another writer of the same document: %v, want a refusal", err)
 	}
 }
@@ -185,7 +186,7 @@ func TestNothingWithoutKnowledge(t *testing.T) {
 	f(known, cut, control.ErrUnconfirmed)
 	f(known, cut, cut)
 	unknown := known
-	unknown.state = func() control.State { return nil }
+	unknown.state = func() decide.State { return nil }
 	f(unknown, nil, control.ErrNotReady)
 	unknown.refused = flagsync.ErrStreamLost
 	f(unknown, nil, flagsync.ErrStreamLost)
@@ -205,8 +206,8 @@ func TestOriginIsChecked(t *testing.T) {
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
 	for _, reason := range []string{strings.Repeat("x", changelog.MaxReason+1), "\xff"} {
-		_, err := s.Do(t.Context(), control.Origin{Actor: "somebody", Reason: reason}, putA())
-		if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseMalformed {
+		_, err := s.Do(t.Context(), decide.Origin{Actor: "somebody", Reason: reason}, putA())
+		if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CauseMalformed {
 			t.Errorf("reason %q: %v, want a refusal", reason, err)
 		}
 	}
@@ -221,14 +222,14 @@ func TestReplaceIsResumed(t *testing.T) {
 	l := &fakeLog{t: t, state: statetest.New()}
 	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
 		if n == 2 {
-			l.state.Put(t, statetest.FlagDocument("stranger", statetest.FlagBody("on", "")), statetest.FlagDocument(chainKey(1999), statetest.FlagBody("on", "")))
+			l.state.Put(t, statetest.FlagDocument("stranger", statetest.FlagBody("on", "")), statetest.FlagDocument(statetest.ChainKey(1999), statetest.FlagBody("on", "")))
 			return flagsync.Lost, nil
 		}
 		return flagsync.Committed, nil
 	}
-	wanted := chain(2500, "on")
+	wanted := statetest.Chain(2500, "on")
 	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).
-		Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+		Do(t.Context(), anybody(), decide.Replace{Documents: wanted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,13 +256,13 @@ func TestReplaceStopsHalfway(t *testing.T) {
 		}
 		return flagsync.Committed, nil
 	}
-	wanted := chain(1500, "on")
+	wanted := statetest.Chain(1500, "on")
 	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
-	result, err := s.Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+	result, err := s.Do(t.Context(), anybody(), decide.Replace{Documents: wanted})
 	if _, ok := errors.AsType[*control.Undecided](err); !ok || result.Written != changelog.MaxEntries {
 		t.Fatalf("got %+v, %v; want the first part and undecided", result, err)
 	}
-	result, err = s.Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+	result, err = s.Do(t.Context(), anybody(), decide.Replace{Documents: wanted})
 	if err != nil || result.Written != 500 {
 		t.Errorf("got %+v, %v; want the rest", result, err)
 	}
@@ -277,11 +278,11 @@ func TestReadOnlyIsForTheOwner(t *testing.T) {
 		Store: storeOf(l, l.state), Follower: fakeFollower{}, ReadOnly: "Change the file.",
 	})
 	_, err := s.Do(t.Context(), anybody(), putA())
-	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseReadOnly {
+	if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CauseReadOnly {
 		t.Errorf("got %v, want a refusal", err)
 	}
-	empty := control.Replace{Documents: []document.Document{}}
-	if _, err := s.Do(t.Context(), control.Origin{Actor: "file", Owner: true}, empty); err != nil || l.state.Len() != 0 {
+	empty := decide.Replace{Documents: []document.Document{}}
+	if _, err := s.Do(t.Context(), decide.Origin{Actor: "file", Owner: true}, empty); err != nil || l.state.Len() != 0 {
 		t.Errorf("the owner is refused: %v", err)
 	}
 }

@@ -4,6 +4,10 @@ import (
 	"cmp"
 	"context"
 	"time"
+
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const (
@@ -50,18 +54,18 @@ func (s *Service) sweep(ctx context.Context, now time.Time) {
 }
 
 // process does what is due about one request.
-func (s *Service) process(ctx context.Context, r Request, now time.Time) error {
+func (s *Service) process(ctx context.Context, r requests.Request, now time.Time) error {
 	p := r.Proposal
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	switch {
-	case r.Status == Claimed && now.Sub(r.Claim.At) > claimGrace*cmp.Or(s.options.Sweep, defaultSweep):
+	case r.Status == requests.Claimed && now.Sub(r.Claim.At) > claimGrace*cmp.Or(s.options.Sweep, defaultSweep):
 		_, err := s.finish(ctx, r.ID, nil)
 		return err
-	case (r.Status == Open || r.Status == NeedsRebase) && !now.Before(p.Expires):
-		_, _, err := s.handle(ctx, Origin{Owner: true}, Expire{Request: r.ID})
+	case (r.Status == requests.Open || r.Status == requests.NeedsRebase) && !now.Before(p.Expires):
+		_, _, err := s.handle(ctx, decide.Origin{Owner: true}, decide.Expire{Request: r.ID})
 		return err
-	case r.Status == Open && !p.ApplyAt.IsZero() && !now.Before(p.ApplyAt):
+	case r.Status == requests.Open && !p.ApplyAt.IsZero() && !now.Before(p.ApplyAt):
 		return s.applyScheduled(ctx, r.ID)
 	}
 	return nil
@@ -73,9 +77,9 @@ func (s *Service) applyScheduled(ctx context.Context, id string) error {
 	if err := s.catchUp(ctx); err != nil {
 		return err
 	}
-	var candidate *Candidate
-	_, err := s.decideAndRecord(ctx, func(g *Governance, state State) (e Event, err error) {
-		e, candidate, err = decideRequest(g, s.input(Origin{}, state), ClaimScheduled{Request: id})
+	var candidate *decide.Candidate
+	_, err := s.decideAndRecord(ctx, func(g *requests.Governance, state decide.State) (e requests.Event, err error) {
+		e, candidate, err = decideRequest(g, s.input(decide.Origin{}, state), decide.ClaimScheduled{Request: id})
 		return e, err
 	})
 	if err != nil {

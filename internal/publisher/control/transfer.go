@@ -7,36 +7,37 @@ import (
 	"maps"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // RollBack returns the transfer that makes one document what it was at a revision, or all documents when the id is zero. It is a new
 // change: what came between stays in the history.
-func (s *Service) RollBack(ctx context.Context, id document.ID, to changelog.Token) (Transfer, error) {
+func (s *Service) RollBack(ctx context.Context, id document.ID, to changelog.Token) (decide.Transfer, error) {
 	state, err := s.Current(ctx)
 	if err != nil {
-		return Transfer{}, err
+		return decide.Transfer{}, err
 	}
 	at := state.Position()
 	if !to.In(at.Epoch) || to.Revision == 0 || to.Revision > at.Revision {
-		return Transfer{}, &Refusal{Cause: CauseNotKnown, Detail: fmt.Sprintf("The environment has no revision %s.", to)}
+		return decide.Transfer{}, &decide.Refusal{Cause: decide.CauseNotKnown, Detail: fmt.Sprintf("The environment has no revision %s.", to)}
 	}
 	past, err := s.past(ctx, id, to)
 	if err != nil {
-		return Transfer{}, err
+		return decide.Transfer{}, err
 	}
 	if id != (document.ID{}) {
 		if _, ok := past[id]; !ok {
 			past[id] = document.Document{Kind: id.Kind, Key: id.Key}
 		}
-		return NewTransfer(state, past), nil
+		return decide.NewTransfer(state, past), nil
 	}
 	for live := range state.Documents() {
 		if _, ok := past[live.ID()]; !ok {
 			past[live.ID()] = document.Document{Kind: live.Kind, Key: live.Key}
 		}
 	}
-	return NewTransfer(state, past), nil
+	return decide.NewTransfer(state, past), nil
 }
 
 // past returns the documents as they were at a revision: one, or all when the id is zero.

@@ -3,13 +3,15 @@ package control
 import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // warnings returns the slips in the documents of a change request that are tolerated, as the environment is known now. There are none for
 // one that has ended without being applied, and none while nothing is known.
-func (s *Service) warnings(r Request, compiled *Candidate) eval.Problems {
+func (s *Service) warnings(r requests.Request, compiled *decide.Candidate) eval.Problems {
 	switch r.Status {
-	case Rejected, Withdrawn, Expired, Failed:
+	case requests.Rejected, requests.Withdrawn, requests.Expired, requests.Failed:
 		return nil
 	default:
 	}
@@ -26,5 +28,5 @@ func (s *Service) WarningsOf(documents ...document.Document) eval.Problems {
 	if state == nil {
 		return nil
 	}
-	return Compile(state, documents).Warnings
+	return decide.Compile(state, documents).Warnings
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/flagside/flagside/document"
@@ -159,3 +160,20 @@ func Shop(t *testing.T) *State {
 	s.Put(t, FlagDocument("c", FlagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)))
 	return s
 }
+
+// Chain returns n flags each of which requires the one before it by number, so that their keys are in no useful order. Chains have 500
+// flags, because no flag may depend on more than 1,000.
+func Chain(n int, variant string) []document.Document {
+	documents := make([]document.Document, n)
+	for i := range documents {
+		more := ""
+		if i%500 > 0 {
+			more = Requires(ChainKey(i - 1))
+		}
+		documents[i] = FlagDocument(ChainKey(i), FlagBody(variant, more))
+	}
+	slices.SortFunc(documents, func(a, b document.Document) int { return strings.Compare(a.Key, b.Key) })
+	return documents
+}
+
+func ChainKey(i int) string { return fmt.Sprintf("f%d", (i*7919)%100_003) }
