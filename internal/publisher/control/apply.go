@@ -35,10 +35,7 @@ func (s *Service) HandleRequest(ctx context.Context, o decide.Origin, c decide.R
 
 // handle is HandleRequest. The candidate is what was compiled for it, if anything was; the request is zero if the command is about none.
 func (s *Service) handle(ctx context.Context, o decide.Origin, c decide.RequestCommand) (r requests.Request, candidate *decide.Candidate, err error) {
-	if s.options.ReadOnly != "" && !o.Owner {
-		return requests.Request{}, nil, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: s.options.ReadOnly}
-	}
-	if err := o.Validate(); err != nil {
+	if err := s.validate(o); err != nil {
 		return requests.Request{}, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
@@ -153,11 +150,10 @@ func (s *Service) catchUp(ctx context.Context) error {
 
 // finish brings a claimed request to its end, whichever publisher has claimed it.
 func (s *Service) finish(ctx context.Context, id string, compiled *decide.Candidate) (requests.Request, error) {
-	release, err := s.lock(ctx)
-	if err != nil {
-		return requests.Request{}, err
+	if err := s.lock.acquire(ctx); err != nil {
+		return requests.Request{}, ErrContended
 	}
-	defer release()
+	defer s.lock.release()
 	for {
 		r, err := s.find(ctx, id)
 		if err != nil || r.Status != requests.Claimed {
@@ -230,28 +226,11 @@ func search(ctx context.Context, log Log, r requests.Request, to changelog.Posit
 	return found, nil
 }
 
-// appendRequest appends the change of a request under the id of the request. Whoever tries the same at the same place, or finds it in
-// the log, knows it by that.
+// appendRequest appends the change of a request under the id of the request. A publisher that tries the same at the same place, or finds it in
+// the log, knows it by that. One that is undecided is left to Run, or to another publisher.
 func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Basis, r requests.Request) (flagsync.Outcome, error) {
-	if err := ctx.Err(); err != nil {
-		return flagsync.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
-	}
-	deadline, _ := ctx.Deadline()
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	defer cancel()
-	outcome, err := log.Append(ctx, basis, flagsync.Change{
+	return s.append(ctx, log, basis, flagsync.Change{
 		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: time.Now(),
 		Documents: r.Proposal.Documents(),
 	})
-	if outcome.State != 0 {
-		s.options.Observer.Appended(outcome.State)
-		s.operations.note(r.ID, outcome)
-	}
-	switch {
-	case err != nil:
-		return outcome, fmt.Errorf("append: %w", err)
-	case outcome.State == flagsync.Open:
-		return outcome, &Undecided{OpID: r.ID, Cause: outcome.Cause} // Run goes on, or another publisher
-	}
-	return outcome, nil
 }

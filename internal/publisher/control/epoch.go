@@ -27,10 +27,7 @@ type NewEpoch struct {
 
 // Begin begins a new epoch. What is about to be done is recorded in the ledger before anything is written, and afterwards that it was.
 func (s *Service) Begin(ctx context.Context, o decide.Origin, n NewEpoch) (Restored, error) {
-	if s.options.ReadOnly != "" && !o.Owner {
-		return Restored{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: s.options.ReadOnly}
-	}
-	if err := o.Validate(); err != nil {
+	if err := s.validate(o); err != nil {
 		return Restored{}, err
 	}
 	if err := s.refreshFrom(ctx, n.Ledger); err != nil && !errors.Is(err, flagsync.ErrStreamLost) { // a stream that is gone comes with the epoch

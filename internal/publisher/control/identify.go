@@ -9,7 +9,7 @@ import (
 )
 
 // identified returns the origin with the id of who asks. A person without one gets it only if decide, which records nothing, refuses
-// nothing: what strangers ask for in vain leaves no trace of who they are.
+// nothing: what people without permission ask for leaves no trace of who they are.
 func (s *Service) identified(ctx context.Context, o decide.Origin, decide func(*requests.Governance, decide.DecisionInput) error) (decide.Origin, error) {
 	if o.By() != access.Unregistered || s.options.Access == nil {
 		return o, nil

@@ -46,28 +46,25 @@ type keyUse struct {
 	at       time.Time
 }
 
-// keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Whoever uses it holds the turn.
+// keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Its user holds the lock.
 type keys struct {
-	turn chan struct{}
+	lock lock
 	read changelog.Position // up to here
 	last changelog.Position // that was asked for last
 	uses map[string]keyUse
 	appended
 }
 
-// readAlone takes the turn, which its caller releases, and reads.
-func (k *keys) readAlone(ctx context.Context, log Log, to changelog.Position) (release func(), err error) {
-	select {
-	case k.turn <- struct{}{}:
-		release = func() { <-k.turn }
-	case <-ctx.Done():
-		return nil, ErrNotReady
+// lockAndRead takes the lock, which its caller releases, and reads.
+func (k *keys) lockAndRead(ctx context.Context, log Log, to changelog.Position) error {
+	if err := k.lock.acquire(ctx); err != nil {
+		return ErrNotReady
 	}
-	if err := k.readTo(ctx, log, to); err != nil {
-		release()
-		return nil, err
+	err := k.readTo(ctx, log, to)
+	if err != nil {
+		k.lock.release()
 	}
-	return release, nil
+	return err
 }
 
 // readTo adds the log up to a position. The first time it reads all of it.
@@ -115,11 +112,10 @@ func (k *keys) use(r changelog.Record) {
 // repeated reports whether the log has all of the command already, which is then its result. It refuses a key that was used for
 // something else, or too long ago.
 func (x *execution) repeated(ctx context.Context, log Log, state decide.State) (bool, error) {
-	release, err := x.keys.readAlone(ctx, log, state.Position())
-	if err != nil {
+	if err := x.keys.lockAndRead(ctx, log, state.Position()); err != nil {
 		return false, err
 	}
-	defer release()
+	defer x.keys.lock.release()
 	use, used := x.keys.uses[x.keyed.key]
 	switch {
 	case !used:

@@ -38,7 +38,7 @@ func newPromotion(r *replica) *promotion {
 	return p
 }
 
-// transfer derives the promotion anew, as it is each time that it is asked for.
+// transfer derives the promotion, as it is each time that it is asked for.
 func (p *promotion) transfer() decide.Transfer {
 	p.t.Helper()
 	target, err := p.Current(p.t.Context())

@@ -17,13 +17,13 @@ import (
 // ledger is what is known of an environment's ledger.
 type ledger struct {
 	environment string
-	turn        chan struct{} // held while it is read
+	reading     lock // held while it is read
 	mu          sync.RWMutex
 	governance  *requests.Governance // guarded by mu
 }
 
 func newLedger(environment string) *ledger {
-	return &ledger{environment: environment, turn: make(chan struct{}, 1), governance: requests.NewGovernance(environment)}
+	return &ledger{environment: environment, reading: newLock(), governance: requests.NewGovernance(environment)}
 }
 
 // refresh reads what was added to the ledger before the call.
@@ -33,12 +33,10 @@ func (s *Service) refresh(ctx context.Context) error {
 
 // refreshFrom is refresh with a ledger that is opened by other means.
 func (s *Service) refreshFrom(ctx context.Context, open func(context.Context) (Journal, error)) error {
-	select {
-	case s.ledger.turn <- struct{}{}:
-		defer func() { <-s.ledger.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, ctx.Err())
+	if err := s.ledger.reading.acquire(ctx); err != nil {
+		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
 	}
+	defer s.ledger.reading.release()
 	journal, err := open(ctx)
 	if err != nil {
 		return err
@@ -138,7 +136,7 @@ func decideRequest(g *requests.Governance, in decide.DecisionInput, c decide.Req
 	return e, candidate, err
 }
 
-// decideAndRecord derives an event from a current state and ledger, and records it; again each time that somebody else was faster.
+// decideAndRecord derives an event from a current state and ledger, and records it; again each time that another writer was faster.
 // The zero Event is not recorded.
 func (s *Service) decideAndRecord(ctx context.Context, do func(*requests.Governance, decide.State) (requests.Event, error)) (requests.Event, error) {
 	for {

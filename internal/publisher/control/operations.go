@@ -62,7 +62,7 @@ func (o *operations) find(op string) (Operation, bool) {
 }
 
 // Operation returns what became of a change by its op-id. This publisher knows what it has appended itself; of what others have, the log
-// tells if it is committed. Of anything else nobody can tell here: its state is zero. It may have been lost, be open at another publisher, or
+// tells if it is committed. Anything else is not known here: its state is zero. It may have been lost, be open at another publisher, or
 // have been appended longer ago than is remembered.
 func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	if found, ok := s.operations.find(op); ok {
@@ -78,11 +78,10 @@ func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	if err != nil {
 		return Operation{}, err
 	}
-	release, err := s.keys.readAlone(ctx, log, state.Position())
-	if err != nil {
+	if err := s.keys.lockAndRead(ctx, log, state.Position()); err != nil {
 		return Operation{}, err
 	}
-	defer release()
+	defer s.keys.lock.release()
 	if at, ok := s.keys.positions[op]; ok {
 		return Operation{OpID: op, State: flagsync.Committed, Position: at}, nil
 	}

@@ -71,7 +71,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- s.Run(ctx) }()
 
-			_, err := s.Do(t.Context(), anybody(), putA())
+			_, err := s.Do(t.Context(), editor(), putA())
 			undecided, ok := errors.AsType[*control.Undecided](err)
 			if !ok {
 				t.Fatalf("got %v, want that it is undecided", err)
@@ -133,7 +133,7 @@ func TestOperationsThatAreNotKnown(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
-	result, err := s.Do(t.Context(), anybody(), putA())
+	result, err := s.Do(t.Context(), editor(), putA())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,6 +141,6 @@ func TestOperationsThatAreNotKnown(t *testing.T) {
 		t.Errorf("the operation is %+v, %v, want it committed at %+v", o, err, result.Position)
 	}
 	if o, err := s.Operation(t.Context(), "none"); err != nil || o != (control.Operation{OpID: "none"}) {
-		t.Errorf("an operation that nobody began: %+v, %v, want that it is not known", o, err)
+		t.Errorf("an operation that was never begun: %+v, %v, want that it is not known", o, err)
 	}
 }

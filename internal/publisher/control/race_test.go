@@ -65,7 +65,7 @@ func TestTwoEditorsRace(t *testing.T) {
 	}
 }
 
-// Whoever approves after what it was made from was changed, through whichever publisher, is always refused.
+// An approval after what it was made from was changed is always refused, through whichever publisher.
 func TestApproveAfterChange(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -82,7 +82,7 @@ func TestApproveAfterChange(t *testing.T) {
 	}
 }
 
-// Its author withdraws a request while somebody applies it through another publisher: one of them wins, and the log agrees.
+// Its author withdraws a request while it is applied through another publisher: one of them wins, and the log agrees.
 func TestWithdrawRacesApply(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -152,7 +152,7 @@ func crashAndFinish(t *testing.T, one, other *replica, steps int, between bool) 
 	if err == nil && finished.Status == requests.NeedsRebase {
 		_, err = other.HandleRequest(t.Context(), person("author"), decide.Withdraw{Request: request.ID})
 		if err != nil {
-			t.Errorf("withdrawing what needs to be made anew: %v", err)
+			t.Errorf("withdrawing what needs a rebase: %v", err)
 		}
 	}
 }
@@ -185,7 +185,7 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 	if _, err := one.HandleRequest(t.Context(), person("author"), decide.Withdraw{Request: cancelled.ID}); err != nil {
 		t.Fatal(err)
 	}
-	one.force("stale", "somebody else")
+	one.force("stale", "another")
 	other := newReplica(t, url) // as if after a restart
 	one.run(func(ctx context.Context) { _ = other.Service.Run(ctx) }, func() {})
 	want := map[string]requests.Status{
@@ -295,10 +295,10 @@ func TestIdempotencyKeys(t *testing.T) {
 	if _, err := other.Do(t.Context(), origin, put); !isRefused(err, decide.CauseKeyReused) {
 		t.Errorf("another command with the key: %v", err)
 	}
-	stranger := person("somebody else")
-	stranger.Owner, stranger.Key = true, "k1"
-	if _, err := other.Do(t.Context(), stranger, put); !isRefused(err, decide.CausePreconditionFailed) {
-		t.Errorf("somebody else's key: %v", err)
+	another := person("another")
+	another.Owner, another.Key = true, "k1"
+	if _, err := other.Do(t.Context(), another, put); !isRefused(err, decide.CausePreconditionFailed) {
+		t.Errorf("another one's key: %v", err)
 	}
 	author := person("author")
 	author.Key = "k2"
@@ -339,7 +339,7 @@ func TestKeyedPartsAreResumed(t *testing.T) {
 	}
 }
 
-// Requests that nobody was authenticated for become one fact.
+// Unauthenticated requests become one event.
 func TestUnauthenticatedAreSummarized(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -351,10 +351,10 @@ func TestUnauthenticatedAreSummarized(t *testing.T) {
 	one.Summarize(t.Context(), since)
 	one.Summarize(t.Context(), since)
 	var counts []uint64
-	for fact, err := range one.journal.Read(t.Context(), 1) {
+	for record, err := range one.journal.Read(t.Context(), 1) {
 		var e requests.Event
 		if err == nil {
-			e, err = requests.DecodeEvent(fact.Body)
+			e, err = requests.DecodeEvent(record.Body)
 		}
 		if err != nil || e.Type != requests.EventUnauthenticated || !e.Since.Equal(since) {
 			t.Fatalf("%+v, %v", e, err)
@@ -366,13 +366,13 @@ func TestUnauthenticatedAreSummarized(t *testing.T) {
 	}
 }
 
-// What policies do not permit is refused, and recorded for whoever is known.
+// What policies do not permit is refused, and recorded for those who are known.
 func TestForbiddenIsRecorded(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
 	one := newReplica(t, url)
 	o := one.options(nil)
-	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{Policies: []string{"nobody"}} }}
+	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{Policies: []string{"none"}} }}
 	strict := control.NewService(o)
 	put := decide.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}
 	if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, decide.CauseForbidden) {
@@ -389,17 +389,17 @@ func TestForbiddenIsRecorded(t *testing.T) {
 		t.Errorf("preview of the owner: %+v, %v", preview, err)
 	}
 	var recorded []requests.Event
-	for fact, err := range one.journal.Read(t.Context(), 1) {
+	for record, err := range one.journal.Read(t.Context(), 1) {
 		var e requests.Event
 		if err == nil {
-			e, err = requests.DecodeEvent(fact.Body)
+			e, err = requests.DecodeEvent(record.Body)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		recorded = append(recorded, e)
 	}
-	if len(recorded) != 1 || recorded[0].By != "mallory" || recorded[0].Refusal.Key != "f" || recorded[0].Refusal.Policies[0] != "nobody" {
+	if len(recorded) != 1 || recorded[0].By != "mallory" || recorded[0].Refusal.Key != "f" || recorded[0].Refusal.Policies[0] != "none" {
 		t.Errorf("recorded %+v", recorded)
 	}
 }

@@ -45,7 +45,7 @@ func (r *refusals) admit(by string, now time.Time) bool {
 	return true
 }
 
-// countRead counts a refused read: whoever polls what they may not read would fill the ledger. Of too many principals it is not told who.
+// countRead counts a refused read: a client that polls what it may not read would fill the ledger. Of too many principals it is not told who.
 func (r *refusals) countRead(by string, n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,7 +75,7 @@ func (r *refusals) giveBack(n uint64) {
 	r.more += n
 }
 
-// noteRefused records that policies did not permit something to somebody. That this fails changes nothing for them.
+// noteRefused records that policies did not permit something. That this fails changes nothing about the refusal.
 func (s *Service) noteRefused(ctx context.Context, o decide.Origin, err error) {
 	refusal, ok := errors.AsType[*decide.Refusal](err)
 	if !ok || refusal.Cause != decide.CauseForbidden || refusal.Action == nil {
@@ -101,7 +101,7 @@ func (s *Service) NoteRefused(ctx context.Context, o decide.Origin, r *decide.Re
 	s.noteRefused(ctx, o, r)
 }
 
-// CountUnauthenticated counts a request that nobody was authenticated for. Once a minute the ledger is told how many there were.
+// CountUnauthenticated counts an unauthenticated request. Once a minute the ledger is told how many there were.
 func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }
 
 // summarize tells the ledger what was only counted since a time.

@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
-// Whoever is refused again and again does not fill the ledger: what is too much is counted, and becomes one fact.
+// Being refused again and again does not fill the ledger: what is too much is counted, and becomes one event.
 func TestRefusalsAreBounded(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -32,22 +32,22 @@ func TestRefusalsAreBounded(t *testing.T) {
 	}
 	strict.Summarize(t.Context(), time.Unix(1, 0).UTC())
 	strict.Summarize(t.Context(), time.Unix(1, 0).UTC())
-	facts, refused, by := 0, uint64(0), map[string]int{}
-	for fact, err := range one.journal.Read(t.Context(), 1) {
-		e, decoding := requests.DecodeEvent(fact.Body)
+	events, refused, by := 0, uint64(0), map[string]int{}
+	for record, err := range one.journal.Read(t.Context(), 1) {
+		e, decoding := requests.DecodeEvent(record.Body)
 		if err != nil || decoding != nil || e.Type != requests.EventRefused {
 			t.Fatalf("%+v, %v, %v", e, err, decoding)
 		}
-		facts++
+		events++
 		refused += max(e.Count, 1)
 		by[e.By]++
 	}
-	if facts > 15 || refused != attempts+1 || by["trudy"] != 1 || by["mallory"] == 0 {
-		t.Errorf("%d facts tell of %d refusals, by %v", facts, refused, by)
+	if events > 15 || refused != attempts+1 || by["trudy"] != 1 || by["mallory"] == 0 {
+		t.Errorf("%d events tell of %d refusals, by %v", events, refused, by)
 	}
 }
 
-// Reads that are refused become one fact a minute for each who was refused, and one for those who are too many to be named.
+// Reads that are refused become one event a minute for each who was refused, and one for those who are too many to be named.
 func TestRefusedReadsAreSummarized(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -61,17 +61,17 @@ func TestRefusedReadsAreSummarized(t *testing.T) {
 	one.Summarize(t.Context(), time.Unix(1, 0).UTC())
 	one.Summarize(t.Context(), time.Unix(1, 0).UTC())
 	counts := map[string]uint64{}
-	facts := 0
-	for fact, err := range one.journal.Read(t.Context(), 1) {
-		e, decoding := requests.DecodeEvent(fact.Body)
+	events := 0
+	for record, err := range one.journal.Read(t.Context(), 1) {
+		e, decoding := requests.DecodeEvent(record.Body)
 		if err != nil || decoding != nil || e.Type != requests.EventRefused || (e.By != "") != (e.Refusal != nil && e.Refusal.Action == access.Read) {
 			t.Fatalf("%+v, %v, %v", e, err, decoding)
 		}
-		facts++
+		events++
 		counts[e.By] += e.Count
 	}
-	if facts != 21 || counts["reader 0"] != each || counts["reader 19"] != each || counts[""] != 5*each {
-		t.Errorf("%d facts: %v", facts, counts)
+	if events != 21 || counts["reader 0"] != each || counts["reader 19"] != each || counts[""] != 5*each {
+		t.Errorf("%d events: %v", events, counts)
 	}
 }
 
@@ -103,7 +103,7 @@ func TestOpeningUnderOneKey(t *testing.T) {
 		}
 		proposing.ApplyAt = time.Time{}
 		if r, err := replicas[1].Open(t.Context(), author, proposing); err != nil || r.ID != opened[0].ID {
-			t.Fatalf("round %d: opened again after it was made anew: %v", round, err)
+			t.Fatalf("round %d: opened again after it was rebased: %v", round, err)
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 )
 
-// Whoever looks at a request that was made from what has changed since sees that, and what, through every publisher.
+// A request that was made from what has changed since shows that, and what, through every publisher.
 func TestWhatHasMovedIsShown(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -53,8 +53,8 @@ func TestWhatHasMovedIsShown(t *testing.T) {
 	if _, err := other.Apply(t.Context(), person("author"), open.ID); !isRefused(err, decide.CauseStale) {
 		t.Errorf("applied: %v", err)
 	}
-	anew := decide.Patch{ID: statetest.FlagID("f"), If: now, Merge: []byte(`{"description":"anew"}`)}
-	if _, err := one.HandleRequest(t.Context(), person("author"), decide.Rebase{Request: open.ID, ProposalSpec: decide.ProposalSpec{Command: anew}}); err != nil {
+	again := decide.Patch{ID: statetest.FlagID("f"), If: now, Merge: []byte(`{"description":"again"}`)}
+	if _, err := one.HandleRequest(t.Context(), person("author"), decide.Rebase{Request: open.ID, ProposalSpec: decide.ProposalSpec{Command: again}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{open.ID, untouched.ID} {
@@ -64,7 +64,7 @@ func TestWhatHasMovedIsShown(t *testing.T) {
 	}
 }
 
-// Nobody keeps more requests waiting than is allowed; those that have ended do not count, nor those of others.
+// No author keeps more requests waiting than is allowed; those that have ended do not count, nor those of others.
 func TestOpenRequestsOfOneAuthor(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -94,7 +94,7 @@ func TestOpenRequestsOfOneAuthor(t *testing.T) {
 	if r, err := open("author", "f0"); err != nil || r.ID != first.ID {
 		t.Errorf("the first one again: %s, %v", r.ID, err)
 	}
-	if _, err := open("somebody else", "f3"); err != nil {
+	if _, err := open("another", "f3"); err != nil {
 		t.Error(err)
 	}
 	if _, err := bounded.HandleRequest(t.Context(), person("author"), decide.Withdraw{Request: first.ID}); err != nil {
@@ -105,7 +105,7 @@ func TestOpenRequestsOfOneAuthor(t *testing.T) {
 	}
 }
 
-// The documents of a request that has ended are not kept in memory, and are there for whoever asks for it.
+// The documents of a request that has ended are not kept in memory, and are there for readers who ask for it.
 func TestDocumentsOfEndedRequests(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -135,7 +135,7 @@ func TestDocumentsOfEndedRequests(t *testing.T) {
 			if err != nil || listed.Proposal.Changes[0].Body != nil || string(shown.Proposal.Changes[0].Body) != want[listed.ID] || shown.Hash != shown.Proposal.Hash() {
 				t.Errorf("listed %+v, shown %+v, %v", listed.Proposal, shown.Proposal, err)
 			}
-			if _, err := r.HandleRequest(t.Context(), person("somebody"), decide.Comment{Request: listed.ID, Text: "so be it"}); err != nil {
+			if _, err := r.HandleRequest(t.Context(), person("commenter"), decide.Comment{Request: listed.ID, Text: "so be it"}); err != nil {
 				t.Error(err)
 			}
 		}

@@ -27,7 +27,7 @@ type Restored struct {
 // waits for approvals. The log goes on: no epoch begins. The errors are those of Do.
 func (s *Service) Restore(ctx context.Context, o decide.Origin, r decide.Restoring) (Restored, error) {
 	if s.options.ReadOnly != "" && !r.DryRun {
-		return Restored{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: s.options.ReadOnly}
+		return Restored{}, s.readOnly()
 	}
 	state, err := s.Current(ctx)
 	if err != nil {

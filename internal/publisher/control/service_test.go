@@ -71,7 +71,7 @@ func service(l *fakeLog, f control.Follower, counted map[flagsync.OutcomeState]i
 	})
 }
 
-func anybody() decide.Origin { return decide.Origin{Actor: "somebody", Reason: "because"} }
+func editor() decide.Origin { return decide.Origin{Actor: "editor", Reason: "because"} }
 
 func putA() decide.Command {
 	return decide.Put{ID: statetest.FlagID("a"), Body: statetest.FlagBody("off", ""), If: seen(2)}
@@ -90,7 +90,7 @@ func TestLostAppendsAreDecidedAgain(t *testing.T) {
 			return flagsync.Lost, nil
 		}
 		counted := map[flagsync.OutcomeState]int{}
-		result, err := service(l, fakeFollower{}, counted).Do(t.Context(), anybody(), putA())
+		result, err := service(l, fakeFollower{}, counted).Do(t.Context(), editor(), putA())
 		ids := map[string]bool{}
 		for _, c := range l.changes {
 			if ids[c.OpID] {
@@ -119,7 +119,7 @@ func TestEndlessLossIsGivenUp(t *testing.T) {
 	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return flagsync.Lost, nil }
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(ctx, anybody(), putA())
+	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(ctx, editor(), putA())
 	if !errors.Is(err, control.ErrContended) {
 		t.Errorf("got %v, want that others were faster", err)
 	}
@@ -135,7 +135,7 @@ func TestManyLossesAreNoFailure(t *testing.T) {
 		}
 		return flagsync.Committed, nil
 	}
-	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), editor(), putA())
 	if err != nil || result.Written != 1 {
 		t.Errorf("got %+v, %v", result, err)
 	}
@@ -148,7 +148,7 @@ func TestUndecided(t *testing.T) {
 	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) {
 		return flagsync.Open, context.DeadlineExceeded
 	}
-	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), editor(), putA())
 	undecided, ok := errors.AsType[*control.Undecided](err)
 	if !ok || undecided.OpID != l.changes[0].OpID || len(l.changes) != 1 {
 		t.Errorf("got %v after %d appends, want undecided with the op-id", err, len(l.changes))
@@ -160,12 +160,12 @@ func TestCommittedButNotSeen(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	result, err := service(l, fakeFollower{wait: context.DeadlineExceeded}, map[flagsync.OutcomeState]int{}).
-		Do(t.Context(), anybody(), putA())
+		Do(t.Context(), editor(), putA())
 	if err != nil || result.Position != l.state.Position() {
 		t.Errorf("got %+v, %v; want what was written", result, err)
 	}
 	c := l.changes[0]
-	if c.Actor != "somebody" || c.Reason != "because" || c.Time.IsZero() || c.OpID != result.OpID {
+	if c.Actor != "editor" || c.Reason != "because" || c.Time.IsZero() || c.OpID != result.OpID {
 		t.Errorf("the change is %+v", c)
 	}
 }
@@ -177,7 +177,7 @@ func TestNothingWithoutKnowledge(t *testing.T) {
 	f := func(store fakeStore, barrier, want error) {
 		t.Helper()
 		s := control.NewService(control.Options{Store: store, Follower: fakeFollower{barrier: barrier}})
-		if _, err := s.Do(t.Context(), anybody(), putA()); !errors.Is(err, want) {
+		if _, err := s.Do(t.Context(), editor(), putA()); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
@@ -206,7 +206,7 @@ func TestOriginIsChecked(t *testing.T) {
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
 	for _, reason := range []string{strings.Repeat("x", changelog.MaxReason+1), "\xff"} {
-		_, err := s.Do(t.Context(), decide.Origin{Actor: "somebody", Reason: reason}, putA())
+		_, err := s.Do(t.Context(), decide.Origin{Actor: "editor", Reason: reason}, putA())
 		if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CauseMalformed {
 			t.Errorf("reason %q: %v, want a refusal", reason, err)
 		}
@@ -222,14 +222,14 @@ func TestReplaceIsResumed(t *testing.T) {
 	l := &fakeLog{t: t, state: statetest.New()}
 	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
 		if n == 2 {
-			l.state.Put(t, statetest.FlagDocument("stranger", statetest.FlagBody("on", "")), statetest.FlagDocument(statetest.ChainKey(1999), statetest.FlagBody("on", "")))
+			l.state.Put(t, statetest.FlagDocument("other", statetest.FlagBody("on", "")), statetest.FlagDocument(statetest.ChainKey(1999), statetest.FlagBody("on", "")))
 			return flagsync.Lost, nil
 		}
 		return flagsync.Committed, nil
 	}
 	wanted := statetest.Chain(2500, "on")
 	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).
-		Do(t.Context(), anybody(), decide.Replace{Documents: wanted})
+		Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,11 +258,11 @@ func TestReplaceStopsHalfway(t *testing.T) {
 	}
 	wanted := statetest.Chain(1500, "on")
 	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
-	result, err := s.Do(t.Context(), anybody(), decide.Replace{Documents: wanted})
+	result, err := s.Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if _, ok := errors.AsType[*control.Undecided](err); !ok || result.Written != changelog.MaxEntries {
 		t.Fatalf("got %+v, %v; want the first part and undecided", result, err)
 	}
-	result, err = s.Do(t.Context(), anybody(), decide.Replace{Documents: wanted})
+	result, err = s.Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if err != nil || result.Written != 500 {
 		t.Errorf("got %+v, %v; want the rest", result, err)
 	}
@@ -277,7 +277,7 @@ func TestReadOnlyIsForTheOwner(t *testing.T) {
 	s := control.NewService(control.Options{
 		Store: storeOf(l, l.state), Follower: fakeFollower{}, ReadOnly: "Change the file.",
 	})
-	_, err := s.Do(t.Context(), anybody(), putA())
+	_, err := s.Do(t.Context(), editor(), putA())
 	if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CauseReadOnly {
 		t.Errorf("got %v, want a refusal", err)
 	}

@@ -65,7 +65,7 @@ func (s *Service) past(ctx context.Context, id document.ID, to changelog.Token) 
 	case to.In(newest.Epoch):
 		return map[document.ID]document.Document{id: newest.Document()}, nil
 	}
-	all, err := replay(log.Read(ctx, changelog.Position{}, to.Revision)) // a state that began anew may not have it
+	all, err := replay(log.Read(ctx, changelog.Position{}, to.Revision)) // a state that began again may not have it
 	maps.DeleteFunc(all, func(other document.ID, _ document.Document) bool { return other != id })
 	return all, err
 }

@@ -57,7 +57,7 @@ func TestRollBack(t *testing.T) {
 	}
 }
 
-// Breaking the glass goes without approvals, needs a reason, and is looked at by somebody else.
+// Breaking the glass goes without approvals, needs a reason, and is reviewed by another person.
 func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))

@@ -37,7 +37,7 @@ func (k *policyCheck) mustBreakGlass() error {
 	return k.mustApply()
 }
 
-// mustApply refuses a request that may not be applied. To carry out one's own, which nobody has approved, is to write at once; and deletions
+// mustApply refuses a request that may not be applied. To carry out one's own without approvals is to write at once; and deletions
 // are asked for as access.Archive, as everywhere.
 func (k *policyCheck) mustApply() error {
 	if err := k.must(access.Apply); err != nil {

@@ -5,7 +5,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
-// Reject ends a change request of somebody else. The reason is that of the origin.
+// Reject ends a change request of another person. The reason is that of the origin.
 type Reject struct{ Request string }
 
 func (c Reject) decideRequest(g *requests.Governance, in DecisionInput) (requests.Event, *Candidate, error) {

@@ -13,7 +13,7 @@ type OpenRequest struct {
 	ProposalSpec
 }
 
-// Rebase makes a change request anew, from what is there now. What was approved before is no longer.
+// Rebase derives a change request again, from what is there now. Approvals from before no longer count.
 type Rebase struct {
 	Request string
 	ProposalSpec

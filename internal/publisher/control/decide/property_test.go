@@ -39,7 +39,7 @@ type simulation struct {
 	random     *rand.Rand
 	state      *statetest.State
 	governance *requests.Governance
-	facts      [][]byte
+	events      [][]byte
 	log        []changelog.Record // what was appended
 	now        time.Time
 	agreed     map[string][]string // who has approved the proposal as it is, as told by the commands themselves
@@ -48,7 +48,7 @@ type simulation struct {
 }
 
 // No sequence of commands applies a risky change without the approvals that policy asks for, what was applied is in the log once and
-// the reverse, and the sum of the recorded facts is the live state.
+// the reverse, and the sum of the recorded events is the live state.
 func TestAnySequenceOfCommands(t *testing.T) {
 	t.Parallel()
 	seeds := 20
@@ -86,7 +86,7 @@ func (s *simulation) step() {
 	s.now = s.now.Add(time.Duration(s.random.IntN(3600)) * time.Second)
 	switch n := s.random.IntN(20); {
 	case n < 3:
-		s.command(decide.OpenRequest{ID: fmt.Sprint("r", len(s.facts)), ProposalSpec: s.proposing()})
+		s.command(decide.OpenRequest{ID: fmt.Sprint("r", len(s.events)), ProposalSpec: s.proposing()})
 	case n < 4:
 		s.write()
 	case n < 7:
@@ -148,7 +148,7 @@ func (s *simulation) proposing() decide.ProposalSpec {
 	return p
 }
 
-// command carries out a command of somebody.
+// command carries out a command of a person.
 func (s *simulation) command(c decide.RequestCommand) {
 	by := fmt.Sprint("person ", s.random.IntN(4))
 	w := decide.DecisionInput{
@@ -203,9 +203,9 @@ func (s *simulation) record(e requests.Event) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.facts = append(s.facts, data)
+	s.events = append(s.events, data)
 	s.counts[e.Type]++
-	if err := s.governance.Evolve(uint64(len(s.facts)), decoded); err != nil {
+	if err := s.governance.Evolve(uint64(len(s.events)), decoded); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -248,7 +248,7 @@ func (s *simulation) verify(seed int) {
 		s.conclude()
 	}
 	replayed := requests.NewGovernance("prod")
-	for i, data := range s.facts {
+	for i, data := range s.events {
 		e, err := requests.DecodeEvent(data)
 		if err == nil {
 			err = replayed.Evolve(uint64(i+1), e)

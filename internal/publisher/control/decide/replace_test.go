@@ -180,7 +180,7 @@ func TestReplaceBetweenRandomEnvironments(t *testing.T) {
 	}
 }
 
-// randomEnvironment returns flags that require up to two flags of a lower rank, where the rank of a key is drawn anew each time.
+// randomEnvironment returns flags that require up to two flags of a lower rank, where the rank of a key is drawn again each time.
 func randomEnvironment(random *rand.Rand, n int) []document.Document {
 	order := random.Perm(3000)[:n]
 	documents := make([]document.Document, n)

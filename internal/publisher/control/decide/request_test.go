@@ -35,7 +35,7 @@ func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk 
 	return &desk{t: t, state: statetest.Shop(t), governance: requests.NewGovernance("staging"), authorize: authorize, now: time.Unix(1e9, 0).UTC()}
 }
 
-// do carries out a command of somebody, and records it.
+// do carries out a command, and records it.
 func (d *desk) do(origin decide.Origin, c decide.RequestCommand) error {
 	d.t.Helper()
 	w := decide.DecisionInput{
@@ -77,7 +77,7 @@ func member(actions map[string][]access.Action) func(access.Question) access.Ans
 	}
 }
 
-// Whoever makes a request anew to break the glass gives a reason, and that reason is the one of the request.
+// An author who rebases a request to break the glass gives a reason, and that reason is the one of the request.
 func TestReasonOfRebase(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
@@ -118,8 +118,8 @@ func TestARefusedBreakGlassLeavesNoRequest(t *testing.T) {
 	d.must(person("both"), decide.ClaimRequest{Request: "r"})
 }
 
-// What was done by breaking the glass is reviewed by neither its author nor whoever has applied it.
-func TestReviewBySomebodyElse(t *testing.T) {
+// What was done by breaking the glass is reviewed by neither its author nor the person who applied it.
+func TestReviewByAnotherPerson(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
 	d.must(person("author"), decide.OpenRequest{ID: "r", ProposalSpec: decide.ProposalSpec{Command: turnOff(), BreakGlass: true}})
@@ -133,7 +133,7 @@ func TestReviewBySomebodyElse(t *testing.T) {
 			t.Errorf("%s reviews it: %v", who, err)
 		}
 	}
-	d.must(person("somebody else"), decide.Review{Request: "r"})
+	d.must(person("another"), decide.Review{Request: "r"})
 }
 
 // An approval is for everything that a proposal says: not for one that breaks the glass, or may be late, or waits longer.
@@ -161,7 +161,7 @@ func TestApprovalIsForTheWholeProposal(t *testing.T) {
 	}
 }
 
-// To apply one's own request that nobody has approved is to change at once, and to apply deletions is to archive: each has to be permitted.
+// To apply one's own request without approvals is to change at once, and to apply deletions is to archive: each has to be permitted.
 func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, member(map[string][]access.Action{
@@ -171,7 +171,7 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	}))
 	d.must(person("approver"), decide.OpenRequest{ID: "r", ProposalSpec: decide.ProposalSpec{Command: turnOff()}})
 	if err := d.do(person("approver"), decide.ClaimRequest{Request: "r"}); !isRefused(err, decide.CauseForbidden) {
-		t.Errorf("who may not change applies what nobody has approved: %v", err)
+		t.Errorf("who may not change applies what has no approvals: %v", err)
 	}
 	d.must(person("editor"), decide.ClaimRequest{Request: "r"})
 	remove := decide.Delete{ID: statetest.FlagID("c"), If: seen(4)}
@@ -188,7 +188,7 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	}
 }
 
-// A person who was erased is somebody else when they are here again: they approve neither what was theirs nor the same request twice, and do
+// A person who was erased is another one when they are here again: they approve neither what was theirs nor the same request twice, and do
 // not apply what was theirs as if it were another's.
 func TestPersonsWhoAreGone(t *testing.T) {
 	t.Parallel()
@@ -226,7 +226,7 @@ func TestPersonsWhoAreGone(t *testing.T) {
 	d.must(person("again"), decide.ClaimRequest{Request: "r"})
 }
 
-// Nobody moves a flag to where they may not change it, or takes it from there.
+// No person moves a flag to where they may not change it, or takes it from there.
 func TestMovingAFlagNeedsBothPlaces(t *testing.T) {
 	t.Parallel()
 	web := func(q access.Question) access.Answer { return access.Answer{Permitted: q.Resource.FlagSet == "web"} }
@@ -286,7 +286,7 @@ func TestCommentsAreBounded(t *testing.T) {
 	}
 }
 
-// What one author may write in a day is bounded, for each author by itself. The next day begins anew, and ending a request is free.
+// What one author may write in a day is bounded, for each author by itself. The next day begins at zero, and ending a request is free.
 func TestWhatAnAuthorMayWriteADay(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
@@ -349,7 +349,7 @@ func TestTimesOfRequests(t *testing.T) {
 	}
 }
 
-// Everything that a change puts at stake fits into a fact of the ledger, however much depends on it.
+// Everything that a change puts at stake fits into an event of the ledger, however much depends on it.
 func TestReasonsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := statetest.Shop(t)
@@ -367,7 +367,7 @@ func TestReasonsAreBounded(t *testing.T) {
 	}
 }
 
-// Settings give a flag set to every flag that names none: whoever may change settings and one set moves no other flags into it.
+// Settings give a flag set to every flag that names none: a person who may change settings and one set moves no other flags into it.
 func TestSettingsMoveNoFlagsUnasked(t *testing.T) {
 	t.Parallel()
 	authorize := func(q access.Question) access.Answer {

@@ -143,7 +143,7 @@ func TestPromoteTakesDependenciesAlong(t *testing.T) {
 	}
 	target.Put(t, statetest.FlagDocument("b", statetest.FlagBody("off", "")))
 	if _, err := decide.Change(target, transfer); !isRefused(err, decide.CausePreconditionFailed) {
-		t.Errorf("over somebody else's change: %v", err)
+		t.Errorf("over another person's change: %v", err)
 	}
 }
 

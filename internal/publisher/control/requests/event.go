@@ -58,9 +58,9 @@ type Event struct {
 	Approvers []string `json:"approvers,omitempty"`
 	// Outcome is what a released request becomes.
 	Outcome Status `json:"outcome,omitzero"`
-	// Refusal is what somebody asked for in vain.
+	// Refusal is what was asked for and not permitted.
 	Refusal *RefusedAction `json:"refusal,omitzero"`
-	// Count is how many requests nobody was authenticated for, or how many more were refused, since a time.
+	// Count is how many requests were unauthenticated, or how many more were refused, since a time.
 	Count uint64    `json:"count,omitzero"`
 	Since time.Time `json:"since,omitzero"`
 	// Risk is what is risky from now on.

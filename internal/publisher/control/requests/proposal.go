@@ -21,7 +21,7 @@ type Proposal struct {
 	// Epoch and Bases are what the changes were made from.
 	Epoch changelog.Epoch `json:"epoch"`
 	Bases []Base          `json:"bases"`
-	// ApplyAt is when it is to be applied; zero is when somebody asks for it.
+	// ApplyAt is when it is to be applied; zero is when it is asked for.
 	ApplyAt time.Time `json:"applyAt,omitzero"`
 	// LateSeconds is how long after ApplyAt it may still be applied; zero is any time.
 	LateSeconds int64 `json:"lateSeconds,omitzero"`

@@ -12,8 +12,8 @@ import (
 // Status says how far a change request is.
 type Status string
 
-// The statuses. Open ones wait for approvals, for their time, or for somebody to apply them; Claimed ones are being applied. NeedsRebase
-// ones were made from what has changed since: their author may make them anew. All others are final.
+// The statuses. Open ones wait for approvals, for their time, or to be applied; Claimed ones are being applied. NeedsRebase
+// ones were made from what has changed since: their author may rebase them. All others are final.
 const (
 	Open        Status = "open"
 	Claimed     Status = "claimed"
@@ -58,7 +58,7 @@ type Request struct {
 	Warnings eval.Problems
 }
 
-// Remark is what somebody said about a request.
+// Remark is what a person said about a request.
 type Remark struct {
 	By   string
 	At   time.Time
@@ -75,7 +75,7 @@ type Claim struct {
 	Approvers []string
 }
 
-// ReviewOpen reports whether a request broke the glass and nobody has looked at it since.
+// ReviewOpen reports whether a request broke the glass and was not reviewed since.
 func (r Request) ReviewOpen() bool {
 	done := r.Status == Applied || r.Status == Failed && r.Proposal.BeginsEpoch() // of which the log may have more than the ledger tells
 	return done && r.Proposal.BreakGlass && r.Review.By == ""
@@ -86,7 +86,7 @@ func (r Request) waits() bool {
 	return r.Status == Open || r.Status == Claimed || r.Status == NeedsRebase
 }
 
-// Ended reports whether nobody decides about the request any more. Then its proposal has no documents.
+// Ended reports whether nothing is decided about the request any more. Then its proposal has no documents.
 func (r Request) Ended() bool { return !r.waits() && !r.ReviewOpen() }
 
 // forget drops the documents of a proposal, and the comments.

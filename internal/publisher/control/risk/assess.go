@@ -124,7 +124,7 @@ func (a *assessment) flag(c document.Document) {
 	a.risk.UsageKnown = a.risk.UsageKnown && known
 	switch {
 	case before == nil:
-		a.risk.ShareKnown = false // somebody may ask for it already
+		a.risk.ShareKnown = false // applications may ask for it already
 	case after == nil:
 		a.removal(c)
 		a.risk.Share = 1

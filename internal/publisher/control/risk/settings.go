@@ -30,7 +30,7 @@ type Freeze struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// DefaultSettings returns what holds in an environment until somebody decides otherwise: prod and production are protected.
+// DefaultSettings returns what holds in an environment until it is set otherwise: prod and production are protected.
 func DefaultSettings(environment string) Settings {
 	return Settings{
 		Protected:  environment == "prod" || environment == "production",
