@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/logtest"
 )
 
 // The exit codes, under the names of the tests.
@@ -22,27 +21,9 @@ const (
 // patience is how long a condition may take on a machine that is busy with other tests.
 const patience = 30 * time.Second
 
-// output is text that one goroutine writes and others read.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // command runs a command line to its end.
 func runCommand(ctx context.Context, args ...string) (code int, stdout, stderr string) {
-	var out, errs output
+	var out, errs logtest.Text
 	code = run(ctx, args, commandline.Terminal{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
@@ -79,7 +60,7 @@ func TestCommandLines(t *testing.T) {
 }
 
 // awaitMatch waits until the log matches, and returns the first group.
-func awaitMatch(t *testing.T, log *output, pattern string) string {
+func awaitMatch(t *testing.T, log *logtest.Text, pattern string) string {
 	t.Helper()
 	expression := regexp.MustCompile(pattern)
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {

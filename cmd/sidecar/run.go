@@ -59,7 +59,7 @@ func options(s *given) *config.Set {
 	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",
 		"subject below which NATS replies come, if credentials allow one only; without it _SC.<environment>.<random>")
 	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
-	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to answer from while nothing better is known; flagside convert makes JSON of YAML")
+	set.File(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to answer from while nothing better is known; flagside convert makes JSON of YAML")
 	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
 		"how leniently the bootstrap file is read; for flags from the log, their environment decides")
 	set.String(&o.ReadyWhen, "ready-when", sidecar.DefaultReadyWhen,

@@ -10,13 +10,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -177,23 +177,12 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 }
 
 // output is written by a running command and read by its test.
-type output struct {
-	mu    sync.Mutex
-	bytes bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.bytes.Write(p)
-}
+type output struct{ logtest.Text }
 
 // line returns the first whole line with the text, decoded; nil if there is none yet.
 func (o *output) line(t *testing.T, text string) map[string]any {
 	t.Helper()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for line := range strings.Lines(o.bytes.String()) {
+	for line := range strings.Lines(o.String()) {
 		if strings.Contains(line, text) && strings.HasSuffix(line, "\n") {
 			var members map[string]any
 			if err := json.Unmarshal([]byte(line), &members); err != nil {

@@ -107,8 +107,8 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 // Sidecar and publisher meet in the change log only; dev composes both, and cmd/flagside offers dev.
 func TestWingsAreSeparate(t *testing.T) {
 	t.Parallel()
-	const sidecar, publisher = "internal/sidecar", "internal/publisher"
-	composers := []string{"internal/dev", "cmd/flagside"}
+	const sidecar, publisher, dev = "internal/sidecar", "internal/publisher", "internal/dev"
+	composers := []string{dev, "cmd/flagside"}
 	all := readSource(t)
 	for _, at := range all.folders() {
 		reached := all.reach(at)
@@ -118,6 +118,9 @@ func TestWingsAreSeparate(t *testing.T) {
 		}
 		if within(reached, sidecar) && within(reached, publisher) && !slices.Contains(composers, at) {
 			t.Errorf("%s reaches both %s and %s; only %v may", at, sidecar, publisher, composers)
+		}
+		if slices.Contains(own(all[at].testImports), dev) && (below(at, sidecar) || below(at, publisher)) {
+			t.Errorf("a test of %s imports %s; a wing does not know the other one", at, dev)
 		}
 	}
 }
@@ -137,13 +140,18 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	t.Parallel()
 	rooms := map[string][]string{
 		"github.com/nats-io":          {"sync", "internal/publisher/natsserver", "internal/natstest", "internal/attacks", "bench/failover"}, // which compares with the servers alone
-		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"},
+		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep"},                                                                           // the rest is net/http
 		"connectrpc.com":              {"internal/sidecar/flagd"},
 		"buf.build":                   {"internal/sidecar/flagd"},
-		"github.com/stretchr/testify": nil,
+		"github.com/stretchr/testify": nil, // tests use the standard library and go-cmp
+		"github.com/alecthomas/kong":  nil, // options are declared with internal/config
+		"github.com/spf13/cobra":      nil,
 	}
 	all := readSource(t)
 	for library, allowed := range rooms {
+		for _, at := range allowed {
+			all.must(t, at)
+		}
 		for _, at := range all.folders() {
 			if slices.Contains(allowed, at) {
 				continue
@@ -162,7 +170,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting", "internal/publisher/control/statetest",
+		"internal/waiting", "internal/logtest", "internal/publisher/control/statetest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)

@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/dev"
+	"github.com/flagside/flagside/internal/logtest"
 )
 
 // patience is how long a condition may take on a machine that is busy with other tests.
@@ -31,15 +32,15 @@ type running struct {
 
 	t    *testing.T
 	file string
-	out  *output // what it printed
-	log  *output // what it logged
+	out  *logtest.Text // what it printed
+	log  *logtest.Text // what it logged
 	stop func()
 }
 
 // start runs a Dev on a file until the test ends.
 func start(t *testing.T, o dev.Options) *running {
 	t.Helper()
-	r := &running{t: t, file: o.File, out: &output{}, log: &output{}}
+	r := &running{t: t, file: o.File, out: &logtest.Text{}, log: &logtest.Text{}}
 	for _, address := range []*string{&o.Sidecar.OFREPAddr, &o.Sidecar.ManagementAddr, &o.AdminAddr, &o.NATSAddr} {
 		*address = "127.0.0.1:0"
 	}
@@ -60,24 +61,6 @@ func start(t *testing.T, o dev.Options) *running {
 	t.Cleanup(r.stop)
 	r.await("the greeting", func() bool { return strings.Contains(r.out.String(), "Try:") })
 	return r
-}
-
-// output is text that one goroutine writes and others read.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // await waits until the condition holds.

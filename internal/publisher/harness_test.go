@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
@@ -39,7 +40,7 @@ type running struct {
 	client  *admin.Client
 	http    *http.Client
 	stop    func()
-	log     *output
+	log     *logtest.Text
 
 	clients *sync.Map // of *admin.Client by token
 }
@@ -65,7 +66,7 @@ func (r *running) awaitReady() {
 // run runs a publisher until the test ends.
 func run(t testing.TB, o publisher.Options) *running {
 	t.Helper()
-	r := &running{t: t, dataDir: o.DataDir, log: &output{}, clients: new(sync.Map), ca: o.AdminCertificate, http: http.DefaultClient}
+	r := &running{t: t, dataDir: o.DataDir, log: &logtest.Text{}, clients: new(sync.Map), ca: o.AdminCertificate, http: http.DefaultClient}
 	if o.AdminAddr == "" {
 		o.AdminAddr = "127.0.0.1:0"
 	}
@@ -129,24 +130,6 @@ func (r *running) as(token string) *admin.Client {
 	}
 	r.clients.Store(token, client)
 	return client
-}
-
-// output is what a publisher has logged.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // create creates an environment.

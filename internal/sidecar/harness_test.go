@@ -1,7 +1,6 @@
 package sidecar_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
@@ -273,24 +273,13 @@ func await(t *testing.T, what string, condition func() bool) {
 }
 
 // logs collects log lines.
-type logs struct {
-	mu    sync.Mutex
-	lines bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.Write(p)
-}
+type logs struct{ logtest.Text }
 
 // count returns how many lines contain all of the texts.
 func (l *logs) count(texts ...string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	n := 0
 line:
-	for line := range strings.Lines(l.lines.String()) {
+	for line := range strings.Lines(l.String()) {
 		for _, text := range texts {
 			if !strings.Contains(line, text) {
 				continue line

@@ -1,33 +1,21 @@
 package natsserver_test
 
 import (
-	"bytes"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 )
 
 // logs collects what the server writes from its goroutines.
-type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
+type logs struct{ logtest.Text }
 
 func (l *logs) lines(about string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
+	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, about) {
 			found = append(found, line)
 		}
