@@ -1,8 +1,6 @@
 package architecture
 
 import (
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,16 +36,8 @@ func TestPurePackagesReadNoClock(t *testing.T) {
 	t.Parallel()
 	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
 	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide"} {
-		files, err := filepath.Glob(filepath.Join(root, at, "*.go"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s has no files: %v", at, err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if used := clock.Find(text); used != nil && !strings.HasSuffix(file, "_test.go") {
+		for _, file := range goFiles(t, at) {
+			if used := clock.FindString(readFile(t, file)); used != "" {
 				t.Errorf("%s uses %s: time is an argument there", file, used)
 			}
 		}
@@ -67,6 +57,26 @@ func TestDecisionsImportFew(t *testing.T) {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {
 				t.Errorf("%s imports %s; of ours it may import %v only", at, imported, allowed)
+			}
+		}
+	}
+}
+
+// access holds both what a question to policies is made of, which are values, and what reads files and streams. Decisions use the values.
+func TestDecisionsUseValuesOfAccess(t *testing.T) {
+	t.Parallel()
+	const access = "internal/publisher/access"
+	values := []string{"ErrRejected"}
+	for _, match := range regexp.MustCompile(`(?m)^(?:func|type|\t)\s?([A-Z]\w*)\b`).FindAllStringSubmatch(readFile(t, access+"/question.go"), -1) {
+		values = append(values, match[1])
+	}
+	uses := regexp.MustCompile(`\baccess\.([A-Z]\w*)`)
+	for _, at := range []string{"risk", "requests", "decide"} {
+		for _, file := range goFiles(t, "internal/publisher/control/"+at) {
+			for _, match := range uses.FindAllStringSubmatch(readFile(t, file), -1) {
+				if !slices.Contains(values, match[1]) {
+					t.Errorf("%s uses access.%s, which is no value of a question", file, match[1])
+				}
 			}
 		}
 	}

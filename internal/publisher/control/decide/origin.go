@@ -21,7 +21,7 @@ type Origin struct {
 	Key string
 }
 
-// By returns what records call who asks: access.Unregistered for a person whom Service has not identified yet.
+// By returns what records call who asks: the name of all unregistered persons for one who was not identified yet.
 func (o Origin) By() string { return cmp.Or(o.Actor, o.Principal.RecordID()) }
 
 // Validate reports why a reason cannot be recorded.
