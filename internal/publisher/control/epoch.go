@@ -1,8 +1,6 @@
 package control
 
 import (
-	flagsync "github.com/flagside/flagside/sync"
-
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,6 +8,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
+	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
 

@@ -1,19 +1,17 @@
 package control_test
 
 import (
-	"os"
-
-	"github.com/flagside/flagside/internal/publisher/control/statetest"
-	"github.com/flagside/flagside/sync/changelog"
-
 	"context"
 	"iter"
+	"os"
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // fakeStore has what its fields return. Without a ledger it has one that is empty and stays so.

@@ -4,9 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/flagside/flagside/internal/publisher/control/requests"
-
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // Requests returns all change requests, the oldest first, as they are now. Those that have ended are without their documents.

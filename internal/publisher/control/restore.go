@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
@@ -57,10 +56,9 @@ func (s *Service) Restore(ctx context.Context, o decide.Origin, r decide.Restori
 // applyRestore applies the change request of a Restore, unless it has to wait for others.
 func (s *Service) applyRestore(ctx context.Context, o decide.Origin, r decide.Restoring, compiled *decide.Candidate, out *Restored) error {
 	opened := out.Request
-	if !r.BreakGlass && opened.Status == requests.Open {
-		if out.Waits = decide.MissingApprovals(opened); out.Waits != nil {
-			return nil
-		}
+	if waits, refusal := r.Waits(opened); waits {
+		out.Waits = refusal
+		return nil
 	}
 	applied, err := s.apply(ctx, o, opened.ID, compiled)
 	if err == nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 

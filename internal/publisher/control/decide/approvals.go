@@ -9,15 +9,6 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
-// MissingApprovals returns what a request waits for that has fewer approvals than it needed when it was made; nil if it has them.
-func MissingApprovals(r requests.Request) *Refusal {
-	needed := r.Proposal.Needed
-	if needed <= len(r.Approvers()) {
-		return nil
-	}
-	return &Refusal{Cause: CauseApprovalRequired, Request: r.ID, Approvals: needed, Detail: fmt.Sprintf("It needs %s.", approvals(needed))}
-}
-
 // counting returns whose approvals of a request count now, and why the others do not: their principals are gone, no longer stand, or may
 // not approve any more.
 func (k *policyCheck) counting(r requests.Request) (approvers, lapsed []string, err error) {

@@ -4,10 +4,9 @@ import (
 	"errors"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control/risk"
-
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/sync/changelog"
 )

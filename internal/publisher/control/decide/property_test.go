@@ -39,7 +39,7 @@ type simulation struct {
 	random     *rand.Rand
 	state      *statetest.State
 	governance *requests.Governance
-	events      [][]byte
+	events     [][]byte
 	log        []changelog.Record // what was appended
 	now        time.Time
 	agreed     map[string][]string // who has approved the proposal as it is, as told by the commands themselves

@@ -31,6 +31,17 @@ type Restoring struct {
 	BreakGlass bool
 }
 
+// Waits reports whether the request of a restore has fewer approvals than it needed when it was made, and says how many those are.
+func (r Restoring) Waits(opened requests.Request) (bool, *Refusal) {
+	needed := opened.Proposal.Needed
+	if r.BreakGlass || opened.Status != requests.Open || needed <= len(opened.Approvers()) {
+		return false, nil
+	}
+	return true, &Refusal{
+		Cause: CauseApprovalRequired, Request: opened.ID, Approvals: needed, Detail: fmt.Sprintf("It needs %s.", approvals(needed)),
+	}
+}
+
 // Command returns what makes a state that of the snapshot, and how many documents differ besides.
 func (r Restoring) Command(s State) (c Restore, remaining int, err error) {
 	c.Transfer = NewTransfer(s, wanted(s, r.Snapshot)).compile(s)

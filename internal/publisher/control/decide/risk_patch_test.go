@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-
 	"github.com/flagside/flagside/internal/publisher/control/risk"
 )
 

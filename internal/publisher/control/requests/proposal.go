@@ -6,9 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -46,6 +45,7 @@ type DocumentChange struct {
 	Body jsontext.Value `json:"body,omitzero"`
 }
 
+// ChangesOf returns documents as a proposal has them.
 func ChangesOf(documents []document.Document) []DocumentChange {
 	changes := make([]DocumentChange, 0, len(documents))
 	for _, d := range documents {
@@ -78,6 +78,7 @@ func NewAuthor(id string, p access.Principal) Author {
 	return Author{ID: id, Kind: p.Kind, Groups: p.Groups, Scope: p.Scope}
 }
 
+// Principal returns the author as policies know them, without a name.
 func (a Author) Principal() access.Principal {
 	return access.Principal{ID: a.ID, Kind: a.Kind, Groups: a.Groups, Scope: a.Scope}
 }
@@ -131,6 +132,7 @@ type Base struct {
 	Revision uint64        `json:"revision"`
 }
 
+// ID returns which document it is.
 func (b Base) ID() document.ID { return document.ID{Kind: b.Kind, Key: b.Key} }
 
 // Restoration says what a change request restores, and over what. It stands in the ledger with the request.

@@ -123,14 +123,11 @@ func Requires(keys ...string) string {
 	if len(keys) == 0 {
 		return ""
 	}
-	text := `,"offVariant":"off","prerequisites":[`
+	list := make([]string, len(keys))
 	for i, key := range keys {
-		if i > 0 {
-			text += ","
-		}
-		text += fmt.Sprintf(`{"flag":%q,"variants":["on"]}`, key)
+		list[i] = fmt.Sprintf(`{"flag":%q,"variants":["on"]}`, key)
 	}
-	return text + "]"
+	return `,"offVariant":"off","prerequisites":[` + strings.Join(list, ",") + "]"
 }
 
 // FlagDocument returns a flag with a document.
@@ -176,4 +173,5 @@ func Chain(n int, variant string) []document.Document {
 	return documents
 }
 
+// ChainKey returns the key of the flag of a chain by its number.
 func ChainKey(i int) string { return fmt.Sprintf("f%d", (i*7919)%100_003) }
