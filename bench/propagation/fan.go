@@ -11,9 +11,9 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/flagside/flagside/bench/figures"
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )

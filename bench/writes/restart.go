@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/examples/flagset"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -93,7 +93,7 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	empty := changelog.Token{Epoch: full.Epoch, Revision: 2} // the epoch began with two entries
 	head := full.Revision
 	for target := empty; head < uint64(entries) || target == full; {
-		written, err := client.RollBack(ctx, environment, document.ID{}, target.String(), admin.Write{Reason: "makes the log longer"})
+		written, err := client.RollBackEnvironment(ctx, environment, target.String(), api.ChangeHeaders{Reason: "makes the log longer"})
 		if err != nil {
 			return 0, fmt.Errorf("roll back to %s: %w", target, err)
 		}
@@ -108,9 +108,9 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 }
 
 // fill restores a snapshot that the log knows nothing of, part by part, and returns the revision then.
-func fill(ctx context.Context, client *admin.Client, snapshot []byte) (changelog.Token, error) {
+func fill(ctx context.Context, client *client.Client, snapshot []byte) (changelog.Token, error) {
 	for {
-		done, err := client.RestoreEnvironment(ctx, environment, snapshot, admin.Restoring{BreakGlass: true, Part: true}, "fills the environment")
+		done, err := client.RestoreEnvironment(ctx, environment, snapshot, api.RestoreQuery{Part: true}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "fills the environment"}, BreakGlass: true})
 		if err != nil {
 			return changelog.Token{}, fmt.Errorf("restore: %w", err)
 		}
@@ -131,10 +131,9 @@ func snapshotOf(file []byte, keysDir string) ([]byte, error) {
 		return nil, err
 	}
 	state := changelog.State{}.Edit()
-	live := make([]document.Document, len(documents))
-	for i, d := range documents {
-		live[i] = document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body, Revision: 2}
-		state.Add(live[i])
+	for i := range documents {
+		documents[i].Revision = 2
+		state.Add(documents[i])
 	}
 	head, err := installation.Signer.SignHead(environment, changelog.Head{
 		Position: changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 2, Digest: changelog.Sum(nil)}, State: state.State().Digest(),
@@ -148,7 +147,7 @@ func snapshotOf(file []byte, keysDir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range live {
+	for _, d := range documents {
 		if err := w.Write(d); err != nil {
 			return nil, err
 		}

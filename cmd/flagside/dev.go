@@ -34,7 +34,7 @@ func devCommand() commandline.Invocation {
 	complete := func(t commandline.Terminal) dev.Options {
 		o := o
 		o.Compatibility = eval.Compatibility(compatibility)
-		o.Sidecar.Version = commandline.Version()
+		o.Sidecar.Version = telemetry.Version()
 		o.Out = t.Stdout
 		for _, addr := range []*string{
 			&o.AdminAddr, &o.NATSAddr, &o.Sidecar.OFREPAddr, &o.Sidecar.FlagdAddr, &o.Sidecar.FlagdSyncAddr, &o.Sidecar.ManagementAddr,

@@ -31,7 +31,7 @@ const patience = 30 * time.Second
 
 // command runs a command line to its end.
 func runCommand(ctx context.Context, args ...string) (code int, stdout, stderr string) {
-	var out, errs logtest.Text
+	var out, errs logtest.Log
 	code = run(ctx, args, commandline.Terminal{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }

@@ -70,7 +70,7 @@ func TestCheckTriesWhatAStartTakes(t *testing.T) {
 // A data directory that a publisher uses, with its keys, is in use; that of one that has ended is not.
 func TestCheckOfADataDirectoryInUse(t *testing.T) {
 	t.Parallel()
-	data, log := filepath.Join(t.TempDir(), "data"), &logtest.Text{}
+	data, log := filepath.Join(t.TempDir(), "data"), &logtest.Log{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan int, 1)

@@ -18,7 +18,9 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -50,7 +52,7 @@ func TestActions(t *testing.T) {
 		code           int
 		stdout, stderr string // parts
 	}{
-		{"version", nil, []string{"--version"}, 0, version(), ""},
+		{"version", nil, []string{"--version"}, 0, telemetry.Version(), ""},
 		{"help", nil, []string{"--help"}, 0, "--environment", ""},
 		{"no environment", nil, nil, 2, "", "--environment is required"},
 		{"a slip in a variable", map[string]string{"FLAGSIDE_ENVIRONMNT": "prod"}, nil, 2, "", "did you mean FLAGSIDE_ENVIRONMENT?"},
@@ -176,24 +178,6 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 	}
 }
 
-// output is written by a running command and read by its test.
-type output struct{ logtest.Text }
-
-// line returns the first whole line with the text, decoded; nil if there is none yet.
-func (o *output) line(t *testing.T, text string) map[string]any {
-	t.Helper()
-	for line := range strings.Lines(o.String()) {
-		if strings.Contains(line, text) && strings.HasSuffix(line, "\n") {
-			var members map[string]any
-			if err := json.Unmarshal([]byte(line), &members); err != nil {
-				t.Fatalf("log line %q: %v", line, err)
-			}
-			return members
-		}
-	}
-	return nil
-}
-
 // The command answers until it is told to stop, although no server can be reached.
 func TestServes(t *testing.T) {
 	flags := filepath.Join(t.TempDir(), "flags.json")
@@ -202,7 +186,7 @@ func TestServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var stdout, stderr output
+	var stdout, stderr logtest.Log
 	trust, ended := trustFile(t), make(chan int, 1)
 	remembered := make(chan struct{}, 2)
 	go func() {
@@ -212,12 +196,10 @@ func TestServes(t *testing.T) {
 			"--flagd-addr", "127.0.0.1:0", "--flagd-sync-addr", "off",
 		}, nil, &stdout, &stderr, func() { remembered <- struct{}{} })
 	}()
+	waiting.Until(t, "what the command listens on", func() bool { return len(stderr.Lines("answering evaluations")) > 0 })
 	var line map[string]any
-	for deadline := time.Now().Add(20 * time.Second); line == nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the command does not say what it listens on")
-		}
-		line = stderr.line(t, "answering evaluations")
+	if err := json.Unmarshal([]byte(stderr.Lines("answering evaluations")[0]), &line); err != nil {
+		t.Fatal(err)
 	}
 	if len(remembered) != 1 {
 		t.Errorf("the load of the flags was told %d times before anything is answered", len(remembered))

@@ -101,16 +101,25 @@ func TestFoundationImports(t *testing.T) {
 	}
 }
 
-// The small packages that everybody uses use none of ours, but for who may write a file and what a second signal removes.
+// The small packages that everybody uses use none of ours but smaller ones: who may write a file, what a second signal removes, what runs how long, and
+// what is read again.
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
-	smallest := []string{"internal/fileaccess", "internal/ending"}
-	for _, at := range append([]string{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"}, smallest...) {
-		imported := slices.DeleteFunc(own(all.must(t, at).imports), func(name string) bool { return slices.Contains(smallest, name) && !slices.Contains(smallest, at) })
-		if len(imported) > 0 {
-			t.Errorf("%s imports %v and is to be a leaf", at, imported)
+	var smaller []string
+	for _, size := range [][]string{
+		{"internal/fileaccess", "internal/ending", "internal/lifecycle"},
+		{"internal/reload"},
+		{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
+	} {
+		for _, at := range size {
+			for _, imported := range own(all.must(t, at).imports) {
+				if !slices.Contains(smaller, imported) {
+					t.Errorf("%s imports %s and is to be a leaf", at, imported)
+				}
+			}
 		}
+		smaller = append(smaller, size...)
 	}
 }
 
@@ -132,6 +141,41 @@ func TestWingsAreSeparate(t *testing.T) {
 		if slices.Contains(own(all[at].testImports), dev) && (below(at, sidecar) || below(at, publisher)) {
 			t.Errorf("a test of %s imports %s; a wing does not know the other one", at, dev)
 		}
+	}
+}
+
+// The command line reaches a publisher over its API and in no other way. What it has beside the client serves commands that work offline.
+func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
+	t.Parallel()
+	const publisher = "internal/publisher/"
+	allowed := map[string][]string{
+		publisher + "api": nil,
+		publisher + "client": {
+			"document", "sync/changelog", "internal/origin", publisher + "api",
+		},
+		publisher + "cli": {
+			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten",
+			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
+			"sync",               // the names that environments can have
+			publisher + "access", // the names of roles and actions
+			publisher + "audit",  // verifies exports
+		},
+	}
+	all := readSource(t)
+	for at, allowed := range allowed {
+		for _, imported := range own(all.must(t, at).imports) {
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s; of ours it may import %v only", at, imported, allowed)
+			}
+		}
+	}
+	for _, imported := range all.must(t, publisher+"api").imports {
+		if imported != "encoding/json" && imported != "time" {
+			t.Errorf("%sapi imports %s and has nothing but types", publisher, imported)
+		}
+	}
+	if reached := all.reach(publisher + "admin"); reached[publisher+"client"] || reached[publisher+"cli"] {
+		t.Error("the server links the client")
 	}
 }
 
@@ -180,7 +224,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting", "internal/logtest", "internal/publisher/control/statetest",
+		"internal/waiting", "internal/logtest", "internal/process", "internal/figures", "internal/publisher/control/statetest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)
@@ -194,6 +238,24 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 		for _, imported := range own(all[at].imports) {
 			if slices.Contains(only, imported) {
 				t.Errorf("%s imports %s, which is for tests", at, imported)
+			}
+		}
+	}
+}
+
+// What tests and measures the whole stands on top: nothing imports it but itself.
+func TestNothingImportsWhatStandsOnTop(t *testing.T) {
+	t.Parallel()
+	all := readSource(t)
+	for _, top := range []string{"e2e", "bench", "cmd"} {
+		for _, at := range all.folders() {
+			if below(at, top) {
+				continue
+			}
+			for _, imported := range own(slices.Concat(all[at].imports, all[at].testImports)) {
+				if below(imported, top) {
+					t.Errorf("%s imports %s, which stands above it", at, imported)
+				}
 			}
 		}
 	}

@@ -192,7 +192,7 @@ func All() []Attack {
 		{Application, Warm, "eval", "TestWorkCoversWhatIsVisited", ""},
 		{Caller, Warm, "eval", "TestARuleWhoseOwnListsTakeTooMuchIsRefused", ""},
 		{Caller, Warm, "internal/publisher/cli", "TestErrorsAndDifferencesGiveNothingToObey", ""},
-		{Caller, Warm, "internal/publisher/admin", "TestGuard", ""},
+		{Caller, Warm, "internal/publisher/admin", "TestCheckOrigin", ""},
 		{Caller, Warm, "internal/publisher", "TestIdleConnectionsDoNotStopAPublisher", ""},
 		{Caller, Warm, "internal/publisher", "TestSlowReadersOfTheAPIAreBounded", ""},
 		{Caller, Warm, "internal/publisher", "TestASnapshotThatUnfoldsTakesLittleMemory", ""},

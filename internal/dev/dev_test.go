@@ -15,16 +15,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/dev"
 	"github.com/flagside/flagside/internal/logtest"
+	"github.com/flagside/flagside/internal/waiting"
 )
-
-// patience is how long a condition may take on a machine that is busy with other tests.
-const patience = 30 * time.Second
 
 // running is a Dev that runs in the test.
 type running struct {
@@ -32,15 +29,15 @@ type running struct {
 
 	t    *testing.T
 	file string
-	out  *logtest.Text // what it printed
-	log  *logtest.Text // what it logged
+	out  *logtest.Log // what it printed
+	log  *logtest.Log // what it logged
 	stop func()
 }
 
 // start runs a Dev on a file until the test ends.
 func start(t *testing.T, o dev.Options) *running {
 	t.Helper()
-	r := &running{t: t, file: o.File, out: &logtest.Text{}, log: &logtest.Text{}}
+	r := &running{t: t, file: o.File, out: &logtest.Log{}, log: &logtest.Log{}}
 	for _, address := range []*string{&o.Sidecar.OFREPAddr, &o.Sidecar.ManagementAddr, &o.AdminAddr, &o.NATSAddr} {
 		*address = "127.0.0.1:0"
 	}
@@ -66,13 +63,7 @@ func start(t *testing.T, o dev.Options) *running {
 // await waits until the condition holds.
 func (r *running) await(what string, condition func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !condition() {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("waiting in vain for %s\n%s\n%s", what, r.out, r.log)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+	waiting.Until(r.t, what, condition, r.out, r.log)
 }
 
 // ask sends a request and returns its status and body.

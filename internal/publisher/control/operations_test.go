@@ -5,11 +5,11 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -83,23 +83,19 @@ func TestOpenAppendsArePursued(t *testing.T) {
 			other = test.err != nil
 			mu.Unlock()
 			l.decide(test.outcome, test.err)
-			deadline := time.Now().Add(30 * time.Second)
-			for {
+			waiting.Until(t, "the end of the operation", func() bool {
 				o, err := s.Operation(t.Context(), undecided.OpID)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if o.State != flagsync.Open {
-					if o.State != test.want || o.Position != test.outcome.Position {
-						t.Errorf("the operation is %+v, want %s", o, test.want)
-					}
-					break
+				if o.State == flagsync.Open {
+					return false
 				}
-				if time.Now().After(deadline) {
-					t.Fatal("it stays open")
+				if o.State != test.want || o.Position != test.outcome.Position {
+					t.Errorf("the operation is %+v, want %s", o, test.want)
 				}
-				time.Sleep(time.Millisecond)
-			}
+				return true
+			})
 			cancel()
 			if err := <-done; err != nil {
 				t.Error(err)

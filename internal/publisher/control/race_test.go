@@ -15,6 +15,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 func rounds(few int) int {
@@ -192,18 +193,14 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 		left.ID: requests.Applied, due.ID: requests.Applied, cancelled.ID: requests.Withdrawn,
 		stale.ID: requests.NeedsRebase, late.ID: requests.Expired, expiring.ID: requests.Expired,
 	}
-	deadline := time.Now().Add(patience)
 	for id, status := range want {
-		for {
+		waiting.UntilNil(t, "the end of a request", func() error {
 			now, err := one.Request(t.Context(), id)
-			if err == nil && now.Status == status {
-				break
+			if err == nil && now.Status != status {
+				err = fmt.Errorf("the request of %q is %s, want %s", now.Proposal.Changes[0].Key, now.Status, status)
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("request of %q is %s, want %s (%v)", now.Proposal.Changes[0].Key, now.Status, status, err)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+			return err
+		})
 		wanted := 0
 		if status == requests.Applied {
 			wanted = 1
@@ -243,13 +240,12 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 		}
 		return now.Status
 	}
-	deadline := time.Now().Add(patience)
-	for status("revoked") != requests.Failed || status("author") != requests.Applied {
-		if time.Now().After(deadline) {
-			t.Fatalf("revoked: %s, author: %s", status("revoked"), status("author"))
+	waiting.UntilNil(t, "both requests", func() error {
+		if revoked, author := status("revoked"), status("author"); revoked != requests.Failed || author != requests.Applied {
+			return fmt.Errorf("revoked: %s, author: %s", revoked, author)
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return nil
+	})
 	if got := status("unknown"); got != requests.Open {
 		t.Errorf("unknown: %s", got)
 	}

@@ -195,7 +195,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	})
 	watching, unwatch := context.WithCancel(ctx)
 	if s.tokens != nil {
-		s.serving.Go(func() { s.tokens.Watch(watching) })
+		s.serving.Go(func() { _ = s.tokens.Run(watching) })
 	}
 	err := s.accept(ctx, l)
 	unwatch()
@@ -224,7 +224,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("OFREP: %w", err)
+			return err
 		case err != nil:
 			s.logger.Warn().Err(err).Dur("pause", pause).Msg("a connection cannot be accepted, trying again")
 			wait(ctx, pause)

@@ -42,7 +42,7 @@ func broken(s State, c *Candidate) []document.Document {
 	}
 	var more []document.Document
 	for _, p := range c.Problems {
-		id := document.ID{Kind: p.Kind, Key: p.Key}
+		id := p.ID()
 		if _, exists := s.Document(id); exists && !removed[id] && id.Kind != document.KindSettings {
 			removed[id] = true
 			more = append(more, document.Document{Kind: id.Kind, Key: id.Key})

@@ -2,7 +2,6 @@ package decide
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
@@ -20,8 +19,8 @@ func bases(s State, c *Candidate) []requests.Base {
 		}
 		found[id] = true
 		for _, rules := range []*eval.Ruleset{s.Rules(), c.Rules} {
-			for _, needed := range rules.Dependencies(id.Kind, id.Key) {
-				visit(document.ID{Kind: needed.Kind, Key: needed.Key})
+			for _, needed := range rules.Dependencies(id) {
+				visit(needed)
 			}
 		}
 	}
@@ -38,4 +37,4 @@ func bases(s State, c *Candidate) []requests.Base {
 	return list
 }
 
-func compareBases(a, b requests.Base) int { return strings.Compare(a.ID().String(), b.ID().String()) }
+func compareBases(a, b requests.Base) int { return a.ID().Compare(b.ID()) }

@@ -3,56 +3,42 @@ package decide
 import (
 	"slices"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 )
 
 // inDependencyOrder sorts changes so that nothing comes before what it depends on, nor is deleted before what depends on it: settings,
 // segments, flags, deletions. Settings that end the tolerance of the flagd compatibility come last, when nothing needs it any more.
-func inDependencyOrder(s State, changes []document.Document) []document.Document {
+func inDependencyOrder(s State, c *Candidate) []document.Document {
 	var settings, segments, flags, deletedFlags, deletedSegments []document.Document
-	for _, c := range changes {
+	for _, d := range c.Documents {
 		switch {
-		case c.Kind == document.KindSettings:
-			settings = append(settings, c)
-		case c.Kind == document.KindSegment && c.Body != nil:
-			segments = append(segments, c)
-		case c.Kind == document.KindSegment:
-			deletedSegments = append(deletedSegments, c)
-		case c.Body != nil:
-			flags = append(flags, c)
+		case d.Kind == document.KindSettings:
+			settings = append(settings, d)
+		case d.Kind == document.KindSegment && d.Body != nil:
+			segments = append(segments, d)
+		case d.Kind == document.KindSegment:
+			deletedSegments = append(deletedSegments, d)
+		case d.Body != nil:
+			flags = append(flags, d)
 		default:
-			live, _ := s.Document(c.ID())
-			deletedFlags = append(deletedFlags, live)
+			deletedFlags = append(deletedFlags, d)
 		}
 	}
-	deletedFlags = prerequisitesFirst(deletedFlags)
+	deletedFlags = prerequisitesFirst(s.Rules(), deletedFlags)
 	slices.Reverse(deletedFlags)
-	for i := range deletedFlags {
-		deletedFlags[i].Body = nil
-	}
-	documents := slices.Concat(segments, prerequisitesFirst(flags), deletedFlags, deletedSegments)
-	if endsTolerance(s.Rules(), settings) {
+	documents := slices.Concat(segments, prerequisitesFirst(c.Rules, flags), deletedFlags, deletedSegments)
+	if s.Rules().Compatibility() == eval.CompatibilityFlagd && c.Rules.Compatibility() != eval.CompatibilityFlagd {
 		return append(documents, settings...)
 	}
 	return append(settings, documents...)
 }
 
-func endsTolerance(rules *eval.Ruleset, settings []document.Document) bool {
-	if rules.Compatibility() != eval.CompatibilityFlagd {
-		return false
-	}
-	next, _, _ := compileInto(rules, settings)
-	return next.Compatibility() != eval.CompatibilityFlagd
-}
-
 // prerequisitesFirst sorts flags, which have no cycles, so that each comes after its prerequisites among them.
-func prerequisitesFirst(flags []document.Document) []document.Document {
-	at := make(map[string]int, len(flags))
+func prerequisitesFirst(rules *eval.Ruleset, flags []document.Document) []document.Document {
+	at := make(map[document.ID]int, len(flags))
 	for i, f := range flags {
-		at[f.Key] = i
+		at[f.ID()] = i
 	}
 	sorted := make([]document.Document, 0, len(flags))
 	visited := make([]bool, len(flags))
@@ -62,8 +48,8 @@ func prerequisitesFirst(flags []document.Document) []document.Document {
 			return
 		}
 		visited[i] = true
-		for _, key := range prerequisites(flags[i]) {
-			if j, ok := at[key]; ok {
+		for _, id := range rules.Dependencies(flags[i].ID()) {
+			if j, ok := at[id]; ok {
 				visit(j)
 			}
 		}
@@ -73,22 +59,4 @@ func prerequisitesFirst(flags []document.Document) []document.Document {
 		visit(i)
 	}
 	return sorted
-}
-
-// prerequisites returns the keys of the flags that a flag document names as its prerequisites. The document was compiled, so what
-// cannot be read here does not count there either.
-func prerequisites(flag document.Document) []string {
-	var doc struct {
-		Prerequisites []struct {
-			Flag string `json:"flag"`
-		} `json:"prerequisites"`
-	}
-	if flag.Kind != document.KindFlag || json.Unmarshal(flag.Body, &doc) != nil {
-		return nil
-	}
-	keys := make([]string, len(doc.Prerequisites))
-	for i, p := range doc.Prerequisites {
-		keys[i] = p.Flag
-	}
-	return keys
 }

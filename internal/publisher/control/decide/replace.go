@@ -58,7 +58,7 @@ func (r Replace) difference(s State) []document.Document {
 		}
 	}
 	slices.SortFunc(difference[puts:], func(a, b document.Document) int {
-		return bytes.Compare([]byte(a.ID().String()), []byte(b.ID().String()))
+		return a.ID().Compare(b.ID())
 	})
 	return difference
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
@@ -47,8 +46,8 @@ func Promote(source, target State, ids []document.ID) Transfer {
 			return
 		}
 		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
-		for _, needed := range source.Rules().Dependencies(id.Kind, id.Key) {
-			want(document.ID{Kind: needed.Kind, Key: needed.Key})
+		for _, needed := range source.Rules().Dependencies(id) {
+			want(needed)
 		}
 	}
 	for _, id := range ids {
@@ -60,7 +59,7 @@ func Promote(source, target State, ids []document.ID) Transfer {
 // NewTransfer returns the transfer of the documents, without those that the target has already.
 func NewTransfer(target State, wanted map[document.ID]document.Document) Transfer {
 	t := Transfer{Epoch: target.Position().Epoch}
-	for _, id := range slices.SortedFunc(maps.Keys(wanted), func(a, b document.ID) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, id := range slices.SortedFunc(maps.Keys(wanted), document.ID.Compare) {
 		live, exists := target.Document(id)
 		d := wanted[id]
 		if d.Body == nil && !exists || d.Body != nil && exists && bytes.Equal(live.Body, d.Body) {
