@@ -110,7 +110,7 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 	for _, size := range [][]string{
 		{"internal/fileaccess", "internal/ending", "internal/lifecycle"},
 		{"internal/reload"},
-		{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
+		{"internal/config", "internal/health", "internal/kubernetes", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
 	} {
 		for _, at := range size {
 			for _, imported := range own(all.must(t, at).imports) {
@@ -154,7 +154,7 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 			"document", "sync/changelog", "internal/origin", publisher + "api",
 		},
 		publisher + "cli": {
-			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten",
+			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten", "internal/telemetry",
 			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
 			"sync",               // the names that environments can have
 			publisher + "access", // the names of roles and actions
@@ -219,12 +219,29 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	}
 }
 
+// What may write Secrets of Kubernetes is in the one command that the chart's Job runs, and in nothing that serves.
+func TestOnlyTheJobWritesSecrets(t *testing.T) {
+	t.Parallel()
+	const client, provision = "internal/kubernetes", "internal/publisher/provision"
+	users := map[string][]string{client: {provision, "cmd/publisher", "internal/kubernetestest"}, provision: {"cmd/publisher"}}
+	all := readSource(t)
+	for used, allowed := range users {
+		all.must(t, used)
+		for _, at := range all.folders() {
+			if slices.Contains(own(all[at].imports), used) && !slices.Contains(allowed, at) {
+				t.Errorf("%s imports %s; only %v may", at, used, allowed)
+			}
+		}
+	}
+}
+
 // What makes the world of a test is in no program: above all keys that anybody can make, and servers that let everybody in.
 func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting", "internal/logtest", "internal/process", "internal/figures", "internal/publisher/control/statetest",
+		"internal/waiting", "internal/logtest", "internal/process", "internal/figures", "internal/kubernetestest",
+		"internal/publisher/control/statetest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)
