@@ -36,6 +36,7 @@ func TestSecurityPageNamesTests(t *testing.T) {
 	existing := functionsOf(t, "*")
 	maps.Copy(existing, functionsOf(t, "*/*"))
 	maps.Copy(existing, functionsOf(t, "*/*/*"))
+	maps.Copy(existing, functionsOf(t, "*/*/*/*"))
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		switch {
 		case !existing[name]:
