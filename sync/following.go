@@ -95,7 +95,7 @@ type following struct {
 	named     changelog.Position // that a heartbeat names and that was taken for noise here
 	renewedAt uint64             // revision of a renewal that was met; 0 is none
 	reread    *changelog.Link    // after which the stream was read again because an entry seemed to be missing; nil is nowhere
-	heard     heartbeatLog
+	heard     changelog.HeartbeatLog
 	beatsLeft failureBudget // of heartbeats
 	barriers  barrierState
 	probe     probeState

@@ -93,7 +93,7 @@ func (s *following) openHeartbeat(a arrival) (changelog.Heartbeat, bool) {
 		s.beatsLeft.spent++
 		return changelog.Heartbeat{}, false
 	}
-	return h, s.heard.isNews(h)
+	return h, s.heard.IsNews(h)
 }
 
 func (s *following) beatenByOurs(h changelog.Heartbeat, now time.Time) {
@@ -138,36 +138,4 @@ func (s *following) contradicted(h changelog.Heartbeat) bool {
 		return true
 	}
 	return false
-}
-
-const (
-	// heartbeatWindow is how much older than the last heartbeat the first one of
-	// another publisher may be.
-	heartbeatWindow = time.Minute
-	// knownPublishers bounds what is remembered of publishers' processes.
-	knownPublishers = 64
-)
-
-// heartbeatLog tells heartbeats that came before. Those of one process are
-// counted; the first of a process has a time that is not much older than that of
-// the last heartbeat. The zero value has heard none.
-type heartbeatLog struct {
-	counts map[string]uint64 // by publisher's process
-	newest time.Time         // of the last that counted
-}
-
-func (l *heartbeatLog) isNews(h changelog.Heartbeat) bool {
-	last, known := l.counts[h.By]
-	switch {
-	case known && h.N <= last:
-		return false
-	case !known && h.Time.Before(l.newest.Add(-heartbeatWindow)):
-		return false
-	}
-	if l.counts == nil || !known && len(l.counts) >= knownPublishers {
-		l.counts = make(map[string]uint64) // the window keeps the old ones out
-	}
-	l.counts[h.By] = h.N
-	l.newest = h.Time
-	return true
 }

@@ -28,10 +28,10 @@ type Beater struct {
 	logger zerolog.Logger
 	by     string
 	heard  atomic.Pointer[heardBeat]
-	count  int          // of ticks since the newest entry was looked at
-	sent   uint64       // heartbeats
-	news   heartbeatLog // of other publishers; of the goroutine that hears them
-	silent bool         // since the leader stopped to answer
+	count  int                    // of ticks since the newest entry was looked at
+	sent   uint64                 // heartbeats
+	news   changelog.HeartbeatLog // of other publishers; of the goroutine that hears them
+	silent bool                   // since the leader stopped to answer
 	// archived is when the environment was archived; zero while it is in use.
 	archived time.Time
 }
@@ -77,7 +77,7 @@ func (b *Beater) Run(ctx context.Context) error {
 func (b *Beater) hear(msg *nats.Msg) {
 	l := b.log
 	other, err := changelog.DecodeHeartbeat(l.conn.keys, l.environment, msg.Data, changelog.Signature(proofOf(msg.Header)))
-	if err == nil && other.By != b.by && b.news.isNews(other) {
+	if err == nil && other.By != b.by && b.news.IsNews(other) {
 		b.heard.Store(&heardBeat{heartbeat: other, at: time.Now()})
 	}
 }

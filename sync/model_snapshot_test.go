@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"maps"
 	"strings"
+	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -140,9 +143,20 @@ func (w *world) signManifest(s *changelog.Signer, of string, snapshots []*public
 			"count": p.count, "bytes": p.bytes, "chunks": 1, "hash": p.hash, "logBytes": 0,
 		})
 	}
-	data, signature, err := changelog.EncodeManifest(s, of, map[string]any{"v": 2, "keys": w.keys.note.Text, "snapshots": all})
-	if err != nil {
-		w.tb.Fatal(err)
-	}
+	data, signature := signManifest(w.tb, s, of, map[string]any{"v": 2, "keys": w.keys.note.Text, "snapshots": all})
 	return message{proofHeader(string(signature)), data}
+}
+
+// signManifest returns the bytes of a manifest that may say anything, and their signature.
+func signManifest(tb testing.TB, s *changelog.Signer, of string, manifest map[string]any) ([]byte, changelog.Signature) {
+	tb.Helper()
+	data, err := json.Marshal(manifest)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	signature, err := s.SignManifest(of, data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data, signature
 }

@@ -337,10 +337,7 @@ func TestTheSnapshotterOverwritesNoise(t *testing.T) {
 		msg.Data, msg.Header[changelog.ProofHeader] = data, proofs
 		return msg
 	}
-	staging, signature, err := changelog.EncodeManifest(trusttest.Default().Signer(), "staging", map[string]any{"v": 2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	staging, signature := signManifest(t, trusttest.Default().Signer(), "staging", map[string]any{"v": 2})
 	heartbeat := signedHeartbeat(t, heartbeat(l.head(t), "by", 1))
 	for name, msg := range map[string]*nats.Msg{
 		"bytes":                  forged([]byte("bytes")),

@@ -37,7 +37,7 @@ func (s *following) seek() bool {
 	s.takeover.running = true
 	held, asked := s.judge.Head(), time.Now()
 	s.work(func(ctx context.Context) func() {
-		position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool {
+		position, err := s.loadPublished(ctx, func(p changelog.PublishedSnapshot) bool {
 			if !held.IsZero() && p.Epoch != held.Epoch {
 				return false // the log has to show first that it left our epoch
 			}

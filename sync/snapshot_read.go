@@ -23,14 +23,14 @@ const (
 var errChunks = errors.New("the chunks of a published snapshot are not what its manifest says")
 
 // readSnapshot reads a published snapshot chunk by chunk and hands it to read.
-func (f *Follower) readSnapshot(ctx context.Context, p publishedSnapshot, read func(*changelog.SnapshotReader) error) error {
+func (f *Follower) readSnapshot(ctx context.Context, p changelog.PublishedSnapshot, read func(*changelog.SnapshotReader) error) error {
 	environment := f.environment
 	r, err := changelog.NewSnapshotReader(&chunkReader{Follower: f, ctx: ctx, of: p, sum: sha256.New()}, f.conn.keys)
 	if err != nil {
 		return fmt.Errorf("published snapshot: %w", err)
 	}
 	defer r.Close()
-	if h := r.Header(); h.Environment != environment || h.Head.Position != p.position() || h.Head.State != p.State || h.Count != p.Count {
+	if h := r.Header(); h.Environment != environment || h.Head.Position != p.Position() || h.Head.State != p.State || h.Count != p.Count {
 		return fmt.Errorf("%w: its header is about %s at revision %d", errChunks, h.Environment, h.Head.Revision)
 	}
 	return read(r)
@@ -42,7 +42,7 @@ type chunkReader struct {
 	*Follower
 
 	ctx  context.Context //nolint:containedctx // an io.Reader takes none
-	of   publishedSnapshot
+	of   changelog.PublishedSnapshot
 	next int    // number of the next chunk
 	rest []byte // of the current chunk
 	sum  hash.Hash
@@ -82,7 +82,7 @@ func (r *chunkReader) fetch() (chunk []byte, err error) {
 	if !pause(r.ctx, easeOff(r.took, quickRead, 1)) {
 		return nil, context.Cause(r.ctx)
 	}
-	subject := r.of.subject(r.environment) + "." + strconv.Itoa(r.next+1)
+	subject := chunkSubject(r.environment) + "." + r.of.Subject() + "." + strconv.Itoa(r.next+1)
 	err = r.snapshots.run(r.ctx, func(ctx context.Context) error {
 		asked := time.Now()
 		found, err := r.conn.newestData(ctx, snapStream(r.environment), subject)
@@ -99,7 +99,7 @@ func (r *chunkReader) fetch() (chunk []byte, err error) {
 }
 
 func (r *chunkReader) verifySize(chunk []byte) error {
-	want := min(r.of.Bytes-int64(r.next)*chunkBytes, chunkBytes)
+	want := min(r.of.Bytes-int64(r.next)*changelog.ChunkBytes, changelog.ChunkBytes)
 	if int64(len(chunk)) != want {
 		return fmt.Errorf("%w: a chunk has %d bytes instead of %d", errChunks, len(chunk), want)
 	}

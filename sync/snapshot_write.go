@@ -55,14 +55,14 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 		return false, err
 	}
 	h := s.Header()
-	logBytes, err := l.verifySnapshot(ctx, h.Head.Position, before.newest())
+	logBytes, err := l.verifySnapshot(ctx, h.Head.Position, before.Newest())
 	if err != nil {
 		return false, err
 	}
-	p := publishedSnapshot{
+	p := changelog.PublishedSnapshot{
 		Epoch: h.Head.Epoch, Revision: h.Head.Revision, Digest: h.Head.Digest, State: h.Head.State, Count: h.Count, LogBytes: logBytes,
 	}
-	if p, err = p.measured(s); err != nil {
+	if p, err = measured(p, s); err != nil {
 		return false, err
 	}
 	if err := l.writeChunks(ctx, p, s); err != nil {
@@ -71,7 +71,7 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 	if err := l.verifyChunks(ctx, p); err != nil {
 		return false, err
 	}
-	m := before.with(p)
+	m := before.With(p)
 	m.Keys = l.conn.keys.Shown().Text
 	return l.putManifest(ctx, m, sequence)
 }
@@ -79,7 +79,7 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 // verifySnapshot reports why a snapshot of a position is of no use, and else
 // the size of the log: the log must hold the position, be in its epoch, and the
 // newest published snapshot must be older.
-func (l *Log) verifySnapshot(ctx context.Context, p changelog.Position, newest publishedSnapshot) (uint64, error) {
+func (l *Log) verifySnapshot(ctx context.Context, p changelog.Position, newest changelog.PublishedSnapshot) (uint64, error) {
 	stream := flagsStream(l.environment)
 	info, err := l.conn.info(ctx, stream)
 	if err != nil {
@@ -103,13 +103,13 @@ func (l *Log) verifySnapshot(ctx context.Context, p changelog.Position, newest p
 }
 
 // measured returns p with the size and the hash of a snapshot.
-func (p publishedSnapshot) measured(s Snapshot) (publishedSnapshot, error) {
+func measured(p changelog.PublishedSnapshot, s Snapshot) (changelog.PublishedSnapshot, error) {
 	m := &measuring{sum: sha256.New()}
 	if err := s.Write(m); err != nil {
 		return p, err
 	}
 	p.Bytes, p.Hash = m.bytes, changelog.Digest(m.sum.Sum(nil))
-	p.Chunks = int((p.Bytes + chunkBytes - 1) / chunkBytes)
+	p.Chunks = int((p.Bytes + changelog.ChunkBytes - 1) / changelog.ChunkBytes)
 	return p, nil
 }
 
@@ -126,9 +126,9 @@ func (m *measuring) Write(p []byte) (int, error) {
 }
 
 // writeChunks stores the chunks and verifies that they are what was measured.
-func (l *Log) writeChunks(ctx context.Context, p publishedSnapshot, s Snapshot) error {
+func (l *Log) writeChunks(ctx context.Context, p changelog.PublishedSnapshot, s Snapshot) error {
 	sum := &measuring{sum: sha256.New()}
-	chunks := &chunkWriter{ctx: ctx, conn: l.conn, subject: p.subject(l.environment), chunk: make([]byte, 0, chunkBytes)}
+	chunks := &chunkWriter{ctx: ctx, conn: l.conn, subject: l.chunksOf(p), chunk: make([]byte, 0, changelog.ChunkBytes)}
 	if err := s.Write(io.MultiWriter(sum, chunks)); err != nil {
 		return err
 	}
@@ -155,10 +155,10 @@ type chunkWriter struct {
 func (w *chunkWriter) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
-		n := min(chunkBytes-len(w.chunk), len(p))
+		n := min(changelog.ChunkBytes-len(w.chunk), len(p))
 		w.chunk = append(w.chunk, p[:n]...)
 		p, written = p[n:], written+n
-		if len(w.chunk) == chunkBytes {
+		if len(w.chunk) == changelog.ChunkBytes {
 			if err := w.flush(); err != nil {
 				return written, err
 			}
@@ -189,14 +189,19 @@ func (w *chunkWriter) flush() error {
 	return nil
 }
 
+// chunksOf returns what the subjects of the chunks of a snapshot begin with.
+func (l *Log) chunksOf(p changelog.PublishedSnapshot) string {
+	return chunkSubject(l.environment) + "." + p.Subject()
+}
+
 // verifyChunks asks the leader whether all chunks are there.
-func (l *Log) verifyChunks(ctx context.Context, p publishedSnapshot) error {
-	there, err := l.conn.subjects(ctx, snapStream(l.environment), p.subject(l.environment)+".>")
+func (l *Log) verifyChunks(ctx context.Context, p changelog.PublishedSnapshot) error {
+	there, err := l.conn.subjects(ctx, snapStream(l.environment), l.chunksOf(p)+".>")
 	if err != nil {
 		return err
 	}
 	for i := range p.Chunks {
-		if !there[p.subject(l.environment)+"."+strconv.Itoa(i+1)] {
+		if !there[l.chunksOf(p)+"."+strconv.Itoa(i+1)] {
 			return fmt.Errorf("chunk %d of %d is missing", i+1, p.Chunks)
 		}
 	}
@@ -230,8 +235,8 @@ func (c *Conn) subjects(ctx context.Context, stream, filter string) (map[string]
 
 // putManifest writes the manifest after the one with a sequence, and reports
 // whether it did: not when somebody else was faster.
-func (l *Log) putManifest(ctx context.Context, m manifest, sequence uint64) (bool, error) {
-	data, signature, err := m.encode(l.conn.signer, l.environment)
+func (l *Log) putManifest(ctx context.Context, m changelog.Manifest, sequence uint64) (bool, error) {
+	data, signature, err := changelog.EncodeManifest(l.conn.signer, l.environment, m)
 	if err != nil {
 		return false, err
 	}
@@ -250,7 +255,7 @@ func (l *Log) putManifest(ctx context.Context, m manifest, sequence uint64) (boo
 		}
 		found, at, lookup := l.conn.leaderManifest(ctx, l.environment)
 		if lookup == nil && at > sequence {
-			return found.newest() == m.newest(), nil
+			return found.Newest() == m.Newest(), nil
 		}
 		if !pauses.wait(ctx) {
 			return false, errors.Join(err, lookup)
@@ -276,7 +281,7 @@ func (l *Log) purgeSnapshots(ctx context.Context) error {
 		return fmt.Errorf("purge snapshots: %w", err)
 	}
 	for snapshot := range snapshotsOf(chunks) {
-		if m.keeps(l.environment, snapshot, head.Epoch) {
+		if keeps(m, strings.TrimPrefix(snapshot, prefix), head.Epoch) {
 			continue
 		}
 		if err := l.conn.request(ctx, "STREAM.PURGE."+snapStream(l.environment), map[string]string{"filter": snapshot + ".>"}, nil); err != nil {
@@ -297,19 +302,18 @@ func snapshotsOf(chunks map[string]bool) map[string]bool {
 	return snapshots
 }
 
-// keeps reports whether the chunks below a subject are named by the manifest,
-// or may still be named by a later one: they are of the epoch of the log, and of
-// a higher revision than those that are named.
-func (m manifest) keeps(environment, subject string, epoch changelog.Epoch) bool {
+// keeps reports whether the chunks of a snapshot, named as its subject is below that of all chunks, are named by the manifest, or may
+// still be named by a later one: they are of the epoch of the log, and of a higher revision than those that are named.
+func keeps(m changelog.Manifest, snapshot string, epoch changelog.Epoch) bool {
 	for _, p := range m.Snapshots {
-		if p.subject(environment) == subject {
+		if p.Subject() == snapshot {
 			return true
 		}
 	}
-	parts := strings.Split(strings.TrimPrefix(subject, chunkSubject(environment)+"."), ".")
+	parts := strings.Split(snapshot, ".")
 	if len(parts) != 3 || parts[0] != string(epoch) {
 		return false
 	}
 	revision, err := strconv.ParseUint(parts[1], 10, 64)
-	return err == nil && (m.newest().Epoch != epoch || revision > m.newest().Revision)
+	return err == nil && (m.Newest().Epoch != epoch || revision > m.Newest().Revision)
 }

@@ -108,7 +108,7 @@ func (s *Snapshotter) due(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	at, newest := state.Header().Head.Position, m.newest()
+	at, newest := state.Header().Head.Position, m.Newest()
 	if newest.Revision > 0 && newest.Epoch != at.Epoch {
 		return true, nil
 	}

@@ -98,7 +98,7 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 	if r.disowned {
 		return s.loadOwn(ctx, r)
 	}
-	position, err := s.loadPublished(ctx, func(p publishedSnapshot) bool { return r.wants(p) && s.mayReplace(ctx, r, p) })
+	position, err := s.loadPublished(ctx, func(p changelog.PublishedSnapshot) bool { return r.wants(p) && s.mayReplace(ctx, r, p) })
 	if err == nil || !r.fromLog {
 		return position, err
 	}
@@ -119,7 +119,7 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 // wants reports whether a published snapshot will do. Where the entry that its
 // epoch begins with is missing, it must be of a later epoch than ours, or lie
 // behind the hole in ours.
-func (r route) wants(p publishedSnapshot) bool {
+func (r route) wants(p changelog.PublishedSnapshot) bool {
 	if p.Revision <= r.above || p.Revision > r.last {
 		return false
 	}
@@ -131,7 +131,7 @@ func (r route) wants(p publishedSnapshot) bool {
 
 // mayReplace reports whether the epoch of a snapshot may replace the state: it does
 // not if the entry that it begins with is there and renews nothing.
-func (s *following) mayReplace(ctx context.Context, r route, p publishedSnapshot) bool {
+func (s *following) mayReplace(ctx context.Context, r route, p changelog.PublishedSnapshot) bool {
 	if p.Epoch == r.begin.Epoch {
 		return true
 	}
@@ -147,9 +147,9 @@ var errNoSnapshot = errors.New("there is no published snapshot to continue from"
 
 // loadPublished hands the target the newest published snapshot that is wanted
 // and that the leader's log contains.
-func (s *following) loadPublished(ctx context.Context, wanted func(publishedSnapshot) bool) (changelog.Position, error) {
+func (s *following) loadPublished(ctx context.Context, wanted func(changelog.PublishedSnapshot) bool) (changelog.Position, error) {
 	asked := time.Now()
-	var m manifest
+	var m changelog.Manifest
 	err := s.manifests.run(ctx, func(ctx context.Context) (err error) {
 		m, err = s.conn.manifest(ctx, s.environment)
 		return err
@@ -167,7 +167,7 @@ func (s *following) loadPublished(ctx context.Context, wanted func(publishedSnap
 		}
 		err := s.loadSnapshot(ctx, p)
 		if err == nil {
-			return p.position(), nil
+			return p.Position(), nil
 		}
 		failed = fmt.Errorf("published snapshot of revision %d: %w", p.Revision, err)
 		s.log.Warn().Err(failed).Msg("a published snapshot is not used")
@@ -175,7 +175,7 @@ func (s *following) loadPublished(ctx context.Context, wanted func(publishedSnap
 	return changelog.Position{}, failed
 }
 
-func (s *following) loadSnapshot(ctx context.Context, p publishedSnapshot) error {
+func (s *following) loadSnapshot(ctx context.Context, p changelog.PublishedSnapshot) error {
 	entry, err := s.conn.message(ctx, s.stream, p.Revision)
 	if err != nil {
 		return err
