@@ -153,7 +153,7 @@ func (a *appending) attempt(ctx context.Context) (Outcome, error) {
 		return Outcome{}, err
 	case err != nil && first && !undecided(err):
 		return Outcome{}, err // nothing of it was ever in the log
-	case untaken(err):
+	case noResponders(err):
 		return Outcome{State: Open}, nil
 	}
 	return a.resolve(ctx)
@@ -239,7 +239,7 @@ func (a *appending) resolve(ctx context.Context) (Outcome, error) {
 // entriesAfterBase returns the entries that follow the base, as far as they are
 // needed to know what became of the change.
 func (a *appending) entriesAfterBase(ctx context.Context, last uint64) ([]changelog.Record, error) {
-	judge := changelog.NewReplayJudge(a.log.conn.keys, a.log.environment, a.base())
+	judge := changelog.NewReplayJudge(a.log.conn.Keyring(), a.log.environment, a.base())
 	var entries []changelog.Record
 	read := places{next: a.lookBehind() + 1}
 	for batch, err := range a.log.conn.batches(ctx, a.stream, a.lookBehind()+1, last) {
@@ -287,7 +287,7 @@ func (a *appending) evade(last uint64) (Outcome, error) {
 func (a *appending) committed(tx changelog.Transaction) Outcome {
 	for _, r := range tx {
 		if text, err := changelog.KeysText(r.Put); err == nil && r.Kind == document.KindKeys {
-			_ = a.log.conn.keys.Adopt(text) // it is in the log now
+			_ = a.log.conn.Keyring().Adopt(text) // it is in the log now
 		}
 	}
 	a.log.remember(logTail{}.after(tx))

@@ -3,23 +3,9 @@ package flagsync
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
-	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
-)
-
-const (
-	// batchAckBytes is how much of a batch is sent before an acknowledgement is
-	// waited for: the server drops what exceeds its queue.
-	batchAckBytes = 4 << 20
-	// uploadRate is the slowest connection that a publisher may have, in bytes
-	// per second: it stretches the deadline of a large change.
-	uploadRate = 1 << 20
 )
 
 // maxEncodings is how often a change is encoded for another place because noise
@@ -49,7 +35,7 @@ func (l *Log) newAppend(basis Basis, after uint64, entries []changelog.Entry) (*
 		return nil, fmt.Errorf("a transaction of %d entries: 1 to %d are allowed, split it into several changes",
 			len(entries), changelog.MaxEntries)
 	}
-	if l.conn.signer == nil || !l.conn.keys.Signs(l.conn.signer.ID()) {
+	if l.conn.Signer() == nil || !l.conn.Keyring().Signs(l.conn.Signer().ID()) {
 		return nil, ErrKeyRetired
 	}
 	after = max(after, basis.Position().Revision)
@@ -92,11 +78,11 @@ func (a *appending) add(e changelog.Entry) error {
 	if !bytes.Equal(r.Put, e.Put) { // the state would be signed over other bytes than the log has
 		return fmt.Errorf("entry %s: its body is not compact JSON", e.ID())
 	}
-	head, err := a.log.conn.signer.SignHead(a.log.environment, r.Head())
+	head, err := a.log.conn.Signer().SignHead(a.log.environment, r.Head())
 	if err != nil {
 		return err
 	}
-	a.log.conn.keys.RememberHead(a.log.environment, head)
+	a.log.conn.Keyring().RememberHead(a.log.environment, head)
 	r.Signature = head.Signature
 	a.records, a.bodies = append(a.records, r), append(a.bodies, body)
 	return nil
@@ -111,16 +97,15 @@ func (a *appending) last() changelog.Record { return a.records[len(a.records)-1]
 // before, and the server would take ours for a duplicate. If that happens all the
 // same, another id is used; that the stream must end with what was expected is
 // enough for a change to be written once.
-func (a *appending) message(i int) *nats.Msg {
+func (a *appending) message(i int) Outgoing {
 	r := a.records[i]
-	msg := nats.NewMsg(flagsSubject(a.log.environment) + "." + changelog.Subject(r.ID()))
-	msg.Data = a.bodies[i]
-	msg.Header.Set(changelog.ProofHeader, r.Head().ProofText())
-	msg.Header.Set(headerMessageID, r.Digest.String()+a.id)
+	m := newOutgoing(flagsSubject(a.log.environment)+"."+changelog.Subject(r.ID()), a.bodies[i])
+	m.setProof(r.Head().ProofText())
+	m.setID(r.Digest.String() + a.id)
 	if i == 0 { // a batch takes it on its first member only
-		msg.Header.Set(headerExpectedLast, strconv.FormatUint(a.expected, 10))
+		m.expectLast(a.expected)
 	}
-	return msg
+	return m
 }
 
 // send publishes the change once: a single entry plainly, several as one atomic
@@ -133,63 +118,9 @@ func (a *appending) send(ctx context.Context) (publishAck, error) {
 		return publishAck{}, err
 	}
 	a.sent = true
-	if len(a.records) == 1 {
-		return a.log.conn.publish(ctx, a.message(0), publishTimeout+uploadTime(len(a.bodies[0])))
+	messages := make([]Outgoing, len(a.records))
+	for i := range messages {
+		messages[i] = a.message(i)
 	}
-	return a.sendBatch(ctx)
-}
-
-// sendBatch publishes the members of an atomic batch (ADR-50 of NATS). Every
-// attempt has its own batch id, because the server may still hold an earlier
-// one that is incomplete.
-func (a *appending) sendBatch(ctx context.Context) (publishAck, error) {
-	id := newID()
-	unacknowledged := 0
-	for i := range a.records {
-		msg := a.message(i)
-		msg.Header.Set(headerBatchID, id)
-		msg.Header.Set(headerBatchSequence, strconv.Itoa(i+1))
-		if i == len(a.records)-1 {
-			msg.Header.Set(headerBatchCommit, "1")
-			return a.log.conn.publish(ctx, msg, publishTimeout+uploadTime(unacknowledged))
-		}
-		unacknowledged += len(msg.Data)
-		if err := a.sendMember(ctx, msg, i == 0 || unacknowledged > batchAckBytes); err != nil {
-			return publishAck{}, err
-		}
-		if unacknowledged > batchAckBytes {
-			unacknowledged = 0
-		}
-	}
-	return publishAck{}, errors.New("an empty batch")
-}
-
-// sendMember publishes a member before the last. The server acknowledges it by
-// an empty message, if asked to, once it is stored aside.
-func (a *appending) sendMember(ctx context.Context, msg *nats.Msg, acknowledged bool) error {
-	if !acknowledged {
-		err := a.log.conn.nats.PublishMsg(msg)
-		if errors.Is(err, nats.ErrMaxPayload) {
-			return a.log.conn.tooLarge(msg)
-		}
-		if err != nil {
-			return fmt.Errorf("publish on %s: %w: %w", msg.Subject, ErrUnreachable, err)
-		}
-		return nil
-	}
-	reply, err := a.log.conn.ask(ctx, msg, publishTimeout+uploadTime(batchAckBytes))
-	if err != nil {
-		return fmt.Errorf("publish on %s: %w", msg.Subject, err)
-	}
-	if len(reply.Data) == 0 {
-		return nil
-	}
-	if err := decodeReply(reply.Data, nil); err != nil {
-		return fmt.Errorf("publish on %s: %w", msg.Subject, err)
-	}
-	return fmt.Errorf("publish on %s: the server does not know atomic batches: nats-server 2.12 or later is needed", msg.Subject)
-}
-
-func uploadTime(bytes int) time.Duration {
-	return time.Duration(bytes) * time.Second / uploadRate
+	return a.log.conn.publishAll(ctx, messages)
 }

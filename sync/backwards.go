@@ -54,7 +54,7 @@ func (l *Log) signedBetween(ctx context.Context, from, to uint64) ([]changelog.R
 		if err != nil {
 			return nil, err
 		}
-		r, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment))
+		r, err := l.conn.Keyring().OpenPastEntry(l.environment, m.entry(l.environment))
 		if errors.Is(err, changelog.ErrUnsigned) || errors.Is(err, changelog.ErrUnreadable) {
 			continue
 		}

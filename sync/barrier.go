@@ -62,7 +62,7 @@ type answeredBarrier struct {
 	round *round // nil when nobody waits
 }
 
-// logEnd is what the leader says about the newest message of a log's stream.
+// leaderEnd is what the leader says about the newest message of a log's stream.
 type logEnd struct {
 	last  uint64
 	taken time.Time // when the stream took it
@@ -112,7 +112,7 @@ func (s *following) scheduleBarrier(now time.Time) time.Time {
 	s.work(func(context.Context) func() {
 		a := answeredBarrier{sent: time.Now(), here: here}
 		err := s.leader.run(ctx, func(ctx context.Context) (err error) {
-			a.end, err = s.conn.logEnd(ctx, s.stream)
+			a.end, err = leaderEnd(ctx, s.conn, s.stream)
 			return err
 		})
 		return func() {
@@ -164,8 +164,8 @@ func (s *following) refuseQueued() {
 	}
 }
 
-// logEnd asks the leader what a log ends with.
-func (c *Conn) logEnd(ctx context.Context, stream string) (logEnd, error) {
+// leaderEnd asks the leader what a log ends with.
+func leaderEnd(ctx context.Context, c Client, stream string) (logEnd, error) {
 	info, err := c.info(ctx, stream)
 	if err == nil {
 		err = info.verifyLease()

@@ -46,7 +46,7 @@ type batchRequest struct {
 // batch reads messages from a sequence on, from whichever replica answers. It
 // returns errNoMessage when that replica has none, which says nothing about the
 // leader. What came before an error is returned with it.
-func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]storedMessage, error) {
+func (c Client) batch(ctx context.Context, stream string, r batchRequest) ([]storedMessage, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", stream, err)
@@ -88,7 +88,7 @@ func (c *Conn) batch(ctx context.Context, stream string, r batchRequest) ([]stor
 	}
 }
 
-func (c *Conn) nextAnswer(ctx context.Context, answers <-chan *nats.Msg, patience time.Duration) (*nats.Msg, error) {
+func (c Client) nextAnswer(ctx context.Context, answers <-chan *nats.Msg, patience time.Duration) (*nats.Msg, error) {
 	wait, cancel := c.within(ctx, patience)
 	defer cancel()
 	select {
@@ -157,7 +157,7 @@ const (
 // messages yields the messages from from to to, in order. It asks again while a
 // replica is behind, and the leader about what does not come, also because the
 // replica that was asked is silent; what the leader does not have is left out.
-func (c *Conn) messages(ctx context.Context, stream string, from, to uint64) iter.Seq2[storedMessage, error] {
+func (c Client) messages(ctx context.Context, stream string, from, to uint64) iter.Seq2[storedMessage, error] {
 	return func(yield func(storedMessage, error) bool) {
 		for batch, err := range c.batches(ctx, stream, from, to) {
 			for _, m := range batch {
@@ -174,7 +174,7 @@ func (c *Conn) messages(ctx context.Context, stream string, from, to uint64) ite
 }
 
 // batches is messages, as they are read together.
-func (c *Conn) batches(ctx context.Context, stream string, from, to uint64) iter.Seq2[[]storedMessage, error] {
+func (c Client) batches(ctx context.Context, stream string, from, to uint64) iter.Seq2[[]storedMessage, error] {
 	return func(yield func([]storedMessage, error) bool) {
 		wait := staleMin
 		for next := from; next <= to; {
@@ -213,7 +213,7 @@ func (c *Conn) batches(ctx context.Context, stream string, from, to uint64) iter
 
 // contiguous reads messages from next on, up to to or the first that is missing
 // at whichever replica answers.
-func (c *Conn) contiguous(ctx context.Context, stream string, next, to uint64) ([]storedMessage, error) {
+func (c Client) contiguous(ctx context.Context, stream string, next, to uint64) ([]storedMessage, error) {
 	count := min(to-next+1, batchEntries)
 	batch, err := c.batch(ctx, stream, batchRequest{Sequence: next, Batch: int(count), MaxBytes: batchBytes})
 	for i, m := range batch {
@@ -222,4 +222,50 @@ func (c *Conn) contiguous(ctx context.Context, stream string, next, to uint64) (
 		}
 	}
 	return batch, err
+}
+
+// newestData returns the newest message of a subject from whichever replica
+// answers, without its sequence; errNoMessage when that has none.
+func (c Client) newestData(ctx context.Context, stream, subject string) (storedMessage, error) {
+	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api() + "DIRECT.GET." + stream + "." + subject}, requestTimeout)
+	if err != nil {
+		return storedMessage{}, err
+	}
+	switch status := statusOf(reply.Header); status {
+	case "":
+		return storedMessage{Subject: subject, Data: reply.Data, Proof: proofOf(reply.Header)}, nil
+	case statusNotFound:
+		return storedMessage{}, errNoMessage
+	default:
+		return storedMessage{}, fmt.Errorf("read %s: status %s %s", stream, status, reply.Header.Get("Description"))
+	}
+}
+
+// aboutSubject yields the messages of a subject in order, as any replica has them,
+// and what that lacks as the leader has it.
+func (c Client) aboutSubject(ctx context.Context, stream, subject string) iter.Seq2[storedMessage, error] {
+	return func(yield func(storedMessage, error) bool) {
+		for next := uint64(1); ; {
+			found, err := c.batch(ctx, stream, batchRequest{Sequence: next, NextBySubject: subject, Batch: batchEntries, MaxBytes: batchBytes})
+			if errors.Is(err, errNoMessage) {
+				err = nil
+			}
+			if err == nil && len(found) == 0 {
+				var m storedMessage
+				if m, err = c.getMessage(ctx, stream, messageRequest{Sequence: next, NextBySubject: subject}); errors.Is(err, errNoMessage) {
+					return
+				}
+				found = append(found, m)
+			}
+			if err != nil {
+				yield(storedMessage{}, err)
+				return
+			}
+			for _, m := range found {
+				if next = m.Sequence + 1; !yield(m, nil) {
+					return
+				}
+			}
+		}
+	}
 }

@@ -316,19 +316,6 @@ func (c *Conn) StorageError() error {
 	return c.storage()
 }
 
-// suspectStorage has an embedded server look whether its disk is full.
-func (c *Conn) suspectStorage() {
-	if c.probeStorage != nil {
-		c.probeStorage()
-	}
-}
-
-// connectAnew gives the connection up for another one.
-func (c *Conn) connectAnew() error {
-	c.usable.Store(false)
-	return c.nats.ForceReconnect()
-}
-
 // Reconnects returns how many times a lost connection was made again.
 func (c *Conn) Reconnects() uint64 { return c.reconnects.Load() }
 
@@ -412,18 +399,4 @@ func (c *Conn) missed() {
 		default: // it knows
 		}
 	}
-}
-
-func (c *Conn) listen() *listener {
-	l := &listener{missed: make(chan struct{}, 1)}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.listeners[l] = struct{}{}
-	return l
-}
-
-func (c *Conn) forget(l *listener) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.listeners, l)
 }

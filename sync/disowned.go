@@ -21,23 +21,23 @@ func (s *following) disowned() bool {
 	if t, ok := s.target.(ProvedTarget); ok && proof.Position != s.applied {
 		proof = t.Head()
 	}
-	return !s.holdAtHole && !s.applied.IsZero() && proof.Position == s.applied && s.conn.keys.RetiredHead(s.environment, proof)
+	return !s.holdAtHole && !s.applied.IsZero() && proof.Position == s.applied && s.conn.Keyring().RetiredHead(s.environment, proof)
 }
 
 // loadOwn hands the target what the log adds up to, in the place of a state that is
 // disowned. The log must hold the newest keys note in its history: an older state,
 // which a server may show, cannot.
 func (s *following) loadOwn(ctx context.Context, r route) (changelog.Position, error) {
-	replayed, err := s.conn.replay(ctx, s.environment, 1, r.last)
+	replayed, err := replayLog(ctx, s.conn, s.environment, 1, r.last)
 	if err == nil && !replayed.complete() {
 		err = fmt.Errorf("%w: what was read ends at revision %d", ErrIncomplete, replayed.head.Revision)
 	}
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("%w; %s", err, errDisowned.Error())
 	}
-	if version := replayed.keysVersion(); version != s.conn.keys.Note().Version {
+	if version := replayed.keysVersion(); version != s.conn.Keyring().Note().Version {
 		return changelog.Position{}, fmt.Errorf("%w, and the log holds version %d of the keys note, not yet version %d",
-			errDisowned, version, s.conn.keys.Note().Version)
+			errDisowned, version, s.conn.Keyring().Note().Version)
 	}
 	if err := replayed.read(s.target.Load); err != nil {
 		return changelog.Position{}, err

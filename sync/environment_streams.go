@@ -11,12 +11,12 @@ import (
 // CONTROL may have lost what it knew of them: only what a Create that was
 // interrupted leaves behind is completed.
 func (e *Environments) createUnused(ctx context.Context, name, actor string) (changelog.Epoch, error) {
-	for stream, refuse := range map[string]func(ctx context.Context, name string, last uint64) error{
-		ledgerStream(name): e.conn.refuseUsedLedger, flagsStream(name): e.conn.refuseUsedLog,
+	for stream, refuse := range map[string]func(ctx context.Context, c Client, name string, last uint64) error{
+		ledgerStream(name): refuseUsedLedger, flagsStream(name): refuseUsedLog,
 	} {
 		info, err := e.conn.info(ctx, stream)
 		if err == nil {
-			err = refuse(ctx, name, info.State.LastSequence)
+			err = refuse(ctx, e.conn, name, info.State.LastSequence)
 		}
 		if err != nil && !hasCode(err, codeStreamNotFound) {
 			return "", err
@@ -62,13 +62,13 @@ func forgotten(stream string, sequence uint64) error {
 }
 
 // refuseUsedLedger returns [ErrEnvironmentForgotten] for a ledger with a record.
-func (c *Conn) refuseUsedLedger(ctx context.Context, name string, last uint64) error {
+func refuseUsedLedger(ctx context.Context, c Client, name string, last uint64) error {
 	for m, err := range c.messages(ctx, ledgerStream(name), 1, last) {
 		if err != nil {
 			return err
 		}
 		at := changelog.Anchor{Sequence: m.Sequence, Digest: changelog.Sum(m.Data)}
-		if c.keys.VerifyPastRecord(ledgerStream(name), at, changelog.Signature(m.Proof)) == nil {
+		if c.Keyring().VerifyPastRecord(ledgerStream(name), at, changelog.Signature(m.Proof)) == nil {
 			return forgotten(ledgerStream(name), m.Sequence)
 		}
 	}
@@ -77,8 +77,8 @@ func (c *Conn) refuseUsedLedger(ctx context.Context, name string, last uint64) e
 
 // refuseUsedLog returns [ErrEnvironmentForgotten] for a log with more than the
 // transaction it begins with.
-func (c *Conn) refuseUsedLog(ctx context.Context, name string, last uint64) error {
-	judge := changelog.NewJudge(c.keys, name, changelog.Position{})
+func refuseUsedLog(ctx context.Context, c Client, name string, last uint64) error {
+	judge := changelog.NewJudge(c.Keyring(), name, changelog.Position{})
 	begun := ""
 	for m, err := range c.messages(ctx, flagsStream(name), 1, last) {
 		if err != nil {
@@ -88,7 +88,7 @@ func (c *Conn) refuseUsedLog(ctx context.Context, name string, last uint64) erro
 		switch {
 		case verdict == changelog.Unreadable:
 			return forgotten(flagsStream(name), m.Sequence)
-		case verdict == changelog.Noise || c.keys.VerifyPastHead(name, r.Head()) != nil:
+		case verdict == changelog.Noise || c.Keyring().VerifyPastHead(name, r.Head()) != nil:
 			continue
 		case begun == "" && r.Prev == changelog.Link{}:
 			begun = r.OpID

@@ -17,7 +17,7 @@ import (
 // Environments is the list of environments: records of the journal CONTROL. It is
 // safe for concurrent use.
 type Environments struct {
-	conn     *Conn
+	conn     Client
 	replicas int
 	journal  *Journal
 
@@ -34,7 +34,7 @@ func OpenEnvironments(ctx context.Context, c *Conn, replicas int) (*Environments
 		return nil, err
 	}
 	return &Environments{
-		conn: c, replicas: replicas, journal: journal,
+		conn: Use(c), replicas: replicas, journal: journal,
 		turn: make(chan struct{}, 1), known: make(environmentIndex),
 	}, nil
 }
@@ -137,7 +137,7 @@ func (e *Environments) List(ctx context.Context) ([]Environment, error) {
 // announce writes a newer keys note into CONTROL, so that it stays provable.
 func (e *Environments) announce(ctx context.Context) {
 	if err := e.journal.Announce(ctx); err != nil && ctx.Err() == nil {
-		e.conn.log.Warn().Err(err).Msg("could not write the keys note into CONTROL")
+		e.conn.Logger().Warn().Err(err).Msg("could not write the keys note into CONTROL")
 	}
 }
 
@@ -293,9 +293,9 @@ func (e *Environments) readOn(ctx context.Context) (repaired bool, err error) {
 	return false, nil
 }
 
-// environment reads CONTROL and returns an environment. It returns
+// environmentOf reads CONTROL and returns an environment. It returns
 // [ErrEnvironmentUnknown] when there is none of the name.
-func (c *Conn) environment(ctx context.Context, name string, _ int) (Environment, error) {
+func environmentOf(ctx context.Context, c Client, name string, _ int) (Environment, error) {
 	index := make(environmentIndex)
 	journal := &Journal{conn: c, name: Control()}
 	for r, err := range journal.Read(ctx, 1) {

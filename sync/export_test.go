@@ -51,4 +51,4 @@ func (l *Log) Committed(tx changelog.Transaction) Outcome { return (&appending{l
 var ErrHole = errHole
 
 // NewLog returns a log whose streams are not looked at.
-func NewLog(c *Conn, o LogOptions) *Log { return newLog(c, o) }
+func NewLog(c *Conn, o LogOptions) *Log { return newLog(Use(c), o) }

@@ -2,10 +2,7 @@ package flagsync
 
 import (
 	"errors"
-	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -32,11 +29,11 @@ func (b *failureBudget) left(now time.Time) int {
 // fed takes a message of the feed, and those that have come meanwhile. The feed
 // is anybody's who is in the account of the environment: nothing of it counts
 // before a signature, and what is noise in it tells nothing about the stream.
-func (s *following) fed(msg *nats.Msg) {
+func (s *following) fed(m storedMessage) {
 	for range feedDrain {
-		s.take(msg)
+		s.take(m)
 		select {
-		case msg = <-s.feed:
+		case m = <-s.feed:
 			continue
 		default:
 		}
@@ -45,9 +42,8 @@ func (s *following) fed(msg *nats.Msg) {
 	s.settleFeed()
 }
 
-func (s *following) take(msg *nats.Msg) {
-	m, err := directMessage(msg)
-	if err != nil || s.budget.left(time.Now()) == 0 {
+func (s *following) take(m storedMessage) {
+	if s.budget.left(time.Now()) == 0 {
 		return
 	}
 	before := s.judge.Failures()
@@ -75,7 +71,7 @@ func (s *following) take(msg *nats.Msg) {
 
 // takeAhead takes note of a signed entry that cannot be judged now.
 func (s *following) takeAhead(m storedMessage) {
-	r, err := s.conn.keys.OpenEntry(s.environment, m.entry(s.environment))
+	r, err := s.conn.Keyring().OpenEntry(s.environment, m.entry(s.environment))
 	switch {
 	case errors.Is(err, changelog.ErrUnsigned):
 		s.budget.spent++
@@ -112,15 +108,6 @@ func (s *following) contradiction(v changelog.Verdict, m storedMessage, r change
 	default:
 		return s.differs(r)
 	}
-}
-
-// unreadable says what is wrong with a signed entry that cannot be decoded here.
-func (c *Conn) unreadable(environment string, m storedMessage) error {
-	_, err := c.keys.OpenEntry(environment, m.entry(environment))
-	if !errors.Is(err, errUnreadable) {
-		err = errUnreadable
-	}
-	return fmt.Errorf("revision %d: %w", m.Sequence, err)
 }
 
 // keep puts a signed entry aside until what is missing before it has come.

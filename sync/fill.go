@@ -210,7 +210,7 @@ func (s *following) verifyHeld(m storedMessage) bool {
 // bridges reports whether a message shows by what it continues that nothing
 // between it and what was received is an entry.
 func (s *following) bridges(m storedMessage) bool {
-	r, err := s.conn.keys.OpenEntry(s.environment, m.entry(s.environment))
+	r, err := s.conn.Keyring().OpenEntry(s.environment, m.entry(s.environment))
 	return err == nil && r.Prev == s.judge.Head().Link() && !r.Renews()
 }
 

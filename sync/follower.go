@@ -59,7 +59,7 @@ var errStopped = errors.New("the follower has stopped")
 // entries of its history, or for the complete state of a new epoch. All methods
 // are safe for concurrent use.
 type Follower struct {
-	conn        *Conn
+	conn        Client
 	target      Target
 	environment string
 	holdAtHole  bool
@@ -85,7 +85,7 @@ func NewFollower(c *Conn, t Target, o FollowerOptions) (*Follower, error) {
 		return nil, fmt.Errorf("follow: %w", err)
 	}
 	f := &Follower{
-		conn: c, target: t, environment: o.Environment, holdAtHole: o.HoldAtHole, log: o.Logger, timing: defaultTiming(),
+		conn: Use(c), target: t, environment: o.Environment, holdAtHole: o.HoldAtHole, log: o.Logger, timing: defaultTiming(),
 		barrierSpacing: max(o.BarrierSpacing, barrierSpacing),
 		leader:         newGuard("leader", leaderLimit, isLeaderFailure),
 		entries:        newGuard("entries", entriesLimit, isEntriesFailure),
@@ -107,8 +107,8 @@ func (f *Follower) Run(ctx context.Context) error {
 	defer s.workers.Wait()
 	defer cancel()
 
-	interrupted := f.conn.listen()
-	defer f.conn.forget(interrupted)
+	missed, stopListening := f.conn.listen()
+	defer stopListening()
 	if err := s.subscribe(); err != nil {
 		return fmt.Errorf("follow %s: %w", f.environment, err)
 	}
@@ -120,10 +120,10 @@ func (f *Follower) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			s.stop()
 			return nil
-		case <-interrupted.missed:
+		case <-missed:
 			s.disturbed()
-		case msg := <-s.feed:
-			s.fed(msg)
+		case m := <-s.feed:
+			s.fed(m)
 		case a := <-s.beats:
 			s.beaten(a)
 		case result := <-s.results:

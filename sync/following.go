@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -60,9 +58,9 @@ type following struct {
 	workers sync.WaitGroup
 	results chan func()
 	timer   *time.Timer
-	feed    chan *nats.Msg
+	feed    chan storedMessage
 	beats   chan arrival
-	subs    []*nats.Subscription
+	subs    []Subscription
 
 	judge     *changelog.Judge // its head is what was received: the last entry that is proved
 	judged    uint64           // every sequence up to here is known to be an entry or noise
@@ -114,11 +112,11 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 	s := &following{
 		Follower: f, ctx: ctx, stream: flagsStream(f.environment),
 		results: make(chan func()), timer: time.NewTimer(0),
-		feed: make(chan *nats.Msg, feedQueue), beats: make(chan arrival, beatQueue),
+		feed: make(chan storedMessage, feedQueue), beats: make(chan arrival, beatQueue),
 		applied: f.target.Position(), buffer: make(map[changelog.Link]storedMessage), started: now,
 		stalled: now, // a heartbeat may be an old one until a barrier has shown where the log ends
 	}
-	s.judge = changelog.NewJudge(f.conn.keys, f.environment, s.applied)
+	s.judge = changelog.NewJudge(f.conn.Keyring(), f.environment, s.applied)
 	s.judged, s.foreignTo = s.applied.Revision, s.applied.Revision
 	s.fill.at = now
 	if s.applied.IsZero() {
@@ -134,33 +132,30 @@ func newFollowing(ctx context.Context, f *Follower) *following {
 // subscribe asks for the feed and the beats before anything is read, so that
 // nothing falls between.
 func (s *following) subscribe() error {
-	err := s.listen(feedSubject(s.environment)+".>", func(msg *nats.Msg) {
+	err := s.listen(s.conn.subscribeFeed, feedSubject(s.environment)+".>", func(m storedMessage) {
 		select {
-		case s.feed <- msg:
+		case s.feed <- m:
 		case <-s.ctx.Done():
 		}
 	})
 	if err != nil {
 		return err
 	}
-	return s.listen(beatSubject(s.environment), s.hear)
+	return s.listen(s.conn.subscribe, beatSubject(s.environment), s.hear)
 }
 
-func (s *following) listen(subject string, take nats.MsgHandler) error {
-	sub, err := s.conn.nats.Subscribe(subject, take)
+func (s *following) listen(subscribe func(string, func(storedMessage)) (Subscription, error), subject string, take func(storedMessage)) error {
+	sub, err := subscribe(subject, take)
 	if err != nil {
-		return fmt.Errorf("subscribe to %s: %w", subject, err)
+		return err
 	}
 	s.subs = append(s.subs, sub)
-	if err := sub.SetPendingLimits(bufferEntries, bufferBytes); err != nil {
-		return fmt.Errorf("subscribe to %s: %w", subject, err)
-	}
-	return nil
+	return sub.limit(bufferEntries, bufferBytes)
 }
 
 func (s *following) unsubscribe() {
 	for _, sub := range s.subs {
-		_ = sub.Unsubscribe() // fails when the connection is closed, which ends it too
+		sub.unsubscribe()
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/timeout"
-	"github.com/nats-io/nats.go"
 )
 
 // How long a breaker stays open: it doubles with every failure in a row.
@@ -81,7 +80,7 @@ func (g *guard) run(ctx context.Context, request func(context.Context) error) er
 	case errors.Is(err, circuitbreaker.ErrOpen):
 		return cmp.Or(g.refusal(), errOpen)
 	case errors.Is(err, timeout.ErrExceeded):
-		err = fmt.Errorf("%w: no answer within %s: %w", ErrUnreachable, g.limit, nats.ErrTimeout)
+		err = fmt.Errorf("%w: no answer within %s", ErrUnreachable, g.limit)
 	}
 	g.ended(err)
 	return err

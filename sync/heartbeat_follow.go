@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -24,15 +22,15 @@ const beatQueue = 64
 
 // arrival is a beat, and when it came.
 type arrival struct {
-	msg *nats.Msg
-	at  time.Time
+	message storedMessage
+	at      time.Time
 }
 
 // hear takes note of a beat and of the moment: a target that is busy must not
 // make it younger. Nothing waits for room, or later ones would come later.
-func (s *following) hear(msg *nats.Msg) {
+func (s *following) hear(m storedMessage) {
 	select {
-	case s.beats <- arrival{msg: msg, at: time.Now()}:
+	case s.beats <- arrival{message: m, at: time.Now()}:
 	default: // the next one says the same
 	}
 }
@@ -88,7 +86,7 @@ func (s *following) openHeartbeat(a arrival) (changelog.Heartbeat, bool) {
 	if s.beatsLeft.left(time.Now()) == 0 {
 		return changelog.Heartbeat{}, false
 	}
-	h, err := changelog.DecodeHeartbeat(s.conn.keys, s.environment, a.msg.Data, changelog.Signature(proofOf(a.msg.Header)))
+	h, err := changelog.DecodeHeartbeat(s.conn.Keyring(), s.environment, a.message.Data, changelog.Signature(a.message.Proof))
 	if err != nil {
 		s.beatsLeft.spent++
 		return changelog.Heartbeat{}, false

@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -49,18 +48,18 @@ func NewBeater(l *Log, logger zerolog.Logger) *Beater {
 // NewArchivedBeater returns a beater for the log of an environment that was
 // archived, so that those who still follow it learn that nothing changes any more.
 func NewArchivedBeater(c *Conn, o LogOptions, archived time.Time, logger zerolog.Logger) *Beater {
-	b := NewBeater(newLog(c, o), logger)
+	b := NewBeater(newLog(Use(c), o), logger)
 	b.archived = archived
 	return b
 }
 
 // Run beats until ctx ends, and then returns nil.
 func (b *Beater) Run(ctx context.Context) error {
-	sub, err := b.log.conn.nats.Subscribe(beatSubject(b.log.environment), b.hear)
+	sub, err := b.log.conn.subscribe(beatSubject(b.log.environment), b.hear)
 	if err != nil {
-		return fmt.Errorf("beat of %s: %w", b.log.environment, err)
+		return fmt.Errorf("heartbeats of %s: %w", b.log.environment, err)
 	}
-	defer func() { _ = sub.Unsubscribe() }() // fails when the connection is closed, which ends it too
+	defer sub.unsubscribe()
 	ticks := time.NewTicker(beatInterval)
 	defer ticks.Stop()
 	for {
@@ -74,9 +73,9 @@ func (b *Beater) Run(ctx context.Context) error {
 }
 
 // hear remembers the heartbeats of other publishers.
-func (b *Beater) hear(msg *nats.Msg) {
+func (b *Beater) hear(m storedMessage) {
 	l := b.log
-	other, err := changelog.DecodeHeartbeat(l.conn.keys, l.environment, msg.Data, changelog.Signature(proofOf(msg.Header)))
+	other, err := changelog.DecodeHeartbeat(l.conn.Keyring(), l.environment, m.Data, changelog.Signature(m.Proof))
 	if err == nil && other.By != b.by && b.news.IsNews(other) {
 		b.heard.Store(&heardBeat{heartbeat: other, at: time.Now()})
 	}
@@ -112,20 +111,16 @@ func (b *Beater) announce(ctx context.Context) error {
 	h.By, h.N, h.Time = b.by, b.sent, time.Now().UTC()
 	h.Ledger, h.Control = b.log.anchors()
 	h.Archived = b.archived
-	data, signature, err := changelog.EncodeHeartbeat(b.log.conn.signer, b.log.environment, h)
+	data, signature, err := changelog.EncodeHeartbeat(b.log.conn.Signer(), b.log.environment, h)
 	if err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: the answer of the leader is too old: %w", ErrUnreachable, err)
 	}
-	msg := nats.NewMsg(beatSubject(b.log.environment))
-	msg.Data = data
-	msg.Header.Set(changelog.ProofHeader, string(signature))
-	if err := b.log.conn.nats.PublishMsg(msg); err != nil {
-		return fmt.Errorf("%w: %w", ErrUnreachable, err)
-	}
-	return nil
+	m := newOutgoing(beatSubject(b.log.environment), data)
+	m.setProof(string(signature))
+	return b.log.conn.send(m)
 }
 
 // announced reports whether another publisher has announced the same, or more of

@@ -10,11 +10,6 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-var (
-	errUnreadable = changelog.ErrUnreadable
-	errHole       = errors.New("the log has a hole")
-)
-
 // regressLimit is how long the leader of a cluster may name a head below ours
 // before it counts: one that was just elected may not have applied its own log
 // yet. A single server is believed at once.
@@ -55,7 +50,7 @@ func (s *following) scheduleInquiry(now time.Time) time.Time {
 	i.running = true
 	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.renewedAt, named: s.named, denied: s.denied}
 	s.work(func(ctx context.Context) func() {
-		t := s.conn.askAbout(ctx, s.environment, q)
+		t := askAbout(ctx, s.conn, s.environment, q)
 		return func() { s.onLeaderReport(q, t) }
 	})
 	return time.Time{}
@@ -89,15 +84,15 @@ type leaderReport struct {
 
 // askAbout asks the leader about the log around a position, and where the newest
 // epoch begins if the log does not simply go on.
-func (c *Conn) askAbout(ctx context.Context, environment string, q leaderQuestion) leaderReport {
-	t := c.reportOn(ctx, environment, q)
-	elsewhere, other := c.leavesEpoch(environment, q.held, t.next)
+func askAbout(ctx context.Context, c Client, environment string, q leaderQuestion) leaderReport {
+	t := reportOn(ctx, c, environment, q)
+	elsewhere, other := leavesEpoch(c, environment, q.held, t.next)
 	if t.err != nil || t.last == 0 || t.different == nil && t.hole == nil && !elsewhere {
 		return t
 	}
-	begin, err := c.newestEpoch(ctx, environment, q.begin, q.renewed, t.nextSequence())
+	begin, err := newestEpoch(ctx, c, environment, q.begin, q.renewed, t.nextSequence())
 	if elsewhere && (err == nil || errors.Is(err, errNoMessage)) && other.Later(begin.Epoch) {
-		begin, err = c.beginOf(ctx, environment, other)
+		begin, err = beginOfEpoch(ctx, c, environment, other)
 	}
 	switch {
 	case err == nil:
@@ -130,18 +125,18 @@ func (t *leaderReport) sameEpoch(charge error) error {
 
 // leavesEpoch reports whether a message is a signed entry of another epoch than
 // that of what is held, or cannot be read, and of which if that is known.
-func (c *Conn) leavesEpoch(environment string, held changelog.Position, m *storedMessage) (leaves bool, other changelog.Epoch) {
+func leavesEpoch(c Client, environment string, held changelog.Position, m *storedMessage) (leaves bool, other changelog.Epoch) {
 	if m == nil {
 		return false, ""
 	}
-	r, err := c.keys.OpenEntry(environment, m.entry(environment))
-	if errors.Is(err, errUnreadable) {
+	r, err := c.Keyring().OpenEntry(environment, m.entry(environment))
+	if errors.Is(err, changelog.ErrUnreadable) {
 		return true, "" // a later epoch need not be read through it
 	}
 	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Epoch
 }
 
-func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestion) leaderReport {
+func reportOn(ctx context.Context, c Client, environment string, q leaderQuestion) leaderReport {
 	asked, stream := time.Now(), flagsStream(environment)
 	info, err := c.info(ctx, stream)
 	if err == nil {
@@ -167,16 +162,16 @@ func (c *Conn) reportOn(ctx context.Context, environment string, q leaderQuestio
 			return t
 		}
 	}
-	for _, look := range []func(context.Context, string, leaderQuestion) (error, error){c.goesAround, c.beginsBefore, c.denies} {
-		if t.different, t.err = look(ctx, environment, q); t.different != nil || t.err != nil {
+	for _, look := range []func(context.Context, Client, string, leaderQuestion) (error, error){goesAround, beginsBefore, denies} {
+		if t.different, t.err = look(ctx, c, environment, q); t.different != nil || t.err != nil {
 			return t
 		}
 	}
 	if t.last > q.judged {
-		t.next, t.err = c.nextMessage(ctx, environment, q, &t)
+		t.next, t.err = nextMessage(ctx, c, environment, q, &t)
 	}
 	if t.err == nil {
-		t.misplaced, t.err = c.misplacedNext(ctx, environment, q.held, t.next)
+		t.misplaced, t.err = misplacedNext(ctx, c, environment, q.held, t.next)
 	}
 	return t
 }
@@ -188,7 +183,7 @@ const bridgeMost = 16
 // nextMessage returns the message after what was looked at. Where that is
 // missing it returns a later one that continues what is held, because only noise
 // is missing then; else it notes the hole.
-func (c *Conn) nextMessage(ctx context.Context, environment string, q leaderQuestion, t *leaderReport) (*storedMessage, error) {
+func nextMessage(ctx context.Context, c Client, environment string, q leaderQuestion, t *leaderReport) (*storedMessage, error) {
 	stream := flagsStream(environment)
 	m, err := c.message(ctx, stream, q.judged+1)
 	if err == nil {
@@ -206,7 +201,7 @@ func (c *Conn) nextMessage(ctx context.Context, environment string, q leaderQues
 		if err != nil {
 			return nil, err
 		}
-		if r, err := c.keys.OpenEntry(environment, later.entry(environment)); err == nil && r.Prev == q.held.Link() {
+		if r, err := c.Keyring().OpenEntry(environment, later.entry(environment)); err == nil && r.Prev == q.held.Link() {
 			return &later, nil
 		}
 		from = later.Sequence + 1
@@ -287,11 +282,11 @@ func (s *following) endsWith(last uint64) {
 // a way that this program does not know, or no keys note says who signs, so that
 // everything would look like noise.
 func (s *following) unsupported() error {
-	if err := s.conn.keys.Supported(); err != nil {
-		return fmt.Errorf("%w: %w", errUnreadable, err)
+	if err := s.conn.Keyring().Supported(); err != nil {
+		return fmt.Errorf("%w: %w", changelog.ErrUnreadable, err)
 	}
-	if s.received() > 0 && s.judged > s.received() && s.conn.keys.Note().Version == 0 {
-		return fmt.Errorf("%w: no keys note is known", errUnreadable)
+	if s.received() > 0 && s.judged > s.received() && s.conn.Keyring().Note().Version == 0 {
+		return fmt.Errorf("%w: no keys note is known", changelog.ErrUnreadable)
 	}
 	return nil
 }
@@ -324,7 +319,7 @@ func (s *following) differs(r changelog.Record) error {
 func (s *following) leave(held changelog.Position, t leaderReport, charge error) {
 	charge = t.sameEpoch(charge)
 	s.inquiry.charge = charge
-	if errors.Is(charge, errUnreadable) && !s.renewedBehind(t) {
+	if errors.Is(charge, changelog.ErrUnreadable) && !s.renewedBehind(t) {
 		s.conclude(charge)
 		return
 	}
@@ -360,7 +355,7 @@ func (s *following) conclude(err error) {
 	switch {
 	case errors.Is(err, changelog.ErrDifferentHistory):
 		s.current.DifferentHistory = err
-	case errors.Is(err, errUnreadable):
+	case errors.Is(err, changelog.ErrUnreadable):
 		s.current.Unreadable = err
 	default:
 		s.current.Hole = err

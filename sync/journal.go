@@ -93,7 +93,7 @@ func (r Record) Repairs() bool {
 // [Journal.Foreign]. It keeps 40 bytes for each record in memory. It is safe for
 // concurrent use.
 type Journal struct {
-	conn *Conn
+	conn Client
 	name JournalName
 
 	mu       sync.Mutex         // guards what follows
@@ -108,7 +108,8 @@ type Journal struct {
 // OpenJournal opens a journal. It creates CONTROL if need be; the stream of a
 // ledger is made with its environment, and one that is gone is [ErrStreamLost].
 // replicas is 1, 3 or 5.
-func OpenJournal(ctx context.Context, c *Conn, name JournalName, replicas int) (*Journal, error) {
+func OpenJournal(ctx context.Context, conn *Conn, name JournalName, replicas int) (*Journal, error) {
+	c := Use(conn)
 	config, err := name.config(replicas)
 	switch {
 	case err != nil:

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -53,12 +50,12 @@ func (j *Journal) append(ctx context.Context, base uint64, opID string, body []b
 // maySign reports why nothing can be signed now.
 func (j *Journal) maySign() error {
 	switch {
-	case j.conn.signer == nil:
+	case j.conn.Signer() == nil:
 		return fmt.Errorf("%w: there is no signing key: only publishers have one", changelog.ErrUnsigned)
-	case !j.conn.keys.Signs(j.conn.signer.ID()):
-		return fmt.Errorf("%w: key %08x", ErrKeyRetired, j.conn.signer.ID())
+	case !j.conn.Keyring().Signs(j.conn.Signer().ID()):
+		return fmt.Errorf("%w: key %08x", ErrKeyRetired, j.conn.Signer().ID())
 	}
-	return j.conn.keys.Supported()
+	return j.conn.Keyring().Supported()
 }
 
 // find returns the record with a sequence, 0 being none.
@@ -109,7 +106,7 @@ type journalAppend struct {
 	body    []byte
 
 	at  changelog.Anchor // where it would stand now; zero before it was encoded
-	msg *nats.Msg
+	msg Outgoing
 }
 
 // encode writes the record for a place in the stream.
@@ -122,15 +119,14 @@ func (a *journalAppend) encode(place uint64) error {
 		return err
 	}
 	a.at = changelog.Anchor{Sequence: r.Sequence, Digest: changelog.Sum(data)}
-	proof, err := a.journal.conn.signer.SignRecord(r.Stream, a.at)
+	proof, err := a.journal.conn.Signer().SignRecord(r.Stream, a.at)
 	if err != nil {
 		return err
 	}
-	a.msg = nats.NewMsg(a.journal.name.subject)
-	a.msg.Data = data
-	a.msg.Header.Set(changelog.ProofHeader, string(proof))
-	a.msg.Header.Set(headerMessageID, a.at.Digest.String()) // unknown to others before it is sent
-	a.msg.Header.Set(headerExpectedLast, strconv.FormatUint(place-1, 10))
+	a.msg = newOutgoing(a.journal.name.subject, data)
+	a.msg.setProof(string(proof))
+	a.msg.setID(a.at.Digest.String()) // unknown to others before it is sent
+	a.msg.expectLast(place - 1)
 	return nil
 }
 
@@ -163,7 +159,7 @@ var errForeignPlace = errors.New("a foreign message took the place")
 // place publishes the same bytes until something stands in their place.
 func (a *journalAppend) place(ctx context.Context, pauses *backoff) (uint64, error) {
 	for first := true; ; first = false {
-		ack, err := a.journal.conn.publish(ctx, a.msg, publishTimeout+uploadTime(len(a.msg.Data)))
+		ack, err := a.journal.conn.publish(ctx, a.msg)
 		if err == nil && !ack.Duplicate && ack.Sequence == a.at.Sequence {
 			a.stored()
 			return ack.Sequence, nil
@@ -172,7 +168,7 @@ func (a *journalAppend) place(ctx context.Context, pauses *backoff) (uint64, err
 			return 0, err // nothing of it was ever stored
 		}
 		lookup := err
-		if !untaken(err) {
+		if !noResponders(err) {
 			var sequence uint64
 			sequence, lookup = a.resolve(ctx)
 			switch {

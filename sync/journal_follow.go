@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
 // journalPoll is how often a journal is read although nothing was heard of it.
@@ -18,7 +16,7 @@ const journalPoll = time.Second
 // again. An error of apply, or one that wraps [ErrDamaged], ends it.
 func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Record) error) error {
 	stored := make(chan struct{}, 1)
-	sub, err := j.conn.nats.Subscribe(followSubject(j.name), func(*nats.Msg) {
+	sub, err := j.conn.subscribe(followSubject(j.name), func(storedMessage) {
 		select {
 		case stored <- struct{}{}:
 		default:
@@ -27,7 +25,7 @@ func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Record) er
 	if err != nil {
 		return fmt.Errorf("follow %s: %w: %w", j.name.stream, ErrUnreachable, err)
 	}
-	defer func() { _ = sub.Unsubscribe() }() // fails when the connection is closed, which ends it too
+	defer sub.unsubscribe()
 	poll := time.NewTicker(journalPoll)
 	defer poll.Stop()
 	behind := false
@@ -40,9 +38,9 @@ func (j *Journal) Follow(ctx context.Context, from uint64, apply func(Record) er
 		case errors.Is(err, errApply), errors.Is(err, ErrDamaged):
 			return fmt.Errorf("follow %s: %w", j.name.stream, err)
 		case err != nil && !behind:
-			j.conn.log.Warn().Err(err).Str("stream", j.name.stream).Msg("the ledger cannot be read, trying again")
+			j.conn.Logger().Warn().Err(err).Str("stream", j.name.stream).Msg("the ledger cannot be read, trying again")
 		case err == nil && behind:
-			j.conn.log.Info().Str("stream", j.name.stream).Msg("the ledger can be read again")
+			j.conn.Logger().Info().Str("stream", j.name.stream).Msg("the ledger can be read again")
 		}
 		behind = err != nil
 		select {

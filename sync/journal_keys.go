@@ -13,7 +13,7 @@ import (
 // time the keys note changes: a journal whose newest record was signed by a key
 // that a later note drops could not be proved any more.
 func (j *Journal) Announce(ctx context.Context) error {
-	note := j.conn.keys.Note()
+	note := j.conn.Keyring().Note()
 	for j.lacksKeys(note) {
 		if err := j.catchUp(ctx); err != nil {
 			return fmt.Errorf("announce the keys note: %w", err)

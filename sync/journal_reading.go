@@ -27,7 +27,7 @@ type reading struct {
 // judged to last.
 func (j *Journal) newReading(head changelog.Anchor, judged, last uint64) *reading {
 	return &reading{
-		journal: j, judge: changelog.NewJournalJudge(j.conn.keys, j.name.stream, head),
+		journal: j, judge: changelog.NewJournalJudge(j.conn.Keyring(), j.name.stream, head),
 		next: judged + 1, last: last,
 	}
 }

@@ -46,7 +46,8 @@ type JournalRepaired struct {
 // that are lost never to be used again. A stream that is gone is created.
 //
 // It returns what was done, or [ErrJournalWhole] when there is nothing to repair.
-func RepairJournal(ctx context.Context, c *Conn, name JournalName, replicas int, r JournalRepair) (JournalRepaired, error) {
+func RepairJournal(ctx context.Context, conn *Conn, name JournalName, replicas int, r JournalRepair) (JournalRepaired, error) {
+	c := Use(conn)
 	config, err := name.config(replicas)
 	gone := false
 	if err == nil {
@@ -190,7 +191,7 @@ func (d *damage) append(ctx context.Context, place uint64, r changelog.JournalRe
 	if err := a.encode(place); err != nil {
 		return changelog.Anchor{}, err
 	}
-	ack, err := d.journal.conn.publish(ctx, a.msg, publishTimeout+uploadTime(len(a.msg.Data)))
+	ack, err := d.journal.conn.publish(ctx, a.msg)
 	switch {
 	case err != nil:
 		return changelog.Anchor{}, err

@@ -69,7 +69,7 @@ func (i *streamInfo) verifyLease() error {
 }
 
 // info asks the leader about a stream.
-func (c *Conn) info(ctx context.Context, stream string) (*streamInfo, error) {
+func (c Client) info(ctx context.Context, stream string) (*streamInfo, error) {
 	var answer streamInfo
 	if err := c.request(ctx, "STREAM.INFO."+stream, nil, &answer); err != nil {
 		return nil, err
@@ -100,13 +100,13 @@ func (m storedMessage) entry(environment string) changelog.Message {
 
 // message asks the leader for the message with a sequence. It returns
 // errNoMessage when the leader has none.
-func (c *Conn) message(ctx context.Context, stream string, sequence uint64) (storedMessage, error) {
+func (c Client) message(ctx context.Context, stream string, sequence uint64) (storedMessage, error) {
 	return c.getMessage(ctx, stream, messageRequest{Sequence: sequence})
 }
 
 // lastMessage asks the leader for the newest message of a subject, which may
 // hold wildcards. It returns errNoMessage when there is none.
-func (c *Conn) lastMessage(ctx context.Context, stream, subject string) (storedMessage, error) {
+func (c Client) lastMessage(ctx context.Context, stream, subject string) (storedMessage, error) {
 	return c.getMessage(ctx, stream, messageRequest{LastBySubject: subject})
 }
 
@@ -116,7 +116,7 @@ type messageRequest struct {
 	NextBySubject string `json:"next_by_subj,omitzero"`
 }
 
-func (c *Conn) getMessage(ctx context.Context, stream string, r messageRequest) (storedMessage, error) {
+func (c Client) getMessage(ctx context.Context, stream string, r messageRequest) (storedMessage, error) {
 	var answer struct {
 		Message storedMessage `json:"message"`
 	}
@@ -132,4 +132,29 @@ func (c *Conn) getMessage(ctx context.Context, stream string, r messageRequest) 
 		m.Proof = proofOf(headers)
 	}
 	return m, nil
+}
+
+// subjects returns the subjects of a stream that match a filter and hold a
+// message, as the leader has them.
+func (c Client) subjects(ctx context.Context, stream, filter string) (map[string]bool, error) {
+	found := make(map[string]bool)
+	for {
+		var page struct {
+			Total int `json:"total"`
+			State struct {
+				Subjects map[string]uint64 `json:"subjects"`
+			} `json:"state"`
+		}
+		ask := map[string]any{"subjects_filter": filter, "offset": len(found)}
+		if err := c.request(ctx, "STREAM.INFO."+stream, ask, &page); err != nil {
+			return nil, err
+		}
+		before := len(found)
+		for subject := range page.State.Subjects {
+			found[subject] = true
+		}
+		if len(found) >= page.Total || len(found) == before {
+			return found, nil
+		}
+	}
 }

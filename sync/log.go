@@ -16,7 +16,7 @@ import (
 // Log is the change log of one environment as a publisher sees it: whatever it
 // decides on is the leader's answer, and proved. It is safe for concurrent use.
 type Log struct {
-	conn        *Conn
+	conn        Client
 	environment string
 	replicas    int
 	anchors     func() (ledger, control changelog.Anchor)
@@ -38,11 +38,12 @@ type LogOptions struct {
 // stream is gone ([ErrStreamLost]) or has other settings than it must have
 // ([ErrStreamMismatch]), and environments that CONTROL does not know
 // ([ErrEnvironmentUnknown]) or has archived ([ErrEnvironmentArchived]).
-func OpenLog(ctx context.Context, c *Conn, o LogOptions) (*Log, error) {
+func OpenLog(ctx context.Context, conn *Conn, o LogOptions) (*Log, error) {
 	if err := errors.Join(ValidateEnvironment(o.Environment), validateReplicas(o.Replicas)); err != nil {
 		return nil, err
 	}
-	known, err := c.environment(ctx, o.Environment, o.Replicas)
+	c := Use(conn)
+	known, err := environmentOf(ctx, c, o.Environment, o.Replicas)
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
@@ -66,7 +67,7 @@ func OpenLog(ctx context.Context, c *Conn, o LogOptions) (*Log, error) {
 	return l, nil
 }
 
-func newLog(c *Conn, o LogOptions) *Log {
+func newLog(c Client, o LogOptions) *Log {
 	if o.Anchors == nil {
 		o.Anchors = func() (ledger, control changelog.Anchor) { return ledger, control }
 	}
@@ -99,7 +100,7 @@ func (l *Log) History(ctx context.Context, id document.ID) iter.Seq2[changelog.R
 				yield(changelog.Record{}, err)
 				return
 			}
-			r, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment))
+			r, err := l.conn.Keyring().OpenPastEntry(l.environment, m.entry(l.environment))
 			if errors.Is(err, changelog.ErrUnsigned) || errors.Is(err, changelog.ErrUnreadable) {
 				continue
 			}
@@ -165,7 +166,7 @@ func (l *Log) read(ctx context.Context, after changelog.Position, to uint64, yie
 	if err != nil || to <= after.Revision {
 		return err
 	}
-	judge := changelog.NewReplayJudge(l.conn.keys, l.environment, after)
+	judge := changelog.NewReplayJudge(l.conn.Keyring(), l.environment, after)
 	reached := after.Revision
 	pass := func(records []changelog.Record) bool {
 		for _, r := range records {
@@ -226,7 +227,7 @@ func (l *Log) Holds(ctx context.Context, p changelog.Position) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("revision %s in %s: %w", p.Token(), l.environment, err)
 	}
-	r, err := l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment)) // an error: what no publisher signed is no entry
+	r, err := l.conn.Keyring().OpenPastEntry(l.environment, m.entry(l.environment)) // an error: what no publisher signed is no entry
 	return err == nil && r.Position() == p, nil
 }
 
@@ -235,7 +236,7 @@ func (l *Log) Holds(ctx context.Context, p changelog.Position) (bool, error) {
 // tears the first message, which was then never acknowledged; nothing can be stored
 // at its place any more. Without a message nothing can be read that a log begun
 // behind it would contradict, so that it proves as much as one that begins at 1.
-func (c *Conn) lostStart(ctx context.Context, stream string) (uint64, error) {
+func lostStart(ctx context.Context, c Client, stream string) (uint64, error) {
 	info, err := c.info(ctx, stream)
 	if err != nil || info.State.Messages > 0 {
 		return 0, err
@@ -253,7 +254,7 @@ func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error)
 	if err == nil || !errors.Is(err, errNoMessage) {
 		return first, err
 	}
-	keys, err := changelog.KeysDocument(l.conn.keys.Note())
+	keys, err := changelog.KeysDocument(l.conn.Keyring().Note())
 	if err != nil {
 		return changelog.Record{}, err
 	}
@@ -267,7 +268,7 @@ func (l *Log) begin(ctx context.Context, actor string) (changelog.Record, error)
 		entries[i].Epoch, entries[i].OpID, entries[i].Actor, entries[i].Time = epoch, op, actor, now
 		entries[i].Index, entries[i].Count = i+1, len(entries)
 	}
-	after, err := l.conn.lostStart(ctx, flagsStream(l.environment))
+	after, err := lostStart(ctx, l.conn, flagsStream(l.environment))
 	if err != nil {
 		return changelog.Record{}, err
 	}
@@ -299,7 +300,7 @@ func (l *Log) first(ctx context.Context) (changelog.Record, error) {
 	if info.State.LastSequence == 0 {
 		return changelog.Record{}, errNoMessage
 	}
-	judge := changelog.NewReplayJudge(l.conn.keys, l.environment, changelog.Position{})
+	judge := changelog.NewReplayJudge(l.conn.Keyring(), l.environment, changelog.Position{})
 	for batch, err := range l.conn.batches(ctx, flagsStream(l.environment), 1, info.State.LastSequence) {
 		if err != nil {
 			return changelog.Record{}, err

@@ -8,43 +8,13 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// misplacedDepth is how far the entries that one claims to continue are followed
-// back.
-const misplacedDepth = 64
-
-// misplaced reports whether a signed entry of a stream does not belong to its log,
-// which has an entry at floor and nothing else between that and this one: it was
-// signed for a log that has been replaced, and stored again. floor may be zero. It
-// is false where the leader lacks a message that would tell, or cannot be asked.
-func (c *Conn) misplaced(ctx context.Context, environment string, floor changelog.Link, r changelog.Record) (bool, error) {
-	for range misplacedDepth {
-		if r.Prev.Revision <= floor.Revision {
-			return r.Prev != floor, nil
-		}
-		m, err := c.message(ctx, flagsStream(environment), r.Prev.Revision)
-		switch {
-		case errors.Is(err, errNoMessage):
-			return false, nil
-		case err != nil:
-			return false, err
-		case changelog.Sum(m.Data) != r.Prev.Digest:
-			return true, nil
-		}
-		// What a signed entry names is as it was signed, and so is what that names.
-		if r, err = changelog.DecodeRecord(m.Sequence, m.Data); err != nil {
-			return false, nil //nolint:nilerr // a newer format, which is not for us to judge
-		}
-	}
-	return false, nil
-}
-
 // misplacedNext looks whether the next message of a stream is an entry that does
 // not belong to its log. The leader has what is held in its place.
-func (c *Conn) misplacedNext(ctx context.Context, environment string, held changelog.Position, m *storedMessage) (*changelog.Record, error) {
+func misplacedNext(ctx context.Context, c Client, environment string, held changelog.Position, m *storedMessage) (*changelog.Record, error) {
 	if m == nil {
 		return nil, nil
 	}
-	r, err := c.keys.OpenEntry(environment, m.entry(environment))
+	r, err := c.Keyring().OpenEntry(environment, m.entry(environment))
 	if err != nil || !held.IsZero() && r.Epoch.Later(held.Epoch) || r.Prev == held.Link() {
 		return nil, nil //nolint:nilerr // noise, or what is judged otherwise
 	}
@@ -57,7 +27,7 @@ func (c *Conn) misplacedNext(ctx context.Context, environment string, held chang
 
 // goesAround returns how the log leads to what a publisher names past what is held:
 // both were signed for it, so that it is forked.
-func (c *Conn) goesAround(ctx context.Context, environment string, q leaderQuestion) (different, err error) {
+func goesAround(ctx context.Context, c Client, environment string, q leaderQuestion) (different, err error) {
 	if q.named.Epoch != q.held.Epoch || q.named.Revision <= q.held.Revision {
 		return nil, nil
 	}
@@ -81,7 +51,7 @@ func (c *Conn) goesAround(ctx context.Context, environment string, q leaderQuest
 
 // beginsBefore returns how a later epoch begins before what is held: that stands in
 // its place, but it was stored there again.
-func (c *Conn) beginsBefore(ctx context.Context, environment string, q leaderQuestion) (different, err error) {
+func beginsBefore(ctx context.Context, c Client, environment string, q leaderQuestion) (different, err error) {
 	b := q.begin
 	if b.revision == 0 || b.revision > q.held.Revision || !b.epoch.Later(q.held.Epoch) {
 		return nil, nil
@@ -102,7 +72,7 @@ func (c *Conn) beginsBefore(ctx context.Context, environment string, q leaderQue
 
 // denies returns how the log went on without an entry that what is held continues,
 // and that a publisher takes for noise.
-func (c *Conn) denies(ctx context.Context, environment string, q leaderQuestion) (different, err error) {
+func denies(ctx context.Context, c Client, environment string, q leaderQuestion) (different, err error) {
 	if q.denied.Revision == 0 {
 		return nil, nil
 	}

@@ -5,11 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -63,14 +61,15 @@ type storedPerson struct {
 // People is what is known about persons, in the stream PEOPLE, from which it can
 // be erased. What it returns is not signed: compare [Person.Hash] with the
 // record that names the person. It is safe for concurrent use.
-type People struct{ conn *Conn }
+type People struct{ conn Client }
 
 // OpenPeople creates the stream PEOPLE with the given number of replicas (1, 3 or
 // 5), or verifies that it has the settings it must have.
-func OpenPeople(ctx context.Context, c *Conn, replicas int) (*People, error) {
+func OpenPeople(ctx context.Context, conn *Conn, replicas int) (*People, error) {
 	if err := validateReplicas(replicas); err != nil {
 		return nil, err
 	}
+	c := Use(conn)
 	if _, err := c.createStream(ctx, peopleConfig(replicas)); err != nil {
 		return nil, fmt.Errorf("open people: %w", err)
 	}
@@ -120,12 +119,11 @@ func validatePersonID(id string) error {
 // put writes a person for the first time, and asks the leader whatever an error
 // leaves open.
 func (p *People) put(ctx context.Context, id string, data []byte) error {
-	msg := nats.NewMsg(personSubject(id))
-	msg.Data = data
-	msg.Header.Set(headerExpectedLastSubject, strconv.Itoa(0))
+	m := newOutgoing(personSubject(id), data)
+	m.expectLastOfSubject(0)
 	var pauses backoff
 	for first := true; ; first = false {
-		_, err := p.conn.publish(ctx, msg, publishTimeout)
+		_, err := p.conn.publish(ctx, m)
 		if err == nil {
 			return nil
 		}

@@ -78,14 +78,6 @@ func (s *following) probed(sent time.Time, err error) {
 	}
 }
 
-// ping returns nil once the server at the other end of the connection has
-// answered.
-func (c *Conn) ping(ctx context.Context, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return c.nats.FlushWithContext(ctx)
-}
-
 // connectAnew gives the connection up for another one, unless the last that was
 // given up was replaced by one that has brought nothing yet: that is kept for a
 // while.

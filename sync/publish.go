@@ -22,16 +22,6 @@ const (
 	retryMax = 250 * time.Millisecond
 )
 
-// Headers of JetStream.
-const (
-	headerMessageID           = "Nats-Msg-Id"
-	headerExpectedLast        = "Nats-Expected-Last-Sequence"
-	headerExpectedLastSubject = "Nats-Expected-Last-Subject-Sequence"
-	headerBatchID             = "Nats-Batch-Id"
-	headerBatchSequence       = "Nats-Batch-Sequence"
-	headerBatchCommit         = "Nats-Batch-Commit"
-)
-
 // publishAck is how JetStream acknowledges a message, or the last of a batch.
 type publishAck struct {
 	Stream    string `json:"stream"`
@@ -41,7 +31,13 @@ type publishAck struct {
 
 // publish sends a message to a stream and waits for its acknowledgement. While the
 // disk is full it sends nothing, which is [ErrDiskFull] and decided.
-func (c *Conn) publish(ctx context.Context, msg *nats.Msg, timeout time.Duration) (publishAck, error) {
+func (c Client) publish(ctx context.Context, m Outgoing) (publishAck, error) {
+	return c.publishWithin(ctx, m, publishTimeout+uploadTime(len(m.msg.Data)))
+}
+
+// publishWithin is publish with another time limit.
+func (c Client) publishWithin(ctx context.Context, m Outgoing, timeout time.Duration) (publishAck, error) {
+	msg := m.msg
 	if err := c.StorageError(); err != nil {
 		return publishAck{}, fmt.Errorf("publish on %s: %w", msg.Subject, err)
 	}
@@ -56,9 +52,9 @@ func (c *Conn) publish(ctx context.Context, msg *nats.Msg, timeout time.Duration
 	return ack, nil
 }
 
-// untaken reports that nobody was there to take a message: it is nowhere, and
-// nobody can be asked about it.
-func untaken(err error) bool { return errors.Is(err, nats.ErrNoResponders) }
+// noResponders reports that no server was there to take a message: it is nowhere, and
+// no server can be asked about it.
+func noResponders(err error) bool { return errors.Is(err, nats.ErrNoResponders) }
 
 // undecided reports whether err leaves open what became of a message. The
 // leader may hold an append that it does not show yet, so being refused for the

@@ -44,7 +44,7 @@ type Renewal struct {
 // Followers keep what they have until the new state is complete. An error in
 // between leaves it incomplete, so that nobody takes it over; repeat it then.
 func (e *Environments) Recreate(ctx context.Context, name string, r Renewal) (changelog.Position, error) {
-	known, err := e.conn.environment(ctx, name, e.replicas)
+	known, err := environmentOf(ctx, e.conn, name, e.replicas)
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("recreate: %w", err)
 	}
@@ -79,7 +79,7 @@ func (l *Log) renew(ctx context.Context, r Renewal) (changelog.Position, error) 
 		return changelog.Position{}, fmt.Errorf("%w: the log ends at revision %d and the new epoch was made from revision %d: repeat it",
 			ErrConflict, end.head.Revision, r.Onto.Revision)
 	}
-	keys, err := changelog.KeysDocument(l.conn.keys.Note())
+	keys, err := changelog.KeysDocument(l.conn.Keyring().Note())
 	if err != nil {
 		return changelog.Position{}, err
 	}

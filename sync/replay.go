@@ -10,7 +10,7 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// replay is a state that is read from the log aside, while another one is
+// replayLog is a state that is read from the log aside, while another one is
 // served.
 type replay struct {
 	environment string
@@ -24,11 +24,11 @@ type replay struct {
 	documents   map[document.ID]document.Document
 }
 
-// replay reads the log from the entry that an epoch begins with up to a sequence,
+// replayLog reads the log from the entry that an epoch begins with up to a sequence,
 // and returns the state it adds up to. Only what is proved counts.
-func (c *Conn) replay(ctx context.Context, environment string, begin, to uint64) (*replay, error) {
+func replayLog(ctx context.Context, c Client, environment string, begin, to uint64) (*replay, error) {
 	r := &replay{
-		environment: environment, keys: c.keys, judge: changelog.NewReplayJudge(c.keys, environment, changelog.Position{}),
+		environment: environment, keys: c.Keyring(), judge: changelog.NewReplayJudge(c.Keyring(), environment, changelog.Position{}),
 		documents: make(map[document.ID]document.Document),
 	}
 	for batch, err := range c.batches(ctx, flagsStream(environment), begin, to) {
@@ -48,7 +48,7 @@ func (c *Conn) replay(ctx context.Context, environment string, begin, to uint64)
 	return r, nil
 }
 
-func (r *replay) takeBatch(ctx context.Context, c *Conn, batch []storedMessage) error {
+func (r *replay) takeBatch(ctx context.Context, c Client, batch []storedMessage) error {
 	for _, m := range batch {
 		verdict, record := r.judge.Offer(m.entry(r.environment))
 		switch verdict {
@@ -58,7 +58,7 @@ func (r *replay) takeBatch(ctx context.Context, c *Conn, batch []storedMessage) 
 				r.first = record.Position().Link()
 			}
 		case changelog.Unreadable:
-			return fmt.Errorf("%w: revision %d", errUnreadable, m.Sequence)
+			return fmt.Errorf("%w: revision %d", changelog.ErrUnreadable, m.Sequence)
 		default:
 			if err := r.dismiss(ctx, c, record); err != nil {
 				return err
@@ -70,7 +70,7 @@ func (r *replay) takeBatch(ctx context.Context, c *Conn, batch []storedMessage) 
 
 // dismiss makes noise of a signed entry that continues nothing, if it is of another
 // log.
-func (r *replay) dismiss(ctx context.Context, c *Conn, record changelog.Record) error {
+func (r *replay) dismiss(ctx context.Context, c Client, record changelog.Record) error {
 	is, err := c.misplaced(ctx, r.environment, r.first, record)
 	if err == nil && !is {
 		err = fmt.Errorf("revision %d does not continue revision %d: %w", record.Revision, r.judge.Head().Revision, changelog.ErrDifferentHistory)

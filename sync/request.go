@@ -64,11 +64,11 @@ func hasCode(err error, codes ...int) bool {
 // encoded as JSON unless it is nil. An answer that does not come is
 // [ErrUnreachable], and so is that of a cluster of which too few servers are
 // there; a refusal is an *apiError.
-func (c *Conn) request(ctx context.Context, call string, body, response any) error {
+func (c Client) request(ctx context.Context, call string, body, response any) error {
 	return c.requestWithin(ctx, requestTimeout, call, body, response)
 }
 
-func (c *Conn) requestWithin(ctx context.Context, timeout time.Duration, call string, body, response any) error {
+func (c Client) requestWithin(ctx context.Context, timeout time.Duration, call string, body, response any) error {
 	var data []byte
 	if body != nil {
 		var err error
@@ -115,7 +115,7 @@ func decodeReply(data []byte, response any) error {
 
 // ask sends a message and returns the reply. Whatever keeps the reply from
 // coming is [ErrUnreachable], except that a message is too large to be sent.
-func (c *Conn) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*nats.Msg, error) {
+func (c Client) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (*nats.Msg, error) {
 	if !c.Connected() {
 		return nil, errNoConnection
 	}

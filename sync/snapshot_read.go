@@ -25,7 +25,7 @@ var errChunks = errors.New("the chunks of a published snapshot are not what its 
 // readSnapshot reads a published snapshot chunk by chunk and hands it to read.
 func (f *Follower) readSnapshot(ctx context.Context, p changelog.PublishedSnapshot, read func(*changelog.SnapshotReader) error) error {
 	environment := f.environment
-	r, err := changelog.NewSnapshotReader(&chunkReader{Follower: f, ctx: ctx, of: p, sum: sha256.New()}, f.conn.keys)
+	r, err := changelog.NewSnapshotReader(&chunkReader{Follower: f, ctx: ctx, of: p, sum: sha256.New()}, f.conn.Keyring())
 	if err != nil {
 		return fmt.Errorf("published snapshot: %w", err)
 	}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -50,7 +48,7 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 	if _, err := l.conn.createStream(ctx, snapConfig(l.environment, l.replicas)); err != nil {
 		return false, err
 	}
-	before, sequence, err := l.conn.leaderManifest(ctx, l.environment)
+	before, sequence, err := leaderManifest(ctx, l.conn, l.environment)
 	if err != nil {
 		return false, err
 	}
@@ -72,7 +70,7 @@ func (l *Log) publishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
 		return false, err
 	}
 	m := before.With(p)
-	m.Keys = l.conn.keys.Shown().Text
+	m.Keys = l.conn.Keyring().Shown().Text
 	return l.putManifest(ctx, m, sequence)
 }
 
@@ -145,7 +143,7 @@ func (l *Log) writeChunks(ctx context.Context, p changelog.PublishedSnapshot, s 
 // harm: it has its own subject, which holds one message.
 type chunkWriter struct {
 	ctx     context.Context //nolint:containedctx // an io.Writer takes none
-	conn    *Conn
+	conn    Client
 	subject string
 	chunk   []byte
 	stored  int
@@ -172,11 +170,10 @@ func (w *chunkWriter) flush() error {
 	if len(w.chunk) == 0 {
 		return nil
 	}
-	msg := nats.NewMsg(w.subject + "." + strconv.Itoa(w.stored+1))
-	msg.Data = w.chunk
+	m := newOutgoing(w.subject+"."+strconv.Itoa(w.stored+1), w.chunk)
 	var pauses backoff
 	for {
-		_, err := w.conn.publish(w.ctx, msg, chunkTimeout)
+		_, err := w.conn.publishWithin(w.ctx, m, chunkTimeout)
 		if err == nil {
 			break
 		}
@@ -208,52 +205,26 @@ func (l *Log) verifyChunks(ctx context.Context, p changelog.PublishedSnapshot) e
 	return nil
 }
 
-// subjects returns the subjects of a stream that match a filter and hold a
-// message, as the leader has them.
-func (c *Conn) subjects(ctx context.Context, stream, filter string) (map[string]bool, error) {
-	found := make(map[string]bool)
-	for {
-		var page struct {
-			Total int `json:"total"`
-			State struct {
-				Subjects map[string]uint64 `json:"subjects"`
-			} `json:"state"`
-		}
-		ask := map[string]any{"subjects_filter": filter, "offset": len(found)}
-		if err := c.request(ctx, "STREAM.INFO."+stream, ask, &page); err != nil {
-			return nil, err
-		}
-		before := len(found)
-		for subject := range page.State.Subjects {
-			found[subject] = true
-		}
-		if len(found) >= page.Total || len(found) == before {
-			return found, nil
-		}
-	}
-}
-
 // putManifest writes the manifest after the one with a sequence, and reports
 // whether it did: not when somebody else was faster.
 func (l *Log) putManifest(ctx context.Context, m changelog.Manifest, sequence uint64) (bool, error) {
-	data, signature, err := changelog.EncodeManifest(l.conn.signer, l.environment, m)
+	data, signature, err := changelog.EncodeManifest(l.conn.Signer(), l.environment, m)
 	if err != nil {
 		return false, err
 	}
-	msg := nats.NewMsg(manifestSubject(l.environment))
-	msg.Data = data
-	msg.Header.Set(changelog.ProofHeader, string(signature))
-	msg.Header.Set(headerExpectedLastSubject, strconv.FormatUint(sequence, 10))
+	out := newOutgoing(manifestSubject(l.environment), data)
+	out.setProof(string(signature))
+	out.expectLastOfSubject(sequence)
 	var pauses backoff
 	for {
-		_, err := l.conn.publish(ctx, msg, publishTimeout)
+		_, err := l.conn.publish(ctx, out)
 		if err == nil {
 			return true, nil
 		}
 		if !undecided(err) {
 			return false, err
 		}
-		found, at, lookup := l.conn.leaderManifest(ctx, l.environment)
+		found, at, lookup := leaderManifest(ctx, l.conn, l.environment)
 		if lookup == nil && at > sequence {
 			return found.Newest() == m.Newest(), nil
 		}
@@ -272,7 +243,7 @@ func (l *Log) purgeSnapshots(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("purge snapshots: %w", err)
 	}
-	m, _, err := l.conn.leaderManifest(ctx, l.environment)
+	m, _, err := leaderManifest(ctx, l.conn, l.environment)
 	if err != nil {
 		return fmt.Errorf("purge snapshots: %w", err)
 	}
@@ -316,4 +287,21 @@ func keeps(m changelog.Manifest, snapshot string, epoch changelog.Epoch) bool {
 	}
 	revision, err := strconv.ParseUint(parts[1], 10, 64)
 	return err == nil && (m.Newest().Epoch != epoch || revision > m.Newest().Revision)
+}
+
+// leaderManifest returns the manifest as the leader has it, with its sequence. It
+// has no snapshots when there is none that a publisher signed.
+func leaderManifest(ctx context.Context, c Client, environment string) (changelog.Manifest, uint64, error) {
+	found, err := c.lastMessage(ctx, snapStream(environment), manifestSubject(environment))
+	if errors.Is(err, errNoMessage) {
+		return changelog.Manifest{}, 0, nil
+	}
+	if err != nil {
+		return changelog.Manifest{}, 0, err
+	}
+	m, err := changelog.DecodeManifest(c.Keyring(), environment, found.Data, changelog.Signature(found.Proof))
+	if err != nil {
+		return changelog.Manifest{}, found.Sequence, nil //nolint:nilerr // it is noise, and the next one takes its place
+	}
+	return m, found.Sequence, nil
 }

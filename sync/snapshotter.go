@@ -100,7 +100,7 @@ func (s *Snapshotter) due(ctx context.Context) (bool, error) {
 	if _, err := s.log.conn.createStream(ctx, snapConfig(s.log.environment, s.log.replicas)); err != nil {
 		return false, err
 	}
-	m, _, err := s.log.conn.leaderManifest(ctx, s.log.environment)
+	m, _, err := leaderManifest(ctx, s.log.conn, s.log.environment)
 	if err != nil {
 		return false, err
 	}

@@ -105,7 +105,7 @@ func (s *following) loadRebuilt(ctx context.Context, applied changelog.Position,
 	if err != nil {
 		return changelog.Position{}, err
 	}
-	replayed, err := s.conn.replay(ctx, s.environment, max(info.State.FirstSequence, 1), end)
+	replayed, err := replayLog(ctx, s.conn, s.environment, max(info.State.FirstSequence, 1), end)
 	if err != nil {
 		return changelog.Position{}, err
 	}
@@ -121,7 +121,7 @@ func (s *following) loadRebuilt(ctx context.Context, applied changelog.Position,
 
 // decided reports whether another reading would give the same.
 func decided(err error) bool {
-	for _, final := range []error{errWrongPublisher, changelog.ErrDifferentHistory, errHole, errUnreadable} {
+	for _, final := range []error{errWrongPublisher, changelog.ErrDifferentHistory, errHole, changelog.ErrUnreadable} {
 		if errors.Is(err, final) {
 			return true
 		}

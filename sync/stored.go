@@ -32,7 +32,7 @@ func (l *Log) Stored(ctx context.Context, to uint64) iter.Seq2[Stored, error] {
 			}
 			valid[r.Revision] = r.Digest
 		}
-		l.conn.stored(ctx, flagsStream(l.environment), flagsSubject(l.environment)+".", valid, to)(yield)
+		storedMessages(ctx, l.conn, flagsStream(l.environment), flagsSubject(l.environment)+".", valid, to)(yield)
 	}
 }
 
@@ -48,7 +48,7 @@ func (j *Journal) Stored(ctx context.Context) iter.Seq2[Stored, error] {
 			}
 			valid[r.Sequence], last = r.Digest, r.Sequence
 		}
-		j.conn.stored(ctx, j.name.stream, "", valid, last)(yield)
+		storedMessages(ctx, j.conn, j.name.stream, "", valid, last)(yield)
 	}
 }
 
@@ -58,8 +58,8 @@ func (n JournalName) Stream() string { return n.stream }
 // Stream returns the name of the stream that the log is kept in.
 func (l *Log) Stream() string { return flagsStream(l.environment) }
 
-// stored yields the messages of a stream that are valid.
-func (c *Conn) stored(ctx context.Context, stream, prefix string, valid map[uint64]changelog.Digest, last uint64) iter.Seq2[Stored, error] {
+// storedMessages yields the messages of a stream that are valid.
+func storedMessages(ctx context.Context, c Client, stream, prefix string, valid map[uint64]changelog.Digest, last uint64) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
 		for m, err := range c.messages(ctx, stream, 1, last) {
 			if err != nil {
@@ -86,7 +86,7 @@ func (l *Log) StoredAt(ctx context.Context, revision uint64) (changelog.Record, 
 	m, err := l.conn.message(ctx, flagsStream(l.environment), revision)
 	var r changelog.Record
 	if err == nil {
-		r, err = l.conn.keys.OpenPastEntry(l.environment, m.entry(l.environment))
+		r, err = l.conn.Keyring().OpenPastEntry(l.environment, m.entry(l.environment))
 	}
 	if err != nil {
 		return changelog.Record{}, fmt.Errorf("revision %d of %s: %w", revision, l.environment, notStored(err))
@@ -100,7 +100,7 @@ func (l *Log) Note(ctx context.Context, revision uint64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return changelog.EntryNote(l.conn.keys.Installation(), l.environment, r.Head()), nil
+	return changelog.EntryNote(l.conn.Keyring().Installation(), l.environment, r.Head()), nil
 }
 
 // Note returns the proof of a record as a signed note, which other tools verify.
@@ -108,12 +108,12 @@ func (j *Journal) Note(ctx context.Context, sequence uint64) (string, error) {
 	m, err := j.conn.message(ctx, j.name.stream, sequence)
 	anchor := changelog.Anchor{Sequence: sequence, Digest: changelog.Sum(m.Data)}
 	if err == nil {
-		err = j.conn.keys.VerifyPastRecord(j.name.stream, anchor, changelog.Signature(m.Proof))
+		err = j.conn.Keyring().VerifyPastRecord(j.name.stream, anchor, changelog.Signature(m.Proof))
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s at %d: %w", j.name.stream, sequence, notStored(err))
 	}
-	return changelog.RecordNote(j.conn.keys.Installation(), j.name.stream, anchor, changelog.Signature(m.Proof)), nil
+	return changelog.RecordNote(j.conn.Keyring().Installation(), j.name.stream, anchor, changelog.Signature(m.Proof)), nil
 }
 
 // Checkpoint returns how far the log is known to go. It asks nothing.

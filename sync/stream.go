@@ -23,14 +23,16 @@ const (
 	journalSubject = "journal"
 )
 
-func flagsStream(environment string) string   { return "FLAGS_" + environment }
-func ledgerStream(environment string) string  { return "LEDGER_" + environment }
-func flagsSubject(environment string) string  { return "flags." + environment }
-func ledgerSubject(environment string) string { return "ledger." + environment }
-func snapStream(environment string) string    { return "SNAP_" + environment }
-func snapSubject(environment string) string   { return "snap." + environment }
-func feedSubject(environment string) string   { return "feed." + environment }
-func beatSubject(environment string) string   { return "heartbeat." + environment }
+func flagsStream(environment string) string     { return "FLAGS_" + environment }
+func ledgerStream(environment string) string    { return "LEDGER_" + environment }
+func flagsSubject(environment string) string    { return "flags." + environment }
+func ledgerSubject(environment string) string   { return "ledger." + environment }
+func snapStream(environment string) string      { return "SNAP_" + environment }
+func snapSubject(environment string) string     { return "snap." + environment }
+func manifestSubject(environment string) string { return snapSubject(environment) + ".manifest" }
+func chunkSubject(environment string) string    { return snapSubject(environment) + ".chunk" }
+func feedSubject(environment string) string     { return "feed." + environment }
+func beatSubject(environment string) string     { return "heartbeat." + environment }
 
 // streamConfig is the configuration of a stream in JetStream's terms: all
 // settings of nats-server 2.15, so that none can differ unseen, except for the
@@ -199,7 +201,7 @@ func orUnset(value string) string {
 }
 
 // createStream creates a stream, or verifies the one that is there.
-func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo, error) {
+func (c Client) createStream(ctx context.Context, want streamConfig) (*streamInfo, error) {
 	info, err := c.info(ctx, want.Name)
 	if err == nil {
 		return info, want.verify(info.Config)
@@ -227,7 +229,7 @@ func (c *Conn) createStream(ctx context.Context, want streamConfig) (*streamInfo
 }
 
 // openStream verifies a stream that must be there.
-func (c *Conn) openStream(ctx context.Context, want streamConfig) (*streamInfo, error) {
+func (c Client) openStream(ctx context.Context, want streamConfig) (*streamInfo, error) {
 	info, err := c.info(ctx, want.Name)
 	if hasCode(err, codeStreamNotFound) {
 		return nil, lost(want.Name)

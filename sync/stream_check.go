@@ -26,7 +26,7 @@ func (e *Environments) CheckStreams(ctx context.Context, environments []string) 
 		)
 	}
 	for _, check := range checks {
-		found, err := e.conn.checkStream(ctx, check)
+		found, err := checkStream(ctx, e.conn, check)
 		if err != nil {
 			return nil, fmt.Errorf("check of %s: %w", check.config.Name, err)
 		}
@@ -42,7 +42,7 @@ type streamCheck struct {
 	required bool
 }
 
-func (c *Conn) checkStream(ctx context.Context, check streamCheck) (wrong []error, err error) {
+func checkStream(ctx context.Context, c Client, check streamCheck) (wrong []error, err error) {
 	info, err := c.info(ctx, check.config.Name)
 	if hasCode(err, codeStreamNotFound) {
 		if check.required {
@@ -57,7 +57,7 @@ func (c *Conn) checkStream(ctx context.Context, check streamCheck) (wrong []erro
 		wrong = append(wrong, err)
 	}
 	if err := info.State.missing(check.config.Name); check.whole && err != nil {
-		if err = c.damageOf(ctx, check.config.Name, info.State, err); err != nil {
+		if err = damageOf(ctx, c, check.config.Name, info.State, err); err != nil {
 			wrong = append(wrong, err)
 		}
 	}
@@ -66,9 +66,9 @@ func (c *Conn) checkStream(ctx context.Context, check streamCheck) (wrong []erro
 
 // damageOf adds what the messages that are missing from a journal do to it: nil
 // when nothing that counts is missing, as after a repair.
-func (c *Conn) damageOf(ctx context.Context, stream string, state streamState, missing error) error {
+func damageOf(ctx context.Context, c Client, stream string, state streamState, missing error) error {
 	name, ok := journalOf(stream)
-	if !ok && c.beginsLater(ctx, stream, state) {
+	if !ok && beginsLater(ctx, c, stream, state) {
 		return nil
 	}
 	if !ok {
@@ -86,7 +86,7 @@ func (c *Conn) damageOf(ctx context.Context, stream string, state streamState, m
 
 // beginsLater reports whether the first message of a log is the entry that it begins
 // with, signed for that place, and nothing is missing behind it: see lostStart.
-func (c *Conn) beginsLater(ctx context.Context, stream string, state streamState) bool {
+func beginsLater(ctx context.Context, c Client, stream string, state streamState) bool {
 	environment, ok := strings.CutPrefix(stream, flagsStream(""))
 	if !ok || state.Messages != state.LastSequence-state.FirstSequence+1 {
 		return false
@@ -95,7 +95,7 @@ func (c *Conn) beginsLater(ctx context.Context, stream string, state streamState
 	if err != nil || c.adoptKeys(ctx, environment) != nil {
 		return false
 	}
-	r, err := c.keys.OpenPastEntry(environment, m.entry(environment))
+	r, err := c.Keyring().OpenPastEntry(environment, m.entry(environment))
 	return err == nil && r.Kind == document.KindEpoch && r.Prev == changelog.Link{} && !r.Renews()
 }
 

@@ -44,7 +44,7 @@ func (l *Log) advance(ctx context.Context, last uint64) (logTail, error) {
 // readFrom judges the messages behind what is known, up to a sequence. It fails with
 // errHole where a message is missing behind the last entry: it may have been one.
 func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, error) {
-	judge, known := changelog.NewReplayJudge(l.conn.keys, l.environment, t.head), t.head.Link()
+	judge, known := changelog.NewReplayJudge(l.conn.Keyring(), l.environment, t.head), t.head.Link()
 	read := places{next: t.judged + 1}
 	for batch, err := range l.conn.batches(ctx, flagsStream(l.environment), t.judged+1, last) {
 		if err != nil {
@@ -63,7 +63,7 @@ func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, er
 		return t, err
 	}
 	t.judged = last
-	return t, l.conn.keys.Supported()
+	return t, l.conn.Keyring().Supported()
 }
 
 // offer judges a message where everything before it was read since an entry that
@@ -177,7 +177,7 @@ func (l *Log) newestIn(ctx context.Context, from, to uint64) (changelog.Record, 
 			return changelog.Record{}, read, fmt.Errorf("head of %s: %w", l.environment, err)
 		}
 		read.read(m.Sequence)
-		r, err := l.conn.keys.OpenEntry(l.environment, m.entry(l.environment))
+		r, err := l.conn.Keyring().OpenEntry(l.environment, m.entry(l.environment))
 		switch {
 		case errors.Is(err, changelog.ErrUnreadable):
 			return changelog.Record{}, read, fmt.Errorf("head of %s: revision %d: %w", l.environment, m.Sequence, err)

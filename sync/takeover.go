@@ -103,7 +103,7 @@ func (s *following) load(ctx context.Context, r route) (changelog.Position, erro
 		return position, err
 	}
 	unpublished := err
-	replayed, err := s.conn.replay(ctx, s.environment, r.beginning, r.last)
+	replayed, err := replayLog(ctx, s.conn, s.environment, r.beginning, r.last)
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("%w; %s", err, unpublished.Error())
 	}
@@ -135,7 +135,7 @@ func (s *following) mayReplace(ctx context.Context, r route, p changelog.Publish
 	if p.Epoch == r.begin.Epoch {
 		return true
 	}
-	begin, err := s.conn.beginOf(ctx, s.environment, p.Epoch)
+	begin, err := beginOfEpoch(ctx, s.conn, s.environment, p.Epoch)
 	if err != nil {
 		return errors.Is(err, errNoMessage) // it is lost
 	}
@@ -151,7 +151,7 @@ func (s *following) loadPublished(ctx context.Context, wanted func(changelog.Pub
 	asked := time.Now()
 	var m changelog.Manifest
 	err := s.manifests.run(ctx, func(ctx context.Context) (err error) {
-		m, err = s.conn.manifest(ctx, s.environment)
+		m, err = newestManifest(ctx, s.conn, s.environment)
 		return err
 	})
 	if err != nil {
@@ -220,7 +220,7 @@ func (s *following) tookOver(r route, position changelog.Position, err error) {
 // continueFrom makes a position the one to continue from. The leader, who was
 // asked at a moment or later, confirmed it.
 func (s *following) continueFrom(position changelog.Position, asked, now time.Time) {
-	s.judge = changelog.NewJudge(s.conn.keys, s.environment, position)
+	s.judge = changelog.NewJudge(s.conn.Keyring(), s.environment, position)
 	s.judged, s.unproved = position.Revision, false
 	s.seen, s.fedLast, s.reread, s.renewedAt = seenMessage{}, seenMessage{}, nil, 0
 	s.named = changelog.Position{}
@@ -234,4 +234,21 @@ func (s *following) continueFrom(position changelog.Position, asked, now time.Ti
 	s.fill.still = time.Time{}
 	s.vouched(asked)
 	s.fill.restart(now)
+}
+
+// newestManifest returns the manifest as any replica has it, which may be behind. It
+// has no snapshots when there is none.
+func newestManifest(ctx context.Context, c Client, environment string) (changelog.Manifest, error) {
+	found, err := c.newestData(ctx, snapStream(environment), manifestSubject(environment))
+	switch {
+	case errors.Is(err, errNoMessage), noResponders(err):
+		return changelog.Manifest{}, nil // the stream does not exist, or is empty
+	case err != nil:
+		return changelog.Manifest{}, fmt.Errorf("manifest of %s: %w", environment, err)
+	}
+	m, err := changelog.DecodeManifest(c.Keyring(), environment, found.Data, changelog.Signature(found.Proof))
+	if err != nil {
+		return changelog.Manifest{}, nil //nolint:nilerr // what no publisher signed is none
+	}
+	return m, nil
 }
