@@ -243,22 +243,22 @@ func (s *following) unanswered(a answeredBarrier, err error, now time.Time) {
 // cutOff reports whether the server may be separated from the others, and the
 // next one not: no leader was found, for longer than an election takes.
 func (s *following) cutOff(err error, now time.Time) bool {
-	return !s.current.StreamMissing && !errors.Is(err, errNoEntry) && now.Sub(s.lastBeat()) >= s.timing.reconnect
+	return !s.current.StreamMissing && !errors.Is(err, errNoEntry) && now.Sub(s.lastBeat()) >= s.timing.Reconnect
 }
 
 // nextOwnBarrier returns when to ask for ourselves after an answer at now: once
 // no beat has come for a while, then again and again.
 func (s *following) nextOwnBarrier(now time.Time) time.Time {
-	if now.Sub(s.lastBeat()) < s.timing.beatTimeout {
+	if now.Sub(s.lastBeat()) < s.timing.HeartbeatTimeout {
 		return s.withoutBeat()
 	}
-	return now.Add(jitter(s.timing.ownBarrier*8/10, s.timing.ownBarrier*12/10))
+	return now.Add(jitter(s.timing.OwnBarrier*8/10, s.timing.OwnBarrier*12/10))
 }
 
 // withoutBeat returns when the silence after the last beat is too long. It
 // differs between followers, so that they do not ask all at once.
 func (s *following) withoutBeat() time.Time {
-	return s.lastBeat().Add(jitter(s.timing.beatTimeout, s.timing.beatTimeout*13/10))
+	return s.lastBeat().Add(jitter(s.timing.HeartbeatTimeout, s.timing.HeartbeatTimeout*13/10))
 }
 
 // lastBeat returns when the last beat came, or when the follower began to

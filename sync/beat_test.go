@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
@@ -221,7 +223,7 @@ func TestAnotherState(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.StateCheck = 10 * time.Millisecond })
+	r := follow(t, l.conn, func(t *tuning.Follower) { t.StateCheck = 10 * time.Millisecond })
 	r.until(t, "synced", isSynced)
 	for rebuilds := range uint64(2) {
 		compared := r.target.comparisons()
@@ -245,7 +247,7 @@ func TestAStateThatWasSignedWrong(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	head := l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.StateCheck = 10 * time.Millisecond })
+	r := follow(t, l.conn, func(t *tuning.Follower) { t.StateCheck = 10 * time.Millisecond })
 	r.until(t, "synced", isSynced)
 	reads := new(atomic.Int64)
 	c := l.server.Client(t)

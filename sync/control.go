@@ -32,6 +32,18 @@ type environmentRecord struct {
 	Adopted    bool   `json:"adopted,omitzero"`
 }
 
+// Environment is one change log and what is known about it.
+type Environment struct {
+	Name     string
+	Epoch    changelog.Epoch // of its first entry
+	Actor    string          // opaque id of who created it
+	Created  time.Time
+	Archived time.Time // zero while it is in use
+	// Destroyed is when it was decided to delete its flags for good; zero while it
+	// can be revived. What is destroyed is archived too.
+	Destroyed time.Time
+}
+
 // Order says who wants something to be done that CONTROL records, and why.
 type Order struct {
 	Actor  string // opaque id

@@ -42,7 +42,7 @@ func (d *firstDial) Dial(network, address string) (net.Conn, error) {
 	if d.ctx == ctx {
 		d.bound = append(d.bound, context.AfterFunc(ctx, func() { _ = conn.Close() })) // ends what reads from it
 	}
-	return &greetedConn{Conn: conn}, nil
+	return Greeted(conn), nil
 }
 
 // over lets connections outlive the context.
@@ -78,3 +78,6 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 	c.greeted = true
 	return n, c.SetReadDeadline(begin.Add(dialTimeout)) // what follows; whoever greets takes it away at the end
 }
+
+// Greeted returns a connection that is given up when it does not begin with a greeting in time, as those over the network are.
+func Greeted(c net.Conn) net.Conn { return &greetedConn{Conn: c} }

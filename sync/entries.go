@@ -11,8 +11,8 @@ import (
 
 // What both sides of the log have to find out about its entries.
 
-// errHole means that the log lacks a message that may have been an entry.
-var errHole = errors.New("the log has a hole")
+// ErrHole means that the log lacks a message that may have been an entry.
+var ErrHole = errors.New("the log has a hole")
 
 // unreadable says what is wrong with a signed entry that cannot be decoded here.
 func (c Client) unreadable(environment string, m storedMessage) error {

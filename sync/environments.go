@@ -314,3 +314,11 @@ func environmentOf(ctx context.Context, c Client, name string, _ int) (Environme
 	}
 	return Environment{}, unknown(name)
 }
+
+func validateReplicas(replicas int) error {
+	switch replicas {
+	case 1, 3, 5:
+		return nil
+	}
+	return fmt.Errorf("%d replicas: want 1 on a single server, 3 or 5 on a cluster", replicas)
+}

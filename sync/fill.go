@@ -246,7 +246,7 @@ func (s *following) missingBefore(m storedMessage, r changelog.Record) error {
 		s.keep(m, r)
 		return nil
 	}
-	return fmt.Errorf("%w: revision %d continues revision %d, which is not there", errHole, r.Revision, r.Prev.Revision)
+	return fmt.Errorf("%w: revision %d continues revision %d, which is not there", ErrHole, r.Revision, r.Prev.Revision)
 }
 
 // settleFilled proves what a read has brought. What is not proved yet waits while
@@ -275,7 +275,7 @@ func (s *following) stoodStill(now time.Time) {
 	if f.still.IsZero() {
 		f.still = now
 	}
-	if now.Sub(f.still) < s.timing.askLeader {
+	if now.Sub(f.still) < s.timing.AskLeader {
 		f.again(now)
 		return
 	}

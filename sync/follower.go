@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -64,7 +66,7 @@ type Follower struct {
 	environment string
 	holdAtHole  bool
 	log         zerolog.Logger
-	timing      timing
+	timing      tuning.Follower
 
 	barrierSpacing time.Duration
 	leader         *guard // of questions about where the log ends

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/document"
@@ -157,7 +159,7 @@ func TestServerThatComesLater(t *testing.T) {
 func TestTargetThatRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.ApplyRetry = 20 * time.Millisecond })
+	r := follow(t, l.conn, func(t *tuning.Follower) { t.ApplyRetry = 20 * time.Millisecond })
 	r.until(t, "synced", isSynced)
 	refusal := errors.New("the target refuses")
 	r.target.setRefuse(refusal)

@@ -6,37 +6,27 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// timing is when a follower acts. Tests shorten it.
-type timing struct {
-	beatTimeout time.Duration // without a beat: ask the leader
-	ownBarrier  time.Duration // how often, while there is no beat
-	askLeader   time.Duration // a fill stands still: ask the leader about it
-	standstill  time.Duration // a fill stands still: the log has a hole
-	recheck     time.Duration // how often what keeps the follower from going on is looked at again
-	applyRetry  time.Duration // after the target refused to apply
-	reconnect   time.Duration // least time between forced reconnects
-	stateCheck  time.Duration // how often the state is compared with the one that was signed
-
-	snapshotGain uint64 // entries that a published snapshot must save at least
-}
-
-func defaultTiming() timing {
-	return timing{
-		beatTimeout: 3 * time.Second,
-		ownBarrier:  10 * time.Second,
-		askLeader:   100 * time.Millisecond,
-		standstill:  10 * time.Second,
-		recheck:     5 * time.Second,
-		applyRetry:  time.Second,
-		reconnect:   10 * time.Second,
-		stateCheck:  stateInterval,
-
-		snapshotGain: snapshotGain,
+func defaultTiming() tuning.Follower {
+	return tuning.Follower{
+		HeartbeatTimeout: 3 * time.Second,
+		OwnBarrier:       10 * time.Second,
+		AskLeader:        100 * time.Millisecond,
+		Standstill:       10 * time.Second,
+		Recheck:          5 * time.Second,
+		ApplyRetry:       time.Second,
+		Reconnect:        10 * time.Second,
+		StateCheck:       stateInterval,
+		SnapshotGain:     snapshotGain,
 	}
 }
+
+// Tune changes the timing of a follower that does not run yet. It is for tests of the log.
+func (f *Follower) Tune(change func(*tuning.Follower)) { change(&f.timing) }
 
 // Bounds of what waits while a gap is filled, or in the subscription while the
 // target is busy. What exceeds them is dropped, and filled later. The queue after
@@ -235,7 +225,7 @@ func (s *following) apply(now time.Time) {
 	}
 	if err := s.target.Apply(s.ready); err != nil {
 		s.current.LastError = fmt.Errorf("apply revision %d: %w", s.ready[0].Position().Revision, err)
-		s.applyAt = now.Add(s.timing.applyRetry)
+		s.applyAt = now.Add(s.timing.ApplyRetry)
 		s.log.Error().Err(err).Uint64("revision", s.ready[0].Position().Revision).Msg("changes cannot be applied, trying again")
 		return
 	}

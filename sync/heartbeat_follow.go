@@ -59,7 +59,7 @@ func (s *following) beaten(a arrival) {
 	case s.current.LastConfirmed.Before(s.stalled):
 		s.barriers.urgent = true
 		s.barriers.ownAt = later(now, s.current.LastConfirmed.Add(stalledAfter)).Add(jitter(0, stalledAsk))
-	case now.Sub(s.current.LastConfirmed) < s.timing.beatTimeout:
+	case now.Sub(s.current.LastConfirmed) < s.timing.HeartbeatTimeout:
 		s.barriers.ownAt = s.withoutBeat()
 	default: // heartbeats keep naming what is not here yet: only the leader can say what was here when
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
@@ -280,12 +282,12 @@ type running struct {
 	target *mapTarget
 }
 
-func follow(tb testing.TB, c *flagsync.Conn, tune ...func(*flagsync.Timing)) *running {
+func follow(tb testing.TB, c *flagsync.Conn, tune ...func(*tuning.Follower)) *running {
 	tb.Helper()
 	return followInto(tb, c, newMapTarget(tb), tune...)
 }
 
-func followInto(tb testing.TB, c *flagsync.Conn, target *mapTarget, tune ...func(*flagsync.Timing)) *running {
+func followInto(tb testing.TB, c *flagsync.Conn, target *mapTarget, tune ...func(*tuning.Follower)) *running {
 	tb.Helper()
 	target.adopt(tb, c)
 	f, err := flagsync.NewFollower(c, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
@@ -15,8 +17,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-func impatient(t *flagsync.Timing) {
-	t.BeatTimeout, t.OwnBarrier = 100*time.Millisecond, 100*time.Millisecond
+func impatient(t *tuning.Follower) {
+	t.HeartbeatTimeout, t.OwnBarrier = 100*time.Millisecond, 100*time.Millisecond
 	t.AskLeader, t.Recheck = 10*time.Millisecond, 50*time.Millisecond
 }
 

@@ -215,7 +215,7 @@ func (t *leaderReport) lacks(sequence uint64, err error) bool {
 	switch {
 	case errors.Is(err, errNoMessage):
 		t.missing = sequence
-		t.hole = fmt.Errorf("%w: the leader has no message %d although its log ends with %d", errHole, sequence, t.last)
+		t.hole = fmt.Errorf("%w: the leader has no message %d although its log ends with %d", ErrHole, sequence, t.last)
 	case err != nil:
 		t.err = err
 	}
@@ -233,7 +233,7 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	}
 	if t.err != nil {
 		s.current.LastError = t.err
-		i.retry = min(max(2*i.retry, fillRetryMin), s.timing.recheck)
+		i.retry = min(max(2*i.retry, fillRetryMin), s.timing.Recheck)
 		i.at = now.Add(jitter(i.retry/2, i.retry))
 		s.checkStandstill(now)
 		return
@@ -244,7 +244,7 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 	if err == nil && t.next != nil {
 		err = s.judgeNext(*t.next, t)
 	}
-	if errors.Is(err, errHole) && t.hole == nil && t.begin != nil && t.begin.Renews() && t.begin.Epoch.Later(q.held.Epoch) {
+	if errors.Is(err, ErrHole) && t.hole == nil && t.begin != nil && t.begin.Renews() && t.begin.Epoch.Later(q.held.Epoch) {
 		err = errRenewed // what seems to be missing is of that epoch
 	}
 	if err == nil {
@@ -257,7 +257,7 @@ func (s *following) onLeaderReport(q leaderQuestion, t leaderReport) {
 		s.cleared(now)
 		return
 	}
-	i.at = now.Add(jitter(s.timing.recheck/2, s.timing.recheck))
+	i.at = now.Add(jitter(s.timing.Recheck/2, s.timing.Recheck))
 	if t.regressed && t.clustered && !s.regressLasts(now) {
 		i.at = now.Add(regressLimit / 4)
 		return
@@ -373,8 +373,8 @@ func (s *following) obstacle() error {
 // checkStandstill calls it a hole when a fill has stood still for too long.
 func (s *following) checkStandstill(now time.Time) {
 	still := s.fill.still
-	if !still.IsZero() && now.Sub(still) >= s.timing.standstill && s.current.Hole == nil && s.conn.Connected() {
-		s.conclude(fmt.Errorf("%w: message %d does not come and the leader cannot be asked", errHole, s.judged+1))
+	if !still.IsZero() && now.Sub(still) >= s.timing.Standstill && s.current.Hole == nil && s.conn.Connected() {
+		s.conclude(fmt.Errorf("%w: message %d does not come and the leader cannot be asked", ErrHole, s.judged+1))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sort"
-	"strings"
 	"sync"
 
 	"github.com/flagside/flagside/sync/changelog"
@@ -44,21 +43,15 @@ func Control() JournalName {
 
 // journalOf returns the journal that is kept in a stream, if it is one.
 func journalOf(stream string) (name JournalName, ok bool) {
-	if stream == controlStream {
-		return Control(), true
+	environment, ok := ledgerOf(stream)
+	if environment == "" {
+		return Control(), ok
 	}
-	environment, ok := strings.CutPrefix(stream, ledgerStream(""))
 	return Ledger(environment), ok
 }
 
 // remedy says what can be done about a damage.
-func (n JournalName) remedy() string {
-	which := "--control"
-	if n.environment != "" {
-		which = "--environment " + n.environment
-	}
-	return fmt.Sprintf("put the stream back from a backup of NATS, or go on behind the damage with \"flagside ledger repair %s --reason TEXT\"", which)
-}
+func (n JournalName) remedy() string { return ledgerRemedy(n.environment) }
 
 // followSubject returns the subject on which records are heard when they are
 // stored.
@@ -198,7 +191,7 @@ func (j *Journal) learn(records []changelog.JournalRecord, offered []uint64, jud
 	}
 	for _, sequence := range offered {
 		if sequence > j.judged && sequence <= judged && !valid[sequence] {
-			j.noise = j.noise.with(sequence, sequence)
+			j.noise = j.noise.With(sequence, sequence)
 		}
 	}
 	j.judged, j.noted = max(j.judged, judged), max(j.noted, noted)

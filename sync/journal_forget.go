@@ -60,7 +60,7 @@ func (j *Journal) forgetNoise(end uint64) bool {
 	}
 	if end < j.judged {
 		j.judged = head
-		j.noise = j.noise.upTo(head)
+		j.noise = j.noise.UpTo(head)
 	}
 	return true
 }

@@ -67,6 +67,9 @@ func OpenLog(ctx context.Context, conn *Conn, o LogOptions) (*Log, error) {
 	return l, nil
 }
 
+// NewLog returns the log of an environment whose streams are not looked at.
+func NewLog(c *Conn, o LogOptions) *Log { return newLog(Use(c), o) }
+
 func newLog(c Client, o LogOptions) *Log {
 	if o.Anchors == nil {
 		o.Anchors = func() (ledger, control changelog.Anchor) { return ledger, control }

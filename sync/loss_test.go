@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -27,7 +29,7 @@ func (l *log) muteFeed(tb testing.TB, mute bool) {
 	}
 }
 
-func patient(t *flagsync.Timing) { t.BeatTimeout, t.OwnBarrier = time.Hour, time.Hour }
+func patient(t *tuning.Follower) { t.HeartbeatTimeout, t.OwnBarrier = time.Hour, time.Hour }
 
 // TestGapIsFilled loses three changes; the next one shows the gap.
 func TestGapIsFilled(t *testing.T) {
@@ -73,7 +75,7 @@ func TestABeatShowsALoss(t *testing.T) {
 func TestSilenceIsBroken(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.BeatTimeout, t.OwnBarrier = 50*time.Millisecond, 50*time.Millisecond })
+	r := follow(t, l.conn, func(t *tuning.Follower) { t.HeartbeatTimeout, t.OwnBarrier = 50*time.Millisecond, 50*time.Millisecond })
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	head := l.write(t, put("lost", "{}"))
@@ -101,8 +103,8 @@ func TestHalfOpenConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), func(t *flagsync.Timing) {
-		t.BeatTimeout, t.OwnBarrier, t.Reconnect = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
+	r := follow(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
+		t.HeartbeatTimeout, t.OwnBarrier, t.Reconnect = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 	})
 	r.until(t, "synced", isSynced)
 	connections := p.Accepted()
@@ -136,7 +138,7 @@ func randomLoss(t *testing.T, random *rand.Rand) {
 	p := newProxy(t, l.server.URL())
 	var followers []*running
 	join := func() {
-		followers = append(followers, follow(t, connectSidecar(t, p.url()), func(t *flagsync.Timing) {
+		followers = append(followers, follow(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
 			t.AskLeader = 10 * time.Millisecond
 		}))
 	}

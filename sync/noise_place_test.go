@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
@@ -337,7 +338,7 @@ func TestTheSnapshotterOverwritesNoise(t *testing.T) {
 		msg.Data, msg.Header[changelog.ProofHeader] = data, proofs
 		return msg
 	}
-	staging, signature := signManifest(t, trusttest.Default().Signer(), "staging", map[string]any{"v": 2})
+	staging, signature := signAsManifest(t, trusttest.Default().Signer(), "staging", map[string]any{"v": 2})
 	heartbeat := signedHeartbeat(t, heartbeat(l.head(t), "by", 1))
 	for name, msg := range map[string]*nats.Msg{
 		"bytes":                  forged([]byte("bytes")),
@@ -414,4 +415,18 @@ func TestNoiseOnACluster(t *testing.T) {
 	}
 	told.verify(t, l.Log, l.settled(t))
 	l.verifyFollowers(t, []*running{r, follow(t, connectSidecar(t, l.url), impatient)})
+}
+
+// signAsManifest returns the bytes of a manifest that may say anything, and their signature.
+func signAsManifest(tb testing.TB, s *changelog.Signer, of string, manifest map[string]any) ([]byte, changelog.Signature) {
+	tb.Helper()
+	data, err := json.Marshal(manifest)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	signature, err := s.SignManifest(of, data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data, signature
 }

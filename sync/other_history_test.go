@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
@@ -432,7 +434,7 @@ func TestAHole(t *testing.T) {
 	}
 }
 
-func followAs(tb testing.TB, c *flagsync.Conn, o flagsync.FollowerOptions, tune ...func(*flagsync.Timing)) *running {
+func followAs(tb testing.TB, c *flagsync.Conn, o flagsync.FollowerOptions, tune ...func(*tuning.Follower)) *running {
 	tb.Helper()
 	target := newMapTarget(tb)
 	f, err := flagsync.NewFollower(c, target, o)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
@@ -217,7 +219,7 @@ func TestStandstillIsAHole(t *testing.T) {
 	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	r := follow(t, connectAs(t, s, "blind:b", "_blind"), impatient, func(t *flagsync.Timing) { t.Standstill = time.Second })
+	r := follow(t, connectAs(t, s, "blind:b", "_blind"), impatient, func(t *tuning.Follower) { t.Standstill = time.Second })
 	status := r.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
 	if status.Synced || status.AgeKnown || r.target.count() != 0 {
 		t.Errorf("beyond a hole: %+v", status)

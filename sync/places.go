@@ -16,18 +16,18 @@ func (p *places) read(sequence uint64) {
 	p.next = sequence + 1
 }
 
-// whole fails with errHole if a message between an entry and the last sequence is
+// whole fails with ErrHole if a message between an entry and the last sequence is
 // missing.
 func (p *places) whole(head, last uint64) error {
 	p.read(last + 1)
 	return hole(p.missing, head)
 }
 
-// hole returns errHole if a message is missing that an entry does not prove to have
+// hole returns ErrHole if a message is missing that an entry does not prove to have
 // been noise by continuing one before it.
 func hole(missing, head uint64) error {
 	if missing <= head {
 		return nil
 	}
-	return fmt.Errorf("%w: message %d, behind revision %d, is not there and may have been a change", errHole, missing, head)
+	return fmt.Errorf("%w: message %d, behind revision %d, is not there and may have been a change", ErrHole, missing, head)
 }

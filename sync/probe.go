@@ -33,7 +33,7 @@ type probeState struct {
 // beats are missing, so that it is known what to do when the third is.
 func (s *following) nextProbe() time.Time {
 	sent := s.probe.sent
-	missed := s.lastBeat().Add(max(s.timing.beatTimeout-probeLimit, 0))
+	missed := s.lastBeat().Add(max(s.timing.HeartbeatTimeout-probeLimit, 0))
 	if sent.Before(missed) {
 		return earlier(sent.Add(probeInterval), later(missed, sent.Add(probeLimit)))
 	}
@@ -50,7 +50,7 @@ func (s *following) scheduleProbe(now time.Time) time.Time {
 		return at
 	}
 	s.probe.running, s.probe.sent = true, now
-	least := max(probeLimit, s.timing.beatTimeout-now.Sub(s.lastBeat()))
+	least := max(probeLimit, s.timing.HeartbeatTimeout-now.Sub(s.lastBeat()))
 	limit := jitter(least, least+probeLimit/4) // so that not everybody comes back at once
 	s.work(func(ctx context.Context) func() {
 		err := s.conn.ping(ctx, limit)
@@ -73,7 +73,7 @@ func (s *following) probed(sent time.Time, err error) {
 	case !errors.Is(err, context.DeadlineExceeded):
 	case !s.current.LastBeat.After(sent):
 		s.connectAnew(fmt.Errorf("%w: the server shows no sign of life", ErrUnreachable), now)
-	case now.Sub(later(s.probe.answered, s.reconnected)) >= s.timing.reconnect:
+	case now.Sub(later(s.probe.answered, s.reconnected)) >= s.timing.Reconnect:
 		s.connectAnew(fmt.Errorf("%w: what the server sends comes late", ErrUnreachable), now)
 	}
 }
@@ -83,7 +83,7 @@ func (s *following) probed(sent time.Time, err error) {
 // while.
 func (s *following) connectAnew(why error, now time.Time) {
 	worked := s.current.LastBeat.After(s.reconnected) || s.current.LastConfirmed.After(s.reconnected)
-	if !s.conn.Connected() || !worked && now.Sub(s.reconnected) < s.timing.reconnect {
+	if !s.conn.Connected() || !worked && now.Sub(s.reconnected) < s.timing.Reconnect {
 		return
 	}
 	s.reconnected = now

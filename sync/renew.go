@@ -120,7 +120,7 @@ func (l *Log) end(ctx context.Context) (logTail, error) {
 		return logTail{}, err
 	}
 	t, err := l.find(ctx, info.State.LastSequence)
-	if errors.Is(err, errHole) {
+	if errors.Is(err, ErrHole) {
 		return t, nil // the new epoch continues what is left
 	}
 	if errors.Is(err, ErrStreamLost) || errors.Is(err, changelog.ErrUnreadable) {

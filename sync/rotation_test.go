@@ -197,7 +197,7 @@ func TestASigningKeyIsRotated(t *testing.T) {
 	stop := r.load(0, logs[0])
 	for i := 1; i < len(keys); i++ {
 		both := r.note(keys[i-1], keys[i])
-		propose(t, conns[i-1].Keys(), both)
+		propose(t, conns[i-1].Keyring(), both)
 		r.announce(logs[i-1], both)
 		conns = append(conns, r.connect(keys[i], both))
 		logs = append(logs, openLog(t, conns[i], 1))
@@ -207,7 +207,7 @@ func TestASigningKeyIsRotated(t *testing.T) {
 		stop()                            // the one before has switched keys
 		stop = next
 		only := r.note(keys[i])
-		propose(t, conns[i].Keys(), only)
+		propose(t, conns[i].Keyring(), only)
 		r.announce(logs[i], only)
 		if _, err := r.write(logs[i-1], fmt.Sprint("late-", i), put("late", "{}")); !errors.Is(err, flagsync.ErrKeyRetired) {
 			t.Errorf("append with the key before: %v, want ErrKeyRetired", err)
@@ -308,7 +308,7 @@ func (r *rotating) overtaken(get func(*testing.T, *changelog.Keyring, changelog.
 	warm = follow(t, r.sidecar(), impatient)
 	warm.until(t, "synced", isSynced)
 	only := r.note(after)
-	get(t, c.Keys(), only)
+	get(t, c.Keyring(), only)
 	var err error
 	if late, err = r.write(slow, "late", put("late", "{}")); err != nil {
 		t.Fatal(err)

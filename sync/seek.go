@@ -24,7 +24,7 @@ func (s *following) worthSeeking() bool {
 	if s.received() == 0 {
 		return !s.seeking.done
 	}
-	gain := max(s.timing.snapshotGain, 1)
+	gain := max(s.timing.SnapshotGain, 1)
 	return !s.fill.verify && s.end >= max(s.judged, s.seeking.at)+gain
 }
 
@@ -42,7 +42,7 @@ func (s *following) seek() bool {
 				return false // the log has to show first that it left our epoch
 			}
 			saved := p.Revision - min(p.Revision, held.Revision)
-			return saved >= s.timing.snapshotGain && saved > uint64(p.Count)
+			return saved >= s.timing.SnapshotGain && saved > uint64(p.Count)
 		})
 		return func() { s.found(position, asked, err) }
 	})

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/flagside/flagside/sync/internal/tuning"
 
 	"github.com/nats-io/nats.go"
 
@@ -18,7 +21,7 @@ import (
 )
 
 // early lets a follower take a published snapshot whatever it saves.
-func early(t *flagsync.Timing) { t.SnapshotGain = 1 }
+func early(t *tuning.Follower) { t.SnapshotGain = 1 }
 
 // incompressible returns a document of about so many bytes.
 func incompressible(key string, bytes int, seed uint64) document.Document {
@@ -90,7 +93,7 @@ func TestASnapshotThatSavesLittleIsNotRead(t *testing.T) {
 	l.publish(t)
 	for name, r := range map[string]*running{
 		"few entries":           follow(t, connectSidecar(t, l.server.URL())),
-		"few more entries":      followInto(t, connectSidecar(t, l.server.URL()), behind, func(t *flagsync.Timing) { t.SnapshotGain = 30 }),
+		"few more entries":      followInto(t, connectSidecar(t, l.server.URL()), behind, func(t *tuning.Follower) { t.SnapshotGain = 30 }),
 		"not without a history": followInto(t, connectSidecar(t, l.server.URL()), l.away(t), early),
 	} {
 		r.sees(t, l)
@@ -253,7 +256,7 @@ func TestSnapshotsOfTwoPublishersAtOnce(t *testing.T) {
 	if n := len(l.chunks(t)); n != 2 {
 		t.Errorf("%d chunks, want those of the two newest", n)
 	}
-	fresh := follow(t, connectSidecar(t, l.server.URL()), func(t *flagsync.Timing) { t.SnapshotGain = 0 })
+	fresh := follow(t, connectSidecar(t, l.server.URL()), func(t *tuning.Follower) { t.SnapshotGain = 0 })
 	fresh.sees(t, l)
 }
 
@@ -268,7 +271,9 @@ func TestSnapshotsArePublishedAsTheLogGrows(t *testing.T) {
 	state := func() flagsync.Snapshot { return r.target }
 	for range 2 {
 		s := flagsync.NewSnapshotter(freshLog(t, l), state, testLogger)
-		s.Hasten(10)
+		s.Tune(func(t *tuning.Snapshots) {
+			*t = tuning.Snapshots{Look: 10 * time.Millisecond, Idle: 20 * time.Millisecond, Entries: 10, Bytes: 1 << 30, Purge: 50 * time.Millisecond}
+		})
 		run(t, s.Run)
 	}
 	newest := func() int {

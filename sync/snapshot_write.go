@@ -234,10 +234,10 @@ func (l *Log) putManifest(ctx context.Context, m changelog.Manifest, sequence ui
 	}
 }
 
-// purgeSnapshots frees the chunks of snapshots that no manifest names and none
+// PurgeSnapshots frees the chunks of snapshots that no manifest names and none
 // ever will: those that were replaced, and those that were never completed. A
 // snapshot that somebody is just writing stays.
-func (l *Log) purgeSnapshots(ctx context.Context) error {
+func (l *Log) PurgeSnapshots(ctx context.Context) error {
 	prefix := chunkSubject(l.environment) + "."
 	chunks, err := l.conn.subjects(ctx, snapStream(l.environment), prefix+">")
 	if err != nil {

@@ -4,20 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/rs/zerolog"
 )
 
-// snapshotPolicy is when a publisher publishes a snapshot. Tests shorten it.
-type snapshotPolicy struct {
-	look    time.Duration // how often it is looked whether one is due; up to twice as long, so that publishers take turns
-	idle    time.Duration // how long the log must not have grown
-	entries uint64        // more than the newest snapshot has
-	bytes   uint64        // the same in bytes of the log
-	purge   time.Duration // how long what was replaced can still be read
-}
-
-func defaultSnapshotPolicy() snapshotPolicy {
-	return snapshotPolicy{look: 5 * time.Second, idle: 2 * time.Second, entries: 1000, bytes: 16 << 20, purge: time.Minute}
+func defaultTuning() tuning.Snapshots {
+	return tuning.Snapshots{Look: 5 * time.Second, Idle: 2 * time.Second, Entries: 1000, Bytes: 16 << 20, Purge: time.Minute}
 }
 
 // overdue is how many times of what makes a snapshot due make it so while the
@@ -31,7 +24,7 @@ type Snapshotter struct {
 	log    *Log
 	state  func() Snapshot
 	logger zerolog.Logger
-	policy snapshotPolicy
+	tuning tuning.Snapshots
 
 	purgeAt time.Time // zero when there is nothing to purge
 	failed  string    // what was logged last
@@ -40,13 +33,16 @@ type Snapshotter struct {
 // NewSnapshotter returns a snapshotter for l. state returns the publisher's own
 // state, or nil while it is not complete; it is called from Run.
 func NewSnapshotter(l *Log, state func() Snapshot, logger zerolog.Logger) *Snapshotter {
-	return &Snapshotter{log: l, state: state, logger: logger, policy: defaultSnapshotPolicy()}
+	return &Snapshotter{log: l, state: state, logger: logger, tuning: defaultTuning()}
 }
+
+// Tune changes when a snapshotter that does not run yet publishes. It is for tests of the log.
+func (s *Snapshotter) Tune(change func(*tuning.Snapshots)) { change(&s.tuning) }
 
 // Run publishes until ctx ends, and then returns nil.
 func (s *Snapshotter) Run(ctx context.Context) error {
-	s.purgeAt = time.Now().Add(s.policy.purge) // what an earlier process has left
-	for pause(ctx, jitter(s.policy.look, 2*s.policy.look)) {
+	s.purgeAt = time.Now().Add(s.tuning.Purge) // what an earlier process has left
+	for pause(ctx, jitter(s.tuning.Look, 2*s.tuning.Look)) {
 		s.note(ctx, s.step(ctx))
 	}
 	return nil
@@ -70,7 +66,7 @@ func (s *Snapshotter) step(ctx context.Context) error {
 		return nil
 	}
 	s.purgeAt = time.Time{}
-	return s.log.purgeSnapshots(ctx)
+	return s.log.PurgeSnapshots(ctx)
 }
 
 func (s *Snapshotter) publish(ctx context.Context) error {
@@ -80,7 +76,7 @@ func (s *Snapshotter) publish(ctx context.Context) error {
 	}
 	begun := time.Now()
 	published, err := s.log.PublishSnapshot(ctx, state)
-	s.purgeAt = time.Now().Add(s.policy.purge) // also what another publisher was faster than
+	s.purgeAt = time.Now().Add(s.tuning.Purge) // also what another publisher was faster than
 	if err != nil || !published {
 		return err
 	}
@@ -117,12 +113,12 @@ func (s *Snapshotter) due(ctx context.Context) (bool, error) {
 	}
 	entries, bytes := at.Revision-newest.Revision, info.State.Bytes-min(newest.LogBytes, info.State.Bytes)
 	switch {
-	case entries >= overdue*s.policy.entries || bytes >= overdue*s.policy.bytes:
+	case entries >= overdue*s.tuning.Entries || bytes >= overdue*s.tuning.Bytes:
 		return true, nil
-	case entries < s.policy.entries && bytes < s.policy.bytes:
+	case entries < s.tuning.Entries && bytes < s.tuning.Bytes:
 		return false, nil
 	}
-	if !pause(ctx, s.policy.idle) {
+	if !pause(ctx, s.tuning.Idle) {
 		return false, nil
 	}
 	now := s.state()

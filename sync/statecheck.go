@@ -54,7 +54,7 @@ func (s *following) scheduleStateCheck(now time.Time) time.Time {
 	if now.Before(c.at) {
 		return c.at
 	}
-	c.at, c.compared = now.Add(s.timing.stateCheck), s.applied
+	c.at, c.compared = now.Add(s.timing.StateCheck), s.applied
 	s.compareState(now)
 	return c.rebuild
 }
@@ -75,7 +75,7 @@ func (s *following) compareState(now time.Time) {
 		s.log.Error().Err(s.current.DifferentState).Msg("the state here is not the one that was signed")
 	}
 	if !s.state.rebuilt && s.state.rebuild.IsZero() {
-		s.state.rebuild = now.Add(jitter(0, min(rebuildJitter, s.timing.stateCheck)))
+		s.state.rebuild = now.Add(jitter(0, min(rebuildJitter, s.timing.StateCheck)))
 	}
 }
 
@@ -121,7 +121,7 @@ func (s *following) loadRebuilt(ctx context.Context, applied changelog.Position,
 
 // decided reports whether another reading would give the same.
 func decided(err error) bool {
-	for _, final := range []error{errWrongPublisher, changelog.ErrDifferentHistory, errHole, changelog.ErrUnreadable} {
+	for _, final := range []error{errWrongPublisher, changelog.ErrDifferentHistory, ErrHole, changelog.ErrUnreadable} {
 		if errors.Is(err, final) {
 			return true
 		}
@@ -139,7 +139,7 @@ func (s *following) onRebuilt(position changelog.Position, asked time.Time, err 
 			s.log.Error().Err(err).Msg("the state could not be read from the log")
 		}
 		if !decided(err) {
-			s.state.rebuilt, s.state.rebuild = false, now.Add(jitter(s.timing.stateCheck/2, s.timing.stateCheck))
+			s.state.rebuilt, s.state.rebuild = false, now.Add(jitter(s.timing.StateCheck/2, s.timing.StateCheck))
 		}
 		s.fill.restart(now) // entries were not taken meanwhile
 		return

@@ -242,9 +242,26 @@ func (c Client) openStream(ctx context.Context, want streamConfig) (*streamInfo,
 
 // lost returns [ErrStreamLost] with what can be done about it.
 func lost(stream string) error {
-	if journal, ok := journalOf(stream); ok {
-		return fmt.Errorf("%w: %s: %s", ErrStreamLost, stream, journal.remedy())
+	if environment, ok := ledgerOf(stream); ok {
+		return fmt.Errorf("%w: %s: %s", ErrStreamLost, stream, ledgerRemedy(environment))
 	}
 	return fmt.Errorf("%w: %s: it is not created again, because sidecars would lose their flags to an empty log; "+
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
+}
+
+// ledgerOf returns the environment whose ledger a stream holds, "" for CONTROL, if it holds one.
+func ledgerOf(stream string) (environment string, ok bool) {
+	if stream == controlStream {
+		return "", true
+	}
+	return strings.CutPrefix(stream, ledgerStream(""))
+}
+
+// ledgerRemedy says what can be done about a ledger that is damaged or gone; the environment "" is for CONTROL.
+func ledgerRemedy(environment string) string {
+	which := "--control"
+	if environment != "" {
+		which = "--environment " + environment
+	}
+	return fmt.Sprintf("put the stream back from a backup of NATS, or go on behind the damage with \"flagside ledger repair %s --reason TEXT\"", which)
 }

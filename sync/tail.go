@@ -29,7 +29,7 @@ func (l *Log) advance(ctx context.Context, last uint64) (logTail, error) {
 		return l.find(ctx, last)
 	}
 	t, err := l.readFrom(ctx, t, last)
-	if errors.Is(err, errHole) { // which an operator may have left for a new epoch
+	if errors.Is(err, ErrHole) { // which an operator may have left for a new epoch
 		if found, failure := l.find(ctx, last); failure == nil && found.head.Epoch.Later(t.head.Epoch) {
 			return found, nil
 		}
@@ -42,7 +42,7 @@ func (l *Log) advance(ctx context.Context, last uint64) (logTail, error) {
 }
 
 // readFrom judges the messages behind what is known, up to a sequence. It fails with
-// errHole where a message is missing behind the last entry: it may have been one.
+// ErrHole where a message is missing behind the last entry: it may have been one.
 func (l *Log) readFrom(ctx context.Context, t logTail, last uint64) (logTail, error) {
 	judge, known := changelog.NewReplayJudge(l.conn.Keyring(), l.environment, t.head), t.head.Link()
 	read := places{next: t.judged + 1}
@@ -82,7 +82,7 @@ func (l *Log) offer(ctx context.Context, judge *changelog.Judge, known changelog
 		return err
 	}
 	if verdict == changelog.Ahead {
-		return fmt.Errorf("%w: revision %d continues revision %d, which is not there", errHole, r.Revision, r.Prev.Revision)
+		return fmt.Errorf("%w: revision %d continues revision %d, which is not there", ErrHole, r.Revision, r.Prev.Revision)
 	}
 	return fmt.Errorf("revision %d does not continue revision %d: %w", m.Sequence, judge.Head().Revision, changelog.ErrDifferentHistory)
 }
@@ -123,7 +123,7 @@ const (
 // find looks for the last entry at or below a sequence, from there backwards, and
 // for the beginning of its epoch. A signed entry at its own revision, which continues
 // what stands in the log, is one of it, because publishers sign only what continues
-// what they have verified. With errHole, the tail is that of what is left.
+// what they have verified. With ErrHole, the tail is that of what is left.
 func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 	if err := l.adoptKeys(ctx); err != nil {
 		return logTail{}, err
@@ -134,7 +134,7 @@ func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 			l.environment, lost(flagsStream(l.environment)))
 	}
 	hole := err
-	if err != nil && !errors.Is(err, errHole) {
+	if err != nil && !errors.Is(err, ErrHole) {
 		return logTail{}, err
 	}
 	t := logTail{head: r.Position(), state: r.State, judged: last}
@@ -148,7 +148,7 @@ func (l *Log) find(ctx context.Context, last uint64) (logTail, error) {
 }
 
 // newest returns the last entry at or below a sequence, the zero value if there is
-// none. With errHole, which tells that a message behind it is missing, it is the last
+// none. With ErrHole, which tells that a message behind it is missing, it is the last
 // that is left.
 func (l *Log) newest(ctx context.Context, last uint64) (changelog.Record, error) {
 	size, missing := uint64(findFirst), uint64(0)

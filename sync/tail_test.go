@@ -59,31 +59,3 @@ func TestALostTailStopsPublishers(t *testing.T) {
 		})
 	}
 }
-
-// TestACommittedChangeHidesNoLaterOne has an append find out about its change after
-// the log was read beyond it: the head must not go back.
-func TestACommittedChangeHidesNoLaterOne(t *testing.T) {
-	t.Parallel()
-	l := newLog(t)
-	outcome, err := l.append(t, t.Context(), l.head(t), change("first", put("a", "1")))
-	if err != nil || outcome.State != flagsync.Committed {
-		t.Fatal(outcome, err)
-	}
-	other := openLog(t, connect(t, l.server.URL()), 1)
-	later, err := l.bases.append(t.Context(), other, outcome.Position, change("second", put("a", "2")))
-	if err != nil || later.State != flagsync.Committed {
-		t.Fatal(later, err)
-	}
-	if head := l.head(t); head != later.Position {
-		t.Fatalf("head %v, want %v", head, later.Position)
-	}
-	l.Committed(outcome.Records)
-	if head := l.head(t); head != later.Position {
-		t.Errorf("head %v, want %v", head, later.Position)
-	}
-	if _, err := l.append(t, t.Context(), outcome.Position, change("third", put("a", "3"))); err != nil {
-		t.Fatal(err)
-	} else if head := l.head(t); head != later.Position {
-		t.Errorf("a change on what is not the head moved it to %v, want %v", head, later.Position)
-	}
-}

@@ -205,7 +205,7 @@ func (s *following) tookOver(r route, position changelog.Position, err error) {
 			s.current.LastError = err
 		}
 		s.conclude(because(s.inquiry.charge, err))
-		s.inquiry.at = now.Add(jitter(s.timing.recheck/2, s.timing.recheck))
+		s.inquiry.at = now.Add(jitter(s.timing.Recheck/2, s.timing.Recheck))
 		return
 	}
 	s.log.Warn().Uint64("revision", position.Revision).Str("epoch", position.Epoch.Short()).
