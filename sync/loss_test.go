@@ -10,7 +10,7 @@ import (
 	"github.com/flagside/flagside/sync/internal/tuning"
 
 	"github.com/flagside/flagside/document"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // muteFeed makes the server republish nothing, which loses what is written
@@ -35,7 +35,7 @@ func patient(t *tuning.Follower) { t.HeartbeatTimeout, t.OwnBarrier = time.Hour,
 func TestGapIsFilled(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	for i := range 3 {
@@ -57,14 +57,14 @@ func TestGapIsFilled(t *testing.T) {
 func TestABeatShowsALoss(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	head := l.write(t, put("lost", "{}"))
 	if s := r.Status(); s.Applied.Revision != 2 {
 		t.Fatalf("applied %d, want that nothing came", s.Applied.Revision)
 	}
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	r.reach(t, head.Revision)
 	if s := r.Status(); s.Gaps != 0 {
 		t.Errorf("%d gaps, want none that shows", s.Gaps)
@@ -75,7 +75,7 @@ func TestABeatShowsALoss(t *testing.T) {
 func TestSilenceIsBroken(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, func(t *tuning.Follower) { t.HeartbeatTimeout, t.OwnBarrier = 50*time.Millisecond, 50*time.Millisecond })
+	r := startFollowing(t, l.conn, func(t *tuning.Follower) { t.HeartbeatTimeout, t.OwnBarrier = 50*time.Millisecond, 50*time.Millisecond })
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	head := l.write(t, put("lost", "{}"))
@@ -87,7 +87,7 @@ func TestReconnectFills(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), patient)
+	r := startFollowing(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	for i := range 3 {
 		p.Cut()
@@ -103,7 +103,7 @@ func TestHalfOpenConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
+	r := startFollowing(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
 		t.HeartbeatTimeout, t.OwnBarrier, t.Reconnect = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 	})
 	r.until(t, "synced", isSynced)
@@ -134,11 +134,11 @@ func TestRandomLoss(t *testing.T) {
 func randomLoss(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	l := newLog(t)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	p := newProxy(t, l.server.URL())
 	var followers []*running
 	join := func() {
-		followers = append(followers, follow(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
+		followers = append(followers, startFollowing(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
 			t.AskLeader = 10 * time.Millisecond
 		}))
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // early lets a follower take a published snapshot whatever it saves.
@@ -73,11 +75,11 @@ func TestBeginWithAPublishedSnapshot(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { l.fill(t, "flag-", 50) })
-	fresh := follow(t, connectSidecar(t, l.server.URL()), early)
+	fresh := startFollowing(t, connectSidecar(t, l.server.URL()), early)
 	wg.Wait()
 	fresh.sees(t, l)
-	if fresh.target.loaded() != 1 || fresh.Status().Takeovers != 0 {
-		t.Errorf("%d snapshots loaded, %d takeovers, want one and none", fresh.target.loaded(), fresh.Status().Takeovers)
+	if fresh.target.loaded() != 1 || fresh.Status().StateTransfers != 0 {
+		t.Errorf("%d snapshots loaded, %d takeovers, want one and none", fresh.target.loaded(), fresh.Status().StateTransfers)
 	}
 }
 
@@ -92,7 +94,7 @@ func TestASnapshotThatSavesLittleIsNotRead(t *testing.T) {
 	}
 	l.publish(t)
 	for name, r := range map[string]*running{
-		"few entries":           follow(t, connectSidecar(t, l.server.URL())),
+		"few entries":           startFollowing(t, connectSidecar(t, l.server.URL())),
 		"few more entries":      followInto(t, connectSidecar(t, l.server.URL()), behind, func(t *tuning.Follower) { t.SnapshotGain = 30 }),
 		"not without a history": followInto(t, connectSidecar(t, l.server.URL()), l.away(t), early),
 	} {
@@ -161,7 +163,7 @@ func TestADamagedSnapshotIsNotUsed(t *testing.T) {
 			}
 			l.publish(t)
 			damage(t, l, l.server.Client(t), l.chunks(t)[0])
-			fresh := follow(t, connectSidecar(t, l.server.URL()), early, impatient)
+			fresh := startFollowing(t, connectSidecar(t, l.server.URL()), early, impatient)
 			fresh.sees(t, l)
 			if fresh.target.loaded() > 1 || fresh.target.count() != 1 {
 				t.Errorf("%d snapshots loaded, %d documents", fresh.target.loaded(), fresh.target.count())
@@ -256,7 +258,7 @@ func TestSnapshotsOfTwoPublishersAtOnce(t *testing.T) {
 	if n := len(l.chunks(t)); n != 2 {
 		t.Errorf("%d chunks, want those of the two newest", n)
 	}
-	fresh := follow(t, connectSidecar(t, l.server.URL()), func(t *tuning.Follower) { t.SnapshotGain = 0 })
+	fresh := startFollowing(t, connectSidecar(t, l.server.URL()), func(t *tuning.Follower) { t.SnapshotGain = 0 })
 	fresh.sees(t, l)
 }
 
@@ -266,11 +268,11 @@ func TestSnapshotsArePublishedAsTheLogGrows(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.deleteStreams(t, "SNAP_prod")
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	r.until(t, "synced", isSynced)
-	state := func() flagsync.Snapshot { return r.target }
+	state := func() writer.Snapshot { return r.target }
 	for range 2 {
-		s := flagsync.NewSnapshotter(freshLog(t, l), state, testLogger)
+		s := writer.NewSnapshotter(freshLog(t, l), state, testLogger)
 		s.Tune(func(t *tuning.Snapshots) {
 			*t = tuning.Snapshots{Look: 10 * time.Millisecond, Idle: 20 * time.Millisecond, Entries: 10, Bytes: 1 << 30, Purge: 50 * time.Millisecond}
 		})
@@ -310,7 +312,7 @@ func TestSnapshotsArePublishedAsTheLogGrows(t *testing.T) {
 		at := newest()
 		return uint64(at) == renewed.Revision, fmt.Sprintf("the snapshot of the new epoch: it is at revision %d", at)
 	})
-	fresh := follow(t, connectSidecar(t, l.server.URL()), early)
+	fresh := startFollowing(t, connectSidecar(t, l.server.URL()), early)
 	fresh.sees(t, l)
 }
 
@@ -329,7 +331,7 @@ func TestAnotherHistoryComesAsItsSnapshot(t *testing.T) {
 	cutBeginning(t, l.server.Client(t), 3)
 	r := followInto(t, l.conn, behind, impatient)
 	head := l.head(t)
-	r.until(t, "the new history", func(s flagsync.Status) bool { return s.Applied == head })
+	r.until(t, "the new history", func(s follow.Status) bool { return s.Applied == head })
 	r.barrier(t)
 	if r.target.loaded() != 1 || r.target.count() != 4 {
 		t.Errorf("%d snapshots loaded, %d documents, want 1 and 4", r.target.loaded(), r.target.count())

@@ -16,12 +16,13 @@ import (
 	"github.com/flagside/flagside/e2e/process"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // fan is many followers in this process, each with a connection of its own, as
 // so many sidecars have. They hold documents and compile nothing.
 type fan struct {
-	followers []*flagsync.Follower
+	followers []*follow.Follower
 	missing   atomic.Int64   // followers that have not applied the change under way
 	last      chan time.Time // when the last of them had
 	states    sync.Map       // digests of the states that followers share, by position
@@ -55,7 +56,7 @@ func startFan(ctx context.Context, natsURL, environment string, trust changelog.
 		if verify {
 			target.state = changelog.State{}.Edit()
 		}
-		follower, err := flagsync.NewFollower(conn, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
+		follower, err := follow.New(conn, target, follow.Options{Environment: environment, Logger: zerolog.Nop()})
 		if err != nil {
 			return f, err
 		}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/flagside/flagside/internal/health"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // conditionInterval is how often it is looked whether something is wrong.
@@ -103,7 +105,7 @@ func (p *Publisher) diskConditions(add func(c health.Code, detail string)) {
 func (p *Publisher) streamConditions(add func(c health.Code, detail string)) {
 	for _, err := range p.streams.wrong() {
 		add(streamCondition(err), err.Error())
-		if errors.Is(err, flagsync.ErrDamaged) { // those who have read a journal before do not see that it is damaged
+		if errors.Is(err, writer.ErrDamaged) { // those who have read a journal before do not see that it is damaged
 			add(health.JournalDamaged, err.Error())
 		}
 	}
@@ -132,11 +134,11 @@ func (p *Publisher) keyConditions(add func(c health.Code, detail string)) {
 // historyCondition returns the condition of a log that does not continue what is known.
 func historyCondition(err error) health.Code {
 	switch {
-	case errors.Is(err, flagsync.ErrRegressed):
+	case errors.Is(err, follow.ErrRegressed):
 		return health.LogRegressed
-	case errors.Is(err, flagsync.ErrForked):
+	case errors.Is(err, follow.ErrForked):
 		return health.LogForked
-	case errors.Is(err, flagsync.ErrIncomplete):
+	case errors.Is(err, follow.ErrIncomplete):
 		return health.EpochIncomplete
 	default:
 		return health.DifferentHistory

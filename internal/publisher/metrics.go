@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // metrics are those of all environments. What can be asked for is read when it is scraped, so that nothing stays behind of an
@@ -60,8 +60,8 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 }
 
 // appended returns what counts the appends of an environment.
-func (m *metrics) appended(environment string) func(flagsync.OutcomeState) {
-	return func(s flagsync.OutcomeState) { m.appends.WithLabelValues(environment, s.String()).Inc() }
+func (m *metrics) appended(environment string) func(writer.OutcomeState) {
+	return func(s writer.OutcomeState) { m.appends.WithLabelValues(environment, s.String()).Inc() }
 }
 
 // brokeGlass counts what was done without approvals.

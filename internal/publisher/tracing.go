@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flagside/flagside/internal/publisher/control"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // tracing makes spans around what takes time between a request and its answer. Spans have the names of environments, the kinds of
@@ -76,7 +76,7 @@ type tracedLog struct {
 }
 
 // Append implements control.Log.
-func (l tracedLog) Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
+func (l tracedLog) Append(ctx context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error) {
 	ctx, end := l.tracing.begin(ctx, "append", attribute.Int("flagside.documents", len(c.Documents)))
 	outcome, err := l.Log.Append(ctx, basis, c)
 	end(err,

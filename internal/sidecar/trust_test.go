@@ -11,8 +11,8 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // A log that another installation signed gives no flags: a sidecar without others is never ready, and says why.
@@ -118,7 +118,7 @@ func TestForeignMessages(t *testing.T) {
 }
 
 // lie is a basis that denies what its state holds.
-type lie struct{ flagsync.Basis }
+type lie struct{ writer.Basis }
 
 func (lie) Document(document.ID) (document.Document, bool) { return document.Document{}, false }
 

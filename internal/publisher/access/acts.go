@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Errors of Acts.
@@ -47,7 +47,7 @@ func (a *Acts) Run(ctx context.Context, journal Journal) error { return a.run(ct
 func (a *Acts) forgetActs() { a.all, a.policy = nil, changelog.Digest{} }
 
 // takeRecord adds a record; a.mu must be held.
-func (a *Acts) takeRecord(r flagsync.Record) error {
+func (a *Acts) takeRecord(r writer.Record) error {
 	act, ok, err := DecodeAct(r)
 	if err != nil || !ok {
 		return err

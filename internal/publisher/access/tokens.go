@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Errors of Tokens.
@@ -102,7 +102,7 @@ func (t *Tokens) isUnrecorded(id string) bool {
 }
 
 // takeRecord adds a record to the tokens; t.mu must be held.
-func (t *Tokens) takeRecord(r flagsync.Record) error {
+func (t *Tokens) takeRecord(r writer.Record) error {
 	f, err := decodeRecord(r.Body)
 	if err == nil {
 		t.takeToken(f)

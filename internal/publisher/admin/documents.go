@@ -12,7 +12,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // readTimeout is how long a read waits for the log to confirm that what is known is current.
@@ -157,7 +157,7 @@ func (a *api) get(ctx context.Context, environment string, id document.ID) (*doc
 }
 
 // ageSeconds returns the value of an Age header, empty if the age is not known.
-func ageSeconds(s flagsync.Status) string {
+func ageSeconds(s follow.Status) string {
 	if !s.AgeKnown {
 		return ""
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Environment is what the API tells of an environment.
@@ -167,21 +168,21 @@ func (a *api) reviveEnvironment(ctx context.Context, in *archiveEnvironment) (*e
 	return a.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
-func (a *api) find(ctx context.Context, name string) (flagsync.Environment, error) {
+func (a *api) find(ctx context.Context, name string) (writer.Environment, error) {
 	all, err := a.options.Environments.List(ctx)
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	for _, e := range all {
 		if e.Name == name {
 			return e, nil
 		}
 	}
-	return flagsync.Environment{}, unknownEnvironment(name)
+	return writer.Environment{}, unknownEnvironment(name)
 }
 
 // describe adds what this publisher knows of the environment.
-func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment {
+func (a *api) describe(ctx context.Context, e writer.Environment) Environment {
 	d := Environment{
 		Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Names: a.names(ctx, e.Actor),
 		Archived: e.Archived, Destroyed: e.Destroyed,
@@ -208,7 +209,7 @@ func (a *api) describe(ctx context.Context, e flagsync.Environment) Environment 
 }
 
 // ageMs returns how long ago the state was certainly the newest, in milliseconds, or nil if it never was.
-func ageMs(s flagsync.Status) *int64 {
+func ageMs(s follow.Status) *int64 {
 	if !s.AgeKnown {
 		return nil
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // ChangeHeaders are the headers of every request that changes something.
@@ -41,8 +41,8 @@ func (a *api) verifyReason(ctx huma.Context, next func(huma.Context)) {
 }
 
 // order says who makes the request, and why.
-func (h AdministrationHeaders) order(ctx context.Context) flagsync.Order {
-	return flagsync.Order{Actor: caller(ctx).ID, Reason: h.Reason, BreakGlass: h.breaks()}
+func (h AdministrationHeaders) order(ctx context.Context) writer.Order {
+	return writer.Order{Actor: caller(ctx).ID, Reason: h.Reason, BreakGlass: h.breaks()}
 }
 
 // why says why the request is made.

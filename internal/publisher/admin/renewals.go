@@ -10,7 +10,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -168,7 +168,7 @@ func (a *api) getOperation(ctx context.Context, in *OperationPath) (*operationBo
 	if found.State != 0 {
 		out.Body.State = found.State.String()
 	}
-	if found.State == flagsync.Committed {
+	if found.State == writer.Committed {
 		out.Body.Revision = found.Position.Token().String()
 	}
 	return out, nil

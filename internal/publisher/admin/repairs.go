@@ -7,7 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 type adoptEnvironment struct {
@@ -41,7 +41,7 @@ type Interval struct {
 	Last  uint64 `json:"last" doc:"It belongs to the run."`
 }
 
-func newRepaired(stream string, r flagsync.JournalRepaired) *repairedBody {
+func newRepaired(stream string, r writer.LedgerRepaired) *repairedBody {
 	out := &repairedBody{Body: Repaired{Stream: stream, Head: r.Head.Sequence, Kept: []uint64{}, Lost: []Interval{}, Lacks: r.Lacks.Sequence}}
 	for _, a := range r.Kept {
 		out.Body.Kept = append(out.Body.Kept, a.Sequence)
@@ -77,7 +77,7 @@ func (a *api) repairLedger(ctx context.Context, in *repairLedger) (*repairedBody
 		return nil, a.problem(err)
 	}
 	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "a ledger was repaired")
-	return newRepaired(flagsync.Ledger(in.Environment).Stream(), done), nil
+	return newRepaired(writer.LedgerOf(in.Environment).Stream(), done), nil
 }
 
 func (a *api) repairControl(ctx context.Context, in *repairControl) (*repairedBody, error) {
@@ -85,7 +85,7 @@ func (a *api) repairControl(ctx context.Context, in *repairControl) (*repairedBo
 	if err != nil {
 		return nil, a.problem(err)
 	}
-	stream := flagsync.Control().Stream()
+	stream := writer.ControlLedger().Stream()
 	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL was repaired")
 	return newRepaired(stream, done), nil
 }

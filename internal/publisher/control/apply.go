@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Risk returns what is risky in the environment.
@@ -167,7 +167,7 @@ func (s *Service) step(ctx context.Context, r Request) error {
 	e := Conclude(state, r, found)
 	if e.Type == "" {
 		outcome, err := s.appendRequest(ctx, log, state, r)
-		if err != nil || outcome.State == flagsync.Lost {
+		if err != nil || outcome.State == writer.Lost {
 			return err
 		}
 		e = Event{Type: EventApplied, Request: r.ID, Position: &outcome.Position}
@@ -208,14 +208,14 @@ func search(ctx context.Context, log Log, r Request, to changelog.Position) (Fin
 
 // appendRequest appends the change of a request under the id of the request. Whoever tries the same at the same place, or finds it in
 // the log, knows it by that.
-func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Basis, r Request) (flagsync.Outcome, error) {
+func (s *Service) appendRequest(ctx context.Context, log Log, basis writer.Basis, r Request) (writer.Outcome, error) {
 	if err := ctx.Err(); err != nil {
-		return flagsync.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		return writer.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	outcome, err := log.Append(ctx, basis, flagsync.Change{
+	outcome, err := log.Append(ctx, basis, writer.Change{
 		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: time.Now(),
 		Documents: r.Proposal.documents(),
 	})
@@ -226,7 +226,7 @@ func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Bas
 	switch {
 	case err != nil:
 		return outcome, fmt.Errorf("append: %w", err)
-	case outcome.State == flagsync.Open:
+	case outcome.State == writer.Open:
 		return outcome, &Undecided{OpID: r.ID, Cause: outcome.Cause} // Run goes on, or another publisher
 	}
 	return outcome, nil

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // EventEpochBegun tells that a new epoch is about to be written, by whom, why, and what it changes. An EventApplied with the same request id
@@ -184,7 +185,7 @@ func (s *Service) recordIn(ctx context.Context, open func(context.Context) (Jour
 		switch {
 		case err == nil:
 			return s.refreshFrom(ctx, open)
-		case !errors.Is(err, flagsync.ErrConflict):
+		case !errors.Is(err, writer.ErrConflict):
 			return err
 		case ctx.Err() != nil:
 			return ErrContended

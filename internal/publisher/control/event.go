@@ -11,8 +11,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // eventVersion is the schema version of events.
@@ -93,7 +93,7 @@ func (e Event) Encode() ([]byte, error) {
 }
 
 // eventOf returns the event that a record of the ledger holds, false if the record is about the ledger itself.
-func eventOf(r flagsync.Record) (e Event, ok bool, err error) {
+func eventOf(r writer.Record) (e Event, ok bool, err error) {
 	switch changelog.RecordType(r.Body) {
 	case changelog.RecordKeys, changelog.RecordRepaired:
 		return Event{}, false, nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // ledger is what is known of an environment's ledger.
@@ -100,7 +101,7 @@ func (l *ledger) sequence() uint64 {
 }
 
 // take takes over the record after the newest that is known.
-func (l *ledger) take(r flagsync.Record) error {
+func (l *ledger) take(r writer.Record) error {
 	e, ok, err := eventOf(r)
 	if err != nil {
 		return err
@@ -158,7 +159,7 @@ func (s *Service) decideAndRecord(ctx context.Context, do func(*Governance, Stat
 		switch err := s.record(ctx, base, e); {
 		case err == nil:
 			return e, s.refresh(ctx)
-		case !errors.Is(err, flagsync.ErrConflict):
+		case !errors.Is(err, writer.ErrConflict):
 			return Event{}, err
 		case ctx.Err() != nil:
 			return Event{}, ErrContended
@@ -182,7 +183,7 @@ func recordAfter(ctx context.Context, journal Journal, base uint64, e Event) (se
 		return 0, err
 	}
 	op := rand.Text()
-	if sequence, err = journal.Append(ctx, base, op, data); errors.Is(err, flagsync.ErrUndecided) {
+	if sequence, err = journal.Append(ctx, base, op, data); errors.Is(err, writer.ErrUndecided) {
 		return 0, &Undecided{OpID: op, Cause: diskFull(err)}
 	}
 	return sequence, err
@@ -199,7 +200,7 @@ func AppendEvent(ctx context.Context, journal Journal, e Event) (uint64, error) 
 			base = r.Sequence
 		}
 		sequence, err := recordAfter(ctx, journal, base, e)
-		if !errors.Is(err, flagsync.ErrConflict) || ctx.Err() != nil {
+		if !errors.Is(err, writer.ErrConflict) || ctx.Err() != nil {
 			return sequence, err
 		}
 	}
@@ -223,7 +224,7 @@ func (s *Service) recordAnyway(ctx context.Context, e Event) bool {
 		if err == nil {
 			return true
 		}
-		if !errors.Is(err, flagsync.ErrConflict) {
+		if !errors.Is(err, writer.ErrConflict) {
 			return false
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"iter"
 
 	"github.com/flagside/flagside/document"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // Current returns a state that contains everything that was committed before the call.
@@ -39,7 +39,7 @@ func (s *Service) Await(ctx context.Context) error {
 }
 
 // Status tells how the state follows the log.
-func (s *Service) Status() flagsync.Status { return s.options.Follower.Status() }
+func (s *Service) Status() follow.Status { return s.options.Follower.Status() }
 
 // Writable returns why no command can be carried out now, or nil.
 func (s *Service) Writable() error { return s.options.Refused() }

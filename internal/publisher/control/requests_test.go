@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/publisher/control"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Whoever looks at a request that was made from what has changed since sees that, and what, through every publisher.
@@ -155,8 +155,8 @@ func TestOperationsOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []control.Operation{
-		{OpID: written.OpID, State: flagsync.Committed, Position: written.Position},
-		{OpID: request.ID, State: flagsync.Committed, Position: applied.Applied},
+		{OpID: written.OpID, State: writer.Committed, Position: written.Position},
+		{OpID: request.ID, State: writer.Committed, Position: applied.Applied},
 		{OpID: "none"},
 	} {
 		got, err := other.Operation(t.Context(), want.OpID)

@@ -13,8 +13,9 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // commandTimeout bounds a command. It is longer than the election of a new leader takes.
@@ -22,7 +23,7 @@ const commandTimeout = 15 * time.Second
 
 // Log is where changes are written: a flagsync.Log.
 type Log interface {
-	Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error)
+	Append(ctx context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error)
 	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
 	History(ctx context.Context, id document.ID) iter.Seq2[changelog.Record, error]
 	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
@@ -31,15 +32,15 @@ type Log interface {
 // Journal is where the decisions of people are recorded: a flagsync.Journal.
 type Journal interface {
 	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
-	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error]
-	Record(ctx context.Context, sequence uint64) (flagsync.Record, error)
+	Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error]
+	Record(ctx context.Context, sequence uint64) (writer.Record, error)
 }
 
 // Follower keeps the state current: a flagsync.Follower.
 type Follower interface {
 	Barrier(ctx context.Context) error
 	Wait(ctx context.Context, revision uint64) error
-	Status() flagsync.Status
+	Status() follow.Status
 }
 
 // Options say what a Service works on. State, Log, Refused and Follower are required.
@@ -58,7 +59,7 @@ type Options struct {
 	// Deciding is told when the decision on a command begins, and returns what is told how it ended. It may be nil.
 	Deciding func(ctx context.Context, c Command) func(error)
 	// Appended is told how each append ended. It may be nil.
-	Appended func(flagsync.OutcomeState)
+	Appended func(writer.OutcomeState)
 	// BrokeGlass is told of each change request that was applied here without approvals, which waits for a review then. It may be nil.
 	BrokeGlass func(Request)
 	// Journal returns the ledger of the environment, or why it cannot be had. Without one there are no change requests.
@@ -107,7 +108,7 @@ type Service struct {
 // NewService returns a service.
 func NewService(o Options) *Service {
 	if o.Appended == nil {
-		o.Appended = func(flagsync.OutcomeState) {}
+		o.Appended = func(writer.OutcomeState) {}
 	}
 	if o.BrokeGlass == nil {
 		o.BrokeGlass = func(Request) {}
@@ -193,8 +194,8 @@ type execution struct {
 	op      string
 	keyed   *keyedOp // nil without a key
 	appends int
-	basis   flagsync.Basis // what the next part is appended to
-	decided State          // what the command was decided on
+	basis   writer.Basis // what the next part is appended to
+	decided State        // what the command was decided on
 	result  Result
 }
 
@@ -277,7 +278,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 	// Whoever asked may be gone, but what was begun is decided.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
-	change := flagsync.Change{
+	change := writer.Change{
 		OpID: x.nextOpID(), Actor: x.origin.actor(), Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
 	}
 	outcome, err := log.Append(ctx, x.basis, change)
@@ -286,8 +287,8 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 		x.operations.note(change.OpID, outcome)
 	}
 	switch outcome.State {
-	case flagsync.Committed:
-		x.basis, x.result.Position = flagsync.After(x.basis, outcome.Records), outcome.Position
+	case writer.Committed:
+		x.basis, x.result.Position = writer.After(x.basis, outcome.Records), outcome.Position
 		x.result.Written += len(documents)
 		x.result.Effects = append(x.result.Effects, effects(x.decided, documents)...)
 		if x.keyed != nil {
@@ -297,9 +298,9 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 			x.result.OpID = change.OpID
 		}
 		return nil
-	case flagsync.Lost:
+	case writer.Lost:
 		return errLost
-	case flagsync.Open:
+	case writer.Open:
 		x.leaveOpen(openAppend{basis: x.basis, change: change})
 		return &Undecided{OpID: change.OpID, Cause: outcome.Cause}
 	default:
