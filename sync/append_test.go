@@ -123,7 +123,7 @@ func freshLog(tb testing.TB, l *log) *writer.Log {
 	return other
 }
 
-// TestAppendIsLostToAnother appends at a base that somebody else has moved on from.
+// TestAppendIsLostToAnother appends at a base that another writer has moved on from.
 func TestAppendIsLostToAnother(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
@@ -183,7 +183,7 @@ func TestAppendAgainIsOneAppend(t *testing.T) {
 }
 
 // TestAppendRace lets publishers append at once: each revision goes to one of
-// them, nobody who was told "committed" is missing, nobody who was told "lost"
+// them, no change that was told "committed" is missing, none that was told "lost"
 // is there.
 func TestAppendRace(t *testing.T) {
 	t.Parallel()
@@ -231,7 +231,7 @@ func TestAppendRace(t *testing.T) {
 		}
 	}
 	if chain.Head().Revision < 3 {
-		t.Errorf("nobody has written: head %+v", chain.Head())
+		t.Errorf("nothing was written: head %+v", chain.Head())
 	}
 }
 

@@ -87,7 +87,7 @@ func TestBarrierSpacing(t *testing.T) {
 }
 
 // TestAnOpenBreakerAnswersAtOnce takes the server away: after a question that
-// failed nobody waits, and soon after the server is back barriers succeed again.
+// failed no call waits, and soon after the server is back barriers succeed again.
 func TestAnOpenBreakerAnswersAtOnce(t *testing.T) {
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())

@@ -108,7 +108,7 @@ func TestBarrierBelowOurs(t *testing.T) {
 	}
 }
 
-// TestNoBarrierOutlivesItsFollower leaves nobody waiting.
+// TestNoBarrierOutlivesItsFollower leaves no caller waiting.
 func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
@@ -131,7 +131,7 @@ func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 				t.Error("waiting ended with success")
 			}
 		case <-time.After(patience):
-			t.Fatal("somebody still waits for a follower that has stopped")
+			t.Fatal("a caller still waits for a follower that has stopped")
 		}
 	}
 }

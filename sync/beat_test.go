@@ -281,7 +281,7 @@ func TestAStateThatWasSignedWrong(t *testing.T) {
 }
 
 // TestABeatIsNotBelievedAgainstTheLog announces what a publisher signed and is not so: the
-// follower asks the leader, who is right. What nobody signed is not even looked at.
+// follower asks the leader, who is right. What no publisher signed is not even looked at.
 func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)

@@ -10,7 +10,7 @@ import (
 )
 
 // What the age is counted from, and what is waited for, carries a reading of the monotonic clock, whether a barrier or a beat confirmed:
-// two such moments are compared by that clock alone, so that nobody who sets the other one makes knowledge older or younger.
+// two such moments are compared by that clock alone, so that setting the other one never makes knowledge older or younger.
 func TestMomentsAreMonotonic(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)

@@ -72,7 +72,7 @@ func (l *replicated) restore(tb testing.TB, c *nats.Conn, b streamBackup) {
 // TestClusterWithOtherHistories restores the log of three servers from an older
 // backup, lets it go on in another way to the same revision, and takes its
 // beginning away: followers keep what they have and say what is wrong, until an
-// operator begins a new epoch. Behind a hole, and for whoever comes late, the
+// operator begins a new epoch. Behind a hole, and for those that come late, the
 // published snapshot is loaded.
 func TestClusterWithOtherHistories(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 
 // TestClusterTakesOverANewEpoch deletes the stream of three servers under
 // followers, writes a new epoch, and publishes a snapshot while the leadership
-// moves: they keep what they have until the new state is whole, and whoever
+// moves: they keep what they have until the new state is whole, and a follower that
 // comes later begins with that snapshot or the log.
 func TestClusterTakesOverANewEpoch(t *testing.T) {
 	t.Parallel()

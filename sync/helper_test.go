@@ -263,7 +263,7 @@ func change(op string, documents ...document.Document) writer.Change {
 	return writer.Change{OpID: op, Actor: "tester", Reason: "a test", Time: time.Unix(1, 0), Documents: documents}
 }
 
-// write appends documents as one change at the head, which nobody else may
+// write appends documents as one change at the head, which no other writer may
 // move meanwhile.
 func (l *log) write(tb testing.TB, documents ...document.Document) changelog.Position {
 	tb.Helper()

@@ -72,7 +72,7 @@ func store(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
 func entry(after changelog.Position, op, key string, i, n int) changelog.Entry {
 	e := changelog.Entry{
 		Environment: environment, Epoch: after.Epoch, Revision: after.Revision + 1, OpID: op, Kind: document.KindFlag, Key: key,
-		Index: i, Count: n, Put: []byte(`{}`), Actor: "stranger", Time: time.Unix(2, 0), Prev: after.Link(),
+		Index: i, Count: n, Put: []byte(`{}`), Actor: "foreign", Time: time.Unix(2, 0), Prev: after.Link(),
 	}
 	if i == n {
 		e.State = changelog.Sum([]byte("no state"))
@@ -144,10 +144,10 @@ func TestPrevThatDoesNotMatch(t *testing.T) {
 	r := startFollowing(t, l.conn, impatient)
 	r.reach(t, held.Revision)
 	r.until(t, "synced", isSynced)
-	stranger := held
-	stranger.Digest[0]++
-	l.publishRaw(t, l.server.Client(t), entry(stranger, "stranger", "b", 1, 1))
-	// The stranger's entry carries the epoch and lies ahead, so only the chain
+	foreign := held
+	foreign.Digest[0]++
+	l.publishRaw(t, l.server.Client(t), entry(foreign, "foreign", "b", 1, 1))
+	// The foreign entry carries the epoch and lies ahead, so only the chain
 	// can tell.
 	s := r.until(t, "noise", func(s follow.Status) bool { return s.Foreign.Messages == 1 })
 	if s.Applied != held || s.Received != held.Revision || r.target.count() != 1 {
@@ -181,7 +181,7 @@ func TestStreamDeletedUnderAFollower(t *testing.T) {
 }
 
 // TestUnreadableEntry stops before an entry of a newer version that a publisher
-// signed, and says so; one that nobody signed stops nothing.
+// signed, and says so; one that no publisher signed stops nothing.
 func TestUnreadableEntry(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)

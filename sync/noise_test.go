@@ -139,7 +139,7 @@ var kinds = map[string]func(testing.TB, *intruder) *nats.Msg{
 	},
 	"an entry of another installation": func(tb testing.TB, n *intruder) *nats.Msg {
 		tb.Helper()
-		return entryMessage(tb, n.next(tb, "stranger"), trusttest.New().Signer(), environment)
+		return entryMessage(tb, n.next(tb, "foreign"), trusttest.New().Signer(), environment)
 	},
 	"an entry without a signature": func(tb testing.TB, n *intruder) *nats.Msg {
 		tb.Helper()

@@ -52,7 +52,7 @@ func (l *log) deleteStreams(tb testing.TB, streams ...string) {
 	}
 }
 
-// create creates the environment anew, as if nobody knew it.
+// create creates the environment anew, as if it were not known.
 func (l *log) create(tb testing.TB) {
 	tb.Helper()
 	environments, err := writer.OpenEnvironments(tb.Context(), l.conn, 1)
@@ -90,9 +90,9 @@ func (r *running) sees(tb testing.TB, l *log) {
 	}
 }
 
-// TestAnEmptyLogEmptiesNobody recreates the stream with nothing in it: by hand,
+// TestAnEmptyLogEmptiesNoFollower recreates the stream with nothing in it: by hand,
 // and as a new environment without a document.
-func TestAnEmptyLogEmptiesNobody(t *testing.T) {
+func TestAnEmptyLogEmptiesNoFollower(t *testing.T) {
 	t.Parallel()
 	for name, recreate := range map[string]func(*testing.T, *log, map[string]any){
 		"no entry": func(t *testing.T, l *log, found map[string]any) {
@@ -283,7 +283,7 @@ func (l *log) restore(tb testing.TB, backup string) {
 }
 
 // TestARegressedLogIsNotFollowed restores the store from an older backup. It is
-// the same epoch, so nobody knows whether that was meant, until a publisher
+// the same epoch, so it is open whether that was meant, until a publisher
 // begins a new one.
 func TestARegressedLogIsNotFollowed(t *testing.T) {
 	t.Parallel()

@@ -160,10 +160,10 @@ func TestSidecarPermissions(t *testing.T) {
 	head := l.write(t, put("b", "{}"))
 	r.reach(t, head.Revision)
 	r.barrier(t)
-	stranger := head
-	stranger.Digest[0]++
+	foreign := head
+	foreign.Digest[0]++
 	c := clientAs(t, s, "publisher", "p")
-	l.publishRaw(t, c, entry(stranger, "stranger", "b", 1, 1))
+	l.publishRaw(t, c, entry(foreign, "foreign", "b", 1, 1))
 	r.until(t, "the leader to be asked", func(s follow.Status) bool { return s.Foreign.Messages == 1 })
 	if err := sidecar.LastError(); err != nil {
 		t.Errorf("something was refused: %v", err)

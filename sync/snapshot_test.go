@@ -208,10 +208,10 @@ func TestTheTwoNewestSnapshotsStay(t *testing.T) {
 	if n := len(l.chunks(t)); n != 2 {
 		t.Errorf("%d chunks after the purge, want those of the two newest", n)
 	}
-	stranger := l.away(t)
-	stranger.head.Digest[0]++
-	stranger.head.Revision--
-	if _, err := l.PublishSnapshot(t.Context(), stranger); !errors.Is(err, changelog.ErrDifferentHistory) {
+	foreign := l.away(t)
+	foreign.head.Digest[0]++
+	foreign.head.Revision--
+	if _, err := l.PublishSnapshot(t.Context(), foreign); !errors.Is(err, changelog.ErrDifferentHistory) {
 		t.Errorf("a state of another history: %v, want ErrDifferentHistory", err)
 	}
 	renewed := l.renew(t, "renewed", put("a", "{}"))
@@ -249,7 +249,7 @@ func TestSnapshotsOfTwoPublishersAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		if wins == 0 {
-			t.Error("nobody has published")
+			t.Error("no publisher has published")
 		}
 	}
 	if err := l.PurgeSnapshots(t.Context()); err != nil {

@@ -161,7 +161,7 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 				t.Errorf("create: %v, want ErrEnvironmentExists", err)
 			}
 			if answer := api(t, c, "STREAM.INFO."+stream, nil); answer["error"] == nil {
-				t.Errorf("%s was made anew", stream)
+				t.Errorf("%s was made again", stream)
 			}
 		})
 	}

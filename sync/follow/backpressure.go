@@ -22,11 +22,11 @@ const (
 	// slowRead is what shows that too much was asked for.
 	slowRead = 500 * time.Millisecond
 
-	// easeMost bounds a pause after a slow answer.
+	// backpressureMost bounds a pause after a slow answer.
 	backpressureMost = 3 * time.Second
 )
 
-// easeOff returns how long to wait after an answer that took so long: at random
+// backpressure returns how long to wait after an answer that took so long: at random
 // up to so many times as long, and not at all after a quick one.
 func backpressure(took, quick time.Duration, times int) time.Duration {
 	if took <= quick {

@@ -44,9 +44,9 @@ var errRetiredKey = errors.New("the log ends with messages that a retired key si
 var errSuperseded = fmt.Errorf("%w: the log had no leader when it was asked for, ask again", flagsync.ErrUnreachable)
 
 // barrierState is about asking the leader where the log ends. One question is
-// under way at a time, and whoever comes after it was sent waits for the next.
+// under way at a time, and calls that come after it was sent wait for the next.
 type barrierState struct {
-	asking   *barrierBatch // waits for the answer to the question under way; nil is nobody
+	asking   *barrierBatch // waits for the answer to the question under way; nil is none
 	answered []answeredBarrier
 	running  bool
 	nextAt   time.Time // no question before
@@ -63,7 +63,7 @@ type answeredBarrier struct {
 	sent  time.Time
 	here  uint64 // sequence up to which everything was judged here when the question was sent
 	end   logEnd
-	batch *barrierBatch // nil when nobody waits
+	batch *barrierBatch // nil when none waits
 }
 
 // leaderEnd is what the leader says about the newest message of a log's stream.
@@ -95,7 +95,7 @@ func (f *Follower) Barrier(ctx context.Context) error {
 	return nil
 }
 
-// scheduleBarrier asks the leader when somebody waits or it is time to, and
+// scheduleBarrier asks the leader when a caller waits or it is time to, and
 // returns when that is.
 func (s *followLoop) scheduleBarrier(now time.Time) time.Time {
 	b := &s.barriers
@@ -127,7 +127,7 @@ func (s *followLoop) scheduleBarrier(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// led is called when a beat shows that the log has a leader again. A question
+// onLeader is called when a beat shows that the log has a leader again. A question
 // that was sent before may never be answered: soon, but not by everybody at once,
 // another one takes its place, and no breaker delays it.
 func (s *followLoop) onLeader(now time.Time) {
@@ -183,7 +183,7 @@ func leaderEnd(ctx context.Context, c jetstream.Client, stream string) (logEnd, 
 	return logEnd{last: info.State.LastSequence, taken: info.State.LastTime}, nil
 }
 
-// answered takes the answer to the question under way.
+// onBarrier takes the answer to the question under way.
 func (s *followLoop) onBarrier(a answeredBarrier, err error) {
 	b := &s.barriers
 	a.batch, b.asking, b.running = b.asking, nil, false
@@ -225,7 +225,7 @@ func (b *barrierState) unproven(now time.Time) {
 	b.ownAt = now.Add(jetstream.Jitter(unprovenPause/2, unprovenPause))
 }
 
-// unanswered tells those who wait, and plans the next question.
+// onBarrierFailure tells those who wait, and plans the next question.
 func (s *followLoop) onBarrierFailure(a answeredBarrier, err error, now time.Time) {
 	b := &s.barriers
 	s.finishBarrier(a.batch, err)
@@ -259,13 +259,13 @@ func (s *followLoop) nextOwnBarrier(now time.Time) time.Time {
 	return now.Add(jetstream.Jitter(s.timing.OwnBarrier*8/10, s.timing.OwnBarrier*12/10))
 }
 
-// withoutBeat returns when the silence after the last beat is too long. It
+// withoutHeartbeat returns when the silence after the last beat is too long. It
 // differs between followers, so that they do not ask all at once.
 func (s *followLoop) withoutHeartbeat() time.Time {
 	return s.lastHeartbeat().Add(jetstream.Jitter(s.timing.HeartbeatTimeout, s.timing.HeartbeatTimeout*13/10))
 }
 
-// lastBeat returns when the last beat came, or when the follower began to
+// lastHeartbeat returns when the last beat came, or when the follower began to
 // listen.
 func (s *followLoop) lastHeartbeat() time.Time {
 	if s.current.LastHeartbeat.IsZero() {
@@ -364,7 +364,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// conclusion ends the waiting of a round, once the status is published.
+// finishBarrier ends the waiting of a round, once the status is published.
 func (s *followLoop) finishBarrier(r *barrierBatch, err error) {
 	if r != nil {
 		s.finished = append(s.finished, func() {

@@ -6,20 +6,20 @@ import (
 	"sync/atomic"
 )
 
-// round is one question to the leader and everybody who waits for its answer.
+// barrierBatch is one question to the leader and everybody who waits for its answer.
 type barrierBatch struct {
 	done    chan struct{} // closed when err is the outcome
 	err     error
 	waiting atomic.Int64
 }
 
-// rounds gathers those who come between two questions in one round, so that
-// nobody joins a question that was sent before.
+// barrierQueue gathers those who come between two questions in one round, so that
+// no call joins a question that was sent before.
 type barrierQueue struct {
-	wake chan struct{} // of one: somebody waits for the next question
+	wake chan struct{} // of one: a caller waits for the next question
 
 	mu      sync.Mutex
-	next    *barrierBatch // nil while nobody waits for the next question
+	next    *barrierBatch // nil while none waits for the next question
 	stopped bool
 }
 
@@ -43,7 +43,7 @@ func (r *barrierQueue) join() (*barrierBatch, error) {
 	return r.next, nil
 }
 
-// take returns the round of a question that is sent now, nil if nobody waits
+// take returns the batch of a question that is sent now, nil if none waits
 // for it.
 func (r *barrierQueue) take() *barrierBatch {
 	r.mu.Lock()
@@ -80,5 +80,5 @@ func (r *barrierBatch) wait(ctx context.Context) error {
 	}
 }
 
-// abandoned reports whether nobody waits any more.
+// abandoned reports whether no caller waits any more.
 func (r *barrierBatch) abandoned() bool { return r == nil || r.waiting.Load() == 0 }

@@ -29,7 +29,7 @@ var errOpen = fmt.Errorf("%w: not tried, because it failed just before", flagsyn
 
 // Breaker is the state of what stands between a [Follower] and one of the
 // things it asks the servers for. Closed means that requests are made. After
-// one that failed it is open: nothing is asked, and whoever wants something is
+// one that failed it is open: nothing is asked, and a caller that wants something is
 // told at once. Then it is half-open: one request finds out.
 type Breaker struct {
 	Name     string        // what is asked for: leader, entries, manifest or snapshot
@@ -42,7 +42,7 @@ type Breaker struct {
 	Error    error         // of the last failure; nil after a success
 }
 
-// guard is a circuit breaker and a time limit around one kind of request, as
+// breaker is a circuit breaker and a time limit around one kind of request, as
 // policies of failsafe-go. It is safe for concurrent use.
 type breaker struct {
 	name     string
@@ -58,7 +58,7 @@ type breaker struct {
 	err   error
 }
 
-// newGuard returns a guard of requests that take no longer than limit. failure
+// newBreaker returns a guard of requests that take no longer than limit. failure
 // tells which errors speak against the servers. Policies stand inside of the
 // breaker and around the limit.
 func newBreaker(name string, limit time.Duration, failure func(error) bool, policies ...failsafe.Policy[any]) *breaker {
@@ -134,7 +134,7 @@ func (g *breaker) retryAt() time.Time {
 	return time.Now().Add(remaining)
 }
 
-// hope makes the next request one that finds out, and lets others wait for it:
+// reset makes the next request one that finds out, and lets others wait for it:
 // what was wrong may be over.
 func (g *breaker) reset() {
 	if g.circuit.IsOpen() {

@@ -16,7 +16,7 @@ import (
 // yet. A single server is believed at once.
 const regressLimit = 2 * time.Second
 
-// inquiryState is about a suspicion against the log: what a replica, the feed
+// divergenceCheck is about a suspicion against the log: what a replica, the feed
 // or a beat says does not fit, and the leader is asked.
 type divergenceCheck struct {
 	about     error     // nil when there is none
@@ -30,7 +30,7 @@ type divergenceCheck struct {
 // active reports whether reading stands still until the leader has answered.
 func (i *divergenceCheck) active() bool { return i.about != nil }
 
-// suspect begins an inquiry unless one is under way.
+// checkDivergence begins a divergence check unless one is under way.
 func (s *followLoop) checkDivergence(err error) {
 	if s.divergence.active() {
 		return
@@ -39,7 +39,7 @@ func (s *followLoop) checkDivergence(err error) {
 	s.divergence = divergenceCheck{about: err, at: time.Now()}
 }
 
-// scheduleInquiry asks the leader when it is due, and returns when that is.
+// scheduleDivergenceCheck asks the leader when it is due, and returns when that is.
 func (s *followLoop) scheduleDivergenceCheck(now time.Time) time.Time {
 	i := &s.divergence
 	if i.about == nil || i.running || s.transfer.running {
@@ -315,7 +315,7 @@ func (s *followLoop) differs(r changelog.Record) error {
 		r.Revision, r.Prev.Revision, r.Prev.Digest, held.Revision, held.Digest, changelog.ErrDifferentHistory)
 }
 
-// leave takes over the state that the log has now, if that is allowed, and else
+// resync takes over the state that the log has now, if that is allowed, and else
 // publishes why the log cannot be followed.
 func (s *followLoop) resync(held changelog.Position, t leaderReport, charge error) {
 	charge = t.sameEpoch(charge)
@@ -335,7 +335,7 @@ func (s *followLoop) resync(held changelog.Position, t leaderReport, charge erro
 	s.reportObstacle(because(charge, err))
 }
 
-// renewedBehind reports whether a later epoch begins behind what cannot be read
+// newEpochBehind reports whether a later epoch begins behind what cannot be read
 // here.
 func (s *followLoop) newEpochBehind(t leaderReport) bool {
 	return s.unsupported() == nil && t.begin != nil && t.begin.Renews() && t.begin.Revision > s.judged && t.begin.Epoch.Later(t.held.Epoch)
@@ -349,7 +349,7 @@ func (s *followLoop) regressLasts(now time.Time) bool {
 	return now.Sub(i.regressed) >= regressLimit
 }
 
-// conclude publishes what is wrong with the log. The target keeps what it has.
+// reportObstacle publishes what is wrong with the log. The target keeps what it has.
 func (s *followLoop) reportObstacle(err error) {
 	known := s.obstacle() != nil
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
@@ -379,7 +379,7 @@ func (s *followLoop) checkStandstill(now time.Time) {
 	}
 }
 
-// cleared ends an inquiry without a charge and goes on reading.
+// divergenceCleared ends a divergence check without a finding and goes on reading.
 func (s *followLoop) divergenceCleared(now time.Time) {
 	if s.obstacle() != nil {
 		s.log.Info().Uint64("revision", s.received()).Msg("the log can be followed again")

@@ -8,7 +8,7 @@ import (
 	"github.com/flagside/flagside/sync/internal/jetstream"
 )
 
-// feedFailures is how many signatures of what nobody asked for may fail to fit in
+// feedFailures is how many signatures of what was not asked for may fail to fit in
 // a second, about a hundredth of a core. What comes after that is not looked at;
 // reads of the stream repair it.
 const feedFailures = 100
@@ -27,7 +27,7 @@ func (b *failureBudget) left(now time.Time) int {
 	return max(feedFailures-b.spent, 0)
 }
 
-// fed takes a message of the feed, and those that have come meanwhile. The feed
+// onMessage takes a message of the feed, and those that have come meanwhile. The feed
 // is anybody's who is in the account of the environment: nothing of it counts
 // before a signature, and what is noise in it tells nothing about the stream.
 func (s *followLoop) onMessage(m jetstream.Message) {

@@ -24,7 +24,7 @@ const (
 
 // feedGrace is how long the feed may take to bring what a beat or a barrier
 // names: both overtake it, and everybody who hears them would read at once what
-// is on its way to all. Somebody who waits for it shortens that.
+// is on its way to all. A caller that waits for it shortens that.
 const (
 	feedGrace       = 250 * time.Millisecond
 	feedGraceWaited = 10 * time.Millisecond
@@ -82,7 +82,7 @@ func (s *followLoop) awaitFeed(now time.Time) {
 	}
 }
 
-// isAwaited reports whether somebody waits for more than is applied.
+// isAwaited reports whether a caller waits for more than is applied.
 func (s *followLoop) isAwaited() bool {
 	return len(s.waiting) > 0 || slices.ContainsFunc(s.barriers.answered, func(a answeredBarrier) bool { return !a.abandoned() })
 }
@@ -125,7 +125,7 @@ func (s *followLoop) scheduleFill(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// filled takes what a read brought and decides whether to go on.
+// onFill takes what a read brought and decides whether to go on.
 func (s *followLoop) onFill(messages []jetstream.Message, took time.Duration, err error) {
 	f := &s.fill
 	f.running = false

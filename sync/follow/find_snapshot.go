@@ -9,18 +9,18 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// seekPatience is for how long servers that do not answer are asked again for a
+// searchPatience is for how long servers that do not answer are asked again for a
 // snapshot: to read the log instead would be more work for them.
 const searchPatience = 5 * time.Second
 
-// seekState is about looking for a published snapshot.
+// snapshotSearch is about looking for a published snapshot.
 type snapshotSearch struct {
 	done    bool      // there was an answer since the start
 	at      uint64    // head that was known when there was one
-	refused time.Time // since when nobody answers; zero when somebody does
+	refused time.Time // since when no server answers; zero when one does
 }
 
-// worthSeeking reports whether a published snapshot may save much reading.
+// worthFinding reports whether a published snapshot may save much reading.
 func (s *followLoop) worthFinding() bool {
 	if s.received() == 0 {
 		return !s.search.done
@@ -29,7 +29,7 @@ func (s *followLoop) worthFinding() bool {
 	return !s.fill.verify && s.end >= max(s.judged, s.search.at)+gain
 }
 
-// seek looks for a published snapshot that saves enough reading. It reports
+// findSnapshot looks for a published snapshot that saves enough reading. It reports
 // whether it is being looked for.
 func (s *followLoop) findSnapshot() bool {
 	if !s.worthFinding() {
@@ -50,7 +50,7 @@ func (s *followLoop) findSnapshot() bool {
 	return true
 }
 
-// found goes on from the snapshot that was looked for, or from where it stood.
+// onSnapshot goes on from the snapshot that was looked for, or from where it stood.
 func (s *followLoop) onSnapshot(position changelog.Position, asked time.Time, err error) {
 	s.transfer.running = false
 	now := time.Now()
@@ -72,7 +72,7 @@ func (s *followLoop) onSnapshot(position changelog.Position, asked time.Time, er
 	s.head, s.end = max(s.head, position.Revision), max(s.end, position.Revision)
 }
 
-// seekAgain reports whether to go on looking for a snapshot although nobody has
+// findAgain reports whether to go on looking for a snapshot although no server has
 // answered.
 func (s *followLoop) findAgain(now time.Time) bool {
 	if !s.conn.Connected() {

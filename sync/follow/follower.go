@@ -41,7 +41,7 @@ type ProvedTarget interface {
 	Head() changelog.Head
 }
 
-// FollowerOptions configure a [Follower].
+// Options configure a [Follower].
 type Options struct {
 	Environment string
 	// HoldAtHole is for publishers: a hole in the log is not passed by a
@@ -83,7 +83,7 @@ type Follower struct {
 	stopped chan struct{} // closed when Run has ended
 }
 
-// NewFollower returns a follower that begins where t stands.
+// New returns a follower that begins where t stands.
 func New(c *flagsync.Conn, t Target, o Options) (*Follower, error) {
 	if err := flagsync.ValidateEnvironment(o.Environment); err != nil {
 		return nil, fmt.Errorf("follow: %w", err)

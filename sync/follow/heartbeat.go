@@ -17,7 +17,7 @@ const (
 	stalledAsk   = 500 * time.Millisecond // within which the leader is asked; jittered
 )
 
-// beatQueue is how many beats wait while the target is busy, about a minute of
+// heartbeatQueue is how many beats wait while the target is busy, about a minute of
 // them.
 const heartbeatQueue = 64
 
@@ -27,7 +27,7 @@ type arrival struct {
 	at      time.Time
 }
 
-// hear takes note of a beat and of the moment: a target that is busy must not
+// queueHeartbeat takes note of a beat and of the moment: a target that is busy must not
 // make it younger. Nothing waits for room, or later ones would come later.
 func (s *followLoop) queueHeartbeat(m jetstream.Message) {
 	select {
@@ -36,7 +36,7 @@ func (s *followLoop) queueHeartbeat(m jetstream.Message) {
 	}
 }
 
-// beaten takes a heartbeat. The highest head of our own epoch counts; a lower one
+// onHeartbeat takes a heartbeat. The highest head of our own epoch counts; a lower one
 // is old news. Only what a publisher signed, and what has not come before, counts
 // at all.
 func (s *followLoop) onHeartbeat(a arrival) {

@@ -23,7 +23,7 @@ const (
 // readRetryMax is the longest pause before a read is repeated: readers are many.
 const readRetryMax = time.Second
 
-// isUnreachable tells that nobody answered.
+// isUnreachable tells that no server answered.
 func isUnreachable(err error) bool { return errors.Is(err, flagsync.ErrUnreachable) }
 
 // isLeaderFailure tells that the leader did not say where the log ends.

@@ -40,7 +40,7 @@ const (
 	feedDrain     = 1024 // entries of the feed that are applied as one step
 )
 
-// following is the state of a running follower. It belongs to the goroutine of
+// followLoop is the state of a running follower. It belongs to the goroutine of
 // Run; workers hand it their results as functions to be called there.
 type followLoop struct {
 	*Follower
@@ -165,7 +165,7 @@ func (s *followLoop) work(read func(ctx context.Context) func()) {
 // received returns the revision of the last entry received in order.
 func (s *followLoop) received() uint64 { return s.judge.Head().Revision }
 
-// disturbed is called when messages may have been missed: after a reconnect, or
+// onMissed is called when messages may have been missed: after a reconnect, or
 // when a subscription was too slow.
 func (s *followLoop) onMissed() {
 	now := time.Now()
@@ -183,7 +183,7 @@ func (s *followLoop) onMissed() {
 	s.ping.sent = now.Add(-pingInterval) // the next one is due
 }
 
-// vouched is called when the leader was asked, at a moment, about what was
+// confirmedByLeader is called when the leader was asked, at a moment, about what was
 // received, and knows it. While there was no connection since, the log may have
 // been replaced.
 func (s *followLoop) confirmedByLeader(asked time.Time) {

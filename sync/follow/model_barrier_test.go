@@ -7,7 +7,7 @@ import (
 )
 
 // TestBarriersAtOnce makes 500 barriers while the leader, a second away, is being
-// asked: nobody may join that question, and all share the next.
+// asked: no call may join that question, and all share the next.
 func TestBarriersAtOnce(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()

@@ -223,7 +223,7 @@ func TestOnlyABarrierProvesLive(t *testing.T) {
 		w.wire.setRefuse(false)
 		time.Sleep(2 * time.Second)
 		if s := m.follower.Status(); !s.Connected || s.Age < 20*time.Second {
-			t.Errorf("connected %t, and what is known is %s old although nobody has answered", s.Connected, s.Age)
+			t.Errorf("connected %t, and what is known is %s old although no server has answered", s.Connected, s.Age)
 		}
 		w.setFaults(worldFaults{})
 		time.Sleep(3 * time.Second) // without a single beat

@@ -14,7 +14,7 @@ import (
 )
 
 // TestABeatDoesNotOutrunTheFeed lets every beat arrive before the entry that it
-// names: nobody reads what is on its way. What the feed loses is read soon after.
+// names: no follower reads what is on its way. What the feed loses is read soon after.
 func TestABeatDoesNotOutrunTheFeed(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
@@ -99,7 +99,7 @@ func (w *world) nextBeats(n int) (beats []message) {
 
 // TestABeatIsAsOldAsItsArrival keeps the target busy while the last beats for
 // long come: what is known is as old as they are, and not as young as the moment
-// at which somebody looked at them.
+// at which they were looked at.
 func TestABeatIsAsOldAsItsArrival(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()

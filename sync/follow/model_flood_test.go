@@ -59,7 +59,7 @@ func endure(w *world, m *model, changes int) (s suffering) {
 }
 
 // TestAFloodInTheFeedStopsNoReads sends thousands of forged entries a second to
-// whoever listens to the feed. Each looks as if it came next, so that only a
+// all that listen to the feed. Each looks as if it came next, so that only a
 // signature tells it apart. Only some are looked at, which also keeps true entries
 // from being taken from the feed; heartbeats count as ever, and reads repair it.
 // As each heartbeat names what is still to be read, barriers tell the age.

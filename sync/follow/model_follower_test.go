@@ -37,16 +37,16 @@ func TestFollowerAgainstModel(t *testing.T) {
 // recreated, restored, forked, renewed and holed, and published snapshots are
 // stale, damaged or of a log that is gone: what is applied is always a whole
 // state that some log had, it moves along the log or, for a new epoch that is
-// complete, to another, never back; whoever cannot go on says why, claims
+// complete, to another, never back; a follower that cannot go on says why, claims
 // nothing, and goes on when a new epoch is written.
 func TestFollowerAgainstModelOfHistories(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
 		all := modelRuns(t, seeds(80, 5000), true)
 		for f := current; f <= holed; f++ {
-			rare := f == nothing || f == forked || f == holed // in few seeds nobody may come to it
+			rare := f == nothing || f == forked || f == holed // few seeds may come to none
 			if all.fates[f] == 0 && (!rare || soaking() && f != nothing) {
-				t.Errorf("nobody ended %s: %v", f, all.fates)
+				t.Errorf("no follower ended %s: %v", f, all.fates)
 			}
 		}
 		if all.takeovers == 0 || all.loads == 0 {
@@ -387,7 +387,7 @@ func (m *model) verifyTurns() {
 }
 
 // calm ends all faults. Soon the follower must be current, or say rightly why
-// it is not; after a new epoch, which whoever operates it would write then, it
+// it is not; after a new epoch, which an operator would write then, it
 // must be current.
 func (m *model) calm() {
 	m.world.setFaults(worldFaults{})

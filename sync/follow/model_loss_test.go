@@ -6,7 +6,7 @@ import (
 )
 
 // TestAGapInTheFeedIsFilled loses an entry of the feed: the next one shows it,
-// and nobody waits for a beat or a barrier to read it.
+// and no follower waits for a beat or a barrier to read it.
 func TestAGapInTheFeedIsFilled(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()

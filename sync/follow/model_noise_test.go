@@ -24,9 +24,9 @@ var noise = map[string]func(w *world) stored{
 	"an unsigned entry":         (*world).unsignedEntry,
 	"a guessed signature":       (*world).guessedSignature,
 	"the signature of another":  (*world).copiedSignature,
-	"a stranger's signature":    (*world).strangeSignature,
-	"a stranger's renewal":      (*world).strangeRenewal,
-	"a stranger's keys":         (*world).strangeKeys,
+	"a foreign signature":       (*world).foreignSignature,
+	"a foreign renewal":         (*world).foreignRenewal,
+	"foreign keys":              (*world).foreignKeys,
 	"another environment":       (*world).otherEnvironment,
 	"another environment's key": (*world).otherBody,
 	"a retired key":             (*world).retiredKey,
@@ -155,11 +155,11 @@ func (w *world) copiedSignature() stored {
 	return m
 }
 
-func (w *world) strangeSignature() stored {
+func (w *world) foreignSignature() stored {
 	return w.forge(w.nextEntry(), w.signedBy(w.keys.strange.Signer(), environment))
 }
 
-func (w *world) strangeRenewal() stored {
+func (w *world) foreignRenewal() stored {
 	e := w.nextEntry()
 	e.Kind, e.Key, e.Put = document.KindEpoch, document.EpochKey, nil
 	e.Epoch, e.Complete = changelog.NewEpoch(time.Now().Add(time.Hour), w.newestID), uint64(1+w.random.IntN(3))
@@ -169,9 +169,9 @@ func (w *world) strangeRenewal() stored {
 	return w.forge(e, w.signedBy(w.keys.strange.Signer(), environment))
 }
 
-// strangeKeys is a newer keys note of this installation, signed by a root that
+// foreignKeys is a newer keys note of this installation, signed by a root that
 // has its name.
-func (w *world) strangeKeys() stored {
+func (w *world) foreignKeys() stored {
 	e := w.nextEntry()
 	d, err := changelog.KeysDocument(w.keys.usurper.Note)
 	if err != nil {
@@ -233,7 +233,7 @@ func (w *world) otherLog() stored {
 }
 
 // makeFeedNoise sends what looks like an entry to everybody who listens to the
-// feed, as whoever is in the account of the environment can.
+// feed, as any user in the account of the environment can.
 func (w *world) makeFeedNoise() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -329,7 +329,7 @@ func (w *world) makeBeatNoise() {
 }
 
 // repeatable reports whether old heartbeats may be repeated without hiding that
-// the true ones do not come: whoever can keep them back decides how old what is
+// the true ones do not come: a server that keeps them back decides how old what is
 // known looks.
 func (w *world) repeatable() bool {
 	f := w.faults

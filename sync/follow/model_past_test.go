@@ -54,7 +54,7 @@ func (w *world) within(p, q changelog.Position) bool {
 	return p == q || q.IsZero()
 }
 
-// proves reports whether somebody who stood at one of some positions may say
+// proves reports whether a follower that stood at one of some positions may say
 // that everything was applied at a moment: it was the log's newest, or newer,
 // and the log did not end before it.
 func (w *world) proves(positions []changelog.Position, moment time.Time) bool {

@@ -43,10 +43,10 @@ func (m *model) expectCurrent(when string) {
 	}
 }
 
-// TestALogOfStrangersIsNone follows a log of which no message was signed by the
+// TestALogOfOthersIsNone follows a log of which no message was signed by the
 // installation that is trusted, as with a wrong trust file: nothing of it is served,
 // and that there is nothing is not called complete.
-func TestALogOfStrangersIsNone(t *testing.T) {
+func TestALogOfOthersIsNone(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {
 		t.Helper()
 		w := newWorld(t, rand.New(rand.NewPCG(1, 1)))
@@ -56,7 +56,7 @@ func TestALogOfStrangersIsNone(t *testing.T) {
 		w.runFor(20)
 		s := m.follower.Status()
 		if s.Synced || s.AgeKnown || !s.Applied.IsZero() || m.target.count() != 0 {
-			t.Errorf("a log of strangers: %+v", s)
+			t.Errorf("a log of other installations: %+v", s)
 		}
 		if s.LastError == nil || !strings.Contains(s.LastError.Error(), "trust file") {
 			t.Errorf("the last error is %v, want one that names the trust file", s.LastError)
@@ -209,7 +209,7 @@ func TestADifferentStateIsReadFromTheLog(t *testing.T) {
 		w.runFor(11)
 		s := m.follower.Status()
 		if s.DifferentState == nil && s.Rebuilds == 0 {
-			t.Errorf("nobody noticed: %+v", s)
+			t.Errorf("it was not noticed: %+v", s)
 		}
 		w.runFor(10)
 		s = m.follower.Status()
@@ -233,7 +233,7 @@ func TestADifferentStateIsReadFromTheLog(t *testing.T) {
 }
 
 // TestAWrongPublisherIsReadOnce lets a publisher sign a state that the log does not
-// add up to: whoever reads it aside finds the same, says so, serves on and does not
+// add up to: a follower that reads it aside finds the same, says so, serves on and does not
 // read it a second time.
 func TestAWrongPublisherIsReadOnce(t *testing.T) {
 	inVirtualTime(t, func(t *testing.T) {

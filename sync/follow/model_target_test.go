@@ -23,7 +23,7 @@ type modelTarget struct {
 	refuse    bool
 	slow      time.Duration // how long Apply takes
 	loads     int
-	damages   int                  // how often somebody changed the documents
+	damages   int                  // how often they changed the documents
 	damaged   bool                 // the documents are not what they should be, by no fault of the follower
 	stood     []changelog.Position // since it was looked at last
 }

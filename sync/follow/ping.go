@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	// probeInterval is how often the server is asked for a sign of life.
+	// pingInterval is how often the server is asked for a sign of life.
 	pingInterval = 2 * time.Second
-	// probeLimit is how long it may take to give one, at least.
+	// pingLimit is how long it may take to give one, at least.
 	pingLimit = time.Second
 	// lateAfter is how old the last ping may be that was answered before a beat
 	// came.
 	lateAfter = pingInterval + pingLimit
 )
 
-// probeState is about the connection itself. The server at the other end answers
+// pingState is about the connection itself. The server at the other end answers
 // a ping whatever the state of the cluster, at almost no cost, and after all that
 // it sent before. So an answer shows two things: that the connection is alive,
-// which nobody may ever tell us when it is not, while a question to the leader may
-// stay unanswered because nobody leads; and that what comes after it was sent
+// which nothing else may ever tell us when it is not, while a question to the leader may
+// stay unanswered because no server leads; and that what comes after it was sent
 // after the ping, however slowly a socket lets it through.
 type pingState struct {
 	running  bool
@@ -33,7 +33,7 @@ type pingState struct {
 	answered time.Time // when the last one was sent that was answered
 }
 
-// nextProbe returns when the server is asked again: regularly, and as soon as two
+// nextPing returns when the server is asked again: regularly, and as soon as two
 // beats are missing, so that it is known what to do when the third is.
 func (s *followLoop) nextPing() time.Time {
 	sent := s.ping.sent
@@ -44,7 +44,7 @@ func (s *followLoop) nextPing() time.Time {
 	return sent.Add(pingInterval)
 }
 
-// scheduleProbe asks the server for a sign of life when it is due, and returns
+// schedulePing asks the server for a sign of life when it is due, and returns
 // when that is.
 func (s *followLoop) schedulePing(now time.Time) time.Time {
 	if s.ping.running || !s.conn.Connected() {
@@ -63,7 +63,7 @@ func (s *followLoop) schedulePing(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// probed leaves a connection on which nothing came since it was probed, and one
+// onPing leaves a connection on which nothing came since it was probed, and one
 // on which everything has come late for a while.
 func (s *followLoop) onPing(sent time.Time, err error) {
 	s.ping.running = false
@@ -82,7 +82,7 @@ func (s *followLoop) onPing(sent time.Time, err error) {
 	}
 }
 
-// connectAnew gives the connection up for another one, unless the last that was
+// reconnect gives the connection up for another one, unless the last that was
 // given up was replaced by one that has brought nothing yet: that is kept for a
 // while.
 func (s *followLoop) reconnect(why error, now time.Time) {

@@ -25,7 +25,7 @@ type rebuild struct {
 	documents   map[document.ID]document.Document
 }
 
-// replayLog reads the log from the entry that an epoch begins with up to a sequence,
+// readRebuild reads the log from the entry that an epoch begins with up to a sequence,
 // and returns the state it adds up to. Only what is proved counts.
 func readRebuild(ctx context.Context, c jetstream.Client, environment string, begin, to uint64) (*rebuild, error) {
 	r := &rebuild{

@@ -80,7 +80,7 @@ func (s *followLoop) compareState(now time.Time) {
 	}
 }
 
-// rebuildState reads the log aside, once, and takes over what it gives if that is
+// rebuildFromLog reads the log aside, once, and takes over what it gives if that is
 // the state that was signed.
 func (s *followLoop) rebuildFromLog() {
 	s.state.rebuild, s.state.rebuilt = time.Time{}, true

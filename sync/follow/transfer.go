@@ -11,7 +11,7 @@ import (
 )
 
 // A follower that cannot go on where it stands may take over a state as a
-// whole: one that the leader vouches for, that begins with an epoch entry, and
+// whole: one that the leader confirms, that begins with an epoch entry, and
 // that is complete. Nothing less replaces what is served.
 
 const (
@@ -24,16 +24,16 @@ const (
 	incompleteRecheck = 200 * time.Millisecond
 )
 
-// errRenewed tells that the state begins anew with the next entry.
+// errNewEpoch tells that the state begins anew with the next entry.
 var errNewEpoch = fmt.Errorf("a new epoch replaces the state: %w", changelog.ErrDifferentHistory)
 
-// takeoverState is about replacing the state as a whole. While it is under way
+// stateTransfer is about replacing the state as a whole. While it is under way
 // the target belongs to the worker that does it.
 type stateTransfer struct {
 	running bool
 }
 
-// route is how a state can be had as a whole.
+// source is how a state can be had as a whole.
 type source struct {
 	begin     changelog.Record // epoch entry of the state that is wanted; its revision is 0 when it is not known
 	last      uint64           // revision the log ends with
@@ -45,7 +45,7 @@ type source struct {
 	beginning uint64           // where reading the log starts
 }
 
-// routeTo returns how the state of the log can be taken over by a follower that
+// sourceOf returns how the state of the log can be taken over by a follower that
 // stands at held, or why it may not be: only a renewal of a later epoch replaces
 // a state.
 func (s *followLoop) sourceOf(held changelog.Position, t leaderReport) (source, error) {
@@ -83,7 +83,7 @@ func (s *followLoop) sourceOf(held changelog.Position, t leaderReport) (source, 
 	return r, nil
 }
 
-// takeOver begins to take over a state. What comes of it is known in tookOver.
+// install begins to take over a state. What comes of it is known in tookOver.
 func (s *followLoop) install(r source) {
 	s.transfer.running = true
 	s.divergence.running = true
@@ -93,7 +93,7 @@ func (s *followLoop) install(r source) {
 	})
 }
 
-// load hands the target the newest published snapshot that will do, else what
+// loadState hands the target the newest published snapshot that will do, else what
 // the log adds up to.
 func (s *followLoop) loadState(ctx context.Context, r source) (changelog.Position, error) {
 	if r.retired {
@@ -196,7 +196,7 @@ func because(charge, err error) error {
 	return fmt.Errorf("%w: %s", charge, err.Error())
 }
 
-// tookOver goes on from the state that was taken over, or where it stood.
+// onStateInstalled goes on from the state that was taken over, or where it stood.
 func (s *followLoop) onStateInstalled(r source, position changelog.Position, err error) {
 	s.transfer.running = false
 	s.divergence.running = false

@@ -50,7 +50,7 @@ func (f *Follower) await(ctx context.Context, w *waiter) error {
 	}
 }
 
-// waiter is somebody who waits for a revision, in the epoch of the token if that
+// waiter is a caller that waits for a revision, in the epoch of the token if that
 // names one.
 type waiter struct {
 	token changelog.Token
@@ -71,7 +71,7 @@ func (w *waiter) outcome(s *Status) (over bool, err error) {
 	}
 }
 
-// enqueue takes somebody who waits.
+// enqueue takes a caller that waits.
 func (s *followLoop) enqueue(w *waiter) {
 	s.waiting = append(slices.DeleteFunc(s.waiting, func(w *waiter) bool { return w.gone.Load() }), w)
 }

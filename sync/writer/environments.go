@@ -23,7 +23,7 @@ type Environments struct {
 	replicas int
 	ledger   *Ledger
 
-	turn  chan struct{}    // held by whoever uses what follows
+	turn  chan struct{}    // held while what follows is used
 	known environmentIndex // by name
 	last  uint64           // sequence of the newest record that was applied
 }
@@ -41,7 +41,7 @@ func OpenEnvironments(ctx context.Context, c *flagsync.Conn, replicas int) (*Env
 	}, nil
 }
 
-// Journal returns the journal CONTROL, as it is known here.
+// Ledger returns the journal CONTROL, as it is known here.
 func (e *Environments) Ledger() *Ledger { return e.ledger }
 
 // Create creates an environment: its streams, the transaction its log begins
@@ -295,7 +295,7 @@ func (e *Environments) readOn(ctx context.Context) (repaired bool, err error) {
 	return false, nil
 }
 
-// environmentOf reads CONTROL and returns an environment. It returns
+// readEnvironment reads CONTROL and returns an environment. It returns
 // [ErrEnvironmentUnknown] when there is none of the name.
 func readEnvironment(ctx context.Context, c jetstream.Client, name string, _ int) (Environment, error) {
 	index := make(environmentIndex)

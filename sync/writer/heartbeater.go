@@ -16,12 +16,12 @@ import (
 
 const (
 	heartbeatInterval = time.Second
-	// confirmBeats is which heartbeat is preceded by a look at the newest entry
+	// confirmHeartbeats is which heartbeat is preceded by a look at the newest entry
 	// itself, in case another log took the place of the one that is known.
 	confirmHeartbeats = 10
 )
 
-// Beater announces the head of a log once a second, as the leader of its stream
+// Heartbeater announces the head of a log once a second, as the leader of its stream
 // has just answered. It is silent when the leader does not answer, and when
 // another publisher has announced the same or more within the second.
 type Heartbeater struct {
@@ -42,12 +42,12 @@ type heardHeartbeat struct {
 	at        time.Time
 }
 
-// NewBeater returns a beater for l.
+// NewHeartbeater returns a beater for l.
 func NewHeartbeater(l *Log, logger zerolog.Logger) *Heartbeater {
 	return &Heartbeater{log: l, logger: logger, by: newID(), count: confirmHeartbeats - 1}
 }
 
-// NewArchivedBeater returns a beater for the log of an environment that was
+// NewArchivedHeartbeater returns a beater for the log of an environment that was
 // archived, so that those who still follow it learn that nothing changes any more.
 func NewArchivedHeartbeater(c *flagsync.Conn, o LogOptions, archived time.Time, logger zerolog.Logger) *Heartbeater {
 	b := NewHeartbeater(newLog(jetstream.Use(c), o), logger)

@@ -29,21 +29,21 @@ var (
 	ErrDamaged = errors.New("the ledger is damaged")
 )
 
-// JournalName says which journal is meant. The zero value names none.
+// LedgerName says which journal is meant. The zero value names none.
 type LedgerName struct{ stream, subject, environment string }
 
-// Ledger names the journal of what people decided about one environment.
+// LedgerOf names the journal of what people decided about one environment.
 func LedgerOf(environment string) LedgerName {
 	return LedgerName{jetstream.LedgerStream(environment), jetstream.LedgerSubject(environment) + ".records", environment}
 }
 
-// Control names the journal of what is global: environments, principals and
+// ControlLedger names the journal of what is global: environments, principals and
 // their tokens.
 func ControlLedger() LedgerName {
 	return LedgerName{stream: jetstream.ControlStream, subject: jetstream.ControlSubject + ".records"}
 }
 
-// journalOf returns the journal that is kept in a stream, if it is one.
+// ledgerName returns the journal that is kept in a stream, if it is one.
 func ledgerName(stream string) (name LedgerName, ok bool) {
 	environment, ok := jetstream.EnvironmentOfLedger(stream)
 	if environment == "" {
@@ -82,7 +82,7 @@ func (r Record) Repairs() bool {
 	return r.Prev.IsZero() && changelog.RecordType(r.Body) == changelog.RecordRepaired
 }
 
-// Journal is a list of records that only grows, signed and chained by digests, in
+// Ledger is a list of records that only grows, signed and chained by digests, in
 // which each is appended after the newest that its author knows:
 // compare-and-set. What no publisher signed for this place is skipped: see
 // [Journal.Foreign]. It keeps 40 bytes for each record in memory. It is safe for
@@ -100,7 +100,7 @@ type Ledger struct {
 	expected changelog.Anchor // see Expect
 }
 
-// OpenJournal opens a journal. It creates CONTROL if need be; the stream of a
+// OpenLedger opens a journal. It creates CONTROL if need be; the stream of a
 // ledger is made with its environment, and one that is gone is [ErrStreamLost].
 // replicas is 1, 3 or 5.
 func OpenLedger(ctx context.Context, conn *flagsync.Conn, name LedgerName, replicas int) (*Ledger, error) {

@@ -99,7 +99,7 @@ func (j *Ledger) compare(ctx context.Context, sequence uint64, opID string) (uin
 	return sequence, nil
 }
 
-// journalAppend is one record on its way into a journal.
+// ledgerAppend is one record on its way into a journal.
 type ledgerAppend struct {
 	ledger *Ledger
 	prev   changelog.Anchor

@@ -11,7 +11,7 @@ import (
 	"github.com/flagside/flagside/sync/internal/jetstream"
 )
 
-// journalPoll is how often a journal is read although nothing was heard of it.
+// ledgerPoll is how often a journal is read although nothing was heard of it.
 const ledgerPoll = time.Second
 
 // Follow calls apply with every record from a sequence on, in order, until ctx

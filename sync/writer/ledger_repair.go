@@ -13,10 +13,10 @@ import (
 	"github.com/flagside/flagside/sync/internal/jetstream"
 )
 
-// ErrJournalWhole means that a journal needs no repair.
+// ErrLedgerWhole means that a journal needs no repair.
 var ErrLedgerWhole = errors.New("the ledger is complete: there is nothing to repair")
 
-// JournalRepair is what an operator orders: see [RepairJournal].
+// LedgerRepair is what an operator orders: see [RepairJournal].
 type LedgerRepair struct {
 	Actor  string // opaque id of who orders it
 	Reason string
@@ -27,7 +27,7 @@ type LedgerRepair struct {
 	Missing changelog.Anchor
 }
 
-// JournalRepaired is what a repair has done.
+// LedgerRepaired is what a repair has done.
 type LedgerRepaired struct {
 	Head changelog.Anchor // the newest record: the last one that repairs
 	// Kept are the newest records of the chains that stay valid, in ascending
@@ -40,7 +40,7 @@ type LedgerRepaired struct {
 	Lacks changelog.Anchor
 }
 
-// RepairJournal goes on behind a damage: a place without a message, a record that
+// RepairLedger goes on behind a damage: a place without a message, a record that
 // cannot be read, one of another history, or an end that is missing. It appends a
 // signed record, changelog.RecordRepaired, that names what it keeps and what is
 // lost, and begins a new chain. Everything signed before it stays valid. When the

@@ -14,10 +14,10 @@ import (
 	"github.com/flagside/flagside/sync/internal/jetstream"
 )
 
-// renewalBytes bounds one transaction of a renewal, but for its last document.
+// epochBytes bounds one transaction of a renewal, but for its last document.
 const epochBytes = 4 << 20
 
-// Renewal is a state that is written as a new epoch.
+// NewEpoch is a state that is written as a new epoch.
 type NewEpoch struct {
 	OpID   string // of the first transaction; those after it add their number
 	Actor  string
@@ -44,7 +44,7 @@ type NewEpoch struct {
 // operator's decision: the state that the log had before is history.
 //
 // Followers keep what they have until the new state is complete. An error in
-// between leaves it incomplete, so that nobody takes it over; repeat it then.
+// between leaves it incomplete, so that no follower takes it over; repeat it then.
 func (e *Environments) Recreate(ctx context.Context, name string, r NewEpoch) (changelog.Position, error) {
 	known, err := readEnvironment(ctx, e.conn, name, e.replicas)
 	if err != nil {
@@ -71,7 +71,7 @@ func (e *Environments) Recreate(ctx context.Context, name string, r NewEpoch) (c
 	return position, nil
 }
 
-// renew writes the epoch entry, the keys note and the documents.
+// writeEpoch writes the epoch entry, the keys note and the documents.
 func (l *Log) writeEpoch(ctx context.Context, r NewEpoch) (changelog.Position, error) {
 	end, err := l.end(ctx)
 	if err != nil {
@@ -131,7 +131,7 @@ func (l *Log) end(ctx context.Context) (logTail, error) {
 	return t, err
 }
 
-// renewing is a renewal on its way into the log.
+// epochWriter is a renewal on its way into the log.
 type epochWriter struct {
 	log   *Log
 	state NewEpoch

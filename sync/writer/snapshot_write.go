@@ -16,7 +16,7 @@ import (
 	"github.com/flagside/flagside/sync/internal/jetstream"
 )
 
-// chunkTimeout is how long the acknowledgement of a chunk is waited for. Nobody
+// chunkTimeout is how long the acknowledgement of a chunk is waited for. No caller
 // waits for a snapshot, and its chunks are large.
 const chunkTimeout = 5 * time.Second
 
@@ -28,11 +28,11 @@ type Snapshot interface {
 }
 
 // errOutdated tells that there is no use in publishing a snapshot: the log has
-// moved to another epoch, or somebody has published the same or more.
+// moved to another epoch, or another publisher has published the same or more.
 var errOutdated = errors.New("the snapshot is outdated")
 
 // PublishSnapshot publishes s for followers that have far to go, and reports
-// whether it did: not when somebody has published the same or more. It refuses
+// whether it did: not when another publisher has published the same or more. It refuses
 // a state that is not one of the log ([changelog.ErrDifferentHistory]). Memory
 // is bounded: s is written twice, once to learn its hash.
 func (l *Log) PublishSnapshot(ctx context.Context, s Snapshot) (bool, error) {
@@ -208,7 +208,7 @@ func (l *Log) verifyChunks(ctx context.Context, p changelog.PublishedSnapshot) e
 }
 
 // putManifest writes the manifest after the one with a sequence, and reports
-// whether it did: not when somebody else was faster.
+// whether it did: not when another publisher was faster.
 func (l *Log) putManifest(ctx context.Context, m changelog.Manifest, sequence uint64) (bool, error) {
 	data, signature, err := changelog.EncodeManifest(l.conn.Signer(), l.environment, m)
 	if err != nil {
@@ -238,7 +238,7 @@ func (l *Log) putManifest(ctx context.Context, m changelog.Manifest, sequence ui
 
 // PurgeSnapshots frees the chunks of snapshots that no manifest names and none
 // ever will: those that were replaced, and those that were never completed. A
-// snapshot that somebody is just writing stays.
+// snapshot that a publisher is just writing stays.
 func (l *Log) PurgeSnapshots(ctx context.Context) error {
 	prefix := jetstream.ChunkSubject(l.environment) + "."
 	chunks, err := l.conn.Subjects(ctx, jetstream.SnapStream(l.environment), prefix+">")

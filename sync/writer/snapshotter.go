@@ -19,7 +19,7 @@ func defaultTuning() tuning.Snapshots {
 const overdue = 4
 
 // Snapshotter publishes a snapshot of a log now and then as the log grows, so
-// that whoever comes late need not read all of it. Of several publishers one
+// that a late follower need not read all of it. Of several publishers one
 // succeeds.
 type Snapshotter struct {
 	log    *Log

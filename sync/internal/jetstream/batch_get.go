@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// batchEntries and batchBytes bound what one read brings. The last entry
+	// BatchEntries and batchBytes bound what one read brings. The last entry
 	// may exceed batchBytes.
 	BatchEntries = 5000
 	BatchBytes   = 4 << 20
@@ -29,9 +29,9 @@ const (
 const (
 	headerSequence = "Nats-Sequence"
 
-	statusEnd      = "204"
-	statusNotFound = "404"
-	statusNobody   = "503"
+	statusEnd          = "204"
+	statusNotFound     = "404"
+	statusNoResponders = "503"
 )
 
 type BatchRequest struct {
@@ -43,7 +43,7 @@ type BatchRequest struct {
 	Patience time.Duration `json:"-"` // in place of batchPause, unless it is 0
 }
 
-// batch reads messages from a sequence on, from whichever replica answers. It
+// Batch reads messages from a sequence on, from whichever replica answers. It
 // returns errNoMessage when that replica has none, which says nothing about the
 // leader. What came before an error is returned with it.
 func (c Client) Batch(ctx context.Context, stream string, r BatchRequest) ([]Message, error) {
@@ -78,7 +78,7 @@ func (c Client) Batch(ctx context.Context, stream string, r BatchRequest) ([]Mes
 			messages = append(messages, m)
 		case statusEnd:
 			return messages, nil
-		case statusNobody:
+		case statusNoResponders:
 			return messages, fmt.Errorf("read %s from %d: %w: no server answers for it: %w", stream, r.Sequence, ErrUnreachable, nats.ErrNoResponders)
 		case statusNotFound:
 			return messages, ErrNoMessage
@@ -154,7 +154,7 @@ const (
 	staleMax = 500 * time.Millisecond
 )
 
-// messages yields the messages from from to to, in order. It asks again while a
+// Messages yields the messages from from to to, in order. It asks again while a
 // replica is behind, and the leader about what does not come, also because the
 // replica that was asked is silent; what the leader does not have is left out.
 func (c Client) Messages(ctx context.Context, stream string, from, to uint64) iter.Seq2[Message, error] {
@@ -173,7 +173,7 @@ func (c Client) Messages(ctx context.Context, stream string, from, to uint64) it
 	}
 }
 
-// batches is messages, as they are read together.
+// Batches is messages, as they are read together.
 func (c Client) Batches(ctx context.Context, stream string, from, to uint64) iter.Seq2[[]Message, error] {
 	return func(yield func([]Message, error) bool) {
 		wait := staleMin
@@ -224,7 +224,7 @@ func (c Client) contiguous(ctx context.Context, stream string, next, to uint64) 
 	return batch, err
 }
 
-// newestData returns the newest message of a subject from whichever replica
+// Newest returns the newest message of a subject from whichever replica
 // answers, without its sequence; errNoMessage when that has none.
 func (c Client) Newest(ctx context.Context, stream, subject string) (Message, error) {
 	reply, err := c.ask(ctx, &nats.Msg{Subject: c.api() + "DIRECT.GET." + stream + "." + subject}, RequestTimeout)
@@ -241,7 +241,7 @@ func (c Client) Newest(ctx context.Context, stream, subject string) (Message, er
 	}
 }
 
-// aboutSubject yields the messages of a subject in order, as any replica has them,
+// AboutSubject yields the messages of a subject in order, as any replica has them,
 // and what that lacks as the leader has it.
 func (c Client) AboutSubject(ctx context.Context, stream, subject string) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {

@@ -19,20 +19,20 @@ func Use(c *Conn) Client { return Client{c} }
 // Logger receives what happens to the connection.
 func (c Client) Logger() *zerolog.Logger { return &c.log }
 
-// connectAnew gives the connection up for another one.
+// Reconnect gives the connection up for another one.
 func (c Client) Reconnect() error {
 	c.usable.Store(false)
 	return c.nats.ForceReconnect()
 }
 
-// suspectStorage has an embedded server look whether its disk is full.
+// ProbeStorage has an embedded server look whether its disk is full.
 func (c Client) ProbeStorage() {
 	if c.storageProbe != nil {
 		c.storageProbe()
 	}
 }
 
-// ping returns nil once the server at the other end of the connection has
+// Ping returns nil once the server at the other end of the connection has
 // answered.
 func (c Client) Ping(ctx context.Context, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -43,7 +43,7 @@ func (c Client) Ping(ctx context.Context, limit time.Duration) error {
 // awaitTimeout bounds how long a connection is waited for.
 const awaitTimeout = 5 * time.Second
 
-// awaitConnection returns nil once there is a connection, and after a few seconds why there is none.
+// AwaitConnection returns nil once there is a connection, and after a few seconds why there is none.
 func (c Client) AwaitConnection(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, awaitTimeout)
 	defer cancel()
@@ -59,7 +59,7 @@ func (c Client) AwaitConnection(ctx context.Context) error {
 	return nil
 }
 
-// refused returns the last refusal of a subject, which names it, or nil.
+// Refused returns the last refusal of a subject, which names it, or nil.
 func (c Client) Refused() error {
 	if err := c.nats.LastError(); errors.Is(err, nats.ErrPermissionViolation) && !c.refusedProbe(err) {
 		return fmt.Errorf("the NATS user lacks a permission: %w", err)
@@ -67,7 +67,7 @@ func (c Client) Refused() error {
 	return nil
 }
 
-// listen returns a channel of one that is told when messages may have been missed, until stop is called.
+// Listen returns a channel of one that is told when messages may have been missed, until stop is called.
 func (c Client) Listen() (missed <-chan struct{}, stop func()) {
 	l := &listener{missed: make(chan struct{}, 1)}
 	c.mu.Lock()

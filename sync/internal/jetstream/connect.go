@@ -371,7 +371,7 @@ func (c *Conn) within(ctx context.Context, timeout time.Duration) (context.Conte
 	}
 }
 
-// failed is called for what nobody waits for: a refused subject, a subscription
+// failed is called for what no caller waits for: a refused subject, a subscription
 // that was too slow.
 func (c *Conn) failed(sub *nats.Subscription, err error) {
 	if c.refusedProbe(err) {

@@ -76,7 +76,7 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 		return n, err
 	}
 	c.greeted = true
-	return n, c.SetReadDeadline(begin.Add(dialTimeout)) // what follows; whoever greets takes it away at the end
+	return n, c.SetReadDeadline(begin.Add(dialTimeout)) // what follows; the greeting takes it away at the end
 }
 
 // Greeted returns a connection that is given up when it does not begin with a greeting in time, as those over the network are.

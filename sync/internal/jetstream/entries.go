@@ -14,7 +14,7 @@ import (
 // ErrHole means that the log lacks a message that may have been an entry.
 var ErrHole = errors.New("the log has a hole")
 
-// unreadable says what is wrong with a signed entry that cannot be decoded here.
+// Unreadable says what is wrong with a signed entry that cannot be decoded here.
 func (c Client) Unreadable(environment string, m Message) error {
 	_, err := c.Keyring().OpenEntry(environment, m.Entry(environment))
 	if !errors.Is(err, changelog.ErrUnreadable) {
@@ -27,7 +27,7 @@ func (c Client) Unreadable(environment string, m Message) error {
 // back.
 const misplacedDepth = 64
 
-// misplaced reports whether a signed entry of a stream does not belong to its log,
+// Misplaced reports whether a signed entry of a stream does not belong to its log,
 // which has an entry at floor and nothing else between that and this one: it was
 // signed for a log that has been replaced, and stored again. floor may be zero. It
 // is false where the leader lacks a message that would tell, or cannot be asked.
@@ -53,7 +53,7 @@ func (c Client) Misplaced(ctx context.Context, environment string, floor changel
 	return false, nil
 }
 
-// adoptKeys takes over the keys notes that a log has in the place of its newest,
+// AdoptKeys takes over the keys notes that a log has in the place of its newest,
 // and among the first messages about them: what is read may be signed by keys that
 // only later entries list. Noise may stand there too, so that it is bounded what
 // is read.
@@ -78,7 +78,7 @@ func (c Client) AdoptKeys(ctx context.Context, environment string) error {
 	return nil
 }
 
-// adopt takes over the keys note of a message, if there is one that a root signed.
+// Adopt takes over the keys note of a message, if there is one that a root signed.
 func (c Client) Adopt(m Message) {
 	e, err := changelog.DecodeEntry(m.Data)
 	if err != nil {

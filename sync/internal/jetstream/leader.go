@@ -18,7 +18,7 @@ import (
 
 // leaseLimit is how recently a majority of a stream's servers must have spoken
 // to the leader for its answer to count: an election takes at least four
-// seconds, so nobody else can have been elected since.
+// seconds, so no other server can have been elected since.
 const leaseLimit = 2 * time.Second
 
 var ErrNoMessage = errors.New("no such entry")
@@ -49,7 +49,7 @@ type replicaInfo struct {
 	Offline bool  `json:"offline"`
 }
 
-// verifyLease reports why the answer may come from a server that only believes
+// VerifyLease reports why the answer may come from a server that only believes
 // it is the leader.
 func (i *streamInfo) VerifyLease() error {
 	if i.Cluster == nil || i.Cluster.Leader == "" {
@@ -68,7 +68,7 @@ func (i *streamInfo) VerifyLease() error {
 	return nil
 }
 
-// info asks the leader about a stream.
+// Info asks the leader about a stream.
 func (c Client) Info(ctx context.Context, stream string) (*streamInfo, error) {
 	var answer streamInfo
 	if err := c.Request(ctx, "STREAM.INFO."+stream, nil, &answer); err != nil {
@@ -77,7 +77,7 @@ func (c Client) Info(ctx context.Context, stream string) (*streamInfo, error) {
 	return &answer, nil
 }
 
-// storedMessage is a message as a stream holds it.
+// Message is a message as a stream holds it.
 type Message struct {
 	Subject  string `json:"subject"`
 	Sequence uint64 `json:"seq"`
@@ -89,7 +89,7 @@ type Message struct {
 	Proof string `json:"-"`
 }
 
-// entry returns m as a message of the log of an environment.
+// Entry returns m as a message of the log of an environment.
 func (m Message) Entry(environment string) changelog.Message {
 	token, ok := strings.CutPrefix(m.Subject, FlagsSubject(environment)+".")
 	if !ok {
@@ -98,13 +98,13 @@ func (m Message) Entry(environment string) changelog.Message {
 	return changelog.Message{Revision: m.Sequence, Subject: token, Proof: m.Proof, Data: m.Data}
 }
 
-// message asks the leader for the message with a sequence. It returns
+// Message asks the leader for the message with a sequence. It returns
 // errNoMessage when the leader has none.
 func (c Client) Message(ctx context.Context, stream string, sequence uint64) (Message, error) {
 	return c.Get(ctx, stream, MessageRequest{Sequence: sequence})
 }
 
-// lastMessage asks the leader for the newest message of a subject, which may
+// LastMessage asks the leader for the newest message of a subject, which may
 // hold wildcards. It returns errNoMessage when there is none.
 func (c Client) LastMessage(ctx context.Context, stream, subject string) (Message, error) {
 	return c.Get(ctx, stream, MessageRequest{LastBySubject: subject})
@@ -134,7 +134,7 @@ func (c Client) Get(ctx context.Context, stream string, r MessageRequest) (Messa
 	return m, nil
 }
 
-// subjects returns the subjects of a stream that match a filter and hold a
+// Subjects returns the subjects of a stream that match a filter and hold a
 // message, as the leader has them.
 func (c Client) Subjects(ctx context.Context, stream, filter string) (map[string]bool, error) {
 	found := make(map[string]bool)

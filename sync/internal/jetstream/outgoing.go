@@ -21,25 +21,25 @@ const (
 // Outgoing is a message that is to be stored or sent.
 type Outgoing struct{ msg *nats.Msg }
 
-// newOutgoing returns a message without headers. The data must not change until it is sent.
+// NewOutgoing returns a message without headers. The data must not change until it is sent.
 func NewOutgoing(subject string, data []byte) Outgoing {
 	m := Outgoing{nats.NewMsg(subject)}
 	m.msg.Data = data
 	return m
 }
 
-// setProof adds what proves the data.
+// SetProof adds what proves the data.
 func (m Outgoing) SetProof(proof string) { m.msg.Header.Set(changelog.ProofHeader, proof) }
 
-// setID adds the id by which a stream knows the message again.
+// SetID adds the id by which a stream knows the message again.
 func (m Outgoing) SetID(id string) { m.msg.Header.Set(headerMessageID, id) }
 
-// expectLast has the message stored only if the stream ends with a sequence.
+// ExpectLast has the message stored only if the stream ends with a sequence.
 func (m Outgoing) ExpectLast(sequence uint64) {
 	m.msg.Header.Set(headerExpectedLast, strconv.FormatUint(sequence, 10))
 }
 
-// expectLastOfSubject has the message stored only if the newest one of its subject has a sequence; 0 is that there is none.
+// ExpectLastOfSubject has the message stored only if the newest one of its subject has a sequence; 0 is that there is none.
 func (m Outgoing) ExpectLastOfSubject(sequence uint64) {
 	m.msg.Header.Set(headerExpectedLastSubject, strconv.FormatUint(sequence, 10))
 }

@@ -91,7 +91,7 @@ func (c *Conn) probe(conn *nats.Conn, least time.Duration) {
 	}
 	if p.inbox == "" {
 		inbox := conn.NewInbox()
-		if _, err := conn.Subscribe(inbox, func(msg *nats.Msg) { c.probed(msg.Header.Get("Status") == statusNobody) }); err != nil {
+		if _, err := conn.Subscribe(inbox, func(msg *nats.Msg) { c.probed(msg.Header.Get("Status") == statusNoResponders) }); err != nil {
 			return // the connection is closed
 		}
 		p.inbox = inbox

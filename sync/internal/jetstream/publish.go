@@ -22,20 +22,20 @@ const (
 	retryMax = 250 * time.Millisecond
 )
 
-// publishAck is how JetStream acknowledges a message, or the last of a batch.
+// Ack is how JetStream acknowledges a message, or the last of a batch.
 type Ack struct {
 	Stream    string `json:"stream"`
 	Sequence  uint64 `json:"seq"`
 	Duplicate bool   `json:"duplicate"`
 }
 
-// publish sends a message to a stream and waits for its acknowledgement. While the
+// Publish sends a message to a stream and waits for its acknowledgement. While the
 // disk is full it sends nothing, which is [ErrDiskFull] and decided.
 func (c Client) Publish(ctx context.Context, m Outgoing) (Ack, error) {
 	return c.PublishWithin(ctx, m, publishTimeout+uploadTime(len(m.msg.Data)))
 }
 
-// publishWithin is publish with another time limit.
+// PublishWithin is publish with another time limit.
 func (c Client) PublishWithin(ctx context.Context, m Outgoing, timeout time.Duration) (Ack, error) {
 	msg := m.msg
 	if err := c.StorageError(); err != nil {
@@ -52,11 +52,11 @@ func (c Client) PublishWithin(ctx context.Context, m Outgoing, timeout time.Dura
 	return ack, nil
 }
 
-// noResponders reports that no server was there to take a message: it is nowhere, and
+// NoResponders reports that no server was there to take a message: it is nowhere, and
 // no server can be asked about it.
 func NoResponders(err error) bool { return errors.Is(err, nats.ErrNoResponders) }
 
-// undecided reports whether err leaves open what became of a message. The
+// Undecided reports whether err leaves open what became of a message. The
 // leader may hold an append that it does not show yet, so being refused for the
 // wrong sequence or as a duplicate decides as little as no answer.
 func Undecided(err error) bool {
@@ -64,10 +64,10 @@ func Undecided(err error) bool {
 		HasCode(err, codeWrongLastSequence, codeWrongLastConstant, CodeDuplicateInFlight, CodeDuplicateInBatch, CodeIncompleteBatch)
 }
 
-// backoff spaces attempts: from retryMin, doubling to retryMax, jittered.
+// Backoff spaces attempts: from retryMin, doubling to retryMax, jittered.
 type Backoff struct{ next time.Duration }
 
-// wait pauses and reports whether ctx is still alive.
+// Wait pauses and reports whether ctx is still alive.
 func (b *Backoff) Wait(ctx context.Context) bool {
 	b.next = min(max(2*b.next, RetryMin), retryMax)
 	return Pause(ctx, Jitter(b.next/2, b.next))

@@ -19,7 +19,7 @@ const (
 	uploadRate = 1 << 20
 )
 
-// publishAll stores messages together or not at all: one plainly, several as an atomic batch (ADR-50 of NATS), and returns the
+// PublishAll stores messages together or not at all: one plainly, several as an atomic batch (ADR-50 of NATS), and returns the
 // acknowledgement of the last. Every batch has its own id, because the server may still hold an earlier one that is incomplete.
 func (c Client) PublishAll(ctx context.Context, messages []Outgoing) (Ack, error) {
 	if len(messages) == 1 {
@@ -63,7 +63,7 @@ func (c Client) publishMember(ctx context.Context, m Outgoing, acknowledged bool
 	return fmt.Errorf("publish on %s: the server does not know atomic batches: nats-server 2.12 or later is needed", m.msg.Subject)
 }
 
-// send publishes a message without waiting for anything.
+// Send publishes a message without waiting for anything.
 func (c Client) Send(m Outgoing) error {
 	err := c.nats.PublishMsg(m.msg)
 	if errors.Is(err, nats.ErrMaxPayload) {

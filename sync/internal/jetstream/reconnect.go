@@ -58,7 +58,7 @@ func (r *reconnects) delay() time.Duration {
 	return Jitter(reconnectMin, longest)
 }
 
-// jitter returns a random duration from least to most.
+// Jitter returns a random duration from least to most.
 func Jitter(least, most time.Duration) time.Duration {
 	return least + rand.N(most-least+1) //nolint:gosec // spreads load, guards nothing
 }

@@ -54,13 +54,13 @@ const (
 	codeNotEnabled           = 10076
 )
 
-// hasCode reports whether err is JetStream's refusal for one of the reasons.
+// HasCode reports whether err is JetStream's refusal for one of the reasons.
 func HasCode(err error, codes ...int) bool {
 	refusal, ok := errors.AsType[*apiError](err)
 	return ok && slices.Contains(codes, refusal.ErrCode)
 }
 
-// request asks the JetStream API and decodes the answer into response. body is
+// Request asks the JetStream API and decodes the answer into response. body is
 // encoded as JSON unless it is nil. An answer that does not come is
 // [ErrUnreachable], and so is that of a cluster of which too few servers are
 // there; a refusal is an *apiError.
@@ -144,8 +144,8 @@ func (c Client) ask(ctx context.Context, msg *nats.Msg, timeout time.Duration) (
 	}
 }
 
-// errNoConnection is the answer to what is not even sent. nats.go would be asked
-// in vain, and keep whoever asks waiting for as long as it tries to connect.
+// ErrNoConnection is the answer to what is not even sent. nats.go would be asked
+// in vain, and keep the caller waiting for as long as it tries to connect.
 var ErrNoConnection = fmt.Errorf("%w: there is no connection to NATS", ErrUnreachable)
 
 // unsent returns the error about a request that was not sent. That a message of
@@ -163,7 +163,7 @@ func (c *Conn) tooLarge(msg *nats.Msg) error {
 		msg.Size(), c.nats.MaxPayload())
 }
 
-// pause waits, and reports whether ctx is still alive.
+// Pause waits, and reports whether ctx is still alive.
 func Pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

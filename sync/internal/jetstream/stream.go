@@ -17,7 +17,7 @@ const (
 	ControlSubject = "control"
 	PeopleStream   = "PEOPLE"
 	PeopleSubject  = "people"
-	// journalSubject begins the subjects on which the server repeats what enters
+	// JournalSubject begins the subjects on which the server repeats what enters
 	// a journal: publishers do not share an account with the streams, and hear
 	// nothing that they did not publish there themselves.
 	JournalSubject = "journal"
@@ -34,7 +34,7 @@ func ChunkSubject(environment string) string     { return snapSubject(environmen
 func FeedSubject(environment string) string      { return "feed." + environment }
 func HeartbeatSubject(environment string) string { return "heartbeat." + environment }
 
-// streamConfig is the configuration of a stream in JetStream's terms: all
+// StreamConfig is the configuration of a stream in JetStream's terms: all
 // settings of nats-server 2.15, so that none can differ unseen, except for the
 // duplicate window and the placement, which are the operator's. Durations are
 // nanoseconds.
@@ -123,7 +123,7 @@ func journalConfig(name, subject string, replicas int) StreamConfig {
 	return c
 }
 
-// snapConfig is the one stream that forgets: a subject holds its newest message
+// SnapConfig is the one stream that forgets: a subject holds its newest message
 // only, and what was replaced is purged.
 func SnapConfig(environment string, replicas int) StreamConfig {
 	c := newStreamConfig(SnapStream(environment), snapSubject(environment), replicas)
@@ -136,7 +136,7 @@ func ControlConfig(replicas int) StreamConfig {
 	return journalConfig(ControlStream, ControlSubject, replicas)
 }
 
-// peopleConfig is the stream of what is known about persons. Records hold a hash
+// PeopleConfig is the stream of what is known about persons. Records hold a hash
 // of it only, so that a person can be erased: a subject holds its newest message
 // only, and messages can be deleted. It is not repeated anywhere.
 func PeopleConfig(replicas int) StreamConfig {
@@ -146,7 +146,7 @@ func PeopleConfig(replicas int) StreamConfig {
 	return c
 }
 
-// verify returns [ErrStreamMismatch] with every setting in which the stream
+// Verify returns [ErrStreamMismatch] with every setting in which the stream
 // found differs from what it must be. The server's own metadata, the copy of
 // the epoch and the duplicate window do not count.
 func (c StreamConfig) Verify(found StreamConfig) error {
@@ -200,7 +200,7 @@ func orUnset(value string) string {
 	return value
 }
 
-// createStream creates a stream, or verifies the one that is there.
+// CreateStream creates a stream, or verifies the one that is there.
 func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*streamInfo, error) {
 	info, err := c.Info(ctx, want.Name)
 	if err == nil {
@@ -214,7 +214,7 @@ func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*streamInf
 	}
 	var created streamInfo
 	err = c.requestWithin(ctx, createTimeout, "STREAM.CREATE."+want.Name, want, &created)
-	if HasCode(err, codeStreamNameInUse) { // somebody was faster
+	if HasCode(err, codeStreamNameInUse) { // another publisher was faster
 		if info, err = c.Info(ctx, want.Name); err == nil {
 			return info, want.Verify(info.Config)
 		}
@@ -228,7 +228,7 @@ func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*streamInf
 	return &created, want.Verify(created.Config)
 }
 
-// openStream verifies a stream that must be there.
+// OpenStream verifies a stream that must be there.
 func (c Client) OpenStream(ctx context.Context, want StreamConfig) (*streamInfo, error) {
 	info, err := c.Info(ctx, want.Name)
 	if HasCode(err, CodeStreamNotFound) {
@@ -240,7 +240,7 @@ func (c Client) OpenStream(ctx context.Context, want StreamConfig) (*streamInfo,
 	return info, want.Verify(info.Config)
 }
 
-// lost returns [ErrStreamLost] with what can be done about it.
+// StreamLost returns [ErrStreamLost] with what can be done about it.
 func StreamLost(stream string) error {
 	if environment, ok := EnvironmentOfLedger(stream); ok {
 		return fmt.Errorf("%w: %s: %s", ErrStreamLost, stream, LedgerRemedy(environment))
@@ -249,7 +249,7 @@ func StreamLost(stream string) error {
 		"restore it from a backup of NATS, or recreate the environment from what this publisher knows, as a new epoch", ErrStreamLost, stream)
 }
 
-// ledgerOf returns the environment whose ledger a stream holds, "" for CONTROL, if it holds one.
+// EnvironmentOfLedger returns the environment whose ledger a stream holds, "" for CONTROL, if it holds one.
 func EnvironmentOfLedger(stream string) (environment string, ok bool) {
 	if stream == ControlStream {
 		return "", true
@@ -257,7 +257,7 @@ func EnvironmentOfLedger(stream string) (environment string, ok bool) {
 	return strings.CutPrefix(stream, LedgerStream(""))
 }
 
-// ledgerRemedy says what can be done about a ledger that is damaged or gone; the environment "" is for CONTROL.
+// LedgerRemedy says what can be done about a ledger that is damaged or gone; the environment "" is for CONTROL.
 func LedgerRemedy(environment string) string {
 	which := "--control"
 	if environment != "" {
