@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // startAnswers returns a memory that is being run until the test ends.
@@ -21,18 +23,12 @@ func startAnswers(t *testing.T, limit int64) *Answers[string] {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	deadline := time.Now().Add(10 * time.Second)
-	for limit > 0 {
-		a.mu.RLock()
-		open := a.kept != nil
-		a.mu.RUnlock()
-		if open {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the memory does not open")
-		}
-		time.Sleep(time.Millisecond)
+	if limit > 0 {
+		waiting.Until(t, "the memory to open", func() bool {
+			a.mu.RLock()
+			defer a.mu.RUnlock()
+			return a.kept != nil
+		})
 	}
 	return a
 }

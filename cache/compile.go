@@ -38,7 +38,7 @@ func (v *View) replaced(s state) *View {
 // become compiles the changed documents that turn v into s, and reports
 // whether all of them did compile.
 func (v *View) become(s state, changed []document.Document) (next *View, ok bool) {
-	rules, problems := v.rules.Update(evalDocuments(changed))
+	rules, problems := v.rules.Update(changed)
 	next = &View{environment: v.environment, state: s, rules: rules}
 	next.lastGood = v.keepLastGood(rules, changed, problems)
 	return next, problems.Err() == nil
@@ -77,7 +77,7 @@ func failing(problems eval.Problems) map[document.ID]bool {
 	ids := make(map[document.ID]bool)
 	for i := range problems {
 		if !problems[i].Warning {
-			ids[document.ID{Kind: problems[i].Kind, Key: problems[i].Key}] = true
+			ids[problems[i].ID()] = true
 		}
 	}
 	return ids

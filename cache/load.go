@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -137,7 +136,7 @@ func (s *Store) bootstrapView(data []byte) (*View, error) {
 	}
 	d := newDraft(emptyState())
 	for _, doc := range documents {
-		d.put(document.Document{Kind: doc.Kind, Key: doc.Key, Body: doc.Body})
+		d.put(doc)
 	}
 	return compile(s.empty, d.freeze(), nil), nil
 }

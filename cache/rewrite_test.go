@@ -2,9 +2,11 @@ package cache
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -25,13 +27,12 @@ func run(t *testing.T, s *Store) (stop func()) {
 // waitStored waits until the snapshot holds the position of h.
 func waitStored(t *testing.T, s *Store, h *history) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for stored(s) != h.head.Position {
-		if time.Now().After(deadline) {
-			t.Fatalf("the snapshot holds revision %d, want %d", stored(s).Revision, h.head.Revision)
+	waiting.UntilNil(t, "a snapshot", func() error {
+		if at := stored(s); at != h.head.Position {
+			return fmt.Errorf("it holds revision %d, want %d", at.Revision, h.head.Revision)
 		}
-		time.Sleep(time.Millisecond)
-	}
+		return nil
+	})
 }
 
 func stored(s *Store) changelog.Position {

@@ -127,14 +127,3 @@ func latest(changes []change) []document.Document {
 	}
 	return documents
 }
-
-// evalDocuments returns the documents that are compiled: all but the keys note.
-func evalDocuments(documents []document.Document) []document.Document {
-	compiled := make([]document.Document, 0, len(documents))
-	for _, d := range documents {
-		if d.Kind != document.KindKeys {
-			compiled = append(compiled, d)
-		}
-	}
-	return compiled
-}

@@ -1,8 +1,10 @@
 package document
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -33,6 +35,11 @@ type ID struct {
 
 // String returns "kind/key".
 func (id ID) String() string { return string(id.Kind) + "/" + id.Key }
+
+// Compare orders IDs by kind, then by key.
+func (id ID) Compare(other ID) int {
+	return cmp.Or(strings.Compare(string(id.Kind), string(other.Kind)), strings.Compare(id.Key, other.Key))
+}
 
 // Validate reports why nothing can have this ID.
 func (id ID) Validate() error {

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 )
@@ -48,5 +49,16 @@ func TestValidateDocument(t *testing.T) {
 	}
 	if err := (Document{Kind: KindFlag, Key: "a", Body: make([]byte, MaxSize)}).Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestCompareID(t *testing.T) {
+	ordered := []ID{{}, {Kind: KindFlag}, {Kind: KindFlag, Key: "a"}, {Kind: KindFlag, Key: "b"}, {Kind: KindSegment, Key: "a"}}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if got, want := a.Compare(b), cmp.Compare(i, j); got != want {
+				t.Errorf("%s to %s: got %d, want %d", a, b, got, want)
+			}
+		}
 	}
 }

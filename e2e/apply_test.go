@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 )

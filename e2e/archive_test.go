@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // command runs a command as an administrator, and compares what it prints.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // The clock of the machine is set by ten years, while a sidecar runs and while it does not: what it knows is as old as it is, neither

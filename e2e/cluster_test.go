@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // Two publishers over three servers change the same flag while one of them is

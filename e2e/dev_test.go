@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // startDev runs "flagside dev" on a file with the given content.

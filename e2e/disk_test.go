@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultdisk"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // A publisher whose disk is full is killed and started again over it: sidecars answer throughout, nothing that was acknowledged is lost,

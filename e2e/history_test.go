@@ -14,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/linearizable"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // loss is a way to lose the leader of the log, and to get the server back.

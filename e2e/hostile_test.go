@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const (

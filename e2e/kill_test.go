@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // A sidecar is killed again and again, at any moment, while flags change and are asked for, and started with and without the log: it

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const (

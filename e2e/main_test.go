@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
 	_ "github.com/flagside/flagside/internal/dev" // what the programs are made of, so that a remembered result never outlives a change
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/waiting"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // Three sidecars see every change; a killed publisher costs no answer, and what

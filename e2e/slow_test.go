@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // A sidecar stands still while more changes come than sockets hold, so that the server cuts it off as a slow consumer: when it goes on it

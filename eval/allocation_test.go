@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/flagside/flagside/document"
 )
@@ -180,5 +181,13 @@ func BenchmarkUpdate(b *testing.B) {
 				apply(b, r, change)
 			}
 		})
+	}
+}
+
+// A flag that is larger takes the next size of the allocator, 64 bytes more for each flag of an environment.
+func TestFlagFitsItsSizeClass(t *testing.T) {
+	const class, header = 576, 8
+	if size := unsafe.Sizeof(Flag{}); size > class-header {
+		t.Errorf("a flag takes %d bytes", size)
 	}
 }

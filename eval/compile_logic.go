@@ -98,7 +98,7 @@ func (c *ruleCompiler) compileIteration(name string, arguments *syntax, in scope
 	it := iteration{subject: c.compileSubject(&arguments.items[0], in)}
 	it.body = c.compileBody(name, &arguments.items[1], in)
 	it.price(iterationOverhead(name))
-	c.checkWork(arguments, it.work, name)
+	c.checkWork(arguments, it.priced, name)
 	switch name {
 	case "filter":
 		return &filterNode{it}

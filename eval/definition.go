@@ -7,6 +7,7 @@ import (
 
 // definition is a flag document that was read and checked, before its rule is compiled.
 type definition struct {
+	enabled        bool // false also of what is no flag at all
 	disabled       bool
 	variants       []*Variant
 	byName         map[string]*Variant
@@ -18,13 +19,14 @@ type definition struct {
 	offVariant    *Variant
 	salt          string // empty: the flag's key
 	demands       demands
+	labels        labels
+	description   *syntax // nil if there is none
 }
 
-// prerequisiteReference is one element of prerequisites as the document has it.
+// prerequisiteReference is one element of prerequisites, and where it stands.
 type prerequisiteReference struct {
-	flag     string
-	variants []string
-	at       *syntax
+	Prerequisite
+	at *syntax
 }
 
 // member is one member of metadata; raw is its value as JSON.
@@ -66,6 +68,7 @@ func (r *definitionReader) read(root *syntax) *definition {
 	}
 	if root.kind != kindObject {
 		r.fatal(root, "a flag must be an object", "write {\"state\": \"ENABLED\", \"variants\": {...}}")
+		r.into.labels.mistyped = true
 		return r.into
 	}
 	r.readVariants(root, r.field(root, "variants"))
@@ -73,6 +76,8 @@ func (r *definitionReader) read(root *syntax) *definition {
 	for i, name := range root.names {
 		r.readMember(r.canonical(name), name, &root.items[i])
 	}
+	r.into.enabled = !r.into.disabled
+	r.into.labels, r.into.description = readLabels(root, r.compatibility), root.member("description")
 	return r.into
 }
 

@@ -94,15 +94,9 @@ func (r *definitionReader) duration(s *syntax, name string, least time.Duration)
 }
 
 func (r *definitionReader) checkExpires(s *syntax) {
-	if s.kind == kindString {
-		if _, err := time.Parse(time.RFC3339, s.text); err == nil {
-			return
-		}
-		if _, err := time.Parse(time.DateOnly, s.text); err == nil {
-			return
-		}
+	if _, ok := expiry(s); !ok {
+		r.problem(s, "expires must be a date or a time", "write it as in RFC 3339, for example 2030-01-31 or 2030-01-31T12:00:00Z")
 	}
-	r.problem(s, "expires must be a date or a time", "write it as in RFC 3339, for example 2030-01-31 or 2030-01-31T12:00:00Z")
 }
 
 func (r *definitionReader) checkTags(s *syntax) {
@@ -149,16 +143,16 @@ func (r *definitionReader) readPrerequisites(s *syntax) {
 func (r *definitionReader) refuseContradictions() {
 	possible := make(map[string][]string)
 	for _, p := range r.into.prerequisites {
-		names, again := possible[p.flag]
+		names, again := possible[p.Flag]
 		if !again {
-			possible[p.flag] = p.variants
+			possible[p.Flag] = p.Variants
 			continue
 		}
-		both := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.variants, name) })
+		both := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(p.Variants, name) })
 		if len(both) == 0 && len(names) > 0 {
-			r.problem(p.at, "no variant of the flag "+strconv.Quote(p.flag)+" meets this prerequisite and those before it", "name the variants of a flag in one prerequisite")
+			r.problem(p.at, "no variant of the flag "+strconv.Quote(p.Flag)+" meets this prerequisite and those before it", "name the variants of a flag in one prerequisite")
 		}
-		possible[p.flag] = both
+		possible[p.Flag] = both
 	}
 }
 
@@ -168,10 +162,10 @@ func (r *definitionReader) readPrerequisite(item *syntax, hint string) {
 		s := &item.items[i]
 		switch {
 		case name == "flag" && s.kind == kindString && s.text != "":
-			reference.flag = s.text
+			reference.Flag = s.text
 		case name == "variants" && s.kind == kindArray && len(s.items) > 0 && allStrings(s.items):
 			for j := range s.items {
-				reference.variants = append(reference.variants, s.items[j].text)
+				reference.Variants = append(reference.Variants, s.items[j].text)
 			}
 		case name == "flag":
 			r.problem(s, "flag must be the key of a flag", hint)
@@ -186,7 +180,7 @@ func (r *definitionReader) readPrerequisite(item *syntax, hint string) {
 		r.problem(item, "a prerequisite needs a flag", hint)
 	case item.member("variants") == nil:
 		r.problem(item, "a prerequisite needs variants", hint)
-	case reference.flag != "" && len(reference.variants) > 0:
+	case reference.Flag != "" && len(reference.Variants) > 0:
 		r.into.prerequisites = append(r.into.prerequisites, reference)
 	}
 }

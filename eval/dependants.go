@@ -1,21 +1,32 @@
 package eval
 
-import "slices"
+import (
+	"slices"
 
-// dependants says which flags depend on a document: by dependency, their keys in order. An update costs time in proportion to the
-// dependants of what it changes.
-type dependants struct{ keys *sharded[[]string] }
+	"github.com/flagside/flagside/document"
+)
 
-func newDependants() dependants { return dependants{newSharded[[]string]()} }
+// dependants says which flags depend on a document: their keys in order, by the key of the document. An update costs time in proportion
+// to the dependants of what it changes.
+type dependants struct{ onFlags, onSegments *sharded[[]string] }
 
-// of returns the keys of the flags that depend on a document. The slice is shared and must not be modified.
-func (d dependants) of(id string) []string { return d.keys.get(id) }
+func newDependants() dependants {
+	return dependants{onFlags: newSharded[[]string](), onSegments: newSharded[[]string]()}
+}
+
+// of returns the keys of the flags that depend on a flag or a segment. The slice is shared and must not be modified.
+func (d dependants) of(id document.ID) []string {
+	if id.Kind == document.KindSegment {
+		return d.onSegments.get(id.Key)
+	}
+	return d.onFlags.get(id.Key)
+}
 
 // with returns the dependants after some flags have changed.
 func (d dependants) with(before *flagStore, changes map[string]*Flag) dependants {
-	added, removed := make(map[string][]string), make(map[string][]string)
+	added, removed := make(map[document.ID][]string), make(map[document.ID][]string)
 	for key, f := range changes {
-		var were, are []string
+		var were, are []document.ID
 		if old := before.get(key); old != nil {
 			were = old.requires
 		}
@@ -25,27 +36,31 @@ func (d dependants) with(before *flagStore, changes map[string]*Flag) dependants
 		difference(are, were, key, added)
 		difference(were, are, key, removed)
 	}
-	next := make(map[string][]string)
-	for id := range removed {
-		next[id] = without(d.of(id), removed[id])
-	}
-	for id := range added {
-		keys, ok := next[id]
-		if !ok {
-			keys = d.of(id)
+	onFlags, onSegments := make(map[string][]string), make(map[string][]string)
+	next := func(id document.ID) map[string][]string {
+		if id.Kind == document.KindSegment {
+			return onSegments
 		}
-		next[id] = compact(slices.Concat(keys, added[id]))
+		return onFlags
 	}
-	if len(next) == 0 {
-		return d
+	for id, keys := range removed {
+		next(id)[id.Key] = without(d.of(id), keys)
 	}
-	return dependants{d.keys.with(next, func(keys []string) bool { return len(keys) == 0 })}
+	for id, keys := range added {
+		kept, ok := next(id)[id.Key]
+		if !ok {
+			kept = d.of(id)
+		}
+		next(id)[id.Key] = compact(slices.Concat(kept, keys))
+	}
+	none := func(keys []string) bool { return len(keys) == 0 }
+	return dependants{onFlags: d.onFlags.with(onFlags, none), onSegments: d.onSegments.with(onSegments, none)}
 }
 
 // difference adds key to the entry of every id that is in a but not in b. Both are in order.
-func difference(a, b []string, key string, into map[string][]string) {
+func difference(a, b []document.ID, key string, into map[document.ID][]string) {
 	for _, id := range a {
-		if _, found := slices.BinarySearch(b, id); !found {
+		if _, found := slices.BinarySearchFunc(b, id, document.ID.Compare); !found {
 			into[id] = append(into[id], key)
 		}
 	}

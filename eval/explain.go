@@ -110,7 +110,7 @@ func (f *Flag) explain(c *Context) Explanation {
 	e := Explanation{Flag: f.key, Revision: f.revision}
 	for i := range f.prerequisites {
 		p := &f.prerequisites[i]
-		check := PrerequisiteCheck{Variants: slices.Clone(p.names), Explanation: p.flag.explain(c)}
+		check := PrerequisiteCheck{Variants: slices.Clone(f.declared.prerequisites[i].Variants), Explanation: p.flag.explain(c)}
 		check.Met = slices.Contains(p.variants, check.Explanation.Result.Variant)
 		e.Prerequisites = append(e.Prerequisites, check)
 		if !check.Met {
@@ -125,7 +125,7 @@ func (f *Flag) explain(c *Context) Explanation {
 	c.flag = f
 	root := new(Step)
 	c.trace.open = root
-	v := decorated(f.rule).eval(c)
+	v := f.rule.explained().eval(c)
 	if len(root.Inputs) > 0 {
 		e.Rule = &root.Inputs[0]
 	}
@@ -162,7 +162,7 @@ const (
 	maxShownInAll = 4 << 20
 )
 
-// traced is a node whose evaluation is a step of an explanation. The parts of the node are decorated.
+// traced is a node whose evaluation is a step of an explanation. The parts of the node are explained.
 type traced struct {
 	node  node
 	shape Step // what is known of the step beforehand; its inputs are constants

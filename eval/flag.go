@@ -28,23 +28,23 @@ type Flag struct {
 	revision   uint64
 	generation uint64
 	document   []byte
+	declared   declaration
 	setID      string
 	closure    demands // of the flag and of all its prerequisites
 	own        demands // of the flag's document
 
 	// What Ruleset.Update needs to compile the flag again.
 	broken   bool               // no version of the document could ever be compiled
+	enabled  bool               // as the document says
 	rejected *document.Document // the newest document, if it could not be compiled
-	uses     []string           // the documents that this version depends on, see dependency
-	requires []string           // uses, and what the rejected document depends on
+	uses     []document.ID      // the documents that this version depends on, in order
+	requires []document.ID      // uses, and what the rejected document depends on
 	cost     int32              // how many flags one evaluation evaluates at most
 	total    int32              // of the work, see Flag.work
 }
 
-// prerequisite is another flag that must evaluate to one of some variants.
+// prerequisite is another flag that must evaluate to one of some variants: those of the declared prerequisite in the same place.
 type prerequisite struct {
-	key      string
-	names    []string
 	flag     *Flag
 	variants []*Variant
 	metadata []byte // of the answer when this prerequisite is not met
@@ -84,9 +84,6 @@ func (f *Flag) MaxStaleness() time.Duration { return f.closure.maxStaleness }
 // OnUnreachable returns what the flag answers when its freshness cannot be had: the strictest among the flag and its prerequisites, with
 // OnUnreachableError before OnUnreachableDefaultVariant before OnUnreachableServeStale. The default variant is this flag's.
 func (f *Flag) OnUnreachable() OnUnreachable { return f.closure.onUnreachable }
-
-// DefaultVariant returns the variant that the document names as the default, or nil if the caller's own default applies.
-func (f *Flag) DefaultVariant() *Variant { return f.defaultVariant }
 
 // EvaluateDefault returns what the flag answers when no rule decides it: the default variant, or nothing if the flag is disabled.
 func (f *Flag) EvaluateDefault() Result { return f.settled }

@@ -112,21 +112,25 @@ func TestDependantsStayExact(t *testing.T) {
 			changes = append(changes, segmentDocument(fmt.Sprintf("s%d", g.IntN(3)), `{"==":[1,1]}`))
 		}
 		r, _ = r.Update(changes)
-		want := map[string][]string{}
+		want := map[document.ID][]string{}
 		for _, f := range r.Flags() {
 			for _, id := range f.requires {
 				want[id] = append(want[id], f.key)
 			}
 		}
 		count := 0
-		for _, shard := range r.dependants.keys.shards {
-			for id, keys := range shard {
-				count++
-				if !slices.Equal(keys, want[id]) {
-					t.Fatalf("%s: got %q, want %q", id, keys, want[id])
+		verify := func(k document.Kind, on *sharded[[]string]) {
+			for _, shard := range on.shards {
+				for key, keys := range shard {
+					count++
+					if id := (document.ID{Kind: k, Key: key}); !slices.Equal(keys, want[id]) {
+						t.Fatalf("%s: got %q, want %q", id, keys, want[id])
+					}
 				}
 			}
 		}
+		verify(document.KindFlag, r.dependants.onFlags)
+		verify(document.KindSegment, r.dependants.onSegments)
 		if count != len(want) {
 			t.Fatalf("%d documents have dependants, want %d", count, len(want))
 		}

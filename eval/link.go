@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/flagside/flagside/document"
 )
 
 // maxEvaluations bounds how many flags the evaluation of one flag may evaluate through its prerequisites.
@@ -23,7 +21,7 @@ func (u *update) link() {
 		u.linkFlag(key)
 	}
 	for _, key := range keys {
-		u.report[dependency(document.KindFlag, key)] = u.plans[key].problems
+		u.report[flagID(key)] = u.plans[key].problems
 	}
 }
 
@@ -44,7 +42,7 @@ func (u *update) refuseCycles(keys []string) {
 		}
 		path = append(path, key)
 		for _, reference := range p.references {
-			visit(reference.flag)
+			visit(reference.Flag)
 		}
 		path = path[:len(path)-1]
 		done[key] = true
@@ -60,7 +58,7 @@ func (u *update) refuseCycle(cycle []string) {
 		next := cycle[(i+1)%len(cycle)]
 		path := strings.Join(slices.Concat(cycle[i:], cycle[:i], cycle[i:i+1]), " -> ")
 		for _, reference := range u.plans[key].references {
-			if reference.flag == next {
+			if reference.Flag == next {
 				u.plans[key].report(reference.at, Problem{Reason: "the prerequisites form a cycle: " + path, Hint: "remove one of them"})
 				break
 			}
@@ -76,7 +74,7 @@ func (u *update) linkFlag(key string) {
 	}
 	p.entered = true
 	for _, reference := range p.references {
-		u.linkFlag(reference.flag)
+		u.linkFlag(reference.Flag)
 	}
 	if p.candidate != nil {
 		u.linkPrerequisites(p)
@@ -109,23 +107,23 @@ func (u *update) linkPrerequisites(p *plan) {
 	sum := workOf(f.rule)
 	defer func() { f.bound(u.next.limit, sum) }()
 	for _, reference := range p.references {
-		target, finished := u.current(reference.flag)
+		target, finished := u.current(reference.Flag)
 		if !finished {
 			continue // A cycle, which is reported already.
 		}
 		if target == nil {
-			p.report(reference.at, Problem{Reason: "the flag " + strconv.Quote(reference.flag) + " does not exist", Hint: "define it, or remove the prerequisite"})
+			p.report(reference.at, Problem{Reason: "the flag " + strconv.Quote(reference.Flag) + " does not exist", Hint: "define it, or remove the prerequisite"})
 			continue
 		}
-		linked := prerequisite{key: reference.flag, names: reference.variants, flag: target}
-		linked.metadata = encodeMetadata(withMember(p.metadata, failedPrerequisiteMember, string(appendString(nil, reference.flag))))
-		for _, name := range reference.variants {
+		linked := prerequisite{flag: target}
+		linked.metadata = encodeMetadata(withMember(p.metadata, failedPrerequisiteMember, string(appendString(nil, reference.Flag))))
+		for _, name := range reference.Variants {
 			switch v := target.variants.named(name); {
 			case v != nil:
 				linked.variants = append(linked.variants, v)
 			case !target.broken:
 				p.report(reference.at, Problem{
-					Reason: "the flag " + strconv.Quote(reference.flag) + " has no variant " + strconv.Quote(name),
+					Reason: "the flag " + strconv.Quote(reference.Flag) + " has no variant " + strconv.Quote(name),
 					Hint:   "its variants are " + target.variants.names(),
 				})
 			}
@@ -155,11 +153,11 @@ func (u *update) relink(f *Flag) {
 	f.prerequisites = slices.Clone(f.prerequisites)
 	f.closure = f.own
 	for i := range f.prerequisites {
-		p := &f.prerequisites[i]
-		u.linkFlag(p.key)
-		target, finished := u.current(p.key)
+		p, declared := &f.prerequisites[i], f.declared.prerequisites[i]
+		u.linkFlag(declared.Flag)
+		target, finished := u.current(declared.Flag)
 		if finished && target != nil && !target.broken {
-			p.follow(target)
+			p.follow(target, declared.Variants)
 		}
 		f.closure = f.closure.with(p.flag.closure)
 	}
@@ -167,9 +165,9 @@ func (u *update) relink(f *Flag) {
 }
 
 // follow connects p to another version of its flag, if that still has the variants.
-func (p *prerequisite) follow(target *Flag) {
-	variants := make([]*Variant, len(p.names))
-	for i, name := range p.names {
+func (p *prerequisite) follow(target *Flag, names []string) {
+	variants := make([]*Variant, len(names))
+	for i, name := range names {
 		variants[i] = target.variants.named(name)
 	}
 	if !slices.Contains(variants, nil) {

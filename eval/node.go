@@ -4,6 +4,12 @@ package eval
 // passes it on.
 type node interface {
 	eval(c *Context) value
+	// explained returns a node that evaluates like this one, with the same code, and notes what it and its parts do as steps of an
+	// explanation. This node stays as it is.
+	explained() node
+	// work returns how many nodes evaluating this one and its parts visits at most. Segments and iterations know theirs, so that no part
+	// is counted again and again.
+	work() work
 }
 
 // constant is an expression whose value is known.

@@ -60,7 +60,7 @@ type iteration struct {
 	subject node // nil if the document names neither a list nor an operation
 	body    node
 	each    int  // what an element costs, apart from iterations in the body
-	work    work // of the whole
+	priced  work // of the whole
 }
 
 // enter evaluates the subject. It returns an array, null, or an error.

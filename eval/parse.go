@@ -26,7 +26,7 @@ func (r *Ruleset) ParseFile(data []byte, c Compatibility) ([]document.Document, 
 	if err != nil {
 		return nil, Problems{syntaxProblem(data, err)}
 	}
-	f := &file{source: p, lines: newLines(data), compatibility: c, at: make(map[string]*syntax)}
+	f := &file{source: p, lines: newLines(data), compatibility: c, at: make(map[document.ID]*syntax)}
 	f.split()
 	documents := f.documents()
 	_, problems := NewWithin(r.limit).Update(documents)
@@ -44,7 +44,7 @@ type file struct {
 	settings      []document.Document
 	segments      map[string]document.Document
 	flags         map[string]document.Document
-	at            map[string]*syntax // by dependency: where a document stands
+	at            map[document.ID]*syntax // where a document stands
 	problems      Problems
 }
 
@@ -148,7 +148,7 @@ func (f *file) splitSettings(root *syntax) {
 		body = append(append(body, `"compatibility":`...), appendString(nil, string(f.compatibility))...)
 	}
 	f.settings = []document.Document{{Kind: document.KindSettings, Key: document.SettingsKey, Body: append(body, '}')}}
-	f.at[dependency(document.KindSettings, document.SettingsKey)] = root
+	f.at[f.settings[0].ID()] = root
 }
 
 func (f *file) splitSegments(evaluators *syntax) {
@@ -165,7 +165,7 @@ func (f *file) splitSegments(evaluators *syntax) {
 			f.report(item, Problem{Kind: document.KindSegment, Key: name, Reason: "the segment is empty", Hint: "flagd refuses the file"})
 		}
 		f.segments[name] = document.Document{Kind: document.KindSegment, Key: name, Body: f.compact(item)}
-		f.at[dependency(document.KindSegment, name)] = item
+		f.at[segmentID(name)] = item
 	}
 }
 
@@ -215,7 +215,7 @@ func (f *file) addFlag(key string, item *syntax, body []byte) {
 		f.report(item, Problem{Kind: document.KindFlag, Reason: "a flag needs a key", Warning: f.compatibility == CompatibilityFlagd})
 	}
 	f.flags[key] = document.Document{Kind: document.KindFlag, Key: key, Body: body}
-	f.at[dependency(document.KindFlag, key)] = item
+	f.at[flagID(key)] = item
 }
 
 // compact returns the text of s without white space. Numbers and strings keep their spelling.
@@ -262,7 +262,7 @@ func (f *file) orderedSegments() []document.Document {
 			return
 		}
 		done[name] = true
-		for _, used := range references(f.at[dependency(document.KindSegment, name)]) {
+		for _, used := range references(f.at[segmentID(name)]) {
 			add(used)
 		}
 		ordered = append(ordered, doc)
@@ -289,7 +289,7 @@ func references(s *syntax) []string {
 func (f *file) locate(problems Problems) {
 	for i := range problems {
 		p := &problems[i]
-		at := f.at[dependency(p.Kind, p.Key)]
+		at := f.at[p.ID()]
 		if at == nil {
 			continue
 		}

@@ -12,7 +12,7 @@ type plan struct {
 	candidate  *Flag // nil if the document could not even be read
 	references []prerequisiteReference
 	metadata   []member
-	uses       []string
+	uses       []document.ID
 	report     func(at *syntax, p Problem)
 	problems   Problems
 	entered    bool // link is working on it, or has finished it
@@ -53,6 +53,8 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		key:            d.Key,
 		revision:       d.Revision,
 		document:       d.Body,
+		declared:       u.parser.declared(definition),
+		enabled:        definition.enabled,
 		metadata:       encodeMetadata(p.metadata),
 		generation:     u.next.generations.Add(1),
 		own:            definition.demands,
@@ -74,9 +76,9 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		u.compileRule(f, definition.targeting, p)
 	}
 	for _, reference := range p.references {
-		p.uses = append(p.uses, dependency(document.KindFlag, reference.flag))
+		p.uses = append(p.uses, flagID(reference.Flag))
 	}
-	p.uses = compact(p.uses)
+	p.uses = compactIDs(p.uses)
 	f.uses, f.requires = p.uses, p.uses
 	if definition.disabled {
 		f.rule = nil
@@ -97,7 +99,7 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 	f.rule = c.compileRule(rule)
 	u.checkOutcomes(f, rule, p)
 	for _, name := range c.segments {
-		p.uses = append(p.uses, dependency(document.KindSegment, name))
+		p.uses = append(p.uses, segmentID(name))
 	}
 }
 
@@ -119,14 +121,25 @@ func (u *update) fallback(p *plan) *Flag {
 		*kept = *old
 		u.relink(kept)
 	} else {
+		kept.declare(p.candidate)
 		kept.metadata = encodeMetadata(answerMetadata(u.next.settings.metadata, nil, d.Revision, u.next.compatibility))
 		kept.settled = kept.failed(ErrorParse, "the document of the flag cannot be used: "+p.reason())
 	}
 	kept.bound(u.next.limit, kept.sum())
 	kept.generation = u.next.generations.Add(1)
 	kept.rejected = &d
-	kept.requires = compact(slices.Concat(kept.uses, p.uses))
+	kept.requires = compactIDs(slices.Concat(kept.uses, p.uses))
 	return kept
+}
+
+// declare lets a flag that answers errors tell what its document says, as far as that could be read.
+func (f *Flag) declare(read *Flag) {
+	if read == nil {
+		f.declared, f.salt = declaration{labels: &labels{mistyped: true}}, f.key
+		return
+	}
+	f.declared, f.enabled, f.salt = read.declared, read.enabled, read.salt
+	f.variants, f.defaultVariant, f.offVariant = read.variants, read.defaultVariant, read.offVariant
 }
 
 // reason returns the first problem that is not a warning.

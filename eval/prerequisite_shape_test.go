@@ -37,7 +37,7 @@ func TestUpdatesEqualLoadingAtOnce(t *testing.T) {
 	for seed := range uint64(60) {
 		g := newGenerator(seed)
 		r := New()
-		newest := make(map[string]document.Document)
+		newest := make(map[document.ID]document.Document)
 		for step := range 25 {
 			d := g.change(t, uint64(step+1))
 			next, problems := r.Update([]document.Document{d})
@@ -45,7 +45,7 @@ func TestUpdatesEqualLoadingAtOnce(t *testing.T) {
 				continue
 			}
 			r = next
-			newest[dependency(d.Kind, d.Key)] = d
+			newest[d.ID()] = d
 			var all []document.Document
 			for _, document := range newest {
 				all = append(all, document)

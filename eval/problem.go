@@ -26,6 +26,9 @@ type Problem struct {
 	Warning bool
 }
 
+// ID returns the ID of the document, zero when the file as a whole is meant.
+func (p Problem) ID() document.ID { return document.ID{Kind: p.Kind, Key: p.Key} }
+
 // Error returns the problem as one sentence that includes its place.
 func (p Problem) Error() string {
 	var b strings.Builder

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/flagside/flagside/document"
 )
 
 // Ruleset is a compiled, immutable set of documents. Make one with New and Update.
@@ -16,9 +18,9 @@ type Ruleset struct {
 	flags         *flagStore
 	dependants    dependants
 	generation    uint64
-	limit         int                 // how many nodes one evaluation may visit
-	generations   *atomic.Uint64      // the newest generation of this Ruleset and of all that were made from the same New
-	troubled      map[string]Problems // by dependency: why the newest document is not in use
+	limit         int                      // how many nodes one evaluation may visit
+	generations   *atomic.Uint64           // the newest generation of this Ruleset and of all that were made from the same New
+	troubled      map[document.ID]Problems // why the newest document is not in use
 
 	sortOnce sync.Once
 	sorted   []*Flag

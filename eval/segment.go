@@ -26,7 +26,7 @@ func (s *segment) used(rule node, w work) node {
 	if _, ok := isConstant(rule); ok {
 		return rule
 	}
-	return &useSegment{name: s.document.Key, revision: s.document.Revision, rule: rule, work: w.plus(nodes(1))}
+	return &useSegment{name: s.document.Key, revision: s.document.Revision, rule: rule, priced: w.plus(nodes(1))}
 }
 
 // useSegment is {"$ref": name}. Outside iterations all flags share the rule.
@@ -34,7 +34,7 @@ type useSegment struct {
 	name     string
 	revision uint64
 	rule     node
-	work     work
+	priced   work // of the whole
 }
 
 func (n *useSegment) eval(c *Context) value { return n.rule.eval(c) }

@@ -26,6 +26,9 @@ func (s *sharded[V]) getBytes(key []byte) V {
 
 // with returns a map with some entries replaced, added or, where removed says so of the value, removed.
 func (s *sharded[V]) with(changes map[string]V, removed func(V) bool) *sharded[V] {
+	if len(changes) == 0 {
+		return s
+	}
 	next := *s
 	var owned [shardCount]bool
 	for key, v := range changes {

@@ -52,6 +52,3 @@ func reportMistakes(p *parsed, c Compatibility, report func(*syntax, Problem)) {
 		report(at, Problem{Reason: "this number is too large", Hint: "numbers go up to 1.7976931348623157e308"})
 	}
 }
-
-// dependency names a document that another one depends on, as a key of maps.
-func dependency(k document.Kind, key string) string { return string(k) + ":" + key }

@@ -37,7 +37,8 @@ type parsed struct {
 // parser reads documents into syntax. Its zero value is ready; used for many documents it spares most of the memory that growing slices
 // and repeated member names cost. It belongs to one goroutine.
 type parser struct {
-	names map[string]string // every member name that was met, so that documents share them
+	names  map[string]string // every member name that was met, so that documents share them
+	labels map[labelsKey]*labels
 	// The members of objects and the items of arrays that are not closed yet.
 	openNames []string
 	openItems []syntax

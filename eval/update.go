@@ -13,13 +13,13 @@ import (
 //
 // A document that cannot be compiled keeps its last good version. If there never was one, a flag answers PARSE_ERROR and a segment
 // counts as missing. Only changed documents and those that depend on them are compiled: a segment that every flag uses compiles all
-// flags, and so does a change of the settings.
+// flags, and so does a change of the settings. The keys of the installation are no business of a Ruleset: they are left out.
 func (r *Ruleset) Update(changes []document.Document) (*Ruleset, Problems) {
 	u := &update{
 		before:  r,
 		changes: make(map[document.Kind]map[string]document.Document),
 		flags:   make(map[string]*Flag),
-		report:  make(map[string]Problems),
+		report:  make(map[document.ID]Problems),
 		next: &Ruleset{
 			settings:      r.settings,
 			compatibility: r.compatibility,
@@ -48,16 +48,18 @@ type update struct {
 	attributes *attributeWriter
 	parser     parser
 	changes    map[document.Kind]map[string]document.Document
-	everything bool                // the settings changed
-	segments   map[string]struct{} // names of the segments that changed
-	flags      map[string]*Flag    // affected flags as they will be; nil if removed
-	report     map[string]Problems // by dependency, of all documents that were looked at
-	unknown    Problems            // of documents of no known kind
-	plans      map[string]*plan    // affected flags that still have to be linked
+	everything bool                     // the settings changed
+	segments   map[string]struct{}      // names of the segments that changed
+	flags      map[string]*Flag         // affected flags as they will be; nil if removed
+	report     map[document.ID]Problems // of all documents that were looked at
+	unknown    Problems                 // of documents of no known kind
+	plans      map[string]*plan         // affected flags that still have to be linked
 }
 
 func (u *update) collect(d document.Document) {
 	switch {
+	case d.Kind == document.KindKeys:
+		return
 	case d.Kind == document.KindSettings && d.Key != document.SettingsKey:
 		u.unknown = append(u.unknown, Problem{Kind: d.Kind, Key: d.Key, Reason: "the settings document must have the key " + document.SettingsKey})
 		return
@@ -77,7 +79,7 @@ func (u *update) applySettings() {
 		return
 	}
 	s, problems := readSettings(d)
-	u.report[dependency(document.KindSettings, document.SettingsKey)] = problems
+	u.report[d.ID()] = problems
 	if problems.Err() != nil {
 		return
 	}
@@ -114,13 +116,13 @@ func (u *update) applySegments() {
 		if d.Body == nil {
 			delete(su.after, name)
 			u.segments[name] = struct{}{}
-			u.report[dependency(document.KindSegment, name)] = nil
+			u.report[d.ID()] = nil
 		}
 	}
 	su.run()
 	u.next.segments = su.after
 	for name, problems := range su.problems {
-		u.report[dependency(document.KindSegment, name)] = problems
+		u.report[segmentID(name)] = problems
 	}
 }
 
@@ -130,7 +132,7 @@ func (u *update) compileFlags() {
 	for key, d := range u.changes[document.KindFlag] {
 		if d.Body == nil {
 			u.flags[key] = nil
-			u.report[dependency(document.KindFlag, key)] = nil
+			u.report[d.ID()] = nil
 			continue
 		}
 		u.plans[key] = u.plan(d)
@@ -155,19 +157,19 @@ func (u *update) dependants() []*Flag {
 		u.before.flags.all(func(f *Flag) { add(f) })
 		return slices.Collect(maps.Values(found))
 	}
-	var moved []string
+	var moved []document.ID
 	for name := range u.segments {
-		moved = append(moved, dependency(document.KindSegment, name))
+		moved = append(moved, segmentID(name))
 	}
 	for key := range changed {
-		moved = append(moved, dependency(document.KindFlag, key))
+		moved = append(moved, flagID(key))
 	}
 	for len(moved) > 0 {
 		id := moved[len(moved)-1]
 		moved = moved[:len(moved)-1]
 		for _, key := range u.before.dependants.of(id) {
 			if add(u.before.flags.get(key)) {
-				moved = append(moved, dependency(document.KindFlag, key))
+				moved = append(moved, flagID(key))
 			}
 		}
 	}
@@ -188,10 +190,10 @@ func (u *update) finish() (*Ruleset, Problems) {
 	return u.next, all
 }
 
-func (u *update) collectTroubled() map[string]Problems {
+func (u *update) collectTroubled() map[document.ID]Problems {
 	troubled := maps.Clone(u.before.troubled)
 	if troubled == nil {
-		troubled = make(map[string]Problems)
+		troubled = make(map[document.ID]Problems)
 	}
 	for id, problems := range u.report {
 		delete(troubled, id)

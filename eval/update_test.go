@@ -365,6 +365,7 @@ func TestSettings(t *testing.T) {
 	if _, reasons := refused(t, r, document.Document{Kind: document.KindSettings, Key: "other", Body: []byte("{}")}, document.Document{Kind: "color", Key: "red"}); len(reasons) != 2 {
 		t.Errorf("reasons %q", reasons)
 	}
+	apply(t, r, document.Document{Kind: document.KindKeys, Key: document.KeysKey, Body: []byte(`"note"`)}) // which says nothing of flags
 }
 
 func TestWarningsDoNotHideProblems(t *testing.T) {

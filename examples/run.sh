@@ -32,11 +32,11 @@ check() {
   echo "$1: ok"
 }
 
-go -C .. build -o "$scratch/publisher" ./cmd/publisher
+go -C .. build -o "$scratch/flagside" ./cmd/flagside
 web=127.0.0.1:8088
-"$scratch/publisher" dev flags.json --ofrep-addr 127.0.0.1:0 --flagd-addr off --flagd-sync-addr off --management-addr 127.0.0.1:0 \
-  --admin-addr 127.0.0.1:0 --nats-addr 127.0.0.1:0 --cors-origin "http://$web" >"$scratch/publisher.out" 2>&1 &
-OFREP_ENDPOINT=$(await "$scratch/publisher.out" 'http://127\.0\.0\.1:[0-9]+')
+"$scratch/flagside" dev flags.json --ofrep-addr 127.0.0.1:0 --flagd-addr off --flagd-sync-addr off --management-addr 127.0.0.1:0 \
+  --admin-addr 127.0.0.1:0 --nats-addr 127.0.0.1:0 --cors-origin "http://$web" >"$scratch/flagside.out" 2>&1 &
+OFREP_ENDPOINT=$(await "$scratch/flagside.out" 'http://127\.0\.0\.1:[0-9]+')
 export OFREP_ENDPOINT
 
 go -C go run . >"$scratch/go.out"

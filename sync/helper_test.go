@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
@@ -226,18 +227,9 @@ func openLog(tb testing.TB, c *flagsync.Conn, replicas int) *writer.Log {
 // patiently repeats what servers that are busy or have no leader do not do at once.
 func patiently(tb testing.TB, do func(context.Context) error) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(tb.Context(), waiting.Patience)
 	defer cancel()
-	for {
-		err := do(ctx)
-		if err == nil {
-			return
-		}
-		if ctx.Err() != nil {
-			tb.Fatal(err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	waiting.UntilNil(tb, "servers that do as they are asked", func() error { return do(ctx) })
 }
 
 func (l *log) head(tb testing.TB) changelog.Position {
@@ -360,17 +352,13 @@ func (r *running) until(tb testing.TB, what string, holds func(follow.Status) bo
 // eventually waits for a condition, which also says what is the case.
 func eventually(tb testing.TB, holds func() (bool, string)) {
 	tb.Helper()
-	deadline := time.Now().Add(patience)
-	for {
+	waiting.UntilNil(tb, "a condition", func() error {
 		ok, state := holds()
 		if ok {
-			return
+			return nil
 		}
-		if time.Now().After(deadline) {
-			tb.Fatalf("waited for %s", state)
-		}
-		time.Sleep(time.Millisecond)
-	}
+		return errors.New(state)
+	})
 }
 
 // replay returns the state that the log adds up to, by a follower that has only

@@ -3,6 +3,7 @@ package flagsync_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/follow"
 )
@@ -209,9 +211,10 @@ func TestNKeyIsReadAgain(t *testing.T) {
 
 func awaitConnected(t *testing.T, c *flagsync.Conn, want bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); c.Connected() != want; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("connected: %t, want %t: %v", !want, want, c.LastError())
+	waiting.UntilNil(t, fmt.Sprintf("connected: %t", want), func() error {
+		if c.Connected() != want {
+			return errors.New(fmt.Sprint("it is the other way round: ", c.LastError()))
 		}
-	}
+		return nil
+	})
 }

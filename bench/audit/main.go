@@ -13,8 +13,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -22,10 +22,7 @@ import (
 func main() {
 	records := flag.Int("records", 1_000_000, "how many records the history has")
 	flag.Parse()
-	if err := run(context.Background(), *records); err != nil {
-		fmt.Fprintln(os.Stderr, "audit:", err)
-		os.Exit(1)
-	}
+	os.Exit(measure.Run("audit", 10*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, *records) }))
 }
 
 // bench is what all measurements of one run share.
@@ -37,19 +34,10 @@ type bench struct {
 	records  int
 }
 
-func run(ctx context.Context, records int) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "flagside-audit-")
-	if err != nil {
-		return err
+func run(ctx context.Context, site measure.Site, records int) error {
+	b := bench{
+		flagside: site.Flagside, dir: site.Dir, trust: filepath.Join(site.Dir, "trust"), export: filepath.Join(site.Dir, "export.jsonl"), records: records,
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binaries, err := process.Build(ctx, dir)
-	if err != nil {
-		return err
-	}
-	b := bench{flagside: binaries.Flagside, dir: dir, trust: filepath.Join(dir, "trust"), export: filepath.Join(dir, "export.jsonl"), records: records}
 	if err := b.write(ctx); err != nil {
 		return fmt.Errorf("write the history: %w", err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"text/tabwriter"
 
-	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/internal/figures"
 )
 
 func main() {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const (

@@ -15,8 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const (
@@ -35,25 +36,11 @@ const (
 func main() {
 	rounds := flag.Int("rounds", 3, "how many leaders are killed and how many are paused")
 	flag.Parse()
-	if err := run(context.Background(), *rounds); err != nil {
-		fmt.Fprintln(os.Stderr, "failover:", err)
-		os.Exit(1)
-	}
+	os.Exit(measure.Run("failover", 15*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, *rounds) }))
 }
 
-func run(ctx context.Context, rounds int) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "flagside-failover-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binaries, err := process.Build(ctx, dir)
-	if err != nil {
-		return err
-	}
-	servers, err := process.StartCluster(ctx, dir)
+func run(ctx context.Context, site measure.Site, rounds int) error {
+	servers, err := process.StartCluster(ctx, site.Dir)
 	defer servers.Kill()
 	if err != nil {
 		return err
@@ -62,17 +49,17 @@ func run(ctx context.Context, rounds int) error {
 	if err != nil {
 		return err
 	}
-	publisher, err := binaries.StartPublisherOn(ctx, servers, addresses[0])
+	publisher, err := site.StartPublisherOn(ctx, servers, addresses[0])
 	if publisher != nil {
 		defer publisher.Kill()
 	}
 	if err != nil {
 		return err
 	}
-	if err := binaries.CreateEnvironment(ctx, publisher.Admin, environment); err != nil {
+	if err := site.CreateEnvironment(ctx, publisher.Admin, environment); err != nil {
 		return err
 	}
-	sidecar, err := binaries.StartSidecar(environment, publisher.NATS, filepath.Join(dir, "sidecar"), addresses[1], addresses[2])
+	sidecar, err := site.StartSidecar(environment, publisher.NATS, filepath.Join(site.Dir, "sidecar"), addresses[1], addresses[2])
 	if err != nil {
 		return err
 	}

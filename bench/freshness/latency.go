@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/internal/figures"
 )
 
 const (

@@ -12,9 +12,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/bench/measure"
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const environment = "bench"
@@ -36,21 +37,11 @@ var flags = map[string]string{
 }
 
 func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "freshness:", err)
-		os.Exit(1)
-	}
+	os.Exit(measure.Run("freshness", 10*time.Minute, run))
 }
 
-func run(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "flagside-freshness-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b, err := begin(ctx, dir)
+func run(ctx context.Context, site measure.Site) error {
+	b, err := begin(ctx, site)
 	defer b.close()
 	if err != nil {
 		return err
@@ -60,27 +51,24 @@ func run(ctx context.Context) error {
 
 // bench is a publisher, a network, and a sidecar behind it.
 type bench struct {
-	binaries  process.Binaries
-	dir       string
+	measure.Site
+
 	addresses []string
 	publisher *process.Publisher
 	network   *faultnet.Proxy
 	sidecar   *process.Sidecar
 }
 
-func begin(ctx context.Context, dir string) (*bench, error) {
-	b := &bench{dir: dir}
+func begin(ctx context.Context, site measure.Site) (*bench, error) {
+	b := &bench{Site: site}
 	var err error
-	if b.binaries, err = process.Build(ctx, dir); err != nil {
-		return b, err
-	}
 	if b.addresses, err = process.FreeAddresses(4); err != nil {
 		return b, err
 	}
-	if b.publisher, err = b.binaries.StartPublisher(ctx, filepath.Join(dir, "publisher-data"), b.addresses[0], b.addresses[1]); err != nil {
+	if b.publisher, err = b.StartPublisher(ctx, filepath.Join(b.Dir, "publisher-data"), b.addresses[0], b.addresses[1]); err != nil {
 		return b, err
 	}
-	if err := b.binaries.CreateEnvironment(ctx, b.publisher.Admin, environment); err != nil {
+	if err := b.CreateEnvironment(ctx, b.publisher.Admin, environment); err != nil {
 		return b, err
 	}
 	for key, document := range flags {
@@ -98,7 +86,7 @@ func begin(ctx context.Context, dir string) (*bench, error) {
 }
 
 func (b *bench) startSidecar() (err error) {
-	b.sidecar, err = b.binaries.StartSidecar(environment, b.network.Addr(), filepath.Join(b.dir, "sidecar-data"), b.addresses[2], b.addresses[3])
+	b.sidecar, err = b.StartSidecar(environment, b.network.Addr(), filepath.Join(b.Dir, "sidecar-data"), b.addresses[2], b.addresses[3])
 	return err
 }
 

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
 )
 
 // usedCPU returns the processor time that the publisher and this process have

@@ -11,9 +11,9 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/flagside/flagside/bench/figures"
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
@@ -152,10 +152,10 @@ type heldDocuments struct {
 	state     *changelog.StateEdit // nil: the followers share theirs
 }
 
-// Position implements [flagsync.Target].
+// Position implements [follow.Target].
 func (h *heldDocuments) Position() changelog.Position { return h.position }
 
-// StateDigest implements [flagsync.Target].
+// StateDigest implements [follow.Target].
 func (h *heldDocuments) StateDigest() changelog.Digest {
 	if h.state == nil {
 		return h.sharedDigest()
@@ -179,10 +179,10 @@ func (h *heldDocuments) sharedDigest() changelog.Digest {
 	return digest
 }
 
-// Synced implements [flagsync.Target].
+// Synced implements [follow.Target].
 func (h *heldDocuments) Synced() {}
 
-// Load implements [flagsync.Target].
+// Load implements [follow.Target].
 func (h *heldDocuments) Load(s *changelog.SnapshotReader) error {
 	for {
 		d, err := s.Next()
@@ -198,7 +198,7 @@ func (h *heldDocuments) Load(s *changelog.SnapshotReader) error {
 	return nil
 }
 
-// Apply implements [flagsync.Target].
+// Apply implements [follow.Target].
 func (h *heldDocuments) Apply(transactions []changelog.Transaction) error {
 	for _, tx := range transactions {
 		for _, r := range tx {

@@ -15,8 +15,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const flagKey = "propagation"
@@ -36,31 +37,17 @@ func main() {
 	flag.IntVar(&o.clusterChanges, "cluster-changes", 300, "how many changes to measure with one sidecar of a cluster; 0 leaves it out")
 	flag.StringVar(&o.profile, "cpuprofile", "", "file for a CPU profile of the followers while 1,000 of them are measured")
 	flag.Parse()
-	if err := run(context.Background(), o); err != nil {
-		fmt.Fprintln(os.Stderr, "propagation:", err)
-		os.Exit(1)
-	}
+	os.Exit(measure.Run("propagation", 15*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, o) }))
 }
 
 // bench is what all measurements of one run share.
 type bench struct {
 	options
-	process.Binaries
-	dir string
+	measure.Site
 }
 
-func run(ctx context.Context, o options) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "flagside-propagation-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b := bench{options: o, dir: dir}
-	if b.Binaries, err = process.Build(ctx, dir); err != nil {
-		return err
-	}
+func run(ctx context.Context, site measure.Site, o options) error {
+	b := bench{options: o, Site: site}
 	fmt.Printf("times in milliseconds\n%-62s %8s %8s %8s\n", "", "p50", "p99", "max")
 	single, err := b.singleServer(ctx)
 	if err != nil {
@@ -80,7 +67,7 @@ func (b *bench) singleServer(ctx context.Context) ([]figures.Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	publisher, err := b.StartPublisher(ctx, filepath.Join(b.dir, "log"), addresses[0], addresses[1])
+	publisher, err := b.StartPublisher(ctx, filepath.Join(b.Dir, "log"), addresses[0], addresses[1])
 	if publisher != nil {
 		defer publisher.Kill()
 	}
@@ -140,7 +127,7 @@ func (b *bench) cluster(ctx context.Context) ([]figures.Figure, error) {
 	if b.clusterChanges == 0 {
 		return nil, nil
 	}
-	servers, err := process.StartCluster(ctx, b.dir)
+	servers, err := process.StartCluster(ctx, b.Dir)
 	defer servers.Kill()
 	if err != nil {
 		return nil, err
@@ -173,7 +160,7 @@ func (b *bench) toSidecar(ctx context.Context, p *process.Publisher, environment
 	if err != nil {
 		return nil, nil, err
 	}
-	sidecar, err := b.StartSidecar(environment, p.NATS, filepath.Join(b.dir, "sidecar-"+environment), addresses[0], addresses[1])
+	sidecar, err := b.StartSidecar(environment, p.NATS, filepath.Join(b.Dir, "sidecar-"+environment), addresses[0], addresses[1])
 	if err != nil {
 		return nil, nil, err
 	}
@@ -181,13 +168,13 @@ func (b *bench) toSidecar(ctx context.Context, p *process.Publisher, environment
 	if err := sidecar.AwaitReady(ctx); err != nil {
 		return nil, nil, err
 	}
-	return measure(ctx, p, sidecar, environment, changes)
+	return changeToAnswer(ctx, p, sidecar, environment, changes)
 }
 
-// measure returns, for each change, the time from the start of the PUT and from
+// changeToAnswer returns, for each change, the time from the start of the PUT and from
 // its answer to the changed evaluation. The feed may win over the answer: the
 // second is 0 then.
-func measure(ctx context.Context, p *process.Publisher, s *process.Sidecar, environment string, changes int) (put, ack figures.Durations, err error) {
+func changeToAnswer(ctx context.Context, p *process.Publisher, s *process.Sidecar, environment string, changes int) (put, ack figures.Durations, err error) {
 	w := watch(ctx, s.OFREP, flagKey)
 	defer w.close()
 	match := ""

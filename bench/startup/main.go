@@ -11,9 +11,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/bench/measure"
 	"github.com/flagside/flagside/examples/flagset"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 )
 
 const (
@@ -25,31 +26,18 @@ func main() {
 	flags := flag.Int("flags", 10_000, "how many flags the environment has")
 	runs := flag.Int("runs", 9, "how many starts are measured of each kind")
 	flag.Parse()
-	if err := run(context.Background(), *flags, *runs); err != nil {
-		fmt.Fprintln(os.Stderr, "startup:", err)
-		os.Exit(1)
-	}
+	os.Exit(measure.Run("startup", 10*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, *flags, *runs) }))
 }
 
 // bench is what all measurements of one run share.
 type bench struct {
-	process.Binaries
-	dir  string
+	measure.Site
+
 	nats string
 }
 
-func run(ctx context.Context, flags, runs int) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "flagside-startup-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b := bench{dir: dir}
-	if b.Binaries, err = process.Build(ctx, dir); err != nil {
-		return err
-	}
+func run(ctx context.Context, site measure.Site, flags, runs int) error {
+	b := bench{Site: site}
 	publisher, err := b.publish(ctx, flags)
 	if publisher != nil {
 		defer publisher.Kill()
@@ -65,7 +53,7 @@ func run(ctx context.Context, flags, runs int) error {
 }
 
 // logDir is where the publisher keeps the log, and the keys that it makes.
-func (b *bench) logDir() string { return filepath.Join(b.dir, "log") }
+func (b *bench) logDir() string { return filepath.Join(b.Dir, "log") }
 
 // startSidecar runs a sidecar that trusts the publisher.
 func (b *bench) startSidecar(nats, dataDir, ofrep, management string) (*process.Sidecar, error) {
@@ -74,7 +62,7 @@ func (b *bench) startSidecar(nats, dataDir, ofrep, management string) (*process.
 
 // publish starts a publisher that holds the flags.
 func (b *bench) publish(ctx context.Context, flags int) (*process.Process, error) {
-	file := filepath.Join(b.dir, "flags.json")
+	file := filepath.Join(b.Dir, "flags.json")
 	if err := os.WriteFile(file, flagset.Generate(flags, 1), 0o600); err != nil {
 		return nil, err
 	}
@@ -146,7 +134,7 @@ func (b *bench) report(ctx context.Context, flags, runs int, idle int64) error {
 	var fromLog, fromDisk figures.Durations
 	var resident int64
 	for i := range runs {
-		dataDir := filepath.Join(b.dir, fmt.Sprintf("sidecar-%d", i))
+		dataDir := filepath.Join(b.Dir, fmt.Sprintf("sidecar-%d", i))
 		for _, times := range []*figures.Durations{&fromLog, &fromDisk} {
 			ready, bytes, err := b.start(ctx, dataDir)
 			if err != nil {

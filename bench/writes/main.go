@@ -13,8 +13,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/bench/measure"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
@@ -37,27 +38,13 @@ func main() {
 	flag.IntVar(&o.entries, "entries", 100_000, "how long the log of the publisher is that is restarted")
 	flag.IntVar(&o.restarts, "restarts", 5, "how often it is restarted")
 	flag.Parse()
-	if err := run(context.Background(), o); err != nil {
-		fmt.Fprintln(os.Stderr, "writes:", err)
-		os.Exit(1)
-	}
+	os.Exit(measure.Run("writes", 15*time.Minute, func(ctx context.Context, site measure.Site) error { return run(ctx, site, o) }))
 }
 
-func run(ctx context.Context, o options) error {
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
-	defer cancel()
-	dir, err := os.MkdirTemp("", "flagside-writes-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binaries, err := process.Build(ctx, dir)
-	if err != nil {
-		return err
-	}
+func run(ctx context.Context, site measure.Site, o options) error {
 	var results []figures.Figure
-	for _, measure := range []func(context.Context, process.Binaries, string, options) ([]figures.Figure, error){embedded, replicated, restarted} {
-		found, err := measure(ctx, binaries, dir, o)
+	for _, part := range []func(context.Context, process.Binaries, string, options) ([]figures.Figure, error){embedded, replicated, restarted} {
+		found, err := part(ctx, site.Binaries, site.Dir, o)
 		if err != nil {
 			return err
 		}

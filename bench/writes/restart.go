@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/e2e/process"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/examples/flagset"
+	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/sync/changelog"
@@ -131,10 +131,9 @@ func snapshotOf(file []byte, keysDir string) ([]byte, error) {
 		return nil, err
 	}
 	state := changelog.State{}.Edit()
-	live := make([]document.Document, len(documents))
-	for i, d := range documents {
-		live[i] = document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body, Revision: 2}
-		state.Add(live[i])
+	for i := range documents {
+		documents[i].Revision = 2
+		state.Add(documents[i])
 	}
 	head, err := installation.Signer.SignHead(environment, changelog.Head{
 		Position: changelog.Position{Epoch: changelog.NewEpoch(time.Now(), ""), Revision: 2, Digest: changelog.Sum(nil)}, State: state.State().Digest(),
@@ -148,7 +147,7 @@ func snapshotOf(file []byte, keysDir string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range live {
+	for _, d := range documents {
 		if err := w.Write(d); err != nil {
 			return nil, err
 		}

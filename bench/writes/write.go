@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 )

@@ -20,7 +20,7 @@ type usersAt struct{ file, dataDir string }
 
 func (u *usersAt) declare(set *config.Set) {
 	set.File(&u.file, "nats-users", "", "file with the NATS users, as publisher serve reads it; without it "+publisher.NATSUsersFile+" in --data-dir")
-	set.String(&u.dataDir, "data-dir", "", "data directory of the publisher")
+	set.Directory(&u.dataDir, "data-dir", "", "data directory of the publisher")
 }
 
 // path returns the file of users.

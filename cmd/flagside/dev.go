@@ -21,7 +21,7 @@ func devCommand() commandline.Invocation {
 	var offset int
 	var l commandline.Logging
 	set := config.NewSet("flagside dev", "Runs a publisher and a sidecar in one process. The file is what the environment is: save it, and answers change.")
-	set.Argument(&o.File, "FILE", "flagd file to serve and to watch, JSON or YAML")
+	set.Argument(&o.File, "FILE", "flagd file to serve and to watch, JSON or YAML").File()
 	settings.Declare(set, &o.Sidecar)
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")
@@ -34,7 +34,7 @@ func devCommand() commandline.Invocation {
 	complete := func(t commandline.Terminal) dev.Options {
 		o := o
 		o.Compatibility = eval.Compatibility(compatibility)
-		o.Sidecar.Version = commandline.Version()
+		o.Sidecar.Version = telemetry.Version()
 		o.Out = t.Stdout
 		for _, addr := range []*string{
 			&o.AdminAddr, &o.NATSAddr, &o.Sidecar.OFREPAddr, &o.Sidecar.FlagdAddr, &o.Sidecar.FlagdSyncAddr, &o.Sidecar.ManagementAddr,

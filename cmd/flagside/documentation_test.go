@@ -13,3 +13,9 @@ func TestOptionsAreDocumented(t *testing.T) {
 		documented.Check(t, "../../docs/configuration.md", c.New().Set)
 	}
 }
+
+func TestPathsHaveTheirType(t *testing.T) {
+	for _, c := range program().Commands {
+		documented.CheckPaths(t, c.New().Set)
+	}
+}

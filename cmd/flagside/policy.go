@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rs/zerolog"
+
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -77,7 +79,7 @@ func (q *policyQuestion) parseResource() (access.Resource, error) {
 }
 
 func (q *policyQuestion) answer(t commandline.Terminal) error {
-	authorizer, err := access.NewAuthorizer(q.policy)
+	authorizer, err := access.NewAuthorizer(q.policy, zerolog.Nop())
 	if err != nil {
 		return err
 	}

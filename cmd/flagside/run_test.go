@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/trusttest"
 )
@@ -29,27 +29,9 @@ const (
 // patience is how long a condition may take on a machine that is busy with other tests.
 const patience = 30 * time.Second
 
-// output is text that one goroutine writes and others read.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // command runs a command line to its end.
 func runCommand(ctx context.Context, args ...string) (code int, stdout, stderr string) {
-	var out, errs output
+	var out, errs logtest.Log
 	code = run(ctx, args, commandline.Terminal{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
@@ -243,6 +225,8 @@ func TestCompletion(t *testing.T) {
 	f("chat checkout", "flag", "get", "--admin", address, "--token-file", token, "-e", "staging", "ch")
 	f(":file", "flag", "put", "checkout", "--file", "")
 	f(":file", "environment", "restore", "prod", "")
+	f(":file", "dev", "")
+	f(":file", "audit", "verify", "--trust-file", "")
 	f("", "flag", "get", "--admin", "http://127.0.0.1:1", "-e", "staging", "ch")
 	f("", "nothing", "like", "this")
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 )
 
@@ -69,7 +70,7 @@ func TestCheckTriesWhatAStartTakes(t *testing.T) {
 // A data directory that a publisher uses, with its keys, is in use; that of one that has ended is not.
 func TestCheckOfADataDirectoryInUse(t *testing.T) {
 	t.Parallel()
-	data, log := filepath.Join(t.TempDir(), "data"), &output{}
+	data, log := filepath.Join(t.TempDir(), "data"), &logtest.Log{}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	ended := make(chan int, 1)

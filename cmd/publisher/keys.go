@@ -20,7 +20,7 @@ type keysPlace struct {
 }
 
 func (p *keysPlace) declare(set *config.Set) {
-	set.String(&p.dataDir, "data-dir", "", "data directory of a publisher with the embedded NATS server, which has the keys unless --keys is given")
+	set.Directory(&p.dataDir, "data-dir", "", "data directory of a publisher with the embedded NATS server, which has the keys unless --keys is given")
 	set.Directory(&p.keys, "keys", "", "directory of the keys, as publisher serve reads it")
 }
 
@@ -67,7 +67,7 @@ func keysInitCommand() commandline.Invocation {
 	var dir string
 	set := config.NewSet("publisher keys init", "Makes the keys of a new installation without starting a publisher: "+
 		"a root key, a signing key, the keys note and the trust file. publisher serve with a data directory does it by itself.")
-	set.Argument(&dir, "DIR", "directory for the keys; it must not hold any")
+	set.Argument(&dir, "DIR", "directory for the keys; it must not hold any").Directory()
 	return commandline.Invocation{
 		Set: set, Changes: true,
 		Run: func(_ context.Context, t commandline.Terminal) error {
@@ -209,7 +209,7 @@ func keysExportRootCommand() commandline.Invocation {
 	var place keysPlace
 	var file string
 	set := config.NewSet("publisher keys export-root", "Moves the root key to a file, so that a break-in on this machine does not expose it.")
-	set.Argument(&file, "FILE", "file to move it to; it must not exist")
+	set.Argument(&file, "FILE", "file to move it to; it must not exist").File()
 	place.declare(set)
 	return commandline.Invocation{
 		Set: set, Changes: true, Check: place.check,

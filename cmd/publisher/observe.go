@@ -19,7 +19,7 @@ func observe(ctx context.Context, t commandline.Terminal, o *publisher.Options) 
 		return nil, err
 	}
 	exports, err := opentelemetry.Start(ctx, opentelemetry.Options{
-		Service: "flagside-publisher", Version: commandline.Version(), Lookup: config.Lookup(t.Environ), Metrics: o.Metrics,
+		Service: "flagside-publisher", Version: telemetry.Version(), Lookup: config.Lookup(t.Environ), Metrics: o.Metrics,
 	})
 	if err != nil {
 		return nil, err

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/logtest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // The exit codes, under the names of the tests.
@@ -19,30 +18,9 @@ const (
 	exitConfiguration = commandline.ExitUsage
 )
 
-// patience is how long a condition may take on a machine that is busy with other tests.
-const patience = 30 * time.Second
-
-// output is text that one goroutine writes and others read.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // command runs a command line to its end.
 func runCommand(ctx context.Context, args ...string) (code int, stdout, stderr string) {
-	var out, errs output
+	var out, errs logtest.Log
 	code = run(ctx, args, commandline.Terminal{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs})
 	return code, out.String(), errs.String()
 }
@@ -79,14 +57,13 @@ func TestCommandLines(t *testing.T) {
 }
 
 // awaitMatch waits until the log matches, and returns the first group.
-func awaitMatch(t *testing.T, log *output, pattern string) string {
+func awaitMatch(t *testing.T, log *logtest.Log, pattern string) string {
 	t.Helper()
 	expression := regexp.MustCompile(pattern)
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if match := expression.FindStringSubmatch(log.String()); match != nil {
-			return match[1]
-		}
-	}
-	t.Fatalf("%s was not logged:\n%s", pattern, log)
-	return ""
+	var match []string
+	waiting.Until(t, pattern+" in the log", func() bool {
+		match = expression.FindStringSubmatch(log.String())
+		return match != nil
+	}, log)
+	return match[1]
 }

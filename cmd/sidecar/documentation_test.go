@@ -9,3 +9,7 @@ import (
 func TestOptionsAreDocumented(t *testing.T) {
 	documented.Check(t, "../../docs/configuration.md", options(new(given)), (&probe{path: "healthz"}).options(), (&probe{path: "readyz"}).options())
 }
+
+func TestPathsHaveTheirType(t *testing.T) {
+	documented.CheckPaths(t, options(new(given)))
+}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"runtime/debug"
 	"strconv"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/sidecar"
@@ -32,8 +32,7 @@ type given struct {
 	inFlight      int // KiB
 	socketMode    string
 	place         place
-	logLevel      string
-	logFormat     string
+	logging       commandline.Logging
 }
 
 // options returns the option table of the command, which fills in s.
@@ -59,7 +58,7 @@ func options(s *given) *config.Set {
 	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",
 		"subject below which NATS replies come, if credentials allow one only; without it _SC.<environment>.<random>")
 	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
-	set.String(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to answer from while nothing better is known; flagside convert makes JSON of YAML")
+	set.File(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to answer from while nothing better is known; flagside convert makes JSON of YAML")
 	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
 		"how leniently the bootstrap file is read; for flags from the log, their environment decides")
 	set.String(&o.ReadyWhen, "ready-when", sidecar.DefaultReadyWhen,
@@ -82,16 +81,14 @@ func options(s *given) *config.Set {
 	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
 	set.File(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with authorities; with it, every client needs a certificate of one of them")
 	set.Bool(&o.Profiling, "pprof", false, "serve profiles of the Go runtime at the management address, below /debug/pprof/")
-	set.Choice(&s.logLevel, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
-	set.Choice(&s.logFormat, "log-format", string(telemetry.FormatJSON),
-		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "how log lines look")
+	s.logging.Declare(set, telemetry.FormatJSON)
 	return set
 }
 
 // run is the command: it returns the exit code when it is done or ctx ends. It calls remembered once the last known flags are loaded.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, remembered func()) int {
 	if len(args) == 1 && (args[0] == "--version" || args[0] == "version") {
-		fmt.Fprintln(stdout, version())
+		fmt.Fprintln(stdout, telemetry.Version())
 		return exitOK
 	}
 	lookup := config.Lookup(environ)
@@ -115,7 +112,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		fmt.Fprint(stdout, set.Print())
 		return exitOK
 	}
-	logger, err := telemetry.NewLogger(stderr, s.logLevel, telemetry.Format(s.logFormat))
+	logger, err := s.logging.Logger(stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "sidecar: %v\n", err)
 		return exitConfiguration
@@ -135,7 +132,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		return exitConfiguration
 	}
 	o.Context.Static = s.place.addTo(o.Context.Static)
-	o.Version = version()
+	o.Version = telemetry.Version()
 	o.Remembered = remembered
 	o.Logger = logger
 	if err := o.Validate(); err != nil {
@@ -185,12 +182,4 @@ func serve(ctx context.Context, o sidecar.Options) error {
 		return err
 	}
 	return s.Run(ctx)
-}
-
-// version returns the version that the program was built from.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "devel"
 }

@@ -10,15 +10,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -51,7 +53,7 @@ func TestActions(t *testing.T) {
 		code           int
 		stdout, stderr string // parts
 	}{
-		{"version", nil, []string{"--version"}, 0, version(), ""},
+		{"version", nil, []string{"--version"}, 0, telemetry.Version(), ""},
 		{"help", nil, []string{"--help"}, 0, "--environment", ""},
 		{"no environment", nil, nil, 2, "", "--environment is required"},
 		{"a slip in a variable", map[string]string{"FLAGSIDE_ENVIRONMNT": "prod"}, nil, 2, "", "did you mean FLAGSIDE_ENVIRONMENT?"},
@@ -177,35 +179,6 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 	}
 }
 
-// output is written by a running command and read by its test.
-type output struct {
-	mu    sync.Mutex
-	bytes bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.bytes.Write(p)
-}
-
-// line returns the first whole line with the text, decoded; nil if there is none yet.
-func (o *output) line(t *testing.T, text string) map[string]any {
-	t.Helper()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for line := range strings.Lines(o.bytes.String()) {
-		if strings.Contains(line, text) && strings.HasSuffix(line, "\n") {
-			var members map[string]any
-			if err := json.Unmarshal([]byte(line), &members); err != nil {
-				t.Fatalf("log line %q: %v", line, err)
-			}
-			return members
-		}
-	}
-	return nil
-}
-
 // The command answers until it is told to stop, although no server can be reached.
 func TestServes(t *testing.T) {
 	flags := filepath.Join(t.TempDir(), "flags.json")
@@ -214,7 +187,7 @@ func TestServes(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	var stdout, stderr output
+	var stdout, stderr logtest.Log
 	trust, ended := trustFile(t), make(chan int, 1)
 	remembered := make(chan struct{}, 2)
 	go func() {
@@ -224,12 +197,10 @@ func TestServes(t *testing.T) {
 			"--flagd-addr", "127.0.0.1:0", "--flagd-sync-addr", "off",
 		}, nil, &stdout, &stderr, func() { remembered <- struct{}{} })
 	}()
+	waiting.Until(t, "what the command listens on", func() bool { return len(stderr.Lines("answering evaluations")) > 0 })
 	var line map[string]any
-	for deadline := time.Now().Add(20 * time.Second); line == nil; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the command does not say what it listens on")
-		}
-		line = stderr.line(t, "answering evaluations")
+	if err := json.Unmarshal([]byte(stderr.Lines("answering evaluations")[0]), &line); err != nil {
+		t.Fatal(err)
 	}
 	if len(remembered) != 1 {
 		t.Errorf("the load of the flags was told %d times before anything is answered", len(remembered))

@@ -12,7 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/e2e/process"
+	"github.com/flagside/flagside/internal/process"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // patience is how long an event may take through a proxy on a busy machine. A proxy that keeps events back keeps them for ever.
@@ -97,17 +98,15 @@ func startNginx(t *testing.T, path, behind string) string {
 		_ = nginx.Process.Signal(os.Interrupt) // it ends its worker
 		_ = nginx.Wait()
 	})
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	waiting.UntilNil(t, "an answer of nginx", func() error {
 		response, err := http.Get("http://" + addresses[0] + "/")
 		if err == nil {
-			_ = response.Body.Close()
-			return addresses[0]
+			return response.Body.Close()
 		}
-		if time.Now().After(deadline) {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-			t.Fatalf("nginx does not answer: %v\n%s", err, log)
-		}
-	}
+		log, _ := os.ReadFile(filepath.Join(dir, "error.log")) // which may not be there yet
+		return fmt.Errorf("%w\n%s", err, log)
+	})
+	return addresses[0]
 }
 
 // openEvents opens an event stream and returns its lines. They end with ctx.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/internal/figures"
 )
 
 // measure changes flags of an environment that needs no approval, one after the other over one connection, and returns how long each

@@ -49,24 +49,33 @@ func TestFoundationImports(t *testing.T) {
 	}
 }
 
-// The small packages that everybody uses use none of ours, but for who may write a file and what a second signal removes.
+// The small packages that everybody uses use none of ours but smaller ones: who may write a file, what a second signal removes, what runs how long, and
+// what is read again.
 func TestLeavesImportNothingOfOurs(t *testing.T) {
 	t.Parallel()
 	all := readSource(t)
-	smallest := []string{"internal/fileaccess", "internal/ending"}
-	for _, at := range append([]string{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"}, smallest...) {
-		imported := slices.DeleteFunc(own(all.must(t, at).imports), func(name string) bool { return slices.Contains(smallest, name) && !slices.Contains(smallest, at) })
-		if len(imported) > 0 {
-			t.Errorf("%s imports %v and is to be a leaf", at, imported)
+	var smaller []string
+	for _, size := range [][]string{
+		{"internal/fileaccess", "internal/ending", "internal/lifecycle"},
+		{"internal/reload"},
+		{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
+	} {
+		for _, at := range size {
+			for _, imported := range own(all.must(t, at).imports) {
+				if !slices.Contains(smaller, imported) {
+					t.Errorf("%s imports %s and is to be a leaf", at, imported)
+				}
+			}
 		}
+		smaller = append(smaller, size...)
 	}
 }
 
 // Sidecar and publisher meet in the change log only; dev composes both, and cmd/flagside offers dev.
 func TestWingsAreSeparate(t *testing.T) {
 	t.Parallel()
-	const sidecar, publisher = "internal/sidecar", "internal/publisher"
-	composers := []string{"internal/dev", "cmd/flagside"}
+	const sidecar, publisher, dev = "internal/sidecar", "internal/publisher", "internal/dev"
+	composers := []string{dev, "cmd/flagside"}
 	all := readSource(t)
 	for _, at := range all.folders() {
 		reached := all.reach(at)
@@ -76,6 +85,9 @@ func TestWingsAreSeparate(t *testing.T) {
 		}
 		if within(reached, sidecar) && within(reached, publisher) && !slices.Contains(composers, at) {
 			t.Errorf("%s reaches both %s and %s; only %v may", at, sidecar, publisher, composers)
+		}
+		if slices.Contains(own(all[at].testImports), dev) && (below(at, sidecar) || below(at, publisher)) {
+			t.Errorf("a test of %s imports %s; a wing does not know the other one", at, dev)
 		}
 	}
 }
@@ -94,21 +106,29 @@ func within(folders map[string]bool, parent string) bool {
 func TestLibrariesStayInTheirRooms(t *testing.T) {
 	t.Parallel()
 	rooms := map[string][]string{
-		"github.com/nats-io":          {"sync/internal/jetstream", "internal/publisher/natsserver", "internal/natstest", "internal/attacks", "bench/failover"}, // which compares with the servers alone
-		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"},
+		"github.com/nats-io": {
+			"sync/internal/jetstream", "internal/publisher/natsserver", "internal/natstest", "internal/attacks",
+			"bench/failover", // which compares with the servers alone
+		},
+		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep"}, // the rest is net/http
 		"connectrpc.com":              {"internal/sidecar/flagd"},
 		"buf.build":                   {"internal/sidecar/flagd"},
-		"github.com/stretchr/testify": nil,
+		"github.com/stretchr/testify": nil, // tests use the standard library and go-cmp
+		"github.com/alecthomas/kong":  nil, // options are declared with internal/config
+		"github.com/spf13/cobra":      nil,
 	}
-	breaking := map[string][]string{"github.com/nats-io": {"sync"}} // whose tests break what lies behind the log
+	testRooms := map[string][]string{"github.com/nats-io": {"sync"}} // whose tests break what lies behind the log
 	all := readSource(t)
 	for library, allowed := range rooms {
+		for _, at := range allowed {
+			all.must(t, at)
+		}
 		for _, at := range all.folders() {
 			if slices.Contains(allowed, at) {
 				continue
 			}
 			imports := all[at].imports
-			if !slices.Contains(breaking[library], at) {
+			if !slices.Contains(testRooms[library], at) {
 				imports = slices.Concat(imports, all[at].testImports)
 			}
 			for _, imported := range imports {
@@ -125,7 +145,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting",
+		"internal/waiting", "internal/logtest", "internal/process", "internal/figures",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)
@@ -139,6 +159,24 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 		for _, imported := range own(all[at].imports) {
 			if slices.Contains(only, imported) {
 				t.Errorf("%s imports %s, which is for tests", at, imported)
+			}
+		}
+	}
+}
+
+// What tests and measures the whole stands on top: nothing imports it but itself.
+func TestNothingImportsWhatStandsOnTop(t *testing.T) {
+	t.Parallel()
+	all := readSource(t)
+	for _, top := range []string{"e2e", "bench", "cmd"} {
+		for _, at := range all.folders() {
+			if below(at, top) {
+				continue
+			}
+			for _, imported := range own(slices.Concat(all[at].imports, all[at].testImports)) {
+				if below(imported, top) {
+					t.Errorf("%s imports %s, which stands above it", at, imported)
+				}
 			}
 		}
 	}

@@ -3,18 +3,10 @@ package commandline
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/telemetry"
 )
-
-// Version returns the version that the program was built from.
-func Version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "devel"
-}
 
 // VersionCommand returns the command that prints the version of a program.
 func VersionCommand(program string) Command {
@@ -24,7 +16,7 @@ func VersionCommand(program string) Command {
 			return Invocation{
 				Set: config.NewSet(program+" version", "Prints the version."),
 				Run: func(_ context.Context, t Terminal) error {
-					_, err := fmt.Fprintln(t.Stdout, Version())
+					_, err := fmt.Fprintln(t.Stdout, telemetry.Version())
 					return err
 				},
 			}

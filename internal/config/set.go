@@ -69,6 +69,12 @@ func (a *Argument) File() *Argument {
 	return a
 }
 
+// Directory tells that it is the path of a directory.
+func (a *Argument) Directory() *Argument {
+	a.Type = TypeDirectory
+	return a
+}
+
 // label returns the name as usage lines show it.
 func (a *Argument) label() string {
 	if a.many {

@@ -12,15 +12,14 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/flagside/flagside/internal/ending"
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/stage"
 	"github.com/flagside/flagside/internal/sidecar"
 )
 
@@ -136,37 +135,33 @@ func (d *Dev) ManagementAddr() net.Addr { return d.sidecar.ManagementAddr() }
 
 // Run serves the file and watches it until ctx ends. It returns when every goroutine that it started is gone; nil if ctx ended it.
 func (d *Dev) Run(ctx context.Context) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	return errors.Join(d.run(ctx, fail), d.removeTemporary())
+	parts, ctx := lifecycle.New(ctx)
+	err := d.start(ctx, parts)
+	if err == nil {
+		<-ctx.Done()
+	}
+	return errors.Join(err, parts.Stop(), d.removeTemporary())
 }
 
-// run begins the parts from the bottom up, and ends them from the top down.
-func (d *Dev) run(ctx context.Context, fail context.CancelCauseFunc) (err error) {
+// start starts the parts from the bottom up.
+func (d *Dev) start(ctx context.Context, parts *lifecycle.Group) error {
 	watcher, err := newWatcher(d.options.File)
 	if err != nil {
 		return errors.Join(err, d.publisher.Close(), d.sidecar.Close())
 	}
-	var parts []*stage.Stage
-	defer func() {
-		for _, part := range slices.Backward(parts) {
-			err = errors.Join(err, part.End())
-		}
-	}()
-	parts = append(parts, stage.Begin(ctx, "dev", d.publisher.Run, fail))
+	parts.Start(lifecycle.Part{Name: "dev", Run: d.publisher.Run})
 	if err := d.publisher.Ready(ctx); err != nil {
 		return errors.Join(watcher.close(), d.sidecar.Close())
 	}
 	loader := &loader{dev: d}
 	// The file is loaded before the sidecar looks, so that a ready sidecar has its flags.
 	again := loader.load(ctx)
-	parts = append(parts, stage.Begin(ctx, "dev", d.sidecar.Run, fail))
+	parts.Start(lifecycle.Part{Name: "dev: sidecar", Run: d.sidecar.Run})
 	if err := d.greet(ctx, loader); err != nil {
-		fail(err)
+		return errors.Join(err, watcher.close())
 	}
-	parts = append(parts, stage.Begin(ctx, "dev", func(ctx context.Context) error {
+	parts.Start(lifecycle.Part{Name: "dev: file", Run: func(ctx context.Context) error {
 		return watcher.run(ctx, again, loader.lost, loader.load)
-	}, fail))
-	<-ctx.Done()
+	}})
 	return nil
 }

@@ -15,15 +15,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/dev"
+	"github.com/flagside/flagside/internal/logtest"
+	"github.com/flagside/flagside/internal/waiting"
 )
-
-// patience is how long a condition may take on a machine that is busy with other tests.
-const patience = 30 * time.Second
 
 // running is a Dev that runs in the test.
 type running struct {
@@ -31,15 +29,15 @@ type running struct {
 
 	t    *testing.T
 	file string
-	out  *output // what it printed
-	log  *output // what it logged
+	out  *logtest.Log // what it printed
+	log  *logtest.Log // what it logged
 	stop func()
 }
 
 // start runs a Dev on a file until the test ends.
 func start(t *testing.T, o dev.Options) *running {
 	t.Helper()
-	r := &running{t: t, file: o.File, out: &output{}, log: &output{}}
+	r := &running{t: t, file: o.File, out: &logtest.Log{}, log: &logtest.Log{}}
 	for _, address := range []*string{&o.Sidecar.OFREPAddr, &o.Sidecar.ManagementAddr, &o.AdminAddr, &o.NATSAddr} {
 		*address = "127.0.0.1:0"
 	}
@@ -62,34 +60,10 @@ func start(t *testing.T, o dev.Options) *running {
 	return r
 }
 
-// output is text that one goroutine writes and others read.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // await waits until the condition holds.
 func (r *running) await(what string, condition func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !condition() {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("waiting in vain for %s\n%s\n%s", what, r.out, r.log)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+	waiting.Until(r.t, what, condition, r.out, r.log)
 }
 
 // ask sends a request and returns its status and body.

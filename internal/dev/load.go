@@ -18,6 +18,9 @@ import (
 // actor stands in the log for changes that come from the file.
 const actor = "file"
 
+// healthSource sets the conditions of the file.
+const healthSource = "file"
+
 // loader makes the environment what the file says. It is used by one goroutine at a time.
 type loader struct {
 	dev   *Dev
@@ -97,7 +100,7 @@ func (l *loader) replace(ctx context.Context, documents []document.Document) (co
 		return result, err
 	}
 	// The file is the truth, so whatever has become of the log needs nobody's decision.
-	if err := l.dev.publisher.Renew(ctx, name, origin, logged(documents)); err != nil {
+	if err := l.dev.publisher.Renew(ctx, name, origin, documents); err != nil {
 		return control.Result{}, err
 	}
 	return service.Do(ctx, origin, command)
@@ -114,15 +117,6 @@ func historyLost(service *control.Service) bool {
 	return errors.Is(service.Writable(), flagsync.ErrStreamLost) || status.DifferentHistory != nil || status.Hole != nil
 }
 
-// logged returns documents as the log holds them.
-func logged(documents []document.Document) []document.Document {
-	all := make([]document.Document, len(documents))
-	for i, d := range documents {
-		all[i] = document.Document{Kind: d.Kind, Key: d.Key, Body: d.Body}
-	}
-	return all
-}
-
 func (l *loader) accept(documents []document.Document, result control.Result) {
 	l.dev.waiting.Store(false)
 	l.flags, l.waits = []string{}, ""
@@ -131,7 +125,7 @@ func (l *loader) accept(documents []document.Document, result control.Result) {
 			l.flags = append(l.flags, d.Key)
 		}
 	}
-	mended := l.dev.health.Clear(health.FileRefused)
+	mended := len(l.dev.health.Reconcile(healthSource, nil).Ended) > 0
 	if result.Written == 0 && !mended {
 		return
 	}
@@ -153,7 +147,7 @@ func (l *loader) refuse(ctx context.Context, err error) {
 	} else if refusal, ok := errors.AsType[*control.Refusal](err); ok && len(refusal.Problems) > 0 {
 		places = l.allPlaced(refusal.Problems)
 	}
-	l.dev.health.Set(health.FileRefused, strings.Join(places, "\n"))
+	l.dev.health.Reconcile(healthSource, map[health.Code]string{health.FileRefused: strings.Join(places, "\n")})
 	for _, place := range places {
 		l.dev.options.Logger.Error().Msg("refused: " + place)
 	}

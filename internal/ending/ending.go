@@ -1,5 +1,5 @@
 // Package ending ends a process in order on a first signal, and at once on a second: then with nothing left behind that only this process
-// would ever remove.
+// would ever remove. It is apart from package lifecycle because signals are for main, while the parts that run know none.
 //
 // # Concurrency properties
 //

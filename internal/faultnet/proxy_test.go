@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // patience is how long a test waits for what must come, and brief how long for
@@ -113,11 +114,7 @@ func TestCut(t *testing.T) {
 	wantText(t, second, "y")
 	p.Cut()
 	wantEnd(t, second)
-	for deadline := time.Now().Add(patience); len(p.Conns()) > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d connections are open after the cut", len(p.Conns()))
-		}
-	}
+	waiting.Until(t, "the end of all connections after the cut", func() bool { return len(p.Conns()) == 0 })
 }
 
 func TestDelay(t *testing.T) {
@@ -221,9 +218,7 @@ func TestCloseWhileClientsCome(t *testing.T) {
 				}
 			})
 		}
-		for p.Accepted() == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		waiting.Until(t, "a connection", func() bool { return p.Accepted() > 0 })
 		p.Refuse(true)
 		p.Cut()
 		before := p.Accepted()

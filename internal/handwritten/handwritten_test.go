@@ -12,17 +12,18 @@ func TestYAMLIsReadAsJSON(t *testing.T) {
 	t.Parallel()
 	for yaml, want := range map[string]string{
 		"a: 1\nb: x\n": `{"a":1,"b":"x"}`,
-		"# only one\n---\na: [1, 2.50, .5, 0x10]\n":              `{"a":[1,2.50,0.5,16]}`,
-		"on: true\noff: no\n? y\n: ~\n":                          `{"on":true,"off":"no","y":null}`,
-		"a: 9007199254740993\nb: 2030-01-31\n":                   `{"a":9007199254740993,"b":"2030-01-31"}`,
-		"a: |\n  two\n  lines\nb: !!str 5\n":                     `{"a":"two\nlines\n","b":"5"}`,
-		"a: &x {n: 1}\nb: *x\nc:\n- *x\n":                        `{"a":{"n":1},"b":{"n":1},"c":[{"n":1}]}`,
-		"a: &x {n: 1, m: 2}\nb: {<<: *x, n: 3}\n":                `{"a":{"n":1,"m":2},"b":{"n":3,"m":2}}`,
-		"a: &x {n: 1}\nb: &y {n: 2, m: 3}\nc:\n  <<: [*x, *y]\n": `{"a":{"n":1},"b":{"n":2,"m":3},"c":{"n":1,"m":3}}`,
-		"\"quoted \\u00e9\": 'it''s'\n":                          `{"quoted é":"it's"}`,
-		`{"flags": {"a": {"x": [1, "b"]}}}`:                      `{"flags":{"a":{"x":[1,"b"]}}}`,
-		"1: one\ntrue: two\n":                                    `{"1":"one","true":"two"}`,
-		"a:\nb: []\nc: {}\n":                                     `{"a":null,"b":[],"c":{}}`,
+		"# only one\n---\na: [1, 2.50, .5, 0x10]\n":                `{"a":[1,2.50,0.5,16]}`,
+		"a: 1e3\nb: [0e0, 18700000000000000000, '1e3', !!str 1e3]": `{"a":1e3,"b":[0e0,18700000000000000000,"1e3","1e3"]}`,
+		"on: true\noff: no\n? y\n: ~\n":                            `{"on":true,"off":"no","y":null}`,
+		"a: 9007199254740993\nb: 2030-01-31\n":                     `{"a":9007199254740993,"b":"2030-01-31"}`,
+		"a: |\n  two\n  lines\nb: !!str 5\n":                       `{"a":"two\nlines\n","b":"5"}`,
+		"a: &x {n: 1}\nb: *x\nc:\n- *x\n":                          `{"a":{"n":1},"b":{"n":1},"c":[{"n":1}]}`,
+		"a: &x {n: 1, m: 2}\nb: {<<: *x, n: 3}\n":                  `{"a":{"n":1,"m":2},"b":{"n":3,"m":2}}`,
+		"a: &x {n: 1}\nb: &y {n: 2, m: 3}\nc:\n  <<: [*x, *y]\n":   `{"a":{"n":1},"b":{"n":2,"m":3},"c":{"n":1,"m":3}}`,
+		"\"quoted \\u00e9\": 'it''s'\n":                            `{"quoted é":"it's"}`,
+		`{"flags": {"a": {"x": [1, "b"]}}}`:                        `{"flags":{"a":{"x":[1,"b"]}}}`,
+		"1: one\ntrue: two\n":                                      `{"1":"one","true":"two"}`,
+		"a:\nb: []\nc: {}\n":                                       `{"a":null,"b":[],"c":{}}`,
 	} {
 		text, err := handwritten.Read("flags.yaml", []byte(yaml))
 		if err != nil {

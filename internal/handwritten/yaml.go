@@ -166,6 +166,10 @@ func (c *conversion) scalar(node ast.Node) error {
 		}
 		c.number(n.Token.Value, strconv.FormatFloat(n.Value, 'g', -1, 64))
 	case *ast.StringNode:
+		if n.Token.Type == token.StringType && isNumber(n.Value) { // such as 1e3, which the parser takes for text
+			c.out = append(c.out, n.Value...)
+			return nil
+		}
 		c.text(n.Value)
 	case *ast.LiteralNode:
 		c.text(n.Value.Value)
@@ -177,10 +181,16 @@ func (c *conversion) scalar(node ast.Node) error {
 
 // number writes a number as people wrote it if JSON has that form, and else in a form that it has.
 func (c *conversion) number(written, value string) {
-	if v := jsontext.Value(written); v.IsValid() && v.Kind() == '0' {
+	if isNumber(written) {
 		value = written
 	}
 	c.out = append(c.out, value...)
+}
+
+// isNumber reports whether text is a number of JSON, which is one of YAML, too.
+func isNumber(text string) bool {
+	v := jsontext.Value(text)
+	return v.Kind() == '0' && v.IsValid()
 }
 
 func (c *conversion) text(s string) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 )
 
 // clock is a settable time.
@@ -27,21 +28,20 @@ func TestTracker(t *testing.T) {
 		t.Fatalf("a new tracker has active conditions: %v", got)
 	}
 
-	steps := []struct{ got, want bool }{
-		{tracker.Set(ServingFromDisk, ""), true},
-		{c.advance(time.Second) && tracker.Set(LogUnreachable, "no route"), true},
-		{c.advance(time.Second) && tracker.Set(NotReady, ""), true},
-		{tracker.Set("unheard-of", "x"), true},
-		{c.advance(time.Second) && tracker.Set(LogUnreachable, "refused"), false},
-		{tracker.Clear(DiskUnwritable), false},
-		{tracker.Clear(ServingFromDisk), true},
-		{tracker.Clear(ServingFromDisk), false},
-	}
-	for i, step := range steps {
-		if step.got != step.want {
-			t.Errorf("step %d reported %v, want %v", i, step.got, step.want)
+	reconcile := func(name string, holding map[Code]string, began, ended []Code) {
+		t.Helper()
+		changes := tracker.Reconcile("own", holding)
+		if diff := cmp.Diff([][]Code{began, ended}, [][]Code{codesOf(changes.Began), codesOf(changes.Ended)}); diff != "" {
+			t.Errorf("%s: began and ended (-want +got):\n%s", name, diff)
 		}
+		c.advance(time.Second)
 	}
+	reconcile("one", map[Code]string{ServingFromDisk: ""}, []Code{ServingFromDisk}, nil)
+	reconcile("another", map[Code]string{ServingFromDisk: "", LogUnreachable: "no route"}, []Code{LogUnreachable}, nil)
+	reconcile("two more", map[Code]string{ServingFromDisk: "", LogUnreachable: "no route", NotReady: "", "unheard-of": "x"},
+		[]Code{NotReady, "unheard-of"}, nil)
+	reconcile("another detail, and one less", map[Code]string{LogUnreachable: "refused", NotReady: "", "unheard-of": "x"}, nil, []Code{ServingFromDisk})
+	reconcile("the same", map[Code]string{LogUnreachable: "refused", NotReady: "", "unheard-of": "x"}, nil, nil)
 
 	want := []Active{
 		{condition(t, NotReady), start.Add(2 * time.Second), ""},
@@ -52,17 +52,57 @@ func TestTracker(t *testing.T) {
 		t.Errorf("active (-want +got):\n%s", diff)
 	}
 
-	tracker.Clear(LogUnreachable)
-	tracker.Set(LogUnreachable, "again")
-	if got := tracker.Active()[2]; got.Code != LogUnreachable || !got.Since.Equal(start.Add(3*time.Second)) {
+	reconcile("nothing", nil, nil, []Code{NotReady, LogUnreachable, "unheard-of"})
+	reconcile("back", map[Code]string{LogUnreachable: "again"}, []Code{LogUnreachable}, nil)
+	if got := tracker.Active()[0]; got.Code != LogUnreachable || !got.Since.Equal(start.Add(6*time.Second)) {
 		t.Errorf("a condition that came back is %v, want it to begin anew", got)
 	}
 }
 
-func (c *clock) advance(d time.Duration) bool {
-	c.at = c.at.Add(d)
-	return true
+func codesOf(all []Active) (codes []Code) {
+	for _, a := range all {
+		codes = append(codes, a.Code)
+	}
+	return codes
 }
+
+// A source ends its own conditions only.
+func TestSourcesAreApart(t *testing.T) {
+	t.Parallel()
+	tracker := NewTracker(time.Now)
+	tracker.Reconcile("one", map[Code]string{FileRefused: "", DiskFull: ""})
+	if c := tracker.Reconcile("other", map[Code]string{LogCut: ""}); len(c.Ended) != 0 {
+		t.Errorf("another source ended %v", c.Ended)
+	}
+	if c := tracker.Reconcile("one", map[Code]string{DiskFull: ""}); len(c.Ended) != 1 || c.Ended[0].Code != FileRefused {
+		t.Errorf("ended %v", c.Ended)
+	}
+	if got := codesOf(tracker.Active()); !slices.Equal(got, []Code{LogCut, DiskFull}) && !slices.Equal(got, []Code{DiskFull, LogCut}) {
+		t.Errorf("active are %v", got)
+	}
+}
+
+func TestChangesAreLogged(t *testing.T) {
+	t.Parallel()
+	c := &clock{time.Unix(1000, 0)}
+	tracker := NewTracker(c.now)
+	var text strings.Builder
+	logger := zerolog.New(&text)
+	tracker.Reconcile("own", map[Code]string{DiskNearlyFull: "/data", DiskFull: ""}).Log(logger)
+	tracker.Reconcile("own", map[Code]string{DiskNearlyFull: "/data", DiskFull: ""}).Log(logger)
+	c.advance(1500 * time.Millisecond)
+	tracker.Reconcile("own", map[Code]string{DiskFull: "", RootKeyOnline: ""}).Log(logger)
+	want := fmt.Sprintf(`{"level":"error","condition":"disk-full","detail":"","message":%q}
+{"level":"warn","condition":"disk-nearly-full","detail":"/data","message":%q}
+{"level":"info","condition":"root-key-online","detail":"","message":%q}
+{"level":"info","condition":"disk-nearly-full","after":"1.5s","message":"the condition has ended"}
+`, condition(t, DiskFull).Sentence, condition(t, DiskNearlyFull).Sentence, condition(t, RootKeyOnline).Sentence)
+	if diff := cmp.Diff(want, text.String()); diff != "" {
+		t.Errorf("logged (-want +got):\n%s", diff)
+	}
+}
+
+func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
 
 // condition returns the catalogue's condition with the code.
 func condition(t *testing.T, code Code) Condition {
@@ -84,11 +124,11 @@ func TestTrackerConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for i := range 200 {
 				code := Catalogue()[i%3].Code
-				tracker.Set(code, fmt.Sprint(i))
+				tracker.Reconcile(string(code), map[Code]string{code: fmt.Sprint(i)})
 				if n := len(tracker.Active()); n > 3 {
 					t.Errorf("%d conditions are active, only 3 were ever set", n)
 				}
-				tracker.Clear(code)
+				tracker.Reconcile(string(code), nil)
 			}
 		})
 	}
@@ -117,7 +157,7 @@ func TestCatalogueIsWellFormed(t *testing.T) {
 	}
 }
 
-// Every code is declared as a constant and every constant is in the catalogue, so that Set cannot be given a code nobody can look up.
+// Every code is declared as a constant and every constant is in the catalogue, so that Reconcile cannot be given a code nobody can look up.
 func TestEveryConstantIsInTheCatalogue(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("catalogue.go")

@@ -8,10 +8,11 @@ import (
 	"net"
 	"os"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/reload"
 )
 
 // TLS names the files that TLS needs, all in PEM. They are read again while they are in use, so certificates can be renewed.
@@ -46,9 +47,9 @@ func (t TLS) Config(protocols []string, logger zerolog.Logger) (*tls.Config, err
 	if err != nil {
 		return nil, fmt.Errorf("TLS: %w", err)
 	}
-	f := &reloading{paths: t, protocols: protocols, logger: logger, current: first, read: time.Now()}
+	files := t.follow(first, protocols, logger)
 	next := first.Clone()
-	next.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return f.config(time.Now()), nil }
+	next.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return files.Fresh(), nil }
 	return next, nil
 }
 
@@ -82,45 +83,20 @@ func (t TLS) load(protocols []string) (*tls.Config, error) {
 // the old ones end.
 const rereadInterval = 10 * time.Second
 
-// reloading are the files of a listener, as they were read last.
-type reloading struct {
-	paths     TLS
-	protocols []string
-	logger    zerolog.Logger
-
-	mu      sync.Mutex // guards what follows
-	current *tls.Config
-	read    time.Time
-	failure string
+// follow returns the files that the first configuration was loaded from. Handshakes read them again.
+func (t TLS) follow(first *tls.Config, protocols []string, logger zerolog.Logger) *reload.File[*tls.Config] {
+	return reload.New(reload.Options[*tls.Config]{
+		Subject:  "the TLS certificate",
+		Interval: rereadInterval,
+		Load:     func() (*tls.Config, error) { return t.load(protocols) },
+		Equal:    sameFiles,
+		Logger:   logger.With().Str("certificate", t.Certificate).Logger(),
+	}, first)
 }
 
-// config returns what the next handshake uses: the newest files that can be used.
-func (f *reloading) config(now time.Time) *tls.Config {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if now.Sub(f.read) < rereadInterval {
-		return f.current
-	}
-	f.read = now
-	next, err := f.paths.load(f.protocols)
-	switch {
-	case err != nil && err.Error() != f.failure:
-		f.failure = err.Error()
-		f.logger.Error().Err(err).Msg("the files of TLS cannot be used, the last good ones stay in use")
-	case err == nil:
-		f.failure = ""
-		f.replace(next)
-	}
-	return f.current
-}
-
-// replace takes other files into use. A configuration that stays the same object keeps its session tickets.
-func (f *reloading) replace(next *tls.Config) {
-	if sameChain(f.current.Certificates[0], next.Certificates[0]) && f.current.ClientCAs.Equal(next.ClientCAs) {
-		return
-	}
-	f.current = next
-	f.logger.Info().Str("certificate", f.paths.Certificate).Msg("renewed files of TLS are in use")
+// sameFiles reports whether two configurations come from the same files. One that stays the same object keeps its session tickets.
+func sameFiles(a, b *tls.Config) bool {
+	return sameChain(a.Certificates[0], b.Certificates[0]) && a.ClientCAs.Equal(b.ClientCAs)
 }
 
 func sameChain(a, b tls.Certificate) bool {

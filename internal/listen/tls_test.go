@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -203,38 +204,41 @@ func TestRenewedFilesAreUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	f := &reloading{paths: files, logger: zerolog.New(&logs), current: first, read: start}
-	serial := func(after time.Duration) int64 {
-		leaf, err := x509.ParseCertificate(f.config(start.Add(after)).Certificates[0].Certificate[0])
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		f := files.follow(first, nil, zerolog.New(&logs))
+		serial := func(after time.Duration) int64 {
+			time.Sleep(after)
+			leaf, err := x509.ParseCertificate(f.Fresh().Certificates[0].Certificate[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return leaf.SerialNumber.Int64()
 		}
-		return leaf.SerialNumber.Int64()
-	}
-	if got := f.config(start.Add(rereadInterval)); got != first {
-		t.Error("files that stay the same make another configuration")
-	}
-	a.place(3, files)
-	if got := serial(rereadInterval + time.Second); got != 2 {
-		t.Errorf("serial %d before the interval is over", got)
-	}
-	if got := serial(2 * rereadInterval); got != 3 {
-		t.Errorf("serial %d after renewal", got)
-	}
-	write(t, files.Key, []byte("damaged"))
-	for i := range 3 {
-		if got := serial(time.Duration(3+i) * rereadInterval); got != 3 {
-			t.Errorf("serial %d with damaged files", got)
+		time.Sleep(rereadInterval)
+		if got := f.Fresh(); got != first {
+			t.Error("files that stay the same make another configuration")
 		}
-	}
-	if n := strings.Count(logs.String(), "cannot be used"); n != 1 {
-		t.Errorf("the damage is told %d times: %s", n, &logs)
-	}
-	a.place(4, files)
-	if got := serial(6 * rereadInterval); got != 4 {
-		t.Errorf("serial %d after repair", got)
-	}
+		a.place(3, files)
+		if got := serial(time.Second); got != 2 {
+			t.Errorf("serial %d before the interval is over", got)
+		}
+		if got := serial(rereadInterval - time.Second); got != 3 {
+			t.Errorf("serial %d after renewal", got)
+		}
+		write(t, files.Key, []byte("damaged"))
+		for range 3 {
+			if got := serial(rereadInterval); got != 3 {
+				t.Errorf("serial %d with damaged files", got)
+			}
+		}
+		if n := strings.Count(logs.String(), "cannot be used"); n != 1 {
+			t.Errorf("the damage is told %d times: %s", n, &logs)
+		}
+		a.place(4, files)
+		if got := serial(rereadInterval); got != 4 {
+			t.Errorf("serial %d after repair", got)
+		}
+	})
 }
 
 func TestUnusableFiles(t *testing.T) {

@@ -10,10 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // nodes is the size of a cluster: the least of which one may be missing.
@@ -66,7 +67,7 @@ func StartCluster(tb testing.TB, stores ...string) *Cluster {
 	for _, n := range c.Nodes {
 		n.awaitReady(tb)
 	}
-	await(tb, "a cluster of three that agree on their leader", c.complete)
+	waiting.Until(tb, "a cluster of three that agree on their leader", c.complete)
 	return c
 }
 
@@ -84,7 +85,7 @@ func (c *Cluster) URL() string {
 func (c *Cluster) Leader(tb testing.TB, stream string) *Node {
 	tb.Helper()
 	var leader *Node
-	await(tb, "a leader of "+stream, func() bool {
+	waiting.Until(tb, "a leader of "+stream, func() bool {
 		for _, n := range c.Nodes {
 			if n.server != nil && n.server.JetStreamIsStreamLeader(streamsAccount, stream) {
 				leader = n
@@ -108,15 +109,6 @@ func (c *Cluster) complete() bool {
 	}
 	strays := func(n *Node) bool { return !n.server.JetStreamIsCurrent() }
 	return slices.ContainsFunc(c.Nodes, leads) && !slices.ContainsFunc(c.Nodes, strays)
-}
-
-func await(tb testing.TB, what string, holds func() bool) {
-	tb.Helper()
-	for deadline := time.Now().Add(startTimeout); !holds(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			tb.Fatalf("waited %s for %s", startTimeout, what)
-		}
-	}
 }
 
 // freePorts returns n ports on loopback that nobody listens on, below those that

@@ -2,11 +2,11 @@ package natstest_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // TestClusterLosesItsLeader stops the leader of a stream: another node takes
@@ -32,11 +32,7 @@ func TestClusterLosesItsLeader(t *testing.T) {
 		t.Fatal("a node leads that was stopped")
 	}
 	var msg *nats.RawStreamMsg
-	for deadline := time.Now().Add(20 * time.Second); msg == nil; time.Sleep(time.Millisecond) {
-		if msg, err = js.GetMsg("S", 1); err != nil && time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	waiting.UntilNil(t, "the message", func() (err error) { msg, err = js.GetMsg("S", 1); return err })
 	if string(msg.Data) != "kept" {
 		t.Errorf("read %q, want %q", msg.Data, "kept")
 	}

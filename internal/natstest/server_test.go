@@ -2,11 +2,11 @@ package natstest_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // TestRestartKeepsStoreAndPort stores a message, restarts the server, and reads
@@ -32,11 +32,7 @@ func TestRestartKeepsStoreAndPort(t *testing.T) {
 		t.Errorf("address %s, before the restart it was %s", s.URL(), url)
 	}
 	var msg *nats.RawStreamMsg
-	for deadline := time.Now().Add(10 * time.Second); msg == nil; {
-		if msg, err = js.GetMsg("S", 1); err != nil && time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	waiting.UntilNil(t, "the message", func() (err error) { msg, err = js.GetMsg("S", 1); return err })
 	if string(msg.Data) != "kept" {
 		t.Errorf("read %q, want %q", msg.Data, "kept")
 	}

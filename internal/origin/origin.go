@@ -9,6 +9,7 @@ package origin
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 )
@@ -42,6 +43,19 @@ func For(listener net.Addr, hosts, origins []string) *Policy {
 		return nil
 	}
 	return &Policy{hosts: hosts, origins: origins, addresses: !tcp.IP.IsLoopback()}
+}
+
+// Refusal returns the status and the sentence to refuse a request with that a browser sends for a page that may not ask, given its headers Host,
+// Sec-Fetch-Site and Origin; the status is 0 if there is no reason to.
+func Refusal[T string | []byte](p *Policy, host, site, origin T) (status int, sentence string) {
+	switch {
+	case !HostAllowed(p, host):
+		return http.StatusMisdirectedRequest, WrongHost
+	case !SiteAllowed(p, site, origin, host):
+		return http.StatusForbidden, WrongSite
+	default:
+		return 0, ""
+	}
 }
 
 // HostAllowed reports whether a request may name the host, with a port or without. It allocates nothing for the usual loopback names.

@@ -2,7 +2,6 @@ package publisher
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -11,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
@@ -38,16 +37,14 @@ type gate struct {
 	tokens        *access.Tokens
 	people        *access.People
 	acts          *access.Acts
-	policyDigest  [sha256.Size]byte // of the policy file as it was read last
-	tokensOnly    bool              // nobody comes in but by an API token
-	policySeen    [sha256.Size]byte // of the policy file when it was looked at last
+	tokensOnly    bool // nobody comes in but by an API token
 }
 
 // newGate reads the policies, the issuers and the first token, which it makes if it is not there.
 func newGate(o Options) (*gate, error) {
-	g := &gate{tokens: access.NewTokens(time.Now, o.TokenLifetime), people: access.NewPeople(), acts: access.NewActs(), policyDigest: digestOf(o.Policy)}
+	g := &gate{tokens: access.NewTokens(time.Now, o.TokenLifetime), people: access.NewPeople(), acts: access.NewActs()}
 	var err error
-	if g.authorizer, err = access.NewAuthorizer(o.Policy); err != nil {
+	if g.authorizer, err = access.NewAuthorizer(o.Policy, o.Logger); err != nil {
 		return nil, err
 	}
 	issuers, err := readIssuers(o.Issuers)
@@ -134,17 +131,6 @@ func readSmall(file string, limit int64) ([]byte, error) {
 	return os.ReadFile(file) // #nosec G304 -- the operator's file
 }
 
-func digestOf(file string) (sum [sha256.Size]byte) {
-	if file == "" {
-		return sum
-	}
-	text, err := os.ReadFile(file) // #nosec G304 -- the operator's file
-	if err != nil {
-		text = []byte(err.Error())
-	}
-	return sha256.Sum256(text)
-}
-
 // followTokens keeps the API tokens current until ctx ends.
 func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
 	return p.keepReading(ctx, "the API tokens cannot be read, those that are known stay in force", func(ctx context.Context) error {
@@ -191,34 +177,8 @@ func (p *Publisher) keepReading(ctx context.Context, failed string, read func(co
 // are not taken.
 func (p *Publisher) followPolicy(ctx context.Context) error {
 	noted := policyNotes{acts: p.gate.acts, logger: p.logger, prepare: p.verifyControl, cause: policyAtStart}
-	poll := time.NewTicker(policyPoll)
-	defer poll.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-poll.C:
-			if p.options.Policy != "" {
-				p.rereadPolicy()
-			}
-			noted.note(ctx, p.gate.authorizer.Digest())
-		}
-	}
-}
-
-func (p *Publisher) rereadPolicy() {
-	now := digestOf(p.options.Policy)
-	before := p.gate.policySeen
-	p.gate.policySeen = now
-	if now == p.gate.policyDigest || now != before { // the first part of a file that is being written may permit what the rest forbids
-		return
-	}
-	p.gate.policyDigest = now
-	if err := p.gate.authorizer.Reload(); err != nil {
-		p.options.Health.Set(health.PolicyRefused, err.Error())
-		p.logger.Error().Err(err).Msg("the changed policies are refused, the former ones stay in force")
-		return
-	}
-	p.options.Health.Clear(health.PolicyRefused)
-	p.logger.Info().Str("policy", p.options.Policy).Msg("the policies were read again")
+	return lifecycle.Every(ctx, policyPoll, func(ctx context.Context) {
+		p.gate.authorizer.Look()
+		noted.note(ctx, p.gate.authorizer.Digest())
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -138,24 +139,17 @@ func (e *environments) archivedLedger(ctx context.Context, name string) (*writer
 
 // keepArchived writes the newest keys note into the ledgers of archived environments until ctx ends, so that they stay proved.
 func (e *environments) keepArchived(ctx context.Context) {
-	look := time.NewTicker(archivedInterval)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-look.C:
-		}
+	_ = lifecycle.Every(ctx, archivedInterval, func(ctx context.Context) { // always nil
 		all, err := e.List(ctx)
 		if err != nil {
-			continue // it is not known yet which there are
+			return // it is not known yet which there are
 		}
 		for _, known := range all {
 			if !known.Archived.IsZero() && e.archived.isDue(known.Name, time.Now()) {
 				e.announceArchived(ctx, known.Name)
 			}
 		}
-	}
+	})
 }
 
 func (e *environments) announceArchived(ctx context.Context, name string) {

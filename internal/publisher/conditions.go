@@ -9,11 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/health/logcondition"
+	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
-	"github.com/flagside/flagside/sync/follow"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -22,27 +21,15 @@ const conditionInterval = time.Second
 
 // watchConditions keeps the conditions of the publisher up to date until ctx ends, and logs when one begins or ends.
 func (p *Publisher) watchConditions(ctx context.Context, conn *flagsync.Conn) error {
-	look := time.NewTicker(conditionInterval)
-	defer look.Stop()
-	for {
-		p.noteConditions(p.conditions(conn))
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			return nil
+	look := func(context.Context) {
+		holding := make(map[health.Code]string)
+		for code, details := range p.conditions(conn) {
+			holding[code] = strings.Join(details, "\n")
 		}
+		p.options.Health.Reconcile("publisher", holding).Log(p.logger)
 	}
-}
-
-// ownConditions are the ones that the publisher sets and clears.
-func ownConditions() []health.Code {
-	return []health.Code{
-		health.LogUnreachable, health.StreamLost, health.StreamMismatch, health.LogCut,
-		health.NATSWithoutAccounts, health.NATSUsersRefused,
-		health.DifferentHistory, health.LogRegressed, health.LogForked, health.EpochIncomplete, health.LogHole,
-		health.SigningKeyRetired, health.RootKeyOnline, health.CheckpointNotWritten, health.JournalDamaged, health.ForeignMessages,
-		health.DiskFull, health.DiskNearlyFull,
-	}
+	look(ctx)
+	return lifecycle.Every(ctx, conditionInterval, look)
 }
 
 // conditions returns what is wrong now, with the details.
@@ -55,6 +42,9 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	p.keyConditions(add)
 	if err := p.checkpoints.failed(); err != nil {
 		add(health.CheckpointNotWritten, err.Error())
+	}
+	if err := p.gate.authorizer.Err(); err != nil {
+		add(health.PolicyRefused, err.Error())
 	}
 	if conn.WithoutAccounts() {
 		add(health.NATSWithoutAccounts, "")
@@ -75,7 +65,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 			add(health.StreamMismatch, err.Error())
 		}
 		if status.DifferentHistory != nil {
-			add(historyCondition(status.DifferentHistory), e.name+": "+status.DifferentHistory.Error())
+			add(logcondition.History(status.DifferentHistory), e.name+": "+status.DifferentHistory.Error())
 		}
 		if status.Hole != nil {
 			add(health.LogHole, e.name+": "+status.Hole.Error())
@@ -129,42 +119,6 @@ func (p *Publisher) keyConditions(add func(c health.Code, detail string)) {
 	if file := p.keys.RootFile(); file != "" && !p.options.OwnMachine {
 		add(health.RootKeyOnline, file)
 	}
-}
-
-// historyCondition returns the condition of a log that does not continue what is known.
-func historyCondition(err error) health.Code {
-	switch {
-	case errors.Is(err, follow.ErrRegressed):
-		return health.LogRegressed
-	case errors.Is(err, follow.ErrForked):
-		return health.LogForked
-	case errors.Is(err, follow.ErrIncomplete):
-		return health.EpochIncomplete
-	default:
-		return health.DifferentHistory
-	}
-}
-
-func (p *Publisher) noteConditions(found map[health.Code][]string) {
-	for _, code := range ownConditions() {
-		details, active := found[code]
-		switch {
-		case !active:
-			if p.options.Health.Clear(code) {
-				p.logger.Info().Str("condition", string(code)).Msg("a condition has ended")
-			}
-		case p.options.Health.Set(code, strings.Join(details, "\n")):
-			p.logger.WithLevel(conditionLevel(code)).Str("condition", string(code)).Strs("detail", details).Msg("a condition has begun")
-		}
-	}
-}
-
-// conditionLevel is the level at which the beginning of a condition is logged.
-func conditionLevel(code health.Code) zerolog.Level {
-	if code == health.RootKeyOnline { // of every first start
-		return zerolog.InfoLevel
-	}
-	return zerolog.WarnLevel
 }
 
 func text(err error) string {

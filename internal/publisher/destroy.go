@@ -8,10 +8,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
-	"github.com/flagside/flagside/internal/publisher/stage"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
@@ -82,11 +82,10 @@ func existing(o Options) (*Publisher, error) {
 
 // withLog calls do with a connection to the log, for which it starts the embedded server if there is one.
 func (p *Publisher) withLog(ctx context.Context, do func(context.Context, *flagsync.Conn) error) (err error) {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
+	parts, ctx := lifecycle.New(ctx)
+	defer func() { err = errors.Join(err, parts.Stop()) }()
 	if p.server != nil {
-		server := stage.Begin(ctx, "publisher", p.server.Run, fail)
-		defer func() { err = errors.Join(err, server.End()) }()
+		parts.Start(lifecycle.Part{Name: "publisher", Run: p.server.Run})
 		if err := p.server.Ready(ctx); err != nil {
 			return err
 		}

@@ -18,11 +18,13 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // patience is how long a condition may take on a machine that is busy with other tests.
@@ -39,7 +41,7 @@ type running struct {
 	client  *admin.Client
 	http    *http.Client
 	stop    func()
-	log     *output
+	log     *logtest.Log
 
 	clients *sync.Map // of *admin.Client by token
 }
@@ -65,7 +67,7 @@ func (r *running) awaitReady() {
 // run runs a publisher until the test ends.
 func run(t testing.TB, o publisher.Options) *running {
 	t.Helper()
-	r := &running{t: t, dataDir: o.DataDir, log: &output{}, clients: new(sync.Map), ca: o.AdminCertificate, http: http.DefaultClient}
+	r := &running{t: t, dataDir: o.DataDir, log: &logtest.Log{}, clients: new(sync.Map), ca: o.AdminCertificate, http: http.DefaultClient}
 	if o.AdminAddr == "" {
 		o.AdminAddr = "127.0.0.1:0"
 	}
@@ -131,24 +133,6 @@ func (r *running) as(token string) *admin.Client {
 	return client
 }
 
-// output is what a publisher has logged.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
 // create creates an environment.
 func (r *running) create(name string) {
 	r.t.Helper()
@@ -170,13 +154,7 @@ func (r *running) put(environment, key string, body []byte, seen control.Precond
 // await waits until the condition holds.
 func (r *running) await(what string, condition func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !condition() {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("waiting in vain for %s\n%s", what, r.log)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+	waiting.Until(r.t, what, condition, r.log)
 }
 
 // answer is what came back from the API.

@@ -3,12 +3,13 @@ package publisher
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/internal/health/logcondition"
+	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -17,8 +18,6 @@ const (
 	// journalInterval is how often all journals are looked at, and journalTimeout bounds one look.
 	journalInterval = 2 * time.Second
 	journalTimeout  = 10 * time.Second
-	// foreignLimit is how long a foreign message is news.
-	foreignLimit = time.Hour
 )
 
 // journalChecks looks again and again at CONTROL and the ledgers: a publisher may read none of them for a long time.
@@ -40,16 +39,7 @@ func newJournalChecks(e *environments) *journalChecks {
 
 // run checks until ctx ends.
 func (c *journalChecks) run(ctx context.Context) error {
-	look := time.NewTicker(journalInterval)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			c.check(ctx)
-		}
-	}
+	return lifecycle.Every(ctx, journalInterval, c.check)
 }
 
 // check looks once.
@@ -124,8 +114,8 @@ func (c *journalChecks) news(now time.Time) []string {
 	}
 	var all []string
 	for _, stream := range slices.Sorted(maps.Keys(found)) {
-		if f := found[stream]; f.Messages > 0 && now.Sub(f.Since) <= foreignLimit {
-			all = append(all, fmt.Sprintf("%s: %s", stream, f))
+		if news := logcondition.Foreign(found[stream], now); news != "" {
+			all = append(all, stream+": "+news)
 		}
 	}
 	return all

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -15,10 +16,8 @@ const keysInterval = time.Second
 
 // keepKeys writes the newest keys note into the log until ctx ends, so that sidecars learn from the log itself who signs.
 func (e *environment) keepKeys(ctx context.Context, log *writer.Log) {
-	look := time.NewTicker(keysInterval)
-	defer look.Stop()
 	logged := ""
-	for {
+	write := func(ctx context.Context) {
 		if err := e.writeKeys(ctx, log); err != nil && ctx.Err() == nil {
 			e.logger.Warn().Err(err).Msg("the keys note could not be written")
 		}
@@ -27,12 +26,9 @@ func (e *environment) keepKeys(ctx context.Context, log *writer.Log) {
 			e.logger.Warn().Err(err).Msg("the keys note could not be written into the ledger")
 		}
 		logged = text(err)
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			return
-		}
 	}
+	write(ctx)
+	_ = lifecycle.Every(ctx, keysInterval, write) // always nil
 }
 
 // writeKeys appends the keys note unless the log has it already. Another publisher may be faster.

@@ -15,7 +15,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,12 +22,12 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
-	"github.com/flagside/flagside/internal/publisher/stage"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
@@ -214,29 +213,26 @@ func (p *Publisher) Control(ctx context.Context, name string) (*control.Service,
 // Run keeps the logs and answers the API until ctx ends. Then it first decides the requests in flight, and stops the NATS server last.
 // It returns when every goroutine that it started is gone; nil if ctx ended it.
 func (p *Publisher) Run(ctx context.Context) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	return p.run(ctx, fail)
+	parts, ctx := lifecycle.New(ctx)
+	err := p.start(ctx, parts)
+	if err == nil {
+		<-ctx.Done()
+	}
+	err = errors.Join(err, parts.Stop())
+	p.repeats.Close()
+	_ = p.listener.Close() // fails if the API was started and has closed it already
+	return errors.Join(err, p.unlock())
 }
 
-// run begins the parts from the bottom up, and ends them from the top down.
-func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err error) {
-	var parts []*stage.Stage
-	defer func() {
-		for _, part := range slices.Backward(parts) {
-			err = errors.Join(err, part.End())
-		}
-		p.repeats.Close()
-		_ = p.listener.Close() // fails if the API was begun and has closed it already
-		err = errors.Join(err, p.unlock())
-	}()
+// start starts the parts from the bottom up.
+func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	begin := func(name string, run func(context.Context) error) {
-		parts = append(parts, stage.Begin(ctx, name, run, fail))
+		parts.Start(lifecycle.Part{Name: name, Run: run})
 	}
 	if p.server != nil {
 		begin("publisher", p.server.Run)
 		if err := p.server.Ready(ctx); err != nil {
-			return nil // the end of ctx, or of the server, which tells why
+			return nil //nolint:nilerr // it is the end of ctx, or of the server, which tells why
 		}
 	}
 	conn, err := flagsync.Connect(ctx, p.connectOptions())
@@ -269,7 +265,6 @@ func (p *Publisher) run(ctx context.Context, fail context.CancelCauseFunc) (err 
 	if p.gate.tokensOnly {
 		p.logger.Info().Msg("only API tokens are accepted: create the first token with the token in --admin-token-file, or with one of --issuers")
 	}
-	<-ctx.Done()
 	return nil
 }
 
@@ -289,19 +284,5 @@ func (p *Publisher) connectOptions() flagsync.ConnectOptions {
 
 // serve answers HTTP until ctx ends, and then those requests that are in flight.
 func (p *Publisher) serve(ctx context.Context) error {
-	served := make(chan error, 1)
-	go func() { served <- p.http.Serve(p.listener) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("publisher: API: %w", err)
-	case <-ctx.Done():
-	}
-	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	err := p.http.Shutdown(within)
-	if err != nil {
-		err = errors.Join(fmt.Errorf("publisher: requests were cut off: %w", err), p.http.Close())
-	}
-	<-served
-	return err
+	return listen.Serve(ctx, p.http, p.listener, shutdownTimeout)
 }

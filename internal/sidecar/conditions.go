@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/health/logcondition"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/follow"
 )
@@ -20,7 +21,6 @@ const (
 	silenceLimit = 3 * time.Second // three beats
 	behindLimit  = 2 * time.Second // catching up with a change takes milliseconds
 	oldLimit     = time.Minute     // of a heartbeat's time from the clock here
-	foreignLimit = time.Hour       // since the last foreign message
 )
 
 // facts are what a sidecar knows about itself at one moment.
@@ -176,28 +176,6 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// historyCondition returns the condition of a log that does not continue what is known.
-func historyCondition(err error) health.Code {
-	switch {
-	case errors.Is(err, follow.ErrRegressed):
-		return health.LogRegressed
-	case errors.Is(err, follow.ErrForked):
-		return health.LogForked
-	case errors.Is(err, follow.ErrIncomplete):
-		return health.EpochIncomplete
-	default:
-		return health.DifferentHistory
-	}
-}
-
-// foreign says which messages no publisher has signed, while that is news.
-func foreign(f flagsync.Foreign, now time.Time) string {
-	if f.Messages == 0 || now.Sub(f.Since) > foreignLimit {
-		return ""
-	}
-	return f.String()
-}
-
 // unsigned says that nothing in the log is of the installation that is trusted, if that is so.
 func unsigned(messages uint64, installation string) string {
 	if messages == 0 {
@@ -214,7 +192,7 @@ func (all found) addHistory(f *facts) {
 	if f.log.DifferentState != nil {
 		all[health.DifferentState] = f.log.DifferentState.Error()
 	}
-	if detail := foreign(f.log.Foreign, f.now); detail != "" {
+	if detail := logcondition.Foreign(f.log.Foreign, f.now); detail != "" {
 		all[health.ForeignMessages] = detail
 	}
 	if f.log.Skew.Abs() > oldLimit {
@@ -228,7 +206,7 @@ func (all found) addHistory(f *facts) {
 // addStream says whether the stream can be followed.
 func (all found) addStream(f *facts) {
 	for code, err := range map[health.Code]error{
-		historyCondition(f.log.DifferentHistory): f.log.DifferentHistory,
+		logcondition.History(f.log.DifferentHistory): f.log.DifferentHistory,
 
 		health.LogHole:         f.log.Hole,
 		health.EntryUnreadable: f.log.Unreadable,

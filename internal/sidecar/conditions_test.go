@@ -76,10 +76,10 @@ func TestConditions(t *testing.T) {
 		{"an entry of the future", func(f *facts) { f.log.Unreadable = failure }, []health.Code{health.EntryUnreadable}},
 		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState}},
 		{"foreign messages", func(f *facts) {
-			f.log.Foreign = flagsync.Foreign{Messages: 1, Last: []flagsync.Sequence{{First: 5, Last: 5}}, Since: now.Add(-foreignLimit)}
+			f.log.Foreign = flagsync.Foreign{Messages: 1, Last: []flagsync.Sequence{{First: 5, Last: 5}}, Since: now.Add(-time.Hour)}
 		}, []health.Code{health.ForeignMessages}},
 		{"foreign messages, long ago", func(f *facts) {
-			f.log.Foreign = flagsync.Foreign{Messages: 1, Last: []flagsync.Sequence{{First: 5, Last: 5}}, Since: now.Add(-foreignLimit - 1)}
+			f.log.Foreign = flagsync.Foreign{Messages: 1, Last: []flagsync.Sequence{{First: 5, Last: 5}}, Since: now.Add(-time.Hour - 1)}
 		}, nil},
 		{"a log of another installation", func(f *facts) { f.log.Unsigned = 7 }, []health.Code{health.LogUnsigned}},
 		{"heartbeats of yesterday", func(f *facts) { f.log.Skew = -24 * time.Hour }, []health.Code{health.HeartbeatsOld}},

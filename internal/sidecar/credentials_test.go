@@ -10,6 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -59,7 +60,7 @@ func TestWithoutAccountsIsACondition(t *testing.T) {
 	p.put(map[string]string{"greeting": flag(1)})
 	r := run(t, options(server.URL()))
 	r.awaitValue("greeting", 1.0)
-	await(t, "the condition", func() bool { return slices.Contains(r.conditions(), "nats-without-accounts") })
+	waiting.Until(t, "the condition", func() bool { return slices.Contains(r.conditions(), "nats-without-accounts") })
 }
 
 // Nothing is believed on first use: without something to trust there is no sidecar, and what would help is named.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // Ports of applications stop taking connections together, however long a request takes that one of them is still reading.
@@ -50,7 +51,7 @@ func TestPortsDrainTogether(t *testing.T) {
 	began := time.Now()
 	go func() { s.stop(); close(stopped) }()
 	for path, addr := range ports {
-		await(t, "the end of the port of "+path, func() bool {
+		waiting.Until(t, "the end of the port of "+path, func() bool {
 			c, err := net.DialTimeout("tcp", addr.String(), time.Second)
 			if err == nil {
 				c.Close()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 const explainedFlags = `{"flags":{
@@ -64,7 +65,7 @@ func TestExplain(t *testing.T) {
 	if err != nil || !strings.Contains(string(rule), `"operator":"ends_with"`) || !strings.Contains(string(rule), "ada@example.com") {
 		t.Errorf("rule %s", rule)
 	}
-	if s.logs.count("ada@example.com") > 0 {
+	if len(s.logs.Lines("ada@example.com")) > 0 {
 		t.Error("the context is in the log")
 	}
 	if _, metrics := s.get("/metrics"); !strings.Contains(metrics, `flagside_evaluations_total{reason="targeting_match"} 0`) {
@@ -104,7 +105,7 @@ func TestExplainNamesTheRevision(t *testing.T) {
 func TestExplainRefuses(t *testing.T) {
 	o := options(nowhere)
 	empty := start(t, o)
-	await(t, "the management server", func() bool { status, _ := empty.get("/healthz"); return status == http.StatusOK })
+	waiting.Until(t, "the management server", func() bool { status, _ := empty.get("/healthz"); return status == http.StatusOK })
 	if status, answer := empty.explain("a", ""); status != http.StatusServiceUnavailable || answer["detail"] == "" {
 		t.Errorf("without flags: %d, %v", status, answer)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -71,7 +72,7 @@ const shortDeadline = 300 * time.Millisecond
 func (p *place) start() {
 	p.t.Helper()
 	p.sidecar = start(p.t, p.options)
-	await(p.t, "evaluations", func() bool { return p.sidecar.listens() })
+	waiting.Until(p.t, "evaluations", func() bool { return p.sidecar.listens() })
 }
 
 // listens reports whether evaluations are answered, with whatever.
@@ -97,12 +98,12 @@ func (p *place) serving() string {
 
 func (p *place) awaitServing(want string) {
 	p.t.Helper()
-	await(p.t, "the serving state "+want, func() bool { return p.serving() == want })
+	waiting.Until(p.t, "the serving state "+want, func() bool { return p.serving() == want })
 }
 
 func (p *place) awaitCondition(code string) {
 	p.t.Helper()
-	await(p.t, "the condition "+code, func() bool { return slices.Contains(p.sidecar.conditions(), code) })
+	waiting.Until(p.t, "the condition "+code, func() bool { return slices.Contains(p.sidecar.conditions(), code) })
 }
 
 // reason asks for a flag and returns the reason of the answer, or its error code.
@@ -272,7 +273,7 @@ func (p *place) fillDisk() {
 	p.t.Helper()
 	snapshot := filepath.Join(p.options.DataDir, environment+".snapshot")
 	if p.lived {
-		await(p.t, "the first snapshot on disk", func() bool {
+		waiting.Until(p.t, "the first snapshot on disk", func() bool {
 			_, err := os.Stat(snapshot)
 			return err == nil
 		})
@@ -310,7 +311,7 @@ func (p *place) wantStored(value any) {
 	}
 	other := start(p.t, o)
 	defer other.stop()
-	await(p.t, "evaluations from a copy of the files", other.listens)
+	waiting.Until(p.t, "evaluations from a copy of the files", other.listens)
 	other.want(cached, value)
 	if conditions := other.conditions(); slices.Contains(conditions, "disk-quarantined") {
 		p.t.Errorf("from a copy of the files: %v", conditions)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/faultnet"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // outcome is what is expected of a sidecar while something is broken.
@@ -248,7 +249,7 @@ func (p *place) expect(want outcome) {
 		p.awaitCondition(want.condition)
 	}
 	for key, reason := range map[string]string{bounded: want.bounded, fresh: want.fresh, strict: want.strict} {
-		await(p.t, key+" answered with "+reason, func() bool { return p.reason(key) == reason })
+		waiting.Until(p.t, key+" answered with "+reason, func() bool { return p.reason(key) == reason })
 	}
 	for range 5 {
 		for _, key := range []string{cached, bounded, fresh, strict} {
@@ -271,7 +272,7 @@ func (p *place) expect(want outcome) {
 func (p *place) recovers(within time.Duration) {
 	p.t.Helper()
 	began := time.Now()
-	await(p.t, "recovery", func() bool {
+	waiting.Until(p.t, "recovery", func() bool {
 		return p.serving() == "live" && p.reason(bounded) == "STATIC" && p.reason(strict) == "STATIC" && len(p.lasting()) == 0
 	})
 	if took := time.Since(began); took > within+time.Second {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // askUnread begins requests whose answers are not read, until the test ends.
@@ -206,7 +207,7 @@ func TestAnswersBeyondTheBudgetAreRefused(t *testing.T) {
 			response.Body.Close()
 			return response.StatusCode, response.Header.Get("Retry-After")
 		}
-		await(t, "a refusal of "+c.large.path, func() bool {
+		waiting.Until(t, "a refusal of "+c.large.path, func() bool {
 			status, later := ask(c.large)
 			if status == c.status && later == "" {
 				t.Errorf("%s: a refusal does not say when to come back", c.large.path)
@@ -222,7 +223,7 @@ func TestAnswersBeyondTheBudgetAreRefused(t *testing.T) {
 		for _, g := range greedy {
 			g.Close()
 		}
-		await(t, "an answer of "+c.large.path, func() bool {
+		waiting.Until(t, "an answer of "+c.large.path, func() bool {
 			status, _ := ask(c.large)
 			return status == http.StatusOK
 		})

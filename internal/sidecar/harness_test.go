@@ -1,7 +1,6 @@
 package sidecar_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,9 +14,11 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -79,7 +80,7 @@ func publishAs(t *testing.T, server *natstest.Server, keys trusttest.Keys) (p *p
 func (p *publisher) put(bodies map[string]string) changelog.Position {
 	p.t.Helper()
 	var head changelog.Position
-	await(p.t, "the head of the log", func() (known bool) {
+	waiting.Until(p.t, "the head of the log", func() (known bool) {
 		var err error
 		head, err = p.catchUp(p.t.Context()) // fails until the connection is back
 		return err == nil
@@ -109,7 +110,7 @@ type running struct {
 	*sidecar.Sidecar
 
 	t      *testing.T
-	logs   *logs
+	logs   *logtest.Log
 	cancel context.CancelFunc
 	ended  chan error
 }
@@ -132,7 +133,7 @@ func start(t *testing.T, o sidecar.Options) *running {
 // run runs a sidecar with nothing but its options.
 func run(t *testing.T, o sidecar.Options) *running {
 	t.Helper()
-	r := &running{t: t, logs: new(logs), ended: make(chan error, 1)}
+	r := &running{t: t, logs: new(logtest.Log), ended: make(chan error, 1)}
 	o.Logger = zerolog.New(r.logs)
 	s, err := sidecar.New(o)
 	if err != nil {
@@ -234,7 +235,7 @@ func (r *running) want(key string, value any) {
 // awaitValue waits until the flag has the value.
 func (r *running) awaitValue(key string, value any) {
 	r.t.Helper()
-	await(r.t, key, func() bool {
+	waiting.Until(r.t, key, func() bool {
 		_, answer := r.evaluate(key)
 		return answer["value"] == value
 	})
@@ -242,7 +243,7 @@ func (r *running) awaitValue(key string, value any) {
 
 func (r *running) awaitReady() {
 	r.t.Helper()
-	await(r.t, "readiness", r.Ready)
+	waiting.Until(r.t, "readiness", r.Ready)
 }
 
 // request does one HTTP request on a connection of its own, so that no connection outlives it.
@@ -260,43 +261,4 @@ func (r *running) request(method, url, body string) (status int, content string,
 	defer response.Body.Close()
 	read, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(read), err
-}
-
-// await waits until the condition holds.
-func await(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s did not come in time", what)
-		}
-	}
-}
-
-// logs collects log lines.
-type logs struct {
-	mu    sync.Mutex
-	lines bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.Write(p)
-}
-
-// count returns how many lines contain all of the texts.
-func (l *logs) count(texts ...string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-line:
-	for line := range strings.Lines(l.lines.String()) {
-		for _, text := range texts {
-			if !strings.Contains(line, text) {
-				continue line
-			}
-		}
-		n++
-	}
-	return n
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/linearizable"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -78,7 +79,7 @@ func underFaults(t *testing.T, seed uint64, length time.Duration) {
 	}
 	for i, own := range p.sidecars {
 		own.network.Set(faultnet.Faults{})
-		await(t, fmt.Sprintf("the last state at sidecar %d", i), func() bool {
+		waiting.Until(t, fmt.Sprintf("the last state at sidecar %d", i), func() bool {
 			_, a := own.sidecar.evaluate(cached)
 			_, b := p.sidecars[0].sidecar.evaluate(strict)
 			return a["value"] != nil && a["value"] == b["value"]

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/sidecar"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // New can be undone: afterwards the ports and the data directory are free.
@@ -102,7 +103,7 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 				s.evaluate("greeting")
 			} else {
 				s.awaitValue("greeting", 1.0)
-				await(t, "the first event", func() bool { return events.has("provider_ready") })
+				waiting.Until(t, "the first event", func() bool { return events.has("provider_ready") })
 			}
 			s.get("/metrics")
 			s.stop()
@@ -110,7 +111,7 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 				t.Errorf("the stream of events ends with %q", said)
 			}
 			documents.whole()
-			await(t, "the end of all goroutines", func() bool { return len(goroutines()) == 0 })
+			waiting.Until(t, "the end of all goroutines", func() bool { return len(goroutines()) == 0 })
 		})
 	}
 }
@@ -196,12 +197,12 @@ func TestReadinessGoesFirst(t *testing.T) {
 	if _, err := slow.Write([]byte("POST /ofrep")); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the connection", func() bool {
+	waiting.Until(t, "the connection", func() bool {
 		_, metrics := s.get("/metrics")
 		return strings.Contains(metrics, "\nflagside_http_connections 1")
 	})
 	s.cancel()
-	await(t, "the end of readiness", func() bool {
+	waiting.Until(t, "the end of readiness", func() bool {
 		status, body := s.get("/readyz")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "stopping")
 	})
@@ -220,13 +221,13 @@ func TestOtherAddressesAreWarnedAbout(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := start(t, o)
-	await(t, "the warning", func() bool {
-		return s.logs.count(`"level":"warn"`, "other machines can reach", `"server":"ofrep"`) == 1
+	waiting.Until(t, "the warning", func() bool {
+		return len(s.logs.Lines(`"level":"warn"`, "other machines can reach", `"server":"ofrep"`)) == 1
 	})
-	if n := s.logs.count("other machines can reach", `"server":"management"`); n != 0 {
+	if n := len(s.logs.Lines("other machines can reach", `"server":"management"`)); n != 0 {
 		t.Error("a loopback address is warned about")
 	}
-	if n := s.logs.count("other machines can reach", `"server":"flagd`); n != 0 {
+	if n := len(s.logs.Lines("other machines can reach", `"server":"flagd`)); n != 0 {
 		t.Error("ports that ask for a token are warned about")
 	}
 }
@@ -243,10 +244,10 @@ func TestConditionsOfTheDiskAreLogged(t *testing.T) {
 	if got := s.conditions(); !slices.Contains(got, string(health.DiskUnwritable)) {
 		t.Fatalf("conditions %v", got)
 	}
-	await(t, "the line in the log", func() bool {
-		return s.logs.count(`"level":"warn"`, `"condition":"disk-unwritable"`, file) == 1
+	waiting.Until(t, "the line in the log", func() bool {
+		return len(s.logs.Lines(`"level":"warn"`, `"condition":"disk-unwritable"`, file)) == 1
 	})
-	if n := s.logs.count(`"condition":"disk-`); n != 2 { // the other is that nothing can be read from it
+	if n := len(s.logs.Lines(`"condition":"disk-`)); n != 2 { // the other is that nothing can be read from it
 		t.Errorf("%d lines about the disk", n)
 	}
 }

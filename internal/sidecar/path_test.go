@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // nowhere is an address where no server listens.
@@ -31,7 +32,7 @@ func TestChangesReachTheAnswer(t *testing.T) {
 		t.Errorf("a deleted flag answers %d", status)
 	}
 
-	await(t, "a beat", func() bool { return s.status()["log"].(map[string]any)["lastBeat"] != nil })
+	waiting.Until(t, "a beat", func() bool { return s.status()["log"].(map[string]any)["lastBeat"] != nil })
 	status := s.status()
 	want := map[string]any{
 		"environment": environment, "version": "devel", "ready": true, "flags": 1.0,
@@ -100,7 +101,7 @@ func TestPropagationIsMeasured(t *testing.T) {
 	p.put(map[string]string{"greeting": flag(2), "other greeting": flag(3)})
 	s.awaitValue("greeting", 2.0)
 	var metrics string
-	await(t, "the measure of a change that is served", func() bool {
+	waiting.Until(t, "the measure of a change that is served", func() bool {
 		_, metrics = s.get("/metrics")
 		return !strings.Contains(metrics, "\nflagside_propagation_seconds_count 0")
 	})
@@ -144,14 +145,14 @@ func TestNothingKnown(t *testing.T) {
 			t.Fatalf("/healthz: %d", status)
 		}
 	}
-	await(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unreachable") })
+	waiting.Until(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unreachable") })
 	notReady()
 	if got := s.serving(); got != "empty" || !slices.Contains(s.conditions(), "not-ready") {
 		t.Errorf("status %v", got)
 	}
 
 	server.Restart(t)
-	await(t, "the connection", func() bool { return s.status()["log"].(map[string]any)["connected"] == true })
+	waiting.Until(t, "the connection", func() bool { return s.status()["log"].(map[string]any)["connected"] == true })
 	notReady()
 
 	p, _ := publish(t, server)
@@ -161,9 +162,9 @@ func TestNothingKnown(t *testing.T) {
 	if status, body := s.get("/readyz"); status != http.StatusOK || strings.TrimSpace(body) != `{"ready":true}` {
 		t.Errorf("/readyz: %d, %s", status, body)
 	}
-	await(t, "the end of all conditions", func() bool { return len(s.conditions()) == 0 })
+	waiting.Until(t, "the end of all conditions", func() bool { return len(s.conditions()) == 0 })
 	for _, code := range []string{"not-ready", "log-unreachable"} {
-		if begun, ended := s.logs.count(code, "detail"), s.logs.count(code, "has ended"); begun != 1 || ended != 1 {
+		if begun, ended := len(s.logs.Lines(code, "detail")), len(s.logs.Lines(code, "has ended")); begun != 1 || ended != 1 {
 			t.Errorf("%s: %d lines when it began, %d when it ended", code, begun, ended)
 		}
 	}
@@ -189,7 +190,7 @@ func TestRestartFromDisk(t *testing.T) {
 	if !s.Ready() {
 		t.Error("not ready")
 	}
-	await(t, "the conditions", func() bool {
+	waiting.Until(t, "the conditions", func() bool {
 		conditions := s.conditions()
 		return slices.Contains(conditions, "serving-from-disk") && slices.Contains(conditions, "log-unreachable")
 	})
@@ -202,7 +203,7 @@ func TestRestartFromDisk(t *testing.T) {
 	p, _ = publish(t, server)
 	p.put(map[string]string{"greeting": flag(3)})
 	s.awaitValue("greeting", 3.0)
-	await(t, "live", func() bool { return s.serving() == "live" })
+	waiting.Until(t, "live", func() bool { return s.serving() == "live" })
 }
 
 // A flag whose newest version cannot be compiled keeps its last good one, and nothing else is kept back.

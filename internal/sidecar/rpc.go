@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/flagd"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
@@ -80,20 +81,18 @@ func (s *Sidecar) listenRPC() error {
 	return nil
 }
 
-// runs returns what runs each port that is open, and what keeps their tokens current.
-func (r *rpc) runs() (runs []func(context.Context) error) {
+// parts returns what runs each port that is open, and what keeps their tokens current.
+func (r *rpc) parts() (parts []lifecycle.Part) {
 	if r.tokens != nil {
-		runs = append(runs, func(ctx context.Context) error {
-			r.tokens.Watch(ctx)
-			return nil
-		})
+		parts = append(parts, lifecycle.Part{Name: "tokens", Run: r.tokens.Run})
 	}
 	for _, face := range r.faces {
 		if face.listener != nil {
-			runs = append(runs, func(ctx context.Context) error { return face.server.Run(ctx, face.listener) })
+			run := func(ctx context.Context) error { return face.server.Run(ctx, face.listener) }
+			parts = append(parts, lifecycle.Part{Name: face.name, Run: run})
 		}
 	}
-	return runs
+	return parts
 }
 
 // close closes the listeners, which their servers may have done already.

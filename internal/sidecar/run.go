@@ -8,6 +8,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/follow"
 )
@@ -20,34 +21,31 @@ import (
 // requests that are being answered get their time, the same on all ports, following stops, the state is written to disk, the connection is closed, and the
 // management server goes last.
 func (s *Sidecar) Run(ctx context.Context) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
 	s.warnAboutReach()
-
-	running := stages{base: context.WithoutCancel(ctx), fail: fail}
-	running.begin(func(ctx context.Context) error { return s.management.Run(ctx, s.managementListener) })
+	parts, ctx := lifecycle.New(ctx)
+	parts.Start(lifecycle.Part{Name: "management", Run: func(ctx context.Context) error { return s.management.Run(ctx, s.managementListener) }})
 	s.remember()
-	running.begin(s.watch)
-	running.begin(s.disconnectAtEnd)
-	running.begin(s.store.Run)
-	running.begin(s.follow)
-	running.begin(s.resolver.Run)
-	running.begin(s.feed.Run)
+	parts.Start(lifecycle.Part{Name: "conditions", Run: s.watch})
+	parts.Start(lifecycle.Part{Name: "connection", Run: s.disconnectAtEnd})
+	parts.Start(lifecycle.Part{Name: "store", Run: s.store.Run})
+	parts.Start(lifecycle.Part{Name: "log", Run: s.follow})
+	parts.Start(lifecycle.Part{Name: "resolver", Run: s.resolver.Run})
+	parts.Start(lifecycle.Part{Name: "changes", Run: s.feed.Run})
 	s.catchUp(ctx)
-	running.begin(s.faces()...)
+	parts.Start(s.faces()...)
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
 		Stringer("management", s.ManagementAddr()).Str("serving", string(s.facts().serving())).Msg("answering evaluations")
 
 	<-ctx.Done()
 	s.draining.Store(true)
 	s.logger.Info().Msg("stopping")
-	return errors.Join(running.end(), s.release())
+	return errors.Join(parts.Stop(), s.release())
 }
 
-// faces returns what runs each port of applications. They are one stage, so that at the end all of them share one time to answer.
-func (s *Sidecar) faces() []func(context.Context) error {
-	ofrep := func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) }
-	return append(s.rpc.runs(), ofrep)
+// faces returns what runs each port of applications. They start and stop together, so that at the end all of them share one time to answer.
+func (s *Sidecar) faces() []lifecycle.Part {
+	ofrep := lifecycle.Part{Name: "OFREP", Run: func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) }}
+	return append(s.rpc.parts(), ofrep)
 }
 
 // warnAboutReach tells when other machines can reach a port, because nothing there checks who asks.
@@ -99,7 +97,7 @@ func (s *Sidecar) remember() {
 func (s *Sidecar) follow(ctx context.Context) error {
 	conn, err := flagsync.Connect(ctx, s.options.connection(s.keys))
 	if err != nil {
-		return withoutEnd(ctx, err)
+		return err
 	}
 	follower, err := follow.New(conn, s.propagation, follow.Options{
 		Environment:    s.options.Environment,
@@ -108,19 +106,11 @@ func (s *Sidecar) follow(ctx context.Context) error {
 	})
 	if err != nil {
 		conn.Close()
-		return withoutEnd(ctx, err)
+		return err
 	}
 	s.link.Store(&link{conn: conn, follower: follower, since: time.Now()})
 	err = follower.Run(ctx)
 	s.keepComplete()
-	return withoutEnd(ctx, err)
-}
-
-// withoutEnd returns err, or nil if there is one only because ctx ended.
-func withoutEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil
-	}
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // With the log reachable, the first answer after a restart has what changed meanwhile.
@@ -66,7 +67,7 @@ func TestTheRungFollowsTheLog(t *testing.T) {
 	s.awaitReady()
 	stop()
 	server.Stop(t)
-	await(t, "the serving state memory", func() bool {
+	waiting.Until(t, "the serving state memory", func() bool {
 		return s.status()["serving"].(map[string]any)["state"] == "memory" && slices.Contains(s.conditions(), "serving-from-memory")
 	})
 	s.want("greeting", 1.0)
@@ -74,6 +75,6 @@ func TestTheRungFollowsTheLog(t *testing.T) {
 		t.Error("ready although nothing is live")
 	}
 	server.Restart(t)
-	await(t, "the serving state live", func() bool { return s.status()["serving"].(map[string]any)["state"] == "live" }) // by a barrier, without a beat
+	waiting.Until(t, "the serving state live", func() bool { return s.status()["serving"].(map[string]any)["state"] == "live" }) // by a barrier, without a beat
 	s.awaitReady()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -24,9 +25,9 @@ func TestALogOfAnotherInstallation(t *testing.T) {
 	o := options(server.URL())
 	o.Trust = other.Trust
 	s := start(t, o)
-	await(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unsigned") })
+	waiting.Until(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unsigned") })
 	p.put(map[string]string{"greeting": flag(2)}) // and what comes later is no better
-	await(t, "the condition to count that too", func() bool { return strings.Contains(s.detail("log-unsigned"), "none of the 4 messages") })
+	waiting.Until(t, "the condition to count that too", func() bool { return strings.Contains(s.detail("log-unsigned"), "none of the 4 messages") })
 	if detail := s.detail("log-unsigned"); !strings.Contains(detail, other.Installation) {
 		t.Errorf("%q does not name the installation that is trusted", detail)
 	}
@@ -56,7 +57,7 @@ func TestAnotherInstallationReplacesNothing(t *testing.T) {
 	elsewhere := o
 	elsewhere.NATS = theirs.URL()
 	lost := start(t, elsewhere)
-	await(t, "the condition", func() bool { return slices.Contains(lost.conditions(), "log-forked") })
+	waiting.Until(t, "the condition", func() bool { return slices.Contains(lost.conditions(), "log-forked") })
 	wrong.put(map[string]string{"greeting": flag(200)})
 	lost.want("greeting", 1.0)
 	lost.stop()
@@ -75,7 +76,7 @@ func TestTheTrueServerComesBack(t *testing.T) {
 		wrong.put(map[string]string{"greeting": flag(100 + n)})
 	}
 	s := start(t, options(theirs.URL()))
-	await(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unsigned") })
+	waiting.Until(t, "the condition", func() bool { return slices.Contains(s.conditions(), "log-unsigned") })
 	stop()
 	stopWrong()
 	ours.Stop(t)
@@ -84,7 +85,7 @@ func TestTheTrueServerComesBack(t *testing.T) {
 	theirs.Restart(t)
 	s.awaitValue("greeting", 1.0)
 	publish(t, theirs)
-	await(t, "the end of the condition", func() bool { return !slices.Contains(s.conditions(), "log-unsigned") && s.Ready() })
+	waiting.Until(t, "the end of the condition", func() bool { return !slices.Contains(s.conditions(), "log-unsigned") && s.Ready() })
 }
 
 // replace puts the content of a directory in the place of another.
@@ -109,7 +110,7 @@ func TestForeignMessages(t *testing.T) {
 	if _, err := server.Client(t).Request(subject, []byte(flag(666)), patience); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the condition", func() bool { return s.detail("foreign-messages") == "1 since the start, the last at 4" })
+	waiting.Until(t, "the condition", func() bool { return s.detail("foreign-messages") == "1 since the start, the last at 4" })
 	p.put(map[string]string{"greeting": flag(2)})
 	s.awaitValue("greeting", 2.0)
 	if !s.Ready() || s.status()["serving"].(map[string]any)["state"] != "live" {
@@ -134,7 +135,7 @@ func TestAStateThatWasSignedWrongly(t *testing.T) {
 	s.awaitReady()
 	p.basis = lie{p.basis}
 	p.put(map[string]string{"greeting": flag(2)})
-	await(t, "the condition and its reason", func() bool {
+	waiting.Until(t, "the condition and its reason", func() bool {
 		return strings.Contains(s.detail("different-state"), "the publisher that signed it was wrong")
 	})
 	s.want("greeting", 2.0)
@@ -177,7 +178,7 @@ func TestHeartbeatsOfAnotherTime(t *testing.T) {
 	if err := client.PublishMsg(message); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the condition", func() bool { return strings.Contains(s.detail("heartbeats-old"), "the last one is 1h0m") })
+	waiting.Until(t, "the condition", func() bool { return strings.Contains(s.detail("heartbeats-old"), "the last one is 1h0m") })
 	if !s.Ready() {
 		t.Errorf("not ready: %v", s.NotReady())
 	}

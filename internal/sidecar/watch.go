@@ -4,9 +4,8 @@ import (
 	"context"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/lifecycle"
 )
 
 // watchInterval is how often conditions are looked for between requests for them.
@@ -14,18 +13,11 @@ const watchInterval = time.Second
 
 // watch keeps the log file informed about conditions that begin and end.
 func (s *Sidecar) watch(ctx context.Context) error {
-	ticker := time.NewTicker(watchInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			s.examine()
-			s.reportErrors()
-			s.keepComplete()
-		}
-	}
+	return lifecycle.Every(ctx, watchInterval, func(context.Context) {
+		s.examine()
+		s.reportErrors()
+		s.keepComplete()
+	})
 }
 
 // reportErrors logs which flags err.
@@ -50,36 +42,8 @@ func (s *Sidecar) examine() *facts {
 		delete(active, health.EnvironmentUnknown)
 		delete(active, health.NotReady)
 	}
-	for code, detail := range active {
-		if s.health.Set(code, detail) {
-			s.logBegin(code, detail)
-		}
-	}
-	for _, before := range s.health.Active() {
-		if _, still := active[before.Code]; !still && s.health.Clear(before.Code) {
-			s.logger.Info().Str("condition", string(before.Code)).Dur("after", f.now.Sub(before.Since)).Msg("the condition has ended")
-		}
-	}
+	s.health.Reconcile("sidecar", active).Log(s.logger)
 	return f
-}
-
-func (s *Sidecar) logBegin(code health.Code, detail string) {
-	for _, condition := range s.health.Active() {
-		if condition.Code == code {
-			s.logger.WithLevel(level(condition.Severity)).Str("condition", string(code)).Str("detail", detail).Msg(condition.Sentence)
-		}
-	}
-}
-
-func level(severity health.Severity) zerolog.Level {
-	switch severity {
-	case health.SeverityCritical:
-		return zerolog.ErrorLevel
-	case health.SeverityInfo:
-		return zerolog.InfoLevel
-	default:
-		return zerolog.WarnLevel
-	}
 }
 
 // facts collects what is known now, but for what only examine knows: which flags err, and since when things are as they are.

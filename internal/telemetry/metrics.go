@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"fmt"
-	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -15,7 +14,7 @@ func NewRegistry(component string) (*prometheus.Registry, error) {
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "flagside_build_info",
 		Help:        "Always 1; the labels say what is running.",
-		ConstLabels: prometheus.Labels{"component": component, "version": version()},
+		ConstLabels: prometheus.Labels{"component": component, "version": Version()},
 	})
 	info.Set(1)
 	for _, collector := range []prometheus.Collector{
@@ -28,12 +27,4 @@ func NewRegistry(component string) (*prometheus.Registry, error) {
 		}
 	}
 	return registry, nil
-}
-
-// version returns the version that the program was built from.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -1,47 +1,23 @@
 package telemetry_test
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/telemetry"
 )
-
-// written is what a logger has written, also from timers.
-type written struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *written) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(p)
-}
-
-// take returns the lines since the last call.
-func (w *written) take() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	text := w.text.String()
-	w.text.Reset()
-	if text == "" {
-		return nil
-	}
-	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-}
 
 func TestRepeatedLinesAreCounted(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var out written
+		var out logtest.Log
 		r := telemetry.NewRepeats(zerolog.New(&out))
 		line := func(kind string, times int) {
 			for i := range times {
@@ -51,7 +27,7 @@ func TestRepeatedLinesAreCounted(t *testing.T) {
 		want := func(what string, parts ...string) {
 			t.Helper()
 			synctest.Wait()
-			lines := out.take()
+			lines := slices.Collect(strings.Lines(out.Take()))
 			if len(lines) != len(parts) {
 				t.Fatalf("%s: %q, want %d lines", what, lines, len(parts))
 			}
@@ -79,7 +55,7 @@ func TestRepeatedLinesAreCounted(t *testing.T) {
 			line(fmt.Sprint("kind ", i), 1)
 		}
 		synctest.Wait()
-		if n := len(out.take()); n != 65 {
+		if n := strings.Count(out.Take(), "\n"); n != 65 {
 			t.Errorf("%d lines of 1000 kinds, want 65", n)
 		}
 		r.Close()

@@ -4,6 +4,7 @@ package documented
 
 import (
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -41,6 +42,29 @@ func Check(t *testing.T, path string, sets ...*config.Set) {
 	}
 	if err := os.WriteFile(path, []byte(document), 0o600); err != nil { //nolint:gosec // the test names the file
 		t.Fatal(err)
+	}
+}
+
+// helpOfPath matches the help of an option or argument that is a path.
+var helpOfPath = regexp.MustCompile(`^(\w+ )?(file|directory)\b`)
+
+// CheckPaths fails the test if an option or argument of a set is called or described as a file or directory and does not have that type, by
+// which shells complete it.
+func CheckPaths(t *testing.T, sets ...*config.Set) {
+	t.Helper()
+	for _, set := range sets {
+		for _, option := range set.Options() {
+			named := strings.HasSuffix(option.Name, "file") || strings.HasSuffix(option.Name, "-dir")
+			if (named || helpOfPath.MatchString(option.Usage)) && option.Type != config.TypeFile && option.Type != config.TypeDirectory {
+				t.Errorf("%s: --%s is a path and has the type %s", set.Command(), option.Name, option.Type)
+			}
+		}
+		for i, name := range set.Arguments() {
+			argument, _ := set.ArgumentAt(i)
+			if (name == "FILE" || name == "DIR") && argument.Type == "" {
+				t.Errorf("%s: %s is a path and has no type", set.Command(), name)
+			}
+		}
 	}
 }
 

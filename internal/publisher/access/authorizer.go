@@ -3,10 +3,12 @@ package access
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
+	"time"
 
 	"github.com/cedar-policy/cedar-go"
+	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/reload"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -21,48 +23,76 @@ const (
 	Unauthenticated = "unauthenticated"
 )
 
-// Authorizer answers questions by the policies that it was loaded with last.
+// policyPoll is how often a policy file is looked at.
+const policyPoll = time.Second
+
+// Authorizer answers questions by the policies that it was loaded with last. It is safe for concurrent use.
 type Authorizer struct {
-	file   string
-	loaded atomic.Pointer[policyText]
+	file     string
+	policies *reload.File[*policyText]
+	tried    changelog.Digest // of the text that was loaded last, good or not
+	seen     changelog.Digest // of the text when the file was looked at last
 }
 
 // NewAuthorizer returns an authorizer with the policies of a file; the empty name means the default policy. The error names each place
-// in the file that is wrong.
-func NewAuthorizer(file string) (*Authorizer, error) {
-	a := &Authorizer{file: file}
-	if err := a.Reload(); err != nil {
+// in the file that is wrong. The logger gets what becomes of the file while Run reads it again.
+func NewAuthorizer(file string, logger zerolog.Logger) (*Authorizer, error) {
+	first, err := readPolicies(file)
+	if err != nil {
 		return nil, err
 	}
-	return a, nil
+	return newAuthorizer(file, first, logger), nil
 }
 
-// ParseAuthorizer returns an authorizer with the policies in text; name is what errors call it. Reload must not be used.
+func newAuthorizer(file string, first *policyText, logger zerolog.Logger) *Authorizer {
+	a := &Authorizer{file: file, tried: first.digest}
+	a.policies = reload.New(reload.Options[*policyText]{
+		Subject: "the policy file", Interval: policyPoll, Load: a.load, Logger: logger.With().Str("policy", file).Logger(),
+		Equal: func(a, b *policyText) bool { return a.digest == b.digest },
+	}, first)
+	return a
+}
+
+// ParseAuthorizer returns an authorizer with the policies in text, which are never read again; name is what errors call them.
 func ParseAuthorizer(name string, text []byte) (*Authorizer, error) {
 	loaded, err := newPolicyText(name, text)
 	if err != nil {
 		return nil, err
 	}
-	a := &Authorizer{file: name}
-	a.loaded.Store(loaded)
-	return a, nil
+	return newAuthorizer("", loaded, zerolog.Nop()), nil
 }
 
-// File returns the name of the policy file, empty for the default policy.
-func (a *Authorizer) File() string { return a.file }
+// Look reads the policies again, which takes two looks: the first part of a file that is being written may permit what the rest forbids. When they
+// are wrong, the former ones stay in force.
+func (a *Authorizer) Look() { a.policies.Look() }
 
-// Reload reads the policies again. When they are wrong, the former ones stay in force.
-func (a *Authorizer) Reload() error {
-	loaded, err := readPolicies(a.file)
-	if err != nil {
-		return err
+// Err returns why the newest policies are not in force, or nil.
+func (a *Authorizer) Err() error { return a.policies.Err() }
+
+// load returns the policies of a file that has changed and is no longer being written.
+func (a *Authorizer) load() (*policyText, error) {
+	if a.file == "" {
+		return nil, reload.ErrUnchanged
 	}
-	a.loaded.Store(loaded)
-	return nil
+	text, err := readPolicyFile(a.file)
+	now := changelog.Sum(text)
+	if err != nil {
+		now = changelog.Sum([]byte(err.Error()))
+	}
+	before := a.seen
+	a.seen = now
+	if now == a.tried || now != before {
+		return nil, reload.ErrUnchanged
+	}
+	a.tried = now
+	if err != nil {
+		return nil, err
+	}
+	return newPolicyText(a.file, text)
 }
 
 // Digest returns the SHA-256 of the text of the policies that are in force.
-func (a *Authorizer) Digest() changelog.Digest { return a.loaded.Load().digest }
+func (a *Authorizer) Digest() changelog.Digest { return a.policies.Current().digest }
 
 // Authorize answers a question. It is pure apart from which policies are loaded: the same question has the same answer. Whoever breaks
 // the glass must be permitted both that and the action itself.
@@ -83,7 +113,7 @@ func (a *Authorizer) Authorize(q Question) Answer {
 			return Answer{Policies: answer.Policies, Errors: answer.Errors}
 		}
 	}
-	evaluation := newEvaluation(a.loaded.Load().policies, q)
+	evaluation := newEvaluation(a.policies.Current().policies, q)
 	now := evaluation.decide(q.Circumstances.Approvals)
 	if now.Permitted || len(now.Errors) > 0 {
 		return now

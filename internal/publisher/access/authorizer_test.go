@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/access"
 )
@@ -18,7 +19,7 @@ func principal(groups ...string) access.Principal {
 
 func defaultAuthorizer(tb testing.TB) *access.Authorizer {
 	tb.Helper()
-	a, err := access.NewAuthorizer("")
+	a, err := access.NewAuthorizer("", zerolog.Nop())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -324,23 +325,32 @@ func TestReload(t *testing.T) {
 		}
 	}
 	write(`permit (principal, action, resource);`)
-	a, err := access.NewAuthorizer(file)
+	a, err := access.NewAuthorizer(file, zerolog.Nop())
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := access.Question{Principal: principal(), Action: access.Read, Resource: access.Resource{Environment: "e"}}
 	write(`nonsense`)
-	if err := a.Reload(); err == nil || !strings.Contains(err.Error(), file) {
-		t.Errorf("%v, want an error that names the file", err)
+	if a.Look(); a.Err() != nil {
+		t.Errorf("a file that may still be written is refused: %v", a.Err())
+	}
+	if a.Look(); a.Err() == nil || !strings.Contains(a.Err().Error(), file) {
+		t.Errorf("%v, want an error that names the file", a.Err())
+	}
+	if a.Look(); a.Err() == nil {
+		t.Error("the error is forgotten while the file stays as it is")
 	}
 	if !a.Authorize(q).Permitted {
 		t.Error("the former policies are gone")
 	}
 	write(`forbid (principal, action, resource);`)
-	if err := a.Reload(); err != nil || a.Authorize(q).Permitted {
-		t.Errorf("the new policies are not in force: %v", err)
+	if a.Look(); !a.Authorize(q).Permitted {
+		t.Error("policies that may still be written are in force")
 	}
-	if _, err := access.NewAuthorizer(filepath.Join(t.TempDir(), "none")); err == nil {
+	if a.Look(); a.Err() != nil || a.Authorize(q).Permitted {
+		t.Errorf("the new policies are not in force: %v", a.Err())
+	}
+	if _, err := access.NewAuthorizer(filepath.Join(t.TempDir(), "none"), zerolog.Nop()); err == nil {
 		t.Error("a file that does not exist is no error")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // testIssuer is an OpenID Connect issuer: discovery document and keys over TLS.
@@ -267,13 +269,12 @@ func TestHostileTokens(t *testing.T) {
 // until repeats an attempt until it gives the wanted error, because an issuer is asked at most once a second.
 func until(tb testing.TB, a *access.Authenticator, token string, want error) {
 	tb.Helper()
-	var err error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if _, err = authenticate(tb, a, token); errors.Is(err, want) {
-			return
+	waiting.UntilNil(tb, "the wanted answer", func() error {
+		if _, err := authenticate(tb, a, token); !errors.Is(err, want) {
+			return errors.New(fmt.Sprint(err, ", want ", want))
 		}
-	}
-	tb.Fatalf("%v, want %v", err, want)
+		return nil
+	})
 }
 
 // Keys are rotated, and the issuer goes away and comes back.

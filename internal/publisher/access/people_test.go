@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -58,7 +59,7 @@ func runPeople(t *testing.T, journal access.Journal, directory access.Directory)
 			t.Error(err)
 		}
 	})
-	eventually(t, "the persons to be read", func() bool {
+	waiting.Until(t, "the persons to be read", func() bool {
 		_, err := people.List()
 		return err == nil
 	})
@@ -170,7 +171,7 @@ func TestForgedPeople(t *testing.T) {
 	if person, _ := after.Find(adas); person.Name != "" || person.Subject != "" {
 		t.Errorf("forged data is shown: %+v", person)
 	}
-	eventually(t, "the publisher that knew the former id to take over the new one", func() bool { return before.Gone(adas) })
+	waiting.Until(t, "the publisher that knew the former id to take over the new one", func() bool { return before.Gone(adas) })
 	if id := identify(t, before, ada()); id != again {
 		t.Errorf("publishers call Ada %q and %q", id, again)
 	}
@@ -191,7 +192,7 @@ func TestErase(t *testing.T) {
 	here, there := i.people(t), i.people(t)
 	adas := identify(t, here, ada())
 	bobs := identify(t, here, bob())
-	eventually(t, "the other publisher to know Ada", func() bool { _, ok := there.Find(adas); return ok })
+	waiting.Until(t, "the other publisher to know Ada", func() bool { _, ok := there.Find(adas); return ok })
 	data, err := i.directory.Get(t.Context(), adas)
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +214,7 @@ func TestErase(t *testing.T) {
 	if stored, err := i.directory.List(t.Context()); len(stored) != 1 || err != nil {
 		t.Errorf("PEOPLE has %v, %v", stored, err)
 	}
-	eventually(t, "the other publisher to forget Ada", func() bool { return there.Gone(adas) })
+	waiting.Until(t, "the other publisher to forget Ada", func() bool { return there.Gone(adas) })
 	for _, people := range []*access.People{here, there, i.people(t)} {
 		person, ok := people.Find(adas)
 		if !ok || person.Name != "" || person.Subject != "" || person.Erased.IsZero() || person.Eraser != admin.ID || people.Gone(bobs) {
@@ -260,7 +261,7 @@ func TestEraseIsCompleted(t *testing.T) {
 	if _, err := after.Erase(t.Context(), admin, adas, access.Why{}); err != nil || len(i.records(t)) != 2 {
 		t.Errorf("%v, %q", err, i.records(t))
 	}
-	eventually(t, "the interrupted publisher to forget Ada", func() bool { return interrupted.Gone(adas) })
+	waiting.Until(t, "the interrupted publisher to forget Ada", func() bool { return interrupted.Gone(adas) })
 }
 
 // unreachable is a directory that can be read or written no more.

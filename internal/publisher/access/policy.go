@@ -105,11 +105,20 @@ func readPolicies(file string) (*policyText, error) {
 	if file == "" {
 		return newPolicyText("default policy", defaultPolicy)
 	}
+	text, err := readPolicyFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return newPolicyText(file, text)
+}
+
+// readPolicyFile returns the text of a policy file.
+func readPolicyFile(file string) ([]byte, error) {
 	text, err := readBounded(file, maxPolicyBytes)
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
-	return newPolicyText(file, text)
+	return text, nil
 }
 
 // readBounded reads a file, and at most one byte more than limit.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -95,7 +96,7 @@ func TestTokensAfterARepair(t *testing.T) {
 	}
 	journal.loseEnd(t, 1)
 	journal.tell <- struct{}{}
-	eventually(t, "the lost token to be gone", func() bool {
+	waiting.Until(t, "the lost token to be gone", func() bool {
 		list, err := tokens.List()
 		return err == nil && len(list) == 1 && list[0].ID == kept.ID && !list[0].Revoked.IsZero()
 	})
@@ -115,7 +116,7 @@ func TestTokensAfterARepair(t *testing.T) {
 	for range 2 { // both followers
 		journal.tell <- struct{}{}
 	}
-	eventually(t, "the revocation at another publisher", func() bool {
+	waiting.Until(t, "the revocation at another publisher", func() bool {
 		select {
 		case journal.tell <- struct{}{}:
 		default:

@@ -17,6 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -70,20 +71,11 @@ func runTokens(tb testing.TB, journal access.Journal, now func() time.Time) *acc
 			tb.Error(err)
 		}
 	})
-	eventually(tb, "the tokens to be read", func() bool {
+	waiting.Until(tb, "the tokens to be read", func() bool {
 		_, err := tokens.List()
 		return err == nil
 	})
 	return tokens
-}
-
-func eventually(tb testing.TB, what string, done func() bool) {
-	tb.Helper()
-	for deadline := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			tb.Fatalf("waited for %s in vain", what)
-		}
-	}
 }
 
 func TestTokens(t *testing.T) {
@@ -221,7 +213,7 @@ func TestTokensAtOnce(t *testing.T) {
 	}
 	wg.Wait()
 	for _, tokens := range both {
-		eventually(t, "all tokens", func() bool {
+		waiting.Until(t, "all tokens", func() bool {
 			all, err := tokens.List()
 			return err == nil && len(all) == 2*each
 		})

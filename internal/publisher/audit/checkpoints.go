@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -44,18 +45,11 @@ type Checkpoints struct {
 
 // Run appends until ctx ends, and a last time then. It returns nil.
 func (c Checkpoints) Run(ctx context.Context) error {
-	look := time.NewTicker(c.Interval)
-	defer look.Stop()
 	var written []changelog.StreamHead
-	for {
-		select {
-		case <-look.C:
-			written = c.look(written)
-		case <-ctx.Done():
-			c.look(written)
-			return nil
-		}
-	}
+	look := func(context.Context) { written = c.look(written) }
+	err := lifecycle.Every(ctx, c.Interval, look)
+	look(ctx)
+	return err
 }
 
 // look appends a checkpoint if the heads are others than those that were written last, and returns those that were written last now.

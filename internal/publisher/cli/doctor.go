@@ -9,13 +9,13 @@ import (
 	"net/url"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/telemetry"
 )
 
 const (
@@ -79,11 +79,8 @@ func doctor() commandline.Invocation {
 // newCheckup tells about this program.
 func newCheckup(environ []string) checkup {
 	c := checkup{
-		Time: time.Now().UTC().Truncate(time.Second), Version: "devel", Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Time: time.Now().UTC().Truncate(time.Second), Version: telemetry.Version(), Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Environment: make(map[string]string),
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		c.Version = info.Main.Version
 	}
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")

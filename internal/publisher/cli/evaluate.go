@@ -99,19 +99,30 @@ func (s *session) rules(ctx context.Context, environment string) (*eval.Ruleset,
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range all {
-			var listed struct {
-				Key      string          `json:"key"`
-				Document json.RawMessage `json:"document"`
-			}
-			if err := json.Unmarshal(item, &listed); err != nil {
-				return nil, fmt.Errorf("the publisher's answer: %w", err)
-			}
-			documents = append(documents, document.Document{Kind: document.Kind(k.one), Key: listed.Key, Body: listed.Document})
+		found, err := listed(k, all)
+		if err != nil {
+			return nil, err
 		}
+		documents = append(documents, found...)
 	}
 	rules, _ := eval.New().Update(documents) // what cannot be used answers so
 	return rules, nil
+}
+
+// listed returns the documents of a kind from the items that the API lists.
+func listed(k kind, items []json.RawMessage) ([]document.Document, error) {
+	documents := make([]document.Document, len(items))
+	for i, item := range items {
+		var d struct {
+			Key      string          `json:"key"`
+			Document json.RawMessage `json:"document"`
+		}
+		if err := json.Unmarshal(item, &d); err != nil {
+			return nil, fmt.Errorf("the publisher's answer: %w", err)
+		}
+		documents[i] = document.Document{Kind: document.Kind(k.one), Key: d.Key, Body: d.Document}
+	}
+	return documents, nil
 }
 
 // explainAt asks a sidecar.

@@ -3,12 +3,12 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
@@ -50,37 +50,34 @@ func (s *session) selected(ctx context.Context, environment string, wanted selec
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
-	return slices.DeleteFunc(all, func(item json.RawMessage) bool {
-		value, err := decode(item)
-		return err != nil || !wanted.has(value, now)
-	}), nil
+	documents, err := listed(flagKind(), all)
+	if err != nil {
+		return nil, err
+	}
+	rules, now := declared(documents...), time.Now()
+	found := []json.RawMessage{} // a list also if none is wanted
+	for i, item := range all {
+		if wanted.has(rules.Flag(documents[i].Key), now) {
+			found = append(found, item)
+		}
+	}
+	return found, nil
 }
 
-// has reports whether a flag, as the API lists it, is wanted.
-func (w selection) has(item any, now time.Time) bool {
-	tags, _ := find(item, "document.tags").([]any)
-	text := strings.ToLower(word(item, "key") + "\n" + word(item, "document.description"))
+// has reports whether a flag is wanted.
+func (w selection) has(flag *eval.Flag, now time.Time) bool {
+	text := strings.ToLower(flag.Key() + "\n" + flag.Description())
 	switch {
-	case w.tag != "" && !slices.ContainsFunc(tags, func(tag any) bool { return strings.EqualFold(fmt.Sprint(tag), w.tag) }):
-	case w.owner != "" && !strings.EqualFold(word(item, "document.owner"), w.owner):
-	case w.kind != "" && word(item, "document.kind") != w.kind:
-	case w.state != "" && (word(item, "document.state") != "DISABLED") != (w.state == "on"):
-	case w.expired && !hasExpired(word(item, "document.expires"), now):
+	case w.tag != "" && !slices.ContainsFunc(flag.Tags(), func(tag string) bool { return strings.EqualFold(tag, w.tag) }):
+	case w.owner != "" && !strings.EqualFold(flag.Owner(), w.owner):
+	case w.kind != "" && flag.Kind() != w.kind:
+	case w.state != "" && flag.Enabled() != (w.state == "on"):
+	case w.expired && (flag.Expires().IsZero() || now.Before(flag.Expires())):
 	case w.text != "" && !strings.Contains(text, strings.ToLower(w.text)):
 	default:
 		return true
 	}
 	return false
-}
-
-// hasExpired reports whether a date, to its end in UTC, or a time has passed; nothing never does.
-func hasExpired(text string, now time.Time) bool {
-	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		return !now.Before(day.AddDate(0, 0, 1))
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	return err == nil && !now.Before(at)
 }
 
 // listEverywhere prints the state of flags in all environments that are in use.

@@ -10,9 +10,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/admin"
 )
@@ -45,7 +46,8 @@ func flagRollout() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		rule, err := rolledOut(key, found.Body, wanted)
+		flag := declared(document.Document{Kind: document.KindFlag, Key: key, Body: found.Body}).Flag(key)
+		rule, err := rolledOut(flag, wanted)
 		if err != nil {
 			return err
 		}
@@ -53,7 +55,7 @@ func flagRollout() commandline.Invocation {
 		patch := object([]string{"targeting"}, []jsontext.Value{rule})
 		c.Body, c.Media, c.command.Patch = patch, admin.MergePatchMedia, []byte(patch)
 		c.done = "flag " + printable(key) + " is rolled out: " + strings.Join(given, ", ")
-		if isOff(found.Body) {
+		if !flag.Enabled() {
 			c.hint = "the flag is off, so that this shows once it is on: flagside flag toggle " + shellWord(key) + " on -e " + f.environment
 		}
 		if w.match == "" {
@@ -63,12 +65,10 @@ func flagRollout() commandline.Invocation {
 	})
 }
 
-// isOff reports whether a flag document is turned off.
-func isOff(document []byte) bool {
-	var flag struct {
-		State string `json:"state"`
-	}
-	return json.Unmarshal(document, &flag) == nil && flag.State == "DISABLED"
+// declared returns flags that tell what their documents say. They are compiled without what they depend on, so they may not answer.
+func declared(documents ...document.Document) *eval.Ruleset {
+	rules, _ := eval.New().Update(documents)
+	return rules
 }
 
 // readShares reads percentages of users by variant.
@@ -97,24 +97,20 @@ func readShares(given []string) (all []share, err error) {
 	return all, nil
 }
 
-// rolledOut returns the rule of a flag document in which variants have their shares.
-func rolledOut(key string, document []byte, wanted []share) (jsontext.Value, error) {
-	var flag struct {
-		Variants       map[string]jsontext.Value `json:"variants"`
-		DefaultVariant string                    `json:"defaultVariant"`
-		Targeting      jsontext.Value            `json:"targeting"`
-	}
-	if err := json.Unmarshal(document, &flag); err != nil {
-		return nil, fmt.Errorf("flag %s: %w", printable(key), err)
+// rolledOut returns the rule of a flag in which variants have their shares.
+func rolledOut(flag *eval.Flag, wanted []share) (jsontext.Value, error) {
+	key, targeting, byDefault := flag.Key(), jsontext.Value(flag.Targeting()), ""
+	if v := flag.DefaultVariant(); v != nil {
+		byDefault = v.Name()
 	}
 	refuse := func(why string) error {
 		return &failure{code: exitInvalid, text: visible(fmt.Sprintf("flag %s %s: change its rule with flagside flag edit %s", key, why, key))}
 	}
-	all, err := withRest(key, flag.DefaultVariant, wanted)
+	all, err := withRest(key, byDefault, wanted)
 	if err != nil {
 		return nil, err
 	}
-	if len(flag.Targeting) == 0 || flag.Targeting.Kind() == 'n' || string(flag.Targeting) == "{}" {
+	if len(targeting) == 0 || targeting.Kind() == 'n' {
 		return object([]string{"fractional"}, []jsontext.Value{array(weights(all))}), nil
 	}
 	change := func(arguments []jsontext.Value) ([]jsontext.Value, error) {
@@ -128,7 +124,7 @@ func rolledOut(key string, document []byte, wanted []share) (jsontext.Value, err
 		}
 		return append(arguments[:len(arguments)-len(before):len(arguments)-len(before)], weights(inOrder(all, order))...), nil
 	}
-	rule, calls, err := rewriting{operator: "fractional", through: branches, change: change}.apply(flag.Targeting)
+	rule, calls, err := rewriting{operator: "fractional", through: branches, change: change}.apply(targeting)
 	switch {
 	case err != nil:
 		return nil, err

@@ -5,10 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/cli"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // What people do each day takes no JSON.
@@ -59,6 +59,7 @@ func TestDailyVerbs(t *testing.T) {
 	s.run(0, "viewer", "", "flag list -e staging")
 	s.run(0, "viewer", "", "flag list -e staging --tag WEB --state on")
 	s.run(0, "viewer", "", "flag list -e staging --owner other")
+	s.run(0, "viewer", "", "flag list -e staging --owner other -o json")
 	s.run(0, "viewer", "", "flag list -e staging --text retr -o json")
 	s.run(0, "editor", "", "flag create once --bool -e trial")
 	s.run(4, "editor", "", "flag rollback once -e trial")
@@ -158,21 +159,10 @@ func TestEdit(t *testing.T) {
 		defer close(ended)
 		late(4, "it was changed while you edited it:\n--- staging at ", "", "flag", "edit", "checkout")
 	}()
-	await(t, func() bool { _, err := os.Stat(meanwhile); return err == nil })
+	waiting.Until(t, "the editor", func() bool { _, err := os.Stat(meanwhile); return err == nil })
 	f(0, "is off", "", "flag", "toggle", "checkout", "off")
 	if err := os.Remove(meanwhile); err != nil {
 		t.Fatal(err)
 	}
 	<-ended
-}
-
-// await waits until something is so.
-func await(t *testing.T, so func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if so() {
-			return
-		}
-	}
-	t.Fatal("waited in vain")
 }

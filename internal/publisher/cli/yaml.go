@@ -6,116 +6,103 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	goyaml "github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 )
 
-// yaml returns JSON as YAML 1.2 in block style. Members keep their place. Strings are quoted as in JSON, which YAML reads; names are
-// not when they are words.
+// yaml returns JSON as YAML in block style. Members keep their place. Strings are quoted as in JSON, which YAML reads; names are not when
+// they are words.
 func yaml(body []byte) ([]byte, error) {
-	w := yamlWriter{tokens: jsontext.NewDecoder(bytes.NewReader(body))}
-	if err := w.value(0, false); err != nil {
+	value, err := ordered(jsontext.NewDecoder(bytes.NewReader(body)))
+	if err != nil {
 		return nil, fmt.Errorf("the publisher's answer: %w", err)
 	}
-	return []byte(visible(w.out.String())), nil
+	node, err := goyaml.ValueToNode(value)
+	if err != nil {
+		return nil, fmt.Errorf("the publisher's answer as YAML: %w", err)
+	}
+	ast.Walk(jsonQuotes{}, node)
+	return []byte(visible(node.String()) + "\n"), nil
 }
 
-type yamlWriter struct {
-	tokens *jsontext.Decoder
-	out    bytes.Buffer
-}
+// scalar is a value of JSON without parts. It is one of YAML, too.
+type scalar jsontext.Value
 
-// value writes the next value. A collection that stands after a name begins on a line of its own.
-func (w *yamlWriter) value(depth int, named bool) error {
-	switch w.tokens.PeekKind() {
+// MarshalYAML implements the interface of the library.
+func (s scalar) MarshalYAML() ([]byte, error) { return s, nil }
+
+// ordered reads the next value, with the members of objects in their order.
+func ordered(tokens *jsontext.Decoder) (any, error) {
+	switch tokens.PeekKind() {
 	case jsontext.KindBeginObject:
-		return w.collection(depth, named, "{}", w.member)
-	case jsontext.KindBeginArray:
-		if named {
-			depth-- // items may stand as far left as the name
-		}
-		return w.collection(depth, named, "[]", w.item)
-	default:
-		token, err := w.tokens.ReadToken()
-		if err != nil {
+		members := goyaml.MapSlice{}
+		err := parts(tokens, func() error {
+			name, err := tokens.ReadToken()
+			if err != nil {
+				return err
+			}
+			member := goyaml.MapItem{Key: name.String()}
+			member.Value, err = ordered(tokens)
+			members = append(members, member)
 			return err
-		}
-		if named {
-			w.out.WriteByte(' ')
-		}
-		w.out.WriteString(yamlScalar(token) + "\n")
-		return nil
+		})
+		return members, err
+	case jsontext.KindBeginArray:
+		items := []any{}
+		err := parts(tokens, func() error {
+			item, err := ordered(tokens)
+			items = append(items, item)
+			return err
+		})
+		return items, err
+	default:
+		value, err := tokens.ReadValue()
+		return scalar(value.Clone()), err
 	}
 }
 
-// collection writes an object or array by its parts.
-func (w *yamlWriter) collection(depth int, named bool, empty string, part func(depth int) error) error {
-	if _, err := w.tokens.ReadToken(); err != nil {
+// parts reads an object or array, each of its parts with read.
+func parts(tokens *jsontext.Decoder, read func() error) error {
+	if _, err := tokens.ReadToken(); err != nil {
 		return err
 	}
-	first := true
-	for kind := w.tokens.PeekKind(); kind != jsontext.KindEndObject && kind != jsontext.KindEndArray; kind = w.tokens.PeekKind() {
-		switch {
-		case first && named:
-			w.out.WriteByte('\n')
-			w.indent(depth)
-		case !first:
-			w.indent(depth)
-		}
-		first = false
-		if err := part(depth); err != nil {
+	for tokens.PeekKind() != jsontext.KindEndObject && tokens.PeekKind() != jsontext.KindEndArray {
+		if err := read(); err != nil {
 			return err
 		}
 	}
-	if first {
-		if named {
-			w.out.WriteByte(' ')
-		}
-		w.out.WriteString(empty + "\n")
-	}
-	_, err := w.tokens.ReadToken()
+	_, err := tokens.ReadToken()
 	return err
 }
 
-func (w *yamlWriter) member(depth int) error {
-	name, err := w.tokens.ReadToken()
-	if err != nil {
-		return err
+// jsonQuotes visits all nodes, and quotes text and the names that are no words as JSON does: then visible may write what a terminal obeys as \u.
+type jsonQuotes struct{}
+
+func (q jsonQuotes) Visit(node ast.Node) ast.Visitor {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		if n.Token.Type == token.DoubleQuoteType {
+			quote(n)
+		}
+	case *ast.MappingValueNode:
+		name, ok := n.Key.(*ast.StringNode)
+		if ok && !isWord(name.Value) && !strings.HasPrefix(name.Value, `"`) { // with which begins what the library has quoted itself
+			quote(name)
+		}
 	}
-	text := yamlScalar(name)
-	if isPlain(name.String()) {
-		text = name.String()
-	}
-	w.out.WriteString(text + ":")
-	return w.value(depth+1, true)
+	return q
 }
 
-func (w *yamlWriter) item(depth int) error {
-	w.out.WriteString("- ")
-	return w.value(depth+1, false)
+func quote(text *ast.StringNode) {
+	quoted, err := jsontext.AppendQuote(nil, text.Value)
+	if err == nil { // always for text that was JSON
+		text.Value, text.Token.Type = string(quoted), token.StringType
+	}
 }
 
-func (w *yamlWriter) indent(depth int) { w.out.WriteString(strings.Repeat("  ", depth)) }
-
-// yamlScalar returns a token as YAML.
-func yamlScalar(token jsontext.Token) string {
-	if token.Kind() != jsontext.KindString {
-		return token.String()
-	}
-	quoted, err := jsontext.AppendQuote(nil, token.String())
-	if err != nil {
-		return `""` // never for text that was JSON
-	}
-	return string(quoted)
-}
-
-// isPlain reports whether text is a word that no version of YAML takes for a number, a date, a boolean or null.
-func isPlain(text string) bool {
+// isWord reports whether text has nothing that means something in YAML.
+func isWord(text string) bool {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	if text == "" || !strings.Contains(letters, text[:1]) || strings.Trim(text, letters+"0123456789-_./") != "" {
-		return false
-	}
-	switch strings.ToLower(text) {
-	case "true", "false", "yes", "no", "on", "off", "y", "n", "null", "inf", "nan":
-		return false
-	}
-	return true
+	return text != "" && strings.Contains(letters, text[:1]) && strings.Trim(text, letters+"0123456789-_./") == ""
 }

@@ -1,11 +1,19 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/handwritten"
 )
 
 func TestYAML(t *testing.T) {
@@ -27,15 +35,32 @@ func TestYAML(t *testing.T) {
 	f(`"line\nbreak \u0007 é"`, "\"line\\nbreak \\u0007 é\"\n")
 }
 
-// Whatever is JSON becomes text without panic, and what is not is refused.
+// Whatever is JSON becomes YAML that is read as the same JSON, and what is not is refused.
 func FuzzYAML(f *testing.F) {
-	for _, seed := range []string{`{"a":[1,{"b":null}]}`, `[[[]]]`, `{`, `"\ud800"`, `{"":""}`} {
+	for _, seed := range []string{
+		`{"a":[1,{"b":null}]}`, `[[[]]]`, `{`, `"\ud800"`, `{"":""}`, `{"<<":{"a":1},"a\n":{"- ":[{"x":"y"}]},"yes":"no"}`, `[1e3,18700000000000000000,0.10]`,
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := yaml([]byte(text))
-		if err == nil && (len(got) == 0 || !strings.HasSuffix(string(got), "\n")) {
-			t.Errorf("%q became %q", text, got)
+		want := jsontext.Value(text)
+		if !want.IsValid() {
+			return // refused, unless the mistake is behind the first value
+		}
+		if err != nil || !strings.HasSuffix(string(got), "\n") {
+			t.Fatalf("%q became %q, %v", text, got, err)
+		}
+		if _, ok := eval.CheckJSON(want); !ok {
+			return // documents are JSON that is less deep, and with smaller numbers
+		}
+		read, err := handwritten.Read("got.yaml", got)
+		if err != nil {
+			t.Fatalf("%q became %q, %v", text, got, err)
+		}
+		again := jsontext.Value(read.JSON())
+		if err := errors.Join(want.Canonicalize(), again.Canonicalize()); err != nil || !bytes.Equal(want, again) {
+			t.Errorf("%q became %q, which is read as %s, %v", text, got, again, err)
 		}
 	})
 }
@@ -50,32 +75,64 @@ func TestDifference(t *testing.T) {
 		}
 	}
 	f("x\n", "x\n", "")
-	f("", "x\n", "--- a\n+++ b\n+ x\n")
-	f("x\n", "", "--- a\n+++ b\n- x\n")
-	f("1\n2\n3\n4\n5\n6\n7\n8\n9\nx\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\ny\n", "--- a\n+++ b\n...\n  7\n  8\n  9\n- x\n+ y\n")
-	f("a\nb\nc\nd\n", "a\nc\nb\nd\n", "--- a\n+++ b\n  a\n- b\n  c\n+ b\n  d\n")
-	f("a\x1b[2Jb\n", "c\n", "--- a\n+++ b\n- a\\u001b[2Jb\n+ c\n")
+	f("", "x\n", "--- a\n+++ b\n@@ -0,0 +1 @@\n+x\n")
+	f("x\n", "", "--- a\n+++ b\n@@ -1 +0,0 @@\n-x\n")
+	f("1\n2\n3\n4\n5\n6\n7\n8\n9\nx\n", "1\n2\n3\n4\n5\n6\n7\n8\n9\ny\n", "--- a\n+++ b\n@@ -7,4 +7,4 @@\n 7\n 8\n 9\n-x\n+y\n")
+	f("a\nb\nc\nd\n", "a\nc\nb\nd\n", "--- a\n+++ b\n@@ -1,4 +1,4 @@\n a\n+c\n b\n-c\n d\n")
+	f("a\x1b[2Jb\n", "c\n", "--- a\n+++ b\n@@ -1 +1 @@\n-a\\u001b[2Jb\n+c\n")
 }
 
-// The lines of a comparison without those that were added are the first text, without those that were taken the second.
-func FuzzCompare(f *testing.F) {
+// The first text with its difference from the second one is the second one.
+func FuzzDifference(f *testing.F) {
 	f.Add("a b c d", "b d e")
 	f.Add("", "a")
+	f.Add("0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 x 18 19 20")
 	f.Fuzz(func(t *testing.T, before, after string) {
-		a, b := strings.Fields(before), strings.Fields(after)
-		var gotA, gotB []string
-		for _, l := range compare(a, b) {
-			if l.sign != '+' {
-				gotA = append(gotA, l.text)
-			}
-			if l.sign != '-' {
-				gotB = append(gotB, l.text)
-			}
-		}
-		if !cmp.Equal(strings.Join(a, " "), strings.Join(gotA, " ")) || !cmp.Equal(strings.Join(b, " "), strings.Join(gotB, " ")) {
-			t.Errorf("%q to %q: %q, %q", a, b, gotA, gotB)
+		a, b := strings.Fields(visible(before)), strings.Fields(visible(after))
+		text := difference(side{text: lines(a)}, side{text: lines(b)})
+		if got := patched(t, a, text); !slices.Equal(got, b) {
+			t.Errorf("%q to %q: %q, %q", a, b, text, got)
 		}
 	})
+}
+
+func lines(words []string) string {
+	var text strings.Builder
+	for _, word := range words {
+		text.WriteString(word + "\n")
+	}
+	return text.String()
+}
+
+// patched applies a unified diff, whose context must be that of the lines.
+func patched(t *testing.T, before []string, diff string) []string {
+	t.Helper()
+	var after []string
+	at := 0
+	for line := range strings.Lines(strings.TrimPrefix(diff, "--- \n+++ \n")) {
+		sign, text := line[0], strings.TrimSuffix(line[1:], "\n")
+		switch sign {
+		case '@':
+			var from int
+			if _, err := fmt.Sscanf(line, "@@ -%d", &from); err != nil {
+				t.Fatal(err)
+			}
+			from = max(from-1, 0)
+			after = append(after, before[at:from]...)
+			at = from
+		case '+':
+			after = append(after, text)
+		default:
+			if before[at] != text {
+				t.Fatalf("%q has %q where the text has %q", diff, text, before[at])
+			}
+			if sign == ' ' {
+				after = append(after, text)
+			}
+			at++
+		}
+	}
+	return append(after, before[at:]...)
 }
 
 // What a publisher answers cannot move the cursor of a terminal.

@@ -28,7 +28,7 @@ func (a Archive) decide(s State) (Decision, error) {
 		}
 		before := len(changes)
 		for _, p := range problems {
-			id := document.ID{Kind: p.Kind, Key: p.Key}
+			id := p.ID()
 			if _, exists := s.Document(id); exists && !removed[id] && id.Kind != document.KindSettings {
 				removed[id] = true
 				changes = append(changes, document.Document{Kind: id.Kind, Key: id.Key})

@@ -2,7 +2,6 @@ package control
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
@@ -30,8 +29,8 @@ func bases(s State, changes []document.Document) []Base {
 		}
 		found[id] = true
 		for _, rules := range []*eval.Ruleset{before, after} {
-			for _, needed := range rules.Dependencies(id.Kind, id.Key) {
-				visit(document.ID{Kind: needed.Kind, Key: needed.Key})
+			for _, needed := range rules.Dependencies(id) {
+				visit(needed)
 			}
 		}
 	}
@@ -48,7 +47,7 @@ func bases(s State, changes []document.Document) []Base {
 	return list
 }
 
-func compareBases(a, b Base) int { return strings.Compare(a.id().String(), b.id().String()) }
+func compareBases(a, b Base) int { return a.id().Compare(b.id()) }
 
 // moved returns those bases that are no longer what they were, as they are now.
 func moved(s State, list []Base) []Base {

@@ -8,11 +8,11 @@ import (
 )
 
 // divide splits changes, which are valid together and in dependency order, into parts of at most limit documents, each of which is
-// valid after the ones before it.
-func divide(rules *eval.Ruleset, changes []document.Document, limit int) ([][]document.Document, error) {
+// valid after the ones before it. after is the rules with all changes.
+func divide(rules, after *eval.Ruleset, changes []document.Document, limit int) ([][]document.Document, error) {
 	var parts [][]document.Document
 	for len(changes) > 0 {
-		p, err := nextPart(rules, changes, limit)
+		p, err := nextPart(rules, after, changes, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -24,11 +24,11 @@ func divide(rules *eval.Ruleset, changes []document.Document, limit int) ([][]do
 
 // nextPart takes as many changes from the front as are valid together. Where that needs some from further back, because they stop
 // depending on what these take away, it takes them too, and fewer from the front if there is no room.
-func nextPart(rules *eval.Ruleset, changes []document.Document, limit int) (part, error) {
+func nextPart(rules, after *eval.Ruleset, changes []document.Document, limit int) (part, error) {
 	var problems eval.Problems
 	for size := min(len(changes), limit); size > 0; size /= 2 {
 		p := newPart(changes, size)
-		if problems = p.complete(rules, limit); problems == nil {
+		if problems = p.complete(rules, after, limit); problems == nil {
 			return p, nil
 		}
 	}
@@ -52,39 +52,39 @@ func newPart(changes []document.Document, size int) part {
 }
 
 // complete takes what the part needs to be valid from the rest, and returns the problems that remain.
-func (p *part) complete(rules *eval.Ruleset, limit int) eval.Problems {
+func (p *part) complete(rules, after *eval.Ruleset, limit int) eval.Problems {
 	for {
 		next, problems, _ := candidate(rules, p.documents)
 		if len(problems) == 0 {
 			p.rules = next
 			return nil
 		}
-		if !p.take(p.needed(problems), limit) {
+		if !p.take(p.needed(problems, after), limit) {
 			return problems
 		}
 	}
 }
 
-// needed returns the documents of the rest that have problems, and all of the rest that those depend on.
-func (p *part) needed(problems eval.Problems) map[document.ID]bool {
-	rest := make(map[document.ID]document.Document, len(p.rest))
+// needed returns the documents of the rest that have problems, and all of the rest that those depend on after
+// all changes.
+func (p *part) needed(problems eval.Problems, after *eval.Ruleset) map[document.ID]bool {
+	rest := make(map[document.ID]bool, len(p.rest))
 	for _, d := range p.rest {
-		rest[d.ID()] = d
+		rest[d.ID()] = true
 	}
 	needed := make(map[document.ID]bool)
 	var need func(id document.ID)
 	need = func(id document.ID) {
-		d, ok := rest[id]
-		if !ok || needed[id] {
+		if !rest[id] || needed[id] {
 			return
 		}
 		needed[id] = true
-		for _, key := range prerequisites(d) {
-			need(document.ID{Kind: document.KindFlag, Key: key})
+		for _, dependency := range after.Dependencies(id) {
+			need(dependency)
 		}
 	}
 	for _, problem := range problems {
-		need(document.ID{Kind: problem.Kind, Key: problem.Key})
+		need(problem.ID())
 	}
 	return needed
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -84,23 +84,19 @@ func TestOpenAppendsArePursued(t *testing.T) {
 			other = test.err != nil
 			mu.Unlock()
 			l.decide(test.outcome, test.err)
-			deadline := time.Now().Add(30 * time.Second)
-			for {
+			waiting.Until(t, "the end of the operation", func() bool {
 				o, err := s.Operation(t.Context(), undecided.OpID)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if o.State != writer.Open {
-					if o.State != test.want || o.Position != test.outcome.Position {
-						t.Errorf("the operation is %+v, want %s", o, test.want)
-					}
-					break
+				if o.State == writer.Open {
+					return false
 				}
-				if time.Now().After(deadline) {
-					t.Fatal("it stays open")
+				if o.State != test.want || o.Position != test.outcome.Position {
+					t.Errorf("the operation is %+v, want %s", o, test.want)
 				}
-				time.Sleep(time.Millisecond)
-			}
+				return true
+			})
 			cancel()
 			if err := <-done; err != nil {
 				t.Error(err)

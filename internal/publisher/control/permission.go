@@ -121,8 +121,7 @@ func resource(r access.Resource, d document.Document, rules *eval.Ruleset) acces
 	if flag == nil {
 		return r
 	}
-	labels := flag.Content().Labels
-	r.FlagSet, r.Owner, r.FlagKind, r.Tags = flag.SetID(), labels.Owner, labels.Kind, labels.Tags
+	r.FlagSet, r.Owner, r.FlagKind, r.Tags = flag.SetID(), flag.Owner(), flag.Kind(), flag.Tags()
 	return r
 }
 

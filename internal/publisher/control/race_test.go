@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 func rounds(few int) int {
@@ -189,18 +190,14 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 		left.ID: control.Applied, due.ID: control.Applied, cancelled.ID: control.Withdrawn,
 		stale.ID: control.NeedsRebase, late.ID: control.Expired, expiring.ID: control.Expired,
 	}
-	deadline := time.Now().Add(patience)
 	for id, status := range want {
-		for {
+		waiting.UntilNil(t, "the end of a request", func() error {
 			now, err := one.Request(t.Context(), id)
-			if err == nil && now.Status == status {
-				break
+			if err == nil && now.Status != status {
+				err = fmt.Errorf("the request of %q is %s, want %s", now.Proposal.Changes[0].Key, now.Status, status)
 			}
-			if time.Now().After(deadline) {
-				t.Fatalf("request of %q is %s, want %s (%v)", now.Proposal.Changes[0].Key, now.Status, status, err)
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
+			return err
+		})
 		wanted := 0
 		if status == control.Applied {
 			wanted = 1
@@ -240,13 +237,12 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 		}
 		return now.Status
 	}
-	deadline := time.Now().Add(patience)
-	for status("revoked") != control.Failed || status("author") != control.Applied {
-		if time.Now().After(deadline) {
-			t.Fatalf("revoked: %s, author: %s", status("revoked"), status("author"))
+	waiting.UntilNil(t, "both requests", func() error {
+		if revoked, author := status("revoked"), status("author"); revoked != control.Failed || author != control.Applied {
+			return fmt.Errorf("revoked: %s, author: %s", revoked, author)
 		}
-		time.Sleep(5 * time.Millisecond)
-	}
+		return nil
+	})
 	if got := status("unknown"); got != control.Open {
 		t.Errorf("unknown: %s", got)
 	}

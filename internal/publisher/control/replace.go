@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/sync/changelog"
@@ -20,14 +18,14 @@ func (r Replace) decide(s State) (Decision, error) {
 	if len(difference) == 0 {
 		return Decision{}, nil
 	}
-	_, problems, warnings := candidate(s.Rules(), difference)
+	after, problems, warnings := candidate(s.Rules(), difference)
 	if len(problems) > 0 {
 		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
 	}
 	if len(difference) <= changelog.MaxEntries {
 		return Decision{Parts: [][]document.Document{difference}, Warnings: warnings}, nil
 	}
-	parts, err := divide(s.Rules(), inDependencyOrder(s, difference), changelog.MaxEntries)
+	parts, err := divide(s.Rules(), after, inDependencyOrder(s, after, difference), changelog.MaxEntries)
 	return Decision{Parts: parts, Warnings: warnings}, err
 }
 
@@ -62,7 +60,7 @@ func (r Replace) difference(s State) []document.Document {
 		}
 	}
 	slices.SortFunc(difference[puts:], func(a, b document.Document) int {
-		return bytes.Compare([]byte(a.ID().String()), []byte(b.ID().String()))
+		return a.ID().Compare(b.ID())
 	})
 	return difference
 }
@@ -84,8 +82,9 @@ func acceptable(id document.ID, body []byte, twice bool) error {
 }
 
 // inDependencyOrder sorts changes so that nothing comes before what it depends on, nor is deleted before what depends on it: settings,
-// segments, flags, deletions. Settings that end the tolerance of the flagd compatibility come last, when nothing needs it any more.
-func inDependencyOrder(s State, changes []document.Document) []document.Document {
+// segments, flags, deletions. Settings that end the tolerance of the flagd compatibility come last, when nothing needs it any more. after is
+// the rules with all changes.
+func inDependencyOrder(s State, after *eval.Ruleset, changes []document.Document) []document.Document {
 	var settings, segments, flags, deletedFlags, deletedSegments []document.Document
 	for _, c := range changes {
 		switch {
@@ -98,35 +97,23 @@ func inDependencyOrder(s State, changes []document.Document) []document.Document
 		case c.Body != nil:
 			flags = append(flags, c)
 		default:
-			live, _ := s.Document(c.ID())
-			deletedFlags = append(deletedFlags, live)
+			deletedFlags = append(deletedFlags, c)
 		}
 	}
-	deletedFlags = prerequisitesFirst(deletedFlags)
+	deletedFlags = prerequisitesFirst(s.Rules(), deletedFlags)
 	slices.Reverse(deletedFlags)
-	for i := range deletedFlags {
-		deletedFlags[i].Body = nil
-	}
-	documents := slices.Concat(segments, prerequisitesFirst(flags), deletedFlags, deletedSegments)
-	if endsTolerance(s.Rules(), settings) {
+	documents := slices.Concat(segments, prerequisitesFirst(after, flags), deletedFlags, deletedSegments)
+	if s.Rules().Compatibility() == eval.CompatibilityFlagd && after.Compatibility() != eval.CompatibilityFlagd {
 		return append(documents, settings...)
 	}
 	return append(settings, documents...)
 }
 
-func endsTolerance(rules *eval.Ruleset, settings []document.Document) bool {
-	if rules.Compatibility() != eval.CompatibilityFlagd {
-		return false
-	}
-	next, _, _ := candidate(rules, settings)
-	return next.Compatibility() != eval.CompatibilityFlagd
-}
-
 // prerequisitesFirst sorts flags, which have no cycles, so that each comes after its prerequisites among them.
-func prerequisitesFirst(flags []document.Document) []document.Document {
-	at := make(map[string]int, len(flags))
+func prerequisitesFirst(rules *eval.Ruleset, flags []document.Document) []document.Document {
+	at := make(map[document.ID]int, len(flags))
 	for i, f := range flags {
-		at[f.Key] = i
+		at[f.ID()] = i
 	}
 	sorted := make([]document.Document, 0, len(flags))
 	visited := make([]bool, len(flags))
@@ -136,8 +123,8 @@ func prerequisitesFirst(flags []document.Document) []document.Document {
 			return
 		}
 		visited[i] = true
-		for _, key := range prerequisites(flags[i]) {
-			if j, ok := at[key]; ok {
+		for _, id := range rules.Dependencies(flags[i].ID()) {
+			if j, ok := at[id]; ok {
 				visit(j)
 			}
 		}
@@ -147,22 +134,4 @@ func prerequisitesFirst(flags []document.Document) []document.Document {
 		visit(i)
 	}
 	return sorted
-}
-
-// prerequisites returns the keys of the flags that a flag document names as its prerequisites. The document was compiled, so what
-// cannot be read here does not count there either.
-func prerequisites(flag document.Document) []string {
-	var doc struct {
-		Prerequisites []struct {
-			Flag string `json:"flag"`
-		} `json:"prerequisites"`
-	}
-	if flag.Kind != document.KindFlag || json.Unmarshal(flag.Body, &doc) != nil {
-		return nil
-	}
-	keys := make([]string, len(doc.Prerequisites))
-	for i, p := range doc.Prerequisites {
-		keys[i] = p.Flag
-	}
-	return keys
 }

@@ -17,14 +17,12 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
 	"github.com/flagside/flagside/sync/writer"
 )
-
-// patience is how long what must come may take on a busy machine.
-const patience = 30 * time.Second
 
 // replica is a publisher's part of one environment, over JetStream.
 type replica struct {
@@ -65,17 +63,7 @@ func createEnvironment(t *testing.T, url string, copies int) {
 // patiently repeats what servers that are busy or have no leader do not do at once.
 func patiently(t *testing.T, do func() error) {
 	t.Helper()
-	deadline := time.Now().Add(2 * patience)
-	for {
-		err := do()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	waiting.UntilNil(t, "servers that do as they are asked", do)
 }
 
 func connect(t *testing.T, url string) *flagsync.Conn {
@@ -115,13 +103,7 @@ func newReplicaOf(t *testing.T, url string, copies int) *replica {
 	})
 	r.Service = control.NewService(r.options(nil))
 	r.run(func(ctx context.Context) { _ = r.follow.Run(ctx) }, func() { _ = r.store.Close() })
-	deadline := time.Now().Add(patience)
-	for r.store.View() == nil {
-		if time.Now().After(deadline) {
-			t.Fatal("the environment is not known")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	waiting.Until(t, "the state of the environment", func() bool { return r.store.View() != nil })
 	return r
 }
 

@@ -160,9 +160,10 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 	if c.fits(s) == nil {
 		return c.Transfer, 0, nil
 	}
-	ordered := inDependencyOrder(s, c.Changes)
+	after, _, _ := candidate(s.Rules(), c.Changes)
+	ordered := inDependencyOrder(s, after, c.Changes)
 	for size := changelog.MaxEntries; size > 0; size /= 2 {
-		p, err := nextPart(s.Rules(), ordered, size)
+		p, err := nextPart(s.Rules(), after, ordered, size)
 		if err != nil {
 			return t, 0, err
 		}

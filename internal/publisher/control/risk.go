@@ -196,15 +196,14 @@ func (a *assessment) flag(c document.Document) {
 
 // answers adds what follows from other answers of a flag.
 func (a *assessment) answers(before, after *eval.Flag) {
-	was, is := before.Content(), after.Content()
-	if kinds(was) != kinds(is) {
-		a.because(RiskType, "Flag %q changes the type of its values from %s to %s.", after.Key(), kinds(was), kinds(is))
+	if was, is := kinds(before), kinds(after); was != is {
+		a.because(RiskType, "Flag %q changes the type of its values from %s to %s.", after.Key(), was, is)
 	}
 	inUse, known := a.used(after.Key())
-	if was.Enabled && !is.Enabled && (inUse || !known) {
+	if before.Enabled() && !after.Enabled() && (inUse || !known) {
 		a.because(RiskKill, "Flag %q is turned off, and %s.", after.Key(), usageClause(known))
 	}
-	share, shareKnown := changedShare(was, is)
+	share, shareKnown := changedShare(before, after)
 	a.risk.Share = max(a.risk.Share, share)
 	a.risk.ShareKnown = a.risk.ShareKnown && shareKnown && before.Current() && after.Current()
 }
@@ -234,12 +233,11 @@ func (a *assessment) labels(f *eval.Flag) {
 	if f == nil {
 		return
 	}
-	labels := f.Content().Labels
-	if labels.Unreadable && !a.tagged[f.Key()] {
+	if f.InvalidLabels() && !a.tagged[f.Key()] {
 		a.tagged[f.Key()] = true
 		a.because(RiskTag, "Flag %q has labels that cannot be read: they may be sensitive tags.", f.Key())
 	}
-	for _, tag := range labels.Tags {
+	for _, tag := range f.Tags() {
 		if a.sensitive(tag) && !a.tagged[f.Key()+"\x00"+tag] {
 			a.tagged[f.Key()+"\x00"+tag] = true
 			a.because(RiskTag, "Flag %q has the tag %q.", f.Key(), tag)
@@ -277,10 +275,10 @@ func (a *assessment) dependants(changed map[string]bool) {
 }
 
 // kinds names the JSON types of a flag's values.
-func kinds(f eval.Content) string {
+func kinds(f *eval.Flag) string {
 	var names []string
-	for _, value := range f.Variants {
-		names = append(names, map[byte]string{'t': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "list", 'n': "null"}[byte(jsontext.Value(value).Kind())])
+	for _, v := range f.Variants() {
+		names = append(names, map[byte]string{'t': "boolean", 'f': "boolean", '"': "string", '0': "number", '{': "object", '[': "list", 'n': "null"}[byte(jsontext.Value(v.Encoded()).Kind())])
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), " and ")

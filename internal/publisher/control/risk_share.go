@@ -2,10 +2,8 @@ package control
 
 import (
 	"bytes"
-	"maps"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/eval"
@@ -20,9 +18,9 @@ type span struct {
 // codeDefault is the answer that leaves it to the application. No variant's answer begins like it.
 const codeDefault = "\x00"
 
-// changedShare returns the part of the users, of those with a targeting key, whose answer differs between two documents. It is known
+// changedShare returns the part of the users, of those with a targeting key, whose answer differs between two versions of a flag. It is known
 // where both are decided by the state, the default variant, or one fractional over the same buckets.
-func changedShare(before, after eval.Content) (share float64, known bool) {
+func changedShare(before, after *eval.Flag) (share float64, known bool) {
 	if sameDecision(before, after) {
 		return 0, true
 	}
@@ -52,10 +50,11 @@ func changedShare(before, after eval.Content) (share float64, known bool) {
 }
 
 // sameDecision reports whether everything that decides answers is the same in both.
-func sameDecision(f, g eval.Content) bool {
-	return f.Enabled == g.Enabled && f.OffVariant == g.OffVariant && f.Salt == g.Salt && fallback(f) == fallback(g) &&
-		same(f.Targeting, g.Targeting) && maps.EqualFunc(f.Variants, g.Variants, same) &&
-		slices.EqualFunc(f.Prerequisites, g.Prerequisites, func(a, b eval.Prerequisite) bool {
+func sameDecision(f, g *eval.Flag) bool {
+	return f.Enabled() == g.Enabled() && f.Salt() == g.Salt() && answerOf(f.OffVariant()) == answerOf(g.OffVariant()) &&
+		answerOf(f.DefaultVariant()) == answerOf(g.DefaultVariant()) && same(f.Targeting(), g.Targeting()) &&
+		slices.EqualFunc(f.Variants(), g.Variants(), func(a, b *eval.Variant) bool { return answerOf(a) == answerOf(b) }) &&
+		slices.EqualFunc(f.Prerequisites(), g.Prerequisites(), func(a, b eval.Prerequisite) bool {
 			return a.Flag == b.Flag && slices.Equal(a.Variants, b.Variants)
 		})
 }
@@ -71,76 +70,35 @@ func canonical(text []byte) []byte {
 	return v
 }
 
-// answerOf returns what the application gets for a variant, by name and value.
-func answerOf(f eval.Content, variant string) (string, bool) {
-	value, ok := f.Variants[variant]
-	return variant + "\x00" + string(canonical(value)), ok
-}
-
-func fallback(f eval.Content) string {
-	if f.DefaultVariant == "" {
+// answerOf returns what the application gets for a variant, by name and value; for none it is left to the application.
+func answerOf(v *eval.Variant) string {
+	if v == nil {
 		return codeDefault
 	}
-	answer, _ := answerOf(f, f.DefaultVariant)
-	return answer
+	return v.Name() + "\x00" + string(canonical(v.Encoded()))
 }
 
 // spans returns who gets what, and by which buckets; nil if that cannot be told without their contexts.
-func spans(f eval.Content) (list []span, bucket string) {
+func spans(f *eval.Flag) (list []span, bucket string) {
 	switch {
-	case !f.Enabled:
+	case !f.Enabled():
 		return []span{{1, codeDefault}}, ""
-	case len(f.Prerequisites) > 0:
+	case len(f.Prerequisites()) > 0:
 		return nil, ""
-	case f.Targeting == nil:
-		return []span{{1, fallback(f)}}, ""
+	case f.Targeting() == nil:
+		return []span{{1, answerOf(f.DefaultVariant())}}, ""
 	}
-	return fractions(f)
-}
-
-// fractions returns the spans of a rule that is one fractional of plain variants and weights.
-func fractions(f eval.Content) (list []span, bucket string) {
-	var rule map[string][]jsontext.Value
-	if json.Unmarshal(f.Targeting, &rule) != nil || len(rule) != 1 || len(rule["fractional"]) == 0 {
+	shares, seed, ok := f.Split()
+	if !ok {
 		return nil, ""
-	}
-	arguments := rule["fractional"]
-	if arguments[0].Kind() != '[' {
-		bucket = string(canonical(arguments[0]))
-		arguments = arguments[1:]
 	}
 	total := 0.0
-	for _, argument := range arguments {
-		answer, weight, ok := bucketOf(f, argument)
-		if !ok {
-			return nil, ""
-		}
-		total += weight
-		list = append(list, span{total, answer})
-	}
-	if total <= 0 {
-		return nil, ""
+	for _, s := range shares {
+		total += float64(s.Weight)
+		list = append(list, span{total, answerOf(s.Variant)})
 	}
 	for i := range list {
 		list[i].end /= total
 	}
-	return list, bucket + "\x00" + f.Salt
-}
-
-// bucketOf reads one ["variant", weight] of a fractional; the weight is 1 if it is left out.
-func bucketOf(f eval.Content, argument jsontext.Value) (answer string, weight float64, ok bool) {
-	var pair []jsontext.Value
-	if json.Unmarshal(argument, &pair) != nil || len(pair) == 0 || len(pair) > 2 {
-		return "", 0, false
-	}
-	var variant string
-	if json.Unmarshal(pair[0], &variant) != nil || pair[0].Kind() != '"' {
-		return "", 0, false
-	}
-	weight = 1
-	if len(pair) == 2 && (pair[1].Kind() != '0' || json.Unmarshal(pair[1], &weight) != nil || weight < 0) {
-		return "", 0, false
-	}
-	answer, ok = answerOf(f, variant)
-	return answer, weight, ok
+	return list, string(canonical(seed)) + "\x00" + f.Salt()
 }

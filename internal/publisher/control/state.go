@@ -69,11 +69,7 @@ func Token(s State, d document.Document) changelog.Token {
 
 // candidate compiles the rules with the changes applied, and returns the problems that forbid them and those that are mere warnings.
 func candidate(rules *eval.Ruleset, changes []document.Document) (next *eval.Ruleset, fatal, warnings eval.Problems) {
-	documents := make([]document.Document, len(changes))
-	for i, c := range changes {
-		documents[i] = document.Document{Kind: c.Kind, Key: c.Key, Body: c.Body}
-	}
-	next, problems := rules.Update(documents)
+	next, problems := rules.Update(changes)
 	for _, p := range problems {
 		if p.Warning {
 			warnings = append(warnings, p)

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
@@ -46,8 +45,8 @@ func Promote(source, target State, ids []document.ID) Transfer {
 			return
 		}
 		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
-		for _, needed := range source.Rules().Dependencies(id.Kind, id.Key) {
-			want(document.ID{Kind: needed.Kind, Key: needed.Key})
+		for _, needed := range source.Rules().Dependencies(id) {
+			want(needed)
 		}
 	}
 	for _, id := range ids {
@@ -59,7 +58,7 @@ func Promote(source, target State, ids []document.ID) Transfer {
 // newTransfer returns the transfer of the documents, without those that the target has already.
 func newTransfer(target State, wanted map[document.ID]document.Document) Transfer {
 	t := Transfer{Epoch: target.Position().Epoch}
-	for _, id := range slices.SortedFunc(maps.Keys(wanted), func(a, b document.ID) int { return strings.Compare(a.String(), b.String()) }) {
+	for _, id := range slices.SortedFunc(maps.Keys(wanted), document.ID.Compare) {
 		live, exists := target.Document(id)
 		d := wanted[id]
 		if d.Body == nil && !exists || d.Body != nil && exists && bytes.Equal(live.Body, d.Body) {
@@ -101,14 +100,14 @@ func (t Transfer) decide(s State) (Decision, error) {
 	if len(missing) == 0 {
 		return Decision{}, nil
 	}
-	_, problems, warnings := candidate(s.Rules(), missing)
+	after, problems, warnings := candidate(s.Rules(), missing)
 	if len(problems) > 0 {
 		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
 	}
 	if len(missing) <= changelog.MaxEntries {
 		return Decision{Parts: [][]document.Document{missing}, Warnings: warnings}, nil
 	}
-	parts, err := divide(s.Rules(), inDependencyOrder(s, missing), changelog.MaxEntries)
+	parts, err := divide(s.Rules(), after, inDependencyOrder(s, after, missing), changelog.MaxEntries)
 	return Decision{Parts: parts, Warnings: warnings}, err
 }
 

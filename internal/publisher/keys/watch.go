@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/reload"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -21,16 +22,27 @@ type Watcher struct {
 	keys   Keys
 	logger zerolog.Logger
 	onNote func(changelog.KeysNote)
+	files  *reload.File[adopted]
+	// hasRoot is whether the root key lay in the directory when it was looked at last.
+	hasRoot atomic.Bool
+}
 
-	mu      sync.Mutex // guards what follows
-	hasRoot bool
-	err     error // why the directory could not be taken over when it was looked at last
+// adopted is what was taken over of a directory.
+type adopted struct {
+	note   uint64 // version
+	signer uint32
 }
 
 // NewWatcher returns a watcher of the directory that k was read from. The keyring and the signer of k are the ones that it changes.
 // onNote is called by Run, after each look that found a newer keys note in the directory; it may be nil.
 func NewWatcher(k Keys, onNote func(changelog.KeysNote), logger zerolog.Logger) *Watcher {
-	return &Watcher{keys: k, logger: logger, onNote: onNote, hasRoot: k.HasRoot}
+	w := &Watcher{keys: k, logger: logger, onNote: onNote}
+	w.hasRoot.Store(k.HasRoot)
+	w.files = reload.New(reload.Options[adopted]{
+		Subject: "the directory of keys", Interval: poll, Load: w.load, Logger: logger.With().Str("keys", k.Dir).Logger(),
+		Equal: func(a, b adopted) bool { return a == b },
+	}, w.adopted())
+	return w
 }
 
 // Current returns the signer: always the same one, which signs with the key that the directory has now.
@@ -44,9 +56,7 @@ func (w *Watcher) Trust() changelog.Trust { return w.keys.Trust }
 
 // RootFile returns the path of the root key, "" if it does not lie in the directory.
 func (w *Watcher) RootFile() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.hasRoot {
+	if !w.hasRoot.Load() {
 		return ""
 	}
 	return directory{path: w.keys.Dir}.file(RootFile)
@@ -68,37 +78,24 @@ func (w *Watcher) Run(ctx context.Context) error {
 	for _, warning := range w.keys.Warnings {
 		w.logger.Warn().Msg(warning)
 	}
-	look := time.NewTicker(poll)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-			w.Look()
-		}
-	}
+	return w.files.Run(ctx)
 }
 
 // Look takes over what the directory holds now, as Run does every two seconds.
-func (w *Watcher) Look() {
+func (w *Watcher) Look() { w.files.Look() }
+
+// load reads the directory and takes it over.
+func (w *Watcher) load() (adopted, error) {
+	w.hasRoot.Store(directory{path: w.keys.Dir}.exists(RootFile))
 	now, err := Open(w.keys.Dir)
 	if err == nil {
 		err = w.takeOver(now)
 	}
-	if w.note(now, err) {
-		w.logger.Error().Err(err).Msg("the keys were not read, those of before stay in use")
-	}
+	return w.adopted(), err
 }
 
-// note reports whether an error is a new one.
-func (w *Watcher) note(now Keys, err error) (changed bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	changed = err != nil && (w.err == nil || w.err.Error() != err.Error())
-	w.err = err
-	w.hasRoot = directory{path: w.keys.Dir}.exists(RootFile)
-	return changed
+func (w *Watcher) adopted() adopted {
+	return adopted{w.keys.Keyring.Note().Version, w.keys.Signer.ID()}
 }
 
 func (w *Watcher) takeOver(now Keys) error {

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/reload"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -21,17 +23,15 @@ import (
 // permissions. The users are those of a file, which may change.
 type authenticator struct {
 	own     ownUser
-	file    usersFile
-	guests  bool // clients in other processes of this machine may come without credentials, unless there are users
+	file    *reload.File[listedUsers]
+	known   atomic.Bool // there is a file of users, or there was one
+	guests  bool        // clients in other processes of this machine may come without credentials, unless there are users
 	logger  zerolog.Logger
 	repeats *telemetry.Repeats // set before the server starts
 	ready   chan struct{}      // closed once there are accounts, or never will be
 
-	mu       sync.Mutex // guards what follows
-	accounts *accounts  // nil before they are made
-	users    map[string]User
-	known    bool                // there is a file of users, or there was one
-	problem  error               // why the newest file of users is not in force
+	mu       sync.Mutex          // guards what follows
+	accounts *accounts           // nil before they are made
 	clients  map[uint64]identity // who is connected, by number of the connection
 }
 
@@ -48,12 +48,14 @@ type identity struct {
 }
 
 func newAuthenticator(o Options, own ownUser) *authenticator {
-	return &authenticator{
-		own: own, file: o.users(), logger: o.Logger,
+	a := &authenticator{
+		own: own, logger: o.Logger,
 		// Beyond loopback, a proxy on this machine would make others look like its own.
 		guests: config.LoopbackOnly(o.Addr) == nil,
 		ready:  make(chan struct{}), clients: make(map[uint64]identity),
 	}
+	a.file = a.usersFile(o)
+	return a
 }
 
 // Check implements [server.Authentication].
@@ -104,7 +106,7 @@ func (a *authenticator) identify(c server.ClientAuthentication) (identity, error
 	o, local := c.GetOpts(), isLocal(c.RemoteAddress())
 	switch {
 	case o.Nkey != "":
-		user, known := a.users[o.Nkey]
+		user, known := a.file.Current().byNKey[o.Nkey]
 		if !known {
 			return identity{}, fmt.Errorf("the NKey %.60q is that of no user", o.Nkey)
 		}
@@ -115,7 +117,7 @@ func (a *authenticator) identify(c server.ClientAuthentication) (identity, error
 		}
 		deletes := o.Username == a.own.deleting
 		return identity{own: !deletes, deletes: deletes, inProcess: true}, nil
-	case local != inProcess && (local == remote || a.known || !a.guests):
+	case local != inProcess && (local == remote || a.known.Load() || !a.guests):
 		return identity{}, errors.New("it has no NKey: make credentials with \"flagside credentials add\"")
 	case o.Password != "" || o.Token != "" || o.JWT != "":
 		return identity{}, errors.New("it has credentials that are not known here: on this machine it needs none, only the name of its environment as user name")
@@ -225,7 +227,7 @@ func (a *authenticator) allowEnvironments() {
 	if a.accounts == nil {
 		return
 	}
-	for _, user := range a.users {
+	for _, user := range a.file.Current().byNKey {
 		for _, environment := range user.Environments {
 			if err := a.accounts.allow(environment); err != nil {
 				a.logger.Error().Err(err).Str("environment", environment).Msg("publishers cannot create the environment")

@@ -20,6 +20,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -81,7 +82,7 @@ func mustDial(t *testing.T, s *natsserver.Server, options ...nats.Option) *clien
 func within(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	begin := time.Now()
-	await(t, what, done)
+	waiting.Until(t, what, done)
 	if took := time.Since(begin); took > takenIn {
 		t.Errorf("it took %s for %s", took, what)
 	}
@@ -267,7 +268,7 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 		}
 	}
 	making.Wait()
-	await(t, "all followers to have all changes", func() bool { return heard.Load() == followers*changes })
+	waiting.Until(t, "all followers to have all changes", func() bool { return heard.Load() == followers*changes })
 	for _, c := range conns {
 		if n := c.Reconnects(); n > 0 || !c.Connected() || c.WithoutAccounts() {
 			t.Errorf("a follower was cut off %d times", n)
@@ -335,8 +336,7 @@ func TestCertificatesAreReplaced(t *testing.T) {
 	if err := os.WriteFile(ca, read(t, nextCert), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "the new certificate", func() bool {
-		time.Sleep(100 * time.Millisecond)
+	waiting.Until(t, "the new certificate", func() bool {
 		now, err := certificateFrom(s, next)
 		return err == nil && !now.Equal(before)
 	})

@@ -1,44 +1,19 @@
 package natsserver_test
 
 import (
-	"bytes"
-	"strings"
-	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 )
-
-// logs collects what the server writes from its goroutines.
-type logs struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logs) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logs) lines(about string) (found []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, about) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
 
 // A client that publishes and subscribes without end where it may not, under ever new names, does not fill the disk with log lines.
 func TestRefusedPublishesWriteFewLines(t *testing.T) {
 	t.Parallel()
-	var out logs
+	var out logtest.Log
 	s := startWith(t, natsserver.Options{Addr: "127.0.0.1:0", Logger: zerolog.New(&out)})
 	const each = 2000
 	for _, name := range []string{"one", "two - cid:7", "three"} {
@@ -65,10 +40,10 @@ func TestRefusedPublishesWriteFewLines(t *testing.T) {
 		}
 	}
 	// A busy machine may take longer than an interval, each of which has one line more of a kind.
-	if got := out.lines("Publish Violation"); len(got) == 0 || len(got) > 20 {
+	if got := out.Lines("Publish Violation"); len(got) == 0 || len(got) > 20 {
 		t.Errorf("%d lines tell of %d refused publishes", len(got), 3*each)
 	}
-	if got := out.lines("Subscription Violation"); len(got) == 0 || len(got) > 3 {
+	if got := out.Lines("Subscription Violation"); len(got) == 0 || len(got) > 3 {
 		t.Errorf("%d lines tell of refused subscriptions", len(got))
 	}
 }

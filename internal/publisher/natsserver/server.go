@@ -223,7 +223,7 @@ func (s *Server) AllowEnvironment(name string) error {
 }
 
 // UsersError returns why the newest file of users is not in force, or nil.
-func (s *Server) UsersError() error { return s.users.failure() }
+func (s *Server) UsersError() error { return s.users.file.Err() }
 
 // ClientURL returns the address for clients. It is final once Ready has
 // returned nil.

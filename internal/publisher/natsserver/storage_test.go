@@ -12,8 +12,10 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/faultdisk"
+	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -85,7 +87,7 @@ func TestFullDisk(t *testing.T) {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()
 			disk := faultdisk.StartForJetStream(t, smallDisk)
-			var out logs
+			var out logtest.Log
 			s := startWith(t, natsserver.Options{Addr: "127.0.0.1:0", StoreDir: disk.Dir(), Logger: zerolog.New(&out)})
 			url := s.ClientURL()
 			c := ownClient(t, s)
@@ -111,10 +113,10 @@ func TestFullDisk(t *testing.T) {
 					t.Errorf("JetStream was restarted %d times in round %d while there was no space", restarts, round)
 				}
 				disk.Free(t)
-				await(t, "space", func() bool { return s.StorageError() == nil })
+				waiting.Until(t, "space", func() bool { return s.StorageError() == nil })
 				w.verify(stream)
 				if !w.store(100 + round) {
-					t.Errorf("a write is not acknowledged although there is space\n%s", out.lines("error"))
+					t.Errorf("a write is not acknowledged although there is space\n%s", out.Lines("error"))
 				}
 			}
 			w.verify(stream)
@@ -124,7 +126,7 @@ func TestFullDisk(t *testing.T) {
 			if _, err := sidecar.Request("flagside.api.STREAM.INFO.FLAGS_prod", nil, patience); err != nil {
 				t.Errorf("a sidecar cannot ask any more: %v", err)
 			}
-			if n := len(out.lines("JetStream was restarted in place")); n != 2 {
+			if n := len(out.Lines("JetStream was restarted in place")); n != 2 {
 				t.Errorf("%d restarts are logged, want 2", n)
 			}
 		})
@@ -146,13 +148,13 @@ func TestProbeStorage(t *testing.T) {
 		t.Errorf("without space: %v", err)
 	}
 	disk.Free(t)
-	await(t, "space", func() bool { return s.StorageError() == nil })
+	waiting.Until(t, "space", func() bool { return s.StorageError() == nil })
 }
 
 // A client cannot make a server believe that its disk is full, whatever it calls itself.
 func TestAClientCannotFeignAFullDisk(t *testing.T) {
 	t.Parallel()
-	var out logs
+	var out logtest.Log
 	s := startWith(t, natsserver.Options{Addr: "127.0.0.1:0", Logger: zerolog.New(&out)})
 	const feigned = "Filestore [FLAGS_prod] Critical write error: no space left on device"
 	c := mustDial(t, s, nats.UserInfo("prod", ""), nats.Name(feigned), nats.CustomInboxPrefix("_SC.prod.x"), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
@@ -162,7 +164,7 @@ func TestAClientCannotFeignAFullDisk(t *testing.T) {
 	if _, err := dial(t, s, nats.UserInfo(feigned, feigned), nats.Name(feigned)); err == nil {
 		t.Error("a client without an environment was let in")
 	}
-	if len(out.lines("no space left on device")) == 0 {
+	if len(out.Lines("no space left on device")) == 0 {
 		t.Error("the name of the client is in no line, so that nothing was tried")
 	}
 	if err := s.StorageError(); err != nil || s.StorageRestarts() != 0 {

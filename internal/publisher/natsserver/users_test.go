@@ -22,6 +22,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/follow"
 	"github.com/flagside/flagside/sync/writer"
@@ -154,7 +155,7 @@ func TestUsersAndTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	options.NKey = lateSeed
-	await(t, "the new user to be let in", func() bool { return follow.Check(t.Context(), options, "prod") == nil })
+	waiting.Until(t, "the new user to be let in", func() bool { return follow.Check(t.Context(), options, "prod") == nil })
 	options.NKey = seed
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -166,15 +167,6 @@ func TestUsersAndTLS(t *testing.T) {
 	}
 }
 
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited for %s in vain", what)
-		}
-	}
-}
-
 func connect(t *testing.T, o flagsync.ConnectOptions) *flagsync.Conn {
 	t.Helper()
 	o.Logger = zerolog.Nop()
@@ -183,7 +175,7 @@ func connect(t *testing.T, o flagsync.ConnectOptions) *flagsync.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	await(t, "a connection", c.Connected)
+	waiting.Until(t, "a connection", c.Connected)
 	return c
 }
 

@@ -7,65 +7,60 @@ import (
 	"os"
 	"reflect"
 	"time"
+
+	"github.com/flagside/flagside/internal/lifecycle"
+	"github.com/flagside/flagside/internal/reload"
 )
 
 // usersPoll is how often the file of users is looked at.
 const usersPoll = time.Second
 
-// usersFile is where the users are. One that is optional need not be there; until
-// it is, clients on this machine need no credentials.
-type usersFile struct {
-	path     string
-	optional bool
+// listedUsers are the users of the file.
+type listedUsers struct {
+	byNKey map[string]User
+	read   bool // there is a file
 }
 
-func (o Options) users() usersFile { return usersFile{o.UsersFile, o.UsersOptional} }
+// usersFile returns the file of users, which is not read yet: until it is, only the own publisher is let in. One that is optional need not be there; until
+// it is, clients on this machine need no credentials.
+func (a *authenticator) usersFile(o Options) *reload.File[listedUsers] {
+	load := func() (listedUsers, error) {
+		if o.UsersFile == "" {
+			return listedUsers{}, nil
+		}
+		listed, err := ReadUsers(o.UsersFile)
+		if o.UsersOptional && !a.known.Load() && errors.Is(err, os.ErrNotExist) {
+			return listedUsers{}, nil
+		}
+		a.known.Store(true)
+		if err != nil {
+			return listedUsers{}, err
+		}
+		users := listedUsers{byNKey: make(map[string]User, len(listed)), read: true}
+		for _, u := range listed {
+			users.byNKey[u.NKey] = u
+		}
+		return users, nil
+	}
+	return reload.New(reload.Options[listedUsers]{
+		Subject: "the file of NATS users", Interval: usersPoll, Load: load, Logger: o.Logger.With().Str("file", o.UsersFile).Logger(),
+		Equal: func(a, b listedUsers) bool { return a.read == b.read && maps.EqualFunc(a.byNKey, b.byNKey, equal) },
+	}, listedUsers{})
+}
 
 // watch keeps the users up to date until ctx ends. Clients that are no users any
 // more are cut off, and no others.
 func (a *authenticator) watch(ctx context.Context) {
-	poll := time.NewTicker(usersPoll)
-	defer poll.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-poll.C:
-		}
-		a.load()
-	}
+	_ = lifecycle.Every(ctx, usersPoll, func(context.Context) { a.load() }) // always nil
 }
 
-// load reads the file of users. While it cannot be used, the former users stay in
-// force; before there were any, only the own publisher is let in.
+// load reads the file of users. While it cannot be used, the former users stay in force.
 func (a *authenticator) load() {
-	var listed []User
-	var err error
-	if a.file.path != "" {
-		listed, err = ReadUsers(a.file.path)
-	}
+	a.file.Look()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	defer a.cutOff()
-	if a.file.path == "" || a.file.optional && !a.known && errors.Is(err, os.ErrNotExist) {
-		return
-	}
-	if err != nil {
-		if a.problem == nil || a.problem.Error() != err.Error() {
-			a.logger.Error().Err(err).Msg("file of NATS users refused, the former users stay in force")
-		}
-		a.known, a.problem = true, err
-		return
-	}
-	users := make(map[string]User, len(listed))
-	for _, u := range listed {
-		users[u.NKey] = u
-	}
-	if !a.known || a.problem != nil || !maps.EqualFunc(a.users, users, equal) {
-		a.logger.Info().Int("users", len(users)).Msg("file of NATS users read")
-	}
-	a.users, a.known, a.problem = users, true, nil
 	a.allowEnvironments()
+	a.cutOff()
 }
 
 func equal(a, b User) bool { return reflect.DeepEqual(a, b) }
@@ -98,16 +93,9 @@ func (a *authenticator) stillKnown(who identity) bool {
 	case who.own:
 		return true
 	case who.environment != "":
-		return !a.known || who.inProcess
+		return !a.known.Load() || who.inProcess
 	default:
-		now, known := a.users[who.user.NKey]
+		now, known := a.file.Current().byNKey[who.user.NKey]
 		return known && equal(now, who.user)
 	}
-}
-
-// failure returns why the newest file of users is not in force, or nil.
-func (a *authenticator) failure() error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.problem
 }

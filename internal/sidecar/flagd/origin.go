@@ -13,16 +13,13 @@ import (
 // there is one they make sure that it has the name that the page uses, so HTTP/2 is not asked for a host.
 func (s *Server) forBrowsers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case s.policy == nil || r.ProtoMajor > 1:
-			next.ServeHTTP(w, r)
-		case !origin.HostAllowed(s.policy, r.Host):
-			refuse(w, http.StatusMisdirectedRequest, origin.WrongHost)
-		case !origin.SiteAllowed(s.policy, r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin"), r.Host):
-			refuse(w, http.StatusForbidden, origin.WrongSite)
-		default:
-			next.ServeHTTP(w, r)
+		if s.policy != nil && r.ProtoMajor <= 1 {
+			if status, sentence := origin.Refusal(s.policy, r.Host, r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")); status != 0 {
+				refuse(w, status, sentence)
+				return
+			}
 		}
+		next.ServeHTTP(w, r)
 	})
 }
 

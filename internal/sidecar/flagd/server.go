@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"math"
@@ -88,7 +87,6 @@ type Options struct {
 // Server is the server of one port. Create it with NewEvaluation or NewSync and run it once.
 type Server struct {
 	options      Options
-	name         string
 	label        string // in metrics
 	services     []string
 	http         http.Server
@@ -108,7 +106,7 @@ type Server struct {
 
 // NewEvaluation returns the server of flagd.evaluation. It does nothing until Run.
 func NewEvaluation(o Options) *Server {
-	s := newServer(o, "flagd evaluation", "flagd", evaluationv1connect.ServiceName, evaluationv2connect.ServiceName)
+	s := newServer(o, "flagd", evaluationv1connect.ServiceName, evaluationv2connect.ServiceName)
 	mux := s.routes()
 	mux.Handle(s.guarded(evaluationv1connect.NewServiceHandler(evaluationV1{s}, s.handlerOptions()...)))
 	mux.Handle(s.guarded(evaluationv2connect.NewServiceHandler(evaluationV2{s}, s.handlerOptions()...)))
@@ -117,7 +115,7 @@ func NewEvaluation(o Options) *Server {
 
 // NewSync returns the server of flagd.sync. It does nothing until Run.
 func NewSync(o Options) *Server {
-	s := newServer(o, "flagd sync", "flagd-sync", syncv1connect.FlagSyncServiceName)
+	s := newServer(o, "flagd-sync", syncv1connect.FlagSyncServiceName)
 	service := syncV1{server: s}
 	mux := s.routes()
 	mux.Handle(s.guarded(syncv1connect.NewFlagSyncServiceHandler(service, s.handlerOptions()...)))
@@ -125,11 +123,10 @@ func NewSync(o Options) *Server {
 	return s
 }
 
-func newServer(o Options, name, label string, services ...string) *Server {
+func newServer(o Options, label string, services ...string) *Server {
 	o.MaxStreams = cmp.Or(o.MaxStreams, DefaultMaxStreams)
 	s := &Server{
 		options:      o,
-		name:         name,
 		label:        label,
 		services:     services,
 		streams:      listen.NewPlaces(o.MaxStreams, 0),
@@ -188,21 +185,11 @@ func (s *Server) handlerOptions() []connect.HandlerOption {
 // what is left when the grace is over, and returns nil. It returns an error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	s.policy = origin.For(l.Addr(), s.options.Hosts, nil)
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(l) }()
 	defer s.stop()
-	select {
-	case err := <-served:
-		return fmt.Errorf("%s: %w", s.name, errors.Join(err, s.http.Close()))
-	case <-ctx.Done():
+	defer context.AfterFunc(ctx, s.stop)()
+	if err := listen.Serve(ctx, &s.http, l, s.options.Grace); !errors.Is(err, listen.ErrCutOff) { // a client that still reads had time enough
+		return err
 	}
-	s.stop()
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.options.Grace)
-	defer cancel()
-	if err := s.http.Shutdown(ending); err != nil {
-		_ = s.http.Close() // a client that still reads had time enough
-	}
-	<-served
 	return nil
 }
 

@@ -4,6 +4,7 @@ package flagd_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/flagd"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // taker is a client in the process that takes everything and keeps nothing.
@@ -89,11 +91,12 @@ func TestStreamsShareTheBytesOfADocument(t *testing.T) {
 		fetching.Go(func() { ask("FetchAllFlags") })
 	}
 	fetching.Wait()
-	for deadline := time.Now().Add(patience); taken.Load() < 2*clients*size; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d MB are taken", taken.Load()>>20, 2*clients*size>>20)
+	waiting.UntilNil(t, "all answers", func() error {
+		if now := taken.Load(); now < 2*clients*size {
+			return fmt.Errorf("%d of %d MB are taken", now>>20, 2*clients*size>>20)
 		}
-	}
+		return nil
+	})
 	runtime.ReadMemStats(&after)
 	allocated := after.TotalAlloc - before.TotalAlloc
 	t.Logf("%d MB are sent, and %d MB allocated", taken.Load()>>20, allocated>>20)

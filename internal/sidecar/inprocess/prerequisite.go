@@ -3,12 +3,15 @@ package inprocess
 import (
 	"cmp"
 	"encoding/json"
+
+	"github.com/flagside/flagside/eval"
 )
 
 // met returns the condition under which all prerequisites of a flag are met.
-func (t *translator) met(d *definition) (any, error) {
-	conditions := make([]any, len(d.Prerequisites))
-	for i, p := range d.Prerequisites {
+func (t *translator) met(flag *eval.Flag) (any, error) {
+	prerequisites := flag.Prerequisites()
+	conditions := make([]any, len(prerequisites))
+	for i, p := range prerequisites {
 		answer, err := t.answer(p.Flag)
 		if err != nil {
 			return nil, err
@@ -29,43 +32,36 @@ func (t *translator) answer(key string) (any, error) {
 	if flag == nil || !flag.Current() {
 		return nil, refuse("the newest document of its prerequisite %q cannot be used", key)
 	}
-	d, err := t.read(flag)
-	if err != nil {
-		return nil, err
-	}
-	if d.State == "DISABLED" {
+	if disabled(flag) {
 		return "", nil
 	}
-	rule, err := t.rule(d)
+	rule, err := t.rule(flag)
 	if err != nil {
 		return nil, err
 	}
-	if rule, err = (seeds{salt: d.Salt}).rewrite(rule); err != nil {
+	if rule, err = (seeds{salt: flag.Salt()}).rewrite(rule); err != nil {
 		return nil, err
 	}
-	o := &outcome{key: key, definition: d}
+	o := &outcome{flag: flag}
 	result, err := o.result(rule)
-	if err != nil || len(d.Prerequisites) == 0 {
+	if err != nil || len(flag.Prerequisites()) == 0 {
 		return result, err
 	}
-	met, err := t.met(d)
+	met, err := t.met(flag)
 	if err != nil {
 		return nil, err
 	}
-	return operation("if", met, result, cmp.Or(d.OffVariant, d.DefaultVariant)), nil
+	return operation("if", met, result, nameOf(cmp.Or(flag.OffVariant(), flag.DefaultVariant()))), nil
 }
 
 // outcome rewrites the rule of a flag into one whose result is the name of a variant.
-type outcome struct {
-	key        string
-	definition *definition
-}
+type outcome struct{ flag *eval.Flag }
 
 // result rewrites what stands where the rule gets its result from.
 func (o *outcome) result(rule any) (any, error) {
 	switch literal := rule.(type) {
 	case nil:
-		return o.definition.DefaultVariant, nil
+		return nameOf(o.flag.DefaultVariant()), nil
 	case string:
 		return o.named(literal)
 	case bool:
@@ -82,17 +78,17 @@ func (o *outcome) result(rule any) (any, error) {
 	case name == "fractional" && isList:
 		return o.distribution(list)
 	default:
-		return nil, refuse("the result of the rule of its prerequisite %q is computed", o.key)
+		return nil, refuse("the result of the rule of its prerequisite %q is computed", o.flag.Key())
 	}
 }
 
 // named returns the name, or the empty text if there is no such variant: that is an error, and so never meets a prerequisite.
 func (o *outcome) named(name string) (any, error) {
-	if _, ok := o.definition.Variants[name]; ok {
+	if o.flag.Variant(name) != nil {
 		return name, nil
 	}
 	if !plain(name) {
-		return nil, refuse("its prerequisite %q answers %q, which flagd spells differently", o.key, name)
+		return nil, refuse("its prerequisite %q answers %q, which flagd spells differently", o.flag.Key(), name)
 	}
 	return "", nil
 }
@@ -128,7 +124,7 @@ func (o *outcome) distribution(arguments []any) (any, error) {
 	for i, argument := range arguments {
 		if i == 0 {
 			if _, bucket := argument.([]any); bucket {
-				return nil, refuse("a distribution of its prerequisite %q has no seed", o.key)
+				return nil, refuse("a distribution of its prerequisite %q has no seed", o.flag.Key())
 			}
 			if _, err := o.safe(argument); err != nil {
 				return nil, err
@@ -140,7 +136,7 @@ func (o *outcome) distribution(arguments []any) (any, error) {
 		}
 	}
 	distributed := map[string]any{"fractional": arguments}
-	return operation("if", distributed, distributed, o.definition.DefaultVariant), nil
+	return operation("if", distributed, distributed, nameOf(o.flag.DefaultVariant())), nil
 }
 
 // bucket refuses a bucket that is not the name of a variant with a weight.
@@ -150,13 +146,12 @@ func (o *outcome) bucket(argument any) error {
 	if len(parts) > 0 {
 		name, isName = parts[0].(string)
 	}
-	_, exists := o.definition.Variants[name]
 	weighted := len(parts) == 1
 	if len(parts) == 2 {
 		_, weighted = parts[1].(json.Number)
 	}
-	if !isName || !exists || !weighted {
-		return refuse("a bucket of its prerequisite %q is computed, or names no variant", o.key)
+	if !isName || o.flag.Variant(name) == nil || !weighted {
+		return refuse("a bucket of its prerequisite %q is computed, or names no variant", o.flag.Key())
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (o *outcome) safe(rule any) (any, error) {
 }
 
 func (o *outcome) unsafe(what string) error {
-	return refuse("the rule of its prerequisite %q uses %s, which may fail or mean something else there", o.key, what)
+	return refuse("the rule of its prerequisite %q uses %s, which may fail or mean something else there", o.flag.Key(), what)
 }
 
 // call checks an operator whose arguments may be anything that is safe. What if gives on must not be data, which flagd would execute.
@@ -78,7 +78,7 @@ func (o *outcome) variable(rule, arguments any) (any, error) {
 	case !isName || name == "" || name == "$flagd":
 		return nil, o.unsafe("a var without a name")
 	case name == "$flagd.flagKey":
-		return o.key, nil
+		return o.flag.Key(), nil
 	case strings.HasPrefix(name, "$flagd.") && name != "$flagd.timestamp":
 		return nil, o.unsafe(name)
 	case len(list) == 2 && !isScalar(list[1]):

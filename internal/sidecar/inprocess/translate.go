@@ -19,22 +19,6 @@ var ErrNotTranslatable = errors.New("the flag cannot be evaluated outside the si
 // maxNodes bounds how large a rule may become when its segments and prerequisites are written out.
 const maxNodes = 20_000
 
-// definition is a flag document as far as it matters to an evaluation.
-type definition struct {
-	State          string                     `json:"state"`
-	Variants       map[string]json.RawMessage `json:"variants"`
-	DefaultVariant string                     `json:"defaultVariant"`
-	Targeting      json.RawMessage            `json:"targeting"`
-	Prerequisites  []prerequisite             `json:"prerequisites"`
-	OffVariant     string                     `json:"offVariant"`
-	Salt           string                     `json:"salt"`
-}
-
-type prerequisite struct {
-	Flag     string   `json:"flag"`
-	Variants []string `json:"variants"`
-}
-
 // translated is a flag as a provider gets it. A missing default is an empty text, as flagd writes it.
 type translated struct {
 	State          string                     `json:"state"`
@@ -48,18 +32,24 @@ type translated struct {
 // the reason. Where a prerequisite is not met, the reason of the answer is TARGETING_MATCH if the flag has an offVariant.
 func Translate(rules *eval.Ruleset, flag *eval.Flag) ([]byte, error) {
 	t := &translator{rules: rules, lenient: rules.Compatibility() == eval.CompatibilityFlagd}
-	d, err := t.read(flag)
-	if err != nil {
+	if err := check(flag); err != nil {
 		return nil, err
 	}
-	out := translated{State: "ENABLED", Variants: d.Variants, DefaultVariant: d.DefaultVariant, Metadata: flag.Metadata()}
-	if d.State == "DISABLED" {
-		out.State = d.State
-	} else if out.Targeting, err = t.targeting(flag, d); err != nil {
-		return nil, err
+	out := translated{
+		State: "DISABLED", Variants: make(map[string]json.RawMessage), DefaultVariant: nameOf(flag.DefaultVariant()), Metadata: flag.Metadata(),
+	}
+	for _, v := range flag.Variants() {
+		out.Variants[v.Name()] = v.Encoded()
+	}
+	if !disabled(flag) {
+		out.State = "ENABLED"
+		var err error
+		if out.Targeting, err = t.targeting(flag); err != nil {
+			return nil, err
+		}
 	}
 	if len(out.Targeting) > 0 {
-		if err := t.checkNames(d); err != nil {
+		if err := t.checkNames(flag); err != nil {
 			return nil, err
 		}
 	}
@@ -82,55 +72,55 @@ func refuse(format string, arguments ...any) error {
 	return fmt.Errorf("%w: %s", ErrNotTranslatable, fmt.Sprintf(format, arguments...))
 }
 
-// read reads the document that a flag was compiled from. Members of ours mean nothing where flagd's rules hold.
-func (t *translator) read(flag *eval.Flag) (*definition, error) {
-	d := new(definition)
-	if err := json.Unmarshal(flag.Document(), d); err != nil {
-		return nil, refuse("no version of its document can be used")
+// check refuses a flag whose answers nobody else can give.
+func check(flag *eval.Flag) error {
+	switch {
+	case !flag.Usable():
+		return refuse("no version of its document can be used")
+	case !flag.Current() && len(flag.References()) > 0:
+		return refuse("its newest document cannot be used, and what the last good one depends on may be another by now")
 	}
-	if t.lenient {
-		d.Prerequisites, d.OffVariant, d.Salt = nil, "", ""
+	return nil
+}
+
+// disabled reports whether a flag answers nothing. One that flagd's rules let be null is not enabled, and yet not disabled.
+func disabled(flag *eval.Flag) bool { return flag.EvaluateDefault().Reason == eval.ReasonDisabled }
+
+// nameOf returns the name of a variant, empty for none.
+func nameOf(v *eval.Variant) string {
+	if v == nil {
+		return ""
 	}
-	if d.Salt == "" {
-		d.Salt = flag.Key()
-	}
-	if strings.Trim(string(d.Targeting), "{} \t\r\n") == "" { // an empty object is no rule
-		d.Targeting = nil
-	}
-	// A flag without a default may be one of which no version can be used.
-	if !flag.Current() && (len(d.Prerequisites) > 0 || bytes.Contains(d.Targeting, []byte("$ref")) || flag.DefaultVariant() == nil) {
-		return nil, refuse("its newest document cannot be used, and what the last good one depends on may be another by now")
-	}
-	return d, nil
+	return v.Name()
 }
 
 // targeting returns the rule that answers for the flag, nil if there is none.
-func (t *translator) targeting(flag *eval.Flag, d *definition) (json.RawMessage, error) {
-	rule, err := t.rule(d)
-	if err != nil || (rule == nil && len(d.Targeting) == 0 && len(d.Prerequisites) == 0) {
+func (t *translator) targeting(flag *eval.Flag) (json.RawMessage, error) {
+	rule, err := t.rule(flag)
+	if err != nil || (rule == nil && flag.Targeting() == nil && len(flag.Prerequisites()) == 0) {
 		return nil, err
 	}
-	if d.Salt != flag.Key() {
-		if rule, err = (seeds{salt: d.Salt}).rewrite(rule); err != nil {
+	if flag.Salt() != flag.Key() {
+		if rule, err = (seeds{salt: flag.Salt()}).rewrite(rule); err != nil {
 			return nil, err
 		}
 	}
-	if len(d.Prerequisites) > 0 {
-		met, err := t.met(d)
+	if len(flag.Prerequisites()) > 0 {
+		met, err := t.met(flag)
 		if err != nil {
 			return nil, err
 		}
-		rule = operation("if", met, rule, nameOrNull(d.OffVariant))
+		rule = operation("if", met, rule, nameOrNull(nameOf(flag.OffVariant())))
 	}
 	return encode(rule)
 }
 
-// rule returns the rule of a definition with its segments written out; nil for the result null, too.
-func (t *translator) rule(d *definition) (any, error) {
-	if len(d.Targeting) == 0 {
+// rule returns the rule of a flag with its segments written out; nil for the result null, too.
+func (t *translator) rule(flag *eval.Flag) (any, error) {
+	if flag.Targeting() == nil {
 		return nil, nil
 	}
-	rule, err := decode(d.Targeting)
+	rule, err := decode(flag.Targeting())
 	if err != nil {
 		return nil, err
 	}
@@ -138,13 +128,13 @@ func (t *translator) rule(d *definition) (any, error) {
 }
 
 // checkNames refuses names of variants that flagd's rules cannot name as they are, because they write results as JSON for HTML.
-func (t *translator) checkNames(d *definition) error {
+func (t *translator) checkNames(flag *eval.Flag) error {
 	if t.lenient {
 		return nil
 	}
-	for name := range d.Variants {
-		if !plain(name) {
-			return refuse("flagd's rules cannot name the variant %q", name)
+	for _, v := range flag.Variants() {
+		if !plain(v.Name()) {
+			return refuse("flagd's rules cannot name the variant %q", v.Name())
 		}
 	}
 	return nil

@@ -115,3 +115,31 @@ func TestUnenforced(t *testing.T) {
 		}
 	}
 }
+
+// A flag whose newest document cannot be used goes on as it was, unless no version could ever be used or it depends on others.
+func TestUnusableDocuments(t *testing.T) {
+	const broken, segment = `{"state":"ON","variants":{"on":1},"defaultVariant":"on"}`, `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`
+	flag := func(body string) document.Document {
+		return document.Document{Kind: document.KindFlag, Key: "flag", Revision: 2, Body: []byte(body)}
+	}
+	for name, c := range map[string]struct {
+		before []document.Document
+		reason string // empty: it is translated
+	}{
+		"no version": {nil, "no version of its document can be used"},
+		"a default":  {documents(map[string]string{"flag": ""}), ""},
+		"no default": {[]document.Document{flag(`{"state":"ENABLED","variants":{"on":1}}`)}, ""},
+		"a segment":  {documents(map[string]string{"flag": segment}), "may be another by now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rules, problems := rulesOf(t, c.before).Update([]document.Document{flag(broken)})
+			definition, err := inprocess.Translate(rules, rules.Flag("flag"))
+			switch {
+			case problems.Err() == nil:
+				t.Fatal("the document can be used")
+			case c.reason == "" && err != nil, c.reason != "" && (err == nil || !strings.Contains(err.Error(), c.reason)):
+				t.Errorf("%s, %v; want %q", definition, err, c.reason)
+			}
+		})
+	}
+}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -18,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 )
 
@@ -90,19 +90,9 @@ func New(o Options) *Server {
 // Run answers requests that arrive at l until ctx ends, closes l and returns nil. It returns an error if l fails before.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	s.policy = origin.For(l.Addr(), s.hosts, nil)
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(l) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("management: %w", errors.Join(err, s.http.Close()))
-	case <-ctx.Done():
+	if err := listen.Serve(ctx, &s.http, l, grace); !errors.Is(err, listen.ErrCutOff) { // a client that still reads had time enough
+		return err
 	}
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := s.http.Shutdown(ending); err != nil {
-		_ = s.http.Close() // a client that still reads had time enough
-	}
-	<-served
 	return nil
 }
 

@@ -10,13 +10,10 @@ import (
 // could begin a profile.
 func (s *Server) forBrowsers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case !origin.HostAllowed(s.policy, r.Host):
-			Refuse(w, http.StatusMisdirectedRequest, origin.WrongHost)
-		case !origin.SiteAllowed(s.policy, r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin"), r.Host):
-			Refuse(w, http.StatusForbidden, origin.WrongSite)
-		default:
-			next.ServeHTTP(w, r)
+		if status, sentence := origin.Refusal(s.policy, r.Host, r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")); status != 0 {
+			Refuse(w, status, sentence)
+			return
 		}
+		next.ServeHTTP(w, r)
 	})
 }

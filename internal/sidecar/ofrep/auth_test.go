@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 const (
@@ -70,7 +71,7 @@ func TestTokensAreReplaced(t *testing.T) {
 	if err := os.WriteFile(path, []byte("another-token\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	await(t, func() bool { return s.do("POST", single+"on", "{}", "X-API-Key: another-token").status == 200 })
+	waiting.Until(t, "the new token to be taken", func() bool { return s.do("POST", single+"on", "{}", "X-API-Key: another-token").status == 200 })
 	if got := s.do("POST", single+"on", "{}", "X-API-Key: "+token); got.status != 401 {
 		t.Errorf("the former token is answered with %d", got.status)
 	}

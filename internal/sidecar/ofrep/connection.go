@@ -1,6 +1,7 @@
 package ofrep
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,13 +23,17 @@ type connection struct {
 
 	server *Server
 	busy   atomic.Bool
-	used   bool // a byte arrived; belongs to the serving goroutine, as does linger
+	used   bool // a byte arrived; belongs to the serving goroutine, as do linger and http2
 	linger bool
+	http2  bool // it began with the preface of HTTP/2
 
 	holder listen.Holder // who has it
 	place  *listen.Place // belongs to the serving goroutine, as does taken
 	taken  int64         // of the budget, for the answer that is being written
 }
+
+// preface begins what a client of HTTP/2 sends first (RFC 9113, section 3.4). For fasthttp it is a request with a wrong target.
+var preface = []byte("PRI * HTTP/2.0\r\n")
 
 // Read marks the connection as busy when bytes of a request arrive. A connection on which nothing ever arrives ends without an answer,
 // because there was no question.
@@ -36,6 +41,7 @@ func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n > 0 {
 		c.place.Use()
+		c.http2 = c.http2 || !c.used && bytes.HasPrefix(p[:n], preface)
 		c.used = true
 		c.busy.Store(true)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // gate is a source of views that lets a request wait.
@@ -102,7 +103,7 @@ func TestDrainAnswersBusyClients(t *testing.T) {
 			}
 		})
 	}
-	await(t, func() bool { return begun.Load() == 16 })
+	waiting.Until(t, "what is under way to be counted", func() bool { return begun.Load() == 16 })
 	s.stop()
 	clients.Wait()
 }
@@ -132,7 +133,7 @@ func TestDrainIsBounded(t *testing.T) {
 	slow := s.dial()
 	defer slow.Close()
 	slow.send("POST " + single)
-	await(t, func() bool { return s.counter("flagside_http_connections") == 1 })
+	waiting.Until(t, "what is under way to be counted", func() bool { return s.counter("flagside_http_connections") == 1 })
 	begun := time.Now()
 	s.stop()
 	if took := time.Since(begun); took > 2*time.Second {

@@ -5,10 +5,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 const evaluation = `{"context":{"plan":"gold"}}`
@@ -167,19 +167,9 @@ func TestConnectionsAreCapped(t *testing.T) {
 	}
 
 	second.Close()
-	await(t, func() bool { return s.counter("flagside_http_connections") == 1 })
+	waiting.Until(t, "the end of a connection", func() bool { return s.counter("flagside_http_connections") == 1 })
 	if got := s.do("POST", single+"on", `{}`); got.status != 200 {
 		t.Errorf("status %d after a connection ended", got.status)
-	}
-}
-
-// await waits until the condition holds.
-func await(t *testing.T, condition func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the condition did not come true in time")
-		}
 	}
 }
 

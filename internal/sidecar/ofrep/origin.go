@@ -14,13 +14,6 @@ func (s *Server) misdirected(header *fasthttp.RequestHeader) int {
 	if s.policy == nil {
 		return 0
 	}
-	host := header.Host()
-	switch {
-	case !origin.HostAllowed(s.policy, host):
-		return fasthttp.StatusMisdirectedRequest
-	case !origin.SiteAllowed(s.policy, header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin), host):
-		return fasthttp.StatusForbidden
-	default:
-		return 0
-	}
+	status, _ := origin.Refusal(s.policy, header.Host(), header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin))
+	return status
 }

@@ -81,10 +81,13 @@ func refusal(status int) string {
 // connection, and may be over.
 func receiveError(ctx *fasthttp.RequestCtx, err error) {
 	_ = ctx.Conn().SetWriteDeadline(time.Now().Add(writeTimeout)) // if it fails, so does the answer
-	refuse(ctx, receiveStatus(err))
+	refuse(ctx, receiveStatus(ctx, err))
 }
 
-func receiveStatus(err error) int {
+func receiveStatus(ctx *fasthttp.RequestCtx, err error) int {
+	if c, ok := ctx.Conn().(*connection); ok && c.http2 {
+		return fasthttp.StatusHTTPVersionNotSupported
+	}
 	if _, small := errors.AsType[*fasthttp.ErrSmallBuffer](err); small {
 		return fasthttp.StatusRequestHeaderFieldsTooLarge
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
+	"github.com/flagside/flagside/internal/telemetry"
 )
 
 // The limits of a server. Those of the body are flagd's; headers have room for tracing and cookies.
@@ -194,7 +195,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	})
 	watching, unwatch := context.WithCancel(ctx)
 	if s.tokens != nil {
-		s.serving.Go(func() { s.tokens.Watch(watching) })
+		s.serving.Go(func() { _ = s.tokens.Run(watching) })
 	}
 	err := s.accept(ctx, l)
 	unwatch()
@@ -223,7 +224,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
-			return fmt.Errorf("OFREP: %w", err)
+			return err
 		case err != nil:
 			s.logger.Warn().Err(err).Dur("pause", pause).Msg("a connection cannot be accepted, trying again")
 			wait(ctx, pause)
@@ -245,28 +246,10 @@ func wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// reportPanic counts and logs a panic. Only errors of the Go runtime are quoted: other values may contain parts of a request.
+// reportPanic counts and logs a panic.
 func (s *Server) reportPanic(v any) {
 	s.panics.Inc()
-	text := fmt.Sprintf("%T", v)
-	if err, ok := v.(runtime.Error); ok {
-		text = err.Error()
-	}
-	s.logger.Error().Str("panic", text).Strs("stack", stack()).Msg("a request met a mistake in the sidecar; please report it")
-}
-
-// stack returns the functions and lines of the panicking goroutine.
-func stack() []string {
-	var counters [32]uintptr
-	frames := runtime.CallersFrames(counters[:runtime.Callers(3, counters[:])])
-	var lines []string
-	for {
-		frame, more := frames.Next()
-		lines = append(lines, fmt.Sprintf("%s %s:%d", frame.Function, frame.File, frame.Line))
-		if !more {
-			return lines
-		}
-	}
+	telemetry.OfPanic(s.logger.Error(), v).Msg("a request met a mistake in the sidecar; please report it")
 }
 
 // discardLogger drops what fasthttp would log: errors of single connections, which concern the client.

@@ -4,16 +4,15 @@ import (
 	"bufio"
 	"context"
 	"net/http"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/historytest"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 func never(*eval.Flag) bool { return false }
@@ -41,16 +40,12 @@ func startFeed(t testing.TB, store *cache.Store, stale func(*eval.Flag) bool) *c
 		cancel()
 		<-ended
 	})
-	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+	waiting.Until(t, "a view in the feed", func() bool {
 		subscription, view := feed.Subscribe()
 		subscription.Close()
-		if view != nil {
-			return feed
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the feed knows no view")
-		}
-	}
+		return view != nil
+	})
+	return feed
 }
 
 // listen opens an event stream and returns its lines once it is open.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // remember runs the resolver, so that it remembers, until the test ends. It returns once it does.
@@ -26,19 +27,10 @@ func (w *world) remember() {
 			w.t.Errorf("Run: %v", err)
 		}
 	})
-	eventually(w.t, "an answer is remembered", func() bool {
+	waiting.Until(w.t, "an answer is remembered", func() bool {
 		_, remembered := w.all("", "{}")
 		return remembered
 	})
-}
-
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it never came that " + what)
-		}
-	}
 }
 
 // all asks for all flags as a face does and returns the keys and values as the body, and whether it was remembered.
@@ -191,7 +183,7 @@ func TestRememberedAnswersEnd(t *testing.T) {
 	w := newWorld(t, "f", `{"state":"ENABLED","variants":{"a":1,"b":2},"defaultVariant":"b","targeting":{"if":[{"<":[{"var":"$flagd.timestamp"},`+
 		strconv.FormatInt(moment, 10)+`]},"a",null]}}`)
 	w.remember()
-	eventually(t, "the answer changes", func() bool {
+	waiting.Until(t, "the answer changes", func() bool {
 		before := time.Now().Unix()
 		got, _ := w.all("", "{}")
 		after := time.Now().Unix()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // enriched returns a resolver of the views of w that adds to contexts.
@@ -104,7 +105,7 @@ func TestRulesAndMemoryKnowOfTheEnrichment(t *testing.T) {
 	w.Resolver = w.enriched(resolver.Enrichment{Static: map[string]string{"tier": "gold"}, Headers: map[string]string{"X-Region": "region"}})
 	w.remember()
 	for _, c := range []struct{ region, want string }{{"eu", "regional=1 "}, {"us", "regional=2 "}, {"", "regional=2 "}, {"eu", "regional=1 "}} {
-		eventually(t, "the answer for a region is remembered", func() bool {
+		waiting.Until(t, "the answer for a region is remembered", func() bool {
 			body, remembered := w.allOf("test", headers(map[string]string{"X-Region": c.region}), `{}`)
 			if body != c.want {
 				t.Errorf("region %q: %s, want %s; remembered: %v", c.region, body, c.want, remembered)

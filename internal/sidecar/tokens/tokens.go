@@ -11,10 +11,11 @@ import (
 	"io"
 	"os"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/reload"
 )
 
 // What requests and refusals have in their headers, in every protocol.
@@ -32,24 +33,25 @@ const (
 )
 
 // File is a file of tokens, one of which every request needs. They are kept as hashes. Create it with Open. Admit may be called at any
-// time; Watch runs once.
+// time.
 type File struct {
-	path    string
-	logger  zerolog.Logger
-	known   atomic.Pointer[[][sha256.Size]byte]
-	failure string // of the last look at the file; empty means none
+	known *reload.File[[][sha256.Size]byte]
 }
 
 // Open reads the file: one token a line, without empty lines and those that begin with #. It is an error if it cannot be used. The logger
 // gets no token.
 func Open(path string, logger zerolog.Logger) (*File, error) {
-	known, err := readTokens(path)
+	known, err := reload.Open(reload.Options[[][sha256.Size]byte]{
+		Subject:  "the file of tokens",
+		Interval: interval,
+		Load:     func() ([][sha256.Size]byte, error) { return readTokens(path) },
+		Equal:    slices.Equal[[][sha256.Size]byte],
+		Logger:   logger.With().Str("file", path).Logger(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	f := &File{path: path, logger: logger.With().Str("file", path).Logger()}
-	f.known.Store(&known)
-	return f, nil
+	return &File{known}, nil
 }
 
 // readTokens returns the hashes of the tokens in a file: one a line, without empty lines and those that begin with #. Errors name lines and
@@ -93,36 +95,8 @@ func parseTokens(content []byte) (known [][sha256.Size]byte, err error) {
 	return known, nil
 }
 
-// Watch looks at the file every 2 s until ctx ends, and takes over its tokens when it changes. The last good ones stay while it cannot be used.
-func (f *File) Watch(ctx context.Context) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			f.reread()
-		}
-	}
-}
-
-// reread takes over the tokens of the file. The last good ones stay while it cannot be used, which is logged once.
-func (f *File) reread() {
-	next, err := readTokens(f.path)
-	if err != nil {
-		if err.Error() != f.failure {
-			f.failure = err.Error()
-			f.logger.Error().Err(err).Msg("the file of tokens cannot be used, the last good tokens stay in use")
-		}
-		return
-	}
-	if f.failure != "" || !slices.Equal(next, *f.known.Load()) {
-		f.logger.Info().Int("tokens", len(next)).Msg("the file of tokens was read again")
-	}
-	f.failure = ""
-	f.known.Store(&next)
-}
+// Run looks at the file every 2 s until ctx ends, and takes over its tokens when it changes. The last good ones stay while it cannot be used.
+func (f *File) Run(ctx context.Context) error { return f.known.Run(ctx) }
 
 // Admit reports whether a request has one of the tokens: as a bearer token (RFC 6750, section 2.1) or as an API key. It does not allocate.
 func (f *File) Admit(authorization, apiKey []byte) bool {
@@ -145,7 +119,7 @@ func (f *File) has(token []byte) bool {
 	}
 	hash := sha256.Sum256(token)
 	equal := 0
-	for _, known := range *f.known.Load() {
+	for _, known := range f.known.Current() {
 		equal |= subtle.ConstantTimeCompare(hash[:], known[:])
 	}
 	return equal == 1

@@ -6,12 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/logtest"
 )
 
 // tokenFile writes a file of tokens and returns its path.
@@ -72,38 +73,16 @@ func TestFilesWithoutUsableTokens(t *testing.T) {
 	}
 }
 
-// lines are what was logged, by any goroutine.
-type lines struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, p...)
-	return len(p), nil
-}
-
-// take returns what was logged since the last call.
-func (l *lines) take() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := string(l.text)
-	l.text = nil
-	return text
-}
-
 func TestTokensFollowTheFile(t *testing.T) {
 	path := tokenFile(t, "old-token\n")
 	synctest.Test(t, func(t *testing.T) {
-		var logs lines
+		var logs logtest.Log
 		known, err := Open(path, zerolog.New(&logs))
 		if err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		go known.Watch(ctx)
+		go func() { _ = known.Run(ctx) }()
 		defer synctest.Wait()
 		defer cancel()
 		want := func(when, admitted, refused, logged string) {
@@ -113,7 +92,7 @@ func TestTokensFollowTheFile(t *testing.T) {
 			if !known.has([]byte(admitted)) || known.has([]byte(refused)) {
 				t.Errorf("%s: want %s and not %s", when, admitted, refused)
 			}
-			text := logs.take()
+			text := logs.Take()
 			if count := strings.Count(text, "\n"); !strings.Contains(text, logged) || (count != 0) != (logged != "") || count > 1 {
 				t.Errorf("%s: logged %q, want one line with %q", when, text, logged)
 			}
@@ -123,7 +102,7 @@ func TestTokensFollowTheFile(t *testing.T) {
 		}
 		want("at first", "old-token", "new-token", "")
 		writeTokens(t, path, "new-token\n")
-		want("replaced", "new-token", "old-token", "read again")
+		want("replaced", "new-token", "old-token", "read the file of tokens")
 		writeTokens(t, path, "")
 		want("emptied", "new-token", "old-token", "cannot be used")
 		writeTokens(t, path, "old-token\nnot a token\n")
@@ -133,9 +112,9 @@ func TestTokensFollowTheFile(t *testing.T) {
 		}
 		want("removed", "new-token", "old-token", "no such file")
 		writeTokens(t, path, "new-token\n")
-		want("back", "new-token", "old-token", "read again")
+		want("back", "new-token", "old-token", "read the file of tokens")
 		writeTokens(t, path, "old-token\n")
-		want("replaced again", "old-token", "new-token", "read again")
+		want("replaced again", "old-token", "new-token", "read the file of tokens")
 	})
 }
 

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/flagside/flagside/bench/figures"
+	"github.com/flagside/flagside/internal/figures"
 )
 
 func TestMilliseconds(t *testing.T) {
