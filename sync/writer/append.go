@@ -107,27 +107,29 @@ func (c Change) entries(epoch changelog.Epoch) []changelog.Entry {
 
 // run tries until the outcome is known, ctx ends or the disk is full.
 func (a *appending) run(ctx context.Context) (Outcome, error) {
-	var pauses jetstream.Backoff
-	var failure error
-	for {
-		encodings := a.encodings
-		outcome, err := a.attempt(ctx)
-		if err == nil && outcome.State != Open {
-			return outcome, nil
+	var outcome Outcome
+	known, err := settle(ctx, a.log.conn, func() (bool, error) {
+		for {
+			var err error
+			encodings := a.encodings
+			outcome, err = a.attempt(ctx)
+			switch {
+			case err == nil && outcome.State != Open:
+				return true, nil
+			case err != nil && !errors.Is(err, flagsync.ErrUnreachable):
+				return true, err
+			case a.encodings == encodings || ctx.Err() != nil: // else noise took the place, and will not wait
+				return false, err
+			}
 		}
-		if err != nil && !errors.Is(err, flagsync.ErrUnreachable) {
-			return Outcome{}, err
-		}
-		failure = err
-		if a.encodings > encodings && ctx.Err() == nil {
-			continue // noise will not wait
-		}
-		if a.log.conn.StorageError() != nil || !pauses.Wait(ctx) {
-			break
-		}
-	}
-	if !a.sent {
-		return Outcome{}, errors.Join(failure, fmt.Errorf("%w: nothing was sent: %w", flagsync.ErrUnreachable, context.Cause(ctx)))
+	})
+	switch {
+	case known && err != nil:
+		return Outcome{}, err
+	case known:
+		return outcome, nil
+	case !a.sent:
+		return Outcome{}, errors.Join(err, fmt.Errorf("%w: nothing was sent: %w", flagsync.ErrUnreachable, context.Cause(ctx)))
 	}
 	return Outcome{State: Open, Position: a.base(), Cause: a.log.conn.StorageError()}, nil
 }

@@ -106,8 +106,11 @@ type ledgerAppend struct {
 	opID   string
 	body   []byte
 
-	at  changelog.Anchor // where it would stand now; zero before it was encoded
-	msg jetstream.Outgoing
+	at        changelog.Anchor // where it would stand now; zero before it was encoded
+	encodings int              // places that it was encoded for
+	taken     bool             // a foreign message took the place
+	sent      bool             // to this place
+	msg       jetstream.Outgoing
 }
 
 // encode writes the record for a place in the stream.
@@ -136,56 +139,65 @@ func (a *ledgerAppend) run(ctx context.Context) (uint64, error) {
 	if !a.ledger.conn.Connected() {
 		return 0, jetstream.ErrNoConnection
 	}
-	var pauses jetstream.Backoff
-	for range noiseTries {
-		_, judged := a.ledger.position()
-		if err := a.encode(judged + 1); err != nil {
-			return 0, err
+	var sequence uint64
+	known, err := settle(ctx, a.ledger.conn, func() (known bool, err error) {
+		for {
+			if err := a.moveOn(ctx); err != nil {
+				return true, err
+			}
+			sequence, known, err = a.attempt(ctx)
+			if !errors.Is(err, errForeignPlace) {
+				return known, err
+			}
+			a.taken = true // without a pause: the sooner it is sent again, the likelier is its place
 		}
-		sequence, err := a.place(ctx, &pauses)
-		if !errors.Is(err, errForeignPlace) {
-			return sequence, err
-		}
-		if ctx.Err() != nil {
-			break // without a pause otherwise: the sooner it is sent, the likelier is its place
-		}
+	})
+	if !known {
+		err = fmt.Errorf("%w: %w", ErrUndecided, err)
 	}
-	return 0, ErrForeignMessages
+	return sequence, err
 }
 
 // errForeignPlace means that a message that no publisher signed stands where the
 // record belongs: its bytes can never be stored.
 var errForeignPlace = errors.New("a foreign message took the place")
 
-// place publishes the same bytes until something stands in their place.
-func (a *ledgerAppend) place(ctx context.Context, pauses *jetstream.Backoff) (uint64, error) {
-	for first := true; ; first = false {
-		ack, err := a.ledger.conn.Publish(ctx, a.msg)
-		if err == nil && !ack.Duplicate && ack.Sequence == a.at.Sequence {
-			a.stored()
-			return ack.Sequence, nil
-		}
-		if err != nil && first && !jetstream.Undecided(err) {
-			return 0, err // nothing of it was ever stored
-		}
-		lookup := err
-		if !jetstream.NoResponders(err) {
-			var sequence uint64
-			sequence, lookup = a.resolve(ctx)
-			switch {
-			case lookup == nil, errors.Is(lookup, ErrConflict), errors.Is(lookup, errForeignPlace):
-				return sequence, lookup
-			case errors.Is(lookup, ErrDamaged):
-				return 0, fmt.Errorf("%w: %w", ErrUndecided, lookup)
-			}
-		}
-		if fault := a.ledger.conn.StorageError(); fault != nil {
-			return 0, fmt.Errorf("%w: %w", ErrUndecided, fault)
-		}
-		if !pauses.Wait(ctx) {
-			return 0, fmt.Errorf("%w: %w", ErrUndecided, errors.Join(err, lookup))
-		}
+// moveOn encodes the record for the next place, at first and when noise took the one before.
+func (a *ledgerAppend) moveOn(ctx context.Context) error {
+	if !a.at.IsZero() && !a.taken {
+		return nil
 	}
+	if a.encodings == noiseTries || a.taken && ctx.Err() != nil {
+		return ErrForeignMessages
+	}
+	a.encodings++
+	a.taken, a.sent = false, false
+	_, judged := a.ledger.position()
+	return a.encode(judged + 1)
+}
+
+// attempt publishes the same bytes once more, and reports whether it is known what stands in their place.
+func (a *ledgerAppend) attempt(ctx context.Context) (sequence uint64, known bool, err error) {
+	first := !a.sent
+	a.sent = true
+	ack, err := a.ledger.conn.Publish(ctx, a.msg)
+	switch {
+	case err == nil && !ack.Duplicate && ack.Sequence == a.at.Sequence:
+		a.stored()
+		return ack.Sequence, true, nil
+	case err != nil && first && !jetstream.Undecided(err):
+		return 0, true, err // nothing of it was ever stored
+	case jetstream.NoResponders(err):
+		return 0, false, err
+	}
+	sequence, lookup := a.resolve(ctx)
+	switch {
+	case lookup == nil, errors.Is(lookup, ErrConflict), errors.Is(lookup, errForeignPlace):
+		return sequence, true, lookup
+	case errors.Is(lookup, ErrDamaged):
+		return 0, true, fmt.Errorf("%w: %w", ErrUndecided, lookup)
+	}
+	return 0, false, errors.Join(err, lookup)
 }
 
 // stored takes over what was acknowledged.

@@ -123,29 +123,26 @@ func validatePersonID(id string) error {
 func (p *People) put(ctx context.Context, id string, data []byte) error {
 	m := jetstream.NewOutgoing(personSubject(id), data)
 	m.ExpectLastOfSubject(0)
-	var pauses jetstream.Backoff
-	for first := true; ; first = false {
+	first := true
+	known, err := settle(ctx, p.conn, func() (bool, error) {
 		_, err := p.conn.Publish(ctx, m)
-		if err == nil {
-			return nil
+		if err == nil || !jetstream.Undecided(err) && (first || !errors.Is(err, flagsync.ErrDiskFull)) {
+			return true, err
 		}
-		if !jetstream.Undecided(err) && (first || !errors.Is(err, flagsync.ErrDiskFull)) {
-			return err
-		}
+		first = false
 		found, lookup := p.conn.LastMessage(ctx, jetstream.PeopleStream, personSubject(id))
 		switch {
 		case lookup == nil && string(found.Data) == string(data):
-			return nil
+			return true, nil
 		case lookup == nil:
-			return ErrPersonExists
+			return true, ErrPersonExists
 		}
-		if fault := p.conn.StorageError(); fault != nil {
-			return fmt.Errorf("%w: %w", ErrUndecided, fault)
-		}
-		if !pauses.Wait(ctx) {
-			return fmt.Errorf("%w: %w", ErrUndecided, errors.Join(err, lookup))
-		}
+		return false, errors.Join(err, lookup)
+	})
+	if !known {
+		err = fmt.Errorf("%w: %w", ErrUndecided, err)
 	}
+	return err
 }
 
 func personSubject(id string) string { return jetstream.PeopleSubject + "." + id }

@@ -173,15 +173,12 @@ func (w *chunkWriter) flush() error {
 		return nil
 	}
 	m := jetstream.NewOutgoing(w.subject+"."+strconv.Itoa(w.stored+1), w.chunk)
-	var pauses jetstream.Backoff
-	for {
+	_, err := settle(w.ctx, w.conn, func() (bool, error) {
 		_, err := w.conn.PublishWithin(w.ctx, m, chunkTimeout)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, flagsync.ErrUnreachable) || !pauses.Wait(w.ctx) {
-			return err
-		}
+		return !errors.Is(err, flagsync.ErrUnreachable), err
+	})
+	if err != nil {
+		return err
 	}
 	w.stored++
 	w.chunk = w.chunk[:0]
@@ -217,23 +214,21 @@ func (l *Log) putManifest(ctx context.Context, m changelog.Manifest, sequence ui
 	out := jetstream.NewOutgoing(jetstream.ManifestSubject(l.environment), data)
 	out.SetProof(string(signature))
 	out.ExpectLastOfSubject(sequence)
-	var pauses jetstream.Backoff
-	for {
+	won := false
+	_, err = settle(ctx, l.conn, func() (bool, error) {
 		_, err := l.conn.Publish(ctx, out)
-		if err == nil {
-			return true, nil
-		}
-		if !jetstream.Undecided(err) {
-			return false, err
+		if err == nil || !jetstream.Undecided(err) {
+			won = err == nil
+			return true, err
 		}
 		found, at, lookup := leaderManifest(ctx, l.conn, l.environment)
 		if lookup == nil && at > sequence {
-			return found.Newest() == m.Newest(), nil
+			won = found.Newest() == m.Newest()
+			return true, nil
 		}
-		if !pauses.Wait(ctx) {
-			return false, errors.Join(err, lookup)
-		}
-	}
+		return false, errors.Join(err, lookup)
+	})
+	return won, err
 }
 
 // PurgeSnapshots frees the chunks of snapshots that no manifest names and none
