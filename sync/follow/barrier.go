@@ -364,7 +364,7 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// finishBarrier ends the waiting of a round, once the status is published.
+// finishBarrier ends the waiting of a batch, once the status is published.
 func (s *followLoop) finishBarrier(r *barrierBatch, err error) {
 	if r != nil {
 		s.finished = append(s.finished, func() {

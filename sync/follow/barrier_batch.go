@@ -13,7 +13,7 @@ type barrierBatch struct {
 	waiting atomic.Int64
 }
 
-// barrierQueue gathers those who come between two questions in one round, so that
+// barrierQueue gathers those who come between two questions in one batch, so that
 // no call joins a question that was sent before.
 type barrierQueue struct {
 	wake chan struct{} // of one: a caller waits for the next question
@@ -25,7 +25,7 @@ type barrierQueue struct {
 
 func newBarrierQueue() *barrierQueue { return &barrierQueue{wake: make(chan struct{}, 1)} }
 
-// join returns the round of the next question.
+// join returns the batch of the next question.
 func (r *barrierQueue) join() (*barrierBatch, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,7 +60,7 @@ func (r *barrierQueue) awaited() bool {
 	return r.next != nil
 }
 
-// stop refuses those who come from now on, and returns the round of those who
+// stop refuses those who come from now on, and returns the batch of those who
 // wait.
 func (r *barrierQueue) stop() *barrierBatch {
 	r.mu.Lock()
@@ -69,7 +69,7 @@ func (r *barrierQueue) stop() *barrierBatch {
 	return r.next
 }
 
-// wait returns the outcome of the round.
+// wait returns the outcome of the batch.
 func (r *barrierBatch) wait(ctx context.Context) error {
 	defer r.waiting.Add(-1)
 	select {

@@ -58,7 +58,7 @@ type breaker struct {
 	err   error
 }
 
-// newBreaker returns a guard of requests that take no longer than limit. failure
+// newBreaker returns a breaker of requests that take no longer than limit. failure
 // tells which errors speak against the servers. Policies stand inside of the
 // breaker and around the limit.
 func newBreaker(name string, limit time.Duration, failure func(error) bool, policies ...failsafe.Policy[any]) *breaker {

@@ -13,6 +13,15 @@ import (
 // reads of the stream repair it.
 const feedFailures = 100
 
+// feedState is about what the feed brings.
+type feedState struct {
+	feed        chan jetstream.Message
+	budget      failureBudget                        // of signatures that do not fit
+	fedLast     seenMessage                          // the last candidate
+	buffer      map[changelog.Link]jetstream.Message // signed entries above what was received, by the one before each
+	bufferBytes int
+}
+
 // failureBudget bounds the work that forged messages make.
 type failureBudget struct {
 	second time.Time

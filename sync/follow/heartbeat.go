@@ -21,6 +21,17 @@ const (
 // them.
 const heartbeatQueue = 64
 
+// heartbeatState is about what heartbeats say.
+type heartbeatState struct {
+	heartbeats      chan arrival
+	heard           changelog.HeartbeatLog
+	heartbeatBudget failureBudget
+	stalled         time.Time          // when a heartbeat came after a silence; only later proof counts
+	beginAt         epochBegin         // of the newest epoch
+	named           changelog.Position // that was taken for noise here
+	denied          changelog.Link     // an entry of ours that a heartbeat takes for noise; zero is none
+}
+
 // arrival is a beat, and when it came.
 type arrival struct {
 	message jetstream.Message

@@ -12,7 +12,7 @@ import (
 	"github.com/flagside/flagside/sync/internal/jetstream"
 )
 
-// What requests behind a guard may take all in all.
+// What requests behind a breaker may take all in all.
 const (
 	leaderLimit   = 2 * jetstream.RequestTimeout // two requests at most
 	entriesLimit  = time.Minute                  // a megabyte over a slow line, of a busy server

@@ -44,15 +44,35 @@ const (
 // Run; workers hand it their results as functions to be called there.
 type followLoop struct {
 	*Follower
-	ctx        context.Context //nolint:containedctx // ends with Run, as the struct does
-	stream     string
-	workers    sync.WaitGroup
-	results    chan func()
-	timer      *time.Timer
-	feed       chan jetstream.Message
-	heartbeats chan arrival
-	subs       []jetstream.Subscription
+	ctx     context.Context //nolint:containedctx // ends with Run, as the struct does
+	stream  string
+	workers sync.WaitGroup
+	results chan func()
+	timer   *time.Timer
+	subs    []jetstream.Subscription
 
+	cursors
+	feedState
+	heartbeatState
+	seenState
+	connectionState
+
+	fill       fillState
+	divergence divergenceCheck
+	transfer   stateTransfer
+	search     snapshotSearch
+	state      stateCheck
+	barriers   barrierState
+	ping       pingState
+	waiting    []*waiter // for a revision
+	finished   []func()  // tell those whose waiting is over
+
+	started time.Time
+	current Status // what is published
+}
+
+// cursors are how far the log is known, and what of it waits to be applied.
+type cursors struct {
 	judge     *changelog.Judge // its head is what was received: the last entry that is proved
 	judged    uint64           // every sequence up to here is known to be an entry or noise
 	unproved  bool             // entries that a fill has brought wait for a later one that proves them
@@ -64,38 +84,7 @@ type followLoop struct {
 	head      uint64         // highest revision of our epoch that is known to exist
 	end       uint64         // highest sequence of the stream that is known to exist
 	applyAt   time.Time
-
-	seen        seenMessage    // the last message of the stream that was looked at
-	fedLast     seenMessage    // the last candidate of the feed
-	denied      changelog.Link // an entry of ours that a heartbeat takes for noise; zero is none
-	lookedAgain logEnd         // for which what is behind the last entry was read again
-	budget      failureBudget  // of the feed
-	foreignTo   uint64         // last sequence that is counted in Foreign
-
-	buffer      map[changelog.Link]jetstream.Message // signed entries above what was received, by the one before each
-	bufferBytes int
-
-	fill            fillState
-	divergence      divergenceCheck
-	transfer        stateTransfer
-	search          snapshotSearch
-	state           stateCheck
-	beginAt         epochBegin         // of the newest epoch, as a heartbeat says
-	named           changelog.Position // that a heartbeat names and that was taken for noise here
-	newEpochAt      uint64             // revision of a renewal that was met; 0 is none
-	reread          *changelog.Link    // after which the stream was read again because an entry seemed to be missing; nil is nowhere
-	heard           changelog.HeartbeatLog
-	heartbeatBudget failureBudget // of heartbeats
-	barriers        barrierState
-	ping            pingState
-	waiting         []*waiter // for a revision
-	finished        []func()  // tell those whose waiting is over
-
-	started     time.Time
-	doubted     time.Time // when messages may have been missed last; only later proof counts
-	stalled     time.Time // when a beat came after a silence; only later proof counts
-	reconnected time.Time // when a reconnect was forced last
-	current     Status    // what is published
+	foreignTo uint64 // last sequence that is counted in Foreign
 }
 
 func newFollowLoop(ctx context.Context, f *Follower) *followLoop {
@@ -103,9 +92,13 @@ func newFollowLoop(ctx context.Context, f *Follower) *followLoop {
 	s := &followLoop{
 		Follower: f, ctx: ctx, stream: jetstream.FlagsStream(f.environment),
 		results: make(chan func()), timer: time.NewTimer(0),
-		feed: make(chan jetstream.Message, feedQueue), heartbeats: make(chan arrival, heartbeatQueue),
-		applied: f.target.Position(), buffer: make(map[changelog.Link]jetstream.Message), started: now,
-		stalled: now, // a heartbeat may be an old one until a barrier has shown where the log ends
+		cursors:   cursors{applied: f.target.Position()},
+		feedState: feedState{feed: make(chan jetstream.Message, feedQueue), buffer: make(map[changelog.Link]jetstream.Message)},
+		heartbeatState: heartbeatState{
+			heartbeats: make(chan arrival, heartbeatQueue),
+			stalled:    now, // a heartbeat may be an old one until a barrier has shown where the log ends
+		},
+		started: now,
 	}
 	s.judge = changelog.NewJudge(f.conn.Keyring(), f.environment, s.applied)
 	s.judged, s.foreignTo = s.applied.Revision, s.applied.Revision

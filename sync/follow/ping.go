@@ -33,6 +33,12 @@ type pingState struct {
 	answered time.Time // when the last one was sent that was answered
 }
 
+// connectionState is about what happened to the connection.
+type connectionState struct {
+	doubted     time.Time // when messages may have been missed last; only later proof counts
+	reconnected time.Time // when a reconnect was forced last
+}
+
 // nextPing returns when the server is asked again: regularly, and as soon as two
 // beats are missing, so that it is known what to do when the third is.
 func (s *followLoop) nextPing() time.Time {

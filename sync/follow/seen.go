@@ -3,6 +3,8 @@ package follow
 import (
 	"fmt"
 	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // seenMessage is the last message of a stream that was looked at, and when the
@@ -13,6 +15,14 @@ import (
 type seenMessage struct {
 	sequence uint64
 	at       time.Time // zero when it is not known
+}
+
+// seenState is about messages that may be others than those that were read.
+type seenState struct {
+	seen        seenMessage     // the last message of the stream that was looked at
+	lookedAgain logEnd          // for which what is behind the last entry was read again
+	newEpochAt  uint64          // revision of a new epoch that was met; 0 is none
+	reread      *changelog.Link // after which the stream was read again because an entry seemed to be missing; nil is nowhere
 }
 
 // compareSeen looks whether the log may end with another message than the one
