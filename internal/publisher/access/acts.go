@@ -69,7 +69,7 @@ func (a *Acts) index(sequence uint64) (int, bool) {
 	return slices.BinarySearchFunc(a.all, sequence, func(act Act, sequence uint64) int { return cmp.Compare(act.Sequence, sequence) })
 }
 
-// List returns all acts that were recorded before the call, the oldest first. The error is ErrActsNotReady, or one of flagsync.Journal. The
+// List returns all acts that were recorded before the call, the oldest first. The error is ErrActsNotReady, or one of writer.Ledger. The
 // caller owns the slice.
 func (a *Acts) List(ctx context.Context) ([]Act, error) {
 	if !a.ready() {
@@ -125,7 +125,7 @@ func (a *Acts) policyRecorded() changelog.Digest {
 
 // Review records that a reviewer, who must have been permitted to, has looked at an act that went without the consent that policies want.
 // line returns the principals that a token was made by. The error is ErrActUnknown, ErrNoReview, ErrOwnAct, ErrActsNotReady, or one of
-// flagsync.Journal.
+// writer.Ledger.
 func (a *Acts) Review(ctx context.Context, reviewer Principal, line func(string) []string, sequence uint64, reason string) (Act, error) {
 	if !a.ready() {
 		return Act{}, ErrActsNotReady

@@ -14,7 +14,7 @@ import (
 	"github.com/flagside/flagside/sync/writer"
 )
 
-// Journal is where tokens and persons are recorded: a flagsync.Journal.
+// Journal is where tokens and persons are recorded: a writer.Ledger.
 type Journal interface {
 	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
 	Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error]

@@ -144,7 +144,7 @@ func (t *Tokens) takeToken(f tokenRecord) {
 }
 
 // Create makes a token for the author, who must have been permitted to Administer. The secret is returned here and nowhere else: only its
-// hash is kept. The error is ErrInvalidToken, ErrNotReady, or one of flagsync.Journal; after flagsync.ErrUndecided the token may
+// hash is kept. The error is ErrInvalidToken, ErrNotReady, or one of writer.Ledger; after writer.ErrUndecided the token may
 // exist, but nobody knows its secret: revoke it when the list shows it.
 func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Token, string, error) {
 	now := t.now().UTC().Truncate(time.Second)
@@ -170,7 +170,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 }
 
 // Revoke ends a token for good and returns it. To revoke it again changes nothing. The error is ErrTokenUnknown, ErrNotReady, or one of
-// flagsync.Journal.
+// writer.Ledger.
 func (t *Tokens) Revoke(ctx context.Context, author Principal, id string, why Why) (Token, error) {
 	revoked := storedToken{Token: Token{ID: id, Revoked: t.now().UTC().Truncate(time.Second), Revoker: author.ID}}
 	err := t.record(ctx, func() (any, error) {

@@ -21,7 +21,7 @@ import (
 // commandTimeout bounds a command. It is longer than the election of a new leader takes.
 const commandTimeout = 15 * time.Second
 
-// Log is where changes are written: a flagsync.Log.
+// Log is where changes are written: a writer.Log.
 type Log interface {
 	Append(ctx context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error)
 	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
@@ -29,14 +29,14 @@ type Log interface {
 	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
 }
 
-// Journal is where the decisions of people are recorded: a flagsync.Journal.
+// Journal is where the decisions of people are recorded: a writer.Ledger.
 type Journal interface {
 	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
 	Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error]
 	Record(ctx context.Context, sequence uint64) (writer.Record, error)
 }
 
-// Follower keeps the state current: a flagsync.Follower.
+// Follower keeps the state current: a follow.Follower.
 type Follower interface {
 	Barrier(ctx context.Context) error
 	Wait(ctx context.Context, revision uint64) error
