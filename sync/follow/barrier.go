@@ -51,7 +51,7 @@ type barrierState struct {
 	running  bool
 	nextAt   time.Time // no question before
 	ownAt    time.Time // when the follower asks for itself
-	urgent   bool      // beats do not put that off: nothing has proved us current
+	urgent   bool      // heartbeats do not put that off: nothing has proved us current
 
 	giveUp   context.CancelFunc // ends the question under way
 	giveUpAt time.Time          // zero while there is no reason to
@@ -127,7 +127,7 @@ func (s *followLoop) scheduleBarrier(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// onLeader is called when a beat shows that the log has a leader again. A question
+// onLeader is called when a heartbeat shows that the log has a leader again. A question
 // that was sent before may never be answered: soon, but not by everybody at once,
 // another one takes its place, and no breaker delays it.
 func (s *followLoop) onLeader(now time.Time) {
@@ -251,7 +251,7 @@ func (s *followLoop) cutOff(err error, now time.Time) bool {
 }
 
 // nextOwnBarrier returns when to ask for ourselves after an answer at now: once
-// no beat has come for a while, then again and again.
+// no heartbeat has come for a while, then again and again.
 func (s *followLoop) nextOwnBarrier(now time.Time) time.Time {
 	if now.Sub(s.lastHeartbeat()) < s.timing.HeartbeatTimeout {
 		return s.withoutHeartbeat()
@@ -259,13 +259,13 @@ func (s *followLoop) nextOwnBarrier(now time.Time) time.Time {
 	return now.Add(jetstream.Jitter(s.timing.OwnBarrier*8/10, s.timing.OwnBarrier*12/10))
 }
 
-// withoutHeartbeat returns when the silence after the last beat is too long. It
+// withoutHeartbeat returns when the silence after the last heartbeat is too long. It
 // differs between followers, so that they do not ask all at once.
 func (s *followLoop) withoutHeartbeat() time.Time {
 	return s.lastHeartbeat().Add(jetstream.Jitter(s.timing.HeartbeatTimeout, s.timing.HeartbeatTimeout*13/10))
 }
 
-// lastHeartbeat returns when the last beat came, or when the follower began to
+// lastHeartbeat returns when the last heartbeat came, or when the follower began to
 // listen.
 func (s *followLoop) lastHeartbeat() time.Time {
 	if s.current.LastHeartbeat.IsZero() {
@@ -285,7 +285,7 @@ func (s *followLoop) resolveBarriers() {
 		switch {
 		case obstacle != nil: // a log that is not ours may end where we stand
 			s.finishBarrier(a.batch, obstacle)
-			b.urgent = true // once the obstacle is gone, beats alone would never call the state complete
+			b.urgent = true // once the obstacle is gone, heartbeats alone would never call the state complete
 		case s.judged < a.end.last, s.unproved, s.fill.verify, s.divergence.active():
 			return false // more has to come, or what is here to be looked at
 		case s.endsUnseen(a.end):

@@ -17,7 +17,7 @@ import (
 const regressLimit = 2 * time.Second
 
 // divergenceCheck is about a suspicion against the log: what a replica, the feed
-// or a beat says does not fit, and the leader is asked.
+// or a heartbeat says does not fit, and the leader is asked.
 type divergenceCheck struct {
 	about     error     // nil when there is none
 	verdict   error     // what the leader confirmed last

@@ -22,7 +22,7 @@ const (
 	fillPatienceTo = 8 * time.Second // as it grows while none comes
 )
 
-// feedGrace is how long the feed may take to bring what a beat or a barrier
+// feedGrace is how long the feed may take to bring what a heartbeat or a barrier
 // names: both overtake it, and everybody who hears them would read at once what
 // is on its way to all. A caller that waits for it shortens that.
 const (

@@ -17,7 +17,7 @@ const (
 	stalledAsk   = 500 * time.Millisecond // within which the leader is asked; jittered
 )
 
-// heartbeatQueue is how many beats wait while the target is busy, about a minute of
+// heartbeatQueue is how many heartbeats wait while the target is busy, about a minute of
 // them.
 const heartbeatQueue = 64
 
@@ -32,13 +32,13 @@ type heartbeatState struct {
 	denied          changelog.Link     // an entry of ours that a heartbeat takes for noise; zero is none
 }
 
-// arrival is a beat, and when it came.
+// arrival is a heartbeat, and when it came.
 type arrival struct {
 	message jetstream.Message
 	at      time.Time
 }
 
-// queueHeartbeat takes note of a beat and of the moment: a target that is busy must not
+// queueHeartbeat takes note of a heartbeat and of the moment: a target that is busy must not
 // make it younger. Nothing waits for room, or later ones would come later.
 func (s *followLoop) queueHeartbeat(m jetstream.Message) {
 	select {

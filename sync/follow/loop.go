@@ -113,7 +113,7 @@ func newFollowLoop(ctx context.Context, f *Follower) *followLoop {
 	return s
 }
 
-// subscribe asks for the feed and the beats before anything is read, so that
+// subscribe asks for the feed and the heartbeats before anything is read, so that
 // nothing falls between.
 func (s *followLoop) subscribe() error {
 	err := s.listen(s.conn.SubscribeFeed, jetstream.FeedSubject(s.environment)+".>", func(m jetstream.Message) {

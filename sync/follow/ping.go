@@ -16,7 +16,7 @@ const (
 	pingInterval = 2 * time.Second
 	// pingLimit is how long it may take to give one, at least.
 	pingLimit = time.Second
-	// lateAfter is how old the last ping may be that was answered before a beat
+	// lateAfter is how old the last ping may be that was answered before a heartbeat
 	// came.
 	lateAfter = pingInterval + pingLimit
 )
@@ -40,7 +40,7 @@ type connectionState struct {
 }
 
 // nextPing returns when the server is asked again: regularly, and as soon as two
-// beats are missing, so that it is known what to do when the third is.
+// heartbeats are missing, so that it is known what to do when the third is.
 func (s *followLoop) nextPing() time.Time {
 	sent := s.ping.sent
 	missed := s.lastHeartbeat().Add(max(s.timing.HeartbeatTimeout-pingLimit, 0))

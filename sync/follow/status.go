@@ -18,8 +18,8 @@ type Status struct {
 	Received uint64             // revision of the last entry received in order
 	Head     uint64             // highest revision known to exist
 
-	LastHeartbeat time.Time     // arrival of the last beat; zero before the first
-	Archived      time.Time     // when the environment was archived, by the last beat; zero while it is in use
+	LastHeartbeat time.Time     // arrival of the last heartbeat; zero before the first
+	Archived      time.Time     // when the environment was archived, by the last heartbeat; zero while it is in use
 	LastConfirmed time.Time     // when everything that existed was applied for sure; zero is never
 	Age           time.Duration // since LastConfirmed, on the monotonic clock
 	AgeKnown      bool          // false while LastConfirmed is zero
@@ -58,7 +58,7 @@ func (f *Follower) Status() Status {
 }
 
 // Age returns how long ago everything that existed was applied for sure, on the
-// monotonic clock: the arrival of a beat whose head was applied, or the sending
+// monotonic clock: the arrival of a heartbeat whose head was applied, or the sending
 // of a barrier that succeeded. known is false before the first of them. It takes
 // no lock and does not allocate.
 func (f *Follower) Age() (age time.Duration, known bool) {

@@ -55,7 +55,7 @@ func NewArchivedHeartbeater(c *flagsync.Conn, o LogOptions, archived time.Time, 
 	return b
 }
 
-// Run beats until ctx ends, and then returns nil.
+// Run sends heartbeats until ctx ends, and then returns nil.
 func (b *Heartbeater) Run(ctx context.Context) error {
 	sub, err := b.log.conn.Subscribe(jetstream.HeartbeatSubject(b.log.environment), b.hear)
 	if err != nil {
@@ -83,13 +83,13 @@ func (b *Heartbeater) hear(m jetstream.Message) {
 	}
 }
 
-// tick asks the leader and beats, both within the second.
+// tick asks the leader and sends a heartbeat, both within the second.
 func (b *Heartbeater) tick(ctx context.Context) {
 	within, cancel := context.WithTimeout(ctx, heartbeatInterval)
 	defer cancel()
 	if err := b.announce(within); err != nil && ctx.Err() == nil {
 		if !b.silent {
-			b.logger.Warn().Err(err).Msg("no beats while the head of the log is not known")
+			b.logger.Warn().Err(err).Msg("no heartbeats while the head of the log is not known")
 		}
 		b.silent = true
 		return

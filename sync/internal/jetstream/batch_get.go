@@ -16,10 +16,10 @@ import (
 )
 
 const (
-	// BatchEntries and batchBytes bound what one read brings. The last entry
-	// may exceed batchBytes.
+	// BatchEntries is how many entries one read brings at most.
 	BatchEntries = 5000
-	BatchBytes   = 4 << 20
+	// BatchBytes bounds them in bytes. The last entry may exceed it.
+	BatchBytes = 4 << 20
 
 	// batchPause is how long the next message of an answer may take to come.
 	batchPause = 2 * time.Second
@@ -34,6 +34,7 @@ const (
 	statusNoResponders = "503"
 )
 
+// BatchRequest says which messages are read together.
 type BatchRequest struct {
 	Sequence      uint64 `json:"seq,omitzero"`
 	NextBySubject string `json:"next_by_subj,omitzero"`

@@ -260,7 +260,7 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
-		// Nothing may be sent later than it was meant to be: beats and appends
+		// Nothing may be sent later than it was meant to be: heartbeats and appends
 		// of an outage would arrive after it.
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectToServer(func(servers []nats.Server, info nats.ServerInfo) (*nats.Server, time.Duration) {

@@ -21,15 +21,17 @@ import (
 // seconds, so no other server can have been elected since.
 const leaseLimit = 2 * time.Second
 
+// ErrNoMessage means that a stream has no such message.
 var ErrNoMessage = errors.New("no such entry")
 
-// streamInfo is what a leader says about its stream.
-type streamInfo struct {
+// StreamInfo is what a leader says about its stream.
+type StreamInfo struct {
 	Config  StreamConfig `json:"config"`
 	State   StreamState  `json:"state"`
 	Cluster *clusterInfo `json:"cluster"`
 }
 
+// StreamState is what a stream holds.
 type StreamState struct {
 	FirstSequence uint64 `json:"first_seq"`
 	LastSequence  uint64 `json:"last_seq"`
@@ -51,7 +53,7 @@ type replicaInfo struct {
 
 // VerifyLease reports why the answer may come from a server that only believes
 // it is the leader.
-func (i *streamInfo) VerifyLease() error {
+func (i *StreamInfo) VerifyLease() error {
 	if i.Cluster == nil || i.Cluster.Leader == "" {
 		return errors.New("the stream has no leader")
 	}
@@ -69,8 +71,8 @@ func (i *streamInfo) VerifyLease() error {
 }
 
 // Info asks the leader about a stream.
-func (c Client) Info(ctx context.Context, stream string) (*streamInfo, error) {
-	var answer streamInfo
+func (c Client) Info(ctx context.Context, stream string) (*StreamInfo, error) {
+	var answer StreamInfo
 	if err := c.Request(ctx, "STREAM.INFO."+stream, nil, &answer); err != nil {
 		return nil, err
 	}
@@ -110,12 +112,14 @@ func (c Client) LastMessage(ctx context.Context, stream, subject string) (Messag
 	return c.Get(ctx, stream, MessageRequest{LastBySubject: subject})
 }
 
+// MessageRequest says which message is meant: the one with a sequence, the last of a subject, or the next of one from a sequence on.
 type MessageRequest struct {
 	Sequence      uint64 `json:"seq,omitzero"`
 	LastBySubject string `json:"last_by_subj,omitzero"`
 	NextBySubject string `json:"next_by_subj,omitzero"`
 }
 
+// Get asks the leader for a message. It returns ErrNoMessage when the leader has none.
 func (c Client) Get(ctx context.Context, stream string, r MessageRequest) (Message, error) {
 	var answer struct {
 		Message Message `json:"message"`

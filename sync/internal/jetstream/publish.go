@@ -11,13 +11,14 @@ import (
 
 const (
 	// publishTimeout is how long an acknowledgement is waited for before the
-	// leader is asked what happened, and resolveTimeout how long its answer is:
+	// leader is asked what happened:
 	// short, because what is sent to a leader that is lost is never answered, and
 	// nothing can be written for as long. Sending again is harmless.
 	publishTimeout = time.Second
+	// ResolveTimeout is how long the answer of the leader to that is waited for.
 	ResolveTimeout = time.Second
 
-	// Pauses between attempts while nothing is decided. Writers are few.
+	// RetryMin is the least pause between attempts while nothing is decided. Writers are few.
 	RetryMin = 10 * time.Millisecond
 	retryMax = 250 * time.Millisecond
 )

@@ -77,7 +77,7 @@ func TestVerifyLease(t *testing.T) {
 		"three of five":         {&clusterInfo{Leader: "n1", Replicas: []replicaInfo{fresh, fresh, old, old}}, true},
 		"two of four, no major": {&clusterInfo{Leader: "n1", Replicas: []replicaInfo{fresh, old, old}}, false},
 	} {
-		err := (&streamInfo{Cluster: tc.cluster}).VerifyLease()
+		err := (&StreamInfo{Cluster: tc.cluster}).VerifyLease()
 		if (err == nil) != tc.holds {
 			t.Errorf("%s: %v, want that it holds: %t", name, err, tc.holds)
 		}

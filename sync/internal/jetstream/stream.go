@@ -23,15 +23,33 @@ const (
 	JournalSubject = "journal"
 )
 
-func FlagsStream(environment string) string      { return "FLAGS_" + environment }
-func LedgerStream(environment string) string     { return "LEDGER_" + environment }
-func FlagsSubject(environment string) string     { return "flags." + environment }
-func LedgerSubject(environment string) string    { return "ledger." + environment }
-func SnapStream(environment string) string       { return "SNAP_" + environment }
-func snapSubject(environment string) string      { return "snap." + environment }
-func ManifestSubject(environment string) string  { return snapSubject(environment) + ".manifest" }
-func ChunkSubject(environment string) string     { return snapSubject(environment) + ".chunk" }
-func FeedSubject(environment string) string      { return "feed." + environment }
+// FlagsStream names the stream of the log of an environment.
+func FlagsStream(environment string) string { return "FLAGS_" + environment }
+
+// LedgerStream names the stream of the ledger of an environment.
+func LedgerStream(environment string) string { return "LEDGER_" + environment }
+
+// FlagsSubject begins the subjects of the log.
+func FlagsSubject(environment string) string { return "flags." + environment }
+
+// LedgerSubject begins the subjects of the ledger.
+func LedgerSubject(environment string) string { return "ledger." + environment }
+
+// SnapStream names the stream of the published snapshots.
+func SnapStream(environment string) string { return "SNAP_" + environment }
+
+func snapSubject(environment string) string { return "snap." + environment }
+
+// ManifestSubject is that of the manifest.
+func ManifestSubject(environment string) string { return snapSubject(environment) + ".manifest" }
+
+// ChunkSubject begins the subjects of chunks.
+func ChunkSubject(environment string) string { return snapSubject(environment) + ".chunk" }
+
+// FeedSubject begins the subjects on which the server repeats the log.
+func FeedSubject(environment string) string { return "feed." + environment }
+
+// HeartbeatSubject is that of heartbeats.
 func HeartbeatSubject(environment string) string { return "heartbeat." + environment }
 
 // StreamConfig is the configuration of a stream in JetStream's terms: all
@@ -106,12 +124,14 @@ func newStreamConfig(name, subject string, replicas int) StreamConfig {
 	}
 }
 
+// FlagsConfig is the configuration of the stream of a log.
 func FlagsConfig(environment string, replicas int) StreamConfig {
 	c := newStreamConfig(FlagsStream(environment), FlagsSubject(environment), replicas)
 	c.RePublish = &republish{Source: FlagsSubject(environment) + ".>", Destination: FeedSubject(environment) + ".>"}
 	return c
 }
 
+// LedgerConfig is the configuration of the stream of a ledger.
 func LedgerConfig(environment string, replicas int) StreamConfig {
 	return journalConfig(LedgerStream(environment), LedgerSubject(environment), replicas)
 }
@@ -132,6 +152,7 @@ func SnapConfig(environment string, replicas int) StreamConfig {
 	return c
 }
 
+// ControlConfig is the configuration of CONTROL.
 func ControlConfig(replicas int) StreamConfig {
 	return journalConfig(ControlStream, ControlSubject, replicas)
 }
@@ -201,7 +222,7 @@ func orUnset(value string) string {
 }
 
 // CreateStream creates a stream, or verifies the one that is there.
-func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*streamInfo, error) {
+func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*StreamInfo, error) {
 	info, err := c.Info(ctx, want.Name)
 	if err == nil {
 		return info, want.Verify(info.Config)
@@ -212,7 +233,7 @@ func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*streamInf
 	if err := c.StorageError(); err != nil {
 		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)
 	}
-	var created streamInfo
+	var created StreamInfo
 	err = c.requestWithin(ctx, createTimeout, "STREAM.CREATE."+want.Name, want, &created)
 	if HasCode(err, codeStreamNameInUse) { // another publisher was faster
 		if info, err = c.Info(ctx, want.Name); err == nil {
@@ -229,7 +250,7 @@ func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*streamInf
 }
 
 // OpenStream verifies a stream that must be there.
-func (c Client) OpenStream(ctx context.Context, want StreamConfig) (*streamInfo, error) {
+func (c Client) OpenStream(ctx context.Context, want StreamConfig) (*StreamInfo, error) {
 	info, err := c.Info(ctx, want.Name)
 	if HasCode(err, CodeStreamNotFound) {
 		return nil, StreamLost(want.Name)
