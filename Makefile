@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image chart clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -76,5 +76,11 @@ clients: build ## real OpenFeature clients in Go, Node.js and a browser, and beh
 	cd e2e/clients/javascript && npm ci --no-audit --no-fund --silent && npm run --silent bundle
 	cd e2e/clients && $(GO) test ./... && $(GO) run .
 
+image: ## images of the publisher and the sidecar in dist/images, as OCI archives; needs buildah
+	build/image.sh
+
+chart: ## renders the chart for all example values, and plays its admission policy and its alerts
+	cd deploy/charttest && $(GO) run ./figures
+
 clean: ## removes what build made
-	rm -rf bin
+	rm -rf bin dist

@@ -11,7 +11,8 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/process"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
@@ -66,7 +67,7 @@ type tappedCluster struct {
 
 	tap     *tap
 	servers *process.Cluster
-	tapped  *admin.Client // of the publisher behind the tap
+	tapped  *client.Client // of the publisher behind the tap
 }
 
 func newTappedCluster(t *testing.T) *tappedCluster {
@@ -127,14 +128,18 @@ func (c *tappedCluster) suffer(f fault) string {
 	meanwhile.Go(func() {
 		<-begun
 		if f.withdrawn {
-			_, _ = insist(c.proposals, func() (admin.ChangeRequest, error) { return c.author.WithdrawRequest(c.ctx, "prod", r.ID, "") })
+			_, _ = insist(c.proposals, func() (api.ChangeRequest, error) {
+				return c.author.WithdrawRequest(c.ctx, "prod", r.ID, api.ChangeHeaders{})
+			})
 		}
 	})
 	meanwhile.Go(func() {
 		<-begun
 		c.mend(f, leader)
 	})
-	_, _ = insist(c.proposals, func() (admin.ChangeRequest, error) { return c.tapped.ApplyRequest(c.ctx, "prod", r.ID, "") })
+	_, _ = insist(c.proposals, func() (api.ChangeRequest, error) {
+		return c.tapped.ApplyRequest(c.ctx, "prod", r.ID, api.ChangeHeaders{})
+	})
 	meanwhile.Wait()
 	if err != nil {
 		c.t.Fatal(err)
@@ -145,7 +150,7 @@ func (c *tappedCluster) suffer(f fault) string {
 }
 
 // awaitEnd waits until it is known what became of a request.
-func (c *tappedCluster) awaitEnd(f fault, r admin.ChangeRequest) (end admin.ChangeRequest) {
+func (c *tappedCluster) awaitEnd(f fault, r api.ChangeRequest) (end api.ChangeRequest) {
 	c.t.Helper()
 	var err error
 	waiting := process.Await(c.ctx, "waiting for the end of "+f.String(), func() bool {

@@ -15,7 +15,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/process"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
@@ -56,7 +57,7 @@ func TestPublisherKilledWhileApplying(t *testing.T) {
 // proposals are change requests of one person, with the consent of another.
 type proposals struct {
 	*system
-	author, approver *admin.Client
+	author, approver *client.Client
 	secrets          [2]string // of both
 	approverID       string
 
@@ -72,9 +73,9 @@ func newProposals(s *system) *proposals {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var made [2]admin.CreatedToken // by a third one: who makes a token cannot have it approve their own requests
+	var made [2]api.CreatedToken // by a third one: who makes a token cannot have it approve their own requests
 	for i, name := range []string{"author", "approver"} {
-		made[i], err = s.client(s.admin, strings.TrimSpace(string(secret))).CreateToken(s.ctx, admin.NewToken{Name: name, Groups: []string{"flagside:admin"}})
+		made[i], err = s.client(s.admin, strings.TrimSpace(string(secret))).CreateToken(s.ctx, api.NewToken{Name: name, Groups: []string{"flagside:admin"}}, api.AdministrationHeaders{})
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -87,9 +88,9 @@ func newProposals(s *system) *proposals {
 }
 
 // client returns a client of a publisher.
-func (s *system) client(address, secret string) *admin.Client {
+func (s *system) client(address, secret string) *client.Client {
 	s.t.Helper()
-	c, err := admin.NewClient(admin.ClientOptions{Address: "http://" + address, Token: secret})
+	c, err := client.New(client.Options{Address: "http://" + address, Token: secret})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -99,10 +100,10 @@ func (s *system) client(address, secret string) *admin.Client {
 // propose has a flag made by a change request, which is withdrawn while it is applied if wanted.
 func (p *proposals) propose(key string, withdraw bool) {
 	document := []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`)
-	r, err := insist(p, func() (admin.ChangeRequest, error) {
-		return p.author.OpenRequest(p.ctx, "prod", admin.NewRequest{
-			Command: admin.Command{Type: "put", Key: key, IfAbsent: true, Document: document}, Reason: "because",
-		}, key)
+	r, err := insist(p, func() (api.ChangeRequest, error) {
+		return p.author.OpenRequest(p.ctx, "prod", api.NewRequest{
+			Command: api.Command{Type: "put", Key: key, IfAbsent: true, Document: document}, Reason: "because",
+		}, api.ChangeHeaders{IdempotencyKey: key})
 	})
 	if err != nil {
 		p.t.Errorf("open a request for %s: %v", key, err)
@@ -117,23 +118,27 @@ func (p *proposals) propose(key string, withdraw bool) {
 	var racing sync.WaitGroup
 	if withdraw {
 		racing.Go(func() {
-			_, _ = insist(p, func() (admin.ChangeRequest, error) { return p.author.WithdrawRequest(p.ctx, "prod", r.ID, "") })
+			_, _ = insist(p, func() (api.ChangeRequest, error) {
+				return p.author.WithdrawRequest(p.ctx, "prod", r.ID, api.ChangeHeaders{})
+			})
 		})
 	}
-	if _, err = insist(p, func() (admin.ChangeRequest, error) { return p.author.ApplyRequest(p.ctx, "prod", r.ID, "") }); err != nil && !withdraw {
+	if _, err = insist(p, func() (api.ChangeRequest, error) {
+		return p.author.ApplyRequest(p.ctx, "prod", r.ID, api.ChangeHeaders{})
+	}); err != nil && !withdraw {
 		p.t.Errorf("apply the request for %s: %v", key, err)
 	}
 	racing.Wait()
 }
 
 // agree has the other one approve a request.
-func (p *proposals) agree(r admin.ChangeRequest) (admin.ChangeRequest, error) {
-	return insist(p, func() (admin.ChangeRequest, error) {
+func (p *proposals) agree(r api.ChangeRequest) (api.ChangeRequest, error) {
+	return insist(p, func() (api.ChangeRequest, error) {
 		now, err := p.approver.Request(p.ctx, "prod", r.ID)
 		if err != nil || len(now.Approvals) > 0 {
 			return now, err // approved by an attempt that was not answered
 		}
-		return p.approver.ApproveRequest(p.ctx, "prod", r.ID, r.Hash, "")
+		return p.approver.ApproveRequest(p.ctx, "prod", r.ID, r.Hash, api.ChangeHeaders{})
 	})
 }
 
@@ -141,7 +146,7 @@ func (p *proposals) agree(r admin.ChangeRequest) (admin.ChangeRequest, error) {
 func insist[T any](p *proposals, ask func() (T, error)) (T, error) {
 	for {
 		r, err := ask()
-		problem, answered := errors.AsType[*admin.Problem](err)
+		problem, answered := errors.AsType[*client.Error](err)
 		if err == nil || answered && problem.Status < http.StatusInternalServerError || p.ctx.Err() != nil {
 			return r, err
 		}
@@ -156,7 +161,7 @@ func insist[T any](p *proposals, ask func() (T, error)) (T, error) {
 func (p *proposals) verify() {
 	p.t.Helper()
 	for key, id := range p.ids {
-		var r admin.ChangeRequest
+		var r api.ChangeRequest
 		err := process.Await(p.ctx, "waiting for the end of request "+id, func() bool {
 			r, _ = p.author.Request(p.ctx, "prod", id)
 			return r.Status == string(control.Applied) || r.Status == string(control.Withdrawn)
@@ -165,8 +170,8 @@ func (p *proposals) verify() {
 			p.t.Fatalf("%v: it is %s", err, r.Status)
 		}
 		p.outcomes[r.Status]++
-		history, err := p.author.History(p.ctx, "prod", document.ID{Kind: document.KindFlag, Key: key})
-		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusNotFound {
+		history, err := p.author.History(p.ctx, "prod", document.ID{Kind: document.KindFlag, Key: key}, api.HistoryQuery{})
+		if problem, ok := errors.AsType[*client.Error](err); ok && problem.Status == http.StatusNotFound {
 			err = nil
 		}
 		if err != nil {
@@ -182,7 +187,7 @@ func (p *proposals) verify() {
 			}
 		}
 	}
-	all, err := p.author.Requests(p.ctx, "prod", "")
+	all, err := p.author.AllRequests(p.ctx, "prod", api.RequestQuery{})
 	if err != nil || len(all) != len(p.ids) {
 		p.t.Errorf("%d requests were opened, and %d are there, %v", len(p.ids), len(all), err)
 	}
@@ -192,7 +197,7 @@ func (p *proposals) verify() {
 const several = 3
 
 // approved returns a request for several flags that somebody else has approved.
-func (p *proposals) approved(name string) admin.ChangeRequest {
+func (p *proposals) approved(name string) api.ChangeRequest {
 	p.t.Helper()
 	r, err := p.agree(p.opened(name))
 	if err != nil {
@@ -202,16 +207,18 @@ func (p *proposals) approved(name string) admin.ChangeRequest {
 }
 
 // opened returns a request for several flags.
-func (p *proposals) opened(name string) admin.ChangeRequest {
+func (p *proposals) opened(name string) api.ChangeRequest {
 	p.t.Helper()
-	var changes []admin.CommandChange
+	var changes []api.CommandChange
 	for i := range several {
-		changes = append(changes, admin.CommandChange{
+		changes = append(changes, api.CommandChange{
 			Key: fmt.Sprintf("%s-%d", name, i), Document: []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`),
 		})
 	}
-	wanted := admin.NewRequest{Command: admin.Command{Type: "documents", Changes: changes}}
-	r, err := insist(p, func() (admin.ChangeRequest, error) { return p.author.OpenRequest(p.ctx, "prod", wanted, name) })
+	wanted := api.NewRequest{Command: api.Command{Type: "documents", Changes: changes}}
+	r, err := insist(p, func() (api.ChangeRequest, error) {
+		return p.author.OpenRequest(p.ctx, "prod", wanted, api.ChangeHeaders{IdempotencyKey: name})
+	})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -219,14 +226,14 @@ func (p *proposals) opened(name string) admin.ChangeRequest {
 }
 
 // verifyEntries makes sure that the flags of a request were changed once and together if it is applied, and not at all otherwise.
-func (p *proposals) verifyEntries(r admin.ChangeRequest) {
+func (p *proposals) verifyEntries(r api.ChangeRequest) {
 	p.t.Helper()
 	want := map[string]int{string(control.Applied): 1}[r.Status]
 	for _, c := range r.Changes {
-		history, err := insist(p, func() (admin.History, error) {
-			return p.author.History(p.ctx, "prod", document.ID{Kind: document.KindFlag, Key: c.Key})
+		history, err := insist(p, func() (api.History, error) {
+			return p.author.History(p.ctx, "prod", document.ID{Kind: document.KindFlag, Key: c.Key}, api.HistoryQuery{})
 		})
-		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusNotFound {
+		if problem, ok := errors.AsType[*client.Error](err); ok && problem.Status == http.StatusNotFound {
 			err = nil
 		}
 		if err != nil || len(history.Items) != want {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -106,7 +103,7 @@ const contended = "contended"
 // has read there.
 func (c *contention) write(ctx context.Context, i int) {
 	for n := 0; ctx.Err() == nil; n++ {
-		etag, _ := c.publishers[i].FlagETag(ctx, "prod", contended) // without one: the flag must not exist yet
+		etag, _ := c.publishers[i].FlagRevision(ctx, "prod", contended) // without one: the flag must not exist yet
 		document := fmt.Sprintf(`{"state":"ENABLED","variants":{"only":%d},"defaultVariant":"only"}`, len(c.publishers)*n+i)
 		etag, err := c.publishers[i].PutFlag(ctx, "prod", contended, etag, []byte(document))
 		c.note(etag, document, err)
@@ -118,7 +115,7 @@ func (c *contention) note(etag, document string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
-		if strings.Contains(err.Error(), strconv.Itoa(http.StatusPreconditionFailed)) {
+		if preconditionFailed(err) {
 			c.refused = append(c.refused, document)
 		}
 		return
@@ -156,7 +153,7 @@ func (c *contention) verify(s *system, sidecar *process.Sidecar) {
 	}
 	byTag, times := make(map[string]string), make(map[string]int)
 	for _, change := range history {
-		byTag[`"`+change.Revision+`"`] = string(change.Document)
+		byTag[change.Revision] = string(change.Document)
 		times[string(change.Document)]++
 	}
 	for etag, document := range c.written {

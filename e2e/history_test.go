@@ -262,11 +262,11 @@ func (h *history) write(ctx context.Context, client int, p *process.Publisher) {
 }
 
 func (h *history) writeOnce(ctx context.Context, client int, p *process.Publisher, key string) {
-	etag, err := p.FlagETag(ctx, "prod", key)
+	etag, err := p.FlagRevision(ctx, "prod", key)
 	if err != nil {
 		return
 	}
-	_, number, _ := strings.Cut(strings.Trim(etag, `"`), "-")
+	_, number, _ := strings.Cut(etag, "-")
 	revision, err := strconv.Atoi(number)
 	if err != nil {
 		h.t.Errorf("entity tag %s: %v", etag, err)
@@ -279,7 +279,7 @@ func (h *history) writeOnce(ctx context.Context, client int, p *process.Publishe
 		switch {
 		case err == nil:
 			return linearizable.Done
-		case strings.Contains(err.Error(), ": "+strconv.Itoa(http.StatusPreconditionFailed)):
+		case preconditionFailed(err):
 			return linearizable.Refused
 		default:
 			return linearizable.Unknown

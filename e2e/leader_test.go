@@ -91,7 +91,7 @@ func (l *lostLeader) put(value int) {
 		err := process.Await(l.ctx, "writing "+key, func() bool {
 			ctx, cancel := context.WithTimeout(l.ctx, 5*time.Second)
 			defer cancel()
-			tag, _ := l.publisher.FlagETag(ctx, "prod", key) // without one: the flag must not exist yet
+			tag, _ := l.publisher.FlagRevision(ctx, "prod", key) // without one: the flag must not exist yet
 			_, err := l.publisher.PutFlag(ctx, "prod", key, tag, doc(key, value))
 			return err == nil
 		})

@@ -4,7 +4,9 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	_ "github.com/flagside/flagside/internal/dev" // what the programs are made of, so that a remembered result never outlives a change
 	"github.com/flagside/flagside/internal/process"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/waiting"
 )
 
@@ -150,4 +153,10 @@ func addresses(t *testing.T, n int) []string {
 		t.Fatal(err)
 	}
 	return a
+}
+
+// preconditionFailed reports whether a change was refused because the document had been changed meanwhile.
+func preconditionFailed(err error) bool {
+	refused, ok := errors.AsType[*client.Error](err)
+	return ok && refused.Status == http.StatusPreconditionFailed
 }

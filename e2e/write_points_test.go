@@ -13,7 +13,8 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/process"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
@@ -127,7 +128,7 @@ func (m *mortal) countWrites() {
 	p := m.reborn()
 	r := m.approved("counted")
 	m.tap.arm(r.ID, nil, nil)
-	r, err := m.client(m.dying, m.secrets[0]).ApplyRequest(m.ctx, "prod", r.ID, "")
+	r, err := m.client(m.dying, m.secrets[0]).ApplyRequest(m.ctx, "prod", r.ID, api.ChangeHeaders{})
 	if err != nil || r.Status != string(control.Applied) || m.tap.count() != writesOfApply {
 		m.t.Fatalf("%s after %d writes, %v", r.Status, m.tap.count(), err)
 	}
@@ -175,7 +176,7 @@ func (m *mortal) die(d *death) {
 	d.request = m.approved(name).ID
 	p := m.reborn()
 	m.killAt(p, d.request, d.write, d.sent)
-	if _, err := m.client(m.dying, m.secrets[0]).ApplyRequest(m.ctx, "prod", d.request, ""); err == nil {
+	if _, err := m.client(m.dying, m.secrets[0]).ApplyRequest(m.ctx, "prod", d.request, api.ChangeHeaders{}); err == nil {
 		m.t.Fatalf("%s: the publisher has answered", d)
 	}
 	m.awaitDeath(p)
@@ -183,20 +184,28 @@ func (m *mortal) die(d *death) {
 	case itIsRestarted:
 		p = m.reborn()
 		again := m.client(m.dying, m.secrets[0])
-		m.must(insist(m.proposals, func() (admin.ChangeRequest, error) { return again.ApplyRequest(m.ctx, "prod", d.request, "") }))
+		m.must(insist(m.proposals, func() (api.ChangeRequest, error) {
+			return again.ApplyRequest(m.ctx, "prod", d.request, api.ChangeHeaders{})
+		}))
 		p.Kill()
 	case itIsWithdrawn:
-		_, err := insist(m.proposals, func() (admin.ChangeRequest, error) { return m.author.WithdrawRequest(m.ctx, "prod", d.request, "") })
+		_, err := insist(m.proposals, func() (api.ChangeRequest, error) {
+			return m.author.WithdrawRequest(m.ctx, "prod", d.request, api.ChangeHeaders{})
+		})
 		if (err == nil) == d.claimed() {
 			m.t.Errorf("%s: withdrawing: %v", d, err)
 		}
-		_, _ = insist(m.proposals, func() (admin.ChangeRequest, error) { return m.author.ApplyRequest(m.ctx, "prod", d.request, "") })
+		_, _ = insist(m.proposals, func() (api.ChangeRequest, error) {
+			return m.author.ApplyRequest(m.ctx, "prod", d.request, api.ChangeHeaders{})
+		})
 	case anotherIsAsked:
-		m.must(insist(m.proposals, func() (admin.ChangeRequest, error) { return m.author.ApplyRequest(m.ctx, "prod", d.request, "") }))
+		m.must(insist(m.proposals, func() (api.ChangeRequest, error) {
+			return m.author.ApplyRequest(m.ctx, "prod", d.request, api.ChangeHeaders{})
+		}))
 	}
 }
 
-func (m *mortal) must(_ admin.ChangeRequest, err error) {
+func (m *mortal) must(_ api.ChangeRequest, err error) {
 	m.t.Helper()
 	if err != nil {
 		m.t.Fatal(err)
@@ -213,7 +222,7 @@ func (m *mortal) verifyDeath(d death) string {
 	case d.next == nobodyIsAsked && !d.claimed():
 		want = control.Open
 	}
-	var r admin.ChangeRequest
+	var r api.ChangeRequest
 	err := process.Await(m.ctx, "waiting for the end of "+d.String(), func() bool {
 		r, _ = m.author.Request(m.ctx, "prod", d.request)
 		return r.Status == string(want)
@@ -255,7 +264,7 @@ func TestPublisherDiesAtTheWriteOfACommand(t *testing.T) {
 type attempt struct {
 	mark  string
 	who   int // index of the secret
-	ask   func(*admin.Client) error
+	ask   func(*client.Client) error
 	once  func(error) bool    // whether the error tells that it was done already
 	count func() (int, error) // how often it was done
 }
@@ -263,7 +272,7 @@ type attempt struct {
 func never(error) bool { return false }
 
 func notOpen(err error) bool {
-	problem, ok := errors.AsType[*admin.Problem](err)
+	problem, ok := errors.AsType[*client.Error](err)
 	return ok && problem.Status == http.StatusConflict
 }
 
@@ -271,18 +280,18 @@ func (m *mortal) toggling(key string) attempt {
 	m.t.Helper()
 	id := document.ID{Kind: document.KindFlag, Key: key}
 	document := []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`)
-	_, seen, err := m.author.Put(m.ctx, "prod", id, document, control.Precondition{Absent: true}, "")
+	_, seen, err := m.author.Put(m.ctx, "prod", id, document, client.Precondition{Absent: true}, api.ChangeHeaders{})
 	if err != nil {
 		m.t.Fatal(err)
 	}
 	return attempt{
 		mark: key, once: never,
-		ask: func(c *admin.Client) error {
-			_, err := c.Toggle(m.ctx, "prod", key, false, admin.Write{Seen: seen, Key: key})
+		ask: func(c *client.Client) error {
+			_, err := c.Toggle(m.ctx, "prod", key, false, seen, api.ChangeHeaders{IdempotencyKey: key})
 			return err
 		},
 		count: func() (int, error) {
-			history, err := m.author.History(m.ctx, "prod", id)
+			history, err := m.author.History(m.ctx, "prod", id, api.HistoryQuery{})
 			return len(history.Items) - 1, err
 		},
 	}
@@ -292,14 +301,14 @@ func (m *mortal) opening(key string) attempt {
 	document := []byte(`{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`)
 	return attempt{
 		mark: key, once: never,
-		ask: func(c *admin.Client) error {
-			_, err := c.OpenRequest(m.ctx, "prod", admin.NewRequest{
-				Command: admin.Command{Type: "put", Key: key, IfAbsent: true, Document: document},
-			}, key)
+		ask: func(c *client.Client) error {
+			_, err := c.OpenRequest(m.ctx, "prod", api.NewRequest{
+				Command: api.Command{Type: "put", Key: key, IfAbsent: true, Document: document},
+			}, api.ChangeHeaders{IdempotencyKey: key})
 			return err
 		},
 		count: func() (n int, err error) {
-			all, err := m.author.Requests(m.ctx, "prod", "")
+			all, err := m.author.AllRequests(m.ctx, "prod", api.RequestQuery{})
 			for _, r := range all {
 				if r.Changes[0].Key == key {
 					n++
@@ -315,8 +324,8 @@ func (m *mortal) approving(key string) attempt {
 	r := m.opened(key)
 	return attempt{
 		mark: r.ID, who: 1, once: notOpen,
-		ask: func(c *admin.Client) error {
-			_, err := c.ApproveRequest(m.ctx, "prod", r.ID, r.Hash, "")
+		ask: func(c *client.Client) error {
+			_, err := c.ApproveRequest(m.ctx, "prod", r.ID, r.Hash, api.ChangeHeaders{})
 			return err
 		},
 		count: func() (int, error) {
@@ -331,8 +340,8 @@ func (m *mortal) withdrawing(key string) attempt {
 	r := m.opened(key)
 	return attempt{
 		mark: r.ID, once: notOpen,
-		ask: func(c *admin.Client) error {
-			_, err := c.WithdrawRequest(m.ctx, "prod", r.ID, "")
+		ask: func(c *client.Client) error {
+			_, err := c.WithdrawRequest(m.ctx, "prod", r.ID, api.ChangeHeaders{})
 			return err
 		},
 		count: func() (int, error) {

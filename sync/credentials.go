@@ -1,5 +1,7 @@
 package flagsync
 
+import "slices"
+
 // Names of the files in a directory with the credentials of one user, as
 // "flagside credentials add" writes it and a Kubernetes Secret is mounted.
 const (
@@ -7,3 +9,13 @@ const (
 	CredentialsTrust = "trust"     // the root keys that entries must lead back to
 	CredentialsCA    = "ca.pem"    // the CA certificates for the NATS server; may be missing
 )
+
+// CredentialsFiles returns what such a directory holds, by file name: the text of a
+// seed, the trust file, and the CA certificates, which may be nil.
+func CredentialsFiles(seed, trust, ca []byte) map[string][]byte {
+	files := map[string][]byte{CredentialsNKey: slices.Concat(seed, []byte("\n")), CredentialsTrust: trust}
+	if ca != nil {
+		files[CredentialsCA] = ca
+	}
+	return files
+}

@@ -74,7 +74,7 @@ func (o *observer) write(ctx context.Context) {
 // change puts a flag over what stands there, as a person would after looking.
 func (o *observer) change(ctx context.Context, i int) error {
 	const key = "failover"
-	etag, err := o.publisher.FlagETag(ctx, environment, key)
+	etag, err := o.publisher.FlagRevision(ctx, environment, key)
 	if err != nil && i > 0 {
 		return err
 	}

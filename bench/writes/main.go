@@ -16,7 +16,7 @@ import (
 	"github.com/flagside/flagside/bench/measure"
 	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/process"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 const environment = "bench"
@@ -115,10 +115,10 @@ func measured(ctx context.Context, b process.Binaries, p *process.Publisher, nam
 }
 
 // clientOf returns a client with the rights of the publisher's first token.
-func clientOf(p *process.Publisher) (*admin.Client, error) {
+func clientOf(p *process.Publisher) (*client.Client, error) {
 	token, err := os.ReadFile(p.TokenFile)
 	if err != nil {
 		return nil, err
 	}
-	return admin.NewClient(admin.ClientOptions{Address: "http://" + p.Admin, Token: strings.TrimSpace(string(token))})
+	return client.New(client.Options{Address: "http://" + p.Admin, Token: strings.TrimSpace(string(token))})
 }

@@ -7,12 +7,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/examples/flagset"
 	"github.com/flagside/flagside/internal/figures"
 	"github.com/flagside/flagside/internal/process"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -93,7 +93,7 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 	empty := changelog.Token{Epoch: full.Epoch, Revision: 2} // the epoch began with two entries
 	head := full.Revision
 	for target := empty; head < uint64(entries) || target == full; {
-		written, err := client.RollBack(ctx, environment, document.ID{}, target.String(), admin.Write{Reason: "makes the log longer"})
+		written, err := client.RollBackEnvironment(ctx, environment, target.String(), api.ChangeHeaders{Reason: "makes the log longer"})
 		if err != nil {
 			return 0, fmt.Errorf("roll back to %s: %w", target, err)
 		}
@@ -108,9 +108,9 @@ func lengthen(ctx context.Context, b process.Binaries, p *process.Publisher, ent
 }
 
 // fill restores a snapshot that the log knows nothing of, part by part, and returns the revision then.
-func fill(ctx context.Context, client *admin.Client, snapshot []byte) (changelog.Token, error) {
+func fill(ctx context.Context, client *client.Client, snapshot []byte) (changelog.Token, error) {
 	for {
-		done, err := client.RestoreEnvironment(ctx, environment, snapshot, admin.Restoring{BreakGlass: true, Part: true}, "fills the environment")
+		done, err := client.RestoreEnvironment(ctx, environment, snapshot, api.RestoreQuery{Part: true}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "fills the environment"}, BreakGlass: true})
 		if err != nil {
 			return changelog.Token{}, fmt.Errorf("restore: %w", err)
 		}

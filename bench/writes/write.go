@@ -9,22 +9,22 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/figures"
-	"github.com/flagside/flagside/internal/publisher/admin"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 const doc = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","targeting":` +
 	`{"if":[{"in":[{"var":"country"},["DE","FR"]]},"on","off"]}}`
 
 // create makes a flag that does not exist yet.
-func create(ctx context.Context, c *admin.Client, key string) error {
+func create(ctx context.Context, c *client.Client, key string) error {
 	id := document.ID{Kind: document.KindFlag, Key: key}
-	_, _, err := c.Put(ctx, environment, id, []byte(doc), control.Precondition{Absent: true}, "")
+	_, _, err := c.Put(ctx, environment, id, []byte(doc), client.Precondition{Absent: true}, api.ChangeHeaders{})
 	return err
 }
 
 // oneByOne returns how long each change took, from the request to the answer.
-func oneByOne(ctx context.Context, c *admin.Client, count int) (figures.Durations, error) {
+func oneByOne(ctx context.Context, c *client.Client, count int) (figures.Durations, error) {
 	var all figures.Durations
 	for i := range count {
 		begin := time.Now()
@@ -37,7 +37,7 @@ func oneByOne(ctx context.Context, c *admin.Client, count int) (figures.Duration
 }
 
 // atOnce returns how many changes a second several writers make together.
-func atOnce(ctx context.Context, c *admin.Client, writers int, duration time.Duration) (float64, error) {
+func atOnce(ctx context.Context, c *client.Client, writers int, duration time.Duration) (float64, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var made atomic.Int64

@@ -19,16 +19,16 @@ func (f credentialFiles) write(seed []byte, dataDir string) error {
 	if err != nil {
 		return fmt.Errorf("root keys: %w; the publisher writes them at its first start, elsewhere name them with --trust-file", err)
 	}
-	files := map[string][]byte{flagsync.CredentialsNKey: append(seed, '\n'), flagsync.CredentialsTrust: trust}
+	var authority []byte
 	if ca := cmp.Or(f.ca, f.natsCA); ca != "" {
-		if files[flagsync.CredentialsCA], err = os.ReadFile(ca); err != nil {
+		if authority, err = os.ReadFile(ca); err != nil {
 			return fmt.Errorf("CA certificates: %w", err)
 		}
 	}
 	if err := emptyDirectory(f.out); err != nil {
 		return err
 	}
-	for name, text := range files {
+	for name, text := range flagsync.CredentialsFiles(seed, trust, authority) {
 		if err := writeNew(filepath.Join(f.out, name), text); err != nil {
 			return fmt.Errorf("credentials: %w", err)
 		}

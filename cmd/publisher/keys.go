@@ -42,7 +42,7 @@ func keysCommands() []commandline.Command {
 	return []commandline.Command{
 		{
 			Words: []string{"keys", "init"}, Short: "make the keys of an installation", New: keysInitCommand,
-			Examples: []string{"keys init keys", "keys init /etc/flagside/keys"},
+			Examples: []string{"keys init keys", "keys init /etc/flagside/keys --keep"},
 		},
 		{
 			Words: []string{"keys", "list"}, Short: "list the signing keys", New: keysListCommand,
@@ -65,13 +65,21 @@ func keysCommands() []commandline.Command {
 
 func keysInitCommand() commandline.Invocation {
 	var dir string
+	var keep bool
 	set := config.NewSet("publisher keys init", "Makes the keys of a new installation without starting a publisher: "+
 		"a root key, a signing key, the keys note and the trust file. publisher serve with a data directory does it by itself.")
-	set.Argument(&dir, "DIR", "directory for the keys; it must not hold any").Directory()
+	set.Argument(&dir, "DIR", "directory for the keys; it must not hold any, unless --keep is given").Directory()
+	set.Bool(&keep, "keep", false, "succeed, and change nothing, if the directory has keys; for containers that start again")
 	return commandline.Invocation{
 		Set: set, Changes: true,
 		Run: func(_ context.Context, t commandline.Terminal) error {
 			made, err := keys.Init(dir)
+			if keep && errors.Is(err, keys.ErrHasKeys) {
+				if _, err = keys.Open(dir); err == nil {
+					_, err = fmt.Fprintf(t.Stdout, "%s has keys, they stay\n", dir)
+				}
+				return err
+			}
 			if err != nil {
 				return err
 			}

@@ -115,3 +115,20 @@ func TestKeysWarnings(t *testing.T) {
 		t.Errorf("exit code %d, %s, %s", code, stdout, stderr)
 	}
 }
+
+func TestKeysInitKeeps(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if code, _, stderr := runCommand(t.Context(), "keys", "init", dir, "--keep"); code != 0 {
+		t.Fatal(stderr)
+	}
+	before := signingKey(t, dir)
+	if code, stdout, _ := runCommand(t.Context(), "keys", "init", dir, "--keep"); code != 0 || !strings.Contains(stdout, "they stay") || signingKey(t, dir) != before {
+		t.Errorf("exit %d: %s", code, stdout)
+	}
+	if err := os.Remove(filepath.Join(dir, "signing.key")); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := runCommand(t.Context(), "keys", "init", dir, "--keep"); code != 1 || !strings.Contains(stderr, "signing.key") {
+		t.Errorf("incomplete keys are kept: exit %d: %s", code, stderr)
+	}
+}

@@ -24,11 +24,16 @@ func program() commandline.Program {
 				Words: []string{"serve"}, Short: "keep the change logs of environments and serve the API that changes them", New: serveCommand,
 				Examples: []string{"serve --data-dir data/publisher", "serve --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --replicas 3"},
 			}},
+			probeCommands(),
 			keysCommands(),
 			[]commandline.Command{
 				{
 					Words: []string{"environment", "destroy"}, Short: "delete the flags of an archived environment for good", New: environmentDestroyCommand,
 					Examples: []string{"environment destroy trial --data-dir data/publisher", "environment destroy trial --data-dir data/publisher --confirm trial"},
+				},
+				{
+					Words: []string{"provision"}, Short: "make the Secrets that an installation in Kubernetes needs", New: provisionCommand,
+					Examples: []string{"provision --file provision.json", "provision --file provision.json --dry-run --kubernetes-url http://127.0.0.1:8001"},
 				},
 				commandline.CompletionCommand("publisher"),
 				commandline.VersionCommand("publisher"),

@@ -1,16 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/figures"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // measure changes flags of an environment that needs no approval, one after the other over one connection, and returns how long each
@@ -23,37 +23,18 @@ func (w *walker) measure(ctx context.Context, count int) (figures.Durations, err
 	if err != nil {
 		return nil, err
 	}
+	c, err := client.New(client.Options{Address: "http://" + w.admin, Token: strings.TrimSpace(string(token))})
+	if err != nil {
+		return nil, err
+	}
 	var all figures.Durations
 	for i := range count {
-		target := fmt.Sprintf("http://%s/api/v1/environments/staging/flags/flag-%d", w.admin, i)
-		request, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader([]byte(checkout)))
-		if err != nil {
+		id := document.ID{Kind: document.KindFlag, Key: fmt.Sprintf("flag-%d", i)}
+		begin := time.Now()
+		if _, _, err := c.Put(ctx, "staging", id, []byte(checkout), client.Precondition{Absent: true}, api.ChangeHeaders{}); err != nil {
 			return nil, err
 		}
-		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("If-None-Match", "*")
-		took, err := timed(request)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, took)
+		all = append(all, time.Since(begin))
 	}
 	return all, nil
-}
-
-// timed makes a request that must succeed.
-func timed(request *http.Request) (time.Duration, error) {
-	begin := time.Now()
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	body, err := io.ReadAll(response.Body)
-	took := time.Since(begin)
-	_ = response.Body.Close()
-	if err == nil && response.StatusCode/100 != 2 {
-		err = fmt.Errorf("%s: %s: %s", request.URL.Path, response.Status, body)
-	}
-	return took, err
 }

@@ -58,7 +58,7 @@ func TestLeavesImportNothingOfOurs(t *testing.T) {
 	for _, size := range [][]string{
 		{"internal/fileaccess", "internal/ending", "internal/lifecycle"},
 		{"internal/reload"},
-		{"internal/config", "internal/health", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
+		{"internal/config", "internal/health", "internal/kubernetes", "internal/listen", "internal/origin", "internal/telemetry", "internal/telemetry/opentelemetry", "examples/flagset"},
 	} {
 		for _, at := range size {
 			for _, imported := range own(all.must(t, at).imports) {
@@ -89,6 +89,41 @@ func TestWingsAreSeparate(t *testing.T) {
 		if slices.Contains(own(all[at].testImports), dev) && (below(at, sidecar) || below(at, publisher)) {
 			t.Errorf("a test of %s imports %s; a wing does not know the other one", at, dev)
 		}
+	}
+}
+
+// The command line reaches a publisher over its API and in no other way. What it has beside the client serves commands that work offline.
+func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
+	t.Parallel()
+	const publisher = "internal/publisher/"
+	allowed := map[string][]string{
+		publisher + "api": nil,
+		publisher + "client": {
+			"document", "sync/changelog", "internal/origin", publisher + "api",
+		},
+		publisher + "cli": {
+			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten", "internal/telemetry",
+			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
+			"sync",               // the names that environments can have
+			publisher + "access", // the names of roles and actions
+			publisher + "audit",  // verifies exports
+		},
+	}
+	all := readSource(t)
+	for at, allowed := range allowed {
+		for _, imported := range own(all.must(t, at).imports) {
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s; of ours it may import %v only", at, imported, allowed)
+			}
+		}
+	}
+	for _, imported := range all.must(t, publisher+"api").imports {
+		if imported != "encoding/json" && imported != "time" {
+			t.Errorf("%sapi imports %s and has nothing but types", publisher, imported)
+		}
+	}
+	if reached := all.reach(publisher + "admin"); reached[publisher+"client"] || reached[publisher+"cli"] {
+		t.Error("the server links the client")
 	}
 }
 
@@ -140,12 +175,28 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	}
 }
 
+// What may write Secrets of Kubernetes is in the one command that the chart's Job runs, and in nothing that serves.
+func TestOnlyTheJobWritesSecrets(t *testing.T) {
+	t.Parallel()
+	const client, provision = "internal/kubernetes", "internal/publisher/provision"
+	users := map[string][]string{client: {provision, "cmd/publisher", "internal/kubernetestest"}, provision: {"cmd/publisher"}}
+	all := readSource(t)
+	for used, allowed := range users {
+		all.must(t, used)
+		for _, at := range all.folders() {
+			if slices.Contains(own(all[at].imports), used) && !slices.Contains(allowed, at) {
+				t.Errorf("%s imports %s; only %v may", at, used, allowed)
+			}
+		}
+	}
+}
+
 // What makes the world of a test is in no program: above all keys that anybody can make, and servers that let everybody in.
 func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	t.Parallel()
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
-		"internal/waiting", "internal/logtest", "internal/process", "internal/figures",
+		"internal/waiting", "internal/logtest", "internal/process", "internal/figures", "internal/kubernetestest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)

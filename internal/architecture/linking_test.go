@@ -34,6 +34,10 @@ func bannedFromSidecar() []banned {
 			"it brings the publisher and an embedded NATS server",
 		},
 		{
+			module + "/internal/kubernetes", module + "/internal/kubernetes",
+			"it writes Secrets; a sidecar has no token of Kubernetes and no use for one",
+		},
+		{
 			"github.com/nats-io/nats-server/v2", "github.com/nats-io/nats-server/v2/server",
 			"10.4 MB of binary and as much memory; a sidecar is a client",
 		},

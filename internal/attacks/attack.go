@@ -44,12 +44,14 @@ const (
 	DiskThief     Attacker = "a thief of a sidecar's disk"
 	DiskWriter    Attacker = "a writer to a sidecar's disk"
 	LocalProcess  Attacker = "a process on loopback"
+	Cluster       Attacker = "someone else in a cluster of Kubernetes"
 )
 
 // Attackers returns all attackers.
 func Attackers() []Attacker {
 	return []Attacker{
 		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Administrator, Machine, DiskThief, DiskWriter, LocalProcess,
+		Cluster,
 	}
 }
 
@@ -71,13 +73,14 @@ const (
 	SnapshotPublished Operation = "snapshot publish"
 	OfflineAudit      Operation = "offline audit"
 	Erasure           Operation = "erasure"
+	Provisioning      Operation = "provisioning"
 )
 
 // Operations returns all operations.
 func Operations() []Operation {
 	return []Operation{
 		ColdStart, Warm, RestartFromDisk, NewEpoch, Restore, PublisherRestart, TwoPublishers, Rotation, BatchInterrupted, SameName,
-		SnapshotPublished, OfflineAudit, Erasure,
+		SnapshotPublished, OfflineAudit, Erasure, Provisioning,
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // ErrWritable means that others may write to a file or directory.
@@ -31,12 +33,25 @@ func VerifySecret(path string) (warning string, err error) {
 	return VerifyMode(path, info.Mode().Perm())
 }
 
-// VerifyMode is VerifySecret for a file whose permissions are known.
+// isMounted reports whether a file lies in a volume as the kubelet writes it for a Secret: behind a link into a folder that is named after
+// a time. Only containers that mount the volume see the file, so its mode says nothing about who may read it.
+func isMounted(path string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil || real == path {
+		return false
+	}
+	folder, hidden := strings.CutPrefix(filepath.Base(filepath.Dir(real)), "..")
+	written, _, _ := strings.Cut(folder, ".")
+	_, err = time.Parse("2006_01_02_15_04_05", written)
+	return hidden && err == nil
+}
+
+// VerifyMode is VerifySecret for a file whose permissions are known. It warns of no file in a mounted Secret.
 func VerifyMode(path string, mode fs.FileMode) (warning string, err error) {
 	switch {
 	case mode&groupOrOthersWrite != 0:
 		return "", fmt.Errorf("%s: %w (mode %04o): check what it says, then run chmod go-w %s", path, ErrWritable, mode, path)
-	case mode&groupOrOthersRead != 0:
+	case mode&groupOrOthersRead != 0 && !isMounted(path):
 		warning = fmt.Sprintf("%s can be read by others than its owner (mode %04o): run chmod 0600 %s", path, mode, path)
 	}
 	return warning, nil

@@ -107,3 +107,30 @@ func TestVolume(t *testing.T) {
 		t.Error("a directory for everybody's files is accepted")
 	}
 }
+
+// A Secret that Kubernetes mounts is for the containers that mount it, whatever its mode; what others may write is refused there as well.
+func TestMountedSecret(t *testing.T) {
+	volume := t.TempDir()
+	folder := filepath.Join(volume, "..2026_11_29_04_50_00.1234567890")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "token"), []byte("x"), 0o444); err != nil {
+		t.Fatal(err)
+	}
+	for link, to := range map[string]string{"..data": filepath.Base(folder), "token": "..data/token"} {
+		if err := os.Symlink(to, filepath.Join(volume, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if warning, err := VerifySecret(filepath.Join(volume, "token")); warning != "" || err != nil {
+		t.Errorf("mounted: %q, %v", warning, err)
+	}
+	if warning, err := VerifySecret(filepath.Join(folder, "token")); warning == "" || err != nil {
+		t.Errorf("beside the link: %q, %v", warning, err)
+	}
+	chmod(t, filepath.Join(folder, "token"), 0o666)
+	if _, err := VerifySecret(filepath.Join(volume, "token")); !errors.Is(err, ErrWritable) {
+		t.Errorf("writable: %v", err)
+	}
+}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -83,17 +81,4 @@ func writeOnce(file, text string) error {
 	}
 	_, err = made.WriteString(text)
 	return errors.Join(err, made.Close(), os.Rename(made.Name(), file))
-}
-
-// authorize adds the token of the publisher to a request.
-func (p *Publisher) authorize(r *http.Request) error {
-	if p.TokenFile == "" {
-		return nil
-	}
-	token, err := os.ReadFile(p.TokenFile)
-	if err != nil {
-		return fmt.Errorf("token: %w", err)
-	}
-	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	return nil
 }

@@ -6,13 +6,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // Publisher is a running publisher and where it listens.
@@ -22,6 +27,9 @@ type Publisher struct {
 	NATS  string // host:port of the server for sidecars, or several separated by commas
 	// TokenFile has the token that requests are made with; empty means none.
 	TokenFile string
+
+	mu     sync.Mutex
+	client *client.Client // nil until it is asked for
 }
 
 // StartPublisher runs "publisher serve" with an embedded server over dataDir
@@ -91,88 +99,66 @@ func (b Binaries) CreateEnvironment(ctx context.Context, admin, name string) err
 // exitUnavailable is the exit code of a command that could not reach the publisher or the log, and may be repeated.
 const exitUnavailable = 8
 
-// PutFlag writes a flag document. The match is the value of If-Match; empty
-// means that the flag must not exist yet. It returns the new entity tag.
-func (p *Publisher) PutFlag(ctx context.Context, environment, key, match string, document []byte) (etag string, err error) {
-	target := fmt.Sprintf("http://%s/api/v1/environments/%s/flags/%s", p.Admin, environment, url.PathEscape(key))
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target, bytes.NewReader(document))
+// PutFlag writes a flag document, of which the revision is what it must have; empty means that the flag must not exist yet. It returns the new
+// revision.
+func (p *Publisher) PutFlag(ctx context.Context, environment, key, revision string, body []byte) (written string, err error) {
+	seen := client.Precondition{Absent: true}
+	if revision != "" {
+		if seen, err = client.Match(revision); err != nil {
+			return "", err
+		}
+	}
+	c, err := p.API()
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("Content-Type", "application/json")
-	if match == "" {
-		req.Header.Set("If-None-Match", "*")
-	} else {
-		req.Header.Set("If-Match", match)
-	}
-	if err := p.authorize(req); err != nil {
-		return "", err
-	}
-	res, err := http.DefaultClient.Do(req)
+	_, now, err := c.Put(ctx, environment, flagID(key), body, seen, api.ChangeHeaders{})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("put flag %s: %w", key, err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return "", err
-	}
-	if res.StatusCode/100 != 2 {
-		return "", fmt.Errorf("put flag %s: %s: %s", key, res.Status, body)
-	}
-	return res.Header.Get("ETag"), nil
+	return now.Revision(), nil
 }
 
-// FlagETag returns the entity tag of a flag, as the publisher has it now.
-func (p *Publisher) FlagETag(ctx context.Context, environment, key string) (string, error) {
-	res, err := p.get(ctx, environment, key, "")
+// FlagRevision returns the revision of a flag, as the publisher has it now.
+func (p *Publisher) FlagRevision(ctx context.Context, environment, key string) (string, error) {
+	c, err := p.API()
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = res.Body.Close() }()
-	return res.Header.Get("ETag"), nil
-}
-
-// Change is one change of a flag, as it stands in the log.
-type Change struct {
-	Revision string          `json:"revision"`
-	Document json.RawMessage `json:"document"`
+	_, seen, err := c.Document(ctx, environment, flagID(key))
+	return seen.Revision(), err
 }
 
 // History returns the last thousand changes of a flag, newest first.
-func (p *Publisher) History(ctx context.Context, environment, key string) ([]Change, error) {
-	res, err := p.get(ctx, environment, key, "/history?limit=1000")
+func (p *Publisher) History(ctx context.Context, environment, key string) ([]api.DocumentChange, error) {
+	c, err := p.API()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = res.Body.Close() }()
-	var history struct {
-		Items []Change `json:"items"`
-	}
-	return history.Items, json.NewDecoder(res.Body).Decode(&history)
+	history, err := c.History(ctx, environment, flagID(key), api.HistoryQuery{Limit: 1000})
+	return history.Items, err
 }
 
-// get reads something about a flag. The body of an answer is the caller's to
-// close.
-func (p *Publisher) get(ctx context.Context, environment, key, more string) (*http.Response, error) {
-	target := fmt.Sprintf("http://%s/api/v1/environments/%s/flags/%s%s", p.Admin, environment, url.PathEscape(key), more)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
-	if err == nil {
-		err = p.authorize(req)
+// API returns the client of the publisher, with the token that its file had at first.
+func (p *Publisher) API() (*client.Client, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.client != nil {
+		return p.client, nil
 	}
-	if err != nil {
-		return nil, err
+	var token []byte
+	if p.TokenFile != "" {
+		var err error
+		if token, err = os.ReadFile(p.TokenFile); err != nil {
+			return nil, fmt.Errorf("token: %w", err)
+		}
 	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode != http.StatusOK {
-		_ = res.Body.Close()
-		return nil, fmt.Errorf("get flag %s%s: %s", key, more, res.Status)
-	}
-	return res, nil
+	var err error
+	p.client, err = client.New(client.Options{Address: "http://" + p.Admin, Token: strings.TrimSpace(string(token))})
+	return p.client, err
 }
+
+func flagID(key string) document.ID { return document.ID{Kind: document.KindFlag, Key: key} }
 
 // Sidecar is a running sidecar and where it listens.
 type Sidecar struct {

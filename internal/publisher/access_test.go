@@ -22,7 +22,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // certificate writes a certificate for 127.0.0.1 that vouches for itself.
@@ -147,7 +147,7 @@ func TestTheFirstToken(t *testing.T) {
 		t.Error("the token stands in the log")
 	}
 	owner := r.as(strings.TrimSpace(string(secret)))
-	created, err := owner.CreateToken(t.Context(), admin.NewToken{Name: "build", Groups: []string{access.RoleEditor}, Scope: &admin.Scope{Environments: []string{"shop"}}})
+	created, err := owner.CreateToken(t.Context(), api.NewToken{Name: "build", Groups: []string{access.RoleEditor}, Scope: &api.Scope{Environments: []string{"shop"}}}, api.AdministrationHeaders{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,14 +159,14 @@ func TestTheFirstToken(t *testing.T) {
 	if err != nil || who.ID != "token:"+created.Token.ID || who.Scope == nil {
 		t.Errorf("%+v, %v", who, err)
 	}
-	if _, err := owner.RevokeToken(t.Context(), created.Token.ID); err != nil {
+	if _, err := owner.RevokeToken(t.Context(), created.Token.ID, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	other.await("the revocation at the other publisher", func() bool {
 		_, err := other.as(created.Secret).WhoAmI(t.Context())
 		return refusedWith(err, http.StatusUnauthorized, "unauthenticated")
 	})
-	if list, err := other.as(strings.TrimSpace(string(secret))).Tokens(t.Context()); err != nil || len(list) != 1 || list[0].Revoked.IsZero() {
+	if list, err := other.as(strings.TrimSpace(string(secret))).Tokens(t.Context()); err != nil || len(list.Items) != 1 || list.Items[0].Revoked.IsZero() {
 		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // following is an open event stream.
@@ -36,7 +36,7 @@ func (r *running) follow(t *testing.T, secret, lastEventID string) *following {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = response.Body.Close() })
-	if media := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || media != admin.EventStreamMedia {
+	if media := response.Header.Get("Content-Type"); response.StatusCode != http.StatusOK || media != api.EventStreamMedia {
 		t.Fatalf("%d, %s", response.StatusCode, media)
 	}
 	f := &following{t, response.Body, bufio.NewScanner(response.Body)}
@@ -47,7 +47,7 @@ func (r *running) follow(t *testing.T, secret, lastEventID string) *following {
 }
 
 // next waits for an event.
-func (f *following) next() (id string, item admin.Fact) {
+func (f *following) next() (id string, item api.Event) {
 	f.t.Helper()
 	for f.lines.Scan() {
 		name, value, _ := strings.Cut(f.lines.Text(), ": ")
@@ -71,10 +71,10 @@ func TestFollowingTheActivity(t *testing.T) {
 	one, other := governedTwice(t)
 	f := one.follow(t, secretOf("viewer"), "")
 	opened := other.propose("f", "")
-	if _, err := other.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, ""); err != nil {
+	if _, err := other.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := other.as(secretOf("editor")).ApplyRequest(t.Context(), "prod", opened.ID, ""); err != nil {
+	if _, err := other.as(secretOf("editor")).ApplyRequest(t.Context(), "prod", opened.ID, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	seen := make(map[string]string)
@@ -92,8 +92,11 @@ func TestFollowingTheActivity(t *testing.T) {
 	}
 	_ = f.body.Close()
 	other.overrule("g")
-	for f = other.follow(t, secretOf("viewer"), seen["request.opened"]); ; {
-		if _, item := f.next(); item.Type == "change" && item.Documents[0].Key == "g" {
+	for event, err := range other.as(secretOf("viewer")).FollowActivity(t.Context(), "prod", seen["request.opened"]) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.Type == "change" && event.Documents[0].Key == "g" {
 			break // what happened meanwhile
 		}
 	}
@@ -102,14 +105,12 @@ func TestFollowingTheActivity(t *testing.T) {
 // overrule makes a flag without consent.
 func (r *running) overrule(key string) {
 	r.t.Helper()
-	got := r.ask(http.MethodPost, "/api/v1/environments/prod/requests",
-		`{"command":{"type":"put","key":"`+key+`","ifAbsent":true,"document":`+offDocument+`},"breakGlass":true}`,
-		"Authorization", "Bearer "+secretOf("admin"), "Flagside-Reason", "now")
-	var opened admin.ChangeRequest
-	if err := json.Unmarshal([]byte(got.body), &opened); err != nil || got.status != http.StatusCreated {
-		r.t.Fatalf("%d %s", got.status, got.body)
+	put := api.Command{Type: "put", Key: key, IfAbsent: true, Document: []byte(offDocument)}
+	opened, err := r.as(secretOf("admin")).OpenRequest(r.t.Context(), "prod", api.NewRequest{Command: put, BreakGlass: true}, api.ChangeHeaders{Reason: "now"})
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	if _, err := r.as(secretOf("admin")).ApplyRequest(r.t.Context(), "prod", opened.ID, "now"); err != nil {
+	if _, err := r.as(secretOf("admin")).ApplyRequest(r.t.Context(), "prod", opened.ID, api.ChangeHeaders{Reason: "now"}); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -120,12 +121,12 @@ func TestFollowingEndsWithTheToken(t *testing.T) {
 	r := governed(t, publisher.Options{})
 	r.create("prod")
 	owner := r.as(secretOf("admin"))
-	created, err := owner.CreateToken(t.Context(), admin.NewToken{Name: "for a while", Groups: []string{access.RoleViewer}})
+	created, err := owner.CreateToken(t.Context(), api.NewToken{Name: "for a while", Groups: []string{access.RoleViewer}}, api.AdministrationHeaders{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := r.follow(t, created.Secret, "")
-	if _, err := owner.RevokeToken(t.Context(), created.Token.ID); err != nil {
+	if _, err := owner.RevokeToken(t.Context(), created.Token.ID, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	for f.lines.Scan() {

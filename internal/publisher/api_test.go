@@ -11,7 +11,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 const flags = "/api/v1/environments/prod/flags"
@@ -25,7 +25,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 	r.create("prod")
 	r.create("old")
 	r.create("filed")
-	if _, err := r.client.ArchiveEnvironment(t.Context(), "old"); err != nil {
+	if _, err := r.client.ArchiveEnvironment(t.Context(), "old", api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	r.put("prod", "base", flagBody("on", ""), absent())
@@ -119,7 +119,7 @@ func TestProblemOfABrokenDocument(t *testing.T) {
 	base := r.ask(http.MethodGet, flags+"/base", "").header.Get("ETag")
 
 	a := r.ask(http.MethodPut, flags+"/base", `{"state":"ENABLED","variants":{"off":false},"defaultVariant":"red"}`, "If-Match", base)
-	named := slices.ContainsFunc(a.problem.Errors, func(p admin.ProblemPlace) bool {
+	named := slices.ContainsFunc(a.problem.Errors, func(p api.ProblemPlace) bool {
 		return p.Kind == "flag" && p.Key == "base" && p.Pointer == "/defaultVariant" && p.Reason != ""
 	})
 	if !named {
@@ -162,7 +162,7 @@ func TestTooShortMaxStalenessIsRefused(t *testing.T) {
 			}
 			continue
 		}
-		named := slices.ContainsFunc(a.problem.Errors, func(p admin.ProblemPlace) bool {
+		named := slices.ContainsFunc(a.problem.Errors, func(p api.ProblemPlace) bool {
 			return p.Key == staleness && p.Pointer == "/maxStaleness" && strings.Contains(p.Reason, want)
 		})
 		if a.status != http.StatusUnprocessableEntity || !named {
@@ -201,7 +201,7 @@ func TestLifeOfAFlag(t *testing.T) {
 	for _, key := range []string{"plain", "with/slash", "ünï cödé", "a%2Fb", ".", "..", "?#&=", "a//b", `"quoted"`} {
 		t.Run(key, func(t *testing.T) {
 			id := flagID(key)
-			written, first, err := r.client.Put(t.Context(), "prod", id, flagBody("on", ""), absent(), "begin")
+			written, first, err := r.client.Put(t.Context(), "prod", id, flagBody("on", ""), absent(), api.ChangeHeaders{Reason: "begin"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -212,18 +212,18 @@ func TestLifeOfAFlag(t *testing.T) {
 			if err != nil || string(body) != string(flagBody("on", "")) || seen != first {
 				t.Errorf("read %q, %v, %v; want what was put at %v", body, seen, err, first)
 			}
-			same, unmoved, err := r.client.Put(t.Context(), "prod", id, flagBody("on", ""), first, "again")
+			same, unmoved, err := r.client.Put(t.Context(), "prod", id, flagBody("on", ""), first, api.ChangeHeaders{Reason: "again"})
 			if err != nil || same.Changed || same.OpID != "" || unmoved != first {
 				t.Errorf("repeating answers %+v, %v, %v", same, unmoved, err)
 			}
-			_, second, err := r.client.Put(t.Context(), "prod", id, flagBody("off", ""), first, "größer")
+			_, second, err := r.client.Put(t.Context(), "prod", id, flagBody("off", ""), first, api.ChangeHeaders{Reason: "größer"})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.client.Delete(t.Context(), "prod", id, second, "end"); err != nil {
+			if _, err := r.client.Delete(t.Context(), "prod", id, second, api.ChangeHeaders{Reason: "end"}); err != nil {
 				t.Fatal(err)
 			}
-			history, err := r.client.History(t.Context(), "prod", id)
+			history, err := r.client.History(t.Context(), "prod", id, api.HistoryQuery{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -284,15 +284,15 @@ func TestSegmentsAndSettings(t *testing.T) {
 	r.create("prod")
 	segment := document.ID{Kind: document.KindSegment, Key: "staff"}
 	settings := document.ID{Kind: document.KindSettings, Key: document.SettingsKey}
-	_, seen, err := r.client.Put(t.Context(), "prod", segment, []byte(`{"==":[{"var":"team"},"staff"]}`), absent(), "")
+	_, seen, err := r.client.Put(t.Context(), "prod", segment, []byte(`{"==":[{"var":"team"},"staff"]}`), absent(), api.ChangeHeaders{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.put("prod", "f", flagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`), absent())
-	if _, err := r.client.Delete(t.Context(), "prod", segment, seen, ""); err == nil || !strings.Contains(err.Error(), "f") {
+	if _, err := r.client.Delete(t.Context(), "prod", segment, seen, api.ChangeHeaders{}); err == nil || !strings.Contains(err.Error(), "f") {
 		t.Errorf("deleting a segment in use: %v, want a refusal that names the flag", err)
 	}
-	if _, _, err := r.client.Put(t.Context(), "prod", settings, []byte(`{"metadata":{"team":"shop"}}`), absent(), ""); err != nil {
+	if _, _, err := r.client.Put(t.Context(), "prod", settings, []byte(`{"metadata":{"team":"shop"}}`), absent(), api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	body, _, err := r.client.Document(t.Context(), "prod", settings)
@@ -312,7 +312,7 @@ func TestListInParts(t *testing.T) {
 	path := flags + "?limit=2"
 	for path != "" {
 		a := r.ask(http.MethodGet, path, "")
-		var list admin.DocumentList
+		var list api.DocumentList
 		if err := json.Unmarshal([]byte(a.body), &list, json.RejectUnknownMembers(true)); err != nil {
 			t.Fatal(err)
 		}
@@ -347,7 +347,7 @@ func TestHistoryInParts(t *testing.T) {
 	path := flags + "/f/history?limit=2"
 	for path != "" {
 		a := r.ask(http.MethodGet, path, "")
-		var history admin.History
+		var history api.History
 		if err := json.Unmarshal([]byte(a.body), &history, json.RejectUnknownMembers(true)); err != nil {
 			t.Fatal(err)
 		}

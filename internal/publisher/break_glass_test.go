@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // What goes without approvals is logged, counted and listed until it is reviewed. What is refused leaves nothing that waits.
@@ -21,18 +21,18 @@ func TestBreakingTheGlassIsLoud(t *testing.T) {
 		text := r.ask(http.MethodGet, "/metrics", "").body
 		return strings.Contains(text, "flagside_break_glass_total{environment=\"prod\"} "+count+"\n")
 	}
-	_, err := r.as(secretOf("editor")).OpenRequest(t.Context(), "prod", admin.NewRequest{BreakGlass: true, Reason: "it burns", Command: admin.Command{
+	_, err := r.as(secretOf("editor")).OpenRequest(t.Context(), "prod", api.NewRequest{BreakGlass: true, Reason: "it burns", Command: api.Command{
 		Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument),
-	}}, "")
+	}}, api.ChangeHeaders{})
 	if !isProblem(err, http.StatusForbidden, "forbidden") {
 		t.Errorf("an editor breaks the glass: %v, want 403", err)
 	}
-	if all, err := r.client.Requests(t.Context(), "prod", ""); err != nil || len(all) != 0 {
+	if all, err := r.client.AllRequests(t.Context(), "prod", api.RequestQuery{}); err != nil || len(all) != 0 {
 		t.Errorf("%d requests are left, %v", len(all), err)
 	}
-	quiet, err := r.as(secretOf("editor")).OpenRequest(t.Context(), "prod", admin.NewRequest{Command: admin.Command{
+	quiet, err := r.as(secretOf("editor")).OpenRequest(t.Context(), "prod", api.NewRequest{Command: api.Command{
 		Type: "put", Key: "quiet", IfAbsent: true, Document: []byte(offDocument),
-	}}, "")
+	}}, api.ChangeHeaders{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestBreakingTheGlassIsLoud(t *testing.T) {
 	if text := toReview(); strings.Contains(text, id) {
 		t.Errorf("after the review it is still listed: %s", text)
 	}
-	if _, err := r.as(secretOf("admin")).ArchiveEnvironmentAnyway(t.Context(), "prod", "it is gone"); err != nil {
+	if _, err := r.as(secretOf("admin")).ArchiveEnvironment(t.Context(), "prod", api.AdministrationHeaders{Reason: "it is gone", BreakGlass: true}); err != nil {
 		t.Fatal(err)
 	}
 	if !counted("2") {

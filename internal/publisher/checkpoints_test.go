@@ -3,8 +3,8 @@ package publisher_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"iter"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/trusttest"
@@ -36,11 +36,15 @@ type history struct {
 // exported returns an export of an environment, CONTROL included.
 func (r *running) exported(environment string) string {
 	r.t.Helper()
-	a := r.ask(http.MethodGet, "/api/v1/environments/"+environment+"/audit/export-with-control", "")
-	if a.status != http.StatusOK {
-		r.t.Fatalf("the export: %d %s", a.status, a.body)
+	export, err := r.client.ExportAudit(r.t.Context(), environment, true)
+	if err != nil {
+		r.t.Fatal(err)
 	}
-	return a.body
+	text, err := io.ReadAll(export)
+	if err := errors.Join(err, export.Close()); err != nil {
+		r.t.Fatal(err)
+	}
+	return string(text)
 }
 
 // exported returns the history of an environment, CONTROL included.
@@ -104,7 +108,7 @@ func (r *running) write() {
 	r.create("prod")
 	r.put("prod", "f", flagBody("on", ""), absent())
 	for _, share := range []float64{0.3, 0.4} {
-		if _, err := r.client.SetRisk(r.t.Context(), "prod", admin.RiskSettings{Share: share}, "because"); err != nil {
+		if _, err := r.client.PutRisk(r.t.Context(), "prod", api.RiskSettings{Share: share}, api.ChangeHeaders{Reason: "because"}); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -124,7 +128,7 @@ func TestACheckpointFileShowsWhatIsMissing(t *testing.T) {
 	})
 	one.stop()
 	other.put("prod", "h", flagBody("on", ""), absent())
-	if _, err := other.client.SetRisk(t.Context(), "prod", admin.RiskSettings{Share: 0.5}, "because"); err != nil { // nothing names this record
+	if _, err := other.client.PutRisk(t.Context(), "prod", api.RiskSettings{Share: 0.5}, api.ChangeHeaders{Reason: "because"}); err != nil { // nothing names this record
 		t.Fatal(err)
 	}
 	honest := exported(other, "prod")
@@ -259,7 +263,7 @@ func TestCheckpointsOfALostLog(t *testing.T) {
 	})
 	deleteStream(t, server, lost.Stream)
 	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
-	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, ""); err != nil {
+	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	checkpoints, err := os.ReadFile(file)

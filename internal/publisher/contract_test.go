@@ -14,7 +14,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // declared is the description of the API, as it stands in the repository.
@@ -97,7 +97,7 @@ func (d declared) check(id string, a answer) error {
 		return fmt.Errorf("status %d: the media type %q is not declared", a.status, media)
 	}
 	var value any
-	if media == admin.ExportMedia { // its lines are verified by package audit
+	if media == api.ExportMedia { // its lines are verified by package audit
 		value = a.body
 	} else if err := json.Unmarshal([]byte(a.body), &value); err != nil {
 		return fmt.Errorf("status %d: %w", a.status, err)
@@ -253,7 +253,7 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	ask("archiveEnvironment", "POST", "/api/v1/environments/brief/archive", "")
 	ask("reviveEnvironment", "POST", "/api/v1/environments/brief/revive", "")
 	r.create("gone")
-	if _, err := r.client.ArchiveEnvironmentAnyway(t.Context(), "gone", "it leaks"); err != nil {
+	if _, err := r.client.ArchiveEnvironment(t.Context(), "gone", api.AdministrationHeaders{Reason: "it leaks", BreakGlass: true}); err != nil {
 		t.Fatal(err)
 	}
 	review := fmt.Sprintf("/api/v1/control/records/%d/review", r.ledgerOf("gone")[0].Control)
@@ -262,7 +262,7 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	created := ask("createToken", "POST", "/api/v1/tokens", `{"name":"n","groups":["flagside:viewer"]}`)
 	ask("revokeToken", "DELETE", "/api/v1/tokens/"+member(t, created, "token", "id"), "")
 	ada := i.token("ada", access.RoleEditor, "flagside", time.Hour)
-	if _, _, err := r.as(ada).Put(t.Context(), "staging", flagID("hers"), []byte(offDocument), absent(), ""); err != nil {
+	if _, _, err := r.as(ada).Put(t.Context(), "staging", flagID("hers"), []byte(offDocument), absent(), api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	ask("listPersons", "GET", "/api/v1/persons", "")

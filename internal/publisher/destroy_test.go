@@ -10,6 +10,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
@@ -27,7 +28,7 @@ func TestDestroyOnAnotherServer(t *testing.T) {
 	if _, err := publisher.Destroy(t.Context(), o, "prod", order); err == nil {
 		t.Fatal("an environment in use is destroyed")
 	}
-	if _, err := r.client.ArchiveEnvironmentAnyway(t.Context(), "prod", "it is over"); err != nil {
+	if _, err := r.client.ArchiveEnvironment(t.Context(), "prod", api.AdministrationHeaders{Reason: "it is over", BreakGlass: true}); err != nil {
 		t.Fatal(err)
 	}
 	done, err := publisher.Destroy(t.Context(), o, "prod", order)
@@ -60,7 +61,7 @@ func TestDestroyIsCompleted(t *testing.T) {
 	server := natstest.Start(t)
 	r := governedOn(t, server)
 	r.create("prod")
-	if _, err := r.client.ArchiveEnvironmentAnyway(t.Context(), "prod", "it is over"); err != nil {
+	if _, err := r.client.ArchiveEnvironment(t.Context(), "prod", api.AdministrationHeaders{Reason: "it is over", BreakGlass: true}); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{

@@ -14,7 +14,8 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/faultdisk"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -78,17 +79,17 @@ var long = strings.Repeat("y", 9000)
 func (r *running) writes() map[string]func(n int) error {
 	return map[string]func(n int) error{
 		"FLAGS": func(n int) error {
-			_, _, err := r.client.Put(r.t.Context(), "prod", flagID(fmt.Sprint("n", n)), flagBody("on", `,"metadata":{"x":"`+long+`"}`), absent(), "")
+			_, _, err := r.client.Put(r.t.Context(), "prod", flagID(fmt.Sprint("n", n)), flagBody("on", `,"metadata":{"x":"`+long+`"}`), absent(), api.ChangeHeaders{})
 			return err
 		},
 		"LEDGER": func(n int) error {
-			_, err := r.client.OpenRequest(r.t.Context(), "prod", admin.NewRequest{Reason: "it is time", Command: admin.Command{
+			_, err := r.client.OpenRequest(r.t.Context(), "prod", api.NewRequest{Reason: "it is time", Command: api.Command{
 				Type: "put", Key: fmt.Sprint("requested", n), IfAbsent: true, Document: flagBody("off", `,"metadata":{"x":"`+long+`"}`),
-			}}, "")
+			}}, api.ChangeHeaders{})
 			return err
 		},
 		"CONTROL": func(n int) error {
-			_, err := r.client.CreateToken(r.t.Context(), admin.NewToken{Name: fmt.Sprint("n", n), Groups: []string{"flagside:viewer"}})
+			_, err := r.client.CreateToken(r.t.Context(), api.NewToken{Name: fmt.Sprint("n", n), Groups: []string{"flagside:viewer"}}, api.AdministrationHeaders{})
 			return err
 		},
 	}
@@ -108,7 +109,7 @@ func TestFullDisk(t *testing.T) {
 			for name, write := range r.writes() {
 				begin := time.Now()
 				err := write(5000)
-				if problem, ok := errors.AsType[*admin.Problem](err); !ok || !strings.HasSuffix(problem.Type, ":disk-full") || !strings.Contains(problem.Detail, disk.Dir()) {
+				if problem, ok := errors.AsType[*client.Error](err); !ok || !strings.HasSuffix(problem.Type, ":disk-full") || !strings.Contains(problem.Detail, disk.Dir()) {
 					t.Errorf("a write to %s on a full disk: %v", name, err)
 				}
 				if took := time.Since(begin); took > refusedWithin/2 {
@@ -220,8 +221,8 @@ func (r *running) wantWritten(stream string, written int) {
 		}
 	default:
 		all, err := r.client.Tokens(r.t.Context())
-		if err != nil || len(all) < written+1 {
-			r.t.Errorf("%d tokens were acknowledged, %d are there, %v", written+1, len(all), err)
+		if err != nil || len(all.Items) < written+1 {
+			r.t.Errorf("%d tokens were acknowledged, %d are there, %v", written+1, len(all.Items), err)
 		}
 	}
 }
@@ -238,7 +239,7 @@ func TestNearlyFullDisk(t *testing.T) {
 		body := r.ask(http.MethodGet, "/status", "").body
 		return strings.Contains(body, "disk-nearly-full") && strings.Contains(body, disk.Dir())
 	})
-	r.put("prod", "g", flagBody("on", ""), control.Precondition{Absent: true})
+	r.put("prod", "g", flagBody("on", ""), client.Precondition{Absent: true})
 	disk.Free(t)
 	r.await("the end of the warning", func() bool { return !strings.Contains(r.ask(http.MethodGet, "/status", "").body, "disk-nearly-full") })
 }
@@ -248,13 +249,13 @@ func TestCreateOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	r, disk, _, _ := onSmallDisk(t)
 	disk.Fill(t, 0)
-	_, err := r.client.CreateEnvironment(t.Context(), "other", "")
-	if problem, ok := errors.AsType[*admin.Problem](err); !ok || !strings.HasSuffix(problem.Type, ":disk-full") || !strings.Contains(problem.Detail, disk.Dir()) {
+	_, err := r.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "other"}, api.AdministrationHeaders{})
+	if problem, ok := errors.AsType[*client.Error](err); !ok || !strings.HasSuffix(problem.Type, ":disk-full") || !strings.Contains(problem.Detail, disk.Dir()) {
 		t.Errorf("an environment on a full disk: %v", err)
 	}
 	disk.Free(t)
 	r.await("the environment", func() bool {
-		_, err := r.client.CreateEnvironment(t.Context(), "other", "")
+		_, err := r.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "other"}, api.AdministrationHeaders{})
 		return err == nil
 	})
 }
@@ -292,7 +293,7 @@ func TestATornFirstEntry(t *testing.T) {
 func (r *running) createOnFull(name string) {
 	r.t.Helper()
 	begin := time.Now()
-	_, err := r.client.CreateEnvironment(r.t.Context(), name, "")
+	_, err := r.client.CreateEnvironment(r.t.Context(), api.NewEnvironment{Name: name}, api.AdministrationHeaders{})
 	if took := time.Since(begin); took > refusedWithin {
 		r.t.Errorf("it took %s: %v", took, err)
 	}
@@ -305,7 +306,7 @@ func (r *running) createOnFull(name string) {
 func (r *running) createdAfterAll(name string) {
 	r.t.Helper()
 	r.await("the environment", func() bool {
-		_, err := r.client.CreateEnvironment(r.t.Context(), name, "")
+		_, err := r.client.CreateEnvironment(r.t.Context(), api.NewEnvironment{Name: name}, api.AdministrationHeaders{})
 		return err == nil || strings.Contains(err.Error(), "exists")
 	})
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // facts asks for a part of the ledger of staging and returns the types of the facts, newest first.
 func (r *running) facts(query url.Values) (types []string, next uint64) {
 	r.t.Helper()
 	got := r.ask(http.MethodGet, "/api/v1/environments/staging/ledger?"+query.Encode(), "", "Authorization", "Bearer "+secretOf("viewer"))
-	var list admin.FactList
+	var list api.EventList
 	if err := json.Unmarshal([]byte(got.body), &list); err != nil || got.status != http.StatusOK {
 		r.t.Fatalf("the ledger: %d %s, %v", got.status, got.body, err)
 	}

@@ -10,7 +10,8 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // A publisher that starts again over the same directory knows everything, and goes on.
@@ -20,7 +21,7 @@ func TestRestart(t *testing.T) {
 	r := start(t, publisher.Options{DataDir: dir})
 	r.create("prod")
 	r.create("old")
-	if _, err := r.client.ArchiveEnvironment(t.Context(), "old"); err != nil {
+	if _, err := r.client.ArchiveEnvironment(t.Context(), "old", api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	seen := r.put("prod", "f", flagBody("on", ""), absent())
@@ -33,7 +34,7 @@ func TestRestart(t *testing.T) {
 	}
 	r.put("prod", "f", flagBody("off", ""), seen)
 	all, err := r.client.Environments(t.Context())
-	if err != nil || len(all) != 2 || all[0].Name != "old" || all[0].Archived.IsZero() || all[1].Flags != 1 {
+	if err != nil || len(all.Items) != 2 || all.Items[0].Name != "old" || all.Items[0].Archived.IsZero() || all.Items[1].Flags != 1 {
 		t.Errorf("environments are %+v, %v", all, err)
 	}
 }
@@ -50,8 +51,8 @@ func TestLostStream(t *testing.T) {
 	refused := func(r *running) {
 		t.Helper()
 		r.await("the refusal of writes", func() bool {
-			_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
-			problem, ok := errors.AsType[*admin.Problem](err)
+			_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, api.ChangeHeaders{})
+			problem, ok := errors.AsType[*client.Error](err)
 			if !ok || problem.Status != http.StatusServiceUnavailable {
 				t.Fatalf("a write to a lost stream: %v", err)
 			}
@@ -73,7 +74,7 @@ func TestLostStream(t *testing.T) {
 			t.Errorf("GET %s of a lost stream answers %d %s", path, a.status, a.body)
 		}
 	}
-	if _, err := fresh.client.CreateEnvironment(t.Context(), "other", ""); err != nil {
+	if _, err := fresh.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "other"}, api.AdministrationHeaders{}); err != nil {
 		t.Errorf("another environment cannot be created beside: %v", err)
 	}
 }
@@ -93,14 +94,14 @@ func TestDifferentHistory(t *testing.T) {
 	other.create("prod")
 
 	r.await("the condition", func() bool { return strings.Contains(r.ask(http.MethodGet, "/status", "").body, "different-history") })
-	_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
-	if problem, ok := errors.AsType[*admin.Problem](err); !ok || problem.Type != "urn:flagside:problem:unwritable" {
+	_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, api.ChangeHeaders{})
+	if problem, ok := errors.AsType[*client.Error](err); !ok || problem.Type != "urn:flagside:problem:unwritable" {
 		t.Errorf("a write to another history: %v", err)
 	}
 	if a := r.ask(http.MethodGet, flags+"/f", ""); a.status != http.StatusOK || a.body != string(flagBody("on", "")) {
 		t.Errorf("what is known is read as %d %s", a.status, a.body)
 	}
-	if _, err := other.client.History(t.Context(), "prod", flagID("f")); err == nil {
+	if _, err := other.client.History(t.Context(), "prod", flagID("f"), api.HistoryQuery{}); err == nil {
 		t.Error("the flag was written to the other history")
 	}
 
@@ -156,8 +157,8 @@ func TestUnreachable(t *testing.T) {
 
 	server.Restart(t)
 	r.await("a write that succeeds again", func() bool {
-		_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
-		if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusPreconditionFailed {
+		_, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, api.ChangeHeaders{})
+		if problem, ok := errors.AsType[*client.Error](err); ok && problem.Status == http.StatusPreconditionFailed {
 			t.Fatal("a write that was reported as not done was done")
 		}
 		return err == nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -75,7 +76,7 @@ func newAssault(t *testing.T, seed uint64) *assault {
 		a.desk.create(environment)
 		a.desk.put(environment, "f", numbered(0), absent())
 	}
-	if _, _, err := a.desk.client.Put(t.Context(), "staging", flagID("g"), flagBody("on", `,"metadata":{"stolen":true}`), absent(), ""); err != nil {
+	if _, _, err := a.desk.client.Put(t.Context(), "staging", flagID("g"), flagBody("on", `,"metadata":{"stolen":true}`), absent(), api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	a.join()
@@ -180,7 +181,7 @@ func (a *assault) operate(round int) {
 		a.desk = start(a.t, publisher.Options{NATS: a.server.URL(), KeysDir: a.dir})
 	case 1:
 		a.desk.await("the new epoch "+what, func() bool {
-			_, err := a.desk.client.RecreateEnvironment(a.t.Context(), attacked, anyway(), "it is needed")
+			_, err := a.desk.client.RecreateEnvironment(a.t.Context(), attacked, api.RecreateQuery{}, anyway("it is needed"))
 			return err == nil
 		})
 	case 2:
@@ -199,7 +200,7 @@ func (a *assault) change(what string) {
 		if err != nil {
 			return false
 		}
-		_, _, err = a.desk.client.Put(a.t.Context(), attacked, flagID("f"), numbered(a.put), seen, "")
+		_, _, err = a.desk.client.Put(a.t.Context(), attacked, flagID("f"), numbered(a.put), seen, api.ChangeHeaders{})
 		return err == nil
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
@@ -47,7 +47,7 @@ func (p *polluted) change() {
 		if err != nil {
 			seen = absent()
 		}
-		_, _, err = p.client.Put(p.t.Context(), natstest.Environment, flagID("f"), numbered(p.n), seen, "")
+		_, _, err = p.client.Put(p.t.Context(), natstest.Environment, flagID("f"), numbered(p.n), seen, api.ChangeHeaders{})
 		return err == nil
 	})
 	p.serves(string(numbered(p.n)))
@@ -73,14 +73,14 @@ func TestForeignMessagesStopNothing(t *testing.T) {
 			p.put("another", "f", flagBody("on", ""), absent())
 		},
 		"recreate": func(p *polluted) {
-			if _, err := p.client.RecreateEnvironment(p.t.Context(), natstest.Environment, admin.Restoring{}, ""); err != nil {
+			if _, err := p.client.RecreateEnvironment(p.t.Context(), natstest.Environment, api.RecreateQuery{}, api.RestoreHeaders{}); err != nil {
 				p.t.Fatal(err)
 			}
 			p.serves(string(numbered(p.n)))
 		},
 		"restore": func(p *polluted) {
 			restored := snapshot(p.t, natstest.Environment, flagOf("f", flagBody("off", "")))
-			if _, err := p.client.RestoreEnvironment(p.t.Context(), natstest.Environment, restored, anyway(), "it is needed"); err != nil {
+			if _, err := p.client.RestoreEnvironment(p.t.Context(), natstest.Environment, restored, api.RestoreQuery{}, anyway("it is needed")); err != nil {
 				p.t.Fatal(err)
 			}
 			p.serves(string(flagBody("off", "")))
@@ -101,7 +101,7 @@ func TestForeignMessagesStopNothing(t *testing.T) {
 			}
 		},
 		"token": func(p *polluted) {
-			if _, err := p.client.CreateToken(p.t.Context(), admin.NewToken{Name: "ci", Groups: []string{access.RoleViewer}}); err != nil {
+			if _, err := p.client.CreateToken(p.t.Context(), api.NewToken{Name: "ci", Groups: []string{access.RoleViewer}}, api.AdministrationHeaders{}); err != nil {
 				p.t.Error(err)
 			}
 		},
@@ -126,7 +126,7 @@ func TestRestoreOfAnotherInstallation(t *testing.T) {
 	r.create("prod")
 	r.put("prod", "f", flagBody("on", ""), absent())
 	forged := trusttest.New().Snapshot(t, "prod", flagOf("f", flagBody("off", "")))
-	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", forged, anyway(), "it is needed"); err == nil {
+	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", forged, api.RestoreQuery{}, anyway("it is needed")); err == nil {
 		t.Error("a snapshot of another installation is restored")
 	}
 	if a := r.ask(http.MethodGet, flags+"/f", ""); a.body != string(flagBody("on", "")) {

@@ -21,8 +21,8 @@ import (
 	"github.com/flagside/flagside/internal/logtest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 )
@@ -38,12 +38,12 @@ type running struct {
 	dataDir string // of the embedded server
 	url     string
 	ca      string // file with the certificate of the API, if it has one
-	client  *admin.Client
+	client  *client.Client
 	http    *http.Client
 	stop    func()
 	log     *logtest.Log
 
-	clients *sync.Map // of *admin.Client by token
+	clients *sync.Map // of *client.Client by token
 }
 
 // start runs a publisher until the test ends, and waits until it is ready.
@@ -120,12 +120,12 @@ func permitEverything(t testing.TB) string {
 }
 
 // as returns the client that sends a token. A new one each time would leave more connections behind than a publisher allows.
-func (r *running) as(token string) *admin.Client {
+func (r *running) as(token string) *client.Client {
 	r.t.Helper()
 	if known, ok := r.clients.Load(token); ok {
-		return known.(*admin.Client)
+		return known.(*client.Client)
 	}
-	client, err := admin.NewClient(admin.ClientOptions{Address: r.url, Token: token, CAFile: r.ca})
+	client, err := client.New(client.Options{Address: r.url, Token: token, CAFile: r.ca})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -136,15 +136,15 @@ func (r *running) as(token string) *admin.Client {
 // create creates an environment.
 func (r *running) create(name string) {
 	r.t.Helper()
-	if _, err := r.client.CreateEnvironment(r.t.Context(), name, ""); err != nil {
+	if _, err := r.client.CreateEnvironment(r.t.Context(), api.NewEnvironment{Name: name}, api.AdministrationHeaders{}); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 // put creates a flag, or replaces it if seen says what it is now.
-func (r *running) put(environment, key string, body []byte, seen control.Precondition) control.Precondition {
+func (r *running) put(environment, key string, body []byte, seen client.Precondition) client.Precondition {
 	r.t.Helper()
-	_, next, err := r.client.Put(r.t.Context(), environment, flagID(key), body, seen, "")
+	_, next, err := r.client.Put(r.t.Context(), environment, flagID(key), body, seen, api.ChangeHeaders{})
 	if err != nil {
 		r.t.Fatalf("put %s: %v", key, err)
 	}
@@ -162,7 +162,7 @@ type answer struct {
 	status  int
 	header  http.Header
 	body    string
-	problem admin.Problem
+	problem api.Problem
 }
 
 // ask sends a request; headers come in pairs.
@@ -205,7 +205,7 @@ func (r *running) ask(method, path, body string, headers ...string) answer {
 
 func flagID(key string) document.ID { return document.ID{Kind: document.KindFlag, Key: key} }
 
-func absent() control.Precondition { return control.Precondition{Absent: true} }
+func absent() client.Precondition { return client.Precondition{Absent: true} }
 
 // flagBody is a flag that answers the variant on or off; more is added to it.
 func flagBody(variant, more string) []byte {

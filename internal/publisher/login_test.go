@@ -19,7 +19,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
@@ -136,20 +136,20 @@ func TestLogin(t *testing.T) {
 	if err != nil || who.ID != "" || who.Subject != "corp:ada" || who.Kind != string(access.KindOIDC) || !slices.Equal(who.Groups, []string{access.RoleEditor}) {
 		t.Fatalf("%+v, %v", who, err)
 	}
-	q, err := r.as(ada).OpenRequest(t.Context(), "prod", admin.NewRequest{
-		Command: admin.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)},
-	}, "")
+	q, err := r.as(ada).OpenRequest(t.Context(), "prod", api.NewRequest{
+		Command: api.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)},
+	}, api.ChangeHeaders{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.as(bob).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, ""); err != nil {
+	if _, err := r.as(bob).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.as(ada).ApplyRequest(t.Context(), "prod", q.ID, ""); err != nil {
+	if _, err := r.as(ada).ApplyRequest(t.Context(), "prod", q.ID, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	adas, bobs := r.idOf(ada), r.idOf(bob)
-	history, err := r.as(ada).History(t.Context(), "prod", flagID("f"))
+	history, err := r.as(ada).History(t.Context(), "prod", flagID("f"), api.HistoryQuery{})
 	if err != nil || len(history.Items) != 1 || history.Items[0].Actor != adas || !slices.Equal(history.Items[0].Approvers, []string{bobs}) {
 		t.Errorf("%+v, %v", history.Items, err)
 	}
@@ -207,16 +207,16 @@ func TestRefusalsAreFacts(t *testing.T) {
 	r := governed(t, publisher.Options{NATS: server.URL()})
 	r.create("prod")
 	viewer := r.as(secretOf("viewer"))
-	if _, _, err := viewer.Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), ""); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, _, err := viewer.Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), api.ChangeHeaders{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Fatal(err)
 	}
-	if _, err := viewer.SetRisk(t.Context(), "prod", admin.RiskSettings{}, ""); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, err := viewer.PutRisk(t.Context(), "prod", api.RiskSettings{}, api.ChangeHeaders{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Fatal(err)
 	}
-	if _, _, err := r.as("nobody's").Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), ""); !refusedWith(err, http.StatusUnauthorized, "unauthenticated") {
+	if _, _, err := r.as("nobody's").Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), api.ChangeHeaders{}); !refusedWith(err, http.StatusUnauthorized, "unauthenticated") {
 		t.Fatal(err)
 	}
-	if _, err := r.as(secretOf("elsewhere")).History(t.Context(), "prod", flagID("f")); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, err := r.as(secretOf("elsewhere")).History(t.Context(), "prod", flagID("f"), api.HistoryQuery{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Fatal(err) // a read: counted, and told once a minute
 	}
 	want := []access.Action{access.Change, access.Administer}

@@ -9,7 +9,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
 )
@@ -47,11 +47,11 @@ func (r *running) verified() {
 func TestRecreateOfAStateThatMissesAChange(t *testing.T) {
 	t.Parallel()
 	late := missed(t, natstest.Start(t))
-	_, err := late.as(secretOf("administrator")).RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, "the disk is new")
+	_, err := late.as(secretOf("administrator")).RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "the disk is new"}})
 	if !refusedWith(err, http.StatusForbidden, "break-glass-required") {
 		t.Fatalf("recreated by a person who may only administer: %v", err)
 	}
-	out, err := late.client.RecreateEnvironment(t.Context(), "prod", anyway(), "the disk is new")
+	out, err := late.client.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, anyway("the disk is new"))
 	if err != nil || !out.Request.ReviewOpen {
 		t.Fatalf("recreated by breaking the glass: %+v, %v", out, err)
 	}
@@ -71,7 +71,7 @@ func TestRestoreOfAnOlderSnapshotAfterALoss(t *testing.T) {
 	r.stop()
 	deleteStream(t, server, "FLAGS_prod")
 	late := governedOn(t, server)
-	if _, err := late.client.RestoreEnvironment(t.Context(), "prod", before, anyway(), "it is gone"); err != nil {
+	if _, err := late.client.RestoreEnvironment(t.Context(), "prod", before, api.RestoreQuery{}, anyway("it is gone")); err != nil {
 		t.Fatal(err)
 	}
 	late.verified()

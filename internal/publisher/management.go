@@ -48,7 +48,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	mux.Handle("GET /status", inside(http.HandlerFunc(p.status)))
 	mux.Handle("GET /metrics", inside(promhttp.HandlerFor(registry, promhttp.HandlerOpts{})))
 	mux.Handle("/", p.options.Observe(bounds.Handler(admin.Handler(api))))
-	return admin.Guard(mux, origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
+	return admin.CheckOrigin(mux, origin.For(p.listener.Addr(), p.options.Hosts, nil)), nil
 }
 
 // registry returns what collects the metrics.

@@ -11,7 +11,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // secretOf is the token of a role in tests.
@@ -102,8 +102,7 @@ const (
 // settings makes the first settings of an environment.
 func (r *running) settings(environment string) {
 	r.t.Helper()
-	_, _, err := r.client.Put(r.t.Context(), environment, document.ID{Kind: document.KindSettings, Key: document.SettingsKey},
-		[]byte(`{}`), absent(), "")
+	_, _, err := r.client.Put(r.t.Context(), environment, document.ID{Kind: document.KindSettings, Key: document.SettingsKey}, []byte(`{}`), absent(), api.ChangeHeaders{})
 	if err != nil {
 		r.t.Fatalf("settings: %v", err)
 	}
@@ -273,7 +272,7 @@ func TestProdNeedsASecondPerson(t *testing.T) {
 	if got.status != http.StatusForbidden {
 		t.Errorf("an editor breaks the glass: %d %s", got.status, got.body)
 	}
-	if _, err := r.as(secretOf("admin")).ArchiveEnvironmentAnyway(t.Context(), "prod", "the data centre is closed"); err != nil {
+	if _, err := r.as(secretOf("admin")).ArchiveEnvironment(t.Context(), "prod", api.AdministrationHeaders{Reason: "the data centre is closed", BreakGlass: true}); err != nil {
 		t.Error(err)
 	}
 }
@@ -284,15 +283,15 @@ func (r *running) newStage(environment, name string) stage {
 	s := stage{environment: environment, flag: "f-" + name}
 	seen := r.put(environment, s.flag, flagBody("on", ""), absent())
 	s.etag = `"` + seen.Match.String() + `"`
-	opened, err := r.client.OpenRequest(r.t.Context(), environment, admin.NewRequest{Command: admin.Command{
+	opened, err := r.client.OpenRequest(r.t.Context(), environment, api.NewRequest{Command: api.Command{
 		Type: "put", Key: s.flag, IfMatch: seen.Match.String(), Document: []byte(offDocument),
-	}}, "")
+	}}, api.ChangeHeaders{})
 	if err != nil {
 		r.t.Fatalf("open a request: %v", err)
 	}
 	s.request, s.hash = opened.ID, opened.Hash
 	s.segment = "s-" + name
-	_, made, err := r.client.Put(r.t.Context(), environment, document.ID{Kind: document.KindSegment, Key: s.segment}, []byte(aSegment), absent(), "")
+	_, made, err := r.client.Put(r.t.Context(), environment, document.ID{Kind: document.KindSegment, Key: s.segment}, []byte(aSegment), absent(), api.ChangeHeaders{})
 	if err != nil {
 		r.t.Fatalf("make a segment: %v", err)
 	}
@@ -306,13 +305,13 @@ func (r *running) newStage(environment, name string) stage {
 // breakGlass applies a request without approvals.
 func (r *running) breakGlass(environment, name string) string {
 	r.t.Helper()
-	opened, err := r.client.OpenRequest(r.t.Context(), environment, admin.NewRequest{BreakGlass: true, Reason: "it burns", Command: admin.Command{
+	opened, err := r.client.OpenRequest(r.t.Context(), environment, api.NewRequest{BreakGlass: true, Reason: "it burns", Command: api.Command{
 		Type: "put", Key: "burning-" + name, IfAbsent: true, Document: []byte(offDocument),
-	}}, "")
+	}}, api.ChangeHeaders{})
 	if err != nil {
 		r.t.Fatalf("break the glass: %v", err)
 	}
-	applied, err := r.client.ApplyRequest(r.t.Context(), environment, opened.ID, "")
+	applied, err := r.client.ApplyRequest(r.t.Context(), environment, opened.ID, api.ChangeHeaders{})
 	if err != nil || applied.Status != "applied" || !applied.ReviewOpen {
 		r.t.Fatalf("the broken glass: %+v, %v", applied, err)
 	}
@@ -326,7 +325,7 @@ func (r *running) revision(environment string) string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, e := range all {
+	for _, e := range all.Items {
 		if e.Name == environment {
 			return e.Revision
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
@@ -29,7 +30,7 @@ const connectionName = "flagside publisher"
 
 // The addresses that a publisher listens on unless its options say otherwise.
 const (
-	DefaultAdminAddr = "127.0.0.1:8017"
+	DefaultAdminAddr = api.DefaultAddress
 	DefaultNATSAddr  = "127.0.0.1:4222"
 )
 

@@ -13,7 +13,8 @@ import (
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // One of two publishers is cut off in the middle of an append, before the server has it or before the acknowledgement is there, while the
@@ -39,7 +40,7 @@ func TestAnOperationTellsWhatBecameOfAPausedAppend(t *testing.T) {
 			p.goOn(3)
 			p.proxy.Set(faultnet.Faults{})
 			p.goOn(1)
-			var o admin.Operation
+			var o api.Operation
 			p.one.await("the operation to be decided", func() (decided bool) {
 				var err error
 				o, err = p.one.client.Operation(t.Context(), "prod", op)
@@ -105,9 +106,9 @@ func (p *pausing) goOn(times int) {
 }
 
 // verify compares what was told with the log.
-func (p *pausing) verify(o admin.Operation) {
+func (p *pausing) verify(o api.Operation) {
 	p.t.Helper()
-	history, err := p.other.client.History(p.t.Context(), "prod", flagID("f"))
+	history, err := p.other.client.History(p.t.Context(), "prod", flagID("f"), api.HistoryQuery{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -140,8 +141,8 @@ func (p *pausing) pausedPut(hold faultnet.Faults) (op string) {
 		p.t.Fatal(err)
 	}
 	p.proxy.Set(hold)
-	_, _, err = p.one.client.Put(p.t.Context(), "prod", flagID("f"), doc("paused"), current, "")
-	problem, refused := errors.AsType[*admin.Problem](err)
+	_, _, err = p.one.client.Put(p.t.Context(), "prod", flagID("f"), doc("paused"), current, api.ChangeHeaders{})
+	problem, refused := errors.AsType[*client.Error](err)
 	if !refused || problem.Status != http.StatusServiceUnavailable || problem.OpID == "" {
 		p.t.Fatalf("a paused append is answered with %v", err)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/trusttest"
@@ -30,11 +30,11 @@ func (r *running) idOf(token string) string {
 }
 
 // proposeAs returns a change request of the holder of a token.
-func (r *running) proposeAs(token, key string) admin.ChangeRequest {
+func (r *running) proposeAs(token, key string) api.ChangeRequest {
 	r.t.Helper()
-	opened, err := r.as(token).OpenRequest(r.t.Context(), "prod", admin.NewRequest{
-		Command: admin.Command{Type: "put", Key: key, IfAbsent: true, Document: []byte(offDocument)},
-	}, "")
+	opened, err := r.as(token).OpenRequest(r.t.Context(), "prod", api.NewRequest{
+		Command: api.Command{Type: "put", Key: key, IfAbsent: true, Document: []byte(offDocument)},
+	}, api.ChangeHeaders{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func (r *running) proposeAs(token, key string) admin.ChangeRequest {
 // export returns an export of prod with CONTROL, and fails unless it is whole.
 func (r *running) export() string {
 	r.t.Helper()
-	reader, err := r.client.Stream(r.t.Context(), admin.Call{Path: []string{"environments", "prod", "audit", "export-with-control"}})
+	reader, err := r.client.ExportAudit(r.t.Context(), "prod", true)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -116,19 +116,19 @@ func TestAPersonIsErased(t *testing.T) {
 	editor := i.token(subject, access.RoleEditor, "flagside", time.Hour)
 	asAdmin := i.token(subject, access.RoleAdmin, "flagside", time.Hour)
 	q := r.proposeAs(editor, "f")
-	if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, ""); err != nil {
+	if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.as(editor).ApplyRequest(t.Context(), "prod", q.ID, ""); err != nil {
+	if _, err := r.as(editor).ApplyRequest(t.Context(), "prod", q.ID, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.as(asAdmin).CreateEnvironment(t.Context(), "staging", ""); err != nil {
+	if _, err := r.as(asAdmin).CreateEnvironment(t.Context(), api.NewEnvironment{Name: "staging"}, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.as(asAdmin).CreateToken(t.Context(), admin.NewToken{Name: "build", Groups: []string{"g"}}); err != nil {
+	if _, err := r.as(asAdmin).CreateToken(t.Context(), api.NewToken{Name: "build", Groups: []string{"g"}}, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.as(i.token(subject, "none", "flagside", time.Hour)).SetRisk(t.Context(), "prod", admin.RiskSettings{}, ""); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, err := r.as(i.token(subject, "none", "flagside", time.Hour)).PutRisk(t.Context(), "prod", api.RiskSettings{}, api.ChangeHeaders{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Fatal(err)
 	}
 	id := r.idOf(editor)
@@ -145,14 +145,15 @@ func TestAPersonIsErased(t *testing.T) {
 		t.Error("an export has the subject")
 	}
 
-	erased, err := r.client.ErasePerson(t.Context(), "corp:"+subject)
+	erased, err := r.client.ErasePerson(t.Context(), "corp:"+subject, api.AdministrationHeaders{})
 	if err != nil || len(erased.IDs) != 1 || erased.IDs[0] != id {
 		t.Fatalf("%+v, %v", erased, err)
 	}
 	other.await("the other publisher to forget the person", func() bool {
-		history, err := other.client.History(t.Context(), "prod", flagID("f"))
+		history, err := other.client.History(t.Context(), "prod", flagID("f"), api.HistoryQuery{})
 		return err == nil && history.Items[0].Names[id] == id+" (erased)"
 	})
+	other.await("the new environment at the other publisher", func() bool { _, err := other.client.Environment(t.Context(), "staging"); return err == nil })
 	answers := r.export()
 	for _, p := range []*running{r, other} {
 		for _, path := range []string{
@@ -193,7 +194,7 @@ func TestAPersonIsErasedFromTheDataDirectory(t *testing.T) {
 	if len(filesWith(t, dir, subject)) == 0 || len(filesWith(t, dir, nameOf(subject))) == 0 {
 		t.Error("the person is not in the files, so that this test proves nothing")
 	}
-	if _, err := r.client.ErasePerson(t.Context(), "corp:"+subject); err != nil {
+	if _, err := r.client.ErasePerson(t.Context(), "corp:"+subject, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	r.stop()
@@ -215,31 +216,31 @@ func TestStrangersLeaveNoTrace(t *testing.T) {
 	r.create("prod")
 	stranger, viewer := i.token("stranger", "none", "flagside", time.Hour), i.token("viewing", access.RoleViewer, "flagside", time.Hour)
 	for what, token := range map[string]string{"stranger": stranger, "viewer": viewer} {
-		_, _, err := r.as(token).Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), "")
+		_, _, err := r.as(token).Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), api.ChangeHeaders{})
 		if !refusedWith(err, http.StatusForbidden, "forbidden") {
 			t.Errorf("%s puts: %v", what, err)
 		}
-		_, err = r.as(token).OpenRequest(t.Context(), "prod", admin.NewRequest{
-			Command: admin.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)},
-		}, "a key")
+		_, err = r.as(token).OpenRequest(t.Context(), "prod", api.NewRequest{
+			Command: api.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)},
+		}, api.ChangeHeaders{IdempotencyKey: "a key"})
 		if !refusedWith(err, http.StatusForbidden, "forbidden") {
 			t.Errorf("%s proposes: %v", what, err)
 		}
-		if _, err := r.as(token).CreateEnvironment(t.Context(), "new", ""); !refusedWith(err, http.StatusForbidden, "forbidden") {
+		if _, err := r.as(token).CreateEnvironment(t.Context(), api.NewEnvironment{Name: "new"}, api.AdministrationHeaders{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 			t.Errorf("%s creates: %v", what, err)
 		}
-		if _, err := r.as(token).ErasePerson(t.Context(), "corp:stranger"); !refusedWith(err, http.StatusForbidden, "forbidden") {
+		if _, err := r.as(token).ErasePerson(t.Context(), "corp:stranger", api.AdministrationHeaders{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 			t.Errorf("%s erases: %v", what, err)
 		}
 		if _, err := r.as(token).Persons(t.Context()); !refusedWith(err, http.StatusForbidden, "forbidden") {
 			t.Errorf("%s lists persons: %v", what, err)
 		}
 	}
-	if _, err := r.as(viewer).Requests(t.Context(), "prod", ""); err != nil {
+	if _, err := r.as(viewer).AllRequests(t.Context(), "prod", api.RequestQuery{}); err != nil {
 		t.Error(err)
 	}
 	persons, err := r.client.Persons(t.Context())
-	if err != nil || len(persons) != 0 {
+	if err != nil || len(persons.Items) != 0 {
 		t.Errorf("%+v, %v", persons, err)
 	}
 	refused := 0
@@ -278,27 +279,27 @@ unless { context.approvals >= 1 };`
 	r.create("prod")
 	ada := i.token("ada", "none", "flagside", time.Hour)
 	other.await("the environment", func() bool { _, err := other.Control(t.Context(), "prod"); return err == nil })
-	if _, err := r.as(i.token("bob", "none", "flagside", time.Hour)).Requests(t.Context(), "prod", ""); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, err := r.as(i.token("bob", "none", "flagside", time.Hour)).AllRequests(t.Context(), "prod", api.RequestQuery{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Errorf("whom no policy names: %v", err)
 	}
-	opened, err := r.as(ada).OpenRequest(t.Context(), "prod", admin.NewRequest{
-		Command: admin.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)}, ApplyAt: time.Now().Add(2 * time.Second),
-	}, "key")
+	opened, err := r.as(ada).OpenRequest(t.Context(), "prod", api.NewRequest{
+		Command: api.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)}, ApplyAt: time.Now().Add(2 * time.Second),
+	}, api.ChangeHeaders{IdempotencyKey: "key"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := other.as(ada).OpenRequest(t.Context(), "prod", admin.NewRequest{
-		Command: admin.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)}, ApplyAt: opened.ApplyAt,
-	}, "key")
+	again, err := other.as(ada).OpenRequest(t.Context(), "prod", api.NewRequest{
+		Command: api.Command{Type: "put", Key: "f", IfAbsent: true, Document: []byte(offDocument)}, ApplyAt: opened.ApplyAt,
+	}, api.ChangeHeaders{IdempotencyKey: "key"})
 	if err != nil || again.ID != opened.ID {
 		t.Errorf("the same again: %+v, %v", again, err)
 	}
 	for _, p := range []*running{r, other} {
-		if _, err := p.as(ada).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, ""); !refusedWith(err, http.StatusForbidden, "forbidden") {
+		if _, err := p.as(ada).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, api.ChangeHeaders{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 			t.Errorf("the author approves: %v", err)
 		}
 	}
-	if _, err := r.as(secretOf("admin")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, ""); err != nil {
+	if _, err := r.as(secretOf("admin")).ApproveRequest(t.Context(), "prod", opened.ID, opened.Hash, api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	r.await("the scheduled change", func() bool {
@@ -318,11 +319,11 @@ func TestRequestsOfPersonsWhoWereErased(t *testing.T) {
 	r.create("prod")
 	ada := i.token("ada", access.RoleAdmin, "flagside", time.Hour)
 	q := r.proposeAs(ada, "f")
-	if _, err := r.client.ErasePerson(t.Context(), q.Author); err != nil {
+	if _, err := r.client.ErasePerson(t.Context(), q.Author, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, who := range []string{ada, secretOf("approver")} {
-		if _, err := r.as(who).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, ""); !refusedWith(err, http.StatusConflict, "not-open") {
+		if _, err := r.as(who).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, api.ChangeHeaders{}); !refusedWith(err, http.StatusConflict, "not-open") {
 			t.Errorf("approve: %v", err)
 		}
 	}
@@ -340,11 +341,11 @@ func TestWithoutPeople(t *testing.T) {
 	ada, bob := i.token("ada", access.RoleEditor, "flagside", time.Hour), i.token("bob", access.RoleAdmin, "flagside", time.Hour)
 	q := r.proposeAs(ada, "f")
 	withoutPeople(t, server)
-	_, err := r.as(bob).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, "")
+	_, err := r.as(bob).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, api.ChangeHeaders{})
 	if !refusedWith(err, http.StatusServiceUnavailable, "people-unavailable") || strings.Contains(err.Error(), "bob") {
 		t.Errorf("somebody new approves: %v", err)
 	}
-	if _, err := r.as(bob).CreateEnvironment(t.Context(), "staging", ""); !refusedWith(err, http.StatusServiceUnavailable, "people-unavailable") {
+	if _, err := r.as(bob).CreateEnvironment(t.Context(), api.NewEnvironment{Name: "staging"}, api.AdministrationHeaders{}); !refusedWith(err, http.StatusServiceUnavailable, "people-unavailable") {
 		t.Errorf("somebody new creates an environment: %v", err)
 	}
 	if _, err := r.as(bob).Request(t.Context(), "prod", q.ID); err != nil {

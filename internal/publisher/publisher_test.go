@@ -11,7 +11,8 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
@@ -71,7 +72,7 @@ func TestCompatibilityOfNewEnvironments(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir()})
 	tolerant := start(t, publisher.Options{DataDir: t.TempDir(), Compatibility: eval.CompatibilityFlagd})
-	if _, err := r.client.CreateEnvironment(t.Context(), "named", "flagd"); err != nil {
+	if _, err := r.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "named", Compatibility: "flagd"}, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	r.create("strict")
@@ -79,7 +80,7 @@ func TestCompatibilityOfNewEnvironments(t *testing.T) {
 	unknown := flagBody("on", `,"targeting":{"no_such_operator":[1]}`)
 	r.put("named", "f", unknown, absent())
 	tolerant.put("default", "f", unknown, absent())
-	if _, _, err := r.client.Put(t.Context(), "strict", flagID("f"), unknown, absent(), ""); err == nil {
+	if _, _, err := r.client.Put(t.Context(), "strict", flagID("f"), unknown, absent(), api.ChangeHeaders{}); err == nil {
 		t.Error("a strict environment takes an unknown operator")
 	}
 }
@@ -90,7 +91,7 @@ func TestNewEnvironmentIsComplete(t *testing.T) {
 	r := start(t, publisher.Options{DataDir: t.TempDir()})
 	for i := range 5 {
 		name := fmt.Sprintf("e%d", i)
-		e, err := r.client.CreateEnvironment(t.Context(), name, "")
+		e, err := r.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: name}, api.AdministrationHeaders{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,7 +116,7 @@ func TestOtherPublishers(t *testing.T) {
 	})
 	seen := one.put("prod", "f", flagBody("on", ""), absent())
 	other.put("prod", "f", flagBody("off", ""), seen)
-	if _, err := other.client.ArchiveEnvironment(t.Context(), "prod"); err != nil {
+	if _, err := other.client.ArchiveEnvironment(t.Context(), "prod", api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	one.await("the end of the environment", func() bool {
@@ -192,7 +193,7 @@ func TestStopDecidesWritesInFlight(t *testing.T) {
 	for i := range cap(results) {
 		key := fmt.Sprintf("f%d", i)
 		go func() {
-			_, _, err := r.client.Put(t.Context(), "prod", flagID(key), flagBody("on", ""), absent(), "")
+			_, _, err := r.client.Put(t.Context(), "prod", flagID(key), flagBody("on", ""), absent(), api.ChangeHeaders{})
 			results <- written{key, err}
 		}()
 	}
@@ -208,7 +209,7 @@ func TestStopDecidesWritesInFlight(t *testing.T) {
 			acknowledged = append(acknowledged, w.key)
 		}
 		// The connection may be refused, but not what came over it: the log is there until the last request is answered.
-		if problem, ok := errors.AsType[*admin.Problem](w.err); ok {
+		if problem, ok := errors.AsType[*client.Error](w.err); ok {
 			t.Errorf("%s was in flight and is refused: %v", w.key, problem)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // rounds is how often the races are run.
@@ -41,10 +42,10 @@ func TestOneWriterWins(t *testing.T) {
 		next := seen
 		for editor := range 6 {
 			wg.Go(func() {
-				client := []*admin.Client{one.client, other.client}[editor%2]
+				desk := []*client.Client{one.client, other.client}[editor%2]
 				body := flagBody("on", fmt.Sprintf(`,"description":"round %d, editor %d"`, round, editor))
-				_, mine, err := client.Put(t.Context(), "prod", flagID("f"), body, seen, "")
-				if problem, ok := errors.AsType[*admin.Problem](err); ok && problem.Status == http.StatusPreconditionFailed {
+				_, mine, err := desk.Put(t.Context(), "prod", flagID("f"), body, seen, api.ChangeHeaders{})
+				if problem, ok := errors.AsType[*client.Error](err); ok && problem.Status == http.StatusPreconditionFailed {
 					return
 				}
 				if err != nil {
@@ -61,7 +62,7 @@ func TestOneWriterWins(t *testing.T) {
 		}
 		seen = next
 	}
-	history, err := one.client.History(t.Context(), "prod", flagID("f"))
+	history, err := one.client.History(t.Context(), "prod", flagID("f"), api.HistoryQuery{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +85,10 @@ func TestWritersOfDifferentFlags(t *testing.T) {
 	var wg sync.WaitGroup
 	for writer := range 4 {
 		wg.Go(func() {
-			client := []*admin.Client{one.client, other.client}[writer%2]
+			desk := []*client.Client{one.client, other.client}[writer%2]
 			for i := range 10 {
 				key := fmt.Sprintf("writer %d, flag %d", writer, i)
-				if _, _, err := client.Put(t.Context(), "prod", flagID(key), flagBody("on", ""), absent(), ""); err != nil {
+				if _, _, err := desk.Put(t.Context(), "prod", flagID(key), flagBody("on", ""), absent(), api.ChangeHeaders{}); err != nil {
 					t.Errorf("%s: %v", key, err)
 				}
 			}

@@ -1,7 +1,6 @@
 package publisher_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -18,7 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
@@ -48,7 +47,7 @@ func notAdministration() map[string][]string {
 }
 
 // controlRecords returns what CONTROL says, newest first.
-func (r *running) controlRecords() []admin.Act {
+func (r *running) controlRecords() []api.Record {
 	r.t.Helper()
 	list, err := r.tryControlRecords()
 	if err != nil {
@@ -58,24 +57,18 @@ func (r *running) controlRecords() []admin.Act {
 }
 
 // tryControlRecords is controlRecords where they may not be known yet.
-func (r *running) tryControlRecords() ([]admin.Act, error) {
+func (r *running) tryControlRecords() ([]api.Record, error) {
 	r.t.Helper()
-	got := r.ask(http.MethodGet, "/api/v1/control/records?limit=1000", "", "Authorization", "Bearer "+secretOf("root"))
-	if got.status != http.StatusOK {
-		return nil, fmt.Errorf("%d %s", got.status, got.body)
-	}
-	var list admin.ActList
-	err := json.Unmarshal([]byte(got.body), &list)
+	list, err := r.as(secretOf("root")).ControlRecords(r.t.Context(), api.RecordQuery{Limit: 1000})
 	return list.Items, err
 }
 
 // ledgerOf returns what the ledger of an environment says, newest first.
-func (r *running) ledgerOf(environment string) []admin.Fact {
+func (r *running) ledgerOf(environment string) []api.Event {
 	r.t.Helper()
-	got := r.ask(http.MethodGet, "/api/v1/environments/"+environment+"/ledger?limit=1000", "", "Authorization", "Bearer "+secretOf("viewer"))
-	var list admin.FactList
-	if err := json.Unmarshal([]byte(got.body), &list); err != nil || got.status != http.StatusOK {
-		r.t.Fatalf("the ledger of %s: %d %s, %v", environment, got.status, got.body, err)
+	list, err := r.as(secretOf("viewer")).Ledger(r.t.Context(), environment, api.LedgerQuery{Limit: 1000})
+	if err != nil {
+		r.t.Fatalf("the ledger of %s: %v", environment, err)
 	}
 	return list.Items
 }
@@ -96,7 +89,7 @@ func (r *running) acts(t *testing.T, server *natstest.Server, person string) []a
 		}
 	}
 	token := func(reason string) answer {
-		created, err := r.client.CreateToken(r.t.Context(), admin.NewToken{Name: "n", Groups: []string{access.RoleViewer}})
+		created, err := r.client.CreateToken(r.t.Context(), api.NewToken{Name: "n", Groups: []string{access.RoleViewer}}, api.AdministrationHeaders{})
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -126,10 +119,9 @@ func (r *running) acts(t *testing.T, server *natstest.Server, person string) []a
 func (r *running) archiveAnyway(name string) uint64 {
 	r.t.Helper()
 	r.create(name)
-	got := r.ask(http.MethodPost, "/api/v1/environments/"+name+"/archive", "", "Authorization", "Bearer "+secretOf("admin"),
-		"Flagside-Reason", "it must go now", "Flagside-Break-Glass", "true")
-	if got.status != http.StatusOK {
-		r.t.Fatalf("archive: %d %s", got.status, got.body)
+	anyway := api.AdministrationHeaders{Reason: "it must go now", BreakGlass: true}
+	if _, err := r.as(secretOf("admin")).ArchiveEnvironment(r.t.Context(), name, anyway); err != nil {
+		r.t.Fatalf("archive: %v", err)
 	}
 	return r.ledgerOf(name)[0].Control
 }
@@ -146,7 +138,7 @@ func TestEveryActLeavesARecord(t *testing.T) {
 	r.create("staging")
 	const subject = "turing@example.com"
 	editor := r.as(i.token(subject, access.RoleEditor, "flagside", time.Hour))
-	if _, _, err := editor.Put(t.Context(), "staging", flagID("f"), flagBody("on", ""), absent(), ""); err != nil {
+	if _, _, err := editor.Put(t.Context(), "staging", flagID("f"), flagBody("on", ""), absent(), api.ChangeHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	var listed []string
@@ -159,7 +151,7 @@ func TestEveryActLeavesARecord(t *testing.T) {
 		if got := act.do(reason); got.status >= http.StatusMultipleChoices {
 			t.Fatalf("%s: %d %s", act.operation, got.status, got.body)
 		}
-		isOfControl := func(a admin.Act) bool {
+		isOfControl := func(a api.Record) bool {
 			return a.Type == act.control && a.Reason == reason && a.Actor == "root" && !a.Time.IsZero()
 		}
 		if act.control != "" {
@@ -168,7 +160,7 @@ func TestEveryActLeavesARecord(t *testing.T) {
 				return slices.ContainsFunc(all, isOfControl)
 			})
 		}
-		isOfLedger := func(f admin.Fact) bool {
+		isOfLedger := func(f api.Event) bool {
 			return f.Type == act.fact && f.Text == reason && f.Actor == "root" && !f.Time.IsZero()
 		}
 		if act.ledger != "" && !slices.ContainsFunc(r.ledgerOf(act.ledger), isOfLedger) {
@@ -351,7 +343,7 @@ func TestTheLedgerOfAnArchivedEnvironmentOutlivesKeys(t *testing.T) {
 }
 
 // policyRecords returns the records about policies, newest first; none while they are not known.
-func (r *running) policyRecords() (found []admin.Act) {
+func (r *running) policyRecords() (found []api.Record) {
 	r.t.Helper()
 	all, _ := r.tryControlRecords()
 	for _, a := range all {
@@ -421,7 +413,7 @@ func TestNoPoliciesAreRecordedBehindACut(t *testing.T) {
 	r := serve("")
 	r.await("the policies", func() bool { return len(r.policyRecords()) == 1 })
 	r.create("shop")
-	if _, err := r.client.CreateToken(t.Context(), admin.NewToken{Name: "n", Groups: []string{access.RoleViewer}}); err != nil {
+	if _, err := r.client.CreateToken(t.Context(), api.NewToken{Name: "n", Groups: []string{access.RoleViewer}}, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	r.put("shop", "f", flagBody("on", ""), absent()) // which names the newest record of CONTROL
@@ -430,7 +422,7 @@ func TestNoPoliciesAreRecordedBehindACut(t *testing.T) {
 	natstest.Damage(t, server.Client(t), "CONTROL", head-1)
 	r = serve("// changed\n")
 	r.await("a try to record the policies", func() bool { return strings.Contains(r.log.String(), "could not be recorded in CONTROL") })
-	if got, err := r.client.RepairControl(t.Context(), "it was cut"); err != nil || got.Lacks != head || got.Kept[0] != head-1 {
+	if got, err := r.client.RepairControl(t.Context(), api.RepairHeaders{Reason: "it was cut"}); err != nil || got.Lacks != head || got.Kept[0] != head-1 {
 		t.Errorf("repaired %+v, %v, want that record %d is lost", got, err, head)
 	}
 	r.await("the policies behind the repair", func() bool { return len(r.policyRecords()) == 2 })

@@ -10,7 +10,8 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/trusttest"
 )
 
@@ -25,7 +26,9 @@ func flagOf(key string, body []byte) document.Document {
 }
 
 // anyway asks to break the glass.
-func anyway() admin.Restoring { return admin.Restoring{BreakGlass: true} }
+func anyway(reason string) api.RestoreHeaders {
+	return api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: reason}, BreakGlass: true}
+}
 
 // The stream of a known environment is gone. A publisher that knew it writes what it knew as a new epoch; one that did not refuses.
 func TestRecreate(t *testing.T) {
@@ -41,11 +44,11 @@ func TestRecreate(t *testing.T) {
 		return a.problem.Type == "urn:flagside:problem:stream-lost" && strings.Contains(a.problem.Detail, "flagside environment recreate prod")
 	})
 	late := start(t, publisher.Options{NATS: server.URL()})
-	if _, err := late.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, ""); err == nil || !strings.Contains(err.Error(), "does not know") {
+	if _, err := late.client.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{}); err == nil || !strings.Contains(err.Error(), "does not know") {
 		t.Errorf("a publisher that knows nothing recreates: %v", err)
 	}
 
-	out, err := r.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, "")
+	out, err := r.client.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{})
 	if e := out.Environment; err != nil || e.Flags != 1 || e.Refused != "" || !out.NewEpoch || out.Request.ReviewOpen {
 		t.Fatalf("recreated %+v, %v", out, err)
 	}
@@ -55,8 +58,8 @@ func TestRecreate(t *testing.T) {
 			return err == nil && bytes.Equal(body, flagBody("on", ""))
 		})
 	}
-	_, _, err = r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, "")
-	if problem, ok := errors.AsType[*admin.Problem](err); !ok || problem.Status != http.StatusPreconditionFailed {
+	_, _, err = r.client.Put(t.Context(), "prod", flagID("f"), flagBody("off", ""), seen, api.ChangeHeaders{})
+	if problem, ok := errors.AsType[*client.Error](err); !ok || problem.Status != http.StatusPreconditionFailed {
 		t.Errorf("a revision of the old epoch: %v, want 412", err)
 	}
 	_, now, err := r.client.Document(t.Context(), "prod", flagID("f"))
@@ -65,7 +68,7 @@ func TestRecreate(t *testing.T) {
 	}
 	r.put("prod", "f", flagBody("off", ""), now)
 	other.await("a write by another", func() bool {
-		_, _, err := other.client.Put(t.Context(), "prod", flagID("g"), flagBody("on", ""), absent(), "")
+		_, _, err := other.client.Put(t.Context(), "prod", flagID("g"), flagBody("on", ""), absent(), api.ChangeHeaders{})
 		return err == nil
 	})
 }
@@ -76,7 +79,7 @@ func TestRecreateOfWhatIsThere(t *testing.T) {
 	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	r.create("prod")
 	before := r.put("prod", "f", flagBody("on", ""), absent())
-	out, err := r.client.RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, "")
+	out, err := r.client.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{})
 	if e := out.Environment; err != nil || e.Flags != 1 || !strings.HasSuffix(e.Revision, "-6") {
 		t.Fatalf("recreated %+v, %v", out, err)
 	}
@@ -111,8 +114,8 @@ func TestRestore(t *testing.T) {
 		"changed elsewhere":   {"filed", snapshot(t, "filed"), http.StatusForbidden, "a file"},
 		"of none":             {"none", snapshot(t, "none"), http.StatusNotFound, "create it"},
 	} {
-		_, err := r.client.RestoreEnvironment(t.Context(), test.environment, test.snapshot, anyway(), "it is needed")
-		problem, ok := errors.AsType[*admin.Problem](err)
+		_, err := r.client.RestoreEnvironment(t.Context(), test.environment, test.snapshot, api.RestoreQuery{}, anyway("it is needed"))
+		problem, ok := errors.AsType[*client.Error](err)
 		if !ok || problem.Status != test.status || !strings.Contains(problem.Detail, test.detail) {
 			t.Errorf("%s: %v, want %d and %q", name, err, test.status, test.detail)
 		}
@@ -124,7 +127,7 @@ func TestRestore(t *testing.T) {
 		t.Fatalf("a refused snapshot has changed something: %v", err)
 	}
 
-	out, err := r.client.RestoreEnvironment(t.Context(), "prod", good, anyway(), "it is needed")
+	out, err := r.client.RestoreEnvironment(t.Context(), "prod", good, api.RestoreQuery{}, anyway("it is needed"))
 	if err != nil || out.Environment.Flags != 2 || out.NewEpoch || out.Outcome != "applied" {
 		t.Fatalf("restored %+v, %v", out, err)
 	}
@@ -142,7 +145,7 @@ func TestOperations(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
 	r.create("prod")
-	written, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("on", ""), absent(), "")
+	written, _, err := r.client.Put(t.Context(), "prod", flagID("f"), flagBody("on", ""), absent(), api.ChangeHeaders{})
 	if err != nil {
 		t.Fatal(err)
 	}

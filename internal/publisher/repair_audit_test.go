@@ -6,6 +6,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
 )
@@ -23,7 +24,7 @@ func TestAHistoryAfterARepairIsVerified(t *testing.T) {
 	}
 	natstest.Damage(t, server.Client(t), "LEDGER_prod", 5)
 	r.await("the condition", func() bool { return strings.Contains(r.ask("GET", "/status", "").body, "journal-damaged") })
-	if _, err := r.client.RepairLedger(t.Context(), "prod", "the backup was older"); err != nil {
+	if _, err := r.client.RepairLedger(t.Context(), "prod", api.RepairHeaders{Reason: "the backup was older"}); err != nil {
 		t.Fatal(err)
 	}
 	if applied := r.agreeAndApply(r.propose("c", "")); applied.Status != "applied" {

@@ -13,12 +13,13 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // setRisk writes a record into the ledger of shop, which names a tag.
 func (r *running) setRisk(tag string) error {
-	_, err := r.client.SetRisk(r.t.Context(), "shop", admin.RiskSettings{Tags: []string{tag}}, "test")
+	_, err := r.client.PutRisk(r.t.Context(), "shop", api.RiskSettings{Tags: []string{tag}}, api.ChangeHeaders{Reason: "test"})
 	return err
 }
 
@@ -42,19 +43,19 @@ func (r *running) condition(code string) string {
 
 // isProblem reports whether an error is a problem of the API with this status and name.
 func isProblem(err error, status int, name string) bool {
-	problem, ok := errors.AsType[*admin.Problem](err)
+	problem, ok := errors.AsType[*client.Error](err)
 	return ok && problem.Status == status && strings.HasSuffix(problem.Type, ":"+name)
 }
 
 // damages are what can happen to a ledger that has four records, and what a repair says of it.
 func damages() map[string]struct {
 	do   func(t *testing.T, server *natstest.Server, stream string)
-	want admin.Repaired
+	want api.Repaired
 	left string // the newest tag that the ledger has after the repair
 } {
 	type damaged = struct {
 		do   func(t *testing.T, server *natstest.Server, stream string)
-		want admin.Repaired
+		want api.Repaired
 		left string
 	}
 	damage := func(end uint64, lacks ...uint64) func(t *testing.T, server *natstest.Server, stream string) {
@@ -64,14 +65,14 @@ func damages() map[string]struct {
 		}
 	}
 	return map[string]damaged{
-		"a hole": {damage(4, 3), admin.Repaired{
-			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{2, 4}, Lost: []admin.Interval{{First: 3, Last: 3}},
+		"a hole": {damage(4, 3), api.Repaired{
+			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{2, 4}, Lost: []api.Interval{{First: 3, Last: 3}},
 		}, "third"},
-		"a cut end": {damage(2), admin.Repaired{
-			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{2}, Lost: []admin.Interval{{First: 3, Last: 4}}, Lacks: 4,
+		"a cut end": {damage(2), api.Repaired{
+			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{2}, Lost: []api.Interval{{First: 3, Last: 4}}, Lacks: 4,
 		}, "first"},
-		"gone": {deleteStream, admin.Repaired{
-			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{}, Lost: []admin.Interval{{First: 1, Last: 4}}, Lacks: 4,
+		"gone": {deleteStream, api.Repaired{
+			Stream: "LEDGER_shop", Head: 5, Kept: []uint64{}, Lost: []api.Interval{{First: 1, Last: 4}}, Lacks: 4,
 		}, ""},
 	}
 }
@@ -102,10 +103,10 @@ func TestRepairLedger(t *testing.T) {
 				r.await("the condition", func() bool {
 					return strings.Contains(r.condition("journal-damaged"), "flagside ledger repair --environment shop")
 				})
-				if _, err := r.client.RepairLedger(t.Context(), "shop", ""); !isProblem(err, http.StatusUnprocessableEntity, "invalid-request") {
+				if _, err := r.client.RepairLedger(t.Context(), "shop", api.RepairHeaders{Reason: ""}); !isProblem(err, http.StatusUnprocessableEntity, "invalid-request") {
 					t.Errorf("without a reason: %v", err)
 				}
-				got, err := r.client.RepairLedger(t.Context(), "shop", "the disk was broken")
+				got, err := r.client.RepairLedger(t.Context(), "shop", api.RepairHeaders{Reason: "the disk was broken"})
 				if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 					t.Fatalf("repair: %v (-want +got):\n%s", err, diff)
 				}
@@ -121,11 +122,11 @@ func TestRepairLedger(t *testing.T) {
 					p.await("the end of the condition", func() bool { return p.condition("journal-damaged") == "" && p.condition("log-cut") == "" })
 				}
 				for _, role := range []string{"viewer", "editor", "approver"} {
-					if _, err := r.as(secretOf(role)).RepairLedger(t.Context(), "shop", "no"); !isProblem(err, http.StatusForbidden, "forbidden") {
+					if _, err := r.as(secretOf(role)).RepairLedger(t.Context(), "shop", api.RepairHeaders{Reason: "no"}); !isProblem(err, http.StatusForbidden, "forbidden") {
 						t.Errorf("%s repairs: %v, want 403", role, err)
 					}
 				}
-				if _, err := r.client.RepairLedger(t.Context(), "shop", "again"); !isProblem(err, http.StatusConflict, "journal-whole") {
+				if _, err := r.client.RepairLedger(t.Context(), "shop", api.RepairHeaders{Reason: "again"}); !isProblem(err, http.StatusConflict, "journal-whole") {
 					t.Errorf("a ledger that is whole: %v, want 409", err)
 				}
 			})
@@ -142,7 +143,7 @@ func twoPublishers(t *testing.T, server *natstest.Server) (r, other *running) {
 // fillLedger creates shop, whose ledger then has the keys note and three records, of which the log knows by an entry.
 func (r *running) fillLedger() {
 	r.t.Helper()
-	if _, err := r.client.CreateEnvironment(r.t.Context(), "shop", ""); err != nil {
+	if _, err := r.client.CreateEnvironment(r.t.Context(), api.NewEnvironment{Name: "shop"}, api.AdministrationHeaders{}); err != nil {
 		r.t.Fatal(err)
 	}
 	r.await("the keys note in the ledger", func() bool {
@@ -164,14 +165,14 @@ func TestRepairControl(t *testing.T) {
 	for name, c := range map[string]struct {
 		end   uint64
 		lacks []uint64
-		want  func(head uint64) admin.Repaired
+		want  func(head uint64) api.Repaired
 	}{
-		"a hole": {0, []uint64{3}, func(head uint64) admin.Repaired {
-			return admin.Repaired{Stream: "CONTROL", Head: head + 1, Kept: []uint64{2, head}, Lost: []admin.Interval{{First: 3, Last: 3}}}
+		"a hole": {0, []uint64{3}, func(head uint64) api.Repaired {
+			return api.Repaired{Stream: "CONTROL", Head: head + 1, Kept: []uint64{2, head}, Lost: []api.Interval{{First: 3, Last: 3}}}
 		}},
-		"a cut end": {4, nil, func(head uint64) admin.Repaired {
-			return admin.Repaired{
-				Stream: "CONTROL", Head: head + 1, Kept: []uint64{4}, Lost: []admin.Interval{{First: 5, Last: head}}, Lacks: head,
+		"a cut end": {4, nil, func(head uint64) api.Repaired {
+			return api.Repaired{
+				Stream: "CONTROL", Head: head + 1, Kept: []uint64{4}, Lost: []api.Interval{{First: 5, Last: head}}, Lacks: head,
 			}
 		}},
 	} {
@@ -197,31 +198,31 @@ func TestRepairControl(t *testing.T) {
 					return strings.Contains(r.condition("journal-damaged"), "flagside ledger repair --control")
 				})
 				for _, role := range []string{"viewer", "editor", "approver", "elsewhere"} {
-					if _, err := r.as(secretOf(role)).RepairControl(t.Context(), "no"); !isProblem(err, http.StatusForbidden, "forbidden") {
+					if _, err := r.as(secretOf(role)).RepairControl(t.Context(), api.RepairHeaders{Reason: "no"}); !isProblem(err, http.StatusForbidden, "forbidden") {
 						t.Errorf("%s repairs: %v, want 403", role, err)
 					}
 				}
 				if len(c.lacks) == 0 {
-					_, err := r.client.CreateToken(t.Context(), admin.NewToken{Name: "n", Groups: []string{access.RoleViewer}})
+					_, err := r.client.CreateToken(t.Context(), api.NewToken{Name: "n", Groups: []string{access.RoleViewer}}, api.AdministrationHeaders{})
 					if !isProblem(err, http.StatusServiceUnavailable, "journal-cut") {
 						t.Errorf("a token is created behind a cut end: %v, want 503", err)
 					}
 				}
-				got, err := r.client.RepairControl(t.Context(), "the disk was broken")
+				got, err := r.client.RepairControl(t.Context(), api.RepairHeaders{Reason: "the disk was broken"})
 				if diff := cmp.Diff(c.want(head), got); diff != "" || err != nil {
 					t.Fatalf("repair: %v (-want +got):\n%s", err, diff)
 				}
-				if _, err := r.client.AdoptEnvironment(t.Context(), "shop"); (err == nil) != (len(c.lacks) > 0) {
+				if _, err := r.client.AdoptEnvironment(t.Context(), "shop", api.AdministrationHeaders{}); (err == nil) != (len(c.lacks) > 0) {
 					t.Errorf("the environment, whose record is in the hole, is adopted: %v", err)
 				}
 				for _, p := range []*running{r, other} {
 					p.await("an environment", func() bool {
 						name := "new-" + strings.TrimPrefix(p.AdminAddr().String(), "127.0.0.1:")
-						_, err := p.client.CreateEnvironment(t.Context(), name, "")
+						_, err := p.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: name}, api.AdministrationHeaders{})
 						return err == nil
 					})
 					p.await("a token", func() bool {
-						created, err := p.client.CreateToken(t.Context(), admin.NewToken{Name: "n", Groups: []string{access.RoleViewer}})
+						created, err := p.client.CreateToken(t.Context(), api.NewToken{Name: "n", Groups: []string{access.RoleViewer}}, api.AdministrationHeaders{})
 						if err != nil {
 							return false
 						}
@@ -230,7 +231,7 @@ func TestRepairControl(t *testing.T) {
 					})
 					p.await("the end of the condition", func() bool { return p.condition("journal-damaged") == "" && p.condition("log-cut") == "" })
 				}
-				if _, err := r.client.RepairControl(t.Context(), "again"); !isProblem(err, http.StatusConflict, "journal-whole") {
+				if _, err := r.client.RepairControl(t.Context(), api.RepairHeaders{Reason: "again"}); !isProblem(err, http.StatusConflict, "journal-whole") {
 					t.Errorf("CONTROL that is whole: %v, want 409", err)
 				}
 			})
@@ -245,13 +246,13 @@ func (r *running) fillControl(other *running) (head uint64) {
 	r.await("the policies in CONTROL", func() bool { return len(r.policyRecords()) == 1 })
 	r.fillLedger()
 	for _, name := range []string{"one", "two"} {
-		if _, err := r.client.CreateToken(r.t.Context(), admin.NewToken{Name: name, Groups: []string{access.RoleViewer}}); err != nil {
+		if _, err := r.client.CreateToken(r.t.Context(), api.NewToken{Name: name, Groups: []string{access.RoleViewer}}, api.AdministrationHeaders{}); err != nil {
 			r.t.Fatal(err)
 		}
 	}
 	r.await("the tokens at the other publisher", func() bool {
 		list, err := other.client.Tokens(r.t.Context())
-		return err == nil && len(list) == 2
+		return err == nil && len(list.Items) == 2
 	})
 	r.put("shop", "g", flagBody("on", ""), absent())
 	return r.ControlHead()
@@ -262,7 +263,7 @@ func TestAdoptAfterControlIsLost(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	r, other := twoPublishers(t, server)
-	if _, err := r.client.CreateEnvironment(t.Context(), "staging", ""); err != nil {
+	if _, err := r.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "staging"}, api.AdministrationHeaders{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range []string{"f", "g"} {
@@ -273,7 +274,7 @@ func TestAdoptAfterControlIsLost(t *testing.T) {
 	r.await("the condition", func() bool {
 		return strings.Contains(r.condition("journal-damaged"), "flagside ledger repair --control")
 	})
-	got, err := r.client.RepairControl(t.Context(), "it was deleted")
+	got, err := r.client.RepairControl(t.Context(), api.RepairHeaders{Reason: "it was deleted"})
 	if err != nil || len(got.Kept) != 0 || got.Lacks == 0 {
 		t.Fatalf("repaired %+v, %v", got, err)
 	}
@@ -287,19 +288,19 @@ func TestAdoptAfterControlIsLost(t *testing.T) {
 	if n := late.flagCount("staging"); n >= 0 {
 		t.Errorf("CONTROL still lists the environment, with %d flags", n)
 	}
-	if _, err := late.client.CreateEnvironment(t.Context(), "staging", ""); !isProblem(err, http.StatusConflict, "environment-forgotten") {
+	if _, err := late.client.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "staging"}, api.AdministrationHeaders{}); !isProblem(err, http.StatusConflict, "environment-forgotten") {
 		t.Errorf("it is created: %v, want 409", err)
 	}
-	if _, err := late.as(secretOf("editor")).AdoptEnvironment(t.Context(), "staging"); !isProblem(err, http.StatusForbidden, "forbidden") {
+	if _, err := late.as(secretOf("editor")).AdoptEnvironment(t.Context(), "staging", api.AdministrationHeaders{}); !isProblem(err, http.StatusForbidden, "forbidden") {
 		t.Errorf("an editor adopts: %v, want 403", err)
 	}
-	if _, err := late.client.AdoptEnvironment(t.Context(), "nothing"); !isProblem(err, http.StatusNotFound, "environment-unknown") {
+	if _, err := late.client.AdoptEnvironment(t.Context(), "nothing", api.AdministrationHeaders{}); !isProblem(err, http.StatusNotFound, "environment-unknown") {
 		t.Errorf("an environment without streams: %v, want 404", err)
 	}
-	if e, err := late.client.AdoptEnvironment(t.Context(), "staging"); err != nil || e.Flags != 2 {
+	if e, err := late.client.AdoptEnvironment(t.Context(), "staging", api.AdministrationHeaders{}); err != nil || e.Flags != 2 {
 		t.Fatalf("adopted %+v, %v", e, err)
 	}
-	if _, err := late.client.AdoptEnvironment(t.Context(), "staging"); !isProblem(err, http.StatusConflict, "environment-exists") {
+	if _, err := late.client.AdoptEnvironment(t.Context(), "staging", api.AdministrationHeaders{}); !isProblem(err, http.StatusConflict, "environment-exists") {
 		t.Errorf("adopted again: %v, want 409", err)
 	}
 	for _, p := range []*running{r, other, late} {
@@ -307,7 +308,7 @@ func TestAdoptAfterControlIsLost(t *testing.T) {
 		p.await("a change", func() bool {
 			_, current, err := p.client.Document(t.Context(), "staging", flagID("f"))
 			if err == nil {
-				_, _, err = p.client.Put(t.Context(), "staging", flagID("f"), flagBody("off", ""), current, "")
+				_, _, err = p.client.Put(t.Context(), "staging", flagID("f"), flagBody("off", ""), current, api.ChangeHeaders{})
 			}
 			return err == nil && p.flagCount("staging") == 2
 		})
@@ -321,7 +322,7 @@ func (r *running) flagCount(environment string) int {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for _, e := range all {
+	for _, e := range all.Items {
 		if e.Name == environment {
 			return e.Flags
 		}

@@ -8,20 +8,20 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // requestStates makes a change request of the editor, or of the admin where the glass is broken, in each state.
-func (r *running) requestStates() map[string]func(key string) admin.ChangeRequest {
+func (r *running) requestStates() map[string]func(key string) api.ChangeRequest {
 	ctx := r.t.Context()
-	must := func(q admin.ChangeRequest, err error) admin.ChangeRequest {
+	must := func(q api.ChangeRequest, err error) api.ChangeRequest {
 		r.t.Helper()
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		return q
 	}
-	step := func(role, step string, q admin.ChangeRequest) admin.ChangeRequest {
+	step := func(role, step string, q api.ChangeRequest) api.ChangeRequest {
 		r.t.Helper()
 		got := r.ask(http.MethodPost, "/api/v1/environments/prod/requests/"+q.ID+"/"+step, "", "Authorization", "Bearer "+secretOf(role))
 		if got.status >= http.StatusBadRequest {
@@ -29,40 +29,40 @@ func (r *running) requestStates() map[string]func(key string) admin.ChangeReques
 		}
 		return must(r.as(secretOf(role)).Request(ctx, "prod", q.ID))
 	}
-	approved := func(key string) admin.ChangeRequest {
+	approved := func(key string) api.ChangeRequest {
 		q := r.propose(key, "")
-		return must(r.as(secretOf("approver")).ApproveRequest(ctx, "prod", q.ID, q.Hash, ""))
+		return must(r.as(secretOf("approver")).ApproveRequest(ctx, "prod", q.ID, q.Hash, api.ChangeHeaders{}))
 	}
-	broken := func(key string) admin.ChangeRequest {
-		q := must(r.as(secretOf("admin")).OpenRequest(ctx, "prod", admin.NewRequest{BreakGlass: true, Reason: "it burns", Command: admin.Command{
+	broken := func(key string) api.ChangeRequest {
+		q := must(r.as(secretOf("admin")).OpenRequest(ctx, "prod", api.NewRequest{BreakGlass: true, Reason: "it burns", Command: api.Command{
 			Type: "put", Key: key, IfAbsent: true, Document: []byte(offDocument),
-		}}, ""))
-		return must(r.as(secretOf("admin")).ApplyRequest(ctx, "prod", q.ID, "it burns"))
+		}}, api.ChangeHeaders{}))
+		return must(r.as(secretOf("admin")).ApplyRequest(ctx, "prod", q.ID, api.ChangeHeaders{Reason: "it burns"}))
 	}
-	return map[string]func(key string) admin.ChangeRequest{
-		"open":      func(key string) admin.ChangeRequest { return r.propose(key, "") },
+	return map[string]func(key string) api.ChangeRequest{
+		"open":      func(key string) api.ChangeRequest { return r.propose(key, "") },
 		"approved":  approved,
-		"applied":   func(key string) admin.ChangeRequest { return step("editor", "apply", approved(key)) },
-		"withdrawn": func(key string) admin.ChangeRequest { return step("editor", "withdraw", r.propose(key, "")) },
-		"rejected":  func(key string) admin.ChangeRequest { return step("approver", "reject", r.propose(key, "")) },
-		"scheduled": func(key string) admin.ChangeRequest {
-			q := must(r.as(secretOf("editor")).OpenRequest(ctx, "prod", admin.NewRequest{ApplyAt: time.Now().Add(time.Hour), Command: admin.Command{
+		"applied":   func(key string) api.ChangeRequest { return step("editor", "apply", approved(key)) },
+		"withdrawn": func(key string) api.ChangeRequest { return step("editor", "withdraw", r.propose(key, "")) },
+		"rejected":  func(key string) api.ChangeRequest { return step("approver", "reject", r.propose(key, "")) },
+		"scheduled": func(key string) api.ChangeRequest {
+			q := must(r.as(secretOf("editor")).OpenRequest(ctx, "prod", api.NewRequest{ApplyAt: time.Now().Add(time.Hour), Command: api.Command{
 				Type: "put", Key: key, IfAbsent: true, Document: []byte(offDocument),
-			}}, ""))
-			return must(r.as(secretOf("approver")).ApproveRequest(ctx, "prod", q.ID, q.Hash, ""))
+			}}, api.ChangeHeaders{}))
+			return must(r.as(secretOf("approver")).ApproveRequest(ctx, "prod", q.ID, q.Hash, api.ChangeHeaders{}))
 		},
-		"stale": func(key string) admin.ChangeRequest {
+		"stale": func(key string) api.ChangeRequest {
 			q := approved(key)
 			broken(key)
 			return q
 		},
 		"broken":   broken,
-		"reviewed": func(key string) admin.ChangeRequest { return step("approver", "review", broken(key)) },
+		"reviewed": func(key string) api.ChangeRequest { return step("approver", "review", broken(key)) },
 	}
 }
 
 // request returns a change request as it is now.
-func (r *running) request(id string) admin.ChangeRequest {
+func (r *running) request(id string) api.ChangeRequest {
 	r.t.Helper()
 	q, err := r.as(secretOf("viewer")).Request(r.t.Context(), "prod", id)
 	if err != nil {
@@ -105,7 +105,7 @@ func TestWhoMovesARequestInWhichState(t *testing.T) {
 	for state, make := range r.requestStates() {
 		for name, body := range requestSteps() {
 			var moved []string
-			var q admin.ChangeRequest
+			var q api.ChangeRequest
 			used := true
 			for role := range strings.FieldsSeq(everybody) {
 				if used {

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/cli"
 )
 
@@ -109,7 +110,7 @@ func TestRestoreInPartsByCommand(t *testing.T) {
 			t.Errorf("in parts: exit code %d, %d parts, want %d: %.500s", code, n, want, output)
 		}
 	}
-	all, err := r.client.Requests(t.Context(), "staging", "")
+	all, err := r.client.AllRequests(t.Context(), "staging", api.RequestQuery{})
 	if err != nil || len(all) != 2 {
 		t.Errorf("there are %d change requests, %v", len(all), err)
 	}

@@ -8,13 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
 )
@@ -49,10 +47,9 @@ func published(t *testing.T, server *natstest.Server, r *running, key string) []
 // ledger returns the types of what the ledger of prod has, newest first, without what was refused.
 func (r *running) ledger() (types []string) {
 	r.t.Helper()
-	a := r.ask(http.MethodGet, "/api/v1/environments/prod/ledger", "")
-	var list admin.FactList
-	if err := json.Unmarshal([]byte(a.body), &list); err != nil {
-		r.t.Fatalf("%v: %s", err, a.body)
+	list, err := r.client.Ledger(r.t.Context(), "prod", api.LedgerQuery{})
+	if err != nil {
+		r.t.Fatal(err)
 	}
 	for _, fact := range list.Items {
 		if fact.Type != "refused" && fact.Type != "unauthenticated" {
@@ -78,15 +75,15 @@ func TestRestoreNeedsASecondPerson(t *testing.T) {
 	added := r.agreeAndApply(r.propose("g", ""))
 	editor := r.as(secretOf("editor"))
 
-	look, err := editor.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{DryRun: true}, "")
+	look, err := editor.RestoreEnvironment(t.Context(), "prod", before, api.RestoreQuery{DryRun: true}, api.RestoreHeaders{})
 	if err != nil || look.Outcome != "preview" || !look.InHistory || look.NewEpoch || look.Request != nil ||
 		len(look.Preview.Differences) != 1 || look.Preview.Differences[0].Key != "g" || look.Preview.Refused.Approvals != 1 {
 		t.Errorf("a dry run tells %+v, %v", look, err)
 	}
-	if _, err := r.as(secretOf("administrator")).RestoreEnvironment(t.Context(), "prod", before, anyway(), "I can"); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, err := r.as(secretOf("administrator")).RestoreEnvironment(t.Context(), "prod", before, api.RestoreQuery{}, anyway("I can")); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Errorf("who may only administer restores: %v", err)
 	}
-	out, err := editor.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{}, "g was a mistake")
+	out, err := editor.RestoreEnvironment(t.Context(), "prod", before, api.RestoreQuery{}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "g was a mistake"}})
 	if err != nil || out.Outcome != "waiting" || out.Request.Status != "open" || out.Waits.Approvals != 1 {
 		t.Fatalf("a restore by an editor: %+v, %v", out, err)
 	}
@@ -96,7 +93,7 @@ func TestRestoreNeedsASecondPerson(t *testing.T) {
 	if _, _, err := r.client.Document(t.Context(), "prod", flagID("g")); err != nil {
 		t.Errorf("before the approval the flag is gone: %v", err)
 	}
-	if _, err := editor.ApplyRequest(t.Context(), "prod", out.Request.ID, ""); !refusedWith(err, http.StatusForbidden, "approval-required") {
+	if _, err := editor.ApplyRequest(t.Context(), "prod", out.Request.ID, api.ChangeHeaders{}); !refusedWith(err, http.StatusForbidden, "approval-required") {
 		t.Errorf("without approval: %v", err)
 	}
 	applied := r.agreeAndApply(*out.Request)
@@ -109,7 +106,7 @@ func TestRestoreNeedsASecondPerson(t *testing.T) {
 	if got, want := r.ledger()[:4], []string{"request.applied", "request.claimed", "request.approved", "request.opened"}; !slices.Equal(got, want) {
 		t.Errorf("the ledger says %q", got)
 	}
-	out, err = editor.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{}, "again")
+	out, err = editor.RestoreEnvironment(t.Context(), "prod", before, api.RestoreQuery{}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "again"}})
 	if err != nil || out.Outcome != "unchanged" {
 		t.Errorf("a restore of what is there: %+v, %v", out, err)
 	}
@@ -122,19 +119,19 @@ func TestRestoreOfAnUnknownPosition(t *testing.T) {
 	r := governedOn(t, server)
 	r.create("prod")
 	unknown := snapshot(t, "prod", flagOf("f", []byte(offDocument)))
-	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, admin.Restoring{}, "please"); !refusedWith(err, http.StatusForbidden, "break-glass-required") {
+	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, api.RestoreQuery{}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "please"}}); !refusedWith(err, http.StatusForbidden, "break-glass-required") {
 		t.Errorf("without breaking the glass: %v", err)
 	}
-	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, anyway(), ""); !refusedWith(err, http.StatusBadRequest, "malformed") {
+	if _, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, api.RestoreQuery{}, anyway("")); !refusedWith(err, http.StatusBadRequest, "malformed") {
 		t.Errorf("without a reason: %v", err)
 	}
-	if _, err := r.as(secretOf("editor")).RestoreEnvironment(t.Context(), "prod", unknown, anyway(), "I want"); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, err := r.as(secretOf("editor")).RestoreEnvironment(t.Context(), "prod", unknown, api.RestoreQuery{}, anyway("I want")); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Errorf("an editor breaks the glass: %v", err)
 	}
 	if a := r.ask(http.MethodGet, flags+"/f", ""); a.status != http.StatusNotFound {
 		t.Fatalf("a refused restore changed something: %d %s", a.status, a.body)
 	}
-	out, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, anyway(), "all is lost")
+	out, err := r.client.RestoreEnvironment(t.Context(), "prod", unknown, api.RestoreQuery{}, anyway("all is lost"))
 	if err != nil || out.Outcome != "applied" || out.InHistory || !out.Request.ReviewOpen || out.Request.Restores.InHistory {
 		t.Fatalf("restored: %+v, %v", out, err)
 	}
@@ -153,18 +150,18 @@ func TestANewEpochTakesBreakingTheGlass(t *testing.T) {
 
 	other := snapshot(t, "prod", flagOf("g", []byte(offDocument)))
 	for who, want := range map[string]string{"administrator": "forbidden", "editor": "forbidden", "admin": "break-glass-required"} {
-		if _, err := r.as(secretOf(who)).RestoreEnvironment(t.Context(), "prod", other, admin.Restoring{}, "it is gone"); !refusedWith(err, http.StatusForbidden, want) {
+		if _, err := r.as(secretOf(who)).RestoreEnvironment(t.Context(), "prod", other, api.RestoreQuery{}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "it is gone"}}); !refusedWith(err, http.StatusForbidden, want) {
 			t.Errorf("a restore by %s: %v", who, err)
 		}
 	}
-	if _, err := r.as(secretOf("administrator")).RestoreEnvironment(t.Context(), "prod", other, anyway(), "it is gone"); !refusedWith(err, http.StatusForbidden, "forbidden") {
+	if _, err := r.as(secretOf("administrator")).RestoreEnvironment(t.Context(), "prod", other, api.RestoreQuery{}, anyway("it is gone")); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Errorf("who may only administer breaks the glass: %v", err)
 	}
-	look, err := r.client.RestoreEnvironment(t.Context(), "prod", other, admin.Restoring{DryRun: true}, "")
+	look, err := r.client.RestoreEnvironment(t.Context(), "prod", other, api.RestoreQuery{DryRun: true}, api.RestoreHeaders{})
 	if err != nil || !look.NewEpoch || len(look.Preview.Differences) != 2 || look.Preview.Refused == nil {
 		t.Errorf("a dry run tells %+v, %v", look, err)
 	}
-	out, err := r.as(secretOf("admin")).RestoreEnvironment(t.Context(), "prod", other, anyway(), "it is gone")
+	out, err := r.as(secretOf("admin")).RestoreEnvironment(t.Context(), "prod", other, api.RestoreQuery{}, anyway("it is gone"))
 	if err != nil || !out.NewEpoch || out.Outcome != "applied" || !out.Request.ReviewOpen || out.Request.Applied != out.Environment.Revision {
 		t.Fatalf("restored: %+v, %v", out, err)
 	}
@@ -200,10 +197,10 @@ func TestRestoreByAPublisherThatKnowsNothing(t *testing.T) {
 	r.stop()
 	deleteStream(t, server, "FLAGS_prod")
 	late := governedOn(t, server)
-	if _, err := late.client.RestoreEnvironment(t.Context(), "prod", before, admin.Restoring{}, "it is gone"); !refusedWith(err, http.StatusForbidden, "break-glass-required") {
+	if _, err := late.client.RestoreEnvironment(t.Context(), "prod", before, api.RestoreQuery{}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "it is gone"}}); !refusedWith(err, http.StatusForbidden, "break-glass-required") {
 		t.Errorf("without breaking the glass: %v", err)
 	}
-	out, err := late.client.RestoreEnvironment(t.Context(), "prod", before, anyway(), "it is gone")
+	out, err := late.client.RestoreEnvironment(t.Context(), "prod", before, api.RestoreQuery{}, anyway("it is gone"))
 	if err != nil || out.Outcome != "applied" || !out.NewEpoch || out.Environment.Flags != 1 || !out.Request.ReviewOpen || len(out.Request.Changes) != 1 {
 		t.Fatalf("restored: %+v, %v", out, err)
 	}
@@ -225,7 +222,7 @@ func TestRecreateOfWhatIsHeldIsRecorded(t *testing.T) {
 	r.agreeAndApply(r.propose("f", ""))
 	deleteStream(t, server, "FLAGS_prod")
 	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
-	out, err := r.as(secretOf("administrator")).RecreateEnvironment(t.Context(), "prod", admin.Restoring{}, "the disk is new")
+	out, err := r.as(secretOf("administrator")).RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, api.RestoreHeaders{ChangeHeaders: api.ChangeHeaders{Reason: "the disk is new"}})
 	if err != nil || !out.NewEpoch || len(out.Preview.Differences) != 0 || out.Request.ReviewOpen || out.Request.Author != "administrator" {
 		t.Fatalf("recreated %+v, %v", out, err)
 	}
@@ -247,13 +244,13 @@ func TestRecreateWhenTheLedgerIsGoneToo(t *testing.T) {
 	deleteStream(t, server, "FLAGS_prod")
 	deleteStream(t, server, "LEDGER_prod")
 	r.await("the loss", func() bool { return r.condition("stream-lost") != "" })
-	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone"); err == nil || !strings.Contains(err.Error(), "flagside ledger repair") {
+	if _, err := r.client.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, anyway("all is gone")); err == nil || !strings.Contains(err.Error(), "flagside ledger repair") {
 		t.Errorf("before the ledger is repaired: %v", err)
 	}
-	if _, err := r.client.RepairLedger(t.Context(), "prod", "all is gone"); err != nil {
+	if _, err := r.client.RepairLedger(t.Context(), "prod", api.RepairHeaders{Reason: "all is gone"}); err != nil {
 		t.Fatal(err)
 	}
-	out, err := r.client.RecreateEnvironment(t.Context(), "prod", anyway(), "all is gone")
+	out, err := r.client.RecreateEnvironment(t.Context(), "prod", api.RecreateQuery{}, anyway("all is gone"))
 	if err != nil || out.Outcome != "applied" || out.Environment.Flags != 1 || out.Environment.Refused != "" {
 		t.Fatalf("recreated: %+v, %v", out, err)
 	}
@@ -280,12 +277,12 @@ func TestRestoreInParts(t *testing.T) {
 			documents[i] = flagOf(fmt.Sprintf("%s%04d", c.prefix, i), flagBody("on", ""))
 		}
 		large := snapshot(t, name, documents...)
-		if _, err := r.client.RestoreEnvironment(t.Context(), name, large, anyway(), "all"); !refusedWith(err, http.StatusRequestEntityTooLarge, "too-large") ||
+		if _, err := r.client.RestoreEnvironment(t.Context(), name, large, api.RestoreQuery{}, anyway("all")); !refusedWith(err, http.StatusRequestEntityTooLarge, "too-large") ||
 			!strings.Contains(err.Error(), "in parts") {
 			t.Errorf("%s at once: %v", name, err)
 		}
 		for part, remaining := 1, c.documents; remaining > 0; part++ {
-			out, err := r.client.RestoreEnvironment(t.Context(), name, large, admin.Restoring{BreakGlass: true, Part: true}, "some")
+			out, err := r.client.RestoreEnvironment(t.Context(), name, large, api.RestoreQuery{Part: true}, anyway("some"))
 			if err != nil || out.Outcome != "applied" || out.Remaining >= remaining || out.Environment.Flags+out.Remaining < c.documents || part > c.parts {
 				t.Fatalf("%s, part %d: %s, %d flags and %d remain, %v", name, part, out.Outcome, out.Environment.Flags, out.Remaining, err)
 			}
@@ -306,13 +303,13 @@ func TestAProposalWithLongKeys(t *testing.T) {
 	}
 	long := snapshot(t, "trial", documents...)
 	for remaining := 1; remaining > 0; {
-		out, err := r.client.RestoreEnvironment(t.Context(), "trial", long, admin.Restoring{BreakGlass: true, Part: true}, "some")
+		out, err := r.client.RestoreEnvironment(t.Context(), "trial", long, api.RestoreQuery{Part: true}, anyway("some"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		remaining = out.Remaining
 	}
-	_, err := r.client.OpenRequest(t.Context(), "prod", admin.NewRequest{Command: admin.Command{Type: "promote", From: "trial"}}, "")
+	_, err := r.client.OpenRequest(t.Context(), "prod", api.NewRequest{Command: api.Command{Type: "promote", From: "trial"}}, api.ChangeHeaders{})
 	if !refusedWith(err, http.StatusRequestEntityTooLarge, "too-large") || !strings.Contains(err.Error(), "fewer documents") {
 		t.Errorf("promoting all: %v", err)
 	}

@@ -7,18 +7,18 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // approvedByToken returns a request that only an API token of its own has approved, and the id of the token.
-func (r *running) approvedByToken(key string) (q admin.ChangeRequest, token string) {
+func (r *running) approvedByToken(key string) (q api.ChangeRequest, token string) {
 	r.t.Helper()
-	created, err := r.as(secretOf("admin")).CreateToken(r.t.Context(), admin.NewToken{Name: key, Groups: []string{access.RoleApprover}})
+	created, err := r.as(secretOf("admin")).CreateToken(r.t.Context(), api.NewToken{Name: key, Groups: []string{access.RoleApprover}}, api.AdministrationHeaders{})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	q = r.propose(key, "")
-	if _, err := r.as(created.Secret).ApproveRequest(r.t.Context(), "prod", q.ID, q.Hash, ""); err != nil {
+	if _, err := r.as(created.Secret).ApproveRequest(r.t.Context(), "prod", q.ID, q.Hash, api.ChangeHeaders{}); err != nil {
 		r.t.Fatal(err)
 	}
 	return q, created.Token.ID
@@ -29,12 +29,12 @@ func (r *running) approvedByToken(key string) (q admin.ChangeRequest, token stri
 func TestRevocationRacesApply(t *testing.T) {
 	t.Parallel()
 	one, other := governedTwice(t)
-	apply := func(q admin.ChangeRequest) error {
-		_, err := other.as(secretOf("editor")).ApplyRequest(t.Context(), "prod", q.ID, "")
+	apply := func(q api.ChangeRequest) error {
+		_, err := other.as(secretOf("editor")).ApplyRequest(t.Context(), "prod", q.ID, api.ChangeHeaders{})
 		return err
 	}
 	revoke := func(token string) error {
-		_, err := one.as(secretOf("admin")).RevokeToken(t.Context(), token)
+		_, err := one.as(secretOf("admin")).RevokeToken(t.Context(), token, api.AdministrationHeaders{})
 		return err
 	}
 	outcomes := make(map[bool]int)

@@ -31,7 +31,7 @@ func TestChangesAreTraced(t *testing.T) {
 	ctx, root := provider.Tracer("test").Start(t.Context(), "request")
 	put := func(key, doc string) error {
 		_, err := service.Do(ctx, control.Origin{Principal: access.Principal{ID: "tester"}}, control.Put{
-			ID: document.ID{Kind: document.KindFlag, Key: key}, Body: []byte(doc), If: absent(),
+			ID: document.ID{Kind: document.KindFlag, Key: key}, Body: []byte(doc), If: control.Precondition{Absent: true},
 		})
 		return err
 	}

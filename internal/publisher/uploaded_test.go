@@ -13,7 +13,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/flagside/flagside/internal/natstest"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // inflated returns a snapshot with the genuine header of another one, which announces more documents, and so many of half a megabyte that
@@ -61,7 +61,7 @@ func TestASnapshotThatUnfoldsTakesLittleMemory(t *testing.T) { // not parallel: 
 	runtime.ReadMemStats(&before)
 	refused := make(chan error, 1)
 	go func() {
-		_, err := r.as(secretOf("editor")).RestoreEnvironment(t.Context(), "prod", forged, admin.Restoring{DryRun: true}, "")
+		_, err := r.as(secretOf("editor")).RestoreEnvironment(t.Context(), "prod", forged, api.RestoreQuery{DryRun: true}, api.RestoreHeaders{})
 		refused <- err
 	}()
 	peak := uint64(0)

@@ -3,12 +3,12 @@ package admin
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/activity"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
@@ -20,43 +20,25 @@ const (
 
 type listActivity struct {
 	EnvironmentPath
-
-	Actor  string    `query:"actor" maxLength:"512" doc:"Only what this principal did, by its opaque id."`
-	Flag   string    `query:"flag" maxLength:"1024" doc:"Only what concerns this flag, which may be gone."`
-	Since  time.Time `query:"since" doc:"Only what happened then or later."`
-	Until  time.Time `query:"until" doc:"Only what happened before."`
-	Limit  int       `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many items."`
-	Before string    `query:"before" maxLength:"64" doc:"Only what is before this place: next of the answer before."`
-	After  string    `query:"after" maxLength:"64" doc:"Only what is behind this place: newest of the answer before."`
+	api.ActivityQuery
 }
 
-type activityBody struct {
-	Body Activity
-}
-
-// Activity is a part of what happened in an environment, newest first.
-type Activity struct {
-	Items  []Fact `json:"items" nullable:"false"`
-	Next   string `json:"next,omitempty" doc:"Where the next part begins; absent at the end. Where a part is short, more was looked at than it has."`
-	Newest string `json:"newest" doc:"The newest place here, for after."`
-}
-
-func (a *api) registerActivity(h huma.API) {
+func (s *server) registerActivity(h huma.API) {
 	list := reading(operation(http.MethodGet, activityPath, "listActivity",
 		"List what happened in an environment, the newest first: changes, change requests, refusals and administration", requestsTag))
 	list.Metadata[mustAuthenticate] = true // it tells who was refused what
-	huma.Register(h, list, func(ctx context.Context, in *listActivity) (*activityBody, error) {
+	huma.Register(h, list, func(ctx context.Context, in *listActivity) (*content[api.Activity], error) {
 		query, err := in.query()
 		if err != nil {
 			return nil, err
 		}
-		body, err := a.activity(ctx, in.Environment, query)
+		body, err := s.activity(ctx, in.Environment, query)
 		if err != nil {
 			return nil, err
 		}
-		return &activityBody{Body: body}, nil
+		return &content[api.Activity]{Body: body}, nil
 	})
-	a.registerActivityEvents(h)
+	s.registerActivityEvents(h)
 }
 
 func (in *listActivity) query() (activity.Query, error) {
@@ -75,34 +57,34 @@ func (in *listActivity) query() (activity.Query, error) {
 func activityCursor(name, text string) (activity.Cursor, error) {
 	c, err := activity.ParseCursor(text)
 	if err != nil {
-		return c, newProblem(http.StatusUnprocessableEntity, typeInvalidRequest, name+" must be next or newest of an earlier answer, such as 42-7.")
+		return c, newProblem(http.StatusUnprocessableEntity, api.ProblemInvalidRequest, name+" must be next or newest of an earlier answer, such as 42-7.")
 	}
 	return c, nil
 }
 
 // activity returns what a query asks for in an environment.
-func (a *api) activity(ctx context.Context, environment string, q activity.Query) (Activity, error) {
-	service, err := a.options.Environments.Control(ctx, environment)
+func (s *server) activity(ctx context.Context, environment string, q activity.Query) (api.Activity, error) {
+	service, err := s.options.Environments.Control(ctx, environment)
 	if err != nil {
-		return Activity{}, a.problem(err)
+		return api.Activity{}, s.problem(err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
 	end, err := activityEnd(ctx, service)
 	if err != nil {
-		return Activity{}, a.problem(err)
+		return api.Activity{}, s.problem(err)
 	}
 	page, err := activity.List(ctx, service, q)
 	if err != nil {
-		return Activity{}, a.problem(err)
+		return api.Activity{}, s.problem(err)
 	}
-	out := Activity{Items: []Fact{}, Newest: page.Newest.Max(end).String()}
+	out := api.Activity{Items: []api.Event{}, Newest: page.Newest.Max(end).String()}
 	if !page.Next.IsZero() {
 		out.Next = page.Next.String()
 	}
 	for _, item := range page.Items {
-		f := newActivityFact(item)
-		f.Names = a.names(ctx, append(f.Approvers, f.Actor)...)
+		f := newActivityEvent(item)
+		f.Names = s.names(ctx, append(f.Approvers, f.Actor)...)
 		out.Items = append(out.Items, f)
 	}
 	return out, nil
@@ -118,18 +100,18 @@ func activityEnd(ctx context.Context, service *control.Service) (activity.Cursor
 	return activity.Cursor{Revision: state.Position().Revision, Sequence: sequence}, err
 }
 
-func newActivityFact(i activity.Item) Fact {
+func newActivityEvent(i activity.Item) api.Event {
 	if i.Event != nil {
-		f := newFact(*i.Event)
+		f := newEvent(*i.Event)
 		if f.Documents == nil {
-			f.Documents = factDocuments(i.Documents)
+			f.Documents = eventDocuments(i.Documents)
 		}
 		return f
 	}
 	tx := i.Change
-	f := Fact{
+	f := api.Event{
 		Time: i.Time(), Type: activityChange, Actor: i.Actor(), Request: tx[0].Request, Text: tx[0].Reason, OpID: tx.OpID(),
-		Approvers: tx[0].Approvers, Revision: tx.Position().Token().String(), Documents: factDocuments(i.Documents),
+		Approvers: tx[0].Approvers, Revision: tx.Position().Token().String(), Documents: eventDocuments(i.Documents),
 	}
 	for n, r := range tx {
 		f.Documents[n].Action = "put"
@@ -140,10 +122,10 @@ func newActivityFact(i activity.Item) Fact {
 	return f
 }
 
-func factDocuments(ids []document.ID) []FactDocument {
-	var documents []FactDocument
+func eventDocuments(ids []document.ID) []api.EventDocument {
+	var documents []api.EventDocument
 	for _, id := range ids {
-		documents = append(documents, FactDocument{Kind: string(id.Kind), Key: id.Key})
+		documents = append(documents, api.EventDocument{Kind: string(id.Kind), Key: id.Key})
 	}
 	return documents
 }

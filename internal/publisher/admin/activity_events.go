@@ -16,11 +16,10 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/activity"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 const (
-	// EventStreamMedia is the media type of an event stream.
-	EventStreamMedia = "text/event-stream"
 	// maxActivityStreams bounds the event streams of a publisher.
 	maxActivityStreams = 64
 	// activityInterval is how often an event stream looks for news.
@@ -42,23 +41,23 @@ type followActivity struct {
 }
 
 // registerActivityEvents adds the event stream of what happens.
-func (a *api) registerActivityEvents(h huma.API) {
+func (s *server) registerActivityEvents(h huma.API) {
 	op := reading(operation(http.MethodGet, activityPath+"/events", "followActivity",
 		"Follow what happens in an environment, as server-sent events of type activity with an item of listActivity each", requestsTag))
 	op.Metadata[mustAuthenticate] = true
 	op.Responses["200"] = &huma.Response{
 		Description: "Events, oldest first; the id of each is for Last-Event-ID",
-		Content:     map[string]*huma.MediaType{EventStreamMedia: {Schema: &huma.Schema{Type: huma.TypeString}}},
+		Content:     map[string]*huma.MediaType{api.EventStreamMedia: {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}
 	places := listen.NewShares(maxActivityStreams)
 	huma.Register(h, op, func(ctx context.Context, in *followActivity) (*huma.StreamResponse, error) {
-		from, err := a.activityStart(ctx, in)
+		from, err := s.activityStart(ctx, in)
 		if err != nil {
 			return nil, err
 		}
 		reader := caller(ctx).PolicyID()
 		if !places.Take(reader) {
-			return nil, newProblem(http.StatusServiceUnavailable, typeUnavailable, fmt.Sprintf("There are %d event streams at most, and a quarter of them for one "+
+			return nil, newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, fmt.Sprintf("There are %d event streams at most, and a quarter of them for one "+
 				"principal: list the activity instead.", maxActivityStreams))
 		}
 		return &huma.StreamResponse{Body: func(out huma.Context) {
@@ -66,35 +65,35 @@ func (a *api) registerActivityEvents(h huma.API) {
 			if bounded, ok := out.BodyWriter().(*answer); ok && !bounded.stream(eventStreamCost) {
 				return
 			}
-			out.SetHeader("Content-Type", EventStreamMedia)
+			out.SetHeader("Content-Type", api.EventStreamMedia)
 			out.SetHeader("Cache-Control", "no-store")
 			out.SetHeader("X-Accel-Buffering", "no")
 			request, _ := humago.Unwrap(out)
-			s := activityStream{api: a, request: request, environment: in.Environment, after: from, out: out.BodyWriter()}
-			s.run(out.Context())
+			stream := activityStream{server: s, request: request, environment: in.Environment, after: from, out: out.BodyWriter()}
+			stream.run(out.Context())
 		}}, nil
 	})
 }
 
 // activityStart returns the place behind which a stream begins.
-func (a *api) activityStart(ctx context.Context, in *followActivity) (activity.Cursor, error) {
+func (s *server) activityStart(ctx context.Context, in *followActivity) (activity.Cursor, error) {
 	if in.LastEventID != "" {
 		return activityCursor("Last-Event-ID", in.LastEventID)
 	}
-	service, err := a.options.Environments.Control(ctx, in.Environment)
+	service, err := s.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
-		return activity.Cursor{}, a.problem(err)
+		return activity.Cursor{}, s.problem(err)
 	}
 	end, err := activityEnd(ctx, service)
 	if err != nil {
-		return end, a.problem(err)
+		return end, s.problem(err)
 	}
 	return end, nil
 }
 
 // activityStream is one event stream.
 type activityStream struct {
-	*api
+	*server
 	request     *http.Request
 	environment string
 	after       activity.Cursor
@@ -164,7 +163,7 @@ func (s *activityStream) look(ctx context.Context) bool {
 
 // tell writes items, the oldest first, and goes on behind them. All but the last have the id of what came before, so that a client that
 // comes back after one of them gets what it may have missed, some of it twice.
-func (s *activityStream) tell(ctx context.Context, found Activity) bool {
+func (s *activityStream) tell(ctx context.Context, found api.Activity) bool {
 	next, err := activity.ParseCursor(found.Newest)
 	if err != nil {
 		return false

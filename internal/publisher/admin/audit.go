@@ -8,16 +8,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 )
 
-// ExportMedia is the media type of an export.
-const ExportMedia = "application/jsonl"
-
 // exportTimeout bounds how long an export may take to be read.
 const exportTimeout = 30 * time.Minute
-
-type exportAudit struct{ EnvironmentPath }
 
 type getNote struct {
 	EnvironmentPath
@@ -26,38 +22,29 @@ type getNote struct {
 	Sequence uint64 `path:"sequence" minimum:"1" doc:"The revision of an entry of the log, or the number of a record of the ledger."`
 }
 
-type noteBody struct {
-	Body Note
-}
-
-// Note is a proof.
-type Note struct {
-	Note string `json:"note" doc:"A C2SP signed note over the place and the SHA-256 of the stored bytes."`
-}
-
 // registerAudit adds what proves the history.
-func (a *api) registerAudit(h huma.API) {
+func (s *server) registerAudit(h huma.API) {
 	const path = "/api/v1/environments/{environment}/audit"
 	export := reading(operation(http.MethodGet, path+"/export", "exportAudit",
 		"Export the ledger and the log of an environment, each record with its proof, as JSON Lines", environmentsTag))
 	export.Metadata[mustAuthenticate] = true
-	huma.Register(h, streamed(export), func(ctx context.Context, in *exportAudit) (*huma.StreamResponse, error) {
-		return a.exportAudit(ctx, in.Environment, false)
+	huma.Register(h, streamed(export), func(ctx context.Context, in *EnvironmentPath) (*huma.StreamResponse, error) {
+		return s.exportAudit(ctx, in.Environment, false)
 	})
 	complete := needing(access.Administer, operation(http.MethodGet, path+"/export-with-control", "exportAuditWithControl",
 		"The same with CONTROL, which records environments and tokens", environmentsTag))
-	huma.Register(h, streamed(complete), func(ctx context.Context, in *exportAudit) (*huma.StreamResponse, error) {
-		return a.exportAudit(ctx, in.Environment, true)
+	huma.Register(h, streamed(complete), func(ctx context.Context, in *EnvironmentPath) (*huma.StreamResponse, error) {
+		return s.exportAudit(ctx, in.Environment, true)
 	})
 	note := reading(operation(http.MethodGet, path+"/notes/{stream}/{sequence}", "getNote",
 		"Get the proof of a record as a signed note, which other tools verify", environmentsTag))
 	note.Metadata[mustAuthenticate] = true
-	huma.Register(h, note, func(ctx context.Context, in *getNote) (*noteBody, error) {
-		text, err := a.options.Environments.Note(ctx, in.Environment, in.Stream, in.Sequence)
+	huma.Register(h, note, func(ctx context.Context, in *getNote) (*content[api.Note], error) {
+		text, err := s.options.Environments.Note(ctx, in.Environment, in.Stream, in.Sequence)
 		if err != nil {
-			return nil, a.problem(err)
+			return nil, s.problem(err)
 		}
-		return &noteBody{Body: Note{Note: text}}, nil
+		return &content[api.Note]{Body: api.Note{Note: text}}, nil
 	})
 }
 
@@ -65,27 +52,27 @@ func (a *api) registerAudit(h huma.API) {
 func streamed(op huma.Operation) huma.Operation {
 	op.Responses["200"] = &huma.Response{
 		Description: "A header, the records, and a signed checkpoint, one JSON object a line",
-		Content:     map[string]*huma.MediaType{ExportMedia: {Schema: &huma.Schema{Type: huma.TypeString}}},
+		Content:     map[string]*huma.MediaType{api.ExportMedia: {Schema: &huma.Schema{Type: huma.TypeString}}},
 	}
 	return op
 }
 
-func (a *api) exportAudit(ctx context.Context, environment string, withControl bool) (*huma.StreamResponse, error) {
-	source, err := a.options.Environments.Audit(ctx, environment, withControl)
+func (s *server) exportAudit(ctx context.Context, environment string, withControl bool) (*huma.StreamResponse, error) {
+	source, err := s.options.Environments.Audit(ctx, environment, withControl)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	return &huma.StreamResponse{Body: func(out huma.Context) {
 		w := out.BodyWriter()
 		if bounded, ok := w.(*answer); ok && !bounded.stream(streamCost) {
 			return
 		}
-		out.SetHeader("Content-Type", ExportMedia)
+		out.SetHeader("Content-Type", api.ExportMedia)
 		if rw, ok := w.(http.ResponseWriter); ok {
 			_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(exportTimeout)) // best effort: a reader that stops is cut off
 		}
 		if err := audit.Export(out.Context(), w, source); err != nil {
-			a.options.Logger.Warn().Err(err).Str("environment", environment).Msg("an export was not completed")
+			s.options.Logger.Warn().Err(err).Str("environment", environment).Msg("an export was not completed")
 		}
 	}}, nil
 }

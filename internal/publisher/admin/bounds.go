@@ -11,6 +11,7 @@ import (
 
 	"github.com/flagside/flagside/internal/inflight"
 	"github.com/flagside/flagside/internal/listen"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 const (
@@ -199,10 +200,10 @@ func (a *answer) send(now func() time.Time) {
 	}
 }
 
-func tooBusy(changes bool) *Problem {
+func tooBusy(changes bool) *problem {
 	detail := "Too much is under way, because clients do not take their answers: try again, and ask for less at a time."
 	if changes {
 		detail = "Too much is under way, because clients do not take their answers. The change may have been made: look, or repeat it with the same Idempotency-Key."
 	}
-	return newProblem(http.StatusServiceUnavailable, typeUnavailable, detail).later()
+	return newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, detail).later()
 }

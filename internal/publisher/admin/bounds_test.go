@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // slow is a client that takes its time for each piece.
@@ -69,9 +71,9 @@ func TestAnswersAreCountedUntilTheyAreTaken(t *testing.T) {
 			if got.Code == http.StatusOK {
 				continue
 			}
-			var p Problem
+			var p api.Problem
 			err := json.Unmarshal(got.Body.Bytes(), &p)
-			if err != nil || p.Type != typeUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(p.Detail, "under way") {
+			if err != nil || p.Type != api.ProblemUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(p.Detail, "under way") {
 				t.Errorf("%v: %v %s", err, got.Header(), got.Body)
 			}
 		}

@@ -7,70 +7,56 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
-// MergePatchMedia is the media type of a JSON Merge Patch.
-const MergePatchMedia = "application/merge-patch+json"
-
 type patchDocument struct {
 	DocumentPath
-	WriteHeaders
+	api.WriteHeaders
 
 	RawBody []byte `contentType:"application/merge-patch+json"`
 }
 
 type toggleFlag struct {
 	DocumentPath
-	WriteHeaders
+	api.WriteHeaders
 
-	Body struct {
-		_ struct{} `additionalProperties:"false"`
-
-		On bool `json:"on" doc:"Whether the flag is to be on."`
-	}
+	Body api.ToggleFlag
 }
 
 type archiveDocument struct {
 	DocumentPath
-	WriteHeaders
+	api.WriteHeaders
 
-	Body struct {
-		_ struct{} `additionalProperties:"false"`
-
-		Force bool `json:"force,omitzero" doc:"Whether everything that depends on it goes along."`
-	}
+	Body api.ArchiveDocument
 }
 
 type rollBackDocument struct {
 	DocumentPath
-	ChangeHeaders
+	api.ChangeHeaders
 
-	Body struct {
-		_ struct{} `additionalProperties:"false"`
-
-		Revision string `json:"revision" example:"1f0c9a7e-17" doc:"The revision of the environment to return to, <epoch8>-<revision>."`
-	}
+	Body api.RollBackDocument
 }
 
 // registerChanges adds what changes one document by more than replacing it.
-func (a *api) registerChanges(h huma.API, r routes) {
+func (s *server) registerChanges(h huma.API, r routes) {
 	one := r.path + "/{key}"
 	patch := operation(http.MethodPatch, one, "patch"+r.one, "Change members of a document by a JSON Merge Patch (RFC 7396)", r.tag)
 	patch.RequestBody = &huma.RequestBody{Required: true}
 	patch.SkipValidateBody = true // what it makes is validated by the evaluator
 	huma.Register(h, patch, func(ctx context.Context, in *patchDocument) (*writtenBody, error) {
-		return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
+		return s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
 			return control.Patch{ID: document.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
 		})
 	})
-	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
+	patch.RequestBody.Content = map[string]*huma.MediaType{api.MergePatchMedia: {Schema: &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null removes one.",
 	}, Example: map[string]any{"defaultVariant": "on", "owner": nil}}}
 	huma.Register(h, operation(http.MethodPost, one+"/archive", "archive"+r.one,
 		"Remove a document; refused while others depend on it, unless they are to go along", r.tag),
 		func(ctx context.Context, in *archiveDocument) (*writtenBody, error) {
-			out, err := a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
+			out, err := s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
 				return control.Archive{ID: document.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
 			})
 			if err == nil {
@@ -81,27 +67,27 @@ func (a *api) registerChanges(h huma.API, r routes) {
 	huma.Register(h, operation(http.MethodPost, one+"/rollback", "rollBack"+r.one,
 		"Make a document what it was at a revision, as a new change", r.tag),
 		func(ctx context.Context, in *rollBackDocument) (*writtenBody, error) {
-			return a.doCommand(ctx, in.Environment, in.origin(ctx),
-				Command{Type: "rollback", Kind: string(r.kind), Key: in.Key, Revision: in.Body.Revision})
+			return s.doCommand(ctx, in.Environment, originOf(ctx, in.ChangeHeaders),
+				api.Command{Type: "rollback", Kind: string(r.kind), Key: in.Key, Revision: in.Body.Revision})
 		})
 }
 
-func (a *api) registerToggle(h huma.API) {
+func (s *server) registerToggle(h huma.API) {
 	huma.Register(h, operation(http.MethodPost, flagRoutes().path+"/{key}/toggle", "toggleFlag", "Turn a flag on or off", flagsTag),
 		func(ctx context.Context, in *toggleFlag) (*writtenBody, error) {
-			return a.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
+			return s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
 				return control.Toggle{Flag: in.Key, On: in.Body.On, If: seen}
 			})
 		})
 }
 
 // change carries out a command that says what its author has seen.
-func (a *api) change(
-	ctx context.Context, path DocumentPath, w WriteHeaders, command func(control.Precondition) control.Command,
+func (s *server) change(
+	ctx context.Context, path DocumentPath, w api.WriteHeaders, command func(control.Precondition) control.Command,
 ) (*writtenBody, error) {
-	seen, err := w.precondition()
+	seen, err := preconditionOf(w)
 	if err != nil {
 		return nil, err
 	}
-	return a.do(ctx, path.Environment, w.origin(ctx), command(seen))
+	return s.do(ctx, path.Environment, originOf(ctx, w.ChangeHeaders), command(seen))
 }

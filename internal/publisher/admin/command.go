@@ -9,55 +9,26 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Command is something to be done to the documents of an environment. What its members mean depends on the type.
-type Command struct {
-	_ struct{} `additionalProperties:"false"`
-
-	Type     string          `json:"type" enum:"put,patch,delete,toggle,archive,documents,rollback,promote" example:"toggle" doc:"What is to be done."`
-	Kind     string          `json:"kind,omitempty" enum:"flag,segment,settings" doc:"The kind of the document; absent is a flag."`
-	Key      string          `json:"key,omitempty" example:"new-checkout" doc:"The key of the document; absent for documents, promote, and a roll-back of everything."`
-	IfMatch  string          `json:"ifMatch,omitempty" example:"1f0c9a7e-42" doc:"The revision that the document must have, for put, patch, delete, toggle and archive."`
-	IfAbsent bool            `json:"ifAbsent,omitzero" doc:"That the document must not exist, for put."`
-	Document value           `json:"document,omitempty" doc:"The document, for put."`
-	Patch    value           `json:"patch,omitempty" doc:"A JSON Merge Patch (RFC 7396), for patch."`
-	On       bool            `json:"on,omitzero" doc:"Whether the flag is to be on, for toggle."`
-	Force    bool            `json:"force,omitzero" doc:"Whether what depends on the document goes along, for archive."`
-	Changes  []CommandChange `json:"changes,omitempty" nullable:"false" doc:"Several documents that change together, for documents."`
-	Revision string          `json:"revision,omitempty" example:"1f0c9a7e-17" doc:"The revision to return to, for rollback."`
-	From     string          `json:"from,omitempty" example:"staging" doc:"The environment to take documents from, for promote."`
-	Flags    []string        `json:"flags,omitempty" nullable:"false" doc:"The flags to take, with all that they depend on, for promote; absent is all."`
-	Prune    bool            `json:"prune,omitzero" doc:"Whether what the other environment does not have is deleted, for promote."`
-}
-
-// CommandChange is one of several documents that change together.
-type CommandChange struct {
-	_ struct{} `additionalProperties:"false"`
-
-	Kind     string `json:"kind,omitempty" enum:"flag,segment,settings" doc:"The kind of the document; absent is a flag."`
-	Key      string `json:"key,omitempty" doc:"The key of the document."`
-	IfMatch  string `json:"ifMatch,omitempty" example:"1f0c9a7e-42" doc:"The revision that the document has been seen at; absent if it did not exist."`
-	Document value  `json:"document,omitempty" doc:"The wanted document; absent or null deletes it."`
-}
-
 // command returns what a command of the API means in an environment.
-func (a *api) command(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (s *server) command(ctx context.Context, environment string, c api.Command) (control.Command, error) {
 	switch c.Type {
 	case "documents":
-		return a.documents(ctx, environment, c)
+		return s.documents(ctx, environment, c)
 	case "rollback":
-		return a.rollBack(ctx, environment, c)
+		return s.rollBack(ctx, environment, c)
 	case "promote":
-		return a.promote(ctx, environment, c)
+		return s.promote(ctx, environment, c)
 	}
 	id, err := documentID(c.Kind, c.Key)
 	if err != nil {
 		return nil, err
 	}
-	seen, err := c.precondition()
+	seen, err := commandPrecondition(c)
 	if err != nil {
 		return nil, err
 	}
@@ -80,12 +51,12 @@ func (a *api) command(ctx context.Context, environment string, c Command) (contr
 	}
 }
 
-func (c Command) precondition() (control.Precondition, error) {
-	w := WriteHeaders{IfMatch: c.IfMatch}
+func commandPrecondition(c api.Command) (control.Precondition, error) {
+	w := api.WriteHeaders{IfMatch: c.IfMatch}
 	if c.IfAbsent {
 		w.IfNoneMatch = "*"
 	}
-	return w.precondition()
+	return preconditionOf(w)
 }
 
 func documentID(kind, key string) (document.ID, error) {
@@ -104,11 +75,11 @@ func documentID(kind, key string) (document.ID, error) {
 }
 
 // documents returns the transfer of several documents, which must have been seen in the epoch that the environment has.
-func (a *api) documents(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (s *server) documents(ctx context.Context, environment string, c api.Command) (control.Command, error) {
 	if len(c.Changes) == 0 {
 		return nil, badRequest("The command has no documents.")
 	}
-	state, err := a.current(ctx, environment)
+	state, err := s.current(ctx, environment)
 	if err != nil {
 		return nil, err
 	}
@@ -118,28 +89,28 @@ func (a *api) documents(ctx context.Context, environment string, c Command) (con
 		if err != nil {
 			return nil, err
 		}
-		seen, err := WriteHeaders{IfMatch: change.IfMatch}.precondition()
+		seen, err := preconditionOf(api.WriteHeaders{IfMatch: change.IfMatch})
 		if err != nil {
 			return nil, err
 		}
 		if change.IfMatch != "" && !seen.Match.In(t.Epoch) {
 			t.Epoch = "" // refused, as something that was seen in another history
 		}
-		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: change.body()})
+		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: wantedDocument(change)})
 		t.Bases = append(t.Bases, control.Base{Kind: id.Kind, Key: id.Key, Revision: seen.Match.Revision})
 	}
 	return t, nil
 }
 
-// body returns the wanted document, nil to delete it.
-func (c CommandChange) body() []byte {
+// wantedDocument returns the wanted document, nil to delete it.
+func wantedDocument(c api.CommandChange) []byte {
 	if string(c.Document) == "null" {
 		return nil
 	}
 	return c.Document
 }
 
-func (a *api) rollBack(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (s *server) rollBack(ctx context.Context, environment string, c api.Command) (control.Command, error) {
 	to, err := changelog.ParseToken(c.Revision)
 	if err != nil {
 		return nil, badRequest("A roll-back needs a revision, <epoch8>-<revision>.")
@@ -150,32 +121,32 @@ func (a *api) rollBack(ctx context.Context, environment string, c Command) (cont
 			return nil, err
 		}
 	}
-	service, err := a.options.Environments.Control(ctx, environment)
+	service, err := s.options.Environments.Control(ctx, environment)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	t, err := service.RollBack(ctx, id, to)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	t.Source = strings.Join([]string{"rollback", string(id.Kind), id.Key, to.String()}, "\x00")
 	return t, nil
 }
 
 // promote returns the transfer of documents from another environment, which the caller must be permitted to read.
-func (a *api) promote(ctx context.Context, environment string, c Command) (control.Command, error) {
+func (s *server) promote(ctx context.Context, environment string, c api.Command) (control.Command, error) {
 	if c.From == environment {
 		return nil, badRequest("An environment cannot be promoted to itself.")
 	}
-	question := access.Question{Principal: caller(ctx), Action: access.Read, Resource: a.resource(ctx, c.From)}
-	if p := a.refusedTo(ctx, question); p != nil {
+	question := access.Question{Principal: caller(ctx), Action: access.Read, Resource: s.resource(ctx, c.From)}
+	if p := s.refusedTo(ctx, question); p != nil {
 		return nil, p
 	}
-	source, err := a.current(ctx, c.From)
+	source, err := s.current(ctx, c.From)
 	if err != nil {
 		return nil, err
 	}
-	target, err := a.current(ctx, environment)
+	target, err := s.current(ctx, environment)
 	if err != nil {
 		return nil, err
 	}
@@ -188,21 +159,21 @@ func (a *api) promote(ctx context.Context, environment string, c Command) (contr
 	return t, nil
 }
 
-func (a *api) current(ctx context.Context, environment string) (control.State, error) {
-	service, err := a.options.Environments.Control(ctx, environment)
+func (s *server) current(ctx context.Context, environment string) (control.State, error) {
+	service, err := s.options.Environments.Control(ctx, environment)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	state, err := service.Current(ctx)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	return state, nil
 }
 
 // promoted returns the flags that a promotion names; if it names none, all flags and segments of the source. Pruning, it may also name
 // flags of the target alone, and all is what either has. Settings stay.
-func promoted(c Command, source, target control.State) (ids []document.ID, err error) {
+func promoted(c api.Command, source, target control.State) (ids []document.ID, err error) {
 	for _, key := range c.Flags {
 		id := document.ID{Kind: document.KindFlag, Key: key}
 		_, there := source.Document(id)
@@ -230,14 +201,14 @@ func promoted(c Command, source, target control.State) (ids []document.ID, err e
 }
 
 // missingFlag is the problem of a flag that is to be promoted from an environment without it. here tells that the target has it.
-func missingFlag(from, key string, here bool) *Problem {
+func missingFlag(from, key string, here bool) *problem {
 	detail := fmt.Sprintf("There is no flag %q in %s.", key, from)
 	if here {
 		detail += " To delete it here, prune."
 	}
-	return newProblem(http.StatusNotFound, typeNotFound, detail)
+	return newProblem(http.StatusNotFound, api.ProblemNotFound, detail)
 }
 
-func badRequest(detail string) *Problem {
-	return newProblem(http.StatusUnprocessableEntity, typeInvalidRequest, detail)
+func badRequest(detail string) *problem {
+	return newProblem(http.StatusUnprocessableEntity, api.ProblemInvalidRequest, detail)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
@@ -44,14 +45,14 @@ func describe(h huma.API) []byte {
 // problemTypes returns the types of all problems, sorted.
 func problemTypes() []string {
 	all := []string{
-		typeInvalidRequest, typeNotFound, typeMethodNotAllowed, typeMediaType, typeTooLarge, typeForeignHost, typeForeignOrigin, typeInternal,
-		typeUndecided, typeUnauthenticated, typeUnavailable,
+		api.ProblemInvalidRequest, api.ProblemNotFound, api.ProblemMethodNotAllowed, api.ProblemMediaType, api.ProblemTooLarge, api.ProblemForeignHost, api.ProblemForeignOrigin, api.ProblemInternal,
+		api.ProblemUndecided, api.ProblemUnauthenticated, api.ProblemUnavailable,
 	}
 	for _, cause := range control.Causes() {
-		all = append(all, problemType+string(cause))
+		all = append(all, api.ProblemType+string(cause))
 	}
 	for _, known := range knownErrors() {
-		all = append(all, problemType+known.kind)
+		all = append(all, api.ProblemType+known.kind)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)

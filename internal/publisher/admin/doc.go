@@ -1,4 +1,4 @@
-// Package admin is the HTTP API of a publisher and the client for it.
+// Package admin serves the HTTP API of a publisher. Its wire types are in package api, its client is package client.
 //
 // The API is described by its own OpenAPI 3.1 document at /openapi.json, a copy of which is api/openapi.json in the repository. Every
 // error is a problem of RFC 9457. Whoever changes a document must say with If-Match what it has seen; revisions are tokens of the
@@ -10,5 +10,5 @@
 //
 // # Concurrency properties
 //
-// Handler and Client are safe for concurrent use.
+// Handler is safe for concurrent use.
 package admin

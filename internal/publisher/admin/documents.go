@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/follow"
 )
@@ -43,14 +44,14 @@ type DocumentPath struct {
 
 type putDocument struct {
 	DocumentPath
-	WriteHeaders
+	api.WriteHeaders
 
 	RawBody []byte `contentType:"application/json"`
 }
 
 type deleteDocument struct {
 	DocumentPath
-	WriteHeaders
+	api.WriteHeaders
 }
 
 // documentBody is a document with its revision.
@@ -62,25 +63,9 @@ type documentBody struct {
 	Body        []byte
 }
 
-// Written is what became of a change.
-type Written struct {
-	Revision string         `json:"revision" doc:"The revision of the environment that contains the change."`
-	Changed  bool           `json:"changed" doc:"False if everything was as wanted already, so that nothing was written."`
-	OpID     string         `json:"opId,omitempty" doc:"The op-id of the change in the log."`
-	Effects  []Effect       `json:"effects,omitempty" nullable:"false" doc:"What was done to each document; absent where an idempotency key has done it before."`
-	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips that were tolerated."`
-}
-
-// Effect is what a change did to one document.
-type Effect struct {
-	Kind string `json:"kind"`
-	Key  string `json:"key"`
-	Done string `json:"done" enum:"added,changed,deleted"`
-}
-
-func newEffects(list []control.Effect) (all []Effect) {
+func newEffects(list []control.Effect) (all []api.Effect) {
 	for _, e := range list {
-		all = append(all, Effect{Kind: string(e.ID.Kind), Key: e.ID.Key, Done: string(e.Done)})
+		all = append(all, api.Effect{Kind: string(e.ID.Kind), Key: e.ID.Key, Done: string(e.Done)})
 	}
 	return all
 }
@@ -89,28 +74,28 @@ type writtenBody struct {
 	Status   int
 	ETag     string `header:"ETag" doc:"The revision of the document; absent after a deletion."`
 	Revision string `header:"Flagside-Revision" doc:"The revision of the environment that contains the change."`
-	Body     Written
+	Body     api.Written
 }
 
-func (a *api) registerDocuments(h huma.API, r routes) {
+func (s *server) registerDocuments(h huma.API, r routes) {
 	one := r.path + "/{key}"
 	huma.Register(h, reading(operation(http.MethodGet, r.path, "list"+r.many, "List documents by key, from memory", r.tag)),
-		func(ctx context.Context, in *listDocuments) (*documentList, error) { return a.list(ctx, r.kind, in) })
+		func(ctx context.Context, in *listDocuments) (*documentList, error) { return s.list(ctx, r.kind, in) })
 	huma.Register(h, describesDocument(reading(operation(http.MethodGet, one, "get"+r.one, "Read a document", r.tag))),
 		func(ctx context.Context, in *DocumentPath) (*documentBody, error) {
-			return a.get(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key})
+			return s.get(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key})
 		})
 	registerPut(h, operation(http.MethodPut, one, "put"+r.one, "Create or replace a document", r.tag), r.example,
 		func(ctx context.Context, in *putDocument) (*writtenBody, error) {
-			return a.put(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders, in.RawBody)
+			return s.put(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders, in.RawBody)
 		})
 	huma.Register(h, operation(http.MethodDelete, one, "delete"+r.one, "Delete a document", r.tag),
 		func(ctx context.Context, in *deleteDocument) (*writtenBody, error) {
-			return a.delete(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders)
+			return s.delete(ctx, in.Environment, document.ID{Kind: r.kind, Key: in.Key}, in.WriteHeaders)
 		})
 	huma.Register(h, reading(operation(http.MethodGet, one+"/history", "history"+r.one, "Read all changes of a document, newest first", r.tag)),
-		func(ctx context.Context, in *historyPath) (*historyBody, error) {
-			return a.history(ctx, in, document.ID{Kind: r.kind, Key: in.Key})
+		func(ctx context.Context, in *historyPath) (*content[api.History], error) {
+			return s.history(ctx, in, document.ID{Kind: r.kind, Key: in.Key})
 		})
 }
 
@@ -128,10 +113,10 @@ func registerPut[I any](h huma.API, op huma.Operation, example any, handler func
 
 // get reads a document for editing: after the log has confirmed that what is known is current. While the log does not answer, it is read
 // from memory; that is safe, because a write that rests on an outdated revision is refused.
-func (a *api) get(ctx context.Context, environment string, id document.ID) (*documentBody, error) {
-	c, err := a.options.Environments.Control(ctx, environment)
+func (s *server) get(ctx context.Context, environment string, id document.ID) (*documentBody, error) {
+	c, err := s.options.Environments.Control(ctx, environment)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	within, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -139,13 +124,13 @@ func (a *api) get(ctx context.Context, environment string, id document.ID) (*doc
 	state, unconfirmed := c.Current(within)
 	if unconfirmed != nil {
 		if state, err = c.Known(); err != nil {
-			return nil, a.problem(err)
+			return nil, s.problem(err)
 		}
 		age = ageSeconds(c.Status())
 	}
 	d, exists := state.Document(id)
 	if !exists {
-		return nil, a.problem(cmp.Or(unconfirmed, control.NotFound(id)))
+		return nil, s.problem(cmp.Or(unconfirmed, control.NotFound(id)))
 	}
 	return &documentBody{
 		ContentType: "application/json",
@@ -164,43 +149,43 @@ func ageSeconds(s follow.Status) string {
 	return strconv.FormatInt(int64(s.Age/time.Second), 10)
 }
 
-func (a *api) put(ctx context.Context, environment string, id document.ID, w WriteHeaders, body []byte) (*writtenBody, error) {
-	condition, err := w.precondition()
+func (s *server) put(ctx context.Context, environment string, id document.ID, w api.WriteHeaders, body []byte) (*writtenBody, error) {
+	condition, err := preconditionOf(w)
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.do(ctx, environment, w.origin(ctx), control.Put{ID: id, Body: body, If: condition})
+	out, err := s.do(ctx, environment, originOf(ctx, w.ChangeHeaders), control.Put{ID: id, Body: body, If: condition})
 	if err == nil && condition.Absent {
 		out.Status = http.StatusCreated
 	}
 	return out, err
 }
 
-func (a *api) delete(ctx context.Context, environment string, id document.ID, w WriteHeaders) (*writtenBody, error) {
-	condition, err := w.precondition()
+func (s *server) delete(ctx context.Context, environment string, id document.ID, w api.WriteHeaders) (*writtenBody, error) {
+	condition, err := preconditionOf(w)
 	if err != nil {
 		return nil, err
 	}
-	out, err := a.do(ctx, environment, w.origin(ctx), control.Delete{ID: id, If: condition})
+	out, err := s.do(ctx, environment, originOf(ctx, w.ChangeHeaders), control.Delete{ID: id, If: condition})
 	if err == nil {
 		out.ETag = ""
 	}
 	return out, err
 }
 
-func (a *api) do(ctx context.Context, environment string, origin control.Origin, command control.Command) (*writtenBody, error) {
-	c, err := a.options.Environments.Control(ctx, environment)
+func (s *server) do(ctx context.Context, environment string, origin control.Origin, command control.Command) (*writtenBody, error) {
+	c, err := s.options.Environments.Control(ctx, environment)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	result, err := c.Do(ctx, origin, command)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	revision := result.Position.Token().String()
 	out := &writtenBody{
 		Status: http.StatusOK, Revision: revision,
-		Body: Written{Revision: revision, Changed: result.Written > 0, OpID: result.OpID, Effects: newEffects(result.Effects), Warnings: places(result.Warnings)},
+		Body: api.Written{Revision: revision, Changed: result.Written > 0, OpID: result.OpID, Effects: newEffects(result.Effects), Warnings: places(result.Warnings)},
 	}
 	if result.Document.Revision != 0 {
 		out.ETag = etag(result.Document)

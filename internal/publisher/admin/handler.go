@@ -19,6 +19,7 @@ import (
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/telemetry"
@@ -100,13 +101,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// api holds what the handlers need.
-type api struct{ options Options }
+// server holds what the handlers need.
+type server struct{ options Options }
 
-// Handler returns the API, without its Guard.
+// Handler returns the API, without CheckOrigin.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
-	spec := register(mux, &api{options: o.withDefaults()})
+	spec := register(mux, &server{options: o.withDefaults()})
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		_, _ = w.Write(spec) // fails only when the client is gone
@@ -115,10 +116,10 @@ func Handler(o Options) http.Handler {
 }
 
 // OpenAPI returns the description of the API, as JSON for people.
-func OpenAPI() []byte { return register(http.NewServeMux(), &api{}) }
+func OpenAPI() []byte { return register(http.NewServeMux(), &server{}) }
 
 // register adds all operations to mux and returns their description.
-func register(mux humago.Mux, a *api) []byte {
+func register(mux humago.Mux, s *server) []byte {
 	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
 	options := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -143,39 +144,39 @@ func register(mux humago.Mux, a *api) []byte {
 	}
 	options.AllowAdditionalPropertiesByDefault = true // of answers, which may get more members one day
 	h := humago.New(mux, options)
-	h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+	h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[api.Problem](), true, "Problem")
 	h.OpenAPI().Components.SecuritySchemes = map[string]*huma.SecurityScheme{bearer: {
 		Type: "http", Scheme: "bearer",
 		Description: "An API token, or a JSON Web Token of an accepted OpenID Connect issuer. Reads need none where anybody may read.",
 	}}
-	h.UseMiddleware(a.observe, a.authenticate, a.verifyReason, requireMediaType(h))
-	a.registerEnvironments(h)
-	a.registerDocuments(h, flagRoutes())
-	a.registerDocuments(h, segmentRoutes())
-	a.registerChanges(h, flagRoutes())
-	a.registerChanges(h, segmentRoutes())
-	a.registerToggle(h)
-	a.registerSettings(h)
-	a.registerOperations(h)
-	a.registerRenewals(h)
-	a.registerRepairs(h)
-	a.registerTransfers(h)
-	a.registerRequests(h)
-	a.registerFacts(h)
-	a.registerActivity(h)
-	a.registerAudit(h)
-	a.registerRisk(h)
-	a.registerTokens(h)
-	a.registerPersons(h)
-	a.registerActs(h)
-	a.registerPolicy(h)
+	h.UseMiddleware(s.observe, s.authenticate, s.verifyReason, requireMediaType(h))
+	s.registerEnvironments(h)
+	s.registerDocuments(h, flagRoutes())
+	s.registerDocuments(h, segmentRoutes())
+	s.registerChanges(h, flagRoutes())
+	s.registerChanges(h, segmentRoutes())
+	s.registerToggle(h)
+	s.registerSettings(h)
+	s.registerOperations(h)
+	s.registerRecovery(h)
+	s.registerRepairs(h)
+	s.registerTransfers(h)
+	s.registerRequests(h)
+	s.registerLedger(h)
+	s.registerActivity(h)
+	s.registerAudit(h)
+	s.registerRisk(h)
+	s.registerTokens(h)
+	s.registerPersons(h)
+	s.registerControl(h)
+	s.registerPolicy(h)
 	return describe(h)
 }
 
 // observe tells of each request how it was answered.
-func (a *api) observe(ctx huma.Context, next func(huma.Context)) {
+func (s *server) observe(ctx huma.Context, next func(huma.Context)) {
 	next(ctx)
-	a.options.Observe(ctx.Operation().OperationID, ctx.Status())
+	s.options.Observe(ctx.Operation().OperationID, ctx.Status())
 }
 
 // requireMediaType refuses bodies that say that they are something else than what the operation takes.

@@ -6,46 +6,30 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
 type listDocuments struct {
 	EnvironmentPath
-
-	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"At most so many documents."`
-	After string `query:"after" doc:"Begin after this key: next of the answer before."`
+	api.DocumentQuery
 }
 
 type documentList struct {
 	Revision string `header:"Flagside-Revision" doc:"The revision of the environment that was read."`
-	Body     DocumentList
-}
-
-// DocumentList is a part of the documents of one kind, by key.
-type DocumentList struct {
-	Revision string           `json:"revision" doc:"The revision of the environment that was read."`
-	AgeMs    *int64           `json:"ageMs,omitempty" doc:"Milliseconds since it was certain that this is the newest revision; absent if never."`
-	Items    []DocumentInList `json:"items" nullable:"false"`
-	Next     string           `json:"next,omitempty" doc:"Where the next part begins; absent at the end."`
-}
-
-// DocumentInList is a document in a DocumentList.
-type DocumentInList struct {
-	Key      string `json:"key"`
-	Revision string `json:"revision" doc:"The revision of the document."`
-	Document value  `json:"document"`
+	Body     api.DocumentList
 }
 
 // list reads documents from memory, which is as old as it says.
-func (a *api) list(ctx context.Context, kind document.Kind, in *listDocuments) (*documentList, error) {
-	c, err := a.options.Environments.Control(ctx, in.Environment)
+func (s *server) list(ctx context.Context, kind document.Kind, in *listDocuments) (*documentList, error) {
+	c, err := s.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	status := c.Status()
 	state, err := c.Known()
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	found := documentsAfter(state, kind, in.After)
 	out := &documentList{Revision: state.Position().Token().String()}
@@ -55,9 +39,9 @@ func (a *api) list(ctx context.Context, kind document.Kind, in *listDocuments) (
 		found = found[:in.Limit]
 		out.Body.Next = found[in.Limit-1].Key
 	}
-	out.Body.Items = make([]DocumentInList, len(found))
+	out.Body.Items = make([]api.DocumentInList, len(found))
 	for i, d := range found {
-		out.Body.Items[i] = DocumentInList{Key: d.Key, Revision: control.Token(state, d).String(), Document: value(d.Body)}
+		out.Body.Items[i] = api.DocumentInList{Key: d.Key, Revision: control.Token(state, d).String(), Document: value(d.Body)}
 	}
 	return out, nil
 }

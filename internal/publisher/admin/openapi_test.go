@@ -3,11 +3,13 @@ package admin_test
 import (
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 const contract = "../../../api/openapi.json"
@@ -29,5 +31,19 @@ func TestOpenAPIIsInTheRepository(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
 		t.Errorf("api/openapi.json differs; if that is meant, run \"go test ./internal/publisher/admin -update\" (-file +program):\n%s", diff)
+	}
+}
+
+// The types of problems that clients tell apart are among those that the API lists.
+func TestProblemsThatClientsKnowExist(t *testing.T) {
+	t.Parallel()
+	contract := string(admin.OpenAPI())
+	for _, problem := range []string{
+		api.ProblemNotFound, api.ProblemUndecided, api.ProblemApprovalRequired, api.ProblemBreakGlassRequired, api.ProblemEnvironmentUnknown,
+		api.ProblemPreconditionMissing,
+	} {
+		if !strings.Contains(contract, `"`+problem+`"`) {
+			t.Errorf("%s is no type of a problem", problem)
+		}
 	}
 }

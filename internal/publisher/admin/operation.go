@@ -6,6 +6,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -19,6 +20,9 @@ const (
 	accessTag       = "access"
 )
 
+// content is a request or an answer that has nothing but a body.
+type content[T any] struct{ Body T }
+
 // operation returns an operation that answers errors with problems.
 func operation(method, path, id, summary, tag string) huma.Operation {
 	return huma.Operation{
@@ -27,7 +31,7 @@ func operation(method, path, id, summary, tag string) huma.Operation {
 		Responses: map[string]*huma.Response{"default": {
 			Description: "A problem (RFC 9457)",
 			Headers:     problemHeaders(),
-			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},
+			Content:     map[string]*huma.MediaType{api.ProblemMedia: {Schema: &huma.Schema{Ref: "#/components/schemas/Problem"}}},
 		}},
 	}
 }
@@ -51,7 +55,7 @@ func anyJSON() *huma.Schema {
 }
 
 // problem returns what to answer to an error.
-func (a *api) problem(err error) *Problem { return problemOf(err, a.options.Logger) }
+func (s *server) problem(err error) *problem { return problemOf(err, s.options.Logger) }
 
 func unknownEnvironment(name string) error {
 	return fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)

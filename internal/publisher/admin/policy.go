@@ -7,100 +7,44 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
-// Caller is who makes a request.
-type Caller struct {
-	ID      string   `json:"id,omitempty" doc:"The opaque id that stands in the log. A person whom an issuer names gets one with the first change; absent until then."`
-	Subject string   `json:"subject,omitempty" example:"corp:8f3a" doc:"What policies call a person whom an issuer names; absent if that is the id. It does not stand in the log."`
-	Name    string   `json:"name,omitempty" doc:"For people."`
-	Kind    string   `json:"kind" enum:"token,oidc,dev,local"`
-	Groups  []string `json:"groups" nullable:"false"`
-	Scope   *Scope   `json:"scope,omitempty"`
-}
-
-type callerBody struct {
-	Body Caller
-}
-
-// PolicyQuestion asks what policies say.
-type PolicyQuestion struct {
-	_ struct{} `additionalProperties:"false"`
-
-	Principal  string   `json:"principal,omitempty" doc:"What policies call who would do it: the id, or the subject of a person whom an issuer names; absent is the caller. Asking about others needs to be permitted to administer."`
-	Groups     []string `json:"groups,omitempty" nullable:"false" doc:"The groups of the principal, if it is not the caller."`
-	Action     string   `json:"action" enum:"read,propose,change,approve,apply,archive,break-glass,administer" example:"change"`
-	Resource   Resource `json:"resource,omitzero" doc:"What it would be done to; absent is what is global."`
-	Approvals  int      `json:"approvals,omitzero" minimum:"0" maximum:"100" doc:"How many others would have approved it."`
-	OwnRequest bool     `json:"ownRequest,omitzero" doc:"Whether the principal would be the author of the change request."`
-	BreakGlass bool     `json:"breakGlass,omitzero" doc:"Whether the principal would demand to go without approvals."`
-	Dependants int      `json:"dependants,omitzero" minimum:"0" doc:"How many flags would depend on what is changed."`
-}
-
-// Resource is what something is done to.
-type Resource struct {
-	_ struct{} `additionalProperties:"false"`
-
-	Environment string   `json:"environment,omitempty" example:"prod" doc:"The environment; absent is what is global."`
-	Kind        string   `json:"kind,omitempty" enum:"flag,segment,settings" doc:"The kind of the document; absent is the environment itself."`
-	Key         string   `json:"key,omitempty"`
-	FlagSet     string   `json:"flagSet,omitempty"`
-	Owner       string   `json:"owner,omitempty"`
-	FlagKind    string   `json:"flagKind,omitempty"`
-	Tags        []string `json:"tags,omitempty" nullable:"false"`
-}
-
-// PolicyAnswer is what policies say.
-type PolicyAnswer struct {
-	Permitted bool     `json:"permitted"`
-	Approvals int      `json:"approvals,omitzero" doc:"How many approvals would make it permitted; absent if it is, or if none would."`
-	Policies  []string `json:"policies" nullable:"false" doc:"The policies that decided; none if no policy permits it."`
-	Errors    []string `json:"errors,omitempty" nullable:"false" doc:"What went wrong in policies while they were evaluated."`
-}
-
-type checkPolicy struct {
-	Body PolicyQuestion
-}
-
-type policyAnswerBody struct {
-	Body PolicyAnswer
-}
-
-func (a *api) registerPolicy(h huma.API) {
-	huma.Register(h, operation(http.MethodGet, "/api/v1/whoami", "whoami", "Tell who makes the request", accessTag), a.whoAmI)
+func (s *server) registerPolicy(h huma.API) {
+	huma.Register(h, operation(http.MethodGet, "/api/v1/whoami", "whoami", "Tell who makes the request", accessTag), s.whoAmI)
 	huma.Register(h, operation(http.MethodPost, "/api/v1/policy/check", "checkPolicy",
-		"Tell what policies permit, and which of them decide", accessTag), a.checkPolicy)
+		"Tell what policies permit, and which of them decide", accessTag), s.checkPolicy)
 }
 
-func (a *api) whoAmI(ctx context.Context, _ *struct{}) (*callerBody, error) {
+func (s *server) whoAmI(ctx context.Context, _ *struct{}) (*content[api.Caller], error) {
 	p := caller(ctx)
-	out := &callerBody{Body: Caller{ID: p.ID, Subject: p.Subject, Name: p.Name, Kind: string(p.Kind), Groups: p.Groups, Scope: newScope(p.Scope)}}
+	out := &content[api.Caller]{Body: api.Caller{ID: p.ID, Subject: p.Subject, Name: p.Name, Kind: string(p.Kind), Groups: p.Groups, Scope: newScope(p.Scope)}}
 	if out.Body.Groups == nil {
 		out.Body.Groups = []string{}
 	}
 	return out, nil
 }
 
-func (a *api) checkPolicy(ctx context.Context, in *checkPolicy) (*policyAnswerBody, error) {
+func (s *server) checkPolicy(ctx context.Context, in *content[api.PolicyQuestion]) (*content[api.PolicyAnswer], error) {
 	principal := caller(ctx)
 	if in.Body.Principal != "" && in.Body.Principal != principal.PolicyID() {
-		if p := a.refusedTo(ctx, access.Question{Principal: principal, Action: access.Administer}); p != nil {
+		if p := s.refusedTo(ctx, access.Question{Principal: principal, Action: access.Administer}); p != nil {
 			return nil, p
 		}
 		principal = access.Principal{ID: in.Body.Principal, Name: in.Body.Principal, Groups: in.Body.Groups}
 	}
 	about := in.Body.Resource
-	resource := a.resource(ctx, about.Environment)
+	resource := s.resource(ctx, about.Environment)
 	resource.Kind, resource.Key, resource.FlagSet, resource.Owner = about.Kind, about.Key, about.FlagSet, about.Owner
 	resource.FlagKind, resource.Tags = about.FlagKind, about.Tags
-	answer := a.options.Authorize(access.Question{
+	answer := s.options.Authorize(access.Question{
 		Principal: principal, Action: access.Action(in.Body.Action), Resource: resource,
 		Circumstances: access.Circumstances{
 			Approvals: in.Body.Approvals, OwnRequest: in.Body.OwnRequest, BreakGlass: in.Body.BreakGlass,
 			Risk: access.Risk{Dependants: in.Body.Dependants},
 		},
 	})
-	out := &policyAnswerBody{Body: PolicyAnswer{
+	out := &content[api.PolicyAnswer]{Body: api.PolicyAnswer{
 		Permitted: answer.Permitted, Approvals: answer.Approvals, Policies: answer.Policies, Errors: answer.Errors,
 	}}
 	if out.Body.Policies == nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -13,7 +14,7 @@ func TestPrecondition(t *testing.T) {
 	t.Parallel()
 	f := func(match, noneMatch string, want control.Precondition, wantErr string) {
 		t.Helper()
-		got, err := WriteHeaders{IfMatch: match, IfNoneMatch: noneMatch}.precondition()
+		got, err := preconditionOf(api.WriteHeaders{IfMatch: match, IfNoneMatch: noneMatch})
 		if got != want || (err == nil) != (wantErr == "") || (err != nil && !strings.Contains(err.Error(), wantErr)) {
 			t.Errorf("If-Match %q, If-None-Match %q: got %+v, %v; want %+v, %s", match, noneMatch, got, err, want, wantErr)
 		}
@@ -38,9 +39,9 @@ func FuzzPrecondition(f *testing.F) {
 		f.Add("", seed)
 	}
 	f.Fuzz(func(t *testing.T, match, noneMatch string) {
-		p, err := WriteHeaders{IfMatch: match, IfNoneMatch: noneMatch}.precondition()
+		p, err := preconditionOf(api.WriteHeaders{IfMatch: match, IfNoneMatch: noneMatch})
 		if err != nil {
-			if problem, ok := err.(*Problem); !ok || problem.Status != http.StatusBadRequest { //nolint:errorlint // it is never wrapped
+			if problem, ok := err.(*problem); !ok || problem.Status != http.StatusBadRequest { //nolint:errorlint // it is never wrapped
 				t.Fatalf("refused with %v", err)
 			}
 			return

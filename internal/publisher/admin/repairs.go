@@ -7,85 +7,62 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/sync/writer"
 )
 
-type adoptEnvironment struct {
-	EnvironmentPath
-	AdministrationHeaders
-}
-
 type repairLedger struct {
 	EnvironmentPath
-	RepairHeaders
+	api.RepairHeaders
 }
 
-type repairControl struct{ RepairHeaders }
+type repairControl struct{ api.RepairHeaders }
 
-type repairedBody struct {
-	Body Repaired
-}
-
-// Repaired is what a repair of a journal kept, and what is lost.
-type Repaired struct {
-	Stream string     `json:"stream" doc:"The stream of the journal."`
-	Head   uint64     `json:"head" doc:"The number of the newest record, which is part of the repair and names what is kept and what is lost."`
-	Kept   []uint64   `json:"kept" nullable:"false" doc:"The newest record of each part that is kept, in ascending order. Between two parts, and behind the last one, records are missing."`
-	Lost   []Interval `json:"lost" nullable:"false" doc:"The places whose messages are missing or cannot be read, in ascending order. Some may have held no record."`
-	Lacks  uint64     `json:"lacks,omitempty" doc:"The number of a record that is named elsewhere and is lost; absent if none is known."`
-}
-
-// Interval is a run of places in a stream.
-type Interval struct {
-	First uint64 `json:"first"`
-	Last  uint64 `json:"last" doc:"It belongs to the run."`
-}
-
-func newRepaired(stream string, r writer.LedgerRepaired) *repairedBody {
-	out := &repairedBody{Body: Repaired{Stream: stream, Head: r.Head.Sequence, Kept: []uint64{}, Lost: []Interval{}, Lacks: r.Lacks.Sequence}}
+func newRepaired(stream string, r writer.LedgerRepaired) *content[api.Repaired] {
+	out := &content[api.Repaired]{Body: api.Repaired{Stream: stream, Head: r.Head.Sequence, Kept: []uint64{}, Lost: []api.Interval{}, Lacks: r.Lacks.Sequence}}
 	for _, a := range r.Kept {
 		out.Body.Kept = append(out.Body.Kept, a.Sequence)
 	}
 	for _, i := range r.Lost {
-		out.Body.Lost = append(out.Body.Lost, Interval(i))
+		out.Body.Lost = append(out.Body.Lost, api.Interval(i))
 	}
 	return out
 }
 
 // registerRepairs adds what goes on after a ledger or CONTROL was damaged.
-func (a *api) registerRepairs(h huma.API) {
+func (s *server) registerRepairs(h huma.API) {
 	const path = "/api/v1/environments/{environment}"
 	huma.Register(h, needing(access.Administer, operation(http.MethodPost, path+"/adopt", "adoptEnvironment",
-		"Make an environment known again whose streams are in use, after CONTROL was lost", environmentsTag)), a.adoptEnvironment)
+		"Make an environment known again whose streams are in use, after CONTROL was lost", environmentsTag)), s.adoptEnvironment)
 	huma.Register(h, needing(access.Administer, operation(http.MethodPost, path+"/ledger/repair", "repairLedger",
-		"Go on behind a damage of the ledger of an environment, and tell what is lost", environmentsTag)), a.repairLedger)
+		"Go on behind a damage of the ledger of an environment, and tell what is lost", environmentsTag)), s.repairLedger)
 	huma.Register(h, needing(access.Administer, operation(http.MethodPost, "/api/v1/control/repair", "repairControl",
-		"Go on behind a damage of CONTROL, which records environments and tokens, and tell what is lost", environmentsTag)), a.repairControl)
+		"Go on behind a damage of CONTROL, which records environments and tokens, and tell what is lost", environmentsTag)), s.repairControl)
 }
 
-func (a *api) adoptEnvironment(ctx context.Context, in *adoptEnvironment) (*environmentBody, error) {
-	if _, err := a.options.Environments.Adopt(ctx, in.Environment, in.order(ctx)); err != nil {
-		return nil, a.problem(err)
+func (s *server) adoptEnvironment(ctx context.Context, in *administerEnvironment) (*content[api.Environment], error) {
+	if _, err := s.options.Environments.Adopt(ctx, in.Environment, orderOf(ctx, in.AdministrationHeaders)); err != nil {
+		return nil, s.problem(err)
 	}
-	a.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was adopted")
-	return a.getEnvironment(ctx, &in.EnvironmentPath)
+	s.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was adopted")
+	return s.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
-func (a *api) repairLedger(ctx context.Context, in *repairLedger) (*repairedBody, error) {
-	done, err := a.options.Environments.RepairLedger(ctx, in.Environment, AdministrationHeaders(in.RepairHeaders).order(ctx))
+func (s *server) repairLedger(ctx context.Context, in *repairLedger) (*content[api.Repaired], error) {
+	done, err := s.options.Environments.RepairLedger(ctx, in.Environment, orderOf(ctx, api.AdministrationHeaders(in.RepairHeaders)))
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
-	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "a ledger was repaired")
+	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "a ledger was repaired")
 	return newRepaired(writer.LedgerOf(in.Environment).Stream(), done), nil
 }
 
-func (a *api) repairControl(ctx context.Context, in *repairControl) (*repairedBody, error) {
-	done, err := a.options.Environments.RepairControl(ctx, AdministrationHeaders(in.RepairHeaders).order(ctx))
+func (s *server) repairControl(ctx context.Context, in *repairControl) (*content[api.Repaired], error) {
+	done, err := s.options.Environments.RepairControl(ctx, orderOf(ctx, api.AdministrationHeaders(in.RepairHeaders)))
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	stream := writer.ControlLedger().Stream()
-	a.done(ctx, AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL was repaired")
+	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL was repaired")
 	return newRepaired(stream, done), nil
 }

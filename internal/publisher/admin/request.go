@@ -4,89 +4,21 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
-// NewRequest says what a change request is to do.
-type NewRequest struct {
-	_ struct{} `additionalProperties:"false"`
-
-	Command     Command   `json:"command"`
-	ApplyAt     time.Time `json:"applyAt,omitzero" doc:"When to apply it; absent: when a caller applies it."`
-	LateSeconds int64     `json:"lateSeconds,omitzero" minimum:"0" maximum:"31536000" doc:"How long after applyAt it may still be applied; 0 is any time."`
-	Expires     time.Time `json:"expires,omitzero" doc:"When it is given up; absent is 30 days after it was made, or after applyAt."`
-	BreakGlass  bool      `json:"breakGlass,omitzero" doc:"Whether it is to go without approvals, and be reviewed afterwards; needs a reason."`
-	Reason      string    `json:"reason,omitempty" example:"The payment provider is down." doc:"Why; at most 500 bytes. It cannot be erased: do not name a person."`
-}
-
-func (n NewRequest) proposing(c control.Command) control.Proposing {
+func proposing(n api.NewRequest, c control.Command) control.Proposing {
 	return control.Proposing{
 		Command: c, ApplyAt: n.ApplyAt, Late: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
 	}
 }
 
-// ChangeRequest is a change that waits for the consent of others, or for its time.
-type ChangeRequest struct {
-	ID     string `json:"id"`
-	Status string `json:"status" enum:"open,claimed,applied,needs_rebase,failed,rejected,withdrawn,expired"`
-	Hash   string `json:"hash" doc:"Names exactly what is proposed. Send it to approve."`
-	Author string `json:"author" doc:"The opaque id of who made it."`
-	Names  Names  `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
-	Reason string `json:"reason,omitempty"`
-
-	Opened      time.Time `json:"opened"`
-	Changed     time.Time `json:"changed"`
-	ApplyAt     time.Time `json:"applyAt,omitzero"`
-	LateSeconds int64     `json:"lateSeconds,omitzero"`
-	Expires     time.Time `json:"expires"`
-	BreakGlass  bool      `json:"breakGlass,omitzero"`
-
-	Restores *Restoration `json:"restores,omitempty" doc:"What is restored or recreated; absent for any other change."`
-
-	Changes []ProposedChange `json:"changes" nullable:"false"`
-	Epoch   string           `json:"epoch" doc:"The history that the revisions of bases belong to."`
-	Bases   []Base           `json:"bases" nullable:"false" doc:"What it was made from. If one of them changes, rebase the request."`
-	Risk    Risk             `json:"risk" doc:"As it was when the request was made."`
-	Needed  int              `json:"approvalsNeeded" doc:"How many approvals policies asked for when the request was made. They are asked again when it is applied."`
-
-	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips of its documents that are tolerated, as the environment is now; absent in lists, and once it has ended without being applied."`
-
-	Approvals []Remark `json:"approvals" nullable:"false"`
-	Comments  []Remark `json:"comments" nullable:"false" doc:"In lists empty once the request has ended."`
-	// CommentCount counts all comments.
-	CommentCount int `json:"commentCount" doc:"How many comments there are."`
-
-	Moved      []Base  `json:"moved,omitempty" nullable:"false" doc:"What it was made from and has changed since, with the revisions of now, if it needs_rebase."`
-	Outcome    *Remark `json:"outcome,omitempty" doc:"Why it was rejected, withdrawn or given up."`
-	Applied    string  `json:"applied,omitempty" doc:"The revision of the environment that contains the change."`
-	AppliedBy  string  `json:"appliedBy,omitempty" doc:"The opaque id of who has applied it."`
-	Review     *Remark `json:"review,omitempty" doc:"Who has looked at it afterwards, if it went without approvals."`
-	ReviewOpen bool    `json:"reviewOpen,omitzero" doc:"Whether it went without approvals and has not been reviewed."`
-}
-
-// ProposedChange is a document that a change request wants to put or to delete.
-type ProposedChange struct {
-	Kind     string `json:"kind"`
-	Key      string `json:"key"`
-	Document value  `json:"document,omitempty" doc:"Absent if it is deleted, and in lists also once the request has ended."`
-}
-
-// Restoration is what a change request restores, and over what.
-type Restoration struct {
-	Snapshot    string `json:"snapshot,omitempty" doc:"The revision of the snapshot; absent if the environment is recreated from what a publisher held."`
-	InHistory   bool   `json:"inHistory" doc:"Whether the log had that revision."`
-	StateDigest string `json:"stateDigest" doc:"The digest of the documents to be restored."`
-	Before      string `json:"before,omitempty" doc:"The revision that the environment had; absent if it was not known."`
-	BeforeState string `json:"beforeStateDigest,omitempty" doc:"The digest of the documents that it had."`
-	Documents   int    `json:"documents" doc:"How many documents differ in all. The record of a new epoch names at most 500."`
-	NewEpoch    bool   `json:"newEpoch" doc:"Whether the documents are written as a new epoch of the log."`
-}
-
-func newRestoration(r *control.Restoration) *Restoration {
+func newRestoration(r *control.Restoration) *api.Restoration {
 	if r == nil {
 		return nil
 	}
-	out := &Restoration{InHistory: r.InHistory, StateDigest: r.State.String(), Documents: r.Documents, NewEpoch: r.NewEpoch}
+	out := &api.Restoration{InHistory: r.InHistory, StateDigest: r.State.String(), Documents: r.Documents, NewEpoch: r.NewEpoch}
 	if !r.Snapshot.IsZero() {
 		out.Snapshot = r.Snapshot.Token().String()
 	}
@@ -96,24 +28,17 @@ func newRestoration(r *control.Restoration) *Restoration {
 	return out
 }
 
-// Remark is what somebody said about a change request.
-type Remark struct {
-	By   string    `json:"by,omitempty" doc:"The opaque id of who; absent for the publisher itself."`
-	At   time.Time `json:"at"`
-	Text string    `json:"text,omitempty"`
-}
-
-func newChangeRequest(r control.Request) ChangeRequest {
+func newChangeRequest(r control.Request) api.ChangeRequest {
 	p := r.Proposal
-	out := ChangeRequest{
+	out := api.ChangeRequest{
 		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
 		Opened: r.Opened, Changed: r.Changed, ApplyAt: p.ApplyAt, LateSeconds: p.LateSeconds, Expires: p.Expires, BreakGlass: p.BreakGlass,
-		Restores: newRestoration(p.Restores), Changes: []ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Moved: newBases(r.Moved), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
+		Restores: newRestoration(p.Restores), Changes: []api.ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Moved: newBases(r.Moved), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
 		Approvals: newRemarks(r.Approvals), Comments: newRemarks(r.Comments), CommentCount: len(r.Commented),
 		Outcome: newRemark(r.Outcome), AppliedBy: r.Claim.By, Review: newRemark(r.Review), ReviewOpen: r.ReviewOpen(),
 	}
 	for _, c := range p.Changes {
-		out.Changes = append(out.Changes, ProposedChange{Kind: string(c.Kind), Key: c.Key, Document: value(c.Body)})
+		out.Changes = append(out.Changes, api.ProposedChange{Kind: string(c.Kind), Key: c.Key, Document: value(c.Body)})
 	}
 	if r.Status == control.Applied {
 		out.Applied = r.Applied.Token().String()
@@ -121,15 +46,15 @@ func newChangeRequest(r control.Request) ChangeRequest {
 	return out
 }
 
-// ids returns the ids of all who have to do with a change request.
-func (r ChangeRequest) ids() []string {
+// idsIn returns the ids of all who have to do with a change request.
+func idsIn(r api.ChangeRequest) []string {
 	ids := []string{r.Author, r.AppliedBy}
-	for _, all := range [][]Remark{r.Approvals, r.Comments} {
+	for _, all := range [][]api.Remark{r.Approvals, r.Comments} {
 		for _, remark := range all {
 			ids = append(ids, remark.By)
 		}
 	}
-	for _, remark := range []*Remark{r.Outcome, r.Review} {
+	for _, remark := range []*api.Remark{r.Outcome, r.Review} {
 		if remark != nil {
 			ids = append(ids, remark.By)
 		}
@@ -137,15 +62,15 @@ func (r ChangeRequest) ids() []string {
 	return ids
 }
 
-func newRemark(r control.Remark) *Remark {
+func newRemark(r control.Remark) *api.Remark {
 	if r == (control.Remark{}) {
 		return nil
 	}
-	return &Remark{By: r.By, At: r.At, Text: r.Text}
+	return &api.Remark{By: r.By, At: r.At, Text: r.Text}
 }
 
-func newRemarks(list []control.Remark) []Remark {
-	all := []Remark{}
+func newRemarks(list []control.Remark) []api.Remark {
+	all := []api.Remark{}
 	for _, r := range list {
 		all = append(all, *newRemark(r))
 	}

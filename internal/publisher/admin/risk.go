@@ -3,33 +3,18 @@ package admin
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
-// Risk is what a change puts at stake.
-type Risk struct {
-	High       bool         `json:"high"`
-	Reasons    []RiskReason `json:"reasons" nullable:"false"`
-	Share      *float64     `json:"share,omitempty" doc:"The part of the users, from 0 to 1, whose answer changes; absent if that is not known."`
-	Dependants int          `json:"dependants" doc:"How many flags depend on what changes, directly or not."`
-	InUse      *bool        `json:"inUse,omitempty" doc:"Whether the flags were evaluated lately; absent if that is not known."`
-}
-
-// RiskReason is one reason why a change is risky.
-type RiskReason struct {
-	Code     string `json:"code" doc:"For policies and programs, such as protected-environment."`
-	Sentence string `json:"sentence" doc:"For people."`
-}
-
-func newRisk(r access.Risk) *Risk {
-	out := &Risk{High: r.High, Dependants: r.Dependants, Reasons: []RiskReason{}}
+func newRisk(r access.Risk) *api.Risk {
+	out := &api.Risk{High: r.High, Dependants: r.Dependants, Reasons: []api.RiskReason{}}
 	for _, reason := range r.Reasons {
-		out.Reasons = append(out.Reasons, RiskReason(reason))
+		out.Reasons = append(out.Reasons, api.RiskReason(reason))
 	}
 	if r.ShareKnown {
 		out.Share = &r.Share
@@ -40,35 +25,15 @@ func newRisk(r access.Risk) *Risk {
 	return out
 }
 
-// RiskSettings say what is risky in an environment.
-type RiskSettings struct {
-	_ struct{} `additionalProperties:"false"`
-
-	Protected  bool     `json:"protected,omitzero" doc:"Whether every change is risky."`
-	Tags       []string `json:"tags,omitempty" nullable:"false" maxItems:"100" doc:"The tags of flags every change of which is risky."`
-	Share      float64  `json:"share,omitzero" minimum:"0" maximum:"1" doc:"The part of the users from which on a change of their answer is risky; 0 turns this off."`
-	Dependants int      `json:"dependants,omitzero" minimum:"0" doc:"The number of flags from which on a change of what they depend on is risky; 0 turns this off."`
-	Freezes    []Freeze `json:"freezes,omitempty" nullable:"false" maxItems:"100" doc:"The times in which every change is risky."`
-}
-
-// Freeze is a time, from and up to but not including, in which nothing is to be changed without need.
-type Freeze struct {
-	_ struct{} `additionalProperties:"false"`
-
-	From   time.Time `json:"from"`
-	To     time.Time `json:"to"`
-	Reason string    `json:"reason,omitempty"`
-}
-
-func newRiskSettings(r control.RiskSettings) RiskSettings {
-	out := RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
+func newRiskSettings(r control.RiskSettings) api.RiskSettings {
+	out := api.RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
 	for _, f := range r.Freezes {
-		out.Freezes = append(out.Freezes, Freeze{From: f.From, To: f.To, Reason: f.Reason})
+		out.Freezes = append(out.Freezes, api.Freeze{From: f.From, To: f.To, Reason: f.Reason})
 	}
 	return out
 }
 
-func (r RiskSettings) settings() control.RiskSettings {
+func riskSettings(r api.RiskSettings) control.RiskSettings {
 	out := control.RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
 	for _, f := range r.Freezes {
 		out.Freezes = append(out.Freezes, control.Freeze{From: f.From, To: f.To, Reason: f.Reason})
@@ -76,62 +41,58 @@ func (r RiskSettings) settings() control.RiskSettings {
 	return out
 }
 
-type riskBody struct {
-	Body RiskSettings
-}
-
 type putRisk struct {
 	EnvironmentPath
-	ChangeHeaders
+	api.ChangeHeaders
 
-	Body RiskSettings
+	Body api.RiskSettings
 }
 
 type patchRisk struct {
 	EnvironmentPath
-	ChangeHeaders
+	api.ChangeHeaders
 
 	RawBody []byte `contentType:"application/merge-patch+json"`
 }
 
-func (a *api) registerRisk(h huma.API) {
+func (s *server) registerRisk(h huma.API) {
 	const path = "/api/v1/environments/{environment}/risk"
-	huma.Register(h, reading(operation(http.MethodGet, path, "getRisk", "Read what is risky in an environment", requestsTag)), a.getRisk)
+	huma.Register(h, reading(operation(http.MethodGet, path, "getRisk", "Read what is risky in an environment", requestsTag)), s.getRisk)
 	huma.Register(h, operation(http.MethodPut, path, "putRisk", "Say what is risky in an environment", requestsTag),
-		func(ctx context.Context, in *putRisk) (*riskBody, error) {
-			return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.SetRisk{Settings: in.Body.settings()})
+		func(ctx context.Context, in *putRisk) (*content[api.RiskSettings], error) {
+			return s.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.SetRisk{Settings: riskSettings(in.Body)})
 		})
 	patch := operation(http.MethodPatch, path, "patchRisk", "Change what is risky in an environment by a JSON Merge Patch (RFC 7396)", requestsTag)
 	patch.RequestBody = &huma.RequestBody{Required: true}
 	patch.SkipValidateBody = true // what it makes is validated
-	huma.Register(h, patch, func(ctx context.Context, in *patchRisk) (*riskBody, error) {
-		return a.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.PatchRisk{Merge: in.RawBody})
+	huma.Register(h, patch, func(ctx context.Context, in *patchRisk) (*content[api.RiskSettings], error) {
+		return s.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.PatchRisk{Merge: in.RawBody})
 	})
-	patch.RequestBody.Content = map[string]*huma.MediaType{MergePatchMedia: {Schema: &huma.Schema{
+	patch.RequestBody.Content = map[string]*huma.MediaType{api.MergePatchMedia: {Schema: &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null turns one off.",
 	}, Example: map[string]any{"protected": true}}}
 }
 
 // changeRisk changes what is risky and answers with what is risky then.
-func (a *api) changeRisk(ctx context.Context, in EnvironmentPath, h ChangeHeaders, c control.RequestCommand) (*riskBody, error) {
-	service, err := a.options.Environments.Control(ctx, in.Environment)
+func (s *server) changeRisk(ctx context.Context, in EnvironmentPath, h api.ChangeHeaders, c control.RequestCommand) (*content[api.RiskSettings], error) {
+	service, err := s.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
-	if _, err := service.Govern(ctx, h.origin(ctx), c); err != nil {
-		return nil, a.ledgerProblem(err)
+	if _, err := service.Govern(ctx, originOf(ctx, h), c); err != nil {
+		return nil, s.ledgerProblem(err)
 	}
-	return a.getRisk(ctx, &in)
+	return s.getRisk(ctx, &in)
 }
 
-func (a *api) getRisk(ctx context.Context, in *EnvironmentPath) (*riskBody, error) {
-	service, err := a.options.Environments.Control(ctx, in.Environment)
+func (s *server) getRisk(ctx context.Context, in *EnvironmentPath) (*content[api.RiskSettings], error) {
+	service, err := s.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
 	settings, err := service.Risk(ctx)
 	if err != nil {
-		return nil, a.problem(err)
+		return nil, s.problem(err)
 	}
-	return &riskBody{Body: newRiskSettings(settings)}, nil
+	return &content[api.RiskSettings]{Body: newRiskSettings(settings)}, nil
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 type putSettings struct {
 	EnvironmentPath
-	WriteHeaders
+	api.WriteHeaders
 
 	RawBody []byte `contentType:"application/json"`
 }
@@ -20,16 +21,16 @@ func settingsID() document.ID {
 	return document.ID{Kind: document.KindSettings, Key: document.SettingsKey}
 }
 
-func (a *api) registerSettings(h huma.API) {
+func (s *server) registerSettings(h huma.API) {
 	const path = "/api/v1/environments/{environment}/settings"
 	huma.Register(h, describesDocument(reading(operation(http.MethodGet, path, "getSettings",
 		"Read the settings; an environment may have none", settingsTag))),
 		func(ctx context.Context, in *EnvironmentPath) (*documentBody, error) {
-			return a.get(ctx, in.Environment, settingsID())
+			return s.get(ctx, in.Environment, settingsID())
 		})
 	registerPut(h, operation(http.MethodPut, path, "putSettings", "Create or replace the settings", settingsTag),
 		map[string]any{"metadata": map[string]any{"team": "shop"}},
 		func(ctx context.Context, in *putSettings) (*writtenBody, error) {
-			return a.put(ctx, in.Environment, settingsID(), in.WriteHeaders, in.RawBody)
+			return s.put(ctx, in.Environment, settingsID(), in.WriteHeaders, in.RawBody)
 		})
 }

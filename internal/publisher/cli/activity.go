@@ -4,11 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 func activityCommand() commandline.Command {
@@ -23,41 +22,52 @@ func activityList() commandline.Invocation {
 	f.set.String(&flag, "flag", "", "only what concerns this flag, which may be gone")
 	f.filters(&wanted, "go on where a list ended: the place that its last line names")
 	return f.runs(func(ctx context.Context, s *session) error {
-		query := wanted.query(time.Now(), "flag", flag)
-		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "activity"}, Query: query})
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, func(out io.Writer, value any) error {
-			if err := activityTable(out, value); err != nil || find(value, "next") == nil {
+		now := time.Now()
+		found, err := s.client.Activity(ctx, f.environment, api.ActivityQuery{
+			Actor: wanted.actor, Flag: flag, Since: past(wanted.since, now), Until: past(wanted.until, now), Limit: wanted.limit, Before: wanted.before,
+		})
+		return s.answer(found, err, func(out io.Writer) error {
+			table := list("TIME|WHAT|ACTOR|REQUEST|DOCUMENTS|REMARK", found.Items, func(e api.Event) []string {
+				return []string{
+					timeCell(e.Time), cell(e.Type), nameCell(e.Names, e.Actor), cell(e.Request), eventDocuments(e), eventRemark(e),
+				}
+			})
+			if err := table(out); err != nil || found.Next == "" {
 				return err
 			}
-			_, err := fmt.Fprintln(out, "there is more: go on with --before "+word(value, "next"))
+			_, err := fmt.Fprintln(out, "there is more: go on with --before "+printable(found.Next))
 			return err
 		})
 	})
 }
 
-func activityTable(out io.Writer, value any) error {
-	return list(
-		at("TIME", "time"), at("WHAT", "type"), named("ACTOR", "actor"), at("REQUEST", "changeRequest"),
-		column{"DOCUMENTS", activityDocuments}, column{"REMARK", factRemark},
-	)(out, value)
-}
-
-// activityDocuments says what happened to which documents.
-func activityDocuments(item any) string {
-	all, _ := find(item, "documents").([]any)
-	texts := make([]string, len(all))
-	for i, d := range all {
-		texts[i] = strings.Join(present(word(d, "kind"), word(d, "key"), removed(d)), " ")
+// eventDocuments says what happened to which documents.
+func eventDocuments(e api.Event) string {
+	texts := make([]string, len(e.Documents))
+	for i, d := range e.Documents {
+		deleted := ""
+		if d.Action == "delete" {
+			deleted = "(deleted)"
+		}
+		texts[i] = words(d.Kind, d.Key, deleted)
 	}
 	return some(texts)
 }
 
-func removed(document any) string {
-	if word(document, "action") == "delete" {
-		return "(deleted)"
+// eventRemark says what else there is to know of an event in a line.
+func eventRemark(e api.Event) string {
+	var broken, policies, count, record string
+	if e.Breaks {
+		broken = "without approvals"
 	}
-	return ""
+	if e.Control > 0 {
+		record = "record " + decimal(e.Control) + " of CONTROL" + toBeReviewed(e.Review)
+	}
+	if len(e.Policies) > 0 {
+		policies = "by " + cells(e.Policies)
+	}
+	if e.Count > 0 {
+		count = decimal(e.Count) + " since " + timeCell(e.From)
+	}
+	return remark(broken, e.Action, policies, count, e.Outcome, e.Text, e.Revision, record)
 }

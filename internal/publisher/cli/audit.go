@@ -2,11 +2,10 @@ package cli
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 func auditCommands() []commandline.Command {
@@ -28,47 +27,17 @@ func auditList() commandline.Invocation {
 		"What changed in a flag is in its history.").inEnvironment()
 	f.set.String(&request, "request", "", "only what concerns this change request")
 	f.filters(&wanted, "only facts before this number, to go on where a list ended")
+	var before uint64
+	f.number(&before, &wanted.before, "--before is a number, such as 12")
 	return f.runs(func(ctx context.Context, s *session) error {
-		query := wanted.query(time.Now(), "request", request)
-		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "ledger"}, Query: query})
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, list(
-			at("FACT", "sequence"), at("TIME", "time"), at("WHAT", "type"), named("ACTOR", "actor"), at("REQUEST", "changeRequest"),
-			column{"DOCUMENTS", factDocuments}, column{"REMARK", factRemark},
-		))
+		now := time.Now()
+		found, err := s.client.Ledger(ctx, f.environment, api.LedgerQuery{
+			Actor: wanted.actor, Request: request, Since: past(wanted.since, now), Until: past(wanted.until, now), Limit: wanted.limit, Before: before,
+		})
+		return s.answer(found, err, list("FACT|TIME|WHAT|ACTOR|REQUEST|DOCUMENTS|REMARK", found.Items, func(e api.Event) []string {
+			return []string{
+				countCell(e.Sequence), timeCell(e.Time), cell(e.Type), nameCell(e.Names, e.Actor), cell(e.Request), eventDocuments(e), eventRemark(e),
+			}
+		}))
 	})
-}
-
-// factDocuments says what a fact is about.
-func factDocuments(fact any) string {
-	all, _ := find(fact, "documents").([]any)
-	texts := make([]string, len(all))
-	for i, d := range all {
-		texts[i] = strings.Join(present(word(d, "kind"), word(d, "key")), " ")
-	}
-	return some(texts)
-}
-
-// factRemark says what else there is to know in a line.
-func factRemark(fact any) string {
-	var broken, policies, count, record string
-	if find(fact, "breakGlass") == true {
-		broken = "without approvals"
-	}
-	if n := find(fact, "control"); n != nil {
-		record = "record " + cell(n) + " of CONTROL" + toBeReviewed(fact)
-	}
-	if names := find(fact, "policies"); names != nil {
-		policies = "by " + cell(names)
-	}
-	if n := find(fact, "count"); n != nil {
-		count = cell(n) + " since " + cell(find(fact, "from"))
-	}
-	parts := present(broken, word(fact, "action"), policies, count, word(fact, "outcome"), word(fact, "text"), word(fact, "revision"), record)
-	if len(parts) == 0 {
-		return absent
-	}
-	return strings.Join(parts, "; ")
 }

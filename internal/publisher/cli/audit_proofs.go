@@ -9,10 +9,7 @@ import (
 	"os"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -26,7 +23,7 @@ func auditExport() commandline.Invocation {
 	f.set.Choice(&format, "format", "jsonl", []string{"jsonl", "csv"}, "jsonl has the proofs; csv is a table of changes, a line for each field")
 	f.set.Bool(&withControl, "with-control", false, "also CONTROL, which records environments and tokens; administrators only")
 	return f.runs(func(ctx context.Context, s *session) error {
-		export, err := s.export(ctx, f.environment, withControl)
+		export, err := s.client.ExportAudit(ctx, f.environment, withControl)
 		if err != nil {
 			return err
 		}
@@ -39,23 +36,6 @@ func auditExport() commandline.Invocation {
 		}
 		return errors.Join(err, out.Flush())
 	})
-}
-
-// export opens the export of an environment.
-func (s *session) export(ctx context.Context, environment string, withControl bool) (io.ReadCloser, error) {
-	path := []string{"environments", environment, "audit", "export"}
-	if withControl {
-		path[3] = "export-with-control"
-	}
-	call := admin.Call{Path: path}
-	body, err := s.client.Stream(ctx, call)
-	if problem, ok := errors.AsType[*admin.Problem](err); ok {
-		return nil, refused(problem, call, s.again(call))
-	}
-	if lost, ok := errors.AsType[*admin.Unanswered](err); ok {
-		return nil, s.unanswered(lost, call)
-	}
-	return body, err
 }
 
 func auditVerify() commandline.Invocation {
@@ -126,7 +106,7 @@ func readTrust(file string) (changelog.Trust, error) {
 func (s *session) openExport(ctx context.Context, file, environment string, withControl bool) (io.ReadCloser, error) {
 	switch file {
 	case "":
-		return s.export(ctx, environment, withControl)
+		return s.client.ExportAudit(ctx, environment, withControl)
 	case "-":
 		return io.NopCloser(s.terminal.Stdin), nil
 	default:
@@ -167,25 +147,13 @@ func auditNote() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		note, err := s.note(ctx, f.environment, stream, number)
-		if err == nil {
-			_, err = io.WriteString(s.terminal.Stdout, note)
+		found, err := s.client.Note(ctx, f.environment, stream, number)
+		if err != nil {
+			return err
 		}
+		_, err = io.WriteString(s.terminal.Stdout, found.Note)
 		return err
 	})
-}
-
-func (s *session) note(ctx context.Context, environment, stream string, number uint64) (string, error) {
-	call := admin.Call{Path: []string{"environments", environment, "audit", "notes", stream, strconv.FormatUint(number, 10)}}
-	found, err := s.do(ctx, call)
-	if err != nil {
-		return "", err
-	}
-	var note admin.Note
-	if err := json.Unmarshal(found.Body, &note); err != nil {
-		return "", fmt.Errorf("the answer of the publisher: %w", err)
-	}
-	return note.Note, nil
 }
 
 // revisionNumber reads the number of a revision, with its epoch or without.

@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/handwritten"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -42,7 +43,7 @@ func command(name, short string, make func() commandline.Invocation) commandline
 // form is a sub-command of which the options are being declared.
 type form struct {
 	set         *config.Set
-	at          connection
+	conn        connection
 	environment string
 	where       *config.Option // that names the environment; nil if an argument does
 	output      string
@@ -56,7 +57,7 @@ func formats() []string { return []string{formatTable, formatJSON, formatYAML} }
 // newForm begins a sub-command that asks the API.
 func newForm(words, synopsis string) *form {
 	f := &form{set: config.NewSet("flagside "+words, synopsis)}
-	f.at.declare(f.set)
+	f.conn.declare(f.set)
 	f.set.Choice(&f.output, "output", formatTable, formats(), "how the answer is printed").Short("o").Shared()
 	return f
 }
@@ -96,13 +97,13 @@ func (f *form) runs(do func(ctx context.Context, s *session) error) commandline.
 		Changes: f.changing,
 		Check:   f.verify,
 		Run: func(ctx context.Context, t commandline.Terminal) error {
-			client, err := f.at.open()
+			c, err := f.conn.client()
 			if err != nil {
 				return err
 			}
 			f.tellWhere(t)
-			s := &session{client: client, terminal: t, output: f.output}
-			return s.suggest(ctx, do(ctx, s))
+			s := &session{client: c, terminal: t, output: f.output}
+			return s.failure(ctx, do(ctx, s))
 		},
 	}
 }
@@ -131,7 +132,7 @@ func (f *form) tellWhere(t commandline.Terminal) {
 
 // session is one run of a sub-command.
 type session struct {
-	client   *admin.Client
+	client   *client.Client
 	terminal commandline.Terminal
 	output   string
 	writes   *source // nil unless it is a document from a file
@@ -141,6 +142,6 @@ type session struct {
 
 // source is a document that a command writes from a file.
 type source struct {
-	kind, key string
-	text      *handwritten.Text
+	id   document.ID
+	text *handwritten.Text
 }

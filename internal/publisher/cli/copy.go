@@ -2,10 +2,9 @@ package cli
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 func (k kind) copy() commandline.Invocation {
@@ -15,14 +14,14 @@ func (k kind) copy() commandline.Invocation {
 	f.set.Argument(&name, "NEW", "key of the new "+k.one+", which must not exist yet")
 	w := f.changes()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key)})
+		body, _, err := s.client.Document(ctx, f.environment, k.id(key))
 		if err != nil {
 			return err
 		}
-		c := k.change(f, name, "put", http.MethodPut)
-		c.Body, c.command.Document = found.Body, found.Body
+		c := k.change(f, name, "put")
+		c.command.Document = body
 		c.done = k.one + " " + printable(name) + " is created as a copy of " + printable(key)
 		s.implied = true
-		return w.write(ctx, s, seen{absent: true}.on(c))
+		return w.write(ctx, s, c.on(client.Precondition{Absent: true}))
 	})
 }

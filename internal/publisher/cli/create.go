@@ -3,13 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // creating is a flag that does not exist yet.
@@ -40,12 +40,12 @@ func flagCreate() commandline.Invocation {
 	})
 	w := f.changes()
 	return f.runs(func(ctx context.Context, s *session) error {
-		c := flagKind().change(f, key, "put", http.MethodPut)
-		c.Body, c.command.Document = document, []byte(document)
+		c := flagKind().change(f, key, "put")
+		c.command.Document = []byte(document)
 		c.done = "flag " + printable(key) + " is created"
 		c.hint = "flagside flag rollout " + shellWord(key) + " VARIANT=PERCENT -e " + f.environment + " gives a variant to some users"
 		s.implied = true
-		return w.write(ctx, s, seen{absent: true}.on(c))
+		return w.write(ctx, s, c.on(client.Precondition{Absent: true}))
 	})
 }
 

@@ -2,15 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/url"
+	"io"
 	"strings"
 
-	"github.com/aymanbagabas/go-udiff"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // side is one of the two documents that are compared.
@@ -60,31 +59,22 @@ func (k kind) nowhere(key, environment, other string) error {
 
 // side reads a document; one that does not exist has no lines.
 func (s *session) side(ctx context.Context, k kind, environment, key string) (side, error) {
-	found, err := s.do(ctx, admin.Call{Path: k.path(environment, key)})
+	body, seen, err := s.client.Document(ctx, environment, k.id(key))
 	if isAbsent(err) {
 		return side{name: environment + " (absent)"}, nil
 	}
 	if err != nil {
 		return side{}, err
 	}
-	text, err := indented(found.Body)
-	return side{name: environment + " at " + revision(found.Header), text: string(text), revision: revision(found.Header)}, err
+	text, err := indented(body)
+	return side{name: environment + " at " + cell(seen.Revision()), text: string(text), revision: seen.Revision()}, err
 }
 
 // past reads a document as it was at a revision of its environment.
 func (s *session) past(ctx context.Context, k kind, environment, key, at string) (side, error) {
-	found, err := s.do(ctx, admin.Call{Path: k.path(environment, key, "history"), Query: url.Values{"limit": {pageSize}}})
+	history, err := s.client.History(ctx, environment, k.id(key), api.HistoryQuery{Limit: 1000})
 	if err != nil {
 		return side{}, err
-	}
-	var history struct {
-		Items []struct {
-			Revision string          `json:"revision"`
-			Document json.RawMessage `json:"document"`
-		} `json:"items"`
-	}
-	if err := json.Unmarshal(found.Body, &history); err != nil {
-		return side{}, fmt.Errorf("the publisher's answer: %w", err)
 	}
 	for _, change := range history.Items {
 		if change.Revision != at {
@@ -116,28 +106,13 @@ func (s *session) file(name string) (side, error) {
 
 // printDifference prints two documents as a unified difference, or as both of them in JSON and YAML.
 func (s *session) printDifference(before, after side) error {
-	if s.output == formatTable {
-		_, err := fmt.Fprint(s.terminal.Stdout, difference(before, after))
+	both := struct {
+		After  jsontext.Value `json:"after"`
+		Before jsontext.Value `json:"before"`
+		Differ bool           `json:"differ"`
+	}{jsontext.Value(after.text), jsontext.Value(before.text), before.text != after.text}
+	return s.print(both, func(out io.Writer) error {
+		_, err := fmt.Fprint(out, difference(before, after))
 		return err
-	}
-	body, err := json.Marshal(map[string]any{
-		"differ": before.text != after.text, "before": doc(before.text), "after": doc(after.text),
 	})
-	if err != nil {
-		return err
-	}
-	return s.print(body, nil)
-}
-
-// document returns text as JSON, null for none.
-func doc(text string) json.RawMessage {
-	if text == "" {
-		return json.RawMessage("null")
-	}
-	return json.RawMessage(text)
-}
-
-// difference returns what differs as a unified diff, which patch and editors read; nothing if nothing does.
-func difference(before, after side) string {
-	return udiff.Unified(printable(before.name), printable(after.name), visible(before.text), visible(after.text))
 }

@@ -2,9 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,8 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
@@ -38,15 +41,29 @@ type checkup struct {
 
 // visit is what one program has answered.
 type visit struct {
-	Address      string          `json:"address"`
-	Unreachable  string          `json:"unreachable,omitempty"`
-	ClockSeconds *float64        `json:"clockSeconds,omitempty"` // by how much its clock is ahead of ours, to the second
-	Ready        bool            `json:"ready"`
-	NotReady     string          `json:"notReady,omitempty"` // what it says of why not
-	Status       json.RawMessage `json:"status,omitempty"`
-	StatusError  string          `json:"statusError,omitempty"`
-	Identity     json.RawMessage `json:"identity,omitempty"` // who the API takes the caller for
-	Environments json.RawMessage `json:"environments,omitempty"`
+	Address      string         `json:"address"`
+	Unreachable  string         `json:"unreachable,omitempty"`
+	ClockSeconds *float64       `json:"clockSeconds,omitempty"` // by how much its clock is ahead of ours, to the second
+	Ready        bool           `json:"ready"`
+	NotReady     string         `json:"notReady,omitempty"` // what it says of why not
+	Status       jsontext.Value `json:"status,omitempty"`
+	StatusError  string         `json:"statusError,omitempty"`
+	Identity     *identity      `json:"identity,omitempty"` // who the API takes the caller for
+	Environments *environments  `json:"environments,omitempty"`
+}
+
+// identity is who the API takes the caller for, or why it does not tell.
+type identity struct {
+	*api.Caller
+
+	Error string `json:"error,omitempty"`
+}
+
+// environments are those that the API shows to the caller, or why it shows none.
+type environments struct {
+	*api.EnvironmentList
+
+	Error string `json:"error,omitempty"`
 }
 
 func doctorCommand() commandline.Command {
@@ -60,19 +77,15 @@ func doctor() commandline.Invocation {
 	f.set.String(&address, "sidecar", usualSidecar, "management address of a sidecar; none asks no sidecar")
 	return f.runs(func(ctx context.Context, s *session) error {
 		c := newCheckup(os.Environ())
-		c.Publisher = visitPublisher(ctx, f.at.address, s.client)
+		c.Publisher = visitPublisher(ctx, f.conn.address, s.client)
 		if address != "none" {
-			client, err := admin.NewClient(admin.ClientOptions{Address: address})
+			program, err := client.New(client.Options{Address: address})
 			if err != nil {
 				return fmt.Errorf("--sidecar: %w", err)
 			}
-			c.Sidecar = new(newVisit(ctx, address, client))
+			c.Sidecar = new(newVisit(ctx, address, program))
 		}
-		body, err := json.Marshal(c)
-		if err != nil {
-			return fmt.Errorf("doctor: %w", err)
-		}
-		return s.print(body, diagnosis)
+		return s.print(c, func(out io.Writer) error { return diagnosis(out, c) })
 	})
 }
 
@@ -110,20 +123,26 @@ func withoutSecrets(name, value string) string {
 	return strings.Join(parts, ",")
 }
 
-func visitPublisher(ctx context.Context, address string, client *admin.Client) visit {
-	v := newVisit(ctx, address, client)
+func visitPublisher(ctx context.Context, address string, program *client.Client) visit {
+	v := newVisit(ctx, address, program)
 	if v.Unreachable != "" {
 		return v
 	}
-	v.Identity = asked(ctx, client, "whoami")
-	v.Environments = asked(ctx, client, "environments")
+	who, err := patiently(ctx, program.WhoAmI)
+	if v.Identity = (&identity{Caller: &who}); err != nil {
+		v.Identity = &identity{Error: reasonOf(err)}
+	}
+	all, err := patiently(ctx, program.Environments)
+	if v.Environments = (&environments{EnvironmentList: &all}); err != nil {
+		v.Environments = &environments{Error: reasonOf(err)}
+	}
 	return v
 }
 
 // newVisit asks for what both programs serve.
-func newVisit(ctx context.Context, address string, client *admin.Client) visit {
+func newVisit(ctx context.Context, address string, program *client.Client) visit {
 	v := visit{Address: withoutSecrets("", address)}
-	ready, err := askPage(ctx, client, "/readyz")
+	ready, err := patiently(ctx, program.Ready)
 	if err != nil {
 		v.Unreachable = reasonOf(err)
 		return v
@@ -134,11 +153,11 @@ func newVisit(ctx context.Context, address string, client *admin.Client) visit {
 	if at, err := http.ParseTime(ready.Header.Get("Date")); err == nil {
 		v.ClockSeconds = new(at.Sub(time.Now().Truncate(time.Second)).Seconds())
 	}
-	status, err := askPage(ctx, client, "/status")
+	status, err := patiently(ctx, program.Status)
 	switch {
 	case err != nil:
 		v.StatusError = reasonOf(err)
-	case status.Status != http.StatusOK || !json.Valid(status.Body):
+	case status.Status != http.StatusOK || !jsontext.Value(status.Body).IsValid():
 		v.StatusError = fmt.Sprintf("%d %s", status.Status, strings.TrimSpace(string(status.Body)))
 	default:
 		v.Status = status.Body
@@ -146,31 +165,17 @@ func newVisit(ctx context.Context, address string, client *admin.Client) visit {
 	return v
 }
 
-func askPage(ctx context.Context, client *admin.Client, path string) (admin.Page, error) {
+// patiently asks something as long as doctor has patience.
+func patiently[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
-	return client.Page(ctx, path)
+	return ask(ctx)
 }
 
 // reasonOf says why there was no answer, without the address.
 func reasonOf(err error) string {
-	if lost, ok := errors.AsType[*admin.Unanswered](err); ok {
+	if lost, ok := errors.AsType[*client.Unanswered](err); ok {
 		err = lost.Unwrap()
 	}
 	return err.Error()
-}
-
-// asked returns what the API answers, or why it does not.
-func asked(ctx context.Context, client *admin.Client, path ...string) json.RawMessage {
-	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
-	defer cancel()
-	found, err := client.Do(ctx, admin.Call{Path: path})
-	if err == nil {
-		return found.Body
-	}
-	text, err := json.Marshal(map[string]string{"error": reasonOf(err)})
-	if err != nil {
-		return nil
-	}
-	return text
 }

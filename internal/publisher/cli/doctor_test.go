@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -28,15 +29,15 @@ func TestDoctorSaysWhatLooksWrong(t *testing.T) {
 	t.Parallel()
 	f := func(found string, want ...string) {
 		t.Helper()
-		value, err := decode([]byte(found))
-		if err != nil {
+		var c checkup
+		if err := json.Unmarshal([]byte(found), &c); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, findings(value)); diff != "" {
+		if diff := cmp.Diff(want, findings(c)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", found, diff)
 		}
 		var text strings.Builder
-		if err := diagnosis(&text, value); err != nil || !strings.Contains(text.String(), "# publisher at ") {
+		if err := diagnosis(&text, c); err != nil || !strings.Contains(text.String(), "# publisher at ") {
 			t.Errorf("%v: %s", err, text.String())
 		}
 	}

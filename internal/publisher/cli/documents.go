@@ -2,38 +2,26 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
-	"os"
-	"strconv"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/handwritten"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
-// maxDocument bounds a document that is read from a file, in bytes. The publisher refuses smaller ones already, with a better reason.
-const maxDocument = 16 << 20
-
 // kind is a kind of documents that have a key.
-type kind struct {
-	one, many string // as in words and in paths
-	columns   []column
-}
+type kind struct{ one, many string } // as in words
 
-func flagKind() kind {
-	return kind{"flag", "flags", []column{
-		at("KEY", "key"), at("STATE", "document.state"), at("DEFAULT", "document.defaultVariant"), at("KIND", "document.kind"),
-		at("OWNER", "document.owner"), at("TAGS", "document.tags"), at("REVISION", "revision"),
-	}}
-}
+func flagKind() kind { return kind{"flag", "flags"} }
 
-func segmentKind() kind {
-	return kind{"segment", "segments", []column{at("KEY", "key"), at("REVISION", "revision"), at("DOCUMENT", "document")}}
-}
+func segmentKind() kind { return kind{"segment", "segments"} }
+
+// id returns the id of a document.
+func (k kind) id(key string) document.ID { return document.ID{Kind: document.Kind(k.one), Key: key} }
 
 // commands returns the sub-commands that flags and segments share.
 func (k kind) commands() []commandline.Command {
@@ -49,37 +37,26 @@ func (k kind) commands() []commandline.Command {
 // key declares the argument that names a document.
 func (k kind) key(f *form, key *string) { f.set.Argument(key, "KEY", "key of the "+k.one).Of(k.one) }
 
-// path returns the path of a document, or of what is below it.
-func (k kind) path(environment, key string, below ...string) []string {
-	return append([]string{"environments", environment, k.many, key}, below...)
-}
-
-func (k kind) list() commandline.Invocation {
-	f := newForm(k.one+" list", "Lists the "+k.many+" of an environment by key.").inEnvironment()
-	return f.runs(func(ctx context.Context, s *session) error {
-		return s.printAll(ctx, admin.Call{Path: []string{"environments", f.environment, k.many}}, "after", list(k.columns...))
-	})
-}
-
 func (k kind) get() commandline.Invocation {
 	var key string
 	f := newForm(k.one+" get", "Prints a "+k.one+". As JSON it is the document as put takes it.").inEnvironment()
 	k.key(f, &key)
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key)})
-		if err != nil {
-			return err
-		}
-		return s.printDocument(found, k.one+" "+printable(key)+" of "+f.environment)
+		return s.printDocument(ctx, f.environment, k.id(key), k.one+" "+printable(key)+" of "+f.environment)
 	})
 }
 
-// revision returns the revision of a document from the headers of its answer.
-func revision(header http.Header) string {
-	if text, err := strconv.Unquote(header.Get("ETag")); err == nil {
-		return text
-	}
-	return "-"
+// printDocument prints a document, for people with its name and revision above.
+func (s *session) printDocument(ctx context.Context, environment string, id document.ID, name string) error {
+	body, seen, err := s.client.Document(ctx, environment, id)
+	return s.answer(jsontext.Value(body), err, func(out io.Writer) error {
+		text, err := yaml(body)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(out, "# %s at revision %s\n%s", name, cell(seen.Revision()), text)
+		return err
+	})
 }
 
 func (k kind) put() commandline.Invocation {
@@ -96,28 +73,23 @@ func (k kind) put() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		document := text.JSON()
-		s.writes = &source{kind: k.one, key: key, text: text}
-		c := k.change(f, key, "put", http.MethodPut)
-		c.Body, c.command.Document = document, document
+		c := k.change(f, key, "put")
+		s.writes = &source{id: c.document(), text: text}
+		c.command.Document = text.JSON()
 		c.done = k.one + " " + printable(key) + " is written"
-		v := seen{absent: true}
+		seen := client.Precondition{Absent: true}
 		if !create {
-			if v, err = s.look(ctx, c.Path, w.match); err != nil {
+			if seen, err = s.preconditionOrAbsent(ctx, f.environment, k.id(key), w.match); err != nil {
 				return err
 			}
 		}
-		return w.write(ctx, s, v.on(c))
+		return w.write(ctx, s, c.on(seen))
 	})
 }
 
 // change returns a change of one document.
-func (k kind) change(f *form, key, what, method string, below ...string) change {
-	return change{
-		Call:        admin.Call{Method: method, Path: k.path(f.environment, key, below...)},
-		environment: f.environment,
-		command:     admin.Command{Type: what, Kind: k.one, Key: key},
-	}
+func (k kind) change(f *form, key, what string) change {
+	return change{environment: f.environment, command: api.Command{Type: what, Kind: k.one, Key: key}}
 }
 
 func (k kind) delete() commandline.Invocation {
@@ -126,84 +98,41 @@ func (k kind) delete() commandline.Invocation {
 	k.key(f, &key)
 	w := f.writes()
 	return f.runs(func(ctx context.Context, s *session) error {
-		c := k.change(f, key, "delete", http.MethodDelete)
+		c := k.change(f, key, "delete")
 		c.done = k.one + " " + printable(key) + " is deleted"
-		return w.writeExisting(ctx, s, c, c.Path)
+		return w.writeExisting(ctx, s, c)
 	})
 }
 
 func (k kind) history() commandline.Invocation {
 	var key string
-	var limit int
+	var q api.HistoryQuery
 	f := newForm(k.one+" history", "Lists the changes of a "+k.one+", the newest first.").inEnvironment()
 	k.key(f, &key)
-	f.set.Int(&limit, "limit", 20, "at most so many changes, 1 to 1000")
-	f.check(func() bool { return limit >= 1 && limit <= 1000 }, "--limit is a number from 1 to 1000")
+	f.set.Int(&q.Limit, "limit", 20, "at most so many changes, 1 to 1000")
+	f.check(func() bool { return q.Limit >= 1 && q.Limit <= 1000 }, "--limit is a number from 1 to 1000")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key, "history"), Query: url.Values{"limit": {strconv.Itoa(limit)}}})
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, historyTable)
+		found, err := s.client.History(ctx, f.environment, k.id(key), q)
+		return s.answer(found, err, func(out io.Writer) error { return historyTable(out, found) })
 	})
 }
 
 // historyTable prints a history, and what is to be known of each version where it stands.
-func historyTable(out io.Writer, value any) error {
-	table := list(
-		at("REVISION", "revision"), at("TIME", "time"), at("ACTION", "action"), named("ACTOR", "actor"),
-		named("APPROVERS", "approvers"), at("REQUEST", "changeRequest"), at("REASON", "reason"),
-	)
-	if err := table(out, value); err != nil {
+func historyTable(out io.Writer, h api.History) error {
+	table := list("REVISION|TIME|ACTION|ACTOR|APPROVERS|REQUEST|REASON", h.Items, func(c api.DocumentChange) []string {
+		return []string{
+			cell(c.Revision), timeCell(c.Time), cell(c.Action), nameCell(c.Names, c.Actor), nameCells(c.Names, c.Approvers), cell(c.Request), cell(c.Reason),
+		}
+	})
+	if err := table(out); err != nil {
 		return err
 	}
-	items, _ := find(value, "items").([]any)
-	for _, item := range items {
-		if text := warnings(item); text != "" {
-			if _, err := fmt.Fprintf(out, "%s as of today:%s\n", word(item, "revision"), text); err != nil {
+	for _, c := range h.Items {
+		if len(c.Warnings) > 0 {
+			if _, err := fmt.Fprintf(out, "%s as of today:%s\n", printable(c.Revision), warnings(c.Warnings)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// standardInput is the name of what is read from no file.
-const standardInput = "standard input"
-
-// readDocument reads JSON or YAML from a file, or from standard input when the file is "-", and returns JSON.
-func (s *session) readDocument(file string) (*handwritten.Text, error) {
-	text, err := readText(s.terminal.Stdin, file)
-	if err != nil {
-		return nil, err
-	}
-	if file == "-" {
-		file = standardInput
-	}
-	document, err := handwritten.Read(file, text)
-	if err != nil {
-		return nil, &failure{code: exitInvalid, text: visible(err.Error())}
-	}
-	return document, nil
-}
-
-func readText(in io.Reader, file string) ([]byte, error) {
-	if file != "-" {
-		opened, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer opened.Close()
-		in = opened
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxDocument+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", file, err)
-	case len(text) > maxDocument:
-		return nil, fmt.Errorf("%s is larger than %d bytes", file, maxDocument)
-	case len(text) == 0:
-		return nil, errors.New("there is no document: name its file with --file, or write it to standard input")
-	}
-	return text, nil
 }

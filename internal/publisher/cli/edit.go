@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"strings"
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 func (k kind) edit() commandline.Invocation {
@@ -26,7 +25,7 @@ func (k kind) edit() commandline.Invocation {
 			return err
 		}
 		if before.text == "" {
-			_, err := s.do(ctx, admin.Call{Path: k.path(f.environment, key)}) // which says that it does not exist
+			_, _, err := s.client.Document(ctx, f.environment, k.id(key)) // which says that it does not exist
 			return err
 		}
 		file, text, err := s.edited(ctx, k.one+"-*.json", before.text)
@@ -76,21 +75,25 @@ func (s *session) edited(ctx context.Context, pattern, text string) (file, after
 	return f.Name(), string(content), err
 }
 
-func (s *session) writeEdited(ctx context.Context, k kind, f *form, w *writing, key, match, file string) error {
+func (s *session) writeEdited(ctx context.Context, k kind, f *form, w *changeFlags, key, match, file string) error {
 	text, err := s.readDocument(file)
 	if err != nil {
 		return err
 	}
-	s.writes = &source{kind: k.one, key: key, text: text}
-	c := k.change(f, key, "put", http.MethodPut)
-	c.Body, c.command.Document = text.JSON(), text.JSON()
+	seen, err := client.Match(match)
+	if err != nil {
+		return err
+	}
+	s.writes = &source{id: k.id(key), text: text}
+	c := k.change(f, key, "put")
+	c.command.Document = text.JSON()
 	c.done = k.one + " " + printable(key) + " is written"
-	return w.write(ctx, s, seen{match: match}.on(c))
+	return w.write(ctx, s, c.on(seen))
 }
 
 // keptText says where the text is that could not be written, and what others have changed meanwhile.
 func (s *session) keptText(ctx context.Context, k kind, environment, key string, before side, file string, cause error) error {
-	f, ok := errors.AsType[*failure](cause)
+	f, ok := errors.AsType[*failure](s.failure(ctx, cause))
 	if !ok {
 		return fmt.Errorf("%w\nyour text is in %s", cause, file)
 	}

@@ -2,16 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -45,22 +43,12 @@ func environmentCreate() commandline.Invocation {
 	f.set.Choice(&protected, "protected", "", truths(), "whether every change is risky; without it true for prod and production, and false for others")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		body, err := json.Marshal(struct {
-			Name          string          `json:"name"`
-			Compatibility string          `json:"compatibility,omitempty"`
-			Protected     json.RawMessage `json:"protected,omitempty"`
-		}{f.environment, compatibility, json.RawMessage(protected)})
-		if err != nil {
-			return err
+		n := api.NewEnvironment{Name: f.environment, Compatibility: compatibility}
+		if protected != "" {
+			n.Protected = new(protected == "true")
 		}
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments"}, Body: body}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, func(out io.Writer, value any) error {
-			_, err := fmt.Fprintln(out, environmentCreated(f.environment, find(value, "protected") == true))
-			return err
-		})
+		found, err := s.client.CreateEnvironment(ctx, n, *r)
+		return s.answer(found, err, sentence("%s", environmentCreated(f.environment, found.Protected)))
 	})
 }
 
@@ -88,52 +76,46 @@ func looksLikeProduction(name string) bool {
 func environmentList() commandline.Invocation {
 	f := newForm("environment list", "Lists the environments, archived ones too.")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: []string{"environments"}})
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, list(
-			at("NAME", "name"), column{"STATE", environmentState}, column{"FLAGS", knownFlags},
-			at("REVISION", "revision"), at("CREATED", "created"),
-		))
+		found, err := s.client.Environments(ctx)
+		return s.answer(found, err, list("NAME|STATE|FLAGS|REVISION|CREATED", found.Items, func(e api.Environment) []string {
+			return []string{cell(e.Name), environmentState(e), knownFlags(e), cell(e.Revision), timeCell(e.Created)}
+		}))
 	})
 }
 
 func environmentGet() commandline.Invocation {
 	f := newForm("environment get", "Prints what is known of an environment.").named("name of the environment")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment}})
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, details(
-			at("name", "name"), column{"state", environmentState}, column{"flags", knownFlags}, at("revision", "revision"), at("epoch", "epoch"),
-			at("protected", "protected"), at("created", "created"), named("created by", "createdBy"), at("archived", "archived"), at("destroyed", "destroyed"), at("changed by", "readOnly"),
-			at("writes refused", "writesRefused"),
+		e, err := s.client.Environment(ctx, f.environment)
+		return s.answer(e, err, details(
+			detail{"name", cell(e.Name)}, detail{"state", environmentState(e)}, detail{"flags", knownFlags(e)}, detail{"revision", cell(e.Revision)},
+			detail{"epoch", cell(e.Epoch)}, detail{"protected", strconv.FormatBool(e.Protected)}, detail{"created", timeCell(e.Created)},
+			detail{"created by", nameCell(e.Names, e.CreatedBy)}, detail{"archived", timeCell(e.Archived)}, detail{"destroyed", timeCell(e.Destroyed)},
+			detail{"changed by", cell(e.ReadOnly)}, detail{"writes refused", cell(e.Refused)},
 		))
 	})
 }
 
 // knownFlags returns how many flags there are, if that is known.
-func knownFlags(e any) string {
-	if find(e, "revision") == nil {
+func knownFlags(e api.Environment) string {
+	if e.Revision == "" {
 		return absent
 	}
-	return cell(find(e, "flags"))
+	return decimal(e.Flags)
 }
 
 // environmentState says in a word or two what can be done with an environment.
-func environmentState(e any) string {
+func environmentState(e api.Environment) string {
 	switch {
-	case find(e, "destroyed") != nil:
+	case !e.Destroyed.IsZero():
 		return "destroyed"
-	case find(e, "archived") != nil:
+	case !e.Archived.IsZero():
 		return "archived"
-	case find(e, "writesRefused") != nil:
+	case e.Refused != "":
 		return "writes refused"
-	case find(e, "readOnly") != nil:
+	case e.ReadOnly != "":
 		return "read-only"
-	case find(e, "revision") == nil:
+	case e.Revision == "":
 		return "starting"
 	default:
 		return "in use"
@@ -144,11 +126,8 @@ func environmentArchive() commandline.Invocation {
 	f := newForm("environment archive", "Takes an environment out of use. Its log stays.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "archive"}}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("environment %s is archived\nflagside environment revive %s brings it back", "name", "name"))
+		found, err := s.client.ArchiveEnvironment(ctx, f.environment, *r)
+		return s.answer(found, err, sentence("environment %s is archived\nflagside environment revive %s brings it back", cell(found.Name), cell(found.Name)))
 	})
 }
 
@@ -156,11 +135,8 @@ func environmentRevive() commandline.Invocation {
 	f := newForm("environment revive", "Takes an archived environment into use again, with its flags as they were.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "revive"}}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("environment %s is in use again, with %s flags at revision %s", "name", "flags", "revision"))
+		found, err := s.client.ReviveEnvironment(ctx, f.environment, *r)
+		return s.answer(found, err, sentence("environment %s is in use again, with %s flags at revision %s", cell(found.Name), decimal(found.Flags), cell(found.Revision)))
 	})
 }
 
@@ -170,14 +146,12 @@ func operationGetCommand() commandline.Command {
 		f := newForm("operation get", "Says what became of a change whose answer was that it is undecided.").inEnvironment()
 		f.set.Argument(&op, "OP-ID", "op-id of the change")
 		return f.runs(func(ctx context.Context, s *session) error {
-			found, err := s.do(ctx, admin.Call{Path: []string{"environments", f.environment, "operations", op}})
+			found, err := s.client.Operation(ctx, f.environment, op)
 			if err != nil {
 				return err
 			}
-			if err := s.print(found.Body, details(at("op-id", "opId"), at("state", "state"), at("revision", "revision"))); err != nil {
-				return err
-			}
-			if value, err := decode(found.Body); err != nil || find(value, "state") != "unknown" {
+			show := details(detail{"op-id", cell(found.OpID)}, detail{"state", cell(found.State)}, detail{"revision", cell(found.Revision)})
+			if err := s.print(found, show); err != nil || found.State != "unknown" {
 				return err
 			}
 			return &failure{code: exitNotFound, text: "no change with this op-id is known: read the document and its history"}

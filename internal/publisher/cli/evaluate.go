@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -17,14 +15,11 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
-// explainTimeout bounds a question to a sidecar, and maxExplanation its answer in bytes.
-const (
-	explainTimeout = 15 * time.Second
-	maxExplanation = 16 << 20
-)
+// explainTimeout bounds a question to a sidecar.
+const explainTimeout = 15 * time.Second
 
 // targetingKey is the member of a context that tells users apart.
 const targetingKey = "targetingKey"
@@ -70,126 +65,95 @@ func (s *session) explainHere(ctx context.Context, environment, key string, eval
 	}
 	flag := rules.Flag(key)
 	if flag == nil {
-		_, err := s.do(ctx, admin.Call{Path: flagKind().path(environment, key)}) // which says that it does not exist
+		_, _, err := s.client.Document(ctx, environment, flagKind().id(key)) // which says that it does not exist
 		return err
 	}
 	var c eval.Context
 	if err := rules.DecodeContext(&c, evaluation); err != nil {
 		return &failure{code: exitInvalid, text: visible(err.Error())}
 	}
-	body, err := json.Marshal(flag.Explain(&c, time.Now()))
+	e := flag.Explain(&c, time.Now())
+	body, err := json.Marshal(e)
 	if err != nil {
 		return err
 	}
-	return s.print(body, printExplanation)
+	return s.printExplanation(body, e)
 }
 
 // rules compiles the documents of an environment.
 func (s *session) rules(ctx context.Context, environment string) (*eval.Ruleset, error) {
 	var documents []document.Document
-	found, err := s.do(ctx, admin.Call{Path: []string{"environments", environment, "settings"}})
+	body, _, err := s.client.Document(ctx, environment, settingsID())
 	switch {
 	case err == nil:
-		documents = append(documents, document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: found.Body})
+		documents = append(documents, document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: body})
 	case !isAbsent(err):
 		return nil, err
 	}
-	for _, k := range []kind{segmentKind(), flagKind()} {
-		all, err := s.all(ctx, admin.Call{Path: []string{"environments", environment, k.many}}, "after")
+	for _, kind := range []document.Kind{document.KindSegment, document.KindFlag} {
+		all, err := s.client.AllDocuments(ctx, environment, kind)
 		if err != nil {
 			return nil, err
 		}
-		found, err := listed(k, all)
-		if err != nil {
-			return nil, err
+		for _, d := range all {
+			documents = append(documents, document.Document{Kind: kind, Key: d.Key, Body: d.Document})
 		}
-		documents = append(documents, found...)
 	}
 	rules, _ := eval.New().Update(documents) // what cannot be used answers so
 	return rules, nil
-}
-
-// listed returns the documents of a kind from the items that the API lists.
-func listed(k kind, items []json.RawMessage) ([]document.Document, error) {
-	documents := make([]document.Document, len(items))
-	for i, item := range items {
-		var d struct {
-			Key      string          `json:"key"`
-			Document json.RawMessage `json:"document"`
-		}
-		if err := json.Unmarshal(item, &d); err != nil {
-			return nil, fmt.Errorf("the publisher's answer: %w", err)
-		}
-		documents[i] = document.Document{Kind: document.Kind(k.one), Key: d.Key, Body: d.Document}
-	}
-	return documents, nil
 }
 
 // explainAt asks a sidecar.
 func (s *session) explainAt(ctx context.Context, sidecar, key string, evaluation jsontext.Value) error {
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
-	body := object([]string{"context"}, []jsontext.Value{evaluation})
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(sidecar, "/")+"/explain/"+url.PathEscape(key), bytes.NewReader(body))
+	c, err := client.New(client.Options{Address: strings.TrimRight(sidecar, "/")})
 	if err != nil {
 		return fmt.Errorf("--sidecar: %w", err)
 	}
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	found, err := c.Explain(ctx, key, evaluation)
 	if err != nil {
-		return &failure{code: exitUnavailable, text: visible("the sidecar does not answer: " + err.Error())}
+		return &failure{code: exitUnavailable, text: visible("the sidecar does not answer: " + reasonOf(err))}
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxExplanation))
+	said := fmt.Sprintf("the sidecar answers %d %s: %s", found.Status, http.StatusText(found.Status), found.Body)
 	switch {
-	case err != nil:
-		return &failure{code: exitUnavailable, text: visible("the sidecar does not answer: " + err.Error())}
-	case response.StatusCode == http.StatusNotFound && bytes.Contains(text, []byte("the flag does not exist")):
+	case found.Status == http.StatusNotFound && bytes.Contains(found.Body, []byte("the flag does not exist")):
 		return &failure{code: exitNotFound, text: visible(fmt.Sprintf("the sidecar has no flag %q", key))}
-	case response.StatusCode == http.StatusNotFound:
+	case found.Status == http.StatusNotFound:
 		return &failure{code: exitFailure, text: "this is not the management address of a sidecar: it has no /explain/"}
-	case response.StatusCode == http.StatusBadRequest:
-		return &failure{code: exitInvalid, text: visible(fmt.Sprintf("the sidecar answers %s: %s", response.Status, text))}
-	case response.StatusCode != http.StatusOK:
-		return &failure{code: exitFailure, text: visible(fmt.Sprintf("the sidecar answers %s: %s", response.Status, text))}
+	case found.Status == http.StatusBadRequest:
+		return &failure{code: exitInvalid, text: visible(said)}
+	case found.Status != http.StatusOK:
+		return &failure{code: exitFailure, text: visible(said)}
 	}
 	var answer struct {
-		Explanation json.RawMessage `json:"explanation"`
+		Explanation *eval.Explanation `json:"explanation"`
 	}
-	if err := json.Unmarshal(text, &answer); err != nil || answer.Explanation == nil {
+	if err := json.Unmarshal(found.Body, &answer); err != nil || answer.Explanation == nil {
 		return errors.New("the sidecar's answer is no explanation: is this its management address?")
 	}
-	if s.output == formatTable {
-		text = answer.Explanation
-	}
-	return s.print(text, printExplanation)
+	return s.printExplanation(found.Body, *answer.Explanation)
 }
 
-// printExplanation says what a flag answers, and why.
-func printExplanation(out io.Writer, value any) error {
-	answer := word(value, "variant")
-	if answer == "" {
-		answer = "the default of the application"
+// printExplanation prints the whole answer, or for people what a flag answers, and why.
+func (s *session) printExplanation(whole jsontext.Value, e eval.Explanation) error {
+	answer := "the default of the application"
+	if e.Variant != "" {
+		answer = printable(e.Variant)
 	}
-	if v := find(value, "value"); v != nil {
-		answer += " = " + cell(v)
+	if value := valueCell(jsontext.Value(e.Value)); value != absent {
+		answer += " = " + value
 	}
-	return details(
-		column{"answer", func(any) string { return answer }}, at("reason", "reason"), at("error", "errorCode"), at("details", "errorDetails"),
-		column{"prerequisites", func(any) string { return unmet(value) }},
-	)(out, value)
-}
-
-// unmet names the prerequisites that were evaluated.
-func unmet(value any) string {
-	all, _ := find(value, "prerequisites").([]any)
-	var texts []string
-	for _, p := range all {
+	var prerequisites []string
+	for _, p := range e.Prerequisites {
 		state := "met"
-		if find(p, "met") == false {
+		if !p.Met {
 			state = "not met"
 		}
-		texts = append(texts, word(p, "flag")+" is "+state)
+		prerequisites = append(prerequisites, printable(p.Explanation.Flag)+" is "+state)
 	}
-	return some(texts)
+	return s.print(whole, details(
+		detail{"answer", answer}, detail{"reason", cell(string(e.Reason))}, detail{"error", cell(string(e.ErrorCode))}, detail{"details", cell(e.Detail)},
+		detail{"prerequisites", some(prerequisites)},
+	))
 }

@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"net/url"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -25,17 +25,17 @@ func (f *form) filters(wanted *filter, before string) {
 		"--since and --until are times such as 2030-01-31T08:00:00Z, or durations before now such as 24h or 7d")
 }
 
-// query asks the API for what is wanted, and for a value of one more member if that is not empty.
-func (l filter) query(now time.Time, member, value string) url.Values {
-	query := url.Values{"limit": {strconv.Itoa(l.limit)}}
-	for name, value := range map[string]string{
-		"actor": l.actor, "since": past(l.since, now), "until": past(l.until, now), "before": l.before, member: value,
-	} {
-		if value != "" {
-			query.Set(name, value)
+// number declares that a text, if there is one, is a number from 1 on; it is read into n.
+func (f *form) number(n *uint64, text *string, otherwise string) {
+	f.checks = append(f.checks, func() (err error) {
+		if *text == "" {
+			return nil
 		}
-	}
-	return query
+		if *n, err = strconv.ParseUint(*text, 10, 63); err != nil || *n == 0 {
+			return errors.New(otherwise)
+		}
+		return nil
+	})
 }
 
 // isPast reports whether past can read text.
@@ -55,10 +55,11 @@ func ago(text string) (time.Duration, error) {
 	return time.ParseDuration(text)
 }
 
-// past returns a time as the API reads it, from one, or from a duration before now; nothing from nothing.
-func past(text string, now time.Time) string {
+// past returns a time, or that of a duration before now; nothing from nothing.
+func past(text string, now time.Time) time.Time {
 	if d, err := ago(text); err == nil {
-		return now.Add(-d).UTC().Format(time.RFC3339Nano)
+		return now.Add(-d).UTC()
 	}
-	return text
+	at, _ := timeOf(text, now) // isPast has read it
+	return at
 }

@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 	"slices"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 // flagCommands are what people do with flags, most used first.
@@ -30,7 +27,7 @@ func segmentCommands() []commandline.Command {
 	k := segmentKind()
 	return slices.Concat(
 		[]commandline.Command{
-			command("segment list", "list the segments of an environment", k.list),
+			command("segment list", "list the segments of an environment", segmentList),
 			command("segment add", "add values to the list of a segment", segmentAdd),
 			command("segment remove", "remove values from the list of a segment", segmentRemove),
 		},
@@ -61,11 +58,10 @@ func (k kind) patch() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		patch := text.JSON()
-		c := k.change(f, key, "patch", http.MethodPatch)
-		c.Body, c.Media, c.command.Patch = patch, admin.MergePatchMedia, patch
+		c := k.change(f, key, "patch")
+		c.command.Patch = text.JSON()
 		c.done = k.one + " " + printable(key) + " is changed"
-		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
+		return w.writeExisting(ctx, s, c)
 	})
 }
 
@@ -77,15 +73,11 @@ func (k kind) archive() commandline.Invocation {
 	w := f.writes()
 	f.set.Bool(&force, "force", false, "delete everything that depends on it too, in the same transaction")
 	return f.runs(func(ctx context.Context, s *session) error {
-		body, err := json.Marshal(map[string]bool{"force": force})
-		if err != nil {
-			return err
-		}
-		c := k.change(f, key, "archive", http.MethodPost, "archive")
-		c.Body, c.command.Force = body, force
+		c := k.change(f, key, "archive")
+		c.command.Force = force
 		c.done = k.one + " " + printable(key) + " is archived"
 		c.hint = "flagside " + k.one + " revive " + shellWord(key) + " -e " + f.environment + " brings it back"
-		return w.writeExisting(ctx, s, c, k.path(f.environment, key))
+		return w.writeExisting(ctx, s, c)
 	})
 }
 
@@ -104,12 +96,8 @@ func (k kind) rollback() commandline.Invocation {
 			}
 			s.also = " --to " + to
 		}
-		body, err := json.Marshal(map[string]string{"revision": to})
-		if err != nil {
-			return err
-		}
-		c := k.change(f, key, "rollback", http.MethodPost, "rollback")
-		c.Body, c.command.Revision = body, to
+		c := k.change(f, key, "rollback")
+		c.command.Revision = to
 		c.done = k.one + " " + printable(key) + " is what it was at " + to
 		return w.write(ctx, s, c)
 	})
@@ -123,24 +111,10 @@ func toggleCommand() commandline.Command {
 		f.set.Argument(&state, "STATE", "on or off").OneOf("on", "off")
 		w := f.writes()
 		return f.runs(func(ctx context.Context, s *session) error {
-			on := state == "on"
-			body, err := json.Marshal(map[string]bool{"on": on})
-			if err != nil {
-				return err
-			}
-			c := flagKind().change(f, key, "toggle", http.MethodPost, "toggle")
-			c.Body, c.command.On = body, on
+			c := flagKind().change(f, key, "toggle")
+			c.command.On = state == "on"
 			c.done = "flag " + printable(key) + " is " + state
-			return w.writeExisting(ctx, s, c, flagKind().path(f.environment, key))
+			return w.writeExisting(ctx, s, c)
 		})
 	})
-}
-
-// writeExisting is write for a change of a document that must exist, at the path.
-func (w *writing) writeExisting(ctx context.Context, s *session, c change, path []string) error {
-	v, err := s.existing(ctx, path, w.match)
-	if err != nil {
-		return err
-	}
-	return w.write(ctx, s, v.on(c))
 }

@@ -2,15 +2,16 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // selection says which flags are wanted; empty members want all.
@@ -40,28 +41,51 @@ func flagList() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		return s.printItems(all, list(flagKind().columns...))
+		listed := make([]api.DocumentInList, len(all))
+		for i, flag := range all {
+			listed[i] = flag.DocumentInList
+		}
+		return s.print(items[api.DocumentInList]{listed}, list("KEY|STATE|DEFAULT|KIND|OWNER|TAGS|REVISION", all, func(l listedFlag) []string {
+			return []string{
+				cell(l.Key), l.state(), cell(l.defaultVariant()), cell(l.flag.Kind()), cell(l.flag.Owner()), cells(l.flag.Tags()), cell(l.Revision),
+			}
+		}))
 	})
 }
 
+func segmentList() commandline.Invocation {
+	f := newForm("segment list", "Lists the segments of an environment by key.").inEnvironment()
+	return f.runs(func(ctx context.Context, s *session) error {
+		all, err := s.client.AllDocuments(ctx, f.environment, document.KindSegment)
+		return s.answer(items[api.DocumentInList]{all}, err, list("KEY|REVISION|DOCUMENT", all, func(d api.DocumentInList) []string {
+			return []string{cell(d.Key), cell(d.Revision), valueCell(jsontext.Value(d.Document))}
+		}))
+	})
+}
+
+// listedFlag is a flag of a list, and what its document says.
+type listedFlag struct {
+	api.DocumentInList
+	flag *eval.Flag
+}
+
 // selected returns the flags of an environment that are wanted.
-func (s *session) selected(ctx context.Context, environment string, wanted selection) ([]json.RawMessage, error) {
-	all, err := s.all(ctx, admin.Call{Path: []string{"environments", environment, "flags"}}, "after")
+func (s *session) selected(ctx context.Context, environment string, wanted selection) (flags []listedFlag, err error) {
+	all, err := s.client.AllDocuments(ctx, environment, document.KindFlag)
 	if err != nil {
 		return nil, err
 	}
-	documents, err := listed(flagKind(), all)
-	if err != nil {
-		return nil, err
+	documents := make([]document.Document, len(all))
+	for i, d := range all {
+		documents[i] = document.Document{Kind: document.KindFlag, Key: d.Key, Body: d.Document}
 	}
 	rules, now := declared(documents...), time.Now()
-	found := []json.RawMessage{} // a list also if none is wanted
-	for i, item := range all {
-		if wanted.has(rules.Flag(documents[i].Key), now) {
-			found = append(found, item)
+	for _, d := range all {
+		if flag := rules.Flag(d.Key); flag != nil && wanted.has(flag, now) {
+			flags = append(flags, listedFlag{d, flag})
 		}
 	}
-	return found, nil
+	return flags, nil
 }
 
 // has reports whether a flag is wanted.
@@ -80,84 +104,29 @@ func (w selection) has(flag *eval.Flag, now time.Time) bool {
 	return false
 }
 
-// listEverywhere prints the state of flags in all environments that are in use.
-func (s *session) listEverywhere(ctx context.Context, wanted selection) error {
-	environments, err := s.environmentsInUse(ctx)
-	if err != nil {
-		return err
+// state is the state as documents write it.
+func (l listedFlag) state() string {
+	if l.flag.Enabled() {
+		return "ENABLED"
 	}
-	states := make(map[string]map[string]string) // by flag and environment
-	for _, environment := range environments {
-		all, err := s.selected(ctx, environment, wanted)
-		if err != nil {
-			return err
-		}
-		for _, item := range all {
-			value, err := decode(item)
-			if err != nil {
-				return err
-			}
-			key := word(value, "key")
-			if states[key] == nil {
-				states[key] = make(map[string]string)
-			}
-			states[key][environment] = stateOf(value)
-		}
-	}
-	return s.printStates(environments, states)
+	return "DISABLED"
 }
 
-// stateOf says in a word or two what a flag answers.
-func stateOf(item any) string {
+func (l listedFlag) defaultVariant() string {
+	if v := l.flag.DefaultVariant(); v != nil {
+		return v.Name()
+	}
+	return ""
+}
+
+// answers says in a word or two what a flag answers.
+func (l listedFlag) answers() string {
 	switch {
-	case word(item, "document.state") == "DISABLED":
+	case !l.flag.Enabled():
 		return "off"
-	case find(item, "document.targeting") != nil:
+	case len(l.flag.Targeting()) > 0 && string(l.flag.Targeting()) != "null":
 		return "by rule"
 	default:
-		return "on: " + word(item, "document.defaultVariant")
+		return "on: " + printable(l.defaultVariant())
 	}
-}
-
-// environmentsInUse returns the names of the environments that are not archived.
-func (s *session) environmentsInUse(ctx context.Context) (names []string, err error) {
-	found, err := s.do(ctx, admin.Call{Path: []string{"environments"}})
-	if err != nil {
-		return nil, err
-	}
-	value, err := decode(found.Body)
-	if err != nil {
-		return nil, err
-	}
-	items, _ := find(value, "items").([]any)
-	for _, item := range items {
-		if find(item, "archived") == nil {
-			names = append(names, word(item, "name"))
-		}
-	}
-	return names, nil
-}
-
-// printStates prints the states of flags by environment.
-func (s *session) printStates(environments []string, states map[string]map[string]string) error {
-	type item struct {
-		Key          string            `json:"key"`
-		Environments map[string]string `json:"environments"`
-	}
-	items := []item{}
-	for _, key := range slices.Sorted(maps.Keys(states)) {
-		items = append(items, item{key, states[key]})
-	}
-	body, err := json.Marshal(map[string]any{"items": items})
-	if err != nil {
-		return err
-	}
-	columns := []column{at("KEY", "key")}
-	for _, environment := range environments {
-		columns = append(columns, column{strings.ToUpper(environment), func(item any) string {
-			all, _ := find(item, "environments").(map[string]any)
-			return cell(all[environment])
-		}})
-	}
-	return s.print(body, list(columns...))
 }

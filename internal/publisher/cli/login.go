@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,8 @@ import (
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
-	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/cli/contexts"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 func loginCommand() commandline.Command {
@@ -23,14 +24,14 @@ func login() commandline.Invocation {
 	var l loggingIn
 	f := newForm("login", "Remembers a publisher, your token and an environment as a context, and uses it from now on. Asks for the token unless "+
 		"--token-file has it.")
-	f.at.secret.OnlyOnCommandLine() // others are for another publisher
-	f.at.authorities.OnlyOnCommandLine()
+	f.conn.secret.OnlyOnCommandLine() // others are for another publisher
+	f.conn.authorities.OnlyOnCommandLine()
 	f.set.String(&l.environment, "environment", "", "environment that commands are about, unless they say otherwise").Short("e").Of(namesEnvironment).
 		OnlyOnCommandLine()
 	f.set.String(&l.name, "name", "", "name of the context; without it the host of the publisher, and the port if it has one")
 	f.check(func() bool { return l.name == "" || isName(l.name) }, "--name is made of letters, digits, dots, dashes and underscores")
 	return f.local(func(ctx context.Context, t commandline.Terminal) error {
-		l.connection, l.terminal = f.at, t
+		l.connection, l.terminal = f.conn, t
 		return l.run(ctx)
 	})
 }
@@ -92,23 +93,15 @@ func fromContext(o *config.Option) bool { return strings.HasPrefix(o.Source(), "
 
 // verify returns who the publisher takes a token for.
 func (l *loggingIn) verify(ctx context.Context, secret string) (string, error) {
-	client, err := admin.NewClient(admin.ClientOptions{Address: l.address, Token: secret, CAFile: l.ca})
+	c, err := client.New(client.Options{Address: l.address, Token: secret, CAFile: l.ca})
 	if err != nil {
 		return "", err
 	}
-	s := &session{client: client}
-	found, err := s.do(ctx, admin.Call{Path: []string{"whoami"}})
+	who, err := c.WhoAmI(ctx)
 	if err != nil {
-		return "", err
+		return "", (&session{client: c}).failure(ctx, err)
 	}
-	who, err := decode(found.Body)
-	if err != nil {
-		return "", err
-	}
-	if name := word(who, "name"); name != "" {
-		return name, nil
-	}
-	return word(who, "id"), nil
+	return cmp.Or(who.Name, who.ID), nil
 }
 
 func hostOf(address string) (string, error) {

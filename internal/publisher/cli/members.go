@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
 )
 
 func segmentAdd() commandline.Invocation {
@@ -47,22 +45,18 @@ func changeMembers(verb, synopsis, done string, change func(items []jsontext.Val
 	f.set.Words(&values, "VALUE", "value, such as ann@shop.example")
 	w := f.writes()
 	return f.runs(func(ctx context.Context, s *session) error {
-		path := segmentKind().path(f.environment, key)
-		found, err := s.do(ctx, admin.Call{Path: path})
+		body, seen, err := s.client.Document(ctx, f.environment, segmentKind().id(key))
 		if err != nil {
 			return err
 		}
-		rule, err := withMembers(key, jsontext.Value(found.Body), values, change)
+		rule, err := withMembers(key, jsontext.Value(body), values, change)
 		if err != nil {
 			return err
 		}
-		c := segmentKind().change(f, key, "put", http.MethodPut)
-		c.Body, c.command.Document = rule, []byte(rule)
+		c := segmentKind().change(f, key, "put")
+		c.command.Document = []byte(rule)
 		c.done = "segment " + printable(key) + ": " + done + " " + printable(strings.Join(values, ", "))
-		if w.match == "" {
-			w.match = revision(found.Header)
-		}
-		return w.writeExisting(ctx, s, c, path)
+		return w.writeSeen(ctx, s, c, seen)
 	})
 }
 

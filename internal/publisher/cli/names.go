@@ -6,9 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // The kinds of names that can be completed.
@@ -42,41 +43,51 @@ func Names(ctx context.Context, kind string, t commandline.Terminal) []string {
 	if _, err := f.set.Parse(nil, config.Lookup(t.Environ)); err != nil {
 		return nil
 	}
-	client, err := f.at.open()
+	c, err := f.conn.client()
 	if err != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, namesTimeout)
 	defer cancel()
-	s := &session{client: client}
+	s := &session{client: c}
 	return s.names(ctx, kind, f.environment)
 }
 
 // names returns the names of a kind in an environment, none if they cannot be had.
-func (s *session) names(ctx context.Context, kind, environment string) (names []string) {
-	path, member := []string{"environments", environment, kind + "s"}, "key"
-	switch {
-	case kind == namesEnvironment:
-		path, member = path[:1], "name"
-	case environment == "":
-		return nil
-	case kind == namesRequest:
-		path, member = []string{"environments", environment, "requests"}, "id"
-	}
-	found, err := s.client.Do(ctx, admin.Call{Path: path})
+func (s *session) names(ctx context.Context, kind, environment string) []string {
+	names, err := s.namesOf(ctx, kind, environment)
 	if err != nil {
 		return nil
 	}
-	value, err := decode(found.Body)
-	if err != nil {
-		return nil
-	}
-	items, _ := find(value, "items").([]any)
-	for _, item := range items {
-		if name := word(item, member); name != "" && !strings.ContainsAny(name, "\n\r") {
-			names = append(names, name)
-		}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == "" || strings.ContainsAny(name, "\n\r") })
+	for i, name := range names {
+		names[i] = printable(name)
 	}
 	slices.Sort(names)
 	return names
+}
+
+func (s *session) namesOf(ctx context.Context, kind, environment string) (names []string, err error) {
+	switch {
+	case kind == namesEnvironment:
+		found, err := s.client.Environments(ctx)
+		for _, e := range found.Items {
+			names = append(names, e.Name)
+		}
+		return names, err
+	case environment == "":
+		return nil, nil
+	case kind == namesRequest:
+		found, err := s.client.Requests(ctx, environment, api.RequestQuery{})
+		for _, r := range found.Items {
+			names = append(names, r.ID)
+		}
+		return names, err
+	default:
+		found, err := s.client.Documents(ctx, environment, document.Kind(kind), api.DocumentQuery{})
+		for _, d := range found.Items {
+			names = append(names, d.Key)
+		}
+		return names, err
+	}
 }

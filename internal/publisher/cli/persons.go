@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"net/http"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 func personCommands() []commandline.Command {
@@ -20,13 +18,10 @@ func personList() commandline.Invocation {
 	f := newForm("person list", "Lists the persons whom an issuer names and who have changed something, the oldest first, erased ones too. "+
 		"The log has their ids only.")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: []string{"persons"}})
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, list(
-			at("PERSON", "id"), at("NAME", "name"), at("SUBJECT", "subject"), at("CREATED", "created"), at("ERASED", "erased"),
-		))
+		found, err := s.client.Persons(ctx)
+		return s.answer(found, err, list("PERSON|NAME|SUBJECT|CREATED|ERASED", found.Items, func(p api.Person) []string {
+			return []string{cell(p.ID), cell(p.Name), cell(p.Subject), timeCell(p.Created), timeCell(p.Erased)}
+		}))
 	})
 }
 
@@ -37,14 +32,7 @@ func personErase() commandline.Invocation {
 	f.set.Argument(&person, "PERSON", "id of the person, or the subject that policies know, such as corp:8f3a")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		body, err := json.Marshal(map[string]string{"person": person})
-		if err != nil {
-			return err
-		}
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"persons", "erase"}, Body: body}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("erased: histories show only this now: %s", "ids"))
+		found, err := s.client.ErasePerson(ctx, person, *r)
+		return s.answer(found, err, sentence("erased: histories show only this now: %s", cells(found.IDs)))
 	})
 }

@@ -2,14 +2,13 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 func policyAskCommand() commandline.Command {
@@ -17,7 +16,7 @@ func policyAskCommand() commandline.Command {
 }
 
 func policyAsk() commandline.Invocation {
-	var q admin.PolicyQuestion
+	var q api.PolicyQuestion
 	var resource, owner string
 	var tags []string
 	f := newForm("policy ask", "Asks a running publisher whether its policies permit something, and which of them decide. "+
@@ -48,37 +47,32 @@ func policyAsk() commandline.Invocation {
 }
 
 // resourceOf reads what something is done to, the zero value for what is global. A key may contain slashes.
-func resourceOf(text string) (admin.Resource, error) {
+func resourceOf(text string) (api.Resource, error) {
 	parts := strings.SplitN(text, "/", 3)
 	switch {
 	case text == "":
-		return admin.Resource{}, nil
+		return api.Resource{}, nil
 	case parts[0] == "":
 	case len(parts) == 1:
-		return admin.Resource{Environment: text}, nil
+		return api.Resource{Environment: text}, nil
 	case len(parts) == 2 && parts[1] == "settings":
-		return admin.Resource{Environment: parts[0], Kind: parts[1]}, nil
+		return api.Resource{Environment: parts[0], Kind: parts[1]}, nil
 	case len(parts) == 3 && (parts[1] == "flag" || parts[1] == "segment") && parts[2] != "":
-		return admin.Resource{Environment: parts[0], Kind: parts[1], Key: parts[2]}, nil
+		return api.Resource{Environment: parts[0], Kind: parts[1], Key: parts[2]}, nil
 	}
-	return admin.Resource{}, fmt.Errorf("%q is no resource such as prod, prod/flag/checkout, prod/segment/staff or prod/settings", text)
+	return api.Resource{}, fmt.Errorf("%q is no resource such as prod, prod/flag/checkout, prod/segment/staff or prod/settings", text)
 }
 
-func (s *session) askPolicies(ctx context.Context, q admin.PolicyQuestion) error {
-	body, err := json.Marshal(q)
+func (s *session) askPolicies(ctx context.Context, q api.PolicyQuestion) error {
+	answer, err := s.client.CheckPolicy(ctx, q)
 	if err != nil {
 		return err
 	}
-	found, err := s.do(ctx, admin.Call{Method: http.MethodPost, Path: []string{"policy", "check"}, Body: body})
-	if err != nil {
-		return err
-	}
-	var answer admin.PolicyAnswer
-	if err := json.Unmarshal(found.Body, &answer); err != nil {
-		return fmt.Errorf("the publisher's answer: %w", err)
-	}
-	show := details(at("permitted", "permitted"), at("approvals needed", "approvals"), at("decided by", "policies"), at("failed", "errors"))
-	if err := s.print(found.Body, show); err != nil || answer.Permitted {
+	show := details(
+		detail{"permitted", strconv.FormatBool(answer.Permitted)}, detail{"approvals needed", countCell(answer.Approvals)},
+		detail{"decided by", cells(answer.Policies)}, detail{"failed", cells(answer.Errors)},
+	)
+	if err := s.print(answer, show); err != nil || answer.Permitted {
 		return err
 	}
 	return NotPermitted(answer.Approvals)

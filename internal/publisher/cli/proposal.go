@@ -2,118 +2,91 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"time"
 
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // proposal returns what opens a change request, or makes one anew.
-func (w *writing) proposal(c change) ([]byte, error) {
+func (w *changeFlags) proposal(c change) (n api.NewRequest, err error) {
 	now := time.Now()
 	applyAt, err := timeOf(w.applyAt, now)
 	if err != nil {
-		return nil, err
+		return n, err
 	}
 	expires, err := timeOf(w.expires, now)
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	return json.Marshal(admin.NewRequest{
+	return api.NewRequest{
 		Command: c.command, ApplyAt: applyAt, LateSeconds: int64((w.late + time.Second - 1) / time.Second), Expires: expires, BreakGlass: w.breakGlass,
-	})
+	}, nil
 }
 
 // preview prints what a change would do.
-func (w *writing) preview(ctx context.Context, s *session, c change) error {
-	body, err := json.Marshal(struct {
-		Command admin.Command `json:"command"`
-	}{c.command})
-	if err != nil {
-		return err
-	}
-	found, err := s.do(ctx, admin.Call{Method: http.MethodPost, Path: []string{"environments", c.environment, "preview"}, Body: body})
-	if err != nil {
-		return err
-	}
-	return s.print(found.Body, func(out io.Writer, value any) error { return previewed(out, found.Body, value) })
+func (w *changeFlags) preview(ctx context.Context, s *session, c change) error {
+	found, err := s.client.Preview(ctx, c.environment, c.command)
+	return s.answer(found, err, func(out io.Writer) error { return previewed(out, found) })
 }
 
 // open opens a change request, or makes one anew, and applies it at once if it breaks the glass.
-func (w *writing) open(ctx context.Context, s *session, c change) error {
-	body, err := w.proposal(c)
+func (w *changeFlags) open(ctx context.Context, s *session, c change) error {
+	n, err := w.proposal(c)
 	if err != nil {
 		return err
 	}
-	path, done := requestPath(c.environment), "is opened"
 	if w.rebase != "" {
-		path, done = requestPath(c.environment, w.rebase, "rebase"), "is updated to the current state"
+		found, err := s.client.RebaseRequest(ctx, c.environment, w.rebase, n, w.headers())
+		return w.opened(ctx, s, c.environment, found, err, "is updated to the current state")
 	}
-	found, err := s.do(ctx, w.on(admin.Call{Method: http.MethodPost, Path: path, Body: body}))
-	if err != nil || !w.breakGlass {
-		return s.printRequest(found, err, done)
-	}
-	value, err := decode(found.Body)
-	if err != nil {
-		return err
-	}
-	apply := admin.Call{Method: http.MethodPost, Path: requestPath(c.environment, word(value, "id"), "apply")}
-	found, err = s.do(ctx, (&remark{reason: w.reason}).on(apply))
-	return s.printRequest(found, err, "is applied without approvals: ask another person to run flagside request review "+word(value, "id"))
+	found, err := s.client.OpenRequest(ctx, c.environment, n, w.headers())
+	return w.opened(ctx, s, c.environment, found, err, "is opened")
 }
 
-// requestPath returns the path of change requests, or of what is below it.
-func requestPath(environment string, below ...string) []string {
-	return append([]string{"environments", environment, "requests"}, below...)
+// opened prints a change request that was opened, and applies it first if it breaks the glass.
+func (w *changeFlags) opened(ctx context.Context, s *session, environment string, r api.ChangeRequest, err error, done string) error {
+	if err != nil || !w.breakGlass {
+		return s.printRequest(r, err, done)
+	}
+	applied, err := s.client.ApplyRequest(ctx, environment, r.ID, (&auditFlags{reason: w.reason}).headers())
+	return s.printRequest(applied, err, "is applied without approvals: ask another person to run flagside request review "+printable(r.ID))
 }
 
 // previewed prints a preview for people.
-func previewed(out io.Writer, body []byte, value any) error {
-	some, err := differences(out, body)
-	if err == nil && some {
-		_, err = fmt.Fprintln(out, strings.Join(stakes(value), "\n")+warnings(value))
+func previewed(out io.Writer, p api.Preview) error {
+	if err := differences(out, p.Differences); err != nil || len(p.Differences) == 0 {
+		return err
 	}
+	_, err := fmt.Fprintln(out, strings.Join(stakes(p), "\n")+warnings(p.Warnings))
 	return err
 }
 
-// differences prints what a preview would change, and reports whether that is something.
-func differences(out io.Writer, body []byte) (some bool, err error) {
-	var p struct {
-		Differences []struct {
-			Kind   string          `json:"kind"`
-			Key    string          `json:"key"`
-			Before json.RawMessage `json:"before"`
-			After  json.RawMessage `json:"after"`
-		} `json:"differences"`
-	}
-	if err := json.Unmarshal(body, &p); err != nil {
-		return false, fmt.Errorf("the publisher's answer: %w", err)
-	}
-	if len(p.Differences) == 0 {
+// differences prints what a preview would change.
+func differences(out io.Writer, all []api.Difference) error {
+	if len(all) == 0 {
 		_, err := fmt.Fprintln(out, "nothing would change")
-		return false, err
+		return err
 	}
-	for _, d := range p.Differences {
+	for _, d := range all {
 		before, err := pretty(d.Before)
 		if err != nil {
-			return true, err
+			return err
 		}
 		after, err := pretty(d.After)
 		if err != nil {
-			return true, err
+			return err
 		}
-		name := printable(strings.Join(present(d.Kind, d.Key), " "))
+		name := words(d.Kind, d.Key)
 		fmt.Fprint(out, difference(side{name: name + " now", text: before}, side{name: name + " then", text: after}))
 	}
-	return true, nil
+	return nil
 }
 
 // pretty returns JSON as indented lines, none if there is none.
-func pretty(document json.RawMessage) (string, error) {
+func pretty(document []byte) (string, error) {
 	if document == nil {
 		return "", nil
 	}
@@ -122,49 +95,44 @@ func pretty(document json.RawMessage) (string, error) {
 }
 
 // stakes says what a change puts at stake, and who would have to agree.
-func stakes(value any) []string {
-	lines := risks(value)
-	refused := find(value, "refused")
+func stakes(p api.Preview) []string {
+	lines := risks(p.Risk)
 	switch {
-	case refused == nil:
+	case p.Refused == nil:
 		lines = append(lines, "you may do it at once")
-	case find(refused, "approvals") != nil:
-		lines = append(lines, "approvals needed: "+cell(find(refused, "approvals"))+"; open a change request with --propose")
+	case p.Refused.Approvals > 0:
+		lines = append(lines, "approvals needed: "+decimal(p.Refused.Approvals)+"; open a change request with --propose")
 	default:
-		lines = append(lines, "you may not do it: "+word(refused, "detail"))
+		lines = append(lines, "you may not do it: "+printable(p.Refused.Detail))
 	}
 	return lines
 }
 
 // risks says what a change puts at stake.
-func risks(value any) []string {
+func risks(r api.Risk) []string {
 	lines := []string{"risk: not high"}
-	if find(value, "risk.high") == true {
+	if r.High {
 		lines[0] = "risk: high"
 	}
-	reasons, _ := find(value, "risk.reasons").([]any)
-	for _, reason := range reasons {
-		lines = append(lines, "  "+word(reason, "sentence"))
+	for _, reason := range r.Reasons {
+		lines = append(lines, "  "+printable(reason.Sentence))
 	}
 	return lines
 }
 
-// printRequest prints a change request after something was done to it.
-func (s *session) printRequest(found admin.Answer, err error, done string) error {
-	if err != nil {
-		return err
-	}
-	return s.print(found.Body, func(out io.Writer, value any) error {
-		text := fmt.Sprintf("change request %s %s", word(value, "id"), done)
-		switch status := word(value, "status"); status {
+// printRequest prints a change request after something was done to it, unless that failed.
+func (s *session) printRequest(r api.ChangeRequest, err error, done string) error {
+	return s.answer(r, err, func(out io.Writer) error {
+		text := fmt.Sprintf("change request %s %s", printable(r.ID), done)
+		switch r.Status {
 		case "open":
-			text += fmt.Sprintf("; approvals: %s; hash %s", approvals(value), shortHash(value))
+			text += fmt.Sprintf("; approvals: %s; hash %s", approvals(r), shortHash(r))
 		case "applied":
-			text += "; revision " + cell(find(value, "applied"))
+			text += "; revision " + cell(r.Applied)
 		case "claimed", "needs_rebase", "failed":
-			text += "; it is " + status
+			text += "; it is " + r.Status
 		}
-		_, err := fmt.Fprintln(out, text+warnings(value))
+		_, err := fmt.Fprintln(out, text+warnings(r.Warnings))
 		return err
 	})
 }

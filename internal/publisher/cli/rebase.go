@@ -2,12 +2,11 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // requestRebase proposes the same documents again. What was approved before is no longer.
@@ -19,15 +18,11 @@ func requestRebase() commandline.Invocation {
 	r := f.remarks()
 	f.set.Bool(&overwrite, "overwrite", false, "propose the same documents even where they were changed meanwhile, which undoes that")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: requestPath(f.environment, id)})
+		request, err := s.client.Request(ctx, f.environment, id)
 		if err != nil {
 			return err
 		}
-		var request existingRequest
-		if err := json.Unmarshal(found.Body, &request); err != nil {
-			return fmt.Errorf("the publisher's answer: %w", err)
-		}
-		c := change{environment: f.environment, command: admin.Command{Type: "documents"}}
+		c := change{environment: f.environment, command: api.Command{Type: "documents"}}
 		for _, proposed := range request.Changes {
 			part, err := s.part(ctx, f.environment, request, proposed, overwrite)
 			if err != nil {
@@ -35,26 +30,13 @@ func requestRebase() commandline.Invocation {
 			}
 			c.command.Changes = append(c.command.Changes, part)
 		}
-		return request.writing(*r).open(ctx, s, c)
+		return rebasing(request, *r).open(ctx, s, c)
 	})
 }
 
-// existingRequest is what a change request has that is kept when it is made anew.
-type existingRequest struct {
-	ID          string                `json:"id"`
-	ApplyAt     time.Time             `json:"applyAt"`
-	LateSeconds int64                 `json:"lateSeconds"`
-	Epoch       string                `json:"epoch"`
-	Changes     []admin.CommandChange `json:"changes"`
-	Bases       []struct {
-		Kind     string `json:"kind"`
-		Key      string `json:"key"`
-		Revision uint64 `json:"revision"`
-	} `json:"bases"`
-}
-
-func (r existingRequest) writing(m remark) *writing {
-	w := &writing{remark: m, rebase: r.ID, late: time.Duration(r.LateSeconds) * time.Second}
+// rebasing returns the options that propose a change request again.
+func rebasing(r api.ChangeRequest, a auditFlags) *changeFlags {
+	w := &changeFlags{auditFlags: a, rebase: r.ID, late: time.Duration(r.LateSeconds) * time.Second}
 	if !r.ApplyAt.IsZero() {
 		w.applyAt = r.ApplyAt.Format(time.RFC3339Nano)
 	}
@@ -62,22 +44,23 @@ func (r existingRequest) writing(m remark) *writing {
 }
 
 // part returns a proposed document on top of what is there now.
-func (s *session) part(ctx context.Context, environment string, r existingRequest, proposed admin.CommandChange, overwrite bool) (admin.CommandChange, error) {
+func (s *session) part(
+	ctx context.Context, environment string, r api.ChangeRequest, proposed api.ProposedChange, overwrite bool,
+) (api.CommandChange, error) {
 	now, err := s.document(ctx, environment, proposed.Kind, proposed.Key)
 	if err != nil {
-		return admin.CommandChange{}, err
+		return api.CommandChange{}, err
 	}
-	if now.name != r.base(proposed) && !overwrite {
-		return admin.CommandChange{}, &failure{code: exitConflict, text: fmt.Sprintf("%s %s was changed itself since the change request was made, at revision %s: "+
+	if now.revision != base(r, proposed) && !overwrite {
+		return api.CommandChange{}, &failure{code: exitConflict, text: fmt.Sprintf("%s %s was changed itself since the change request was made, at revision %s: "+
 			"propose the change again with --rebase %s of the command that made it, or undo what came between with --overwrite",
-			proposed.Kind, proposed.Key, now.name, r.ID), problem: problemType + "stale"}
+			proposed.Kind, proposed.Key, now.revision, r.ID)}
 	}
-	proposed.IfMatch = now.name
-	return proposed, nil
+	return api.CommandChange{Kind: proposed.Kind, Key: proposed.Key, IfMatch: now.revision, Document: proposed.Document}, nil
 }
 
 // base returns the revision of a document that a request was made from, empty if there was none.
-func (r existingRequest) base(d admin.CommandChange) string {
+func base(r api.ChangeRequest, d api.ProposedChange) string {
 	for _, b := range r.Bases {
 		if b.Kind == d.Kind && b.Key == d.Key && b.Revision > 0 {
 			return fmt.Sprintf("%.8s-%d", r.Epoch, b.Revision)

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
-	"strings"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -23,11 +21,8 @@ func environmentAdopt() commandline.Invocation {
 	f := newForm("environment adopt", "Registers an environment again after CONTROL was lost. Its flags and its ledger do not change.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"environments", f.environment, "adopt"}}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("environment %s is adopted with %s flags", "name", "flags"))
+		found, err := s.client.AdoptEnvironment(ctx, f.environment, *r)
+		return s.answer(found, err, sentence("environment %s is adopted with %s flags", cell(found.Name), decimal(found.Flags)))
 	})
 }
 
@@ -45,53 +40,36 @@ func ledgerRepair() commandline.Invocation {
 		return flagsync.ValidateEnvironment(f.environment)
 	})
 	r := f.administersFor("why, at most 500 bytes; required; it stays in a signed record for ever and cannot be erased: do not name a person")
-	f.check(func() bool { return r.reason != "" }, "say why with --reason")
+	f.check(func() bool { return r.Reason != "" }, "say why with --reason")
 	return f.runs(func(ctx context.Context, s *session) error {
-		path := []string{"control", "repair"}
-		if !control {
-			path = []string{"environments", f.environment, "ledger", "repair"}
+		repair := func() (api.Repaired, error) { return s.client.RepairLedger(ctx, f.environment, api.RepairHeaders(*r)) }
+		if control {
+			repair = func() (api.Repaired, error) { return s.client.RepairControl(ctx, api.RepairHeaders(*r)) }
 		}
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: path}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, printRepaired)
+		found, err := repair()
+		return s.answer(found, err, func(out io.Writer) error { return printRepaired(out, found) })
 	})
 }
 
 // printRepaired says what a repair kept, and what is lost.
-func printRepaired(out io.Writer, value any) error {
-	if _, err := fmt.Fprintf(out, "%s is repaired: new records follow record %s, which lists what was lost\n", cell(find(value, "stream")), cell(find(value, "head"))); err != nil {
+func printRepaired(out io.Writer, r api.Repaired) error {
+	if _, err := fmt.Fprintf(out, "%s is repaired: new records follow record %d, which lists what was lost\n", cell(r.Stream), r.Head); err != nil {
 		return err
 	}
-	return details(
-		column{"kept up to", func(v any) string { return cellOrNothing(find(v, "kept")) }},
-		column{"lost", func(v any) string { return runs(find(v, "lost")) }},
-		at("named elsewhere and lost", "lacks"),
-	)(out, value)
-}
-
-// cellOrNothing returns a list as text.
-func cellOrNothing(list any) string {
-	if text := cell(list); text != "" {
-		return text
+	kept, lost := make([]string, len(r.Kept)), make([]string, len(r.Lost))
+	for i, sequence := range r.Kept {
+		kept[i] = decimal(sequence)
 	}
-	return "nothing"
-}
-
-// runs returns runs of places as text.
-func runs(value any) string {
-	list, _ := value.([]any)
-	var texts []string
-	for _, run := range list {
-		first, last := cell(find(run, "first")), cell(find(run, "last"))
-		if first != last {
-			first += " to " + last
+	for i, run := range r.Lost {
+		if lost[i] = decimal(run.First); run.First != run.Last {
+			lost[i] += " to " + decimal(run.Last)
 		}
-		texts = append(texts, first)
 	}
-	if len(texts) == 0 {
-		return absent
+	if len(kept) == 0 {
+		kept = []string{"nothing"}
 	}
-	return strings.Join(texts, ", ")
+	if len(lost) == 0 {
+		lost = nil
+	}
+	return details(detail{"kept up to", cells(kept)}, detail{"lost", cells(lost)}, detail{"named elsewhere and lost", countCell(r.Lacks)})(out)
 }

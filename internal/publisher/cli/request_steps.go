@@ -1,15 +1,13 @@
 package cli
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 func requestOpen() commandline.Invocation {
@@ -28,18 +26,13 @@ func requestOpen() commandline.Invocation {
 	})
 }
 
-func (s *session) readCommand(file string) (admin.Command, error) {
-	var c admin.Command
+func (s *session) readCommand(file string) (api.Command, error) {
+	var c api.Command
 	text, err := s.readDocument(file)
 	if err != nil {
 		return c, err
 	}
-	d := json.NewDecoder(bytes.NewReader(text.JSON()))
-	d.DisallowUnknownFields() // what is not understood is not to be left out
-	if err := d.Decode(&c); err != nil {
-		return c, &failure{code: exitInvalid, text: fmt.Sprintf("the command in %s: %v", file, err)}
-	}
-	return c, nil
+	return c, decode(text, &c, "the command in "+file)
 }
 
 func requestApprove() commandline.Invocation {
@@ -49,36 +42,30 @@ func requestApprove() commandline.Invocation {
 	f.set.String(&hash, "hash", "", fmt.Sprintf("hash of the change request as you have seen it, at least the first %d digits", hashDigits)).Require()
 	f.check(func() bool { return len(hash) >= hashDigits }, fmt.Sprintf("--hash has at least %d digits", hashDigits))
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: requestPath(f.environment, id)})
+		found, err := s.client.Request(ctx, f.environment, id)
 		if err != nil {
 			return err
 		}
-		value, err := decode(found.Body)
-		if err != nil {
-			return err
+		if !strings.HasPrefix(found.Hash, hash) {
+			return &failure{code: exitConflict, text: "this is not the hash of the change request as it is now: read it again"}
 		}
-		full := word(value, "hash")
-		if !strings.HasPrefix(full, hash) {
-			return &failure{code: exitConflict, text: "this is not the hash of the change request as it is now: read it again", problem: problemType + "stale"}
-		}
-		body, err := json.Marshal(map[string]string{"hash": full})
-		if err != nil {
-			return err
-		}
-		found, err = s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, "approve"), Body: body}))
+		found, err = s.client.ApproveRequest(ctx, f.environment, id, found.Hash, r.headers())
 		return s.printRequest(found, err, "is approved")
 	})
 }
 
-// requestStep returns a sub-command that takes a step which needs no more than a reason.
-func requestStep(step, synopsis, done string) func() commandline.Invocation {
+// takeStep is a step of a change request that needs no more than a reason.
+type takeStep func(c *client.Client, ctx context.Context, environment, id string, h api.ChangeHeaders) (api.ChangeRequest, error)
+
+// requestStep returns a sub-command that takes a step.
+func requestStep(step, synopsis, done string, take takeStep) func() commandline.Invocation {
 	return func() commandline.Invocation {
 		var id string
 		f := newForm("request "+step, synopsis).request(&id)
 		r := f.remarks()
 		return f.runs(func(ctx context.Context, s *session) error {
-			found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, step)}))
-			if isProblem(err, "approval-required") {
+			found, err := take(s.client, ctx, f.environment, id, r.headers())
+			if client.IsProblem(err, api.ProblemApprovalRequired) {
 				err = s.unapproved(ctx, f.environment, id, err)
 			}
 			return s.printRequest(found, err, done)
@@ -88,17 +75,13 @@ func requestStep(step, synopsis, done string) func() commandline.Invocation {
 
 // unapproved returns the error of a step that a change request lacks approvals for: how many, and how they are given.
 func (s *session) unapproved(ctx context.Context, environment, id string, refused error) error {
-	found, err := s.do(ctx, admin.Call{Path: requestPath(environment, id)})
-	if err != nil {
-		return refused
-	}
-	value, err := decode(found.Body)
+	r, err := s.client.Request(ctx, environment, id)
 	if err != nil {
 		return refused
 	}
 	text := fmt.Sprintf("change request %[1]s has %[2]s approvals: ask another person to run flagside request approve %[1]s -e %[3]s --hash %[4]s, and apply it then",
-		id, approvals(value), environment, shortHash(value))
-	return &failure{code: exitApproval, text: visible(text), problem: problemType + "approval-required"}
+		id, approvals(r), environment, shortHash(r))
+	return &failure{code: exitApproval, text: visible(text)}
 }
 
 func requestComment() commandline.Invocation {
@@ -107,11 +90,7 @@ func requestComment() commandline.Invocation {
 	f.set.Argument(&text, "TEXT", "what is to be said; it cannot be erased: do not name a person")
 	r := f.remarks()
 	return f.runs(func(ctx context.Context, s *session) error {
-		body, err := json.Marshal(map[string]string{"text": text})
-		if err != nil {
-			return err
-		}
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodPost, Path: requestPath(f.environment, id, "comment"), Body: body}))
+		found, err := s.client.CommentRequest(ctx, f.environment, id, text, r.headers())
 		return s.printRequest(found, err, "has your comment")
 	})
 }

@@ -2,30 +2,28 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"strings"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// restoring are the options of what restores or recreates an environment.
-type restoring struct {
-	remark
-	admin.Restoring
+// restoreFlags are the options of what restores or recreates an environment.
+type restoreFlags struct {
+	auditFlags
+
+	dryRun, breakGlass, parts bool
 }
 
-func (f *form) restores() *restoring {
-	r := &restoring{}
+func (f *form) restores() *restoreFlags {
+	r := &restoreFlags{}
 	r.declare(f)
-	f.set.Bool(&r.DryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing")
-	f.set.Bool(&r.BreakGlass, "break-glass", false, "do it without approvals; it has to be reviewed afterwards")
-	f.check(func() bool { return !r.BreakGlass || r.reason != "" }, "--break-glass needs a --reason")
+	f.set.Bool(&r.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing")
+	f.set.Bool(&r.breakGlass, "break-glass", false, "do it without approvals; it has to be reviewed afterwards")
+	f.check(func() bool { return !r.breakGlass || r.reason != "" }, "--break-glass needs a --reason")
 	return r
 }
 
@@ -35,7 +33,9 @@ func environmentRecreate() commandline.Invocation {
 		named("name of the environment")
 	r := f.restores()
 	return f.runs(func(ctx context.Context, s *session) error {
-		return r.run(ctx, s, f.environment, admin.Call{Path: []string{"environments", f.environment, "recreate"}})
+		return r.run(s, f.environment, func(h api.RestoreHeaders) (api.Restored, error) {
+			return s.client.RecreateEnvironment(ctx, f.environment, api.RecreateQuery{DryRun: r.dryRun}, h)
+		})
 	})
 }
 
@@ -45,7 +45,7 @@ func environmentRestore() commandline.Invocation {
 		"applied at once if policies permit that. If the log cannot go on, it is a new epoch, and takes --break-glass.").named("name of the environment")
 	f.set.Argument(&file, "FILE", "snapshot to restore, such as a sidecar keeps in its data directory").File()
 	r := f.restores()
-	f.set.Bool(&r.Part, "parts", false, "make as many change requests, one after the other, as it takes; each leaves a valid environment")
+	f.set.Bool(&r.parts, "parts", false, "make as many change requests, one after the other, as it takes; each leaves a valid environment")
 	return f.runs(func(ctx context.Context, s *session) error {
 		snapshot, err := os.ReadFile(file)
 		if err != nil {
@@ -54,103 +54,104 @@ func environmentRestore() commandline.Invocation {
 		if !changelog.IsSnapshot(snapshot) {
 			return fmt.Errorf("%s is not a snapshot", file)
 		}
-		return r.run(ctx, s, f.environment, admin.Call{
-			Path: []string{"environments", f.environment, "restore"}, Body: snapshot, Media: admin.SnapshotMedia,
+		return r.run(s, f.environment, func(h api.RestoreHeaders) (api.Restored, error) {
+			return s.client.RestoreEnvironment(ctx, f.environment, snapshot, api.RestoreQuery{DryRun: r.dryRun, Part: r.parts}, h)
 		})
 	})
 }
 
 // run makes the call, and the one for the next part while there is one.
-func (r *restoring) run(ctx context.Context, s *session, environment string, c admin.Call) error {
-	c.Method, c.Query, c.BreakGlass = http.MethodPost, r.Query(), r.BreakGlass
+func (r *restoreFlags) run(s *session, environment string, restore func(api.RestoreHeaders) (api.Restored, error)) error {
 	for part := 1; ; part++ {
-		next := *r
+		h := api.RestoreHeaders{ChangeHeaders: r.headers(), BreakGlass: r.breakGlass}
 		if r.key != "" && part > 1 { // each part is another change
-			next.key = fmt.Sprintf("%s-%d", r.key, part)
+			h.IdempotencyKey = fmt.Sprintf("%s-%d", r.key, part)
 		}
-		more, err := next.part(ctx, s, environment, next.on(c))
-		if err != nil || !more {
+		found, err := restore(h)
+		if err != nil {
 			return err
+		}
+		if err := s.printRestored(environment, found); err != nil {
+			return err
+		}
+		if found.Outcome != "applied" || found.Remaining == 0 {
+			return nil
 		}
 	}
 }
 
-// part makes one call, prints what changes and what became of it, and reports whether there is a next part. That it waits for approvals is an
-// error with an exit code of its own.
-func (r *restoring) part(ctx context.Context, s *session, environment string, c admin.Call) (more bool, err error) {
-	found, err := s.do(ctx, c)
-	if err != nil {
-		return false, err
-	}
-	var out struct {
-		Outcome   string          `json:"outcome"`
-		Preview   json.RawMessage `json:"preview"`
-		Remaining int             `json:"remaining"`
-		Request   struct {
-			ID string `json:"id"`
-		} `json:"changeRequest"`
-	}
-	if err := json.Unmarshal(found.Body, &out); err != nil {
-		return false, fmt.Errorf("the publisher's answer: %w", err)
-	}
-	err = s.print(found.Body, func(w io.Writer, value any) error {
-		if _, err := differences(w, out.Preview); err != nil {
+// printRestored prints what changes and what became of it. That it waits for approvals is an error with an exit code of its own.
+func (s *session) printRestored(environment string, r api.Restored) error {
+	err := s.print(r, func(out io.Writer) error {
+		if err := differences(out, r.Preview.Differences); err != nil {
 			return err
 		}
-		return restored(w, environment, value)
+		return restored(out, environment, r)
 	})
-	if err == nil && out.Outcome == "waiting" {
-		return false, &failure{code: exitApproval, text: fmt.Sprintf("change request %s waits for approval: ask another person to look at it with flagside request get %s -e %s and to approve it",
-			out.Request.ID, out.Request.ID, environment)}
+	if err == nil && r.Outcome == "waiting" {
+		id := requestID(r)
+		return &failure{code: exitApproval, text: fmt.Sprintf("change request %s waits for approval: ask another person to look at it with flagside request get %s -e %s and to approve it",
+			id, id, environment)}
 	}
-	return out.Outcome == "applied" && out.Remaining > 0, err
+	return err
+}
+
+// requestID returns the id of the change request of a restoration, if it has one.
+func requestID(r api.Restored) string {
+	if r.Request == nil {
+		return ""
+	}
+	return printable(r.Request.ID)
 }
 
 // wouldNeed says what has to be done to carry out what was previewed.
-func wouldNeed(value any) string {
-	needed := find(value, "preview.refused.approvals")
+func wouldNeed(r api.Restored) string {
+	refused := r.Preview.Refused
 	switch {
-	case find(value, "newEpoch") == false && find(value, "inHistory") == false:
+	case !r.NewEpoch && !r.InHistory:
 		return "the log does not have the revision of the snapshot: only --break-glass with --reason restores it"
-	case find(value, "preview.refused") == nil:
+	case refused == nil:
 		return "you may do it at once"
-	case needed != nil:
-		return "approvals needed: " + cell(needed) + "; without --dry-run this opens the change request"
+	case refused.Approvals > 0:
+		return "approvals needed: " + decimal(refused.Approvals) + "; without --dry-run this opens the change request"
 	default:
-		return "you may not do it at once: " + word(value, "preview.refused.detail")
+		return "you may not do it at once: " + printable(refused.Detail)
 	}
 }
 
 // restored says what became of an environment.
-func restored(w io.Writer, environment string, value any) (err error) {
-	id := word(value, "changeRequest.id")
-	if risky := strings.Join(risks(find(value, "preview")), "\n"); find(value, "preview.risk.high") == true {
-		if _, err := fmt.Fprintln(w, risky); err != nil {
-			return err
-		}
+func restored(w io.Writer, environment string, r api.Restored) error {
+	var lines []string
+	if r.Preview.Risk.High {
+		lines = append(lines, risks(r.Preview.Risk)...)
 	}
-	switch word(value, "outcome") {
+	switch r.Outcome {
 	case "preview":
-		_, err = fmt.Fprintln(w, wouldNeed(value))
+		lines = append(lines, wouldNeed(r))
 	case "unchanged":
-		_, err = fmt.Fprintf(w, "environment %s is what the snapshot is: nothing to change\n", environment)
+		lines = append(lines, fmt.Sprintf("environment %s is what the snapshot is: nothing to change", environment))
 	case "waiting":
-		if reason := word(value, "waits.detail"); reason != "" {
-			_, err = fmt.Fprintln(w, reason)
+		if r.Waits != nil {
+			lines = append(lines, present(printable(r.Waits.Detail))...)
 		}
 	default:
 		done := "is restored"
-		if find(value, "newEpoch") == true {
+		if r.NewEpoch {
 			done = "has a new epoch"
 		}
-		_, err = fmt.Fprintf(w, "environment %s %s with %s flags at revision %s; change request %s\n",
-			environment, done, cell(find(value, "environment.flags")), cell(find(value, "environment.revision")), id)
+		lines = append(lines, fmt.Sprintf("environment %s %s with %d flags at revision %s; change request %s",
+			environment, done, r.Environment.Flags, cell(r.Environment.Revision), requestID(r)))
 	}
-	if err == nil && find(value, "changeRequest.reviewOpen") == true {
-		_, err = fmt.Fprintf(w, "it went without approvals: ask another person to run flagside request review %s -e %s\n", id, environment)
+	if r.Request != nil && r.Request.ReviewOpen {
+		lines = append(lines, fmt.Sprintf("it went without approvals: ask another person to run flagside request review %s -e %s", requestID(r), environment))
 	}
-	if err == nil && find(value, "remaining") != nil {
-		_, err = fmt.Fprintf(w, "documents that still differ: %s\n", cell(find(value, "remaining")))
+	if r.Remaining > 0 {
+		lines = append(lines, fmt.Sprintf("documents that still differ: %d", r.Remaining))
 	}
-	return err
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -2,13 +2,10 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/url"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 func (k kind) revive() commandline.Invocation {
@@ -22,12 +19,8 @@ func (k kind) revive() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		body, err := json.Marshal(map[string]string{"revision": last})
-		if err != nil {
-			return err
-		}
-		c := k.change(f, key, "rollback", http.MethodPost, "rollback")
-		c.Body, c.command.Revision = body, last
+		c := k.change(f, key, "rollback")
+		c.command.Revision = last
 		c.done = k.one + " " + printable(key) + " is back as it was at " + last
 		return w.write(ctx, s, c)
 	})
@@ -46,22 +39,10 @@ func (k kind) beforeLast(ctx context.Context, s *session, environment, key strin
 	return versions[1].Revision, nil
 }
 
-// version is a change of a document.
-type version struct{ Revision, Action string }
-
 // lastVersions returns the last two changes of a document, the newest first.
-func (k kind) lastVersions(ctx context.Context, s *session, environment, key string) ([]version, error) {
-	found, err := s.do(ctx, admin.Call{Path: k.path(environment, key, "history"), Query: url.Values{"limit": {"2"}}})
-	if err != nil {
-		return nil, err
-	}
-	var history struct {
-		Items []version `json:"items"`
-	}
-	if err := json.Unmarshal(found.Body, &history); err != nil {
-		return nil, fmt.Errorf("the publisher's answer: %w", err)
-	}
-	return history.Items, nil
+func (k kind) lastVersions(ctx context.Context, s *session, environment, key string) ([]api.DocumentChange, error) {
+	history, err := s.client.History(ctx, environment, k.id(key), api.HistoryQuery{Limit: 2})
+	return history.Items, err
 }
 
 // lastBeforeDeletion returns the revision of the last version of a document that was deleted.

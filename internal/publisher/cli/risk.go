@@ -2,12 +2,14 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"net/http"
+	"io"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 // truths are what an option can be that is neither true nor false until it is given.
@@ -33,31 +35,50 @@ func environmentRisk() commandline.Invocation {
 	f.check(func() bool { return file == "" || change.isZero() }, "--file sets everything: leave the other options out")
 	f.check(func() bool { return change.numbers() }, "--share and --dependants are numbers")
 	return f.runs(func(ctx context.Context, s *session) error {
-		c := admin.Call{Path: []string{"environments", f.environment, "risk"}}
-		switch {
-		case file != "":
-			settings, err := s.readDocument(file)
-			if err != nil {
-				return err
-			}
-			c.Method, c.Body = http.MethodPut, settings.JSON()
-			c = r.on(c)
-		case !change.isZero():
-			patch, err := change.patch()
-			if err != nil {
-				return err
-			}
-			c.Method, c.Body, c.Media = http.MethodPatch, patch, admin.MergePatchMedia
-			c = r.on(c)
+		found, err := s.risk(ctx, f.environment, file, change, r)
+		return s.answer(found, err, func(out io.Writer) error { return printRisk(out, found) })
+	})
+}
+
+// risk returns what is risky in an environment, after what is to be changed has been changed.
+func (s *session) risk(ctx context.Context, environment, file string, change riskChange, a *auditFlags) (r api.RiskSettings, err error) {
+	switch {
+	case file != "":
+		text, err := s.readDocument(file)
+		if err != nil {
+			return r, err
 		}
-		found, err := s.do(ctx, c)
+		if err := decode(text, &r, "the settings in "+file); err != nil {
+			return r, err
+		}
+		return s.client.PutRisk(ctx, environment, r, a.headers())
+	case !change.isZero():
+		patch, err := change.patch()
+		if err != nil {
+			return r, err
+		}
+		return s.client.PatchRisk(ctx, environment, patch, a.headers())
+	default:
+		return s.client.Risk(ctx, environment)
+	}
+}
+
+func printRisk(out io.Writer, r api.RiskSettings) error {
+	share, freezes := absent, []string(nil)
+	if r.Share != 0 {
+		share = strconv.FormatFloat(r.Share, 'g', -1, 64)
+	}
+	for _, freeze := range r.Freezes {
+		text, err := json.Marshal(freeze)
 		if err != nil {
 			return err
 		}
-		return s.print(found.Body, details(
-			at("protected", "protected"), at("tags", "tags"), at("share", "share"), at("dependants", "dependants"), at("freezes", "freezes"),
-		))
-	})
+		freezes = append(freezes, string(text))
+	}
+	return details(
+		detail{"protected", flagCell(r.Protected)}, detail{"tags", cells(r.Tags)}, detail{"share", share}, detail{"dependants", countCell(r.Dependants)},
+		detail{"freezes", cells(freezes)},
+	)(out)
 }
 
 func (c riskChange) isZero() bool {
@@ -74,20 +95,20 @@ func (c riskChange) numbers() bool {
 	return true
 }
 
+// raw returns the text of an option as JSON, nil for none.
+func raw(text string) jsontext.Value {
+	if text == "" {
+		return nil
+	}
+	return jsontext.Value(text)
+}
+
 // patch returns the JSON Merge Patch of the change.
 func (c riskChange) patch() ([]byte, error) {
-	members := make(map[string]json.RawMessage)
-	for name, text := range map[string]string{"protected": c.protected, "share": c.share, "dependants": c.dependants} {
-		if text != "" {
-			members[name] = json.RawMessage(text)
-		}
-	}
-	if len(c.tags) > 0 {
-		tags, err := json.Marshal(c.tags)
-		if err != nil {
-			return nil, fmt.Errorf("--tags: %w", err)
-		}
-		members["tags"] = tags
-	}
-	return json.Marshal(members)
+	return json.Marshal(struct {
+		Protected  jsontext.Value `json:"protected,omitzero"`
+		Share      jsontext.Value `json:"share,omitzero"`
+		Dependants jsontext.Value `json:"dependants,omitzero"`
+		Tags       []string       `json:"tags,omitempty"`
+	}{raw(c.protected), raw(c.share), raw(c.dependants), c.tags})
 }

@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,17 +12,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
 )
-
-// share is a part of the users, in thousandths of a percent, that gets a variant.
-type share struct {
-	variant string
-	parts   int
-}
-
-// wholeShare is all users.
-const wholeShare = 100_000
 
 func flagRollout() commandline.Invocation {
 	var key string
@@ -41,27 +28,22 @@ func flagRollout() commandline.Invocation {
 	})
 	w := f.writes()
 	return f.runs(func(ctx context.Context, s *session) error {
-		path := flagKind().path(f.environment, key)
-		found, err := s.do(ctx, admin.Call{Path: path})
+		body, seen, err := s.client.Document(ctx, f.environment, flagKind().id(key))
 		if err != nil {
 			return err
 		}
-		flag := declared(document.Document{Kind: document.KindFlag, Key: key, Body: found.Body}).Flag(key)
+		flag := declared(document.Document{Kind: document.KindFlag, Key: key, Body: body}).Flag(key)
 		rule, err := rolledOut(flag, wanted)
 		if err != nil {
 			return err
 		}
-		c := flagKind().change(f, key, "patch", http.MethodPatch)
-		patch := object([]string{"targeting"}, []jsontext.Value{rule})
-		c.Body, c.Media, c.command.Patch = patch, admin.MergePatchMedia, []byte(patch)
+		c := flagKind().change(f, key, "patch")
+		c.command.Patch = []byte(object([]string{"targeting"}, []jsontext.Value{rule}))
 		c.done = "flag " + printable(key) + " is rolled out: " + strings.Join(given, ", ")
 		if !flag.Enabled() {
 			c.hint = "the flag is off, so that this shows once it is on: flagside flag toggle " + shellWord(key) + " on -e " + f.environment
 		}
-		if w.match == "" {
-			w.match = revision(found.Header)
-		}
-		return w.writeExisting(ctx, s, c, path)
+		return w.writeSeen(ctx, s, c, seen)
 	})
 }
 
@@ -69,32 +51,6 @@ func flagRollout() commandline.Invocation {
 func declared(documents ...document.Document) *eval.Ruleset {
 	rules, _ := eval.New().Update(documents)
 	return rules
-}
-
-// readShares reads percentages of users by variant.
-func readShares(given []string) (all []share, err error) {
-	sum, seen := 0, make(map[string]bool)
-	for _, text := range given {
-		i := strings.LastIndex(text, "=")
-		if i < 1 {
-			return nil, fmt.Errorf("%q is no variant and percentage such as on=10", text)
-		}
-		percent, err := strconv.ParseFloat(strings.TrimSuffix(text[i+1:], "%"), 64)
-		parts := math.Round(percent * wholeShare / 100)
-		if err != nil || !(percent >= 0 && percent <= 100) || math.Abs(parts/wholeShare*100-percent) > 1e-9 {
-			return nil, fmt.Errorf("%q: a percentage is a number from 0 to 100 with at most three digits behind the point", text)
-		}
-		if seen[text[:i]] {
-			return nil, fmt.Errorf("variant %q is given twice", text[:i])
-		}
-		seen[text[:i]] = true
-		sum += int(parts)
-		all = append(all, share{text[:i], int(parts)})
-	}
-	if sum > wholeShare {
-		return nil, fmt.Errorf("the percentages are %v together: at most 100 can be given away", float64(sum)*100/wholeShare)
-	}
-	return all, nil
 }
 
 // rolledOut returns the rule of a flag in which variants have their shares.
@@ -167,45 +123,4 @@ func inOrder(all []share, order []string) []share {
 	sorted := slices.Clone(all)
 	slices.SortStableFunc(sorted, func(a, b share) int { return cmp.Compare(place(a), place(b)) })
 	return sorted
-}
-
-// withRest adds the default variant with what is left, and leaves out what no user gets.
-func withRest(key, byDefault string, wanted []share) (all []share, err error) {
-	rest := wholeShare
-	for _, part := range wanted {
-		if part.variant == byDefault {
-			return nil, &failure{code: exitInvalid, text: visible(fmt.Sprintf("%q is the default variant of flag %s, which gets the rest: give the shares of the others", byDefault, key))}
-		}
-		rest -= part.parts
-		if part.parts > 0 {
-			all = append(all, part)
-		}
-	}
-	switch {
-	case rest > 0 && byDefault == "":
-		return nil, &failure{code: exitInvalid, text: visible(fmt.Sprintf("flag %s has no default variant for the rest of the users: give shares of 100 percent together", key))}
-	case rest > 0:
-		all = append(all, share{byDefault, rest})
-	}
-	return all, nil
-}
-
-// weights returns shares as arguments of a fractional, in whole numbers that are as small as can be.
-func weights(all []share) (arguments []jsontext.Value) {
-	divisor := 0
-	for _, part := range all {
-		for a, b := part.parts, divisor; ; a, b = b, a%b {
-			if b == 0 {
-				divisor = a
-				break
-			}
-		}
-	}
-	if percent := wholeShare / 100; divisor%percent == 0 {
-		divisor = percent // people read percentages more easily
-	}
-	for _, part := range all {
-		arguments = append(arguments, array([]jsontext.Value{quoted(part.variant), jsontext.Value(strconv.Itoa(part.parts / divisor))}))
-	}
-	return arguments
 }

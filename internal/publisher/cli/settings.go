@@ -2,13 +2,11 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 func settingsCommands() []commandline.Command {
@@ -18,30 +16,14 @@ func settingsCommands() []commandline.Command {
 	}
 }
 
-func settingsPath(environment string) []string {
-	return []string{"environments", environment, "settings"}
+func settingsID() document.ID {
+	return document.ID{Kind: document.KindSettings, Key: document.SettingsKey}
 }
 
 func settingsGet() commandline.Invocation {
 	f := newForm("settings get", "Prints the settings of an environment, which it may not have. As JSON they are as put takes them.").inEnvironment()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: settingsPath(f.environment)})
-		if err != nil {
-			return err
-		}
-		return s.printDocument(found, "settings of "+f.environment)
-	})
-}
-
-// printDocument prints a document, for people with its name and revision above.
-func (s *session) printDocument(found admin.Answer, name string) error {
-	return s.print(found.Body, func(out io.Writer, _ any) error {
-		text, err := yaml(found.Body)
-		if err != nil {
-			return err
-		}
-		_, err = fmt.Fprintf(out, "# %s at revision %s\n%s", name, revision(found.Header), text)
-		return err
+		return s.printDocument(ctx, f.environment, settingsID(), "settings of "+f.environment)
 	})
 }
 
@@ -59,20 +41,17 @@ func settingsPut() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		doc := text.JSON()
-		s.writes = &source{kind: "settings", key: document.SettingsKey, text: text}
-		path := settingsPath(f.environment)
-		v := seen{absent: true}
+		s.writes = &source{id: settingsID(), text: text}
+		seen := client.Precondition{Absent: true}
 		if !create {
-			if v, err = s.look(ctx, path, w.match); err != nil {
+			if seen, err = s.preconditionOrAbsent(ctx, f.environment, settingsID(), w.match); err != nil {
 				return err
 			}
 		}
-		return w.write(ctx, s, v.on(change{
-			Call:        admin.Call{Method: http.MethodPut, Path: path, Body: doc},
+		return w.write(ctx, s, change{
 			environment: f.environment,
-			command:     admin.Command{Type: "put", Kind: "settings", Document: doc},
+			command:     api.Command{Type: "put", Kind: "settings", Document: text.JSON()},
 			done:        "the settings of " + f.environment + " are written",
-		}))
+		}.on(seen))
 	})
 }

@@ -2,18 +2,16 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
 )
 
 func tokenCommands() []commandline.Command {
@@ -25,8 +23,8 @@ func tokenCommands() []commandline.Command {
 }
 
 func tokenCreate() commandline.Invocation {
-	var wanted admin.NewToken
-	var narrowed admin.Scope
+	var wanted api.NewToken
+	var narrowed api.Scope
 	var expires, file string
 	f := newForm("token create", "Creates an API token. Its secret is shown once and never again.")
 	f.set.Argument(&wanted.Name, "NAME", "what the token is for; it stays in the audit trail and cannot be erased: do not name a person")
@@ -49,11 +47,7 @@ func tokenCreate() commandline.Invocation {
 		if len(narrowed.Environments)+len(narrowed.Actions) > 0 {
 			wanted.Scope = &narrowed
 		}
-		body, err := json.Marshal(wanted)
-		if err != nil {
-			return err
-		}
-		return s.createToken(ctx, r.on(admin.Call{Method: http.MethodPost, Path: []string{"tokens"}, Body: body}), file)
+		return s.createToken(ctx, wanted, *r, file)
 	})
 }
 
@@ -70,48 +64,45 @@ func checkRoles(groups []string) error {
 }
 
 // createToken writes the secret to a file, or prints it. The file is made first: a token whose secret is lost would be of no use.
-func (s *session) createToken(ctx context.Context, c admin.Call, file string) error {
+func (s *session) createToken(ctx context.Context, wanted api.NewToken, h api.AdministrationHeaders, file string) error {
 	if file == "" {
-		found, err := s.do(ctx, c)
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("token %s is created for %s; its secret, shown only now:\n%s", "token.id", "token.name", "secret"))
+		created, err := s.client.CreateToken(ctx, wanted, h)
+		return s.answer(created, err, sentence("token %s is created for %s; its secret, shown only now:\n%s", cell(created.Token.ID), cell(created.Token.Name), cell(created.Secret)))
 	}
 	out, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}
-	found, err := s.do(ctx, c)
+	created, err := s.client.CreateToken(ctx, wanted, h)
 	if err != nil {
 		return errors.Join(err, out.Close(), os.Remove(file))
-	}
-	var created struct {
-		Token  json.RawMessage `json:"token"`
-		Secret string          `json:"secret"`
-	}
-	if err := json.Unmarshal(found.Body, &created); err != nil {
-		return fmt.Errorf("the publisher's answer: %w", err)
 	}
 	_, err = io.WriteString(out, created.Secret+"\n")
 	if err := errors.Join(err, out.Sync(), out.Close()); err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}
-	return s.print(created.Token, sentence("token %s is created for %s; its secret is in "+strings.ReplaceAll(file, "%", "%%"), "id", "name"))
+	return s.print(created.Token, sentence("token %s is created for %s; its secret is in %s", cell(created.Token.ID), cell(created.Token.Name), file))
 }
 
 func tokenList() commandline.Invocation {
 	f := newForm("token list", "Lists the API tokens, the oldest first, expired and revoked ones too.")
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, admin.Call{Path: []string{"tokens"}})
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, list(
-			at("TOKEN", "id"), at("NAME", "name"), at("HINT", "hint"), at("GROUPS", "groups"), at("ENVIRONMENTS", "scope.environments"),
-			at("ACTIONS", "scope.actions"), at("CREATED", "created"), at("EXPIRES", "expires"), at("REVOKED", "revoked"),
-		))
+		found, err := s.client.Tokens(ctx)
+		return s.answer(found, err, list("TOKEN|NAME|HINT|GROUPS|ENVIRONMENTS|ACTIONS|CREATED|EXPIRES|REVOKED", found.Items, func(t api.Token) []string {
+			environments, actions := scopeCells(t.Scope)
+			return []string{
+				cell(t.ID), cell(t.Name), cell(t.Hint), cells(t.Groups), environments, actions, timeCell(t.Created), timeCell(t.Expires), timeCell(t.Revoked),
+			}
+		}))
 	})
+}
+
+// scopeCells returns the environments and actions that a scope names.
+func scopeCells(s *api.Scope) (environments, actions string) {
+	if s == nil {
+		return absent, absent
+	}
+	return cells(s.Environments), cells(s.Actions)
 }
 
 func tokenRevoke() commandline.Invocation {
@@ -120,11 +111,8 @@ func tokenRevoke() commandline.Invocation {
 	f.set.Argument(&id, "TOKEN", "id of the token")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
-		found, err := s.do(ctx, r.on(admin.Call{Method: http.MethodDelete, Path: []string{"tokens", id}}))
-		if err != nil {
-			return err
-		}
-		return s.print(found.Body, sentence("token %s (%s) is revoked", "id", "name"))
+		found, err := s.client.RevokeToken(ctx, id, *r)
+		return s.answer(found, err, sentence("token %s (%s) is revoked", cell(found.ID), cell(found.Name)))
 	})
 }
 
@@ -132,13 +120,14 @@ func whoamiCommand() commandline.Command {
 	return command("whoami", "say who the API takes you for", func() commandline.Invocation {
 		f := newForm("whoami", "Says who the API takes you for, by the token.")
 		return f.runs(func(ctx context.Context, s *session) error {
-			found, err := s.do(ctx, admin.Call{Path: []string{"whoami"}})
+			who, err := s.client.WhoAmI(ctx)
 			if err != nil {
 				return err
 			}
-			return s.print(found.Body, details(
-				at("id", "id"), at("policies say", "subject"), at("name", "name"), at("kind", "kind"), at("groups", "groups"),
-				at("environments", "scope.environments"), at("actions", "scope.actions"),
+			environments, actions := scopeCells(who.Scope)
+			return s.print(who, details(
+				detail{"id", cell(who.ID)}, detail{"policies say", cell(who.Subject)}, detail{"name", cell(who.Name)}, detail{"kind", cell(who.Kind)},
+				detail{"groups", cells(who.Groups)}, detail{"environments", environments}, detail{"actions", actions},
 			))
 		})
 	})

@@ -3,14 +3,15 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/admin"
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
 )
 
 // hostile returns text with every character that a terminal may obey, between characters that it shows.
@@ -43,11 +44,11 @@ func TestTerminalsAreGivenNothingToObey(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw := strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(body.String())
-	table := details(at("name", "name"), at("list", "list"), at("all", ""))
+	table := details(detail{"name", cell(text)}, detail{"list", cells([]string{text})}, detail{"all", valueCell(jsontext.Value(raw))})
 	for _, format := range []string{formatJSON, formatYAML, formatTable} {
 		var out bytes.Buffer
 		s := &session{output: format, terminal: commandline.Terminal{Stdout: &out}}
-		if err := s.print([]byte(raw), table); err != nil {
+		if err := s.print(jsontext.Value(raw), table); err != nil {
 			t.Fatal(err)
 		}
 		if i := strings.IndexFunc(out.String(), obeyed); i >= 0 {
@@ -71,12 +72,14 @@ func TestTerminalsAreGivenNothingToObey(t *testing.T) {
 // Neither have differences and errors, which quote what people have written.
 func TestErrorsAndDifferencesGiveNothingToObey(t *testing.T) {
 	t.Parallel()
-	err := refused(&admin.Problem{Status: 422, Detail: "The key " + hostile(), Errors: []admin.ProblemPlace{{Key: hostile(), Reason: "wrong"}}}, admin.Call{}, "")
+	err := (&session{}).refused(&client.Error{Problem: api.Problem{Status: 422, Detail: "The key " + hostile(), Errors: []api.ProblemPlace{{Key: hostile(), Reason: "wrong"}}}})
 	for what, text := range map[string]string{
 		"an error":     err.Error(),
 		"a difference": difference(side{name: hostile(), text: hostile()}, side{name: "b", text: "other\n"}),
-		"any value":    cell(map[string]any{"x": hostile()}),
-		"a number":     fmt.Sprint(cell(json.Number("1"))),
+		"a text":       cell(hostile()),
+		"texts":        cells([]string{hostile()}),
+		"a name":       nameCell(api.Names{"ada": hostile()}, "ada"),
+		"any value":    valueCell(quoted(hostile())),
 	} {
 		if i := strings.IndexFunc(text, obeyed); i >= 0 {
 			t.Errorf("%s has %U", what, []rune(text[i:])[0])

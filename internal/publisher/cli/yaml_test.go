@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -138,15 +137,21 @@ func patched(t *testing.T, before []string, diff string) []string {
 // What a publisher answers cannot move the cursor of a terminal.
 func TestCellsArePrintable(t *testing.T) {
 	t.Parallel()
-	value := map[string]any{"a": "x\x1b[31m\ny\tz", "n": json.Number("12"), "l": []any{"p", true, nil}}
-	f := func(path, want string) {
+	f := func(value, want string) {
 		t.Helper()
-		if got := cell(find(value, path)); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
+		if got := valueCell(jsontext.Value(value)); got != want {
+			t.Errorf("%s: %q, want %q", value, got, want)
 		}
 	}
-	f("a", "x\\u001b[31m y z")
-	f("n", "12")
-	f("l", "p, true, -")
-	f("none.at.all", "-")
+	f(`"x\u001b[31m\ny\tz"`, "x\\u001b[31m y z")
+	f("12", "12")
+	f("1.50", "1.50")
+	f(`["p", true, null]`, "p, true, -")
+	f(`{ "b": ["\u009b"], "a": 1 }`, `{"b":["\u009b"],"a":1}`)
+	f(`"2030-01-31T08:00:00.123+01:00"`, "2030-01-31T07:00:00Z")
+	f("null", "-")
+	f("", "-")
+	if got := cell("x\x1b[31m\ny\tz"); got != "x\\u001b[31m y z" {
+		t.Errorf("a text is %q", got)
+	}
 }

@@ -1,6 +1,7 @@
 package natsserver
 
 import (
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (u User) validate() error {
 	case u.Name == "":
 		return errors.New("a NATS user needs a name")
 	case !nkeys.IsValidPublicUserKey(u.NKey):
-		return fmt.Errorf("NATS user %s: %.60q is no public NKey of a user, which begins with U", u.Name, u.NKey)
+		return fmt.Errorf("NATS user %s: its nkey is no public NKey of a user, which begins with U", u.Name) // it may be a seed
 	case u.Role != RoleSidecar && u.Role != RolePublisher:
 		return fmt.Errorf("NATS user %s: the role %q is neither %s nor %s", u.Name, u.Role, RoleSidecar, RolePublisher)
 	case u.Role == RoleSidecar && len(u.Environments) != 1:
@@ -89,34 +90,68 @@ func (u User) permissions() flagsync.Permissions {
 	return flagsync.SidecarPermissions(u.Environments[0], inbox)
 }
 
+// NKeyOf returns the public NKey of the user with a seed, around which there may be white space. Errors do not repeat it.
+func NKeyOf(seed []byte) (string, error) {
+	pair, err := nkeys.FromSeed(bytes.TrimSpace(seed))
+	if err != nil {
+		return "", errSeed
+	}
+	defer pair.Wipe()
+	public, err := pair.PublicKey()
+	if err != nil || !nkeys.IsValidPublicUserKey(public) {
+		return "", errSeed
+	}
+	return public, nil
+}
+
+var errSeed = errors.New("it is no seed of a NATS user")
+
 // ReadUsers reads the users in a file. One that does not exist is an error that os.ErrNotExist matches.
 func ReadUsers(file string) ([]User, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("NATS users: %w", err)
 	}
+	users, err := ParseUsers(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return users, nil
+}
+
+// ParseUsers reads the text of a file of users.
+func ParseUsers(text []byte) ([]User, error) {
 	var users []User
 	if err := json.Unmarshal(text, &users, json.RejectUnknownMembers(true)); err != nil {
-		return nil, fmt.Errorf("NATS users: %s: %w", file, err)
+		return nil, fmt.Errorf("NATS users: %w", err)
 	}
 	for i, u := range users {
 		if err := u.validate(); err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, err
 		}
 		if slices.ContainsFunc(users[:i], func(other User) bool { return other.Name == u.Name || other.NKey == u.NKey }) {
-			return nil, fmt.Errorf("%s: there are two NATS users with the name or the NKey of %s", file, u.Name)
+			return nil, fmt.Errorf("there are two NATS users with the name or the NKey of %s", u.Name)
 		}
 	}
 	return users, nil
 }
 
-// WriteUsers replaces a file of users as a whole.
-func WriteUsers(file string, users []User) error {
+// FormatUsers returns the text of a file of users.
+func FormatUsers(users []User) ([]byte, error) {
 	text, err := json.Marshal(users, jsontext.WithIndent("  "))
 	if err != nil {
-		return fmt.Errorf("NATS users: %w", err)
+		return nil, fmt.Errorf("NATS users: %w", err)
 	}
-	if err := fileaccess.Replace(file, append(text, '\n')); err != nil {
+	return append(text, '\n'), nil
+}
+
+// WriteUsers replaces a file of users as a whole.
+func WriteUsers(file string, users []User) error {
+	text, err := FormatUsers(users)
+	if err != nil {
+		return err
+	}
+	if err := fileaccess.Replace(file, text); err != nil {
 		return fmt.Errorf("NATS users: %w", err)
 	}
 	return nil

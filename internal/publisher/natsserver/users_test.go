@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
 
@@ -208,6 +209,48 @@ func TestUsersFile(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
+}
+
+// A seed that stands where a public key belongs is not repeated.
+func TestUsersKeepSeeds(t *testing.T) {
+	t.Parallel()
+	user, seedFile := newUser(t, natsserver.User{Name: "one", Role: natsserver.RoleSidecar, Environments: []string{"prod"}})
+	seed, err := os.ReadFile(seedFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if public, err := natsserver.NKeyOf(append(seed, '\n')); public != user.NKey || err != nil {
+		t.Errorf("the seed is of %s, want %s: %v", public, user.NKey, err)
+	}
+	secret := string(seed)
+	_, err = natsserver.ParseUsers([]byte(`[{"name":"one","nkey":"` + secret + `","role":"sidecar","environments":["prod"]}]`))
+	if err == nil || strings.Contains(err.Error(), secret[:10]) {
+		t.Errorf("a seed as a public key: %v", err)
+	}
+	for _, wrong := range []string{"", "x", secret[:len(secret)-1], user.NKey} {
+		if _, err := natsserver.NKeyOf([]byte(wrong)); err == nil || wrong != "" && strings.Contains(err.Error(), wrong) && len(wrong) > 1 {
+			t.Errorf("%d bytes that are no seed: %v", len(wrong), err)
+		}
+	}
+}
+
+func FuzzParseUsers(f *testing.F) {
+	f.Add([]byte(`[]`))
+	f.Add([]byte(`[{"name":"one","nkey":"UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4","role":"sidecar","environments":["prod"]}]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		users, err := natsserver.ParseUsers(text)
+		if err != nil {
+			return
+		}
+		written, err := natsserver.FormatUsers(users)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := natsserver.ParseUsers(written)
+		if diff := cmp.Diff(users, again, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Errorf("%v\n%s", err, diff)
+		}
+	})
 }
 
 // What is written for other servers lets the same users in.
