@@ -19,7 +19,7 @@ import (
 type Answers[V any] struct {
 	limit int64
 
-	mu   sync.RWMutex // held for reading by whoever uses kept, so that it is closed after the last use
+	mu   sync.RWMutex // held for reading by anyone who uses kept, so that it is closed after the last use
 	kept *ristretto.Cache[[]byte, *entry[V]]
 }
 
@@ -74,7 +74,7 @@ func (a *Answers[V]) open() error {
 	return nil
 }
 
-// close waits for whoever uses the memory, because it must not be used while
+// close waits for anyone who uses the memory, because it must not be used while
 // it is closed.
 func (a *Answers[V]) close() {
 	a.mu.Lock()

@@ -81,7 +81,7 @@ func (s *Store) putAside(suffix string) {
 		s.conditions.raise(CodeDiskDamaged, fmt.Errorf("put a bad file aside: %w", err))
 		return
 	}
-	s.logger.Warn().Str("path", path).Msg("a bad file was put aside")
+	s.logger.Warn().Str("path", path).Msg("damaged file moved aside")
 }
 
 // LoadBootstrap loads the file that was shipped with the process, a flagd

@@ -196,7 +196,7 @@ func (p *proposals) verify() {
 // several is how many flags one request changes here.
 const several = 3
 
-// approved returns a request for several flags that somebody else has approved.
+// approved returns a request for several flags that another person has approved.
 func (p *proposals) approved(name string) api.ChangeRequest {
 	p.t.Helper()
 	r, err := p.agree(p.opened(name))

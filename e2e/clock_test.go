@@ -145,7 +145,7 @@ func (c *clocked) wantClock(ahead time.Duration) {
 		c.t.Fatal(err)
 	}
 	log, _ := status["log"].(map[string]any)
-	text, _ := log["lastBeat"].(string)
+	text, _ := log["lastHeartbeat"].(string)
 	beat, err := time.Parse(time.RFC3339Nano, text)
 	if off := time.Until(beat) - ahead; err != nil || off.Abs() > time.Minute {
 		c.t.Errorf("the last beat came at %q, %v; it is to be %s ahead", text, err, ahead)

@@ -222,7 +222,7 @@ func (h *history) confirmed(values int64) {
 	}
 }
 
-// loseFeed makes changes reach nobody by themselves, or again.
+// loseFeed makes changes reach no one by themselves, or again.
 func loseFeed(ctx context.Context, t *testing.T, servers string, lose bool) {
 	t.Helper()
 	client := natstest.Connect(t, servers)

@@ -82,7 +82,7 @@ func (p *tap) hold() {
 	p.mute, p.cut = true, true
 }
 
-// idle reports whether nobody is connected: the servers have all that has passed.
+// idle reports whether no one is connected: the servers have all that has passed.
 func (p *tap) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -53,7 +53,7 @@ func (t *attributeTable) lookup(path []string) int {
 	return a.slot
 }
 
-// add returns the slot of a path and makes one if there is none. Only tables that nobody else sees may be added to.
+// add returns the slot of a path and makes one if there is none. Only tables that no one else sees may be added to.
 func (t *attributeTable) add(path []string) int {
 	a := t.root
 	for _, name := range path {

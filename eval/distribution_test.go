@@ -39,7 +39,7 @@ func TestSharesAreAsLargeAsTheirWeights(t *testing.T) {
 	}
 }
 
-// TestWeightMovesBetweenNeighboursOnly shifts weight from one bucket to the one before it: nobody else moves, and nobody leaves the
+// TestWeightMovesBetweenNeighboursOnly shifts weight from one bucket to the one before it: no one else moves, and no one leaves the
 // bucket that grows.
 func TestWeightMovesBetweenNeighboursOnly(t *testing.T) {
 	const n = 20_000
@@ -57,13 +57,13 @@ func TestWeightMovesBetweenNeighboursOnly(t *testing.T) {
 			}
 		}
 		if moved == 0 {
-			t.Error("nobody moved")
+			t.Error("no one moved")
 		}
 		before = after
 	}
 }
 
-// TestRaisingAWeightMovesUsersOneWay shifts weight from the last bucket to the first: nobody may leave the bucket that grows.
+// TestRaisingAWeightMovesUsersOneWay shifts weight from the last bucket to the first: no one may leave the bucket that grows.
 func TestRaisingAWeightMovesUsersOneWay(t *testing.T) {
 	const n = 20_000
 	before := distribute(t, `["a",10],["b",90]`, n)

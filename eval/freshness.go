@@ -38,7 +38,7 @@ func noDemands() demands {
 	return demands{freshness: FreshnessCacheFirst, onUnreachable: OnUnreachableServeStale}
 }
 
-// with returns the stricter of each demand: whoever is answered from several flags must satisfy all of them.
+// with returns the stricter of each demand: anyone who is answered from several flags must satisfy all of them.
 func (d demands) with(other demands) demands {
 	return demands{
 		freshness:     stricter(d.freshness, other.freshness, FreshnessCacheFirst, FreshnessBackgroundRefresh, FreshnessAlwaysFresh),

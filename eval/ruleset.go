@@ -62,7 +62,7 @@ func (r *Ruleset) Flag(key string) *Flag { return r.flags.get(key) }
 func (r *Ruleset) FlagBytes(key []byte) *Flag { return r.flags.getBytes(key) }
 
 // Generation returns a number that no other Ruleset has that was made from the same New. Bulk answers for equal contexts may be kept
-// under it, so whoever keeps answers makes all rulesets of a process from one.
+// under it, so anyone who keeps answers makes all rulesets of a process from one.
 func (r *Ruleset) Generation() uint64 { return r.generation }
 
 // Flags returns all flags in key order. The slice is shared and must not be modified. The first call on a Ruleset costs time in

@@ -90,9 +90,9 @@ func (r *running) sees(tb testing.TB, l *log) {
 	}
 }
 
-// TestAnEmptyLogEmptiesNoFollower recreates the stream with nothing in it: by hand,
+// TestAnEmptyLogReplacesNothing recreates the stream with nothing in it: by hand,
 // and as a new environment without a document.
-func TestAnEmptyLogEmptiesNoFollower(t *testing.T) {
+func TestAnEmptyLogReplacesNothing(t *testing.T) {
 	t.Parallel()
 	for name, recreate := range map[string]func(*testing.T, *log, map[string]any){
 		"no entry": func(t *testing.T, l *log, found map[string]any) {

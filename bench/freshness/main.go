@@ -130,7 +130,7 @@ func (b *bench) mend() {
 	b.network.Set(faultnet.Faults{})
 }
 
-// blackHole swallows everything and tells nobody.
+// blackHole swallows everything and tells no one.
 func (b *bench) blackHole() {
 	swallow := faultnet.Rule{Action: faultnet.Drop}
 	b.network.Set(faultnet.Faults{ToServer: swallow, ToClient: swallow})

@@ -25,10 +25,10 @@ func devCommand() commandline.Invocation {
 	settings.Declare(set, &o.Sidecar)
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")
-	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the change log over a restart; without it, it is removed at the end")
+	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the change log across restarts; without it the log is removed at the end")
 	set.String(&o.Environment, "environment", dev.DefaultEnvironment, "environment that has the flags of the file")
 	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "whose strictness the file follows")
-	set.Int(&offset, "port-offset", 0, "number that is added to each port, to run another one beside; port 0 and sockets stay as they are")
+	set.Int(&offset, "port-offset", 0, "number to add to each port, to run several at once; port 0 and sockets are unchanged")
 	l.Declare(set, telemetry.FormatConsole)
 
 	complete := func(t commandline.Terminal) dev.Options {

@@ -96,7 +96,7 @@ func TestProvisionedInstallation(t *testing.T) {
 	}
 }
 
-// freePort returns an address on loopback that nobody listens on.
+// freePort returns an address on loopback that is free.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

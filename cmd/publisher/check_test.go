@@ -77,8 +77,8 @@ func TestCheckOfADataDirectoryInUse(t *testing.T) {
 	go func() {
 		ended <- run(ctx, []string{"serve", "--data-dir", data, "--admin-addr", "127.0.0.1:0", "--nats-addr", "127.0.0.1:0"}, commandline.Terminal{Stdout: log, Stderr: log})
 	}()
-	awaitMatch(t, log, `(the first token was made)`)
-	awaitMatch(t, log, `the publisher is up()`)
+	awaitMatch(t, log, `(first token created)`)
+	awaitMatch(t, log, `publisher started()`)
 	if code, output := checkServe(t, "--data-dir", data, "--nats-addr", "127.0.0.1:0"); code != exitFailure || !strings.Contains(output, "another publisher uses the data directory") {
 		t.Errorf("in use: %d, %s", code, output)
 	}

@@ -25,11 +25,11 @@ func observe(ctx context.Context, t commandline.Terminal, o *publisher.Options) 
 		return nil, err
 	}
 	logger := o.Logger
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn().Err(err).Msg("traces or metrics cannot be exported") }))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn().Err(err).Msg("traces or metrics not exported") }))
 	o.Tracer, o.Observe = exports.Tracer("github.com/flagside/flagside"), exports.Handler
 	return func() {
 		if err := exports.Stop(); err != nil {
-			logger.Warn().Err(err).Msg("the last traces or metrics could not be exported")
+			logger.Warn().Err(err).Msg("last traces or metrics not exported")
 		}
 	}, nil
 }

@@ -30,7 +30,7 @@ func planFile(t *testing.T, text string) string {
 	return file
 }
 
-// As the chart's Job runs it, the command prints a line for each Secret, and what somebody has to do.
+// As the chart's Job runs it, the command prints a line for each Secret, and what is left for people to do.
 func TestProvision(t *testing.T) {
 	t.Parallel()
 	s := kubernetestest.Start(t, "flagside")

@@ -24,15 +24,15 @@ func serveCommand() commandline.Invocation {
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr,
 		"address of the embedded NATS server, for sidecars; beyond loopback it needs users, --nats-cert and --nats-key")
 	set.File(&o.CheckpointFile, "checkpoint-file", "",
-		"file to which a signed checkpoint of all streams is appended when they have grown, on a volume that the publisher's streams are not on; without it none are written")
-	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "time between two looks whether a checkpoint is to be appended")
+		"file to append signed checkpoints of all streams to; put it on another volume than the streams; without it none are written")
+	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "how often to check whether the streams have grown and need a checkpoint")
 	declareAPI(set, &o)
 	inFlight := 0 // KiB
 	set.Int(&inFlight, "in-flight-memory", inflight.Default>>10,
-		"how much memory requests to the API and their answers may take that are under way, in KiB; more are refused with 503")
+		"memory limit for API requests in flight and their answers, in KiB; requests above it get 503")
 	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
-		"how many parts of a rule one evaluation may visit; documents that need more are refused; sidecars have an option of the same name")
-	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "whose strictness new environments follow, unless their creation says")
+		"most rule nodes that one evaluation may visit; documents that need more are refused; give sidecars the same value")
+	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "compatibility of new environments, unless given when they are created")
 	l.Declare(set, telemetry.FormatJSON)
 
 	complete := func() publisher.Options {
@@ -81,19 +81,19 @@ func serveCommand() commandline.Invocation {
 func declareStreams(set *config.Set, o *publisher.Options) {
 	set.Directory(&o.DataDir, "data-dir", "", "directory of the embedded NATS server; required unless --nats is given")
 	set.Directory(&o.KeysDir, "keys", "",
-		"directory of the keys, which publisher keys init makes; read again when it changes; without it --data-dir, where they are made at the first start; required with --nats")
+		"directory of the keys, created by publisher keys init; reloaded when it changes; default: --data-dir, where the first start creates them; required with --nats")
 	set.File(&o.NATSUsers, "nats-users", "",
-		"file with the users of the embedded NATS server, which flagside credentials writes; read again when it changes; without it "+
-			publisher.NATSUsersFile+" in --data-dir; while that does not exist, sidecars on this machine need no credentials")
+		"file with the users of the embedded NATS server, written by flagside credentials; reloaded when it changes; default: "+
+			publisher.NATSUsersFile+" in --data-dir; until that exists, sidecars on this machine need no credentials")
 	set.String(&o.NATS, "nats", "", "URL of a NATS server, or several separated by commas, to use instead of the embedded one")
-	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the embedded NATS server, or of the change logs at --nats if that has no accounts of flagside")
-	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect to --nats beyond loopback without TLS; anyone on the way can read and change everything but what is signed")
+	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the embedded NATS server, or of the change logs at --nats if that server has no flagside accounts")
+	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect to --nats beyond loopback without TLS; anyone on the network path can then read everything and change what is not signed")
 	set.File(&o.NATSCredentials, "nats-creds", "", "file with NATS credentials for the server at --nats; without it none are sent")
-	set.File(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user for the server at --nats, in place of --nats-creds")
+	set.File(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user for the server at --nats, instead of --nats-creds")
 	set.File(&o.NATSCertificate, "nats-cert", "", "PEM file with the certificate of the embedded NATS server, or of the publisher for the server at --nats")
 	set.File(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
 	set.File(&o.NATSCA, "nats-ca", "",
-		"PEM file with CA certificates for clients of the embedded NATS server, which all need a certificate then, or for the server at --nats")
+		"PEM file with CA certificates: with the embedded NATS server, every client needs a certificate from one of them; with --nats, for the server")
 	set.Int(&o.Replicas, "replicas", 1, "servers of the cluster at --nats that keep a copy of each change log, 1 to 5")
 }
 
@@ -101,17 +101,17 @@ func declareStreams(set *config.Set, o *publisher.Options) {
 func declareAPI(set *config.Set, o *publisher.Options) {
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the API; beyond loopback it needs --admin-cert and --admin-key")
 	set.List(&o.Hosts, "allowed-host", nil,
-		"name, without a port, by which requests may call the API beside localhost and loopback addresses, or * for all; may be repeated; "+
+		"host name (without port) that API requests may use besides localhost and loopback addresses, or * for any; may be repeated; "+
 			"without it only an API on loopback checks the name")
 	set.File(&o.AdminCertificate, "admin-cert", "", "PEM file with the certificate of the API; without it the API has no TLS")
 	set.File(&o.AdminKey, "admin-key", "", "PEM file with the key of --admin-cert")
 	set.File(&o.AdminTokenFile, "admin-token-file", "",
-		"file with a token that may do what admins may, made if it is not there; without it "+publisher.AdminTokenFile+
-			" in --data-dir, or none with --nats; off is none")
-	set.Duration(&o.TokenLifetime, "token-lifetime", access.DefaultTokenLifetime, "how long API tokens last at most, from when they are made")
+		"file with an administrator token, created if it does not exist; default: "+publisher.AdminTokenFile+
+			" in --data-dir, none with --nats; off: none")
+	set.Duration(&o.TokenLifetime, "token-lifetime", access.DefaultTokenLifetime, "longest lifetime of an API token, from its creation")
 	set.File(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
-	set.File(&o.Policy, "policy", "", "file with Cedar policies, read again when it changes; without it the default policy")
-	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "change requests of one author that may wait in an environment")
-	set.Int(&o.LedgerBytes, "ledger-bytes", control.DefaultLedgerBytes, "bytes of change requests and comments that one author may write in a day and environment")
+	set.File(&o.Policy, "policy", "", "file with Cedar policies; reloaded when it changes; without it the default policy")
+	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "most open change requests of one author in an environment")
+	set.Int(&o.LedgerBytes, "ledger-bytes", control.DefaultLedgerBytes, "most bytes of change requests and comments that one author may write per day and environment")
 	set.Bool(&o.AnonymousReads, "anonymous-reads", false, "let requests without a token read all environments")
 }

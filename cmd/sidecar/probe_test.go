@@ -34,7 +34,7 @@ func TestProbes(t *testing.T) {
 		{"as the sidecar is configured", map[string]string{"FLAGSIDE_MANAGEMENT_ADDR": "0.0.0.0:" + port}, []string{"healthz"}, exitOK, "alive", ""},
 		{"beside the sidecar's file", map[string]string{"FLAGSIDE_CONFIG": "/nonexistent"}, []string{"healthz", "--management-addr", addr}, exitOK, "alive", ""},
 		{"not ready", nil, []string{"readyz", "--management-addr", addr}, exitFailure, "", "catching up"},
-		{"nobody there", nil, []string{"healthz", "--management-addr", "127.0.0.1:1"}, exitFailure, "", "127.0.0.1:1"},
+		{"no server", nil, []string{"healthz", "--management-addr", "127.0.0.1:1"}, exitFailure, "", "127.0.0.1:1"},
 		{"unknown option", nil, []string{"readyz", "--environment", "prod"}, exitConfiguration, "", "environment"},
 		{"help", nil, []string{"readyz", "--help"}, exitOK, "--management-addr", ""},
 		{"check", nil, []string{"healthz", "--check"}, exitOK, "good", ""},

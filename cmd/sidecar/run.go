@@ -38,49 +38,49 @@ type given struct {
 // options returns the option table of the command, which fills in s.
 func options(s *given) *config.Set {
 	set := config.NewSet("sidecar",
-		"Answers feature-flag evaluations beside an application and follows one environment's change log. --version prints the version; "+
-			"the sub-commands healthz and readyz ask a running sidecar.")
+		"Evaluates feature flags next to your application and follows the change log of one environment. --version prints the version; "+
+			"the sub-commands healthz and readyz query a running sidecar.")
 	o := &s.sidecar
-	set.String(&o.Environment, "environment", "", "environment whose flags are answered, such as prod").Require()
+	set.String(&o.Environment, "environment", "", "environment whose flags are evaluated, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
 	set.Directory(&o.Credentials, "credentials", "",
-		"directory with the credentials that flagside credentials add makes; stands for --nats-nkey, --nats-ca and --trust-file")
+		"directory with the credentials created by flagside credentials add; replaces --nats-nkey, --nats-ca and --trust-file")
 	set.File(&o.TrustFile, "trust-file", "",
-		"file with the root keys of the publisher, which is trust in its data directory; required unless --credentials is given")
-	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log on servers without flagside's accounts, needed there through a leaf node")
-	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect beyond loopback without TLS; anyone on the way can read flags and hold changes back")
+		"file with the root keys of the publisher: copy trust from its data directory; required unless --credentials is given")
+	set.String(&o.NATSDomain, "nats-domain", "", "JetStream domain of the change log; needed through a leaf node on servers without flagside's accounts")
+	set.Bool(&o.NATSInsecure, "nats-insecure", false, "connect beyond loopback without TLS; anyone on the network path can then read flags and hold back changes")
 	set.File(&o.NATSCredentials, "nats-creds", "",
-		"file with NATS credentials, read again for every attempt to connect; without credentials the environment is sent as user name")
-	set.File(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user, in place of --nats-creds; read again like that")
-	set.File(&o.NATSCA, "nats-ca", "", "PEM file with CA certificates for the NATS server, in place of the system's; demands TLS")
+		"file with NATS credentials; reloaded on every connection attempt; without credentials the environment is sent as user name")
+	set.File(&o.NATSNKey, "nats-nkey", "", "file with the seed of a NATS user, instead of --nats-creds; reloaded on every connection attempt")
+	set.File(&o.NATSCA, "nats-ca", "", "PEM file with CA certificates for the NATS server, instead of the system's; requires TLS")
 	set.File(&o.NATSCertificate, "nats-cert", "", "PEM file with the sidecar's own certificate, for NATS servers that ask for one")
 	set.File(&o.NATSCertificateKey, "nats-key", "", "PEM file with the key of --nats-cert")
 	set.String(&o.NATSInboxPrefix, "nats-inbox-prefix", "",
-		"subject below which NATS replies come, if credentials allow one only; without it _SC.<environment>.<random>")
-	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the last known flags over a restart; without it they are kept in memory only")
-	set.File(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to answer from while nothing better is known; flagside convert makes JSON of YAML")
+		"NATS inbox prefix for replies, if your credentials allow only one; default: _SC.<environment>.<random>")
+	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the last known flags across restarts; without it they are kept in memory only")
+	set.File(&o.BootstrapFile, "bootstrap-file", "", "flagd file in JSON, or snapshot, to serve while no newer flags are available; flagside convert turns YAML into JSON")
 	set.Choice(&s.compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
-		"how leniently the bootstrap file is read; for flags from the log, their environment decides")
+		"compatibility mode for the bootstrap file; for flags from the change log, their environment decides")
 	set.String(&o.ReadyWhen, "ready-when", sidecar.DefaultReadyWhen,
-		"what /readyz demands: any (something to answer from), live (the newest state), or fresh:30s (the newest state at most so long ago)")
+		"when /readyz answers 200: any (any flags to serve), live (the newest flags), or fresh:30s (the flags were the newest at most 30s ago)")
 	set.Duration(&o.CatchUpGrace, "catch-up-grace", sidecar.DefaultCatchUpGrace,
-		"how long the first answers may wait for changes made since the last run, if the log can be reached")
+		"how long the first answers may wait for changes made since the last run, if the change log is reachable")
 	set.Duration(&o.BarrierSpacing, "barrier-spacing", sidecar.DefaultBarrierSpacing,
-		"least time between two questions to the log's leader for always_fresh flags; raise it in a large fleet")
+		"shortest time between two barriers for always_fresh flags; raise it in a large fleet")
 	set.Duration(&o.FreshnessDeadline, "freshness-deadline", resolver.DefaultDeadline,
-		"how long a request may wait for the confirmation that a flag, or its own headers, ask for")
+		"how long a request may wait for the freshness that a flag or its headers demand")
 	set.Int(&s.answersMemory, "answers-memory", resolver.DefaultAnswersMemory>>10,
-		"how much memory remembered bulk answers may take, in KiB; 0 remembers none")
+		"memory limit of the cache of bulk answers, in KiB; 0 turns it off")
 	set.Int(&s.inFlight, "in-flight-memory", inflight.Default>>10,
-		"how much memory requests and answers that are under way may take on each port of applications, in KiB; more are refused with 503 or RESOURCE_EXHAUSTED")
+		"memory limit for requests in flight and their answers on each application port, in KiB; requests above it get 503 or RESOURCE_EXHAUSTED")
 	settings.Declare(set, o)
 	s.place = make(place)
 	s.place.declare(set)
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
-	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; with it, the TCP ports of applications speak TLS only")
+	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; turns on TLS on the TCP ports for applications")
 	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
-	set.File(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with authorities; with it, every client needs a certificate of one of them")
-	set.Bool(&o.Profiling, "pprof", false, "serve profiles of the Go runtime at the management address, below /debug/pprof/")
+	set.File(&o.TLS.ClientCA, "tls-client-ca-file", "", "PEM file with CA certificates; every client then needs a certificate from one of them")
+	set.Bool(&o.Profiling, "pprof", false, "serve Go profiles on the management address, under /debug/pprof/")
 	s.logging.Declare(set, telemetry.FormatJSON)
 	return set
 }
@@ -143,7 +143,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		return check(ctx, o, stdout, stderr)
 	}
 	if err := serve(ctx, o); err != nil {
-		logger.Error().Err(err).Msg("the sidecar cannot go on")
+		logger.Error().Err(err).Msg("sidecar failed")
 		return exitFailure
 	}
 	return exitOK

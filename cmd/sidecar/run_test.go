@@ -197,9 +197,9 @@ func TestServes(t *testing.T) {
 			"--flagd-addr", "127.0.0.1:0", "--flagd-sync-addr", "off",
 		}, nil, &stdout, &stderr, func() { remembered <- struct{}{} })
 	}()
-	waiting.Until(t, "what the command listens on", func() bool { return len(stderr.Lines("answering evaluations")) > 0 })
+	waiting.Until(t, "what the command listens on", func() bool { return len(stderr.Lines("sidecar started")) > 0 })
 	var line map[string]any
-	if err := json.Unmarshal([]byte(stderr.Lines("answering evaluations")[0]), &line); err != nil {
+	if err := json.Unmarshal([]byte(stderr.Lines("sidecar started")[0]), &line); err != nil {
 		t.Fatal(err)
 	}
 	if len(remembered) != 1 {

@@ -13,7 +13,7 @@ type script struct {
 	commands chan command
 	events   chan Event
 	started  chan error
-	ended    chan struct{} // closed when nobody takes commands any more
+	ended    chan struct{} // closed when no one takes commands any more
 	stop     func()
 
 	mu      sync.Mutex

@@ -110,7 +110,7 @@ func offline(ctx context.Context, s *system, d Driver) error {
 	return err
 }
 
-// restart brings the sidecar back after a change that nobody heard of.
+// restart brings the sidecar back after a change that no one heard of.
 func restart(ctx context.Context, s *system, d Driver) error {
 	value, err := s.change(ctx)
 	if err != nil {

@@ -71,7 +71,7 @@ func All() []Attack {
 		{KeylessWriter, Warm, "internal/publisher", "TestForeignMessagesOfAllKinds", junkStops},
 		{Server, Warm, "sync", "TestBeatsThatWaitedProveNothing", ""},
 		{Server, Warm, "sync", "TestAnOldHeartbeatProvesNothing", ""},
-		{Server, Warm, "sync", "TestAnEmptyLogEmptiesNobody", ""},
+		{Server, Warm, "sync", "TestAnEmptyLogReplacesNothing", ""},
 		{Server, Warm, "sync", "TestARegressedLogIsNotFollowed", ""},
 		{Server, Warm, "sync", "TestAForkedLogIsNotFollowed", ""},
 		{Server, Warm, "sync", "TestNoBarrierOnAForkedLog", ""},

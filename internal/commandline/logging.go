@@ -14,9 +14,9 @@ type Logging struct{ level, format string }
 
 // Declare declares the options, with a format by default.
 func (l *Logging) Declare(set *config.Set, format telemetry.Format) {
-	set.Choice(&l.level, "log-level", "info", telemetry.Levels(), "lowest level that is logged")
+	set.Choice(&l.level, "log-level", "info", telemetry.Levels(), "lowest level to log")
 	set.Choice(&l.format, "log-format", string(format),
-		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "how log lines look")
+		[]string{string(telemetry.FormatJSON), string(telemetry.FormatConsole)}, "format of log lines")
 }
 
 // Logger returns the logger that the options describe.

@@ -67,7 +67,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 		DataDir:   d.options.DataDir,
 		NATSAddr:  d.options.NATSAddr,
 		AdminAddr: d.options.AdminAddr, Hosts: d.options.Sidecar.Hosts,
-		// Whoever is on the developer's machine may look.
+		// Anyone on the developer's machine may look.
 		AnonymousReads: true, OwnMachine: true,
 		FixedTokens: []access.FixedToken{{Secret: d.token, Principal: access.Principal{
 			ID: "dev", Name: "developer", Kind: access.KindDev, Groups: []string{access.RoleAdmin},

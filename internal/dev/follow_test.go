@@ -316,7 +316,7 @@ func TestRestartWithDataDir(t *testing.T) {
 	r.awaitAnswer("b", "2")
 }
 
-// The file is the truth: nobody else changes its environment.
+// The file is the truth: no one else changes its environment.
 func TestReadOnly(t *testing.T) {
 	t.Parallel()
 	file := newFile(t, one("good"))
@@ -405,7 +405,7 @@ func TestContexts(t *testing.T) {
 	}
 }
 
-// With a file of tokens, nobody else is answered, and the greeting shows how to say who asks.
+// With a file of tokens, no one else is answered, and the greeting shows how to say who asks.
 func TestTokensOfApplications(t *testing.T) {
 	t.Parallel()
 	known := filepath.Join(t.TempDir(), "tokens")

@@ -46,7 +46,7 @@ Try:
 	return nil
 }
 
-// credential returns how curl says who asks, empty if nobody is asked.
+// credential returns how curl says who asks, empty if no one is asked.
 func (d *Dev) credential() string {
 	if d.options.Sidecar.OFREPAuthFile == "" {
 		return ""

@@ -45,7 +45,7 @@ func (l *loader) load(ctx context.Context) (again bool) {
 	if err != nil {
 		if ctx.Err() == nil && l.waits != err.Error() {
 			l.waits = err.Error()
-			l.dev.options.Logger.Warn().Err(err).Msg("the file is not carried out yet")
+			l.dev.options.Logger.Warn().Err(err).Msg("flags not loaded yet, trying again")
 		}
 		return true
 	}
@@ -99,7 +99,7 @@ func (l *loader) replace(ctx context.Context, documents []document.Document) (co
 	if err == nil || !historyLost(service) {
 		return result, err
 	}
-	// The file is the truth, so whatever has become of the log needs nobody's decision.
+	// The file is the truth, so whatever has become of the log needs no one's decision.
 	if err := l.dev.publisher.Renew(ctx, name, origin, documents); err != nil {
 		return control.Result{}, err
 	}
@@ -134,7 +134,7 @@ func (l *loader) accept(documents []document.Document, result control.Result) {
 		Int("flags", len(l.flags)).
 		Int("changed", result.Written).
 		Str("revision", result.Position.Token().String()).
-		Msg("the file is carried out")
+		Msg("flags loaded")
 }
 
 // refuse reports what is wrong with the file, one line a mistake.
@@ -153,7 +153,7 @@ func (l *loader) refuse(ctx context.Context, err error) {
 	}
 	if l.published(ctx) {
 		l.dev.waiting.Store(false)
-		l.dev.options.Logger.Warn().Msg("the last good version of the file stays")
+		l.dev.options.Logger.Warn().Msg("file refused, its last good version stays in use")
 	}
 }
 

@@ -21,7 +21,7 @@ func TestThePublishedFileComesBack(t *testing.T) {
 		write(t, file, one(next))
 		deleteLog(t, data)
 		r = start(t, dev.Options{File: file, DataDir: data})
-		r.await("a new epoch", func() bool { return strings.Contains(r.log.String(), "a new epoch was written") })
+		r.await("a new epoch", func() bool { return strings.Contains(r.log.String(), "new epoch begun") })
 		r.await("ready", r.ready)
 		r.awaitAnswer("greeting", next)
 		write(t, file, one(next+" again"))

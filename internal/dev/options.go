@@ -36,7 +36,7 @@ type Options struct {
 	AdminAddr string
 	NATSAddr  string
 
-	// Out gets a few lines for people once everything listens; nil means that nobody reads them.
+	// Out gets a few lines for people once everything listens; nil means that no one reads them.
 	Out io.Writer
 	// Logger gets everything that is worth telling. Its zero value logs nothing.
 	Logger zerolog.Logger
@@ -88,7 +88,7 @@ func (o Options) complete() (Options, error) {
 	if err := inProcess.Validate(); err != nil {
 		return o, fmt.Errorf("dev: %w", err)
 	}
-	// Whoever develops does not mean to serve the network.
+	// Anyone who develops does not mean to serve the network.
 	for _, addr := range []string{o.Sidecar.OFREPAddr, o.Sidecar.ManagementAddr, o.Sidecar.FlagdAddr, o.Sidecar.FlagdSyncAddr, o.AdminAddr, o.NATSAddr} {
 		if _, socket := listen.Path(addr); addr == "" || addr == listen.Off || socket {
 			continue

@@ -213,7 +213,7 @@ func TestCloseWhileClientsCome(t *testing.T) {
 					default:
 					}
 					if conn, err := net.Dial("tcp", p.Addr()); err == nil {
-						t.Cleanup(func() { _ = conn.Close() }) // nobody but the proxy ends it
+						t.Cleanup(func() { _ = conn.Close() }) // no one but the proxy ends it
 					}
 				}
 			})

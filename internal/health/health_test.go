@@ -92,10 +92,10 @@ func TestChangesAreLogged(t *testing.T) {
 	tracker.Reconcile("own", map[Code]string{DiskNearlyFull: "/data", DiskFull: ""}).Log(logger)
 	c.advance(1500 * time.Millisecond)
 	tracker.Reconcile("own", map[Code]string{DiskFull: "", RootKeyOnline: ""}).Log(logger)
-	want := fmt.Sprintf(`{"level":"error","condition":"disk-full","detail":"","message":%q}
-{"level":"warn","condition":"disk-nearly-full","detail":"/data","message":%q}
-{"level":"info","condition":"root-key-online","detail":"","message":%q}
-{"level":"info","condition":"disk-nearly-full","after":"1.5s","message":"the condition has ended"}
+	want := fmt.Sprintf(`{"level":"error","condition":"disk-full","meaning":%q,"detail":"","message":"condition began"}
+{"level":"warn","condition":"disk-nearly-full","meaning":%q,"detail":"/data","message":"condition began"}
+{"level":"info","condition":"root-key-online","meaning":%q,"detail":"","message":"condition began"}
+{"level":"info","condition":"disk-nearly-full","after":"1.5s","message":"condition ended"}
 `, condition(t, DiskFull).Sentence, condition(t, DiskNearlyFull).Sentence, condition(t, RootKeyOnline).Sentence)
 	if diff := cmp.Diff(want, text.String()); diff != "" {
 		t.Errorf("logged (-want +got):\n%s", diff)
@@ -157,7 +157,7 @@ func TestCatalogueIsWellFormed(t *testing.T) {
 	}
 }
 
-// Every code is declared as a constant and every constant is in the catalogue, so that Reconcile cannot be given a code nobody can look up.
+// Every code is declared as a constant and every constant is in the catalogue, so that Reconcile cannot be given a code no one can look up.
 func TestEveryConstantIsInTheCatalogue(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("catalogue.go")

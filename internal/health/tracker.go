@@ -25,14 +25,14 @@ type Changes struct {
 	at           time.Time
 }
 
-// Log writes one line for each: the sentence of a condition that began, at the level of its severity, and how long one lasted that ended.
+// Log writes one line for each: what a condition that began means, at the level of its severity, and how long one lasted that ended.
 func (c Changes) Log(logger zerolog.Logger) {
 	for _, began := range c.Began {
-		logger.WithLevel(began.Severity.level()).Str("condition", string(began.Code)).Str("detail", began.Detail).Msg(began.Sentence)
+		logger.WithLevel(began.Severity.level()).Str("condition", string(began.Code)).Str("meaning", began.Sentence).Str("detail", began.Detail).Msg("condition began")
 	}
 	for _, ended := range c.Ended {
 		after := c.at.Sub(ended.Since).Round(time.Millisecond)
-		logger.Info().Str("condition", string(ended.Code)).Stringer("after", after).Msg("the condition has ended")
+		logger.Info().Str("condition", string(ended.Code)).Stringer("after", after).Msg("condition ended")
 	}
 }
 

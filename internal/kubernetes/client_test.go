@@ -274,7 +274,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// An API server that nobody vouches for gets no token.
+// An API server with a certificate of another authority gets no token.
 func TestServerIsVerified(t *testing.T) {
 	t.Parallel()
 	s := kubernetestest.Start(t, "a")

@@ -41,7 +41,7 @@ type access struct {
 // New returns an empty history.
 func New() *Register { return &Register{began: time.Now()} }
 
-// Write records an attempt to write a value that nobody else writes.
+// Write records an attempt to write a value that no one else writes.
 func (r *Register) Write(client, value int, attempt func() Outcome) Outcome {
 	call := r.now()
 	outcome := attempt()
@@ -86,7 +86,7 @@ func (r *Register) Check(limit time.Duration) error {
 	return nil
 }
 
-// settled returns the operations with what reads tell about writes that are not known: one that nobody saw can always come last, and is left
+// settled returns the operations with what reads tell about writes that are not known: one that no one saw can always come last, and is left
 // out; one that was seen happened before the first read of it was over.
 func settled(operations []porcupine.Operation) []porcupine.Operation {
 	seen := make(map[int]int64)
@@ -140,7 +140,7 @@ func unwritten(operations []porcupine.Operation) error {
 	}
 	for _, o := range operations {
 		if at, written := begun[valueOf(o)]; !written || o.Return < at {
-			return fmt.Errorf("client %d came to %d, which nobody had written", o.ClientId, valueOf(o))
+			return fmt.Errorf("client %d came to %d, which no client had written", o.ClientId, valueOf(o))
 		}
 	}
 	return nil

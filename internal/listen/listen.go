@@ -98,7 +98,7 @@ func InUse(err error, option string) error {
 	return fmt.Errorf("%w: stop the process that listens there, or give another address with %s", err, option)
 }
 
-// Open listens. A socket that a process left behind which is gone is replaced; one that somebody answers on, and any other file, is an
+// Open listens. A socket that a process left behind which is gone is replaced; one that someone answers on, and any other file, is an
 // error. Closing the listener removes its socket.
 func Open(ctx context.Context, o Options) (net.Listener, error) {
 	if err := Validate(o.Addr); err != nil {

@@ -136,7 +136,7 @@ func TestOneOfManyGetsTheSocket(t *testing.T) {
 	}
 }
 
-// TestTheSocketOfAnotherStays closes a listener whose socket somebody has replaced.
+// TestTheSocketOfAnotherStays closes a listener whose socket someone has replaced.
 func TestTheSocketOfAnotherStays(t *testing.T) {
 	path, addr := socket(t)
 	l := open(t, listen.Options{Addr: addr})

@@ -19,7 +19,7 @@ import (
 type TLS struct {
 	// Certificate and Key are the server's certificate, with its chain, and the key of it.
 	Certificate, Key string
-	// ClientCA has the authorities that may vouch for clients. With it every client needs a certificate; empty means that none does.
+	// ClientCA has the CA certificates for clients. With it every client needs a certificate; empty means that none does.
 	ClientCA string
 }
 
@@ -79,7 +79,7 @@ func (t TLS) load(protocols []string) (*tls.Config, error) {
 	return config, nil
 }
 
-// rereadInterval is how long files are believed before a handshake reads them again. Whoever renews certificates does so long before
+// rereadInterval is how long files are believed before a handshake reads them again. Anyone who renews certificates does so long before
 // the old ones end.
 const rereadInterval = 10 * time.Second
 

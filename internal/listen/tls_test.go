@@ -191,7 +191,7 @@ func TestClientsNeedCertificates(t *testing.T) {
 		t.Errorf("without a certificate: %q", got)
 	}
 	if got, err := ask(addr, client(newAuthority(t))); err == nil {
-		t.Errorf("with a certificate of somebody else: %q", got)
+		t.Errorf("with a certificate of another person: %q", got)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/flagside/flagside/internal/ending"
 )
 
-// openUnix listens on a path. Whoever does so at the same moment waits, so that nobody removes a socket that was just made.
+// openUnix listens on a path. A process that does so at the same moment waits, so that no one removes a socket that was just made.
 func openUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener, error) {
 	unlock, err := lockDirectory(filepath.Dir(path))
 	if err != nil {
@@ -46,7 +46,7 @@ func openUnix(ctx context.Context, path string, mode fs.FileMode) (net.Listener,
 	return s, nil
 }
 
-// lockDirectory waits until nobody else opens a socket in a directory. The lock ends with the process at the latest.
+// lockDirectory waits until no one else opens a socket in a directory. The lock ends with the process at the latest.
 func lockDirectory(dir string) (unlock func(), err error) {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -59,7 +59,7 @@ func lockDirectory(dir string) (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
-// socket is a listener that removes its own socket when it is closed, but not one that somebody has put in its place.
+// socket is a listener that removes its own socket when it is closed, but not one that someone has put in its place.
 type socket struct {
 	net.Listener
 
@@ -81,14 +81,14 @@ func (s *socket) Close() error {
 // removeOwn removes the socket, unless another one is in its place.
 func (s *socket) removeOwn() {
 	if now, err := os.Lstat(s.path); err == nil && os.SameFile(now, s.made) {
-		_ = os.Remove(s.path) // what stays behind is replaced by whoever listens there next
+		_ = os.Remove(s.path) // what stays behind is replaced by the process that listens there next
 	}
 }
 
 // dialTimeout is how long the owner of a socket has to accept. The system does it for a process that is busy.
 const dialTimeout = time.Second
 
-// removeStale removes a socket that nobody answers on.
+// removeStale removes a socket that no one answers on.
 func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {

@@ -111,7 +111,7 @@ func (c *Cluster) complete() bool {
 	return slices.ContainsFunc(c.Nodes, leads) && !slices.ContainsFunc(c.Nodes, strays)
 }
 
-// freePorts returns n ports on loopback that nobody listens on, below those that
+// freePorts returns n ports on loopback that no one listens on, below those that
 // systems give to outgoing connections: a server that restarts finds its port
 // free again.
 func freePorts(tb testing.TB, n int) []int {

@@ -70,7 +70,7 @@ func (b Binaries) serveArguments(ctx context.Context) ([]string, error) {
 	return []string{"--policy", policy, "--admin-token-file", b.tokenFile(), "--keys", b.Keys()}, nil
 }
 
-// writeOnce writes a file unless it is there. Whoever reads it meanwhile, for another test, finds all of it.
+// writeOnce writes a file unless it is there. Anyone who reads it meanwhile, for another test, finds all of it.
 func writeOnce(file, text string) error {
 	if _, err := os.Stat(file); err == nil {
 		return nil

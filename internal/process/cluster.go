@@ -152,7 +152,7 @@ func (c *Cluster) linkWithOthers(i int, peers []string) (routes []string, err er
 }
 
 // configuration does not advertise the servers, so that clients that were given
-// a proxy stay behind it, and tells other servers an address where nobody is, so
+// a proxy stay behind it, and tells other servers an address where no one is, so
 // that they keep to their routes.
 func (n *Node) configuration(store, peer string, routes []string) []byte {
 	return fmt.Appendf(n.alone(store), `
@@ -208,7 +208,7 @@ func (n *Node) Start() error {
 	return nil
 }
 
-// Pause stops the server in the middle of whatever it does: nobody is told, its
+// Pause stops the server in the middle of whatever it does: no one is told, its
 // connections stay.
 func (n *Node) Pause() error { return n.Signal(syscall.SIGSTOP) }
 
@@ -326,7 +326,7 @@ func (n *Node) monitored(ctx context.Context, path string, into any) error {
 	return json.NewDecoder(res.Body).Decode(into)
 }
 
-// fixedAddresses returns n loopback addresses that nobody listens on and that
+// fixedAddresses returns n loopback addresses that no one listens on and that
 // systems do not give to outgoing connections: a server that is started again
 // finds them free.
 func fixedAddresses(n int) ([]string, error) {

@@ -52,7 +52,7 @@ type Process struct {
 }
 
 // Start runs a program in the background. It ends by [Process.Kill] or
-// [Process.Stop]: whoever starts one sees to that.
+// [Process.Stop]: anyone who starts one sees to that.
 func Start(path string, args ...string) (*Process, error) {
 	p := &Process{Name: filepath.Base(path), done: make(chan struct{})}
 	p.cmd = exec.Command(path, args...) // no context: it outlives them all
@@ -139,7 +139,7 @@ func (p *Process) CPU() (time.Duration, error) {
 	return time.Duration(ticks) * time.Second / clockTicks, nil
 }
 
-// FreeAddresses returns n loopback addresses that nobody listens on.
+// FreeAddresses returns n loopback addresses that no one listens on.
 func FreeAddresses(n int) ([]string, error) {
 	addresses := make([]string, n)
 	for i := range addresses {

@@ -19,7 +19,7 @@ import (
 const (
 	// AdminTokenFile is the name of the file with the first token, in the data directory.
 	AdminTokenFile = "admin-token"
-	// adminTokenID is the id of whoever has that token.
+	// adminTokenID is the id of the caller with that token.
 	adminTokenID = "token:admin-file"
 	// maxTokenFile bounds that file, and maxIssuersFile that with issuers, in bytes.
 	maxTokenFile   = 4 << 10
@@ -37,7 +37,7 @@ type gate struct {
 	tokens        *access.Tokens
 	people        *access.People
 	acts          *access.Acts
-	tokensOnly    bool // nobody comes in but by an API token
+	tokensOnly    bool // no one comes in but by an API token
 }
 
 // newGate reads the policies, the issuers and the first token, which it makes if it is not there.
@@ -58,7 +58,7 @@ func newGate(o Options) (*gate, error) {
 			return nil, fmt.Errorf("admin token: %w", err)
 		}
 		if made {
-			o.Logger.Info().Str("file", o.AdminTokenFile).Msg("the first token was made: flagside login --token-file uses it, or FLAGSIDE_TOKEN_FILE")
+			o.Logger.Info().Str("file", o.AdminTokenFile).Msg("first token created: use it with flagside login --token-file, or FLAGSIDE_TOKEN_FILE")
 		}
 		fixed = append(slices.Clip(fixed), access.FixedToken{Secret: secret, Principal: access.Principal{
 			ID: adminTokenID, Name: "holder of the admin token file", Kind: access.KindToken, Groups: []string{access.RoleAdmin},
@@ -102,7 +102,7 @@ func adminToken(file string) (secret string, isNew bool, err error) {
 		return "", false, err
 	}
 	secret = access.NewSecret()
-	// What is complete takes the name, so that nobody reads a part, and of two that make it at once both use the first.
+	// What is complete takes the name, so that no one reads a part, and of two that make it at once both use the first.
 	made, err := os.CreateTemp(filepath.Dir(file), ".admin-token-") // has mode 0600
 	if err != nil {
 		return "", false, err
@@ -133,7 +133,7 @@ func readSmall(file string, limit int64) ([]byte, error) {
 
 // followTokens keeps the API tokens current until ctx ends.
 func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error {
-	return p.keepReading(ctx, "the API tokens cannot be read, those that are known stay in force", func(ctx context.Context) error {
+	return p.keepReading(ctx, "API tokens not read, the known ones stay in force", func(ctx context.Context) error {
 		list, err := p.environments.open(ctx, conn)
 		if err != nil {
 			return err
@@ -144,7 +144,7 @@ func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error
 
 // followPeople keeps the persons current until ctx ends.
 func (p *Publisher) followPeople(ctx context.Context, conn *flagsync.Conn) error {
-	return p.keepReading(ctx, "the persons cannot be read, those that are known stay known", func(ctx context.Context) error {
+	return p.keepReading(ctx, "persons not read, the known ones stay in force", func(ctx context.Context) error {
 		list, err := p.environments.open(ctx, conn)
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 )
 
-// certificate writes a certificate for 127.0.0.1 that vouches for itself.
+// certificate writes a certificate for 127.0.0.1 that confirms itself.
 func certificate(t *testing.T) (certificateFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -85,7 +85,7 @@ func TestTheAPIBeyondLoopback(t *testing.T) {
 		t.Errorf("%+v, %v", who, err)
 	}
 	if _, err := r.as("").Environments(t.Context()); !refusedWith(err, http.StatusUnauthorized, "unauthenticated") {
-		t.Errorf("a stranger: %v", err)
+		t.Errorf("an unknown caller: %v", err)
 	}
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/status": 401, "/metrics": 401} {
 		if a := r.ask(http.MethodGet, path, "", "Authorization", ""); a.status != want {
@@ -97,7 +97,7 @@ func TestTheAPIBeyondLoopback(t *testing.T) {
 	}
 }
 
-// Without a token nobody writes. Where anybody may read, that is all that they may.
+// Without a token no one writes. Where anybody may read, that is all that they may.
 func TestAnonymousReads(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir(), AnonymousReads: true})

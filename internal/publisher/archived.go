@@ -108,7 +108,7 @@ func (e *environments) reconcileArchived(ctx context.Context, conn *flagsync.Con
 		e.beating[listed.Name] = cancel
 		wg.Go(func() {
 			if err := writer.NewArchivedHeartbeater(conn, o, listed.Archived, logger).Run(own); err != nil && own.Err() == nil {
-				logger.Error().Err(err).Msg("sidecars are not told that the environment is archived")
+				logger.Error().Err(err).Msg("heartbeats of the archived environment stopped")
 			}
 		})
 	}
@@ -161,7 +161,6 @@ func (e *environments) announceArchived(ctx context.Context, name string) {
 	}
 	if err != nil && ctx.Err() == nil {
 		e.archived.leave(name, time.Now())
-		e.options.Logger.Warn().Err(err).Str("environment", name).Msg("the keys note could not be written into the ledger of an archived environment: " +
-			"it is tried again in a minute")
+		e.options.Logger.Warn().Err(err).Str("environment", name).Msg("keys note not written to the ledger of an archived environment, trying again in a minute")
 	}
 }

@@ -41,7 +41,7 @@ func TestBreakingTheGlassIsLoud(t *testing.T) {
 		t.Errorf("something broke the glass:\n%s", text)
 	}
 	id := r.breakGlass("prod", "f")
-	if text := r.log.String(); !strings.Contains(text, "a change was applied without approvals") || !strings.Contains(text, `"reason":"it burns"`) ||
+	if text := r.log.String(); !strings.Contains(text, "change applied without approvals") || !strings.Contains(text, `"reason":"it burns"`) ||
 		!strings.Contains(text, `"request":"`+id+`"`) {
 		t.Errorf("the log does not say it:\n%s", text)
 	}

@@ -43,7 +43,7 @@ func (p *Publisher) noteCheckpoint(err error) {
 	before := p.checkpoints.failed()
 	p.checkpoints.note(err)
 	if err != nil && (before == nil || before.Error() != err.Error()) {
-		p.logger.Error().Err(err).Msg("a checkpoint was not written")
+		p.logger.Error().Err(err).Msg("checkpoint not written")
 	}
 }
 

@@ -180,7 +180,7 @@ func TestCheckpointsOfARunningPublisher(t *testing.T) {
 		_, ok := active(tracker, health.CheckpointNotWritten)
 		return !ok
 	})
-	if !strings.Contains(r.log.String(), "a checkpoint was not written") {
+	if !strings.Contains(r.log.String(), "checkpoint not written") {
 		t.Error("the log says nothing of it")
 	}
 	signers := func() (found []string) {

@@ -25,14 +25,14 @@ const (
 func newRefused() prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_api_connections_refused_total",
-		Help: "Connections to the API that were closed because too many were open.",
+		Help: "API connections that were closed because too many were open.",
 	})
 }
 
 // newBusy returns what counts requests that there was no memory for.
 func newBusy() prometheus.Counter {
 	return prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "flagside_api_answers_refused_total",
-		Help: "Requests to the API answered with 503 because too much was under way that clients had not taken.",
+		Name: "flagside_api_requests_shed_total",
+		Help: "API requests answered with 503 because --in-flight-memory was used up.",
 	})
 }

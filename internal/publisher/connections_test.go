@@ -15,7 +15,7 @@ import (
 )
 
 // Connections that do nothing take no descriptor from NATS: those beyond the limit are closed at once, the others with time, and sidecars
-// and whoever has a connection are served meanwhile.
+// and anyone who has a connection are served meanwhile.
 func TestIdleConnectionsDoNotStopAPublisher(t *testing.T) {
 	t.Parallel()
 	p := start(t, publisher.Options{DataDir: t.TempDir()})
@@ -68,7 +68,7 @@ func TestIdleConnectionsDoNotStopAPublisher(t *testing.T) {
 	}
 	c, err := net.Dial("tcp", p.NATSURL()[len("nats://"):])
 	if err != nil {
-		t.Fatalf("NATS accepts nobody: %v", err)
+		t.Fatalf("NATS accepts no one: %v", err)
 	}
 	c.Close()
 	for _, c := range idle {

@@ -19,7 +19,7 @@ func (p *Publisher) diskMetrics() []prometheus.Collector {
 		}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "flagside_disk_free_ratio",
-			Help: "Share of the volume of the embedded NATS server that is free, 0 to 1; -1 where the system does not tell.",
+			Help: "Free share of the volume of the embedded NATS server, 0 to 1. -1 if the system does not report it.",
 		}, func() float64 {
 			share, known := p.server.FreeShare()
 			if !known {
@@ -28,8 +28,8 @@ func (p *Publisher) diskMetrics() []prometheus.Collector {
 			return share
 		}),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "flagside_disk_restarts_total",
-			Help: "Times that JetStream was restarted in place because its disk had been full.",
+			Name: "flagside_jetstream_restarts_total",
+			Help: "Times that the publisher restarted JetStream in place after its disk had been full.",
 		}, func() float64 { return float64(p.server.StorageRestarts()) }),
 	}
 }

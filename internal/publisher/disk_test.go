@@ -133,7 +133,7 @@ func TestFullDisk(t *testing.T) {
 				}
 			}
 			r.await("the sidecar to hear of changes again", func() bool { return sidecar.View().Position().Revision == r.newest() })
-			if text := r.ask(http.MethodGet, "/metrics", "").body; !strings.Contains(text, "\nflagside_disk_restarts_total 1\n") || !strings.Contains(text, "\nflagside_disk_full 0\n") {
+			if text := r.ask(http.MethodGet, "/metrics", "").body; !strings.Contains(text, "\nflagside_jetstream_restarts_total 1\n") || !strings.Contains(text, "\nflagside_disk_full 0\n") {
 				t.Error("the metrics do not tell of one restart")
 			}
 			r.stop()
@@ -176,7 +176,7 @@ func (r *running) wantDiskFull(disk *faultdisk.Disk) {
 		r.t.Errorf("/readyz on a full disk: %d %s", a.status, a.body)
 	}
 	text := r.ask(http.MethodGet, "/metrics", "").body
-	for _, line := range []string{"\nflagside_disk_full 1\n", "\nflagside_disk_free_ratio 0", "\nflagside_writable{environment=\"prod\"} 0\n"} {
+	for _, line := range []string{"\nflagside_disk_full 1\n", "\nflagside_disk_free_ratio 0", "\nflagside_environment_writable{environment=\"prod\"} 0\n"} {
 		if !strings.Contains(text, line) {
 			r.t.Errorf("the metrics lack %q", line)
 		}

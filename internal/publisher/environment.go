@@ -75,7 +75,7 @@ func (e *environment) brokeGlass(m *metrics) func(control.Request) {
 	return func(r control.Request) {
 		m.brokeGlass(e.name)
 		e.logger.Warn().Str("actor", r.Claim.By).Str("request", r.ID).Str("reason", r.Reason).Bool("break_glass", true).
-			Msg("a change was applied without approvals: another person has to review it")
+			Msg("change applied without approvals: another person has to review it")
 	}
 }
 
@@ -118,7 +118,7 @@ func (e *environment) publish(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := beater.Run(ctx); err != nil && ctx.Err() == nil {
-			e.logger.Error().Err(err).Msg("the head of the log is no longer announced")
+			e.logger.Error().Err(err).Msg("heartbeats stopped")
 		}
 	})
 	wg.Go(func() { _ = snapshotter.Run(ctx) }) // always nil
@@ -146,10 +146,10 @@ func (e *environment) open(ctx context.Context) *writer.Log {
 		close(e.opened)
 	}
 	if err != nil && (e.refused == nil || e.refused.Error() != err.Error()) {
-		e.logger.Error().Err(err).Msg("the environment can be read but not changed")
+		e.logger.Error().Err(err).Msg("environment became read-only")
 	}
 	if err == nil && e.refused != nil {
-		e.logger.Info().Msg("the environment can be changed again")
+		e.logger.Info().Msg("environment became writable again")
 	}
 	e.log, e.refused = log, err
 	return log
@@ -228,7 +228,7 @@ func (e *environment) writeRefused() error {
 	case status.DifferentHistory != nil || status.Hole != nil:
 		return fmt.Errorf("%w: %w: %s", control.ErrUnwritable, cmp.Or(status.DifferentHistory, status.Hole), remedies(e.name))
 	}
-	// Whoever does not know the log to its end must not decide on it.
+	// Anyone who does not know the log to its end must not decide on it.
 	if err := cmp.Or(status.Unreadable, status.DifferentState); err != nil {
 		return fmt.Errorf("%w: %w", control.ErrUnwritable, err)
 	}
@@ -249,7 +249,7 @@ func remedies(name string) string {
 		"\"flagside environment recreate %[1]s\", with a snapshot by \"flagside environment restore %[1]s FILE\"", name)
 }
 
-// ready reports whether the environment is known completely, or cannot become so before somebody mends its log.
+// ready reports whether the environment is known completely, or cannot become so before someone mends its log.
 func (e *environment) ready() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

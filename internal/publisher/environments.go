@@ -189,7 +189,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 		e.running[listed.Name] = started
 		wg.Go(func() {
 			if err := started.run(own); err != nil {
-				started.logger.Error().Err(err).Msg("the environment is no longer followed")
+				started.logger.Error().Err(err).Msg("stopped following the environment")
 			}
 		})
 	}
@@ -205,13 +205,13 @@ func (e *environments) note(ctx context.Context, err error) {
 	defer e.mu.Unlock()
 	first := !e.listed && err == nil
 	if err != nil && (e.err == nil || e.err.Error() != err.Error()) {
-		e.options.Logger.Warn().Err(err).Msg("the list of environments could not be read")
+		e.options.Logger.Warn().Err(err).Msg("list of environments not read, trying again")
 	}
 	if err == nil && e.err != nil {
-		e.options.Logger.Info().Msg("the list of environments is read again")
+		e.options.Logger.Info().Msg("list of environments read again")
 	}
 	if first && len(e.running) == 0 && len(e.options.ReadOnly) == 0 { // what makes one read-only also creates it
-		e.options.Logger.Info().Msg("there is no environment yet: create one with \"flagside environment create NAME\"")
+		e.options.Logger.Info().Msg("no environment found: create one with \"flagside environment create NAME\"")
 	}
 	e.err, e.listed = err, e.listed || err == nil
 }
@@ -246,7 +246,7 @@ func (e *environments) Control(_ context.Context, name string) (*control.Service
 	return running.control, nil
 }
 
-// Create creates an environment, starts to follow it, and writes its settings if it needs some. Whoever asks next finds it complete,
+// Create creates an environment, starts to follow it, and writes its settings if it needs some. Anyone who asks next finds it complete,
 // unless that takes unusually long.
 func (e *environments) Create(ctx context.Context, name string, order writer.Order, c eval.Compatibility) (writer.Environment, error) {
 	list, err := e.opened()

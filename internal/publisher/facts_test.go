@@ -48,7 +48,7 @@ func TestLedger(t *testing.T) {
 	}{
 		"of the approver":  {url.Values{"actor": {"approver"}}, []string{"request.approved"}},
 		"of the viewer":    {url.Values{"actor": {"viewer"}}, []string{"refused"}},
-		"of nobody":        {url.Values{"actor": {"none"}}, nil},
+		"of no one":        {url.Values{"actor": {"none"}}, nil},
 		"of another":       {url.Values{"request": {s.broken}, "actor": {"root"}}, []string{"request.claimed", "request.opened"}},
 		"of long ago":      {url.Values{"until": {before.Add(-time.Hour).Format(time.RFC3339)}}, nil},
 		"of what is ahead": {url.Values{"since": {time.Now().Add(time.Hour).Format(time.RFC3339)}}, nil},

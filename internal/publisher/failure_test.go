@@ -39,7 +39,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// The stream of a known environment is gone: nobody may take the environment for empty, and nothing is written until it is back.
+// The stream of a known environment is gone: no one may take the environment for empty, and nothing is written until it is back.
 func TestLostStream(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
@@ -61,12 +61,12 @@ func TestLostStream(t *testing.T) {
 		r.await("the condition", func() bool { return strings.Contains(r.ask(http.MethodGet, "/status", "").body, "stream-lost") })
 	}
 	refused(r)
-	// Whoever knows the environment still reads it.
+	// Anyone who knows the environment still reads it.
 	body, _, err := r.client.Document(t.Context(), "prod", flagID("f"))
 	if err != nil || string(body) != string(flagBody("on", "")) {
 		t.Errorf("read %s, %v", body, err)
 	}
-	// Whoever starts now does not take it for empty.
+	// Anyone who starts now does not take it for empty.
 	fresh := start(t, publisher.Options{NATS: server.URL()})
 	refused(fresh)
 	for _, path := range []string{flags, flags + "/f", flags + "/f/history"} {

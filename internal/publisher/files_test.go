@@ -55,7 +55,7 @@ func TestFilesThatOthersMayWrite(t *testing.T) {
 	}
 }
 
-// A file that somebody put into the place of one that is to be made is not written through.
+// A file that someone put into the place of one that is to be made is not written through.
 func TestTheLockIsNoLink(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

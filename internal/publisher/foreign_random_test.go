@@ -167,7 +167,7 @@ func (a *assault) verify(i int, w *witness) {
 	defer w.mu.Unlock()
 	for body := range w.seen {
 		if !honest[body] {
-			a.t.Errorf("sidecar %d has served what nobody put: %s", i, body)
+			a.t.Errorf("sidecar %d has served what no one put: %s", i, body)
 		}
 	}
 }

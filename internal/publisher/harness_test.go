@@ -106,7 +106,7 @@ func run(t testing.TB, o publisher.Options) *running {
 	return r
 }
 
-// The tokens of the roles in tests, and of somebody who may do everything where everybody may.
+// The tokens of the roles in tests, and of someone who may do everything where everybody may.
 const adminSecret = "the-admin-of-these-tests-who-is-to-be-trusted"
 
 // permitEverything is the path of a policy file.

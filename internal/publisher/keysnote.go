@@ -19,11 +19,11 @@ func (e *environment) keepKeys(ctx context.Context, log *writer.Log) {
 	logged := ""
 	write := func(ctx context.Context) {
 		if err := e.writeKeys(ctx, log); err != nil && ctx.Err() == nil {
-			e.logger.Warn().Err(err).Msg("the keys note could not be written")
+			e.logger.Warn().Err(err).Msg("keys note not written")
 		}
 		err := e.announceKeys(ctx)
 		if err != nil && ctx.Err() == nil && err.Error() != logged { // a ledger may be damaged for long
-			e.logger.Warn().Err(err).Msg("the keys note could not be written into the ledger")
+			e.logger.Warn().Err(err).Msg("keys note not written to the ledger")
 		}
 		logged = text(err)
 	}

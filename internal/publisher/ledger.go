@@ -18,7 +18,7 @@ func (e *environments) tellLedger(
 	})
 	if !told {
 		e.options.Logger.Warn().Str("environment", name).Str("event", string(what)).Uint64("control_sequence", record.Sequence).
-			Msg("the ledger could not be told: only CONTROL has the record")
+			Msg("event not written to the ledger: only CONTROL has it")
 	}
 }
 

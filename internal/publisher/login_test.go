@@ -86,7 +86,7 @@ func (i *identities) setDown(down bool) {
 // nameOf is the name that the issuer has for a subject.
 func nameOf(subject string) string { return "Name of " + subject }
 
-// token is what somebody gets who logs in, for an audience and a time.
+// token is what someone gets who logs in, for an audience and a time.
 func (i *identities) token(subject, group, audience string, lifetime time.Duration) string {
 	i.t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: i.key}, nil)
@@ -158,8 +158,8 @@ func TestLogin(t *testing.T) {
 	}
 	for name, token := range map[string]string{
 		"expired":                i.token("ada", access.RoleAdmin, "flagside", -time.Hour),
-		"for somebody else":      i.token("ada", access.RoleAdmin, "another", time.Hour),
-		"of a key nobody has":    newIdentities(t).token("ada", access.RoleAdmin, "flagside", time.Hour),
+		"for another client":     i.token("ada", access.RoleAdmin, "another", time.Hour),
+		"of an unknown key":      newIdentities(t).token("ada", access.RoleAdmin, "flagside", time.Hour),
 		"without a signature":    ada[:len(ada)-10],
 		"not of this kind alone": "a.b.c",
 	} {
@@ -169,7 +169,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// Whoever has logged in goes on while the issuer changes its key, and while it is away.
+// Anyone who has logged in goes on while the issuer changes its key, and while it is away.
 func TestLoginWhileTheIssuerChanges(t *testing.T) {
 	t.Parallel()
 	i := newIdentities(t)
@@ -194,13 +194,13 @@ func TestLoginWhileTheIssuerChanges(t *testing.T) {
 	}
 	i.rotate("third")
 	third := i.token("ada", access.RoleEditor, "flagside", time.Hour)
-	r.await("that nobody can tell", func() bool {
+	r.await("that no one can tell", func() bool {
 		_, err := r.as(third).WhoAmI(t.Context())
 		return refusedWith(err, http.StatusServiceUnavailable, "unavailable")
 	})
 }
 
-// What somebody was refused stands in the ledger with who, what and by which policies; and nothing else does.
+// What someone was refused stands in the ledger with who, what and by which policies; and nothing else does.
 func TestRefusalsAreFacts(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)

@@ -245,12 +245,12 @@ func TestAuthorizationMatrix(t *testing.T) {
 	}
 	for id := range d.operations() {
 		if !asked[id] {
-			t.Errorf("nobody asked for %s", id)
+			t.Errorf("no one asked for %s", id)
 		}
 	}
 }
 
-// In prod the default policy wants a second person for every change, whoever makes it; reads and requests are as elsewhere.
+// In prod the default policy wants a second person for every change, anyone who makes it; reads and requests are as elsewhere.
 func TestProdNeedsASecondPerson(t *testing.T) {
 	t.Parallel()
 	r := governed(t, publisher.Options{})

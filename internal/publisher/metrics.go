@@ -31,25 +31,25 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		environments: e,
 		appends: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flagside_appends_total",
-			Help: "Transactions appended to the log, by outcome: committed, lost to another writer, or open when time ran out.",
+			Help: "Transactions appended to the change log, by outcome: committed, lost to another writer, or open when the time was up.",
 		}, []string{"environment", "outcome"}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flagside_api_requests_total",
-			Help: "Requests to operations of the API, by the status of the answer: 401 lacks valid authentication, 403 is denied by policies or lacks approvals.",
+			Help: "API requests by operation and HTTP status. 401: not authenticated. 403: denied by policy, or approvals are missing.",
 		}, []string{"operation", "status"}),
 		broken: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flagside_break_glass_total",
-			Help: "What was done through this publisher without the approvals that policies want: changes that were applied, and administration. The environment is empty for what concerns none.",
+			Help: "Changes and administrative actions that used break glass: they went through without the required approvals. The environment is empty for actions that concern none.",
 		}, []string{"environment"}),
-		count:    prometheus.NewDesc("flagside_environments", "Environments that are followed.", nil, nil),
-		revision: prometheus.NewDesc("flagside_revision", "Revision of the environment that is applied here.", label, nil),
-		head:     prometheus.NewDesc("flagside_head", "Highest revision of the environment that is known to exist.", label, nil),
-		flags:    prometheus.NewDesc("flagside_flags", "Flags of the environment.", label, nil),
-		age: prometheus.NewDesc("flagside_age_seconds",
-			"Seconds since it was certain that the applied revision is the newest; absent if it never was.", label, nil),
-		writable: prometheus.NewDesc("flagside_writable", "1 if the environment can be changed, 0 if changes are refused.", label, nil),
+		count:    prometheus.NewDesc("flagside_environments", "Number of environments that the publisher follows.", nil, nil),
+		revision: prometheus.NewDesc("flagside_environment_revision", "Revision of the environment that this publisher has applied.", label, nil),
+		head:     prometheus.NewDesc("flagside_environment_head_revision", "Highest revision of the environment known to exist in its change log.", label, nil),
+		flags:    prometheus.NewDesc("flagside_environment_flags", "Number of flags in the environment.", label, nil),
+		age: prometheus.NewDesc("flagside_environment_age_seconds",
+			"Seconds since this publisher last knew that it had every change. Absent if it never did.", label, nil),
+		writable: prometheus.NewDesc("flagside_environment_writable", "1 if the environment can be changed, 0 if changes are refused.", label, nil),
 		waiting: prometheus.NewDesc("flagside_change_requests",
-			"Change requests that are not ended, by status: needs_rebase ones were made from what has changed since.", []string{"environment", "status"}, nil),
+			"Open change requests by status. needs_rebase: the documents changed after the request was made.", []string{"environment", "status"}, nil),
 	}
 	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken} {
 		if err := registry.Register(c); err != nil {

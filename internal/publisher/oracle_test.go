@@ -13,7 +13,7 @@ import (
 // names are what answers may repeat of a request.
 var names = regexp.MustCompile(`[fs]-(there|missing)|burning-there|[A-Z0-9]{26}|staging|unknown|[0-9a-f]{8}-[0-9]+|[0-9a-f]{64}`)
 
-// Whoever may not read an environment learns nothing of it by any operation: what exists and what does not get the same answer.
+// Anyone who may not read an environment learns nothing of it by any operation: what exists and what does not get the same answer.
 func TestNoOperationTellsWithoutRead(t *testing.T) {
 	t.Parallel()
 	r := governed(t, publisher.Options{FixedTokens: []access.FixedToken{

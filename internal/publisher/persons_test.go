@@ -205,7 +205,7 @@ func TestAPersonIsErasedFromTheDataDirectory(t *testing.T) {
 	}
 }
 
-// What is refused to a stranger, and what is read, leaves nothing of who it was: neither in the streams nor in the log of the publisher.
+// What is refused to an unknown caller, and what is read, leaves nothing of who it was: neither in the streams nor in the log of the publisher.
 func TestStrangersLeaveNoTrace(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
@@ -249,16 +249,16 @@ func TestStrangersLeaveNoTrace(t *testing.T) {
 			refused++
 		}
 	}
-	if refused != 2 { // those of the viewer; whoever may not even read is counted in a summary
+	if refused != 2 { // those of the viewer; anyone who may not even read is counted in a summary
 		t.Errorf("%d refusals are recorded, want 2", refused)
 	}
 	text := stored(t, server) + r.log.String()
 	if strings.Contains(text, "stranger") || strings.Contains(text, "viewing") {
-		t.Error("a stranger left a trace")
+		t.Error("an unknown caller left a trace")
 	}
 }
 
-// Policies name people as their issuer does, also when a change is applied later and in the absence of its author. Nobody approves their
+// Policies name people as their issuer does, also when a change is applied later and in the absence of its author. No one approves their
 // own request, whichever publisher is asked.
 func TestPoliciesNamePersons(t *testing.T) {
 	t.Parallel()
@@ -311,7 +311,7 @@ unless { context.approvals >= 1 };`
 	})
 }
 
-// An author who was erased could approve as somebody else: nobody approves such a request any more, and its time does not come.
+// An author who was erased could approve as someone else: no one approves such a request any more, and its time does not come.
 func TestRequestsOfPersonsWhoWereErased(t *testing.T) {
 	t.Parallel()
 	i := newIdentities(t)
@@ -343,13 +343,13 @@ func TestWithoutPeople(t *testing.T) {
 	withoutPeople(t, server)
 	_, err := r.as(bob).ApproveRequest(t.Context(), "prod", q.ID, q.Hash, api.ChangeHeaders{})
 	if !refusedWith(err, http.StatusServiceUnavailable, "people-unavailable") || strings.Contains(err.Error(), "bob") {
-		t.Errorf("somebody new approves: %v", err)
+		t.Errorf("someone new approves: %v", err)
 	}
 	if _, err := r.as(bob).CreateEnvironment(t.Context(), api.NewEnvironment{Name: "staging"}, api.AdministrationHeaders{}); !refusedWith(err, http.StatusServiceUnavailable, "people-unavailable") {
 		t.Errorf("somebody new creates an environment: %v", err)
 	}
 	if _, err := r.as(bob).Request(t.Context(), "prod", q.ID); err != nil {
-		t.Errorf("somebody new reads: %v", err)
+		t.Errorf("someone new reads: %v", err)
 	}
 	if r.proposeAs(ada, "g").Author != q.Author {
 		t.Error("who is known has another id")
@@ -367,7 +367,7 @@ func withoutPeople(t *testing.T, server *natstest.Server) {
 	}
 }
 
-// Where anybody may read, strangers learn what was changed, and not the names of those who did.
+// Where anybody may read, unknown callers learn what was changed, and not the names of those who did.
 func TestNamesAreNotForStrangers(t *testing.T) {
 	t.Parallel()
 	i := newIdentities(t)

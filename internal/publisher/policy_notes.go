@@ -53,7 +53,7 @@ func (n *policyNotes) note(ctx context.Context, digest changelog.Digest) {
 	notReady := errors.Is(err, access.ErrActsNotReady) || errors.Is(err, access.ErrNotReady) || errors.Is(err, control.ErrNotReady)
 	if !notReady && err.Error() != n.logged {
 		n.logged = err.Error()
-		n.logger.Warn().Err(err).Msg("which policies are in force could not be recorded in CONTROL: it is tried again")
+		n.logger.Warn().Err(err).Msg("policies in force not recorded in CONTROL, trying again")
 	}
 }
 

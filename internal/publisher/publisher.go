@@ -199,8 +199,8 @@ func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compa
 	return p.environments.Create(ctx, name, writer.Order{Actor: actor}, c)
 }
 
-// Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are made anew if
-// they are gone. It is for whoever has the truth elsewhere.
+// Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are created again if
+// they are gone. It is for a caller that has the truth elsewhere.
 func (p *Publisher) Renew(ctx context.Context, name string, origin control.Origin, documents []document.Document) error {
 	return p.environments.overwrite(ctx, name, origin, documents)
 }
@@ -261,7 +261,7 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	if p.server != nil { // the address of another server may contain a password
 		up = up.Str("nats", p.NATSURL())
 	}
-	up.Msg("the publisher is up")
+	up.Msg("publisher started")
 	if p.gate.tokensOnly {
 		p.logger.Info().Msg("only API tokens are accepted: create the first token with the token in --admin-token-file, or with one of --issuers")
 	}

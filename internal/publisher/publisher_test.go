@@ -85,7 +85,7 @@ func TestCompatibilityOfNewEnvironments(t *testing.T) {
 	}
 }
 
-// Whoever has created an environment can use it at once.
+// Anyone who has created an environment can use it at once.
 func TestNewEnvironmentIsComplete(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir()})
@@ -149,7 +149,7 @@ func TestReplaceManyFlags(t *testing.T) {
 		}
 	}
 	if _, err := service.Do(t.Context(), control.Origin{Actor: "somebody"}, control.Replace{Documents: wanted}); err == nil {
-		t.Error("a read-only environment was changed by somebody else")
+		t.Error("a read-only environment was changed by someone else")
 	}
 	// The parts are several changes of one operation.
 	log := r.ask(http.MethodGet, "/api/v1/environments/filed/flags/f2299/history", "").body
@@ -167,11 +167,11 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		"flagside_environments 1\n",
 		`flagside_appends_total{environment="prod",outcome="committed"} 1` + "\n",
-		`flagside_revision{environment="prod"} 3` + "\n",
-		`flagside_head{environment="prod"} 3` + "\n",
-		`flagside_flags{environment="prod"} 1` + "\n",
-		`flagside_writable{environment="prod"} 1` + "\n",
-		`flagside_age_seconds{environment="prod"} `,
+		`flagside_environment_revision{environment="prod"} 3` + "\n",
+		`flagside_environment_head_revision{environment="prod"} 3` + "\n",
+		`flagside_environment_flags{environment="prod"} 1` + "\n",
+		`flagside_environment_writable{environment="prod"} 1` + "\n",
+		`flagside_environment_age_seconds{environment="prod"} `,
 	} {
 		if !strings.Contains(text, "\n"+line) {
 			t.Errorf("the metrics lack %s", line)

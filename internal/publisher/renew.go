@@ -92,7 +92,7 @@ func (e *environments) find(name string) (*environment, error) {
 }
 
 // renew writes a snapshot, or without one what is held here, as a new epoch while no command is carried out here, and waits until that is
-// known here. Whoever asked may be gone, but what was begun is completed.
+// known here. The caller may be gone, but what was begun is completed.
 func (e *environments) renew(
 	ctx context.Context, running *environment, o control.Origin, how admin.Restoring, snapshot *cache.View,
 ) (out control.Restored, err error) {
@@ -176,11 +176,11 @@ func (e *environment) write(ctx context.Context, list *writer.Environments, r wr
 		return changelog.Position{}, err
 	}
 	e.logger.Warn().Str("actor", r.Actor).Str("reason", r.Reason).Int("documents", r.Count).
-		Str("revision", position.Token().String()).Msg("a new epoch was written")
+		Str("revision", position.Token().String()).Msg("new epoch begun")
 	return position, e.awaitEpoch(ctx, position.Epoch)
 }
 
-// overwrite writes the documents of whoever has the truth elsewhere as a new epoch.
+// overwrite writes the documents of a caller that has the truth elsewhere as a new epoch.
 func (e *environments) overwrite(ctx context.Context, name string, o control.Origin, documents []document.Document) error {
 	running, err := e.find(name)
 	if err != nil {

@@ -140,7 +140,7 @@ func TestRestore(t *testing.T) {
 	r.put("prod", "h", flagBody("on", ""), absent())
 }
 
-// Whoever changed something can ask for it by its op-id.
+// Anyone who changed something can ask for it by its op-id.
 func TestOperations(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir(), KeysDir: trusttest.Default().Directory(t)})
@@ -154,6 +154,6 @@ func TestOperations(t *testing.T) {
 		t.Errorf("the operation is %+v, %v; want it committed at %s", o, err, written.Revision)
 	}
 	if o, err = r.client.Operation(t.Context(), "prod", "none"); err != nil || o.State != "unknown" || o.Revision != "" {
-		t.Errorf("an operation that nobody began: %+v, %v, want that it is not known", o, err)
+		t.Errorf("an operation that no one began: %+v, %v, want that it is not known", o, err)
 	}
 }

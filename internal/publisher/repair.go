@@ -46,7 +46,7 @@ func (e *environments) RepairControl(ctx context.Context, order writer.Order) (w
 		return writer.LedgerRepaired{}, err
 	}
 	if err := e.lookNow(ctx); err != nil {
-		e.options.Logger.Warn().Err(err).Msg("CONTROL is repaired, but the list of environments could not be read")
+		e.options.Logger.Warn().Err(err).Msg("CONTROL repaired, but the list of environments could not be read")
 	}
 	return done, nil
 }

@@ -91,7 +91,7 @@ func TestAChangeRequestOverTwoPublishers(t *testing.T) {
 	}
 }
 
-// Whoever approves what was made from something else since is refused, is shown what has moved, and approves what was made anew.
+// Anyone who approves what was made from something else since is refused, is shown what has moved, and approves what was made again.
 func TestAStaleApprovalShowsTheRebase(t *testing.T) {
 	t.Parallel()
 	r := governed(t, publisher.Options{})
@@ -116,7 +116,7 @@ func TestAStaleApprovalShowsTheRebase(t *testing.T) {
 		Command: api.Command{Type: "patch", Key: "f", IfMatch: later.Applied, Patch: []byte(`{"description":"anew"}`)},
 	}, api.ChangeHeaders{})
 	if err != nil || anew.Hash == stale.Hash || anew.Status != "open" {
-		t.Fatalf("made anew: %+v, %v", anew, err)
+		t.Fatalf("made again: %+v, %v", anew, err)
 	}
 	if _, err := r.as(secretOf("approver")).ApproveRequest(t.Context(), "prod", stale.ID, stale.Hash, api.ChangeHeaders{}); !refusedWith(err, http.StatusConflict, "stale") {
 		t.Errorf("approved by the hash of before: %v", err)

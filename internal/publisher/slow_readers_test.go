@@ -53,7 +53,7 @@ func TestSlowReadersOfTheAPIAreBounded(t *testing.T) {
 	if _, _, err := p.client.Document(t.Context(), "prod", flagID("small")); err != nil {
 		t.Error(err)
 	}
-	if metrics := p.ask(http.MethodGet, "/metrics", ""); strings.Contains(metrics.body, "\nflagside_api_answers_refused_total 0\n") {
+	if metrics := p.ask(http.MethodGet, "/metrics", ""); strings.Contains(metrics.body, "\nflagside_api_requests_shed_total 0\n") {
 		t.Error("the metrics do not count what was refused")
 	}
 	for _, c := range greedy {

@@ -176,7 +176,7 @@ func TestOpenFailsWithoutAContent(t *testing.T) {
 	}
 }
 
-// Loads never overlap, whoever looks, and readers do not wait for them.
+// Loads never overlap, anyone who looks, and readers do not wait for them.
 func TestLooksDoNotOverlap(t *testing.T) {
 	t.Parallel()
 	loading := make(chan struct{}, 1)

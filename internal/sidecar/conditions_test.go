@@ -59,7 +59,7 @@ func TestConditions(t *testing.T) {
 		{"a stream that never was", func(f *facts) {
 			f.log, f.source = follow.Status{Connected: true, StreamMissing: true}, cache.SourceEmpty
 		}, []health.Code{health.EnvironmentUnknown}},
-		{"a stream that never was, and reads that nobody answers", func(f *facts) {
+		{"a stream that never was, and reads without an answer", func(f *facts) {
 			f.log, f.source = follow.Status{Connected: true, StreamMissing: true, LastError: flagsync.ErrUnreachable}, cache.SourceEmpty
 		}, []health.Code{health.EnvironmentUnknown}},
 		{"a stream that is gone", func(f *facts) { f.log.StreamMissing = true }, []health.Code{health.StreamLost}},

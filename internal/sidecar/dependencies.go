@@ -36,7 +36,7 @@ func (s since) note(f *facts) {
 	for _, b := range f.breakers {
 		f.dependencies = append(f.dependencies, newBreaker(b))
 	}
-	add("beats", !f.log.LastHeartbeat.IsZero() && f.now.Sub(f.log.LastHeartbeat) <= silenceLimit, "no publisher has announced the head for three seconds")
+	add("heartbeat", !f.log.LastHeartbeat.IsZero() && f.now.Sub(f.log.LastHeartbeat) <= silenceLimit, "no heartbeat of a publisher for three seconds")
 	var details string
 	for _, condition := range f.disk {
 		details = join(details, condition.Detail)

@@ -61,7 +61,7 @@ func TestPortsDrainTogether(t *testing.T) {
 	}
 	select {
 	case <-stopped:
-		t.Errorf("after %v nobody waits for requests that are being read", time.Since(began))
+		t.Errorf("after %v no caller waits for requests that are being read", time.Since(began))
 	default:
 	}
 	for _, c := range slow {

@@ -117,7 +117,7 @@ func (p *place) reason(key string) string {
 	return reason
 }
 
-// blackHole swallows everything, and tells nobody, until it is turned off. The connections of that time never work again.
+// blackHole swallows everything, and tells no one, until it is turned off. The connections of that time never work again.
 func (p *place) blackHole(on bool) {
 	var rule faultnet.Rule
 	if on {
@@ -154,7 +154,7 @@ func (p *place) api(call string, body any) map[string]any {
 	return answer
 }
 
-// loseFeed makes changes reach nobody by themselves, or again.
+// loseFeed makes changes reach no one by themselves, or again.
 func (p *place) loseFeed(lose bool) {
 	p.t.Helper()
 	config, _ := p.api("STREAM.INFO.FLAGS_"+environment, nil)["config"].(map[string]any)

@@ -173,13 +173,13 @@ func TestAnswersBeyondTheBudgetAreRefused(t *testing.T) {
 			port{s.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags"},
 			port{s.OFREPAddr(), http.MethodPost, "/ofrep/v1/evaluate/flags/flag-007"},
 			func() net.Conn { return send(t, s.OFREPAddr(), strings.Repeat(bulk, 100)) },
-			http.StatusServiceUnavailable, "flagside_http_answers_refused_total",
+			http.StatusServiceUnavailable, "flagside_http_requests_shed_total",
 		},
 		{
 			port{s.FlagdAddr(), http.MethodPost, "/flagd.evaluation.v1.Service/ResolveAll"},
 			port{s.FlagdAddr(), http.MethodPost, "/flagd.evaluation.v1.Service/ResolveInt"},
 			func() net.Conn { return askUnread(t, s.FlagdAddr(), "/flagd.evaluation.v1.Service/ResolveAll", 10) },
-			http.StatusTooManyRequests, `flagside_rpc_answers_refused_total{server="flagd"}`, // as Connect writes RESOURCE_EXHAUSTED
+			http.StatusTooManyRequests, `flagside_rpc_requests_shed_total{server="flagd"}`, // as Connect writes RESOURCE_EXHAUSTED
 		},
 		{
 			port{s.FlagdSyncAddr(), http.MethodPost, "/flagd.sync.v1.FlagSyncService/FetchAllFlags"},
@@ -187,7 +187,7 @@ func TestAnswersBeyondTheBudgetAreRefused(t *testing.T) {
 			func() net.Conn {
 				return askUnread(t, s.FlagdSyncAddr(), "/flagd.sync.v1.FlagSyncService/FetchAllFlags", 10)
 			},
-			http.StatusTooManyRequests, `flagside_rpc_answers_refused_total{server="flagd-sync"}`,
+			http.StatusTooManyRequests, `flagside_rpc_requests_shed_total{server="flagd-sync"}`,
 		},
 	} {
 		var greedy []net.Conn

@@ -6,7 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/internal/health"
 )
 
 // collector reads the state of a sidecar when metrics are scraped.
@@ -15,7 +14,7 @@ type collector struct {
 
 	serving, breaker, requests, failures, flagErrors *prometheus.Desc
 
-	ready, revision, flags, age, estimated, connected, head, reconnects, gaps, fragments, condition *prometheus.Desc
+	ready, revision, flags, age, estimated, connected, head, reconnects, gaps, fragments *prometheus.Desc
 }
 
 func newCollector(s *Sidecar) *collector {
@@ -24,29 +23,28 @@ func newCollector(s *Sidecar) *collector {
 	}
 	return &collector{
 		sidecar:    s,
-		ready:      describe("ready", "Whether evaluations are answered from a complete set of flags."),
-		revision:   describe("snapshot_revision", "Revision of the flags that are served; 0 if they never were in a log."),
-		flags:      describe("snapshot_flags", "Flags that are served."),
-		serving:    describe("serving_state", "1 for what answers come from, 0 for the others.", "state"),
-		breaker:    describe("breaker_state", "1 for the state of the breaker of requests of a kind to the log, 0 for the others.", "dependency", "state"),
-		requests:   describe("log_requests_total", "Requests to the log.", "dependency"),
-		failures:   describe("log_request_failures_total", "Requests to the log that failed.", "dependency"),
-		flagErrors: describe("flag_errors_total", "Evaluations of a flag that failed; other are those of all flags without a series of their own.", "feature_flag_key", "code"),
-		age:        describe("snapshot_age_seconds", "Time since everything that existed was applied for sure; missing if that is not known."),
-		estimated:  describe("snapshot_age_estimated", "Whether the age is an estimate, because nothing has confirmed since a restart what the disk had."),
-		connected:  describe("log_connected", "Whether there is a connection to NATS."),
-		head:       describe("log_head_revision", "Highest revision known to exist."),
-		reconnects: describe("sync_reconnects_total", "Times that a lost connection to NATS was made again."),
-		gaps:       describe("log_gaps_total", "Times that changes were missed and had to be fetched."),
-		fragments:  describe("log_fragments_total", "Incomplete transactions that were dropped."),
-		condition:  describe("condition", "1 for a condition that is active, 0 for the others.", "code", "severity"),
+		ready:      describe("ready", "1 while /readyz answers 200, else 0."),
+		revision:   describe("snapshot_revision", "Revision of the flags that are served. 0 if they never were in a change log."),
+		flags:      describe("snapshot_flags", "Number of flags that are served."),
+		serving:    describe("serving_state", "1 for the current serving state, 0 for the others: live, memory, disk, bootstrap or empty.", "state"),
+		breaker:    describe("breaker_state", "1 for the current state of the circuit breaker, 0 for the others: closed, half-open or open.", "dependency", "state"),
+		requests:   describe("log_requests_total", "Requests to the change log.", "dependency"),
+		failures:   describe("log_request_failures_total", "Requests to the change log that failed.", "dependency"),
+		flagErrors: describe("flag_errors_total", "Evaluations of a flag that failed. The first 100 flags that fail have a series of their own, other is the sum of the rest.", "feature_flag_key", "code"),
+		age:        describe("snapshot_age_seconds", "Age of the flags: seconds since the sidecar last knew that it had every change. Absent if it never did."),
+		estimated:  describe("snapshot_age_estimated", "1 while the age is an estimate: the flags were loaded from disk and the change log has not confirmed them yet."),
+		connected:  describe("nats_connected", "1 while the sidecar is connected to NATS, else 0."),
+		head:       describe("log_head_revision", "Highest revision known to exist in the change log."),
+		reconnects: describe("nats_reconnects_total", "Times that the connection to NATS was lost and made again."),
+		gaps:       describe("log_gaps_total", "Times that changes were missed and had to be fetched from the change log."),
+		fragments:  describe("log_incomplete_transactions_total", "Transactions that were dropped because part of them is missing from the change log."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *collector) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		c.serving, c.breaker, c.requests, c.failures, c.flagErrors, c.ready, c.revision, c.flags, c.age, c.estimated, c.connected, c.head, c.reconnects, c.gaps, c.fragments, c.condition,
+		c.serving, c.breaker, c.requests, c.failures, c.flagErrors, c.ready, c.revision, c.flags, c.age, c.estimated, c.connected, c.head, c.reconnects, c.gaps, c.fragments,
 	} {
 		descriptions <- d
 	}
@@ -85,13 +83,6 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	metrics <- prometheus.MustNewConstMetric(c.reconnects, prometheus.CounterValue, float64(f.reconnects))
 	metrics <- prometheus.MustNewConstMetric(c.gaps, prometheus.CounterValue, float64(f.log.Gaps))
 	metrics <- prometheus.MustNewConstMetric(c.fragments, prometheus.CounterValue, float64(f.log.Fragments))
-	active := make(map[health.Code]bool)
-	for _, condition := range c.sidecar.health.Active() {
-		active[condition.Code] = true
-	}
-	for _, condition := range health.Catalogue() {
-		gauge(c.condition, number(active[condition.Code]), string(condition.Code), string(condition.Severity))
-	}
 }
 
 // collectFlagErrors tells which flags err. The first that did have a label; the others are one sum.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
@@ -150,6 +151,8 @@ type Options struct {
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.
 	Remembered func()
+	// Metrics collects the metrics; nil means a registry of the sidecar's own.
+	Metrics *prometheus.Registry
 	// Logger gets everything that is worth telling an operator. Its zero value logs nothing.
 	Logger zerolog.Logger
 }

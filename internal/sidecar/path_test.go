@@ -67,14 +67,14 @@ func TestMetrics(t *testing.T) {
 		`flagside_ready 1`,
 		`flagside_snapshot_revision 3`,
 		`flagside_snapshot_flags 1`,
-		`flagside_log_connected 1`,
+		`flagside_nats_connected 1`,
 		`flagside_serving_state{state="live"} 1`,
 		`flagside_serving_state{state="disk"} 0`,
-		`flagside_condition{code="log-hole",severity="critical"} 0`,
+		`flagside_condition{condition="log-hole",severity="critical"} 0`,
 		`flagside_http_panics_total 0`,
 		`flagside_build_info{component="sidecar",`,
 		`flagside_snapshot_age_seconds `,
-		`flagside_sync_reconnects_total 0`,
+		`flagside_nats_reconnects_total 0`,
 		`flagside_breaker_state{dependency="leader",state="closed"} 1`,
 		`flagside_breaker_state{dependency="leader",state="open"} 0`,
 		`flagside_propagation_seconds_count 0`,
@@ -164,7 +164,7 @@ func TestNothingKnown(t *testing.T) {
 	}
 	waiting.Until(t, "the end of all conditions", func() bool { return len(s.conditions()) == 0 })
 	for _, code := range []string{"not-ready", "log-unreachable"} {
-		if begun, ended := len(s.logs.Lines(code, "detail")), len(s.logs.Lines(code, "has ended")); begun != 1 || ended != 1 {
+		if begun, ended := len(s.logs.Lines(code, "detail")), len(s.logs.Lines(code, "condition ended")); begun != 1 || ended != 1 {
 			t.Errorf("%s: %d lines when it began, %d when it ended", code, begun, ended)
 		}
 	}

@@ -19,8 +19,8 @@ type propagation struct {
 func newPropagation(store *cache.Store) *propagation {
 	return &propagation{Store: store, seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "flagside_propagation_seconds",
-		Help: "From the moment that a publisher wrote into a change, by its clock, to the change being served, by the sidecar's clock. " +
-			"Changes that were made before the sidecar had caught up with the log are not counted.",
+		Help: "Seconds from the time that a publisher wrote into a change until the sidecar served it. Compares two clocks. " +
+			"Changes that the sidecar catches up with after its start do not count.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 	})}
 }

@@ -17,7 +17,7 @@ import (
 type rpc struct {
 	documents *flagd.Documents
 	metrics   *flagd.Metrics
-	tokens    *tokens.File // nil if nobody is asked for one
+	tokens    *tokens.File // nil if no one is asked for one
 	faces     []*rpcFace
 }
 

@@ -71,7 +71,7 @@ func TestFlagdPorts(t *testing.T) {
 		}
 	}
 	if slices.Contains(s.conditions(), string(health.FlagNotInProcess)) {
-		t.Error("flags are missed that nobody has asked for")
+		t.Error("flags are missed that no one has asked for")
 	}
 	_, answer := call(t, s.FlagdSyncAddr(), "/flagd.sync.v1.FlagSyncService/FetchAllFlags", `{}`)
 	if !strings.Contains(answer, "computed") || strings.Contains(answer, "dependent") {

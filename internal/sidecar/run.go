@@ -34,7 +34,7 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	s.catchUp(ctx)
 	parts.Start(s.faces()...)
 	s.logger.Info().Str("environment", s.options.Environment).Stringer("ofrep", s.OFREPAddr()).
-		Stringer("management", s.ManagementAddr()).Str("serving", string(s.facts().serving())).Msg("answering evaluations")
+		Stringer("management", s.ManagementAddr()).Str("serving", string(s.facts().serving())).Msg("sidecar started")
 
 	<-ctx.Done()
 	s.draining.Store(true)
@@ -58,7 +58,7 @@ func (s *Sidecar) warnAboutReach() {
 		}
 		if config.LoopbackOnly(addr.String()) != nil {
 			s.logger.Warn().Str("server", name).Stringer("address", addr).
-				Msg("other machines can reach this address and nothing checks who asks; protect it, or listen on a loopback address")
+				Msg("other machines can reach this address without authentication: protect it, or listen on a loopback address")
 		}
 	}
 }
@@ -82,14 +82,14 @@ func (s *Sidecar) remember() {
 	}
 	source, err := s.store.Restore()
 	if err != nil {
-		s.logger.Error().Err(err).Msg("the data directory was not used")
+		s.logger.Error().Err(err).Msg("data directory not used")
 	}
 	if source != cache.SourceEmpty || s.options.BootstrapFile == "" {
 		return
 	}
 	if err := s.store.LoadBootstrap(s.options.BootstrapFile); err != nil {
 		s.bootstrap.Store(&err)
-		s.logger.Error().Err(err).Msg("the bootstrap file was not used")
+		s.logger.Error().Err(err).Msg("bootstrap file not used")
 	}
 }
 

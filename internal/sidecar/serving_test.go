@@ -70,7 +70,7 @@ func TestSinceWhen(t *testing.T) {
 	}
 	want := []dependency{
 		{Name: "connection", State: "down", Since: at.UTC(), LastError: "refused"},
-		{Name: "beats", State: "up", Since: start.UTC()},
+		{Name: "heartbeat", State: "up", Since: start.UTC()},
 		{Name: "disk", State: "down", Since: at.UTC(), LastError: "full; damaged"},
 	}
 	if diff := cmp.Diff(want, cut.dependencies); diff != "" {

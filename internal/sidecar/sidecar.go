@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
@@ -106,7 +107,7 @@ func New(o Options) (*Sidecar, error) {
 
 // assemble makes the servers.
 func (s *Sidecar) assemble() error {
-	registry, err := telemetry.NewRegistry("sidecar")
+	registry, err := s.registry()
 	if err != nil {
 		return err
 	}
@@ -133,13 +134,23 @@ func (s *Sidecar) assemble() error {
 	if err := s.assembleRPC(registry); err != nil {
 		return err
 	}
-	if err := registry.Register(newCollector(s)); err != nil {
-		return fmt.Errorf("state metrics: %w", err)
+	for _, c := range []prometheus.Collector{newCollector(s), health.NewCollector(s.health)} {
+		if err := registry.Register(c); err != nil {
+			return fmt.Errorf("state metrics: %w", err)
+		}
 	}
 	s.management = management.New(management.Options{
 		State: s, Explain: s.explain, Metrics: registry, Profiling: s.options.Profiling, Hosts: s.options.Hosts, Logger: s.logger,
 	})
 	return nil
+}
+
+// registry returns what collects the metrics.
+func (s *Sidecar) registry() (*prometheus.Registry, error) {
+	if s.options.Metrics != nil {
+		return s.options.Metrics, nil
+	}
+	return telemetry.NewRegistry("sidecar")
 }
 
 func (s *Sidecar) listen() (err error) {

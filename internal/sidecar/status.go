@@ -53,11 +53,11 @@ type logStatus struct {
 	Synced    bool   `json:"synced"`
 	Received  uint64 `json:"received"`
 	// Head is the highest revision known to exist, 0 if none is.
-	Head      uint64 `json:"head"`
-	LastBeat  string `json:"lastBeat,omitempty"`
-	Gaps      uint64 `json:"gaps"`
-	Fragments uint64 `json:"fragments"`
-	LastError string `json:"lastError,omitempty"`
+	Head          uint64 `json:"head"`
+	LastHeartbeat string `json:"lastHeartbeat,omitempty"`
+	Gaps          uint64 `json:"gaps"`
+	Fragments     uint64 `json:"fragments"`
+	LastError     string `json:"lastError,omitempty"`
 }
 
 type conditionStatus struct {
@@ -155,7 +155,7 @@ func newLogStatus(f *facts) logStatus {
 		Fragments: f.log.Fragments,
 	}
 	if !f.log.LastHeartbeat.IsZero() {
-		body.LastBeat = f.log.LastHeartbeat.UTC().Format(time.RFC3339Nano)
+		body.LastHeartbeat = f.log.LastHeartbeat.UTC().Format(time.RFC3339Nano)
 	}
 	switch {
 	case f.log.LastError != nil:

@@ -13,7 +13,7 @@ func NewRegistry(component string) (*prometheus.Registry, error) {
 	registry := prometheus.NewRegistry()
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "flagside_build_info",
-		Help:        "Always 1; the labels say what is running.",
+		Help:        "Always 1. The labels name the program and its version.",
 		ConstLabels: prometheus.Labels{"component": component, "version": Version()},
 	})
 	info.Set(1)

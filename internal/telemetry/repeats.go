@@ -81,7 +81,7 @@ func (r *Repeats) sum(kind string, k *repeated) {
 }
 
 func (r *Repeats) write(kind string, k *repeated) {
-	r.logger.WithLevel(k.level).Str("kind", kind).Int("count", k.count).Msg("log lines of this kind were repeated and left out")
+	r.logger.WithLevel(k.level).Str("kind", kind).Int("count", k.count).Msg("repeated log lines left out")
 	k.count = 0
 }
 

@@ -35,7 +35,7 @@ func (s *followLoop) checkDivergence(err error) {
 	if s.divergence.active() {
 		return
 	}
-	s.log.Debug().Err(err).Msg("the log is not as expected, asking the leader")
+	s.log.Debug().Err(err).Msg("change log differs from what is known, asking the stream's leader")
 	s.divergence = divergenceCheck{about: err, at: time.Now()}
 }
 
@@ -362,7 +362,7 @@ func (s *followLoop) reportObstacle(err error) {
 		s.current.Hole = err
 	}
 	if !known {
-		s.log.Error().Err(err).Msg("the log cannot be followed any further; what is known is served on")
+		s.log.Error().Err(err).Msg("stopped following the change log: known flags stay in use")
 	}
 }
 
@@ -382,7 +382,7 @@ func (s *followLoop) checkStandstill(now time.Time) {
 // divergenceCleared ends a divergence check without a finding and goes on reading.
 func (s *followLoop) divergenceCleared(now time.Time) {
 	if s.obstacle() != nil {
-		s.log.Info().Uint64("revision", s.received()).Msg("the log can be followed again")
+		s.log.Info().Uint64("received", s.received()).Msg("following the change log again")
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
 	s.divergence, s.denied = divergenceCheck{}, changelog.Link{}

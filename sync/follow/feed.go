@@ -194,5 +194,5 @@ func (s *followLoop) fragment(r changelog.Record, err error) {
 	}
 	s.current.LastFragment = op
 	s.current.Fragments++
-	s.log.Warn().Err(err).Str("op", op).Msg("a fragment of a transaction was dropped")
+	s.log.Warn().Err(err).Str("op", op).Msg("incomplete transaction dropped")
 }

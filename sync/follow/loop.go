@@ -220,7 +220,7 @@ func (s *followLoop) apply(now time.Time) {
 	if err := s.target.Apply(s.ready); err != nil {
 		s.current.LastError = fmt.Errorf("apply revision %d: %w", s.ready[0].Position().Revision, err)
 		s.applyAt = now.Add(s.timing.ApplyRetry)
-		s.log.Error().Err(err).Uint64("revision", s.ready[0].Position().Revision).Msg("changes cannot be applied, trying again")
+		s.log.Error().Err(err).Stringer("revision", s.ready[0].Position().Token()).Msg("changes not applied, trying again")
 		return
 	}
 	s.signed = s.ready[len(s.ready)-1].Head()

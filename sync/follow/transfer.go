@@ -171,7 +171,7 @@ func (s *followLoop) loadPublished(ctx context.Context, wanted func(changelog.Pu
 			return p.Position(), nil
 		}
 		failed = fmt.Errorf("published snapshot of revision %d: %w", p.Revision, err)
-		s.log.Warn().Err(failed).Msg("a published snapshot is not used")
+		s.log.Warn().Err(failed).Msg("published snapshot not used")
 	}
 	return changelog.Position{}, failed
 }
@@ -209,8 +209,8 @@ func (s *followLoop) onStateInstalled(r source, position changelog.Position, err
 		s.divergence.at = now.Add(jetstream.Jitter(s.timing.Recheck/2, s.timing.Recheck))
 		return
 	}
-	s.log.Warn().Uint64("revision", position.Revision).Str("epoch", position.Epoch.Short()).
-		AnErr("because", s.divergence.verdict).Msg("another state is taken over as a whole")
+	s.log.Warn().Stringer("revision", position.Token()).
+		AnErr("because", s.divergence.verdict).Msg("state replaced as a whole")
 	s.continueFrom(position, r.asked, now)
 	s.head, s.end = position.Revision, max(position.Revision, r.last)
 	s.refute(r.last, r.asked)

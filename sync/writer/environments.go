@@ -139,7 +139,7 @@ func (e *Environments) List(ctx context.Context) ([]Environment, error) {
 // announce writes a newer keys note into CONTROL, so that it stays provable.
 func (e *Environments) announce(ctx context.Context) {
 	if err := e.ledger.Announce(ctx); err != nil && ctx.Err() == nil {
-		e.conn.Logger().Warn().Err(err).Msg("could not write the keys note into CONTROL")
+		e.conn.Logger().Warn().Err(err).Msg("keys note not written to CONTROL")
 	}
 }
 

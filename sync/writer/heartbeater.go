@@ -89,7 +89,7 @@ func (b *Heartbeater) tick(ctx context.Context) {
 	defer cancel()
 	if err := b.announce(within); err != nil && ctx.Err() == nil {
 		if !b.silent {
-			b.logger.Warn().Err(err).Msg("no heartbeats while the head of the log is not known")
+			b.logger.Warn().Err(err).Msg("heartbeats paused: the head of the change log is not known")
 		}
 		b.silent = true
 		return

@@ -42,9 +42,9 @@ func (j *Ledger) Follow(ctx context.Context, from uint64, apply func(Record) err
 		case errors.Is(err, errApply), errors.Is(err, ErrDamaged):
 			return fmt.Errorf("follow %s: %w", j.name.stream, err)
 		case err != nil && !behind:
-			j.conn.Logger().Warn().Err(err).Str("stream", j.name.stream).Msg("the ledger cannot be read, trying again")
+			j.conn.Logger().Warn().Err(err).Str("stream", j.name.stream).Msg("ledger not read, trying again")
 		case err == nil && behind:
-			j.conn.Logger().Info().Str("stream", j.name.stream).Msg("the ledger can be read again")
+			j.conn.Logger().Info().Str("stream", j.name.stream).Msg("ledger read again")
 		}
 		behind = err != nil
 		select {

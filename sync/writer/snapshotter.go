@@ -82,8 +82,8 @@ func (s *Snapshotter) publish(ctx context.Context) error {
 		return err
 	}
 	h := state.Header()
-	s.logger.Info().Uint64("revision", h.Head.Revision).Int("documents", h.Count).Dur("took", time.Since(begun)).
-		Msg("a snapshot is published")
+	s.logger.Info().Stringer("revision", h.Head.Token()).Int("documents", h.Count).Stringer("took", time.Since(begun).Round(time.Millisecond)).
+		Msg("snapshot published")
 	return nil
 }
 
@@ -134,6 +134,6 @@ func (s *Snapshotter) note(ctx context.Context, err error) {
 		s.failed = ""
 	case s.failed != err.Error():
 		s.failed = err.Error()
-		s.logger.Warn().Err(err).Str("environment", s.log.environment).Msg("snapshots are not published for now")
+		s.logger.Warn().Err(err).Str("environment", s.log.environment).Msg("snapshot not published, trying again")
 	}
 }

@@ -1,5 +1,5 @@
-// Package documented holds docs/configuration.md against the option tables it
-// is generated from. It is for tests.
+// Package documented compares the generated chapters of docs with the programs,
+// and writes them if it is told to. It is for tests.
 package documented
 
 import (
@@ -19,20 +19,30 @@ const update = "FLAGSIDE_UPDATE"
 // that [config.Set.Markdown] returns, word for word.
 func Check(t *testing.T, path string, sets ...*config.Set) {
 	t.Helper()
+	chapters := make([]string, len(sets))
+	for i, set := range sets {
+		chapters[i] = set.Markdown()
+	}
+	CheckChapters(t, path, chapters...)
+}
+
+// CheckChapters fails the test unless the file at path has the chapters, word
+// for word. Each begins with its heading, "## …".
+func CheckChapters(t *testing.T, path string, chapters ...string) {
+	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	document := string(data)
-	for _, set := range sets {
-		chapter := set.Markdown()
+	for _, chapter := range chapters {
 		heading, _, _ := strings.Cut(chapter, "\n")
 		begin, end := find(document, heading)
 		if document[begin:end] == chapter {
 			continue
 		}
 		if os.Getenv(update) == "" {
-			t.Errorf("%s: the chapter %q differs from the options of the program; %s=1 go test writes it", path, heading, update)
+			t.Errorf("%s: the chapter %q differs from the program; %s=1 go test writes it", path, heading, update)
 			continue
 		}
 		document = document[:begin] + chapter + document[end:]

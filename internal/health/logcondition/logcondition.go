@@ -1,4 +1,4 @@
-// Package logcondition names what is wrong with a change log that is followed, for whoever follows it.
+// Package logcondition names what is wrong with a change log that is followed, for anyone who follows it.
 package logcondition
 
 import (

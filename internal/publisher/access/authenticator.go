@@ -38,7 +38,7 @@ type FixedToken struct {
 	Principal Principal
 }
 
-// AuthenticatorOptions say whose tokens are accepted. Without any, nobody is.
+// AuthenticatorOptions say whose tokens are accepted. Without any, no one is.
 type AuthenticatorOptions struct {
 	// Tokens are the API tokens; nil means none.
 	Tokens *Tokens

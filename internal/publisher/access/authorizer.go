@@ -94,7 +94,7 @@ func (a *Authorizer) load() (*policyText, error) {
 // Digest returns the SHA-256 of the text of the policies that are in force.
 func (a *Authorizer) Digest() changelog.Digest { return a.policies.Current().digest }
 
-// Authorize answers a question. It is pure apart from which policies are loaded: the same question has the same answer. Whoever breaks
+// Authorize answers a question. It is pure apart from which policies are loaded: the same question has the same answer. Anyone who breaks
 // the glass must be permitted both that and the action itself.
 func (a *Authorizer) Authorize(q Question) Answer {
 	if q.Principal.PolicyID() == "" {

@@ -43,7 +43,7 @@ type Issuer struct {
 	GroupsClaim string `json:"groupsClaim,omitempty"`
 	// Groups give further groups to principals.
 	Groups []GroupRule `json:"groups,omitempty"`
-	// CAFile has the certificates of those who may vouch for the issuer's; empty means those of the system.
+	// CAFile has the CA certificates for the issuer; empty means those of the system.
 	CAFile string `json:"caFile,omitempty"`
 	// TokenFile has a bearer token for requests to the issuer, read each time; empty means none. Kubernetes may ask for one.
 	TokenFile string `json:"tokenFile,omitempty"`
@@ -106,7 +106,7 @@ func (i Issuer) validate() error {
 	return nil
 }
 
-// onLoopback reports whether a URL leads to this machine, where nobody is between.
+// onLoopback reports whether a URL leads to this machine, where no one is between.
 func onLoopback(u *url.URL) bool {
 	return u.Scheme == "http" && config.LoopbackOnly(net.JoinHostPort(u.Hostname(), "0")) == nil
 }

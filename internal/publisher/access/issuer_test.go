@@ -184,7 +184,7 @@ func TestServiceAccount(t *testing.T) {
 	o.Groups = []access.GroupRule{
 		{Group: access.RoleEditor, Claim: "sub", Value: "system:serviceaccount:ci:deployer"},
 		{Group: "ci", Claim: "/kubernetes.io/namespace", Value: "ci"},
-		{Group: access.RoleAdmin, Claim: "/kubernetes.io/serviceaccount/name", Value: "somebody"},
+		{Group: access.RoleAdmin, Claim: "/kubernetes.io/serviceaccount/name", Value: "someone"},
 	}
 	a := authenticator(t, access.AuthenticatorOptions{Issuers: []access.Issuer{o}})
 	got, err := authenticate(t, a, i.sign(i.claims(map[string]any{
@@ -230,7 +230,7 @@ func TestHostileTokens(t *testing.T) {
 		"alg none":                  part(map[string]string{"alg": "none"}) + "." + good[1] + ".",
 		"alg None, with signature":  part(map[string]string{"alg": "None"}) + "." + good[1] + "." + good[2],
 		"HS256 with the public key": signWith(t, symmetric, i.claims(nil)),
-		"signed by somebody else":   signWith(t, forged, i.claims(nil)),
+		"signed by another key":     signWith(t, forged, i.claims(nil)),
 		"other claims":              good[0] + "." + part(i.claims(map[string]any{"sub": "root"})) + "." + good[2],
 		"no signature":              good[0] + "." + good[1] + ".",
 		"expired":                   i.sign(i.claims(map[string]any{"exp": now.Add(-31 * time.Second).Unix()})),
@@ -238,7 +238,7 @@ func TestHostileTokens(t *testing.T) {
 		"expires at zero":           i.sign(i.claims(map[string]any{"exp": 0})),
 		"not yet valid":             i.sign(i.claims(map[string]any{"nbf": now.Add(time.Minute).Unix()})),
 		"nbf is a text":             i.sign(i.claims(map[string]any{"nbf": "soon"})),
-		"another audience":          i.sign(i.claims(map[string]any{"aud": "somebody"})),
+		"another audience":          i.sign(i.claims(map[string]any{"aud": "someone"})),
 		"no audience":               i.sign(i.claims(map[string]any{"aud": nil})),
 		"another issuer":            i.sign(i.claims(map[string]any{"iss": "https://issuer.invalid"})),
 		"issuer with a slash":       i.sign(i.claims(map[string]any{"iss": i.URL + "/"})),

@@ -7,7 +7,7 @@ type Kind string
 
 // The kinds of principals.
 const (
-	// KindToken is whoever holds an API token.
+	// KindToken is the holder of an API token.
 	KindToken Kind = "token"
 	// KindOIDC is whom an OpenID Connect issuer names.
 	KindOIDC Kind = "oidc"
@@ -139,7 +139,7 @@ type RiskReason struct {
 	Sentence string `json:"sentence"`
 }
 
-// Question asks whether somebody may do something.
+// Question asks whether a principal may do something.
 type Question struct {
 	Principal     Principal
 	Action        Action

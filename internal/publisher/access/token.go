@@ -124,7 +124,7 @@ func validateName(name string) error {
 	return nil
 }
 
-// within reports whether whoever has the scope reaches nothing that whoever has the outer one does not.
+// within reports whether the scope reaches nothing that the outer one does not.
 func (s Scope) within(outer Scope) bool {
 	return narrower(s.Environments, outer.Environments) && narrower(s.Actions, outer.Actions)
 }

@@ -69,7 +69,7 @@ func NewTokens(now func() time.Time, lifetime time.Duration) *Tokens {
 	return t
 }
 
-// Run reads the tokens and keeps them current until ctx ends, which is no error. Until they are read nobody is let in by a token, because
+// Run reads the tokens and keeps them current until ctx ends, which is no error. Until they are read no one is let in by a token, because
 // it may be revoked.
 func (t *Tokens) Run(ctx context.Context, journal Journal) error { return t.run(ctx, journal) }
 
@@ -145,7 +145,7 @@ func (t *Tokens) takeToken(f tokenRecord) {
 
 // Create makes a token for the author, who must have been permitted to Administer. The secret is returned here and nowhere else: only its
 // hash is kept. The error is ErrInvalidToken, ErrNotReady, or one of writer.Ledger; after writer.ErrUndecided the token may
-// exist, but nobody knows its secret: revoke it when the list shows it.
+// exist, but no one knows its secret: revoke it when the list shows it.
 func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Token, string, error) {
 	now := t.now().UTC().Truncate(time.Second)
 	if err := n.validate(author, now); err != nil {
@@ -203,7 +203,7 @@ func (t *Tokens) find(id string) (storedToken, bool) {
 }
 
 // Standing returns why a principal no longer counts who is not there to be authenticated: ErrRejected when the token was revoked or has
-// expired, ErrUnavailable when that is not known yet. Nobody knows that of principals without a token here: they count.
+// expired, ErrUnavailable when that is not known yet. No one knows that of principals without a token here: they count.
 func (t *Tokens) Standing(p Principal) error {
 	id, ok := strings.CutPrefix(p.ID, tokenPrincipal)
 	if p.Kind != KindToken || !ok {

@@ -108,7 +108,7 @@ func TestTokens(t *testing.T) {
 	}
 	until(t, b, secret, nil)
 	if err := tokens.Standing(want); err != nil {
-		t.Errorf("whoever holds it does not count: %v", err)
+		t.Errorf("anyone who holds it does not count: %v", err)
 	}
 	if err := access.NewTokens(nil, 0).Standing(want); !errors.Is(err, access.ErrUnavailable) {
 		t.Errorf("before the tokens are read: %v", err)
@@ -136,7 +136,7 @@ func TestTokens(t *testing.T) {
 	}
 	until(t, a, secret, access.ErrRejected)
 	if err := tokens.Standing(want); !errors.Is(err, access.ErrRejected) {
-		t.Errorf("whoever held it still counts: %v", err)
+		t.Errorf("anyone who held it still counts: %v", err)
 	}
 	for _, other := range []access.Principal{{ID: "corp:x", Kind: access.KindOIDC}, {ID: "token:admin-file", Kind: access.KindToken}} {
 		if err := tokens.Standing(other); err != nil {
@@ -252,7 +252,7 @@ func TestNewTokenRefuses(t *testing.T) {
 	}
 }
 
-// Before the tokens are read, nobody knows whether one was revoked.
+// Before the tokens are read, no one knows whether one was revoked.
 func TestTokensBeforeTheyAreRead(t *testing.T) {
 	t.Parallel()
 	tokens := access.NewTokens(nil, 0)

@@ -20,17 +20,17 @@ import (
 const (
 	// need is what a caller must be permitted before an operation looks at anything.
 	need = "need"
-	// mustAuthenticate says that the operation is for nobody without credentials, although it only needs access.Read.
+	// mustAuthenticate says that the operation is for no one without credentials, although it only needs access.Read.
 	mustAuthenticate = "authenticate"
 )
 
-// nobody is the principal of requests without credentials where anybody may read.
+// no one is the principal of requests without credentials where anybody may read.
 func nobody() access.Principal { return access.Principal{} }
 
 // callerKey is the key of the principal in the context of a request.
 type callerKey struct{}
 
-// caller returns who makes a request: nobody if it was let through without credentials.
+// caller returns who makes a request: no one if it was let through without credentials.
 func caller(ctx context.Context) access.Principal {
 	p, _ := ctx.Value(callerKey{}).(access.Principal)
 	return p
@@ -94,7 +94,7 @@ func answerProblem(ctx huma.Context, p *problem) {
 	_ = json.MarshalWrite(ctx.BodyWriter(), p) // fails only when the client is gone
 }
 
-// unauthenticated returns what to answer to whoever was not authenticated.
+// unauthenticated returns what to answer to a request that was not authenticated.
 func (s *server) unauthenticated(err error) *problem {
 	if errors.Is(err, access.ErrUnavailable) {
 		s.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("it could not be found out who makes a request") })
@@ -126,7 +126,7 @@ func (s *server) refusedBefore(ctx huma.Context, principal access.Principal) *pr
 	return s.refusedTo(ctx.Context(), question)
 }
 
-// breaksGlass reports whether somebody demands to go without the consent of others, which takes a reason.
+// breaksGlass reports whether a caller demands to go without the consent of others, which takes a reason.
 func breaksGlass(demanded bool, reason string) bool { return demanded && reason != "" }
 
 // resource returns an environment as policies see it; the empty name means what is global.

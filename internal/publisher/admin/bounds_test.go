@@ -88,7 +88,7 @@ func TestAnswersAreCountedUntilTheyAreTaken(t *testing.T) {
 	})
 }
 
-// Whoever has nothing under way, or has changed something, is told, however little is left.
+// Anyone who has nothing under way, or has changed something, is told, however little is left.
 func TestWhatIsSmallIsAnswered(t *testing.T) {
 	t.Parallel()
 	b := NewBounds(1<<20, func() {})

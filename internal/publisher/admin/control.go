@@ -60,7 +60,7 @@ func (s *server) record(ctx context.Context, act access.Act) api.Record {
 	return out
 }
 
-// reviewRecord asks for permission where the act was done. Whoever may not review learns nothing of what CONTROL has.
+// reviewRecord asks for permission where the act was done. Principals who may not review learn nothing of what CONTROL has.
 func (s *server) reviewRecord(ctx context.Context, in *reviewRecord) (*content[api.Record], error) {
 	question := access.Question{Principal: caller(ctx), Action: access.Administer}
 	reviewed, known := s.options.Acts.Find(ctx, in.Sequence)

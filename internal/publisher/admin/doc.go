@@ -1,7 +1,7 @@
 // Package admin serves the HTTP API of a publisher. Its wire types are in package api, its client is package client.
 //
 // The API is described by its own OpenAPI 3.1 document at /openapi.json, a copy of which is api/openapi.json in the repository. Every
-// error is a problem of RFC 9457. Whoever changes a document must say with If-Match what it has seen; revisions are tokens of the
+// error is a problem of RFC 9457. Anyone who changes a document must say with If-Match what it has seen; revisions are tokens of the
 // form <epoch8>-<revision>.
 //
 // Every request has a bearer token, unless anybody may read. Who may do what is decided by policies: by the control package for what

@@ -15,7 +15,7 @@ import (
 	"github.com/flagside/flagside/sync/writer"
 )
 
-// problemOf returns what to answer to an error of a command or a read. An error that nobody foresaw is logged, because its text is for
+// problemOf returns what to answer to an error of a command or a read. An error that no one foresaw is logged, because its text is for
 // operators.
 func problemOf(err error, logger zerolog.Logger) *problem {
 	if refusal, ok := errors.AsType[*control.Refusal](err); ok {

@@ -39,7 +39,7 @@ func operation(method, path, id, summary, tag string) huma.Operation {
 // reading makes op one that only shows something of an environment, for which its caller must be permitted to read it.
 func reading(op huma.Operation) huma.Operation { return needing(access.Read, op) }
 
-// needing makes op one that is refused to whoever is not permitted an action, on the environment in its path or on what is global.
+// needing makes op one that is refused to callers that are not permitted an action, on the environment in its path or on what is global.
 func needing(action access.Action, op huma.Operation) huma.Operation {
 	op.Metadata = map[string]any{need: action}
 	return op

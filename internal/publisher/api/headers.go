@@ -6,7 +6,7 @@ type ChangeHeaders struct {
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: the same key changes nothing twice within 24 hours."`
 }
 
-// AdministrationHeaders are the headers of requests that change no documents, for which nobody can be asked to agree.
+// AdministrationHeaders are the headers of requests that change no documents, for which no approvals are asked.
 type AdministrationHeaders struct {
 	Reason     string `header:"Flagside-Reason" maxLength:"500" doc:"Why. It stands in a signed record for ever and in the log lines of the publisher, and cannot be erased: do not name a person."`
 	BreakGlass bool   `header:"Flagside-Break-Glass" doc:"That it is to be done without the consent that policies want, for the reason that is given."`

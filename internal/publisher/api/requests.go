@@ -81,7 +81,7 @@ type Restoration struct {
 	NewEpoch    bool   `json:"newEpoch" doc:"Whether the documents are written as a new epoch of the log."`
 }
 
-// Remark is what somebody said about a change request.
+// Remark is what a person said about a change request.
 type Remark struct {
 	By   string    `json:"by,omitempty" doc:"The opaque id of who; absent for the publisher itself."`
 	At   time.Time `json:"at"`

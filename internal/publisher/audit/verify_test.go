@@ -224,7 +224,7 @@ func TestEntriesMustBeWhatWasApproved(t *testing.T) {
 			t.Errorf("%s: %v, want that revision %d is bad", what, err, before+1)
 		}
 	}
-	f("a request that nobody opened", func(p *past) { p.append("request-9", []string{"approver"}, flag("x", 1)) })
+	f("a request that was never opened", func(p *past) { p.append("request-9", []string{"approver"}, flag("x", 1)) })
 	f("a request that is applied twice", func(p *past) { p.append("request-1", []string{"approver"}, flag("a", 2)) })
 	open := func(p *past, author string) *control.Proposal {
 		proposal := &control.Proposal{Changes: []control.DocumentChange{{Kind: document.KindFlag, Key: "x", Body: flag("x", 1).Put}}, Author: control.Author{ID: author}}

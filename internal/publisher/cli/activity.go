@@ -19,8 +19,8 @@ func activityList() commandline.Invocation {
 	var flag string
 	f := newForm("activity", "Lists what happened in an environment, the newest first: changes, steps of change requests, what policies refused to "+
 		"whom, and administration.").inEnvironment()
-	f.set.String(&flag, "flag", "", "only what concerns this flag, which may be gone")
-	f.filters(&wanted, "go on where a list ended: the place that its last line names")
+	f.set.String(&flag, "flag", "", "only records about this flag, even if it was deleted")
+	f.filters(&wanted, "continue a list: the place that its last line names")
 	return f.runs(func(ctx context.Context, s *session) error {
 		now := time.Now()
 		found, err := s.client.Activity(ctx, f.environment, api.ActivityQuery{

@@ -48,7 +48,7 @@ func auditVerify() commandline.Invocation {
 		"Records that were cut off at the end, and a history that was rewritten with a key that counts, show only against --checkpoint. The times at "+
 		"which the export was made and records were stored (time, stored) prove nothing.")
 	f.set.String(&f.environment, "environment", "", "environment to verify; an export of another one is refused").Short("e")
-	f.set.File(&file, "file", "", "file that audit export has written, - is the standard input")
+	f.set.File(&file, "file", "", "file written by audit export; - is standard input")
 	f.set.File(&trustFile, "trust-file", "", "trust file of the installation, from a source that you trust").Require()
 	f.set.File(&checkpointFile, "checkpoint", "", "file with signed checkpoints that were kept elsewhere, as serve --checkpoint-file appends them; the history must contain what each names, in CONTROL only with --with-control")
 	f.set.Bool(&o.EverySignature, "every-signature", false, "verify every signature, not only those that prove the others: it takes longer")

@@ -325,12 +325,12 @@ func golden(t *testing.T, file, text string) {
 	}
 }
 
-// When nobody listens nothing can have been done; when the answer is lost it may have been.
+// When no one listens nothing can have been done; when the answer is lost it may have been.
 func TestLostAnswers(t *testing.T) {
 	t.Parallel()
 	code, output := run(t.Context(), "http://127.0.0.1:1", "editor", flag, "flag", "put", "f", "-e", "prod", "--create")
 	if code != 8 || !strings.Contains(output, "does not answer") {
-		t.Errorf("nobody listens: exit code %d, %s", code, output)
+		t.Errorf("no one listens: exit code %d, %s", code, output)
 	}
 	keys := make(chan string, 10)
 	address := listen(t, func(w http.ResponseWriter, r *http.Request) {
@@ -432,7 +432,7 @@ func TestTLS(t *testing.T) {
 		t.Errorf("exit code %d, %s", code, output)
 	}
 	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami"); code != 8 || !strings.Contains(output, "certificate") {
-		t.Errorf("a certificate that nobody vouches for: exit code %d, %s", code, output)
+		t.Errorf("a certificate that no one confirms: exit code %d, %s", code, output)
 	}
 	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami", "--admin-ca", "cli_test.go"); code != 1 || !strings.Contains(output, "no certificate") {
 		t.Errorf("a file without certificates: exit code %d, %s", code, output)

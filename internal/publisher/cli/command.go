@@ -64,7 +64,7 @@ func newForm(words, synopsis string) *form {
 
 // inEnvironment declares the option that names the environment.
 func (f *form) inEnvironment() *form {
-	f.where = f.set.String(&f.environment, "environment", "", "environment that it is about").Short("e").Of(namesEnvironment)
+	f.where = f.set.String(&f.environment, "environment", "", "environment to use").Short("e").Of(namesEnvironment)
 	f.where.Require()
 	return f
 }

@@ -24,7 +24,7 @@ func flagList() commandline.Invocation {
 	var wanted selection
 	var everywhere bool
 	f := newForm("flag list", "Lists flags by key: those of an environment, or with --all-environments the state of each in all of them.")
-	f.where = f.set.String(&f.environment, "environment", "", "environment that it is about").Short("e").Of(namesEnvironment)
+	f.where = f.set.String(&f.environment, "environment", "", "environment to use").Short("e").Of(namesEnvironment)
 	f.set.Bool(&everywhere, "all-environments", false, "show the state of each flag in all environments").Letter = "A"
 	f.set.String(&wanted.tag, "tag", "", "only flags with this tag")
 	f.set.String(&wanted.owner, "owner", "", "only flags of this owner")

@@ -34,7 +34,7 @@ func Names(ctx context.Context, kind string, t commandline.Terminal) []string {
 		return kept.Names()
 	}
 	f := newForm("names", "Lists names.")
-	f.set.String(&f.environment, "environment", "", "environment that it is about")
+	f.set.String(&f.environment, "environment", "", "environment to use")
 	fallback, err := FromContext(t)
 	if err != nil {
 		return nil

@@ -28,7 +28,7 @@ func tokenCreate() commandline.Invocation {
 	var expires, file string
 	f := newForm("token create", "Creates an API token. Its secret is shown once and never again.")
 	f.set.Argument(&wanted.Name, "NAME", "what the token is for; it stays in the audit trail and cannot be erased: do not name a person")
-	f.set.List(&wanted.Groups, "group", nil, "groups that policies know its holder by, such as "+
+	f.set.List(&wanted.Groups, "group", nil, "groups of the token, as policies name them, such as "+
 		strings.Join([]string{access.RoleViewer, access.RoleEditor, access.RoleApprover, access.RoleAdmin}, ", "))
 	f.set.List(&narrowed.Environments, "only-environment", nil, "the only environments that it reaches; without any, all that its groups reach")
 	f.set.List(&narrowed.Actions, "only-action", nil, "the only actions that it may take; without any, all that its groups may")

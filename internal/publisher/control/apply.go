@@ -94,7 +94,7 @@ func (r Request) repeats(p Proposing) error {
 }
 
 // Apply applies a change request and returns when the state shows it. Repeating it goes on where it was interrupted. The request that
-// is returned tells whether it was applied, or has to be made anew because something came between.
+// is returned tells whether it was applied, or has to be rebased because something came between.
 func (s *Service) Apply(ctx context.Context, o Origin, id string) (Request, error) {
 	r, err := s.find(ctx, id)
 	if err != nil {
@@ -129,7 +129,7 @@ func (s *Service) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// finish brings a claimed request to its end, whoever has claimed it.
+// finish brings a claimed request to its end, no matter who has claimed it.
 func (s *Service) finish(ctx context.Context, id string) (Request, error) {
 	release, err := s.hold(ctx)
 	if err != nil {
@@ -206,7 +206,7 @@ func search(ctx context.Context, log Log, r Request, to changelog.Position) (Fin
 	return found, nil
 }
 
-// appendRequest appends the change of a request under the id of the request. Whoever tries the same at the same place, or finds it in
+// appendRequest appends the change of a request under the id of the request. Anyone who tries the same at the same place, or finds it in
 // the log, knows it by that.
 func (s *Service) appendRequest(ctx context.Context, log Log, basis writer.Basis, r Request) (writer.Outcome, error) {
 	if err := ctx.Err(); err != nil {

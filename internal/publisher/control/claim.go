@@ -12,10 +12,10 @@ import (
 
 // ClaimRequest begins to apply a change request. From here on it is the log that decides, and nothing else can happen to the request.
 //
-// A scheduled one that was made from what has changed since is released instead: it needs to be made anew.
+// A scheduled one that was made from what has changed since is released instead: it needs a rebase.
 type ClaimRequest struct {
 	Request string
-	// Scheduled tells that its time has come, and nobody asks for it but its author, earlier.
+	// Scheduled tells that its time has come, and no one asks for it but its author, earlier.
 	Scheduled bool
 	// Author is the author of a scheduled one, as policies know the author today; the zero value is as recorded.
 	Author access.Principal
@@ -97,7 +97,7 @@ func (k *inquiry) mustBreakGlass() error {
 	return k.mustApply()
 }
 
-// mustApply refuses a request that may not be applied. To carry out one's own, which nobody has approved, is to write at once; and deletions
+// mustApply refuses a request that may not be applied. To carry out one's own, which no one has approved, is to write at once; and deletions
 // are asked for as access.Archive, as everywhere.
 func (k *inquiry) mustApply() error {
 	if err := k.must(access.Apply); err != nil {

@@ -122,7 +122,7 @@ func TestDecisions(t *testing.T) {
 		document.Document{Kind: document.KindFlag, Key: "b"})
 }
 
-// Repeating what is there writes nothing, but only for somebody who has seen it.
+// Repeating what is there writes nothing, but only for someone who has seen it.
 func TestPutOfTheSameChangesNothing(t *testing.T) {
 	t.Parallel()
 	s := shop(t)

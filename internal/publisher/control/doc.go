@@ -2,7 +2,7 @@
 //
 // Decide is pure: from the state of an environment and a command it derives the documents to write, or a Refusal. A Service does the
 // rest: it makes sure that the state is current, appends what was decided with a compare-and-set on that state, and decides again
-// when somebody else was faster. What a command may do is therefore decided in one place, and never on stale knowledge.
+// when another publisher was faster. What a command may do is therefore decided in one place, and never on stale knowledge.
 //
 // What needs the consent of others is a change request. DecideRequest is pure as well: from the Governance, which is the sum of the records
 // in the ledger of the environment, and a RequestCommand it derives the next record. A request is applied in three steps that any publisher

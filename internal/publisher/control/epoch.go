@@ -145,7 +145,7 @@ func named(documents []document.Document) []DocumentChange {
 	return list
 }
 
-// mustBegin refuses a new epoch that changes documents to whoever may not change each of them without approvals.
+// mustBegin refuses a new epoch that changes documents to anyone who may not change each of them without approvals.
 func (k *inquiry) mustBegin(o Origin, n NewEpoch) error {
 	if !n.BreakGlass {
 		detail := "The log cannot take approvals now, and documents would change: begin the new epoch by breaking the glass, with a reason."

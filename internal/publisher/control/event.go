@@ -59,9 +59,9 @@ type Event struct {
 	Approvers []string `json:"approvers,omitempty"`
 	// Outcome is what a released request becomes.
 	Outcome RequestStatus `json:"outcome,omitzero"`
-	// Refusal is what somebody asked for in vain.
+	// Refusal is what a caller asked for in vain.
 	Refusal *RefusedAction `json:"refusal,omitzero"`
-	// Count is how many requests nobody was authenticated for, or how many more were refused, since a time.
+	// Count is how many requests no one was authenticated for, or how many more were refused, since a time.
 	Count uint64    `json:"count,omitzero"`
 	Since time.Time `json:"since,omitzero"`
 	// Risk is what is risky from now on.
@@ -128,7 +128,7 @@ type Proposal struct {
 	// Epoch and Bases are what the changes were made from.
 	Epoch changelog.Epoch `json:"epoch"`
 	Bases []Base          `json:"bases"`
-	// ApplyAt is when it is to be applied; zero is when somebody asks for it.
+	// ApplyAt is when it is to be applied; zero is when someone asks for it.
 	ApplyAt time.Time `json:"applyAt,omitzero"`
 	// LateSeconds is how long after ApplyAt it may still be applied; zero is any time.
 	LateSeconds int64 `json:"lateSeconds,omitzero"`

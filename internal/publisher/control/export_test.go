@@ -22,7 +22,7 @@ func Search(r Request, records []changelog.Record) Finding {
 // Merge applies a merge patch.
 func Merge(target, patch []byte) ([]byte, error) { return merge(target, patch) }
 
-// Summarize tells the ledger how many requests nobody was authenticated for, as Run does once a minute.
+// Summarize tells the ledger how many requests no one was authenticated for, as Run does once a minute.
 func (s *Service) Summarize(ctx context.Context, since time.Time) { s.summarize(ctx, since) }
 
 // Bases exposes what a change of documents is bound to.

@@ -13,7 +13,7 @@ import (
 // RequestStatus says how far a change request is.
 type RequestStatus string
 
-// The statuses. Open ones wait for approvals, for their time, or for somebody to apply them; Claimed ones are being applied. NeedsRebase
+// The statuses. Open ones wait for approvals, for their time, or for someone to apply them; Claimed ones are being applied. NeedsRebase
 // ones were made from what has changed since: their author may make them anew. All others are final.
 const (
 	Open        RequestStatus = "open"
@@ -57,7 +57,7 @@ type Request struct {
 	Moved []Base
 }
 
-// Remark is what somebody said about a request.
+// Remark is what a person said about a request.
 type Remark struct {
 	By   string
 	At   time.Time
@@ -74,7 +74,7 @@ type Claim struct {
 	Approvers []string
 }
 
-// ReviewOpen reports whether a request broke the glass and nobody has looked at it since.
+// ReviewOpen reports whether a request broke the glass and no one has looked at it since.
 func (r Request) ReviewOpen() bool {
 	done := r.Status == Applied || r.Status == Failed && r.Proposal.newEpoch() // of which the log may have more than the ledger tells
 	return done && r.Proposal.BreakGlass && r.Review.By == ""
@@ -85,7 +85,7 @@ func (r Request) waits() bool {
 	return r.Status == Open || r.Status == Claimed || r.Status == NeedsRebase
 }
 
-// ended reports whether nobody decides about the request any more. Then its proposal has no documents.
+// ended reports whether no one decides about the request any more. Then its proposal has no documents.
 func (r Request) ended() bool { return !r.waits() && !r.ReviewOpen() }
 
 // forget drops the documents of a proposal, and the comments.

@@ -7,7 +7,7 @@ import (
 )
 
 // identified returns the origin with the id of who asks. A person without one gets it only if decide, which records nothing, refuses
-// nothing: what strangers ask for in vain leaves no trace of who they are.
+// nothing: what unauthenticated callers ask for in vain leaves no trace of who they are.
 func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governance, World) error) (Origin, error) {
 	if o.actor() != access.Unregistered || s.options.Identify == nil {
 		return o, nil

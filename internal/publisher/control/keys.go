@@ -69,7 +69,7 @@ type keyUse struct {
 	at       time.Time
 }
 
-// keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Whoever uses it holds the turn.
+// keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Anyone who uses it holds the turn.
 type keys struct {
 	turn chan struct{}
 	read changelog.Position // up to here

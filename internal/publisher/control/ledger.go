@@ -141,7 +141,7 @@ func (s *Service) world(o Origin, state State) World {
 	}
 }
 
-// decideAndRecord derives an event from a current state and ledger, and records it; again each time that somebody else was faster.
+// decideAndRecord derives an event from a current state and ledger, and records it; again each time that another publisher was faster.
 // The zero Event is not recorded.
 func (s *Service) decideAndRecord(ctx context.Context, do func(*Governance, State) (Event, error)) (Event, error) {
 	for {

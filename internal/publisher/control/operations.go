@@ -62,7 +62,7 @@ func (o *operations) find(op string) (Operation, bool) {
 }
 
 // Operation returns what became of a change by its op-id. This publisher knows what it has appended itself; of what others have, the log
-// tells if it is committed. Of anything else nobody can tell here: its state is zero. It may have been lost, be open at another publisher, or
+// tells if it is committed. Of anything else no one can tell here: its state is zero. It may have been lost, be open at another publisher, or
 // have been appended longer ago than is remembered.
 func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	if found, ok := s.operations.find(op); ok {

@@ -138,6 +138,6 @@ func TestOperationsThatAreNotKnown(t *testing.T) {
 		t.Errorf("the operation is %+v, %v, want it committed at %+v", o, err, result.Position)
 	}
 	if o, err := s.Operation(t.Context(), "none"); err != nil || o != (control.Operation{OpID: "none"}) {
-		t.Errorf("an operation that nobody began: %+v, %v, want that it is not known", o, err)
+		t.Errorf("an operation that no one began: %+v, %v, want that it is not known", o, err)
 	}
 }

@@ -143,7 +143,7 @@ func (s *simulation) proposing() control.Proposing {
 	return p
 }
 
-// command carries out a command of somebody.
+// command carries out a command of someone.
 func (s *simulation) command(c control.RequestCommand) {
 	by := fmt.Sprint("person ", s.random.IntN(4))
 	w := control.World{

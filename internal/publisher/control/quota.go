@@ -16,7 +16,7 @@ type writtenToday struct {
 
 func dayOf(t time.Time) int64 { return t.Unix() / (24 * 60 * 60) }
 
-// add counts an event that somebody has written of their own accord. Those that end something are free.
+// add counts an event that someone has written of their own accord. Those that end something are free.
 func (w *writtenToday) add(e Event) {
 	day := dayOf(e.At)
 	if !e.Type.counts() || day < w.day {

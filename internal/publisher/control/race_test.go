@@ -63,7 +63,7 @@ func TestTwoEditorsRace(t *testing.T) {
 	}
 }
 
-// Whoever approves after what it was made from was changed, through whichever publisher, is always refused.
+// Anyone who approves after what it was made from was changed, through whichever publisher, is always refused.
 func TestApproveAfterChange(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -80,7 +80,7 @@ func TestApproveAfterChange(t *testing.T) {
 	}
 }
 
-// Its author withdraws a request while somebody applies it through another publisher: one of them wins, and the log agrees.
+// Its author withdraws a request while someone applies it through another publisher: one of them wins, and the log agrees.
 func TestWithdrawRacesApply(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -150,7 +150,7 @@ func crashAndFinish(t *testing.T, one, other *replica, steps int, between bool) 
 	if err == nil && finished.Status == control.NeedsRebase {
 		_, err = other.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID})
 		if err != nil {
-			t.Errorf("withdrawing what needs to be made anew: %v", err)
+			t.Errorf("withdrawing what needs a rebase: %v", err)
 		}
 	}
 }
@@ -275,7 +275,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	stranger := person("somebody else")
 	stranger.Owner, stranger.Key = true, "k1"
 	if _, err := other.Do(t.Context(), stranger, put); !isRefused(err, control.CausePreconditionFailed) {
-		t.Errorf("somebody else's key: %v", err)
+		t.Errorf("someone else's key: %v", err)
 	}
 	author := person("author")
 	author.Key = "k2"
@@ -316,7 +316,7 @@ func TestKeyedPartsAreResumed(t *testing.T) {
 	}
 }
 
-// Requests that nobody was authenticated for become one fact.
+// Requests that no one was authenticated for become one fact.
 func TestUnauthenticatedAreSummarized(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -343,7 +343,7 @@ func TestUnauthenticatedAreSummarized(t *testing.T) {
 	}
 }
 
-// What policies do not permit is refused, and recorded for whoever is known.
+// What policies do not permit is refused, and recorded for anyone who is known.
 func TestForbiddenIsRecorded(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)

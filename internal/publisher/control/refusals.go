@@ -43,7 +43,7 @@ func (r *refusals) admit(by string, now time.Time) bool {
 	return true
 }
 
-// countRead counts a refused read: whoever polls what they may not read would fill the ledger. Of too many principals it is not told who.
+// countRead counts a refused read: anyone who polls what they may not read would fill the ledger. Of too many principals it is not told who.
 func (r *refusals) countRead(by string, n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,7 +73,7 @@ func (r *refusals) giveBack(n uint64) {
 	r.more += n
 }
 
-// noteRefused records that policies did not permit something to somebody. That this fails changes nothing for them.
+// noteRefused records that policies did not permit something to a caller. That this fails changes nothing for them.
 func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
 	refusal, ok := errors.AsType[*Refusal](err)
 	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil || s.options.Journal == nil {
@@ -97,7 +97,7 @@ func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
 // NoteRefused records a refusal that was decided outside of this package: of something that concerns the environment as a whole.
 func (s *Service) NoteRefused(ctx context.Context, o Origin, r *Refusal) { s.noteRefused(ctx, o, r) }
 
-// CountUnauthenticated counts a request that nobody was authenticated for. Once a minute the ledger is told how many there were.
+// CountUnauthenticated counts a request that no one was authenticated for. Once a minute the ledger is told how many there were.
 func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }
 
 // summarize tells the ledger what was only counted since a time.

@@ -11,7 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
-// Whoever is refused again and again does not fill the ledger: what is too much is counted, and becomes one fact.
+// Anyone who is refused again and again does not fill the ledger: what is too much is counted, and becomes one fact.
 func TestRefusalsAreBounded(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -101,7 +101,7 @@ func TestOpeningUnderOneKey(t *testing.T) {
 		}
 		proposing.ApplyAt = time.Time{}
 		if r, err := replicas[1].Open(t.Context(), author, proposing); err != nil || r.ID != opened[0].ID {
-			t.Fatalf("round %d: opened again after it was made anew: %v", round, err)
+			t.Fatalf("round %d: opened again after it was made again: %v", round, err)
 		}
 	}
 }

@@ -314,7 +314,7 @@ func stale(s State, r Request) error {
 	}
 }
 
-// Reject ends a change request of somebody else. The reason is that of the origin.
+// Reject ends a change request of another person. The reason is that of the origin.
 type Reject struct{ Request string }
 
 func (c Reject) decideRequest(g *Governance, w World) (Event, error) {

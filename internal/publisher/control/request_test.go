@@ -32,7 +32,7 @@ func newDesk(t *testing.T, authorize func(access.Question) access.Answer) *desk 
 	return &desk{t: t, state: shop(t), governance: control.NewGovernance("staging"), authorize: authorize, now: time.Unix(1e9, 0).UTC()}
 }
 
-// do carries out a command of somebody, and records it.
+// do carries out a command of someone, and records it.
 func (d *desk) do(origin control.Origin, c control.RequestCommand) error {
 	d.t.Helper()
 	w := control.World{
@@ -74,7 +74,7 @@ func member(actions map[string][]access.Action) func(access.Question) access.Ans
 	}
 }
 
-// Whoever makes a request anew to break the glass gives a reason, and that reason is the one of the request.
+// Anyone who makes a request anew to break the glass gives a reason, and that reason is the one of the request.
 func TestReasonOfRebase(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
@@ -115,7 +115,7 @@ func TestARefusedBreakGlassLeavesNoRequest(t *testing.T) {
 	d.must(person("both"), control.ClaimRequest{Request: "r"})
 }
 
-// What was done by breaking the glass is reviewed by neither its author nor whoever has applied it.
+// What was done by breaking the glass is reviewed by neither its author nor anyone who has applied it.
 func TestReviewBySomebodyElse(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, everything)
@@ -158,7 +158,7 @@ func TestApprovalIsForTheWholeProposal(t *testing.T) {
 	}
 }
 
-// To apply one's own request that nobody has approved is to change at once, and to apply deletions is to archive: each has to be permitted.
+// To apply one's own request that no one has approved is to change at once, and to apply deletions is to archive: each has to be permitted.
 func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, member(map[string][]access.Action{
@@ -168,7 +168,7 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	}))
 	d.must(person("approver"), control.OpenRequest{ID: "r", Proposing: control.Proposing{Command: turnOff()}})
 	if err := d.do(person("approver"), control.ClaimRequest{Request: "r"}); !isRefused(err, control.CauseForbidden) {
-		t.Errorf("who may not change applies what nobody has approved: %v", err)
+		t.Errorf("who may not change applies what no one has approved: %v", err)
 	}
 	d.must(person("editor"), control.ClaimRequest{Request: "r"})
 	remove := control.Delete{ID: flagID("c"), If: seen(4)}
@@ -185,7 +185,7 @@ func TestApplyingIsNoWayAroundPermissions(t *testing.T) {
 	}
 }
 
-// A person who was erased is somebody else when they are here again: they approve neither what was theirs nor the same request twice, and do
+// A person who was erased is someone else when they are here again: they approve neither what was theirs nor the same request twice, and do
 // not apply what was theirs as if it were another's.
 func TestPersonsWhoAreGone(t *testing.T) {
 	t.Parallel()
@@ -223,7 +223,7 @@ func TestPersonsWhoAreGone(t *testing.T) {
 	d.must(person("again"), control.ClaimRequest{Request: "r"})
 }
 
-// Nobody moves a flag to where they may not change it, or takes it from there.
+// No one moves a flag to where they may not change it, or takes it from there.
 func TestMovingAFlagNeedsBothPlaces(t *testing.T) {
 	t.Parallel()
 	web := func(q access.Question) access.Answer { return access.Answer{Permitted: q.Resource.FlagSet == "web"} }
@@ -362,7 +362,7 @@ func TestReasonsAreBounded(t *testing.T) {
 	}
 }
 
-// Settings give a flag set to every flag that names none: whoever may change settings and one set moves no other flags into it.
+// Settings give a flag set to every flag that names none: anyone who may change settings and one set moves no other flags into it.
 func TestSettingsMoveNoFlagsUnasked(t *testing.T) {
 	t.Parallel()
 	authorize := func(q access.Question) access.Answer {

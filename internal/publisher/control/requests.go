@@ -39,7 +39,7 @@ func (s *Service) Request(ctx context.Context, id string) (Request, error) {
 	return r.against(state), nil
 }
 
-// against returns a request as somebody finds it who looks at a state: one that waits, made from what has changed since, needs to be made
+// against returns a request as someone finds it who looks at a state: one that waits, made from what has changed since, needs to be made
 // anew, whether or not anybody has tried to apply it.
 func (r Request) against(s State) Request {
 	if r.Status != Open && r.Status != NeedsRebase {

@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/sync/writer"
 )
 
-// Whoever looks at a request that was made from what has changed since sees that, and what, through every publisher.
+// Anyone who looks at a request that was made from what has changed since sees that, and what, through every publisher.
 func TestWhatHasMovedIsShown(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -61,7 +61,7 @@ func TestWhatHasMovedIsShown(t *testing.T) {
 	}
 }
 
-// Nobody keeps more requests waiting than is allowed; those that have ended do not count, nor those of others.
+// No one keeps more requests waiting than is allowed; those that have ended do not count, nor those of others.
 func TestOpenRequestsOfOneAuthor(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -102,7 +102,7 @@ func TestOpenRequestsOfOneAuthor(t *testing.T) {
 	}
 }
 
-// The documents of a request that has ended are not kept in memory, and are there for whoever asks for it.
+// The documents of a request that has ended are not kept in memory, and are there for anyone who asks for it.
 func TestDocumentsOfEndedRequests(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)

@@ -51,7 +51,7 @@ type Freeze struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// DefaultRiskSettings returns what holds in an environment until somebody decides otherwise: prod and production are protected.
+// DefaultRiskSettings returns what holds in an environment until someone decides otherwise: prod and production are protected.
 func DefaultRiskSettings(environment string) RiskSettings {
 	return RiskSettings{
 		Protected:  environment == "prod" || environment == "production",
@@ -185,7 +185,7 @@ func (a *assessment) flag(c document.Document) {
 	a.risk.UsageKnown = a.risk.UsageKnown && known
 	switch {
 	case before == nil:
-		a.risk.ShareKnown = false // somebody may ask for it already
+		a.risk.ShareKnown = false // someone may ask for it already
 	case after == nil:
 		a.removal(c)
 		a.risk.Share = 1

@@ -275,7 +275,7 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 		return fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	deadline, _ := ctx.Deadline()
-	// Whoever asked may be gone, but what was begun is decided.
+	// The caller may be gone, but what was begun is decided.
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
 	defer cancel()
 	change := writer.Change{

@@ -108,7 +108,7 @@ func (s *Service) decideScheduled(g *Governance, state State, id string) (Event,
 	return e, err
 }
 
-// expire ends a request that nobody has applied in time.
+// expire ends a request that no one has applied in time.
 type expire struct{ request string }
 
 func (c expire) decideRequest(g *Governance, w World) (Event, error) {

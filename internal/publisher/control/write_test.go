@@ -141,7 +141,7 @@ func TestPromoteTakesDependenciesAlong(t *testing.T) {
 	}
 	target.put(t, flagDocument("b", flagBody("off", "")))
 	if _, err := control.Decide(target, transfer); !isRefused(err, control.CausePreconditionFailed) {
-		t.Errorf("over somebody else's change: %v", err)
+		t.Errorf("over someone else's change: %v", err)
 	}
 }
 
@@ -224,7 +224,7 @@ func TestRollBack(t *testing.T) {
 	}
 }
 
-// Breaking the glass goes without approvals, needs a reason, and is looked at by somebody else.
+// Breaking the glass goes without approvals, needs a reason, and is looked at by someone else.
 func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))

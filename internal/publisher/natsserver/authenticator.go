@@ -230,7 +230,7 @@ func (a *authenticator) allowEnvironments() {
 	for _, user := range a.file.Current().byNKey {
 		for _, environment := range user.Environments {
 			if err := a.accounts.allow(environment); err != nil {
-				a.logger.Error().Err(err).Str("environment", environment).Msg("publishers cannot create the environment")
+				a.logger.Error().Err(err).Str("environment", environment).Msg("environment not created")
 			}
 		}
 	}

@@ -118,7 +118,7 @@ func (s *storage) run(ctx context.Context, nats *server.Server, opts *server.Opt
 			return
 		case <-s.failed:
 		}
-		s.logger.Error().Err(s.failure()).Msg("the disk of the streams is full: changes are refused until there is space")
+		s.logger.Error().Err(s.failure()).Msg("disk of the streams full: changes are refused until there is space")
 		pause = nextPause(pause, time.Since(last))
 		if !wait(ctx, pause) || !s.awaitSpace(ctx) {
 			return
@@ -175,14 +175,14 @@ func (s *storage) restart(nats *server.Server, opts *server.Options) {
 	defer s.mu.Unlock()
 	s.restarts++
 	if err != nil {
-		s.logger.Error().Err(err).Msg("JetStream cannot be restarted: it is tried again")
+		s.logger.Error().Err(err).Msg("JetStream not restarted, trying again")
 		select {
 		case s.failed <- struct{}{}:
 		default:
 		}
 		return
 	}
-	s.logger.Warn().Uint64("restarts", s.restarts).Msg("JetStream was restarted in place, because there is space on its disk again")
+	s.logger.Warn().Uint64("restarts", s.restarts).Msg("JetStream restarted in place: its disk has space again")
 	if len(s.failed) == 0 {
 		s.cause = nil
 	}

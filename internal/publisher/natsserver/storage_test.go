@@ -126,7 +126,7 @@ func TestFullDisk(t *testing.T) {
 			if _, err := sidecar.Request("flagside.api.STREAM.INFO.FLAGS_prod", nil, patience); err != nil {
 				t.Errorf("a sidecar cannot ask any more: %v", err)
 			}
-			if n := len(out.Lines("JetStream was restarted in place")); n != 2 {
+			if n := len(out.Lines("JetStream restarted in place")); n != 2 {
 				t.Errorf("%d restarts are logged, want 2", n)
 			}
 		})

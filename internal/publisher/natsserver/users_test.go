@@ -139,7 +139,7 @@ func TestUsersAndTLS(t *testing.T) {
 		"a user that is unknown":    func(o *flagsync.ConnectOptions) { o.NKey = lateSeed },
 		"no user":                   func(o *flagsync.ConnectOptions) { o.NKey = "" },
 		"no client certificate":     func(o *flagsync.ConnectOptions) { o.Certificate, o.CertificateKey = "", "" },
-		"a server nobody vouches":   func(o *flagsync.ConnectOptions) { o.CA = "" },
+		"a server without a CA":     func(o *flagsync.ConnectOptions) { o.CA = "" },
 		"another user's inbox":      func(o *flagsync.ConnectOptions) { o.InboxPrefix = "_SC.other.x" },
 		"the own user with a guess": func(o *flagsync.ConnectOptions) { o.NKey, o.User, o.Password = "", name, "guess" },
 	} {

@@ -82,7 +82,7 @@ func (a *authenticator) cutOff() {
 		}
 		delete(a.clients, id)
 		if err := nats.DisconnectClientByID(id); err == nil {
-			a.logger.Info().Str("user", who.user.Name).Msg("NATS client disconnected: it is no user any more")
+			a.logger.Info().Str("user", who.user.Name).Msg("NATS client disconnected: its user was removed")
 		}
 	}
 }

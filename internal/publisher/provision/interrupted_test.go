@@ -243,7 +243,7 @@ func TestRunsBesideEachOther(t *testing.T) {
 	}
 }
 
-// meddled is a store in which somebody else changes a Secret before the first update of it.
+// meddled is a store in which another client changes a Secret before the first update of it.
 type meddled struct {
 	provision.Store
 
@@ -256,7 +256,7 @@ func (m *meddled) Update(ctx context.Context, s kubernetes.Secret) (kubernetes.S
 	return m.Store.Update(ctx, s)
 }
 
-// Somebody else's change of a Secret between reading and writing is not overwritten.
+// Another client's change of a Secret between reading and writing is not overwritten.
 func TestChangesOfOthersStay(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "flagside", "shop")

@@ -75,7 +75,7 @@ func (r *run) keysThere(ctx context.Context, s kubernetes.Secret) (*changelog.Tr
 	return &trust, nil
 }
 
-// newKeys makes keys. A root key that is there signs them, because an interrupted run has made it, or somebody who knows why.
+// newKeys makes keys. A root key that is there signs them, because an interrupted run has made it, or an operator on purpose.
 func (r *run) newKeys(ctx context.Context) (*changelog.Trust, error) {
 	root, next, err := r.rootKey(ctx)
 	if err != nil {

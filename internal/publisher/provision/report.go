@@ -21,7 +21,7 @@ type Result struct {
 	Outcome Outcome
 	// What says what is in it, and why it was renewed.
 	What string
-	// Next is what somebody has to do next; empty if there is nothing.
+	// Next is what is left for people to do; empty if there is nothing.
 	Next string
 }
 

@@ -344,7 +344,7 @@ func TestUsersThatWereLost(t *testing.T) {
 	}
 }
 
-// Credentials that somebody has put there are not replaced.
+// Credentials that were put there by hand are not replaced.
 func TestCredentialsOfOthers(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, "flagside", "shop")

@@ -161,7 +161,7 @@ func (r *run) place(ctx context.Context, s Sidecar, p place, c credentials, comm
 		return nil
 	}
 	if p.nkey != "" && p.nkey != c.nkey {
-		return fmt.Errorf("another seed than that of NATS user %s is in Secret %s: if nobody needs it, delete it (kubectl -n %s delete secret %s) and run this again",
+		return fmt.Errorf("another seed than that of NATS user %s is in Secret %s: if it is not needed, delete it (kubectl -n %s delete secret %s) and run this again",
 			s.Name, p.secret, p.namespace, s.Secret)
 	}
 	data, reason, note := amendments(p, files, common.trust)
@@ -179,7 +179,7 @@ func (r *run) place(ctx context.Context, s Sidecar, p place, c credentials, comm
 	return nil
 }
 
-// amendments returns which files of a place are to be replaced, and why; and what somebody has to do about those that are not.
+// amendments returns which files of a place are to be replaced, and why; and what people have to do about those that are not.
 func amendments(p place, files map[string][]byte, trust changelog.Trust) (data map[string][]byte, reason, next string) {
 	data = map[string][]byte{}
 	if ca, there := files[flagsync.CredentialsCA], p.secret.Data[flagsync.CredentialsCA]; ca != nil && !bytes.Equal(ca, there) {

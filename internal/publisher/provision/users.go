@@ -119,7 +119,7 @@ func (r *run) storeUsers(ctx context.Context, s kubernetes.Secret, exists bool, 
 	return nil
 }
 
-// reportOthers tells of users for sidecars that the plan does not name. They stay: somebody may use them.
+// reportOthers tells of users for sidecars that the plan does not name. They stay: they may be in use.
 func (r *run) reportOthers(users []natsserver.User) {
 	for _, u := range users {
 		if u.Role != natsserver.RoleSidecar || slices.ContainsFunc(r.plan.Sidecars, func(s Sidecar) bool { return s.Name == u.Name }) {
@@ -127,7 +127,7 @@ func (r *run) reportOthers(users []natsserver.User) {
 		}
 		r.tell(Result{
 			Subject: "NATS user " + u.Name + " in " + r.plan.Namespace + "/" + r.plan.Users.Secret, Outcome: NotAskedFor, What: "for environment " + u.Environments[0],
-			Next: "if nobody uses it, remove it by hand, as docs/security.md says, and delete the Secrets with its credentials",
+			Next: "if it is not in use, remove it by hand, as docs/security.md says, and delete the Secrets with its credentials",
 		})
 	}
 }

@@ -1,5 +1,5 @@
 // Package changes tells which flags may answer otherwise than before: those that changed or depend on something that did, and those
-// whose answers begin or cease to be stale. Whoever keeps answers drops them when it is told so.
+// whose answers begin or cease to be stale. Anyone who keeps answers drops them when it is told so.
 //
 // # Concurrency properties
 //

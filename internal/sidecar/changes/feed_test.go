@@ -66,7 +66,7 @@ func TestExactlyTheFlagsThatChanged(t *testing.T) {
 			{"a segment and all that depends on it", []document.Document{segment("other")}, []string{"dependent", "segmented"}},
 			{"a prerequisite", []document.Document{historytest.Flag("segmented", 2)}, []string{"dependent", "segmented"}},
 			{"two flags at once", []document.Document{historytest.Flag("plain", 3), historytest.Flag("dependent", 2)}, []string{"dependent", "plain"}},
-			{"a segment that nobody uses", []document.Document{{Kind: document.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
+			{"a segment that no flag uses", []document.Document{{Kind: document.KindSegment, Key: "x", Body: []byte(`{"!":[true]}`)}}, nil},
 		} {
 			h.Commit(step.documents...)
 			if diff := cmp.Diff(step.want, told(t, s)); diff != "" {

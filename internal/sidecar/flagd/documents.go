@@ -131,7 +131,7 @@ func (d *Documents) translate(rules *eval.Ruleset, flag *eval.Flag) {
 		d.leftOut[key] = err.Error()
 		if told != err.Error() {
 			d.logger.Warn().Str("flag", key).Str("reason", err.Error()).
-				Msg("a flag is not given to in-process providers, which could not answer it as the sidecar does")
+				Msg("flag withheld from in-process providers: they could not answer it as the sidecar does")
 		}
 		return
 	}
@@ -139,7 +139,7 @@ func (d *Documents) translate(rules *eval.Ruleset, flag *eval.Flag) {
 	if inprocess.Unenforced(flag) {
 		d.unenforced[key] = struct{}{}
 		if !toldUnenforced {
-			d.logger.Info().Str("flag", key).Msg("in-process providers cannot see to the freshness that the flag demands")
+			d.logger.Info().Str("flag", key).Msg("flag sent to in-process providers, which ignore the freshness that it demands")
 		}
 	}
 }

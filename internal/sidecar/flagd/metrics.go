@@ -21,7 +21,7 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "flagside_rpc_panics_total",
-			Help: "RPCs answered with INTERNAL because of a mistake in the sidecar.",
+			Help: "RPCs answered with INTERNAL because the sidecar has a bug.",
 		}),
 		streams: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "flagside_rpc_streams",
@@ -29,15 +29,15 @@ func NewMetrics(registerer prometheus.Registerer) (*Metrics, error) {
 		}, []string{"kind"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flagside_rpc_connections_refused_total",
-			Help: "Connections of flagd providers closed because too many were open.",
+			Help: "Connections of flagd providers that were closed because too many were open.",
 		}, []string{"server"}),
 		busy: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "flagside_rpc_answers_refused_total",
-			Help: "RPCs refused with RESOURCE_EXHAUSTED because too much was under way that clients had not taken.",
+			Name: "flagside_rpc_requests_shed_total",
+			Help: "RPCs refused with RESOURCE_EXHAUSTED because --in-flight-memory was used up.",
 		}, []string{"server"}),
 		ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "flagside_rpc_streams_displaced_total",
-			Help: "Streams of flagd providers ended with RESOURCE_EXHAUSTED because another client needed their place.",
+			Help: "Streams of flagd providers that were ended with RESOURCE_EXHAUSTED to make room for another client.",
 		}, []string{"kind"}),
 	}
 	if err := errors.Join(registerer.Register(m.panics), registerer.Register(m.streams), registerer.Register(m.refused), registerer.Register(m.busy), registerer.Register(m.ended)); err != nil {

@@ -14,6 +14,6 @@ import (
 func (s *Server) recoverPanic(_ context.Context, spec connect.Spec, _ http.Header, v any) error {
 	s.options.Metrics.panics.Inc()
 	telemetry.OfPanic(s.options.Logger.Error(), v).Str("procedure", spec.Procedure).
-		Msg("a request met a mistake in the sidecar; please report it")
+		Msg("request failed because of a bug in the sidecar: please report it")
 	return connect.NewError(connect.CodeInternal, errors.New("a mistake in the sidecar"))
 }

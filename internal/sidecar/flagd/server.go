@@ -214,6 +214,6 @@ var _ io.Writer = lines{}
 
 // Write logs one line.
 func (l lines) Write(p []byte) (int, error) {
-	l.logger.Debug().Str("detail", string(p)).Msg("a connection of a flagd provider failed")
+	l.logger.Debug().Str("detail", string(p)).Msg("connection of a flagd provider failed")
 	return len(p), nil
 }

@@ -72,7 +72,7 @@ func refuse(format string, arguments ...any) error {
 	return fmt.Errorf("%w: %s", ErrNotTranslatable, fmt.Sprintf(format, arguments...))
 }
 
-// check refuses a flag whose answers nobody else can give.
+// check refuses a flag whose answers no one else can give.
 func check(flag *eval.Flag) error {
 	switch {
 	case !flag.Usable():

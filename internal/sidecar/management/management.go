@@ -172,6 +172,6 @@ var _ io.Writer = lines{}
 
 // Write logs one line.
 func (l lines) Write(p []byte) (int, error) {
-	l.logger.Debug().Str("detail", string(p)).Msg("a management connection failed")
+	l.logger.Debug().Str("detail", string(p)).Msg("management connection failed")
 	return len(p), nil
 }

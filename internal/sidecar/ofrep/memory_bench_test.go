@@ -71,7 +71,7 @@ func hits(b *testing.B, metrics *prometheus.Registry) float64 {
 		b.Fatal(err)
 	}
 	for _, family := range families {
-		if family.GetName() == "flagside_answers_memory_total" {
+		if family.GetName() == "flagside_bulk_cache_lookups_total" {
 			return family.GetMetric()[0].GetCounter().GetValue() // the series are in the order of their labels: hit, miss
 		}
 	}

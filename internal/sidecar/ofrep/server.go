@@ -164,19 +164,19 @@ func (o Options) withDefaults() Options {
 func (s *Server) measure(metrics prometheus.Registerer) error {
 	s.panics = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_http_panics_total",
-		Help: "Requests answered with 500 because of a mistake in the sidecar.",
+		Help: "OFREP requests answered with 500 because the sidecar has a bug.",
 	})
 	s.refused = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "flagside_http_connections_refused_total",
-		Help: "Connections and event streams answered with 429, or closed for another client, because too many were open.",
+		Help: "Connections and event streams that were answered with 429, or closed to make room for another client, because too many were open.",
 	})
 	s.busy = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "flagside_http_answers_refused_total",
-		Help: "Requests for all flags answered with 503 because too much was under way that clients had not taken.",
+		Name: "flagside_http_requests_shed_total",
+		Help: "Bulk requests answered with 503 because --in-flight-memory was used up.",
 	})
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flagside_http_connections",
-		Help: "Open connections of applications.",
+		Help: "Open OFREP connections.",
 	}, func() float64 { return float64(s.connections()) })
 	if err := errors.Join(metrics.Register(s.panics), metrics.Register(s.refused), metrics.Register(s.busy), metrics.Register(open)); err != nil {
 		return fmt.Errorf("OFREP metrics: %w", err)
@@ -226,7 +226,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return err
 		case err != nil:
-			s.logger.Warn().Err(err).Dur("pause", pause).Msg("a connection cannot be accepted, trying again")
+			s.logger.Warn().Err(err).Stringer("pause", pause).Msg("connection not accepted, trying again")
 			wait(ctx, pause)
 			pause = min(2*pause, lastPause)
 		default:
@@ -249,7 +249,7 @@ func wait(ctx context.Context, pause time.Duration) {
 // reportPanic counts and logs a panic.
 func (s *Server) reportPanic(v any) {
 	s.panics.Inc()
-	telemetry.OfPanic(s.logger.Error(), v).Msg("a request met a mistake in the sidecar; please report it")
+	telemetry.OfPanic(s.logger.Error(), v).Msg("request failed because of a bug in the sidecar: please report it")
 }
 
 // discardLogger drops what fasthttp would log: errors of single connections, which concern the client.

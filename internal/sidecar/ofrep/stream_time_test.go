@@ -86,7 +86,7 @@ func TestSilentStreamsAreKeptAlive(t *testing.T) {
 	})
 }
 
-// A client that does not read holds up nobody, is told once of all that it missed when it reads again, and is given up when it does not.
+// A client that does not read holds up no one, is told once of all that it missed when it reads again, and is given up when it does not.
 func TestSlowReaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := startTimed(t, never)

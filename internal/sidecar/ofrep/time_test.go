@@ -112,7 +112,7 @@ func TestRefusalsAfterAPause(t *testing.T) {
 	})
 }
 
-// Clients that cannot be served and do not take the refusal hold up nobody.
+// Clients that cannot be served and do not take the refusal hold up no one.
 func TestRefusalsThatAreNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPipes()

@@ -62,8 +62,8 @@ type interruptions struct{ timeout, gone prometheus.Counter }
 
 func newInterruptions(metrics prometheus.Registerer) (interruptions, error) {
 	ended := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "flagside_requests_interrupted_total",
-		Help: "Bulk requests whose evaluation was ended early, because its time was over (timeout) or its client gone (gone).",
+		Name: "flagside_bulk_requests_interrupted_total",
+		Help: "Bulk requests that ended before all flags were evaluated: timeout after --request-timeout, gone when the client left.",
 	}, []string{"cause"})
 	if err := metrics.Register(ended); err != nil {
 		return interruptions{}, fmt.Errorf("metrics of interrupted requests: %w", err)

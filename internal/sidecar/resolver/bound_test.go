@@ -50,7 +50,7 @@ func evaluateAll(ctx context.Context, t *testing.T, q *resolver.BulkRequest, eva
 // wantInterrupted compares the counter of interrupted requests.
 func wantInterrupted(t *testing.T, w *world, timeout, gone float64) {
 	t.Helper()
-	const name = "flagside_requests_interrupted_total"
+	const name = "flagside_bulk_requests_interrupted_total"
 	if got := w.counter(name, "timeout"); got != timeout {
 		t.Errorf("%v requests out of time, want %v", got, timeout)
 	}

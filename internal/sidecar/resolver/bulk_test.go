@@ -224,7 +224,7 @@ func TestRememberedEvaluationsAreCounted(t *testing.T) {
 		"c", `{"state":"ENABLED","variants":{"x":1},"defaultVariant":"x","targeting":{"if":[true,{"cat":["no","thing"]},null]}}`)
 	w.remember()
 	begin := w.counter("flagside_evaluations_total", "static")
-	hits, misses := w.counter("flagside_answers_memory_total", "hit"), w.counter("flagside_answers_memory_total", "miss")
+	hits, misses := w.counter("flagside_bulk_cache_lookups_total", "hit"), w.counter("flagside_bulk_cache_lookups_total", "miss")
 	for range 10 {
 		w.all("", "{}")
 	}
@@ -238,8 +238,8 @@ func TestRememberedEvaluationsAreCounted(t *testing.T) {
 			t.Errorf("%v is %v, want %v", series, got, begin+10)
 		}
 	}
-	found := w.counter("flagside_answers_memory_total", "hit") - hits
-	lost := w.counter("flagside_answers_memory_total", "miss") - misses
+	found := w.counter("flagside_bulk_cache_lookups_total", "hit") - hits
+	lost := w.counter("flagside_bulk_cache_lookups_total", "miss") - misses
 	if found == 0 || found+lost != 10 {
 		t.Errorf("%v hits and %v misses", found, lost)
 	}

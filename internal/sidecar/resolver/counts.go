@@ -45,27 +45,27 @@ const (
 func newCounts(metrics prometheus.Registerer) (counts, error) {
 	byReason := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flagside_evaluations_total",
-		Help: "Evaluations by reason; each flag of a bulk answer is one.",
+		Help: "Evaluations by reason. Each flag of a bulk answer counts as one.",
 	}, []string{"reason"})
 	byCode := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flagside_evaluation_errors_total",
-		Help: "Evaluations with the reason error, by error code.",
+		Help: "Evaluations that failed, by error code.",
 	}, []string{"code"})
 	stale := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flagside_stale_answers_total",
-		Help: "Evaluations whose flag demanded fresher knowledge than could be had, by what was answered instead.",
+		Help: "Evaluations whose flag demanded fresher data than was available, by what was answered instead.",
 	}, []string{"answer"})
 	barriers := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "flagside_freshness_barriers_total",
-		Help: "Times that evaluations asked where the log ends, by cause and by how it ended.",
+		Help: "Barriers: questions to the change log whether newer revisions exist. Cause request held up an answer, refresh did not.",
 	}, []string{"cause", "outcome"})
 	remembered := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "flagside_answers_memory_total",
-		Help: "Bulk answers that were looked for in memory, by whether they were there.",
+		Name: "flagside_bulk_cache_lookups_total",
+		Help: "Bulk requests that were looked up in the cache, by result: hit or miss.",
 	}, []string{"result"})
 	unchanged := prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "flagside_answers_unchanged_total",
-		Help: "Bulk requests of clients that had the answer already, which was seen without evaluating.",
+		Name: "flagside_bulk_not_modified_total",
+		Help: "Bulk requests answered with 304 Not Modified without evaluating a flag.",
 	})
 	err := errors.Join(metrics.Register(byReason), metrics.Register(byCode), metrics.Register(stale), metrics.Register(barriers),
 		metrics.Register(remembered), metrics.Register(unchanged))

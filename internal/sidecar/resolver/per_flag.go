@@ -38,7 +38,7 @@ func newPerFlag(views Views, most int) *perFlag {
 	return &perFlag{
 		views: views, most: most, counts: make(map[string]*flagCount),
 		desc: prometheus.NewDesc("flagside_flag_evaluations_total",
-			"Evaluations of a flag that was asked for by its key; "+otherFlags+" are those of all flags without a series of their own.",
+			"Evaluations of a flag that was requested by its key; "+otherFlags+" is the sum of the flags without a series of their own. Only with --metrics-per-flag.",
 			[]string{"feature_flag_key"}, nil),
 	}
 }

@@ -57,7 +57,7 @@ func (q *request) record(key []byte, r *eval.Result) {
 	if r.ErrorCode != "" {
 		event.Str("error.type", strings.ToLower(string(r.ErrorCode)))
 	}
-	event.Msg("evaluated a flag")
+	event.Msg("flag evaluated")
 }
 
 // recordAll writes a debug line about the evaluation of all selected flags.
@@ -71,7 +71,7 @@ func (q *request) recordAll(t *tally, remembered bool) {
 	for _, n := range t {
 		flags += int(n)
 	}
-	event.Int("flags", flags).Bool("remembered", remembered).Msg("evaluated all flags")
+	event.Int("flags", flags).Bool("remembered", remembered).Msg("all flags evaluated")
 }
 
 // recordUnchanged writes a debug line about a client that has the answer already.
@@ -81,7 +81,7 @@ func (q *request) recordUnchanged() {
 	}
 	event := q.resolver.logger.Debug()
 	q.describe(event)
-	event.Msg("no flag changed for the client")
+	event.Msg("bulk request answered: no flag changed for the client")
 }
 
 // describe adds to a line what concerns q as a whole.

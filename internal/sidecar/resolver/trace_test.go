@@ -62,7 +62,7 @@ func TestEvaluationsAreLoggedForDebugging(t *testing.T) {
 	w := newWorld(t, "plain", flag(`,"metadata":{"flagSetId":"web"}`))
 	got := w.logged(zerolog.DebugLevel, "plain", traceparent, `{"email":"secret"}`)
 	want := []map[string]any{{
-		"message": "evaluated a flag", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7",
+		"message": "flag evaluated", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00f067aa0ba902b7",
 		"feature_flag.key": "plain", "feature_flag.result.reason": "targeting_match", "feature_flag.result.variant": "a",
 		"feature_flag.set.id": "web", "feature_flag.version": 2.0,
 	}}
@@ -71,13 +71,13 @@ func TestEvaluationsAreLoggedForDebugging(t *testing.T) {
 	}
 	got = w.logged(zerolog.DebugLevel, "missing", "", `{}`)
 	want = []map[string]any{{
-		"message": "evaluated a flag", "feature_flag.key": "missing", "feature_flag.result.reason": "error", "error.type": "flag_not_found",
+		"message": "flag evaluated", "feature_flag.key": "missing", "feature_flag.result.reason": "error", "error.type": "flag_not_found",
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
 	got = w.logged(zerolog.DebugLevel, "", "", `{"email":"secret"}`)
-	want = []map[string]any{{"message": "evaluated all flags", "flags": 1.0, "remembered": false}}
+	want = []map[string]any{{"message": "all flags evaluated", "flags": 1.0, "remembered": false}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("all (-want +got):\n%s", diff)
 	}

@@ -15,16 +15,16 @@ func Declare(set *config.Set, o *sidecar.Options) {
 	set.List(&o.Origins, "cors-origin", nil,
 		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
 	set.List(&o.Hosts, "allowed-host", nil,
-		"name, without a port, by which requests over HTTP/1.1 may call a TCP port beside localhost and loopback addresses, or * for all; may be repeated; "+
+		"host name (without port) that HTTP/1.1 requests to a TCP port may use besides localhost and loopback addresses, or * for any; may be repeated; "+
 			"without it only ports on loopback check the name")
 	set.File(&o.OFREPAuthFile, "ofrep-auth-file", "",
-		"file with tokens, one a line, one of which every OFREP request needs; read again when it changes; without it no request needs a token")
+		"file with tokens, one per line; every OFREP request then needs one of them; reloaded when it changes; without it no token is needed")
 	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
 		"address that answers flagd.sync, for the in-process mode of flagd's providers")
 	set.File(&o.FlagdAuthFile, "flagd-auth-file", "",
-		"file with tokens, one a line, one of which every request to --flagd-addr and --flagd-sync-addr needs, other than health checks; "+
-			"read again when it changes; without it no request needs a token")
+		"file with tokens, one per line; every request to --flagd-addr and --flagd-sync-addr except health checks then needs one of them; "+
+			"reloaded when it changes; without it no token is needed")
 	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
 		"address of the sidecar's /healthz, /readyz, /status, /metrics and /explain")
 	set.Map(&o.Context.Static, "context",
@@ -34,10 +34,10 @@ func Declare(set *config.Set, o *sidecar.Options) {
 		"Header=attribute: a request header that is an attribute of its context, in place of --context and of the request's; may be repeated, "+
 			"in the file an object").Short("H")
 	set.Duration(&o.RequestTimeout, "request-timeout", resolver.DefaultTimeout,
-		"how long the flags of one request are evaluated at most, beside the wait of --freshness-deadline; then the answer is an error")
+		"longest time to evaluate the flags of one request, not counting the wait of --freshness-deadline; then the answer is an error")
 	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
-		"how many parts of a rule one evaluation may visit, elements of lists and 8 bytes of long texts included; then the answer is PARSE_ERROR; "+
+		"most rule nodes that one evaluation may visit; list elements and every 8 bytes of long texts count too; then the answer is PARSE_ERROR; "+
 			"a document that needs more is refused, so give publishers the same")
 	set.Int(&o.MetricsPerFlag, "metrics-per-flag", 0,
-		"how many flags have a counter of their own for evaluations by key, the busiest first; at most 1000")
+		"number of flags with their own counter for evaluations by key, the busiest first; at most 1000")
 }

@@ -383,7 +383,7 @@ func (c *Conn) failed(sub *nats.Subscription, err error) {
 	if sub != nil {
 		event = event.Str("subject", sub.Subject)
 	}
-	event.Msg("NATS reports an error")
+	event.Msg("NATS reported an error")
 	if !errors.Is(err, nats.ErrPermissionViolation) {
 		c.missed()
 	}
