@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const (
@@ -155,7 +155,7 @@ func (c *tappedCluster) awaitEnd(f fault, r api.ChangeRequest) (end api.ChangeRe
 	var err error
 	waiting := process.Await(c.ctx, "waiting for the end of "+f.String(), func() bool {
 		end, err = c.author.Request(c.ctx, "prod", r.ID)
-		return err == nil && (end.Status == string(control.Applied) || end.Status == string(control.Withdrawn) && f.withdrawn)
+		return err == nil && (end.Status == string(requests.Applied) || end.Status == string(requests.Withdrawn) && f.withdrawn)
 	})
 	if waiting != nil {
 		c.t.Fatalf("%v: it is %q, %v", waiting, end.Status, err)

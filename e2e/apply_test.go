@@ -17,7 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // A publisher is killed again and again, at any moment, while change requests are opened, approved, applied and withdrawn: each that was
@@ -164,7 +164,7 @@ func (p *proposals) verify() {
 		var r api.ChangeRequest
 		err := process.Await(p.ctx, "waiting for the end of request "+id, func() bool {
 			r, _ = p.author.Request(p.ctx, "prod", id)
-			return r.Status == string(control.Applied) || r.Status == string(control.Withdrawn)
+			return r.Status == string(requests.Applied) || r.Status == string(requests.Withdrawn)
 		})
 		if err != nil {
 			p.t.Fatalf("%v: it is %s", err, r.Status)
@@ -177,7 +177,7 @@ func (p *proposals) verify() {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		want := map[string]int{string(control.Applied): 1}[r.Status]
+		want := map[string]int{string(requests.Applied): 1}[r.Status]
 		if n := len(history.Items); n != want {
 			p.t.Errorf("request %s is %s, and %d entries are in the log", id, r.Status, n)
 		}
@@ -228,7 +228,7 @@ func (p *proposals) opened(name string) api.ChangeRequest {
 // verifyEntries makes sure that the flags of a request were changed once and together if it is applied, and not at all otherwise.
 func (p *proposals) verifyEntries(r api.ChangeRequest) {
 	p.t.Helper()
-	want := map[string]int{string(control.Applied): 1}[r.Status]
+	want := map[string]int{string(requests.Applied): 1}[r.Status]
 	for _, c := range r.Changes {
 		history, err := insist(p, func() (api.History, error) {
 			return p.author.History(p.ctx, "prod", document.ID{Kind: document.KindFlag, Key: c.Key}, api.HistoryQuery{})

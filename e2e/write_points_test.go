@@ -15,7 +15,7 @@ import (
 	"github.com/flagside/flagside/internal/process"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // writesOfApply are the claim, each entry, and the fact that they are applied.
@@ -59,7 +59,7 @@ func TestPublisherDiesAtEveryWriteOfAnApply(t *testing.T) {
 		outcomes[m.verifyDeath(d)]++
 	}
 	t.Logf("%v", outcomes)
-	if outcomes[string(control.Applied)] == 0 || outcomes[string(control.Withdrawn)] == 0 || outcomes[string(control.Open)] == 0 {
+	if outcomes[string(requests.Applied)] == 0 || outcomes[string(requests.Withdrawn)] == 0 || outcomes[string(requests.Open)] == 0 {
 		t.Error("not every outcome was seen")
 	}
 }
@@ -129,7 +129,7 @@ func (m *mortal) countWrites() {
 	r := m.approved("counted")
 	m.tap.arm(r.ID, nil, nil)
 	r, err := m.client(m.dying, m.secrets[0]).ApplyRequest(m.ctx, "prod", r.ID, api.ChangeHeaders{})
-	if err != nil || r.Status != string(control.Applied) || m.tap.count() != writesOfApply {
+	if err != nil || r.Status != string(requests.Applied) || m.tap.count() != writesOfApply {
 		m.t.Fatalf("%s after %d writes, %v", r.Status, m.tap.count(), err)
 	}
 	p.Kill()
@@ -215,12 +215,12 @@ func (m *mortal) must(_ api.ChangeRequest, err error) {
 // verifyDeath compares what became of the request with the log, and returns it.
 func (m *mortal) verifyDeath(d death) string {
 	m.t.Helper()
-	want := control.Applied
+	want := requests.Applied
 	switch {
 	case d.next == itIsWithdrawn && !d.claimed():
-		want = control.Withdrawn
+		want = requests.Withdrawn
 	case d.next == nobodyIsAsked && !d.claimed():
-		want = control.Open
+		want = requests.Open
 	}
 	var r api.ChangeRequest
 	err := process.Await(m.ctx, "waiting for the end of "+d.String(), func() bool {
@@ -346,7 +346,7 @@ func (m *mortal) withdrawing(key string) attempt {
 		},
 		count: func() (int, error) {
 			now, err := m.author.Request(m.ctx, "prod", r.ID)
-			return map[string]int{string(control.Withdrawn): 1}[now.Status], err
+			return map[string]int{string(requests.Withdrawn): 1}[now.Status], err
 		},
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -116,15 +116,15 @@ func (h *history) begin(keys document.Document) error {
 func (h *history) round(round int) error {
 	changed := setFlag(4*round, "requested")
 	request := fmt.Sprint("request-", round)
-	proposal := &control.Proposal{
-		Changes: []control.DocumentChange{{Kind: changed.Kind, Key: changed.Key, Body: changed.Put}}, Epoch: h.epoch,
-		Expires: time.Unix(9000, 0).UTC(), Author: control.Author{ID: "editor"},
+	proposal := &requests.Proposal{
+		Changes: []requests.DocumentChange{{Kind: changed.Kind, Key: changed.Key, Body: changed.Put}}, Epoch: h.epoch,
+		Expires: time.Unix(9000, 0).UTC(), Author: requests.Author{ID: "editor"},
 	}
 	hash, at := proposal.Hash(), h.at
 	err := errors.Join(
-		h.event(control.Event{Type: control.EventOpened, By: "editor", Request: request, Proposal: proposal}),
-		h.event(control.Event{Type: control.EventApproved, By: "approver", Request: request, Hash: hash}),
-		h.event(control.Event{Type: control.EventClaimed, By: "editor", Request: request, Hash: hash, Position: &at, Approvers: []string{"approver"}}),
+		h.event(requests.Event{Type: requests.EventOpened, By: "editor", Request: request, Proposal: proposal}),
+		h.event(requests.Event{Type: requests.EventApproved, By: "approver", Request: request, Hash: hash}),
+		h.event(requests.Event{Type: requests.EventClaimed, By: "editor", Request: request, Hash: hash, Position: &at, Approvers: []string{"approver"}}),
 	)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (h *history) round(round int) error {
 		return err
 	}
 	after := h.at
-	if err := h.event(control.Event{Type: control.EventApplied, Request: request, Position: &after}); err != nil {
+	if err := h.event(requests.Event{Type: requests.EventApplied, Request: request, Position: &after}); err != nil {
 		return err
 	}
 	for i := range 3 {
@@ -154,7 +154,7 @@ func setFlag(n int, how string) changelog.Entry {
 	}
 }
 
-func (h *history) event(e control.Event) error {
+func (h *history) event(e requests.Event) error {
 	e.At = time.Unix(2000, 0).UTC()
 	body, err := e.Encode()
 	if err != nil {

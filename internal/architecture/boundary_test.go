@@ -1,25 +1,82 @@
 package architecture
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// document, eval and changelog say everything in the values they return: no input or output of their own, no log, no waiting. For eval nothing
-// is left to chance either; changelog makes up identifiers.
+// document, eval, changelog and what control decides with say everything in the values they return: no input or output of their own, no log, no
+// waiting. For all but changelog, which makes up identifiers, nothing is left to chance either.
 func TestPurePackages(t *testing.T) {
 	t.Parallel()
 	impure := []string{"context", "database", "expvar", "io/fs", "log", "net", "os", "plugin", "runtime", "syscall", "github.com/rs/zerolog"}
+	certain := slices.Concat(impure, []string{"crypto/rand", "math/rand"})
+	decisions := slices.Concat(certain, []string{"sync"})
 	all := readSource(t)
 	for at, impure := range map[string][]string{
-		"document":       slices.Concat(impure, []string{"crypto/rand", "math/rand"}),
-		"eval":           slices.Concat(impure, []string{"crypto/rand", "math/rand"}),
-		"sync/changelog": impure,
+		"document":                            certain,
+		"eval":                                certain,
+		"sync/changelog":                      impure,
+		"internal/publisher/control/risk":     decisions,
+		"internal/publisher/control/requests": decisions,
+		"internal/publisher/control/decide":   decisions,
 	} {
 		for _, imported := range all.must(t, at).imports {
 			if slices.ContainsFunc(impure, func(name string) bool { return below(imported, name) }) {
 				t.Errorf("%s imports %s and is to be pure", at, imported)
+			}
+		}
+	}
+}
+
+// Time is an argument of what evaluates and decides.
+func TestPurePackagesReadNoClock(t *testing.T) {
+	t.Parallel()
+	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
+	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide"} {
+		for _, file := range goFiles(t, at) {
+			if used := clock.FindString(readFile(t, file)); used != "" {
+				t.Errorf("%s uses %s: time is an argument there", file, used)
+			}
+		}
+	}
+}
+
+// A decision rests on what it judges and on the state of requests, and neither knows it. What a service does is above them all.
+func TestDecisionsImportFew(t *testing.T) {
+	t.Parallel()
+	const control, access = "internal/publisher/control", "internal/publisher/access"
+	all := readSource(t)
+	for at, allowed := range map[string][]string{
+		control + "/risk":     {"document", "eval", access},
+		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk"},
+		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests"},
+	} {
+		for _, imported := range own(all.must(t, at).imports) {
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s; of ours it may import %v only", at, imported, allowed)
+			}
+		}
+	}
+}
+
+// access holds both what a question to policies is made of, which are values, and what reads files and streams. Decisions use the values.
+func TestDecisionsUseValuesOfAccess(t *testing.T) {
+	t.Parallel()
+	const access = "internal/publisher/access"
+	values := []string{"ErrRejected"}
+	for _, match := range regexp.MustCompile(`(?m)^(?:func|type|\t)\s?([A-Z]\w*)\b`).FindAllStringSubmatch(readFile(t, access+"/question.go"), -1) {
+		values = append(values, match[1])
+	}
+	uses := regexp.MustCompile(`\baccess\.([A-Z]\w*)`)
+	for _, at := range []string{"risk", "requests", "decide"} {
+		for _, file := range goFiles(t, "internal/publisher/control/"+at) {
+			for _, match := range uses.FindAllStringSubmatch(readFile(t, file), -1) {
+				if !slices.Contains(values, match[1]) {
+					t.Errorf("%s uses access.%s, which is no value of a question", file, match[1])
+				}
 			}
 		}
 	}
@@ -197,6 +254,7 @@ func TestWhatTestsNeedStaysInTests(t *testing.T) {
 	only := []string{
 		"internal/trusttest", "internal/natstest", "internal/faultnet", "internal/faultdisk", "internal/linearizable", "internal/sidecar/historytest",
 		"internal/waiting", "internal/logtest", "internal/process", "internal/figures", "internal/kubernetestest",
+		"internal/publisher/control/statetest",
 	}
 	users := slices.Concat(only, []string{"bench", "e2e"}) // which measure and break what they run
 	all := readSource(t)

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -153,4 +154,29 @@ func goList(t *testing.T, args ...string) []string {
 		t.Fatalf("%s: %v", command, err)
 	}
 	return strings.Fields(string(output))
+}
+
+// goFiles returns the files of a folder that are no tests.
+func goFiles(t *testing.T, at string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(root, at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".go") && !strings.HasSuffix(e.Name(), "_test.go") {
+			files = append(files, at+"/"+e.Name())
+		}
+	}
+	return files
+}
+
+func readFile(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -38,7 +39,7 @@ func (l *loader) load(ctx context.Context) (again bool) {
 		return false
 	}
 	result, err := l.replace(ctx, documents)
-	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*decide.Refusal](err); ok {
 		l.refuse(ctx, refusal)
 		return false
 	}
@@ -81,7 +82,7 @@ type placedError struct{ error }
 // replace writes the difference between the documents and the environment, which it creates when there is none: not before the file is
 // good for the first time, so that no sidecar takes an environment for empty that is only not written yet.
 func (l *loader) replace(ctx context.Context, documents []document.Document) (control.Result, error) {
-	name, command := l.dev.options.Environment, control.Replace{Documents: documents}
+	name, command := l.dev.options.Environment, decide.Replace{Documents: documents}
 	if err := command.Validate(); err != nil {
 		return control.Result{}, err
 	}
@@ -94,7 +95,7 @@ func (l *loader) replace(ctx context.Context, documents []document.Document) (co
 	if err != nil {
 		return control.Result{}, err
 	}
-	origin := control.Origin{Actor: actor, Owner: true}
+	origin := decide.Origin{Actor: actor, Owner: true}
 	result, err := service.Do(ctx, origin, command)
 	if err == nil || !historyLost(service) {
 		return result, err
@@ -144,7 +145,7 @@ func (l *loader) refuse(ctx context.Context, err error) {
 		places = []string{placed.Error()}
 	} else if problems, ok := errors.AsType[eval.Problems](err); ok {
 		places = l.allPlaced(problems)
-	} else if refusal, ok := errors.AsType[*control.Refusal](err); ok && len(refusal.Problems) > 0 {
+	} else if refusal, ok := errors.AsType[*decide.Refusal](err); ok && len(refusal.Problems) > 0 {
 		places = l.allPlaced(refusal.Problems)
 	}
 	l.dev.health.Reconcile(healthSource, map[health.Code]string{health.FileRefused: strings.Join(places, "\n")})

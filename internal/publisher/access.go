@@ -69,8 +69,25 @@ func newGate(o Options) (*gate, error) {
 	return g, err
 }
 
-// standing returns the author of something as policies know the author today, or why the author no longer counts.
-func (g *gate) standing(author access.Principal) (access.Principal, error) {
+// Authorize implements control.Access.
+func (g *gate) Authorize(q access.Question) access.Answer { return g.authorizer.Authorize(q) }
+
+// Gone implements control.Access.
+func (g *gate) Gone(id string) bool { return g.people.Gone(id) }
+
+// Line implements control.Access.
+func (g *gate) Line(principal string) []string { return g.tokens.Line(principal) }
+
+// Identify implements control.Access.
+func (g *gate) Identify(ctx context.Context, p access.Principal) (access.Principal, error) {
+	return g.people.Identify(ctx, p)
+}
+
+// CatchUp implements control.Access.
+func (g *gate) CatchUp(ctx context.Context) error { return g.tokens.CatchUp(ctx) }
+
+// AuthorValid implements control.Access: it returns the author of something as policies know the author today.
+func (g *gate) AuthorValid(author access.Principal) (access.Principal, error) {
 	if err := g.tokens.Standing(author); err != nil {
 		return author, err
 	}

@@ -6,7 +6,8 @@ import (
 	"iter"
 
 	"github.com/flagside/flagside/internal/publisher/audit"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -72,8 +73,8 @@ func appliedBehind(s writer.Stored, head changelog.Position) bool {
 	if err != nil {
 		return false
 	}
-	e, err := control.DecodeEvent(r.Body)
-	applied := e.Type == control.EventApplied && e.Position != nil && e.Position.Revision > head.Revision
+	e, err := requests.DecodeEvent(r.Body)
+	applied := e.Type == requests.EventApplied && e.Position != nil && e.Position.Revision > head.Revision
 	return err == nil && (applied || !e.Control.IsZero())
 }
 
@@ -89,7 +90,7 @@ func (e *environments) Note(ctx context.Context, name, stream string, sequence u
 	case "ledger":
 		return ledger.Note(ctx, sequence)
 	default:
-		return "", &control.Refusal{Cause: control.CauseNotKnown, Detail: fmt.Sprintf("There is no stream %q: say log or ledger.", stream)}
+		return "", &decide.Refusal{Cause: decide.CauseNotKnown, Detail: fmt.Sprintf("There is no stream %q: say log or ledger.", stream)}
 	}
 }
 
@@ -99,7 +100,7 @@ func (e *environments) history(ctx context.Context, name string) (*environment, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if _, err := running.journal(ctx); err != nil { // which waits until both were opened
+	if _, err := running.Ledger(ctx); err != nil { // which waits until both were opened
 		return nil, nil, nil, err
 	}
 	running.mu.Lock()

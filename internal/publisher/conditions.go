@@ -58,7 +58,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	p.streamConditions(add)
 	for _, e := range p.environments.all() {
 		status := e.follower.Status()
-		switch err := e.writeRefused(); {
+		switch err := e.Refused(); {
 		case errors.Is(err, flagsync.ErrStreamLost):
 			add(health.StreamLost, err.Error())
 		case errors.Is(err, flagsync.ErrStreamMismatch) && !slices.Contains(found[health.StreamMismatch], err.Error()):

@@ -11,6 +11,8 @@ import (
 	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -41,7 +43,7 @@ func Destroy(ctx context.Context, o Options, name string, order writer.Order) (D
 }
 
 func destroy(ctx context.Context, o Options, name string, order writer.Order) (done Destroyed, err error) {
-	if err := errors.Join(flagsync.ValidateEnvironment(name), (control.Origin{Reason: order.Reason}).Validate()); err != nil {
+	if err := errors.Join(flagsync.ValidateEnvironment(name), (decide.Origin{Reason: order.Reason}).Validate()); err != nil {
 		return done, err
 	}
 	p, err := existing(o)
@@ -116,12 +118,12 @@ func (d *Destroyed) record(ctx context.Context, conn *flagsync.Conn, replicas in
 		return err
 	}
 	for e, err := range control.EventsOf(ctx, ledger, 1) {
-		if err != nil || e.Type == control.EventDestroyed {
+		if err != nil || e.Type == requests.EventDestroyed {
 			return err
 		}
 	}
-	d.Ledger, err = control.AppendEvent(ctx, ledger, control.Event{
-		Type: control.EventDestroyed, By: act.Actor, At: time.Now().UTC(), Text: act.Reason, Control: act.at,
+	d.Ledger, err = control.AppendEvent(ctx, ledger, requests.Event{
+		Type: requests.EventDestroyed, By: act.Actor, At: time.Now().UTC(), Text: act.Reason, Control: act.at,
 	})
 	return err
 }
@@ -143,7 +145,7 @@ func destruction(ctx context.Context, journal *writer.Ledger, name string) (foun
 		if err != nil {
 			return act{}, err
 		}
-		if ok && done.Type == string(control.EventDestroyed) && done.Environment == name {
+		if ok && done.Type == string(requests.EventDestroyed) && done.Environment == name {
 			return act{done, changelog.Anchor{Sequence: r.Sequence, Digest: r.Digest}}, nil
 		}
 	}

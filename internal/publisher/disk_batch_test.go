@@ -11,6 +11,8 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -21,13 +23,13 @@ const batchSize = 5
 func (r *running) putTogether() error {
 	r.t.Helper()
 	service, state := r.current()
-	t := control.Transfer{Epoch: state.Position().Epoch}
+	t := decide.Transfer{Epoch: state.Position().Epoch}
 	for n := range batchSize {
 		id := flagID(fmt.Sprint("together", n))
 		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: flagBody("on", `,"metadata":{"x":"`+long[:6000]+`"}`)})
-		t.Bases = append(t.Bases, control.Base{Kind: id.Kind, Key: id.Key})
+		t.Bases = append(t.Bases, requests.Base{Kind: id.Kind, Key: id.Key})
 	}
-	_, err := service.Do(r.t.Context(), control.Origin{Actor: "tester", Owner: true}, t)
+	_, err := service.Do(r.t.Context(), decide.Origin{Actor: "tester", Owner: true}, t)
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/follow"
@@ -191,7 +192,7 @@ func (r *running) newest() uint64 {
 }
 
 // current returns what changes prod, and how it is now.
-func (r *running) current() (*control.Service, control.State) {
+func (r *running) current() (*control.Service, decide.State) {
 	r.t.Helper()
 	service, err := r.Control(r.t.Context(), "prod")
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
@@ -60,32 +61,19 @@ func newEnvironment(
 		store: store, follower: follower, tracing: newTracing(o.Tracer, name), opened: make(chan struct{}),
 	}
 	e.control = control.NewService(control.Options{
-		Environment: name, State: e.state, Log: e.writeLog, Refused: e.writeRefused,
-		Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Deciding: e.tracing.decide,
-		ReadOnly: o.ReadOnly[name], Appended: metrics.appended(name), BrokeGlass: e.brokeGlass(metrics), Journal: e.journal,
-		Authorize: gate.authorizer.Authorize, Standing: gate.standing, CatchUp: gate.tokens.CatchUp, Line: gate.tokens.Line,
-		Identify: gate.people.Identify, Gone: gate.people.Gone,
-		OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes,
+		Environment: name, Store: e, Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Access: gate,
+		Observer: observer{environment: e, metrics: metrics}, ReadOnly: o.ReadOnly[name], OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes,
 	})
 	return e, nil
 }
 
-// brokeGlass returns what logs and counts a change that was applied without approvals.
-func (e *environment) brokeGlass(m *metrics) func(control.Request) {
-	return func(r control.Request) {
-		m.brokeGlass(e.name)
-		e.logger.Warn().Str("actor", r.Claim.By).Str("request", r.ID).Str("reason", r.Reason).Bool("break_glass", true).
-			Msg("change applied without approvals: another person has to review it")
-	}
-}
-
-// state returns what is known of the environment, nil while that is not complete.
-func (e *environment) state() control.State {
+// State returns what is known of the environment, nil while that is not complete.
+func (e *environment) State() decide.State {
 	view := e.store.View()
 	if view == nil {
 		return nil
 	}
-	return control.WithoutKeys(view)
+	return decide.WithoutKeys(view)
 }
 
 // run follows the environment, writes to it, and beats for it until ctx ends.
@@ -129,7 +117,7 @@ func (e *environment) publish(ctx context.Context) {
 // snapshot returns the state to publish as a snapshot, nil while there is none or the log does not continue it.
 func (e *environment) snapshot() writer.Snapshot {
 	view := e.store.View()
-	if view == nil || e.writeRefused() != nil {
+	if view == nil || e.Refused() != nil {
 		return nil
 	}
 	return view
@@ -155,8 +143,8 @@ func (e *environment) open(ctx context.Context) *writer.Log {
 	return log
 }
 
-// writeLog returns the log, or why nothing can be written now. It waits for the first attempt to open the log.
-func (e *environment) writeLog(ctx context.Context) (control.Log, error) {
+// Log returns the log, or why nothing can be written now. It waits for the first attempt to open the log.
+func (e *environment) Log(ctx context.Context) (control.Log, error) {
 	log, err := e.opening(ctx)
 	if err != nil {
 		return nil, err
@@ -164,14 +152,14 @@ func (e *environment) writeLog(ctx context.Context) (control.Log, error) {
 	return tracedLog{Log: log, tracing: e.tracing}, nil
 }
 
-// opening is writeLog without tracing.
+// opening is Log without tracing.
 func (e *environment) opening(ctx context.Context) (*writer.Log, error) {
 	select {
 	case <-e.opened:
 	case <-ctx.Done():
 		return nil, control.ErrNotReady
 	}
-	if err := e.writeRefused(); err != nil {
+	if err := e.Refused(); err != nil {
 		return nil, err
 	}
 	e.mu.Lock()
@@ -179,9 +167,9 @@ func (e *environment) opening(ctx context.Context) (*writer.Log, error) {
 	return e.log, nil
 }
 
-// journal returns the ledger, or why it cannot be read and written now.
-func (e *environment) journal(ctx context.Context) (control.Journal, error) {
-	if _, err := e.writeLog(ctx); err != nil {
+// Ledger returns the ledger, or why it cannot be read and written now.
+func (e *environment) Ledger(ctx context.Context) (control.Journal, error) {
+	if _, err := e.Log(ctx); err != nil {
 		return nil, err
 	}
 	return e.openLedger(ctx)
@@ -213,8 +201,8 @@ func (e *environment) knownLedger() *writer.Ledger {
 	return e.ledger
 }
 
-// writeRefused returns why nothing can be written now, or nil.
-func (e *environment) writeRefused() error {
+// Refused returns why nothing can be written now, or nil.
+func (e *environment) Refused() error {
 	status := e.follower.Status()
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -240,7 +228,7 @@ func (e *environment) unwritable() error {
 	if err := e.conn.StorageError(); err != nil {
 		return err
 	}
-	return e.writeRefused()
+	return e.Refused()
 }
 
 // remedies says how an environment goes on whose log does not continue what is known.

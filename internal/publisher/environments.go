@@ -15,6 +15,8 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
@@ -287,7 +289,7 @@ func (e *environments) Adopt(ctx context.Context, name string, order writer.Orde
 	if err != nil {
 		return writer.Environment{}, err
 	}
-	e.tellLedger(ctx, service, name, control.EventAdopted, order, record)
+	e.tellLedger(ctx, service, name, requests.EventAdopted, order, record)
 	return adopted, nil
 }
 
@@ -332,10 +334,10 @@ func writeCompatibility(ctx context.Context, service *control.Service, actor str
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	_, err = service.Do(ctx, control.Origin{Actor: actor, Reason: "environment created", Owner: true}, control.Put{
+	_, err = service.Do(ctx, decide.Origin{Actor: actor, Reason: "environment created", Owner: true}, decide.Put{
 		ID:   document.ID{Kind: document.KindSettings, Key: document.SettingsKey},
 		Body: body,
-		If:   control.Precondition{Absent: true},
+		If:   decide.Precondition{Absent: true},
 	})
 	return err
 }
@@ -343,7 +345,7 @@ func writeCompatibility(ctx context.Context, service *control.Service, actor str
 // Archive takes an environment out of use, and tells its ledger.
 func (e *environments) Archive(ctx context.Context, name string, order writer.Order) error {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly {
-		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
+		return &decide.Refusal{Cause: decide.CauseReadOnly, Detail: why}
 	}
 	list, err := e.opened()
 	if err != nil {
@@ -355,7 +357,7 @@ func (e *environments) Archive(ctx context.Context, name string, order writer.Or
 		return err
 	}
 	if lacking == nil && !record.IsZero() {
-		e.tellLedger(ctx, service, name, control.EventArchived, order, record)
+		e.tellLedger(ctx, service, name, requests.EventArchived, order, record)
 	}
 	return e.lookNow(ctx)
 }
@@ -372,7 +374,7 @@ func (e *environments) Revive(ctx context.Context, name string, order writer.Ord
 	}
 	service, err := e.awaitNew(ctx, name)
 	if err == nil {
-		e.tellLedger(ctx, service, name, control.EventRevived, order, record)
+		e.tellLedger(ctx, service, name, requests.EventRevived, order, record)
 	}
 	return err
 }

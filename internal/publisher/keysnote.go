@@ -34,7 +34,7 @@ func (e *environment) keepKeys(ctx context.Context, log *writer.Log) {
 // writeKeys appends the keys note unless the log has it already. Another publisher may be faster.
 func (e *environment) writeKeys(ctx context.Context, log *writer.Log) error {
 	view, note := e.store.View(), e.conn.Keyring().Note()
-	if view == nil || note.Version == 0 || e.writeRefused() != nil {
+	if view == nil || note.Version == 0 || e.Refused() != nil {
 		return nil //nolint:nilerr // this happens again when writes are taken
 	}
 	wanted, err := changelog.KeysDocument(note)
@@ -45,7 +45,7 @@ func (e *environment) writeKeys(ctx context.Context, log *writer.Log) error {
 	if ok && string(held.Body) == string(wanted.Body) {
 		return nil
 	}
-	return e.control.Alone(ctx, func(ctx context.Context) error {
+	return e.control.Exclusively(ctx, func(ctx context.Context) error {
 		view := e.store.View()
 		_, err := log.Append(ctx, view, writer.Change{
 			OpID: rand.Text(), Actor: "flagside", Reason: "the keys note changed", Time: time.Now(), Documents: []document.Document{wanted},
@@ -56,10 +56,10 @@ func (e *environment) writeKeys(ctx context.Context, log *writer.Log) error {
 
 // announceKeys appends the keys note to the ledger unless it has it already.
 func (e *environment) announceKeys(ctx context.Context) error {
-	if e.writeRefused() != nil {
+	if e.Refused() != nil {
 		return nil //nolint:nilerr // as above
 	}
-	if _, err := e.journal(ctx); err != nil {
+	if _, err := e.Ledger(ctx); err != nil {
 		return err
 	}
 	e.mu.Lock()

@@ -20,7 +20,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -222,7 +222,7 @@ func TestRefusalsAreFacts(t *testing.T) {
 	want := []access.Action{access.Change, access.Administer}
 	var got []access.Action
 	for _, e := range ledgerOf(t, server.URL()) {
-		if e.Type != control.EventRefused || e.By != "viewer" || e.Refusal == nil || e.Text == "" {
+		if e.Type != requests.EventRefused || e.By != "viewer" || e.Refusal == nil || e.Text == "" {
 			t.Errorf("the ledger has %+v", e)
 			continue
 		}
@@ -234,7 +234,7 @@ func TestRefusalsAreFacts(t *testing.T) {
 }
 
 // ledgerOf returns what the ledger of prod has.
-func ledgerOf(t *testing.T, url string) []control.Event {
+func ledgerOf(t *testing.T, url string) []requests.Event {
 	t.Helper()
 	conn, err := flagsync.Connect(t.Context(), flagsync.ConnectOptions{
 		URL: url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Name: t.Name(),
@@ -247,12 +247,12 @@ func ledgerOf(t *testing.T, url string) []control.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []control.Event
+	var all []requests.Event
 	for fact, err := range journal.Read(t.Context(), 1) {
 		if changelog.RecordType(fact.Body) == changelog.RecordKeys {
 			continue
 		}
-		e, decoding := control.DecodeEvent(fact.Body)
+		e, decoding := requests.DecodeEvent(fact.Body)
 		if err != nil || decoding != nil {
 			t.Fatal(err, decoding)
 		}

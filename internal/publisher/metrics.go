@@ -59,9 +59,9 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 	return m, nil
 }
 
-// appended returns what counts the appends of an environment.
-func (m *metrics) appended(environment string) func(writer.OutcomeState) {
-	return func(s writer.OutcomeState) { m.appends.WithLabelValues(environment, s.String()).Inc() }
+// appended counts an append to the log of an environment.
+func (m *metrics) appended(environment string, s writer.OutcomeState) {
+	m.appends.WithLabelValues(environment, s.String()).Inc()
 }
 
 // brokeGlass counts what was done without approvals.

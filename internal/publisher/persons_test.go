@@ -15,7 +15,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/trusttest"
 )
 
@@ -245,7 +245,7 @@ func TestStrangersLeaveNoTrace(t *testing.T) {
 	}
 	refused := 0
 	for _, e := range ledgerOf(t, server.URL()) {
-		if e.Type == control.EventRefused && e.By == access.Unregistered {
+		if e.Type == requests.EventRefused && e.By == access.Unregistered {
 			refused++
 		}
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/telemetry"
@@ -201,7 +202,7 @@ func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compa
 
 // Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are created again if
 // they are gone. It is for a caller that has the truth elsewhere.
-func (p *Publisher) Renew(ctx context.Context, name string, origin control.Origin, documents []document.Document) error {
+func (p *Publisher) Renew(ctx context.Context, name string, origin decide.Origin, documents []document.Document) error {
 	return p.environments.overwrite(ctx, name, origin, documents)
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -137,9 +137,9 @@ func TestReplaceManyFlags(t *testing.T) {
 	for i := range 2300 {
 		wanted = append(wanted, document.Document{Kind: document.KindFlag, Key: fmt.Sprintf("f%04d", i), Body: flagBody("on", "")})
 	}
-	owner := control.Origin{Actor: "file", Owner: true}
+	owner := decide.Origin{Actor: "file", Owner: true}
 	for _, wanted := range [][]document.Document{wanted, wanted[:50], nil} {
-		result, err := service.Do(t.Context(), owner, control.Replace{Documents: wanted})
+		result, err := service.Do(t.Context(), owner, decide.Replace{Documents: wanted})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestReplaceManyFlags(t *testing.T) {
 			t.Fatalf("%d flags at %v, %v; want %d at %v", state.Rules().Len(), state.Position(), err, len(wanted), result.Position)
 		}
 	}
-	if _, err := service.Do(t.Context(), control.Origin{Actor: "somebody"}, control.Replace{Documents: wanted}); err == nil {
+	if _, err := service.Do(t.Context(), decide.Origin{Actor: "somebody"}, decide.Replace{Documents: wanted}); err == nil {
 		t.Error("a read-only environment was changed by someone else")
 	}
 	// The parts are several changes of one operation.

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
@@ -26,14 +27,14 @@ const (
 )
 
 // Recreate writes what is known here of an environment as a new epoch of its log.
-func (e *environments) Recreate(ctx context.Context, name string, o control.Origin, how admin.Restoring) (control.Restored, error) {
+func (e *environments) Recreate(ctx context.Context, name string, o decide.Origin, how admin.Restoring) (control.Restored, error) {
 	running, err := e.find(name)
 	if err != nil {
 		return control.Restored{}, err
 	}
 	view := running.store.View()
 	if view == nil {
-		return control.Restored{}, &control.Refusal{Cause: control.CauseNotKnown, Detail: fmt.Sprintf("This publisher does not know what environment %q was: "+
+		return control.Restored{}, &decide.Refusal{Cause: decide.CauseNotKnown, Detail: fmt.Sprintf("This publisher does not know what environment %q was: "+
 			"ask another one that ran before, or restore a snapshot, such as a sidecar keeps in its data directory.", name)}
 	}
 	return e.renew(ctx, running, o, how, nil)
@@ -41,7 +42,7 @@ func (e *environments) Recreate(ctx context.Context, name string, o control.Orig
 
 // Restore makes an environment what a snapshot is: by a change request while its log can be written to, and by a new epoch otherwise.
 func (e *environments) Restore(
-	ctx context.Context, name string, o control.Origin, how admin.Restoring, snapshot io.ReadSeeker,
+	ctx context.Context, name string, o decide.Origin, how admin.Restoring, snapshot io.ReadSeeker,
 ) (control.Restored, error) {
 	running, err := e.find(name)
 	if err != nil {
@@ -62,8 +63,8 @@ func (e *environments) Restore(
 	if err != nil {
 		return control.Restored{}, fmt.Errorf("%w: %w", control.ErrUnconfirmed, err)
 	}
-	return running.control.Restore(ctx, o, control.Restoring{
-		Snapshot: control.WithoutKeys(view), InHistory: known, Part: how.Part, DryRun: how.DryRun, BreakGlass: how.BreakGlass,
+	return running.control.Restore(ctx, o, decide.Restoring{
+		Snapshot: decide.WithoutKeys(view), InHistory: known, Part: how.Part, DryRun: how.DryRun, BreakGlass: how.BreakGlass,
 	})
 }
 
@@ -94,7 +95,7 @@ func (e *environments) find(name string) (*environment, error) {
 // renew writes a snapshot, or without one what is held here, as a new epoch while no command is carried out here, and waits until that is
 // known here. The caller may be gone, but what was begun is completed.
 func (e *environments) renew(
-	ctx context.Context, running *environment, o control.Origin, how admin.Restoring, snapshot *cache.View,
+	ctx context.Context, running *environment, o decide.Origin, how admin.Restoring, snapshot *cache.View,
 ) (out control.Restored, err error) {
 	list, err := e.opened()
 	if err != nil {
@@ -102,12 +103,12 @@ func (e *environments) renew(
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
-	err = running.control.Alone(ctx, func(ctx context.Context) error {
+	err = running.control.Exclusively(ctx, func(ctx context.Context) error {
 		n, err := running.newEpoch(ctx, how, snapshot)
 		if err != nil {
 			return err
 		}
-		n.Write = func(ctx context.Context, n control.NewEpoch, begun func(context.Context) error) (changelog.Position, error) {
+		n.Write = func(ctx context.Context, n decide.Epoch, begun func(context.Context) error) (changelog.Position, error) {
 			return running.write(ctx, list, running.renewal(o, n, begun))
 		}
 		out, err = running.control.Begin(ctx, o, n)
@@ -118,8 +119,8 @@ func (e *environments) renew(
 
 // newEpoch returns what a new epoch would be, made from what is known here.
 func (e *environment) newEpoch(ctx context.Context, how admin.Restoring, snapshot *cache.View) (n control.NewEpoch, err error) {
-	n = control.NewEpoch{DryRun: how.DryRun, BreakGlass: how.BreakGlass, Ledger: e.ledgerAnyway}
-	healthy := e.writeRefused() == nil
+	n = control.NewEpoch{Epoch: decide.Epoch{BreakGlass: how.BreakGlass}, DryRun: how.DryRun, Ledger: e.ledgerAnyway}
+	healthy := e.Refused() == nil
 	if healthy {
 		err = e.follower.Barrier(ctx)
 	}
@@ -128,13 +129,13 @@ func (e *environment) newEpoch(ctx context.Context, how admin.Restoring, snapsho
 	}
 	held := e.store.View()
 	n.Newest = held != nil && (healthy && err == nil || e.lostNothing(held))
-	n.Held = control.Nothing()
+	n.Held = decide.Nothing()
 	if held != nil {
-		n.Held = control.WithoutKeys(held)
+		n.Held = decide.WithoutKeys(held)
 	}
 	n.Wanted = n.Held
 	if snapshot != nil {
-		n.Wanted, n.Restoration.Snapshot = control.WithoutKeys(snapshot), snapshot.Position()
+		n.Wanted, n.Restoration.Snapshot = decide.WithoutKeys(snapshot), snapshot.Position()
 	}
 	return n, nil
 }
@@ -154,7 +155,7 @@ func (e *environment) ledgerAnyway(ctx context.Context) (control.Journal, error)
 }
 
 // renewal returns what is written of a new epoch. One that is to lose nothing is written only where the log ends as it is known here.
-func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(context.Context) error) writer.NewEpoch {
+func (e *environment) renewal(o decide.Origin, n decide.Epoch, begun func(context.Context) error) writer.NewEpoch {
 	documents := slices.Collect(n.Wanted.Documents())
 	r := writer.NewEpoch{
 		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),
@@ -162,7 +163,7 @@ func (e *environment) renewal(o control.Origin, n control.NewEpoch, begun func(c
 	}
 	if n.Newest {
 		r.Onto = &changelog.Position{} // the log is gone
-		if e.writeRefused() == nil {
+		if e.Refused() == nil {
 			r.Onto = new(n.Held.Position())
 		}
 	}
@@ -181,13 +182,13 @@ func (e *environment) write(ctx context.Context, list *writer.Environments, r wr
 }
 
 // overwrite writes the documents of a caller that has the truth elsewhere as a new epoch.
-func (e *environments) overwrite(ctx context.Context, name string, o control.Origin, documents []document.Document) error {
+func (e *environments) overwrite(ctx context.Context, name string, o decide.Origin, documents []document.Document) error {
 	running, err := e.find(name)
 	if err != nil {
 		return err
 	}
 	if why, readOnly := e.options.ReadOnly[name]; readOnly && !o.Owner {
-		return &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
+		return &decide.Refusal{Cause: decide.CauseReadOnly, Detail: why}
 	}
 	list, err := e.opened()
 	if err != nil {
@@ -195,7 +196,7 @@ func (e *environments) overwrite(ctx context.Context, name string, o control.Ori
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
-	return running.control.Alone(ctx, func(ctx context.Context) error {
+	return running.control.Exclusively(ctx, func(ctx context.Context) error {
 		_, err := running.write(ctx, list, writer.NewEpoch{
 			OpID: rand.Text(), Actor: o.Actor, Reason: o.Reason, Time: time.Now(), Documents: slices.Values(documents), Count: len(documents),
 			After: running.store.Position(),
@@ -214,7 +215,7 @@ func (e *environment) awaitEpoch(ctx context.Context, epoch changelog.Epoch) err
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		if view := e.store.View(); view != nil && view.Position().Epoch == epoch && e.writeRefused() == nil && e.follower.Barrier(ctx) == nil {
+		if view := e.store.View(); view != nil && view.Position().Epoch == epoch && e.Refused() == nil && e.follower.Barrier(ctx) == nil {
 			return nil
 		}
 		select {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -19,7 +19,7 @@ const (
 // RepairLedger has the ledger of an environment go on behind a damage.
 func (e *environments) RepairLedger(ctx context.Context, name string, order writer.Order) (writer.LedgerRepaired, error) {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly {
-		return writer.LedgerRepaired{}, &control.Refusal{Cause: control.CauseReadOnly, Detail: why}
+		return writer.LedgerRepaired{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: why}
 	}
 	running, err := e.find(name)
 	if err != nil {
@@ -61,7 +61,7 @@ func (e *environments) repair(ctx context.Context, name writer.LedgerName, r wri
 	e.mu.Lock()
 	conn := e.conn
 	e.mu.Unlock()
-	if err := (control.Origin{Reason: r.Reason}).Validate(); err != nil {
+	if err := (decide.Origin{Reason: r.Reason}).Validate(); err != nil {
 		return writer.LedgerRepaired{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), repairTimeout)
@@ -106,7 +106,7 @@ func newer(a, b changelog.Anchor) changelog.Anchor {
 func (e *environment) awaitLedger(ctx context.Context) {
 	poll := time.NewTicker(100 * time.Millisecond)
 	defer poll.Stop()
-	for e.verifyLedger(ctx) != nil || e.writeRefused() != nil {
+	for e.verifyLedger(ctx) != nil || e.Refused() != nil {
 		select {
 		case <-poll.C:
 		case <-ctx.Done():

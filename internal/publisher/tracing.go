@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -40,14 +41,14 @@ func (t tracing) begin(ctx context.Context, name string, attributes ...attribute
 
 // errorType returns a name for an error. Its text may quote a document, so it is not part of a span.
 func errorType(err error) string {
-	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*decide.Refusal](err); ok {
 		return fmt.Sprint(refusal.Cause)
 	}
 	return fmt.Sprintf("%T", err)
 }
 
-// decide is control.Options.Deciding.
-func (t tracing) decide(ctx context.Context, c control.Command) func(error) {
+// decide begins the span of a decision. The returned function ends it.
+func (t tracing) decide(ctx context.Context, c decide.Command) func(error) {
 	kind := fmt.Sprintf("%T", c)
 	_, end := t.begin(ctx, "decide", attribute.String("flagside.command", strings.ToLower(kind[strings.LastIndexByte(kind, '.')+1:])))
 	return func(err error) { end(err) }

@@ -12,7 +12,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 // A change is a trace: what it waited for, what was decided, and what was written. Nothing of the documents is in it.
@@ -30,8 +30,8 @@ func TestChangesAreTraced(t *testing.T) {
 	spans.Reset()
 	ctx, root := provider.Tracer("test").Start(t.Context(), "request")
 	put := func(key, doc string) error {
-		_, err := service.Do(ctx, control.Origin{Principal: access.Principal{ID: "tester"}}, control.Put{
-			ID: document.ID{Kind: document.KindFlag, Key: key}, Body: []byte(doc), If: control.Precondition{Absent: true},
+		_, err := service.Do(ctx, decide.Origin{Principal: access.Principal{ID: "tester"}}, decide.Put{
+			ID: document.ID{Kind: document.KindFlag, Key: key}, Body: []byte(doc), If: decide.Precondition{Absent: true},
 		})
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -40,7 +41,7 @@ func (e *environments) readSnapshot(ctx context.Context, running *environment, i
 }
 
 func malformedSnapshot(err error) error {
-	return &control.Refusal{Cause: control.CauseMalformed, Detail: fmt.Sprintf("The snapshot cannot be restored: %v.", err)}
+	return &decide.Refusal{Cause: decide.CauseMalformed, Detail: fmt.Sprintf("The snapshot cannot be restored: %v.", err)}
 }
 
 // proveSnapshot reads a snapshot to its end in bounded memory: afterwards it is known to be a state that a publisher signed, of at most so many
@@ -90,7 +91,7 @@ func loadSnapshot(name string, in io.Reader, keys *changelog.Keyring, maxWork in
 		}
 	}
 	if len(fatal) > 0 {
-		return nil, &control.Refusal{Cause: control.CauseInvalid, Detail: "The snapshot cannot be published as it is.", Problems: fatal}
+		return nil, &decide.Refusal{Cause: decide.CauseInvalid, Detail: "The snapshot cannot be published as it is.", Problems: fatal}
 	}
 	return store.View(), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/activity"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -75,10 +76,10 @@ func newWorld(r *rand.Rand) *world {
 			continue
 		}
 		e := control.RecordedEvent{Sequence: uint64(len(w.events)*2 + 1)}
-		e.Type, e.By, e.At, e.Request = control.EventCommented, actor, now, fmt.Sprint("request-", r.IntN(4))
+		e.Type, e.By, e.At, e.Request = requests.EventCommented, actor, now, fmt.Sprint("request-", r.IntN(4))
 		if r.IntN(2) == 0 {
-			e.Type = control.EventOpened
-			e.Proposal = &control.Proposal{Changes: []control.DocumentChange{{Kind: document.KindFlag, Key: fmt.Sprint("f-", r.IntN(3)), Body: []byte("{}")}}}
+			e.Type = requests.EventOpened
+			e.Proposal = &requests.Proposal{Changes: []requests.DocumentChange{{Kind: document.KindFlag, Key: fmt.Sprint("f-", r.IntN(3)), Body: []byte("{}")}}}
 		}
 		w.events = append(w.events, e)
 	}

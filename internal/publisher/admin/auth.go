@@ -13,7 +13,9 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 )
 
 // What the metadata of operations say about their callers.
@@ -138,7 +140,7 @@ func (s *server) resource(ctx context.Context, environment string) access.Resour
 	if service, err := s.options.Environments.Control(ctx, environment); err == nil {
 		r.Protected = service.KnownRisk().Protected
 	} else {
-		r.Protected = control.DefaultRiskSettings(environment).Protected
+		r.Protected = risk.DefaultSettings(environment).Protected
 	}
 	return r
 }
@@ -153,9 +155,9 @@ func (s *server) refusedTo(ctx context.Context, q access.Question) *problem {
 	if q.Resource.Environment == "" {
 		where = "in this installation"
 	}
-	refusal := &control.Refusal{
-		Cause: control.CauseForbidden, Detail: fmt.Sprintf("You are not permitted to %s %s.", q.Action, where),
-		Action: &control.RefusedAction{Action: q.Action, Policies: answer.Policies}, Approvals: answer.Approvals,
+	refusal := &decide.Refusal{
+		Cause: decide.CauseForbidden, Detail: fmt.Sprintf("You are not permitted to %s %s.", q.Action, where),
+		Action: &requests.RefusedAction{Action: q.Action, Policies: answer.Policies}, Approvals: answer.Approvals,
 	}
 	if answer.Approvals > 0 {
 		refusal.Detail += " Policies want the consent of others, which only changes of documents can get: break the glass, with a reason, if you may."
@@ -165,7 +167,7 @@ func (s *server) refusedTo(ctx context.Context, q access.Question) *problem {
 			Str("environment", q.Resource.Environment).Strs("policies", answer.Policies).Msg("access denied by policy")
 	})
 	if service, err := s.options.Environments.Control(ctx, q.Resource.Environment); err == nil {
-		service.NoteRefused(ctx, control.Origin{Principal: q.Principal}, refusal)
+		service.NoteRefused(ctx, decide.Origin{Principal: q.Principal}, refusal)
 	}
 	return refused(refusal)
 }

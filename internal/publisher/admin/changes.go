@@ -8,7 +8,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 type patchDocument struct {
@@ -46,8 +46,8 @@ func (s *server) registerChanges(h huma.API, r routes) {
 	patch.RequestBody = &huma.RequestBody{Required: true}
 	patch.SkipValidateBody = true // what it makes is validated by the evaluator
 	huma.Register(h, patch, func(ctx context.Context, in *patchDocument) (*writtenBody, error) {
-		return s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-			return control.Patch{ID: document.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
+		return s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen decide.Precondition) decide.Command {
+			return decide.Patch{ID: document.ID{Kind: r.kind, Key: in.Key}, Merge: in.RawBody, If: seen}
 		})
 	})
 	patch.RequestBody.Content = map[string]*huma.MediaType{api.MergePatchMedia: {Schema: &huma.Schema{
@@ -56,8 +56,8 @@ func (s *server) registerChanges(h huma.API, r routes) {
 	huma.Register(h, operation(http.MethodPost, one+"/archive", "archive"+r.one,
 		"Remove a document; refused while others depend on it, unless they are to go along", r.tag),
 		func(ctx context.Context, in *archiveDocument) (*writtenBody, error) {
-			out, err := s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-				return control.Archive{ID: document.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
+			out, err := s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen decide.Precondition) decide.Command {
+				return decide.Archive{ID: document.ID{Kind: r.kind, Key: in.Key}, Force: in.Body.Force, If: seen}
 			})
 			if err == nil {
 				out.ETag = ""
@@ -75,15 +75,15 @@ func (s *server) registerChanges(h huma.API, r routes) {
 func (s *server) registerToggle(h huma.API) {
 	huma.Register(h, operation(http.MethodPost, flagRoutes().path+"/{key}/toggle", "toggleFlag", "Turn a flag on or off", flagsTag),
 		func(ctx context.Context, in *toggleFlag) (*writtenBody, error) {
-			return s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen control.Precondition) control.Command {
-				return control.Toggle{Flag: in.Key, On: in.Body.On, If: seen}
+			return s.change(ctx, in.DocumentPath, in.WriteHeaders, func(seen decide.Precondition) decide.Command {
+				return decide.Toggle{Flag: in.Key, On: in.Body.On, If: seen}
 			})
 		})
 }
 
 // change carries out a command that says what its author has seen.
 func (s *server) change(
-	ctx context.Context, path DocumentPath, w api.WriteHeaders, command func(control.Precondition) control.Command,
+	ctx context.Context, path DocumentPath, w api.WriteHeaders, command func(decide.Precondition) decide.Command,
 ) (*writtenBody, error) {
 	seen, err := preconditionOf(w)
 	if err != nil {

@@ -10,12 +10,13 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // command returns what a command of the API means in an environment.
-func (s *server) command(ctx context.Context, environment string, c api.Command) (control.Command, error) {
+func (s *server) command(ctx context.Context, environment string, c api.Command) (decide.Command, error) {
 	switch c.Type {
 	case "documents":
 		return s.documents(ctx, environment, c)
@@ -34,24 +35,24 @@ func (s *server) command(ctx context.Context, environment string, c api.Command)
 	}
 	switch c.Type {
 	case "put":
-		return control.Put{ID: id, Body: c.Document, If: seen}, nil
+		return decide.Put{ID: id, Body: c.Document, If: seen}, nil
 	case "patch":
-		return control.Patch{ID: id, Merge: c.Patch, If: seen}, nil
+		return decide.Patch{ID: id, Merge: c.Patch, If: seen}, nil
 	case "delete":
-		return control.Delete{ID: id, If: seen}, nil
+		return decide.Delete{ID: id, If: seen}, nil
 	case "archive":
-		return control.Archive{ID: id, Force: c.Force, If: seen}, nil
+		return decide.Archive{ID: id, Force: c.Force, If: seen}, nil
 	case "toggle":
 		if id.Kind != document.KindFlag {
 			return nil, badRequest("Only a flag can be toggled.")
 		}
-		return control.Toggle{Flag: id.Key, On: c.On, If: seen}, nil
+		return decide.Toggle{Flag: id.Key, On: c.On, If: seen}, nil
 	default:
 		return nil, badRequest("There is no such command.")
 	}
 }
 
-func commandPrecondition(c api.Command) (control.Precondition, error) {
+func commandPrecondition(c api.Command) (decide.Precondition, error) {
 	w := api.WriteHeaders{IfMatch: c.IfMatch}
 	if c.IfAbsent {
 		w.IfNoneMatch = "*"
@@ -75,7 +76,7 @@ func documentID(kind, key string) (document.ID, error) {
 }
 
 // documents returns the transfer of several documents, which must have been seen in the epoch that the environment has.
-func (s *server) documents(ctx context.Context, environment string, c api.Command) (control.Command, error) {
+func (s *server) documents(ctx context.Context, environment string, c api.Command) (decide.Command, error) {
 	if len(c.Changes) == 0 {
 		return nil, badRequest("The command has no documents.")
 	}
@@ -83,7 +84,7 @@ func (s *server) documents(ctx context.Context, environment string, c api.Comman
 	if err != nil {
 		return nil, err
 	}
-	t := control.Transfer{Epoch: state.Position().Epoch}
+	t := decide.Transfer{Epoch: state.Position().Epoch}
 	for _, change := range c.Changes {
 		id, err := documentID(change.Kind, change.Key)
 		if err != nil {
@@ -97,7 +98,7 @@ func (s *server) documents(ctx context.Context, environment string, c api.Comman
 			t.Epoch = "" // refused, as something that was seen in another history
 		}
 		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: wantedDocument(change)})
-		t.Bases = append(t.Bases, control.Base{Kind: id.Kind, Key: id.Key, Revision: seen.Match.Revision})
+		t.Bases = append(t.Bases, requests.Base{Kind: id.Kind, Key: id.Key, Revision: seen.Match.Revision})
 	}
 	return t, nil
 }
@@ -110,7 +111,7 @@ func wantedDocument(c api.CommandChange) []byte {
 	return c.Document
 }
 
-func (s *server) rollBack(ctx context.Context, environment string, c api.Command) (control.Command, error) {
+func (s *server) rollBack(ctx context.Context, environment string, c api.Command) (decide.Command, error) {
 	to, err := changelog.ParseToken(c.Revision)
 	if err != nil {
 		return nil, badRequest("A roll-back needs a revision, <epoch8>-<revision>.")
@@ -134,7 +135,7 @@ func (s *server) rollBack(ctx context.Context, environment string, c api.Command
 }
 
 // promote returns the transfer of documents from another environment, which the caller must be permitted to read.
-func (s *server) promote(ctx context.Context, environment string, c api.Command) (control.Command, error) {
+func (s *server) promote(ctx context.Context, environment string, c api.Command) (decide.Command, error) {
 	if c.From == environment {
 		return nil, badRequest("An environment cannot be promoted to itself.")
 	}
@@ -154,12 +155,12 @@ func (s *server) promote(ctx context.Context, environment string, c api.Command)
 	if err != nil {
 		return nil, err
 	}
-	t := control.Promote(source, target, ids)
+	t := decide.Promote(source, target, ids)
 	t.Source = strings.Join(append([]string{"promote", c.From, strconv.FormatBool(c.Prune)}, c.Flags...), "\x00")
 	return t, nil
 }
 
-func (s *server) current(ctx context.Context, environment string) (control.State, error) {
+func (s *server) current(ctx context.Context, environment string) (decide.State, error) {
 	service, err := s.options.Environments.Control(ctx, environment)
 	if err != nil {
 		return nil, s.problem(err)
@@ -173,7 +174,7 @@ func (s *server) current(ctx context.Context, environment string) (control.State
 
 // promoted returns the flags that a promotion names; if it names none, all flags and segments of the source. Pruning, it may also name
 // flags of the target alone, and all is what either has. Settings stay.
-func promoted(c api.Command, source, target control.State) (ids []document.ID, err error) {
+func promoted(c api.Command, source, target decide.State) (ids []document.ID, err error) {
 	for _, key := range c.Flags {
 		id := document.ID{Kind: document.KindFlag, Key: key}
 		_, there := source.Document(id)
@@ -186,7 +187,7 @@ func promoted(c api.Command, source, target control.State) (ids []document.ID, e
 	if len(c.Flags) > 0 {
 		return ids, nil
 	}
-	states := []control.State{source}
+	states := []decide.State{source}
 	if c.Prune {
 		states = append(states, target)
 	}

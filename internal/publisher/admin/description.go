@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 // tags returns the groups of operations with what they are about.
@@ -48,7 +48,7 @@ func problemTypes() []string {
 		api.ProblemInvalidRequest, api.ProblemNotFound, api.ProblemMethodNotAllowed, api.ProblemMediaType, api.ProblemTooLarge, api.ProblemForeignHost, api.ProblemForeignOrigin, api.ProblemInternal,
 		api.ProblemUndecided, api.ProblemUnauthenticated, api.ProblemUnavailable,
 	}
-	for _, cause := range control.Causes() {
+	for _, cause := range decide.Causes() {
 		all = append(all, api.ProblemType+string(cause))
 	}
 	for _, known := range knownErrors() {

@@ -12,7 +12,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/follow"
 )
 
@@ -63,7 +63,7 @@ type documentBody struct {
 	Body        []byte
 }
 
-func newEffects(list []control.Effect) (all []api.Effect) {
+func newEffects(list []decide.Effect) (all []api.Effect) {
 	for _, e := range list {
 		all = append(all, api.Effect{Kind: string(e.ID.Kind), Key: e.ID.Key, Done: string(e.Done)})
 	}
@@ -130,11 +130,11 @@ func (s *server) get(ctx context.Context, environment string, id document.ID) (*
 	}
 	d, exists := state.Document(id)
 	if !exists {
-		return nil, s.problem(cmp.Or(unconfirmed, control.NotFound(id)))
+		return nil, s.problem(cmp.Or(unconfirmed, decide.NotFound(id)))
 	}
 	return &documentBody{
 		ContentType: "application/json",
-		ETag:        etag(control.Token(state, d)),
+		ETag:        etag(decide.Token(state, d)),
 		Revision:    state.Position().Token().String(),
 		Age:         age,
 		Body:        d.Body,
@@ -154,7 +154,7 @@ func (s *server) put(ctx context.Context, environment string, id document.ID, w 
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.do(ctx, environment, originOf(ctx, w.ChangeHeaders), control.Put{ID: id, Body: body, If: condition})
+	out, err := s.do(ctx, environment, originOf(ctx, w.ChangeHeaders), decide.Put{ID: id, Body: body, If: condition})
 	if err == nil && condition.Absent {
 		out.Status = http.StatusCreated
 	}
@@ -166,14 +166,14 @@ func (s *server) delete(ctx context.Context, environment string, id document.ID,
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.do(ctx, environment, originOf(ctx, w.ChangeHeaders), control.Delete{ID: id, If: condition})
+	out, err := s.do(ctx, environment, originOf(ctx, w.ChangeHeaders), decide.Delete{ID: id, If: condition})
 	if err == nil {
 		out.ETag = ""
 	}
 	return out, err
 }
 
-func (s *server) do(ctx context.Context, environment string, origin control.Origin, command control.Command) (*writtenBody, error) {
+func (s *server) do(ctx context.Context, environment string, origin decide.Origin, command decide.Command) (*writtenBody, error) {
 	c, err := s.options.Environments.Control(ctx, environment)
 	if err != nil {
 		return nil, s.problem(err)

@@ -11,7 +11,8 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 	"github.com/flagside/flagside/sync/follow"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -95,12 +96,12 @@ func (s *server) createEnvironment(ctx context.Context, in *createEnvironment) (
 // protect says that every change in a new environment is risky, or not, if that was asked for and is not so already.
 func (s *server) protect(ctx context.Context, in *createEnvironment) error {
 	name, wanted := in.Body.Name, in.Body.Protected
-	if wanted == nil || *wanted == control.DefaultRiskSettings(name).Protected {
+	if wanted == nil || *wanted == risk.DefaultSettings(name).Protected {
 		return nil
 	}
-	settings := control.DefaultRiskSettings(name)
+	settings := risk.DefaultSettings(name)
 	settings.Protected = *wanted
-	_, err := s.changeRisk(ctx, EnvironmentPath{Environment: name}, api.ChangeHeaders{Reason: in.Reason}, control.SetRisk{Settings: settings})
+	_, err := s.changeRisk(ctx, EnvironmentPath{Environment: name}, api.ChangeHeaders{Reason: in.Reason}, decide.SetRisk{Settings: settings})
 	p, refused := errors.AsType[*problem](err)
 	if !refused {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -18,7 +19,7 @@ import (
 // problemOf returns what to answer to an error of a command or a read. An error that no one foresaw is logged, because its text is for
 // operators.
 func problemOf(err error, logger zerolog.Logger) *problem {
-	if refusal, ok := errors.AsType[*control.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*decide.Refusal](err); ok {
 		return refused(refusal)
 	}
 	if undecided, ok := errors.AsType[*control.Undecided](err); ok {
@@ -83,8 +84,8 @@ func knownErrors() []knownError {
 		{access.ErrTokenUnknown, http.StatusNotFound, "not-found"},
 		{access.ErrActsNotReady, http.StatusServiceUnavailable, "not-ready"},
 		{access.ErrActUnknown, http.StatusNotFound, "not-found"},
-		{access.ErrNoReview, http.StatusConflict, string(control.CauseNotOpen)},
-		{access.ErrOwnAct, http.StatusForbidden, string(control.CauseForbidden)},
+		{access.ErrNoReview, http.StatusConflict, string(decide.CauseNotOpen)},
+		{access.ErrOwnAct, http.StatusForbidden, string(decide.CauseForbidden)},
 		{access.ErrInvalidToken, http.StatusUnprocessableEntity, "token"},
 		{writer.ErrConflict, http.StatusServiceUnavailable, "contended"},
 		{writer.ErrUndecided, http.StatusServiceUnavailable, "unwritable"},
@@ -94,7 +95,7 @@ func knownErrors() []knownError {
 }
 
 // refused returns the problem of a refused command.
-func refused(r *control.Refusal) *problem {
+func refused(r *decide.Refusal) *problem {
 	p := newProblem(refusedStatus(r.Cause), api.ProblemType+string(r.Cause), r.Detail)
 	p.Errors = places(r.Problems)
 	if r.Current.Revision != 0 {
@@ -107,21 +108,21 @@ func refused(r *control.Refusal) *problem {
 	return p
 }
 
-func refusedStatus(c control.Cause) int {
+func refusedStatus(c decide.Cause) int {
 	switch c {
-	case control.CauseMalformed:
+	case decide.CauseMalformed:
 		return http.StatusBadRequest
-	case control.CauseTooLarge:
+	case decide.CauseTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case control.CauseInUse, control.CauseNotKnown, control.CauseStale, control.CauseNotOpen, control.CauseTooMany:
+	case decide.CauseInUse, decide.CauseNotKnown, decide.CauseStale, decide.CauseNotOpen, decide.CauseTooMany:
 		return http.StatusConflict
-	case control.CauseNotFound:
+	case decide.CauseNotFound:
 		return http.StatusNotFound
-	case control.CausePreconditionMissing:
+	case decide.CausePreconditionMissing:
 		return http.StatusPreconditionRequired
-	case control.CausePreconditionFailed:
+	case decide.CausePreconditionFailed:
 		return http.StatusPreconditionFailed
-	case control.CauseReadOnly, control.CauseForbidden, control.CauseApprovalRequired, control.CauseBreakGlass:
+	case decide.CauseReadOnly, decide.CauseForbidden, decide.CauseApprovalRequired, decide.CauseBreakGlass:
 		return http.StatusForbidden
 	default:
 		return http.StatusUnprocessableEntity

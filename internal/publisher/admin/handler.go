@@ -22,6 +22,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -43,9 +44,9 @@ type Environments interface {
 	// Revive takes an archived environment into use again.
 	Revive(ctx context.Context, name string, order writer.Order) error
 	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
-	Recreate(ctx context.Context, name string, o control.Origin, how Restoring) (control.Restored, error)
+	Recreate(ctx context.Context, name string, o decide.Origin, how Restoring) (control.Restored, error)
 	// Restore makes an environment what a snapshot is: by a change request, or by a new epoch where its log cannot go on.
-	Restore(ctx context.Context, name string, o control.Origin, how Restoring, snapshot io.ReadSeeker) (control.Restored, error)
+	Restore(ctx context.Context, name string, o decide.Origin, how Restoring, snapshot io.ReadSeeker) (control.Restored, error)
 	// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it.
 	Adopt(ctx context.Context, name string, order writer.Order) (writer.Environment, error)
 	// RepairLedger has the ledger of an environment go on behind a damage.

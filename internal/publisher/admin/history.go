@@ -8,7 +8,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -46,7 +46,7 @@ func (s *server) history(ctx context.Context, in *historyPath, id document.ID) (
 		}
 	}
 	if !known {
-		return nil, s.problem(control.NotFound(id))
+		return nil, s.problem(decide.NotFound(id))
 	}
 	out := newHistory(newest, in.Limit)
 	for i, item := range out.Items {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 type listDocuments struct {
@@ -41,12 +41,12 @@ func (s *server) list(ctx context.Context, kind document.Kind, in *listDocuments
 	}
 	out.Body.Items = make([]api.DocumentInList, len(found))
 	for i, d := range found {
-		out.Body.Items[i] = api.DocumentInList{Key: d.Key, Revision: control.Token(state, d).String(), Document: value(d.Body)}
+		out.Body.Items[i] = api.DocumentInList{Key: d.Key, Revision: decide.Token(state, d).String(), Document: value(d.Body)}
 	}
 	return out, nil
 }
 
-func documentsAfter(state control.State, kind document.Kind, after string) []document.Document {
+func documentsAfter(state decide.State, kind document.Kind, after string) []document.Document {
 	var found []document.Document
 	for d := range state.Documents() {
 		if d.Kind == kind && d.Key > after {

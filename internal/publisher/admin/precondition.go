@@ -9,19 +9,19 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
 
 // originOf says who makes the request, and why.
-func originOf(ctx context.Context, h api.ChangeHeaders) control.Origin {
-	return control.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
+func originOf(ctx context.Context, h api.ChangeHeaders) decide.Origin {
+	return decide.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
 }
 
 // verifyReason refuses a reason that no record can hold.
 func (s *server) verifyReason(ctx huma.Context, next func(huma.Context)) {
-	if err := (control.Origin{Reason: ctx.Header("Flagside-Reason")}).Validate(); err != nil {
+	if err := (decide.Origin{Reason: ctx.Header("Flagside-Reason")}).Validate(); err != nil {
 		answerProblem(ctx, s.problem(err))
 		return
 	}
@@ -51,22 +51,22 @@ func (s *server) done(ctx context.Context, h api.AdministrationHeaders, kind, id
 }
 
 // preconditionOf returns what the headers say that the author has seen; control refuses if that is nothing.
-func preconditionOf(w api.WriteHeaders) (control.Precondition, error) {
+func preconditionOf(w api.WriteHeaders) (decide.Precondition, error) {
 	switch {
 	case w.IfMatch != "" && w.IfNoneMatch != "":
-		return control.Precondition{}, badPrecondition("If-Match and If-None-Match exclude each other.")
+		return decide.Precondition{}, badPrecondition("If-Match and If-None-Match exclude each other.")
 	case w.IfNoneMatch == "*":
-		return control.Precondition{Absent: true}, nil
+		return decide.Precondition{Absent: true}, nil
 	case w.IfNoneMatch != "":
-		return control.Precondition{}, badPrecondition("If-None-Match can only be *, to create a document.")
+		return decide.Precondition{}, badPrecondition("If-None-Match can only be *, to create a document.")
 	case w.IfMatch == "":
-		return control.Precondition{}, nil
+		return decide.Precondition{}, nil
 	}
 	token, err := changelog.ParseToken(strings.Trim(w.IfMatch, `"`))
 	if err != nil {
-		return control.Precondition{}, badPrecondition("If-Match must be the ETag of the document as it was read, \"<epoch8>-<revision>\".")
+		return decide.Precondition{}, badPrecondition("If-Match must be the ETag of the document as it was read, \"<epoch8>-<revision>\".")
 	}
-	return control.Precondition{Match: token}, nil
+	return decide.Precondition{Match: token}, nil
 }
 
 func badPrecondition(detail string) error {

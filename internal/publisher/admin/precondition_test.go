@@ -6,30 +6,30 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 func TestPrecondition(t *testing.T) {
 	t.Parallel()
-	f := func(match, noneMatch string, want control.Precondition, wantErr string) {
+	f := func(match, noneMatch string, want decide.Precondition, wantErr string) {
 		t.Helper()
 		got, err := preconditionOf(api.WriteHeaders{IfMatch: match, IfNoneMatch: noneMatch})
 		if got != want || (err == nil) != (wantErr == "") || (err != nil && !strings.Contains(err.Error(), wantErr)) {
 			t.Errorf("If-Match %q, If-None-Match %q: got %+v, %v; want %+v, %s", match, noneMatch, got, err, want, wantErr)
 		}
 	}
-	at7 := control.Precondition{Match: changelog.Token{Epoch: "0a1b2c3d", Revision: 7}}
-	f("", "", control.Precondition{}, "")
-	f("", "*", control.Precondition{Absent: true}, "")
+	at7 := decide.Precondition{Match: changelog.Token{Epoch: "0a1b2c3d", Revision: 7}}
+	f("", "", decide.Precondition{}, "")
+	f("", "*", decide.Precondition{Absent: true}, "")
 	f(`"0a1b2c3d-7"`, "", at7, "")
 	f(`0a1b2c3d-7`, "", at7, "")
-	f(`W/"0a1b2c3d-7"`, "", control.Precondition{}, "must be the ETag")
-	f(`"0a1b2c3d-7", "0a1b2c3d-8"`, "", control.Precondition{}, "must be the ETag")
-	f(`*`, "", control.Precondition{}, "must be the ETag")
-	f(`""`, "", control.Precondition{}, "must be the ETag")
-	f("", `"0a1b2c3d-7"`, control.Precondition{}, "can only be *")
-	f(`"0a1b2c3d-7"`, "*", control.Precondition{}, "exclude")
+	f(`W/"0a1b2c3d-7"`, "", decide.Precondition{}, "must be the ETag")
+	f(`"0a1b2c3d-7", "0a1b2c3d-8"`, "", decide.Precondition{}, "must be the ETag")
+	f(`*`, "", decide.Precondition{}, "must be the ETag")
+	f(`""`, "", decide.Precondition{}, "must be the ETag")
+	f("", `"0a1b2c3d-7"`, decide.Precondition{}, "can only be *")
+	f(`"0a1b2c3d-7"`, "*", decide.Precondition{}, "exclude")
 }
 
 // Whatever a caller sends is either refused or means what the ETag of that document meant.

@@ -7,10 +7,10 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
-func newBases(list []control.Base) []api.Base {
+func newBases(list []requests.Base) []api.Base {
 	var all []api.Base
 	for _, b := range list {
 		all = append(all, api.Base{Kind: string(b.Kind), Key: b.Key, Revision: b.Revision})

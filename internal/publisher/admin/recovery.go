@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -97,7 +98,7 @@ func outcome(how Restoring, r api.Restored) string {
 		return "preview"
 	case r.Request == nil:
 		return "unchanged"
-	case r.Request.Status == string(control.Applied):
+	case r.Request.Status == string(requests.Applied):
 		return "applied"
 	default:
 		return "waiting"

@@ -5,16 +5,17 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
-func proposing(n api.NewRequest, c control.Command) control.Proposing {
-	return control.Proposing{
-		Command: c, ApplyAt: n.ApplyAt, Late: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
+func proposing(n api.NewRequest, c decide.Command) decide.ProposalSpec {
+	return decide.ProposalSpec{
+		Command: c, ApplyAt: n.ApplyAt, MaxDelay: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
 	}
 }
 
-func newRestoration(r *control.Restoration) *api.Restoration {
+func newRestoration(r *requests.Restoration) *api.Restoration {
 	if r == nil {
 		return nil
 	}
@@ -28,7 +29,7 @@ func newRestoration(r *control.Restoration) *api.Restoration {
 	return out
 }
 
-func newChangeRequest(r control.Request) api.ChangeRequest {
+func newChangeRequest(r requests.Request) api.ChangeRequest {
 	p := r.Proposal
 	out := api.ChangeRequest{
 		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
@@ -40,7 +41,7 @@ func newChangeRequest(r control.Request) api.ChangeRequest {
 	for _, c := range p.Changes {
 		out.Changes = append(out.Changes, api.ProposedChange{Kind: string(c.Kind), Key: c.Key, Document: value(c.Body)})
 	}
-	if r.Status == control.Applied {
+	if r.Status == requests.Applied {
 		out.Applied = r.Applied.Token().String()
 	}
 	return out
@@ -62,14 +63,14 @@ func idsIn(r api.ChangeRequest) []string {
 	return ids
 }
 
-func newRemark(r control.Remark) *api.Remark {
-	if r == (control.Remark{}) {
+func newRemark(r requests.Remark) *api.Remark {
+	if r == (requests.Remark{}) {
 		return nil
 	}
 	return &api.Remark{By: r.By, At: r.At, Text: r.Text}
 }
 
-func newRemarks(list []control.Remark) []api.Remark {
+func newRemarks(list []requests.Remark) []api.Remark {
 	all := []api.Remark{}
 	for _, r := range list {
 		all = append(all, *newRemark(r))

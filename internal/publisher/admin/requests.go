@@ -10,6 +10,8 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const requestsPath = "/api/v1/environments/{environment}/requests"
@@ -20,7 +22,7 @@ type listRequests struct {
 }
 
 // selects reports whether a change request is asked for.
-func (in *listRequests) selects(r control.Request) bool {
+func (in *listRequests) selects(r requests.Request) bool {
 	return (in.Status == "" || in.Status == string(r.Status)) && (!in.Review || r.ReviewOpen())
 }
 
@@ -80,49 +82,49 @@ func (s *server) registerRequests(h huma.API) {
 		"Update a change request to the current state; earlier approvals no longer count", requestsTag), s.rebaseRequest)
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/comment", "commentRequest", "Say something about a change request", requestsTag),
 		func(ctx context.Context, in *commentRequest) (*content[api.ChangeRequest], error) {
-			return s.govern(ctx, in.RequestPath, originOf(ctx, in.ChangeHeaders), control.Comment{Request: in.Request, Text: in.Body.Text})
+			return s.govern(ctx, in.RequestPath, originOf(ctx, in.ChangeHeaders), decide.Comment{Request: in.Request, Text: in.Body.Text})
 		})
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/approve", "approveRequest",
 		"Agree to a change request as it is; 409 shows what has moved since it was made", requestsTag),
 		func(ctx context.Context, in *approveRequest) (*content[api.ChangeRequest], error) {
-			return s.govern(ctx, in.RequestPath, originOf(ctx, in.ChangeHeaders), control.Approve{Request: in.Request, Hash: in.Body.Hash})
+			return s.govern(ctx, in.RequestPath, originOf(ctx, in.ChangeHeaders), decide.Approve{Request: in.Request, Hash: in.Body.Hash})
 		})
 	s.registerMove(h, "reject", "End a change request of another person",
-		func(id string) control.RequestCommand { return control.Reject{Request: id} })
+		func(id string) decide.RequestCommand { return decide.Reject{Request: id} })
 	s.registerMove(h, "withdraw", "End a change request of your own",
-		func(id string) control.RequestCommand { return control.Withdraw{Request: id} })
+		func(id string) decide.RequestCommand { return decide.Withdraw{Request: id} })
 	s.registerMove(h, "review", "Close what breaking the glass has left open",
-		func(id string) control.RequestCommand { return control.Review{Request: id} })
+		func(id string) decide.RequestCommand { return decide.Review{Request: id} })
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/apply", "applyRequest",
 		"Apply a change request, or go on with applying it", requestsTag), s.applyRequest)
 }
 
-func (s *server) registerMove(h huma.API, step, summary string, command func(id string) control.RequestCommand) {
+func (s *server) registerMove(h huma.API, step, summary string, command func(id string) decide.RequestCommand) {
 	huma.Register(h, operation(http.MethodPost, requestsPath+"/{request}/"+step, step+"Request", summary, requestsTag),
 		func(ctx context.Context, in *moveRequest) (*content[api.ChangeRequest], error) {
 			return s.govern(ctx, in.RequestPath, originOf(ctx, in.ChangeHeaders), command(in.Request))
 		})
 }
 
-func (s *server) govern(ctx context.Context, path RequestPath, origin control.Origin, c control.RequestCommand) (*content[api.ChangeRequest], error) {
+func (s *server) govern(ctx context.Context, path RequestPath, origin decide.Origin, c decide.RequestCommand) (*content[api.ChangeRequest], error) {
 	service, err := s.options.Environments.Control(ctx, path.Environment)
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	r, err := service.Govern(ctx, origin, c)
+	r, err := service.HandleRequest(ctx, origin, c)
 	return s.showRequest(ctx, service, r, err)
 }
 
-func (s *server) showRequest(ctx context.Context, service *control.Service, r control.Request, err error) (*content[api.ChangeRequest], error) {
+func (s *server) showRequest(ctx context.Context, service *control.Service, r requests.Request, err error) (*content[api.ChangeRequest], error) {
 	if err != nil {
 		return nil, s.ledgerProblem(err)
 	}
 	shown := s.namedRequest(ctx, r)
-	shown.Warnings = places(service.Warnings(r))
+	shown.Warnings = places(r.Warnings)
 	return &content[api.ChangeRequest]{Body: shown}, nil
 }
 
-func (s *server) namedRequest(ctx context.Context, r control.Request) api.ChangeRequest {
+func (s *server) namedRequest(ctx context.Context, r requests.Request) api.ChangeRequest {
 	shown := newChangeRequest(r)
 	shown.Names = s.names(ctx, idsIn(shown)...)
 	return shown
@@ -147,7 +149,7 @@ func (s *server) listRequests(ctx context.Context, in *listRequests) (*content[a
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	if after := slices.IndexFunc(all, func(r control.Request) bool { return r.ID == in.After }); after >= 0 {
+	if after := slices.IndexFunc(all, func(r requests.Request) bool { return r.ID == in.After }); after >= 0 {
 		all = all[after+1:]
 	}
 	out := &content[api.RequestList]{}
@@ -192,14 +194,14 @@ func (s *server) rebaseRequest(ctx context.Context, in *rebaseRequest) (*content
 	if err != nil {
 		return nil, err
 	}
-	r, err := service.Govern(ctx, origin, control.Rebase{Request: in.Request, Proposing: proposing(in.Body, command)})
+	r, err := service.HandleRequest(ctx, origin, decide.Rebase{Request: in.Request, ProposalSpec: proposing(in.Body, command)})
 	return s.showRequest(ctx, service, r, err)
 }
 
 // proposal returns what is needed to propose a command. The reason may be in the body or the header.
 func (s *server) proposal(
 	ctx context.Context, environment string, headers api.ChangeHeaders, n api.NewRequest,
-) (*control.Service, control.Command, control.Origin, error) {
+) (*control.Service, decide.Command, decide.Origin, error) {
 	origin := originOf(ctx, headers)
 	if n.Reason != "" {
 		origin.Reason = n.Reason

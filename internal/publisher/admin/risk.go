@@ -8,7 +8,8 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 )
 
 func newRisk(r access.Risk) *api.Risk {
@@ -25,7 +26,7 @@ func newRisk(r access.Risk) *api.Risk {
 	return out
 }
 
-func newRiskSettings(r control.RiskSettings) api.RiskSettings {
+func newRiskSettings(r risk.Settings) api.RiskSettings {
 	out := api.RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
 	for _, f := range r.Freezes {
 		out.Freezes = append(out.Freezes, api.Freeze{From: f.From, To: f.To, Reason: f.Reason})
@@ -33,10 +34,10 @@ func newRiskSettings(r control.RiskSettings) api.RiskSettings {
 	return out
 }
 
-func riskSettings(r api.RiskSettings) control.RiskSettings {
-	out := control.RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
+func riskSettings(r api.RiskSettings) risk.Settings {
+	out := risk.Settings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
 	for _, f := range r.Freezes {
-		out.Freezes = append(out.Freezes, control.Freeze{From: f.From, To: f.To, Reason: f.Reason})
+		out.Freezes = append(out.Freezes, risk.Freeze{From: f.From, To: f.To, Reason: f.Reason})
 	}
 	return out
 }
@@ -60,13 +61,13 @@ func (s *server) registerRisk(h huma.API) {
 	huma.Register(h, reading(operation(http.MethodGet, path, "getRisk", "Read what is risky in an environment", requestsTag)), s.getRisk)
 	huma.Register(h, operation(http.MethodPut, path, "putRisk", "Say what is risky in an environment", requestsTag),
 		func(ctx context.Context, in *putRisk) (*content[api.RiskSettings], error) {
-			return s.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.SetRisk{Settings: riskSettings(in.Body)})
+			return s.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, decide.SetRisk{Settings: riskSettings(in.Body)})
 		})
 	patch := operation(http.MethodPatch, path, "patchRisk", "Change what is risky in an environment by a JSON Merge Patch (RFC 7396)", requestsTag)
 	patch.RequestBody = &huma.RequestBody{Required: true}
 	patch.SkipValidateBody = true // what it makes is validated
 	huma.Register(h, patch, func(ctx context.Context, in *patchRisk) (*content[api.RiskSettings], error) {
-		return s.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, control.PatchRisk{Merge: in.RawBody})
+		return s.changeRisk(ctx, in.EnvironmentPath, in.ChangeHeaders, decide.PatchRisk{Merge: in.RawBody})
 	})
 	patch.RequestBody.Content = map[string]*huma.MediaType{api.MergePatchMedia: {Schema: &huma.Schema{
 		Type: huma.TypeObject, AdditionalProperties: true, Description: "The members to change; null turns one off.",
@@ -74,12 +75,12 @@ func (s *server) registerRisk(h huma.API) {
 }
 
 // changeRisk changes what is risky and answers with what is risky then.
-func (s *server) changeRisk(ctx context.Context, in EnvironmentPath, h api.ChangeHeaders, c control.RequestCommand) (*content[api.RiskSettings], error) {
+func (s *server) changeRisk(ctx context.Context, in EnvironmentPath, h api.ChangeHeaders, c decide.RequestCommand) (*content[api.RiskSettings], error) {
 	service, err := s.options.Environments.Control(ctx, in.Environment)
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	if _, err := service.Govern(ctx, originOf(ctx, h), c); err != nil {
+	if _, err := service.HandleRequest(ctx, originOf(ctx, h), c); err != nil {
 		return nil, s.ledgerProblem(err)
 	}
 	return s.getRisk(ctx, &in)

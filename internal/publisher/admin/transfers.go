@@ -8,7 +8,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
 type rollBackEnvironment struct {
@@ -51,7 +51,7 @@ func (s *server) registerTransfers(h huma.API) {
 }
 
 // doCommand carries out a command of the API at once.
-func (s *server) doCommand(ctx context.Context, environment string, origin control.Origin, c api.Command) (*writtenBody, error) {
+func (s *server) doCommand(ctx context.Context, environment string, origin decide.Origin, c api.Command) (*writtenBody, error) {
 	command, err := s.command(ctx, environment, c)
 	if err != nil {
 		return nil, err
@@ -72,14 +72,14 @@ func (s *server) preview(ctx context.Context, in *previewCommand) (*content[api.
 	if err != nil {
 		return nil, err
 	}
-	found, err := service.Preview(ctx, control.Origin{Principal: caller(ctx)}, command)
+	found, err := service.Preview(ctx, decide.Origin{Principal: caller(ctx)}, command)
 	if err != nil {
 		return nil, s.problem(err)
 	}
 	return &content[api.Preview]{Body: newPreview(found)}, nil
 }
 
-func newPreview(found control.Preview) api.Preview {
+func newPreview(found decide.Preview) api.Preview {
 	out := api.Preview{Differences: []api.Difference{}, Risk: *newRisk(found.Risk), Permitted: found.Refused == nil, Warnings: places(found.Warnings)}
 	for _, d := range found.Differences {
 		out.Differences = append(out.Differences, api.Difference{Kind: string(d.ID.Kind), Key: d.ID.Key, Before: d.Before, After: d.After})

@@ -2,7 +2,7 @@ package audit
 
 import (
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -57,7 +57,7 @@ func (a *acts) review(h *journalHistory, act access.Act, line int) error {
 }
 
 // verify compares what a ledger says was done to the environment with CONTROL, if the export has that. What CONTROL lost is not compared.
-func (a *acts) verify(h *journalHistory, e control.Event, sequence uint64, line int) error {
+func (a *acts) verify(h *journalHistory, e requests.Event, sequence uint64, line int) error {
 	records := h.journals[writer.ControlLedger().Stream()]
 	if records == nil || records.lacks(e.Control) {
 		return nil

@@ -6,16 +6,16 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/audit"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // archive writes that prod was archived without approvals by admin, into CONTROL and the ledger, and returns the record of CONTROL.
-func (p *past) archive(change func(*control.Event)) changelog.Anchor {
+func (p *past) archive(change func(*requests.Event)) changelog.Anchor {
 	p.t.Helper()
 	p.record("CONTROL", []byte(`{"type":"environment.archived","name":"prod","actor":"admin","time":"2030-01-01T00:00:00Z","reason":"it leaks","breakGlass":true}`))
 	record := p.anchors["CONTROL"]
-	e := control.Event{Type: control.EventArchived, By: "admin", Text: "it leaks", BreakGlass: true, Control: record}
+	e := requests.Event{Type: requests.EventArchived, By: "admin", Text: "it leaks", BreakGlass: true, Control: record}
 	if change != nil {
 		change(&e)
 	}
@@ -47,12 +47,12 @@ func TestForgedAdministrationIsNoticed(t *testing.T) {
 		forge func(p *past)
 		want  string
 	}{
-		"another person":         {func(p *past) { p.archive(func(e *control.Event) { e.By = "another" }) }, "does not say what record 3 of CONTROL says"},
-		"another reason":         {func(p *past) { p.archive(func(e *control.Event) { e.Text = "it is old" }) }, "does not say what record 3 of CONTROL says"},
-		"no broken glass":        {func(p *past) { p.archive(func(e *control.Event) { e.BreakGlass = false }) }, "does not say what record 3 of CONTROL says"},
-		"another act":            {func(p *past) { p.archive(func(e *control.Event) { e.Type = control.EventAdopted }) }, "does not say what record 3 of CONTROL says"},
-		"another record":         {func(p *past) { p.archive(func(e *control.Event) { e.Control.Digest[0] ^= 1 }) }, "refers to record 3 of CONTROL, which is missing or different"},
-		"no record":              {func(p *past) { p.archive(func(e *control.Event) { e.Control.Sequence = 99 }) }, "refers to record 99 of CONTROL, which is missing or different"},
+		"another person":         {func(p *past) { p.archive(func(e *requests.Event) { e.By = "another" }) }, "does not say what record 3 of CONTROL says"},
+		"another reason":         {func(p *past) { p.archive(func(e *requests.Event) { e.Text = "it is old" }) }, "does not say what record 3 of CONTROL says"},
+		"no broken glass":        {func(p *past) { p.archive(func(e *requests.Event) { e.BreakGlass = false }) }, "does not say what record 3 of CONTROL says"},
+		"another act":            {func(p *past) { p.archive(func(e *requests.Event) { e.Type = requests.EventAdopted }) }, "does not say what record 3 of CONTROL says"},
+		"another record":         {func(p *past) { p.archive(func(e *requests.Event) { e.Control.Digest[0] ^= 1 }) }, "refers to record 3 of CONTROL, which is missing or different"},
+		"no record":              {func(p *past) { p.archive(func(e *requests.Event) { e.Control.Sequence = 99 }) }, "refers to record 99 of CONTROL, which is missing or different"},
 		"reviewed by its author": {func(p *past) { p.review("admin", p.archive(nil).Sequence) }, "its own author"},
 		"reviewed without need":  {func(p *past) { p.review("approver", 2) }, "no review to wait for"},
 		"reviewed twice": {func(p *past) {

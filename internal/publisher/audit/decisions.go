@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -46,7 +46,7 @@ func (d *decisions) sameEpoch(e changelog.Epoch) changelog.Epoch {
 	return d.epoch
 }
 
-func newDecided(p *control.Proposal) *decided {
+func newDecided(p *requests.Proposal) *decided {
 	d := &decided{hash: p.Hash(), author: p.Author.ID}
 	for _, c := range p.Changes {
 		d.changes = append(d.changes, digestOf(c.Kind, c.Key, c.Body))
@@ -75,29 +75,29 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 	if t := changelog.RecordType(r.Body); t == changelog.RecordKeys || t == changelog.RecordRepaired {
 		return nil
 	}
-	e, err := control.DecodeEvent(r.Body)
+	e, err := requests.DecodeEvent(r.Body)
 	if err != nil {
 		return h.bad(r.Sequence, line, "%v", err)
 	}
 	switch e.Type {
-	case control.EventOpened, control.EventRebased:
+	case requests.EventOpened, requests.EventRebased:
 		if e.Proposal == nil {
 			return h.bad(r.Sequence, line, "a change request without a proposal")
 		}
 		d.requests[e.Request] = newDecided(e.Proposal)
-	case control.EventApproved:
+	case requests.EventApproved:
 		if known := d.requests[e.Request]; known != nil {
 			known.approve(e.By, e.Hash)
 		}
-	case control.EventClaimed:
+	case requests.EventClaimed:
 		return d.claim(h, r, line, e)
-	case control.EventApplied:
+	case requests.EventApplied:
 		if e.Position != nil {
 			at := *e.Position
 			at.Epoch = d.sameEpoch(at.Epoch)
 			d.applied[at] = appliedAt{request: e.Request, sequence: r.Sequence}
 		}
-	case control.EventArchived, control.EventRevived, control.EventDestroyed, control.EventAdopted:
+	case requests.EventArchived, requests.EventRevived, requests.EventDestroyed, requests.EventAdopted:
 		return h.acts.verify(h, e, r.Sequence, line)
 	default:
 	}
@@ -105,7 +105,7 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 }
 
 // claim verifies that the approvals that counted were given, for exactly what is applied, by others than its author.
-func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int, e control.Event) error {
+func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int, e requests.Event) error {
 	known := d.requests[e.Request]
 	if known == nil {
 		d.requests[e.Request] = &decided{claimed: true, approvers: e.Approvers}

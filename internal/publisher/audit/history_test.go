@@ -10,7 +10,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/audit"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
@@ -88,7 +88,7 @@ func (p *past) recordAt(r changelog.JournalRecord) {
 	}
 }
 
-func (p *past) event(e control.Event) {
+func (p *past) event(e requests.Event) {
 	p.t.Helper()
 	e.At = time.Unix(2000, 0).UTC()
 	data, err := e.Encode()
@@ -141,17 +141,17 @@ func flag(key string, n int) changelog.Entry {
 // applied writes a change request that editor opens, approver approves, and that is applied.
 func (p *past) applied(id string, entry changelog.Entry) {
 	p.t.Helper()
-	proposal := &control.Proposal{
-		Changes: []control.DocumentChange{{Kind: entry.Kind, Key: entry.Key, Body: entry.Put}}, Epoch: p.at.Epoch,
-		Expires: time.Unix(9000, 0).UTC(), Author: control.Author{ID: "editor"},
+	proposal := &requests.Proposal{
+		Changes: []requests.DocumentChange{{Kind: entry.Kind, Key: entry.Key, Body: entry.Put}}, Epoch: p.at.Epoch,
+		Expires: time.Unix(9000, 0).UTC(), Author: requests.Author{ID: "editor"},
 	}
-	p.event(control.Event{Type: control.EventOpened, By: "editor", Request: id, Proposal: proposal})
-	p.event(control.Event{Type: control.EventApproved, By: "approver", Request: id, Hash: proposal.Hash()})
+	p.event(requests.Event{Type: requests.EventOpened, By: "editor", Request: id, Proposal: proposal})
+	p.event(requests.Event{Type: requests.EventApproved, By: "approver", Request: id, Hash: proposal.Hash()})
 	at := p.at
-	p.event(control.Event{Type: control.EventClaimed, By: "editor", Request: id, Hash: proposal.Hash(), Position: &at, Approvers: []string{"approver"}})
+	p.event(requests.Event{Type: requests.EventClaimed, By: "editor", Request: id, Hash: proposal.Hash(), Position: &at, Approvers: []string{"approver"}})
 	p.append(id, []string{"approver"}, entry)
 	after := p.at
-	p.event(control.Event{Type: control.EventApplied, Request: id, Position: &after})
+	p.event(requests.Event{Type: requests.EventApplied, Request: id, Position: &after})
 }
 
 // longPast is a history with something of everything.

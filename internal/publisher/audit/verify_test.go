@@ -10,7 +10,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/audit"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -226,24 +226,24 @@ func TestEntriesMustBeWhatWasApproved(t *testing.T) {
 	}
 	f("a request that was never opened", func(p *past) { p.append("request-9", []string{"approver"}, flag("x", 1)) })
 	f("a request that is applied twice", func(p *past) { p.append("request-1", []string{"approver"}, flag("a", 2)) })
-	open := func(p *past, author string) *control.Proposal {
-		proposal := &control.Proposal{Changes: []control.DocumentChange{{Kind: document.KindFlag, Key: "x", Body: flag("x", 1).Put}}, Author: control.Author{ID: author}}
-		p.event(control.Event{Type: control.EventOpened, By: author, Request: "request-3", Proposal: proposal})
+	open := func(p *past, author string) *requests.Proposal {
+		proposal := &requests.Proposal{Changes: []requests.DocumentChange{{Kind: document.KindFlag, Key: "x", Body: flag("x", 1).Put}}, Author: requests.Author{ID: author}}
+		p.event(requests.Event{Type: requests.EventOpened, By: author, Request: "request-3", Proposal: proposal})
 		return proposal
 	}
 	f("a request that was not approved", func(p *past) {
 		proposal := open(p, "editor")
-		p.event(control.Event{Type: control.EventClaimed, Request: "request-3", Hash: proposal.Hash(), Approvers: []string{"approver"}})
+		p.event(requests.Event{Type: requests.EventClaimed, Request: "request-3", Hash: proposal.Hash(), Approvers: []string{"approver"}})
 	})
 	f("its author's own approval", func(p *past) {
 		proposal := open(p, "editor")
-		p.event(control.Event{Type: control.EventApproved, By: "editor", Request: "request-3", Hash: proposal.Hash()})
-		p.event(control.Event{Type: control.EventClaimed, Request: "request-3", Hash: proposal.Hash(), Approvers: []string{"editor"}})
+		p.event(requests.Event{Type: requests.EventApproved, By: "editor", Request: "request-3", Hash: proposal.Hash()})
+		p.event(requests.Event{Type: requests.EventClaimed, Request: "request-3", Hash: proposal.Hash(), Approvers: []string{"editor"}})
 	})
 	claimed := func(p *past) {
 		proposal := open(p, "editor")
-		p.event(control.Event{Type: control.EventApproved, By: "approver", Request: "request-3", Hash: proposal.Hash()})
-		p.event(control.Event{Type: control.EventClaimed, Request: "request-3", Hash: proposal.Hash(), Approvers: []string{"approver"}})
+		p.event(requests.Event{Type: requests.EventApproved, By: "approver", Request: "request-3", Hash: proposal.Hash()})
+		p.event(requests.Event{Type: requests.EventClaimed, Request: "request-3", Hash: proposal.Hash(), Approvers: []string{"approver"}})
 	}
 	f("other documents than were approved", func(p *past) { claimed(p); p.append("request-3", []string{"approver"}, flag("x", 2)) })
 	f("more documents than were approved", func(p *past) { claimed(p); p.append("request-3", []string{"approver"}, flag("x", 1), flag("y", 1)) })

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/natstest"
-	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
 // On three servers whose leaders change while a request is applied through one publisher and withdrawn through another, it is applied
@@ -17,7 +19,7 @@ func TestLeadersChangeWhileApplying(t *testing.T) {
 	cluster := natstest.StartCluster(t)
 	createEnvironment(t, cluster.URL(), 3)
 	one, other := newReplicaOf(t, cluster.URL(), 3), newReplicaOf(t, cluster.URL(), 3)
-	outcomes := map[control.RequestStatus]int{}
+	outcomes := map[requests.Status]int{}
 	few := 4
 	if soaking() {
 		few = 50
@@ -27,15 +29,17 @@ func TestLeadersChangeWhileApplying(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = one.Apply(t.Context(), person("author"), request.ID) })
 		if round%2 == 1 {
-			wg.Go(func() { _, _ = other.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID}) })
+			wg.Go(func() {
+				_, _ = other.HandleRequest(t.Context(), person("author"), decide.Withdraw{Request: request.ID})
+			})
 		}
 		for _, stream := range []string{"LEDGER_prod", "FLAGS_prod"} {
 			cluster.Leader(t, stream).StepDown(t, stream)
 		}
 		wg.Wait()
-		var end control.Request
+		var end requests.Request
 		patiently(t, func() (err error) {
-			if end, err = other.Request(t.Context(), request.ID); err == nil && end.Status != control.Withdrawn {
+			if end, err = other.Request(t.Context(), request.ID); err == nil && end.Status != requests.Withdrawn {
 				end, err = other.Apply(t.Context(), person("author"), request.ID)
 			}
 			return err
@@ -46,32 +50,32 @@ func TestLeadersChangeWhileApplying(t *testing.T) {
 			n, err = one.count(request.ID)
 			return err
 		})
-		if (end.Status == control.Applied) != (n == 1) || (end.Status == control.Withdrawn) != (n == 0) {
+		if (end.Status == requests.Applied) != (n == 1) || (end.Status == requests.Withdrawn) != (n == 0) {
 			t.Errorf("round %d: the request is %s, and %d entries are in the log", round, end.Status, n)
 		}
 	}
 	t.Logf("%v", outcomes)
-	if outcomes[control.Applied] == 0 {
+	if outcomes[requests.Applied] == 0 {
 		t.Error("nothing was applied")
 	}
 }
 
 // openPatiently opens a request for a flag of its own and has it approved, on servers that may have no leader now.
-func (r *replica) openPatiently(round int) control.Request {
+func (r *replica) openPatiently(round int) requests.Request {
 	r.t.Helper()
 	author := person("author")
 	author.Key = fmt.Sprint("round ", round)
-	var request control.Request
+	var request requests.Request
 	patiently(r.t, func() (err error) {
-		request, err = r.Open(r.t.Context(), author, control.Proposing{
-			Command: control.Put{ID: flagID(fmt.Sprint("f", round)), Body: flagBody("on", ""), If: absent()},
+		request, err = r.Open(r.t.Context(), author, decide.ProposalSpec{
+			Command: decide.Put{ID: statetest.FlagID(fmt.Sprint("f", round)), Body: statetest.FlagBody("on", ""), If: absent()},
 		})
 		return err
 	})
 	for _, who := range []string{"one", "two"} {
 		patiently(r.t, func() error {
-			_, err := r.Govern(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash})
-			if refusal, ok := errors.AsType[*control.Refusal](err); ok && refusal.Cause == control.CauseNotOpen {
+			_, err := r.HandleRequest(r.t.Context(), person(who), decide.Approve{Request: request.ID, Hash: request.Hash})
+			if refusal, ok := errors.AsType[*decide.Refusal](err); ok && refusal.Cause == decide.CauseNotOpen {
 				return nil // by an attempt that was not answered
 			}
 			return err

@@ -6,16 +6,18 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
 // newEpoch is one that writes what is held again, although it is not certain that this is the newest state.
 func (r *replica) newEpoch(write func(context.Context) error) control.NewEpoch {
-	held := control.WithoutKeys(r.store.View())
+	held := decide.WithoutKeys(r.store.View())
 	return control.NewEpoch{
-		Wanted: held, Held: held, BreakGlass: true,
+		Epoch:  decide.Epoch{Wanted: held, Held: held, BreakGlass: true},
 		Ledger: func(context.Context) (control.Journal, error) { return r.journal, nil },
-		Write: func(ctx context.Context, _ control.NewEpoch, begun func(context.Context) error) (changelog.Position, error) {
+		Write: func(ctx context.Context, _ decide.Epoch, begun func(context.Context) error) (changelog.Position, error) {
 			if err := begun(ctx); err != nil {
 				return changelog.Position{}, err
 			}
@@ -46,13 +48,13 @@ func TestANewEpochIsRecordedFirst(t *testing.T) {
 		t.Fatalf("it ended with %v", err)
 	}
 	r, err := other.Request(t.Context(), begun)
-	if err != nil || r.Status != control.Failed || !r.ReviewOpen() || r.Proposal.Author.ID != "admin" || r.Reason != "the disk is gone" || len(r.Proposal.Changes) != 1 {
+	if err != nil || r.Status != requests.Failed || !r.ReviewOpen() || r.Proposal.Author.ID != "admin" || r.Reason != "the disk is gone" || len(r.Proposal.Changes) != 1 {
 		t.Errorf("an interrupted epoch is %+v, %v", r, err)
 	}
-	if _, err := other.Govern(t.Context(), admin, control.Review{Request: begun}); !isRefused(err, control.CauseForbidden) {
+	if _, err := other.HandleRequest(t.Context(), admin, decide.Review{Request: begun}); !isRefused(err, decide.CauseForbidden) {
 		t.Errorf("a review of one's own: %v", err)
 	}
-	if r, err = other.Govern(t.Context(), person("approver"), control.Review{Request: begun}); err != nil || r.ReviewOpen() {
+	if r, err = other.HandleRequest(t.Context(), person("approver"), decide.Review{Request: begun}); err != nil || r.ReviewOpen() {
 		t.Errorf("reviewed: %+v, %v", r, err)
 	}
 }

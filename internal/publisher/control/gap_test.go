@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -14,7 +16,7 @@ import (
 // nothing. Without a gap, such an event is an error.
 func TestLedgerGoesOnAfterARepair(t *testing.T) {
 	t.Parallel()
-	event := func(e Event) []byte {
+	event := func(e requests.Event) []byte {
 		e.At = time.Unix(1, 0)
 		body, err := e.Encode()
 		if err != nil {
@@ -26,10 +28,10 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orphan := event(Event{Type: EventApproved, Request: "lost", By: "a"})
+	orphan := event(requests.Event{Type: requests.EventApproved, Request: "lost", By: "a"})
 	at := func(sequence uint64) changelog.Anchor { return changelog.Anchor{Sequence: sequence} }
 
-	l := newLedger(Options{Environment: "prod"})
+	l := newLedger("prod")
 	if err := l.take(writer.Record{Sequence: 1, Body: orphan}); err == nil {
 		t.Error("an approval of a request that is not there was taken")
 	}
@@ -37,7 +39,7 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 		{Sequence: 2, Body: []byte(`{"type":"keys","keys":"x"}`)},
 		{Sequence: 4, Prev: at(3), Body: orphan},
 		{Sequence: 5, Body: repair},
-		{Sequence: 6, Prev: at(5), Body: event(Event{Type: EventRefused, By: "a", Refusal: &RefusedAction{}})},
+		{Sequence: 6, Prev: at(5), Body: event(requests.Event{Type: requests.EventRefused, By: "a", Refusal: &requests.RefusedAction{}})},
 	} {
 		if err := l.take(r); err != nil {
 			t.Errorf("record %d: %v", r.Sequence, err)
@@ -69,7 +71,7 @@ func (s *stored) Read(_ context.Context, from uint64) iter.Seq2[writer.Record, e
 func TestLedgerForgetsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	risk := func(tag string) []byte {
-		body, err := Event{Type: EventRisk, By: "a", At: time.Unix(1, 0), Risk: &RiskSettings{Tags: []string{tag}}}.Encode()
+		body, err := requests.Event{Type: requests.EventRisk, By: "a", At: time.Unix(1, 0), Risk: &risk.Settings{Tags: []string{tag}}}.Encode()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,7 +84,7 @@ func TestLedgerForgetsWhatIsLost(t *testing.T) {
 	first := writer.Record{Sequence: 1, Body: risk("first")}
 	second := writer.Record{Sequence: 2, Prev: changelog.Anchor{Sequence: 1}, Body: risk("second")}
 	journal := &stored{records: []writer.Record{first, second}}
-	l := newLedger(Options{Environment: "prod"})
+	l := newLedger("prod")
 	tag := func() string {
 		t.Helper()
 		if err := l.catchUp(t.Context(), journal); err != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // identified returns the origin with the id of who asks. A person without one gets it only if decide, which records nothing, refuses
-// nothing: what unauthenticated callers ask for in vain leaves no trace of who they are.
-func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governance, World) error) (Origin, error) {
-	if o.actor() != access.Unregistered || s.options.Identify == nil {
+// nothing: what people without permission ask for leaves no trace of who they are.
+func (s *Service) identified(ctx context.Context, o decide.Origin, decide func(*requests.Governance, decide.DecisionInput) error) (decide.Origin, error) {
+	if o.By() != access.Unregistered || s.options.Access == nil {
 		return o, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
@@ -21,25 +23,12 @@ func (s *Service) identified(ctx context.Context, o Origin, decide func(*Governa
 	if err != nil {
 		return o, err
 	}
-	_, _, err = s.ledger.decide(func(g *Governance) (Event, error) { return Event{}, decide(g, s.world(o, state)) })
+	_, _, err = s.ledger.decide(func(g *requests.Governance) (requests.Event, error) {
+		return requests.Event{}, decide(g, s.input(o, state))
+	})
 	if err != nil {
 		return o, err
 	}
-	o.Principal, err = s.options.Identify(ctx, o.Principal)
+	o.Principal, err = s.options.Access.Identify(ctx, o.Principal)
 	return o, err
 }
-
-// writable returns why a command cannot be carried out at once.
-func writable(g *Governance, w World, c Command) error {
-	decision, err := Decide(w.State, c)
-	if err != nil {
-		return err
-	}
-	if refusal := permit(g, w, decision); refusal != nil {
-		return refusal
-	}
-	return nil
-}
-
-// gone reports whether an id is of a person who may be here again by another one.
-func (w World) gone(id string) bool { return w.Gone != nil && w.Gone(id) }

@@ -2,15 +2,12 @@ package control
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base32"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json"
-
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -27,8 +24,8 @@ type keyedOp struct {
 	done         Result // of them
 }
 
-func newKeyedOp(actor, key string, c Command) *keyedOp {
-	return &keyedOp{key: fingerprint(actor + "\x00" + key), command: commandPrint(c)}
+func newKeyedOp(actor, key string, c decide.Command) *keyedOp {
+	return &keyedOp{key: decide.Fingerprint(actor + "\x00" + key), command: decide.CommandFingerprint(c)}
 }
 
 func (k *keyedOp) String() string { return k.part(1) }
@@ -36,26 +33,6 @@ func (k *keyedOp) String() string { return k.part(1) }
 // part returns the op-id of the next part, of which remaining are to be done with it.
 func (k *keyedOp) part(remaining int) string {
 	return strings.Join([]string{keyPrefix, k.key, k.command, strconv.Itoa(k.parts + 1), strconv.Itoa(remaining - 1)}, ".")
-}
-
-func fingerprint(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:15]))
-}
-
-// commandPrint tells commands apart.
-func commandPrint(c Command) string {
-	if r, ok := c.(Restore); ok {
-		c = r.Transfer
-	}
-	if t, ok := c.(Transfer); ok && t.Source != "" {
-		return fingerprint(t.Source)
-	}
-	data, err := json.Marshal(c, json.Deterministic(true))
-	if err != nil {
-		data = fmt.Append(nil, c)
-	}
-	return fingerprint(fmt.Sprintf("%T ", c) + string(data))
 }
 
 // keyUse is what the log tells about a key.
@@ -69,28 +46,25 @@ type keyUse struct {
 	at       time.Time
 }
 
-// keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Anyone who uses it holds the turn.
+// keys are the uses of idempotency keys, and the newest changes, read from the log as far as it was needed. Its user holds the lock.
 type keys struct {
-	turn chan struct{}
+	lock lock
 	read changelog.Position // up to here
 	last changelog.Position // that was asked for last
 	uses map[string]keyUse
 	appended
 }
 
-// readAlone takes the turn, which its caller releases, and reads.
-func (k *keys) readAlone(ctx context.Context, log Log, to changelog.Position) (release func(), err error) {
-	select {
-	case k.turn <- struct{}{}:
-		release = func() { <-k.turn }
-	case <-ctx.Done():
-		return nil, ErrNotReady
+// lockAndRead takes the lock, which its caller releases, and reads.
+func (k *keys) lockAndRead(ctx context.Context, log Log, to changelog.Position) error {
+	if err := k.lock.acquire(ctx); err != nil {
+		return ErrNotReady
 	}
-	if err := k.readTo(ctx, log, to); err != nil {
-		release()
-		return nil, err
+	err := k.readTo(ctx, log, to)
+	if err != nil {
+		k.lock.release()
 	}
-	return release, nil
+	return err
 }
 
 // readTo adds the log up to a position. The first time it reads all of it.
@@ -137,20 +111,19 @@ func (k *keys) use(r changelog.Record) {
 
 // repeated reports whether the log has all of the command already, which is then its result. It refuses a key that was used for
 // something else, or too long ago.
-func (x *execution) repeated(ctx context.Context, log Log, state State) (bool, error) {
-	release, err := x.keys.readAlone(ctx, log, state.Position())
-	if err != nil {
+func (x *execution) repeated(ctx context.Context, log Log, state decide.State) (bool, error) {
+	if err := x.keys.lockAndRead(ctx, log, state.Position()); err != nil {
 		return false, err
 	}
-	defer release()
+	defer x.keys.lock.release()
 	use, used := x.keys.uses[x.keyed.key]
 	switch {
 	case !used:
 		return false, nil
 	case use.command != x.keyed.command:
-		return false, &Refusal{Cause: CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one."}
+		return false, &decide.Refusal{Cause: decide.CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one."}
 	case time.Since(use.at) > KeyLifetime:
-		return false, &Refusal{Cause: CauseKeyExpired, Detail: fmt.Sprintf("The idempotency key was used more than %s ago, at revision %s: "+
+		return false, &decide.Refusal{Cause: decide.CauseKeyExpired, Detail: fmt.Sprintf("The idempotency key was used more than %s ago, at revision %s: "+
 			"choose another one.", KeyLifetime, use.position.Token())}
 	}
 	x.keyed.parts = use.parts

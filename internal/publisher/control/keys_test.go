@@ -10,6 +10,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -18,32 +20,32 @@ import (
 type promotion struct {
 	*replica
 
-	source *state
+	source *statetest.State
 	ids    []document.ID
-	origin control.Origin
+	origin decide.Origin
 }
 
 func newPromotion(r *replica) *promotion {
-	p := &promotion{replica: r, source: newState(), origin: owner()}
+	p := &promotion{replica: r, source: statetest.New(), origin: owner()}
 	p.origin.Key = "promotion"
 	var documents []document.Document
 	for i := range 2100 {
 		key := fmt.Sprintf("f%04d", i)
-		documents = append(documents, flagDocument(key, flagBody("on", "")))
-		p.ids = append(p.ids, flagID(key))
+		documents = append(documents, statetest.FlagDocument(key, statetest.FlagBody("on", "")))
+		p.ids = append(p.ids, statetest.FlagID(key))
 	}
-	p.source.put(r.t, documents...)
+	p.source.Put(r.t, documents...)
 	return p
 }
 
-// transfer derives the promotion anew, as it is each time that it is asked for.
-func (p *promotion) transfer() control.Transfer {
+// transfer derives the promotion, as it is each time that it is asked for.
+func (p *promotion) transfer() decide.Transfer {
 	p.t.Helper()
 	target, err := p.Current(p.t.Context())
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	t := control.Promote(p.source, target, p.ids)
+	t := decide.Promote(p.source, target, p.ids)
 	t.Source = "promote all"
 	return t
 }
@@ -67,16 +69,16 @@ func TestInterruptedPromotion(t *testing.T) {
 	p.interrupt()
 	another := p.transfer()
 	another.Source = "promote some"
-	if _, err := other.Do(t.Context(), p.origin, another); !isRefused(err, control.CauseKeyReused) {
+	if _, err := other.Do(t.Context(), p.origin, another); !isRefused(err, decide.CauseKeyReused) {
 		t.Errorf("another promotion under the key: %v", err)
 	}
 	outdated := p.transfer()
 	p.force("f0000", "changed since it was promoted")
 	p.force("f2000", "made since it was to be promoted")
-	if _, err := other.Do(t.Context(), p.origin, outdated); !isRefused(err, control.CausePreconditionFailed) {
+	if _, err := other.Do(t.Context(), p.origin, outdated); !isRefused(err, decide.CausePreconditionFailed) {
 		t.Errorf("what was derived before: %v", err)
 	}
-	p.source.put(t, flagDocument("f1500", flagBody("off", "")))
+	p.source.Put(t, statetest.FlagDocument("f1500", statetest.FlagBody("off", "")))
 	resumed, err := other.Do(t.Context(), p.origin, p.transfer())
 	if err != nil || resumed.Written != 1101 { // and what was changed since
 		t.Fatalf("%d documents were written by the second, %v", resumed.Written, err)
@@ -122,7 +124,7 @@ func (l *brokenOffLog) Read(_ context.Context, after changelog.Position, to uint
 	from := after.Revision + 1
 	l.from = append(l.from, from)
 	return func(yield func(changelog.Record, error) bool) {
-		if !yield(changelog.Record{Entry: changelog.Entry{Epoch: epoch, Revision: from, OpID: fmt.Sprint("op-", from), Time: time.Now()}}, nil) || from == to {
+		if !yield(changelog.Record{Entry: changelog.Entry{Epoch: statetest.Epoch, Revision: from, OpID: fmt.Sprint("op-", from), Time: time.Now()}}, nil) || from == to {
 			return
 		}
 		yield(changelog.Record{}, errors.New("too slow"))
@@ -132,14 +134,11 @@ func (l *brokenOffLog) Read(_ context.Context, after changelog.Position, to uint
 // A log that is too long for one reading is read on where reading was broken off.
 func TestReadingTheKeysGoesOn(t *testing.T) {
 	t.Parallel()
-	l := &brokenOffLog{fakeLog: fakeLog{t: t, state: newState()}}
-	l.state.revision = 5
+	l := &brokenOffLog{fakeLog: fakeLog{t: t, state: statetest.New()}}
+	l.state.Revision = 5
 	last := l.state.Position().Revision
 	s := control.NewService(control.Options{
-		State:    func() control.State { return l.state },
-		Log:      func(context.Context) (control.Log, error) { return l, nil },
-		Refused:  func() error { return nil },
-		Follower: fakeFollower{},
+		Store: storeOf(l, l.state), Follower: fakeFollower{},
 	})
 	var o control.Operation
 	var err error

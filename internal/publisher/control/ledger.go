@@ -8,6 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/risk"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -15,41 +18,26 @@ import (
 // ledger is what is known of an environment's ledger.
 type ledger struct {
 	environment string
-	turn        chan struct{} // held while it is read
+	reading     lock // held while it is read
 	mu          sync.RWMutex
-	governance  *Governance // guarded by mu
+	governance  *requests.Governance // guarded by mu
 }
 
-func newLedger(o Options) *ledger {
-	return &ledger{environment: o.Environment, turn: make(chan struct{}, 1), governance: NewGovernance(o.Environment)}
-}
-
-// errNoLedger is returned where there are no change requests.
-var errNoLedger = &Refusal{Cause: CauseNotKnown, Detail: "There are no change requests here."}
-
-func (s *Service) journal(ctx context.Context) (Journal, error) {
-	if s.options.Journal == nil {
-		return nil, errNoLedger
-	}
-	return s.options.Journal(ctx)
+func newLedger(environment string) *ledger {
+	return &ledger{environment: environment, reading: newLock(), governance: requests.NewGovernance(environment)}
 }
 
 // refresh reads what was added to the ledger before the call.
 func (s *Service) refresh(ctx context.Context) error {
-	if s.options.Journal == nil {
-		return nil
-	}
-	return s.refreshFrom(ctx, s.journal)
+	return s.refreshFrom(ctx, s.options.Store.Ledger)
 }
 
 // refreshFrom is refresh with a ledger that is opened by other means.
 func (s *Service) refreshFrom(ctx context.Context, open func(context.Context) (Journal, error)) error {
-	select {
-	case s.ledger.turn <- struct{}{}:
-		defer func() { <-s.ledger.turn }()
-	case <-ctx.Done():
-		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, ctx.Err())
+	if err := s.ledger.reading.acquire(ctx); err != nil {
+		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
 	}
+	defer s.ledger.reading.release()
 	journal, err := open(ctx)
 	if err != nil {
 		return err
@@ -67,7 +55,7 @@ func (l *ledger) catchUp(ctx context.Context, journal Journal) error {
 	if !repaired {
 		return err
 	}
-	fresh := &ledger{governance: NewGovernance(l.environment)}
+	fresh := &ledger{governance: requests.NewGovernance(l.environment)}
 	if _, err := fresh.readOn(ctx, journal); err != nil {
 		return err
 	}
@@ -118,41 +106,49 @@ func (l *ledger) take(r writer.Record) error {
 	return l.governance.Evolve(r.Sequence, e)
 }
 
-func (l *ledger) unfinished() []Request {
+func (l *ledger) unfinished() []requests.Request {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.governance.Unfinished()
 }
 
 // decide derives an event from what is known, and returns after which one it belongs.
-func (l *ledger) decide(do func(*Governance) (Event, error)) (Event, uint64, error) {
+func (l *ledger) decide(do func(*requests.Governance) (requests.Event, error)) (requests.Event, uint64, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	e, err := do(l.governance)
 	return e, l.governance.Sequence(), err
 }
 
-// world returns what a decision is made from.
-func (s *Service) world(o Origin, state State) World {
-	return World{
-		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(),
-		Authorize: s.options.Authorize, Gone: s.options.Gone, Standing: s.options.Standing, Line: s.options.Line, Usage: s.options.Usage,
+// input returns what a decision is made from.
+func (s *Service) input(o decide.Origin, state decide.State) decide.DecisionInput {
+	return decide.DecisionInput{
+		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(), Principals: s.options.Access, Usage: s.options.Usage,
 		OpenRequests: s.options.OpenRequests, LedgerBytes: s.options.LedgerBytes,
 	}
 }
 
-// decideAndRecord derives an event from a current state and ledger, and records it; again each time that another publisher was faster.
+// decideRequest is decide.Request. What it cannot tell now, such as who still counts, is unconfirmed.
+func decideRequest(g *requests.Governance, in decide.DecisionInput, c decide.RequestCommand) (requests.Event, *decide.Candidate, error) {
+	e, candidate, err := decide.Request(g, in, c)
+	if _, refused := errors.AsType[*decide.Refusal](err); err != nil && !refused {
+		err = fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+	}
+	return e, candidate, err
+}
+
+// decideAndRecord derives an event from a current state and ledger, and records it; again each time that another writer was faster.
 // The zero Event is not recorded.
-func (s *Service) decideAndRecord(ctx context.Context, do func(*Governance, State) (Event, error)) (Event, error) {
+func (s *Service) decideAndRecord(ctx context.Context, do func(*requests.Governance, decide.State) (requests.Event, error)) (requests.Event, error) {
 	for {
 		state, err := s.Current(ctx)
 		if err == nil {
 			err = s.refresh(ctx)
 		}
 		if err != nil {
-			return Event{}, err
+			return requests.Event{}, err
 		}
-		e, base, err := s.ledger.decide(func(g *Governance) (Event, error) { return do(g, state) })
+		e, base, err := s.ledger.decide(func(g *requests.Governance) (requests.Event, error) { return do(g, state) })
 		if err != nil || e.Type == "" {
 			return e, err
 		}
@@ -160,16 +156,16 @@ func (s *Service) decideAndRecord(ctx context.Context, do func(*Governance, Stat
 		case err == nil:
 			return e, s.refresh(ctx)
 		case !errors.Is(err, writer.ErrConflict):
-			return Event{}, err
+			return requests.Event{}, err
 		case ctx.Err() != nil:
-			return Event{}, ErrContended
+			return requests.Event{}, ErrContended
 		}
 	}
 }
 
 // record appends an event after the one with the sequence base.
-func (s *Service) record(ctx context.Context, base uint64, e Event) error {
-	journal, err := s.journal(ctx)
+func (s *Service) record(ctx context.Context, base uint64, e requests.Event) error {
+	journal, err := s.options.Store.Ledger(ctx)
 	if err != nil {
 		return err
 	}
@@ -177,7 +173,7 @@ func (s *Service) record(ctx context.Context, base uint64, e Event) error {
 	return err
 }
 
-func recordAfter(ctx context.Context, journal Journal, base uint64, e Event) (sequence uint64, err error) {
+func recordAfter(ctx context.Context, journal Journal, base uint64, e requests.Event) (sequence uint64, err error) {
 	data, err := e.Encode()
 	if err != nil {
 		return 0, err
@@ -190,7 +186,7 @@ func recordAfter(ctx context.Context, journal Journal, base uint64, e Event) (se
 }
 
 // AppendEvent records an event in a ledger that no service runs for, after what it holds, and returns the number of the record.
-func AppendEvent(ctx context.Context, journal Journal, e Event) (uint64, error) {
+func AppendEvent(ctx context.Context, journal Journal, e requests.Event) (uint64, error) {
 	for {
 		base := uint64(0)
 		for r, err := range journal.Read(ctx, 1) {
@@ -215,7 +211,7 @@ func diskFull(err error) error {
 }
 
 // recordAnyway records what happened whatever else did.
-func (s *Service) recordAnyway(ctx context.Context, e Event) bool {
+func (s *Service) recordAnyway(ctx context.Context, e requests.Event) bool {
 	for ctx.Err() == nil {
 		if s.refresh(ctx) != nil {
 			return false
@@ -232,7 +228,7 @@ func (s *Service) recordAnyway(ctx context.Context, e Event) bool {
 }
 
 // KnownRisk returns what is risky in the environment as far as it is known here, which may be outdated.
-func (s *Service) KnownRisk() RiskSettings {
+func (s *Service) KnownRisk() risk.Settings {
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
 	return s.ledger.governance.Risk()

@@ -13,9 +13,9 @@ import (
 const (
 	// keptOperations is how many operations that are decided can still be asked for.
 	keptOperations = 1000
-	// pursueTimeout bounds one attempt to find out what became of an operation, and pursuePause is how long it rests after one that failed.
-	pursueTimeout = 15 * time.Second
-	pursuePause   = time.Second
+	// retryTimeout bounds one attempt to find out what became of an operation, and retryPause is how long it rests after one that failed.
+	retryTimeout = 15 * time.Second
+	retryPause   = time.Second
 )
 
 // Operation is what became of one change.
@@ -62,7 +62,7 @@ func (o *operations) find(op string) (Operation, bool) {
 }
 
 // Operation returns what became of a change by its op-id. This publisher knows what it has appended itself; of what others have, the log
-// tells if it is committed. Of anything else no one can tell here: its state is zero. It may have been lost, be open at another publisher, or
+// tells if it is committed. Anything else is not known here: its state is zero. It may have been lost, be open at another publisher, or
 // have been appended longer ago than is remembered.
 func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	if found, ok := s.operations.find(op); ok {
@@ -70,7 +70,7 @@ func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	log, err := s.options.Log(ctx)
+	log, err := s.options.Store.Log(ctx)
 	if err != nil {
 		return Operation{}, err
 	}
@@ -78,11 +78,10 @@ func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	if err != nil {
 		return Operation{}, err
 	}
-	release, err := s.keys.readAlone(ctx, log, state.Position())
-	if err != nil {
+	if err := s.keys.lockAndRead(ctx, log, state.Position()); err != nil {
 		return Operation{}, err
 	}
-	defer release()
+	defer s.keys.lock.release()
 	if at, ok := s.keys.positions[op]; ok {
 		return Operation{OpID: op, State: writer.Committed, Position: at}, nil
 	}
@@ -112,7 +111,7 @@ func (s *Service) Run(ctx context.Context) error {
 		s.open = nil
 		s.mu.Unlock()
 		for _, a := range open {
-			wg.Go(func() { s.pursue(ctx, a) })
+			wg.Go(func() { s.retryOpen(ctx, a) })
 		}
 	}
 }
@@ -128,17 +127,17 @@ func (s *Service) leaveOpen(a openAppend) {
 	}
 }
 
-// pursue sends a change again, and asks for it, until it is decided.
-func (s *Service) pursue(ctx context.Context, a openAppend) {
+// retryOpen sends a change again, and asks for it, until it is decided.
+func (s *Service) retryOpen(ctx context.Context, a openAppend) {
 	for {
 		outcome, decided := s.ask(ctx, a)
 		if decided {
 			s.operations.note(a.change.OpID, outcome)
-			s.options.Appended(outcome.State)
+			s.options.Observer.Appended(outcome.State)
 			return
 		}
 		select {
-		case <-time.After(pursuePause):
+		case <-time.After(retryPause):
 		case <-ctx.Done():
 			return
 		}
@@ -147,15 +146,15 @@ func (s *Service) pursue(ctx context.Context, a openAppend) {
 
 // ask makes one attempt. A change of a history that was left is lost: it is no part of the log that took its place.
 func (s *Service) ask(ctx context.Context, a openAppend) (writer.Outcome, bool) {
-	within, cancel := context.WithTimeout(ctx, pursueTimeout)
+	within, cancel := context.WithTimeout(ctx, retryTimeout)
 	defer cancel()
-	log, err := s.options.Log(within)
+	log, err := s.options.Store.Log(within)
 	if err != nil {
 		return writer.Outcome{}, false
 	}
 	outcome, err := log.Append(within, a.basis, a.change)
 	if errors.Is(err, changelog.ErrDifferentHistory) {
-		state := s.options.State()
+		state := s.options.Store.State()
 		return writer.Outcome{State: writer.Lost}, state != nil && state.Position().Epoch != a.basis.Position().Epoch
 	}
 	return outcome, err == nil && outcome.State != writer.Open

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
@@ -52,27 +54,24 @@ func TestOpenAppendsArePursued(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := &slowLog{outcome: writer.Outcome{State: writer.Open}}
-			l.state = shop(t)
+			l.state = statetest.Shop(t)
 			other := false
 			var mu sync.Mutex
-			s := control.NewService(control.Options{
-				State: func() control.State {
-					mu.Lock()
-					defer mu.Unlock()
-					if other {
-						return inEpoch{l.state, "ffffffffffffffffffffffffffffffff"}
-					}
-					return l.state
-				},
-				Log:      func(context.Context) (control.Log, error) { return l, nil },
-				Refused:  func() error { return nil },
-				Follower: fakeFollower{},
-			})
+			store := storeOf(l, l.state)
+			store.state = func() decide.State {
+				mu.Lock()
+				defer mu.Unlock()
+				if other {
+					return inEpoch{l.state, "ffffffffffffffffffffffffffffffff"}
+				}
+				return l.state
+			}
+			s := control.NewService(control.Options{Store: store, Follower: fakeFollower{}})
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- s.Run(ctx) }()
 
-			_, err := s.Do(t.Context(), anybody(), putA())
+			_, err := s.Do(t.Context(), editor(), putA())
 			undecided, ok := errors.AsType[*control.Undecided](err)
 			if !ok {
 				t.Fatalf("got %v, want that it is undecided", err)
@@ -111,7 +110,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 }
 
 // held is a state under a name that it has no method of.
-type held = control.State
+type held = decide.State
 
 // inEpoch is a state of another history.
 type inEpoch struct {
@@ -128,9 +127,9 @@ func (s inEpoch) Position() changelog.Position {
 
 func TestOperationsThatAreNotKnown(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := service(l, fakeFollower{}, map[writer.OutcomeState]int{})
-	result, err := s.Do(t.Context(), anybody(), putA())
+	result, err := s.Do(t.Context(), editor(), putA())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,6 +137,6 @@ func TestOperationsThatAreNotKnown(t *testing.T) {
 		t.Errorf("the operation is %+v, %v, want it committed at %+v", o, err, result.Position)
 	}
 	if o, err := s.Operation(t.Context(), "none"); err != nil || o != (control.Operation{OpID: "none"}) {
-		t.Errorf("an operation that no one began: %+v, %v, want that it is not known", o, err)
+		t.Errorf("an operation that was never begun: %+v, %v, want that it is not known", o, err)
 	}
 }

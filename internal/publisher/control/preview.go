@@ -3,47 +3,23 @@ package control
 import (
 	"context"
 
-	"github.com/flagside/flagside/document"
-	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
-// Preview is what a command would do.
-type Preview struct {
-	Differences []Difference
-	Risk        access.Risk
-	// Refused is why policies do not permit it to be written at once; nil if they do.
-	Refused *Refusal
-	// Warnings are slips that would be tolerated.
-	Warnings eval.Problems
-}
-
 // Preview decides a command and writes nothing. The errors are those of Do, but for what policies say, which is in the Preview.
-func (s *Service) Preview(ctx context.Context, o Origin, c Command) (Preview, error) {
+func (s *Service) Preview(ctx context.Context, o decide.Origin, c decide.Command) (decide.Preview, error) {
 	state, err := s.Current(ctx)
 	if err == nil {
 		err = s.refresh(ctx)
 	}
 	if err != nil {
-		return Preview{}, err
+		return decide.Preview{}, err
 	}
-	decision, err := Decide(state, c)
+	decision, err := decide.Change(state, c)
 	if err != nil {
-		return Preview{}, err
+		return decide.Preview{}, err
 	}
-	var documents []document.Document
-	p := Preview{Warnings: decision.Warnings}
-	for _, part := range decision.Parts {
-		for _, d := range part {
-			live, _ := state.Document(d.ID())
-			documents = append(documents, d)
-			p.Differences = append(p.Differences, Difference{ID: d.ID(), Before: live.Body, After: d.Body})
-		}
-	}
-	w := s.world(o, state)
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
-	p.Risk = Assess(state, documents, s.ledger.governance.risk, s.options.Usage, w.Now)
-	p.Refused = permit(s.ledger.governance, w, decision)
-	return p, nil
+	return decide.PreviewOf(s.ledger.governance, s.input(o, state), decision), nil
 }

@@ -12,6 +12,9 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/waiting"
 )
 
@@ -34,13 +37,13 @@ func TestTwoEditorsRace(t *testing.T) {
 		next := now
 		for i, r := range replicas {
 			wg.Go(func() {
-				patch := control.Patch{ID: flagID("f"), If: now, Merge: fmt.Appendf(nil, `{"description":"%d by %d"}`, round, i)}
+				patch := decide.Patch{ID: statetest.FlagID("f"), If: now, Merge: fmt.Appendf(nil, `{"description":"%d by %d"}`, round, i)}
 				result, err := r.Do(t.Context(), owner(), patch)
 				switch {
 				case err == nil:
 					wins.Add(1)
-					next = control.Precondition{Match: result.Document}
-				case !isRefused(err, control.CausePreconditionFailed):
+					next = decide.Precondition{Match: result.Document}
+				case !isRefused(err, decide.CausePreconditionFailed):
 					t.Errorf("round %d: %v", round, err)
 				}
 			})
@@ -52,7 +55,7 @@ func TestTwoEditorsRace(t *testing.T) {
 		now = next
 	}
 	changes := 0
-	for _, err := range replicas[0].History(t.Context(), flagID("f")) {
+	for _, err := range replicas[0].History(t.Context(), statetest.FlagID("f")) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +66,7 @@ func TestTwoEditorsRace(t *testing.T) {
 	}
 }
 
-// Anyone who approves after what it was made from was changed, through whichever publisher, is always refused.
+// An approval after what it was made from was changed is always refused, through whichever publisher.
 func TestApproveAfterChange(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
@@ -72,20 +75,20 @@ func TestApproveAfterChange(t *testing.T) {
 		now := one.force("f", fmt.Sprint("before ", round))
 		request := one.open("f", fmt.Sprint("proposed ", round), now)
 		one.force("f", fmt.Sprint("after ", round))
-		_, err := other.Govern(t.Context(), person("one"), control.Approve{Request: request.ID, Hash: request.Hash})
-		refusal, ok := errors.AsType[*control.Refusal](err)
-		if !ok || refusal.Cause != control.CauseStale || len(refusal.Moved) != 1 || refusal.Moved[0].Key != "f" {
+		_, err := other.HandleRequest(t.Context(), person("one"), decide.Approve{Request: request.ID, Hash: request.Hash})
+		refusal, ok := errors.AsType[*decide.Refusal](err)
+		if !ok || refusal.Cause != decide.CauseStale || len(refusal.Moved) != 1 || refusal.Moved[0].Key != "f" {
 			t.Fatalf("round %d: approving what is stale: %v", round, err)
 		}
 	}
 }
 
-// Its author withdraws a request while someone applies it through another publisher: one of them wins, and the log agrees.
+// Its author withdraws a request while it is applied through another publisher: one of them wins, and the log agrees.
 func TestWithdrawRacesApply(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
 	one, other := newReplica(t, url), newReplica(t, url)
-	outcomes := map[control.RequestStatus]int{}
+	outcomes := map[requests.Status]int{}
 	for round := range rounds(50) {
 		request := one.open("f", fmt.Sprint("proposed ", round), one.force("f", fmt.Sprint("before ", round)))
 		one.approve(request)
@@ -93,7 +96,7 @@ func TestWithdrawRacesApply(t *testing.T) {
 		var withdrawn, applied error
 		wg.Go(func() {
 			time.Sleep(time.Duration(round%5) * time.Millisecond)
-			_, withdrawn = one.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID})
+			_, withdrawn = one.HandleRequest(t.Context(), person("author"), decide.Withdraw{Request: request.ID})
 		})
 		wg.Go(func() { _, applied = other.Apply(t.Context(), person("author"), request.ID) })
 		wg.Wait()
@@ -105,7 +108,7 @@ func TestWithdrawRacesApply(t *testing.T) {
 			t.Fatal(err)
 		}
 		outcomes[now.Status]++
-		if n := one.entries(request.ID); (now.Status == control.Applied) != (n == 1) || (now.Status == control.Withdrawn) != (n == 0) {
+		if n := one.entries(request.ID); (now.Status == requests.Applied) != (n == 1) || (now.Status == requests.Withdrawn) != (n == 0) {
 			t.Errorf("round %d: the request is %s, and %d entries are in the log", round, now.Status, n)
 		}
 	}
@@ -142,13 +145,13 @@ func crashAndFinish(t *testing.T, one, other *replica, steps int, between bool) 
 	finished, err := other.Apply(t.Context(), person("author"), request.ID)
 	n := one.entries(request.ID)
 	switch {
-	case between && !written && n == 0 && (isRefused(err, control.CauseStale) || finished.Status == control.NeedsRebase):
-	case (!between || written) && n == 1 && err == nil && finished.Status == control.Applied:
+	case between && !written && n == 0 && (isRefused(err, decide.CauseStale) || finished.Status == requests.NeedsRebase):
+	case (!between || written) && n == 1 && err == nil && finished.Status == requests.Applied:
 	default:
 		t.Errorf("after %d steps, changed between: %v: it is %s, %v, and %d entries are in the log", steps, between, finished.Status, err, n)
 	}
-	if err == nil && finished.Status == control.NeedsRebase {
-		_, err = other.Govern(t.Context(), person("author"), control.Withdraw{Request: request.ID})
+	if err == nil && finished.Status == requests.NeedsRebase {
+		_, err = other.HandleRequest(t.Context(), person("author"), decide.Withdraw{Request: request.ID})
 		if err != nil {
 			t.Errorf("withdrawing what needs a rebase: %v", err)
 		}
@@ -160,8 +163,8 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
 	one := newReplica(t, url)
-	schedule := func(key string, p control.Proposing) control.Request {
-		p.Command = control.Put{ID: flagID(key), Body: flagBody("on", ""), If: absent()}
+	schedule := func(key string, p decide.ProposalSpec) requests.Request {
+		p.Command = decide.Put{ID: statetest.FlagID(key), Body: statetest.FlagBody("on", ""), If: absent()}
 		request, err := one.Open(t.Context(), person("author"), p)
 		if err != nil {
 			t.Fatal(err)
@@ -170,25 +173,25 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 		return request
 	}
 	soon := time.Now().Add(3 * time.Second)
-	left := schedule("left", control.Proposing{})
+	left := schedule("left", decide.ProposalSpec{})
 	crashing := control.NewService(one.options(crashAfter(2)))
 	if _, err := crashing.Apply(t.Context(), person("author"), left.ID); !errors.Is(err, errCrashed) {
 		t.Fatal(err)
 	}
-	due := schedule("due", control.Proposing{ApplyAt: soon})
-	cancelled := schedule("cancelled", control.Proposing{ApplyAt: soon.Add(time.Hour)})
-	stale := schedule("stale", control.Proposing{ApplyAt: soon.Add(time.Second)})
-	late := schedule("late", control.Proposing{ApplyAt: time.Now().Add(-50 * time.Second), Late: time.Second})
-	expiring := schedule("expiring", control.Proposing{Expires: soon})
-	if _, err := one.Govern(t.Context(), person("author"), control.Withdraw{Request: cancelled.ID}); err != nil {
+	due := schedule("due", decide.ProposalSpec{ApplyAt: soon})
+	cancelled := schedule("cancelled", decide.ProposalSpec{ApplyAt: soon.Add(time.Hour)})
+	stale := schedule("stale", decide.ProposalSpec{ApplyAt: soon.Add(time.Second)})
+	late := schedule("late", decide.ProposalSpec{ApplyAt: time.Now().Add(-50 * time.Second), MaxDelay: time.Second})
+	expiring := schedule("expiring", decide.ProposalSpec{Expires: soon})
+	if _, err := one.HandleRequest(t.Context(), person("author"), decide.Withdraw{Request: cancelled.ID}); err != nil {
 		t.Fatal(err)
 	}
-	one.force("stale", "somebody else")
+	one.force("stale", "another")
 	other := newReplica(t, url) // as if after a restart
 	one.run(func(ctx context.Context) { _ = other.Service.Run(ctx) }, func() {})
-	want := map[string]control.RequestStatus{
-		left.ID: control.Applied, due.ID: control.Applied, cancelled.ID: control.Withdrawn,
-		stale.ID: control.NeedsRebase, late.ID: control.Expired, expiring.ID: control.Expired,
+	want := map[string]requests.Status{
+		left.ID: requests.Applied, due.ID: requests.Applied, cancelled.ID: requests.Withdrawn,
+		stale.ID: requests.NeedsRebase, late.ID: requests.Expired, expiring.ID: requests.Expired,
 	}
 	for id, status := range want {
 		waiting.UntilNil(t, "the end of a request", func() error {
@@ -199,7 +202,7 @@ func TestRunCarriesOutWhatIsDue(t *testing.T) {
 			return err
 		})
 		wanted := 0
-		if status == control.Applied {
+		if status == requests.Applied {
 			wanted = 1
 		}
 		if n := one.entries(id); n != wanted {
@@ -213,41 +216,57 @@ func TestScheduledByWhoWasRevoked(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
 	one := newReplica(t, url)
-	requests := map[string]control.Request{}
+	opened := map[string]requests.Request{}
 	for _, author := range []string{"revoked", "unknown", "author"} {
-		request, err := one.Open(t.Context(), person(author), control.Proposing{
-			Command: control.Put{ID: flagID(author), Body: flagBody("on", ""), If: absent()}, ApplyAt: time.Now().Add(time.Second),
+		request, err := one.Open(t.Context(), person(author), decide.ProposalSpec{
+			Command: decide.Put{ID: statetest.FlagID(author), Body: statetest.FlagBody("on", ""), If: absent()}, ApplyAt: time.Now().Add(time.Second),
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		one.approve(request)
-		requests[author] = request
+		opened[author] = request
 	}
 	o := one.options(nil)
-	o.Standing = func(p access.Principal) (access.Principal, error) {
+	o.Access = fakeAccess{authorize: policy, valid: func(p access.Principal) (access.Principal, error) {
 		return p, map[string]error{"revoked": access.ErrRejected, "unknown": access.ErrUnavailable}[p.ID]
-	}
+	}}
 	due := control.NewService(o)
 	one.run(func(ctx context.Context) { _ = due.Run(ctx) }, func() {})
-	status := func(author string) control.RequestStatus {
-		now, err := one.Request(t.Context(), requests[author].ID)
+	status := func(author string) requests.Status {
+		now, err := one.Request(t.Context(), opened[author].ID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return now.Status
 	}
 	waiting.UntilNil(t, "both requests", func() error {
-		if revoked, author := status("revoked"), status("author"); revoked != control.Failed || author != control.Applied {
+		if revoked, author := status("revoked"), status("author"); revoked != requests.Failed || author != requests.Applied {
 			return fmt.Errorf("revoked: %s, author: %s", revoked, author)
 		}
 		return nil
 	})
-	if got := status("unknown"); got != control.Open {
+	if got := status("unknown"); got != requests.Open {
 		t.Errorf("unknown: %s", got)
 	}
-	if n := one.entries(requests["revoked"].ID); n != 0 {
+	if n := one.entries(opened["revoked"].ID); n != 0 {
 		t.Errorf("%d entries are in the log", n)
+	}
+}
+
+// It is not known whether approvers are still valid: nothing is applied, and the request stays open.
+func TestApplyWithUnknownApprovers(t *testing.T) {
+	t.Parallel()
+	one := newReplica(t, newEnvironment(t))
+	r := one.open("f", "approved", one.force("f", "before"))
+	one.approve(r)
+	o := one.options(nil)
+	o.Access = fakeAccess{authorize: policy, valid: func(p access.Principal) (access.Principal, error) { return p, access.ErrUnavailable }}
+	if _, err := control.NewService(o).Apply(t.Context(), person("author"), r.ID); !errors.Is(err, control.ErrUnconfirmed) {
+		t.Errorf("applied: %v", err)
+	}
+	if now, err := one.Request(t.Context(), r.ID); err != nil || now.Status != requests.Open {
+		t.Errorf("it is %s, %v", now.Status, err)
 	}
 }
 
@@ -258,7 +277,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	one, other := newReplica(t, url), newReplica(t, url)
 	origin := owner()
 	origin.Key = "k1"
-	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
+	put := decide.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}
 	first, err := one.Do(t.Context(), origin, put)
 	if err != nil {
 		t.Fatal(err)
@@ -268,18 +287,18 @@ func TestIdempotencyKeys(t *testing.T) {
 	if err != nil || again.Position != first.Position || again.OpID != first.OpID || again.Written != first.Written {
 		t.Errorf("again: %+v, %v; want %+v", again, err, first)
 	}
-	put.Body = flagBody("off", "")
-	if _, err := other.Do(t.Context(), origin, put); !isRefused(err, control.CauseKeyReused) {
+	put.Body = statetest.FlagBody("off", "")
+	if _, err := other.Do(t.Context(), origin, put); !isRefused(err, decide.CauseKeyReused) {
 		t.Errorf("another command with the key: %v", err)
 	}
-	stranger := person("somebody else")
-	stranger.Owner, stranger.Key = true, "k1"
-	if _, err := other.Do(t.Context(), stranger, put); !isRefused(err, control.CausePreconditionFailed) {
-		t.Errorf("someone else's key: %v", err)
+	another := person("another")
+	another.Owner, another.Key = true, "k1"
+	if _, err := other.Do(t.Context(), another, put); !isRefused(err, decide.CausePreconditionFailed) {
+		t.Errorf("another one's key: %v", err)
 	}
 	author := person("author")
 	author.Key = "k2"
-	proposing := control.Proposing{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
+	proposing := decide.ProposalSpec{Command: decide.Put{ID: statetest.FlagID("g"), Body: statetest.FlagBody("on", ""), If: absent()}}
 	opened, err := one.Open(t.Context(), author, proposing)
 	if err != nil {
 		t.Fatal(err)
@@ -298,9 +317,9 @@ func TestKeyedPartsAreResumed(t *testing.T) {
 	origin.Key = "large"
 	var documents []document.Document
 	for i := range 2100 {
-		documents = append(documents, flagDocument(fmt.Sprintf("f%04d", i), flagBody("on", "")))
+		documents = append(documents, statetest.FlagDocument(fmt.Sprintf("f%04d", i), statetest.FlagBody("on", "")))
 	}
-	replace := control.Replace{Documents: documents}
+	replace := decide.Replace{Documents: documents}
 	crashing := control.NewService(one.options(crashAfter(2)))
 	if _, err := crashing.Do(t.Context(), origin, replace); !errors.Is(err, errCrashed) {
 		t.Fatal(err)
@@ -316,7 +335,7 @@ func TestKeyedPartsAreResumed(t *testing.T) {
 	}
 }
 
-// Requests that no one was authenticated for become one fact.
+// Unauthenticated requests become one event.
 func TestUnauthenticatedAreSummarized(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
@@ -328,12 +347,12 @@ func TestUnauthenticatedAreSummarized(t *testing.T) {
 	one.Summarize(t.Context(), since)
 	one.Summarize(t.Context(), since)
 	var counts []uint64
-	for fact, err := range one.journal.Read(t.Context(), 1) {
-		var e control.Event
+	for record, err := range one.journal.Read(t.Context(), 1) {
+		var e requests.Event
 		if err == nil {
-			e, err = control.DecodeEvent(fact.Body)
+			e, err = requests.DecodeEvent(record.Body)
 		}
-		if err != nil || e.Type != control.EventUnauthenticated || !e.Since.Equal(since) {
+		if err != nil || e.Type != requests.EventUnauthenticated || !e.Since.Equal(since) {
 			t.Fatalf("%+v, %v", e, err)
 		}
 		counts = append(counts, e.Count)
@@ -343,19 +362,19 @@ func TestUnauthenticatedAreSummarized(t *testing.T) {
 	}
 }
 
-// What policies do not permit is refused, and recorded for anyone who is known.
+// What policies do not permit is refused, and recorded for those who are known.
 func TestForbiddenIsRecorded(t *testing.T) {
 	t.Parallel()
 	url := newEnvironment(t)
 	one := newReplica(t, url)
 	o := one.options(nil)
-	o.Authorize = func(access.Question) access.Answer { return access.Answer{Policies: []string{"nobody"}} }
+	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{Policies: []string{"none"}} }}
 	strict := control.NewService(o)
-	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
-	if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, control.CauseForbidden) {
+	put := decide.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}
+	if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, decide.CauseForbidden) {
 		t.Fatalf("got %v", err)
 	}
-	if _, err := one.Do(t.Context(), person("editor"), put); !isRefused(err, control.CauseApprovalRequired) {
+	if _, err := one.Do(t.Context(), person("editor"), put); !isRefused(err, decide.CauseApprovalRequired) {
 		t.Fatalf("a risky change without approvals: %v", err)
 	}
 	preview, err := one.Preview(t.Context(), person("editor"), put)
@@ -365,18 +384,18 @@ func TestForbiddenIsRecorded(t *testing.T) {
 	if preview, err = one.Preview(t.Context(), owner(), put); err != nil || preview.Refused != nil {
 		t.Errorf("preview of the owner: %+v, %v", preview, err)
 	}
-	var recorded []control.Event
-	for fact, err := range one.journal.Read(t.Context(), 1) {
-		var e control.Event
+	var recorded []requests.Event
+	for record, err := range one.journal.Read(t.Context(), 1) {
+		var e requests.Event
 		if err == nil {
-			e, err = control.DecodeEvent(fact.Body)
+			e, err = requests.DecodeEvent(record.Body)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		recorded = append(recorded, e)
 	}
-	if len(recorded) != 1 || recorded[0].By != "mallory" || recorded[0].Refusal.Key != "f" || recorded[0].Refusal.Policies[0] != "nobody" {
+	if len(recorded) != 1 || recorded[0].By != "mallory" || recorded[0].Refusal.Key != "f" || recorded[0].Refusal.Policies[0] != "none" {
 		t.Errorf("recorded %+v", recorded)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const (
@@ -43,7 +45,7 @@ func (r *refusals) admit(by string, now time.Time) bool {
 	return true
 }
 
-// countRead counts a refused read: anyone who polls what they may not read would fill the ledger. Of too many principals it is not told who.
+// countRead counts a refused read: a client that polls what it may not read would fill the ledger. Of too many principals it is not told who.
 func (r *refusals) countRead(by string, n uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,31 +75,33 @@ func (r *refusals) giveBack(n uint64) {
 	r.more += n
 }
 
-// noteRefused records that policies did not permit something to a caller. That this fails changes nothing for them.
-func (s *Service) noteRefused(ctx context.Context, o Origin, err error) {
-	refusal, ok := errors.AsType[*Refusal](err)
-	if !ok || refusal.Cause != CauseForbidden || refusal.Action == nil || s.options.Journal == nil {
+// noteRefused records that policies did not permit something. That this fails changes nothing about the refusal.
+func (s *Service) noteRefused(ctx context.Context, o decide.Origin, err error) {
+	refusal, ok := errors.AsType[*decide.Refusal](err)
+	if !ok || refusal.Cause != decide.CauseForbidden || refusal.Action == nil {
 		return
 	}
 	if refusal.Action.Action == access.Read {
-		s.refusals.countRead(o.actor(), 1)
+		s.refusals.countRead(o.By(), 1)
 		return
 	}
 	now := time.Now().UTC()
-	if !s.refusals.admit(o.actor(), now) {
+	if !s.refusals.admit(o.By(), now) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
 	defer cancel()
-	s.recordAnyway(ctx, Event{
-		Type: EventRefused, By: o.actor(), At: now, Request: refusal.Request, Text: refusal.Detail, Refusal: refusal.Action,
+	s.recordAnyway(ctx, requests.Event{
+		Type: requests.EventRefused, By: o.By(), At: now, Request: refusal.Request, Text: refusal.Detail, Refusal: refusal.Action,
 	})
 }
 
 // NoteRefused records a refusal that was decided outside of this package: of something that concerns the environment as a whole.
-func (s *Service) NoteRefused(ctx context.Context, o Origin, r *Refusal) { s.noteRefused(ctx, o, r) }
+func (s *Service) NoteRefused(ctx context.Context, o decide.Origin, r *decide.Refusal) {
+	s.noteRefused(ctx, o, r)
+}
 
-// CountUnauthenticated counts a request that no one was authenticated for. Once a minute the ledger is told how many there were.
+// CountUnauthenticated counts an unauthenticated request. Once a minute the ledger is told how many there were.
 func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }
 
 // summarize tells the ledger what was only counted since a time.
@@ -106,17 +110,26 @@ func (s *Service) summarize(ctx context.Context, since time.Time) {
 	defer cancel()
 	now := time.Now().UTC()
 	n := s.unauthenticated.Swap(0)
-	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventUnauthenticated, At: now, Count: n, Since: since}) {
+	if n > 0 && !s.recordAnyway(ctx, requests.Event{Type: requests.EventUnauthenticated, At: now, Count: n, Since: since}) {
 		s.unauthenticated.Add(n) // the next summary tells
 	}
 	n, reads := s.refusals.take()
-	if n > 0 && !s.recordAnyway(ctx, Event{Type: EventRefused, At: now, Count: n, Since: since}) {
+	if n > 0 && !s.recordAnyway(ctx, requests.Event{Type: requests.EventRefused, At: now, Count: n, Since: since}) {
 		s.refusals.giveBack(n)
 	}
 	for by, n := range reads {
-		e := Event{Type: EventRefused, By: by, At: now, Count: n, Since: since, Refusal: &RefusedAction{Action: access.Read}}
+		e := requests.Event{Type: requests.EventRefused, By: by, At: now, Count: n, Since: since, Refusal: &requests.RefusedAction{Action: access.Read}}
 		if !s.recordAnyway(ctx, e) {
 			s.refusals.countRead(by, n)
 		}
 	}
+}
+
+// NoteAdministration records something that was done to the environment as a whole and stands in CONTROL at Control already. It reports
+// whether the ledger has it now.
+func (s *Service) NoteAdministration(ctx context.Context, e requests.Event) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
+	defer cancel()
+	e.At = time.Now().UTC()
+	return s.recordAnyway(ctx, e)
 }

@@ -2,54 +2,56 @@ package control_test
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 )
 
-// Anyone who is refused again and again does not fill the ledger: what is too much is counted, and becomes one fact.
+// Being refused again and again does not fill the ledger: what is too much is counted, and becomes one event.
 func TestRefusalsAreBounded(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
 	o := one.options(nil)
-	o.Authorize = func(access.Question) access.Answer { return access.Answer{} }
+	o.Access = fakeAccess{authorize: func(access.Question) access.Answer { return access.Answer{} }}
 	strict := control.NewService(o)
 	const attempts = 50
-	put := control.Put{ID: flagID("f"), Body: flagBody("on", ""), If: absent()}
+	put := decide.Put{ID: statetest.FlagID("f"), Body: statetest.FlagBody("on", ""), If: absent()}
 	for range attempts {
-		if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, control.CauseForbidden) {
+		if _, err := strict.Do(t.Context(), person("mallory"), put); !isRefused(err, decide.CauseForbidden) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := strict.Do(t.Context(), person("trudy"), put); !isRefused(err, control.CauseForbidden) {
+	if _, err := strict.Do(t.Context(), person("trudy"), put); !isRefused(err, decide.CauseForbidden) {
 		t.Fatal(err)
 	}
 	strict.Summarize(t.Context(), time.Unix(1, 0).UTC())
 	strict.Summarize(t.Context(), time.Unix(1, 0).UTC())
-	facts, refused, by := 0, uint64(0), map[string]int{}
-	for fact, err := range one.journal.Read(t.Context(), 1) {
-		e, decoding := control.DecodeEvent(fact.Body)
-		if err != nil || decoding != nil || e.Type != control.EventRefused {
+	events, refused, by := 0, uint64(0), map[string]int{}
+	for record, err := range one.journal.Read(t.Context(), 1) {
+		e, decoding := requests.DecodeEvent(record.Body)
+		if err != nil || decoding != nil || e.Type != requests.EventRefused {
 			t.Fatalf("%+v, %v, %v", e, err, decoding)
 		}
-		facts++
+		events++
 		refused += max(e.Count, 1)
 		by[e.By]++
 	}
-	if facts > 15 || refused != attempts+1 || by["trudy"] != 1 || by["mallory"] == 0 {
-		t.Errorf("%d facts tell of %d refusals, by %v", facts, refused, by)
+	if events > 15 || refused != attempts+1 || by["trudy"] != 1 || by["mallory"] == 0 {
+		t.Errorf("%d events tell of %d refusals, by %v", events, refused, by)
 	}
 }
 
-// Reads that are refused become one fact a minute for each who was refused, and one for those who are too many to be named.
+// Reads that are refused become one event a minute for each who was refused, and one for those who are too many to be named.
 func TestRefusedReadsAreSummarized(t *testing.T) {
 	t.Parallel()
 	one := newReplica(t, newEnvironment(t))
-	refusal := &control.Refusal{Cause: control.CauseForbidden, Action: &control.RefusedAction{Action: access.Read}}
+	refusal := &decide.Refusal{Cause: decide.CauseForbidden, Action: &requests.RefusedAction{Action: access.Read}}
 	const readers, each = 25, 40
 	for reader := range readers {
 		for range each {
@@ -59,17 +61,17 @@ func TestRefusedReadsAreSummarized(t *testing.T) {
 	one.Summarize(t.Context(), time.Unix(1, 0).UTC())
 	one.Summarize(t.Context(), time.Unix(1, 0).UTC())
 	counts := map[string]uint64{}
-	facts := 0
-	for fact, err := range one.journal.Read(t.Context(), 1) {
-		e, decoding := control.DecodeEvent(fact.Body)
-		if err != nil || decoding != nil || e.Type != control.EventRefused || (e.By != "") != (e.Refusal != nil && e.Refusal.Action == access.Read) {
+	events := 0
+	for record, err := range one.journal.Read(t.Context(), 1) {
+		e, decoding := requests.DecodeEvent(record.Body)
+		if err != nil || decoding != nil || e.Type != requests.EventRefused || (e.By != "") != (e.Refusal != nil && e.Refusal.Action == access.Read) {
 			t.Fatalf("%+v, %v, %v", e, err, decoding)
 		}
-		facts++
+		events++
 		counts[e.By] += e.Count
 	}
-	if facts != 21 || counts["reader 0"] != each || counts["reader 19"] != each || counts[""] != 5*each {
-		t.Errorf("%d facts: %v", facts, counts)
+	if events != 21 || counts["reader 0"] != each || counts["reader 19"] != each || counts[""] != 5*each {
+		t.Errorf("%d events: %v", events, counts)
 	}
 }
 
@@ -81,8 +83,8 @@ func TestOpeningUnderOneKey(t *testing.T) {
 	author := person("author")
 	for round := range 20 {
 		author.Key = fmt.Sprint("k", round)
-		proposing := control.Proposing{Command: control.Put{ID: flagID("g"), Body: flagBody("on", ""), If: absent()}}
-		var opened [2]control.Request
+		proposing := decide.ProposalSpec{Command: decide.Put{ID: statetest.FlagID("g"), Body: statetest.FlagBody("on", ""), If: absent()}}
+		var opened [2]requests.Request
 		var errs [2]error
 		var wg sync.WaitGroup
 		for i, r := range replicas {
@@ -93,32 +95,15 @@ func TestOpeningUnderOneKey(t *testing.T) {
 			t.Fatalf("round %d: opened %s and %s: %v", round, opened[0].ID, opened[1].ID, errs)
 		}
 		proposing.ApplyAt = time.Now().Add(time.Hour)
-		if _, err := replicas[0].Open(t.Context(), author, proposing); !isRefused(err, control.CauseKeyReused) {
+		if _, err := replicas[0].Open(t.Context(), author, proposing); !isRefused(err, decide.CauseKeyReused) {
 			t.Fatalf("round %d: another time under the same key: %v", round, err)
 		}
-		if _, err := replicas[0].Govern(t.Context(), author, control.Rebase{Request: opened[0].ID, Proposing: proposing}); err != nil {
+		if _, err := replicas[0].HandleRequest(t.Context(), author, decide.Rebase{Request: opened[0].ID, ProposalSpec: proposing}); err != nil {
 			t.Fatal(err)
 		}
 		proposing.ApplyAt = time.Time{}
 		if r, err := replicas[1].Open(t.Context(), author, proposing); err != nil || r.ID != opened[0].ID {
-			t.Fatalf("round %d: opened again after it was made again: %v", round, err)
+			t.Fatalf("round %d: opened again after it was rebased: %v", round, err)
 		}
-	}
-}
-
-// A patch with as many members as its document takes no longer than both have bytes.
-func TestPatchOfManyMembers(t *testing.T) {
-	t.Parallel()
-	many := func(prefix string) []byte {
-		var b strings.Builder
-		for i := range 50_000 {
-			fmt.Fprintf(&b, `,"%s%05d":1`, prefix, i)
-		}
-		return []byte("{" + b.String()[1:] + "}")
-	}
-	began := time.Now()
-	merged, err := control.Merge(many("a"), many("b"))
-	if took := time.Since(began); err != nil || len(merged) < 1_000_000 || took > 3*time.Second {
-		t.Errorf("%d bytes after %s, %v", len(merged), took, err)
 	}
 }

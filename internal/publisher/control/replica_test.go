@@ -16,6 +16,9 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
@@ -123,18 +126,19 @@ func (r *replica) run(do func(context.Context), after func()) {
 func (r *replica) options(crash *crash) control.Options {
 	return control.Options{
 		Environment: "prod",
-		State: func() control.State {
-			if view := r.store.View(); view != nil {
-				return control.WithoutKeys(view)
-			}
-			return nil
+		Store: fakeStore{
+			state: func() decide.State {
+				if view := r.store.View(); view != nil {
+					return decide.WithoutKeys(view)
+				}
+				return nil
+			},
+			log:    func(context.Context) (control.Log, error) { return crashingLog{r.log, crash}, nil },
+			ledger: func(context.Context) (control.Journal, error) { return crashingJournal{r.journal, crash}, nil },
 		},
-		Log:       func(context.Context) (control.Log, error) { return crashingLog{r.log, crash}, nil },
-		Journal:   func(context.Context) (control.Journal, error) { return crashingJournal{r.journal, crash}, nil },
-		Refused:   func() error { return nil },
-		Follower:  r.follow,
-		Authorize: policy,
-		Sweep:     10 * time.Millisecond,
+		Follower: r.follow,
+		Access:   fakeAccess{authorize: policy},
+		Sweep:    10 * time.Millisecond,
 	}
 }
 
@@ -197,38 +201,38 @@ func (j crashingJournal) Read(ctx context.Context, from uint64) iter.Seq2[writer
 	return j.Ledger.Read(ctx, from)
 }
 
-func person(id string) control.Origin {
-	return control.Origin{Actor: id, Reason: "because", Principal: access.Principal{ID: id}}
+func person(id string) decide.Origin {
+	return decide.Origin{Actor: id, Reason: "because", Principal: access.Principal{ID: id}}
 }
 
 // owner changes what it wants, without asking.
-func owner() control.Origin { return control.Origin{Actor: "owner", Owner: true} }
+func owner() decide.Origin { return decide.Origin{Actor: "owner", Owner: true} }
 
 // force writes a flag whatever it is.
-func (r *replica) force(key, description string) control.Precondition {
+func (r *replica) force(key, description string) decide.Precondition {
 	r.t.Helper()
 	state, err := r.Current(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	now := absent()
-	if live, exists := state.Document(flagID(key)); exists {
-		now = control.Precondition{Match: control.Token(state, live)}
+	if live, exists := state.Document(statetest.FlagID(key)); exists {
+		now = decide.Precondition{Match: decide.Token(state, live)}
 	}
-	result, err := r.Do(r.t.Context(), owner(), control.Put{
-		ID: flagID(key), If: now, Body: flagBody("on", fmt.Sprintf(`,"description":%q`, description)),
+	result, err := r.Do(r.t.Context(), owner(), decide.Put{
+		ID: statetest.FlagID(key), If: now, Body: statetest.FlagBody("on", fmt.Sprintf(`,"description":%q`, description)),
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return control.Precondition{Match: result.Document}
+	return decide.Precondition{Match: result.Document}
 }
 
 // open opens a request that describes a flag.
-func (r *replica) open(key, description string, now control.Precondition) control.Request {
+func (r *replica) open(key, description string, now decide.Precondition) requests.Request {
 	r.t.Helper()
-	request, err := r.Open(r.t.Context(), person("author"), control.Proposing{
-		Command: control.Patch{ID: flagID(key), If: now, Merge: fmt.Appendf(nil, `{"description":%q}`, description)},
+	request, err := r.Open(r.t.Context(), person("author"), decide.ProposalSpec{
+		Command: decide.Patch{ID: statetest.FlagID(key), If: now, Merge: fmt.Appendf(nil, `{"description":%q}`, description)},
 	})
 	if err != nil {
 		r.t.Fatal(err)
@@ -236,10 +240,10 @@ func (r *replica) open(key, description string, now control.Precondition) contro
 	return request
 }
 
-func (r *replica) approve(request control.Request) {
+func (r *replica) approve(request requests.Request) {
 	r.t.Helper()
 	for _, who := range []string{"one", "two"} {
-		if _, err := r.Govern(r.t.Context(), person(who), control.Approve{Request: request.ID, Hash: request.Hash}); err != nil {
+		if _, err := r.HandleRequest(r.t.Context(), person(who), decide.Approve{Request: request.ID, Hash: request.Hash}); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -273,7 +277,7 @@ func (r *replica) count(request string) (int, error) {
 }
 
 // isRefused tells for which cause something was refused.
-func isRefused(err error, cause control.Cause) bool {
-	refusal, ok := errors.AsType[*control.Refusal](err)
+func isRefused(err error, cause decide.Cause) bool {
+	refusal, ok := errors.AsType[*decide.Refusal](err)
 	return ok && refusal.Cause == cause
 }

@@ -3,10 +3,13 @@ package control
 import (
 	"context"
 	"fmt"
+
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 // Requests returns all change requests, the oldest first, as they are now. Those that have ended are without their documents.
-func (s *Service) Requests(ctx context.Context) ([]Request, error) {
+func (s *Service) Requests(ctx context.Context) ([]requests.Request, error) {
 	state, err := s.Current(ctx) // first: what the ledger says afterwards is not older
 	if err != nil {
 		return nil, err
@@ -18,16 +21,26 @@ func (s *Service) Requests(ctx context.Context) ([]Request, error) {
 	defer s.ledger.mu.RUnlock()
 	all := s.ledger.governance.Requests()
 	for i, r := range all {
-		all[i] = r.against(state)
+		all[i] = decide.Against(r, state)
 	}
 	return all, nil
 }
 
 // Request returns a change request as it is now.
-func (s *Service) Request(ctx context.Context, id string) (Request, error) {
+func (s *Service) Request(ctx context.Context, id string) (requests.Request, error) {
+	r, err := s.current(ctx, id)
+	if err != nil {
+		return r, err
+	}
+	r.Warnings = s.warnings(r, nil)
+	return r, nil
+}
+
+// current returns a change request as it is now, with its documents.
+func (s *Service) current(ctx context.Context, id string) (requests.Request, error) {
 	state, err := s.Current(ctx) // first, as above
 	if err != nil {
-		return Request{}, err
+		return requests.Request{}, err
 	}
 	r, err := s.find(ctx, id)
 	if err != nil {
@@ -36,46 +49,33 @@ func (s *Service) Request(ctx context.Context, id string) (Request, error) {
 	if r, err = s.whole(ctx, r); err != nil {
 		return r, err
 	}
-	return r.against(state), nil
-}
-
-// against returns a request as someone finds it who looks at a state: one that waits, made from what has changed since, needs to be made
-// anew, whether or not anybody has tried to apply it.
-func (r Request) against(s State) Request {
-	if r.Status != Open && r.Status != NeedsRebase {
-		return r
-	}
-	r.Moved = moved(s, r.Proposal.Bases)
-	if len(r.Moved) > 0 || r.Proposal.Epoch != s.Position().Epoch {
-		r.Status = NeedsRebase
-	}
-	return r
+	return decide.Against(r, state), nil
 }
 
 // find returns a change request as it stands in the ledger now.
-func (s *Service) find(ctx context.Context, id string) (Request, error) {
+func (s *Service) find(ctx context.Context, id string) (requests.Request, error) {
 	if err := s.refresh(ctx); err != nil {
-		return Request{}, err
+		return requests.Request{}, err
 	}
 	r, ok := s.known(id)
 	if !ok {
-		return Request{}, &Refusal{Cause: CauseNotFound, Detail: fmt.Sprintf("There is no change request %q.", id), Request: id}
+		return requests.Request{}, &decide.Refusal{Cause: decide.CauseNotFound, Detail: fmt.Sprintf("There is no change request %q.", id), Request: id}
 	}
 	return r, nil
 }
 
-func (s *Service) known(id string) (Request, bool) {
+func (s *Service) known(id string) (requests.Request, bool) {
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
 	return s.ledger.governance.Request(id)
 }
 
 // whole returns a request with the documents of its proposal and its comments, which the ledger has of one that has ended.
-func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
-	if !r.ended() {
+func (s *Service) whole(ctx context.Context, r requests.Request) (requests.Request, error) {
+	if !r.Ended() {
 		return r, nil
 	}
-	journal, err := s.journal(ctx)
+	journal, err := s.options.Store.Ledger(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -89,16 +89,16 @@ func (s *Service) whole(ctx context.Context, r Request) (Request, error) {
 		if err != nil {
 			return r, err
 		}
-		r.Comments = append(r.Comments, Remark{By: e.By, At: e.At, Text: e.Text})
+		r.Comments = append(r.Comments, requests.Remark{By: e.By, At: e.At, Text: e.Text})
 	}
 	return r, nil
 }
 
 // recorded returns the event that the ledger has at a sequence.
-func recorded(ctx context.Context, journal Journal, sequence uint64) (e Event, err error) {
+func recorded(ctx context.Context, journal Journal, sequence uint64) (e requests.Event, err error) {
 	record, err := journal.Record(ctx, sequence)
 	if err == nil {
-		e, err = DecodeEvent(record.Body)
+		e, err = requests.DecodeEvent(record.Body)
 	}
 	if err != nil {
 		return e, fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
@@ -106,23 +106,28 @@ func recorded(ctx context.Context, journal Journal, sequence uint64) (e Event, e
 	return e, nil
 }
 
-// afterwards returns a request that something was done to, as far as possible with its documents: what was done is recorded anyway.
-func (s *Service) afterwards(ctx context.Context, r Request) Request {
-	if full, err := s.whole(ctx, r); err == nil {
-		return full
+// shown returns a request that something was done to with its warnings and, as far as possible, with its documents: what was done is recorded
+// anyway. What was compiled of it already need not be compiled again.
+func (s *Service) shown(ctx context.Context, r requests.Request, compiled *decide.Candidate) requests.Request {
+	if r.ID == "" {
+		return r // the command was about no request
 	}
+	if full, err := s.whole(ctx, r); err == nil {
+		r = full
+	}
+	r.Warnings = s.warnings(r, compiled)
 	return r
 }
 
 // Waiting counts the change requests that are not ended by what they wait for, as far as it is known here.
-func (s *Service) Waiting() map[RequestStatus]int {
+func (s *Service) Waiting() map[requests.Status]int {
 	state, err := s.Known()
 	if err != nil {
 		return nil
 	}
-	counts := map[RequestStatus]int{Open: 0, Claimed: 0, NeedsRebase: 0}
+	counts := map[requests.Status]int{requests.Open: 0, requests.Claimed: 0, requests.NeedsRebase: 0}
 	for _, r := range s.ledger.unfinished() {
-		counts[r.against(state).Status]++
+		counts[decide.Against(r, state).Status]++
 	}
 	return counts
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
@@ -21,7 +23,7 @@ import (
 // fakeLog applies what is appended to a state, unless before says that something else happens.
 type fakeLog struct {
 	t       *testing.T
-	state   *state
+	state   *statetest.State
 	before  func(n int, c writer.Change) (writer.OutcomeState, error) // n is the number of the append, from 1
 	changes []writer.Change
 }
@@ -39,10 +41,10 @@ func (l *fakeLog) Append(_ context.Context, basis writer.Basis, c writer.Change)
 	var tx changelog.Transaction
 	for i, d := range c.Documents {
 		tx = append(tx, changelog.Record{Entry: changelog.Entry{
-			Epoch: epoch, Revision: l.state.revision + uint64(i) + 1, OpID: c.OpID, Kind: d.Kind, Key: d.Key, Put: d.Body, Delete: d.Body == nil,
+			Epoch: statetest.Epoch, Revision: l.state.Revision + uint64(i) + 1, OpID: c.OpID, Kind: d.Kind, Key: d.Key, Put: d.Body, Delete: d.Body == nil,
 		}})
 	}
-	l.state.apply(l.t, control.Decision{Parts: [][]document.Document{c.Documents}})
+	l.state.Apply(l.t, c.Documents)
 	return writer.Outcome{State: writer.Committed, Position: l.state.Position(), Records: tx}, nil
 }
 
@@ -67,34 +69,30 @@ func (f fakeFollower) Status() follow.Status              { return follow.Status
 
 func service(l *fakeLog, f control.Follower, counted map[writer.OutcomeState]int) *control.Service {
 	return control.NewService(control.Options{
-		State:    func() control.State { return l.state },
-		Log:      func(context.Context) (control.Log, error) { return l, nil },
-		Refused:  func() error { return nil },
-		Follower: f,
-		Appended: func(s writer.OutcomeState) { counted[s]++ },
+		Store: storeOf(l, l.state), Follower: f, Observer: counter(counted),
 	})
 }
 
-func anybody() control.Origin { return control.Origin{Actor: "somebody", Reason: "because"} }
+func editor() decide.Origin { return decide.Origin{Actor: "editor", Reason: "because"} }
 
-func putA() control.Command {
-	return control.Put{ID: flagID("a"), Body: flagBody("off", ""), If: seen(2)}
+func putA() decide.Command {
+	return decide.Put{ID: statetest.FlagID("a"), Body: statetest.FlagBody("off", ""), If: seen(2)}
 }
 
 // Another writer of something else makes the command be decided again; another writer of the same makes it be refused.
 func TestLostAppendsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
 	f := func(key string) (control.Result, map[writer.OutcomeState]int, error) {
-		l := &fakeLog{t: t, state: shop(t)}
+		l := &fakeLog{t: t, state: statetest.Shop(t)}
 		l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 			if n > 3 {
 				return writer.Committed, nil
 			}
-			l.state.put(t, flagDocument(key, flagBody([]string{"on", "off"}[n%2], "")))
+			l.state.Put(t, statetest.FlagDocument(key, statetest.FlagBody([]string{"on", "off"}[n%2], "")))
 			return writer.Lost, nil
 		}
 		counted := map[writer.OutcomeState]int{}
-		result, err := service(l, fakeFollower{}, counted).Do(t.Context(), anybody(), putA())
+		result, err := service(l, fakeFollower{}, counted).Do(t.Context(), editor(), putA())
 		ids := map[string]bool{}
 		for _, c := range l.changes {
 			if ids[c.OpID] {
@@ -112,18 +110,18 @@ func TestLostAppendsAreDecidedAgain(t *testing.T) {
 		t.Errorf("appends (-want +got):\n%s", diff)
 	}
 	_, _, err = f("a")
-	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CausePreconditionFailed {
+	if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CausePreconditionFailed {
 		t.Errorf("another writer of the same document: %v, want a refusal", err)
 	}
 }
 
 func TestEndlessLossIsGivenUp(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	l.before = func(int, writer.Change) (writer.OutcomeState, error) { return writer.Lost, nil }
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(ctx, anybody(), putA())
+	_, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(ctx, editor(), putA())
 	if !errors.Is(err, control.ErrContended) {
 		t.Errorf("got %v, want that others were faster", err)
 	}
@@ -132,14 +130,14 @@ func TestEndlessLossIsGivenUp(t *testing.T) {
 // A writer who is slower than the others is not sent away while there is time.
 func TestManyLossesAreNoFailure(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 		if n <= 100 {
 			return writer.Lost, nil
 		}
 		return writer.Committed, nil
 	}
-	result, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	result, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(t.Context(), editor(), putA())
 	if err != nil || result.Written != 1 {
 		t.Errorf("got %+v, %v", result, err)
 	}
@@ -148,11 +146,11 @@ func TestManyLossesAreNoFailure(t *testing.T) {
 // What may have been written is never called a failure.
 func TestUndecided(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	l.before = func(int, writer.Change) (writer.OutcomeState, error) {
 		return writer.Open, context.DeadlineExceeded
 	}
-	_, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(t.Context(), anybody(), putA())
+	_, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(t.Context(), editor(), putA())
 	undecided, ok := errors.AsType[*control.Undecided](err)
 	if !ok || undecided.OpID != l.changes[0].OpID || len(l.changes) != 1 {
 		t.Errorf("got %v after %d appends, want undecided with the op-id", err, len(l.changes))
@@ -162,14 +160,14 @@ func TestUndecided(t *testing.T) {
 // What is written counts, even when it is not seen here in time.
 func TestCommittedButNotSeen(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	result, err := service(l, fakeFollower{wait: context.DeadlineExceeded}, map[writer.OutcomeState]int{}).
-		Do(t.Context(), anybody(), putA())
+		Do(t.Context(), editor(), putA())
 	if err != nil || result.Position != l.state.Position() {
 		t.Errorf("got %+v, %v; want what was written", result, err)
 	}
 	c := l.changes[0]
-	if c.Actor != "somebody" || c.Reason != "because" || c.Time.IsZero() || c.OpID != result.OpID {
+	if c.Actor != "editor" || c.Reason != "because" || c.Time.IsZero() || c.OpID != result.OpID {
 		t.Errorf("the change is %+v", c)
 	}
 }
@@ -177,40 +175,41 @@ func TestCommittedButNotSeen(t *testing.T) {
 // Nothing is decided on a state that may be old, and nothing written without a log.
 func TestNothingWithoutKnowledge(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
-	f := func(o control.Options, want error) {
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
+	f := func(store fakeStore, barrier, want error) {
 		t.Helper()
-		if _, err := control.NewService(o).Do(t.Context(), anybody(), putA()); !errors.Is(err, want) {
+		s := control.NewService(control.Options{Store: store, Follower: fakeFollower{barrier: barrier}})
+		if _, err := s.Do(t.Context(), editor(), putA()); !errors.Is(err, want) {
 			t.Errorf("got %v, want %v", err, want)
 		}
 	}
-	known := func() control.State { return l.state }
-	unknown := func() control.State { return nil }
-	refused := func(err error) func() error { return func() error { return err } }
-	log := func(context.Context) (control.Log, error) { return l, nil }
 	cut := errors.New("cut")
-	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, control.ErrUnconfirmed)
-	f(control.Options{State: known, Log: log, Follower: fakeFollower{barrier: cut}}, cut)
-	f(control.Options{State: unknown, Log: log, Refused: refused(nil), Follower: fakeFollower{}}, control.ErrNotReady)
-	f(control.Options{State: unknown, Log: log, Refused: refused(flagsync.ErrStreamLost), Follower: fakeFollower{}}, flagsync.ErrStreamLost)
-	f(control.Options{
-		State: known, Log: func(context.Context) (control.Log, error) { return nil, flagsync.ErrStreamLost }, Follower: fakeFollower{},
-	}, flagsync.ErrStreamLost)
+	known := storeOf(l, l.state)
+	f(known, cut, control.ErrUnconfirmed)
+	f(known, cut, cut)
+	unknown := known
+	unknown.state = func() decide.State { return nil }
+	f(unknown, nil, control.ErrNotReady)
+	unknown.refused = flagsync.ErrStreamLost
+	f(unknown, nil, flagsync.ErrStreamLost)
+	lost := known
+	lost.log = func(context.Context) (control.Log, error) { return nil, flagsync.ErrStreamLost }
+	f(lost, nil, flagsync.ErrStreamLost)
 	if len(l.changes) != 0 {
 		t.Errorf("appended %v", l.changes)
 	}
 	broken := errors.New("broken")
 	l.before = func(int, writer.Change) (writer.OutcomeState, error) { return 0, broken }
-	f(control.Options{State: known, Log: log, Follower: fakeFollower{}}, broken)
+	f(known, nil, broken)
 }
 
 func TestOriginIsChecked(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := service(l, fakeFollower{}, map[writer.OutcomeState]int{})
 	for _, reason := range []string{strings.Repeat("x", changelog.MaxReason+1), "\xff"} {
-		_, err := s.Do(t.Context(), control.Origin{Actor: "somebody", Reason: reason}, putA())
-		if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseMalformed {
+		_, err := s.Do(t.Context(), decide.Origin{Actor: "editor", Reason: reason}, putA())
+		if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CauseMalformed {
 			t.Errorf("reason %q: %v, want a refusal", reason, err)
 		}
 	}
@@ -222,21 +221,21 @@ func TestOriginIsChecked(t *testing.T) {
 // A replacement that is disturbed between its parts is completed from what the disturbance left.
 func TestReplaceIsResumed(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: newState()}
+	l := &fakeLog{t: t, state: statetest.New()}
 	l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 		if n == 2 {
-			l.state.put(t, flagDocument("stranger", flagBody("on", "")), flagDocument(chainKey(1999), flagBody("on", "")))
+			l.state.Put(t, statetest.FlagDocument("other", statetest.FlagBody("on", "")), statetest.FlagDocument(statetest.ChainKey(1999), statetest.FlagBody("on", "")))
 			return writer.Lost, nil
 		}
 		return writer.Committed, nil
 	}
-	wanted := chain(2500, "on")
+	wanted := statetest.Chain(2500, "on")
 	result, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).
-		Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+		Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.state.holds(wanted); err != nil {
+	if err := l.state.Holds(wanted); err != nil {
 		t.Error(err)
 	}
 	if result.OpID != l.changes[0].OpID || result.Position != l.state.Position() {
@@ -252,42 +251,40 @@ func TestReplaceIsResumed(t *testing.T) {
 // A replacement that cannot go on tells how far it came; repeating it does the rest.
 func TestReplaceStopsHalfway(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: newState()}
+	l := &fakeLog{t: t, state: statetest.New()}
 	l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 		if n == 2 {
 			return writer.Open, context.DeadlineExceeded
 		}
 		return writer.Committed, nil
 	}
-	wanted := chain(1500, "on")
+	wanted := statetest.Chain(1500, "on")
 	s := service(l, fakeFollower{}, map[writer.OutcomeState]int{})
-	result, err := s.Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+	result, err := s.Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if _, ok := errors.AsType[*control.Undecided](err); !ok || result.Written != changelog.MaxEntries {
 		t.Fatalf("got %+v, %v; want the first part and undecided", result, err)
 	}
-	result, err = s.Do(t.Context(), anybody(), control.Replace{Documents: wanted})
+	result, err = s.Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if err != nil || result.Written != 500 {
 		t.Errorf("got %+v, %v; want the rest", result, err)
 	}
-	if err := l.state.holds(wanted); err != nil {
+	if err := l.state.Holds(wanted); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestReadOnlyIsForTheOwner(t *testing.T) {
 	t.Parallel()
-	l := &fakeLog{t: t, state: shop(t)}
+	l := &fakeLog{t: t, state: statetest.Shop(t)}
 	s := control.NewService(control.Options{
-		State:    func() control.State { return l.state },
-		Log:      func(context.Context) (control.Log, error) { return l, nil },
-		Follower: fakeFollower{}, ReadOnly: "Change the file.",
+		Store: storeOf(l, l.state), Follower: fakeFollower{}, ReadOnly: "Change the file.",
 	})
-	_, err := s.Do(t.Context(), anybody(), putA())
-	if refusal, ok := errors.AsType[*control.Refusal](err); !ok || refusal.Cause != control.CauseReadOnly {
+	_, err := s.Do(t.Context(), editor(), putA())
+	if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CauseReadOnly {
 		t.Errorf("got %v, want a refusal", err)
 	}
-	empty := control.Replace{Documents: []document.Document{}}
-	if _, err := s.Do(t.Context(), control.Origin{Actor: "file", Owner: true}, empty); err != nil || len(l.state.documents) != 0 {
+	empty := decide.Replace{Documents: []document.Document{}}
+	if _, err := s.Do(t.Context(), decide.Origin{Actor: "file", Owner: true}, empty); err != nil || l.state.Len() != 0 {
 		t.Errorf("the owner is refused: %v", err)
 	}
 }

@@ -3,10 +3,10 @@ package control
 import (
 	"cmp"
 	"context"
-	"errors"
 	"time"
 
-	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 
 // sweepUntil looks after change requests until ctx ends.
 func (s *Service) sweepUntil(ctx context.Context) {
-	if s.options.Journal == nil || s.options.ReadOnly != "" {
+	if s.options.ReadOnly != "" {
 		return
 	}
 	look := time.NewTicker(cmp.Or(s.options.Sweep, defaultSweep))
@@ -48,73 +48,42 @@ func (s *Service) sweep(ctx context.Context, now time.Time) {
 		return
 	}
 	for _, r := range s.ledger.unfinished() {
-		_ = s.attend(ctx, r, now)
+		_ = s.process(ctx, r, now)
 	}
 }
 
-// attend does what is due about one request.
-func (s *Service) attend(ctx context.Context, r Request, now time.Time) error {
+// process does what is due about one request.
+func (s *Service) process(ctx context.Context, r requests.Request, now time.Time) error {
 	p := r.Proposal
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	switch {
-	case r.Status == Claimed && now.Sub(r.Claim.At) > claimGrace*cmp.Or(s.options.Sweep, defaultSweep):
-		_, err := s.finish(ctx, r.ID)
+	case r.Status == requests.Claimed && now.Sub(r.Claim.At) > claimGrace*cmp.Or(s.options.Sweep, defaultSweep):
+		_, err := s.finish(ctx, r.ID, nil)
 		return err
-	case (r.Status == Open || r.Status == NeedsRebase) && !now.Before(p.Expires):
-		_, err := s.Govern(ctx, Origin{Owner: true}, expire{r.ID})
+	case (r.Status == requests.Open || r.Status == requests.NeedsRebase) && !now.Before(p.Expires):
+		_, _, err := s.handle(ctx, decide.Origin{Owner: true}, decide.Expire{Request: r.ID})
 		return err
-	case r.Status == Open && !p.ApplyAt.IsZero() && !now.Before(p.ApplyAt):
+	case r.Status == requests.Open && !p.ApplyAt.IsZero() && !now.Before(p.ApplyAt):
 		return s.applyScheduled(ctx, r.ID)
 	}
 	return nil
 }
 
-// applyScheduled decides a scheduled request anew, and applies it. One that still waits for approvals goes on waiting; one that can never
+// applyScheduled claims a scheduled request, and applies it. One that still waits for approvals goes on waiting; one that can never
 // be applied is released.
 func (s *Service) applyScheduled(ctx context.Context, id string) error {
 	if err := s.catchUp(ctx); err != nil {
 		return err
 	}
-	_, err := s.decideAndRecord(ctx, func(g *Governance, state State) (Event, error) {
-		return s.decideScheduled(g, state, id)
+	var candidate *decide.Candidate
+	_, err := s.decideAndRecord(ctx, func(g *requests.Governance, state decide.State) (e requests.Event, err error) {
+		e, candidate, err = decideRequest(g, s.input(decide.Origin{}, state), decide.ClaimScheduled{Request: id})
+		return e, err
 	})
 	if err != nil {
 		return err
 	}
-	_, err = s.finish(ctx, id)
+	_, err = s.finish(ctx, id, candidate)
 	return err
-}
-
-func (s *Service) decideScheduled(g *Governance, state State, id string) (Event, error) {
-	r, err := find(g, id, EventClaimed)
-	if err != nil {
-		return Event{}, err
-	}
-	author := r.Proposal.Author.principal()
-	if s.options.Standing != nil {
-		author, err = s.options.Standing(author)
-	}
-	var e Event
-	if err == nil {
-		e, err = DecideRequest(g, s.world(Origin{}, state), ClaimRequest{Request: id, Scheduled: true, Author: author})
-	}
-	refusal, refused := errors.AsType[*Refusal](err)
-	if errors.Is(err, access.ErrRejected) || refused && (refusal.Cause == CauseForbidden || refusal.Cause == CauseInvalid) {
-		e = released(r, Failed, err.Error())
-		e.At = time.Now().UTC()
-		return e, nil
-	}
-	return e, err
-}
-
-// expire ends a request that no one has applied in time.
-type expire struct{ request string }
-
-func (c expire) decideRequest(g *Governance, w World) (Event, error) {
-	r, err := find(g, c.request, EventExpired)
-	if err == nil && w.Now.Before(r.Proposal.Expires) {
-		err = &Refusal{Cause: CauseNotOpen, Detail: "The change request has not expired.", Request: r.ID}
-	}
-	return Event{Type: EventExpired, Request: c.request}, err
 }

@@ -3,28 +3,30 @@ package control
 import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 )
 
-// Warnings returns the slips in the documents of a change request that are tolerated, as the environment is known now. There are none for
+// warnings returns the slips in the documents of a change request that are tolerated, as the environment is known now. There are none for
 // one that has ended without being applied, and none while nothing is known.
-func (s *Service) Warnings(r Request) eval.Problems {
+func (s *Service) warnings(r requests.Request, compiled *decide.Candidate) eval.Problems {
 	switch r.Status {
-	case Rejected, Withdrawn, Expired, Failed:
+	case requests.Rejected, requests.Withdrawn, requests.Expired, requests.Failed:
 		return nil
 	default:
 	}
-	if r.Proposal == nil {
-		return nil
+	documents := r.Proposal.Documents()
+	if compiled != nil && compiled.Of(documents) {
+		return compiled.Warnings
 	}
-	return s.WarningsOf(r.Proposal.documents()...)
+	return s.WarningsOf(documents...)
 }
 
 // WarningsOf returns the slips that would be tolerated in documents if they were put now; none while nothing is known.
 func (s *Service) WarningsOf(documents ...document.Document) eval.Problems {
-	state := s.options.State()
+	state := s.options.Store.State()
 	if state == nil {
 		return nil
 	}
-	_, _, warnings := candidate(state.Rules(), documents)
-	return warnings
+	return decide.Compile(state, documents).Warnings
 }

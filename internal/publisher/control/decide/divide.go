@@ -1,0 +1,123 @@
+package decide
+
+import (
+	"fmt"
+
+	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// divided returns the decision to write the changes in as many transactions as they need, or why they cannot be written.
+func (c *Candidate) divided(s State) (Decision, error) {
+	if len(c.Problems) > 0 {
+		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: c.Problems}
+	}
+	if len(c.Documents) <= changelog.MaxEntries {
+		return c.decision(), nil
+	}
+	ordered := *c
+	ordered.Documents = inDependencyOrder(s, c)
+	parts, err := divide(s.Rules(), c.Rules, ordered.Documents, changelog.MaxEntries)
+	return Decision{Parts: parts, Candidate: &ordered}, err
+}
+
+// divide splits changes, which are valid together and in dependency order, into parts of at most limit documents, each of which is
+// valid after the ones before it. after is the rules with all changes.
+func divide(rules, after *eval.Ruleset, changes []document.Document, limit int) ([][]document.Document, error) {
+	var parts [][]document.Document
+	for len(changes) > 0 {
+		p, err := nextPart(rules, after, changes, limit)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p.documents)
+		rules, changes = p.rules, p.rest
+	}
+	return parts, nil
+}
+
+// nextPart takes as many changes from the front as are valid together. Where that needs some from further back, because they stop
+// depending on what these take away, it takes them too, and fewer from the front if there is no room.
+func nextPart(rules, after *eval.Ruleset, changes []document.Document, limit int) (part, error) {
+	var problems eval.Problems
+	for size := min(len(changes), limit); size > 0; size /= 2 {
+		p := newPart(changes, size)
+		if problems = p.complete(rules, after, limit); problems == nil {
+			return p, nil
+		}
+	}
+	return part{}, &Refusal{
+		Cause: CauseEntangled,
+		Detail: fmt.Sprintf("The change has more than %d documents and cannot be divided into steps that are valid each: "+
+			"make it in smaller steps.", limit),
+		Problems: problems,
+	}
+}
+
+// part is one transaction in the making.
+type part struct {
+	documents []document.Document
+	rest      []document.Document
+	rules     *eval.Ruleset // after the part
+}
+
+func newPart(changes []document.Document, size int) part {
+	return part{documents: changes[:size:size], rest: changes[size:]}
+}
+
+// complete takes what the part needs to be valid from the rest, and returns the problems that remain.
+func (p *part) complete(rules, after *eval.Ruleset, limit int) eval.Problems {
+	for {
+		next, problems, _ := compileInto(rules, p.documents)
+		if len(problems) == 0 {
+			p.rules = next
+			return nil
+		}
+		if !p.take(p.needed(problems, after), limit) {
+			return problems
+		}
+	}
+}
+
+// needed returns the documents of the rest that have problems, and all of the rest that those depend on after all
+// changes.
+func (p *part) needed(problems eval.Problems, after *eval.Ruleset) map[document.ID]bool {
+	rest := make(map[document.ID]bool, len(p.rest))
+	for _, d := range p.rest {
+		rest[d.ID()] = true
+	}
+	needed := make(map[document.ID]bool)
+	var need func(id document.ID)
+	need = func(id document.ID) {
+		if !rest[id] || needed[id] {
+			return
+		}
+		needed[id] = true
+		for _, dependency := range after.Dependencies(id) {
+			need(dependency)
+		}
+	}
+	for _, problem := range problems {
+		need(problem.ID())
+	}
+	return needed
+}
+
+// take moves documents from the rest to the part. It reports whether there were any, and room for them.
+func (p *part) take(needed map[document.ID]bool, limit int) bool {
+	documents := p.documents
+	var rest []document.Document
+	for _, d := range p.rest {
+		if needed[d.ID()] {
+			documents = append(documents, d)
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	if len(documents) == len(p.documents) || len(documents) > limit {
+		return false
+	}
+	p.documents, p.rest = documents, rest
+	return true
+}

@@ -1,0 +1,28 @@
+package decide
+
+import (
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+)
+
+// Preview is what a command would do.
+type Preview struct {
+	Differences []Difference
+	Risk        access.Risk
+	// Refused is why policies do not permit it to be written at once; nil if they do.
+	Refused *Refusal
+	// Warnings are slips that would be tolerated.
+	Warnings eval.Problems
+}
+
+// PreviewOf returns what a decision on a state would do, and whether policies permit that at once.
+func PreviewOf(g *requests.Governance, in DecisionInput, d Decision) Preview {
+	k := in.check(g, d.Candidate)
+	p := Preview{Risk: k.circumstances.Risk, Refused: k.refusedWrite(), Warnings: d.Warnings()}
+	for _, changed := range k.documents {
+		live, _ := in.State.Document(changed.ID())
+		p.Differences = append(p.Differences, Difference{ID: changed.ID(), Before: live.Body, After: changed.Body})
+	}
+	return p
+}

@@ -1,0 +1,30 @@
+package publisher
+
+import (
+	"context"
+
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/sync/writer"
+)
+
+// observer traces, counts and logs what is done to an environment. It is a control.Observer.
+type observer struct {
+	environment *environment
+	metrics     *metrics
+}
+
+// Deciding implements control.Observer.
+func (o observer) Deciding(ctx context.Context, c decide.Command) func(error) {
+	return o.environment.tracing.decide(ctx, c)
+}
+
+// Appended implements control.Observer.
+func (o observer) Appended(s writer.OutcomeState) { o.metrics.appended(o.environment.name, s) }
+
+// BrokeGlass implements control.Observer.
+func (o observer) BrokeGlass(r requests.Request) {
+	o.metrics.brokeGlass(o.environment.name)
+	o.environment.logger.Warn().Str("actor", r.Claim.By).Str("request", r.ID).Str("reason", r.Reason).Bool("break_glass", true).
+		Msg("a change was applied without approvals: another person has to review it")
+}
