@@ -2,7 +2,7 @@ package cache_test
 
 import (
 	"github.com/flagside/flagside/cache"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
-var _ flagsync.Target = (*cache.Store)(nil)
+var _ follow.Target = (*cache.Store)(nil)

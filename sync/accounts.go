@@ -1,5 +1,7 @@
 package flagsync
 
+import "github.com/flagside/flagside/sync/internal/jetstream"
+
 // Shared is a subject, or a pattern of subjects, that one NATS account offers to
 // another one.
 //
@@ -42,13 +44,13 @@ func StreamWrites() []Shared {
 // follow.
 func written() []Shared {
 	return []Shared{
-		messages(journalSubject + ".>"),
-		api("STREAM.MSG.DELETE." + peopleStream),
+		messages(jetstream.JournalSubject + ".>"),
+		api("STREAM.MSG.DELETE." + jetstream.PeopleStream),
 		requests("flags.>"),
 		requests("ledger.>"),
-		requests(controlSubject + ".>"),
+		requests(jetstream.ControlSubject + ".>"),
 		requests("snap.>"),
-		requests(peopleSubject + ".>"),
+		requests(jetstream.PeopleSubject + ".>"),
 	}
 }
 
@@ -62,7 +64,7 @@ func written() []Shared {
 // be purged are named too, although the settings of the others deny it.
 func PublisherTakes(environments ...string) []Shared {
 	all := append(StreamReads(), written()...)
-	all = append(all, api("STREAM.CREATE."+controlStream), api("STREAM.CREATE."+peopleStream), api("STREAM.PURGE."+peopleStream))
+	all = append(all, api("STREAM.CREATE."+jetstream.ControlStream), api("STREAM.CREATE."+jetstream.PeopleStream), api("STREAM.PURGE."+jetstream.PeopleStream))
 	for _, e := range environments {
 		all = append(all, EnvironmentTakes(e)...)
 	}
@@ -72,10 +74,10 @@ func PublisherTakes(environments ...string) []Shared {
 // EnvironmentTakes returns those of them that one more environment needs.
 func EnvironmentTakes(environment string) []Shared {
 	return []Shared{
-		api("STREAM.CREATE." + flagsStream(environment)),
-		api("STREAM.CREATE." + ledgerStream(environment)),
-		api("STREAM.CREATE." + snapStream(environment)),
-		api("STREAM.PURGE." + snapStream(environment)),
+		api("STREAM.CREATE." + jetstream.FlagsStream(environment)),
+		api("STREAM.CREATE." + jetstream.LedgerStream(environment)),
+		api("STREAM.CREATE." + jetstream.SnapStream(environment)),
+		api("STREAM.PURGE." + jetstream.SnapStream(environment)),
 	}
 }
 
@@ -83,11 +85,11 @@ func EnvironmentTakes(environment string) []Shared {
 // with the streams.
 func SidecarReads(environment string) []Shared {
 	return []Shared{
-		api("STREAM.INFO." + flagsStream(environment)),
-		api("STREAM.MSG.GET." + flagsStream(environment)),
-		streamedAPI("DIRECT.GET." + flagsStream(environment)),
-		streamedAPI("DIRECT.GET." + snapStream(environment) + ".>"),
-		messages(feedSubject(environment) + ".>"),
+		api("STREAM.INFO." + jetstream.FlagsStream(environment)),
+		api("STREAM.MSG.GET." + jetstream.FlagsStream(environment)),
+		streamedAPI("DIRECT.GET." + jetstream.FlagsStream(environment)),
+		streamedAPI("DIRECT.GET." + jetstream.SnapStream(environment) + ".>"),
+		messages(jetstream.FeedSubject(environment) + ".>"),
 	}
 }
 
@@ -96,7 +98,7 @@ func SidecarReads(environment string) []Shared {
 // messages that came from another account are not passed on.
 func PublisherOffers() []Shared {
 	return []Shared{
-		messages(beatSubject("*")),
+		messages(jetstream.HeartbeatSubject("*")),
 		messages(askSubject("*") + ".>"),
 		requests(statusSubject("*") + ".>"),
 		requests(usageSubject("*") + ".>"),
@@ -107,7 +109,7 @@ func PublisherOffers() []Shared {
 // publishers.
 func SidecarTakes(environment string) []Shared {
 	return []Shared{
-		messages(beatSubject(environment)),
+		messages(jetstream.HeartbeatSubject(environment)),
 		messages(askSubject(environment) + ".>"),
 		requests(statusSubject(environment) + ".>"),
 		requests(usageSubject(environment) + ".>"),
@@ -121,7 +123,7 @@ func usageSubject(environment string) string  { return "usage." + environment }
 // api is a call of the JetStream API under a neutral name: the server has its own
 // service at $JS.API in every account, and answers there for that account.
 func api(call string) Shared {
-	return Shared{Subject: plainAPI + call, Local: accountsAPI + call, Service: true}
+	return Shared{Subject: jetstream.PlainAPI + call, Local: jetstream.AccountsAPI + call, Service: true}
 }
 
 func streamedAPI(call string) Shared {

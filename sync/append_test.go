@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 func TestAppendCommits(t *testing.T) {
@@ -28,7 +29,7 @@ func TestAppendCommits(t *testing.T) {
 		c := change(fmt.Sprintf("op-%d", n), documents...)
 		c.Approvers, c.Request = []string{"second"}, "request-1"
 		outcome, err := l.append(t, t.Context(), base, c)
-		if err != nil || outcome.State != flagsync.Committed {
+		if err != nil || outcome.State != writer.Committed {
 			t.Fatalf("%d entries: %s, %v", n, outcome.State, err)
 		}
 		if outcome.Position != l.head(t) || outcome.Position.Revision != base.Revision+uint64(n) {
@@ -64,7 +65,7 @@ func TestAppendLargeBatch(t *testing.T) {
 	if head.Revision != 14 {
 		t.Errorf("head %d, want 14", head.Revision)
 	}
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	r.reach(t, 14)
 	if r.target.count() != 12 {
 		t.Errorf("%d documents, want 12", r.target.count())
@@ -87,7 +88,7 @@ func TestAppendToAnotherHistoryIsRefused(t *testing.T) {
 	ahead.Revision = 9
 	for name, tc := range map[string]struct {
 		base   changelog.Position
-		change flagsync.Change
+		change writer.Change
 		want   string
 	}{
 		"no entries":         {base, change("op"), "1 to 1000"},
@@ -113,16 +114,16 @@ func TestAppendToAnotherHistoryIsRefused(t *testing.T) {
 }
 
 // freshLog opens the log as another publisher, which has not seen its head.
-func freshLog(tb testing.TB, l *log) *flagsync.Log {
+func freshLog(tb testing.TB, l *log) *writer.Log {
 	tb.Helper()
-	other, err := flagsync.OpenLog(tb.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
+	other, err := writer.OpenLog(tb.Context(), l.conn, writer.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return other
 }
 
-// TestAppendIsLostToAnother appends at a base that someone else has moved on from.
+// TestAppendIsLostToAnother appends at a base that another writer has moved on from.
 func TestAppendIsLostToAnother(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
@@ -133,7 +134,7 @@ func TestAppendIsLostToAnother(t *testing.T) {
 		"several entries": {put("a", `{"by":"loser"}`), put("b", "{}")},
 	} {
 		outcome, err := l.append(t, t.Context(), base, change("loser "+name, documents...))
-		if err != nil || outcome.State != flagsync.Lost {
+		if err != nil || outcome.State != writer.Lost {
 			t.Errorf("%s: %s, %v, want lost", name, outcome.State, err)
 		}
 		if outcome.Position != winner {
@@ -157,7 +158,7 @@ func TestAppendAgainIsOneAppend(t *testing.T) {
 		base := l.head(t)
 		c := change("again "+name, documents...)
 		first, err := l.append(t, t.Context(), base, c)
-		if err != nil || first.State != flagsync.Committed {
+		if err != nil || first.State != writer.Committed {
 			t.Fatalf("%s: %s, %v", name, first.State, err)
 		}
 		second, err := l.append(t, t.Context(), base, c)
@@ -182,7 +183,7 @@ func TestAppendAgainIsOneAppend(t *testing.T) {
 }
 
 // TestAppendRace lets publishers append at once: each revision goes to one of
-// them, no one who was told "committed" is missing, no one who was told "lost"
+// them, no change that was told "committed" is missing, none that was told "lost"
 // is there.
 func TestAppendRace(t *testing.T) {
 	t.Parallel()
@@ -202,12 +203,12 @@ func TestAppendRace(t *testing.T) {
 					return
 				}
 				outcome, err := known.append(t.Context(), own, head, change(op, put("a", "{}"), put(op, "{}")))
-				if err != nil || outcome.State == flagsync.Open {
+				if err != nil || outcome.State == writer.Open {
 					t.Errorf("%s: %s, %v", op, outcome.State, err)
 					return
 				}
 				mu.Lock()
-				committed[op] = outcome.State == flagsync.Committed
+				committed[op] = outcome.State == writer.Committed
 				mu.Unlock()
 			}
 		})
@@ -230,7 +231,7 @@ func TestAppendRace(t *testing.T) {
 		}
 	}
 	if chain.Head().Revision < 3 {
-		t.Errorf("no one has written: head %+v", chain.Head())
+		t.Errorf("nothing was written: head %+v", chain.Head())
 	}
 }
 
@@ -250,7 +251,7 @@ func TestAppendWithoutAServer(t *testing.T) {
 
 	l.server.Restart(t)
 	outcome, err := l.append(t, t.Context(), base, change("op", put("a", "{}")))
-	if err != nil || outcome.State != flagsync.Committed {
+	if err != nil || outcome.State != writer.Committed {
 		t.Errorf("after the restart: %s, %v, want committed", outcome.State, err)
 	}
 }
@@ -268,7 +269,7 @@ func TestAppendThatIsOpenIsNeverFailed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	outcome, err := l.append(t, ctx, base, change("op", put("a", "{}")))
-	if err != nil || outcome.State != flagsync.Open || outcome.Position != base {
+	if err != nil || outcome.State != writer.Open || outcome.Position != base {
 		t.Errorf("%s at %+v, %v, want open at the base", outcome.State, outcome.Position, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // questions counts what the leader is asked about the end of the log.
@@ -27,14 +28,14 @@ func (l *log) questions(tb testing.TB) *atomic.Int64 {
 	return count
 }
 
-func leaderBreaker(f *flagsync.Follower) flagsync.Breaker { return f.Breakers()[0] }
+func leaderBreaker(f *follow.Follower) follow.Breaker { return f.Breakers()[0] }
 
 // TestBarriersShareQuestions asks for 10,000 barriers a second. The leader gets
 // one question at a time, at most one a millisecond, and everybody is answered.
 func TestBarriersShareQuestions(t *testing.T) {
 	l := newLog(t)
 	count := l.questions(t)
-	r := follow(t, connectSidecar(t, l.server.URL()), patient)
+	r := startFollowing(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
 	const callers, each, pause = 500, 40, 50 * time.Millisecond
 	begin, before := time.Now(), count.Load()
@@ -61,44 +62,12 @@ func TestBarriersShareQuestions(t *testing.T) {
 	}
 }
 
-// TestBarriersAtOnce makes 500 barriers while the leader, a second away, is being
-// asked: no one may join that question, and all share the next.
-func TestBarriersAtOnce(t *testing.T) {
-	inVirtualTime(t, func(t *testing.T) {
-		t.Helper()
-		w, m := followQuietly(t)
-		w.setFaults(worldFaults{slowLeader: time.Second})
-		before := leaderBreaker(m.follower).Requests
-		var wg sync.WaitGroup
-		barrier := func() {
-			if err := m.follower.Barrier(t.Context()); err != nil {
-				t.Error(err)
-			}
-		}
-		begin := time.Now()
-		wg.Go(barrier)
-		time.Sleep(500 * time.Millisecond)
-		for range 500 {
-			wg.Go(barrier)
-		}
-		wg.Wait()
-		if asked := leaderBreaker(m.follower).Requests - before; asked != 2 {
-			t.Errorf("501 barriers took %d questions, want 2", asked)
-		}
-		if took := time.Since(begin); took < 2*time.Second || took > 4*time.Second {
-			t.Errorf("two questions of a second took %s", took)
-		}
-		w.setFaults(worldFaults{})
-		m.stop()
-	})
-}
-
 // TestBarrierSpacing makes barriers without a pause: the options keep them apart.
 func TestBarrierSpacing(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	target := newMapTarget(t)
-	f, err := flagsync.NewFollower(connectSidecar(t, l.server.URL()), target, flagsync.FollowerOptions{
+	f, err := follow.New(connectSidecar(t, l.server.URL()), target, follow.Options{
 		Environment: environment, BarrierSpacing: 100 * time.Millisecond, Logger: testLogger,
 	})
 	if err != nil {
@@ -118,11 +87,11 @@ func TestBarrierSpacing(t *testing.T) {
 }
 
 // TestAnOpenBreakerAnswersAtOnce takes the server away: after a question that
-// failed no caller waits, and soon after the server is back barriers succeed again.
+// failed no call waits, and soon after the server is back barriers succeed again.
 func TestAnOpenBreakerAnswersAtOnce(t *testing.T) {
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), patient)
+	r := startFollowing(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	if b := leaderBreaker(r.Follower); b.State != "closed" || b.Error != nil || b.Requests == 0 {
 		t.Errorf("breaker %+v while all is well", b)
@@ -162,7 +131,7 @@ func TestAnOpenBreakerAnswersAtOnce(t *testing.T) {
 func TestWaitToken(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	next := r.Status().Applied.Token()
 	next.Revision++
@@ -173,7 +142,7 @@ func TestWaitToken(t *testing.T) {
 		t.Error(err)
 	}
 	next.Epoch = "00000000"
-	if err := r.WaitToken(t.Context(), next); !errors.Is(err, flagsync.ErrOtherEpoch) {
+	if err := r.WaitToken(t.Context(), next); !errors.Is(err, follow.ErrOtherEpoch) {
 		t.Errorf("a revision of another epoch: %v", err)
 	}
 }
@@ -182,7 +151,7 @@ func TestWaitToken(t *testing.T) {
 func TestAgeIsThatOfStatus(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	f, err := flagsync.NewFollower(l.conn, newMapTarget(t), flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	f, err := follow.New(l.conn, newMapTarget(t), follow.Options{Environment: environment, Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}

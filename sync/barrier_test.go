@@ -9,6 +9,7 @@ import (
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // TestBarrierShowsWhatWasCommitted makes barriers from many goroutines, with
@@ -28,7 +29,7 @@ func TestBarrierShowsWhatWasCommitted(t *testing.T) {
 func barriersWhileWriting(t *testing.T, muted bool) {
 	t.Helper()
 	l := newLog(t)
-	r := follow(t, connectSidecar(t, l.server.URL()), patient)
+	r := startFollowing(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
 	if muted {
 		l.muteFeed(t, true)
@@ -74,7 +75,7 @@ func TestBarrierEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), patient)
+	r := startFollowing(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	p.blackHole(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -94,7 +95,7 @@ func TestBarrierBelowOurs(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	confirmed := r.Status().LastConfirmed
 	l.deleteStreams(t, "FLAGS_prod", "CONTROL")
@@ -107,12 +108,12 @@ func TestBarrierBelowOurs(t *testing.T) {
 	}
 }
 
-// TestNoBarrierOutlivesItsFollower leaves no one waiting.
+// TestNoBarrierOutlivesItsFollower leaves no caller waiting.
 func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	f, err := flagsync.NewFollower(connectSidecar(t, p.url()), newMapTarget(t), flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	f, err := follow.New(connectSidecar(t, p.url()), newMapTarget(t), follow.Options{Environment: environment, Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func TestNoBarrierOutlivesItsFollower(t *testing.T) {
 				t.Error("waiting ended with success")
 			}
 		case <-time.After(patience):
-			t.Fatal("someone still waits for a follower that has stopped")
+			t.Fatal("a caller still waits for a follower that has stopped")
 		}
 	}
 }
@@ -141,7 +142,7 @@ func TestBarrierEndsWithTheConnection(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), patient)
+	r := startFollowing(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	p.blackHole(true)
 	result := make(chan error, 1)

@@ -8,13 +8,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // heartbeatSubject is where publishers announce the head of the log.
@@ -91,11 +94,11 @@ func TestBeatNamesTheHead(t *testing.T) {
 	anchors := func() (ledger, control changelog.Anchor) {
 		return changelog.Anchor{Sequence: 7, Digest: head.Digest}, changelog.Anchor{Sequence: 8, Digest: head.Digest}
 	}
-	own, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1, Anchors: anchors})
+	own, err := writer.OpenLog(t.Context(), l.conn, writer.LogOptions{Environment: environment, Replicas: 1, Anchors: anchors})
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, flagsync.NewBeater(own, testLogger).Run)
+	run(t, writer.NewHeartbeater(own, testLogger).Run)
 	b := next(t, heard)
 	want := heartbeat(head, b.By, 1)
 	want.Version, want.Time = changelog.Version, b.Time
@@ -132,12 +135,12 @@ func TestNoBeatWithoutTheLeader(t *testing.T) {
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
 	publisher := connect(t, p.url())
-	own, err := flagsync.OpenLog(t.Context(), publisher, flagsync.LogOptions{Environment: environment, Replicas: 1})
+	own, err := writer.OpenLog(t.Context(), publisher, writer.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	heard := beats(t, l)
-	run(t, flagsync.NewBeater(own, testLogger).Run)
+	run(t, writer.NewHeartbeater(own, testLogger).Run)
 	next(t, heard)
 	p.Refuse(true)
 	p.Cut()
@@ -175,7 +178,7 @@ func TestOneOfTwoBeats(t *testing.T) {
 		}
 	}()
 	next(t, heard)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	own := 0
 	for deadline := time.After(3 * time.Second); ; {
 		select {
@@ -203,13 +206,13 @@ func TestOneOfTwoBeats(t *testing.T) {
 func TestBeatConfirms(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	for range 2 {
 		before := r.Status().LastConfirmed
-		s := r.until(t, "a younger state", func(s flagsync.Status) bool { return s.LastConfirmed.After(before) })
-		if s.LastBeat.IsZero() {
+		s := r.until(t, "a younger state", func(s follow.Status) bool { return s.LastConfirmed.After(before) })
+		if s.LastHeartbeat.IsZero() {
 			t.Error("there was no beat")
 		}
 	}
@@ -221,7 +224,7 @@ func TestAnotherState(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.StateCheck = 10 * time.Millisecond })
+	r := startFollowing(t, l.conn, func(t *tuning.Follower) { t.StateCheck = 10 * time.Millisecond })
 	r.until(t, "synced", isSynced)
 	for rebuilds := range uint64(2) {
 		compared := r.target.comparisons()
@@ -229,7 +232,7 @@ func TestAnotherState(t *testing.T) {
 		eventually(t, func() (bool, string) { return r.target.comparisons() > compared, "states that agree" })
 		r.target.setWrong()
 		head := l.write(t, put(fmt.Sprint("c-", rebuilds), "{}"))
-		r.until(t, "a state that is read again", func(s flagsync.Status) bool {
+		r.until(t, "a state that is read again", func(s follow.Status) bool {
 			return s.Rebuilds == rebuilds+1 && s.DifferentState == nil && s.Applied == head
 		})
 	}
@@ -245,7 +248,7 @@ func TestAStateThatWasSignedWrong(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	head := l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.StateCheck = 10 * time.Millisecond })
+	r := startFollowing(t, l.conn, func(t *tuning.Follower) { t.StateCheck = 10 * time.Millisecond })
 	r.until(t, "synced", isSynced)
 	reads := new(atomic.Int64)
 	c := l.server.Client(t)
@@ -256,7 +259,7 @@ func TestAStateThatWasSignedWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	wrong := l.publishRaw(t, c, entry(head, "wrong", "b", 1, 1))
-	r.until(t, "the publisher to be called wrong", func(s flagsync.Status) bool {
+	r.until(t, "the publisher to be called wrong", func(s follow.Status) bool {
 		return s.DifferentState != nil && strings.Contains(s.DifferentState.Error(), "publisher")
 	})
 	if s := r.Status(); s.Applied != wrong || r.target.count() != 2 || s.Rebuilds != 0 {
@@ -265,7 +268,7 @@ func TestAStateThatWasSignedWrong(t *testing.T) {
 	if reads.Load() == 0 {
 		t.Error("the log was not read")
 	}
-	if _, err := l.append(t, t.Context(), wrong, change("next", put("c", "{}"))); !errors.Is(err, flagsync.ErrDifferentState) {
+	if _, err := l.append(t, t.Context(), wrong, change("next", put("c", "{}"))); !errors.Is(err, writer.ErrDifferentState) {
 		t.Errorf("append on a state that was signed wrong: %v, want ErrDifferentState", err)
 	}
 	before := reads.Load()
@@ -278,11 +281,11 @@ func TestAStateThatWasSignedWrong(t *testing.T) {
 }
 
 // TestABeatIsNotBelievedAgainstTheLog announces what a publisher signed and is not so: the
-// follower asks the leader, who is right. What no one signed is not even looked at.
+// follower asks the leader, who is right. What no publisher signed is not even looked at.
 func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	head := l.head(t)
 	c := natstest.ConnectPublishers(t, l.server.URL())
@@ -295,14 +298,14 @@ func TestABeatIsNotBelievedAgainstTheLog(t *testing.T) {
 	for name, position := range map[string]changelog.Position{"another entry": other, "more than there is": ahead, "another epoch": lateEpoch} {
 		before := r.Status().LastConfirmed
 		announce(t, c, signedHeartbeat(t, heartbeat(position, name, 1)))
-		r.until(t, name, func(s flagsync.Status) bool { return !s.LastBeat.IsZero() })
+		r.until(t, name, func(s follow.Status) bool { return !s.LastHeartbeat.IsZero() })
 		if got := r.Status().LastConfirmed; !got.Equal(before) {
 			t.Errorf("%s made knowledge younger", name)
 		}
 	}
 	after := l.write(t, put("a", "{}"))
 	r.reach(t, after.Revision)
-	s := r.until(t, "the head of the leader", func(s flagsync.Status) bool { return s.Head == after.Revision })
+	s := r.until(t, "the head of the leader", func(s follow.Status) bool { return s.Head == after.Revision })
 	if s.DifferentHistory != nil || s.Hole != nil {
 		t.Errorf("a beat that lies was believed: %+v", s)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/faultnet"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // TestAPausedAppendIsWrittenOnce stops a publisher in the middle of an append, before or
@@ -30,11 +31,11 @@ func TestAPausedAppendIsWrittenOnce(t *testing.T) {
 	})
 }
 
-func pausedAppends(t *testing.T, url string, other *flagsync.Log, copies int) {
+func pausedAppends(t *testing.T, url string, other *writer.Log, copies int) {
 	t.Helper()
 	proxies, through := proxied(t, url)
 	c := connect(t, through)
-	own, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: copies})
+	own, err := writer.OpenLog(t.Context(), c, writer.LogOptions{Environment: environment, Replicas: copies})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +49,11 @@ func pausedAppends(t *testing.T, url string, other *flagsync.Log, copies int) {
 		t.Fatal(err)
 	}
 	paused.told.verify(t, other, head)
-	committed, lost := paused.told.count(flagsync.Committed), paused.told.count(flagsync.Lost)
+	committed, lost := paused.told.count(writer.Committed), paused.told.count(writer.Lost)
 	t.Logf("%d committed, %d lost", committed, lost)
-	if committed == 0 || lost == 0 || paused.told.count(flagsync.Open) > 0 {
+	if committed == 0 || lost == 0 || paused.told.count(writer.Open) > 0 {
 		t.Errorf("%d committed, %d lost, %d open; want some of both and nothing open",
-			committed, lost, paused.told.count(flagsync.Open))
+			committed, lost, paused.told.count(writer.Open))
 	}
 }
 
@@ -61,8 +62,8 @@ type pausing struct {
 	random *rand.Rand
 	proxy  *faultnet.Proxy
 	conn   *flagsync.Conn
-	own    *flagsync.Log // through the proxy
-	other  *flagsync.Log
+	own    *writer.Log // through the proxy
+	other  *writer.Log
 	told   *outcomes
 	known  bases
 }
@@ -89,7 +90,7 @@ func (p *pausing) round(n int) {
 	for i := range documents {
 		documents[i] = put(fmt.Sprint("flag-", i), fmt.Sprintf(`{"round":%d}`, n))
 	}
-	done := make(chan flagsync.OutcomeState, 1)
+	done := make(chan writer.OutcomeState, 1)
 	go func() {
 		outcome, err := p.own.Append(ctx, basis, change(fmt.Sprint("paused-", n), documents...))
 		if err != nil {

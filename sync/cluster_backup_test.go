@@ -9,8 +9,9 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // streamBackup is a stream as JetStream hands it out.
@@ -71,7 +72,7 @@ func (l *replicated) restore(tb testing.TB, c *nats.Conn, b streamBackup) {
 // TestClusterWithOtherHistories restores the log of three servers from an older
 // backup, lets it go on in another way to the same revision, and takes its
 // beginning away: followers keep what they have and say what is wrong, until an
-// operator begins a new epoch. Behind a hole, and for anyone who comes late, the
+// operator begins a new epoch. Behind a hole, and for those that come late, the
 // published snapshot is loaded.
 func TestClusterWithOtherHistories(t *testing.T) {
 	t.Parallel()
@@ -82,19 +83,19 @@ func TestClusterWithOtherHistories(t *testing.T) {
 	backup := backUp(t, c)
 	told.append(t, l.Log, "op-2")
 	held := l.settled(t)
-	r := follow(t, connectSidecar(t, l.url), impatient)
+	r := startFollowing(t, connectSidecar(t, l.url), impatient)
 	r.until(t, "synced", isSynced)
 	r.reach(t, held.Revision)
 	documents := r.target.count()
 
 	l.restore(t, c, backup)
-	r.until(t, "a log that ends before", func(s flagsync.Status) bool { return errors.Is(s.DifferentHistory, flagsync.ErrRegressed) })
+	r.until(t, "a log that ends before", func(s follow.Status) bool { return errors.Is(s.DifferentHistory, follow.ErrRegressed) })
 	r.keeps(t, held, documents)
 
 	for n := 0; l.settled(t).Revision < held.Revision; n++ {
 		told.append(t, l.Log, fmt.Sprint("other-", n))
 	}
-	r.until(t, "a log that was forked", func(s flagsync.Status) bool { return errors.Is(s.DifferentHistory, flagsync.ErrForked) })
+	r.until(t, "a log that was forked", func(s follow.Status) bool { return errors.Is(s.DifferentHistory, follow.ErrForked) })
 	r.keeps(t, held, documents)
 
 	l.recreate(t, "again", put("a", "{}"), put("b", "{}"))
@@ -102,8 +103,8 @@ func TestClusterWithOtherHistories(t *testing.T) {
 	l.verifyFollowers(t, []*running{r})
 
 	cutBeginning(t, c, 2)
-	late := follow(t, connectSidecar(t, l.url), impatient)
-	s := late.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
+	late := startFollowing(t, connectSidecar(t, l.url), impatient)
+	s := late.until(t, "a hole", func(s follow.Status) bool { return s.Hole != nil })
 	if s.Synced || s.AgeKnown || !s.Applied.IsZero() {
 		t.Errorf("in front of a hole: %+v", s)
 	}
@@ -111,9 +112,9 @@ func TestClusterWithOtherHistories(t *testing.T) {
 		_, err := l.PublishSnapshot(ctx, r.target)
 		return err
 	})
-	for name, late := range map[string]*running{"waiting": late, "late": follow(t, connectSidecar(t, l.url), early)} {
+	for name, late := range map[string]*running{"waiting": late, "late": startFollowing(t, connectSidecar(t, l.url), early)} {
 		head := l.settled(t)
-		late.until(t, "the head behind the hole", func(s flagsync.Status) bool { return s.Applied == head && s.Synced && s.Hole == nil })
+		late.until(t, "the head behind the hole", func(s follow.Status) bool { return s.Applied == head && s.Synced && s.Hole == nil })
 		if late.target.loaded() != 1 || late.target.StateDigest() != r.target.StateDigest() {
 			t.Errorf("%s: %d snapshots loaded, state %s; want one, and the state %s of those before the hole",
 				name, late.target.loaded(), late.target.StateDigest(), r.target.StateDigest())
@@ -126,7 +127,7 @@ func (l *replicated) recreate(tb testing.TB, op string, documents ...document.Do
 	tb.Helper()
 	var renewed changelog.Position
 	patiently(tb, func(ctx context.Context) error {
-		environments, err := flagsync.OpenEnvironments(ctx, l.conn, replicas)
+		environments, err := writer.OpenEnvironments(ctx, l.conn, replicas)
 		if err != nil {
 			return err
 		}

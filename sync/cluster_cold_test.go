@@ -22,6 +22,8 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // TestColdFollowersAtOnce starts many followers that know nothing at the same
@@ -66,7 +68,7 @@ func coldFollowers(t *testing.T, size int, published bool) {
 		c.head = l.putMany(t, c.head, round, 500)
 	}
 	if published {
-		knows := follow(t, connectSidecar(t, c.servers.URL()))
+		knows := startFollowing(t, connectSidecar(t, c.servers.URL()))
 		knows.reach(t, c.head.Revision)
 		patiently(t, func(ctx context.Context) error {
 			_, err := l.PublishSnapshot(ctx, knows.target)
@@ -79,7 +81,7 @@ func coldFollowers(t *testing.T, size int, published bool) {
 	if t.Failed() {
 		return
 	}
-	c.await("cold", func(s flagsync.Status) bool { return s.Synced })
+	c.await("cold", func(s follow.Status) bool { return s.Synced })
 	stop()
 	c.verify()
 	for _, m := range c.members {
@@ -109,11 +111,11 @@ func TestManyComeBackAtOnce(t *testing.T) {
 	}
 	c.reset()
 	outcome, err := l.append(t.Context(), c.head, change("more", put("another", "{}")))
-	if err != nil || outcome.State != flagsync.Committed {
+	if err != nil || outcome.State != writer.Committed {
 		t.Fatal(outcome.State, err)
 	}
 	c.head = outcome.Position
-	spread := c.await("cut off", func(s flagsync.Status) bool { return s.Applied == c.head })
+	spread := c.await("cut off", func(s follow.Status) bool { return s.Applied == c.head })
 	if spread < 200*time.Millisecond { // of delays from 50 to 500 ms
 		t.Errorf("four of five followers came back within %s, want them spread", spread)
 	}
@@ -141,7 +143,7 @@ func (l *replicated) putMany(tb testing.TB, head changelog.Position, round, n in
 		documents[i] = put(fmt.Sprint("flag-", i), fmt.Sprintf(`{"round":%d,"text":"%s"}`, round, strings.Repeat("x", 300)))
 	}
 	outcome, err := l.append(tb.Context(), head, change(fmt.Sprint("fill-", round), documents...))
-	if err != nil || outcome.State != flagsync.Committed {
+	if err != nil || outcome.State != writer.Committed {
 		tb.Fatal(outcome.State, err)
 	}
 	return outcome.Position
@@ -163,7 +165,7 @@ type crowd struct {
 }
 
 type crowdMember struct {
-	follower *flagsync.Follower
+	follower *follow.Follower
 	target   *digestTarget
 	inbox    string
 }
@@ -214,7 +216,7 @@ func (c *crowd) write(l *replicated) (stop func()) {
 	return run(c.t, func(ctx context.Context) error {
 		for i := 0; ; i++ {
 			outcome, err := l.append(context.WithoutCancel(ctx), c.head, change(fmt.Sprint("write-", i), put("written", fmt.Sprint(i))))
-			if err != nil || outcome.State != flagsync.Committed {
+			if err != nil || outcome.State != writer.Committed {
 				return fmt.Errorf("write %d: %s: %w", i, outcome.State, err)
 			}
 			c.head = outcome.Position
@@ -262,7 +264,7 @@ func (c *crowd) join(o flagsync.ConnectOptions) *crowdMember {
 		return m
 	}
 	c.t.Cleanup(conn.Close)
-	if m.follower, err = flagsync.NewFollower(conn, m.target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger}); err != nil {
+	if m.follower, err = follow.New(conn, m.target, follow.Options{Environment: environment, Logger: testLogger}); err != nil {
 		c.t.Error(err)
 		return m
 	}
@@ -272,7 +274,7 @@ func (c *crowd) join(o flagsync.ConnectOptions) *crowdMember {
 
 // await waits until something holds of everybody, reports what it took, and
 // returns in which time the middle four fifths began to read.
-func (c *crowd) await(what string, holds func(flagsync.Status) bool) (spread time.Duration) {
+func (c *crowd) await(what string, holds func(follow.Status) bool) (spread time.Duration) {
 	c.t.Helper()
 	for _, m := range c.members {
 		eventually(c.t, func() (bool, string) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/flagside/flagside/internal/faultdisk"
 	"github.com/flagside/flagside/internal/natstest"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -30,10 +30,10 @@ func TestAMemberWithAFullDisk(t *testing.T) {
 			disk := faultdisk.Start(t, memberDisk)
 			servers := natstest.StartCluster(t, disk.Dir())
 			l := createOn(t, servers.URL())
-			run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+			run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 			full := servers.Nodes[0]
 			moveLeader(t, servers, map[bool]int{true: 0, false: 1}[leads])
-			followers := []*running{follow(t, connectSidecar(t, l.url)), follow(t, connectSidecar(t, full.URL()))}
+			followers := []*running{startFollowing(t, connectSidecar(t, l.url)), startFollowing(t, connectSidecar(t, full.URL()))}
 			told := newOutcomes()
 			told.append(t, l.Log, "before-0")
 
@@ -135,7 +135,7 @@ func (l *replicated) writeLong(t *testing.T, told *outcomes, op string) time.Dur
 		t.Fatalf("%s: %v", op, err)
 	}
 	outcome, err := l.Append(ctx, basis, change(op, put("long", fmt.Sprintf("%q", strings.Repeat("y", 9000)))))
-	if err != nil || outcome.State != flagsync.Committed {
+	if err != nil || outcome.State != writer.Committed {
 		t.Errorf("%s: %v, %v, want it committed", op, outcome.State, err)
 	}
 	told.note(op, outcome.State)

@@ -17,8 +17,9 @@ import (
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/process"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // TestClusterUnderFire kills the leader of a log, pauses the next, loses parts
@@ -65,7 +66,7 @@ func underFire(t *testing.T, random *rand.Rand) {
 	f.log = createOn(t, f.servers.URL())
 	f.proxies, f.url = proxied(t, f.servers.URL())
 	f.plain = natstest.Connect(t, f.servers.URL())
-	run(t, flagsync.NewBeater(f.log.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(f.log.Log, testLogger).Run)
 	for range 4 {
 		f.join()
 	}
@@ -95,9 +96,9 @@ func underFire(t *testing.T, random *rand.Rand) {
 	f.heal()
 	told.verify(t, f.log.Log, f.log.settled(t))
 	f.log.verifyFollowers(t, f.followers)
-	t.Logf("%d committed, %d lost, %d open, %d not sent; head %d", told.count(flagsync.Committed), told.count(flagsync.Lost),
-		told.count(flagsync.Open), told.count(refused), f.log.settled(t).Revision)
-	if told.count(flagsync.Committed) == 0 {
+	t.Logf("%d committed, %d lost, %d open, %d not sent; head %d", told.count(writer.Committed), told.count(writer.Lost),
+		told.count(writer.Open), told.count(refused), f.log.settled(t).Revision)
+	if told.count(writer.Committed) == 0 {
 		t.Error("nothing was written")
 	}
 }
@@ -166,7 +167,7 @@ func (f *fire) join() {
 	if f.random.IntN(2) == 0 {
 		target.delay = time.Duration(f.random.IntN(200)) * time.Millisecond
 	}
-	follower, err := flagsync.NewFollower(connectSidecar(f.t, f.url), target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	follower, err := follow.New(connectSidecar(f.t, f.url), target, follow.Options{Environment: environment, Logger: testLogger})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -239,7 +240,7 @@ func TestSlowConsumerCatchesUp(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := connectSidecar(t, l.server.URL())
-	r := follow(t, c, patient)
+	r := startFollowing(t, c, patient)
 	r.until(t, "synced", isSynced)
 	release := sync.OnceFunc(r.target.block())
 	t.Cleanup(release)

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/process"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // replicas is how many servers of a cluster hold a log.
@@ -74,13 +75,13 @@ func createOf(tb testing.TB, url string, replicas int) *replicated {
 type replicated struct {
 	url  string
 	conn *flagsync.Conn
-	*flagsync.Log
+	*writer.Log
 
 	bases bases
 }
 
 // append appends at a position.
-func (l *replicated) append(ctx context.Context, at changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+func (l *replicated) append(ctx context.Context, at changelog.Position, c writer.Change) (writer.Outcome, error) {
 	return l.bases.append(ctx, l.Log, at, c)
 }
 
@@ -110,7 +111,7 @@ func (l *replicated) settled(tb testing.TB) changelog.Position {
 func (l *replicated) verifyFollowers(tb testing.TB, followers []*running) {
 	tb.Helper()
 	head := l.settled(tb)
-	fresh := follow(tb, connectSidecar(tb, l.url))
+	fresh := startFollowing(tb, connectSidecar(tb, l.url))
 	fresh.reach(tb, head.Revision)
 	want := fresh.target.StateDigest()
 	for i, r := range followers {

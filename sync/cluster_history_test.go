@@ -4,12 +4,12 @@ import (
 	"context"
 	"testing"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // TestClusterTakesOverANewEpoch deletes the stream of three servers under
 // followers, writes a new epoch, and publishes a snapshot while the leadership
-// moves: they keep what they have until the new state is whole, and anyone who
+// moves: they keep what they have until the new state is whole, and a follower that
 // comes later begins with that snapshot or the log.
 func TestClusterTakesOverANewEpoch(t *testing.T) {
 	t.Parallel()
@@ -19,7 +19,7 @@ func TestClusterTakesOverANewEpoch(t *testing.T) {
 		told.append(t, l.Log, op)
 	}
 	held := l.settled(t)
-	r := follow(t, connectSidecar(t, l.url), impatient)
+	r := startFollowing(t, connectSidecar(t, l.url), impatient)
 	r.reach(t, held.Revision)
 	r.until(t, "synced", isSynced)
 
@@ -27,12 +27,12 @@ func TestClusterTakesOverANewEpoch(t *testing.T) {
 	if answer := api(t, c, "STREAM.DELETE."+flagsOf, nil); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	s := r.until(t, "a missing stream", func(s flagsync.Status) bool { return s.StreamMissing })
+	s := r.until(t, "a missing stream", func(s follow.Status) bool { return s.StreamMissing })
 	if s.Applied != held || r.target.count() == 0 {
 		t.Errorf("it holds %d documents of %+v, want those of %+v", r.target.count(), s.Applied, held)
 	}
 	renewed := l.recreate(t, "again", put("a", "{}"), put("b", "{}"))
-	r.until(t, "the new epoch", func(s flagsync.Status) bool { return s.Applied == renewed && s.DifferentHistory == nil })
+	r.until(t, "the new epoch", func(s follow.Status) bool { return s.Applied == renewed && s.DifferentHistory == nil })
 
 	moved := make(chan struct{})
 	go func() {
@@ -47,5 +47,5 @@ func TestClusterTakesOverANewEpoch(t *testing.T) {
 	})
 	<-moved
 	told.append(t, l.Log, "op-4")
-	l.verifyFollowers(t, []*running{r, follow(t, connectSidecar(t, l.url), early)})
+	l.verifyFollowers(t, []*running{r, startFollowing(t, connectSidecar(t, l.url), early)})
 }

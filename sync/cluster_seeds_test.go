@@ -7,7 +7,7 @@ import (
 
 	"github.com/flagside/flagside/internal/faultnet"
 	"github.com/flagside/flagside/internal/natstest"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // TestClusterSeeds disturbs three servers in the process of the test, seed after
@@ -33,7 +33,7 @@ func clusterSeeds(t *testing.T, first, n int) {
 	f := &fire{t: t, log: l}
 	f.proxies, f.url = proxied(t, servers.URL())
 	f.plain = servers.Client(t)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	told := newOutcomes()
 	for seed := first; seed < n; seed += 2 {
 		f.random = rand.New(rand.NewPCG(uint64(seed), 5))
@@ -44,9 +44,9 @@ func clusterSeeds(t *testing.T, first, n int) {
 	}
 	head := l.settled(t)
 	told.verify(t, l.Log, head)
-	t.Logf("%d committed, %d lost, %d open, %d not sent; head %d", told.count(flagsync.Committed), told.count(flagsync.Lost),
-		told.count(flagsync.Open), told.count(refused), head.Revision)
-	if told.count(flagsync.Committed) == 0 {
+	t.Logf("%d committed, %d lost, %d open, %d not sent; head %d", told.count(writer.Committed), told.count(writer.Lost),
+		told.count(writer.Open), told.count(refused), head.Revision)
+	if told.count(writer.Committed) == 0 {
 		t.Error("nothing was written")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // TestClusterServesTheSameCode runs several publishers and followers on three
@@ -17,8 +17,8 @@ import (
 func TestClusterServesTheSameCode(t *testing.T) {
 	t.Parallel()
 	servers, l := newReplicated(t)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
-	followers := []*running{follow(t, l.conn), follow(t, connectSidecar(t, l.url))}
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
+	followers := []*running{startFollowing(t, l.conn), startFollowing(t, connectSidecar(t, l.url))}
 	told := newOutcomes()
 	var publishing sync.WaitGroup
 	for i := range 3 {
@@ -30,7 +30,7 @@ func TestClusterServesTheSameCode(t *testing.T) {
 		})
 	}
 	servers.Leader(t, flagsOf).StepDown(t, flagsOf)
-	followers = append(followers, follow(t, connectSidecar(t, l.url)))
+	followers = append(followers, startFollowing(t, connectSidecar(t, l.url)))
 	stopped := servers.Leader(t, flagsOf)
 	stopped.Stop(t)
 	publishing.Wait()
@@ -49,7 +49,7 @@ func TestBarrierNeedsAMajority(t *testing.T) {
 	servers := startServers(t)
 	l := createOn(t, servers.URL())
 	leads := leader(t, servers)
-	r := follow(t, connectSidecar(t, "nats://"+leads.Client), patient)
+	r := startFollowing(t, connectSidecar(t, "nats://"+leads.Client), patient)
 	r.until(t, "synced", isSynced)
 	r.barrier(t)
 	for _, n := range servers.Nodes {

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 func TestConnectRefuses(t *testing.T) {
@@ -66,14 +67,14 @@ func TestConnectInProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	environments, err := flagsync.OpenEnvironments(t.Context(), c, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
-	r := follow(t, c)
+	r := startFollowing(t, c)
 	r.until(t, "synced", isSynced)
 }
 
@@ -96,12 +97,12 @@ func TestDomain(t *testing.T) {
 	})
 	for _, domain := range []string{"hub", "nowhere"} {
 		accounts := connectWith(t, flagsync.ConnectOptions{Server: embedded, User: name, Password: password, Domain: domain})
-		if _, err := flagsync.OpenEnvironments(t.Context(), accounts, 1); err != nil {
+		if _, err := writer.OpenEnvironments(t.Context(), accounts, 1); err != nil {
 			t.Errorf("accounts, domain %s: %v", domain, err)
 		}
 		c := connectWith(t, flagsync.ConnectOptions{URL: plain.ClientURL(), Domain: domain})
 		reachable := domain == "hub"
-		if _, err = flagsync.OpenEnvironments(t.Context(), c, 1); (err == nil) != reachable {
+		if _, err = writer.OpenEnvironments(t.Context(), c, 1); (err == nil) != reachable {
 			t.Errorf("domain %s: %v, want that it is reachable: %t", domain, err, reachable)
 		}
 		if !reachable && !errors.Is(err, flagsync.ErrUnreachable) {

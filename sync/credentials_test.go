@@ -11,6 +11,7 @@ import (
 
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // identity is a key pair and its public half.
@@ -89,7 +90,7 @@ func TestCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(c.Close)
-		if _, err := flagsync.OpenEnvironments(t.Context(), c, 1); (err == nil) != allowed {
+		if _, err := writer.OpenEnvironments(t.Context(), c, 1); (err == nil) != allowed {
 			t.Errorf("credentials %q: %v, want that it is allowed: %t", file, err, allowed)
 		}
 	}

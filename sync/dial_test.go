@@ -56,7 +56,7 @@ func TestConnectionsOutliveTheContextOfConnect(t *testing.T) {
 	}
 	t.Cleanup(c.Close)
 	cancel()
-	r := follow(t, c, patient)
+	r := startFollowing(t, c, patient)
 	r.until(t, "synced", isSynced)
 	p.Cut()
 	eventually(t, func() (bool, string) {

@@ -1,10 +1,6 @@
-// Package flagsync carries an environment's change log over NATS JetStream.
+// Package flagsync carries an environment's change log over NATS JetStream. It holds what both sides of the log need: the connection, the
+// accounts and permissions of NATS users, and the errors that both return.
 //
-// Publishers append to it with [Log], create environments with [Environments]
-// and announce its head with a [Beater]. Everybody who wants to know the state
-// of an environment, sidecar or publisher, keeps a [Target] current with a
-// [Follower].
-//
-// What the log holds is defined by package changelog, how it travels by
-// docs/protocol.md.
+// Sidecars and publishers that want to know the state of an environment keep a target current with package follow. Publishers append
+// with package writer. What the log holds is defined by package changelog, how it travels by docs/protocol.md.
 package flagsync

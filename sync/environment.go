@@ -3,9 +3,6 @@ package flagsync
 import (
 	"fmt"
 	"strings"
-	"time"
-
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 const maxLabel = 63 // characters of a DNS label
@@ -27,24 +24,4 @@ func ValidateEnvironment(name string) error {
 		return fmt.Errorf("%w: %q: do not end with '-'", ErrEnvironmentName, name)
 	}
 	return nil
-}
-
-// Environment is one change log and what is known about it.
-type Environment struct {
-	Name     string
-	Epoch    changelog.Epoch // of its first entry
-	Actor    string          // opaque id of who created it
-	Created  time.Time
-	Archived time.Time // zero while it is in use
-	// Destroyed is when it was decided to delete its flags for good; zero while it
-	// can be revived. What is destroyed is archived too.
-	Destroyed time.Time
-}
-
-func validateReplicas(replicas int) error {
-	switch replicas {
-	case 1, 3, 5:
-		return nil
-	}
-	return fmt.Errorf("%d replicas: want 1 on a single server, 3 or 5 on a cluster", replicas)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 func TestValidateEnvironment(t *testing.T) {
@@ -31,9 +32,9 @@ func TestValidateEnvironment(t *testing.T) {
 	}
 }
 
-func openEnvironments(t *testing.T, server *natstest.Server) *flagsync.Environments {
+func openEnvironments(t *testing.T, server *natstest.Server) *writer.Environments {
 	t.Helper()
-	e, err := flagsync.OpenEnvironments(t.Context(), connect(t, server.URL()), 1)
+	e, err := writer.OpenEnvironments(t.Context(), connect(t, server.URL()), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,9 +48,9 @@ func TestEnvironments(t *testing.T) {
 	if list, err := e.List(t.Context()); err != nil || len(list) != 0 {
 		t.Fatalf("list of none: %v, %v", list, err)
 	}
-	var want []flagsync.Environment
+	var want []writer.Environment
 	for _, name := range []string{"dev", "prod", "staging"} {
-		created, err := e.Create(t.Context(), name, flagsync.Order{Actor: "tester"})
+		created, err := e.Create(t.Context(), name, writer.Order{Actor: "tester"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,16 +59,16 @@ func TestEnvironments(t *testing.T) {
 		}
 		want = append(want, created)
 	}
-	if _, err := e.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentExists) {
+	if _, err := e.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); !errors.Is(err, writer.ErrEnvironmentExists) {
 		t.Errorf("create again: %v, want ErrEnvironmentExists", err)
 	}
-	if _, err := e.Archive(t.Context(), "staging", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := e.Archive(t.Context(), "staging", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := e.Archive(t.Context(), "staging", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := e.Archive(t.Context(), "staging", writer.Order{Actor: "tester"}); err != nil {
 		t.Errorf("archive again: %v, want nil", err)
 	}
-	if _, err := e.Archive(t.Context(), "nowhere", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+	if _, err := e.Archive(t.Context(), "nowhere", writer.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		t.Errorf("archive of none: %v, want ErrEnvironmentUnknown", err)
 	}
 
@@ -75,7 +76,7 @@ func TestEnvironments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, list, cmpopts.IgnoreFields(flagsync.Environment{}, "Archived")); diff != "" {
+	if diff := cmp.Diff(want, list, cmpopts.IgnoreFields(writer.Environment{}, "Archived")); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
 	if list[0].Archived != (time.Time{}) || list[2].Archived.IsZero() {
@@ -83,16 +84,16 @@ func TestEnvironments(t *testing.T) {
 	}
 
 	c := connect(t, server.URL())
-	if _, err := e.Create(t.Context(), "staging", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
+	if _, err := e.Create(t.Context(), "staging", writer.Order{Actor: "tester"}); !errors.Is(err, writer.ErrEnvironmentArchived) {
 		t.Errorf("create archived: %v, want ErrEnvironmentArchived", err)
 	}
-	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "staging", Replicas: 1}); !errors.Is(err, flagsync.ErrEnvironmentArchived) {
+	if _, err := writer.OpenLog(t.Context(), c, writer.LogOptions{Environment: "staging", Replicas: 1}); !errors.Is(err, writer.ErrEnvironmentArchived) {
 		t.Errorf("open archived: %v, want ErrEnvironmentArchived", err)
 	}
-	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "nowhere", Replicas: 1}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+	if _, err := writer.OpenLog(t.Context(), c, writer.LogOptions{Environment: "nowhere", Replicas: 1}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		t.Errorf("open unknown: %v, want ErrEnvironmentUnknown", err)
 	}
-	l, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "prod", Replicas: 1})
+	l, err := writer.OpenLog(t.Context(), c, writer.LogOptions{Environment: "prod", Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +113,7 @@ func TestCreateRace(t *testing.T) {
 	for i := range errs {
 		e := openEnvironments(t, server)
 		wg.Go(func() {
-			_, errs[i] = e.Create(t.Context(), environment, flagsync.Order{Actor: fmt.Sprint("publisher-", i)})
+			_, errs[i] = e.Create(t.Context(), environment, writer.Order{Actor: fmt.Sprint("publisher-", i)})
 		})
 	}
 	wg.Wait()
@@ -121,14 +122,14 @@ func TestCreateRace(t *testing.T) {
 		switch {
 		case err == nil:
 			created++
-		case !errors.Is(err, flagsync.ErrEnvironmentExists):
+		case !errors.Is(err, writer.ErrEnvironmentExists):
 			t.Errorf("create: %v, want nil or ErrEnvironmentExists", err)
 		}
 	}
 	if created != 1 {
 		t.Errorf("%d publishers created it, want 1", created)
 	}
-	l, err := flagsync.OpenLog(t.Context(), connect(t, server.URL()), flagsync.LogOptions{Environment: environment, Replicas: 1})
+	l, err := writer.OpenLog(t.Context(), connect(t, server.URL()), writer.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +157,7 @@ func TestCreateIsRepaired(t *testing.T) {
 		t.Fatal(answer["error"])
 	}
 	e := openEnvironments(t, l.server)
-	created, err := e.Create(t.Context(), environment, flagsync.Order{Actor: "tester"})
+	created, err := e.Create(t.Context(), environment, writer.Order{Actor: "tester"})
 	if err != nil || created.Epoch != epoch {
 		t.Errorf("created %+v, %v, want epoch %s of the entry that was there", created, err, epoch)
 	}
@@ -168,7 +169,7 @@ func TestCreateIsRepaired(t *testing.T) {
 	if answer := api(t, c, "STREAM.CREATE.FLAGS_other", empty); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	if _, err := e.Create(t.Context(), "other", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := e.Create(t.Context(), "other", writer.Order{Actor: "tester"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // CONTROL lost what it knew: an environment whose streams are in use is not created over them.
@@ -19,7 +20,7 @@ func TestCreateRefusesAForgottenEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, use := range map[string]func(*log){
 		"entries": func(l *log) { l.write(t, put("a", `{"n":1}`)) },
-		"records": func(l *log) { fill(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1) },
+		"records": func(l *log) { fill(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -29,17 +30,17 @@ func TestCreateRefusesAForgottenEnvironment(t *testing.T) {
 				t.Fatal(answer["error"])
 			}
 			e := openEnvironments(t, l.server)
-			if _, err := e.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentForgotten) {
+			if _, err := e.Create(t.Context(), environment, writer.Order{Actor: "tester"}); !errors.Is(err, writer.ErrEnvironmentForgotten) {
 				t.Errorf("create: %v, want ErrEnvironmentForgotten", err)
 			}
 			if list, err := e.List(t.Context()); err != nil || len(list) != 0 {
 				t.Errorf("list: %v, %v", list, err)
 			}
 			epoch := l.head(t).Epoch
-			if adopted, _, err := e.Adopt(t.Context(), environment, flagsync.Order{Actor: "operator"}); err != nil || adopted.Epoch != epoch {
+			if adopted, _, err := e.Adopt(t.Context(), environment, writer.Order{Actor: "operator"}); err != nil || adopted.Epoch != epoch {
 				t.Errorf("adopted %+v, %v, want epoch %s", adopted, err, epoch)
 			}
-			if _, _, err := e.Adopt(t.Context(), environment, flagsync.Order{Actor: "operator"}); !errors.Is(err, flagsync.ErrEnvironmentExists) || !strings.HasPrefix(err.Error(), "adopt environment prod: ") {
+			if _, _, err := e.Adopt(t.Context(), environment, writer.Order{Actor: "operator"}); !errors.Is(err, writer.ErrEnvironmentExists) || !strings.HasPrefix(err.Error(), "adopt environment prod: ") {
 				t.Errorf("adopted again: %v, want ErrEnvironmentExists of adopt", err)
 			}
 			if list, err := openEnvironments(t, l.server).List(t.Context()); err != nil || len(list) != 1 {
@@ -68,7 +69,7 @@ func TestCreateOverNoise(t *testing.T) {
 		}
 	}
 	store(t, c, &nats.Msg{Subject: "control.environment.prod", Data: []byte(`{"v":1,"op":"x","name":"prod"}`)})
-	if _, err := e.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := e.Create(t.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 		t.Error(err)
 	}
 	if list, err := openEnvironments(t, l.server).List(t.Context()); err != nil || len(list) != 1 {
@@ -81,20 +82,20 @@ func TestEnvironmentsOfTwoPublishers(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	one, two := openEnvironments(t, l.server), openEnvironments(t, l.server)
-	tokens := openJournal(t, l.conn, flagsync.Control(), 1)
+	tokens := openJournal(t, l.conn, writer.ControlLedger(), 1)
 	for i, name := range []string{"dev", "staging"} {
 		records(t, tokens, 0)
 		if _, err := tokens.Append(t.Context(), tokens.Head().Sequence, "token"+name, []byte(`{"type":"token.created","name":7}`)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := one.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
+		if _, err := one.Create(t.Context(), name, writer.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 		if list, err := two.List(t.Context()); err != nil || len(list) != i+2 {
 			t.Errorf("after %s: %v, %v", name, list, err)
 		}
 	}
-	if _, err := two.Archive(t.Context(), "dev", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := two.Archive(t.Context(), "dev", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	list, err := one.List(t.Context())
@@ -102,7 +103,7 @@ func TestEnvironmentsOfTwoPublishers(t *testing.T) {
 		t.Errorf("%+v, %v, want dev archived", list, err)
 	}
 	for again := range 2 {
-		record, err := one.Revive(t.Context(), "dev", flagsync.Order{Actor: "tester"})
+		record, err := one.Revive(t.Context(), "dev", writer.Order{Actor: "tester"})
 		if err != nil || record.IsZero() != (again > 0) {
 			t.Errorf("revived: %+v, %v", record, err)
 		}
@@ -110,10 +111,10 @@ func TestEnvironmentsOfTwoPublishers(t *testing.T) {
 			t.Errorf("%+v, %v, want dev in use", list, err)
 		}
 	}
-	if record, err := two.Archive(t.Context(), "dev", flagsync.Order{Actor: "tester"}); err != nil || record.IsZero() {
+	if record, err := two.Archive(t.Context(), "dev", writer.Order{Actor: "tester"}); err != nil || record.IsZero() {
 		t.Errorf("archived again: %+v, %v", record, err)
 	}
-	if _, err := two.Revive(t.Context(), "none", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+	if _, err := two.Revive(t.Context(), "none", writer.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		t.Errorf("one that there is not: %v", err)
 	}
 }
@@ -144,14 +145,14 @@ func TestControlSurvivesARotation(t *testing.T) {
 	note, signer := rotated(t, keys)
 	ring := keys.PublisherKeyring()
 	later := connectWith(t, flagsync.ConnectOptions{URL: l.server.URL(), Keyring: ring, Signer: signer})
-	e, err := flagsync.OpenEnvironments(t.Context(), later, 1)
+	e, err := writer.OpenEnvironments(t.Context(), later, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := e.List(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	before := e.Journal().Head()
+	before := e.Ledger().Head()
 	if err := ring.Adopt(note.Text); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func TestControlSurvivesARotation(t *testing.T) {
 			t.Fatalf("list: %v, %v", list, err)
 		}
 	}
-	if head := e.Journal().Head(); head.Sequence != before.Sequence+1 {
+	if head := e.Ledger().Head(); head.Sequence != before.Sequence+1 {
 		t.Errorf("the head moved from %s to %s, want one record", before, head)
 	}
 	fresh := keys.Keyring()
@@ -169,7 +170,7 @@ func TestControlSurvivesARotation(t *testing.T) {
 	}
 	for what, ring := range map[string]*changelog.Keyring{"the new note": fresh, "the old note": keys.PublisherKeyring()} {
 		cold := connectWith(t, flagsync.ConnectOptions{URL: l.server.URL(), Keyring: ring})
-		e, err := flagsync.OpenEnvironments(t.Context(), cold, 1)
+		e, err := writer.OpenEnvironments(t.Context(), cold, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +181,7 @@ func TestControlSurvivesARotation(t *testing.T) {
 			t.Errorf("with %s: version %d counts", what, ring.Note().Version)
 		}
 	}
-	if _, err := openEnvironments(t, l.server).Create(t.Context(), "dev", flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrKeyRetired) {
+	if _, err := openEnvironments(t, l.server).Create(t.Context(), "dev", writer.Order{Actor: "tester"}); !errors.Is(err, writer.ErrKeyRetired) {
 		t.Errorf("a publisher with the old key creates an environment: %v", err)
 	}
 }

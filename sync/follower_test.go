@@ -7,21 +7,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
-func isSynced(s flagsync.Status) bool { return s.Synced }
+func isSynced(s follow.Status) bool { return s.Synced }
 
 func TestFollowerTakesTheLogAndThenTheFeed(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.write(t, put("a", `{"n":1}`), put("b", `{"n":1}`))
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	r.until(t, "synced", isSynced)
 	for i := range 20 {
 		head := l.write(t, put("a", fmt.Sprintf(`{"n":%d}`, i)), remove("b"))
@@ -46,7 +50,7 @@ func TestFollowerTakesTheLogAndThenTheFeed(t *testing.T) {
 func TestFollowerOfAnEmptyEnvironment(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	s := r.until(t, "synced", isSynced)
 	if s.Applied != l.head(t) || s.Applied.Revision != 2 || r.target.count() != 0 {
 		t.Errorf("applied %+v with %d documents, want revision 2 without any", s.Applied, r.target.count())
@@ -64,12 +68,12 @@ func TestFollowerTakesALongLog(t *testing.T) {
 			documents[j] = put(fmt.Sprintf("flag-%d-%d", i, j), fmt.Sprintf(`{"n":%d}`, j))
 		}
 		outcome, err := l.append(t, t.Context(), head, change(fmt.Sprint("op-", i), documents...))
-		if err != nil || outcome.State != flagsync.Committed {
+		if err != nil || outcome.State != writer.Committed {
 			t.Fatal(outcome.State, err)
 		}
 		head = outcome.Position
 	}
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	s := r.until(t, "synced", isSynced)
 	if s.Applied != head || r.target.count() != 10*changelog.MaxEntries {
 		t.Errorf("applied %+v with %d documents, want %+v with 10000", s.Applied, r.target.count(), head)
@@ -87,7 +91,7 @@ func TestFollowerGoesOnWhereItsTargetStands(t *testing.T) {
 	target := newMapTarget(t)
 	for range 3 {
 		head := l.write(t, put("a", `{"n":1}`), put("b", `{"n":2}`))
-		f, err := flagsync.NewFollower(l.conn, target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+		f, err := follow.New(l.conn, target, follow.Options{Environment: environment, Logger: testLogger})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,18 +112,18 @@ func TestFollowerGoesOnWhereItsTargetStands(t *testing.T) {
 func TestStreamThatComesLater(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	r := follow(t, connectSidecar(t, server.URL()))
-	s := r.until(t, "stream missing", func(s flagsync.Status) bool { return s.StreamMissing })
+	r := startFollowing(t, connectSidecar(t, server.URL()))
+	s := r.until(t, "stream missing", func(s follow.Status) bool { return s.StreamMissing })
 	if s.Synced || s.AgeKnown {
 		t.Errorf("without a stream: %+v", s)
 	}
 	if err := r.Barrier(t.Context()); err == nil {
 		t.Error("a barrier succeeds without a stream")
 	}
-	if _, err := openEnvironments(t, server).Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := openEnvironments(t, server).Create(t.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
-	r.until(t, "synced", func(s flagsync.Status) bool { return s.Synced && !s.StreamMissing && s.Applied.Revision == 2 })
+	r.until(t, "synced", func(s follow.Status) bool { return s.Synced && !s.StreamMissing && s.Applied.Revision == 2 })
 }
 
 // TestServerThatComesLater follows before there is a server, and through a
@@ -129,8 +133,8 @@ func TestServerThatComesLater(t *testing.T) {
 	l := newLog(t)
 	head := l.write(t, put("a", "{}"))
 	l.server.Stop(t)
-	r := follow(t, connectSidecar(t, l.server.URL()))
-	r.until(t, "an error", func(s flagsync.Status) bool { return !s.Connected && s.LastError != nil })
+	r := startFollowing(t, connectSidecar(t, l.server.URL()))
+	r.until(t, "an error", func(s follow.Status) bool { return !s.Connected && s.LastError != nil })
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := r.Barrier(ctx); !errors.Is(err, flagsync.ErrUnreachable) {
@@ -141,7 +145,7 @@ func TestServerThatComesLater(t *testing.T) {
 	r.until(t, "synced", isSynced)
 
 	l.server.Stop(t)
-	r.until(t, "disconnected", func(s flagsync.Status) bool { return !s.Connected })
+	r.until(t, "disconnected", func(s follow.Status) bool { return !s.Connected })
 	if r.target.count() != 1 {
 		t.Error("the target lost its document with the server")
 	}
@@ -157,14 +161,14 @@ func TestServerThatComesLater(t *testing.T) {
 func TestTargetThatRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.ApplyRetry = 20 * time.Millisecond })
+	r := startFollowing(t, l.conn, func(t *tuning.Follower) { t.ApplyRetry = 20 * time.Millisecond })
 	r.until(t, "synced", isSynced)
 	refusal := errors.New("the target refuses")
 	r.target.setRefuse(refusal)
 	for i := range 5 {
 		l.write(t, put("a", fmt.Sprintf(`{"n":%d}`, i)))
 	}
-	s := r.until(t, "the refusal", func(s flagsync.Status) bool { return errors.Is(s.LastError, refusal) })
+	s := r.until(t, "the refusal", func(s follow.Status) bool { return errors.Is(s.LastError, refusal) })
 	if s.Applied.Revision != 2 {
 		t.Errorf("applied %d while the target refuses, want 2", s.Applied.Revision)
 	}
@@ -179,7 +183,7 @@ func TestAge(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	before := time.Now()
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	s := r.until(t, "synced", isSynced)
 	if !s.AgeKnown || s.Age < 0 || s.LastConfirmed.Before(before) {
 		t.Errorf("after a barrier: age %s (known %t), confirmed %s after the begin", s.Age, s.AgeKnown, s.LastConfirmed.Sub(before))
@@ -191,7 +195,7 @@ func TestAge(t *testing.T) {
 	}
 	l.server.Stop(t)
 	confirmed := r.Status().LastConfirmed
-	r.until(t, "age to grow", func(s flagsync.Status) bool { return s.Age > 500*time.Millisecond })
+	r.until(t, "age to grow", func(s follow.Status) bool { return s.Age > 500*time.Millisecond })
 	if got := r.Status().LastConfirmed; !got.Equal(confirmed) {
 		t.Errorf("confirmed again at %s without a server", got)
 	}
@@ -200,7 +204,7 @@ func TestAge(t *testing.T) {
 func TestWait(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := r.Wait(ctx, 3); !errors.Is(err, context.DeadlineExceeded) {
@@ -214,7 +218,7 @@ func TestWait(t *testing.T) {
 func TestNewFollowerRefusesAName(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	_, err := flagsync.NewFollower(l.conn, newMapTarget(t), flagsync.FollowerOptions{Environment: "Prod", Logger: testLogger})
+	_, err := follow.New(l.conn, newMapTarget(t), follow.Options{Environment: "Prod", Logger: testLogger})
 	if !errors.Is(err, flagsync.ErrEnvironmentName) {
 		t.Errorf("error %v, want ErrEnvironmentName", err)
 	}

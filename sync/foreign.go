@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/flagside/flagside/sync/changelog"
 )
 
 // keptForeign is how many of the last runs of foreign messages are remembered.
@@ -39,8 +37,8 @@ func (f Foreign) String() string {
 	return fmt.Sprintf("%d since the start, the last at %s", f.Messages, strings.Join(runs, ", "))
 }
 
-// with returns it with a run of sequences behind those that are known.
-func (f Foreign) with(first, last uint64) Foreign {
+// With returns it with a run of sequences behind those that are known.
+func (f Foreign) With(first, last uint64) Foreign {
 	f.Messages += last - first + 1
 	f.Since = time.Now()
 	kept := append([]Sequence(nil), f.Last...) // what is published is not changed
@@ -53,8 +51,8 @@ func (f Foreign) with(first, last uint64) Foreign {
 	return f
 }
 
-// upTo returns it without what stands behind a sequence, as far as it is named.
-func (f Foreign) upTo(sequence uint64) Foreign {
+// UpTo returns it without what stands behind a sequence, as far as it is named.
+func (f Foreign) UpTo(sequence uint64) Foreign {
 	var kept []Sequence
 	for _, s := range f.Last {
 		if s.Last > sequence {
@@ -67,42 +65,4 @@ func (f Foreign) upTo(sequence uint64) Foreign {
 	}
 	f.Last = kept
 	return f
-}
-
-// noteForeign takes note of the messages between an entry and the one that it
-// continues: the chain tells that they are no entries.
-func (s *following) noteForeign(r changelog.Record) {
-	if r.Prev.Revision > 0 {
-		s.foreign(r.Prev.Revision+1, r.Revision-1)
-	}
-}
-
-// noteForeignEnd takes note of the messages behind the last entry that were
-// judged, and of a log that has no entry.
-func (s *following) noteForeignEnd() {
-	if s.received() == 0 {
-		s.current.Unsigned = s.judged
-		return
-	}
-	s.foreign(s.received()+1, s.judged)
-}
-
-// foreign takes note of a run of sequences, of which some may be known.
-func (s *following) foreign(first, last uint64) {
-	first = max(first, s.foreignTo+1)
-	if first > last {
-		return
-	}
-	s.foreignTo = last
-	s.current.Foreign = s.current.Foreign.with(first, last)
-}
-
-// noteAnchors remembers how far the journals went at most, by what was signed.
-func (s *following) noteAnchors(ledger, control changelog.Anchor) {
-	if ledger.Sequence > s.current.Ledger.Sequence {
-		s.current.Ledger = ledger
-	}
-	if control.Sequence > s.current.Control.Sequence {
-		s.current.Control = control
-	}
 }

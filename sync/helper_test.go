@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
@@ -17,6 +19,8 @@ import (
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // patience is how long a test waits for what must come: long, because a busy
@@ -61,7 +65,7 @@ func connectWith(tb testing.TB, o flagsync.ConnectOptions) *flagsync.Conn {
 type log struct {
 	server *natstest.Server
 	conn   *flagsync.Conn
-	*flagsync.Log
+	*writer.Log
 
 	bases bases
 }
@@ -70,7 +74,7 @@ type log struct {
 // them first.
 type bases struct {
 	mu    sync.Mutex
-	known map[changelog.Position]flagsync.Basis
+	known map[changelog.Position]writer.Basis
 }
 
 // forget is called when another history took the place of the log.
@@ -81,9 +85,9 @@ func (b *bases) forget() {
 }
 
 // at returns the documents at a position of a log.
-func (b *bases) at(tb testing.TB, l *flagsync.Log, at changelog.Position) flagsync.Basis {
+func (b *bases) at(tb testing.TB, l *writer.Log, at changelog.Position) writer.Basis {
 	tb.Helper()
-	var basis flagsync.Basis
+	var basis writer.Basis
 	patiently(tb, func(ctx context.Context) (err error) {
 		basis, err = b.read(ctx, l, at)
 		return err
@@ -92,13 +96,13 @@ func (b *bases) at(tb testing.TB, l *flagsync.Log, at changelog.Position) flagsy
 }
 
 // read reads the log from the nearest position whose documents are known.
-func (b *bases) read(ctx context.Context, l *flagsync.Log, at changelog.Position) (flagsync.Basis, error) {
+func (b *bases) read(ctx context.Context, l *writer.Log, at changelog.Position) (writer.Basis, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if known, ok := b.known[at]; ok {
 		return known, nil
 	}
-	from, basis := changelog.Position{}, flagsync.Basis(noDocuments{})
+	from, basis := changelog.Position{}, writer.Basis(noDocuments{})
 	for position, known := range b.known {
 		if position.Epoch == at.Epoch && position.Revision < at.Revision && position.Revision > from.Revision {
 			from, basis = position, known
@@ -114,7 +118,7 @@ func (b *bases) read(ctx context.Context, l *flagsync.Log, at changelog.Position
 			return nil, err
 		}
 		if tx != nil {
-			basis = flagsync.After(basis, tx)
+			basis = writer.After(basis, tx)
 		}
 	}
 	if basis.Position() != at { // within a transaction, or of another log
@@ -124,27 +128,27 @@ func (b *bases) read(ctx context.Context, l *flagsync.Log, at changelog.Position
 	return basis, nil
 }
 
-func (b *bases) keep(at changelog.Position, basis flagsync.Basis) {
+func (b *bases) keep(at changelog.Position, basis writer.Basis) {
 	if b.known == nil {
-		b.known = make(map[changelog.Position]flagsync.Basis)
+		b.known = make(map[changelog.Position]writer.Basis)
 	}
 	b.known[at] = basis
 }
 
 // after takes note of what an append has led to.
-func (b *bases) after(basis flagsync.Basis, outcome flagsync.Outcome) {
-	if outcome.State == flagsync.Committed {
+func (b *bases) after(basis writer.Basis, outcome writer.Outcome) {
+	if outcome.State == writer.Committed {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		b.keep(outcome.Position, flagsync.After(basis, outcome.Records))
+		b.keep(outcome.Position, writer.After(basis, outcome.Records))
 	}
 }
 
 // append appends at a position of a log.
-func (b *bases) append(ctx context.Context, l *flagsync.Log, at changelog.Position, c flagsync.Change) (flagsync.Outcome, error) {
+func (b *bases) append(ctx context.Context, l *writer.Log, at changelog.Position, c writer.Change) (writer.Outcome, error) {
 	basis, err := b.read(ctx, l, at)
 	if err != nil {
-		return flagsync.Outcome{}, err
+		return writer.Outcome{}, err
 	}
 	outcome, err := l.Append(ctx, basis, c)
 	if err == nil {
@@ -154,13 +158,13 @@ func (b *bases) append(ctx context.Context, l *flagsync.Log, at changelog.Positi
 }
 
 // basis returns the documents at a position.
-func (l *log) basis(tb testing.TB, at changelog.Position) flagsync.Basis {
+func (l *log) basis(tb testing.TB, at changelog.Position) writer.Basis {
 	tb.Helper()
 	return l.bases.at(tb, l.Log, at)
 }
 
 // append appends at a position.
-func (l *log) append(tb testing.TB, ctx context.Context, at changelog.Position, c flagsync.Change) (flagsync.Outcome, error) { //nolint:revive // as test helpers are
+func (l *log) append(tb testing.TB, ctx context.Context, at changelog.Position, c writer.Change) (writer.Outcome, error) { //nolint:revive // as test helpers are
 	tb.Helper()
 	basis := l.basis(tb, at)
 	outcome, err := l.Append(ctx, basis, c)
@@ -181,7 +185,7 @@ func (noDocuments) Document(document.ID) (document.Document, bool) {
 
 // elsewhere is a basis that claims another position.
 type elsewhere struct {
-	flagsync.Basis
+	writer.Basis
 	at changelog.Position
 }
 
@@ -199,22 +203,22 @@ func newLog(tb testing.TB) *log {
 func createEnvironment(tb testing.TB, c *flagsync.Conn, replicas int) {
 	tb.Helper()
 	patiently(tb, func(ctx context.Context) error {
-		environments, err := flagsync.OpenEnvironments(ctx, c, replicas)
+		environments, err := writer.OpenEnvironments(ctx, c, replicas)
 		if err != nil {
 			return err
 		}
-		if _, err = environments.Create(ctx, environment, flagsync.Order{Actor: "tester"}); errors.Is(err, flagsync.ErrEnvironmentExists) {
+		if _, err = environments.Create(ctx, environment, writer.Order{Actor: "tester"}); errors.Is(err, writer.ErrEnvironmentExists) {
 			return nil // by an attempt that was not answered
 		}
 		return err
 	})
 }
 
-func openLog(tb testing.TB, c *flagsync.Conn, replicas int) *flagsync.Log {
+func openLog(tb testing.TB, c *flagsync.Conn, replicas int) *writer.Log {
 	tb.Helper()
-	var l *flagsync.Log
+	var l *writer.Log
 	patiently(tb, func(ctx context.Context) (err error) {
-		l, err = flagsync.OpenLog(ctx, c, flagsync.LogOptions{Environment: environment, Replicas: replicas})
+		l, err = writer.OpenLog(ctx, c, writer.LogOptions{Environment: environment, Replicas: replicas})
 		return err
 	})
 	return l
@@ -247,11 +251,11 @@ func remove(key string) document.Document {
 	return document.Document{Kind: document.KindFlag, Key: key}
 }
 
-func change(op string, documents ...document.Document) flagsync.Change {
-	return flagsync.Change{OpID: op, Actor: "tester", Reason: "a test", Time: time.Unix(1, 0), Documents: documents}
+func change(op string, documents ...document.Document) writer.Change {
+	return writer.Change{OpID: op, Actor: "tester", Reason: "a test", Time: time.Unix(1, 0), Documents: documents}
 }
 
-// write appends documents as one change at the head, which no one else may
+// write appends documents as one change at the head, which no other writer may
 // move meanwhile.
 func (l *log) write(tb testing.TB, documents ...document.Document) changelog.Position {
 	tb.Helper()
@@ -260,7 +264,7 @@ func (l *log) write(tb testing.TB, documents ...document.Document) changelog.Pos
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if outcome.State != flagsync.Committed {
+	if outcome.State != writer.Committed {
 		tb.Fatalf("append at %d: %s, want committed", head.Revision, outcome.State)
 	}
 	return outcome.Position
@@ -268,19 +272,19 @@ func (l *log) write(tb testing.TB, documents ...document.Document) changelog.Pos
 
 // running is a follower and what it keeps current.
 type running struct {
-	*flagsync.Follower
+	*follow.Follower
 	target *mapTarget
 }
 
-func follow(tb testing.TB, c *flagsync.Conn, tune ...func(*flagsync.Timing)) *running {
+func startFollowing(tb testing.TB, c *flagsync.Conn, tune ...func(*tuning.Follower)) *running {
 	tb.Helper()
 	return followInto(tb, c, newMapTarget(tb), tune...)
 }
 
-func followInto(tb testing.TB, c *flagsync.Conn, target *mapTarget, tune ...func(*flagsync.Timing)) *running {
+func followInto(tb testing.TB, c *flagsync.Conn, target *mapTarget, tune ...func(*tuning.Follower)) *running {
 	tb.Helper()
 	target.adopt(tb, c)
-	f, err := flagsync.NewFollower(c, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
+	f, err := follow.New(c, target, follow.Options{Environment: environment, Logger: zerolog.Nop()})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -336,7 +340,7 @@ func (r *running) barrier(tb testing.TB) {
 }
 
 // until waits for a status.
-func (r *running) until(tb testing.TB, what string, holds func(flagsync.Status) bool) flagsync.Status {
+func (r *running) until(tb testing.TB, what string, holds func(follow.Status) bool) follow.Status {
 	tb.Helper()
 	eventually(tb, func() (bool, string) {
 		s := r.Status()
@@ -362,7 +366,7 @@ func eventually(tb testing.TB, holds func() (bool, string)) {
 func (l *log) replay(tb testing.TB) *mapTarget {
 	tb.Helper()
 	head := l.head(tb)
-	fresh := follow(tb, connectSidecar(tb, l.server.URL()))
+	fresh := startFollowing(tb, connectSidecar(tb, l.server.URL()))
 	fresh.reach(tb, head.Revision)
 	return fresh.target
 }

@@ -7,16 +7,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
-func impatient(t *flagsync.Timing) {
-	t.BeatTimeout, t.OwnBarrier = 100*time.Millisecond, 100*time.Millisecond
+func impatient(t *tuning.Follower) {
+	t.HeartbeatTimeout, t.OwnBarrier = 100*time.Millisecond, 100*time.Millisecond
 	t.AskLeader, t.Recheck = 10*time.Millisecond, 50*time.Millisecond
 }
 
@@ -69,7 +72,7 @@ func store(tb testing.TB, c *nats.Conn, msg *nats.Msg) uint64 {
 func entry(after changelog.Position, op, key string, i, n int) changelog.Entry {
 	e := changelog.Entry{
 		Environment: environment, Epoch: after.Epoch, Revision: after.Revision + 1, OpID: op, Kind: document.KindFlag, Key: key,
-		Index: i, Count: n, Put: []byte(`{}`), Actor: "stranger", Time: time.Unix(2, 0), Prev: after.Link(),
+		Index: i, Count: n, Put: []byte(`{}`), Actor: "foreign", Time: time.Unix(2, 0), Prev: after.Link(),
 	}
 	if i == n {
 		e.State = changelog.Sum([]byte("no state"))
@@ -82,14 +85,14 @@ func TestFragmentIsDropped(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := l.server.Client(t)
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	r.until(t, "synced", isSynced)
 
 	head := l.head(t)
 	for i := 1; i <= 2; i++ { // of three
 		head = l.publishRaw(t, c, entry(head, "torn", fmt.Sprint("torn-", i), i, 3))
 	}
-	r.until(t, "the fragment to be received", func(s flagsync.Status) bool { return s.Received == 4 && s.Applied.Revision == 2 })
+	r.until(t, "the fragment to be received", func(s follow.Status) bool { return s.Received == 4 && s.Applied.Revision == 2 })
 	head = l.write(t, put("whole", "{}"))
 	last := entry(head, "torn", "torn-3", 3, 3)
 	last.State = l.basis(t, head).State().Digest()
@@ -113,7 +116,7 @@ func TestFragmentIsDropped(t *testing.T) {
 // what it has.
 func (r *running) keeps(t *testing.T, want changelog.Position, documents int) {
 	t.Helper()
-	s := r.until(t, "a different history", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	s := r.until(t, "a different history", func(s follow.Status) bool { return s.DifferentHistory != nil })
 	if !errors.Is(s.DifferentHistory, changelog.ErrDifferentHistory) {
 		t.Errorf("it says %v, want ErrDifferentHistory", s.DifferentHistory)
 	}
@@ -138,15 +141,15 @@ func TestPrevThatDoesNotMatch(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	held := l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.reach(t, held.Revision)
 	r.until(t, "synced", isSynced)
-	stranger := held
-	stranger.Digest[0]++
-	l.publishRaw(t, l.server.Client(t), entry(stranger, "stranger", "b", 1, 1))
-	// The unknown caller's entry carries the epoch and lies ahead, so only the chain
+	foreign := held
+	foreign.Digest[0]++
+	l.publishRaw(t, l.server.Client(t), entry(foreign, "foreign", "b", 1, 1))
+	// The foreign entry carries the epoch and lies ahead, so only the chain
 	// can tell.
-	s := r.until(t, "noise", func(s flagsync.Status) bool { return s.Foreign.Messages == 1 })
+	s := r.until(t, "noise", func(s follow.Status) bool { return s.Foreign.Messages == 1 })
 	if s.Applied != held || s.Received != held.Revision || r.target.count() != 1 {
 		t.Errorf("it holds %d documents of %+v, want 1 of %+v", r.target.count(), s.Applied, held)
 	}
@@ -163,12 +166,12 @@ func TestStreamDeletedUnderAFollower(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	held := l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	if answer := api(t, l.server.Client(t), "STREAM.DELETE.FLAGS_prod", nil); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	s := r.until(t, "a missing stream", func(s flagsync.Status) bool { return s.StreamMissing })
+	s := r.until(t, "a missing stream", func(s follow.Status) bool { return s.StreamMissing })
 	if s.Applied != held || r.target.count() != 1 {
 		t.Errorf("it holds %d documents of %+v, want 1 of %+v", r.target.count(), s.Applied, held)
 	}
@@ -178,12 +181,12 @@ func TestStreamDeletedUnderAFollower(t *testing.T) {
 }
 
 // TestUnreadableEntry stops before an entry of a newer version that a publisher
-// signed, and says so; one that no one signed stops nothing.
+// signed, and says so; one that no publisher signed stops nothing.
 func TestUnreadableEntry(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	noise := nats.NewMsg("flags.prod." + changelog.Subject(document.ID{Kind: document.KindFlag, Key: "b"}))
 	noise.Data = []byte(`{"v":3}`)
@@ -192,7 +195,7 @@ func TestUnreadableEntry(t *testing.T) {
 	r.reach(t, held.Revision)
 	r.barrier(t)
 	publishSigned(t, l.server.Client(t), entry(held, "newer", "b", 1, 1), []byte(`{"v":3}`))
-	s := r.until(t, "unreadable", func(s flagsync.Status) bool { return s.Unreadable != nil })
+	s := r.until(t, "unreadable", func(s follow.Status) bool { return s.Unreadable != nil })
 	if !errors.Is(s.Unreadable, changelog.ErrVersion) || s.Applied != held {
 		t.Errorf("it says %v at %+v, want ErrVersion at %+v", s.Unreadable, s.Applied, held)
 	}
@@ -204,7 +207,7 @@ func TestAnEpochThatRenewsNothing(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	held := l.write(t, put("a", "{}"))
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	begin := entry(held, "epoch-op", document.EpochKey, 1, 1)
 	begin.Kind, begin.Epoch, begin.Put = document.KindEpoch, changelog.NewEpoch(time.Now(), held.Epoch), nil

@@ -17,6 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // isRefused waits until the server has answered to what was just sent, and
@@ -125,7 +126,7 @@ func TestCheck(t *testing.T) {
 	s := startWithUsers(t)
 	logAs(t, s, "publisher:p")
 	check := func(user, inbox, domain, environment string) error {
-		return flagsync.Check(t.Context(), flagsync.ConnectOptions{
+		return follow.Check(t.Context(), flagsync.ConnectOptions{
 			Keyring: trusttest.Default().Keyring(), URL: "nats://" + user + "@" + s.Addr().String(), InboxPrefix: inbox, Domain: domain, Logger: testLogger,
 		}, environment)
 	}
@@ -150,12 +151,12 @@ func TestCheck(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	err := flagsync.Check(ctx, flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://wrong:w@" + s.Addr().String(), Logger: testLogger}, "prod")
+	err := follow.Check(ctx, flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: "nats://wrong:w@" + s.Addr().String(), Logger: testLogger}, "prod")
 	if err == nil || !strings.Contains(strings.ToLower(err.Error()), "authorization") {
 		t.Errorf("wrong credentials: %v", err)
 	}
 	open := startServer(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true})
-	err = flagsync.Check(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: open.ClientURL(), Domain: "leaf", Logger: testLogger}, "prod")
+	err = follow.Check(t.Context(), flagsync.ConnectOptions{Keyring: trusttest.Default().Keyring(), URL: open.ClientURL(), Domain: "leaf", Logger: testLogger}, "prod")
 	if err == nil || !strings.Contains(err.Error(), `JetStream domain "leaf"`) {
 		t.Errorf("wrong domain: %v", err)
 	}

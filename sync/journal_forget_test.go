@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // One that knew records that are lost, and noise behind them, reads after the repair what all others read.
@@ -28,7 +29,7 @@ func TestJournalForgetsWhatIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLog(t)
-			warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+			warm := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 			fill(t, warm, 6)
 			r := order()
 			r.Missing = warm.Head()
@@ -39,10 +40,10 @@ func TestJournalForgetsWhatIsLost(t *testing.T) {
 				t.Fatal(err)
 			}
 			natstest.Damage(t, l.server.Client(t), "LEDGER_prod", c.end, c.lacks...)
-			if err := warm.Verify(t.Context()); len(c.lacks) == 0 && !errors.Is(err, flagsync.ErrJournalCut) {
+			if err := warm.Verify(t.Context()); len(c.lacks) == 0 && !errors.Is(err, writer.ErrLedgerCut) {
 				t.Errorf("before the repair: %v, want ErrJournalCut", err)
 			}
-			if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r); err != nil {
+			if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, r); err != nil {
 				t.Fatal(err)
 			}
 			if err := warm.Verify(t.Context()); err != nil {
@@ -57,14 +58,14 @@ func TestJournalForgetsWhatIsLost(t *testing.T) {
 func TestRepairTellsWhatItDid(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 6)
 	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 6, 3)
-	repair := func(missing changelog.Anchor) flagsync.JournalRepaired {
+	repair := func(missing changelog.Anchor) writer.LedgerRepaired {
 		t.Helper()
 		r := order()
 		r.Missing = missing
-		done, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r)
+		done, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +102,7 @@ func TestEnvironmentsAfterARepair(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	warm, other := openEnvironments(t, l.server), openEnvironments(t, l.server)
-	for _, e := range []*flagsync.Environments{warm, other} {
+	for _, e := range []*writer.Environments{warm, other} {
 		if list, err := e.List(t.Context()); err != nil || len(list) != 1 {
 			t.Fatalf("list: %v, %v", list, err)
 		}
@@ -110,19 +111,19 @@ func TestEnvironmentsAfterARepair(t *testing.T) {
 		t.Fatal(answer["error"])
 	}
 	r := order()
-	r.Missing = warm.Journal().Head()
-	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Control(), 1, r); err != nil {
+	r.Missing = warm.Ledger().Head()
+	if _, err := writer.RepairLedger(t.Context(), l.conn, writer.ControlLedger(), 1, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range []*flagsync.Environments{warm, other} {
+	for _, e := range []*writer.Environments{warm, other} {
 		if list, err := e.List(t.Context()); err != nil || len(list) != 0 {
 			t.Errorf("list: %v, %v, want none", list, err)
 		}
 	}
-	if _, _, err := warm.Adopt(t.Context(), "none", flagsync.Order{Actor: "operator"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
+	if _, _, err := warm.Adopt(t.Context(), "none", writer.Order{Actor: "operator"}); !errors.Is(err, flagsync.ErrEnvironmentUnknown) {
 		t.Errorf("an environment without streams: %v, want ErrEnvironmentUnknown", err)
 	}
-	if _, _, err := warm.Adopt(t.Context(), environment, flagsync.Order{Actor: "operator"}); err != nil {
+	if _, _, err := warm.Adopt(t.Context(), environment, writer.Order{Actor: "operator"}); err != nil {
 		t.Fatal(err)
 	}
 	if list, err := other.List(t.Context()); err != nil || len(list) != 1 {

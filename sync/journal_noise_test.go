@@ -18,6 +18,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const ledgerRecords = "ledger.prod.records"
@@ -85,14 +86,14 @@ func foreignMessages(tb testing.TB, environment string, head changelog.Anchor, n
 
 func storedAgain(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.Msg {
 	tb.Helper()
-	stored := storedMessage(tb, c, stream, sequence)
+	stored := Message(tb, c, stream, sequence)
 	msg := nats.NewMsg(stored.Subject)
 	msg.Data = stored.Data
 	msg.Header.Set(changelog.ProofHeader, stored.Header.Get(changelog.ProofHeader))
 	return msg
 }
 
-func storedMessage(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.RawStreamMsg {
+func Message(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.RawStreamMsg {
 	tb.Helper()
 	js, err := c.JetStream()
 	if err != nil {
@@ -123,11 +124,11 @@ func TestJournalSkipsNoise(t *testing.T) {
 func createLedger(t *testing.T, c *flagsync.Conn, name string) {
 	t.Helper()
 	patiently(t, func(ctx context.Context) error {
-		environments, err := flagsync.OpenEnvironments(ctx, c, 1)
+		environments, err := writer.OpenEnvironments(ctx, c, 1)
 		if err == nil {
-			_, err = environments.Create(ctx, name, flagsync.Order{Actor: "tester"})
+			_, err = environments.Create(ctx, name, writer.Order{Actor: "tester"})
 		}
-		if errors.Is(err, flagsync.ErrEnvironmentExists) {
+		if errors.Is(err, writer.ErrEnvironmentExists) {
 			return nil // by an attempt that was not answered
 		}
 		return err
@@ -137,7 +138,7 @@ func createLedger(t *testing.T, c *flagsync.Conn, name string) {
 func testNoise(t *testing.T, l *log, environment, kind string) {
 	t.Helper()
 	client := l.server.Client(t)
-	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	var want []string
 	var count uint64
 	next, head := uint64(1), changelog.Anchor{}
@@ -166,7 +167,7 @@ func testNoise(t *testing.T, l *log, environment, kind string) {
 	}
 	noise()
 	noise()
-	for what, reader := range map[string]*flagsync.Journal{"the writer": j, "another one": openJournal(t, l.conn, flagsync.Ledger(environment), 1)} {
+	for what, reader := range map[string]*writer.Ledger{"the writer": j, "another one": openJournal(t, l.conn, writer.LedgerOf(environment), 1)} {
 		if diff := cmp.Diff(want, records(t, reader, 0)); diff != "" {
 			t.Errorf("%s reads (-want +got):\n%s", what, diff)
 		}
@@ -183,7 +184,7 @@ func testNoise(t *testing.T, l *log, environment, kind string) {
 }
 
 // appendSoon appends within patience: the server forgets the ids of messages after two minutes.
-func appendSoon(t *testing.T, j *flagsync.Journal, base uint64, op, body string) (uint64, error) {
+func appendSoon(t *testing.T, j *writer.Ledger, base uint64, op, body string) (uint64, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -194,7 +195,7 @@ func appendSoon(t *testing.T, j *flagsync.Journal, base uint64, op, body string)
 func TestJournalIgnoresAForeignMessageID(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	records(t, j, 0)
 	coming, err := changelog.JournalRecord{Stream: "LEDGER_prod", Sequence: 1, OpID: "op", Body: []byte(`1`)}.Encode()
 	if err != nil {
@@ -228,7 +229,7 @@ func TestJournalInAFlood(t *testing.T) {
 		}
 	})
 	proxies, through := proxied(t, l.server.URL())
-	j := openJournal(t, connect(t, through), flagsync.Ledger(environment), 1)
+	j := openJournal(t, connect(t, through), writer.LedgerOf(environment), 1)
 	var want []string
 	refused := 0
 	for i, began := 0, time.Now(); i < 12 || refused == 0 && time.Since(began) < patience; i++ { // a busy machine may flood slowly
@@ -242,7 +243,7 @@ func TestJournalInAFlood(t *testing.T) {
 		switch {
 		case err == nil:
 			want = append(want, body)
-		case errors.Is(err, flagsync.ErrForeignMessages):
+		case errors.Is(err, writer.ErrForeignMessages):
 			refused++
 		default:
 			t.Errorf("append %d: %v", i, err)
@@ -257,7 +258,7 @@ func TestJournalInAFlood(t *testing.T) {
 		t.Error(err)
 	}
 	want = append(want, `"last"`)
-	if diff := cmp.Diff(want, records(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 0)); diff != "" {
+	if diff := cmp.Diff(want, records(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 0)); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
 }
@@ -270,7 +271,7 @@ func TestJournalNeedsAKeyThatCounts(t *testing.T) {
 		"no key":          {URL: l.server.URL()},
 		"an unlisted key": {URL: l.server.URL(), Signer: unlistedSigner(t)},
 	} {
-		j := openJournal(t, connectWith(t, o), flagsync.Ledger(environment), 1)
+		j := openJournal(t, connectWith(t, o), writer.LedgerOf(environment), 1)
 		if _, err := j.Append(t.Context(), 0, "op", []byte(`1`)); err == nil {
 			t.Errorf("%s: the record was appended", what)
 		}

@@ -14,10 +14,11 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // fill appends records "1" to "n".
-func fill(tb testing.TB, j *flagsync.Journal, n int) {
+func fill(tb testing.TB, j *writer.Ledger, n int) {
 	tb.Helper()
 	for i := range n {
 		body := fmt.Sprint(i + 1)
@@ -29,7 +30,7 @@ func fill(tb testing.TB, j *flagsync.Journal, n int) {
 
 // bodies returns what a journal has from a sequence on, repairs as "repair", and
 // how reading ended.
-func bodies(tb testing.TB, j *flagsync.Journal, from uint64) (got []string, err error) {
+func bodies(tb testing.TB, j *writer.Ledger, from uint64) (got []string, err error) {
 	tb.Helper()
 	for r, err := range j.Read(tb.Context(), from) {
 		if err != nil {
@@ -44,8 +45,8 @@ func bodies(tb testing.TB, j *flagsync.Journal, from uint64) (got []string, err 
 	return got, nil
 }
 
-func order() flagsync.JournalRepair {
-	return flagsync.JournalRepair{Actor: "operator", Reason: "the disk was broken"}
+func order() writer.LedgerRepair {
+	return writer.LedgerRepair{Actor: "operator", Reason: "the disk was broken"}
 }
 
 // A record that is missing stops the journal until it is repaired; then everything before and after is read.
@@ -65,23 +66,23 @@ func TestJournalWithAHole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLog(t)
-			warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+			warm := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 			fill(t, warm, 6)
 			natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 6, c.lacks...)
-			cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+			cold := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 			for range 2 {
 				got, err := bodies(t, cold, 1)
-				if diff := cmp.Diff(c.before, got); diff != "" || !errors.Is(err, flagsync.ErrDamaged) || !strings.Contains(err.Error(), c.wantDamage) {
+				if diff := cmp.Diff(c.before, got); diff != "" || !errors.Is(err, writer.ErrDamaged) || !strings.Contains(err.Error(), c.wantDamage) {
 					t.Errorf("before the repair: %v (-want +got):\n%s", err, diff)
 				}
 			}
-			if err := cold.Follow(t.Context(), 1, func(flagsync.Record) error { return nil }); !errors.Is(err, flagsync.ErrDamaged) {
+			if err := cold.Follow(t.Context(), 1, func(writer.Record) error { return nil }); !errors.Is(err, writer.ErrDamaged) {
 				t.Errorf("follow: %v, want ErrDamaged", err)
 			}
 			if _, err := cold.Append(t.Context(), cold.Head().Sequence, "x", []byte(`"x"`)); err == nil {
 				t.Error("a record was appended over the damage")
 			}
-			done, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order())
+			done, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, order())
 			if err != nil || done.Head.Sequence != 7 {
 				t.Fatalf("repair: %+v, %v, want sequence 7", done, err)
 			}
@@ -94,7 +95,7 @@ func TestJournalWithAHole(t *testing.T) {
 }
 
 // after appends a record, and compares what all read.
-func after(t *testing.T, l *log, j *flagsync.Journal, want []string) {
+func after(t *testing.T, l *log, j *writer.Ledger, want []string) {
 	t.Helper()
 	if err := catchUp(t, j); err != nil {
 		t.Fatal(err)
@@ -102,19 +103,19 @@ func after(t *testing.T, l *log, j *flagsync.Journal, want []string) {
 	if _, err := j.Append(t.Context(), j.Head().Sequence, "new", []byte(`"new"`)); err != nil {
 		t.Fatal(err)
 	}
-	for what, reader := range map[string]*flagsync.Journal{"the same": j, "a new one": openJournal(t, l.conn, flagsync.Ledger(environment), 1)} {
+	for what, reader := range map[string]*writer.Ledger{"the same": j, "a new one": openJournal(t, l.conn, writer.LedgerOf(environment), 1)} {
 		got, err := bodies(t, reader, 1)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("after the repair, %s: %v (-want +got):\n%s", what, err, diff)
 		}
 	}
-	_, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order())
-	if !errors.Is(err, flagsync.ErrJournalWhole) {
+	_, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, order())
+	if !errors.Is(err, writer.ErrLedgerWhole) {
 		t.Errorf("repaired again: %v, want ErrJournalWhole", err)
 	}
 }
 
-func catchUp(tb testing.TB, j *flagsync.Journal) error {
+func catchUp(tb testing.TB, j *writer.Ledger) error {
 	tb.Helper()
 	_, err := bodies(tb, j, j.Head().Sequence+1)
 	return err
@@ -124,13 +125,13 @@ func catchUp(tb testing.TB, j *flagsync.Journal) error {
 func TestJournalWithoutItsNoise(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 1)
 	msg := nats.NewMsg("ledger.prod.records")
 	store(t, l.server.Client(t), msg)
 	fill(t, j, 2)
 	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 4, 2)
-	if got, err := bodies(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1); err != nil || len(got) != 3 {
+	if got, err := bodies(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1); err != nil || len(got) != 3 {
 		t.Errorf("%v, %v", got, err)
 	}
 }
@@ -139,7 +140,7 @@ func TestJournalWithoutItsNoise(t *testing.T) {
 func TestJournalOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 1)
 	msg := nats.NewMsg("ledger.prod.records")
 	msg.Data = []byte(`{"v":3}`)
@@ -149,13 +150,13 @@ func TestJournalOfANewerVersion(t *testing.T) {
 	}
 	msg.Header.Set(changelog.ProofHeader, string(signature))
 	store(t, l.server.Client(t), msg)
-	if _, err := bodies(t, j, 1); !errors.Is(err, flagsync.ErrDamaged) || !errors.Is(err, changelog.ErrUnreadable) {
+	if _, err := bodies(t, j, 1); !errors.Is(err, writer.ErrDamaged) || !errors.Is(err, changelog.ErrUnreadable) {
 		t.Errorf("read: %v", err)
 	}
 	if _, err := j.Append(t.Context(), 1, "x", []byte(`"x"`)); err == nil {
 		t.Error("a record was appended over what cannot be read")
 	}
-	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order()); err != nil {
+	if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, order()); err != nil {
 		t.Fatal(err)
 	}
 	after(t, l, j, []string{"1", "repair", `"new"`})
@@ -165,19 +166,19 @@ func TestJournalOfANewerVersion(t *testing.T) {
 func TestJournalWithACutEnd(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	warm := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	warm := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, warm, 6)
 	lost := warm.Head()
 	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 3)
 
-	cold := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	cold := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	cold.Expect(changelog.Anchor{Sequence: 2, Digest: lost.Digest}) // anything lower does not matter
 	cold.Expect(lost)
 	if got, err := bodies(t, cold, 1); err != nil || len(got) != 3 {
 		t.Errorf("read %v, %v", got, err)
 	}
 	_, err := cold.Append(t.Context(), 3, "x", []byte(`"x"`))
-	if !errors.Is(err, flagsync.ErrJournalCut) || !strings.Contains(err.Error(), lost.String()) || !strings.Contains(err.Error(), cold.Head().String()) {
+	if !errors.Is(err, writer.ErrLedgerCut) || !strings.Contains(err.Error(), lost.String()) || !strings.Contains(err.Error(), cold.Head().String()) {
 		t.Errorf("append: %v, want ErrJournalCut that names %s and %s", err, lost, cold.Head())
 	}
 	if _, err := bodies(t, warm, 7); !errors.Is(err, flagsync.ErrUnreachable) {
@@ -188,7 +189,7 @@ func TestJournalWithACutEnd(t *testing.T) {
 	}
 	r := order()
 	r.Missing = cold.Missing()
-	done, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r)
+	done, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, r)
 	if err != nil || done.Head.Sequence != 7 {
 		t.Fatalf("repair: %+v, %v, want sequence 7", done, err)
 	}
@@ -202,7 +203,7 @@ func TestJournalWithACutEnd(t *testing.T) {
 func TestJournalThatIsGone(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 2)
 	if answer := api(t, l.server.Client(t), "STREAM.DELETE.LEDGER_prod", nil); answer["error"] != nil {
 		t.Fatal(answer["error"])
@@ -212,26 +213,26 @@ func TestJournalThatIsGone(t *testing.T) {
 	}
 	r := order()
 	r.Missing = j.Head()
-	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, r); err != nil {
+	if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, r); err != nil {
 		t.Fatal(err)
 	}
-	after(t, l, openJournal(t, l.conn, flagsync.Ledger(environment), 1), []string{"repair", "repair", "repair", `"new"`})
+	after(t, l, openJournal(t, l.conn, writer.LedgerOf(environment), 1), []string{"repair", "repair", "repair", `"new"`})
 }
 
 // An expected record that is there, or becomes known only by reading, stops nothing; a forged one with its number does.
 func TestJournalHasWhatIsExpected(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	writer := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
-	reader := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
-	fill(t, writer, 2)
-	reader.Expect(writer.Head())
+	written := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	reader := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	fill(t, written, 2)
+	reader.Expect(written.Head())
 	if _, err := reader.Append(t.Context(), 2, "op", []byte(`3`)); err != nil {
 		t.Error(err)
 	}
-	fresh := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fresh := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	fresh.Expect(changelog.Anchor{Sequence: 2, Digest: changelog.Sum(nil)})
-	if _, err := fresh.Append(t.Context(), 3, "op", []byte(`4`)); !errors.Is(err, flagsync.ErrJournalCut) {
+	if _, err := fresh.Append(t.Context(), 3, "op", []byte(`4`)); !errors.Is(err, writer.ErrLedgerCut) {
 		t.Errorf("with another record at 2: %v, want ErrJournalCut", err)
 	}
 }
@@ -240,15 +241,15 @@ func TestJournalHasWhatIsExpected(t *testing.T) {
 func TestRepairRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	fill(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1)
-	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.Ledger(environment), 1, order()); !errors.Is(err, flagsync.ErrJournalWhole) {
+	fill(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1)
+	if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, order()); !errors.Is(err, writer.ErrLedgerWhole) {
 		t.Errorf("a whole journal: %v", err)
 	}
 	keyless := connectWith(t, flagsync.ConnectOptions{URL: l.server.URL()})
-	if _, err := flagsync.RepairJournal(t.Context(), keyless, flagsync.Ledger(environment), 1, order()); !errors.Is(err, changelog.ErrUnsigned) {
+	if _, err := writer.RepairLedger(t.Context(), keyless, writer.LedgerOf(environment), 1, order()); !errors.Is(err, changelog.ErrUnsigned) {
 		t.Errorf("without a key: %v", err)
 	}
-	if _, err := flagsync.RepairJournal(t.Context(), l.conn, flagsync.JournalName{}, 1, order()); err == nil {
+	if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerName{}, 1, order()); err == nil {
 		t.Error("a journal without a name was repaired")
 	}
 }

@@ -13,20 +13,21 @@ import (
 	"github.com/flagside/flagside/internal/faultnet"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
-func openJournal(tb testing.TB, c *flagsync.Conn, name flagsync.JournalName, copies int) *flagsync.Journal {
+func openJournal(tb testing.TB, c *flagsync.Conn, name writer.LedgerName, copies int) *writer.Ledger {
 	tb.Helper()
-	var j *flagsync.Journal
+	var j *writer.Ledger
 	patiently(tb, func(ctx context.Context) (err error) {
-		j, err = flagsync.OpenJournal(ctx, c, name, copies)
+		j, err = writer.OpenLedger(ctx, c, name, copies)
 		return err
 	})
 	return j
 }
 
 // records returns the bodies of all records from a sequence on.
-func records(tb testing.TB, j *flagsync.Journal, from uint64) []string {
+func records(tb testing.TB, j *writer.Ledger, from uint64) []string {
 	tb.Helper()
 	var bodies []string
 	patiently(tb, func(ctx context.Context) error {
@@ -45,7 +46,7 @@ func records(tb testing.TB, j *flagsync.Journal, from uint64) []string {
 func TestJournalAppendsAndReads(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	for name, which := range map[string]flagsync.JournalName{"ledger": flagsync.Ledger(environment), "control": flagsync.Control()} {
+	for name, which := range map[string]writer.LedgerName{"ledger": writer.LedgerOf(environment), "control": writer.ControlLedger()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			j := openJournal(t, l.conn, which, 1)
@@ -86,12 +87,12 @@ func TestJournalAppendsAndReads(t *testing.T) {
 func TestJournalConflict(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	first, err := j.Append(t.Context(), 0, "one", []byte(`1`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.Append(t.Context(), 0, "two", []byte(`2`)); !errors.Is(err, flagsync.ErrConflict) {
+	if _, err := j.Append(t.Context(), 0, "two", []byte(`2`)); !errors.Is(err, writer.ErrConflict) {
 		t.Errorf("a second record at the beginning: %v, want a conflict", err)
 	}
 	if again, err := j.Append(t.Context(), 0, "one", []byte(`1`)); err != nil || again != first {
@@ -100,8 +101,8 @@ func TestJournalConflict(t *testing.T) {
 	if _, err := j.Append(t.Context(), 99, "three", []byte(`3`)); !errors.Is(err, changelog.ErrDifferentHistory) {
 		t.Errorf("after a record that is not there: %v", err)
 	}
-	for what, body := range map[string]string{"no JSON": `{`, "too large": `"` + strings.Repeat("x", flagsync.MaxRecord) + `"`, "nothing": ""} {
-		if _, err := j.Append(t.Context(), first, what, []byte(body)); err == nil || errors.Is(err, flagsync.ErrUndecided) {
+	for what, body := range map[string]string{"no JSON": `{`, "too large": `"` + strings.Repeat("x", writer.MaxRecord) + `"`, "nothing": ""} {
+		if _, err := j.Append(t.Context(), first, what, []byte(body)); err == nil || errors.Is(err, writer.ErrUndecided) {
 			t.Errorf("%s: %v, want a refusal", what, err)
 		}
 	}
@@ -117,7 +118,7 @@ func TestJournalUndecided(t *testing.T) {
 	proxies, through := proxied(t, l.server.URL())
 	c := connect(t, through)
 	eventually(t, func() (bool, string) { return c.Connected(), "the connection through the proxy" })
-	j := openJournal(t, c, flagsync.Ledger(environment), 1)
+	j := openJournal(t, c, writer.LedgerOf(environment), 1)
 	proxies[0].Set(faultnet.Faults{ToClient: faultnet.Rule{Action: faultnet.Hold}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -125,10 +126,10 @@ func TestJournalUndecided(t *testing.T) {
 		_, err := j.Append(ctx, 0, "op", []byte(`1`))
 		done <- err
 	}()
-	direct := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	direct := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	eventually(t, func() (bool, string) { return len(records(t, direct, 0)) == 1, "the record to be stored" })
 	cancel()
-	if err := <-done; !errors.Is(err, flagsync.ErrUndecided) {
+	if err := <-done; !errors.Is(err, writer.ErrUndecided) {
 		t.Errorf("without an answer: %v, want undecided", err)
 	}
 	proxies[0].Set(faultnet.Faults{})
@@ -145,7 +146,7 @@ func TestJournalUndecided(t *testing.T) {
 func TestJournalThatLostRecords(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, flagsync.Control(), 1)
+	j := openJournal(t, l.conn, writer.ControlLedger(), 1)
 	var base uint64
 	records(t, j, 0)
 	base = j.Head().Sequence
@@ -158,7 +159,7 @@ func TestJournalThatLostRecords(t *testing.T) {
 	if _, err := l.server.Client(t).Request("$JS.API.STREAM.DELETE.CONTROL", nil, patience); err != nil {
 		t.Fatal(err)
 	}
-	openJournal(t, l.conn, flagsync.Control(), 1)
+	openJournal(t, l.conn, writer.ControlLedger(), 1)
 	var got error
 	for _, err := range j.Read(t.Context(), base+1) {
 		got = err
@@ -171,13 +172,13 @@ func TestJournalThatLostRecords(t *testing.T) {
 func TestJournalNeedsItsStream(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	if _, err := flagsync.OpenJournal(t.Context(), l.conn, flagsync.Ledger("unknown"), 1); !errors.Is(err, flagsync.ErrStreamLost) {
+	if _, err := writer.OpenLedger(t.Context(), l.conn, writer.LedgerOf("unknown"), 1); !errors.Is(err, flagsync.ErrStreamLost) {
 		t.Errorf("an unknown environment: %v", err)
 	}
-	if _, err := flagsync.OpenJournal(t.Context(), l.conn, flagsync.JournalName{}, 1); err == nil {
+	if _, err := writer.OpenLedger(t.Context(), l.conn, writer.LedgerName{}, 1); err == nil {
 		t.Error("a journal without a name was opened")
 	}
-	if _, err := flagsync.OpenJournal(t.Context(), l.conn, flagsync.Ledger(environment), 2); err == nil {
+	if _, err := writer.OpenLedger(t.Context(), l.conn, writer.LedgerOf(environment), 2); err == nil {
 		t.Error("a journal on two servers was opened")
 	}
 }
@@ -206,10 +207,10 @@ func journalRace(t *testing.T, url string, copies int) {
 	var wg, following sync.WaitGroup
 	followed := make([][]string, 2)
 	for i := range followed {
-		j := openJournal(t, connect(t, url), flagsync.Ledger(environment), copies)
+		j := openJournal(t, connect(t, url), writer.LedgerOf(environment), copies)
 		followedAll, done := context.WithCancel(ctx)
 		following.Go(func() {
-			err := j.Follow(followedAll, 0, func(f flagsync.Record) error {
+			err := j.Follow(followedAll, 0, func(f writer.Record) error {
 				if followed[i] = append(followed[i], string(f.Body)); len(followed[i]) == writers*each {
 					done()
 				}
@@ -221,12 +222,12 @@ func journalRace(t *testing.T, url string, copies int) {
 		})
 	}
 	for w := range writers {
-		j := openJournal(t, connect(t, url), flagsync.Ledger(environment), copies)
+		j := openJournal(t, connect(t, url), writer.LedgerOf(environment), copies)
 		wg.Go(func() { writeRecords(t, j, w, each) })
 	}
 	wg.Wait()
 	following.Wait()
-	j := openJournal(t, connect(t, url), flagsync.Ledger(environment), copies)
+	j := openJournal(t, connect(t, url), writer.LedgerOf(environment), copies)
 	all := records(t, j, 0)
 	seen := make(map[string]bool)
 	for _, body := range all {
@@ -243,7 +244,7 @@ func journalRace(t *testing.T, url string, copies int) {
 }
 
 // writeRecords appends records, each until it is stored.
-func writeRecords(t *testing.T, j *flagsync.Journal, writer, n int) {
+func writeRecords(t *testing.T, j *writer.Ledger, written, n int) {
 	t.Helper()
 	var base uint64
 	for i := range n {
@@ -255,13 +256,13 @@ func writeRecords(t *testing.T, j *flagsync.Journal, writer, n int) {
 				base = record.Sequence
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			sequence, err := j.Append(ctx, base, fmt.Sprint(writer, "-", i, "-", attempt), fmt.Appendf(nil, `"%d-%d"`, writer, i))
+			sequence, err := j.Append(ctx, base, fmt.Sprint(written, "-", i, "-", attempt), fmt.Appendf(nil, `"%d-%d"`, written, i))
 			cancel()
 			if err == nil {
 				base = sequence
 				break
 			}
-			if !errors.Is(err, flagsync.ErrConflict) {
+			if !errors.Is(err, writer.ErrConflict) {
 				t.Error(err)
 				return
 			}

@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/flagside/flagside/document"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 func TestHistoryAndRead(t *testing.T) {
@@ -72,7 +72,7 @@ func TestReadsWhereReplicasAreSilent(t *testing.T) {
 	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	log := flagsync.NewLog(connect(t, l.server.URL()), flagsync.LogOptions{Environment: environment, Replicas: 1})
+	log := writer.NewLog(connect(t, l.server.URL()), writer.LogOptions{Environment: environment, Replicas: 1})
 	if head, err := log.Head(t.Context()); err != nil || head != l.head(t) {
 		t.Fatalf("head %v, %v, want %v", head, err, l.head(t))
 	}

@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/flagside/flagside/document"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // muteFeed makes the server republish nothing, which loses what is written
@@ -27,13 +29,13 @@ func (l *log) muteFeed(tb testing.TB, mute bool) {
 	}
 }
 
-func patient(t *flagsync.Timing) { t.BeatTimeout, t.OwnBarrier = time.Hour, time.Hour }
+func patient(t *tuning.Follower) { t.HeartbeatTimeout, t.OwnBarrier = time.Hour, time.Hour }
 
 // TestGapIsFilled loses three changes; the next one shows the gap.
 func TestGapIsFilled(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	for i := range 3 {
@@ -55,14 +57,14 @@ func TestGapIsFilled(t *testing.T) {
 func TestABeatShowsALoss(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, patient)
+	r := startFollowing(t, l.conn, patient)
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	head := l.write(t, put("lost", "{}"))
 	if s := r.Status(); s.Applied.Revision != 2 {
 		t.Fatalf("applied %d, want that nothing came", s.Applied.Revision)
 	}
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	r.reach(t, head.Revision)
 	if s := r.Status(); s.Gaps != 0 {
 		t.Errorf("%d gaps, want none that shows", s.Gaps)
@@ -73,7 +75,7 @@ func TestABeatShowsALoss(t *testing.T) {
 func TestSilenceIsBroken(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	r := follow(t, l.conn, func(t *flagsync.Timing) { t.BeatTimeout, t.OwnBarrier = 50*time.Millisecond, 50*time.Millisecond })
+	r := startFollowing(t, l.conn, func(t *tuning.Follower) { t.HeartbeatTimeout, t.OwnBarrier = 50*time.Millisecond, 50*time.Millisecond })
 	r.until(t, "synced", isSynced)
 	l.muteFeed(t, true)
 	head := l.write(t, put("lost", "{}"))
@@ -85,7 +87,7 @@ func TestReconnectFills(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), patient)
+	r := startFollowing(t, connectSidecar(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	for i := range 3 {
 		p.Cut()
@@ -101,8 +103,8 @@ func TestHalfOpenConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connectSidecar(t, p.url()), func(t *flagsync.Timing) {
-		t.BeatTimeout, t.OwnBarrier, t.Reconnect = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
+	r := startFollowing(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
+		t.HeartbeatTimeout, t.OwnBarrier, t.Reconnect = 100*time.Millisecond, 100*time.Millisecond, 100*time.Millisecond
 	})
 	r.until(t, "synced", isSynced)
 	connections := p.Accepted()
@@ -132,11 +134,11 @@ func TestRandomLoss(t *testing.T) {
 func randomLoss(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	l := newLog(t)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	p := newProxy(t, l.server.URL())
 	var followers []*running
 	join := func() {
-		followers = append(followers, follow(t, connectSidecar(t, p.url()), func(t *flagsync.Timing) {
+		followers = append(followers, startFollowing(t, connectSidecar(t, p.url()), func(t *tuning.Follower) {
 			t.AskLeader = 10 * time.Millisecond
 		}))
 	}

@@ -9,8 +9,9 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // asFed returns a message as the server republishes it, with a sequence.
@@ -34,7 +35,7 @@ func TestAForgedFeed(t *testing.T) {
 	l := newLog(t)
 	n := newIntruder(t, l)
 	held := l.write(t, put("a", "{}"))
-	r := follow(t, connectSidecar(t, l.server.URL()), patient)
+	r := startFollowing(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
 	next := held.Revision + 1
 	for name, make := range kinds {
@@ -57,9 +58,9 @@ func TestAFloodInTheFeed(t *testing.T) {
 	l := newLog(t)
 	n := newIntruder(t, l)
 	held := l.write(t, put("a", "{}"))
-	r := follow(t, connectSidecar(t, l.server.URL()))
+	r := startFollowing(t, connectSidecar(t, l.server.URL()))
 	r.until(t, "synced", isSynced)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
 	for round := range 5 {
 		for i := range 400 {
 			e := entry(held, fmt.Sprint("forged-", round, "-", i), fmt.Sprint("forged-", i), 1, 1)
@@ -78,14 +79,14 @@ func TestForgedHeartbeats(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	held := l.write(t, put("a", "{}"))
-	r := follow(t, connectSidecar(t, l.server.URL()), patient)
+	r := startFollowing(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
 	c := natstest.ConnectPublishers(t, l.server.URL())
 	ahead := held
 	ahead.Revision += 50
 	true5 := signedHeartbeat(t, heartbeat(held, "publisher", 5))
 	announce(t, c, true5)
-	r.until(t, "a heartbeat", func(s flagsync.Status) bool { return !s.LastBeat.IsZero() })
+	r.until(t, "a heartbeat", func(s follow.Status) bool { return !s.LastHeartbeat.IsZero() })
 
 	unsigned := signedHeartbeat(t, heartbeat(ahead, "forger", 1))
 	unsigned.Header.Del(changelog.ProofHeader)
@@ -113,11 +114,11 @@ func TestForgedHeartbeats(t *testing.T) {
 	} {
 		refused := r.Status().Refused
 		announce(t, c, msg)
-		s := r.until(t, name, func(s flagsync.Status) bool { return s.Refused == refused+1 })
-		if !s.LastBeat.Equal(before.LastBeat) || !s.LastConfirmed.Equal(before.LastConfirmed) || s.Head != before.Head {
-			t.Errorf("%s: last heartbeat %s, confirmed %s, head %d", name, s.LastBeat, s.LastConfirmed, s.Head)
+		s := r.until(t, name, func(s follow.Status) bool { return s.Refused == refused+1 })
+		if !s.LastHeartbeat.Equal(before.LastHeartbeat) || !s.LastConfirmed.Equal(before.LastConfirmed) || s.Head != before.Head {
+			t.Errorf("%s: last heartbeat %s, confirmed %s, head %d", name, s.LastHeartbeat, s.LastConfirmed, s.Head)
 		}
 	}
 	announce(t, c, signedHeartbeat(t, heartbeat(held, "publisher", 6)))
-	r.until(t, "the next one", func(s flagsync.Status) bool { return s.LastBeat.After(before.LastBeat) })
+	r.until(t, "the next one", func(s follow.Status) bool { return s.LastHeartbeat.After(before.LastHeartbeat) })
 }

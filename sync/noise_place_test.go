@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
@@ -16,6 +17,8 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // TestNoiseBeforeTheFirstEntry stands in the stream before the environment is made.
@@ -29,11 +32,11 @@ func TestNoiseBeforeTheFirstEntry(t *testing.T) {
 	if answer := api(t, n.c, "STREAM.CREATE.FLAGS_prod", settings); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	early := follow(t, connectSidecar(t, l.server.URL()), impatient)
+	early := startFollowing(t, connectSidecar(t, l.server.URL()), impatient)
 	for _, msg := range []*nats.Msg{withHeaders("Status", "404"), {Subject: "flags.prod.bytes", Data: []byte("bytes")}} {
 		store(t, n.c, msg)
 	}
-	early.until(t, "a log without an entry", func(s flagsync.Status) bool { return s.LastError != nil })
+	early.until(t, "a log without an entry", func(s follow.Status) bool { return s.LastError != nil })
 	if s := early.Status(); s.Synced || s.AgeKnown {
 		t.Errorf("a log that holds only noise is complete: %+v", s)
 	}
@@ -43,7 +46,7 @@ func TestNoiseBeforeTheFirstEntry(t *testing.T) {
 	if head.Revision != 6 {
 		t.Errorf("the head is revision %d, want 6", head.Revision)
 	}
-	for _, r := range []*running{early, follow(t, connectSidecar(t, l.server.URL()))} {
+	for _, r := range []*running{early, startFollowing(t, connectSidecar(t, l.server.URL()))} {
 		r.sees(t, l)
 	}
 }
@@ -55,7 +58,7 @@ func TestNoiseBehindTheHead(t *testing.T) {
 	l := newLog(t)
 	n := newIntruder(t, l)
 	l.write(t, put("a", "{}"))
-	r := follow(t, connectSidecar(t, l.server.URL()), patient)
+	r := startFollowing(t, connectSidecar(t, l.server.URL()), patient)
 	r.until(t, "synced", isSynced)
 	reads := new(atomic.Int64)
 	if _, err := n.c.Subscribe("$JS.API.DIRECT.GET.FLAGS_prod", func(m *nats.Msg) {
@@ -69,12 +72,12 @@ func TestNoiseBehindTheHead(t *testing.T) {
 	for range 5 {
 		end = store(t, n.c, &nats.Msg{Subject: "flags.prod.bytes", Data: []byte("bytes")})
 	}
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
-	s := r.until(t, "judged noise", func(s flagsync.Status) bool { return s.Foreign.Messages == 5 })
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
+	s := r.until(t, "judged noise", func(s follow.Status) bool { return s.Foreign.Messages == 5 })
 	if want := (flagsync.Sequence{First: end - 4, Last: end}); len(s.Foreign.Last) != 1 || s.Foreign.Last[0] != want || s.Foreign.Since.IsZero() {
 		t.Errorf("the status names %+v, want %+v", s.Foreign, want)
 	}
-	r.until(t, "a younger state", func(later flagsync.Status) bool { return later.LastConfirmed.After(s.LastConfirmed) })
+	r.until(t, "a younger state", func(later follow.Status) bool { return later.LastConfirmed.After(s.LastConfirmed) })
 	if reads.Load() > 0 {
 		t.Errorf("noise was read %d times although the publisher has judged it", reads.Load())
 	}
@@ -88,7 +91,7 @@ func TestTwoWritersWithNoiseBetween(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	n := newIntruder(t, l)
-	warm := follow(t, connectSidecar(t, l.server.URL()))
+	warm := startFollowing(t, connectSidecar(t, l.server.URL()))
 	told := newOutcomes()
 	var writing, disturbing sync.WaitGroup
 	stop := make(chan struct{})
@@ -113,7 +116,7 @@ func TestTwoWritersWithNoiseBetween(t *testing.T) {
 				} else {
 					op := fmt.Sprintf("op-%d-%d", w, i)
 					outcome, err := own.Append(ctx, basis, change(op, put("shared", fmt.Sprintf("%q", op)), put(op, "{}")))
-					if err != nil && !errors.Is(err, flagsync.ErrForeignMessages) {
+					if err != nil && !errors.Is(err, writer.ErrForeignMessages) {
 						t.Errorf("%s: %v", op, err)
 					}
 					told.note(op, outcome.State)
@@ -126,10 +129,10 @@ func TestTwoWritersWithNoiseBetween(t *testing.T) {
 	close(stop)
 	disturbing.Wait()
 	told.verify(t, l.Log, l.head(t))
-	if told.count(flagsync.Committed) == 0 || told.count(flagsync.Open) > 0 {
-		t.Errorf("%d committed, %d lost, %d open", told.count(flagsync.Committed), told.count(flagsync.Lost), told.count(flagsync.Open))
+	if told.count(writer.Committed) == 0 || told.count(writer.Open) > 0 {
+		t.Errorf("%d committed, %d lost, %d open", told.count(writer.Committed), told.count(writer.Lost), told.count(writer.Open))
 	}
-	for _, r := range []*running{warm, follow(t, connectSidecar(t, l.server.URL()))} {
+	for _, r := range []*running{warm, startFollowing(t, connectSidecar(t, l.server.URL()))} {
 		r.sees(t, l)
 	}
 }
@@ -142,8 +145,8 @@ func TestAFloodOfNoise(t *testing.T) {
 	n := newIntruder(t, l)
 	head := l.write(t, put("a", "{}"))
 	forged := entryMessage(t, n.next(t, "forged"), trusttest.New().Signer(), environment)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
-	r := follow(t, connectSidecar(t, l.server.URL()), impatient)
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
+	r := startFollowing(t, connectSidecar(t, l.server.URL()), impatient)
 	r.until(t, "synced", isSynced)
 	const writers, messages = 2, 3000
 	var flooding sync.WaitGroup
@@ -182,9 +185,9 @@ func TestAFloodOfNoise(t *testing.T) {
 		}
 		outcome, err := l.append(t, t.Context(), head, change(fmt.Sprint("op-", committed), put("a", fmt.Sprint(committed))))
 		switch {
-		case errors.Is(err, flagsync.ErrForeignMessages):
+		case errors.Is(err, writer.ErrForeignMessages):
 			refusals++
-		case err != nil || outcome.State != flagsync.Committed:
+		case err != nil || outcome.State != writer.Committed:
 			t.Fatalf("append during the flood: %s, %v", outcome.State, err)
 		default:
 			head = outcome.Position
@@ -197,7 +200,7 @@ func TestAFloodOfNoise(t *testing.T) {
 		t.Error("no noise came between")
 	}
 	r.sees(t, l)
-	follow(t, connectSidecar(t, l.server.URL()), impatient).sees(t, l)
+	startFollowing(t, connectSidecar(t, l.server.URL()), impatient).sees(t, l)
 	if s := r.Status(); s.Foreign.Messages < writers*messages {
 		t.Errorf("%d foreign messages are named, want %d or more", s.Foreign.Messages, writers*messages)
 	}
@@ -212,7 +215,7 @@ func TestForeignMessagesTakeEveryPlace(t *testing.T) {
 	head := l.write(t, put("a", "{}"))
 	basis := l.basis(t, head)
 	attempts, flooded := 0, true
-	own, err := flagsync.OpenLog(t.Context(), connect(t, l.server.URL()), flagsync.LogOptions{
+	own, err := writer.OpenLog(t.Context(), connect(t, l.server.URL()), writer.LogOptions{
 		Environment: environment, Replicas: 1,
 		Anchors: func() (ledger, control changelog.Anchor) {
 			if flooded {
@@ -226,14 +229,14 @@ func TestForeignMessagesTakeEveryPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := change("never", put("b", "{}"))
-	if outcome, err := own.Append(t.Context(), basis, c); !errors.Is(err, flagsync.ErrForeignMessages) {
+	if outcome, err := own.Append(t.Context(), basis, c); !errors.Is(err, writer.ErrForeignMessages) {
 		t.Errorf("%s, %v, want ErrForeignMessages", outcome.State, err)
 	}
 	if attempts != 16 {
 		t.Errorf("it gave up after %d attempts, want 16", attempts)
 	}
 	flooded = false
-	if outcome, err := own.Append(t.Context(), basis, c); err != nil || outcome.State != flagsync.Committed {
+	if outcome, err := own.Append(t.Context(), basis, c); err != nil || outcome.State != writer.Committed {
 		t.Errorf("once there is no more noise: %s, %v", outcome.State, err)
 	}
 }
@@ -246,11 +249,11 @@ func TestRecreateWorksPastNoise(t *testing.T) {
 	n := newIntruder(t, l)
 	held := l.fill(t, "flag-", 3)
 	away := l.away(t)
-	r := follow(t, connectSidecar(t, l.server.URL()), impatient)
+	r := startFollowing(t, connectSidecar(t, l.server.URL()), impatient)
 	r.until(t, "synced", isSynced)
 	latecomers := func() {
 		t.Helper()
-		for _, r := range []*running{r, followInto(t, connectSidecar(t, l.server.URL()), away, impatient), follow(t, connectSidecar(t, l.server.URL()), impatient)} {
+		for _, r := range []*running{r, followInto(t, connectSidecar(t, l.server.URL()), away, impatient), startFollowing(t, connectSidecar(t, l.server.URL()), impatient)} {
 			r.sees(t, l)
 		}
 		away = l.away(t)
@@ -276,7 +279,7 @@ func TestRecreateWorksPastNoise(t *testing.T) {
 			}
 		}
 	}
-	environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), l.conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +306,7 @@ func TestRecreateWorksPastNoise(t *testing.T) {
 		store(t, n.c, old)
 		store(t, n.c, withHeaders("Nats-Sequence", "9"))
 	}
-	r.until(t, "a log of noise", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	r.until(t, "a log of noise", func(s follow.Status) bool { return s.DifferentHistory != nil })
 	if r.target.count() != between.Count {
 		t.Errorf("noise took %d documents away", between.Count-r.target.count())
 	}
@@ -337,10 +340,7 @@ func TestTheSnapshotterOverwritesNoise(t *testing.T) {
 		msg.Data, msg.Header[changelog.ProofHeader] = data, proofs
 		return msg
 	}
-	staging, signature, err := changelog.EncodeManifest(trusttest.Default().Signer(), "staging", map[string]any{"v": 2})
-	if err != nil {
-		t.Fatal(err)
-	}
+	staging, signature := signAsManifest(t, trusttest.Default().Signer(), "staging", map[string]any{"v": 2})
 	heartbeat := signedHeartbeat(t, heartbeat(l.head(t), "by", 1))
 	for name, msg := range map[string]*nats.Msg{
 		"bytes":                  forged([]byte("bytes")),
@@ -353,7 +353,7 @@ func TestTheSnapshotterOverwritesNoise(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			store(t, n.c, msg)
-			fresh := follow(t, connectSidecar(t, l.server.URL()), early)
+			fresh := startFollowing(t, connectSidecar(t, l.server.URL()), early)
 			fresh.sees(t, l)
 			if fresh.target.loaded() > 0 {
 				t.Error("a snapshot was loaded")
@@ -362,7 +362,7 @@ func TestTheSnapshotterOverwritesNoise(t *testing.T) {
 				l.write(t, put("again", fmt.Sprintf("%q", name)))
 			}
 			l.publish(t)
-			fresh = follow(t, connectSidecar(t, l.server.URL()), early)
+			fresh = startFollowing(t, connectSidecar(t, l.server.URL()), early)
 			fresh.sees(t, l)
 			if fresh.target.loaded() != 1 {
 				t.Error("what was published over it was not loaded")
@@ -381,25 +381,25 @@ func TestANewerFormatStopsPublishers(t *testing.T) {
 	if _, err := l.Head(t.Context()); !errors.Is(err, changelog.ErrVersion) {
 		t.Errorf("head: %v, want ErrVersion", err)
 	}
-	if outcome, err := l.Append(t.Context(), basis, change("op", put("b", "{}"))); err != nil || outcome.State != flagsync.Lost {
+	if outcome, err := l.Append(t.Context(), basis, change("op", put("b", "{}"))); err != nil || outcome.State != writer.Lost {
 		t.Errorf("append: %s, %v, want it lost to the other", outcome.State, err)
 	}
 	for _, c := range []*flagsync.Conn{connectSidecar(t, l.server.URL()), connect(t, l.server.URL())} {
-		r := follow(t, c, impatient)
-		s := r.until(t, "unreadable", func(s flagsync.Status) bool { return s.Unreadable != nil })
+		r := startFollowing(t, c, impatient)
+		s := r.until(t, "unreadable", func(s follow.Status) bool { return s.Unreadable != nil })
 		if !errors.Is(s.Unreadable, changelog.ErrVersion) || s.Applied != held {
 			t.Errorf("it says %v at %+v, want ErrVersion at %+v", s.Unreadable, s.Applied, held)
 		}
 	}
 	l.renew(t, "renewed", put("c", "{}"))
-	follow(t, connectSidecar(t, l.server.URL()), impatient).sees(t, l)
+	startFollowing(t, connectSidecar(t, l.server.URL()), impatient).sees(t, l)
 }
 
 // TestNoiseOnACluster is written while the leadership moves.
 func TestNoiseOnACluster(t *testing.T) {
 	t.Parallel()
 	servers, l := newReplicated(t)
-	r := follow(t, connectSidecar(t, l.url), impatient)
+	r := startFollowing(t, connectSidecar(t, l.url), impatient)
 	r.until(t, "synced", isSynced)
 	told := newOutcomes()
 	c := natstest.Connect(t, l.url)
@@ -416,5 +416,19 @@ func TestNoiseOnACluster(t *testing.T) {
 		servers.Leader(t, flagsOf).StepDown(t, flagsOf)
 	}
 	told.verify(t, l.Log, l.settled(t))
-	l.verifyFollowers(t, []*running{r, follow(t, connectSidecar(t, l.url), impatient)})
+	l.verifyFollowers(t, []*running{r, startFollowing(t, connectSidecar(t, l.url), impatient)})
+}
+
+// signAsManifest returns the bytes of a manifest that may say anything, and their signature.
+func signAsManifest(tb testing.TB, s *changelog.Signer, of string, manifest map[string]any) ([]byte, changelog.Signature) {
+	tb.Helper()
+	data, err := json.Marshal(manifest)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	signature, err := s.SignManifest(of, data)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data, signature
 }

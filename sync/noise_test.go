@@ -13,8 +13,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // intruder writes messages that no publisher has signed for their place, with
@@ -66,7 +66,7 @@ func (n *intruder) next(tb testing.TB, key string) changelog.Entry {
 	head := n.head(tb)
 	e := entry(head, "forged", key, 1, 1)
 	e.Revision = n.end(tb) + 1
-	e.State = flagsync.After(n.basis(tb, head), changelog.Transaction{{Entry: e}}).State().Digest()
+	e.State = writer.After(n.basis(tb, head), changelog.Transaction{{Entry: e}}).State().Digest()
 	return e
 }
 
@@ -139,7 +139,7 @@ var kinds = map[string]func(testing.TB, *intruder) *nats.Msg{
 	},
 	"an entry of another installation": func(tb testing.TB, n *intruder) *nats.Msg {
 		tb.Helper()
-		return entryMessage(tb, n.next(tb, "stranger"), trusttest.New().Signer(), environment)
+		return entryMessage(tb, n.next(tb, "foreign"), trusttest.New().Signer(), environment)
 	},
 	"an entry without a signature": func(tb testing.TB, n *intruder) *nats.Msg {
 		tb.Helper()
@@ -222,7 +222,7 @@ func TestNoiseIsSkipped(t *testing.T) {
 	n := newIntruder(t, l)
 	l.write(t, put("a", "{}"))
 	away := l.away(t)
-	warm := follow(t, connectSidecar(t, l.server.URL()))
+	warm := startFollowing(t, connectSidecar(t, l.server.URL()))
 	warm.until(t, "synced", isSynced)
 	written := 1
 	for _, name := range slices.Sorted(maps.Keys(kinds)) {
@@ -234,7 +234,7 @@ func TestNoiseIsSkipped(t *testing.T) {
 			if last := s.Foreign.Last; s.Foreign.Messages != before+1 || last[len(last)-1].Last != sequence {
 				t.Fatalf("%s at %d: the status names %+v, before it were %d", name, sequence, s.Foreign, before)
 			}
-			cold := follow(t, connectSidecar(t, l.server.URL()))
+			cold := startFollowing(t, connectSidecar(t, l.server.URL()))
 			back := followInto(t, connectSidecar(t, l.server.URL()), away)
 			written++
 			position := l.write(t, put("a", fmt.Sprintf(`{"n":%d}`, written)), put(fmt.Sprint("flag-", written), "{}"))
@@ -274,7 +274,7 @@ func TestTheIdOfTheComingEntryIsTaken(t *testing.T) {
 	l := newLog(t)
 	n := newIntruder(t, l)
 	head := l.write(t, put("a", "{}"))
-	coming := func(c flagsync.Change, i int, prev changelog.Link) changelog.Entry {
+	coming := func(c writer.Change, i int, prev changelog.Link) changelog.Entry {
 		return changelog.Entry{
 			Environment: environment, Epoch: head.Epoch, Revision: head.Revision + uint64(i) + 2, OpID: c.OpID,
 			Kind: c.Documents[i].Kind, Key: c.Documents[i].Key, Index: i + 1, Count: len(c.Documents),
@@ -291,7 +291,7 @@ func TestTheIdOfTheComingEntryIsTaken(t *testing.T) {
 		for i := range documents {
 			e := coming(c, i, prev)
 			if i == len(documents)-1 {
-				e.State = flagsync.After(l.basis(t, head), append(tx, changelog.Record{Entry: e})).State().Digest()
+				e.State = writer.After(l.basis(t, head), append(tx, changelog.Record{Entry: e})).State().Digest()
 			}
 			body, err := e.Encode()
 			if err != nil {
@@ -305,12 +305,12 @@ func TestTheIdOfTheComingEntryIsTaken(t *testing.T) {
 			t.Fatal("the noise stands elsewhere")
 		}
 		outcome, err := l.append(t, t.Context(), head, c)
-		if err != nil || outcome.State != flagsync.Committed {
+		if err != nil || outcome.State != writer.Committed {
 			t.Fatalf("%s: %s, %v", name, outcome.State, err)
 		}
 		if got := outcome.Position.Digest; got != tx[len(tx)-1].Digest {
 			t.Fatalf("%s: the test took the id of another entry", name)
 		}
 	}
-	follow(t, connectSidecar(t, l.server.URL())).sees(t, l)
+	startFollowing(t, connectSidecar(t, l.server.URL())).sees(t, l)
 }

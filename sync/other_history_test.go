@@ -9,16 +9,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // renewal is a state that is written as a new epoch.
-func renewal(op string, documents ...document.Document) flagsync.Renewal {
-	return flagsync.Renewal{
+func renewal(op string, documents ...document.Document) writer.NewEpoch {
+	return writer.NewEpoch{
 		OpID: op, Actor: "tester", Reason: "a test", Time: time.Unix(1, 0), Documents: slices.Values(documents), Count: len(documents),
 	}
 }
@@ -26,7 +30,7 @@ func renewal(op string, documents ...document.Document) flagsync.Renewal {
 // renew writes documents as a new epoch.
 func (l *log) renew(tb testing.TB, op string, documents ...document.Document) changelog.Position {
 	tb.Helper()
-	environments, err := flagsync.OpenEnvironments(tb.Context(), l.conn, 1)
+	environments, err := writer.OpenEnvironments(tb.Context(), l.conn, 1)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -48,14 +52,14 @@ func (l *log) deleteStreams(tb testing.TB, streams ...string) {
 	}
 }
 
-// create creates the environment anew, as if no one knew it.
+// create creates the environment anew, as if it were not known.
 func (l *log) create(tb testing.TB) {
 	tb.Helper()
-	environments, err := flagsync.OpenEnvironments(tb.Context(), l.conn, 1)
+	environments, err := writer.OpenEnvironments(tb.Context(), l.conn, 1)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := environments.Create(tb.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(tb.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 		tb.Fatal(err)
 	}
 	l.Log = freshLog(tb, l)
@@ -75,7 +79,7 @@ func (l *log) fill(tb testing.TB, prefix string, changes int) changelog.Position
 func (r *running) sees(tb testing.TB, l *log) {
 	tb.Helper()
 	head := l.head(tb)
-	r.until(tb, "the head of the log", func(s flagsync.Status) bool { return s.Applied == head })
+	r.until(tb, "the head of the log", func(s follow.Status) bool { return s.Applied == head })
 	r.barrier(tb)
 	s := r.Status()
 	if err := errors.Join(s.DifferentHistory, s.Hole, s.Unreadable); err != nil {
@@ -108,7 +112,7 @@ func TestAnEmptyLogReplacesNothing(t *testing.T) {
 			l := newLog(t)
 			held := l.fill(t, "flag-", 3)
 			target := l.away(t)
-			r := follow(t, l.conn, impatient)
+			r := startFollowing(t, l.conn, impatient)
 			r.until(t, "synced", isSynced)
 			found := config(t, l.server.Client(t), "FLAGS_prod")
 			l.deleteStreams(t, "FLAGS_prod")
@@ -130,14 +134,14 @@ func TestANewEpochIsTakenOver(t *testing.T) {
 			l := newLog(t)
 			l.fill(t, "flag-", 3)
 			away := l.away(t)
-			r := follow(t, l.conn, impatient)
+			r := startFollowing(t, l.conn, impatient)
 			r.until(t, "synced", isSynced)
 			l.deleteStreams(t, "FLAGS_prod")
 			l.renew(t, "renewed", put("other", "{}"))
 			l.fill(t, "other-", changes)
 			r.sees(t, l)
 			followInto(t, connectSidecar(t, l.server.URL()), away, impatient).sees(t, l)
-			if r.Status().Takeovers == 0 {
+			if r.Status().StateTransfers == 0 {
 				t.Error("no takeover is counted")
 			}
 		})
@@ -150,11 +154,11 @@ func TestRecreateAfterTheStreamIsLost(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.fill(t, "flag-", 3)
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	old := r.Status().Applied
 	l.deleteStreams(t, "FLAGS_prod", "SNAP_prod", "LEDGER_prod")
-	r.until(t, "a missing stream", func(s flagsync.Status) bool { return s.StreamMissing })
+	r.until(t, "a missing stream", func(s follow.Status) bool { return s.StreamMissing })
 	var documents []document.Document
 	for i := range 2*changelog.MaxEntries + 10 {
 		documents = append(documents, put(fmt.Sprint("again-", i), "{}"))
@@ -177,7 +181,7 @@ func TestANewEpochAfterTheOldOne(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	head := l.fill(t, "flag-", 3)
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	position := l.renew(t, "renewed", put("only", "{}"))
 	if position.Revision != head.Revision+3 {
@@ -195,7 +199,7 @@ func TestAnIncompleteEpochIsNotTakenOver(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	held := l.fill(t, "flag-", 3)
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	begin := entry(held, "begun", document.EpochKey, 1, 1)
 	begin.Kind, begin.Epoch, begin.Put, begin.Complete = document.KindEpoch, changelog.NewEpoch(time.Now(), held.Epoch), nil, 2
@@ -204,11 +208,11 @@ func TestAnIncompleteEpochIsNotTakenOver(t *testing.T) {
 	at := l.publishRaw(t, c, begin)
 	l.publishRaw(t, c, entry(at, "begun-2", "a", 1, 1))
 	r.keeps(t, held, 3)
-	if err := r.Status().DifferentHistory; !errors.Is(err, flagsync.ErrIncomplete) {
+	if err := r.Status().DifferentHistory; !errors.Is(err, follow.ErrIncomplete) {
 		t.Errorf("it says %v, want ErrIncomplete", err)
 	}
-	fresh := follow(t, connectSidecar(t, l.server.URL()), impatient)
-	fresh.until(t, "a new epoch that is not complete", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+	fresh := startFollowing(t, connectSidecar(t, l.server.URL()), impatient)
+	fresh.until(t, "a new epoch that is not complete", func(s follow.Status) bool { return s.DifferentHistory != nil })
 	if s := fresh.Status(); s.Synced || s.AgeKnown {
 		t.Errorf("half of a state is called complete: %+v", s)
 	}
@@ -230,13 +234,13 @@ func (l *log) visit(tb testing.TB, target *mapTarget) {
 	tb.Helper()
 	c := connectSidecar(tb, l.server.URL())
 	target.adopt(tb, c)
-	f, err := flagsync.NewFollower(c, target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	f, err := follow.New(c, target, follow.Options{Environment: environment, Logger: testLogger})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	stop := run(tb, f.Run)
 	head := l.head(tb)
-	(&running{Follower: f, target: target}).until(tb, "the head of the log", func(s flagsync.Status) bool { return s.Applied == head })
+	(&running{Follower: f, target: target}).until(tb, "the head of the log", func(s follow.Status) bool { return s.Applied == head })
 	stop()
 }
 
@@ -244,7 +248,7 @@ func (l *log) visit(tb testing.TB, target *mapTarget) {
 func (l *log) reopen(tb testing.TB) {
 	tb.Helper()
 	eventually(tb, func() (bool, string) {
-		opened, err := flagsync.OpenLog(tb.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
+		opened, err := writer.OpenLog(tb.Context(), l.conn, writer.LogOptions{Environment: environment, Replicas: 1})
 		if err == nil {
 			l.Log = opened
 		}
@@ -279,7 +283,7 @@ func (l *log) restore(tb testing.TB, backup string) {
 }
 
 // TestARegressedLogIsNotFollowed restores the store from an older backup. It is
-// the same epoch, so no one knows whether that was meant, until a publisher
+// the same epoch, so it is open whether that was meant, until a publisher
 // begins a new one.
 func TestARegressedLogIsNotFollowed(t *testing.T) {
 	t.Parallel()
@@ -288,11 +292,11 @@ func TestARegressedLogIsNotFollowed(t *testing.T) {
 	backup := l.backup(t)
 	held := l.fill(t, "later-", 2)
 	away := l.away(t)
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	l.restore(t, backup)
 	r.keeps(t, held, 4)
-	if err := r.Status().DifferentHistory; !errors.Is(err, flagsync.ErrRegressed) {
+	if err := r.Status().DifferentHistory; !errors.Is(err, follow.ErrRegressed) {
 		t.Errorf("it says %v, want ErrRegressed", err)
 	}
 	late := followInto(t, connectSidecar(t, l.server.URL()), away, impatient)
@@ -314,12 +318,12 @@ func TestAForkedLogIsNotFollowed(t *testing.T) {
 			backup := l.backup(t)
 			held := l.fill(t, "one-", 2)
 			away := l.away(t)
-			r := follow(t, l.conn, impatient)
+			r := startFollowing(t, l.conn, impatient)
 			r.until(t, "synced", isSynced)
 			l.restore(t, backup)
 			l.fill(t, "other-", changes)
 			r.keeps(t, held, 4)
-			r.until(t, "a fork", func(s flagsync.Status) bool { return errors.Is(s.DifferentHistory, flagsync.ErrForked) })
+			r.until(t, "a fork", func(s follow.Status) bool { return errors.Is(s.DifferentHistory, follow.ErrForked) })
 			late := followInto(t, connectSidecar(t, l.server.URL()), away, impatient)
 			late.keeps(t, held, 4)
 			l.renew(t, "decided", put("one-0", "{}"))
@@ -337,11 +341,11 @@ func TestNoBarrierOnAForkedLog(t *testing.T) {
 	l.fill(t, "flag-", 2)
 	backup := l.backup(t)
 	l.fill(t, "one-", 2)
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	l.restore(t, backup)
 	l.fill(t, "other-", 2)
-	r.until(t, "a fork", func(s flagsync.Status) bool { return errors.Is(s.DifferentHistory, flagsync.ErrForked) })
+	r.until(t, "a fork", func(s follow.Status) bool { return errors.Is(s.DifferentHistory, follow.ErrForked) })
 	for range 3 {
 		if err := r.Barrier(t.Context()); err == nil {
 			t.Fatal("a barrier succeeded on a forked log")
@@ -358,7 +362,7 @@ func TestALogThatWentBackAnEpoch(t *testing.T) {
 	l.fill(t, "flag-", 2)
 	backup := l.backup(t)
 	away := l.away(t)
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
 	held := l.renew(t, "second", put("a", "{}"), put("b", "{}"), put("c", "{}"))
 	r.sees(t, l)
@@ -399,11 +403,11 @@ func TestAHole(t *testing.T) {
 	knows := l.away(t)
 	cutBeginning(t, l.server.Client(t), 2)
 
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	inTheMiddle := followInto(t, l.conn, away, impatient)
-	publisher := followAs(t, l.conn, flagsync.FollowerOptions{Environment: environment, Logger: testLogger, HoldAtHole: true}, impatient)
+	publisher := followAs(t, l.conn, follow.Options{Environment: environment, Logger: testLogger, HoldAtHole: true}, impatient)
 	for _, r := range []*running{r, publisher, inTheMiddle} {
-		s := r.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
+		s := r.until(t, "a hole", func(s follow.Status) bool { return s.Hole != nil })
 		if s.Synced || s.AgeKnown || s.Applied.Revision > 4 {
 			t.Errorf("beyond a hole: %+v", s)
 		}
@@ -417,7 +421,7 @@ func TestAHole(t *testing.T) {
 	}
 	for _, r := range []*running{r, inTheMiddle} {
 		head := l.head(t)
-		r.until(t, "what lies behind the hole", func(s flagsync.Status) bool { return s.Applied == head && s.Synced && s.Hole == nil })
+		r.until(t, "what lies behind the hole", func(s follow.Status) bool { return s.Applied == head && s.Synced && s.Hole == nil })
 		if r.target.StateDigest() != knows.StateDigest() {
 			t.Error("behind the hole it holds another state")
 		}
@@ -432,10 +436,10 @@ func TestAHole(t *testing.T) {
 	}
 }
 
-func followAs(tb testing.TB, c *flagsync.Conn, o flagsync.FollowerOptions, tune ...func(*flagsync.Timing)) *running {
+func followAs(tb testing.TB, c *flagsync.Conn, o follow.Options, tune ...func(*tuning.Follower)) *running {
 	tb.Helper()
 	target := newMapTarget(tb)
-	f, err := flagsync.NewFollower(c, target, o)
+	f, err := follow.New(c, target, o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -452,9 +456,9 @@ func TestAnotherWriterInterruptsARenewal(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	held := l.fill(t, "flag-", 2)
-	r := follow(t, l.conn, impatient)
+	r := startFollowing(t, l.conn, impatient)
 	r.until(t, "synced", isSynced)
-	environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), l.conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,13 +10,14 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
-func openPeople(t *testing.T) (*flagsync.People, *nats.Conn) {
+func openPeople(t *testing.T) (*writer.People, *nats.Conn) {
 	t.Helper()
 	server := natstest.Start(t)
 	c := connectWith(t, flagsync.ConnectOptions{Server: server, User: "operator", Password: "operator"})
-	people, err := flagsync.OpenPeople(t.Context(), c, 1)
+	people, err := writer.OpenPeople(t.Context(), c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,12 +27,12 @@ func openPeople(t *testing.T) (*flagsync.People, *nats.Conn) {
 func TestPeople(t *testing.T) {
 	t.Parallel()
 	people, client := openPeople(t)
-	if _, err := people.Get(t.Context(), "a1"); !errors.Is(err, flagsync.ErrPersonUnknown) {
+	if _, err := people.Get(t.Context(), "a1"); !errors.Is(err, writer.ErrPersonUnknown) {
 		t.Errorf("get before it is put: %v", err)
 	}
-	want := make(map[string]flagsync.Person)
+	want := make(map[string]writer.Person)
 	for _, id := range []string{"a1", "b2", "c3"} {
-		person, err := people.Put(t.Context(), id, flagsync.Person{Name: "Name " + id, Subject: "https://issuer " + id})
+		person, err := people.Put(t.Context(), id, writer.Person{Name: "Name " + id, Subject: "https://issuer " + id})
 		if err != nil || len(person.Salt) != 32 {
 			t.Fatalf("put %s: %+v, %v", id, person, err)
 		}
@@ -44,7 +45,7 @@ func TestPeople(t *testing.T) {
 	if _, err := people.Put(t.Context(), "a1", want["a1"]); err != nil {
 		t.Errorf("the same again: %v", err)
 	}
-	if _, err := people.Put(t.Context(), "a1", flagsync.Person{Name: "other"}); !errors.Is(err, flagsync.ErrPersonExists) {
+	if _, err := people.Put(t.Context(), "a1", writer.Person{Name: "other"}); !errors.Is(err, writer.ErrPersonExists) {
 		t.Errorf("another person with the id: %v", err)
 	}
 	for range 2 {
@@ -59,7 +60,7 @@ func TestPeople(t *testing.T) {
 		t.Errorf("list: %v (-want +got):\n%s", err, diff)
 	}
 	for _, id := range []string{"b2", "junk", "", "a.b", "*", ">"} {
-		if p, err := people.Get(t.Context(), id); !errors.Is(err, flagsync.ErrPersonUnknown) {
+		if p, err := people.Get(t.Context(), id); !errors.Is(err, writer.ErrPersonUnknown) {
 			t.Errorf("get %q: %+v, %v", id, p, err)
 		}
 	}
@@ -69,11 +70,11 @@ func TestPeople(t *testing.T) {
 func TestPersonHash(t *testing.T) {
 	t.Parallel()
 	people, _ := openPeople(t)
-	one, err := people.Put(t.Context(), "one", flagsync.Person{Name: "Ada"})
+	one, err := people.Put(t.Context(), "one", writer.Person{Name: "Ada"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := people.Put(t.Context(), "two", flagsync.Person{Name: "Ada"})
+	two, err := people.Put(t.Context(), "two", writer.Person{Name: "Ada"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,13 +101,13 @@ func TestPeopleRefuse(t *testing.T) {
 	people, _ := openPeople(t)
 	for what, c := range map[string]struct {
 		id     string
-		person flagsync.Person
+		person writer.Person
 	}{
-		"no id":        {"", flagsync.Person{}},
-		"a wildcard":   {"*", flagsync.Person{}},
-		"a long id":    {strings.Repeat("x", 65), flagsync.Person{}},
-		"a short salt": {"a", flagsync.Person{Salt: []byte("x")}},
-		"a long name":  {"a", flagsync.Person{Name: strings.Repeat("x", 16<<10)}},
+		"no id":        {"", writer.Person{}},
+		"a wildcard":   {"*", writer.Person{}},
+		"a long id":    {strings.Repeat("x", 65), writer.Person{}},
+		"a short salt": {"a", writer.Person{Salt: []byte("x")}},
+		"a long name":  {"a", writer.Person{Name: strings.Repeat("x", 16<<10)}},
 	} {
 		if _, err := people.Put(t.Context(), c.id, c.person); err == nil {
 			t.Errorf("%s is taken", what)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flagside/flagside/sync/internal/tuning"
+
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
@@ -14,6 +16,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // newUsers returns a publisher of two environments, and a sidecar of prod.
@@ -108,14 +112,14 @@ func connectAs(tb testing.TB, s *server.Server, user, inbox string) *flagsync.Co
 func logAs(tb testing.TB, s *server.Server, user string) *log {
 	tb.Helper()
 	c := connectAs(tb, s, user, "")
-	environments, err := flagsync.OpenEnvironments(tb.Context(), c, 1)
+	environments, err := writer.OpenEnvironments(tb.Context(), c, 1)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	if _, err := environments.Create(tb.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(tb.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 		tb.Fatal(err)
 	}
-	own, err := flagsync.OpenLog(tb.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: 1})
+	own, err := writer.OpenLog(tb.Context(), c, writer.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -139,39 +143,39 @@ func TestSidecarPermissions(t *testing.T) {
 	t.Parallel()
 	s := startWithUsers(t)
 	l := logAs(t, s, "publisher:p")
-	environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), l.conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "other", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), "other", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	l.write(t, put("a", "{}"))
 
 	sidecar := connectAs(t, s, "sidecar:s", "_sidecar1")
-	r := follow(t, sidecar, impatient)
+	r := startFollowing(t, sidecar, impatient)
 	r.until(t, "synced", isSynced)
-	run(t, flagsync.NewBeater(l.Log, testLogger).Run)
-	r.until(t, "a beat", func(s flagsync.Status) bool { return !s.LastBeat.IsZero() })
+	run(t, writer.NewHeartbeater(l.Log, testLogger).Run)
+	r.until(t, "a beat", func(s follow.Status) bool { return !s.LastHeartbeat.IsZero() })
 	head := l.write(t, put("b", "{}"))
 	r.reach(t, head.Revision)
 	r.barrier(t)
-	stranger := head
-	stranger.Digest[0]++
+	foreign := head
+	foreign.Digest[0]++
 	c := clientAs(t, s, "publisher", "p")
-	l.publishRaw(t, c, entry(stranger, "stranger", "b", 1, 1))
-	r.until(t, "the leader to be asked", func(s flagsync.Status) bool { return s.Foreign.Messages == 1 })
+	l.publishRaw(t, c, entry(foreign, "foreign", "b", 1, 1))
+	r.until(t, "the leader to be asked", func(s follow.Status) bool { return s.Foreign.Messages == 1 })
 	if err := sidecar.LastError(); err != nil {
 		t.Errorf("something was refused: %v", err)
 	}
 
-	f, err := flagsync.NewFollower(sidecar, newMapTarget(t), flagsync.FollowerOptions{Environment: "other", Logger: testLogger})
+	f, err := follow.New(sidecar, newMapTarget(t), follow.Options{Environment: "other", Logger: testLogger})
 	if err != nil {
 		t.Fatal(err)
 	}
 	run(t, f.Run)
 	other := &running{Follower: f}
-	status := other.until(t, "a refusal", func(s flagsync.Status) bool { return s.LastError != nil && sidecar.LastError() != nil })
+	status := other.until(t, "a refusal", func(s follow.Status) bool { return s.LastError != nil && sidecar.LastError() != nil })
 	if status.Applied.Revision != 0 || status.Synced {
 		t.Errorf("a sidecar of %s follows another environment: %+v", environment, status)
 	}
@@ -217,8 +221,8 @@ func TestStandstillIsAHole(t *testing.T) {
 	if answer := api(t, c, "STREAM.UPDATE.FLAGS_prod", changed); answer["error"] != nil {
 		t.Fatal(answer["error"])
 	}
-	r := follow(t, connectAs(t, s, "blind:b", "_blind"), impatient, func(t *flagsync.Timing) { t.Standstill = time.Second })
-	status := r.until(t, "a hole", func(s flagsync.Status) bool { return s.Hole != nil })
+	r := startFollowing(t, connectAs(t, s, "blind:b", "_blind"), impatient, func(t *tuning.Follower) { t.Standstill = time.Second })
+	status := r.until(t, "a hole", func(s follow.Status) bool { return s.Hole != nil })
 	if status.Synced || status.AgeKnown || r.target.count() != 0 {
 		t.Errorf("beyond a hole: %+v", status)
 	}

@@ -1,5 +1,7 @@
 package flagsync
 
+import "github.com/flagside/flagside/sync/internal/jetstream"
+
 // Permissions are the subjects that a NATS user may publish on and subscribe
 // to, in its account. Everything else is refused, and so is what is denied.
 type Permissions struct {
@@ -33,11 +35,11 @@ func PublisherPermissions(environments ...string) Permissions {
 	if len(environments) == 0 {
 		p.take([]Shared{api("STREAM.CREATE.*"), api("STREAM.PURGE.*")})
 	}
-	p.Publish = append(p.Publish, beatSubject("*"), askSubject("*")+".>", "$JS.API.>", "$JS.ACK.>")
+	p.Publish = append(p.Publish, jetstream.HeartbeatSubject("*"), askSubject("*")+".>", "$JS.API.>", "$JS.ACK.>")
 	// The account has a JetStream of its own, for what proves nothing. The log is
 	// never to be made there by mistake, as when the imports are missing.
-	p.DenyPublish = []string{plainAPI + "STREAM.*." + controlStream, plainAPI + "STREAM.*." + peopleStream}
-	p.Subscribe = append(p.Subscribe, beatSubject("*"), statusSubject("*")+".>", usageSubject("*")+".>", "_INBOX.>")
+	p.DenyPublish = []string{jetstream.PlainAPI + "STREAM.*." + jetstream.ControlStream, jetstream.PlainAPI + "STREAM.*." + jetstream.PeopleStream}
+	p.Subscribe = append(p.Subscribe, jetstream.HeartbeatSubject("*"), statusSubject("*")+".>", usageSubject("*")+".>", "_INBOX.>")
 	return p
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // startAt runs a server at a port, which ends with the returned function.
@@ -66,7 +67,7 @@ func TestAccountsComeAndGo(t *testing.T) {
 			stop = startAt(t, port, config)
 		}
 		patiently(t, func(ctx context.Context) error {
-			_, err := flagsync.OpenEnvironments(ctx, c, 1)
+			_, err := writer.OpenEnvironments(ctx, c, 1)
 			return err
 		})
 		eventually(t, func() (bool, string) {
@@ -99,7 +100,7 @@ func TestSilenceDoesNotDenyAccounts(t *testing.T) {
 	c := connect(t, s.URL())
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	if _, err := flagsync.OpenEnvironments(ctx, c, 1); !errors.Is(err, flagsync.ErrUnreachable) {
+	if _, err := writer.OpenEnvironments(ctx, c, 1); !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("without an answer: %v", err)
 	}
 	if msg, err := asked.NextMsg(10 * time.Millisecond); err == nil {
@@ -109,7 +110,7 @@ func TestSilenceDoesNotDenyAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	patiently(t, func(ctx context.Context) error {
-		_, err := flagsync.OpenEnvironments(ctx, c, 1)
+		_, err := writer.OpenEnvironments(ctx, c, 1)
 		return err
 	})
 	if !c.WithoutAccounts() {

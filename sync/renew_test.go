@@ -5,8 +5,8 @@ import (
 	"errors"
 	"testing"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // A new epoch that was made from a state is not written over a change that came since.
@@ -15,17 +15,17 @@ func TestANewEpochLosesNoNewerChange(t *testing.T) {
 	l := newLog(t)
 	known := l.fill(t, "f", 2)
 	newer := l.write(t, put("g", `{}`))
-	environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), l.conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := renewal("op", put("f0", `{}`))
 	r.Onto = &changelog.Position{}
-	if _, err := environments.Recreate(t.Context(), environment, r); !errors.Is(err, flagsync.ErrConflict) || l.head(t) != newer {
+	if _, err := environments.Recreate(t.Context(), environment, r); !errors.Is(err, writer.ErrConflict) || l.head(t) != newer {
 		t.Errorf("as if there were no log: %v, the log ends at %v", err, l.head(t))
 	}
 	r.Onto = &known
-	if _, err := environments.Recreate(t.Context(), environment, r); !errors.Is(err, flagsync.ErrConflict) || l.head(t) != newer {
+	if _, err := environments.Recreate(t.Context(), environment, r); !errors.Is(err, writer.ErrConflict) || l.head(t) != newer {
 		t.Errorf("over a newer change: %v, the log ends at %v", err, l.head(t))
 	}
 	r.Onto = &newer
@@ -39,7 +39,7 @@ func TestANewEpochThatMayNotBegin(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	known := l.fill(t, "f", 1)
-	environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), l.conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // rotating is a log whose signing keys change.
@@ -32,11 +34,11 @@ type signingKey struct {
 func newRotating(t *testing.T) *rotating {
 	t.Helper()
 	r := &rotating{t: t, server: natstest.Start(t), keys: trusttest.New(), version: 1}
-	environments, err := flagsync.OpenEnvironments(t.Context(), r.connect(r.first()), 1)
+	environments, err := writer.OpenEnvironments(t.Context(), r.connect(r.first()), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -104,7 +106,7 @@ func (r *rotating) sidecar() *flagsync.Conn {
 }
 
 // write appends documents at the head, again while another publisher is faster.
-func (r *rotating) write(l *flagsync.Log, op string, documents ...document.Document) (changelog.Position, error) {
+func (r *rotating) write(l *writer.Log, op string, documents ...document.Document) (changelog.Position, error) {
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	for {
@@ -113,16 +115,16 @@ func (r *rotating) write(l *flagsync.Log, op string, documents ...document.Docum
 			return head, err
 		}
 		outcome, err := r.known.append(ctx, l, head, change(op, documents...))
-		if err != nil || outcome.State == flagsync.Committed {
+		if err != nil || outcome.State == writer.Committed {
 			return outcome.Position, err
 		}
-		if outcome.State == flagsync.Open {
+		if outcome.State == writer.Open {
 			return head, fmt.Errorf("%s is open", op)
 		}
 	}
 }
 
-func (r *rotating) announce(l *flagsync.Log, note changelog.KeysNote) {
+func (r *rotating) announce(l *writer.Log, note changelog.KeysNote) {
 	r.t.Helper()
 	d, err := changelog.KeysDocument(note)
 	if err != nil {
@@ -134,7 +136,7 @@ func (r *rotating) announce(l *flagsync.Log, note changelog.KeysNote) {
 }
 
 // load writes until the returned function is called.
-func (r *rotating) load(n int, l *flagsync.Log) (stop func()) {
+func (r *rotating) load(n int, l *writer.Log) (stop func()) {
 	return run(r.t, func(ctx context.Context) error {
 		for i := 0; ctx.Err() == nil; i++ {
 			if _, err := r.write(l, fmt.Sprintf("load-%d-%d", n, i), put(fmt.Sprint("flag-", i%20), fmt.Sprint(i))); err != nil {
@@ -146,10 +148,10 @@ func (r *rotating) load(n int, l *flagsync.Log) (stop func()) {
 }
 
 // away returns the target of a follower that has ended.
-func (r *rotating) away(l *flagsync.Log) *mapTarget {
+func (r *rotating) away(l *writer.Log) *mapTarget {
 	r.t.Helper()
 	target := newMapTarget(r.t)
-	f, err := flagsync.NewFollower(r.sidecar(), target, flagsync.FollowerOptions{Environment: environment, Logger: testLogger})
+	f, err := follow.New(r.sidecar(), target, follow.Options{Environment: environment, Logger: testLogger})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -166,7 +168,7 @@ func (r *rotating) away(l *flagsync.Log) *mapTarget {
 // settles waits until a follower holds what the log does.
 func (r *rotating) settles(what string, f *running, head changelog.Position) {
 	r.t.Helper()
-	f.until(r.t, what, func(s flagsync.Status) bool { return s.Applied == head })
+	f.until(r.t, what, func(s follow.Status) bool { return s.Applied == head })
 	f.barrier(r.t)
 	s := f.Status()
 	if err := errors.Join(s.DifferentHistory, s.Hole, s.Unreadable, s.DifferentState); err != nil || s.Foreign.Messages > 0 {
@@ -186,30 +188,30 @@ func TestASigningKeyIsRotated(t *testing.T) {
 	r := newRotating(t)
 	keys := []signingKey{r.first(), r.newKey(), r.newKey()}
 	conns := []*flagsync.Conn{r.connect(keys[0])}
-	logs := []*flagsync.Log{openLog(t, conns[0], 1)}
+	logs := []*writer.Log{openLog(t, conns[0], 1)}
 	if _, err := r.write(logs[0], "begin", put("a", "{}")); err != nil {
 		t.Fatal(err)
 	}
-	run(t, flagsync.NewBeater(logs[0], testLogger).Run)
-	warm, sleeper := follow(t, r.sidecar()), r.away(logs[0])
+	run(t, writer.NewHeartbeater(logs[0], testLogger).Run)
+	warm, sleeper := startFollowing(t, r.sidecar()), r.away(logs[0])
 	warm.until(t, "synced", isSynced)
 
 	stop := r.load(0, logs[0])
 	for i := 1; i < len(keys); i++ {
 		both := r.note(keys[i-1], keys[i])
-		propose(t, conns[i-1].Keys(), both)
+		propose(t, conns[i-1].Keyring(), both)
 		r.announce(logs[i-1], both)
 		conns = append(conns, r.connect(keys[i], both))
 		logs = append(logs, openLog(t, conns[i], 1))
-		run(t, flagsync.NewBeater(logs[i], testLogger).Run)
+		run(t, writer.NewHeartbeater(logs[i], testLogger).Run)
 		next := r.load(i, logs[i])
 		time.Sleep(50 * time.Millisecond) // both write
 		stop()                            // the one before has switched keys
 		stop = next
 		only := r.note(keys[i])
-		propose(t, conns[i].Keys(), only)
+		propose(t, conns[i].Keyring(), only)
 		r.announce(logs[i], only)
-		if _, err := r.write(logs[i-1], fmt.Sprint("late-", i), put("late", "{}")); !errors.Is(err, flagsync.ErrKeyRetired) {
+		if _, err := r.write(logs[i-1], fmt.Sprint("late-", i), put("late", "{}")); !errors.Is(err, writer.ErrKeyRetired) {
 			t.Errorf("append with the key before: %v, want ErrKeyRetired", err)
 		}
 	}
@@ -221,11 +223,11 @@ func TestASigningKeyIsRotated(t *testing.T) {
 	}
 	r.settles("a warm follower", warm, head)
 	r.settles("one that slept", followInto(t, r.sidecar(), sleeper), head)
-	r.settles("a cold one", follow(t, r.sidecar()), head)
+	r.settles("a cold one", startFollowing(t, r.sidecar()), head)
 	if published, err := fresh.PublishSnapshot(t.Context(), warm.target); err != nil || !published {
 		t.Fatalf("published %t, %v", published, err)
 	}
-	snapped := follow(t, r.sidecar(), early)
+	snapped := startFollowing(t, r.sidecar(), early)
 	r.settles("one that begins with a snapshot", snapped, head)
 	if snapped.target.loaded() != 1 {
 		t.Errorf("%d snapshots loaded, want 1", snapped.target.loaded())
@@ -243,11 +245,11 @@ func TestARetiredKeySignsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	sleeper := r.away(retired)
-	warm := follow(t, r.sidecar(), patient)
+	warm := startFollowing(t, r.sidecar(), patient)
 	warm.until(t, "synced", isSynced)
 	only := r.note(key)
 	own := openLog(t, r.connect(key, only), 1) // though nothing of the log is signed with the new key yet
-	follow(t, r.connect(key, only)).until(t, "a publisher that begins now", isSynced)
+	startFollowing(t, r.connect(key, only)).until(t, "a publisher that begins now", isSynced)
 	r.announce(own, only)
 
 	c, head := r.server.Client(t), changelog.Position{}
@@ -258,13 +260,13 @@ func TestARetiredKeySignsNothing(t *testing.T) {
 		}
 		basis := r.known.at(t, own, head)
 		e := entry(head, fmt.Sprint("stolen-", i), "stolen", 1, 1)
-		e.State = flagsync.After(basis, changelog.Transaction{{Entry: e}}).State().Digest()
+		e.State = writer.After(basis, changelog.Transaction{{Entry: e}}).State().Digest()
 		forged := entryMessage(t, e, stolen.signer, environment)
 		if i%2 == 0 {
 			store(t, c, forged)
 		}
 		announce(t, c, asFed(forged, e.Revision))
-		if _, err := r.write(retired, fmt.Sprint("retired-", i), put("retired", "{}")); !errors.Is(err, flagsync.ErrKeyRetired) {
+		if _, err := r.write(retired, fmt.Sprint("retired-", i), put("retired", "{}")); !errors.Is(err, writer.ErrKeyRetired) {
 			t.Errorf("append with a retired key: %v, want ErrKeyRetired", err)
 		}
 		if head, err = r.write(own, fmt.Sprint("op-", i), put("b", fmt.Sprint(i))); err != nil {
@@ -281,9 +283,9 @@ func TestARetiredKeySignsNothing(t *testing.T) {
 	beat.Data = data
 	beat.Header.Set(changelog.ProofHeader, string(signature))
 	announce(t, natstest.ConnectPublishers(t, r.server.URL()), beat)
-	warm.until(t, "a heartbeat that is refused", func(s flagsync.Status) bool { return s.Refused == refused+1 && s.LastBeat.IsZero() })
-	for name, f := range map[string]*running{"warm": warm, "asleep": followInto(t, r.sidecar(), sleeper), "cold": follow(t, r.sidecar())} {
-		f.until(t, name, func(s flagsync.Status) bool { return s.Applied == head })
+	warm.until(t, "a heartbeat that is refused", func(s follow.Status) bool { return s.Refused == refused+1 && s.LastHeartbeat.IsZero() })
+	for name, f := range map[string]*running{"warm": warm, "asleep": followInto(t, r.sidecar(), sleeper), "cold": startFollowing(t, r.sidecar())} {
+		f.until(t, name, func(s follow.Status) bool { return s.Applied == head })
 		f.barrier(t)
 		if s := f.Status(); f.target.body("stolen") != "" || f.target.count() != 2 || s.DifferentHistory != nil || s.Foreign.Messages == 0 {
 			t.Errorf("%s: it holds %d documents, among them %q; %+v", name, f.target.count(), f.target.body("stolen"), s)
@@ -293,7 +295,7 @@ func TestARetiredKeySignsNothing(t *testing.T) {
 
 // overtaken lets a publisher with the key before write after another one has got a
 // note that retires that key, and before this one has written the note.
-func (r *rotating) overtaken(get func(*testing.T, *changelog.Keyring, changelog.KeysNote)) (own *flagsync.Log, warm *running, late, head changelog.Position) {
+func (r *rotating) overtaken(get func(*testing.T, *changelog.Keyring, changelog.KeysNote)) (own *writer.Log, warm *running, late, head changelog.Position) {
 	t := r.t
 	t.Helper()
 	before, after := r.first(), r.newKey()
@@ -305,10 +307,10 @@ func (r *rotating) overtaken(get func(*testing.T, *changelog.Keyring, changelog.
 	if _, err := r.write(own, "begin", put("a", "{}")); err != nil {
 		t.Fatal(err)
 	}
-	warm = follow(t, r.sidecar(), impatient)
+	warm = startFollowing(t, r.sidecar(), impatient)
 	warm.until(t, "synced", isSynced)
 	only := r.note(after)
-	get(t, c.Keys(), only)
+	get(t, c.Keyring(), only)
 	var err error
 	if late, err = r.write(slow, "late", put("late", "{}")); err != nil {
 		t.Fatal(err)
@@ -318,7 +320,7 @@ func (r *rotating) overtaken(get func(*testing.T, *changelog.Keyring, changelog.
 	if head, err = r.write(own, "after", put("b", "{}")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.write(slow, "too late", put("c", "{}")); !errors.Is(err, flagsync.ErrKeyRetired) {
+	if _, err := r.write(slow, "too late", put("c", "{}")); !errors.Is(err, writer.ErrKeyRetired) {
 		t.Errorf("append with the key before: %v, want ErrKeyRetired", err)
 	}
 	return own, warm, late, head
@@ -330,7 +332,7 @@ func TestWhatALatePublisherWroteStays(t *testing.T) {
 	t.Parallel()
 	r := newRotating(t)
 	_, warm, late, head := r.overtaken(propose)
-	for _, f := range []*running{warm, follow(t, r.sidecar())} {
+	for _, f := range []*running{warm, startFollowing(t, r.sidecar())} {
 		r.settles("a follower", f, head)
 		if f.target.body("late") == "" || late.Revision >= head.Revision {
 			t.Error("what was committed is gone")
@@ -350,9 +352,9 @@ func TestALogThatGoesAroundWhatIsHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	run(t, flagsync.NewBeater(own, testLogger).Run)
-	for name, f := range map[string]*running{"a cold one": follow(t, r.sidecar()), "one that has seen it": warm} {
-		f.until(t, name, func(s flagsync.Status) bool { return s.Applied == head && s.Synced && s.DifferentHistory == nil })
+	run(t, writer.NewHeartbeater(own, testLogger).Run)
+	for name, f := range map[string]*running{"a cold one": startFollowing(t, r.sidecar()), "one that has seen it": warm} {
+		f.until(t, name, func(s follow.Status) bool { return s.Applied == head && s.Synced && s.DifferentHistory == nil })
 		if f.target.body("late") != "" {
 			t.Errorf("%s holds what was written at revision %d", name, late.Revision)
 		}
@@ -365,9 +367,9 @@ func (r *rotating) thief(copied bool) *rotating {
 	r.t.Helper()
 	t := &rotating{t: r.t, server: natstest.Start(r.t), keys: r.keys, version: 1}
 	if !copied {
-		environments, err := flagsync.OpenEnvironments(r.t.Context(), t.connect(t.first()), 1)
+		environments, err := writer.OpenEnvironments(r.t.Context(), t.connect(t.first()), 1)
 		if err == nil {
-			_, err = environments.Create(r.t.Context(), environment, flagsync.Order{Actor: "thief"})
+			_, err = environments.Create(r.t.Context(), environment, writer.Order{Actor: "thief"})
 		}
 		if err != nil {
 			r.t.Fatal(err)
@@ -424,23 +426,23 @@ func TestAThiefsStateIsLeft(t *testing.T) {
 			held := target.Position()
 
 			f := followInto(t, r.sidecar(), target, impatient)
-			f.until(t, "a log that is not its own", func(s flagsync.Status) bool { return s.DifferentHistory != nil })
+			f.until(t, "a log that is not its own", func(s follow.Status) bool { return s.DifferentHistory != nil })
 			if f.target.Position() != held {
 				t.Error("what is held was left although its key counts")
 			}
 			only := r.note(key)
 			own = openLog(t, r.connect(key, only), 1)
 			r.announce(own, only)
-			run(t, flagsync.NewBeater(own, testLogger).Run)
+			run(t, writer.NewHeartbeater(own, testLogger).Run)
 			head, err := r.write(own, "after", put("b", "{}"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.until(t, "the true log", func(s flagsync.Status) bool {
+			f.until(t, "the true log", func(s follow.Status) bool {
 				return s.Applied == head && s.DifferentHistory == nil
 			})
-			if target.body("forged") != "" || target.body("b") == "" || f.Status().Takeovers != 1 {
-				t.Errorf("it holds %d documents, forged %q, after %d takeovers", target.count(), target.body("forged"), f.Status().Takeovers)
+			if target.body("forged") != "" || target.body("b") == "" || f.Status().StateTransfers != 1 {
+				t.Errorf("it holds %d documents, forged %q, after %d takeovers", target.count(), target.body("forged"), f.Status().StateTransfers)
 			}
 		})
 	}

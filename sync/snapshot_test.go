@@ -9,16 +9,21 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/flagside/flagside/sync/internal/tuning"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // early lets a follower take a published snapshot whatever it saves.
-func early(t *flagsync.Timing) { t.SnapshotGain = 1 }
+func early(t *tuning.Follower) { t.SnapshotGain = 1 }
 
 // incompressible returns a document of about so many bytes.
 func incompressible(key string, bytes int, seed uint64) document.Document {
@@ -70,11 +75,11 @@ func TestBeginWithAPublishedSnapshot(t *testing.T) {
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() { l.fill(t, "flag-", 50) })
-	fresh := follow(t, connectSidecar(t, l.server.URL()), early)
+	fresh := startFollowing(t, connectSidecar(t, l.server.URL()), early)
 	wg.Wait()
 	fresh.sees(t, l)
-	if fresh.target.loaded() != 1 || fresh.Status().Takeovers != 0 {
-		t.Errorf("%d snapshots loaded, %d takeovers, want one and none", fresh.target.loaded(), fresh.Status().Takeovers)
+	if fresh.target.loaded() != 1 || fresh.Status().StateTransfers != 0 {
+		t.Errorf("%d snapshots loaded, %d takeovers, want one and none", fresh.target.loaded(), fresh.Status().StateTransfers)
 	}
 }
 
@@ -89,8 +94,8 @@ func TestASnapshotThatSavesLittleIsNotRead(t *testing.T) {
 	}
 	l.publish(t)
 	for name, r := range map[string]*running{
-		"few entries":           follow(t, connectSidecar(t, l.server.URL())),
-		"few more entries":      followInto(t, connectSidecar(t, l.server.URL()), behind, func(t *flagsync.Timing) { t.SnapshotGain = 30 }),
+		"few entries":           startFollowing(t, connectSidecar(t, l.server.URL())),
+		"few more entries":      followInto(t, connectSidecar(t, l.server.URL()), behind, func(t *tuning.Follower) { t.SnapshotGain = 30 }),
 		"not without a history": followInto(t, connectSidecar(t, l.server.URL()), l.away(t), early),
 	} {
 		r.sees(t, l)
@@ -158,7 +163,7 @@ func TestADamagedSnapshotIsNotUsed(t *testing.T) {
 			}
 			l.publish(t)
 			damage(t, l, l.server.Client(t), l.chunks(t)[0])
-			fresh := follow(t, connectSidecar(t, l.server.URL()), early, impatient)
+			fresh := startFollowing(t, connectSidecar(t, l.server.URL()), early, impatient)
 			fresh.sees(t, l)
 			if fresh.target.loaded() > 1 || fresh.target.count() != 1 {
 				t.Errorf("%d snapshots loaded, %d documents", fresh.target.loaded(), fresh.target.count())
@@ -203,10 +208,10 @@ func TestTheTwoNewestSnapshotsStay(t *testing.T) {
 	if n := len(l.chunks(t)); n != 2 {
 		t.Errorf("%d chunks after the purge, want those of the two newest", n)
 	}
-	stranger := l.away(t)
-	stranger.head.Digest[0]++
-	stranger.head.Revision--
-	if _, err := l.PublishSnapshot(t.Context(), stranger); !errors.Is(err, changelog.ErrDifferentHistory) {
+	foreign := l.away(t)
+	foreign.head.Digest[0]++
+	foreign.head.Revision--
+	if _, err := l.PublishSnapshot(t.Context(), foreign); !errors.Is(err, changelog.ErrDifferentHistory) {
 		t.Errorf("a state of another history: %v, want ErrDifferentHistory", err)
 	}
 	renewed := l.renew(t, "renewed", put("a", "{}"))
@@ -244,7 +249,7 @@ func TestSnapshotsOfTwoPublishersAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 		if wins == 0 {
-			t.Error("no one has published")
+			t.Error("no publisher has published")
 		}
 	}
 	if err := l.PurgeSnapshots(t.Context()); err != nil {
@@ -253,7 +258,7 @@ func TestSnapshotsOfTwoPublishersAtOnce(t *testing.T) {
 	if n := len(l.chunks(t)); n != 2 {
 		t.Errorf("%d chunks, want those of the two newest", n)
 	}
-	fresh := follow(t, connectSidecar(t, l.server.URL()), func(t *flagsync.Timing) { t.SnapshotGain = 0 })
+	fresh := startFollowing(t, connectSidecar(t, l.server.URL()), func(t *tuning.Follower) { t.SnapshotGain = 0 })
 	fresh.sees(t, l)
 }
 
@@ -263,12 +268,14 @@ func TestSnapshotsArePublishedAsTheLogGrows(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	l.deleteStreams(t, "SNAP_prod")
-	r := follow(t, l.conn)
+	r := startFollowing(t, l.conn)
 	r.until(t, "synced", isSynced)
-	state := func() flagsync.Snapshot { return r.target }
+	state := func() writer.Snapshot { return r.target }
 	for range 2 {
-		s := flagsync.NewSnapshotter(freshLog(t, l), state, testLogger)
-		s.Hasten(10)
+		s := writer.NewSnapshotter(freshLog(t, l), state, testLogger)
+		s.Tune(func(t *tuning.Snapshots) {
+			*t = tuning.Snapshots{Look: 10 * time.Millisecond, Idle: 20 * time.Millisecond, Entries: 10, Bytes: 1 << 30, Purge: 50 * time.Millisecond}
+		})
 		run(t, s.Run)
 	}
 	newest := func() int {
@@ -305,7 +312,7 @@ func TestSnapshotsArePublishedAsTheLogGrows(t *testing.T) {
 		at := newest()
 		return uint64(at) == renewed.Revision, fmt.Sprintf("the snapshot of the new epoch: it is at revision %d", at)
 	})
-	fresh := follow(t, connectSidecar(t, l.server.URL()), early)
+	fresh := startFollowing(t, connectSidecar(t, l.server.URL()), early)
 	fresh.sees(t, l)
 }
 
@@ -324,7 +331,7 @@ func TestAnotherHistoryComesAsItsSnapshot(t *testing.T) {
 	cutBeginning(t, l.server.Client(t), 3)
 	r := followInto(t, l.conn, behind, impatient)
 	head := l.head(t)
-	r.until(t, "the new history", func(s flagsync.Status) bool { return s.Applied == head })
+	r.until(t, "the new history", func(s follow.Status) bool { return s.Applied == head })
 	r.barrier(t)
 	if r.target.loaded() != 1 || r.target.count() != 4 {
 		t.Errorf("%d snapshots loaded, %d documents, want 1 and 4", r.target.loaded(), r.target.count())

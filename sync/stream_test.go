@@ -16,6 +16,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -56,7 +57,7 @@ func TestStreamSettings(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := l.server.Client(t)
-	if _, err := flagsync.OpenPeople(t.Context(), l.conn, 1); err != nil {
+	if _, err := writer.OpenPeople(t.Context(), l.conn, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, stream := range []string{"FLAGS_prod", "LEDGER_prod", "SNAP_prod", "CONTROL", "PEOPLE"} {
@@ -109,7 +110,7 @@ func TestOpenLogRefusesDifferingSettings(t *testing.T) {
 		t.Fatal(answer["error"])
 	}
 
-	_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
+	_, err := writer.OpenLog(t.Context(), l.conn, writer.LogOptions{Environment: environment, Replicas: 1})
 	if !errors.Is(err, flagsync.ErrStreamMismatch) {
 		t.Fatalf("error %v, want ErrStreamMismatch", err)
 	}
@@ -126,11 +127,11 @@ func TestOpenLogRefusesDifferingSettings(t *testing.T) {
 func TestOpenLogRefusesOtherReplicas(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 3})
+	_, err := writer.OpenLog(t.Context(), l.conn, writer.LogOptions{Environment: environment, Replicas: 3})
 	if !errors.Is(err, flagsync.ErrStreamMismatch) || !strings.Contains(err.Error(), "num_replicas is 1 and must be 3") {
 		t.Errorf("error %v, want ErrStreamMismatch for num_replicas", err)
 	}
-	if _, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 2}); err == nil {
+	if _, err := writer.OpenLog(t.Context(), l.conn, writer.LogOptions{Environment: environment, Replicas: 2}); err == nil {
 		t.Error("two replicas were accepted")
 	}
 }
@@ -148,15 +149,15 @@ func TestOpenLogNeverMakesALostStream(t *testing.T) {
 			if answer := api(t, c, "STREAM.DELETE."+stream, nil); answer["error"] != nil {
 				t.Fatal(answer["error"])
 			}
-			_, err := flagsync.OpenLog(t.Context(), l.conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
+			_, err := writer.OpenLog(t.Context(), l.conn, writer.LogOptions{Environment: environment, Replicas: 1})
 			if !errors.Is(err, flagsync.ErrStreamLost) || !strings.Contains(err.Error(), "backup") || !strings.Contains(err.Error(), remedy) {
 				t.Errorf("error %v, want ErrStreamLost with its remedies", err)
 			}
-			environments, err := flagsync.OpenEnvironments(t.Context(), l.conn, 1)
+			environments, err := writer.OpenEnvironments(t.Context(), l.conn, 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); !errors.Is(err, flagsync.ErrEnvironmentExists) {
+			if _, err := environments.Create(t.Context(), environment, writer.Order{Actor: "tester"}); !errors.Is(err, writer.ErrEnvironmentExists) {
 				t.Errorf("create: %v, want ErrEnvironmentExists", err)
 			}
 			if answer := api(t, c, "STREAM.INFO."+stream, nil); answer["error"] == nil {
@@ -172,7 +173,7 @@ func TestOpenLogWithoutAServer(t *testing.T) {
 	server.Stop(t)
 	c := connect(t, server.URL())
 	begin := time.Now()
-	if _, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, flagsync.ErrUnreachable) {
+	if _, err := writer.OpenLog(t.Context(), c, writer.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("error %v, want ErrUnreachable", err)
 	}
 	if took := time.Since(begin); took > 10*time.Second {
@@ -189,7 +190,7 @@ func TestOpenLogWithoutAServer(t *testing.T) {
 func TestPeopleCanBeErased(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	if _, err := flagsync.OpenPeople(t.Context(), l.conn, 1); err != nil {
+	if _, err := writer.OpenPeople(t.Context(), l.conn, 1); err != nil {
 		t.Fatal(err)
 	}
 	c, publisher := l.server.Client(t), natstest.ConnectPublishers(t, l.server.URL())

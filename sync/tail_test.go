@@ -10,8 +10,9 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/internal/jetstream"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // TestALostTailStopsPublishers loses the last entry of a log whose number stays. A
@@ -38,52 +39,24 @@ func TestALostTailStopsPublishers(t *testing.T) {
 			}
 			natstest.Damage(t, c, "FLAGS_prod", end, lacks...)
 
-			if _, err := flagsync.OpenLog(t.Context(), connect(t, l.server.URL()), flagsync.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, flagsync.ErrHole) {
+			if _, err := writer.OpenLog(t.Context(), connect(t, l.server.URL()), writer.LogOptions{Environment: environment, Replicas: 1}); !errors.Is(err, jetstream.ErrHole) {
 				t.Errorf("opened anew: %v, want that a message is missing", err)
 			}
-			if _, err := known.Head(t.Context()); !errors.Is(err, flagsync.ErrHole) {
+			if _, err := known.Head(t.Context()); !errors.Is(err, jetstream.ErrHole) {
 				t.Errorf("read on: %v, want that a message is missing", err)
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			if outcome, err := known.Append(ctx, basis, change("next", put("b", "{}"))); err == nil && outcome.State == flagsync.Committed {
+			if outcome, err := known.Append(ctx, basis, change("next", put("b", "{}"))); err == nil && outcome.State == writer.Committed {
 				t.Errorf("a change is committed behind revision %d, past what is lost", left.Revision)
 			}
 
 			renewed := l.renew(t, "repair", put("a", "9"))
-			for which, publisher := range map[string]*flagsync.Log{"that knew the log": known, "that begins": l.Log} {
+			for which, publisher := range map[string]*writer.Log{"that knew the log": known, "that begins": l.Log} {
 				if head, err := publisher.Head(t.Context()); err != nil || head != renewed {
 					t.Errorf("after it was recreated, one %s has head %v, %v, want %v", which, head, err, renewed)
 				}
 			}
 		})
-	}
-}
-
-// TestACommittedChangeHidesNoLaterOne has an append find out about its change after
-// the log was read beyond it: the head must not go back.
-func TestACommittedChangeHidesNoLaterOne(t *testing.T) {
-	t.Parallel()
-	l := newLog(t)
-	outcome, err := l.append(t, t.Context(), l.head(t), change("first", put("a", "1")))
-	if err != nil || outcome.State != flagsync.Committed {
-		t.Fatal(outcome, err)
-	}
-	other := openLog(t, connect(t, l.server.URL()), 1)
-	later, err := l.bases.append(t.Context(), other, outcome.Position, change("second", put("a", "2")))
-	if err != nil || later.State != flagsync.Committed {
-		t.Fatal(later, err)
-	}
-	if head := l.head(t); head != later.Position {
-		t.Fatalf("head %v, want %v", head, later.Position)
-	}
-	l.Committed(outcome.Records)
-	if head := l.head(t); head != later.Position {
-		t.Errorf("head %v, want %v", head, later.Position)
-	}
-	if _, err := l.append(t, t.Context(), outcome.Position, change("third", put("a", "3"))); err != nil {
-		t.Fatal(err)
-	} else if head := l.head(t); head != later.Position {
-		t.Errorf("a change on what is not the head moved it to %v, want %v", head, later.Position)
 	}
 }

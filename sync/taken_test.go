@@ -5,7 +5,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // TestServersNameOneTimeOfAnEntry compares what the feed, a read and the leader
@@ -15,7 +15,7 @@ func TestServersNameOneTimeOfAnEntry(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	p := newProxy(t, l.server.URL())
-	r := follow(t, connect(t, p.url()), patient)
+	r := startFollowing(t, connect(t, p.url()), patient)
 	r.until(t, "synced", isSynced)
 	var looks int
 	count := func(*nats.Msg) { looks++ }
@@ -27,7 +27,7 @@ func TestServersNameOneTimeOfAnEntry(t *testing.T) {
 		arrive()
 		head := l.write(t, put(name, "{}"))
 		r.reach(t, head.Revision)
-		r.until(t, "a connection", func(s flagsync.Status) bool { return s.Connected })
+		r.until(t, "a connection", func(s follow.Status) bool { return s.Connected })
 		looks = 0
 		sub, err := c.Subscribe("$JS.API.STREAM.MSG.GET.FLAGS_prod", count)
 		if err != nil {

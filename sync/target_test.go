@@ -192,7 +192,7 @@ func (m *mapTarget) syncedTimes() int {
 func (m *mapTarget) adopt(tb testing.TB, c *flagsync.Conn) {
 	tb.Helper()
 	if text := m.Header().Keys; text != "" {
-		if err := c.Keys().Adopt(text); err != nil {
+		if err := c.Keyring().Adopt(text); err != nil {
 			tb.Fatal(err)
 		}
 	}

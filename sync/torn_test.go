@@ -7,7 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/internal/natstest"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // tear leaves a stream as a full disk leaves it that has torn its first messages: it counts them and has none. Whatever it held is gone.
@@ -33,7 +33,7 @@ func TestCreateBehindATornStart(t *testing.T) {
 		first := uint64(torn) + 1
 
 		e := openEnvironments(t, server)
-		if _, err := e.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+		if _, err := e.Create(t.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 		if list, err := openEnvironments(t, server).List(t.Context()); err != nil || len(list) != 1 {
@@ -43,12 +43,12 @@ func TestCreateBehindATornStart(t *testing.T) {
 		if head, err := openLog(t, conn, 1).Head(t.Context()); err != nil || head.Revision != first+1 {
 			t.Errorf("the log ends at %v, %v, want revision %d", head, err, first+1)
 		}
-		j := openJournal(t, conn, flagsync.Ledger(environment), 1)
+		j := openJournal(t, conn, writer.LedgerOf(environment), 1)
 		fill(t, j, 2)
 		if head := j.Head().Sequence; head != first+1 {
 			t.Errorf("the ledger ends at %d, want %d", head, first+1)
 		}
-		if got, err := bodies(t, openJournal(t, conn, flagsync.Ledger(environment), 1), 1); err != nil || len(got) != 2 {
+		if got, err := bodies(t, openJournal(t, conn, writer.LedgerOf(environment), 1), 1); err != nil || len(got) != 2 {
 			t.Errorf("the ledger has %v, %v", got, err)
 		}
 		if wrong, err := e.CheckStreams(t.Context(), []string{environment}); err != nil || len(wrong) > 0 {
@@ -62,29 +62,29 @@ func TestALostLedgerIsNotTorn(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := l.server.Client(t)
-	fill(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1)
-	known := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	fill(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1)
+	known := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	if err := catchUp(t, known); err != nil {
 		t.Fatal(err)
 	}
 	named := known.Head()
 
 	tear(t, c, "LEDGER_prod", "ledger.prod.records", 1)
-	if _, err := bodies(t, known, 1); !errors.Is(err, flagsync.ErrDamaged) {
+	if _, err := bodies(t, known, 1); !errors.Is(err, writer.ErrDamaged) {
 		t.Errorf("one that knew the record: %v", err)
 	}
-	told := openJournal(t, l.conn, flagsync.Ledger(environment), 1)
+	told := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
 	told.Expect(named)
-	if _, err := told.Append(t.Context(), 0, "x", []byte("1")); !errors.Is(err, flagsync.ErrJournalCut) {
+	if _, err := told.Append(t.Context(), 0, "x", []byte("1")); !errors.Is(err, writer.ErrLedgerCut) {
 		t.Errorf("one that was told of the record: %v, want ErrJournalCut", err)
 	}
 	tear(t, c, "LEDGER_prod", "ledger.prod.records", 1)
 	store(t, c, nats.NewMsg("ledger.prod.x"))
-	if _, err := bodies(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1); !errors.Is(err, flagsync.ErrDamaged) {
+	if _, err := bodies(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1); !errors.Is(err, writer.ErrDamaged) {
 		t.Errorf("one that lacks what stood before noise: %v, want ErrDamaged", err)
 	}
 	tear(t, c, "LEDGER_prod", "ledger.prod.records", 17)
-	if _, err := bodies(t, openJournal(t, l.conn, flagsync.Ledger(environment), 1), 1); !errors.Is(err, flagsync.ErrDamaged) {
+	if _, err := bodies(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1); !errors.Is(err, writer.ErrDamaged) {
 		t.Errorf("one that lost 17 records: %v, want ErrDamaged", err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -20,7 +20,7 @@ const (
 )
 
 var (
-	ledgerStream = flagsync.Ledger(environment).Stream()
+	ledgerStream = writer.LedgerOf(environment).Stream()
 	logStream    = "FLAGS_" + environment
 )
 
@@ -58,7 +58,7 @@ type history struct {
 	epoch  changelog.Epoch
 
 	wanted string // stream
-	yield  func(flagsync.Stored, error) bool
+	yield  func(writer.Stored, error) bool
 
 	ledger    changelog.Anchor
 	at        changelog.Position
@@ -70,14 +70,14 @@ type history struct {
 var errEnough = errors.New("enough")
 
 // stream returns the records of a stream.
-func stream(i installation, epoch changelog.Epoch, rounds int, name string) iter.Seq2[flagsync.Stored, error] {
-	return func(yield func(flagsync.Stored, error) bool) {
+func stream(i installation, epoch changelog.Epoch, rounds int, name string) iter.Seq2[writer.Stored, error] {
+	return func(yield func(writer.Stored, error) bool) {
 		h := history{
 			installation: i, rounds: rounds, epoch: epoch, wanted: name, yield: yield,
 			at: changelog.Position{Epoch: epoch}, documents: make(map[document.ID]document.Document),
 		}
 		if err := h.write(); err != nil && !errors.Is(err, errEnough) {
-			yield(flagsync.Stored{}, err)
+			yield(writer.Stored{}, err)
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (h *history) record(body []byte) error {
 	if err != nil {
 		return err
 	}
-	return h.give(flagsync.Stored{Stream: ledgerStream, Sequence: r.Sequence, Proof: string(signature), Data: data})
+	return h.give(writer.Stored{Stream: ledgerStream, Sequence: r.Sequence, Proof: string(signature), Data: data})
 }
 
 func (h *history) entry(e changelog.Entry) error {
@@ -209,10 +209,10 @@ func (h *history) entry(e changelog.Entry) error {
 	if head, err = h.signer.SignHead(environment, head); err != nil {
 		return err
 	}
-	return h.give(flagsync.Stored{Stream: logStream, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data})
+	return h.give(writer.Stored{Stream: logStream, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data})
 }
 
-func (h *history) give(s flagsync.Stored) error {
+func (h *history) give(s writer.Stored) error {
 	if !h.yield(s, nil) {
 		return errEnough
 	}

@@ -16,12 +16,13 @@ import (
 	"github.com/flagside/flagside/internal/process"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // fan is many followers in this process, each with a connection of its own, as
 // so many sidecars have. They hold documents and compile nothing.
 type fan struct {
-	followers []*flagsync.Follower
+	followers []*follow.Follower
 	missing   atomic.Int64   // followers that have not applied the change under way
 	last      chan time.Time // when the last of them had
 	states    sync.Map       // digests of the states that followers share, by position
@@ -55,7 +56,7 @@ func startFan(ctx context.Context, natsURL, environment string, trust changelog.
 		if verify {
 			target.state = changelog.State{}.Edit()
 		}
-		follower, err := flagsync.NewFollower(conn, target, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
+		follower, err := follow.New(conn, target, follow.Options{Environment: environment, Logger: zerolog.Nop()})
 		if err != nil {
 			return f, err
 		}
@@ -151,10 +152,10 @@ type heldDocuments struct {
 	state     *changelog.StateEdit // nil: the followers share theirs
 }
 
-// Position implements [flagsync.Target].
+// Position implements [follow.Target].
 func (h *heldDocuments) Position() changelog.Position { return h.position }
 
-// StateDigest implements [flagsync.Target].
+// StateDigest implements [follow.Target].
 func (h *heldDocuments) StateDigest() changelog.Digest {
 	if h.state == nil {
 		return h.sharedDigest()
@@ -178,10 +179,10 @@ func (h *heldDocuments) sharedDigest() changelog.Digest {
 	return digest
 }
 
-// Synced implements [flagsync.Target].
+// Synced implements [follow.Target].
 func (h *heldDocuments) Synced() {}
 
-// Load implements [flagsync.Target].
+// Load implements [follow.Target].
 func (h *heldDocuments) Load(s *changelog.SnapshotReader) error {
 	for {
 		d, err := s.Next()
@@ -197,7 +198,7 @@ func (h *heldDocuments) Load(s *changelog.SnapshotReader) error {
 	return nil
 }
 
-// Apply implements [flagsync.Target].
+// Apply implements [follow.Target].
 func (h *heldDocuments) Apply(transactions []changelog.Transaction) error {
 	for _, tx := range transactions {
 		for _, r := range tx {

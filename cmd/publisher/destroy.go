@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/publisher"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // operator is who CONTROL names for what is done beside the data directory.
@@ -45,7 +45,7 @@ func environmentDestroyCommand() commandline.Invocation {
 				return err
 			}
 			o.Logger = zerolog.Nop() // the error says it
-			done, err := publisher.Destroy(ctx, o, name, flagsync.Order{Actor: operator, Reason: reason})
+			done, err := publisher.Destroy(ctx, o, name, writer.Order{Actor: operator, Reason: reason})
 			if err != nil {
 				return err
 			}

@@ -22,6 +22,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // command runs the command with the arguments and an environment.
@@ -111,11 +112,11 @@ func TestCheckAsksTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	taken, data := takenAddress(t), t.TempDir()

@@ -26,6 +26,10 @@ func bannedFromSidecar() []banned {
 			"the control plane decides who may change what; code that can write must not run beside applications",
 		},
 		{
+			module + "/sync/writer", module + "/sync/writer",
+			"the publisher's side of the log; code that can write must not run beside applications",
+		},
+		{
 			module + "/internal/dev", module + "/internal/dev",
 			"it brings the publisher and an embedded NATS server",
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // questions are what a sidecar of prod may ask, with an answer that finds something and one that does not.
@@ -438,7 +439,7 @@ func TestALocalProcessIsASidecarAtMost(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(own.Close)
-	environments, err := flagsync.OpenEnvironments(t.Context(), own, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), own, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -446,7 +447,7 @@ func TestALocalProcessIsASidecarAtMost(t *testing.T) {
 		if err := s.AllowEnvironment(name); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := environments.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
+		if _, err := environments.Create(t.Context(), name, writer.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -492,7 +493,7 @@ func TestALocalProcessIsASidecarAtMost(t *testing.T) {
 		t.Errorf("the environments are %v afterwards, %v", after, err)
 	}
 	for _, name := range []string{"prod", "staging"} {
-		log, err := flagsync.OpenLog(t.Context(), own, flagsync.LogOptions{Environment: name, Replicas: 1})
+		log, err := writer.OpenLog(t.Context(), own, writer.LogOptions{Environment: name, Replicas: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -183,7 +184,7 @@ func newSite(t *testing.T, url, api string, seeds map[string]string) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func newSite(t *testing.T, url, api string, seeds map[string]string) *site {
 		t.Fatal(answer)
 	}
 	for _, name := range []string{"prod", "staging"} {
-		if _, err := environments.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
+		if _, err := environments.Create(t.Context(), name, writer.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 		s.change(conn, name)
@@ -210,7 +211,7 @@ func newSite(t *testing.T, url, api string, seeds map[string]string) *site {
 // change writes a flag.
 func (s *site) change(conn *flagsync.Conn, environment string) {
 	s.t.Helper()
-	log, err := flagsync.OpenLog(s.t.Context(), conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
+	log, err := writer.OpenLog(s.t.Context(), conn, writer.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -218,11 +219,11 @@ func (s *site) change(conn *flagsync.Conn, environment string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	outcome, err := log.Append(s.t.Context(), trusttest.Basis(s.t, log, head), flagsync.Change{
+	outcome, err := log.Append(s.t.Context(), trusttest.Basis(s.t, log, head), writer.Change{
 		OpID: fmt.Sprint("op-", head.Revision), Actor: "tester", Time: time.Unix(1, 0),
 		Documents: []document.Document{{Kind: document.KindFlag, Key: "honest", Body: []byte("{}")}},
 	})
-	if err != nil || outcome.State != flagsync.Committed {
+	if err != nil || outcome.State != writer.Committed {
 		s.t.Fatalf("append: %v, %v", outcome.State, err)
 	}
 }

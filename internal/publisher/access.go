@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher/access"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -154,7 +155,7 @@ func (p *Publisher) followTokens(ctx context.Context, conn *flagsync.Conn) error
 		if err != nil {
 			return err
 		}
-		return p.gate.tokens.Run(ctx, list.Journal())
+		return p.gate.tokens.Run(ctx, list.Ledger())
 	})
 }
 
@@ -165,11 +166,11 @@ func (p *Publisher) followPeople(ctx context.Context, conn *flagsync.Conn) error
 		if err != nil {
 			return err
 		}
-		directory, err := flagsync.OpenPeople(ctx, conn, p.options.Replicas)
+		directory, err := writer.OpenPeople(ctx, conn, p.options.Replicas)
 		if err != nil {
 			return err
 		}
-		return p.gate.people.Run(ctx, list.Journal(), directory)
+		return p.gate.people.Run(ctx, list.Ledger(), directory)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -27,16 +28,16 @@ const (
 // safe for concurrent use.
 type archivedLedgers struct {
 	mu    sync.Mutex // guards what follows, by environment
-	known map[string]*flagsync.Journal
+	known map[string]*writer.Ledger
 	retry map[string]time.Time // when one that could not be read is tried again
 }
 
 // keep takes over a ledger, unless one of the environment is known.
-func (a *archivedLedgers) keep(environment string, ledger *flagsync.Journal) *flagsync.Journal {
+func (a *archivedLedgers) keep(environment string, ledger *writer.Ledger) *writer.Ledger {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.known == nil {
-		a.known, a.retry = make(map[string]*flagsync.Journal), make(map[string]time.Time)
+		a.known, a.retry = make(map[string]*writer.Ledger), make(map[string]time.Time)
 	}
 	if a.known[environment] == nil && ledger != nil {
 		a.known[environment] = ledger
@@ -59,7 +60,7 @@ func (a *archivedLedgers) heads() []changelog.StreamHead {
 	var all []changelog.StreamHead
 	for _, name := range slices.Sorted(maps.Keys(a.known)) {
 		if at := a.known[name].Head(); !at.IsZero() {
-			all = append(all, changelog.StreamHead{Stream: flagsync.Ledger(name).Stream(), Anchor: at})
+			all = append(all, changelog.StreamHead{Stream: writer.LedgerOf(name).Stream(), Anchor: at})
 		}
 	}
 	return all
@@ -83,7 +84,7 @@ func (a *archivedLedgers) leave(environment string, now time.Time) {
 }
 
 // reconcileArchived begins or ends the heartbeats of an environment that is archived. The caller holds the mutex.
-func (e *environments) reconcileArchived(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup, listed flagsync.Environment) error {
+func (e *environments) reconcileArchived(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup, listed writer.Environment) error {
 	end, beats := e.beating[listed.Name]
 	wanted := !listed.Archived.IsZero() && listed.Destroyed.IsZero()
 	switch {
@@ -95,18 +96,18 @@ func (e *environments) reconcileArchived(ctx context.Context, conn *flagsync.Con
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
 		logger := e.options.Logger.With().Str("environment", listed.Name).Logger()
-		control := e.list.Journal()
+		control := e.list.Ledger()
 		anchors := func() (ledger, atControl changelog.Anchor) {
 			if known := e.archived.keep(listed.Name, nil); known != nil {
 				ledger = known.Head()
 			}
 			return ledger, control.Head()
 		}
-		o := flagsync.LogOptions{Environment: listed.Name, Replicas: e.options.Replicas, Anchors: anchors}
+		o := writer.LogOptions{Environment: listed.Name, Replicas: e.options.Replicas, Anchors: anchors}
 		own, cancel := context.WithCancel(ctx)
 		e.beating[listed.Name] = cancel
 		wg.Go(func() {
-			if err := flagsync.NewArchivedBeater(conn, o, listed.Archived, logger).Run(own); err != nil && own.Err() == nil {
+			if err := writer.NewArchivedHeartbeater(conn, o, listed.Archived, logger).Run(own); err != nil && own.Err() == nil {
 				logger.Error().Err(err).Msg("heartbeats of the archived environment stopped")
 			}
 		})
@@ -115,7 +116,7 @@ func (e *environments) reconcileArchived(ctx context.Context, conn *flagsync.Con
 }
 
 // archivedLedger returns the ledger of an environment that is archived.
-func (e *environments) archivedLedger(ctx context.Context, name string) (*flagsync.Journal, error) {
+func (e *environments) archivedLedger(ctx context.Context, name string) (*writer.Ledger, error) {
 	e.mu.Lock()
 	known, exists := e.known[name]
 	conn := e.conn
@@ -129,7 +130,7 @@ func (e *environments) archivedLedger(ctx context.Context, name string) (*flagsy
 	if ledger := e.archived.keep(name, nil); ledger != nil {
 		return ledger, nil
 	}
-	opened, err := flagsync.OpenJournal(ctx, conn, flagsync.Ledger(name), e.options.Replicas)
+	opened, err := writer.OpenLedger(ctx, conn, writer.LedgerOf(name), e.options.Replicas)
 	if err != nil {
 		return nil, err
 	}

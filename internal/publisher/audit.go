@@ -8,8 +8,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Audit returns what the history of an environment is exported from.
@@ -34,16 +34,16 @@ func (e *environments) Audit(ctx context.Context, name string, withControl bool)
 		if err != nil {
 			return audit.Source{}, err
 		}
-		source.Streams = append(source.Streams, audit.Stream{Name: flagsync.Control().Stream(), Records: list.Journal().Stored(ctx)})
+		source.Streams = append(source.Streams, audit.Stream{Name: writer.ControlLedger().Stream(), Records: list.Ledger().Stored(ctx)})
 	}
 	source.Streams = append(source.Streams,
-		audit.Stream{Name: flagsync.Ledger(name).Stream(), Records: untilApplied(ledger.Stored(ctx), said, head)},
+		audit.Stream{Name: writer.LedgerOf(name).Stream(), Records: untilApplied(ledger.Stored(ctx), said, head)},
 		audit.Stream{Name: log.Stream(), Records: log.Stored(ctx, head.Revision)})
 	return source, nil
 }
 
 // lastOf returns the number of the newest record of a journal.
-func lastOf(ctx context.Context, j *flagsync.Journal) (last uint64, err error) {
+func lastOf(ctx context.Context, j *writer.Ledger) (last uint64, err error) {
 	for r, err := range j.Read(ctx, j.Head().Sequence+1) {
 		if err != nil {
 			return 0, err
@@ -55,8 +55,8 @@ func lastOf(ctx context.Context, j *flagsync.Journal) (last uint64, err error) {
 
 // untilApplied ends records of a ledger, behind one of them, before the first that says that something was applied behind the head of the
 // log, or that names a record of CONTROL: that was not there when the head, or CONTROL, was asked for.
-func untilApplied(records iter.Seq2[flagsync.Stored, error], said uint64, head changelog.Position) iter.Seq2[flagsync.Stored, error] {
-	return func(yield func(flagsync.Stored, error) bool) {
+func untilApplied(records iter.Seq2[writer.Stored, error], said uint64, head changelog.Position) iter.Seq2[writer.Stored, error] {
+	return func(yield func(writer.Stored, error) bool) {
 		for s, err := range records {
 			if err == nil && s.Sequence > said && appliedBehind(s, head) {
 				return
@@ -68,7 +68,7 @@ func untilApplied(records iter.Seq2[flagsync.Stored, error], said uint64, head c
 	}
 }
 
-func appliedBehind(s flagsync.Stored, head changelog.Position) bool {
+func appliedBehind(s writer.Stored, head changelog.Position) bool {
 	r, err := changelog.DecodeJournalRecord(s.Data)
 	if err != nil {
 		return false
@@ -95,7 +95,7 @@ func (e *environments) Note(ctx context.Context, name, stream string, sequence u
 }
 
 // history returns the log and the ledger of an environment.
-func (e *environments) history(ctx context.Context, name string) (*environment, *flagsync.Log, *flagsync.Journal, error) {
+func (e *environments) history(ctx context.Context, name string) (*environment, *writer.Log, *writer.Ledger, error) {
 	running, err := e.find(name)
 	if err != nil {
 		return nil, nil, nil, err

@@ -5,8 +5,8 @@ import (
 	"sync"
 
 	"github.com/flagside/flagside/internal/publisher/audit"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // checkpoints remembers why no checkpoint could be written. The zero value is ready for use. It is safe for concurrent use.
@@ -60,10 +60,10 @@ func (e *environments) heads() []changelog.StreamHead {
 		status := running.follower.Status()
 		log, ledger := running.heads()
 		add(log.Stream, log.Epoch, log.Anchor)
-		add(flagsync.Ledger(running.name).Stream(), "", later(ledger, status.Ledger))
+		add(writer.LedgerOf(running.name).Stream(), "", later(ledger, status.Ledger))
 		control = later(control, status.Control)
 	}
-	add(flagsync.Control().Stream(), "", control)
+	add(writer.ControlLedger().Stream(), "", control)
 	return append(all, e.archived.heads()...)
 }
 
@@ -74,7 +74,7 @@ func (e *environments) controlHead() changelog.Anchor {
 	if e.list == nil {
 		return changelog.Anchor{}
 	}
-	return e.list.Journal().Head()
+	return e.list.Ledger().Head()
 }
 
 // heads returns how far the log was followed or written here, and how far the ledger was read or written.

@@ -20,8 +20,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // often is how often publishers of tests look whether a checkpoint is due.
@@ -30,7 +30,7 @@ const often = 100 * time.Millisecond
 // history is an export, as one who has the keys of the publisher can write it again.
 type history struct {
 	t       *testing.T
-	records map[string][]flagsync.Stored
+	records map[string][]writer.Stored
 }
 
 // exported returns an export of an environment, CONTROL included.
@@ -50,14 +50,14 @@ func (r *running) exported(environment string) string {
 // exported returns the history of an environment, CONTROL included.
 func exported(r *running, environment string) history {
 	r.t.Helper()
-	h := history{r.t.(*testing.T), make(map[string][]flagsync.Stored)}
+	h := history{r.t.(*testing.T), make(map[string][]writer.Stored)}
 	for line := range strings.Lines(r.exported(environment)) {
 		var record audit.Record
 		if err := json.Unmarshal([]byte(line), &record); err != nil {
 			r.t.Fatal(err)
 		}
 		if record.Stream != "" {
-			h.records[record.Stream] = append(h.records[record.Stream], flagsync.Stored{
+			h.records[record.Stream] = append(h.records[record.Stream], writer.Stored{
 				Stream: record.Stream, Sequence: record.Sequence, Subject: record.Subject, Proof: record.Proof, Data: []byte(record.Data),
 			})
 		}
@@ -67,7 +67,7 @@ func exported(r *running, environment string) history {
 
 // without returns the history without the last records of a stream.
 func (h history) without(stream string, last int) history {
-	cut := history{h.t, make(map[string][]flagsync.Stored)}
+	cut := history{h.t, make(map[string][]writer.Stored)}
 	for name, records := range h.records {
 		if name == stream {
 			records = records[:len(records)-last]
@@ -92,8 +92,8 @@ func (h history) verify(checkpoints []byte) error {
 	return err
 }
 
-func all(records []flagsync.Stored) iter.Seq2[flagsync.Stored, error] {
-	return func(yield func(flagsync.Stored, error) bool) {
+func all(records []writer.Stored) iter.Seq2[writer.Stored, error] {
+	return func(yield func(writer.Stored, error) bool) {
 		for _, r := range records {
 			if !yield(r, nil) {
 				return

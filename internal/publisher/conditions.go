@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/health/logcondition"
 	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // conditionInterval is how often it is looked whether something is wrong.
@@ -94,7 +95,7 @@ func (p *Publisher) diskConditions(add func(c health.Code, detail string)) {
 func (p *Publisher) streamConditions(add func(c health.Code, detail string)) {
 	for _, err := range p.streams.wrong() {
 		add(streamCondition(err), err.Error())
-		if errors.Is(err, flagsync.ErrDamaged) { // those who have read a journal before do not see that it is damaged
+		if errors.Is(err, writer.ErrDamaged) { // those who have read a journal before do not see that it is damaged
 			add(health.JournalDamaged, err.Error())
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Destroyed is what became of an environment that was destroyed.
@@ -33,7 +34,7 @@ type Destroyed struct {
 // Destroy deletes the documents of an archived environment for good, with their history, and says what it touched. Its ledger stays, and its
 // name is not given again. It runs beside the data directory, while no publisher does. With another NATS server it records the end, and leaves
 // the streams to who operates that. Repeated, it completes what was interrupted.
-func Destroy(ctx context.Context, o Options, name string, order flagsync.Order) (Destroyed, error) {
+func Destroy(ctx context.Context, o Options, name string, order writer.Order) (Destroyed, error) {
 	done, err := destroy(ctx, o, name, order)
 	if err != nil {
 		return done, fmt.Errorf("destroy environment %s: %w", name, err)
@@ -41,7 +42,7 @@ func Destroy(ctx context.Context, o Options, name string, order flagsync.Order) 
 	return done, nil
 }
 
-func destroy(ctx context.Context, o Options, name string, order flagsync.Order) (done Destroyed, err error) {
+func destroy(ctx context.Context, o Options, name string, order writer.Order) (done Destroyed, err error) {
 	if err := errors.Join(flagsync.ValidateEnvironment(name), (decide.Origin{Reason: order.Reason}).Validate()); err != nil {
 		return done, err
 	}
@@ -100,19 +101,19 @@ func (p *Publisher) withLog(ctx context.Context, do func(context.Context, *flags
 }
 
 // record says in CONTROL and in the ledger that the environment is destroyed.
-func (d *Destroyed) record(ctx context.Context, conn *flagsync.Conn, replicas int, name string, order flagsync.Order) error {
-	list, err := flagsync.OpenEnvironments(ctx, conn, replicas)
+func (d *Destroyed) record(ctx context.Context, conn *flagsync.Conn, replicas int, name string, order writer.Order) error {
+	list, err := writer.OpenEnvironments(ctx, conn, replicas)
 	if err != nil {
 		return err
 	}
 	if d.Control, err = list.Destroy(ctx, name, order); err != nil {
 		return err
 	}
-	act, err := destruction(ctx, list.Journal(), name)
+	act, err := destruction(ctx, list.Ledger(), name)
 	if err != nil {
 		return err
 	}
-	ledger, err := flagsync.OpenJournal(ctx, conn, flagsync.Ledger(name), replicas)
+	ledger, err := writer.OpenLedger(ctx, conn, writer.LedgerOf(name), replicas)
 	if err != nil {
 		return err
 	}
@@ -135,7 +136,7 @@ type act struct {
 }
 
 // destruction returns the record of CONTROL that an environment is destroyed.
-func destruction(ctx context.Context, journal *flagsync.Journal, name string) (found act, err error) {
+func destruction(ctx context.Context, journal *writer.Ledger, name string) (found act, err error) {
 	for r, err := range journal.Read(ctx, 1) {
 		if err != nil {
 			return act{}, err
@@ -153,7 +154,7 @@ func destruction(ctx context.Context, journal *flagsync.Journal, name string) (f
 
 // delete deletes the streams with documents, if they are on the embedded server.
 func (d *Destroyed) delete(ctx context.Context, server *natsserver.Server, name string) error {
-	for _, stream := range flagsync.DocumentStreams(name) {
+	for _, stream := range writer.DocumentStreams(name) {
 		if server == nil {
 			d.Remaining = append(d.Remaining, stream)
 			continue

@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // With another NATS server the end is recorded while publishers run, and the streams are left to its operator. The ledger stays proved.
@@ -23,7 +24,7 @@ func TestDestroyOnAnotherServer(t *testing.T) {
 	r.create("prod")
 	r.agreeAndApply(r.propose("f", ""))
 	o := publisher.Options{NATS: server.URL(), KeysDir: trusttest.Default().Directory(t)}
-	order := flagsync.Order{Actor: "operator", Reason: "it is over"}
+	order := writer.Order{Actor: "operator", Reason: "it is over"}
 	if _, err := publisher.Destroy(t.Context(), o, "prod", order); err == nil {
 		t.Fatal("an environment in use is destroyed")
 	}
@@ -70,15 +71,15 @@ func TestDestroyIsCompleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	list, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	list, err := writer.OpenEnvironments(t.Context(), conn, 1)
 	if err == nil {
-		_, err = list.Destroy(t.Context(), "prod", flagsync.Order{Actor: "operator", Reason: "the first time"})
+		_, err = list.Destroy(t.Context(), "prod", writer.Order{Actor: "operator", Reason: "the first time"})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := publisher.Options{NATS: server.URL(), KeysDir: trusttest.Default().Directory(t)}
-	done, err := publisher.Destroy(t.Context(), o, "prod", flagsync.Order{Actor: "operator", Reason: "again"})
+	done, err := publisher.Destroy(t.Context(), o, "prod", writer.Order{Actor: "operator", Reason: "again"})
 	if err != nil || !done.Control.IsZero() || done.Ledger == 0 || len(done.Remaining) != 2 {
 		t.Fatalf("completed: %+v, %v", done, err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 const (
@@ -52,7 +53,7 @@ func followed(t testing.TB, r *running) *cache.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	follower, err := flagsync.NewFollower(conn, store, flagsync.FollowerOptions{Environment: "prod", Logger: zerolog.Nop()})
+	follower, err := follow.New(conn, store, follow.Options{Environment: "prod", Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

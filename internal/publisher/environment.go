@@ -15,6 +15,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // openRetry is how long a log that could not be opened is left alone.
@@ -27,7 +29,7 @@ type environment struct {
 	conn     *flagsync.Conn
 	logger   zerolog.Logger
 	store    *cache.Store
-	follower *flagsync.Follower
+	follower *follow.Follower
 	control  *control.Service
 	cancel   context.CancelFunc
 	tracing  tracing
@@ -36,9 +38,9 @@ type environment struct {
 	controlHead func() changelog.Anchor
 
 	mu      sync.Mutex // guards what follows
-	log     *flagsync.Log
-	ledger  *flagsync.Journal // nil until it was needed
-	refused error             // why there is no log; nil before the first attempt
+	log     *writer.Log
+	ledger  *writer.Ledger // nil until it was needed
+	refused error          // why there is no log; nil before the first attempt
 }
 
 // newEnvironment returns an environment that is not followed yet.
@@ -50,7 +52,7 @@ func newEnvironment(
 	if err != nil {
 		return nil, err
 	}
-	follower, err := flagsync.NewFollower(conn, store, flagsync.FollowerOptions{Environment: name, HoldAtHole: true, Logger: logger})
+	follower, err := follow.New(conn, store, follow.Options{Environment: name, HoldAtHole: true, Logger: logger})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
@@ -99,8 +101,8 @@ func (e *environment) publish(ctx context.Context) {
 			log = e.open(ctx)
 		}
 	}
-	beater := flagsync.NewBeater(log, e.logger)
-	snapshotter := flagsync.NewSnapshotter(log, e.snapshot, e.logger)
+	beater := writer.NewHeartbeater(log, e.logger)
+	snapshotter := writer.NewSnapshotter(log, e.snapshot, e.logger)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if err := beater.Run(ctx); err != nil && ctx.Err() == nil {
@@ -113,7 +115,7 @@ func (e *environment) publish(ctx context.Context) {
 }
 
 // snapshot returns the state to publish as a snapshot, nil while there is none or the log does not continue it.
-func (e *environment) snapshot() flagsync.Snapshot {
+func (e *environment) snapshot() writer.Snapshot {
 	view := e.store.View()
 	if view == nil || e.Refused() != nil {
 		return nil
@@ -121,8 +123,8 @@ func (e *environment) snapshot() flagsync.Snapshot {
 	return view
 }
 
-func (e *environment) open(ctx context.Context) *flagsync.Log {
-	log, err := flagsync.OpenLog(ctx, e.conn, flagsync.LogOptions{Environment: e.name, Replicas: e.replicas, Anchors: e.anchors})
+func (e *environment) open(ctx context.Context) *writer.Log {
+	log, err := writer.OpenLog(ctx, e.conn, writer.LogOptions{Environment: e.name, Replicas: e.replicas, Anchors: e.anchors})
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -151,7 +153,7 @@ func (e *environment) Log(ctx context.Context) (control.Log, error) {
 }
 
 // opening is Log without tracing.
-func (e *environment) opening(ctx context.Context) (*flagsync.Log, error) {
+func (e *environment) opening(ctx context.Context) (*writer.Log, error) {
 	select {
 	case <-e.opened:
 	case <-ctx.Done():
@@ -174,12 +176,12 @@ func (e *environment) Ledger(ctx context.Context) (control.Journal, error) {
 }
 
 // openLedger returns the ledger, told how far it went by what publishers signed in the log.
-func (e *environment) openLedger(ctx context.Context) (*flagsync.Journal, error) {
+func (e *environment) openLedger(ctx context.Context) (*writer.Ledger, error) {
 	e.mu.Lock()
 	ledger := e.ledger
 	e.mu.Unlock()
 	if ledger == nil {
-		opened, err := flagsync.OpenJournal(ctx, e.conn, flagsync.Ledger(e.name), e.replicas)
+		opened, err := writer.OpenLedger(ctx, e.conn, writer.LedgerOf(e.name), e.replicas)
 		if err != nil {
 			return nil, err
 		}
@@ -193,7 +195,7 @@ func (e *environment) openLedger(ctx context.Context) (*flagsync.Journal, error)
 }
 
 // knownLedger returns the ledger if it was opened, or nil.
-func (e *environment) knownLedger() *flagsync.Journal {
+func (e *environment) knownLedger() *writer.Ledger {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.ledger

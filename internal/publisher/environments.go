@@ -19,6 +19,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -44,14 +45,14 @@ type environments struct {
 	// archived are the ledgers of environments that do not run any more.
 	archived archivedLedgers
 
-	mu      sync.Mutex             // guards what follows
-	list    *flagsync.Environments // nil until it was opened
-	conn    *flagsync.Conn         // set with list
+	mu      sync.Mutex           // guards what follows
+	list    *writer.Environments // nil until it was opened
+	conn    *flagsync.Conn       // set with list
 	listed  bool
 	err     error // of the last look
 	running map[string]*environment
 	beating map[string]context.CancelFunc // ends the heartbeats of an environment that is archived
-	known   map[string]flagsync.Environment
+	known   map[string]writer.Environment
 	lost    []string // that run here, and CONTROL does not list after a repair
 }
 
@@ -64,7 +65,7 @@ func newEnvironments(o Options, g *gate) *environments {
 		uploads: make(chan struct{}, 1),
 		running: make(map[string]*environment),
 		beating: make(map[string]context.CancelFunc),
-		known:   make(map[string]flagsync.Environment),
+		known:   make(map[string]writer.Environment),
 	}
 }
 
@@ -116,12 +117,12 @@ func (e *environments) look(ctx context.Context, conn *flagsync.Conn, wg *sync.W
 }
 
 // noteLost takes note of environments that run here and are not listed: CONTROL was repaired and had lost them. They go on.
-func (e *environments) noteLost(listed []flagsync.Environment) {
+func (e *environments) noteLost(listed []writer.Environment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lost = nil
 	for _, name := range slices.Sorted(maps.Keys(e.running)) {
-		if !slices.ContainsFunc(listed, func(l flagsync.Environment) bool { return l.Name == name }) {
+		if !slices.ContainsFunc(listed, func(l writer.Environment) bool { return l.Name == name }) {
 			e.lost = append(e.lost, name)
 		}
 	}
@@ -135,25 +136,25 @@ func (e *environments) forgotten() []string {
 }
 
 // expect tells CONTROL how far it went, by what publishers signed in the logs.
-func (e *environments) expect(list *flagsync.Environments) {
+func (e *environments) expect(list *writer.Environments) {
 	for _, running := range e.all() {
-		list.Journal().Expect(running.follower.Status().Control)
+		list.Ledger().Expect(running.follower.Status().Control)
 	}
 }
 
-func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*flagsync.Environments, error) {
+func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*writer.Environments, error) {
 	e.mu.Lock()
 	list := e.list
 	e.mu.Unlock()
 	if list != nil {
 		return list, nil
 	}
-	list, err := flagsync.OpenEnvironments(ctx, conn, e.options.Replicas)
+	list, err := writer.OpenEnvironments(ctx, conn, e.options.Replicas)
 	if err != nil {
 		return nil, err
 	}
 	// One with other settings is a condition, and nothing here needs it.
-	if _, err := flagsync.OpenPeople(ctx, conn, e.options.Replicas); err != nil && !errors.Is(err, flagsync.ErrStreamMismatch) {
+	if _, err := writer.OpenPeople(ctx, conn, e.options.Replicas); err != nil && !errors.Is(err, flagsync.ErrStreamMismatch) {
 		return nil, err
 	}
 	e.mu.Lock()
@@ -163,7 +164,7 @@ func (e *environments) open(ctx context.Context, conn *flagsync.Conn) (*flagsync
 }
 
 // reconcile starts or stops what runs for one environment.
-func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup, listed flagsync.Environment) error {
+func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *sync.WaitGroup, listed writer.Environment) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.known[listed.Name] = listed
@@ -186,7 +187,7 @@ func (e *environments) reconcile(ctx context.Context, conn *flagsync.Conn, wg *s
 			return fmt.Errorf("environment %q: %w", listed.Name, err)
 		}
 		own, cancel := context.WithCancel(ctx)
-		started.cancel, started.controlHead = cancel, e.list.Journal().Head
+		started.cancel, started.controlHead = cancel, e.list.Ledger().Head
 		e.running[listed.Name] = started
 		wg.Go(func() {
 			if err := started.run(own); err != nil {
@@ -218,13 +219,13 @@ func (e *environments) note(ctx context.Context, err error) {
 }
 
 // List returns all environments, archived ones too, by name.
-func (e *environments) List(context.Context) ([]flagsync.Environment, error) {
+func (e *environments) List(context.Context) ([]writer.Environment, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.listed {
 		return nil, e.notListed()
 	}
-	var all []flagsync.Environment
+	var all []writer.Environment
 	for _, name := range slices.Sorted(maps.Keys(e.known)) {
 		all = append(all, e.known[name])
 	}
@@ -249,44 +250,44 @@ func (e *environments) Control(_ context.Context, name string) (*control.Service
 
 // Create creates an environment, starts to follow it, and writes its settings if it needs some. Anyone who asks next finds it complete,
 // unless that takes unusually long.
-func (e *environments) Create(ctx context.Context, name string, order flagsync.Order, c eval.Compatibility) (flagsync.Environment, error) {
+func (e *environments) Create(ctx context.Context, name string, order writer.Order, c eval.Compatibility) (writer.Environment, error) {
 	list, err := e.opened()
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	if err := e.allow(name); err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	created, err := list.Create(ctx, name, order)
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	service, err := e.awaitNew(ctx, name)
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	return created, writeCompatibility(ctx, service, order.Actor, cmp.Or(c, e.options.Compatibility))
 }
 
 // Adopt makes an environment known again whose streams are in use, starts to follow it, and tells its ledger.
-func (e *environments) Adopt(ctx context.Context, name string, order flagsync.Order) (flagsync.Environment, error) {
+func (e *environments) Adopt(ctx context.Context, name string, order writer.Order) (writer.Environment, error) {
 	list, err := e.opened()
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	if err := flagsync.ValidateEnvironment(name); err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	if err := e.allow(name); err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	adopted, record, err := list.Adopt(ctx, name, order)
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	service, err := e.awaitNew(ctx, name)
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	e.tellLedger(ctx, service, name, requests.EventAdopted, order, record)
 	return adopted, nil
@@ -315,7 +316,7 @@ func (e *environments) allow(name string) error {
 	return e.server.AllowEnvironment(name)
 }
 
-func (e *environments) opened() (*flagsync.Environments, error) {
+func (e *environments) opened() (*writer.Environments, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.list == nil {
@@ -342,7 +343,7 @@ func writeCompatibility(ctx context.Context, service *control.Service, actor str
 }
 
 // Archive takes an environment out of use, and tells its ledger.
-func (e *environments) Archive(ctx context.Context, name string, order flagsync.Order) error {
+func (e *environments) Archive(ctx context.Context, name string, order writer.Order) error {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly {
 		return &decide.Refusal{Cause: decide.CauseReadOnly, Detail: why}
 	}
@@ -362,7 +363,7 @@ func (e *environments) Archive(ctx context.Context, name string, order flagsync.
 }
 
 // Revive takes an archived environment into use again, and tells its ledger.
-func (e *environments) Revive(ctx context.Context, name string, order flagsync.Order) error {
+func (e *environments) Revive(ctx context.Context, name string, order writer.Order) error {
 	list, err := e.opened()
 	if err != nil {
 		return err

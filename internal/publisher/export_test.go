@@ -17,7 +17,7 @@ func (p *Publisher) ControlHead() uint64 {
 	if err != nil {
 		return 0
 	}
-	return list.Journal().Head().Sequence
+	return list.Ledger().Head().Sequence
 }
 
 // ArchivedHead returns the newest record of the ledger of an archived environment that is known.

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // hostile are messages that anyone can make who knows nothing, with what only the server may say in their headers.
@@ -56,7 +57,7 @@ func pollute(t testing.TB, server *natstest.Server, environment string) {
 type reader struct {
 	t        testing.TB
 	store    *cache.Store
-	follower *flagsync.Follower
+	follower *follow.Follower
 	stop     func()
 }
 
@@ -75,7 +76,7 @@ func read(t testing.TB, server *natstest.Server, environment string) *reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	follower, err := flagsync.NewFollower(conn, store, flagsync.FollowerOptions{Environment: environment, Logger: zerolog.Nop()})
+	follower, err := follow.New(conn, store, follow.Options{Environment: environment, Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -171,10 +171,10 @@ func TestForgedSnapshotsAndARestart(t *testing.T) {
 		t.Helper()
 		data := keys.Snapshot(t, natstest.Environment, flagOf("f", flagBody("off", "")))
 		hash := changelog.Sum(data)
-		manifest, signed, err := changelog.EncodeManifest(keys.Signer(), natstest.Environment, map[string]any{
-			"v": 2, "keys": keys.Note.Text, "snapshots": []map[string]any{{
-				"epoch": head.Epoch, "revision": head.Revision, "digest": head.Digest, "state": changelog.Sum(nil), "count": 1, "bytes": len(data), "chunks": 1,
-				"hash": hash, "logBytes": 1 << 40, // as if it saved much
+		manifest, signed, err := changelog.EncodeManifest(keys.Signer(), natstest.Environment, changelog.Manifest{
+			Keys: keys.Note.Text, Snapshots: []changelog.PublishedSnapshot{{
+				Epoch: head.Epoch, Revision: head.Revision, Digest: head.Digest, State: changelog.Sum(nil), Count: 1, Bytes: int64(len(data)), Chunks: 1,
+				Hash: hash, LogBytes: 1 << 40, // as if it saved much
 			}},
 		})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/health/logcondition"
 	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -47,12 +48,12 @@ func (c *journalChecks) check(ctx context.Context) {
 	defer cancel()
 	checked := make(map[string]bool)
 	if list, err := c.environments.opened(); err == nil {
-		control := flagsync.Control().Stream()
+		control := writer.ControlLedger().Stream()
 		checked[control] = true
-		c.note(control, list.Journal(), list.Journal().Verify(ctx))
+		c.note(control, list.Ledger(), list.Ledger().Verify(ctx))
 	}
 	for _, running := range c.environments.all() {
-		stream := flagsync.Ledger(running.name).Stream()
+		stream := writer.LedgerOf(running.name).Stream()
 		checked[stream] = true
 		ledger, err := running.openLedger(ctx)
 		if err == nil {
@@ -65,14 +66,14 @@ func (c *journalChecks) check(ctx context.Context) {
 
 // note takes over what was found, a damage when it is found twice: a server that has just begun to lead may lag behind. What cannot be
 // looked at is as it was found last.
-func (c *journalChecks) note(stream string, journal *flagsync.Journal, err error) {
+func (c *journalChecks) note(stream string, journal *writer.Ledger, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case err == nil:
 		delete(c.suspected, stream)
 		delete(c.damaged, stream)
-	case errors.Is(err, flagsync.ErrDamaged), errors.Is(err, flagsync.ErrJournalCut), errors.Is(err, flagsync.ErrStreamLost):
+	case errors.Is(err, writer.ErrDamaged), errors.Is(err, writer.ErrLedgerCut), errors.Is(err, flagsync.ErrStreamLost):
 		if c.suspected[stream] {
 			c.damaged[stream] = err
 		}

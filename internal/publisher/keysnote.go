@@ -7,15 +7,15 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/lifecycle"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // keysInterval is how often it is looked whether the log has the newest keys note.
 const keysInterval = time.Second
 
 // keepKeys writes the newest keys note into the log until ctx ends, so that sidecars learn from the log itself who signs.
-func (e *environment) keepKeys(ctx context.Context, log *flagsync.Log) {
+func (e *environment) keepKeys(ctx context.Context, log *writer.Log) {
 	logged := ""
 	write := func(ctx context.Context) {
 		if err := e.writeKeys(ctx, log); err != nil && ctx.Err() == nil {
@@ -32,7 +32,7 @@ func (e *environment) keepKeys(ctx context.Context, log *flagsync.Log) {
 }
 
 // writeKeys appends the keys note unless the log has it already. Another publisher may be faster.
-func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
+func (e *environment) writeKeys(ctx context.Context, log *writer.Log) error {
 	view, note := e.store.View(), e.conn.Keyring().Note()
 	if view == nil || note.Version == 0 || e.Refused() != nil {
 		return nil //nolint:nilerr // this happens again when writes are taken
@@ -47,7 +47,7 @@ func (e *environment) writeKeys(ctx context.Context, log *flagsync.Log) error {
 	}
 	return e.control.Exclusively(ctx, func(ctx context.Context) error {
 		view := e.store.View()
-		_, err := log.Append(ctx, view, flagsync.Change{
+		_, err := log.Append(ctx, view, writer.Change{
 			OpID: rand.Text(), Actor: "flagside", Reason: "the keys note changed", Time: time.Now(), Documents: []document.Document{wanted},
 		})
 		return err

@@ -6,13 +6,13 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // tellLedger records in the ledger of an environment what CONTROL has about it. Without it CONTROL still says so.
 func (e *environments) tellLedger(
-	ctx context.Context, service *control.Service, name string, what requests.EventType, order flagsync.Order, record changelog.Anchor,
+	ctx context.Context, service *control.Service, name string, what requests.EventType, order writer.Order, record changelog.Anchor,
 ) {
 	told := service.NoteAdministration(ctx, requests.Event{
 		Type: what, By: order.Actor, Text: order.Reason, BreakGlass: order.BreakGlass, Control: record,

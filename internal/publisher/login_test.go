@@ -24,6 +24,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // identities is an OpenID Connect issuer on loopback.
@@ -242,7 +243,7 @@ func ledgerOf(t *testing.T, url string) []requests.Event {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	journal, err := flagsync.OpenJournal(t.Context(), conn, flagsync.Ledger("prod"), 1)
+	journal, err := writer.OpenLedger(t.Context(), conn, writer.LedgerOf("prod"), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // metrics are those of all environments. What can be asked for is read when it is scraped, so that nothing stays behind of an
@@ -60,7 +60,7 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 }
 
 // appended counts an append to the log of an environment.
-func (m *metrics) appended(environment string, s flagsync.OutcomeState) {
+func (m *metrics) appended(environment string, s writer.OutcomeState) {
 	m.appends.WithLabelValues(environment, s.String()).Inc()
 }
 

@@ -5,7 +5,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // observer traces, counts and logs what is done to an environment. It is a control.Observer.
@@ -20,7 +20,7 @@ func (o observer) Deciding(ctx context.Context, c decide.Command) func(error) {
 }
 
 // Appended implements control.Observer.
-func (o observer) Appended(s flagsync.OutcomeState) { o.metrics.appended(o.environment.name, s) }
+func (o observer) Appended(s writer.OutcomeState) { o.metrics.appended(o.environment.name, s) }
 
 // BrokeGlass implements control.Observer.
 func (o observer) BrokeGlass(r requests.Request) {

@@ -68,7 +68,7 @@ func (p *Publisher) verifyControl(ctx context.Context) error {
 		return err
 	}
 	p.environments.expect(list)
-	journal := list.Journal()
+	journal := list.Ledger()
 	if err := journal.Verify(ctx); err != nil {
 		return err
 	}
@@ -85,6 +85,6 @@ func (p *Publisher) followActs(ctx context.Context, conn *flagsync.Conn) error {
 		if err != nil {
 			return err
 		}
-		return p.gate.acts.Run(ctx, list.Journal())
+		return p.gate.acts.Run(ctx, list.Ledger())
 	})
 }

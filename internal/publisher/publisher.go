@@ -31,6 +31,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // shutdownTimeout is how long requests in flight may take once the publisher stops. A write is decided within it.
@@ -190,13 +191,13 @@ func (p *Publisher) unready() error {
 }
 
 // Environments returns all environments, archived ones too, by name.
-func (p *Publisher) Environments(ctx context.Context) ([]flagsync.Environment, error) {
+func (p *Publisher) Environments(ctx context.Context) ([]writer.Environment, error) {
 	return p.environments.List(ctx)
 }
 
 // Create creates an environment and starts to follow it. The empty compatibility means that of the options.
-func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compatibility) (flagsync.Environment, error) {
-	return p.environments.Create(ctx, name, flagsync.Order{Actor: actor}, c)
+func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compatibility) (writer.Environment, error) {
+	return p.environments.Create(ctx, name, writer.Order{Actor: actor}, c)
 }
 
 // Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are created again if

@@ -17,6 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -81,9 +82,9 @@ func (e *environments) find(name string) (*environment, error) {
 	}
 	switch known, exists := e.known[name]; {
 	case exists && !known.Destroyed.IsZero():
-		return nil, fmt.Errorf("%w: %q", flagsync.ErrEnvironmentDestroyed, name)
+		return nil, fmt.Errorf("%w: %q", writer.ErrEnvironmentDestroyed, name)
 	case exists:
-		return nil, fmt.Errorf("%w: %q", flagsync.ErrEnvironmentArchived, name)
+		return nil, fmt.Errorf("%w: %q", writer.ErrEnvironmentArchived, name)
 	}
 	if !e.listed {
 		return nil, e.notListed()
@@ -154,9 +155,9 @@ func (e *environment) ledgerAnyway(ctx context.Context) (control.Journal, error)
 }
 
 // renewal returns what is written of a new epoch. One that is to lose nothing is written only where the log ends as it is known here.
-func (e *environment) renewal(o decide.Origin, n decide.Epoch, begun func(context.Context) error) flagsync.Renewal {
+func (e *environment) renewal(o decide.Origin, n decide.Epoch, begun func(context.Context) error) writer.NewEpoch {
 	documents := slices.Collect(n.Wanted.Documents())
-	r := flagsync.Renewal{
+	r := writer.NewEpoch{
 		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),
 		Documents: slices.Values(documents), Count: len(documents), After: n.After, Begun: begun,
 	}
@@ -170,7 +171,7 @@ func (e *environment) renewal(o decide.Origin, n decide.Epoch, begun func(contex
 }
 
 // write writes a new epoch, and waits until it is known here.
-func (e *environment) write(ctx context.Context, list *flagsync.Environments, r flagsync.Renewal) (changelog.Position, error) {
+func (e *environment) write(ctx context.Context, list *writer.Environments, r writer.NewEpoch) (changelog.Position, error) {
 	position, err := list.Recreate(ctx, e.name, r)
 	if err != nil {
 		return changelog.Position{}, err
@@ -196,7 +197,7 @@ func (e *environments) overwrite(ctx context.Context, name string, o decide.Orig
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
 	defer cancel()
 	return running.control.Exclusively(ctx, func(ctx context.Context) error {
-		_, err := running.write(ctx, list, flagsync.Renewal{
+		_, err := running.write(ctx, list, writer.NewEpoch{
 			OpID: rand.Text(), Actor: o.Actor, Reason: o.Reason, Time: time.Now(), Documents: slices.Values(documents), Count: len(documents),
 			After: running.store.Position(),
 		})

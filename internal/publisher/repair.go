@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -17,17 +17,17 @@ const (
 )
 
 // RepairLedger has the ledger of an environment go on behind a damage.
-func (e *environments) RepairLedger(ctx context.Context, name string, order flagsync.Order) (flagsync.JournalRepaired, error) {
+func (e *environments) RepairLedger(ctx context.Context, name string, order writer.Order) (writer.LedgerRepaired, error) {
 	if why, readOnly := e.options.ReadOnly[name]; readOnly {
-		return flagsync.JournalRepaired{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: why}
+		return writer.LedgerRepaired{}, &decide.Refusal{Cause: decide.CauseReadOnly, Detail: why}
 	}
 	running, err := e.find(name)
 	if err != nil {
-		return flagsync.JournalRepaired{}, err
+		return writer.LedgerRepaired{}, err
 	}
-	done, err := e.repair(ctx, flagsync.Ledger(name), ordered(order, running.ledgerReached()))
+	done, err := e.repair(ctx, writer.LedgerOf(name), ordered(order, running.ledgerReached()))
 	if err != nil {
-		return flagsync.JournalRepaired{}, err
+		return writer.LedgerRepaired{}, err
 	}
 	within, cancel := context.WithTimeout(ctx, repairedTimeout)
 	defer cancel()
@@ -36,14 +36,14 @@ func (e *environments) RepairLedger(ctx context.Context, name string, order flag
 }
 
 // RepairControl has CONTROL go on behind a damage.
-func (e *environments) RepairControl(ctx context.Context, order flagsync.Order) (flagsync.JournalRepaired, error) {
+func (e *environments) RepairControl(ctx context.Context, order writer.Order) (writer.LedgerRepaired, error) {
 	list, err := e.opened()
 	if err != nil {
-		return flagsync.JournalRepaired{}, err
+		return writer.LedgerRepaired{}, err
 	}
-	done, err := e.repair(ctx, flagsync.Control(), ordered(order, e.controlReached(list)))
+	done, err := e.repair(ctx, writer.ControlLedger(), ordered(order, e.controlReached(list)))
 	if err != nil {
-		return flagsync.JournalRepaired{}, err
+		return writer.LedgerRepaired{}, err
 	}
 	if err := e.lookNow(ctx); err != nil {
 		e.options.Logger.Warn().Err(err).Msg("CONTROL repaired, but the list of environments could not be read")
@@ -52,21 +52,21 @@ func (e *environments) RepairControl(ctx context.Context, order flagsync.Order) 
 }
 
 // ordered returns the repair that is ordered of a journal that is named up to a record.
-func ordered(o flagsync.Order, missing changelog.Anchor) flagsync.JournalRepair {
-	return flagsync.JournalRepair{Actor: o.Actor, Reason: o.Reason, BreakGlass: o.BreakGlass, Missing: missing}
+func ordered(o writer.Order, missing changelog.Anchor) writer.LedgerRepair {
+	return writer.LedgerRepair{Actor: o.Actor, Reason: o.Reason, BreakGlass: o.BreakGlass, Missing: missing}
 }
 
 // repair is completed once it was begun, also when the caller is gone.
-func (e *environments) repair(ctx context.Context, name flagsync.JournalName, r flagsync.JournalRepair) (flagsync.JournalRepaired, error) {
+func (e *environments) repair(ctx context.Context, name writer.LedgerName, r writer.LedgerRepair) (writer.LedgerRepaired, error) {
 	e.mu.Lock()
 	conn := e.conn
 	e.mu.Unlock()
 	if err := (decide.Origin{Reason: r.Reason}).Validate(); err != nil {
-		return flagsync.JournalRepaired{}, err
+		return writer.LedgerRepaired{}, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), repairTimeout)
 	defer cancel()
-	done, err := flagsync.RepairJournal(ctx, conn, name, e.options.Replicas, r)
+	done, err := writer.RepairLedger(ctx, conn, name, e.options.Replicas, r)
 	select {
 	case e.mended <- struct{}{}:
 	default: // it is told already
@@ -75,8 +75,8 @@ func (e *environments) repair(ctx context.Context, name flagsync.JournalName, r 
 }
 
 // controlReached returns the newest record of CONTROL that is known here or named in a log.
-func (e *environments) controlReached(list *flagsync.Environments) changelog.Anchor {
-	reached := newer(list.Journal().Head(), list.Journal().Missing())
+func (e *environments) controlReached(list *writer.Environments) changelog.Anchor {
+	reached := newer(list.Ledger().Head(), list.Ledger().Missing())
 	for _, running := range e.all() {
 		reached = newer(reached, running.follower.Status().Control)
 	}

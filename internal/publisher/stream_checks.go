@@ -10,6 +10,7 @@ import (
 
 	"github.com/flagside/flagside/internal/health"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -78,7 +79,7 @@ func (s *streamChecks) wrong() []error {
 // streamCondition returns the condition of a stream that is not what it must be.
 func streamCondition(err error) health.Code {
 	switch {
-	case errors.Is(err, flagsync.ErrLogCut):
+	case errors.Is(err, writer.ErrLogCut):
 		return health.LogCut
 	case errors.Is(err, flagsync.ErrStreamLost):
 		return health.StreamLost

@@ -12,7 +12,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // tracing makes spans around what takes time between a request and its answer. Spans have the names of environments, the kinds of
@@ -77,7 +77,7 @@ type tracedLog struct {
 }
 
 // Append implements control.Log.
-func (l tracedLog) Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
+func (l tracedLog) Append(ctx context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error) {
 	ctx, end := l.tracing.begin(ctx, "append", attribute.Int("flagside.documents", len(c.Documents)))
 	outcome, err := l.Log.Append(ctx, basis, c)
 	end(err,

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/cache"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // age is how long ago everything that existed was applied. Its zero value is not known.
@@ -14,7 +14,7 @@ type age struct {
 	estimated bool // an earlier process knew it last; the time between the two is by the wall clock
 }
 
-func newAge(log flagsync.Status, store *cache.Store) age {
+func newAge(log follow.Status, store *cache.Store) age {
 	if log.AgeKnown {
 		return age{value: log.Age, known: true}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/cache"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // Check tries once, with the options, what a sidecar begins with: to take its addresses and the data directory, to read its files, the bootstrap
@@ -28,7 +28,7 @@ func Check(ctx context.Context, o Options) error {
 	if err := cache.Check(o.storage(keys), o.BootstrapFile); err != nil {
 		errs = append(errs, err)
 	}
-	if err := flagsync.Check(ctx, o.connection(keys), o.Environment); err != nil {
+	if err := follow.Check(ctx, o.connection(keys), o.Environment); err != nil {
 		errs = append(errs, fmt.Errorf("environment %s cannot be followed: %w", o.Environment, err))
 	}
 	return errors.Join(errs...)

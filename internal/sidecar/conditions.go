@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/health/logcondition"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // How long something may last before it is a condition.
@@ -33,12 +34,12 @@ type facts struct {
 	erring       []erring          // the flags whose evaluations have failed, those with the newest errors first
 	leftOut      map[string]string // the flags that in-process providers do not get, and why
 	following    time.Time         // since when the log is followed; zero if it is not yet
-	log          flagsync.Status
+	log          follow.Status
 	age          age
 	link         error // what was last wrong with the connection
 	unguarded    bool  // the NATS server keeps sidecars and streams in one account
 	reconnects   uint64
-	breakers     []flagsync.Breaker
+	breakers     []follow.Breaker
 	keeps        bool // the last known flags are kept on disk
 
 	servingSince time.Time
@@ -150,7 +151,7 @@ func (all found) addLog(f *facts) {
 		return
 	case errors.Is(f.log.LastError, flagsync.ErrUnreachable):
 		all[health.LogUnreachable] = f.log.LastError.Error()
-	case f.log.Synced && f.now.Sub(latest(f.log.LastBeat, f.following)) > silenceLimit:
+	case f.log.Synced && f.now.Sub(latest(f.log.LastHeartbeat, f.following)) > silenceLimit:
 		all[health.PublisherSilent] = ""
 	}
 	if !f.log.Archived.IsZero() {

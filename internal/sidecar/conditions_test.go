@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // wellSince returns the facts of a sidecar that has followed its log for a minute and lacks nothing.
@@ -24,9 +25,9 @@ func wellSince(now time.Time) facts {
 		now:       now,
 		source:    cache.SourceLive,
 		following: now.Add(-time.Minute),
-		log: flagsync.Status{
+		log: follow.Status{
 			Connected: true, Synced: true, Head: 9, Received: 9, Applied: changelog.Position{Revision: 9},
-			LastBeat: now.Add(-time.Second), LastConfirmed: now.Add(-time.Second), Age: time.Second, AgeKnown: true,
+			LastHeartbeat: now.Add(-time.Second), LastConfirmed: now.Add(-time.Second), Age: time.Second, AgeKnown: true,
 		},
 	}
 }
@@ -40,7 +41,7 @@ func TestConditions(t *testing.T) {
 		want  []health.Code
 	}{
 		{"all is well", func(*facts) {}, nil},
-		{"not followed yet", func(f *facts) { f.following, f.log, f.source = time.Time{}, flagsync.Status{}, cache.SourceDisk }, []health.Code{health.ServingFromDisk}},
+		{"not followed yet", func(f *facts) { f.following, f.log, f.source = time.Time{}, follow.Status{}, cache.SourceDisk }, []health.Code{health.ServingFromDisk}},
 		{"nothing known", func(f *facts) { f.unusable = resolver.ErrNotReady }, []health.Code{health.NotReady}},
 		{"from disk", func(f *facts) { f.source = cache.SourceDisk }, []health.Code{health.ServingFromDisk}},
 		{"from the file", func(f *facts) { f.source = cache.SourceBootstrap }, []health.Code{health.ServingFromBootstrap}},
@@ -56,21 +57,21 @@ func TestConditions(t *testing.T) {
 		{"no answer", func(f *facts) { f.log.LastError = fmt.Errorf("x: %w", flagsync.ErrUnreachable) }, []health.Code{health.LogUnreachable}},
 		{"another failure", func(f *facts) { f.log.LastError = failure }, nil},
 		{"a stream that never was", func(f *facts) {
-			f.log, f.source = flagsync.Status{Connected: true, StreamMissing: true}, cache.SourceEmpty
+			f.log, f.source = follow.Status{Connected: true, StreamMissing: true}, cache.SourceEmpty
 		}, []health.Code{health.EnvironmentUnknown}},
 		{"a stream that never was, and reads without an answer", func(f *facts) {
-			f.log, f.source = flagsync.Status{Connected: true, StreamMissing: true, LastError: flagsync.ErrUnreachable}, cache.SourceEmpty
+			f.log, f.source = follow.Status{Connected: true, StreamMissing: true, LastError: flagsync.ErrUnreachable}, cache.SourceEmpty
 		}, []health.Code{health.EnvironmentUnknown}},
 		{"a stream that is gone", func(f *facts) { f.log.StreamMissing = true }, []health.Code{health.StreamLost}},
-		{"silence", func(f *facts) { f.log.LastBeat = now.Add(-4 * time.Second) }, []health.Code{health.PublisherSilent}},
-		{"never a beat", func(f *facts) { f.log.LastBeat = time.Time{} }, []health.Code{health.PublisherSilent}},
-		{"no beat yet", func(f *facts) { f.log.LastBeat, f.following = time.Time{}, now }, nil},
+		{"silence", func(f *facts) { f.log.LastHeartbeat = now.Add(-4 * time.Second) }, []health.Code{health.PublisherSilent}},
+		{"never a beat", func(f *facts) { f.log.LastHeartbeat = time.Time{} }, []health.Code{health.PublisherSilent}},
+		{"no beat yet", func(f *facts) { f.log.LastHeartbeat, f.following = time.Time{}, now }, nil},
 		{"a change on its way", func(f *facts) { f.log.Head = 10 }, nil},
 		{"a change that does not come", func(f *facts) { f.log.Head, f.log.Age = 10, 3*time.Second }, []health.Code{health.LogBehind}},
 		{"another history", func(f *facts) { f.log.DifferentHistory = failure }, []health.Code{health.DifferentHistory}},
-		{"an older log", func(f *facts) { f.log.DifferentHistory = flagsync.ErrRegressed }, []health.Code{health.LogRegressed}},
-		{"another branch", func(f *facts) { f.log.DifferentHistory = flagsync.ErrForked }, []health.Code{health.LogForked}},
-		{"half of an epoch", func(f *facts) { f.log.DifferentHistory = flagsync.ErrIncomplete }, []health.Code{health.EpochIncomplete}},
+		{"an older log", func(f *facts) { f.log.DifferentHistory = follow.ErrRegressed }, []health.Code{health.LogRegressed}},
+		{"another branch", func(f *facts) { f.log.DifferentHistory = follow.ErrForked }, []health.Code{health.LogForked}},
+		{"half of an epoch", func(f *facts) { f.log.DifferentHistory = follow.ErrIncomplete }, []health.Code{health.EpochIncomplete}},
 		{"a hole", func(f *facts) { f.log.Hole = failure }, []health.Code{health.LogHole}},
 		{"an entry of the future", func(f *facts) { f.log.Unreadable = failure }, []health.Code{health.EntryUnreadable}},
 		{"another state", func(f *facts) { f.log.DifferentState = failure }, []health.Code{health.DifferentState}},
@@ -123,13 +124,13 @@ func TestConditionsNeverContradictEachOther(t *testing.T) {
 		func(f *facts) { f.log.StreamMissing = true },
 		func(f *facts) { f.log.Applied = changelog.Position{} },
 		func(f *facts) { f.log.LastError = flagsync.ErrUnreachable },
-		func(f *facts) { f.log.LastBeat = now.Add(-time.Minute) },
+		func(f *facts) { f.log.LastHeartbeat = now.Add(-time.Minute) },
 		func(f *facts) { f.log.Age = time.Minute },
 		func(f *facts) { f.log.Archived = now },
 		func(f *facts) { f.log.Head = 99 },
 		func(f *facts) { f.log.DifferentState = failure },
 		func(f *facts) { f.log.Hole, f.log.Unreadable, f.log.Unsigned = failure, failure, 7 },
-		func(f *facts) { f.log.DifferentHistory = flagsync.ErrForked },
+		func(f *facts) { f.log.DifferentHistory = follow.ErrForked },
 	}
 	served := map[servingState]health.Code{
 		servingMemory: health.ServingFromMemory, servingDisk: health.ServingFromDisk, servingBootstrap: health.ServingFromBootstrap,

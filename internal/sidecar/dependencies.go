@@ -3,7 +3,7 @@ package sidecar
 import (
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // dependency is something that answers depend on while they are to stay fresh.
@@ -36,7 +36,7 @@ func (s since) note(f *facts) {
 	for _, b := range f.breakers {
 		f.dependencies = append(f.dependencies, newBreaker(b))
 	}
-	add("heartbeat", !f.log.LastBeat.IsZero() && f.now.Sub(f.log.LastBeat) <= silenceLimit, "no heartbeat of a publisher for three seconds")
+	add("heartbeat", !f.log.LastHeartbeat.IsZero() && f.now.Sub(f.log.LastHeartbeat) <= silenceLimit, "no heartbeat of a publisher for three seconds")
 	var details string
 	for _, condition := range f.disk {
 		details = join(details, condition.Detail)
@@ -46,7 +46,7 @@ func (s since) note(f *facts) {
 	}
 }
 
-func newBreaker(b flagsync.Breaker) dependency {
+func newBreaker(b follow.Breaker) dependency {
 	d := dependency{
 		Name: b.Name, State: b.State, Since: b.Since.UTC(), Failures: b.Failures, Requests: b.Requests, Failed: b.Failed, LastError: text(b.Error),
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // The flags of a place, by what they demand. All answer the same number.
@@ -173,7 +173,7 @@ func (p *place) recreate() {
 	p.t.Helper()
 	conn := connectPublisher(p.t, p.server.URL(), trusttest.Default())
 	defer conn.Close()
-	environments, err := flagsync.OpenEnvironments(p.t.Context(), conn, 1)
+	environments, err := writer.OpenEnvironments(p.t.Context(), conn, 1)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func (p *place) recreate() {
 	for key, body := range demanding(1) {
 		documents = append(documents, document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)})
 	}
-	renewal := flagsync.Renewal{OpID: "recreate", Actor: "tester", Time: time.Unix(2, 0), Documents: slices.Values(documents), Count: len(documents)}
+	renewal := writer.NewEpoch{OpID: "recreate", Actor: "tester", Time: time.Unix(2, 0), Documents: slices.Values(documents), Count: len(documents)}
 	if _, err := environments.Recreate(p.t.Context(), environment, renewal); err != nil {
 		p.t.Fatal(err)
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // patience bounds every wait: long, because a busy machine is no failure.
@@ -30,7 +30,7 @@ const environment = "prod"
 
 // publisher is what stands for one here: a writer and a beater on a log.
 type publisher struct {
-	*writer
+	*logWriter
 
 	t     *testing.T
 	clock time.Duration // how far its clock is ahead
@@ -46,7 +46,7 @@ func publish(t *testing.T, server *natstest.Server) (p *publisher, stop func()) 
 func publishAs(t *testing.T, server *natstest.Server, keys trusttest.Keys) (p *publisher, stop func()) {
 	t.Helper()
 	conn := connectPublisher(t, server.URL(), keys)
-	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,15 +55,15 @@ func publishAs(t *testing.T, server *natstest.Server, keys trusttest.Keys) (p *p
 		t.Fatal(err)
 	}
 	if len(known) == 0 {
-		if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+		if _, err := environments.Create(t.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p = &publisher{t: t, writer: openWriter(t, conn)}
+	p = &publisher{t: t, logWriter: openWriter(t, conn)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var beating sync.WaitGroup
 	beating.Go(func() {
-		if err := flagsync.NewBeater(p.log, zerolog.Nop()).Run(ctx); err != nil {
+		if err := writer.NewHeartbeater(p.log, zerolog.Nop()).Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
@@ -85,7 +85,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 		head, err = p.catchUp(p.t.Context()) // fails until the connection is back
 		return err == nil
 	})
-	change := flagsync.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now().Add(p.clock)}
+	change := writer.Change{OpID: fmt.Sprintf("op-%d", head.Revision+1), Actor: "tester", Time: time.Now().Add(p.clock)}
 	for key, body := range bodies {
 		document := document.Document{Kind: document.KindFlag, Key: key}
 		if body != "" {
@@ -94,7 +94,7 @@ func (p *publisher) put(bodies map[string]string) changelog.Position {
 		change.Documents = append(change.Documents, document)
 	}
 	outcome, err := p.append(p.t.Context(), change)
-	if err != nil || outcome.State != flagsync.Committed {
+	if err != nil || outcome.State != writer.Committed {
 		p.t.Fatalf("append: %v, %v", outcome.State, err)
 	}
 	return outcome.Position

@@ -17,7 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/linearizable"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Several writers change a flag, and several sidecars, whose networks break all the time, answer it: what is always fresh was written last,
@@ -96,23 +96,23 @@ func (p *party) zero() {
 }
 
 // write puts one value after the other. They grow with the log, by the revision that each would have, and no two writers have the same.
-func (p *party) write(ctx context.Context, client int, w *writer) {
+func (p *party) write(ctx context.Context, client int, w *logWriter) {
 	for n := 0; ctx.Err() == nil; n++ {
 		head, err := w.catchUp(ctx)
 		if err != nil {
 			continue
 		}
 		value := (int(head.Revision)+1)*writers + client
-		change := flagsync.Change{OpID: fmt.Sprintf("writer-%d-%d", client, n), Actor: "tester", Time: time.Unix(1, 0)}
+		change := writer.Change{OpID: fmt.Sprintf("writer-%d-%d", client, n), Actor: "tester", Time: time.Unix(1, 0)}
 		for key, body := range demanding(value) {
 			change.Documents = append(change.Documents, document.Document{Kind: document.KindFlag, Key: key, Body: []byte(body)})
 		}
 		p.register.Write(client, value, func() linearizable.Outcome {
 			outcome, err := w.append(ctx, change)
 			switch {
-			case err == nil && outcome.State == flagsync.Committed:
+			case err == nil && outcome.State == writer.Committed:
 				return linearizable.Done
-			case err == nil && outcome.State == flagsync.Lost:
+			case err == nil && outcome.State == writer.Lost:
 				return linearizable.Refused
 			default:
 				return linearizable.Unknown

@@ -10,6 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // Run answers evaluations and follows the log until ctx ends. It returns when every goroutine that it started is gone: nil if ctx ended
@@ -98,7 +99,7 @@ func (s *Sidecar) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	follower, err := flagsync.NewFollower(conn, s.propagation, flagsync.FollowerOptions{
+	follower, err := follow.New(conn, s.propagation, follow.Options{
 		Environment:    s.options.Environment,
 		BarrierSpacing: s.options.BarrierSpacing,
 		Logger:         s.logger,

@@ -9,6 +9,8 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 func TestServingStates(t *testing.T) {
@@ -23,12 +25,12 @@ func TestServingStates(t *testing.T) {
 		{"not confirmed for long", func(f *facts) { f.log.Age = liveLimit + 1 }, servingMemory},
 		{"never confirmed", func(f *facts) { f.log.AgeKnown = false }, servingMemory},
 		{"no connection", func(f *facts) { f.log.Connected = false }, servingMemory},
-		{"a leader that does not answer", func(f *facts) { f.breakers = []flagsync.Breaker{{Name: "leader", State: "open"}} }, servingMemory},
-		{"a leader that is asked again", func(f *facts) { f.breakers = []flagsync.Breaker{{Name: "leader", State: "half-open"}} }, servingMemory},
+		{"a leader that does not answer", func(f *facts) { f.breakers = []follow.Breaker{{Name: "leader", State: "open"}} }, servingMemory},
+		{"a leader that is asked again", func(f *facts) { f.breakers = []follow.Breaker{{Name: "leader", State: "half-open"}} }, servingMemory},
 		{"a leader that answers, reads that fail", func(f *facts) {
-			f.breakers = []flagsync.Breaker{{Name: "leader", State: "closed"}, {Name: "entries", State: "open"}}
+			f.breakers = []follow.Breaker{{Name: "leader", State: "closed"}, {Name: "entries", State: "open"}}
 		}, servingLive},
-		{"another state than was signed", func(f *facts) { f.log.DifferentState = flagsync.ErrDifferentState }, servingMemory},
+		{"another state than was signed", func(f *facts) { f.log.DifferentState = writer.ErrDifferentState }, servingMemory},
 		{"foreign messages", func(f *facts) { f.log.Foreign = flagsync.Foreign{Messages: 1, Since: now} }, servingLive},
 		{"disk", func(f *facts) { f.source = cache.SourceDisk }, servingDisk},
 		{"bootstrap", func(f *facts) { f.source = cache.SourceBootstrap }, servingBootstrap},
@@ -90,10 +92,10 @@ func TestReadyWhen(t *testing.T) {
 		spoil  func(*facts)
 		met    bool
 	}{
-		{"any", func(f *facts) { f.source, f.log = cache.SourceBootstrap, flagsync.Status{} }, true},
+		{"any", func(f *facts) { f.source, f.log = cache.SourceBootstrap, follow.Status{} }, true},
 		{"live", func(*facts) {}, true},
 		{"live", func(f *facts) { f.log.Connected = false }, false},
-		{"live", func(f *facts) { f.log.DifferentState = flagsync.ErrDifferentState }, false},
+		{"live", func(f *facts) { f.log.DifferentState = writer.ErrDifferentState }, false},
 		{"live", func(f *facts) { f.source = cache.SourceDisk }, false},
 		{"fresh:30s", func(f *facts) { f.log.Age = 30 * time.Second }, true},
 		{"fresh:30s", func(f *facts) { f.log.Connected, f.log.Age = false, 29*time.Second }, true},

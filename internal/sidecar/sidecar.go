@@ -30,6 +30,7 @@ import (
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // drainTime is how long requests that are being answered may take when the sidecar stops. Evaluations take microseconds; what takes
@@ -67,7 +68,7 @@ type Sidecar struct {
 // link is the sidecar's end of the change log.
 type link struct {
 	conn     *flagsync.Conn
-	follower *flagsync.Follower
+	follower *follow.Follower
 	since    time.Time
 }
 

@@ -154,8 +154,8 @@ func newLogStatus(f *facts) logStatus {
 		Gaps:      f.log.Gaps,
 		Fragments: f.log.Fragments,
 	}
-	if !f.log.LastBeat.IsZero() {
-		body.LastHeartbeat = f.log.LastBeat.UTC().Format(time.RFC3339Nano)
+	if !f.log.LastHeartbeat.IsZero() {
+		body.LastHeartbeat = f.log.LastHeartbeat.UTC().Format(time.RFC3339Nano)
 	}
 	switch {
 	case f.log.LastError != nil:

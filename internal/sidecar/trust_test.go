@@ -12,8 +12,8 @@ import (
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // A log that another installation signed gives no flags: a sidecar without others is never ready, and says why.
@@ -119,7 +119,7 @@ func TestForeignMessages(t *testing.T) {
 }
 
 // lie is a basis that denies what its state holds.
-type lie struct{ flagsync.Basis }
+type lie struct{ writer.Basis }
 
 func (lie) Document(document.ID) (document.Document, bool) { return document.Document{}, false }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // connectPublisher connects as a publisher that signs with the keys. The connection ends with the test, unless it is closed before.
@@ -27,22 +28,22 @@ func connectPublisher(t *testing.T, url string, keys trusttest.Keys) *flagsync.C
 }
 
 // writer appends to a log, and knows the documents that its changes are decided on. It belongs to one goroutine.
-type writer struct {
-	log   *flagsync.Log
-	basis flagsync.Basis
+type logWriter struct {
+	log   *writer.Log
+	basis writer.Basis
 }
 
-func openWriter(t *testing.T, conn *flagsync.Conn) *writer {
+func openWriter(t *testing.T, conn *flagsync.Conn) *logWriter {
 	t.Helper()
-	log, err := flagsync.OpenLog(t.Context(), conn, flagsync.LogOptions{Environment: environment, Replicas: 1})
+	log, err := writer.OpenLog(t.Context(), conn, writer.LogOptions{Environment: environment, Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &writer{log: log, basis: noDocuments{}}
+	return &logWriter{log: log, basis: noDocuments{}}
 }
 
 // catchUp reads what the log has after the documents that are known, and returns its head.
-func (w *writer) catchUp(ctx context.Context) (changelog.Position, error) {
+func (w *logWriter) catchUp(ctx context.Context) (changelog.Position, error) {
 	head, err := w.log.Head(ctx)
 	if err != nil || head == w.basis.Position() {
 		return head, err
@@ -61,7 +62,7 @@ func (w *writer) catchUp(ctx context.Context) (changelog.Position, error) {
 			return head, err
 		}
 		if tx != nil {
-			basis = flagsync.After(basis, tx)
+			basis = writer.After(basis, tx)
 		}
 	}
 	if basis.Position() != head {
@@ -72,10 +73,10 @@ func (w *writer) catchUp(ctx context.Context) (changelog.Position, error) {
 }
 
 // append appends a change to the documents that are known.
-func (w *writer) append(ctx context.Context, c flagsync.Change) (flagsync.Outcome, error) {
+func (w *logWriter) append(ctx context.Context, c writer.Change) (writer.Outcome, error) {
 	outcome, err := w.log.Append(ctx, w.basis, c)
-	if err == nil && outcome.State == flagsync.Committed {
-		w.basis = flagsync.After(w.basis, outcome.Records)
+	if err == nil && outcome.State == writer.Committed {
+		w.basis = writer.After(w.basis, outcome.Records)
 	}
 	return outcome, err
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Log is what [Basis] reads: a flagsync.Log.
+// Log is what [Basis] reads: a writer.Log.
 type Log interface {
 	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
 }

@@ -85,18 +85,6 @@ func (h Heartbeat) validate() error {
 	return nil
 }
 
-// EncodeManifest returns the bytes of a manifest of published snapshots and
-// their signature.
-func EncodeManifest(s *Signer, environment string, manifest any) ([]byte, Signature, error) {
-	return encodeSigned(s, signedManifest, environment, manifest)
-}
-
-// DecodeManifest decodes a manifest that a publisher signed into the value that
-// manifest points to. It fails with [ErrUnsigned] for all others.
-func DecodeManifest(k *Keyring, environment string, data []byte, signature Signature, manifest any) error {
-	return decodeSigned(k, signedManifest, environment, data, signature, manifest)
-}
-
 func encodeSigned(s *Signer, kind signedKind, environment string, value any) ([]byte, Signature, error) {
 	if s == nil {
 		return nil, "", errNoSigner

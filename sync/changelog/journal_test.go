@@ -176,7 +176,7 @@ func (w *journalWorld) noise(kind byte) {
 		if len(w.messages) > 0 {
 			w.store(w.messages[int(kind)%len(w.messages)])
 		}
-	case 7: // a repair that no one ordered
+	case 7: // a repair that was not ordered
 		body, _ := changelog.JournalRepair{Leaves: w.head, Actor: "x"}.Encode()
 		m, _ := w.record(changelog.Anchor{}, string(body), trusttest.New().Signer())
 		w.store(m)
@@ -430,7 +430,7 @@ func TestJournalJudgeAfterARotation(t *testing.T) {
 			t.Errorf("a reader %s has version %d of the keys note", name, ring.Note().Version)
 		}
 	}
-	// Anyone who has the old key can add nothing any more.
+	// A thief of the old key can add nothing any more.
 	w.signer = keys.Signer()
 	w.append(`"stolen"`)
 	judge = changelog.NewJournalJudge(ring, journalStream, changelog.Anchor{})

@@ -117,16 +117,16 @@ func TestGoldenManifest(t *testing.T) {
 		text = `{"snapshots":[1,2]}`
 		want = "OVLWy3EcCrX5UUumScCSOmeAkue70GH1N+dcoCaOpSLvq/zyQIKcAdW5cCwRAKk5x3dkfLvumVWKr05z78fBLWwICQo="
 	)
-	data, signature, err := EncodeManifest(keysA().signing[0].signer(t), prod, manifest{Snapshots: []int{1, 2}})
+	data, signature, err := encodeSigned(keysA().signing[0].signer(t), signedManifest, prod, manifest{Snapshots: []int{1, 2}})
 	if err != nil || signature != want || string(data) != text {
 		t.Errorf("%s with %s, %v", data, signature, err)
 	}
 	var got manifest
-	if err := DecodeManifest(keysA().keyring(t), prod, []byte(text), want, &got); err != nil || len(got.Snapshots) != 2 {
+	if err := decodeSigned(keysA().keyring(t), signedManifest, prod, []byte(text), want, &got); err != nil || len(got.Snapshots) != 2 {
 		t.Errorf("decoded %+v, %v", got, err)
 	}
 	got = manifest{}
-	if err := DecodeManifest(keysA().keyring(t), prod, []byte(`{"snapshots":[1,3]}`), want, &got); !errors.Is(err, ErrUnsigned) {
+	if err := decodeSigned(keysA().keyring(t), signedManifest, prod, []byte(`{"snapshots":[1,3]}`), want, &got); !errors.Is(err, ErrUnsigned) {
 		t.Errorf("an altered one: %v", err)
 	}
 	if got.Snapshots != nil {
@@ -277,7 +277,7 @@ func TestNothingSignsWithoutASigner(t *testing.T) {
 	if _, _, err := EncodeHeartbeat(nil, prod, goldenHeartbeat()); err == nil {
 		t.Error("a heartbeat was signed")
 	}
-	if _, _, err := EncodeManifest(nil, prod, manifest{}); err == nil {
+	if _, _, err := encodeSigned(nil, signedManifest, prod, manifest{}); err == nil {
 		t.Error("a manifest was signed")
 	}
 }

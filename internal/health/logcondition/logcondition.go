@@ -7,6 +7,7 @@ import (
 
 	"github.com/flagside/flagside/internal/health"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // foreignLimit is how long a foreign message is news.
@@ -15,11 +16,11 @@ const foreignLimit = time.Hour
 // History returns the condition of a log that does not continue what is known.
 func History(err error) health.Code {
 	switch {
-	case errors.Is(err, flagsync.ErrRegressed):
+	case errors.Is(err, follow.ErrRegressed):
 		return health.LogRegressed
-	case errors.Is(err, flagsync.ErrForked):
+	case errors.Is(err, follow.ErrForked):
 		return health.LogForked
-	case errors.Is(err, flagsync.ErrIncomplete):
+	case errors.Is(err, follow.ErrIncomplete):
 		return health.EpochIncomplete
 	default:
 		return health.DifferentHistory

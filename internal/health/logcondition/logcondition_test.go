@@ -9,14 +9,15 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/health/logcondition"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[health.Code]error{
-		health.LogRegressed:     flagsync.ErrRegressed,
-		health.LogForked:        flagsync.ErrForked,
-		health.EpochIncomplete:  flagsync.ErrIncomplete,
+		health.LogRegressed:     follow.ErrRegressed,
+		health.LogForked:        follow.ErrForked,
+		health.EpochIncomplete:  follow.ErrIncomplete,
 		health.DifferentHistory: errors.New("another one"),
 	} {
 		if got := logcondition.History(fmt.Errorf("log: %w", err)); got != want {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // The types of records of CONTROL that are about no environment, token or person.
@@ -82,7 +82,7 @@ func isKnown(kind string) bool {
 
 // DecodeAct returns what a record of CONTROL says; of a type that is not known here, only the type. It returns false for a record that tells
 // of no administration: that a person got an id.
-func DecodeAct(r flagsync.Record) (a Act, ok bool, err error) {
+func DecodeAct(r writer.Record) (a Act, ok bool, err error) {
 	kind := changelog.RecordType(r.Body)
 	if !isKnown(kind) {
 		return Act{Sequence: r.Sequence, Type: kind}, kind != personCreated, nil

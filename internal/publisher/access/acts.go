@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Errors of Acts.
@@ -47,7 +47,7 @@ func (a *Acts) Run(ctx context.Context, journal Journal) error { return a.run(ct
 func (a *Acts) forgetActs() { a.all, a.policy = nil, changelog.Digest{} }
 
 // takeRecord adds a record; a.mu must be held.
-func (a *Acts) takeRecord(r flagsync.Record) error {
+func (a *Acts) takeRecord(r writer.Record) error {
 	act, ok, err := DecodeAct(r)
 	if err != nil || !ok {
 		return err
@@ -69,7 +69,7 @@ func (a *Acts) index(sequence uint64) (int, bool) {
 	return slices.BinarySearchFunc(a.all, sequence, func(act Act, sequence uint64) int { return cmp.Compare(act.Sequence, sequence) })
 }
 
-// List returns all acts that were recorded before the call, the oldest first. The error is ErrActsNotReady, or one of flagsync.Journal. The
+// List returns all acts that were recorded before the call, the oldest first. The error is ErrActsNotReady, or one of writer.Ledger. The
 // caller owns the slice.
 func (a *Acts) List(ctx context.Context) ([]Act, error) {
 	if !a.ready() {
@@ -125,7 +125,7 @@ func (a *Acts) policyRecorded() changelog.Digest {
 
 // Review records that a reviewer, who must have been permitted to, has looked at an act that went without the consent that policies want.
 // line returns the principals that a token was made by. The error is ErrActUnknown, ErrNoReview, ErrOwnAct, ErrActsNotReady, or one of
-// flagsync.Journal.
+// writer.Ledger.
 func (a *Acts) Review(ctx context.Context, reviewer Principal, line func(string) []string, sequence uint64, reason string) (Act, error) {
 	if !a.ready() {
 		return Act{}, ErrActsNotReady

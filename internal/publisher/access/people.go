@@ -11,8 +11,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Errors of People.
@@ -33,9 +33,9 @@ const (
 
 // Directory is where the data of persons stands, from which it can be erased: a flagsync.People. What it returns is not signed.
 type Directory interface {
-	Put(ctx context.Context, id string, person flagsync.Person) (flagsync.Person, error)
-	Get(ctx context.Context, id string) (flagsync.Person, error)
-	List(ctx context.Context) (map[string]flagsync.Person, error)
+	Put(ctx context.Context, id string, person writer.Person) (writer.Person, error)
+	Get(ctx context.Context, id string) (writer.Person, error)
+	List(ctx context.Context) (map[string]writer.Person, error)
 	Erase(ctx context.Context, id string) error
 }
 
@@ -110,7 +110,7 @@ func (p *People) forgetPersons() {
 }
 
 // takeRecord adds a record to what is known; p.mu must be held.
-func (p *People) takeRecord(r flagsync.Record) error {
+func (p *People) takeRecord(r writer.Record) error {
 	if kind := changelog.RecordType(r.Body); kind != personCreated && kind != personErased {
 		return nil
 	}
@@ -145,7 +145,7 @@ func (p *People) load(ctx context.Context) error {
 	p.mu.Unlock()
 	for _, id := range pending {
 		data, err := p.store().Get(ctx, id)
-		if err != nil && !errors.Is(err, flagsync.ErrPersonUnknown) {
+		if err != nil && !errors.Is(err, writer.ErrPersonUnknown) {
 			return fmt.Errorf("persons: %w", err)
 		}
 		p.keep(id, data)
@@ -161,7 +161,7 @@ func (p *People) store() Directory {
 }
 
 // keep takes over the data of a person if it is what the journal has the hash of. Of several ids of a subject the newest counts.
-func (p *People) keep(id string, data flagsync.Person) {
+func (p *People) keep(id string, data writer.Person) {
 	hash, err := data.Hash()
 	p.mu.Lock()
 	defer p.mu.Unlock()

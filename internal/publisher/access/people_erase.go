@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // eraseTimeout bounds Erase, which reads all of the directory.
@@ -54,7 +54,7 @@ func (p *People) erase(ctx context.Context, author Principal, person string, why
 }
 
 // idsOf returns all ids under which something may stand about a person, also where the journal knows nothing of it.
-func (p *People) idsOf(person string, stored map[string]flagsync.Person) []string {
+func (p *People) idsOf(person string, stored map[string]writer.Person) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	ids := make(map[string]bool)

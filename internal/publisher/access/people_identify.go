@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // identifyTimeout bounds Identify, which leaves some time of a request to the rest of it.
@@ -23,7 +23,7 @@ func (p *People) Identify(ctx context.Context, who Principal) (Principal, error)
 	defer cancel()
 	err := p.begin(ctx)
 	if err == nil {
-		err = p.register(ctx, flagsync.Person{Name: who.Name, Subject: storedSubject(who.Subject)})
+		err = p.register(ctx, writer.Person{Name: who.Name, Subject: storedSubject(who.Subject)})
 	}
 	if err != nil {
 		return who, fmt.Errorf("%w: %w", ErrPeopleUnavailable, err)
@@ -45,7 +45,7 @@ func (p *People) begin(ctx context.Context) error {
 }
 
 // register gives a person an id unless there is one. The data is stored first, so that a record is never without it.
-func (p *People) register(ctx context.Context, person flagsync.Person) error {
+func (p *People) register(ctx context.Context, person writer.Person) error {
 	id := rand.Text()
 	stored, recorded := false, false
 	err := p.append(ctx, func() (any, error) {

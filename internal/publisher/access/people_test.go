@@ -14,13 +14,14 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // installation is where the publishers of a test keep what they know of persons.
 type installation struct {
 	server    *natstest.Server
-	journal   *flagsync.Journal
-	directory *flagsync.People
+	journal   *writer.Ledger
+	directory *writer.People
 }
 
 func newInstallation(t *testing.T) installation {
@@ -33,7 +34,7 @@ func newInstallation(t *testing.T) installation {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	directory, err := flagsync.OpenPeople(t.Context(), c, 1)
+	directory, err := writer.OpenPeople(t.Context(), c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +254,7 @@ func TestEraseIsCompleted(t *testing.T) {
 	if _, err := interrupted.Erase(t.Context(), admin, ada().Subject, access.Why{}); !errors.Is(err, access.ErrPeopleUnavailable) {
 		t.Fatal(err)
 	}
-	if _, err := i.directory.Get(t.Context(), adas); !errors.Is(err, flagsync.ErrPersonUnknown) {
+	if _, err := i.directory.Get(t.Context(), adas); !errors.Is(err, writer.ErrPersonUnknown) {
 		t.Errorf("the data is still there: %v", err)
 	}
 	after := i.people(t)
@@ -266,11 +267,11 @@ func TestEraseIsCompleted(t *testing.T) {
 // unreachable is a directory that can be read or written no more.
 type unreachable struct{ access.Directory }
 
-func (unreachable) Put(context.Context, string, flagsync.Person) (flagsync.Person, error) {
-	return flagsync.Person{}, flagsync.ErrUnreachable
+func (unreachable) Put(context.Context, string, writer.Person) (writer.Person, error) {
+	return writer.Person{}, flagsync.ErrUnreachable
 }
 
-func (unreachable) List(context.Context) (map[string]flagsync.Person, error) {
+func (unreachable) List(context.Context) (map[string]writer.Person, error) {
 	return nil, flagsync.ErrUnreachable
 }
 

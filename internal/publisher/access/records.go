@@ -11,14 +11,14 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
-// Journal is where tokens and persons are recorded: a flagsync.Journal.
+// Journal is where tokens and persons are recorded: a writer.Ledger.
 type Journal interface {
 	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
-	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error]
-	Follow(ctx context.Context, from uint64, apply func(flagsync.Record) error) error
+	Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error]
+	Follow(ctx context.Context, from uint64, apply func(writer.Record) error) error
 }
 
 // errRecord marks a record that cannot be read. It is not skipped: it may be a revocation.
@@ -32,7 +32,7 @@ const readPause = 500 * time.Millisecond
 type records struct {
 	about string // for errors
 	// take adds a record to what is known, while mu is held. It ignores records about other subjects.
-	take func(flagsync.Record) error
+	take func(writer.Record) error
 	// forget makes everything unknown, while mu is held: the journal was repaired, and is read again from its beginning.
 	forget func()
 	// settle does what the records ask for and takes time, while mu is not held. It may be nil, and is called again after an error.
@@ -52,7 +52,7 @@ func (r *records) run(ctx context.Context, journal Journal) error {
 	if err := r.firstRead(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	return journal.Follow(ctx, r.next(), func(record flagsync.Record) error {
+	return journal.Follow(ctx, r.next(), func(record writer.Record) error {
 		if r.repairedBy(record) {
 			return r.catchUp(ctx)
 		}
@@ -64,7 +64,7 @@ func (r *records) run(ctx context.Context, journal Journal) error {
 }
 
 // repairedBy reports whether a record tells that the journal goes on without some that may be known here.
-func (r *records) repairedBy(record flagsync.Record) bool {
+func (r *records) repairedBy(record writer.Record) bool {
 	next := r.next()
 	return record.Repairs() && next > 1 && record.Sequence >= next
 }
@@ -78,7 +78,7 @@ func (r *records) firstRead(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // that it ends is what was asked for
-		case errors.Is(err, flagsync.ErrDamaged), errors.Is(err, errRecord):
+		case errors.Is(err, writer.ErrDamaged), errors.Is(err, errRecord):
 			return err
 		}
 		select {
@@ -146,7 +146,7 @@ func (r *records) next() uint64 {
 }
 
 // apply takes a record, unless it is known.
-func (r *records) apply(record flagsync.Record) error {
+func (r *records) apply(record writer.Record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if record.Sequence <= r.last {
@@ -189,13 +189,13 @@ func (r *records) append(ctx context.Context, decide func() (any, error)) error 
 			return fmt.Errorf("%s: %w", r.about, err)
 		}
 		sequence, err := r.stream().Append(ctx, base, rand.Text(), body)
-		if errors.Is(err, flagsync.ErrConflict) && ctx.Err() == nil {
+		if errors.Is(err, writer.ErrConflict) && ctx.Err() == nil {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.about, err)
 		}
-		if err := r.apply(flagsync.Record{Sequence: sequence, Body: body}); err != nil {
+		if err := r.apply(writer.Record{Sequence: sequence, Body: body}); err != nil {
 			return err
 		}
 		return r.settled(ctx)

@@ -12,8 +12,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Errors of Tokens.
@@ -102,7 +102,7 @@ func (t *Tokens) isUnrecorded(id string) bool {
 }
 
 // takeRecord adds a record to the tokens; t.mu must be held.
-func (t *Tokens) takeRecord(r flagsync.Record) error {
+func (t *Tokens) takeRecord(r writer.Record) error {
 	f, err := decodeRecord(r.Body)
 	if err == nil {
 		t.takeToken(f)
@@ -144,7 +144,7 @@ func (t *Tokens) takeToken(f tokenRecord) {
 }
 
 // Create makes a token for the author, who must have been permitted to Administer. The secret is returned here and nowhere else: only its
-// hash is kept. The error is ErrInvalidToken, ErrNotReady, or one of flagsync.Journal; after flagsync.ErrUndecided the token may
+// hash is kept. The error is ErrInvalidToken, ErrNotReady, or one of writer.Ledger; after writer.ErrUndecided the token may
 // exist, but no one knows its secret: revoke it when the list shows it.
 func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Token, string, error) {
 	now := t.now().UTC().Truncate(time.Second)
@@ -170,7 +170,7 @@ func (t *Tokens) Create(ctx context.Context, author Principal, n NewToken) (Toke
 }
 
 // Revoke ends a token for good and returns it. To revoke it again changes nothing. The error is ErrTokenUnknown, ErrNotReady, or one of
-// flagsync.Journal.
+// writer.Ledger.
 func (t *Tokens) Revoke(ctx context.Context, author Principal, id string, why Why) (Token, error) {
 	revoked := storedToken{Token: Token{ID: id, Revoked: t.now().UTC().Truncate(time.Second), Revoker: author.ID}}
 	err := t.record(ctx, func() (any, error) {

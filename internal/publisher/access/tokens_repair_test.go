@@ -9,14 +9,14 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/waiting"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // repairable is a journal of which records can get lost. Followers are told of everything by tell.
 type repairable struct {
 	mu      sync.Mutex
-	records []flagsync.Record
+	records []writer.Record
 	last    uint64
 	tell    chan struct{}
 }
@@ -25,15 +25,15 @@ func (j *repairable) Append(_ context.Context, _ uint64, op string, body []byte)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.last++
-	j.records = append(j.records, flagsync.Record{Sequence: j.last, OpID: op, Body: body, Prev: changelog.Anchor{Sequence: j.last - 1}})
+	j.records = append(j.records, writer.Record{Sequence: j.last, OpID: op, Body: body, Prev: changelog.Anchor{Sequence: j.last - 1}})
 	return j.last, nil
 }
 
-func (j *repairable) Read(_ context.Context, from uint64) iter.Seq2[flagsync.Record, error] {
+func (j *repairable) Read(_ context.Context, from uint64) iter.Seq2[writer.Record, error] {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	records := append([]flagsync.Record(nil), j.records...)
-	return func(yield func(flagsync.Record, error) bool) {
+	records := append([]writer.Record(nil), j.records...)
+	return func(yield func(writer.Record, error) bool) {
 		for _, r := range records {
 			if r.Sequence >= from && !yield(r, nil) {
 				return
@@ -42,7 +42,7 @@ func (j *repairable) Read(_ context.Context, from uint64) iter.Seq2[flagsync.Rec
 	}
 }
 
-func (j *repairable) Follow(ctx context.Context, from uint64, apply func(flagsync.Record) error) error {
+func (j *repairable) Follow(ctx context.Context, from uint64, apply func(writer.Record) error) error {
 	for {
 		for r, err := range j.Read(ctx, from) {
 			if err == nil {
@@ -71,7 +71,7 @@ func (j *repairable) loseEnd(t *testing.T, keep int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.last++
-	j.records = append(j.records[:keep:keep], flagsync.Record{Sequence: j.last, Body: body})
+	j.records = append(j.records[:keep:keep], writer.Record{Sequence: j.last, Body: body})
 }
 
 // After a repair, a token that was lost is one no more. One whose revocation was lost stays revoked where that is known, and can be revoked again

@@ -19,6 +19,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const patience = 20 * time.Second
@@ -43,14 +44,14 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func openJournal(tb testing.TB, url string) *flagsync.Journal {
+func openJournal(tb testing.TB, url string) *writer.Ledger {
 	tb.Helper()
 	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Logger: zerolog.Nop()})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(c.Close)
-	journal, err := flagsync.OpenJournal(tb.Context(), c, flagsync.Control(), 1)
+	journal, err := writer.OpenLedger(tb.Context(), c, writer.ControlLedger(), 1)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func TestTokens(t *testing.T) {
 }
 
 // noSecrets looks at all that is kept and shown.
-func noSecrets(t *testing.T, journal *flagsync.Journal, tokens *access.Tokens, secrets ...string) {
+func noSecrets(t *testing.T, journal *writer.Ledger, tokens *access.Tokens, secrets ...string) {
 	t.Helper()
 	all, err := tokens.List()
 	if err != nil || len(all) != 2 {

@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // readTimeout is how long a read waits for the log to confirm that what is known is current.
@@ -142,7 +142,7 @@ func (s *server) get(ctx context.Context, environment string, id document.ID) (*
 }
 
 // ageSeconds returns the value of an Age header, empty if the age is not known.
-func ageSeconds(s flagsync.Status) string {
+func ageSeconds(s follow.Status) string {
 	if !s.AgeKnown {
 		return ""
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // EnvironmentPath is the path of an environment.
@@ -134,21 +135,21 @@ func (s *server) reviveEnvironment(ctx context.Context, in *administerEnvironmen
 	return s.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
-func (s *server) find(ctx context.Context, name string) (flagsync.Environment, error) {
+func (s *server) find(ctx context.Context, name string) (writer.Environment, error) {
 	all, err := s.options.Environments.List(ctx)
 	if err != nil {
-		return flagsync.Environment{}, err
+		return writer.Environment{}, err
 	}
 	for _, e := range all {
 		if e.Name == name {
 			return e, nil
 		}
 	}
-	return flagsync.Environment{}, unknownEnvironment(name)
+	return writer.Environment{}, unknownEnvironment(name)
 }
 
 // describe adds what this publisher knows of the environment.
-func (s *server) describe(ctx context.Context, e flagsync.Environment) api.Environment {
+func (s *server) describe(ctx context.Context, e writer.Environment) api.Environment {
 	d := api.Environment{
 		Name: e.Name, Epoch: string(e.Epoch), Created: e.Created, CreatedBy: e.Actor, Names: s.names(ctx, e.Actor),
 		Archived: e.Archived, Destroyed: e.Destroyed,
@@ -175,7 +176,7 @@ func (s *server) describe(ctx context.Context, e flagsync.Environment) api.Envir
 }
 
 // ageMs returns how long ago the state was certainly the newest, in milliseconds, or nil if it never was.
-func ageMs(s flagsync.Status) *int64 {
+func ageMs(s follow.Status) *int64 {
 	if !s.AgeKnown {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // problemOf returns what to answer to an error of a command or a read. An error that no one foresaw is logged, because its text is for
@@ -59,20 +60,20 @@ func knownErrors() []knownError {
 		{access.ErrPeopleUnavailable, http.StatusServiceUnavailable, "people-unavailable"}, // first: it wraps others
 		{flagsync.ErrDiskFull, http.StatusServiceUnavailable, "disk-full"},                 // before what else it may be wrapped with
 		{flagsync.ErrEnvironmentUnknown, http.StatusNotFound, "environment-unknown"},
-		{flagsync.ErrNotStored, http.StatusNotFound, "not-stored"},
-		{flagsync.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
-		{flagsync.ErrEnvironmentArchived, http.StatusGone, "environment-archived"},
-		{flagsync.ErrEnvironmentDestroyed, http.StatusGone, "environment-destroyed"},
+		{writer.ErrNotStored, http.StatusNotFound, "not-stored"},
+		{writer.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
+		{writer.ErrEnvironmentArchived, http.StatusGone, "environment-archived"},
+		{writer.ErrEnvironmentDestroyed, http.StatusGone, "environment-destroyed"},
 		{flagsync.ErrEnvironmentName, http.StatusUnprocessableEntity, "environment-name"},
 		{flagsync.ErrStreamLost, http.StatusServiceUnavailable, "stream-lost"},
 		{flagsync.ErrStreamMismatch, http.StatusServiceUnavailable, "stream-mismatch"},
-		{flagsync.ErrForeignMessages, http.StatusServiceUnavailable, "foreign-messages"},
-		{flagsync.ErrKeyRetired, http.StatusServiceUnavailable, "signing-key-retired"},
-		{flagsync.ErrDifferentState, http.StatusServiceUnavailable, "different-state"},
-		{flagsync.ErrEnvironmentForgotten, http.StatusConflict, "environment-forgotten"},
-		{flagsync.ErrJournalWhole, http.StatusConflict, "journal-whole"},
-		{flagsync.ErrDamaged, http.StatusServiceUnavailable, "journal-damaged"},
-		{flagsync.ErrJournalCut, http.StatusServiceUnavailable, "journal-cut"},
+		{writer.ErrForeignMessages, http.StatusServiceUnavailable, "foreign-messages"},
+		{writer.ErrKeyRetired, http.StatusServiceUnavailable, "signing-key-retired"},
+		{writer.ErrDifferentState, http.StatusServiceUnavailable, "different-state"},
+		{writer.ErrEnvironmentForgotten, http.StatusConflict, "environment-forgotten"},
+		{writer.ErrLedgerWhole, http.StatusConflict, "journal-whole"},
+		{writer.ErrDamaged, http.StatusServiceUnavailable, "journal-damaged"},
+		{writer.ErrLedgerCut, http.StatusServiceUnavailable, "journal-cut"},
 		{flagsync.ErrUnreachable, http.StatusServiceUnavailable, "log-unreachable"},
 		{control.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
 		{control.ErrUnconfirmed, http.StatusServiceUnavailable, "unconfirmed"},
@@ -86,8 +87,8 @@ func knownErrors() []knownError {
 		{access.ErrNoReview, http.StatusConflict, string(decide.CauseNotOpen)},
 		{access.ErrOwnAct, http.StatusForbidden, string(decide.CauseForbidden)},
 		{access.ErrInvalidToken, http.StatusUnprocessableEntity, "token"},
-		{flagsync.ErrConflict, http.StatusServiceUnavailable, "contended"},
-		{flagsync.ErrUndecided, http.StatusServiceUnavailable, "unwritable"},
+		{writer.ErrConflict, http.StatusServiceUnavailable, "contended"},
+		{writer.ErrUndecided, http.StatusServiceUnavailable, "unwritable"},
 		{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout"},
 		{context.Canceled, http.StatusServiceUnavailable, "stopping"},
 	}

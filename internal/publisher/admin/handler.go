@@ -24,7 +24,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/telemetry"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // bearer is the name of the only way to say who asks.
@@ -36,23 +36,23 @@ const maxBody = 1 << 20
 // Environments is what the API is about.
 type Environments interface {
 	// List returns all environments, archived ones too, by name.
-	List(ctx context.Context) ([]flagsync.Environment, error)
+	List(ctx context.Context) ([]writer.Environment, error)
 	// Create creates an environment and starts to follow it. The empty compatibility means that of the publisher.
-	Create(ctx context.Context, name string, order flagsync.Order, compatibility eval.Compatibility) (flagsync.Environment, error)
+	Create(ctx context.Context, name string, order writer.Order, compatibility eval.Compatibility) (writer.Environment, error)
 	// Archive takes an environment out of use.
-	Archive(ctx context.Context, name string, order flagsync.Order) error
+	Archive(ctx context.Context, name string, order writer.Order) error
 	// Revive takes an archived environment into use again.
-	Revive(ctx context.Context, name string, order flagsync.Order) error
+	Revive(ctx context.Context, name string, order writer.Order) error
 	// Recreate writes what is known of an environment as a new epoch, whatever has become of its log.
 	Recreate(ctx context.Context, name string, o decide.Origin, how Restoring) (control.Restored, error)
 	// Restore makes an environment what a snapshot is: by a change request, or by a new epoch where its log cannot go on.
 	Restore(ctx context.Context, name string, o decide.Origin, how Restoring, snapshot io.ReadSeeker) (control.Restored, error)
 	// Adopt makes an environment known again whose streams are in use, although CONTROL does not know it.
-	Adopt(ctx context.Context, name string, order flagsync.Order) (flagsync.Environment, error)
+	Adopt(ctx context.Context, name string, order writer.Order) (writer.Environment, error)
 	// RepairLedger has the ledger of an environment go on behind a damage.
-	RepairLedger(ctx context.Context, name string, order flagsync.Order) (flagsync.JournalRepaired, error)
+	RepairLedger(ctx context.Context, name string, order writer.Order) (writer.LedgerRepaired, error)
 	// RepairControl has CONTROL go on behind a damage.
-	RepairControl(ctx context.Context, order flagsync.Order) (flagsync.JournalRepaired, error)
+	RepairControl(ctx context.Context, order writer.Order) (writer.LedgerRepaired, error)
 	// Audit returns what the history of an environment is exported from, with CONTROL or without.
 	Audit(ctx context.Context, name string, withControl bool) (audit.Source, error)
 	// Note returns the proof of a record of a stream of an environment as a signed note. The stream is log, ledger or control.

@@ -10,8 +10,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // originOf says who makes the request, and why.
@@ -29,8 +29,8 @@ func (s *server) verifyReason(ctx huma.Context, next func(huma.Context)) {
 }
 
 // orderOf says who makes the request, and why.
-func orderOf(ctx context.Context, h api.AdministrationHeaders) flagsync.Order {
-	return flagsync.Order{Actor: caller(ctx).ID, Reason: h.Reason, BreakGlass: breaksGlass(h.BreakGlass, h.Reason)}
+func orderOf(ctx context.Context, h api.AdministrationHeaders) writer.Order {
+	return writer.Order{Actor: caller(ctx).ID, Reason: h.Reason, BreakGlass: breaksGlass(h.BreakGlass, h.Reason)}
 }
 
 // whyOf says why the request is made.

@@ -12,7 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -130,7 +130,7 @@ func (s *server) getOperation(ctx context.Context, in *OperationPath) (*content[
 	if found.State != 0 {
 		out.Body.State = found.State.String()
 	}
-	if found.State == flagsync.Committed {
+	if found.State == writer.Committed {
 		out.Body.Revision = found.Position.Token().String()
 	}
 	return out, nil

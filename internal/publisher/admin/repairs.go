@@ -8,7 +8,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 type repairLedger struct {
@@ -18,7 +18,7 @@ type repairLedger struct {
 
 type repairControl struct{ api.RepairHeaders }
 
-func newRepaired(stream string, r flagsync.JournalRepaired) *content[api.Repaired] {
+func newRepaired(stream string, r writer.LedgerRepaired) *content[api.Repaired] {
 	out := &content[api.Repaired]{Body: api.Repaired{Stream: stream, Head: r.Head.Sequence, Kept: []uint64{}, Lost: []api.Interval{}, Lacks: r.Lacks.Sequence}}
 	for _, a := range r.Kept {
 		out.Body.Kept = append(out.Body.Kept, a.Sequence)
@@ -54,7 +54,7 @@ func (s *server) repairLedger(ctx context.Context, in *repairLedger) (*content[a
 		return nil, s.problem(err)
 	}
 	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "a ledger was repaired")
-	return newRepaired(flagsync.Ledger(in.Environment).Stream(), done), nil
+	return newRepaired(writer.LedgerOf(in.Environment).Stream(), done), nil
 }
 
 func (s *server) repairControl(ctx context.Context, in *repairControl) (*content[api.Repaired], error) {
@@ -62,7 +62,7 @@ func (s *server) repairControl(ctx context.Context, in *repairControl) (*content
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	stream := flagsync.Control().Stream()
+	stream := writer.ControlLedger().Stream()
 	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL was repaired")
 	return newRepaired(stream, done), nil
 }

@@ -3,8 +3,8 @@ package audit
 import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // acts are what CONTROL says was done: what is to be reviewed, and what ledgers must agree with.
@@ -19,10 +19,10 @@ func newActs() *acts {
 
 // take takes a record of CONTROL.
 func (a *acts) take(h *journalHistory, r changelog.JournalRecord, line int) error {
-	if h.stream != flagsync.Control().Stream() {
+	if h.stream != writer.ControlLedger().Stream() {
 		return nil
 	}
-	act, ok, err := access.DecodeAct(flagsync.Record{Sequence: r.Sequence, Body: r.Body})
+	act, ok, err := access.DecodeAct(writer.Record{Sequence: r.Sequence, Body: r.Body})
 	if err != nil {
 		return h.bad(r.Sequence, line, "%v", err)
 	}
@@ -58,7 +58,7 @@ func (a *acts) review(h *journalHistory, act access.Act, line int) error {
 
 // verify compares what a ledger says was done to the environment with CONTROL, if the export has that. What CONTROL lost is not compared.
 func (a *acts) verify(h *journalHistory, e requests.Event, sequence uint64, line int) error {
-	records := h.journals[flagsync.Control().Stream()]
+	records := h.journals[writer.ControlLedger().Stream()]
 	if records == nil || records.lacks(e.Control) {
 		return nil
 	}

@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/document"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Stream is a stream that is exported, and its records.
 type Stream struct {
 	Name    string
-	Records iter.Seq2[flagsync.Stored, error]
+	Records iter.Seq2[writer.Stored, error]
 }
 
 // Source is what an export is made from. Streams come in the order CONTROL, ledger, log, as far as they are exported.
@@ -93,7 +93,7 @@ type change struct {
 	changes []Difference
 }
 
-func (v *versions) take(s flagsync.Stored) change {
+func (v *versions) take(s writer.Stored) change {
 	e, err := changelog.DecodeEntry(s.Data)
 	if err != nil {
 		return change{} // impossible: only entries are exported

@@ -12,8 +12,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const environment = "prod"
@@ -23,9 +23,9 @@ type past struct {
 	t       testing.TB
 	keys    trusttest.Keys
 	signer  *changelog.Signer
-	control []flagsync.Stored
-	ledger  []flagsync.Stored
-	log     []flagsync.Stored
+	control []writer.Stored
+	ledger  []writer.Stored
+	log     []writer.Stored
 
 	anchors   map[string]changelog.Anchor
 	at        changelog.Position
@@ -80,7 +80,7 @@ func (p *past) recordAt(r changelog.JournalRecord) {
 	signature, err := p.signer.SignRecord(stream, anchor)
 	p.check(err)
 	p.anchors[stream] = anchor
-	stored := flagsync.Stored{Stream: stream, Sequence: r.Sequence, Proof: string(signature), Data: data}
+	stored := writer.Stored{Stream: stream, Sequence: r.Sequence, Proof: string(signature), Data: data}
 	if stream == "CONTROL" {
 		p.control = append(p.control, stored)
 	} else {
@@ -120,7 +120,7 @@ func (p *past) append(request string, approvers []string, entries ...changelog.E
 		head, err := p.signer.SignHead(environment, r.Head())
 		p.check(err)
 		p.at = head.Position
-		p.log = append(p.log, flagsync.Stored{
+		p.log = append(p.log, writer.Stored{
 			Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data,
 		})
 	}
@@ -167,8 +167,8 @@ func longPast(t testing.TB) *past {
 	return p
 }
 
-func stored(records []flagsync.Stored) iter.Seq2[flagsync.Stored, error] {
-	return func(yield func(flagsync.Stored, error) bool) {
+func stored(records []writer.Stored) iter.Seq2[writer.Stored, error] {
+	return func(yield func(writer.Stored, error) bool) {
 		for _, r := range records {
 			if !yield(r, nil) {
 				return

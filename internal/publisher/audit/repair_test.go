@@ -8,12 +8,12 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // anchorOf returns how others name a record.
-func anchorOf(s flagsync.Stored) changelog.Anchor {
+func anchorOf(s writer.Stored) changelog.Anchor {
 	return changelog.Anchor{Sequence: s.Sequence, Digest: changelog.Sum(s.Data)}
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/trusttest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // exportOf returns an export of a history with a keys note, and with a ledger that lost a record and was repaired if that is asked for.
@@ -29,7 +29,7 @@ func exportOf(t *testing.T, environment string, repaired bool) string {
 			t.Fatal(err)
 		}
 	}
-	var ledger, log []flagsync.Stored
+	var ledger, log []writer.Stored
 	repair := changelog.JournalRepair{Lacks: changelog.Anchor{Sequence: 1, Digest: changelog.Sum([]byte("lost"))}, Actor: "admin", Time: time.Unix(1, 0)}
 	for sequence := uint64(1); repaired && sequence <= 2; sequence++ {
 		body, err := repair.Encode()
@@ -40,7 +40,7 @@ func exportOf(t *testing.T, environment string, repaired bool) string {
 		repair.Leaves = changelog.Anchor{Sequence: sequence, Digest: changelog.Sum(data)}
 		signature, err := signer.SignRecord(stream, repair.Leaves)
 		must(err)
-		ledger = append(ledger, flagsync.Stored{Stream: stream, Sequence: sequence, Proof: string(signature), Data: data})
+		ledger = append(ledger, writer.Stored{Stream: stream, Sequence: sequence, Proof: string(signature), Data: data})
 	}
 	doc, err := changelog.KeysDocument(keys.Note)
 	must(err)
@@ -55,7 +55,7 @@ func exportOf(t *testing.T, environment string, repaired bool) string {
 		at = changelog.Position{Epoch: e.Epoch, Revision: e.Revision, Digest: changelog.Sum(data)}
 		head, err := signer.SignHead(environment, changelog.Head{Position: at, State: e.State})
 		must(err)
-		log = append(log, flagsync.Stored{Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data})
+		log = append(log, writer.Stored{Stream: "FLAGS_" + environment, Sequence: e.Revision, Subject: changelog.Subject(e.ID()), Proof: head.ProofText(), Data: data})
 	}
 	var out bytes.Buffer
 	must(audit.Export(t.Context(), &out, audit.Source{Environment: environment, Signer: signer, Streams: []audit.Stream{
@@ -64,8 +64,8 @@ func exportOf(t *testing.T, environment string, repaired bool) string {
 	return out.String()
 }
 
-func each(records []flagsync.Stored) iter.Seq2[flagsync.Stored, error] {
-	return func(yield func(flagsync.Stored, error) bool) {
+func each(records []writer.Stored) iter.Seq2[writer.Stored, error] {
+	return func(yield func(writer.Stored, error) bool) {
 		for _, r := range records {
 			if !yield(r, nil) {
 				return

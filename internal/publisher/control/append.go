@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // append appends a change and notes what became of it. The caller may go away: what was begun is decided. An outcome that is open is an
 // *Undecided.
-func (s *Service) append(ctx context.Context, log Log, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
+func (s *Service) append(ctx context.Context, log Log, basis writer.Basis, c writer.Change) (writer.Outcome, error) {
 	if err := ctx.Err(); err != nil {
-		return flagsync.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		return writer.Outcome{}, fmt.Errorf("%w: %w", ErrUnconfirmed, err)
 	}
 	deadline, _ := ctx.Deadline()
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
@@ -22,7 +22,7 @@ func (s *Service) append(ctx context.Context, log Log, basis flagsync.Basis, c f
 	}
 	s.options.Observer.Appended(outcome.State)
 	s.operations.note(c.OpID, outcome)
-	if outcome.State == flagsync.Open {
+	if outcome.State == writer.Open {
 		return outcome, &Undecided{OpID: c.OpID, Cause: outcome.Cause}
 	}
 	return outcome, nil

@@ -9,8 +9,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // Risk returns what is risky in the environment.
@@ -182,7 +182,7 @@ func (s *Service) step(ctx context.Context, r requests.Request, compiled *decide
 	e := decide.ResolveClaim(state, r, found, compiled)
 	if e.Type == "" {
 		outcome, err := s.appendRequest(ctx, log, state, r)
-		if err != nil || outcome.State == flagsync.Lost {
+		if err != nil || outcome.State == writer.Lost {
 			return err
 		}
 		e = requests.Event{Type: requests.EventApplied, Request: r.ID, Position: &outcome.Position}
@@ -228,8 +228,8 @@ func search(ctx context.Context, log Log, r requests.Request, to changelog.Posit
 
 // appendRequest appends the change of a request under the id of the request. A publisher that tries the same at the same place, or finds it in
 // the log, knows it by that. One that is undecided is left to Run, or to another publisher.
-func (s *Service) appendRequest(ctx context.Context, log Log, basis flagsync.Basis, r requests.Request) (flagsync.Outcome, error) {
-	return s.append(ctx, log, basis, flagsync.Change{
+func (s *Service) appendRequest(ctx context.Context, log Log, basis writer.Basis, r requests.Request) (writer.Outcome, error) {
+	return s.append(ctx, log, basis, writer.Change{
 		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: time.Now(),
 		Documents: r.Proposal.Documents(),
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // NewEpoch is an epoch of the log that is to begin.
@@ -79,7 +80,7 @@ func (s *Service) recordIn(ctx context.Context, open func(context.Context) (Jour
 		switch {
 		case err == nil:
 			return s.refreshFrom(ctx, open)
-		case !errors.Is(err, flagsync.ErrConflict):
+		case !errors.Is(err, writer.ErrConflict):
 			return err
 		case ctx.Err() != nil:
 			return ErrContended

@@ -7,8 +7,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // RecordedEvent is an event with its place in the ledger.
@@ -79,7 +79,7 @@ func (s *Service) KnownLedgerEnd() uint64 {
 }
 
 // eventOf returns the event that a record of the ledger holds, false if the record is about the ledger itself.
-func eventOf(r flagsync.Record) (e requests.Event, ok bool, err error) {
+func eventOf(r writer.Record) (e requests.Event, ok bool, err error) {
 	switch changelog.RecordType(r.Body) {
 	case changelog.RecordKeys, changelog.RecordRepaired:
 		return requests.Event{}, false, nil

@@ -8,7 +8,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // execution is one command being carried out.
@@ -20,8 +20,8 @@ type execution struct {
 	op      string
 	keyed   *keyedOp // nil without a key
 	appends int
-	basis   flagsync.Basis // what the next part is appended to
-	decided decide.State   // what the command was decided on
+	basis   writer.Basis // what the next part is appended to
+	decided decide.State // what the command was decided on
 	result  Result
 }
 
@@ -98,17 +98,17 @@ func (x *execution) write(ctx context.Context, log Log, d decide.Decision) error
 
 // appendPart writes one part.
 func (x *execution) appendPart(ctx context.Context, log Log, documents []document.Document) error {
-	change := flagsync.Change{
+	change := writer.Change{
 		OpID: x.nextOpID(), Actor: x.origin.By(), Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
 	}
 	outcome, err := x.Service.append(ctx, log, x.basis, change)
 	switch {
-	case outcome.State == flagsync.Open:
+	case outcome.State == writer.Open:
 		x.leaveOpen(openAppend{basis: x.basis, change: change})
 		return err
 	case err != nil:
 		return err
-	case outcome.State == flagsync.Lost:
+	case outcome.State == writer.Lost:
 		return errLost
 	}
 	x.committed(change, outcome)
@@ -116,8 +116,8 @@ func (x *execution) appendPart(ctx context.Context, log Log, documents []documen
 }
 
 // committed adds a part that is in the log to the result.
-func (x *execution) committed(c flagsync.Change, outcome flagsync.Outcome) {
-	x.basis, x.result.Position = flagsync.After(x.basis, outcome.Records), outcome.Position
+func (x *execution) committed(c writer.Change, outcome writer.Outcome) {
+	x.basis, x.result.Position = writer.After(x.basis, outcome.Records), outcome.Position
 	x.result.Written += len(c.Documents)
 	x.result.Effects = append(x.result.Effects, decide.Effects(x.decided, c.Documents)...)
 	if x.keyed != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // fakeStore has what its fields return. Without a ledger it has one that is empty and stays so.
@@ -47,12 +47,12 @@ func (emptyLedger) Append(context.Context, uint64, string, []byte) (uint64, erro
 	return 0, errCrashed
 }
 
-func (emptyLedger) Read(context.Context, uint64) iter.Seq2[flagsync.Record, error] {
-	return func(func(flagsync.Record, error) bool) {}
+func (emptyLedger) Read(context.Context, uint64) iter.Seq2[writer.Record, error] {
+	return func(func(writer.Record, error) bool) {}
 }
 
-func (emptyLedger) Record(context.Context, uint64) (flagsync.Record, error) {
-	return flagsync.Record{}, errCrashed
+func (emptyLedger) Record(context.Context, uint64) (writer.Record, error) {
+	return writer.Record{}, errCrashed
 }
 
 // fakeAccess answers what its fields say. Without one everything is permitted to all, as they are.
@@ -93,9 +93,9 @@ func (fakeAccess) Identify(_ context.Context, p access.Principal) (access.Princi
 func (fakeAccess) CatchUp(context.Context) error { return nil }
 
 // counter counts how appends ended.
-type counter map[flagsync.OutcomeState]int
+type counter map[writer.OutcomeState]int
 
-func (c counter) Appended(s flagsync.OutcomeState) { c[s]++ }
+func (c counter) Appended(s writer.OutcomeState) { c[s]++ }
 
 func (counter) Deciding(context.Context, decide.Command) func(error) { return func(error) {} }
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // A ledger that was repaired is read on: records of the journal itself count as places only, and events whose beginning is lost change
@@ -32,10 +32,10 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 	at := func(sequence uint64) changelog.Anchor { return changelog.Anchor{Sequence: sequence} }
 
 	l := newLedger("prod")
-	if err := l.take(flagsync.Record{Sequence: 1, Body: orphan}); err == nil {
+	if err := l.take(writer.Record{Sequence: 1, Body: orphan}); err == nil {
 		t.Error("an approval of a request that is not there was taken")
 	}
-	for _, r := range []flagsync.Record{
+	for _, r := range []writer.Record{
 		{Sequence: 2, Body: []byte(`{"type":"keys","keys":"x"}`)},
 		{Sequence: 4, Prev: at(3), Body: orphan},
 		{Sequence: 5, Body: repair},
@@ -54,11 +54,11 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 type stored struct {
 	Journal
 
-	records []flagsync.Record
+	records []writer.Record
 }
 
-func (s *stored) Read(_ context.Context, from uint64) iter.Seq2[flagsync.Record, error] {
-	return func(yield func(flagsync.Record, error) bool) {
+func (s *stored) Read(_ context.Context, from uint64) iter.Seq2[writer.Record, error] {
+	return func(yield func(writer.Record, error) bool) {
 		for _, r := range s.records {
 			if r.Sequence >= from && !yield(r, nil) {
 				return
@@ -81,9 +81,9 @@ func TestLedgerForgetsWhatIsLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first := flagsync.Record{Sequence: 1, Body: risk("first")}
-	second := flagsync.Record{Sequence: 2, Prev: changelog.Anchor{Sequence: 1}, Body: risk("second")}
-	journal := &stored{records: []flagsync.Record{first, second}}
+	first := writer.Record{Sequence: 1, Body: risk("first")}
+	second := writer.Record{Sequence: 2, Prev: changelog.Anchor{Sequence: 1}, Body: risk("second")}
+	journal := &stored{records: []writer.Record{first, second}}
 	l := newLedger("prod")
 	tag := func() string {
 		t.Helper()
@@ -95,7 +95,7 @@ func TestLedgerForgetsWhatIsLost(t *testing.T) {
 	if got := tag(); got != "second" {
 		t.Errorf("before: %s", got)
 	}
-	journal.records = []flagsync.Record{first, {Sequence: 2, Body: repair}, {Sequence: 3, Body: repair}}
+	journal.records = []writer.Record{first, {Sequence: 2, Body: repair}, {Sequence: 3, Body: repair}}
 	if got := tag(); got != "first" || l.sequence() != 3 {
 		t.Errorf("after the repair: %s at %d, want first at 3", got, l.sequence())
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // promotion is a promotion of more flags than one transaction takes, under a key.
@@ -145,7 +145,7 @@ func TestReadingTheKeysGoesOn(t *testing.T) {
 	for range last {
 		o, err = s.Operation(t.Context(), "op-1")
 	}
-	if err != nil || o.State != flagsync.Committed {
+	if err != nil || o.State != writer.Committed {
 		t.Errorf("after %d readings %v: %+v, %v", len(l.from), l.from, o, err)
 	}
 	for i, from := range l.from {

@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // ledger is what is known of an environment's ledger.
@@ -88,7 +89,7 @@ func (l *ledger) sequence() uint64 {
 }
 
 // take takes over the record after the newest that is known.
-func (l *ledger) take(r flagsync.Record) error {
+func (l *ledger) take(r writer.Record) error {
 	e, ok, err := eventOf(r)
 	if err != nil {
 		return err
@@ -154,7 +155,7 @@ func (s *Service) decideAndRecord(ctx context.Context, do func(*requests.Governa
 		switch err := s.record(ctx, base, e); {
 		case err == nil:
 			return e, s.refresh(ctx)
-		case !errors.Is(err, flagsync.ErrConflict):
+		case !errors.Is(err, writer.ErrConflict):
 			return requests.Event{}, err
 		case ctx.Err() != nil:
 			return requests.Event{}, ErrContended
@@ -178,7 +179,7 @@ func recordAfter(ctx context.Context, journal Journal, base uint64, e requests.E
 		return 0, err
 	}
 	op := rand.Text()
-	if sequence, err = journal.Append(ctx, base, op, data); errors.Is(err, flagsync.ErrUndecided) {
+	if sequence, err = journal.Append(ctx, base, op, data); errors.Is(err, writer.ErrUndecided) {
 		return 0, &Undecided{OpID: op, Cause: diskFull(err)}
 	}
 	return sequence, err
@@ -195,7 +196,7 @@ func AppendEvent(ctx context.Context, journal Journal, e requests.Event) (uint64
 			base = r.Sequence
 		}
 		sequence, err := recordAfter(ctx, journal, base, e)
-		if !errors.Is(err, flagsync.ErrConflict) || ctx.Err() != nil {
+		if !errors.Is(err, writer.ErrConflict) || ctx.Err() != nil {
 			return sequence, err
 		}
 	}
@@ -219,7 +220,7 @@ func (s *Service) recordAnyway(ctx context.Context, e requests.Event) bool {
 		if err == nil {
 			return true
 		}
-		if !errors.Is(err, flagsync.ErrConflict) {
+		if !errors.Is(err, writer.ErrConflict) {
 			return false
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 type Operation struct {
 	OpID string
 	// State is zero if it is not known.
-	State flagsync.OutcomeState
+	State writer.OutcomeState
 	// Position is the one after the change, if it is committed.
 	Position changelog.Position
 }
@@ -34,18 +34,18 @@ type operations struct {
 	decided []string // op-ids, oldest first
 }
 
-func (o *operations) note(op string, outcome flagsync.Outcome) {
+func (o *operations) note(op string, outcome writer.Outcome) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.known == nil {
 		o.known = make(map[string]Operation)
 	}
 	noted := Operation{OpID: op, State: outcome.State}
-	if outcome.State == flagsync.Committed {
+	if outcome.State == writer.Committed {
 		noted.Position = outcome.Position
 	}
 	o.known[op] = noted
-	if outcome.State == flagsync.Open {
+	if outcome.State == writer.Open {
 		return
 	}
 	if o.decided = append(o.decided, op); len(o.decided) > keptOperations {
@@ -83,15 +83,15 @@ func (s *Service) Operation(ctx context.Context, op string) (Operation, error) {
 	}
 	defer s.keys.lock.release()
 	if at, ok := s.keys.positions[op]; ok {
-		return Operation{OpID: op, State: flagsync.Committed, Position: at}, nil
+		return Operation{OpID: op, State: writer.Committed, Position: at}, nil
 	}
 	return Operation{OpID: op}, nil
 }
 
 // openAppend is a change whose fate was open when time ran out.
 type openAppend struct {
-	basis  flagsync.Basis
-	change flagsync.Change
+	basis  writer.Basis
+	change writer.Change
 }
 
 // Run goes on with the changes whose fate was open when time ran out, and with change requests whose time has come or that another
@@ -145,17 +145,17 @@ func (s *Service) retryOpen(ctx context.Context, a openAppend) {
 }
 
 // ask makes one attempt. A change of a history that was left is lost: it is no part of the log that took its place.
-func (s *Service) ask(ctx context.Context, a openAppend) (flagsync.Outcome, bool) {
+func (s *Service) ask(ctx context.Context, a openAppend) (writer.Outcome, bool) {
 	within, cancel := context.WithTimeout(ctx, retryTimeout)
 	defer cancel()
 	log, err := s.options.Store.Log(within)
 	if err != nil {
-		return flagsync.Outcome{}, false
+		return writer.Outcome{}, false
 	}
 	outcome, err := log.Append(within, a.basis, a.change)
 	if errors.Is(err, changelog.ErrDifferentHistory) {
 		state := s.options.Store.State()
-		return flagsync.Outcome{State: flagsync.Lost}, state != nil && state.Position().Epoch != a.basis.Position().Epoch
+		return writer.Outcome{State: writer.Lost}, state != nil && state.Position().Epoch != a.basis.Position().Epoch
 	}
-	return outcome, err == nil && outcome.State != flagsync.Open
+	return outcome, err == nil && outcome.State != writer.Open
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/waiting"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // slowLog leaves every append open until it is told what comes of it.
@@ -19,20 +19,20 @@ type slowLog struct {
 	fakeLog
 
 	mu      sync.Mutex
-	outcome flagsync.Outcome
+	outcome writer.Outcome
 	err     error
-	asked   []flagsync.Change
+	asked   []writer.Change
 	bases   []changelog.Position
 }
 
-func (l *slowLog) Append(_ context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
+func (l *slowLog) Append(_ context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked, l.bases = append(l.asked, c), append(l.bases, basis.Position())
 	return l.outcome, l.err
 }
 
-func (l *slowLog) decide(outcome flagsync.Outcome, err error) {
+func (l *slowLog) decide(outcome writer.Outcome, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.outcome, l.err = outcome, err
@@ -41,19 +41,19 @@ func (l *slowLog) decide(outcome flagsync.Outcome, err error) {
 // A change whose fate is open when its author is answered is pursued until it is decided, and can be asked for all the time.
 func TestOpenAppendsArePursued(t *testing.T) {
 	t.Parallel()
-	committed := flagsync.Outcome{State: flagsync.Committed, Position: changelog.Position{Revision: 3}}
+	committed := writer.Outcome{State: writer.Committed, Position: changelog.Position{Revision: 3}}
 	for name, test := range map[string]struct {
-		outcome flagsync.Outcome
+		outcome writer.Outcome
 		err     error
-		want    flagsync.OutcomeState
+		want    writer.OutcomeState
 	}{
-		"committed":                    {committed, nil, flagsync.Committed},
-		"lost":                         {flagsync.Outcome{State: flagsync.Lost}, nil, flagsync.Lost},
-		"of a history that is no more": {flagsync.Outcome{}, changelog.ErrDifferentHistory, flagsync.Lost},
+		"committed":                    {committed, nil, writer.Committed},
+		"lost":                         {writer.Outcome{State: writer.Lost}, nil, writer.Lost},
+		"of a history that is no more": {writer.Outcome{}, changelog.ErrDifferentHistory, writer.Lost},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := &slowLog{outcome: flagsync.Outcome{State: flagsync.Open}}
+			l := &slowLog{outcome: writer.Outcome{State: writer.Open}}
 			l.state = statetest.Shop(t)
 			other := false
 			var mu sync.Mutex
@@ -76,7 +76,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 			if !ok {
 				t.Fatalf("got %v, want that it is undecided", err)
 			}
-			if o, err := s.Operation(t.Context(), undecided.OpID); err != nil || o.State != flagsync.Open {
+			if o, err := s.Operation(t.Context(), undecided.OpID); err != nil || o.State != writer.Open {
 				t.Errorf("the operation is %+v, %v, want open", o, err)
 			}
 			mu.Lock()
@@ -88,7 +88,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if o.State == flagsync.Open {
+				if o.State == writer.Open {
 					return false
 				}
 				if o.State != test.want || o.Position != test.outcome.Position {
@@ -128,12 +128,12 @@ func (s inEpoch) Position() changelog.Position {
 func TestOperationsThatAreNotKnown(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
-	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
+	s := service(l, fakeFollower{}, map[writer.OutcomeState]int{})
 	result, err := s.Do(t.Context(), editor(), putA())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o, err := s.Operation(t.Context(), result.OpID); err != nil || o.State != flagsync.Committed || o.Position != result.Position {
+	if o, err := s.Operation(t.Context(), result.OpID); err != nil || o.State != writer.Committed || o.Position != result.Position {
 		t.Errorf("the operation is %+v, %v, want it committed at %+v", o, err, result.Position)
 	}
 	if o, err := s.Operation(t.Context(), "none"); err != nil || o != (control.Operation{OpID: "none"}) {

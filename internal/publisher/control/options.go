@@ -10,30 +10,31 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
-// Log is where changes are written: a flagsync.Log.
+// Log is where changes are written: a writer.Log.
 type Log interface {
-	Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error)
+	Append(ctx context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error)
 	Read(ctx context.Context, after changelog.Position, to uint64) iter.Seq2[changelog.Record, error]
 	History(ctx context.Context, id document.ID) iter.Seq2[changelog.Record, error]
 	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
 }
 
-// Journal is where the decisions of people are recorded: a flagsync.Journal.
+// Journal is where the decisions of people are recorded: a writer.Ledger.
 type Journal interface {
 	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
-	Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error]
-	Record(ctx context.Context, sequence uint64) (flagsync.Record, error)
+	Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error]
+	Record(ctx context.Context, sequence uint64) (writer.Record, error)
 }
 
-// Follower keeps the state current: a flagsync.Follower.
+// Follower keeps the state current: a follow.Follower.
 type Follower interface {
 	Barrier(ctx context.Context) error
 	Wait(ctx context.Context, revision uint64) error
-	Status() flagsync.Status
+	Status() follow.Status
 }
 
 // Store is what a publisher has of an environment. It is safe for concurrent use.
@@ -63,7 +64,7 @@ type Observer interface {
 	// Deciding is told when the decision on a command begins, and returns what is told how it ended.
 	Deciding(ctx context.Context, c decide.Command) func(error)
 	// Appended is told how each append ended.
-	Appended(s flagsync.OutcomeState)
+	Appended(s writer.OutcomeState)
 	// BrokeGlass is told of each change request that was applied here without approvals, which waits for a review then.
 	BrokeGlass(r requests.Request)
 }
@@ -97,7 +98,7 @@ type unobserved struct{}
 func (unobserved) Deciding(context.Context, decide.Command) func(error) { return func(error) {} }
 
 // Appended implements Observer.
-func (unobserved) Appended(flagsync.OutcomeState) {}
+func (unobserved) Appended(writer.OutcomeState) {}
 
 // BrokeGlass implements Observer.
 func (unobserved) BrokeGlass(requests.Request) {}

@@ -7,8 +7,8 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
-	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
 )
 
 // Current returns a state that contains everything that was committed before the call.
@@ -40,7 +40,7 @@ func (s *Service) Await(ctx context.Context) error {
 }
 
 // Status tells how the state follows the log.
-func (s *Service) Status() flagsync.Status { return s.options.Follower.Status() }
+func (s *Service) Status() follow.Status { return s.options.Follower.Status() }
 
 // Writable returns why no command can be carried out now, or nil.
 func (s *Service) Writable() error { return s.options.Store.Refused() }

@@ -23,6 +23,8 @@ import (
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // replica is a publisher's part of one environment, over JetStream.
@@ -30,10 +32,10 @@ type replica struct {
 	*control.Service
 
 	t       *testing.T
-	follow  *flagsync.Follower
+	follow  *follow.Follower
 	store   *cache.Store
-	log     *flagsync.Log
-	journal *flagsync.Journal
+	log     *writer.Log
+	journal *writer.Ledger
 	url     string
 }
 
@@ -50,11 +52,11 @@ func createEnvironment(t *testing.T, url string, copies int) {
 	t.Helper()
 	conn := connect(t, url)
 	patiently(t, func() error {
-		environments, err := flagsync.OpenEnvironments(t.Context(), conn, copies)
+		environments, err := writer.OpenEnvironments(t.Context(), conn, copies)
 		if err != nil {
 			return err
 		}
-		if _, err = environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); errors.Is(err, flagsync.ErrEnvironmentExists) {
+		if _, err = environments.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); errors.Is(err, writer.ErrEnvironmentExists) {
 			return nil // by an attempt that was not answered
 		}
 		return err
@@ -92,13 +94,13 @@ func newReplicaOf(t *testing.T, url string, copies int) *replica {
 	r := &replica{t: t, url: url}
 	var err, err2 error
 	r.store, err = cache.New(cache.Options{Environment: "prod", Logger: zerolog.Nop()})
-	r.follow, err2 = flagsync.NewFollower(conn, r.store, flagsync.FollowerOptions{Environment: "prod", HoldAtHole: true, Logger: zerolog.Nop()})
+	r.follow, err2 = follow.New(conn, r.store, follow.Options{Environment: "prod", HoldAtHole: true, Logger: zerolog.Nop()})
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
 	patiently(t, func() error {
-		if r.log, err = flagsync.OpenLog(t.Context(), conn, flagsync.LogOptions{Environment: "prod", Replicas: copies}); err == nil {
-			r.journal, err = flagsync.OpenJournal(t.Context(), conn, flagsync.Ledger("prod"), copies)
+		if r.log, err = writer.OpenLog(t.Context(), conn, writer.LogOptions{Environment: "prod", Replicas: copies}); err == nil {
+			r.journal, err = writer.OpenLedger(t.Context(), conn, writer.LedgerOf("prod"), copies)
 		}
 		return err
 	})
@@ -159,24 +161,24 @@ func (c *crash) step() error {
 }
 
 type crashingLog struct {
-	*flagsync.Log
+	*writer.Log
 
 	crash *crash
 }
 
-func (l crashingLog) Append(ctx context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
+func (l crashingLog) Append(ctx context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error) {
 	if err := l.crash.step(); err != nil {
-		return flagsync.Outcome{}, err
+		return writer.Outcome{}, err
 	}
 	outcome, err := l.Log.Append(ctx, basis, c)
 	if crashed := l.crash.step(); crashed != nil {
-		return flagsync.Outcome{}, crashed
+		return writer.Outcome{}, crashed
 	}
 	return outcome, err
 }
 
 type crashingJournal struct {
-	*flagsync.Journal
+	*writer.Ledger
 
 	crash *crash
 }
@@ -185,18 +187,18 @@ func (j crashingJournal) Append(ctx context.Context, base uint64, op string, bod
 	if err := j.crash.step(); err != nil {
 		return 0, err
 	}
-	sequence, err := j.Journal.Append(ctx, base, op, body)
+	sequence, err := j.Ledger.Append(ctx, base, op, body)
 	if crashed := j.crash.step(); crashed != nil {
 		return 0, crashed
 	}
 	return sequence, err
 }
 
-func (j crashingJournal) Read(ctx context.Context, from uint64) iter.Seq2[flagsync.Record, error] {
+func (j crashingJournal) Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error] {
 	if j.crash != nil && j.crash.left.Load() < 0 {
-		return func(yield func(flagsync.Record, error) bool) { yield(flagsync.Record{}, errCrashed) }
+		return func(yield func(writer.Record, error) bool) { yield(writer.Record{}, errCrashed) }
 	}
-	return j.Journal.Read(ctx, from)
+	return j.Ledger.Read(ctx, from)
 }
 
 func person(id string) decide.Origin {

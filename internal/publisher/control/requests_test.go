@@ -13,7 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
-	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // A request that was made from what has changed since shows that, and what, through every publisher.
@@ -158,8 +158,8 @@ func TestOperationsOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []control.Operation{
-		{OpID: written.OpID, State: flagsync.Committed, Position: written.Position},
-		{OpID: request.ID, State: flagsync.Committed, Position: applied.Applied},
+		{OpID: written.OpID, State: writer.Committed, Position: written.Position},
+		{OpID: request.ID, State: writer.Committed, Position: applied.Applied},
 		{OpID: "none"},
 	} {
 		got, err := other.Operation(t.Context(), want.OpID)

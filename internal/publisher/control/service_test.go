@@ -16,25 +16,27 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // fakeLog applies what is appended to a state, unless before says that something else happens.
 type fakeLog struct {
 	t       *testing.T
 	state   *statetest.State
-	before  func(n int, c flagsync.Change) (flagsync.OutcomeState, error) // n is the number of the append, from 1
-	changes []flagsync.Change
+	before  func(n int, c writer.Change) (writer.OutcomeState, error) // n is the number of the append, from 1
+	changes []writer.Change
 }
 
-func (l *fakeLog) Append(_ context.Context, basis flagsync.Basis, c flagsync.Change) (flagsync.Outcome, error) {
+func (l *fakeLog) Append(_ context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error) {
 	l.changes = append(l.changes, c)
 	if l.before != nil {
-		if outcome, err := l.before(len(l.changes), c); outcome != flagsync.Committed {
-			return flagsync.Outcome{State: outcome, Position: l.state.Position()}, err
+		if outcome, err := l.before(len(l.changes), c); outcome != writer.Committed {
+			return writer.Outcome{State: outcome, Position: l.state.Position()}, err
 		}
 	}
 	if basis.Position() != l.state.Position() {
-		return flagsync.Outcome{State: flagsync.Lost, Position: l.state.Position()}, nil
+		return writer.Outcome{State: writer.Lost, Position: l.state.Position()}, nil
 	}
 	var tx changelog.Transaction
 	for i, d := range c.Documents {
@@ -43,7 +45,7 @@ func (l *fakeLog) Append(_ context.Context, basis flagsync.Basis, c flagsync.Cha
 		}})
 	}
 	l.state.Apply(l.t, c.Documents)
-	return flagsync.Outcome{State: flagsync.Committed, Position: l.state.Position(), Records: tx}, nil
+	return writer.Outcome{State: writer.Committed, Position: l.state.Position(), Records: tx}, nil
 }
 
 func (l *fakeLog) Read(context.Context, changelog.Position, uint64) iter.Seq2[changelog.Record, error] {
@@ -63,9 +65,9 @@ type fakeFollower struct{ barrier, wait error }
 
 func (f fakeFollower) Barrier(context.Context) error      { return f.barrier }
 func (f fakeFollower) Wait(context.Context, uint64) error { return f.wait }
-func (f fakeFollower) Status() flagsync.Status            { return flagsync.Status{} }
+func (f fakeFollower) Status() follow.Status              { return follow.Status{} }
 
-func service(l *fakeLog, f control.Follower, counted map[flagsync.OutcomeState]int) *control.Service {
+func service(l *fakeLog, f control.Follower, counted map[writer.OutcomeState]int) *control.Service {
 	return control.NewService(control.Options{
 		Store: storeOf(l, l.state), Follower: f, Observer: counter(counted),
 	})
@@ -80,16 +82,16 @@ func putA() decide.Command {
 // Another writer of something else makes the command be decided again; another writer of the same makes it be refused.
 func TestLostAppendsAreDecidedAgain(t *testing.T) {
 	t.Parallel()
-	f := func(key string) (control.Result, map[flagsync.OutcomeState]int, error) {
+	f := func(key string) (control.Result, map[writer.OutcomeState]int, error) {
 		l := &fakeLog{t: t, state: statetest.Shop(t)}
-		l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+		l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 			if n > 3 {
-				return flagsync.Committed, nil
+				return writer.Committed, nil
 			}
 			l.state.Put(t, statetest.FlagDocument(key, statetest.FlagBody([]string{"on", "off"}[n%2], "")))
-			return flagsync.Lost, nil
+			return writer.Lost, nil
 		}
-		counted := map[flagsync.OutcomeState]int{}
+		counted := map[writer.OutcomeState]int{}
 		result, err := service(l, fakeFollower{}, counted).Do(t.Context(), editor(), putA())
 		ids := map[string]bool{}
 		for _, c := range l.changes {
@@ -104,7 +106,7 @@ func TestLostAppendsAreDecidedAgain(t *testing.T) {
 	if err != nil || result.Written != 1 || result.Document != result.Position.Token() {
 		t.Errorf("got %+v, %v", result, err)
 	}
-	if diff := cmp.Diff(map[flagsync.OutcomeState]int{flagsync.Lost: 3, flagsync.Committed: 1}, counted); diff != "" {
+	if diff := cmp.Diff(map[writer.OutcomeState]int{writer.Lost: 3, writer.Committed: 1}, counted); diff != "" {
 		t.Errorf("appends (-want +got):\n%s", diff)
 	}
 	_, _, err = f("a")
@@ -116,10 +118,10 @@ func TestLostAppendsAreDecidedAgain(t *testing.T) {
 func TestEndlessLossIsGivenUp(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
-	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return flagsync.Lost, nil }
+	l.before = func(int, writer.Change) (writer.OutcomeState, error) { return writer.Lost, nil }
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(ctx, editor(), putA())
+	_, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(ctx, editor(), putA())
 	if !errors.Is(err, control.ErrContended) {
 		t.Errorf("got %v, want that others were faster", err)
 	}
@@ -129,13 +131,13 @@ func TestEndlessLossIsGivenUp(t *testing.T) {
 func TestManyLossesAreNoFailure(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
-	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+	l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 		if n <= 100 {
-			return flagsync.Lost, nil
+			return writer.Lost, nil
 		}
-		return flagsync.Committed, nil
+		return writer.Committed, nil
 	}
-	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), editor(), putA())
+	result, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(t.Context(), editor(), putA())
 	if err != nil || result.Written != 1 {
 		t.Errorf("got %+v, %v", result, err)
 	}
@@ -145,10 +147,10 @@ func TestManyLossesAreNoFailure(t *testing.T) {
 func TestUndecided(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
-	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) {
-		return flagsync.Open, context.DeadlineExceeded
+	l.before = func(int, writer.Change) (writer.OutcomeState, error) {
+		return writer.Open, context.DeadlineExceeded
 	}
-	_, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).Do(t.Context(), editor(), putA())
+	_, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).Do(t.Context(), editor(), putA())
 	undecided, ok := errors.AsType[*control.Undecided](err)
 	if !ok || undecided.OpID != l.changes[0].OpID || len(l.changes) != 1 {
 		t.Errorf("got %v after %d appends, want undecided with the op-id", err, len(l.changes))
@@ -159,7 +161,7 @@ func TestUndecided(t *testing.T) {
 func TestCommittedButNotSeen(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
-	result, err := service(l, fakeFollower{wait: context.DeadlineExceeded}, map[flagsync.OutcomeState]int{}).
+	result, err := service(l, fakeFollower{wait: context.DeadlineExceeded}, map[writer.OutcomeState]int{}).
 		Do(t.Context(), editor(), putA())
 	if err != nil || result.Position != l.state.Position() {
 		t.Errorf("got %+v, %v; want what was written", result, err)
@@ -197,14 +199,14 @@ func TestNothingWithoutKnowledge(t *testing.T) {
 		t.Errorf("appended %v", l.changes)
 	}
 	broken := errors.New("broken")
-	l.before = func(int, flagsync.Change) (flagsync.OutcomeState, error) { return 0, broken }
+	l.before = func(int, writer.Change) (writer.OutcomeState, error) { return 0, broken }
 	f(known, nil, broken)
 }
 
 func TestOriginIsChecked(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.Shop(t)}
-	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
+	s := service(l, fakeFollower{}, map[writer.OutcomeState]int{})
 	for _, reason := range []string{strings.Repeat("x", changelog.MaxReason+1), "\xff"} {
 		_, err := s.Do(t.Context(), decide.Origin{Actor: "editor", Reason: reason}, putA())
 		if refusal, ok := errors.AsType[*decide.Refusal](err); !ok || refusal.Cause != decide.CauseMalformed {
@@ -220,15 +222,15 @@ func TestOriginIsChecked(t *testing.T) {
 func TestReplaceIsResumed(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.New()}
-	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+	l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 		if n == 2 {
 			l.state.Put(t, statetest.FlagDocument("other", statetest.FlagBody("on", "")), statetest.FlagDocument(statetest.ChainKey(1999), statetest.FlagBody("on", "")))
-			return flagsync.Lost, nil
+			return writer.Lost, nil
 		}
-		return flagsync.Committed, nil
+		return writer.Committed, nil
 	}
 	wanted := statetest.Chain(2500, "on")
-	result, err := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{}).
+	result, err := service(l, fakeFollower{}, map[writer.OutcomeState]int{}).
 		Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if err != nil {
 		t.Fatal(err)
@@ -250,14 +252,14 @@ func TestReplaceIsResumed(t *testing.T) {
 func TestReplaceStopsHalfway(t *testing.T) {
 	t.Parallel()
 	l := &fakeLog{t: t, state: statetest.New()}
-	l.before = func(n int, _ flagsync.Change) (flagsync.OutcomeState, error) {
+	l.before = func(n int, _ writer.Change) (writer.OutcomeState, error) {
 		if n == 2 {
-			return flagsync.Open, context.DeadlineExceeded
+			return writer.Open, context.DeadlineExceeded
 		}
-		return flagsync.Committed, nil
+		return writer.Committed, nil
 	}
 	wanted := statetest.Chain(1500, "on")
-	s := service(l, fakeFollower{}, map[flagsync.OutcomeState]int{})
+	s := service(l, fakeFollower{}, map[writer.OutcomeState]int{})
 	result, err := s.Do(t.Context(), editor(), decide.Replace{Documents: wanted})
 	if _, ok := errors.AsType[*control.Undecided](err); !ok || result.Written != changelog.MaxEntries {
 		t.Fatalf("got %+v, %v; want the first part and undecided", result, err)

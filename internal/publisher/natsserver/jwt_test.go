@@ -16,6 +16,8 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // signer does what nsc would: it keeps accounts, signs them as an operator, and activations as an account.
@@ -254,12 +256,12 @@ func TestJWTCommands(t *testing.T) {
 	s.run(string(script))
 	n := s.start()
 	c := connect(t, flagsync.ConnectOptions{URL: n.ClientURL(), Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Credentials: s.credentials(publisher, publisherSeed)})
-	environments, err := flagsync.OpenEnvironments(t.Context(), c, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"prod", "staging"} {
-		if _, err := environments.Create(t.Context(), name, flagsync.Order{Actor: "tester"}); err != nil {
+		if _, err := environments.Create(t.Context(), name, writer.Order{Actor: "tester"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -268,10 +270,10 @@ func TestJWTCommands(t *testing.T) {
 	}
 	credentials := s.credentials(sidecar, sidecarSeed)
 	options := flagsync.ConnectOptions{URL: n.ClientURL(), Keyring: trusttest.Default().Keyring(), Credentials: credentials, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}
-	if err := flagsync.Check(t.Context(), options, "prod"); err != nil {
+	if err := follow.Check(t.Context(), options, "prod"); err != nil {
 		t.Error(err)
 	}
-	if err := flagsync.Check(t.Context(), options, "staging"); err == nil {
+	if err := follow.Check(t.Context(), options, "staging"); err == nil {
 		t.Error("another environment can be followed")
 	}
 	attacker, err := nats.Connect(n.ClientURL(), nats.UserCredentials(credentials))
@@ -287,7 +289,7 @@ func TestJWTCommands(t *testing.T) {
 	if err := attacker.FlushTimeout(patience); err != nil {
 		t.Fatal(err)
 	}
-	log, err := flagsync.OpenLog(t.Context(), c, flagsync.LogOptions{Environment: "staging", Replicas: 1})
+	log, err := writer.OpenLog(t.Context(), c, writer.LogOptions{Environment: "staging", Replicas: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

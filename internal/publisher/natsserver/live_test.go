@@ -22,6 +22,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // takenIn is how long a change of the file of users may take to be in force.
@@ -88,11 +89,11 @@ func within(t *testing.T, what string, done func() bool) {
 }
 
 // own connects as the publisher of the process, which always works.
-func own(t *testing.T, s *natsserver.Server) *flagsync.Environments {
+func own(t *testing.T, s *natsserver.Server) *writer.Environments {
 	t.Helper()
 	name, password := s.User()
 	conn := connect(t, flagsync.ConnectOptions{Server: s, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), User: name, Password: password})
-	environments, err := flagsync.OpenEnvironments(t.Context(), conn, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), conn, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,7 @@ func TestUsersAreBrokenFromTheStart(t *testing.T) {
 	if err := s.AllowEnvironment("prod"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); err != nil {
 		t.Error(err)
 	}
 	for _, options := range [][]nats.Option{{nats.UserInfo("prod", "")}, {withSeed(t, seed)}} {
@@ -220,7 +221,7 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 	if err := s.AllowEnvironment("prod"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	var conns []*flagsync.Conn
@@ -240,7 +241,7 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 		}
 	}
 	name, password := s.User()
-	writer := mustDial(t, s, nats.UserInfo(name, password), nats.InProcessServer(s))
+	written := mustDial(t, s, nats.UserInfo(name, password), nats.InProcessServer(s))
 	var making sync.WaitGroup
 	making.Go(func() {
 		for i := range more {
@@ -248,7 +249,7 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 			if err := s.AllowEnvironment(environment); err != nil {
 				t.Error(err)
 			}
-			if _, err := environments.Create(t.Context(), environment, flagsync.Order{Actor: "tester"}); err != nil {
+			if _, err := environments.Create(t.Context(), environment, writer.Order{Actor: "tester"}); err != nil {
 				t.Error(err)
 			}
 			c, err := dial(t, s, nats.UserInfo(environment, ""), nats.CustomInboxPrefix("_SC."+environment+".x"))
@@ -262,7 +263,7 @@ func TestAccountsAreMadeUnderLoad(t *testing.T) {
 		}
 	})
 	for range changes {
-		if _, err := writer.Request("flags.prod.x", []byte("x"), patience); err != nil {
+		if _, err := written.Request("flags.prod.x", []byte("x"), patience); err != nil {
 			t.Fatal(err)
 		}
 	}

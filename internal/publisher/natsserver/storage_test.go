@@ -17,6 +17,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const (
@@ -178,12 +179,12 @@ func ownClient(t *testing.T, s *natsserver.Server) *client {
 	if err := s.AllowEnvironment("prod"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	name, password := s.User()
 	people := connect(t, flagsync.ConnectOptions{Server: s, Keyring: trusttest.Default().PublisherKeyring(), User: name, Password: password})
-	if _, err := flagsync.OpenPeople(t.Context(), people, 1); err != nil {
+	if _, err := writer.OpenPeople(t.Context(), people, 1); err != nil {
 		t.Fatal(err)
 	}
 	return mustDial(t, s, nats.UserInfo(name, password), nats.InProcessServer(s))

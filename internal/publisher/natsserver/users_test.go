@@ -25,6 +25,8 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 const patience = 20 * time.Second
@@ -114,11 +116,11 @@ func TestUsersAndTLS(t *testing.T) {
 
 	name, password := s.User()
 	own := connect(t, flagsync.ConnectOptions{Server: s, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), User: name, Password: password})
-	environments, err := flagsync.OpenEnvironments(t.Context(), own, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), own, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -130,7 +132,7 @@ func TestUsersAndTLS(t *testing.T) {
 		Keyring: trusttest.Default().Keyring(),
 		URL:     "tls://127.0.0.1:" + port, NKey: seed, CA: cert, Certificate: cert, CertificateKey: key, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop(),
 	}
-	if err := flagsync.Check(t.Context(), options, "prod"); err != nil {
+	if err := follow.Check(t.Context(), options, "prod"); err != nil {
 		t.Errorf("the sidecar's user: %v", err)
 	}
 	for what, change := range map[string]func(*flagsync.ConnectOptions){
@@ -144,7 +146,7 @@ func TestUsersAndTLS(t *testing.T) {
 		o := options
 		change(&o)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		if err := flagsync.Check(ctx, o, "prod"); err == nil {
+		if err := follow.Check(ctx, o, "prod"); err == nil {
 			t.Errorf("%s is let in", what)
 		}
 		cancel()
@@ -154,11 +156,11 @@ func TestUsersAndTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	options.NKey = lateSeed
-	waiting.Until(t, "the new user to be let in", func() bool { return flagsync.Check(t.Context(), options, "prod") == nil })
+	waiting.Until(t, "the new user to be let in", func() bool { return follow.Check(t.Context(), options, "prod") == nil })
 	options.NKey = seed
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := flagsync.Check(ctx, options, "prod"); err == nil {
+	if err := follow.Check(ctx, options, "prod"); err == nil {
 		t.Error("the former user is let in")
 	}
 	if _, err := environments.List(t.Context()); err != nil {
@@ -278,18 +280,18 @@ func TestServerConfig(t *testing.T) {
 		t.Fatal("the server does not start")
 	}
 	c := connect(t, flagsync.ConnectOptions{URL: s.ClientURL(), Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), NKey: publisherSeed})
-	environments, err := flagsync.OpenEnvironments(t.Context(), c, 1)
+	environments, err := writer.OpenEnvironments(t.Context(), c, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := environments.Create(t.Context(), "prod", flagsync.Order{Actor: "tester"}); err != nil {
+	if _, err := environments.Create(t.Context(), "prod", writer.Order{Actor: "tester"}); err != nil {
 		t.Fatal(err)
 	}
 	options := flagsync.ConnectOptions{URL: s.ClientURL(), Keyring: trusttest.Default().Keyring(), NKey: seed, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}
-	if err := flagsync.Check(t.Context(), options, "prod"); err != nil {
+	if err := follow.Check(t.Context(), options, "prod"); err != nil {
 		t.Error(err)
 	}
-	if err := flagsync.Check(t.Context(), options, "other"); err == nil {
+	if err := follow.Check(t.Context(), options, "other"); err == nil {
 		t.Error("another environment can be followed")
 	}
 }

@@ -1,0 +1,86 @@
+package follow
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+)
+
+// seenMessage is the last message of a stream that was looked at, and when the
+// stream took it. The clock of the stream proves nothing, but of two messages
+// with one sequence in two histories it cannot say the same: that an answer of
+// the leader names another time for the sequence that both end with is a reason
+// to look at the log. The zero value is none.
+type seenMessage struct {
+	sequence uint64
+	at       time.Time // zero when it is not known
+}
+
+// seenState is about messages that may be others than those that were read.
+type seenState struct {
+	seen        seenMessage     // the last message of the stream that was looked at
+	lookedAgain logEnd          // for which what is behind the last entry was read again
+	newEpochAt  uint64          // revision of a new epoch that was met; 0 is none
+	reread      *changelog.Link // after which the stream was read again because an entry seemed to be missing; nil is nowhere
+}
+
+// compareSeen looks whether the log may end with another message than the one
+// that was seen here, of the same sequence.
+func (s *followLoop) compareSeen(e logEnd) {
+	n := &s.seen
+	if e.last != n.sequence || n.at.IsZero() || e.taken.IsZero() || e.taken.Equal(n.at) || s.divergence.active() {
+		return
+	}
+	if s.lookedAgain == e {
+		n.at = e.taken // a store that was restored may not remember it
+		return
+	}
+	err := otherTime(e, n.at)
+	n.at = e.taken // of the same message, unless the leader shows another one now
+	if e.last > s.received() {
+		s.lookAgain(e)
+	}
+	s.checkDivergence(err)
+}
+
+func otherTime(e logEnd, seen time.Time) error {
+	return fmt.Errorf("message %d was taken at %s, the one that was seen here at %s", e.last, e.taken, seen)
+}
+
+// endsUnseen reports whether a log ends with a message that was not looked at here:
+// noise that only a publisher has read, or an entry that a snapshot told. That the
+// sequence is the right one does not show then that the log is still the same, so that
+// it makes the follower look again, once.
+func (s *followLoop) endsUnseen(e logEnd) bool {
+	if e.last < s.received() || s.seen.sequence > e.last || s.lookedAgain == e {
+		return false
+	}
+	if s.seen.sequence == e.last && (s.seen.at.IsZero() || e.taken.IsZero() || e.taken.Equal(s.seen.at)) {
+		return false
+	}
+	s.lookAgain(e)
+	return true
+}
+
+// lookAgain is called when an answer names a message that was not looked at, or looked
+// different: another log may have taken the place of the one that was read.
+func (s *followLoop) lookAgain(e logEnd) {
+	s.lookedAgain = e
+	s.compare()
+	s.end = max(s.end, e.last)
+	s.doubted = time.Now() // what the leader was asked before says nothing
+	s.fill.restart(s.doubted)
+}
+
+// compare makes the next read begin with the last entry, if there is one, and compare
+// it. What is behind it, and what was put aside, may be of another log.
+func (s *followLoop) compare() {
+	s.fill.verify = s.received() > 0
+	s.fill.doubts++
+	s.judged, s.seen = s.received(), seenMessage{}
+	s.judge.Settle(0)
+	s.unproved = false
+	clear(s.buffer)
+	s.bufferBytes = 0
+}
