@@ -26,5 +26,5 @@ func (o observer) Appended(s writer.OutcomeState) { o.metrics.appended(o.environ
 func (o observer) BrokeGlass(r requests.Request) {
 	o.metrics.brokeGlass(o.environment.name)
 	o.environment.logger.Warn().Str("actor", r.Claim.By).Str("request", r.ID).Str("reason", r.Reason).Bool("break_glass", true).
-		Msg("a change was applied without approvals: another person has to review it")
+		Msg("change applied without approvals: another person has to review it")
 }

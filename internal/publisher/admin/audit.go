@@ -72,7 +72,7 @@ func (s *server) exportAudit(ctx context.Context, environment string, withContro
 			_ = http.NewResponseController(rw).SetWriteDeadline(time.Now().Add(exportTimeout)) // best effort: a reader that stops is cut off
 		}
 		if err := audit.Export(out.Context(), w, source); err != nil {
-			s.options.Logger.Warn().Err(err).Str("environment", environment).Msg("an export was not completed")
+			s.options.Logger.Warn().Err(err).Str("environment", environment).Msg("export not completed")
 		}
 	}}, nil
 }

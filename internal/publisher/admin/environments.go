@@ -86,7 +86,7 @@ func (s *server) createEnvironment(ctx context.Context, in *createEnvironment) (
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	s.done(ctx, in.AdministrationHeaders, "environment", e.Name, "an environment was created")
+	s.done(ctx, in.AdministrationHeaders, "environment", e.Name, "environment created")
 	if p := s.protect(ctx, in); p != nil {
 		return nil, p
 	}
@@ -123,7 +123,7 @@ func (s *server) archiveEnvironment(ctx context.Context, in *administerEnvironme
 	if err := s.options.Environments.Archive(ctx, in.Environment, orderOf(ctx, in.AdministrationHeaders)); err != nil {
 		return nil, s.problem(err)
 	}
-	s.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken out of use")
+	s.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "environment archived")
 	return s.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
@@ -131,7 +131,7 @@ func (s *server) reviveEnvironment(ctx context.Context, in *administerEnvironmen
 	if err := s.options.Environments.Revive(ctx, in.Environment, orderOf(ctx, in.AdministrationHeaders)); err != nil {
 		return nil, s.problem(err)
 	}
-	s.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was taken into use again")
+	s.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "environment revived")
 	return s.getEnvironment(ctx, &in.EnvironmentPath)
 }
 

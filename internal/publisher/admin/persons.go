@@ -45,7 +45,7 @@ func (s *server) erasePerson(ctx context.Context, in *erasePerson) (*content[api
 		return nil, s.problem(err)
 	}
 	for _, id := range ids {
-		s.done(ctx, in.AdministrationHeaders, "person", id, "a person was erased")
+		s.done(ctx, in.AdministrationHeaders, "person", id, "person erased")
 	}
 	return &content[api.Erased]{Body: api.Erased{IDs: ids}}, nil
 }

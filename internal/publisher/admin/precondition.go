@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
@@ -38,9 +39,13 @@ func whyOf(h api.AdministrationHeaders) access.Why {
 	return access.Why{Reason: h.Reason, BreakGlass: breaksGlass(h.BreakGlass, h.Reason)}
 }
 
-// done logs what was done to what, and why, and counts it if it went without approvals.
+// done logs what was done to what, and why. What went without approvals is a warning, and counted.
 func (s *server) done(ctx context.Context, h api.AdministrationHeaders, kind, id, done string) {
-	s.options.Logger.Warn().Str("actor", caller(ctx).ID).Str(kind, id).Str("reason", h.Reason).Bool("break_glass", h.BreakGlass).Msg(done)
+	level := zerolog.InfoLevel
+	if breaksGlass(h.BreakGlass, h.Reason) {
+		level = zerolog.WarnLevel
+	}
+	s.options.Logger.WithLevel(level).Str("actor", caller(ctx).ID).Str(kind, id).Str("reason", h.Reason).Bool("break_glass", h.BreakGlass).Msg(done)
 	if !breaksGlass(h.BreakGlass, h.Reason) {
 		return
 	}

@@ -44,7 +44,7 @@ func (s *server) adoptEnvironment(ctx context.Context, in *administerEnvironment
 	if _, err := s.options.Environments.Adopt(ctx, in.Environment, orderOf(ctx, in.AdministrationHeaders)); err != nil {
 		return nil, s.problem(err)
 	}
-	s.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "an environment was adopted")
+	s.done(ctx, in.AdministrationHeaders, "environment", in.Environment, "environment adopted")
 	return s.getEnvironment(ctx, &in.EnvironmentPath)
 }
 
@@ -53,7 +53,7 @@ func (s *server) repairLedger(ctx context.Context, in *repairLedger) (*content[a
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "a ledger was repaired")
+	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "environment", in.Environment, "ledger repaired")
 	return newRepaired(writer.LedgerOf(in.Environment).Stream(), done), nil
 }
 
@@ -63,6 +63,6 @@ func (s *server) repairControl(ctx context.Context, in *repairControl) (*content
 		return nil, s.problem(err)
 	}
 	stream := writer.ControlLedger().Stream()
-	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL was repaired")
+	s.done(ctx, api.AdministrationHeaders(in.RepairHeaders), "stream", stream, "CONTROL repaired")
 	return newRepaired(stream, done), nil
 }

@@ -88,7 +88,7 @@ func (s *server) createToken(ctx context.Context, in *createToken) (*createdToke
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	s.done(ctx, in.AdministrationHeaders, "token", token.ID, "an API token was created")
+	s.done(ctx, in.AdministrationHeaders, "token", token.ID, "API token created")
 	return &createdToken{CacheControl: "no-store", Location: tokensPath + "/" + token.ID, Body: api.CreatedToken{Token: s.token(ctx, token), Secret: secret}}, nil
 }
 
@@ -97,6 +97,6 @@ func (s *server) revokeToken(ctx context.Context, in *revokeToken) (*content[api
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	s.done(ctx, in.AdministrationHeaders, "token", token.ID, "an API token was revoked")
+	s.done(ctx, in.AdministrationHeaders, "token", token.ID, "API token revoked")
 	return &content[api.Token]{Body: s.token(ctx, token)}, nil
 }
