@@ -10,6 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/dev"
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/sidecar/settings"
 	"github.com/flagside/flagside/internal/telemetry"
@@ -39,7 +40,11 @@ func devCommand() commandline.Invocation {
 		for _, addr := range []*string{
 			&o.AdminAddr, &o.NATSAddr, &o.Sidecar.OFREPAddr, &o.Sidecar.FlagdAddr, &o.Sidecar.FlagdSyncAddr, &o.Sidecar.ManagementAddr,
 		} {
-			*addr = movedBy(*addr, offset)
+			all := listen.Addresses(*addr)
+			for i, one := range all {
+				all[i] = movedBy(one, offset)
+			}
+			*addr = strings.Join(all, ",")
 		}
 		return o
 	}

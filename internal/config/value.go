@@ -134,22 +134,36 @@ func (v addressValue) set(texts []string) error {
 
 type listenerValue struct{ stringValue }
 
-func (v listenerValue) kind() string { return "host:port|unix:path|off" }
+func (v listenerValue) kind() string { return "host:port|unix:path|off,..." }
 
 func (v listenerValue) set(texts []string) error {
-	text := last(texts)
-	path, isPath := strings.CutPrefix(text, "unix:")
-	switch {
-	case text == "":
+	text := strings.Join(texts, ",")
+	if text == "" {
 		text = "off"
-	case isPath && path == "":
-		return errors.New("unix: needs the path of a socket, such as unix:/run/flagside/rpc.sock")
-	case !isPath && text != "off":
-		if _, err := splitAddress(text); err != nil {
-			return fmt.Errorf("%w, and neither unix:path nor off", err)
+	}
+	for one := range strings.SplitSeq(text, ",") {
+		if err := validListener(one, one == text); err != nil {
+			return err
 		}
 	}
 	*v.p = text
+	return nil
+}
+
+// validListener returns why something cannot be listened at. Off is only the whole of what is given.
+func validListener(text string, alone bool) error {
+	path, isPath := strings.CutPrefix(text, "unix:")
+	switch {
+	case isPath && path == "":
+		return errors.New("unix: needs the path of a socket, such as unix:/run/flagside/rpc.sock")
+	case text == "off" && !alone:
+		return errors.New("off cannot stand beside an address")
+	case isPath || text == "off":
+		return nil
+	}
+	if _, err := splitAddress(text); err != nil {
+		return fmt.Errorf("%w, and neither unix:path nor off", err)
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -89,7 +90,10 @@ func (o Options) complete() (Options, error) {
 		return o, fmt.Errorf("dev: %w", err)
 	}
 	// Anyone who develops does not mean to serve the network.
-	for _, addr := range []string{o.Sidecar.OFREPAddr, o.Sidecar.ManagementAddr, o.Sidecar.FlagdAddr, o.Sidecar.FlagdSyncAddr, o.AdminAddr, o.NATSAddr} {
+	for _, addr := range slices.Concat(
+		listen.Addresses(o.Sidecar.OFREPAddr), listen.Addresses(o.Sidecar.FlagdAddr), listen.Addresses(o.Sidecar.FlagdSyncAddr),
+		[]string{o.Sidecar.ManagementAddr, o.AdminAddr, o.NATSAddr},
+	) {
 		if _, socket := listen.Path(addr); addr == "" || addr == listen.Off || socket {
 			continue
 		}

@@ -9,15 +9,19 @@ import (
 // arrive.
 const IdleConnection = 6 * time.Second
 
-// withLimit wraps a listener; without a limit it stays as it is.
-func withLimit(l net.Listener, o Options) net.Listener {
-	if o.MaxConnections == 0 || l == nil {
-		return l
+// newLimit returns what bounds the connections of listeners, all of them together.
+func newLimit(o Options) func(net.Listener) net.Listener {
+	if o.MaxConnections == 0 {
+		return func(l net.Listener) net.Listener { return l }
 	}
-	if o.Refused == nil {
-		o.Refused = func() {}
+	refused := o.Refused
+	if refused == nil {
+		refused = func() {}
 	}
-	return &limited{Listener: l, places: NewPlaces(o.MaxConnections, IdleConnection), refused: o.Refused, stall: o.WriteStall}
+	places := NewPlaces(o.MaxConnections, IdleConnection)
+	return func(l net.Listener) net.Listener {
+		return &limited{Listener: l, places: places, refused: refused, stall: o.WriteStall}
+	}
 }
 
 // limited closes connections that there is no place for at once, so that clients get an error instead of waiting.

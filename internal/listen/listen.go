@@ -1,6 +1,6 @@
 // Package listen opens the sockets that a process answers on: TCP or Unix sockets, with TLS or without.
 //
-// An address is host:port, unix: followed by the path of a socket, or Off.
+// An address is host:port, unix: followed by the path of a socket, Off, or several of the first two, separated by commas.
 package listen
 
 import (
@@ -29,7 +29,7 @@ const maxPath = 107
 
 // Options say where to listen.
 type Options struct {
-	// Addr is host:port or unix:path. It is required.
+	// Addr is host:port or unix:path, or several of them, separated by commas. It is required.
 	Addr string
 	// Option is how people change the address, such as --ofrep-addr, for the error when it is in use; empty names no option.
 	Option string
@@ -59,14 +59,31 @@ func (o Options) protocols() []string {
 	return []string{"h2", "http/1.1"}
 }
 
+// Addresses returns the addresses that an address consists of: itself, or those that commas separate.
+func Addresses(addr string) []string { return strings.Split(addr, ",") }
+
 // Path returns the path of a Unix socket and whether the address is one.
 func Path(addr string) (path string, ok bool) { return strings.CutPrefix(addr, unixPrefix) }
 
-// Validate returns why nothing can listen at an address, as far as that can be said without trying. Off is valid.
+// Validate returns why nothing can listen at an address, as far as that can be said without trying. Off is valid, but not among others.
 func Validate(addr string) error {
 	if addr == Off {
 		return nil
 	}
+	seen := make(map[string]bool)
+	for _, one := range Addresses(addr) {
+		if seen[one] {
+			return fmt.Errorf("%q is given twice", one)
+		}
+		seen[one] = true
+		if err := validateOne(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func validateOne(addr string) error {
 	if path, ok := Path(addr); ok {
 		return validatePath(path)
 	}
@@ -98,24 +115,44 @@ func InUse(err error, option string) error {
 	return fmt.Errorf("%w: stop the process that listens there, or give another address with %s", err, option)
 }
 
-// Open listens. A socket that a process left behind which is gone is replaced; one that someone answers on, and any other file, is an
+// Open listens at all addresses of the options as one listener, whose address is the first one on TCP. A socket that a process left behind which is gone is replaced; one that someone answers on, and any other file, is an
 // error. Closing the listener removes its socket.
 func Open(ctx context.Context, o Options) (net.Listener, error) {
 	if err := Validate(o.Addr); err != nil {
 		return nil, err
 	}
-	if path, ok := Path(o.Addr); ok {
+	var all []net.Listener
+	limit := newLimit(o)
+	for _, addr := range Addresses(o.Addr) {
+		l, err := o.openOne(ctx, addr, limit)
+		if err != nil {
+			closeAll(all)
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	return newJoined(all), nil
+}
+
+func (o Options) openOne(ctx context.Context, addr string, limit func(net.Listener) net.Listener) (net.Listener, error) {
+	if path, ok := Path(addr); ok {
 		l, err := openUnix(ctx, path, o.Mode)
-		return withLimit(l, o), err
+		if err != nil {
+			return nil, err
+		}
+		return limit(l), nil
 	}
 	config, err := o.TLS.Config(o.protocols(), o.Logger)
 	if err != nil {
 		return nil, err
 	}
 	var listener net.ListenConfig
-	l, err := listener.Listen(ctx, "tcp", o.Addr)
+	l, err := listener.Listen(ctx, "tcp", addr)
 	if err != nil {
 		return nil, InUse(err, o.Option)
 	}
-	return withTLS(withLimit(l, o), config), nil
+	return withTLS(limit(l), config), nil
 }

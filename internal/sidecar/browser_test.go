@@ -131,3 +131,32 @@ func TestUnixSocketsAskForNoHost(t *testing.T) {
 		t.Errorf("%d, %s", status, answer)
 	}
 }
+
+// A port with a TCP address on loopback and a socket asks for a host on the first and not on the second.
+func TestPortsOfSeveralAddresses(t *testing.T) {
+	t.Parallel()
+	o := options(nowhere)
+	o.BootstrapFile = write(t, `{"flags":{}}`)
+	dir := shortDir(t)
+	ofrep, rpc := filepath.Join(dir, "ofrep.sock"), filepath.Join(dir, "rpc.sock")
+	o.OFREPAddr, o.FlagdAddr = "127.0.0.1:0,unix:"+ofrep, "unix:"+rpc+",127.0.0.1:0"
+	s := start(t, o)
+	s.awaitReady()
+	const bulk, resolve = "/ofrep/v1/evaluate/flags", "/flagd.evaluation.v1.Service/ResolveAll"
+	for name, c := range map[string]struct {
+		addr       net.Addr
+		path, host string
+		status     int
+	}{
+		"OFREP by TCP":                      {s.OFREPAddr(), bulk, "localhost", http.StatusOK},
+		"OFREP by TCP, another host":        {s.OFREPAddr(), bulk, "whatever", http.StatusMisdirectedRequest},
+		"OFREP by the socket, another host": {&net.UnixAddr{Name: ofrep, Net: "unix"}, bulk, "whatever", http.StatusOK},
+		"flagd by TCP":                      {s.FlagdAddr(), resolve, "localhost", http.StatusOK},
+		"flagd by TCP, another host":        {s.FlagdAddr(), resolve, "whatever", http.StatusMisdirectedRequest},
+		"flagd by the socket, another host": {&net.UnixAddr{Name: rpc, Net: "unix"}, resolve, "whatever", http.StatusOK},
+	} {
+		if status, answer := browse(t, c.addr, http.MethodPost, c.path, c.host); status != c.status {
+			t.Errorf("%s: %d, %s", name, status, answer)
+		}
+	}
+}

@@ -94,9 +94,9 @@ type Options struct {
 	// for those, the settings of the environment decide.
 	Compatibility eval.Compatibility
 
-	// OFREPAddr is the address of the OFREP server, host:port or unix:path; empty means DefaultOFREPAddr. Port 0 picks a free port.
+	// OFREPAddr is the address of the OFREP server, host:port or unix:path, or several of them, separated by commas; empty means DefaultOFREPAddr. Port 0 picks a free port.
 	OFREPAddr string
-	// FlagdAddr and FlagdSyncAddr are the addresses of flagd.evaluation and of flagd.sync, each host:port or unix:path; empty or
+	// FlagdAddr and FlagdSyncAddr are the addresses of flagd.evaluation and of flagd.sync, each as OFREPAddr; empty or
 	// listen.Off means that it is not served.
 	FlagdAddr, FlagdSyncAddr string
 	// SocketMode is the mode of Unix sockets; 0 means listen.DefaultMode.

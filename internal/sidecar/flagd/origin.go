@@ -2,6 +2,7 @@ package flagd
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 
 	"connectrpc.com/connect"
@@ -13,7 +14,7 @@ import (
 // there is one they make sure that it has the name that the page uses, so HTTP/2 is not asked for a host.
 func (s *Server) forBrowsers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s.policy != nil && r.ProtoMajor <= 1 {
+		if s.policy != nil && r.ProtoMajor <= 1 && !bySocket(r) {
 			if status, sentence := origin.Refusal(s.policy, r.Host, r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Origin")); status != 0 {
 				refuse(w, status, sentence)
 				return
@@ -21,6 +22,12 @@ func (s *Server) forBrowsers(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// bySocket reports whether a request came over a Unix socket, which no browser reaches.
+func bySocket(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && local.Network() == "unix"
 }
 
 // refuse answers with an error in the JSON of Connect, and closes the connection.

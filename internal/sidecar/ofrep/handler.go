@@ -12,7 +12,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuse(ctx, status)
 		return
 	}
-	if status := s.misdirected(&ctx.Request.Header); status != 0 {
+	if status := s.misdirected(ctx); status != 0 {
 		refuse(ctx, status)
 		return
 	}

@@ -9,11 +9,13 @@ import (
 // The header field in which browsers say which site a page is of, in relation to the one that it asks.
 const fetchSite = "Sec-Fetch-Site"
 
-// misdirected returns the status to refuse a request with that a browser sends for a page that may not ask here; 0 if there is no reason to.
-func (s *Server) misdirected(header *fasthttp.RequestHeader) int {
-	if s.policy == nil {
+// misdirected returns the status to refuse a request with that a browser sends for a page that may not ask here; 0 if there is no reason to. No
+// browser reaches a Unix socket.
+func (s *Server) misdirected(ctx *fasthttp.RequestCtx) int {
+	if s.policy == nil || ctx.LocalAddr().Network() == "unix" {
 		return 0
 	}
+	header := &ctx.Request.Header
 	status, _ := origin.Refusal(s.policy, header.Host(), header.Peek(fetchSite), header.Peek(fasthttp.HeaderOrigin))
 	return status
 }

@@ -11,7 +11,7 @@ import (
 
 // Declare declares the options, which fill in o.
 func Declare(set *config.Set, o *sidecar.Options) {
-	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off")
+	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off; may be repeated, so that TCP and a socket answer")
 	set.List(&o.Origins, "cors-origin", nil,
 		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
 	set.List(&o.Hosts, "allowed-host", nil,
@@ -19,9 +19,9 @@ func Declare(set *config.Set, o *sidecar.Options) {
 			"without it only ports on loopback check the name")
 	set.File(&o.OFREPAuthFile, "ofrep-auth-file", "",
 		"file with tokens, one per line; every OFREP request then needs one of them; reloaded when it changes; without it no token is needed")
-	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers")
+	set.Listener(&o.FlagdAddr, "flagd-addr", sidecar.DefaultFlagdAddr, "address that answers flagd.evaluation, for the RPC mode of flagd's providers; may be repeated")
 	set.Listener(&o.FlagdSyncAddr, "flagd-sync-addr", sidecar.DefaultFlagdSyncAddr,
-		"address that answers flagd.sync, for the in-process mode of flagd's providers")
+		"address that answers flagd.sync, for the in-process mode of flagd's providers; may be repeated")
 	set.File(&o.FlagdAuthFile, "flagd-auth-file", "",
 		"file with tokens, one per line; every request to --flagd-addr and --flagd-sync-addr except health checks then needs one of them; "+
 			"reloaded when it changes; without it no token is needed")
