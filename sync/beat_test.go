@@ -15,6 +15,7 @@ import (
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/trusttest"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
 	"github.com/flagside/flagside/sync/writer"
@@ -265,9 +266,7 @@ func TestAStateThatWasSignedWrong(t *testing.T) {
 	if s := r.Status(); s.Applied != wrong || r.target.count() != 2 || s.Rebuilds != 0 {
 		t.Errorf("it serves %d documents of %+v after %d rebuilds, want 2 of %+v and none", r.target.count(), s.Applied, s.Rebuilds, wrong)
 	}
-	if reads.Load() == 0 {
-		t.Error("the log was not read")
-	}
+	waiting.Until(t, "a reading of the log", func() bool { return reads.Load() > 0 })
 	if _, err := l.append(t, t.Context(), wrong, change("next", put("c", "{}"))); !errors.Is(err, writer.ErrDifferentState) {
 		t.Errorf("append on a state that was signed wrong: %v, want ErrDifferentState", err)
 	}

@@ -103,11 +103,14 @@ func TestPass(t *testing.T) {
 func TestCut(t *testing.T) {
 	t.Parallel()
 	p := echo(t)
-	first, second := dial(t, p), dial(t, p)
-	for _, conn := range []net.Conn{first, second} {
+	var both []net.Conn
+	for range 2 { // one after the other, so that the first is known first
+		conn := dial(t, p)
 		send(t, conn, "x")
 		wantText(t, conn, "x")
+		both = append(both, conn)
 	}
+	first, second := both[0], both[1]
 	p.Conns()[0].Cut()
 	wantEnd(t, first)
 	send(t, second, "y")

@@ -32,7 +32,7 @@ func TestChangesReachTheAnswer(t *testing.T) {
 		t.Errorf("a deleted flag answers %d", status)
 	}
 
-	waiting.Until(t, "a beat", func() bool { return s.status()["log"].(map[string]any)["lastBeat"] != nil })
+	waiting.Until(t, "a heartbeat", func() bool { return s.status()["log"].(map[string]any)["lastHeartbeat"] != nil })
 	status := s.status()
 	want := map[string]any{
 		"environment": environment, "version": "devel", "ready": true, "flags": 1.0,
