@@ -24,11 +24,18 @@ func TestListener(t *testing.T) {
 	}
 }
 
-// Given several times, all addresses count.
+// Given several times, all addresses count; off takes back what came before.
 func TestListenerRepeated(t *testing.T) {
 	t.Parallel()
-	got := ""
-	if err := (listenerValue{stringValue{&got}}).set([]string{"127.0.0.1:8016", "unix:/run/x.sock"}); err != nil || got != "127.0.0.1:8016,unix:/run/x.sock" {
-		t.Errorf("%q, %v", got, err)
+	for want, given := range map[string][]string{
+		"127.0.0.1:8016,unix:/run/x.sock": {"127.0.0.1:8016", "unix:/run/x.sock"},
+		"off":                             {"127.0.0.1:8016", "off"},
+		"127.0.0.1:8016":                  {"off", "127.0.0.1:8016"},
+		"127.0.0.1:8017":                  {"127.0.0.1:8016", "off", "127.0.0.1:8017"},
+	} {
+		got := ""
+		if err := (listenerValue{stringValue{&got}}).set(given); err != nil || got != want {
+			t.Errorf("%v: %q, %v; want %q", given, got, err, want)
+		}
 	}
 }

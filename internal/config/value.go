@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -137,28 +138,32 @@ type listenerValue struct{ stringValue }
 func (v listenerValue) kind() string { return "host:port|unix:path|off,..." }
 
 func (v listenerValue) set(texts []string) error {
-	text := strings.Join(texts, ",")
-	if text == "" {
-		text = "off"
-	}
-	for one := range strings.SplitSeq(text, ",") {
-		if err := validListener(one, one == text); err != nil {
-			return err
+	var all []string
+	for _, text := range texts {
+		if text == "" || text == "off" {
+			all = nil // what was given before is taken back
+			continue
+		}
+		for one := range strings.SplitSeq(text, ",") {
+			if err := validListener(one); err != nil {
+				return err
+			}
+			all = append(all, one)
 		}
 	}
-	*v.p = text
+	*v.p = cmp.Or(strings.Join(all, ","), "off")
 	return nil
 }
 
-// validListener returns why something cannot be listened at. Off is only the whole of what is given.
-func validListener(text string, alone bool) error {
+// validListener returns why something cannot be listened at.
+func validListener(text string) error {
 	path, isPath := strings.CutPrefix(text, "unix:")
 	switch {
 	case isPath && path == "":
 		return errors.New("unix: needs the path of a socket, such as unix:/run/flagside/rpc.sock")
-	case text == "off" && !alone:
+	case text == "off":
 		return errors.New("off cannot stand beside an address")
-	case isPath || text == "off":
+	case isPath:
 		return nil
 	}
 	if _, err := splitAddress(text); err != nil {
