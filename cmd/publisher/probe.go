@@ -30,10 +30,16 @@ type probe struct {
 // probeCommands returns healthz and readyz.
 func probeCommands() []commandline.Command {
 	return []commandline.Command{
-		{Words: []string{"healthz"}, Short: "ask a running publisher whether it lives", New: func() commandline.Invocation { return probeCommand("healthz", "lives") },
-			Examples: []string{"healthz", "healthz --admin-addr :8017 --admin-cert api.pem"}},
-		{Words: []string{"readyz"}, Short: "ask a running publisher whether all environments can be read", New: func() commandline.Invocation { return probeCommand("readyz", "is ready") },
-			Examples: []string{"readyz", "readyz --admin-addr :8017 --admin-cert api.pem"}},
+		{
+			Words: []string{"healthz"}, Short: "ask a running publisher whether it lives",
+			New:      func() commandline.Invocation { return probeCommand("healthz", "lives") },
+			Examples: []string{"healthz", "healthz --admin-addr :8017 --admin-cert api.pem"},
+		},
+		{
+			Words: []string{"readyz"}, Short: "ask a running publisher whether all environments can be read",
+			New:      func() commandline.Invocation { return probeCommand("readyz", "is ready") },
+			Examples: []string{"readyz", "readyz --admin-addr :8017 --admin-cert api.pem"},
+		},
 	}
 }
 

@@ -126,7 +126,7 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 	for _, addr := range Addresses(o.Addr) {
 		l, err := o.openOne(ctx, addr, limit)
 		if err != nil {
-			closeAll(all)
+			_ = closeAll(all) // the first error is told
 			return nil, err
 		}
 		all = append(all, l)

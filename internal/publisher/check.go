@@ -103,7 +103,7 @@ func (s *scratch) withoutTraces(o Options) (Options, error) {
 	}
 	if exists(o.DataDir) {
 		var err error
-		if s.lock, err = lockDataDir(o.DataDir); err != nil {
+		if s.lock, err = o.lockDataDir(); err != nil {
 			return o, err
 		}
 	}

@@ -6,8 +6,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/flagside/flagside/internal/faultdisk"
 	"github.com/flagside/flagside/internal/fileaccess"
 	"github.com/flagside/flagside/internal/publisher"
+	"github.com/flagside/flagside/internal/publisher/keys"
+	"github.com/flagside/flagside/internal/publisher/natsserver"
 )
 
 // A data directory, a token or a policy that other users of the machine could have written is not used.
@@ -68,5 +71,41 @@ func TestTheLockIsNoLink(t *testing.T) {
 	}
 	if _, err := os.Lstat(target); err == nil {
 		t.Error("the target of the link was made")
+	}
+}
+
+// The root of a volume that everybody may write to, as some storage classes of Kubernetes make it, is a data directory where keys, token and
+// users lie elsewhere.
+func TestTheRootOfAVolumeIsADataDirectory(t *testing.T) {
+	t.Parallel()
+	volume := faultdisk.StartForJetStream(t, 16<<20).Dir()
+	if err := os.Chmod(volume, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := t.TempDir()
+	if _, err := keys.Init(filepath.Join(elsewhere, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	users := filepath.Join(elsewhere, "users.json")
+	if err := natsserver.WriteUsers(users, nil); err != nil {
+		t.Fatal(err)
+	}
+	o := publisher.Options{
+		DataDir: volume, KeysDir: filepath.Join(elsewhere, "keys"), NATSUsers: users, AdminTokenFile: "off",
+		NATSAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0",
+	}
+	p, err := publisher.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	o.AdminTokenFile = ""
+	if p, err := publisher.New(o); !errors.Is(err, fileaccess.ErrWritable) {
+		t.Errorf("with the token in it: %v", err)
+		if err == nil {
+			p.Close()
+		}
 	}
 }

@@ -16,12 +16,18 @@ const lockFile = "publisher.lock"
 // errDataDirInUse means that a data directory is another publisher's: two servers that write the same streams would destroy them.
 var errDataDirInUse = errors.New("another publisher uses the data directory: give each its own, or let both use one NATS server")
 
-// lockDataDir makes the directory and takes it for this process, until the result is closed or the process ends.
-func lockDataDir(dir string) (*os.File, error) {
+// lockDataDir makes the data directory and takes it for this process, until the result is closed or the process ends. Others may not write to
+// it, because keys, tokens and users lie there; where all of these lie elsewhere it may be the root of a volume that everybody may write to, as
+// some storage classes of Kubernetes make them: what else lies there is signed, and only those see it who mount the volume.
+func (o Options) lockDataDir() (*os.File, error) {
+	dir, verify := o.DataDir, fileaccess.VerifyDirectory
+	if o.KeysDir != "" && o.NATSUsers != "" && o.AdminTokenFile != "" {
+		verify = fileaccess.VerifyVolume
+	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	if err := fileaccess.VerifyDirectory(dir); err != nil {
+	if err := verify(dir); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600) // #nosec G304 -- the operator's directory

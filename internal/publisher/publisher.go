@@ -74,7 +74,7 @@ func New(o Options) (*Publisher, error) {
 // prepareDataDir takes the data directory, if there is to be one.
 func (p *Publisher) prepareDataDir() (err error) {
 	if p.options.NATS == "" {
-		p.lock, err = lockDataDir(p.options.DataDir)
+		p.lock, err = p.options.lockDataDir()
 	}
 	return err
 }
