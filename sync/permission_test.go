@@ -42,7 +42,7 @@ func newUsers(tb testing.TB) []natsserver.User {
 // startWithUsers runs a server with accounts that knows a publisher, a sidecar of
 // prod, one that may not read from the leader, one that may not ask it, and an
 // operator. Each is let in with its first letter as password.
-func startWithUsers(tb testing.TB) *server.Server {
+func startWithUsers(tb testing.TB, change ...func(*server.Options)) *server.Server {
 	tb.Helper()
 	users := newUsers(tb)
 	o := &server.Options{
@@ -69,6 +69,9 @@ func startWithUsers(tb testing.TB) *server.Server {
 		Username: "operator", Password: "o",
 		Account: o.Accounts[slices.IndexFunc(o.Accounts, func(a *server.Account) bool { return a.Name == "FLAGSIDE" })],
 	})
+	for _, c := range change {
+		c(o)
+	}
 	return startServer(tb, o)
 }
 
