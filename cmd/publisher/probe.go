@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
 )
 
@@ -74,7 +74,7 @@ func (p *probe) ask(ctx context.Context) (string, error) {
 		}
 		scheme, transport.TLSClientConfig = "https", trusted
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+reachable(p.addr)+"/"+p.path, http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+listen.Reachable(p.addr)+"/"+p.path, http.NoBody)
 	if err != nil {
 		return "", err
 	}
@@ -115,13 +115,4 @@ func trusting(file string) (*tls.Config, error) {
 			return err
 		},
 	}, nil
-}
-
-// reachable returns an address to connect to for one to listen at, so that both commands can be given the same.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("localhost", port)
-	}
-	return addr
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar"
 )
 
@@ -87,7 +88,7 @@ func withoutFile(lookup func(string) (string, bool)) func(string) (string, bool)
 func (p *probe) ask(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	addr := reachable(p.addr)
+	addr := listen.Reachable(p.addr)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/"+p.path, http.NoBody)
 	if err != nil {
 		return "", err
@@ -117,13 +118,4 @@ func (p *probe) ask(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s: %s", response.Status, answer)
 	}
 	return answer, nil
-}
-
-// reachable returns an address to connect to for one to listen at, so that both programs can be given the same.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		return net.JoinHostPort("localhost", port)
-	}
-	return addr
 }

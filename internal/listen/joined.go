@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"errors"
 	"net"
 	"sync"
 )
@@ -22,8 +23,20 @@ type accepted struct {
 	err  error
 }
 
-func newJoined(listeners []net.Listener) *joined {
-	return &joined{listeners: listeners, accepted: make(chan accepted), closed: make(chan struct{})}
+// errMixed means that a port would be on loopback and not.
+var errMixed = errors.New("the TCP addresses of a port must all be on loopback, or none of them")
+
+func newJoined(listeners []net.Listener) (*joined, error) {
+	var loopback, others bool
+	for _, l := range listeners {
+		if tcp, ok := l.Addr().(*net.TCPAddr); ok {
+			loopback, others = loopback || tcp.IP.IsLoopback(), others || !tcp.IP.IsLoopback()
+		}
+	}
+	if loopback && others {
+		return nil, errMixed
+	}
+	return &joined{listeners: listeners, accepted: make(chan accepted), closed: make(chan struct{})}, nil
 }
 
 // Accept returns the next connection, or error, of any of the listeners.

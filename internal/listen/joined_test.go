@@ -143,6 +143,28 @@ func TestSeveralAddressesShareTheirPlaces(t *testing.T) {
 	<-refused
 }
 
+// A port on loopback asks for a host, one for the network may not: in whatever order they are given, they are not one port.
+func TestSeveralAddressesAreAllOnLoopbackOrNone(t *testing.T) {
+	t.Parallel()
+	for _, addr := range []string{"127.0.0.1:0,0.0.0.0:0", "0.0.0.0:0,127.0.0.1:0", "0.0.0.0:0,unix:" + socketPath(t) + ",127.0.0.1:0"} {
+		if l, err := Open(t.Context(), Options{Addr: addr}); !errors.Is(err, errMixed) {
+			t.Errorf("%s: %v", addr, err)
+			if err == nil {
+				l.Close()
+			}
+		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{":1": "localhost:1", "0.0.0.0:1": "localhost:1", "[::]:1": "localhost:1", "127.0.0.1:1": "127.0.0.1:1", "x": "x"} {
+		if got := Reachable(addr); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}
+
 func TestValidateSeveral(t *testing.T) {
 	t.Parallel()
 	for _, addr := range []string{"127.0.0.1:1,off", "127.0.0.1:1,", ",127.0.0.1:1", "127.0.0.1:1,127.0.0.1:1", "unix:a,unix:"} {

@@ -115,8 +115,9 @@ func InUse(err error, option string) error {
 	return fmt.Errorf("%w: stop the process that listens there, or give another address with %s", err, option)
 }
 
-// Open listens at all addresses of the options as one listener, whose address is the first one on TCP. A socket that a process left behind which is gone is replaced; one that someone answers on, and any other file, is an
-// error. Closing the listener removes its socket.
+// Open listens at all addresses of the options as one listener, whose address is the first one on TCP. A socket that a process left behind which
+// is gone is replaced; one that someone answers on, and any other file, is an error. So are addresses on loopback beside others on TCP: what a
+// port asks of browsers goes by where it listens. Closing the listener removes its sockets.
 func Open(ctx context.Context, o Options) (net.Listener, error) {
 	if err := Validate(o.Addr); err != nil {
 		return nil, err
@@ -134,7 +135,20 @@ func Open(ctx context.Context, o Options) (net.Listener, error) {
 	if len(all) == 1 {
 		return all[0], nil
 	}
-	return newJoined(all), nil
+	j, err := newJoined(all)
+	if err != nil {
+		return nil, errors.Join(err, closeAll(all))
+	}
+	return j, nil
+}
+
+// Reachable returns an address to connect to for one to listen at, so that a program and its probe can be given the same.
+func Reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
 }
 
 func (o Options) openOne(ctx context.Context, addr string, limit func(net.Listener) net.Listener) (net.Listener, error) {

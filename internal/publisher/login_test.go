@@ -213,7 +213,7 @@ func TestRefusalsAreFacts(t *testing.T) {
 	if _, err := viewer.PutRisk(t.Context(), "prod", api.RiskSettings{}, api.ChangeHeaders{}); !refusedWith(err, http.StatusForbidden, "forbidden") {
 		t.Fatal(err)
 	}
-	if _, _, err := r.as("nobody's").Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), api.ChangeHeaders{}); !refusedWith(err, http.StatusUnauthorized, "unauthenticated") {
+	if _, _, err := r.as("unknown").Put(t.Context(), "prod", flagID("f"), []byte(offDocument), absent(), api.ChangeHeaders{}); !refusedWith(err, http.StatusUnauthorized, "unauthenticated") {
 		t.Fatal(err)
 	}
 	if _, err := r.as(secretOf("elsewhere")).History(t.Context(), "prod", flagID("f"), api.HistoryQuery{}); !refusedWith(err, http.StatusForbidden, "forbidden") {

@@ -67,7 +67,7 @@ func TestErrorsOfTheClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "does not answer") {
-		t.Errorf("nobody is %v", err)
+		t.Errorf("a closed port: %v", err)
 	}
 }
 
@@ -138,13 +138,13 @@ func TestOnlyWhatIsSafeIsSentAgain(t *testing.T) {
 // A failure says what was asked for, so that it can be repeated, and whether it can have changed anything.
 func TestFailuresSayWhatWasAskedFor(t *testing.T) {
 	t.Parallel()
-	nobody, err := client.New(client.Options{Address: "http://127.0.0.1:1"})
+	unanswered, err := client.New(client.Options{Address: "http://127.0.0.1:1"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := document.ID{Kind: document.KindSegment, Key: "a/b"}
 	seen := client.Precondition{Match: changelog.Token{Epoch: "0a1b2c3d", Revision: 7}}
-	lost, ok := errors.AsType[*client.Unanswered](second(nobody.Delete(t.Context(), "prod", id, seen, api.ChangeHeaders{IdempotencyKey: "k"})))
+	lost, ok := errors.AsType[*client.Unanswered](second(unanswered.Delete(t.Context(), "prod", id, seen, api.ChangeHeaders{IdempotencyKey: "k"})))
 	want := client.Call{Environment: "prod", Document: id, Precondition: seen, IdempotencyKey: "k"}
 	if !ok || lost.Undecided || lost.Call != want {
 		t.Errorf("a change that was not sent: %+v", lost)
