@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -57,25 +58,32 @@ func TestComposeCommands(t *testing.T) {
 	if ours < 3 {
 		t.Errorf("%d services run our images", ours)
 	}
+	token := filepath.Join(t.TempDir(), "admin-token")
+	write(t, token, "token")
+	if err := os.Chmod(token, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := typed.FindAllStringSubmatch(string(text), -1)
+	for _, line := range lines {
+		command := exec.Command(filepath.Join(dir, "flagside"), append(strings.Fields(strings.ReplaceAll(line[1], "/data/admin-token", token)), "--print-config")...)
+		command.Env = []string{}
+		if output, err := command.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", line[1], err, output)
+		}
+	}
+	if len(lines) < 3 {
+		t.Errorf("%d commands are told to people", len(lines))
+	}
 }
+
+// typed are the commands that the file tells people to type.
+var typed = regexp.MustCompile(`(?m)^#.* exec publisher /flagside (.*)$`)
 
 // So are those of the chart, of whatever values.
 func TestChartCommands(t *testing.T) {
 	dir := programs(t)
-	files, err := Examples()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			values, err := Values(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := Render(values)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for example, r := range renderedExamples(t) {
+		t.Run(example, func(t *testing.T) {
 			for name, pod := range r.Pods() {
 				for _, c := range append(pod.Spec.InitContainers, pod.Spec.Containers...) {
 					run(t, dir, name, c.Image, c.Args)

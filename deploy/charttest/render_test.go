@@ -1,7 +1,6 @@
 package charttest
 
 import (
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,23 +14,31 @@ import (
 
 // Every file of example values renders to objects that Kubernetes knows, which keep the rules of the house.
 func TestExamples(t *testing.T) {
+	for name, r := range renderedExamples(t) {
+		t.Run(name, func(t *testing.T) { invariants(t, r) })
+	}
+}
+
+// renderedExamples returns what the chart makes of each file of example values, by its name.
+func renderedExamples(t *testing.T) map[string]Rendered {
+	t.Helper()
 	files, err := Examples()
 	if err != nil || len(files) < 8 {
 		t.Fatalf("%d example files, %v", len(files), err)
 	}
+	all := make(map[string]Rendered)
 	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) {
-			values, err := Values(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := Render(values)
-			if err != nil {
-				t.Fatal(err)
-			}
-			invariants(t, r)
-		})
+		values, err := Values(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Render(values)
+		if err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[strings.TrimSuffix(filepath.Base(file), ".yaml")] = r
 	}
+	return all
 }
 
 func TestDefaults(t *testing.T) {
@@ -243,37 +250,5 @@ func TestInjectionModes(t *testing.T) {
 		if warned := strings.Contains(r.Notes, "WARNING"); warned != (one.mode == "auto" && one.want == 0) {
 			t.Errorf("%s with %v: the notes warn: %v", one.mode, one.apis, warned)
 		}
-	}
-}
-
-// The Job is told of exactly the Secrets that its Roles name.
-func TestProvisionMayDoWhatItIsTold(t *testing.T) {
-	values, err := Values(filepath.Join(Chart, "examples", "production.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := Render(values)
-	if err != nil {
-		t.Fatal(err)
-	}
-	allowed := make(map[string]bool)
-	for _, role := range Of[*rbac.Role](r) {
-		for _, rule := range role.Rules {
-			for _, name := range rule.ResourceNames {
-				allowed[role.Namespace+"/"+name] = true
-			}
-		}
-	}
-	var plan string
-	for _, m := range Of[*core.ConfigMap](r) {
-		plan += m.Data["provision.json"]
-	}
-	for _, want := range []string{"flags-flagside-sidecar-prod", "flags-flagside-keys", "flags-flagside-ca"} {
-		if !strings.Contains(plan, fmt.Sprintf("%q", want)) || !allowed[Namespace+"/"+want] {
-			t.Errorf("%s is made: %v, may be: %v", want, strings.Contains(plan, want), allowed[Namespace+"/"+want])
-		}
-	}
-	if !allowed["shop/flags-flagside-sidecar-prod"] || allowed["shop/flags-flagside-keys"] {
-		t.Errorf("in a namespace of applications: %v", allowed)
 	}
 }

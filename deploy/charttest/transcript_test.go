@@ -2,8 +2,9 @@ package charttest
 
 import (
 	"fmt"
+	"maps"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,20 +19,10 @@ func transcripts(t *testing.T) string {
 	var out strings.Builder
 	out.WriteString("# What Kubernetes gets\n\nMade by the tests of the chart: `FLAGSIDE_UPDATE=1 go test ./...` in deploy/charttest writes this page. [kubernetes.md](kubernetes.md) says\nwhat it is for.\n\n" +
 		"## helm template\n\n`helm template flags deploy/helm/flagside --namespace flagside -f EXAMPLE`, in short:\n")
-	files, err := Examples()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		values, err := Values(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := Render(values)
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(&out, "\n### %s\n\n```\n", filepath.Base(file))
+	examples := renderedExamples(t)
+	for _, name := range slices.Sorted(maps.Keys(examples)) {
+		r := examples[name]
+		fmt.Fprintf(&out, "\n### %s\n\n```\n", name+".yaml")
 		for _, o := range r.Objects {
 			namespace := o.GetNamespace()
 			if namespace != "" {

@@ -213,6 +213,8 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher/access", "TestTokensEndWithTheirAuthor", ""},
 		{Server, PublisherRestart, "internal/publisher", "TestRepairLedger", ""},
 		{LocalProcess, ColdStart, "internal/publisher", "TestFilesThatOthersMayWrite", ""},
+		{LocalProcess, ColdStart, "internal/publisher", "TestTheRootOfAVolumeIsADataDirectory", ""},
+		{LocalProcess, ColdStart, "internal/fileaccess", "TestMountedSecret", ""},
 		{LocalProcess, ColdStart, "internal/publisher", "TestTheLockIsNoLink", ""},
 		{LocalProcess, ColdStart, "internal/fileaccess", "TestDirectory", ""},
 		{LocalProcess, Warm, "internal/attacks", "TestALocalProcessIsASidecarAtMost", localWriters},
