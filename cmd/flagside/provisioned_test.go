@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -60,24 +59,7 @@ func TestProvisionedInstallation(t *testing.T) {
 		NATSAddr: nats, NATSCertificate: at("flagside/nats-tls", "tls.crt"), NATSCertificateKey: at("flagside/nats-tls", "tls.key"),
 		NATSUsers: at("flagside/users", "nats-users.json"), Logger: zerolog.Nop(),
 	}
-	p, err := publisher.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- p.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	within, stop := context.WithTimeout(t.Context(), patience)
-	defer stop()
-	if err := p.Ready(within); err != nil {
-		t.Fatal(err)
-	}
+	p := startPublisher(t, o)
 	code, out := local(t, "environment", "create", "prod", "--admin", "https://"+p.AdminAddr().String(),
 		"--token-file", o.AdminTokenFile, "--admin-ca", at("flagside/api-tls", "ca.crt"))
 	if code != exitOK {

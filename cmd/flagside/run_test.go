@@ -40,10 +40,17 @@ func runCommand(ctx context.Context, args ...string) (code int, stdout, stderr s
 func served(t *testing.T) (address, token string) {
 	t.Helper()
 	dir := t.TempDir()
-	p, err := publisher.New(publisher.Options{
+	p := startPublisher(t, publisher.Options{
 		DataDir: dir, KeysDir: trusttest.Default().Directory(t), AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0",
 		AdminTokenFile: filepath.Join(dir, "admin-token"), Logger: zerolog.Nop(),
 	})
+	return "http://" + p.AdminAddr().String(), filepath.Join(dir, "admin-token")
+}
+
+// startPublisher runs a publisher until the test ends.
+func startPublisher(t *testing.T, o publisher.Options) *publisher.Publisher {
+	t.Helper()
+	p, err := publisher.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +68,7 @@ func served(t *testing.T) (address, token string) {
 	if err := p.Ready(within); err != nil {
 		t.Fatal(err)
 	}
-	return "http://" + p.AdminAddr().String(), filepath.Join(dir, "admin-token")
+	return p
 }
 
 func TestCommandLines(t *testing.T) {
