@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -65,6 +66,8 @@ func TestProvisionedInstallation(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
+	within, stop := context.WithTimeout(t.Context(), patience)
+	defer stop()
 	s := sidecar.Options{
 		Environment: "prod", NATS: "tls://" + nats, Credentials: mounts["shop/sidecar"], OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0",
 		Logger: zerolog.Nop(),
