@@ -38,10 +38,15 @@ type records struct {
 	// settle does what the records ask for and takes time, while mu is not held. It may be nil, and is called again after an error.
 	settle func(context.Context) error
 
+	// order is held for writing while everything is read again, and for reading while records are added behind what is known: one that was added in
+	// the midst of reading again would hide those before it.
+	order sync.RWMutex
+
 	mu      sync.Mutex // guards what follows, and what take adds to
 	journal Journal    // nil before run
 	read    bool
 	last    uint64 // sequence of the newest record that was taken
+	begun   uint64 // how many times everything was read again
 }
 
 // run reads the records and keeps them current until ctx ends, which is no error.
@@ -52,15 +57,29 @@ func (r *records) run(ctx context.Context, journal Journal) error {
 	if err := r.firstRead(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	return journal.Follow(ctx, r.next(), func(record writer.Record) error {
-		if r.repairedBy(record) {
-			return r.catchUp(ctx)
-		}
-		if err := r.apply(record); err != nil {
-			return err
-		}
-		return r.settled(ctx)
-	})
+	return journal.Follow(ctx, r.next(), func(record writer.Record) error { return r.add(ctx, record) })
+}
+
+// add takes a record that follows what is known.
+func (r *records) add(ctx context.Context, record writer.Record) error {
+	added, err := r.addInOrder(record)
+	switch {
+	case err != nil:
+		return err
+	case !added:
+		return r.catchUp(ctx)
+	}
+	return r.settled(ctx)
+}
+
+// addInOrder is add, unless everything has to be read again before.
+func (r *records) addInOrder(record writer.Record) (added bool, err error) {
+	r.order.RLock()
+	defer r.order.RUnlock()
+	if !r.ready() || r.repairedBy(record) {
+		return false, nil
+	}
+	return true, r.apply(record)
 }
 
 // repairedBy reports whether a record tells that the journal goes on without some that may be known here.
@@ -90,46 +109,80 @@ func (r *records) firstRead(ctx context.Context) error {
 
 // catchUp takes what the journal has beyond what is known; after a repair, from the beginning. Until that is read, nothing is known.
 func (r *records) catchUp(ctx context.Context) error {
-	repaired, err := r.readOn(ctx)
-	if repaired {
-		r.begin()
-		_, err = r.readOn(ctx)
+	for complete := false; !complete; {
+		begun, repaired, err := r.readOn(ctx)
+		switch {
+		case err == nil && repaired:
+			err = r.readAgain(ctx, begun)
+		case err == nil:
+			if err := r.settled(ctx); err != nil {
+				return err
+			}
+			complete = r.completed(begun)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.about, err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", r.about, err)
-	}
-	if err := r.settled(ctx); err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.read = true
 	return nil
 }
 
-// readOn takes what the journal has beyond what is known, up to a repair that was not known.
-func (r *records) readOn(ctx context.Context) (repaired bool, err error) {
-	fromStart := r.next() == 1
-	for record, err := range r.stream().Read(ctx, r.next()) {
-		if err == nil && !fromStart && r.repairedBy(record) {
-			return true, nil
+// completed notes that everything was read, unless it was begun again since.
+func (r *records) completed(begun uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.read = r.read || r.begun == begun
+	return r.begun == begun
+}
+
+// readOn takes what the journal has beyond what is known, up to a repair that was not known. begun tells which reading it went on with.
+func (r *records) readOn(ctx context.Context) (begun uint64, repaired bool, err error) {
+	r.order.RLock()
+	defer r.order.RUnlock()
+	next, begun := r.position()
+	for record, err := range r.stream().Read(ctx, next) {
+		if err == nil && next > 1 && r.repairedBy(record) {
+			return begun, true, nil
 		}
 		if err == nil {
 			err = r.apply(record)
 		}
 		if err != nil {
-			return false, err
+			return begun, false, err
 		}
 	}
-	return false, nil
+	return begun, false, nil
 }
 
-// begin makes everything unknown.
-func (r *records) begin() {
+// readAgain makes everything unknown and reads from the beginning, unless another reader has done so since the one that met the repair.
+func (r *records) readAgain(ctx context.Context, begun uint64) error {
+	r.order.Lock()
+	defer r.order.Unlock()
+	if !r.begin(begun) {
+		return nil
+	}
+	for record, err := range r.stream().Read(ctx, 1) {
+		if err == nil {
+			err = r.apply(record)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin makes everything unknown, if nothing was begun since.
+func (r *records) begin(begun uint64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.begun != begun {
+		return false
+	}
 	r.forget()
 	r.last, r.read = 0, false
+	r.begun++
+	return true
 }
 
 func (r *records) settled(ctx context.Context) error {
@@ -140,9 +193,15 @@ func (r *records) settled(ctx context.Context) error {
 }
 
 func (r *records) next() uint64 {
+	next, _ := r.position()
+	return next
+}
+
+// position returns the place after what is known, and how many times everything was read again.
+func (r *records) position() (next, begun uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.last + 1
+	return r.last + 1, r.begun
 }
 
 // apply takes a record, unless it is known.
@@ -195,9 +254,6 @@ func (r *records) append(ctx context.Context, decide func() (any, error)) error 
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.about, err)
 		}
-		if err := r.apply(writer.Record{Sequence: sequence, Body: body}); err != nil {
-			return err
-		}
-		return r.settled(ctx)
+		return r.add(ctx, writer.Record{Sequence: sequence, Body: body})
 	}
 }
