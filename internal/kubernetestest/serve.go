@@ -61,7 +61,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.MarshalWrite(w, object)
+	_ = json.MarshalWrite(w, object, json.Deterministic(true))
 }
 
 // handle does what a request asks for. The caller holds mu.
