@@ -58,7 +58,7 @@ func (l *loader) load(ctx context.Context) (again bool) {
 func (l *loader) read() ([]document.Document, error) {
 	data, err := os.ReadFile(l.dev.options.File)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errors.New("the file does not exist: save it, and it is read")
+		return nil, errors.New("the file does not exist: save it, and its flags are loaded")
 	}
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (l *loader) refuse(ctx context.Context, err error) {
 	}
 	if l.published(ctx) {
 		l.dev.waiting.Store(false)
-		l.dev.options.Logger.Warn().Msg("file refused, its last good version stays in use")
+		l.dev.options.Logger.Warn().Msg("file refused: its last good version stays in use")
 	}
 }
 

@@ -54,13 +54,13 @@ type notYet struct{}
 
 // InProcessConn implements sidecar.Server.
 func (notYet) InProcessConn() (net.Conn, error) {
-	return nil, errors.New("the publisher does not run yet")
+	return nil, errors.New("the publisher has not started yet")
 }
 
 // complete returns the options with their defaults, or why they cannot be used.
 func (o Options) complete() (Options, error) {
 	if o.File == "" {
-		return o, errors.New("dev: no file is given")
+		return o, errors.New("dev: no file is given: name one, as in flagside dev flags.json")
 	}
 	path, err := filepath.Abs(o.File)
 	if err != nil {
@@ -72,7 +72,7 @@ func (o Options) complete() (Options, error) {
 	case info.IsDir():
 		return o, fmt.Errorf("dev: %s is a directory: give the flag file in it", o.File)
 	case !info.Mode().IsRegular():
-		return o, fmt.Errorf("dev: %s is no file that can be read again when it changes", o.File)
+		return o, fmt.Errorf("dev: %s is not a regular file and cannot be read again when it changes: save the flags in one", o.File)
 	}
 	if o.Out == nil {
 		o.Out = io.Discard
