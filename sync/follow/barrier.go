@@ -347,7 +347,7 @@ func (s *followLoop) synced() {
 	}
 	s.current.Synced = true
 	s.target.Synced()
-	s.log.Info().Stringer("revision", s.applied.Token()).Msg("caught up with the log")
+	s.logger.Info().Stringer("revision", s.applied.Token()).Msg("caught up with the log")
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -35,7 +35,7 @@ func (s *followLoop) checkDivergence(err error) {
 	if s.divergence.active() {
 		return
 	}
-	s.log.Debug().Err(err).Msg("change log differs from what is known, asking the stream's leader")
+	s.logger.Debug().Err(err).Msg("change log differs from what is known, asking the stream's leader")
 	s.divergence = divergenceCheck{about: err, at: time.Now()}
 }
 
@@ -49,7 +49,7 @@ func (s *followLoop) scheduleDivergenceCheck(now time.Time) time.Time {
 		return i.at
 	}
 	i.running = true
-	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.newEpochAt, named: s.named, denied: s.denied}
+	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.heartbeat.beginAt, renewed: s.seen.newEpochAt, named: s.heartbeat.named, denied: s.heartbeat.denied}
 	s.work(func(ctx context.Context) func() {
 		t := askAbout(ctx, s.conn, s.environment, q)
 		return func() { s.onLeaderReport(q, t) }
@@ -270,7 +270,7 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 // log is the one that is held, but noise at its end may have gone.
 func (s *followLoop) endsWith(last uint64) {
 	if s.judged > last {
-		s.judged, s.seen = max(last, s.received()), seenMessage{}
+		s.judged, s.seen.last = max(last, s.received()), seenMessage{}
 	}
 	s.end = max(s.judged, last)
 	s.head = min(s.head, s.end)
@@ -362,7 +362,7 @@ func (s *followLoop) reportObstacle(err error) {
 		s.current.Hole = err
 	}
 	if !known {
-		s.log.Error().Err(err).Msg("stopped following the change log: known flags stay in use")
+		s.logger.Error().Err(err).Msg("stopped following the change log: known flags stay in use")
 	}
 }
 
@@ -375,17 +375,17 @@ func (s *followLoop) obstacle() error {
 func (s *followLoop) checkStandstill(now time.Time) {
 	still := s.fill.still
 	if !still.IsZero() && now.Sub(still) >= s.timing.Standstill && s.current.Hole == nil && s.conn.Connected() {
-		s.reportObstacle(fmt.Errorf("%w: message %d does not come and the leader cannot be asked", jetstream.ErrHole, s.judged+1))
+		s.reportObstacle(fmt.Errorf("%w: message %d was not delivered, and the leader does not answer", jetstream.ErrHole, s.judged+1))
 	}
 }
 
 // divergenceCleared ends a divergence check without a finding and goes on reading.
 func (s *followLoop) divergenceCleared(now time.Time) {
 	if s.obstacle() != nil {
-		s.log.Info().Uint64("received", s.received()).Msg("following the change log again")
+		s.logger.Info().Uint64("received", s.received()).Msg("following the change log again")
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
-	s.divergence, s.denied = divergenceCheck{}, changelog.Link{}
+	s.divergence, s.heartbeat.denied = divergenceCheck{}, changelog.Link{}
 	s.fill.still = time.Time{}
 	s.fill.restart(now)
 }
