@@ -413,7 +413,7 @@ func decodeCandidate(environment string, m Message) (Record, error) {
 	case e.Environment != environment, e.Revision != m.Revision, e.Epoch != epoch, e.State != state:
 		return Record{}, fmt.Errorf("%w: it belongs to another place", ErrUnsigned)
 	case Subject(e.ID()) != m.Subject:
-		return Record{}, fmt.Errorf("%w: it is about %s and stands under another subject", ErrUnsigned, e.ID())
+		return Record{}, fmt.Errorf("%w: it is about %s and has the subject of another document", ErrUnsigned, e.ID())
 	}
 	return Record{Entry: e, Digest: Sum(m.Data), Signature: signature, Size: len(m.Data)}, nil
 }

@@ -227,7 +227,7 @@ var errNoRecord = errors.New("no such record")
 func (j *Ledger) decode(m jetstream.Message, known changelog.Anchor) (Record, error) {
 	r, err := changelog.DecodeJournalRecord(m.Data)
 	if err == nil && r.Digest != known.Digest {
-		err = fmt.Errorf("it was %s", known)
+		err = fmt.Errorf("its digest differs: it was %s", known)
 	}
 	if err != nil {
 		return Record{}, fmt.Errorf("read %s at %d: %w: it was altered: %w", j.name.stream, known.Sequence, ErrDamaged, err)

@@ -206,7 +206,7 @@ func (a *ledgerAppend) stored() {
 	a.ledger.learn([]changelog.JournalRecord{r}, nil, r.Sequence, 0)
 }
 
-var errStillOpen = errors.New("nothing stands in its place")
+var errStillOpen = errors.New("no record is in its place yet")
 
 // resolve reads what stands behind prev.
 func (a *ledgerAppend) resolve(ctx context.Context) (uint64, error) {

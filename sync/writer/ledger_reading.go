@@ -54,7 +54,7 @@ func (r *reading) run(ctx context.Context) iter.Seq2[Record, error] {
 			return
 		}
 		if err := r.obstacle(); err != nil {
-			yield(Record{}, fmt.Errorf("read journal: %w: %s: %w: %s", ErrDamaged, r.ledger.name.stream, err, r.ledger.name.remedy()))
+			yield(Record{}, fmt.Errorf("read ledger: %w: %s: %w: %s", ErrDamaged, r.ledger.name.stream, err, r.ledger.name.remedy()))
 		}
 	}
 }
