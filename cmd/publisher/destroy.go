@@ -26,14 +26,14 @@ func environmentDestroyCommand() commandline.Invocation {
 		"stays, and its name is not given again: export its history first with flagside audit export if you need it. Stop the publisher first: this uses its data directory. With --nats it records the end and prints the "+
 		"commands that delete the streams.")
 	set.Argument(&name, "NAME", "name of the environment")
-	set.String(&confirmed, "confirm", "", "the name once more, where no terminal can be asked").OnlyOnCommandLine()
-	set.String(&reason, "reason", "", "why, at most 500 bytes; it stands in a signed record for ever: do not name a person").Short("m")
+	set.String(&confirmed, "confirm", "", "the name again, to confirm the deletion without a terminal").OnlyOnCommandLine()
+	set.String(&reason, "reason", "", "why, at most 500 bytes; it stays in a signed record for ever and cannot be erased: do not name a person").Short("m")
 	declareStreams(set, &o)
 	return commandline.Invocation{
 		Set: set, Changes: true,
 		Check: func() error {
 			if strings.ContainsFunc(reason, unicode.IsControl) {
-				return errors.New("--reason is one line of text")
+				return errors.New("--reason must be one line of text")
 			}
 			if o.DataDir == "" && o.NATS == "" {
 				return errors.New("say where the streams are: give the publisher's --data-dir, or --nats and --keys")
@@ -63,9 +63,9 @@ func confirm(ctx context.Context, t commandline.Terminal, name, confirmed string
 	case err != nil || confirmed == name:
 		return err
 	case confirmed == "":
-		return fmt.Errorf("nothing is deleted: say that you mean it with --confirm %s", name)
+		return fmt.Errorf("nothing was deleted: confirm the deletion with --confirm %s", name)
 	default:
-		return fmt.Errorf("nothing is deleted: %q is not %q", confirmed, name)
+		return fmt.Errorf("nothing was deleted: %q is not %q", confirmed, name)
 	}
 }
 

@@ -191,35 +191,35 @@ func (o Options) validate() error {
 	}
 	switch {
 	case o.NATS == "" && o.DataDir == "":
-		return errors.New("give a data directory for the embedded NATS server, or the URL of another one")
+		return errors.New("the publisher has no NATS server: give --data-dir for the embedded one, or --nats with the URL of another")
 	case o.NATS != "" && o.DataDir != "":
-		return errors.New("a data directory is for the embedded NATS server: leave it or the URL of another server out")
+		return errors.New("--data-dir is for the embedded NATS server, and --nats names another: leave one out")
 	case o.NATS != "" && o.NATSAddr != "":
-		return errors.New("a NATS address is for the embedded NATS server: leave it or the URL of another server out")
+		return errors.New("--nats-addr is for the embedded NATS server, and --nats names another: leave one out")
 	case o.NATS != "" && o.NATSUsers != "":
-		return errors.New("NATS users are for the embedded NATS server: leave them or the URL of another server out")
+		return errors.New("--nats-users is for the embedded NATS server, and --nats names another: leave one out")
 	case o.NATS == "" && (o.NATSCredentials != "" || o.NATSNKey != ""):
-		return errors.New("the embedded NATS server knows its publisher: leave its credentials and NKey out")
+		return errors.New("--nats-creds and --nats-nkey are for the server at --nats, and the embedded one is used: leave them out")
 	case o.NATS == "" && o.Replicas != 1:
-		return fmt.Errorf("the embedded NATS server is one server and cannot keep %d replicas", o.Replicas)
+		return fmt.Errorf("--replicas: the embedded NATS server is one server and cannot keep %d copies: leave it out, or give --nats", o.Replicas)
 	case o.Replicas < 1 || o.Replicas > 5:
-		return fmt.Errorf("%d replicas: JetStream keeps 1 to 5", o.Replicas)
+		return fmt.Errorf("--replicas: %d is out of range: give 1 to 5", o.Replicas)
 	case o.OpenRequests < 0:
-		return fmt.Errorf("%d open change requests of one author: there may be 1 or more", o.OpenRequests)
+		return fmt.Errorf("--open-requests: %d is out of range: give 1 or more", o.OpenRequests)
 	case o.TokenLifetime < 0:
-		return fmt.Errorf("a token lifetime of %s: it must be positive", o.TokenLifetime)
+		return fmt.Errorf("--token-lifetime: %s is negative: give a positive duration", o.TokenLifetime)
 	case o.LedgerBytes < 0:
-		return fmt.Errorf("%d bytes that one author may write a day: there may be 1 or more", o.LedgerBytes)
+		return fmt.Errorf("--ledger-bytes: %d is out of range: give 1 or more", o.LedgerBytes)
 	case o.InFlight != 0 && o.InFlight < minInFlight:
-		return fmt.Errorf("less than %d KiB for requests and answers under way: large answers need more", minInFlight>>10)
+		return fmt.Errorf("--in-flight-memory: it is too small for large answers: give %d KiB or more", minInFlight>>10)
 	case o.CheckpointInterval < minCheckpointInterval:
-		return fmt.Errorf("a checkpoint interval of %s: it must be %s or more", o.CheckpointInterval, minCheckpointInterval)
+		return fmt.Errorf("--checkpoint-interval: %s is too short: give %s or more", o.CheckpointInterval, minCheckpointInterval)
 	case eval.ValidateMaxWork(o.MaxEvaluationWork) != nil:
 		return fmt.Errorf("--max-evaluation-work: %w", eval.ValidateMaxWork(o.MaxEvaluationWork))
 	case o.NATS != "" && o.KeysDir == "":
-		return errors.New("name the directory of the keys with --keys, the same keys for every publisher; publisher keys init DIR makes them")
+		return errors.New("the publisher has no keys: name their directory with --keys, the same keys for every publisher; make them with publisher keys init DIR")
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:
-		return fmt.Errorf("compatibility %q is neither empty nor %q", o.Compatibility, eval.CompatibilityFlagd)
+		return fmt.Errorf("--compatibility: %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd)
 	}
 	if o.NATS == "" {
 		return o.server().Validate()

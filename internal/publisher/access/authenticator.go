@@ -68,7 +68,7 @@ func NewAuthenticator(o AuthenticatorOptions) (*Authenticator, error) {
 	a := &Authenticator{tokens: o.Tokens, people: cmp.Or(o.People, NewPeople()), fixed: o.Fixed, issuers: make(map[string]*issuer)}
 	for _, f := range o.Fixed {
 		if len(f.Secret) < minFixedBytes {
-			return nil, fmt.Errorf("the token of %s is shorter than %d bytes and could be guessed", f.Principal.ID, minFixedBytes)
+			return nil, fmt.Errorf("the token of %s is shorter than %d bytes and could be guessed: use a longer one", f.Principal.ID, minFixedBytes)
 		}
 		if f.Principal.ID == "" {
 			return nil, errors.New("a fixed token needs a principal with an id")

@@ -87,20 +87,20 @@ func (i Issuer) validate() error {
 	}
 	u, err := url.Parse(i.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("the URL %q is none such as https://issuer.example", i.URL)
+		return fmt.Errorf("the URL %q is not one such as https://issuer.example", i.URL)
 	}
 	if u.Scheme != "https" && !onLoopback(u) {
 		return fmt.Errorf("the URL %q must begin with https://: otherwise an attacker on the network could forge every token", i.URL)
 	}
 	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
-		return errors.New("audiences must name whom tokens are made for, or tokens for other programs would be accepted")
+		return errors.New("there are no audiences, so tokens for other programs would be accepted: name the audience of this publisher")
 	}
 	for _, rule := range i.Groups {
 		if rule.Group == "" || rule.Claim == "" || rule.Value == "" {
 			return errors.New("each of groups needs a group, a claim and a value")
 		}
 		if strings.HasPrefix(rule.Claim, "/") && !jsontext.Pointer(rule.Claim).IsValid() {
-			return fmt.Errorf("the claim %q is no JSON pointer", rule.Claim)
+			return fmt.Errorf("the claim %q is not a JSON pointer such as /groups", rule.Claim)
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ func parsePolicies(file string, text []byte) (policies, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: it has no policy, so every request would be denied", file)
+		return nil, fmt.Errorf("%s: it has no policy, so every request would be denied: add one", file)
 	}
 	validator, err := newValidator()
 	if err != nil {

@@ -38,8 +38,8 @@ func problemOf(err error, logger zerolog.Logger) *problem {
 			return p
 		}
 	}
-	logger.Error().Err(err).Msg("a request failed unexpectedly")
-	return newProblem(http.StatusInternalServerError, api.ProblemInternal, "Something failed that should not: the publisher's log says what.")
+	logger.Error().Err(err).Msg("request failed unexpectedly")
+	return newProblem(http.StatusInternalServerError, api.ProblemInternal, "The request failed unexpectedly: see the publisher's log for the cause.")
 }
 
 // because adds to the detail why, if that is known.

@@ -17,16 +17,16 @@ const tlsTimeout = 5
 // validateReach reports why the server must not listen where it is asked to: beyond loopback it has to know its clients, and they it.
 func (o Options) validateReach() error {
 	if (o.CertificateFile == "") != (o.KeyFile == "") {
-		return errors.New("a certificate needs its key, and the other way round")
+		return errors.New("--nats-cert and --nats-key belong together: give both")
 	}
 	if o.ClientCAFile != "" && o.CertificateFile == "" {
-		return errors.New("client certificates can be asked for only by a server that has one itself")
+		return errors.New("--nats-ca needs a certificate of the server: give --nats-cert and --nats-key")
 	}
 	err := config.LoopbackOnly(o.Addr)
 	if err == nil || o.hasUsers() && o.CertificateFile != "" {
 		return nil
 	}
-	return fmt.Errorf("%w, or give it users (flagside credentials add makes them) and a certificate with its key", err)
+	return fmt.Errorf("%w, or make users with flagside credentials add and give --nats-cert and --nats-key", err)
 }
 
 // hasUsers reports whether there is a file of users, or has to be.

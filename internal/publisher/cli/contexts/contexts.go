@@ -17,7 +17,7 @@ import (
 )
 
 // ErrNoDirectory tells that a user has no place for contexts.
-var ErrNoDirectory = errors.New("there is no place for contexts: HOME is not set")
+var ErrNoDirectory = errors.New("there is no folder for contexts: set HOME or XDG_CONFIG_HOME")
 
 // Context is a publisher, and how a user works with it.
 type Context struct {
