@@ -101,7 +101,7 @@ func (l *loader) replace(ctx context.Context, documents []document.Document) (co
 		return result, err
 	}
 	// The file is the truth, so whatever has become of the log needs no one's decision.
-	if err := l.dev.publisher.Renew(ctx, name, origin, documents); err != nil {
+	if err := l.dev.publisher.Overwrite(ctx, name, origin, documents); err != nil {
 		return control.Result{}, err
 	}
 	return service.Do(ctx, origin, command)

@@ -37,7 +37,7 @@ const (
 	PolicyRefused        Code = "policy-refused"
 	ForeignMessages      Code = "foreign-messages"
 	HeartbeatsOld        Code = "heartbeats-old"
-	JournalDamaged       Code = "journal-damaged"
+	LedgerDamaged        Code = "journal-damaged"
 	SigningKeyRetired    Code = "signing-key-retired"
 	RootKeyOnline        Code = "root-key-online"
 	CheckpointNotWritten Code = "checkpoint-not-written"
@@ -224,7 +224,7 @@ func Catalogue() []Condition {
 				"set the clocks, and if they are right, find out who sends old heartbeats again.",
 		},
 		{
-			JournalDamaged, SeverityCritical,
+			LedgerDamaged, SeverityCritical,
 			"A ledger or CONTROL lacks records or has one that cannot be read, so nothing that needs it is changed; " +
 				"put the stream back from a backup, or go on behind the damage with flagside ledger repair.",
 		},

@@ -28,7 +28,7 @@ type divergenceCheck struct {
 }
 
 // active reports whether reading stands still until the leader has answered.
-func (i *divergenceCheck) active() bool { return i.about != nil }
+func (check *divergenceCheck) active() bool { return check.about != nil }
 
 // checkDivergence begins a divergence check unless one is under way.
 func (s *followLoop) checkDivergence(err error) {
@@ -41,14 +41,14 @@ func (s *followLoop) checkDivergence(err error) {
 
 // scheduleDivergenceCheck asks the leader when it is due, and returns when that is.
 func (s *followLoop) scheduleDivergenceCheck(now time.Time) time.Time {
-	i := &s.divergence
-	if i.about == nil || i.running || s.transfer.running {
+	check := &s.divergence
+	if check.about == nil || check.running || s.transfer.running {
 		return time.Time{}
 	}
-	if now.Before(i.at) {
-		return i.at
+	if now.Before(check.at) {
+		return check.at
 	}
-	i.running = true
+	check.running = true
 	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.heartbeat.beginAt, renewed: s.seen.newEpochAt, named: s.heartbeat.named, denied: s.heartbeat.denied}
 	s.work(func(ctx context.Context) func() {
 		t := askAbout(ctx, s.conn, s.environment, q)
@@ -111,16 +111,16 @@ func (t *leaderReport) nextSequence() uint64 {
 	return t.next.Sequence
 }
 
-// sameEpoch says more about a charge if the log claims to be in the epoch that
+// sameEpoch says more about a verdict if the log claims to be in the epoch that
 // is known.
-func (t *leaderReport) sameEpoch(charge error) error {
+func (t *leaderReport) sameEpoch(verdict error) error {
 	switch {
-	case !errors.Is(charge, changelog.ErrDifferentHistory) || t.begin != nil && t.begin.Epoch != t.held.Epoch:
-		return charge
+	case !errors.Is(verdict, changelog.ErrDifferentHistory) || t.begin != nil && t.begin.Epoch != t.held.Epoch:
+		return verdict
 	case t.regressed:
-		return fmt.Errorf("%w: %w", ErrRegressed, charge)
+		return fmt.Errorf("%w: %w", ErrRegressed, verdict)
 	default:
-		return fmt.Errorf("%w: %w", ErrForked, charge)
+		return fmt.Errorf("%w: %w", ErrForked, verdict)
 	}
 }
 
@@ -134,7 +134,7 @@ func leavesEpoch(c jetstream.Client, environment string, held changelog.Position
 	if errors.Is(err, changelog.ErrUnreadable) {
 		return true, "" // a later epoch need not be read through it
 	}
-	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Epoch
+	return err == nil && (r.ReplacesEpoch() || r.Epoch != held.Epoch), r.Epoch
 }
 
 func reportOn(ctx context.Context, c jetstream.Client, environment string, q leaderQuestion) leaderReport {
@@ -225,8 +225,8 @@ func (t *leaderReport) lacks(sequence uint64, err error) bool {
 
 // onLeaderReport draws the conclusion from what the leader said.
 func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
-	i := &s.divergence
-	i.running = false
+	check := &s.divergence
+	check.running = false
 	now := time.Now()
 	if q.held != s.judge.Head() || q.judged != s.judged { // the feed has moved us on: what was said is about the past
 		s.divergenceCleared(now)
@@ -234,8 +234,8 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 	}
 	if t.err != nil {
 		s.current.LastError = t.err
-		i.retry = min(max(2*i.retry, fillRetryMin), s.timing.Recheck)
-		i.at = now.Add(jetstream.Jitter(i.retry/2, i.retry))
+		check.retry = min(max(2*check.retry, fillRetryMin), s.timing.Recheck)
+		check.at = now.Add(jetstream.Jitter(check.retry/2, check.retry))
 		s.checkStandstill(now)
 		return
 	}
@@ -245,7 +245,7 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 	if err == nil && t.next != nil {
 		err = s.judgeNext(*t.next, t)
 	}
-	if errors.Is(err, jetstream.ErrHole) && t.hole == nil && t.begin != nil && t.begin.Renews() && t.begin.Epoch.Later(q.held.Epoch) {
+	if errors.Is(err, jetstream.ErrHole) && t.hole == nil && t.begin != nil && t.begin.ReplacesEpoch() && t.begin.Epoch.Later(q.held.Epoch) {
 		err = errNewEpoch // what seems to be missing is of that epoch
 	}
 	if err == nil {
@@ -258,9 +258,9 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 		s.divergenceCleared(now)
 		return
 	}
-	i.at = now.Add(jetstream.Jitter(s.timing.Recheck/2, s.timing.Recheck))
+	check.at = now.Add(jetstream.Jitter(s.timing.Recheck/2, s.timing.Recheck))
 	if t.regressed && t.clustered && !s.regressLasts(now) {
-		i.at = now.Add(regressLimit / 4)
+		check.at = now.Add(regressLimit / 4)
 		return
 	}
 	s.resync(q.held, t, err)
@@ -317,11 +317,11 @@ func (s *followLoop) differs(r changelog.Record) error {
 
 // resync takes over the state that the log has now, if that is allowed, and else
 // publishes why the log cannot be followed.
-func (s *followLoop) resync(held changelog.Position, t leaderReport, charge error) {
-	charge = t.sameEpoch(charge)
-	s.divergence.verdict = charge
-	if errors.Is(charge, changelog.ErrUnreadable) && !s.newEpochBehind(t) {
-		s.reportObstacle(charge)
+func (s *followLoop) resync(held changelog.Position, t leaderReport, verdict error) {
+	verdict = t.sameEpoch(verdict)
+	s.divergence.verdict = verdict
+	if errors.Is(verdict, changelog.ErrUnreadable) && !s.newEpochBehind(t) {
+		s.reportObstacle(verdict)
 		return
 	}
 	r, err := s.sourceOf(held, t)
@@ -332,21 +332,21 @@ func (s *followLoop) resync(held changelog.Position, t leaderReport, charge erro
 	if errors.Is(err, ErrIncomplete) {
 		s.divergence.at = time.Now().Add(jetstream.Jitter(incompleteRecheck/2, incompleteRecheck))
 	}
-	s.reportObstacle(because(charge, err))
+	s.reportObstacle(because(verdict, err))
 }
 
 // newEpochBehind reports whether a later epoch begins behind what cannot be read
 // here.
 func (s *followLoop) newEpochBehind(t leaderReport) bool {
-	return s.unsupported() == nil && t.begin != nil && t.begin.Renews() && t.begin.Revision > s.judged && t.begin.Epoch.Later(t.held.Epoch)
+	return s.unsupported() == nil && t.begin != nil && t.begin.ReplacesEpoch() && t.begin.Revision > s.judged && t.begin.Epoch.Later(t.held.Epoch)
 }
 
 func (s *followLoop) regressLasts(now time.Time) bool {
-	i := &s.divergence
-	if i.regressed.IsZero() {
-		i.regressed = now
+	check := &s.divergence
+	if check.regressed.IsZero() {
+		check.regressed = now
 	}
-	return now.Sub(i.regressed) >= regressLimit
+	return now.Sub(check.regressed) >= regressLimit
 }
 
 // reportObstacle publishes what is wrong with the log. The target keeps what it has.

@@ -65,7 +65,7 @@ func (s *followLoop) take(m jetstream.Message) {
 	verdict, r := s.judge.Offer(m.Entry(s.environment))
 	switch verdict {
 	case changelog.Candidate:
-		s.feed.last = seenMessage{m.Sequence, m.Taken}
+		s.feed.last = seenMessage{m.Sequence, m.StoredAt}
 	case changelog.Ahead:
 		if !s.fill.active() && !s.divergence.active() {
 			s.current.Gaps++
@@ -110,7 +110,7 @@ func (s *followLoop) settleFeed() {
 // log.
 func (s *followLoop) contradiction(v changelog.Verdict, m jetstream.Message, r changelog.Record) error {
 	switch v {
-	case changelog.Renewal:
+	case changelog.EpochReplaced:
 		s.seen.newEpochAt = r.Revision
 		return errNewEpoch
 	case changelog.Unreadable:
@@ -145,7 +145,7 @@ func (s *followLoop) acceptKept() {
 		if s.judge.Head().Link() == before {
 			return
 		}
-		s.seen.last = seenMessage{m.Sequence, m.Taken}
+		s.seen.last = seenMessage{m.Sequence, m.StoredAt}
 	}
 }
 

@@ -203,7 +203,7 @@ func (s *followLoop) verifyHeld(m jetstream.Message) bool {
 	}
 	s.fill.verify = false
 	if m.Sequence >= s.seen.last.sequence {
-		s.seen.last = seenMessage{m.Sequence, m.Taken}
+		s.seen.last = seenMessage{m.Sequence, m.StoredAt}
 	}
 	return true
 }
@@ -212,7 +212,7 @@ func (s *followLoop) verifyHeld(m jetstream.Message) bool {
 // between it and what was received is an entry.
 func (s *followLoop) bridges(m jetstream.Message) bool {
 	r, err := s.conn.Keyring().OpenEntry(s.environment, m.Entry(s.environment))
-	return err == nil && r.Prev == s.judge.Head().Link() && !r.Renews()
+	return err == nil && r.Prev == s.judge.Head().Link() && !r.ReplacesEpoch()
 }
 
 // judgeMessage judges the next message of the stream. An error is what it says
@@ -222,7 +222,7 @@ func (s *followLoop) judgeMessage(m jetstream.Message) error {
 	switch verdict {
 	case changelog.Noise, changelog.Candidate, changelog.Past:
 		s.judged, s.end = m.Sequence, max(s.end, m.Sequence)
-		s.seen.last = seenMessage{m.Sequence, m.Taken}
+		s.seen.last = seenMessage{m.Sequence, m.StoredAt}
 		return nil
 	case changelog.Ahead:
 		return s.missingBefore(m, r)

@@ -34,15 +34,15 @@ func (n *seenState) installed() {
 // that was seen here, of the same sequence.
 func (s *followLoop) compareSeen(e logEnd) {
 	n := &s.seen.last
-	if e.last != n.sequence || n.at.IsZero() || e.taken.IsZero() || e.taken.Equal(n.at) || s.divergence.active() {
+	if e.last != n.sequence || n.at.IsZero() || e.storedAt.IsZero() || e.storedAt.Equal(n.at) || s.divergence.active() {
 		return
 	}
 	if s.seen.lookedAgain == e {
-		n.at = e.taken // a store that was restored may not remember it
+		n.at = e.storedAt // a store that was restored may not remember it
 		return
 	}
 	err := otherTime(e, n.at)
-	n.at = e.taken // of the same message, unless the leader shows another one now
+	n.at = e.storedAt // of the same message, unless the leader shows another one now
 	if e.last > s.received() {
 		s.lookAgain(e)
 	}
@@ -50,7 +50,7 @@ func (s *followLoop) compareSeen(e logEnd) {
 }
 
 func otherTime(e logEnd, seen time.Time) error {
-	return fmt.Errorf("message %d was stored at %s, and the one seen here at %s", e.last, e.taken, seen)
+	return fmt.Errorf("message %d was stored at %s, and the one seen here at %s", e.last, e.storedAt, seen)
 }
 
 // endsUnseen reports whether a log ends with a message that was not looked at here:
@@ -61,7 +61,7 @@ func (s *followLoop) endsUnseen(e logEnd) bool {
 	if e.last < s.received() || s.seen.last.sequence > e.last || s.seen.lookedAgain == e {
 		return false
 	}
-	if s.seen.last.sequence == e.last && (s.seen.last.at.IsZero() || e.taken.IsZero() || e.taken.Equal(s.seen.last.at)) {
+	if s.seen.last.sequence == e.last && (s.seen.last.at.IsZero() || e.storedAt.IsZero() || e.storedAt.Equal(s.seen.last.at)) {
 		return false
 	}
 	s.lookAgain(e)

@@ -66,7 +66,7 @@ func (s *followLoop) sourceOf(held changelog.Position, t leaderReport) (source, 
 	switch {
 	case fresh && !r.begin.Epoch.Later(held.Epoch):
 		return source{}, fmt.Errorf("the log went back to epoch %s, which is older", r.begin.Epoch.Short())
-	case fresh && !r.begin.Renews() && !held.IsZero():
+	case fresh && !r.begin.ReplacesEpoch() && !held.IsZero():
 		return source{}, fmt.Errorf("the log begins with epoch %s, which replaces no earlier one", r.begin.Epoch.Short())
 	case t.missing > 0 && s.holdAtHole && r.begin.Revision < t.missing:
 		return source{}, errors.New("the divergence check of the hole has not ended yet")
@@ -140,7 +140,7 @@ func (s *followLoop) mayReplace(ctx context.Context, r source, p changelog.Publi
 	if err != nil {
 		return errors.Is(err, jetstream.ErrNoMessage) // it is lost
 	}
-	return begin.Renews()
+	return begin.ReplacesEpoch()
 }
 
 // errNoSnapshot tells that no published snapshot will do.
@@ -187,13 +187,13 @@ func (s *followLoop) loadSnapshot(ctx context.Context, p changelog.PublishedSnap
 	return s.readSnapshot(ctx, p, s.target.Load)
 }
 
-// because returns a charge together with what keeps the follower from leaving.
-// What that wraps must not be taken for the charge.
-func because(charge, err error) error {
+// because returns a verdict together with what keeps the follower from leaving.
+// What that wraps must not be taken for the verdict.
+func because(verdict, err error) error {
 	if errors.Is(err, ErrIncomplete) {
-		return fmt.Errorf("%w: %w", charge, err)
+		return fmt.Errorf("%w: %w", verdict, err)
 	}
-	return fmt.Errorf("%w: %s", charge, err.Error())
+	return fmt.Errorf("%w: %s", verdict, err.Error())
 }
 
 // onStateInstalled goes on from the state that was taken over, or where it stood.

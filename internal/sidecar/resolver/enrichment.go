@@ -34,10 +34,10 @@ func (e Enrichment) Validate() error {
 		attribute := e.Headers[header]
 		errs = append(errs, validateAttribute(attribute))
 		if header == "" || strings.ContainsAny(header, " \t\r\n:=,") {
-			errs = append(errs, fmt.Errorf("%q is no name of a header", header))
+			errs = append(errs, fmt.Errorf("%q is not the name of a header", header))
 		}
 		if other, taken := from[attribute]; taken {
-			errs = append(errs, fmt.Errorf("attribute %q is taken from two headers, %s and %s", attribute, other, header))
+			errs = append(errs, fmt.Errorf("attribute %q comes from two headers, %s and %s: leave one out", attribute, other, header))
 		}
 		from[attribute] = header
 	}
@@ -49,7 +49,7 @@ func validateAttribute(name string) error {
 	case "":
 		return errors.New("an attribute needs a name")
 	case "$flagd":
-		return errors.New("attribute $flagd belongs to the evaluation and cannot be set")
+		return errors.New("attribute $flagd is set by the evaluation: choose another name")
 	default:
 		return nil
 	}

@@ -264,7 +264,7 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 		// of an outage would arrive after it.
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectToServer(func(servers []nats.Server, info nats.ServerInfo) (*nats.Server, time.Duration) {
-			c.renewKey(o.NKey)
+			c.reloadKey(o.NKey)
 			return reconnects.next(servers, info)
 		}),
 		nats.ConnectHandler(func(conn *nats.Conn) {
