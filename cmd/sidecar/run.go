@@ -38,8 +38,8 @@ type given struct {
 // options returns the option table of the command, which fills in s.
 func options(s *given) *config.Set {
 	set := config.NewSet("sidecar",
-		"Evaluates feature flags next to your application and follows the change log of one environment. --version prints the version; "+
-			"the sub-commands healthz and readyz query a running sidecar.")
+		"Evaluates feature flags next to your application and follows the change log of one environment. The sub-commands healthz and readyz query a "+
+			"running sidecar, version prints the version, and completion prints the script that completes options in a shell.")
 	o := &s.sidecar
 	set.String(&o.Environment, "environment", "", "environment whose flags are evaluated, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
@@ -87,9 +87,8 @@ func options(s *given) *config.Set {
 
 // run is the command: it returns the exit code when it is done or ctx ends. It calls remembered once the last known flags are loaded.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, remembered func()) int {
-	if len(args) == 1 && (args[0] == "--version" || args[0] == "version") {
-		fmt.Fprintln(stdout, telemetry.Version())
-		return exitOK
+	if len(args) > 0 && commandline.Offers(args[0]) {
+		return program().Run(ctx, args, commandline.Terminal{Environ: environ, Stdout: stdout, Stderr: stderr})
 	}
 	lookup := config.Lookup(environ)
 	if code, done := runProbe(ctx, args, lookup, stdout, stderr); done {
