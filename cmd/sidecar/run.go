@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/settings"
+	"github.com/flagside/flagside/internal/systemd"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
@@ -141,7 +142,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	if action == config.ActionCheck {
 		return check(ctx, o, stdout, stderr)
 	}
-	if err := serve(ctx, o); err != nil {
+	if err := serve(ctx, o, lookup); err != nil {
 		logger.Error().Err(err).Msg("sidecar failed")
 		return exitFailure
 	}
@@ -175,10 +176,13 @@ func check(ctx context.Context, o sidecar.Options, stdout, stderr io.Writer) int
 	return exitOK
 }
 
-func serve(ctx context.Context, o sidecar.Options) error {
+func serve(ctx context.Context, o sidecar.Options, lookup func(string) (string, bool)) error {
 	s, err := sidecar.New(o)
 	if err != nil {
 		return err
+	}
+	if err := systemd.Ready(lookup); err != nil {
+		o.Logger.Warn().Err(err).Msg("the service manager was not told of the start")
 	}
 	return s.Run(ctx)
 }
