@@ -6,7 +6,7 @@ FUZZTIME ?= 5s
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image chart clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image chart release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -15,7 +15,7 @@ run: ## publisher and sidecar in one process, serving examples/flags.json
 	$(GO) run ./cmd/flagside dev examples/flags.json
 
 build: ## stripped binaries in bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="$$(build/version.sh ldflags)" -o bin/ ./cmd/...
 
 test: ## the tests
 	$(GO) test ./...
@@ -81,6 +81,13 @@ image: ## images of the publisher and the sidecar in dist/images, as OCI archive
 
 chart: ## renders the chart for all example values, and plays its admission policy and its alerts
 	cd deploy/charttest && $(GO) run ./figures
+
+release: ## what is released, for all platforms, in dist/release; a second build from another directory must have the same bytes
+	cd build/release && $(GO) run .
+
+release-check: ## the same for this platform in dist/release-check, installed and run without Go; mandoc, systemd and dpkg read what is for them
+	cd build/release && $(GO) run . -platforms $$($(GO) env GOOS)/$$($(GO) env GOARCH) -out ../../dist/release-check
+	cd build/release && FLAGSIDE_RELEASE=../../dist/release-check $(GO) test -count=1 ./...
 
 clean: ## removes what build made
 	rm -rf bin dist
