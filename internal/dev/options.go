@@ -60,7 +60,7 @@ func (notYet) InProcessConn() (net.Conn, error) {
 // complete returns the options with their defaults, or why they cannot be used.
 func (o Options) complete() (Options, error) {
 	if o.File == "" {
-		return o, errors.New("dev: no file is given: name one, as in flagside dev flags.json")
+		return o, errors.New("dev: no file is given: name a flag file")
 	}
 	path, err := filepath.Abs(o.File)
 	if err != nil {

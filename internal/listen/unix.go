@@ -106,7 +106,7 @@ func removeStale(ctx context.Context, path string) error {
 		return fmt.Errorf("another process answers on %s: stop it or choose another path", path)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("cannot tell whether another process answers on %s: %w", path, err)
+		return fmt.Errorf("cannot tell if another process answers on %s: %w", path, err)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

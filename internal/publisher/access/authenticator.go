@@ -22,7 +22,7 @@ var (
 	// ErrNoCredentials means that the request has none. Answer 401, or let it read where anybody may.
 	ErrNoCredentials = errors.New("the request has no bearer token: send one in the Authorization header")
 	// ErrRejected means that the token is not one, or not any more. Answer 401; the error's text may be shown.
-	ErrRejected = errors.New("the bearer token is not accepted")
+	ErrRejected = errors.New("the bearer token was not accepted")
 	// ErrUnavailable means that it could not be found out who asks. Answer 503; the error's text is for operators.
 	ErrUnavailable = errors.New("bearer tokens cannot be verified now")
 )

@@ -43,7 +43,7 @@ type records struct {
 	order sync.RWMutex
 
 	mu      sync.Mutex // guards what follows, and what take adds to
-	journal Ledger    // nil before run
+	journal Ledger     // nil before run
 	read    bool
 	last    uint64 // sequence of the newest record that was taken
 	begun   uint64 // how many times everything was read again

@@ -99,8 +99,8 @@ func answerProblem(ctx huma.Context, p *problem) {
 // unauthenticated returns what to answer to a request that was not authenticated.
 func (s *server) unauthenticated(err error) *problem {
 	if errors.Is(err, access.ErrUnavailable) {
-		s.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("request not authenticated: tokens cannot be verified now") })
-		return newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, "Your token cannot be verified now: ask again in a moment. The publisher's log has the cause.").later()
+		s.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("caller not identified") })
+		return newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, "It cannot be verified now who you are: ask again.").later()
 	}
 	p := newProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, capitalised(err.Error()))
 	p.headers = http.Header{"Www-Authenticate": {`Bearer realm="flagside"`}}

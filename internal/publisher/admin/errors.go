@@ -39,7 +39,7 @@ func problemOf(err error, logger zerolog.Logger) *problem {
 		}
 	}
 	logger.Error().Err(err).Msg("request failed unexpectedly")
-	return newProblem(http.StatusInternalServerError, api.ProblemInternal, "The request failed unexpectedly: see the publisher's log for the cause.")
+	return newProblem(http.StatusInternalServerError, api.ProblemInternal, "Something failed that should not: the publisher's log says what.")
 }
 
 // because adds to the detail why, if that is known.

@@ -17,10 +17,10 @@ const tlsTimeout = 5
 // validateReach reports why the server must not listen where it is asked to: beyond loopback it has to know its clients, and they it.
 func (o Options) validateReach() error {
 	if (o.CertificateFile == "") != (o.KeyFile == "") {
-		return errors.New("--nats-cert and --nats-key belong together: give both")
+		return errors.New("the NATS server's certificate and its key belong together: give both or neither")
 	}
 	if o.ClientCAFile != "" && o.CertificateFile == "" {
-		return errors.New("--nats-ca needs a certificate of the server: give --nats-cert and --nats-key")
+		return errors.New("the NATS server asks for client certificates but has none itself: give its certificate and key too")
 	}
 	err := config.LoopbackOnly(o.Addr)
 	if err == nil || o.hasUsers() && o.CertificateFile != "" {

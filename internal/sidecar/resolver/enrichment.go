@@ -37,7 +37,7 @@ func (e Enrichment) Validate() error {
 			errs = append(errs, fmt.Errorf("%q is not the name of a header", header))
 		}
 		if other, taken := from[attribute]; taken {
-			errs = append(errs, fmt.Errorf("attribute %q comes from two headers, %s and %s: leave one out", attribute, other, header))
+			errs = append(errs, fmt.Errorf("attribute %q is set from two headers, %s and %s: leave one out", attribute, other, header))
 		}
 		from[attribute] = header
 	}
