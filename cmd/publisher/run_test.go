@@ -48,7 +48,7 @@ func TestCommandLines(t *testing.T) {
 	f(exitOK, "", "version")
 	f(exitOK, "", "--version")
 	f(exitOK, "complete -F", "completion", "bash")
-	f(exitConfiguration, "data directory", "serve")
+	f(exitConfiguration, "--data-dir", "serve")
 	f(exitConfiguration, "publisher keys init DIR", "serve", "--nats", "nats://127.0.0.1:4222")
 	f(exitConfiguration, "loopback", "serve", "--data-dir", "d", "--admin-addr", "0.0.0.0:8017")
 	f(exitConfiguration, "replicas", "serve", "--data-dir", "d", "--replicas", "3")
