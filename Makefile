@@ -3,6 +3,7 @@
 GO       ?= go
 TOOL     := $(GO) tool -modfile=build/tools.mod
 FUZZTIME ?= 5s
+SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
@@ -39,8 +40,9 @@ race: ## the tests with the race detector
 fuzz: ## every fuzz target for FUZZTIME (5s)
 	build/fuzz.sh $(FUZZTIME)
 
-soak: ## the tests with their long loops
+soak: ## the tests with their long loops, and every fuzz target for SOAKFUZZ (10m)
 	FLAGSIDE_SOAK=1 $(GO) test -count=1 -timeout 60m ./...
+	build/fuzz.sh $(SOAKFUZZ)
 
 bench: ## the benchmarks that match BENCH, COUNT times
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...

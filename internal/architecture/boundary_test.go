@@ -161,9 +161,10 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 		publisher + "cli": {
 			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten", "internal/telemetry",
 			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
-			"sync",               // the names that environments can have
-			publisher + "access", // the names of roles and actions
-			publisher + "audit",  // verifies exports
+			"sync",                // the names that environments can have
+			publisher + "access",  // the names of roles and actions
+			publisher + "audit",   // verifies exports
+			"internal/references", // reads source code
 		},
 	}
 	all := readSource(t)

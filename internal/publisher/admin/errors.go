@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -66,6 +67,8 @@ func knownErrors() []knownError {
 		{writer.ErrEnvironmentDestroyed, http.StatusGone, "environment-destroyed"},
 		{flagsync.ErrEnvironmentName, http.StatusUnprocessableEntity, "environment-name"},
 		{flagsync.ErrStreamLost, http.StatusServiceUnavailable, "stream-lost"},
+		{changelog.ErrUnreadable, http.StatusServiceUnavailable, "entry-unreadable"},
+		{changelog.ErrVersion, http.StatusServiceUnavailable, "entry-unreadable"},
 		{flagsync.ErrStreamMismatch, http.StatusServiceUnavailable, "stream-mismatch"},
 		{writer.ErrForeignMessages, http.StatusServiceUnavailable, "foreign-messages"},
 		{writer.ErrKeyRetired, http.StatusServiceUnavailable, "signing-key-retired"},

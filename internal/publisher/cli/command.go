@@ -25,6 +25,7 @@ func Commands() []commandline.Command {
 		requestCommands(),
 		[]commandline.Command{activityCommand()},
 		auditCommands(),
+		referenceCommands(),
 		environmentCommands(),
 		repairCommands(),
 		tokenCommands(),
