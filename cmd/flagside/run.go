@@ -85,6 +85,7 @@ func topics() []commandline.Topic {
 			{Word: "segment", Short: "the same for groups of users"},
 			{Word: "promote", Short: "make flags what they are in another environment"},
 			{Word: "settings", Short: "settings of an environment"},
+			{Word: "lifecycle", Short: "list flags that have outlived their purpose"},
 			{Word: "refs", Short: "find the places in source code that name flags"},
 			{Word: "convert FILE", Short: "print a flag file in JSON or YAML as JSON"},
 		}},

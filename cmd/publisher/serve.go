@@ -74,7 +74,7 @@ func serveCommand() commandline.Invocation {
 				return err
 			}
 			if err := systemd.Ready(config.Lookup(t.Environ)); err != nil {
-				o.Logger.Warn().Err(err).Msg("the service manager was not told of the start")
+				o.Logger.Warn().Err(err).Msg("service manager not notified of the start")
 			}
 			return p.Run(ctx)
 		},

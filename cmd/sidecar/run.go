@@ -161,7 +161,7 @@ func answersMemory(kib int) int64 {
 func parseMode(text string) (fs.FileMode, error) {
 	mode, err := strconv.ParseUint(text, 8, 32)
 	if err != nil || mode == 0 || mode > 0o777 {
-		return 0, fmt.Errorf("%q is no mode such as 0660", text)
+		return 0, fmt.Errorf("%q is not a file mode: write it in octal, such as 0660", text)
 	}
 	return fs.FileMode(mode), nil
 }
@@ -182,7 +182,7 @@ func serve(ctx context.Context, o sidecar.Options, lookup func(string) (string, 
 		return err
 	}
 	if err := systemd.Ready(lookup); err != nil {
-		o.Logger.Warn().Err(err).Msg("the service manager was not told of the start")
+		o.Logger.Warn().Err(err).Msg("service manager not notified of the start")
 	}
 	return s.Run(ctx)
 }

@@ -21,7 +21,7 @@ func Commands() []commandline.Command {
 		flagCommands(),
 		segmentCommands(),
 		settingsCommands(),
-		[]commandline.Command{promoteCommand()},
+		[]commandline.Command{promoteCommand(), lifecycleCommand()},
 		requestCommands(),
 		[]commandline.Command{activityCommand()},
 		auditCommands(),

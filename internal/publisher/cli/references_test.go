@@ -2,9 +2,13 @@ package cli_test
 
 import (
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// daysAgo is what the tests cannot know.
+var daysAgo = regexp.MustCompile(`\(\d+ days ago\)`)
 
 // A flag that code still names is not removed by accident.
 func TestReferences(t *testing.T) {
@@ -26,5 +30,16 @@ func TestReferences(t *testing.T) {
 	s.run(0, "viewer", "", scan+" --patterns testdata/shop/patterns.conf")
 	s.run(9, "viewer", "", scan+" --patterns testdata/shop/cart.js.txt")
 	s.run(9, "viewer", "", "refs scan testdata/nothing -e trial")
-	golden(t, "testdata/references.txt", strings.ReplaceAll(s.String(), report, "refs.json"))
+
+	const experiment = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","owner":"shop","kind":"experiment","expires":"2020-01-31",` +
+		`"targeting":{"fractional":[["on",50],["off",50]]}}`
+	s.run(0, "editor", experiment, "flag put checkout-button -e trial")
+	s.run(0, "viewer", "", "lifecycle -e trial --references "+report)
+	s.run(0, "viewer", "", "lifecycle -e trial --all --references "+report)
+	s.run(0, "viewer", "", "lifecycle -e trial --stage expired -o json")
+	s.run(0, "viewer", "", "lifecycle -e trial --stage stale")
+	s.run(2, "viewer", "", "lifecycle -e trial --stage old")
+	s.run(2, "viewer", "", "lifecycle -e trial --stale-days 0")
+	s.run(5, "viewer", "", "lifecycle -e tril")
+	golden(t, "testdata/references.txt", daysAgo.ReplaceAllString(strings.ReplaceAll(s.String(), report, "refs.json"), "(N days ago)"))
 }
