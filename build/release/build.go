@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -87,7 +88,7 @@ func (b *build) compile(ctx context.Context, p platform) error {
 
 // goEnv returns the environment of the go command that decides on what is compiled for a platform.
 func (b *build) goEnv(p platform) []string {
-	return append(b.env[:len(b.env):len(b.env)], "GOOS="+p.os, "GOARCH="+p.arch, "GOAMD64=v1", "GOARM64=v8.0", "CGO_ENABLED=0", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off")
+	return append(slices.Clip(b.env), "GOOS="+p.os, "GOARCH="+p.arch, "GOAMD64=v1", "GOARM64=v8.0", "CGO_ENABLED=0", "GOWORK=off", "GOEXPERIMENT=", "GOFIPS140=off")
 }
 
 // generate lets the programs of this platform print their manual and their completion.

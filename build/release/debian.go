@@ -197,7 +197,7 @@ func writeStaged(name string, f file) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // what is released is for everybody
 		return err
 	}
-	return os.WriteFile(name, f.data, f.mode())
+	return os.WriteFile(name, f.data, f.mode()) //nolint:gosec // the names are those of the source and of archives that it makes
 }
 
 // compressed returns data as gzip without a name or time.

@@ -129,7 +129,7 @@ func TestArchiveRunsAlone(t *testing.T) {
 		"--flagd-sync-addr=off", "--management-addr", freeAddress(t), "--admin-addr", freeAddress(t), "--nats-addr", freeAddress(t)))
 	await(t, "an answer", &log, func() bool {
 		body := strings.NewReader(`{"context":{"targetingKey":"u4","country":"DE"}}`)
-		response, err := http.Post("http://"+addr+"/ofrep/v1/evaluate/flags/new-checkout", "application/json", body) //nolint:noctx // it is the test's own server
+		response, err := http.Post("http://"+addr+"/ofrep/v1/evaluate/flags/new-checkout", "application/json", body)
 		if err != nil {
 			return false
 		}
@@ -346,7 +346,7 @@ func start(t *testing.T, log *bytes.Buffer, command *exec.Cmd) {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func output(ctx context.Context, dir string, env []string, name string, args ...
 		}
 		name = absolute
 	}
-	command := exec.CommandContext(ctx, name, args...)
+	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // the commands are named in this package
 	command.Dir = dir
 	command.Env = append(os.Environ(), env...)
 	printed, err := command.Output()

@@ -280,7 +280,7 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("--max-evaluation-work: %w", err))
 	}
 	if o.InFlight < 0 || o.InFlight > 0 && o.InFlight < minInFlight {
-		errs = append(errs, fmt.Errorf("--in-flight-memory is %d bytes: want %d bytes or more, because large answers need it", o.InFlight, minInFlight))
+		errs = append(errs, fmt.Errorf("--in-flight-memory %d: want %d KiB or more, because large answers need it", o.InFlight>>10, minInFlight>>10))
 	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("--metrics-per-flag %d: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))

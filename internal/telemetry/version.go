@@ -24,14 +24,14 @@ type Build struct {
 func ThisBuild() Build {
 	b := Build{Version: version, Commit: commit, CommitTime: commitTime, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		b.complete(info)
+		b = b.completed(info)
 	}
 	b.Version = cmp.Or(b.Version, "devel")
 	return b
 }
 
-// complete fills in what the linker was not told.
-func (b *Build) complete(info *debug.BuildInfo) {
+// completed returns the build with what the linker was not told.
+func (b Build) completed(info *debug.BuildInfo) Build {
 	if info.Main.Version != "(devel)" {
 		b.Version = cmp.Or(b.Version, strings.TrimPrefix(info.Main.Version, "v"))
 	}
@@ -43,6 +43,7 @@ func (b *Build) complete(info *debug.BuildInfo) {
 			b.CommitTime = cmp.Or(b.CommitTime, setting.Value)
 		}
 	}
+	return b
 }
 
 // String returns the version in the first line, and the rest for people in others.

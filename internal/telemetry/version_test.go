@@ -10,9 +10,9 @@ func TestBuildIsCompletedFromWhatGoKnows(t *testing.T) {
 	settings := []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}, {Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}}
 	f := func(name string, told Build, known string, want Build) {
 		t.Helper()
-		told.complete(&debug.BuildInfo{Main: debug.Module{Version: known}, Settings: settings})
-		if told != want {
-			t.Errorf("%s: got %+v, want %+v", name, told, want)
+		got := told.completed(&debug.BuildInfo{Main: debug.Module{Version: known}, Settings: settings})
+		if got != want {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
 		}
 	}
 	f("nothing told", Build{}, "v0.1.0", Build{Version: "0.1.0", Commit: "abc", CommitTime: "2026-01-02T03:04:05Z"})
