@@ -100,13 +100,13 @@ func (u *segmentUpdate) compile(name string, document document.Document) {
 	u.after[name] = kept
 }
 
-func (u *segmentUpdate) compiled(document document.Document) (*segment, Problems) {
-	p, problem := parseDocument(document)
+func (u *segmentUpdate) compiled(d document.Document) (*segment, Problems) {
+	p, problem := parseDocument(d)
 	if p == nil {
 		return nil, Problems{*problem}
 	}
 	var problems Problems
-	report := reporter(document, p, &problems)
+	report := reporter(d, p, &problems)
 	reportMistakes(p, u.compatibility, report)
 	c := &ruleCompiler{compatibility: u.compatibility, attributes: u.attributes, limit: u.limit, report: report}
 	c.segment = func(name string) *segment {
@@ -115,11 +115,23 @@ func (u *segmentUpdate) compiled(document document.Document) (*segment, Problems
 		}
 		return u.ready(name)
 	}
-	next := &segment{document: document, rule: &p.root}
+	p.root = *unmarked(&p.root) // in its place, where problems are looked for
+	next := &segment{document: d, rule: &p.root}
 	next.node = c.compileRule(&p.root)
 	next.work = workOf(next.node)
 	next.size, next.segments = c.size, compact(c.segments)
 	return next, problems
+}
+
+// unmarked returns the rule of a segment without the name of the source that owns it.
+func unmarked(rule *syntax) *syntax {
+	i := slices.Index(rule.names, document.SourceMember)
+	if i < 0 || len(rule.names) != 2 {
+		return rule
+	}
+	plain := *rule
+	plain.names, plain.items = rule.names[1-i:2-i], rule.items[1-i:2-i]
+	return &plain
 }
 
 // compact returns names in order and without repetitions.
