@@ -20,15 +20,16 @@ func ParseFile(data []byte, c Compatibility) ([]document.Document, Problems) {
 	return New().ParseFile(data, c)
 }
 
-// ParseFile is the function ParseFile for the limits of r, whose documents do not matter.
+// ParseFile is the function ParseFile for the limits of r, to whose documents the file may refer.
 func (r *Ruleset) ParseFile(data []byte, c Compatibility) ([]document.Document, Problems) {
-	documents, problems := r.ParseFiles([][]byte{data}, c)
+	documents, _, problems := r.ParseFiles([][]byte{data}, c)
 	return documents, problems[0]
 }
 
 // ParseFiles is ParseFile for files that are read as one: each may refer to what the others define. A flag, a segment and the metadata stand in
-// one of them only. There are as many problems as files, each list those of the file in its place.
-func (r *Ruleset) ParseFiles(files [][]byte, c Compatibility) ([]document.Document, []Problems) {
+// one of them only. It also returns the file that each document stands in, and as
+// many problems as there are files, each list those of the file in its place.
+func (r *Ruleset) ParseFiles(files [][]byte, c Compatibility) ([]document.Document, map[document.ID]int, []Problems) {
 	all := &fileSet{whole: newFile(c), from: make(map[document.ID]int)}
 	problems := make([]Problems, len(files))
 	complete := true
@@ -47,9 +48,11 @@ func (r *Ruleset) ParseFiles(files [][]byte, c Compatibility) ([]document.Docume
 	documents := all.whole.documents()
 	found := make([]Problems, len(files))
 	if complete { // otherwise much would be missing that is in what could not be read
-		_, ps := NewWithin(r.limit).Update(documents)
+		_, ps := r.Update(documents)
 		for _, p := range ps {
-			found[all.from[p.ID()]] = append(found[all.from[p.ID()]], p)
+			if i, ok := all.from[p.ID()]; ok { // not what only depends on the files
+				found[i] = append(found[i], p)
+			}
 		}
 	}
 	for i, f := range all.files {
@@ -59,7 +62,7 @@ func (r *Ruleset) ParseFiles(files [][]byte, c Compatibility) ([]document.Docume
 			problems[i].sort()
 		}
 	}
-	return documents, problems
+	return documents, all.from, problems
 }
 
 // fileSet is several files that become the documents of one environment.

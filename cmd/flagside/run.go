@@ -73,6 +73,9 @@ func topics() []commandline.Topic {
 			{Word: "segment", Short: "the same for groups of users"},
 			{Word: "promote", Short: "make flags what they are in another environment"},
 			{Word: "settings", Short: "settings of an environment"},
+		}},
+		{Title: "Files", Entries: []commandline.Entry{
+			{Word: "apply", Short: "make an environment what files say"},
 			{Word: "convert FILE", Short: "print a flag file in JSON or YAML as JSON"},
 		}},
 		{Title: "Who changed what, and who agrees", Entries: []commandline.Entry{

@@ -119,8 +119,8 @@ func (p *Plan) want(changes map[document.ID]Change, live, d document.Document, o
 	foreign := owner != "" && o.Owner != "" && owner != o.Owner && !o.TakeOver
 	after := Marked(body, o.Owner)
 	switch {
-	case foreign && same && d.Kind == document.KindSettings:
-		p.Unchanged++ // sources of one environment share its metadata
+	case same && d.Kind == document.KindSettings:
+		p.Unchanged++ // the sources of an environment share its metadata, and few may change settings for a name alone
 	case foreign:
 		p.Conflicts = append(p.Conflicts, Conflict{ID: d.ID(), Owner: owner})
 	case same && Owner(after) == owner:

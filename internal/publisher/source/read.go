@@ -24,6 +24,30 @@ type Set struct {
 	Files []string
 	// Findings are mistakes and slips, by file and place.
 	Findings Findings
+
+	texts map[document.ID]file
+}
+
+// file is one of the files that documents stand in.
+type file struct {
+	name string
+	text *handwritten.Text
+}
+
+// Finding returns a problem of a document with its place in the files, as far as it stands in one.
+func (s *Set) Finding(p eval.Problem) Finding {
+	f, ok := s.texts[p.ID()]
+	if !ok {
+		return Finding{File: "elsewhere", Problem: p}
+	}
+	pointer := "/flags/"
+	if p.Kind == document.KindSegment {
+		pointer = "/$evaluators/"
+	}
+	pointer += strings.NewReplacer("~", "~0", "/", "~1").Replace(p.Key) + p.Pointer
+	p.Line, p.Column = eval.Locate(f.text.JSON(), pointer)
+	line, column := f.text.At(p)
+	return Finding{File: f.name, Line: line, Column: column, Problem: p}
 }
 
 // Finding is something that is wrong with a file.
@@ -106,7 +130,7 @@ func IsFile(name string) bool {
 	return slices.Contains([]string{".json", ".yaml", ".yml"}, ending) && !strings.HasPrefix(filepath.Base(name), ".")
 }
 
-// Read reads the files of a source, which may refer to one another. rules bound what may be evaluated; their documents do not matter. The error is one of
+// Read reads the files of a source, which may refer to one another and to the documents of the rules. The error is one of
 // the file system; what is wrong in the files is in the set.
 func Read(path string, rules *eval.Ruleset, c eval.Compatibility) (*Set, error) {
 	names, err := Names(path)
@@ -127,7 +151,7 @@ func Read(path string, rules *eval.Ruleset, c eval.Compatibility) (*Set, error) 
 
 // Parse is Read of files that were read.
 func Parse(names []string, contents [][]byte, rules *eval.Ruleset, c eval.Compatibility) *Set {
-	s := &Set{Files: names}
+	s := &Set{Files: names, texts: make(map[document.ID]file)}
 	texts := make([]*handwritten.Text, len(names))
 	files := make([][]byte, len(names))
 	for i, name := range names {
@@ -138,7 +162,7 @@ func Parse(names []string, contents [][]byte, rules *eval.Ruleset, c eval.Compat
 		}
 		texts[i], files[i] = text, text.JSON()
 	}
-	documents, problems := rules.ParseFiles(files, c)
+	documents, from, problems := rules.ParseFiles(files, c)
 	for i, text := range texts {
 		for _, p := range problems[i] {
 			if text != nil {
@@ -151,6 +175,7 @@ func Parse(names []string, contents [][]byte, rules *eval.Ruleset, c eval.Compat
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	for _, d := range documents {
+		s.texts[d.ID()] = file{names[from[d.ID()]], texts[from[d.ID()]]}
 		d.Body = Unmarked(d.Body)
 		s.Documents = append(s.Documents, d)
 	}
