@@ -33,7 +33,9 @@ type Mistake struct {
 }
 
 // Error begins with the place, as compilers write it.
-func (m *Mistake) Error() string { return fmt.Sprintf("%s:%d:%d: %s", m.Name, m.Line, m.Column, m.Reason) }
+func (m *Mistake) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", m.Name, m.Line, m.Column, m.Reason)
+}
 
 // Read reads a document of the file with the name. One that ends with .yaml or .yml is YAML, one that ends with .json is JSON; of any other, what
 // begins with a brace or a bracket is JSON. The error of what is neither begins with its place. That of YAML is a *Mistake.

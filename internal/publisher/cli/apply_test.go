@@ -191,3 +191,48 @@ func TestApplyThroughApprovals(t *testing.T) {
 	}
 	contains(t, <-outputs, "exit 0", "1 deleted", "no sidecars are known")
 }
+
+// What is exported is applied without a change, and exported again as the same bytes, with the comments of the file.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create team")
+	a.as("admin", 0, "environment create other")
+	const original = "# The shop's flags\nmetadata:\n  flagSetId: shop # for all\n$evaluators:\n  # who works here\n  staff: {in: [{var: email}, [ann]]}\nflags:\n" +
+		"  banner:\n    # on since June\n    state: ENABLED\n    variants: {on: true, \"off\": 1.0}\n    defaultVariant: on # careful\n"
+	mixed := strings.Replace(original, `"off": 1.0`, `"off": false`, 1)
+	dir := files(t, map[string]string{"f.yaml": mixed})
+	file := filepath.Join(dir, "f.yaml")
+	a.as("admin", 0, "apply -f "+file+" -e team --source shop")
+	contains(t, a.as("viewer", 0, "export -e team -o "+file), "says what team is already")
+	a.as("editor", 0, "flag create added --bool -e team")
+	patch := filepath.Join(files(t, map[string]string{"p.json": `{"defaultVariant":"off"}`}), "p.json")
+	a.as("editor", 0, "flag patch banner -e team -f "+patch)
+	contains(t, a.as("viewer", 0, "export -e team -o "+file), "4 documents are of team")
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Replace(mixed, "flags:\n", "flags:\n  added:\n    state: \"ENABLED\"\n    variants:\n      \"on\": true\n      \"off\": false\n    defaultVariant: \"off\"\n", 1)
+	want = strings.Replace(want, "defaultVariant: on #", "defaultVariant: \"off\" #", 1)
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("the file (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"new.yaml", "new.json"} {
+		name = filepath.Join(dir, name)
+		a.as("viewer", 0, "export -e team -o "+name)
+		first, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contains(t, a.as("viewer", 0, "export -e team -o "+name), "already")
+		a.as("editor", 0, "apply -f "+name+" -e team --source shop") // owns what was added by hand
+		contains(t, a.as("editor", 0, "apply -f "+name+" -e team --source shop"), "nothing to do")
+		a.as("admin", 0, "apply -f "+name+" -e other --source shop")
+		stdout := a.as("viewer", 0, "export -e other --format "+strings.TrimPrefix(filepath.Ext(name), "."))
+		if diff := cmp.Diff(string(first), stdout); diff != "" {
+			t.Errorf("%s of the other environment (-first +second):\n%s", name, diff)
+		}
+	}
+	contains(t, a.as("viewer", 0, "export -e team --source nobody"), `"flags": {}`)
+}

@@ -1,13 +1,11 @@
 package source
 
 import (
-	"bytes"
 	"slices"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 )
 
@@ -154,18 +152,7 @@ func (p *Plan) divide(live []document.Document, changes map[document.ID]Change, 
 }
 
 // Same reports whether two documents say the same: the order of members and the white space between them say nothing.
-func Same(a, b []byte) bool {
-	return bytes.Equal(a, b) || bytes.Equal(canonical(a), canonical(b))
-}
-
-// canonical returns a document with its members sorted. Numbers keep their spelling.
-func canonical(body []byte) []byte {
-	value := jsontext.Value(bytes.Clone(body))
-	if err := value.Format(jsontext.ReorderRawObjects(true)); err != nil {
-		return body
-	}
-	return value
-}
+func Same(a, b []byte) bool { return handwritten.Same(a, b) }
 
 // settings returns the settings with the members of a source in the place of theirs; nil if it has none but the compatibility, which a
 // source takes from its environment.
