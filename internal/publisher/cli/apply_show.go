@@ -76,19 +76,19 @@ func (a *applying) changeText(c source.Change) (string, error) {
 		}
 		return fmt.Sprintf("%s: the source %s owns it from now on\n", name, printable(a.owner)), nil
 	}
-	before, err := comparable(c.Before)
+	before, err := comparableText(c.Before)
 	if err != nil {
 		return "", err
 	}
-	after, err := comparable(c.After)
+	after, err := comparableText(c.After)
 	if err != nil {
 		return "", err
 	}
 	return difference(side{name: name + " now", text: before}, side{name: name + " then", text: after}), nil
 }
 
-// comparable returns a document as lines that differ only where it says something else.
-func comparable(body []byte) (string, error) {
+// comparableText returns a document as lines that differ only where it says something else.
+func comparableText(body []byte) (string, error) {
 	if body == nil {
 		return "", nil
 	}

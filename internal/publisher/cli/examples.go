@@ -37,6 +37,7 @@ func examples() map[string][]string {
 		"settings put":     {"settings put -e prod -f settings.json", "settings put -e prod -f settings.json --dry-run"},
 		"apply":            {"apply -f flags -e prod --source github.com/acme/flags", "apply -f flags.yaml -e prod --dry-run"},
 		"export":           {"export -e prod -o flags.yaml", "export -e prod --source github.com/acme/flags"},
+		"validate":         {"validate flags", "validate flags.yaml --format sarif"},
 		"promote":          {"promote --from staging -e prod --flag new-checkout", "promote --from staging -e prod --dry-run"},
 
 		"request list":     {"request list -e prod --status open", "request list -e prod --needs-review"},
