@@ -118,8 +118,8 @@ func printFindingsText(out io.Writer, set *source.Set) error {
 
 // fileFindings are what validate prints as JSON.
 type fileFindings struct {
-	Files    []string  `json:"files"`
-	Mistakes int       `json:"mistakes"`
+	Files    []string      `json:"files"`
+	Mistakes int           `json:"mistakes"`
 	Findings []fileFinding `json:"findings"`
 }
 

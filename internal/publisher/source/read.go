@@ -68,8 +68,17 @@ func (f Finding) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %v", f.File, f.Line, f.Column, p)
 }
 
-// Findings are what is wrong with files.
+// Findings are what is wrong with files. They are an error whose text has one a line.
 type Findings []Finding
+
+// Error returns all findings, one a line.
+func (all Findings) Error() string {
+	lines := make([]string, len(all))
+	for i, f := range all {
+		lines[i] = f.Error()
+	}
+	return strings.Join(lines, "\n")
+}
 
 // Err returns the mistakes as one error, one a line; nil if there are only slips that are tolerated.
 func (all Findings) Err() error {
@@ -103,16 +112,17 @@ func Directories(path string) ([]string, error) {
 }
 
 func walk(path string) (names, directories []string, err error) {
-	err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+	root := filepath.Clean(path) + string(filepath.Separator) // which follows a link to a directory, as git-sync makes one
+	err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case name != path && strings.HasPrefix(entry.Name(), "."):
+		case name != root && strings.HasPrefix(entry.Name(), "."):
 			if entry.IsDir() {
 				return fs.SkipDir
 			}
 		case entry.IsDir():
-			directories = append(directories, name)
+			directories = append(directories, filepath.Clean(name))
 		case IsFile(name):
 			if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() { // through links, as mounts have them
 				names = append(names, name)
