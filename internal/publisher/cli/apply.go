@@ -14,7 +14,6 @@ import (
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
-	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/source"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -39,11 +38,11 @@ type applying struct {
 	propose                            bool
 	timeout                            time.Duration
 
-	limits   decide.Limits
-	deadline time.Time
-	report   report
-	shown    string // the plan that was printed last
-	agreed   string // the deletions that a person has agreed to
+	documents, bytes int // at most in a transaction
+	deadline         time.Time
+	report           report
+	shown            string // the plan that was printed last
+	agreed           string // the deletions that a person has agreed to
 }
 
 // report is what a run of apply has done, or would do.
@@ -76,7 +75,7 @@ const (
 )
 
 func applyCommand() commandline.Invocation {
-	a := &applying{limits: decide.Limits{Documents: changelog.MaxEntries, Bytes: maxPart}}
+	a := &applying{documents: changelog.MaxEntries, bytes: maxPart}
 	f := newForm("apply", "Makes flags, segments and metadata of an environment what a file, or the files of a directory, say. What the files do not name stays. "+
 		"Where approvals are needed it opens one change request: the same command again updates it, or applies it once it is approved.").inEnvironment()
 	f.changing = true
@@ -217,9 +216,9 @@ func (a *applying) plan(live liveDocuments) (source.Plan, error) {
 		return source.Plan{}, &failure{code: exitInvalid, text: visible(err.Error())}
 	}
 	plan, err := source.New(live.documents, set.Documents, source.Options{
-		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Rules: eval.New(), Limits: a.limits,
+		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Rules: eval.New(), MaxDocuments: a.documents, MaxBytes: a.bytes,
 	})
-	if refusal, ok := errors.AsType[*decide.Refusal](err); ok {
+	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
 		return plan, &failure{code: exitInvalid, text: visible(strings.Join(refusedPlan(set, refusal), "\n"))}
 	}
 	if err == nil && len(plan.Conflicts) > 0 {
@@ -229,7 +228,7 @@ func (a *applying) plan(live liveDocuments) (source.Plan, error) {
 }
 
 // refusedPlan says what is wrong with a plan, with the places in the files.
-func refusedPlan(set *source.Set, r *decide.Refusal) []string {
+func refusedPlan(set *source.Set, r *source.Refusal) []string {
 	lines := []string{r.Detail}
 	for _, p := range r.Problems {
 		if f := set.Finding(p); f.Line > 0 {
@@ -322,7 +321,7 @@ func (a *applying) wrote(live liveDocuments, part []source.Change, revision stri
 
 func (l liveDocuments) planned(part []source.Change) (list []planned) {
 	for _, c := range part {
-		list = append(list, planned{Kind: string(c.Kind), Key: c.Key, Done: string(c.Done()), Base: l.token(c)})
+		list = append(list, planned{Kind: string(c.Kind), Key: c.Key, Done: c.Done(), Base: l.token(c)})
 	}
 	return list
 }
@@ -361,10 +360,10 @@ func counted(n int, one, many string) string {
 // counts says how many documents were added, changed and deleted.
 func counts(all []planned) string {
 	var texts []string
-	for _, done := range []decide.EffectType{decide.Added, decide.Changed, decide.Deleted} {
+	for _, done := range []string{source.Added, source.Changed, source.Deleted} {
 		n := 0
 		for _, c := range all {
-			if c.Done == string(done) {
+			if c.Done == done {
 				n++
 			}
 		}

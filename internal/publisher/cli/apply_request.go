@@ -26,7 +26,7 @@ func (a *applying) request(ctx context.Context, live liveDocuments, part []sourc
 	case client.IsProblem(err, api.ProblemPreconditionFailed):
 		return false, errMoved
 	case client.IsProblem(err, api.ProblemTooLarge) && len(part) > 1:
-		a.limits.Documents, a.limits.Bytes = len(part)/2, a.limits.Bytes/2
+		a.documents, a.bytes = len(part)/2, a.bytes/2
 		return false, nil // in smaller steps
 	case err != nil:
 		return false, a.interrupted(ctx, err)

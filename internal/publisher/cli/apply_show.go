@@ -40,7 +40,7 @@ func (a *applying) planText(plan source.Plan, most int) (string, error) {
 	var b strings.Builder
 	var effects []api.Effect
 	for i, c := range plan.Changes() {
-		effects = append(effects, api.Effect{Kind: string(c.Kind), Key: c.Key, Done: string(c.Done())})
+		effects = append(effects, api.Effect{Kind: string(c.Kind), Key: c.Key, Done: c.Done()})
 		if i >= most {
 			continue
 		}

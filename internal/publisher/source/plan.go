@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/flagside/flagside/document"
@@ -19,8 +20,23 @@ type Options struct {
 	TakeOver bool
 	// Rules bound what may be evaluated; their documents do not matter.
 	Rules *eval.Ruleset
-	// Limits bound each transaction.
-	Limits decide.Limits
+	// MaxDocuments and MaxBytes, of all bodies, bound each transaction.
+	MaxDocuments, MaxBytes int
+}
+
+// Refusal is the error of a plan that cannot be carried out.
+type Refusal struct {
+	Detail string // one or two sentences for people
+	// Problems are those of the documents as they would be.
+	Problems eval.Problems
+}
+
+// Error returns the detail and the problems, one a line.
+func (r *Refusal) Error() string {
+	if len(r.Problems) == 0 {
+		return r.Detail
+	}
+	return r.Detail + "\n" + r.Problems.Error()
 }
 
 // Change is one document that a plan changes.
@@ -33,15 +49,22 @@ type Change struct {
 	Base uint64
 }
 
-// Done says what the plan does to the document.
-func (c Change) Done() decide.EffectType {
+// What a plan does to a document.
+const (
+	Added   = string(decide.Added)
+	Changed = string(decide.Changed)
+	Deleted = string(decide.Deleted)
+)
+
+// Done says what the plan does to the document: Added, Changed or Deleted.
+func (c Change) Done() string {
 	switch {
 	case c.After == nil:
-		return decide.Deleted
+		return Deleted
 	case c.Before == nil:
-		return decide.Added
+		return Added
 	default:
-		return decide.Changed
+		return Changed
 	}
 }
 
@@ -77,7 +100,7 @@ func (p Plan) Deletions() []Change {
 	return slices.DeleteFunc(p.Changes(), func(c Change) bool { return c.After != nil })
 }
 
-// New plans what live documents need to become what a source says. The error is a *decide.Refusal that tells what cannot be evaluated, or cannot be divided
+// New plans what live documents need to become what a source says. The error is a *Refusal that tells what cannot be evaluated, or cannot be divided
 // into transactions. A plan with conflicts has no parts.
 func New(live, wanted []document.Document, o Options) (Plan, error) {
 	p := Plan{}
@@ -139,7 +162,7 @@ func (p *Plan) divide(live []document.Document, changes map[document.ID]Change, 
 		documents = append(documents, document.Document{Kind: id.Kind, Key: id.Key, Body: c.After})
 	}
 	slices.SortFunc(documents, func(a, b document.Document) int { return a.ID().Compare(b.ID()) })
-	parts, warnings, err := decide.Divide(rules, documents, o.Limits)
+	parts, warnings, err := decide.Divide(rules, documents, decide.Limits{Documents: o.MaxDocuments, Bytes: o.MaxBytes})
 	p.Warnings = warnings
 	for _, part := range parts {
 		var planned []Change
@@ -147,6 +170,9 @@ func (p *Plan) divide(live []document.Document, changes map[document.ID]Change, 
 			planned = append(planned, changes[d.ID()])
 		}
 		p.Parts = append(p.Parts, planned)
+	}
+	if refused, ok := errors.AsType[*decide.Refusal](err); ok {
+		return &Refusal{Detail: refused.Detail, Problems: refused.Problems}
 	}
 	return err
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/publisher/source"
 )
@@ -24,7 +23,7 @@ func segment(key, rule string) document.Document {
 }
 
 func options(owner string) source.Options {
-	return source.Options{Owner: owner, Rules: eval.New(), Limits: decide.Limits{Documents: 1000, Bytes: 480 << 10}}
+	return source.Options{Owner: owner, Rules: eval.New(), MaxDocuments: 1000, MaxBytes: 480 << 10}
 }
 
 func live(s *statetest.State) []document.Document { return slices.Collect(s.Documents()) }
@@ -146,7 +145,7 @@ func TestPlanIsWhatHappens(t *testing.T) {
 		s.Apply(t, marked)
 		before := live(s)
 		o := options("shop")
-		o.Prune, o.TakeOver, o.Limits = random.IntN(2) == 0, true, decide.Limits{Documents: 1 + random.IntN(6), Bytes: 300 + random.IntN(2000)}
+		o.Prune, o.TakeOver, o.MaxDocuments, o.MaxBytes = random.IntN(2) == 0, true, 1+random.IntN(6), 300+random.IntN(2000)
 		wanted := randomSet(random)
 		p, err := source.New(live(s), wanted, o)
 		if err != nil {
