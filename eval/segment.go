@@ -13,6 +13,7 @@ import (
 type segment struct {
 	document document.Document
 	rule     *syntax // nil if no version could ever be compiled
+	plain    []byte  // the body without its owner; nil if it has none
 	node     node
 	work     work               // of node
 	size     int                // how many expressions the rule has, those of other segments as often as they are used
@@ -115,8 +116,12 @@ func (u *segmentUpdate) compiled(d document.Document) (*segment, Problems) {
 		}
 		return u.ready(name)
 	}
-	p.root = *unmarked(&p.root) // in its place, where problems are looked for
 	next := &segment{document: d, rule: &p.root}
+	if plain := unmarked(&p.root); plain != &p.root {
+		p.root = *plain // in its place, where problems are looked for
+		next.plain = append(appendString([]byte{'{'}, plain.names[0]), ':')
+		next.plain = append(append(next.plain, plain.items[0].raw(p.source)...), '}')
+	}
 	next.node = c.compileRule(&p.root)
 	next.work = workOf(next.node)
 	next.size, next.segments = c.size, compact(c.segments)
