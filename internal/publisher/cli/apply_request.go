@@ -18,9 +18,9 @@ func (a *applying) request(ctx context.Context, live liveDocuments, part []sourc
 	case err != nil:
 		return false, err
 	case r.ID == "":
-		r, err = a.client.OpenRequest(ctx, a.environment, api.NewRequest{Command: command}, api.ChangeHeaders{Reason: a.reason})
+		r, err = a.client.OpenRequest(ctx, a.environment, api.NewRequest{Command: command}, (&auditFlags{reason: a.reason}).headers())
 	case r.Status != "open" || !proposes(r, part):
-		r, err = a.client.RebaseRequest(ctx, a.environment, r.ID, api.NewRequest{Command: command}, api.ChangeHeaders{Reason: a.reason})
+		r, err = a.client.RebaseRequest(ctx, a.environment, r.ID, api.NewRequest{Command: command}, (&auditFlags{reason: a.reason}).headers())
 	}
 	switch {
 	case client.IsProblem(err, api.ProblemPreconditionFailed):
@@ -32,8 +32,10 @@ func (a *applying) request(ctx context.Context, live liveDocuments, part []sourc
 		return false, a.interrupted(ctx, err)
 	}
 	a.report.Result, a.report.Request = resultPending, r.ID
-	if err := a.say("change request %s waits; approvals: %s; hash %s", printable(r.ID), approvals(r), shortHash(r)); err != nil {
-		return false, err
+	if a.wait && len(r.Approvals) < r.Needed {
+		if err := a.say("change request %s waits; approvals: %s; hash %s", printable(r.ID), approvals(r), shortHash(r)); err != nil {
+			return false, err
+		}
 	}
 	return a.applyRequest(ctx, live, part, r, later)
 }
