@@ -23,6 +23,7 @@ func Commands() []commandline.Command {
 		settingsCommands(),
 		[]commandline.Command{
 			promoteCommand(),
+			lifecycleCommand(),
 			command("apply", "make an environment what files say", applyCommand),
 			command("export", "print an environment as a flag file", exportCommand),
 			command("validate", "check flag files, and say where they are wrong", validateCommand),
@@ -30,6 +31,7 @@ func Commands() []commandline.Command {
 		requestCommands(),
 		[]commandline.Command{activityCommand()},
 		auditCommands(),
+		referenceCommands(),
 		environmentCommands(),
 		repairCommands(),
 		tokenCommands(),
