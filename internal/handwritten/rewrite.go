@@ -23,9 +23,9 @@ func Rewrite(name string, content, body []byte, keep func(member string) bool) (
 	if !ok || !isObject {
 		return nil, false
 	}
-	for i := len(old) - 1; i >= 0; i-- {
-		if _, there := find(wanted, old[i].name); !there && keep(old[i].name) {
-			wanted = slices.Insert(wanted, 0, old[i])
+	for _, m := range slices.Backward(old) {
+		if _, there := find(wanted, m.name); !there && keep(m.name) {
+			wanted = slices.Insert(wanted, 0, m)
 		}
 	}
 	whole := objectOf(wanted)

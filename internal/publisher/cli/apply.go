@@ -154,7 +154,7 @@ type liveDocuments struct {
 }
 
 // token returns the revision of a change's base as the API takes it, empty if the document does not exist.
-func (l liveDocuments) token(c source.Change) string {
+func (l *liveDocuments) token(c source.Change) string {
 	if c.Base == 0 {
 		return ""
 	}
@@ -319,7 +319,7 @@ func (a *applying) wrote(live liveDocuments, part []source.Change, revision stri
 	a.report.Changes = append(a.report.Changes, live.planned(part)...)
 }
 
-func (l liveDocuments) planned(part []source.Change) (list []planned) {
+func (l *liveDocuments) planned(part []source.Change) (list []planned) {
 	for _, c := range part {
 		list = append(list, planned{Kind: string(c.Kind), Key: c.Key, Done: c.Done(), Base: l.token(c)})
 	}
@@ -327,7 +327,7 @@ func (l liveDocuments) planned(part []source.Change) (list []planned) {
 }
 
 // command returns a part as a command of the API.
-func (l liveDocuments) command(part []source.Change) api.Command {
+func (l *liveDocuments) command(part []source.Change) api.Command {
 	command := api.Command{Type: "documents"}
 	for _, c := range part {
 		command.Changes = append(command.Changes, api.CommandChange{Kind: string(c.Kind), Key: c.Key, IfMatch: l.token(c), Document: c.After})

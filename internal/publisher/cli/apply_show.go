@@ -53,7 +53,7 @@ func (a *applying) planText(plan source.Plan, most int) (string, error) {
 	if more := len(plan.Changes()) - most; more > 0 {
 		fmt.Fprintf(&b, "%d more are not compared here: --dry-run shows each\n", more)
 	}
-	for _, line := range strings.Split(strings.TrimPrefix(listed(effects), "\n"), "\n") {
+	for line := range strings.SplitSeq(strings.TrimPrefix(listed(effects), "\n"), "\n") {
 		b.WriteString(line + "\n")
 	}
 	return b.String(), nil

@@ -78,7 +78,7 @@ func (s *session) export(name, environment string, file []byte, documents int) e
 		_, err := fmt.Fprintf(s.terminal.Stdout, "%s says what %s is already\n", printable(name), environment)
 		return err
 	}
-	if err := os.WriteFile(name, after, 0o644); err != nil { // #nosec G306 -- a file of the user, as editors write it
+	if err := os.WriteFile(name, after, 0o644); err != nil { // #nosec G306 G703 -- a file of the user, as editors write it
 		return err
 	}
 	text := fmt.Sprintf("%s of %s in %s", counted(documents, "document is", "documents are"), environment, printable(name))

@@ -33,6 +33,7 @@ func File(documents []document.Document) []byte {
 			segments = append(segments, m)
 		case document.KindFlag:
 			flags = append(flags, m)
+		default: // of no file
 		}
 	}
 	if len(segments) > 0 {

@@ -93,10 +93,10 @@ type Plan struct {
 }
 
 // Changes returns all changes, in the order in which they are made.
-func (p Plan) Changes() []Change { return slices.Concat(p.Parts...) }
+func (p *Plan) Changes() []Change { return slices.Concat(p.Parts...) }
 
 // Deletions returns what the plan deletes.
-func (p Plan) Deletions() []Change {
+func (p *Plan) Deletions() []Change {
 	return slices.DeleteFunc(p.Changes(), func(c Change) bool { return c.After != nil })
 }
 
