@@ -167,6 +167,7 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 			"sync",                // the names that environments can have
 			publisher + "access",  // the names of roles and actions
 			publisher + "audit",   // verifies exports
+			publisher + "source",  // reads flag files, and plans what they need
 			"internal/references", // reads source code
 		},
 	}
