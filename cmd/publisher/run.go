@@ -28,6 +28,10 @@ func program() commandline.Program {
 			keysCommands(),
 			[]commandline.Command{
 				{
+					Words: []string{"backup"}, Short: "copy everything that publishers store into one file", New: backupCommand,
+					Examples: []string{"backup --data-dir data/publisher --out flagside.backup", "backup --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --out flagside.backup --with-keys"},
+				},
+				{
 					Words: []string{"environment", "destroy"}, Short: "delete the flags of an archived environment for good", New: environmentDestroyCommand,
 					Examples: []string{"environment destroy trial --data-dir data/publisher", "environment destroy trial --data-dir data/publisher --confirm trial"},
 				},

@@ -29,12 +29,16 @@ type Options struct {
 // use the newest trust file, because a key that was revoked counts until a keys note without it is known, from there or from the export.
 // Memory holds the documents, what was decided about each change request, and no other records: their digests go to a temporary file.
 func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) {
-	v := &verifier{
+	v := newVerifier(export, trust, o)
+	err := v.run()
+	return v.report, cmp.Or(err, v.release())
+}
+
+func newVerifier(export io.Reader, trust changelog.Trust, o Options) *verifier {
+	return &verifier{
 		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(), acts: newActs(),
 		journals: make(map[string]*journalHistory),
 	}
-	err := v.run()
-	return v.report, cmp.Or(err, v.release())
 }
 
 // verifier is a verification under way.
