@@ -44,6 +44,7 @@ type Publisher struct {
 	lock         *os.File                 // of the data directory; nil when the NATS server is elsewhere
 	server       *natsserver.Server       // nil when the NATS server is elsewhere
 	local        *flagsync.ConnectOptions // of a command beside a publisher that runs; else nil
+	completing   bool // the data directory may be one that is being filled
 	keys         *keys.Watcher
 	listener     net.Listener
 	http         *http.Server
@@ -74,8 +75,11 @@ func New(o Options) (*Publisher, error) {
 
 // prepareDataDir takes the data directory, if there is to be one.
 func (p *Publisher) prepareDataDir() (err error) {
-	if p.options.NATS == "" {
-		p.lock, err = p.options.lockDataDir()
+	if p.options.NATS != "" {
+		return nil
+	}
+	if p.lock, err = p.options.lockDataDir(); err == nil && !p.completing {
+		err = verifyComplete(p.options.DataDir)
 	}
 	return err
 }

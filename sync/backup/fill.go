@@ -32,21 +32,62 @@ func Fill(ctx context.Context, conn *flagsync.Conn, stream string, replicas int,
 	if err != nil {
 		return 0, err
 	}
-	c := jetstream.Use(conn)
-	info, err := c.CreateStream(ctx, config)
+	info, err := jetstream.Use(conn).CreateStream(ctx, config)
 	if err != nil {
 		return 0, fmt.Errorf("fill %s: %w", stream, err)
 	}
-	f := &filling{client: c, stream: stream, prefix: strings.TrimSuffix(config.Subjects[0], ">"), last: info.State.LastSequence}
-	if IsPeople(stream) {
-		err = f.people(ctx, messages)
-	} else {
-		behind, err = f.run(ctx, messages)
-	}
-	if err != nil {
+	f := newFilling(conn, config, info)
+	if behind, err = f.fill(ctx, messages); err != nil {
 		return 0, fmt.Errorf("fill %s: %w", stream, err)
 	}
 	return behind, nil
+}
+
+// Holds is what a stream holds of messages.
+type Holds struct {
+	Exists bool
+	// All says that it has all of them.
+	All bool
+	// Behind is the first sequence behind them, if the stream goes on there, else 0.
+	Behind uint64
+}
+
+// Compare is [Fill] that changes nothing: it fails with [ErrOccupied] where that would.
+func Compare(ctx context.Context, conn *flagsync.Conn, stream string, replicas int, messages Sequence) (Holds, error) {
+	config, err := settings(stream, replicas)
+	if err != nil {
+		return Holds{}, err
+	}
+	info, err := jetstream.Use(conn).Info(ctx, stream)
+	if jetstream.HasCode(err, jetstream.CodeStreamNotFound) {
+		return Holds{}, nil
+	}
+	if err == nil {
+		err = config.Verify(info.Config)
+	}
+	if err != nil {
+		return Holds{}, fmt.Errorf("compare %s: %w", stream, err)
+	}
+	f := newFilling(conn, config, info)
+	f.only = true
+	behind, err := f.fill(ctx, messages)
+	if err != nil {
+		return Holds{}, fmt.Errorf("compare %s: %w", stream, err)
+	}
+	return Holds{Exists: true, All: !f.lacks, Behind: behind}, nil
+}
+
+func newFilling(conn *flagsync.Conn, config jetstream.StreamConfig, info *jetstream.StreamInfo) *filling {
+	return &filling{
+		client: jetstream.Use(conn), stream: config.Name, prefix: strings.TrimSuffix(config.Subjects[0], ">"), last: info.State.LastSequence,
+	}
+}
+
+func (f *filling) fill(ctx context.Context, messages Sequence) (behind uint64, err error) {
+	if IsPeople(f.stream) {
+		return 0, f.people(ctx, messages)
+	}
+	return f.run(ctx, messages)
 }
 
 // filling is a Fill under way.
@@ -57,6 +98,8 @@ type filling struct {
 	last   uint64 // sequence that the stream ends with
 	batch  []jetstream.Outgoing
 	bytes  int
+	only   bool // compares only
+	lacks  bool // a message is not there
 }
 
 func (f *filling) run(ctx context.Context, messages Sequence) (behind uint64, err error) {
@@ -99,8 +142,10 @@ func (f *filling) place(ctx context.Context, held func() (jetstream.Message, err
 		}
 		return nil
 	}
-	out := outgoing(m)
-	f.batch, f.bytes = append(f.batch, out), f.bytes+len(m.Data)
+	if f.lacks = true; f.only {
+		return nil
+	}
+	f.batch, f.bytes = append(f.batch, outgoing(m)), f.bytes+len(m.Data)
 	if len(f.batch) < batchMessages && f.bytes < batchBytes {
 		return nil
 	}
@@ -167,7 +212,12 @@ func (f *filling) people(ctx context.Context, messages Sequence) error {
 			return err
 		}
 		all = append(all, m.Subject)
-		if err := f.person(ctx, m); err != nil {
+		if f.only {
+			err = f.compare(ctx, m)
+		} else {
+			err = f.person(ctx, m)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -182,6 +232,19 @@ func (f *filling) people(ctx context.Context, messages Sequence) error {
 		return fmt.Errorf("%w: %s", ErrOccupied, subject)
 	}
 	return nil
+}
+
+// compare compares what is stored about a person.
+func (f *filling) compare(ctx context.Context, m Message) error {
+	found, err := f.client.LastMessage(ctx, f.stream, m.Subject)
+	switch {
+	case errors.Is(err, jetstream.ErrNoMessage):
+		f.lacks = true
+		return nil
+	case err == nil && !same(messageOf(found), m):
+		return fmt.Errorf("%w: %s", ErrOccupied, m.Subject)
+	}
+	return err
 }
 
 func (f *filling) person(ctx context.Context, m Message) error {
