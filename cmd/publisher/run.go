@@ -36,6 +36,10 @@ func program() commandline.Program {
 					Examples: []string{"restore flagside.backup --data-dir data/publisher", "restore flagside.backup --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --replicas 3"},
 				},
 				{
+					Words: []string{"move"}, Short: "copy everything that publishers store to another NATS server or data directory", New: moveCommand,
+					Examples: []string{"move --data-dir data/publisher --to nats://nats.shop.example:4222 --to-nats-nkey nats.nkey --to-replicas 3", "move --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --to-data-dir data/publisher"},
+				},
+				{
 					Words: []string{"environment", "destroy"}, Short: "delete the flags of an archived environment for good", New: environmentDestroyCommand,
 					Examples: []string{"environment destroy trial --data-dir data/publisher", "environment destroy trial --data-dir data/publisher --confirm trial"},
 				},

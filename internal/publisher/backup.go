@@ -146,7 +146,7 @@ func verifyBackup(ctx context.Context, file *os.File, trust changelog.Trust) (Ba
 	if err != nil {
 		return BackedUp{}, err
 	}
-	v, err := verifyFile(ctx, f, trust)
+	v, err := copyOf(f).verify(ctx, trust)
 	if err != nil {
 		return BackedUp{}, err
 	}
@@ -167,50 +167,67 @@ func summary(f *backup.File, file *os.File, warnings []string) (BackedUp, error)
 	return done, nil
 }
 
-// verifiedFile is a backup of which everything is proved.
-type verifiedFile struct {
+// streamsCopy are all streams of an installation, in a file or on a server.
+type streamsCopy struct {
+	installation string
+	checkpoint   string // a signed note that names the newest record of each
+	messages     func(stream string) (audit.Messages, bool)
+}
+
+func copyOf(f *backup.File) streamsCopy {
+	return streamsCopy{f.Header.Installation, f.Header.Checkpoint, func(stream string) (audit.Messages, bool) {
+		number, ok := f.Stream(stream)
+		if !ok {
+			return audit.Messages{}, false
+		}
+		return audit.Messages{Stream: stream, Last: f.Header.Streams[number].Last, All: func() backup.Sequence { return f.All(number) }}, true
+	}}
+}
+
+// verified is what was found in streams of which everything is proved.
+type verified struct {
 	environments []writer.Environment
 	states       map[string]audit.State // by environment, of each that has a log
 	warnings     []string
 }
 
-// verifyFile proves what a backup holds: the chain of each stream up to the record that the checkpoint names, as an audit does.
-func verifyFile(ctx context.Context, f *backup.File, trust changelog.Trust) (v verifiedFile, err error) {
-	if trust.Installation() != f.Header.Installation {
-		return v, fmt.Errorf("the backup is of installation %s, and the keys and the trust file are of %s", f.Header.Installation, trust.Installation())
+// verify proves the chain of each stream up to the record that the checkpoint names, as an audit does.
+func (c streamsCopy) verify(ctx context.Context, trust changelog.Trust) (v verified, err error) {
+	if trust.Installation() != c.installation {
+		return v, fmt.Errorf("the streams are of installation %s, and the keys and the trust file are of %s", c.installation, trust.Installation())
 	}
 	v.states = make(map[string]audit.State)
-	control, ok := messagesOf(f, writer.ControlLedger().Stream())
+	control, ok := c.messages(writer.ControlLedger().Stream())
 	if !ok {
-		return v, errors.New("the backup has no CONTROL")
+		return v, errors.New("there is no CONTROL")
 	}
-	if err := audit.VerifyJournal(control, f.Header.Checkpoint, trust); err != nil {
+	if err := audit.VerifyJournal(control, c.checkpoint, trust); err != nil {
 		return v, err
 	}
 	if v.environments, err = audit.Environments(control, trust); err != nil {
 		return v, err
 	}
 	for _, e := range v.environments {
-		if err := v.verifyEnvironment(ctx, f, control, e, trust); err != nil {
+		if err := v.verifyEnvironment(ctx, c, control, e, trust); err != nil {
 			return v, err
 		}
 	}
 	return v, nil
 }
 
-func (v *verifiedFile) verifyEnvironment(ctx context.Context, f *backup.File, control audit.Messages, e writer.Environment, trust changelog.Trust) error {
-	ledger, hasLedger := messagesOf(f, writer.LedgerOf(e.Name).Stream())
-	log, hasLog := messagesOf(f, writer.DocumentStreams(e.Name)[0])
+func (v *verified) verifyEnvironment(ctx context.Context, c streamsCopy, control audit.Messages, e writer.Environment, trust changelog.Trust) error {
+	ledger, hasLedger := c.messages(writer.LedgerOf(e.Name).Stream())
+	log, hasLog := c.messages(writer.DocumentStreams(e.Name)[0])
 	switch {
 	case !hasLedger:
-		return fmt.Errorf("the backup has no ledger of environment %s", e.Name)
+		return fmt.Errorf("there is no ledger of environment %s", e.Name)
 	case !hasLog && !e.Destroyed.IsZero():
-		return audit.VerifyJournal(ledger, f.Header.Checkpoint, trust)
+		return audit.VerifyJournal(ledger, c.checkpoint, trust)
 	case !hasLog:
-		return fmt.Errorf("the backup has no log of environment %s", e.Name)
+		return fmt.Errorf("there is no log of environment %s", e.Name)
 	}
 	report, state, err := audit.VerifyCopied(ctx, audit.Copied{
-		Environment: e.Name, Streams: []audit.Messages{control, ledger, log}, Checkpoint: f.Header.Checkpoint,
+		Environment: e.Name, Streams: []audit.Messages{control, ledger, log}, Checkpoint: c.checkpoint,
 	}, trust)
 	if err != nil {
 		return err
@@ -220,17 +237,6 @@ func (v *verifiedFile) verifyEnvironment(ctx context.Context, f *backup.File, co
 		v.warnings = append(v.warnings, e.Name+": "+w)
 	}
 	return nil
-}
-
-func messagesOf(f *backup.File, stream string) (audit.Messages, bool) {
-	number, ok := f.Stream(stream)
-	if !ok {
-		return audit.Messages{}, false
-	}
-	return audit.Messages{
-		Stream: stream, Last: f.Header.Streams[number].Last,
-		All: func() backup.Sequence { return f.All(number) },
-	}, true
 }
 
 // points are how far streams are copied.

@@ -2,7 +2,7 @@ package publisher_test
 
 import (
 	"context"
-	"errors"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -45,8 +45,9 @@ func carryOut(text string) error {
 	if err := json.Unmarshal([]byte(text), &t); err != nil {
 		return err
 	}
-	if t.What != "restore" {
-		return errors.New(t.What)
+	if t.What == "move" {
+		_, err := publisher.Move(context.Background(), t.Source.options(), t.Target.options())
+		return err
 	}
 	file, err := os.Open(t.File)
 	if err != nil {
@@ -55,6 +56,14 @@ func carryOut(text string) error {
 	defer file.Close()
 	_, err = publisher.RestoreBackup(context.Background(), t.Target.options(), file, publisher.Restoring{Order: writer.Order{Actor: "operator"}})
 	return err
+}
+
+// killUntilDone kills children that carry out a task, each some time later than the one before, until one is done. left looks at what those leave.
+func killUntilDone(t testing.TB, k task, left func()) {
+	t.Helper()
+	for killed := 0; !k.killedAfter(t, time.Duration(5+10*killed+rand.IntN(10))*time.Millisecond); killed++ {
+		left()
+	}
 }
 
 // killedAfter starts a child, kills it after some time, and reports whether it had carried out the task by then.

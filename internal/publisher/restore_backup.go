@@ -79,7 +79,7 @@ func restoreBackup(ctx context.Context, o Options, file *os.File, r Restoring) (
 	if err != nil {
 		return done, err
 	}
-	v, err := verifyFile(ctx, f, trust)
+	v, err := copyOf(f).verify(ctx, trust)
 	if err != nil {
 		return done, err
 	}
@@ -226,7 +226,7 @@ type restoration struct {
 	p        *Publisher
 	conn     *flagsync.Conn
 	file     *backup.File
-	verified verifiedFile
+	verified verified
 	order    writer.Order
 	op       string // the beginning of the op-ids of what it writes
 	done     *RestoredBackup

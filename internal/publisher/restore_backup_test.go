@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"maps"
-	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
@@ -112,19 +110,14 @@ func TestRestoreThatIsKilled(t *testing.T) {
 		"on a server":         {NATS: natstest.Start(t).URL(), KeysDir: o.KeysDir},
 	} {
 		t.Run(name, func(t *testing.T) {
-			child := task{What: "restore", File: file, Target: placeOf(to)}
-			for killed := 0; ; killed++ {
-				done := child.killedAfter(t, time.Duration(5+10*killed+mathrand.IntN(10))*time.Millisecond)
-				if done {
-					break
-				}
+			killUntilDone(t, task{What: "restore", File: file, Target: placeOf(to)}, func() {
 				if to.DataDir == "" || !exists(filepath.Join(to.DataDir, "unfinished")) {
-					continue
+					return
 				}
 				if _, err := publisher.New(publisher.Options{DataDir: to.DataDir, KeysDir: to.KeysDir, AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0"}); !errors.Is(err, publisher.ErrUnfinished) {
 					t.Fatalf("a publisher uses what is not complete: %v", err)
 				}
-			}
+			})
 			again := governed(t, to)
 			if now := again.flags(); !maps.Equal(now, before) {
 				t.Errorf("%d flags, %d were there", len(now), len(before))
@@ -287,7 +280,7 @@ func TestForgedBackupIsRefused(t *testing.T) {
 		"the checkpoint": {want: "checkpoint", header: func(h *backup.Header) {
 			h.Checkpoint = strings.Replace(h.Checkpoint, "FLAGS_prod", "FLAGS_drop", 1)
 		}},
-		"an environment": {want: "no ledger of environment", header: func(h *backup.Header) { h.Streams = h.Streams[:2] }},
+		"an environment": {want: "there is no ledger of environment", header: func(h *backup.Header) { h.Streams = h.Streams[:2] }},
 	} {
 		forged := rewrite(t, file, forge.change, forge.header)
 		to := house(t)
