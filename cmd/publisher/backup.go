@@ -85,6 +85,11 @@ func temporaryFile(o publisher.Options) (file *os.File, remove func() error, err
 	return file, file.Close, nil
 }
 
+// streamLine says what a stream has.
+func streamLine(s publisher.BackedUpStream) string {
+	return fmt.Sprintf("  %-20s %d messages, up to %d", s.Name, s.Messages, s.Last)
+}
+
 // printBackup says what a backup holds.
 func printBackup(out io.Writer, name string, done publisher.BackedUp) error {
 	lines := []string{fmt.Sprintf("%s: backup of installation %s at %s", filepath.Base(name), done.Installation, done.Time.Format(time.RFC3339))}
@@ -92,7 +97,7 @@ func printBackup(out io.Writer, name string, done publisher.BackedUp) error {
 		lines[0] = fmt.Sprintf("backup of installation %s at %s", done.Installation, done.Time.Format(time.RFC3339))
 	}
 	for _, s := range done.Streams {
-		lines = append(lines, fmt.Sprintf("  %-20s up to %d, %d messages", s.Name, s.Last, s.Messages))
+		lines = append(lines, streamLine(s))
 	}
 	lines = append(lines, fmt.Sprintf("read back and proved: %d bytes, SHA-256 %x", done.Bytes, done.Sum))
 	for _, w := range done.Warnings {

@@ -58,7 +58,7 @@ func moveCommand() commandline.Invocation {
 func printMoved(out io.Writer, done publisher.Moved, to publisher.Options) error {
 	lines := []string{"moved installation " + done.Installation}
 	for _, s := range done.Streams {
-		lines = append(lines, fmt.Sprintf("  %-20s up to %d, %d messages", s.Name, s.Last, s.Messages))
+		lines = append(lines, streamLine(s))
 	}
 	for _, w := range done.Warnings {
 		lines = append(lines, "warning: "+w)

@@ -60,7 +60,7 @@ func makeBackup(ctx context.Context, o Options, out *os.File, withKeys bool) (do
 		}
 		trust, err := p.trust()
 		if err == nil {
-			done, err = verifyBackup(ctx, out, trust)
+			done, err = verifyBackup(ctx, out, trust, o.DataDir)
 		}
 		return err
 	})
@@ -68,18 +68,22 @@ func makeBackup(ctx context.Context, o Options, out *os.File, withKeys bool) (do
 
 // reach returns as much of a publisher as can reach the log of an installation, also while another one uses the data directory.
 func (o Options) reach() (*Publisher, error) {
-	p, err := existing(o)
-	if !errors.Is(err, errDataDirInUse) {
+	if o.NATS != "" {
+		return existing(o)
+	}
+	local, unreached := localServer{filepath.Join(o.DataDir, localSocket)}.options()
+	if unreached != nil {
+		p, err := existing(o)
+		if errors.Is(err, errDataDirInUse) {
+			err = unreached
+		}
 		return p, err
 	}
 	k, err := openKeys(o)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	p = &Publisher{options: o, logger: o.Logger, keys: keys.NewWatcher(k, nil, o.Logger)}
-	local, err := localServer{filepath.Join(o.DataDir, localSocket)}.options()
-	p.local = &local
-	return p, err
+	return &Publisher{options: o, logger: o.Logger, keys: keys.NewWatcher(k, nil, o.Logger), local: &local}, nil
 }
 
 // writeBackup writes the file.
@@ -141,12 +145,12 @@ func (p *Publisher) backupHeader(points points, withKeys bool) (backup.Header, e
 }
 
 // verifyBackup reads a backup from its beginning to its end, and verifies everything in it against a trust file.
-func verifyBackup(ctx context.Context, file *os.File, trust changelog.Trust) (BackedUp, error) {
+func verifyBackup(ctx context.Context, file *os.File, trust changelog.Trust, scratch string) (BackedUp, error) {
 	f, err := backup.Open(file)
 	if err != nil {
 		return BackedUp{}, err
 	}
-	v, err := copyOf(f).verify(ctx, trust)
+	v, err := copyOf(f, scratch).verify(ctx, trust)
 	if err != nil {
 		return BackedUp{}, err
 	}
@@ -172,16 +176,17 @@ type streamsCopy struct {
 	installation string
 	checkpoint   string // a signed note that names the newest record of each
 	messages     func(stream string) (audit.Messages, bool)
+	scratch      string // directory for temporary files; "" is that of the system
 }
 
-func copyOf(f *backup.File) streamsCopy {
+func copyOf(f *backup.File, scratch string) streamsCopy {
 	return streamsCopy{f.Header.Installation, f.Header.Checkpoint, func(stream string) (audit.Messages, bool) {
 		number, ok := f.Stream(stream)
 		if !ok {
 			return audit.Messages{}, false
 		}
 		return audit.Messages{Stream: stream, Last: f.Header.Streams[number].Last, All: func() backup.Sequence { return f.All(number) }}, true
-	}}
+	}, scratch}
 }
 
 // verified is what was found in streams of which everything is proved.
@@ -227,7 +232,7 @@ func (v *verified) verifyEnvironment(ctx context.Context, c streamsCopy, control
 		return fmt.Errorf("there is no log of environment %s", e.Name)
 	}
 	report, state, err := audit.VerifyCopied(ctx, audit.Copied{
-		Environment: e.Name, Streams: []audit.Messages{control, ledger, log}, Checkpoint: c.checkpoint,
+		Environment: e.Name, Streams: []audit.Messages{control, ledger, log}, Checkpoint: c.checkpoint, Scratch: c.scratch,
 	}, trust)
 	if err != nil {
 		return err

@@ -185,3 +185,19 @@ func TestBackupThatFails(t *testing.T) {
 		t.Errorf("%q, %v", kept, err)
 	}
 }
+
+// Only the owner of a data directory reaches the streams through it.
+func TestTheSocketIsForItsOwner(t *testing.T) {
+	t.Parallel()
+	r := governed(t, publisher.Options{})
+	socket := filepath.Join(r.dataDir, "publisher.sock")
+	r.await("the socket", func() bool { return exists(socket) })
+	info, err := os.Lstat(socket)
+	if err != nil || info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	r.stop()
+	if exists(socket) {
+		t.Error("the socket stays")
+	}
+}

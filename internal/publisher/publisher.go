@@ -44,7 +44,7 @@ type Publisher struct {
 	lock         *os.File                 // of the data directory; nil when the NATS server is elsewhere
 	server       *natsserver.Server       // nil when the NATS server is elsewhere
 	local        *flagsync.ConnectOptions // of a command beside a publisher that runs; else nil
-	completing   bool // the data directory may be one that is being filled
+	completing   bool                     // the data directory may be one that is being filled
 	keys         *keys.Watcher
 	listener     net.Listener
 	http         *http.Server

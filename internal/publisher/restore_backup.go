@@ -79,7 +79,7 @@ func restoreBackup(ctx context.Context, o Options, file *os.File, r Restoring) (
 	if err != nil {
 		return done, err
 	}
-	v, err := copyOf(f).verify(ctx, trust)
+	v, err := copyOf(f, "").verify(ctx, trust)
 	if err != nil {
 		return done, err
 	}

@@ -130,9 +130,13 @@ func TestAlteredBackupIsRefused(t *testing.T) {
 func TestWriterRefusesWhatReadersWould(t *testing.T) {
 	t.Parallel()
 	for name, write := range map[string]func(*backup.Writer) error{
-		"a stream that is not complete":  func(w *backup.Writer) error { return w.Write(2, backup.Message{Sequence: 1}) },
-		"a stream behind another":        func(w *backup.Writer) error { return errors.Join(w.Write(2, backup.Message{Sequence: 2}), w.Write(0, backup.Message{Sequence: 1})) },
-		"a message twice":                func(w *backup.Writer) error { return errors.Join(w.Write(2, backup.Message{Sequence: 1}), w.Write(2, backup.Message{Sequence: 1})) },
+		"a stream that is not complete": func(w *backup.Writer) error { return w.Write(2, backup.Message{Sequence: 1}) },
+		"a stream behind another": func(w *backup.Writer) error {
+			return errors.Join(w.Write(2, backup.Message{Sequence: 2}), w.Write(0, backup.Message{Sequence: 1}))
+		},
+		"a message twice": func(w *backup.Writer) error {
+			return errors.Join(w.Write(2, backup.Message{Sequence: 1}), w.Write(2, backup.Message{Sequence: 1}))
+		},
 		"a message behind the last":      func(w *backup.Writer) error { return w.Write(2, backup.Message{Sequence: 3}) },
 		"a stream that is not announced": func(w *backup.Writer) error { return w.Write(4, backup.Message{Sequence: 1}) },
 		"streams that are missing":       func(*backup.Writer) error { return nil },

@@ -30,6 +30,8 @@ type Copied struct {
 	Streams []Messages
 	// Checkpoint is a signed note that names the newest record of each, as it was when they were copied.
 	Checkpoint string
+	// Scratch is a directory for temporary files; "" is that of the system.
+	Scratch string
 }
 
 // State is what a log leads to.
@@ -51,7 +53,7 @@ func VerifyCopied(ctx context.Context, c Copied, trust changelog.Trust) (Report,
 		in.CloseWithError(err)
 		exported <- err
 	}()
-	v := newVerifier(out, trust, Options{Environment: c.Environment, WithControl: true})
+	v := newVerifier(out, trust, Options{Environment: c.Environment, WithControl: true, Scratch: c.Scratch})
 	err := v.run()
 	out.CloseWithError(errVerified)
 	if failed := <-exported; failed != nil && !errors.Is(failed, errVerified) {

@@ -22,6 +22,8 @@ type Options struct {
 	Checkpoints string
 	// WithControl demands that the export has CONTROL. Without it, what checkpoints say about CONTROL counts only if the export has it.
 	WithControl bool
+	// Scratch is a directory for temporary files; "" is that of the system.
+	Scratch string
 }
 
 // Verify reads an export to its end and returns what it holds. The error is a *[BadRecordError] that
