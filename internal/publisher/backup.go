@@ -88,7 +88,7 @@ func (o Options) reach() (*Publisher, error) {
 
 // writeBackup writes the file.
 func (p *Publisher) writeBackup(ctx context.Context, conn *flagsync.Conn, out io.Writer, withKeys bool) error {
-	points, err := findPoints(ctx, conn)
+	points, err := findPointsPatiently(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -281,6 +281,15 @@ func findPoints(ctx context.Context, conn *flagsync.Conn) (points, error) {
 		}
 		return collectPoints(ctx, conn, environments, control, known)
 	}
+}
+
+// findPointsPatiently is findPoints, and waits a little for a server that cannot be reached.
+func findPointsPatiently(ctx context.Context, conn *flagsync.Conn) (p points, err error) {
+	err = retry(ctx, reachTimeout, func() error {
+		p, err = findPoints(ctx, conn)
+		return err
+	})
+	return p, err
 }
 
 func collectPoints(

@@ -61,7 +61,11 @@ func carryOut(text string) error {
 // killUntilDone kills children that carry out a task, each some time later than the one before, until one is done. left looks at what those leave.
 func killUntilDone(t testing.TB, k task, left func()) {
 	t.Helper()
-	for killed := 0; !k.killedAfter(t, time.Duration(5+10*killed+rand.IntN(10))*time.Millisecond); killed++ {
+	step := 40
+	if os.Getenv("FLAGSIDE_SOAK") != "" {
+		step = 5
+	}
+	for killed := 0; !k.killedAfter(t, time.Duration(30+step*killed+rand.IntN(step))*time.Millisecond); killed++ {
 		left()
 	}
 }

@@ -121,7 +121,7 @@ func (m *moving) prove() error {
 			return err
 		}
 	}
-	points, err := findPoints(m.ctx, m.from)
+	points, err := findPointsPatiently(m.ctx, m.from)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (m *moving) origin() string {
 
 func (m *moving) fill() error {
 	for _, s := range m.streams { // before anything is written
-		held, err := backup.Compare(m.ctx, m.into, s.Name, m.target.options.Replicas, m.all(s))
+		held, err := m.held(s, m.all(s))
 		if err == nil && held.Behind > 0 {
 			err = fmt.Errorf("%s goes on at %d: %w", s.Name, held.Behind, backup.ErrOccupied)
 		}
@@ -208,11 +208,24 @@ func (m *moving) fill() error {
 		}
 	}
 	for _, s := range m.streams {
-		if _, err := backup.Fill(m.ctx, m.into, s.Name, m.target.options.Replicas, m.all(s)); err != nil {
+		err := patiently(m.ctx, func() error {
+			_, err := backup.Fill(m.ctx, m.into, s.Name, m.target.options.Replicas, m.all(s))
+			return err
+		})
+		if err != nil {
 			return m.occupied(err)
 		}
 	}
 	return m.compare()
+}
+
+// held returns what the new place has of a stream.
+func (m *moving) held(s backup.Stream, all backup.Sequence) (held backup.Holds, err error) {
+	err = patiently(m.ctx, func() error {
+		held, err = backup.Compare(m.ctx, m.into, s.Name, m.target.options.Replicas, all)
+		return err
+	})
+	return held, err
 }
 
 func (m *moving) occupied(err error) error {
@@ -227,13 +240,14 @@ func (m *moving) compare() error {
 	for _, s := range m.streams {
 		messages := 0
 		counted := func(yield func(backup.Message, error) bool) {
+			messages = 0
 			for message, err := range m.all(s) {
 				if messages++; !yield(message, err) {
 					return
 				}
 			}
 		}
-		held, err := backup.Compare(m.ctx, m.into, s.Name, m.target.options.Replicas, counted)
+		held, err := m.held(s, counted)
 		if err != nil || !held.All || held.Behind > 0 {
 			return errors.Join(err, fmt.Errorf("%s does not hold what was stored in it", s.Name))
 		}

@@ -243,12 +243,16 @@ func (r *restoration) same(ctx context.Context) error {
 		}
 	}
 	for i, s := range r.file.Header.Streams {
-		if _, err := backup.Fill(ctx, r.conn, s.Name, r.p.options.Replicas, r.file.All(i)); err != nil {
+		err := patiently(ctx, func() error {
+			_, err := backup.Fill(ctx, r.conn, s.Name, r.p.options.Replicas, r.file.All(i))
+			return err
+		})
+		if err != nil {
 			return r.occupied(err)
 		}
 	}
 	for i, s := range r.file.Header.Streams { // a server that stored something else would be found now
-		if held, err := backup.Compare(ctx, r.conn, s.Name, r.p.options.Replicas, r.file.All(i)); err != nil || !held.All {
+		if held, err := r.compare(ctx, i, s.Name); err != nil || !held.All {
 			return errors.Join(err, fmt.Errorf("%s does not hold what was stored in it", s.Name))
 		}
 	}
@@ -261,7 +265,15 @@ func (r *restoration) same(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.record(ctx)
+	return patiently(ctx, func() error { return r.record(ctx) })
+}
+
+func (r *restoration) compare(ctx context.Context, number int, stream string) (held backup.Holds, err error) {
+	err = patiently(ctx, func() error {
+		held, err = backup.Compare(ctx, r.conn, stream, r.p.options.Replicas, r.file.All(number))
+		return err
+	})
+	return held, err
 }
 
 func (r *restoration) allow(environment string) error {
@@ -274,7 +286,7 @@ func (r *restoration) allow(environment string) error {
 // verifyEmpty refuses streams that hold anything but what an earlier run of this restore has written. CONTROL is written to last.
 func (r *restoration) verifyEmpty(ctx context.Context) error {
 	for i, s := range r.file.Header.Streams {
-		held, err := backup.Compare(ctx, r.conn, s.Name, r.p.options.Replicas, r.file.All(i))
+		held, err := r.compare(ctx, i, s.Name)
 		if err != nil {
 			return r.occupied(err)
 		}
@@ -341,17 +353,20 @@ func (r *restoration) occupied(err error) error {
 
 // renew begins a new epoch with the state that the backup ends with: sidecars that know a newer one follow only that.
 func (r *restoration) renew(ctx context.Context, environment string, s audit.State) error {
-	list, err := writer.OpenEnvironments(ctx, r.conn, r.p.options.Replicas)
-	if err != nil {
-		return err
-	}
 	n := writer.NewEpoch{
 		OpID: r.op, Actor: r.order.Actor, Reason: r.reason(), Time: time.Now(), Documents: slices.Values(s.Documents), Count: len(s.Documents),
 	}
 	if r.done.Same() {
 		n.After = s.Position
 	}
-	position, err := list.Recreate(ctx, environment, n)
+	var position changelog.Position
+	err := patiently(ctx, func() error { // one that was not completed counts for nothing
+		list, err := writer.OpenEnvironments(ctx, r.conn, r.p.options.Replicas)
+		if err == nil {
+			position, err = list.Recreate(ctx, environment, n)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -375,7 +390,7 @@ func (r *restoration) record(ctx context.Context) error {
 		return err
 	}
 	head, err := newest(ctx, journal, changelog.StreamHead{}, nil)
-	if err != nil {
+	if err != nil || r.recorded(ctx, head.Sequence) {
 		return err
 	}
 	body, err := access.RestoredRecord(time.Now(), r.order.Actor, access.Why{Reason: r.reason()})
@@ -415,7 +430,7 @@ func (r *restoration) other(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.record(ctx)
+	return patiently(ctx, func() error { return r.record(ctx) })
 }
 
 // verifyUnused refuses a server on which there is anything but what an earlier run of this restore has made: its environments, and nothing that
