@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,11 +36,16 @@ type Publisher struct {
 // StartPublisher runs "publisher serve" with an embedded server over dataDir
 // and waits until its API answers.
 func (b Binaries) StartPublisher(ctx context.Context, dataDir, admin, nats string) (*Publisher, error) {
+	return b.StartPublisherWith(ctx, admin, nats, "--data-dir", dataDir, "--nats-addr", nats)
+}
+
+// StartPublisherWith runs "publisher serve" with options that say where its log is, and waits until its API answers.
+func (b Binaries) StartPublisherWith(ctx context.Context, admin, nats string, options ...string) (*Publisher, error) {
 	args, err := b.serveArguments(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p, err := Start(b.Publisher, append([]string{"serve", "--data-dir", dataDir, "--admin-addr", admin, "--nats-addr", nats}, args...)...)
+	p, err := Start(b.Publisher, slices.Concat([]string{"serve", "--admin-addr", admin}, options, args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -59,17 +65,7 @@ func (b Binaries) StartPublisherAt(ctx context.Context, c *Cluster, n *Node, adm
 }
 
 func (b Binaries) startPublisherAt(ctx context.Context, c *Cluster, nats, admin string) (*Publisher, error) {
-	args, err := b.serveArguments(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p, err := Start(b.Publisher, append([]string{
-		"serve", "--nats", natsURL(nats), "--replicas", strconv.Itoa(len(c.Nodes)), "--admin-addr", admin,
-	}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	return &Publisher{Process: p, Admin: admin, NATS: nats, TokenFile: b.tokenFile()}, p.await(ctx, "http://"+admin+"/readyz")
+	return b.StartPublisherWith(ctx, admin, nats, "--nats", natsURL(nats), "--replicas", strconv.Itoa(len(c.Nodes)))
 }
 
 // CreateEnvironment makes an environment by the command line, as a person would: again while the servers of a new cluster do not know each other

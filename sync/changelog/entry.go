@@ -18,7 +18,7 @@ import (
 const Version = 2
 
 // ErrVersion is returned for an entry whose schema version is not known here.
-var ErrVersion = errors.New("unknown schema version: written by a newer publisher")
+var ErrVersion = errors.New("a newer version of flagside wrote it: upgrade this program")
 
 // Entry is one message of the log: the new state of one document and, in the
 // same bytes, the record of who changed it and why.
@@ -122,7 +122,7 @@ func decodeAnyEntry(data []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("entry: %w", err)
 	}
 	if header.Version != Version {
-		return Entry{}, fmt.Errorf("entry: %w: %d", ErrVersion, header.Version)
+		return Entry{}, fmt.Errorf("entry: format %d: %w", header.Version, ErrVersion)
 	}
 	var w wireEntry
 	if err := json.Unmarshal(data, &w, json.RejectUnknownMembers(true)); err != nil {

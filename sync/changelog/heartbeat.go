@@ -71,7 +71,7 @@ func readHeartbeat(data []byte) (h Heartbeat, ok bool) {
 func (h Heartbeat) validate() error {
 	switch {
 	case h.Version != Version:
-		return fmt.Errorf("heartbeat: %w: %d", ErrVersion, h.Version)
+		return fmt.Errorf("heartbeat: format %d: %w", h.Version, ErrVersion)
 	case h.Position.Revision == 0 || h.Position.Digest.IsZero():
 		return errors.New("heartbeat: a log without an entry has none")
 	case h.End < h.Position.Revision || h.Begin == 0 || h.Begin > h.Position.Revision:

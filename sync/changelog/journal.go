@@ -98,7 +98,7 @@ func notARecord(data []byte, why error) error {
 		return fmt.Errorf("record: %w", err)
 	}
 	if header.Version != journalVersion {
-		return fmt.Errorf("record: %w: %d", ErrVersion, header.Version)
+		return fmt.Errorf("record: format %d: %w", header.Version, ErrVersion)
 	}
 	return fmt.Errorf("record: %w", why)
 }

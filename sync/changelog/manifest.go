@@ -68,7 +68,7 @@ func (p PublishedSnapshot) validate() error {
 
 func (m Manifest) validate() error {
 	if m.Version != manifestVersion {
-		return fmt.Errorf("manifest: %w: %d", ErrVersion, m.Version)
+		return fmt.Errorf("manifest: format %d: %w", m.Version, ErrVersion)
 	}
 	if len(m.Snapshots) == 0 || len(m.Snapshots) > keptSnapshots {
 		return fmt.Errorf("manifest: %d snapshots, want 1 to %d", len(m.Snapshots), keptSnapshots)

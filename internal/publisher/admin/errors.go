@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -37,7 +38,7 @@ func problemOf(err error, logger zerolog.Logger) *problem {
 			return p
 		}
 	}
-	logger.Error().Err(err).Msg("a request failed unexpectedly")
+	logger.Error().Err(err).Msg("request failed unexpectedly")
 	return newProblem(http.StatusInternalServerError, api.ProblemInternal, "Something failed that should not: the publisher's log says what.")
 }
 
@@ -66,6 +67,8 @@ func knownErrors() []knownError {
 		{writer.ErrEnvironmentDestroyed, http.StatusGone, "environment-destroyed"},
 		{flagsync.ErrEnvironmentName, http.StatusUnprocessableEntity, "environment-name"},
 		{flagsync.ErrStreamLost, http.StatusServiceUnavailable, "stream-lost"},
+		{changelog.ErrUnreadable, http.StatusServiceUnavailable, "entry-unreadable"},
+		{changelog.ErrVersion, http.StatusServiceUnavailable, "entry-unreadable"},
 		{flagsync.ErrStreamMismatch, http.StatusServiceUnavailable, "stream-mismatch"},
 		{writer.ErrForeignMessages, http.StatusServiceUnavailable, "foreign-messages"},
 		{writer.ErrKeyRetired, http.StatusServiceUnavailable, "signing-key-retired"},

@@ -101,7 +101,7 @@ func DecodeEvent(data []byte) (Event, error) {
 		return Event{}, fmt.Errorf("event: %w", err)
 	}
 	if version.Version != eventVersion {
-		return Event{}, fmt.Errorf("event: %w: %d", changelog.ErrVersion, version.Version)
+		return Event{}, fmt.Errorf("event: format %d: %w", version.Version, changelog.ErrVersion)
 	}
 	var e Event
 	if err := json.Unmarshal(data, &e, json.RejectUnknownMembers(true)); err != nil {
