@@ -45,6 +45,7 @@ type road struct {
 }
 
 func newRoad(t testing.TB, to *running) road {
+	t.Helper()
 	return road{faultnet.Start(t, hostOf(to.NATSURL())), t}
 }
 

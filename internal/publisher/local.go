@@ -97,7 +97,8 @@ var errNotReached = errors.New("the publisher that uses the data directory canno
 
 // greeted connects and returns how to log in.
 func (s localServer) greeted() (conn net.Conn, user, password string, err error) {
-	if conn, err = net.DialTimeout("unix", s.path, localTimeout); err != nil {
+	dialer := net.Dialer{Timeout: localTimeout}
+	if conn, err = dialer.DialContext(context.Background(), "unix", s.path); err != nil {
 		return nil, "", "", fmt.Errorf("%w: %w", errNotReached, err)
 	}
 	_ = conn.SetReadDeadline(time.Now().Add(localTimeout))

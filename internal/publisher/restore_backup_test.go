@@ -35,8 +35,12 @@ func restore(t testing.TB, o publisher.Options, path string) (publisher.Restored
 func TestRestoreAsTheSameInstallation(t *testing.T) {
 	t.Parallel()
 	for name, elsewhere := range map[string]func(t *testing.T) publisher.Options{
-		"in a data directory": func(t *testing.T) publisher.Options { return house(t) },
+		"in a data directory": func(t *testing.T) publisher.Options {
+			t.Helper()
+			return house(t)
+		},
 		"on a cluster": func(t *testing.T) publisher.Options {
+			t.Helper()
 			return publisher.Options{NATS: natstest.StartCluster(t).URL(), Replicas: 3, KeysDir: trusttest.Default().Directory(t)}
 		},
 	} {

@@ -56,8 +56,7 @@ type opening struct {
 }
 
 func (o *opening) damaged(err error) error {
-	var why *DamagedError
-	if errors.As(err, &why) {
+	if _, ok := errors.AsType[*DamagedError](err); ok {
 		return err
 	}
 	return &DamagedError{Offset: o.offset, Stream: o.at.name(), Sequence: o.at.sequence, Reason: err.Error()}
