@@ -38,6 +38,9 @@ func TestMoveToAClusterAndBack(t *testing.T) {
 	if _, err := publisher.New(publisher.Options{DataDir: house.DataDir, KeysDir: house.KeysDir, AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0"}); !errors.Is(err, publisher.ErrMoved) {
 		t.Fatalf("a publisher uses what was left: %v", err)
 	}
+	if err := publisher.Check(t.Context(), publisher.Options{DataDir: house.DataDir, KeysDir: house.KeysDir, AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0"}); !errors.Is(err, publisher.ErrMoved) {
+		t.Errorf("a check of what was left: %v", err)
+	}
 	r = governed(t, cluster)
 	way.Redirect(hostOf(r.NATSURL()))
 	sidecars = append(sidecars, way.follow())
