@@ -100,6 +100,7 @@ func TestFoundationImports(t *testing.T) {
 		"sync":                    {"sync/changelog", "sync/internal/jetstream"},
 		"sync/follow":             {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/internal/tuning"},
 		"sync/writer":             {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/internal/tuning"},
+		"sync/backup":             {"sync", "sync/internal/jetstream"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {

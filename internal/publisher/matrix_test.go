@@ -51,7 +51,7 @@ func governedAnyway(t *testing.T, o publisher.Options) *running {
 		t.Fatal(err)
 	}
 	o.FixedTokens = append(roles(), o.FixedTokens...)
-	if o.NATS == "" {
+	if o.NATS == "" && o.DataDir == "" {
 		o.DataDir = t.TempDir()
 	}
 	r := run(t, o)
