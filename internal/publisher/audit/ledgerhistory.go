@@ -23,7 +23,7 @@ type ledgerHistory struct {
 }
 
 func newLedgerHistory(v *verifier, stream string) *ledgerHistory {
-	return &ledgerHistory{verifier: v, stream: stream}
+	return &ledgerHistory{verifier: v, stream: stream, places: places{dir: v.options.Scratch}}
 }
 
 func (h *ledgerHistory) head() changelog.StreamHead {
