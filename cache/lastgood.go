@@ -42,7 +42,7 @@ func membership(versions []goodVersion) changelog.Membership {
 // a tail has them, each with a lastGoodGroup.
 const lastGoodMagic = "flagside last-good 2\n"
 
-var errLastGoodFormat = errors.New("not a file of last good versions of a known format")
+var errLastGoodFormat = errors.New("not a file of last good flag versions in a known format")
 
 // lastGoodGroup is documents that belonged to one state.
 type lastGoodGroup struct {

@@ -22,7 +22,7 @@ func (s *Store) Restore() (Source, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.view.Load() != nil || s.next != nil {
-		return s.Source(), errors.New("restore: the state comes from elsewhere already")
+		return s.Source(), errors.New("restore: a state is served already")
 	}
 	if s.disk == nil {
 		return SourceEmpty, nil
@@ -78,7 +78,7 @@ func (s *Store) tidy(r restored, damaged []string) {
 func (s *Store) putAside(suffix string) {
 	path, err := s.disk.quarantine(suffix)
 	if err != nil {
-		s.conditions.raise(CodeDiskDamaged, fmt.Errorf("put a bad file aside: %w", err))
+		s.conditions.raise(CodeDiskDamaged, fmt.Errorf("move a damaged file aside: %w", err))
 		return
 	}
 	s.logger.Warn().Str("path", path).Msg("damaged file moved aside")
@@ -100,7 +100,7 @@ func (s *Store) LoadBootstrap(path string) error {
 	}
 	v, err := s.bootstrapView(data)
 	if err != nil && mayBeYAML(path, data) {
-		return fmt.Errorf("bootstrap file %[1]s: %[2]w (if it is YAML, make JSON of it with: flagside convert %[1]s)", path, err)
+		return fmt.Errorf("bootstrap file %[1]s: %[2]w (if it is YAML, convert it to JSON with: flagside convert %[1]s)", path, err)
 	}
 	if err != nil {
 		return fmt.Errorf("bootstrap file %s: %w", path, err)
@@ -119,7 +119,7 @@ func mayBeYAML(path string, data []byte) bool {
 func (s *Store) bootstrapView(data []byte) (*View, error) {
 	if changelog.IsSnapshot(data) {
 		if s.keys == nil {
-			return nil, errors.New("a snapshot is believed by its proof, and there is no root key to trust")
+			return nil, errors.New("it is a snapshot, which needs root keys to verify it: give --trust-file or --credentials")
 		}
 		loaded, err := decodeSnapshot(bytes.NewReader(data), s.environment, s.keys)
 		if err == nil {

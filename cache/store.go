@@ -74,10 +74,10 @@ type Store struct {
 // The caller calls Close when done.
 func New(o Options) (*Store, error) {
 	if o.Environment == "" || o.Environment != filepath.Base(o.Environment) || !filepath.IsLocal(o.Environment) {
-		return nil, fmt.Errorf("environment %q: want a name that can begin the name of a file", o.Environment)
+		return nil, fmt.Errorf("environment %q cannot be part of a file name: use a to z, 0 to 9 and '-' only", o.Environment)
 	}
 	if o.Dir != "" && o.Keyring == nil {
-		return nil, errors.New("a data directory needs a root key to trust: what lies in it is believed by its proof")
+		return nil, errors.New("data directory: there are no root keys to verify what it has: give --trust-file or --credentials")
 	}
 	s := &Store{
 		environment:   o.Environment,

@@ -83,7 +83,7 @@ func (f *Flag) Description() string {
 	return string(text)
 }
 
-// Owner returns the team or person who answers for the flag, empty if the document names none.
+// Owner returns the team or person that is responsible for the flag, empty if the document names none.
 func (f *Flag) Owner() string { return f.declared.labels.owner }
 
 // Kind returns what the flag is for: release, experiment, ops or permission. It is empty if the document does not say, and may be any

@@ -44,7 +44,7 @@ func StreamWrites() []Shared {
 // follow.
 func written() []Shared {
 	return []Shared{
-		messages(jetstream.JournalSubject + ".>"),
+		messages(jetstream.LedgerFeedSubject + ".>"),
 		api("STREAM.MSG.DELETE." + jetstream.PeopleStream),
 		requests("flags.>"),
 		requests("ledger.>"),

@@ -20,7 +20,7 @@ func TestCreateRefusesAForgottenEnvironment(t *testing.T) {
 	t.Parallel()
 	for name, use := range map[string]func(*log){
 		"entries": func(l *log) { l.write(t, put("a", `{"n":1}`)) },
-		"records": func(l *log) { fill(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1) },
+		"records": func(l *log) { fill(t, openLedger(t, l.conn, writer.LedgerOf(environment), 1), 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -82,7 +82,7 @@ func TestEnvironmentsOfTwoPublishers(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	one, two := openEnvironments(t, l.server), openEnvironments(t, l.server)
-	tokens := openJournal(t, l.conn, writer.ControlLedger(), 1)
+	tokens := openLedger(t, l.conn, writer.ControlLedger(), 1)
 	for i, name := range []string{"dev", "staging"} {
 		records(t, tokens, 0)
 		if _, err := tokens.Append(t.Context(), tokens.Head().Sequence, "token"+name, []byte(`{"type":"token.created","name":7}`)); err != nil {

@@ -10,7 +10,7 @@ import (
 // them.
 var (
 	ErrEnvironmentUnknown = errors.New("unknown environment")
-	ErrEnvironmentName    = errors.New("not a name for an environment")
+	ErrEnvironmentName    = errors.New("invalid environment name")
 
 	ErrUnreachable    = jetstream.ErrUnreachable    // the log cannot be reached
 	ErrStreamLost     = jetstream.ErrStreamLost     // the stream of a known environment is gone

@@ -43,12 +43,12 @@ func TestCreateBehindATornStart(t *testing.T) {
 		if head, err := openLog(t, conn, 1).Head(t.Context()); err != nil || head.Revision != first+1 {
 			t.Errorf("the log ends at %v, %v, want revision %d", head, err, first+1)
 		}
-		j := openJournal(t, conn, writer.LedgerOf(environment), 1)
+		j := openLedger(t, conn, writer.LedgerOf(environment), 1)
 		fill(t, j, 2)
 		if head := j.Head().Sequence; head != first+1 {
 			t.Errorf("the ledger ends at %d, want %d", head, first+1)
 		}
-		if got, err := bodies(t, openJournal(t, conn, writer.LedgerOf(environment), 1), 1); err != nil || len(got) != 2 {
+		if got, err := bodies(t, openLedger(t, conn, writer.LedgerOf(environment), 1), 1); err != nil || len(got) != 2 {
 			t.Errorf("the ledger has %v, %v", got, err)
 		}
 		if wrong, err := e.CheckStreams(t.Context(), []string{environment}); err != nil || len(wrong) > 0 {
@@ -62,8 +62,8 @@ func TestALostLedgerIsNotTorn(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	c := l.server.Client(t)
-	fill(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1)
-	known := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	fill(t, openLedger(t, l.conn, writer.LedgerOf(environment), 1), 1)
+	known := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	if err := catchUp(t, known); err != nil {
 		t.Fatal(err)
 	}
@@ -73,18 +73,18 @@ func TestALostLedgerIsNotTorn(t *testing.T) {
 	if _, err := bodies(t, known, 1); !errors.Is(err, writer.ErrDamaged) {
 		t.Errorf("one that knew the record: %v", err)
 	}
-	told := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	told := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	told.Expect(named)
 	if _, err := told.Append(t.Context(), 0, "x", []byte("1")); !errors.Is(err, writer.ErrLedgerCut) {
-		t.Errorf("one that was told of the record: %v, want ErrJournalCut", err)
+		t.Errorf("one that was told of the record: %v, want ErrLedgerCut", err)
 	}
 	tear(t, c, "LEDGER_prod", "ledger.prod.records", 1)
 	store(t, c, nats.NewMsg("ledger.prod.x"))
-	if _, err := bodies(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1); !errors.Is(err, writer.ErrDamaged) {
+	if _, err := bodies(t, openLedger(t, l.conn, writer.LedgerOf(environment), 1), 1); !errors.Is(err, writer.ErrDamaged) {
 		t.Errorf("one that lacks what stood before noise: %v, want ErrDamaged", err)
 	}
 	tear(t, c, "LEDGER_prod", "ledger.prod.records", 17)
-	if _, err := bodies(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1); !errors.Is(err, writer.ErrDamaged) {
+	if _, err := bodies(t, openLedger(t, l.conn, writer.LedgerOf(environment), 1), 1); !errors.Is(err, writer.ErrDamaged) {
 		t.Errorf("one that lost 17 records: %v, want ErrDamaged", err)
 	}
 }

@@ -165,7 +165,7 @@ func (h *history) event(e requests.Event) error {
 
 // record appends to the ledger.
 func (h *history) record(body []byte) error {
-	r := changelog.JournalRecord{Stream: ledgerStream, Sequence: h.ledger.Sequence + 1, Prev: h.ledger, OpID: fmt.Sprint("op-", h.ledger.Sequence), Body: body}
+	r := changelog.LedgerRecord{Stream: ledgerStream, Sequence: h.ledger.Sequence + 1, Prev: h.ledger, OpID: fmt.Sprint("op-", h.ledger.Sequence), Body: body}
 	data, err := r.Encode()
 	if err != nil {
 		return err

@@ -18,7 +18,7 @@ func convertCommand() commandline.Invocation {
 	var file, compatibility string
 	set := config.NewSet("flagside convert", "Prints a flag file as JSON, such as one in YAML for the --bootstrap-file of sidecars. It asks no publisher.")
 	set.Argument(&file, "FILE", "flagd file, JSON or YAML").File()
-	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "whose strictness the file follows")
+	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "compatibility mode of the file; without it flagside's own rules")
 	return commandline.Invocation{Set: set, Run: func(_ context.Context, t commandline.Terminal) error {
 		text, err := readFlags(t, file, eval.Compatibility(compatibility))
 		if err != nil {

@@ -50,9 +50,9 @@ func credentialsAddCommand() commandline.Invocation {
 		"The file of NATS users gets the public key; a running embedded server lets the user in within two seconds.")
 	set.Argument(&a.user.Name, "NAME", "name of the user, for people")
 	set.Choice(&a.role, "role", string(natsserver.RoleSidecar), []string{string(natsserver.RoleSidecar), string(natsserver.RolePublisher)},
-		"what the user is for, which decides on its account and permissions")
+		"role of the user, which decides its account and permissions")
 	set.List(&a.user.Environments, "environment", nil,
-		"environment that a sidecar follows, or environments whose streams a publisher may create and whose old snapshots it may remove, all if none is named")
+		"environment that a sidecar follows, or environments whose streams a publisher may create and whose old snapshots it may remove; without any, all")
 	set.String(&a.user.Inbox, "nats-inbox-prefix", "", "inbox prefix of a sidecar; without it _SC.<environment>, which sidecars have by default")
 	a.users.declare(set)
 	set.File(&a.files.trust, "trust-file", "", "file with the root keys, which is copied; without it trust in --data-dir")
@@ -116,7 +116,7 @@ func readUsers(file string) ([]natsserver.User, error) {
 func credentialsRemoveCommand() commandline.Invocation {
 	var name string
 	var at usersAt
-	set := config.NewSet("flagside credentials remove", "Takes a NATS user away. A running embedded server disconnects it within two seconds.")
+	set := config.NewSet("flagside credentials remove", "Removes a NATS user. A running embedded server disconnects it within two seconds.")
 	set.Argument(&name, "NAME", "name of the user")
 	at.declare(set)
 	return commandline.Invocation{

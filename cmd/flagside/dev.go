@@ -28,7 +28,7 @@ func devCommand() commandline.Invocation {
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")
 	set.Directory(&o.DataDir, "data-dir", "", "directory that keeps the change log across restarts; without it the log is removed at the end")
 	set.String(&o.Environment, "environment", dev.DefaultEnvironment, "environment that has the flags of the file")
-	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "whose strictness the file follows")
+	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "compatibility mode of the file; without it flagside's own rules")
 	set.Int(&offset, "port-offset", 0, "number to add to each port, to run several at once; port 0 and sockets are unchanged")
 	l.Declare(set, telemetry.FormatConsole)
 

@@ -30,8 +30,8 @@ func policyCheckCommand() commandline.Invocation {
 	set.File(&q.policy, "policy", "", "file with Cedar policies; without it the default policy")
 	set.String(&q.principal, "principal", "anonymous", "id of the principal")
 	set.List(&q.groups, "group", nil, "groups of the principal, such as "+access.RoleEditor)
-	set.String(&q.action, "action", "", "what the principal wants to do: "+strings.Join(actionNames(), ", "))
-	set.String(&q.resource, "resource", "", "what it is done to: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+
+	set.String(&q.action, "action", "", "action to check: "+strings.Join(actionNames(), ", "))
+	set.String(&q.resource, "resource", "", "resource of the action: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+
 		"without it what is global")
 	set.Bool(&q.protected, "protected", false, "the environment is marked as protected")
 	set.List(&q.tags, "tag", nil, "tags of the flag")
@@ -41,7 +41,7 @@ func policyCheckCommand() commandline.Invocation {
 	set.Int(&q.approvals, "approvals", 0, "how many others have approved the change")
 	set.Int(&q.dependants, "dependants", 0, "how many flags depend on what is changed")
 	set.Bool(&q.ownRequest, "own-request", false, "the principal is the author of the change request")
-	set.Bool(&q.breakGlass, "break-glass", false, "the principal demands to go without approvals")
+	set.Bool(&q.breakGlass, "break-glass", false, "the principal wants to skip the approvals")
 	return commandline.Invocation{Set: set, Check: q.validate, Run: func(_ context.Context, t commandline.Terminal) error { return q.answer(t) }}
 }
 

@@ -26,8 +26,8 @@ func environmentDestroyCommand() commandline.Invocation {
 		"stays, and its name is not given again: export its history first with flagside audit export if you need it. Stop the publisher first: this uses its data directory. With --nats it records the end and prints the "+
 		"commands that delete the streams.")
 	set.Argument(&name, "NAME", "name of the environment")
-	set.String(&confirmed, "confirm", "", "the name once more, where no terminal can be asked").OnlyOnCommandLine()
-	set.String(&reason, "reason", "", "why, at most 500 bytes; it stands in a signed record for ever: do not name a person").Short("m")
+	set.String(&confirmed, "confirm", "", "the name again, to confirm the deletion without a terminal").OnlyOnCommandLine()
+	set.String(&reason, "reason", "", "why, at most 500 bytes; it stays in a signed record for ever and cannot be erased: do not name a person").Short("m")
 	declareStreams(set, &o)
 	return commandline.Invocation{
 		Set: set, Changes: true,

@@ -45,10 +45,10 @@ func probeCommands() []commandline.Command {
 
 func probeCommand(path, question string) commandline.Invocation {
 	p := &probe{path: path}
-	set := config.NewSet("publisher "+path, "Asks a running publisher whether it "+question+". Exit code 0 says yes, 1 no, 2 that the question makes no sense.")
+	set := config.NewSet("publisher "+path, "Asks a running publisher whether it "+question+". The exit code is 0 if so, 1 if not, 2 if the command line is wrong.")
 	set.Address(&p.addr, "admin-addr", publisher.DefaultAdminAddr, "address of the API of the publisher, as publisher serve has it")
 	set.File(&p.certificate, "admin-cert", "", "PEM file with the certificate of the API, as publisher serve has it; without it the API is asked without TLS")
-	set.Duration(&p.timeout, "probe-timeout", 2*time.Second, "how long the answer may take")
+	set.Duration(&p.timeout, "probe-timeout", 2*time.Second, "longest time to wait for the answer")
 	return commandline.Invocation{
 		Set: set,
 		Run: func(ctx context.Context, t commandline.Terminal) error {

@@ -48,12 +48,12 @@ func TestCommandLines(t *testing.T) {
 	f(exitOK, "", "version")
 	f(exitOK, "", "--version")
 	f(exitOK, "complete -F", "completion", "bash")
-	f(exitConfiguration, "data directory", "serve")
+	f(exitConfiguration, "--data-dir", "serve")
 	f(exitConfiguration, "publisher keys init DIR", "serve", "--nats", "nats://127.0.0.1:4222")
 	f(exitConfiguration, "loopback", "serve", "--data-dir", "d", "--admin-addr", "0.0.0.0:8017")
 	f(exitConfiguration, "replicas", "serve", "--data-dir", "d", "--replicas", "3")
 	f(exitConfiguration, "flagside credentials add", "serve", "--data-dir", t.TempDir(), "--nats-addr", "0.0.0.0:4222", "--check")
-	f(exitConfiguration, "leave it", "serve", "--data-dir", "d", "--nats", "nats://127.0.0.1:4222")
+	f(exitConfiguration, "leave one out", "serve", "--data-dir", "d", "--nats", "nats://127.0.0.1:4222")
 }
 
 // awaitMatch waits until the log matches, and returns the first group.

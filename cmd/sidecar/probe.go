@@ -32,13 +32,13 @@ type probe struct {
 
 // options returns the option table of the sub-command. It fills in p.
 func (p *probe) options() *config.Set {
-	synopsis := "Asks a running sidecar whether it lives. Exit code 0 says yes, 1 no, 2 that the question makes no sense."
+	synopsis := "Checks whether a running sidecar is alive. The exit code is 0 if so, 1 if not, 2 if the command line is wrong."
 	if p.path == "readyz" {
-		synopsis = "Asks a running sidecar whether it is ready to answer. Exit code 0 says yes, 1 no, 2 that the question makes no sense."
+		synopsis = "Checks whether a running sidecar is ready to answer. The exit code is 0 if so, 1 if not, 2 if the command line is wrong."
 	}
 	set := config.NewSet("sidecar "+p.path, synopsis)
 	set.Address(&p.addr, "management-addr", sidecar.DefaultManagementAddr, "management address of the sidecar")
-	set.Duration(&p.timeout, "probe-timeout", 2*time.Second, "how long the answer may take")
+	set.Duration(&p.timeout, "probe-timeout", 2*time.Second, "longest time to wait for the answer")
 	return set
 }
 

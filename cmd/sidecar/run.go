@@ -128,7 +128,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	}
 	o.AnswersMemory = answersMemory(s.answersMemory)
 	if o.InFlight = int64(s.inFlight) << 10; o.InFlight == 0 {
-		fmt.Fprintln(stderr, "sidecar: --in-flight-memory: nothing can be answered with 0 KiB")
+		fmt.Fprintln(stderr, "sidecar: --in-flight-memory: 0 KiB leave no room for answers: give 1 or more")
 		return exitConfiguration
 	}
 	o.Context.Static = s.place.addTo(o.Context.Static)

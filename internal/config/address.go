@@ -19,6 +19,6 @@ func LoopbackOnly(addr string) error {
 	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("%q can be reached from other machines and nothing would check who asks: "+
+	return fmt.Errorf("%q can be reached from other machines, without authentication: "+
 		"use a loopback address such as 127.0.0.1, [::1] or localhost", addr)
 }

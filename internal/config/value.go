@@ -162,7 +162,7 @@ func validListener(text string) error {
 	case isPath && path == "":
 		return errors.New("unix: needs the path of a socket, such as unix:/run/flagside/rpc.sock")
 	case text == "off":
-		return errors.New("off cannot stand beside an address")
+		return errors.New("off cannot be given beside an address: give one of them")
 	case isPath:
 		return nil
 	}

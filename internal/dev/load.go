@@ -58,7 +58,7 @@ func (l *loader) load(ctx context.Context) (again bool) {
 func (l *loader) read() (documents []document.Document, err error) {
 	l.set, err = source.Read(l.dev.options.File, eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork), l.dev.options.Compatibility)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, errors.New("the file does not exist: save it, and it is read")
+		return nil, errors.New("the file does not exist: save it, and its flags are loaded")
 	}
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (l *loader) replace(ctx context.Context, documents []document.Document) (co
 		return result, err
 	}
 	// The file is the truth, so whatever has become of the log needs no one's decision.
-	if err := l.dev.publisher.Renew(ctx, name, origin, documents); err != nil {
+	if err := l.dev.publisher.Overwrite(ctx, name, origin, documents); err != nil {
 		return control.Result{}, err
 	}
 	return service.Do(ctx, origin, command)

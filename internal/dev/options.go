@@ -71,7 +71,7 @@ func (o Options) complete() (Options, error) {
 	case err != nil: // it may come later
 	case info.IsDir():
 	case !info.Mode().IsRegular():
-		return o, fmt.Errorf("dev: %s is no file that can be read again when it changes", o.File)
+		return o, fmt.Errorf("dev: %s is not a regular file and cannot be read again when it changes: save the flags in one", o.File)
 	}
 	if o.Out == nil {
 		o.Out = io.Discard

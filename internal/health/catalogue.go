@@ -37,7 +37,7 @@ const (
 	PolicyRefused        Code = "policy-refused"
 	ForeignMessages      Code = "foreign-messages"
 	HeartbeatsOld        Code = "heartbeats-old"
-	JournalDamaged       Code = "journal-damaged"
+	LedgerDamaged        Code = "journal-damaged"
 	SigningKeyRetired    Code = "signing-key-retired"
 	RootKeyOnline        Code = "root-key-online"
 	CheckpointNotWritten Code = "checkpoint-not-written"
@@ -76,7 +76,7 @@ func Catalogue() []Condition {
 		},
 		{
 			LogUnreachable, SeverityWarning,
-			"The change log cannot be reached, so what is known grows older; " +
+			"The change log cannot be reached, so the known flags grow older; " +
 				"check the NATS address, the network and the server.",
 		},
 		{
@@ -105,23 +105,23 @@ func Catalogue() []Condition {
 		},
 		{
 			DifferentHistory, SeverityCritical,
-			"The change log is of another epoch and does not continue what was known, so the known state is served until a complete state " +
-				"of the other history can be taken over; find out whether the log was restored or recreated.",
+			"The change log is of another epoch and does not continue the known state, which is served until the other history has a complete " +
+				"state; find out whether the log was restored or recreated.",
 		},
 		{
 			LogRegressed, SeverityCritical,
-			"The change log ends before what was known of it, so the known state is served and not the older one; " +
+			"The change log ends before the revision that is known here, so the known state is served and not the older one; " +
 				"put the newer log back, or let a publisher begin a new epoch.",
 		},
 		{
 			LogForked, SeverityCritical,
-			"The change log has other entries than were known, in the same epoch, so the known state is served; " +
+			"The change log has other entries than are known here, in the same epoch, so the known state is served; " +
 				"find out who wrote to another copy of it, and let a publisher begin a new epoch.",
 		},
 		{
 			EpochIncomplete, SeverityCritical,
 			"A new epoch has begun in the change log, but its state is not complete, so the known state is served; " +
-				"if this lasts, repeat what began it.",
+				"if this lasts, repeat the command that began it.",
 		},
 		{
 			FragmentDropped, SeverityWarning,
@@ -158,7 +158,7 @@ func Catalogue() []Condition {
 		},
 		{
 			StreamLost, SeverityCritical,
-			"The change log of a known environment is gone, so a publisher refuses changes and everybody serves what is known; " +
+			"The change log of a known environment is gone, so publishers refuse changes and sidecars keep serving the flags they know; " +
 				"restore the stream, or recreate the environment as a new epoch.",
 		},
 		{
@@ -178,7 +178,7 @@ func Catalogue() []Condition {
 		},
 		{
 			NATSUsersRefused, SeverityWarning,
-			"The file of NATS users has mistakes or is gone, so the users of before stay in force; correct the place that the detail names.",
+			"The file of NATS users has mistakes or is gone, so the previous users stay in force; correct the place that the detail names.",
 		},
 		{
 			FlagKeptLastGood, SeverityWarning,
@@ -188,7 +188,7 @@ func Catalogue() []Condition {
 		{
 			FlagErrors, SeverityWarning,
 			"Evaluations of a flag have ended with an error within five minutes, and applications got their own default; " +
-				"explain the flag with a context of theirs, and correct its rule.",
+				"evaluate the flag with one of their contexts, using flagside flag evaluate, and correct its rule.",
 		},
 		{
 			FlagNotInProcess, SeverityWarning,
@@ -211,7 +211,7 @@ func Catalogue() []Condition {
 		},
 		{
 			PolicyRefused, SeverityWarning,
-			"The policy file has mistakes, so the policies of before stay in force; correct the places that the detail names.",
+			"The policy file has mistakes, so the previous policies stay in force; correct the places that the detail names.",
 		},
 		{
 			ForeignMessages, SeverityWarning,
@@ -224,7 +224,7 @@ func Catalogue() []Condition {
 				"set the clocks, and if they are right, find out who sends old heartbeats again.",
 		},
 		{
-			JournalDamaged, SeverityCritical,
+			LedgerDamaged, SeverityCritical,
 			"A ledger or CONTROL lacks records or has one that cannot be read, so nothing that needs it is changed; " +
 				"put the stream back from a backup, or go on behind the damage with flagside ledger repair.",
 		},
@@ -240,7 +240,7 @@ func Catalogue() []Condition {
 		},
 		{
 			CheckpointNotWritten, SeverityWarning,
-			"The file of checkpoints cannot be written, so what is changed now could be rewritten later without contradiction; " +
+			"The file of checkpoints cannot be written, so changes made now could be rewritten later without notice; " +
 				"make the directory of --checkpoint-file writable.",
 		},
 		{

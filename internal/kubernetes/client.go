@@ -104,7 +104,7 @@ func (c *Client) send(ctx context.Context, method, at string, s Secret) ([]byte,
 	}
 	request, err := http.NewRequestWithContext(ctx, method, at, body)
 	if err != nil {
-		return nil, errors.New("its name cannot stand in a URL")
+		return nil, errors.New("its name cannot be part of a URL")
 	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")

@@ -26,7 +26,7 @@ const (
 const maxFile = 1 << 20
 
 // ErrOutside means that this process runs in no pod of Kubernetes.
-var ErrOutside = errors.New("this is no pod of Kubernetes")
+var ErrOutside = errors.New("this does not run in a Kubernetes pod")
 
 // Options say where the API server is.
 type Options struct {

@@ -98,9 +98,9 @@ func validatePath(path string) error {
 	case path == "":
 		return errors.New("unix: needs the path of a socket, such as unix:/run/flagside/rpc.sock")
 	case strings.HasPrefix(path, "@"):
-		return fmt.Errorf("%q is an abstract socket, which no file mode protects: use a path", path)
+		return fmt.Errorf("%q is an abstract socket, which has no file mode to protect it: use a path", path)
 	case len(path) > maxPath:
-		return fmt.Errorf("the path %q of a socket is longer than %d bytes, which is all that the system allows", path, maxPath)
+		return fmt.Errorf("the socket path %q is longer than the %d bytes that the system allows: use a shorter path", path, maxPath)
 	default:
 		return nil
 	}

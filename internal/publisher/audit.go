@@ -69,7 +69,7 @@ func untilApplied(records iter.Seq2[writer.Stored, error], said uint64, head cha
 }
 
 func appliedBehind(s writer.Stored, head changelog.Position) bool {
-	r, err := changelog.DecodeJournalRecord(s.Data)
+	r, err := changelog.DecodeLedgerRecord(s.Data)
 	if err != nil {
 		return false
 	}

@@ -206,7 +206,7 @@ func (c streamsCopy) verify(ctx context.Context, trust changelog.Trust) (v verif
 	if !ok {
 		return v, errors.New("there is no CONTROL")
 	}
-	if err := audit.VerifyJournal(control, c.checkpoint, trust); err != nil {
+	if err := audit.VerifyLedger(control, c.checkpoint, trust); err != nil {
 		return v, err
 	}
 	if v.environments, err = audit.Environments(control, trust); err != nil {
@@ -227,7 +227,7 @@ func (v *verified) verifyEnvironment(ctx context.Context, c streamsCopy, control
 	case !hasLedger:
 		return fmt.Errorf("there is no ledger of environment %s", e.Name)
 	case !hasLog && !e.Destroyed.IsZero():
-		return audit.VerifyJournal(ledger, c.checkpoint, trust)
+		return audit.VerifyLedger(ledger, c.checkpoint, trust)
 	case !hasLog:
 		return fmt.Errorf("there is no log of environment %s", e.Name)
 	}

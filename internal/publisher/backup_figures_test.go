@@ -26,7 +26,7 @@ func TestBackupOfMuch(t *testing.T) {
 		for n := range 10_000 {
 			all = append(all, document.Document{Kind: document.KindFlag, Key: flagKey(n), Body: numbered(round*10_000 + n)})
 		}
-		if err := r.Renew(t.Context(), "prod", decide.Origin{Owner: true, Actor: "op"}, all); err != nil {
+		if err := r.Overwrite(t.Context(), "prod", decide.Origin{Owner: true, Actor: "op"}, all); err != nil {
 			t.Fatal(err)
 		}
 	}

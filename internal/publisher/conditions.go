@@ -96,14 +96,14 @@ func (p *Publisher) streamConditions(add func(c health.Code, detail string)) {
 	for _, err := range p.streams.wrong() {
 		add(streamCondition(err), err.Error())
 		if errors.Is(err, writer.ErrDamaged) { // those who have read a journal before do not see that it is damaged
-			add(health.JournalDamaged, err.Error())
+			add(health.LedgerDamaged, err.Error())
 		}
 	}
 	for _, detail := range p.journals.wrong() {
-		add(health.JournalDamaged, detail)
+		add(health.LedgerDamaged, detail)
 	}
 	for _, name := range p.environments.forgotten() {
-		add(health.JournalDamaged, fmt.Sprintf("CONTROL does not list environment %[1]s any more, which is followed here: "+
+		add(health.LedgerDamaged, fmt.Sprintf("CONTROL does not list environment %[1]s any more, which is followed here: "+
 			"make it known again with \"flagside environment adopt %[1]s\"", name))
 	}
 	for _, detail := range p.journals.news(time.Now()) {

@@ -168,7 +168,7 @@ func (e *environment) opening(ctx context.Context) (*writer.Log, error) {
 }
 
 // Ledger returns the ledger, or why it cannot be read and written now.
-func (e *environment) Ledger(ctx context.Context) (control.Journal, error) {
+func (e *environment) Ledger(ctx context.Context) (control.Ledger, error) {
 	if _, err := e.Log(ctx); err != nil {
 		return nil, err
 	}

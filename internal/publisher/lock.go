@@ -14,7 +14,7 @@ import (
 const lockFile = "publisher.lock"
 
 // errDataDirInUse means that a data directory is another publisher's: two servers that write the same streams would destroy them.
-var errDataDirInUse = errors.New("another publisher uses the data directory: give each its own, or let both use one NATS server")
+var errDataDirInUse = errors.New("another publisher uses the data directory: give each its own with --data-dir, or one NATS server to both with --nats")
 
 // lockDataDir makes the data directory and takes it for this process, until the result is closed or the process ends. Others may not write to
 // it, because keys, tokens and users lie there; where all of these lie elsewhere it may be the root of a volume that everybody may write to, as

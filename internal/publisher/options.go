@@ -191,15 +191,15 @@ func (o Options) validate() error {
 	}
 	switch {
 	case o.NATS == "" && o.DataDir == "":
-		return errors.New("give a data directory for the embedded NATS server, or the URL of another one")
+		return errors.New("the publisher has no NATS server: give --data-dir for the embedded one, or --nats with the URL of another")
 	case o.NATS != "" && o.DataDir != "":
-		return errors.New("a data directory is for the embedded NATS server: leave it or the URL of another server out")
+		return errors.New("--data-dir is for the embedded NATS server, and --nats names another: leave one out")
 	case o.NATS != "" && o.NATSAddr != "":
-		return errors.New("a NATS address is for the embedded NATS server: leave it or the URL of another server out")
+		return errors.New("--nats-addr is for the embedded NATS server, and --nats names another: leave one out")
 	case o.NATS != "" && o.NATSUsers != "":
-		return errors.New("NATS users are for the embedded NATS server: leave them or the URL of another server out")
+		return errors.New("--nats-users is for the embedded NATS server, and --nats names another: leave one out")
 	case o.NATS == "" && (o.NATSCredentials != "" || o.NATSNKey != ""):
-		return errors.New("the embedded NATS server knows its publisher: leave its credentials and NKey out")
+		return errors.New("--nats-creds and --nats-nkey are for the server at --nats, and the embedded one is used: leave them out")
 	case o.NATS == "" && o.Replicas != 1:
 		return fmt.Errorf("--replicas %d: the embedded NATS server keeps 1 copy: leave the option out, or give the URL of a cluster with --nats", o.Replicas)
 	case o.Replicas < 1 || o.Replicas > 5:
@@ -217,9 +217,9 @@ func (o Options) validate() error {
 	case eval.ValidateMaxWork(o.MaxEvaluationWork) != nil:
 		return fmt.Errorf("--max-evaluation-work: %w", eval.ValidateMaxWork(o.MaxEvaluationWork))
 	case o.NATS != "" && o.KeysDir == "":
-		return errors.New("name the directory of the keys with --keys, the same keys for every publisher; publisher keys init DIR makes them")
+		return errors.New("the publisher has no keys: name their directory with --keys, the same keys for every publisher; make them with publisher keys init DIR")
 	case o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd:
-		return fmt.Errorf("compatibility %q is neither empty nor %q", o.Compatibility, eval.CompatibilityFlagd)
+		return fmt.Errorf("--compatibility: %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd)
 	}
 	if o.NATS == "" {
 		return o.server().Validate()

@@ -50,7 +50,7 @@ type Publisher struct {
 	http         *http.Server
 	environments *environments
 	streams      *streamChecks
-	journals     *journalChecks
+	journals     *ledgerChecks
 	gate         *gate
 	checkpoints  checkpoints
 	repeats      *telemetry.Repeats
@@ -99,7 +99,7 @@ func (p *Publisher) prepareGate() (err error) {
 		p.environments = newEnvironments(p.options, p.gate)
 		p.environments.server = p.server
 		p.streams = newStreamChecks(p.environments, p.logger)
-		p.journals = newJournalChecks(p.environments)
+		p.journals = newLedgerChecks(p.environments)
 	}
 	return err
 }
@@ -205,9 +205,9 @@ func (p *Publisher) Create(ctx context.Context, name, actor string, c eval.Compa
 	return p.environments.Create(ctx, name, writer.Order{Actor: actor}, c)
 }
 
-// Renew makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are created again if
+// Overwrite makes the documents the only ones of an environment, as a new epoch, whatever has become of its log. Its streams are created again if
 // they are gone. It is for a caller that has the truth elsewhere.
-func (p *Publisher) Renew(ctx context.Context, name string, origin decide.Origin, documents []document.Document) error {
+func (p *Publisher) Overwrite(ctx context.Context, name string, origin decide.Origin, documents []document.Document) error {
 	return p.environments.overwrite(ctx, name, origin, documents)
 }
 
@@ -272,7 +272,7 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	}
 	up.Msg("publisher started")
 	if p.gate.tokensOnly {
-		p.logger.Info().Msg("only API tokens are accepted: create the first token with the token in --admin-token-file, or with one of --issuers")
+		p.logger.Info().Msg("API needs a token: create the first one with the token in --admin-token-file, or sign in with one of --issuers")
 	}
 	return nil
 }

@@ -28,13 +28,13 @@ func TestOptionsAreChecked(t *testing.T) {
 			_ = p.Close()
 		}
 	}
-	f(publisher.Options{}, "data directory")
+	f(publisher.Options{}, "give --data-dir")
 	f(publisher.Options{DataDir: "d", AdminAddr: "0.0.0.0:0"}, "loopback")
 	f(publisher.Options{DataDir: "d", AdminAddr: ":0"}, "loopback")
-	f(publisher.Options{DataDir: "d", NATS: "nats://127.0.0.1:1"}, "leave it")
-	f(publisher.Options{NATSAddr: "127.0.0.1:0", NATS: "nats://127.0.0.1:1"}, "leave it")
-	f(publisher.Options{DataDir: "d", Replicas: 3}, "3 replicas")
-	f(publisher.Options{NATS: "nats://127.0.0.1:1", Replicas: 6}, "6 replicas")
+	f(publisher.Options{DataDir: "d", NATS: "nats://127.0.0.1:1"}, "leave one out")
+	f(publisher.Options{NATSAddr: "127.0.0.1:0", NATS: "nats://127.0.0.1:1"}, "leave one out")
+	f(publisher.Options{DataDir: "d", Replicas: 3}, "--replicas 3")
+	f(publisher.Options{NATS: "nats://127.0.0.1:1", Replicas: 6}, "--replicas 6")
 	f(publisher.Options{NATS: "nats://127.0.0.1:1"}, "--keys")
 	f(publisher.Options{DataDir: "d", Compatibility: "other"}, "compatibility")
 

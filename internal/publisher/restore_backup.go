@@ -316,7 +316,7 @@ func (r *restoration) recorded(ctx context.Context, sequence uint64) bool {
 		if err != nil {
 			return false
 		}
-		record, err := changelog.DecodeJournalRecord(m.Data)
+		record, err := changelog.DecodeLedgerRecord(m.Data)
 		return err == nil && record.OpID == r.op
 	}
 	return false

@@ -39,7 +39,7 @@ func TestSlowReadersOfTheAPIAreBounded(t *testing.T) {
 	p.await("a large answer that is refused", func() bool {
 		a := p.ask(http.MethodGet, list, "")
 		if a.status != http.StatusOK &&
-			(a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.problem.Detail, "under way")) {
+			(a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.problem.Detail, "in use")) {
 			t.Errorf("a large answer is refused with %d %v %s", a.status, a.header, a.body)
 		}
 		return a.status != http.StatusOK

@@ -9,7 +9,7 @@ import (
 )
 
 // errNotFollowed is the answer about the log before it is followed.
-var errNotFollowed = errors.New("the log is not followed yet")
+var errNotFollowed = errors.New("the sidecar does not follow the change log yet")
 
 // followed is the log as the resolver sees it. Until the log is followed, the age of what is served is not known and nothing can be
 // confirmed.

@@ -260,7 +260,7 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("NATS: %w", err))
 	}
 	if o.Compatibility != "" && o.Compatibility != eval.CompatibilityFlagd {
-		errs = append(errs, fmt.Errorf("compatibility %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd))
+		errs = append(errs, fmt.Errorf("--compatibility: %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd))
 	}
 	if o.OFREPAddr == listen.Off {
 		errs = append(errs, errors.New("--ofrep-addr cannot be off: give an address such as 127.0.0.1:8016"))

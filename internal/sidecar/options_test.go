@@ -14,7 +14,7 @@ func TestBoundsOfRequestsAreChecked(t *testing.T) {
 	for want, o := range map[string]Options{
 		"--max-evaluation-work: 999 nodes for one evaluation: want 1000 to 1000000000": {MaxEvaluationWork: 999},
 		"--max-evaluation-work: -1 nodes":                                              {MaxEvaluationWork: -1},
-		"the time for a request cannot be negative":                                    {RequestTimeout: -time.Second},
+		"--request-timeout cannot be negative":                                         {RequestTimeout: -time.Second},
 	} {
 		if err := o.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)

@@ -25,11 +25,11 @@ func parseReadyWhen(s string) (readyWhen, error) {
 	case s == "live":
 		return readyWhen{live: true}, nil
 	case !fresh:
-		return readyWhen{}, fmt.Errorf("ready when %q: want any, live, or fresh: and a duration such as fresh:30s", s)
+		return readyWhen{}, fmt.Errorf("--ready-when: %q is unknown: give any, live or fresh:DURATION, such as fresh:30s", s)
 	}
 	limit, err := time.ParseDuration(age)
 	if err != nil || limit < silenceLimit {
-		return readyWhen{}, fmt.Errorf("ready when %q: want a duration of %s or more, such as fresh:30s", s, silenceLimit)
+		return readyWhen{}, fmt.Errorf("--ready-when: %q is no duration of %s or more: give one such as fresh:30s", s, silenceLimit)
 	}
 	return readyWhen{fresh: limit}, nil
 }
@@ -42,7 +42,7 @@ func (r readyWhen) unmet(f *facts) string {
 	case r.fresh > 0 && f.age.estimated:
 		return fmt.Sprintf("nothing has confirmed the flags since the start, and readiness demands that this was at most %s ago", r.fresh)
 	case r.fresh > 0 && !f.log.AgeKnown:
-		return fmt.Sprintf("it is not known how old the flags are, and readiness demands at most %s", r.fresh)
+		return fmt.Sprintf("the age of the flags is unknown, and readiness demands at most %s", r.fresh)
 	case r.fresh > 0 && f.log.Age > r.fresh:
 		return fmt.Sprintf("the flags were confirmed %s ago, and readiness demands at most %s", f.log.Age.Round(time.Second), r.fresh)
 	default:

@@ -44,7 +44,7 @@ func TestAStartWithoutTheLogDoesNotWait(t *testing.T) {
 	if _, told := serving["ageSeconds"]; serving["state"] != "bootstrap" || told {
 		t.Errorf("serving %v", serving)
 	}
-	if code, body := s.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "not known how old") {
+	if code, body := s.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "age of the flags is unknown") {
 		t.Errorf("/readyz: %d, %s", code, body)
 	}
 	var names []string

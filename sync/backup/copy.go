@@ -40,7 +40,7 @@ func Read(ctx context.Context, conn *flagsync.Conn, stream string, from, to uint
 }
 
 func messageOf(m jetstream.Message) Message {
-	copied := Message{Sequence: m.Sequence, Time: m.Taken, Subject: m.Subject, Data: m.Data}
+	copied := Message{Sequence: m.Sequence, Time: m.StoredAt, Subject: m.Subject, Data: m.Data}
 	for _, f := range m.StoredHeader() {
 		copied.Headers = append(copied.Headers, Field(f))
 	}

@@ -225,7 +225,7 @@ func TestExampleLog(t *testing.T) {
 
 func TestExampleOfEverythingElse(t *testing.T) {
 	e, ring := newExample(), keysA().keyring(t)
-	record, err := DecodeJournalRecord([]byte(e.record))
+	record, err := DecodeLedgerRecord([]byte(e.record))
 	if err == nil {
 		err = ring.VerifyRecord("LEDGER_prod", record.Anchor(), Signature(e.recordProof))
 	}

@@ -33,8 +33,8 @@ const (
 	Ahead
 	// Different is a signed entry of a log that does not continue what is known.
 	Different
-	// Renewal is a signed entry that renews the state with a later epoch.
-	Renewal
+	// EpochReplaced is a signed entry that replaces the state by that of a later epoch.
+	EpochReplaced
 	// Unreadable is signed, but by a newer publisher: it cannot be decoded here.
 	Unreadable
 )
@@ -114,7 +114,7 @@ func (j *Judge) Offer(m Message) (Verdict, Record) {
 	switch {
 	case j.dismissed(r):
 		return Noise, Record{}
-	case r.Renews() && !j.replaying:
+	case r.ReplacesEpoch() && !j.replaying:
 		return j.offerRenewal(head, r)
 	case r.Revision <= head.Revision:
 		return j.offerPast(r)
@@ -149,7 +149,7 @@ func (j *Judge) dismissed(r Record) bool {
 	if _, is := j.misplaced[r.Position().Link()]; is {
 		return true
 	}
-	if _, is := j.misplaced[r.Prev]; !is || r.Renews() && r.Epoch.Later(j.chain.Head().Epoch) {
+	if _, is := j.misplaced[r.Prev]; !is || r.ReplacesEpoch() && r.Epoch.Later(j.chain.Head().Epoch) {
 		return false
 	}
 	if j.signed(r) { // or a forger could make us forget those that were
@@ -244,7 +244,7 @@ func (j *Judge) continues(head Position, r Record) bool {
 		} else if !r.Epoch.Later(j.epochOf(head, r.Prev)) {
 			return false
 		}
-	case r.Kind == document.KindEpoch && r.Renews():
+	case r.Kind == document.KindEpoch && r.ReplacesEpoch():
 		if !r.Epoch.Later(j.epochOf(head, r.Prev)) {
 			return false
 		}
@@ -299,7 +299,7 @@ func (j *Judge) offerRenewal(head Position, r Record) (Verdict, Record) {
 	case !r.Epoch.Later(head.Epoch):
 		return Different, r
 	default:
-		return Renewal, r
+		return EpochReplaced, r
 	}
 }
 
@@ -413,7 +413,7 @@ func decodeCandidate(environment string, m Message) (Record, error) {
 	case e.Environment != environment, e.Revision != m.Revision, e.Epoch != epoch, e.State != state:
 		return Record{}, fmt.Errorf("%w: it belongs to another place", ErrUnsigned)
 	case Subject(e.ID()) != m.Subject:
-		return Record{}, fmt.Errorf("%w: it is about %s and stands under another subject", ErrUnsigned, e.ID())
+		return Record{}, fmt.Errorf("%w: it is about %s and has the subject of another document", ErrUnsigned, e.ID())
 	}
 	return Record{Entry: e, Digest: Sum(m.Data), Signature: signature, Size: len(m.Data)}, nil
 }

@@ -134,7 +134,7 @@ func TestJudgeDismiss(t *testing.T) {
 	}
 	later := &log{environment: prod, signer: l.signer, head: old.head}
 	renewal := later.beginEpoch(t, epochB)
-	if verdict, _ := j.Offer(later.messages[0]); verdict != Renewal || renewal.Prev != old.head.Link() {
+	if verdict, _ := j.Offer(later.messages[0]); verdict != EpochReplaced || renewal.Prev != old.head.Link() {
 		t.Errorf("a renewal that leaves the old log: verdict %d", verdict)
 	}
 	if j.Head() != r.Position() {

@@ -451,7 +451,7 @@ func (j *judgedReader) read(messages []Message, random *rand.Rand, soFar bool) {
 	for i := 0; i < len(messages) && !j.stopped; i++ {
 		verdict, r := j.judge.Offer(messages[i])
 		switch verdict {
-		case Renewal:
+		case EpochReplaced:
 			j.take(j.judge.Settle(-1))
 			j.judge = NewJudge(j.ring, prod, r.Position())
 			j.take([]Record{r})
@@ -543,7 +543,7 @@ func TestJudgeAndHostileServer(t *testing.T) {
 				if !slices.Contains(w.genuine, r.Position().Link()) {
 					t.Fatalf("seed %d: accepted revision %d, which was never signed there", seed, r.Revision)
 				}
-				if r.Prev != last && !r.Renews() {
+				if r.Prev != last && !r.ReplacesEpoch() {
 					t.Fatalf("seed %d: revision %d was accepted after %d", seed, r.Revision, last.Revision)
 				}
 				last = r.Position().Link()
@@ -570,7 +570,7 @@ func TestJudgeAndHostileServer(t *testing.T) {
 			if judge.Head() != before {
 				t.Fatalf("seed %d: the head moves before a proof", seed)
 			}
-			if verdict == Renewal {
+			if verdict == EpochReplaced {
 				take(judge.Settle(-1))
 				judge = NewJudge(ring, prod, r.Position())
 				take([]Record{r})

@@ -113,8 +113,8 @@ func TestJudgeNoise(t *testing.T) {
 	signed("an epoch entry that renews nothing", Different, a.signing[0], func(e *Entry) { epoch(e); e.Epoch = epochB }, nil)
 	signed("one of the same epoch", Different, a.signing[0], func(e *Entry) { epoch(e) }, nil)
 	signed("a flag that follows nothing", Different, a.signing[0], func(e *Entry) { e.Prev = Link{} }, nil)
-	signed("a renewal", Renewal, a.signing[0], func(e *Entry) { epoch(e); e.Epoch, e.Complete = epochB, 1 }, nil)
-	signed("a renewal of a recreated stream", Renewal, a.signing[0],
+	signed("a renewal", EpochReplaced, a.signing[0], func(e *Entry) { epoch(e); e.Epoch, e.Complete = epochB, 1 }, nil)
+	signed("a renewal of a recreated stream", EpochReplaced, a.signing[0],
 		func(e *Entry) { epoch(e); e.Epoch, e.Complete, e.Revision, e.Prev = epochB, 1, 1, Link{} }, nil)
 	signed("a renewal of the same epoch", Different, a.signing[0], func(e *Entry) { epoch(e); e.Complete = 1 }, nil)
 	signed("a renewal of an earlier epoch", Different, a.signing[0],

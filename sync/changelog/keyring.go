@@ -137,7 +137,7 @@ func (k *Keyring) Supported() error {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if k.note != nil && k.note.Requires > format {
-		return fmt.Errorf("%w: format %d, this one knows %d: update it", ErrRequires, k.note.Requires, format)
+		return fmt.Errorf("%w: the note needs format %d, this program knows %d: upgrade it", ErrRequires, k.note.Requires, format)
 	}
 	return nil
 }

@@ -26,16 +26,16 @@ func TestComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(begin, r.Entry); diff != "" || !r.Renews() {
-		t.Errorf("renews %v, (-want +got):\n%s", r.Renews(), diff)
+	if diff := cmp.Diff(begin, r.Entry); diff != "" || !r.ReplacesEpoch() {
+		t.Errorf("renews %v, (-want +got):\n%s", r.ReplacesEpoch(), diff)
 	}
 	first := begin
 	first.Complete, first.Leaves, first.Prev = 0, Position{}, Link{}
 	if data, err = first.Encode(); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := DecodeRecord(7, data); err != nil || r.Renews() {
-		t.Errorf("the first entry of a log: renews %v, %v", r.Renews(), err)
+	if r, err := DecodeRecord(7, data); err != nil || r.ReplacesEpoch() {
+		t.Errorf("the first entry of a log: renews %v, %v", r.ReplacesEpoch(), err)
 	}
 	f := func(name string, change func(*Entry)) {
 		t.Helper()

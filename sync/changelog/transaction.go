@@ -38,9 +38,9 @@ func (r Record) Head() Head {
 	return Head{Position: r.Position(), State: r.State, Signature: r.Signature}
 }
 
-// Renews reports whether the state begins anew with r: what was known before is
+// ReplacesEpoch reports whether r begins an epoch that replaces the state: what was known before is
 // no part of it.
-func (r Record) Renews() bool { return r.Complete != 0 }
+func (r Record) ReplacesEpoch() bool { return r.Complete != 0 }
 
 // Document returns what r puts. The body of a deleted document is nil.
 func (r Record) Document() document.Document {

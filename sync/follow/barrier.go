@@ -68,8 +68,8 @@ type answeredBarrier struct {
 
 // leaderEnd is what the leader says about the newest message of a log's stream.
 type logEnd struct {
-	last  uint64
-	taken time.Time // when the stream took it
+	last     uint64
+	storedAt time.Time // when the stream took it
 }
 
 func (a answeredBarrier) abandoned() bool { return a.batch.abandoned() }
@@ -180,7 +180,7 @@ func leaderEnd(ctx context.Context, c jetstream.Client, stream string) (logEnd, 
 	case info.State.LastSequence == 0:
 		return logEnd{}, errNoEntry
 	}
-	return logEnd{last: info.State.LastSequence, taken: info.State.LastTime}, nil
+	return logEnd{last: info.State.LastSequence, storedAt: info.State.LastTime}, nil
 }
 
 // onBarrier takes the answer to the question under way.
@@ -347,7 +347,7 @@ func (s *followLoop) synced() {
 	}
 	s.current.Synced = true
 	s.target.Synced()
-	s.log.Info().Stringer("revision", s.applied.Token()).Msg("caught up with the log")
+	s.logger.Info().Stringer("revision", s.applied.Token()).Msg("caught up with the log")
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -48,9 +48,9 @@ func (r *barrierQueue) join() (*barrierBatch, error) {
 func (r *barrierQueue) take() *barrierBatch {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	taken := r.next
+	batch := r.next
 	r.next = nil
-	return taken
+	return batch
 }
 
 // awaited reports whether anybody waits for the next question.

@@ -62,97 +62,97 @@ type breaker struct {
 // tells which errors speak against the servers. Policies stand inside of the
 // breaker and around the limit.
 func newBreaker(name string, limit time.Duration, failure func(error) bool, policies ...failsafe.Policy[any]) *breaker {
-	g := &breaker{name: name, limit: limit, since: time.Now()}
-	g.circuit = circuitbreaker.NewBuilder[any]().
+	b := &breaker{name: name, limit: limit, since: time.Now()}
+	b.circuit = circuitbreaker.NewBuilder[any]().
 		HandleIf(func(_ any, err error) bool { return err != nil && failure(err) }).
-		WithDelayFunc(func(failsafe.ExecutionAttempt[any]) time.Duration { return g.pause() }).
-		OnStateChanged(func(circuitbreaker.StateChangedEvent) { g.changed() }).
+		WithDelayFunc(func(failsafe.ExecutionAttempt[any]) time.Duration { return b.pause() }).
+		OnStateChanged(func(circuitbreaker.StateChangedEvent) { b.changed() }).
 		Build()
-	all := append([]failsafe.Policy[any]{g.circuit}, policies...)
-	g.policies = failsafe.With(append(all, timeout.New[any](limit))...)
-	return g
+	all := append([]failsafe.Policy[any]{b.circuit}, policies...)
+	b.policies = failsafe.With(append(all, timeout.New[any](limit))...)
+	return b
 }
 
 // run makes a request, unless the breaker is open. The request must end with
 // its context.
-func (g *breaker) run(ctx context.Context, request func(context.Context) error) error {
-	err := g.policies.WithContext(ctx).RunWithExecution(func(attempt failsafe.Execution[any]) error {
-		g.requests.Add(1)
+func (b *breaker) run(ctx context.Context, request func(context.Context) error) error {
+	err := b.policies.WithContext(ctx).RunWithExecution(func(attempt failsafe.Execution[any]) error {
+		b.requests.Add(1)
 		return request(attempt.Context())
 	})
 	switch {
 	case errors.Is(err, circuitbreaker.ErrOpen):
-		return cmp.Or(g.refusal(), errOpen)
+		return cmp.Or(b.refusal(), errOpen)
 	case errors.Is(err, timeout.ErrExceeded):
-		err = fmt.Errorf("%w: no answer within %s", flagsync.ErrUnreachable, g.limit)
+		err = fmt.Errorf("%w: no answer within %s", flagsync.ErrUnreachable, b.limit)
 	}
-	g.ended(err)
+	b.ended(err)
 	return err
 }
 
 // ended takes notes once the breaker has its verdict.
-func (g *breaker) ended(err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if err == nil || g.circuit.IsClosed() {
-		g.err = nil
-		g.inRow.Store(0)
-		g.refused.Store(nil)
+func (b *breaker) ended(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil || b.circuit.IsClosed() {
+		b.err = nil
+		b.inRow.Store(0)
+		b.refused.Store(nil)
 		return
 	}
-	g.err = err
+	b.err = err
 	refusal := fmt.Errorf("%w: %w", errOpen, err)
-	g.refused.Store(&refusal)
+	b.refused.Store(&refusal)
 }
 
 // pause returns how long the breaker stays open after one more failure.
-func (g *breaker) pause() time.Duration {
-	g.failed.Add(1)
-	doublings := min(g.inRow.Add(1)-1, 10)
+func (b *breaker) pause() time.Duration {
+	b.failed.Add(1)
+	doublings := min(b.inRow.Add(1)-1, 10)
 	longest := min(openMin<<doublings, openMax)
 	return jetstream.Jitter(longest/2, longest)
 }
 
-func (g *breaker) changed() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.since = time.Now()
+func (b *breaker) changed() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.since = time.Now()
 }
 
 // refusal returns what to answer without trying, nil if it is worth trying. It
 // takes no lock and does not allocate.
-func (g *breaker) refusal() error {
-	if err := g.refused.Load(); err != nil {
+func (b *breaker) refusal() error {
+	if err := b.refused.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
 // retryAt returns when the next request can be made.
-func (g *breaker) retryAt() time.Time {
-	remaining := g.circuit.RemainingDelay()
+func (b *breaker) retryAt() time.Time {
+	remaining := b.circuit.RemainingDelay()
 	return time.Now().Add(remaining)
 }
 
 // reset makes the next request one that finds out, and lets others wait for it:
 // what was wrong may be over.
-func (g *breaker) reset() {
-	if g.circuit.IsOpen() {
-		g.circuit.HalfOpen()
+func (b *breaker) reset() {
+	if b.circuit.IsOpen() {
+		b.circuit.HalfOpen()
 	}
-	g.inRow.Store(0)
-	g.refused.Store(nil)
+	b.inRow.Store(0)
+	b.refused.Store(nil)
 }
 
-func (g *breaker) status() Breaker {
-	b := Breaker{
-		Name: g.name, State: g.circuit.State().String(), Failures: g.inRow.Load(), Failed: g.failed.Load(),
-		Requests: g.requests.Load(), Retry: g.circuit.RemainingDelay(),
+func (b *breaker) status() Breaker {
+	status := Breaker{
+		Name: b.name, State: b.circuit.State().String(), Failures: b.inRow.Load(), Failed: b.failed.Load(),
+		Requests: b.requests.Load(), Retry: b.circuit.RemainingDelay(),
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	b.Since, b.Error = g.since, g.err
-	return b
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	status.Since, status.Error = b.since, b.err
+	return status
 }
 
 // Breakers returns the state of the follower's circuit breakers.

@@ -85,9 +85,9 @@ func explain(c jetstream.Client, err error, domain string) error {
 	case refused != nil:
 		return refused
 	case jetstream.NoResponders(err) && domain == "":
-		return fmt.Errorf("JetStream does not answer here: through a leaf node, name the JetStream domain: %w", err)
+		return fmt.Errorf("JetStream does not answer: through a leaf node, name its domain with --nats-domain: %w", err)
 	case jetstream.NoResponders(err):
-		return fmt.Errorf("the JetStream domain %q does not answer: is it spelled like that on the servers?: %w", domain, err)
+		return fmt.Errorf("the JetStream domain %q does not answer: compare it with the configuration of the NATS servers: %w", domain, err)
 	default:
 		return err
 	}

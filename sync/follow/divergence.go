@@ -28,28 +28,28 @@ type divergenceCheck struct {
 }
 
 // active reports whether reading stands still until the leader has answered.
-func (i *divergenceCheck) active() bool { return i.about != nil }
+func (check *divergenceCheck) active() bool { return check.about != nil }
 
 // checkDivergence begins a divergence check unless one is under way.
 func (s *followLoop) checkDivergence(err error) {
 	if s.divergence.active() {
 		return
 	}
-	s.log.Debug().Err(err).Msg("change log differs from what is known, asking the stream's leader")
+	s.logger.Debug().Err(err).Msg("change log differs from what is known, asking the stream's leader")
 	s.divergence = divergenceCheck{about: err, at: time.Now()}
 }
 
 // scheduleDivergenceCheck asks the leader when it is due, and returns when that is.
 func (s *followLoop) scheduleDivergenceCheck(now time.Time) time.Time {
-	i := &s.divergence
-	if i.about == nil || i.running || s.transfer.running {
+	check := &s.divergence
+	if check.about == nil || check.running || s.transfer.running {
 		return time.Time{}
 	}
-	if now.Before(i.at) {
-		return i.at
+	if now.Before(check.at) {
+		return check.at
 	}
-	i.running = true
-	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.beginAt, renewed: s.newEpochAt, named: s.named, denied: s.denied}
+	check.running = true
+	q := leaderQuestion{held: s.judge.Head(), judged: s.judged, begin: s.heartbeat.beginAt, renewed: s.seen.newEpochAt, named: s.heartbeat.named, denied: s.heartbeat.denied}
 	s.work(func(ctx context.Context) func() {
 		t := askAbout(ctx, s.conn, s.environment, q)
 		return func() { s.onLeaderReport(q, t) }
@@ -111,16 +111,16 @@ func (t *leaderReport) nextSequence() uint64 {
 	return t.next.Sequence
 }
 
-// sameEpoch says more about a charge if the log claims to be in the epoch that
+// sameEpoch says more about a verdict if the log claims to be in the epoch that
 // is known.
-func (t *leaderReport) sameEpoch(charge error) error {
+func (t *leaderReport) sameEpoch(verdict error) error {
 	switch {
-	case !errors.Is(charge, changelog.ErrDifferentHistory) || t.begin != nil && t.begin.Epoch != t.held.Epoch:
-		return charge
+	case !errors.Is(verdict, changelog.ErrDifferentHistory) || t.begin != nil && t.begin.Epoch != t.held.Epoch:
+		return verdict
 	case t.regressed:
-		return fmt.Errorf("%w: %w", ErrRegressed, charge)
+		return fmt.Errorf("%w: %w", ErrRegressed, verdict)
 	default:
-		return fmt.Errorf("%w: %w", ErrForked, charge)
+		return fmt.Errorf("%w: %w", ErrForked, verdict)
 	}
 }
 
@@ -134,7 +134,7 @@ func leavesEpoch(c jetstream.Client, environment string, held changelog.Position
 	if errors.Is(err, changelog.ErrUnreadable) {
 		return true, "" // a later epoch need not be read through it
 	}
-	return err == nil && (r.Renews() || r.Epoch != held.Epoch), r.Epoch
+	return err == nil && (r.ReplacesEpoch() || r.Epoch != held.Epoch), r.Epoch
 }
 
 func reportOn(ctx context.Context, c jetstream.Client, environment string, q leaderQuestion) leaderReport {
@@ -225,8 +225,8 @@ func (t *leaderReport) lacks(sequence uint64, err error) bool {
 
 // onLeaderReport draws the conclusion from what the leader said.
 func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
-	i := &s.divergence
-	i.running = false
+	check := &s.divergence
+	check.running = false
 	now := time.Now()
 	if q.held != s.judge.Head() || q.judged != s.judged { // the feed has moved us on: what was said is about the past
 		s.divergenceCleared(now)
@@ -234,8 +234,8 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 	}
 	if t.err != nil {
 		s.current.LastError = t.err
-		i.retry = min(max(2*i.retry, fillRetryMin), s.timing.Recheck)
-		i.at = now.Add(jetstream.Jitter(i.retry/2, i.retry))
+		check.retry = min(max(2*check.retry, fillRetryMin), s.timing.Recheck)
+		check.at = now.Add(jetstream.Jitter(check.retry/2, check.retry))
 		s.checkStandstill(now)
 		return
 	}
@@ -245,7 +245,7 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 	if err == nil && t.next != nil {
 		err = s.judgeNext(*t.next, t)
 	}
-	if errors.Is(err, jetstream.ErrHole) && t.hole == nil && t.begin != nil && t.begin.Renews() && t.begin.Epoch.Later(q.held.Epoch) {
+	if errors.Is(err, jetstream.ErrHole) && t.hole == nil && t.begin != nil && t.begin.ReplacesEpoch() && t.begin.Epoch.Later(q.held.Epoch) {
 		err = errNewEpoch // what seems to be missing is of that epoch
 	}
 	if err == nil {
@@ -258,9 +258,9 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 		s.divergenceCleared(now)
 		return
 	}
-	i.at = now.Add(jetstream.Jitter(s.timing.Recheck/2, s.timing.Recheck))
+	check.at = now.Add(jetstream.Jitter(s.timing.Recheck/2, s.timing.Recheck))
 	if t.regressed && t.clustered && !s.regressLasts(now) {
-		i.at = now.Add(regressLimit / 4)
+		check.at = now.Add(regressLimit / 4)
 		return
 	}
 	s.resync(q.held, t, err)
@@ -270,7 +270,7 @@ func (s *followLoop) onLeaderReport(q leaderQuestion, t leaderReport) {
 // log is the one that is held, but noise at its end may have gone.
 func (s *followLoop) endsWith(last uint64) {
 	if s.judged > last {
-		s.judged, s.seen = max(last, s.received()), seenMessage{}
+		s.judged, s.seen.last = max(last, s.received()), seenMessage{}
 	}
 	s.end = max(s.judged, last)
 	s.head = min(s.head, s.end)
@@ -317,11 +317,11 @@ func (s *followLoop) differs(r changelog.Record) error {
 
 // resync takes over the state that the log has now, if that is allowed, and else
 // publishes why the log cannot be followed.
-func (s *followLoop) resync(held changelog.Position, t leaderReport, charge error) {
-	charge = t.sameEpoch(charge)
-	s.divergence.verdict = charge
-	if errors.Is(charge, changelog.ErrUnreadable) && !s.newEpochBehind(t) {
-		s.reportObstacle(charge)
+func (s *followLoop) resync(held changelog.Position, t leaderReport, verdict error) {
+	verdict = t.sameEpoch(verdict)
+	s.divergence.verdict = verdict
+	if errors.Is(verdict, changelog.ErrUnreadable) && !s.newEpochBehind(t) {
+		s.reportObstacle(verdict)
 		return
 	}
 	r, err := s.sourceOf(held, t)
@@ -332,21 +332,21 @@ func (s *followLoop) resync(held changelog.Position, t leaderReport, charge erro
 	if errors.Is(err, ErrIncomplete) {
 		s.divergence.at = time.Now().Add(jetstream.Jitter(incompleteRecheck/2, incompleteRecheck))
 	}
-	s.reportObstacle(because(charge, err))
+	s.reportObstacle(because(verdict, err))
 }
 
 // newEpochBehind reports whether a later epoch begins behind what cannot be read
 // here.
 func (s *followLoop) newEpochBehind(t leaderReport) bool {
-	return s.unsupported() == nil && t.begin != nil && t.begin.Renews() && t.begin.Revision > s.judged && t.begin.Epoch.Later(t.held.Epoch)
+	return s.unsupported() == nil && t.begin != nil && t.begin.ReplacesEpoch() && t.begin.Revision > s.judged && t.begin.Epoch.Later(t.held.Epoch)
 }
 
 func (s *followLoop) regressLasts(now time.Time) bool {
-	i := &s.divergence
-	if i.regressed.IsZero() {
-		i.regressed = now
+	check := &s.divergence
+	if check.regressed.IsZero() {
+		check.regressed = now
 	}
-	return now.Sub(i.regressed) >= regressLimit
+	return now.Sub(check.regressed) >= regressLimit
 }
 
 // reportObstacle publishes what is wrong with the log. The target keeps what it has.
@@ -362,7 +362,7 @@ func (s *followLoop) reportObstacle(err error) {
 		s.current.Hole = err
 	}
 	if !known {
-		s.log.Error().Err(err).Msg("stopped following the change log: known flags stay in use")
+		s.logger.Error().Err(err).Msg("stopped following the change log: known flags stay in use")
 	}
 }
 
@@ -375,17 +375,17 @@ func (s *followLoop) obstacle() error {
 func (s *followLoop) checkStandstill(now time.Time) {
 	still := s.fill.still
 	if !still.IsZero() && now.Sub(still) >= s.timing.Standstill && s.current.Hole == nil && s.conn.Connected() {
-		s.reportObstacle(fmt.Errorf("%w: message %d does not come and the leader cannot be asked", jetstream.ErrHole, s.judged+1))
+		s.reportObstacle(fmt.Errorf("%w: message %d was not delivered, and the leader does not answer", jetstream.ErrHole, s.judged+1))
 	}
 }
 
 // divergenceCleared ends a divergence check without a finding and goes on reading.
 func (s *followLoop) divergenceCleared(now time.Time) {
 	if s.obstacle() != nil {
-		s.log.Info().Uint64("received", s.received()).Msg("following the change log again")
+		s.logger.Info().Uint64("received", s.received()).Msg("following the change log again")
 	}
 	s.current.DifferentHistory, s.current.Hole, s.current.Unreadable = nil, nil, nil
-	s.divergence, s.denied = divergenceCheck{}, changelog.Link{}
+	s.divergence, s.heartbeat.denied = divergenceCheck{}, changelog.Link{}
 	s.fill.still = time.Time{}
 	s.fill.restart(now)
 }

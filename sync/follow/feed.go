@@ -15,11 +15,11 @@ const feedFailures = 100
 
 // feedState is about what the feed brings.
 type feedState struct {
-	feed        chan jetstream.Message
-	budget      failureBudget                        // of signatures that do not fit
-	fedLast     seenMessage                          // the last candidate
-	buffer      map[changelog.Link]jetstream.Message // signed entries above what was received, by the one before each
-	bufferBytes int
+	messages chan jetstream.Message
+	budget   failureBudget                        // of signatures that do not fit
+	last     seenMessage                          // the last candidate
+	buffer   map[changelog.Link]jetstream.Message // signed entries above what was received, by the one before each
+	bytes    int                                  // of the buffer
 }
 
 // failureBudget bounds the work that forged messages make.
@@ -43,7 +43,7 @@ func (s *followLoop) onMessage(m jetstream.Message) {
 	for range feedDrain {
 		s.take(m)
 		select {
-		case m = <-s.feed:
+		case m = <-s.feed.messages:
 			continue
 		default:
 		}
@@ -53,11 +53,11 @@ func (s *followLoop) onMessage(m jetstream.Message) {
 }
 
 func (s *followLoop) take(m jetstream.Message) {
-	if s.budget.left(time.Now()) == 0 {
+	if s.feed.budget.left(time.Now()) == 0 {
 		return
 	}
 	before := s.judge.Failures()
-	defer func() { s.budget.spent += int(s.judge.Failures() - before) }()
+	defer func() { s.feed.budget.spent += int(s.judge.Failures() - before) }()
 	if s.blocked() || s.unproved {
 		s.takeAhead(m)
 		return
@@ -65,7 +65,7 @@ func (s *followLoop) take(m jetstream.Message) {
 	verdict, r := s.judge.Offer(m.Entry(s.environment))
 	switch verdict {
 	case changelog.Candidate:
-		s.fedLast = seenMessage{m.Sequence, m.Taken}
+		s.feed.last = seenMessage{m.Sequence, m.StoredAt}
 	case changelog.Ahead:
 		if !s.fill.active() && !s.divergence.active() {
 			s.current.Gaps++
@@ -84,7 +84,7 @@ func (s *followLoop) takeAhead(m jetstream.Message) {
 	r, err := s.conn.Keyring().OpenEntry(s.environment, m.Entry(s.environment))
 	switch {
 	case errors.Is(err, changelog.ErrUnsigned):
-		s.budget.spent++
+		s.feed.budget.spent++
 	case err == nil:
 		s.keep(m, r)
 	}
@@ -97,11 +97,11 @@ func (s *followLoop) settleFeed() {
 		return
 	}
 	before := s.judge.Failures()
-	accepted := s.judge.Settle(s.budget.left(time.Now()))
-	s.budget.spent += int(s.judge.Failures() - before)
+	accepted := s.judge.Settle(s.feed.budget.left(time.Now()))
+	s.feed.budget.spent += int(s.judge.Failures() - before)
 	s.accept(accepted)
-	if s.fedLast.sequence == s.received() {
-		s.seen = s.fedLast
+	if s.feed.last.sequence == s.received() {
+		s.seen.last = s.feed.last
 	}
 	s.acceptKept()
 }
@@ -110,8 +110,8 @@ func (s *followLoop) settleFeed() {
 // log.
 func (s *followLoop) contradiction(v changelog.Verdict, m jetstream.Message, r changelog.Record) error {
 	switch v {
-	case changelog.Renewal:
-		s.newEpochAt = r.Revision
+	case changelog.EpochReplaced:
+		s.seen.newEpochAt = r.Revision
 		return errNewEpoch
 	case changelog.Unreadable:
 		return s.conn.Unreadable(s.environment, m)
@@ -123,43 +123,50 @@ func (s *followLoop) contradiction(v changelog.Verdict, m jetstream.Message, r c
 // keep puts a signed entry aside until what is missing before it has come.
 func (s *followLoop) keep(m jetstream.Message, r changelog.Record) {
 	s.end = max(s.end, m.Sequence)
-	_, held := s.buffer[r.Prev]
-	if held || len(s.buffer) >= bufferEntries || s.bufferBytes+len(m.Data) > bufferBytes {
+	_, held := s.feed.buffer[r.Prev]
+	if held || len(s.feed.buffer) >= bufferEntries || s.feed.bytes+len(m.Data) > bufferBytes {
 		return
 	}
-	s.buffer[r.Prev] = m
-	s.bufferBytes += len(m.Data)
+	s.feed.buffer[r.Prev] = m
+	s.feed.bytes += len(m.Data)
 }
 
 // acceptKept goes on with the entries put aside that continue what was received.
 func (s *followLoop) acceptKept() {
 	for {
 		before := s.judge.Head().Link()
-		m, ok := s.buffer[before]
+		m, ok := s.feed.buffer[before]
 		if !ok {
 			return
 		}
-		s.forget(before)
+		s.feed.remove(before)
 		s.judge.Offer(m.Entry(s.environment))
 		s.accept(s.judge.Settle(-1))
 		if s.judge.Head().Link() == before {
 			return
 		}
-		s.seen = seenMessage{m.Sequence, m.Taken}
+		s.seen.last = seenMessage{m.Sequence, m.StoredAt}
 	}
 }
 
-func (s *followLoop) forget(before changelog.Link) {
-	if kept, ok := s.buffer[before]; ok {
-		delete(s.buffer, before)
-		s.bufferBytes -= len(kept.Data)
+// remove drops the entry put aside behind another one, if there is one.
+func (f *feedState) remove(before changelog.Link) {
+	if kept, ok := f.buffer[before]; ok {
+		delete(f.buffer, before)
+		f.bytes -= len(kept.Data)
 	}
+}
+
+// clear drops the entries put aside.
+func (f *feedState) clear() {
+	clear(f.buffer)
+	f.bytes = 0
 }
 
 // accept moves the received cursor on by entries that are proved.
 func (s *followLoop) accept(records []changelog.Record) {
 	for _, r := range records {
-		s.forget(r.Prev)
+		s.feed.remove(r.Prev)
 		s.noteForeign(r)
 		s.judged = max(s.judged, r.Revision)
 		s.head, s.end = max(s.head, r.Revision), max(s.end, r.Revision)
@@ -194,5 +201,5 @@ func (s *followLoop) fragment(r changelog.Record, err error) {
 	}
 	s.current.LastFragment = op
 	s.current.Fragments++
-	s.log.Warn().Err(err).Str("op", op).Msg("incomplete transaction dropped")
+	s.logger.Warn().Err(err).Str("op", op).Msg("incomplete transaction dropped")
 }

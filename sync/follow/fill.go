@@ -202,8 +202,8 @@ func (s *followLoop) verifyHeld(m jetstream.Message) bool {
 		return false
 	}
 	s.fill.verify = false
-	if m.Sequence >= s.seen.sequence {
-		s.seen = seenMessage{m.Sequence, m.Taken}
+	if m.Sequence >= s.seen.last.sequence {
+		s.seen.last = seenMessage{m.Sequence, m.StoredAt}
 	}
 	return true
 }
@@ -212,7 +212,7 @@ func (s *followLoop) verifyHeld(m jetstream.Message) bool {
 // between it and what was received is an entry.
 func (s *followLoop) bridges(m jetstream.Message) bool {
 	r, err := s.conn.Keyring().OpenEntry(s.environment, m.Entry(s.environment))
-	return err == nil && r.Prev == s.judge.Head().Link() && !r.Renews()
+	return err == nil && r.Prev == s.judge.Head().Link() && !r.ReplacesEpoch()
 }
 
 // judgeMessage judges the next message of the stream. An error is what it says
@@ -222,7 +222,7 @@ func (s *followLoop) judgeMessage(m jetstream.Message) error {
 	switch verdict {
 	case changelog.Noise, changelog.Candidate, changelog.Past:
 		s.judged, s.end = m.Sequence, max(s.end, m.Sequence)
-		s.seen = seenMessage{m.Sequence, m.Taken}
+		s.seen.last = seenMessage{m.Sequence, m.StoredAt}
 		return nil
 	case changelog.Ahead:
 		return s.missingBefore(m, r)
@@ -241,8 +241,8 @@ func (s *followLoop) missingBefore(m jetstream.Message, r changelog.Record) erro
 	s.unproved = false
 	s.accept(s.judge.Settle(-1))
 	at := s.judge.Head().Link()
-	if (s.reread == nil || *s.reread != at) && s.judged > at.Revision {
-		s.reread = &at
+	if (s.seen.reread == nil || *s.seen.reread != at) && s.judged > at.Revision {
+		s.seen.reread = &at
 		s.judged = at.Revision
 		s.keep(m, r)
 		return nil
@@ -280,5 +280,5 @@ func (s *followLoop) stoodStill(now time.Time) {
 		f.again(now)
 		return
 	}
-	s.checkDivergence(fmt.Errorf("message %d does not come although %d exists", s.judged+1, s.end))
+	s.checkDivergence(fmt.Errorf("message %d was not delivered, and message %d exists", s.judged+1, s.end))
 }

@@ -67,7 +67,7 @@ func (s *followLoop) onSnapshot(position changelog.Position, asked time.Time, er
 		s.fill.restart(now)
 		return
 	}
-	s.log.Info().Stringer("revision", position.Token()).Msg("catching up from a published snapshot")
+	s.logger.Info().Stringer("revision", position.Token()).Msg("published snapshot found to catch up from")
 	s.continueFrom(position, asked, now)
 	s.head, s.end = max(s.head, position.Revision), max(s.end, position.Revision)
 }

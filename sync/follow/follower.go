@@ -67,7 +67,7 @@ type Follower struct {
 	target      Target
 	environment string
 	holdAtHole  bool
-	log         zerolog.Logger
+	logger      zerolog.Logger
 	timing      tuning.Follower
 
 	barrierSpacing time.Duration
@@ -89,7 +89,7 @@ func New(c *flagsync.Conn, t Target, o Options) (*Follower, error) {
 		return nil, fmt.Errorf("follow: %w", err)
 	}
 	f := &Follower{
-		conn: jetstream.Use(c), target: t, environment: o.Environment, holdAtHole: o.HoldAtHole, log: o.Logger, timing: defaultTiming(),
+		conn: jetstream.Use(c), target: t, environment: o.Environment, holdAtHole: o.HoldAtHole, logger: o.Logger, timing: defaultTiming(),
 		barrierSpacing: max(o.BarrierSpacing, barrierSpacing),
 		leader:         newBreaker("leader", leaderLimit, isLeaderFailure),
 		entries:        newBreaker("entries", entriesLimit, isEntriesFailure),
@@ -126,9 +126,9 @@ func (f *Follower) Run(ctx context.Context) error {
 			return nil
 		case <-missed:
 			s.onMissed()
-		case m := <-s.feed:
+		case m := <-s.feed.messages:
 			s.onMessage(m)
-		case a := <-s.heartbeats:
+		case a := <-s.heartbeat.queue:
 			s.onHeartbeat(a)
 		case result := <-s.results:
 			result()

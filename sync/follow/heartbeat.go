@@ -23,13 +23,13 @@ const heartbeatQueue = 64
 
 // heartbeatState is about what heartbeats say.
 type heartbeatState struct {
-	heartbeats      chan arrival
-	heard           changelog.HeartbeatLog
-	heartbeatBudget failureBudget
-	stalled         time.Time          // when a heartbeat came after a silence; only later proof counts
-	beginAt         epochBegin         // of the newest epoch
-	named           changelog.Position // that was taken for noise here
-	denied          changelog.Link     // an entry of ours that a heartbeat takes for noise; zero is none
+	queue   chan arrival
+	log     changelog.HeartbeatLog
+	budget  failureBudget
+	stalled time.Time          // when a heartbeat came after a silence; only later proof counts
+	beginAt epochBegin         // of the newest epoch
+	named   changelog.Position // that was taken for noise here
+	denied  changelog.Link     // an entry of ours that a heartbeat takes for noise; zero is none
 }
 
 // arrival is a heartbeat, and when it came.
@@ -42,7 +42,7 @@ type arrival struct {
 // make it younger. Nothing waits for room, or later ones would come later.
 func (s *followLoop) queueHeartbeat(m jetstream.Message) {
 	select {
-	case s.heartbeats <- arrival{message: m, at: time.Now()}:
+	case s.heartbeat.queue <- arrival{message: m, at: time.Now()}:
 	default: // the next one says the same
 	}
 }
@@ -58,17 +58,17 @@ func (s *followLoop) onHeartbeat(a arrival) {
 		return
 	}
 	if now.Sub(s.lastHeartbeat()) > stalledAfter {
-		s.stalled = now
+		s.heartbeat.stalled = now
 		s.onLeader(now)
 	}
 	if now.Sub(s.ping.answered) > lateAfter {
-		s.stalled = now
+		s.heartbeat.stalled = now
 	}
 	s.current.LastHeartbeat, s.current.Archived = now, h.Archived
 	s.current.Skew = time.Until(h.Time) // a wall clock: for people
 	switch {
 	case s.barriers.urgent:
-	case s.current.LastConfirmed.Before(s.stalled):
+	case s.current.LastConfirmed.Before(s.heartbeat.stalled):
 		s.barriers.urgent = true
 		s.barriers.ownAt = later(now, s.current.LastConfirmed.Add(stalledAfter)).Add(jetstream.Jitter(0, stalledAsk))
 	case now.Sub(s.current.LastConfirmed) < s.timing.HeartbeatTimeout:
@@ -79,12 +79,12 @@ func (s *followLoop) onHeartbeat(a arrival) {
 	ours := s.judge.Head()
 	switch {
 	case ours.IsZero():
-		s.head, s.end, s.beginAt = max(s.head, h.Position.Revision), max(s.end, h.End), beginOf(h)
+		s.head, s.end, s.heartbeat.beginAt = max(s.head, h.Position.Revision), max(s.end, h.End), beginOf(h)
 	case h.Position.Epoch == ours.Epoch:
-		s.beginAt = beginOf(h)
+		s.heartbeat.beginAt = beginOf(h)
 		s.onHeartbeatOfOurs(h, now)
 	case h.Position.Epoch.Later(ours.Epoch):
-		s.beginAt = beginOf(h)
+		s.heartbeat.beginAt = beginOf(h)
 		s.checkDivergence(fmt.Errorf("a heartbeat names epoch %s, ours is %s", h.Position.Epoch.Short(), ours.Epoch.Short()))
 	}
 }
@@ -95,20 +95,20 @@ func beginOf(h changelog.Heartbeat) epochBegin {
 
 // openHeartbeat returns a heartbeat that counts.
 func (s *followLoop) openHeartbeat(a arrival) (changelog.Heartbeat, bool) {
-	if s.heartbeatBudget.left(time.Now()) == 0 {
+	if s.heartbeat.budget.left(time.Now()) == 0 {
 		return changelog.Heartbeat{}, false
 	}
 	h, err := changelog.DecodeHeartbeat(s.conn.Keyring(), s.environment, a.message.Data, changelog.Signature(a.message.Proof))
 	if err != nil {
-		s.heartbeatBudget.spent++
+		s.heartbeat.budget.spent++
 		return changelog.Heartbeat{}, false
 	}
-	return h, s.heard.IsNews(h)
+	return h, s.heartbeat.log.IsNews(h)
 }
 
 func (s *followLoop) onHeartbeatOfOurs(h changelog.Heartbeat, now time.Time) {
 	if err := s.judge.Compare(h.Position); err != nil {
-		s.denied = s.judge.After(h.Position.Revision - 1)
+		s.heartbeat.denied = s.judge.After(h.Position.Revision - 1)
 		s.checkDivergence(err)
 		return
 	}
@@ -125,7 +125,7 @@ func (s *followLoop) onHeartbeatOfOurs(h changelog.Heartbeat, now time.Time) {
 	if s.end > s.judged {
 		return // it is older than what is known
 	}
-	if s.applied == h.Position && !s.current.LastConfirmed.Before(s.stalled) {
+	if s.applied == h.Position && !s.current.LastConfirmed.Before(s.heartbeat.stalled) {
 		s.confirmed(now)
 	}
 }
@@ -136,14 +136,14 @@ func (s *followLoop) contradicted(h changelog.Heartbeat) bool {
 	named, ours := h.Position.Revision, s.received()
 	e := logEnd{last: named}
 	switch {
-	case named > ours && named <= s.judged && !s.unproved && s.lookedAgain != e:
+	case named > ours && named <= s.judged && !s.unproved && s.seen.lookedAgain != e:
 		s.lookAgain(e)
 	case named > ours && named <= s.judged && !s.unproved:
-		s.named = h.Position
-		s.checkDivergence(fmt.Errorf("a heartbeat names revision %d, which is noise here", named))
+		s.heartbeat.named = h.Position
+		s.checkDivergence(fmt.Errorf("a heartbeat names revision %d, which is no signed entry here", named))
 		return true
 	case named < ours && ours <= h.End:
-		s.denied = s.judge.After(named)
+		s.heartbeat.denied = s.judge.After(named)
 		s.checkDivergence(fmt.Errorf("a heartbeat names revision %d as the last up to %d, revision %d is one here", named, h.End, ours))
 		return true
 	}

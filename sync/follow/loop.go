@@ -51,12 +51,12 @@ type followLoop struct {
 	timer   *time.Timer
 	subs    []jetstream.Subscription
 
-	cursors
-	feedState
-	heartbeatState
-	seenState
-	connectionState
+	cursors // every file moves these; the groups below belong to the file that declares them
 
+	feed       feedState
+	heartbeat  heartbeatState
+	seen       seenState
+	link       connectionState
 	fill       fillState
 	divergence divergenceCheck
 	transfer   stateTransfer
@@ -92,11 +92,11 @@ func newFollowLoop(ctx context.Context, f *Follower) *followLoop {
 	s := &followLoop{
 		Follower: f, ctx: ctx, stream: jetstream.FlagsStream(f.environment),
 		results: make(chan func()), timer: time.NewTimer(0),
-		cursors:   cursors{applied: f.target.Position()},
-		feedState: feedState{feed: make(chan jetstream.Message, feedQueue), buffer: make(map[changelog.Link]jetstream.Message)},
-		heartbeatState: heartbeatState{
-			heartbeats: make(chan arrival, heartbeatQueue),
-			stalled:    now, // a heartbeat may be an old one until a barrier has shown where the log ends
+		cursors: cursors{applied: f.target.Position()},
+		feed:    feedState{messages: make(chan jetstream.Message, feedQueue), buffer: make(map[changelog.Link]jetstream.Message)},
+		heartbeat: heartbeatState{
+			queue:   make(chan arrival, heartbeatQueue),
+			stalled: now, // a heartbeat may be an old one until a barrier has shown where the log ends
 		},
 		started: now,
 	}
@@ -118,7 +118,7 @@ func newFollowLoop(ctx context.Context, f *Follower) *followLoop {
 func (s *followLoop) subscribe() error {
 	err := s.listen(s.conn.SubscribeFeed, jetstream.FeedSubject(s.environment)+".>", func(m jetstream.Message) {
 		select {
-		case s.feed <- m:
+		case s.feed.messages <- m:
 		case <-s.ctx.Done():
 		}
 	})
@@ -162,7 +162,7 @@ func (s *followLoop) received() uint64 { return s.judge.Head().Revision }
 // when a subscription was too slow.
 func (s *followLoop) onMissed() {
 	now := time.Now()
-	s.doubted = now
+	s.link.doubted = now
 	if s.current.Unsigned > 0 { // another server may have the true log, which may be shorter
 		s.judged, s.end, s.head, s.current.Unsigned = 0, 0, 0, 0
 	}
@@ -180,7 +180,7 @@ func (s *followLoop) onMissed() {
 // received, and knows it. While there was no connection since, the log may have
 // been replaced.
 func (s *followLoop) confirmedByLeader(asked time.Time) {
-	s.fill.verify = s.received() > 0 && !asked.After(s.doubted)
+	s.fill.verify = s.received() > 0 && !asked.After(s.link.doubted)
 }
 
 // settle brings everything in line after an event: it applies, answers who
@@ -220,7 +220,7 @@ func (s *followLoop) apply(now time.Time) {
 	if err := s.target.Apply(s.ready); err != nil {
 		s.current.LastError = fmt.Errorf("apply revision %d: %w", s.ready[0].Position().Revision, err)
 		s.applyAt = now.Add(s.timing.ApplyRetry)
-		s.log.Error().Err(err).Stringer("revision", s.ready[0].Position().Token()).Msg("changes not applied, trying again")
+		s.logger.Error().Err(err).Stringer("revision", s.ready[0].Position().Token()).Msg("changes not applied, trying again")
 		return
 	}
 	s.signed = s.ready[len(s.ready)-1].Head()

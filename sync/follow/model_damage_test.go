@@ -253,7 +253,7 @@ func (w *world) charge(at changelog.Position, seen bool) charge {
 		}
 		switch {
 		case r == nil:
-		case r.Renews():
+		case r.ReplacesEpoch():
 			return charge{fate: different, renewal: r}
 		case r.Prev == at.Link():
 			return charge{next: r.Position()}
@@ -324,7 +324,7 @@ func (w *world) wayOut(k knowledge, c charge) (changelog.Position, fate) {
 	}
 	above := max(c.hole, begin.Revision)
 	switch {
-	case fresh && !begin.Epoch.Later(at.Epoch), fresh && !begin.Renews() && !at.IsZero():
+	case fresh && !begin.Epoch.Later(at.Epoch), fresh && !begin.ReplacesEpoch() && !at.IsZero():
 		return at, c.fate
 	case c.hole > 0 && k.holdAtHole && begin.Revision < c.hole, c.hole == 0 && !fresh:
 		return at, c.fate
@@ -368,7 +368,7 @@ func (w *world) wayOutBySnapshot(k knowledge, c charge) (changelog.Position, fat
 func (w *world) mayReplace(epoch changelog.Epoch) bool {
 	for i, m := range w.messages {
 		if r := m.record; r != nil && r.Kind == document.KindEpoch && r.Epoch == epoch && w.has(i+1) {
-			return r.Renews()
+			return r.ReplacesEpoch()
 		}
 	}
 	return true

@@ -101,7 +101,7 @@ func (w *world) renews(p changelog.Position) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, m := range w.past {
-		if m.record.Epoch == p.Epoch && m.record.Renews() {
+		if m.record.Epoch == p.Epoch && m.record.ReplacesEpoch() {
 			return true
 		}
 	}

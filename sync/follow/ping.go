@@ -73,7 +73,7 @@ func (s *followLoop) schedulePing(now time.Time) time.Time {
 // on which everything has come late for a while.
 func (s *followLoop) onPing(sent time.Time, err error) {
 	s.ping.running = false
-	if s.doubted.After(sent) {
+	if s.link.doubted.After(sent) {
 		return // it may have been of another connection
 	}
 	now := time.Now()
@@ -83,7 +83,7 @@ func (s *followLoop) onPing(sent time.Time, err error) {
 	case !errors.Is(err, context.DeadlineExceeded):
 	case !s.current.LastHeartbeat.After(sent):
 		s.reconnect(fmt.Errorf("%w: the server shows no sign of life", flagsync.ErrUnreachable), now)
-	case now.Sub(later(s.ping.answered, s.reconnected)) >= s.timing.Reconnect:
+	case now.Sub(later(s.ping.answered, s.link.reconnected)) >= s.timing.Reconnect:
 		s.reconnect(fmt.Errorf("%w: what the server sends comes late", flagsync.ErrUnreachable), now)
 	}
 }
@@ -92,12 +92,12 @@ func (s *followLoop) onPing(sent time.Time, err error) {
 // given up was replaced by one that has brought nothing yet: that is kept for a
 // while.
 func (s *followLoop) reconnect(why error, now time.Time) {
-	worked := s.current.LastHeartbeat.After(s.reconnected) || s.current.LastConfirmed.After(s.reconnected)
-	if !s.conn.Connected() || !worked && now.Sub(s.reconnected) < s.timing.Reconnect {
+	worked := s.current.LastHeartbeat.After(s.link.reconnected) || s.current.LastConfirmed.After(s.link.reconnected)
+	if !s.conn.Connected() || !worked && now.Sub(s.link.reconnected) < s.timing.Reconnect {
 		return
 	}
-	s.reconnected = now
-	s.log.Warn().Err(why).Msg("connection went silent, reconnecting")
+	s.link.reconnected = now
+	s.logger.Warn().Err(why).Msg("connection went silent, reconnecting")
 	if err := s.conn.Reconnect(); err != nil {
 		s.current.LastError = fmt.Errorf("connect again: %w", err)
 	}

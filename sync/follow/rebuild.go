@@ -121,7 +121,7 @@ func (r *rebuild) complete() bool { return r.entries >= r.begin.Complete }
 // has reports whether the state is of an epoch, or of a later one that renewed it
 // since.
 func (r *rebuild) has(epoch changelog.Epoch) bool {
-	return r.head.Epoch == epoch || r.begin.Renews() && r.begin.Epoch == r.head.Epoch && r.head.Epoch.Later(epoch)
+	return r.head.Epoch == epoch || r.begin.ReplacesEpoch() && r.begin.Epoch == r.head.Epoch && r.head.Epoch.Later(epoch)
 }
 
 // stateDigest returns the digest of the documents, which is the one that was

@@ -73,7 +73,7 @@ func (s *followLoop) compareState(now time.Time) {
 	s.state.finding = fmt.Errorf("the documents at revision %d have state digest %s, %s was signed", s.applied.Revision, ours, s.signed.State)
 	s.current.DifferentState = s.state.finding
 	if !known {
-		s.log.Error().Err(s.current.DifferentState).Msg("state differs from the one that a publisher signed")
+		s.logger.Error().Err(s.current.DifferentState).Msg("state differs from the one that a publisher signed")
 	}
 	if !s.state.rebuilt && s.state.rebuild.IsZero() {
 		s.state.rebuild = now.Add(jetstream.Jitter(0, min(rebuildJitter, s.timing.StateCheck)))
@@ -137,7 +137,7 @@ func (s *followLoop) onRebuilt(position changelog.Position, asked time.Time, err
 	if err != nil {
 		if s.ctx.Err() == nil {
 			s.current.DifferentState = fmt.Errorf("%w; %s", s.state.finding, err.Error())
-			s.log.Error().Err(err).Msg("state not read from the change log")
+			s.logger.Error().Err(err).Msg("state not read from the change log")
 		}
 		if !decided(err) {
 			s.state.rebuilt, s.state.rebuild = false, now.Add(jetstream.Jitter(s.timing.StateCheck/2, s.timing.StateCheck))
@@ -145,7 +145,7 @@ func (s *followLoop) onRebuilt(position changelog.Position, asked time.Time, err
 		s.fill.restart(now) // entries were not taken meanwhile
 		return
 	}
-	s.log.Warn().Stringer("revision", position.Token()).Msg("state replaced by the one in the change log")
+	s.logger.Warn().Stringer("revision", position.Token()).Msg("state replaced by the one in the change log")
 	s.current.DifferentState = nil
 	s.current.Rebuilds++
 	s.state.rebuilt = false // they agree: what was read was verified

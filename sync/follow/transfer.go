@@ -66,10 +66,10 @@ func (s *followLoop) sourceOf(held changelog.Position, t leaderReport) (source, 
 	switch {
 	case fresh && !r.begin.Epoch.Later(held.Epoch):
 		return source{}, fmt.Errorf("the log went back to epoch %s, which is older", r.begin.Epoch.Short())
-	case fresh && !r.begin.Renews() && !held.IsZero():
-		return source{}, fmt.Errorf("the log begins with epoch %s and renews nothing", r.begin.Epoch.Short())
+	case fresh && !r.begin.ReplacesEpoch() && !held.IsZero():
+		return source{}, fmt.Errorf("the log begins with epoch %s, which replaces no earlier one", r.begin.Epoch.Short())
 	case t.missing > 0 && s.holdAtHole && r.begin.Revision < t.missing:
-		return source{}, errors.New("nothing was decided about the hole yet")
+		return source{}, errors.New("the divergence check of the hole has not ended yet")
 	case t.begin == nil: // its beginning is missing: a snapshot of a later epoch tells that it is another one
 		return r, nil
 	case t.missing > 0 && !fresh:
@@ -140,7 +140,7 @@ func (s *followLoop) mayReplace(ctx context.Context, r source, p changelog.Publi
 	if err != nil {
 		return errors.Is(err, jetstream.ErrNoMessage) // it is lost
 	}
-	return begin.Renews()
+	return begin.ReplacesEpoch()
 }
 
 // errNoSnapshot tells that no published snapshot will do.
@@ -171,7 +171,7 @@ func (s *followLoop) loadPublished(ctx context.Context, wanted func(changelog.Pu
 			return p.Position(), nil
 		}
 		failed = fmt.Errorf("published snapshot of revision %d: %w", p.Revision, err)
-		s.log.Warn().Err(failed).Msg("published snapshot not used")
+		s.logger.Warn().Err(failed).Msg("published snapshot not used")
 	}
 	return changelog.Position{}, failed
 }
@@ -187,13 +187,13 @@ func (s *followLoop) loadSnapshot(ctx context.Context, p changelog.PublishedSnap
 	return s.readSnapshot(ctx, p, s.target.Load)
 }
 
-// because returns a charge together with what keeps the follower from leaving.
-// What that wraps must not be taken for the charge.
-func because(charge, err error) error {
+// because returns a verdict together with what keeps the follower from leaving.
+// What that wraps must not be taken for the verdict.
+func because(verdict, err error) error {
 	if errors.Is(err, ErrIncomplete) {
-		return fmt.Errorf("%w: %w", charge, err)
+		return fmt.Errorf("%w: %w", verdict, err)
 	}
-	return fmt.Errorf("%w: %s", charge, err.Error())
+	return fmt.Errorf("%w: %s", verdict, err.Error())
 }
 
 // onStateInstalled goes on from the state that was taken over, or where it stood.
@@ -209,7 +209,7 @@ func (s *followLoop) onStateInstalled(r source, position changelog.Position, err
 		s.divergence.at = now.Add(jetstream.Jitter(s.timing.Recheck/2, s.timing.Recheck))
 		return
 	}
-	s.log.Warn().Stringer("revision", position.Token()).
+	s.logger.Warn().Stringer("revision", position.Token()).
 		AnErr("because", s.divergence.verdict).Msg("state replaced as a whole")
 	s.continueFrom(position, r.asked, now)
 	s.head, s.end = position.Revision, max(position.Revision, r.last)
@@ -223,15 +223,16 @@ func (s *followLoop) onStateInstalled(r source, position changelog.Position, err
 func (s *followLoop) continueFrom(position changelog.Position, asked, now time.Time) {
 	s.judge = changelog.NewJudge(s.conn.Keyring(), s.environment, position)
 	s.judged, s.unproved = position.Revision, false
-	s.seen, s.fedLast, s.reread, s.newEpochAt = seenMessage{}, seenMessage{}, nil, 0
-	s.named = changelog.Position{}
+	s.seen.installed()
+	s.feed.last = seenMessage{}
+	s.feed.clear()
+	s.heartbeat.named = changelog.Position{}
 	s.foreignTo = position.Revision
 	s.assembler.Reset()
 	s.openOp, s.ready, s.applyAt = "", nil, time.Time{}
 	s.applied, s.signed = position, changelog.Head{}
 	s.state.installed()
 	s.current.DifferentState = nil
-	s.buffer, s.bufferBytes = make(map[changelog.Link]jetstream.Message), 0
 	s.fill.still = time.Time{}
 	s.confirmedByLeader(asked)
 	s.fill.restart(now)

@@ -13,9 +13,9 @@ import (
 )
 
 // MaxRecord is how many bytes the body of a [Record] may have.
-const MaxRecord = changelog.MaxJournalBody
+const MaxRecord = changelog.MaxLedgerBody
 
-// Errors of a [Journal].
+// Errors of a [Ledger].
 var (
 	// ErrConflict means that another record stands where this one belongs. Nothing
 	// of it was stored, and nothing will be.
@@ -24,7 +24,7 @@ var (
 	// was stored. It may still be: append it again with the same base and op-id.
 	ErrUndecided = errors.New("it is undecided whether the record was stored")
 	// ErrDamaged means that the journal does not go on where it should: a record
-	// is missing, cannot be read, or belongs to another history. [RepairJournal]
+	// is missing, cannot be read, or belongs to another history. [RepairLedger]
 	// goes on behind it.
 	ErrDamaged = errors.New("the ledger is damaged")
 )
@@ -57,7 +57,7 @@ func (n LedgerName) remedy() string { return jetstream.LedgerRemedy(n.environmen
 
 // followSubject returns the subject on which records are heard when they are
 // stored.
-func followSubject(name LedgerName) string { return jetstream.JournalSubject + "." + name.subject }
+func followSubject(name LedgerName) string { return jetstream.LedgerFeedSubject + "." + name.subject }
 
 // Record is one record of a journal. Some are of the journal itself, see
 // changelog.RecordType: changelog.RecordKeys and changelog.RecordRepaired.
@@ -85,7 +85,7 @@ func (r Record) Repairs() bool {
 // Ledger is a list of records that only grows, signed and chained by digests, in
 // which each is appended after the newest that its author knows:
 // compare-and-set. What no publisher signed for this place is skipped: see
-// [Journal.Foreign]. It keeps 40 bytes for each record in memory. It is safe for
+// [Ledger.Foreign]. It keeps 40 bytes for each record in memory. It is safe for
 // concurrent use.
 type Ledger struct {
 	conn jetstream.Client
@@ -182,7 +182,7 @@ func (j *Ledger) at(sequence uint64) (changelog.Anchor, bool) {
 // learn takes over what was judged: records, which are valid, and the messages
 // that were offered, of which those up to judged are noise unless they are among
 // the records.
-func (j *Ledger) learn(records []changelog.JournalRecord, offered []uint64, judged, noted uint64) {
+func (j *Ledger) learn(records []changelog.LedgerRecord, offered []uint64, judged, noted uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	valid := make(map[uint64]bool, len(records))
@@ -230,9 +230,9 @@ var errNoRecord = errors.New("no such record")
 
 // decode takes apart a message that must be the record that is known.
 func (j *Ledger) decode(m jetstream.Message, known changelog.Anchor) (Record, error) {
-	r, err := changelog.DecodeJournalRecord(m.Data)
+	r, err := changelog.DecodeLedgerRecord(m.Data)
 	if err == nil && r.Digest != known.Digest {
-		err = fmt.Errorf("it was %s", known)
+		err = fmt.Errorf("its digest differs: it was %s", known)
 	}
 	if err != nil {
 		return Record{}, fmt.Errorf("read %s at %d: %w: it was altered: %w", j.name.stream, known.Sequence, ErrDamaged, err)
@@ -240,6 +240,6 @@ func (j *Ledger) decode(m jetstream.Message, known changelog.Anchor) (Record, er
 	return recordOf(r), nil
 }
 
-func recordOf(r changelog.JournalRecord) Record {
+func recordOf(r changelog.LedgerRecord) Record {
 	return Record{Sequence: r.Sequence, OpID: r.OpID, Body: r.Body, Digest: r.Digest, Prev: r.Prev}
 }

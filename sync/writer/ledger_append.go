@@ -18,7 +18,7 @@ const noiseTries = 16
 // leader, until the outcome is known or ctx ends, which is [ErrUndecided] unless
 // nothing is open. [ErrConflict] tells that another record follows base,
 // [ErrForeignMessages] that messages of others take every place, and
-// [ErrJournalCut] that records are missing.
+// [ErrLedgerCut] that records are missing.
 //
 // An op-id names one append: repeating it with the same base stores nothing
 // twice.
@@ -108,14 +108,14 @@ type ledgerAppend struct {
 
 	at        changelog.Anchor // where it would stand now; zero before it was encoded
 	encodings int              // places that it was encoded for
-	taken     bool             // a foreign message took the place
+	displaced bool             // a foreign message took the place
 	sent      bool             // to this place
 	msg       jetstream.Outgoing
 }
 
 // encode writes the record for a place in the stream.
 func (a *ledgerAppend) encode(place uint64) error {
-	r := changelog.JournalRecord{
+	r := changelog.LedgerRecord{
 		Stream: a.ledger.name.stream, Sequence: place, Prev: a.prev, OpID: a.opID, Body: a.body,
 	}
 	data, err := r.Encode()
@@ -149,7 +149,7 @@ func (a *ledgerAppend) run(ctx context.Context) (uint64, error) {
 			if !errors.Is(err, errForeignPlace) {
 				return known, err
 			}
-			a.taken = true // without a pause: the sooner it is sent again, the likelier is its place
+			a.displaced = true // without a pause: the sooner it is sent again, the likelier is its place
 		}
 	})
 	if !known {
@@ -164,14 +164,14 @@ var errForeignPlace = errors.New("a foreign message took the place")
 
 // moveOn encodes the record for the next place, at first and when noise took the one before.
 func (a *ledgerAppend) moveOn(ctx context.Context) error {
-	if !a.at.IsZero() && !a.taken {
+	if !a.at.IsZero() && !a.displaced {
 		return nil
 	}
-	if a.encodings == noiseTries || a.taken && ctx.Err() != nil {
+	if a.encodings == noiseTries || a.displaced && ctx.Err() != nil {
 		return ErrForeignMessages
 	}
 	a.encodings++
-	a.taken, a.sent = false, false
+	a.displaced, a.sent = false, false
 	_, judged := a.ledger.position()
 	return a.encode(judged + 1)
 }
@@ -202,11 +202,11 @@ func (a *ledgerAppend) attempt(ctx context.Context) (sequence uint64, known bool
 
 // stored takes over what was acknowledged.
 func (a *ledgerAppend) stored() {
-	r := changelog.JournalRecord{Sequence: a.at.Sequence, Digest: a.at.Digest, Prev: a.prev, Body: a.body}
-	a.ledger.learn([]changelog.JournalRecord{r}, nil, r.Sequence, 0)
+	r := changelog.LedgerRecord{Sequence: a.at.Sequence, Digest: a.at.Digest, Prev: a.prev, Body: a.body}
+	a.ledger.learn([]changelog.LedgerRecord{r}, nil, r.Sequence, 0)
 }
 
-var errStillOpen = errors.New("nothing stands in its place")
+var errStillOpen = errors.New("no record is in its place yet")
 
 // resolve reads what stands behind prev.
 func (a *ledgerAppend) resolve(ctx context.Context) (uint64, error) {

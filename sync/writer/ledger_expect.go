@@ -9,7 +9,7 @@ import (
 
 // Expect tells that a record is named elsewhere, in an entry, a heartbeat or a
 // checkpoint. While the journal lacks the newest such record, nothing is appended
-// to it ([ErrJournalCut]), until it is repaired. Call it with what a publisher
+// to it ([ErrLedgerCut]), until it is repaired. Call it with what a publisher
 // signed only: anything else could stop the journal.
 func (j *Ledger) Expect(a changelog.Anchor) {
 	j.mu.Lock()
@@ -35,7 +35,7 @@ func (j *Ledger) Missing() changelog.Anchor {
 }
 
 // Verify reads what is new and returns why nothing can be appended: [ErrDamaged],
-// [ErrJournalCut], [ErrStreamLost], or that the leader cannot be asked.
+// [ErrLedgerCut], [ErrStreamLost], or that the leader cannot be asked.
 func (j *Ledger) Verify(ctx context.Context) error {
 	if err := j.catchUp(ctx); err != nil {
 		return err
@@ -43,7 +43,7 @@ func (j *Ledger) Verify(ctx context.Context) error {
 	return j.verifyExpected(ctx)
 }
 
-// verifyExpected returns [ErrJournalCut] when the journal lacks what is known of
+// verifyExpected returns [ErrLedgerCut] when the journal lacks what is known of
 // it elsewhere.
 func (j *Ledger) verifyExpected(ctx context.Context) error {
 	if j.Missing().IsZero() {

@@ -9,7 +9,7 @@ import (
 
 // takeRepair has the journal forget what is lost when a repair is among records
 // that were read: what is known from before may be of a copy that is gone.
-func (r *reading) takeRepair(ctx context.Context, records []changelog.JournalRecord) error {
+func (r *reading) takeRepair(ctx context.Context, records []changelog.LedgerRecord) error {
 	if !r.rereads {
 		return nil
 	}

@@ -75,7 +75,7 @@ func (j *Ledger) last(ctx context.Context) (uint64, error) {
 		return 0, fmt.Errorf("read ledger: %w: %w", flagsync.ErrUnreachable, err)
 	}
 	if last := info.State.LastSequence; last < judged && !j.forgetNoise(last) {
-		return 0, fmt.Errorf("read journal: %w: %w: %s ends at %d and had a message at %d: the server lags behind, or an earlier copy took its place; "+
+		return 0, fmt.Errorf("read ledger: %w: %w: %s ends at %d and had a message at %d: the server lags behind, or an earlier copy took its place; "+
 			"if it lasts, %s", flagsync.ErrUnreachable, ErrLedgerCut, j.name.stream, last, judged, j.name.remedy())
 	}
 	return info.State.LastSequence, nil

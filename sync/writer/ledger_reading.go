@@ -13,7 +13,7 @@ import (
 // reading judges the messages of a journal that are not known yet.
 type reading struct {
 	ledger  *Ledger
-	judge   *changelog.JournalJudge
+	judge   *changelog.LedgerJudge
 	next    uint64 // the message to be offered
 	last    uint64
 	offered []uint64 // since it was settled
@@ -28,7 +28,7 @@ type reading struct {
 // judged to last.
 func (j *Ledger) newReading(head changelog.Anchor, judged, last uint64) *reading {
 	return &reading{
-		ledger: j, judge: changelog.NewJournalJudge(j.conn.Keyring(), j.name.stream, head),
+		ledger: j, judge: changelog.NewLedgerJudge(j.conn.Keyring(), j.name.stream, head),
 		next: judged + 1, last: last,
 	}
 }
@@ -54,7 +54,7 @@ func (r *reading) run(ctx context.Context) iter.Seq2[Record, error] {
 			return
 		}
 		if err := r.obstacle(); err != nil {
-			yield(Record{}, fmt.Errorf("read journal: %w: %s: %w: %s", ErrDamaged, r.ledger.name.stream, err, r.ledger.name.remedy()))
+			yield(Record{}, fmt.Errorf("read ledger: %w: %s: %w: %s", ErrDamaged, r.ledger.name.stream, err, r.ledger.name.remedy()))
 		}
 	}
 }
@@ -73,7 +73,7 @@ func (r *reading) offer(m jetstream.Message) {
 	r.offered = append(r.offered, m.Sequence)
 	r.bytes += len(m.Data)
 	if m.Subject == r.ledger.name.subject {
-		r.judge.Offer(changelog.JournalMessage{Sequence: m.Sequence, Proof: m.Proof, Data: m.Data})
+		r.judge.Offer(changelog.LedgerMessage{Sequence: m.Sequence, Proof: m.Proof, Data: m.Data})
 	}
 }
 
@@ -125,7 +125,7 @@ func (r *reading) obstacle() error {
 // isTorn reports whether nothing was ever found in the journal, and it lacks so few
 // messages that a full disk may have torn its first one, which was then never
 // acknowledged. What is known of a record from elsewhere still stops the journal: see
-// [Journal.Expect].
+// [Ledger.Expect].
 func (r *reading) isTorn() bool {
 	missing := uint64(0)
 	for _, hole := range r.holes {

@@ -16,14 +16,14 @@ import (
 // ErrLedgerWhole means that a journal needs no repair.
 var ErrLedgerWhole = errors.New("the ledger is complete: there is nothing to repair")
 
-// LedgerRepair is what an operator orders: see [RepairJournal].
+// LedgerRepair is what an operator orders: see [RepairLedger].
 type LedgerRepair struct {
 	Actor  string // opaque id of who orders it
 	Reason string
 	// BreakGlass tells that it is done without the consent that policies want.
 	BreakGlass bool
 	// Missing is a record that is named elsewhere and that the journal may lack,
-	// as [Journal.Missing] returns it; zero if none is known.
+	// as [Ledger.Missing] returns it; zero if none is known.
 	Missing changelog.Anchor
 }
 
@@ -47,7 +47,7 @@ type LedgerRepaired struct {
 // end is missing it appends as many as it takes for the sequences of the records
 // that are lost never to be used again. A stream that is gone is created.
 //
-// It returns what was done, or [ErrJournalWhole] when there is nothing to repair.
+// It returns what was done, or [ErrLedgerWhole] when there is nothing to repair.
 func RepairLedger(ctx context.Context, conn *flagsync.Conn, name LedgerName, replicas int, r LedgerRepair) (LedgerRepaired, error) {
 	c := jetstream.Use(conn)
 	config, err := name.config(replicas)
@@ -147,7 +147,7 @@ func (j *Ledger) survey(ctx context.Context) (*damage, error) {
 
 // goOn appends repairs until one stands behind the record that is missing.
 func (d *damage) goOn(ctx context.Context, r LedgerRepair) error {
-	body := changelog.JournalRepair{
+	body := changelog.LedgerRepair{
 		Kept: d.reading.judge.Ends(), Lacks: d.lacks(), Skipped: d.skipped(),
 		Actor: r.Actor, Reason: r.Reason, BreakGlass: r.BreakGlass, Time: time.Now(),
 	}
@@ -184,7 +184,7 @@ func (d *damage) skipped() []changelog.Interval {
 
 // append stores one repair at a place. What becomes of it is found out by the
 // next survey.
-func (d *damage) append(ctx context.Context, place uint64, r changelog.JournalRepair) (changelog.Anchor, error) {
+func (d *damage) append(ctx context.Context, place uint64, r changelog.LedgerRepair) (changelog.Anchor, error) {
 	body, err := r.Encode()
 	if err != nil {
 		return changelog.Anchor{}, err

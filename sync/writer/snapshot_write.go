@@ -136,7 +136,7 @@ func (l *Log) writeChunks(ctx context.Context, p changelog.PublishedSnapshot, s 
 		return err
 	}
 	if changelog.Digest(sum.sum.Sum(nil)) != p.Hash {
-		return errors.New("it was not the same when it was written again")
+		return errors.New("the snapshot changed while it was written: two writes of the same documents differ")
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func storedMessages(ctx context.Context, c jetstream.Client, stream, prefix stri
 			if digest, ok := valid[m.Sequence]; !ok || digest != changelog.Sum(m.Data) {
 				continue
 			}
-			s := Stored{Stream: stream, Sequence: m.Sequence, Proof: m.Proof, Data: m.Data, Time: m.Taken}
+			s := Stored{Stream: stream, Sequence: m.Sequence, Proof: m.Proof, Data: m.Data, Time: m.StoredAt}
 			if prefix != "" {
 				s.Subject = m.Subject[min(len(prefix), len(m.Subject)):]
 			}

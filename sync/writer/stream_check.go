@@ -97,7 +97,7 @@ func beginsLater(ctx context.Context, c jetstream.Client, stream string, state j
 		return false
 	}
 	r, err := c.Keyring().OpenPastEntry(environment, m.Entry(environment))
-	return err == nil && r.Kind == document.KindEpoch && r.Prev == changelog.Link{} && !r.Renews()
+	return err == nil && r.Kind == document.KindEpoch && r.Prev == changelog.Link{} && !r.ReplacesEpoch()
 }
 
 // missing reports that a stream has lost messages of which none can be removed.

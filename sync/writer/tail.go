@@ -76,7 +76,7 @@ func (l *Log) offer(ctx context.Context, judge *changelog.Judge, known changelog
 		return nil
 	case changelog.Unreadable:
 		return l.conn.Unreadable(l.environment, m)
-	case changelog.Ahead, changelog.Different, changelog.Renewal: // unless it belongs elsewhere
+	case changelog.Ahead, changelog.Different, changelog.EpochReplaced: // unless it belongs elsewhere
 	}
 	if is, err := l.isMisplaced(ctx, known, r); err != nil || is {
 		judge.Dismiss(r)

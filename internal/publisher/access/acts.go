@@ -41,7 +41,7 @@ func NewActs() *Acts {
 }
 
 // Run reads the acts and keeps them current until ctx ends, which is no error.
-func (a *Acts) Run(ctx context.Context, journal Journal) error { return a.run(ctx, journal) }
+func (a *Acts) Run(ctx context.Context, journal Ledger) error { return a.run(ctx, journal) }
 
 // forgetActs is called when the journal was repaired and is read again; a.mu must be held.
 func (a *Acts) forgetActs() { a.all, a.policy = nil, changelog.Digest{} }
@@ -134,7 +134,7 @@ func (a *Acts) Review(ctx context.Context, reviewer Principal, line func(string)
 		act, known := a.known(sequence)
 		switch {
 		case !known:
-			return nil, fmt.Errorf("%w: %d", ErrActUnknown, sequence)
+			return nil, fmt.Errorf("%w: %d: see flagside audit control", ErrActUnknown, sequence)
 		case !act.ReviewOpen():
 			return nil, fmt.Errorf("record %d of CONTROL: %w", sequence, ErrNoReview)
 		case act.Actor == reviewer.ID, slices.Contains(line(reviewer.ID), act.Actor):

@@ -92,7 +92,7 @@ func NewPeople() *People {
 }
 
 // Run reads the persons and keeps them current until ctx ends, which is no error. It may be called again after an error, but not twice at once.
-func (p *People) Run(ctx context.Context, journal Journal, directory Directory) error {
+func (p *People) Run(ctx context.Context, journal Ledger, directory Directory) error {
 	p.mu.Lock()
 	p.journal, p.directory = journal, directory
 	select {

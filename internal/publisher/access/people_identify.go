@@ -29,7 +29,7 @@ func (p *People) Identify(ctx context.Context, who Principal) (Principal, error)
 		return who, fmt.Errorf("%w: %w", ErrPeopleUnavailable, err)
 	}
 	if who = p.resolve(who); who.ID == "" {
-		return who, fmt.Errorf("%w: what was stored is not there", ErrPeopleUnavailable)
+		return who, fmt.Errorf("%w: the record that was just stored is missing", ErrPeopleUnavailable)
 	}
 	return who, nil
 }

@@ -38,7 +38,7 @@ func newInstallation(t *testing.T) installation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return installation{server, openJournal(t, server.URL()), directory}
+	return installation{server, openLedger(t, server.URL()), directory}
 }
 
 // people returns the persons as a publisher knows them that has just started.
@@ -47,7 +47,7 @@ func (i installation) people(t *testing.T) *access.People {
 	return runPeople(t, i.journal, i.directory)
 }
 
-func runPeople(t *testing.T, journal access.Journal, directory access.Directory) *access.People {
+func runPeople(t *testing.T, journal access.Ledger, directory access.Directory) *access.People {
 	t.Helper()
 	people := access.NewPeople()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -232,7 +232,7 @@ func TestErase(t *testing.T) {
 
 // forgetful is a journal that fails to record, once.
 type forgetful struct {
-	access.Journal
+	access.Ledger
 
 	failed *atomic.Bool
 }
@@ -241,7 +241,7 @@ func (j forgetful) Append(ctx context.Context, base uint64, opID string, body []
 	if j.failed.CompareAndSwap(false, true) {
 		return 0, flagsync.ErrUnreachable
 	}
-	return j.Journal.Append(ctx, base, opID, body)
+	return j.Ledger.Append(ctx, base, opID, body)
 }
 
 // An erasure that was interrupted is completed by repeating it, through any publisher.

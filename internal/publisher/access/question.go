@@ -112,7 +112,7 @@ type Circumstances struct {
 	Approvals int
 	// OwnRequest tells that the principal is the author of the change request.
 	OwnRequest bool
-	// BreakGlass tells that the principal demands to go without approvals, and has given a reason.
+	// BreakGlass tells that the principal wants to skip the approvals, and has given a reason.
 	BreakGlass bool
 	Risk       Risk
 }

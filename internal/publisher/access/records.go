@@ -14,8 +14,8 @@ import (
 	"github.com/flagside/flagside/sync/writer"
 )
 
-// Journal is where tokens and persons are recorded: a writer.Ledger.
-type Journal interface {
+// Ledger is where tokens and persons are recorded: a writer.Ledger.
+type Ledger interface {
 	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
 	Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error]
 	Follow(ctx context.Context, from uint64, apply func(writer.Record) error) error
@@ -43,14 +43,14 @@ type records struct {
 	order sync.RWMutex
 
 	mu      sync.Mutex // guards what follows, and what take adds to
-	journal Journal    // nil before run
+	journal Ledger     // nil before run
 	read    bool
 	last    uint64 // sequence of the newest record that was taken
 	begun   uint64 // how many times everything was read again
 }
 
 // run reads the records and keeps them current until ctx ends, which is no error.
-func (r *records) run(ctx context.Context, journal Journal) error {
+func (r *records) run(ctx context.Context, journal Ledger) error {
 	r.mu.Lock()
 	r.journal = journal
 	r.mu.Unlock()
@@ -219,7 +219,7 @@ func (r *records) apply(record writer.Record) error {
 }
 
 // stream returns the journal, which run has set.
-func (r *records) stream() Journal {
+func (r *records) stream() Ledger {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.journal

@@ -13,13 +13,13 @@ import (
 	"github.com/flagside/flagside/sync/writer"
 )
 
-// slowJournal has records, and pauses before those that a reader is slow with.
-type slowJournal struct {
+// slowLedger has records, and pauses before those that a reader is slow with.
+type slowLedger struct {
 	records []writer.Record
 	pause   func(from, sequence uint64) time.Duration
 }
 
-func (j *slowJournal) Read(_ context.Context, from uint64) iter.Seq2[writer.Record, error] {
+func (j *slowLedger) Read(_ context.Context, from uint64) iter.Seq2[writer.Record, error] {
 	return func(yield func(writer.Record, error) bool) {
 		for _, r := range j.records {
 			if r.Sequence < from {
@@ -33,15 +33,15 @@ func (j *slowJournal) Read(_ context.Context, from uint64) iter.Seq2[writer.Reco
 	}
 }
 
-func (j *slowJournal) Append(context.Context, uint64, string, []byte) (uint64, error) { return 0, nil }
+func (j *slowLedger) Append(context.Context, uint64, string, []byte) (uint64, error) { return 0, nil }
 
-func (j *slowJournal) Follow(context.Context, uint64, func(writer.Record) error) error { return nil }
+func (j *slowLedger) Follow(context.Context, uint64, func(writer.Record) error) error { return nil }
 
 // Behind a repair the journal is read again from its beginning. One reader that does so, while another takes the repair for a new record, must not
 // lose what stands before it: it may be a token, or that one was revoked.
 func TestReadersMeetARepairTogether(t *testing.T) {
 	t.Parallel()
-	body, err := changelog.JournalRepair{Time: time.Now(), Actor: "operator", Reason: "it was cut"}.Encode()
+	body, err := changelog.LedgerRepair{Time: time.Now(), Actor: "operator", Reason: "it was cut"}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestReadersMeetARepairTogether(t *testing.T) {
 		t.Fatal("it is no repair")
 	}
 	var met, again atomic.Int64 // readers on their way to the repair, and from the beginning
-	journal := &slowJournal{pause: func(from, sequence uint64) time.Duration {
+	journal := &slowLedger{pause: func(from, sequence uint64) time.Duration {
 		switch {
 		case from == 4: // one reader meets the repair later than the other
 			return time.Duration(met.Add(1)) * 50 * time.Millisecond

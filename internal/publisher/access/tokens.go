@@ -71,7 +71,7 @@ func NewTokens(now func() time.Time, lifetime time.Duration) *Tokens {
 
 // Run reads the tokens and keeps them current until ctx ends, which is no error. Until they are read no one is let in by a token, because
 // it may be revoked.
-func (t *Tokens) Run(ctx context.Context, journal Journal) error { return t.run(ctx, journal) }
+func (t *Tokens) Run(ctx context.Context, journal Ledger) error { return t.run(ctx, journal) }
 
 // CatchUp reads what the journal had before the call. The error is ErrNotReady, or why it cannot be read.
 func (t *Tokens) CatchUp(ctx context.Context) error {
@@ -177,7 +177,7 @@ func (t *Tokens) Revoke(ctx context.Context, author Principal, id string, why Wh
 		known, exists := t.find(id)
 		switch {
 		case !exists:
-			return nil, fmt.Errorf("%w: %.40q", ErrTokenUnknown, id)
+			return nil, fmt.Errorf("%w: %.40q: see flagside token list", ErrTokenUnknown, id)
 		case !known.Revoked.IsZero() && !t.isUnrecorded(id):
 			return nil, nil
 		}

@@ -64,7 +64,7 @@ func (j *repairable) Follow(ctx context.Context, from uint64, apply func(writer.
 // loseEnd drops all records but the first ones, and repairs the journal.
 func (j *repairable) loseEnd(t *testing.T, keep int) {
 	t.Helper()
-	body, err := changelog.JournalRepair{Actor: "operator"}.Encode()
+	body, err := changelog.LedgerRepair{Actor: "operator"}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

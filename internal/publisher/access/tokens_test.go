@@ -44,7 +44,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-func openJournal(tb testing.TB, url string) *writer.Ledger {
+func openLedger(tb testing.TB, url string) *writer.Ledger {
 	tb.Helper()
 	c, err := flagsync.Connect(tb.Context(), flagsync.ConnectOptions{URL: url, Keyring: trusttest.Default().PublisherKeyring(), Signer: trusttest.Default().Signer(), Logger: zerolog.Nop()})
 	if err != nil {
@@ -59,7 +59,7 @@ func openJournal(tb testing.TB, url string) *writer.Ledger {
 }
 
 // runTokens keeps tokens current until the end of the test, and waits until they are read.
-func runTokens(tb testing.TB, journal access.Journal, now func() time.Time) *access.Tokens {
+func runTokens(tb testing.TB, journal access.Ledger, now func() time.Time) *access.Tokens {
 	tb.Helper()
 	tokens := access.NewTokens(now, 0)
 	ctx, cancel := context.WithCancel(tb.Context())
@@ -81,9 +81,9 @@ func runTokens(tb testing.TB, journal access.Journal, now func() time.Time) *acc
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	url := natstest.Start(t).URL()
-	journal, time0 := openJournal(t, url), newClock()
+	journal, time0 := openLedger(t, url), newClock()
 	tokens := runTokens(t, journal, time0.Now)
-	elsewhere := runTokens(t, openJournal(t, url), time0.Now)
+	elsewhere := runTokens(t, openLedger(t, url), time0.Now)
 	admin := principal(access.RoleAdmin)
 
 	token, secret, err := tokens.Create(t.Context(), admin, access.NewToken{
@@ -194,11 +194,11 @@ func noSecrets(t *testing.T, journal *writer.Ledger, tokens *access.Tokens, secr
 func TestTokensAtOnce(t *testing.T) {
 	t.Parallel()
 	url := natstest.Start(t).URL()
-	journal := openJournal(t, url)
+	journal := openLedger(t, url)
 	if _, err := journal.Append(t.Context(), 0, "other", []byte(`{"type":"environment.created","token":7}`)); err != nil {
 		t.Fatal(err)
 	}
-	both := []*access.Tokens{runTokens(t, journal, nil), runTokens(t, openJournal(t, url), nil)}
+	both := []*access.Tokens{runTokens(t, journal, nil), runTokens(t, openLedger(t, url), nil)}
 	const each = 15
 	var wg sync.WaitGroup
 	for _, tokens := range both {
@@ -222,7 +222,7 @@ func TestTokensAtOnce(t *testing.T) {
 
 func TestNewTokenRefuses(t *testing.T) {
 	t.Parallel()
-	tokens := runTokens(t, openJournal(t, natstest.Start(t).URL()), newClock().Now)
+	tokens := runTokens(t, openLedger(t, natstest.Start(t).URL()), newClock().Now)
 	narrow := principal(access.RoleAdmin)
 	narrow.Scope.Actions = []access.Action{access.Read, access.Administer}
 	groups := []string{access.RoleViewer}
@@ -303,7 +303,7 @@ func TestFixedTokensAndHeaders(t *testing.T) {
 // A token ends within a year, and with the token that it was made with: by time, and when that is revoked.
 func TestTokensEndWithTheirAuthor(t *testing.T) {
 	t.Parallel()
-	journal, now := openJournal(t, natstest.Start(t).URL()), newClock()
+	journal, now := openLedger(t, natstest.Start(t).URL()), newClock()
 	tokens := runTokens(t, journal, now.Now)
 	make := func(author access.Principal, expires time.Time) (access.Token, access.Principal, error) {
 		token, secret, err := tokens.Create(t.Context(), author, access.NewToken{Name: "n", Groups: []string{access.RoleAdmin}, Expires: expires})

@@ -12,7 +12,7 @@ import (
 type Cursor struct{ Revision, Sequence uint64 }
 
 // ErrCursor is returned for text that is no cursor.
-var ErrCursor = errors.New("not a place in the activity, which an earlier answer must have told")
+var ErrCursor = errors.New("not a cursor of the activity: use next or newest of an earlier answer")
 
 // ParseCursor decodes the result of [Cursor.String]. Empty text is the zero value.
 func ParseCursor(text string) (Cursor, error) {

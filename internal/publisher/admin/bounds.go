@@ -32,7 +32,7 @@ const (
 )
 
 // errBusy ends the reading of a body that there is no memory for.
-var errBusy = errors.New("too much is under way")
+var errBusy = errors.New("the memory for requests and answers is in use")
 
 // clientKey is the key of who has the connection of a request, in its context.
 type clientKey struct{}
@@ -201,9 +201,9 @@ func (a *answer) send(now func() time.Time) {
 }
 
 func tooBusy(changes bool) *problem {
-	detail := "Too much is under way, because clients do not take their answers: try again, and ask for less at a time."
+	detail := "The memory for requests and answers is in use, because clients read slowly: try again later, and ask for less at a time."
 	if changes {
-		detail = "Too much is under way, because clients do not take their answers. The change may have been made: look, or repeat it with the same Idempotency-Key."
+		detail = "The memory for requests and answers is in use, because clients read slowly. The change may have been made: read it, or repeat it with the same Idempotency-Key."
 	}
 	return newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, detail).later()
 }

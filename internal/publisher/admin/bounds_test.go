@@ -73,7 +73,7 @@ func TestAnswersAreCountedUntilTheyAreTaken(t *testing.T) {
 			}
 			var p api.Problem
 			err := json.Unmarshal(got.Body.Bytes(), &p)
-			if err != nil || p.Type != api.ProblemUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(p.Detail, "under way") {
+			if err != nil || p.Type != api.ProblemUnavailable || got.Header().Get("Retry-After") == "" || !strings.Contains(p.Detail, "in use") {
 				t.Errorf("%v: %v %s", err, got.Header(), got.Body)
 			}
 		}

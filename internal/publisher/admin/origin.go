@@ -17,7 +17,7 @@ import (
 func CheckOrigin(next http.Handler, policy *origin.Policy) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, newProblem(http.StatusForbidden, api.ProblemForeignOrigin, "A page of another site may not change anything here."))
+		writeProblem(w, newProblem(http.StatusForbidden, api.ProblemForeignOrigin, "A page of another site cannot make changes here: use a page of this origin, or a client that is not a browser."))
 	}))
 	protected := origins.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -18,7 +18,7 @@ func newActs() *acts {
 }
 
 // take takes a record of CONTROL.
-func (a *acts) take(h *journalHistory, r changelog.JournalRecord, line int) error {
+func (a *acts) take(h *ledgerHistory, r changelog.LedgerRecord, line int) error {
 	if h.stream != writer.ControlLedger().Stream() {
 		return nil
 	}
@@ -42,7 +42,7 @@ func (a *acts) take(h *journalHistory, r changelog.JournalRecord, line int) erro
 }
 
 // review verifies that something was to be reviewed, by another person than has done it. What a repair lost may have been.
-func (a *acts) review(h *journalHistory, act access.Act, line int) error {
+func (a *acts) review(h *ledgerHistory, act access.Act, line int) error {
 	author, open := a.open[act.Reviews]
 	delete(a.open, act.Reviews)
 	switch {
@@ -57,7 +57,7 @@ func (a *acts) review(h *journalHistory, act access.Act, line int) error {
 }
 
 // verify compares what a ledger says was done to the environment with CONTROL, if the export has that. What CONTROL lost is not compared.
-func (a *acts) verify(h *journalHistory, e requests.Event, sequence uint64, line int) error {
+func (a *acts) verify(h *ledgerHistory, e requests.Event, sequence uint64, line int) error {
 	records := h.journals[writer.ControlLedger().Stream()]
 	if records == nil || records.lacks(e.Control) {
 		return nil

@@ -68,7 +68,7 @@ func digestOf(kind document.Kind, key string, body []byte) changelog.Digest {
 }
 
 // take takes a record of the ledger.
-func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int) error {
+func (d *decisions) take(h *ledgerHistory, r changelog.LedgerRecord, line int) error {
 	if !strings.HasPrefix(h.stream, "LEDGER_") {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (d *decisions) take(h *journalHistory, r changelog.JournalRecord, line int)
 }
 
 // claim verifies that the approvals that counted were given, for exactly what is applied, by others than its author.
-func (d *decisions) claim(h *journalHistory, r changelog.JournalRecord, line int, e requests.Event) error {
+func (d *decisions) claim(h *ledgerHistory, r changelog.LedgerRecord, line int, e requests.Event) error {
 	known := d.requests[e.Request]
 	if known == nil {
 		d.requests[e.Request] = &decided{claimed: true, approvers: e.Approvers}

@@ -68,10 +68,10 @@ func (p *past) check(err error) {
 func (p *past) record(stream string, body []byte) {
 	p.t.Helper()
 	before := p.anchors[stream]
-	p.recordAt(changelog.JournalRecord{Stream: stream, Sequence: before.Sequence + 1, Prev: before, OpID: fmt.Sprint("op-", before.Sequence), Body: body})
+	p.recordAt(changelog.LedgerRecord{Stream: stream, Sequence: before.Sequence + 1, Prev: before, OpID: fmt.Sprint("op-", before.Sequence), Body: body})
 }
 
-func (p *past) recordAt(r changelog.JournalRecord) {
+func (p *past) recordAt(r changelog.LedgerRecord) {
 	p.t.Helper()
 	stream := r.Stream
 	data, err := r.Encode()

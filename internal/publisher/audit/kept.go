@@ -18,7 +18,7 @@ func (v *verifier) verifyKept() error {
 	for i, signed := range splitCheckpoints(v.options.Checkpoints) {
 		kept, err := v.keys.OpenPastCheckpoint(signed)
 		if err != nil {
-			unproved = fmt.Errorf("checkpoint %d of those that were kept: %w", i+1, err)
+			unproved = fmt.Errorf("kept checkpoint %d: %w", i+1, err)
 			v.warn("%v", unproved)
 			continue
 		}
@@ -30,7 +30,7 @@ func (v *verifier) verifyKept() error {
 		}
 	}
 	if !names {
-		return cmp.Or(unproved, fmt.Errorf("no checkpoint of those that were kept names %s", v.log.stream))
+		return cmp.Or(unproved, fmt.Errorf("no kept checkpoint names %s: give a file of checkpoints of this environment", v.log.stream))
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func (h *logHistory) contains(at changelog.Position) error {
 	return h.bad(at.Revision, 0, "a checkpoint names another entry here: the history was rewritten or cut")
 }
 
-func (h *journalHistory) contains(a changelog.Anchor) error {
+func (h *ledgerHistory) contains(a changelog.Anchor) error {
 	digest, found, err := h.places.digest(a.Sequence)
 	if err != nil || found && digest == a.Digest || h.lacks(a) {
 		return err

@@ -64,7 +64,7 @@ func newLineReader(r io.Reader) *lineReader {
 	return &lineReader{in: in}
 }
 
-var errCut = errors.New("the export ends before its last line, the checkpoint: something was cut off")
+var errCut = errors.New("the export ends before its last line, the checkpoint: it was cut off, so export it again")
 
 // next decodes the next line. It returns errCut at the end of the file.
 func (l *lineReader) next(into any) error {

@@ -109,8 +109,8 @@ func (h *logHistory) verifyPlace(r changelog.Record, line int) error {
 func (h *logHistory) verifyEpoch(r changelog.Record, line int) error {
 	begins := r.Kind == document.KindEpoch
 	switch {
-	case begins && !(r.Renews() && r.Epoch.Later(h.last.Epoch)):
-		return h.bad(r.Revision, line, "it begins an epoch and renews nothing, or an older one")
+	case begins && !(r.ReplacesEpoch() && r.Epoch.Later(h.last.Epoch)):
+		return h.bad(r.Revision, line, "it begins an epoch that replaces no earlier one")
 	case !begins && r.Epoch != h.last.Epoch:
 		return h.bad(r.Revision, line, "it belongs to epoch %s, the entry before to %s", r.Epoch.Short(), h.last.Epoch.Short())
 	}
@@ -175,7 +175,7 @@ func (h *logHistory) verifyAnchors(r changelog.Record, line int) error {
 	return h.verifyAnchor(r, line, h.ledger(), "ledger", r.Ledger)
 }
 
-func (h *logHistory) verifyAnchor(r changelog.Record, line int, journal *journalHistory, name string, a changelog.Anchor) error {
+func (h *logHistory) verifyAnchor(r changelog.Record, line int, journal *ledgerHistory, name string, a changelog.Anchor) error {
 	if a.Sequence == 0 {
 		return nil
 	}

@@ -21,19 +21,19 @@ type gap struct {
 
 // knownTo reports whether a repair found the gap: it keeps the record before it, and skipped the one that is missing. Without that, more
 // could be left out of an export beside a gap.
-func (g gap) knownTo(r changelog.JournalRepair) bool {
+func (g gap) knownTo(r changelog.LedgerRepair) bool {
 	return (g.before.IsZero() || slices.Contains(r.Kept, g.before)) &&
 		slices.ContainsFunc(r.Skipped, func(i changelog.Interval) bool { return i.First <= g.missing.Sequence && g.missing.Sequence <= i.Last })
 }
 
 // openGap notes that a record continues one that is missing. It is bad unless a repair follows.
-func (h *journalHistory) openGap(r changelog.JournalRecord, line int) {
+func (h *ledgerHistory) openGap(r changelog.LedgerRecord, line int) {
 	h.gaps = append(h.gaps, gap{before: h.last.Anchor(), missing: r.Prev})
 	h.doubts = append(h.doubts, h.bad(r.Sequence, line, "it continues record %d, which is missing", r.Prev.Sequence))
 }
 
 // doubt returns what is wrong with a record. While there is a gap, which may have what makes it right, it only notes it and returns nil.
-func (h *journalHistory) doubt(sequence uint64, line int, format string, args ...any) error {
+func (h *ledgerHistory) doubt(sequence uint64, line int, format string, args ...any) error {
 	err := h.bad(sequence, line, format, args...)
 	if len(h.gaps) == 0 {
 		return err
@@ -43,7 +43,7 @@ func (h *journalHistory) doubt(sequence uint64, line int, format string, args ..
 }
 
 // first returns the first of what is wrong: what was noted comes before err.
-func (h *journalHistory) first(err error) error {
+func (h *ledgerHistory) first(err error) error {
 	if len(h.doubts) > 0 {
 		return h.doubts[0]
 	}
@@ -52,7 +52,7 @@ func (h *journalHistory) first(err error) error {
 
 // repaired verifies a record that begins a new chain, on an operator's word. It must keep all that stands before it, and explains what is
 // missing there. Its signature needs no look: what follows proves it.
-func (h *journalHistory) repaired(r changelog.JournalRecord, repair changelog.JournalRepair, line int) error {
+func (h *ledgerHistory) repaired(r changelog.LedgerRecord, repair changelog.LedgerRepair, line int) error {
 	if repair.Leaves != h.last.Anchor() {
 		return h.misplaced(r, repair.Leaves, line)
 	}
@@ -83,7 +83,7 @@ func (h *journalHistory) repaired(r changelog.JournalRecord, repair changelog.Jo
 }
 
 // lose notes that records are lost. Several repairs may say so of the same.
-func (h *journalHistory) lose(r changelog.JournalRecord, first, last, until uint64) {
+func (h *ledgerHistory) lose(r changelog.LedgerRecord, first, last, until uint64) {
 	if slices.ContainsFunc(h.losses, func(l lost) bool { return l.First <= first && last <= l.Last }) {
 		return
 	}
@@ -92,11 +92,11 @@ func (h *journalHistory) lose(r changelog.JournalRecord, first, last, until uint
 }
 
 // lacks reports whether a repair explains that the journal does not have a record that is named elsewhere.
-func (h *journalHistory) lacks(a changelog.Anchor) bool {
+func (h *ledgerHistory) lacks(a changelog.Anchor) bool {
 	return slices.Contains(h.missing, a) || slices.ContainsFunc(h.losses, func(l lost) bool { return l.First <= a.Sequence && a.Sequence <= l.Last })
 }
 
 // lostBy reports whether records may be lost that were there when the journal went as far as a sequence.
-func (h *journalHistory) lostBy(sequence uint64) bool {
+func (h *ledgerHistory) lostBy(sequence uint64) bool {
 	return slices.ContainsFunc(h.losses, func(l lost) bool { return l.First <= sequence && sequence <= l.until })
 }

@@ -37,7 +37,7 @@ func (p *places) count() int { return p.filed + len(p.recent) }
 func (p *places) add(sequence uint64, digest changelog.Digest) error {
 	if len(p.recent) == recentPlaces {
 		if err := p.spill(); err != nil {
-			return fmt.Errorf("a temporary file for what was verified: %w", err)
+			return fmt.Errorf("write a temporary file: %w", err)
 		}
 	}
 	p.recent = append(p.recent, place{sequence, digest})

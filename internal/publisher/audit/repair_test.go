@@ -23,13 +23,13 @@ func at(sequence uint64) []changelog.Interval {
 }
 
 // repair appends repairs to a journal, as many as it takes to pass the record that it lacks.
-func (p *past) repair(stream string, r changelog.JournalRepair) {
+func (p *past) repair(stream string, r changelog.LedgerRepair) {
 	p.t.Helper()
 	r.Actor = "admin"
 	for place := r.Leaves.Sequence + 1; ; place++ {
 		body, err := r.Encode()
 		p.check(err)
-		p.recordAt(changelog.JournalRecord{Stream: stream, Sequence: place, OpID: "repair", Body: body})
+		p.recordAt(changelog.LedgerRecord{Stream: stream, Sequence: place, OpID: "repair", Body: body})
 		r.Leaves, r.Kept, r.Skipped = p.anchors[stream], nil, nil
 		if place > r.Lacks.Sequence {
 			return
@@ -45,7 +45,7 @@ func cutAndRepaired(t *testing.T) *past {
 	p := longPast(t)
 	lacks := p.anchors[ledgerOfTests]
 	p.ledger = p.ledger[:3]
-	p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: anchorOf(p.ledger[2]), Lacks: lacks})
+	p.repair(ledgerOfTests, changelog.LedgerRepair{Leaves: anchorOf(p.ledger[2]), Lacks: lacks})
 	return p
 }
 
@@ -60,24 +60,24 @@ func TestARepairExplainsWhatIsLost(t *testing.T) {
 		"a cut end": {func(p *past) {
 			lacks := p.anchors[ledgerOfTests]
 			p.ledger = p.ledger[:3]
-			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: anchorOf(p.ledger[2]), Lacks: lacks})
+			p.repair(ledgerOfTests, changelog.LedgerRepair{Leaves: anchorOf(p.ledger[2]), Lacks: lacks})
 		}, "LEDGER_prod: records 4 to 8 are lost, as the repair at 4 says"},
 		"the whole ledger": {func(p *past) {
 			p.ledger = nil
-			p.repair(ledgerOfTests, changelog.JournalRepair{Lacks: p.anchors[ledgerOfTests]})
+			p.repair(ledgerOfTests, changelog.LedgerRepair{Lacks: p.anchors[ledgerOfTests]})
 		}, "LEDGER_prod: records 1 to 8 are lost"},
 		"CONTROL": {func(p *past) {
 			p.control = nil
-			p.repair("CONTROL", changelog.JournalRepair{Lacks: p.anchors["CONTROL"]})
+			p.repair("CONTROL", changelog.LedgerRepair{Lacks: p.anchors["CONTROL"]})
 		}, "CONTROL: records 1 to 2 are lost"},
 		"a hole": {func(p *past) {
 			kept := anchorOf(p.ledger[0])
 			p.ledger = slices.Delete(slices.Clone(p.ledger), 1, 2) // the approval of request-1
-			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests], Kept: []changelog.Anchor{kept}, Skipped: at(2)})
+			p.repair(ledgerOfTests, changelog.LedgerRepair{Leaves: p.anchors[ledgerOfTests], Kept: []changelog.Anchor{kept}, Skipped: at(2)})
 		}, "LEDGER_prod: records 2 to 2 are lost, as the repair at 9 says"},
 		"the beginning": {func(p *past) {
 			p.ledger = slices.Clone(p.ledger[1:]) // request-1 is opened
-			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests], Skipped: at(1)})
+			p.repair(ledgerOfTests, changelog.LedgerRepair{Leaves: p.anchors[ledgerOfTests], Skipped: at(1)})
 		}, "LEDGER_prod: records 1 to 1 are lost"},
 	} {
 		p := longPast(t)
@@ -116,7 +116,7 @@ func TestARepairHidesNothingElse(t *testing.T) {
 			signer := p.signer
 			p.signer = trusttest.New().Signer()
 			p.ledger = p.ledger[:3]
-			p.repair(ledgerOfTests, changelog.JournalRepair{Leaves: anchorOf(p.ledger[2]), Lacks: changelog.Anchor{Sequence: 8, Digest: changelog.Sum([]byte("x"))}})
+			p.repair(ledgerOfTests, changelog.LedgerRepair{Leaves: anchorOf(p.ledger[2]), Lacks: changelog.Anchor{Sequence: 8, Digest: changelog.Sum([]byte("x"))}})
 			p.signer = signer
 		}, "LEDGER_prod at 9"},
 	} {
@@ -135,7 +135,7 @@ func TestARepairHidesNothingElse(t *testing.T) {
 		"more than the hole is missing":              {2, 1, at(2)},
 	} {
 		p := longPast(t)
-		r := changelog.JournalRepair{Leaves: p.anchors[ledgerOfTests], Skipped: test.skipped}
+		r := changelog.LedgerRepair{Leaves: p.anchors[ledgerOfTests], Skipped: test.skipped}
 		for _, kept := range p.ledger[:test.keeps] {
 			r.Kept = append(r.Kept, anchorOf(kept))
 		}

@@ -91,8 +91,8 @@ func (h *logHistory) final() State {
 	return s
 }
 
-// VerifyJournal verifies a journal alone: that it is signed up to the record that the checkpoint names.
-func VerifyJournal(m Messages, checkpoint string, trust changelog.Trust) error {
+// VerifyLedger verifies a journal alone: that it is signed up to the record that the checkpoint names.
+func VerifyLedger(m Messages, checkpoint string, trust changelog.Trust) error {
 	c, err := changelog.NewKeyring(trust).OpenPastCheckpoint(checkpoint)
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (m Messages) valid(keys *changelog.Keyring) (sequences, error) {
 	if isLog {
 		return m.judge(newLogJudging(keys, environment))
 	}
-	return m.judge(&journalJudging{judge: changelog.NewJournalJudge(keys, m.Stream, changelog.Anchor{}), subject: subjectOf(m.Stream)})
+	return m.judge(&journalJudging{judge: changelog.NewLedgerJudge(keys, m.Stream, changelog.Anchor{}), subject: subjectOf(m.Stream)})
 }
 
 // judging tells the records of a stream from noise.
@@ -212,13 +212,13 @@ func (j *logJudging) settle(end bool) iter.Seq[uint64] {
 }
 
 type journalJudging struct {
-	judge   *changelog.JournalJudge
+	judge   *changelog.LedgerJudge
 	subject string
 }
 
 func (j *journalJudging) offer(m backup.Message) {
 	if m.Subject == j.subject {
-		j.judge.Offer(changelog.JournalMessage{Sequence: m.Sequence, Proof: proofOf(m), Data: m.Data})
+		j.judge.Offer(changelog.LedgerMessage{Sequence: m.Sequence, Proof: proofOf(m), Data: m.Data})
 	}
 }
 
@@ -287,9 +287,9 @@ func (s sequences) has(n uint64) bool {
 func Environments(control Messages, trust changelog.Trust) ([]writer.Environment, error) {
 	return writer.EnvironmentsOf(func(yield func(writer.Record, error) bool) {
 		for s, err := range control.records(trust) {
-			r := changelog.JournalRecord{}
+			r := changelog.LedgerRecord{}
 			if err == nil {
-				r, err = changelog.DecodeJournalRecord(s.Data)
+				r, err = changelog.DecodeLedgerRecord(s.Data)
 			}
 			if !yield(writer.Record{Sequence: r.Sequence, OpID: r.OpID, Body: r.Body, Digest: r.Digest, Prev: r.Prev}, err) || err != nil {
 				return

@@ -39,7 +39,7 @@ func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) 
 func newVerifier(export io.Reader, trust changelog.Trust, o Options) *verifier {
 	return &verifier{
 		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(), acts: newActs(),
-		journals: make(map[string]*journalHistory),
+		journals: make(map[string]*ledgerHistory),
 	}
 }
 
@@ -51,7 +51,7 @@ type verifier struct {
 	header    Header
 	report    Report
 	histories []history // in the order in which they were begun
-	journals  map[string]*journalHistory
+	journals  map[string]*ledgerHistory
 	log       *logHistory
 	decisions *decisions
 	acts      *acts
@@ -166,13 +166,13 @@ func (v *verifier) open(stream string) history {
 		v.histories = append(v.histories, v.log)
 		return v.log
 	}
-	h := newJournalHistory(v, stream)
+	h := newLedgerHistory(v, stream)
 	v.journals[stream], v.histories = h, append(v.histories, h)
 	return h
 }
 
 // ledger returns the history of the ledger, nil before it has begun.
-func (v *verifier) ledger() *journalHistory { return v.journals["LEDGER_"+v.header.Environment] }
+func (v *verifier) ledger() *ledgerHistory { return v.journals["LEDGER_"+v.header.Environment] }
 
 // close ends the history of a stream.
 func (v *verifier) close(h history) error {

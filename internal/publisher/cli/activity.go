@@ -20,7 +20,7 @@ func activityList() commandline.Invocation {
 	f := newForm("activity", "Lists what happened in an environment, the newest first: changes, steps of change requests, what policies refused to "+
 		"whom, and administration.").inEnvironment()
 	f.set.String(&flag, "flag", "", "only records about this flag, even if it was deleted")
-	f.filters(&wanted, "continue a list: the place that its last line names")
+	f.filters(&wanted, "continue a list, from the cursor in its last line")
 	return f.runs(func(ctx context.Context, s *session) error {
 		now := time.Now()
 		found, err := s.client.Activity(ctx, f.environment, api.ActivityQuery{

@@ -23,10 +23,10 @@ func auditList() commandline.Invocation {
 	var wanted filter
 	var request string
 	f := newForm("audit", "Lists what was decided and refused in an environment, the newest first: each step of its change requests, "+
-		"what policies refused to whom, what is risky from when on, and whether it was repaired, adopted or archived. An archived environment has it too. "+
+		"refusals by policies, changes of the risk settings, and whether it was repaired, adopted or archived. An archived environment has it too. "+
 		"What changed in a flag is in its history.").inEnvironment()
 	f.set.String(&request, "request", "", "only what concerns this change request")
-	f.filters(&wanted, "only facts before this number, to go on where a list ended")
+	f.filters(&wanted, "only events before this number, to continue a list")
 	var before uint64
 	f.number(&before, &wanted.before, "--before is a number, such as 12")
 	return f.runs(func(ctx context.Context, s *session) error {

@@ -14,8 +14,8 @@ func auditControl() commandline.Invocation {
 	f := newForm("audit control", "Lists what was done to the installation, the newest first, as CONTROL has it: environments and tokens that were made and "+
 		"ended, persons that were erased, the SHA-256 of the policies when they changed, keys, repairs and reviews. You need to be permitted to administer.")
 	f.set.Bool(&q.NeedsReview, "needs-review", false, "only what went without approvals and has not been reviewed")
-	f.set.Int(&q.Limit, "limit", 100, "at most so many records, 1 to 1000")
-	f.set.String(&before, "before", "", "only records before this number, to go on where a list ended")
+	f.set.Int(&q.Limit, "limit", 100, "maximum number of records, 1 to 1000")
+	f.set.String(&before, "before", "", "only records before this number, to continue a list")
 	f.check(func() bool { return q.Limit >= 1 && q.Limit <= 1000 }, "--limit is a number from 1 to 1000")
 	f.number(&q.Before, &before, "--before is a number, such as 12")
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -32,7 +32,7 @@ func auditReview() commandline.Invocation {
 	var h api.AdministrationHeaders
 	f := newForm("audit review", "Records that you reviewed what another person did to an environment or the installation without approvals.")
 	f.set.Argument(&record, "RECORD", "number of the record of CONTROL, as audit and audit control show it")
-	f.set.String(&h.Reason, "reason", "", "what you found, at most 500 bytes; it stands in a signed record for ever: do not name a person").Short("m")
+	f.set.String(&h.Reason, "reason", "", "what you found, at most 500 bytes; it stays in a signed record for ever and cannot be erased: do not name a person").Short("m")
 	f.check(func() bool { return isLine(h.Reason) }, "--reason is one line of text")
 	f.number(&sequence, &record, "RECORD is a number, such as 12")
 	return f.runs(func(ctx context.Context, s *session) error {

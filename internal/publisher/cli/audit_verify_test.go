@@ -30,12 +30,12 @@ func exportOf(t *testing.T, environment string, repaired bool) string {
 		}
 	}
 	var ledger, log []writer.Stored
-	repair := changelog.JournalRepair{Lacks: changelog.Anchor{Sequence: 1, Digest: changelog.Sum([]byte("lost"))}, Actor: "admin", Time: time.Unix(1, 0)}
+	repair := changelog.LedgerRepair{Lacks: changelog.Anchor{Sequence: 1, Digest: changelog.Sum([]byte("lost"))}, Actor: "admin", Time: time.Unix(1, 0)}
 	for sequence := uint64(1); repaired && sequence <= 2; sequence++ {
 		body, err := repair.Encode()
 		must(err)
 		stream := "LEDGER_" + environment
-		data, err := changelog.JournalRecord{Stream: stream, Sequence: sequence, OpID: "repair", Body: body}.Encode()
+		data, err := changelog.LedgerRecord{Stream: stream, Sequence: sequence, OpID: "repair", Body: body}.Encode()
 		must(err)
 		repair.Leaves = changelog.Anchor{Sequence: sequence, Digest: changelog.Sum(data)}
 		signature, err := signer.SignRecord(stream, repair.Leaves)

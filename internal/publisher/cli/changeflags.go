@@ -34,7 +34,7 @@ func (f *form) remarks() *auditFlags {
 func (r *auditFlags) declare(f *form) {
 	f.changing = true
 	f.set.String(&r.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever and cannot be erased: do not name a person").Short("m").Shared()
-	f.set.String(&r.key, "idempotency-key", "", "text of your own that makes it safe to repeat this within a day; without it a random one").Shared()
+	f.set.String(&r.key, "idempotency-key", "", "text of your choice that makes it safe to repeat this command within a day; without it a random one").Shared()
 	f.check(func() bool { return isLine(r.reason) }, "--reason is one line of text")
 }
 
@@ -56,7 +56,7 @@ func (f *form) administersFor(reason string) *api.AdministrationHeaders {
 	f.changing = true
 	f.set.String(&a.Reason, "reason", "", reason).Short("m")
 	f.check(func() bool { return isLine(a.Reason) }, "--reason is one line of text")
-	f.set.Bool(&a.BreakGlass, "break-glass", false, "do it without the consent that policies want, if they allow that")
+	f.set.Bool(&a.BreakGlass, "break-glass", false, "do it without the approvals that policies require, if they permit that; it must be reviewed afterwards")
 	f.check(func() bool { return !a.BreakGlass || a.Reason != "" }, "--break-glass needs a --reason")
 	return a
 }
@@ -72,13 +72,13 @@ func (f *form) writes() *changeFlags {
 func (f *form) changes() *changeFlags {
 	w := &changeFlags{}
 	w.declare(f)
-	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing").Shared()
-	f.set.Bool(&w.propose, "propose", false, "open a change request in place of changing it at once").Shared()
-	f.set.String(&w.rebase, "rebase", "", "id of your change request that is replaced with this change").Shared()
+	f.set.Bool(&w.dryRun, "dry-run", false, "say what would change, how risky it is and who must approve it, and change nothing").Shared()
+	f.set.Bool(&w.propose, "propose", false, "open a change request instead of changing it at once").Shared()
+	f.set.String(&w.rebase, "rebase", "", "id of your change request to replace with this change").Shared()
 	f.set.String(&w.applyAt, "apply-at", "", "open a change request that is applied at this time, such as 2030-01-31T08:00:00Z, or after this time, such as 2h").Shared()
 	f.set.Duration(&w.late, "late", 0, "how late a scheduled change may still be applied after an outage; 0 is any time").Shared()
-	f.set.String(&w.expires, "expires", "", "when the change request is given up, like --apply-at; without it after 30 days").Shared()
-	f.set.Bool(&w.breakGlass, "break-glass", false, "change it without the approvals that it needs; it has to be reviewed afterwards").Shared()
+	f.set.String(&w.expires, "expires", "", "when the change request expires, in the form of --apply-at; without it after 30 days").Shared()
+	f.set.Bool(&w.breakGlass, "break-glass", false, "change it without the approvals that it needs; it must be reviewed afterwards").Shared()
 	f.check(func() bool { return !w.breakGlass || w.reason != "" && w.applyAt == "" }, "--break-glass needs a --reason, and cannot wait for a time")
 	f.check(func() bool { return w.late == 0 || w.applyAt != "" }, "--late is for changes with --apply-at")
 	f.check(func() bool { return isTime(w.applyAt) && isTime(w.expires) },

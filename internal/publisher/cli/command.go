@@ -65,7 +65,7 @@ func formats() []string { return []string{formatTable, formatJSON, formatYAML} }
 func newForm(words, synopsis string) *form {
 	f := &form{set: config.NewSet("flagside "+words, synopsis)}
 	f.conn.declare(f.set)
-	f.set.Choice(&f.output, "output", formatTable, formats(), "how the answer is printed").Short("o").Shared()
+	f.set.Choice(&f.output, "output", formatTable, formats(), "format of the answer").Short("o").Shared()
 	return f
 }
 

@@ -21,7 +21,7 @@ func contextCommands() []commandline.Command {
 }
 
 func contextList() commandline.Invocation {
-	set := config.NewSet("flagside context list", "Lists what you are logged in to. Options and variables override what the context in use says.")
+	set := config.NewSet("flagside context list", "Lists your contexts. Options and variables override the context in use.")
 	return commandline.Invocation{Set: set, Run: func(_ context.Context, t commandline.Terminal) error {
 		_, kept, err := contextsOf(t)
 		if err != nil {

@@ -29,7 +29,7 @@ func flagCreate() commandline.Invocation {
 	f.set.List(&n.texts, "string", nil, "texts, each a variant of that name; the first is the default")
 	f.set.List(&n.numbers, "number", nil, "numbers, each a variant of that name; the first is the default")
 	f.set.String(&n.byDefault, "default", "", "default variant")
-	f.set.String(&n.owner, "owner", "", "team or person who answers for the flag")
+	f.set.String(&n.owner, "owner", "", "team or person that is responsible for the flag")
 	f.set.List(&n.tags, "tag", nil, "tags")
 	f.set.Choice(&n.kind, "kind", "", []string{"release", "experiment", "ops", "permission"}, "what the flag is for")
 	f.set.String(&n.description, "description", "", "what the flag does")
@@ -63,7 +63,7 @@ func (n creating) document() (jsontext.Value, error) {
 		byDefault = n.byDefault
 	}
 	if !slices.Contains(names, byDefault) {
-		return nil, fmt.Errorf("--default %q is none of the variants %q", byDefault, names)
+		return nil, fmt.Errorf("--default %q is not one of the variants %q", byDefault, names)
 	}
 	members := []string{"state", "variants", "defaultVariant"}
 	body := []jsontext.Value{quoted("ENABLED"), object(names, values), quoted(byDefault)}
@@ -92,7 +92,7 @@ func (n creating) variants() (names []string, values []jsontext.Value, err error
 	}
 	switch {
 	case ways != 1:
-		return nil, nil, fmt.Errorf("say which values the flag has with one of --bool, --string red,blue and --number 1,2")
+		return nil, nil, fmt.Errorf("the flag has no values: give one of --bool, --string red,blue and --number 1,2")
 	case n.boolean:
 		return []string{"on", "off"}, []jsontext.Value{jsontext.Value("true"), jsontext.Value("false")}, nil
 	case len(n.texts) > 0:
@@ -104,7 +104,7 @@ func (n creating) variants() (names []string, values []jsontext.Value, err error
 	for _, text := range n.numbers {
 		value := jsontext.Value(text)
 		if _, err := strconv.ParseFloat(text, 64); err != nil || !value.IsValid() {
-			return nil, nil, fmt.Errorf("%q is no number as JSON has them", text)
+			return nil, nil, fmt.Errorf("%q is not a JSON number such as 10 or 2.5", text)
 		}
 		values = append(values, value)
 	}

@@ -72,9 +72,9 @@ func doctorCommand() commandline.Command {
 
 func doctor() commandline.Invocation {
 	var address string
-	f := newForm("doctor", "Collects in one text what is needed to find out what is wrong: versions, configuration without secrets, the state of "+
+	f := newForm("doctor", "Prints a report for troubleshooting: versions, configuration without secrets, the state of "+
 		"the publisher and of a sidecar, and how far clocks differ. It changes nothing. Names of environments and flags are in it.")
-	f.set.String(&address, "sidecar", usualSidecar, "management address of a sidecar; none asks no sidecar")
+	f.set.String(&address, "sidecar", usualSidecar, "management address of a sidecar; none: ask no sidecar")
 	return f.runs(func(ctx context.Context, s *session) error {
 		c := newCheckup(os.Environ())
 		c.Publisher = visitPublisher(ctx, f.conn.address, s.client)

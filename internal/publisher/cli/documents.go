@@ -113,7 +113,7 @@ func (k kind) history() commandline.Invocation {
 	var q api.HistoryQuery
 	f := newForm(k.one+" history", "Lists the changes of a "+k.one+", the newest first.").inEnvironment()
 	k.key(f, &key)
-	f.set.Int(&q.Limit, "limit", 20, "at most so many changes, 1 to 1000")
+	f.set.Int(&q.Limit, "limit", 20, "maximum number of changes, 1 to 1000")
 	f.check(func() bool { return q.Limit >= 1 && q.Limit <= 1000 }, "--limit is a number from 1 to 1000")
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.client.History(ctx, f.environment, k.id(key), q)

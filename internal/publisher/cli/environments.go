@@ -39,7 +39,7 @@ func environmentCreate() commandline.Invocation {
 	f := newForm("environment create", "Creates an environment.").
 		named("name of the environment: a DNS label in lower case that begins with a letter")
 	f.set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)},
-		"whose strictness its flags follow; without it, that of the publisher")
+		"compatibility mode of its flags; without it the one of the publisher")
 	f.set.Choice(&protected, "protected", "", truths(), "whether every change is risky; without it true for prod and production, and false for others")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -84,7 +84,7 @@ func environmentList() commandline.Invocation {
 }
 
 func environmentGet() commandline.Invocation {
-	f := newForm("environment get", "Prints what is known of an environment.").named("name of the environment")
+	f := newForm("environment get", "Prints an environment and its state.").named("name of the environment")
 	return f.runs(func(ctx context.Context, s *session) error {
 		e, err := s.client.Environment(ctx, f.environment)
 		return s.answer(e, err, details(
@@ -123,7 +123,7 @@ func environmentState(e api.Environment) string {
 }
 
 func environmentArchive() commandline.Invocation {
-	f := newForm("environment archive", "Takes an environment out of use. Its log stays.").named("name of the environment")
+	f := newForm("environment archive", "Archives an environment: it takes no more changes. Its log stays.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.client.ArchiveEnvironment(ctx, f.environment, *r)
@@ -132,7 +132,7 @@ func environmentArchive() commandline.Invocation {
 }
 
 func environmentRevive() commandline.Invocation {
-	f := newForm("environment revive", "Takes an archived environment into use again, with its flags as they were.").named("name of the environment")
+	f := newForm("environment revive", "Revives an archived environment, with its flags as they were.").named("name of the environment")
 	r := f.administers()
 	return f.runs(func(ctx context.Context, s *session) error {
 		found, err := s.client.ReviveEnvironment(ctx, f.environment, *r)
@@ -143,7 +143,7 @@ func environmentRevive() commandline.Invocation {
 func operationGetCommand() commandline.Command {
 	return command("operation get", "ask what became of a change that was undecided", func() commandline.Invocation {
 		var op string
-		f := newForm("operation get", "Says what became of a change whose answer was that it is undecided.").inEnvironment()
+		f := newForm("operation get", "Shows the outcome of a change whose answer was undecided.").inEnvironment()
 		f.set.Argument(&op, "OP-ID", "op-id of the change")
 		return f.runs(func(ctx context.Context, s *session) error {
 			found, err := s.client.Operation(ctx, f.environment, op)

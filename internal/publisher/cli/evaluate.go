@@ -31,8 +31,8 @@ func flagEvaluate() commandline.Invocation {
 		"what a sidecar answers.")
 	f.where = f.set.String(&f.environment, "environment", "", "environment of the flag; not needed with --sidecar").Short("e").Of(namesEnvironment)
 	flagKind().key(f, &key)
-	f.set.Map(&given, "context", "member of the context, such as targetingKey=u1, which is text; of others, what reads as JSON, such as 3 or true, is that; may be repeated")
-	f.set.String(&sidecar, "sidecar", "", "management address of a sidecar that is asked, such as http://127.0.0.1:8016")
+	f.set.Map(&given, "context", "member of the context, such as targetingKey=u1 or age=30; a value that is JSON, such as 3 or true, is taken as JSON, except that of targetingKey; may be repeated")
+	f.set.String(&sidecar, "sidecar", "", "management address of the sidecar to ask, such as http://127.0.0.1:8014")
 	f.check(func() bool { return sidecar != "" || f.environment != "" }, "say which environment with --environment, or which sidecar with --sidecar")
 	return f.runs(func(ctx context.Context, s *session) error {
 		evaluation := evaluationContext(given)

@@ -16,8 +16,8 @@ type filter struct {
 // filters declares the options of a filter. before says what its option takes.
 func (f *form) filters(wanted *filter, before string) {
 	f.set.String(&wanted.actor, "actor", "", "only what this principal did, by the id that whoami and person list show")
-	f.set.String(&wanted.since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or so long ago, such as 24h or 7d")
-	f.set.String(&wanted.until, "until", "", "only what happened before then, like --since")
+	f.set.String(&wanted.since, "since", "", "only what happened since then: a time such as 2030-01-31T08:00:00Z, or a duration ago, such as 24h or 7d")
+	f.set.String(&wanted.until, "until", "", "only what happened before then, in the form of --since")
 	f.set.Int(&wanted.limit, "limit", 100, "maximum number, 1 to 1000")
 	f.set.String(&wanted.before, "before", "", before)
 	f.check(func() bool { return wanted.limit >= 1 && wanted.limit <= 1000 }, "--limit is a number from 1 to 1000")

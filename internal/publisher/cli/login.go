@@ -26,7 +26,7 @@ func login() commandline.Invocation {
 		"--token-file has it.")
 	f.conn.secret.OnlyOnCommandLine() // others are for another publisher
 	f.conn.authorities.OnlyOnCommandLine()
-	f.set.String(&l.environment, "environment", "", "environment that commands are about, unless they say otherwise").Short("e").Of(namesEnvironment).
+	f.set.String(&l.environment, "environment", "", "environment that commands use by default").Short("e").Of(namesEnvironment).
 		OnlyOnCommandLine()
 	f.set.String(&l.name, "name", "", "name of the context; without it the host of the publisher, and the port if it has one")
 	f.check(func() bool { return l.name == "" || isName(l.name) }, "--name is made of letters, digits, dots, dashes and underscores")
@@ -107,7 +107,7 @@ func (l *loggingIn) verify(ctx context.Context, secret string) (string, error) {
 func hostOf(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || !isName(u.Host) {
-		return "", errors.New("say with --name what the context is called")
+		return "", errors.New("name the context with --name")
 	}
 	return u.Host, nil
 }

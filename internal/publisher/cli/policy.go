@@ -26,15 +26,15 @@ func policyAsk() commandline.Invocation {
 		actions = append(actions, string(action))
 	}
 	f.set.Argument(&q.Action, "ACTION", "what is to be done: "+strings.Join(actions, ", ")).OneOf(actions...)
-	f.set.String(&resource, "resource", "", "what it is done to: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+
+	f.set.String(&resource, "resource", "", "resource of the action: ENVIRONMENT, ENVIRONMENT/flag/KEY, ENVIRONMENT/segment/KEY or ENVIRONMENT/settings; "+
 		"without it what is global")
-	f.set.String(&q.Principal, "principal", "", "what policies call who would do it, such as corp:8f3a; without it you; only administrators may ask about others")
+	f.set.String(&q.Principal, "principal", "", "principal that would do it, by its name in policies, such as corp:8f3a; without it you; only administrators may ask about others")
 	f.set.List(&q.Groups, "group", nil, "groups of the principal, unless that is you")
 	f.set.List(&tags, "tag", nil, "tags of the flag")
 	f.set.String(&owner, "owner", "", "owner of the flag")
 	f.set.Int(&q.Approvals, "approvals", 0, "how many others have approved the change")
 	f.set.Bool(&q.OwnRequest, "own-request", false, "the principal is the author of the change request")
-	f.set.Bool(&q.BreakGlass, "break-glass", false, "the principal demands to go without approvals")
+	f.set.Bool(&q.BreakGlass, "break-glass", false, "the principal wants to skip the approvals")
 	f.checks = append(f.checks, func() error { _, err := resourceOf(resource); return err })
 	return f.runs(func(ctx context.Context, s *session) error {
 		var err error
@@ -81,7 +81,7 @@ func (s *session) askPolicies(ctx context.Context, q api.PolicyQuestion) error {
 // NotPermitted returns the error of a question about policies that is answered with no: for good, or, with approvals, for now.
 func NotPermitted(approvals int) error {
 	if approvals > 0 {
-		return &failure{code: exitApproval, text: "it is permitted with approvals only"}
+		return &failure{code: exitApproval, text: "it is permitted with approvals only: open a change request"}
 	}
 	return &failure{code: exitRefused, text: "it is not permitted"}
 }

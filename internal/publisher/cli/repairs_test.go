@@ -36,7 +36,7 @@ func TestLedgerRepair(t *testing.T) {
 		"CONTROL":      {[]string{"--control", "-m", "a broken disk"}, 0, "CONTROL is repaired: new records follow record 1, which lists what was lost\nkept up to  nothing\n"},
 		"no reason":    {[]string{"--control"}, 2, "error: say why with --reason\n"},
 		"nothing":      {[]string{"-m", "x"}, 2, "error: say what to repair: --environment ENV or --control\n"},
-		"no such name": {[]string{"-e", "Prod", "-m", "x"}, 2, "error: not a name for an environment: \"Prod\": use a to z, 0 to 9 and '-' only\n"},
+		"no such name": {[]string{"-e", "Prod", "-m", "x"}, 2, "error: invalid environment name: \"Prod\": use a to z, 0 to 9 and '-' only\n"},
 	} {
 		code, output := run(t.Context(), server.URL, "admin", "", append([]string{"ledger", "repair"}, c.args...)...)
 		if diff := cmp.Diff(c.want, output); diff != "" || code != c.code {

@@ -86,7 +86,7 @@ func (s *session) unapproved(ctx context.Context, environment, id string, refuse
 
 func requestComment() commandline.Invocation {
 	var id, text string
-	f := newForm("request comment", "Says something about a change request.").request(&id)
+	f := newForm("request comment", "Comments on a change request.").request(&id)
 	f.set.Argument(&text, "TEXT", "what is to be said; it cannot be erased: do not name a person")
 	r := f.remarks()
 	return f.runs(func(ctx context.Context, s *session) error {

@@ -21,8 +21,8 @@ type restoreFlags struct {
 func (f *form) restores() *restoreFlags {
 	r := &restoreFlags{}
 	r.declare(f)
-	f.set.Bool(&r.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing")
-	f.set.Bool(&r.breakGlass, "break-glass", false, "do it without approvals; it has to be reviewed afterwards")
+	f.set.Bool(&r.dryRun, "dry-run", false, "say what would change, how risky it is and who must approve it, and change nothing")
+	f.set.Bool(&r.breakGlass, "break-glass", false, "do it without approvals; it must be reviewed afterwards")
 	f.check(func() bool { return !r.breakGlass || r.reason != "" }, "--break-glass needs a --reason")
 	return r
 }
@@ -45,7 +45,7 @@ func environmentRestore() commandline.Invocation {
 		"applied at once if policies permit that. If the log cannot go on, it is a new epoch, and takes --break-glass.").named("name of the environment")
 	f.set.Argument(&file, "FILE", "snapshot to restore, such as a sidecar keeps in its data directory").File()
 	r := f.restores()
-	f.set.Bool(&r.parts, "parts", false, "make as many change requests, one after the other, as it takes; each leaves a valid environment")
+	f.set.Bool(&r.parts, "parts", false, "split the restore into several change requests, one after the other; each leaves a valid environment")
 	return f.runs(func(ctx context.Context, s *session) error {
 		snapshot, err := os.ReadFile(file)
 		if err != nil {

@@ -24,13 +24,13 @@ type riskChange struct {
 func environmentRisk() commandline.Invocation {
 	var file string
 	var change riskChange
-	f := newForm("environment risk", "Prints what is risky in an environment, and changes what options name; with --file, sets all of it.").
+	f := newForm("environment risk", "Prints the risk settings of an environment and changes those that you give as options; --file sets all of them.").
 		named("name of the environment")
 	r := f.remarks()
 	f.set.Choice(&change.protected, "protected", "", truths(), "whether every change is risky")
-	f.set.String(&change.share, "share", "", "part of the users, from 0 to 1, from which on a change of their answer is risky; 0 is never")
-	f.set.String(&change.dependants, "dependants", "", "number of flags from which on a change of what they depend on is risky; 0 is never")
-	f.set.List(&change.tags, "tags", nil, "tags of flags every change of which is risky, in place of those that are")
+	f.set.String(&change.share, "share", "", "share of the users, from 0 to 1: a change that gives that many another answer is risky; 0 is never")
+	f.set.String(&change.dependants, "dependants", "", "number of flags: a change that as many depend on is risky; 0 is never")
+	f.set.List(&change.tags, "tags", nil, "tags of flags whose every change is risky; replaces the present ones")
 	f.set.File(&file, "file", "", "file with the settings, JSON as printed with --output=json, or YAML; - is standard input").Short("f")
 	f.check(func() bool { return file == "" || change.isZero() }, "--file sets everything: leave the other options out")
 	f.check(func() bool { return change.numbers() }, "--share and --dependants are numbers")

@@ -24,7 +24,7 @@ func readShares(given []string) (all []share, err error) {
 	for _, text := range given {
 		i := strings.LastIndex(text, "=")
 		if i < 1 {
-			return nil, fmt.Errorf("%q is no variant and percentage such as on=10", text)
+			return nil, fmt.Errorf("%q is not VARIANT=PERCENT, such as on=10", text)
 		}
 		percent, err := strconv.ParseFloat(strings.TrimSuffix(text[i+1:], "%"), 64)
 		parts := math.Round(percent * wholeShare / 100)
@@ -39,7 +39,7 @@ func readShares(given []string) (all []share, err error) {
 		all = append(all, share{text[:i], int(parts)})
 	}
 	if sum > wholeShare {
-		return nil, fmt.Errorf("the percentages are %v together: at most 100 can be given away", float64(sum)*100/wholeShare)
+		return nil, fmt.Errorf("the percentages add up to %v: give at most 100 together", float64(sum)*100/wholeShare)
 	}
 	return all, nil
 }

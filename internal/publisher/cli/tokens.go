@@ -56,7 +56,7 @@ func checkRoles(groups []string) error {
 	for _, group := range groups {
 		for _, role := range []string{access.RoleViewer, access.RoleEditor, access.RoleApprover, access.RoleAdmin} {
 			if "flagside:"+group == role {
-				return fmt.Errorf("--group %s is not the role: write --group %s", group, role)
+				return fmt.Errorf("--group %s is the short name of a role: write --group %s", group, role)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func tokenRevoke() commandline.Invocation {
 
 func whoamiCommand() commandline.Command {
 	return command("whoami", "say who the API takes you for", func() commandline.Invocation {
-		f := newForm("whoami", "Says who the API takes you for, by the token.")
+		f := newForm("whoami", "Shows who you are for the API, by your token.")
 		return f.runs(func(ctx context.Context, s *session) error {
 			who, err := s.client.WhoAmI(ctx)
 			if err != nil {

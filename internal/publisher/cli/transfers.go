@@ -27,9 +27,9 @@ func promoteCommand() commandline.Command {
 		f := newForm("promote", "Makes flags of --environment what they are in another environment, with all that they depend on there: it adds and changes. "+
 			"With --prune it also deletes what is not there.").inEnvironment()
 		w := f.changes()
-		f.set.String(&from, "from", "", "environment to take them from").Require()
+		f.set.String(&from, "from", "", "environment to copy from").Require()
 		f.set.List(&flags, "flag", nil, "keys of the flags; without any, all flags and segments")
-		f.set.Bool(&prune, "prune", false, "delete what the other environment does not have: all of it, or those --flag that it lacks")
+		f.set.Bool(&prune, "prune", false, "delete what the other environment lacks: everything, or only the keys in --flag")
 		return f.runs(func(ctx context.Context, s *session) error {
 			return w.write(ctx, s, change{
 				environment: f.environment, command: api.Command{Type: "promote", From: from, Flags: flags, Prune: prune},

@@ -82,7 +82,7 @@ func (c *Client) stream(ctx context.Context, r request) (io.ReadCloser, error) {
 func read(response *http.Response, most int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, most+1))
 	if err = errors.Join(err, response.Body.Close()); err == nil && int64(len(body)) > most {
-		err = fmt.Errorf("%w: more than %d bytes", errTooLarge, most)
+		err = fmt.Errorf("%w: more than %d bytes: ask for less at a time", errTooLarge, most)
 	}
 	return body, err
 }

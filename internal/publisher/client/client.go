@@ -42,7 +42,7 @@ type Options struct {
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.Address)
 	if err != nil {
-		return nil, errors.New("that is not the address of a publisher such as http://127.0.0.1:8017")
+		return nil, errors.New("it is not the address of a publisher such as http://127.0.0.1:8017")
 	}
 	if !isAddress(base) {
 		return nil, fmt.Errorf("%q is not the address of a publisher such as http://127.0.0.1:8017", base.Redacted())

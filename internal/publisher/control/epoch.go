@@ -19,7 +19,7 @@ type NewEpoch struct {
 
 	DryRun bool
 	// Ledger returns the ledger, whatever has become of the log.
-	Ledger func(context.Context) (Journal, error)
+	Ledger func(context.Context) (Ledger, error)
 	// Write calls begun when the streams are there, and writes the epoch as Begin has decided it if that succeeds. The position is zero unless
 	// it was written.
 	Write func(ctx context.Context, n decide.Epoch, begun func(context.Context) error) (changelog.Position, error)
@@ -67,7 +67,7 @@ func (s *Service) decideEpoch(o decide.Origin, n decide.Epoch) (Restored, reques
 }
 
 // recordIn records an event in a ledger whatever has become of the log.
-func (s *Service) recordIn(ctx context.Context, open func(context.Context) (Journal, error), e requests.Event) error {
+func (s *Service) recordIn(ctx context.Context, open func(context.Context) (Ledger, error), e requests.Event) error {
 	for {
 		if err := s.refreshFrom(ctx, open); err != nil {
 			return err

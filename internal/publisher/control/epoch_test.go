@@ -16,7 +16,7 @@ func (r *replica) newEpoch(write func(context.Context) error) control.NewEpoch {
 	held := decide.WithoutKeys(r.store.View())
 	return control.NewEpoch{
 		Epoch:  decide.Epoch{Wanted: held, Held: held, BreakGlass: true},
-		Ledger: func(context.Context) (control.Journal, error) { return r.journal, nil },
+		Ledger: func(context.Context) (control.Ledger, error) { return r.journal, nil },
 		Write: func(ctx context.Context, _ decide.Epoch, begun func(context.Context) error) (changelog.Position, error) {
 			if err := begun(ctx); err != nil {
 				return changelog.Position{}, err
@@ -68,8 +68,8 @@ func TestNoNewEpochWithoutARecord(t *testing.T) {
 		t.Error("it is written")
 		return nil
 	})
-	n.Ledger = func(context.Context) (control.Journal, error) {
-		return crashingJournal{one.journal, crashAfter(0)}, nil
+	n.Ledger = func(context.Context) (control.Ledger, error) {
+		return crashingLedger{one.journal, crashAfter(0)}, nil
 	}
 	admin := person("admin")
 	admin.Reason = "the disk is gone"

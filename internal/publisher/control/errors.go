@@ -8,11 +8,11 @@ import (
 // Errors of a Service that cannot carry out a command now. Nothing was written.
 var (
 	// ErrNotReady means that the environment was not read completely yet.
-	ErrNotReady = errors.New("the environment is not known completely yet: ask again in a moment")
+	ErrNotReady = errors.New("the publisher has not read the whole environment yet: ask again in a moment")
 	// ErrUnconfirmed means that the log did not answer, so what is known may be outdated.
-	ErrUnconfirmed = errors.New("the log did not confirm that what is known here is current: ask again in a moment")
+	ErrUnconfirmed = errors.New("the log did not confirm that this publisher is up to date: ask again in a moment")
 	// ErrUnwritable means that this publisher may read the environment but not write to it now.
-	ErrUnwritable = errors.New("nothing can be written to the environment now")
+	ErrUnwritable = errors.New("the environment is read-only now")
 	// ErrContended means that other writers were faster each time.
 	ErrContended = errors.New("other writers were faster each time: ask again in a moment")
 )

@@ -41,7 +41,7 @@ func (s *Service) RequestDocuments(id string) (ids []document.ID) {
 }
 
 // EventsOf is Service.Events of a ledger, with its repairs.
-func EventsOf(ctx context.Context, journal Journal, from uint64) iter.Seq2[RecordedEvent, error] {
+func EventsOf(ctx context.Context, journal Ledger, from uint64) iter.Seq2[RecordedEvent, error] {
 	return func(yield func(RecordedEvent, error) bool) {
 		for r, err := range journal.Read(ctx, from) {
 			var e requests.Event
@@ -90,6 +90,6 @@ func eventOf(r writer.Record) (e requests.Event, ok bool, err error) {
 
 // repairEvent returns a repair of a ledger as an event.
 func repairEvent(body []byte) (requests.Event, error) {
-	r, err := changelog.DecodeJournalRepair(body)
+	r, err := changelog.DecodeLedgerRepair(body)
 	return requests.Event{Type: requests.EventRepaired, By: r.Actor, At: r.Time, Text: r.Reason, BreakGlass: r.BreakGlass}, err
 }

@@ -18,7 +18,7 @@ import (
 type fakeStore struct {
 	state   func() decide.State
 	log     func(context.Context) (control.Log, error)
-	ledger  func(context.Context) (control.Journal, error)
+	ledger  func(context.Context) (control.Ledger, error)
 	refused error
 }
 
@@ -34,7 +34,7 @@ func (s fakeStore) State() decide.State                          { return s.stat
 func (s fakeStore) Log(ctx context.Context) (control.Log, error) { return s.log(ctx) }
 func (s fakeStore) Refused() error                               { return s.refused }
 
-func (s fakeStore) Ledger(ctx context.Context) (control.Journal, error) {
+func (s fakeStore) Ledger(ctx context.Context) (control.Ledger, error) {
 	if s.ledger == nil {
 		return emptyLedger{}, nil
 	}

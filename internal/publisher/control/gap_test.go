@@ -24,7 +24,7 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 		}
 		return body
 	}
-	repair, err := changelog.JournalRepair{Actor: "operator"}.Encode()
+	repair, err := changelog.LedgerRepair{Actor: "operator"}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func TestLedgerGoesOnAfterARepair(t *testing.T) {
 
 // stored is a journal that has these records.
 type stored struct {
-	Journal
+	Ledger
 
 	records []writer.Record
 }
@@ -77,7 +77,7 @@ func TestLedgerForgetsWhatIsLost(t *testing.T) {
 		}
 		return body
 	}
-	repair, err := changelog.JournalRepair{Actor: "operator"}.Encode()
+	repair, err := changelog.LedgerRepair{Actor: "operator"}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}

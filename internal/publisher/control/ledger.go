@@ -33,7 +33,7 @@ func (s *Service) refresh(ctx context.Context) error {
 }
 
 // refreshFrom is refresh with a ledger that is opened by other means.
-func (s *Service) refreshFrom(ctx context.Context, open func(context.Context) (Journal, error)) error {
+func (s *Service) refreshFrom(ctx context.Context, open func(context.Context) (Ledger, error)) error {
 	if err := s.ledger.reading.acquire(ctx); err != nil {
 		return fmt.Errorf("%w: the ledger: %w", ErrUnconfirmed, err)
 	}
@@ -50,7 +50,7 @@ func (s *Service) refreshFrom(ctx context.Context, open func(context.Context) (J
 
 // catchUp takes over what the journal has beyond what is known. After a repair it reads everything again, because what was lost no longer
 // counts for others.
-func (l *ledger) catchUp(ctx context.Context, journal Journal) error {
+func (l *ledger) catchUp(ctx context.Context, journal Ledger) error {
 	repaired, err := l.readOn(ctx, journal)
 	if !repaired {
 		return err
@@ -66,7 +66,7 @@ func (l *ledger) catchUp(ctx context.Context, journal Journal) error {
 }
 
 // readOn takes over records up to the next repair.
-func (l *ledger) readOn(ctx context.Context, journal Journal) (repaired bool, err error) {
+func (l *ledger) readOn(ctx context.Context, journal Ledger) (repaired bool, err error) {
 	from := l.sequence() + 1
 	for r, err := range journal.Read(ctx, from) {
 		if err == nil && from > 1 && r.Repairs() {
@@ -173,7 +173,7 @@ func (s *Service) record(ctx context.Context, base uint64, e requests.Event) err
 	return err
 }
 
-func recordAfter(ctx context.Context, journal Journal, base uint64, e requests.Event) (sequence uint64, err error) {
+func recordAfter(ctx context.Context, journal Ledger, base uint64, e requests.Event) (sequence uint64, err error) {
 	data, err := e.Encode()
 	if err != nil {
 		return 0, err
@@ -186,7 +186,7 @@ func recordAfter(ctx context.Context, journal Journal, base uint64, e requests.E
 }
 
 // AppendEvent records an event in a ledger that no service runs for, after what it holds, and returns the number of the record.
-func AppendEvent(ctx context.Context, journal Journal, e requests.Event) (uint64, error) {
+func AppendEvent(ctx context.Context, journal Ledger, e requests.Event) (uint64, error) {
 	for {
 		base := uint64(0)
 		for r, err := range journal.Read(ctx, 1) {

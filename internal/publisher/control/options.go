@@ -23,8 +23,8 @@ type Log interface {
 	Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.Record, error]
 }
 
-// Journal is where the decisions of people are recorded: a writer.Ledger.
-type Journal interface {
+// Ledger is where the decisions of people are recorded: a writer.Ledger.
+type Ledger interface {
 	Append(ctx context.Context, base uint64, opID string, body []byte) (uint64, error)
 	Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error]
 	Record(ctx context.Context, sequence uint64) (writer.Record, error)
@@ -44,7 +44,7 @@ type Store interface {
 	// Log returns the log, or why nothing can be written now. It may wait.
 	Log(ctx context.Context) (Log, error)
 	// Ledger returns the ledger, or why it cannot be had. It may wait.
-	Ledger(ctx context.Context) (Journal, error)
+	Ledger(ctx context.Context) (Ledger, error)
 	// Refused returns why nothing can be written now, or nil. It does not wait.
 	Refused() error
 }

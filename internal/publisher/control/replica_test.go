@@ -134,7 +134,7 @@ func (r *replica) options(crash *crash) control.Options {
 				return nil
 			},
 			log:    func(context.Context) (control.Log, error) { return crashingLog{r.log, crash}, nil },
-			ledger: func(context.Context) (control.Journal, error) { return crashingJournal{r.journal, crash}, nil },
+			ledger: func(context.Context) (control.Ledger, error) { return crashingLedger{r.journal, crash}, nil },
 		},
 		Follower: r.follow,
 		Access:   fakeAccess{authorize: policy},
@@ -177,13 +177,13 @@ func (l crashingLog) Append(ctx context.Context, basis writer.Basis, c writer.Ch
 	return outcome, err
 }
 
-type crashingJournal struct {
+type crashingLedger struct {
 	*writer.Ledger
 
 	crash *crash
 }
 
-func (j crashingJournal) Append(ctx context.Context, base uint64, op string, body []byte) (uint64, error) {
+func (j crashingLedger) Append(ctx context.Context, base uint64, op string, body []byte) (uint64, error) {
 	if err := j.crash.step(); err != nil {
 		return 0, err
 	}
@@ -194,7 +194,7 @@ func (j crashingJournal) Append(ctx context.Context, base uint64, op string, bod
 	return sequence, err
 }
 
-func (j crashingJournal) Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error] {
+func (j crashingLedger) Read(ctx context.Context, from uint64) iter.Seq2[writer.Record, error] {
 	if j.crash != nil && j.crash.left.Load() < 0 {
 		return func(yield func(writer.Record, error) bool) { yield(writer.Record{}, errCrashed) }
 	}

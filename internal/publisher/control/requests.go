@@ -95,7 +95,7 @@ func (s *Service) whole(ctx context.Context, r requests.Request) (requests.Reque
 }
 
 // recorded returns the event that the ledger has at a sequence.
-func recorded(ctx context.Context, journal Journal, sequence uint64) (e requests.Event, err error) {
+func recorded(ctx context.Context, journal Ledger, sequence uint64) (e requests.Event, err error) {
 	record, err := journal.Record(ctx, sequence)
 	if err == nil {
 		e, err = requests.DecodeEvent(record.Body)

@@ -77,7 +77,7 @@ func replay(records iter.Seq2[changelog.Record, error]) (map[document.ID]documen
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("roll back: %w", err)
-		case r.Renews():
+		case r.ReplacesEpoch():
 			clear(documents)
 		case r.Kind == document.KindKeys:
 			continue // whatever the flags were: who signs does not go back

@@ -72,7 +72,7 @@ func (d directory) lock() (unlock func(), err error) {
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errors.New("another command changes its keys now: try again when that is done")
+			err = errors.New("another command is changing its keys: try again when it has ended")
 		}
 		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, err), f.Close())
 	}

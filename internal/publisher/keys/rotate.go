@@ -45,7 +45,7 @@ func (d directory) finish(rootFile string) (Change, error) {
 		case c.old == (changelog.Key{}) && c.completed:
 			return nil // an interrupted second step is complete now
 		case c.old == (changelog.Key{}):
-			return errors.New("no rotation has begun: publisher keys rotate does")
+			return errors.New("no rotation has begun: begin one with publisher keys rotate")
 		}
 		return c.list(without(c.note().PublicKeys(), c.old.String()))
 	})
@@ -59,7 +59,7 @@ func (d directory) revoke(rootFile, keyID string) (Change, error) {
 			if c.completed {
 				return nil // an interrupted revocation is complete now
 			}
-			return fmt.Errorf("version %d of the keys note lists no key %s: publisher keys list shows those that it does", c.note().Version, keyID)
+			return fmt.Errorf("version %d of the keys note lists no key %s: see the listed keys with publisher keys list", c.note().Version, keyID)
 		}
 		if !slices.Contains(rest, c.signing) {
 			next, err := c.next()
@@ -135,7 +135,7 @@ func (s *state) readRoot(file string) (string, error) {
 		return "", err
 	}
 	if !slices.Contains(s.trust.Roots(), key) {
-		return "", fmt.Errorf("%s: key %s is not a root key that %s names", file, key, s.file(TrustFile))
+		return "", fmt.Errorf("%s: key %s is not a root key that %s names: give the right file with --root", file, key, s.file(TrustFile))
 	}
 	return secret, nil
 }

@@ -113,7 +113,7 @@ func (a *authenticator) identify(c server.ClientAuthentication) (identity, error
 		return identity{user: user}, verify(o, c.GetNonce())
 	case local == inProcess && (o.Username == a.own.name || o.Username == a.own.deleting):
 		if subtle.ConstantTimeCompare([]byte(o.Password), []byte(a.own.password)) != 1 {
-			return identity{}, errors.New("this is not the password of the own publisher")
+			return identity{}, errors.New("the password is not that of the publisher in this process")
 		}
 		deletes := o.Username == a.own.deleting
 		return identity{own: !deletes, deletes: deletes, inProcess: true}, nil

@@ -98,7 +98,7 @@ func (o Options) server() (*server.Options, error) {
 		return nil, errors.New("embedded NATS server: no directory for its streams is given")
 	}
 	if o.MaxStore < 0 {
-		return nil, fmt.Errorf("embedded NATS server: %d bytes of storage, want 0 (the default) or more", o.MaxStore)
+		return nil, fmt.Errorf("embedded NATS server: %d bytes of storage: give 0 (the default) or more", o.MaxStore)
 	}
 	if err := o.validateReach(); err != nil {
 		return nil, fmt.Errorf("embedded NATS server: %w", err)

@@ -26,7 +26,7 @@ func (o Options) validateReach() error {
 	if err == nil || o.hasUsers() && o.CertificateFile != "" {
 		return nil
 	}
-	return fmt.Errorf("%w, or give it users (flagside credentials add makes them) and a certificate with its key", err)
+	return fmt.Errorf("%w, or make users with flagside credentials add and give --nats-cert and --nats-key", err)
 }
 
 // hasUsers reports whether there is a file of users, or has to be.

@@ -104,7 +104,7 @@ func NKeyOf(seed []byte) (string, error) {
 	return public, nil
 }
 
-var errSeed = errors.New("it is no seed of a NATS user")
+var errSeed = errors.New("it is not the seed of a NATS user")
 
 // ReadUsers reads the users in a file. One that does not exist is an error that os.ErrNotExist matches.
 func ReadUsers(file string) ([]User, error) {

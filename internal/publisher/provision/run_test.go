@@ -365,7 +365,7 @@ func TestCredentialsOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	f("another seed than that of NATS user prod", string(seed))
-	f("it is no seed", "SECRET")
+	f("it is not the seed", "SECRET")
 	c.Delete("flagside", "flags-sidecar-prod")
 	f("the seed of NATS user staging", c.text(t, "flagside/flags-sidecar-staging", "nats.nkey"))
 }

@@ -16,8 +16,8 @@ func codecs() connect.HandlerOption {
 		connect.WithCodec(binaryCodec{}), connect.WithCodec(jsonCodec{"json"}), connect.WithCodec(jsonCodec{"json; charset=utf-8"}))
 }
 
-// errNoMessage is about a value that is no message of Protocol Buffers, which no procedure has.
-var errNoMessage = errors.New("no message of Protocol Buffers")
+// errNoMessage is about a value that is not a Protocol Buffers message, which no procedure has.
+var errNoMessage = errors.New("not a Protocol Buffers message")
 
 // binaryCodec is the encoding of gRPC.
 type binaryCodec struct{}

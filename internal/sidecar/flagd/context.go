@@ -9,7 +9,7 @@ import (
 )
 
 // errNumber is about numbers that have no JSON form. Protocol Buffers can carry them, evaluation contexts cannot.
-var errNumber = errors.New("the context has a number that is no number, or infinite")
+var errNumber = errors.New("the context has a number that is NaN or infinite")
 
 // appendStruct appends s as a JSON object, null if it is nil.
 func appendStruct(b []byte, s *structpb.Struct) ([]byte, error) {

@@ -25,7 +25,7 @@ func (s *Server) refuseBusy(ctx *fasthttp.RequestCtx, body []byte) {
 	s.giveBack(ctx, body)
 	ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, "1")
 	fail(ctx, fasthttp.StatusServiceUnavailable, nil, eval.ErrorGeneral,
-		"too much is under way on this port, because clients do not take their answers: try again")
+		"too many answers wait on this port, because clients do not read them: try again")
 }
 
 // settled gives back what was taken of the budget for answers that are written.

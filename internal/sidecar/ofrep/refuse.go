@@ -71,7 +71,7 @@ func refusal(status int) string {
 	case fasthttp.StatusHTTPVersionNotSupported:
 		return "only HTTP/1.1 and HTTP/1.0 are spoken here"
 	case fasthttp.StatusInternalServerError:
-		return "the request met a mistake in the sidecar; its log says where"
+		return "the request failed because of a bug in the sidecar, whose log has the details: please report it"
 	default:
 		return "the request is not well-formed HTTP/1.1"
 	}

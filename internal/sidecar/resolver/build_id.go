@@ -16,7 +16,7 @@ const buildHead = 16 << 10
 func buildID() (string, error) {
 	path, err := os.Executable()
 	if err != nil {
-		return "", fmt.Errorf("the program does not know its file: %w", err)
+		return "", fmt.Errorf("find the file of this program: %w", err)
 	}
 	head, err := digestOfHead(path)
 	if err != nil {

@@ -49,7 +49,7 @@ func validateAttribute(name string) error {
 	case "":
 		return errors.New("an attribute needs a name")
 	case "$flagd":
-		return errors.New("attribute $flagd belongs to the evaluation and cannot be set")
+		return errors.New("attribute $flagd is set by the evaluation: choose another name")
 	default:
 		return nil
 	}

@@ -113,7 +113,7 @@ func (q *request) wait(ctx context.Context) error {
 	defer cancel()
 	err := q.resolver.log.Wait(ctx, q.revision)
 	q.waited = time.Since(began)
-	q.renew()
+	q.refresh()
 	return err
 }
 
@@ -125,12 +125,12 @@ func (q *request) confirm(ctx context.Context) {
 		return
 	}
 	q.freshness.confirmed = true
-	q.renew()
+	q.refresh()
 }
 
 // readAge renews the view and notes how old the knowledge in it is at most: the age is read first, because the view may only be newer than
 // what the age speaks of.
 func (q *request) readAge() {
 	q.freshness.age, q.freshness.known = q.resolver.log.Age()
-	q.renew()
+	q.refresh()
 }

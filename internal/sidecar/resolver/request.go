@@ -35,7 +35,7 @@ type request struct {
 // of Resolver.Begin.
 func (q *request) begin(ctx context.Context, r *Resolver, h Headers) error {
 	q.resolver = r
-	q.renew()
+	q.refresh()
 	if q.view == nil {
 		return ErrNotReady
 	}
@@ -67,8 +67,8 @@ func (q *request) takeHeaders(get func(name string) []byte) {
 	}
 }
 
-// renew puts q on the newest view and the present time.
-func (q *request) renew() {
+// refresh puts q on the newest view and the present time.
+func (q *request) refresh() {
 	q.view, q.now, q.flag = q.resolver.views.View(), q.resolver.now(), nil
 	if q.view != nil {
 		q.rules = q.view.Rules()

@@ -37,7 +37,7 @@ func (s *Selector) Parse(expression []byte) error {
 	case !found || string(key) == "source":
 		return fmt.Errorf("%w: flags have no source here, select with flagSetId=name", ErrSelector)
 	default:
-		return fmt.Errorf("%w: its key is not flagSetId", ErrSelector)
+		return fmt.Errorf("%w: its key is not flagSetId: select with flagSetId=name", ErrSelector)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 func Declare(set *config.Set, o *sidecar.Options) {
 	set.Listener(&o.OFREPAddr, "ofrep-addr", sidecar.DefaultOFREPAddr, "address that answers OFREP evaluations; it cannot be off; may be repeated, so that TCP and a socket answer")
 	set.List(&o.Origins, "cors-origin", nil,
-		"origin whose pages browsers let ask over OFREP, such as https://shop.example, or * for all; may be repeated")
+		"origin whose pages may send OFREP requests from a browser, such as https://shop.example, or * for all; may be repeated")
 	set.List(&o.Hosts, "allowed-host", nil,
 		"host name (without port) that HTTP/1.1 requests to a TCP port may use besides localhost and loopback addresses, or * for any; may be repeated; "+
 			"without it only ports on loopback check the name")

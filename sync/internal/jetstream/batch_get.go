@@ -114,12 +114,12 @@ func directMessage(msg *nats.Msg) (Message, error) {
 	if err != nil || sequence == 0 {
 		return Message{}, fmt.Errorf("a message on %s without a sequence", msg.Subject)
 	}
-	taken, err := time.Parse(time.RFC3339Nano, lastValue(msg.Header, "Nats-Time-Stamp"))
+	storedAt, err := time.Parse(time.RFC3339Nano, lastValue(msg.Header, "Nats-Time-Stamp"))
 	if err != nil {
-		taken = time.Time{} // unknown
+		storedAt = time.Time{} // unknown
 	}
 	return Message{
-		Subject: lastValue(msg.Header, "Nats-Subject"), Sequence: sequence, Data: msg.Data, Taken: taken, Proof: proofOf(msg.Header),
+		Subject: lastValue(msg.Header, "Nats-Subject"), Sequence: sequence, Data: msg.Data, StoredAt: storedAt, Proof: proofOf(msg.Header),
 		header: msg.Header,
 	}, nil
 }

@@ -17,7 +17,7 @@ type Client struct{ *Conn }
 func Use(c *Conn) Client { return Client{c} }
 
 // Logger receives what happens to the connection.
-func (c Client) Logger() *zerolog.Logger { return &c.log }
+func (c Client) Logger() *zerolog.Logger { return &c.logger }
 
 // Reconnect gives the connection up for another one.
 func (c Client) Reconnect() error {

@@ -82,7 +82,7 @@ type Conn struct {
 	nats   *nats.Conn
 	keys   *changelog.Keyring
 	signer *changelog.Signer // nil for those who only read
-	log    zerolog.Logger
+	logger zerolog.Logger
 
 	storage      func() error // nil for servers elsewhere
 	storageProbe func()       // as above
@@ -125,7 +125,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{
-		storage: o.Storage, storageProbe: o.ProbeStorage, prefix: newPrefix(o), keys: o.Keyring, signer: o.Signer, log: o.Logger,
+		storage: o.Storage, storageProbe: o.ProbeStorage, prefix: newPrefix(o), keys: o.Keyring, signer: o.Signer, logger: o.Logger,
 		greeted: make(chan struct{}), listeners: make(map[*listener]struct{}),
 	}
 	c.up, c.lost = context.WithCancelCause(context.Background())
@@ -264,7 +264,7 @@ func (c *Conn) options(o ConnectOptions) []nats.Option {
 		// of an outage would arrive after it.
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectToServer(func(servers []nats.Server, info nats.ServerInfo) (*nats.Server, time.Duration) {
-			c.renewKey(o.NKey)
+			c.reloadKey(o.NKey)
 			return reconnects.next(servers, info)
 		}),
 		nats.ConnectHandler(func(conn *nats.Conn) {
@@ -336,7 +336,7 @@ func (c *Conn) note(err error) {
 
 func (c *Conn) connected(conn *nats.Conn, what string) {
 	c.usable.Store(conn.IsConnected())
-	c.log.Info().Msg(what)
+	c.logger.Info().Msg(what)
 	c.probeAnew(conn)
 	c.missed()
 }
@@ -351,7 +351,7 @@ func (c *Conn) disconnected(conn *nats.Conn, err error) {
 	c.up, c.lost = context.WithCancelCause(context.Background())
 	c.mu.Unlock()
 	if !conn.IsClosed() {
-		c.log.Warn().Err(err).Msg("disconnected from NATS")
+		c.logger.Warn().Err(err).Msg("disconnected from NATS")
 	}
 }
 
@@ -379,7 +379,7 @@ func (c *Conn) failed(sub *nats.Subscription, err error) {
 		return
 	}
 	c.note(err)
-	event := c.log.Warn().Err(err)
+	event := c.logger.Warn().Err(err)
 	if sub != nil {
 		event = event.Str("subject", sub.Subject)
 	}

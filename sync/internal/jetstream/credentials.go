@@ -36,10 +36,10 @@ func (c *Conn) secure(o ConnectOptions) ([]nats.Option, error) {
 	return options, nil
 }
 
-// renewKey names the user whose seed stands in the file now. nats.go reads the
+// reloadKey names the user whose seed stands in the file now. nats.go reads the
 // seed for each attempt, but remembers whose it was. It is called by the
 // goroutine that connects, before an attempt.
-func (c *Conn) renewKey(file string) {
+func (c *Conn) reloadKey(file string) {
 	conn := c.connecting.Load()
 	if file == "" || conn == nil {
 		return

@@ -86,7 +86,7 @@ type Message struct {
 	Data     []byte `json:"data"` // base64 on the wire
 	Headers  []byte `json:"hdrs"` // as above, of an answer of the leader; else they are in Proof
 
-	Taken time.Time `json:"time"` // by the stream
+	StoredAt time.Time `json:"time"` // by the stream
 
 	Proof string `json:"-"`
 

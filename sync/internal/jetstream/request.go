@@ -159,7 +159,7 @@ func unsent(err error) error {
 }
 
 func (c *Conn) tooLarge(msg *nats.Msg) error {
-	return fmt.Errorf("a message of %d bytes, the NATS server takes at most %d: raise its max_payload, 1 MB is enough",
+	return fmt.Errorf("a message of %d bytes is too large for the NATS server, which takes at most %d: raise its max_payload, 1 MB is enough",
 		msg.Size(), c.nats.MaxPayload())
 }
 

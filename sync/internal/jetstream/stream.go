@@ -17,10 +17,10 @@ const (
 	ControlSubject = "control"
 	PeopleStream   = "PEOPLE"
 	PeopleSubject  = "people"
-	// JournalSubject begins the subjects on which the server repeats what enters
+	// LedgerFeedSubject begins the subjects on which the server repeats what enters
 	// a journal: publishers do not share an account with the streams, and hear
 	// nothing that they did not publish there themselves.
-	JournalSubject = "journal"
+	LedgerFeedSubject = "journal"
 )
 
 // FlagsStream names the stream of the log of an environment.
@@ -133,13 +133,13 @@ func FlagsConfig(environment string, replicas int) StreamConfig {
 
 // LedgerConfig is the configuration of the stream of a ledger.
 func LedgerConfig(environment string, replicas int) StreamConfig {
-	return journalConfig(LedgerStream(environment), LedgerSubject(environment), replicas)
+	return ledgerConfig(LedgerStream(environment), LedgerSubject(environment), replicas)
 }
 
-// journalConfig is the configuration of a stream that publishers follow.
-func journalConfig(name, subject string, replicas int) StreamConfig {
+// ledgerConfig is the configuration of a stream that publishers follow.
+func ledgerConfig(name, subject string, replicas int) StreamConfig {
 	c := newStreamConfig(name, subject, replicas)
-	c.RePublish = &republish{Source: subject + ".>", Destination: JournalSubject + "." + subject + ".>"}
+	c.RePublish = &republish{Source: subject + ".>", Destination: LedgerFeedSubject + "." + subject + ".>"}
 	return c
 }
 
@@ -154,7 +154,7 @@ func SnapConfig(environment string, replicas int) StreamConfig {
 
 // ControlConfig is the configuration of CONTROL.
 func ControlConfig(replicas int) StreamConfig {
-	return journalConfig(ControlStream, ControlSubject, replicas)
+	return ledgerConfig(ControlStream, ControlSubject, replicas)
 }
 
 // PeopleConfig is the stream of what is known about persons. Records hold a hash

@@ -54,7 +54,7 @@ func (in DecisionInput) claim(g *requests.Governance, r requests.Request, compil
 	case !in.Now.Before(p.Expires):
 		return requests.Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The change request has expired.", Request: r.ID}
 	case in.Now.Before(p.ApplyAt):
-		return requests.Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The time of the change request has not come.", Request: r.ID}
+		return requests.Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "It is too early: the change request is scheduled for later.", Request: r.ID}
 	case tooLate(p, in.Now):
 		return released(r, requests.Expired, "Its time passed while nothing could be applied."), nil, nil
 	}
@@ -64,7 +64,7 @@ func (in DecisionInput) claim(g *requests.Governance, r requests.Request, compil
 	candidate := compiled.Or(in.State, p.Documents())
 	if len(candidate.Problems) > 0 {
 		return requests.Event{}, nil, &Refusal{
-			Cause: CauseInvalid, Detail: "The documents cannot be published any more.", Problems: candidate.Problems, Request: r.ID,
+			Cause: CauseInvalid, Detail: "The documents cannot be published any more: correct them and rebase the change request.", Problems: candidate.Problems, Request: r.ID,
 		}
 	}
 	approvers, err := in.checkRequest(g, r, candidate).mayApply(r)

@@ -104,7 +104,7 @@ func (k *policyCheck) mustBegin(n Epoch) error {
 		return &Refusal{Cause: CauseBreakGlass, Action: &requests.RefusedAction{Action: access.BreakGlass}, Detail: detail, Risk: k.circumstances.Risk}
 	}
 	if k.in.Origin.Reason == "" {
-		return &Refusal{Cause: CauseMalformed, Detail: "Breaking the glass needs a reason."}
+		return &Refusal{Cause: CauseMalformed, Detail: "Breaking the glass needs a reason: give one."}
 	}
 	k.circumstances.BreakGlass = true
 	if err := k.must(access.BreakGlass); err != nil {

@@ -21,7 +21,7 @@ type Rebase struct {
 
 func (c OpenRequest) decideRequest(g *requests.Governance, in DecisionInput) (requests.Event, *Candidate, error) {
 	if _, known := g.Request(c.ID); known || c.ID == "" {
-		return requests.Event{}, nil, &Refusal{Cause: CauseMalformed, Detail: "A change request needs an id of its own."}
+		return requests.Event{}, nil, &Refusal{Cause: CauseMalformed, Detail: "A change request needs an id that no other has: choose another one."}
 	}
 	if author := in.Origin.By(); in.OpenRequests > 0 && g.WaitingOf(author) >= in.OpenRequests {
 		return requests.Event{}, nil, &Refusal{

@@ -31,7 +31,7 @@ func (o Origin) Validate() error {
 		return &Refusal{Cause: CauseMalformed, Detail: fmt.Sprintf("The reason has %d bytes, at most %d are allowed.",
 			len(o.Reason), changelog.MaxReason)}
 	case !utf8.ValidString(o.Reason):
-		return &Refusal{Cause: CauseMalformed, Detail: "The reason is not valid UTF-8."}
+		return &Refusal{Cause: CauseMalformed, Detail: "The reason is not valid UTF-8: send it as UTF-8."}
 	}
 	return nil
 }

@@ -108,27 +108,27 @@ func (c ProposalSpec) validate(in DecisionInput, d Decision) error {
 	}
 	switch {
 	case len(d.Parts) == 0:
-		return malformed("A change request has to change something.")
+		return malformed("The change request changes nothing: change at least one document.")
 	case len(d.Parts) > 1:
-		return malformed(fmt.Sprintf("A change request changes at most %d documents.", changelog.MaxEntries))
+		return malformed(fmt.Sprintf("A change request can change at most %d documents: split it into several.", changelog.MaxEntries))
 	case size > MaxProposal:
 		return &Refusal{
 			Cause:  CauseTooLarge,
-			Detail: fmt.Sprintf("The documents have %d bytes in all, at most %d are allowed in a change request.", size, MaxProposal),
+			Detail: fmt.Sprintf("The documents have %d bytes together, at most %d are allowed in a change request: split it into several.", size, MaxProposal),
 		}
 	case c.BreakGlass && in.Origin.Reason == "":
-		return malformed("Breaking the glass needs a reason.")
+		return malformed("Breaking the glass needs a reason: give one.")
 	case c.BreakGlass && !c.ApplyAt.IsZero():
-		return malformed("Breaking the glass cannot wait for a time.")
+		return malformed("Breaking the glass takes effect at once: leave the time to apply it out.")
 	case !c.ApplyAt.IsZero() && c.ApplyAt.Before(in.Now.Add(-clockSkew)):
 		return malformed(fmt.Sprintf("The time to apply it, %s, has passed: it is %s now. Leave the time out to apply it at once.",
 			c.ApplyAt.UTC().Format(time.RFC3339), in.Now.UTC().Format(time.RFC3339)))
 	case c.MaxDelay < 0:
-		return malformed("The time that a change may be late is not negative.")
+		return malformed("The time that a change may be late cannot be negative.")
 	case !c.Expires.IsZero() && (!c.Expires.After(in.Now) || c.Expires.Before(c.ApplyAt)):
-		return malformed("A change request expires later than now, and later than it is to be applied.")
+		return malformed("A change request must expire after now and after it is applied: give a later time.")
 	case c.Expires.After(in.Now.Add(MaxExpiry)), c.ApplyAt.After(in.Now.Add(MaxExpiry)):
-		return malformed("A change request waits 90 days at most: give an earlier time.")
+		return malformed("A change request can wait 90 days at most: give an earlier time.")
 	}
 	return nil
 }

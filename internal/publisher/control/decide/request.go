@@ -50,9 +50,9 @@ func (in DecisionInput) recordable(g *requests.Governance, e requests.Event) err
 	switch {
 	case err != nil:
 		return err
-	case len(data) > changelog.MaxJournalBody:
+	case len(data) > changelog.MaxLedgerBody:
 		return &Refusal{Cause: CauseTooLarge, Detail: fmt.Sprintf("The record of this has %d bytes with all keys and dependencies, at most %d are allowed: "+
-			"change fewer documents at a time.", len(data), changelog.MaxJournalBody)}
+			"change fewer documents at a time.", len(data), changelog.MaxLedgerBody)}
 	}
 	return in.withinQuota(g, e, len(data))
 }

@@ -128,7 +128,7 @@ func bytesOf(documents []document.Document) (size int) {
 func recordable(s State, c *Candidate) bool {
 	e := requests.Event{Type: requests.EventOpened, Proposal: &requests.Proposal{Changes: requests.ChangesOf(c.Documents), Bases: bases(s, c)}}
 	data, err := e.Encode()
-	return err == nil && len(data) <= (MaxProposal+changelog.MaxJournalBody)/2
+	return err == nil && len(data) <= (MaxProposal+changelog.MaxLedgerBody)/2
 }
 
 // permitSnapshot refuses a snapshot of which the log tells nothing, unless the glass is broken.

@@ -113,7 +113,7 @@ func (t Transfer) decide(s State) (Decision, error) {
 // check refuses what its author has not seen as it is.
 func (t Transfer) check(s State) error {
 	if s.Position().Epoch != t.Epoch {
-		return &Refusal{Cause: CausePreconditionFailed, Detail: "The environment was restored or recreated since: look at it again."}
+		return &Refusal{Cause: CausePreconditionFailed, Detail: "The environment was restored or recreated meanwhile: read it again and repeat the change."}
 	}
 	seen := make(map[document.ID]bool, len(t.Changes))
 	for _, d := range t.Changes {

@@ -44,19 +44,19 @@ func DefaultSettings(environment string) Settings {
 func (r Settings) Validate() error {
 	switch {
 	case r.Share < 0 || r.Share > 1:
-		return errors.New("the share of users is a number from 0 to 1")
+		return errors.New("the share of users must be a number from 0 to 1")
 	case r.Dependants < 0:
-		return errors.New("the number of dependants is not negative")
+		return errors.New("the number of dependants must be 0 or more")
 	}
 	if len(r.Tags) > maxRiskEntries || len(r.Freezes) > maxRiskEntries {
-		return fmt.Errorf("there are at most %d tags and %d freeze windows", maxRiskEntries, maxRiskEntries)
+		return fmt.Errorf("there are too many entries: at most %d tags and %d freeze windows are allowed", maxRiskEntries, maxRiskEntries)
 	}
 	for _, f := range r.Freezes {
 		if !f.From.Before(f.To) {
-			return errors.New("a freeze window ends after it begins")
+			return errors.New("a freeze window must end after it begins")
 		}
 		if f.From.UTC().Year() < 0 || f.To.UTC().Year() > 9999 {
-			return errors.New("a freeze window lies between the years 0 and 9999 in UTC")
+			return errors.New("a freeze window must lie between the years 0 and 9999 in UTC")
 		}
 	}
 	return nil

@@ -14,10 +14,10 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-func TestJournalRecordCodec(t *testing.T) {
+func TestLedgerRecordCodec(t *testing.T) {
 	t.Parallel()
 	prev := changelog.Anchor{Sequence: 3, Digest: changelog.Sum([]byte("before"))}
-	r := changelog.JournalRecord{Stream: "LEDGER_prod", Sequence: 7, Prev: prev, OpID: "op", Body: []byte(`{"type":"refused"}`)}
+	r := changelog.LedgerRecord{Stream: "LEDGER_prod", Sequence: 7, Prev: prev, OpID: "op", Body: []byte(`{"type":"refused"}`)}
 	data, err := r.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -26,18 +26,18 @@ func TestJournalRecordCodec(t *testing.T) {
 	if diff := cmp.Diff(want, string(data)); diff != "" {
 		t.Errorf("encoded (-want +got):\n%s", diff)
 	}
-	decoded, err := changelog.DecodeJournalRecord(data)
+	decoded, err := changelog.DecodeLedgerRecord(data)
 	r.Digest = changelog.Sum(data)
 	if diff := cmp.Diff(r, decoded); err != nil || diff != "" {
 		t.Errorf("decoded: %v (-want +got):\n%s", err, diff)
 	}
 }
 
-func TestJournalRecordRefuses(t *testing.T) {
+func TestLedgerRecordRefuses(t *testing.T) {
 	t.Parallel()
 	digest := strings.Repeat("a", 64)
 	good := `{"v":2,"stream":"CONTROL","sequence":7,"prev":{"sequence":3,"digest":"` + digest + `"},"op":"op","record":{"a":1}}`
-	if _, err := changelog.DecodeJournalRecord([]byte(good)); err != nil {
+	if _, err := changelog.DecodeLedgerRecord([]byte(good)); err != nil {
 		t.Fatal(err)
 	}
 	for what, change := range map[string][2]string{
@@ -56,7 +56,7 @@ func TestJournalRecordRefuses(t *testing.T) {
 		"a prev that is later":      {`"sequence":3`, `"sequence":7`},
 		"a zero prev with a digest": {`"sequence":3`, `"sequence":0`},
 		"a long op-id":              {`"op":"op"`, `"op":"` + strings.Repeat("x", changelog.MaxOpID+1) + `"`},
-		"a large body":              {`{"a":1}`, `"` + strings.Repeat("x", changelog.MaxJournalBody) + `"`},
+		"a large body":              {`{"a":1}`, `"` + strings.Repeat("x", changelog.MaxLedgerBody) + `"`},
 		"trailing bytes":            {`{"a":1}}`, `{"a":1}}{}`},
 		"another version":           {`"v":2`, `"v":3`},
 		"no version":                {`"v":2,`, ``},
@@ -65,7 +65,7 @@ func TestJournalRecordRefuses(t *testing.T) {
 		if data == good {
 			t.Errorf("%s: nothing was changed", what)
 		}
-		_, err := changelog.DecodeJournalRecord([]byte(data))
+		_, err := changelog.DecodeLedgerRecord([]byte(data))
 		if err == nil {
 			t.Errorf("%s is taken: %s", what, data)
 		}
@@ -75,12 +75,12 @@ func TestJournalRecordRefuses(t *testing.T) {
 	}
 }
 
-func FuzzJournalRecord(f *testing.F) {
+func FuzzLedgerRecord(f *testing.F) {
 	zero := strings.Repeat("0", 64)
 	f.Add([]byte(`{"v":2,"stream":"CONTROL","sequence":1,"prev":{"sequence":0,"digest":"` + zero + `"},"op":"x","record":{"a":1}}`))
 	f.Add([]byte(`{"v":3}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := changelog.DecodeJournalRecord(data)
+		r, err := changelog.DecodeLedgerRecord(data)
 		if err != nil {
 			return
 		}
@@ -88,7 +88,7 @@ func FuzzJournalRecord(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q cannot be encoded again: %v", data, err)
 		}
-		second, err := changelog.DecodeJournalRecord(again)
+		second, err := changelog.DecodeLedgerRecord(again)
 		twice, err2 := second.Encode()
 		if err != nil || err2 != nil || !bytes.Equal(twice, again) {
 			t.Errorf("%q became %q, then %q, %v, %v", data, again, twice, err, err2)
@@ -96,31 +96,31 @@ func FuzzJournalRecord(f *testing.F) {
 	})
 }
 
-const journalStream = "LEDGER_prod"
+const ledgerStream = "LEDGER_prod"
 
-// journalWorld is a stream with records and noise, and a publisher that knows
+// ledgerWorld is a stream with records and noise, and a publisher that knows
 // its newest record.
-type journalWorld struct {
+type ledgerWorld struct {
 	keys     trusttest.Keys
 	signer   *changelog.Signer
 	stream   string
 	next     uint64
 	head     changelog.Anchor
-	messages []changelog.JournalMessage
+	messages []changelog.LedgerMessage
 }
 
-func newJournalWorld() *journalWorld {
+func newLedgerWorld() *ledgerWorld {
 	keys := trusttest.Default()
-	return &journalWorld{keys: keys, signer: keys.Signer(), stream: journalStream, next: 1}
+	return &ledgerWorld{keys: keys, signer: keys.Signer(), stream: ledgerStream, next: 1}
 }
 
-func (w *journalWorld) judge() *changelog.JournalJudge {
-	return changelog.NewJournalJudge(w.keys.PublisherKeyring(), w.stream, changelog.Anchor{})
+func (w *ledgerWorld) judge() *changelog.LedgerJudge {
+	return changelog.NewLedgerJudge(w.keys.PublisherKeyring(), w.stream, changelog.Anchor{})
 }
 
 // record returns a message at the next place.
-func (w *journalWorld) record(prev changelog.Anchor, body string, signer *changelog.Signer) (changelog.JournalMessage, changelog.Anchor) {
-	r := changelog.JournalRecord{Stream: w.stream, Sequence: w.next, Prev: prev, OpID: "op", Body: []byte(body)}
+func (w *ledgerWorld) record(prev changelog.Anchor, body string, signer *changelog.Signer) (changelog.LedgerMessage, changelog.Anchor) {
+	r := changelog.LedgerRecord{Stream: w.stream, Sequence: w.next, Prev: prev, OpID: "op", Body: []byte(body)}
 	data, err := r.Encode()
 	if err != nil {
 		panic(err)
@@ -130,16 +130,16 @@ func (w *journalWorld) record(prev changelog.Anchor, body string, signer *change
 	if err != nil {
 		panic(err)
 	}
-	return changelog.JournalMessage{Sequence: w.next, Proof: string(signature), Data: data}, at
+	return changelog.LedgerMessage{Sequence: w.next, Proof: string(signature), Data: data}, at
 }
 
-func (w *journalWorld) store(m changelog.JournalMessage) {
+func (w *ledgerWorld) store(m changelog.LedgerMessage) {
 	m.Sequence = w.next
 	w.messages = append(w.messages, m)
 	w.next++
 }
 
-func (w *journalWorld) append(body string) changelog.Anchor {
+func (w *ledgerWorld) append(body string) changelog.Anchor {
 	m, at := w.record(w.head, body, w.signer)
 	w.store(m)
 	w.head = at
@@ -147,11 +147,11 @@ func (w *journalWorld) append(body string) changelog.Anchor {
 }
 
 // noise stores something that no publisher appended.
-func (w *journalWorld) noise(kind byte) {
+func (w *ledgerWorld) noise(kind byte) {
 	other := *w
 	switch kind % 9 {
 	case 0:
-		w.store(changelog.JournalMessage{Data: []byte("junk")})
+		w.store(changelog.LedgerMessage{Data: []byte("junk")})
 	case 1: // right but for the signature
 		m, _ := w.record(w.head, `{"n":-1}`, w.signer)
 		m.Proof = ""
@@ -177,29 +177,29 @@ func (w *journalWorld) noise(kind byte) {
 			w.store(w.messages[int(kind)%len(w.messages)])
 		}
 	case 7: // a repair that was not ordered
-		body, _ := changelog.JournalRepair{Leaves: w.head, Actor: "x"}.Encode()
+		body, _ := changelog.LedgerRepair{Leaves: w.head, Actor: "x"}.Encode()
 		m, _ := w.record(changelog.Anchor{}, string(body), trusttest.New().Signer())
 		w.store(m)
 	case 8: // another version, unsigned
-		w.store(changelog.JournalMessage{Data: []byte(`{"v":3}`), Proof: strings.Repeat("A", 92)})
+		w.store(changelog.LedgerMessage{Data: []byte(`{"v":3}`), Proof: strings.Repeat("A", 92)})
 	}
 }
 
 // unreadable stores what a newer publisher signed.
-func (w *journalWorld) unreadable() {
+func (w *ledgerWorld) unreadable() {
 	data := []byte(`{"v":3,"n":` + strconv.FormatUint(w.next, 10) + `}`)
 	signature, err := w.signer.SignRecord(w.stream, changelog.Anchor{Sequence: w.next, Digest: changelog.Sum(data)})
 	if err != nil {
 		panic(err)
 	}
-	w.store(changelog.JournalMessage{Data: data, Proof: string(signature)})
+	w.store(changelog.LedgerMessage{Data: data, Proof: string(signature)})
 }
 
-func (w *journalWorld) repair() {
+func (w *ledgerWorld) repair() {
 	judge := w.judge()
 	judgeAll(judge, w.messages, 0)
 	ends := judge.Ends()
-	repair := changelog.JournalRepair{Kept: ends, Actor: "operator"}
+	repair := changelog.LedgerRepair{Kept: ends, Actor: "operator"}
 	if len(ends) > 0 {
 		repair.Leaves = ends[len(ends)-1]
 	}
@@ -214,7 +214,7 @@ func (w *journalWorld) repair() {
 
 // judgeAll returns the sequences of what is proved; window is how many messages
 // are read together, 0 for all.
-func judgeAll(judge *changelog.JournalJudge, messages []changelog.JournalMessage, window int) []uint64 {
+func judgeAll(judge *changelog.LedgerJudge, messages []changelog.LedgerMessage, window int) []uint64 {
 	var proved []uint64
 	settle := func() {
 		for _, r := range judge.Settle() {
@@ -232,7 +232,7 @@ func judgeAll(judge *changelog.JournalJudge, messages []changelog.JournalMessage
 }
 
 // naive verifies each record for itself, from the first on.
-func (w *journalWorld) naive() (proved []uint64, stopped bool) {
+func (w *ledgerWorld) naive() (proved []uint64, stopped bool) {
 	keys := w.keys.PublisherKeyring()
 	var head changelog.Anchor
 	var islands []uint64
@@ -241,7 +241,7 @@ func (w *journalWorld) naive() (proved []uint64, stopped bool) {
 		if keys.VerifyRecord(w.stream, at, changelog.Signature(m.Proof)) != nil {
 			continue
 		}
-		r, err := changelog.DecodeJournalRecord(m.Data)
+		r, err := changelog.DecodeLedgerRecord(m.Data)
 		_, repairs := changelog.RepairOf(r)
 		switch {
 		case err != nil:
@@ -259,7 +259,7 @@ func (w *journalWorld) naive() (proved []uint64, stopped bool) {
 	return proved, stopped
 }
 
-func (w *journalWorld) check(t *testing.T, window int) {
+func (w *ledgerWorld) check(t *testing.T, window int) {
 	t.Helper()
 	want, stopped := w.naive()
 	judge := w.judge()
@@ -272,7 +272,7 @@ func (w *journalWorld) check(t *testing.T, window int) {
 	}
 }
 
-func FuzzJournalJudge(f *testing.F) {
+func FuzzLedgerJudge(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 0, 16, 0, 32, 0, 0, 0, 2, 1, 0, 3, 0, 4, 0, 5, 0})
 	f.Add([]byte{0, 0, 0, 0, 2, 1, 0, 0, 3, 0, 0, 1, 17, 33, 49, 0, 4})
 	f.Add([]byte{0, 4, 0, 3, 0, 0, 2, 0, 0, 2, 3, 3, 0})
@@ -280,7 +280,7 @@ func FuzzJournalJudge(f *testing.F) {
 }
 
 // The judge proves what a reader does who verifies every record, whatever befalls the stream.
-func TestJournalJudgeAgreesWithANaiveReader(t *testing.T) {
+func TestLedgerJudgeAgreesWithANaiveReader(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 150 {
@@ -297,7 +297,7 @@ func TestJournalJudgeAgreesWithANaiveReader(t *testing.T) {
 
 func compareWithNaive(t *testing.T, ops []byte) {
 	t.Helper()
-	w := newJournalWorld()
+	w := newLedgerWorld()
 	for _, op := range ops[:min(len(ops), 60)] {
 		w.do(op)
 	}
@@ -306,7 +306,7 @@ func compareWithNaive(t *testing.T, ops []byte) {
 	}
 }
 
-func (w *journalWorld) do(op byte) {
+func (w *ledgerWorld) do(op byte) {
 	switch op % 6 {
 	case 0, 5:
 		w.append(`{"n":` + strconv.Itoa(len(w.messages)) + `}`)
@@ -324,10 +324,10 @@ func (w *journalWorld) do(op byte) {
 	}
 }
 
-func TestJournalJudgeSkipsNoise(t *testing.T) {
+func TestLedgerJudgeSkipsNoise(t *testing.T) {
 	t.Parallel()
 	for kind := range byte(9) {
-		w := newJournalWorld()
+		w := newLedgerWorld()
 		w.noise(kind)
 		w.append(`1`)
 		w.noise(kind)
@@ -342,41 +342,41 @@ func TestJournalJudgeSkipsNoise(t *testing.T) {
 	}
 }
 
-func TestJournalJudgeNamesTheObstacle(t *testing.T) {
+func TestLedgerJudgeNamesTheObstacle(t *testing.T) {
 	t.Parallel()
-	gap := newJournalWorld()
+	gap := newLedgerWorld()
 	gap.append(`1`)
 	gap.append(`2`)
 	gap.append(`3`)
 	gap.messages = append(gap.messages[:1:1], gap.messages[2])
 
-	fork := newJournalWorld()
+	fork := newLedgerWorld()
 	first := fork.append(`1`)
 	fork.append(`2`)
 	fork.head = first
 	fork.append(`"other"`)
 
-	newer := newJournalWorld()
+	newer := newLedgerWorld()
 	newer.append(`1`)
 	newer.unreadable()
 
 	for name, c := range map[string]struct {
-		w     *journalWorld
+		w     *ledgerWorld
 		begin changelog.Anchor
 		want  error
 	}{
 		"a gap":              {gap, changelog.Anchor{}, changelog.ErrGap},
 		"another history":    {fork, changelog.Anchor{Sequence: 2, Digest: changelog.Sum(fork.messages[1].Data)}, changelog.ErrDifferentHistory},
 		"a newer version":    {newer, changelog.Anchor{}, changelog.ErrUnreadable},
-		"nothing is missing": {newJournalWorld(), changelog.Anchor{}, nil},
+		"nothing is missing": {newLedgerWorld(), changelog.Anchor{}, nil},
 	} {
-		judge := changelog.NewJournalJudge(c.w.keys.PublisherKeyring(), journalStream, c.begin)
+		judge := changelog.NewLedgerJudge(c.w.keys.PublisherKeyring(), ledgerStream, c.begin)
 		judgeAll(judge, c.w.messages, 0)
 		if err := judge.Obstacle(); !errors.Is(err, c.want) || (err == nil) != (c.want == nil) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
 		c.w.repair()
-		judge = changelog.NewJournalJudge(c.w.keys.PublisherKeyring(), journalStream, c.begin)
+		judge = changelog.NewLedgerJudge(c.w.keys.PublisherKeyring(), ledgerStream, c.begin)
 		judgeAll(judge, c.w.messages, 0)
 		if err := judge.Obstacle(); err != nil || judge.Head() != c.w.head {
 			t.Errorf("%s, repaired: %v, the head is %s and must be %s", name, err, judge.Head(), c.w.head)
@@ -385,7 +385,7 @@ func TestJournalJudgeNamesTheObstacle(t *testing.T) {
 }
 
 // After a rotation, older records are proved by the chain, also across a repair; alone they prove nothing.
-func TestJournalJudgeAfterARotation(t *testing.T) {
+func TestLedgerJudgeAfterARotation(t *testing.T) {
 	t.Parallel()
 	keys := trusttest.New()
 	secret, public, err := changelog.GenerateKey(keys.Installation)
@@ -400,7 +400,7 @@ func TestJournalJudgeAfterARotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &journalWorld{keys: keys, signer: keys.Signer(), stream: journalStream, next: 1}
+	w := &ledgerWorld{keys: keys, signer: keys.Signer(), stream: ledgerStream, next: 1}
 	w.append(`1`)
 	w.append(`2`)
 	w.append(`3`)
@@ -411,7 +411,7 @@ func TestJournalJudgeAfterARotation(t *testing.T) {
 	if err := ring.Adopt(note.Text); err != nil {
 		t.Fatal(err)
 	}
-	judge := changelog.NewJournalJudge(ring, journalStream, changelog.Anchor{})
+	judge := changelog.NewLedgerJudge(ring, ledgerStream, changelog.Anchor{})
 	if got := judgeAll(judge, w.messages, 1); len(got) != 0 || !errors.Is(judge.Obstacle(), changelog.ErrRetiredKey) {
 		t.Errorf("by a key that was dropped: records at %v, %v", got, judge.Obstacle())
 	}
@@ -422,7 +422,7 @@ func TestJournalJudgeAfterARotation(t *testing.T) {
 	w.signer = second
 	w.append(string(body))
 	for name, ring := range map[string]*changelog.Keyring{"that knows the note": ring, "that reads the note": keys.PublisherKeyring()} {
-		judge := changelog.NewJournalJudge(ring, journalStream, changelog.Anchor{})
+		judge := changelog.NewLedgerJudge(ring, ledgerStream, changelog.Anchor{})
 		if diff := cmp.Diff([]uint64{1, 3, 4, 5, 6}, judgeAll(judge, w.messages, 2)); diff != "" || judge.Obstacle() != nil {
 			t.Errorf("a reader %s: %v (-want +got):\n%s", name, judge.Obstacle(), diff)
 		}
@@ -433,15 +433,15 @@ func TestJournalJudgeAfterARotation(t *testing.T) {
 	// A thief of the old key can add nothing any more.
 	w.signer = keys.Signer()
 	w.append(`"stolen"`)
-	judge = changelog.NewJournalJudge(ring, journalStream, changelog.Anchor{})
+	judge = changelog.NewLedgerJudge(ring, ledgerStream, changelog.Anchor{})
 	if got := judgeAll(judge, w.messages, 0); len(got) != 5 || judge.Obstacle() != nil {
 		t.Errorf("with a record of the old key: records at %v, %v", got, judge.Obstacle())
 	}
 }
 
 // One signature is verified for what is read together.
-func BenchmarkJournalJudge(b *testing.B) {
-	w := newJournalWorld()
+func BenchmarkLedgerJudge(b *testing.B) {
+	w := newLedgerWorld()
 	for range 1000 {
 		w.append(`{"type":"request.approved","by":"0123456789","request":"abcdefgh"}`)
 	}

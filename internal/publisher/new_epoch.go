@@ -21,9 +21,9 @@ import (
 )
 
 const (
-	// renewTimeout bounds writing a new epoch, and renewedTimeout how long it is then waited for here.
-	renewTimeout   = 2 * time.Minute
-	renewedTimeout = 10 * time.Second
+	// epochTimeout bounds writing a new epoch, and epochReadTimeout how long it is then waited for here.
+	epochTimeout     = 2 * time.Minute
+	epochReadTimeout = 10 * time.Second
 )
 
 // Recreate writes what is known here of an environment as a new epoch of its log.
@@ -37,7 +37,7 @@ func (e *environments) Recreate(ctx context.Context, name string, o decide.Origi
 		return control.Restored{}, &decide.Refusal{Cause: decide.CauseNotKnown, Detail: fmt.Sprintf("This publisher does not know what environment %q was: "+
 			"ask another one that ran before, or restore a snapshot, such as a sidecar keeps in its data directory.", name)}
 	}
-	return e.renew(ctx, running, o, how, nil)
+	return e.beginEpoch(ctx, running, o, how, nil)
 }
 
 // Restore makes an environment what a snapshot is: by a change request while its log can be written to, and by a new epoch otherwise.
@@ -54,7 +54,7 @@ func (e *environments) Restore(
 	}
 	log, err := running.opening(ctx)
 	if needsNewEpoch(err) {
-		return e.renew(ctx, running, o, how, view)
+		return e.beginEpoch(ctx, running, o, how, view)
 	}
 	if err != nil {
 		return control.Restored{}, err
@@ -92,16 +92,16 @@ func (e *environments) find(name string) (*environment, error) {
 	return nil, fmt.Errorf("%w %q: create it first", flagsync.ErrEnvironmentUnknown, name)
 }
 
-// renew writes a snapshot, or without one what is held here, as a new epoch while no command is carried out here, and waits until that is
+// beginEpoch writes a snapshot, or without one what is held here, as a new epoch while no command is carried out here, and waits until that is
 // known here. The caller may be gone, but what was begun is completed.
-func (e *environments) renew(
+func (e *environments) beginEpoch(
 	ctx context.Context, running *environment, o decide.Origin, how admin.Restoring, snapshot *cache.View,
 ) (out control.Restored, err error) {
 	list, err := e.opened()
 	if err != nil {
 		return out, err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), epochTimeout)
 	defer cancel()
 	err = running.control.Exclusively(ctx, func(ctx context.Context) error {
 		n, err := running.newEpoch(ctx, how, snapshot)
@@ -109,7 +109,7 @@ func (e *environments) renew(
 			return err
 		}
 		n.Write = func(ctx context.Context, n decide.Epoch, begun func(context.Context) error) (changelog.Position, error) {
-			return running.write(ctx, list, running.renewal(o, n, begun))
+			return running.write(ctx, list, running.epochToWrite(o, n, begun))
 		}
 		out, err = running.control.Begin(ctx, o, n)
 		return err
@@ -150,12 +150,12 @@ func (e *environment) lostNothing(held *cache.View) bool {
 }
 
 // ledgerAnyway returns the ledger, whatever has become of the log.
-func (e *environment) ledgerAnyway(ctx context.Context) (control.Journal, error) {
+func (e *environment) ledgerAnyway(ctx context.Context) (control.Ledger, error) {
 	return e.openLedger(ctx)
 }
 
-// renewal returns what is written of a new epoch. One that is to lose nothing is written only where the log ends as it is known here.
-func (e *environment) renewal(o decide.Origin, n decide.Epoch, begun func(context.Context) error) writer.NewEpoch {
+// epochToWrite returns what is written of a new epoch. One that is to lose nothing is written only where the log ends as it is known here.
+func (e *environment) epochToWrite(o decide.Origin, n decide.Epoch, begun func(context.Context) error) writer.NewEpoch {
 	documents := slices.Collect(n.Wanted.Documents())
 	r := writer.NewEpoch{
 		OpID: rand.Text(), Actor: o.Principal.RecordID(), Reason: cmp.Or(o.Reason, "environment recreated"), Time: time.Now(),
@@ -194,7 +194,7 @@ func (e *environments) overwrite(ctx context.Context, name string, o decide.Orig
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), epochTimeout)
 	defer cancel()
 	return running.control.Exclusively(ctx, func(ctx context.Context) error {
 		_, err := running.write(ctx, list, writer.NewEpoch{
@@ -205,12 +205,12 @@ func (e *environments) overwrite(ctx context.Context, name string, o decide.Orig
 	})
 }
 
-// errNotTaken means that a new epoch was written, but is not known here yet.
-var errNotTaken = errors.New("the new epoch is written, but this publisher has not read it yet: do not repeat the command, look again in a moment")
+// errEpochNotRead means that a new epoch was written, but is not known here yet.
+var errEpochNotRead = errors.New("the new epoch is written, but this publisher has not read it yet: do not repeat the command, look again in a moment")
 
 // awaitEpoch waits until the state is one of an epoch, its log confirms that it is current, and it can be written to.
 func (e *environment) awaitEpoch(ctx context.Context, epoch changelog.Epoch) error {
-	ctx, cancel := context.WithTimeout(ctx, renewedTimeout)
+	ctx, cancel := context.WithTimeout(ctx, epochReadTimeout)
 	defer cancel()
 	poll := time.NewTicker(10 * time.Millisecond)
 	defer poll.Stop()
@@ -221,7 +221,7 @@ func (e *environment) awaitEpoch(ctx context.Context, epoch changelog.Epoch) err
 		select {
 		case <-poll.C:
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", control.ErrNotReady, errNotTaken)
+			return fmt.Errorf("%w: %w", control.ErrNotReady, errEpochNotRead)
 		}
 	}
 }

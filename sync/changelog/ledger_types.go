@@ -14,7 +14,7 @@ const (
 	// RecordKeys is the type of a record that carries a keys note.
 	RecordKeys = "keys"
 	// RecordRepaired is the type of a record that goes on after a damage: see
-	// [JournalRepair].
+	// [LedgerRepair].
 	RecordRepaired = "journal.repaired"
 )
 
@@ -44,7 +44,7 @@ func KeysRecord(n KeysNote) ([]byte, error) {
 }
 
 // keysOf returns the text of the keys note that a record carries.
-func keysOf(r JournalRecord) (text string, ok bool) {
+func keysOf(r LedgerRecord) (text string, ok bool) {
 	if !bytes.Contains(r.Body, []byte(`"`+RecordKeys+`"`)) || RecordType(r.Body) != RecordKeys { // nearly all are of other types
 		return "", false
 	}
@@ -59,9 +59,9 @@ type Interval struct {
 	Last  uint64 `json:"last"`
 }
 
-// JournalRepair is the body of a record that begins a new chain, on an
+// LedgerRepair is the body of a record that begins a new chain, on an
 // operator's word, behind a damage. Its Prev is zero. It proves what it keeps.
-type JournalRepair struct {
+type LedgerRepair struct {
 	Type string `json:"type"` // RecordRepaired
 	// Leaves is the newest record that was valid before it, zero if none was.
 	Leaves Anchor `json:"leaves"`
@@ -82,7 +82,7 @@ type JournalRepair struct {
 }
 
 // Encode returns the body of the record.
-func (r JournalRepair) Encode() ([]byte, error) {
+func (r LedgerRepair) Encode() ([]byte, error) {
 	r.Type, r.Time = RecordRepaired, r.Time.UTC()
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -92,18 +92,18 @@ func (r JournalRepair) Encode() ([]byte, error) {
 }
 
 // RepairOf returns the repair that a record is, if it is one.
-func RepairOf(r JournalRecord) (JournalRepair, bool) {
+func RepairOf(r LedgerRecord) (LedgerRepair, bool) {
 	if !r.Prev.IsZero() || RecordType(r.Body) != RecordRepaired {
-		return JournalRepair{}, false
+		return LedgerRepair{}, false
 	}
-	repair, err := DecodeJournalRepair(r.Body)
+	repair, err := DecodeLedgerRepair(r.Body)
 	return repair, err == nil
 }
 
-// DecodeJournalRepair decodes the body of a record of the type [RecordRepaired].
-func DecodeJournalRepair(body []byte) (r JournalRepair, err error) {
+// DecodeLedgerRepair decodes the body of a record of the type [RecordRepaired].
+func DecodeLedgerRepair(body []byte) (r LedgerRepair, err error) {
 	if err := json.Unmarshal(body, &r); err != nil {
-		return JournalRepair{}, fmt.Errorf("repair: %w", err)
+		return LedgerRepair{}, fmt.Errorf("repair: %w", err)
 	}
 	return r, nil
 }

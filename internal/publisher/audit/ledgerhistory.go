@@ -8,13 +8,13 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// journalHistory verifies the records of the ledger or of CONTROL.
-type journalHistory struct {
+// ledgerHistory verifies the records of the ledger or of CONTROL.
+type ledgerHistory struct {
 	*verifier
 
 	stream   string
 	places   places
-	last     changelog.JournalRecord
+	last     changelog.LedgerRecord
 	lastLine int
 	gaps     []gap              // that no repair has explained yet
 	doubts   []error            // what is wrong unless a repair follows, in order
@@ -22,29 +22,29 @@ type journalHistory struct {
 	missing  []changelog.Anchor // what repairs say is named elsewhere and not here
 }
 
-func newJournalHistory(v *verifier, stream string) *journalHistory {
-	return &journalHistory{verifier: v, stream: stream, places: places{dir: v.options.Scratch}}
+func newLedgerHistory(v *verifier, stream string) *ledgerHistory {
+	return &ledgerHistory{verifier: v, stream: stream, places: places{dir: v.options.Scratch}}
 }
 
-func (h *journalHistory) head() changelog.StreamHead {
+func (h *ledgerHistory) head() changelog.StreamHead {
 	return changelog.StreamHead{Stream: h.stream, Anchor: h.last.Anchor()}
 }
 
-func (h *journalHistory) count() int { return h.places.count() }
+func (h *ledgerHistory) count() int { return h.places.count() }
 
-func (h *journalHistory) bad(sequence uint64, line int, format string, args ...any) error {
+func (h *ledgerHistory) bad(sequence uint64, line int, format string, args ...any) error {
 	return &BadRecordError{Stream: h.stream, Sequence: sequence, Line: line, Reason: fmt.Sprintf(format, args...)}
 }
 
-func (h *journalHistory) take(exported Record, line int) error {
+func (h *ledgerHistory) take(exported Record, line int) error {
 	if err := h.takeRecord(exported, line); err != nil {
 		return h.first(err)
 	}
 	return nil
 }
 
-func (h *journalHistory) takeRecord(exported Record, line int) error {
-	r, err := changelog.DecodeJournalRecord([]byte(exported.Data))
+func (h *ledgerHistory) takeRecord(exported Record, line int) error {
+	r, err := changelog.DecodeLedgerRecord([]byte(exported.Data))
 	switch {
 	case err != nil:
 		return h.bad(exported.Sequence, line, "%v", err)
@@ -77,13 +77,13 @@ func (h *journalHistory) takeRecord(exported Record, line int) error {
 	return h.decisions.take(h, r, line)
 }
 
-func keyOf(r changelog.JournalRecord) uint32 {
+func keyOf(r changelog.LedgerRecord) uint32 {
 	id, _ := r.Signature.KeyID()
 	return id
 }
 
 // verifyPlace verifies what the record continues. One that repairs the journal begins a new chain.
-func (h *journalHistory) verifyPlace(r changelog.JournalRecord, line int) error {
+func (h *ledgerHistory) verifyPlace(r changelog.LedgerRecord, line int) error {
 	if repair, ok := changelog.RepairOf(r); ok {
 		return h.repaired(r, repair, line)
 	}
@@ -99,7 +99,7 @@ func (h *journalHistory) verifyPlace(r changelog.JournalRecord, line int) error 
 }
 
 // misplaced says why a record does not stand behind the one that it continues.
-func (h *journalHistory) misplaced(r changelog.JournalRecord, prev changelog.Anchor, line int) error {
+func (h *ledgerHistory) misplaced(r changelog.LedgerRecord, prev changelog.Anchor, line int) error {
 	switch {
 	case prev.Sequence > h.last.Sequence:
 		return h.bad(r.Sequence, line, "it continues record %d, which is missing", prev.Sequence)
@@ -118,13 +118,13 @@ type content struct {
 	Keys string `json:"keys"` // a keys note
 }
 
-func contentOf(r changelog.JournalRecord) (c content) {
+func contentOf(r changelog.LedgerRecord) (c content) {
 	_ = json.Unmarshal(r.Body, &c) // a record without a type is of none that is known here
 	return c
 }
 
 // adopt takes the keys note over that a record of CONTROL may hold.
-func (h *journalHistory) adopt(r changelog.JournalRecord) {
+func (h *ledgerHistory) adopt(r changelog.LedgerRecord) {
 	if c := contentOf(r); c.Type == changelog.RecordKeys {
 		if err := h.keys.Adopt(c.Keys); err != nil {
 			h.question("%s at %d holds a keys note that does not count: %v", h.stream, r.Sequence, err)
@@ -132,7 +132,7 @@ func (h *journalHistory) adopt(r changelog.JournalRecord) {
 	}
 }
 
-func (h *journalHistory) verifySignature(r changelog.JournalRecord, line int) error {
+func (h *ledgerHistory) verifySignature(r changelog.LedgerRecord, line int) error {
 	if err := h.keys.VerifyPastRecord(h.stream, r.Anchor(), r.Signature); err != nil {
 		return h.bad(r.Sequence, line, "%v", err)
 	}
@@ -140,14 +140,14 @@ func (h *journalHistory) verifySignature(r changelog.JournalRecord, line int) er
 }
 
 // finish verifies the signature of the newest record, which proves all others, and that no gap is left.
-func (h *journalHistory) finish() error {
+func (h *ledgerHistory) finish() error {
 	if h.last.Sequence == 0 {
 		return nil
 	}
 	return h.first(h.verifySignature(h.last, h.lastLine))
 }
 
-func (h *journalHistory) verifyNewest() error {
+func (h *ledgerHistory) verifyNewest() error {
 	if h.last.Sequence == 0 || h.keys.VerifyRecord(h.stream, h.last.Anchor(), h.last.Signature) == nil {
 		return nil
 	}

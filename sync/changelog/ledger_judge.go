@@ -10,40 +10,40 @@ import (
 // note signed.
 var ErrRetiredKey = errors.New("the newest keys note no longer lists the keys that signed the ledger")
 
-// heldBodies is how many bytes of bodies a [JournalJudge] holds while nothing
+// heldBodies is how many bytes of bodies a [LedgerJudge] holds while nothing
 // proves them. Records beyond it come back without a body.
 const heldBodies = 16 << 20
 
-// JournalMessage is a message on the subject of a journal, genuine or not.
-type JournalMessage struct {
+// LedgerMessage is a message on the subject of a journal, genuine or not.
+type LedgerMessage struct {
 	Sequence uint64 // in the stream
 	Proof    string // value of ProofHeader
 	Data     []byte
 }
 
-// JournalJudge tells the records of a journal from noise. Every method is for
+// LedgerJudge tells the records of a journal from noise. Every method is for
 // one goroutine.
 //
 // Of what is read together only the newest record must be signed by a key that
 // counts: the ones before it are proved by its chain of digests, whatever keys
 // signed them. A record that begins a new chain on an operator's word, see
-// [JournalRepair], may stand behind any place, and what was signed before it
+// [LedgerRepair], may stand behind any place, and what was signed before it
 // stays valid.
-type JournalJudge struct {
+type LedgerJudge struct {
 	keys   *Keyring
 	stream string
 	head   Anchor
 
-	nodes      []journalNode // candidates, in ascending order
+	nodes      []ledgerNode // candidates, in ascending order
 	index      map[Anchor]int
 	unreadable []uint64 // signed by a newer publisher
 	held       int      // bytes of the bodies of nodes
 	noted      uint64   // newest version of a keys note that the journal carries
 }
 
-// journalNode is a record that looks valid and is not proved yet.
-type journalNode struct {
-	record   JournalRecord
+// ledgerNode is a record that looks valid and is not proved yet.
+type ledgerNode struct {
+	record   LedgerRecord
 	parents  []int    // the candidates that it proves
 	keeps    []Anchor // what a repair proves
 	repair   bool
@@ -52,25 +52,25 @@ type journalNode struct {
 	failed   uint64 // one more than the version of the keys note it failed with
 }
 
-// NewJournalJudge returns a judge of the journal in a stream that stands after
+// NewLedgerJudge returns a judge of the journal in a stream that stands after
 // head, zero for one that knows nothing.
-func NewJournalJudge(keys *Keyring, stream string, head Anchor) *JournalJudge {
-	return &JournalJudge{keys: keys, stream: stream, head: head, index: make(map[Anchor]int)}
+func NewLedgerJudge(keys *Keyring, stream string, head Anchor) *LedgerJudge {
+	return &LedgerJudge{keys: keys, stream: stream, head: head, index: make(map[Anchor]int)}
 }
 
 // Head returns the newest record that was proved.
-func (j *JournalJudge) Head() Anchor { return j.head }
+func (j *LedgerJudge) Head() Anchor { return j.head }
 
 // NotedKeys returns the newest version of a keys note that was read, 0 if none.
-func (j *JournalJudge) NotedKeys() uint64 { return j.noted }
+func (j *LedgerJudge) NotedKeys() uint64 { return j.noted }
 
 // Offer judges one message: [Noise], [Past], [Unreadable], or [Candidate], about
-// which [JournalJudge.Settle] decides. Messages are offered in ascending order.
-func (j *JournalJudge) Offer(m JournalMessage) Verdict {
+// which [LedgerJudge.Settle] decides. Messages are offered in ascending order.
+func (j *LedgerJudge) Offer(m LedgerMessage) Verdict {
 	if m.Sequence <= j.head.Sequence {
 		return Past
 	}
-	r, err := DecodeJournalRecord(m.Data)
+	r, err := DecodeLedgerRecord(m.Data)
 	switch {
 	case err != nil:
 		return j.offerUnreadable(m)
@@ -82,7 +82,7 @@ func (j *JournalJudge) Offer(m JournalMessage) Verdict {
 		return Noise
 	}
 	j.adopt(r)
-	n := journalNode{record: r}
+	n := ledgerNode{record: r}
 	if repair, ok := RepairOf(r); ok {
 		n.repair, n.keeps = true, append(repair.Kept, repair.Leaves)
 	}
@@ -94,7 +94,7 @@ func (j *JournalJudge) Offer(m JournalMessage) Verdict {
 	return Candidate
 }
 
-func (j *JournalJudge) offerUnreadable(m JournalMessage) Verdict {
+func (j *LedgerJudge) offerUnreadable(m LedgerMessage) Verdict {
 	at := Anchor{Sequence: m.Sequence, Digest: Sum(m.Data)}
 	if j.keys.VerifyRecord(j.stream, at, Signature(m.Proof)) != nil {
 		return Noise
@@ -105,7 +105,7 @@ func (j *JournalJudge) offerUnreadable(m JournalMessage) Verdict {
 
 // adopt takes the keys note of a record over, whether the record is in its place
 // or not: a root signed it.
-func (j *JournalJudge) adopt(r JournalRecord) {
+func (j *LedgerJudge) adopt(r LedgerRecord) {
 	text, ok := keysOf(r)
 	if !ok {
 		return
@@ -119,7 +119,7 @@ func (j *JournalJudge) adopt(r JournalRecord) {
 }
 
 // add connects a candidate with what it follows.
-func (j *JournalJudge) add(n journalNode) {
+func (j *LedgerJudge) add(n ledgerNode) {
 	parent, known := j.index[n.record.Prev]
 	n.parents, n.orphan, n.grounded = nil, false, false
 	switch {
@@ -137,7 +137,7 @@ func (j *JournalJudge) add(n journalNode) {
 }
 
 // known returns the candidates that are named.
-func (j *JournalJudge) known(anchors []Anchor) []int {
+func (j *LedgerJudge) known(anchors []Anchor) []int {
 	var nodes []int
 	for _, a := range anchors {
 		if i, ok := j.index[a]; ok {
@@ -151,12 +151,12 @@ func (j *JournalJudge) known(anchors []Anchor) []int {
 // the head or with a repair, and returns it together with all that it proves, in
 // order. Candidates before it are noise then. Those after it stay candidates. A
 // record whose body was too much to hold comes without it.
-func (j *JournalJudge) Settle() []JournalRecord {
-	newest := j.newest(func(n *journalNode) bool { return n.grounded })
+func (j *LedgerJudge) Settle() []LedgerRecord {
+	newest := j.newest(func(n *ledgerNode) bool { return n.grounded })
 	if newest < 0 {
 		return nil
 	}
-	var records []JournalRecord
+	var records []LedgerRecord
 	for i, proved := range j.proved(newest) {
 		if proved {
 			records = append(records, j.nodes[i].record)
@@ -168,7 +168,7 @@ func (j *JournalJudge) Settle() []JournalRecord {
 }
 
 // newest returns the newest candidate of a sort that is signed, -1 if none is.
-func (j *JournalJudge) newest(sort func(*journalNode) bool) int {
+func (j *LedgerJudge) newest(sort func(*ledgerNode) bool) int {
 	for i := len(j.nodes) - 1; i >= 0; i-- {
 		if n := &j.nodes[i]; sort(n) && j.signed(n) {
 			return i
@@ -179,7 +179,7 @@ func (j *JournalJudge) newest(sort func(*journalNode) bool) int {
 
 // proved tells for each candidate up to the newest whether it is proved: by one
 // that follows it, or, before a repair, by its own signature.
-func (j *JournalJudge) proved(newest int) []bool {
+func (j *LedgerJudge) proved(newest int) []bool {
 	proved := make([]bool, newest+1)
 	proved[newest] = true
 	repaired := false
@@ -200,7 +200,7 @@ func (j *JournalJudge) proved(newest int) []bool {
 }
 
 // keep drops the candidates before one.
-func (j *JournalJudge) keep(from int) {
+func (j *LedgerJudge) keep(from int) {
 	rest := slices.Clone(j.nodes[from:])
 	j.nodes, j.held = nil, 0
 	clear(j.index)
@@ -214,7 +214,7 @@ func (j *JournalJudge) keep(from int) {
 
 // signed verifies one candidate, and counts when it fails. With the same keys it
 // is not verified twice.
-func (j *JournalJudge) signed(n *journalNode) bool {
+func (j *LedgerJudge) signed(n *ledgerNode) bool {
 	version := j.keys.Note().Version + 1
 	if n.failed == version {
 		return false
@@ -231,7 +231,7 @@ func (j *JournalJudge) signed(n *journalNode) bool {
 // another history ([ErrDifferentHistory]), one that cannot be decoded
 // ([ErrUnreadable]), or that no key that counts signed anything
 // ([ErrRetiredKey]). Call it when everything was offered and settled.
-func (j *JournalJudge) Obstacle() error {
+func (j *LedgerJudge) Obstacle() error {
 	first := j.orphan()
 	if len(j.unreadable) > 0 && (first < 0 || j.unreadable[0] < j.nodes[first].record.Sequence) {
 		return fmt.Errorf("record %d is signed and was written by a newer version of this program: %w", j.unreadable[0], ErrUnreadable)
@@ -248,14 +248,14 @@ func (j *JournalJudge) Obstacle() error {
 
 // retired returns [ErrRetiredKey] when there is no record but those that keys
 // of former keys notes signed. Behind a head, they are noise.
-func (j *JournalJudge) retired() error {
+func (j *LedgerJudge) retired() error {
 	if n := j.newestRetired(); n >= 0 {
 		return fmt.Errorf("record %d: %w", j.nodes[n].record.Sequence, ErrRetiredKey)
 	}
 	return nil
 }
 
-func (j *JournalJudge) newestRetired() int {
+func (j *LedgerJudge) newestRetired() int {
 	if !j.head.IsZero() {
 		return -1
 	}
@@ -271,7 +271,7 @@ func (j *JournalJudge) newestRetired() int {
 
 // orphan returns the first candidate with an unknown past that is signed, or
 // proved by one that is; -1 if there is none.
-func (j *JournalJudge) orphan() int {
+func (j *LedgerJudge) orphan() int {
 	first := -1
 	proved := make([]bool, len(j.nodes))
 	for i := len(j.nodes) - 1; i >= 0; i-- {
@@ -291,14 +291,14 @@ func (j *JournalJudge) orphan() int {
 
 // Ends returns the head, and the newest records of the signed chains that do not
 // continue it, in ascending order: what a repair keeps.
-func (j *JournalJudge) Ends() []Anchor {
+func (j *LedgerJudge) Ends() []Anchor {
 	ends, _ := j.chains()
 	return ends
 }
 
 // Keeps reports whether a record is one that continues to be valid when a repair
-// names [JournalJudge.Ends], as far as it was not settled before.
-func (j *JournalJudge) Keeps(a Anchor) bool {
+// names [LedgerJudge.Ends], as far as it was not settled before.
+func (j *LedgerJudge) Keeps(a Anchor) bool {
 	i, known := j.index[a]
 	if !known {
 		return false
@@ -309,7 +309,7 @@ func (j *JournalJudge) Keeps(a Anchor) bool {
 
 // chains returns what Ends does, and for each candidate whether another one proves
 // it.
-func (j *JournalJudge) chains() (ends []Anchor, proved []bool) {
+func (j *LedgerJudge) chains() (ends []Anchor, proved []bool) {
 	proved = make([]bool, len(j.nodes))
 	for i := len(j.nodes) - 1; i >= 0; i-- {
 		n := &j.nodes[i]
@@ -335,7 +335,7 @@ func (j *JournalJudge) chains() (ends []Anchor, proved []bool) {
 
 // Unread returns the sequences behind the head of records that a newer publisher
 // signed.
-func (j *JournalJudge) Unread() []uint64 { return slices.Clone(j.unreadable) }
+func (j *LedgerJudge) Unread() []uint64 { return slices.Clone(j.unreadable) }
 
 // VerifyPastRecord is [Keyring.VerifyRecord] with the keys of all keys notes that
 // were adopted, older ones too. It is for showing the past.

@@ -26,7 +26,7 @@ const ledgerRecords = "ledger.prod.records"
 // signedRecord returns a record as a publisher would store it.
 func signedRecord(tb testing.TB, signer *changelog.Signer, stream string, sequence uint64, prev changelog.Anchor, op string) *nats.Msg {
 	tb.Helper()
-	r := changelog.JournalRecord{Stream: stream, Sequence: sequence, Prev: prev, OpID: op, Body: []byte(`"forged"`)}
+	r := changelog.LedgerRecord{Stream: stream, Sequence: sequence, Prev: prev, OpID: op, Body: []byte(`"forged"`)}
 	data, err := r.Encode()
 	if err != nil {
 		tb.Fatal(err)
@@ -107,7 +107,7 @@ func Message(tb testing.TB, c *nats.Conn, stream string, sequence uint64) *nats.
 }
 
 // Noise of any kind, at any place, changes nothing but the numbers.
-func TestJournalSkipsNoise(t *testing.T) {
+func TestLedgerSkipsNoise(t *testing.T) {
 	t.Parallel()
 	server := newLog(t)
 	kinds := slices.Sorted(maps.Keys(foreignMessages(t, environment, changelog.Anchor{}, 1)))
@@ -138,7 +138,7 @@ func createLedger(t *testing.T, c *flagsync.Conn, name string) {
 func testNoise(t *testing.T, l *log, environment, kind string) {
 	t.Helper()
 	client := l.server.Client(t)
-	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	var want []string
 	var count uint64
 	next, head := uint64(1), changelog.Anchor{}
@@ -167,7 +167,7 @@ func testNoise(t *testing.T, l *log, environment, kind string) {
 	}
 	noise()
 	noise()
-	for what, reader := range map[string]*writer.Ledger{"the writer": j, "another one": openJournal(t, l.conn, writer.LedgerOf(environment), 1)} {
+	for what, reader := range map[string]*writer.Ledger{"the writer": j, "another one": openLedger(t, l.conn, writer.LedgerOf(environment), 1)} {
 		if diff := cmp.Diff(want, records(t, reader, 0)); diff != "" {
 			t.Errorf("%s reads (-want +got):\n%s", what, diff)
 		}
@@ -192,12 +192,12 @@ func appendSoon(t *testing.T, j *writer.Ledger, base uint64, op, body string) (u
 }
 
 // A message with the id that the next record will have, which can be computed by one who knows its op-id, takes the place and no more.
-func TestJournalIgnoresAForeignMessageID(t *testing.T) {
+func TestLedgerIgnoresAForeignMessageID(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	records(t, j, 0)
-	coming, err := changelog.JournalRecord{Stream: "LEDGER_prod", Sequence: 1, OpID: "op", Body: []byte(`1`)}.Encode()
+	coming, err := changelog.LedgerRecord{Stream: "LEDGER_prod", Sequence: 1, OpID: "op", Body: []byte(`1`)}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestJournalIgnoresAForeignMessageID(t *testing.T) {
 }
 
 // While messages flood the stream, an append succeeds, or says why not and has stored nothing; afterwards all goes on.
-func TestJournalInAFlood(t *testing.T) {
+func TestLedgerInAFlood(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -229,7 +229,7 @@ func TestJournalInAFlood(t *testing.T) {
 		}
 	})
 	proxies, through := proxied(t, l.server.URL())
-	j := openJournal(t, connect(t, through), writer.LedgerOf(environment), 1)
+	j := openLedger(t, connect(t, through), writer.LedgerOf(environment), 1)
 	var want []string
 	refused := 0
 	for i, began := 0, time.Now(); i < 12 || refused == 0 && time.Since(began) < patience; i++ { // a busy machine may flood slowly
@@ -258,20 +258,20 @@ func TestJournalInAFlood(t *testing.T) {
 		t.Error(err)
 	}
 	want = append(want, `"last"`)
-	if diff := cmp.Diff(want, records(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 0)); diff != "" {
+	if diff := cmp.Diff(want, records(t, openLedger(t, l.conn, writer.LedgerOf(environment), 1), 0)); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)
 	}
 }
 
 // A publisher whose key is not in the keys note, and one without a key, append nothing.
-func TestJournalNeedsAKeyThatCounts(t *testing.T) {
+func TestLedgerNeedsAKeyThatCounts(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	for what, o := range map[string]flagsync.ConnectOptions{
 		"no key":          {URL: l.server.URL()},
 		"an unlisted key": {URL: l.server.URL(), Signer: unlistedSigner(t)},
 	} {
-		j := openJournal(t, connectWith(t, o), writer.LedgerOf(environment), 1)
+		j := openLedger(t, connectWith(t, o), writer.LedgerOf(environment), 1)
 		if _, err := j.Append(t.Context(), 0, "op", []byte(`1`)); err == nil {
 			t.Errorf("%s: the record was appended", what)
 		}

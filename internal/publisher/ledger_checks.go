@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// journalInterval is how often all journals are looked at, and journalTimeout bounds one look.
-	journalInterval = 2 * time.Second
-	journalTimeout  = 10 * time.Second
+	// ledgerInterval is how often all journals are looked at, and ledgerTimeout bounds one look.
+	ledgerInterval = 2 * time.Second
+	ledgerTimeout  = 10 * time.Second
 )
 
-// journalChecks looks again and again at CONTROL and the ledgers: a publisher may read none of them for a long time.
-type journalChecks struct {
+// ledgerChecks looks again and again at CONTROL and the ledgers: a publisher may read none of them for a long time.
+type ledgerChecks struct {
 	environments *environments
 
 	mu        sync.Mutex // guards what follows, by stream
@@ -30,21 +30,21 @@ type journalChecks struct {
 	foreign   map[string]flagsync.Foreign
 }
 
-func newJournalChecks(e *environments) *journalChecks {
-	return &journalChecks{
+func newLedgerChecks(e *environments) *ledgerChecks {
+	return &ledgerChecks{
 		environments: e,
 		suspected:    make(map[string]bool), damaged: make(map[string]error), foreign: make(map[string]flagsync.Foreign),
 	}
 }
 
 // run checks until ctx ends.
-func (c *journalChecks) run(ctx context.Context) error {
-	return lifecycle.Every(ctx, journalInterval, c.check)
+func (c *ledgerChecks) run(ctx context.Context) error {
+	return lifecycle.Every(ctx, ledgerInterval, c.check)
 }
 
 // check looks once.
-func (c *journalChecks) check(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, journalTimeout)
+func (c *ledgerChecks) check(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, ledgerTimeout)
 	defer cancel()
 	checked := make(map[string]bool)
 	if list, err := c.environments.opened(); err == nil {
@@ -66,7 +66,7 @@ func (c *journalChecks) check(ctx context.Context) {
 
 // note takes over what was found, a damage when it is found twice: a server that has just begun to lead may lag behind. What cannot be
 // looked at is as it was found last.
-func (c *journalChecks) note(stream string, journal *writer.Ledger, err error) {
+func (c *ledgerChecks) note(stream string, journal *writer.Ledger, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -85,7 +85,7 @@ func (c *journalChecks) note(stream string, journal *writer.Ledger, err error) {
 }
 
 // keepOnly forgets the journals of environments that are archived.
-func (c *journalChecks) keepOnly(streams map[string]bool) {
+func (c *ledgerChecks) keepOnly(streams map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.suspected, func(stream string, _ bool) bool { return !streams[stream] })
@@ -94,7 +94,7 @@ func (c *journalChecks) keepOnly(streams map[string]bool) {
 }
 
 // wrong returns what is wrong with journals, by stream.
-func (c *journalChecks) wrong() []string {
+func (c *ledgerChecks) wrong() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var all []string
@@ -105,7 +105,7 @@ func (c *journalChecks) wrong() []string {
 }
 
 // news returns which messages in journals and logs no publisher has signed, while that is news.
-func (c *journalChecks) news(now time.Time) []string {
+func (c *ledgerChecks) news(now time.Time) []string {
 	c.mu.Lock()
 	found := maps.Clone(c.foreign)
 	c.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 )
 
 // One that knew records that are lost, and noise behind them, reads after the repair what all others read.
-func TestJournalForgetsWhatIsLost(t *testing.T) {
+func TestLedgerForgetsWhatIsLost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		end   uint64 // of what is left; 0 is a stream that is gone
@@ -29,7 +29,7 @@ func TestJournalForgetsWhatIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLog(t)
-			warm := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+			warm := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 			fill(t, warm, 6)
 			r := order()
 			r.Missing = warm.Head()
@@ -41,7 +41,7 @@ func TestJournalForgetsWhatIsLost(t *testing.T) {
 			}
 			natstest.Damage(t, l.server.Client(t), "LEDGER_prod", c.end, c.lacks...)
 			if err := warm.Verify(t.Context()); len(c.lacks) == 0 && !errors.Is(err, writer.ErrLedgerCut) {
-				t.Errorf("before the repair: %v, want ErrJournalCut", err)
+				t.Errorf("before the repair: %v, want ErrLedgerCut", err)
 			}
 			if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, r); err != nil {
 				t.Fatal(err)
@@ -58,7 +58,7 @@ func TestJournalForgetsWhatIsLost(t *testing.T) {
 func TestRepairTellsWhatItDid(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 6)
 	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 6, 3)
 	repair := func(missing changelog.Anchor) writer.LedgerRepaired {

@@ -16,7 +16,7 @@ import (
 	"github.com/flagside/flagside/sync/writer"
 )
 
-func openJournal(tb testing.TB, c *flagsync.Conn, name writer.LedgerName, copies int) *writer.Ledger {
+func openLedger(tb testing.TB, c *flagsync.Conn, name writer.LedgerName, copies int) *writer.Ledger {
 	tb.Helper()
 	var j *writer.Ledger
 	patiently(tb, func(ctx context.Context) (err error) {
@@ -43,13 +43,13 @@ func records(tb testing.TB, j *writer.Ledger, from uint64) []string {
 	return bodies
 }
 
-func TestJournalAppendsAndReads(t *testing.T) {
+func TestLedgerAppendsAndReads(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	for name, which := range map[string]writer.LedgerName{"ledger": writer.LedgerOf(environment), "control": writer.ControlLedger()} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			j := openJournal(t, l.conn, which, 1)
+			j := openLedger(t, l.conn, which, 1)
 			want := records(t, j, 0)
 			base := j.Head().Sequence
 			for i := range 5 {
@@ -60,7 +60,7 @@ func TestJournalAppendsAndReads(t *testing.T) {
 				}
 				want, base = append(want, body), sequence
 			}
-			other := openJournal(t, connect(t, l.server.URL()), which, 1)
+			other := openLedger(t, connect(t, l.server.URL()), which, 1)
 			if diff := cmp.Diff(want, records(t, other, 0)); diff != "" {
 				t.Errorf("records (-want +got):\n%s", diff)
 			}
@@ -70,7 +70,7 @@ func TestJournalAppendsAndReads(t *testing.T) {
 			if other.Head() != j.Head() || other.Head().Sequence != base {
 				t.Errorf("heads %s and %s, want %d", j.Head(), other.Head(), base)
 			}
-			r, err := openJournal(t, l.conn, which, 1).Record(t.Context(), base)
+			r, err := openLedger(t, l.conn, which, 1).Record(t.Context(), base)
 			if err != nil || string(r.Body) != want[len(want)-1] || r.OpID != name+"4" || r.Digest != j.Head().Digest {
 				t.Errorf("record %d: %+v, %v", base, r, err)
 			}
@@ -84,10 +84,10 @@ func TestJournalAppendsAndReads(t *testing.T) {
 	}
 }
 
-func TestJournalConflict(t *testing.T) {
+func TestLedgerConflict(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	first, err := j.Append(t.Context(), 0, "one", []byte(`1`))
 	if err != nil {
 		t.Fatal(err)
@@ -112,13 +112,13 @@ func TestJournalConflict(t *testing.T) {
 }
 
 // A record whose acknowledgement does not come is undecided, and repeating it tells what became of it.
-func TestJournalUndecided(t *testing.T) {
+func TestLedgerUndecided(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	proxies, through := proxied(t, l.server.URL())
 	c := connect(t, through)
 	eventually(t, func() (bool, string) { return c.Connected(), "the connection through the proxy" })
-	j := openJournal(t, c, writer.LedgerOf(environment), 1)
+	j := openLedger(t, c, writer.LedgerOf(environment), 1)
 	proxies[0].Set(faultnet.Faults{ToClient: faultnet.Rule{Action: faultnet.Hold}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -126,7 +126,7 @@ func TestJournalUndecided(t *testing.T) {
 		_, err := j.Append(ctx, 0, "op", []byte(`1`))
 		done <- err
 	}()
-	direct := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	direct := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	eventually(t, func() (bool, string) { return len(records(t, direct, 0)) == 1, "the record to be stored" })
 	cancel()
 	if err := <-done; !errors.Is(err, writer.ErrUndecided) {
@@ -143,10 +143,10 @@ func TestJournalUndecided(t *testing.T) {
 }
 
 // A journal that was replaced by one with fewer records is no longer read, as if nothing had been decided since: the error names the place.
-func TestJournalThatLostRecords(t *testing.T) {
+func TestLedgerThatLostRecords(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, writer.ControlLedger(), 1)
+	j := openLedger(t, l.conn, writer.ControlLedger(), 1)
 	var base uint64
 	records(t, j, 0)
 	base = j.Head().Sequence
@@ -159,7 +159,7 @@ func TestJournalThatLostRecords(t *testing.T) {
 	if _, err := l.server.Client(t).Request("$JS.API.STREAM.DELETE.CONTROL", nil, patience); err != nil {
 		t.Fatal(err)
 	}
-	openJournal(t, l.conn, writer.ControlLedger(), 1)
+	openLedger(t, l.conn, writer.ControlLedger(), 1)
 	var got error
 	for _, err := range j.Read(t.Context(), base+1) {
 		got = err
@@ -169,7 +169,7 @@ func TestJournalThatLostRecords(t *testing.T) {
 	}
 }
 
-func TestJournalNeedsItsStream(t *testing.T) {
+func TestLedgerNeedsItsStream(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
 	if _, err := writer.OpenLedger(t.Context(), l.conn, writer.LedgerOf("unknown"), 1); !errors.Is(err, flagsync.ErrStreamLost) {
@@ -184,21 +184,21 @@ func TestJournalNeedsItsStream(t *testing.T) {
 }
 
 // Several writers that decide again after each conflict lose nothing and write nothing twice, and followers see the same order.
-func TestJournalWritersRace(t *testing.T) {
+func TestLedgerWritersRace(t *testing.T) {
 	t.Parallel()
 	t.Run("one server", func(t *testing.T) {
 		t.Parallel()
 		l := newLog(t)
-		journalRace(t, l.server.URL(), 1)
+		ledgerRace(t, l.server.URL(), 1)
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
 		servers, _ := newReplicated(t)
-		journalRace(t, servers.URL(), replicas)
+		ledgerRace(t, servers.URL(), replicas)
 	})
 }
 
-func journalRace(t *testing.T, url string, copies int) {
+func ledgerRace(t *testing.T, url string, copies int) {
 	t.Helper()
 	const writers = 4
 	each := seeds(8, 250)
@@ -207,7 +207,7 @@ func journalRace(t *testing.T, url string, copies int) {
 	var wg, following sync.WaitGroup
 	followed := make([][]string, 2)
 	for i := range followed {
-		j := openJournal(t, connect(t, url), writer.LedgerOf(environment), copies)
+		j := openLedger(t, connect(t, url), writer.LedgerOf(environment), copies)
 		followedAll, done := context.WithCancel(ctx)
 		following.Go(func() {
 			err := j.Follow(followedAll, 0, func(f writer.Record) error {
@@ -222,12 +222,12 @@ func journalRace(t *testing.T, url string, copies int) {
 		})
 	}
 	for w := range writers {
-		j := openJournal(t, connect(t, url), writer.LedgerOf(environment), copies)
+		j := openLedger(t, connect(t, url), writer.LedgerOf(environment), copies)
 		wg.Go(func() { writeRecords(t, j, w, each) })
 	}
 	wg.Wait()
 	following.Wait()
-	j := openJournal(t, connect(t, url), writer.LedgerOf(environment), copies)
+	j := openLedger(t, connect(t, url), writer.LedgerOf(environment), copies)
 	all := records(t, j, 0)
 	seen := make(map[string]bool)
 	for _, body := range all {

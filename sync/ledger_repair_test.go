@@ -50,7 +50,7 @@ func order() writer.LedgerRepair {
 }
 
 // A record that is missing stops the journal until it is repaired; then everything before and after is read.
-func TestJournalWithAHole(t *testing.T) {
+func TestLedgerWithAHole(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		lacks      []uint64
@@ -66,10 +66,10 @@ func TestJournalWithAHole(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLog(t)
-			warm := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+			warm := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 			fill(t, warm, 6)
 			natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 6, c.lacks...)
-			cold := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+			cold := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 			for range 2 {
 				got, err := bodies(t, cold, 1)
 				if diff := cmp.Diff(c.before, got); diff != "" || !errors.Is(err, writer.ErrDamaged) || !strings.Contains(err.Error(), c.wantDamage) {
@@ -103,7 +103,7 @@ func after(t *testing.T, l *log, j *writer.Ledger, want []string) {
 	if _, err := j.Append(t.Context(), j.Head().Sequence, "new", []byte(`"new"`)); err != nil {
 		t.Fatal(err)
 	}
-	for what, reader := range map[string]*writer.Ledger{"the same": j, "a new one": openJournal(t, l.conn, writer.LedgerOf(environment), 1)} {
+	for what, reader := range map[string]*writer.Ledger{"the same": j, "a new one": openLedger(t, l.conn, writer.LedgerOf(environment), 1)} {
 		got, err := bodies(t, reader, 1)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("after the repair, %s: %v (-want +got):\n%s", what, err, diff)
@@ -111,7 +111,7 @@ func after(t *testing.T, l *log, j *writer.Ledger, want []string) {
 	}
 	_, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, order())
 	if !errors.Is(err, writer.ErrLedgerWhole) {
-		t.Errorf("repaired again: %v, want ErrJournalWhole", err)
+		t.Errorf("repaired again: %v, want ErrLedgerWhole", err)
 	}
 }
 
@@ -122,25 +122,25 @@ func catchUp(tb testing.TB, j *writer.Ledger) error {
 }
 
 // Noise that is gone is no hole.
-func TestJournalWithoutItsNoise(t *testing.T) {
+func TestLedgerWithoutItsNoise(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 1)
 	msg := nats.NewMsg("ledger.prod.records")
 	store(t, l.server.Client(t), msg)
 	fill(t, j, 2)
 	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 4, 2)
-	if got, err := bodies(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1); err != nil || len(got) != 3 {
+	if got, err := bodies(t, openLedger(t, l.conn, writer.LedgerOf(environment), 1), 1); err != nil || len(got) != 3 {
 		t.Errorf("%v, %v", got, err)
 	}
 }
 
 // A signed record that cannot be read stops the journal, unless it is repaired.
-func TestJournalOfANewerVersion(t *testing.T) {
+func TestLedgerOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 1)
 	msg := nats.NewMsg("ledger.prod.records")
 	msg.Data = []byte(`{"v":3}`)
@@ -163,15 +163,15 @@ func TestJournalOfANewerVersion(t *testing.T) {
 }
 
 // A journal that lacks a record that is named elsewhere takes nothing, until it is repaired: then the numbers of what is lost are not used again.
-func TestJournalWithACutEnd(t *testing.T) {
+func TestLedgerWithACutEnd(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	warm := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	warm := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, warm, 6)
 	lost := warm.Head()
 	natstest.Damage(t, l.server.Client(t), "LEDGER_prod", 3)
 
-	cold := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	cold := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	cold.Expect(changelog.Anchor{Sequence: 2, Digest: lost.Digest}) // anything lower does not matter
 	cold.Expect(lost)
 	if got, err := bodies(t, cold, 1); err != nil || len(got) != 3 {
@@ -179,7 +179,7 @@ func TestJournalWithACutEnd(t *testing.T) {
 	}
 	_, err := cold.Append(t.Context(), 3, "x", []byte(`"x"`))
 	if !errors.Is(err, writer.ErrLedgerCut) || !strings.Contains(err.Error(), lost.String()) || !strings.Contains(err.Error(), cold.Head().String()) {
-		t.Errorf("append: %v, want ErrJournalCut that names %s and %s", err, lost, cold.Head())
+		t.Errorf("append: %v, want ErrLedgerCut that names %s and %s", err, lost, cold.Head())
 	}
 	if _, err := bodies(t, warm, 7); !errors.Is(err, flagsync.ErrUnreachable) {
 		t.Errorf("one that knew the journal: %v", err)
@@ -200,10 +200,10 @@ func TestJournalWithACutEnd(t *testing.T) {
 }
 
 // A ledger whose stream is gone is made again by a repair, and by nothing else.
-func TestJournalThatIsGone(t *testing.T) {
+func TestLedgerThatIsGone(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	j := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	j := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, j, 2)
 	if answer := api(t, l.server.Client(t), "STREAM.DELETE.LEDGER_prod", nil); answer["error"] != nil {
 		t.Fatal(answer["error"])
@@ -216,24 +216,24 @@ func TestJournalThatIsGone(t *testing.T) {
 	if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, r); err != nil {
 		t.Fatal(err)
 	}
-	after(t, l, openJournal(t, l.conn, writer.LedgerOf(environment), 1), []string{"repair", "repair", "repair", `"new"`})
+	after(t, l, openLedger(t, l.conn, writer.LedgerOf(environment), 1), []string{"repair", "repair", "repair", `"new"`})
 }
 
 // An expected record that is there, or becomes known only by reading, stops nothing; a forged one with its number does.
-func TestJournalHasWhatIsExpected(t *testing.T) {
+func TestLedgerHasWhatIsExpected(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	written := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
-	reader := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	written := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
+	reader := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	fill(t, written, 2)
 	reader.Expect(written.Head())
 	if _, err := reader.Append(t.Context(), 2, "op", []byte(`3`)); err != nil {
 		t.Error(err)
 	}
-	fresh := openJournal(t, l.conn, writer.LedgerOf(environment), 1)
+	fresh := openLedger(t, l.conn, writer.LedgerOf(environment), 1)
 	fresh.Expect(changelog.Anchor{Sequence: 2, Digest: changelog.Sum(nil)})
 	if _, err := fresh.Append(t.Context(), 3, "op", []byte(`4`)); !errors.Is(err, writer.ErrLedgerCut) {
-		t.Errorf("with another record at 2: %v, want ErrJournalCut", err)
+		t.Errorf("with another record at 2: %v, want ErrLedgerCut", err)
 	}
 }
 
@@ -241,7 +241,7 @@ func TestJournalHasWhatIsExpected(t *testing.T) {
 func TestRepairRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLog(t)
-	fill(t, openJournal(t, l.conn, writer.LedgerOf(environment), 1), 1)
+	fill(t, openLedger(t, l.conn, writer.LedgerOf(environment), 1), 1)
 	if _, err := writer.RepairLedger(t.Context(), l.conn, writer.LedgerOf(environment), 1, order()); !errors.Is(err, writer.ErrLedgerWhole) {
 		t.Errorf("a whole journal: %v", err)
 	}
