@@ -70,7 +70,7 @@ func (o object) collection() string {
 
 func (o object) path() string { return o.collection() + "/" + o.name() }
 
-// client speaks with an API server as somebody.
+// client sends requests to an API server, with a bearer token.
 type client struct {
 	base, token string
 	http        http.Client

@@ -129,7 +129,7 @@ func (s *system) stall(ctx context.Context) error {
 
 var client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 
-// post asks for a flag, or for all. What comes of it, the metrics tell.
+// post asks for a flag, or for all. The metrics count the answers and the failures.
 func post(ctx context.Context, address, path, user string) {
 	body := strings.NewReader(fmt.Sprintf(`{"context":{"targetingKey":%q,"country":"DE"}}`, user))
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/ofrep/v1/evaluate/flags"+path, body)
