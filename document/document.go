@@ -11,6 +11,9 @@ const (
 	MaxKey  = 1024       // bytes of a key
 )
 
+// SourceMember is the member of a document that names the source that owns it: files that are applied, for one. No answer depends on it.
+const SourceMember = "$source"
+
 // Document is one document of an environment. Its zero value is none.
 type Document struct {
 	// Kind says what the document defines.

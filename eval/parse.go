@@ -20,20 +20,95 @@ func ParseFile(data []byte, c Compatibility) ([]document.Document, Problems) {
 	return New().ParseFile(data, c)
 }
 
-// ParseFile is the function ParseFile for the limits of r, whose documents do not matter.
+// ParseFile is the function ParseFile for the limits of r, to whose documents the file may refer.
 func (r *Ruleset) ParseFile(data []byte, c Compatibility) ([]document.Document, Problems) {
-	p, err := parseSyntax(data, c == CompatibilityFlagd)
-	if err != nil {
-		return nil, Problems{syntaxProblem(data, err)}
+	documents, _, problems := r.ParseFiles([][]byte{data}, c)
+	return documents, problems[0]
+}
+
+// ParseFiles is ParseFile for files that are read as one: each may refer to what the others define. A flag, a segment and the metadata stand in
+// one of them only. It also returns the file that each document stands in, and as
+// many problems as there are files, each list those of the file in its place.
+func (r *Ruleset) ParseFiles(files [][]byte, c Compatibility) ([]document.Document, map[document.ID]int, []Problems) {
+	all := &fileSet{whole: newFile(c), from: make(map[document.ID]int)}
+	problems := make([]Problems, len(files))
+	complete := true
+	for i, data := range files {
+		p, err := parseSyntax(data, c == CompatibilityFlagd)
+		if err != nil {
+			problems[i], complete = Problems{syntaxProblem(data, err)}, false
+			all.files = append(all.files, nil)
+			continue
+		}
+		f := newFile(c)
+		f.source, f.lines = p, newLines(data)
+		f.split()
+		all.add(f)
 	}
-	f := &file{source: p, lines: newLines(data), compatibility: c, at: make(map[document.ID]*syntax)}
-	f.split()
-	documents := f.documents()
-	_, problems := NewWithin(r.limit).Update(documents)
-	f.locate(problems)
-	problems = append(problems, f.problems...)
-	problems.sort()
-	return documents, problems
+	documents := all.whole.documents()
+	found := make([]Problems, len(files))
+	if complete { // otherwise much would be missing that is in what could not be read
+		_, ps := r.Update(documents)
+		for _, p := range ps {
+			if i, ok := all.from[p.ID()]; ok { // not what only depends on the files
+				found[i] = append(found[i], p)
+			}
+		}
+	}
+	for i, f := range all.files {
+		if f != nil {
+			f.locate(found[i])
+			problems[i] = append(found[i], f.problems...)
+			problems[i].sort()
+		}
+	}
+	return documents, all.from, problems
+}
+
+// fileSet is several files that become the documents of one environment.
+type fileSet struct {
+	files []*file // nil for what is no JSON
+	whole *file
+	from  map[document.ID]int // the file that a document stands in
+}
+
+// add adds the documents of the next file, and reports those that a file before it has.
+func (s *fileSet) add(f *file) {
+	s.files = append(s.files, f)
+	take := func(d document.Document) bool {
+		id := d.ID()
+		if _, again := s.from[id]; again {
+			p := Problem{Kind: d.Kind, Key: d.Key, Reason: "another file has this, too", Hint: "keep it in one of them"}
+			if d.Kind == document.KindSettings {
+				p = Problem{Reason: "another file has metadata, too", Hint: "keep it in one of them"}
+			}
+			f.report(f.at[id], p)
+			return false
+		}
+		s.from[id], s.whole.at[id] = len(s.files)-1, f.at[id]
+		return true
+	}
+	for _, d := range f.settings {
+		if old := s.whole.settings; old != nil && (f.member("metadata") == nil || s.files[s.from[d.ID()]].member("metadata") == nil) {
+			if f.member("metadata") == nil { // nothing but the compatibility, which all have
+				continue
+			}
+			delete(s.from, d.ID())
+		}
+		if take(d) {
+			s.whole.settings = []document.Document{d}
+		}
+	}
+	for name, d := range f.segments {
+		if take(d) {
+			s.whole.segments[name] = d
+		}
+	}
+	for key, d := range f.flags {
+		if take(d) {
+			s.whole.flags[key] = d
+		}
+	}
 }
 
 // file is a flagd file on its way to becoming documents.
@@ -46,6 +121,13 @@ type file struct {
 	flags         map[string]document.Document
 	at            map[document.ID]*syntax // where a document stands
 	problems      Problems
+}
+
+func newFile(c Compatibility) *file {
+	return &file{
+		compatibility: c, at: make(map[document.ID]*syntax),
+		segments: make(map[string]document.Document), flags: make(map[string]document.Document),
+	}
 }
 
 // syntaxProblem returns the one problem of a file that is not JSON.
@@ -92,7 +174,6 @@ func (f *file) report(at *syntax, p Problem) {
 }
 
 func (f *file) split() {
-	f.segments, f.flags = make(map[string]document.Document), make(map[string]document.Document)
 	root := &f.source.root
 	reportMistakes(f.source, f.compatibility, f.reportMistake)
 	if root.kind != kindObject {
@@ -262,7 +343,7 @@ func (f *file) orderedSegments() []document.Document {
 			return
 		}
 		done[name] = true
-		for _, used := range references(f.at[segmentID(name)]) {
+		for _, used := range references(unmarked(f.at[segmentID(name)])) {
 			add(used)
 		}
 		ordered = append(ordered, doc)

@@ -13,6 +13,7 @@ import (
 type segment struct {
 	document document.Document
 	rule     *syntax // nil if no version could ever be compiled
+	plain    []byte  // the body without its owner; nil if it has none
 	node     node
 	work     work               // of node
 	size     int                // how many expressions the rule has, those of other segments as often as they are used
@@ -100,13 +101,13 @@ func (u *segmentUpdate) compile(name string, document document.Document) {
 	u.after[name] = kept
 }
 
-func (u *segmentUpdate) compiled(document document.Document) (*segment, Problems) {
-	p, problem := parseDocument(document)
+func (u *segmentUpdate) compiled(d document.Document) (*segment, Problems) {
+	p, problem := parseDocument(d)
 	if p == nil {
 		return nil, Problems{*problem}
 	}
 	var problems Problems
-	report := reporter(document, p, &problems)
+	report := reporter(d, p, &problems)
 	reportMistakes(p, u.compatibility, report)
 	c := &ruleCompiler{compatibility: u.compatibility, attributes: u.attributes, limit: u.limit, report: report}
 	c.segment = func(name string) *segment {
@@ -115,11 +116,27 @@ func (u *segmentUpdate) compiled(document document.Document) (*segment, Problems
 		}
 		return u.ready(name)
 	}
-	next := &segment{document: document, rule: &p.root}
+	next := &segment{document: d, rule: &p.root}
+	if plain := unmarked(&p.root); plain != &p.root {
+		p.root = *plain // in its place, where problems are looked for
+		next.plain = append(appendString([]byte{'{'}, plain.names[0]), ':')
+		next.plain = append(append(next.plain, plain.items[0].raw(p.source)...), '}')
+	}
 	next.node = c.compileRule(&p.root)
 	next.work = workOf(next.node)
 	next.size, next.segments = c.size, compact(c.segments)
 	return next, problems
+}
+
+// unmarked returns the rule of a segment without the name of the source that owns it.
+func unmarked(rule *syntax) *syntax {
+	i := slices.Index(rule.names, document.SourceMember)
+	if i < 0 || len(rule.names) != 2 {
+		return rule
+	}
+	plain := *rule
+	plain.names, plain.items = rule.names[1-i:2-i], rule.items[1-i:2-i]
+	return &plain
 }
 
 // compact returns names in order and without repetitions.

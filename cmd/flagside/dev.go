@@ -22,7 +22,7 @@ func devCommand() commandline.Invocation {
 	var offset int
 	var l commandline.Logging
 	set := config.NewSet("flagside dev", "Runs a publisher and a sidecar in one process. The file is what the environment is: save it, and answers change.")
-	set.Argument(&o.File, "FILE", "flagd file to serve and to watch, JSON or YAML").File()
+	set.Argument(&o.File, "FILE", "flagd file to serve and to watch, JSON or YAML, or a directory of such files").File()
 	settings.Declare(set, &o.Sidecar)
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")
 	set.Address(&o.NATSAddr, "nats-addr", publisher.DefaultNATSAddr, "address of the embedded NATS server, for other sidecars")

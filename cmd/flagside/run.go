@@ -87,6 +87,11 @@ func topics() []commandline.Topic {
 			{Word: "settings", Short: "settings of an environment"},
 			{Word: "lifecycle", Short: "list flags that have outlived their purpose"},
 			{Word: "refs", Short: "find the places in source code that name flags"},
+		}},
+		{Title: "Files", Entries: []commandline.Entry{
+			{Word: "apply", Short: "make an environment what files say"},
+			{Word: "export", Short: "print an environment as a flag file"},
+			{Word: "validate", Short: "check flag files, and say where they are wrong"},
 			{Word: "convert FILE", Short: "print a flag file in JSON or YAML as JSON"},
 		}},
 		{Title: "Who changed what, and who agrees", Entries: []commandline.Entry{

@@ -12,7 +12,7 @@ func program() commandline.Program {
 	moved := make(map[string]string)
 	for _, word := range []string{
 		"dev", "flag", "segment", "settings", "promote", "request", "activity", "audit", "environment", "ledger", "token", "person", "policy",
-		"whoami", "doctor", "operation", "credentials", "convert", "restore", "login", "context",
+		"whoami", "doctor", "operation", "credentials", "convert", "login", "context",
 	} {
 		moved[word] = "flagside"
 	}
@@ -28,6 +28,18 @@ func program() commandline.Program {
 			probeCommands(),
 			keysCommands(),
 			[]commandline.Command{
+				{
+					Words: []string{"backup"}, Short: "copy everything that publishers store into one file", New: backupCommand,
+					Examples: []string{"backup --data-dir data/publisher --out flagside.backup", "backup --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --out flagside.backup --with-keys"},
+				},
+				{
+					Words: []string{"restore"}, Short: "put what a backup holds into a new data directory or NATS server", New: restoreCommand,
+					Examples: []string{"restore flagside.backup --data-dir data/publisher", "restore flagside.backup --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --replicas 3"},
+				},
+				{
+					Words: []string{"move"}, Short: "copy everything that publishers store to another NATS server or data directory", New: moveCommand,
+					Examples: []string{"move --data-dir data/publisher --to nats://nats.shop.example:4222 --to-nats-nkey nats.nkey --to-replicas 3", "move --nats nats://nats.shop.example:4222 --nats-nkey nats.nkey --keys keys --to-data-dir data/publisher"},
+				},
 				{
 					Words: []string{"environment", "destroy"}, Short: "delete the flags of an archived environment for good", New: environmentDestroyCommand,
 					Examples: []string{"environment destroy trial --data-dir data/publisher", "environment destroy trial --data-dir data/publisher --confirm trial"},

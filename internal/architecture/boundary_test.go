@@ -100,6 +100,7 @@ func TestFoundationImports(t *testing.T) {
 		"sync":                    {"sync/changelog", "sync/internal/jetstream"},
 		"sync/follow":             {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/internal/tuning"},
 		"sync/writer":             {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/internal/tuning"},
+		"sync/backup":             {"sync", "sync/internal/jetstream"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {
@@ -167,6 +168,7 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 			"sync",                // the names that environments can have
 			publisher + "access",  // the names of roles and actions
 			publisher + "audit",   // verifies exports
+			publisher + "source",  // reads flag files, and plans what they need
 			"internal/references", // reads source code
 		},
 	}

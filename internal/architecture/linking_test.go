@@ -30,6 +30,10 @@ func bannedFromSidecar() []banned {
 			"the publisher's side of the log; code that can write must not run beside applications",
 		},
 		{
+			module + "/sync/backup", module + "/sync/backup",
+			"it copies whole streams, those that sidecars may not read too",
+		},
+		{
 			module + "/internal/dev", module + "/internal/dev",
 			"it brings the publisher and an embedded NATS server",
 		},

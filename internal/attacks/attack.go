@@ -43,6 +43,8 @@ const (
 	Machine       Attacker = "the publisher's machine"
 	DiskThief     Attacker = "a thief of a sidecar's disk"
 	DiskWriter    Attacker = "a writer to a sidecar's disk"
+	BackupReader  Attacker = "a thief of a backup"
+	BackupWriter  Attacker = "a writer to a backup"
 	LocalProcess  Attacker = "a process on loopback"
 	Cluster       Attacker = "someone else in a cluster of Kubernetes"
 )
@@ -50,8 +52,8 @@ const (
 // Attackers returns all attackers.
 func Attackers() []Attacker {
 	return []Attacker{
-		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Administrator, Machine, DiskThief, DiskWriter, LocalProcess,
-		Cluster,
+		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Administrator, Machine, DiskThief, DiskWriter,
+		BackupReader, BackupWriter, LocalProcess, Cluster,
 	}
 }
 

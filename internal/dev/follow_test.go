@@ -97,6 +97,40 @@ func TestSwapOfLinks(t *testing.T) {
 	r.awaitAnswer("greeting", "fourth")
 }
 
+// A directory is served as one file, whatever happens in it.
+func TestDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := start(t, dev.Options{File: dir})
+	write(t, filepath.Join(dir, "a.json"), one("first"))
+	r.awaitAnswer("greeting", "first")
+	write(t, filepath.Join(dir, "b.json"), flags(map[string]string{"farewell": "bye"}))
+	r.awaitAnswer("farewell", "bye")
+
+	// A mistake in one file keeps all as they were.
+	write(t, filepath.Join(dir, "b.json"), one("twice"))
+	r.await("the mistake", func() bool { return strings.Contains(r.conditions(), "another file has this, too") })
+	if got := r.answer("farewell"); got != "bye" {
+		t.Errorf("with a mistake in a file the flag answers %s", got)
+	}
+	write(t, filepath.Join(dir, "b.json"), flags(map[string]string{"farewell": "so long"}))
+	r.awaitAnswer("farewell", "so long")
+
+	team := filepath.Join(dir, "team")
+	if err := os.Mkdir(team, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(team, "c.yaml"), "flags:\n  third: {state: ENABLED, variants: {v: here}, defaultVariant: v}\n")
+	r.awaitAnswer("third", "here")
+	if err := os.Rename(filepath.Join(team, "c.yaml"), filepath.Join(team, "c.txt")); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitAnswer("third", "FLAG_NOT_FOUND")
+	if got := r.answer("greeting"); got != "first" {
+		t.Errorf("a flag of a file that did not change answers %s", got)
+	}
+}
+
 // Where no notice comes, as of a directory that took the place of the watched one, the file is looked at.
 func TestDirectoryIsReplaced(t *testing.T) {
 	t.Parallel()
@@ -380,7 +414,6 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 	f(dev.Options{}, "no file")
-	f(dev.Options{File: t.TempDir()}, "is a directory")
 	f(dev.Options{File: os.DevNull}, "read again")
 	f(dev.Options{File: "f", Environment: "Dev!"}, "Dev!")
 	f(dev.Options{File: "f", Sidecar: sidecar.Options{OFREPAddr: "0.0.0.0:1"}}, "loopback")

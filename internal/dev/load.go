@@ -9,10 +9,10 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
-	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/source"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -25,9 +25,9 @@ const healthSource = "file"
 // loader makes the environment what the file says. It is used by one goroutine at a time.
 type loader struct {
 	dev   *Dev
-	text  *handwritten.Text // the file as it was read last
-	waits string            // why the file could not be carried out last, so that it is said once
-	flags []string          // keys, as the file was read last without mistakes; nil before the first time
+	set   *source.Set // the file as it was read last
+	waits string      // why the file could not be carried out last, so that it is said once
+	flags []string    // keys, as the file was read last without mistakes; nil before the first time
 }
 
 // load reads the file and carries it out. A mistake in the file is reported and changes nothing. It returns whether to try again although
@@ -55,29 +55,22 @@ func (l *loader) load(ctx context.Context) (again bool) {
 }
 
 // read returns the documents of the file, or all its mistakes.
-func (l *loader) read() ([]document.Document, error) {
-	data, err := os.ReadFile(l.dev.options.File)
+func (l *loader) read() (documents []document.Document, err error) {
+	l.set, err = source.Read(l.dev.options.File, eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork), l.dev.options.Compatibility)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, errors.New("the file does not exist: save it, and it is read")
 	}
 	if err != nil {
 		return nil, err
 	}
-	if l.text, err = handwritten.Open(l.dev.options.File, data); err != nil {
-		return nil, placedError{err}
+	if l.set.Findings.Err() != nil {
+		return nil, l.set.Findings
 	}
-	documents, problems := eval.NewWithin(l.dev.options.Sidecar.MaxEvaluationWork).ParseFile(l.text.JSON(), l.dev.options.Compatibility)
-	if err := problems.Err(); err != nil {
-		return nil, err
+	for _, f := range l.set.Findings {
+		l.dev.options.Logger.Warn().Msg(f.Error())
 	}
-	for _, p := range problems {
-		l.dev.options.Logger.Warn().Msg(l.placed(p))
-	}
-	return documents, nil
+	return l.set.Documents, nil
 }
-
-// placedError begins with the place in the file.
-type placedError struct{ error }
 
 // replace writes the difference between the documents and the environment, which it creates when there is none: not before the file is
 // good for the first time, so that no sidecar takes an environment for empty that is only not written yet.
@@ -141,12 +134,16 @@ func (l *loader) accept(documents []document.Document, result control.Result) {
 // refuse reports what is wrong with the file, one line a mistake.
 func (l *loader) refuse(ctx context.Context, err error) {
 	places := []string{fmt.Sprintf("%s: %v", l.dev.options.File, err)}
-	if placed, ok := errors.AsType[placedError](err); ok {
-		places = []string{placed.Error()}
-	} else if problems, ok := errors.AsType[eval.Problems](err); ok {
-		places = l.allPlaced(problems)
+	if findings, ok := errors.AsType[source.Findings](err); ok {
+		places = nil
+		for _, f := range findings {
+			places = append(places, f.Error())
+		}
 	} else if refusal, ok := errors.AsType[*decide.Refusal](err); ok && len(refusal.Problems) > 0 {
-		places = l.allPlaced(refusal.Problems)
+		places = nil
+		for _, p := range refusal.Problems {
+			places = append(places, l.set.Finding(p).Error())
+		}
 	}
 	l.dev.health.Reconcile(healthSource, map[health.Code]string{health.FileRefused: strings.Join(places, "\n")})
 	for _, place := range places {
@@ -162,17 +159,4 @@ func (l *loader) refuse(ctx context.Context, err error) {
 func (l *loader) published(ctx context.Context) bool {
 	_, err := l.dev.publisher.Control(ctx, l.dev.options.Environment)
 	return err == nil
-}
-
-func (l *loader) allPlaced(problems eval.Problems) []string {
-	var lines []string
-	for _, p := range problems {
-		lines = append(lines, l.placed(p))
-	}
-	return lines
-}
-
-// placed returns a problem with the file and the place in it, as compilers write it.
-func (l *loader) placed(p eval.Problem) string {
-	return l.text.Problem(p).Error()
 }

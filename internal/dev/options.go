@@ -23,7 +23,7 @@ const DefaultEnvironment = "dev"
 
 // Options say which file to watch and where to listen. Empty addresses are the defaults of publisher and sidecar.
 type Options struct {
-	// File is the flagd file to watch, JSON or YAML. It is required; that it exists is not.
+	// File is the flagd file to watch, JSON or YAML, or a directory of such files. It is required; that it exists is not.
 	File string
 	// Environment is the environment that has the flags of the file; empty means DefaultEnvironment.
 	Environment string
@@ -70,7 +70,6 @@ func (o Options) complete() (Options, error) {
 	switch info, err := os.Stat(o.File); {
 	case err != nil: // it may come later
 	case info.IsDir():
-		return o, fmt.Errorf("dev: %s is a directory: give the flag file in it", o.File)
 	case !info.Mode().IsRegular():
 		return o, fmt.Errorf("dev: %s is no file that can be read again when it changes", o.File)
 	}

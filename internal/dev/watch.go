@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/flagside/flagside/internal/publisher/source"
 )
 
 const (
@@ -18,7 +22,7 @@ const (
 	look = 2 * time.Second
 )
 
-// watcher tells when a file has changed: written in place, replaced by renaming another over it, or reached through a link that points
+// watcher tells when a file, or one of the files of a directory, has changed: written in place, replaced by renaming another over it, or reached through a link that points
 // elsewhere now, which is how Kubernetes updates a mounted ConfigMap.
 type watcher struct {
 	path   string
@@ -26,8 +30,13 @@ type watcher struct {
 	seen   version
 }
 
-// version is what shows that a file is another one or has other contents. The zero value is that of no file.
-type version struct{ info os.FileInfo }
+// version is what shows that files are others or have other contents. The zero value is that of no file.
+type version []versionedFile
+
+type versionedFile struct {
+	name string
+	info os.FileInfo
+}
 
 // newWatcher begins to watch, so that no change is missed after the file is read for the first time.
 func newWatcher(path string) (*watcher, error) {
@@ -47,26 +56,43 @@ func newWatcher(path string) (*watcher, error) {
 
 func (w *watcher) close() error { return w.notice.Close() }
 
-// followLinks also watches the directory that the file is really in.
+// followLinks also watches the directories that the files are really in, and those of a source that is a directory itself.
 func (w *watcher) followLinks() {
-	if target, err := filepath.EvalSymlinks(w.path); err == nil {
-		_ = w.notice.Add(filepath.Dir(target)) // the regular look is enough where this fails
+	directories, _ := source.Directories(w.path)
+	names, _ := source.Names(w.path)
+	for _, name := range append(names, w.path) {
+		if target, err := filepath.EvalSymlinks(name); err == nil {
+			directories = append(directories, filepath.Dir(target))
+		}
+	}
+	slices.Sort(directories)
+	for _, directory := range slices.Compact(directories) {
+		_ = w.notice.Add(directory) // the regular look is enough where this fails
 	}
 }
 
-func (w *watcher) version() version {
-	info, err := os.Stat(w.path)
+func (w *watcher) version() (v version) {
+	names, err := source.Names(w.path)
 	if err != nil {
-		return version{}
+		return nil
 	}
-	return version{info}
+	for _, name := range names {
+		if info, err := os.Stat(name); err == nil {
+			v = append(v, versionedFile{name, info})
+		}
+	}
+	return v
 }
 
 func (v version) same(other version) bool {
-	if v.info == nil || other.info == nil {
-		return v.info == other.info
-	}
-	return os.SameFile(v.info, other.info) && v.info.Size() == other.info.Size() && v.info.ModTime().Equal(other.info.ModTime())
+	return slices.EqualFunc(v, other, func(a, b versionedFile) bool {
+		return a.name == b.name && os.SameFile(a.info, b.info) && a.info.Size() == b.info.Size() && a.info.ModTime().Equal(b.info.ModTime())
+	})
+}
+
+// concerns reports whether a notice is of the file itself, or of one in the directory.
+func (w *watcher) concerns(name string) bool {
+	return name == w.path || strings.HasPrefix(name, w.path+string(filepath.Separator)) && source.IsFile(name)
 }
 
 // run calls load each time the file has changed and is quiet again, until ctx ends. When load asks for it, or again is set, load is called
@@ -81,7 +107,10 @@ func (w *watcher) run(ctx context.Context, again bool, due func(context.Context)
 		case <-ctx.Done():
 			return w.close()
 		case event := <-w.notice.Events:
-			again = again || event.Name == w.path
+			again = again || w.concerns(event.Name)
+			if event.Has(fsnotify.Create) {
+				w.followLinks() // it may be a directory
+			}
 			if again || w.changed() {
 				settled.Reset(quiet)
 			}

@@ -43,10 +43,10 @@ type Faults struct {
 // server. It is safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
-	target   string
 	serving  sync.WaitGroup
 
 	mu       sync.Mutex
+	target   string
 	faults   Faults
 	refuse   bool
 	conns    []*Conn // open, oldest first
@@ -88,6 +88,14 @@ func (p *Proxy) Close() {
 
 // Addr returns the address for clients, host:port.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// Redirect makes the server at another address the one that is connected with, and cuts what is connected.
+func (p *Proxy) Redirect(target string) {
+	p.mu.Lock()
+	p.target = target
+	p.mu.Unlock()
+	p.Cut()
+}
 
 // Set makes the faults those of all connections, the ones to come included.
 func (p *Proxy) Set(f Faults) {
@@ -187,18 +195,18 @@ func (p *Proxy) serve(client net.Conn) {
 // open connects a client with the server, or returns nil.
 func (p *Proxy) open(client net.Conn) *Conn {
 	p.mu.Lock()
-	refuse := p.refuse
+	refuse, target := p.refuse, p.target
 	p.mu.Unlock()
 	if refuse {
 		return nil
 	}
-	server, err := net.Dial("tcp", p.target)
+	server, err := net.Dial("tcp", target)
 	if err != nil {
 		return nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.refuse { // since it was dialled
+	if p.refuse || p.target != target { // since it was dialled
 		_ = server.Close()
 		return nil
 	}

@@ -4,6 +4,7 @@ package handwritten
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -24,8 +25,20 @@ type mark struct {
 	line, column int
 }
 
+// Mistake is why content is no document: what is wrong, and where in its file.
+type Mistake struct {
+	Name         string // of the file
+	Line, Column int    // 1-based; columns count bytes
+	Reason       string
+}
+
+// Error begins with the place, as compilers write it.
+func (m *Mistake) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", m.Name, m.Line, m.Column, m.Reason)
+}
+
 // Read reads a document of the file with the name. One that ends with .yaml or .yml is YAML, one that ends with .json is JSON; of any other, what
-// begins with a brace or a bracket is JSON. The error of what is neither begins with its place.
+// begins with a brace or a bracket is JSON. The error of what is neither begins with its place. That of YAML is a *Mistake.
 func Read(name string, content []byte) (*Text, error) {
 	t, err := Open(name, content)
 	if err != nil {
@@ -48,7 +61,10 @@ func Open(name string, content []byte) (*Text, error) {
 	}
 	var err error
 	if t.json, t.marks, err = fromYAML(content); err != nil {
-		return nil, fmt.Errorf("%s:%w", name, err)
+		if m, ok := errors.AsType[*Mistake](err); ok {
+			m.Name = name
+		}
+		return nil, err
 	}
 	return t, nil
 }
@@ -78,6 +94,14 @@ func (t *Text) Problem(p eval.Problem) error {
 	}
 	p.Line, p.Column = 0, 0
 	return fmt.Errorf("%s: %w", place, p)
+}
+
+// At returns line and column in the file of a problem of the document; zeros if the problem has no place.
+func (t *Text) At(p eval.Problem) (line, column int) {
+	if p.Line > 0 && t.marks != nil {
+		return t.written(p.Line, p.Column)
+	}
+	return p.Line, p.Column
 }
 
 // Place returns file, line and column of the value that a JSON pointer (RFC 6901) leads to, or of what contains it if there is none.

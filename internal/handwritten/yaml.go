@@ -19,14 +19,14 @@ const (
 	maxJSON  = 16 << 20
 )
 
-// fromYAML returns a YAML document as one line of JSON, and where its parts were written. Errors begin with line and column.
+// fromYAML returns a YAML document as one line of JSON, and where its parts were written. Errors are a *Mistake.
 func fromYAML(content []byte) ([]byte, []mark, error) {
 	file, err := parser.ParseBytes(content, 0)
 	if err != nil {
 		if positioned, ok := errors.AsType[yaml.Error](err); ok {
 			return nil, nil, problemAt(positioned.GetToken(), "this is not YAML: "+positioned.GetMessage())
 		}
-		return nil, nil, fmt.Errorf("1:1: this is not YAML: %w", err)
+		return nil, nil, problemAt(nil, "this is not YAML: "+err.Error())
 	}
 	var body ast.Node
 	for _, document := range file.Docs {
@@ -39,19 +39,20 @@ func fromYAML(content []byte) ([]byte, []mark, error) {
 		}
 	}
 	if body == nil {
-		return nil, nil, errors.New("1:1: the file is empty")
+		return nil, nil, problemAt(nil, "the file is empty")
 	}
 	c := &conversion{anchors: make(map[string]ast.Node)}
 	err = c.value(body, 0)
 	return c.out, c.marks, err
 }
 
-// problemAt returns an error that begins with the place of a token.
+// problemAt returns a mistake at the place of a token, at the beginning of the file if there is none.
 func problemAt(t *token.Token, reason string) error {
-	if t == nil || t.Position == nil {
-		return errors.New("1:1: " + reason)
+	m := &Mistake{Line: 1, Column: 1, Reason: reason}
+	if t != nil && t.Position != nil {
+		m.Line, m.Column = t.Position.Line, t.Position.Column
 	}
-	return fmt.Errorf("%d:%d: %s", t.Position.Line, t.Position.Column, reason)
+	return m
 }
 
 // conversion writes nodes of YAML as JSON.

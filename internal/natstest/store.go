@@ -98,3 +98,33 @@ func repeatable(header nats.Header) nats.Header {
 	}
 	return again
 }
+
+// StoredAt returns the message with a sequence exactly as a stream holds it.
+func StoredAt(tb testing.TB, c *Client, stream string, sequence uint64) Message {
+	tb.Helper()
+	ask, err := json.Marshal(map[string]uint64{"seq": sequence})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	reply, err := c.Request("$JS.API.STREAM.MSG.GET."+stream, ask, storing)
+	if err != nil {
+		tb.Fatalf("read %s at %d: %v", stream, sequence, err)
+	}
+	var answer struct {
+		Message struct {
+			Subject string `json:"subject"`
+			Header  []byte `json:"hdrs"`
+			Data    []byte `json:"data"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil || answer.Message.Subject == "" {
+		tb.Fatalf("read %s at %d: %s, %v", stream, sequence, reply.Data, err)
+	}
+	m := Message{Subject: answer.Message.Subject, Data: answer.Message.Data}
+	if len(answer.Message.Header) > 0 {
+		if m.Header, err = nats.DecodeHeadersMsg(answer.Message.Header); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return m
+}

@@ -31,11 +31,9 @@ const (
 // A client without credentials is the publisher.
 func Authorization(tb testing.TB) []byte {
 	tb.Helper()
-	publisher := natsserver.User{Name: "publisher", NKey: public(tb, keyPair(tb, natsserver.RolePublisher)), Role: natsserver.RolePublisher}
-	sidecar := natsserver.User{
-		Name: "sidecar", NKey: public(tb, keyPair(tb, natsserver.RoleSidecar)), Role: natsserver.RoleSidecar, Environments: []string{Environment},
-	}
-	config, err := natsserver.ServerConfig([]natsserver.User{publisher, sidecar})
+	users := Users(tb)
+	publisher := users[0]
+	config, err := natsserver.ServerConfig(users)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -54,6 +52,15 @@ func Authorization(tb testing.TB) []byte {
 		tb.Fatal(err)
 	}
 	return fmt.Appendf(nil, "accounts: %s\nno_auth_user: %s\n", changed, publisher.NKey)
+}
+
+// Users returns the publisher and the sidecar of [Environment] that the servers of this package let in.
+func Users(tb testing.TB) []natsserver.User {
+	tb.Helper()
+	return []natsserver.User{
+		{Name: "publisher", NKey: public(tb, keyPair(tb, natsserver.RolePublisher)), Role: natsserver.RolePublisher},
+		{Name: "sidecar", NKey: public(tb, keyPair(tb, natsserver.RoleSidecar)), Role: natsserver.RoleSidecar, Environments: []string{Environment}},
+	}
 }
 
 // account is one of a printed configuration.

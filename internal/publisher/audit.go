@@ -74,8 +74,7 @@ func appliedBehind(s writer.Stored, head changelog.Position) bool {
 		return false
 	}
 	e, err := requests.DecodeEvent(r.Body)
-	applied := e.Type == requests.EventApplied && e.Position != nil && e.Position.Revision > head.Revision
-	return err == nil && (applied || !e.Control.IsZero())
+	return err == nil && (appliedAfter(r.Body, head) || !e.Control.IsZero())
 }
 
 // Note returns the proof of a record as a signed note.

@@ -103,7 +103,10 @@ func (s *scratch) withoutTraces(o Options) (Options, error) {
 	}
 	if exists(o.DataDir) {
 		var err error
-		if s.lock, err = o.lockDataDir(); err != nil {
+		if s.lock, err = o.lockDataDir(); err == nil {
+			err = verifyComplete(o.DataDir)
+		}
+		if err != nil {
 			return o, err
 		}
 	}

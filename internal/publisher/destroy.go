@@ -62,6 +62,14 @@ func destroy(ctx context.Context, o Options, name string, order writer.Order) (d
 
 // existing returns as much of a publisher as can reach the log of an installation that there is.
 func existing(o Options) (*Publisher, error) {
+	if o.NATS == "" && !exists(filepath.Join(o.DataDir, streamsDir)) {
+		return nil, fmt.Errorf("%s has no streams: it is not the data directory of a publisher with the embedded NATS server", o.DataDir)
+	}
+	return reaching(o, &Publisher{})
+}
+
+// reaching completes as much of a publisher as can reach the log of an installation, which may be a new one.
+func reaching(o Options, p *Publisher) (*Publisher, error) {
 	o.AdminAddr, o.NATSAddr, o.AdminTokenFile = "127.0.0.1:0", "", ""
 	if o.NATS == "" {
 		o.NATSAddr = "127.0.0.1:0"
@@ -70,10 +78,7 @@ func existing(o Options) (*Publisher, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.NATS == "" && !exists(filepath.Join(o.DataDir, streamsDir)) {
-		return nil, fmt.Errorf("%s has no streams: it is not the data directory of a publisher with the embedded NATS server", o.DataDir)
-	}
-	p := &Publisher{options: o, logger: o.Logger}
+	p.options, p.logger = o, o.Logger
 	for _, prepare := range []func() error{p.prepareDataDir, p.prepareKeys, p.prepareServer} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(err, p.unlock())

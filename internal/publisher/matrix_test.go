@@ -51,7 +51,7 @@ func governedAnyway(t *testing.T, o publisher.Options) *running {
 		t.Fatal(err)
 	}
 	o.FixedTokens = append(roles(), o.FixedTokens...)
-	if o.NATS == "" {
+	if o.NATS == "" && o.DataDir == "" {
 		o.DataDir = t.TempDir()
 	}
 	r := run(t, o)
@@ -174,6 +174,7 @@ func attempts() []attempt {
 		write("rollBackSegment", editors, "POST", environments+"{e}/segments/{s}/rollback", `{"revision":"{first}"}`),
 		write("putSettings", "", "PUT", environments+"{e}/settings", `{"compatibility":"flagd"}`),
 		write("rollBackEnvironment", editors, "POST", environments+"{e}/rollback", `{"revision":"{first}"}`),
+		write("changeDocuments", editors, "POST", environments+"{e}/documents", `{"changes":[{"key":"new-{f}","document":`+offDocument+`}]}`),
 		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"],"prune":true}`),
 		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
 		write("patchRisk", "admin", "PATCH", environments+"{e}/risk", `{"tags":["{f}"]}`),

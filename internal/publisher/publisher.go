@@ -41,8 +41,10 @@ const shutdownTimeout = 20 * time.Second
 type Publisher struct {
 	options      Options
 	logger       zerolog.Logger
-	lock         *os.File           // of the data directory; nil when the NATS server is elsewhere
-	server       *natsserver.Server // nil when the NATS server is elsewhere
+	lock         *os.File                 // of the data directory; nil when the NATS server is elsewhere
+	server       *natsserver.Server       // nil when the NATS server is elsewhere
+	local        *flagsync.ConnectOptions // of a command beside a publisher that runs; else nil
+	completing   bool                     // the data directory may be one that is being filled
 	keys         *keys.Watcher
 	listener     net.Listener
 	http         *http.Server
@@ -73,8 +75,11 @@ func New(o Options) (*Publisher, error) {
 
 // prepareDataDir takes the data directory, if there is to be one.
 func (p *Publisher) prepareDataDir() (err error) {
-	if p.options.NATS == "" {
-		p.lock, err = p.options.lockDataDir()
+	if p.options.NATS != "" {
+		return nil
+	}
+	if p.lock, err = p.options.lockDataDir(); err == nil && !p.completing {
+		err = verifyComplete(p.options.DataDir)
 	}
 	return err
 }
@@ -245,6 +250,9 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 		conn.Close()
 		return nil
 	})
+	if p.server != nil {
+		begin("publisher: local socket", p.serveLocal)
+	}
 	begin("publisher: keys", p.keys.Run)
 	begin("publisher: tokens", func(ctx context.Context) error { return p.followTokens(ctx, conn) })
 	begin("publisher: persons", func(ctx context.Context) error { return p.followPeople(ctx, conn) })
@@ -272,6 +280,9 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 func (p *Publisher) connectOptions() flagsync.ConnectOptions {
 	if p.server == nil {
 		o := p.options.connection()
+		if p.local != nil {
+			o = *p.local
+		}
 		o.Keyring, o.Signer = p.keys.Keyring(), p.keys.Current()
 		return o
 	}

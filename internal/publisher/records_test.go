@@ -37,7 +37,7 @@ func notAdministration() map[string][]string {
 	return map[string][]string{
 		"the log, whose entry is the change itself": {
 			"putFlag", "patchFlag", "toggleFlag", "archiveFlag", "deleteFlag", "rollBackFlag", "putSegment", "patchSegment", "archiveSegment",
-			"deleteSegment", "rollBackSegment", "putSettings", "rollBackEnvironment", "promoteEnvironment", "recreateEnvironment", "restoreEnvironment",
+			"deleteSegment", "rollBackSegment", "putSettings", "rollBackEnvironment", "promoteEnvironment", "changeDocuments", "recreateEnvironment", "restoreEnvironment",
 		},
 		"the ledger, as a step of the change request": {
 			"openRequest", "commentRequest", "approveRequest", "rejectRequest", "reviewRequest", "withdrawRequest", "rebaseRequest", "applyRequest",

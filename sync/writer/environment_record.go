@@ -3,6 +3,9 @@ package writer
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -100,4 +103,9 @@ func (i environmentIndex) apply(r Record) error {
 		i[e.Name] = known
 	}
 	return nil
+}
+
+// list returns all environments by name.
+func (i environmentIndex) list() []Environment {
+	return slices.SortedFunc(maps.Values(i), func(a, b Environment) int { return strings.Compare(a.Name, b.Name) })
 }

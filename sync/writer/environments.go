@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"iter"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -133,7 +131,7 @@ func (e *Environments) List(ctx context.Context) ([]Environment, error) {
 		return nil, fmt.Errorf("list environments: %w", err)
 	}
 	e.announce(ctx)
-	return slices.SortedFunc(maps.Values(e.known), func(a, b Environment) int { return strings.Compare(a.Name, b.Name) }), nil
+	return e.known.list(), nil
 }
 
 // announce writes a newer keys note into CONTROL, so that it stays provable.
@@ -315,6 +313,29 @@ func readEnvironment(ctx context.Context, c jetstream.Client, name string, _ int
 		return found, nil
 	}
 	return Environment{}, unknown(name)
+}
+
+// ReadEnvironments returns all environments, archived ones too, by name, without making or changing anything.
+func ReadEnvironments(ctx context.Context, conn *flagsync.Conn) ([]Environment, error) {
+	e := &Environments{ledger: NewLedger(conn, ControlLedger()), known: make(environmentIndex)}
+	if err := e.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("list environments: %w", err)
+	}
+	return e.known.list(), nil
+}
+
+// EnvironmentsOf returns all environments that records of CONTROL name, archived ones too, by name.
+func EnvironmentsOf(records iter.Seq2[Record, error]) ([]Environment, error) {
+	known := make(environmentIndex)
+	for r, err := range records {
+		if err == nil {
+			err = known.apply(r)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return known.list(), nil
 }
 
 func validateReplicas(replicas int) error {

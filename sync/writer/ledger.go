@@ -119,6 +119,11 @@ func OpenLedger(ctx context.Context, conn *flagsync.Conn, name LedgerName, repli
 	return &Ledger{conn: c, name: name}, nil
 }
 
+// NewLedger returns a journal whose stream is not looked at before it is read.
+func NewLedger(conn *flagsync.Conn, name LedgerName) *Ledger {
+	return &Ledger{conn: jetstream.Use(conn), name: name}
+}
+
 // config returns the settings of the stream.
 func (n LedgerName) config(replicas int) (jetstream.StreamConfig, error) {
 	if err := validateReplicas(replicas); err != nil {

@@ -56,6 +56,9 @@ func (j *Ledger) Stored(ctx context.Context) iter.Seq2[Stored, error] {
 // Stream returns the name of the stream that the journal is kept in.
 func (n LedgerName) Stream() string { return n.stream }
 
+// Subject returns the subject of the records of the journal.
+func (n LedgerName) Subject() string { return n.subject }
+
 // Stream returns the name of the stream that the log is kept in.
 func (l *Log) Stream() string { return jetstream.FlagsStream(l.environment) }
 

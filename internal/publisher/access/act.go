@@ -16,6 +16,8 @@ const (
 	PolicyChanged = "policy.changed"
 	// ActReviewed tells that another person has reviewed what was done without the consent that policies want.
 	ActReviewed = "control.reviewed"
+	// ActRestored tells that all streams were restored from a backup. What stands behind it was not in the backup.
+	ActRestored = "control.restored"
 )
 
 // Why says why something is done to the installation. It stands in CONTROL for ever.
@@ -66,13 +68,18 @@ type actRecord struct {
 	Keys      string           `json:"keys,omitempty"`
 }
 
+// RestoredRecord returns the body of the record that all streams were restored from a backup.
+func RestoredRecord(at time.Time, actor string, why Why) ([]byte, error) {
+	return json.Marshal(actRecord{Type: ActRestored, Time: at.UTC(), Actor: actor, Why: why})
+}
+
 // environmentAdopted is the type of an act that CONTROL has as the creation of an environment that was there before.
 const environmentAdopted = "environment.adopted"
 
 // isKnown reports whether records of a type are known here; those of others may be of a newer publisher.
 func isKnown(kind string) bool {
 	switch kind {
-	case "environment.created", "environment.archived", "environment.revived", "environment.destroyed", tokenCreated, tokenRevoked, personErased, PolicyChanged, ActReviewed,
+	case "environment.created", "environment.archived", "environment.revived", "environment.destroyed", tokenCreated, tokenRevoked, personErased, PolicyChanged, ActReviewed, ActRestored,
 		changelog.RecordKeys, changelog.RecordRepaired:
 		return true
 	default:

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -103,12 +106,16 @@ func (s *server) documents(ctx context.Context, environment string, c api.Comman
 	return t, nil
 }
 
-// wantedDocument returns the wanted document, nil to delete it.
+// wantedDocument returns the wanted document without white space, nil to delete it.
 func wantedDocument(c api.CommandChange) []byte {
 	if string(c.Document) == "null" {
 		return nil
 	}
-	return c.Document
+	body := jsontext.Value(slices.Clone(c.Document))
+	if body.Compact() != nil { // the evaluator says why
+		return c.Document
+	}
+	return body
 }
 
 func (s *server) rollBack(ctx context.Context, environment string, c api.Command) (decide.Command, error) {

@@ -25,6 +25,13 @@ type promoteEnvironment struct {
 	Body api.PromoteEnvironment
 }
 
+type changeDocuments struct {
+	EnvironmentPath
+	api.ChangeHeaders
+
+	Body api.ChangeDocuments
+}
+
 type previewCommand struct {
 	EnvironmentPath
 
@@ -43,6 +50,11 @@ func (s *server) registerTransfers(h huma.API) {
 		"Make documents what they are in another environment: add and change, and delete with prune", environmentsTag),
 		func(ctx context.Context, in *promoteEnvironment) (*writtenBody, error) {
 			return s.doCommand(ctx, in.Environment, originOf(ctx, in.ChangeHeaders), api.Command{Type: "promote", From: in.Body.From, Flags: in.Body.Flags, Prune: in.Body.Prune})
+		})
+	huma.Register(h, operation(http.MethodPost, path+"/documents", "changeDocuments",
+		"Put and delete several documents, each as it was seen; refused when one of them has changed since", environmentsTag),
+		func(ctx context.Context, in *changeDocuments) (*writtenBody, error) {
+			return s.doCommand(ctx, in.Environment, originOf(ctx, in.ChangeHeaders), api.Command{Type: "documents", Changes: in.Body.Changes})
 		})
 	preview := needing(access.Read, operation(http.MethodPost, path+"/preview", "previewCommand",
 		"Tell what a command would change, how risky that is, and who must agree", requestsTag))

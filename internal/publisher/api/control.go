@@ -14,7 +14,7 @@ type RecordList struct {
 type Record struct {
 	Sequence    uint64    `json:"sequence" doc:"Its place in CONTROL."`
 	Time        time.Time `json:"time,omitzero" doc:"Absent for keys, whose note has none."`
-	Type        string    `json:"type" example:"environment.archived" doc:"What was done: environment.created, environment.adopted, environment.archived, environment.revived, environment.destroyed, token.created, token.revoked, person.erased, policy.changed, keys, journal.repaired or control.reviewed."`
+	Type        string    `json:"type" example:"environment.archived" doc:"What was done: environment.created, environment.adopted, environment.archived, environment.revived, environment.destroyed, token.created, token.revoked, person.erased, policy.changed, keys, journal.repaired, control.reviewed or control.restored."`
 	Actor       string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for a publisher itself."`
 	Names       Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Reason      string    `json:"reason,omitempty"`

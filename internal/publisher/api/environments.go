@@ -72,6 +72,13 @@ type PromoteEnvironment struct {
 	Prune bool     `json:"prune,omitzero" doc:"Whether what the other environment does not have is deleted."`
 }
 
+// ChangeDocuments changes several documents together.
+type ChangeDocuments struct {
+	_ struct{} `additionalProperties:"false"`
+
+	Changes []CommandChange `json:"changes" nullable:"false" minItems:"1" doc:"The documents. More than 1000 are written in several steps, each of which leaves a valid environment."`
+}
+
 // RecreateQuery says how an environment is recreated.
 type RecreateQuery struct {
 	DryRun bool `query:"dryRun" doc:"Tell what would change, and change nothing."`

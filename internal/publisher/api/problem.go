@@ -23,6 +23,7 @@ const (
 	ProblemApprovalRequired    = ProblemType + "approval-required"
 	ProblemBreakGlassRequired  = ProblemType + "break-glass-required"
 	ProblemEnvironmentUnknown  = ProblemType + "environment-unknown"
+	ProblemPreconditionFailed  = ProblemType + "precondition-failed"
 	ProblemPreconditionMissing = ProblemType + "precondition-missing"
 )
 

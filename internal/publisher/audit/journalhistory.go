@@ -23,7 +23,7 @@ type journalHistory struct {
 }
 
 func newJournalHistory(v *verifier, stream string) *journalHistory {
-	return &journalHistory{verifier: v, stream: stream}
+	return &journalHistory{verifier: v, stream: stream, places: places{dir: v.options.Scratch}}
 }
 
 func (h *journalHistory) head() changelog.StreamHead {

@@ -33,7 +33,7 @@ type exportedEntry struct {
 }
 
 func newLogHistory(v *verifier, stream string) *logHistory {
-	return &logHistory{verifier: v, stream: stream, pending: make(map[uint64]exportedEntry), epochs: make(map[changelog.Epoch]bool), documents: make(map[document.ID]document.Document)}
+	return &logHistory{verifier: v, stream: stream, places: places{dir: v.options.Scratch}, pending: make(map[uint64]exportedEntry), epochs: make(map[changelog.Epoch]bool), documents: make(map[document.ID]document.Document)}
 }
 
 func (h *logHistory) head() changelog.StreamHead {

@@ -26,6 +26,7 @@ type place struct {
 // places are the records of a stream by their sequences, in ascending order: the newest in memory, older ones in a temporary file. The zero
 // value is empty. close removes the file.
 type places struct {
+	dir    string // of the file; "" is that of the system
 	recent []place
 	file   *os.File // nil until it is needed
 	filed  int      // how many places it has
@@ -46,7 +47,7 @@ func (p *places) add(sequence uint64, digest changelog.Digest) error {
 // spill moves what is in memory to the file.
 func (p *places) spill() (err error) {
 	if p.file == nil {
-		if p.file, err = os.CreateTemp("", "flagside-audit-"); err != nil {
+		if p.file, err = os.CreateTemp(p.dir, ".flagside-audit-*"); err != nil {
 			return err
 		}
 	}

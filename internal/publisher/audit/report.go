@@ -36,17 +36,21 @@ func (r Report) Records() (all int) {
 type BadRecordError struct {
 	Stream   string
 	Sequence uint64 // 0 when it is about no record in particular
-	Line     int    // of the export
+	Line     int    // of the export; 0 is what is no export
 	Reason   string
 }
 
 // Error implements error.
 func (e *BadRecordError) Error() string {
 	switch {
+	case e.Stream == "" && e.Line == 0:
+		return e.Reason
 	case e.Stream == "":
 		return fmt.Sprintf("line %d: %s", e.Line, e.Reason)
 	case e.Sequence == 0:
 		return fmt.Sprintf("%s: %s", e.Stream, e.Reason)
+	case e.Line == 0:
+		return fmt.Sprintf("%s at %d: %s", e.Stream, e.Sequence, e.Reason)
 	default:
 		return fmt.Sprintf("%s at %d (line %d): %s", e.Stream, e.Sequence, e.Line, e.Reason)
 	}

@@ -22,6 +22,8 @@ type Options struct {
 	Checkpoints string
 	// WithControl demands that the export has CONTROL. Without it, what checkpoints say about CONTROL counts only if the export has it.
 	WithControl bool
+	// Scratch is a directory for temporary files; "" is that of the system.
+	Scratch string
 }
 
 // Verify reads an export to its end and returns what it holds. The error is a *[BadRecordError] that
@@ -29,12 +31,16 @@ type Options struct {
 // use the newest trust file, because a key that was revoked counts until a keys note without it is known, from there or from the export.
 // Memory holds the documents, what was decided about each change request, and no other records: their digests go to a temporary file.
 func Verify(export io.Reader, trust changelog.Trust, o Options) (Report, error) {
-	v := &verifier{
+	v := newVerifier(export, trust, o)
+	err := v.run()
+	return v.report, cmp.Or(err, v.release())
+}
+
+func newVerifier(export io.Reader, trust changelog.Trust, o Options) *verifier {
+	return &verifier{
 		options: o, keys: changelog.NewKeyring(trust), lines: newLineReader(export), decisions: newDecisions(), acts: newActs(),
 		journals: make(map[string]*journalHistory),
 	}
-	err := v.run()
-	return v.report, cmp.Or(err, v.release())
 }
 
 // verifier is a verification under way.

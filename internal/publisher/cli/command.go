@@ -21,7 +21,13 @@ func Commands() []commandline.Command {
 		flagCommands(),
 		segmentCommands(),
 		settingsCommands(),
-		[]commandline.Command{promoteCommand(), lifecycleCommand()},
+		[]commandline.Command{
+			promoteCommand(),
+			lifecycleCommand(),
+			command("apply", "make an environment what files say", applyCommand),
+			command("export", "print an environment as a flag file", exportCommand),
+			command("validate", "check flag files, and say where they are wrong", validateCommand),
+		},
 		requestCommands(),
 		[]commandline.Command{activityCommand()},
 		auditCommands(),
@@ -136,13 +142,13 @@ type session struct {
 	client   *client.Client
 	terminal commandline.Terminal
 	output   string
-	writes   *source // nil unless it is a document from a file
+	writes   *origin // nil unless it is a document from a file
 	implied  bool    // the command itself says what the author has seen
 	also     string  // options that a repetition needs, beside those that were given
 }
 
-// source is a document that a command writes from a file.
-type source struct {
+// origin is a document that a command writes from a file.
+type origin struct {
 	id   document.ID
 	text *handwritten.Text
 }

@@ -74,7 +74,7 @@ func (k kind) put() commandline.Invocation {
 			return err
 		}
 		c := k.change(f, key, "put")
-		s.writes = &source{id: c.document(), text: text}
+		s.writes = &origin{id: c.document(), text: text}
 		c.command.Document = text.JSON()
 		c.done = k.one + " " + printable(key) + " is written"
 		seen := client.Precondition{Absent: true}

@@ -84,7 +84,7 @@ func (s *session) writeEdited(ctx context.Context, k kind, f *form, w *changeFla
 	if err != nil {
 		return err
 	}
-	s.writes = &source{id: k.id(key), text: text}
+	s.writes = &origin{id: k.id(key), text: text}
 	c := k.change(f, key, "put")
 	c.command.Document = text.JSON()
 	c.done = k.one + " " + printable(key) + " is written"

@@ -35,6 +35,9 @@ func examples() map[string][]string {
 		"segment rollback": {"segment rollback testers -e prod", "segment rollback testers -e prod --to 1f0c9a7e-42"},
 		"settings get":     {"settings get -e prod", "settings get -e prod -o json"},
 		"settings put":     {"settings put -e prod -f settings.json", "settings put -e prod -f settings.json --dry-run"},
+		"apply":            {"apply -f flags -e prod --source github.com/acme/flags", "apply -f flags.yaml -e prod --dry-run"},
+		"export":           {"export -e prod -o flags.yaml", "export -e prod --source github.com/acme/flags"},
+		"validate":         {"validate flags", "validate flags.yaml --format sarif"},
 		"promote":          {"promote --from staging -e prod --flag new-checkout", "promote --from staging -e prod --dry-run"},
 
 		"request list":     {"request list -e prod --status open", "request list -e prod --needs-review"},

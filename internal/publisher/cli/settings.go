@@ -41,7 +41,7 @@ func settingsPut() commandline.Invocation {
 		if err != nil {
 			return err
 		}
-		s.writes = &source{id: settingsID(), text: text}
+		s.writes = &origin{id: settingsID(), text: text}
 		seen := client.Precondition{Absent: true}
 		if !create {
 			if seen, err = s.preconditionOrAbsent(ctx, f.environment, settingsID(), w.match); err != nil {

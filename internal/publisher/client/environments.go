@@ -41,6 +41,11 @@ func (c *Client) Promote(ctx context.Context, name string, p api.PromoteEnvironm
 	return answer[api.Written](ctx, c, post("environments", name, "promote").with(h).json(p))
 }
 
+// ChangeDocuments puts and deletes several documents, each as it was seen.
+func (c *Client) ChangeDocuments(ctx context.Context, name string, d api.ChangeDocuments, h api.ChangeHeaders) (api.Written, error) {
+	return answer[api.Written](ctx, c, post("environments", name, "documents").with(h).json(d))
+}
+
 // Preview tells what a command would change, how risky that is, and who must agree.
 func (c *Client) Preview(ctx context.Context, name string, command api.Command) (api.Preview, error) {
 	return answer[api.Preview](ctx, c, post("environments", name, "preview").readOnly().json(api.PreviewCommand{Command: command}))

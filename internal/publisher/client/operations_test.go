@@ -50,6 +50,9 @@ func everyOperation() []anOperation {
 			return second(c.Promote(ctx, environment, api.PromoteEnvironment{}, h))
 		},
 		func(ctx context.Context, c *client.Client) error {
+			return second(c.ChangeDocuments(ctx, environment, api.ChangeDocuments{}, h))
+		},
+		func(ctx context.Context, c *client.Client) error {
 			return second(c.Preview(ctx, environment, api.Command{}))
 		},
 		func(ctx context.Context, c *client.Client) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
@@ -73,9 +74,9 @@ func (r request) readOnly() request {
 	return r
 }
 
-// json adds a body of JSON.
+// json adds a body of JSON. Documents in it keep the spelling of their strings.
 func (r request) json(body any) request {
-	r.body, r.err = json.Marshal(body)
+	r.body, r.err = json.Marshal(body, jsontext.PreserveRawStrings(true))
 	r.header.Set("Content-Type", "application/json")
 	return r
 }

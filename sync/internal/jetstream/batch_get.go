@@ -120,6 +120,7 @@ func directMessage(msg *nats.Msg) (Message, error) {
 	}
 	return Message{
 		Subject: lastValue(msg.Header, "Nats-Subject"), Sequence: sequence, Data: msg.Data, Taken: taken, Proof: proofOf(msg.Header),
+		header: msg.Header,
 	}, nil
 }
 

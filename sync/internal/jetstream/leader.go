@@ -89,6 +89,8 @@ type Message struct {
 	Taken time.Time `json:"time"` // by the stream
 
 	Proof string `json:"-"`
+
+	header nats.Header // with what the server added, if it did; see StoredHeader
 }
 
 // Entry returns m as a message of the log of an environment.
@@ -133,7 +135,7 @@ func (c Client) Get(ctx context.Context, stream string, r MessageRequest) (Messa
 	}
 	m := answer.Message
 	if headers, err := nats.DecodeHeadersMsg(m.Headers); err == nil {
-		m.Proof = proofOf(headers)
+		m.Proof, m.header = proofOf(headers), headers
 	}
 	return m, nil
 }

@@ -72,5 +72,8 @@ func (t *Transcript) nameOf(format, value string) string {
 	return t.names[value]
 }
 
+// Forget drops what was added. Names stay.
+func (t *Transcript) Forget() { t.text.Reset() }
+
 // String returns everything that was added, with names for what differs from run to run.
 func (t *Transcript) String() string { return t.Stable(t.text.String()) }

@@ -8,26 +8,64 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
+// Limits bound a transaction: its documents, and the bytes of their bodies. 0 bytes is any number.
+type Limits struct{ Documents, Bytes int }
+
+// holds reports whether documents are within the limits. One document alone always is.
+func (l Limits) holds(documents []document.Document) bool {
+	return len(documents) <= 1 || l.fitting(documents) == len(documents)
+}
+
+// fitting returns how many documents of the front are within the limits, at least one.
+func (l Limits) fitting(documents []document.Document) int {
+	size := 0
+	for i, d := range documents {
+		size += len(d.Body)
+		if i > 0 && (i >= l.Documents || l.Bytes > 0 && size > l.Bytes) {
+			return i
+		}
+	}
+	return len(documents)
+}
+
 // divided returns the decision to write the changes in as many transactions as they need, or why they cannot be written.
 func (c *Candidate) divided(s State) (Decision, error) {
 	if len(c.Problems) > 0 {
-		return Decision{}, &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: c.Problems}
+		return Decision{}, invalid(c.Problems)
 	}
 	if len(c.Documents) <= changelog.MaxEntries {
 		return c.decision(), nil
 	}
 	ordered := *c
-	ordered.Documents = inDependencyOrder(s, c)
-	parts, err := divide(s.Rules(), c.Rules, ordered.Documents, changelog.MaxEntries)
+	ordered.Documents = inDependencyOrder(s.Rules(), c.Rules, c.Documents)
+	parts, err := divide(s.Rules(), c.Rules, ordered.Documents, Limits{Documents: changelog.MaxEntries})
 	return Decision{Parts: parts, Candidate: &ordered}, err
 }
 
-// divide splits changes, which are valid together and in dependency order, into parts of at most limit documents, each of which is
-// valid after the ones before it. after is the rules with all changes.
-func divide(rules, after *eval.Ruleset, changes []document.Document, limit int) ([][]document.Document, error) {
+func invalid(problems eval.Problems) *Refusal {
+	return &Refusal{Cause: CauseInvalid, Detail: "The documents cannot be published as they are.", Problems: problems}
+}
+
+// Divide returns changes to rules in dependency order, as transactions within the limits, each of which is valid by itself, with the rules that
+// they lead to and the slips that are tolerated. The error is a *Refusal.
+func Divide(before *eval.Ruleset, changes []document.Document, l Limits) (parts [][]document.Document, warnings eval.Problems, err error) {
+	after, fatal, warnings := compileInto(before, changes)
+	if len(fatal) > 0 {
+		return nil, warnings, invalid(fatal)
+	}
+	parts, err = divide(before, after, inDependencyOrder(before, after, changes), l)
+	return parts, warnings, err
+}
+
+// divide splits changes, which are valid together and in dependency order, into parts within the limits, each of which is valid after the ones
+// before it. after is the rules with all changes.
+func divide(rules, after *eval.Ruleset, changes []document.Document, l Limits) ([][]document.Document, error) {
 	var parts [][]document.Document
 	for len(changes) > 0 {
-		p, err := nextPart(rules, after, changes, limit)
+		if l.holds(changes) { // what is valid together is valid after a part of it
+			return append(parts, changes), nil
+		}
+		p, err := nextPart(rules, after, changes, l)
 		if err != nil {
 			return nil, err
 		}
@@ -39,18 +77,18 @@ func divide(rules, after *eval.Ruleset, changes []document.Document, limit int) 
 
 // nextPart takes as many changes from the front as are valid together. Where that needs some from further back, because they stop
 // depending on what these take away, it takes them too, and fewer from the front if there is no room.
-func nextPart(rules, after *eval.Ruleset, changes []document.Document, limit int) (part, error) {
+func nextPart(rules, after *eval.Ruleset, changes []document.Document, l Limits) (part, error) {
 	var problems eval.Problems
-	for size := min(len(changes), limit); size > 0; size /= 2 {
+	for size := l.fitting(changes); size > 0; size /= 2 {
 		p := newPart(changes, size)
-		if problems = p.complete(rules, after, limit); problems == nil {
+		if problems = p.complete(rules, after, l); problems == nil {
 			return p, nil
 		}
 	}
 	return part{}, &Refusal{
 		Cause: CauseEntangled,
 		Detail: fmt.Sprintf("The change has more than %d documents and cannot be divided into steps that are valid each: "+
-			"make it in smaller steps.", limit),
+			"make it in smaller steps.", l.Documents),
 		Problems: problems,
 	}
 }
@@ -67,14 +105,14 @@ func newPart(changes []document.Document, size int) part {
 }
 
 // complete takes what the part needs to be valid from the rest, and returns the problems that remain.
-func (p *part) complete(rules, after *eval.Ruleset, limit int) eval.Problems {
+func (p *part) complete(rules, after *eval.Ruleset, l Limits) eval.Problems {
 	for {
 		next, problems, _ := compileInto(rules, p.documents)
 		if len(problems) == 0 {
 			p.rules = next
 			return nil
 		}
-		if !p.take(p.needed(problems, after), limit) {
+		if !p.take(p.needed(problems, after), l) {
 			return problems
 		}
 	}
@@ -105,7 +143,7 @@ func (p *part) needed(problems eval.Problems, after *eval.Ruleset) map[document.
 }
 
 // take moves documents from the rest to the part. It reports whether there were any, and room for them.
-func (p *part) take(needed map[document.ID]bool, limit int) bool {
+func (p *part) take(needed map[document.ID]bool, l Limits) bool {
 	documents := p.documents
 	var rest []document.Document
 	for _, d := range p.rest {
@@ -115,7 +153,7 @@ func (p *part) take(needed map[document.ID]bool, limit int) bool {
 			rest = append(rest, d)
 		}
 	}
-	if len(documents) == len(p.documents) || len(documents) > limit {
+	if len(documents) == len(p.documents) || !l.holds(documents) {
 		return false
 	}
 	p.documents, p.rest = documents, rest

@@ -9,9 +9,9 @@ import (
 
 // inDependencyOrder sorts changes so that nothing comes before what it depends on, nor is deleted before what depends on it: settings,
 // segments, flags, deletions. Settings that end the tolerance of the flagd compatibility come last, when nothing needs it any more.
-func inDependencyOrder(s State, c *Candidate) []document.Document {
+func inDependencyOrder(before, after *eval.Ruleset, changes []document.Document) []document.Document {
 	var settings, segments, flags, deletedFlags, deletedSegments []document.Document
-	for _, d := range c.Documents {
+	for _, d := range changes {
 		switch {
 		case d.Kind == document.KindSettings:
 			settings = append(settings, d)
@@ -25,10 +25,10 @@ func inDependencyOrder(s State, c *Candidate) []document.Document {
 			deletedFlags = append(deletedFlags, d)
 		}
 	}
-	deletedFlags = prerequisitesFirst(s.Rules(), deletedFlags)
+	deletedFlags = prerequisitesFirst(before, deletedFlags)
 	slices.Reverse(deletedFlags)
-	documents := slices.Concat(segments, prerequisitesFirst(c.Rules, flags), deletedFlags, deletedSegments)
-	if s.Rules().Compatibility() == eval.CompatibilityFlagd && c.Rules.Compatibility() != eval.CompatibilityFlagd {
+	documents := slices.Concat(segments, prerequisitesFirst(after, flags), deletedFlags, deletedSegments)
+	if before.Compatibility() == eval.CompatibilityFlagd && after.Compatibility() != eval.CompatibilityFlagd {
 		return append(documents, settings...)
 	}
 	return append(settings, documents...)

@@ -92,9 +92,9 @@ func (c Restore) part(s State) (t Transfer, remaining int, err error) {
 	if c.fits(s) == nil {
 		return c.Transfer, 0, nil
 	}
-	ordered := inDependencyOrder(s, c.compiled)
+	ordered := inDependencyOrder(s.Rules(), c.compiled.Rules, c.compiled.Documents)
 	for size := changelog.MaxEntries; size > 0; size /= 2 {
-		p, err := nextPart(s.Rules(), c.compiled.Rules, ordered, size)
+		p, err := nextPart(s.Rules(), c.compiled.Rules, ordered, Limits{Documents: size})
 		if err != nil {
 			return t, 0, err
 		}

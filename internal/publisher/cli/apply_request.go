@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/client"
+	"github.com/flagside/flagside/internal/publisher/source"
+)
+
+// request makes a part the change request of the source, which has one at a time, and applies it if enough have approved. It reports whether nothing
+// is left to do; later is how many documents come after the part.
+func (a *applying) request(ctx context.Context, live liveDocuments, part []source.Change, command api.Command, later int) (done bool, err error) {
+	r, err := a.ownRequest(ctx, part)
+	switch {
+	case err != nil:
+		return false, err
+	case r.ID == "":
+		r, err = a.client.OpenRequest(ctx, a.environment, api.NewRequest{Command: command}, (&auditFlags{reason: a.reason}).headers())
+	case r.Status != "open" || !proposes(r, part):
+		r, err = a.client.RebaseRequest(ctx, a.environment, r.ID, api.NewRequest{Command: command}, (&auditFlags{reason: a.reason}).headers())
+	}
+	switch {
+	case client.IsProblem(err, api.ProblemPreconditionFailed):
+		return false, errMoved
+	case client.IsProblem(err, api.ProblemTooLarge) && len(part) > 1:
+		a.documents, a.bytes = len(part)/2, a.bytes/2
+		return false, nil // in smaller steps
+	case err != nil:
+		return false, a.interrupted(ctx, err)
+	}
+	a.report.Result, a.report.Request = resultPending, r.ID
+	if a.wait && len(r.Approvals) < r.Needed {
+		if err := a.say("change request %s waits; approvals: %s; hash %s", printable(r.ID), approvals(r), shortHash(r)); err != nil {
+			return false, err
+		}
+	}
+	return a.applyRequest(ctx, live, part, r, later)
+}
+
+// applyRequest applies a change request once enough have approved, and waits for that if it is to.
+func (a *applying) applyRequest(ctx context.Context, live liveDocuments, part []source.Change, r api.ChangeRequest, later int) (done bool, err error) {
+	for {
+		if r.Status == "open" && len(r.Approvals) >= r.Needed {
+			applied, err := a.client.ApplyRequest(ctx, a.environment, r.ID, api.ChangeHeaders{Reason: a.reason})
+			if err == nil {
+				r = applied
+			} else if refused := a.session.failure(ctx, err); ExitCode(refused) != exitApproval && ExitCode(refused) != exitConflict {
+				return false, a.interrupted(ctx, err)
+			}
+		}
+		switch r.Status {
+		case "applied":
+			a.wrote(live, part, r.Applied)
+			if later > 0 {
+				return false, nil
+			}
+			return true, a.finished()
+		case "needs_rebase":
+			return false, errMoved
+		case "rejected", "withdrawn", "expired", "failed":
+			return false, a.refusedRequest(r)
+		}
+		if !a.wait || time.Now().Add(poll).After(a.deadline) {
+			return false, a.pending(live, part, r, later)
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+		if r, err = a.client.Request(ctx, a.environment, r.ID); err != nil {
+			return false, err
+		}
+	}
+}
+
+// ownRequest returns the change request of the source that waits, the zero value if there is none: one of the caller with documents that
+// the source owns, or with the same deletions.
+func (a *applying) ownRequest(ctx context.Context, part []source.Change) (api.ChangeRequest, error) {
+	me, err := a.client.WhoAmI(ctx)
+	if err != nil {
+		return api.ChangeRequest{}, err
+	}
+	for _, status := range []string{"open", "needs_rebase"} {
+		all, err := a.client.AllRequests(ctx, a.environment, api.RequestQuery{Status: status})
+		if err != nil {
+			return api.ChangeRequest{}, err
+		}
+		for _, r := range all {
+			if r.Author == me.ID && r.Restores == nil && r.ApplyAt.IsZero() && !r.BreakGlass && (a.owns(r) || proposes(r, part)) {
+				return r, nil
+			}
+		}
+	}
+	return api.ChangeRequest{}, nil
+}
+
+// owns reports whether a change request puts documents of the source only.
+func (a *applying) owns(r api.ChangeRequest) bool {
+	puts := 0
+	for _, c := range r.Changes {
+		if c.Document == nil {
+			continue
+		}
+		if source.Owner(c.Document) != a.owner {
+			return false
+		}
+		puts++
+	}
+	return puts > 0
+}
+
+// proposes reports whether a change request makes exactly the changes of a part.
+func proposes(r api.ChangeRequest, part []source.Change) bool {
+	if len(r.Changes) != len(part) {
+		return false
+	}
+	wanted := make(map[string]source.Change, len(part))
+	for _, c := range part {
+		wanted[c.ID.String()] = c
+	}
+	for _, c := range r.Changes {
+		w, ok := wanted[c.Kind+"/"+c.Key]
+		if !ok || (w.After == nil) != (c.Document == nil) || w.After != nil && !source.Same(w.After, c.Document) {
+			return false
+		}
+	}
+	return true
+}
+
+// refusedRequest says that a change request has ended without being applied.
+func (a *applying) refusedRequest(r api.ChangeRequest) error {
+	text := fmt.Sprintf("change request %s is %s", printable(r.ID), printable(r.Status))
+	if said := outcome(r.Names, r.Outcome); said != absent {
+		text += ": " + said
+	}
+	return &failure{code: exitRefused, text: text}
+}
+
+// pending prints that a change request waits for approvals. That is the error, too.
+func (a *applying) pending(live liveDocuments, part []source.Change, r api.ChangeRequest, later int) error {
+	a.report.Changes = append(a.report.Changes, live.planned(part)...)
+	if a.output != formatTable {
+		if err := a.print(a.report, nil); err != nil {
+			return err
+		}
+	}
+	text := fmt.Sprintf("change request %s waits for approval: another person runs flagside request approve %s -e %s --hash %s; then run the same again",
+		printable(r.ID), printable(r.ID), a.environment, shortHash(r))
+	if later > 0 {
+		text += fmt.Sprintf("\nit is the first step: %s come after it", counted(later, "document", "documents"))
+	}
+	return &failure{code: exitApproval, text: text}
+}

@@ -1,0 +1,238 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// files writes the files of a source and returns its directory.
+func files(t *testing.T, contents map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range contents {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// applier runs apply, as an editor, until the test ends.
+type applier struct {
+	t       *testing.T
+	address string
+}
+
+func (a applier) as(who string, want int, line string) string {
+	a.t.Helper()
+	code, output := run(a.t.Context(), a.address, who, "", strings.Fields(line)...)
+	if code != want {
+		a.t.Fatalf("%s: flagside %s: exit code %d, want %d\n%s", who, line, code, want, output)
+	}
+	return output
+}
+
+func contains(t *testing.T, output string, all ...string) {
+	t.Helper()
+	for _, want := range all {
+		if !strings.Contains(output, want) {
+			t.Errorf("%q is missing in\n%s", want, output)
+		}
+	}
+}
+
+const (
+	banner = `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off"`
+	yes    = " --yes --prune"
+)
+
+// What is applied once is not applied again, what the files do not name stays, and what they no longer name goes only if that is asked for.
+func TestApply(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create team")
+	dir := files(t, map[string]string{
+		"a.json": `{"flags":{"banner":` + banner + `},"needs":` + banner + `,"prerequisites":[{"flag":"banner","variants":["on"]}],"targeting":{"if":[{"$ref":"staff"},"on"]}}}}`,
+		"b.yaml": "# the segments\n$evaluators:\n  staff:\n    in: [{var: email}, [ann@shop.example]]\nflags: {}\n",
+	})
+	a.as("editor", 0, "flag create hand --bool -e team")
+	apply := "apply -f " + dir + " -e team --source shop"
+
+	dry := a.as("editor", 0, apply+" --dry-run")
+	contains(t, dry, "added: segment staff, flag banner, flag needs", "you may do it at once")
+	contains(t, a.as("editor", 0, apply), "added: segment staff, flag banner, flag needs", "applied to team: 3 added: revision ")
+	contains(t, a.as("editor", 0, apply), "nothing to do: 3 documents are in team as the files say")
+	contains(t, a.as("editor", 0, "flag get banner -e team -o json"), `"$source": "shop"`)
+	contains(t, a.as("editor", 0, "segment add staff bob@shop.example -e team"), "added bob@shop.example")
+	contains(t, a.as("editor", 0, apply), "bob@shop.example", "changed: segment staff", "1 changed")
+	contains(t, a.as("editor", 0, "flag evaluate needs -e team --context targetingKey=u,email=ann@shop.example"), "banner is not met")
+
+	contains(t, a.as("editor", 4, "apply -f "+dir+" -e team --source other"), "flag banner belongs to the source shop", "--take-over")
+	single := filepath.Join(files(t, map[string]string{"one.yaml": "flags:\n  banner: " + banner + ", owner: shop}\n  hand: " + banner + "}\n"}), "one.yaml")
+	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop"), "flag hand: the source shop owns it from now on", "2 changed")
+	contains(t, a.as("editor", 1, "apply -f "+single+" -e team --source shop --prune"), "this deletes", "--yes")
+	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop --dry-run"+yes), "deleted: flag needs, segment staff")
+	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop"+yes), "2 deleted")
+	contains(t, a.as("editor", 0, "flag list -e team"), "banner", "hand")
+	contains(t, a.as("editor", 2, "apply -f "+single+" -e team --prune"), "name the source with --source")
+
+	broken := files(t, map[string]string{"x.yaml": "flags:\n  banner:\n    state: ENABLED\n    variants: {on: true}\n    defaultVariant: of\n"})
+	contains(t, a.as("editor", 9, "apply -f "+broken+" -e team --source shop"), `x.yaml:5:21: flag "banner" at /defaultVariant`)
+	contains(t, a.as("viewer", 3, "apply -f "+dir+" -e team --source shop"), "not permitted")
+}
+
+// What --dry-run says is what is done.
+func TestDryRunIsWhatIsApplied(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create team")
+	type said struct {
+		Result  string
+		Changes []struct{ Kind, Key, Done, Base string }
+	}
+	var before string
+	for _, flags := range []string{
+		`"a":` + banner + `},"b":` + banner + `}`, `"a":` + banner + `,"owner":"x"},"c":` + banner + `,"prerequisites":[{"flag":"a","variants":["on"]}]}`, `"c":` + banner + `}`, ``,
+	} {
+		dir := files(t, map[string]string{"f.json": `{"flags":{` + flags + `}}`})
+		var planned, applied, again said
+		for _, step := range []struct {
+			more   string
+			into   *said
+			result string
+		}{{" --dry-run", &planned, "planned"}, {"", &applied, "applied"}, {"", &again, "nothing"}} {
+			output := a.as("editor", 0, "apply -f "+dir+" -e team --source shop -o json"+yes+step.more)
+			if err := json.Unmarshal([]byte(output), step.into); err != nil || step.into.Result != step.result {
+				t.Errorf("%v: %s is not %s", err, output, step.result)
+			}
+			if now := a.as("editor", 0, "flag list -e team -o json"); step.more != "" && before != "" && now != before {
+				t.Errorf("--dry-run has changed\n%s to\n%s", before, now)
+			} else {
+				before = now
+			}
+		}
+		if diff := cmp.Diff(planned.Changes, applied.Changes); diff != "" || len(again.Changes) > 0 {
+			t.Errorf("planned and applied differ (-planned +applied):\n%s", diff)
+		}
+	}
+}
+
+// Where approvals are needed, apply opens one change request, keeps it current, and applies it once it is approved.
+func TestApplyThroughApprovals(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create prod")
+	dir := files(t, map[string]string{"a.json": `{"flags":{"banner":` + banner + `}}}`})
+	apply := "apply -f " + dir + " -e prod --source shop"
+	contains(t, a.as("editor", 0, apply+" --dry-run"), "approvals needed: 1")
+	first := a.as("editor", 7, apply)
+	id, hash := wordAfter(t, first, "change request "), wordAfter(t, first, "hash ")
+	if again := a.as("editor", 7, apply); wordAfter(t, again, "change request ") != id || wordAfter(t, again, "hash ") != hash {
+		t.Errorf("the second run changed the request:\n%s%s", first, again)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b.json"), []byte(`{"flags":{"more":`+banner+`}}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	updated := a.as("editor", 7, apply)
+	if wordAfter(t, updated, "change request ") != id || wordAfter(t, updated, "hash ") == hash {
+		t.Errorf("other files did not update the request:\n%s%s", first, updated)
+	}
+	hash = wordAfter(t, updated, "hash ")
+	a.as("approver", 0, "request approve "+id+" -e prod --hash "+hash)
+	contains(t, a.as("editor", 0, apply), "applied to prod: 2 added: revision ")
+	contains(t, a.as("editor", 0, apply), "nothing to do")
+	if requests := a.as("editor", 0, "request list -e prod"); strings.Count(requests, "\n") != 2 {
+		t.Errorf("there is more than one request:\n%s", requests)
+	}
+
+	// Rejected is refused, and waiting ends.
+	if err := os.Remove(filepath.Join(dir, "b.json")); err != nil {
+		t.Fatal(err)
+	}
+	waits := a.as("editor", 7, apply+yes+" --wait --timeout 1500ms -o json")
+	var said struct {
+		Result, Request string
+		Changes         []struct{ Done, Key string }
+	}
+	if err := json.NewDecoder(strings.NewReader(waits)).Decode(&said); err != nil || said.Result != "pending" || len(said.Changes) != 1 || said.Changes[0].Done != "deleted" {
+		t.Errorf("%v: %+v of %s", err, said, waits)
+	}
+	outputs := make(chan string)
+	go func() {
+		code, output := run(t.Context(), a.address, "editor", "", strings.Fields(apply+yes+" --wait --timeout 1m")...)
+		outputs <- fmt.Sprintf("exit %d\n%s", code, output)
+	}()
+	time.Sleep(50 * time.Millisecond)
+	a.as("approver", 0, "request reject "+said.Request+" -e prod -m not~now")
+	contains(t, <-outputs, "exit 3", "is rejected")
+
+	go func() {
+		code, output := run(t.Context(), a.address, "editor", "", strings.Fields(apply+yes+" --wait --timeout 1m")...)
+		outputs <- fmt.Sprintf("exit %d\n%s", code, output)
+	}()
+	for {
+		open := a.as("editor", 0, "request list -e prod --status open -o json")
+		var list struct{ Items []struct{ ID, Hash string } }
+		if err := json.Unmarshal([]byte(open), &list); err != nil {
+			t.Fatal(err)
+		}
+		if len(list.Items) == 1 {
+			a.as("approver", 0, "request approve "+list.Items[0].ID+" -e prod --hash "+list.Items[0].Hash)
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	contains(t, <-outputs, "exit 0", "1 deleted", "no sidecars are known")
+}
+
+// What is exported is applied without a change, and exported again as the same bytes, with the comments of the file.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create team")
+	a.as("admin", 0, "environment create other")
+	const original = "# The shop's flags\nmetadata:\n  flagSetId: shop # for all\n$evaluators:\n  # who works here\n  staff: {in: [{var: email}, [ann]]}\nflags:\n" +
+		"  banner:\n    # on since June\n    state: ENABLED\n    variants: {on: true, \"off\": 1.0}\n    defaultVariant: on # careful\n"
+	mixed := strings.Replace(original, `"off": 1.0`, `"off": false`, 1)
+	dir := files(t, map[string]string{"f.yaml": mixed})
+	file := filepath.Join(dir, "f.yaml")
+	a.as("admin", 0, "apply -f "+file+" -e team --source shop")
+	contains(t, a.as("viewer", 0, "export -e team -o "+file), "says what team is already")
+	a.as("editor", 0, "flag create added --bool -e team")
+	patch := filepath.Join(files(t, map[string]string{"p.json": `{"defaultVariant":"off"}`}), "p.json")
+	a.as("editor", 0, "flag patch banner -e team -f "+patch)
+	contains(t, a.as("viewer", 0, "export -e team -o "+file), "4 documents are of team")
+	got, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Replace(mixed, "flags:\n", "flags:\n  added:\n    state: \"ENABLED\"\n    variants:\n      \"on\": true\n      \"off\": false\n    defaultVariant: \"off\"\n", 1)
+	want = strings.Replace(want, "defaultVariant: on #", "defaultVariant: \"off\" #", 1)
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Errorf("the file (-want +got):\n%s", diff)
+	}
+	for _, name := range []string{"new.yaml", "new.json"} {
+		name = filepath.Join(dir, name)
+		a.as("viewer", 0, "export -e team -o "+name)
+		first, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contains(t, a.as("viewer", 0, "export -e team -o "+name), "already")
+		a.as("editor", 0, "apply -f "+name+" -e team --source shop") // owns what was added by hand
+		contains(t, a.as("editor", 0, "apply -f "+name+" -e team --source shop"), "nothing to do")
+		a.as("admin", 0, "apply -f "+name+" -e other --source shop")
+		stdout := a.as("viewer", 0, "export -e other --format "+strings.TrimPrefix(filepath.Ext(name), "."))
+		if diff := cmp.Diff(string(first), stdout); diff != "" {
+			t.Errorf("%s of the other environment (-first +second):\n%s", name, diff)
+		}
+	}
+	contains(t, a.as("viewer", 0, "export -e team --source nobody"), `"flags": {}`)
+}

@@ -1,0 +1,103 @@
+package source_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/source"
+)
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, content := range files {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const plainFlag = `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"`
+
+// The files of a directory are read as one, whatever else lies there.
+func TestReadDirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, map[string]string{
+		"a.json":       `{"$schema":"x","flags":{"a":` + plainFlag + `,"prerequisites":[{"flag":"b","variants":["on"]}],"targeting":{"if":[{"$ref":"staff"},"on"]}}}}`,
+		"team/b.yaml":  "metadata:\n  flagSetId: shop\n$evaluators:\n  staff: {in: [{var: email}, [ann]]}\nflags:\n  b: " + plainFlag + ", $source: someone}\n",
+		"README.md":    "no flags",
+		".hidden.json": "nothing", "..data/x.json": "nothing",
+	})
+	link := filepath.Join(t.TempDir(), "link") // as git-sync makes one
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	s, err := source.Read(link, eval.New(), "")
+	if err != nil || s.Findings.Err() != nil {
+		t.Fatal(err, s.Findings)
+	}
+	var got []string
+	for _, d := range s.Documents {
+		got = append(got, d.ID().String())
+		if source.Owner(d.Body) != "" {
+			t.Errorf("%s keeps an owner that the file names", d.ID())
+		}
+	}
+	if all := strings.Join(got, " "); all != "settings/environment segment/staff flag/a flag/b" || len(s.Files) != 2 {
+		t.Errorf("got %s of %v", all, s.Files)
+	}
+}
+
+// Mistakes are told with the file that they stand in.
+func TestFindings(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  []string
+	}{
+		"twice": {
+			map[string]string{"a.json": `{"flags":{"x":` + plainFlag + `}}}`, "b.json": "{\n\"flags\":{\"x\":" + plainFlag + "}}}"},
+			[]string{`b.json:2:14: flag "x": another file has this, too (keep it in one of them)`},
+		},
+		"metadata twice": {
+			map[string]string{"a.json": `{"metadata":{},"flags":{}}`, "b.json": `{"metadata":{},"flags":{}}`},
+			[]string{`b.json:1:1: another file has metadata, too (keep it in one of them)`},
+		},
+		"reference": {
+			map[string]string{"a.yaml": "flags:\n  x:\n    state: ENABLED\n    variants: {on: true}\n    targeting: {$ref: staff}\n", "b.json": `{"flags":{}}`},
+			[]string{`a.yaml:5:16: flag "x" at /targeting`},
+		},
+		"unreadable": { // what may stand in the broken file is not said to be missing
+			map[string]string{"a.json": `{"flags":{"x":` + plainFlag + `,"targeting":{"$ref":"staff"}}}}`, "b.yaml": "flags: [", "c.json": `{"flags":`},
+			[]string{"b.yaml:1:8: this is not YAML", "c.json:1:10: this is not JSON"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, test.files)
+			s, err := source.Read(dir, eval.New(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(s.Findings) != len(test.want) {
+				t.Fatalf("got %v", s.Findings)
+			}
+			for i, f := range s.Findings {
+				if got := strings.TrimPrefix(f.Error(), dir+"/"); !strings.HasPrefix(got, test.want[i]) {
+					t.Errorf("got %s, want %s", got, test.want[i])
+				}
+			}
+		})
+	}
+	if _, err := source.Read(t.TempDir(), eval.New(), ""); err == nil {
+		t.Error("an empty directory is a source")
+	}
+}
