@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 // What the chart becomes with each of its example values is accepted, and changes nothing when it is applied again. The pods that controllers would
 // make of it are accepted where pods must be restricted, but for the one of the DaemonSet, which says that it needs more.
 func verifyChart(t *testing.T, s *server) string {
+	t.Helper()
 	files, err := filepath.Glob("../helm/flagside/examples/*.yaml")
 	if err != nil || len(files) < 8 {
 		t.Fatal(files, err)
@@ -36,7 +38,7 @@ func verifyChart(t *testing.T, s *server) string {
 			accepted++
 		}
 		for _, o := range objects {
-			if in[object](o, "spec", "template") == nil && in[map[string]any](o, "spec", "template") == nil {
+			if in[map[string]any](o, "spec", "template") == nil {
 				continue
 			}
 			pods++
@@ -57,9 +59,7 @@ func verifyChart(t *testing.T, s *server) string {
 func (s *server) verifyPod(t *testing.T, name string, o object) {
 	t.Helper()
 	pod := object{"apiVersion": "v1", "kind": "Pod"}
-	for member, value := range in[map[string]any](o, "spec", "template") {
-		pod[member] = value
-	}
+	maps.Copy(pod, in[map[string]any](o, "spec", "template"))
 	metadata, spec := in[map[string]any](pod, "metadata"), in[map[string]any](pod, "spec")
 	metadata["name"], metadata["namespace"] = "tried", o.namespace()
 	if in[[]any](o, "spec", "volumeClaimTemplates") != nil {

@@ -36,7 +36,7 @@ func (o object) String() string    { return o.kind() + " " + o.namespace() + "/"
 func parse(t *testing.T, manifests string) []object {
 	t.Helper()
 	var all []object
-	for _, text := range strings.Split("\n"+manifests, "\n---") {
+	for text := range strings.SplitSeq("\n"+manifests, "\n---") {
 		var o object
 		if err := yaml.Unmarshal([]byte(text), &o); err != nil {
 			t.Fatalf("%v in %s", err, text)

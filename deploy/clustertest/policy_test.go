@@ -50,6 +50,7 @@ func containers(pod object, list string) (names []string, all map[string]object)
 
 // The admission policy is accepted, and puts the sidecar into pods that ask for it, in namespaces that allow it, and into no others.
 func verifyPolicy(t *testing.T, s *server) string {
+	t.Helper()
 	objects := rendered(t, "injection.yaml")
 	for _, o := range objects {
 		if strings.HasPrefix(o.kind(), "MutatingAdmissionPolicy") {

@@ -15,6 +15,7 @@ import (
 // The Job's program makes the Secrets with a token of the Job's service account and the rights of its Roles, keeps them when it runs again, and may
 // do nothing else.
 func verifyProvision(t *testing.T, s *server) string {
+	t.Helper()
 	dir := t.TempDir()
 	build := exec.Command("go", "build", "-o", dir, "./cmd/publisher")
 	build.Dir = "../.."

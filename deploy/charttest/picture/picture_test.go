@@ -79,8 +79,17 @@ func TestShown(t *testing.T) {
 		value      float64
 		unit, want string
 	}{
-		{0, "s", "0 s"}, {0.0042, "s", "4.2 ms"}, {75, "s", "1.25 min"}, {24.26 * (1 << 20), "bytes", "24.3 MiB"}, {0.1734, "percentunit", "17.3%"},
-		{1234, "short", "1.23 K"}, {3, "short", "3"}, {0.5, "ops", "0.5/s"}, {123.4, "ops", "123/s"}, {0, "percentunit", "0%"}, {0, "other", "0"},
+		{0, "s", "0 s"},
+		{0.0042, "s", "4.2 ms"},
+		{75, "s", "1.25 min"},
+		{24.26 * (1 << 20), "bytes", "24.3 MiB"},
+		{0.1734, "percentunit", "17.3%"},
+		{1234, "short", "1.23 K"},
+		{3, "short", "3"},
+		{0.5, "ops", "0.5/s"},
+		{123.4, "ops", "123/s"},
+		{0, "percentunit", "0%"},
+		{0, "other", "0"},
 	} {
 		if got := shown(c.value, c.unit); got != c.want {
 			t.Errorf("%v in %s is %q, want %q", c.value, c.unit, got, c.want)

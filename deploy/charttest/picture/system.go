@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -117,7 +118,7 @@ scrape_configs:
 		return err
 	}
 	if _, err := exec.LookPath("prometheus"); err != nil {
-		return fmt.Errorf("Debian's package prometheus has the program that this needs: %w", err)
+		return fmt.Errorf("%w: install Debian's package prometheus", err)
 	}
 	if err := s.run("prometheus", "--config.file="+file, "--storage.tsdb.path="+s.dir+"/metrics", "--web.listen-address="+s.prometheus); err != nil {
 		return err
@@ -156,9 +157,9 @@ func (s *system) flagside(ctx context.Context, stdin string, args ...string) err
 
 // stop ends everything, the newest first, and removes its files.
 func (s *system) stop() {
-	for i := len(s.running) - 1; i >= 0; i-- {
-		_ = s.running[i].Process.Signal(os.Interrupt)
-		_ = s.running[i].Wait()
+	for _, program := range slices.Backward(s.running) {
+		_ = program.Process.Signal(os.Interrupt)
+		_ = program.Wait()
 	}
 	if s.cable != nil {
 		s.cable.cut()
