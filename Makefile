@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image chart release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image chart cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -84,6 +84,12 @@ image: ## images of the publisher and the sidecar in dist/images, as OCI archive
 
 chart: ## renders the chart for all example values, and plays its admission policy and its alerts
 	cd deploy/charttest && $(GO) run ./figures
+
+cluster: ## gives the chart to a kube-apiserver, which is compiled for half an hour the first time; needs etcd
+	cd deploy/clustertest && FLAGSIDE_SOAK=1 $(GO) test -count=1 -timeout 120m ./...
+
+dashboard: ## draws the dashboard of a running system into docs/pictures, in seven minutes; needs prometheus
+	cd deploy/charttest && $(GO) run ./picture
 
 release: ## what is released, for all platforms, in dist/release; a second build from another directory must have the same bytes
 	cd build/release && $(GO) run .

@@ -89,7 +89,7 @@ func Render(values map[string]any, apis ...string) (Rendered, error) {
 		case strings.HasSuffix(name, "NOTES.txt"):
 			r.Notes = files[name]
 		case strings.HasSuffix(name, ".yaml"):
-			r.Text += files[name]
+			r.Text += "\n---\n" + files[name]
 			objects, err := Decode(strings.NewReader(files[name]))
 			if err != nil {
 				return Rendered{}, fmt.Errorf("%s: %w", name, err)
