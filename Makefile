@@ -3,10 +3,11 @@
 GO       ?= go
 TOOL     := $(GO) tool -modfile=build/tools.mod
 FUZZTIME ?= 5s
+SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image compose chart clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image compose chart release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -15,7 +16,7 @@ run: ## publisher and sidecar in one process, serving examples/flags.json
 	$(GO) run ./cmd/flagside dev examples/flags.json
 
 build: ## stripped binaries in bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags="$$(build/version.sh ldflags)" -o bin/ ./cmd/...
 
 test: ## the tests
 	$(GO) test ./...
@@ -29,6 +30,7 @@ lint: ## the linters of .golangci.yml
 	$(TOOL) golangci-lint config verify
 	$(TOOL) golangci-lint run ./...
 	cd bench/eval && $(GO) tool -modfile=../../build/tools.mod golangci-lint run ./...
+	cd build/release && $(GO) tool -modfile=../../build/tools.mod golangci-lint run ./...
 
 format: ## formats the code as lint wants it
 	$(TOOL) golangci-lint fmt ./...
@@ -39,8 +41,9 @@ race: ## the tests with the race detector
 fuzz: ## every fuzz target for FUZZTIME (5s)
 	build/fuzz.sh $(FUZZTIME)
 
-soak: ## the tests with their long loops
+soak: ## the tests with their long loops, and every fuzz target for SOAKFUZZ (10m)
 	FLAGSIDE_SOAK=1 $(GO) test -count=1 -timeout 60m ./...
+	build/fuzz.sh $(SOAKFUZZ)
 
 bench: ## the benchmarks that match BENCH, COUNT times
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./...
@@ -84,6 +87,13 @@ compose: ## starts deploy/compose.yaml with the images of make image; needs root
 
 chart: ## renders the chart for all example values, and plays its admission policy and its alerts
 	cd deploy/charttest && $(GO) run ./figures
+
+release: ## what is released, for all platforms, in dist/release; a second build from another directory must have the same bytes
+	cd build/release && $(GO) run .
+
+release-check: ## the same for this platform in dist/release-check, installed and run without Go; mandoc, systemd and dpkg read what is for them
+	cd build/release && $(GO) run . -platforms $$($(GO) env GOOS)/$$($(GO) env GOARCH) -out ../../dist/release-check
+	cd build/release && FLAGSIDE_RELEASE=../../dist/release-check $(GO) test -count=1 ./...
 
 clean: ## removes what build made
 	rm -rf bin dist

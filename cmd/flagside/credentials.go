@@ -129,7 +129,7 @@ func credentialsRemoveCommand() commandline.Invocation {
 			}
 			rest := slices.DeleteFunc(slices.Clone(users), func(u natsserver.User) bool { return u.Name == name })
 			if len(rest) == len(users) {
-				return fmt.Errorf("%s has no user %s", at.path(), name)
+				return fmt.Errorf("%s has no user %s: name one that is in this file", at.path(), name)
 			}
 			if err := natsserver.WriteUsers(at.path(), rest); err != nil {
 				return err

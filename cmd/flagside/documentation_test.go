@@ -19,3 +19,7 @@ func TestPathsHaveTheirType(t *testing.T) {
 		documented.CheckPaths(t, c.New().Set)
 	}
 }
+
+func TestManual(t *testing.T) {
+	documented.CheckManual(t, program())
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strconv"
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/cli"
@@ -12,6 +13,7 @@ import (
 func program() commandline.Program {
 	return commandline.Program{
 		Name:    "flagside",
+		Section: 1,
 		Summary: "Feature flags with history, approvals, and answers on localhost.",
 		Topics:  topics(),
 		Commands: slices.Concat(
@@ -28,7 +30,17 @@ func program() commandline.Program {
 		Names:     cli.Names,
 		Fallback:  cli.FromContext,
 		ExitCode:  cli.ExitCode,
+		ExitCodes: exitCodes(),
 	}
+}
+
+// exitCodes say what the exit codes mean.
+func exitCodes() []commandline.Entry {
+	var all []commandline.Entry
+	for _, m := range cli.ExitCodes() {
+		all = append(all, commandline.Entry{Word: strconv.Itoa(m.Code), Short: m.Text})
+	}
+	return all
 }
 
 // localCommands ask no publisher.
@@ -73,6 +85,8 @@ func topics() []commandline.Topic {
 			{Word: "segment", Short: "the same for groups of users"},
 			{Word: "promote", Short: "make flags what they are in another environment"},
 			{Word: "settings", Short: "settings of an environment"},
+			{Word: "lifecycle", Short: "list flags that have outlived their purpose"},
+			{Word: "refs", Short: "find the places in source code that name flags"},
 			{Word: "convert FILE", Short: "print a flag file in JSON or YAML as JSON"},
 		}},
 		{Title: "Who changed what, and who agrees", Entries: []commandline.Entry{

@@ -33,7 +33,7 @@ func environmentDestroyCommand() commandline.Invocation {
 		Set: set, Changes: true,
 		Check: func() error {
 			if strings.ContainsFunc(reason, unicode.IsControl) {
-				return errors.New("--reason is one line of text")
+				return errors.New("--reason has a line break or a control character: write one line of text")
 			}
 			if o.DataDir == "" && o.NATS == "" {
 				return errors.New("say where the streams are: give the publisher's --data-dir, or --nats and --keys")
@@ -63,9 +63,9 @@ func confirm(ctx context.Context, t commandline.Terminal, name, confirmed string
 	case err != nil || confirmed == name:
 		return err
 	case confirmed == "":
-		return fmt.Errorf("nothing is deleted: say that you mean it with --confirm %s", name)
+		return fmt.Errorf("nothing was deleted: confirm with --confirm %s", name)
 	default:
-		return fmt.Errorf("nothing is deleted: %q is not %q", confirmed, name)
+		return fmt.Errorf("nothing was deleted: %q is not the environment's name: type %q", confirmed, name)
 	}
 }
 

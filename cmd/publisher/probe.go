@@ -102,7 +102,7 @@ func trusting(file string) (*tls.Config, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s has no PEM certificate", file)
+		return nil, fmt.Errorf("%s has no PEM certificate: name the publisher's certificate file", file)
 	}
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,

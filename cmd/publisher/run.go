@@ -18,6 +18,7 @@ func program() commandline.Program {
 	}
 	return commandline.Program{
 		Name:    "publisher",
+		Section: 8,
 		Summary: "Keeps the change logs of environments, and decides on changes. What people type is in the program flagside.",
 		Commands: slices.Concat(
 			[]commandline.Command{{

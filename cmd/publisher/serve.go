@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/systemd"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
@@ -71,6 +72,9 @@ func serveCommand() commandline.Invocation {
 			p, err := publisher.New(o)
 			if err != nil {
 				return err
+			}
+			if err := systemd.Ready(config.Lookup(t.Environ)); err != nil {
+				o.Logger.Warn().Err(err).Msg("service manager not notified of the start")
 			}
 			return p.Run(ctx)
 		},

@@ -13,3 +13,7 @@ func TestOptionsAreDocumented(t *testing.T) {
 func TestPathsHaveTheirType(t *testing.T) {
 	documented.CheckPaths(t, options(new(given)))
 }
+
+func TestManual(t *testing.T) {
+	documented.CheckManual(t, program())
+}

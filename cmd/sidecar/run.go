@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/sidecar/settings"
+	"github.com/flagside/flagside/internal/systemd"
 	"github.com/flagside/flagside/internal/telemetry"
 )
 
@@ -38,8 +39,8 @@ type given struct {
 // options returns the option table of the command, which fills in s.
 func options(s *given) *config.Set {
 	set := config.NewSet("sidecar",
-		"Evaluates feature flags next to your application and follows the change log of one environment. --version prints the version; "+
-			"the sub-commands healthz and readyz query a running sidecar.")
+		"Evaluates feature flags next to your application and follows the change log of one environment. The sub-commands healthz and readyz query a "+
+			"running sidecar, version prints the version, and completion prints the script that completes options in a shell.")
 	o := &s.sidecar
 	set.String(&o.Environment, "environment", "", "environment whose flags are evaluated, such as prod").Require()
 	set.String(&o.NATS, "nats", "nats://127.0.0.1:4222", "URL of the NATS server, or several separated by commas")
@@ -87,9 +88,8 @@ func options(s *given) *config.Set {
 
 // run is the command: it returns the exit code when it is done or ctx ends. It calls remembered once the last known flags are loaded.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, remembered func()) int {
-	if len(args) == 1 && (args[0] == "--version" || args[0] == "version") {
-		fmt.Fprintln(stdout, telemetry.Version())
-		return exitOK
+	if len(args) > 0 && commandline.Offers(args[0]) {
+		return program().Run(ctx, args, commandline.Terminal{Environ: environ, Stdout: stdout, Stderr: stderr})
 	}
 	lookup := config.Lookup(environ)
 	if code, done := runProbe(ctx, args, lookup, stdout, stderr); done {
@@ -142,7 +142,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 	if action == config.ActionCheck {
 		return check(ctx, o, stdout, stderr)
 	}
-	if err := serve(ctx, o); err != nil {
+	if err := serve(ctx, o, lookup); err != nil {
 		logger.Error().Err(err).Msg("sidecar failed")
 		return exitFailure
 	}
@@ -161,7 +161,7 @@ func answersMemory(kib int) int64 {
 func parseMode(text string) (fs.FileMode, error) {
 	mode, err := strconv.ParseUint(text, 8, 32)
 	if err != nil || mode == 0 || mode > 0o777 {
-		return 0, fmt.Errorf("%q is no mode such as 0660", text)
+		return 0, fmt.Errorf("%q is not a file mode: write it in octal, such as 0660", text)
 	}
 	return fs.FileMode(mode), nil
 }
@@ -176,10 +176,13 @@ func check(ctx context.Context, o sidecar.Options, stdout, stderr io.Writer) int
 	return exitOK
 }
 
-func serve(ctx context.Context, o sidecar.Options) error {
+func serve(ctx context.Context, o sidecar.Options, lookup func(string) (string, bool)) error {
 	s, err := sidecar.New(o)
 	if err != nil {
 		return err
+	}
+	if err := systemd.Ready(lookup); err != nil {
+		o.Logger.Warn().Err(err).Msg("service manager not notified of the start")
 	}
 	return s.Run(ctx)
 }

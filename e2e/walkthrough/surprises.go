@@ -13,7 +13,7 @@ const (
 
 // surprises goes through mistakes that people make, and what they are told.
 func (w *walker) surprises(ctx context.Context) error {
-	w.say("## What would have been a surprise\n\nMistakes are told before they reach production, with what to do. First, what protects an environment, and what does not.")
+	w.say("## What would have been a surprise\n\nMistakes are reported before they reach production, with the remedy. First, what protects an environment, and what does not.")
 	chapters := []func(context.Context) error{w.protection, w.rules, w.lostWork, w.whatHappened}
 	for _, chapter := range chapters {
 		if err := chapter(ctx); err != nil {
@@ -48,7 +48,7 @@ func (w *walker) rules(ctx context.Context) error {
 }
 
 func (w *walker) lostWork(ctx context.Context) error {
-	w.say("What is not agreed to is not applied, and the answer says how it can be. What is deleted or archived comes back.")
+	w.say("A change without approvals is not applied, and the answer says how to get them. Bring back what was deleted or archived with `revive`.")
 	r, err := w.propose(ctx, step{who: "editor", line: "flag put banner --propose", stdin: inYAML})
 	if err != nil {
 		return err
@@ -65,7 +65,7 @@ func (w *walker) lostWork(ctx context.Context) error {
 }
 
 func (w *walker) whatHappened(ctx context.Context) error {
-	w.say("One list tells what happened in an environment, deleted flags included.")
+	w.say("One list shows what happened in an environment, deleted flags included.")
 	return w.all(ctx,
 		step{who: "editor", line: "activity -e trial --since 1d", has: []string{"environment.revived", "(deleted)"}},
 		step{who: "editor", line: "activity --flag new-checkout --limit 3", has: []string{"change", "SHOP-6 too early"}},

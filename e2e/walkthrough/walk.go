@@ -23,10 +23,10 @@ const (
 func (w *walker) walk(ctx context.Context) error {
 	w.say("# Walkthrough\n\n`make walkthrough` runs everything on this page with the programs as released, checks each outcome, and writes the page.\n" +
 		"Ids, hashes, epochs and times are replaced by names that stay the same.\n\n" +
-		"The publisher runs with `--data-dir` and the default policies; a sidecar follows the environment `prod`. Everybody has set\n" +
+		"The publisher runs with `--data-dir` and the default policies; a sidecar follows the environment `prod`. All people have set\n" +
 		"`FLAGSIDE_ENVIRONMENT=prod` and `FLAGSIDE_TOKEN_FILE`.")
 	for _, chapter := range []func(context.Context) error{
-		w.prepare, w.daily, w.approve, w.goStale, w.breakGlass, w.schedule, w.rollBack, w.surprises,
+		w.prepare, w.daily, w.arrive, w.approve, w.goStale, w.breakGlass, w.schedule, w.rollBack, w.surprises,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -74,35 +74,44 @@ func (w *walker) apply(ctx context.Context, r request) error {
 }
 
 func (w *walker) prepare(ctx context.Context) error {
-	w.say("## Who is who\n\nThe first token lies in the data directory of the publisher. Its holder makes one for each person and then puts it\n" +
-		"away: a token that was made with another reviews nothing that was done with that.")
+	w.say("## Who is who\n\nThe first token is in the data directory of the publisher. Create a token for each person with it, then put it away.\n" +
+		"A token cannot review what was done with the token it was created with.")
 	if err := w.all(ctx, step{who: "admin", line: "environment create prod", has: []string{"environment prod is created"}}); err != nil {
 		return err
 	}
 	for _, who := range []string{"editor", "approver", "oncall"} {
-		group, file := "flagside:"+who, who+"-token"
+		group := "flagside:" + who
 		if who == "oncall" {
 			group = "flagside:admin"
 		}
-		output, err := w.run(ctx, step{
-			who: "admin", line: "token create " + who + " --group " + group + " --secret-file " + file, has: []string{"is created"},
-		})
-		if err != nil {
+		if err := w.join(ctx, who, group); err != nil {
 			return err
 		}
-		id, err := after(output, "token ")
-		if err != nil {
-			return err
-		}
-		w.Name(id, (who + "0000000000000")[:len(id)]) // as long, so that columns stay straight
-		w.ids[who], w.tokens[who] = id, filepath.Join(w.dir, file)
 	}
 	return w.all(ctx, step{who: "editor", line: "whoami", has: []string{"flagside:editor"}})
 }
 
+// join gives a person a token of a group.
+func (w *walker) join(ctx context.Context, who, group string) error {
+	file := who + "-token"
+	output, err := w.run(ctx, step{
+		who: "admin", line: "token create " + who + " --group " + group + " --secret-file " + file, has: []string{"is created"},
+	})
+	if err != nil {
+		return err
+	}
+	id, err := after(output, "token ")
+	if err != nil {
+		return err
+	}
+	w.Name(id, (who + "0000000000000")[:len(id)]) // as long, so that columns stay straight
+	w.ids[who], w.tokens[who] = id, filepath.Join(w.dir, file)
+	return nil
+}
+
 // daily is what people do each day, in an environment where one may.
 func (w *walker) daily(ctx context.Context) error {
-	w.say("## Each day\n\nIn `team`, where nothing is risky but tagged flags, the editor works alone, and needs no JSON.")
+	w.say("## Each day\n\n`team` is not protected, so the editor works alone. Daily changes need no JSON.")
 	team := []step{
 		{who: "admin", line: "environment create team", has: []string{"not protected"}},
 		{who: "editor", line: "flag create chat --bool -e team", has: []string{"flag chat is created"}},
@@ -117,6 +126,54 @@ func (w *walker) daily(ctx context.Context) error {
 		{who: "editor", line: "flag toggel chat off -e team", code: 2, has: []string{"did you mean flagside flag toggle?"}},
 	}
 	return w.all(ctx, team...)
+}
+
+// arrive is a person who knows the program by its help alone.
+func (w *walker) arrive(ctx context.Context) error {
+	w.say("## From help alone\n\nA newcomer has a token and has read nothing. Five tasks: toggle the flag `search`, roll it out to 10 %, add a person to the segment\n" +
+		"`staff`, undo, and see who changed what. Help begins with a list of commands.")
+	if err := w.join(ctx, "newcomer", "flagside:editor"); err != nil {
+		return err
+	}
+	if err := w.all(ctx, step{who: "editor", line: "flag create search --bool -e team", has: []string{"flag search is created"}}); err != nil {
+		return err
+	}
+	const who = "newcomer"
+	for _, part := range []struct {
+		text  string
+		steps []step
+	}{
+		{"", []step{{who: who, line: "help", has: []string{"roll out", "list what happened in an environment"}}}},
+		{"**Toggle and roll out.** `flag` lists the verbs, `help flag VERB` shows examples.", []step{
+			{who: who, line: "flag", has: []string{"flag toggle KEY STATE", "flag rollout KEY", "flag rollback KEY"}},
+			{who: who, line: "help flag toggle", brief: true, has: []string{"Turns a flag on or off"}},
+			{who: who, line: "flag toggle search off -e team", has: []string{"flag search is off: revision"}},
+			{who: who, line: "flag toggle search on -e team", has: []string{"flag search is on: revision"}},
+			{who: who, line: "help flag rollout", brief: true, has: []string{"on=10 -e prod"}},
+			{who: who, line: "flag rollout search on=10 -e team", has: []string{"flag search is rolled out: on=10: revision"}},
+		}},
+		{"**Add a person to a segment.**", []step{
+			{who: who, line: "segment", has: []string{"segment add KEY VALUE"}},
+			{who: who, line: "help segment add", brief: true, has: []string{"segment add testers ann@shop.example"}},
+			{who: who, line: "segment add staff cem@shop.example -e team", has: []string{"added cem@shop.example"}},
+		}},
+		{"**Undo.** The list of verbs says that `rollback` undoes the last change. Here that is the rollout.", []step{
+			{who: who, line: "help flag rollback", brief: true, has: []string{"before its last change"}},
+			{who: who, line: "flag rollback search -e team", has: []string{"flag search is what it was"}},
+		}},
+		{"**See who changed what.** The list of commands has `activity`.", []step{
+			{who: who, line: "help activity", brief: true, has: []string{"Lists what happened in an environment"}},
+			{who: who, line: "activity -e team --limit 8", has: []string{"token newcomer", "token editor"}},
+		}},
+	} {
+		if part.text != "" {
+			w.say(part.text)
+		}
+		if err := w.all(ctx, part.steps...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *walker) approve(ctx context.Context) error {
@@ -165,7 +222,7 @@ func (w *walker) goStale(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.say("Before that is approved, everybody in the company becomes a tester.")
+	w.say("Before that is approved, the segment grows: all of the company are testers now.")
 	if err := w.carry(ctx, step{who: "editor", line: "segment put testers -m 'SHOP-3 all of us' --propose", stdin: wider}); err != nil {
 		return err
 	}
@@ -215,7 +272,7 @@ func (w *walker) breakGlass(ctx context.Context) error {
 }
 
 func (w *walker) schedule(ctx context.Context) error {
-	w.say("## A scheduled change\n\nThe repaired checkout is to be there for everybody at a certain time. The publisher applies it then, if nothing has\n" +
+	w.say("## A scheduled change\n\nThe repaired checkout is to reach all users at a set time. The publisher applies it then, if nothing has\n" +
 		"moved and policies still permit it.")
 	r, err := w.propose(ctx, step{
 		who: "editor", line: "flag patch new-checkout -m 'SHOP-5 launch' --apply-at 4s --late 10m", stdin: `{"state":"ENABLED","targeting":null,"defaultVariant":"new"}`,
@@ -275,7 +332,7 @@ func (w *walker) rollBack(ctx context.Context) error {
 	if err := w.all(ctx, step{who: "editor", line: "flag history new-checkout", has: []string{"SHOP-6 too early", "SHOP-1 a new checkout"}}); err != nil {
 		return err
 	}
-	w.say("Who decided what on the way, and who was refused, stands in the ledger of the environment.")
+	w.say("The ledger of the environment says who decided what, and who was refused.")
 	return w.all(ctx,
 		step{who: "approver", line: "audit --request " + r.id, has: []string{"request.opened", "request.approved", "request.claimed"}},
 		step{who: "approver", line: "audit --actor token:" + w.ids["oncall"] + " --since 1h", has: []string{"refused", "request.opened"}},

@@ -46,6 +46,7 @@ type step struct {
 	stdin string
 	code  int      // that it must end with
 	has   []string // what it must print
+	brief bool     // the page shows its help without the options of many commands
 }
 
 // run runs a step as a process of its own, checks how it ended, and returns what it printed.
@@ -59,7 +60,11 @@ func (w *walker) run(ctx context.Context, s step) (string, error) {
 	if s.stdin != "" {
 		line += "echo '" + s.stdin + "' | "
 	}
-	w.Add("```console\n%sflagside %s\n%s", line, s.line, output)
+	shown := output
+	if s.brief {
+		shown = withoutCommonOptions(output)
+	}
+	w.Add("```console\n%sflagside %s\n%s", line, s.line, shown)
 	if code != 0 {
 		w.Add("(exit code %d)\n", code)
 	}
@@ -78,6 +83,16 @@ func (w *walker) run(ctx context.Context, s step) (string, error) {
 		fmt.Fprintf(os.Stderr, "%s$ flagside %s: %s\n%s", s.who, s.line, problem, output)
 	}
 	return output, nil
+}
+
+// withoutCommonOptions shortens a help text to what is its own.
+func withoutCommonOptions(help string) string {
+	before, rest, _ := strings.Cut(help, "\nOptions of many commands:\n")
+	_, examples, found := strings.Cut(rest, "\nExamples:\n")
+	if !found {
+		return help
+	}
+	return before + "\nOptions of many commands:\n  …\n\nExamples:\n" + examples
 }
 
 func (w *walker) execute(ctx context.Context, s step) (output string, code int, err error) {

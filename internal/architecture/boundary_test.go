@@ -22,6 +22,7 @@ func TestPurePackages(t *testing.T) {
 		"internal/publisher/control/risk":     decisions,
 		"internal/publisher/control/requests": decisions,
 		"internal/publisher/control/decide":   decisions,
+		"internal/publisher/lifecycle":        decisions,
 	} {
 		for _, imported := range all.must(t, at).imports {
 			if slices.ContainsFunc(impure, func(name string) bool { return below(imported, name) }) {
@@ -35,7 +36,7 @@ func TestPurePackages(t *testing.T) {
 func TestPurePackagesReadNoClock(t *testing.T) {
 	t.Parallel()
 	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
-	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide"} {
+	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle"} {
 		for _, file := range goFiles(t, at) {
 			if used := clock.FindString(readFile(t, file)); used != "" {
 				t.Errorf("%s uses %s: time is an argument there", file, used)
@@ -50,6 +51,8 @@ func TestDecisionsImportFew(t *testing.T) {
 	const control, access = "internal/publisher/control", "internal/publisher/access"
 	all := readSource(t)
 	for at, allowed := range map[string][]string{
+		"internal/publisher/lifecycle": {"eval"},
+
 		control + "/risk":     {"document", "eval", access},
 		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk"},
 		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests"},
@@ -161,9 +164,10 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 		publisher + "cli": {
 			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten", "internal/telemetry",
 			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
-			"sync",               // the names that environments can have
-			publisher + "access", // the names of roles and actions
-			publisher + "audit",  // verifies exports
+			"sync",                // the names that environments can have
+			publisher + "access",  // the names of roles and actions
+			publisher + "audit",   // verifies exports
+			"internal/references", // reads source code
 		},
 	}
 	all := readSource(t)

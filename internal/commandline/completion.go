@@ -12,6 +12,11 @@ import (
 // completing is the first word of the command lines by which completion scripts ask for candidates.
 const completing = "__complete"
 
+// Offers reports whether a word begins a command line that every program has: the version, completion, and what a release makes its manual of.
+func Offers(word string) bool {
+	return slices.Contains([]string{"version", "--version", "completion", completing, writingManual}, word)
+}
+
 // CompletionCommand returns the command that prints completion scripts of a program.
 func CompletionCommand(program string) Command {
 	return Command{
@@ -86,8 +91,11 @@ func (p Program) complete(ctx context.Context, args []string, t Terminal) int {
 // candidates returns what may stand in place of the last word, or tells that it is a path.
 func (p Program) candidates(ctx context.Context, args []string, t Terminal) (all []string, file bool) {
 	leading, line := p.split(args)
+	if itself, ok := p.itself(); ok && len(leading) > 0 {
+		return p.following(ctx, itself.New(), args, t)
+	}
 	for _, c := range p.Commands {
-		if len(line) > len(c.Words) && c.Begins(line) {
+		if len(c.Words) > 0 && len(line) > len(c.Words) && c.Begins(line) {
 			return p.following(ctx, c.New(), slices.Concat(leading, line[len(c.Words):]), t)
 		}
 	}
@@ -101,6 +109,15 @@ func (p Program) candidates(ctx context.Context, args []string, t Terminal) (all
 		}
 	}
 	return all, false
+}
+
+// itself returns the command that is the program without a sub-command; false if there is none.
+func (p Program) itself() (Command, bool) {
+	last := len(p.Commands) - 1
+	if last < 0 || len(p.Commands[last].Words) > 0 {
+		return Command{}, false
+	}
+	return p.Commands[last], true
 }
 
 // following returns what may stand in place of the last word behind a command.

@@ -17,7 +17,9 @@ type Program struct {
 	Summary string
 	// Topics group the commands in the overview. Without any, it lists the commands.
 	Topics []Topic
-	// Commands are in the order in which lists show them.
+	// Section is where the manual has the program: 1 for what people type, 8 for servers.
+	Section int
+	// Commands are in the order in which lists show them. One without words is the program itself, and stands last.
 	Commands []Command
 	// Variables is a line about the environment variables that matter most; empty if there is none.
 	Variables string
@@ -30,6 +32,8 @@ type Program struct {
 	Fallback func(t Terminal) (func(option string) (value, place string), error)
 	// ExitCode returns the exit code of an error of a command; nil gives ExitFailure to all.
 	ExitCode func(error) int
+	// ExitCodes say what the exit codes mean; nil means those that all programs share.
+	ExitCodes []Entry
 }
 
 // Topic is a group of commands.
@@ -46,6 +50,9 @@ type Entry struct{ Word, Short string }
 func (p Program) Run(ctx context.Context, args []string, t Terminal) int {
 	if len(args) > 0 && args[0] == completing {
 		return p.complete(ctx, args[1:], t)
+	}
+	if len(args) > 0 && args[0] == writingManual {
+		return p.writeManual(args[1:], t)
 	}
 	leading, line := p.split(args)
 	switch {

@@ -14,9 +14,9 @@ func VersionCommand(program string) Command {
 		Words: []string{"version"}, Short: "print the version", Examples: []string{"version"},
 		New: func() Invocation {
 			return Invocation{
-				Set: config.NewSet(program+" version", "Prints the version."),
+				Set: config.NewSet(program+" version", "Prints the version; in further lines the commit and its time, the Go compiler and the platform."),
 				Run: func(_ context.Context, t Terminal) error {
-					_, err := fmt.Fprintln(t.Stdout, telemetry.Version())
+					_, err := fmt.Fprint(t.Stdout, telemetry.ThisBuild())
 					return err
 				},
 			}

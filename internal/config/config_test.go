@@ -223,7 +223,7 @@ func TestParseErrors(t *testing.T) {
 	f(`flag --number: "1.5" is not an integer`, nil, "--number=1.5")
 	f(`environment variable FLAGSIDE_WAIT: "5" is not a duration such as 500ms, 2s or 1h30m`, map[string]string{"FLAGSIDE_WAIT": "5"})
 	f(`flag --wait: "-5s" is not a duration such as 500ms, 2s or 1h30m`, nil, "--wait=-5s")
-	f(`flag --choice: "three" is none of one, two`, nil, "--choice", "three")
+	f(`flag --choice: "three" is not one of one, two`, nil, "--choice", "three")
 	f(`environment variable FLAGSIDE_ON: "yes" is neither true nor false`, map[string]string{"FLAGSIDE_ON": "yes"})
 	f(`flag --on: "1" is neither true nor false`, nil, "--on=1")
 	f(`flag --listen-addr: "8016" is not an address such as 127.0.0.1:8016 or [::1]:8016`, nil, "--listen-addr=8016")
@@ -233,7 +233,7 @@ func TestParseErrors(t *testing.T) {
 	f(`command line: flag needs an argument: -number`, nil, "--number")
 	f(`there is no option --token`, nil, "--token=abc")
 	f(`configuration file nowhere.json: no such file or directory`, nil, "--config=nowhere.json")
-	f("flag --choice: \"\" is none of one, two\nflag --number: \"x\" is not an integer\nunexpected argument \"rest\"",
+	f("flag --choice: \"\" is not one of one, two\nflag --number: \"x\" is not an integer\nunexpected argument \"rest\"",
 		nil, "--number=x", "rest", "--choice=")
 }
 
@@ -280,7 +280,7 @@ func TestSecret(t *testing.T) {
 	f("", "flag --token-file and environment variable FLAGSIDE_TOKEN both give the secret: leave one out",
 		map[string]string{"FLAGSIDE_TOKEN": "s3cret"}, "--token-file", path)
 	f("", "flag --token-file: nowhere: no such file or directory", nil, "--token-file", "nowhere")
-	f("", "flag --token-file: "+empty+" is empty", nil, "--token-file", empty)
+	f("", "flag --token-file: "+empty+" is empty: write the value into it", nil, "--token-file", empty)
 	f("", "flag --token-file: "+large+" is larger than 65536 bytes", nil, "--token-file", large)
 }
 

@@ -27,7 +27,7 @@ func pairsOf(text string) (map[string]string, error) {
 			return nil, fmt.Errorf("%q is not of the form name=value", item)
 		}
 		if _, repeated := pairs[name]; repeated {
-			return nil, fmt.Errorf("%q is given twice", name)
+			return nil, fmt.Errorf("%q is given twice: leave one out", name)
 		}
 		pairs[name] = value
 	}

@@ -63,7 +63,7 @@ func (v choiceValue) kind() string { return strings.Join(v.choices, "|") }
 func (v choiceValue) set(texts []string) error {
 	text := last(texts)
 	if !slices.Contains(v.choices, text) {
-		return fmt.Errorf("%q is none of %s", text, strings.Join(v.choices, ", "))
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(v.choices, ", "))
 	}
 	*v.p = text
 	return nil
@@ -227,7 +227,7 @@ func (v mapValue) set(texts []string) error {
 		}
 		for name, value := range pairs {
 			if _, repeated := all[name]; repeated {
-				return fmt.Errorf("%q is given twice", name)
+				return fmt.Errorf("%q is given twice: leave one out", name)
 			}
 			all[name] = value
 		}
@@ -260,7 +260,7 @@ func (v secretValue) set(texts []string) error {
 	}
 	text := strings.TrimRight(string(content), "\r\n")
 	if text == "" {
-		return fmt.Errorf("%s is empty", path)
+		return fmt.Errorf("%s is empty: write the value into it", path)
 	}
 	*v.p, *v.path = Secret{text: text}, path
 	return nil

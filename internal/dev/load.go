@@ -154,7 +154,7 @@ func (l *loader) refuse(ctx context.Context, err error) {
 	}
 	if l.published(ctx) {
 		l.dev.waiting.Store(false)
-		l.dev.options.Logger.Warn().Msg("file refused, its last good version stays in use")
+		l.dev.options.Logger.Warn().Msg("file refused: fix it, its last good version stays in use")
 	}
 }
 

@@ -54,13 +54,13 @@ type notYet struct{}
 
 // InProcessConn implements sidecar.Server.
 func (notYet) InProcessConn() (net.Conn, error) {
-	return nil, errors.New("the publisher does not run yet")
+	return nil, errors.New("the publisher has not started yet")
 }
 
 // complete returns the options with their defaults, or why they cannot be used.
 func (o Options) complete() (Options, error) {
 	if o.File == "" {
-		return o, errors.New("dev: no file is given")
+		return o, errors.New("dev: no file is given: name a flag file")
 	}
 	path, err := filepath.Abs(o.File)
 	if err != nil {

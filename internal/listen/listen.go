@@ -73,7 +73,7 @@ func Validate(addr string) error {
 	seen := make(map[string]bool)
 	for _, one := range Addresses(addr) {
 		if seen[one] {
-			return fmt.Errorf("%q is given twice", one)
+			return fmt.Errorf("address %q is given twice: leave one out", one)
 		}
 		seen[one] = true
 		if err := validateOne(one); err != nil {

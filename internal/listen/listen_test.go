@@ -162,7 +162,7 @@ func TestWhatIsInUseStays(t *testing.T) {
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listen.Open(t.Context(), listen.Options{Addr: "unix:" + file}); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if _, err := listen.Open(t.Context(), listen.Options{Addr: "unix:" + file}); err == nil || !strings.Contains(err.Error(), "is not a socket") {
 		t.Errorf("error %v", err)
 	}
 	if isGone(file) {

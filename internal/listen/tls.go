@@ -30,9 +30,9 @@ func (t TLS) Enabled() bool { return t != TLS{} }
 func (t TLS) Validate() error {
 	switch {
 	case t.Enabled() && t.Certificate == "":
-		return errors.New("TLS needs a certificate")
+		return errors.New("TLS has no certificate: give its file too")
 	case t.Enabled() && t.Key == "":
-		return errors.New("TLS needs the key of the certificate")
+		return errors.New("TLS has no key for its certificate: give its file too")
 	default:
 		return nil
 	}
@@ -73,7 +73,7 @@ func (t TLS) load(protocols []string) (*tls.Config, error) {
 	}
 	config.ClientCAs = x509.NewCertPool()
 	if !config.ClientCAs.AppendCertsFromPEM(authorities) {
-		return nil, fmt.Errorf("%s has no certificate", t.ClientCA)
+		return nil, fmt.Errorf("%s has no PEM certificate: name a file with CA certificates", t.ClientCA)
 	}
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	return config, nil

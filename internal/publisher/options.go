@@ -201,19 +201,19 @@ func (o Options) validate() error {
 	case o.NATS == "" && (o.NATSCredentials != "" || o.NATSNKey != ""):
 		return errors.New("the embedded NATS server knows its publisher: leave its credentials and NKey out")
 	case o.NATS == "" && o.Replicas != 1:
-		return fmt.Errorf("the embedded NATS server is one server and cannot keep %d replicas", o.Replicas)
+		return fmt.Errorf("--replicas %d: the embedded NATS server keeps 1 copy: leave the option out, or give the URL of a cluster with --nats", o.Replicas)
 	case o.Replicas < 1 || o.Replicas > 5:
-		return fmt.Errorf("%d replicas: JetStream keeps 1 to 5", o.Replicas)
+		return fmt.Errorf("--replicas %d: want 1 to 5, because JetStream keeps no more", o.Replicas)
 	case o.OpenRequests < 0:
-		return fmt.Errorf("%d open change requests of one author: there may be 1 or more", o.OpenRequests)
+		return fmt.Errorf("--open-requests %d: want 1 or more", o.OpenRequests)
 	case o.TokenLifetime < 0:
-		return fmt.Errorf("a token lifetime of %s: it must be positive", o.TokenLifetime)
+		return fmt.Errorf("--token-lifetime %s: want a positive duration such as 720h", o.TokenLifetime)
 	case o.LedgerBytes < 0:
-		return fmt.Errorf("%d bytes that one author may write a day: there may be 1 or more", o.LedgerBytes)
+		return fmt.Errorf("--ledger-bytes %d: want 1 or more", o.LedgerBytes)
 	case o.InFlight != 0 && o.InFlight < minInFlight:
-		return fmt.Errorf("less than %d KiB for requests and answers under way: large answers need more", minInFlight>>10)
+		return fmt.Errorf("--in-flight-memory: want %d KiB or more, because large answers need it", minInFlight>>10)
 	case o.CheckpointInterval < minCheckpointInterval:
-		return fmt.Errorf("a checkpoint interval of %s: it must be %s or more", o.CheckpointInterval, minCheckpointInterval)
+		return fmt.Errorf("--checkpoint-interval %s: want %s or more", o.CheckpointInterval, minCheckpointInterval)
 	case eval.ValidateMaxWork(o.MaxEvaluationWork) != nil:
 		return fmt.Errorf("--max-evaluation-work: %w", eval.ValidateMaxWork(o.MaxEvaluationWork))
 	case o.NATS != "" && o.KeysDir == "":

@@ -206,7 +206,7 @@ func (e *environments) overwrite(ctx context.Context, name string, o decide.Orig
 }
 
 // errNotTaken means that a new epoch was written, but is not known here yet.
-var errNotTaken = errors.New("the new epoch is written, but this publisher has not read it yet")
+var errNotTaken = errors.New("the new epoch is written, but this publisher has not read it yet: do not repeat the command, look again in a moment")
 
 // awaitEpoch waits until the state is one of an epoch, its log confirms that it is current, and it can be written to.
 func (e *environment) awaitEpoch(ctx context.Context, epoch changelog.Epoch) error {

@@ -204,7 +204,7 @@ func (o Options) keyring() (*changelog.Keyring, error) {
 		return changelog.NewKeyring(o.Trust), nil
 	}
 	if o.TrustFile == "" {
-		return nil, errors.New("nothing says whose flags to believe: give --credentials with a directory that \"flagside credentials add\" has written, " +
+		return nil, errors.New("no root keys to verify flags with: give --credentials with a directory that \"flagside credentials add\" has written, " +
 			"or --trust-file with the file trust of the publisher's data directory")
 	}
 	text, err := os.ReadFile(o.TrustFile)
@@ -263,7 +263,7 @@ func (o Options) Validate() error {
 		errs = append(errs, fmt.Errorf("compatibility %q is unknown: leave it empty or use %q", o.Compatibility, eval.CompatibilityFlagd))
 	}
 	if o.OFREPAddr == listen.Off {
-		errs = append(errs, errors.New("OFREP cannot be off"))
+		errs = append(errs, errors.New("--ofrep-addr cannot be off: give an address such as 127.0.0.1:8016"))
 	}
 	for _, addr := range []string{o.OFREPAddr, o.FlagdAddr, o.FlagdSyncAddr} {
 		if addr != "" {
@@ -274,16 +274,16 @@ func (o Options) Validate() error {
 		errs = append(errs, err)
 	}
 	if min(o.CatchUpGrace, o.BarrierSpacing, o.FreshnessDeadline, o.RequestTimeout) < 0 {
-		errs = append(errs, errors.New("the grace to catch up, the spacing of barriers, the deadline of freshness and the time for a request cannot be negative"))
+		errs = append(errs, errors.New("--catch-up-grace, --barrier-spacing, --freshness-deadline and --request-timeout cannot be negative: want 0s or more"))
 	}
 	if err := eval.ValidateMaxWork(o.MaxEvaluationWork); err != nil {
 		errs = append(errs, fmt.Errorf("--max-evaluation-work: %w", err))
 	}
 	if o.InFlight < 0 || o.InFlight > 0 && o.InFlight < minInFlight {
-		errs = append(errs, fmt.Errorf("%d bytes under way on a port: want %d or more, which is room for large answers", o.InFlight, minInFlight))
+		errs = append(errs, fmt.Errorf("--in-flight-memory %d: want %d KiB or more, because large answers need it", o.InFlight>>10, minInFlight>>10))
 	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
-		errs = append(errs, fmt.Errorf("%d flags with a counter of their own: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))
+		errs = append(errs, fmt.Errorf("--metrics-per-flag %d: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))
 	}
 	return errors.Join(append(errs, o.TLS.Validate(), o.Context.Validate(), ofrep.ValidateOrigins(o.Origins), origin.ValidateHosts(o.Hosts))...)
 }

@@ -52,7 +52,7 @@ func parseLevel(name string) (zerolog.Level, error) {
 			return zerolog.DebugLevel + zerolog.Level(i), nil
 		}
 	}
-	return zerolog.Disabled, fmt.Errorf("log level %q is none of %s", name, strings.Join(Levels(), ", "))
+	return zerolog.Disabled, fmt.Errorf("log level %q is not one of %s", name, strings.Join(Levels(), ", "))
 }
 
 // stamp adds the time to an event. The logger's own time stamps have a resolution of one second that is set for the whole process.

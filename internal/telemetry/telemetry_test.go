@@ -77,8 +77,8 @@ func TestNewLoggerRefuses(t *testing.T) {
 			t.Errorf("level %q, format %q: got error %v, want %s", level, format, err, want)
 		}
 	}
-	f("loud", FormatJSON, `log level "loud" is none of debug, info, warn, error`)
-	f("", FormatJSON, `log level "" is none of debug, info, warn, error`)
+	f("loud", FormatJSON, `log level "loud" is not one of debug, info, warn, error`)
+	f("", FormatJSON, `log level "" is not one of debug, info, warn, error`)
 	f("info", "xml", `log format "xml" is neither json nor console`)
 }
 

@@ -97,7 +97,7 @@ func (s *followLoop) reconnect(why error, now time.Time) {
 		return
 	}
 	s.reconnected = now
-	s.log.Warn().Err(why).Msg("connection silent, connecting again")
+	s.log.Warn().Err(why).Msg("connection went silent, reconnecting")
 	if err := s.conn.Reconnect(); err != nil {
 		s.current.LastError = fmt.Errorf("connect again: %w", err)
 	}

@@ -21,7 +21,7 @@ var (
 	// ErrNoReview means that an act needs no review, or no longer.
 	ErrNoReview = errors.New("it needs no review")
 	// ErrOwnAct means that the reviewer has done it, or has a token that was made with that of who has.
-	ErrOwnAct = errors.New("you cannot review what you did yourself: another person must")
+	ErrOwnAct = errors.New("you cannot review your own act: ask another person to")
 )
 
 // Acts are what was done to the installation: the records of CONTROL but for those that give persons their ids. Publishers share them. It is

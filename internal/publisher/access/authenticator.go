@@ -22,7 +22,7 @@ var (
 	// ErrNoCredentials means that the request has none. Answer 401, or let it read where anybody may.
 	ErrNoCredentials = errors.New("the request has no bearer token: send one in the Authorization header")
 	// ErrRejected means that the token is not one, or not any more. Answer 401; the error's text may be shown.
-	ErrRejected = errors.New("the bearer token is not accepted")
+	ErrRejected = errors.New("the bearer token was not accepted")
 	// ErrUnavailable means that it could not be found out who asks. Answer 503; the error's text is for operators.
 	ErrUnavailable = errors.New("bearer tokens cannot be verified now")
 )
@@ -68,7 +68,7 @@ func NewAuthenticator(o AuthenticatorOptions) (*Authenticator, error) {
 	a := &Authenticator{tokens: o.Tokens, people: cmp.Or(o.People, NewPeople()), fixed: o.Fixed, issuers: make(map[string]*issuer)}
 	for _, f := range o.Fixed {
 		if len(f.Secret) < minFixedBytes {
-			return nil, fmt.Errorf("the token of %s is shorter than %d bytes and could be guessed", f.Principal.ID, minFixedBytes)
+			return nil, fmt.Errorf("the token of %s is shorter than %d bytes and could be guessed: use a longer one", f.Principal.ID, minFixedBytes)
 		}
 		if f.Principal.ID == "" {
 			return nil, errors.New("a fixed token needs a principal with an id")

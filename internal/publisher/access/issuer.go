@@ -73,7 +73,7 @@ func validateIssuers(all []Issuer) error {
 		}
 		for _, other := range all[:i] {
 			if other.Name == issuer.Name || other.URL == issuer.URL {
-				return fmt.Errorf("issuer %d (%q): another one has the same name or URL", i+1, issuer.Name)
+				return fmt.Errorf("issuer %d (%q): another issuer has the same name or URL: remove one", i+1, issuer.Name)
 			}
 		}
 	}
@@ -87,20 +87,20 @@ func (i Issuer) validate() error {
 	}
 	u, err := url.Parse(i.URL)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("the URL %q is none such as https://issuer.example", i.URL)
+		return fmt.Errorf("%q is not a URL such as https://issuer.example", i.URL)
 	}
 	if u.Scheme != "https" && !onLoopback(u) {
 		return fmt.Errorf("the URL %q must begin with https://: otherwise an attacker on the network could forge every token", i.URL)
 	}
 	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
-		return errors.New("audiences must name whom tokens are made for, or tokens for other programs would be accepted")
+		return errors.New("audiences is empty: name the audience of your tokens, or tokens for other programs would be accepted")
 	}
 	for _, rule := range i.Groups {
 		if rule.Group == "" || rule.Claim == "" || rule.Value == "" {
 			return errors.New("each of groups needs a group, a claim and a value")
 		}
 		if strings.HasPrefix(rule.Claim, "/") && !jsontext.Pointer(rule.Claim).IsValid() {
-			return fmt.Errorf("the claim %q is no JSON pointer", rule.Claim)
+			return fmt.Errorf("the claim %q is not a JSON pointer such as /groups", rule.Claim)
 		}
 	}
 	return nil

@@ -37,14 +37,14 @@ type policies = cedar.PolicyMap
 // parsePolicies reads policies and checks them against the schema. Every error begins with the place: file, line and column.
 func parsePolicies(file string, text []byte) (policies, error) {
 	if len(text) > maxPolicyBytes {
-		return nil, fmt.Errorf("%s: larger than %d bytes", file, maxPolicyBytes)
+		return nil, fmt.Errorf("%s is larger than %d bytes: split or shorten the policies", file, maxPolicyBytes)
 	}
 	list, err := cedar.NewPolicyListFromBytes(file, text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: it has no policy, so every request would be denied", file)
+		return nil, fmt.Errorf("%s has no policy, so every request would be denied: write one, or leave the option out", file)
 	}
 	validator, err := newValidator()
 	if err != nil {
@@ -56,7 +56,7 @@ func parsePolicies(file string, text []byte) (policies, error) {
 		at := p.Position()
 		id := policyID(p)
 		if _, taken := all[id]; taken {
-			errs = append(errs, fmt.Errorf("%s:%d:%d: there is another policy with the id %q", file, at.Line, at.Column, id))
+			errs = append(errs, fmt.Errorf("%s:%d:%d: another policy has the id %q: rename one", file, at.Line, at.Column, id))
 		}
 		if err := validator.Policy(string(id), (*ast.Policy)(p.AST())); err != nil {
 			errs = append(errs, fmt.Errorf("%s:%d:%d: %s: %w", file, at.Line, at.Column, id, err))

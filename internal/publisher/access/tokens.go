@@ -19,7 +19,7 @@ import (
 // Errors of Tokens.
 var (
 	// ErrNotReady means that the tokens were not read yet; try again.
-	ErrNotReady = errors.New("the API tokens were not read yet")
+	ErrNotReady = errors.New("the API tokens are not loaded yet: ask again in a moment")
 	// ErrTokenUnknown means that there is no token with the id.
 	ErrTokenUnknown = errors.New("there is no such token")
 	// ErrInvalidToken means that a token cannot be made as it was described.

@@ -99,7 +99,7 @@ func answerProblem(ctx huma.Context, p *problem) {
 // unauthenticated returns what to answer to a request that was not authenticated.
 func (s *server) unauthenticated(err error) *problem {
 	if errors.Is(err, access.ErrUnavailable) {
-		s.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("it could not be found out who makes a request") })
+		s.options.Repeats.Line(zerolog.WarnLevel, "unavailable", func(e *zerolog.Event) { e.Err(err).Msg("caller not identified") })
 		return newProblem(http.StatusServiceUnavailable, api.ProblemUnavailable, "It cannot be verified now who you are: ask again.").later()
 	}
 	p := newProblem(http.StatusUnauthorized, api.ProblemUnauthenticated, capitalised(err.Error()))

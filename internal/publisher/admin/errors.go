@@ -38,7 +38,7 @@ func problemOf(err error, logger zerolog.Logger) *problem {
 			return p
 		}
 	}
-	logger.Error().Err(err).Msg("a request failed unexpectedly")
+	logger.Error().Err(err).Msg("request failed unexpectedly")
 	return newProblem(http.StatusInternalServerError, api.ProblemInternal, "Something failed that should not: the publisher's log says what.")
 }
 

@@ -165,6 +165,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerRequests(h)
 	s.registerLedger(h)
 	s.registerActivity(h)
+	s.registerLifecycle(h)
 	s.registerAudit(h)
 	s.registerRisk(h)
 	s.registerTokens(h)

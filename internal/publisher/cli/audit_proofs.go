@@ -65,7 +65,7 @@ func auditVerify() commandline.Invocation {
 				return fmt.Errorf("checkpoint: %w", err)
 			}
 			if o.Checkpoints = string(text); len(text) == 0 {
-				return fmt.Errorf("checkpoint: %s is empty", checkpointFile)
+				return fmt.Errorf("checkpoint: %s is empty: name a file with a kept checkpoint", checkpointFile)
 			}
 		}
 		o.Environment = f.environment

@@ -434,7 +434,7 @@ func TestTLS(t *testing.T) {
 	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami"); code != 8 || !strings.Contains(output, "certificate") {
 		t.Errorf("a certificate that no one confirms: exit code %d, %s", code, output)
 	}
-	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami", "--admin-ca", "cli_test.go"); code != 1 || !strings.Contains(output, "no certificate") {
+	if code, output := run(t.Context(), server.URL, "viewer", "", "whoami", "--admin-ca", "cli_test.go"); code != 1 || !strings.Contains(output, "no PEM certificate") {
 		t.Errorf("a file without certificates: exit code %d, %s", code, output)
 	}
 }

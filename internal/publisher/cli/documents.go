@@ -93,11 +93,15 @@ func (k kind) change(f *form, key, what string) change {
 }
 
 func (k kind) delete() commandline.Invocation {
-	var key string
+	var key, referring string
 	f := newForm(k.one+" delete", "Deletes a "+k.one+". It is refused while something depends on it.").inEnvironment()
 	k.key(f, &key)
 	w := f.writes()
+	k.referencesOption(f, &referring)
 	return f.runs(func(ctx context.Context, s *session) error {
+		if err := unreferenced(referring, key); err != nil {
+			return err
+		}
 		c := k.change(f, key, "delete")
 		c.done = k.one + " " + printable(key) + " is deleted"
 		return w.writeExisting(ctx, s, c)

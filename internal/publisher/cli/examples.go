@@ -48,6 +48,9 @@ func examples() map[string][]string {
 		"request rebase":   {"request rebase odxjrjpjco2ieqlp3zzua7vn -e prod", "request rebase odxjrjpjco2ieqlp3zzua7vn -e prod -o json"},
 		"request review":   {"request review odxjrjpjco2ieqlp3zzua7vn -e prod", "request review odxjrjpjco2ieqlp3zzua7vn -e prod -m 'was right, see SHOP-4'"},
 
+		"lifecycle": {"lifecycle -e prod", "lifecycle -e prod --stage expired --references refs.json"},
+		"refs scan": {"refs scan . -e prod", "refs scan services --exclude '*.md' --report refs.json -e prod"},
+
 		"activity":      {"activity -e prod --since 1d", "activity -e prod --flag new-checkout"},
 		"audit":         {"audit -e prod --since 7d", "audit -e prod --request odxjrjpjco2ieqlp3zzua7vn"},
 		"audit export":  {"audit export -e prod", "audit export -e prod --format csv"},

@@ -66,13 +66,17 @@ func (k kind) patch() commandline.Invocation {
 }
 
 func (k kind) archive() commandline.Invocation {
-	var key string
+	var key, referring string
 	var force bool
 	f := newForm(k.one+" archive", "Deletes a "+k.one+". With --force everything that depends on it goes along. Its history stays, and revive brings it back.").inEnvironment()
 	k.key(f, &key)
 	w := f.writes()
 	f.set.Bool(&force, "force", false, "delete everything that depends on it too, in the same transaction")
+	k.referencesOption(f, &referring)
 	return f.runs(func(ctx context.Context, s *session) error {
+		if err := unreferenced(referring, key); err != nil {
+			return err
+		}
 		c := k.change(f, key, "archive")
 		c.command.Force = force
 		c.done = k.one + " " + printable(key) + " is archived"

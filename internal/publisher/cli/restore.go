@@ -52,7 +52,7 @@ func environmentRestore() commandline.Invocation {
 			return err
 		}
 		if !changelog.IsSnapshot(snapshot) {
-			return fmt.Errorf("%s is not a snapshot", file)
+			return fmt.Errorf("%s is not a snapshot: name a snapshot such as a sidecar keeps in its data directory", file)
 		}
 		return r.run(s, f.environment, func(h api.RestoreHeaders) (api.Restored, error) {
 			return s.client.RestoreEnvironment(ctx, f.environment, snapshot, api.RestoreQuery{DryRun: r.dryRun, Part: r.parts}, h)

@@ -48,7 +48,7 @@ func New(o Options) (*Client, error) {
 		return nil, fmt.Errorf("%q is not the address of a publisher such as http://127.0.0.1:8017", base.Redacted())
 	}
 	if base.Scheme == "http" && o.Token != "" && !origin.IsLoopback(base.Host) {
-		return nil, fmt.Errorf("the token could be read on its way to %s: use https", o.Address)
+		return nil, fmt.Errorf("%s is not encrypted, so the token could be read on the way: use https", o.Address)
 	}
 	transport, err := newTransport(o.CAFile)
 	if err != nil {
@@ -79,7 +79,7 @@ func newTransport(caFile string) (*http.Transport, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("CA certificates: %s has no certificate", caFile)
+		return nil, fmt.Errorf("CA certificates: %s has no PEM certificate: name another file", caFile)
 	}
 	transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	return transport, nil

@@ -56,7 +56,7 @@ func TestErrorsOfTheClient(t *testing.T) {
 	if !ok || problem.OpID != "X" || problem.Error() != "Wait.\nflag a /state: is wrong (mend it)" {
 		t.Errorf("a problem is %v", err)
 	}
-	if err := ask(404, "text/html", "<html>"); err == nil || !strings.Contains(err.Error(), "is no publisher") {
+	if err := ask(404, "text/html", "<html>"); err == nil || !strings.Contains(err.Error(), "is not a publisher") {
 		t.Errorf("another server is %v", err)
 	}
 	if err := ask(200, "application/json", "<html>"); err == nil {
@@ -89,7 +89,7 @@ func TestTheClientFollowsNoRedirection(t *testing.T) {
 			"a change": second(c.CreateEnvironment(t.Context(), api.NewEnvironment{Name: "prod"}, api.AdministrationHeaders{})),
 			"a stream": second(c.ExportAudit(t.Context(), "prod", false)),
 		} {
-			if err == nil || !strings.Contains(err.Error(), "is no publisher") {
+			if err == nil || !strings.Contains(err.Error(), "is not a publisher") {
 				t.Errorf("%s, redirected with %d: %v", name, status, err)
 			}
 		}

@@ -103,7 +103,7 @@ func (c *Client) unanswered(err error, r request) error {
 func refused(response *http.Response, body []byte, r request) error {
 	e := &Error{Call: r.call}
 	if err := json.Unmarshal(body, &e.Problem); err != nil || e.Status == 0 {
-		return fmt.Errorf("%s is no publisher: it answers %s", response.Request.URL.Host, response.Status)
+		return fmt.Errorf("%s is not a publisher: it answered %s: check the address", response.Request.URL.Host, response.Status)
 	}
 	return e
 }

@@ -126,6 +126,10 @@ func everyOperation() []anOperation {
 			return second(c.PatchRisk(ctx, environment, nil, h))
 		},
 
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.Lifecycle(ctx, environment, api.LifecycleQuery{}))
+		},
+
 		func(ctx context.Context, c *client.Client) error { return second(c.WhoAmI(ctx)) },
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.CheckPolicy(ctx, api.PolicyQuestion{}))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +27,9 @@ type fakeLog struct {
 	state   *statetest.State
 	before  func(n int, c writer.Change) (writer.OutcomeState, error) // n is the number of the append, from 1
 	changes []writer.Change
+
+	past  []changelog.Record // what Backwards returns, oldest first; nil if it is not to be called
+	reads int                // calls of Backwards
 }
 
 func (l *fakeLog) Append(_ context.Context, basis writer.Basis, c writer.Change) (writer.Outcome, error) {
@@ -52,8 +56,18 @@ func (l *fakeLog) Read(context.Context, changelog.Position, uint64) iter.Seq2[ch
 	return func(func(changelog.Record, error) bool) {}
 }
 
-func (l *fakeLog) Backwards(context.Context, uint64) iter.Seq2[changelog.Record, error] {
-	return func(func(changelog.Record, error) bool) { l.t.Error("the log was read backwards") }
+func (l *fakeLog) Backwards(_ context.Context, before uint64) iter.Seq2[changelog.Record, error] {
+	return func(yield func(changelog.Record, error) bool) {
+		if l.past == nil {
+			l.t.Error("the log was read backwards")
+		}
+		l.reads++
+		for _, r := range slices.Backward(l.past) {
+			if (before == 0 || r.Revision < before) && !yield(r, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (l *fakeLog) History(context.Context, document.ID) iter.Seq2[changelog.Record, error] {

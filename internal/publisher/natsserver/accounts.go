@@ -75,7 +75,7 @@ func (a *accounts) ofSidecars(environment string, guest bool) (*server.Account, 
 		return account, nil
 	}
 	if guest && a.guests >= maxGuests {
-		return nil, fmt.Errorf("clients without credentials have named %d environments already", a.guests)
+		return nil, fmt.Errorf("clients without credentials named %d environments, the most allowed: make credentials with \"flagside credentials add\"", a.guests)
 	}
 	layout := sidecarsLayout(a.nats.GlobalAccount().GetName(), environment)
 	account, err := a.nats.RegisterAccount(layout.name)

@@ -108,7 +108,7 @@ func (a *authenticator) identify(c server.ClientAuthentication) (identity, error
 	case o.Nkey != "":
 		user, known := a.file.Current().byNKey[o.Nkey]
 		if !known {
-			return identity{}, fmt.Errorf("the NKey %.60q is that of no user", o.Nkey)
+			return identity{}, fmt.Errorf("the NKey %.60q belongs to no NATS user: make credentials with \"flagside credentials add\"", o.Nkey)
 		}
 		return identity{user: user}, verify(o, c.GetNonce())
 	case local == inProcess && (o.Username == a.own.name || o.Username == a.own.deleting):

@@ -118,7 +118,7 @@ func (s *storage) run(ctx context.Context, nats *server.Server, opts *server.Opt
 			return
 		case <-s.failed:
 		}
-		s.logger.Error().Err(s.failure()).Msg("disk of the streams full: changes are refused until there is space")
+		s.logger.Error().Err(s.failure()).Msg("disk of the streams filled up: changes are refused until it has space")
 		pause = nextPause(pause, time.Since(last))
 		if !wait(ctx, pause) || !s.awaitSpace(ctx) {
 			return

@@ -17,10 +17,10 @@ const tlsTimeout = 5
 // validateReach reports why the server must not listen where it is asked to: beyond loopback it has to know its clients, and they it.
 func (o Options) validateReach() error {
 	if (o.CertificateFile == "") != (o.KeyFile == "") {
-		return errors.New("a certificate needs its key, and the other way round")
+		return errors.New("the NATS server's certificate and its key belong together: give both or neither")
 	}
 	if o.ClientCAFile != "" && o.CertificateFile == "" {
-		return errors.New("client certificates can be asked for only by a server that has one itself")
+		return errors.New("the NATS server asks for client certificates but has none itself: give its certificate and key too")
 	}
 	err := config.LoopbackOnly(o.Addr)
 	if err == nil || o.hasUsers() && o.CertificateFile != "" {

@@ -59,11 +59,11 @@ func (u User) validate() error {
 	case u.Name == "":
 		return errors.New("a NATS user needs a name")
 	case !nkeys.IsValidPublicUserKey(u.NKey):
-		return fmt.Errorf("NATS user %s: its nkey is no public NKey of a user, which begins with U", u.Name) // it may be a seed
+		return fmt.Errorf("NATS user %s: its nkey is not the public NKey of a user: it begins with U", u.Name) // it may be a seed
 	case u.Role != RoleSidecar && u.Role != RolePublisher:
 		return fmt.Errorf("NATS user %s: the role %q is neither %s nor %s", u.Name, u.Role, RoleSidecar, RolePublisher)
 	case u.Role == RoleSidecar && len(u.Environments) != 1:
-		return fmt.Errorf("NATS user %s: a sidecar follows one environment, %d are named", u.Name, len(u.Environments))
+		return fmt.Errorf("NATS user %s: %d environments are named: name one, because a sidecar follows one", u.Name, len(u.Environments))
 	}
 	for _, environment := range u.Environments {
 		if err := flagsync.ValidateEnvironment(environment); err != nil {
@@ -130,7 +130,7 @@ func ParseUsers(text []byte) ([]User, error) {
 			return nil, err
 		}
 		if slices.ContainsFunc(users[:i], func(other User) bool { return other.Name == u.Name || other.NKey == u.NKey }) {
-			return nil, fmt.Errorf("there are two NATS users with the name or the NKey of %s", u.Name)
+			return nil, fmt.Errorf("two NATS users have the name or the NKey of %s: remove one", u.Name)
 		}
 	}
 	return users, nil

@@ -71,7 +71,7 @@ func parseAuthority(data map[string][]byte) (*authority, error) {
 	}
 	key, ok := pair.PrivateKey.(crypto.Signer)
 	if !ok || !pair.Leaf.IsCA {
-		return nil, fmt.Errorf("%s is no certificate of a CA", authorityCertificate)
+		return nil, fmt.Errorf("%s is not a CA certificate", authorityCertificate)
 	}
 	return &authority{certificate: pair.Leaf, key: key, pem: data[authorityCertificate]}, nil
 }
@@ -79,7 +79,7 @@ func parseAuthority(data map[string][]byte) (*authority, error) {
 // issue makes a certificate for a server, and returns what its Secret holds. It does not outlive the CA.
 func (a *authority) issue(hosts []string, now time.Time) (map[string][]byte, error) {
 	if !now.Before(a.certificate.NotAfter) {
-		return nil, fmt.Errorf("the CA has ended on %s", day(a.certificate.NotAfter))
+		return nil, fmt.Errorf("the CA expired on %s", day(a.certificate.NotAfter))
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -104,8 +104,8 @@ func TestCertificates(t *testing.T) {
 		t.Errorf("the certificate ends on %s, and next is %q", got, results["flagside/flags-ca"].Next)
 	}
 	c.now = start().AddDate(10, 1, 0)
-	if _, err := c.provision(t, p, false); err == nil || !strings.Contains(err.Error(), "the CA has ended") {
-		t.Errorf("with a CA that has ended: %v", err)
+	if _, err := c.provision(t, p, false); err == nil || !strings.Contains(err.Error(), "the CA expired on 2036-11-29") {
+		t.Errorf("with a CA that expired: %v", err)
 	}
 }
 

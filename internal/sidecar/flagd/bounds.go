@@ -25,7 +25,7 @@ const valuesFactor = 4
 const jsonFactor = 3
 
 // errBusy refuses what there is no memory for now.
-var errBusy = errors.New("too much is under way on this port, because clients do not take their answers: try again")
+var errBusy = errors.New("too many answers wait on this port, because clients do not read them: try again")
 
 // busy returns the error of a request that there is no memory for now.
 func busy() *connect.Error {

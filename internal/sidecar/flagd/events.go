@@ -86,7 +86,7 @@ func (s *Server) stream(ctx context.Context, kind string, header http.Header, ru
 		end(errDisplaced)
 	})
 	if !ok {
-		return connect.NewError(connect.CodeResourceExhausted, errors.New("too many streams are open, or too many of this client"))
+		return connect.NewError(connect.CodeResourceExhausted, errors.New("too many streams are open, or too many from this client: close some, or connect again later"))
 	}
 	defer place.Release()
 	beginStream(ctx)

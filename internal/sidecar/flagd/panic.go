@@ -15,5 +15,5 @@ func (s *Server) recoverPanic(_ context.Context, spec connect.Spec, _ http.Heade
 	s.options.Metrics.panics.Inc()
 	telemetry.OfPanic(s.options.Logger.Error(), v).Str("procedure", spec.Procedure).
 		Msg("request failed because of a bug in the sidecar: please report it")
-	return connect.NewError(connect.CodeInternal, errors.New("a mistake in the sidecar"))
+	return connect.NewError(connect.CodeInternal, errors.New("a bug in the sidecar: its log has the details"))
 }

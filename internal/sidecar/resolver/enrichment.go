@@ -34,10 +34,10 @@ func (e Enrichment) Validate() error {
 		attribute := e.Headers[header]
 		errs = append(errs, validateAttribute(attribute))
 		if header == "" || strings.ContainsAny(header, " \t\r\n:=,") {
-			errs = append(errs, fmt.Errorf("%q is no name of a header", header))
+			errs = append(errs, fmt.Errorf("%q is not the name of a header", header))
 		}
 		if other, taken := from[attribute]; taken {
-			errs = append(errs, fmt.Errorf("attribute %q is taken from two headers, %s and %s", attribute, other, header))
+			errs = append(errs, fmt.Errorf("attribute %q is set from two headers, %s and %s: leave one out", attribute, other, header))
 		}
 		from[attribute] = header
 	}

@@ -24,7 +24,7 @@ import (
 )
 
 // ErrNotReady says that no complete set of flags is known yet.
-var ErrNotReady = errors.New("no complete set of flags is known yet")
+var ErrNotReady = errors.New("no complete set of flags is loaded yet")
 
 // Views gives the newest complete state of the environment, nil before the first.
 type Views interface {

@@ -85,12 +85,12 @@ func parseTokens(content []byte) (known [][sha256.Size]byte, err error) {
 			continue
 		}
 		if bytes.ContainsFunc(line, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return nil, fmt.Errorf("line %d is no token: want visible ASCII characters without spaces", number)
+			return nil, fmt.Errorf("line %d is not a token: want visible ASCII characters without spaces", number)
 		}
 		known = append(known, sha256.Sum256(line))
 	}
 	if len(known) == 0 {
-		return nil, errors.New("it has no token")
+		return nil, errors.New("it has no token: write one a line")
 	}
 	return known, nil
 }

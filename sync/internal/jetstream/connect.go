@@ -119,7 +119,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*Conn, error) {
 	}
 	err := o.Validate()
 	if err == nil && o.Keyring == nil {
-		err = errors.New("there is no root key to trust")
+		err = errors.New("no root keys to verify the log with: give the publisher's trust file")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
@@ -175,7 +175,7 @@ func (o ConnectOptions) Validate() error {
 		}
 	}
 	if o.Signer != nil && o.Keyring != nil && o.Signer.Installation() != o.Keyring.Installation() {
-		return errors.New("the signing key is of another installation than the root key that is trusted")
+		return errors.New("the signing key and the root keys belong to two installations: use the keys and the trust file of one")
 	}
 	if strings.ContainsAny(o.Domain, ".*> \t") {
 		return fmt.Errorf("%q is not a JetStream domain: it must be one subject token", o.Domain)
@@ -200,11 +200,11 @@ func (o ConnectOptions) validateAddress(address string) error {
 		return fmt.Errorf("URL %q: %s", u.Redacted(), want)
 	}
 	if u.Hostname() == "" {
-		return fmt.Errorf("URL %q names no host", u.Redacted())
+		return fmt.Errorf("URL %q names no host: want nats://host:port or tls://host:port", u.Redacted())
 	}
 	if port := u.Port(); port != "" {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return fmt.Errorf("URL %q: %s is no port", u.Redacted(), port)
+			return fmt.Errorf("URL %q: port %s is not a number from 0 to 65535", u.Redacted(), port)
 		}
 	}
 	if !o.Insecure && !isLoopback(u.Hostname()) && !o.encrypts(u.Scheme) {

@@ -95,10 +95,10 @@ func readSeed(file string) (nkeys.KeyPair, error) {
 // other.
 func (o ConnectOptions) validateFiles() error {
 	if o.Credentials != "" && o.NKey != "" {
-		return errors.New("credentials and NKey: give one of them")
+		return errors.New("both NATS credentials and an NKey are given: leave one out")
 	}
 	if (o.Certificate == "") != (o.CertificateKey == "") {
-		return errors.New("a client certificate needs its key, and the other way round")
+		return errors.New("the NATS client certificate and its key belong together: give both or neither")
 	}
 	if o.NKey != "" {
 		if _, err := publicKey(o.NKey); err != nil {

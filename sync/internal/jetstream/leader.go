@@ -55,7 +55,7 @@ type replicaInfo struct {
 // it is the leader.
 func (i *StreamInfo) VerifyLease() error {
 	if i.Cluster == nil || i.Cluster.Leader == "" {
-		return errors.New("the stream has no leader")
+		return errors.New("the stream has no leader: check that most of its NATS servers run")
 	}
 	servers, active := 1+len(i.Cluster.Replicas), 1
 	for _, r := range i.Cluster.Replicas {
@@ -64,7 +64,7 @@ func (i *StreamInfo) VerifyLease() error {
 		}
 	}
 	if active <= servers/2 {
-		return fmt.Errorf("the leader %s has heard of %d of %d servers within %s, which is no majority",
+		return fmt.Errorf("the leader %s reached %d of %d servers in the last %s, which is no majority: check the other NATS servers",
 			i.Cluster.Leader, active, servers, leaseLimit)
 	}
 	return nil

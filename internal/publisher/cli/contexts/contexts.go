@@ -17,7 +17,7 @@ import (
 )
 
 // ErrNoDirectory tells that a user has no place for contexts.
-var ErrNoDirectory = errors.New("there is no place for contexts: HOME is not set")
+var ErrNoDirectory = errors.New("contexts cannot be kept: HOME is not set: set it")
 
 // Context is a publisher, and how a user works with it.
 type Context struct {

@@ -1,0 +1,104 @@
+// Package lifecycle tells which flags have outlived their purpose. It is pure: no clock, no input, no output.
+package lifecycle
+
+import (
+	"time"
+
+	"github.com/flagside/flagside/eval"
+)
+
+// Stage is where a flag is in its life.
+type Stage string
+
+// The stages, by how much they want attention. A flag that is expired is that, whatever else it is.
+const (
+	Active   Stage = "active"
+	Stale    Stage = "stale"    // everyone has had the same answer for long
+	Expiring Stage = "expiring" // its expires is near
+	Expired  Stage = "expired"  // its expires has passed
+)
+
+// The defaults of [Settings].
+const (
+	DefaultExpiringWithin = 14 * 24 * time.Hour
+	DefaultStaleAfter     = 90 * 24 * time.Hour
+)
+
+// Settings say how long is long.
+type Settings struct {
+	ExpiringWithin time.Duration // before its expires
+	StaleAfter     time.Duration // without a change
+}
+
+// Standing is where one flag is in its life, and why.
+type Standing struct {
+	Flag  *eval.Flag
+	Stage Stage
+	// Everyone is the variant that every user gets; empty if that depends on the user, or if the application's own default applies.
+	Everyone string
+	// Off tells that every user gets the application's own default.
+	Off bool
+}
+
+// Of returns where flags are in their lives, in the order of the flags. Revisions up to unchanged are older than StaleAfter. Flags of kind ops and
+// permission are never stale: a kill switch waits for the day it is needed.
+func Of(flags []*eval.Flag, unchanged uint64, s Settings, now time.Time) []Standing {
+	all := make([]Standing, len(flags))
+	for i, f := range flags {
+		all[i] = of(f, f.Revision() <= unchanged, s, now)
+	}
+	return all
+}
+
+func of(f *eval.Flag, unchanged bool, s Settings, now time.Time) Standing {
+	standing := Standing{Flag: f, Stage: Active}
+	if f.Usable() {
+		standing.Everyone, standing.Off = everyone(f)
+	}
+	expires := f.Expires()
+	switch {
+	case !expires.IsZero() && !now.Before(expires):
+		standing.Stage = Expired
+	case !expires.IsZero() && expires.Sub(now) <= s.ExpiringWithin:
+		standing.Stage = Expiring
+	case unchanged && (standing.Off || standing.Everyone != "") && !exempt(f.Kind()):
+		standing.Stage = Stale
+	}
+	return standing
+}
+
+func exempt(kind string) bool { return kind == "ops" || kind == "permission" }
+
+// everyone returns the variant that every user gets, or that every user gets the application's default. Rules that choose by the user, and
+// prerequisites, which are decided by another flag, give neither.
+func everyone(f *eval.Flag) (variant string, off bool) {
+	switch {
+	case !f.Enabled():
+		return named(f.OffVariant())
+	case len(f.Prerequisites()) > 0:
+		return "", false
+	case len(f.Targeting()) == 0:
+		return named(f.DefaultVariant())
+	}
+	shares, _, ok := f.Split()
+	if !ok {
+		return "", false
+	}
+	for _, share := range shares {
+		switch {
+		case share.Weight == 0:
+		case variant == "":
+			variant = share.Variant.Name()
+		case variant != share.Variant.Name():
+			return "", false
+		}
+	}
+	return variant, false
+}
+
+func named(v *eval.Variant) (variant string, off bool) {
+	if v == nil {
+		return "", true
+	}
+	return v.Name(), false
+}
