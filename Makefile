@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image chart cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image compose chart cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -81,6 +81,9 @@ clients: build ## real OpenFeature clients in Go, Node.js and a browser, and beh
 
 image: ## images of the publisher and the sidecar in dist/images, as OCI archives; needs buildah
 	build/image.sh
+
+compose: ## starts deploy/compose.yaml with the images of make image; needs root, podman, runc and docker-compose
+	build/compose.sh
 
 chart: ## renders the chart for all example values, and plays its admission policy and its alerts
 	cd deploy/charttest && $(GO) run ./figures
