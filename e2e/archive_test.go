@@ -97,7 +97,7 @@ func TestDestroyedEnvironment(t *testing.T) {
 	s.startPublisher()
 	s.command(0, "is archived", "environment", "archive", "trial")
 	s.stopPublisher()
-	s.command(1, `"other" is not "trial"`, append(destroy, "--confirm", "other")...)
+	s.command(1, `"other" is not the environment's name: type "trial"`, append(destroy, "--confirm", "other")...)
 	s.command(0, "deleted: stream FLAGS_trial", confirmed...)
 	s.command(0, "recorded before", confirmed...)
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/waiting"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
 	"github.com/flagside/flagside/sync/writer"
@@ -56,11 +57,12 @@ func (l *replicated) restore(tb testing.TB, c *nats.Conn, b streamBackup) {
 	if answer := api(tb, c, "STREAM.DELETE."+flagsOf, nil); answer["error"] != nil {
 		tb.Fatal(answer["error"])
 	}
-	started := api(tb, c, "STREAM.RESTORE."+flagsOf, map[string]any{"config": b.description["config"], "state": b.description["state"]})
-	to, ok := started["deliver_subject"].(string)
-	if !ok {
-		tb.Fatal(started["error"])
-	}
+	var started map[string]any
+	waiting.Until(tb, "the servers to have deleted the log", func() bool {
+		started = api(tb, c, "STREAM.RESTORE."+flagsOf, map[string]any{"config": b.description["config"], "state": b.description["state"]})
+		return started["error"] == nil
+	})
+	to, _ := started["deliver_subject"].(string)
 	for _, chunk := range append(b.chunks, nil) { // the empty one ends it
 		if _, err := c.Request(to, chunk, patience); err != nil {
 			tb.Fatal(err)

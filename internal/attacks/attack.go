@@ -44,7 +44,7 @@ const (
 	DiskThief     Attacker = "a thief of a sidecar's disk"
 	DiskWriter    Attacker = "a writer to a sidecar's disk"
 	BackupReader  Attacker = "a thief of a backup"
-	BackupWriter  Attacker = "a writer to a backup"
+	BackupForger  Attacker = "a writer to a backup"
 	LocalProcess  Attacker = "a process on loopback"
 	Cluster       Attacker = "someone else in a cluster of Kubernetes"
 )
@@ -53,7 +53,7 @@ const (
 func Attackers() []Attacker {
 	return []Attacker{
 		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Administrator, Machine, DiskThief, DiskWriter,
-		BackupReader, BackupWriter, LocalProcess, Cluster,
+		BackupReader, BackupForger, LocalProcess, Cluster,
 	}
 }
 
