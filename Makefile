@@ -1,4 +1,4 @@
-# Every target needs Go and nothing else. The linter and benchstat are Go modules of build/tools.mod.
+# Targets need Go and nothing else, unless help says so. The linter and benchstat are Go modules of build/tools.mod.
 
 GO       ?= go
 TOOL     := $(GO) tool -modfile=build/tools.mod

@@ -39,7 +39,10 @@ func (b *build) contents(p platform, linked []module) ([]file, error) {
 		}
 		files = append(files, file{name: "bin/" + program, data: data, executable: true})
 	}
-	for _, pattern := range []string{"README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "docs/*.md", "examples/flags.json"} {
+	for _, pattern := range []string{
+		"README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "docs/adr/*.md", "docs/pictures/*", "api/*.json",
+		"deploy/compose.yaml", "examples/flags.json",
+	} {
 		found, err := b.copied(pattern, "")
 		if err != nil {
 			return nil, err

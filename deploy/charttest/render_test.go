@@ -77,6 +77,9 @@ func invariants(t *testing.T, r Rendered) {
 	if !strings.Contains(r.Notes, "flagside environment create") {
 		t.Errorf("the notes do not say what to do next: %s", r.Notes)
 	}
+	if told, made := strings.Contains(r.Notes, "admin-token"), strings.Contains(r.Text, "admin-token"); told && !made {
+		t.Errorf("the notes read a Secret that is not there: %s", r.Notes)
+	}
 	for _, secret := range []string{"PRIVATE KEY", "SUA", "password"} {
 		if strings.Contains(r.Text, secret) {
 			t.Errorf("%q is in the manifests", secret)

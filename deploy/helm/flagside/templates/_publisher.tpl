@@ -138,7 +138,7 @@ spec:
       secret: {secretName: {{ include "flagside.apiTLSSecret" . }}, defaultMode: 0400}
     {{- if .Values.adminToken.enabled }}
     - name: admin-token
-      secret: {secretName: {{ include "flagside.adminTokenSecret" . }}, defaultMode: 0400}
+      secret: {secretName: {{ include "flagside.adminTokenSecret" . | quote }}, defaultMode: 0400}
     {{- end }}
     {{- if include "flagside.embedded" . }}
     - name: nats-tls

@@ -1,7 +1,7 @@
 {{- /*
 The sidecar of a pod, once, for every way into it: include flagside.sidecar.container and flagside.sidecar.volumes in charts of your own, or let
 the policy, the kustomize component or the DaemonSet do it. Call with (dict "root" $ "environment" "prod" "secret" "…"); with this chart as a
-dependency, root is the context of the dependency: (dict "Values" .Values.flagside "Chart" .Subcharts.flagside.Chart "Release" .Release).
+dependency, root is the context of the dependency: .Subcharts.flagside.
 */ -}}
 {{- define "flagside.sidecar.secret" -}}
 {{- .secret | default .root.Values.sidecar.existingSecret | default (printf "%s-sidecar-%s" (include "flagside.fullname" .root) .environment) -}}
