@@ -85,7 +85,7 @@ func checkCheckpointFile(file string) error {
 // scratch is what a check has made, and the data directory that it has taken. Its zero value has nothing.
 type scratch struct {
 	directories []string
-	lock        *os.File
+	lock        *dataDirLock
 }
 
 // withoutTraces returns the options with scratch directories where New would make something that stays: in a data directory that is new, and

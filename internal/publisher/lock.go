@@ -16,10 +16,18 @@ const lockFile = "publisher.lock"
 // errDataDirInUse means that a data directory is another publisher's: two servers that write the same streams would destroy them.
 var errDataDirInUse = errors.New("another publisher uses the data directory: give each its own with --data-dir, or one NATS server to both with --nats")
 
+// dataDirLock is a data directory that this process has taken.
+type dataDirLock struct{ file *os.File }
+
+// Close leaves the directory to others. Unlocking comes first: a child process that is being started holds a copy of the descriptor for a moment.
+func (l *dataDirLock) Close() error {
+	return errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
+}
+
 // lockDataDir makes the data directory and takes it for this process, until the result is closed or the process ends. Others may not write to
 // it, because keys, tokens and users lie there; where all of these lie elsewhere it may be the root of a volume that everybody may write to, as
 // some storage classes of Kubernetes make them: what else lies there is signed, and only those see it who mount the volume.
-func (o Options) lockDataDir() (*os.File, error) {
+func (o Options) lockDataDir() (*dataDirLock, error) {
 	dir, verify := o.DataDir, fileaccess.VerifyDirectory
 	if o.KeysDir != "" && o.NATSUsers != "" && o.AdminTokenFile != "" {
 		verify = fileaccess.VerifyVolume
@@ -40,5 +48,5 @@ func (o Options) lockDataDir() (*os.File, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("%s: %w", dir, err), lock.Close())
 	}
-	return lock, nil
+	return &dataDirLock{lock}, nil
 }

@@ -14,7 +14,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -41,7 +40,7 @@ const shutdownTimeout = 20 * time.Second
 type Publisher struct {
 	options      Options
 	logger       zerolog.Logger
-	lock         *os.File                 // of the data directory; nil when the NATS server is elsewhere
+	lock         *dataDirLock             // of the data directory; nil when the NATS server is elsewhere
 	server       *natsserver.Server       // nil when the NATS server is elsewhere
 	local        *flagsync.ConnectOptions // of a command beside a publisher that runs; else nil
 	completing   bool                     // the data directory may be one that is being filled
