@@ -67,14 +67,15 @@ func (d *disk) acquire() error {
 	return nil
 }
 
-// release closes the files. The lock ends with its descriptor; the file stays,
-// because removing it would let two processes lock two files of that name.
+// release closes the files. The lock is given up before its descriptor, of which a
+// child process that is being started may hold a copy. The file stays, because
+// removing it would let two processes lock two files of that name.
 func (d *disk) release() error {
 	d.closeTail()
 	if d.lock == nil {
 		return nil
 	}
-	err := d.lock.Close()
+	err := errors.Join(syscall.Flock(int(d.lock.Fd()), syscall.LOCK_UN), d.lock.Close())
 	d.lock = nil
 	return err
 }

@@ -76,7 +76,10 @@ func (d directory) lock() (unlock func(), err error) {
 		}
 		return nil, errors.Join(fmt.Errorf("%s: %w", d.path, err), f.Close())
 	}
-	return func() { _ = f.Close() }, nil
+	return func() {
+		_ = syscall.Flock(int(f.Fd()), syscall.LOCK_UN) // a child process that is being started may hold a copy of the descriptor
+		_ = f.Close()
+	}, nil
 }
 
 // lockToChange is lock for a command that writes, which it cannot do where the files are links.
