@@ -143,7 +143,11 @@ func IsFile(name string) bool {
 // Read reads the files of a source, which may refer to one another and to the documents of the rules. The error is one of
 // the file system; what is wrong in the files is in the set.
 func Read(path string, rules *eval.Ruleset, c eval.Compatibility) (*Set, error) {
-	names, err := Names(path)
+	real, err := filepath.EvalSymlinks(path) // once, so that all files are of one version where the link moves, as git-sync moves it
+	if err != nil {
+		return nil, err
+	}
+	names, err := Names(real)
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +159,7 @@ func Read(path string, rules *eval.Ruleset, c eval.Compatibility) (*Set, error) 
 		if contents[i], err = os.ReadFile(name); err != nil {
 			return nil, err
 		}
+		names[i] = filepath.Clean(path) + strings.TrimPrefix(name, filepath.Clean(real)) // as the caller knows it
 	}
 	return Parse(names, contents, rules, c), nil
 }
