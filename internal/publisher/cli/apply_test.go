@@ -236,3 +236,62 @@ func TestExport(t *testing.T) {
 	}
 	contains(t, a.as("viewer", 0, "export -e team --source nobody"), `"flags": {}`)
 }
+
+// A change request of apply is known by the name of its files: others of the same token stay as they are, and it goes when the files no longer want it.
+func TestApplyKnowsItsOwnRequest(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create prod")
+	name := filepath.Join(files(t, map[string]string{"a.json": `{"flags":{"banner":` + banner + `},"old":` + banner + `}}}`}), "a.json")
+	write := func(flags string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(`{"flags":{`+flags+`}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply := "apply -f " + name + " -e prod --source shop"
+	id := wordAfter(t, a.as("editor", 7, apply), "change request ")
+	contains(t, a.as("editor", 0, "request get "+id+" -e prod"), "shop")
+	a.as("approver", 0, "request approve "+id+" -e prod --hash "+wordAfter(t, a.as("editor", 7, apply), "hash "))
+	a.as("editor", 0, apply)
+
+	// One of the same token that changes what the source owns, and deletes what it owns, stays.
+	hand := wordAfter(t, a.as("editor", 0, "flag toggle banner off -e prod --propose"), "change request ")
+	gone := wordAfter(t, a.as("editor", 0, "flag delete old -e prod --propose"), "change request ")
+	same := func() {
+		t.Helper()
+		contains(t, a.as("editor", 0, "request get "+hand+" -e prod"), "status", "open", "DISABLED")
+		contains(t, a.as("editor", 0, "request get "+gone+" -e prod"), "status", "open")
+	}
+	contains(t, a.as("editor", 0, apply), "nothing to do")
+	same()
+	write(`"banner":` + banner + `,"owner":"x"},"old":` + banner + `}`)
+	own := wordAfter(t, a.as("editor", 7, apply), "change request ")
+	if own == hand || own == gone {
+		t.Error("apply took a request that it did not open")
+	}
+	same()
+
+	contains(t, a.as("editor", 0, "request rebase "+own+" -e prod"), own) // and it stays the request of the source
+
+	// One that only deletes is the source's own, too: it is updated, and not joined by another.
+	write(`"banner":` + banner + `}`)
+	if again := wordAfter(t, a.as("editor", 7, apply+yes), "change request "); again != own {
+		t.Errorf("deleting opened %s beside %s", again, own)
+	}
+	write(`"banner":` + banner + `,"owner":"y"}`)
+	if again := wordAfter(t, a.as("editor", 7, apply), "change request "); again != own {
+		t.Errorf("changing opened %s beside %s, which deletes only", again, own)
+	}
+
+	// The files are as the environment again.
+	write(`"banner":` + banner + `},"old":` + banner + `}`)
+	contains(t, a.as("editor", 0, apply+" --dry-run"), "nothing to do")
+	contains(t, a.as("editor", 0, "request get "+own+" -e prod"), "open")
+	contains(t, a.as("editor", 0, apply), "nothing to do", "change request "+own+" is withdrawn")
+	contains(t, a.as("editor", 0, "request get "+own+" -e prod"), "withdrawn", "Nothing that it changes")
+	same()
+	if output := a.as("editor", 0, apply); strings.Contains(output, "withdrawn") {
+		t.Errorf("it is withdrawn twice: %s", output)
+	}
+}
