@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -293,5 +294,53 @@ func TestApplyKnowsItsOwnRequest(t *testing.T) {
 	same()
 	if output := a.as("editor", 0, apply); strings.Contains(output, "withdrawn") {
 		t.Errorf("it is withdrawn twice: %s", output)
+	}
+}
+
+// A file that export cannot read, or has nothing to put into, stays as it is. One that it writes keeps its permissions and the link that leads to it.
+func TestExportSparesFiles(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create team")
+	a.as("editor", 0, "flag create added --bool -e team")
+	dir := files(t, map[string]string{"broken.yaml": "flags:\n  a: [\n", "broken.json": `{"flags":`, "good.yaml": "flags: {} # none\n", "empty.json": ""})
+	content := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for name, place := range map[string]string{"broken.yaml": "broken.yaml:2:6: ", "broken.json": "broken.json:1:10: "} {
+		before := content(name)
+		contains(t, a.as("viewer", 9, "export -e team -o "+filepath.Join(dir, name)), place, "stays as it is")
+		if after := content(name); after != before {
+			t.Errorf("%s has become %s", name, after)
+		}
+	}
+	good, link := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "link.yaml")
+	contains(t, a.as("viewer", 5, "export -e team --source nobody -o "+good), "the source nobody owns nothing in team")
+	contains(t, a.as("viewer", 2, "export -e team --source no~one -o "+good), "the name of a source")
+	contains(t, a.as("viewer", 1, "export -e team -o "+dir), "no regular file")
+	if after := content("good.yaml"); after != "flags: {} # none\n" {
+		t.Errorf("a source without flags made it %s", after)
+	}
+	if err := errors.Join(os.Chmod(good, 0o640), os.Symlink("good.yaml", link)); err != nil {
+		t.Fatal(err)
+	}
+	a.as("viewer", 0, "export -e team -o "+link)
+	info, err := os.Lstat(link)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link became %v, %v", info, err)
+	}
+	if info, err = os.Stat(good); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the file became %v, %v", info, err)
+	}
+	contains(t, content("good.yaml"), "added:")
+	a.as("viewer", 0, "export -e team -o "+filepath.Join(dir, "empty.json"))
+	contains(t, content("empty.json"), `"added"`)
+	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
