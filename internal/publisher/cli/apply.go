@@ -64,7 +64,9 @@ type planned struct {
 	Kind string `json:"kind"`
 	Key  string `json:"key"`
 	Done string `json:"done"`
-	Base string `json:"base,omitempty"` // the revision that it was planned from
+	// State is resultPlanned, resultPending or resultApplied: one run may apply some changes and open a request for others.
+	State string `json:"state"`
+	Base  string `json:"base,omitempty"` // the revision that it was planned from
 }
 
 // The results of a report.
@@ -327,12 +329,12 @@ func (a *applying) interrupted(ctx context.Context, err error) error {
 // wrote notes that a part is in the environment.
 func (a *applying) wrote(live liveDocuments, part []source.Change, revision string) {
 	a.report.Result, a.report.Revision = resultApplied, revision
-	a.report.Changes = append(a.report.Changes, live.planned(part)...)
+	a.report.Changes = append(a.report.Changes, live.planned(part, resultApplied)...)
 }
 
-func (l *liveDocuments) planned(part []source.Change) (list []planned) {
+func (l *liveDocuments) planned(part []source.Change, state string) (list []planned) {
 	for _, c := range part {
-		list = append(list, planned{Kind: string(c.Kind), Key: c.Key, Done: c.Done(), Base: l.token(c)})
+		list = append(list, planned{Kind: string(c.Kind), Key: c.Key, Done: c.Done(), State: state, Base: l.token(c)})
 	}
 	return list
 }

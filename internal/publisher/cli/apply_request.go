@@ -151,7 +151,7 @@ func (a *applying) refusedRequest(r api.ChangeRequest) error {
 
 // pending prints that a change request waits for approvals. That is the error, too.
 func (a *applying) pending(live liveDocuments, part []source.Change, r api.ChangeRequest, later int) error {
-	a.report.Changes = append(a.report.Changes, live.planned(part)...)
+	a.report.Changes = append(a.report.Changes, live.planned(part, resultPending)...)
 	if a.output != formatTable {
 		if err := a.print(a.report, nil); err != nil {
 			return err

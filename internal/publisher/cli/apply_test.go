@@ -78,6 +78,9 @@ func TestApply(t *testing.T) {
 	contains(t, a.as("editor", 4, "apply -f "+dir+" -e team --source other"), "flag banner belongs to the source shop", "--take-over")
 	single := filepath.Join(files(t, map[string]string{"one.yaml": "flags:\n  banner: " + banner + ", owner: shop}\n  hand: " + banner + "}\n"}), "one.yaml")
 	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop"), "flag hand: the source shop owns it from now on", "2 changed")
+	changed := filepath.Join(files(t, map[string]string{"one.yaml": "flags:\n  banner: " + banner + ", owner: ann}\n"}), "one.yaml")
+	contains(t, a.as("editor", 0, "apply -f "+changed+" -e team --source other --take-over --dry-run"),
+		"flag banner: the source other takes it over from shop", `+  "owner": "ann"`)
 	contains(t, a.as("editor", 1, "apply -f "+single+" -e team --source shop --prune"), "this deletes", "--yes")
 	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop --dry-run"+yes), "deleted: flag needs, segment staff")
 	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop"+yes), "2 deleted")
@@ -96,7 +99,7 @@ func TestDryRunIsWhatIsApplied(t *testing.T) {
 	a.as("admin", 0, "environment create team")
 	type said struct {
 		Result  string
-		Changes []struct{ Kind, Key, Done, Base string }
+		Changes []struct{ Kind, Key, Done, State, Base string }
 	}
 	var before string
 	for _, flags := range []string{
@@ -118,6 +121,12 @@ func TestDryRunIsWhatIsApplied(t *testing.T) {
 			} else {
 				before = now
 			}
+		}
+		for i, c := range applied.Changes[:min(len(applied.Changes), len(planned.Changes))] {
+			if planned.Changes[i].State != "planned" || c.State != "applied" {
+				t.Errorf("%s %s is %q, then %q", c.Kind, c.Key, planned.Changes[i].State, c.State)
+			}
+			applied.Changes[i].State = "planned"
 		}
 		if diff := cmp.Diff(planned.Changes, applied.Changes); diff != "" || len(again.Changes) > 0 {
 			t.Errorf("planned and applied differ (-planned +applied):\n%s", diff)
@@ -160,9 +169,9 @@ func TestApplyThroughApprovals(t *testing.T) {
 	waits := a.as("editor", 7, apply+yes+" --wait --timeout 1500ms -o json")
 	var said struct {
 		Result, Request string
-		Changes         []struct{ Done, Key string }
+		Changes         []struct{ Done, Key, State string }
 	}
-	if err := json.NewDecoder(strings.NewReader(waits)).Decode(&said); err != nil || said.Result != "pending" || len(said.Changes) != 1 || said.Changes[0].Done != "deleted" {
+	if err := json.NewDecoder(strings.NewReader(waits)).Decode(&said); err != nil || said.Result != "pending" || len(said.Changes) != 1 || said.Changes[0].Done != "deleted" || said.Changes[0].State != "pending" {
 		t.Errorf("%v: %+v of %s", err, said, waits)
 	}
 	outputs := make(chan string)
