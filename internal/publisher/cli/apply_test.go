@@ -90,6 +90,12 @@ func TestApply(t *testing.T) {
 	broken := files(t, map[string]string{"x.yaml": "flags:\n  banner:\n    state: ENABLED\n    variants: {on: true}\n    defaultVariant: of\n"})
 	contains(t, a.as("editor", 9, "apply -f "+broken+" -e team --source shop"), `x.yaml:5:21: flag "banner" at /defaultVariant`)
 	contains(t, a.as("viewer", 3, "apply -f "+dir+" -e team --source shop"), "not permitted")
+	a.as("editor", 5, "apply -f "+dir+" -e nowhere --source shop")
+	applier{t, "http://127.0.0.1:1"}.as("editor", 8, "apply -f "+dir+" -e team --source shop")
+	a.as("editor", 0, "apply -f "+dir+" -e team --source shop")
+	hand := filepath.Join(files(t, map[string]string{"h.json": `{"flags":{"hand":` + banner + `,"prerequisites":[{"flag":"needs","variants":["on"]}]}}}`}), "h.json")
+	a.as("editor", 0, "apply -f "+hand+" -e team --source other --take-over")
+	contains(t, a.as("editor", 9, "apply -f "+changed+" -e team --source shop"+yes), "needs")
 }
 
 // What --dry-run says is what is done.
