@@ -170,6 +170,7 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 			publisher + "audit",   // verifies exports
 			publisher + "source",  // reads flag files, and plans what they need
 			"internal/references", // reads source code
+			"internal/fileaccess", // replaces files as a whole
 		},
 	}
 	all := readSource(t)

@@ -71,7 +71,7 @@ func formatted(file []byte, format string) ([]byte, error) {
 }
 
 // flagFile returns what stands in the file that is to be written, nil if there is none or it is empty. What cannot be read as JSON or YAML is an error:
-// it is another file, or one that somebody is still working on.
+// it is another file, or one that a person is still working on.
 func flagFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if errors.Is(err, os.ErrNotExist) {
