@@ -79,7 +79,7 @@ func restoreBackup(ctx context.Context, o Options, file *os.File, r Restoring) (
 	if err != nil {
 		return done, err
 	}
-	v, err := copyOf(f, "").verify(ctx, trust)
+	v, err := copyOf(f, scratchIn(o.DataDir)).verify(ctx, trust)
 	if err != nil {
 		return done, err
 	}
@@ -129,12 +129,28 @@ func keysFor(o Options, f *backup.File) (own ownKeys, err error) {
 		return own, err
 	case f.Keys != nil && (errors.Is(err, keys.ErrNoKeys) || ownsAll(own.dir, f.Keys)):
 		own.same, own.fromBackup, own.files = true, true, f.Keys
-		own.trust, err = own.files.Verify()
+		if own.trust, err = verifyKeys(own.files); err != nil {
+			err = fmt.Errorf("the keys in the backup: %w", err)
+		}
 		return own, err
 	case errors.Is(err, keys.ErrNoKeys) && o.NATS == "":
 		return own, nil // the data directory gets new ones
 	}
 	return own, err
+}
+
+// verifyKeys reports whether keys in a backup fit together, and returns their trust file with their keys note.
+func verifyKeys(files keys.Files) (changelog.Trust, error) {
+	trust, err := files.Verify()
+	if err != nil {
+		return trust, err
+	}
+	if root, ok := files[keys.RootFile]; ok {
+		if err := keys.VerifyRoot(string(root), trust); err != nil {
+			return trust, fmt.Errorf("%s: %w", keys.RootFile, err)
+		}
+	}
+	return trust.WithFloor(string(files[keys.NoteFile]))
 }
 
 // ownsAll reports whether a directory holds nothing but files of keys that an interrupted restore wrote.
@@ -172,13 +188,56 @@ func (k ownKeys) trustFor(f *backup.File, given changelog.Trust) (changelog.Trus
 	if trust.Installation() != f.Header.Installation {
 		return trust, fmt.Errorf("the backup is of installation %s, and the trust file is of %s", f.Header.Installation, trust.Installation())
 	}
-	if inside.Floor().Version <= trust.Floor().Version {
-		return trust, nil
+	if k.same {
+		if err := k.verifyRoots(trust); err != nil {
+			return trust, err
+		}
 	}
-	if trust, err = trust.WithFloor(inside.Floor().Text); err != nil {
-		return trust, fmt.Errorf("the keys note in the backup: %w", err)
+	for _, known := range []changelog.Trust{k.trust, inside} { // the newest keys note counts, whoever has it
+		if known.Installation() != trust.Installation() || known.Floor().Version <= trust.Floor().Version {
+			continue
+		}
+		if trust, err = trust.WithFloor(known.Floor().Text); err != nil {
+			return trust, fmt.Errorf("a keys note that is newer than the trust file: %w", err)
+		}
 	}
-	return trust, nil
+	return trust, k.verifySigning(trust)
+}
+
+// verifyRoots refuses keys with which a publisher would trust another root key than is trusted here.
+func (k ownKeys) verifyRoots(trust changelog.Trust) error {
+	for _, root := range k.trust.Roots() {
+		if !slices.Contains(trust.Roots(), root) {
+			return fmt.Errorf("%s trust root key %s, which the trust file does not have: %s", k.origin(), root, k.remedy())
+		}
+	}
+	return nil
+}
+
+// verifySigning refuses a signing key in the backup that is revoked.
+func (k ownKeys) verifySigning(trust changelog.Trust) error {
+	if !k.fromBackup {
+		return nil
+	}
+	signing, err := changelog.ParseSecret(string(k.files[keys.SigningFile]))
+	if err == nil && !slices.Contains(trust.Floor().PublicKeys(), signing) {
+		err = fmt.Errorf("%s sign with key %s, which the newest keys note does not list: %s", k.origin(), signing, k.remedy())
+	}
+	return err
+}
+
+func (k ownKeys) origin() string {
+	if k.fromBackup {
+		return "the keys in the backup"
+	}
+	return "the keys in " + k.dir
+}
+
+func (k ownKeys) remedy() string {
+	if k.fromBackup {
+		return "name the directory of your own keys with --keys, and use no backup that others could write to"
+	}
+	return "name the trust file of those keys, or their directory with --keys"
 }
 
 // fillable returns as much of a publisher as can fill a data directory that has no streams, or a NATS server. A data directory is marked until
@@ -257,9 +316,11 @@ func (r *restoration) same(ctx context.Context) error {
 		}
 	}
 	for _, e := range r.verified.environments {
-		if !e.Archived.IsZero() {
-			r.done.Archived = append(r.done.Archived, e.Name)
+		if !e.Destroyed.IsZero() {
 			continue
+		}
+		if !e.Archived.IsZero() { // it may be revived, and sidecars may know more of it
+			r.done.Archived = append(r.done.Archived, e.Name)
 		}
 		if err := r.renew(ctx, e.Name, r.verified.states[e.Name]); err != nil {
 			return err
@@ -355,6 +416,7 @@ func (r *restoration) occupied(err error) error {
 func (r *restoration) renew(ctx context.Context, environment string, s audit.State) error {
 	n := writer.NewEpoch{
 		OpID: r.op, Actor: r.order.Actor, Reason: r.reason(), Time: time.Now(), Documents: slices.Values(s.Documents), Count: len(s.Documents),
+		Archived: true,
 	}
 	if r.done.Same() {
 		n.After = s.Position
@@ -457,4 +519,12 @@ func (r *restoration) verifyUnused(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// scratchIn returns a directory for temporary files: a data directory that is there, because a container may have no other place.
+func scratchIn(dataDir string) string {
+	if exists(dataDir) {
+		return dataDir
+	}
+	return ""
 }

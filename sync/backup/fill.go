@@ -79,7 +79,7 @@ func Compare(ctx context.Context, conn *flagsync.Conn, stream string, replicas i
 
 func newFilling(conn *flagsync.Conn, config jetstream.StreamConfig, info *jetstream.StreamInfo) *filling {
 	return &filling{
-		client: jetstream.Use(conn), stream: config.Name, prefix: strings.TrimSuffix(config.Subjects[0], ">"), last: info.State.LastSequence,
+		client: jetstream.Use(conn), stream: config.Name, prefix: subjectPrefix(config), last: info.State.LastSequence,
 	}
 }
 
@@ -109,6 +109,9 @@ func (f *filling) run(ctx context.Context, messages Sequence) (behind uint64, er
 	next := uint64(1)
 	for m, err := range messages {
 		if err != nil {
+			return 0, err
+		}
+		if err := verifySubject(f.stream, f.prefix, m.Subject); err != nil {
 			return 0, err
 		}
 		for ; next < m.Sequence; next++ {
@@ -209,6 +212,9 @@ func (f *filling) people(ctx context.Context, messages Sequence) error {
 	var all []string
 	for m, err := range messages {
 		if err != nil {
+			return err
+		}
+		if err := verifySubject(f.stream, f.prefix, m.Subject); err != nil {
 			return err
 		}
 		all = append(all, m.Subject)

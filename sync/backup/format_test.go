@@ -28,7 +28,7 @@ func keyFiles() map[string][]byte { return map[string][]byte{"signing.key": []by
 func messages(n int) []backup.Message {
 	all := []backup.Message{
 		{Sequence: 1, Subject: "flags.prod.x", Time: time.Unix(0, 1).UTC(), Data: []byte("{}")},
-		{Sequence: 4, Subject: "", Headers: []backup.Field{{"A", "1"}, {"A", "2"}, {"B", ""}}},
+		{Sequence: 4, Subject: "flags.prod.y", Headers: []backup.Field{{"A", "1"}, {"A", "2"}, {"B", ""}}},
 	}
 	for i := range n {
 		data := make([]byte, 3000)

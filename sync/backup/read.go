@@ -207,6 +207,11 @@ func (o *opening) takeMessages(content []byte, length int) error {
 	if err := o.at.enter(stream); err != nil {
 		return err
 	}
+	config, err := settings(o.at.name(), 1)
+	if err != nil {
+		return err
+	}
+	prefix := subjectPrefix(config)
 	o.file.parts[stream] = append(o.file.parts[stream], place{o.offset, length, o.at.sequence})
 	for len(c.rest) > 0 {
 		m := c.message()
@@ -214,6 +219,9 @@ func (o *opening) takeMessages(content []byte, length int) error {
 			return c.err
 		}
 		if err := o.at.take(m.Sequence); err != nil {
+			return err
+		}
+		if err := verifySubject(o.at.name(), prefix, m.Subject); err != nil {
 			return err
 		}
 		o.file.Messages[stream]++

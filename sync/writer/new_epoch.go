@@ -19,10 +19,12 @@ const epochBytes = 4 << 20
 
 // NewEpoch is a state that is written as a new epoch.
 type NewEpoch struct {
-	OpID   string // of the first transaction; those after it add their number
-	Actor  string
-	Reason string
-	Time   time.Time // for people
+	// Archived lets it be an environment that was archived.
+	Archived bool
+	OpID     string // of the first transaction; those after it add their number
+	Actor    string
+	Reason   string
+	Time     time.Time // for people
 	// Documents yields exactly Count live documents, without the keys note, which
 	// is written besides. Their revisions are ignored.
 	Documents iter.Seq[document.Document]
@@ -50,7 +52,7 @@ func (e *Environments) Recreate(ctx context.Context, name string, r NewEpoch) (c
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("recreate: %w", err)
 	}
-	if !known.Archived.IsZero() {
+	if !known.Archived.IsZero() && !r.Archived {
 		return changelog.Position{}, fmt.Errorf("recreate: %w: %q", ErrEnvironmentArchived, name)
 	}
 	for _, config := range []jetstream.StreamConfig{jetstream.LedgerConfig(name, e.replicas), jetstream.SnapConfig(name, e.replicas), jetstream.FlagsConfig(name, e.replicas)} {
