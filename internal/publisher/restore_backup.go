@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/backup"
@@ -35,10 +34,10 @@ type RestoredBackup struct {
 	// KeysDir is where its keys are, and KeysWritten tells that they came from the backup.
 	KeysDir     string
 	KeysWritten bool
-	// Epochs are the positions of the environments in use, in their new epochs.
+	// Epochs are the positions of the environments, in their new epochs. What is destroyed has none.
 	Epochs []RestoredEnvironment
-	// Archived are the environments that have no new epoch: nothing changes them.
-	Archived []string
+	// LeftOut are the archived environments that another installation does not have.
+	LeftOut []string
 }
 
 // RestoredEnvironment is an environment that was restored.
@@ -47,6 +46,7 @@ type RestoredEnvironment struct {
 	// Left is the position at which the backup ends.
 	Left, Position changelog.Position
 	Documents      int
+	Archived       bool
 }
 
 // Same reports whether the installation of the backup goes on.
@@ -57,7 +57,7 @@ var ErrNotEmpty = errors.New("there is an installation already")
 
 // RestoreBackup puts what a backup holds into a new data directory, or into a NATS server that has no streams of flagside. Nothing is written
 // before everything in the file is proved. With the keys of the installation, from the file or from the directory of the options, it goes on:
-// every environment in use begins a new epoch, which sidecars take over. Repeated, it completes what was interrupted.
+// every environment begins a new epoch, which sidecars take over. Repeated, it completes what was interrupted.
 func RestoreBackup(ctx context.Context, o Options, file *os.File, r Restoring) (RestoredBackup, error) {
 	done, err := restoreBackup(ctx, o, file, r)
 	if err != nil {
@@ -319,10 +319,7 @@ func (r *restoration) same(ctx context.Context) error {
 		if !e.Destroyed.IsZero() {
 			continue
 		}
-		if !e.Archived.IsZero() { // it may be revived, and sidecars may know more of it
-			r.done.Archived = append(r.done.Archived, e.Name)
-		}
-		if err := r.renew(ctx, e.Name, r.verified.states[e.Name]); err != nil {
+		if err := r.renew(ctx, e); err != nil { // what is archived too: it may be revived, and sidecars may know more of it
 			return err
 		}
 	}
@@ -413,7 +410,8 @@ func (r *restoration) occupied(err error) error {
 }
 
 // renew begins a new epoch with the state that the backup ends with: sidecars that know a newer one follow only that.
-func (r *restoration) renew(ctx context.Context, environment string, s audit.State) error {
+func (r *restoration) renew(ctx context.Context, e writer.Environment) error {
+	s := r.verified.states[e.Name]
 	n := writer.NewEpoch{
 		OpID: r.op, Actor: r.order.Actor, Reason: r.reason(), Time: time.Now(), Documents: slices.Values(s.Documents), Count: len(s.Documents),
 		Archived: true,
@@ -425,14 +423,14 @@ func (r *restoration) renew(ctx context.Context, environment string, s audit.Sta
 	err := patiently(ctx, func() error { // one that was not completed counts for nothing
 		list, err := writer.OpenEnvironments(ctx, r.conn, r.p.options.Replicas)
 		if err == nil {
-			position, err = list.Recreate(ctx, environment, n)
+			position, err = list.Recreate(ctx, e.Name, n)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	r.done.Epochs = append(r.done.Epochs, RestoredEnvironment{environment, s.Position, position, len(s.Documents)})
+	r.done.Epochs = append(r.done.Epochs, RestoredEnvironment{e.Name, s.Position, position, len(s.Documents), !e.Archived.IsZero()})
 	return nil
 }
 
@@ -477,8 +475,11 @@ func (r *restoration) other(ctx context.Context) error {
 		return err
 	}
 	for _, e := range r.verified.environments {
+		if !e.Destroyed.IsZero() {
+			continue
+		}
 		if !e.Archived.IsZero() {
-			r.done.Archived = append(r.done.Archived, e.Name)
+			r.done.LeftOut = append(r.done.LeftOut, e.Name)
 			continue
 		}
 		if err := r.allow(e.Name); err != nil {
@@ -488,7 +489,7 @@ func (r *restoration) other(ctx context.Context) error {
 		if err != nil && !errors.Is(err, writer.ErrEnvironmentExists) {
 			return err
 		}
-		if err := r.renew(ctx, e.Name, r.verified.states[e.Name]); err != nil {
+		if err := r.renew(ctx, e); err != nil {
 			return err
 		}
 	}

@@ -19,12 +19,10 @@ const epochBytes = 4 << 20
 
 // NewEpoch is a state that is written as a new epoch.
 type NewEpoch struct {
-	// Archived lets it be an environment that was archived.
-	Archived bool
-	OpID     string // of the first transaction; those after it add their number
-	Actor    string
-	Reason   string
-	Time     time.Time // for people
+	OpID   string // of the first transaction; those after it add their number
+	Actor  string
+	Reason string
+	Time   time.Time // for people
 	// Documents yields exactly Count live documents, without the keys note, which
 	// is written besides. Their revisions are ignored.
 	Documents iter.Seq[document.Document]
@@ -32,6 +30,8 @@ type NewEpoch struct {
 	// After is the position that is left where the log does not tell, because its
 	// stream is gone; zero is not known. The new epoch is later than that of it.
 	After changelog.Position
+	// Archived lets it be written to an environment that is archived, which else fails with [ErrEnvironmentArchived].
+	Archived bool
 	// Onto is where the log must end for the new epoch to be written, so that no
 	// newer change is lost; the zero position is that of a log without entries. nil
 	// is anywhere.
