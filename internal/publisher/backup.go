@@ -25,9 +25,9 @@ type BackedUp struct {
 	Installation string
 	Time         time.Time
 	Streams      []BackedUpStream
-	Bytes        int64 // of the file
-	Keys         bool  // private keys are in it
-	Sum          [32]byte
+	Bytes        int64    // of the file
+	Keys         bool     // private keys are in it
+	Sum          [32]byte // SHA-256 of the file
 	// Warnings are sentences about the history that break no proof.
 	Warnings []string
 }

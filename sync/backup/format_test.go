@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -77,6 +78,9 @@ func TestBackupIsReadAsWritten(t *testing.T) {
 	}
 	if diff := cmp.Diff(f.Header, header(2004)) + cmp.Diff(f.Keys, keyFiles()) + cmp.Diff(f.Messages, []int{1, 0, 2, len(all)}); diff != "" {
 		t.Error(diff)
+	}
+	if want := sha256.Sum256(written(t, all)); f.Sum != want {
+		t.Errorf("SHA-256 %x, that of the file is %x", f.Sum, want)
 	}
 	number, ok := f.Stream("FLAGS_prod")
 	var got []backup.Message
