@@ -177,7 +177,7 @@ func (f *filling) flush(ctx context.Context) error {
 	}
 	want := f.last + uint64(len(f.batch))
 	f.batch[0].ExpectLast(f.last)
-	var pauses jetstream.Backoff
+	attempts := newAttempts(f.client)
 	for {
 		ack, err := f.client.PublishAll(ctx, f.batch)
 		if err == nil && ack.Sequence == want {
@@ -186,7 +186,7 @@ func (f *filling) flush(ctx context.Context) error {
 		if err == nil {
 			return fmt.Errorf("%w: message %d was stored as %d", ErrOccupied, want, ack.Sequence)
 		}
-		if !jetstream.Undecided(err) && !jetstream.NoResponders(err) {
+		if err := attempts.failed(err); err != nil {
 			return err
 		}
 		info, failed := f.client.Info(ctx, f.stream)
@@ -199,8 +199,8 @@ func (f *filling) flush(ctx context.Context) error {
 		if f.last == want {
 			break
 		}
-		if !pauses.Wait(ctx) {
-			return errors.Join(err, context.Cause(ctx))
+		if err := attempts.pause(ctx, err); err != nil {
+			return err
 		}
 	}
 	f.last, f.batch, f.bytes = want, f.batch[:0], 0
@@ -256,13 +256,13 @@ func (f *filling) compare(ctx context.Context, m Message) error {
 func (f *filling) person(ctx context.Context, m Message) error {
 	out := outgoing(m)
 	out.ExpectLastOfSubject(0)
-	var pauses jetstream.Backoff
+	attempts := newAttempts(f.client)
 	for {
 		_, err := f.client.Publish(ctx, out)
 		if err == nil {
 			return nil
 		}
-		if !jetstream.Undecided(err) && !jetstream.NoResponders(err) {
+		if err := attempts.failed(err); err != nil {
 			return err
 		}
 		found, failed := f.client.LastMessage(ctx, f.stream, m.Subject)
@@ -272,8 +272,8 @@ func (f *filling) person(ctx context.Context, m Message) error {
 		if failed == nil {
 			return nil
 		}
-		if !pauses.Wait(ctx) {
-			return errors.Join(err, context.Cause(ctx))
+		if err := attempts.pause(ctx, err); err != nil {
+			return err
 		}
 	}
 }
