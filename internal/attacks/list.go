@@ -213,6 +213,7 @@ func All() []Attack {
 		{Caller, Warm, "internal/publisher/access", "TestTokensEndWithTheirAuthor", ""},
 		{Server, PublisherRestart, "internal/publisher", "TestRepairLedger", ""},
 		{BackupReader, Warm, "internal/publisher", "TestBackupUnderLoad", ""},
+		{BackupReader, Warm, "internal/publisher", "TestBackupThatIsKilled", ""},
 		{BackupForger, Restore, "sync/backup", "TestAlteredBackupIsRefused", ""},
 		{BackupForger, Restore, "internal/publisher", "TestForgedBackupIsRefused", ""},
 		{BackupForger, Restore, "internal/publisher", "TestRestoreIsRefused", ""},

@@ -400,21 +400,15 @@ func BackupFile(ctx context.Context, o Options, path string, withKeys bool) (don
 	if exists(path) {
 		return done, fmt.Errorf("backup: %s is there already: name another file", path)
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // readable for its owner alone
+	file, err := createNew(path)
 	if err != nil {
 		return done, fmt.Errorf("backup: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	done, err = Backup(ctx, o, file, withKeys)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return done, err
+	if done, err = Backup(ctx, o, file.File, withKeys); err != nil {
+		return done, errors.Join(err, file.discard())
 	}
-	if err = os.Link(file.Name(), path); err != nil { // which replaces nothing
+	if err := file.complete(); err != nil {
 		return done, fmt.Errorf("backup: %w", err)
 	}
-	return done, os.Remove(file.Name())
+	return done, nil
 }
