@@ -73,12 +73,21 @@ func TestFollowerTakesALongLog(t *testing.T) {
 		}
 		head = outcome.Position
 	}
+	const small = 300
+	for i := range small {
+		outcome, err := l.append(t, t.Context(), head, change(fmt.Sprint("small-", i), put("small", fmt.Sprintf(`{"n":%d}`, i))))
+		if err != nil || outcome.State != writer.Committed {
+			t.Fatal(outcome.State, err)
+		}
+		head = outcome.Position
+	}
 	r := startFollowing(t, l.conn)
 	s := r.until(t, "synced", isSynced)
-	if s.Applied != head || r.target.count() != 10*changelog.MaxEntries {
-		t.Errorf("applied %+v with %d documents, want %+v with 10000", s.Applied, r.target.count(), head)
+	if s.Applied != head || r.target.count() != 10*changelog.MaxEntries+1 {
+		t.Errorf("applied %+v with %d documents, want %+v with 10001", s.Applied, r.target.count(), head)
 	}
-	if steps := r.target.steps; steps > 10 {
+	t.Logf("%d steps", r.target.steps)
+	if steps := r.target.steps; steps > small/2 { // how many come together depends on how busy the machine is
 		t.Errorf("it took %d steps, want many transactions in each", steps)
 	}
 }

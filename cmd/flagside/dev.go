@@ -21,7 +21,7 @@ func devCommand() commandline.Invocation {
 	var compatibility string
 	var offset int
 	var l commandline.Logging
-	set := config.NewSet("flagside dev", "Runs a publisher and a sidecar in one process. The file is what the environment is: save it, and answers change.")
+	set := config.NewSet("flagside dev", "Runs a publisher and a sidecar in one process. The file, or the files of a directory, are what the environment is: save one, and answers change.")
 	set.Argument(&o.File, "FILE", "flagd file to serve and to watch, JSON or YAML, or a directory of such files").File()
 	settings.Declare(set, &o.Sidecar)
 	set.Address(&o.AdminAddr, "admin-addr", publisher.DefaultAdminAddr, "address of the publisher's API")

@@ -60,7 +60,7 @@ func Open(name string, content []byte) (*Text, error) {
 		return nil, t.Problem(problem)
 	}
 	var err error
-	if t.json, t.marks, err = fromYAML(content); err != nil {
+	if t.json, t.marks, err = fromYAML(bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n"))); err != nil {
 		if m, ok := errors.AsType[*Mistake](err); ok {
 			m.Name = name
 		}

@@ -39,7 +39,11 @@ func Rewrite(name string, content, body []byte, keep func(member string) bool) (
 		}
 		return append(value, '\n'), true
 	}
-	out, ok := rewriteYAML(content, text.JSON(), wanted)
+	plain := bytes.ReplaceAll(content, []byte("\r\n"), []byte("\n")) // the parser counts lines of comments twice where they end with both
+	out, ok := rewriteYAML(plain, text.JSON(), wanted)
+	if len(plain) < len(content) {
+		out = bytes.ReplaceAll(out, []byte("\n"), []byte("\r\n"))
+	}
 	return out, ok && rewrittenWell(name, out, whole)
 }
 

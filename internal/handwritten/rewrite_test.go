@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/handwritten"
 )
 
@@ -79,6 +80,31 @@ x-note: [1,
 	asJSON, ok := handwritten.Rewrite("f.json", []byte(`{"x-a": 1, "flags": {}}`), []byte(`{"flags":{"a":1}}`), keepOwn)
 	if want := "{\n  \"x-a\": 1,\n  \"flags\": {\n    \"a\": 1\n  }\n}\n"; !ok || string(asJSON) != want {
 		t.Errorf("%t: JSON became\n%s", ok, asJSON)
+	}
+}
+
+// A file whose lines end with CR and LF keeps them, and what is wrong in it is told with its line.
+func TestRewriteKeepsLineEnds(t *testing.T) {
+	t.Parallel()
+	windows := func(text string) []byte { return []byte(strings.ReplaceAll(text, "\n", "\r\n")) }
+	const now = `{"flags":{"banner":{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on"},
+		"zebra":{"variants":{"on":1.50},"state":"ENABLED","description":"# not a comment\ntwo\n"}}}`
+	unix, ok := handwritten.Rewrite("f.yaml", []byte(commented), []byte(now), keepOwn)
+	got, also := handwritten.Rewrite("f.yaml", windows(commented), []byte(now), keepOwn)
+	if diff := cmp.Diff(string(windows(string(unix))), string(got)); !ok || !also || diff != "" {
+		t.Errorf("%t, %t (-want +got):\n%s", ok, also, diff)
+	}
+	_, err := handwritten.Open("f.yaml", windows("# one\n# two\nflags:\n  # four\n  a: [\n"))
+	if err == nil || !strings.HasPrefix(err.Error(), "f.yaml:5:") {
+		t.Errorf("the mistake of line 5 is %v", err)
+	}
+	text, err := handwritten.Open("f.yaml", windows("# one\n\n# three\nflags:\n  # five\n  a: {state: x}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, column := eval.Locate(text.JSON(), "/flags/a/state")
+	if line, column = text.At(eval.Problem{Line: line, Column: column}); line != 6 || column != 14 {
+		t.Errorf("the member of line 6 is at %d:%d", line, column)
 	}
 }
 

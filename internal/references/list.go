@@ -13,48 +13,68 @@ import (
 	"strings"
 )
 
-// list returns the files of a folder that are searched, by their paths below it and in order, and the commit that is checked out there.
-func list(ctx context.Context, folder string, exclude []string) (files []string, commit string, err error) {
+// list returns the files of a folder that are searched, by their paths below it and in order, what could not be listed, and the commit that is checked
+// out there.
+func list(ctx context.Context, folder string, exclude []string) (files []string, left []Left, commit string, err error) {
 	for _, pattern := range exclude {
 		if _, err := path.Match(pattern, ""); err != nil {
-			return nil, "", fmt.Errorf("exclude pattern %q: %w", pattern, err)
+			return nil, nil, "", fmt.Errorf("exclude pattern %q: %w", pattern, err)
 		}
 	}
 	if info, err := os.Stat(folder); err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	} else if !info.IsDir() {
-		return nil, "", fmt.Errorf("%s is no folder: name the one with the source code", folder)
+		return nil, nil, "", fmt.Errorf("%s is not a folder: name the one with the source code", folder)
 	}
-	files, commit, ok := listGit(ctx, folder)
-	if !ok {
+	files, warnings, err := listGit(ctx, folder)
+	if err != nil { // no checkout, or no git
 		if files, err = walk(folder, exclude); err != nil {
-			return nil, "", err
+			return nil, nil, "", err
 		}
+	} else {
+		commit = headOf(ctx, folder)
+	}
+	for line := range strings.Lines(warnings) {
+		left = append(left, Left{File: ".", Reason: strings.TrimSpace(line)})
 	}
 	files = slices.DeleteFunc(files, func(f string) bool { return leftOut(f, exclude) })
 	slices.Sort(files)
-	return slices.Compact(files), commit, nil
+	return slices.Compact(files), left, commit, nil
 }
 
-// listGit returns the files that git knows or would add, if the folder is in a checkout and git is installed.
-func listGit(ctx context.Context, folder string) (files []string, commit string, ok bool) {
-	git := func(arguments ...string) ([]byte, error) {
-		return exec.CommandContext(ctx, "git", append([]string{"-C", folder}, arguments...)...).Output() // #nosec G204 -- constants and the caller's folder
-	}
-	out, err := git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	if err != nil {
-		return nil, "", false
-	}
-	for name := range bytes.SplitSeq(bytes.TrimSuffix(out, []byte{0}), []byte{0}) {
-		if len(name) > 0 {
-			files = append(files, string(name))
+// listGit returns the files that git knows, those of submodules included, or would add, and what it warns of; an error if the folder is in no checkout,
+// or git is not installed.
+func listGit(ctx context.Context, folder string) (files []string, warnings string, err error) {
+	for _, arguments := range [][]string{{"--cached", "--recurse-submodules"}, {"--others", "--exclude-standard"}} {
+		out, said, err := git(ctx, folder, append([]string{"ls-files", "-z"}, arguments...)...)
+		if err != nil {
+			return nil, "", err
+		}
+		warnings += said
+		for name := range strings.SplitSeq(out, "\x00") {
+			if name != "" {
+				files = append(files, name)
+			}
 		}
 	}
-	head, err := git("rev-parse", "--verify", "--quiet", "HEAD")
+	return files, warnings, nil
+}
+
+// headOf returns the commit that is checked out, empty if nothing was committed yet.
+func headOf(ctx context.Context, folder string) string {
+	head, _, err := git(ctx, folder, "rev-parse", "--verify", "--quiet", "HEAD")
 	if err != nil {
-		head = nil // nothing is committed yet
+		return ""
 	}
-	return files, strings.TrimSpace(string(head)), true
+	return strings.TrimSpace(head)
+}
+
+func git(ctx context.Context, folder string, arguments ...string) (out, warnings string, err error) {
+	command := exec.CommandContext(ctx, "git", append([]string{"-C", folder}, arguments...)...) // #nosec G204 -- constants and the caller's folder
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	err = command.Run()
+	return stdout.String(), stderr.String(), err
 }
 
 // walk returns all files of a folder. Links are not followed.

@@ -32,23 +32,31 @@ type Options struct {
 	Exclude []string
 }
 
-// Scan reads the text files of a folder, and reports where they name flags. In a git checkout it reads what git does not ignore. Vendored code, files
-// above 4 MiB, links and binary files are left out.
+// Scan reads the text files of a folder, and reports where they name flags. In a git checkout it reads what git does not ignore, submodules included.
+// Vendored code, links and binary files are left out. Text that cannot be read, and files above 4 MiB, are named in the report. It is an error if
+// nothing is read.
 func Scan(ctx context.Context, folder string, o Options) (Report, error) {
 	s, err := newScanner(o)
 	if err != nil {
 		return Report{}, err
 	}
-	files, commit, err := list(ctx, folder, o.Exclude)
+	named := folder
+	if folder, err = filepath.EvalSymlinks(folder); err != nil {
+		return Report{}, err
+	}
+	files, left, commit, err := list(ctx, folder, o.Exclude)
 	if err != nil {
 		return Report{}, err
 	}
-	s.report.Commit = commit
+	s.report.Commit, s.report.Left = commit, left
 	for _, file := range files {
 		if err := ctx.Err(); err != nil {
 			return Report{}, context.Cause(ctx)
 		}
 		s.read(folder, file)
+	}
+	if s.report.Files == 0 {
+		return Report{}, fmt.Errorf("%s has no text file that is searched: name the folder with the source code", named)
 	}
 	return s.report, nil
 }
@@ -135,6 +143,8 @@ func readText(file string) ([]byte, error) {
 		return nil, errNoText
 	case err != nil:
 		return nil, reason(err)
+	case info.IsDir():
+		return nil, errors.New("it is a submodule that is not checked out")
 	case !info.Mode().IsRegular():
 		return nil, errNoText
 	}
@@ -147,6 +157,8 @@ func readText(file string) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, reason(err)
+	case bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")):
+		return nil, errors.New("it is text in UTF-16, which is not read")
 	case bytes.IndexByte(text[:min(len(text), sniffed)], 0) >= 0:
 		return nil, errNoText
 	case len(text) > maxFile:
@@ -163,10 +175,10 @@ func reason(err error) error {
 	return err
 }
 
-// vendored are the names of folders with code of others, or made from code.
+// vendored are the names of folders with code of others, whether git knows it or not.
 var vendored = map[string]bool{
 	".git": true, ".hg": true, ".svn": true, "vendor": true, "node_modules": true, "third_party": true, "bower_components": true,
-	"dist": true, "build": true, "target": true, ".venv": true, "venv": true, "__pycache__": true, ".gradle": true, ".next": true,
+	".venv": true, "venv": true, "__pycache__": true,
 }
 
 // leftOut reports whether a file or folder, by its path below the folder, is none of the code that is searched.

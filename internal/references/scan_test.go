@@ -103,7 +103,7 @@ func TestWhatIsLeftOut(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{
 		"a.go": "banner", "vendor/x/a.go": "banner", "web/node_modules/x.js": "banner", "web/dist/x.js": "banner", "doc/notes.md": "banner",
-		"gen/a.pb.go": "banner", "gen/deep/b.go": "banner", "binary": "banner\x00", "vendored.go": "banner", "build": "banner", "docs/big": strings.Repeat("banner ", 1<<20),
+		"gen/a.pb.go": "banner", "gen/deep/b.go": "banner", "binary": "banner\x00", "vendored.go": "banner", "build": "banner", "utf16.cs": "\xff\xfeb\x00a\x00", "docs/big": strings.Repeat("banner ", 1<<20),
 	})
 	if err := os.Symlink(filepath.Join(dir, "a.go"), filepath.Join(dir, "link.go")); err != nil {
 		t.Fatal(err)
@@ -112,21 +112,30 @@ func TestWhatIsLeftOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct{ exclude, want []string }{
-		"by default": {nil, []string{"a.go:1:1", "build:1:1", "doc/notes.md:1:1", "gen/a.pb.go:1:1", "gen/deep/b.go:1:1", "vendored.go:1:1"}},
-		"more":       {[]string{"*.md", "*.pb.go", "gen/deep/", "buil?"}, []string{"a.go:1:1", "vendored.go:1:1"}},
+		"by default": {nil, []string{"a.go:1:1", "build:1:1", "doc/notes.md:1:1", "gen/a.pb.go:1:1", "gen/deep/b.go:1:1", "vendored.go:1:1", "web/dist/x.js:1:1"}},
+		"more":       {[]string{"*.md", "*.pb.go", "gen/deep/", "buil?", "dist"}, []string{"a.go:1:1", "vendored.go:1:1"}},
 	} {
 		r := scan(t, dir, references.Options{Keys: []string{"banner"}, Exclude: c.exclude})
 		if diff := cmp.Diff(c.want, places(r, "banner")); diff != "" {
 			t.Errorf("%s\n%s", name, diff)
 		}
-		if diff := cmp.Diff([]references.Left{{File: "docs/big", Reason: "it has more than 4 MiB"}}, r.Left); diff != "" {
+		if diff := cmp.Diff([]references.Left{
+			{File: "docs/big", Reason: "it has more than 4 MiB"}, {File: "utf16.cs", Reason: "it is text in UTF-16, which is not read"},
+		}, r.Left); diff != "" {
 			t.Errorf("%s\n%s", name, diff)
 		}
 	}
 	if _, err := references.Scan(t.Context(), dir, references.Options{Exclude: []string{"["}}); err == nil || !strings.Contains(err.Error(), `exclude pattern "["`) {
 		t.Errorf("a wrong pattern: %v", err)
 	}
-	for _, wrong := range []string{filepath.Join(dir, "a.go"), filepath.Join(dir, "nothing")} {
+	linked := filepath.Join(t.TempDir(), "linked")
+	if err := os.Symlink(dir, linked); err != nil {
+		t.Fatal(err)
+	}
+	if r := scan(t, linked, references.Options{Keys: []string{"banner"}}); len(r.Flags["banner"]) != 7 {
+		t.Errorf("through a link: %v", r.Flags)
+	}
+	for _, wrong := range []string{filepath.Join(dir, "a.go"), filepath.Join(dir, "nothing"), t.TempDir()} {
 		if _, err := references.Scan(t.Context(), wrong, references.Options{}); err == nil {
 			t.Errorf("%s is searched", wrong)
 		}
@@ -152,11 +161,19 @@ func TestGitCheckout(t *testing.T) {
 	git("init", "-q")
 	git("add", ".")
 	git("commit", "-qm", "flags")
+	if _, err := references.Scan(t.Context(), filepath.Join(dir, "made"), references.Options{Keys: []string{"banner"}}); err == nil {
+		t.Error("a folder that git ignores counts as searched")
+	}
+	other := folder(t, map[string]string{"sub.go": "banner"})
+	for _, arguments := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-qm", "sub"}} {
+		git(append([]string{"-C", other}, arguments...)...)
+	}
+	git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", other, "module")
 	if err := os.Rename(filepath.Join(dir, "gone.go"), filepath.Join(dir, "new.go")); err != nil {
 		t.Fatal(err)
 	}
 	r := scan(t, dir, references.Options{Keys: []string{"banner"}})
-	if diff := cmp.Diff([]string{"a.go:1:1", "new.go:1:1"}, places(r, "banner")); diff != "" {
+	if diff := cmp.Diff([]string{"a.go:1:1", "module/sub.go:1:1", "new.go:1:1"}, places(r, "banner")); diff != "" {
 		t.Error(diff)
 	}
 	if r.Commit != git("rev-parse", "HEAD") || len(r.Left) != 0 {

@@ -12,6 +12,7 @@ import (
 func proposing(n api.NewRequest, c decide.Command) decide.ProposalSpec {
 	return decide.ProposalSpec{
 		Command: c, ApplyAt: n.ApplyAt, MaxDelay: time.Duration(n.LateSeconds) * time.Second, Expires: n.Expires, BreakGlass: n.BreakGlass,
+		Source: n.Source,
 	}
 }
 
@@ -32,7 +33,7 @@ func newRestoration(r *requests.Restoration) *api.Restoration {
 func newChangeRequest(r requests.Request) api.ChangeRequest {
 	p := r.Proposal
 	out := api.ChangeRequest{
-		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason,
+		ID: r.ID, Status: string(r.Status), Hash: r.Hash, Author: p.Author.ID, Reason: r.Reason, Source: p.Source,
 		Opened: r.Opened, Changed: r.Changed, ApplyAt: p.ApplyAt, LateSeconds: p.LateSeconds, Expires: p.Expires, BreakGlass: p.BreakGlass,
 		Restores: newRestoration(p.Restores), Changes: []api.ProposedChange{}, Epoch: string(p.Epoch), Bases: newBases(p.Bases), Moved: newBases(r.Moved), Risk: *newRisk(access.Risk(p.Risk)), Needed: p.Needed,
 		Approvals: newRemarks(r.Approvals), Comments: newRemarks(r.Comments), CommentCount: len(r.Commented),

@@ -14,6 +14,7 @@ type NewRequest struct {
 	LateSeconds int64     `json:"lateSeconds,omitzero" minimum:"0" maximum:"31536000" doc:"How long after applyAt it may still be applied; 0 is any time."`
 	Expires     time.Time `json:"expires,omitzero" doc:"When it is given up; absent is 30 days after it was made, or after applyAt."`
 	BreakGlass  bool      `json:"breakGlass,omitzero" doc:"Whether it is to go without approvals, and be reviewed afterwards; needs a reason."`
+	Source      string    `json:"source,omitempty" maxLength:"100" pattern:"^[A-Za-z0-9_./:@-]*$" example:"github.com/acme/flags" doc:"The name of the files that want it, by which flagside apply finds its own request; absent for any other. A rebase without it keeps it."`
 	Reason      string    `json:"reason,omitempty" example:"The payment provider is down." doc:"Why; at most 500 bytes. It cannot be erased: do not name a person."`
 }
 
@@ -25,6 +26,7 @@ type ChangeRequest struct {
 	Author string `json:"author" doc:"The opaque id of who made it."`
 	Names  Names  `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Reason string `json:"reason,omitempty"`
+	Source string `json:"source,omitempty" doc:"The name of the files that want it, as who made it said; absent for any other."`
 
 	Opened      time.Time `json:"opened"`
 	Changed     time.Time `json:"changed"`

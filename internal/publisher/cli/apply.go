@@ -51,6 +51,7 @@ type report struct {
 	Source    string             `json:"source"`
 	Revision  string             `json:"revision,omitempty"`
 	Request   string             `json:"request,omitempty"`
+	Withdrawn []string           `json:"withdrawn,omitempty"` // change requests of the source that nothing needs any more
 	Unchanged int                `json:"unchanged"`
 	Changes   []planned          `json:"changes"`
 	Risk      *api.Risk          `json:"risk,omitempty"`
@@ -63,7 +64,9 @@ type planned struct {
 	Kind string `json:"kind"`
 	Key  string `json:"key"`
 	Done string `json:"done"`
-	Base string `json:"base,omitempty"` // the revision that it was planned from
+	// State is resultPlanned, resultPending or resultApplied: one run may apply some changes and open a request for others.
+	State string `json:"state"`
+	Base  string `json:"base,omitempty"` // the revision that it was planned from
 }
 
 // The results of a report.
@@ -134,7 +137,7 @@ func (a *applying) once(ctx context.Context) (done bool, err error) {
 	a.report.Unchanged = plan.Unchanged
 	switch {
 	case len(plan.Parts) == 0:
-		return true, a.finished()
+		return true, a.ended(ctx)
 	case a.dryRun:
 		return true, a.preview(ctx, live, plan)
 	}
@@ -301,7 +304,17 @@ func (a *applying) carryOut(ctx context.Context, live liveDocuments, plan source
 		a.wrote(live, part, written.Revision)
 		a.report.Warnings = append(a.report.Warnings, written.Warnings...)
 	}
-	return true, a.finished()
+	return true, a.ended(ctx)
+}
+
+// ended withdraws what is no longer needed, and prints what was done.
+func (a *applying) ended(ctx context.Context) error {
+	if !a.dryRun {
+		if err := a.withdraw(ctx); err != nil {
+			return err
+		}
+	}
+	return a.finished()
 }
 
 // interrupted says how to go on after an error of a call that changes something.
@@ -316,12 +329,12 @@ func (a *applying) interrupted(ctx context.Context, err error) error {
 // wrote notes that a part is in the environment.
 func (a *applying) wrote(live liveDocuments, part []source.Change, revision string) {
 	a.report.Result, a.report.Revision = resultApplied, revision
-	a.report.Changes = append(a.report.Changes, live.planned(part)...)
+	a.report.Changes = append(a.report.Changes, live.planned(part, resultApplied)...)
 }
 
-func (l *liveDocuments) planned(part []source.Change) (list []planned) {
+func (l *liveDocuments) planned(part []source.Change, state string) (list []planned) {
 	for _, c := range part {
-		list = append(list, planned{Kind: string(c.Kind), Key: c.Key, Done: c.Done(), Base: l.token(c)})
+		list = append(list, planned{Kind: string(c.Kind), Key: c.Key, Done: c.Done(), State: state, Base: l.token(c)})
 	}
 	return list
 }
@@ -341,6 +354,9 @@ func (a *applying) finished() error {
 		text := fmt.Sprintf("nothing to do: %s in %s as the files say", counted(a.report.Unchanged, "document is", "documents are"), a.environment)
 		if a.report.Result == resultApplied {
 			text = fmt.Sprintf("applied to %s: %s: revision %s%s", a.environment, counts(a.report.Changes), cell(a.report.Revision), warnings(a.report.Warnings))
+		}
+		for _, id := range a.report.Withdrawn {
+			text += fmt.Sprintf("\nchange request %s is withdrawn: nothing that it changes is to be changed any more", printable(id))
 		}
 		if a.wait {
 			text += "\nno sidecars are known to the publisher, so nothing was waited for there"

@@ -13,14 +13,19 @@ import (
 // request makes a part the change request of the source, which has one at a time, and applies it if enough have approved. It reports whether nothing
 // is left to do; later is how many documents come after the part.
 func (a *applying) request(ctx context.Context, live liveDocuments, part []source.Change, command api.Command, later int) (done bool, err error) {
-	r, err := a.ownRequest(ctx, part)
-	switch {
-	case err != nil:
+	own, err := a.ownRequests(ctx)
+	if err != nil {
 		return false, err
-	case r.ID == "":
-		r, err = a.client.OpenRequest(ctx, a.environment, api.NewRequest{Command: command}, (&auditFlags{reason: a.reason}).headers())
-	case r.Status != "open" || !proposes(r, part):
-		r, err = a.client.RebaseRequest(ctx, a.environment, r.ID, api.NewRequest{Command: command}, (&auditFlags{reason: a.reason}).headers())
+	}
+	var r api.ChangeRequest
+	wanted, headers := api.NewRequest{Command: command, Source: a.owner}, (&auditFlags{reason: a.reason}).headers()
+	switch {
+	case len(own) == 0:
+		r, err = a.client.OpenRequest(ctx, a.environment, wanted, headers)
+	case own[0].Status != "open" || !proposes(own[0], part):
+		r, err = a.client.RebaseRequest(ctx, a.environment, own[0].ID, wanted, headers)
+	default:
+		r = own[0]
 	}
 	switch {
 	case client.IsProblem(err, api.ProblemPreconditionFailed):
@@ -57,7 +62,7 @@ func (a *applying) applyRequest(ctx context.Context, live liveDocuments, part []
 			if later > 0 {
 				return false, nil
 			}
-			return true, a.finished()
+			return true, a.ended(ctx)
 		case "needs_rebase":
 			return false, errMoved
 		case "rejected", "withdrawn", "expired", "failed":
@@ -77,40 +82,44 @@ func (a *applying) applyRequest(ctx context.Context, live liveDocuments, part []
 	}
 }
 
-// ownRequest returns the change request of the source that waits, the zero value if there is none: one of the caller with documents that
-// the source owns, or with the same deletions.
-func (a *applying) ownRequest(ctx context.Context, part []source.Change) (api.ChangeRequest, error) {
+// ownRequests returns the change requests of the source that wait: those that the caller has opened in its name.
+func (a *applying) ownRequests(ctx context.Context) (own []api.ChangeRequest, err error) {
 	me, err := a.client.WhoAmI(ctx)
 	if err != nil {
-		return api.ChangeRequest{}, err
+		return nil, err
 	}
 	for _, status := range []string{"open", "needs_rebase"} {
 		all, err := a.client.AllRequests(ctx, a.environment, api.RequestQuery{Status: status})
 		if err != nil {
-			return api.ChangeRequest{}, err
+			return nil, err
 		}
 		for _, r := range all {
-			if r.Author == me.ID && r.Restores == nil && r.ApplyAt.IsZero() && !r.BreakGlass && (a.owns(r) || proposes(r, part)) {
-				return r, nil
+			if r.Author == me.ID && r.Source == a.owner {
+				own = append(own, r)
 			}
 		}
 	}
-	return api.ChangeRequest{}, nil
+	return own, nil
 }
 
-// owns reports whether a change request puts documents of the source only.
-func (a *applying) owns(r api.ChangeRequest) bool {
-	puts := 0
-	for _, c := range r.Changes {
-		if c.Document == nil {
-			continue
-		}
-		if source.Owner(c.Document) != a.owner {
-			return false
-		}
-		puts++
+// withdraw ends the change requests of the source where nothing is left that they could be needed for.
+func (a *applying) withdraw(ctx context.Context) error {
+	own, err := a.ownRequests(ctx)
+	if err != nil {
+		return err
 	}
-	return puts > 0
+	for _, r := range own {
+		_, err := a.client.WithdrawRequest(ctx, a.environment, r.ID, api.ChangeHeaders{Reason: "Nothing that it changes is to be changed any more."})
+		switch {
+		case err == nil:
+		case ExitCode(a.session.failure(ctx, err)) == exitConflict:
+			return errMoved // it was applied or has ended meanwhile
+		default:
+			return a.interrupted(ctx, err)
+		}
+		a.report.Withdrawn = append(a.report.Withdrawn, r.ID)
+	}
+	return nil
 }
 
 // proposes reports whether a change request makes exactly the changes of a part.
@@ -142,7 +151,7 @@ func (a *applying) refusedRequest(r api.ChangeRequest) error {
 
 // pending prints that a change request waits for approvals. That is the error, too.
 func (a *applying) pending(live liveDocuments, part []source.Change, r api.ChangeRequest, later int) error {
-	a.report.Changes = append(a.report.Changes, live.planned(part)...)
+	a.report.Changes = append(a.report.Changes, live.planned(part, resultPending)...)
 	if a.output != formatTable {
 		if err := a.print(a.report, nil); err != nil {
 			return err

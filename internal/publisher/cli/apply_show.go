@@ -67,14 +67,11 @@ func listed(all []api.Effect) string {
 	return effects(all)
 }
 
-// changeText compares a document as it is with what it becomes. Owners and the order of members are left out.
+// changeText says who owns a document from now on, if that changes, and compares it as it is with what it becomes. The order of members is left out.
 func (a *applying) changeText(c source.Change) (string, error) {
-	name := words(string(c.Kind), c.Key)
+	owner := a.ownerText(c)
 	if c.Adopts() {
-		if owner := source.Owner(c.Before); owner != "" {
-			return fmt.Sprintf("%s: the source %s takes it over from %s\n", name, printable(a.owner), printable(owner)), nil
-		}
-		return fmt.Sprintf("%s: the source %s owns it from now on\n", name, printable(a.owner)), nil
+		return owner, nil
 	}
 	before, err := comparableText(c.Before)
 	if err != nil {
@@ -84,7 +81,21 @@ func (a *applying) changeText(c source.Change) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return difference(side{name: name + " now", text: before}, side{name: name + " then", text: after}), nil
+	name := words(string(c.Kind), c.Key)
+	return owner + difference(side{name: name + " now", text: before}, side{name: name + " then", text: after}), nil
+}
+
+// ownerText says which source a document that exists belongs to from now on, nothing if it stays as it is.
+func (a *applying) ownerText(c source.Change) string {
+	name, before := words(string(c.Kind), c.Key), source.Owner(c.Before)
+	switch {
+	case c.Before == nil, c.After == nil, source.Owner(c.After) == before:
+		return ""
+	case before != "":
+		return fmt.Sprintf("%s: the source %s takes it over from %s\n", name, printable(a.owner), printable(before))
+	default:
+		return fmt.Sprintf("%s: the source %s owns it from now on\n", name, printable(a.owner))
+	}
 }
 
 // comparableText returns a document as lines that differ only where it says something else.
@@ -106,7 +117,7 @@ func (a *applying) preview(ctx context.Context, live liveDocuments, plan source.
 		return err
 	}
 	a.report.Result, a.report.Risk, a.report.Permitted, a.report.Warnings = resultPlanned, &found.Risk, &found.Permitted, found.Warnings
-	a.report.Changes = live.planned(plan.Changes())
+	a.report.Changes = live.planned(plan.Changes(), resultPlanned)
 	return a.print(a.report, func(out io.Writer) error {
 		text, err := a.planText(plan, len(plan.Changes()))
 		if err != nil {

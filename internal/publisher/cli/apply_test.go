@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,6 +78,9 @@ func TestApply(t *testing.T) {
 	contains(t, a.as("editor", 4, "apply -f "+dir+" -e team --source other"), "flag banner belongs to the source shop", "--take-over")
 	single := filepath.Join(files(t, map[string]string{"one.yaml": "flags:\n  banner: " + banner + ", owner: shop}\n  hand: " + banner + "}\n"}), "one.yaml")
 	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop"), "flag hand: the source shop owns it from now on", "2 changed")
+	changed := filepath.Join(files(t, map[string]string{"one.yaml": "flags:\n  banner: " + banner + ", owner: ann}\n"}), "one.yaml")
+	contains(t, a.as("editor", 0, "apply -f "+changed+" -e team --source other --take-over --dry-run"),
+		"flag banner: the source other takes it over from shop", `+  "owner": "ann"`)
 	contains(t, a.as("editor", 1, "apply -f "+single+" -e team --source shop --prune"), "this deletes", "--yes")
 	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop --dry-run"+yes), "deleted: flag needs, segment staff")
 	contains(t, a.as("editor", 0, "apply -f "+single+" -e team --source shop"+yes), "2 deleted")
@@ -86,6 +90,12 @@ func TestApply(t *testing.T) {
 	broken := files(t, map[string]string{"x.yaml": "flags:\n  banner:\n    state: ENABLED\n    variants: {on: true}\n    defaultVariant: of\n"})
 	contains(t, a.as("editor", 9, "apply -f "+broken+" -e team --source shop"), `x.yaml:5:21: flag "banner" at /defaultVariant`)
 	contains(t, a.as("viewer", 3, "apply -f "+dir+" -e team --source shop"), "not permitted")
+	a.as("editor", 5, "apply -f "+dir+" -e nowhere --source shop")
+	applier{t, "http://127.0.0.1:1"}.as("editor", 8, "apply -f "+dir+" -e team --source shop")
+	a.as("editor", 0, "apply -f "+dir+" -e team --source shop")
+	hand := filepath.Join(files(t, map[string]string{"h.json": `{"flags":{"hand":` + banner + `,"prerequisites":[{"flag":"needs","variants":["on"]}]}}}`}), "h.json")
+	a.as("editor", 0, "apply -f "+hand+" -e team --source other --take-over")
+	contains(t, a.as("editor", 9, "apply -f "+changed+" -e team --source shop"+yes), "needs")
 }
 
 // What --dry-run says is what is done.
@@ -95,7 +105,7 @@ func TestDryRunIsWhatIsApplied(t *testing.T) {
 	a.as("admin", 0, "environment create team")
 	type said struct {
 		Result  string
-		Changes []struct{ Kind, Key, Done, Base string }
+		Changes []struct{ Kind, Key, Done, State, Base string }
 	}
 	var before string
 	for _, flags := range []string{
@@ -117,6 +127,12 @@ func TestDryRunIsWhatIsApplied(t *testing.T) {
 			} else {
 				before = now
 			}
+		}
+		for i, c := range applied.Changes[:min(len(applied.Changes), len(planned.Changes))] {
+			if planned.Changes[i].State != "planned" || c.State != "applied" {
+				t.Errorf("%s %s is %q, then %q", c.Kind, c.Key, planned.Changes[i].State, c.State)
+			}
+			applied.Changes[i].State = "planned"
 		}
 		if diff := cmp.Diff(planned.Changes, applied.Changes); diff != "" || len(again.Changes) > 0 {
 			t.Errorf("planned and applied differ (-planned +applied):\n%s", diff)
@@ -159,9 +175,9 @@ func TestApplyThroughApprovals(t *testing.T) {
 	waits := a.as("editor", 7, apply+yes+" --wait --timeout 1500ms -o json")
 	var said struct {
 		Result, Request string
-		Changes         []struct{ Done, Key string }
+		Changes         []struct{ Done, Key, State string }
 	}
-	if err := json.NewDecoder(strings.NewReader(waits)).Decode(&said); err != nil || said.Result != "pending" || len(said.Changes) != 1 || said.Changes[0].Done != "deleted" {
+	if err := json.NewDecoder(strings.NewReader(waits)).Decode(&said); err != nil || said.Result != "pending" || len(said.Changes) != 1 || said.Changes[0].Done != "deleted" || said.Changes[0].State != "pending" {
 		t.Errorf("%v: %+v of %s", err, said, waits)
 	}
 	outputs := make(chan string)
@@ -235,4 +251,111 @@ func TestExport(t *testing.T) {
 		}
 	}
 	contains(t, a.as("viewer", 0, "export -e team --source nobody"), `"flags": {}`)
+}
+
+// A change request of apply is known by the name of its files: others of the same token stay as they are, and it goes when the files no longer want it.
+func TestApplyKnowsItsOwnRequest(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create prod")
+	name := filepath.Join(files(t, map[string]string{"a.json": `{"flags":{"banner":` + banner + `},"old":` + banner + `}}}`}), "a.json")
+	write := func(flags string) {
+		t.Helper()
+		if err := os.WriteFile(name, []byte(`{"flags":{`+flags+`}}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply := "apply -f " + name + " -e prod --source shop"
+	id := wordAfter(t, a.as("editor", 7, apply), "change request ")
+	contains(t, a.as("editor", 0, "request get "+id+" -e prod"), "shop")
+	a.as("approver", 0, "request approve "+id+" -e prod --hash "+wordAfter(t, a.as("editor", 7, apply), "hash "))
+	a.as("editor", 0, apply)
+
+	// One of the same token that changes what the source owns, and deletes what it owns, stays.
+	hand := wordAfter(t, a.as("editor", 0, "flag toggle banner off -e prod --propose"), "change request ")
+	gone := wordAfter(t, a.as("editor", 0, "flag delete old -e prod --propose"), "change request ")
+	same := func() {
+		t.Helper()
+		contains(t, a.as("editor", 0, "request get "+hand+" -e prod"), "status", "open", "DISABLED")
+		contains(t, a.as("editor", 0, "request get "+gone+" -e prod"), "status", "open")
+	}
+	contains(t, a.as("editor", 0, apply), "nothing to do")
+	same()
+	write(`"banner":` + banner + `,"owner":"x"},"old":` + banner + `}`)
+	own := wordAfter(t, a.as("editor", 7, apply), "change request ")
+	if own == hand || own == gone {
+		t.Error("apply took a request that it did not open")
+	}
+	same()
+
+	contains(t, a.as("editor", 0, "request rebase "+own+" -e prod"), own) // and it stays the request of the source
+
+	// One that only deletes is the source's own, too: it is updated, and not joined by another.
+	write(`"banner":` + banner + `}`)
+	if again := wordAfter(t, a.as("editor", 7, apply+yes), "change request "); again != own {
+		t.Errorf("deleting opened %s beside %s", again, own)
+	}
+	write(`"banner":` + banner + `,"owner":"y"}`)
+	if again := wordAfter(t, a.as("editor", 7, apply), "change request "); again != own {
+		t.Errorf("changing opened %s beside %s, which deletes only", again, own)
+	}
+
+	// The files are as the environment again.
+	write(`"banner":` + banner + `},"old":` + banner + `}`)
+	contains(t, a.as("editor", 0, apply+" --dry-run"), "nothing to do")
+	contains(t, a.as("editor", 0, "request get "+own+" -e prod"), "open")
+	contains(t, a.as("editor", 0, apply), "nothing to do", "change request "+own+" is withdrawn")
+	contains(t, a.as("editor", 0, "request get "+own+" -e prod"), "withdrawn", "Nothing that it changes")
+	same()
+	if output := a.as("editor", 0, apply); strings.Contains(output, "withdrawn") {
+		t.Errorf("it is withdrawn twice: %s", output)
+	}
+}
+
+// A file that export cannot read, or has nothing to put into, stays as it is. One that it writes keeps its permissions and the link that leads to it.
+func TestExportSparesFiles(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create team")
+	a.as("editor", 0, "flag create added --bool -e team")
+	dir := files(t, map[string]string{"broken.yaml": "flags:\n  a: [\n", "broken.json": `{"flags":`, "good.yaml": "flags: {} # none\n", "empty.json": ""})
+	content := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	for name, place := range map[string]string{"broken.yaml": "broken.yaml:2:6: ", "broken.json": "broken.json:1:10: "} {
+		before := content(name)
+		contains(t, a.as("viewer", 9, "export -e team -o "+filepath.Join(dir, name)), place, "stays as it is")
+		if after := content(name); after != before {
+			t.Errorf("%s has become %s", name, after)
+		}
+	}
+	good, link := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "link.yaml")
+	contains(t, a.as("viewer", 5, "export -e team --source nobody -o "+good), "the source nobody owns nothing in team")
+	contains(t, a.as("viewer", 2, "export -e team --source no~one -o "+good), "the name of a source")
+	contains(t, a.as("viewer", 1, "export -e team -o "+dir), "no regular file")
+	if after := content("good.yaml"); after != "flags: {} # none\n" {
+		t.Errorf("a source without flags made it %s", after)
+	}
+	if err := errors.Join(os.Chmod(good, 0o640), os.Symlink("good.yaml", link)); err != nil {
+		t.Fatal(err)
+	}
+	a.as("viewer", 0, "export -e team -o "+link)
+	info, err := os.Lstat(link)
+	if err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link became %v, %v", info, err)
+	}
+	if info, err = os.Stat(good); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("the file became %v, %v", info, err)
+	}
+	contains(t, content("good.yaml"), "added:")
+	a.as("viewer", 0, "export -e team -o "+filepath.Join(dir, "empty.json"))
+	contains(t, content("empty.json"), `"added"`)
+	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }

@@ -81,7 +81,7 @@ func reference() string {
 		fmt.Fprintf(&out, "\n### `flagside %s`\n\n%s\n", name, set.Synopsis())
 		var own []config.Option
 		for _, option := range set.Options() {
-			if !slices.Contains(shared, option.Name) || !has(set, "propose") && slices.Contains([]string{"expires", "break-glass", "reason"}, option.Name) &&
+			if !slices.Contains(shared, option.Name) || !has(set, "apply-at") && slices.Contains([]string{"propose", "dry-run", "expires", "break-glass", "reason"}, option.Name) &&
 				!(option.Name == "reason" && has(set, "idempotency-key")) {
 				own = append(own, option)
 			}
@@ -89,7 +89,7 @@ func reference() string {
 		if len(own) > 0 {
 			out.WriteString("\n" + table(own))
 		}
-		if has(set, "propose") {
+		if has(set, "apply-at") {
 			out.WriteString("\nIt also has the options of every change of documents.\n")
 		} else if has(set, "idempotency-key") {
 			out.WriteString("\nIt also has `--reason` and `--idempotency-key`.\n")

@@ -13,6 +13,8 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/fileaccess"
+	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/publisher/source"
 )
 
@@ -25,6 +27,12 @@ func exportCommand() commandline.Invocation {
 	f.set.File(&out, "out", "", "file to write, JSON or YAML by its name; without it standard output").Short("o")
 	f.set.Choice(&format, "format", formatJSON, []string{formatJSON, formatYAML}, "what standard output gets")
 	f.set.String(&owner, "source", "", "only what the source of this name owns")
+	f.checks = append(f.checks, func() error {
+		if owner == "" {
+			return nil
+		}
+		return source.ValidateName(owner)
+	})
 	return f.runs(func(ctx context.Context, s *session) error {
 		live, err := s.liveDocuments(ctx, f.environment)
 		if err != nil {
@@ -43,7 +51,15 @@ func exportCommand() commandline.Invocation {
 			_, err = s.terminal.Stdout.Write(text)
 			return err
 		}
-		return s.export(out, f.environment, file, len(documents))
+		before, err := flagFile(out)
+		if err != nil {
+			return err
+		}
+		if before != nil && owner != "" && len(documents) == 0 {
+			return &failure{code: exitNotFound, text: fmt.Sprintf("%s stays as it is: the source %s owns nothing in %s; see the names with flagside flag list -o json, "+
+				"or leave --source out", printable(out), owner, f.environment)}
+		}
+		return s.export(out, f.environment, before, file, len(documents))
 	})
 }
 
@@ -54,15 +70,33 @@ func formatted(file []byte, format string) ([]byte, error) {
 	return indented(file)
 }
 
-// export writes a flag file, of which it keeps what it can.
-func (s *session) export(name, environment string, file []byte, documents int) error {
-	before, err := os.ReadFile(name)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+// flagFile returns what stands in the file that is to be written, nil if there is none or it is empty. What cannot be read as JSON or YAML is an error:
+// it is another file, or one that somebody is still working on.
+func flagFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
 	}
-	exists := err == nil
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no regular file: name another one, or leave --out out and redirect standard output", name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	content, err := os.ReadFile(name)
+	if err != nil || len(bytes.TrimSpace(content)) == 0 {
+		return nil, err
+	}
+	if _, err := handwritten.Read(name, content); err != nil {
+		return nil, &failure{code: exitInvalid, text: visible(err.Error() + "\nthe file stays as it is: correct it, remove it, or name another one")}
+	}
+	return content, nil
+}
+
+// export writes a flag file, of which it keeps what it can. Before is what stands in it, nil if nothing does.
+func (s *session) export(name, environment string, before, file []byte, documents int) (err error) {
 	after, kept := []byte(nil), false
-	if exists {
+	if before != nil {
 		after, kept = source.Rewrite(name, before, file)
 	}
 	if !kept {
@@ -74,17 +108,30 @@ func (s *session) export(name, environment string, file []byte, documents int) e
 			return err
 		}
 	}
-	if exists && bytes.Equal(before, after) {
+	if before != nil && bytes.Equal(before, after) {
 		_, err := fmt.Fprintf(s.terminal.Stdout, "%s says what %s is already\n", printable(name), environment)
 		return err
 	}
-	if err := os.WriteFile(name, after, 0o644); err != nil { // #nosec G306 G703 -- a file of the user, as editors write it
+	if err := writeFile(name, after); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("%s of %s in %s", counted(documents, "document is", "documents are"), environment, printable(name))
-	if exists && !kept {
+	if before != nil && !kept {
 		text += "; nothing of what it said before could be kept"
 	}
 	_, err = fmt.Fprintln(s.terminal.Stdout, text)
 	return err
+}
+
+// writeFile writes a file of the user. One that exists keeps its permissions, and has the old content or the new one at any time.
+func writeFile(name string, content []byte) error {
+	real, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return os.WriteFile(name, content, 0o644) // #nosec G306 G703 -- a file of the user, as editors write it
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return err
+	}
+	return fileaccess.ReplaceWith(real, content, info.Mode().Perm())
 }

@@ -99,6 +99,8 @@ func namedIn(r references.Report, key string) string {
 	switch {
 	case !looked:
 		return "not scanned"
+	case len(places) == 0 && len(r.Left) > 0:
+		return "not all was read"
 	case len(places) == 0:
 		return "no file"
 	}

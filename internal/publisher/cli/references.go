@@ -106,7 +106,7 @@ func referencesTable(out io.Writer, r references.Report) error {
 		}
 	}
 	for _, left := range r.Left {
-		fmt.Fprintf(out, "left out: %s: %s\n", printable(left.File), printable(left.Reason))
+		fmt.Fprintf(out, "not read: %s: %s\n", printable(left.File), printable(left.Reason))
 	}
 	_, err := fmt.Fprintf(out, "\nread %s\n", numberOfFiles(r.Files))
 	return err
@@ -132,6 +132,9 @@ func unreferenced(file, key string) error {
 	switch {
 	case !looked:
 		return &failure{code: exitInvalid, text: fmt.Sprintf("%s does not say whether code names flag %s: run flagside refs scan again, in an environment that has it", file, printable(key))}
+	case len(places) == 0 && len(report.Left) > 0:
+		return &failure{code: exitConflict, text: fmt.Sprintf("%s does not say whether code names flag %s, because %s was not read: %s\nmend that or leave it out with --exclude, "+
+			"and scan again; leave --references out to remove the flag anyway", file, printable(key), printable(report.Left[0].File), printable(report.Left[0].Reason))}
 	case len(places) == 0:
 		return nil
 	}

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -27,6 +28,15 @@ func TestReferences(t *testing.T) {
 	s.run(0, "editor", "", "flag create later --bool -e trial")
 	s.run(9, "editor", "", "flag archive later -e trial --references "+report)
 	s.run(9, "editor", "", "flag archive later -e trial --references testdata/shop/patterns.conf")
+	unread := t.TempDir()
+	for name, text := range map[string]string{"main.cs": "\xff\xfel\x00", "main.go": "package main"} {
+		if err := os.WriteFile(filepath.Join(unread, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.run(0, "viewer", "", "refs scan "+unread+" -e trial --report "+report)
+	s.run(4, "editor", "", "flag archive later -e trial --references "+report)
+	s.run(9, "viewer", "", scan+" --exclude *")
 	s.run(0, "viewer", "", scan+" --patterns testdata/shop/patterns.conf")
 	s.run(9, "viewer", "", scan+" --patterns testdata/shop/cart.js.txt")
 	s.run(9, "viewer", "", "refs scan testdata/nothing -e trial")
@@ -41,5 +51,5 @@ func TestReferences(t *testing.T) {
 	s.run(2, "viewer", "", "lifecycle -e trial --stage old")
 	s.run(2, "viewer", "", "lifecycle -e trial --stale-days 0")
 	s.run(5, "viewer", "", "lifecycle -e tril")
-	golden(t, "testdata/references.txt", daysAgo.ReplaceAllString(strings.ReplaceAll(s.String(), report, "refs.json"), "(N days ago)"))
+	golden(t, "testdata/references.txt", daysAgo.ReplaceAllString(strings.NewReplacer(report, "refs.json", unread, "code").Replace(s.String()), "(N days ago)"))
 }

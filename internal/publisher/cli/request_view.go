@@ -19,7 +19,7 @@ func requestGet() commandline.Invocation {
 		return s.answer(r, err, func(out io.Writer) error {
 			show := details(
 				detail{"request", cell(r.ID)}, detail{"status", requestStatus(r)}, detail{"hash", shortHash(r)}, detail{"author", nameCell(r.Names, r.Author)},
-				detail{"reason", cell(r.Reason)}, detail{"opened", timeCell(r.Opened)}, detail{"apply at", timeCell(r.ApplyAt)}, detail{"at most late", lateness(r)},
+				detail{"reason", cell(r.Reason)}, detail{"source", cell(r.Source)}, detail{"opened", timeCell(r.Opened)}, detail{"apply at", timeCell(r.ApplyAt)}, detail{"at most late", lateness(r)},
 				detail{"expires", timeCell(r.Expires)}, detail{"break-glass", flagCell(r.BreakGlass)}, detail{"approvals", approvals(r)},
 				detail{"approved by", remarks(r.Names, r.Approvals...)}, detail{"comments", remarks(r.Names, r.Comments...)},
 				detail{"outcome", outcome(r.Names, r.Outcome)}, detail{"applied", cell(r.Applied)}, detail{"review", outcome(r.Names, r.Review)},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"net/url"
+	"os"
 	"path/filepath"
 
 	"github.com/flagside/flagside/internal/publisher/source"
@@ -74,7 +75,7 @@ func sarifOf(all source.Findings) sarif {
 		if f.Problem.Warning {
 			rule = ruleSlip
 		}
-		place := sarifPlace{ArtifactLocation: sarifArtifact{(&url.URL{Path: filepath.ToSlash(filepath.Clean(f.File))}).String()}}
+		place := sarifPlace{ArtifactLocation: sarifArtifact{uriOf(f.File)}}
 		if f.Line > 0 {
 			place.Region = &sarifRegion{StartLine: f.Line, StartColumn: characters(f)}
 		}
@@ -85,4 +86,20 @@ func sarifOf(all source.Findings) sarif {
 		})
 	}
 	return sarif{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}
+}
+
+// uriOf returns the address of a file: relative to the working directory if it lies below it, as code hosts want it.
+func uriOf(file string) string {
+	address := url.URL{Path: filepath.ToSlash(filepath.Clean(file))}
+	if !filepath.IsAbs(file) {
+		return address.String()
+	}
+	if dir, err := os.Getwd(); err == nil {
+		if below, err := filepath.Rel(dir, file); err == nil && filepath.IsLocal(below) {
+			address.Path = filepath.ToSlash(below)
+			return address.String()
+		}
+	}
+	address.Scheme = "file"
+	return address.String()
 }

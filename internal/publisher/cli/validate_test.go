@@ -62,7 +62,21 @@ func TestValidate(t *testing.T) {
 	if result.Level != "error" || place.Region.StartLine != 2 || place.Region.StartColumn != 93 || !strings.HasSuffix(place.ArtifactLocation.URI, "/a.json") {
 		t.Errorf("as SARIF: %+v", result)
 	}
+	if !strings.HasPrefix(place.ArtifactLocation.URI, "file:///") {
+		t.Errorf("a file elsewhere is at %s", place.ArtifactLocation.URI)
+	}
 	decode(t, a.as("", 0, "validate "+good+" --format sarif"), &log)
+
+	here, err := filepath.Abs("testdata/mistake.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{here, "testdata/mistake.json", "./testdata/../testdata/mistake.json"} {
+		decode(t, a.as("", 9, "validate "+name+" --format sarif"), &log)
+		if uri := log.Runs[0].Results[0].Locations[0].PhysicalLocation.ArtifactLocation.URI; uri != "testdata/mistake.json" {
+			t.Errorf("%s is at %s", name, uri)
+		}
+	}
 }
 
 // decode reads the JSON that a command begins its output with.

@@ -60,7 +60,7 @@ func Marked(body []byte, owner string) []byte {
 
 // cut takes the owner out of an object, which is compact JSON.
 func cut(body []byte) (mark, rest []byte, ok bool) {
-	if !bytes.Contains(body, []byte(document.SourceMember)) || body[0] != '{' {
+	if len(body) == 0 || body[0] != '{' || !bytes.Contains(body, []byte(document.SourceMember)) && !bytes.Contains(body, []byte(`\u`)) {
 		return nil, nil, false
 	}
 	d := jsontext.NewDecoder(bytes.NewReader(body), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))

@@ -1,6 +1,7 @@
 package source_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/flagside/flagside/internal/publisher/source"
@@ -33,9 +34,13 @@ func TestMarksComeAndGo(t *testing.T) {
 	}
 	for body, want := range map[string]string{
 		`{"$source":"a"}`: `{}`, `{"$source":"a","x":1}`: `{"x":1}`, `{"x":1,"$source":"a","y":2}`: `{"x":1,"y":2}`, `{"$source":5}`: `{}`,
+		`{"\u0024source":"a"}`: `{}`, `{"x":1,"$s\u006furce":"a"}`: `{"x":1}`, // spelt with escapes
 	} {
 		if got := source.Unmarked([]byte(body)); string(got) != want {
 			t.Errorf("%s without its owner is %s, want %s", body, got, want)
+		}
+		if marked := source.Marked([]byte(body), "b"); strings.Count(string(marked), "ource") != 1 || source.Owner(marked) != "b" {
+			t.Errorf("%s of another owner is %s", body, marked)
 		}
 	}
 }

@@ -98,8 +98,11 @@ func Names(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.IsDir() {
+	switch {
+	case info.Mode().IsRegular():
 		return []string{path}, nil
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is neither a file nor a directory: write what it gives into a file first", path)
 	}
 	names, _, err := walk(path)
 	return names, err
@@ -140,23 +143,17 @@ func IsFile(name string) bool {
 	return slices.Contains([]string{".json", ".yaml", ".yml"}, ending) && !strings.HasPrefix(filepath.Base(name), ".")
 }
 
-// Read reads the files of a source, which may refer to one another and to the documents of the rules. The error is one of
-// the file system; what is wrong in the files is in the set.
+// Read reads the files of a source, which may refer to one another and to the documents of the rules. All are of one version where links lead to them
+// that move, as those of git-sync and of mounted ConfigMaps do. The error is one of the file system; what is wrong in the files is in the set.
 func Read(path string, rules *eval.Ruleset, c eval.Compatibility) (*Set, error) {
-	names, err := Names(path)
+	files, err := readFiles(path)
 	if err != nil {
 		return nil, err
 	}
-	if len(names) == 0 {
+	if len(files.names) == 0 {
 		return nil, fmt.Errorf("%s: there is no file that ends with .json, .yaml or .yml in this directory", path)
 	}
-	contents := make([][]byte, len(names))
-	for i, name := range names {
-		if contents[i], err = os.ReadFile(name); err != nil {
-			return nil, err
-		}
-	}
-	return Parse(names, contents, rules, c), nil
+	return Parse(files.names, files.contents, rules, c), nil
 }
 
 // Parse is Read of files that were read.

@@ -1,10 +1,15 @@
 package source_test
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/publisher/source"
@@ -99,5 +104,82 @@ func TestFindings(t *testing.T) {
 	}
 	if _, err := source.Read(t.TempDir(), eval.New(), ""); err == nil {
 		t.Error("an empty directory is a source")
+	}
+}
+
+// Files are of one version while links that lead to them move: that of a directory, as git-sync moves it, or those behind each file, as mounts have them.
+func TestReadOneVersion(t *testing.T) {
+	t.Parallel()
+	for name, behind := range map[string]bool{"git-sync": false, "ConfigMap": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path, data := filepath.Join(dir, "flags"), filepath.Join(dir, "flags")
+			if behind {
+				data = filepath.Join(path, "..data")
+				for _, file := range []string{"a.json", "b.json"} {
+					write(t, path, map[string]string{"x": ""})
+					if err := os.Symlink(filepath.Join("..data", file), filepath.Join(path, file)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			moves, stop := 0, make(chan struct{})
+			move := func() {
+				next := filepath.Join(dir, fmt.Sprint("version-", moves))
+				said := fmt.Sprintf(`:%s,"owner":"%d"}}}`, plainFlag, moves)
+				write(t, next, map[string]string{"a.json": `{"flags":{"a"` + said, "b.json": `{"flags":{"b"` + said})
+				link := filepath.Join(dir, "link")
+				if err := errors.Join(os.Symlink(next, link), os.Rename(link, data)); err != nil {
+					t.Error(err)
+				}
+				if moves >= 2 {
+					_ = os.RemoveAll(filepath.Join(dir, fmt.Sprint("version-", moves-2)))
+				}
+				moves++
+			}
+			move()
+			var moving sync.WaitGroup
+			moving.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						move()
+						time.Sleep(100 * time.Microsecond)
+					}
+				}
+			})
+			for range 500 {
+				s, err := source.Read(path, eval.New(), "")
+				if err != nil || len(s.Documents) != 2 || len(s.Findings) > 0 {
+					t.Errorf("%v: %+v", err, s)
+					break
+				}
+				if a, b := string(s.Documents[0].Body), string(s.Documents[1].Body); a != b {
+					t.Errorf("%s and %s are read together", a, b)
+					break
+				}
+				if s.Files[0] != filepath.Join(path, "a.json") {
+					t.Errorf("the file is called %s", s.Files[0])
+				}
+			}
+			close(stop)
+			moving.Wait()
+			t.Logf("%d versions", moves)
+		})
+	}
+}
+
+// What would be waited for without an end is refused.
+func TestReadRefusesPipes(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "f.json")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	if _, err := source.Read(pipe, eval.New(), ""); err == nil || !strings.Contains(err.Error(), "neither a file nor a directory") {
+		t.Errorf("a pipe is read: %v", err)
 	}
 }

@@ -41,6 +41,9 @@ func (c Rebase) decideRequest(g *requests.Governance, in DecisionInput) (request
 	if r.Proposal.Author.ID != in.Origin.By() {
 		return requests.Event{}, nil, forbidden(access.Propose, r, "Only its author can rebase a change request.")
 	}
+	if c.Source == "" {
+		c.Source = r.Proposal.Source
+	}
 	p, candidate, err := c.propose(g, in)
 	return requests.Event{Type: requests.EventRebased, Request: c.Request, Text: in.Origin.Reason, Proposal: p}, candidate, err
 }

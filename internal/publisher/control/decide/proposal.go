@@ -31,6 +31,8 @@ type ProposalSpec struct {
 	Expires time.Time
 	// BreakGlass makes it go without approvals.
 	BreakGlass bool
+	// Source is the name of the files that want it; empty for any other.
+	Source string
 }
 
 // propose decides the command, and what its approval is bound to.
@@ -66,7 +68,7 @@ func (c ProposalSpec) proposal(in DecisionInput, k *policyCheck) (*requests.Prop
 	}
 	p := &requests.Proposal{
 		Changes: requests.ChangesOf(k.documents), Epoch: in.State.Position().Epoch, Bases: bases(in.State, k.candidate), Expires: c.expires(in.Now),
-		LateSeconds: int64((c.MaxDelay + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Command: c.Fingerprint(),
+		LateSeconds: int64((c.MaxDelay + time.Second - 1) / time.Second), BreakGlass: c.BreakGlass, Source: c.Source, Command: c.Fingerprint(),
 		Risk: requests.RiskRecord(k.circumstances.Risk), Author: requests.NewAuthor(in.Origin.By(), in.Origin.Principal), Restores: restores,
 	}
 	if !c.ApplyAt.IsZero() {

@@ -34,6 +34,8 @@ type Proposal struct {
 	Author Author     `json:"author"`
 	// Command tells apart what was proposed, for idempotency keys.
 	Command string `json:"command,omitzero"`
+	// Source is the name of the files that want it, as its author said; empty for any other. Approvals do not depend on it.
+	Source string `json:"source,omitzero"`
 	// Restores tells what is restored; nil for any other change.
 	Restores *Restoration `json:"restores,omitzero"`
 }

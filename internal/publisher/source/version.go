@@ -1,0 +1,65 @@
+package source
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// maxReads is how often files are read while the links that lead to them move.
+const maxReads = 100
+
+// version is the files of a source at one time: how they are named, where they are, and what they say.
+type version struct {
+	names, places []string
+	contents      [][]byte
+}
+
+// readFiles reads the files of a source, again if they were replaced by others meanwhile.
+func readFiles(path string) (r version, err error) {
+	for range maxReads {
+		var same bool
+		r, same, err = readOnce(path)
+		if same || err != nil && !errors.Is(err, fs.ErrNotExist) { // what does not exist may be of the version before
+			return r, err
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("%s: the files were replaced by others again and again while they were read: run the same again", path)
+	}
+	return r, err
+}
+
+// readOnce reads the files, and reports whether they lie afterwards where they lay before.
+func readOnce(path string) (r version, same bool, err error) {
+	if r.names, r.places, err = places(path); err != nil {
+		return r, false, err
+	}
+	for _, place := range r.places {
+		content, err := os.ReadFile(place) // #nosec G304 -- files that the user names
+		if err != nil {
+			return r, false, err
+		}
+		r.contents = append(r.contents, content)
+	}
+	names, now, err := places(path)
+	return r, err == nil && slices.Equal(names, r.names) && slices.Equal(now, r.places), err
+}
+
+// places returns the files of a source by name, and where they are behind all links.
+func places(path string) (names, places []string, err error) {
+	if names, err = Names(path); err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		place, err := filepath.EvalSymlinks(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		places = append(places, place)
+	}
+	return names, places, nil
+}
