@@ -221,6 +221,7 @@ func All() []Attack {
 		{BackupForger, Restore, "internal/publisher", "TestForgedKeysAreRefused", ""},
 		{BackupForger, Restore, "internal/publisher", "TestOlderTrustFileRevivesNoKey", ""},
 		{LocalProcess, Warm, "internal/publisher", "TestTheSocketIsForItsOwner", ""},
+		{LocalProcess, Warm, "internal/publisher", "TestTheSocketAsksWhoCalls", ""},
 		{LocalProcess, ColdStart, "internal/publisher", "TestFilesThatOthersMayWrite", ""},
 		{LocalProcess, ColdStart, "internal/publisher", "TestTheRootOfAVolumeIsADataDirectory", ""},
 		{LocalProcess, ColdStart, "internal/fileaccess", "TestMountedSecret", ""},
