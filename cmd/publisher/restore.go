@@ -89,10 +89,14 @@ func printRestored(out io.Writer, done publisher.RestoredBackup) error {
 	line := func(format string, values ...any) { lines = append(lines, fmt.Sprintf(format, values...)) }
 	line("restored the backup of %s, %d bytes, SHA-256 %x", done.Time.Format(time.RFC3339), done.Bytes, done.Sum)
 	for _, e := range done.Epochs {
-		line("  %s: %d documents as of %s, now %s", e.Name, e.Documents, e.Left.Token(), e.Position.Token())
+		archived := ""
+		if e.Archived {
+			archived = "; archived, as it was"
+		}
+		line("  %s: %d documents as of %s, now %s%s", e.Name, e.Documents, e.Left.Token(), e.Position.Token(), archived)
 	}
-	for _, name := range done.Archived {
-		line("  %s: %s", name, archivedNote(done.Same()))
+	for _, name := range done.LeftOut {
+		line("  %s: archived, and left out", name)
 	}
 	for _, w := range done.Warnings {
 		line("warning: %s", w)
@@ -109,11 +113,4 @@ func printRestored(out io.Writer, done publisher.RestoredBackup) error {
 	}
 	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
 	return err
-}
-
-func archivedNote(same bool) string {
-	if same {
-		return "archived, as it was"
-	}
-	return "archived, and left out"
 }

@@ -25,9 +25,9 @@ type BackedUp struct {
 	Installation string
 	Time         time.Time
 	Streams      []BackedUpStream
-	Bytes        int64 // of the file
-	Keys         bool  // private keys are in it
-	Sum          [32]byte
+	Bytes        int64    // of the file
+	Keys         bool     // private keys are in it
+	Sum          [32]byte // SHA-256 of the file
 	// Warnings are sentences about the history that break no proof.
 	Warnings []string
 }
@@ -175,12 +175,13 @@ func summary(f *backup.File, file *os.File, warnings []string) (BackedUp, error)
 type streamsCopy struct {
 	installation string
 	checkpoint   string // a signed note that names the newest record of each
+	streams      []backup.Stream
 	messages     func(stream string) (audit.Messages, bool)
 	scratch      string // directory for temporary files; "" is that of the system
 }
 
 func copyOf(f *backup.File, scratch string) streamsCopy {
-	return streamsCopy{f.Header.Installation, f.Header.Checkpoint, func(stream string) (audit.Messages, bool) {
+	return streamsCopy{f.Header.Installation, f.Header.Checkpoint, f.Header.Streams, func(stream string) (audit.Messages, bool) {
 		number, ok := f.Stream(stream)
 		if !ok {
 			return audit.Messages{}, false
@@ -212,12 +213,32 @@ func (c streamsCopy) verify(ctx context.Context, trust changelog.Trust) (v verif
 	if v.environments, err = audit.Environments(control, trust); err != nil {
 		return v, err
 	}
+	if err := c.verifyNames(v.environments); err != nil {
+		return v, err
+	}
 	for _, e := range v.environments {
 		if err := v.verifyEnvironment(ctx, c, control, e, trust); err != nil {
 			return v, err
 		}
 	}
 	return v, nil
+}
+
+// verifyNames refuses streams of which CONTROL does not tell, because nothing proves them, and wants the one with the data of persons.
+func (c streamsCopy) verifyNames(environments []writer.Environment) error {
+	names := backup.StreamNames()
+	if _, ok := c.messages(names[0]); !ok {
+		return fmt.Errorf("there is no %s: start the publisher, which makes it, and repeat the backup", names[0])
+	}
+	for _, e := range environments {
+		names = append(names, backup.StreamNames(e.Name)...)
+	}
+	for _, s := range c.streams {
+		if !slices.Contains(names, s.Name) {
+			return fmt.Errorf("CONTROL names no environment of the stream %s", s.Name)
+		}
+	}
+	return nil
 }
 
 func (v *verified) verifyEnvironment(ctx context.Context, c streamsCopy, control audit.Messages, e writer.Environment, trust changelog.Trust) error {
@@ -272,6 +293,9 @@ func findPoints(ctx context.Context, conn *flagsync.Conn) (points, error) {
 		if err != nil {
 			return points{}, err
 		}
+		if err := verifySigned(ctx, conn, control); err != nil {
+			return points{}, err
+		}
 		again, err := writer.ReadEnvironments(ctx, conn)
 		if err != nil {
 			return points{}, err
@@ -281,6 +305,18 @@ func findPoints(ctx context.Context, conn *flagsync.Conn) (points, error) {
 		}
 		return collectPoints(ctx, conn, environments, control, known)
 	}
+}
+
+// verifySigned refuses keys that signed nothing in a journal with messages: to them, an installation of others looks empty.
+func verifySigned(ctx context.Context, conn *flagsync.Conn, head changelog.StreamHead) error {
+	if head.Sequence > 0 {
+		return nil
+	}
+	last, _, err := backup.Last(ctx, conn, head.Stream)
+	if err == nil && last > 0 {
+		err = fmt.Errorf("%s has %d messages, and none is signed by an installation with these keys: name the directory of its keys with --keys", head.Stream, last)
+	}
+	return err
 }
 
 // findPointsPatiently is findPoints, and waits a little for a server that cannot be reached.
@@ -364,21 +400,15 @@ func BackupFile(ctx context.Context, o Options, path string, withKeys bool) (don
 	if exists(path) {
 		return done, fmt.Errorf("backup: %s is there already: name another file", path)
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*") // readable for its owner alone
+	file, err := createNew(path)
 	if err != nil {
 		return done, fmt.Errorf("backup: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(file.Name()))
-		}
-	}()
-	done, err = Backup(ctx, o, file, withKeys)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return done, err
+	if done, err = Backup(ctx, o, file.File, withKeys); err != nil {
+		return done, errors.Join(err, file.discard())
 	}
-	if err = os.Link(file.Name(), path); err != nil { // which replaces nothing
+	if err := file.complete(); err != nil {
 		return done, fmt.Errorf("backup: %w", err)
 	}
-	return done, os.Remove(file.Name())
+	return done, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -183,6 +184,44 @@ func TestBackupThatFails(t *testing.T) {
 	}
 	if kept, err := os.ReadFile(there); string(kept) != "keep" || errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%q, %v", kept, err)
+	}
+}
+
+// A backup that is killed at any moment leaves no file, which could hold keys, until it is whole.
+func TestBackupThatIsKilled(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	r := governedOn(t, server)
+	r.busy()()
+	r.stop()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "flagside.backup")
+	from := publisher.Options{NATS: server.URL(), KeysDir: trusttest.Default().Directory(t)}
+	left := func() {
+		if found, err := os.ReadDir(dir); err != nil || len(found) > 0 && found[0].Name() != filepath.Base(file) {
+			t.Errorf("%s, %v", found, err)
+		}
+	}
+	killUntilDone(t, task{What: "backup", File: file, Source: placeOf(from)}, left)
+	left()
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// Where no file can be without a name, the same comes of it: one file, which replaces none.
+func TestNamedFileReplacesNothing(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "new")
+	if err := publisher.CompleteNamed(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := publisher.CompleteNamed(file); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("again: %v", err)
+	}
+	left, err := os.ReadDir(filepath.Dir(file))
+	if err != nil || len(left) != 1 {
+		t.Errorf("%s, %v", left, err)
 	}
 }
 

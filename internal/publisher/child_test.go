@@ -49,6 +49,13 @@ func carryOut(text string) error {
 		_, err := publisher.Move(context.Background(), t.Source.options(), t.Target.options())
 		return err
 	}
+	if t.What == "backup" {
+		if exists(t.File) { // the one before was killed when everything was done
+			return nil
+		}
+		_, err := publisher.BackupFile(context.Background(), t.Source.options(), t.File, true)
+		return err
+	}
 	file, err := os.Open(t.File)
 	if err != nil {
 		return err

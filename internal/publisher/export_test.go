@@ -2,6 +2,8 @@ package publisher
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -18,6 +20,15 @@ func (p *Publisher) ControlHead() uint64 {
 		return 0
 	}
 	return list.Ledger().Head().Sequence
+}
+
+// CompleteNamed writes a file that has a name until it is complete, as where the system knows none without.
+func CompleteNamed(path string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), ".*")
+	if err != nil {
+		return err
+	}
+	return (&newFile{file, path, false}).complete()
 }
 
 // ArchivedHead returns the newest record of the ledger of an archived environment that is known.

@@ -65,6 +65,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // spliceLocal tells a client how to log in and connects it with the NATS server.
 func (p *Publisher) spliceLocal(ctx context.Context, client net.Conn) {
 	defer client.Close()
+	if !isOwner(client) {
+		return
+	}
 	user, password := p.server.User()
 	_ = client.SetWriteDeadline(time.Now().Add(localTimeout))
 	if _, err := fmt.Fprintf(client, "%s %s\n", user, password); err != nil {

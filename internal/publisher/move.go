@@ -140,7 +140,7 @@ func (m *moving) prove() error {
 	if err != nil {
 		return err
 	}
-	m.verified, err = streamsCopy{trust.Installation(), checkpoint, m.messages, m.source.options.DataDir}.verify(m.ctx, trust)
+	m.verified, err = streamsCopy{trust.Installation(), checkpoint, m.streams, m.messages, m.source.options.DataDir}.verify(m.ctx, trust)
 	m.done.Installation, m.done.KeysDir, m.done.Warnings = trust.Installation(), m.source.keysDir(), m.verified.warnings
 	return err
 }

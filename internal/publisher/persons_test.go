@@ -44,7 +44,13 @@ func (r *running) proposeAs(token, key string) api.ChangeRequest {
 // export returns an export of prod with CONTROL, and fails unless it is whole.
 func (r *running) export() string {
 	r.t.Helper()
-	reader, err := r.client.ExportAudit(r.t.Context(), "prod", true)
+	return r.exportOf("prod")
+}
+
+// exportOf is export of an environment.
+func (r *running) exportOf(environment string) string {
+	r.t.Helper()
+	reader, err := r.client.ExportAudit(r.t.Context(), environment, true)
 	if err != nil {
 		r.t.Fatal(err)
 	}

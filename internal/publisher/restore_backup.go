@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/internal/publisher/access"
-	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/backup"
@@ -35,10 +34,10 @@ type RestoredBackup struct {
 	// KeysDir is where its keys are, and KeysWritten tells that they came from the backup.
 	KeysDir     string
 	KeysWritten bool
-	// Epochs are the positions of the environments in use, in their new epochs.
+	// Epochs are the positions of the environments, in their new epochs. What is destroyed has none.
 	Epochs []RestoredEnvironment
-	// Archived are the environments that have no new epoch: nothing changes them.
-	Archived []string
+	// LeftOut are the archived environments that another installation does not have.
+	LeftOut []string
 }
 
 // RestoredEnvironment is an environment that was restored.
@@ -47,6 +46,7 @@ type RestoredEnvironment struct {
 	// Left is the position at which the backup ends.
 	Left, Position changelog.Position
 	Documents      int
+	Archived       bool
 }
 
 // Same reports whether the installation of the backup goes on.
@@ -57,7 +57,7 @@ var ErrNotEmpty = errors.New("there is an installation already")
 
 // RestoreBackup puts what a backup holds into a new data directory, or into a NATS server that has no streams of flagside. Nothing is written
 // before everything in the file is proved. With the keys of the installation, from the file or from the directory of the options, it goes on:
-// every environment in use begins a new epoch, which sidecars take over. Repeated, it completes what was interrupted.
+// every environment begins a new epoch, which sidecars take over. Repeated, it completes what was interrupted.
 func RestoreBackup(ctx context.Context, o Options, file *os.File, r Restoring) (RestoredBackup, error) {
 	done, err := restoreBackup(ctx, o, file, r)
 	if err != nil {
@@ -79,7 +79,7 @@ func restoreBackup(ctx context.Context, o Options, file *os.File, r Restoring) (
 	if err != nil {
 		return done, err
 	}
-	v, err := copyOf(f, "").verify(ctx, trust)
+	v, err := copyOf(f, scratchIn(o.DataDir)).verify(ctx, trust)
 	if err != nil {
 		return done, err
 	}
@@ -129,12 +129,28 @@ func keysFor(o Options, f *backup.File) (own ownKeys, err error) {
 		return own, err
 	case f.Keys != nil && (errors.Is(err, keys.ErrNoKeys) || ownsAll(own.dir, f.Keys)):
 		own.same, own.fromBackup, own.files = true, true, f.Keys
-		own.trust, err = own.files.Verify()
+		if own.trust, err = verifyKeys(own.files); err != nil {
+			err = fmt.Errorf("the keys in the backup: %w", err)
+		}
 		return own, err
 	case errors.Is(err, keys.ErrNoKeys) && o.NATS == "":
 		return own, nil // the data directory gets new ones
 	}
 	return own, err
+}
+
+// verifyKeys reports whether keys in a backup fit together, and returns their trust file with their keys note.
+func verifyKeys(files keys.Files) (changelog.Trust, error) {
+	trust, err := files.Verify()
+	if err != nil {
+		return trust, err
+	}
+	if root, ok := files[keys.RootFile]; ok {
+		if err := keys.VerifyRoot(string(root), trust); err != nil {
+			return trust, fmt.Errorf("%s: %w", keys.RootFile, err)
+		}
+	}
+	return trust.WithFloor(string(files[keys.NoteFile]))
 }
 
 // ownsAll reports whether a directory holds nothing but files of keys that an interrupted restore wrote.
@@ -172,13 +188,56 @@ func (k ownKeys) trustFor(f *backup.File, given changelog.Trust) (changelog.Trus
 	if trust.Installation() != f.Header.Installation {
 		return trust, fmt.Errorf("the backup is of installation %s, and the trust file is of %s", f.Header.Installation, trust.Installation())
 	}
-	if inside.Floor().Version <= trust.Floor().Version {
-		return trust, nil
+	if k.same {
+		if err := k.verifyRoots(trust); err != nil {
+			return trust, err
+		}
 	}
-	if trust, err = trust.WithFloor(inside.Floor().Text); err != nil {
-		return trust, fmt.Errorf("the keys note in the backup: %w", err)
+	for _, known := range []changelog.Trust{k.trust, inside} { // the newest keys note counts, whoever has it
+		if known.Installation() != trust.Installation() || known.Floor().Version <= trust.Floor().Version {
+			continue
+		}
+		if trust, err = trust.WithFloor(known.Floor().Text); err != nil {
+			return trust, fmt.Errorf("a keys note that is newer than the trust file: %w", err)
+		}
 	}
-	return trust, nil
+	return trust, k.verifySigning(trust)
+}
+
+// verifyRoots refuses keys with which a publisher would trust another root key than is trusted here.
+func (k ownKeys) verifyRoots(trust changelog.Trust) error {
+	for _, root := range k.trust.Roots() {
+		if !slices.Contains(trust.Roots(), root) {
+			return fmt.Errorf("%s trust root key %s, which the trust file does not have: %s", k.origin(), root, k.remedy())
+		}
+	}
+	return nil
+}
+
+// verifySigning refuses a signing key in the backup that is revoked.
+func (k ownKeys) verifySigning(trust changelog.Trust) error {
+	if !k.fromBackup {
+		return nil
+	}
+	signing, err := changelog.ParseSecret(string(k.files[keys.SigningFile]))
+	if err == nil && !slices.Contains(trust.Floor().PublicKeys(), signing) {
+		err = fmt.Errorf("%s sign with key %s, which the newest keys note does not list: %s", k.origin(), signing, k.remedy())
+	}
+	return err
+}
+
+func (k ownKeys) origin() string {
+	if k.fromBackup {
+		return "the keys in the backup"
+	}
+	return "the keys in " + k.dir
+}
+
+func (k ownKeys) remedy() string {
+	if k.fromBackup {
+		return "name the directory of your own keys with --keys, and use no backup that others could write to"
+	}
+	return "name the trust file of those keys, or their directory with --keys"
 }
 
 // fillable returns as much of a publisher as can fill a data directory that has no streams, or a NATS server. A data directory is marked until
@@ -257,11 +316,10 @@ func (r *restoration) same(ctx context.Context) error {
 		}
 	}
 	for _, e := range r.verified.environments {
-		if !e.Archived.IsZero() {
-			r.done.Archived = append(r.done.Archived, e.Name)
+		if !e.Destroyed.IsZero() {
 			continue
 		}
-		if err := r.renew(ctx, e.Name, r.verified.states[e.Name]); err != nil {
+		if err := r.renew(ctx, e); err != nil { // what is archived too: it may be revived, and sidecars may know more of it
 			return err
 		}
 	}
@@ -352,9 +410,11 @@ func (r *restoration) occupied(err error) error {
 }
 
 // renew begins a new epoch with the state that the backup ends with: sidecars that know a newer one follow only that.
-func (r *restoration) renew(ctx context.Context, environment string, s audit.State) error {
+func (r *restoration) renew(ctx context.Context, e writer.Environment) error {
+	s := r.verified.states[e.Name]
 	n := writer.NewEpoch{
 		OpID: r.op, Actor: r.order.Actor, Reason: r.reason(), Time: time.Now(), Documents: slices.Values(s.Documents), Count: len(s.Documents),
+		Archived: true,
 	}
 	if r.done.Same() {
 		n.After = s.Position
@@ -363,14 +423,14 @@ func (r *restoration) renew(ctx context.Context, environment string, s audit.Sta
 	err := patiently(ctx, func() error { // one that was not completed counts for nothing
 		list, err := writer.OpenEnvironments(ctx, r.conn, r.p.options.Replicas)
 		if err == nil {
-			position, err = list.Recreate(ctx, environment, n)
+			position, err = list.Recreate(ctx, e.Name, n)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	r.done.Epochs = append(r.done.Epochs, RestoredEnvironment{environment, s.Position, position, len(s.Documents)})
+	r.done.Epochs = append(r.done.Epochs, RestoredEnvironment{e.Name, s.Position, position, len(s.Documents), !e.Archived.IsZero()})
 	return nil
 }
 
@@ -415,8 +475,11 @@ func (r *restoration) other(ctx context.Context) error {
 		return err
 	}
 	for _, e := range r.verified.environments {
+		if !e.Destroyed.IsZero() {
+			continue
+		}
 		if !e.Archived.IsZero() {
-			r.done.Archived = append(r.done.Archived, e.Name)
+			r.done.LeftOut = append(r.done.LeftOut, e.Name)
 			continue
 		}
 		if err := r.allow(e.Name); err != nil {
@@ -426,7 +489,7 @@ func (r *restoration) other(ctx context.Context) error {
 		if err != nil && !errors.Is(err, writer.ErrEnvironmentExists) {
 			return err
 		}
-		if err := r.renew(ctx, e.Name, r.verified.states[e.Name]); err != nil {
+		if err := r.renew(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -457,4 +520,12 @@ func (r *restoration) verifyUnused(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// scratchIn returns a directory for temporary files: a data directory that is there, because a container may have no other place.
+func scratchIn(dataDir string) string {
+	if exists(dataDir) {
+		return dataDir
+	}
+	return ""
 }

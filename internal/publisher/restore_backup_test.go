@@ -285,8 +285,9 @@ func TestForgedBackupIsRefused(t *testing.T) {
 			h.Checkpoint = strings.Replace(h.Checkpoint, "FLAGS_prod", "FLAGS_drop", 1)
 		}},
 		"an environment": {want: "there is no ledger of environment", header: func(h *backup.Header) { h.Streams = h.Streams[:2] }},
+		"persons":        {want: "there is no PEOPLE", header: func(h *backup.Header) { h.Streams = h.Streams[1:] }},
 	} {
-		forged := rewrite(t, file, forge.change, forge.header)
+		forged := rewrite(t, file, forgery{change: forge.change, header: forge.header})
 		to := house(t)
 		if _, err := restore(t, to, forged); err == nil || !strings.Contains(err.Error(), forge.want) || exists(filepath.Join(to.DataDir, "jetstream")) {
 			t.Errorf("%s: %v; want %q", name, err, forge.want)
@@ -294,8 +295,16 @@ func TestForgedBackupIsRefused(t *testing.T) {
 	}
 }
 
+// forgery is what a writer to a backup changes in it, each as far as it is not nil.
+type forgery struct {
+	change func(stream string, m *backup.Message) (kept bool)
+	header func(*backup.Header)
+	added  map[string]backup.Message // by stream; the sequence is that of the header
+	keys   keys.Files
+}
+
 // rewrite writes a backup anew, as one can who has no keys.
-func rewrite(t testing.TB, file string, change func(string, *backup.Message) bool, header func(*backup.Header)) string {
+func rewrite(t testing.TB, file string, forge forgery) string {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -307,25 +316,42 @@ func rewrite(t testing.TB, file string, change func(string, *backup.Message) boo
 	}
 	h := f.Header
 	h.Streams = slices.Clone(h.Streams)
-	if header != nil {
-		header(&h)
+	if forge.header != nil {
+		forge.header(&h)
 	}
+	h.Keys = forge.keys != nil
 	var out bytes.Buffer
 	w, err := backup.NewWriter(&out, h)
 	if err != nil {
 		t.Fatal(err)
 	}
+	write := func(stream int, m backup.Message) {
+		if err := w.Write(stream, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h.Keys {
+		if err := w.WriteKeys(forge.keys); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i, s := range h.Streams {
-		for m, err := range f.All(i) {
+		number, known := f.Stream(s.Name)
+		all := f.All(number)
+		if !known {
+			all = func(func(backup.Message, error) bool) {}
+		}
+		for m, err := range all {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if change != nil && !change(s.Name, &m) {
-				continue
+			if forge.change == nil || forge.change(s.Name, &m) {
+				write(i, m)
 			}
-			if err := w.Write(i, m); err != nil {
-				t.Fatal(err)
-			}
+		}
+		if m, ok := forge.added[s.Name]; ok {
+			m.Sequence = s.Last
+			write(i, m)
 		}
 	}
 	if err := w.Close(); err != nil {

@@ -79,7 +79,7 @@ func Compare(ctx context.Context, conn *flagsync.Conn, stream string, replicas i
 
 func newFilling(conn *flagsync.Conn, config jetstream.StreamConfig, info *jetstream.StreamInfo) *filling {
 	return &filling{
-		client: jetstream.Use(conn), stream: config.Name, prefix: strings.TrimSuffix(config.Subjects[0], ">"), last: info.State.LastSequence,
+		client: jetstream.Use(conn), stream: config.Name, prefix: subjectPrefix(config), last: info.State.LastSequence,
 	}
 }
 
@@ -109,6 +109,9 @@ func (f *filling) run(ctx context.Context, messages Sequence) (behind uint64, er
 	next := uint64(1)
 	for m, err := range messages {
 		if err != nil {
+			return 0, err
+		}
+		if err := verifySubject(f.stream, f.prefix, m.Subject); err != nil {
 			return 0, err
 		}
 		for ; next < m.Sequence; next++ {
@@ -174,7 +177,7 @@ func (f *filling) flush(ctx context.Context) error {
 	}
 	want := f.last + uint64(len(f.batch))
 	f.batch[0].ExpectLast(f.last)
-	var pauses jetstream.Backoff
+	attempts := newAttempts(f.client)
 	for {
 		ack, err := f.client.PublishAll(ctx, f.batch)
 		if err == nil && ack.Sequence == want {
@@ -183,7 +186,7 @@ func (f *filling) flush(ctx context.Context) error {
 		if err == nil {
 			return fmt.Errorf("%w: message %d was stored as %d", ErrOccupied, want, ack.Sequence)
 		}
-		if !jetstream.Undecided(err) && !jetstream.NoResponders(err) {
+		if err := attempts.failed(err); err != nil {
 			return err
 		}
 		info, failed := f.client.Info(ctx, f.stream)
@@ -196,8 +199,8 @@ func (f *filling) flush(ctx context.Context) error {
 		if f.last == want {
 			break
 		}
-		if !pauses.Wait(ctx) {
-			return errors.Join(err, context.Cause(ctx))
+		if err := attempts.pause(ctx, err); err != nil {
+			return err
 		}
 	}
 	f.last, f.batch, f.bytes = want, f.batch[:0], 0
@@ -209,6 +212,9 @@ func (f *filling) people(ctx context.Context, messages Sequence) error {
 	var all []string
 	for m, err := range messages {
 		if err != nil {
+			return err
+		}
+		if err := verifySubject(f.stream, f.prefix, m.Subject); err != nil {
 			return err
 		}
 		all = append(all, m.Subject)
@@ -250,13 +256,13 @@ func (f *filling) compare(ctx context.Context, m Message) error {
 func (f *filling) person(ctx context.Context, m Message) error {
 	out := outgoing(m)
 	out.ExpectLastOfSubject(0)
-	var pauses jetstream.Backoff
+	attempts := newAttempts(f.client)
 	for {
 		_, err := f.client.Publish(ctx, out)
 		if err == nil {
 			return nil
 		}
-		if !jetstream.Undecided(err) && !jetstream.NoResponders(err) {
+		if err := attempts.failed(err); err != nil {
 			return err
 		}
 		found, failed := f.client.LastMessage(ctx, f.stream, m.Subject)
@@ -266,8 +272,8 @@ func (f *filling) person(ctx context.Context, m Message) error {
 		if failed == nil {
 			return nil
 		}
-		if !pauses.Wait(ctx) {
-			return errors.Join(err, context.Cause(ctx))
+		if err := attempts.pause(ctx, err); err != nil {
+			return err
 		}
 	}
 }

@@ -126,6 +126,20 @@ func Environment(stream string) (name string, ok bool) {
 	return name, ok && flagsync.ValidateEnvironment(name) == nil
 }
 
+// subjectPrefix returns what the subjects of a stream begin with.
+func subjectPrefix(config jetstream.StreamConfig) string {
+	return strings.TrimSuffix(config.Subjects[0], ">")
+}
+
+// verifySubject refuses a message that its stream cannot have: a server would take it for something else, a request to itself even.
+func verifySubject(stream, prefix, subject string) error {
+	rest, ok := strings.CutPrefix(subject, prefix)
+	if !ok || strings.ContainsAny(rest, " \t\r\n") || slices.Contains(strings.Split(rest, "."), "") {
+		return fmt.Errorf("%s cannot have a message with the subject %.80q", stream, subject)
+	}
+	return nil
+}
+
 // IsPeople reports whether a stream is the one with the data of persons, which forgets, and whose sequences nothing names.
 func IsPeople(stream string) bool { return stream == jetstream.PeopleStream }
 

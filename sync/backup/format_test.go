@@ -2,6 +2,7 @@ package backup_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -28,7 +29,7 @@ func keyFiles() map[string][]byte { return map[string][]byte{"signing.key": []by
 func messages(n int) []backup.Message {
 	all := []backup.Message{
 		{Sequence: 1, Subject: "flags.prod.x", Time: time.Unix(0, 1).UTC(), Data: []byte("{}")},
-		{Sequence: 4, Subject: "", Headers: []backup.Field{{"A", "1"}, {"A", "2"}, {"B", ""}}},
+		{Sequence: 4, Subject: "flags.prod.y", Headers: []backup.Field{{"A", "1"}, {"A", "2"}, {"B", ""}}},
 	}
 	for i := range n {
 		data := make([]byte, 3000)
@@ -77,6 +78,9 @@ func TestBackupIsReadAsWritten(t *testing.T) {
 	}
 	if diff := cmp.Diff(f.Header, header(2004)) + cmp.Diff(f.Keys, keyFiles()) + cmp.Diff(f.Messages, []int{1, 0, 2, len(all)}); diff != "" {
 		t.Error(diff)
+	}
+	if want := sha256.Sum256(written(t, all)); f.Sum != want {
+		t.Errorf("SHA-256 %x, that of the file is %x", f.Sum, want)
 	}
 	number, ok := f.Stream("FLAGS_prod")
 	var got []backup.Message

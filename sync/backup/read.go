@@ -19,7 +19,7 @@ type File struct {
 	Header Header
 	// Keys are the files of a directory of keys, by name; nil if the backup has none.
 	Keys map[string][]byte
-	// Sum is the SHA-256 at the end, which tells backups apart.
+	// Sum is the SHA-256 of the whole file, as sha256sum prints it. It tells backups apart.
 	Sum [sha256.Size]byte
 	// Messages counts the messages by stream, in the order of the header.
 	Messages []int
@@ -207,6 +207,11 @@ func (o *opening) takeMessages(content []byte, length int) error {
 	if err := o.at.enter(stream); err != nil {
 		return err
 	}
+	config, err := settings(o.at.name(), 1)
+	if err != nil {
+		return err
+	}
+	prefix := subjectPrefix(config)
 	o.file.parts[stream] = append(o.file.parts[stream], place{o.offset, length, o.at.sequence})
 	for len(c.rest) > 0 {
 		m := c.message()
@@ -214,6 +219,9 @@ func (o *opening) takeMessages(content []byte, length int) error {
 			return c.err
 		}
 		if err := o.at.take(m.Sequence); err != nil {
+			return err
+		}
+		if err := verifySubject(o.at.name(), prefix, m.Subject); err != nil {
 			return err
 		}
 		o.file.Messages[stream]++
@@ -239,7 +247,8 @@ func (o *opening) finish(first bool) error {
 	if got := o.sum.Sum(nil); subtle.ConstantTimeCompare(got, want[:]) != 1 {
 		return errors.New("the checksum of the whole does not match")
 	}
-	o.file.Sum = want
+	o.sum.Write(append(make([]byte, 4), want[:]...))
+	o.sum.Sum(o.file.Sum[:0])
 	if _, err := o.in.ReadByte(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the end")
 	}

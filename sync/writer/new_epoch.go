@@ -30,6 +30,8 @@ type NewEpoch struct {
 	// After is the position that is left where the log does not tell, because its
 	// stream is gone; zero is not known. The new epoch is later than that of it.
 	After changelog.Position
+	// Archived lets it be written to an environment that is archived, which else fails with [ErrEnvironmentArchived].
+	Archived bool
 	// Onto is where the log must end for the new epoch to be written, so that no
 	// newer change is lost; the zero position is that of a log without entries. nil
 	// is anywhere.
@@ -50,7 +52,7 @@ func (e *Environments) Recreate(ctx context.Context, name string, r NewEpoch) (c
 	if err != nil {
 		return changelog.Position{}, fmt.Errorf("recreate: %w", err)
 	}
-	if !known.Archived.IsZero() {
+	if !known.Archived.IsZero() && !r.Archived {
 		return changelog.Position{}, fmt.Errorf("recreate: %w: %q", ErrEnvironmentArchived, name)
 	}
 	for _, config := range []jetstream.StreamConfig{jetstream.LedgerConfig(name, e.replicas), jetstream.SnapConfig(name, e.replicas), jetstream.FlagsConfig(name, e.replicas)} {
