@@ -193,7 +193,7 @@ func (k ownKeys) trustFor(f *backup.File, given changelog.Trust) (changelog.Trus
 			return trust, err
 		}
 	}
-	for _, known := range []changelog.Trust{k.trust, inside} { // the newest keys note counts, whoever has it
+	for _, known := range []changelog.Trust{k.trust, inside} { // the newest keys note counts, wherever it is
 		if known.Installation() != trust.Installation() || known.Floor().Version <= trust.Floor().Version {
 			continue
 		}

@@ -7,8 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/nats-io/nats.go"
+	"time"
 
 	"github.com/flagside/flagside/internal/natstest"
 	"github.com/flagside/flagside/internal/publisher"
@@ -30,12 +29,14 @@ func TestForgedBackupSendsNothingElsewhere(t *testing.T) {
 	file, _ := backUp(t, publisher.Options{DataDir: o.DataDir, KeysDir: o.KeysDir}, false)
 	r.stop()
 	server := natstest.Start(t)
-	js, err := server.Client(t).JetStream()
+	conn := server.Client(t)
+	js, err := conn.JetStream()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.AddStream(&nats.StreamConfig{Name: "ORDERS"}); err != nil {
-		t.Fatal(err)
+	answer, err := conn.Request("$JS.API.STREAM.CREATE.ORDERS", []byte(`{"name":"ORDERS","subjects":["orders"]}`), 10*time.Second)
+	if err != nil || strings.Contains(string(answer.Data), `"error"`) {
+		t.Fatal(err, answer)
 	}
 	for name, forge := range map[string]struct {
 		forgery
