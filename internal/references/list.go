@@ -69,8 +69,10 @@ func headOf(ctx context.Context, folder string) string {
 	return strings.TrimSpace(head)
 }
 
+// git runs git in a folder. A checkout can name a program that watches its files, which is not run: its author need not be
+// the caller.
 func git(ctx context.Context, folder string, arguments ...string) (out, warnings string, err error) {
-	command := exec.CommandContext(ctx, "git", append([]string{"-C", folder}, arguments...)...) // #nosec G204 -- constants and the caller's folder
+	command := exec.CommandContext(ctx, "git", append([]string{"-C", folder, "-c", "core.fsmonitor=false"}, arguments...)...) // #nosec G204 -- constants and the caller's folder
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
 	err = command.Run()

@@ -164,6 +164,17 @@ func TestGitCheckout(t *testing.T) {
 	if _, err := references.Scan(t.Context(), filepath.Join(dir, "made"), references.Options{Keys: []string{"banner"}}); err == nil {
 		t.Error("a folder that git ignores counts as searched")
 	}
+	planted := filepath.Join(t.TempDir(), "planted")
+	watcher := folder(t, map[string]string{"watch": "#!/bin/sh\ntouch " + planted + "\n"})
+	if err := os.Chmod(filepath.Join(watcher, "watch"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	git("config", "core.fsmonitor", filepath.Join(watcher, "watch"))
+	scan(t, dir, references.Options{Keys: []string{"banner"}})
+	if _, err := os.Stat(planted); err == nil {
+		t.Error("a program that the checkout names was run")
+	}
+	git("config", "--unset", "core.fsmonitor")
 	other := folder(t, map[string]string{"sub.go": "banner"})
 	for _, arguments := range [][]string{{"init", "-q"}, {"add", "."}, {"commit", "-qm", "sub"}} {
 		git(append([]string{"-C", other}, arguments...)...)
