@@ -18,17 +18,17 @@ func Rewrite(name string, content, body []byte, keep func(member string) bool) (
 	if err != nil {
 		return nil, false
 	}
-	old, ok := objectMembers(text.JSON())
-	wanted, isObject := objectMembers(body)
+	old, ok := Members(text.JSON())
+	wanted, isObject := Members(body)
 	if !ok || !isObject {
 		return nil, false
 	}
 	for _, m := range slices.Backward(old) {
-		if _, there := find(wanted, m.name); !there && keep(m.name) {
+		if _, there := Find(wanted, m.Name); !there && keep(m.Name) {
 			wanted = slices.Insert(wanted, 0, m)
 		}
 	}
-	whole := objectOf(wanted)
+	whole := Object(wanted)
 	if Same(text.JSON(), whole) {
 		return content, true
 	}
@@ -53,25 +53,13 @@ func rewrittenWell(name string, out, whole []byte) bool {
 	return err == nil && Same(text.JSON(), whole)
 }
 
-func objectOf(list []objectMember) []byte {
-	out := []byte{'{'}
-	for i, m := range list {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out, _ = jsontext.AppendQuote(out, m.name) // it was JSON
-		out = append(append(out, ':'), m.value...)
-	}
-	return append(out, '}')
-}
-
 // rewriting changes the lines of a file in YAML.
 type rewriting struct {
 	lines []string // each with its end
 	out   []string
 }
 
-func rewriteYAML(content, old []byte, wanted []objectMember) ([]byte, bool) {
+func rewriteYAML(content, old []byte, wanted []Member) ([]byte, bool) {
 	file, err := parser.ParseBytes(content, 0)
 	if err != nil {
 		return nil, false
@@ -153,8 +141,8 @@ func isRemark(line string) bool {
 }
 
 // mapping rewrites the lines of an object. It reports false if they cannot be divided among its members.
-func (r *rewriting) mapping(values []*ast.MappingValueNode, from, to int, old []byte, wanted []objectMember, sorted bool) bool {
-	before, ok := objectMembers(old)
+func (r *rewriting) mapping(values []*ast.MappingValueNode, from, to int, old []byte, wanted []Member, sorted bool) bool {
+	before, ok := Members(old)
 	if !ok || len(wanted) == 0 || len(values) == 0 {
 		return false
 	}
@@ -164,25 +152,25 @@ func (r *rewriting) mapping(values []*ast.MappingValueNode, from, to int, old []
 	for _, b := range list {
 		known[b.name] = true
 	}
-	fresh := slices.DeleteFunc(slices.Clone(wanted), func(m objectMember) bool { return known[m.name] })
+	fresh := slices.DeleteFunc(slices.Clone(wanted), func(m Member) bool { return known[m.Name] })
 	for i, b := range list {
 		if i == 0 {
 			r.out = append(r.out, b.lead...) // of the object as much as of its first member
 			b.lead = nil
 		}
-		for sorted && len(fresh) > 0 && fresh[0].name < b.name {
+		for sorted && len(fresh) > 0 && fresh[0].Name < b.name {
 			if !r.write(indent, fresh[0]) {
 				return false
 			}
 			fresh = fresh[1:]
 		}
-		value, there := find(wanted, b.name)
+		value, there := Find(wanted, b.name)
 		if !there {
 			continue
 		}
 		r.out = append(r.out, b.lead...)
-		was, _ := find(before, b.name)
-		if !r.member(b, indent, was, objectMember{b.name, value}) {
+		was, _ := Find(before, b.name)
+		if !r.member(b, indent, was, Member{b.name, value}) {
 			return false
 		}
 	}
@@ -195,14 +183,14 @@ func (r *rewriting) mapping(values []*ast.MappingValueNode, from, to int, old []
 }
 
 // member rewrites the lines of one member.
-func (r *rewriting) member(b block, indent string, was jsontext.Value, now objectMember) bool {
-	if Same(was, now.value) {
+func (r *rewriting) member(b block, indent string, was jsontext.Value, now Member) bool {
+	if Same(was, now.Value) {
 		r.out = append(r.out, b.body...)
 		return true
 	}
-	values, wanted := blockMapping(b.node), []objectMember(nil)
+	values, wanted := blockMapping(b.node), []Member(nil)
 	if values != nil {
-		wanted, _ = objectMembers(now.value)
+		wanted, _ = Members(now.Value)
 	}
 	first := strings.TrimRight(b.body[0], " \t\r\n")
 	if values != nil && len(wanted) > 0 && values[0].Key.GetToken().Position.Line-1 > b.end-len(b.body) && opens(first) {
@@ -242,7 +230,7 @@ func remarkOf(line string, value jsontext.Value) string {
 			continue
 		}
 		text, _, err := fromYAML([]byte(line[:i]))
-		if list, ok := objectMembers(text); err == nil && ok && len(list) == 1 && Same(list[0].value, value) {
+		if list, ok := Members(text); err == nil && ok && len(list) == 1 && Same(list[0].Value, value) {
 			return line[len(strings.TrimRight(line[:i], " ")):]
 		}
 	}
@@ -250,8 +238,8 @@ func remarkOf(line string, value jsontext.Value) string {
 }
 
 // write writes a member at an indentation.
-func (r *rewriting) write(indent string, m objectMember) bool {
-	text, err := YAML(objectOf([]objectMember{m}))
+func (r *rewriting) write(indent string, m Member) bool {
+	text, err := YAML(Object([]Member{m}))
 	if err != nil {
 		return false
 	}

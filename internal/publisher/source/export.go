@@ -20,14 +20,14 @@ func File(documents []document.Document) []byte {
 	sorted := slices.SortedFunc(slices.Values(documents), func(a, b document.Document) int {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Key, b.Key))
 	})
-	list := []member{{"$schema", jsontext.Value(`"` + Schema + `"`)}}
-	var segments, flags []member
+	list := []handwritten.Member{{Name: "$schema", Value: jsontext.Value(`"` + Schema + `"`)}}
+	var segments, flags []handwritten.Member
 	for _, d := range sorted {
-		m := member{d.Key, Unmarked(d.Body)}
+		m := handwritten.Member{Name: d.Key, Value: Unmarked(d.Body)}
 		switch d.Kind {
 		case document.KindSettings:
 			if metadata := memberOf(d.Body, "metadata"); metadata != nil {
-				list = append(list, member{"metadata", metadata})
+				list = append(list, handwritten.Member{Name: "metadata", Value: metadata})
 			}
 		case document.KindSegment:
 			segments = append(segments, m)
@@ -37,9 +37,9 @@ func File(documents []document.Document) []byte {
 		}
 	}
 	if len(segments) > 0 {
-		list = append(list, member{"$evaluators", object(segments)})
+		list = append(list, handwritten.Member{Name: "$evaluators", Value: handwritten.Object(segments)})
 	}
-	return object(append(list, member{"flags", object(flags)}))
+	return handwritten.Object(append(list, handwritten.Member{Name: "flags", Value: handwritten.Object(flags)}))
 }
 
 // Rewrite returns a file so that it says what File returned, with as much of its lines and comments as says that already. It reports false
@@ -51,7 +51,8 @@ func Rewrite(name string, content, file []byte) ([]byte, bool) {
 	}
 	schema := memberOf(old.JSON(), "$schema")
 	if schema == nil { // the file has its own mind about it
-		file = object(slices.DeleteFunc(members(file), func(m member) bool { return m.name == "$schema" }))
+		list, _ := handwritten.Members(file)
+		file = handwritten.Object(slices.DeleteFunc(list, func(m handwritten.Member) bool { return m.Name == "$schema" }))
 	} else {
 		file = withMember(file, "$schema", schema)
 	}
