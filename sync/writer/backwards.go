@@ -11,9 +11,12 @@ import (
 	"github.com/flagside/flagside/sync/internal/jetstream"
 )
 
-// backwardsEntries is how many sequences are read at a time from the end of a log: mostly the
-// last few are asked for.
-const backwardsEntries = 256
+// How many sequences are read at a time from the end of a log: few at first, because mostly
+// the last ones are asked for, then twice as many each time.
+const (
+	fewestBackwards = 32
+	mostBackwards   = 256
+)
 
 // Backwards returns the entries before a revision, newest first; zero is the end of
 // the log when it begins. They come without their documents, which may be large. As with [Log.History], each was signed by a key that a keys
@@ -30,8 +33,9 @@ func (l *Log) Backwards(ctx context.Context, before uint64) iter.Seq2[changelog.
 		if before > 0 {
 			to = min(to, before-1)
 		}
-		for first := max(info.State.FirstSequence, 1); to >= first; {
-			from := max(first, to-min(to, backwardsEntries)+1)
+		page := uint64(fewestBackwards)
+		for first := max(info.State.FirstSequence, 1); to >= first; page = min(2*page, mostBackwards) {
+			from := max(first, to-min(to, page)+1)
 			records, err := l.signedBetween(ctx, from, to)
 			if err != nil {
 				yield(changelog.Record{}, fmt.Errorf("read %s: %w", l.environment, err))
