@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -83,14 +82,5 @@ func overlayClock(ctx context.Context, dir string) (overlay string, err error) {
 	if !strings.Contains(changed, readsJumpingClock) || !strings.Contains(changed, "\t\"syscall\"\n") {
 		return "", fmt.Errorf("%s does not read the clock as expected", original)
 	}
-	replacement := filepath.Join(dir, "time.go")
-	if err := os.WriteFile(replacement, []byte(changed+jump), 0o600); err != nil {
-		return "", err
-	}
-	content, err := json.Marshal(map[string]any{"Replace": map[string]string{original: replacement}})
-	if err != nil {
-		return "", err
-	}
-	overlay = filepath.Join(dir, "overlay.json")
-	return overlay, os.WriteFile(overlay, content, 0o600)
+	return writeOverlay(dir, map[string]string{original: changed + jump})
 }
