@@ -19,3 +19,15 @@ func Every(ctx context.Context, interval time.Duration, do func(context.Context)
 		}
 	}
 }
+
+// Pause waits, and reports whether ctx is still alive.
+func Pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/listen"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -42,23 +43,12 @@ func (p *Publisher) serveLocal(ctx context.Context) error {
 				return nil
 			}
 			p.logger.Warn().Err(err).Msg("a command beside the data directory was not let in")
-			if !sleep(ctx, time.Second) {
+			if !lifecycle.Pause(ctx, time.Second) {
 				return nil
 			}
 			continue
 		}
 		connections.Go(func() { p.spliceLocal(ctx, client) })
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

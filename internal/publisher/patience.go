@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -22,7 +23,7 @@ func patiently(ctx context.Context, step func() error) error { return retry(ctx,
 func retry(ctx context.Context, limit time.Duration, step func() error) error {
 	for until := time.Now().Add(limit); ; {
 		err := step()
-		if !errors.Is(err, flagsync.ErrUnreachable) || time.Now().After(until) || !sleep(ctx, retryPause) {
+		if !errors.Is(err, flagsync.ErrUnreachable) || time.Now().After(until) || !lifecycle.Pause(ctx, retryPause) {
 			return err
 		}
 	}

@@ -250,7 +250,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s of the other environment (-first +second):\n%s", name, diff)
 		}
 	}
-	contains(t, a.as("viewer", 0, "export -e team --source nobody"), `"flags": {}`)
+	contains(t, a.as("viewer", 0, "export -e team --source elsewhere"), `"flags": {}`)
 }
 
 // A change request of apply is known by the name of its files: others of the same token stay as they are, and it goes when the files no longer want it.
@@ -335,7 +335,7 @@ func TestExportSparesFiles(t *testing.T) {
 		}
 	}
 	good, link := filepath.Join(dir, "good.yaml"), filepath.Join(dir, "link.yaml")
-	contains(t, a.as("viewer", 5, "export -e team --source nobody -o "+good), "the source nobody owns nothing in team")
+	contains(t, a.as("viewer", 5, "export -e team --source elsewhere -o "+good), "the source elsewhere owns nothing in team")
 	contains(t, a.as("viewer", 2, "export -e team --source no~one -o "+good), "the name of a source")
 	contains(t, a.as("viewer", 1, "export -e team -o "+dir), "no regular file")
 	if after := content("good.yaml"); after != "flags: {} # none\n" {

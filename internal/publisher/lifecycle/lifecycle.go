@@ -18,12 +18,6 @@ const (
 	Expired  Stage = "expired"  // its expires has passed
 )
 
-// The defaults of [Settings].
-const (
-	DefaultExpiringWithin = 14 * 24 * time.Hour
-	DefaultStaleAfter     = 90 * 24 * time.Hour
-)
-
 // Settings say how long is long.
 type Settings struct {
 	ExpiringWithin time.Duration // before its expires

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/rs/zerolog"
 
+	"github.com/flagside/flagside/internal/lifecycle"
 	flagsync "github.com/flagside/flagside/sync"
 )
 
@@ -120,7 +121,7 @@ func (s *storage) run(ctx context.Context, nats *server.Server, opts *server.Opt
 		}
 		s.logger.Error().Err(s.failure()).Msg("disk of the streams filled up: changes are refused until it has space")
 		pause = nextPause(pause, time.Since(last))
-		if !wait(ctx, pause) || !s.awaitSpace(ctx) {
+		if !lifecycle.Pause(ctx, pause) || !s.awaitSpace(ctx) {
 			return
 		}
 		s.restart(nats, opts)
@@ -140,7 +141,7 @@ func nextPause(pause, ago time.Duration) time.Duration {
 // awaitSpace returns true once a write has succeeded, and false when ctx ends.
 func (s *storage) awaitSpace(ctx context.Context) bool {
 	for s.tryWrite() != nil {
-		if !wait(ctx, probeInterval) {
+		if !lifecycle.Pause(ctx, probeInterval) {
 			return false
 		}
 	}
@@ -193,18 +194,6 @@ func jetStreamConfig(o *server.Options) *server.JetStreamConfig {
 	return &server.JetStreamConfig{
 		StoreDir: o.StoreDir, SyncInterval: o.SyncInterval, SyncAlways: o.SyncAlways, Strict: !o.NoJetStreamStrict,
 		MaxMemory: o.JetStreamMaxMemory, MaxStore: o.JetStreamMaxStore, Domain: o.JetStreamDomain, CompressOK: true,
-	}
-}
-
-// wait pauses, and reports whether ctx is still alive.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
