@@ -100,7 +100,7 @@ func PublisherOffers() []Shared {
 	return []Shared{
 		messages(jetstream.HeartbeatSubject("*")),
 		messages(askSubject("*") + ".>"),
-		requests(statusSubject("*") + ".>"),
+		requests(jetstream.StatusSubject("*") + ".>"),
 		requests(usageSubject("*") + ".>"),
 	}
 }
@@ -111,14 +111,13 @@ func SidecarTakes(environment string) []Shared {
 	return []Shared{
 		messages(jetstream.HeartbeatSubject(environment)),
 		messages(askSubject(environment) + ".>"),
-		requests(statusSubject(environment) + ".>"),
+		requests(jetstream.StatusSubject(environment) + ".>"),
 		requests(usageSubject(environment) + ".>"),
 	}
 }
 
-func askSubject(environment string) string    { return "ask." + environment }
-func statusSubject(environment string) string { return "status." + environment }
-func usageSubject(environment string) string  { return "usage." + environment }
+func askSubject(environment string) string   { return "ask." + environment }
+func usageSubject(environment string) string { return "usage." + environment }
 
 // api is a call of the JetStream API under a neutral name: the server has its own
 // service at $JS.API in every account, and answers there for that account.

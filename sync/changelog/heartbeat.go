@@ -3,6 +3,7 @@ package changelog
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -20,6 +21,9 @@ type Heartbeat struct {
 	Control  Anchor   `json:"control,omitzero"`
 	// Archived is when the environment was archived; zero while it is in use.
 	Archived time.Time `json:"archived,omitzero"`
+	// Acks is the share of the sidecars that tell at once when they serve another
+	// revision, see [github.com/flagside/flagside/sync/status.Within]; 0 is none.
+	Acks uint32 `json:"acks,omitempty"`
 
 	By   string    `json:"by"` // random id of the publisher's process
 	N    uint64    `json:"n"`  // grows with every heartbeat of the process
@@ -61,6 +65,9 @@ func readHeartbeat(data []byte) (h Heartbeat, ok bool) {
 	h.First = s.number(`,"first":`)
 	h.End = s.number(`,"end":`)
 	h.Ledger, h.Control = s.anchors()
+	if s.has(`,"acks":`) {
+		h.Acks = uint32(min(s.number(`,"acks":`), math.MaxUint32))
+	}
 	h.By = string(s.text(`,"by":`))
 	h.N = s.number(`,"n":`)
 	h.Time = s.time(`,"time":`)

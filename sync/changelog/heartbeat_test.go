@@ -31,6 +31,28 @@ func TestHeartbeatIgnoresUnknownMembers(t *testing.T) {
 	}
 }
 
+// The share of sidecars that acknowledge comes back, whichever way the heartbeat is read.
+func TestHeartbeatNamesAShare(t *testing.T) {
+	for _, archived := range []time.Time{{}, time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)} { // which only the general reader knows
+		h := goldenHeartbeat()
+		h.Acks, h.Archived = 4711, archived
+		data, signature, err := EncodeHeartbeat(keysA().signing[0].signer(t), prod, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, canonical := readHeartbeat(data); canonical != archived.IsZero() {
+			t.Errorf("read in the quick way: %v", canonical)
+		}
+		got, err := DecodeHeartbeat(keysA().keyring(t), prod, data, signature)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(h, got); diff != "" {
+			t.Errorf("decoded (-want +got):\n%s", diff)
+		}
+	}
+}
+
 // What is signed and makes no sense is refused when it is decoded, and not made
 // in the first place.
 func TestHeartbeatRefuses(t *testing.T) {

@@ -64,7 +64,7 @@ func (s *followLoop) onHeartbeat(a arrival) {
 	if now.Sub(s.ping.answered) > lateAfter {
 		s.heartbeat.stalled = now
 	}
-	s.current.LastHeartbeat, s.current.Archived = now, h.Archived
+	s.current.LastHeartbeat, s.current.Archived, s.current.AckShare = now, h.Archived, h.Acks
 	s.current.Skew = time.Until(h.Time) // a wall clock: for people
 	switch {
 	case s.barriers.urgent:

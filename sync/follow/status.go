@@ -19,6 +19,7 @@ type Status struct {
 	Head     uint64             // highest revision known to exist
 
 	LastHeartbeat time.Time     // arrival of the last heartbeat; zero before the first
+	AckShare      uint32        // of the sidecars that are to acknowledge what they serve, by the last heartbeat; 0 is none
 	Archived      time.Time     // when the environment was archived, by the last heartbeat; zero while it is in use
 	LastConfirmed time.Time     // when everything that existed was applied for sure; zero is never
 	Age           time.Duration // since LastConfirmed, on the monotonic clock

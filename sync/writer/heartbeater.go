@@ -33,6 +33,7 @@ type Heartbeater struct {
 	sent   uint64                 // heartbeats
 	news   changelog.HeartbeatLog // of other publishers; of the goroutine that hears them
 	silent bool                   // since the leader stopped to answer
+	acks   func() uint32          // the share of sidecars that acknowledge what they serve
 	// archived is when the environment was archived; zero while it is in use.
 	archived time.Time
 }
@@ -44,8 +45,12 @@ type heardHeartbeat struct {
 
 // NewHeartbeater returns a beater for l.
 func NewHeartbeater(l *Log, logger zerolog.Logger) *Heartbeater {
-	return &Heartbeater{log: l, logger: logger, by: newID(), count: confirmHeartbeats - 1}
+	return &Heartbeater{log: l, logger: logger, by: newID(), count: confirmHeartbeats - 1, acks: func() uint32 { return 0 }}
 }
+
+// AskForAcks has heartbeats name the share of sidecars that are to acknowledge what they
+// serve; without it none are. It is called before Run.
+func (b *Heartbeater) AskForAcks(share func() uint32) { b.acks = share }
 
 // NewArchivedHeartbeater returns a beater for the log of an environment that was
 // archived, so that those who still follow it learn that nothing changes any more.
@@ -112,7 +117,7 @@ func (b *Heartbeater) announce(ctx context.Context) error {
 	b.sent++
 	h.By, h.N, h.Time = b.by, b.sent, time.Now().UTC()
 	h.Ledger, h.Control = b.log.anchors()
-	h.Archived = b.archived
+	h.Archived, h.Acks = b.archived, b.acks()
 	data, signature, err := changelog.EncodeHeartbeat(b.log.conn.Signer(), b.log.environment, h)
 	if err != nil {
 		return err

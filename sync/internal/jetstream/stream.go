@@ -49,6 +49,9 @@ func ChunkSubject(environment string) string { return snapSubject(environment) +
 // FeedSubject begins the subjects on which the server repeats the log.
 func FeedSubject(environment string) string { return "feed." + environment }
 
+// StatusSubject begins the subjects of what sidecars say about themselves.
+func StatusSubject(environment string) string { return "status." + environment }
+
 // HeartbeatSubject is that of heartbeats.
 func HeartbeatSubject(environment string) string { return "heartbeat." + environment }
 
