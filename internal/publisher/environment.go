@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/fleet"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
@@ -31,6 +32,7 @@ type environment struct {
 	store    *cache.Store
 	follower *follow.Follower
 	control  *control.Service
+	fleet    *fleet.Table
 	cancel   context.CancelFunc
 	tracing  tracing
 	opened   chan struct{} // closed when the log was opened or refused for the first time
@@ -52,13 +54,14 @@ func newEnvironment(
 	if err != nil {
 		return nil, err
 	}
-	follower, err := follow.New(conn, store, follow.Options{Environment: name, HoldAtHole: true, Logger: logger})
+	sidecars := fleet.New(time.Now())
+	follower, err := follow.New(conn, measured{Store: store, fleet: sidecars}, follow.Options{Environment: name, HoldAtHole: true, Logger: logger})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	e := &environment{
 		name: name, replicas: o.Replicas, conn: conn, logger: logger,
-		store: store, follower: follower, tracing: newTracing(o.Tracer, name), opened: make(chan struct{}),
+		store: store, follower: follower, fleet: sidecars, tracing: newTracing(o.Tracer, name), opened: make(chan struct{}),
 	}
 	e.control = control.NewService(control.Options{
 		Environment: name, Store: e, Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Access: gate,
@@ -79,15 +82,17 @@ func (e *environment) State() decide.State {
 // run follows the environment, writes to it, and beats for it until ctx ends.
 func (e *environment) run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	var followed, pursued error
+	var followed, pursued, heard error
+	wg.Go(func() { heard = e.hearReports(ctx) })
+	wg.Go(func() { e.watchFleet(ctx) })
 	wg.Go(func() { followed = e.follower.Run(ctx) })
 	wg.Go(func() { pursued = e.control.Run(ctx) })
 	wg.Go(func() { e.publish(ctx) })
 	wg.Wait()
 	if ctx.Err() != nil {
-		followed = nil // that it ended is what was asked for
+		followed, heard = nil, nil // that they ended is what was asked for
 	}
-	return errors.Join(followed, pursued, e.store.Close())
+	return errors.Join(followed, pursued, heard, e.store.Close())
 }
 
 // publish opens the log, announces its head and publishes snapshots. A log that is refused is tried again, because an operator may have mended it.
@@ -102,6 +107,7 @@ func (e *environment) publish(ctx context.Context) {
 		}
 	}
 	beater := writer.NewHeartbeater(log, e.logger)
+	beater.AskForAcks(func() uint32 { return e.fleet.Share(time.Now()) })
 	snapshotter := writer.NewSnapshotter(log, e.snapshot, e.logger)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -149,7 +155,7 @@ func (e *environment) Log(ctx context.Context) (control.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tracedLog{Log: log, tracing: e.tracing}, nil
+	return measuredLog{Log: tracedLog{Log: log, tracing: e.tracing}, fleet: e.fleet}, nil
 }
 
 // opening is Log without tracing.

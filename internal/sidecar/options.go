@@ -22,6 +22,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/status"
 )
 
 // The addresses that a sidecar listens on unless its options say otherwise. The ports are those of flagd, so that one can take the
@@ -147,7 +148,11 @@ type Options struct {
 
 	// MetricsPerFlag is how many flags have an evaluation counter of their own; 0 is none.
 	MetricsPerFlag int
-	// Version is what the sidecar calls itself in /status, metrics and to the NATS server; empty means "devel".
+	// Identity is who the sidecar says it is in its status reports. An empty Host means the name of the machine, and Program is Version.
+	Identity status.Identity
+	// NoReports lets the sidecar send no status reports, so that publishers do not know of it.
+	NoReports bool
+	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.
 	Remembered func()

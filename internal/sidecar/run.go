@@ -29,6 +29,9 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	parts.Start(lifecycle.Part{Name: "connection", Run: s.disconnectAtEnd})
 	parts.Start(lifecycle.Part{Name: "store", Run: s.store.Run})
 	parts.Start(lifecycle.Part{Name: "log", Run: s.follow})
+	if s.reporter != nil {
+		parts.Start(lifecycle.Part{Name: "status reports", Run: s.reporter.Run})
+	}
 	parts.Start(lifecycle.Part{Name: "resolver", Run: s.resolver.Run})
 	parts.Start(lifecycle.Part{Name: "changes", Run: s.feed.Run})
 	s.catchUp(ctx)

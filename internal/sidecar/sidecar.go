@@ -26,6 +26,7 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/changes"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
+	"github.com/flagside/flagside/internal/sidecar/reporting"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
@@ -54,6 +55,7 @@ type Sidecar struct {
 	management  *management.Server
 	rpc         rpc
 	health      *health.Tracker
+	reporter    *reporting.Reporter // nil if nothing is reported
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over
@@ -124,6 +126,9 @@ func (s *Sidecar) assemble() error {
 		return err
 	}
 	s.feed = changes.New(s.store, s.resolver.Stale)
+	if !s.options.NoReports {
+		s.reporter = s.newReporter()
+	}
 	s.ofrep, err = ofrep.New(ofrep.Options{
 		Resolver: s.resolver, Feed: s.feed, Grace: drainTime, Origins: s.options.Origins, Hosts: s.options.Hosts, Budget: s.options.InFlight,
 		ContextHeaders: slices.Collect(maps.Keys(s.options.Context.Headers)), TokenFile: s.options.OFREPAuthFile, Metrics: registry, Logger: s.logger,

@@ -9,8 +9,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// status is the body of /status.
-type status struct {
+// statusBody is the body of /status.
+type statusBody struct {
 	Environment   string             `json:"environment"`
 	Version       string             `json:"version"`
 	Compatibility eval.Compatibility `json:"compatibility,omitempty"`
@@ -97,7 +97,7 @@ type problemStatus struct {
 // Status returns what /status shows.
 func (s *Sidecar) Status() any {
 	f := s.examine()
-	body := status{
+	body := statusBody{
 		Environment:  s.options.Environment,
 		Version:      s.options.Version,
 		Ready:        s.Ready(),

@@ -14,7 +14,10 @@ const watchInterval = time.Second
 // watch keeps the log file informed about conditions that begin and end.
 func (s *Sidecar) watch(ctx context.Context) error {
 	return lifecycle.Every(ctx, watchInterval, func(context.Context) {
-		s.examine()
+		f := s.examine()
+		if s.reporter != nil {
+			s.reporter.Note(s.summary(f))
+		}
 		s.reportErrors()
 		s.keepComplete()
 	})

@@ -23,7 +23,7 @@ type Heartbeat struct {
 	Archived time.Time `json:"archived,omitzero"`
 	// Acks is the share of the sidecars that tell at once when they serve another
 	// revision, see [github.com/flagside/flagside/sync/status.Within]; 0 is none.
-	Acks uint32 `json:"acks,omitempty"`
+	Acks uint32 `json:"acks,omitzero"`
 
 	By   string    `json:"by"` // random id of the publisher's process
 	N    uint64    `json:"n"`  // grows with every heartbeat of the process

@@ -85,13 +85,13 @@ type Report struct {
 	// Serving is the serving state, such as live. What follows is empty in an ack.
 	Serving    string         `json:"serving,omitempty"`
 	AgeMs      *int64         `json:"ageMs,omitempty"` // of what is served; nil if not known
-	UpSeconds  int64          `json:"upSeconds,omitempty"`
+	UpSeconds  int64          `json:"upSeconds,omitzero"`
 	Conditions []string       `json:"conditions,omitempty"` // codes of what is wrong
 	Clients    map[string]int `json:"clients,omitempty"`    // connected clients by face
-	Flags      int            `json:"flags,omitempty"`
+	Flags      int            `json:"flags,omitzero"`
 	// Refused is how many documents could not be compiled, so that an older version is
 	// served or none; RefusedKeys names the first of them.
-	Refused     int      `json:"refused,omitempty"`
+	Refused     int      `json:"refused,omitzero"`
 	RefusedKeys []string `json:"refusedKeys,omitempty"`
 }
 

@@ -19,6 +19,7 @@ func tags() []*huma.Tag {
 		{Name: segmentsTag, Description: "Segments: conditions that the targeting of flags refers to by name."},
 		{Name: settingsTag, Description: "What is true for all flags of an environment."},
 		{Name: requestsTag, Description: "Changes that others have to agree to or that have a time, what is risky, and what was decided."},
+		{Name: fleetTag, Description: "The sidecars of environments, by what they report: claims of those who hold the credentials of the environment."},
 		{Name: accessTag, Description: "Who may do what, and the tokens of callers."},
 	}
 }

@@ -61,6 +61,7 @@ func knownErrors() []knownError {
 		{access.ErrPeopleUnavailable, http.StatusServiceUnavailable, "people-unavailable"}, // first: it wraps others
 		{flagsync.ErrDiskFull, http.StatusServiceUnavailable, "disk-full"},                 // before what else it may be wrapped with
 		{flagsync.ErrEnvironmentUnknown, http.StatusNotFound, "environment-unknown"},
+		{errRevisionUnknown, http.StatusNotFound, "not-found"},
 		{writer.ErrNotStored, http.StatusNotFound, "not-stored"},
 		{writer.ErrEnvironmentExists, http.StatusConflict, "environment-exists"},
 		{writer.ErrEnvironmentArchived, http.StatusGone, "environment-archived"},

@@ -23,6 +23,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/audit"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/fleet"
 	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -59,6 +60,8 @@ type Environments interface {
 	Note(ctx context.Context, name, stream string, sequence uint64) (string, error)
 	// Ledger returns what the ledger of an environment, archived or not, had recorded before the call, oldest first.
 	Ledger(ctx context.Context, name string) (iter.Seq2[control.RecordedEvent, error], error)
+	// Fleet returns what is known of the sidecars of an environment.
+	Fleet(ctx context.Context, name string) (*fleet.Table, error)
 	// Control returns what reads and changes an environment.
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
@@ -166,6 +169,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerLedger(h)
 	s.registerActivity(h)
 	s.registerLifecycle(h)
+	s.registerFleet(h)
 	s.registerAudit(h)
 	s.registerRisk(h)
 	s.registerTokens(h)

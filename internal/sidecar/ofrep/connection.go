@@ -172,8 +172,8 @@ func (c *connection) refuse() {
 	c.linger = err == nil
 }
 
-// connections returns how many connections are open.
-func (s *Server) connections() int {
+// Connections returns how many connections are open.
+func (s *Server) Connections() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.open)

@@ -177,7 +177,7 @@ func (s *Server) measure(metrics prometheus.Registerer) error {
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "flagside_http_connections",
 		Help: "Open OFREP connections.",
-	}, func() float64 { return float64(s.connections()) })
+	}, func() float64 { return float64(s.Connections()) })
 	if err := errors.Join(metrics.Register(s.panics), metrics.Register(s.refused), metrics.Register(s.busy), metrics.Register(open)); err != nil {
 		return fmt.Errorf("OFREP metrics: %w", err)
 	}

@@ -1,0 +1,218 @@
+package fleet
+
+import (
+	"slices"
+	"time"
+
+	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/status"
+)
+
+const (
+	// maxChanges is of how many changes it is known how they were served.
+	maxChanges = 100
+	// maxStates is of how many revisions the digest of the state is known.
+	maxStates = 256
+	// maxSamples is of how many acknowledgements of a change the time is kept, and maxIDs how many of its documents.
+	maxSamples = 2 * acknowledging
+	maxIDs     = 100
+)
+
+// Change is a change as it was committed.
+type Change struct {
+	Position changelog.Position
+	State    changelog.Digest // of the documents after it
+	IDs      []document.ID    // that it changed
+}
+
+// Serving is how a change came to be served, as far as it is known.
+type Serving struct {
+	Position changelog.Position
+	// Everywhere is true once every sidecar that was known served it: so many, so long after it was committed.
+	Everywhere bool
+	Sidecars   int
+	After      time.Duration
+	// Acks is how many sidecars acknowledged it. Half of them served it within Median, and so on; they are zero without any.
+	Acks             int
+	Median, P90, P99 time.Duration
+}
+
+// history is the last changes of an environment, oldest first.
+type history struct {
+	head    changelog.Position
+	changes []*tracked
+	states  []digested // oldest first
+}
+
+// tracked is a change of which it is measured when it is served.
+type tracked struct {
+	Change
+	committed  time.Time
+	count      int             // of the sidecars in the table that serve it
+	samples    []time.Duration // from the commit to an acknowledgement
+	everywhere bool
+	sidecars   int
+	after      time.Duration
+}
+
+// digested is the digest of the state at a position.
+type digested struct {
+	position changelog.Position
+	state    changelog.Digest
+}
+
+// Stand notes where the log stands, with nothing to measure: after a start, or when another state was taken over.
+func (t *Table) Stand(p changelog.Position, state changelog.Digest) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p.Epoch != t.history.head.Epoch {
+		t.history = history{}
+	}
+	t.history.head = p
+	t.history.noteState(p, state)
+	t.tell()
+}
+
+// Committed notes that a change was committed at a time. It may be told again with what was not known of it; the first time counts.
+func (t *Table) Committed(c Change, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	h := &t.history
+	if known := h.find(c.Position); known != nil {
+		if !c.State.IsZero() {
+			known.State = c.State
+			h.noteState(c.Position, c.State)
+		}
+		if len(known.IDs) == 0 {
+			known.IDs = c.IDs[:min(len(c.IDs), maxIDs)]
+		}
+		return
+	}
+	switch {
+	case c.Position.Epoch != h.head.Epoch && !c.Position.Epoch.Later(h.head.Epoch), reaches(h.head, c.Position):
+		return // it is older than what is known
+	case c.Position.Epoch != h.head.Epoch:
+		*h = history{}
+	}
+	h.head = c.Position
+	if !c.State.IsZero() {
+		h.noteState(c.Position, c.State)
+	}
+	c.IDs = c.IDs[:min(len(c.IDs), maxIDs)]
+	added := &tracked{Change: c, committed: now}
+	for _, r := range t.rows {
+		if reaches(r.report.Position, c.Position) {
+			added.count++
+		}
+	}
+	if len(h.changes) == maxChanges {
+		h.changes = slices.Delete(h.changes, 0, 1)
+	}
+	h.changes = append(h.changes, added)
+	t.converge(now)
+	t.tell()
+}
+
+// reaches reports whether a position lies at another one of the same epoch, or behind it.
+func reaches(p, other changelog.Position) bool {
+	return p.Epoch == other.Epoch && p.Revision >= other.Revision
+}
+
+func (h *history) find(p changelog.Position) *tracked {
+	for _, c := range slices.Backward(h.changes) {
+		if c.Position.Epoch == p.Epoch && c.Position.Revision == p.Revision {
+			return c
+		}
+	}
+	return nil
+}
+
+func (h *history) noteState(p changelog.Position, state changelog.Digest) {
+	if len(h.states) == maxStates {
+		h.states = slices.Delete(h.states, 0, 1)
+	}
+	h.states = append(h.states, digested{position: p, state: state})
+}
+
+// diverges reports whether a sidecar serves other documents than there are at its revision.
+func (h *history) diverges(r status.Report) bool {
+	for _, d := range slices.Backward(h.states) {
+		if d.position.Revision == r.Position.Revision && d.position.Epoch == r.Position.Epoch {
+			return d.position.Digest != r.Position.Digest || d.state != r.State
+		}
+	}
+	return false
+}
+
+// served measures what a sidecar serves now and did not before.
+func (h *history) served(before changelog.Position, now status.Report, at time.Time) {
+	for _, c := range h.changes {
+		if reaches(now.Position, c.Position) == reaches(before, c.Position) {
+			continue
+		}
+		if reaches(before, c.Position) { // it has gone back
+			c.count--
+			continue
+		}
+		c.count++
+		if now.Kind == status.KindAck && before.Epoch == c.Position.Epoch && len(c.samples) < maxSamples {
+			c.samples = append(c.samples, max(at.Sub(c.committed), 0))
+		}
+	}
+}
+
+// left notes that a sidecar is gone that served a position.
+func (h *history) left(p changelog.Position) {
+	for _, c := range h.changes {
+		if reaches(p, c.Position) {
+			c.count--
+		}
+	}
+}
+
+// converge notes which changes are served everywhere now.
+func (t *Table) converge(now time.Time) {
+	if len(t.rows) == 0 || !t.isComplete(now) {
+		return
+	}
+	for _, c := range t.history.changes {
+		if c.everywhere || c.count < len(t.rows) || t.lacking(c.Position) {
+			continue
+		}
+		c.everywhere, c.sidecars, c.after = true, len(t.rows), max(now.Sub(c.committed), 0)
+	}
+}
+
+// lacking reports whether any sidecar does not serve a position.
+func (t *Table) lacking(p changelog.Position) bool {
+	for _, r := range t.rows {
+		if t.history.lack(r.report, p) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Serving returns how a change came to be served; false if it is too long ago.
+func (t *Table) Serving(p changelog.Token) (Serving, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range slices.Backward(t.history.changes) {
+		if c.Position.Token() == p {
+			return c.serving(), true
+		}
+	}
+	return Serving{}, false
+}
+
+func (c *tracked) serving() Serving {
+	s := Serving{Position: c.Position, Everywhere: c.everywhere, Sidecars: c.sidecars, After: c.after, Acks: len(c.samples)}
+	if len(c.samples) == 0 {
+		return s
+	}
+	sorted := slices.Sorted(slices.Values(c.samples))
+	at := func(percent int) time.Duration { return sorted[(len(sorted)*percent+99)/100-1] }
+	s.Median, s.P90, s.P99 = at(50), at(90), at(99)
+	return s
+}

@@ -1,0 +1,286 @@
+// Package fleet keeps what sidecars report, in memory: which of them serve which revision of one environment, since when, and which of
+// them were not heard of for long. It is pure: time is an argument, on the monotonic clock of one process, and no clock of a sidecar is
+// compared with it.
+//
+// Everything here is a claim of those who hold the credentials of the environment.
+//
+// # Concurrency properties
+//
+// A Table is safe for concurrent use.
+package fleet
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/status"
+)
+
+const (
+	// SilentAfter is how long a sidecar may be unheard of: three reports, each a fifth late.
+	SilentAfter = 36 * time.Second
+	// GoneAfter is after how long without a report a sidecar is no longer one of the fleet.
+	GoneAfter = 5 * time.Minute
+	// Rebuilding is how long reports are gathered after they may have been missed, before the table counts as complete: longer than the longest
+	// pause between two reports.
+	Rebuilding = 15 * time.Second
+	// MaxSidecars is how many sidecars a table holds: at about 1 KB each, and at most 4 KB.
+	MaxSidecars = 20_000
+	// acknowledging is about how many sidecars of a large fleet acknowledge each revision.
+	acknowledging = 1000
+	// maxGone is how many sidecars are remembered that are gone.
+	maxGone = 100
+)
+
+// Table is the fleet of one environment. Create it with New.
+type Table struct {
+	mu       sync.Mutex // guards everything that follows
+	rows     map[string]*row
+	gone     []Gone    // the last that went, the oldest first
+	complete time.Time // from when on the table knows the fleet
+	// When a sidecar was last turned away, and when one last had to make room, because the table was full.
+	full, displaced time.Time
+	swept           time.Time
+	skewed          time.Time // since when sidecars of several versions run; zero if they do not
+	wrong           Wrong     // at the last look
+	history         history
+	counts          Counts
+	changed         chan struct{} // closed when anything changes, if anyone waits
+}
+
+// row is one sidecar.
+type row struct {
+	report status.Report // of its last whole report; kind and number are those of the last report
+	first  time.Time     // report
+	last   time.Time
+	behind time.Time // since when it serves an older revision than the newest, as far as that was looked at; zero if it does not
+}
+
+// Gone is a sidecar that is no longer one of the fleet.
+type Gone struct {
+	Boot     string
+	Identity status.Identity
+	Position changelog.Position
+	At       time.Time
+	// Why is why it is gone.
+	Why Departure
+}
+
+// Departure is why a sidecar is gone.
+type Departure string
+
+// The departures.
+const (
+	SaidGoodBye Departure = "good-bye"  // its process has ended in order
+	Replaced    Departure = "replaced"  // another process reports for the same pod, and this one no longer
+	Unheard     Departure = "unheard"   // no report for GoneAfter
+	Displaced   Departure = "displaced" // it was silent, and the table needed the room
+)
+
+// Counts are numbers that only grow.
+type Counts struct {
+	Reports   map[status.Kind]uint64
+	Refused   uint64 // messages that are no reports
+	Displaced uint64 // silent sidecars that were dropped to make room
+	TurnedOff uint64 // reports of new sidecars for which there was no room
+}
+
+// New returns an empty table that is complete after a while.
+func New(now time.Time) *Table {
+	return &Table{
+		rows: make(map[string]*row), complete: now.Add(Rebuilding), counts: Counts{Reports: make(map[status.Kind]uint64)},
+	}
+}
+
+// Rebuild notes that reports may have been missed: until they were gathered again, the table is not complete.
+func (t *Table) Rebuild(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.complete = now.Add(Rebuilding)
+	t.tell()
+}
+
+// Refuse counts a message that is no report.
+func (t *Table) Refuse() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Refused++
+}
+
+// Counts returns the numbers as they are now.
+func (t *Table) Counts() Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	counts := t.counts
+	counts.Reports = make(map[status.Kind]uint64, len(t.counts.Reports))
+	for kind, n := range t.counts.Reports {
+		counts.Reports[kind] = n
+	}
+	return counts
+}
+
+// Observe takes a report that arrived at a time.
+func (t *Table) Observe(r status.Report, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.Reports[r.Kind]++
+	t.sweep(now)
+	known := t.rows[r.Boot]
+	switch {
+	case known != nil && r.N <= known.report.N: // it came late, or again
+		return
+	case r.Kind == status.KindBye:
+		t.leave(known, SaidGoodBye, now)
+	case known == nil && r.Kind == status.KindAck: // who it is comes with a whole report
+		return
+	case known == nil && !t.makeRoom(now):
+		t.counts.TurnedOff++
+		t.full = now
+	default:
+		t.update(known, r, now)
+	}
+	t.tell()
+}
+
+// update takes a report of a sidecar that is in the table or is to be.
+func (t *Table) update(known *row, r status.Report, now time.Time) {
+	if known == nil {
+		known = &row{first: now}
+		t.rows[r.Boot] = known
+	}
+	before := known.report.Position
+	if r.Kind == status.KindAck {
+		refused, keys := known.report.Refused, known.report.RefusedKeys
+		if refused > 0 { // an acknowledgement says that nothing is refused any more
+			refused, keys = 0, nil
+		}
+		known.report.Kind, known.report.N, known.report.Position, known.report.State = r.Kind, r.N, r.Position, r.State
+		known.report.Refused, known.report.RefusedKeys = refused, keys
+	} else {
+		known.report = r
+	}
+	known.last = now
+	t.history.served(before, known.report, now)
+	t.converge(now)
+}
+
+func (t *Table) leave(r *row, why Departure, now time.Time) {
+	if r == nil {
+		return
+	}
+	delete(t.rows, r.report.Boot)
+	t.history.left(r.report.Position)
+	if len(t.gone) == maxGone {
+		t.gone = slices.Delete(t.gone, 0, 1)
+	}
+	t.gone = append(t.gone, Gone{Boot: r.report.Boot, Identity: r.report.Identity, Position: r.report.Position, At: now, Why: why})
+	t.converge(now)
+}
+
+// sweepInterval is how often those are looked for that are gone.
+const sweepInterval = time.Second
+
+// sweep has those go that were not heard of for long, and those whose pod has another process now.
+func (t *Table) sweep(now time.Time) {
+	if now.Sub(t.swept) < sweepInterval {
+		return
+	}
+	t.swept = now
+	newest := make(map[pod]time.Time)
+	for _, r := range t.rows {
+		if in := podOf(r); in.name != "" && r.first.After(newest[in]) && now.Sub(r.first) > Rebuilding {
+			newest[in] = r.first
+		}
+	}
+	for _, r := range t.rows {
+		switch {
+		case now.Sub(r.last) > GoneAfter:
+			t.leave(r, Unheard, now)
+		case r.last.Before(newest[podOf(r)]): // it would have reported since
+			t.leave(r, Replaced, now)
+		}
+	}
+	t.gone = slices.DeleteFunc(t.gone, func(g Gone) bool { return now.Sub(g.At) > GoneAfter })
+}
+
+// pod is where at most one process runs at a time, as a rule.
+type pod struct{ namespace, name string }
+
+func podOf(r *row) pod {
+	return pod{namespace: r.report.Identity.Namespace, name: r.report.Identity.Pod}
+}
+
+// makeRoom reports whether there is room for another sidecar: the silent one that was not heard of for longest makes room if need be.
+func (t *Table) makeRoom(now time.Time) bool {
+	if len(t.rows) < MaxSidecars {
+		return true
+	}
+	if now.Sub(t.full) < sweepInterval { // those who are silent were looked for just now
+		return false
+	}
+	var oldest *row
+	for _, r := range t.rows {
+		if r.silent(now) && (oldest == nil || r.last.Before(oldest.last)) {
+			oldest = r
+		}
+	}
+	if oldest == nil {
+		return false
+	}
+	t.counts.Displaced++
+	t.displaced = now
+	t.leave(oldest, Displaced, now)
+	return true
+}
+
+func (r *row) silent(now time.Time) bool { return now.Sub(r.last) > SilentAfter }
+
+// Share returns which share of the fleet is to acknowledge revisions: everyone in a fleet of up to a thousand, about a thousand in a larger
+// one, and no one while it is not known how large the fleet is.
+func (t *Table) Share(now time.Time) uint32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case now.Before(t.complete):
+		return 0
+	case len(t.rows) <= acknowledging:
+		return status.WholeShare
+	default:
+		return uint32(status.WholeShare * acknowledging / len(t.rows))
+	}
+}
+
+// Complete returns how long it takes until the table knows the fleet; 0 if it does. It never does while it is too small for the fleet.
+func (t *Table) Complete(now time.Time) (in time.Duration, known bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return max(t.complete.Sub(now), 0), t.isComplete(now)
+}
+
+func (t *Table) isComplete(now time.Time) bool { return !t.overflows(now) && !now.Before(t.complete) }
+
+// overflows reports whether the fleet has lately been larger than the table.
+func (t *Table) overflows(now time.Time) bool {
+	recent := func(at time.Time) bool { return !at.IsZero() && now.Sub(at) <= GoneAfter }
+	return recent(t.full) || recent(t.displaced)
+}
+
+// Changed returns a channel that is closed when anything changes. Take it before anything is asked, so that nothing is missed.
+func (t *Table) Changed() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.changed == nil {
+		t.changed = make(chan struct{})
+	}
+	return t.changed
+}
+
+// tell wakes those who wait for a change.
+func (t *Table) tell() {
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
+}

@@ -1,0 +1,94 @@
+package sidecar
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/flagside/flagside/internal/sidecar/reporting"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/status"
+)
+
+// newReporter returns what tells publishers about the sidecar.
+func (s *Sidecar) newReporter() *reporting.Reporter {
+	began := time.Now()
+	who := s.options.Identity
+	if who.Host == "" {
+		who.Host, _ = os.Hostname() // without it the report has none
+	}
+	who.Program = s.options.Version
+	return reporting.New(reporting.Options{
+		Changed: s.store.Changed,
+		Served:  s.served,
+		Share:   s.ackShare,
+		State:   func() status.Report { return s.report(who, began) },
+		Send: func(r status.Report) error {
+			l := s.link.Load()
+			if l == nil {
+				return fmt.Errorf("%w: it is being dialled", flagsync.ErrUnreachable)
+			}
+			return status.Send(l.conn, s.options.Environment, r)
+		},
+	})
+}
+
+// served returns what evaluations are answered from.
+func (s *Sidecar) served() (served reporting.Served) {
+	if view := s.store.View(); view != nil {
+		served = reporting.Served{Position: view.Position(), State: view.StateDigest(), Refused: len(view.Rules().Problems()) > 0}
+	}
+	return served
+}
+
+// ackShare returns which share of the fleet publishers want to acknowledge revisions.
+func (s *Sidecar) ackShare() uint32 {
+	l := s.link.Load()
+	if l == nil {
+		return 0
+	}
+	return l.follower.Status().AckShare
+}
+
+// report returns how things are. What is served is looked at first: it may be newer than what is said of it, never older.
+func (s *Sidecar) report(who status.Identity, began time.Time) status.Report {
+	served := s.served()
+	f := s.examine()
+	r := status.Report{
+		Position: served.Position, State: served.State, Identity: who, Serving: string(f.serving()), UpSeconds: int64(time.Since(began).Seconds()),
+		Clients: s.clients(), Refused: len(f.problems),
+	}
+	if f.age.known {
+		r.AgeMs = new(max(f.age.value.Milliseconds(), 0))
+	}
+	for _, c := range s.health.Active() {
+		r.Conditions = append(r.Conditions, string(c.Code))
+	}
+	if view := s.store.View(); view != nil {
+		r.Flags = view.Rules().Len()
+	}
+	for _, p := range f.problems[:min(len(f.problems), status.MaxFlags)] {
+		r.RefusedKeys = append(r.RefusedKeys, p.Key)
+	}
+	return r
+}
+
+// clients returns how many clients are connected to each port of applications that is open.
+func (s *Sidecar) clients() map[string]int {
+	clients := map[string]int{"ofrep": s.ofrep.Connections()}
+	for _, face := range s.rpc.faces {
+		if face.listener != nil {
+			clients[face.name] = face.server.Streams()
+		}
+	}
+	return clients
+}
+
+// summary returns what of the facts is reported at once when it changes.
+func (s *Sidecar) summary(f *facts) string {
+	text := fmt.Sprint(f.serving(), len(f.problems))
+	for _, c := range s.health.Active() {
+		text += " " + string(c.Code)
+	}
+	return text
+}
