@@ -33,6 +33,7 @@ type given struct {
 	inFlight      int // KiB
 	socketMode    string
 	place         place
+	reports       bool
 	logging       commandline.Logging
 }
 
@@ -77,6 +78,13 @@ func options(s *given) *config.Set {
 	settings.Declare(set, o)
 	s.place = make(place)
 	s.place.declare(set)
+	set.Bool(&s.reports, "status-reports", true,
+		"report to publishers every 10s, and on changes, who the sidecar is and what it serves, for flagside fleet and flagside wait")
+	set.String(&o.Identity.Application, "application", "",
+		"name of the application in status reports; set the variable to the pod's label app.kubernetes.io/name with the downward API")
+	set.String(&o.Identity.ApplicationVersion, "application-version", "",
+		"version of the application in status reports; set the variable to the pod's label app.kubernetes.io/version with the downward API")
+	set.Map(&o.Identity.Labels, "label", "name=value in status reports, such as team=shop; at most 8; may be repeated, in the file an object")
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
 	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; turns on TLS on the TCP ports for applications")
 	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
@@ -132,6 +140,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		return exitConfiguration
 	}
 	o.Context.Static = s.place.addTo(o.Context.Static)
+	o.Identity, o.NoReports = s.place.identify(o.Identity), !s.reports
 	o.Version = telemetry.Version()
 	o.Remembered = remembered
 	o.Logger = logger

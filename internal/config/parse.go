@@ -197,6 +197,9 @@ func (s *Set) applyWords(words []string) error {
 		}
 	}
 	for i, argument := range s.arguments {
+		if i >= len(words) && argument.optional {
+			break
+		}
 		if i >= len(words) {
 			return fmt.Errorf("argument %s is missing: %s", argument.name, argument.usage)
 		}

@@ -49,6 +49,14 @@ type Argument struct {
 	name  string
 	usage string
 	many  bool // it stands for itself and all words that follow
+
+	optional bool
+}
+
+// Optional lets the word be left out: its text stays what it was then. Only the last argument can be.
+func (a *Argument) Optional() *Argument {
+	a.optional = true
+	return a
 }
 
 // OneOf makes Parse refuse other words.
@@ -77,10 +85,14 @@ func (a *Argument) Directory() *Argument {
 
 // label returns the name as usage lines show it.
 func (a *Argument) label() string {
-	if a.many {
+	switch {
+	case a.many:
 		return a.name + "..."
+	case a.optional:
+		return "[" + a.name + "]"
+	default:
+		return a.name
 	}
-	return a.name
 }
 
 // NewSet returns the option table of a command, such as "publisher serve", that the synopsis describes in one line. The table

@@ -75,6 +75,7 @@ func (d *Dev) publisherOptions() publisher.Options {
 		ReadOnly: map[string]string{
 			d.options.Environment: fmt.Sprintf("The environment is what the file %s says: change it there.", d.options.File),
 		},
+		GatherReports:     time.Second, // of one sidecar, which reports once it is connected
 		MaxEvaluationWork: d.options.Sidecar.MaxEvaluationWork,
 
 		Health: d.health,

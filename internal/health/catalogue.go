@@ -43,6 +43,9 @@ const (
 	CheckpointNotWritten Code = "checkpoint-not-written"
 	DiskFull             Code = "disk-full"
 	DiskNearlyFull       Code = "disk-nearly-full"
+	FleetBehind          Code = "fleet-behind"
+	FleetDiverged        Code = "fleet-diverged"
+	FleetVersionSkew     Code = "fleet-version-skew"
 )
 
 // Severity says how urgent a condition is.
@@ -252,6 +255,20 @@ func Catalogue() []Condition {
 			DiskNearlyFull, SeverityWarning,
 			"Less than 10 % of the disk of the embedded NATS server is free, and changes are refused once it is full; " +
 				"free space at the place that the detail names or enlarge the volume.",
+		},
+		{
+			FleetBehind, SeverityWarning,
+			"Sidecars that report have served an older revision than the newest for 30 seconds; " +
+				"look at them with flagside fleet --behind, and at their conditions.",
+		},
+		{
+			FleetDiverged, SeverityCritical,
+			"Sidecars report other documents than a publisher knows at the same revision, so applications get different answers; " +
+				"look at them with flagside fleet --standing diverged, and restart one of them.",
+		},
+		{
+			FleetVersionSkew, SeverityInfo,
+			"Sidecars of several versions have run for an hour, and the oldest may not understand what the newest does; finish the upgrade.",
 		},
 	}
 }

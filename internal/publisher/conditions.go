@@ -57,6 +57,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	p.diskConditions(add)
 	p.streamConditions(add)
 	for _, e := range p.environments.all() {
+		e.fleetConditions(add)
 		status := e.follower.Status()
 		switch err := e.Refused(); {
 		case errors.Is(err, flagsync.ErrStreamLost):
@@ -72,6 +73,16 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		}
 	}
 	return found
+}
+
+// fleetConditions adds what is wrong with the sidecars of the environment.
+func (e *environment) fleetConditions(add func(c health.Code, detail string)) {
+	wrong := e.fleet.Wrong()
+	for code, detail := range map[health.Code]string{health.FleetBehind: wrong.Behind, health.FleetDiverged: wrong.Diverged, health.FleetVersionSkew: wrong.Skew} {
+		if detail != "" {
+			add(code, e.name+": "+detail)
+		}
+	}
 }
 
 // scarceShare is the share of a volume below which it is nearly full.

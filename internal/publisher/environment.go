@@ -54,7 +54,7 @@ func newEnvironment(
 	if err != nil {
 		return nil, err
 	}
-	sidecars := fleet.New(time.Now())
+	sidecars := fleet.New(fleet.Options{Gathering: o.GatherReports, Measure: metrics.propagated(name)}, time.Now())
 	follower, err := follow.New(conn, measured{Store: store, fleet: sidecars}, follow.Options{Environment: name, HoldAtHole: true, Logger: logger})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

@@ -2,9 +2,12 @@ package publisher
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flagside/flagside/internal/publisher/fleet"
+	"github.com/flagside/flagside/sync/status"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -23,6 +26,9 @@ type metrics struct {
 	age      *prometheus.Desc
 	writable *prometheus.Desc
 	waiting  *prometheus.Desc
+
+	sidecars, reports, lost *prometheus.Desc
+	propagation             *prometheus.HistogramVec
 }
 
 func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, error) {
@@ -50,8 +56,20 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		writable: prometheus.NewDesc("flagside_environment_writable", "1 if the environment can be changed, 0 if changes are refused.", label, nil),
 		waiting: prometheus.NewDesc("flagside_change_requests",
 			"Open change requests by status. needs_rebase: the documents changed after the request was made.", []string{"environment", "status"}, nil),
+		sidecars: prometheus.NewDesc("flagside_fleet_sidecars",
+			"Sidecars by what they report: current serve the newest revision, behind an older one, diverged other documents than there are at their revision, "+
+				"and silent ones were not heard of for 36 seconds.", []string{"environment", "standing"}, nil),
+		reports: prometheus.NewDesc("flagside_fleet_reports_total",
+			"Status reports of sidecars by kind: state, ack, bye, or refused for messages that are none.", []string{"environment", "kind"}, nil),
+		lost: prometheus.NewDesc("flagside_fleet_dropped_total",
+			"Sidecars that the table of the fleet had no room for: displaced ones were silent, refused ones came when it was full.", []string{"environment", "why"}, nil),
+		propagation: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "flagside_fleet_propagation_seconds",
+			Help:    "Seconds from the commit of a change until the acknowledgement of a sidecar that serves it, on the clock of this publisher.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+		}, label),
 	}
-	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken} {
+	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken, m.propagation} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -74,7 +92,7 @@ func (m *metrics) observe(operation string, status int) {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable, m.waiting} {
+	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable, m.waiting, m.sidecars, m.reports, m.lost} {
 		out <- d
 	}
 }
@@ -104,5 +122,29 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		for status, count := range e.control.Waiting() {
 			gauge(m.waiting, float64(count), e.name, string(status))
 		}
+		m.collectFleet(out, e)
 	}
+}
+
+// collectFleet tells what sidecars report. Labels have no word of theirs.
+func (m *metrics) collectFleet(out chan<- prometheus.Metric, e *environment) {
+	standings, counts := e.fleet.Standings(time.Now()), e.fleet.Counts()
+	for _, standing := range fleet.Standings() {
+		out <- prometheus.MustNewConstMetric(m.sidecars, prometheus.GaugeValue, float64(standings[standing]), e.name, string(standing))
+	}
+	counter := func(d *prometheus.Desc, n uint64, label string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), e.name, label)
+	}
+	for _, kind := range []status.Kind{status.KindState, status.KindAck, status.KindBye} {
+		counter(m.reports, counts.Reports[kind], string(kind))
+	}
+	counter(m.reports, counts.Refused, "refused")
+	counter(m.lost, counts.Displaced, "displaced")
+	counter(m.lost, counts.TurnedOff, "refused")
+}
+
+// propagated measures an acknowledgement.
+func (m *metrics) propagated(environment string) func(time.Duration) {
+	observer := m.propagation.WithLabelValues(environment)
+	return func(d time.Duration) { observer.Observe(d.Seconds()) }
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/fleet"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -118,6 +119,10 @@ type Options struct {
 	// CheckpointInterval is how often it is looked whether they have; 0 means DefaultCheckpointInterval.
 	CheckpointInterval time.Duration
 
+	// GatherReports is for how long status reports are gathered after a start or a lost connection, before the fleet counts as known. 0 means
+	// fleet.Rebuilding, which is long enough for every sidecar to report; less is for tests, and for a publisher beside its only sidecar.
+	GatherReports time.Duration
+
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility
 	// MaxEvaluationWork is how many nodes one evaluation may visit, see eval.NewWithin: documents that need more are refused. 0 means
@@ -156,6 +161,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.LedgerBytes == 0 {
 		o.LedgerBytes = control.DefaultLedgerBytes
+	}
+	if o.GatherReports == 0 {
+		o.GatherReports = fleet.Rebuilding
 	}
 	if o.CheckpointInterval == 0 {
 		o.CheckpointInterval = DefaultCheckpointInterval

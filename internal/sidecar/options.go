@@ -287,6 +287,9 @@ func (o Options) Validate() error {
 	if o.InFlight < 0 || o.InFlight > 0 && o.InFlight < minInFlight {
 		errs = append(errs, fmt.Errorf("--in-flight-memory %d: want %d KiB or more, because large answers need it", o.InFlight>>10, minInFlight>>10))
 	}
+	if len(o.Identity.Labels) > status.MaxLabels {
+		errs = append(errs, fmt.Errorf("--label: %d labels: want at most %d", len(o.Identity.Labels), status.MaxLabels))
+	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("--metrics-per-flag %d: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))
 	}

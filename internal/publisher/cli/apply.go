@@ -89,8 +89,8 @@ func applyCommand() commandline.Invocation {
 	f.set.Bool(&a.takeOver, "take-over", false, "make the source the owner of what other sources own").OnlyOnCommandLine()
 	f.set.Bool(&a.dryRun, "dry-run", false, "say what would change, what is at stake and who would have to agree, and change nothing").Shared()
 	f.set.Bool(&a.propose, "propose", false, "open a change request in place of changing it at once").Shared()
-	f.set.Bool(&a.wait, "wait", false, "wait until a change request is approved and applied")
-	f.set.Duration(&a.timeout, "timeout", 5*time.Minute, "how long --wait waits at most")
+	f.set.Bool(&a.wait, "wait", false, "wait until a change request is approved and applied, and then until every sidecar serves it")
+	f.set.Duration(&a.timeout, "timeout", 5*time.Minute, "how long --wait waits at most, for each of the two")
 	f.set.String(&a.reason, "reason", "", "why, at most 500 bytes; it stays in the log for ever and cannot be erased: do not name a person").Short("m").Shared()
 	f.check(func() bool { return isLine(a.reason) }, "--reason is one line of text")
 	f.check(func() bool { return !a.prune || name.Source() != "" }, "--prune deletes what its source owns: name the source with --source")
@@ -314,7 +314,11 @@ func (a *applying) ended(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.finished()
+	if err := a.finished(); err != nil {
+		return err
+	}
+	sidecars := waiting{wait: a.wait, timeout: a.timeout, percent: everyone}
+	return sidecars.then(ctx, a.session, a.environment, a.report.Revision)
 }
 
 // interrupted says how to go on after an error of a call that changes something.
@@ -357,9 +361,6 @@ func (a *applying) finished() error {
 		}
 		for _, id := range a.report.Withdrawn {
 			text += fmt.Sprintf("\nchange request %s is withdrawn: nothing that it changes is to be changed any more", printable(id))
-		}
-		if a.wait {
-			text += "\nno sidecars are known to the publisher, so nothing was waited for there"
 		}
 		_, err := fmt.Fprintln(out, text)
 		return err

@@ -79,7 +79,7 @@ func (w *changeFlags) write(ctx context.Context, s *session, c change) error {
 		return w.open(ctx, s, c)
 	}
 	found, err := s.carryOut(ctx, c, w.headers())
-	return s.answer(found, err, func(out io.Writer) error {
+	err = s.answer(found, err, func(out io.Writer) error {
 		done := c.done
 		if c.command.Type == "rollback" && deletes(found) {
 			done += ", which is not there: it is deleted"
@@ -90,6 +90,10 @@ func (w *changeFlags) write(ctx context.Context, s *session, c change) error {
 		_, err := fmt.Fprintln(out, c.hint)
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	return w.then(ctx, s, c.environment, found.Revision)
 }
 
 // carryOut makes a change at once, by the operation that its command stands for.

@@ -29,6 +29,7 @@ func Commands() []commandline.Command {
 			command("validate", "check flag files, and say where they are wrong", validateCommand),
 		},
 		requestCommands(),
+		fleetCommands(),
 		[]commandline.Command{activityCommand()},
 		auditCommands(),
 		referenceCommands(),
@@ -145,6 +146,7 @@ type session struct {
 	writes   *origin // nil unless it is a document from a file
 	implied  bool    // the command itself says what the author has seen
 	also     string  // options that a repetition needs, beside those that were given
+	urgent   string  // the command that does the same without haste; empty unless it is urgent
 }
 
 // origin is a document that a command writes from a file.

@@ -37,7 +37,11 @@ func (k kind) edit() commandline.Invocation {
 			_, err := fmt.Fprintln(s.terminal.Stdout, "nothing was edited, nothing is changed")
 			return errors.Join(err, os.Remove(file))
 		}
-		if err := s.writeEdited(ctx, k, f, w, key, before.revision, file); err != nil {
+		err = s.writeEdited(ctx, k, f, w, key, before.revision, file)
+		if ExitCode(err) == exitNotServed { // it is written
+			return errors.Join(err, os.Remove(file))
+		}
+		if err != nil {
 			return s.keptText(ctx, k, f.environment, key, before, file, err)
 		}
 		return os.Remove(file)

@@ -50,6 +50,9 @@ func (s *session) refused(e *client.Error) *failure {
 		lines = append(lines, s.again(e.Call))
 	case e.Status == http.StatusUnauthorized:
 		lines = append(lines, "say with --token-file or FLAGSIDE_TOKEN_FILE where your token is; the first one is admin-token in the data directory of the publisher")
+	case code == exitApproval && s.urgent != "":
+		lines = append(lines, "the same with --break-glass and --reason does it now, if policies permit you that; it must be reviewed afterwards",
+			s.urgent+" --propose opens a change request")
 	case code == exitApproval && e.Request == "":
 		lines = append(lines, "the same with --propose opens one")
 	case e.Type == api.ProblemBreakGlassRequired:

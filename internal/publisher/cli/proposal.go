@@ -52,7 +52,11 @@ func (w *changeFlags) opened(ctx context.Context, s *session, environment string
 		return s.printRequest(r, err, done)
 	}
 	applied, err := s.client.ApplyRequest(ctx, environment, r.ID, (&auditFlags{reason: w.reason}).headers())
-	return s.printRequest(applied, err, "is applied without approvals: ask another person to run flagside request review "+printable(r.ID))
+	err = s.printRequest(applied, err, "is applied without approvals: ask another person to run flagside request review "+printable(r.ID))
+	if err != nil {
+		return err
+	}
+	return w.then(ctx, s, environment, applied.Applied)
 }
 
 // previewed prints a preview for people.

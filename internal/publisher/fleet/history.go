@@ -145,8 +145,8 @@ func (h *history) diverges(r status.Report) bool {
 	return false
 }
 
-// served measures what a sidecar serves now and did not before.
-func (h *history) served(before changelog.Position, now status.Report, at time.Time) {
+// served measures what a sidecar serves now and did not before. A sidecar that has just begun to follow the history measures nothing.
+func (h *history) served(before changelog.Position, now status.Report, at time.Time, measure func(time.Duration)) {
 	for _, c := range h.changes {
 		if reaches(now.Position, c.Position) == reaches(before, c.Position) {
 			continue
@@ -157,7 +157,9 @@ func (h *history) served(before changelog.Position, now status.Report, at time.T
 		}
 		c.count++
 		if now.Kind == status.KindAck && before.Epoch == c.Position.Epoch && len(c.samples) < maxSamples {
-			c.samples = append(c.samples, max(at.Sub(c.committed), 0))
+			took := max(at.Sub(c.committed), 0)
+			c.samples = append(c.samples, took)
+			measure(took)
 		}
 	}
 }

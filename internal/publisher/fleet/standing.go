@@ -23,6 +23,21 @@ const (
 	Refused Standing = "refused"
 )
 
+// Standings returns where sidecars can stand.
+func Standings() []Standing { return []Standing{Current, Behind, Silent, Diverged} }
+
+// Standings returns how many sidecars stand where.
+func (t *Table) Standings(now time.Time) map[Standing]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sweep(now)
+	counts := make(map[Standing]int)
+	for _, r := range t.rows {
+		counts[t.history.standing(r, now)]++
+	}
+	return counts
+}
+
 // Sidecar is what is known of one sidecar.
 type Sidecar struct {
 	Report   status.Report

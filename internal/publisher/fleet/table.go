@@ -36,6 +36,8 @@ const (
 
 // Table is the fleet of one environment. Create it with New.
 type Table struct {
+	options Options
+
 	mu       sync.Mutex // guards everything that follows
 	rows     map[string]*row
 	gone     []Gone    // the last that went, the oldest first
@@ -87,10 +89,22 @@ type Counts struct {
 	TurnedOff uint64 // reports of new sidecars for which there was no room
 }
 
-// New returns an empty table that is complete after a while.
-func New(now time.Time) *Table {
+// Options say how a table is kept.
+type Options struct {
+	// Gathering is for how long reports are gathered after they may have been missed, before the table counts as complete: Rebuilding for a
+	// fleet that reports as often as it should.
+	Gathering time.Duration
+	// Measure is told how long after its commit a change was acknowledged, for each acknowledgement. It must not wait; nil is nothing.
+	Measure func(time.Duration)
+}
+
+// New returns an empty table.
+func New(o Options, now time.Time) *Table {
+	if o.Measure == nil {
+		o.Measure = func(time.Duration) {}
+	}
 	return &Table{
-		rows: make(map[string]*row), complete: now.Add(Rebuilding), counts: Counts{Reports: make(map[status.Kind]uint64)},
+		rows: make(map[string]*row), options: o, complete: now.Add(o.Gathering), counts: Counts{Reports: make(map[status.Kind]uint64)},
 	}
 }
 
@@ -98,7 +112,7 @@ func New(now time.Time) *Table {
 func (t *Table) Rebuild(now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.complete = now.Add(Rebuilding)
+	t.complete = now.Add(t.options.Gathering)
 	t.tell()
 }
 
@@ -162,7 +176,7 @@ func (t *Table) update(known *row, r status.Report, now time.Time) {
 		known.report = r
 	}
 	known.last = now
-	t.history.served(before, known.report, now)
+	t.history.served(before, known.report, now, t.options.Measure)
 	t.converge(now)
 }
 

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/flagside/flagside/internal/commandline"
+	"github.com/flagside/flagside/internal/config"
+	"github.com/flagside/flagside/internal/publisher/api"
+)
+
+const (
+	// defaultWait is how long sidecars are waited for at most.
+	defaultWait = 30 * time.Second
+	// maxPoll is how long one answer is waited for: proxies end what lasts longer.
+	maxPoll = 20 * time.Second
+	// everyone is all sidecars, in percent.
+	everyone = 100
+)
+
+// waiting is what is waited for.
+type waiting struct {
+	wait    bool
+	timeout time.Duration
+	percent float64
+}
+
+// waits declares the options by which a change is waited for.
+func (f *form) waits() *waiting {
+	w := &waiting{percent: everyone}
+	f.set.Bool(&w.wait, "wait", false, "wait until every sidecar serves the change; exit code 11 and the names of those that do not").Shared()
+	f.waitTime(&w.timeout, "how long --wait waits at most").Shared()
+	return w
+}
+
+func (f *form) waitTime(p *time.Duration, usage string) *config.Option {
+	f.check(func() bool { return *p > 0 }, "--timeout is longer than 0")
+	return f.set.Duration(p, "timeout", defaultWait, usage)
+}
+
+func waitCommand() commandline.Invocation {
+	var revision, percent string
+	var all, last bool
+	w := waiting{percent: everyone}
+	f := newForm("wait", "Waits until every sidecar that has reported serves a revision, without one the newest. If the time ends before, it names those that do not.").inEnvironment()
+	f.set.Argument(&revision, "REVISION", "revision such as 1f0c9a7e-42; without it the newest").Optional()
+	f.set.Bool(&last, "last", false, "wait for the newest revision")
+	f.set.Bool(&all, "all", false, "wait for all sidecars, which is the default")
+	f.set.String(&percent, "percent", "", "wait for so many percent of the sidecars, such as 99")
+	f.waitTime(&w.timeout, "how long to wait at most")
+	f.check(func() bool { return revision == "" || !last }, "give a revision or --last, not both")
+	f.check(func() bool { return !all || percent == "" }, "--all and --percent exclude each other")
+	f.check(func() bool {
+		if percent == "" {
+			return true
+		}
+		_, err := fmt.Sscanf(percent, "%f", &w.percent)
+		return err == nil && w.percent >= 0 && w.percent <= everyone
+	}, "--percent is a number from 0 to 100")
+	return f.runs(func(ctx context.Context, s *session) error {
+		found, err := w.until(ctx, s, f.environment, cmp.Or(revision, "last"))
+		if err != nil {
+			return err
+		}
+		if err := s.print(found, func(out io.Writer) error {
+			if !reached(found) {
+				return nil
+			}
+			_, err := fmt.Fprintln(out, servedBy(found, w.percent))
+			return err
+		}); err != nil {
+			return err
+		}
+		return w.unmet(found)
+	})
+}
+
+// until asks where a revision is served until it is everywhere, or the time is over.
+func (w *waiting) until(ctx context.Context, s *session, environment, revision string) (api.Convergence, error) {
+	deadline := time.Now().Add(w.timeout)
+	for {
+		left := time.Until(deadline)
+		found, err := s.client.Convergence(ctx, environment, revision, api.ConvergenceQuery{
+			Percent: w.percent, WaitMs: max(min(left, maxPoll), 0).Milliseconds(),
+		})
+		switch {
+		case left > 0 && err != nil && ExitCode(s.failure(ctx, err)) == exitUnavailable: // such as a publisher that is started again
+			select {
+			case <-time.After(min(poll, left)):
+			case <-ctx.Done():
+				return found, ctx.Err()
+			}
+		case err != nil, reached(found), time.Until(deadline) <= 0:
+			return found, err
+		}
+		if found.Revision != "" {
+			revision = found.Revision // last is the newest of the first answer
+		}
+	}
+}
+
+// reached reports whether there is nothing to wait for any more.
+func reached(c api.Convergence) bool { return c.Converged || c.Complete && c.Of == 0 }
+
+// servedBy says where a revision is served.
+func servedBy(c api.Convergence, percent float64) string {
+	if c.Of == 0 {
+		return fmt.Sprintf("no sidecar has reported, so none was waited for: revision %s", cell(c.Revision))
+	}
+	text := fmt.Sprintf("served by %d of %s", c.Served, counted(c.Of, "sidecar", "sidecars"))
+	switch took := c.ServedIn; {
+	case took != nil && took.AllMs != nil && c.Served == c.Of:
+		text += " after " + milliseconds(*took.AllMs)
+	case took != nil && took.Acks > 0 && percent < everyone:
+		text += ", half of them after " + milliseconds(took.MedianMs)
+	}
+	return text
+}
+
+// milliseconds returns a time to what matters of it.
+func milliseconds(ms float64) string {
+	switch {
+	case ms < 10:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 10_000:
+		return fmt.Sprintf("%.0f ms", ms)
+	default:
+		return fmt.Sprintf("%.1f s", ms/1000)
+	}
+}
+
+// unmet returns the failure that sidecars do not serve a revision, with their names; nil if there is nothing to wait for.
+func (w *waiting) unmet(c api.Convergence) error {
+	if reached(c) {
+		return nil
+	}
+	text := fmt.Sprintf("revision %s is not served everywhere after %s: by %d of %s", cell(c.Revision), w.timeout, c.Served, counted(c.Of, "sidecar", "sidecars"))
+	for _, late := range c.Stragglers {
+		text += "\n  " + straggler(late)
+	}
+	if c.More > 0 {
+		text += fmt.Sprintf("\n  and %d more", c.More)
+	}
+	if !c.Complete {
+		text += "\nthe publisher does not know the whole fleet: it was started or lost its connection within 15 seconds, or there are too many sidecars"
+	}
+	return &failure{code: exitNotServed, text: text}
+}
+
+func straggler(s api.Straggler) string {
+	text := printable(s.Name)
+	if s.Namespace != "" {
+		text += " in " + printable(s.Namespace)
+	}
+	at := "without flags of the log"
+	if s.Revision != "" {
+		at = "at " + printable(s.Revision)
+	}
+	switch s.Why {
+	case "refused":
+		return text + ": could not compile a document of the change, " + at
+	case "diverged":
+		return text + ": serves other documents than it should, " + at
+	default:
+		return fmt.Sprintf("%s: %s %s, last report %s", text, printable(s.Why), at, reported(s.ReportedMsAgo))
+	}
+}
+
+// then waits for a revision that a command has made, if it is to, and says where it is served. The answer of the command stands on standard
+// output already, so in other formats than a table this stands on standard error.
+func (w *waiting) then(ctx context.Context, s *session, environment, revision string) error {
+	if w == nil || !w.wait || revision == "" {
+		return nil
+	}
+	found, err := w.until(ctx, s, environment, revision)
+	if err != nil {
+		return err
+	}
+	if err := w.unmet(found); err != nil {
+		return err
+	}
+	out := s.terminal.Stdout
+	if s.output != formatTable {
+		out = s.terminal.Stderr
+	}
+	_, err = fmt.Fprintln(out, servedBy(found, w.percent))
+	return err
+}
