@@ -50,10 +50,11 @@ func (s *Sidecar) ackShare() uint32 {
 	return l.follower.Status().AckShare
 }
 
-// report returns how things are. What is served is looked at first: it may be newer than what is said of it, never older.
+// report returns how things are, with the conditions of the last look: reporting begins and ends none. What is served is looked at first: it may
+// be newer than what is said of it, never older.
 func (s *Sidecar) report(who status.Identity, began time.Time) status.Report {
 	served := s.served()
-	f := s.examine()
+	f := s.facts()
 	r := status.Report{
 		Position: served.Position, State: served.State, Identity: who, Serving: string(f.serving()), UpSeconds: int64(time.Since(began).Seconds()),
 		Clients: s.clients(), Refused: len(f.problems),

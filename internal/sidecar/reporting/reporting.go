@@ -19,6 +19,8 @@ const (
 	changeSpacing = time.Second
 	// shareLook is how often a process that need not acknowledge a revision looks whether it has to now.
 	shareLook = time.Second
+	// patience is how long the first report waits for something to be served.
+	patience = time.Second
 	// retry is how long nothing is tried again after a report could not be sent.
 	retry = time.Second
 )
@@ -87,6 +89,7 @@ func (r *Reporter) Note(summary string) {
 func (r *Reporter) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	r.at.report = time.Now().Add(patience)
 	for {
 		changed := r.options.Changed()
 		timer.Reset(time.Until(r.step(time.Now())))
@@ -116,6 +119,9 @@ func (r *Reporter) note(summary string, now time.Time) {
 // step sends what is due, and returns when it is to be called again if nothing happens.
 func (r *Reporter) step(now time.Time) time.Time {
 	served := r.options.Served()
+	if r.sent == 0 && !served.Position.IsZero() {
+		r.at.report = now
+	}
 	acknowledges := served.Position != r.told && status.Within(r.boot, r.options.Share())
 	switch {
 	case !now.Before(r.at.report), r.pending && !now.Before(r.at.change), acknowledges && served.Refused && !now.Before(r.at.ack):
