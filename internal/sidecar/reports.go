@@ -56,7 +56,7 @@ func (s *Sidecar) report(who status.Identity, began time.Time) status.Report {
 	served := s.served()
 	f := s.facts()
 	r := status.Report{
-		Position: served.Position, State: served.State, Identity: who, Serving: string(f.serving()), UpSeconds: int64(time.Since(began).Seconds()),
+		Position: served.Position, State: served.State, Identity: who, Serving: string(f.serving()), UpMs: time.Since(began).Milliseconds(),
 		Clients: s.clients(), Refused: len(f.problems),
 	}
 	if f.age.known {

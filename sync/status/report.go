@@ -84,8 +84,8 @@ type Report struct {
 	Identity Identity `json:"identity,omitzero"`
 	// Serving is the serving state, such as live. What follows is empty in an ack.
 	Serving    string         `json:"serving,omitempty"`
-	AgeMs      *int64         `json:"ageMs,omitempty"` // of what is served; nil if not known
-	UpSeconds  int64          `json:"upSeconds,omitzero"`
+	AgeMs      *int64         `json:"ageMs,omitempty"`      // of what is served; nil if not known
+	UpMs       int64          `json:"upMs,omitzero"`        // how long the process has run
 	Conditions []string       `json:"conditions,omitempty"` // codes of what is wrong
 	Clients    map[string]int `json:"clients,omitempty"`    // connected clients by face
 	Flags      int            `json:"flags,omitzero"`
@@ -174,7 +174,7 @@ func (r *Report) validate() error {
 			return fmt.Errorf("status report: %w", err)
 		}
 	}
-	if r.UpSeconds < 0 || r.Flags < 0 || r.Refused < 0 || r.AgeMs != nil && *r.AgeMs < 0 {
+	if r.UpMs < 0 || r.Flags < 0 || r.Refused < 0 || r.AgeMs != nil && *r.AgeMs < 0 {
 		return errors.New("status report: a negative number")
 	}
 	return errors.Join(r.validateTexts(), r.validateLists())

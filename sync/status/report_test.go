@@ -25,7 +25,7 @@ func full() status.Report {
 			Pod: "shop-7", Namespace: "shop", Node: "node-1", Zone: "eu-1a", Host: "shop-7", Application: "shop", ApplicationVersion: "1.2.3",
 			Labels: map[string]string{"team": "pay", "ring": "first"}, Program: "v0.9.0",
 		},
-		Serving: "live", AgeMs: new(int64(200)), UpSeconds: 12, Conditions: []string{"flag-errors"}, Clients: map[string]int{"ofrep": 2},
+		Serving: "live", AgeMs: new(int64(200)), UpMs: 12_000, Conditions: []string{"flag-errors"}, Clients: map[string]int{"ofrep": 2},
 		Flags: 100, Refused: 1, RefusedKeys: []string{"checkout"},
 	}
 }

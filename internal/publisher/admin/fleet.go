@@ -205,7 +205,7 @@ func newSidecar(s fleet.Sidecar) api.Sidecar {
 		Application: who.Application, ApplicationVersion: who.ApplicationVersion, Labels: who.Labels, Version: who.Program,
 		Standing: string(s.Standing), Serving: r.Serving, Revision: revisionText(r.Position), AgeMs: r.AgeMs,
 		Conditions: append([]string{}, r.Conditions...), Clients: r.Clients, Flags: r.Flags, Refused: r.Refused, RefusedKeys: r.RefusedKeys,
-		UpSeconds: r.UpSeconds, ReportedMsAgo: s.Last.Milliseconds(),
+		UpSeconds: r.UpMs / 1000, ReportedMsAgo: s.Last.Milliseconds(),
 	}
 	if !r.State.IsZero() {
 		out.StateDigest = r.State.String()

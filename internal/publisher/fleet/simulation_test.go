@@ -90,7 +90,9 @@ func at(revision uint64) changelog.Position {
 	return changelog.Position{Epoch: "00112233445566778899aabbccddeeff", Revision: revision, Digest: changelog.Sum(fmt.Append(nil, "entry", revision))}
 }
 
-func digest(revision uint64) changelog.Digest { return changelog.Sum(fmt.Append(nil, "state", revision)) }
+func digest(revision uint64) changelog.Digest {
+	return changelog.Sum(fmt.Append(nil, "state", revision))
+}
 
 // step lets a tick pass.
 func (s *simulation) step() {
@@ -122,7 +124,7 @@ func (s *simulation) stepSidecar(c *simulated) {
 func (s *simulation) send(c *simulated, kind status.Kind) {
 	c.n++
 	c.told, c.delivered = c.serves, s.now
-	r := status.Report{Kind: kind, Boot: c.boot, N: c.n, Position: at(c.serves)}
+	r := status.Report{Kind: kind, Boot: c.boot, N: c.n, Position: at(c.serves), UpMs: s.now.Sub(c.began).Milliseconds()}
 	if c.serves > 0 {
 		r.State = digest(c.serves)
 	}
@@ -173,19 +175,22 @@ func (s *simulation) disturb() {
 const oblivious = 12*time.Second + 2*tick
 
 // knowable reports whether a table has to count a sidecar: one that lives, has reported to the table or was able to, and was not silent for so
-// long that it counts as gone.
+// long that it counts as gone. One that is silent while its pod has a younger process is taken for its dead predecessor.
 func (s *simulation) knowable(c *simulated) bool {
+	since := slices.MaxFunc([]time.Time{c.reachable, c.began, s.made}, time.Time.Compare)
+	reports := !c.partitioned && !c.paused && s.now.Sub(since) > oblivious
 	switch {
 	case c.dead:
 		return false
-	case !c.delivered.IsZero():
-		return s.now.Sub(c.delivered) <= fleet.GoneAfter
-	case c.partitioned || c.paused:
-		return false
+	case c.delivered.IsZero(), s.hasSuccessor(c):
+		return reports
 	default:
-		since := slices.MaxFunc([]time.Time{c.reachable, c.began, s.made}, time.Time.Compare)
-		return s.now.Sub(since) > oblivious
+		return s.now.Sub(c.delivered) <= fleet.GoneAfter
 	}
+}
+
+func (s *simulation) hasSuccessor(c *simulated) bool {
+	return slices.ContainsFunc(s.sidecars, func(other *simulated) bool { return other.pod == c.pod && other.began.After(c.began) })
 }
 
 // verify compares what the table says of each revision with the truth.

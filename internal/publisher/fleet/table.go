@@ -30,6 +30,8 @@ const (
 	MaxSidecars = 20_000
 	// acknowledging is about how many sidecars of a large fleet acknowledge each revision.
 	acknowledging = 1000
+	// maxUpMs bounds how long a process is believed to have run: a century.
+	maxUpMs = 100 * 366 * 24 * 60 * 60 * 1000
 	// maxGone is how many sidecars are remembered that are gone.
 	maxGone = 100
 )
@@ -56,6 +58,7 @@ type Table struct {
 type row struct {
 	report status.Report // of its last whole report; kind and number are those of the last report
 	first  time.Time     // report
+	began  time.Time     // by how long its process has run, as it said at first
 	last   time.Time
 	behind time.Time // since when it serves an older revision than the newest, as far as that was looked at; zero if it does not
 }
@@ -161,7 +164,7 @@ func (t *Table) Observe(r status.Report, now time.Time) {
 // update takes a report of a sidecar that is in the table or is to be.
 func (t *Table) update(known *row, r status.Report, now time.Time) {
 	if known == nil {
-		known = &row{first: now}
+		known = &row{first: now, began: now.Add(-time.Duration(min(r.UpMs, maxUpMs)) * time.Millisecond)}
 		t.rows[r.Boot] = known
 	}
 	before := known.report.Position
@@ -204,15 +207,15 @@ func (t *Table) sweep(now time.Time) {
 	t.swept = now
 	newest := make(map[pod]time.Time)
 	for _, r := range t.rows {
-		if in := podOf(r); in.name != "" && r.first.After(newest[in]) && now.Sub(r.first) > Rebuilding {
-			newest[in] = r.first
+		if in := podOf(r); in.name != "" && r.began.After(newest[in]) && now.Sub(r.first) > Rebuilding {
+			newest[in] = r.began
 		}
 	}
 	for _, r := range t.rows {
 		switch {
 		case now.Sub(r.last) > GoneAfter:
 			t.leave(r, Unheard, now)
-		case r.last.Before(newest[podOf(r)]): // it would have reported since
+		case r.last.Before(newest[podOf(r)]): // which has begun since it was last heard of; and it would have reported meanwhile
 			t.leave(r, Replaced, now)
 		}
 	}
