@@ -99,6 +99,10 @@ func topics() []commandline.Topic {
 			{Word: "activity", Short: "list what happened in an environment"},
 			{Word: "audit", Short: "list, export and verify decisions"},
 		}},
+		{Title: "Who serves what", Entries: []commandline.Entry{
+			{Word: "fleet", Short: "list sidecars, and what each of them serves"},
+			{Word: "wait", Short: "wait until sidecars serve a revision, or say which do not"},
+		}},
 		{Title: "Environments and access", Entries: []commandline.Entry{
 			{Word: "environment", Short: "create, protect, archive, restore and roll back environments"},
 			{Word: "token", Short: "create, list and revoke API tokens"},
@@ -109,6 +113,7 @@ func topics() []commandline.Topic {
 		{Title: "When something is wrong", Entries: []commandline.Entry{
 			{Word: "doctor", Short: "collect what is needed to find out what is wrong"},
 			{Word: "whoami", Short: "say who the publisher takes you for"},
+			{Word: "kill FLAG", Short: "turn a flag off everywhere, and say when that is done"},
 			{Word: "operation", Short: "ask what became of an undecided change"},
 			{Word: "ledger", Short: "continue a ledger after lost records"},
 		}},

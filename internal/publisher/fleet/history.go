@@ -51,6 +51,7 @@ type tracked struct {
 	committed  time.Time
 	count      int             // of the sidecars in the table that serve it
 	samples    []time.Duration // from the commit to an acknowledgement
+	alone      bool            // no sidecar was known when it was committed, so there is nothing to measure
 	everywhere bool
 	sidecars   int
 	after      time.Duration
@@ -100,7 +101,7 @@ func (t *Table) Committed(c Change, now time.Time) {
 		h.noteState(c.Position, c.State)
 	}
 	c.IDs = c.IDs[:min(len(c.IDs), maxIDs)]
-	added := &tracked{Change: c, committed: now}
+	added := &tracked{Change: c, committed: now, alone: len(t.rows) == 0}
 	for _, r := range t.rows {
 		if reaches(r.report.Position, c.Position) {
 			added.count++
@@ -179,7 +180,7 @@ func (t *Table) converge(now time.Time) {
 		return
 	}
 	for _, c := range t.history.changes {
-		if c.everywhere || c.count < len(t.rows) || t.lacking(c.Position) {
+		if c.everywhere || c.alone || c.count < len(t.rows) || t.lacking(c.Position) {
 			continue
 		}
 		c.everywhere, c.sidecars, c.after = true, len(t.rows), max(now.Sub(c.committed), 0)
