@@ -151,6 +151,8 @@ func attempts() []attempt {
 		get("listRequests", readers, environments+"{e}/requests"),
 		get("listFacts", readers, environments+"{e}/ledger"),
 		get("readLifecycle", readers, environments+"{e}/lifecycle"),
+		get("listFleet", readers, environments+"{e}/fleet"),
+		get("readConvergence", readers, environments+"{e}/fleet/revisions/last"),
 		get("listActivity", readers, environments+"{e}/activity"),
 		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
 			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}

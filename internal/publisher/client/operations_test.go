@@ -132,6 +132,12 @@ func everyOperation() []anOperation {
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.Lifecycle(ctx, environment, api.LifecycleQuery{}))
 		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.Fleet(ctx, environment, api.FleetQuery{}))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.Convergence(ctx, environment, "{revision}", api.ConvergenceQuery{}))
+		},
 
 		func(ctx context.Context, c *client.Client) error { return second(c.WhoAmI(ctx)) },
 		func(ctx context.Context, c *client.Client) error {
