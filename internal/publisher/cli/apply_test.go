@@ -205,7 +205,7 @@ func TestApplyThroughApprovals(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	contains(t, <-outputs, "exit 0", "1 deleted", "no sidecars are known")
+	contains(t, <-outputs, "exit 0", "1 deleted", "no sidecar has reported")
 }
 
 // What is exported is applied without a change, and exported again as the same bytes, with the comments of the file.

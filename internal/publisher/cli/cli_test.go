@@ -42,7 +42,7 @@ func secretOf(name string) string { return "the-secret-of-the-" + name + "-in-th
 // serve runs a publisher until the test ends, and returns its address.
 func serve(t *testing.T) string {
 	t.Helper()
-	o := publisher.Options{DataDir: t.TempDir(), AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0", Logger: zerolog.Nop()}
+	o := publisher.Options{DataDir: t.TempDir(), AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0", GatherReports: time.Millisecond, Logger: zerolog.Nop()}
 	for name, group := range people() {
 		o.FixedTokens = append(o.FixedTokens, access.FixedToken{
 			Secret: secretOf(name), Principal: access.Principal{ID: name, Name: name, Kind: access.KindToken, Groups: []string{group}},

@@ -38,7 +38,7 @@ func fleetList() commandline.Invocation {
 	f.set.String(&q.Namespace, "namespace", "", "only sidecars in this namespace")
 	f.set.String(&q.Node, "node", "", "only sidecars on this node")
 	f.set.String(&q.Zone, "zone", "", "only sidecars in this zone")
-	f.set.String(&q.Version, "version", "", "only sidecars of this version of flagside")
+	f.set.String(&q.Version, "sidecar-version", "", "only sidecars of this version of flagside")
 	f.set.String(&q.Condition, "condition", "", "only sidecars that report this condition, such as flag-errors")
 	f.set.String(&q.Text, "text", "", "only sidecars with this text in their name")
 	f.set.Bool(&watch, "watch", false, "show it again every two seconds until you interrupt it").Letter = "w"

@@ -35,6 +35,8 @@ env:
   - {name: FLAGSIDE_POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
   - {name: FLAGSIDE_NAMESPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}}
   - {name: FLAGSIDE_NODE, valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}
+  - {name: FLAGSIDE_APPLICATION, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app.kubernetes.io/name']"}}}
+  - {name: FLAGSIDE_APPLICATION_VERSION, valueFrom: {fieldRef: {fieldPath: "metadata.labels['app.kubernetes.io/version']"}}}
   {{- with $s.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
