@@ -31,7 +31,7 @@ func (m measured) Apply(txs []changelog.Transaction) error {
 		return nil
 	}
 	for _, tx := range txs {
-		m.fleet.Committed(fleet.Change{Position: tx.Position(), State: tx.Head().State, IDs: idsOf(tx)}, arrived)
+		m.fleet.Committed(fleet.Change{Position: tx.Position(), First: tx[0].Revision, State: tx.Head().State, IDs: idsOf(tx)}, arrived)
 	}
 	return nil
 }

@@ -85,6 +85,9 @@ func (s *server) activity(ctx context.Context, environment string, q activity.Qu
 	for _, item := range page.Items {
 		f := newActivityEvent(item)
 		f.Names = s.names(ctx, append(f.Approvers, f.Actor)...)
+		if f.Type == activityChange {
+			f.ServedIn = s.servedIn(ctx, environment, f.Revision)
+		}
 		out.Items = append(out.Items, f)
 	}
 	return out, nil

@@ -245,7 +245,7 @@ func newServedIn(s fleet.Serving) *api.ServedIn {
 	if s.Position.IsZero() {
 		return nil
 	}
-	out := &api.ServedIn{Sidecars: s.Sidecars, Acks: s.Acks, MedianMs: milliseconds(s.Median), P90Ms: milliseconds(s.P90), P99Ms: milliseconds(s.P99)}
+	out := &api.ServedIn{Served: s.Served, Of: s.Of, Sidecars: s.Sidecars, Acks: s.Acks, MedianMs: milliseconds(s.Median), P90Ms: milliseconds(s.P90), P99Ms: milliseconds(s.P99)}
 	if s.Everywhere {
 		out.AllMs = new(milliseconds(s.After))
 	}
@@ -255,4 +255,21 @@ func newServedIn(s fleet.Serving) *api.ServedIn {
 // milliseconds returns a duration to the hundredth.
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// servedIn returns how the change with a revision came to be served; nil if that is not known.
+func (s *server) servedIn(ctx context.Context, environment, revision string) *api.ServedIn {
+	token, err := changelog.ParseToken(revision)
+	if err != nil {
+		return nil
+	}
+	table, err := s.options.Environments.Fleet(ctx, environment)
+	if err != nil {
+		return nil // what is asked for has more to say about it
+	}
+	serving, known := table.Serving(token)
+	if !known {
+		return nil
+	}
+	return newServedIn(serving)
 }

@@ -51,6 +51,7 @@ func (s *server) history(ctx context.Context, in *historyPath, id document.ID) (
 	out := newHistory(newest, in.Limit)
 	for i, item := range out.Items {
 		out.Items[i].Names = s.names(ctx, append(item.Approvers, item.Actor)...)
+		out.Items[i].ServedIn = s.servedIn(ctx, in.Environment, item.Revision)
 		if item.Document != nil {
 			document := document.Document{Kind: id.Kind, Key: id.Key, Body: item.Document}
 			out.Items[i].Warnings = places(c.WarningsOf(document))

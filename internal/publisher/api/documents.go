@@ -56,6 +56,7 @@ type DocumentChange struct {
 	Document  json.RawMessage `json:"document,omitempty" doc:"The document that was put."`
 
 	Warnings []ProblemPlace `json:"warnings,omitempty" nullable:"false" doc:"Slips of the document that are tolerated, as the environment is now."`
+	ServedIn *ServedIn      `json:"servedIn,omitempty" doc:"How the change came to sidecars, as far as this publisher remembers: of the last hundred since its start."`
 }
 
 // DocumentQuery says which part of the documents is wanted.

@@ -89,6 +89,8 @@ type Convergence struct {
 
 // ServedIn is how long a change took from its commit to sidecars, on the clock of the publisher that was asked.
 type ServedIn struct {
+	Served   int      `json:"served" doc:"How many sidecars serve it now, or a later revision."`
+	Of       int      `json:"of" doc:"How many are known now."`
 	Sidecars int      `json:"sidecars,omitzero" doc:"How many sidecars there were when all of them served it; absent if that was never so."`
 	AllMs    *float64 `json:"allMs,omitempty" doc:"Milliseconds until all of them did; absent if that was never so."`
 	Acks     int      `json:"acks" doc:"How many sidecars acknowledged it: all of a fleet of up to a thousand, about a thousand of a larger one."`

@@ -69,5 +69,5 @@ func eventRemark(e api.Event) string {
 	if e.Count > 0 {
 		count = decimal(e.Count) + " since " + timeCell(e.From)
 	}
-	return remark(broken, e.Action, policies, count, e.Outcome, e.Text, e.Revision, record)
+	return remark(broken, e.Action, policies, count, e.Outcome, e.Text, e.Revision, record, servedIn(e.ServedIn))
 }

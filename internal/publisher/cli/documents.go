@@ -123,9 +123,9 @@ func (k kind) history() commandline.Invocation {
 
 // historyTable prints a history, and what is to be known of each version where it stands.
 func historyTable(out io.Writer, h api.History) error {
-	table := list("REVISION|TIME|ACTION|ACTOR|APPROVERS|REQUEST|REASON", h.Items, func(c api.DocumentChange) []string {
+	table := list("REVISION|TIME|ACTION|ACTOR|APPROVERS|REQUEST|REASON|REMARK", h.Items, func(c api.DocumentChange) []string {
 		return []string{
-			cell(c.Revision), timeCell(c.Time), cell(c.Action), nameCell(c.Names, c.Actor), nameCells(c.Names, c.Approvers), cell(c.Request), cell(c.Reason),
+			cell(c.Revision), timeCell(c.Time), cell(c.Action), nameCell(c.Names, c.Actor), nameCells(c.Names, c.Approvers), cell(c.Request), cell(c.Reason), remark(servedIn(c.ServedIn)),
 		}
 	})
 	if err := table(out); err != nil {

@@ -120,6 +120,18 @@ func servedBy(c api.Convergence, percent float64) string {
 	return text
 }
 
+// servedIn says how a change came to sidecars, empty if that is not known.
+func servedIn(s *api.ServedIn) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.AllMs != nil:
+		return fmt.Sprintf("served by %s after %s", counted(s.Sidecars, "sidecar", "sidecars"), milliseconds(*s.AllMs))
+	default:
+		return fmt.Sprintf("served by %d of %s", s.Served, counted(s.Of, "sidecar", "sidecars"))
+	}
+}
+
 // milliseconds returns a time to what matters of it.
 func milliseconds(ms float64) string {
 	switch {

