@@ -70,6 +70,12 @@ func Connect(tb testing.TB, url string) *nats.Conn {
 	return connectAs(tb, url, operator)
 }
 
+// ConnectLocally returns a connection of a process on this machine that calls itself a sidecar of an environment, without credentials.
+func ConnectLocally(tb testing.TB, url, environment string) *nats.Conn {
+	tb.Helper()
+	return connectWith(tb, url, environment, "")
+}
+
 // ConnectPublishers returns a plain connection which may do everything in the
 // account of publishers. Only what is published there reaches sidecars.
 func ConnectPublishers(tb testing.TB, url string) *nats.Conn {
@@ -86,7 +92,12 @@ func ConnectSidecars(tb testing.TB, url string) *nats.Conn {
 
 func connectAs(tb testing.TB, url, user string) *nats.Conn {
 	tb.Helper()
-	c, err := nats.Connect(url, nats.UserInfo(user, user), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	return connectWith(tb, url, user, user)
+}
+
+func connectWith(tb testing.TB, url, user, password string) *nats.Conn {
+	tb.Helper()
+	c, err := nats.Connect(url, nats.UserInfo(user, password), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -54,14 +54,15 @@ func newEnvironment(
 	if err != nil {
 		return nil, err
 	}
-	sidecars := fleet.New(fleet.Options{Gathering: o.GatherReports, Measure: metrics.propagated(name)}, time.Now())
+	tracing := newTracing(o.Tracer, name)
+	sidecars := fleet.New(fleet.Options{Gathering: o.GatherReports, Measure: metrics.propagated(name), Everywhere: tracing.served}, time.Now())
 	follower, err := follow.New(conn, measured{Store: store, fleet: sidecars}, follow.Options{Environment: name, HoldAtHole: true, Logger: logger})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	e := &environment{
 		name: name, replicas: o.Replicas, conn: conn, logger: logger,
-		store: store, follower: follower, fleet: sidecars, tracing: newTracing(o.Tracer, name), opened: make(chan struct{}),
+		store: store, follower: follower, fleet: sidecars, tracing: tracing, opened: make(chan struct{}),
 	}
 	e.control = control.NewService(control.Options{
 		Environment: name, Store: e, Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Access: gate,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/fleet"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -52,6 +54,14 @@ func (t tracing) decide(ctx context.Context, c decide.Command) func(error) {
 	kind := fmt.Sprintf("%T", c)
 	_, end := t.begin(ctx, "decide", attribute.String("flagside.command", strings.ToLower(kind[strings.LastIndexByte(kind, '.')+1:])))
 	return func(err error) { end(err) }
+}
+
+// served makes the span of a change from its commit until every sidecar served it. It is a trace of its own: the request that made the change
+// was answered long before.
+func (t tracing) served(s fleet.Serving, committed time.Time) {
+	_, span := t.tracer.Start(context.Background(), "propagation", trace.WithNewRoot(), trace.WithTimestamp(committed), trace.WithAttributes(
+		t.environment, attribute.Int64("flagside.revision", int64(s.Position.Revision)), attribute.Int("flagside.sidecars", s.Sidecars)))
+	span.End(trace.WithTimestamp(committed.Add(s.After)))
 }
 
 // tracedFollower is a follower whose barriers are spans.

@@ -188,6 +188,7 @@ func (t *Table) converge(now time.Time) {
 			continue
 		}
 		c.everywhere, c.sidecars, c.after = true, len(t.rows), max(now.Sub(c.committed), 0)
+		t.options.Everywhere(t.serving(c), c.committed)
 	}
 }
 

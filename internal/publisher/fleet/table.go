@@ -99,12 +99,18 @@ type Options struct {
 	Gathering time.Duration
 	// Measure is told how long after its commit a change was acknowledged, for each acknowledgement. It must not wait; nil is nothing.
 	Measure func(time.Duration)
+	// Everywhere is told of each change that every sidecar serves, and when it was committed. It must not wait, and not ask the table; nil is
+	// nothing.
+	Everywhere func(s Serving, committed time.Time)
 }
 
 // New returns an empty table.
 func New(o Options, now time.Time) *Table {
 	if o.Measure == nil {
 		o.Measure = func(time.Duration) {}
+	}
+	if o.Everywhere == nil {
+		o.Everywhere = func(Serving, time.Time) {}
 	}
 	return &Table{
 		rows: make(map[string]*row), options: o, complete: now.Add(o.Gathering), counts: Counts{Reports: make(map[status.Kind]uint64)},
