@@ -27,7 +27,7 @@ type reporter struct {
 	flush       func() error
 }
 
-// reporter connects one, as the server lets strangers on this machine.
+// reporter connects one, as the server lets any process on this machine.
 func (r *running) reporter(environment string) *reporter {
 	r.t.Helper()
 	conn := natstest.ConnectLocally(r.t, r.NATSURL(), environment)
@@ -89,7 +89,7 @@ func TestReportsThatAreNone(t *testing.T) {
 	r := start(t, publisher.Options{DataDir: t.TempDir(), GatherReports: time.Millisecond})
 	r.create("prod")
 	r.create("staging")
-	stranger := r.reporter("prod")
+	outsider := r.reporter("prod")
 	report := r.head("prod")
 	report.Boot, report.N = status.NewBoot(), 1
 	good, err := status.Encode(report)
@@ -98,14 +98,14 @@ func TestReportsThatAreNone(t *testing.T) {
 	}
 	bad := [][]byte{nil, []byte("{}"), []byte("\x00\xff{junk"), []byte(strings.Repeat("[", 5000)), append(good, '{'), []byte(strings.Repeat("x", 100_000))}
 	for _, data := range bad {
-		stranger.sendRaw("prod", report.Boot, data)
+		outsider.sendRaw("prod", report.Boot, data)
 	}
-	stranger.sendRaw("prod", status.NewBoot(), good)
-	stranger.sendRaw("staging", report.Boot, good) // which the server refuses
-	stranger.sendRaw("prod", report.Boot+".x", good)
+	outsider.sendRaw("prod", status.NewBoot(), good)
+	outsider.sendRaw("staging", report.Boot, good) // which the server refuses
+	outsider.sendRaw("prod", report.Boot+".x", good)
 	report.Identity = status.Identity{Pod: "shop\x1b[31m-7\n", Namespace: "<b>"}
 	report.Boot = status.NewBoot()
-	stranger.send(report)
+	outsider.send(report)
 	r.await("the report", func() bool { return len(r.fleet("prod", api.FleetQuery{}).Items) == 1 })
 	if n := len(r.fleet("staging", api.FleetQuery{}).Items); n != 0 {
 		t.Errorf("staging has %d sidecars", n)
@@ -128,14 +128,14 @@ func TestAFloodOfSidecars(t *testing.T) {
 	t.Parallel()
 	r := start(t, publisher.Options{DataDir: t.TempDir(), GatherReports: time.Millisecond})
 	r.create("prod")
-	stranger := r.reporter("prod")
+	outsider := r.reporter("prod")
 	report := r.head("prod")
 	for i := range fleet.MaxSidecars + 500 {
 		report.Boot, report.N = fmt.Sprintf("%026d", 0), 1
 		report.Boot = strings.NewReplacer("0", "A", "1", "B", "8", "C", "9", "D").Replace(fmt.Sprintf("%026d", i))
-		stranger.send(report)
+		outsider.send(report)
 		if i%1000 == 0 { // as a network would
-			if err := stranger.flush(); err != nil {
+			if err := outsider.flush(); err != nil {
 				t.Fatal(err)
 			}
 		}

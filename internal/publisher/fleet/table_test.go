@@ -185,7 +185,7 @@ func TestOldReportsAreDropped(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.Committed(fleet.Change{Position: at(2), State: digest(2)}, f.now)
-	f.report("stranger", 2, func(r *status.Report) { r.Kind = status.KindAck })
+	f.report("unknown", 2, func(r *status.Report) { r.Kind = status.KindAck })
 	old := f.report("one", 1)
 	f.report("one", 2)
 	f.Observe(old, f.now)
