@@ -108,7 +108,7 @@ func (e *environment) publish(ctx context.Context) {
 		}
 	}
 	beater := writer.NewHeartbeater(log, e.logger)
-	beater.AskForAcks(func() uint32 { return e.fleet.Share(time.Now()) })
+	beater.AskForAcks(e.fleet.Share)
 	snapshotter := writer.NewSnapshotter(log, e.snapshot, e.logger)
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -139,7 +139,7 @@ func newFleet(f fleet.Fleet, q api.FleetQuery, after string) api.Fleet {
 		case !wantsSidecar(q, one), after != "" && placeOf(one.Report) <= after:
 		case len(out.Items) == q.Limit:
 			last := out.Items[q.Limit-1]
-			out.Next = base64.RawURLEncoding.EncodeToString([]byte(placeText(last.Namespace, last.Name, last.Boot)))
+			out.Next = base64.RawURLEncoding.EncodeToString([]byte(placeText(last.Namespace, cmp.Or(last.Pod, last.Host), last.Boot)))
 			return withGone(out, f.Gone)
 		default:
 			out.Items = append(out.Items, newSidecar(one))
@@ -201,7 +201,7 @@ func newFleetSummary(f fleet.Fleet) api.FleetSummary {
 func newSidecar(s fleet.Sidecar) api.Sidecar {
 	r, who := s.Report, s.Report.Identity
 	out := api.Sidecar{
-		Boot: r.Boot, Name: fleet.Name(who), Pod: who.Pod, Namespace: who.Namespace, Node: who.Node, Zone: who.Zone, Host: who.Host,
+		Boot: r.Boot, Name: cmp.Or(fleet.Name(who), r.Boot), Pod: who.Pod, Namespace: who.Namespace, Node: who.Node, Zone: who.Zone, Host: who.Host,
 		Application: who.Application, ApplicationVersion: who.ApplicationVersion, Labels: who.Labels, Version: who.Program,
 		Standing: string(s.Standing), Serving: r.Serving, Revision: revisionText(r.Position), AgeMs: r.AgeMs,
 		Conditions: append([]string{}, r.Conditions...), Clients: r.Clients, Flags: r.Flags, Refused: r.Refused, RefusedKeys: r.RefusedKeys,

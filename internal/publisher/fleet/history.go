@@ -54,6 +54,7 @@ type tracked struct {
 	Change
 	committed  time.Time
 	count      int             // of the sidecars in the table that serve it
+	last       time.Time       // when one more of them did, or one that did not was gone
 	samples    []time.Duration // from the commit to an acknowledgement
 	alone      bool            // no sidecar was known when it was committed, so there is nothing to measure
 	everywhere bool
@@ -105,7 +106,7 @@ func (t *Table) Committed(c Change, now time.Time) {
 		h.noteState(c.Position, c.State)
 	}
 	c.IDs = c.IDs[:min(len(c.IDs), maxIDs)]
-	added := &tracked{Change: c, committed: now, alone: len(t.rows) == 0}
+	added := &tracked{Change: c, committed: now, last: now, alone: len(t.rows) == 0}
 	for _, r := range t.rows {
 		if reaches(r.report.Position, c.Position) {
 			added.count++
@@ -160,7 +161,7 @@ func (h *history) served(before changelog.Position, now status.Report, at time.T
 			c.count--
 			continue
 		}
-		c.count++
+		c.count, c.last = c.count+1, at
 		if now.Kind == status.KindAck && before.Epoch == c.Position.Epoch && len(c.samples) < maxSamples {
 			took := max(at.Sub(c.committed), 0)
 			c.samples = append(c.samples, took)
@@ -170,10 +171,12 @@ func (h *history) served(before changelog.Position, now status.Report, at time.T
 }
 
 // left notes that a sidecar is gone that served a position.
-func (h *history) left(p changelog.Position) {
+func (h *history) left(p changelog.Position, at time.Time) {
 	for _, c := range h.changes {
 		if reaches(p, c.Position) {
 			c.count--
+		} else {
+			c.last = at
 		}
 	}
 }
@@ -187,7 +190,7 @@ func (t *Table) converge(now time.Time) {
 		if c.everywhere || c.alone || c.count < len(t.rows) || t.lacking(c.Position) {
 			continue
 		}
-		c.everywhere, c.sidecars, c.after = true, len(t.rows), max(now.Sub(c.committed), 0)
+		c.everywhere, c.sidecars, c.after = true, len(t.rows), max(c.last.Sub(c.committed), 0)
 		t.options.Everywhere(t.serving(c), c.committed)
 	}
 }

@@ -97,7 +97,7 @@ func digest(revision uint64) changelog.Digest {
 // step lets a tick pass.
 func (s *simulation) step() {
 	s.now = s.now.Add(tick)
-	s.share = s.table.Share(s.now)
+	s.share = s.table.Share()
 	for _, sidecar := range s.sidecars {
 		s.stepSidecar(sidecar)
 	}

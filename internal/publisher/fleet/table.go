@@ -58,7 +58,7 @@ type Table struct {
 type row struct {
 	report status.Report // of its last whole report; kind and number are those of the last report
 	first  time.Time     // report
-	began  time.Time     // by how long its process has run, as it said at first
+	began  time.Time     // by how long its process had run, as it said at first; zero before
 	last   time.Time
 	behind time.Time // since when it serves an older revision than the newest, as far as that was looked at; zero if it does not
 }
@@ -156,8 +156,6 @@ func (t *Table) Observe(r status.Report, now time.Time) {
 		return
 	case r.Kind == status.KindBye:
 		t.leave(known, SaidGoodBye, now)
-	case known == nil && r.Kind == status.KindAck: // who it is comes with a whole report
-		return
 	case known == nil && !t.makeRoom(now):
 		t.counts.TurnedOff++
 		t.full = now
@@ -170,7 +168,7 @@ func (t *Table) Observe(r status.Report, now time.Time) {
 // update takes a report of a sidecar that is in the table or is to be.
 func (t *Table) update(known *row, r status.Report, now time.Time) {
 	if known == nil {
-		known = &row{first: now, began: now.Add(-time.Duration(min(r.UpMs, maxUpMs)) * time.Millisecond)}
+		known = &row{first: now, report: status.Report{Boot: r.Boot}} // who it is comes with a whole report
 		t.rows[r.Boot] = known
 	}
 	before := known.report.Position
@@ -184,6 +182,9 @@ func (t *Table) update(known *row, r status.Report, now time.Time) {
 	} else {
 		known.report = r
 	}
+	if known.began.IsZero() && r.Kind == status.KindState {
+		known.began = now.Add(-time.Duration(min(r.UpMs, maxUpMs)) * time.Millisecond)
+	}
 	known.last = now
 	t.history.served(before, known.report, now, t.options.Measure)
 	t.converge(now)
@@ -194,7 +195,7 @@ func (t *Table) leave(r *row, why Departure, now time.Time) {
 		return
 	}
 	delete(t.rows, r.report.Boot)
-	t.history.left(r.report.Position)
+	t.history.left(r.report.Position, now)
 	if len(t.gone) == maxGone {
 		t.gone = slices.Delete(t.gone, 0, 1)
 	}
@@ -260,19 +261,15 @@ func (t *Table) makeRoom(now time.Time) bool {
 
 func (r *row) silent(now time.Time) bool { return now.Sub(r.last) > SilentAfter }
 
-// Share returns which share of the fleet is to acknowledge revisions: everyone in a fleet of up to a thousand, about a thousand in a larger
-// one, and no one while it is not known how large the fleet is.
-func (t *Table) Share(now time.Time) uint32 {
+// Share returns which share of the fleet is to acknowledge revisions: everyone in a fleet of up to a thousand, and about a thousand in a larger
+// one. A fleet that is not known yet counts as small.
+func (t *Table) Share() uint32 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case now.Before(t.complete):
-		return 0
-	case len(t.rows) <= acknowledging:
+	if len(t.rows) <= acknowledging {
 		return status.WholeShare
-	default:
-		return uint32(status.WholeShare * acknowledging / len(t.rows))
 	}
+	return uint32(status.WholeShare * acknowledging / len(t.rows))
 }
 
 // Complete returns how long it takes until the table knows the fleet; 0 if it does. It never does while it is too small for the fleet.

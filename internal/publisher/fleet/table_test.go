@@ -180,7 +180,7 @@ func TestSidecarsGo(t *testing.T) {
 	}
 }
 
-// What comes late or again changes nothing, and neither does an acknowledgement of a process that has not said who it is.
+// What comes late or again changes nothing. A process counts from its first message, although only a whole report says who it is.
 func TestOldReportsAreDropped(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -190,9 +190,11 @@ func TestOldReportsAreDropped(t *testing.T) {
 	f.report("one", 2)
 	f.Observe(old, f.now)
 	f.expect("one", fleet.Current)
-	if n := len(f.standings()); n != 1 {
-		t.Errorf("there are %d", n)
+	if all := f.Fleet(f.now).Sidecars; len(all) != 2 || all[0].Report.Identity.Pod != "" || all[0].Report.Boot != bootOf("unknown") {
+		t.Errorf("there are %+v", all)
 	}
+	f.report("unknown", 2)
+	f.expect("unknown", fleet.Current)
 }
 
 // However many processes someone invents, the table holds so many, and silent ones make room. While it is too small, nothing converges.
@@ -222,14 +224,11 @@ func TestTheTableIsBounded(t *testing.T) {
 func TestShares(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	if early := fleet.New(fleet.Options{Gathering: fleet.Rebuilding}, f.now).Share(f.now); early != 0 {
-		t.Errorf("before the fleet is known the share is %d", early)
-	}
 	for _, test := range []struct{ sidecars, share int }{{0, status.WholeShare}, {1000, status.WholeShare}, {2000, status.WholeShare / 2}, {10_000, status.WholeShare / 10}} {
 		for i := range test.sidecars {
 			f.report(fmt.Sprintf("P%d-", i), 1)
 		}
-		if got := f.Share(f.now); got != uint32(test.share) {
+		if got := f.Share(); got != uint32(test.share) {
 			t.Errorf("of %d sidecars the share is %d, want %d", test.sidecars, got, test.share)
 		}
 	}
