@@ -199,7 +199,9 @@ func (r *Report) validateLists() error {
 		n, most int
 		what    string
 	}{
-		{len(r.Identity.Labels), MaxLabels, "labels"}, {len(r.Conditions), MaxConditions, "conditions"}, {len(r.Clients), MaxFaces, "faces"},
+		{len(r.Identity.Labels), MaxLabels, "labels"},
+		{len(r.Conditions), MaxConditions, "conditions"},
+		{len(r.Clients), MaxFaces, "faces"},
 		{len(r.RefusedKeys), MaxFlags, "refused flags"},
 	} {
 		if list.n > list.most {

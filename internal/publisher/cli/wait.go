@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/flagside/flagside/internal/commandline"
@@ -149,17 +150,17 @@ func (w *waiting) unmet(c api.Convergence) error {
 	if reached(c) {
 		return nil
 	}
-	text := fmt.Sprintf("revision %s is not served everywhere after %s: by %d of %s", cell(c.Revision), w.timeout, c.Served, counted(c.Of, "sidecar", "sidecars"))
+	lines := []string{fmt.Sprintf("revision %s is not served everywhere after %s: by %d of %s", cell(c.Revision), w.timeout, c.Served, counted(c.Of, "sidecar", "sidecars"))}
 	for _, late := range c.Stragglers {
-		text += "\n  " + straggler(late)
+		lines = append(lines, "  "+straggler(late))
 	}
 	if c.More > 0 {
-		text += fmt.Sprintf("\n  and %d more", c.More)
+		lines = append(lines, fmt.Sprintf("  and %d more", c.More))
 	}
 	if !c.Complete {
-		text += "\nthe publisher does not know the whole fleet: it was started or lost its connection within 15 seconds, or there are too many sidecars"
+		lines = append(lines, "the publisher does not know the whole fleet: it was started or lost its connection within 15 seconds, or there are too many sidecars")
 	}
-	return &failure{code: exitNotServed, text: text}
+	return &failure{code: exitNotServed, text: strings.Join(lines, "\n")}
 }
 
 func straggler(s api.Straggler) string {

@@ -46,6 +46,7 @@ type simulated struct {
 }
 
 func newSimulation(t *testing.T, seed uint64, sidecars int) *simulation {
+	t.Helper()
 	s := &simulation{Rand: rand.New(rand.NewPCG(seed, 1)), t: t, now: time.Now(), seed: seed}
 	s.startPublisher()
 	for range sidecars {
@@ -220,7 +221,7 @@ func (s *simulation) verify() {
 // Whatever happens to sidecars, the network and publishers: nothing is called converged that is not. When everything is well again, it is.
 func TestNoFalseConvergence(t *testing.T) {
 	t.Parallel()
-	schedules := uint64(100)
+	schedules := uint64(40)
 	if os.Getenv("FLAGSIDE_SOAK") != "" {
 		schedules = 2000
 	}

@@ -10,6 +10,7 @@
 package fleet
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -137,10 +138,7 @@ func (t *Table) Counts() Counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	counts := t.counts
-	counts.Reports = make(map[status.Kind]uint64, len(t.counts.Reports))
-	for kind, n := range t.counts.Reports {
-		counts.Reports[kind] = n
-	}
+	counts.Reports = maps.Clone(t.counts.Reports)
 	return counts
 }
 

@@ -112,7 +112,7 @@ func (r *Reporter) note(summary string, now time.Time) {
 	r.summary = summary
 	if !r.pending {
 		r.pending = true
-		r.at.change = later(now, r.at.change).Add(rand.N(changeSpacing))
+		r.at.change = later(now, r.at.change).Add(rand.N(changeSpacing)) // #nosec G404 -- no secret: it spreads a fleet
 	}
 }
 
@@ -150,7 +150,7 @@ func (r *Reporter) report(now time.Time) {
 		return
 	}
 	r.pending, r.told = false, report.Position
-	r.at.report = now.Add(status.Interval*4/5 + rand.N(status.Interval*2/5))
+	r.at.report = now.Add(status.Interval*4/5 + rand.N(status.Interval*2/5)) // #nosec G404 -- as above
 	r.at.change, r.at.ack = now.Add(changeSpacing), now.Add(ackSpacing)
 }
 
