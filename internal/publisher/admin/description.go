@@ -19,6 +19,7 @@ func tags() []*huma.Tag {
 		{Name: segmentsTag, Description: "Segments: conditions that the targeting of flags refers to by name."},
 		{Name: settingsTag, Description: "What is true for all flags of an environment."},
 		{Name: requestsTag, Description: "Changes that others have to agree to or that have a time, what is risky, and what was decided."},
+		{Name: manifestTag, Description: "Flags as OpenFeature's command line pulls and pushes them, by its Manifest Management API."},
 		{Name: accessTag, Description: "Who may do what, and the tokens of callers."},
 	}
 }
@@ -47,6 +48,7 @@ func problemTypes() []string {
 	all := []string{
 		api.ProblemInvalidRequest, api.ProblemNotFound, api.ProblemMethodNotAllowed, api.ProblemMediaType, api.ProblemTooLarge, api.ProblemForeignHost, api.ProblemForeignOrigin, api.ProblemInternal,
 		api.ProblemUndecided, api.ProblemUnauthenticated, api.ProblemUnavailable,
+		api.ProblemAmbiguous, api.ProblemManifestConflict,
 	}
 	for _, cause := range decide.Causes() {
 		all = append(all, api.ProblemType+string(cause))

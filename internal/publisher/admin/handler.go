@@ -141,7 +141,7 @@ func register(mux humago.Mux, s *server) []byte {
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{fromFramework},
+		Transformers:                 []huma.Transformer{fromFramework, forManifest},
 	}
 	options.AllowAdditionalPropertiesByDefault = true // of answers, which may get more members one day
 	h := humago.New(mux, options)
@@ -172,6 +172,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerPersons(h)
 	s.registerControl(h)
 	s.registerPolicy(h)
+	s.registerManifest(h)
 	return describe(h)
 }
 

@@ -17,6 +17,7 @@ const (
 	segmentsTag     = "segments"
 	settingsTag     = "settings"
 	requestsTag     = "change requests"
+	manifestTag     = "OpenFeature manifest"
 	accessTag       = "access"
 )
 
