@@ -176,6 +176,16 @@ func attempts() []attempt {
 		write("rollBackEnvironment", editors, "POST", environments+"{e}/rollback", `{"revision":"{first}"}`),
 		write("changeDocuments", editors, "POST", environments+"{e}/documents", `{"changes":[{"key":"new-{f}","document":`+offDocument+`}]}`),
 		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"],"prune":true}`),
+		get("readManifest", readers, environments+"{e}/openfeature/v0/manifest"),
+		write("createManifestFlag", editors, "POST", environments+"{e}/openfeature/v0/manifest/flags", `{"key":"pushed-{f}","type":"boolean","defaultValue":true}`),
+		write("updateManifestFlag", editors, "PUT", environments+"{e}/openfeature/v0/manifest/flags/{f}", `{"key":"{f}","type":"boolean","defaultValue":false}`),
+		write("archiveManifestFlag", editors, "DELETE", environments+"{e}/openfeature/v0/manifest/flags/{f}", ""),
+		// Of those who may do something, only one may read a single environment, in which the flag is not.
+		get("readOnlyManifest", everybody, "/openfeature/v0/manifest"),
+		write("createOnlyManifestFlag", everybody, "POST", "/openfeature/v0/manifest/flags", `{"key":"pushed-{f}","type":"boolean","defaultValue":true}`),
+		write("updateOnlyManifestFlag", everybody, "PUT", "/openfeature/v0/manifest/flags/{f}", `{"key":"{f}","type":"boolean","defaultValue":false}`),
+		write("archiveOnlyManifestFlag", everybody, "DELETE", "/openfeature/v0/manifest/flags/{f}", ""),
+
 		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
 		write("patchRisk", "admin", "PATCH", environments+"{e}/risk", `{"tags":["{f}"]}`),
 

@@ -24,34 +24,40 @@ type ManifestKey struct {
 	Key string `path:"key" doc:"The key."`
 }
 
-// The requests, to an environment that the path names and to the only one.
+// CreateManifestFlag is a request to create a flag.
+type CreateManifestFlag struct {
+	api.ManifestHeaders
+
+	Body api.NewManifestFlag
+}
+
+// UpdateManifestFlag is a request to change a flag.
+type UpdateManifestFlag struct {
+	ManifestKey
+	api.ManifestHeaders
+
+	Body api.ChangedManifestFlag
+}
+
+// ArchiveManifestFlag is a request to remove a flag.
+type ArchiveManifestFlag struct {
+	ManifestKey
+	api.ManifestHeaders
+}
+
+// The same in an environment that the path names.
 type (
-	createManifestFlag struct {
-		api.ManifestHeaders
-
-		Body api.NewManifestFlag
-	}
-	createManifestFlagIn struct {
+	createManifestFlagOf struct {
 		EnvironmentPath
-		createManifestFlag
+		CreateManifestFlag
 	}
-	updateManifestFlag struct {
-		ManifestKey
-		api.ManifestHeaders
-
-		Body api.ChangedManifestFlag
-	}
-	updateManifestFlagIn struct {
+	updateManifestFlagOf struct {
 		EnvironmentPath
-		updateManifestFlag
+		UpdateManifestFlag
 	}
-	archiveManifestFlag struct {
-		ManifestKey
-		api.ManifestHeaders
-	}
-	archiveManifestFlagIn struct {
+	archiveManifestFlagOf struct {
 		EnvironmentPath
-		archiveManifestFlag
+		ArchiveManifestFlag
 	}
 )
 
@@ -64,7 +70,9 @@ type manifestAnswer[T any] struct {
 type manifestBody struct {
 	Revision string `header:"Flagside-Revision" doc:"The revision of the environment that was read."`
 	Age      string `header:"Age" doc:"Seconds since it was certain that this is the newest revision: 0 unless the log does not answer; absent if never."`
-	manifestAnswer[api.Manifest]
+
+	Capabilities string `header:"X-Manifest-Capabilities" doc:"What you may do at once, without approvals: read, write and delete, separated by commas."`
+	Body         api.Manifest
 }
 
 func (s *server) registerManifest(h huma.API) {
@@ -87,11 +95,11 @@ func (s *server) registerManifest(h huma.API) {
 		return create
 	}
 	huma.Register(h, created(inEnvironment, "createManifestFlag", "Create a flag"),
-		func(ctx context.Context, in *createManifestFlagIn) (*manifestAnswer[api.WrittenManifestFlag], error) {
-			return s.createFromManifest(ctx, in.Environment, &in.createManifestFlag)
+		func(ctx context.Context, in *createManifestFlagOf) (*manifestAnswer[api.WrittenManifestFlag], error) {
+			return s.createFromManifest(ctx, in.Environment, &in.CreateManifestFlag)
 		})
 	huma.Register(h, created(manifestPath, "createOnlyManifestFlag", "Create a flag in the only environment that you may read"),
-		func(ctx context.Context, in *createManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
+		func(ctx context.Context, in *CreateManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
 			return inOnly(ctx, s, func(environment string) (*manifestAnswer[api.WrittenManifestFlag], error) {
 				return s.createFromManifest(ctx, environment, in)
 			})
@@ -99,24 +107,24 @@ func (s *server) registerManifest(h huma.API) {
 
 	const one = "/flags/{key}"
 	huma.Register(h, op(http.MethodPut, inEnvironment+one, "updateManifestFlag", "Change description and default value of a flag"),
-		func(ctx context.Context, in *updateManifestFlagIn) (*manifestAnswer[api.WrittenManifestFlag], error) {
-			return s.updateFromManifest(ctx, in.Environment, &in.updateManifestFlag)
+		func(ctx context.Context, in *updateManifestFlagOf) (*manifestAnswer[api.WrittenManifestFlag], error) {
+			return s.updateFromManifest(ctx, in.Environment, &in.UpdateManifestFlag)
 		})
 	huma.Register(h, op(http.MethodPut, manifestPath+one, "updateOnlyManifestFlag",
 		"Change description and default value of a flag of the only environment that you may read"),
-		func(ctx context.Context, in *updateManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
+		func(ctx context.Context, in *UpdateManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
 			return inOnly(ctx, s, func(environment string) (*manifestAnswer[api.WrittenManifestFlag], error) {
 				return s.updateFromManifest(ctx, environment, in)
 			})
 		})
 
 	huma.Register(h, op(http.MethodDelete, inEnvironment+one, "archiveManifestFlag", "Remove a flag that no other depends on"),
-		func(ctx context.Context, in *archiveManifestFlagIn) (*manifestAnswer[api.ArchivedManifestFlag], error) {
-			return s.archiveFromManifest(ctx, in.Environment, &in.archiveManifestFlag)
+		func(ctx context.Context, in *archiveManifestFlagOf) (*manifestAnswer[api.ArchivedManifestFlag], error) {
+			return s.archiveFromManifest(ctx, in.Environment, &in.ArchiveManifestFlag)
 		})
 	huma.Register(h, op(http.MethodDelete, manifestPath+one, "archiveOnlyManifestFlag",
 		"Remove a flag that no other depends on, from the only environment that you may read"),
-		func(ctx context.Context, in *archiveManifestFlag) (*manifestAnswer[api.ArchivedManifestFlag], error) {
+		func(ctx context.Context, in *ArchiveManifestFlag) (*manifestAnswer[api.ArchivedManifestFlag], error) {
 			return inOnly(ctx, s, func(environment string) (*manifestAnswer[api.ArchivedManifestFlag], error) {
 				return s.archiveFromManifest(ctx, environment, in)
 			})

@@ -27,7 +27,7 @@ const (
 // deriving returns the command that makes of a flag, as it is in a state, what is wanted. No command means that it is so already.
 type deriving func(decide.State) (decide.Command, error)
 
-func (s *server) createFromManifest(ctx context.Context, environment string, in *createManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
+func (s *server) createFromManifest(ctx context.Context, environment string, in *CreateManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
 	wanted, err := wantedFlag(in.Body.Key, in.Body.Type, in.Body.Name, in.Body.Description, in.Body.DefaultValue)
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func existing(state decide.State, key string) string {
 	return fmt.Sprintf("Flag %q exists already.", key)
 }
 
-func (s *server) updateFromManifest(ctx context.Context, environment string, in *updateManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
+func (s *server) updateFromManifest(ctx context.Context, environment string, in *UpdateManifestFlag) (*manifestAnswer[api.WrittenManifestFlag], error) {
 	if in.Key != in.Body.Key {
 		return nil, newProblem(http.StatusBadRequest, api.ProblemInvalidRequest, "The key in the path and the key in the body must be the same.")
 	}
@@ -88,7 +88,7 @@ func (s *server) updateFromManifest(ctx context.Context, environment string, in 
 	return s.writtenManifestFlag(ctx, environment, wanted.Key)
 }
 
-func (s *server) archiveFromManifest(ctx context.Context, environment string, in *archiveManifestFlag) (*manifestAnswer[api.ArchivedManifestFlag], error) {
+func (s *server) archiveFromManifest(ctx context.Context, environment string, in *ArchiveManifestFlag) (*manifestAnswer[api.ArchivedManifestFlag], error) {
 	id := document.ID{Kind: document.KindFlag, Key: in.Key}
 	err := s.writeManifest(ctx, environment, in.ManifestHeaders, func(state decide.State) (decide.Command, error) {
 		live, exists := state.Document(id)
@@ -147,7 +147,7 @@ func (s *server) writeManifest(ctx context.Context, environment string, h api.Ma
 		refusal, refused := errors.AsType[*decide.Refusal](err)
 		switch {
 		case refused && refusal.Cause == decide.CauseApprovalRequired:
-			return s.proposeInstead(ctx, c, origin, command, refusal)
+			return s.proposeInstead(ctx, c, environment, origin, command, refusal)
 		case !refused || refusal.Cause != decide.CausePreconditionFailed:
 			return s.problem(err)
 		}
@@ -156,7 +156,9 @@ func (s *server) writeManifest(ctx context.Context, environment string, h api.Ma
 }
 
 // proposeInstead opens a change request for a command that needs approvals, unless there was one for the same within a day, and says so.
-func (s *server) proposeInstead(ctx context.Context, c *control.Service, origin decide.Origin, command decide.Command, why *decide.Refusal) error {
+func (s *server) proposeInstead(
+	ctx context.Context, c *control.Service, environment string, origin decide.Origin, command decide.Command, why *decide.Refusal,
+) error {
 	p := refused(why)
 	origin.Key = "manifest " + decide.CommandFingerprint(command)
 	r, err := c.Open(ctx, origin, decide.ProposalSpec{Command: command})
@@ -168,7 +170,8 @@ func (s *server) proposeInstead(ctx context.Context, c *control.Service, origin 
 		return p
 	}
 	p.Request = r.ID
-	p.Detail = fmt.Sprintf("Nothing was changed yet: this is change request %s, which is %s. When it is approved and applied, push again.", r.ID, r.Status)
+	p.Detail = fmt.Sprintf("Nothing was changed yet: policies want others to agree. Change request %s asks for it and is %s: "+
+		"see flagside request get %s -e %s, and push again when it is applied.", r.ID, r.Status, r.ID, environment)
 	return p
 }
 

@@ -168,6 +168,20 @@ func everyOperation() []anOperation {
 			return second(c.Toggle(ctx, environment, key, true, seen, h))
 		},
 	}
+	for _, environment := range []string{environment, ""} {
+		operations = append(operations,
+			func(ctx context.Context, c *client.Client) error { return second(c.Manifest(ctx, environment)) },
+			func(ctx context.Context, c *client.Client) error {
+				return second(c.CreateManifestFlag(ctx, environment, api.NewManifestFlag{DefaultValue: []byte("0")}, api.ManifestHeaders{}))
+			},
+			func(ctx context.Context, c *client.Client) error {
+				return second(c.UpdateManifestFlag(ctx, environment, key, api.ChangedManifestFlag{}, api.ManifestHeaders{}))
+			},
+			func(ctx context.Context, c *client.Client) error {
+				return second(c.ArchiveManifestFlag(ctx, environment, key, api.ManifestHeaders{}))
+			},
+		)
+	}
 	for _, kind := range []document.Kind{document.KindFlag, document.KindSegment} {
 		id := document.ID{Kind: kind, Key: key}
 		operations = append(operations,
