@@ -2,6 +2,7 @@ package manifest_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,7 +49,8 @@ func TestOpenFeatureCommandLine(t *testing.T) {
 	push := func(more ...string) []string { return slices.Concat([]string{"push"}, staging, more) }
 
 	s.works(t, "Project initialized", "init", "--override")
-	pull("flags.json")
+	s.write(t, ".openfeature.yaml", fmt.Sprintf("provider-url: %s\nauth-token: %s\n", staging[1], s.token)) // as docs/typed-accessors.md says
+	s.works(t, "Successfully fetched flags", "pull", "--no-prompt")
 	if diff := cmp.Diff([]string{"greeting", "limits", "most.results", "new-checkout", "rate"}, s.keys(t, "flags.json")); diff != "" {
 		t.Errorf("pulled (-want +got):\n%s", diff)
 	}

@@ -38,6 +38,7 @@ func notAdministration() map[string][]string {
 		"the log, whose entry is the change itself": {
 			"putFlag", "patchFlag", "toggleFlag", "archiveFlag", "deleteFlag", "rollBackFlag", "putSegment", "patchSegment", "archiveSegment",
 			"deleteSegment", "rollBackSegment", "putSettings", "rollBackEnvironment", "promoteEnvironment", "changeDocuments", "recreateEnvironment", "restoreEnvironment",
+			"createManifestFlag", "updateManifestFlag", "archiveManifestFlag", "createOnlyManifestFlag", "updateOnlyManifestFlag", "archiveOnlyManifestFlag",
 		},
 		"the ledger, as a step of the change request": {
 			"openRequest", "commentRequest", "approveRequest", "rejectRequest", "reviewRequest", "withdrawRequest", "rebaseRequest", "applyRequest",
