@@ -26,6 +26,8 @@ func shop() map[string]string {
 		"most.results": `{"state":"ENABLED","variants":{"few":10,"many":100},"defaultVariant":"few"}`,
 		"rate":         `{"state":"ENABLED","variants":{"a":1.0,"b":2.5},"defaultVariant":"b"}`,
 		"limits":       `{"state":"ENABLED","variants":{"a":{"cart":5,"tags":["x"]}},"defaultVariant":"a"}`,
+		"forgotten":    `{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`,
+		"guarded":      `{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on","offVariant":"off"}`,
 		"team/flag":    `{"state":"ENABLED","variants":{"on":true},"defaultVariant":"on"}`,
 		"quotes":       `{"state":"ENABLED","variants":{"a":"\"+evil()+\""},"defaultVariant":"a"}`,
 	}
@@ -51,7 +53,7 @@ func TestOpenFeatureCommandLine(t *testing.T) {
 	s.works(t, "Project initialized", "init", "--override")
 	s.write(t, ".openfeature.yaml", fmt.Sprintf("provider-url: %s\nauth-token: %s\n", staging[1], s.token)) // as docs/typed-accessors.md says
 	s.works(t, "Successfully fetched flags", "pull", "--no-prompt")
-	if diff := cmp.Diff([]string{"greeting", "limits", "most.results", "new-checkout", "rate"}, s.keys(t, "flags.json")); diff != "" {
+	if diff := cmp.Diff([]string{"forgotten", "greeting", "guarded", "limits", "most.results", "new-checkout", "rate"}, s.keys(t, "flags.json")); diff != "" {
 		t.Errorf("pulled (-want +got):\n%s", diff)
 	}
 	pull("again.json")
@@ -108,7 +110,10 @@ func (s *system) refusals(t *testing.T, staging, prod []string) {
 
 // answers are what both applications print, which ask as a customer with the plan gold.
 func answers() []string {
-	return []string{"new-checkout true on TARGETING_MATCH", "greeting Hi", "most.results 100", "rate 2.5", "banner true"}
+	return []string{
+		"new-checkout true on TARGETING_MATCH", "greeting Hi", "most.results 100", "rate 2.5", "banner true",
+		"forgotten true", "guarded false", // they are disabled, so that the default values of the accessors apply
+	}
 }
 
 // generateGo compiles an application with the accessors for Go, and runs it.

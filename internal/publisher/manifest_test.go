@@ -196,6 +196,13 @@ func TestPushingAManifestNeedsASecondPerson(t *testing.T) {
 	if other := push(newFlag("f", "boolean", "false")); other == first {
 		t.Error("another push is the same change request")
 	}
+	rejected := push(newFlag("g", "boolean", "false"))
+	if _, err := approver.RejectRequest(ctx, "prod", rejected, api.ChangeHeaders{}); err != nil {
+		t.Fatal(err)
+	}
+	if again := push(newFlag("g", "boolean", "false")); again == rejected {
+		t.Error("pushed again, what was rejected is no new change request")
+	}
 	if got, err := r.client.Manifest(ctx, "prod"); err != nil || len(got.Flags) != 0 {
 		t.Errorf("without approval, the manifest is %+v, %v", got, err)
 	}
@@ -218,8 +225,8 @@ func TestPushingAManifestNeedsASecondPerson(t *testing.T) {
 	problemIn(t, err, http.StatusForbidden, "Nothing was changed yet")
 	_, err = r.as(secretOf("viewer")).CreateManifestFlag(ctx, "prod", newFlag("g", "boolean", "true"), h)
 	problemIn(t, err, http.StatusForbidden, "not permitted")
-	if all, err := r.client.AllRequests(ctx, "prod", api.RequestQuery{}); err != nil || len(all) != 4 {
-		t.Errorf("there are %d change requests, %v; want 4", len(all), err)
+	if all, err := r.client.AllRequests(ctx, "prod", api.RequestQuery{}); err != nil || len(all) != 6 {
+		t.Errorf("there are %d change requests, %v; want 6", len(all), err)
 	}
 }
 

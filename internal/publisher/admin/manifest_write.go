@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/manifest"
 )
 
@@ -155,16 +156,12 @@ func (s *server) writeManifest(ctx context.Context, environment string, h api.Ma
 	return s.problem(err)
 }
 
-// proposeInstead opens a change request for a command that needs approvals, unless there was one for the same within a day, and says so.
+// proposeInstead opens a change request for a command that needs approvals, unless there is one for the same, and says so.
 func (s *server) proposeInstead(
 	ctx context.Context, c *control.Service, environment string, origin decide.Origin, command decide.Command, why *decide.Refusal,
 ) error {
 	p := refused(why)
-	origin.Key = "manifest " + decide.CommandFingerprint(command)
-	r, err := c.Open(ctx, origin, decide.ProposalSpec{Command: command})
-	if again, ok := errors.AsType[*decide.Refusal](err); ok && again.Request != "" {
-		r, err = c.Request(ctx, again.Request)
-	}
+	r, err := proposed(ctx, c, origin, decide.ProposalSpec{Command: command})
 	if err != nil {
 		p.Detail += " Nothing was changed, and no change request could be opened: " + err.Error()
 		return p
@@ -173,6 +170,20 @@ func (s *server) proposeInstead(
 	p.Detail = fmt.Sprintf("Nothing was changed yet: policies want others to agree. Change request %s asks for it and is %s: "+
 		"see flagside request get %s -e %s, and push again when it is applied.", r.ID, r.Status, r.ID, environment)
 	return p
+}
+
+// proposed returns the change request that is not ended and asks for the same, or a new one.
+func proposed(ctx context.Context, c *control.Service, origin decide.Origin, p decide.ProposalSpec) (requests.Request, error) {
+	all, err := c.Requests(ctx)
+	if err != nil {
+		return requests.Request{}, err
+	}
+	for _, r := range all {
+		if !r.Ended() && r.Proposal.Command == p.Fingerprint() {
+			return r, nil
+		}
+	}
+	return c.Open(ctx, origin, p)
 }
 
 // writtenManifestFlag returns a flag as it is now.

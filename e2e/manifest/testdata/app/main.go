@@ -26,4 +26,6 @@ func main() {
 	fmt.Println("rate", flags.Rate.Value(ctx, gold))
 	fmt.Println("limits", flags.Limits.Value(ctx, gold))
 	fmt.Println("banner", flags.Banner.Value(ctx, gold))
+	fmt.Println("forgotten", flags.Forgotten.Value(ctx, gold))
+	fmt.Println("guarded", flags.Guarded.Value(ctx, gold))
 }

@@ -14,6 +14,8 @@ async function main() {
   console.log('rate', await flags.rate(gold));
   console.log('limits', JSON.stringify(await flags.limits(gold)));
   console.log('banner', await flags.banner(gold));
+  console.log('forgotten', await flags.forgotten(gold));
+  console.log('guarded', await flags.guarded(gold));
 }
 
 main();
