@@ -67,9 +67,9 @@ func Change(live *eval.Flag, wanted Flag) ([]byte, error) {
 		return nil, fmt.Errorf("the type of flag %q is %s and cannot become %s: create another flag", live.Key(), told.Type, wanted.Type)
 	}
 	patch := make(map[string]any)
-	switch {
-	case wanted.Description == told.Description:
-	case wanted.Description == "":
+	switch wanted.Description {
+	case told.Description:
+	case "":
 		patch["description"] = nil
 	default:
 		patch["description"] = wanted.Description
