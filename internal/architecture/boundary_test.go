@@ -56,8 +56,8 @@ func TestDecisionsImportFew(t *testing.T) {
 		"internal/publisher/manifest":  {"eval"},
 
 		control + "/risk":     {"document", "eval", access},
-		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk"},
-		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests"},
+		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk", "internal/publisher/lifecycle"},
+		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests", "internal/publisher/lifecycle"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {

@@ -43,6 +43,7 @@ const (
 	CheckpointNotWritten Code = "checkpoint-not-written"
 	DiskFull             Code = "disk-full"
 	DiskNearlyFull       Code = "disk-nearly-full"
+	LifecycleFailed      Code = "lifecycle-failed"
 )
 
 // Severity says how urgent a condition is.
@@ -208,6 +209,11 @@ func Catalogue() []Condition {
 		{
 			FileRefused, SeverityWarning,
 			"The watched file has mistakes, so the last good version of it is served; correct the places that the detail names.",
+		},
+		{
+			LifecycleFailed, SeverityWarning,
+			"The lifecycle policy of an environment wants something of an expired flag that is refused again and again; " +
+				"do it by hand, let the Cedar policies permit it, or change the lifecycle policy.",
 		},
 		{
 			PolicyRefused, SeverityWarning,

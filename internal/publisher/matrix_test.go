@@ -151,6 +151,8 @@ func attempts() []attempt {
 		get("listRequests", readers, environments+"{e}/requests"),
 		get("listFacts", readers, environments+"{e}/ledger"),
 		get("readLifecycle", readers, environments+"{e}/lifecycle"),
+		get("getLifecyclePolicy", readers, environments+"{e}/lifecycle/policy"),
+		write("previewLifecyclePolicy", readers, "POST", environments+"{e}/lifecycle/policy/preview", `{"staleDays":60}`),
 		get("listActivity", readers, environments+"{e}/activity"),
 		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
 			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}
@@ -187,6 +189,7 @@ func attempts() []attempt {
 		write("archiveOnlyManifestFlag", everybody, "DELETE", "/openfeature/v0/manifest/flags/{f}", ""),
 
 		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
+		write("patchLifecyclePolicy", "admin", "PATCH", environments+"{e}/lifecycle/policy", `{"staleDays":60}`),
 		write("patchRisk", "admin", "PATCH", environments+"{e}/risk", `{"tags":["{f}"]}`),
 
 		write("openRequest", proposers, "POST", environments+"{e}/requests", command),

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -15,6 +16,8 @@ type metrics struct {
 	appends      *prometheus.CounterVec
 	requests     *prometheus.CounterVec
 	broken       *prometheus.CounterVec
+	transitions  *prometheus.CounterVec
+	actions      *prometheus.CounterVec
 
 	count    *prometheus.Desc
 	revision *prometheus.Desc
@@ -23,6 +26,8 @@ type metrics struct {
 	age      *prometheus.Desc
 	writable *prometheus.Desc
 	waiting  *prometheus.Desc
+	stages   *prometheus.Desc
+	expired  *prometheus.Desc
 }
 
 func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, error) {
@@ -41,6 +46,15 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 			Name: "flagside_break_glass_total",
 			Help: "Changes and administrative actions that used break glass: they went through without the required approvals. The environment is empty for actions that concern none.",
 		}, []string{"environment"}),
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_lifecycle_transitions_total",
+			Help: "Flags that came to a stage of their lives, as told in the feed by this publisher. active: back again. archived: of flags that were not active.",
+		}, []string{"environment", "stage"}),
+		actions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_lifecycle_actions_total",
+			Help: "What this publisher did about expired flags because the lifecycle policy wants it, by action (freeze, propose-removal; empty where it is not wanted any more) " +
+				"and outcome: done, proposed (by a change request), rebased, withdrawn or failed.",
+		}, []string{"environment", "action", "outcome"}),
 		count:    prometheus.NewDesc("flagside_environments", "Number of environments that the publisher follows.", nil, nil),
 		revision: prometheus.NewDesc("flagside_environment_revision", "Revision of the environment that this publisher has applied.", label, nil),
 		head:     prometheus.NewDesc("flagside_environment_head_revision", "Highest revision of the environment known to exist in its change log.", label, nil),
@@ -50,8 +64,10 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 		writable: prometheus.NewDesc("flagside_environment_writable", "1 if the environment can be changed, 0 if changes are refused.", label, nil),
 		waiting: prometheus.NewDesc("flagside_change_requests",
 			"Open change requests by status. needs_rebase: the documents changed after the request was made.", []string{"environment", "status"}, nil),
+		stages:  prometheus.NewDesc("flagside_flags", "Number of flags by stage of their lives: active, stale, expiring or expired.", []string{"environment", "stage"}, nil),
+		expired: prometheus.NewDesc("flagside_flags_oldest_expiry_seconds", "Seconds since the flag expired that did first and still exists; 0 if none has expired.", label, nil),
 	}
-	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken} {
+	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken, m.transitions, m.actions} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -64,6 +80,16 @@ func (m *metrics) appended(environment string, s writer.OutcomeState) {
 	m.appends.WithLabelValues(environment, s.String()).Inc()
 }
 
+// lived counts flags that came to a stage.
+func (m *metrics) lived(environment string, stage lifecycle.Stage, flags int) {
+	m.transitions.WithLabelValues(environment, string(stage)).Add(float64(flags))
+}
+
+// acted counts what was done about an expired flag.
+func (m *metrics) acted(environment string, a lifecycle.Action, outcome string) {
+	m.actions.WithLabelValues(environment, string(a), outcome).Inc()
+}
+
 // brokeGlass counts what was done without approvals.
 func (m *metrics) brokeGlass(environment string) { m.broken.WithLabelValues(environment).Inc() }
 
@@ -74,7 +100,7 @@ func (m *metrics) observe(operation string, status int) {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable, m.waiting} {
+	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable, m.waiting, m.stages, m.expired} {
 		out <- d
 	}
 }
@@ -104,5 +130,18 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 		for status, count := range e.control.Waiting() {
 			gauge(m.waiting, float64(count), e.name, string(status))
 		}
+		m.collectLives(e, gauge)
 	}
+}
+
+// collectLives collects where the flags of an environment are in their lives, once that is known.
+func (m *metrics) collectLives(e *environment, gauge func(d *prometheus.Desc, value float64, labels ...string)) {
+	lives := e.control.Lives()
+	if lives.Counts == nil {
+		return
+	}
+	for stage, count := range lives.Counts {
+		gauge(m.stages, float64(count), e.name, string(stage))
+	}
+	gauge(m.expired, lives.OldestExpiry.Seconds(), e.name)
 }

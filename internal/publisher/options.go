@@ -128,6 +128,10 @@ type Options struct {
 	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
 	ReadOnly map[string]string
 
+	// Now is the clock of what people agreed on: deadlines, schedules, the lives of flags, and the times in records; nil means time.Now. Heartbeats,
+	// tokens and everything that waits go by the clock of the process.
+	Now func() time.Time
+
 	// Metrics collects the metrics; nil means a registry of the publisher's own.
 	Metrics *prometheus.Registry
 	// Tracer makes the spans of what takes time; nil makes none.

@@ -50,6 +50,8 @@ const (
 	RoleEditor   = "flagside:editor"
 	RoleApprover = "flagside:approver"
 	RoleAdmin    = "flagside:admin"
+	// RoleLifecycle is the group of what carries out lifecycle policies. Tokens do not need it.
+	RoleLifecycle = "flagside:lifecycle"
 )
 
 // Scope narrows what a principal may do, whatever the policies say. Its zero value narrows nothing.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
@@ -102,6 +103,12 @@ func newEvent(e control.RecordedEvent) api.Event {
 		if e.Refusal.Kind != "" {
 			f.Documents = []api.EventDocument{{Kind: e.Refusal.Kind, Key: e.Refusal.Key}}
 		}
+	}
+	for _, flag := range e.Flags {
+		f.Documents = append(f.Documents, api.EventDocument{Kind: string(document.KindFlag), Key: flag.Key, Owner: flag.Owner, Since: flag.Since, Revision: flag.Revision})
+	}
+	if e.Lifecycle != nil {
+		f.Lifecycle = new(newLifecyclePolicy(*e.Lifecycle))
 	}
 	if e.Risk != nil {
 		f.Risk = new(newRiskSettings(*e.Risk))

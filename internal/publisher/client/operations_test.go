@@ -122,6 +122,13 @@ func everyOperation() []anOperation {
 			return second(c.Note(ctx, environment, "{stream}", 7))
 		},
 		func(ctx context.Context, c *client.Client) error { return second(c.Risk(ctx, environment)) },
+		func(ctx context.Context, c *client.Client) error { return second(c.LifecyclePolicy(ctx, environment)) },
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.PatchLifecyclePolicy(ctx, environment, nil, h))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.PreviewLifecyclePolicy(ctx, environment, nil))
+		},
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.PutRisk(ctx, environment, api.RiskSettings{}, h))
 		},

@@ -16,6 +16,8 @@ const (
 	Stale    Stage = "stale"    // everyone has had the same answer for long
 	Expiring Stage = "expiring" // its expires is near
 	Expired  Stage = "expired"  // its expires has passed
+	// Archived is the stage of a flag that is gone. No flag that exists has it.
+	Archived Stage = "archived"
 )
 
 // Settings say how long is long.
