@@ -34,6 +34,7 @@ const (
 	DiskUnwritable       Code = "disk-unwritable"
 	DiskQuarantined      Code = "disk-quarantined"
 	FileRefused          Code = "file-refused"
+	LifecycleFailed      Code = "lifecycle-failed"
 	PolicyRefused        Code = "policy-refused"
 	ForeignMessages      Code = "foreign-messages"
 	HeartbeatsOld        Code = "heartbeats-old"
@@ -43,7 +44,6 @@ const (
 	CheckpointNotWritten Code = "checkpoint-not-written"
 	DiskFull             Code = "disk-full"
 	DiskNearlyFull       Code = "disk-nearly-full"
-	LifecycleFailed      Code = "lifecycle-failed"
 )
 
 // Severity says how urgent a condition is.

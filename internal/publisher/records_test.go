@@ -43,7 +43,7 @@ func notAdministration() map[string][]string {
 		"the ledger, as a step of the change request": {
 			"openRequest", "commentRequest", "approveRequest", "rejectRequest", "reviewRequest", "withdrawRequest", "rebaseRequest", "applyRequest",
 		},
-		"none, because it only asks": {"checkPolicy", "previewCommand"},
+		"none, because it only asks": {"checkPolicy", "previewCommand", "previewLifecyclePolicy"},
 	}
 }
 
