@@ -150,8 +150,8 @@ func newLifecycle(l control.FlagLife) api.FlagLifecycle {
 	f := l.Flag
 	out := api.FlagLifecycle{
 		Key: f.Key(), Revision: f.Revision(), Stage: string(l.Stage), Since: l.Since, Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(),
-		Everyone: l.Everyone, Off: l.Off,
 	}
+	out.Everyone, out.Off = l.Everyone()
 	if l.Intent.Action == "" {
 		return out
 	}

@@ -67,20 +67,17 @@ func (l *lives) failed() []string {
 type dueFlag struct {
 	flag   *eval.Flag
 	intent lifecycle.Intent
-	spec   decide.ProposalSpec
-	reason string
 }
 
-func newDueFlag(state decide.State, f *eval.Flag, intent lifecycle.Intent) dueFlag {
-	id := document.ID{Kind: document.KindFlag, Key: f.Key()}
-	seen := decide.Precondition{Match: decide.Token(state, document.Document{Revision: f.Revision()})}
-	d := dueFlag{flag: f, intent: intent, reason: reasonOf(f, intent)}
-	if intent.Action == lifecycle.Freeze {
-		d.spec.Command = decide.Patch{ID: id, Merge: intent.Merge, If: seen}
-	} else {
-		d.spec.Command = decide.Archive{ID: id, If: seen}
+// spec returns what is to be done to the flag.
+func (d dueFlag) spec(state decide.State) (decide.ProposalSpec, error) {
+	id := document.ID{Kind: document.KindFlag, Key: d.flag.Key()}
+	seen := decide.Precondition{Match: decide.Token(state, document.Document{Revision: d.flag.Revision()})}
+	if d.intent.Action == lifecycle.ProposeRemoval {
+		return decide.ProposalSpec{Command: decide.Archive{ID: id, If: seen}}, nil
 	}
-	return d
+	merge, err := d.intent.Merge(d.flag)
+	return decide.ProposalSpec{Command: decide.Patch{ID: id, Merge: merge, If: seen}}, err
 }
 
 // reasonOf says why something is done to a flag, in at most changelog.MaxReason bytes.
@@ -136,7 +133,7 @@ func (x expiry) dueFlags() map[string]dueFlag {
 	dependants := lifecycle.Dependants(flags)
 	for _, standing := range lifecycle.Of(flags, 0, x.policy.Settings(), x.now) {
 		if intent := x.policy.Intend(standing, dependants[standing.Flag.Key()]); intent.Due() {
-			due[standing.Flag.Key()] = newDueFlag(x.state, standing.Flag, intent)
+			due[standing.Flag.Key()] = dueFlag{flag: standing.Flag, intent: intent}
 		}
 	}
 	return due
@@ -158,41 +155,53 @@ func (s *Service) actOnExpired(ctx context.Context, x expiry) bool {
 	if x.state, err = s.Current(ctx); err != nil {
 		return false
 	}
-	due, now := x.dueFlags(), x.now
-	s.lives.keepFailures(due, now)
+	due := x.dueFlags()
+	s.lives.keepFailures(due, x.now)
 	left := actionsOfOneLook
+	return s.attendAll(ctx, x, due, &left) && s.beginAll(ctx, x, due, &left)
+}
+
+// attendAll does what is due about change requests that wait, and takes their flags from those that are due.
+func (s *Service) attendAll(ctx context.Context, x expiry, due map[string]dueFlag, left *int) bool {
 	for _, r := range x.automatic {
 		key := r.Proposal.Changes[0].Key
 		wanted, isDue := due[key]
 		delete(due, key)
-		if s.lives.rests(key, now) || !isDue && x.soon(key) {
+		if s.lives.rests(key, x.now) || !isDue && x.soon(key) {
 			continue
 		}
-		if left <= 0 {
+		if *left <= 0 {
 			return false
 		}
-		outcome, err := s.attend(ctx, decide.Against(r, x.state), wanted, isDue)
-		if !s.settled(key, wanted, outcome, err, now) {
+		outcome, err := s.attend(ctx, x.state, decide.Against(r, x.state), wanted, isDue)
+		if !s.settled(key, wanted, outcome, err, x.now) {
 			return false
 		}
 		if outcome != "" {
-			left--
+			*left--
 		}
 	}
+	return true
+}
+
+// beginAll begins with flags that are due and that nothing was done about.
+func (s *Service) beginAll(ctx context.Context, x expiry, due map[string]dueFlag, left *int) bool {
 	for _, key := range slices.Sorted(maps.Keys(due)) {
-		id, isNew := s.nextRequest(due[key])
-		if !isNew || s.lives.rests(key, now) {
+		if s.lives.rests(key, x.now) {
 			continue
 		}
-		if left <= 0 {
+		id, spec, err := s.next(x.state, due[key])
+		if err != nil || id == "" {
+			continue
+		}
+		if *left--; *left < 0 {
 			return false
 		}
-		left--
-		outcome, err := s.begin(ctx, due[key], id)
+		outcome, err := s.begin(ctx, due[key], id, spec)
 		if isRefused(err, decide.CauseTooMany) {
 			return true // others wait already: it is begun when these have ended
 		}
-		if !s.settled(key, due[key], outcome, err, now) {
+		if !s.settled(key, due[key], outcome, err, x.now) {
 			return false
 		}
 	}
@@ -211,18 +220,21 @@ func (s *Service) automatic() (lifecycle.Policy, []requests.Request) {
 
 // attend does what is due about a change request: one that is no longer wanted is withdrawn, one that others overtook is rebased, and a freeze is
 // applied once it is approved. It returns what became of it, empty for nothing.
-func (s *Service) attend(ctx context.Context, r requests.Request, wanted dueFlag, isDue bool) (outcome string, err error) {
+func (s *Service) attend(ctx context.Context, state decide.State, r requests.Request, wanted dueFlag, isDue bool) (outcome string, err error) {
 	removes := r.Proposal.Changes[0].Body == nil
 	switch {
 	case r.Status == requests.Claimed: // it is being applied
 		return "", nil
 	case !isDue || removes != (wanted.intent.Action == lifecycle.ProposeRemoval):
-		origin := lifecycleOrigin("no longer wanted by the lifecycle policy of the environment")
-		origin.Owner = true // whatever the flag has become
-		_, _, err = s.handle(ctx, origin, decide.Withdraw{Request: r.ID})
-		return ActionWithdrawn, err
-	case r.Status == requests.NeedsRebase || r.Proposal.Command != wanted.spec.Fingerprint():
-		_, _, err = s.handle(ctx, lifecycleOrigin(wanted.reason), decide.Rebase{Request: r.ID, Hash: r.Hash, ProposalSpec: wanted.spec})
+		return ActionWithdrawn, s.withdraw(ctx, r)
+	}
+	spec, err := wanted.spec(state)
+	switch {
+	case err != nil:
+		return "", err
+	case r.Status == requests.NeedsRebase || r.Proposal.Command != spec.Fingerprint():
+		origin := lifecycleOrigin(reasonOf(wanted.flag, wanted.intent))
+		_, _, err = s.handle(ctx, origin, decide.Rebase{Request: r.ID, Hash: r.Hash, ProposalSpec: spec})
 		return ActionRebased, err
 	case removes || len(r.Approvers()) < r.Proposal.Needed:
 		return "", nil
@@ -234,33 +246,44 @@ func (s *Service) attend(ctx context.Context, r requests.Request, wanted dueFlag
 	return ActionDone, err
 }
 
-// remembered reports whether the same was proposed before, and people or policies did not want it.
-func remembered(r requests.Request, d dueFlag) bool {
-	return r.Proposal.Command == d.spec.Fingerprint() && r.Status != requests.Expired && r.Outcome.By != requests.LifecycleActor
+// withdraw ends a change request, whatever its flag has become.
+func (s *Service) withdraw(ctx context.Context, r requests.Request) error {
+	origin := lifecycleOrigin("no longer wanted by the lifecycle policy of the environment")
+	origin.Owner = true
+	_, _, err := s.handle(ctx, origin, decide.Withdraw{Request: r.ID})
+	return err
 }
 
-// nextRequest returns the id of the next request for a flag, false if none is to be opened. Publishers that open it at once choose the same id, so
-// one of them does.
-func (s *Service) nextRequest(d dueFlag) (id string, isNew bool) {
+// remembered reports whether a request that has ended proposed the same, and people or policies did not want it.
+func remembered(r requests.Request, spec decide.ProposalSpec) bool {
+	return r.Proposal.Command == spec.Fingerprint() && r.Status != requests.Expired && r.Outcome.By != requests.LifecycleActor
+}
+
+// next returns what is to be done to a flag, with the id of its request, if there is to be one; an empty id means that nothing is. Publishers that
+// open a request at once choose the same id, so one of them does.
+func (s *Service) next(state decide.State, d dueFlag) (id string, spec decide.ProposalSpec, err error) {
 	s.ledger.mu.RLock()
-	defer s.ledger.mu.RUnlock()
 	before, known := s.ledger.governance.Automatic(d.flag.Key())
-	if known && (before.Waits() || remembered(before, d)) {
-		return "", false
+	s.ledger.mu.RUnlock()
+	if known && before.Waits() {
+		return "", spec, nil
 	}
-	return decide.Fingerprint(strings.Join([]string{requests.LifecycleActor, d.flag.Key(), d.spec.Fingerprint(), before.ID}, "\x00")), true
+	if spec, err = d.spec(state); err != nil || known && remembered(before, spec) {
+		return "", spec, err
+	}
+	return decide.Fingerprint(strings.Join([]string{requests.LifecycleActor, d.flag.Key(), spec.Fingerprint(), before.ID}, "\x00")), spec, nil
 }
 
 // begin freezes a flag, or proposes what is not to be done at once by a request with an id.
-func (s *Service) begin(ctx context.Context, d dueFlag, id string) (outcome string, err error) {
-	origin := lifecycleOrigin(d.reason)
+func (s *Service) begin(ctx context.Context, d dueFlag, id string, spec decide.ProposalSpec) (outcome string, err error) {
+	origin := lifecycleOrigin(reasonOf(d.flag, d.intent))
 	if d.intent.Action == lifecycle.Freeze {
-		_, err := s.Do(ctx, origin, d.spec.Command)
+		_, err := s.Do(ctx, origin, spec.Command)
 		if !isRefused(err, decide.CauseApprovalRequired) {
 			return ActionDone, err
 		}
 	}
-	_, _, err = s.handle(ctx, origin, decide.OpenRequest{ID: id, ProposalSpec: d.spec})
+	_, _, err = s.handle(ctx, origin, decide.OpenRequest{ID: id, ProposalSpec: spec})
 	return ActionProposed, err
 }
 

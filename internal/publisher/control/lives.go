@@ -16,6 +16,8 @@ const (
 	livesInterval = time.Minute
 	// cutoffInterval is how long it is known which revisions are old.
 	cutoffInterval = time.Hour
+	// restAfterLook is how many times as long as a look took none follows.
+	restAfterLook = 20
 	// eventsOfOneLook bounds how many events one look may record. What is left is told by the next one.
 	eventsOfOneLook = 4
 )
@@ -28,6 +30,7 @@ type lives struct {
 	counts   map[lifecycle.Stage]int // nil before the first look
 	oldest   time.Time               // when the flag expired that did first
 	failures map[string]failure      // of what a policy wants, by the key of the flag
+	rest     time.Time               // no look before, by the clock of the process
 }
 
 // lookedAt is what was known when it was looked the last time.
@@ -83,8 +86,9 @@ func (s *Service) live(ctx context.Context, now time.Time) {
 	if err != nil {
 		return
 	}
+	begun := time.Now()
 	standings := lifecycle.Of(state.Rules().Flags(), unchanged, policy.Settings(), now)
-	s.lives.note(standings)
+	s.lives.note(standings, time.Since(begun))
 	told := s.tellLives(ctx, standings, unchanged, policy.Settings(), now)
 	if s.actOnExpired(ctx, expiry{policy: policy, automatic: automatic, now: now}) && told {
 		s.lives.finish(looking)
@@ -95,6 +99,9 @@ func (s *Service) live(ctx context.Context, now time.Time) {
 func (l *lives) due(now lookedAt) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if time.Now().Before(l.rest) {
+		return false
+	}
 	before := l.looked
 	return before.position != now.position || before.sequence != now.sequence || now.at.Sub(before.at) >= livesInterval || now.at.Before(before.at)
 }
@@ -105,9 +112,11 @@ func (l *lives) finish(looked lookedAt) {
 	l.looked = looked
 }
 
-func (l *lives) note(standings []lifecycle.Standing) {
+// note takes note of what a look has found, and of how long that took: looks at many flags that change all the time are not to cost much.
+func (l *lives) note(standings []lifecycle.Standing, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.rest = time.Now().Add(restAfterLook * took)
 	l.counts, l.oldest = lifecycle.Counts(standings), lifecycle.OldestExpiry(standings)
 }
 

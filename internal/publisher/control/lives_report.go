@@ -60,7 +60,8 @@ func (s *Service) livesOf(state decide.State, standings []lifecycle.Standing, po
 		life := FlagLife{Standing: standing, Intent: policy.Intend(standing, dependants[key])}
 		life.Since, life.Request = s.toldOf(state, standing)
 		if life.Intent.Due() && life.Request.ID != "" && !life.Request.Waits() {
-			life.Remembered = remembered(life.Request, newDueFlag(state, standing.Flag, life.Intent))
+			spec, err := dueFlag{flag: standing.Flag, intent: life.Intent}.spec(state)
+			life.Remembered = err == nil && remembered(life.Request, spec)
 		}
 		all[i] = life
 	}

@@ -17,12 +17,12 @@ type Intent struct {
 	Action Action
 	// Variant is what everyone is to get; empty stands for the default of the application.
 	Variant string
-	// Merge is the JSON Merge Patch that freezes the flag.
-	Merge []byte
 	// Done tells that nothing is left to be done.
 	Done bool
 	// Blocked says why it cannot be done; empty if it can.
 	Blocked string
+
+	to *eval.Variant // what it is frozen to; nil stands for the default of the application
 }
 
 // Due reports whether something is to be done now.
@@ -78,7 +78,7 @@ func (o OnExpiry) freeze(f *eval.Flag) Intent {
 	if intent.Blocked = blocked; blocked != "" {
 		return intent
 	}
-	if to != nil {
+	if intent.to = to; to != nil {
 		intent.Variant = to.Name()
 	}
 	if !f.Enabled() {
@@ -86,14 +86,7 @@ func (o OnExpiry) freeze(f *eval.Flag) Intent {
 		intent.Done = true
 		return intent
 	}
-	if len(f.Targeting()) == 0 && f.DefaultVariant() == to {
-		intent.Done = true
-		return intent
-	}
-	var err error
-	if intent.Merge, err = frozen(f.Document(), to); err != nil {
-		intent.Blocked = "its document cannot be changed: " + err.Error()
-	}
+	intent.Done = len(f.Targeting()) == 0 && f.DefaultVariant() == to
 	return intent
 }
 
@@ -114,21 +107,21 @@ func (o OnExpiry) variant(f *eval.Flag) (to *eval.Variant, blocked string) {
 	return to, ""
 }
 
-// frozen returns the patch that removes the targeting of a document and makes a variant its default; nil leaves the default as it is. Members may
+// Merge returns the JSON Merge Patch that freezes a flag: it removes the targeting and makes the variant the default, if there is one. Members may
 // be spelled with capitals where flagd's rules hold.
-func frozen(body []byte, to *eval.Variant) ([]byte, error) {
-	patch := make(map[string]jsontext.Value)
+func (i Intent) Merge(f *eval.Flag) ([]byte, error) {
 	var members map[string]jsontext.Value
-	if err := json.Unmarshal(body, &members); err != nil {
-		return nil, err
+	if err := json.Unmarshal(f.Document(), &members); err != nil {
+		return nil, fmt.Errorf("flag %s: %w", f.Key(), err)
 	}
+	patch := make(map[string]jsontext.Value)
 	for name := range members {
-		if strings.EqualFold(name, "targeting") || to != nil && strings.EqualFold(name, ToDefault) {
+		if strings.EqualFold(name, "targeting") || i.to != nil && strings.EqualFold(name, ToDefault) {
 			patch[name] = jsontext.Value("null")
 		}
 	}
-	if to != nil {
-		patch[ToDefault] = bytes.Clone(to.NameEncoded())
+	if i.to != nil {
+		patch[ToDefault] = bytes.Clone(i.to.NameEncoded())
 	}
 	return json.Marshal(patch, json.Deterministic(true))
 }

@@ -9,11 +9,19 @@ import (
 )
 
 // intend returns what a policy wants of the flag f with a document, on a day in July 2026.
-func intend(t *testing.T, p lifecycle.Policy, body string, dependants ...string) lifecycle.Intent {
+func intend(t *testing.T, p lifecycle.Policy, body string, dependants ...string) (lifecycle.Intent, string) {
 	t.Helper()
 	rules := compile(t, map[string]string{"f": body})
 	now := time.Date(2026, 7, 30, 12, 0, 0, 0, time.UTC)
-	return p.Intend(lifecycle.Of(rules.Flags(), 0, p.Settings(), now)[0], dependants)
+	intent := p.Intend(lifecycle.Of(rules.Flags(), 0, p.Settings(), now)[0], dependants)
+	if intent.Action != lifecycle.Freeze || !intent.Due() {
+		return intent, ""
+	}
+	merge, err := intent.Merge(rules.Flag("f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return intent, string(merge)
 }
 
 func TestIntend(t *testing.T) {
@@ -27,33 +35,34 @@ func TestIntend(t *testing.T) {
 		document   string
 		dependants []string
 		want       lifecycle.Intent
+		merge      string
 	}{
-		"to its default":             {freeze(""), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b", Merge: []byte(`{"defaultVariant":"b","targeting":null}`)}},
-		"to its default, said so":    {freeze("defaultVariant"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b", Merge: []byte(`{"defaultVariant":"b","targeting":null}`)}},
-		"to a variant":               {freeze("a"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "a", Merge: []byte(`{"defaultVariant":"a","targeting":null}`)}},
-		"to the one when it is off":  {freeze("offVariant"), on + rule + `,"defaultVariant":"b","offVariant":"a"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "a", Merge: []byte(`{"defaultVariant":"a","targeting":null}`)}},
-		"to none when it is off":     {freeze("offVariant"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Blocked: "it has no offVariant to be frozen to"}},
-		"to no variant of it":        {freeze("c"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Blocked: `it has no variant "c" to be frozen to`}},
-		"without a default":          {freeze(""), on + rule + `}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Merge: []byte(`{"targeting":null}`)}},
-		"without a rule":             {freeze(""), on + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b", Done: true}},
-		"without a rule, to another": {freeze("a"), on + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "a", Merge: []byte(`{"defaultVariant":"a"}`)}},
-		"off":                        {freeze("a"), strings.Replace(on, "EN", "DIS", 1) + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Done: true}},
-		"reported":                   {lifecycle.OnExpiry{Action: lifecycle.Report}, on + rule + `}`, nil, lifecycle.Intent{}},
-		"not expired":                {freeze(""), strings.Replace(on, "2026-06", "2026-08", 1) + rule + `}`, nil, lifecycle.Intent{}},
-		"of another kind":            {freeze(""), strings.Replace(on, "experiment", "release", 1) + rule + `}`, nil, lifecycle.Intent{}},
-		"without a kind":             {freeze(""), strings.Replace(on, `"kind":"experiment",`, "", 1) + rule + `}`, nil, lifecycle.Intent{}},
-		"to be removed":              {remove, on + rule + `}`, nil, lifecycle.Intent{Action: lifecycle.ProposeRemoval}},
-		"to be removed, off":         {remove, strings.Replace(on, "EN", "DIS", 1) + `}`, nil, lifecycle.Intent{Action: lifecycle.ProposeRemoval}},
-		"needed by one":              {remove, on + `}`, []string{"x"}, lifecycle.Intent{Action: lifecycle.ProposeRemoval, Blocked: "other flags need it: x"}},
-		"needed by many":             {remove, on + `}`, []string{"v", "w", "x", "y", "z"}, lifecycle.Intent{Action: lifecycle.ProposeRemoval, Blocked: "other flags need it: v, w, x and 2 more"}},
+		"to its default":             {freeze(""), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b"}, `{"defaultVariant":"b","targeting":null}`},
+		"to its default, said so":    {freeze("defaultVariant"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b"}, `{"defaultVariant":"b","targeting":null}`},
+		"to a variant":               {freeze("a"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "a"}, `{"defaultVariant":"a","targeting":null}`},
+		"to the one when it is off":  {freeze("offVariant"), on + rule + `,"defaultVariant":"b","offVariant":"a"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "a"}, `{"defaultVariant":"a","targeting":null}`},
+		"to none when it is off":     {freeze("offVariant"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Blocked: "it has no offVariant to be frozen to"}, ""},
+		"to no variant of it":        {freeze("c"), on + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Blocked: `it has no variant "c" to be frozen to`}, ""},
+		"without a default":          {freeze(""), on + rule + `}`, nil, lifecycle.Intent{Action: lifecycle.Freeze}, `{"targeting":null}`},
+		"without a rule":             {freeze(""), on + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b", Done: true}, ""},
+		"without a rule, to another": {freeze("a"), on + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "a"}, `{"defaultVariant":"a"}`},
+		"off":                        {freeze("a"), strings.Replace(on, "EN", "DIS", 1) + rule + `,"defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Done: true}, ""},
+		"reported":                   {lifecycle.OnExpiry{Action: lifecycle.Report}, on + rule + `}`, nil, lifecycle.Intent{}, ""},
+		"not expired":                {freeze(""), strings.Replace(on, "2026-06", "2026-08", 1) + rule + `}`, nil, lifecycle.Intent{}, ""},
+		"of another kind":            {freeze(""), strings.Replace(on, "experiment", "release", 1) + rule + `}`, nil, lifecycle.Intent{}, ""},
+		"without a kind":             {freeze(""), strings.Replace(on, `"kind":"experiment",`, "", 1) + rule + `}`, nil, lifecycle.Intent{}, ""},
+		"to be removed":              {remove, on + rule + `}`, nil, lifecycle.Intent{Action: lifecycle.ProposeRemoval}, ""},
+		"to be removed, off":         {remove, strings.Replace(on, "EN", "DIS", 1) + `}`, nil, lifecycle.Intent{Action: lifecycle.ProposeRemoval}, ""},
+		"needed by one":              {remove, on + `}`, []string{"x"}, lifecycle.Intent{Action: lifecycle.ProposeRemoval, Blocked: "other flags need it: x"}, ""},
+		"needed by many":             {remove, on + `}`, []string{"v", "w", "x", "y", "z"}, lifecycle.Intent{Action: lifecycle.ProposeRemoval, Blocked: "other flags need it: v, w, x and 2 more"}, ""},
 	} {
 		p := lifecycle.DefaultPolicy()
 		p.OnExpiry = map[string]lifecycle.OnExpiry{"experiment": c.rule}
-		got := intend(t, p, c.document, c.dependants...)
-		if string(got.Merge) != string(c.want.Merge) || got.Action != c.want.Action || got.Variant != c.want.Variant || got.Done != c.want.Done || got.Blocked != c.want.Blocked {
-			t.Errorf("%s: %+v (%s), want %+v", name, got, got.Merge, c.want)
+		got, merge := intend(t, p, c.document, c.dependants...)
+		if merge != c.merge || got.Action != c.want.Action || got.Variant != c.want.Variant || got.Done != c.want.Done || got.Blocked != c.want.Blocked {
+			t.Errorf("%s: %+v, %s; want %+v, %s", name, got, merge, c.want, c.merge)
 		}
-		if due := c.want.Merge != nil || name == "to be removed" || name == "to be removed, off"; got.Due() != due {
+		if due := c.merge != "" || name == "to be removed" || name == "to be removed, off"; got.Due() != due {
 			t.Errorf("%s: due is %t", name, got.Due())
 		}
 	}
@@ -68,7 +77,7 @@ func TestKillSwitchesAreExempt(t *testing.T) {
 		if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "kill switches") {
 			t.Errorf("%s of ops is valid: %v", action, err)
 		}
-		got := intend(t, p, `{"state":"ENABLED","variants":{"a":1,"b":2},"kind":"ops","expires":"2026-06-30","defaultVariant":"a","targeting":{"fractional":["a","b"]}}`)
+		got, _ := intend(t, p, `{"state":"ENABLED","variants":{"a":1,"b":2},"kind":"ops","expires":"2026-06-30","defaultVariant":"a","targeting":{"fractional":["a","b"]}}`)
 		if got.Action != "" || got.Due() {
 			t.Errorf("%s: it wants %+v", action, got)
 		}

@@ -88,3 +88,32 @@ func TestOtherSettings(t *testing.T) {
 		t.Errorf("%v", news)
 	}
 }
+
+// BenchmarkLook is what a publisher does when something has changed in an environment of 10,000 flags.
+func BenchmarkLook(b *testing.B) {
+	var documents []document.Document
+	for i := range 10_000 {
+		body := fmt.Appendf(nil, `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"on","kind":"experiment","expires":"2026-06-30",`+
+			`"targeting":{"fractional":[["on",50],["off",50]]}}`)
+		documents = append(documents, document.Document{Kind: document.KindFlag, Key: fmt.Sprint("f", i), Revision: 5, Body: body})
+	}
+	rules, _ := eval.New().Update(documents)
+	p := lifecycle.DefaultPolicy()
+	p.OnExpiry = map[string]lifecycle.OnExpiry{"experiment": {Action: lifecycle.Freeze}}
+	now, told := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC), map[string]lifecycle.Told{}
+	for _, d := range documents {
+		told[d.Key] = lifecycle.Told{Stage: lifecycle.Expired, Revision: 5}
+	}
+	for b.Loop() {
+		standings := lifecycle.Of(rules.Flags(), 0, p.Settings(), now)
+		if len(lifecycle.Transitions(standings, told, p.Settings(), now)) > 0 {
+			b.Fatal("nothing is new")
+		}
+		dependants, due := lifecycle.Dependants(rules.Flags()), 0
+		for _, s := range standings {
+			if p.Intend(s, dependants[s.Flag.Key()]).Due() {
+				due++
+			}
+		}
+	}
+}
