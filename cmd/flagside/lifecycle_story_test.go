@@ -46,6 +46,7 @@ type story struct {
 	publisher *publisher.Publisher
 	sidecar   *sidecar.Sidecar
 	tokens    map[string]string // files
+	trust     string            // file
 }
 
 // tell starts everything on a day.
@@ -62,11 +63,11 @@ func tell(t *testing.T, date string) *story {
 		}
 		o.FixedTokens = append(o.FixedTokens, access.FixedToken{Secret: secret, Principal: access.Principal{ID: name, Kind: access.KindToken, Groups: []string{group}}})
 	}
-	s.publisher = startPublisher(t, o)
+	s.publisher, s.trust = startPublisher(t, o), filepath.Join(o.DataDir, "trust")
 	s.as("olga", "environment create prod")
 	var err error
 	s.sidecar, err = sidecar.New(sidecar.Options{
-		Environment: "prod", NATS: "nats://" + o.NATSAddr, TrustFile: filepath.Join(o.DataDir, "trust"), OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0",
+		Environment: "prod", NATS: "nats://" + o.NATSAddr, TrustFile: s.trust, OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0",
 		Logger: zerolog.Nop(),
 	})
 	if err != nil {
@@ -241,4 +242,5 @@ func TestTheOldExperimentThatBypassesANewControl(t *testing.T) {
 	if a := s.answers("fraud-check"); a["on"] != 100 {
 		t.Errorf("the switch answers %v", a)
 	}
+	s.as("olga", "audit verify -e prod --trust-file "+s.trust) // of everything that was told and done
 }

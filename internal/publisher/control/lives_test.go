@@ -337,7 +337,7 @@ func TestFreezingWithApproval(t *testing.T) {
 	}
 }
 
-// Removal is always proposed, never done: also where nobody else has to agree. A flag that others need is left alone.
+// Removal is always proposed, never done: also where no second person has to agree. A flag that others need is left alone.
 func TestProposingRemoval(t *testing.T) {
 	t.Parallel()
 	e := growOld(t, "2026-01-01", everything)
