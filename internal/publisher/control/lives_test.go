@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/internal/waiting"
+	"github.com/flagside/flagside/sync/writer"
 )
 
 // virtual is a clock that goes when it is told to.
@@ -51,6 +52,9 @@ type acts struct {
 	failed atomic.Int64
 }
 
+// Appended counts nothing: several publishers append at once.
+func (*acts) Appended(writer.OutcomeState) {}
+
 func (a *acts) ActedOnExpired(_ lifecycle.Action, outcome string) {
 	if outcome == control.ActionFailed {
 		a.failed.Add(1)
@@ -71,7 +75,7 @@ type old struct {
 // growOld starts two publishers, which act at the same time.
 func growOld(t *testing.T, date string, may func(access.Question) access.Answer) *old {
 	t.Helper()
-	e := &old{t: t, clock: &virtual{}, acts: &acts{counter: counter{}}, may: may}
+	e := &old{t: t, clock: &virtual{}, acts: &acts{}, may: may}
 	e.clock.set(date)
 	url := newEnvironment(t)
 	e.replica = e.join(newReplica(t, url))
