@@ -27,11 +27,7 @@ func (o observer) Appended(s writer.OutcomeState) { o.metrics.appended(o.environ
 func (o observer) Lived(e requests.Event) {
 	stage := e.Type.Stage()
 	o.metrics.lived(o.environment.name, stage, len(e.Flags))
-	logged := o.environment.logger.Info()
-	if len(e.Flags) == 1 {
-		logged = logged.Str("flag", e.Flags[0].Key)
-	}
-	logged.Str("stage", string(stage)).Int("flags", len(e.Flags)).Msg("flags came to another stage of their lives")
+	o.environment.logger.Info().Str("stage", string(stage)).Int("flags", len(e.Flags)).Str("first", e.Flags[0].Key).Msg("flags came to another stage of their lives")
 }
 
 // ActedOnExpired implements control.Observer.
