@@ -16,13 +16,14 @@ func TestPurePackages(t *testing.T) {
 	decisions := slices.Concat(certain, []string{"sync"})
 	all := readSource(t)
 	for at, impure := range map[string][]string{
-		"document":                            certain,
-		"eval":                                certain,
-		"sync/changelog":                      impure,
-		"internal/publisher/control/risk":     decisions,
-		"internal/publisher/control/requests": decisions,
-		"internal/publisher/control/decide":   decisions,
-		"internal/publisher/lifecycle":        decisions,
+		"document":                             certain,
+		"eval":                                 certain,
+		"sync/changelog":                       impure,
+		"internal/publisher/control/risk":      decisions,
+		"internal/publisher/control/ownership": decisions,
+		"internal/publisher/control/requests":  decisions,
+		"internal/publisher/control/decide":    decisions,
+		"internal/publisher/lifecycle":         decisions,
 	} {
 		for _, imported := range all.must(t, at).imports {
 			if slices.ContainsFunc(impure, func(name string) bool { return below(imported, name) }) {
@@ -36,7 +37,7 @@ func TestPurePackages(t *testing.T) {
 func TestPurePackagesReadNoClock(t *testing.T) {
 	t.Parallel()
 	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
-	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle"} {
+	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/ownership", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle"} {
 		for _, file := range goFiles(t, at) {
 			if used := clock.FindString(readFile(t, file)); used != "" {
 				t.Errorf("%s uses %s: time is an argument there", file, used)
@@ -53,9 +54,11 @@ func TestDecisionsImportFew(t *testing.T) {
 	for at, allowed := range map[string][]string{
 		"internal/publisher/lifecycle": {"eval"},
 
+		control + "/ownership": {"document"},
+
 		control + "/risk":     {"document", "eval", access},
 		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk"},
-		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests"},
+		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests", control + "/ownership"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {
@@ -165,12 +168,13 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 		publisher + "cli": {
 			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten", "internal/telemetry",
 			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
-			"sync",                // the names that environments can have
-			publisher + "access",  // the names of roles and actions
-			publisher + "audit",   // verifies exports
-			publisher + "source",  // reads flag files, and plans what they need
-			"internal/references", // reads source code
-			"internal/fileaccess", // replaces files as a whole
+			"sync",                          // the names that environments can have
+			publisher + "access",            // the names of roles and actions
+			publisher + "audit",             // verifies exports
+			publisher + "source",            // reads flag files, and plans what they need
+			publisher + "control/ownership", // who owns a document
+			"internal/references",           // reads source code
+			"internal/fileaccess",           // replaces files as a whole
 		},
 	}
 	all := readSource(t)

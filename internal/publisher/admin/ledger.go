@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -102,6 +103,9 @@ func newEvent(e control.RecordedEvent) api.Event {
 		if e.Refusal.Kind != "" {
 			f.Documents = []api.EventDocument{{Kind: e.Refusal.Kind, Key: e.Refusal.Key}}
 		}
+	}
+	if e.Source != nil {
+		f.Source, f.Version = e.Source.Name, cmp.Or(e.Source.Version, e.Source.Digest)
 	}
 	if e.Risk != nil {
 		f.Risk = new(newRiskSettings(*e.Risk))

@@ -15,7 +15,7 @@ type EventList struct {
 type Event struct {
 	Sequence uint64    `json:"sequence,omitzero" doc:"Its place in the ledger; absent for a change."`
 	Time     time.Time `json:"time"`
-	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, epoch.begun, environment.archived, environment.revived, environment.destroyed, environment.adopted, journal.repaired, refused or unauthenticated."`
+	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, source.version, epoch.begun, environment.archived, environment.revived, environment.destroyed, environment.adopted, journal.repaired, refused or unauthenticated."`
 	Actor    string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for the publisher itself."`
 	Names    Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Request  string    `json:"changeRequest,omitempty"`
@@ -31,6 +31,8 @@ type Event struct {
 	Review    bool            `json:"reviewOpen,omitzero" doc:"Whether that went without approvals and has not been reviewed: review it by this number."`
 	Action    string          `json:"action,omitempty" doc:"What policies did not permit."`
 	Policies  []string        `json:"policies,omitempty" nullable:"false" doc:"The policies that decided."`
+	Source    string          `json:"source,omitempty" doc:"The source that a publisher follows and has a new version of."`
+	Version   string          `json:"version,omitempty" doc:"That version."`
 	OpID      string          `json:"opId,omitempty" doc:"The op-id of a change."`
 	Risk      *RiskSettings   `json:"risk,omitempty" doc:"What is risky from then on."`
 	Count     uint64          `json:"count,omitzero" doc:"How many requests came without valid authentication, or how many more were refused."`

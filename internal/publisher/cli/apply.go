@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/source"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -96,7 +97,7 @@ func applyCommand() commandline.Invocation {
 	f.check(func() bool { return !a.prune || name.Source() != "" }, "--prune deletes what its source owns: name the source with --source")
 	f.check(func() bool { return a.timeout > 0 }, "--timeout is longer than 0")
 	f.check(func() bool { return !a.wait || !a.dryRun }, "--wait and --dry-run exclude each other")
-	f.checks = append(f.checks, func() error { return source.ValidateName(a.owner) })
+	f.checks = append(f.checks, func() error { return ownership.ValidateName(a.owner) })
 	return f.runs(func(ctx context.Context, s *session) error {
 		a.session, a.environment = s, f.environment
 		a.deadline = time.Now().Add(a.timeout)

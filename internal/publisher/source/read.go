@@ -13,6 +13,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 // Set is what the files of a source say.
@@ -183,7 +184,7 @@ func Parse(names []string, contents [][]byte, rules *eval.Ruleset, c eval.Compat
 	})
 	for _, d := range documents {
 		s.texts[d.ID()] = file{names[from[d.ID()]], texts[from[d.ID()]]}
-		d.Body = Unmarked(d.Body)
+		d.Body = ownership.Unmarked(d.Body)
 		s.Documents = append(s.Documents, d)
 	}
 	return s

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -45,7 +46,7 @@ func Promote(source, target State, ids []document.ID) Transfer {
 		if !exists && !slices.Contains(ids, id) {
 			return
 		}
-		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
+		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: promoted(target, d)}
 		for _, needed := range source.Rules().Dependencies(id) {
 			want(needed)
 		}
@@ -54,6 +55,17 @@ func Promote(source, target State, ids []document.ID) Transfer {
 		want(id)
 	}
 	return NewTransfer(target, wanted)
+}
+
+// promoted returns what a document becomes in another environment. A source that publishers follow owns it in its own environment alone, so the
+// owner stays the one that it has there.
+func promoted(target State, d document.Document) []byte {
+	there, _ := target.Document(d.ID())
+	owner := ownership.Owner(there.Body)
+	if d.Body == nil || !ownership.Reserved(owner) && !ownership.Reserved(ownership.Owner(d.Body)) {
+		return d.Body
+	}
+	return ownership.Marked(d.Body, owner)
 }
 
 // NewTransfer returns the transfer of the documents, without those that the target has already.

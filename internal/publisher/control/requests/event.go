@@ -65,6 +65,8 @@ type Event struct {
 	Since time.Time `json:"since,omitzero"`
 	// Risk is what is risky from now on.
 	Risk *risk.Settings `json:"risk,omitzero"`
+	// Source is the version of a source that was taken up.
+	Source *SourceVersion `json:"source,omitzero"`
 	// BreakGlass tells that something was done to the environment as a whole without the consent that policies want, and Control is the record
 	// of CONTROL that says the same.
 	BreakGlass bool             `json:"breakGlass,omitzero"`

@@ -16,6 +16,7 @@ type Governance struct {
 	requests   map[string]Request
 	unfinished map[string]bool // ids of those that something can happen to by itself
 	risk       risk.Settings
+	versions   map[string]Versions // of sources that publishers follow, by their names
 	written    writtenToday
 	sequence   uint64
 	gap        bool               // records are missing before those that come now
@@ -26,6 +27,7 @@ type Governance struct {
 func NewGovernance(environment string) *Governance {
 	return &Governance{
 		requests: make(map[string]Request), unfinished: make(map[string]bool), risk: risk.DefaultSettings(environment),
+		versions: make(map[string]Versions),
 	}
 }
 
@@ -96,6 +98,9 @@ func (g *Governance) Pass(sequence uint64) { g.sequence = sequence }
 func (g *Governance) evolve(sequence uint64, e Event) error {
 	if e.Type == EventRefused || e.Type == EventUnauthenticated || e.Type.onEnvironment() {
 		return nil
+	}
+	if e.Type == EventSourceVersion {
+		return g.takeUp(e)
 	}
 	if e.Type == EventRisk {
 		if e.Risk == nil {
