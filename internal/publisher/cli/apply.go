@@ -223,25 +223,12 @@ func (a *applying) plan(live liveDocuments) (source.Plan, error) {
 		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Rules: eval.New(), MaxDocuments: a.documents, MaxBytes: a.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
-		return plan, &failure{code: exitInvalid, text: visible(strings.Join(refusedPlan(set, refusal), "\n"))}
+		return plan, &failure{code: exitInvalid, text: visible(strings.Join(set.Explain(refusal.Detail, refusal.Problems), "\n"))}
 	}
 	if err == nil && len(plan.Conflicts) > 0 {
 		err = a.conflict(plan.Conflicts)
 	}
 	return plan, err
-}
-
-// refusedPlan says what is wrong with a plan, with the places in the files.
-func refusedPlan(set *source.Set, r *source.Refusal) []string {
-	lines := []string{r.Detail}
-	for _, p := range r.Problems {
-		if f := set.Finding(p); f.Line > 0 {
-			lines = append(lines, f.Error())
-		} else {
-			lines = append(lines, p.Error())
-		}
-	}
-	return lines
 }
 
 // conflict names what other sources own.
