@@ -38,7 +38,7 @@ func (w *work) refused(r *decide.Refusal) (State, string) {
 		}
 		return Refused, detail
 	case decide.CauseInvalid, decide.CauseInUse, decide.CauseEntangled, decide.CauseMalformed, decide.CauseTooLarge:
-		if w.outcome.version == nil {
+		if w.outcome.problems = r.Problems; w.outcome.version == nil {
 			return Broken, r.Error()
 		}
 		return Broken, strings.Join(w.outcome.version.Explain(r.Detail, r.Problems), "\n")

@@ -22,6 +22,7 @@ func (w *work) request(ctx context.Context, part []source.Change) (done bool, er
 	switch source.Request(waitingOf(own), part) {
 	case source.Open:
 		if refused, found := w.rejected(ended); found {
+			w.outcome.asked = part
 			w.waits = refused
 			return true, nil
 		}
@@ -42,6 +43,7 @@ func (w *work) request(ctx context.Context, part []source.Change) (done bool, er
 	case err != nil:
 		return false, err
 	}
+	w.outcome.asked = part
 	return w.apply(ctx, part, r)
 }
 

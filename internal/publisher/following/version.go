@@ -19,6 +19,8 @@ type version struct {
 	digest string
 	label  string // for people; empty if there is none
 	order  uint64 // grows from version to version; 0 if that is not known
+	// certain tells that nothing was newer when it was read.
+	certain bool
 	// marks are the owners of documents that are not owned by the source itself but by something in it.
 	marks map[document.ID]string
 }
@@ -38,8 +40,10 @@ type outcome struct {
 	Status
 
 	version *version // nil if it could not be read
-	// changed are the documents that were changed, put or deleted.
-	changed []source.Change
+	// changed are the documents that were changed, put or deleted, and asked those that a change request is for.
+	changed, asked []source.Change
+	// problems are what is wrong with documents, besides the findings of the version.
+	problems eval.Problems
 	// conflicts have the owners of what others have.
 	conflicts []source.Conflict
 }

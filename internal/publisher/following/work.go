@@ -101,6 +101,7 @@ func (w *work) plan() (source.Plan, error) {
 		Owner: w.name, Marks: v.marks, Prune: true, Around: true, Rules: eval.NewWithin(w.options.MaxWork), MaxDocuments: w.documents, MaxBytes: w.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
+		w.outcome.problems = refusal.Problems
 		return plan, &problem{Broken, strings.Join(v.Explain(refusal.Detail, refusal.Problems), "\n")}
 	}
 	return plan, err
@@ -115,7 +116,7 @@ func (w *work) takeUp(ctx context.Context) error {
 	}
 	verdict, counts, err := w.service.TakeUp(ctx, w.origin(v.label), decide.SeenVersion{
 		SourceVersion: requests.SourceVersion{Name: w.name, Digest: v.digest, Version: v.label, Order: v.order},
-		Changed:       w.changed, Before: w.before, Sole: w.options.Sole,
+		Changed:       w.changed, Before: w.before, Certain: v.certain, Sole: w.options.Sole,
 	})
 	if err != nil {
 		return err

@@ -56,6 +56,9 @@ func (s *Set) Finding(p eval.Problem) Finding {
 	return Finding{File: f.name, Line: line, Column: column, Problem: p}
 }
 
+// FileOf returns the name of the file that a document stands in; empty if it stands in none.
+func (s *Set) FileOf(id document.ID) string { return s.texts[id].name }
+
 // Explain says in lines what is wrong with a plan or with what it leads to, with the places in the files as far as it stands in them.
 func (s *Set) Explain(detail string, problems eval.Problems) []string {
 	lines := []string{detail}

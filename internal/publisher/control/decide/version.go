@@ -11,6 +11,8 @@ type SeenVersion struct {
 	Changed bool
 	// Before are the digests of the versions that the publisher has read itself.
 	Before map[string]bool
+	// Certain tells that nothing was newer when the version was read, at any publisher.
+	Certain bool
 	// Sole tells that there is no other publisher.
 	Sole bool
 }
@@ -38,6 +40,8 @@ func (v SeenVersion) Judge(known requests.Versions) Verdict {
 		return TakeUp
 	case !v.Changed:
 		return Behind // another publisher has seen it change since
+	case v.Certain:
+		return TakeUp
 	case v.Order > 0 && newest.Order > 0:
 		if v.Order < newest.Order {
 			return Behind
