@@ -1,12 +1,15 @@
 package publisher_test
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher"
@@ -225,4 +228,77 @@ func TestBreakingTheGlassOverASource(t *testing.T) {
 	r.agreeAndApply(given)
 	r.awaitVariant("prod", "a", "on")
 	r.await("no conflict", func() bool { return !conflict() })
+}
+
+// followUntilApplied runs a publisher that follows a path until the environment staging is as that says.
+func followUntilApplied(o publisher.Options, path string) error {
+	o.AdminAddr, o.NATSAddr, o.Sources = "127.0.0.1:0", "127.0.0.1:0", []follow.Spec{{Environment: "staging", Path: path}}
+	p, err := publisher.New(o)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx) }()
+	for p.Sources("staging")[0].State != follow.Applied {
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	return <-ended
+}
+
+// A publisher that is killed in the middle of a change of several transactions completes it after its restart: each flag is written once, in an order
+// in which every revision is valid.
+func TestAKilledPublisherCompletesASource(t *testing.T) {
+	t.Parallel()
+	o := publisher.Options{DataDir: t.TempDir()}
+	r := run(t, o)
+	r.awaitReady()
+	r.create("staging")
+	r.stop()
+	const count = 4_000
+	var flags []string
+	for i := range count {
+		flags = append(flags, fmt.Sprintf("flag-%04d", i), "on")
+	}
+	file, killed := filepath.Join(t.TempDir(), "flags.json"), 0
+	flagsFile(t, file, flags...)
+	k, step := task{What: "follow", File: file, Target: placeOf(o)}, 200
+	if os.Getenv("FLAGSIDE_SOAK") != "" {
+		step = 20
+	}
+	for !k.killedAfter(t, time.Duration(300+step*killed+rand.IntN(step))*time.Millisecond) { // it takes that long to start
+		killed++
+	}
+	r = run(t, o)
+	r.awaitReady()
+	service, err := r.Control(t.Context(), "staging")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.await("the environment is read", func() bool { _, err := service.Current(t.Context()); return err == nil })
+	written, changes := map[string]int{}, map[string]bool{}
+	for entry, err := range service.Backwards(t.Context(), 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry.Kind == document.KindFlag {
+			written[entry.Key]++
+			changes[entry.OpID] = true
+		}
+	}
+	for key, n := range written {
+		if n != 1 {
+			t.Errorf("%s was written %d times", key, n)
+		}
+	}
+	if len(written) != count || len(changes) < 4 {
+		t.Errorf("%d flags were written in %d changes", len(written), len(changes))
+	}
+	t.Logf("%d flags in %d changes, %d publishers were killed meanwhile", count, len(changes), killed)
 }

@@ -44,8 +44,8 @@ func (p *Publisher) followSources(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// sourcesOf returns how the sources of an environment are followed; that of all environments if it is empty.
-func (p *Publisher) sourcesOf(environment string) (all []following.Status) {
+// Sources returns how the sources of an environment are followed; that of all environments if it is empty.
+func (p *Publisher) Sources(environment string) (all []following.Status) {
 	for _, f := range p.sources {
 		if status := f.Status(); environment == "" || status.Environment == environment {
 			all = append(all, status)
@@ -56,7 +56,7 @@ func (p *Publisher) sourcesOf(environment string) (all []following.Status) {
 
 // sourceConditions adds what is wrong with the sources.
 func (p *Publisher) sourceConditions(add func(c health.Code, detail string), now time.Time) {
-	for _, s := range p.sourcesOf("") {
+	for _, s := range p.Sources("") {
 		detail := fmt.Sprintf("%s, %s: %s", s.Environment, s.Place(), s.Detail)
 		switch s.State {
 		case following.Broken:

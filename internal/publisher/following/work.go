@@ -35,6 +35,7 @@ type work struct {
 	documents, bytes int // at most in a transaction
 	service          *control.Service
 	state            decide.State
+	compatibility    eval.Compatibility     // that the version was read with
 	counts           requests.SourceVersion // the version that counts
 	waits            requests.Request       // the change request that waits, or was rejected
 	outcome          outcome
@@ -59,7 +60,7 @@ func (w *work) carryOut(ctx context.Context) (now Status, err error) {
 	return now, fmt.Errorf("%w: it changes faster than it can be planned", errMoved)
 }
 
-// once makes one plan and carries out its first part. It reports whether nothing is left that can be done now.
+// once makes one plan and carries it out. It reports whether nothing is left that can be done now.
 func (w *work) once(ctx context.Context) (done bool, err error) {
 	if w.state, err = w.service.Current(ctx); err != nil {
 		return false, err
@@ -75,14 +76,23 @@ func (w *work) once(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	w.outcome.conflicts = plan.Conflicts
-	if len(plan.Parts) == 0 {
-		return true, w.withdraw(ctx)
+	for _, part := range plan.Parts {
+		if carried, waits, err := w.part(ctx, part); err != nil || !carried {
+			return waits, err
+		}
 	}
-	return w.part(ctx, plan.Parts[0])
+	if len(plan.Parts) > 0 {
+		return false, nil // what others have changed meanwhile is planned
+	}
+	return true, w.withdraw(ctx)
 }
 
 // read reads the source, which must have something to say.
 func (w *work) read() error {
+	if w.outcome.version != nil && w.compatibility == w.state.Rules().Compatibility() {
+		return nil // what has changed since is for the next time
+	}
+	w.compatibility = w.state.Rules().Compatibility()
 	version, err := w.reader.Read(w.state.Rules())
 	if err != nil {
 		return &problem{Missing, err.Error()}
@@ -131,18 +141,20 @@ func (w *work) takeUp(ctx context.Context) error {
 }
 
 // part carries out a part of a plan at once if policies permit that. Where they want approvals for some of it, such as deletions, it carries out the
-// rest, and has a change request for what is left.
-func (w *work) part(ctx context.Context, part []source.Change) (done bool, err error) {
+// rest, and has a change request for what is left. It reports whether all of it is carried out, and else whether it waits for approvals, or is to be
+// planned again.
+func (w *work) part(ctx context.Context, part []source.Change) (carried, waits bool, err error) {
 	err = w.change(ctx, part)
 	if puts := kept(part); needsApproval(err) && len(puts) > 0 && len(puts) < len(part) {
 		if err := w.change(ctx, puts); err == nil {
-			return false, nil
+			return false, false, nil
 		}
 	}
 	if needsApproval(err) {
-		return w.request(ctx, part)
+		waits, err = w.request(ctx, part)
+		return false, waits, err
 	}
-	return false, err
+	return err == nil, false, err
 }
 
 // kept returns what a part does not delete.
