@@ -151,6 +151,7 @@ func attempts() []attempt {
 		get("listRequests", readers, environments+"{e}/requests"),
 		get("listFacts", readers, environments+"{e}/ledger"),
 		get("readLifecycle", readers, environments+"{e}/lifecycle"),
+		get("listSources", readers, environments+"{e}/sources"),
 		get("listActivity", readers, environments+"{e}/activity"),
 		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
 			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}

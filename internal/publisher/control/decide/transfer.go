@@ -46,7 +46,7 @@ func Promote(source, target State, ids []document.ID) Transfer {
 		if !exists && !slices.Contains(ids, id) {
 			return
 		}
-		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: promoted(target, d)}
+		wanted[id] = document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body}
 		for _, needed := range source.Rules().Dependencies(id) {
 			want(needed)
 		}
@@ -57,11 +57,11 @@ func Promote(source, target State, ids []document.ID) Transfer {
 	return NewTransfer(target, wanted)
 }
 
-// promoted returns what a document becomes in another environment. A source that publishers follow owns it in its own environment alone, so the
-// owner stays the one that it has there.
-func promoted(target State, d document.Document) []byte {
-	there, _ := target.Document(d.ID())
-	owner := ownership.Owner(there.Body)
+// hereOwned returns what a document of elsewhere becomes in a state. A source that publishers follow owns what it owns now and here alone, so the owner
+// stays the one that the document has.
+func hereOwned(target State, d document.Document) []byte {
+	live, _ := target.Document(d.ID())
+	owner := ownership.Owner(live.Body)
 	if d.Body == nil || !ownership.Reserved(owner) && !ownership.Reserved(ownership.Owner(d.Body)) {
 		return d.Body
 	}
@@ -74,7 +74,7 @@ func NewTransfer(target State, wanted map[document.ID]document.Document) Transfe
 	for _, id := range slices.SortedFunc(maps.Keys(wanted), document.ID.Compare) {
 		live, exists := target.Document(id)
 		d := wanted[id]
-		if d.Body == nil && !exists || d.Body != nil && exists && bytes.Equal(live.Body, d.Body) {
+		if d.Body = hereOwned(target, d); d.Body == nil && !exists || d.Body != nil && exists && bytes.Equal(live.Body, d.Body) {
 			continue
 		}
 		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})
