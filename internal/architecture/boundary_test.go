@@ -247,13 +247,22 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 func TestOnlyTheJobWritesSecrets(t *testing.T) {
 	t.Parallel()
 	const client, provision = "internal/kubernetes", "internal/publisher/provision"
-	users := map[string][]string{client: {provision, "cmd/publisher", "internal/kubernetestest"}, provision: {"cmd/publisher"}}
+	const serves, follows = "internal/publisher", "internal/publisher/following" // which read other objects
+	users := map[string][]string{client: {provision, "cmd/publisher", "internal/kubernetestest", serves, follows}, provision: {"cmd/publisher"}}
 	all := readSource(t)
 	for used, allowed := range users {
 		all.must(t, used)
 		for _, at := range all.folders() {
 			if slices.Contains(own(all[at].imports), used) && !slices.Contains(allowed, at) {
 				t.Errorf("%s imports %s; only %v may", at, used, allowed)
+			}
+		}
+	}
+	secrets := regexp.MustCompile(`\bkubernetes\.Secret\b|\b[cC]lient\.(Secret|Create|Update)\(`)
+	for _, at := range []string{serves, follows} {
+		for _, file := range goFiles(t, at) {
+			if used := secrets.FindString(readFile(t, file)); used != "" {
+				t.Errorf("%s uses %s: what serves touches no Secret", file, used)
 			}
 		}
 	}
