@@ -10,7 +10,6 @@ import (
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/inflight"
-	"github.com/flagside/flagside/internal/kubernetes"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
@@ -41,11 +40,12 @@ func serveCommand() commandline.Invocation {
 	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "compatibility of new environments, unless given when they are created")
 	set.List(&sources, "source", nil,
 		"ENVIRONMENT=PATH of a file or directory, or ENVIRONMENT=kubernetes:NAMESPACE of FeatureFlag objects, that the environment follows; may be repeated")
+	declareKubernetes(set, &o.Kubernetes)
 	l.Declare(set, telemetry.FormatJSON)
 
 	complete := func() publisher.Options {
 		o := o
-		o.Sources, _ = following.ParseSpecs(sources) // which Check has done
+		o.Sources, _ = following.ParseSpecs(sources)                 // which Check has done
 		if o.NATS != "" && o.NATSAddr == publisher.DefaultNATSAddr { // which a printed configuration names, too
 			o.NATSAddr = ""
 		}
@@ -70,11 +70,10 @@ func serveCommand() commandline.Invocation {
 			}
 			return complete().Validate()
 		},
-		Try:    func(ctx context.Context) error { return publisher.Check(ctx, complete()) },
+		Try: func(ctx context.Context) error { return publisher.Check(ctx, complete()) },
 		Run: func(ctx context.Context, t commandline.Terminal) error {
-			o := complete()
-			var err error
-			if o.Kubernetes, err = apiServer(t, o.Sources); err != nil {
+			o, err := withAPIServer(complete(), t.Environ)
+			if err != nil {
 				return err
 			}
 			if o.Logger, err = l.Logger(t.Stderr); err != nil {
@@ -97,14 +96,12 @@ func serveCommand() commandline.Invocation {
 	}
 }
 
-// apiServer returns where the API server of Kubernetes is, if one of the sources is a namespace.
-func apiServer(t commandline.Terminal, sources []following.Spec) (kubernetes.Options, error) {
-	if !slices.ContainsFunc(sources, func(s following.Spec) bool { return s.Namespace != "" }) {
-		return kubernetes.Options{}, nil
-	}
-	o, err := kubernetes.InCluster(config.Lookup(t.Environ))
-	if err != nil {
-		return o, fmt.Errorf("--source with a namespace: %w", err)
+// withAPIServer returns options that say where the API server of Kubernetes is, if one of the sources is a namespace.
+func withAPIServer(o publisher.Options, environ []string) (_ publisher.Options, err error) {
+	if slices.ContainsFunc(o.Sources, func(s following.Spec) bool { return s.Namespace != "" }) {
+		if o.Kubernetes, err = apiServer(o.Kubernetes, environ); err != nil {
+			return o, fmt.Errorf("--source with a namespace: %w", err)
+		}
 	}
 	return o, nil
 }
