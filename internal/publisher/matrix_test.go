@@ -153,6 +153,7 @@ func attempts() []attempt {
 		get("readLifecycle", readers, environments+"{e}/lifecycle"),
 		get("getLifecyclePolicy", readers, environments+"{e}/lifecycle/policy"),
 		write("previewLifecyclePolicy", readers, "POST", environments+"{e}/lifecycle/policy/preview", `{"staleDays":60}`),
+		get("listSources", readers, environments+"{e}/sources"),
 		get("listActivity", readers, environments+"{e}/activity"),
 		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
 			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}

@@ -16,11 +16,13 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/kubernetes"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -117,6 +119,11 @@ type Options struct {
 	CheckpointFile string
 	// CheckpointInterval is how often it is looked whether they have; 0 means DefaultCheckpointInterval.
 	CheckpointInterval time.Duration
+
+	// Sources are followed: environments become what they say.
+	Sources []following.Spec
+	// Kubernetes says where the API server is; it is required for sources that are namespaces.
+	Kubernetes kubernetes.Options
 
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -109,6 +110,9 @@ func newEvent(e control.RecordedEvent) api.Event {
 	}
 	if e.Lifecycle != nil {
 		f.Lifecycle = new(newLifecyclePolicy(*e.Lifecycle))
+	}
+	if e.Source != nil {
+		f.Source, f.Version = e.Source.Name, cmp.Or(e.Source.Version, e.Source.Digest)
 	}
 	if e.Risk != nil {
 		f.Risk = new(newRiskSettings(*e.Risk))

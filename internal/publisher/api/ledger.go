@@ -15,7 +15,7 @@ type EventList struct {
 type Event struct {
 	Sequence uint64    `json:"sequence,omitzero" doc:"Its place in the ledger; absent for a change."`
 	Time     time.Time `json:"time"`
-	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, settings.lifecycle, lifecycle.expiring, lifecycle.expired, lifecycle.stale, lifecycle.active, lifecycle.archived, epoch.begun, environment.archived, environment.revived, environment.destroyed, environment.adopted, journal.repaired, refused or unauthenticated."`
+	Type     string    `json:"type" example:"request.approved" doc:"What happened: change, a step of a change request, settings.risk, settings.lifecycle, source.version, lifecycle.expiring, lifecycle.expired, lifecycle.stale, lifecycle.active, lifecycle.archived, epoch.begun, environment.archived, environment.revived, environment.destroyed, environment.adopted, journal.repaired, refused or unauthenticated."`
 	Actor    string    `json:"actor,omitempty" doc:"The opaque id of who did it; absent for the publisher itself."`
 	Names    Names     `json:"names,omitempty" doc:"The names of the persons and tokens whose ids stand here, by id; of an erased person the id with (erased)."`
 	Request  string    `json:"changeRequest,omitempty"`
@@ -36,6 +36,8 @@ type Event struct {
 	Lifecycle *LifecyclePolicy `json:"lifecycle,omitempty" doc:"What holds for flags that grow old from then on."`
 	Count     uint64           `json:"count,omitzero" doc:"How many requests came without valid authentication, or how many more were refused."`
 	From      time.Time        `json:"from,omitzero" doc:"Since when they were counted."`
+	Source    string           `json:"source,omitempty" doc:"The source that a publisher follows and has a new version of."`
+	Version   string           `json:"version,omitempty" doc:"That version."`
 }
 
 // EventDocument is a document that a fact is about.

@@ -37,6 +37,9 @@ func examples() map[string][]string {
 		"settings put":     {"settings put -e prod -f settings.json", "settings put -e prod -f settings.json --dry-run"},
 		"apply":            {"apply -f flags -e prod --source github.com/acme/flags", "apply -f flags.yaml -e prod --dry-run"},
 		"export":           {"export -e prod -o flags.yaml", "export -e prod --source github.com/acme/flags"},
+		"source list":      {"source list -e prod", "source list -e prod -o json"},
+		"source give-back": {"source give-back new-checkout -e prod", "source give-back new-checkout -e prod --propose"},
+		"source release":   {"source release publisher:/flags/prod -e prod", "source release publisher:kubernetes:shop -e prod --dry-run"},
 		"validate":         {"validate flags", "validate flags.yaml --format sarif"},
 		"promote":          {"promote --from staging -e prod --flag new-checkout", "promote --from staging -e prod --dry-run"},
 

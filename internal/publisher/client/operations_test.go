@@ -139,6 +139,7 @@ func everyOperation() []anOperation {
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.Lifecycle(ctx, environment, api.LifecycleQuery{}))
 		},
+		func(ctx context.Context, c *client.Client) error { return second(c.Sources(ctx, environment)) },
 
 		func(ctx context.Context, c *client.Client) error { return second(c.WhoAmI(ctx)) },
 		func(ctx context.Context, c *client.Client) error {

@@ -69,6 +69,8 @@ type Event struct {
 	// Lifecycle is what holds for flags that grow old from now on, and Flags are those that came to a stage.
 	Lifecycle *lifecycle.Policy `json:"lifecycle,omitzero"`
 	Flags     []FlagNotice      `json:"flags,omitempty"`
+	// Source is the version of a source that was taken up.
+	Source *SourceVersion `json:"source,omitzero"`
 	// BreakGlass tells that something was done to the environment as a whole without the consent that policies want, and Control is the record
 	// of CONTROL that says the same.
 	BreakGlass bool             `json:"breakGlass,omitzero"`

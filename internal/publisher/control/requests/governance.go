@@ -20,6 +20,7 @@ type Governance struct {
 	lifecycle  lifecycle.Policy
 	told       map[string]lifecycle.Told // of flags that are not active
 	automatic  map[string]string         // ids of the newest requests that a lifecycle policy opened, by the key of the flag
+	versions   map[string]Versions       // of sources that publishers follow, by their names
 	written    writtenToday
 	sequence   uint64
 	gap        bool               // records are missing before those that come now
@@ -31,6 +32,7 @@ func NewGovernance(environment string) *Governance {
 	return &Governance{
 		requests: make(map[string]Request), unfinished: make(map[string]bool), risk: risk.DefaultSettings(environment),
 		lifecycle: lifecycle.DefaultPolicy(), told: make(map[string]lifecycle.Told), automatic: make(map[string]string),
+		versions: make(map[string]Versions),
 	}
 }
 
@@ -104,6 +106,9 @@ func (g *Governance) evolve(sequence uint64, e Event) error {
 	}
 	if e.Type.OnLifecycle() {
 		return g.evolveLifecycle(e)
+	}
+	if e.Type == EventSourceVersion {
+		return g.takeUp(e)
 	}
 	if e.Type == EventRisk {
 		if e.Risk == nil {
