@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients examples bench-writes walkthrough image compose chart cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients manifest examples bench-writes walkthrough image compose chart cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -78,6 +78,9 @@ walkthrough: ## people change flags with the programs as released; writes docs/w
 clients: build ## real OpenFeature clients in Go, Node.js and a browser, and behind nginx; needs node, npm and chromium
 	cd e2e/clients/javascript && npm ci --no-audit --no-fund --silent && npm run --silent bundle
 	cd e2e/clients && $(GO) test ./... && $(GO) run .
+
+manifest: ## OpenFeature's command line pulls, pushes, compares and generates accessors; those for Node.js after make clients
+	cd e2e/manifest && $(GO) test -count=1 ./...
 
 image: ## images of the publisher and the sidecar in dist/images, as OCI archives; needs buildah
 	build/image.sh

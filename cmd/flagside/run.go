@@ -91,6 +91,7 @@ func topics() []commandline.Topic {
 		{Title: "Files", Entries: []commandline.Entry{
 			{Word: "apply", Short: "make an environment what files say"},
 			{Word: "export", Short: "print an environment as a flag file"},
+			{Word: "source", Short: "files and objects that a publisher follows, and their states"},
 			{Word: "validate", Short: "check flag files, and say where they are wrong"},
 			{Word: "convert FILE", Short: "print a flag file in JSON or YAML as JSON"},
 		}},

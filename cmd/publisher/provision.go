@@ -32,11 +32,7 @@ func provisionCommand() commandline.Invocation {
 		"than a third of their life is left. Run it again to complete what was interrupted.")
 	set.File(&p.file, "file", "", "JSON file that says which Secrets are needed").Require()
 	set.Bool(&p.dryRun, "dry-run", false, "say what would be done, let the API server check it, and write nothing")
-	set.String(&p.api.URL, "kubernetes-url", "", "URL of the API server of Kubernetes; without it the one of the pod that this runs in")
-	set.File(&p.api.TokenFile, "kubernetes-token-file", "",
-		"file with a bearer token for the API server, read for each request; without it that of the pod, or none with --kubernetes-url")
-	set.File(&p.api.CAFile, "kubernetes-ca", "",
-		"PEM file with CA certificates for the API server; without it that of the pod, or those of the system with --kubernetes-url")
+	declareKubernetes(set, &p.api)
 	return commandline.Invocation{
 		Set: set, Changes: true,
 		Check: p.check,
@@ -75,31 +71,12 @@ func readPlan(file string) ([]byte, error) {
 	return text, err
 }
 
-// server returns where the API server is.
-func (p *provisioning) server(environ []string) (kubernetes.Options, error) {
-	o := p.api
-	if o.URL == "" {
-		pod, err := kubernetes.InCluster(config.Lookup(environ))
-		if err != nil {
-			return o, fmt.Errorf("%w: run this in a pod, or name the API server with --kubernetes-url", err)
-		}
-		if o.TokenFile == "" {
-			o.TokenFile = pod.TokenFile
-		}
-		if o.CAFile == "" {
-			o.CAFile = pod.CAFile
-		}
-		o.URL = pod.URL
-	}
-	o.DryRun = p.dryRun
-	return o, nil
-}
-
 func (p *provisioning) run(ctx context.Context, t commandline.Terminal) error {
-	o, err := p.server(t.Environ)
+	o, err := apiServer(p.api, t.Environ)
 	if err != nil {
 		return err
 	}
+	o.DryRun = p.dryRun
 	client, err := kubernetes.New(o)
 	if err != nil {
 		return err

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/commandline"
@@ -12,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control"
+	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/systemd"
 	"github.com/flagside/flagside/internal/telemetry"
 )
@@ -19,6 +22,7 @@ import (
 func serveCommand() commandline.Invocation {
 	var o publisher.Options
 	var compatibility string
+	var sources []string
 	var l commandline.Logging
 	set := config.NewSet("publisher serve", "Keeps the change logs of environments and serves the API that changes them.")
 	declareStreams(set, &o)
@@ -34,10 +38,14 @@ func serveCommand() commandline.Invocation {
 	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
 		"most rule nodes that one evaluation may visit; documents that need more are refused; give sidecars the same value")
 	set.Choice(&compatibility, "compatibility", "", []string{string(eval.CompatibilityFlagd)}, "compatibility of new environments, unless given when they are created")
+	set.List(&sources, "source", nil,
+		"ENVIRONMENT=PATH of a file or directory, or ENVIRONMENT=kubernetes:NAMESPACE of FeatureFlag objects, that the environment follows; may be repeated")
+	declareKubernetes(set, &o.Kubernetes)
 	l.Declare(set, telemetry.FormatJSON)
 
 	complete := func() publisher.Options {
 		o := o
+		o.Sources, _ = following.ParseSpecs(sources)                 // which Check has done
 		if o.NATS != "" && o.NATSAddr == publisher.DefaultNATSAddr { // which a printed configuration names, too
 			o.NATSAddr = ""
 		}
@@ -56,11 +64,18 @@ func serveCommand() commandline.Invocation {
 	return commandline.Invocation{
 		Serves: true,
 		Set:    set,
-		Check:  func() error { return complete().Validate() },
-		Try:    func(ctx context.Context) error { return publisher.Check(ctx, complete()) },
+		Check: func() error {
+			if _, err := following.ParseSpecs(sources); err != nil {
+				return fmt.Errorf("--source: %w", err)
+			}
+			return complete().Validate()
+		},
+		Try: func(ctx context.Context) error { return publisher.Check(ctx, complete()) },
 		Run: func(ctx context.Context, t commandline.Terminal) error {
-			o := complete()
-			var err error
+			o, err := withAPIServer(complete(), t.Environ)
+			if err != nil {
+				return err
+			}
 			if o.Logger, err = l.Logger(t.Stderr); err != nil {
 				return err
 			}
@@ -79,6 +94,16 @@ func serveCommand() commandline.Invocation {
 			return p.Run(ctx)
 		},
 	}
+}
+
+// withAPIServer returns options that say where the API server of Kubernetes is, if one of the sources is a namespace.
+func withAPIServer(o publisher.Options, environ []string) (_ publisher.Options, err error) {
+	if slices.ContainsFunc(o.Sources, func(s following.Spec) bool { return s.Namespace != "" }) {
+		if o.Kubernetes, err = apiServer(o.Kubernetes, environ); err != nil {
+			return o, fmt.Errorf("--source with a namespace: %w", err)
+		}
+	}
+	return o, nil
 }
 
 // declareStreams declares where the streams are, and the keys that sign what is in them.

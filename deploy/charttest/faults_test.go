@@ -59,6 +59,9 @@ func faults() map[string]fault {
 		"FlagsideBreakGlass": {"a change without approval", map[string]string{
 			`flagside_break_glass_total{instance="flags:8017",environment="prod"}`: "0 0 1 1 1",
 		}, "3m", map[string]string{"environment": "prod"}, ""},
+		"FlagsideFlagsExpired": {"a test that ended a month ago", map[string]string{
+			`flagside_flags_oldest_expiry_seconds{instance="flags:8017",environment="prod"}`: "2678400x90",
+		}, "61m", map[string]string{"environment": "prod"}, "31d 0h 0m 0s"},
 		"FlagsideAPIErrors": {"undecided writes", map[string]string{
 			`flagside_api_requests_total{instance="flags:8017",operation="putFlag",status="503"}`: "0+10x20",
 			`flagside_api_requests_total{instance="flags:8017",operation="getFlag",status="200"}`: "0+50x20",

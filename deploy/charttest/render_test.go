@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	apps "k8s.io/api/apps/v1"
-	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	rbac "k8s.io/api/rbac/v1"
 )
@@ -87,11 +87,21 @@ func invariants(t *testing.T, r Rendered) {
 	}
 }
 
+// followsObjects reports whether a pod is that of a publisher that follows the objects of a namespace.
+func followsObjects(pod core.PodTemplateSpec) bool {
+	return slices.ContainsFunc(pod.Spec.Containers[0].Args, func(arg string) bool {
+		return strings.HasPrefix(arg, "--source=") && strings.Contains(arg, "=kubernetes:")
+	})
+}
+
+// isOurs reports whether an image is one of ours, and not one that values add.
+func isOurs(image string) bool { return strings.HasPrefix(image, "flagside/") }
+
 // verifyPod holds a pod to the profile restricted; the DaemonSet's is root without capabilities, because the node's directory is root's.
 func verifyPod(t *testing.T, name string, pod core.PodTemplateSpec) {
 	t.Helper()
 	node := strings.HasSuffix(name, "-node")
-	if token := pod.Spec.AutomountServiceAccountToken; token == nil || *token && !strings.HasSuffix(name, "-provision") {
+	if token := pod.Spec.AutomountServiceAccountToken; token == nil || *token && !strings.HasSuffix(name, "-provision") && !followsObjects(pod) {
 		t.Errorf("%s may speak to the API server", name)
 	}
 	if pod.Spec.EnableServiceLinks == nil || *pod.Spec.EnableServiceLinks {
@@ -134,7 +144,7 @@ func verifyContainer(t *testing.T, pod string, c core.Container, root bool) {
 		t.Errorf("%s: resources are %v: requests, a limit of memory and none of processor are wanted", at, c.Resources)
 	}
 	for name, probe := range map[string]*core.Probe{"startup": c.StartupProbe, "liveness": c.LivenessProbe} {
-		if !strings.HasSuffix(pod, "-provision") && (probe == nil || probe.Exec == nil) {
+		if isOurs(c.Image) && !strings.HasSuffix(pod, "-provision") && (probe == nil || probe.Exec == nil) {
 			t.Errorf("%s has no %s probe by exec, which needs no port and passes every mesh", at, name)
 		}
 	}
@@ -192,10 +202,21 @@ func within(selector, labels map[string]string) bool {
 	return len(selector) > 0
 }
 
-// verifyRoles makes sure that only the Job may touch Secrets, and only those that it makes.
+// verifyRoles makes sure that only the Job may touch Secrets, and only those that it makes; and that the publisher may do nothing but read FeatureFlag
+// objects and write Events, where it follows objects.
 func verifyRoles(t *testing.T, r Rendered) {
 	t.Helper()
 	for _, role := range Of[*rbac.Role](r) {
+		if strings.HasSuffix(role.Name, "-sources") {
+			want := []rbac.PolicyRule{
+				{APIGroups: []string{"core.openfeature.dev"}, Resources: []string{"featureflags"}, Verbs: []string{"get", "list", "watch"}},
+				{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"create", "patch"}},
+			}
+			if diff := cmp.Diff(want, role.Rules); diff != "" {
+				t.Errorf("the Role %s/%s: %s", role.Namespace, role.Name, diff)
+			}
+			continue
+		}
 		for _, rule := range role.Rules {
 			creates := slices.Equal(rule.Verbs, []string{"create"})
 			if !slices.Equal(rule.Resources, []string{"secrets"}) || !creates && len(rule.ResourceNames) == 0 {
@@ -203,13 +224,16 @@ func verifyRoles(t *testing.T, r Rendered) {
 			}
 		}
 	}
-	jobs := Of[*batch.Job](r)
 	for _, binding := range Of[*rbac.RoleBinding](r) {
-		if len(jobs) != 1 || binding.Subjects[0].Name != jobs[0].Spec.Template.Spec.ServiceAccountName || binding.Subjects[0].Namespace != Namespace {
-			t.Errorf("the RoleBinding %s is for another than the Job", binding.Name)
+		of := r.accountOf(strings.TrimSuffix(binding.Name, "-sources"))
+		if binding.RoleRef.Name != binding.Name || len(binding.Subjects) != 1 || binding.Subjects[0].Name != of || binding.Subjects[0].Namespace != Namespace {
+			t.Errorf("the RoleBinding %s is for %v, and not for the service account %q", binding.Name, binding.Subjects, of)
 		}
 	}
 }
+
+// accountOf returns the service account of the pod of a name.
+func (r Rendered) accountOf(name string) string { return r.Pods()[name].Spec.ServiceAccountName }
 
 // What cannot work is refused while it is rendered, with what to do.
 func TestRefusals(t *testing.T) {

@@ -92,6 +92,7 @@ func TestCluster(t *testing.T) {
 	parts := map[string]string{}
 	t.Run("chart", func(t *testing.T) { parts["CHART"] = verifyChart(t, s) })
 	t.Run("policy", func(t *testing.T) { parts["POD"] = verifyPolicy(t, s) })
+	t.Run("source", func(t *testing.T) { verifySource(t, s) })
 	t.Run("provision", func(t *testing.T) { parts["PROVISION"] = verifyProvision(t, s) })
 	if t.Failed() {
 		return

@@ -16,14 +16,16 @@ func TestPurePackages(t *testing.T) {
 	decisions := slices.Concat(certain, []string{"sync"})
 	all := readSource(t)
 	for at, impure := range map[string][]string{
-		"document":                            certain,
-		"eval":                                certain,
-		"sync/changelog":                      impure,
-		"internal/publisher/control/risk":     decisions,
-		"internal/publisher/control/requests": decisions,
-		"internal/publisher/control/decide":   decisions,
-		"internal/publisher/lifecycle":        decisions,
-		"internal/publisher/fleet":            certain,
+		"document":                             certain,
+		"eval":                                 certain,
+		"sync/changelog":                       impure,
+		"internal/publisher/control/risk":      decisions,
+		"internal/publisher/control/requests":  decisions,
+		"internal/publisher/control/decide":    decisions,
+		"internal/publisher/lifecycle":         decisions,
+		"internal/publisher/manifest":          decisions,
+		"internal/publisher/control/ownership": decisions,
+		"internal/publisher/fleet":             certain,
 	} {
 		for _, imported := range all.must(t, at).imports {
 			if slices.ContainsFunc(impure, func(name string) bool { return below(imported, name) }) {
@@ -37,7 +39,7 @@ func TestPurePackages(t *testing.T) {
 func TestPurePackagesReadNoClock(t *testing.T) {
 	t.Parallel()
 	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
-	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle", "internal/publisher/fleet"} {
+	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/ownership", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle", "internal/publisher/fleet", "internal/publisher/manifest"} {
 		for _, file := range goFiles(t, at) {
 			if used := clock.FindString(readFile(t, file)); used != "" {
 				t.Errorf("%s uses %s: time is an argument there", file, used)
@@ -53,10 +55,13 @@ func TestDecisionsImportFew(t *testing.T) {
 	all := readSource(t)
 	for at, allowed := range map[string][]string{
 		"internal/publisher/lifecycle": {"eval"},
+		"internal/publisher/manifest":  {"eval"},
+
+		control + "/ownership": {"document"},
 
 		control + "/risk":     {"document", "eval", access},
-		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk"},
-		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests"},
+		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk", "internal/publisher/lifecycle"},
+		control + "/decide":   {"document", "eval", "sync/changelog", access, control + "/risk", control + "/requests", control + "/ownership", "internal/publisher/lifecycle"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {
@@ -167,12 +172,13 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 		publisher + "cli": {
 			publisher + "api", publisher + "client", publisher + "cli/contexts", "internal/commandline", "internal/config", "internal/handwritten", "internal/telemetry",
 			"document", "eval", "sync/changelog", // evaluates flags, and reads revisions and trust files
-			"sync",                // the names that environments can have
-			publisher + "access",  // the names of roles and actions
-			publisher + "audit",   // verifies exports
-			publisher + "source",  // reads flag files, and plans what they need
-			"internal/references", // reads source code
-			"internal/fileaccess", // replaces files as a whole
+			"sync",                          // the names that environments can have
+			publisher + "access",            // the names of roles and actions
+			publisher + "audit",             // verifies exports
+			publisher + "source",            // reads flag files, and plans what they need
+			publisher + "control/ownership", // who owns a document
+			"internal/references",           // reads source code
+			"internal/fileaccess",           // replaces files as a whole
 		},
 	}
 	all := readSource(t)
@@ -245,13 +251,22 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 func TestOnlyTheJobWritesSecrets(t *testing.T) {
 	t.Parallel()
 	const client, provision = "internal/kubernetes", "internal/publisher/provision"
-	users := map[string][]string{client: {provision, "cmd/publisher", "internal/kubernetestest"}, provision: {"cmd/publisher"}}
+	const serves, follows = "internal/publisher", "internal/publisher/following" // which read other objects
+	users := map[string][]string{client: {provision, "cmd/publisher", "internal/kubernetestest", serves, follows}, provision: {"cmd/publisher"}}
 	all := readSource(t)
 	for used, allowed := range users {
 		all.must(t, used)
 		for _, at := range all.folders() {
 			if slices.Contains(own(all[at].imports), used) && !slices.Contains(allowed, at) {
 				t.Errorf("%s imports %s; only %v may", at, used, allowed)
+			}
+		}
+	}
+	secrets := regexp.MustCompile(`\bkubernetes\.Secret\b|\b[cC]lient\.(Secret|Create|Update)\(`)
+	for _, at := range []string{serves, follows} {
+		for _, file := range goFiles(t, at) {
+			if used := secrets.FindString(readFile(t, file)); used != "" {
+				t.Errorf("%s uses %s: what serves touches no Secret", file, used)
 			}
 		}
 	}

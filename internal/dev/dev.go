@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/internal/lifecycle"
 	"github.com/flagside/flagside/internal/publisher"
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/source/watch"
 	"github.com/flagside/flagside/internal/sidecar"
 )
 
@@ -146,23 +147,23 @@ func (d *Dev) Run(ctx context.Context) error {
 
 // start starts the parts from the bottom up.
 func (d *Dev) start(ctx context.Context, parts *lifecycle.Group) error {
-	watcher, err := newWatcher(d.options.File)
+	watcher, err := watch.New(d.options.File)
 	if err != nil {
 		return errors.Join(err, d.publisher.Close(), d.sidecar.Close())
 	}
 	parts.Start(lifecycle.Part{Name: "dev", Run: d.publisher.Run})
 	if err := d.publisher.Ready(ctx); err != nil {
-		return errors.Join(watcher.close(), d.sidecar.Close())
+		return errors.Join(watcher.Close(), d.sidecar.Close())
 	}
 	loader := &loader{dev: d}
 	// The file is loaded before the sidecar looks, so that a ready sidecar has its flags.
 	again := loader.load(ctx)
 	parts.Start(lifecycle.Part{Name: "dev: sidecar", Run: d.sidecar.Run})
 	if err := d.greet(ctx, loader); err != nil {
-		return errors.Join(err, watcher.close())
+		return errors.Join(err, watcher.Close())
 	}
 	parts.Start(lifecycle.Part{Name: "dev: file", Run: func(ctx context.Context) error {
-		return watcher.run(ctx, again, loader.lost, loader.load)
+		return watcher.Run(ctx, again, loader.lost, loader.load)
 	}})
 	return nil
 }

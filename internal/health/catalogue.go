@@ -34,6 +34,7 @@ const (
 	DiskUnwritable       Code = "disk-unwritable"
 	DiskQuarantined      Code = "disk-quarantined"
 	FileRefused          Code = "file-refused"
+	LifecycleFailed      Code = "lifecycle-failed"
 	PolicyRefused        Code = "policy-refused"
 	ForeignMessages      Code = "foreign-messages"
 	HeartbeatsOld        Code = "heartbeats-old"
@@ -43,6 +44,11 @@ const (
 	CheckpointNotWritten Code = "checkpoint-not-written"
 	DiskFull             Code = "disk-full"
 	DiskNearlyFull       Code = "disk-nearly-full"
+	SourceBroken         Code = "source-broken"
+	SourceMissing        Code = "source-missing"
+	SourceConflict       Code = "source-conflict"
+	SourceRefused        Code = "source-refused"
+	SourceBehind         Code = "source-behind"
 	FleetBehind          Code = "fleet-behind"
 	FleetDiverged        Code = "fleet-diverged"
 	FleetVersionSkew     Code = "fleet-version-skew"
@@ -213,6 +219,11 @@ func Catalogue() []Condition {
 			"The watched file has mistakes, so the last good version of it is served; correct the places that the detail names.",
 		},
 		{
+			LifecycleFailed, SeverityWarning,
+			"The lifecycle policy of an environment wants something of an expired flag that is refused again and again; " +
+				"do it by hand, let the Cedar policies permit it, or change the lifecycle policy.",
+		},
+		{
 			PolicyRefused, SeverityWarning,
 			"The policy file has mistakes, so the previous policies stay in force; correct the places that the detail names.",
 		},
@@ -255,6 +266,30 @@ func Catalogue() []Condition {
 			DiskNearlyFull, SeverityWarning,
 			"Less than 10 % of the disk of the embedded NATS server is free, and changes are refused once it is full; " +
 				"free space at the place that the detail names or enlarge the volume.",
+		},
+		{
+			SourceBroken, SeverityWarning,
+			"A source that the publisher follows has mistakes, so the environment stays as its last good version says; correct the places that the detail names.",
+		},
+		{
+			SourceMissing, SeverityWarning,
+			"A source that the publisher follows cannot be read or is empty, so the environment stays as it is; " +
+				"put the files or objects back, or correct the path, the mount or the rights that the detail names.",
+		},
+		{
+			SourceConflict, SeverityWarning,
+			"A source that the publisher follows has a flag that belongs to another one, or that was changed by breaking the glass, and leaves it alone; " +
+				"do what the detail says.",
+		},
+		{
+			SourceRefused, SeverityWarning,
+			"Policies do not permit what a source wants, or its change request was rejected, so the environment stays as it is; " +
+				"change the source, or the policies that the detail names.",
+		},
+		{
+			SourceBehind, SeverityWarning,
+			"This publisher has read an older version of a source than another publisher for two minutes, and applies nothing of it; " +
+				"check that its mount is updated, and if the older version is meant, change anything in the files, a comment for example.",
 		},
 		{
 			FleetBehind, SeverityWarning,

@@ -24,6 +24,7 @@ type Client struct {
 	options Options
 	base    *url.URL
 	http    *http.Client
+	watches *http.Client // without a bound on how long an answer takes
 }
 
 // New returns a client. It reads the CA certificates, and sends nothing.
@@ -36,12 +37,14 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{options: o, base: base, http: &http.Client{
+	client := http.Client{
 		// No proxy: a token is for the API server alone. That is also why redirections are not followed.
 		Transport:     &http.Transport{TLSClientConfig: config, MaxResponseHeaderBytes: maxAnswerHeader, IdleConnTimeout: idleTimeout},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Timeout:       cmp.Or(o.Timeout, DefaultTimeout),
-	}}, nil
+	}
+	bounded := client
+	bounded.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	return &Client{options: o, base: base, http: &bounded, watches: &client}, nil
 }
 
 // Close closes the connections that are idle.
@@ -102,12 +105,26 @@ func (c *Client) send(ctx context.Context, method, at string, s Secret) ([]byte,
 			at += "?dryRun=All"
 		}
 	}
+	return c.ask(ctx, method, at, "application/json", body, maxAnswer)
+}
+
+// ask sends a request, whose body may be nil, and returns the body of what is a success.
+func (c *Client) ask(ctx context.Context, method, at, contentType string, body io.Reader, limit int64) ([]byte, error) {
+	request, err := c.request(ctx, method, at, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(request, limit)
+}
+
+// request returns a request of whom the token is of. Its body may be nil.
+func (c *Client) request(ctx context.Context, method, at, contentType string, body io.Reader) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, method, at, body)
 	if err != nil {
 		return nil, errors.New("its name cannot be part of a URL")
 	}
 	if body != nil {
-		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Content-Type", contentType)
 	}
 	token, err := c.options.token()
 	if err != nil {
@@ -118,22 +135,22 @@ func (c *Client) send(ctx context.Context, method, at string, s Secret) ([]byte,
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "flagside")
-	return c.answer(request)
+	return request, nil
 }
 
 // answer sends a request and returns the body of what is a success.
-func (c *Client) answer(request *http.Request) ([]byte, error) {
+func (c *Client) answer(request *http.Request, limit int64) ([]byte, error) {
 	response, err := c.http.Do(request) // #nosec G704 -- the operator's API server
 	if err != nil {
 		return nil, err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
+	text, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	switch {
 	case err != nil:
 		return nil, err
-	case len(text) > maxAnswer:
-		return nil, fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	case int64(len(text)) > limit:
+		return nil, fmt.Errorf("the answer has more than %d bytes", limit)
 	case response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated:
 		return nil, parseStatus(response.StatusCode, text)
 	}

@@ -16,12 +16,14 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrForbidden means that the API server knows who asks, and permits it not.
 	ErrForbidden = errors.New("forbidden")
+	// ErrExpired means that the API server no longer has what came after a resource version, or the rest of a list: list again.
+	ErrExpired = errors.New("expired")
 )
 
 // maxMessage bounds what is shown of a message of the API server, in bytes.
 const maxMessage = 500
 
-// StatusError is an answer of the API server that says no. ErrNotFound, ErrConflict and ErrForbidden match it.
+// StatusError is an answer of the API server that says no. ErrNotFound, ErrConflict, ErrForbidden and ErrExpired match it.
 type StatusError struct {
 	Code   int    // of HTTP
 	Reason string // such as AlreadyExists; empty if something else than an API server answers
@@ -52,6 +54,8 @@ func (e *StatusError) Is(target error) bool {
 		return e.Code == http.StatusConflict
 	case ErrForbidden:
 		return e.Code == http.StatusForbidden
+	case ErrExpired:
+		return e.Code == http.StatusGone
 	default:
 		return false
 	}

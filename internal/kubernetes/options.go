@@ -38,6 +38,8 @@ type Options struct {
 	CAFile string
 	// Timeout is how long one request may take; 0 means DefaultTimeout.
 	Timeout time.Duration
+	// Idle is how long a watch may be silent; 0 means DefaultIdle.
+	Idle time.Duration
 	// DryRun lets the API server check what is to be written, and write nothing.
 	DryRun bool
 }
@@ -67,7 +69,7 @@ func (o Options) base() (*url.URL, error) {
 		return nil, errors.New("the URL of the API server must be such as https://10.96.0.1:443")
 	case u.Scheme == "http" && !onLoopback(u.Hostname()):
 		return nil, fmt.Errorf("the URL %s must begin with https://: anyone on the way could read the Secrets", o.URL)
-	case o.Timeout < 0:
+	case o.Timeout < 0 || o.Idle < 0:
 		return nil, errors.New("the time for a request cannot be negative")
 	}
 	return u, nil

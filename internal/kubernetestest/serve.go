@@ -49,6 +49,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	case Forbid:
 		no = &refusal{http.StatusForbidden, "Forbidden", "secrets are forbidden: a test does not permit it"}
 	case Pass, LoseReply:
+		if watch := s.watchOf(r); watch != nil {
+			s.mu.Unlock()
+			s.stream(w, r, watch)
+			return
+		}
 		code, object, no = s.handle(r)
 	}
 	s.mu.Unlock()
@@ -68,6 +73,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Server) handle(r *http.Request) (code int, object map[string]any, no *refusal) {
 	if r.Header.Get("Authorization") != "Bearer "+s.token {
 		return 0, nil, &refusal{http.StatusUnauthorized, "Unauthorized", "Unauthorized"}
+	}
+	if code, object, no, known := s.handleObjects(r); known {
+		return code, object, no
 	}
 	c, no := parse(r)
 	if no != nil {

@@ -1,4 +1,5 @@
-// Package kubernetestest runs what behaves as a Kubernetes API server does with Secrets, in the process of a test, and mounts Secrets as pods see them.
+// Package kubernetestest runs what behaves as a Kubernetes API server does with Secrets, custom objects and Events, in the process of a test, and mounts
+// Secrets as pods see them.
 package kubernetestest
 
 import (
@@ -42,6 +43,7 @@ type Server struct {
 	writes     int
 	fault      func(method, path string) Fault
 	seen       func(stored kubernetes.Secret)
+	objects    objects
 }
 
 // Start returns a running server with some namespaces. It ends with the test.
@@ -50,7 +52,7 @@ func Start(tb testing.TB, namespaces ...string) *Server {
 	dir := tb.TempDir()
 	s := &Server{
 		TokenFile: filepath.Join(dir, "token"), CAFile: filepath.Join(dir, "ca.crt"), token: rand.Text(),
-		namespaces: map[string]bool{}, secrets: map[string]map[string]any{},
+		namespaces: map[string]bool{}, secrets: map[string]map[string]any{}, objects: newObjects(),
 	}
 	for _, name := range namespaces {
 		s.namespaces[name] = true

@@ -49,6 +49,9 @@ func carryOut(text string) error {
 		_, err := publisher.Move(context.Background(), t.Source.options(), t.Target.options())
 		return err
 	}
+	if t.What == "follow" {
+		return followUntilApplied(t.Target.options(), t.File)
+	}
 	if t.What == "backup" {
 		if exists(t.File) { // the one before was killed when everything was done
 			return nil

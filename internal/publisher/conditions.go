@@ -56,6 +56,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	}
 	p.diskConditions(add)
 	p.streamConditions(add)
+	p.sourceConditions(add, time.Now())
 	for _, e := range p.environments.all() {
 		e.fleetConditions(add)
 		status := e.follower.Status()
@@ -67,6 +68,9 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 		}
 		if status.DifferentHistory != nil {
 			add(logcondition.History(status.DifferentHistory), e.name+": "+status.DifferentHistory.Error())
+		}
+		for _, detail := range e.control.Lives().Failures {
+			add(health.LifecycleFailed, e.name+": "+detail)
 		}
 		if status.Hole != nil {
 			add(health.LogHole, e.name+": "+status.Hole.Error())

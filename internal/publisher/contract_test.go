@@ -227,13 +227,16 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 	r.settings("staging")
 	succeeded, used := make(map[string]bool), true
 	var s stage
-	ask := func(id, method, path, body string, headers ...string) answer {
-		a := r.ask(method, path, body, append(headers, "Authorization", "Bearer "+secretOf("admin"))...)
+	askAs := func(role, id, method, path, body string, headers ...string) answer {
+		a := r.ask(method, path, body, append(headers, "Authorization", "Bearer "+secretOf(role))...)
 		if err := d.check(id, a); err != nil {
 			t.Errorf("%s %s answers what is not declared: %v\n%s", method, path, err, a.body)
 		}
 		succeeded[id] = succeeded[id] || a.status < http.StatusBadRequest
 		return a
+	}
+	ask := func(id, method, path, body string, headers ...string) answer {
+		return askAs("admin", id, method, path, body, headers...)
 	}
 	for n, attempt := range attempts() {
 		id, _, _ := strings.Cut(attempt.name, " ")
@@ -245,6 +248,11 @@ func TestEveryOperationAnswersAsDeclared(t *testing.T) {
 		ask(id, method, path, strings.ReplaceAll(body, "{first}", first), headers...)
 		ask(id, method, strings.ReplaceAll(path, "staging", "unknown"), body, headers...) // a problem, where there is an environment
 	}
+	const only = "/openfeature/v0/manifest" // of the only environment that the caller may read
+	askAs("elsewhere", "readOnlyManifest", "GET", only, "")
+	askAs("elsewhere", "createOnlyManifestFlag", "POST", only+"/flags", `{"key":"pushed","type":"string","description":null,"defaultValue":"x"}`)
+	askAs("elsewhere", "updateOnlyManifestFlag", "PUT", only+"/flags/pushed", `{"key":"pushed","type":"string","description":"y"}`)
+	askAs("elsewhere", "archiveOnlyManifestFlag", "DELETE", only+"/flags/pushed", "")
 	ask("createEnvironment", "POST", "/api/v1/environments", `{"name":"brief"}`)
 	ask("putSettings", "PUT", "/api/v1/environments/brief/settings", `{"compatibility":"flagd"}`, "If-None-Match", "*")
 	ask("recreateEnvironment", "POST", "/api/v1/environments/brief/recreate", "")

@@ -66,7 +66,7 @@ func newEnvironment(
 	}
 	e.control = control.NewService(control.Options{
 		Environment: name, Store: e, Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Access: gate,
-		Observer: observer{environment: e, metrics: metrics}, ReadOnly: o.ReadOnly[name], OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes,
+		Observer: observer{environment: e, metrics: metrics}, ReadOnly: o.ReadOnly[name], OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes, Now: o.Now,
 	})
 	return e, nil
 }

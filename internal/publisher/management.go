@@ -23,7 +23,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range append([]prometheus.Collector{p.refused, p.busy, health.NewCollector(p.options.Health)}, p.diskMetrics()...) {
+	for _, c := range append([]prometheus.Collector{p.refused, p.busy, health.NewCollector(p.options.Health), sourceMetrics{p}}, p.diskMetrics()...) {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -34,7 +34,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	}
 	api := admin.Options{
 		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
-		Acts: p.gate.acts, BrokeGlass: p.environments.metrics.brokeGlass,
+		Acts: p.gate.acts, BrokeGlass: p.environments.metrics.brokeGlass, Sources: p.Sources,
 		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger, Repeats: p.repeats,
 	}
 	mux := http.NewServeMux()

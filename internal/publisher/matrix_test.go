@@ -153,6 +153,9 @@ func attempts() []attempt {
 		get("readLifecycle", readers, environments+"{e}/lifecycle"),
 		get("listFleet", readers, environments+"{e}/fleet"),
 		get("readConvergence", readers, environments+"{e}/fleet/revisions/last"),
+		get("getLifecyclePolicy", readers, environments+"{e}/lifecycle/policy"),
+		write("previewLifecyclePolicy", readers, "POST", environments+"{e}/lifecycle/policy/preview", `{"staleDays":60}`),
+		get("listSources", readers, environments+"{e}/sources"),
 		get("listActivity", readers, environments+"{e}/activity"),
 		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
 			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}
@@ -178,7 +181,18 @@ func attempts() []attempt {
 		write("rollBackEnvironment", editors, "POST", environments+"{e}/rollback", `{"revision":"{first}"}`),
 		write("changeDocuments", editors, "POST", environments+"{e}/documents", `{"changes":[{"key":"new-{f}","document":`+offDocument+`}]}`),
 		write("promoteEnvironment", editors, "POST", environments+"{e}/promote", `{"from":"other","flags":["{f}"],"prune":true}`),
+		get("readManifest", readers, environments+"{e}/openfeature/v0/manifest"),
+		write("createManifestFlag", editors, "POST", environments+"{e}/openfeature/v0/manifest/flags", `{"key":"pushed-{f}","type":"boolean","defaultValue":true}`),
+		write("updateManifestFlag", editors, "PUT", environments+"{e}/openfeature/v0/manifest/flags/{f}", `{"key":"{f}","type":"boolean","defaultValue":false}`),
+		write("archiveManifestFlag", editors, "DELETE", environments+"{e}/openfeature/v0/manifest/flags/{f}", ""),
+		// Of those who may do something, only one may read a single environment, in which the flag is not.
+		get("readOnlyManifest", everybody, "/openfeature/v0/manifest"),
+		write("createOnlyManifestFlag", everybody, "POST", "/openfeature/v0/manifest/flags", `{"key":"pushed-{f}","type":"boolean","defaultValue":true}`),
+		write("updateOnlyManifestFlag", everybody, "PUT", "/openfeature/v0/manifest/flags/{f}", `{"key":"{f}","type":"boolean","defaultValue":false}`),
+		write("archiveOnlyManifestFlag", everybody, "DELETE", "/openfeature/v0/manifest/flags/{f}", ""),
+
 		write("putRisk", "admin", "PUT", environments+"{e}/risk", `{"tags":["{f}"]}`),
+		write("patchLifecyclePolicy", "admin", "PATCH", environments+"{e}/lifecycle/policy", `{"staleDays":60}`),
 		write("patchRisk", "admin", "PATCH", environments+"{e}/risk", `{"tags":["{f}"]}`),
 
 		write("openRequest", proposers, "POST", environments+"{e}/requests", command),

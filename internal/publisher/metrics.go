@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/internal/publisher/fleet"
+	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/sync/status"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -18,6 +19,8 @@ type metrics struct {
 	appends      *prometheus.CounterVec
 	requests     *prometheus.CounterVec
 	broken       *prometheus.CounterVec
+	transitions  *prometheus.CounterVec
+	actions      *prometheus.CounterVec
 
 	count    *prometheus.Desc
 	revision *prometheus.Desc
@@ -26,6 +29,8 @@ type metrics struct {
 	age      *prometheus.Desc
 	writable *prometheus.Desc
 	waiting  *prometheus.Desc
+	stages   *prometheus.Desc
+	expired  *prometheus.Desc
 
 	sidecars, reports, lost *prometheus.Desc
 	propagation             *prometheus.HistogramVec
@@ -47,6 +52,15 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 			Name: "flagside_break_glass_total",
 			Help: "Changes and administrative actions that used break glass: they went through without the required approvals. The environment is empty for actions that concern none.",
 		}, []string{"environment"}),
+		transitions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_lifecycle_transitions_total",
+			Help: "Flags that came to a stage of their lives, as told in the feed by this publisher. active: back again. archived: of flags that were not active.",
+		}, []string{"environment", "stage"}),
+		actions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "flagside_lifecycle_actions_total",
+			Help: "What this publisher did about expired flags because the lifecycle policy wants it, by action (freeze, propose-removal; empty where it is not wanted any more) " +
+				"and outcome: done, proposed (by a change request), rebased, withdrawn or failed.",
+		}, []string{"environment", "action", "outcome"}),
 		count:    prometheus.NewDesc("flagside_environments", "Number of environments that the publisher follows.", nil, nil),
 		revision: prometheus.NewDesc("flagside_environment_revision", "Revision of the environment that this publisher has applied.", label, nil),
 		head:     prometheus.NewDesc("flagside_environment_head_revision", "Highest revision of the environment known to exist in its change log.", label, nil),
@@ -68,8 +82,10 @@ func newMetrics(registry prometheus.Registerer, e *environments) (*metrics, erro
 			Help:    "Seconds from the commit of a change until the acknowledgement of a sidecar that serves it, on the clock of this publisher.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 		}, label),
+		stages:  prometheus.NewDesc("flagside_flags", "Number of flags by stage of their lives: active, stale, expiring or expired.", []string{"environment", "stage"}, nil),
+		expired: prometheus.NewDesc("flagside_flags_oldest_expiry_seconds", "Seconds since the flag expired that did first and still exists; 0 if none has expired.", label, nil),
 	}
-	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken, m.propagation} {
+	for _, c := range []prometheus.Collector{m, m.appends, m.requests, m.broken, m.transitions, m.actions, m.propagation} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -82,6 +98,16 @@ func (m *metrics) appended(environment string, s writer.OutcomeState) {
 	m.appends.WithLabelValues(environment, s.String()).Inc()
 }
 
+// lived counts flags that came to a stage.
+func (m *metrics) lived(environment string, stage lifecycle.Stage, flags int) {
+	m.transitions.WithLabelValues(environment, string(stage)).Add(float64(flags))
+}
+
+// acted counts what was done about an expired flag.
+func (m *metrics) acted(environment string, a lifecycle.Action, outcome string) {
+	m.actions.WithLabelValues(environment, string(a), outcome).Inc()
+}
+
 // brokeGlass counts what was done without approvals.
 func (m *metrics) brokeGlass(environment string) { m.broken.WithLabelValues(environment).Inc() }
 
@@ -92,7 +118,7 @@ func (m *metrics) observe(operation string, status int) {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable, m.waiting, m.sidecars, m.reports, m.lost} {
+	for _, d := range []*prometheus.Desc{m.count, m.revision, m.head, m.flags, m.age, m.writable, m.waiting, m.stages, m.expired, m.sidecars, m.reports, m.lost} {
 		out <- d
 	}
 }
@@ -123,6 +149,7 @@ func (m *metrics) Collect(out chan<- prometheus.Metric) {
 			gauge(m.waiting, float64(count), e.name, string(status))
 		}
 		m.collectFleet(out, e)
+		m.collectLives(e, gauge)
 	}
 }
 
@@ -147,4 +174,16 @@ func (m *metrics) collectFleet(out chan<- prometheus.Metric, e *environment) {
 func (m *metrics) propagated(environment string) func(time.Duration) {
 	observer := m.propagation.WithLabelValues(environment)
 	return func(d time.Duration) { observer.Observe(d.Seconds()) }
+}
+
+// collectLives collects where the flags of an environment are in their lives, once that is known.
+func (m *metrics) collectLives(e *environment, gauge func(d *prometheus.Desc, value float64, labels ...string)) {
+	lives := e.control.Lives()
+	if lives.Counts == nil {
+		return
+	}
+	for stage, count := range lives.Counts {
+		gauge(m.stages, float64(count), e.name, string(stage))
+	}
+	gauge(m.expired, lives.OldestExpiry.Seconds(), e.name)
 }

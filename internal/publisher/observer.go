@@ -5,6 +5,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
+	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -21,6 +22,18 @@ func (o observer) Deciding(ctx context.Context, c decide.Command) func(error) {
 
 // Appended implements control.Observer.
 func (o observer) Appended(s writer.OutcomeState) { o.metrics.appended(o.environment.name, s) }
+
+// Lived implements control.Observer.
+func (o observer) Lived(e requests.Event) {
+	stage := e.Type.Stage()
+	o.metrics.lived(o.environment.name, stage, len(e.Flags))
+	o.environment.logger.Info().Str("stage", string(stage)).Int("flags", len(e.Flags)).Str("first", e.Flags[0].Key).Msg("flags came to another stage of their lives")
+}
+
+// ActedOnExpired implements control.Observer.
+func (o observer) ActedOnExpired(a lifecycle.Action, outcome string) {
+	o.metrics.acted(o.environment.name, a, outcome)
+}
 
 // BrokeGlass implements control.Observer.
 func (o observer) BrokeGlass(r requests.Request) {

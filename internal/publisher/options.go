@@ -16,12 +16,14 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/health"
+	"github.com/flagside/flagside/internal/kubernetes"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/fleet"
+	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 )
@@ -122,6 +124,10 @@ type Options struct {
 	// GatherReports is for how long status reports are gathered after a start or a lost connection, before the fleet counts as known. 0 means
 	// fleet.Rebuilding, which is long enough for every sidecar to report; less is for tests, and for a publisher beside its only sidecar.
 	GatherReports time.Duration
+	// Sources are followed: environments become what they say.
+	Sources []following.Spec
+	// Kubernetes says where the API server is; it is required for sources that are namespaces.
+	Kubernetes kubernetes.Options
 
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility
@@ -132,6 +138,10 @@ type Options struct {
 	OwnMachine bool
 	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
 	ReadOnly map[string]string
+
+	// Now is the clock of what people agreed on: deadlines, schedules, the lives of flags, and the times in records; nil means time.Now. Heartbeats,
+	// tokens and everything that waits go by the clock of the process.
+	Now func() time.Time
 
 	// Metrics collects the metrics; nil means a registry of the publisher's own.
 	Metrics *prometheus.Registry

@@ -26,6 +26,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/admin"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	"github.com/flagside/flagside/internal/telemetry"
@@ -51,6 +52,7 @@ type Publisher struct {
 	streams      *streamChecks
 	journals     *ledgerChecks
 	gate         *gate
+	sources      []*following.Follower
 	checkpoints  checkpoints
 	repeats      *telemetry.Repeats
 	refused      prometheus.Counter // connections of the API that were closed at once
@@ -64,7 +66,7 @@ func New(o Options) (*Publisher, error) {
 		return nil, fmt.Errorf("publisher: %w", err)
 	}
 	p := &Publisher{options: o, logger: o.Logger, refused: newRefused(), busy: newBusy(), repeats: telemetry.NewRepeats(o.Logger)}
-	for _, prepare := range []func() error{o.verifyFiles, p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareAPI} {
+	for _, prepare := range []func() error{o.verifyFiles, p.prepareDataDir, p.prepareKeys, p.prepareServer, p.prepareGate, p.prepareSources, p.prepareAPI} {
 		if err := prepare(); err != nil {
 			return nil, errors.Join(fmt.Errorf("publisher: %w", err), p.Close())
 		}
@@ -261,6 +263,7 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 		begin("publisher: checkpoints", p.keepCheckpoints)
 	}
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
+	begin("publisher: sources", p.followSources)
 	begin("publisher: streams", p.streams.run)
 	begin("publisher: journals", p.journals.run)
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })

@@ -38,11 +38,12 @@ func notAdministration() map[string][]string {
 		"the log, whose entry is the change itself": {
 			"putFlag", "patchFlag", "toggleFlag", "archiveFlag", "deleteFlag", "rollBackFlag", "putSegment", "patchSegment", "archiveSegment",
 			"deleteSegment", "rollBackSegment", "putSettings", "rollBackEnvironment", "promoteEnvironment", "changeDocuments", "recreateEnvironment", "restoreEnvironment",
+			"createManifestFlag", "updateManifestFlag", "archiveManifestFlag", "createOnlyManifestFlag", "updateOnlyManifestFlag", "archiveOnlyManifestFlag",
 		},
 		"the ledger, as a step of the change request": {
 			"openRequest", "commentRequest", "approveRequest", "rejectRequest", "reviewRequest", "withdrawRequest", "rebaseRequest", "applyRequest",
 		},
-		"none, because it only asks": {"checkPolicy", "previewCommand"},
+		"none, because it only asks": {"checkPolicy", "previewCommand", "previewLifecyclePolicy"},
 	}
 }
 
@@ -105,6 +106,7 @@ func (r *running) acts(t *testing.T, server *natstest.Server, person string) []a
 		{"reviveEnvironment", ask(http.MethodPost, "/environments/created/revive", ""), "environment.revived", "created", "environment.revived"},
 		{"patchRisk", ask(http.MethodPatch, "/environments/staging/risk", `{"share":0.5}`), "", "staging", "settings.risk"},
 		{"putRisk", ask(http.MethodPut, "/environments/staging/risk", `{"tags":["t"]}`), "", "staging", "settings.risk"},
+		{"patchLifecyclePolicy", ask(http.MethodPatch, "/environments/staging/lifecycle/policy", `{"staleDays":60}`), "", "staging", "settings.lifecycle"},
 		{"createToken", ask(http.MethodPost, "/tokens", `{"name":"n","groups":["flagside:viewer"]}`), "token.created", "", ""},
 		{"revokeToken", token, "token.revoked", "", ""},
 		{"erasePerson", ask(http.MethodPost, "/persons/erase", `{"person":"`+person+`"}`), "person.erased", "", ""},

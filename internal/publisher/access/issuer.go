@@ -81,7 +81,7 @@ func validateIssuers(all []Issuer) error {
 }
 
 func (i Issuer) validate() error {
-	reserved := []string{string(KindToken), string(KindDev), string(KindLocal)}
+	reserved := []string{string(KindToken), string(KindDev), string(KindLocal), string(KindSource)}
 	if i.Name == "" || strings.Trim(i.Name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" || slices.Contains(reserved, i.Name) {
 		return fmt.Errorf("the name must be lower-case letters, digits and dashes, and none of %v", reserved)
 	}

@@ -15,6 +15,8 @@ const (
 	KindDev Kind = "dev"
 	// KindLocal is the process itself, such as a file that it watches.
 	KindLocal Kind = "local"
+	// KindSource is a source that publishers follow, whose name is the ID.
+	KindSource Kind = "source"
 )
 
 // Principal is an authenticated caller. The zero value is an unauthenticated one and has no permissions.
@@ -50,6 +52,10 @@ const (
 	RoleEditor   = "flagside:editor"
 	RoleApprover = "flagside:approver"
 	RoleAdmin    = "flagside:admin"
+	// RoleLifecycle is the group of what carries out lifecycle policies. Tokens do not need it.
+	RoleLifecycle = "flagside:lifecycle"
+	// RoleSource is that of the sources that publishers follow.
+	RoleSource = "flagside:source"
 )
 
 // Scope narrows what a principal may do, whatever the policies say. Its zero value narrows nothing.

@@ -121,6 +121,12 @@ func documentsOf(e control.RecordedEvent, s Source) []document.ID {
 	switch {
 	case e.Refusal != nil && e.Refusal.Kind != "":
 		return []document.ID{{Kind: document.Kind(e.Refusal.Kind), Key: e.Refusal.Key}}
+	case len(e.Flags) > 0:
+		ids := make([]document.ID, len(e.Flags))
+		for i, f := range e.Flags {
+			ids[i] = document.ID{Kind: document.KindFlag, Key: f.Key}
+		}
+		return ids
 	case e.Request != "":
 		return s.RequestDocuments(e.Request)
 	default:

@@ -88,6 +88,7 @@ func (s *server) refuseUnauthenticated(ctx huma.Context, err error) {
 
 // answerProblem answers before an operation is reached.
 func answerProblem(ctx huma.Context, p *problem) {
+	p.forManifest(ctx.Operation())
 	for name := range p.headers {
 		ctx.SetHeader(name, p.headers.Get(name))
 	}

@@ -20,6 +20,7 @@ func tags() []*huma.Tag {
 		{Name: settingsTag, Description: "What is true for all flags of an environment."},
 		{Name: requestsTag, Description: "Changes that others have to agree to or that have a time, what is risky, and what was decided."},
 		{Name: fleetTag, Description: "The sidecars of environments, by what they report: claims of those who hold the credentials of the environment."},
+		{Name: manifestTag, Description: "Flags as OpenFeature's command line pulls and pushes them, by its Manifest Management API."},
 		{Name: accessTag, Description: "Who may do what, and the tokens of callers."},
 	}
 }
@@ -48,6 +49,7 @@ func problemTypes() []string {
 	all := []string{
 		api.ProblemInvalidRequest, api.ProblemNotFound, api.ProblemMethodNotAllowed, api.ProblemMediaType, api.ProblemTooLarge, api.ProblemForeignHost, api.ProblemForeignOrigin, api.ProblemInternal,
 		api.ProblemUndecided, api.ProblemUnauthenticated, api.ProblemUnavailable,
+		api.ProblemAmbiguous, api.ProblemManifestConflict,
 	}
 	for _, cause := range decide.Causes() {
 		all = append(all, api.ProblemType+string(cause))

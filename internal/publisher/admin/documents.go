@@ -12,6 +12,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/sync/follow"
 )
@@ -118,15 +119,9 @@ func (s *server) get(ctx context.Context, environment string, id document.ID) (*
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	within, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	age := "0"
-	state, unconfirmed := c.Current(within)
-	if unconfirmed != nil {
-		if state, err = c.Known(); err != nil {
-			return nil, s.problem(err)
-		}
-		age = ageSeconds(c.Status())
+	state, age, unconfirmed := newest(ctx, c)
+	if state == nil {
+		return nil, s.problem(unconfirmed)
 	}
 	d, exists := state.Document(id)
 	if !exists {
@@ -139,6 +134,22 @@ func (s *server) get(ctx context.Context, environment string, id document.ID) (*
 		Age:         age,
 		Body:        d.Body,
 	}, nil
+}
+
+// newest returns the state of an environment after the log has confirmed that it is current, and the value of an Age header. While the log does not
+// answer, it is the state that is known, with its age and why it is not confirmed; nil if none is known.
+func newest(ctx context.Context, c *control.Service) (state decide.State, age string, unconfirmed error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	state, unconfirmed = c.Current(ctx)
+	if unconfirmed == nil {
+		return state, "0", nil
+	}
+	state, err := c.Known()
+	if err != nil {
+		return nil, "", err
+	}
+	return state, ageSeconds(c.Status()), unconfirmed
 }
 
 // ageSeconds returns the value of an Age header, empty if the age is not known.

@@ -118,7 +118,7 @@ func refusedStatus(c decide.Cause) int {
 		return http.StatusBadRequest
 	case decide.CauseTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case decide.CauseInUse, decide.CauseNotKnown, decide.CauseStale, decide.CauseNotOpen, decide.CauseTooMany:
+	case decide.CauseInUse, decide.CauseNotKnown, decide.CauseStale, decide.CauseNotOpen, decide.CauseTooMany, decide.CauseSourceOwned:
 		return http.StatusConflict
 	case decide.CauseNotFound:
 		return http.StatusNotFound

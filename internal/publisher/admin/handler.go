@@ -24,6 +24,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/fleet"
+	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/telemetry"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -66,7 +67,7 @@ type Environments interface {
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
 
-// Options say what the API is about and who may use it. All but AnonymousReads, Observe, BrokeGlass and Repeats are required.
+// Options say what the API is about and who may use it. All but Sources, AnonymousReads, Observe, BrokeGlass and Repeats are required.
 type Options struct {
 	Environments Environments
 	// Authenticator says who makes a request.
@@ -79,6 +80,8 @@ type Options struct {
 	People *access.People
 	// Acts are what was done to the installation.
 	Acts *access.Acts
+	// Sources returns the sources that an environment follows here. It may be nil.
+	Sources func(environment string) []following.Status
 	// AnonymousReads lets requests without credentials read all environments.
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
@@ -95,6 +98,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Observe == nil {
 		o.Observe = func(string, int) {}
+	}
+	if o.Sources == nil {
+		o.Sources = func(string) []following.Status { return nil }
 	}
 	if o.BrokeGlass == nil {
 		o.BrokeGlass = func(string) {}
@@ -144,7 +150,7 @@ func register(mux humago.Mux, s *server) []byte {
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{fromFramework},
+		Transformers:                 []huma.Transformer{fromFramework, forManifest},
 	}
 	options.AllowAdditionalPropertiesByDefault = true // of answers, which may get more members one day
 	h := humago.New(mux, options)
@@ -170,12 +176,14 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerActivity(h)
 	s.registerLifecycle(h)
 	s.registerFleet(h)
+	s.registerSources(h)
 	s.registerAudit(h)
 	s.registerRisk(h)
 	s.registerTokens(h)
 	s.registerPersons(h)
 	s.registerControl(h)
 	s.registerPolicy(h)
+	s.registerManifest(h)
 	return describe(h)
 }
 

@@ -1,12 +1,14 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
@@ -102,6 +104,15 @@ func newEvent(e control.RecordedEvent) api.Event {
 		if e.Refusal.Kind != "" {
 			f.Documents = []api.EventDocument{{Kind: e.Refusal.Kind, Key: e.Refusal.Key}}
 		}
+	}
+	for _, flag := range e.Flags {
+		f.Documents = append(f.Documents, api.EventDocument{Kind: string(document.KindFlag), Key: flag.Key, Owner: flag.Owner, Since: flag.Since, Revision: flag.Revision})
+	}
+	if e.Lifecycle != nil {
+		f.Lifecycle = new(newLifecyclePolicy(*e.Lifecycle))
+	}
+	if e.Source != nil {
+		f.Source, f.Version = e.Source.Name, cmp.Or(e.Source.Version, e.Source.Digest)
 	}
 	if e.Risk != nil {
 		f.Risk = new(newRiskSettings(*e.Risk))

@@ -18,6 +18,7 @@ const (
 	settingsTag     = "settings"
 	requestsTag     = "change requests"
 	fleetTag        = "fleet"
+	manifestTag     = "OpenFeature manifest"
 	accessTag       = "access"
 )
 

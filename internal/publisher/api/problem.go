@@ -16,6 +16,8 @@ const (
 	ProblemUndecided        = ProblemType + "undecided"
 	ProblemUnauthenticated  = ProblemType + "unauthenticated"
 	ProblemUnavailable      = ProblemType + "unavailable"
+	ProblemAmbiguous        = ProblemType + "environment-ambiguous"
+	ProblemManifestConflict = ProblemType + "manifest-conflict"
 )
 
 // The types of refusals that clients tell apart. openapi.json lists all types.
@@ -47,6 +49,8 @@ type Problem struct {
 	Policies  []string `json:"policies,omitempty" nullable:"false" doc:"The policies that decided."`
 	Approvals int      `json:"approvals,omitzero" doc:"How many people must agree in all before policies permit it: open a change request."`
 	Risk      *Risk    `json:"risk,omitempty" doc:"What the change puts at stake."`
+	// Manifest is the problem once more, for clients of OpenFeature's manifest API.
+	Manifest *ManifestError `json:"error,omitempty" doc:"The problem once more, as OpenFeature's manifest API has it; only in its answers."`
 }
 
 // ProblemPlace is one thing that is wrong.

@@ -49,7 +49,11 @@ func eventDocuments(e api.Event) string {
 		if d.Action == "delete" {
 			deleted = "(deleted)"
 		}
-		texts[i] = words(d.Kind, d.Key, deleted)
+		owner := ""
+		if d.Owner != "" {
+			owner = "(owner " + d.Owner + ")"
+		}
+		texts[i] = words(d.Kind, d.Key, owner, deleted)
 	}
 	return some(texts)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/source"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -96,7 +97,7 @@ func applyCommand() commandline.Invocation {
 	f.check(func() bool { return !a.prune || name.Source() != "" }, "--prune deletes what its source owns: name the source with --source")
 	f.check(func() bool { return a.timeout > 0 }, "--timeout is longer than 0")
 	f.check(func() bool { return !a.wait || !a.dryRun }, "--wait and --dry-run exclude each other")
-	f.checks = append(f.checks, func() error { return source.ValidateName(a.owner) })
+	f.checks = append(f.checks, func() error { return ownership.ValidateName(a.owner) })
 	return f.runs(func(ctx context.Context, s *session) error {
 		a.session, a.environment = s, f.environment
 		a.deadline = time.Now().Add(a.timeout)
@@ -222,25 +223,12 @@ func (a *applying) plan(live liveDocuments) (source.Plan, error) {
 		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Rules: eval.New(), MaxDocuments: a.documents, MaxBytes: a.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
-		return plan, &failure{code: exitInvalid, text: visible(strings.Join(refusedPlan(set, refusal), "\n"))}
+		return plan, &failure{code: exitInvalid, text: visible(strings.Join(set.Explain(refusal.Detail, refusal.Problems), "\n"))}
 	}
 	if err == nil && len(plan.Conflicts) > 0 {
 		err = a.conflict(plan.Conflicts)
 	}
 	return plan, err
-}
-
-// refusedPlan says what is wrong with a plan, with the places in the files.
-func refusedPlan(set *source.Set, r *source.Refusal) []string {
-	lines := []string{r.Detail}
-	for _, p := range r.Problems {
-		if f := set.Finding(p); f.Line > 0 {
-			lines = append(lines, f.Error())
-		} else {
-			lines = append(lines, p.Error())
-		}
-	}
-	return lines
 }
 
 // conflict names what other sources own.
@@ -317,7 +305,7 @@ func (a *applying) ended(ctx context.Context) error {
 	if err := a.finished(); err != nil {
 		return err
 	}
-	sidecars := waiting{wait: a.wait, timeout: a.timeout, percent: everyone}
+	sidecars := patience{wait: a.wait, timeout: a.timeout, percent: everyone}
 	return sidecars.then(ctx, a.session, a.environment, a.report.Revision)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/client"
 	"github.com/flagside/flagside/internal/publisher/source"
@@ -19,10 +20,10 @@ func (a *applying) request(ctx context.Context, live liveDocuments, part []sourc
 	}
 	var r api.ChangeRequest
 	wanted, headers := api.NewRequest{Command: command, Source: a.owner}, (&auditFlags{reason: a.reason}).headers()
-	switch {
-	case len(own) == 0:
+	switch source.Request(waiting(own), part) {
+	case source.Open:
 		r, err = a.client.OpenRequest(ctx, a.environment, wanted, headers)
-	case own[0].Status != "open" || !proposes(own[0], part):
+	case source.Rebase:
 		r, err = a.client.RebaseRequest(ctx, a.environment, own[0].ID, wanted, headers)
 	default:
 		r = own[0]
@@ -122,22 +123,16 @@ func (a *applying) withdraw(ctx context.Context) error {
 	return nil
 }
 
-// proposes reports whether a change request makes exactly the changes of a part.
-func proposes(r api.ChangeRequest, part []source.Change) bool {
-	if len(r.Changes) != len(part) {
-		return false
-	}
-	wanted := make(map[string]source.Change, len(part))
-	for _, c := range part {
-		wanted[c.ID.String()] = c
-	}
-	for _, c := range r.Changes {
-		w, ok := wanted[c.Kind+"/"+c.Key]
-		if !ok || (w.After == nil) != (c.Document == nil) || w.After != nil && !source.Same(w.After, c.Document) {
-			return false
+// waiting returns change requests as a source sees them.
+func waiting(own []api.ChangeRequest) (list []source.Waiting) {
+	for _, r := range own {
+		w := source.Waiting{ID: r.ID, Open: r.Status == "open"}
+		for _, c := range r.Changes {
+			w.Documents = append(w.Documents, document.Document{Kind: document.Kind(c.Kind), Key: c.Key, Body: c.Document})
 		}
+		list = append(list, w)
 	}
-	return true
+	return list
 }
 
 // refusedRequest says that a change request has ended without being applied.

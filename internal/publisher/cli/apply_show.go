@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/publisher/api"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/source"
 )
 
@@ -87,9 +88,9 @@ func (a *applying) changeText(c source.Change) (string, error) {
 
 // ownerText says which source a document that exists belongs to from now on, nothing if it stays as it is.
 func (a *applying) ownerText(c source.Change) string {
-	name, before := words(string(c.Kind), c.Key), source.Owner(c.Before)
+	name, before := words(string(c.Kind), c.Key), ownership.Owner(c.Before)
 	switch {
-	case c.Before == nil, c.After == nil, source.Owner(c.After) == before:
+	case c.Before == nil, c.After == nil, ownership.Owner(c.After) == before:
 		return ""
 	case before != "":
 		return fmt.Sprintf("%s: the source %s takes it over from %s\n", name, printable(a.owner), printable(before))
@@ -103,7 +104,7 @@ func comparableText(body []byte) (string, error) {
 	if body == nil {
 		return "", nil
 	}
-	value := jsontext.Value(source.Unmarked(body)).Clone()
+	value := jsontext.Value(ownership.Unmarked(body)).Clone()
 	if err := value.Format(jsontext.ReorderRawObjects(true), jsontext.PreserveRawStrings(true)); err != nil {
 		return "", err
 	}

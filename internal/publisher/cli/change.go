@@ -115,6 +115,8 @@ func (s *session) carryOut(ctx context.Context, c change, h api.ChangeHeaders) (
 		return s.client.RollBack(ctx, environment, id, command.Revision, h)
 	case command.Type == "rollback":
 		return s.client.RollBackEnvironment(ctx, environment, command.Revision, h)
+	case command.Type == "documents":
+		return s.client.ChangeDocuments(ctx, environment, api.ChangeDocuments{Changes: command.Changes}, h)
 	case command.Type == "promote":
 		return s.client.Promote(ctx, environment, api.PromoteEnvironment{From: command.From, Flags: command.Flags, Prune: command.Prune}, h)
 	default:

@@ -13,7 +13,7 @@ import (
 // changeFlags are the options of everything that changes documents.
 type changeFlags struct {
 	auditFlags
-	*waiting // nil if the command does not wait
+	*patience // nil if the command does not wait
 
 	match, rebase    string
 	dryRun, propose  bool
@@ -80,7 +80,7 @@ func (f *form) changes() *changeFlags {
 	f.set.Duration(&w.late, "late", 0, "how late a scheduled change may still be applied after an outage; 0 is any time").Shared()
 	f.set.String(&w.expires, "expires", "", "when the change request expires, in the form of --apply-at; without it after 30 days").Shared()
 	f.set.Bool(&w.breakGlass, "break-glass", false, "change it without the approvals that it needs; it must be reviewed afterwards").Shared()
-	w.waiting = f.waits()
+	w.patience = f.waits()
 	f.check(func() bool { return !w.wait || !w.dryRun && !w.propose && w.applyAt == "" }, "--wait is for what is changed at once")
 	f.check(func() bool { return !w.breakGlass || w.reason != "" && w.applyAt == "" }, "--break-glass needs a --reason, and cannot wait for a time")
 	f.check(func() bool { return w.late == 0 || w.applyAt != "" }, "--late is for changes with --apply-at")

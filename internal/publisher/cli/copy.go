@@ -5,6 +5,7 @@ import (
 
 	"github.com/flagside/flagside/internal/commandline"
 	"github.com/flagside/flagside/internal/publisher/client"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 func (k kind) copy() commandline.Invocation {
@@ -20,6 +21,9 @@ func (k kind) copy() commandline.Invocation {
 		}
 		c := k.change(f, name, "put")
 		c.command.Document = body
+		if ownership.Reserved(ownership.Owner(body)) { // the source does not know the copy
+			c.command.Document = ownership.Unmarked(body)
+		}
 		c.done = k.one + " " + printable(name) + " is created as a copy of " + printable(key)
 		s.implied = true
 		return w.write(ctx, s, c.on(client.Precondition{Absent: true}))

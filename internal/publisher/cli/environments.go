@@ -23,6 +23,7 @@ func environmentCommands() []commandline.Command {
 		command("environment recreate", "write what a running publisher knows as a new epoch, after the log was lost or changed by others", environmentRecreate),
 		command("environment rollback", "make all documents of an environment what they were at a revision", environmentRollback),
 		command("environment risk", "print or change what is risky in an environment", environmentRisk),
+		command("environment lifecycle", "print or change what becomes of flags that expire or grow stale", environmentLifecycle),
 		command("environment restore", "make an environment what a snapshot is", environmentRestore),
 	}
 }

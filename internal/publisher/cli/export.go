@@ -15,6 +15,7 @@ import (
 	"github.com/flagside/flagside/internal/config"
 	"github.com/flagside/flagside/internal/fileaccess"
 	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/source"
 )
 
@@ -28,10 +29,10 @@ func exportCommand() commandline.Invocation {
 	f.set.Choice(&format, "format", formatJSON, []string{formatJSON, formatYAML}, "what standard output gets")
 	f.set.String(&owner, "source", "", "only what the source of this name owns")
 	f.checks = append(f.checks, func() error {
-		if owner == "" {
+		if owner == "" || ownership.Reserved(owner) {
 			return nil
 		}
-		return source.ValidateName(owner)
+		return ownership.ValidateName(owner)
 	})
 	return f.runs(func(ctx context.Context, s *session) error {
 		live, err := s.liveDocuments(ctx, f.environment)
@@ -40,7 +41,7 @@ func exportCommand() commandline.Invocation {
 		}
 		documents := live.documents
 		if owner != "" {
-			documents = slices.DeleteFunc(documents, func(d document.Document) bool { return source.Owner(d.Body) != owner })
+			documents = slices.DeleteFunc(documents, func(d document.Document) bool { return ownership.Source(ownership.Owner(d.Body)) != owner })
 		}
 		file := source.File(documents)
 		if out == "" {

@@ -13,7 +13,7 @@ func killCommand() commandline.Invocation {
 	flagKind().key(f, &key)
 	w := f.remarks()
 	var breakGlass bool
-	wait := &waiting{wait: true, percent: everyone}
+	wait := &patience{wait: true, percent: everyone}
 	f.set.Bool(&breakGlass, "break-glass", false, "do it without the approvals that it needs; it must be reviewed afterwards")
 	f.waitTime(&wait.timeout, "how long to wait for sidecars at most")
 	f.check(func() bool { return !breakGlass || w.reason != "" }, "--break-glass needs a --reason")
@@ -21,7 +21,7 @@ func killCommand() commandline.Invocation {
 		c := flagKind().change(f, key, "toggle")
 		c.done = "flag " + printable(key) + " is off"
 		s.urgent = "flagside flag toggle " + shellWord(key) + " off -e " + f.environment
-		change := &changeFlags{auditFlags: *w, breakGlass: breakGlass, waiting: wait}
+		change := &changeFlags{auditFlags: *w, breakGlass: breakGlass, patience: wait}
 		return change.writeExisting(ctx, s, c)
 	})
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -22,14 +23,15 @@ func flagLifecycle() commandline.Invocation {
 	var all bool
 	var referring string
 	f := newForm("lifecycle", "Lists the flags of an environment that want attention: expired ones, those that expire soon, and stale ones, which give "+
-		"everyone the same answer and have not changed for long. Flags of kind ops and permission are never stale.").inEnvironment()
+		"everyone the same answer and have not changed for long. Flags of kind ops and permission are never stale. The policy of the environment "+
+		"says what becomes of expired ones by itself: flagside environment lifecycle prints it.").inEnvironment()
 	f.set.Choice(&q.Stage, "stage", "", []string{"active", "stale", "expiring", "expired"}, "only flags at this stage")
-	f.set.Int(&q.ExpiringDays, "expiring-days", 14, "how many days before its expires a flag is listed, 0 to 3650")
-	f.set.Int(&q.StaleDays, "stale-days", 90, "after how many days without a change a flag is stale, 1 to 3650")
+	f.set.Int(&q.ExpiringDays, "expiring-days", 0, "how many days before its expires a flag is listed, 1 to 3650; 0 is what the policy of the environment says, 14 at first")
+	f.set.Int(&q.StaleDays, "stale-days", 0, "after how many days without a change a flag is stale, 1 to 3650; 0 is what the policy of the environment says, 90 at first")
 	f.set.Bool(&all, "all", false, "list active flags too")
 	f.set.File(&referring, "references", "", "file that flagside refs scan wrote, to show how many files of code name each flag")
 	f.check(func() bool { return q.ExpiringDays >= 0 && q.ExpiringDays <= 3650 }, "--expiring-days is a number from 0 to 3650")
-	f.check(func() bool { return q.StaleDays >= 1 && q.StaleDays <= 3650 }, "--stale-days is a number from 1 to 3650")
+	f.check(func() bool { return q.StaleDays >= 0 && q.StaleDays <= 3650 }, "--stale-days is a number from 0 to 3650")
 	return f.runs(func(ctx context.Context, s *session) error {
 		named := func(string) string { return absent }
 		if referring != "" {
@@ -49,8 +51,10 @@ func flagLifecycle() commandline.Invocation {
 				_, err := fmt.Fprintln(out, noneListed(q.Stage, f.environment))
 				return err
 			}
-			table := list("KEY|STAGE|OWNER|KIND|EXPIRES|EVERYONE GETS|IN CODE", found.Items, func(l api.FlagLifecycle) []string {
-				return []string{cell(l.Key), l.Stage, cell(l.Owner), cell(l.Kind), expiryCell(l.Expires, time.Now()), forEveryone(l), named(l.Key)}
+			table := list("KEY|STAGE|SINCE|OWNER|KIND|EXPIRES|EVERYONE GETS|POLICY|IN CODE", found.Items, func(l api.FlagLifecycle) []string {
+				return []string{
+					cell(l.Key), l.Stage, dayCell(l.Since), cell(l.Owner), cell(l.Kind), expiryCell(l.Expires, time.Now()), forEveryone(l), policyCell(l), named(l.Key),
+				}
 			})
 			if err := table(out); err != nil {
 				return err
@@ -78,6 +82,29 @@ func forEveryone(l api.FlagLifecycle) string {
 		return "the default of the application"
 	}
 	return cell(l.Everyone)
+}
+
+// dayCell returns the day of a time.
+func dayCell(at time.Time) string {
+	if at.IsZero() {
+		return absent
+	}
+	return at.UTC().Format(time.DateOnly)
+}
+
+// policyCell says what the lifecycle policy wants of a flag, and how far that is.
+func policyCell(l api.FlagLifecycle) string {
+	what := map[string]string{"": absent, "freeze": "freeze to " + cmp.Or(printable(l.FreezeTo), "the default of the application"), "propose-removal": "remove"}[l.Action]
+	switch l.ActionState {
+	case "done":
+		return "frozen"
+	case "blocked":
+		return what + ": blocked, " + printable(l.Detail)
+	case "waiting", "rejected":
+		return what + ": request " + printable(l.ChangeRequest) + " " + l.ActionState
+	default:
+		return what
+	}
 }
 
 // expiryCell says on which day a flag expires, and how many days that is from now. A flag that expires at midnight lives to the end of the day before.

@@ -9,7 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/internal/commandline"
-	"github.com/flagside/flagside/internal/publisher/source"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 func segmentAdd() commandline.Invocation {
@@ -80,8 +80,8 @@ func withMembers(
 		}
 		return []jsontext.Value{arguments[0], array(items)}, err
 	}
-	owner := source.Owner(rule)
-	changed, _, err := rewriting{operator: "in", through: alternatives, change: list}.apply(source.Unmarked(rule))
+	owner := ownership.Owner(rule)
+	changed, _, err := rewriting{operator: "in", through: alternatives, change: list}.apply(ownership.Unmarked(rule))
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func withMembers(
 		return nil, &failure{code: exitInvalid, text: visible(fmt.Sprintf(
 			"segment %s has %s: change its rule with flagside segment edit %s", key, countLists(lists), key))}
 	}
-	return source.Marked(changed, owner), nil
+	return ownership.Marked(changed, owner), nil
 }
 
 func countLists(n int) string {

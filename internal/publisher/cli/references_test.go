@@ -49,7 +49,7 @@ func TestReferences(t *testing.T) {
 	s.run(0, "viewer", "", "lifecycle -e trial --stage expired -o json")
 	s.run(0, "viewer", "", "lifecycle -e trial --stage stale")
 	s.run(2, "viewer", "", "lifecycle -e trial --stage old")
-	s.run(2, "viewer", "", "lifecycle -e trial --stale-days 0")
+	s.run(2, "viewer", "", "lifecycle -e trial --stale-days -1")
 	s.run(5, "viewer", "", "lifecycle -e tril")
 	golden(t, "testdata/references.txt", daysAgo.ReplaceAllString(strings.NewReplacer(report, "refs.json", unread, "code").Replace(s.String()), "(N days ago)"))
 }

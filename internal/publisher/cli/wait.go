@@ -22,16 +22,16 @@ const (
 	everyone = 100
 )
 
-// waiting is what is waited for.
-type waiting struct {
+// patience is what is waited for, and how long.
+type patience struct {
 	wait    bool
 	timeout time.Duration
 	percent float64
 }
 
 // waits declares the options by which a change is waited for.
-func (f *form) waits() *waiting {
-	w := &waiting{percent: everyone}
+func (f *form) waits() *patience {
+	w := &patience{percent: everyone}
 	f.set.Bool(&w.wait, "wait", false, "wait until every sidecar serves the change; exit code 11 and the names of those that do not").Shared()
 	f.waitTime(&w.timeout, "how long --wait waits at most").Shared()
 	return w
@@ -45,7 +45,7 @@ func (f *form) waitTime(p *time.Duration, usage string) *config.Option {
 func waitCommand() commandline.Invocation {
 	var revision, percent string
 	var all, last bool
-	w := waiting{percent: everyone}
+	w := patience{percent: everyone}
 	f := newForm("wait", "Waits until every sidecar that has reported serves a revision, without one the newest. If the time ends before, it names those that do not.").inEnvironment()
 	f.set.Argument(&revision, "REVISION", "revision such as 1f0c9a7e-42; without it the newest").Optional()
 	f.set.Bool(&last, "last", false, "wait for the newest revision")
@@ -80,7 +80,7 @@ func waitCommand() commandline.Invocation {
 }
 
 // until asks where a revision is served until it is everywhere, or the time is over.
-func (w *waiting) until(ctx context.Context, s *session, environment, revision string) (api.Convergence, error) {
+func (w *patience) until(ctx context.Context, s *session, environment, revision string) (api.Convergence, error) {
 	deadline := time.Now().Add(w.timeout)
 	for {
 		left := time.Until(deadline)
@@ -146,7 +146,7 @@ func milliseconds(ms float64) string {
 }
 
 // unmet returns the failure that sidecars do not serve a revision, with their names; nil if there is nothing to wait for.
-func (w *waiting) unmet(c api.Convergence) error {
+func (w *patience) unmet(c api.Convergence) error {
 	if reached(c) {
 		return nil
 	}
@@ -184,7 +184,7 @@ func straggler(s api.Straggler) string {
 
 // then waits for a revision that a command has made, if it is to, and says where it is served. The answer of the command stands on standard
 // output already, so in other formats than a table this stands on standard error.
-func (w *waiting) then(ctx context.Context, s *session, environment, revision string) error {
+func (w *patience) then(ctx context.Context, s *session, environment, revision string) error {
 	if w == nil || !w.wait || revision == "" {
 		return nil
 	}

@@ -122,6 +122,13 @@ func everyOperation() []anOperation {
 			return second(c.Note(ctx, environment, "{stream}", 7))
 		},
 		func(ctx context.Context, c *client.Client) error { return second(c.Risk(ctx, environment)) },
+		func(ctx context.Context, c *client.Client) error { return second(c.LifecyclePolicy(ctx, environment)) },
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.PatchLifecyclePolicy(ctx, environment, nil, h))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.PreviewLifecyclePolicy(ctx, environment, nil))
+		},
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.PutRisk(ctx, environment, api.RiskSettings{}, h))
 		},
@@ -138,6 +145,7 @@ func everyOperation() []anOperation {
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.Convergence(ctx, environment, "{revision}", api.ConvergenceQuery{}))
 		},
+		func(ctx context.Context, c *client.Client) error { return second(c.Sources(ctx, environment)) },
 
 		func(ctx context.Context, c *client.Client) error { return second(c.WhoAmI(ctx)) },
 		func(ctx context.Context, c *client.Client) error {
@@ -173,6 +181,20 @@ func everyOperation() []anOperation {
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.Toggle(ctx, environment, key, true, seen, h))
 		},
+	}
+	for _, environment := range []string{environment, ""} {
+		operations = append(operations,
+			func(ctx context.Context, c *client.Client) error { return second(c.Manifest(ctx, environment)) },
+			func(ctx context.Context, c *client.Client) error {
+				return second(c.CreateManifestFlag(ctx, environment, api.NewManifestFlag{DefaultValue: []byte("0")}, api.ManifestHeaders{}))
+			},
+			func(ctx context.Context, c *client.Client) error {
+				return second(c.UpdateManifestFlag(ctx, environment, key, api.ChangedManifestFlag{}, api.ManifestHeaders{}))
+			},
+			func(ctx context.Context, c *client.Client) error {
+				return second(c.ArchiveManifestFlag(ctx, environment, key, api.ManifestHeaders{}))
+			},
+		)
 	}
 	for _, kind := range []document.Kind{document.KindFlag, document.KindSegment} {
 		id := document.ID{Kind: kind, Key: key}

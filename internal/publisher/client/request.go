@@ -18,6 +18,7 @@ import (
 type request struct {
 	method  string
 	path    []string // segments below the version, not escaped
+	atRoot  bool     // path begins at the root, where another contract than ours has a place
 	query   url.Values
 	header  http.Header
 	body    []byte
@@ -96,7 +97,10 @@ func (r request) http(ctx context.Context, c *Client) (*http.Request, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	segments := []string{strings.TrimRight(c.base.String(), "/"), "api", "v1"}
+	segments := []string{strings.TrimRight(c.base.String(), "/")}
+	if !r.atRoot {
+		segments = append(segments, "api", "v1")
+	}
 	for _, segment := range r.path {
 		segments = append(segments, escaped(segment))
 	}

@@ -85,21 +85,21 @@ func (s *Service) openRequest(ctx context.Context, o decide.Origin, p decide.Pro
 	}
 	id := decide.Fingerprint(o.By() + "\x00" + o.Key)
 	if r, err := s.current(ctx, id); err == nil {
-		return r, nil, repeats(r, p)
+		return r, nil, repeats(r, p, s.options.Now())
 	}
 	r, candidate, err := s.handle(ctx, o, decide.OpenRequest{ID: id, ProposalSpec: p})
 	if known, ok := s.known(id); err != nil && ok { // another one with the key was faster
-		return known, nil, repeats(known, p)
+		return known, nil, repeats(known, p, s.options.Now())
 	}
 	return r, candidate, err
 }
 
 // repeats refuses an idempotency key that has opened the request r if it cannot be used for p.
-func repeats(r requests.Request, p decide.ProposalSpec) error {
+func repeats(r requests.Request, p decide.ProposalSpec, now time.Time) error {
 	switch {
 	case r.Command != p.Fingerprint():
 		return &decide.Refusal{Cause: decide.CauseKeyReused, Detail: "The idempotency key was used for something else: choose another one.", Request: r.ID}
-	case time.Since(r.Opened) > KeyLifetime:
+	case now.Sub(r.Opened) > KeyLifetime:
 		return &decide.Refusal{Cause: decide.CauseKeyExpired, Detail: "The idempotency key was used too long ago: choose another one.", Request: r.ID}
 	}
 	return nil
@@ -194,7 +194,7 @@ func (s *Service) step(ctx context.Context, r requests.Request, compiled *decide
 
 // recordResolved records what became of a claim, unless another publisher was faster.
 func (s *Service) recordResolved(ctx context.Context, r requests.Request, e requests.Event) error {
-	e.At = time.Now().UTC()
+	e.At = s.options.Now().UTC()
 	recorded, err := s.decideAndRecord(ctx, func(g *requests.Governance, _ decide.State) (requests.Event, error) {
 		if now, _ := g.Request(r.ID); now.Status != requests.Claimed || now.Claim.At != r.Claim.At {
 			return requests.Event{}, nil
@@ -230,7 +230,7 @@ func search(ctx context.Context, log Log, r requests.Request, to changelog.Posit
 // the log, knows it by that. One that is undecided is left to Run, or to another publisher.
 func (s *Service) appendRequest(ctx context.Context, log Log, basis writer.Basis, r requests.Request) (writer.Outcome, error) {
 	return s.append(ctx, log, basis, writer.Change{
-		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: time.Now(),
+		OpID: r.ID, Actor: r.Claim.By, Approvers: r.Claim.Approvers, Reason: r.Reason, Request: r.ID, Time: s.options.Now(),
 		Documents: r.Proposal.Documents(),
 	})
 }

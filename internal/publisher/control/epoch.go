@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
@@ -45,7 +44,7 @@ func (s *Service) Begin(ctx context.Context, o decide.Origin, n NewEpoch) (Resto
 	}
 	position, err := n.Write(ctx, n.Epoch, func(ctx context.Context) error { return s.recordIn(ctx, n.Ledger, event) })
 	if !position.IsZero() {
-		err = errors.Join(err, s.recordIn(ctx, n.Ledger, requests.Event{Type: requests.EventApplied, Request: event.Request, At: time.Now().UTC(), Position: &position}))
+		err = errors.Join(err, s.recordIn(ctx, n.Ledger, requests.Event{Type: requests.EventApplied, Request: event.Request, At: s.options.Now().UTC(), Position: &position}))
 	}
 	out.Request, _ = s.known(event.Request)
 	return out, err

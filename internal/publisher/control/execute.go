@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
@@ -99,7 +98,7 @@ func (x *execution) write(ctx context.Context, log Log, d decide.Decision) error
 // appendPart writes one part.
 func (x *execution) appendPart(ctx context.Context, log Log, documents []document.Document) error {
 	change := writer.Change{
-		OpID: x.nextOpID(), Actor: x.origin.By(), Reason: x.origin.Reason, Time: time.Now(), Documents: documents,
+		OpID: x.nextOpID(), Actor: x.origin.By(), Reason: x.origin.Reason, Time: x.options.Now(), Documents: documents,
 	}
 	outcome, err := x.Service.append(ctx, log, x.basis, change)
 	switch {

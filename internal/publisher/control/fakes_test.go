@@ -10,6 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
+	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
 )
@@ -100,6 +101,10 @@ func (c counter) Appended(s writer.OutcomeState) { c[s]++ }
 func (counter) Deciding(context.Context, decide.Command) func(error) { return func(error) {} }
 
 func (counter) BrokeGlass(requests.Request) {}
+
+func (counter) Lived(requests.Event) {}
+
+func (counter) ActedOnExpired(lifecycle.Action, string) {}
 
 // needed is how many approvals a risky change needs here.
 const needed = 2

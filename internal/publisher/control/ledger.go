@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
@@ -123,7 +122,7 @@ func (l *ledger) decide(do func(*requests.Governance) (requests.Event, error)) (
 // input returns what a decision is made from.
 func (s *Service) input(o decide.Origin, state decide.State) decide.DecisionInput {
 	return decide.DecisionInput{
-		Environment: s.options.Environment, State: state, Origin: o, Now: time.Now(), Principals: s.options.Access, Usage: s.options.Usage,
+		Environment: s.options.Environment, State: state, Origin: o, Now: s.options.Now(), Principals: s.options.Access, Usage: s.options.Usage,
 		OpenRequests: s.options.OpenRequests, LedgerBytes: s.options.LedgerBytes,
 	}
 }

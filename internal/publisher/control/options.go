@@ -10,6 +10,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
+	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
 	"github.com/flagside/flagside/sync/writer"
@@ -65,6 +66,10 @@ type Observer interface {
 	Deciding(ctx context.Context, c decide.Command) func(error)
 	// Appended is told how each append ended.
 	Appended(s writer.OutcomeState)
+	// Lived is told of each event of the lives of flags that was recorded here.
+	Lived(e requests.Event)
+	// ActedOnExpired is told what became of what a lifecycle policy wanted, each time that it was tried here and was not to be waited for.
+	ActedOnExpired(a lifecycle.Action, outcome string)
 	// BrokeGlass is told of each change request that was applied here without approvals, which waits for a review then.
 	BrokeGlass(r requests.Request)
 }
@@ -87,6 +92,9 @@ type Options struct {
 	OpenRequests int
 	// LedgerBytes is how many bytes one principal may add to the ledger in a day; 0 is any number.
 	LedgerBytes int
+	// Now is the clock of deadlines, schedules and the lives of flags, and of what records say of their time; nil is time.Now. What waits goes by
+	// the clock of the process.
+	Now func() time.Time
 	// Sweep is how often Run looks for requests whose time has come, or that another publisher has left; 0 is once a second.
 	Sweep time.Duration
 }
@@ -99,6 +107,12 @@ func (unobserved) Deciding(context.Context, decide.Command) func(error) { return
 
 // Appended implements Observer.
 func (unobserved) Appended(writer.OutcomeState) {}
+
+// Lived implements Observer.
+func (unobserved) Lived(requests.Event) {}
+
+// ActedOnExpired implements Observer.
+func (unobserved) ActedOnExpired(lifecycle.Action, string) {}
 
 // BrokeGlass implements Observer.
 func (unobserved) BrokeGlass(requests.Request) {}

@@ -85,7 +85,7 @@ func (s *Service) noteRefused(ctx context.Context, o decide.Origin, err error) {
 		s.refusals.countRead(o.By(), 1)
 		return
 	}
-	now := time.Now().UTC()
+	now := s.options.Now().UTC()
 	if !s.refusals.admit(o.By(), now) {
 		return
 	}
@@ -108,7 +108,7 @@ func (s *Service) CountUnauthenticated() { s.unauthenticated.Add(1) }
 func (s *Service) summarize(ctx context.Context, since time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	now := time.Now().UTC()
+	now := s.options.Now().UTC()
 	n := s.unauthenticated.Swap(0)
 	if n > 0 && !s.recordAnyway(ctx, requests.Event{Type: requests.EventUnauthenticated, At: now, Count: n, Since: since}) {
 		s.unauthenticated.Add(n) // the next summary tells
@@ -130,6 +130,6 @@ func (s *Service) summarize(ctx context.Context, since time.Time) {
 func (s *Service) NoteAdministration(ctx context.Context, e requests.Event) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commandTimeout)
 	defer cancel()
-	e.At = time.Now().UTC()
+	e.At = s.options.Now().UTC()
 	return s.recordAnyway(ctx, e)
 }

@@ -26,6 +26,7 @@ type Service struct {
 
 	unauthenticated atomic.Uint64
 	refusals        refusals
+	lives           lives
 
 	mu     sync.Mutex
 	open   []openAppend  // what Run has not taken yet
@@ -36,6 +37,9 @@ type Service struct {
 func NewService(o Options) *Service {
 	if o.Observer == nil {
 		o.Observer = unobserved{}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	return &Service{
 		options: o, lock: newLock(), opened: make(chan struct{}, 1),

@@ -26,16 +26,16 @@ func (s *Service) sweepUntil(ctx context.Context) {
 	defer look.Stop()
 	summary := time.NewTicker(summaryInterval)
 	defer summary.Stop()
-	since := time.Now().UTC()
+	since := s.options.Now().UTC()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-look.C:
-			s.sweep(ctx, time.Now())
-		case now := <-summary.C:
+			s.sweep(ctx, s.options.Now())
+		case <-summary.C:
 			s.summarize(ctx, since)
-			since = now.UTC()
+			since = s.options.Now().UTC()
 		}
 	}
 }
@@ -50,6 +50,7 @@ func (s *Service) sweep(ctx context.Context, now time.Time) {
 	for _, r := range s.ledger.unfinished() {
 		_ = s.process(ctx, r, now)
 	}
+	s.live(ctx, now)
 }
 
 // process does what is due about one request.

@@ -16,6 +16,8 @@ const (
 	Stale    Stage = "stale"    // everyone has had the same answer for long
 	Expiring Stage = "expiring" // its expires is near
 	Expired  Stage = "expired"  // its expires has passed
+	// Archived is the stage of a flag that is gone. No flag that exists has it.
+	Archived Stage = "archived"
 )
 
 // Settings say how long is long.
@@ -28,10 +30,21 @@ type Settings struct {
 type Standing struct {
 	Flag  *eval.Flag
 	Stage Stage
-	// Everyone is the variant that every user gets; empty if that depends on the user, or if the application's own default applies.
-	Everyone string
-	// Off tells that every user gets the application's own default.
-	Off bool
+}
+
+// Everyone returns the variant that every user gets, empty if that depends on the user, or if the application's own default applies; off tells
+// that it does for every user.
+func (s Standing) Everyone() (variant string, off bool) {
+	if !s.Flag.Usable() {
+		return "", false
+	}
+	return everyone(s.Flag)
+}
+
+// uniform reports whether every user gets the same.
+func (s Standing) uniform() bool {
+	variant, off := s.Everyone()
+	return off || variant != ""
 }
 
 // Of returns where flags are in their lives, in the order of the flags. Revisions up to unchanged are older than StaleAfter. Flags of kind ops and
@@ -46,16 +59,13 @@ func Of(flags []*eval.Flag, unchanged uint64, s Settings, now time.Time) []Stand
 
 func of(f *eval.Flag, unchanged bool, s Settings, now time.Time) Standing {
 	standing := Standing{Flag: f, Stage: Active}
-	if f.Usable() {
-		standing.Everyone, standing.Off = everyone(f)
-	}
 	expires := f.Expires()
 	switch {
 	case !expires.IsZero() && !now.Before(expires):
 		standing.Stage = Expired
 	case !expires.IsZero() && expires.Sub(now) <= s.ExpiringWithin:
 		standing.Stage = Expiring
-	case unchanged && (standing.Off || standing.Everyone != "") && !exempt(f.Kind()):
+	case unchanged && !exempt(f.Kind()) && standing.uniform():
 		standing.Stage = Stale
 	}
 	return standing

@@ -60,7 +60,10 @@ func TestStages(t *testing.T) {
 		rules := compile(t, map[string]string{"f": c.document})
 		s := lifecycle.Settings{ExpiringWithin: 14 * day, StaleAfter: 90 * day}
 		got := lifecycle.Of(rules.Flags(), c.unchanged, s, now)
-		if len(got) != 1 || got[0].Stage != c.want || got[0].Everyone != c.everyone || got[0].Off != c.off {
+		if len(got) != 1 {
+			t.Fatalf("%s: %d flags", name, len(got))
+		}
+		if everyone, off := got[0].Everyone(); got[0].Stage != c.want || everyone != c.everyone || off != c.off {
 			t.Errorf("%s: %+v, want %s, %q for everyone, off %t", name, got, c.want, c.everyone, c.off)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 // Schema is where the JSON Schema of flag files is published.
@@ -23,7 +24,7 @@ func File(documents []document.Document) []byte {
 	list := []handwritten.Member{{Name: "$schema", Value: jsontext.Value(`"` + Schema + `"`)}}
 	var segments, flags []handwritten.Member
 	for _, d := range sorted {
-		m := handwritten.Member{Name: d.Key, Value: Unmarked(d.Body)}
+		m := handwritten.Member{Name: d.Key, Value: ownership.Unmarked(d.Body)}
 		switch d.Kind {
 		case document.KindSettings:
 			if metadata := memberOf(d.Body, "metadata"); metadata != nil {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -8,16 +9,21 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/handwritten"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 // Options say what a plan may do.
 type Options struct {
 	// Owner is the name of the source; empty marks nothing and has no conflicts.
 	Owner string
+	// Marks are the owners that documents get where that is not Owner itself but something in it, such as an object of a namespace.
+	Marks map[document.ID]string
 	// Prune deletes the flags and segments that the source owns and does not name.
 	Prune bool
 	// TakeOver makes the source the owner of what another one owns, in place of a conflict.
 	TakeOver bool
+	// Around leaves out what is a conflict, and plans the rest.
+	Around bool
 	// Rules bound what may be evaluated; their documents do not matter.
 	Rules *eval.Ruleset
 	// MaxDocuments and MaxBytes, of all bodies, bound each transaction.
@@ -70,7 +76,7 @@ func (c Change) Done() string {
 
 // Adopts reports whether the document changes its owner only.
 func (c Change) Adopts() bool {
-	return c.Before != nil && c.After != nil && Same(Unmarked(c.Before), Unmarked(c.After))
+	return c.Before != nil && c.After != nil && Same(ownership.Unmarked(c.Before), ownership.Unmarked(c.After))
 }
 
 // Conflict is a document of the source that another source owns.
@@ -84,7 +90,7 @@ type Conflict struct {
 type Plan struct {
 	// Parts are the transactions, in order. Each leaves a valid environment. There are none if nothing is to be done.
 	Parts [][]Change
-	// Conflicts forbid the plan.
+	// Conflicts forbid the plan, unless it was made around them.
 	Conflicts []Conflict
 	// Unchanged is how many documents of the source are as it says.
 	Unchanged int
@@ -101,7 +107,7 @@ func (p *Plan) Deletions() []Change {
 }
 
 // New plans what live documents need to become what a source says. The error is a *Refusal that tells what cannot be evaluated, or cannot be divided
-// into transactions. A plan with conflicts has no parts.
+// into transactions. A plan with conflicts has no parts, unless it was to be made around them.
 func New(live, wanted []document.Document, o Options) (Plan, error) {
 	p := Plan{}
 	before := make(map[document.ID]document.Document, len(live))
@@ -116,12 +122,12 @@ func New(live, wanted []document.Document, o Options) (Plan, error) {
 	}
 	if o.Prune && o.Owner != "" {
 		for _, d := range live {
-			if d.Kind != document.KindSettings && !named[d.ID()] && Owner(d.Body) == o.Owner {
+			if d.Kind != document.KindSettings && !named[d.ID()] && ownership.Source(ownership.Owner(d.Body)) == o.Owner {
 				changes[d.ID()] = Change{ID: d.ID(), Before: d.Body, Base: d.Revision}
 			}
 		}
 	}
-	if len(p.Conflicts) > 0 || len(changes) == 0 {
+	if len(p.Conflicts) > 0 && !o.Around || len(changes) == 0 {
 		return p, nil
 	}
 	return p, p.divide(live, changes, o)
@@ -135,23 +141,29 @@ func (p *Plan) want(changes map[document.ID]Change, live, d document.Document, o
 			return // the source says nothing of them
 		}
 	}
-	owner := Owner(live.Body)
-	same := live.Body != nil && Same(Unmarked(live.Body), Unmarked(body))
-	foreign := owner != "" && o.Owner != "" && owner != o.Owner && !o.TakeOver
-	after := Marked(body, o.Owner)
+	owner := ownership.Owner(live.Body)
+	same := live.Body != nil && Same(ownership.Unmarked(live.Body), ownership.Unmarked(body))
+	foreign := o.foreign(owner) && !(same && ownership.Taken(owner) == o.Owner) // which is given back where both say the same
+	mark := cmp.Or(o.Marks[d.ID()], o.Owner)
+	after := ownership.Marked(body, mark)
 	switch {
 	case same && d.Kind == document.KindSettings:
 		p.Unchanged++ // the sources of an environment share its metadata, and few may change settings for a name alone
 	case foreign:
 		p.Conflicts = append(p.Conflicts, Conflict{ID: d.ID(), Owner: owner})
-	case same && Owner(after) == owner:
+	case same && ownership.Owner(after) == owner:
 		p.Unchanged++
 	default:
 		if same { // only the owner changes
-			after = Marked(live.Body, o.Owner)
+			after = ownership.Marked(live.Body, mark)
 		}
 		changes[d.ID()] = Change{ID: d.ID(), Before: live.Body, After: after, Base: live.Revision}
 	}
+}
+
+// foreign reports whether what has an owner is in the hands of another source.
+func (o Options) foreign(owner string) bool {
+	return owner != "" && o.Owner != "" && ownership.Source(owner) != o.Owner && !o.TakeOver
 }
 
 // divide orders the changes and puts them into transactions.
@@ -193,5 +205,5 @@ func settings(live, wanted []byte) []byte {
 	if old := memberOf(live, "metadata"); old != nil && Same(old, metadata) {
 		return live
 	}
-	return withMember(Unmarked(live), "metadata", metadata)
+	return withMember(ownership.Unmarked(live), "metadata", metadata)
 }

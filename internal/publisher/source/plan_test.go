@@ -9,6 +9,7 @@ import (
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/control/statetest"
 	"github.com/flagside/flagside/internal/publisher/source"
 )
@@ -90,7 +91,7 @@ func TestPlanOwnsWhatItNames(t *testing.T) {
 	}
 	o := options("other")
 	o.TakeOver = true
-	if taken := plan(t, s, []document.Document{flag("z", "")}, o); len(taken.Changes()) != 1 || source.Owner(taken.Changes()[0].After) != "other" {
+	if taken := plan(t, s, []document.Document{flag("z", "")}, o); len(taken.Changes()) != 1 || ownership.Owner(taken.Changes()[0].After) != "other" {
 		t.Errorf("taking over is %q", done(taken))
 	}
 	o = options("shop")
@@ -140,7 +141,7 @@ func TestPlanIsWhatHappens(t *testing.T) {
 		owners := []string{"", "shop", "other"}
 		marked := randomSet(random)
 		for i := range marked {
-			marked[i].Body = source.Marked(marked[i].Body, owners[random.IntN(3)])
+			marked[i].Body = ownership.Marked(marked[i].Body, owners[random.IntN(3)])
 		}
 		s.Apply(t, marked)
 		before := live(s)
@@ -163,7 +164,7 @@ func TestPlanIsWhatHappens(t *testing.T) {
 		}
 		for _, d := range wanted {
 			now, _ := s.Document(d.ID())
-			if !source.Same(source.Unmarked(now.Body), d.Body) || source.Owner(now.Body) != "shop" {
+			if !source.Same(ownership.Unmarked(now.Body), d.Body) || ownership.Owner(now.Body) != "shop" {
 				t.Errorf("seed %d: %s is %s, wanted is %s", seed, d.ID(), now.Body, d.Body)
 			}
 		}
@@ -204,7 +205,7 @@ func manyFlags(t testing.TB, n int) (before, wanted []document.Document) {
 		d := flag(fmt.Sprintf("flag-%05d", i), fmt.Sprintf(`,"owner":"team-%d","targeting":{"if":[{"in":[{"var":"country"},["DE","FR","%d"]]},"on","off"]}`, i%7, i))
 		d.Revision = uint64(i + 1)
 		wanted = append(wanted, d)
-		if d.Body = source.Marked(d.Body, "shop"); i%2 == 0 {
+		if d.Body = ownership.Marked(d.Body, "shop"); i%2 == 0 {
 			d.Body = slices.Replace(slices.Clone(d.Body), 0, len(`{"state":"ENABLED"`), []byte(`{"state":"DISABLED"`)...)
 		}
 		before = append(before, d)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/handwritten"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 // Set is what the files of a source say.
@@ -22,6 +24,10 @@ type Set struct {
 	Documents []document.Document
 	// Files are the names of the files that were read, sorted.
 	Files []string
+	// Places are where the files are behind all links, in the order of their names.
+	Places []string
+	// Digest is the SHA-256 of the names and the contents of the files.
+	Digest [sha256.Size]byte
 	// Findings are mistakes and slips, by file and place.
 	Findings Findings
 
@@ -48,6 +54,22 @@ func (s *Set) Finding(p eval.Problem) Finding {
 	p.Line, p.Column = eval.Locate(f.text.JSON(), pointer)
 	line, column := f.text.At(p)
 	return Finding{File: f.name, Line: line, Column: column, Problem: p}
+}
+
+// FileOf returns the name of the file that a document stands in; empty if it stands in none.
+func (s *Set) FileOf(id document.ID) string { return s.texts[id].name }
+
+// Explain says in lines what is wrong with a plan or with what it leads to, with the places in the files as far as it stands in them.
+func (s *Set) Explain(detail string, problems eval.Problems) []string {
+	lines := []string{detail}
+	for _, p := range problems {
+		if f := s.Finding(p); f.Line > 0 {
+			lines = append(lines, f.Error())
+		} else {
+			lines = append(lines, p.Error())
+		}
+	}
+	return lines
 }
 
 // Finding is something that is wrong with a file.
@@ -151,12 +173,17 @@ func Read(path string, rules *eval.Ruleset, c eval.Compatibility) (*Set, error) 
 		return nil, err
 	}
 	if len(files.names) == 0 {
-		return nil, fmt.Errorf("%s: there is no file that ends with .json, .yaml or .yml in this directory", path)
+		return nil, fmt.Errorf("%s: %w", path, ErrNoFiles)
 	}
-	return Parse(files.names, files.contents, rules, c), nil
+	s := Parse(files.names, files.contents, rules, c)
+	s.Places, s.Digest = files.places, files.digest(path)
+	return s, nil
 }
 
-// Parse is Read of files that were read.
+// ErrNoFiles means that a directory has none of the files that a source is read from.
+var ErrNoFiles = errors.New("there is no file that ends with .json, .yaml or .yml in this directory")
+
+// Parse is Read of files that were read, without places and a digest.
 func Parse(names []string, contents [][]byte, rules *eval.Ruleset, c eval.Compatibility) *Set {
 	s := &Set{Files: names, texts: make(map[document.ID]file)}
 	texts := make([]*handwritten.Text, len(names))
@@ -183,7 +210,7 @@ func Parse(names []string, contents [][]byte, rules *eval.Ruleset, c eval.Compat
 	})
 	for _, d := range documents {
 		s.texts[d.ID()] = file{names[from[d.ID()]], texts[from[d.ID()]]}
-		d.Body = Unmarked(d.Body)
+		d.Body = ownership.Unmarked(d.Body)
 		s.Documents = append(s.Documents, d)
 	}
 	return s

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/source"
 )
 
@@ -51,7 +52,7 @@ func TestReadDirectory(t *testing.T) {
 	var got []string
 	for _, d := range s.Documents {
 		got = append(got, d.ID().String())
-		if source.Owner(d.Body) != "" {
+		if ownership.Owner(d.Body) != "" {
 			t.Errorf("%s keeps an owner that the file names", d.ID())
 		}
 	}

@@ -1,12 +1,14 @@
 package source
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // maxReads is how often files are read while the links that lead to them move.
@@ -62,4 +64,15 @@ func places(path string) (names, places []string, err error) {
 		places = append(places, place)
 	}
 	return names, places, nil
+}
+
+// digest returns the SHA-256 of the names below the path, and of the contents.
+func (v version) digest(path string) (sum [sha256.Size]byte) {
+	hash := sha256.New()
+	for i, name := range v.names {
+		fmt.Fprintf(hash, "%q %d\n", strings.TrimPrefix(name, filepath.Clean(path)), len(v.contents[i]))
+		hash.Write(v.contents[i])
+	}
+	hash.Sum(sum[:0])
+	return sum
 }

@@ -39,9 +39,19 @@
 {{- range .Values.publisher.allowedHosts }}
 - --allowed-host={{ . }}
 {{- end }}
+{{- range .Values.publisher.sources }}
+- --source={{ .environment }}={{ if .namespace }}kubernetes:{{ .namespace }}{{ else }}{{ .path }}{{ end }}
+{{- end }}
 {{- range .Values.publisher.extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- end -}}
+
+{{- /* the namespaces whose FeatureFlag objects are followed, as a JSON list */ -}}
+{{- define "flagside.publisher.namespaces" -}}
+{{- $all := list }}
+{{- range .Values.publisher.sources }}{{ with .namespace }}{{ $all = append $all . }}{{ end }}{{ end }}
+{{- uniq $all | toJson -}}
 {{- end -}}
 
 {{- define "flagside.publisher.probe" -}}
@@ -64,7 +74,8 @@ metadata:
     {{- end }}
 spec:
   serviceAccountName: {{ include "flagside.serviceAccountName" . }}
-  automountServiceAccountToken: false
+  # It asks the API server for FeatureFlag objects only.
+  automountServiceAccountToken: {{ ne (include "flagside.publisher.namespaces" .) "[]" }}
   # Variables of Services would be taken for options.
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.publisher.terminationGracePeriodSeconds }}
@@ -131,6 +142,9 @@ spec:
         {{- with .Values.publisher.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+    {{- with .Values.publisher.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     - name: keys
       secret: {secretName: {{ include "flagside.keysSecret" . }}, defaultMode: 0400}

@@ -67,9 +67,13 @@ func (in DecisionInput) claim(g *requests.Governance, r requests.Request, compil
 			Cause: CauseInvalid, Detail: "The documents cannot be published any more: correct them and rebase the change request.", Problems: candidate.Problems, Request: r.ID,
 		}
 	}
-	approvers, err := in.checkRequest(g, r, candidate).mayApply(r)
+	k := in.checkRequest(g, r, candidate)
+	approvers, err := k.mayApply(r)
 	if err != nil {
 		return requests.Event{}, nil, err
+	}
+	if refusal := k.mayChangeHands(r); refusal != nil {
+		return requests.Event{}, nil, refusal
 	}
 	at := in.State.Position()
 	return requests.Event{Type: requests.EventClaimed, By: in.Origin.By(), Request: r.ID, Hash: r.Hash, Position: &at, Approvers: approvers}, candidate, nil

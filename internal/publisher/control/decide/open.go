@@ -16,6 +16,8 @@ type OpenRequest struct {
 // Rebase derives a change request again, from what is there now. Approvals from before no longer count.
 type Rebase struct {
 	Request string
+	// Hash is that of the proposal whose place it takes; empty is any.
+	Hash string
 	ProposalSpec
 }
 
@@ -40,6 +42,9 @@ func (c Rebase) decideRequest(g *requests.Governance, in DecisionInput) (request
 	}
 	if r.Proposal.Author.ID != in.Origin.By() {
 		return requests.Event{}, nil, forbidden(access.Propose, r, "Only its author can rebase a change request.")
+	}
+	if c.Hash != "" && c.Hash != r.Hash {
+		return requests.Event{}, nil, &Refusal{Cause: CauseNotOpen, Detail: "The change request was rebased since.", Request: r.ID}
 	}
 	if c.Source == "" {
 		c.Source = r.Proposal.Source

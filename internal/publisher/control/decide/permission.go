@@ -202,10 +202,23 @@ func Writable(g *requests.Governance, in DecisionInput, c Command) error {
 
 // Permit refuses a decision that the origin may not write at once.
 func Permit(g *requests.Governance, in DecisionInput, d Decision) error {
-	if refusal := in.check(g, d.Candidate).refusedWrite(); refusal != nil {
+	if refusal := in.check(g, d.Candidate).refusedAtOnce(); refusal != nil {
 		return refusal
 	}
 	return nil
+}
+
+// refusedAtOnce returns why the documents may not be written without a change request; nil if they may. What policies forbid comes before what tells
+// who owns a document, and that before the approvals that something needs which no change request can do.
+func (k *policyCheck) refusedAtOnce() *Refusal {
+	refusal := k.refusedWrite()
+	if refusal != nil && refusal.Cause != CauseApprovalRequired {
+		return refusal
+	}
+	if owned := k.owned(false); owned != nil {
+		return owned
+	}
+	return refusal
 }
 
 // refusedWrite returns why the documents may not be written at once; nil if they may. Deletions are asked for as access.Archive.

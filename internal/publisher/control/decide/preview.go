@@ -10,7 +10,7 @@ import (
 type Preview struct {
 	Differences []Difference
 	Risk        access.Risk
-	// Refused is why policies do not permit it to be written at once; nil if they do.
+	// Refused is why it may not be written at once; nil if it may.
 	Refused *Refusal
 	// Warnings are slips that would be tolerated.
 	Warnings eval.Problems
@@ -19,7 +19,7 @@ type Preview struct {
 // PreviewOf returns what a decision on a state would do, and whether policies permit that at once.
 func PreviewOf(g *requests.Governance, in DecisionInput, d Decision) Preview {
 	k := in.check(g, d.Candidate)
-	p := Preview{Risk: k.circumstances.Risk, Refused: k.refusedWrite(), Warnings: d.Warnings()}
+	p := Preview{Risk: k.circumstances.Risk, Refused: k.refusedAtOnce(), Warnings: d.Warnings()}
 	for _, changed := range k.documents {
 		live, _ := in.State.Document(changed.ID())
 		p.Differences = append(p.Differences, Difference{ID: changed.ID(), Before: live.Body, After: changed.Body})

@@ -44,7 +44,7 @@ func (c ProposalSpec) propose(g *requests.Governance, in DecisionInput) (*reques
 	if err != nil {
 		return nil, nil, err
 	}
-	k := in.check(g, decision.Candidate)
+	k := in.check(g, c.proposed(in.State, decision))
 	k.circumstances.OwnRequest = true
 	p, err := c.proposal(in, k)
 	if err != nil {
@@ -52,6 +52,9 @@ func (c ProposalSpec) propose(g *requests.Governance, in DecisionInput) (*reques
 	}
 	if answer := k.answer(access.Propose); !answer.Permitted {
 		return nil, nil, denied(access.Propose, k.documents, answer)
+	}
+	if refusal := k.owned(c.BreakGlass); refusal != nil {
+		return nil, nil, refusal
 	}
 	p.Needed = k.answer(access.Apply).Approvals
 	if c.BreakGlass {

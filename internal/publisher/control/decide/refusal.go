@@ -35,6 +35,8 @@ const (
 	CausePreconditionFailed Cause = "precondition-failed"
 	// CauseReadOnly is a command for an environment whose truth is elsewhere.
 	CauseReadOnly Cause = "read-only"
+	// CauseSourceOwned is a change of a document that a publisher keeps as a source says: it is changed there.
+	CauseSourceOwned Cause = "source-owned"
 	// CauseEntangled is a replacement too large for one transaction that cannot be divided into valid ones.
 	CauseEntangled Cause = "entangled"
 	// CauseForbidden is a command that policies do not permit.
@@ -66,6 +68,7 @@ func Causes() []Cause {
 		CausePreconditionMissing,
 		CausePreconditionFailed,
 		CauseReadOnly,
+		CauseSourceOwned,
 		CauseEntangled,
 		CauseForbidden,
 		CauseApprovalRequired,

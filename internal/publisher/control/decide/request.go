@@ -26,7 +26,7 @@ type DecisionInput struct {
 }
 
 // RequestCommand is something to be done to change requests: an OpenRequest, Rebase, Comment, Approve, Reject, Withdraw, ClaimRequest,
-// Review or SetRisk.
+// Review, SetRisk or PatchLifecycle.
 type RequestCommand interface {
 	decideRequest(g *requests.Governance, in DecisionInput) (requests.Event, *Candidate, error)
 }

@@ -18,7 +18,7 @@ func TestRiskSettingsArePatched(t *testing.T) {
 		t.Helper()
 		want := risk.DefaultSettings("staging")
 		change(&want)
-		got, err := patchedRisk(risk.DefaultSettings("staging"), []byte(patch))
+		got, err := patchedSettings(risk.DefaultSettings("staging"), []byte(patch), "of risk", "{}")
 		if err != nil {
 			t.Fatalf("%s: %v", patch, err)
 		}
@@ -33,7 +33,7 @@ func TestRiskSettingsArePatched(t *testing.T) {
 
 	refuse := func(patch, part string) {
 		t.Helper()
-		settings, err := patchedRisk(risk.DefaultSettings("staging"), []byte(patch))
+		settings, err := patchedSettings(risk.DefaultSettings("staging"), []byte(patch), "of risk", "{}")
 		if err == nil {
 			_, _, err = SetRisk{Settings: settings}.decideRequest(requests.NewGovernance("staging"), DecisionInput{})
 		}

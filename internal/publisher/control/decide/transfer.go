@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 	"github.com/flagside/flagside/internal/publisher/control/requests"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -56,13 +57,24 @@ func Promote(source, target State, ids []document.ID) Transfer {
 	return NewTransfer(target, wanted)
 }
 
+// hereOwned returns what a document of elsewhere becomes in a state. A source that publishers follow owns what it owns now and here alone, so the owner
+// stays the one that the document has.
+func hereOwned(target State, d document.Document) []byte {
+	live, _ := target.Document(d.ID())
+	owner := ownership.Owner(live.Body)
+	if d.Body == nil || !ownership.Reserved(owner) && !ownership.Reserved(ownership.Owner(d.Body)) {
+		return d.Body
+	}
+	return ownership.Marked(d.Body, owner)
+}
+
 // NewTransfer returns the transfer of the documents, without those that the target has already.
 func NewTransfer(target State, wanted map[document.ID]document.Document) Transfer {
 	t := Transfer{Epoch: target.Position().Epoch}
 	for _, id := range slices.SortedFunc(maps.Keys(wanted), document.ID.Compare) {
 		live, exists := target.Document(id)
 		d := wanted[id]
-		if d.Body == nil && !exists || d.Body != nil && exists && bytes.Equal(live.Body, d.Body) {
+		if d.Body = hereOwned(target, d); d.Body == nil && !exists || d.Body != nil && exists && bytes.Equal(live.Body, d.Body) {
 			continue
 		}
 		t.Changes = append(t.Changes, document.Document{Kind: id.Kind, Key: id.Key, Body: d.Body})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
+	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -65,6 +66,11 @@ type Event struct {
 	Since time.Time `json:"since,omitzero"`
 	// Risk is what is risky from now on.
 	Risk *risk.Settings `json:"risk,omitzero"`
+	// Lifecycle is what holds for flags that grow old from now on, and Flags are those that came to a stage.
+	Lifecycle *lifecycle.Policy `json:"lifecycle,omitzero"`
+	Flags     []FlagNotice      `json:"flags,omitempty"`
+	// Source is the version of a source that was taken up.
+	Source *SourceVersion `json:"source,omitzero"`
 	// BreakGlass tells that something was done to the environment as a whole without the consent that policies want, and Control is the record
 	// of CONTROL that says the same.
 	BreakGlass bool             `json:"breakGlass,omitzero"`

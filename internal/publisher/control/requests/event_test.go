@@ -9,6 +9,8 @@ import (
 func FuzzDecodeEvent(f *testing.F) {
 	f.Add([]byte(`{"v":1,"type":"request.approved","by":"x","at":"2001-09-09T01:46:40Z","request":"r","hash":"h"}`))
 	f.Add([]byte(`{"v":1,"type":"request.opened","at":"2001-09-09T01:46:40Z","proposal":{"changes":[{"kind":"flag","key":"a","body":{}}]}}`))
+	f.Add([]byte(`{"v":1,"type":"lifecycle.expired","at":"2001-09-09T01:46:40Z","flags":[{"key":"a","owner":"o","kind":"experiment","revision":3}]}`))
+	f.Add([]byte(`{"v":1,"type":"settings.lifecycle","at":"2001-09-09T01:46:40Z","lifecycle":{"expiringDays":14,"staleDays":90,"onExpiry":{"experiment":{"action":"freeze"}}}}`))
 	f.Add([]byte(`{"v":2}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		e, err := requests.DecodeEvent(data)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/flagside/flagside/internal/publisher/control/risk"
+	"github.com/flagside/flagside/internal/publisher/lifecycle"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -16,6 +17,10 @@ type Governance struct {
 	requests   map[string]Request
 	unfinished map[string]bool // ids of those that something can happen to by itself
 	risk       risk.Settings
+	lifecycle  lifecycle.Policy
+	told       map[string]lifecycle.Told // of flags that are not active
+	automatic  map[string]string         // ids of the newest requests that a lifecycle policy opened, by the key of the flag
+	versions   map[string]Versions       // of sources that publishers follow, by their names
 	written    writtenToday
 	sequence   uint64
 	gap        bool               // records are missing before those that come now
@@ -26,6 +31,8 @@ type Governance struct {
 func NewGovernance(environment string) *Governance {
 	return &Governance{
 		requests: make(map[string]Request), unfinished: make(map[string]bool), risk: risk.DefaultSettings(environment),
+		lifecycle: lifecycle.DefaultPolicy(), told: make(map[string]lifecycle.Told), automatic: make(map[string]string),
+		versions: make(map[string]Versions),
 	}
 }
 
@@ -97,6 +104,12 @@ func (g *Governance) evolve(sequence uint64, e Event) error {
 	if e.Type == EventRefused || e.Type == EventUnauthenticated || e.Type.onEnvironment() {
 		return nil
 	}
+	if e.Type.OnLifecycle() {
+		return g.evolveLifecycle(e)
+	}
+	if e.Type == EventSourceVersion {
+		return g.takeUp(e)
+	}
 	if e.Type == EventRisk {
 		if e.Risk == nil {
 			return fmt.Errorf("%s says nothing", e.Type)
@@ -123,7 +136,10 @@ func (g *Governance) evolve(sequence uint64, e Event) error {
 		after = after.forget()
 	}
 	g.requests[e.Request] = after
-	if after.waits() {
+	if e.Type == EventOpened {
+		g.noteAutomatic(after)
+	}
+	if after.Waits() {
 		g.unfinished[e.Request] = true
 	} else {
 		delete(g.unfinished, e.Request)

@@ -27,7 +27,7 @@ func (w *writtenToday) add(e Event) {
 // Counts reports whether an event counts against the quota of who wrote it.
 func (t EventType) Counts() bool {
 	switch t {
-	case EventOpened, EventRebased, EventCommented, EventRisk:
+	case EventOpened, EventRebased, EventCommented, EventRisk, EventLifecycle:
 		return true
 	default:
 		return false

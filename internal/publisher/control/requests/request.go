@@ -81,13 +81,13 @@ func (r Request) ReviewOpen() bool {
 	return done && r.Proposal.BreakGlass && r.Review.By == ""
 }
 
-// waits reports whether something can still become of the request.
-func (r Request) waits() bool {
+// Waits reports whether something can still become of the request.
+func (r Request) Waits() bool {
 	return r.Status == Open || r.Status == Claimed || r.Status == NeedsRebase
 }
 
 // Ended reports whether nothing is decided about the request any more. Then its proposal has no documents.
-func (r Request) Ended() bool { return !r.waits() && !r.ReviewOpen() }
+func (r Request) Ended() bool { return !r.Waits() && !r.ReviewOpen() }
 
 // forget drops the documents of a proposal, and the comments.
 func (r Request) forget() Request {

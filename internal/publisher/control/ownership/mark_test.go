@@ -1,10 +1,10 @@
-package source_test
+package ownership_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/flagside/flagside/internal/publisher/source"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 // The owner stands in a document and is taken out of it again without a trace.
@@ -18,17 +18,17 @@ func TestMarksComeAndGo(t *testing.T) {
 		`[1,2]`:                         `[1,2]`,
 		`true`:                          `true`,
 	} {
-		got := source.Marked([]byte(body), "a/b")
+		got := ownership.Marked([]byte(body), "a/b")
 		if string(got) != want {
 			t.Errorf("%s became %s, want %s", body, got, want)
 		}
-		if back := source.Unmarked(got); string(back) != body {
+		if back := ownership.Unmarked(got); string(back) != body {
 			t.Errorf("%s came back as %s", body, back)
 		}
-		if owner := source.Owner(got); body[0] == '{' && owner != "a/b" || body[0] != '{' && owner != "" {
+		if owner := ownership.Owner(got); body[0] == '{' && owner != "a/b" || body[0] != '{' && owner != "" {
 			t.Errorf("%s is owned by %q", got, owner)
 		}
-		if other := source.Owner(source.Marked(got, "other")); body[0] == '{' && other != "other" {
+		if other := ownership.Owner(ownership.Marked(got, "other")); body[0] == '{' && other != "other" {
 			t.Errorf("the owner stays %q", other)
 		}
 	}
@@ -36,10 +36,10 @@ func TestMarksComeAndGo(t *testing.T) {
 		`{"$source":"a"}`: `{}`, `{"$source":"a","x":1}`: `{"x":1}`, `{"x":1,"$source":"a","y":2}`: `{"x":1,"y":2}`, `{"$source":5}`: `{}`,
 		`{"\u0024source":"a"}`: `{}`, `{"x":1,"$s\u006furce":"a"}`: `{"x":1}`, // spelt with escapes
 	} {
-		if got := source.Unmarked([]byte(body)); string(got) != want {
+		if got := ownership.Unmarked([]byte(body)); string(got) != want {
 			t.Errorf("%s without its owner is %s, want %s", body, got, want)
 		}
-		if marked := source.Marked([]byte(body), "b"); strings.Count(string(marked), "ource") != 1 || source.Owner(marked) != "b" {
+		if marked := ownership.Marked([]byte(body), "b"); strings.Count(string(marked), "ource") != 1 || ownership.Owner(marked) != "b" {
 			t.Errorf("%s of another owner is %s", body, marked)
 		}
 	}
@@ -48,7 +48,7 @@ func TestMarksComeAndGo(t *testing.T) {
 func TestNamesOfSources(t *testing.T) {
 	t.Parallel()
 	for name, good := range map[string]bool{"shop": true, "github.com/acme/flags@main": true, "": false, "a b": false, "\x1b": false, "é": false} {
-		if err := source.ValidateName(name); (err == nil) != good {
+		if err := ownership.ValidateName(name); (err == nil) != good {
 			t.Errorf("%q: %v", name, err)
 		}
 	}

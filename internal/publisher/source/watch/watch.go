@@ -1,4 +1,10 @@
-package dev
+// Package watch tells when the files of a source change: written in place, replaced by renaming others over them, or reached through links that point
+// elsewhere now, which is how Kubernetes updates a mounted ConfigMap and git-sync a checkout.
+//
+// # Concurrency properties
+//
+// A Watcher is for one goroutine.
+package watch
 
 import (
 	"context"
@@ -22,9 +28,8 @@ const (
 	look = 2 * time.Second
 )
 
-// watcher tells when a file, or one of the files of a directory, has changed: written in place, replaced by renaming another over it, or reached through a link that points
-// elsewhere now, which is how Kubernetes updates a mounted ConfigMap.
-type watcher struct {
+// Watcher tells when a file, or one of the files of a directory, has changed. Create it with New.
+type Watcher struct {
 	path   string
 	notice *fsnotify.Watcher
 	seen   version
@@ -38,13 +43,13 @@ type versionedFile struct {
 	info os.FileInfo
 }
 
-// newWatcher begins to watch, so that no change is missed after the file is read for the first time.
-func newWatcher(path string) (*watcher, error) {
+// New begins to watch, so that no change is missed after the file is read for the first time. The directory that the path is in must exist.
+func New(path string) (*Watcher, error) {
 	notice, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch %s: %w", path, err)
 	}
-	w := &watcher{path: path, notice: notice}
+	w := &Watcher{path: path, notice: notice}
 	// The directory, not the file: a file that is replaced would not be watched any more.
 	if err := notice.Add(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("watch %s: %w", filepath.Dir(path), err), notice.Close())
@@ -54,11 +59,14 @@ func newWatcher(path string) (*watcher, error) {
 	return w, nil
 }
 
-func (w *watcher) close() error { return w.notice.Close() }
+// Close ends a watcher that does not run.
+func (w *Watcher) Close() error { return w.notice.Close() }
 
-// followLinks also watches the directories that the files are really in, and those of a source that is a directory itself.
-func (w *watcher) followLinks() {
+// followLinks also watches the directories that the files are really in, those of a source that is a directory itself, and those of links on the
+// way to it.
+func (w *Watcher) followLinks() {
 	directories, _ := source.Directories(w.path)
+	directories = append(directories, linksOn(w.path)...)
 	names, _ := source.Names(w.path)
 	for _, name := range append(names, w.path) {
 		if target, err := filepath.EvalSymlinks(name); err == nil {
@@ -71,7 +79,17 @@ func (w *watcher) followLinks() {
 	}
 }
 
-func (w *watcher) version() (v version) {
+// linksOn returns the directories of the links on the way to a path.
+func linksOn(path string) (directories []string) {
+	for up := filepath.Dir(path); up != filepath.Dir(up); path, up = up, filepath.Dir(up) {
+		if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
+			directories = append(directories, up)
+		}
+	}
+	return directories
+}
+
+func (w *Watcher) version() (v version) {
 	names, err := source.Names(w.path)
 	if err != nil {
 		return nil
@@ -91,13 +109,13 @@ func (v version) same(other version) bool {
 }
 
 // concerns reports whether a notice is of the file itself, or of one in the directory.
-func (w *watcher) concerns(name string) bool {
+func (w *Watcher) concerns(name string) bool {
 	return name == w.path || strings.HasPrefix(name, w.path+string(filepath.Separator)) && source.IsFile(name)
 }
 
-// run calls load each time the file has changed and is quiet again, until ctx ends. When load asks for it, or again is set, load is called
+// Run calls load each time the file has changed and is quiet again, until ctx ends. When load asks for it, or again is set, load is called
 // once more after a while; so it is when due says so. A notice of the file itself counts as a change: a copy may keep the size and the time of what it replaces.
-func (w *watcher) run(ctx context.Context, again bool, due func(context.Context) bool, load func(context.Context) (again bool)) error {
+func (w *Watcher) Run(ctx context.Context, again bool, due func(context.Context) bool, load func(context.Context) (again bool)) error {
 	settled := time.NewTimer(quiet)
 	defer settled.Stop()
 	regular := time.NewTicker(look)
@@ -105,7 +123,7 @@ func (w *watcher) run(ctx context.Context, again bool, due func(context.Context)
 	for {
 		select {
 		case <-ctx.Done():
-			return w.close()
+			return w.Close()
 		case event := <-w.notice.Events:
 			again = again || w.concerns(event.Name)
 			if event.Has(fsnotify.Create) {
@@ -131,4 +149,4 @@ func (w *watcher) run(ctx context.Context, again bool, due func(context.Context)
 	}
 }
 
-func (w *watcher) changed() bool { return !w.version().same(w.seen) }
+func (w *Watcher) changed() bool { return !w.version().same(w.seen) }

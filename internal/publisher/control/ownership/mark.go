@@ -1,28 +1,14 @@
-package source
+package ownership
 
 import (
 	"bytes"
-	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/document"
 )
 
-// MaxName is how many bytes the name of a source has at most.
-const MaxName = 100
-
-// ValidateName reports why a source cannot have a name.
-func ValidateName(name string) error {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@"
-	if name == "" || len(name) > MaxName || strings.Trim(name, allowed) != "" {
-		return fmt.Errorf("the name of a source is 1 to %d letters, digits and -_./:@, such as github.com/acme/flags, not %q", MaxName, name)
-	}
-	return nil
-}
-
-// Owner returns the name of the source that owns a document; empty if none does.
+// Owner returns the owner of a document, as it stands in it; empty if it has none.
 func Owner(body []byte) string {
 	mark, _, ok := cut(body)
 	if !ok || jsontext.Value(mark).Kind() != '"' {
