@@ -120,6 +120,9 @@ func askSubject(environment string) string    { return "ask." + environment }
 func statusSubject(environment string) string { return "status." + environment }
 func usageSubject(environment string) string  { return "usage." + environment }
 
+// LedgerStream names the stream of the ledger of an environment.
+func LedgerStream(environment string) string { return jetstream.LedgerStream(environment) }
+
 // EventsStream names the stream in the account of publishers that keeps what
 // happened in an environment for webhooks.
 func EventsStream(environment string) string { return "EVENTS_" + environment }
