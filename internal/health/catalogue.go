@@ -43,6 +43,9 @@ const (
 	CheckpointNotWritten Code = "checkpoint-not-written"
 	DiskFull             Code = "disk-full"
 	DiskNearlyFull       Code = "disk-nearly-full"
+	WebhooksRefused      Code = "webhooks-refused"
+	WebhookFailing       Code = "webhook-failing"
+	WebhookLost          Code = "webhook-lost"
 )
 
 // Severity says how urgent a condition is.
@@ -252,6 +255,20 @@ func Catalogue() []Condition {
 			DiskNearlyFull, SeverityWarning,
 			"Less than 10 % of the disk of the embedded NATS server is free, and changes are refused once it is full; " +
 				"free space at the place that the detail names or enlarge the volume.",
+		},
+		{
+			WebhooksRefused, SeverityWarning,
+			"The file of webhooks has mistakes, so the previous webhooks stay in use; correct the place that the detail names.",
+		},
+		{
+			WebhookFailing, SeverityWarning,
+			"A receiver of events has not taken one for five minutes, and the next ones wait for seven days behind it; " +
+				"repair the receiver or its entry in the file of webhooks, then try it with flagside webhook test.",
+		},
+		{
+			WebhookLost, SeverityWarning,
+			"Events are lost that a receiver has not got: it was out of reach for more than seven days, or the stream of events was deleted; " +
+				"let it read them with flagside activity.",
 		},
 	}
 }

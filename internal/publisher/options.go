@@ -118,6 +118,9 @@ type Options struct {
 	// CheckpointInterval is how often it is looked whether they have; 0 means DefaultCheckpointInterval.
 	CheckpointInterval time.Duration
 
+	// Webhooks is the path of a file with the receivers of events, which is read again when it changes; empty means none.
+	Webhooks string
+
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility
 	// MaxEvaluationWork is how many nodes one evaluation may visit, see eval.NewWithin: documents that need more are refused. 0 means

@@ -28,6 +28,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/publisher/webhook"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
@@ -51,6 +52,7 @@ type Publisher struct {
 	streams      *streamChecks
 	journals     *ledgerChecks
 	gate         *gate
+	webhooks     *webhook.Service
 	checkpoints  checkpoints
 	repeats      *telemetry.Repeats
 	refused      prometheus.Counter // connections of the API that were closed at once
@@ -263,6 +265,9 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	begin("publisher: environments", func(ctx context.Context) error { return p.environments.run(ctx, conn) })
 	begin("publisher: streams", p.streams.run)
 	begin("publisher: journals", p.journals.run)
+	if p.options.Webhooks != "" {
+		begin("publisher: webhooks", func(ctx context.Context) error { return p.webhooks.Run(ctx, conn) })
+	}
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)
 	up := p.logger.Info().Str("admin", p.AdminAddr().String())

@@ -140,6 +140,9 @@ func (d Delivery) Working(ctx context.Context) error {
 	return nil
 }
 
+// Release gives the message back, so that it is given out again at once. That it arrives is not certain.
+func (d Delivery) Release() { _ = d.message.Nak() }
+
 // Progress returns how far the queue was consumed.
 func (c *Consumer) Progress(ctx context.Context) (Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

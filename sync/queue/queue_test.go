@@ -171,8 +171,13 @@ func TestOneMessageAtATime(t *testing.T) {
 	if err := again.Ack(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if d := next(t, first); d.Sequence != 2 {
-		t.Errorf("then message %d", d.Sequence)
+	given := next(t, first)
+	if given.Sequence != 2 {
+		t.Errorf("then message %d", given.Sequence)
+	}
+	given.Release()
+	if d := next(t, second); d.Sequence != 2 || d.Attempt != 2 {
+		t.Errorf("what was given back is message %d, attempt %d", d.Sequence, d.Attempt)
 	}
 }
 

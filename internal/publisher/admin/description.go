@@ -20,6 +20,7 @@ func tags() []*huma.Tag {
 		{Name: settingsTag, Description: "What is true for all flags of an environment."},
 		{Name: requestsTag, Description: "Changes that others have to agree to or that have a time, what is risky, and what was decided."},
 		{Name: accessTag, Description: "Who may do what, and the tokens of callers."},
+		{Name: webhooksTag, Description: "Receivers of events."},
 	}
 }
 

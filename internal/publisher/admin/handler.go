@@ -76,6 +76,8 @@ type Options struct {
 	People *access.People
 	// Acts are what was done to the installation.
 	Acts *access.Acts
+	// Webhooks are the receivers of events.
+	Webhooks Webhooks
 	// AnonymousReads lets requests without credentials read all environments.
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
@@ -172,6 +174,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerPersons(h)
 	s.registerControl(h)
 	s.registerPolicy(h)
+	s.registerWebhooks(h)
 	return describe(h)
 }
 

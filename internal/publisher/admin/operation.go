@@ -18,6 +18,7 @@ const (
 	settingsTag     = "settings"
 	requestsTag     = "change requests"
 	accessTag       = "access"
+	webhooksTag     = "webhooks"
 )
 
 // content is a request or an answer that has nothing but a body.

@@ -36,6 +36,7 @@ func Commands() []commandline.Command {
 		repairCommands(),
 		tokenCommands(),
 		personCommands(),
+		webhookCommands(),
 		[]commandline.Command{loginCommand()},
 		contextCommands(),
 		[]commandline.Command{doctorCommand(), whoamiCommand(), policyAskCommand(), operationGetCommand()},

@@ -16,7 +16,6 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/handwritten"
 )
 
@@ -124,7 +123,8 @@ func Parse(name string, content []byte, read func(file string) ([]byte, error)) 
 	}
 	var file written
 	if err := json.Unmarshal(text.JSON(), &file, json.RejectUnknownMembers(true)); err != nil {
-		return Config{}, text.Problem(shape(err))
+		m := shape(err)
+		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
 	}
 	c, err := file.complete(func(file string) ([]byte, error) {
 		if !filepath.IsAbs(file) {
@@ -139,18 +139,18 @@ func Parse(name string, content []byte, read func(file string) ([]byte, error)) 
 }
 
 // shape returns what is wrong with the JSON without what it says, which may be a secret.
-func shape(err error) eval.Problem {
-	p := eval.Problem{Reason: "it is no file of webhooks", Hint: "want webhooks, a list of objects with name, url or urlFile, format, environments, events, " +
-		"secretFiles, allowPrivate, caFile and timeout"}
+func shape(err error) *mistake {
+	m := &mistake{reason: errors.New("it is no file of webhooks: want webhooks, a list of objects with name, url or urlFile, format, environments, " +
+		"events, secretFiles, allowPrivate, caFile and timeout")}
 	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
-		p.Pointer = string(semantic.JSONPointer)
+		m.pointer = string(semantic.JSONPointer)
 		if errors.Is(err, json.ErrUnknownName) {
-			p.Reason = "unknown member"
+			m.reason = errors.New("unknown member: a webhook has name, url or urlFile, format, environments, events, secretFiles, allowPrivate, caFile and timeout")
 		} else {
-			p.Reason = "another type than it must have"
+			m.reason = errors.New("another type of value than it must have")
 		}
 	}
-	return p
+	return m
 }
 
 func (f written) complete(read func(string) ([]byte, error)) (Config, error) {

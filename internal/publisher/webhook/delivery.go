@@ -132,6 +132,7 @@ func (d *delivery) deliver(ctx context.Context, m queue.Delivery, s stored) erro
 	end(nil)
 	holding.Wait()
 	if err != nil {
+		m.Release() // for the publisher that goes on, or for this one with another file of webhooks
 		return err
 	}
 	d.succeeded()

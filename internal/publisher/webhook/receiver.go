@@ -85,7 +85,7 @@ func newReceiver(w Webhook, installation string, dial func(ctx context.Context, 
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	r.breaker = circuitbreaker.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil && !errors.Is(err, context.Canceled) }).
-		WithFailureThreshold(breakerFailures).WithDelay(breakerDelay).WithJitterFactor(retryJitter).Build()
+		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).WithJitterFactor(retryJitter).Build()
 	retry := retrypolicy.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil }).WithMaxRetries(-1).
 		WithBackoff(retryFirst, retryLongest).WithJitterFactor(retryJitter).WithDelayFunc(r.pause).Build()
 	limit := timeout.New[any](w.Timeout)

@@ -29,9 +29,9 @@ type Environment struct {
 	Source Source
 }
 
-// Options say what a Service tells, and to whom. All members are required.
+// Options say what a Service tells, and to whom. All members but File are required.
 type Options struct {
-	// File is the file of webhooks, as Open returns it.
+	// File is the file of webhooks, as Open returns it; nil is none.
 	File *reload.File[Config]
 	// Installation is the one whose events are told.
 	Installation string

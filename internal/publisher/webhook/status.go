@@ -90,4 +90,9 @@ func (s *Service) Lost(now time.Time) []string {
 }
 
 // Refused returns why the newest file of webhooks is not in use, or nil.
-func (s *Service) Refused() error { return s.options.File.Err() }
+func (s *Service) Refused() error {
+	if s.options.File == nil {
+		return nil
+	}
+	return s.options.File.Err()
+}
