@@ -38,6 +38,8 @@ type Delivery struct {
 
 	// Attempt is how many times it was given out, 1 for the first time.
 	Attempt uint64
+	// Number counts everything that the consumer has given out, to anyone, again and again too.
+	Number uint64
 
 	consumer *Consumer
 	message  jetstream.Msg
@@ -113,7 +115,7 @@ func (c *Consumer) delivery(m jetstream.Msg) (Delivery, error) {
 	}
 	return Delivery{
 		Message: Message{Data: m.Data(), Sequence: about.Sequence.Stream, Stored: about.Timestamp},
-		Attempt: about.NumDelivered, consumer: c, message: m,
+		Attempt: about.NumDelivered, Number: about.Sequence.Consumer, consumer: c, message: m,
 	}, nil
 }
 

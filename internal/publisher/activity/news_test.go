@@ -216,6 +216,21 @@ func TestNewsAreTheListTurnedRound(t *testing.T) {
 	}
 }
 
+// What has just happened is left for later, with what follows it, unless its clock is ahead.
+func TestNewsSettle(t *testing.T) {
+	t.Parallel()
+	h, now := &history{}, time.Now()
+	h.change("", 1, now.Add(-time.Hour), document.KindFlag)
+	h.event(now.Add(-time.Second))
+	h.change("", 1, now.Add(time.Hour), document.KindFlag)
+	for settle, want := range map[time.Duration]int{0: 3, time.Minute: 1} {
+		items, whole, err := News(t.Context(), h, Place{}, h.end(), settle)
+		if err != nil || len(items) != want || whole != (want == 3) {
+			t.Errorf("%s: %d items, %t, %v", settle, len(items), whole, err)
+		}
+	}
+}
+
 // everything reads the log from its end when no revision is given.
 type everything struct{ *history }
 

@@ -27,9 +27,9 @@ type delivery struct {
 	state    deliveryState
 	consumer *queue.Consumer
 
-	had   bool   // a consumer that was there, and so is to begin again at the beginning if it is gone
-	count uint64 // of the event that was acknowledged last, as stored counts; 0 is not known
-	acked uint64 // its sequence; 0 is not known
+	had    bool   // a consumer that was there, and so is to begin again at the beginning if it is gone
+	count  uint64 // of the message that was acknowledged last, as stored counts
+	number uint64 // of that message among those that the consumer has given out; 0 is none
 }
 
 // deliveryState is what is known here of a delivery. Another publisher may know more: it has the event in hand.
@@ -41,6 +41,9 @@ type deliveryState struct {
 	succeeded time.Time
 	delivered uint64 // by this publisher
 }
+
+// errExpired means that an event is as old as events become.
+var errExpired = errors.New("the event has expired")
 
 // errGivenAway means that the event may be in other hands by now.
 var errGivenAway = errors.New("the event is no longer ours, because the queue was not reached in time")
@@ -119,18 +122,24 @@ func (d *delivery) handle(ctx context.Context, q *queue.Queue, m queue.Delivery)
 	if err := m.Ack(ctx); err != nil {
 		return err
 	}
-	d.acked, d.count = m.Sequence, s.Count
+	d.number, d.count = m.Number, s.Count
 	return nil
 }
 
-// deliver sends an event until the receiver has it, as long as it is ours.
+// deliver sends an event until the receiver has it, as long as it is ours. One that has expired is given up: the queue gives the next one to any publisher.
 func (d *delivery) deliver(ctx context.Context, m queue.Delivery, s stored) error {
 	ours, end := context.WithCancelCause(ctx)
+	defer time.AfterFunc(time.Until(m.Stored.Add(d.feed.timing.keepFor)), func() { end(errExpired) }).Stop()
 	var holding sync.WaitGroup
 	holding.Go(func() { hold(ours, m, d.feed.timing.ackWait, end) })
 	err := d.receiver.deliver(ours, d.occurrence(s), d.failed)
+	why := context.Cause(ours)
 	end(nil)
 	holding.Wait()
+	if err != nil && errors.Is(why, errExpired) {
+		d.expired(1)
+		return nil
+	}
 	if err != nil {
 		m.Release() // for the publisher that goes on, or for this one with another file of webhooks
 		return err
@@ -184,29 +193,23 @@ func (d *delivery) noteGap(ctx context.Context, q *queue.Queue, m queue.Delivery
 	if s.Event != nil && before > 0 {
 		before--
 	}
-	known := d.acked > 0
-	count := d.count
-	if !known || d.acked+1 != m.Sequence { // another publisher may have gone on meanwhile
-		count, known = d.countAcknowledged(ctx, q, m)
+	count, known := d.count, d.number > 0 && m.Number == d.number+1
+	if !known { // this is the first one here, or another publisher had some meanwhile
+		count, known = d.countAcknowledged(ctx, q)
 	}
 	if known && before > count {
-		n := before - count
-		d.lost(n)
-		d.logger.Error().Uint64("events", n).Msg("events expired before the receiver had them")
+		d.expired(before - count)
 	}
 }
 
-// countAcknowledged returns the count of the message that was acknowledged last. Of one that has expired itself, it is not known.
-func (d *delivery) countAcknowledged(ctx context.Context, q *queue.Queue, m queue.Delivery) (uint64, bool) {
+// countAcknowledged returns the count of the message that was acknowledged last, by anyone. Of one that has expired itself, it is not known.
+func (d *delivery) countAcknowledged(ctx context.Context, q *queue.Queue) (uint64, bool) {
 	d.mu.Lock()
 	c := d.consumer
 	d.mu.Unlock()
 	p, err := c.Progress(ctx)
-	if err != nil || p.Acknowledged == 0 || p.Acknowledged >= m.Sequence {
+	if err != nil || p.Acknowledged == 0 {
 		return 0, false
-	}
-	if p.Acknowledged == d.acked {
-		return d.count, true
 	}
 	found, ok, err := q.First(ctx, p.Acknowledged-1)
 	if err != nil || !ok || found.Sequence != p.Acknowledged {
@@ -214,6 +217,12 @@ func (d *delivery) countAcknowledged(ctx context.Context, q *queue.Queue, m queu
 	}
 	s, err := decodeStored(found.Data)
 	return s.Count, err == nil
+}
+
+// expired tells that events are lost for the receiver.
+func (d *delivery) expired(n uint64) {
+	d.lost(n)
+	d.logger.Error().Uint64("events", n).Msg("events expired before the receiver had them")
 }
 
 func (d *delivery) failed(err error) {
@@ -248,29 +257,29 @@ func (d *delivery) known() deliveryState {
 	return d.state
 }
 
-// waiting is what the queue knows of a delivery.
-type waiting struct {
+// backlog is what the queue knows of a delivery.
+type backlog struct {
 	messages uint64
 	oldest   time.Time // when the oldest event that waits was copied; zero if none waits
 }
 
 // ask returns what waits.
-func (d *delivery) ask(ctx context.Context) (waiting, error) {
+func (d *delivery) ask(ctx context.Context) (backlog, error) {
 	d.mu.Lock()
 	c := d.consumer
 	d.mu.Unlock()
 	if c == nil {
-		return waiting{}, fmt.Errorf("the queue was not opened yet")
+		return backlog{}, fmt.Errorf("the queue was not opened yet")
 	}
 	p, err := c.Progress(ctx)
 	if err != nil || p.Waiting == 0 {
-		return waiting{}, err
+		return backlog{}, err
 	}
 	q, err := d.feed.open(ctx)
 	if err != nil {
-		return waiting{}, err
+		return backlog{}, err
 	}
-	w := waiting{messages: p.Waiting}
+	w := backlog{messages: p.Waiting}
 	m, found, err := q.First(ctx, p.Acknowledged)
 	if found {
 		w.oldest = m.Stored

@@ -57,6 +57,7 @@ type feed struct {
 // timing is when things happen; tests shorten it.
 type timing struct {
 	look     time.Duration // between two looks for what is new
+	settle   time.Duration // so long, what is new waits for what is older
 	keep     time.Duration // at least so often, the queue is told how far was copied in a message that does not expire
 	keepFor  time.Duration
 	ackWait  time.Duration
@@ -66,7 +67,7 @@ type timing struct {
 
 func usualTiming() timing {
 	return timing{
-		look: time.Second, keep: 24 * time.Hour, keepFor: keepFor, ackWait: 30 * time.Second, reopen: time.Second, progress: 10 * time.Second,
+		look: time.Second, settle: 300 * time.Millisecond, keep: 24 * time.Hour, keepFor: keepFor, ackWait: 15 * time.Second, reopen: time.Second, progress: 10 * time.Second,
 	}
 }
 
@@ -99,13 +100,14 @@ func (f *feed) reopen(failed *queue.Queue) {
 func (f *feed) run(ctx context.Context) {
 	ready := sync.OnceFunc(func() { close(f.ready) })
 	for ctx.Err() == nil {
+		before := f.count
 		whole, err := f.look(ctx)
 		f.note(ctx, err)
 		if whole && err == nil {
 			ready()
 		}
 		pause := f.timing.look
-		if err == nil && !whole {
+		if err == nil && !whole && f.count != before { // there is more
 			pause = 0
 		}
 		select {
@@ -175,7 +177,7 @@ func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place) (wh
 			return false, err
 		}
 	}
-	items, whole, err := activity.News(ctx, f.source, f.place, end)
+	items, whole, err := activity.News(ctx, f.source, f.place, end, f.timing.settle)
 	if err != nil {
 		return false, err
 	}

@@ -77,7 +77,7 @@ type runningDelivery struct {
 	cancel context.CancelFunc
 	feed   *feed
 
-	waiting waiting // as it was last asked
+	waiting backlog // as it was last asked
 }
 
 // loss is that events are lost for good.
