@@ -20,7 +20,7 @@ type Webhook struct {
 // WebhookDelivery is how the events of one environment reach a webhook. Publishers share the work: errors and counts are those of the one that answers.
 type WebhookDelivery struct {
 	Environment    string    `json:"environment"`
-	State          string    `json:"state" enum:"ok,failing"`
+	State          string    `json:"state" enum:"starting,ok,failing" doc:"starting: its place in the stream of events is not known yet."`
 	Delivered      uint64    `json:"delivered" doc:"Events that this publisher has delivered since its start."`
 	LastDelivered  time.Time `json:"lastDelivered,omitzero"`
 	Waiting        uint64    `json:"waiting" doc:"Events that the receiver has not got yet, whichever publisher has them in hand."`

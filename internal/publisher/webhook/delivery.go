@@ -34,6 +34,7 @@ type delivery struct {
 
 // deliveryState is what is known here of a delivery. Another publisher may know more: it has the event in hand.
 type deliveryState struct {
+	begun     bool  // the consumer is there
 	lastError error // nil after a success
 	errorAt   time.Time
 	failing   time.Time // since when each attempt has failed; zero if the last one succeeded
@@ -254,7 +255,9 @@ func (d *delivery) succeeded() {
 func (d *delivery) known() deliveryState {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.state
+	state := d.state
+	state.begun = d.consumer != nil
+	return state
 }
 
 // backlog is what the queue knows of a delivery.

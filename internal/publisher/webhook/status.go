@@ -40,6 +40,9 @@ func (d *runningDelivery) tell() api.WebhookDelivery {
 		Environment: d.feed.environment, Delivered: known.delivered, Waiting: d.waiting.messages, OldestWaiting: d.waiting.oldest,
 		LastDelivered: known.succeeded, State: "ok",
 	}
+	if !known.begun {
+		out.State = "starting"
+	}
 	if known.lastError != nil {
 		out.State, out.LastError, out.FailedAttempts, out.FailingSince = "failing", known.lastError.Error(), known.attempts, known.failing
 	}
