@@ -208,6 +208,7 @@ func (s *Service) newFeed(conn *flagsync.Conn, e Environment) *feed {
 
 func (s *Service) newDelivery(f *feed, t *target) *delivery {
 	name, environment := t.webhook.Name, f.environment
+	s.metrics.lost.WithLabelValues(name, environment).Add(0) // so that the first loss is seen as a growth
 	return &delivery{
 		feed: f, receiver: t.receiver, link: t.link, nameOf: s.options.NameOf,
 		logger:  s.options.Logger.With().Str("webhook", name).Str("environment", environment).Str("host", t.webhook.Host()).Logger(),
