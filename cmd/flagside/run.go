@@ -109,6 +109,7 @@ func topics() []commandline.Topic {
 			{Word: "token", Short: "create, list and revoke API tokens"},
 			{Word: "policy", Short: "who may do what, by a file or at the publisher"},
 			{Word: "person", Short: "list and erase persons"},
+			{Word: "webhook", Short: "list and test the receivers of events"},
 			{Word: "credentials", Short: "NATS users of sidecars and publishers"},
 		}},
 		{Title: "When something is wrong", Entries: []commandline.Entry{

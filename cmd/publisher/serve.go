@@ -140,6 +140,7 @@ func declareAPI(set *config.Set, o *publisher.Options) {
 	set.Duration(&o.TokenLifetime, "token-lifetime", access.DefaultTokenLifetime, "longest lifetime of an API token, from its creation")
 	set.File(&o.Issuers, "issuers", "", "JSON file with the OpenID Connect issuers whose tokens are accepted; without it none are")
 	set.File(&o.Policy, "policy", "", "file with Cedar policies; reloaded when it changes; without it the default policy")
+	set.File(&o.Webhooks, "webhooks", "", "file with webhooks, JSON or YAML (docs/webhooks.md); reloaded when it changes; without it none are called")
 	set.Int(&o.OpenRequests, "open-requests", publisher.DefaultOpenRequests, "most open change requests of one author in an environment")
 	set.Int(&o.LedgerBytes, "ledger-bytes", control.DefaultLedgerBytes, "most bytes of change requests and comments that one author may write per day and environment")
 	set.Bool(&o.AnonymousReads, "anonymous-reads", false, "let requests without a token read all environments")

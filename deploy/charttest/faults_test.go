@@ -56,6 +56,12 @@ func faults() map[string]fault {
 		}, "3m", with(publisher, "environment", "prod"), ""},
 		"FlagsideDiskFull":       {"disk full", map[string]string{`flagside_disk_full{instance="flags:8017"}`: "0 1 1 1"}, "1m", publisher, ""},
 		"FlagsideDiskNearlyFull": {"disk nearly full", map[string]string{`flagside_disk_free_ratio{instance="flags:8017"}`: "0.05x20"}, "11m", publisher, "5%"},
+		"FlagsideWebhookFailing": {"a receiver that is down", map[string]string{
+			`flagside_webhook_oldest_waiting_seconds{instance="flags:8017",webhook="audit",environment="prod"}`: "0+60x30",
+		}, "22m", map[string]string{"webhook": "audit", "environment": "prod"}, "22m 0s"},
+		"FlagsideWebhookLost": {"a receiver that is down for a week", map[string]string{
+			`flagside_webhook_events_lost_total{instance="flags:8017",webhook="audit",environment="prod"}`: "0 0 3 3 3",
+		}, "3m", map[string]string{"webhook": "audit", "environment": "prod"}, ""},
 		"FlagsideBreakGlass": {"a change without approval", map[string]string{
 			`flagside_break_glass_total{instance="flags:8017",environment="prod"}`: "0 0 1 1 1",
 		}, "3m", map[string]string{"environment": "prod"}, ""},

@@ -46,6 +46,7 @@ const (
 	BackupReader  Attacker = "a thief of a backup"
 	BackupForger  Attacker = "a writer to a backup"
 	LocalProcess  Attacker = "a process on loopback"
+	Receiver      Attacker = "a receiver of webhooks, or who answers for its name"
 	Cluster       Attacker = "someone else in a cluster of Kubernetes"
 )
 
@@ -53,7 +54,7 @@ const (
 func Attackers() []Attacker {
 	return []Attacker{
 		OtherSidecar, SameSidecar, KeylessWriter, Server, SigningKey, RootKey, Application, Caller, Administrator, Machine, DiskThief, DiskWriter,
-		BackupReader, BackupForger, LocalProcess, Cluster,
+		BackupReader, BackupForger, LocalProcess, Receiver, Cluster,
 	}
 }
 

@@ -52,6 +52,9 @@ const (
 	FleetBehind          Code = "fleet-behind"
 	FleetDiverged        Code = "fleet-diverged"
 	FleetVersionSkew     Code = "fleet-version-skew"
+	WebhooksRefused      Code = "webhooks-refused"
+	WebhookFailing       Code = "webhook-failing"
+	WebhookLost          Code = "webhook-lost"
 )
 
 // Severity says how urgent a condition is.
@@ -304,6 +307,20 @@ func Catalogue() []Condition {
 		{
 			FleetVersionSkew, SeverityInfo,
 			"Sidecars of several versions have run for an hour, and the oldest may not understand what the newest does; finish the upgrade.",
+		},
+		{
+			WebhooksRefused, SeverityWarning,
+			"The file of webhooks has mistakes, so the previous webhooks stay in use; correct the place that the detail names.",
+		},
+		{
+			WebhookFailing, SeverityWarning,
+			"A receiver of events has not taken one for five minutes, and the next ones wait for seven days behind it; " +
+				"repair the receiver or its entry in the file of webhooks, then try it with flagside webhook test.",
+		},
+		{
+			WebhookLost, SeverityWarning,
+			"Events are lost that a receiver has not got: it was out of reach for more than seven days, or the stream of events was deleted; " +
+				"let it read them with flagside activity.",
 		},
 	}
 }

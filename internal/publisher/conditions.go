@@ -57,6 +57,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	p.diskConditions(add)
 	p.streamConditions(add)
 	p.sourceConditions(add, time.Now())
+	p.webhookConditions(add)
 	for _, e := range p.environments.all() {
 		e.fleetConditions(add)
 		status := e.follower.Status()

@@ -32,9 +32,12 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if p.webhooks, err = p.newWebhooks(registry); err != nil {
+		return nil, err
+	}
 	api := admin.Options{
 		Environments: p.environments, Authenticator: p.gate.authenticator, Authorize: p.gate.authorizer.Authorize, Tokens: p.gate.tokens, People: p.gate.people,
-		Acts: p.gate.acts, BrokeGlass: p.environments.metrics.brokeGlass, Sources: p.Sources,
+		Acts: p.gate.acts, Webhooks: p.webhooks, BrokeGlass: p.environments.metrics.brokeGlass, Sources: p.Sources,
 		AnonymousReads: p.options.AnonymousReads, Observe: p.environments.metrics.observe, Logger: p.logger, Repeats: p.repeats,
 	}
 	mux := http.NewServeMux()

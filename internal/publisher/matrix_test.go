@@ -137,6 +137,9 @@ func attempts() []attempt {
 		get("listPersons", "admin", "/api/v1/persons"),
 		write("erasePerson", "admin", "POST", "/api/v1/persons/erase", `{"person":"corp:nobody"}`),
 
+		get("listWebhooks", "admin", "/api/v1/webhooks"),
+		write("testWebhook", "admin", "POST", "/api/v1/webhooks/none/test", ""),
+
 		get("listEnvironments", everybody, "/api/v1/environments"),
 		get("getEnvironment", readers, environments+"{e}"),
 		get("listFlags", readers, environments+"{e}/flags"),

@@ -128,6 +128,8 @@ type Options struct {
 	Sources []following.Spec
 	// Kubernetes says where the API server is; it is required for sources that are namespaces.
 	Kubernetes kubernetes.Options
+	// Webhooks is the path of a file with the receivers of events, which is read again when it changes; empty means none.
+	Webhooks string
 
 	// Compatibility is written to the settings of environments that are created without a compatibility of their own.
 	Compatibility eval.Compatibility

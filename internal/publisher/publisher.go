@@ -29,6 +29,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/following"
 	"github.com/flagside/flagside/internal/publisher/keys"
 	"github.com/flagside/flagside/internal/publisher/natsserver"
+	"github.com/flagside/flagside/internal/publisher/webhook"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/writer"
@@ -53,6 +54,7 @@ type Publisher struct {
 	journals     *ledgerChecks
 	gate         *gate
 	sources      []*following.Follower
+	webhooks     *webhook.Service
 	checkpoints  checkpoints
 	repeats      *telemetry.Repeats
 	refused      prometheus.Counter // connections of the API that were closed at once
@@ -266,6 +268,9 @@ func (p *Publisher) start(ctx context.Context, parts *lifecycle.Group) error {
 	begin("publisher: sources", p.followSources)
 	begin("publisher: streams", p.streams.run)
 	begin("publisher: journals", p.journals.run)
+	if p.options.Webhooks != "" {
+		begin("publisher: webhooks", func(ctx context.Context) error { return p.webhooks.Run(ctx, conn) })
+	}
 	begin("publisher: conditions", func(ctx context.Context) error { return p.watchConditions(ctx, conn) })
 	begin("publisher: API", p.serve)
 	up := p.logger.Info().Str("admin", p.AdminAddr().String())

@@ -12,6 +12,7 @@ import (
 // scan collects the changes of a page, newest first.
 type scan struct {
 	query   Query
+	source  Source
 	open    changelog.Transaction // newest entry first
 	found   []Item
 	scanned int
@@ -30,7 +31,7 @@ func (q Query) changes(ctx context.Context, s Source) ([]Item, scanFloor, error)
 		found, err := q.changesOf(ctx, s)
 		return found, scanFloor{}, err
 	}
-	c := scan{query: q}
+	c := scan{query: q, source: s}
 	for r, err := range s.Backwards(ctx, q.Before.Revision) {
 		if err != nil {
 			return nil, scanFloor{}, err
@@ -78,7 +79,7 @@ func (c *scan) flush() {
 	tx := c.open
 	c.open = nil
 	slices.Reverse(tx)
-	if item, ok := changeOf(tx); ok && c.query.selects(item) {
+	if item, ok := changeOf(tx, c.source); ok && c.query.selects(item) {
 		c.found = append(c.found, item)
 	}
 }
@@ -94,7 +95,7 @@ func (q Query) changesOf(ctx context.Context, s Source) ([]Item, error) {
 			break
 		}
 		r.Put = nil
-		item, ok := changeOf(changelog.Transaction{r})
+		item, ok := changeOf(changelog.Transaction{r}, s)
 		if !ok || r.Revision <= q.After.Revision || !q.selects(item) {
 			continue
 		}
@@ -107,11 +108,13 @@ func (q Query) changesOf(ctx context.Context, s Source) ([]Item, error) {
 }
 
 // changeOf returns the item of a transaction. The entries that begin an epoch are none: restoring and recreating is told by the ledger.
-func changeOf(tx changelog.Transaction) (Item, bool) {
+func changeOf(tx changelog.Transaction, s Source) (Item, bool) {
 	if tx[0].Kind == document.KindEpoch {
 		return Item{}, false
 	}
-	item := Item{Change: tx, place: Cursor{Revision: tx[0].Revision}}
+	item := Item{
+		Change: tx, place: Cursor{Revision: tx[0].Revision}, BreaksGlass: tx[0].Request != "" && s.RequestBreaksGlass(tx[0].Request),
+	}
 	for _, r := range tx {
 		item.Documents = append(item.Documents, r.ID())
 	}

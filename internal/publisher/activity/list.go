@@ -21,6 +21,8 @@ type Source interface {
 	Events(ctx context.Context, from uint64) iter.Seq2[control.RecordedEvent, error]
 	// RequestDocuments returns the documents that a change request changes.
 	RequestDocuments(id string) []document.ID
+	// RequestBreaksGlass reports whether a change request goes without approvals.
+	RequestBreaksGlass(id string) bool
 }
 
 // Query says what is asked for. Its zero value asks for nothing, because Limit is how many items there are at most.
@@ -40,6 +42,8 @@ type Item struct {
 	Change    changelog.Transaction  // nil for an event
 	Event     *control.RecordedEvent // nil for a change
 	Documents []document.ID          // that it is about
+	// BreaksGlass tells of a change that it went without the approvals that policies want.
+	BreaksGlass bool
 
 	place Cursor // the member that counts for its kind
 }
@@ -103,8 +107,7 @@ func (q Query) events(ctx context.Context, s Source) ([]Item, error) {
 		if q.Before.Sequence != 0 && e.Sequence >= q.Before.Sequence {
 			break
 		}
-		e.Proposal = e.Proposal.WithoutBodies()
-		item := Item{Event: &e, Documents: documentsOf(e, s), place: Cursor{Sequence: e.Sequence}}
+		item := eventOf(e, s)
 		if !q.selects(item) {
 			continue
 		}
@@ -114,6 +117,12 @@ func (q Query) events(ctx context.Context, s Source) ([]Item, error) {
 	}
 	slices.Reverse(newest)
 	return newest, nil
+}
+
+// eventOf returns the item of an event.
+func eventOf(e control.RecordedEvent, s Source) Item {
+	e.Proposal = e.Proposal.WithoutBodies()
+	return Item{Event: &e, Documents: documentsOf(e, s), place: Cursor{Sequence: e.Sequence}}
 }
 
 // documentsOf returns what an event is about.

@@ -12,11 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 )
 
-const (
-	activityPath = "/api/v1/environments/{environment}/activity"
-	// activityChange is the type of what stands in the log.
-	activityChange = "change"
-)
+const activityPath = "/api/v1/environments/{environment}/activity"
 
 type listActivity struct {
 	EnvironmentPath
@@ -83,9 +79,9 @@ func (s *server) activity(ctx context.Context, environment string, q activity.Qu
 		out.Next = page.Next.String()
 	}
 	for _, item := range page.Items {
-		f := newActivityEvent(item)
+		f := item.Tell()
 		f.Names = s.names(ctx, append(f.Approvers, f.Actor)...)
-		if f.Type == activityChange {
+		if f.Type == activity.TypeChange {
 			f.ServedIn = s.servedIn(ctx, environment, f.Revision)
 		}
 		out.Items = append(out.Items, f)
@@ -101,34 +97,4 @@ func activityEnd(ctx context.Context, service *control.Service) (activity.Cursor
 	}
 	sequence, err := service.LedgerEnd(ctx)
 	return activity.Cursor{Revision: state.Position().Revision, Sequence: sequence}, err
-}
-
-func newActivityEvent(i activity.Item) api.Event {
-	if i.Event != nil {
-		f := newEvent(*i.Event)
-		if f.Documents == nil {
-			f.Documents = eventDocuments(i.Documents)
-		}
-		return f
-	}
-	tx := i.Change
-	f := api.Event{
-		Time: i.Time(), Type: activityChange, Actor: i.Actor(), Request: tx[0].Request, Text: tx[0].Reason, OpID: tx.OpID(),
-		Approvers: tx[0].Approvers, Revision: tx.Position().Token().String(), Documents: eventDocuments(i.Documents),
-	}
-	for n, r := range tx {
-		f.Documents[n].Action = "put"
-		if r.Delete {
-			f.Documents[n].Action = "delete"
-		}
-	}
-	return f
-}
-
-func eventDocuments(ids []document.ID) []api.EventDocument {
-	var documents []api.EventDocument
-	for _, id := range ids {
-		documents = append(documents, api.EventDocument{Kind: string(id.Kind), Key: id.Key})
-	}
-	return documents
 }

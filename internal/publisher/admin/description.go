@@ -22,6 +22,7 @@ func tags() []*huma.Tag {
 		{Name: fleetTag, Description: "The sidecars of environments, by what they report: claims of those who hold the credentials of the environment."},
 		{Name: manifestTag, Description: "Flags as OpenFeature's command line pulls and pushes them, by its Manifest Management API."},
 		{Name: accessTag, Description: "Who may do what, and the tokens of callers."},
+		{Name: webhooksTag, Description: "Receivers of events."},
 	}
 }
 

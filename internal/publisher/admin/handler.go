@@ -82,6 +82,8 @@ type Options struct {
 	Acts *access.Acts
 	// Sources returns the sources that an environment follows here. It may be nil.
 	Sources func(environment string) []following.Status
+	// Webhooks are the receivers of events.
+	Webhooks Webhooks
 	// AnonymousReads lets requests without credentials read all environments.
 	AnonymousReads bool
 	// Observe is told of each request that has reached an operation, and the status of the answer. It may be nil.
@@ -184,6 +186,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerControl(h)
 	s.registerPolicy(h)
 	s.registerManifest(h)
+	s.registerWebhooks(h)
 	return describe(h)
 }
 

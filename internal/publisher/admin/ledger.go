@@ -1,14 +1,13 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/internal/publisher/activity"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 )
@@ -75,47 +74,12 @@ func newEventList(events []api.Event, limit int) api.EventList {
 	return out
 }
 
-// event is newEvent with what is known of its review.
+// event is activity.NewEvent with what is known of its review.
 func (s *server) event(ctx context.Context, e control.RecordedEvent) api.Event {
-	f := newEvent(e)
+	f := activity.NewEvent(e)
 	if f.Breaks && f.Control > 0 {
 		act, known := s.options.Acts.Find(ctx, f.Control)
 		f.Review = known && act.ReviewOpen()
-	}
-	return f
-}
-
-func newEvent(e control.RecordedEvent) api.Event {
-	f := api.Event{
-		Sequence: e.Sequence, Time: e.At, Type: string(e.Type), Actor: e.By, Request: e.Request, Hash: e.Hash, Text: e.Text,
-		Outcome: string(e.Outcome), Approvers: e.Approvers, Count: e.Count, From: e.Since, Breaks: e.BreakGlass, Control: e.Control.Sequence,
-	}
-	if e.Position != nil {
-		f.Revision = e.Position.Token().String()
-	}
-	if e.Proposal != nil {
-		f.Breaks = e.Proposal.BreakGlass
-		for _, c := range e.Proposal.Changes {
-			f.Documents = append(f.Documents, api.EventDocument{Kind: string(c.Kind), Key: c.Key})
-		}
-	}
-	if e.Refusal != nil {
-		f.Action, f.Policies = string(e.Refusal.Action), e.Refusal.Policies
-		if e.Refusal.Kind != "" {
-			f.Documents = []api.EventDocument{{Kind: e.Refusal.Kind, Key: e.Refusal.Key}}
-		}
-	}
-	for _, flag := range e.Flags {
-		f.Documents = append(f.Documents, api.EventDocument{Kind: string(document.KindFlag), Key: flag.Key, Owner: flag.Owner, Since: flag.Since, Revision: flag.Revision})
-	}
-	if e.Lifecycle != nil {
-		f.Lifecycle = new(newLifecyclePolicy(*e.Lifecycle))
-	}
-	if e.Source != nil {
-		f.Source, f.Version = e.Source.Name, cmp.Or(e.Source.Version, e.Source.Digest)
-	}
-	if e.Risk != nil {
-		f.Risk = new(newRiskSettings(*e.Risk))
 	}
 	return f
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/activity"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
@@ -91,24 +92,13 @@ func (s *server) lifecyclePolicy(
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	out := api.LifecyclePolicyResult{Policy: newLifecyclePolicy(policy), Flags: []api.FlagLifecycle{}}
+	out := api.LifecyclePolicyResult{Policy: activity.LifecyclePolicy(policy), Flags: []api.FlagLifecycle{}}
 	for _, life := range found {
 		if life.Intent.Action != "" {
 			out.Flags = append(out.Flags, newLifecycle(life))
 		}
 	}
 	return &content[api.LifecyclePolicyResult]{Body: out}, nil
-}
-
-func newLifecyclePolicy(p lifecycle.Policy) api.LifecyclePolicy {
-	out := api.LifecyclePolicy{ExpiringDays: p.ExpiringDays, StaleDays: p.StaleDays}
-	for kind, rule := range p.OnExpiry {
-		if out.OnExpiry == nil {
-			out.OnExpiry = make(map[string]api.OnExpiry)
-		}
-		out.OnExpiry[kind] = api.OnExpiry{Action: string(rule.Action), FreezeTo: rule.FreezeTo}
-	}
-	return out
 }
 
 // lives returns where the flags of an environment are in their lives.

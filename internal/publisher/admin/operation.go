@@ -20,6 +20,7 @@ const (
 	fleetTag        = "fleet"
 	manifestTag     = "OpenFeature manifest"
 	accessTag       = "access"
+	webhooksTag     = "webhooks"
 )
 
 // content is a request or an answer that has nothing but a body.

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 
@@ -57,7 +56,7 @@ func (s *server) names(ctx context.Context, ids ...string) api.Names {
 	}
 	var names api.Names
 	for _, id := range ids {
-		name, known := s.nameOf(id)
+		name, known := access.NameOf(s.options.Tokens, s.options.People, id)
 		if !known {
 			continue
 		}
@@ -67,17 +66,4 @@ func (s *server) names(ctx context.Context, ids ...string) api.Names {
 		names[id] = name
 	}
 	return names
-}
-
-// nameOf returns what people call a person, or the holder of a token.
-func (s *server) nameOf(id string) (name string, known bool) {
-	if name, known = s.options.Tokens.Name(id); known {
-		return "token " + name, true
-	}
-	person, known := s.options.People.Find(id)
-	if !person.Erased.IsZero() {
-		return id + " (erased)", true
-	}
-	name = cmp.Or(person.Name, person.Subject)
-	return name, known && name != ""
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/flagside/flagside/internal/publisher/access"
+	"github.com/flagside/flagside/internal/publisher/activity"
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/control/risk"
@@ -22,14 +23,6 @@ func newRisk(r access.Risk) *api.Risk {
 	}
 	if r.UsageKnown {
 		out.InUse = &r.InUse
-	}
-	return out
-}
-
-func newRiskSettings(r risk.Settings) api.RiskSettings {
-	out := api.RiskSettings{Protected: r.Protected, Tags: r.Tags, Share: r.Share, Dependants: r.Dependants}
-	for _, f := range r.Freezes {
-		out.Freezes = append(out.Freezes, api.Freeze{From: f.From, To: f.To, Reason: f.Reason})
 	}
 	return out
 }
@@ -95,5 +88,5 @@ func (s *server) getRisk(ctx context.Context, in *EnvironmentPath) (*content[api
 	if err != nil {
 		return nil, s.problem(err)
 	}
-	return &content[api.RiskSettings]{Body: newRiskSettings(settings)}, nil
+	return &content[api.RiskSettings]{Body: activity.RiskSettings(settings)}, nil
 }

@@ -38,6 +38,7 @@ func Commands() []commandline.Command {
 		repairCommands(),
 		tokenCommands(),
 		personCommands(),
+		webhookCommands(),
 		[]commandline.Command{loginCommand()},
 		contextCommands(),
 		[]commandline.Command{doctorCommand(), whoamiCommand(), policyAskCommand(), operationGetCommand()},

@@ -91,6 +91,8 @@ func examples() map[string][]string {
 		"token revoke":  {"token revoke mfrggzdfmztwq2lk", "token revoke mfrggzdfmztwq2lk -m 'it leaked'"},
 		"person list":   {"person list", "person list -o json"},
 		"person erase":  {"person erase corp:8f3a -m 'asked for it'", "person erase p7hz3k -m 'left the company'"},
+		"webhook list":  {"webhook list", "webhook list -o json"},
+		"webhook test":  {"webhook test audit", "webhook test audit -o json"},
 		"policy ask":    {"policy ask change --resource prod/flag/new-checkout", "policy ask approve --resource prod"},
 		"whoami":        {"whoami", "whoami -o json"},
 		"doctor":        {"doctor", "doctor -o json"},

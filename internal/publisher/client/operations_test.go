@@ -29,6 +29,8 @@ func everyOperation() []anOperation {
 	seen := client.Precondition{Absent: true}
 	settings := document.ID{Kind: document.KindSettings, Key: document.SettingsKey}
 	operations := []anOperation{
+		func(ctx context.Context, c *client.Client) error { return second(c.Webhooks(ctx)) },
+		func(ctx context.Context, c *client.Client) error { return second(c.TestWebhook(ctx, "{webhook}")) },
 		func(ctx context.Context, c *client.Client) error { return second(c.Environments(ctx)) },
 		func(ctx context.Context, c *client.Client) error { return second(c.Environment(ctx, environment)) },
 		func(ctx context.Context, c *client.Client) error {

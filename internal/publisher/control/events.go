@@ -40,6 +40,12 @@ func (s *Service) RequestDocuments(id string) (ids []document.ID) {
 	return ids
 }
 
+// RequestBreaksGlass reports whether a change request goes without the approvals that policies want, as far as it is known here.
+func (s *Service) RequestBreaksGlass(id string) bool {
+	r, known := s.known(id)
+	return known && r.Proposal.BreakGlass
+}
+
 // EventsOf is Service.Events of a ledger, with its repairs.
 func EventsOf(ctx context.Context, journal Ledger, from uint64) iter.Seq2[RecordedEvent, error] {
 	return func(yield func(RecordedEvent, error) bool) {

@@ -33,6 +33,9 @@
 {{- if or .Values.policy.cedar .Values.policy.existingConfigMap }}
 - --policy=/etc/flagside/policy/policy.cedar
 {{- end }}
+{{- if .Values.webhooks.existingSecret }}
+- --webhooks=/etc/flagside/webhooks/webhooks.yaml
+{{- end }}
 {{- if .Values.publisher.anonymousReads }}
 - --anonymous-reads
 {{- end }}
@@ -139,6 +142,9 @@ spec:
         {{- if or .Values.policy.cedar .Values.policy.existingConfigMap }}
         - {name: policy, mountPath: /etc/flagside/policy, readOnly: true}
         {{- end }}
+        {{- if .Values.webhooks.existingSecret }}
+        - {name: webhooks, mountPath: /etc/flagside/webhooks, readOnly: true}
+        {{- end }}
         {{- with .Values.publisher.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -174,6 +180,10 @@ spec:
     {{- if or .Values.policy.cedar .Values.policy.existingConfigMap }}
     - name: policy
       configMap: {name: {{ .Values.policy.existingConfigMap | default (printf "%s-policy" (include "flagside.fullname" .)) }}}
+    {{- end }}
+    {{- with .Values.webhooks.existingSecret }}
+    - name: webhooks
+      secret: {secretName: {{ . }}, defaultMode: 0400}
     {{- end }}
     {{- with .Values.publisher.extraVolumes }}
     {{- toYaml . | nindent 4 }}

@@ -1,0 +1,337 @@
+package webhook
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/flagside/flagside/internal/handwritten"
+)
+
+// Format is how an event is told.
+type Format string
+
+// The formats.
+const (
+	FormatCloudEvents Format = "cloudevents"
+	FormatSlack       Format = "slack"
+	FormatTeams       Format = "teams"
+	FormatText        Format = "text"
+)
+
+const (
+	defaultTimeout = 10 * time.Second
+	minTimeout     = time.Second
+	maxTimeout     = time.Minute
+	maxWebhooks    = 100
+	maxSecrets     = 4
+)
+
+// names are those that a webhook can have: they name consumers, too.
+var names = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?$`)
+
+// Config is what the file of webhooks says, with what the files say that it names. It holds secrets.
+type Config struct {
+	// RequestLink is the address of a change request for people, with {environment} and {request} in it; empty is none.
+	RequestLink string
+	Webhooks    []Webhook
+}
+
+// Webhook is one receiver. It holds secrets.
+type Webhook struct {
+	Name         string
+	URL          *url.URL // any part but the scheme and the host may be secret
+	Format       Format
+	Environments []string // empty is all
+	Events       []string // types, or patterns of them; empty is all
+	Secrets      []Secret
+	AllowPrivate []netip.Prefix // of addresses that are not public
+	CA           []byte         // PEM of certificates for the receiver; nil leaves that to the system
+	Timeout      time.Duration
+}
+
+// Host returns what may be shown of the address.
+func (w Webhook) Host() string { return w.URL.Scheme + "://" + w.URL.Host }
+
+// wants reports whether events of a type are to be told. break-glass stands for all that went without approvals.
+func (w Webhook) wants(kind string, breaksGlass bool) bool {
+	return len(w.Events) == 0 || slices.ContainsFunc(w.Events, func(pattern string) bool {
+		matched, _ := path.Match(pattern, kind) // patterns were checked
+		return matched || pattern == breakGlass && breaksGlass
+	})
+}
+
+// breakGlass among the events of a webhook stands for all that went without approvals.
+const breakGlass = "break-glass"
+
+// isIn reports whether events of an environment are to be told.
+func (w Webhook) isIn(environment string) bool {
+	return len(w.Environments) == 0 || slices.Contains(w.Environments, environment)
+}
+
+// written is the file of webhooks.
+type written struct {
+	RequestLink string           `json:"requestLink"`
+	Webhooks    []writtenWebhook `json:"webhooks"`
+}
+
+type writtenWebhook struct {
+	Name         string         `json:"name"`
+	URL          string         `json:"url"`
+	URLFile      string         `json:"urlFile"`
+	Format       Format         `json:"format"`
+	Environments []string       `json:"environments"`
+	Events       []string       `json:"events"`
+	SecretFiles  []string       `json:"secretFiles"`
+	AllowPrivate jsontext.Value `json:"allowPrivate"`
+	CAFile       string         `json:"caFile"`
+	Timeout      string         `json:"timeout"`
+}
+
+// mistake is what is wrong with a value of the file.
+type mistake struct {
+	pointer string // RFC 6901
+	reason  error
+}
+
+func (m *mistake) Error() string { return m.reason.Error() }
+
+func wrong(member, format string, arguments ...any) *mistake {
+	if member != "" {
+		member = "/" + member
+	}
+	return &mistake{member, fmt.Errorf(format, arguments...)}
+}
+
+// Parse reads the file of webhooks, which has a name, and with read the files that it names. Relative names are relative to its folder. Errors have the
+// place, and never say what a file or an address says.
+func Parse(name string, content []byte, read func(file string) ([]byte, error)) (Config, error) {
+	text, err := handwritten.Open(name, content)
+	if err != nil {
+		return Config{}, err
+	}
+	var file written
+	if err := json.Unmarshal(text.JSON(), &file, json.RejectUnknownMembers(true)); err != nil {
+		m := shape(err)
+		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
+	}
+	c, err := file.complete(func(file string) ([]byte, error) {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(name), file)
+		}
+		return read(file)
+	})
+	if m, ok := errors.AsType[*mistake](err); ok {
+		return Config{}, fmt.Errorf("%s: %w", text.Place(m.pointer), m.reason)
+	}
+	return c, err
+}
+
+// shape returns what is wrong with the JSON without what it says, which may be a secret.
+func shape(err error) *mistake {
+	m := &mistake{reason: errors.New("it is no file of webhooks: want webhooks, a list of objects with name, url or urlFile, format, environments, " +
+		"events, secretFiles, allowPrivate, caFile and timeout")}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok {
+		m.pointer = string(semantic.JSONPointer)
+		if errors.Is(err, json.ErrUnknownName) {
+			m.reason = errors.New("unknown member: a webhook has name, url or urlFile, format, environments, events, secretFiles, allowPrivate, caFile and timeout")
+		} else {
+			m.reason = errors.New("another type of value than it must have")
+		}
+	}
+	return m
+}
+
+func (f written) complete(read func(string) ([]byte, error)) (Config, error) {
+	c := Config{RequestLink: f.RequestLink}
+	if err := validateLink(f.RequestLink); err != nil {
+		return c, err
+	}
+	if len(f.Webhooks) > maxWebhooks {
+		return c, wrong("webhooks", "%d webhooks are too many: %d at most", len(f.Webhooks), maxWebhooks)
+	}
+	for i, w := range f.Webhooks {
+		completed, err := w.complete(read)
+		if err == nil && slices.ContainsFunc(c.Webhooks, func(other Webhook) bool { return other.Name == w.Name }) {
+			err = wrong("name", "%s is the name of another webhook", w.Name)
+		}
+		if m, ok := errors.AsType[*mistake](err); ok {
+			return c, &mistake{fmt.Sprintf("/webhooks/%d%s", i, m.pointer), fmt.Errorf("webhook %s: %w", label(w.Name, i), m.reason)}
+		}
+		c.Webhooks = append(c.Webhooks, completed)
+	}
+	return c, nil
+}
+
+// label names a webhook, as far as it has a name.
+func label(name string, index int) string {
+	if names.MatchString(name) {
+		return name
+	}
+	return fmt.Sprint("number ", index+1)
+}
+
+func validateLink(link string) error {
+	if link == "" {
+		return nil
+	}
+	u, err := url.Parse(linkOf(link, "e", "r"))
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || !strings.Contains(link, requestInLink) {
+		return wrong("requestLink", "want an address such as https://flags.example.com/environments/{environment}/requests/{request}")
+	}
+	return nil
+}
+
+func (w writtenWebhook) complete(read func(string) ([]byte, error)) (Webhook, error) {
+	out := Webhook{Name: w.Name, Format: w.Format, Environments: w.Environments, Events: w.Events, Timeout: defaultTimeout}
+	if out.Format == "" {
+		out.Format = FormatCloudEvents
+	}
+	if !names.MatchString(w.Name) {
+		return out, wrong("name", "a name has 1 to 64 lower-case letters, digits and hyphens")
+	}
+	if !slices.Contains([]Format{FormatCloudEvents, FormatSlack, FormatTeams, FormatText}, out.Format) {
+		return out, wrong("format", "want cloudevents, slack, teams or text")
+	}
+	for i, pattern := range w.Events {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			return out, wrong(fmt.Sprint("events/", i), "want a type of events, or a pattern such as request.*")
+		}
+	}
+	for _, complete := range []func(*Webhook, func(string) ([]byte, error)) error{w.allow, w.address, w.secrets, w.certificates, w.timeout} {
+		if err := complete(&out, read); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func (w writtenWebhook) timeout(out *Webhook, _ func(string) ([]byte, error)) error {
+	if w.Timeout == "" {
+		return nil
+	}
+	var err error
+	if out.Timeout, err = time.ParseDuration(w.Timeout); err != nil || out.Timeout < minTimeout || out.Timeout > maxTimeout {
+		return wrong("timeout", "want a duration from %s to %s, such as 10s", minTimeout, maxTimeout)
+	}
+	return nil
+}
+
+// address reads where events go.
+func (w writtenWebhook) address(out *Webhook, read func(string) ([]byte, error)) error {
+	member, text := "url", w.URL
+	if (w.URL == "") == (w.URLFile == "") {
+		return wrong("", "give either url or urlFile")
+	}
+	if w.URLFile != "" {
+		content, err := read(w.URLFile)
+		if err != nil {
+			return wrong("urlFile", "%w", err)
+		}
+		member, text = "urlFile", strings.TrimSpace(string(content))
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return wrong(member, "want an address that begins with https://") // without the reason, which quotes the address
+	}
+	switch {
+	case u.User != nil:
+		return wrong(member, "the address has a user name: receivers know our events by their signature")
+	case u.Fragment != "":
+		return wrong(member, "the address has a fragment, which is never sent")
+	case u.Scheme == "http" && len(out.AllowPrivate) == 0:
+		return wrong(member, "want https://: http is for private addresses, with allowPrivate")
+	}
+	if address, err := netip.ParseAddr(u.Hostname()); err == nil {
+		if err := Permit(address, out.AllowPrivate); err != nil {
+			return wrong(member, "%w", err)
+		}
+	}
+	out.URL = u
+	return nil
+}
+
+func (w writtenWebhook) secrets(out *Webhook, read func(string) ([]byte, error)) error {
+	if len(w.SecretFiles) == 0 && out.Format == FormatCloudEvents {
+		return wrong("", "secretFiles is missing: without a secret the receiver cannot tell our events from others; make one with "+
+			`echo "whsec_$(openssl rand -base64 32)"`)
+	}
+	if len(w.SecretFiles) > maxSecrets {
+		return wrong("secretFiles", "%d secrets are too many: %d at most", len(w.SecretFiles), maxSecrets)
+	}
+	for i, file := range w.SecretFiles {
+		content, err := read(file)
+		if err == nil {
+			var secret Secret
+			if secret, err = ParseSecret(string(content)); err != nil {
+				err = fmt.Errorf("%s: %w", file, err)
+			}
+			out.Secrets = append(out.Secrets, secret)
+		}
+		if err != nil {
+			return wrong(fmt.Sprint("secretFiles/", i), "%w", err)
+		}
+	}
+	return nil
+}
+
+func (w writtenWebhook) certificates(out *Webhook, read func(string) ([]byte, error)) error {
+	if w.CAFile == "" {
+		return nil
+	}
+	content, err := read(w.CAFile)
+	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(content) {
+		err = fmt.Errorf("%s has no certificate in PEM", w.CAFile)
+	}
+	if err != nil {
+		return wrong("caFile", "%w", err)
+	}
+	out.CA = content
+	return nil
+}
+
+// allow reads which addresses that are not public may be reached.
+func (w writtenWebhook) allow(out *Webhook, _ func(string) ([]byte, error)) error {
+	var all bool
+	var some []string
+	switch {
+	case w.AllowPrivate == nil:
+		return nil
+	case json.Unmarshal(w.AllowPrivate, &all) == nil:
+		if all {
+			out.AllowPrivate = privateRanges()
+		}
+		return nil
+	case json.Unmarshal(w.AllowPrivate, &some) != nil:
+		return wrong("allowPrivate", "want true, or a list of networks such as [\"10.1.0.0/16\"]")
+	}
+	for i, text := range some {
+		network, err := netip.ParsePrefix(text)
+		if err != nil || network.Masked() != network {
+			return wrong(fmt.Sprint("allowPrivate/", i), "%q is not a network: want one such as 10.1.0.0/16 or fd00::/8", text)
+		}
+		out.AllowPrivate = append(out.AllowPrivate, network)
+	}
+	return nil
+}
+
+const (
+	environmentInLink = "{environment}"
+	requestInLink     = "{request}"
+)
+
+// linkOf returns the address of a change request for people; empty if there is none.
+func linkOf(pattern, environment, request string) string {
+	return strings.NewReplacer(environmentInLink, url.PathEscape(environment), requestInLink, url.PathEscape(request)).Replace(pattern)
+}

@@ -1,0 +1,260 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/flagside/flagside/internal/publisher/activity"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/queue"
+)
+
+// keepFor is how long events wait for their receivers.
+const keepFor = 7 * 24 * time.Hour
+
+// Source is where an environment keeps what happened. A *control.Service is one.
+type Source interface {
+	activity.Source
+	// Known returns the newest state known here.
+	Known() (decide.State, error)
+	// KnownLedgerEnd returns the sequence of the newest record of the ledger that is known to exist.
+	KnownLedgerEnd() uint64
+	// LedgerEnd returns that of the newest record that the ledger had before the call, up to which everything is known then.
+	LedgerEnd(ctx context.Context) (uint64, error)
+}
+
+// feed copies what happens in one environment into its queue. All publishers do, and none copies what another has copied.
+type feed struct {
+	environment string
+	source      Source
+	conn        *flagsync.Conn
+	timing      timing
+	replicas    int
+	logger      zerolog.Logger
+	copied      func(n int)
+	lost        func(why string)
+	ready       chan struct{} // closed once everything was copied that there was at the start
+
+	mu    sync.Mutex // guards what follows
+	queue *queue.Queue
+	err   error     // why nothing is copied; nil while all is well
+	since time.Time // of err
+
+	// What only run uses: how far was copied, by anyone; known is false until that was read.
+	known  bool
+	place  activity.Place
+	end    uint64 // sequence of the queue behind which the next message comes
+	count  uint64
+	looked activity.Place // up to which there is nothing that was not copied
+	kept   time.Time      // when the place was kept last, or the newest message is from
+}
+
+// timing is when things happen; tests shorten it.
+type timing struct {
+	look     time.Duration // between two looks for what is new
+	settle   time.Duration // so long, what is new waits for what is older
+	keep     time.Duration // at least so often, the queue is told how far was copied in a message that does not expire
+	keepFor  time.Duration
+	ackWait  time.Duration
+	reopen   time.Duration // after the queue failed
+	progress time.Duration // between two looks at what waits
+}
+
+func usualTiming() timing {
+	return timing{
+		look: time.Second, settle: 300 * time.Millisecond, keep: 24 * time.Hour, keepFor: keepFor, ackWait: 15 * time.Second, reopen: time.Second, progress: 10 * time.Second,
+	}
+}
+
+// open returns the queue, which it opens if it is not.
+func (f *feed) open(ctx context.Context) (*queue.Queue, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.queue != nil {
+		return f.queue, nil
+	}
+	q, err := queue.Open(ctx, f.conn, queue.Options{
+		Stream: flagsync.EventsStream(f.environment), Subject: flagsync.EventsSubject(f.environment), MaxAge: f.timing.keepFor, Replicas: f.replicas,
+	})
+	if err == nil {
+		f.queue = q
+	}
+	return q, err
+}
+
+// reopen has the queue opened again, because something is gone.
+func (f *feed) reopen(failed *queue.Queue) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.queue == failed {
+		f.queue = nil
+	}
+}
+
+// run copies until ctx ends.
+func (f *feed) run(ctx context.Context) {
+	ready := sync.OnceFunc(func() { close(f.ready) })
+	for ctx.Err() == nil {
+		before := f.count
+		whole, err := f.look(ctx)
+		f.note(ctx, err)
+		if whole && err == nil {
+			ready()
+		}
+		pause := f.timing.look
+		if err == nil && !whole && f.count != before { // there is more
+			pause = 0
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// note keeps what became of a look, and logs when that changes.
+func (f *feed) note(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case err != nil && f.err == nil:
+		f.since = time.Now()
+		f.logger.Warn().Err(err).Msg("events not copied for webhooks, trying again")
+	case err == nil && f.err != nil:
+		f.logger.Info().Msg("events copied for webhooks again")
+	}
+	f.err = err
+}
+
+// failing returns why nothing is copied, and since when; nil while all is well.
+func (f *feed) failing() (time.Time, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.since, f.err
+}
+
+// look copies what is new. whole tells that nothing is left.
+func (f *feed) look(ctx context.Context) (whole bool, err error) {
+	state, err := f.source.Known()
+	if err != nil {
+		return false, err
+	}
+	end := activity.Place{Log: state.Position(), Sequence: f.source.KnownLedgerEnd()}
+	if f.known && !end.Log.Newer(f.looked.Log) && end.Sequence <= f.looked.Sequence && time.Since(f.kept) < f.timing.keep {
+		return true, nil
+	}
+	q, err := f.open(ctx)
+	if err != nil {
+		return false, err
+	}
+	// Requests are known then that the changes up to here have applied.
+	if end.Sequence, err = f.source.LedgerEnd(ctx); err != nil {
+		return false, err
+	}
+	if whole, err = f.copy(ctx, q, end); errors.Is(err, queue.ErrConflict) { // another publisher was faster
+		f.known = false
+		return false, nil
+	}
+	if errors.Is(err, queue.ErrLost) {
+		f.reopen(q)
+		f.known = false
+	}
+	return whole, err
+}
+
+// copy copies what is behind the last message of the queue, up to end.
+func (f *feed) copy(ctx context.Context, q *queue.Queue, end activity.Place) (whole bool, err error) {
+	if !f.known {
+		if err := f.read(ctx, q, end); err != nil {
+			return false, err
+		}
+	}
+	items, whole, err := activity.News(ctx, f.source, f.place, end, f.timing.settle)
+	if err != nil {
+		return false, err
+	}
+	for _, i := range items {
+		if err := f.append(ctx, q, i); err != nil {
+			f.known = false // it may have been appended
+			return false, err
+		}
+	}
+	if whole {
+		f.looked = end
+	}
+	if time.Since(f.kept) < f.timing.keep {
+		return whole, nil
+	}
+	return whole, f.keep(ctx, q)
+}
+
+// read finds out how far was copied. A queue without messages begins with what comes after end, or goes on where this publisher knows it was.
+func (f *feed) read(ctx context.Context, q *queue.Queue, end activity.Place) error {
+	newest, last, err := q.Last(ctx)
+	if err != nil {
+		return err
+	}
+	if newest.Sequence > 0 {
+		s, err := decodeStored(newest.Data)
+		if err != nil {
+			return err
+		}
+		f.known, f.place, f.end, f.count, f.kept = true, s.Place, last, s.Count, newest.Stored
+		return nil
+	}
+	again := f.place != activity.Place{}
+	if !again {
+		f.place = end
+	}
+	f.end = last
+	if err := f.keep(ctx, q); err != nil {
+		return err
+	}
+	f.known = true
+	if again {
+		f.lost("the stream of events of environment " + f.environment + " is gone: events that waited in it are lost")
+		f.logger.Warn().Msg("the stream of events for webhooks was gone and is made again: events that waited in it are lost")
+	} else {
+		f.logger.Info().Msg("events are kept for webhooks from now on")
+	}
+	return nil
+}
+
+func (f *feed) append(ctx context.Context, q *queue.Queue, i activity.Item) error {
+	event := i.Tell()
+	s := stored{Place: f.place.Behind(i), Count: f.count + 1, ID: idOf(f.environment, i), Event: &event}
+	data, err := s.encode()
+	if err != nil {
+		return err
+	}
+	sequence, err := q.Append(ctx, data, s.ID, f.end)
+	if err != nil {
+		return err
+	}
+	f.place, f.count, f.end = s.Place, s.Count, sequence
+	f.copied(1)
+	return nil
+}
+
+// keep tells the queue how far was copied, in a message that does not expire.
+func (f *feed) keep(ctx context.Context, q *queue.Queue) error {
+	data, err := stored{Place: f.place, Count: f.count}.encode()
+	if err != nil {
+		return err
+	}
+	sequence, err := q.Keep(ctx, data, f.end)
+	if err != nil {
+		f.known = false
+		return err
+	}
+	f.end, f.kept = sequence, time.Now()
+	return nil
+}

@@ -1,0 +1,182 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+	"github.com/failsafe-go/failsafe-go/timeout"
+)
+
+const (
+	// How long is waited after a failure: twice as long after each, up to the longest, jittered.
+	retryFirst   = time.Second
+	retryLongest = time.Minute
+	retryJitter  = 0.2
+	// A breaker opens after so many failures in a row, for so long, for all environments of a webhook.
+	breakerFailures = 5
+	breakerDelay    = time.Minute
+	// maxRetryAfter bounds what a receiver may ask for.
+	maxRetryAfter = time.Hour
+	// maxAnswer bounds what is read of an answer, in bytes, so that the connection can be used again.
+	maxAnswer = 64 << 10
+	userAgent = "flagside-publisher"
+)
+
+// failedAnswer is an answer that is not 2xx.
+type failedAnswer struct {
+	status     int
+	retryAfter time.Duration // 0 if the receiver asked for none
+}
+
+func (f *failedAnswer) Error() string {
+	text := fmt.Sprintf("the receiver answered %d %s", f.status, http.StatusText(f.status))
+	switch {
+	case f.status >= 300 && f.status < 400:
+		return text + ": redirects are not followed, give the address it redirects to"
+	case f.status == http.StatusGone:
+		return text + ": it wants no more events, remove the webhook or correct its address"
+	}
+	return text
+}
+
+// receiver is where the events of one webhook go, of all its environments.
+type receiver struct {
+	webhook      Webhook
+	installation string
+	client       *http.Client
+	breaker      circuitbreaker.CircuitBreaker[any]
+	once         failsafe.Executor[any] // one attempt
+	persistently failsafe.Executor[any] // attempts until one succeeds
+}
+
+// newReceiver returns a receiver. dial makes its connections; nil resolves names, and reaches addresses that are permitted.
+func newReceiver(w Webhook, installation string, dial func(ctx context.Context, network, address string) (net.Conn, error)) *receiver {
+	if dial == nil {
+		dialer := net.Dialer{Timeout: w.Timeout, Control: func(_, address string, _ syscall.RawConn) error { return permitDial(address, w.AllowPrivate) }}
+		dial = dialer.DialContext
+	}
+	trust := &tls.Config{MinVersion: tls.VersionTLS12}
+	if w.CA != nil {
+		trust.RootCAs = x509.NewCertPool()
+		trust.RootCAs.AppendCertsFromPEM(w.CA) // it was checked
+	}
+	r := &receiver{webhook: w, installation: installation}
+	r.client = &http.Client{
+		// No proxy, even if the environment names one: it would resolve and dial instead of us.
+		Transport: &http.Transport{
+			DialContext: dial, TLSClientConfig: trust, ForceAttemptHTTP2: true, DisableCompression: true, MaxIdleConnsPerHost: 1,
+			IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: maxAnswer,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	r.breaker = circuitbreaker.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil && !errors.Is(err, context.Canceled) }).
+		WithFailureThreshold(breakerFailures).WithSuccessThreshold(1).WithDelay(breakerDelay).WithJitterFactor(retryJitter).Build()
+	retry := retrypolicy.NewBuilder[any]().HandleIf(func(_ any, err error) bool { return err != nil }).WithMaxRetries(-1).
+		WithBackoff(retryFirst, retryLongest).WithJitterFactor(retryJitter).WithDelayFunc(r.pause).Build()
+	limit := timeout.New[any](w.Timeout)
+	r.once = failsafe.With(limit)
+	r.persistently = failsafe.With[any](retry, r.breaker, limit)
+	return r
+}
+
+// permitDial reports whether a resolved address may be connected to.
+func permitDial(address string, allowed []netip.Prefix) error {
+	a, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("address %q: %w", address, err)
+	}
+	return Permit(a.Addr(), allowed)
+}
+
+// pause returns how long is waited after a failed attempt; -1 is as long as usual.
+func (r *receiver) pause(attempt failsafe.ExecutionAttempt[any]) time.Duration {
+	err := attempt.LastError()
+	if errors.Is(err, circuitbreaker.ErrOpen) {
+		return max(r.breaker.RemainingDelay(), retryFirst)
+	}
+	if answer, ok := errors.AsType[*failedAnswer](err); ok && answer.retryAfter > 0 {
+		return time.Duration(float64(answer.retryAfter) / (1 - retryJitter)) // so that jitter does not make it shorter
+	}
+	return -1
+}
+
+// deliver sends an event until the receiver has answered with 2xx, or ctx ends, for which it returns an error. failed is told of each failed attempt.
+func (r *receiver) deliver(ctx context.Context, o occurrence, failed func(error)) error {
+	return r.persistently.WithContext(ctx).RunWithExecution(func(attempt failsafe.Execution[any]) error {
+		err := r.send(attempt.Context(), o)
+		if err != nil && ctx.Err() == nil {
+			failed(r.explain(err))
+		}
+		return err
+	})
+}
+
+// try sends an event once.
+func (r *receiver) try(ctx context.Context, o occurrence) error {
+	return r.explain(r.once.WithContext(ctx).RunWithExecution(func(attempt failsafe.Execution[any]) error { return r.send(attempt.Context(), o) }))
+}
+
+// explain returns an error for people.
+func (r *receiver) explain(err error) error {
+	if errors.Is(err, timeout.ErrExceeded) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("the receiver did not answer within %s", r.webhook.Timeout)
+	}
+	return err
+}
+
+// send makes one request. Errors have nothing of the address but its host.
+func (r *receiver) send(ctx context.Context, o occurrence) error {
+	body, media, err := encode(r.webhook.Format, r.installation, o)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", o.id, err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, r.webhook.URL.String(), bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the address of the receiver cannot be used")
+	}
+	request.Header.Set("Content-Type", media)
+	request.Header.Set("User-Agent", userAgent)
+	sign(request.Header, o.id, time.Now(), body, r.webhook.Secrets)
+	response, err := r.client.Do(request)
+	if about, ok := errors.AsType[*url.Error](err); ok {
+		err = about.Err // without the address
+	}
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxAnswer)) // what it says does not matter
+	if response.StatusCode/100 == 2 {
+		return nil
+	}
+	return &failedAnswer{status: response.StatusCode, retryAfter: retryAfter(response.Header.Get("Retry-After"), time.Now())}
+}
+
+// retryAfter returns how long a receiver wants to be left alone (RFC 9110, section 10.2.3), 0 if it does not say.
+func retryAfter(field string, now time.Time) time.Duration {
+	var wanted time.Duration
+	if seconds, err := strconv.ParseUint(field, 10, 31); err == nil {
+		wanted = time.Duration(seconds) * time.Second // #nosec G115 -- 31 bits
+	} else if at, err := http.ParseTime(field); err == nil {
+		wanted = at.Sub(now)
+	}
+	return min(max(wanted, 0), maxRetryAfter)
+}
+
+// close gives idle connections back.
+func (r *receiver) close() { r.client.CloseIdleConnections() }
