@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -65,6 +66,7 @@ func TestSourceCommands(t *testing.T) {
 	await := func(text string) {
 		t.Helper()
 		waiting.Until(t, text, func() bool {
+			time.Sleep(100 * time.Millisecond) // each look is a connection, and a publisher takes 256
 			_, output := run(t.Context(), address, "viewer", "", "source", "list", "-e", "staging")
 			return strings.Contains(output, text)
 		})

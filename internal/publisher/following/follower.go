@@ -194,19 +194,8 @@ func (f *Follower) note(now Status) Status {
 	if now.sameState(before) && now.Version == before.Version {
 		return now
 	}
-	line := f.logger.Info()
-	switch now.State {
-	case Broken, Missing, Conflict, Refused:
-		line = f.logger.Warn()
-	case Starting, Applied, Waiting, Delayed, Behind:
-	}
-	if now.Request != "" {
-		line = line.Str("request", now.Request)
-	}
-	if now.Detail != "" {
-		line = line.Str("detail", now.Detail)
-	}
-	line.Str("state", string(now.State)).Str("version", now.Version).Int("owned", now.Owned).Msg("source followed")
+	f.logger.WithLevel(now.State.level()).Str("state", string(now.State)).Str("version", now.Version).Int("owned", now.Owned).
+		Str("request", now.Request).Str("detail", now.Detail).Msg("source followed")
 	return now
 }
 

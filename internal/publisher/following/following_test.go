@@ -40,11 +40,9 @@ func TestLinkSwapsAreFollowed(t *testing.T) {
 	})
 	wg.Wait()
 	h.await("the last commit", func() bool {
-		return h.flags()["b"] == fmt.Sprint("commit ", swaps) && f.Status().State == following.Applied
+		s := f.Status() // which is told after the change
+		return h.flags()["b"] == fmt.Sprint("commit ", swaps) && s.State == following.Applied && s.Version == fmt.Sprintf("%040x", swaps)
 	})
-	if version := f.Status().Version; version != fmt.Sprintf("%040x", swaps) {
-		t.Errorf("the version is called %s", version)
-	}
 	applied := map[string]map[string]string{} // descriptions by op-id and flag
 	for _, key := range []string{"a", "b", "c"} {
 		for r, err := range h.service().History(t.Context(), flagID(key)) {

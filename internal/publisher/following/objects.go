@@ -121,7 +121,7 @@ func (o *objects) session(ctx context.Context, changed func()) error {
 		}
 	}
 	cancel()
-	return nil //nolint:nilerr // the objects are listed again, whatever has ended the watch
+	return nil // the objects are listed again, whatever has ended the watch
 }
 
 // tell puts a token into a channel of one.

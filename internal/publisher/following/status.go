@@ -3,6 +3,8 @@ package following
 import (
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/flagside/flagside/document"
 )
 
@@ -34,6 +36,16 @@ const (
 // States returns all states.
 func States() []State {
 	return []State{Starting, Applied, Waiting, Delayed, Broken, Missing, Conflict, Behind, Refused}
+}
+
+// level returns the level at which the beginning of a state is logged.
+func (s State) level() zerolog.Level {
+	switch s {
+	case Broken, Missing, Conflict, Refused:
+		return zerolog.WarnLevel
+	case Starting, Applied, Waiting, Delayed, Behind:
+	}
+	return zerolog.InfoLevel
 }
 
 // Patience is how long a source may be behind before that is worth telling an operator: mounts are updated at different times.
