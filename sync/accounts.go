@@ -101,7 +101,7 @@ func PublisherOffers() []Shared {
 		messages(jetstream.HeartbeatSubject("*")),
 		messages(askSubject("*") + ".>"),
 		requests(statusSubject("*") + ".>"),
-		requests(usageSubject("*") + ".>"),
+		requests(jetstream.UsageSubject("*") + ".>"),
 	}
 }
 
@@ -112,13 +112,12 @@ func SidecarTakes(environment string) []Shared {
 		messages(jetstream.HeartbeatSubject(environment)),
 		messages(askSubject(environment) + ".>"),
 		requests(statusSubject(environment) + ".>"),
-		requests(usageSubject(environment) + ".>"),
+		requests(jetstream.UsageSubject(environment) + ".>"),
 	}
 }
 
 func askSubject(environment string) string    { return "ask." + environment }
 func statusSubject(environment string) string { return "status." + environment }
-func usageSubject(environment string) string  { return "usage." + environment }
 
 // api is a call of the JetStream API under a neutral name: the server has its own
 // service at $JS.API in every account, and answers there for that account.

@@ -39,7 +39,7 @@ func PublisherPermissions(environments ...string) Permissions {
 	// The account has a JetStream of its own, for what proves nothing. The log is
 	// never to be made there by mistake, as when the imports are missing.
 	p.DenyPublish = []string{jetstream.PlainAPI + "STREAM.*." + jetstream.ControlStream, jetstream.PlainAPI + "STREAM.*." + jetstream.PeopleStream}
-	p.Subscribe = append(p.Subscribe, jetstream.HeartbeatSubject("*"), statusSubject("*")+".>", usageSubject("*")+".>", "_INBOX.>")
+	p.Subscribe = append(p.Subscribe, jetstream.HeartbeatSubject("*"), statusSubject("*")+".>", jetstream.UsageSubject("*")+".>", "_INBOX.>")
 	return p
 }
 

@@ -32,7 +32,7 @@ type applications struct {
 }
 
 func newApplications(own string) *applications {
-	a := &applications{names: []string{own, OtherApplication}}
+	a := &applications{names: []string{"", OtherApplication}}
 	a.byName.Store(&map[string]Application{"": 0, own: 0})
 	return a
 }

@@ -15,7 +15,7 @@ type Series struct {
 	Code     eval.ErrorCode // empty unless the evaluation failed
 	// Rule is that of eval.Result.
 	Rule int
-	// Application is the one that asked, OtherApplication if there was no room for it.
+	// Application is the one that asked: empty for the one that the sidecar is for, OtherApplication if there was no room for it.
 	Application string
 	// Bulk tells the evaluations of bulk answers, of which nobody knows whether the application looks at them.
 	Bulk bool

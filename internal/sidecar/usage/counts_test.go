@@ -69,8 +69,8 @@ func TestSeriesAreToldApart(t *testing.T) {
 	c.NotFound([]byte("gone"))
 	c.NotFound([]byte(strings.Repeat("x", 10_000)))
 
-	matched := usage.Series{Flag: "f-0", Revision: 7, Variant: "on", Reason: eval.ReasonTargetingMatch, Rule: 1, Application: "shop"}
-	missed := usage.Series{Flag: "f-0", Revision: 7, Variant: "off", Reason: eval.ReasonDefault, Rule: 2, Application: "shop"}
+	matched := usage.Series{Flag: "f-0", Revision: 7, Variant: "on", Reason: eval.ReasonTargetingMatch, Rule: 1}
+	missed := usage.Series{Flag: "f-0", Revision: 7, Variant: "off", Reason: eval.ReasonDefault, Rule: 2}
 	inCart, inBulk, other := missed, matched, missed
 	inCart.Application, inBulk.Bulk = "cart", true
 	other.Flag, other.Application = "f-1", usage.OtherApplication

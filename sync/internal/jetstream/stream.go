@@ -46,6 +46,9 @@ func ManifestSubject(environment string) string { return snapSubject(environment
 // ChunkSubject begins the subjects of chunks.
 func ChunkSubject(environment string) string { return snapSubject(environment) + ".chunk" }
 
+// UsageSubject begins the subjects of what sidecars counted.
+func UsageSubject(environment string) string { return "usage." + environment }
+
 // FeedSubject begins the subjects on which the server repeats the log.
 func FeedSubject(environment string) string { return "feed." + environment }
 
