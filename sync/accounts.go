@@ -119,6 +119,13 @@ func SidecarTakes(environment string) []Shared {
 func askSubject(environment string) string    { return "ask." + environment }
 func statusSubject(environment string) string { return "status." + environment }
 
+// EventsStream names the stream in the account of publishers that keeps what
+// happened in an environment for webhooks.
+func EventsStream(environment string) string { return "EVENTS_" + environment }
+
+// EventsSubject begins the subjects of its messages.
+func EventsSubject(environment string) string { return "events." + environment }
+
 // api is a call of the JetStream API under a neutral name: the server has its own
 // service at $JS.API in every account, and answers there for that account.
 func api(call string) Shared {

@@ -101,6 +101,7 @@ func TestFoundationImports(t *testing.T) {
 		"sync/follow":             {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/internal/tuning"},
 		"sync/writer":             {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/internal/tuning"},
 		"sync/backup":             {"sync", "sync/internal/jetstream"},
+		"sync/queue":              {"sync", "sync/internal/jetstream"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {
 			if !slices.Contains(allowed, imported) {
@@ -206,7 +207,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 	t.Parallel()
 	rooms := map[string][]string{
 		"github.com/nats-io": {
-			"sync/internal/jetstream", "internal/publisher/natsserver", "internal/natstest", "internal/attacks",
+			"sync/internal/jetstream", "sync/queue", "internal/publisher/natsserver", "internal/natstest", "internal/attacks",
 			"bench/failover", // which compares with the servers alone
 		},
 		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep"}, // the rest is net/http

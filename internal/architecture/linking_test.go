@@ -34,6 +34,10 @@ func bannedFromSidecar() []banned {
 			"it copies whole streams, those that sidecars may not read too",
 		},
 		{
+			module + "/sync/queue", module + "/sync/queue",
+			"it appends to streams of the account of publishers",
+		},
+		{
 			module + "/internal/dev", module + "/internal/dev",
 			"it brings the publisher and an embedded NATS server",
 		},

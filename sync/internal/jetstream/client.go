@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -15,6 +16,14 @@ type Client struct{ *Conn }
 
 // Use returns a client that asks over a connection, which stays the caller's to close.
 func Use(c *Conn) Client { return Client{c} }
+
+// NATS returns the connection itself, for another client of JetStream. It stays the caller's to close.
+func (c Client) NATS() *nats.Conn { return c.nats }
+
+// OwnAPI returns what the subjects of the API begin with of the JetStream in the
+// account that has logged in, without the last dot: not that of the log, unless
+// the server has no accounts.
+func (c Client) OwnAPI() string { return strings.TrimSuffix(c.prefix.plain, ".") }
 
 // Logger receives what happens to the connection.
 func (c Client) Logger() *zerolog.Logger { return &c.logger }
