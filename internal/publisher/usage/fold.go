@@ -128,6 +128,15 @@ func (f *Fold) Add(m Message) {
 	}
 }
 
+// Skip tells that there are no messages any more up to a sequence: the stream removed them.
+func (f *Fold) Skip(to uint64) {
+	if to > f.Place.Covered {
+		f.Place.Missed = plus(f.Place.Missed, to-f.Place.Covered)
+		f.Place.MissedAt, f.Place.Covered = f.now, to
+		f.messages++
+	}
+}
+
 // add folds a report that is new.
 func (f *Fold) add(m Message) {
 	r := m.Report
