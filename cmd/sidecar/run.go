@@ -33,6 +33,7 @@ type given struct {
 	inFlight      int // KiB
 	socketMode    string
 	place         place
+	usage         bool
 	logging       commandline.Logging
 }
 
@@ -77,6 +78,8 @@ func options(s *given) *config.Set {
 	settings.Declare(set, o)
 	s.place = make(place)
 	s.place.declare(set)
+	set.Bool(&s.usage, "usage", true,
+		"report to publishers once a minute how often flags were evaluated, by variant and application and never for whom; see docs/usage.md")
 	set.String(&s.socketMode, "socket-mode", "0660", "mode of Unix sockets, in octal digits")
 	set.File(&o.TLS.Certificate, "tls-cert-file", "", "PEM file with a certificate and its chain; turns on TLS on the TCP ports for applications")
 	set.File(&o.TLS.Key, "tls-key-file", "", "PEM file with the key of --tls-cert-file")
@@ -132,6 +135,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer, 
 		return exitConfiguration
 	}
 	o.Context.Static = s.place.addTo(o.Context.Static)
+	o.NoUsage = !s.usage
 	o.Version = telemetry.Version()
 	o.Remembered = remembered
 	o.Logger = logger

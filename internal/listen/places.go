@@ -40,6 +40,13 @@ func NewPlaces(places int, idle time.Duration) *Places {
 // now returns the time for the use of places.
 func (p *Places) now() int64 { return int64(time.Since(p.begun)) }
 
+// Taken returns how many places are taken.
+func (p *Places) Taken() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
+}
+
 // Take gives a holder a place, if there is one for it. end is called once if another holder gets the place before it is released; it must not
 // wait for anything.
 func (p *Places) Take(h Holder, end func()) (place *Place, ok bool) {

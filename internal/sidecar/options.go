@@ -147,6 +147,10 @@ type Options struct {
 
 	// MetricsPerFlag is how many flags have an evaluation counter of their own; 0 is none.
 	MetricsPerFlag int
+	// NoUsage lets the sidecar send no counts of evaluations, so that publishers do not know which flags are in use.
+	NoUsage bool
+	// UsageInterval is how often counts are sent, on average; 0 means sending.Interval.
+	UsageInterval time.Duration
 	// Version is what the sidecar calls itself in /status, metrics and to the NATS server; empty means "devel".
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.

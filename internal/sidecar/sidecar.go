@@ -27,6 +27,8 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/sending"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -54,6 +56,7 @@ type Sidecar struct {
 	management  *management.Server
 	rpc         rpc
 	health      *health.Tracker
+	usage       *sending.Sender // nil if nothing is reported
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over
@@ -115,9 +118,16 @@ func (s *Sidecar) assemble() error {
 	if err := registry.Register(s.propagation.seconds); err != nil {
 		return fmt.Errorf("propagation metrics: %w", err)
 	}
+	var counts *counting.Counts
+	if !s.options.NoUsage {
+		counts = counting.New("")
+		if s.usage, err = s.newSender(counts, registry); err != nil {
+			return err
+		}
+	}
 	s.resolver, err = resolver.New(resolver.Options{
 		Views: s.store, Log: followed{s}, EstimatedAge: s.store.EstimatedAge, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
-		Timeout:    s.options.RequestTimeout,
+		Timeout: s.options.RequestTimeout, Usage: counts,
 		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {

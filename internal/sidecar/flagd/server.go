@@ -193,6 +193,9 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
+// Streams returns how many streams of providers are open.
+func (s *Server) Streams() int { return s.streams.Taken() }
+
 // checker answers health checks: every service is as healthy as the sidecar is ready.
 type checker struct{ server *Server }
 
