@@ -43,6 +43,8 @@ const (
 	CheckpointNotWritten Code = "checkpoint-not-written"
 	DiskFull             Code = "disk-full"
 	DiskNearlyFull       Code = "disk-nearly-full"
+	UsageBehind          Code = "usage-behind"
+	UsageIncomplete      Code = "usage-incomplete"
 )
 
 // Severity says how urgent a condition is.
@@ -252,6 +254,16 @@ func Catalogue() []Condition {
 			DiskNearlyFull, SeverityWarning,
 			"Less than 10 % of the disk of the embedded NATS server is free, and changes are refused once it is full; " +
 				"free space at the place that the detail names or enlarge the volume.",
+		},
+		{
+			UsageBehind, SeverityWarning,
+			"What sidecars have counted is not folded, so the usage of flags is older than it should be, and not known after a while; " +
+				"see the detail, and check the disk and the streams USAGE and SERIES.",
+		},
+		{
+			UsageIncomplete, SeverityWarning,
+			"Some counts of evaluations are missing, so for a week it is not concluded that a flag is unused; " +
+				"see the detail, and give the usage more room with --usage-storage, or sidecars a data directory.",
 		},
 	}
 }

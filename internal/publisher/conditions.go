@@ -56,6 +56,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	}
 	p.diskConditions(add)
 	p.streamConditions(add)
+	p.usageConditions(add)
 	for _, e := range p.environments.all() {
 		status := e.follower.Status()
 		switch err := e.Refused(); {

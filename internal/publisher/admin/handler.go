@@ -59,6 +59,8 @@ type Environments interface {
 	Note(ctx context.Context, name, stream string, sequence uint64) (string, error)
 	// Ledger returns what the ledger of an environment, archived or not, had recorded before the call, oldest first.
 	Ledger(ctx context.Context, name string) (iter.Seq2[control.RecordedEvent, error], error)
+	// Usage returns what the usage of an environment is read from, nil if it is not kept.
+	Usage(ctx context.Context, name string) (Usage, error)
 	// Control returns what reads and changes an environment.
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
@@ -166,6 +168,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerLedger(h)
 	s.registerActivity(h)
 	s.registerLifecycle(h)
+	s.registerUsage(h)
 	s.registerAudit(h)
 	s.registerRisk(h)
 	s.registerTokens(h)

@@ -43,6 +43,9 @@ func (s *server) lifecycle(ctx context.Context, in *readLifecycle) (api.Lifecycl
 	}
 	settings := lifecycle.Settings{ExpiringWithin: time.Duration(in.ExpiringDays) * day, StaleAfter: time.Duration(in.StaleDays) * day}
 	now := time.Now()
+	if settings.LastUse, err = s.lastUse(ctx, in.Environment, now.Add(-settings.StaleAfter)); err != nil {
+		return api.Lifecycle{}, err
+	}
 	unchanged, err := service.RevisionBefore(ctx, now.Add(-settings.StaleAfter))
 	if err != nil {
 		return api.Lifecycle{}, err
@@ -60,5 +63,6 @@ func newLifecycle(s lifecycle.Standing) api.FlagLifecycle {
 	f := s.Flag
 	return api.FlagLifecycle{
 		Key: f.Key(), Revision: f.Revision(), Stage: string(s.Stage), Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(), Everyone: s.Everyone, Off: s.Off,
+		LastUse: s.LastUse, Unused: s.Unused,
 	}
 }

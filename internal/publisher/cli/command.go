@@ -28,6 +28,7 @@ func Commands() []commandline.Command {
 			command("export", "print an environment as a flag file", exportCommand),
 			command("validate", "check flag files, and say where they are wrong", validateCommand),
 		},
+		usageCommands(),
 		requestCommands(),
 		[]commandline.Command{activityCommand()},
 		auditCommands(),

@@ -17,7 +17,9 @@ import (
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 
-func boot(n int) string { return fmt.Sprintf("BOOT%022s", strings.Map(letter, fmt.Sprintf("%022d", n))) }
+func boot(n int) string {
+	return fmt.Sprintf("BOOT%022s", strings.Map(letter, fmt.Sprintf("%022d", n)))
+}
 
 func letter(r rune) rune { return r - '0' + 'A' }
 
