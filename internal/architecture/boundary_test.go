@@ -23,6 +23,7 @@ func TestPurePackages(t *testing.T) {
 		"internal/publisher/control/requests": decisions,
 		"internal/publisher/control/decide":   decisions,
 		"internal/publisher/lifecycle":        decisions,
+		"internal/publisher/usage":            decisions,
 	} {
 		for _, imported := range all.must(t, at).imports {
 			if slices.ContainsFunc(impure, func(name string) bool { return below(imported, name) }) {
@@ -36,7 +37,7 @@ func TestPurePackages(t *testing.T) {
 func TestPurePackagesReadNoClock(t *testing.T) {
 	t.Parallel()
 	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
-	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle"} {
+	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle", "internal/publisher/usage"} {
 		for _, file := range goFiles(t, at) {
 			if used := clock.FindString(readFile(t, file)); used != "" {
 				t.Errorf("%s uses %s: time is an argument there", file, used)
@@ -52,6 +53,7 @@ func TestDecisionsImportFew(t *testing.T) {
 	all := readSource(t)
 	for at, allowed := range map[string][]string{
 		"internal/publisher/lifecycle": {"eval"},
+		"internal/publisher/usage":     {"sync/usage"}, // the form of reports
 
 		control + "/risk":     {"document", "eval", access},
 		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk"},

@@ -151,6 +151,9 @@ func attempts() []attempt {
 		get("listRequests", readers, environments+"{e}/requests"),
 		get("listFacts", readers, environments+"{e}/ledger"),
 		get("readLifecycle", readers, environments+"{e}/lifecycle"),
+		get("readUsage", readers, environments+"{e}/usage"),
+		get("readFlagUsage", readers, environments+"{e}/usage/flags/{f}"),
+		get("listUnknownFlags", readers, environments+"{e}/usage/unknown"),
 		get("listActivity", readers, environments+"{e}/activity"),
 		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
 			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}

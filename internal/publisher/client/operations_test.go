@@ -132,6 +132,15 @@ func everyOperation() []anOperation {
 		func(ctx context.Context, c *client.Client) error {
 			return second(c.Lifecycle(ctx, environment, api.LifecycleQuery{}))
 		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.Usage(ctx, environment, api.UsageQuery{}))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.FlagUsage(ctx, environment, key, api.FlagUsageQuery{}))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.UnknownFlags(ctx, environment, api.UnknownFlagsQuery{}))
+		},
 
 		func(ctx context.Context, c *client.Client) error { return second(c.WhoAmI(ctx)) },
 		func(ctx context.Context, c *client.Client) error {
