@@ -25,11 +25,11 @@ func newUsageMetrics(e *environments) *usageMetrics {
 		reports: prometheus.NewDesc("flagside_usage_reports_total",
 			"Reports of usage by outcome, at all publishers together: folded, duplicate, malformed, or missed because the stream removed them before.",
 			[]string{"environment", "outcome"}, nil),
-		lost: prometheus.NewDesc("flagside_usage_lost_evaluations_total", "Evaluations that sidecars say they have counted and could not report.", label, nil),
+		lost:    prometheus.NewDesc("flagside_usage_lost_evaluations_total", "Evaluations that sidecars say they have counted and could not report.", label, nil),
 		waiting: prometheus.NewDesc("flagside_usage_reports_waiting", "Reports of usage that have come and were not folded yet.", label, nil),
-		behind: prometheus.NewDesc("flagside_usage_behind_seconds", "Seconds since everything that had come was folded. Absent until the usage was read.", label, nil),
-		parts:  prometheus.NewDesc("flagside_usage_stored_parts", "Parts of segments, last uses and the place in the stream of series.", label, nil),
-		bytes:  prometheus.NewDesc("flagside_usage_stored_bytes", "Size of the stream of series.", label, nil),
+		behind:  prometheus.NewDesc("flagside_usage_behind_seconds", "Seconds since everything that had come was folded. Absent until the usage was read.", label, nil),
+		parts:   prometheus.NewDesc("flagside_usage_stored_parts", "Parts of segments, last uses and the place in the stream of series.", label, nil),
+		bytes:   prometheus.NewDesc("flagside_usage_stored_bytes", "Size of the stream of series.", label, nil),
 	}
 }
 
