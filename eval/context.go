@@ -39,8 +39,9 @@ type Context struct {
 
 	// What evaluation needs.
 	flag     *Flag
-	now      int64 // unix seconds
-	rootFlag *Flag // whose $flagd member is in root
+	rule     uint16 // see Result.Rule
+	now      int64  // unix seconds
+	rootFlag *Flag  // whose $flagd member is in root
 	clock    clock
 	trace    *trace // nil unless the evaluation is to be explained
 	scopes   []value

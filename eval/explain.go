@@ -122,7 +122,7 @@ func (f *Flag) explain(c *Context) Explanation {
 		e.answer(f.settled)
 		return e
 	}
-	c.flag = f
+	c.flag, c.rule = f, 0
 	root := new(Step)
 	c.trace.open = root
 	v := f.rule.explained().eval(c)
@@ -131,6 +131,7 @@ func (f *Flag) explain(c *Context) Explanation {
 	}
 	var r Result
 	f.outcome(c, v, &r)
+	r.Rule = c.rule
 	e.answer(r)
 	return e
 }

@@ -52,7 +52,7 @@ func (n truth) explained() node {
 }
 
 func (n *conditional) explained() node {
-	inner := &conditional{conditions: explainedAll(n.conditions)}
+	inner := &conditional{conditions: explainedAll(n.conditions), places: n.places, outermost: n.outermost}
 	for i, result := range n.results {
 		inner.results = append(inner.results, taken{result: result.explained(), place: n.places[i]})
 	}

@@ -130,8 +130,9 @@ func (f *Flag) evaluate(c *Context, r *Result) {
 		*r = f.settled
 		return
 	}
-	c.flag = f
+	c.flag, c.rule = f, 0
 	f.outcome(c, f.rule.eval(c), r)
+	r.Rule = c.rule
 }
 
 // off is the answer when a prerequisite is not met.

@@ -1,5 +1,7 @@
 package eval
 
+import "math"
+
 // and is {"and": [...]}: the first argument that is false, or the last.
 type and []node
 
@@ -31,6 +33,7 @@ type conditional struct {
 	conditions []node
 	results    []node // one more than conditions
 	places     []int  // parallel to results: where they stand in the document's list of arguments
+	outermost  bool   // it is the whole rule of a flag, so that its results are what Result.Rule counts
 }
 
 func (n *conditional) eval(c *Context) value {
@@ -39,10 +42,18 @@ func (n *conditional) eval(c *Context) value {
 		case v.kind == kindError:
 			return v
 		case v.truthy():
-			return n.results[i].eval(c)
+			return n.take(c, i)
 		}
 	}
-	return n.results[len(n.conditions)].eval(c)
+	return n.take(c, len(n.conditions))
+}
+
+// take evaluates a result, after what it notes which one it was: evaluating it may evaluate other conditionals, but none that is outermost.
+func (n *conditional) take(c *Context, i int) value {
+	if n.outermost {
+		c.rule = uint16(min(n.places[i]/2+1, math.MaxUint16)) //nolint:gosec // it is bounded
+	}
+	return n.results[i].eval(c)
 }
 
 // branch is a result of a conditional that may be data which looks like a rule.

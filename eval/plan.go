@@ -97,6 +97,9 @@ func (u *update) compileRule(f *Flag, rule *syntax, p *plan) {
 		segment:       func(name string) *segment { return u.next.segments[name] },
 	}
 	f.rule = c.compileRule(rule)
+	if whole, ok := f.rule.(*conditional); ok {
+		whole.outermost = true
+	}
 	u.checkOutcomes(f, rule, p)
 	for _, name := range c.segments {
 		p.uses = append(p.uses, segmentID(name))

@@ -54,6 +54,9 @@ type Result struct {
 	// ClockRead says that the time had a part in the answer, even if the answer cannot change any more unless a clock is set back. Without
 	// it the answer is the same at any time.
 	ClockRead bool
+	// Rule says which result of the flag's targeting the evaluation took, if that is one "if": 1 is the result of its first condition, 2 that of
+	// its second, and so on, up to the result for all other cases. It is 0 if no such choice was made.
+	Rule uint16
 }
 
 // Value returns the answer as compact JSON, or nil if the result carries none. The slice is shared and must not be modified.
@@ -69,8 +72,12 @@ type Variant struct {
 	name        string
 	nameEncoded []byte
 	encoded     []byte
+	index       int
 	null        bool // the value is null, which only CompatibilityFlagd loads and which answers an error
 }
+
+// Index returns the place of the variant among those of its flag, by name; 0 is the first.
+func (v *Variant) Index() int { return v.index }
 
 // Name returns the variant's name.
 func (v *Variant) Name() string { return v.name }

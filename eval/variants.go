@@ -12,6 +12,9 @@ type variants []*Variant
 func newVariants(list []*Variant) variants {
 	ordered := slices.Clone(list)
 	slices.SortFunc(ordered, func(a, b *Variant) int { return cmp.Compare(a.name, b.name) })
+	for i, v := range ordered {
+		v.index = i
+	}
 	return ordered
 }
 

@@ -101,7 +101,7 @@ func PublisherOffers() []Shared {
 		messages(jetstream.HeartbeatSubject("*")),
 		messages(askSubject("*") + ".>"),
 		requests(jetstream.StatusSubject("*") + ".>"),
-		requests(usageSubject("*") + ".>"),
+		requests(jetstream.UsageSubject("*") + ".>"),
 	}
 }
 
@@ -112,12 +112,11 @@ func SidecarTakes(environment string) []Shared {
 		messages(jetstream.HeartbeatSubject(environment)),
 		messages(askSubject(environment) + ".>"),
 		requests(jetstream.StatusSubject(environment) + ".>"),
-		requests(usageSubject(environment) + ".>"),
+		requests(jetstream.UsageSubject(environment) + ".>"),
 	}
 }
 
-func askSubject(environment string) string   { return "ask." + environment }
-func usageSubject(environment string) string { return "usage." + environment }
+func askSubject(environment string) string { return "ask." + environment }
 
 // LedgerStream names the stream of the ledger of an environment.
 func LedgerStream(environment string) string { return jetstream.LedgerStream(environment) }

@@ -35,11 +35,11 @@ func PublisherPermissions(environments ...string) Permissions {
 	if len(environments) == 0 {
 		p.take([]Shared{api("STREAM.CREATE.*"), api("STREAM.PURGE.*")})
 	}
-	p.Publish = append(p.Publish, jetstream.HeartbeatSubject("*"), askSubject("*")+".>", EventsSubject("*")+".*", "$JS.API.>", "$JS.ACK.>")
+	p.Publish = append(p.Publish, jetstream.HeartbeatSubject("*"), askSubject("*")+".>", EventsSubject("*")+".*", jetstream.SeriesSubject("*")+".>", "$JS.API.>", "$JS.ACK.>")
 	// The account has a JetStream of its own, for what proves nothing. The log is
 	// never to be made there by mistake, as when the imports are missing.
 	p.DenyPublish = []string{jetstream.PlainAPI + "STREAM.*." + jetstream.ControlStream, jetstream.PlainAPI + "STREAM.*." + jetstream.PeopleStream}
-	p.Subscribe = append(p.Subscribe, jetstream.HeartbeatSubject("*"), jetstream.StatusSubject("*")+".>", usageSubject("*")+".>", "_INBOX.>")
+	p.Subscribe = append(p.Subscribe, jetstream.HeartbeatSubject("*"), jetstream.StatusSubject("*")+".>", jetstream.UsageSubject("*")+".>", "_INBOX.>")
 	return p
 }
 

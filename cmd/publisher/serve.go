@@ -33,6 +33,9 @@ func serveCommand() commandline.Invocation {
 	set.Duration(&o.CheckpointInterval, "checkpoint-interval", publisher.DefaultCheckpointInterval, "how often to check whether the streams have grown and need a checkpoint")
 	declareAPI(set, &o)
 	inFlight := 0 // KiB
+	storage := 0  // MiB
+	set.Int(&storage, "usage-storage", publisher.DefaultUsageBytes>>20,
+		"storage limit for the counts of evaluations of each environment, in MiB; the oldest go when it is used up; 0 keeps none")
 	set.Int(&inFlight, "in-flight-memory", inflight.Default>>10,
 		"memory limit for API requests in flight and their answers, in KiB; requests above it get 503")
 	set.Int(&o.MaxEvaluationWork, "max-evaluation-work", eval.DefaultMaxWork,
@@ -56,6 +59,9 @@ func serveCommand() commandline.Invocation {
 			o.AdminTokenFile = ""
 		}
 		o.Compatibility = eval.Compatibility(compatibility)
+		if o.UsageBytes = int64(storage) << 20; o.UsageBytes == 0 {
+			o.UsageBytes = -1
+		}
 		if o.InFlight = int64(inFlight) << 10; o.InFlight == 0 {
 			o.InFlight = 1 // which is too little, and not the default
 		}

@@ -26,6 +26,7 @@ func TestPurePackages(t *testing.T) {
 		"internal/publisher/manifest":          decisions,
 		"internal/publisher/control/ownership": decisions,
 		"internal/publisher/fleet":             certain,
+		"internal/publisher/usage":             decisions,
 	} {
 		for _, imported := range all.must(t, at).imports {
 			if slices.ContainsFunc(impure, func(name string) bool { return below(imported, name) }) {
@@ -39,7 +40,7 @@ func TestPurePackages(t *testing.T) {
 func TestPurePackagesReadNoClock(t *testing.T) {
 	t.Parallel()
 	clock := regexp.MustCompile(`\btime\.(After|AfterFunc|NewTicker|NewTimer|Now|Since|Sleep|Tick|Until)\b`)
-	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/ownership", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle", "internal/publisher/fleet", "internal/publisher/manifest"} {
+	for _, at := range []string{"document", "eval", "internal/publisher/control/risk", "internal/publisher/control/ownership", "internal/publisher/control/requests", "internal/publisher/control/decide", "internal/publisher/lifecycle", "internal/publisher/usage", "internal/publisher/fleet", "internal/publisher/manifest"} {
 		for _, file := range goFiles(t, at) {
 			if used := clock.FindString(readFile(t, file)); used != "" {
 				t.Errorf("%s uses %s: time is an argument there", file, used)
@@ -57,7 +58,8 @@ func TestDecisionsImportFew(t *testing.T) {
 		"internal/publisher/lifecycle": {"eval"},
 		"internal/publisher/manifest":  {"eval"},
 
-		control + "/ownership": {"document"},
+		control + "/ownership":     {"document"},
+		"internal/publisher/usage": {"sync/usage"}, // the form of reports
 
 		control + "/risk":     {"document", "eval", access},
 		control + "/requests": {"document", "eval", "sync/changelog", access, control + "/risk", "internal/publisher/lifecycle"},

@@ -38,6 +38,10 @@ func bannedFromSidecar() []banned {
 			"it appends to streams of the account of publishers",
 		},
 		{
+			module + "/sync/series", module + "/sync/series",
+			"it writes to streams of the account of publishers",
+		},
+		{
 			module + "/internal/dev", module + "/internal/dev",
 			"it brings the publisher and an embedded NATS server",
 		},

@@ -55,6 +55,8 @@ const (
 	WebhooksRefused      Code = "webhooks-refused"
 	WebhookFailing       Code = "webhook-failing"
 	WebhookLost          Code = "webhook-lost"
+	UsageBehind          Code = "usage-behind"
+	UsageIncomplete      Code = "usage-incomplete"
 )
 
 // Severity says how urgent a condition is.
@@ -321,6 +323,16 @@ func Catalogue() []Condition {
 			WebhookLost, SeverityWarning,
 			"Events are lost that a receiver has not got: it was out of reach for more than seven days, or the stream of events was deleted; " +
 				"let it read them with flagside activity.",
+		},
+		{
+			UsageBehind, SeverityWarning,
+			"What sidecars have counted is not folded, so the usage of flags is older than it should be, and not known after a while; " +
+				"see the detail, and check the disk and the streams USAGE and SERIES.",
+		},
+		{
+			UsageIncomplete, SeverityWarning,
+			"Some counts of evaluations are missing, so for a week it is not concluded that a flag is unused; " +
+				"see the detail, and give the usage more room with --usage-storage, or sidecars a data directory.",
 		},
 	}
 }

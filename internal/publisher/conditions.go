@@ -58,6 +58,7 @@ func (p *Publisher) conditions(conn *flagsync.Conn) map[health.Code][]string {
 	p.streamConditions(add)
 	p.sourceConditions(add, time.Now())
 	p.webhookConditions(add)
+	p.usageConditions(add)
 	for _, e := range p.environments.all() {
 		e.fleetConditions(add)
 		status := e.follower.Status()

@@ -14,6 +14,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/fleet"
+	"github.com/flagside/flagside/internal/publisher/usage/folding"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
@@ -33,6 +34,7 @@ type environment struct {
 	follower *follow.Follower
 	control  *control.Service
 	fleet    *fleet.Table
+	usage    *folding.Folder // nil if the usage is not kept
 	cancel   context.CancelFunc
 	tracing  tracing
 	opened   chan struct{} // closed when the log was opened or refused for the first time
@@ -64,9 +66,13 @@ func newEnvironment(
 		name: name, replicas: o.Replicas, conn: conn, logger: logger,
 		store: store, follower: follower, fleet: sidecars, tracing: tracing, opened: make(chan struct{}),
 	}
+	if e.usage, err = newFolder(e, o); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
 	e.control = control.NewService(control.Options{
 		Environment: name, Store: e, Follower: tracedFollower{Follower: follower, tracing: e.tracing}, Access: gate,
 		Observer: observer{environment: e, metrics: metrics}, ReadOnly: o.ReadOnly[name], OpenRequests: o.OpenRequests, LedgerBytes: o.LedgerBytes, Now: o.Now,
+		Usage: e.lately,
 	})
 	return e, nil
 }
@@ -89,6 +95,7 @@ func (e *environment) run(ctx context.Context) error {
 	wg.Go(func() { followed = e.follower.Run(ctx) })
 	wg.Go(func() { pursued = e.control.Run(ctx) })
 	wg.Go(func() { e.publish(ctx) })
+	wg.Go(func() { _ = e.foldUsage(ctx) }) // always nil
 	wg.Wait()
 	if ctx.Err() != nil {
 		followed, heard = nil, nil // that they ended is what was asked for

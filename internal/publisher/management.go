@@ -23,7 +23,7 @@ func (p *Publisher) handler() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range append([]prometheus.Collector{p.refused, p.busy, health.NewCollector(p.options.Health), sourceMetrics{p}}, p.diskMetrics()...) {
+	for _, c := range append([]prometheus.Collector{p.refused, p.busy, health.NewCollector(p.options.Health), sourceMetrics{p}, newUsageMetrics(p.environments)}, p.diskMetrics()...) {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}

@@ -159,6 +159,9 @@ func attempts() []attempt {
 		get("getLifecyclePolicy", readers, environments+"{e}/lifecycle/policy"),
 		write("previewLifecyclePolicy", readers, "POST", environments+"{e}/lifecycle/policy/preview", `{"staleDays":60}`),
 		get("listSources", readers, environments+"{e}/sources"),
+		get("readUsage", readers, environments+"{e}/usage"),
+		get("readFlagUsage", readers, environments+"{e}/usage/flags/{f}"),
+		get("listUnknownFlags", readers, environments+"{e}/usage/unknown"),
 		get("listActivity", readers, environments+"{e}/activity"),
 		{"followActivity", readers, func(s stage) (string, string, string, []string) { // refused before it begins, or it would not end
 			return http.MethodGet, environments + s.environment + "/activity/events", "", []string{"Last-Event-ID", "none"}

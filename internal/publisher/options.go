@@ -49,6 +49,9 @@ const DefaultCheckpointInterval = time.Minute
 // minInFlight is the least that the API may have under way, in bytes.
 const minInFlight = 1 << 20
 
+// minUsageBytes is the least room for the usage of an environment.
+const minUsageBytes = 16 << 20
+
 const minCheckpointInterval = 100 * time.Millisecond
 
 // Options say where a publisher keeps the change logs and where it listens.
@@ -136,6 +139,11 @@ type Options struct {
 	// MaxEvaluationWork is how many nodes one evaluation may visit, see eval.NewWithin: documents that need more are refused. 0 means
 	// eval.DefaultMaxWork. Sidecars have an option of their own, which should be the same.
 	MaxEvaluationWork int
+	// UsageBytes is the room for the counts of evaluations of each environment, in its streams; 0 means DefaultUsageBytes, and a negative number
+	// that none are kept.
+	UsageBytes int64
+	// UsageInterval is how often counts are folded; 0 means folding.Interval.
+	UsageInterval time.Duration
 	// OwnMachine says that the publisher serves the machine of one developer only, where the root key is no condition.
 	OwnMachine bool
 	// ReadOnly has, for each environment that the API must not change, a sentence that tells where it is changed instead.
@@ -176,6 +184,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.GatherReports == 0 {
 		o.GatherReports = fleet.Rebuilding
+	}
+	if o.UsageBytes == 0 {
+		o.UsageBytes = DefaultUsageBytes
 	}
 	if o.CheckpointInterval == 0 {
 		o.CheckpointInterval = DefaultCheckpointInterval
@@ -230,6 +241,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("--token-lifetime %s: want a positive duration such as 720h", o.TokenLifetime)
 	case o.LedgerBytes < 0:
 		return fmt.Errorf("--ledger-bytes %d: want 1 or more", o.LedgerBytes)
+	case o.UsageBytes > 0 && o.UsageBytes < minUsageBytes:
+		return fmt.Errorf("--usage-storage: want %d MiB or more, or 0 to keep no usage", minUsageBytes>>20)
 	case o.InFlight != 0 && o.InFlight < minInFlight:
 		return fmt.Errorf("--in-flight-memory: want %d KiB or more, because large answers need it", minInFlight>>10)
 	case o.CheckpointInterval < minCheckpointInterval:

@@ -152,6 +152,10 @@ type Options struct {
 	Identity status.Identity
 	// NoReports lets the sidecar send no status reports, so that publishers do not know of it.
 	NoReports bool
+	// NoUsage lets the sidecar send no counts of evaluations, so that publishers do not know which flags are in use.
+	NoUsage bool
+	// UsageInterval is how often counts are sent, on average; 0 means sending.Interval.
+	UsageInterval time.Duration
 	// Version is what the sidecar calls itself in /status, metrics, status reports and to the NATS server; empty means "devel".
 	Version string
 	// Remembered is called by Run once the last known flags are loaded, before anything is answered; nil is nothing.

@@ -18,7 +18,7 @@ import (
 //
 // What was known when the last process ended is loaded before the first evaluation is answered, and if the log can be reached, what has
 // changed since is waited for as long as the options allow; requests that come before are answered then. At the end, readiness goes first; then
-// requests that are being answered get their time, the same on all ports, following stops, the state is written to disk, the connection is closed, and the
+// requests that are being answered get their time, the same on all ports, what was counted is sent, following stops, the state is written to disk, the connection is closed, and the
 // management server goes last.
 func (s *Sidecar) Run(ctx context.Context) error {
 	s.warnAboutReach()
@@ -31,6 +31,9 @@ func (s *Sidecar) Run(ctx context.Context) error {
 	parts.Start(lifecycle.Part{Name: "log", Run: s.follow})
 	if s.reporter != nil {
 		parts.Start(lifecycle.Part{Name: "status reports", Run: s.reporter.Run})
+	}
+	if s.usage != nil { // what is counted last is sent once all is answered, and before the connection is closed
+		parts.Start(lifecycle.Part{Name: "usage", Run: s.usage.Run})
 	}
 	parts.Start(lifecycle.Part{Name: "resolver", Run: s.resolver.Run})
 	parts.Start(lifecycle.Part{Name: "changes", Run: s.feed.Run})

@@ -28,6 +28,8 @@ import (
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/reporting"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/sending"
 	"github.com/flagside/flagside/internal/telemetry"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
@@ -56,6 +58,7 @@ type Sidecar struct {
 	rpc         rpc
 	health      *health.Tracker
 	reporter    *reporting.Reporter // nil if nothing is reported
+	usage       *sending.Sender     // nil if nothing is reported
 
 	readyWhen readyWhen
 	started   atomic.Bool // the time to catch up with the log before the first answer is over
@@ -117,9 +120,16 @@ func (s *Sidecar) assemble() error {
 	if err := registry.Register(s.propagation.seconds); err != nil {
 		return fmt.Errorf("propagation metrics: %w", err)
 	}
+	var counts *counting.Counts
+	if !s.options.NoUsage {
+		counts = counting.New(s.options.Identity.Application)
+		if s.usage, err = s.newSender(counts, registry); err != nil {
+			return err
+		}
+	}
 	s.resolver, err = resolver.New(resolver.Options{
 		Views: s.store, Log: followed{s}, EstimatedAge: s.store.EstimatedAge, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
-		Timeout:    s.options.RequestTimeout,
+		Timeout: s.options.RequestTimeout, Usage: counts,
 		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {

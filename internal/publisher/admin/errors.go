@@ -12,6 +12,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/api"
 	"github.com/flagside/flagside/internal/publisher/control"
 	"github.com/flagside/flagside/internal/publisher/control/decide"
+	"github.com/flagside/flagside/internal/publisher/usage/folding"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/writer"
@@ -80,6 +81,7 @@ func knownErrors() []knownError {
 		{writer.ErrLedgerCut, http.StatusServiceUnavailable, "journal-cut"},
 		{flagsync.ErrUnreachable, http.StatusServiceUnavailable, "log-unreachable"},
 		{control.ErrNotReady, http.StatusServiceUnavailable, "not-ready"},
+		{folding.ErrNotRead, http.StatusServiceUnavailable, "not-ready"},
 		{control.ErrUnconfirmed, http.StatusServiceUnavailable, "unconfirmed"},
 		{control.ErrContended, http.StatusServiceUnavailable, "contended"},
 		{control.ErrUnwritable, http.StatusServiceUnavailable, "unwritable"},

@@ -63,6 +63,8 @@ type Environments interface {
 	Ledger(ctx context.Context, name string) (iter.Seq2[control.RecordedEvent, error], error)
 	// Fleet returns what is known of the sidecars of an environment.
 	Fleet(ctx context.Context, name string) (*fleet.Table, error)
+	// Usage returns what the usage of an environment is read from, nil if it is not kept.
+	Usage(ctx context.Context, name string) (Usage, error)
 	// Control returns what reads and changes an environment.
 	Control(ctx context.Context, name string) (*control.Service, error)
 }
@@ -179,6 +181,7 @@ func register(mux humago.Mux, s *server) []byte {
 	s.registerLifecycle(h)
 	s.registerFleet(h)
 	s.registerSources(h)
+	s.registerUsage(h)
 	s.registerAudit(h)
 	s.registerRisk(h)
 	s.registerTokens(h)

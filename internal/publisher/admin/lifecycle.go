@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -111,7 +112,9 @@ func (s *server) lives(
 	}
 	ctx, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
-	return service.LivesOf(ctx, change)
+	return service.LivesOf(ctx, change, func(since time.Time) (func(string) (time.Time, bool), error) {
+		return s.lastUse(ctx, environment, since)
+	})
 }
 
 func (s *server) lifecycle(ctx context.Context, in *readLifecycle) (api.Lifecycle, error) {
@@ -140,6 +143,7 @@ func newLifecycle(l control.FlagLife) api.FlagLifecycle {
 	f := l.Flag
 	out := api.FlagLifecycle{
 		Key: f.Key(), Revision: f.Revision(), Stage: string(l.Stage), Since: l.Since, Owner: f.Owner(), Kind: f.Kind(), Expires: f.Expires(),
+		LastUse: l.LastUse, Unused: l.Unused,
 	}
 	out.Everyone, out.Off = l.Everyone()
 	if l.Intent.Action == "" {

@@ -17,7 +17,7 @@ import (
 
 // originOf says who makes the request, and why.
 func originOf(ctx context.Context, h api.ChangeHeaders) decide.Origin {
-	return decide.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey}
+	return decide.Origin{Principal: caller(ctx), Reason: h.Reason, Key: h.IdempotencyKey, InUse: h.InUse}
 }
 
 // verifyReason refuses a reason that no record can hold.

@@ -84,7 +84,7 @@ func (s *server) preview(ctx context.Context, in *previewCommand) (*content[api.
 	if err != nil {
 		return nil, err
 	}
-	found, err := service.Preview(ctx, decide.Origin{Principal: caller(ctx)}, command)
+	found, err := service.Preview(ctx, decide.Origin{Principal: caller(ctx), InUse: in.Body.Command.InUse}, command)
 	if err != nil {
 		return nil, s.problem(err)
 	}

@@ -17,6 +17,7 @@ type Command struct {
 	Patch    json.RawMessage `json:"patch,omitempty" doc:"A JSON Merge Patch (RFC 7396), for patch."`
 	On       bool            `json:"on,omitzero" doc:"Whether the flag is to be on, for toggle."`
 	Force    bool            `json:"force,omitzero" doc:"Whether what depends on the document goes along, for archive."`
+	InUse    bool            `json:"inUse,omitzero" doc:"That flags are to go although applications asked for them in the last 7 days, for a preview of delete and archive."`
 	Changes  []CommandChange `json:"changes,omitempty" nullable:"false" doc:"Several documents that change together, for documents."`
 	Revision string          `json:"revision,omitempty" example:"1f0c9a7e-17" doc:"The revision to return to, for rollback."`
 	From     string          `json:"from,omitempty" example:"staging" doc:"The environment to take documents from, for promote."`

@@ -4,6 +4,7 @@ package api
 type ChangeHeaders struct {
 	Reason         string `header:"Flagside-Reason" doc:"Why; at most 500 bytes of UTF-8. It stays in the log for ever and cannot be erased: do not name a person."`
 	IdempotencyKey string `header:"Idempotency-Key" maxLength:"255" doc:"Makes the request safe to repeat: the same key changes nothing twice within 24 hours."`
+	InUse          bool   `header:"Flagside-In-Use" doc:"That flags are to be deleted or archived although applications asked for them in the last 7 days."`
 }
 
 // AdministrationHeaders are the headers of requests that change no documents, for which no approvals are asked.

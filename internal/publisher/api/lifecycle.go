@@ -13,13 +13,15 @@ type LifecycleQuery struct {
 type FlagLifecycle struct {
 	Key      string    `json:"key"`
 	Revision uint64    `json:"revision"`
-	Stage    string    `json:"stage" enum:"active,stale,expiring,expired" doc:"expired: its expires has passed. expiring: that is near. stale: no change for long, and the same answer for everyone."`
+	Stage    string    `json:"stage" enum:"active,stale,expiring,expired" doc:"expired: its expires has passed. expiring: that is near. stale: no change for long, and the same answer for everyone, or no application has asked for it."`
 	Since    time.Time `json:"since,omitzero" doc:"Since when it is at this stage; absent for an active flag, and while that is not told in the activity."`
 	Owner    string    `json:"owner,omitempty"`
 	Kind     string    `json:"kind,omitempty"`
 	Expires  time.Time `json:"expires,omitzero"`
 	Everyone string    `json:"everyone,omitempty" doc:"The variant that every user gets; absent if that depends on the user."`
 	Off      bool      `json:"off,omitzero" doc:"Whether every user gets the default of the application."`
+	LastUse  time.Time `json:"lastUse,omitzero" doc:"When an application asked for the flag last, as far as sidecars report it."`
+	Unused   bool      `json:"unused,omitzero" doc:"Whether no application has asked for it for staleDays."`
 
 	Action        string `json:"action,omitempty" enum:"freeze,propose-removal" doc:"What the policy wants of it; absent for nothing."`
 	ActionState   string `json:"actionState,omitempty" enum:"due,done,blocked,waiting,rejected" doc:"How far that is. waiting: a change request is open. rejected: it was proposed and not wanted; it is not proposed again until the flag changes."`

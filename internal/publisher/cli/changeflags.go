@@ -23,7 +23,10 @@ type changeFlags struct {
 }
 
 // auditFlags are the options of everything that changes something.
-type auditFlags struct{ reason, key string }
+type auditFlags struct {
+	reason, key string
+	inUse       bool // of what removes flags
+}
 
 // remarks declares the options of what changes something.
 func (f *form) remarks() *auditFlags {
@@ -43,7 +46,7 @@ func isLine(text string) bool { return !strings.ContainsFunc(text, unicode.IsCon
 
 // headers returns the options as they are sent, with a key: so that the change can be repeated when its answer is lost.
 func (r *auditFlags) headers() api.ChangeHeaders {
-	return api.ChangeHeaders{Reason: r.reason, IdempotencyKey: cmp.Or(r.key, rand.Text())}
+	return api.ChangeHeaders{Reason: r.reason, IdempotencyKey: cmp.Or(r.key, rand.Text()), InUse: r.inUse}
 }
 
 // administers declares the options of what is done to more than documents.

@@ -29,6 +29,7 @@ func Commands() []commandline.Command {
 			command("validate", "check flag files, and say where they are wrong", validateCommand),
 		},
 		sourceCommands(),
+		usageCommands(),
 		requestCommands(),
 		fleetCommands(),
 		[]commandline.Command{activityCommand()},

@@ -98,11 +98,13 @@ func (k kind) delete() commandline.Invocation {
 	k.key(f, &key)
 	w := f.writes()
 	k.referencesOption(f, &referring)
+	k.inUseOption(f, w)
 	return f.runs(func(ctx context.Context, s *session) error {
 		if err := unreferenced(referring, key); err != nil {
 			return err
 		}
 		c := k.change(f, key, "delete")
+		c.command.InUse = w.inUse
 		c.done = k.one + " " + printable(key) + " is deleted"
 		return w.writeExisting(ctx, s, c)
 	})

@@ -57,8 +57,10 @@ func examples() map[string][]string {
 		"request rebase":   {"request rebase odxjrjpjco2ieqlp3zzua7vn -e prod", "request rebase odxjrjpjco2ieqlp3zzua7vn -e prod -o json"},
 		"request review":   {"request review odxjrjpjco2ieqlp3zzua7vn -e prod", "request review odxjrjpjco2ieqlp3zzua7vn -e prod -m 'was right, see SHOP-4'"},
 
-		"lifecycle": {"lifecycle -e prod", "lifecycle -e prod --stage expired --references refs.json"},
-		"refs scan": {"refs scan . -e prod", "refs scan services --exclude '*.md' --report refs.json -e prod"},
+		"lifecycle":     {"lifecycle -e prod", "lifecycle -e prod --stage expired --references refs.json"},
+		"usage":         {"usage new-checkout -e prod", "usage new-checkout -e prod --step day --since 720h"},
+		"usage unknown": {"usage unknown -e prod", "usage unknown -e prod --days 1"},
+		"refs scan":     {"refs scan . -e prod", "refs scan services --exclude '*.md' --report refs.json -e prod"},
 
 		"activity":      {"activity -e prod --since 1d", "activity -e prod --flag new-checkout"},
 		"audit":         {"audit -e prod --since 7d", "audit -e prod --request odxjrjpjco2ieqlp3zzua7vn"},

@@ -73,12 +73,13 @@ func (k kind) archive() commandline.Invocation {
 	w := f.writes()
 	f.set.Bool(&force, "force", false, "delete everything that depends on it too, in the same transaction")
 	k.referencesOption(f, &referring)
+	k.inUseOption(f, w)
 	return f.runs(func(ctx context.Context, s *session) error {
 		if err := unreferenced(referring, key); err != nil {
 			return err
 		}
 		c := k.change(f, key, "archive")
-		c.command.Force = force
+		c.command.Force, c.command.InUse = force, w.inUse
 		c.done = k.one + " " + printable(key) + " is archived"
 		c.hint = "flagside " + k.one + " revive " + shellWord(key) + " -e " + f.environment + " brings it back"
 		return w.writeExisting(ctx, s, c)

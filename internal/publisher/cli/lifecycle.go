@@ -22,8 +22,8 @@ func flagLifecycle() commandline.Invocation {
 	var q api.LifecycleQuery
 	var all bool
 	var referring string
-	f := newForm("lifecycle", "Lists the flags of an environment that want attention: expired ones, those that expire soon, and stale ones, which give "+
-		"everyone the same answer and have not changed for long. Flags of kind ops and permission are never stale. The policy of the environment "+
+	f := newForm("lifecycle", "Lists the flags of an environment that want attention: expired ones, those that expire soon, and stale ones, which have not changed "+
+		"for long and give everyone the same answer, or no application asks for. Flags of kind ops and permission are never stale. The policy of the environment "+
 		"says what becomes of expired ones by itself: flagside environment lifecycle prints it.").inEnvironment()
 	f.set.Choice(&q.Stage, "stage", "", []string{"active", "stale", "expiring", "expired"}, "only flags at this stage")
 	f.set.Int(&q.ExpiringDays, "expiring-days", 0, "how many days before its expires a flag is listed, 1 to 3650; 0 is what the policy of the environment says, 14 at first")
@@ -51,9 +51,10 @@ func flagLifecycle() commandline.Invocation {
 				_, err := fmt.Fprintln(out, noneListed(q.Stage, f.environment))
 				return err
 			}
-			table := list("KEY|STAGE|SINCE|OWNER|KIND|EXPIRES|EVERYONE GETS|POLICY|IN CODE", found.Items, func(l api.FlagLifecycle) []string {
+			table := list("KEY|STAGE|SINCE|OWNER|KIND|EXPIRES|EVERYONE GETS|LAST USE|POLICY|IN CODE", found.Items, func(l api.FlagLifecycle) []string {
 				return []string{
-					cell(l.Key), l.Stage, dayCell(l.Since), cell(l.Owner), cell(l.Kind), expiryCell(l.Expires, time.Now()), forEveryone(l), policyCell(l), named(l.Key),
+					cell(l.Key), l.Stage, dayCell(l.Since), cell(l.Owner), cell(l.Kind), expiryCell(l.Expires, time.Now()), forEveryone(l), usedCell(l.LastUse),
+					policyCell(l), named(l.Key),
 				}
 			})
 			if err := table(out); err != nil {
@@ -74,6 +75,14 @@ func noneListed(stage, environment string) string {
 // urgency orders stages: the most urgent is the highest.
 func urgency(l api.FlagLifecycle) int {
 	return slices.Index([]string{"active", "stale", "expiring", "expired"}, l.Stage)
+}
+
+// usedCell says how long ago a flag was used.
+func usedCell(at time.Time) string {
+	if at.IsZero() {
+		return absent
+	}
+	return sinceCell(at, time.Now())
 }
 
 // forEveryone says what every user gets, if that is the same.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -45,12 +46,26 @@ func flagList() commandline.Invocation {
 		for i, flag := range all {
 			listed[i] = flag.DocumentInList
 		}
-		return s.print(items[api.DocumentInList]{listed}, list("KEY|STATE|DEFAULT|KIND|OWNER|TAGS|REVISION", all, func(l listedFlag) []string {
-			return []string{
-				cell(l.Key), l.state(), cell(l.defaultVariant()), cell(l.flag.Kind()), cell(l.flag.Owner()), cells(l.flag.Tags()), cell(l.Revision),
-			}
-		}))
+		return s.print(items[api.DocumentInList]{listed}, func(out io.Writer) error { return s.flagTable(ctx, out, f.environment, all) })
 	})
+}
+
+// flagTable shows flags, with when they were used last if that is known.
+func (s *session) flagTable(ctx context.Context, out io.Writer, environment string, all []listedFlag) error {
+	titles := "KEY|STATE|DEFAULT|KIND|OWNER|TAGS|REVISION"
+	lastUse, known := s.lastUses(ctx, environment)
+	if known {
+		titles += "|LAST USE"
+	}
+	return list(titles, all, func(l listedFlag) []string {
+		row := []string{
+			cell(l.Key), l.state(), cell(l.defaultVariant()), cell(l.flag.Kind()), cell(l.flag.Owner()), cells(l.flag.Tags()), cell(l.Revision),
+		}
+		if known {
+			row = append(row, lastUse(l.Key))
+		}
+		return row
+	})(out)
 }
 
 func segmentList() commandline.Invocation {

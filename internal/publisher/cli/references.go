@@ -119,6 +119,13 @@ func (k kind) referencesOption(f *form, file *string) {
 	}
 }
 
+// inUseOption declares the option by which a command removes a flag that applications use.
+func (k kind) inUseOption(f *form, w *changeFlags) {
+	if k.id("").Kind == document.KindFlag {
+		f.set.Bool(&w.inUse, "in-use", false, "remove the flag although applications asked for it in the last 7 days; flagside usage shows which did")
+	}
+}
+
 // unreferenced refuses to remove a flag that code still names, by a report of that; it does nothing without one.
 func unreferenced(file, key string) error {
 	if file == "" {

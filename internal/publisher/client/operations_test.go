@@ -148,6 +148,15 @@ func everyOperation() []anOperation {
 			return second(c.Convergence(ctx, environment, "{revision}", api.ConvergenceQuery{}))
 		},
 		func(ctx context.Context, c *client.Client) error { return second(c.Sources(ctx, environment)) },
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.Usage(ctx, environment, api.UsageQuery{}))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.FlagUsage(ctx, environment, key, api.FlagUsageQuery{}))
+		},
+		func(ctx context.Context, c *client.Client) error {
+			return second(c.UnknownFlags(ctx, environment, api.UnknownFlagsQuery{}))
+		},
 
 		func(ctx context.Context, c *client.Client) error { return second(c.WhoAmI(ctx)) },
 		func(ctx context.Context, c *client.Client) error {

@@ -154,7 +154,7 @@ func (s *Service) tellLives(ctx context.Context, standings []lifecycle.Standing,
 			return true
 		}
 		e, err := s.decideAndRecord(ctx, func(g *requests.Governance, state decide.State) (requests.Event, error) {
-			if g.Lifecycle().Settings() != settings {
+			if !g.Lifecycle().Settings().Same(settings) {
 				return requests.Event{}, nil // the next look knows better
 			}
 			current := lifecycle.Of(state.Rules().Flags(), unchanged, settings, now)

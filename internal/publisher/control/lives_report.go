@@ -30,9 +30,14 @@ func (s *Service) LifecyclePolicy(ctx context.Context) (lifecycle.Policy, error)
 	return s.lifecyclePolicy(), nil
 }
 
+// LastUse returns what tells when flags were asked for last, and whether everything is known since a time; nil if nothing is.
+type LastUse func(since time.Time) (func(key string) (last time.Time, complete bool), error)
+
 // LivesOf returns where all flags are in their lives now, in the order of their keys, by the policy that holds or by what change makes of it; nil
-// changes nothing.
-func (s *Service) LivesOf(ctx context.Context, change func(lifecycle.Policy) (lifecycle.Policy, error)) ([]FlagLife, lifecycle.Policy, error) {
+// changes nothing. Without a use, it is not known which flags are asked for.
+func (s *Service) LivesOf(
+	ctx context.Context, change func(lifecycle.Policy) (lifecycle.Policy, error), use LastUse,
+) ([]FlagLife, lifecycle.Policy, error) {
 	state, err := s.Current(ctx)
 	if err != nil {
 		return nil, lifecycle.Policy{}, err
@@ -45,11 +50,15 @@ func (s *Service) LivesOf(ctx context.Context, change func(lifecycle.Policy) (li
 		return nil, policy, err
 	}
 	now := s.options.Now()
-	unchanged, err := s.RevisionBefore(ctx, now.Add(-policy.Settings().StaleAfter))
+	settings := policy.Settings()
+	unchanged, err := s.RevisionBefore(ctx, now.Add(-settings.StaleAfter))
+	if err == nil && use != nil {
+		settings.LastUse, err = use(now.Add(-settings.StaleAfter))
+	}
 	if err != nil {
 		return nil, policy, err
 	}
-	return s.livesOf(state, lifecycle.Of(state.Rules().Flags(), unchanged, policy.Settings(), now), policy), policy, nil
+	return s.livesOf(state, lifecycle.Of(state.Rules().Flags(), unchanged, settings, now), policy), policy, nil
 }
 
 func (s *Service) livesOf(state decide.State, standings []lifecycle.Standing, policy lifecycle.Policy) []FlagLife {

@@ -355,7 +355,7 @@ func TestProposingRemoval(t *testing.T) {
 	if r.Proposal.Changes[0].Body != nil || r.Status != requests.Open {
 		t.Errorf("it is %s and does not remove", r.Status)
 	}
-	all, _, err := e.LivesOf(t.Context(), nil)
+	all, _, err := e.LivesOf(t.Context(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

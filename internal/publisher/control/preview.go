@@ -21,5 +21,5 @@ func (s *Service) Preview(ctx context.Context, o decide.Origin, c decide.Command
 	}
 	s.ledger.mu.RLock()
 	defer s.ledger.mu.RUnlock()
-	return decide.PreviewOf(s.ledger.governance, s.input(o, state), decision), nil
+	return decide.PreviewOf(s.ledger.governance, s.input(o, state), c, decision), nil
 }

@@ -13,7 +13,7 @@ type Stage string
 // The stages, by how much they want attention. A flag that is expired is that, whatever else it is.
 const (
 	Active   Stage = "active"
-	Stale    Stage = "stale"    // everyone has had the same answer for long
+	Stale    Stage = "stale"    // everyone has had the same answer for long, or it was not asked for
 	Expiring Stage = "expiring" // its expires is near
 	Expired  Stage = "expired"  // its expires has passed
 	// Archived is the stage of a flag that is gone. No flag that exists has it.
@@ -24,12 +24,22 @@ const (
 type Settings struct {
 	ExpiringWithin time.Duration // before its expires
 	StaleAfter     time.Duration // without a change
+	// LastUse returns when a flag was asked for last, zero if it never was, and whether everything is known since StaleAfter. Nil knows nothing.
+	LastUse func(key string) (last time.Time, complete bool)
+}
+
+// Same reports whether both say the same about time, whatever they know of use.
+func (s Settings) Same(other Settings) bool {
+	return s.ExpiringWithin == other.ExpiringWithin && s.StaleAfter == other.StaleAfter
 }
 
 // Standing is where one flag is in its life, and why.
 type Standing struct {
 	Flag  *eval.Flag
 	Stage Stage
+	// LastUse is when the flag was asked for last, zero if that is not known. Unused tells that it is stale because that is long ago.
+	LastUse time.Time
+	Unused  bool
 }
 
 // Everyone returns the variant that every user gets, empty if that depends on the user, or if the application's own default applies; off tells
@@ -68,7 +78,23 @@ func of(f *eval.Flag, unchanged bool, s Settings, now time.Time) Standing {
 	case unchanged && !exempt(f.Kind()) && standing.uniform():
 		standing.Stage = Stale
 	}
+	standing.use(unchanged, s, now)
 	return standing
+}
+
+// use adds when the flag was used last. One that has not changed and was not asked for since long is stale.
+func (s *Standing) use(unchanged bool, settings Settings, now time.Time) {
+	if settings.LastUse == nil {
+		return
+	}
+	last, complete := settings.LastUse(s.Flag.Key())
+	s.LastUse = last
+	if complete && unchanged && now.Sub(last) > settings.StaleAfter && !exempt(s.Flag.Kind()) {
+		s.Unused = true
+		if s.Stage == Active {
+			s.Stage = Stale
+		}
+	}
 }
 
 func exempt(kind string) bool { return kind == "ops" || kind == "permission" }

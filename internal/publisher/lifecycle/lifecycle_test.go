@@ -1,6 +1,7 @@
 package lifecycle_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -82,5 +83,33 @@ func TestPrerequisites(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a stale", "b active"}, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A flag that no application has asked for is stale too, if that is known, and has not been used for long.
+func TestStaleByUse(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)
+	byRule := `{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"on"]}%s}`
+	for name, c := range map[string]struct {
+		more      string
+		unchanged uint64
+		last      time.Time
+		complete  bool
+		want      lifecycle.Stage
+	}{
+		"never used":            {"", 5, time.Time{}, true, lifecycle.Stale},
+		"used long ago":         {"", 5, now.Add(-91 * day), true, lifecycle.Stale},
+		"used":                  {"", 5, now.Add(-89 * day), true, lifecycle.Active},
+		"perhaps used":          {"", 5, time.Time{}, false, lifecycle.Active},
+		"lately changed":        {"", 4, time.Time{}, true, lifecycle.Active},
+		"an unused kill switch": {`,"kind":"ops"`, 5, time.Time{}, true, lifecycle.Active},
+	} {
+		rules := compile(t, map[string]string{"f": fmt.Sprintf(byRule, c.more)})
+		s := lifecycle.Settings{ExpiringWithin: 14 * day, StaleAfter: 90 * day, LastUse: func(string) (time.Time, bool) { return c.last, c.complete }}
+		got := lifecycle.Of(rules.Flags(), c.unchanged, s, now)[0]
+		if got.Stage != c.want || got.Unused != (c.want == lifecycle.Stale) || !got.LastUse.Equal(c.last) {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

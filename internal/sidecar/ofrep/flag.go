@@ -63,5 +63,6 @@ func demandsOf(header *fasthttp.RequestHeader) resolver.Headers {
 		Selector:    header.Peek(resolver.HeaderSelector),
 		MinRevision: header.Peek(resolver.HeaderMinRevision),
 		Freshness:   header.Peek(resolver.HeaderFreshness),
+		Application: header.Peek(resolver.HeaderApplication),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/usage"
 )
 
 // BulkRequest is a request for all selected flags: Resolver.BeginAll, then Answer or Results, then End. The zero value is ready for BeginAll,
@@ -15,6 +16,7 @@ type BulkRequest struct {
 	key   bulkKey
 	tag   bulkTag
 	build bulkBuild
+	usage usage.Bulk
 	err   error // see Results.Err
 }
 
@@ -54,6 +56,7 @@ func (q *BulkRequest) End() {
 	q.end()
 	q.key.reset()
 	q.tag.reset()
+	q.usage.End()
 	q.build, q.err = bulkBuild{}, nil
 }
 
@@ -105,6 +108,7 @@ func (r Results) All(ctx context.Context) iter.Seq[eval.Result] {
 	q := r.q
 	return func(yield func(eval.Result) bool) {
 		q.build, q.err = bulkBuild{}, nil
+		q.usage.Begin(q.resolver.usage, q.application)
 		watch := q.watch()
 		defer func() {
 			q.resolver.counts.evaluations(&q.build.tally)
@@ -115,7 +119,9 @@ func (r Results) All(ctx context.Context) iter.Seq[eval.Result] {
 				continue
 			}
 			result, stale := q.evaluate(flag)
-			q.build.add(&result, stale)
+			o := usage.OutcomeOf(&result)
+			q.build.add(&result, o, stale)
+			q.usage.Evaluation(&result, o)
 			if !yield(result) {
 				q.build.volatile = true // what was not seen could be
 				return

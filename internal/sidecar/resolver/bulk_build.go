@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/usage"
 )
 
 // remembered is a bulk answer in memory. It is immutable.
@@ -13,6 +14,7 @@ type remembered struct {
 	digest digest // of body
 	period period
 	tally  tally
+	usage  *usage.Remembered
 }
 
 // period is the time for which an answer stays the same as long as all else does that it depends on, in seconds of Unix time, which are
@@ -36,8 +38,8 @@ type bulkBuild struct {
 }
 
 // add notes one item.
-func (b *bulkBuild) add(r *eval.Result, stale bool) {
-	b.tally[kindOf(r)]++
+func (b *bulkBuild) add(r *eval.Result, o usage.Outcome, stale bool) {
+	b.tally[o]++
 	b.timed = b.timed || r.ClockRead
 	b.volatile = b.volatile || stale
 	if !r.TimeDependent {
@@ -73,6 +75,7 @@ func (q *BulkRequest) recall() (body []byte, ok bool) {
 	}
 	q.resolver.counts.hit.Inc()
 	q.resolver.counts.evaluations(&found.tally)
+	q.resolver.usage.Again(found.usage)
 	q.recordAll(&found.tally, true)
 	q.tag.set(&q.key, found.digest, found.period)
 	return found.body, true
@@ -86,7 +89,7 @@ func (q *BulkRequest) remember(body []byte) {
 	}
 	q.tag.set(&q.key, made.digest, made.period)
 	if q.key.deterministic && q.key.cacheable {
-		made.body = bytes.Clone(body)
-		q.resolver.answers.Put(q.key.bytes, made, len(body))
+		made.body, made.usage = bytes.Clone(body), q.usage.Remember()
+		q.resolver.answers.Put(q.key.bytes, made, len(body)+made.usage.Size())
 	}
 }

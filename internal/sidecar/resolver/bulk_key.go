@@ -34,7 +34,7 @@ func (q *BulkRequest) ask(form string, data []byte) {
 		return
 	}
 	k.bytes = q.appendKey(k.bytes, form, enriched)
-	k.inputs = digestOf(k.bytes[generationSize:])
+	k.inputs = digestOf(k.bytes[ownSize:])
 	k.deterministic = !q.anyStale()
 	k.cacheable = k.deterministic && !isLarge(enriched)
 }
@@ -45,12 +45,14 @@ func (q *BulkRequest) anyStale() bool {
 	return !f.confirmed && (f.failed || d.maxStaleness > 0 && f.olderThan(d.maxStaleness))
 }
 
-// generationSize is how many bytes of a key are the generation of the ruleset, which says nothing to other processes.
-const generationSize = 8
+// ownSize is how many bytes of a key say nothing to other processes: the generation of the ruleset, and the application, under whose name the
+// evaluations of a remembered answer are counted.
+const ownSize = 8 + 2
 
 // appendKey appends everything that a bulk answer depends on: the ruleset, the program, the form, the selection and the context.
 func (q *BulkRequest) appendKey(key []byte, form string, enriched []byte) []byte {
 	key = binary.LittleEndian.AppendUint64(key, q.rules.Generation())
+	key = binary.LittleEndian.AppendUint16(key, uint16(q.application))
 	key = q.appendRules(key)
 	key = binary.AppendUvarint(key, uint64(q.rules.MaxWork()))
 	key = appendLong(key, q.resolver.buildID)

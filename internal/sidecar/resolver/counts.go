@@ -9,15 +9,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/usage"
 )
 
 // counts counts evaluations, barriers, stale answers and remembered ones. Every series exists from the start, so that counting is one
 // atomic addition and a rate is never missing its first increment. The maps are not modified after newCounts.
 type counts struct {
-	kinds [kinds]prometheus.Counter
+	ended [usage.OutcomeCount]prometheus.Counter
 	err   prometheus.Counter // the reason that goes with every error code
 	stale map[eval.OnUnreachable]prometheus.Counter
-	ended map[cause]map[outcome]prometheus.Counter
+	asked map[cause]map[outcome]prometheus.Counter
 	hit   prometheus.Counter
 	miss  prometheus.Counter
 
@@ -75,25 +76,25 @@ func newCounts(metrics prometheus.Registerer) (counts, error) {
 	c := counts{
 		err:   byReason.WithLabelValues("error"),
 		stale: make(map[eval.OnUnreachable]prometheus.Counter),
-		ended: make(map[cause]map[outcome]prometheus.Counter),
+		asked: make(map[cause]map[outcome]prometheus.Counter),
 		hit:   remembered.WithLabelValues("hit"),
 		miss:  remembered.WithLabelValues("miss"),
 
 		unchanged: unchanged,
 	}
-	for i, reason := range reasons() {
-		c.kinds[i] = byReason.WithLabelValues(strings.ToLower(string(reason)))
+	for i, reason := range usage.Reasons() {
+		c.ended[i] = byReason.WithLabelValues(strings.ToLower(string(reason)))
 	}
-	for i, code := range codes() {
-		c.kinds[reasonKinds+i] = byCode.WithLabelValues(strings.ToLower(string(code)))
+	for i, code := range usage.Codes() {
+		c.ended[usage.ReasonCount+i] = byCode.WithLabelValues(strings.ToLower(string(code)))
 	}
 	for _, answer := range []eval.OnUnreachable{eval.OnUnreachableServeStale, eval.OnUnreachableDefaultVariant, eval.OnUnreachableError} {
 		c.stale[answer] = stale.WithLabelValues(string(answer))
 	}
 	for _, why := range []cause{causeRequest, causeRefresh} {
-		c.ended[why] = make(map[outcome]prometheus.Counter)
+		c.asked[why] = make(map[outcome]prometheus.Counter)
 		for _, how := range []outcome{outcomeConfirmed, outcomeTimeout, outcomeFailed} {
-			c.ended[why][how] = barriers.WithLabelValues(string(why), string(how))
+			c.asked[why][how] = barriers.WithLabelValues(string(why), string(how))
 		}
 	}
 	return c, nil
@@ -108,29 +109,29 @@ func (c *counts) barrier(why cause, err error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		how = outcomeTimeout
 	}
-	c.ended[why][how].Inc()
+	c.asked[why][how].Inc()
 }
 
 // evaluation counts one evaluation.
-func (c *counts) evaluation(k kind) {
-	c.kinds[k].Inc()
-	if k >= reasonKinds {
+func (c *counts) evaluation(o usage.Outcome) {
+	c.ended[o].Inc()
+	if o.Failed() {
 		c.err.Inc()
 	}
 }
 
 // evaluations counts many evaluations.
 func (c *counts) evaluations(t *tally) {
-	for k, n := range t {
+	for o, n := range t {
 		if n == 0 {
 			continue
 		}
-		c.kinds[k].Add(float64(n))
-		if k >= reasonKinds {
+		c.ended[o].Add(float64(n))
+		if o >= usage.ReasonCount {
 			c.err.Add(float64(n))
 		}
 	}
 }
 
 // failure counts an evaluation that ended with the code.
-func (c *counts) failure(code eval.ErrorCode) { c.evaluation(kindOfCode(code)) }
+func (c *counts) failure(code eval.ErrorCode) { c.evaluation(usage.OutcomeOfCode(code)) }

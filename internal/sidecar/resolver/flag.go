@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/usage"
 )
 
 // Request is a request for one flag: Resolver.Begin, then Answer or Explain, then End. The zero value is ready for Begin, and a Request may
@@ -39,7 +40,9 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 		return q.notFound(), nil
 	}
 	result, _ := q.evaluate(flag)
-	q.resolver.counts.evaluation(kindOf(&result))
+	o := usage.OutcomeOf(&result)
+	q.resolver.counts.evaluation(o)
+	q.resolver.usage.Evaluation(&result, o, q.application)
 	if q.resolver.perFlag != nil {
 		q.resolver.perFlag.evaluated(flag)
 	}
@@ -60,6 +63,9 @@ func (q *Request) selected() *eval.Flag {
 
 func (q *Request) notFound() eval.Result {
 	q.resolver.Fail(eval.ErrorFlagNotFound)
+	if q.flag == nil {
+		q.resolver.usage.NotFound(q.flagKey)
+	}
 	result := eval.Result{
 		Reason:    eval.ReasonError,
 		ErrorCode: eval.ErrorFlagNotFound,

@@ -17,13 +17,15 @@ const (
 	HeaderMinRevision = "Flagside-Min-Revision"
 	// HeaderFreshness asks for a read strategy; the only one there is to ask for is always_fresh.
 	HeaderFreshness = "Flagside-Freshness"
+	// HeaderApplication names the application that asks, where several share a sidecar; its evaluations are counted under that name.
+	HeaderApplication = "Flagside-Application"
 )
 
 // Headers are what a request says beside its evaluation context. The zero value selects every flag and demands nothing. The values are
 // the caller's and have to stay as they are until the request ends.
 type Headers struct {
-	// Selector, MinRevision and Freshness are the values of the headers of that name, empty if there is none.
-	Selector, MinRevision, Freshness []byte
+	// Selector, MinRevision, Freshness and Application are the values of the headers of that name, empty if there is none.
+	Selector, MinRevision, Freshness, Application []byte
 	// Get returns the value of any other header, empty if there is none. Nil is a request without other headers.
 	Get func(name string) []byte
 }
@@ -33,7 +35,9 @@ func HeadersOf(h http.Header) Headers { return headersOf(fields(h).get) }
 
 // headersOf is apart from HeadersOf so that callers have that inlined, which saves them an allocation.
 func headersOf(get func(name string) []byte) Headers {
-	return Headers{Selector: get(HeaderSelector), MinRevision: get(HeaderMinRevision), Freshness: get(HeaderFreshness), Get: get}
+	return Headers{
+		Selector: get(HeaderSelector), MinRevision: get(HeaderMinRevision), Freshness: get(HeaderFreshness), Application: get(HeaderApplication), Get: get,
+	}
 }
 
 // fields are the header fields of a request.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -20,15 +21,16 @@ type request struct {
 	trace    trace // of the caller, if requests are logged
 	selector Selector
 
-	bulk      bool            // whether all flags are asked for
-	flagKey   []byte          // of the flag that is asked for otherwise
-	flag      *eval.Flag      // with that key, in rules; nil if it was not looked up or is not there
-	revision  changelog.Token // required; zero if none is
-	fresh     bool            // whether every flag is to be as fresh as can be
-	waited    time.Duration
-	freshness freshness
-	demanded  demand // by all selected flags, of a bulk request
-	metadata  []byte // of stale answers, one after the other
+	application usage.Application
+	bulk        bool            // whether all flags are asked for
+	flagKey     []byte          // of the flag that is asked for otherwise
+	flag        *eval.Flag      // with that key, in rules; nil if it was not looked up or is not there
+	revision    changelog.Token // required; zero if none is
+	fresh       bool            // whether every flag is to be as fresh as can be
+	waited      time.Duration
+	freshness   freshness
+	demanded    demand // by all selected flags, of a bulk request
+	metadata    []byte // of stale answers, one after the other
 }
 
 // begin puts q on the newest view, notes what the headers demand, and waits until that and what the flags demand is met. The errors are those
@@ -47,6 +49,7 @@ func (q *request) begin(ctx context.Context, r *Resolver, h Headers) error {
 		return err
 	}
 	q.revision, q.fresh = revision, strategy == eval.FreshnessAlwaysFresh
+	q.application = r.usage.Application(h.Application)
 	if h.Get != nil {
 		q.takeHeaders(h.Get)
 	}

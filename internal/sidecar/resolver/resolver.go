@@ -21,6 +21,7 @@ import (
 
 	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/sidecar/usage"
 )
 
 // ErrNotReady says that no complete set of flags is known yet.
@@ -57,6 +58,8 @@ type Options struct {
 	AnswersMemory int64
 	// Enrichment is what evaluation contexts get beside what requests say; the zero value is nothing.
 	Enrichment Enrichment
+	// Usage counts the evaluations by flag; nil counts them where they are never collected.
+	Usage *usage.Counts
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
 	// MetricsPerFlag is how many flags have a counter of their own; 0 is none, and then nothing is counted per flag.
@@ -75,6 +78,7 @@ type Resolver struct {
 	timeout    time.Duration
 	ended      interruptions
 	counts     counts
+	usage      *usage.Counts
 	proven     atomic.Bool
 	summary    atomic.Pointer[rulesetSummary] // of the last ruleset that was asked for all flags
 	answers    *cache.Answers[remembered]
@@ -111,6 +115,9 @@ func New(o Options) (*Resolver, error) {
 	if o.AnswersMemory == 0 {
 		o.AnswersMemory = DefaultAnswersMemory
 	}
+	if o.Usage == nil {
+		o.Usage = usage.New("")
+	}
 	if err := o.Enrichment.Validate(); err != nil {
 		return nil, err
 	}
@@ -138,6 +145,7 @@ func New(o Options) (*Resolver, error) {
 		timeout:    o.Timeout,
 		ended:      ended,
 		counts:     counts,
+		usage:      o.Usage,
 		answers:    cache.NewAnswers[remembered](o.AnswersMemory),
 		cacheOff:   o.AnswersMemory < 0,
 		attributes: newAttributes(o.Enrichment),

@@ -12,10 +12,25 @@ import (
 )
 
 // Client asks JetStream over a connection. It is safe for concurrent use.
-type Client struct{ *Conn }
+type Client struct {
+	*Conn
+
+	own bool // asks the JetStream in the account that has logged in, not that of the log
+}
 
 // Use returns a client that asks over a connection, which stays the caller's to close.
-func Use(c *Conn) Client { return Client{c} }
+func Use(c *Conn) Client { return Client{Conn: c} }
+
+// Own returns a client of the JetStream in the account that has logged in. On a server without accounts that is the one of the log.
+func (c Client) Own() Client { return Client{Conn: c.Conn, own: true} }
+
+// api returns what the subjects of the JetStream API begin with.
+func (c Client) api() string {
+	if c.own {
+		return c.prefix.plain
+	}
+	return c.Conn.api()
+}
 
 // NATS returns the connection itself, for another client of JetStream. It stays the caller's to close.
 func (c Client) NATS() *nats.Conn { return c.nats }

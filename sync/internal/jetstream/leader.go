@@ -27,6 +27,7 @@ var ErrNoMessage = errors.New("no such entry")
 // StreamInfo is what a leader says about its stream.
 type StreamInfo struct {
 	Config  StreamConfig `json:"config"`
+	Created time.Time    `json:"created"`
 	State   StreamState  `json:"state"`
 	Cluster *clusterInfo `json:"cluster"`
 }

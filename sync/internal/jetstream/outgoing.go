@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -11,6 +12,7 @@ import (
 // Headers of JetStream.
 const (
 	headerMessageID           = "Nats-Msg-Id"
+	headerTTL                 = "Nats-TTL"
 	headerExpectedLast        = "Nats-Expected-Last-Sequence"
 	headerExpectedLastSubject = "Nats-Expected-Last-Subject-Sequence"
 	headerBatchID             = "Nats-Batch-Id"
@@ -33,6 +35,11 @@ func (m Outgoing) SetProof(proof string) { m.msg.Header.Set(changelog.ProofHeade
 
 // SetID adds the id by which a stream knows the message again.
 func (m Outgoing) SetID(id string) { m.msg.Header.Set(headerMessageID, id) }
+
+// SetExpiry has a stream that allows it remove the message after a time, of which fractions of a second do not count.
+func (m Outgoing) SetExpiry(d time.Duration) {
+	m.msg.Header.Set(headerTTL, strconv.FormatInt(int64(d/time.Second), 10)+"s")
+}
 
 // ExpectLast has the message stored only if the stream ends with a sequence.
 func (m Outgoing) ExpectLast(sequence uint64) {

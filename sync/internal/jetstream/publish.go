@@ -65,6 +65,9 @@ func Undecided(err error) bool {
 		HasCode(err, codeWrongLastSequence, codeWrongLastConstant, CodeDuplicateInFlight, CodeDuplicateInBatch, CodeIncompleteBatch)
 }
 
+// Conflict reports that the stream does not end where a message expects it to: the message was not stored by this attempt.
+func Conflict(err error) bool { return HasCode(err, codeWrongLastSequence, codeWrongLastConstant) }
+
 // Backoff spaces attempts: from retryMin, doubling to retryMax, jittered.
 type Backoff struct{ next time.Duration }
 

@@ -2,10 +2,12 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -45,6 +47,18 @@ func ManifestSubject(environment string) string { return snapSubject(environment
 
 // ChunkSubject begins the subjects of chunks.
 func ChunkSubject(environment string) string { return snapSubject(environment) + ".chunk" }
+
+// UsageSubject begins the subjects of what sidecars counted.
+func UsageSubject(environment string) string { return "usage." + environment }
+
+// UsageStream names the stream, in the account of publishers, of what sidecars counted.
+func UsageStream(environment string) string { return "USAGE_" + environment }
+
+// SeriesStream names the stream of the series that publishers keep.
+func SeriesStream(environment string) string { return "SERIES_" + environment }
+
+// SeriesSubject begins its subjects.
+func SeriesSubject(environment string) string { return "series." + environment }
 
 // FeedSubject begins the subjects on which the server repeats the log.
 func FeedSubject(environment string) string { return "feed." + environment }
@@ -170,6 +184,22 @@ func PeopleConfig(replicas int) StreamConfig {
 	return c
 }
 
+// UsageConfig is the configuration of the stream of reports. It forgets the oldest when it is full, and nothing that a message says of itself
+// changes others: sidecars write to it.
+func UsageConfig(environment string, replicas int, age time.Duration, bytes int64, message int32) StreamConfig {
+	c := newStreamConfig(UsageStream(environment), UsageSubject(environment), replicas)
+	c.MaxAge, c.MaxBytes, c.MaxMessageSize, c.Compression = int64(age), bytes, message, "s2"
+	c.AllowAtomic = false
+	return c
+}
+
+// SeriesConfig is the configuration of the stream of series: a subject holds its newest message only, until that expires.
+func SeriesConfig(environment string, replicas int, bytes int64) StreamConfig {
+	c := newStreamConfig(SeriesStream(environment), SeriesSubject(environment), replicas)
+	c.MaxPerSubject, c.MaxBytes, c.AllowTTL = 1, bytes, true
+	return c
+}
+
 // Verify returns [ErrStreamMismatch] with every setting in which the stream
 // found differs from what it must be. The server's own metadata, the copy of
 // the epoch and the duplicate window do not count.
@@ -250,6 +280,19 @@ func (c Client) CreateStream(ctx context.Context, want StreamConfig) (*StreamInf
 		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)
 	}
 	return &created, want.Verify(created.Config)
+}
+
+// KeepStream creates a stream, or gives the one that is there other settings if they differ.
+func (c Client) KeepStream(ctx context.Context, want StreamConfig) (*StreamInfo, error) {
+	info, err := c.CreateStream(ctx, want)
+	if !errors.Is(err, ErrStreamMismatch) {
+		return info, err
+	}
+	var updated StreamInfo
+	if refused := c.requestWithin(ctx, createTimeout, "STREAM.UPDATE."+want.Name, want, &updated); refused != nil {
+		return nil, fmt.Errorf("%w: %w", err, refused)
+	}
+	return &updated, want.Verify(updated.Config)
 }
 
 // OpenStream verifies a stream that must be there.

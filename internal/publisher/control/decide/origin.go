@@ -19,6 +19,8 @@ type Origin struct {
 	Principal access.Principal
 	// Key makes a command idempotent: repeating it within KeyLifetime with the same key changes nothing again.
 	Key string
+	// InUse says that the origin wants flags removed although applications use them.
+	InUse bool
 }
 
 // By returns what records call who asks: the name of all unregistered persons for one who was not identified yet.

@@ -23,7 +23,7 @@ const (
 	CauseTooMany Cause = "too-many"
 	// CauseInvalid is a document that cannot be evaluated, or makes another one so.
 	CauseInvalid Cause = "invalid"
-	// CauseInUse is a deletion of what others depend on.
+	// CauseInUse is a deletion of what others depend on, or applications use.
 	CauseInUse Cause = "in-use"
 	// CauseNotFound is a document that does not exist.
 	CauseNotFound Cause = "not-found"

@@ -97,7 +97,7 @@ func (g *Governance) evolveLifecycle(e Event) error {
 		if e.Lifecycle == nil {
 			return errors.New("settings.lifecycle says nothing")
 		}
-		if e.Lifecycle.Settings() != g.lifecycle.Settings() {
+		if !e.Lifecycle.Settings().Same(g.lifecycle.Settings()) {
 			g.reconsider()
 		}
 		g.lifecycle = *e.Lifecycle

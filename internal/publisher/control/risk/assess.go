@@ -24,10 +24,19 @@ const (
 	CodeKill       = "kill-in-use"
 	CodeType       = "type-change"
 	CodeRemoval    = "removal"
+	CodeUsed       = "removed-in-use"
 )
 
-// Usage tells whether a flag was evaluated lately, and whether that is known.
-type Usage func(flag string) (inUse, known bool)
+// Usage tells whether a flag was evaluated lately.
+type Usage func(flag string) Use
+
+// Use is whether a flag was evaluated lately. The zero value is that it is not known.
+type Use struct {
+	// Known tells that InUse is known. If it is not in use, this takes that all counts of the last days are there.
+	Known, InUse bool
+	// By are the applications that asked for it, by name; empty names are left out.
+	By []string
+}
 
 // Change is a change of documents between two rulesets.
 type Change struct {
@@ -119,28 +128,28 @@ func (a *assessment) flag(c document.Document) {
 	before, after := a.change.Before.Flag(c.Key), a.change.After.Flag(c.Key)
 	a.labels(before)
 	a.labels(after)
-	inUse, known := a.used(c.Key)
-	a.risk.InUse = a.risk.InUse || inUse
-	a.risk.UsageKnown = a.risk.UsageKnown && known
+	use := a.use(c.Key)
 	switch {
 	case before == nil:
 		a.risk.ShareKnown = false // applications may ask for it already
 	case after == nil:
 		a.removal(c)
+		if use.InUse {
+			a.because(CodeUsed, "Flag %q is in use: %s.", c.Key, use.Clause())
+		}
 		a.risk.Share = 1
 	default:
-		a.answers(before, after)
+		a.answers(before, after, use)
 	}
 }
 
 // answers adds what follows from other answers of a flag.
-func (a *assessment) answers(before, after *eval.Flag) {
+func (a *assessment) answers(before, after *eval.Flag, use Use) {
 	if was, is := kinds(before), kinds(after); was != is {
 		a.because(CodeType, "Flag %q changes the type of its values from %s to %s.", after.Key(), was, is)
 	}
-	inUse, known := a.used(after.Key())
-	if before.Enabled() && !after.Enabled() && (inUse || !known) {
-		a.because(CodeKill, "Flag %q is turned off, and %s.", after.Key(), usageClause(known))
+	if before.Enabled() && !after.Enabled() && (use.InUse || !use.Known) {
+		a.because(CodeKill, "Flag %q is turned off, and %s.", after.Key(), usageClause(use.Known))
 	}
 	share, shareKnown := changedShare(before, after)
 	a.risk.Share = max(a.risk.Share, share)
@@ -154,11 +163,29 @@ func usageClause(known bool) string {
 	return "it is not known whether it is in use"
 }
 
-func (a *assessment) used(key string) (inUse, known bool) {
-	if a.usage == nil {
-		return false, false
+// Clause says who uses a flag that is in use.
+func (u Use) Clause() string {
+	switch {
+	case len(u.By) == 0:
+		return "an application asked for it in the last days"
+	case len(u.By) > maxNamed:
+		return fmt.Sprintf("%s and %d more asked for it in the last days", strings.Join(u.By[:maxNamed], ", "), len(u.By)-maxNamed)
+	default:
+		return strings.Join(u.By, ", ") + " asked for it in the last days"
 	}
-	return a.usage(key)
+}
+
+// maxNamed is how many applications are named in a sentence.
+const maxNamed = 10
+
+// use returns how a flag is used, which becomes part of the risk.
+func (a *assessment) use(key string) (use Use) {
+	if a.usage != nil {
+		use = a.usage(key)
+	}
+	a.risk.InUse = a.risk.InUse || use.InUse
+	a.risk.UsageKnown = a.risk.UsageKnown && use.Known
+	return use
 }
 
 func (a *assessment) removal(c document.Document) {
@@ -201,9 +228,7 @@ func (a *assessment) dependants(changed map[string]bool) {
 		}
 		a.risk.Dependants++
 		a.labels(flag)
-		inUse, known := a.used(flag.Key())
-		a.risk.InUse = a.risk.InUse || inUse
-		a.risk.UsageKnown = a.risk.UsageKnown && known
+		a.use(flag.Key())
 	}
 	if a.risk.Dependants > 0 && a.risk.Share < 1 {
 		a.risk.ShareKnown = false

@@ -43,8 +43,8 @@ func TestRiskNamesEachReason(t *testing.T) {
 	disabled := []byte(`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on"}`)
 	segment := document.Document{Kind: document.KindSegment, Key: "staff", Body: []byte(`{"ends_with":[{"var":"email"},".org"]}`)}
 	calm := risk.Settings{Tags: []string{"payments"}, Share: 0.25, Dependants: 2}
-	unused := func(string) (bool, bool) { return false, true }
-	used := func(string) (bool, bool) { return true, true }
+	unused := func(string) risk.Use { return risk.Use{Known: true} }
+	used := func(string) risk.Use { return risk.Use{Known: true, InUse: true, By: []string{"shop"}} }
 	for name, c := range map[string]struct {
 		change   document.Document
 		settings risk.Settings
@@ -59,6 +59,7 @@ func TestRiskNamesEachReason(t *testing.T) {
 		"a tag that goes":       {doc("paid", statetest.FlagBody("on", `,"targeting":{"if":[{"$ref":"staff"},"on","off"]}`)), calm, unused, []string{risk.CodeTag}},
 		"another default":       {doc("a", statetest.FlagBody("off", "")), calm, unused, []string{risk.CodeShare}},
 		"a removal":             {doc("b", nil), calm, unused, []string{risk.CodeRemoval, risk.CodeShare}},
+		"a removal in use":      {doc("b", nil), calm, used, []string{risk.CodeRemoval, risk.CodeUsed, risk.CodeShare}},
 		"another type":          {doc("b", numbers), calm, unused, []string{risk.CodeType}},
 		"a kill in use":         {doc("plain", disabled), calm, used, []string{risk.CodeKill, risk.CodeShare}},
 		"a kill of unknown use": {doc("plain", disabled), calm, nil, []string{risk.CodeKill, risk.CodeShare}},

@@ -1,0 +1,52 @@
+package sidecar
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/internal/sidecar/usage/sending"
+	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/usage"
+)
+
+// usageDir is the directory in the data directory with reports of usage that wait to be sent.
+const usageDir = "usage"
+
+// newSender returns what reports the counts to publishers.
+func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Registerer) (*sending.Sender, error) {
+	o := sending.Options{
+		Counts: counts, Boot: usage.NewBoot(), Fill: s.fillUsage, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
+	}
+	if s.options.DataDir != "" {
+		o.Dir = filepath.Join(s.options.DataDir, usageDir)
+	}
+	return sending.New(o)
+}
+
+// fillUsage adds to a report who the sidecar is, which epoch its revisions are of, and how many clients evaluate by themselves.
+func (s *Sidecar) fillUsage(r *usage.Report) {
+	who := s.options.Identity
+	r.Pod, r.Namespace = usage.Cut(who.Pod, usage.MaxName), usage.Cut(who.Namespace, usage.MaxLabel)
+	r.Application, r.Release = usage.Cut(who.Application, usage.MaxLabel), usage.Cut(who.ApplicationVersion, usage.MaxLabel)
+	if view := s.store.View(); view != nil {
+		r.Epoch = string(view.Position().Epoch)
+	}
+	for _, face := range s.rpc.faces {
+		if n := face.server.Streams(); face.name == faceSync && n > 0 {
+			r.Unknown = map[string]int{face.name: n}
+		}
+	}
+}
+
+// sendUsage brings a report to the publishers.
+func (s *Sidecar) sendUsage(ctx context.Context, boot string, n uint64, data []byte) error {
+	l := s.link.Load()
+	if l == nil {
+		return fmt.Errorf("%w: it is being dialled", flagsync.ErrUnreachable)
+	}
+	return usage.Send(ctx, l.conn, s.options.Environment, boot, n, data)
+}

@@ -1,0 +1,95 @@
+package usage
+
+import (
+	"slices"
+
+	"github.com/flagside/flagside/eval"
+)
+
+// Series is what evaluations are told apart by. The zero value of Flag stands for all flags that there was no room for.
+type Series struct {
+	Flag     string
+	Revision uint64 // of the flag
+	Variant  string // empty if the application's own default applies
+	Reason   eval.Reason
+	Code     eval.ErrorCode // empty unless the evaluation failed
+	// Rule is that of eval.Result.
+	Rule int
+	// Application is the one that asked: empty for the one that the sidecar is for, OtherApplication if there was no room for it.
+	Application string
+	// Bulk tells the evaluations of bulk answers, of which it is not known whether the application looks at them.
+	Bulk bool
+}
+
+// Collected is what was counted between two calls of Collect.
+type Collected struct {
+	Evaluations map[Series]uint64
+	// NotFound has requests for flags that do not exist by key, and NotFoundOthers the number of those whose keys there is no room for.
+	NotFound       map[string]uint64
+	NotFoundOthers uint64
+}
+
+// Collect returns what was counted since it was called last, every evaluation exactly once.
+func (c *Counts) Collect() Collected {
+	all := Collected{Evaluations: make(map[Series]uint64)}
+	all.NotFound, all.NotFoundOthers = c.unknown.collect()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	names := c.applications.list()
+	c.spread()
+	before := len(c.kept)
+	c.kept = slices.DeleteFunc(c.kept, func(s *series) bool {
+		n, idle := s.collect()
+		if idle {
+			n += s.giveUp()
+			if s.lumped {
+				c.lumped--
+			}
+		}
+		all.add(s, names, n)
+		return idle
+	})
+	if len(c.kept) < before {
+		c.rebuild()
+	}
+	for bulk := range c.others {
+		for o := range c.others[bulk] {
+			s := &c.others[bulk][o]
+			all.add(s, names, s.n.Swap(0))
+		}
+	}
+	return all
+}
+
+// spread counts the evaluations of answers that were given from memory where those of others are. c.mu is held.
+func (c *Counts) spread() {
+	c.bulks = slices.DeleteFunc(c.bulks, func(m *Remembered) bool {
+		n, idle := m.collect()
+		if idle {
+			n += m.giveUp()
+		}
+		if n > 0 {
+			for _, s := range m.series {
+				if !s.add(n) {
+					c.keepLocked(s)
+				}
+			}
+		}
+		return idle
+	})
+}
+
+func (all *Collected) add(s *series, applications []string, n uint64) {
+	if n == 0 {
+		return
+	}
+	one := Series{Rule: s.key.rule(), Application: applications[s.key.application()], Bulk: s.key.bulk()}
+	one.Reason, one.Code = s.key.outcome().Reason()
+	if s.flag != nil {
+		one.Flag, one.Revision = s.flag.Key(), s.flag.Revision()
+	}
+	if s.variant != nil {
+		one.Variant = s.variant.Name()
+	}
+	all.Evaluations[one] += n
+}

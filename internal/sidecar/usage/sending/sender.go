@@ -1,0 +1,156 @@
+package sending
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/timeout"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/sync/usage"
+)
+
+// Interval is how often counts are reported, on average: each pause is up to a fifth longer or shorter.
+const Interval = time.Minute
+
+const (
+	// attempt bounds one attempt to send a report, and flush all of them when the process ends.
+	attempt = 5 * time.Second
+	flush   = 2 * time.Second
+	// pause is how long nothing is sent after an attempt that failed, and maxPause how long after many.
+	pause    = time.Second
+	maxPause = time.Minute
+)
+
+// Options say what is reported, and how. All but Dir and Interval are required. The functions are called by one goroutine.
+type Options struct {
+	Counts *counting.Counts
+	// Boot is the random id of the process, see usage.NewBoot.
+	Boot string
+	// Fill adds to a report who the sidecar is, which epoch its revisions are of, and how many clients evaluate by themselves.
+	Fill func(*usage.Report)
+	// Send brings the bytes of a report to the publishers and returns nil once they hold it. It wraps an error that may pass.
+	Send func(ctx context.Context, boot string, n uint64, data []byte) error
+	// Dir is where reports wait; empty is in memory. It belongs to this process alone.
+	Dir string
+	// Interval is for tests; 0 means Interval.
+	Interval time.Duration
+	Metrics  prometheus.Registerer
+	Logger   zerolog.Logger
+}
+
+// Sender reports what a sidecar counted. Create it with New and run it once.
+type Sender struct {
+	options  Options
+	spool    *spool
+	metrics  metrics
+	policies failsafe.Executor[any]
+	failures int       // attempts in a row that failed
+	last     time.Time // when counts were collected
+	sent     uint64    // reports that were numbered
+}
+
+// New returns a sender. The only error is that of metrics that cannot be registered.
+func New(o Options) (*Sender, error) {
+	if o.Interval == 0 {
+		o.Interval = Interval
+	}
+	m, err := newMetrics(o.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	s := &Sender{options: o, spool: newSpool(o.Dir, m.dropped), metrics: m, last: time.Now()}
+	circuit := circuitbreaker.NewBuilder[any]().
+		WithFailureThreshold(1).
+		WithDelayFunc(func(failsafe.ExecutionAttempt[any]) time.Duration { return s.pause() }).
+		Build()
+	s.policies = failsafe.With[any](circuit, timeout.New[any](attempt))
+	return s, nil
+}
+
+// pause returns how long to wait after a failure: doubling, and different for each of many sidecars that failed together.
+func (s *Sender) pause() time.Duration {
+	d := min(pause<<min(s.failures, 16), maxPause)
+	s.failures++
+	return d/2 + rand.N(d)
+}
+
+// Run reports until ctx ends, and then what is left as far as that takes no more than two seconds. It returns nil.
+func (s *Sender) Run(ctx context.Context) error {
+	if err := s.spool.open(); err != nil {
+		s.options.Logger.Warn().Err(err).Msg("reports of usage")
+	}
+	collect := time.NewTimer(s.interval())
+	defer collect.Stop()
+	deliver := time.NewTicker(pause)
+	defer deliver.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.collect(time.Now())
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
+			defer cancel()
+			s.deliver(last)
+			return nil
+		case now := <-collect.C:
+			s.collect(now)
+			collect.Reset(s.interval())
+		case <-deliver.C:
+		}
+		s.deliver(ctx)
+	}
+}
+
+func (s *Sender) interval() time.Duration {
+	return s.options.Interval*4/5 + rand.N(s.options.Interval*2/5)
+}
+
+// collect makes reports of what was counted since the last time.
+func (s *Sender) collect(now time.Time) {
+	r := newReport(s.options.Counts.Collect(), s.last, now)
+	s.last = now
+	s.options.Fill(&r)
+	r.Boot, r.Lost = s.options.Boot, s.spool.takeLost()
+	if r.Sum() == 0 && len(r.NotFound) == 0 && r.NotFoundOthers == 0 && len(r.Unknown) == 0 && r.Lost == (usage.Lost{}) {
+		return
+	}
+	parts, err := usage.Split(r)
+	if err != nil {
+		s.options.Logger.Error().Err(err).Msg("usage not reported")
+		s.spool.drop(waiting{evaluations: r.Sum(), lost: r.Lost})
+		return
+	}
+	for _, part := range parts {
+		s.sent++
+		part.N = s.sent
+		if err := s.spool.add(part); err != nil {
+			s.options.Logger.Warn().Err(err).Msg("usage not kept")
+		}
+	}
+	s.metrics.note(s.spool)
+}
+
+// deliver sends what waits, the oldest first, until an attempt fails. The breaker sees to it that nothing is tried for a while then.
+func (s *Sender) deliver(ctx context.Context) {
+	for ctx.Err() == nil {
+		w, data, ok := s.spool.next()
+		if !ok {
+			break
+		}
+		err := s.policies.WithContext(ctx).RunWithExecution(func(e failsafe.Execution[any]) error {
+			return s.options.Send(e.Context(), w.boot, w.n, data)
+		})
+		if err != nil {
+			break
+		}
+		s.failures = 0
+		s.spool.done()
+		s.metrics.sent.Inc()
+	}
+	s.metrics.note(s.spool)
+}
