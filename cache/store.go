@@ -30,6 +30,9 @@ type Options struct {
 	// MaxWork is how many nodes one evaluation may visit, see [eval.NewWithin]; 0
 	// means [eval.DefaultMaxWork].
 	MaxWork int
+	// Past is how many Views before the current one are kept for [Store.At], as far as
+	// they do not take too much memory; 0 keeps none.
+	Past int
 	// Logger gets what is done to files. What is wrong with the disk is said by
 	// [Store.Problems].
 	Logger zerolog.Logger
@@ -42,10 +45,12 @@ type Store struct {
 	compatibility eval.Compatibility
 	keys          *changelog.Keyring
 	logger        zerolog.Logger
+	most          int   // Views before the current one
 	empty         *View // what every other View is made from, so that no two of them share a generation
 	conditions    conditions
 
 	view    atomic.Pointer[View]
+	past    atomic.Pointer[past]
 	changed atomic.Pointer[chan struct{}] // closed when view is replaced
 	source  atomic.Pointer[Source]
 	wake    chan struct{} // tells Run that something is to be written
@@ -81,6 +86,7 @@ func New(o Options) (*Store, error) {
 	}
 	s := &Store{
 		environment:   o.Environment,
+		most:          o.Past,
 		empty:         emptyView(o.Environment, o.MaxWork),
 		compatibility: o.Compatibility,
 		keys:          o.Keyring,
@@ -89,6 +95,7 @@ func New(o Options) (*Store, error) {
 		pending:       newPending(),
 		began:         time.Now(),
 	}
+	s.past.Store(new(past))
 	s.changed.Store(new(make(chan struct{})))
 	s.setSource(SourceEmpty)
 	if o.Dir == "" {
@@ -124,9 +131,22 @@ func (s *Store) View() *View { return s.view.Load() }
 // the current one. Take it before View, so that no change is missed.
 func (s *Store) Changed() <-chan struct{} { return *s.changed.Load() }
 
-// swap makes v the current View and wakes those who wait for one. It is called
-// with mu held.
+// swap makes v the current View, of which no other is the past, and wakes those who
+// wait for one. It is called with mu held.
 func (s *Store) swap(v *View) {
+	s.past.Store(new(past))
+	s.publish(v)
+}
+
+// follow makes v the current View, which changes have made of the one before.
+func (s *Store) follow(before, v *View, changes []change) {
+	if s.most > 0 {
+		s.past.Store(s.past.Load().keep(before, before.replacedBytes(changes), s.most))
+	}
+	s.publish(v)
+}
+
+func (s *Store) publish(v *View) {
 	s.view.Store(v)
 	close(*s.changed.Swap(new(make(chan struct{}))))
 }

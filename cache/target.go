@@ -6,8 +6,8 @@ import (
 	"github.com/flagside/flagside/sync/changelog"
 )
 
-// Apply applies whole transactions in the order of the log, as one visible
-// step: readers see the View with all of them or with none. Without a state to
+// Apply applies whole transactions in the order of the log: readers see the View
+// with all of one or with nothing of it. Without a state to
 // continue, they are gathered and become visible with Synced. It refuses
 // transactions that lie before Position, and then applies none.
 func (s *Store) Apply(txs []changelog.Transaction) error {
@@ -34,10 +34,28 @@ func (s *Store) Apply(txs []changelog.Transaction) error {
 	if err := inOrder(view.Position(), changes); err != nil {
 		return err
 	}
-	next := view.with(changes)
 	s.appendToTail(view.Position(), changes)
-	s.swap(next)
+	for _, step := range s.steps(changes) {
+		before := s.view.Load()
+		s.follow(before, before.with(step), step)
+	}
 	return nil
+}
+
+// steps divides changes into those that become visible together. The last ones are apart where past Views are kept, so that each of their revisions can be
+// asked for; there is no need of others, which would be forgotten at once.
+func (s *Store) steps(changes []change) (steps [][]change) {
+	together := max(len(changes)-s.most, 0)
+	if s.most == 0 {
+		together = len(changes)
+	}
+	if together > 0 {
+		steps = append(steps, changes[:together])
+	}
+	for i := range changes[together:] {
+		steps = append(steps, changes[together+i:][:1])
+	}
+	return steps
 }
 
 func inOrder(at changelog.Position, changes []change) error {

@@ -3,6 +3,7 @@ package cache
 import (
 	"io"
 	"iter"
+	"sync/atomic"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
@@ -16,6 +17,20 @@ type View struct {
 	state       state
 	rules       *eval.Ruleset
 	lastGood    map[document.ID]goodVersion // see [View.keepLastGood]
+	revision    atomic.Pointer[string]      // see [View.Revision]
+}
+
+// Revision returns how requests and answers name the position, empty without one.
+func (v *View) Revision() string {
+	if known := v.revision.Load(); known != nil {
+		return *known
+	}
+	text := ""
+	if at := v.Position(); !at.IsZero() {
+		text = at.Token().String()
+	}
+	v.revision.Store(&text)
+	return text
 }
 
 // Position returns the place in the history that the View shows; zero for one

@@ -36,6 +36,7 @@ type Flag struct {
 	// What Ruleset.Update needs to compile the flag again.
 	broken   bool               // no version of the document could ever be compiled
 	enabled  bool               // as the document says
+	urgent   bool               // see Urgent
 	rejected *document.Document // the newest document, if it could not be compiled
 	uses     []document.ID      // the documents that this version depends on, in order
 	requires []document.ID      // uses, and what the rejected document depends on
@@ -84,6 +85,10 @@ func (f *Flag) MaxStaleness() time.Duration { return f.closure.maxStaleness }
 // OnUnreachable returns what the flag answers when its freshness cannot be had: the strictest among the flag and its prerequisites, with
 // OnUnreachableError before OnUnreachableDefaultVariant before OnUnreachableServeStale. The default variant is this flag's.
 func (f *Flag) OnUnreachable() OnUnreachable { return f.closure.onUnreachable }
+
+// Urgent reports whether the flag, or one of its prerequisites, is of kind ops: such a flag switches something off in an emergency, so it is
+// never answered from an older ruleset than the newest.
+func (f *Flag) Urgent() bool { return f.urgent }
 
 // EvaluateDefault returns what the flag answers when no rule decides it: the default variant, or nothing if the flag is disabled.
 func (f *Flag) EvaluateDefault() Result { return f.settled }

@@ -14,6 +14,9 @@ type labels struct {
 	mistyped    bool      // tags, owner or kind have another type than they must have
 }
 
+// kindOps is the kind of flags that switch something off in an emergency.
+const kindOps = "ops"
+
 // readLabels reads the labels of a flag object.
 func readLabels(root *syntax, c Compatibility) (l labels) {
 	for i, name := range root.names {

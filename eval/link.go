@@ -130,6 +130,7 @@ func (u *update) linkPrerequisites(p *plan) {
 		}
 		f.prerequisites = append(f.prerequisites, linked)
 		f.closure = f.closure.with(target.closure)
+		f.urgent = f.urgent || target.urgent
 		f.cost += target.cost
 		sum = sum.plus(linked.work())
 		if sum.total > u.next.limit && f.compatibility != CompatibilityFlagd {
@@ -152,6 +153,7 @@ func (u *update) linkPrerequisites(p *plan) {
 func (u *update) relink(f *Flag) {
 	f.prerequisites = slices.Clone(f.prerequisites)
 	f.closure = f.own
+	f.urgent = f.Kind() == kindOps
 	for i := range f.prerequisites {
 		p, declared := &f.prerequisites[i], f.declared.prerequisites[i]
 		u.linkFlag(declared.Flag)
@@ -160,6 +162,7 @@ func (u *update) relink(f *Flag) {
 			p.follow(target, declared.Variants)
 		}
 		f.closure = f.closure.with(p.flag.closure)
+		f.urgent = f.urgent || p.flag.urgent
 	}
 	f.settled.Flag = f
 }

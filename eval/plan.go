@@ -55,6 +55,7 @@ func (u *update) candidate(d document.Document, definition *definition, p *plan)
 		document:       d.Body,
 		declared:       u.parser.declared(definition),
 		enabled:        definition.enabled,
+		urgent:         definition.labels.kind == kindOps,
 		metadata:       encodeMetadata(p.metadata),
 		generation:     u.next.generations.Add(1),
 		own:            definition.demands,

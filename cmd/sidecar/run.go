@@ -72,6 +72,10 @@ func options(s *given) *config.Set {
 		"shortest time between two barriers for always_fresh flags; raise it in a large fleet")
 	set.Duration(&o.FreshnessDeadline, "freshness-deadline", resolver.DefaultDeadline,
 		"how long a request may wait for the freshness that a flag or its headers demand")
+	set.Int(&o.PastRevisions, "past-revisions", sidecar.DefaultPastRevisions,
+		"how many revisions before the newest a request can be pinned to with Flagside-Pin-Revision; 0 keeps none")
+	set.Bool(&o.RevisionFromBaggage, "revision-from-baggage", false,
+		"take the members flagside-pin-revision and flagside-min-revision of a request's baggage for the headers of these names; visitors can write baggage")
 	set.Int(&s.answersMemory, "answers-memory", resolver.DefaultAnswersMemory>>10,
 		"memory limit of the cache of bulk answers, in KiB; 0 turns it off")
 	set.Int(&s.inFlight, "in-flight-memory", inflight.Default>>10,

@@ -38,10 +38,14 @@ const (
 const (
 	DefaultCatchUpGrace   = time.Second
 	DefaultBarrierSpacing = time.Millisecond
+	DefaultPastRevisions  = 16
 )
 
 // minInFlight is the least that a port may have under way, in bytes.
 const minInFlight = 1 << 20
+
+// maxPastRevisions bounds what a request that is pinned to a revision costs.
+const maxPastRevisions = 1000
 
 // maxMetricsPerFlag bounds what a scrape of the metrics costs.
 const maxMetricsPerFlag = 1000
@@ -138,6 +142,10 @@ type Options struct {
 	// FreshnessDeadline is how long a request may wait for a minimum revision and for a barrier, all in all; 0 means
 	// resolver.DefaultDeadline.
 	FreshnessDeadline time.Duration
+	// PastRevisions is how many revisions before the newest requests can be pinned to, as far as there is memory for them; 0 is none.
+	PastRevisions int
+	// RevisionFromBaggage has requests take over the revisions that their baggage names. Visitors can write it.
+	RevisionFromBaggage bool
 	// RequestTimeout is how long the flags of one request are evaluated at most; 0 means resolver.DefaultTimeout.
 	RequestTimeout time.Duration
 	// MaxEvaluationWork is how many nodes one evaluation may visit, see eval.NewWithin; 0 means eval.DefaultMaxWork.
@@ -202,7 +210,8 @@ func (o Options) withCredentials() Options {
 // storage returns the options of what is kept between processes.
 func (o Options) storage(keys *changelog.Keyring) cache.Options {
 	return cache.Options{
-		Environment: o.Environment, Dir: o.DataDir, Keyring: keys, Compatibility: o.Compatibility, MaxWork: o.MaxEvaluationWork, Logger: o.Logger,
+		Environment: o.Environment, Dir: o.DataDir, Keyring: keys, Compatibility: o.Compatibility, MaxWork: o.MaxEvaluationWork, Past: o.PastRevisions,
+		Logger: o.Logger,
 	}
 }
 
@@ -293,6 +302,9 @@ func (o Options) Validate() error {
 	}
 	if len(o.Identity.Labels) > status.MaxLabels {
 		errs = append(errs, fmt.Errorf("--label: %d labels: want at most %d", len(o.Identity.Labels), status.MaxLabels))
+	}
+	if o.PastRevisions < 0 || o.PastRevisions > maxPastRevisions {
+		errs = append(errs, fmt.Errorf("--past-revisions %d: want 0 to %d", o.PastRevisions, maxPastRevisions))
 	}
 	if o.MetricsPerFlag < 0 || o.MetricsPerFlag > maxMetricsPerFlag {
 		errs = append(errs, fmt.Errorf("--metrics-per-flag %d: want 0 to %d", o.MetricsPerFlag, maxMetricsPerFlag))

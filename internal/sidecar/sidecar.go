@@ -128,8 +128,8 @@ func (s *Sidecar) assemble() error {
 		}
 	}
 	s.resolver, err = resolver.New(resolver.Options{
-		Views: s.store, Log: followed{s}, EstimatedAge: s.store.EstimatedAge, Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory,
-		Timeout: s.options.RequestTimeout, Usage: counts,
+		Views: s.store, Past: s.store, Baggage: s.options.RevisionFromBaggage, Log: followed{s}, EstimatedAge: s.store.EstimatedAge,
+		Deadline: s.options.FreshnessDeadline, AnswersMemory: s.options.AnswersMemory, Timeout: s.options.RequestTimeout, Usage: counts,
 		Enrichment: s.options.Context, Metrics: registry, MetricsPerFlag: s.options.MetricsPerFlag, Logger: s.logger,
 	})
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
@@ -46,6 +47,7 @@ func resolve[T any](ctx context.Context, s *Server, asked question, read func(ev
 		return answer[T]{}, s.notBegun(err)
 	}
 	defer q.End()
+	setRevision(ctx, q.View())
 	data, err := appendStruct(nil, asked.context)
 	if err != nil {
 		return answer[T]{}, s.badContext(err)
@@ -64,6 +66,13 @@ func resolve[T any](ctx context.Context, s *Server, asked question, read func(ev
 	return a, err
 }
 
+// setRevision names the revision that an answer rests on, unless its flags never were in a log.
+func setRevision(ctx context.Context, view *cache.View) {
+	if call, ok := connect.CallInfoForHandlerContext(ctx); ok && view.Revision() != "" {
+		call.ResponseHeader().Set(resolver.HeaderRevision, view.Revision())
+	}
+}
+
 // notBegun is the answer to a request that the resolver did not begin: it does not know enough, or cannot do what the headers demand.
 func (s *Server) notBegun(err error) error {
 	switch {
@@ -72,7 +81,7 @@ func (s *Server) notBegun(err error) error {
 	case errors.Is(err, resolver.ErrSelector), errors.Is(err, resolver.ErrRequirement):
 		s.options.Resolver.Fail(eval.ErrorGeneral)
 		return connect.NewError(connect.CodeInvalidArgument, err)
-	case errors.Is(err, resolver.ErrOtherEpoch):
+	case errors.Is(err, resolver.ErrOtherEpoch), errors.Is(err, resolver.ErrPinGone):
 		return connect.NewError(connect.CodeFailedPrecondition, err)
 	}
 	return connect.NewError(connect.CodeUnavailable, err)

@@ -22,6 +22,7 @@ func (e evaluationV1) ResolveAll(
 		return nil, s.notBegun(err)
 	}
 	defer q.End()
+	setRevision(ctx, q.View())
 	s.making <- struct{}{}
 	defer func() { <-s.making }()
 	data, err := appendStruct(nil, request.Msg.GetContext())

@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
 
+	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 )
@@ -42,7 +43,7 @@ func codeOf(err error) eval.ErrorCode {
 // statusOfRequest returns the HTTP status of a request that cannot be evaluated.
 func statusOfRequest(err error) int {
 	switch {
-	case errors.Is(err, resolver.ErrOtherEpoch):
+	case errors.Is(err, resolver.ErrOtherEpoch), errors.Is(err, resolver.ErrPinGone):
 		return fasthttp.StatusPreconditionFailed
 	case errors.Is(err, resolver.ErrNotReached):
 		return fasthttp.StatusGatewayTimeout
@@ -50,6 +51,13 @@ func statusOfRequest(err error) int {
 		return fasthttp.StatusServiceUnavailable
 	default:
 		return fasthttp.StatusBadRequest
+	}
+}
+
+// setRevision names the revision that an answer rests on, unless its flags never were in a log.
+func setRevision(ctx *fasthttp.RequestCtx, view *cache.View) {
+	if revision := view.Revision(); revision != "" {
+		ctx.Response.Header.Set(resolver.HeaderRevision, revision)
 	}
 }
 

@@ -43,6 +43,7 @@ func (s *Server) bulk(ctx *fasthttp.RequestCtx, x *bulkExchange) error {
 		return err
 	}
 	defer q.End()
+	setRevision(ctx, q.View())
 	data, err := x.envelope.context(ctx.PostBody(), q.Lenient())
 	defer x.envelope.forget()
 	if err != nil {

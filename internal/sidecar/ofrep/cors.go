@@ -14,9 +14,9 @@ const anyOrigin = "*"
 
 // The header fields that pages may always send, those of tracing included, and those of answers that they may read.
 const (
-	corsRequestFields = "Authorization, Content-Type, Flagd-Selector, Flagside-Freshness, Flagside-Min-Revision, If-None-Match, " +
-		"Last-Event-ID, X-API-Key, traceparent, tracestate, baggage"
-	corsResponseFields = "ETag, Retry-After"
+	corsRequestFields = "Authorization, Content-Type, Flagd-Selector, Flagside-Application, Flagside-Freshness, Flagside-Min-Revision, Flagside-Pin-Mode, " +
+		"Flagside-Pin-Revision, If-None-Match, Last-Event-ID, X-API-Key, traceparent, tracestate, baggage"
+	corsResponseFields = "ETag, Flagside-Revision, Retry-After"
 	corsMethods        = "GET, POST"
 	corsMaxAge         = "600" // seconds
 )

@@ -38,6 +38,7 @@ func (s *Server) flag(ctx *fasthttp.RequestCtx, x *exchange) error {
 		return err
 	}
 	defer q.End()
+	setRevision(ctx, q.View())
 	data, err := x.envelope.context(ctx.PostBody(), q.Lenient())
 	defer x.envelope.forget()
 	if err != nil {
@@ -63,6 +64,8 @@ func demandsOf(header *fasthttp.RequestHeader) resolver.Headers {
 		Selector:    header.Peek(resolver.HeaderSelector),
 		MinRevision: header.Peek(resolver.HeaderMinRevision),
 		Freshness:   header.Peek(resolver.HeaderFreshness),
+		Pin:         header.Peek(resolver.HeaderPin),
+		PinMode:     header.Peek(resolver.HeaderPinMode),
 		Application: header.Peek(resolver.HeaderApplication),
 	}
 }

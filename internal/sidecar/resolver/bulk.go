@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"iter"
+	"slices"
 
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/sidecar/usage"
@@ -114,7 +115,7 @@ func (r Results) All(ctx context.Context) iter.Seq[eval.Result] {
 			q.resolver.counts.evaluations(&q.build.tally)
 			q.recordAll(&q.build.tally, false)
 		}()
-		for _, flag := range q.rules.Flags() {
+		for flag := range q.flags() {
 			if !q.selector.Selects(flag) {
 				continue
 			}
@@ -139,4 +140,32 @@ func (r Results) All(ctx context.Context) iter.Seq[eval.Result] {
 func (r Results) Err() error { return r.q.err }
 
 // Metadata returns the metadata of the answer as a whole, as a JSON object that must not be modified.
-func (r Results) Metadata() []byte { return r.q.selector.Metadata() }
+func (r Results) Metadata() []byte { return r.q.appendPinGone(r.q.selector.Metadata()) }
+
+// flags returns the flags that q is answered from, in key order.
+func (q *BulkRequest) flags() iter.Seq[*eval.Flag] {
+	if q.pin.newest == nil {
+		return slices.Values(q.rules.Flags())
+	}
+	return func(yield func(*eval.Flag) bool) {
+		old, newest := q.rules.Flags(), q.pin.newest.Flags()
+		for len(old) > 0 || len(newest) > 0 {
+			var a, b *eval.Flag
+			if len(newest) == 0 || len(old) > 0 && old[0].Key() <= newest[0].Key() {
+				a = old[0]
+			}
+			if a == nil || len(newest) > 0 && newest[0].Key() == a.Key() {
+				b = newest[0]
+			}
+			if a != nil {
+				old = old[1:]
+			}
+			if b != nil {
+				newest = newest[1:]
+			}
+			if flag := q.pinned(a, b); flag != nil && !yield(flag) {
+				return
+			}
+		}
+	}
+}

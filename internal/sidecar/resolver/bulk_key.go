@@ -25,10 +25,14 @@ type bulkKey struct {
 
 func (k *bulkKey) reset() { *k = bulkKey{bytes: k.bytes[:0]} }
 
-// ask notes what all selected flags are asked: in which form and for which context. A context that cannot be used is left to setContext.
+// ask notes what all selected flags are asked: in which form and for which context. A context that cannot be used is left to setContext, and what is
+// pinned to a revision is not remembered.
 func (q *BulkRequest) ask(form string, data []byte) {
 	k := &q.key
 	k.reset()
+	if q.pin.wanted() {
+		return
+	}
 	enriched, err := q.enrich(data)
 	if err != nil {
 		return

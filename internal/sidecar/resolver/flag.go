@@ -40,6 +40,7 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 		return q.notFound(), nil
 	}
 	result, _ := q.evaluate(flag)
+	result.Metadata = q.appendPinGone(result.Metadata)
 	o := usage.OutcomeOf(&result)
 	q.resolver.counts.evaluation(o)
 	q.resolver.usage.Evaluation(&result, o, q.application)
@@ -54,6 +55,9 @@ func (q *Request) Answer(data []byte) (eval.Result, error) {
 func (q *Request) selected() *eval.Flag {
 	if q.flag == nil {
 		q.flag = q.rules.FlagBytes(q.flagKey)
+		if q.pin.newest != nil {
+			q.flag = q.pinned(q.flag, q.pin.newest.FlagBytes(q.flagKey))
+		}
 	}
 	if q.flag == nil || !q.selector.Selects(q.flag) {
 		return nil

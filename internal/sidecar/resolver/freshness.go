@@ -83,7 +83,7 @@ func (q *request) awaitRevision(ctx context.Context) error {
 		err = q.wait(ctx)
 	}
 	switch served := q.view.Position(); {
-	case q.reached():
+	case q.reached() || q.lenient:
 		return nil
 	case q.otherEpoch():
 		return fmt.Errorf("%w: %s is required, %s is served", ErrOtherEpoch, q.revision, served.Token())
@@ -109,7 +109,11 @@ func (q *request) otherEpoch() bool {
 // wait waits for the required revision and renews the view.
 func (q *request) wait(ctx context.Context) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, q.resolver.deadline)
+	most := q.resolver.deadline
+	if q.lenient {
+		most = min(most, pinPatience)
+	}
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	err := q.resolver.log.Wait(ctx, q.revision)
 	q.waited = time.Since(began)

@@ -48,13 +48,13 @@ type world struct {
 // newWorld returns a world in which the flags are committed, delivered and confirmed. Each body is that of the flag with the key before it.
 func newWorld(t testing.TB, flags ...string) *world {
 	t.Helper()
-	store, err := cache.New(cache.Options{Environment: "test", Logger: zerolog.Nop()})
+	store, err := cache.New(cache.Options{Environment: "test", Past: 4, Logger: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { store.Close() })
 	w := &world{t: t, store: store, metrics: prometheus.NewRegistry(), delivered: make(chan struct{})}
-	w.Resolver, err = resolver.New(resolver.Options{Views: store, Log: w, Metrics: w.metrics})
+	w.Resolver, err = resolver.New(resolver.Options{Views: store, Past: store, Baggage: true, Log: w, Metrics: w.metrics})
 	if err != nil {
 		t.Fatal(err)
 	}

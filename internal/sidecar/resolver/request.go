@@ -27,6 +27,8 @@ type request struct {
 	flag        *eval.Flag      // with that key, in rules; nil if it was not looked up or is not there
 	revision    changelog.Token // required; zero if none is
 	fresh       bool            // whether every flag is to be as fresh as can be
+	lenient     bool            // whether the revision comes from baggage, which visitors can write: it is waited for and not insisted on
+	pin         pin
 	waited      time.Duration
 	freshness   freshness
 	demanded    demand // by all selected flags, of a bulk request
@@ -49,15 +51,24 @@ func (q *request) begin(ctx context.Context, r *Resolver, h Headers) error {
 		return err
 	}
 	q.revision, q.fresh = revision, strategy == eval.FreshnessAlwaysFresh
+	if q.pin, err = parsePin(h.Pin, h.PinMode); err != nil {
+		return err
+	}
 	q.application = r.usage.Application(h.Application)
 	if h.Get != nil {
 		q.takeHeaders(h.Get)
 	}
-	return q.freshen(ctx)
+	if err := q.freshen(ctx); err != nil {
+		return err
+	}
+	return q.goBack(ctx)
 }
 
-// takeHeaders keeps what logging and the enrichment of the context need of the headers.
+// takeHeaders keeps what logging, the enrichment of the context and baggage need of the headers.
 func (q *request) takeHeaders(get func(name string) []byte) {
+	if q.resolver.baggage {
+		q.takeBaggage(get(headerBaggage))
+	}
 	if q.resolver.verbose {
 		q.trace = parseTrace(get(headerTrace))
 	}
@@ -87,7 +98,8 @@ func (q *request) end() {
 	q.context.Reset()
 	q.enricher.reset()
 	q.trace = trace{}
-	q.revision, q.fresh, q.waited, q.freshness = changelog.Token{}, false, 0, freshness{}
+	q.revision, q.lenient, q.fresh, q.waited, q.freshness = changelog.Token{}, false, false, 0, freshness{}
+	q.pin = pin{}
 	q.demanded = demand{}
 	q.metadata = q.metadata[:0]
 	if cap(q.metadata) > maxKeptMetadata {
@@ -102,10 +114,20 @@ func (q *request) View() *cache.View { return q.view }
 func (q *request) Newest() bool { return q.view == q.resolver.views.View() }
 
 // Lenient reports whether the environment asks for the leniency of the flagd daemon.
-func (q *request) Lenient() bool { return q.rules.Compatibility() == eval.CompatibilityFlagd }
+func (q *request) Lenient() bool { return q.contextRules().Compatibility() == eval.CompatibilityFlagd }
 
 // Demanding reports whether the headers demand more than the flags do.
-func (q *request) Demanding() bool { return q.revision != (changelog.Token{}) || q.fresh }
+func (q *request) Demanding() bool {
+	return q.revision != (changelog.Token{}) || q.fresh || q.pin.wanted()
+}
+
+// contextRules returns the rules that contexts are decoded for: the newest, which know every attribute that older ones read.
+func (q *request) contextRules() *eval.Ruleset {
+	if q.pin.newest != nil {
+		return q.pin.newest
+	}
+	return q.rules
+}
 
 // setContext decodes the evaluation context and enriches it; nil, empty and null data are an empty one. It does not keep data. Its errors
 // wrap eval.ErrInvalidContext.
@@ -114,5 +136,5 @@ func (q *request) setContext(data []byte) error {
 	if err != nil {
 		return err
 	}
-	return q.rules.DecodeContext(&q.context, data)
+	return q.contextRules().DecodeContext(&q.context, data)
 }

@@ -42,6 +42,10 @@ const DefaultAnswersMemory = 4 << 20
 type Options struct {
 	// Views gives what is answered from. It is required.
 	Views Views
+	// Past gives views before the newest; nil keeps none.
+	Past Past
+	// Baggage has requests take over the revisions that their baggage names. Visitors can write it.
+	Baggage bool
 	// Log is asked for fresher knowledge. Nil means that no log is followed, so that nothing can ever be confirmed.
 	Log Log
 	// EstimatedAge returns how long ago knowledge was complete for the last time before this process, for when Log does not know an age. It is
@@ -71,6 +75,8 @@ type Options struct {
 // Resolver answers evaluations from the newest view.
 type Resolver struct {
 	views      Views
+	past       Past
+	baggage    bool
 	log        Log
 	estimate   func() (age time.Duration, known bool)
 	now        func() time.Time
@@ -97,6 +103,9 @@ type Resolver struct {
 
 // New returns a resolver that answers at once. Knowledge is refreshed in the background while Run runs.
 func New(o Options) (*Resolver, error) {
+	if o.Past == nil {
+		o.Past = noPast{o.Views}
+	}
 	if o.Log == nil {
 		o.Log = noLog{}
 	}
@@ -138,6 +147,8 @@ func New(o Options) (*Resolver, error) {
 	}
 	r := &Resolver{
 		views:      o.Views,
+		past:       o.Past,
+		baggage:    o.Baggage,
 		log:        o.Log,
 		estimate:   o.EstimatedAge,
 		now:        o.Now,
