@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"slices"
+
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
@@ -52,7 +54,7 @@ func shows(v *View, t changelog.Token) bool {
 // keep returns p with a View that is not the current one any more, and without those
 // that are too many.
 func (p *past) keep(v *View, bytes, most int) *past {
-	next := &past{views: append(p.views[:len(p.views):len(p.views)], pastView{v, bytes}), bytes: p.bytes + bytes}
+	next := &past{views: append(slices.Clip(p.views), pastView{v, bytes}), bytes: p.bytes + bytes}
 	for len(next.views) > most || next.bytes > maxPastBytes {
 		next.bytes -= next.views[0].bytes
 		next.views = next.views[1:]

@@ -90,6 +90,7 @@ type visited struct {
 
 // visit asks one service after the other, and passes on the revision of the first. kept is false if a sidecar did not have it.
 func visit(t *testing.T, services []*running) (mixed string, kept bool) {
+	t.Helper()
 	var values []float64
 	var first http.Header
 	for i, s := range services {
@@ -110,6 +111,7 @@ func visit(t *testing.T, services []*running) (mixed string, kept bool) {
 
 // ask asks a sidecar, pinned to the revision of an earlier answer if there is one.
 func ask(t *testing.T, s *running, key string, earlier http.Header) visited {
+	t.Helper()
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://"+s.OFREPAddr().String()+"/ofrep/v1/evaluate/flags/"+key, strings.NewReader("{}"))
 	if err != nil {
 		t.Error(err)

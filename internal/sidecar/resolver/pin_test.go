@@ -44,7 +44,9 @@ func TestPins(t *testing.T) {
 		"on-it", settled(1, `,"prerequisites":[{"flag":"switch","variants":["v"]}]`), "late", settled(1, ``))
 	old := w.token(w.commit()).String()
 	for _, change := range [][2]string{
-		{"a", settled(2, ``)}, {"switch", settled(2, `,"kind":"ops"`)}, {"late", settled(2, `,"kind":"ops"`)},
+		{"a", settled(2, ``)},
+		{"switch", settled(2, `,"kind":"ops"`)},
+		{"late", settled(2, `,"kind":"ops"`)},
 		{"new", `{"state":"ENABLED","variants":{"v":3},"defaultVariant":"v","targeting":{"if":[{"var":"new"},"v"]},"kind":"ops"}`},
 	} {
 		w.commit(change[0], change[1])
