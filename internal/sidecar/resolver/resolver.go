@@ -62,7 +62,7 @@ type Options struct {
 	AnswersMemory int64
 	// Enrichment is what evaluation contexts get beside what requests say; the zero value is nothing.
 	Enrichment Enrichment
-	// Usage counts the evaluations by flag; nil counts them where they are never collected.
+	// Usage counts the evaluations by flag; nil counts nothing.
 	Usage *usage.Counts
 	// Metrics gets the counters. It is required.
 	Metrics prometheus.Registerer
@@ -123,9 +123,6 @@ func New(o Options) (*Resolver, error) {
 	}
 	if o.AnswersMemory == 0 {
 		o.AnswersMemory = DefaultAnswersMemory
-	}
-	if o.Usage == nil {
-		o.Usage = usage.New("")
 	}
 	if err := o.Enrichment.Validate(); err != nil {
 		return nil, err

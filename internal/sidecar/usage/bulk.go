@@ -24,6 +24,9 @@ func (b *Bulk) Begin(c *Counts, a Application) {
 
 // Evaluation counts one evaluation of the answer. The flag of the result must not be nil.
 func (b *Bulk) Evaluation(r *eval.Result, o Outcome) {
+	if b.counts == nil {
+		return
+	}
 	s := b.counts.seriesOf(r, o, b.application, true)
 	b.counts.add(s, 1)
 	b.series = append(b.series, s)
@@ -55,7 +58,7 @@ func (m *Remembered) Size() int {
 
 // Again counts the evaluations of an answer once more.
 func (c *Counts) Again(m *Remembered) {
-	if m.add(1) {
+	if c == nil || m.add(1) {
 		return
 	}
 	c.mu.Lock()

@@ -14,7 +14,7 @@ const (
 	firstRoom       = 256
 )
 
-// Counts counts evaluations. Create it with New.
+// Counts counts evaluations. Create it with New. Nil counts nothing.
 type Counts struct {
 	table        atomic.Pointer[table]   // replaced when series are given up, and to grow
 	others       [2][OutcomeCount]series // what there was no room for, of single and of bulk answers
@@ -42,15 +42,26 @@ func New(application string) *Counts {
 }
 
 // Application returns the application with a name, as requests give it; the one that the sidecar is for if name is empty.
-func (c *Counts) Application(name []byte) Application { return c.applications.named(name) }
+func (c *Counts) Application(name []byte) Application {
+	if c == nil {
+		return 0
+	}
+	return c.applications.named(name)
+}
 
 // Evaluation counts an evaluation that a single flag was asked for. The flag of the result must not be nil.
 func (c *Counts) Evaluation(r *eval.Result, o Outcome, a Application) {
-	c.add(c.seriesOf(r, o, a, false), 1)
+	if c != nil {
+		c.add(c.seriesOf(r, o, a, false), 1)
+	}
 }
 
 // NotFound counts a request for a flag that does not exist.
-func (c *Counts) NotFound(key []byte) { c.unknown.add(key) }
+func (c *Counts) NotFound(key []byte) {
+	if c != nil {
+		c.unknown.add(key)
+	}
+}
 
 // add counts in a series, and makes sure that it will be collected.
 func (c *Counts) add(s *series, n uint64) {
