@@ -17,7 +17,7 @@ type Series struct {
 	Rule int
 	// Application is the one that asked: empty for the one that the sidecar is for, OtherApplication if there was no room for it.
 	Application string
-	// Bulk tells the evaluations of bulk answers, of which nobody knows whether the application looks at them.
+	// Bulk tells the evaluations of bulk answers, of which it is not known whether the application looks at them.
 	Bulk bool
 }
 

@@ -2,8 +2,8 @@ package usage
 
 import "sync/atomic"
 
-// counter counts in memory that may be given up at any moment without losing a count: who adds looks afterwards whether somebody still
-// collects, and who gives it up takes what is there only after saying so. One of the two sees the other.
+// counter counts in memory that may be given up at any moment without losing a count: who adds looks afterwards whether it is still
+// collected, and who gives it up takes what is there only after saying so. One of the two sees the other.
 type counter struct {
 	n    atomic.Uint64
 	kept atomic.Bool // it is collected
