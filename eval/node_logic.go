@@ -51,7 +51,7 @@ func (n *conditional) eval(c *Context) value {
 // take evaluates a result, after what it notes which one it was: evaluating it may evaluate other conditionals, but none that is outermost.
 func (n *conditional) take(c *Context, i int) value {
 	if n.outermost {
-		c.rule = uint16(min(n.places[i]/2+1, math.MaxUint16)) //nolint:gosec // it is bounded
+		c.rule = uint16(min(n.places[i]/2+1, math.MaxUint16))
 	}
 	return n.results[i].eval(c)
 }

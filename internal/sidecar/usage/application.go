@@ -2,6 +2,7 @@ package usage
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,7 @@ func (a *applications) add(name string) Application {
 		return otherApplication
 	}
 	next := maps.Clone(known)
-	one := Application(len(a.names)) //nolint:gosec // it is bounded
+	one := Application(len(a.names))
 	next[name] = one
 	a.names = append(a.names, name)
 	a.byName.Store(&next)
@@ -70,7 +71,7 @@ func (a *applications) add(name string) Application {
 func (a *applications) list() []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.names[:len(a.names):len(a.names)]
+	return slices.Clip(a.names)
 }
 
 // validApplication reports whether a name can stand in a report: it is one that Kubernetes takes for a label.

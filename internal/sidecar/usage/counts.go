@@ -34,7 +34,7 @@ func New(application string) *Counts {
 	for bulk := range c.others {
 		for o := range c.others[bulk] {
 			s := &c.others[bulk][o]
-			s.key = newSeriesKey(&eval.Result{}, Outcome(o), otherApplication, bulk == 1) //nolint:gosec // it is bounded
+			s.key = newSeriesKey(&eval.Result{}, Outcome(o), otherApplication, bulk == 1)
 			s.counter.kept.Store(true)
 		}
 	}

@@ -147,7 +147,7 @@ func TestTooManySeries(t *testing.T) {
 	}
 }
 
-// While memory is given up and made again, every evaluation is collected once.
+// While many count, and memory is given up and taken again, every evaluation is collected once.
 func TestNoEvaluationIsLostOrCollectedTwice(t *testing.T) {
 	t.Parallel()
 	const writers, each = 4, 100_000

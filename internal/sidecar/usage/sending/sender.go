@@ -77,7 +77,7 @@ func New(o Options) (*Sender, error) {
 func (s *Sender) pause() time.Duration {
 	d := min(pause<<min(s.failures, 16), maxPause)
 	s.failures++
-	return d/2 + rand.N(d)
+	return d/2 + rand.N(d) // #nosec G404 -- it spreads attempts and protects nothing
 }
 
 // Run reports until ctx ends, and then what is left as far as that takes no more than two seconds. It returns nil.
@@ -107,7 +107,7 @@ func (s *Sender) Run(ctx context.Context) error {
 }
 
 func (s *Sender) interval() time.Duration {
-	return s.options.Interval*4/5 + rand.N(s.options.Interval*2/5)
+	return s.options.Interval*4/5 + rand.N(s.options.Interval*2/5) // #nosec G404 -- it spreads reports and protects nothing
 }
 
 // collect makes reports of what was counted since the last time.
