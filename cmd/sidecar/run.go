@@ -86,9 +86,9 @@ func options(s *given) *config.Set {
 	set.Bool(&s.reports, "status-reports", true,
 		"report to publishers every 10s, and on changes, who the sidecar is and what it serves, for flagside fleet and flagside wait")
 	set.String(&o.Identity.Application, "application", "",
-		"name of the application in status reports; set the variable to the pod's label app.kubernetes.io/name with the downward API")
+		"name of the application in status reports and counts of evaluations; set the variable to the pod's label app.kubernetes.io/name with the downward API")
 	set.String(&o.Identity.ApplicationVersion, "application-version", "",
-		"version of the application in status reports; set the variable to the pod's label app.kubernetes.io/version with the downward API")
+		"version of the application in status reports and counts of evaluations; set the variable to the pod's label app.kubernetes.io/version with the downward API")
 	set.Map(&o.Identity.Labels, "label", "name=value in status reports, such as team=shop; at most 8; may be repeated, in the file an object")
 	set.Bool(&s.usage, "usage", true,
 		"report to publishers once a minute how often flags were evaluated, by variant and application and never for whom; see docs/usage.md")

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,25 +24,8 @@ import (
 	"github.com/flagside/flagside/internal/sidecar"
 	"github.com/flagside/flagside/internal/trusttest"
 	"github.com/flagside/flagside/internal/waiting"
+	"github.com/flagside/flagside/sync/status"
 )
-
-const usageSecret = "the-secret-of-the-admin-in-these-tests" //nolint:gosec // it is no one's
-
-// runUntilStopped runs something until the test ends or the returned function ends it.
-func runUntilStopped(t *testing.T, run func(context.Context) error) (stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("ended with %v", err)
-		}
-	})
-	t.Cleanup(stop)
-	return stop
-}
 
 // onePublisher is a publisher that runs, and a client of it.
 type onePublisher struct {
@@ -61,18 +43,18 @@ func startPublisher(t *testing.T, s *natstest.Server) onePublisher {
 	p, err := publisher.New(publisher.Options{
 		Policy: policy,
 		NATS:   s.URL(), KeysDir: trusttest.Default().Directory(t), AdminAddr: "127.0.0.1:0", UsageInterval: 20 * time.Millisecond, UsageBytes: 64 << 20,
-		FixedTokens: []access.FixedToken{{Secret: usageSecret, Principal: access.Principal{ID: "admin", Kind: access.KindDev, Groups: []string{access.RoleAdmin}}}},
+		FixedTokens: []access.FixedToken{{Secret: fleetSecret, Principal: access.Principal{ID: "admin", Kind: access.KindDev, Groups: []string{access.RoleAdmin}}}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := runUntilStopped(t, p.Run)
+	stop := runPart(t, p.Run)
 	ready, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := p.Ready(ready); err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(client.Options{Address: "http://" + p.AdminAddr().String(), Token: usageSecret})
+	c, err := client.New(client.Options{Address: "http://" + p.AdminAddr().String(), Token: fleetSecret})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,12 +77,12 @@ func (c *counting) start() {
 	var err error
 	c.sidecar, err = sidecar.New(sidecar.Options{
 		Environment: natstest.Environment, NATS: c.server.URL(), NATSNKey: natstest.SidecarKey(c.t), Trust: trusttest.Default().Trust,
-		DataDir: c.dir, OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0", UsageInterval: 40 * time.Millisecond, Logger: zerolog.Nop(),
+		Identity: status.Identity{Application: "shop", ApplicationVersion: "1.2.3", Pod: "shop-1"}, DataDir: c.dir, OFREPAddr: "127.0.0.1:0", ManagementAddr: "127.0.0.1:0", UsageInterval: 40 * time.Millisecond, Logger: zerolog.Nop(),
 	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.stop = runUntilStopped(c.t, c.sidecar.Run)
+	c.stop = runPart(c.t, c.sidecar.Run)
 	waiting.Until(c.t, "the sidecar is ready", c.sidecar.Ready)
 }
 
@@ -112,7 +94,6 @@ func (c *counting) ask(key, plan string) int {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	request.Header.Set("Flagside-Application", "shop")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		c.t.Fatal(err)
@@ -191,17 +172,17 @@ func TestUsageIsConserved(t *testing.T) {
 		got, err = first.FlagUsage(t.Context(), natstest.Environment, "checkout", api.FlagUsageQuery{Step: "hour"})
 		sums := counted()
 		return err == nil && sums[0]+sums[1] >= want[0]+want[1]
-	}, evidence(func() string { return fmt.Sprintf("want %v: %+v", want, got) }))
+	}, said(func() string { return fmt.Sprintf("want %v: %+v", want, got) }))
 	if sums := counted(); sums != want || got.Lost != 0 || got.Missed != 0 {
 		t.Errorf("%v evaluations, want %v: %+v", sums, want, got)
 	}
+	for _, one := range got.Series {
+		if one.Application != "shop" || one.Release != "1.2.3" || one.Revision == "" || one.Bulk {
+			t.Errorf("%+v", one)
+		}
+	}
 	verifyUse(t, first, id, missing)
 }
-
-// evidence is what a wait that fails says.
-type evidence func() string
-
-func (e evidence) String() string { return e() }
 
 // verifyUse verifies what follows from a flag being in use.
 func verifyUse(t *testing.T, p onePublisher, id document.ID, missing uint64) {

@@ -271,6 +271,7 @@ func TestATornFirstEntry(t *testing.T) {
 				t.Parallel()
 				disk := faultdisk.StartForJetStream(t, smallDisk)
 				o := publisher.Options{DataDir: disk.Dir(), KeysDir: trusttest.Default().Directory(t)}
+				o.UsageBytes = -1 // whose streams would take some of the pages
 				r := start(t, o)
 				r.create("other")
 				disk.Fill(t, pages*4096)

@@ -58,10 +58,10 @@ func (x *execution) attempt(ctx context.Context) error {
 	decided := x.options.Observer.Deciding(ctx, x.command)
 	decision, err := decide.Change(state, x.command)
 	if err == nil {
-		err = decide.Unused(x.input(x.origin, state), x.command, decision)
-	}
-	if err == nil {
 		err = x.permit(ctx, state, decision)
+	}
+	if err == nil { // last, because it names who uses flags
+		err = decide.Unused(x.input(x.origin, state), x.command, decision)
 	}
 	decided(err)
 	if err != nil {

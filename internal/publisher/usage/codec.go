@@ -204,8 +204,8 @@ func (c *Codec) encode(content any, covered uint64) ([][]byte, error) {
 	for i, part := range parts {
 		chunk := make([]byte, 0, head+len(part))
 		chunk = append(chunk, 'F', 'U', Format, 0)
-		chunk = binary.BigEndian.AppendUint16(chunk, uint16(i))          //nolint:gosec // it is bounded
-		chunk = binary.BigEndian.AppendUint16(chunk, uint16(len(parts))) //nolint:gosec // as above
+		chunk = binary.BigEndian.AppendUint16(chunk, uint16(i))
+		chunk = binary.BigEndian.AppendUint16(chunk, uint16(len(parts)))
 		parts[i] = append(binary.BigEndian.AppendUint64(chunk, covered), part...)
 	}
 	return parts, nil

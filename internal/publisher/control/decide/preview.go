@@ -12,7 +12,7 @@ import (
 type Preview struct {
 	Differences []Difference
 	Risk        access.Risk
-	// Refused is why it may not be written at once, by policies or because a flag is in use; nil if it may.
+	// Refused is why it may not be written at once, also because a flag is in use; nil if it may.
 	Refused *Refusal
 	// Warnings are slips that would be tolerated.
 	Warnings eval.Problems
@@ -21,7 +21,7 @@ type Preview struct {
 // PreviewOf returns what a decision on a command would do, and whether that may be done at once.
 func PreviewOf(g *requests.Governance, in DecisionInput, c Command, d Decision) Preview {
 	k := in.check(g, d.Candidate)
-	p := Preview{Risk: k.circumstances.Risk, Refused: cmp.Or(unused(in, c, d), k.refusedAtOnce()), Warnings: d.Warnings()}
+	p := Preview{Risk: k.circumstances.Risk, Refused: cmp.Or(k.refusedAtOnce(), unused(in, c, d)), Warnings: d.Warnings()}
 	for _, changed := range k.documents {
 		live, _ := in.State.Document(changed.ID())
 		p.Differences = append(p.Differences, Difference{ID: changed.ID(), Before: live.Body, After: changed.Body})

@@ -1,6 +1,7 @@
 package decide_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,10 +18,8 @@ func TestFlagsInUseAreKept(t *testing.T) {
 	s.Put(t, statetest.FlagDocument("d", statetest.FlagBody("on", statetest.Requires("b"))))
 	used := func(keys ...string) risk.Usage {
 		return func(flag string) risk.Use {
-			for _, key := range keys {
-				if key == flag {
-					return risk.Use{Known: true, InUse: true, By: []string{"cart", "shop"}}
-				}
+			if slices.Contains(keys, flag) {
+				return risk.Use{Known: true, InUse: true, By: []string{"cart", "shop"}}
 			}
 			return risk.Use{Known: true}
 		}

@@ -77,10 +77,10 @@ func (f *Folder) Run(ctx context.Context) error {
 		}
 		err := f.round(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it is the end of ctx
+			return nil
 		}
 		f.note(err)
-		next.Reset(f.options.Interval*4/5 + rand.N(f.options.Interval*2/5))
+		next.Reset(f.options.Interval*4/5 + rand.N(f.options.Interval*2/5)) // #nosec G404 -- it spreads work
 	}
 }
 
@@ -163,7 +163,7 @@ func (f *Folder) advance(ctx context.Context, store Store, last uint64) error {
 
 // deferFrom leaves the work to another publisher for a while.
 func (f *Folder) deferFrom(now time.Time) {
-	f.defers = now.Add(deference*f.options.Interval + rand.N(deference*f.options.Interval))
+	f.defers = now.Add(deference*f.options.Interval + rand.N(deference*f.options.Interval)) // #nosec G404 -- it spreads work
 }
 
 func (f *Folder) foldUpTo(ctx context.Context, store Store, last uint64) error {
