@@ -125,6 +125,12 @@ func LedgerStream(environment string) string { return jetstream.LedgerStream(env
 // happened in an environment for webhooks.
 func EventsStream(environment string) string { return "EVENTS_" + environment }
 
+// PublisherStreams names the streams in the account of publishers that are about an
+// environment: what happened, for webhooks, and the usage of flags.
+func PublisherStreams(environment string) []string {
+	return []string{EventsStream(environment), jetstream.UsageStream(environment), jetstream.SeriesStream(environment)}
+}
+
 // EventsSubject begins the subjects of its messages.
 func EventsSubject(environment string) string { return "events." + environment }
 

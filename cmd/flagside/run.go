@@ -104,6 +104,8 @@ func topics() []commandline.Topic {
 		{Title: "Who serves what", Entries: []commandline.Entry{
 			{Word: "fleet", Short: "list sidecars, and what each of them serves"},
 			{Word: "wait", Short: "wait until sidecars serve a revision, or say which do not"},
+			{Word: "usage", Short: "which applications use a flag, and how often"},
+			{Word: "usage unknown", Short: "list flags that code asks for and that do not exist"},
 		}},
 		{Title: "Environments and access", Entries: []commandline.Entry{
 			{Word: "environment", Short: "create, protect, archive, restore and roll back environments"},

@@ -80,7 +80,7 @@ func verifySource(t *testing.T, s *server) {
 		}
 	}
 	write(t, dir+"/token", s.tokenOf(t, account))
-	admin := strings.TrimPrefix(freeAddress(t), "http://")
+	admin := freeAddress(t)
 	p := exec.Command(filepath.Join(dir, "publisher"), "serve", "--data-dir="+dir+"/data", "--nats-addr=127.0.0.1:0", "--admin-addr="+admin,
 		"--source=prod=kubernetes:shop", "--kubernetes-url="+s.base, "--kubernetes-token-file="+dir+"/token", "--kubernetes-ca="+s.caFile)
 	stderr, err := p.StderrPipe()
@@ -115,7 +115,7 @@ func verifySource(t *testing.T, s *server) {
 	await("the environment", func() bool { return strings.Contains(flagside("environment", "create", "prod"), "prod") })
 	is := func(text string) func() bool {
 		return func() bool {
-			return strings.Contains(flagside("flag", "get", "ranking", "-e", "prod", "-o", "json"), text)
+			return strings.Contains(strings.ReplaceAll(flagside("flag", "get", "ranking", "-e", "prod", "-o", "json"), ": ", ":"), text)
 		}
 	}
 	s.apply(t, featureFlag("on", `["web"]`))

@@ -16,6 +16,7 @@ import (
 	"github.com/flagside/flagside/internal/publisher/natsserver"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
+	"github.com/flagside/flagside/sync/queue"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -56,7 +57,7 @@ func destroy(ctx context.Context, o Options, name string, order writer.Order) (d
 			return err
 		}
 		done.Users = p.usersOf(name)
-		return done.delete(ctx, p.server, name)
+		return errors.Join(done.delete(ctx, p.server, name), done.deleteOwn(ctx, conn, name))
 	})
 }
 
@@ -170,6 +171,20 @@ func (d *Destroyed) delete(ctx context.Context, server *natsserver.Server, name 
 		}
 		if existed {
 			d.Deleted = append(d.Deleted, deleted)
+		}
+	}
+	return nil
+}
+
+// deleteOwn deletes the streams that lie in the account of publishers, who may do that on every server.
+func (d *Destroyed) deleteOwn(ctx context.Context, conn *flagsync.Conn, name string) error {
+	for _, stream := range flagsync.PublisherStreams(name) {
+		deleted, existed, err := queue.Delete(ctx, conn, stream)
+		if err != nil {
+			return err
+		}
+		if existed {
+			d.Deleted = append(d.Deleted, natsserver.DeletedStream{Name: stream, Messages: deleted.Messages, Bytes: deleted.Bytes})
 		}
 	}
 	return nil

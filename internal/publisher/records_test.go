@@ -43,7 +43,8 @@ func notAdministration() map[string][]string {
 		"the ledger, as a step of the change request": {
 			"openRequest", "commentRequest", "approveRequest", "rejectRequest", "reviewRequest", "withdrawRequest", "rebaseRequest", "applyRequest",
 		},
-		"none, because it only asks": {"checkPolicy", "previewCommand", "previewLifecyclePolicy"},
+		"none, because it changes nothing and only sends a test": {"testWebhook"},
+		"none, because it only asks":                             {"checkPolicy", "previewCommand", "previewLifecyclePolicy"},
 	}
 }
 

@@ -117,6 +117,16 @@ func (h *house) flags() map[string]string {
 	return all
 }
 
+// describes reports whether a flag has a description, as far as is known here.
+func (h *house) describes(key, text string) bool {
+	state, err := h.service().Known()
+	if err != nil {
+		return false
+	}
+	d, _ := state.Document(flagID(key))
+	return described(d.Body) == text
+}
+
 func described(body []byte) string {
 	_, after, _ := strings.Cut(string(body), `"description":"`)
 	text, _, _ := strings.Cut(after, `"`)

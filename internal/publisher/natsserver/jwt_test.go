@@ -1,6 +1,8 @@
 package natsserver_test
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"io"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"github.com/flagside/flagside/internal/trusttest"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/queue"
 	"github.com/flagside/flagside/sync/writer"
 )
 
@@ -243,6 +246,36 @@ func (s *signer) credentials(u natsserver.User, seedFile string) string {
 	return writeFile(s.t, u.Name+".creds", text)
 }
 
+// fillQueue appends to a queue in the account of publishers, and consumes it.
+func fillQueue(t *testing.T, c *flagsync.Conn) {
+	t.Helper()
+	q, err := queue.Open(t.Context(), c, queue.Options{
+		Stream: flagsync.EventsStream("prod"), Subject: flagsync.EventsSubject("prod"), MaxAge: time.Hour, Replicas: 1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := q.Consumer(t.Context(), queue.ConsumerOptions{Name: "hook", AckWait: patience, Inactive: time.Hour}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Append(t.Context(), []byte("x"), "x", 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := q.Keep(t.Context(), []byte("y"), 1); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	d, err := consumer.Next(ctx)
+	if err == nil {
+		err = errors.Join(d.Working(ctx), d.Ack(ctx))
+	}
+	if err != nil || string(d.Data) != "x" {
+		t.Errorf("%q, %v", d.Data, err)
+	}
+}
+
 // The commands that are printed make accounts in which publishers and sidecars work, and sidecars reach nothing else.
 func TestJWTCommands(t *testing.T) {
 	t.Parallel()
@@ -268,6 +301,7 @@ func TestJWTCommands(t *testing.T) {
 	if c.WithoutAccounts() {
 		t.Error("the publisher does without accounts")
 	}
+	fillQueue(t, c)
 	credentials := s.credentials(sidecar, sidecarSeed)
 	options := flagsync.ConnectOptions{URL: n.ClientURL(), Keyring: trusttest.Default().Keyring(), Credentials: credentials, InboxPrefix: "_SC.prod.x", Logger: zerolog.Nop()}
 	if err := follow.Check(t.Context(), options, "prod"); err != nil {

@@ -238,3 +238,53 @@ func BenchmarkPlanOfTenThousandFlags(b *testing.B) {
 		}
 	}
 }
+
+// A plan around conflicts makes the rest, what was taken from the source goes back to it where both say the same, and documents may have owners within it.
+func TestPlansAroundConflicts(t *testing.T) {
+	t.Parallel()
+	const files, objects = "publisher:/flags", "publisher:kubernetes:shop"
+	owned := func(key, more, owner string) document.Document {
+		d := flag(key, more)
+		d.Body = ownership.Marked(d.Body, owner)
+		return d
+	}
+	s := statetest.New()
+	s.Apply(t, []document.Document{
+		owned("label", "", "shop"), owned("other", "", files), owned("taken", "", ownership.Take(objects)), owned("same", "", ownership.Take(objects)),
+		owned("moved", "", objects+"/a"), owned("gone", "", objects+"/a"), flag("free", ""),
+	})
+	wanted := []document.Document{
+		flag("label", ""), flag("other", ""), flag("taken", `,"description":"x"`), flag("same", ""), flag("moved", ""), flag("free", ""), flag("new", ""),
+	}
+	o := options(objects)
+	o.Prune, o.Around, o.Marks = true, true, map[document.ID]string{}
+	for _, d := range wanted {
+		o.Marks[d.ID()] = objects + "/b"
+	}
+	p := plan(t, s, wanted, o)
+	var conflicts []string
+	for _, c := range p.Conflicts {
+		conflicts = append(conflicts, c.Key+" "+c.Owner)
+	}
+	if want := []string{"label shop", "other " + files, "taken " + ownership.Take(objects)}; !slices.Equal(conflicts, want) {
+		t.Errorf("conflicts are %q, want %q", conflicts, want)
+	}
+	got := done(p)
+	slices.Sort(got)
+	if want := []string{"added flag/new", "changed flag/free", "changed flag/moved", "changed flag/same", "deleted flag/gone"}; !slices.Equal(got, want) {
+		t.Errorf("the plan is %q, want %q", got, want)
+	}
+	carryOut(t, s, p)
+	for _, key := range []string{"same", "moved", "free", "new"} {
+		if d, _ := s.Document(statetest.FlagID(key)); ownership.Owner(d.Body) != objects+"/b" {
+			t.Errorf("%s belongs to %q", key, ownership.Owner(d.Body))
+		}
+	}
+	if again := plan(t, s, wanted, o); len(again.Changes()) != 0 || len(again.Conflicts) != 3 {
+		t.Errorf("again: %q", done(again))
+	}
+	o.Around = false
+	if whole := plan(t, s, append(wanted, flag("more", "")), o); len(whole.Parts) != 0 {
+		t.Errorf("not around them: %q", done(whole))
+	}
+}

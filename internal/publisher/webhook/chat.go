@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -69,9 +70,7 @@ func encodeTeams(o occurrence) ([]byte, error) {
 	run := func(s string, more ...object) object {
 		r := object{"type": "TextRun", "text": s}
 		for _, m := range more {
-			for k, v := range m {
-				r[k] = v
-			}
+			maps.Copy(r, m)
 		}
 		return r
 	}

@@ -232,6 +232,7 @@ func TestDownForAnHour(t *testing.T) {
 		w.WriteHeader(status)
 	}
 	inBubble(t, handler, func(t *testing.T, r *receiver) {
+		t.Helper()
 		began := time.Now()
 		down, back = began.Add(10*time.Second), began.Add(10*time.Second+time.Hour)
 		var wg sync.WaitGroup
@@ -287,6 +288,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		}
 	}
 	inBubble(t, handler, func(t *testing.T, r *receiver) {
+		t.Helper()
 		if err := r.deliver(t.Context(), change(), func(error) {}); err != nil {
 			t.Fatal(err)
 		}
@@ -303,6 +305,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 func TestDeliveryEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	inBubble(t, neverAnswers, func(t *testing.T, r *receiver) {
+		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		defer cancel()
 		var failures []error

@@ -158,6 +158,7 @@ type inbox struct {
 }
 
 func newInbox(t *testing.T) *inbox {
+	t.Helper()
 	i := &inbox{t: t}
 	i.address = serve(t, i.receive)
 	return i
