@@ -86,7 +86,6 @@ func topics() []commandline.Topic {
 			{Word: "promote", Short: "make flags what they are in another environment"},
 			{Word: "settings", Short: "settings of an environment"},
 			{Word: "lifecycle", Short: "list flags that have outlived their purpose"},
-			{Word: "usage", Short: "show who uses a flag, and find keys that no flag has"},
 			{Word: "refs", Short: "find the places in source code that name flags"},
 		}},
 		{Title: "Files", Entries: []commandline.Entry{
