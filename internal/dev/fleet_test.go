@@ -37,7 +37,7 @@ import (
 
 const (
 	fleetEnvironment = "prod"
-	fleetSecret      = "the-secret-of-the-admin-in-these-tests" //nolint:gosec // it is no one's
+	fleetSecret      = "the-secret-of-the-admin-in-these-tests"
 )
 
 // aFleet is a publisher and sidecars, each behind a network of its own.

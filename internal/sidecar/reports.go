@@ -3,6 +3,7 @@ package sidecar
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/flagside/flagside/internal/sidecar/reporting"
@@ -87,9 +88,9 @@ func (s *Sidecar) clients() map[string]int {
 
 // summary returns what of the facts is reported at once when it changes.
 func (s *Sidecar) summary(f *facts) string {
-	text := fmt.Sprint(f.serving(), len(f.problems))
+	parts := []string{fmt.Sprint(f.serving(), len(f.problems))}
 	for _, c := range s.health.Active() {
-		text += " " + string(c.Code)
+		parts = append(parts, string(c.Code))
 	}
-	return text
+	return strings.Join(parts, " ")
 }

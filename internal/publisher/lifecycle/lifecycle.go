@@ -78,14 +78,13 @@ func of(f *eval.Flag, unchanged bool, s Settings, now time.Time) Standing {
 	case unchanged && !exempt(f.Kind()) && standing.uniform():
 		standing.Stage = Stale
 	}
-	standing.use(unchanged, s, now)
-	return standing
+	return standing.used(unchanged, s, now)
 }
 
-// use adds when the flag was used last. One that has not changed and was not asked for since long is stale.
-func (s *Standing) use(unchanged bool, settings Settings, now time.Time) {
+// used returns s with when the flag was used last. One that has not changed and was not asked for since long is stale.
+func (s Standing) used(unchanged bool, settings Settings, now time.Time) Standing {
 	if settings.LastUse == nil {
-		return
+		return s
 	}
 	last, complete := settings.LastUse(s.Flag.Key())
 	s.LastUse = last
@@ -95,6 +94,7 @@ func (s *Standing) use(unchanged bool, settings Settings, now time.Time) {
 			s.Stage = Stale
 		}
 	}
+	return s
 }
 
 func exempt(kind string) bool { return kind == "ops" || kind == "permission" }
