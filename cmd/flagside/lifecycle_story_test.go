@@ -104,6 +104,9 @@ func (s *story) until(person, command, pattern string) []string {
 	waiting.Until(s.t, fmt.Sprintf("%q in what flagside %s prints", pattern, command), func() bool {
 		out = s.as(person, command)
 		found = regexp.MustCompile(pattern).FindStringSubmatch(out)
+		if found == nil {
+			time.Sleep(100 * time.Millisecond) // each look is a connection, and a publisher takes 256
+		}
 		return found != nil
 	}, printed{&out})
 	return found
