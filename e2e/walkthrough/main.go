@@ -98,8 +98,9 @@ func start(ctx context.Context, dir string) (*walker, error) {
 	if err := process.Await(ready, "the publisher", func() bool { return answers(ctx, "http://"+addresses[0]+"/readyz") }); err != nil {
 		return w, fmt.Errorf("%w\n%s", err, publisher.Output())
 	}
+	// How fast a change is served, and whether the publisher has heard of the sidecar yet, would be told differently in each run.
 	if w.sidecar, err = binaries.StartSidecar("prod", addresses[1], "", addresses[2], addresses[3],
-		"--trust-file", filepath.Join(dir, "data", "trust")); err != nil {
+		"--trust-file", filepath.Join(dir, "data", "trust"), "--status-reports=false", "--usage=false"); err != nil {
 		return w, err
 	}
 	w.processes = append(w.processes, w.sidecar.Process)
