@@ -110,6 +110,8 @@ func TestFoundationImports(t *testing.T) {
 		"sync/writer":             {"document", "sync", "sync/changelog", "sync/internal/jetstream", "sync/internal/tuning"},
 		"sync/backup":             {"sync", "sync/internal/jetstream"},
 		"sync/status":             {"document", "sync", "sync/changelog", "sync/internal/jetstream"},
+		"sync/usage":              {"document", "sync", "sync/internal/jetstream", "sync/status"},
+		"sync/series":             {"sync", "sync/internal/jetstream", "sync/internal/tuning", "sync/usage"},
 		"sync/queue":              {"sync", "sync/internal/jetstream"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {

@@ -10,6 +10,7 @@ import (
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/sidecar/usage/sending"
 	flagsync "github.com/flagside/flagside/sync"
+	"github.com/flagside/flagside/sync/status"
 	"github.com/flagside/flagside/sync/usage"
 )
 
@@ -19,7 +20,7 @@ const usageDir = "usage"
 // newSender returns what reports the counts to publishers.
 func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Registerer) (*sending.Sender, error) {
 	o := sending.Options{
-		Counts: counts, Boot: usage.NewBoot(), Fill: s.fillUsage, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
+		Counts: counts, Boot: s.boot, Fill: s.fillUsage, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
 	}
 	if s.options.DataDir != "" {
 		o.Dir = filepath.Join(s.options.DataDir, usageDir)
@@ -30,8 +31,8 @@ func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Register
 // fillUsage adds to a report who the sidecar is, which epoch its revisions are of, and how many clients evaluate by themselves.
 func (s *Sidecar) fillUsage(r *usage.Report) {
 	who := s.options.Identity
-	r.Pod, r.Namespace = usage.Cut(who.Pod, usage.MaxName), usage.Cut(who.Namespace, usage.MaxLabel)
-	r.Application, r.Release = usage.Cut(who.Application, usage.MaxLabel), usage.Cut(who.ApplicationVersion, usage.MaxLabel)
+	r.Pod, r.Namespace = status.Cut(who.Pod, usage.MaxName), status.Cut(who.Namespace, usage.MaxLabel)
+	r.Application, r.Release = status.Cut(who.Application, usage.MaxLabel), status.Cut(who.ApplicationVersion, usage.MaxLabel)
 	if view := s.store.View(); view != nil {
 		r.Epoch = string(view.Position().Epoch)
 	}

@@ -20,6 +20,7 @@ func (s *Sidecar) newReporter() *reporting.Reporter {
 	}
 	who.Program = s.options.Version
 	return reporting.New(reporting.Options{
+		Boot:    s.boot,
 		Changed: s.store.Changed,
 		Served:  s.served,
 		Share:   s.ackShare,

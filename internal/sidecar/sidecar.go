@@ -34,6 +34,7 @@ import (
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/follow"
+	"github.com/flagside/flagside/sync/status"
 )
 
 // drainTime is how long requests that are being answered may take when the sidecar stops. Evaluations take microseconds; what takes
@@ -44,6 +45,7 @@ const drainTime = 5 * time.Second
 type Sidecar struct {
 	options            Options
 	logger             zerolog.Logger
+	boot               string // random id of the process, in all its reports
 	ofrepListener      net.Listener
 	managementListener net.Listener
 	release            func() error
@@ -99,7 +101,7 @@ func New(o Options) (*Sidecar, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, since: make(since)}
+	s := &Sidecar{options: o, logger: o.Logger, keys: keys, store: store, health: health.NewTracker(time.Now), readyWhen: demand, since: make(since), boot: status.NewBoot()}
 	if err := s.assemble(); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -104,7 +104,7 @@ const bootLength = 26
 // ValidateBoot reports what is wrong with the spelling of an id.
 func ValidateBoot(boot string) error {
 	if len(boot) != bootLength || strings.Trim(boot, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-		return fmt.Errorf("boot id %q is not %d characters of A to Z and 2 to 7", cut(boot, MaxLabel), bootLength)
+		return fmt.Errorf("boot id %q is not %d characters of A to Z and 2 to 7", Cut(boot, MaxLabel), bootLength)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func (r *Report) validate() error {
 	switch r.Kind {
 	case KindState, KindAck, KindBye:
 	default:
-		return fmt.Errorf("status report: kind %q is unknown", cut(string(r.Kind), MaxLabel))
+		return fmt.Errorf("status report: kind %q is unknown", Cut(string(r.Kind), MaxLabel))
 	}
 	if !r.Position.IsZero() {
 		if err := r.Position.Epoch.Validate(); err != nil {
@@ -238,7 +238,7 @@ func (r *Report) texts() map[*string]int {
 // shorten makes texts and lists as short as they may be.
 func (r *Report) shorten() {
 	for text, most := range r.texts() {
-		*text = cut(plain(*text), most)
+		*text = Cut(plain(*text), most)
 	}
 	r.Identity.Labels = firstLabels(r.Identity.Labels)
 	r.Conditions = r.Conditions[:min(len(r.Conditions), MaxConditions)]
@@ -278,13 +278,14 @@ func firstLabels(all map[string]string) map[string]string {
 	names := slices.Sorted(maps.Keys(all))
 	few := make(map[string]string)
 	for _, name := range names[:min(len(names), MaxLabels)] {
-		few[cut(plain(name), MaxText)] = cut(plain(all[name]), MaxLabel)
+		few[Cut(plain(name), MaxText)] = Cut(plain(all[name]), MaxLabel)
 	}
 	return few
 }
 
-// cut returns the first bytes of a text, and no half character.
-func cut(text string, most int) string {
+// Cut returns the first bytes of a text as valid UTF-8.
+func Cut(text string, most int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	if len(text) <= most {
 		return text
 	}

@@ -47,7 +47,7 @@ func Listen(c *flagsync.Conn, environment string, take func(Report, error)) (*Li
 	sub, err := client.Subscribe(subject+"*", func(m jetstream.Message) {
 		r, err := Decode(m.Data)
 		if err == nil && r.Boot != strings.TrimPrefix(m.Subject, subject) {
-			err = fmt.Errorf("status report: the subject %q is not that of the boot id in it", cut(m.Subject, MaxText))
+			err = fmt.Errorf("status report: the subject %q is not that of the boot id in it", Cut(m.Subject, MaxText))
 		}
 		take(r, err)
 	})

@@ -1,15 +1,14 @@
 package usage
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/flagside/flagside/document"
+	"github.com/flagside/flagside/sync/status"
 )
 
 // Version is the format of reports.
@@ -35,7 +34,7 @@ const (
 // it will grow.
 type Report struct {
 	Version int `json:"v"`
-	// Boot is a random id of the process, and N numbers its reports from 1. Together they
+	// Boot is the random id of the process that its status reports have, and N numbers its reports from 1. Together they
 	// tell a report that comes twice.
 	Boot string `json:"boot"`
 	N    uint64 `json:"n"`
@@ -103,19 +102,6 @@ func (r *Report) Sum() (n uint64) {
 	return n
 }
 
-// NewBoot returns a random id for a process.
-func NewBoot() string { return rand.Text() }
-
-// bootLength is how many characters an id has: base32 of 128 bits and a little.
-const bootLength = 26
-
-func validateBoot(boot string) error {
-	if len(boot) != bootLength || strings.Trim(boot, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-		return fmt.Errorf("usage report: the boot id is not %d characters of A to Z and 2 to 7", bootLength)
-	}
-	return nil
-}
-
 // ErrVersion is returned for reports in a format that is not known here.
 var ErrVersion = errors.New("a report of another format")
 
@@ -163,7 +149,14 @@ func (r *Report) validate() error {
 	if len(r.Epoch) > MaxLabel {
 		return errors.New("usage report: the epoch is too long")
 	}
-	return errors.Join(validateBoot(r.Boot), r.validateWho(), r.validateCounts())
+	return errors.Join(r.validateBoot(), r.validateWho(), r.validateCounts())
+}
+
+func (r *Report) validateBoot() error {
+	if err := status.ValidateBoot(r.Boot); err != nil {
+		return fmt.Errorf("usage report: %w", err)
+	}
+	return nil
 }
 
 func (r *Report) validateWho() error {

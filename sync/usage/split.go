@@ -2,10 +2,10 @@ package usage
 
 import (
 	"fmt"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/flagside/flagside/sync/status"
 )
 
 // frame is how many bytes of a message are kept for all that is not counts of flags.
@@ -57,23 +57,11 @@ func shortened(flags []Flag) []Flag {
 	for _, f := range flags {
 		counts := make([]Count, 0, len(f.Counts))
 		for _, c := range f.Counts {
-			c.Variant = Cut(c.Variant, maxVariant)
+			c.Variant = status.Cut(c.Variant, maxVariant)
 			counts = append(counts, c)
 		}
-		f.Key, f.Counts = Cut(f.Key, maxKey), counts
+		f.Key, f.Counts = status.Cut(f.Key, maxKey), counts
 		all = append(all, f)
 	}
 	return all
-}
-
-// Cut returns the first bytes of a text as valid UTF-8.
-func Cut(text string, most int) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
-	if len(text) <= most {
-		return text
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most]
 }

@@ -25,8 +25,10 @@ const (
 	retry = time.Second
 )
 
-// Options say what is reported, and how. All functions are required and are called by one goroutine.
+// Options say what is reported, and how. All are required; functions are called by one goroutine.
 type Options struct {
+	// Boot is the random id of the process, see status.NewBoot.
+	Boot string
 	// Changed returns a channel that is closed when something else is served. It is taken before Served is asked.
 	Changed func() <-chan struct{}
 	// Served returns what is served.
@@ -50,7 +52,6 @@ type Served struct {
 // Reporter reports about one process. Create it with New and run it once. Note is safe for concurrent use.
 type Reporter struct {
 	options Options
-	boot    string
 	noted   chan string // the newest summary that was noted
 	sent    uint64      // reports
 
@@ -64,11 +65,8 @@ type Reporter struct {
 
 // New returns a reporter for a process that begins now.
 func New(o Options) *Reporter {
-	return &Reporter{options: o, boot: status.NewBoot(), noted: make(chan string, 1)}
+	return &Reporter{options: o, noted: make(chan string, 1)}
 }
-
-// Boot returns the id of the process in reports.
-func (r *Reporter) Boot() string { return r.boot }
 
 // Note tells how things are, in any words. Other words than before are a reason to report.
 func (r *Reporter) Note(summary string) {
@@ -122,7 +120,7 @@ func (r *Reporter) step(now time.Time) time.Time {
 	if r.sent == 0 && !served.Position.IsZero() {
 		r.at.report = now
 	}
-	acknowledges := served.Position != r.told && status.Within(r.boot, r.options.Share())
+	acknowledges := served.Position != r.told && status.Within(r.options.Boot, r.options.Share())
 	switch {
 	case !now.Before(r.at.report), r.pending && !now.Before(r.at.change), acknowledges && served.Refused && !now.Before(r.at.ack):
 		r.report(now)
@@ -165,7 +163,7 @@ func (r *Reporter) acknowledge(served Served, now time.Time) {
 
 func (r *Reporter) send(kind status.Kind, report status.Report) error {
 	r.sent++
-	report.Kind, report.Boot, report.N = kind, r.boot, r.sent
+	report.Kind, report.Boot, report.N = kind, r.options.Boot, r.sent
 	return r.options.Send(report)
 }
 

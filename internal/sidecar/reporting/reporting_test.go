@@ -17,6 +17,8 @@ import (
 type process struct {
 	*reporting.Reporter
 
+	boot string
+
 	mu      sync.Mutex // guards everything that follows
 	changed chan struct{}
 	served  reporting.Served
@@ -37,7 +39,9 @@ func newProcess() *process {
 		defer p.mu.Unlock()
 		do()
 	}
+	p.boot = status.NewBoot()
 	p.Reporter = reporting.New(reporting.Options{
+		Boot:    p.boot,
 		Changed: func() (c <-chan struct{}) { locked(func() { c = p.changed }); return c },
 		Served:  func() (s reporting.Served) { locked(func() { s = p.served }); return s },
 		Share:   func() (s uint32) { locked(func() { s = p.share }); return s },
@@ -121,7 +125,7 @@ func TestReportsComeAgainAndAgain(t *testing.T) {
 		pauses := make(map[time.Duration]bool)
 		for _, r := range all {
 			pause := r.at.Sub(last)
-			if pause < 8*time.Second || pause > 12*time.Second || r.N != n+1 || r.Boot != p.Boot() || r.Kind != status.KindState {
+			if pause < 8*time.Second || pause > 12*time.Second || r.N != n+1 || r.Boot != p.boot || r.Kind != status.KindState {
 				t.Fatalf("%+v after %s", r, pause)
 			}
 			last, n = r.at, r.N

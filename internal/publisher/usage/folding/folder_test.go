@@ -20,6 +20,7 @@ import (
 	"github.com/flagside/flagside/internal/waiting"
 	flagsync "github.com/flagside/flagside/sync"
 	"github.com/flagside/flagside/sync/series"
+	"github.com/flagside/flagside/sync/status"
 	report "github.com/flagside/flagside/sync/usage"
 )
 
@@ -122,7 +123,7 @@ func TestEveryReportIsFoldedOnce(t *testing.T) {
 		conn := sidecar(t, s.URL())
 		sending.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(i), 1))
-			boot := report.NewBoot()
+			boot := status.NewBoot()
 			for n := range uint64(each) {
 				amount := 1 + random.Uint64N(1000)
 				send(t, conn, boot, n+1, counts(fmt.Sprint("f-", random.IntN(3)), amount))
@@ -211,7 +212,7 @@ func TestAnotherPublisherGoesOn(t *testing.T) {
 	first, second := newFolder(t, s.URL()), newFolder(t, s.URL())
 	stop := run(t, first)
 	waiting.Until(t, "the streams are there", func() bool { return first.Known().Read })
-	conn, boot := sidecar(t, s.URL()), report.NewBoot()
+	conn, boot := sidecar(t, s.URL()), status.NewBoot()
 	send(t, conn, boot, 1, counts("f", 7))
 	waiting.Until(t, "the first folds", func() bool { return first.Known().Place.Reports == 1 })
 	run(t, second)
@@ -231,7 +232,7 @@ func TestWhatIsNotFoldedIsTold(t *testing.T) {
 	f := newFolder(t, s.URL())
 	stop := run(t, f)
 	waiting.Until(t, "the streams are there", func() bool { return f.Known().Read })
-	conn, boot := sidecar(t, s.URL()), report.NewBoot()
+	conn, boot := sidecar(t, s.URL()), status.NewBoot()
 	resend(t, conn, boot, []byte("{"))
 	send(t, conn, boot, 1, counts("f", 7))
 	waiting.Until(t, "it is folded", func() bool { p := f.Known().Place; return p.Reports == 1 && p.Malformed == 1 })
@@ -255,7 +256,7 @@ func TestLostReportsStream(t *testing.T) {
 	f := newFolder(t, s.URL())
 	run(t, f)
 	waiting.Until(t, "the streams are there", func() bool { return f.Known().Read })
-	conn, boot := sidecar(t, s.URL()), report.NewBoot()
+	conn, boot := sidecar(t, s.URL()), status.NewBoot()
 	send(t, conn, boot, 1, counts("f", 7))
 	waiting.Until(t, "it is folded", func() bool { return f.Known().Place.Reports == 1 })
 	api(t, s, "STREAM.DELETE", nil)
@@ -273,6 +274,6 @@ func TestWithoutAccounts(t *testing.T) {
 	f := newFolder(t, s.URL())
 	run(t, f)
 	waiting.Until(t, "the streams are there", func() bool { return f.Known().Read })
-	send(t, publisher(t, s.URL()), report.NewBoot(), 1, counts("f", 7))
+	send(t, publisher(t, s.URL()), status.NewBoot(), 1, counts("f", 7))
 	waiting.Until(t, "it is folded", func() bool { return f.Known().Place.Reports == 1 })
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
+	"github.com/flagside/flagside/sync/status"
 	"github.com/flagside/flagside/sync/usage"
 )
 
@@ -17,7 +18,7 @@ func newReport(c counting.Collected, from, to time.Time) usage.Report {
 		if r.NotFound == nil {
 			r.NotFound = make(map[string]uint64)
 		}
-		r.NotFound[usage.Cut(key, usage.MaxName)] += n
+		r.NotFound[status.Cut(key, usage.MaxName)] += n
 	}
 	for _, series := range slices.SortedFunc(maps.Keys(c.Evaluations), compare) {
 		count := usage.Count{

@@ -30,7 +30,7 @@ const (
 // Options say what is reported, and how. All but Dir and Interval are required. The functions are called by one goroutine.
 type Options struct {
 	Counts *counting.Counts
-	// Boot is the random id of the process, see usage.NewBoot.
+	// Boot is the random id of the process, see status.NewBoot.
 	Boot string
 	// Fill adds to a report who the sidecar is, which epoch its revisions are of, and how many clients evaluate by themselves.
 	Fill func(*usage.Report)

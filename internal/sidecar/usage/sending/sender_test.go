@@ -19,6 +19,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
 	"github.com/flagside/flagside/internal/sidecar/usage/sending"
+	"github.com/flagside/flagside/sync/status"
 	"github.com/flagside/flagside/sync/usage"
 )
 
@@ -105,7 +106,7 @@ func newWorld(t *testing.T, dir string) *world {
 func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	s, err := sending.New(sending.Options{
-		Counts: w.counts, Boot: usage.NewBoot(), Fill: func(r *usage.Report) { r.Pod = "shop-1" }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
+		Counts: w.counts, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod = "shop-1" }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
 	})
 	if err != nil {
 		t.Fatal(err)
