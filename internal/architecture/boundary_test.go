@@ -111,7 +111,7 @@ func TestFoundationImports(t *testing.T) {
 		"sync/backup":             {"sync", "sync/internal/jetstream"},
 		"sync/status":             {"document", "sync", "sync/changelog", "sync/internal/jetstream"},
 		"sync/usage":              {"document", "sync", "sync/internal/jetstream", "sync/status"},
-		"sync/series":             {"sync", "sync/internal/jetstream", "sync/internal/tuning", "sync/usage"},
+		"sync/series":             {"sync", "sync/internal/jetstream", "sync/usage"},
 		"sync/queue":              {"sync", "sync/internal/jetstream"},
 	} {
 		for _, imported := range own(all.must(t, at).imports) {

@@ -30,12 +30,6 @@ func Open(path string, logger zerolog.Logger) (*reload.File[Config], error) {
 	})
 }
 
-// Check reports what is wrong with the file of webhooks.
-func Check(path string) error {
-	_, err := readConfig(path)
-	return err
-}
-
 func readConfig(path string) (Config, error) {
 	content, err := readSecret(path)
 	if err != nil {
