@@ -3,7 +3,6 @@ package cache
 import (
 	"slices"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 )
 
@@ -11,11 +10,14 @@ import (
 // not: the documents that have changed since, and what was compiled from them.
 const maxPastBytes = 8 << 20
 
-// compiledSize is how much is compiled from a document, as a multiple of its size
-// and in bytes beside that; see docs/architecture.md.
+// What a View takes that another one has followed, in bytes: its own lists, a copy
+// of each shard that was changed, by the number of entries in it, and of each flag
+// that became another what is compiled, beside a multiple of its document.
 const (
-	compiledFactor = 2
+	viewSize       = 32 << 10
+	entrySize      = 160
 	compiledFixed  = 2 << 10
+	compiledFactor = 2
 )
 
 // past holds the last Views before the current one, each of another revision of the
@@ -62,12 +64,19 @@ func (p *past) keep(v *View, bytes, most int) *past {
 	return next
 }
 
-// replacedBytes returns how much memory a View takes when changes have made another
-// of it.
-func (v *View) replacedBytes(changes []change) (bytes int) {
+// replacedBytes returns how much memory a View takes when changes have made next of
+// it: flags that depend on what was changed are others, too.
+func (v *View) replacedBytes(next *View, changes []change) int {
+	bytes := viewSize
 	for _, d := range latest(changes) {
-		if before, ok := v.state.documents.get(document.ID{Kind: d.Kind, Key: d.Key}); ok {
-			bytes += compiledFixed + (1+compiledFactor)*len(before.Body)
+		bytes += entrySize * (1 + v.Count()/shardCount)
+		if before, ok := v.state.documents.get(d.ID()); ok {
+			bytes += len(before.Body)
+		}
+	}
+	for before := range next.rules.Difference(v.rules) {
+		if before != nil {
+			bytes += compiledFixed + compiledFactor*len(before.Document())
 		}
 	}
 	return bytes

@@ -1,6 +1,9 @@
 package cache
 
 import (
+	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +62,68 @@ func TestPastViews(t *testing.T) {
 	if v := s.At(tokens[len(tokens)-2]); v != nil {
 		t.Error("a View from before everything was replaced")
 	}
+}
+
+// What past Views are said to take is what they take at least: of many flags of which one changes, and of a segment on which many depend.
+func TestPastViewsAreMeasured(t *testing.T) {
+	const flags, changes = 5000, 100
+	for name, changed := range map[string]func(n int) document.Document{
+		"one flag": func(n int) document.Document { return flag("flag-1", n) },
+		"a segment of many": func(n int) document.Document {
+			return document.Document{Kind: document.KindSegment, Key: "s", Body: fmt.Appendf(nil, `{"==":[{"var":"x"},%d]}`, n)}
+		},
+	} {
+		grown, said := grownBy(t, 0, flags, changes, changed), 0
+		with := grownBy(t, 1000, flags, changes, changed, func(s *Store) { said = s.past.Load().bytes })
+		if took := with - grown; took > said {
+			t.Errorf("%s: past Views take %d bytes and say %d", name, took, said)
+		}
+		if said > maxPastBytes {
+			t.Errorf("%s: %d bytes are kept", name, said)
+		}
+	}
+}
+
+// grownBy returns by how much the heap grows with changes to a store that keeps past Views, or not.
+func grownBy(t *testing.T, most, flags, changes int, changed func(n int) document.Document, then ...func(*Store)) int {
+	t.Helper()
+	s, h := pastStore(t, most)
+	documents := []document.Document{changed(-1)}
+	for n := range flags {
+		d := flag(fmt.Sprint("flag-", n), 1)
+		if n < 300 {
+			d.Body = []byte(strings.Replace(string(d.Body), "{", `{"targeting":{"if":[{"$ref":"s"},"v"]},`, 1))
+		}
+		documents = append(documents, d)
+	}
+	if documents[0].Kind != document.KindSegment {
+		documents = append(documents, document.Document{Kind: document.KindSegment, Key: "s", Body: []byte(`true`)})
+	}
+	slices.SortFunc(documents, func(a, b document.Document) int { return -strings.Compare(string(a.Kind), string(b.Kind)) })
+	for len(documents) > 0 {
+		n := min(len(documents), 500)
+		apply(t, s, h.commit(t, documents[:n]...))
+		documents = documents[n:]
+	}
+	s.past.Store(new(past))
+	before := heap()
+	for n := range changes {
+		apply(t, s, h.commit(t, changed(n)))
+	}
+	after := heap()
+	for _, f := range then {
+		f(s)
+	}
+	runtime.KeepAlive(h)
+	return int(after) - int(before)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // What past Views keep in memory is bounded, whatever the size of documents.

@@ -141,7 +141,7 @@ func (s *Store) swap(v *View) {
 // follow makes v the current View, which changes have made of the one before.
 func (s *Store) follow(before, v *View, changes []change) {
 	if s.most > 0 {
-		s.past.Store(s.past.Load().keep(before, before.replacedBytes(changes), s.most))
+		s.past.Store(s.past.Load().keep(before, before.replacedBytes(v, changes), s.most))
 	}
 	s.publish(v)
 }
