@@ -30,7 +30,7 @@ func (q *request) takeBaggage(list []byte) {
 			}
 		case baggagePin:
 			if t, ok := baggageToken(value); ok && !q.pin.wanted() {
-				q.pin.revision = t
+				q.pin.revision, q.pin.lenient = t, true
 			}
 		}
 	}

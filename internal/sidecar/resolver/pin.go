@@ -27,6 +27,7 @@ type Past interface {
 type pin struct {
 	revision changelog.Token
 	strict   bool          // no answer rather than another revision
+	lenient  bool          // it comes from baggage, which visitors can write: it refuses nothing
 	gone     bool          // it is answered from the newest view all the same
 	newest   *eval.Ruleset // what flags that are urgent are answered from; nil if nothing is pinned
 }
@@ -55,20 +56,25 @@ func (q *request) goBack(ctx context.Context) error {
 	if !q.pin.wanted() {
 		return nil
 	}
-	if q.revision != (changelog.Token{}) && !q.lenient && q.pin.revision.Revision < q.revision.Revision {
+	if q.pin.revision.Epoch == q.revision.Epoch && q.pin.revision.Revision < q.revision.Revision {
+		if q.pin.lenient || q.lenient {
+			q.pin = pin{}
+			return nil
+		}
 		return fmt.Errorf("%w: it is pinned to %s and demands %s at least", ErrRequirement, q.pin.revision, q.revision)
 	}
 	before := q.resolver.past.At(q.pin.revision)
 	if before == nil && q.mayCome() {
 		before = q.awaitPin(ctx)
 	}
+	q.refresh() // the newest is no older than what was found, which may have become it in the meantime
 	switch {
 	case before == q.view:
 		q.pin = pin{} // it is the newest
 	case before != nil:
-		q.pin.newest, q.flag = q.rules, nil
+		q.pin.newest = q.rules
 		q.view, q.rules = before, before.Rules()
-	case q.pin.strict:
+	case q.pin.strict && !q.pin.lenient:
 		return fmt.Errorf("%w: %s; %s is served", ErrPinGone, q.pin.revision, q.view.Position().Token())
 	default:
 		q.pin.gone = true
@@ -84,10 +90,13 @@ func (q *request) mayCome() bool {
 
 // awaitPin waits a moment for a revision that is not applied yet.
 func (q *request) awaitPin(ctx context.Context) *cache.View {
-	ctx, cancel := context.WithTimeout(ctx, min(pinPatience, q.resolver.deadline))
+	most := min(pinPatience, q.resolver.deadline)
+	if q.lenient {
+		most -= q.waited // what baggage demands is waited for once
+	}
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	_ = q.resolver.log.Wait(ctx, q.pin.revision) // what matters is whether it is there
-	q.refresh()
 	return q.resolver.past.At(q.pin.revision)
 }
 

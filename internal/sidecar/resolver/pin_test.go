@@ -3,10 +3,15 @@ package resolver_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/flagside/flagside/cache"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
+	"github.com/flagside/flagside/sync/changelog"
 )
 
 // pinned asks for a flag and returns its value and its metadata.
@@ -136,6 +141,73 @@ func TestBaggageInsistsOnNothing(t *testing.T) {
 		if got != "1" || err != nil {
 			t.Errorf("%s: %s %v", baggage, got, err)
 		}
+	}
+}
+
+// Whatever headers demand, baggage does not add what refuses an answer.
+func TestBaggageBesideHeaders(t *testing.T) {
+	w := newWorld(t, "a", settled(1, ``))
+	old := w.token(w.commit()).String()
+	newest := w.token(w.commit("a", settled(2, ``))).String()
+	w.deliver()
+	for _, h := range []resolver.Headers{
+		{MinRevision: []byte(newest)}, {PinMode: []byte("strict")}, {MinRevision: []byte(newest), PinMode: []byte("strict")},
+	} {
+		for _, pin := range []string{old, "0000000a-1", w.token(1).String(), w.token(1000).String()} {
+			h.Get = func(name string) []byte {
+				if name == "Baggage" {
+					return []byte("flagside-pin-revision=" + pin)
+				}
+				return nil
+			}
+			got, _, err := w.pinned("a", h)
+			if err != nil || got != "2" && !(pin == old && len(h.MinRevision) == 0 && got == "1") {
+				t.Errorf("%s %s, baggage %s: %s %v", h.MinRevision, h.PinMode, pin, got, err)
+			}
+		}
+	}
+}
+
+// delivering is a Past into which a change comes while it is asked.
+type delivering struct {
+	resolver.Past
+
+	deliver func()
+}
+
+func (d *delivering) At(t changelog.Token) *cache.View {
+	d.deliver()
+	return d.Past.At(t)
+}
+
+// A kill switch that is thrown while a pinned request looks for its revision counts, whichever revision that is.
+func TestAKillSwitchDuringAPinnedRequest(t *testing.T) {
+	w := newWorld(t, "k", settled(1, `,"kind":"ops"`))
+	before := w.token(w.commit())
+	past := &delivering{Past: w.store, deliver: func() {}}
+	r, err := resolver.New(resolver.Options{Views: w.store, Past: past, Log: w, Metrics: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, pinTo := range []string{"what was before", "what comes"} {
+		thrown := w.token(w.commit("k", settled(uint64(n+2), `,"kind":"ops"`)))
+		past.deliver = func() {
+			past.deliver = func() {}
+			w.deliver()
+		}
+		pin := before
+		if pinTo == "what comes" {
+			pin = thrown
+		}
+		var q resolver.Request
+		if err := r.Begin(t.Context(), &q, []byte("k"), resolver.Headers{Pin: []byte(pin.String())}); err != nil {
+			t.Fatal(err)
+		}
+		result, err := q.Answer(nil)
+		if got := string(result.Value()); err != nil || got != strconv.Itoa(n+2) {
+			t.Errorf("pinned to %s: %s %v", pinTo, got, err)
+		}
+		q.End()
 	}
 }
 
