@@ -54,7 +54,7 @@ func TestOpenAppendsArePursued(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := &slowLog{outcome: writer.Outcome{State: writer.Open}}
-			l.state = statetest.Shop(t)
+			l.t, l.state, l.past = t, statetest.Shop(t), []changelog.Record{} // which a look at the lives of flags reads
 			other := false
 			var mu sync.Mutex
 			store := storeOf(l, l.state)
