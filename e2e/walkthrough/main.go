@@ -87,8 +87,13 @@ func start(ctx context.Context, dir string) (*walker, error) {
 		return w, err
 	}
 	w.admin = addresses[0]
+	w.receiver = newReceiver()
+	webhooks, err := w.receiver.configure(dir)
+	if err != nil {
+		return w, err
+	}
 	publisher, err := process.Start(binaries.Publisher, "serve", "--data-dir", filepath.Join(dir, "data"),
-		"--admin-addr", addresses[0], "--nats-addr", addresses[1])
+		"--admin-addr", addresses[0], "--nats-addr", addresses[1], "--webhooks", webhooks)
 	if err != nil {
 		return w, err
 	}

@@ -25,6 +25,7 @@ type walker struct {
 	tokens    map[string]string // files, by person
 	ids       map[string]string // of those tokens
 	sidecar   *process.Sidecar
+	receiver  *receiver // of events in team; down at first
 	processes []*process.Process
 	steps     int
 	failed    int
@@ -33,6 +34,9 @@ type walker struct {
 func (w *walker) stop() {
 	for _, p := range w.processes {
 		p.Kill()
+	}
+	if w.receiver != nil {
+		w.receiver.Close()
 	}
 }
 

@@ -423,7 +423,8 @@ func TestWhatHappensMeanwhileIsTold(t *testing.T) {
 		return len(list) == 2 && len(list[1].Environments) == 1 && strings.Contains(list[1].Environments[0].LastError, "410 Gone")
 	}, &logs)
 	list := second.List(t.Context())
-	if e := list[0].Environments[0]; e.State != "ok" || e.Waiting != 0 || e.Delivered != 10 {
+	// The first event may come again: the replica that had delivered it was stopped at once.
+	if e := list[0].Environments[0]; e.State != "ok" || e.Waiting != 0 || e.Delivered != 10 && e.Delivered != 11 {
 		t.Errorf("the webhook that works: %+v", e)
 	}
 	if e := list[1].Environments[0]; e.State != "failing" || e.Waiting != 11 || e.OldestWaiting.IsZero() || e.FailingSince.IsZero() {

@@ -29,6 +29,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z`), "2030-01-01T00:00:00Z"},
 	{regexp.MustCompile(`\bflagside_[a-z2-7]{13}_[a-z2-7]+`), "secret%d"},
 	{regexp.MustCompile(`\brecord \d+ of CONTROL`), "record N of CONTROL"}, // when policies are noted there is up to the publisher
+	{regexp.MustCompile(`\b\d{4} days ago`), "NNNN days ago"},
 	{regexp.MustCompile(`"hint": "[a-z2-7]{4}"`), `"hint": "hint"`},
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b|\b[0-9a-f]{12}\b`), "hash%08d"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b|\b[0-9a-f]{8}\b`), "epoch%03d"},
