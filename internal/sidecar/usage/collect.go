@@ -42,9 +42,7 @@ func (c *Counts) Collect() Collected {
 		n, idle := s.collect()
 		if idle {
 			n += s.giveUp()
-			if s.lumped {
-				c.lumped--
-			}
+			c.release(s)
 		}
 		all.add(s, names, n)
 		return idle
@@ -83,13 +81,9 @@ func (all *Collected) add(s *series, applications []string, n uint64) {
 	if n == 0 {
 		return
 	}
-	one := Series{Rule: s.key.rule(), Application: applications[s.key.application()], Bulk: s.key.bulk()}
+	one := Series{
+		Flag: s.flag, Revision: s.revision, Variant: s.variant, Rule: s.key.rule(), Application: applications[s.key.application()], Bulk: s.key.bulk(),
+	}
 	one.Reason, one.Code = s.key.outcome().Reason()
-	if s.flag != nil {
-		one.Flag, one.Revision = s.flag.Key(), s.flag.Revision()
-	}
-	if s.variant != nil {
-		one.Variant = s.variant.Name()
-	}
 	all.Evaluations[one] += n
 }
