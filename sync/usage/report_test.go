@@ -23,7 +23,7 @@ func full() usage.Report {
 			{Variant: "on", Reason: "TARGETING_MATCH", Rule: 2, N: 17}, {Reason: "ERROR", Code: "GENERAL", Application: "cart", Bulk: true, N: 1},
 		}}},
 		Other: []usage.Count{{Reason: "STATIC", Application: "other", N: 3}}, NotFound: map[string]uint64{"chekout": 4}, NotFoundOthers: 1,
-		Unknown: map[string]int{"flagd.sync": 2}, Lost: usage.Lost{Reports: 1, Evaluations: 10},
+		Unknown: map[string]int{"flagd.sync": 2}, Unchanged: 3, Lost: usage.Lost{Reports: 1, Evaluations: 10},
 	}
 }
 
@@ -62,7 +62,7 @@ func TestLargeReportsAreSplit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sum, lost, notFound uint64
+		var sum, lost, notFound, unchanged uint64
 		for i, part := range parts {
 			part.N = uint64(i + 1)
 			data, err := usage.Encode(part)
@@ -75,10 +75,11 @@ func TestLargeReportsAreSplit(t *testing.T) {
 			}
 			sum += got.Sum()
 			lost += got.Lost.Evaluations
+			unchanged += got.Unchanged
 			notFound += got.NotFound["chekout"]
 		}
-		if sum != r.Sum() || lost != 10 || notFound != 4 || len(parts) < 2 {
-			t.Errorf("%s: %d evaluations of %d, %d lost, %d not found in %d parts", name, sum, r.Sum(), lost, notFound, len(parts))
+		if sum != r.Sum() || lost != 10 || notFound != 4 || unchanged != 3 || len(parts) < 2 {
+			t.Errorf("%s: %d evaluations of %d, %d lost, %d not found, %d unchanged in %d parts", name, sum, r.Sum(), lost, notFound, unchanged, len(parts))
 		}
 	}
 }

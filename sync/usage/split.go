@@ -39,7 +39,7 @@ func Split(r Report) ([]Report, error) {
 
 // follower returns a part of a report that has nothing of its own yet.
 func follower(r Report) Report {
-	r.Flags, r.Other, r.NotFound, r.NotFoundOthers, r.Unknown, r.Lost = nil, nil, nil, 0, nil, Lost{}
+	r.Flags, r.Other, r.NotFound, r.NotFoundOthers, r.Unknown, r.Unchanged, r.Lost = nil, nil, nil, 0, nil, 0, Lost{}
 	return r
 }
 

@@ -150,6 +150,9 @@ func (f *Fold) add(m Message) {
 	if r.Lost != (usage.Lost{}) {
 		f.Place.Lost, f.Place.LostAt = sumOf(f.Place.Lost, r.Lost), m.Received
 	}
+	if r.Unchanged > 0 && at.After(f.Place.UnchangedAt) {
+		f.Place.UnchangedAt = at
+	}
 	boot := Boot{N: r.N, At: m.Received.Unix(), Application: r.Application}
 	for protocol, n := range r.Unknown {
 		if n > 0 {

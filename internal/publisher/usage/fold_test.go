@@ -260,13 +260,13 @@ func TestWhatIsNotCountedIsTold(t *testing.T) {
 	r := plain(1, noon)
 	r.Lost = report.Lost{Reports: 2, Evaluations: 7}
 	r.NotFound, r.NotFoundOthers = map[string]uint64{"gone": 3}, 4
-	r.Unknown = map[string]int{"flagd.sync": 2}
+	r.Unknown, r.Unchanged = map[string]int{"flagd.sync": 2}, 9
 	b.add(f, noon, usage.NewMessage(3, noon, []byte("{")), message(4, noon, r))
 	b.write(f)
 	f = b.open()
 	want := usage.Place{
 		Covered: 4, Since: noon, Until: noon, Boots: map[string]usage.Boot{boot(1): {N: 1, At: noon.Unix(), Application: "shop", Clients: 2}},
-		Reports: 1, Malformed: 1, Missed: 2, Lost: r.Lost, MalformedAt: noon, MissedAt: noon, LostAt: noon,
+		Reports: 1, Malformed: 1, Missed: 2, Lost: r.Lost, UnchangedAt: noon, MalformedAt: noon, MissedAt: noon, LostAt: noon,
 	}
 	if diff := cmp.Diff(want, f.Place); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

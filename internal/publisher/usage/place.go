@@ -36,6 +36,9 @@ type Place struct {
 	// Lost is what sidecars say that they could not keep.
 	Lost usage.Lost `json:"lost,omitzero"`
 
+	// UnchangedAt is when clients last kept an answer for all flags that no count tells of.
+	UnchangedAt time.Time `json:"unchangedAt,omitzero"`
+
 	// When something was wrong last.
 	MalformedAt time.Time `json:"malformedAt,omitzero"`
 	MissedAt    time.Time `json:"missedAt,omitzero"`

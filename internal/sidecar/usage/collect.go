@@ -27,11 +27,13 @@ type Collected struct {
 	// NotFound has requests for flags that do not exist by key, and NotFoundOthers the number of those whose keys there is no room for.
 	NotFound       map[string]uint64
 	NotFoundOthers uint64
+	// Unchanged is how many answers for all flags were not made because clients had them, and had evaluations that are not in Evaluations.
+	Unchanged uint64
 }
 
 // Collect returns what was counted since it was called last, every evaluation exactly once.
 func (c *Counts) Collect() Collected {
-	all := Collected{Evaluations: make(map[Series]uint64)}
+	all := Collected{Evaluations: make(map[Series]uint64), Unchanged: c.unchanged.Swap(0)}
 	all.NotFound, all.NotFoundOthers = c.unknown.collect()
 	c.mu.Lock()
 	defer c.mu.Unlock()

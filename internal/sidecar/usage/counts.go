@@ -23,6 +23,7 @@ type Counts struct {
 	others       [2][OutcomeCount]series // what there was no room for, of single and of bulk answers
 	applications *applications
 	unknown      *unknownKeys
+	unchanged    atomic.Uint64 // see Unchanged
 
 	mu     sync.Mutex // guards what follows, and writes to the table
 	kept   []*series
@@ -64,6 +65,13 @@ func (c *Counts) Evaluation(r *eval.Result, o Outcome, a Application) {
 func (c *Counts) NotFound(key []byte) {
 	if c != nil {
 		c.unknown.add(key)
+	}
+}
+
+// Unchanged counts an answer for all flags that the client had already, where it is not known any more which flags those were.
+func (c *Counts) Unchanged() {
+	if c != nil {
+		c.unchanged.Add(1)
 	}
 }
 

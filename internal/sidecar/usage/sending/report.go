@@ -13,7 +13,7 @@ import (
 
 // newReport returns what was counted in some time. Everything is in order, so that equal counts have equal bytes.
 func newReport(c counting.Collected, from, to time.Time) usage.Report {
-	r := usage.Report{From: from.UTC(), To: to.UTC(), NotFoundOthers: c.NotFoundOthers}
+	r := usage.Report{From: from.UTC(), To: to.UTC(), NotFoundOthers: c.NotFoundOthers, Unchanged: c.Unchanged}
 	for key, n := range c.NotFound {
 		if r.NotFound == nil {
 			r.NotFound = make(map[string]uint64)

@@ -116,7 +116,7 @@ func (s *Sender) collect(now time.Time) {
 	s.last = now
 	s.options.Fill(&r)
 	r.Boot, r.Lost = s.options.Boot, s.spool.takeLost()
-	if r.Sum() == 0 && len(r.NotFound) == 0 && r.NotFoundOthers == 0 && len(r.Unknown) == 0 && r.Lost == (usage.Lost{}) {
+	if r.Empty() {
 		return
 	}
 	parts, err := usage.Split(r)
