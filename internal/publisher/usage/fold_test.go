@@ -288,6 +288,24 @@ func TestWhatIsNotCountedIsTold(t *testing.T) {
 	}
 }
 
+// When reports come from another stream, what the one before had may be missed.
+func TestAnotherStream(t *testing.T) {
+	t.Parallel()
+	b := newBooks(t)
+	f := b.open()
+	f.Move("one", 0, noon)
+	if f.Messages() != 0 || !f.Place.MissedAt.IsZero() {
+		t.Errorf("the first stream: %+v", f.Place)
+	}
+	b.add(f, noon, message(1, noon, plain(1, noon)))
+	b.write(f)
+	f = b.open()
+	f.Move("two", 4, noon)
+	if p := f.Place; f.Messages() == 0 || p.Source != "two" || p.Covered != 4 || p.Missed != 4 || !p.MissedAt.Equal(noon) {
+		t.Errorf("another: %+v", p)
+	}
+}
+
 // There is a bound on series, names and processes, and the sum is right all the same.
 func TestRoomIsBounded(t *testing.T) {
 	t.Parallel()
