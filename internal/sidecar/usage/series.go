@@ -51,7 +51,7 @@ func (v *version) is(r *eval.Result) bool {
 }
 
 // text returns how many bytes the texts have.
-func (v version) text() int { return len(v.flag) + len(v.variant) }
+func (v *version) text() int { return len(v.flag) + len(v.variant) }
 
 // seriesKey is what series of one flag differ in, in bits: 20 for the variant, 5 for the outcome, 16 for the rule, 16 for the application, and
 // one for bulk answers.
