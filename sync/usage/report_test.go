@@ -98,11 +98,11 @@ func TestKeysOfClientsCostNoCounts(t *testing.T) {
 				requests += i
 			}
 			requests += r.NotFoundOthers
-			for i := range 4_000 {
+			for i := range 1_500 {
 				counts := []usage.Count{{Variant: "on", Reason: "TARGETING_MATCH", Rule: 1, N: 5}}
 				r.Flags = append(r.Flags, usage.Flag{Key: fmt.Sprintf("flag-%05d", i), Revision: 1, Counts: counts})
 			}
-			for i := range 3_000 {
+			for i := range 1_000 {
 				r.Other = append(r.Other, usage.Count{Variant: strings.Repeat("\x01", 100), Reason: "STATIC", Rule: i, N: 1})
 			}
 			sum, gotRequests, names := sent(t, r)
