@@ -104,7 +104,7 @@ func (p *Publisher) usageConditions(add func(c health.Code, detail string)) {
 			add(health.UsageBehind, fmt.Sprintf("%s: %d reports wait", e.name, k.Waiting))
 		}
 		for what, at := range map[string]time.Time{
-			"sidecars had no room for some counts": k.Place.LostAt, "reports were removed before they were folded": k.Place.MissedAt,
+			"sidecars had no room for some counts": k.Place.LostAt, "reports were removed, or lost with their stream, before they were folded": k.Place.MissedAt,
 			"reports could not be read": k.Place.MalformedAt,
 		} {
 			if now.Sub(at) < usageLoss {

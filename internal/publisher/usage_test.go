@@ -42,6 +42,8 @@ func TestUseIsConcludedWithCare(t *testing.T) {
 		"lost long ago":    {func(k *folding.Known) { k.Place.LostAt = ago(8) }, nil, risk.Use{Known: true}},
 		"missed":           {func(k *folding.Known) { k.Place.MissedAt = ago(1) }, nil, risk.Use{}},
 		"malformed":        {func(k *folding.Known) { k.Place.MalformedAt = ago(1) }, nil, risk.Use{}},
+		"kept answers":     {func(k *folding.Known) { k.Place.UnchangedAt = ago(1) }, nil, risk.Use{}},
+		"kept long ago":    {func(k *folding.Known) { k.Place.UnchangedAt = ago(8) }, nil, risk.Use{Known: true}},
 		"clients":          {func(k *folding.Known) { k.ClientsSeen = map[string]time.Time{"shop": ago(1)} }, nil, risk.Use{}},
 		"clients long ago": {func(k *folding.Known) { k.ClientsSeen = map[string]time.Time{"shop": ago(9)} }, nil, risk.Use{Known: true}},
 	} {

@@ -20,7 +20,7 @@ const usageDir = "usage"
 // newSender returns what reports the counts to publishers.
 func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Registerer) (*sending.Sender, error) {
 	o := sending.Options{
-		Counts: counts, Boot: s.boot, Fill: s.fillUsage, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
+		Counts: counts, Boot: s.boot, Fill: s.fillUsage, Epoch: s.usageEpoch, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
 	}
 	if s.options.DataDir != "" {
 		o.Dir = filepath.Join(s.options.DataDir, usageDir)
@@ -28,19 +28,24 @@ func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Register
 	return sending.New(o)
 }
 
-// fillUsage adds to a report who the sidecar is, which epoch its revisions are of, and how many clients evaluate by themselves.
+// fillUsage adds to a report who the sidecar is, and how many clients evaluate by themselves.
 func (s *Sidecar) fillUsage(r *usage.Report) {
 	who := s.options.Identity
 	r.Pod, r.Namespace = status.Cut(who.Pod, usage.MaxName), status.Cut(who.Namespace, usage.MaxLabel)
 	r.Application, r.Release = status.Cut(who.Application, usage.MaxLabel), status.Cut(who.ApplicationVersion, usage.MaxLabel)
-	if view := s.store.View(); view != nil {
-		r.Epoch = string(view.Position().Epoch)
-	}
 	for _, face := range s.rpc.faces {
 		if n := face.server.Streams(); face.name == faceSync && n > 0 {
 			r.Unknown = map[string]int{face.name: n}
 		}
 	}
+}
+
+// usageEpoch returns the epoch that revisions of flags are of.
+func (s *Sidecar) usageEpoch() string {
+	if view := s.store.View(); view != nil {
+		return string(view.Position().Epoch)
+	}
+	return ""
 }
 
 // sendUsage brings a report to the publishers.

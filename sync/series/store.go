@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	flagsync "github.com/flagside/flagside/sync"
@@ -141,19 +140,6 @@ func (s *Store) data(m jetstream.Message, err error) ([]byte, bool, error) {
 	default:
 		return m.Data, true, nil
 	}
-}
-
-// Names returns the names of all parts that begin with a token, such as minute.
-func (s *Store) Names(ctx context.Context, first string) (map[string]bool, error) {
-	found, err := s.client.Subjects(ctx, s.series, s.subject+first+".>")
-	if err != nil {
-		return nil, s.failed(err)
-	}
-	names := make(map[string]bool, len(found))
-	for subject := range found {
-		names[strings.TrimPrefix(subject, s.subject)] = true
-	}
-	return names, nil
 }
 
 // Write writes documents behind a sequence, all of them or none, and returns the sequence behind which the next are written. It fails with

@@ -238,7 +238,7 @@ func (r *Report) texts() map[*string]int {
 // shorten makes texts and lists as short as they may be.
 func (r *Report) shorten() {
 	for text, most := range r.texts() {
-		*text = Cut(plain(*text), most)
+		*text = Cut(Plain(*text), most)
 	}
 	r.Identity.Labels = firstLabels(r.Identity.Labels)
 	r.Conditions = r.Conditions[:min(len(r.Conditions), MaxConditions)]
@@ -260,8 +260,8 @@ func (r *Report) dropOne() bool {
 	return true
 }
 
-// plain returns a text without control characters, so that its bytes bound those of its JSON.
-func plain(text string) string {
+// Plain returns a text without control characters, so that its bytes bound those of its JSON.
+func Plain(text string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
 			return utf8.RuneError
@@ -278,7 +278,7 @@ func firstLabels(all map[string]string) map[string]string {
 	names := slices.Sorted(maps.Keys(all))
 	few := make(map[string]string)
 	for _, name := range names[:min(len(names), MaxLabels)] {
-		few[Cut(plain(name), MaxText)] = Cut(plain(all[name]), MaxLabel)
+		few[Cut(Plain(name), MaxText)] = Cut(Plain(all[name]), MaxLabel)
 	}
 	return few
 }

@@ -60,6 +60,9 @@ type Report struct {
 	// Unknown are the connected clients that evaluate by themselves, by protocol: how often
 	// they do is not known.
 	Unknown map[string]int `json:"unknown,omitempty"`
+	// Unchanged is how many answers for all flags were not made because clients had them,
+	// where it is not known which flags those had: their evaluations are in no count.
+	Unchanged uint64 `json:"unchanged,omitzero"`
 	// Lost is what was counted since the report before and could not be kept.
 	Lost Lost `json:"lost,omitzero"`
 }
@@ -87,6 +90,11 @@ type Count struct {
 type Lost struct {
 	Reports     uint64 `json:"reports,omitzero"`
 	Evaluations uint64 `json:"evaluations,omitzero"` // in these reports, as far as it is known
+}
+
+// Empty reports whether a report says nothing but who made it.
+func (r *Report) Empty() bool {
+	return r.Sum() == 0 && len(r.NotFound) == 0 && r.NotFoundOthers == 0 && len(r.Unknown) == 0 && r.Unchanged == 0 && r.Lost == Lost{}
 }
 
 // Sum returns how many evaluations a report has.

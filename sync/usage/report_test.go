@@ -3,6 +3,7 @@ package usage_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func full() usage.Report {
 			{Variant: "on", Reason: "TARGETING_MATCH", Rule: 2, N: 17}, {Reason: "ERROR", Code: "GENERAL", Application: "cart", Bulk: true, N: 1},
 		}}},
 		Other: []usage.Count{{Reason: "STATIC", Application: "other", N: 3}}, NotFound: map[string]uint64{"chekout": 4}, NotFoundOthers: 1,
-		Unknown: map[string]int{"flagd.sync": 2}, Lost: usage.Lost{Reports: 1, Evaluations: 10},
+		Unknown: map[string]int{"flagd.sync": 2}, Unchanged: 3, Lost: usage.Lost{Reports: 1, Evaluations: 10},
 	}
 }
 
@@ -62,7 +63,7 @@ func TestLargeReportsAreSplit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sum, lost, notFound uint64
+		var sum, lost, notFound, unchanged uint64
 		for i, part := range parts {
 			part.N = uint64(i + 1)
 			data, err := usage.Encode(part)
@@ -75,12 +76,68 @@ func TestLargeReportsAreSplit(t *testing.T) {
 			}
 			sum += got.Sum()
 			lost += got.Lost.Evaluations
+			unchanged += got.Unchanged
 			notFound += got.NotFound["chekout"]
 		}
-		if sum != r.Sum() || lost != 10 || notFound != 4 || len(parts) < 2 {
-			t.Errorf("%s: %d evaluations of %d, %d lost, %d not found in %d parts", name, sum, r.Sum(), lost, notFound, len(parts))
+		if sum != r.Sum() || lost != 10 || notFound != 4 || unchanged != 3 || len(parts) < 2 {
+			t.Errorf("%s: %d evaluations of %d, %d lost, %d not found, %d unchanged in %d parts", name, sum, r.Sum(), lost, notFound, unchanged, len(parts))
 		}
 	}
+}
+
+// Clients choose the keys of flags that do not exist. Whatever they are, all counts of flags are sent, and every request is in the sum.
+func TestKeysOfClientsCostNoCounts(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{"plain": "x", "control characters": "\x01", "quotes": `"`, "backslashes": `\`, "no UTF-8": "\xff", "wide": "語"} {
+		for _, length := range []int{250, 4 << 10} {
+			r := full()
+			r.NotFound = make(map[string]uint64)
+			var requests uint64
+			for i := range uint64(201) {
+				r.NotFound[fmt.Sprint(i, strings.Repeat(text, length/len(text)))] = i
+				requests += i
+			}
+			requests += r.NotFoundOthers
+			for i := range 1_500 {
+				counts := []usage.Count{{Variant: "on", Reason: "TARGETING_MATCH", Rule: 1, N: 5}}
+				r.Flags = append(r.Flags, usage.Flag{Key: fmt.Sprintf("flag-%05d", i), Revision: 1, Counts: counts})
+			}
+			for i := range 1_000 {
+				r.Other = append(r.Other, usage.Count{Variant: strings.Repeat("\x01", 100), Reason: "STATIC", Rule: i, N: 1})
+			}
+			sum, gotRequests, names := sent(t, r)
+			if sum != r.Sum() || gotRequests != requests || names == 0 || names > usage.MaxNotFound {
+				t.Errorf("%s, %d bytes: %d evaluations of %d, %d requests of %d, %d names", name, length, sum, r.Sum(), gotRequests, requests, names)
+			}
+		}
+	}
+}
+
+// sent returns how many evaluations, and requests for how many flags that do not exist, come in the parts of a report.
+func sent(t *testing.T, r usage.Report) (evaluations, requests uint64, names int) {
+	t.Helper()
+	parts, err := usage.Split(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range parts {
+		part.N = math.MaxUint64 - uint64(i)
+		data, err := usage.Encode(part)
+		if err != nil {
+			t.Fatalf("part %d: %v", i, err)
+		}
+		got, err := usage.Decode(data)
+		if err != nil {
+			t.Fatalf("part %d: %v", i, err)
+		}
+		evaluations += got.Sum()
+		requests += got.NotFoundOthers
+		for _, n := range got.NotFound {
+			requests += n
+		}
+		names += len(got.NotFound)
+	}
+	return evaluations, requests, names
 }
 
 func TestReportsAreRefused(t *testing.T) {
@@ -128,28 +185,18 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Add(data)
 	f.Add([]byte(`{"v":1,"boot":"` + boot + `","n":1,"flags":[{"key":"f","counts":null}]}`))
+	f.Add([]byte(`{"v":1,"boot":"` + boot + `","n":1,"notFound":{"\u0001":3,"\u0002":4,"\"\\":5},"other":[{"reason":"\u0001","n":6}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := usage.Decode(data)
 		if err != nil {
 			return
 		}
-		parts, err := usage.Split(r)
-		if err != nil {
-			t.Fatal(err)
+		want := r.NotFoundOthers
+		for _, n := range r.NotFound {
+			want += n
 		}
-		var sum uint64
-		for _, part := range parts {
-			again, err := usage.Encode(part)
-			if err != nil {
-				t.Fatalf("decoded and not encoded: %v", err)
-			}
-			if part, err = usage.Decode(again); err != nil {
-				t.Fatalf("encoded and not decoded: %v", err)
-			}
-			sum += part.Sum()
-		}
-		if sum != r.Sum() {
-			t.Fatalf("%d evaluations in parts of %d", sum, r.Sum())
+		if sum, requests, _ := sent(t, r); sum != r.Sum() || requests != want {
+			t.Fatalf("%d evaluations in parts of %d, and %d requests of %d", sum, r.Sum(), requests, want)
 		}
 	})
 }

@@ -88,6 +88,7 @@ func (s *server) stateOfUsage(ctx context.Context, environment string) (from Usa
 	}
 	state = api.UsageState{
 		Kept: true, Since: k.Place.Since, FoldedUntil: k.FoldedUntil, Waiting: k.Waiting, Lost: k.Place.Lost.Evaluations, Missed: k.Place.Missed + k.Place.Malformed,
+		Unchanged: k.Place.UnchangedAt,
 	}
 	for _, application := range slices.Sorted(maps.Keys(k.ClientsSeen)) {
 		state.Clients = append(state.Clients, api.UsageClients{

@@ -11,6 +11,7 @@ type UsageState struct {
 	Lost        uint64         `json:"lost,omitzero" doc:"Evaluations that sidecars have counted and could not report, since counts begin."`
 	Missed      uint64         `json:"missed,omitzero" doc:"Reports that were removed before they were counted, and such that could not be read."`
 	Clients     []UsageClients `json:"clients,omitempty" nullable:"false" doc:"Clients that evaluate by themselves: how often they do is not known."`
+	Unchanged   time.Time      `json:"unchanged,omitzero" doc:"When a client last asked for all flags and kept the answer that it had, and it is not known which flags those were."`
 }
 
 // UsageClients are clients of an application that evaluate by themselves.

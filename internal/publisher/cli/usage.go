@@ -158,6 +158,9 @@ func usageNotes(out io.Writer, u api.UsageState, untold uint64) error {
 			say("until %s clients%s evaluated by themselves: their evaluations are unknown", timeCell(c.Last), ofApplication(c.Application))
 		}
 	}
+	if !u.Unchanged.IsZero() {
+		say("until %s clients asked for all flags and kept the answer that they had: these evaluations are unknown", timeCell(u.Unchanged))
+	}
 	if u.Lost > 0 {
 		say("%d evaluations were counted and lost, because sidecars had no room", u.Lost)
 	}

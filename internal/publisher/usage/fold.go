@@ -137,6 +137,16 @@ func (f *Fold) Skip(to uint64) {
 	}
 }
 
+// Move tells that reports come from another stream, which has removed those up to a sequence. What the stream before had and was not folded is
+// missed; how many that were is not known.
+func (f *Fold) Move(source string, removed uint64, now time.Time) {
+	if f.Place.Source != "" {
+		f.Place.Missed, f.Place.MissedAt = plus(f.Place.Missed, removed), now
+		f.messages++ // so that it is written, and not told again later
+	}
+	f.Place.Source, f.Place.Covered = source, removed
+}
+
 // add folds a report that is new.
 func (f *Fold) add(m Message) {
 	r := m.Report
@@ -149,6 +159,9 @@ func (f *Fold) add(m Message) {
 	f.Place.Reports++
 	if r.Lost != (usage.Lost{}) {
 		f.Place.Lost, f.Place.LostAt = sumOf(f.Place.Lost, r.Lost), m.Received
+	}
+	if r.Unchanged > 0 && at.After(f.Place.UnchangedAt) {
+		f.Place.UnchangedAt = at
 	}
 	boot := Boot{N: r.N, At: m.Received.Unix(), Application: r.Application}
 	for protocol, n := range r.Unknown {

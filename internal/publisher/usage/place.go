@@ -32,9 +32,12 @@ type Place struct {
 	Reports    uint64 `json:"reports,omitzero"`    // that were folded
 	Duplicates uint64 `json:"duplicates,omitzero"` // that came once more
 	Malformed  uint64 `json:"malformed,omitzero"`  // that could not be read
-	Missed     uint64 `json:"missed,omitzero"`     // that the stream had removed before they were folded
+	Missed     uint64 `json:"missed,omitzero"`     // that the stream had removed before they were folded, as far as it is known
 	// Lost is what sidecars say that they could not keep.
 	Lost usage.Lost `json:"lost,omitzero"`
+
+	// UnchangedAt is when clients last kept an answer for all flags that no count tells of.
+	UnchangedAt time.Time `json:"unchangedAt,omitzero"`
 
 	// When something was wrong last.
 	MalformedAt time.Time `json:"malformedAt,omitzero"`

@@ -1,9 +1,7 @@
 package usage
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -70,16 +68,3 @@ func (id ID) Next() ID {
 
 // String returns the name as a part of a subject.
 func (id ID) String() string { return string(id.Resolution) + "." + strconv.FormatInt(id.Start, 10) }
-
-// ParseID returns the segment with a name.
-func ParseID(name string) (ID, error) {
-	resolution, start, _ := strings.Cut(name, ".")
-	seconds, err := strconv.ParseInt(start, 10, 64)
-	id := ID{Resolution: Resolution(resolution), Start: seconds}
-	switch {
-	case err != nil || id.Resolution != Minute && id.Resolution != Hour && id.Resolution != Day:
-		return ID{}, fmt.Errorf("usage: %q is no name of a segment", name)
-	default:
-		return id, nil
-	}
-}

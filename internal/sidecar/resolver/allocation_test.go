@@ -54,3 +54,33 @@ func TestEnrichmentDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", allocations)
 	}
 }
+
+// An answer that the client has is counted as use, in memory that is there already.
+func TestUnchangedAnswersDoNotAllocate(t *testing.T) {
+	for name, memory := range map[string]int64{"in memory": 0, "not in memory": -1} {
+		w := newWorld(t, "f", planned)
+		w.counting(memory)
+		if memory >= 0 {
+			w.remember()
+		}
+		e := &encoder{form: "test"}
+		_, tag, err := w.answerAll(t.Context(), "", e)
+		if err != nil || memory >= 0 && !w.remembered("", "") {
+			t.Fatalf("%s: %v, or not remembered", name, err)
+		}
+		var q resolver.BulkRequest
+		known := []byte(tag)
+		allocations := testing.AllocsPerRun(1000, func() {
+			if err := w.BeginAll(t.Context(), &q, resolver.Headers{}); err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := q.Answer(t.Context(), nil, known, e); err != nil || !answer.NotModified {
+				t.Fatalf("%+v, %v", answer, err)
+			}
+			q.End()
+		})
+		if allocations != 0 {
+			t.Errorf("%s: %v allocations", name, allocations)
+		}
+	}
+}

@@ -65,11 +65,11 @@ func (b *bulkBuild) period(now time.Time) period {
 // recall returns the body of the answer if it is remembered, and notes its validator. Its evaluations are counted as if they had been made. The
 // body is shared and must not be modified.
 func (q *BulkRequest) recall() (body []byte, ok bool) {
-	if q.resolver.cacheOff || !q.key.cacheable {
+	if !q.memorable() {
 		return nil, false
 	}
-	found, ok := q.resolver.answers.Get(q.key.bytes)
-	if !ok || !found.period.holds(q.now) {
+	found, ok := q.inMemory()
+	if !ok {
 		q.resolver.counts.miss.Inc()
 		return nil, false
 	}
@@ -79,6 +79,15 @@ func (q *BulkRequest) recall() (body []byte, ok bool) {
 	q.recordAll(&found.tally, true)
 	q.tag.set(&q.key, found.digest, found.period)
 	return found.body, true
+}
+
+// memorable reports whether the answer may be in memory.
+func (q *BulkRequest) memorable() bool { return !q.resolver.cacheOff && q.key.cacheable }
+
+// inMemory returns the answer as it is remembered.
+func (q *BulkRequest) inMemory() (found remembered, ok bool) {
+	found, ok = q.resolver.answers.Get(q.key.bytes)
+	return found, ok && found.period.holds(q.now)
 }
 
 // remember notes the validator of a body that was made of all results, and keeps a copy of it unless it may be another at any moment.

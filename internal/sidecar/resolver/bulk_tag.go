@@ -58,8 +58,20 @@ func (q *BulkRequest) unchanged(other []byte) bool {
 	}
 	q.tag.text = append(q.tag.text[:0], other...)
 	q.resolver.counts.unchanged.Inc()
+	q.useUnchanged()
 	q.recordUnchanged()
 	return true
+}
+
+// useUnchanged counts the use of the flags in an answer that the client has: by flag if the answer is in memory, which no longer tells otherwise.
+func (q *BulkRequest) useUnchanged() {
+	if q.memorable() {
+		if found, ok := q.inMemory(); ok {
+			q.resolver.usage.Again(found.usage)
+			return
+		}
+	}
+	q.resolver.usage.Unchanged()
 }
 
 func parsePeriod(text []byte) (p period, ok bool) {

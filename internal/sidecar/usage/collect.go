@@ -27,11 +27,13 @@ type Collected struct {
 	// NotFound has requests for flags that do not exist by key, and NotFoundOthers the number of those whose keys there is no room for.
 	NotFound       map[string]uint64
 	NotFoundOthers uint64
+	// Unchanged is how many answers for all flags were not made because clients had them, and had evaluations that are not in Evaluations.
+	Unchanged uint64
 }
 
 // Collect returns what was counted since it was called last, every evaluation exactly once.
 func (c *Counts) Collect() Collected {
-	all := Collected{Evaluations: make(map[Series]uint64)}
+	all := Collected{Evaluations: make(map[Series]uint64), Unchanged: c.unchanged.Swap(0)}
 	all.NotFound, all.NotFoundOthers = c.unknown.collect()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,9 +44,7 @@ func (c *Counts) Collect() Collected {
 		n, idle := s.collect()
 		if idle {
 			n += s.giveUp()
-			if s.lumped {
-				c.lumped--
-			}
+			c.release(s)
 		}
 		all.add(s, names, n)
 		return idle
@@ -83,13 +83,9 @@ func (all *Collected) add(s *series, applications []string, n uint64) {
 	if n == 0 {
 		return
 	}
-	one := Series{Rule: s.key.rule(), Application: applications[s.key.application()], Bulk: s.key.bulk()}
+	one := Series{
+		Flag: s.flag, Revision: s.revision, Variant: s.variant, Rule: s.key.rule(), Application: applications[s.key.application()], Bulk: s.key.bulk(),
+	}
 	one.Reason, one.Code = s.key.outcome().Reason()
-	if s.flag != nil {
-		one.Flag, one.Revision = s.flag.Key(), s.flag.Revision()
-	}
-	if s.variant != nil {
-		one.Variant = s.variant.Name()
-	}
 	all.Evaluations[one] += n
 }

@@ -12,19 +12,24 @@ const (
 	maxSeries       = 32 << 10
 	maxLumpedSeries = 8 << 10
 	firstRoom       = 256
+	// maxText is how many bytes the names of flags and variants have in series, and those without an application have as much more.
+	maxText = 4 << 20
 )
 
-// Counts counts evaluations. Create it with New. Nil counts nothing.
+// Counts counts evaluations. Create it with New. Nil counts nothing. A version of a flag is recognised by its generation and revision, so all
+// rulesets have to be made from the same eval.New, as those of one sidecar are.
 type Counts struct {
 	table        atomic.Pointer[table]   // replaced when series are given up, and to grow
 	others       [2][OutcomeCount]series // what there was no room for, of single and of bulk answers
 	applications *applications
 	unknown      *unknownKeys
+	unchanged    atomic.Uint64 // see Unchanged
 
 	mu     sync.Mutex // guards what follows, and writes to the table
 	kept   []*series
 	bulks  []*Remembered
 	lumped int // how many of kept are
+	text   int // bytes of the names in kept
 }
 
 // New returns Counts for a sidecar. application is the name of the one that the sidecar is for; it may be empty.
@@ -63,6 +68,13 @@ func (c *Counts) NotFound(key []byte) {
 	}
 }
 
+// Unchanged counts an answer for all flags that the client had already, where it is not known any more which flags those were.
+func (c *Counts) Unchanged() {
+	if c != nil {
+		c.unchanged.Add(1)
+	}
+}
+
 // add counts in a series, and makes sure that it will be collected.
 func (c *Counts) add(s *series, n uint64) {
 	if !s.add(n) {
@@ -73,7 +85,7 @@ func (c *Counts) add(s *series, n uint64) {
 // seriesOf returns where a result is counted.
 func (c *Counts) seriesOf(r *eval.Result, o Outcome, a Application, bulk bool) *series {
 	key := newSeriesKey(r, o, a, bulk)
-	if s := c.table.Load().find(r.Flag, key); s != nil {
+	if s := c.table.Load().find(r, key); s != nil {
 		return s
 	}
 	return c.newSeries(r, key)
@@ -81,26 +93,26 @@ func (c *Counts) seriesOf(r *eval.Result, o Outcome, a Application, bulk bool) *
 
 // newSeries returns a series that was not there a moment ago, or another where there is no room for it.
 func (c *Counts) newSeries(r *eval.Result, key seriesKey) *series {
+	v := newVersion(r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t := c.table.Load()
-	if s := t.find(r.Flag, key); s != nil {
+	if s := t.find(r, key); s != nil {
 		return s
 	}
-	if len(c.kept)-c.lumped < maxSeries {
-		return c.insert(&series{flag: r.Flag, variant: r.Variant, key: key})
+	if len(c.kept)-c.lumped < maxSeries && c.text+v.text() <= maxText {
+		return c.insert(&series{version: v, key: key})
 	}
-	return c.lumpedSeries(r, key.with(otherApplication))
+	return c.lumpedSeries(r, v, key.with(otherApplication))
 }
 
 // lumpedSeries returns a series that says less. c.mu is held.
-func (c *Counts) lumpedSeries(r *eval.Result, key seriesKey) *series {
-	if s := c.table.Load().find(r.Flag, key); s != nil {
+func (c *Counts) lumpedSeries(r *eval.Result, v version, key seriesKey) *series {
+	if s := c.table.Load().find(r, key); s != nil {
 		return s
 	}
-	if c.lumped < maxLumpedSeries {
-		c.lumped++
-		return c.insert(&series{flag: r.Flag, variant: r.Variant, key: key, lumped: true})
+	if c.lumped < maxLumpedSeries && c.text+v.text() <= 2*maxText {
+		return c.insert(&series{version: v, key: key, lumped: true})
 	}
 	if key.bulk() {
 		return &c.others[1][key.outcome()]
@@ -110,8 +122,7 @@ func (c *Counts) lumpedSeries(r *eval.Result, key seriesKey) *series {
 
 // insert adds a series to the table. c.mu is held.
 func (c *Counts) insert(s *series) *series {
-	s.counter.kept.Store(true)
-	c.kept = append(c.kept, s)
+	c.take(s)
 	if c.table.Load().full() {
 		c.rebuild() // which has s
 		return s
@@ -124,7 +135,7 @@ func (c *Counts) insert(s *series) *series {
 func (c *Counts) rebuild() {
 	t := newTable(max(firstRoom, 2*len(c.kept)))
 	for _, s := range c.kept {
-		if t.find(s.flag, s.key) == nil {
+		if !t.has(s) {
 			t.insert(s)
 		}
 	}
@@ -140,12 +151,25 @@ func (c *Counts) keep(s *series) {
 }
 
 func (c *Counts) keepLocked(s *series) {
-	if s.counter.kept.Load() {
-		return
+	if !s.counter.kept.Load() {
+		c.take(s)
 	}
+}
+
+// take makes a series be collected from now on. c.mu is held.
+func (c *Counts) take(s *series) {
 	s.counter.kept.Store(true)
 	c.kept = append(c.kept, s)
+	c.text += s.text()
 	if s.lumped {
 		c.lumped++
+	}
+}
+
+// release takes account of a series that is collected no longer. c.mu is held.
+func (c *Counts) release(s *series) {
+	c.text -= s.text()
+	if s.lumped {
+		c.lumped--
 	}
 }

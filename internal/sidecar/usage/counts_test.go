@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -226,5 +227,81 @@ func TestNoEvaluationIsLostOrCollectedTwice(t *testing.T) {
 	}
 	if !maps.Equal(sum, got) {
 		t.Errorf("(-counted +collected):\n%s", cmp.Diff(sum, got))
+	}
+}
+
+// Counters keep nothing of a flag that was replaced: a large one that is changed again and again takes the memory of one.
+func TestReplacedFlagsAreNotKept(t *testing.T) {
+	const versions, users, most = 20, 10_000, 2 << 20
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	c, r := usage.New("shop"), eval.New()
+	var before int64
+	var kept []*usage.Remembered
+	for i := range versions {
+		var list strings.Builder
+		for j := range users {
+			fmt.Fprintf(&list, `"user-%d-%d",`, i, j)
+		}
+		next, problems := r.Update([]document.Document{{
+			Kind: document.KindFlag, Key: "large", Revision: uint64(i + 1),
+			Body: []byte(`{"state":"ENABLED","variants":{"on":true,"off":false},"defaultVariant":"off","targeting":{"if":[{"in":[{"var":"targetingKey"},[` +
+				list.String() + `"last"]]},"on"]}}`),
+		}})
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		r = next
+		result := evaluate(t, r, "large", `{}`)
+		count(c, result, "")
+		var b usage.Bulk
+		b.Begin(c, 0)
+		b.Evaluation(result, usage.OutcomeOf(result))
+		kept = append(kept, b.Remember())
+		b.End()
+		c.Collect()
+		if i == 0 {
+			before = heap()
+		}
+	}
+	if grown := heap() - before; grown > most {
+		t.Errorf("%d versions of one flag take %d bytes more than one, at most %d are allowed", versions, grown, most)
+	}
+	runtime.KeepAlive(r)
+	runtime.KeepAlive(c)
+	runtime.KeepAlive(kept)
+}
+
+// Long names of flags take no more than their room, and the sum is the number of evaluations.
+func TestLongNames(t *testing.T) {
+	t.Parallel()
+	c := usage.New("")
+	var documents []document.Document
+	for i := range 12_000 {
+		documents = append(documents, document.Document{
+			Kind: document.KindFlag, Key: fmt.Sprintf("%01000d", i), Revision: 1, Body: []byte(`{"state":"ENABLED","variants":{"on":1},"defaultVariant":"on"}`),
+		})
+	}
+	r, problems := eval.New().Update(documents)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range r.Flags() {
+		result := f.Evaluate(nil, time.Time{})
+		count(c, &result, "")
+	}
+	var sum uint64
+	text := 0
+	for s, n := range c.Collect().Evaluations {
+		sum += n
+		text += len(s.Flag) + len(s.Variant)
+	}
+	if sum != 12_000 || text > 8<<20 || text < 7<<20 {
+		t.Errorf("%d evaluations, names of %d bytes", sum, text)
 	}
 }

@@ -4,7 +4,8 @@
 // # Memory
 //
 // A Counts has room for a bounded number of series. What does not fit is counted with less said about it: first without the application,
-// then without the flag. Nothing is dropped, so the sum is always the number of evaluations.
+// then without the flag. Nothing is dropped, so the sum is always the number of evaluations. A series keeps the names that are told of and
+// nothing else of a flag, so versions that were replaced can go.
 //
 // # Concurrency properties
 //

@@ -1,7 +1,9 @@
 package usage
 
 import (
+	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/flagside/flagside/eval"
 )
@@ -10,11 +12,46 @@ import (
 type series struct {
 	counter
 
-	flag    *eval.Flag // one version of a flag; nil in those of what there was no room for
-	variant *eval.Variant
-	key     seriesKey
-	lumped  bool // of all applications, because there was no room for a series of one
+	version
+	key    seriesKey
+	lumped bool // of all applications, because there was no room for a series of one
 }
+
+// version is one version of a flag, and a variant of it. It has all of them that is told of, and refers to nothing of them, so that a flag
+// that was replaced is not kept. The zero value is that of what there was no room for.
+type version struct {
+	generation uint64 // by which it is found
+	revision   uint64
+	flag       string // the key
+	variant    string
+}
+
+// maxVariantName is how much of the name of a variant is kept: one more character than reports have.
+const maxVariantName = 1<<10 + utf8.UTFMax
+
+// newVersion returns that of a result, without a reference to the flag.
+func newVersion(r *eval.Result) version {
+	return version{
+		generation: r.Flag.Generation(), revision: r.Flag.Revision(), flag: strings.Clone(r.Flag.Key()), variant: strings.Clone(variantName(r)),
+	}
+}
+
+// variantName returns what is kept of the name of the variant; it is empty if there is none.
+func variantName(r *eval.Result) string {
+	if r.Variant == nil {
+		return ""
+	}
+	name := r.Variant.Name()
+	return name[:min(len(name), maxVariantName)]
+}
+
+// is reports whether it is the version of a result: no other flag has the generation. See Counts.
+func (v *version) is(r *eval.Result) bool {
+	return v.generation == r.Flag.Generation() && v.revision == r.Flag.Revision()
+}
+
+// text returns how many bytes the texts have.
+func (v *version) text() int { return len(v.flag) + len(v.variant) }
 
 // seriesKey is what series of one flag differ in, in bits: 20 for the variant, 5 for the outcome, 16 for the rule, 16 for the application, and
 // one for bulk answers.
@@ -74,10 +111,10 @@ func newTable(room int) *table {
 }
 
 // find returns the series, nil if it is not there.
-func (t *table) find(flag *eval.Flag, key seriesKey) *series {
-	for i := t.place(flag, key); ; i++ {
+func (t *table) find(r *eval.Result, key seriesKey) *series {
+	for i := t.place(r.Flag.Generation(), key); ; i++ {
 		s := t.slots[i&(len(t.slots)-1)].Load()
-		if s == nil || s.flag == flag && s.key == key {
+		if s == nil || s.key == key && s.is(r) {
 			return s
 		}
 	}
@@ -86,9 +123,19 @@ func (t *table) find(flag *eval.Flag, key seriesKey) *series {
 // full reports whether the table has to grow before the next insertion.
 func (t *table) full() bool { return 2*(t.used+1) > len(t.slots) }
 
+// has reports whether the same series is there.
+func (t *table) has(same *series) bool {
+	for i := t.place(same.generation, same.key); ; i++ {
+		s := t.slots[i&(len(t.slots)-1)].Load()
+		if s == nil || s.key == same.key && s.version == same.version {
+			return s != nil
+		}
+	}
+}
+
 // insert adds a series that is not there.
 func (t *table) insert(s *series) {
-	for i := t.place(s.flag, s.key); ; i++ {
+	for i := t.place(s.generation, s.key); ; i++ {
 		slot := &t.slots[i&(len(t.slots)-1)]
 		if slot.Load() == nil {
 			slot.Store(s)
@@ -98,9 +145,8 @@ func (t *table) insert(s *series) {
 	}
 }
 
-// place returns where to begin to look for a series. Generations differ unless flags come from rulesets that have nothing to do with each
-// other, which costs time and nothing else.
-func (t *table) place(flag *eval.Flag, key seriesKey) int {
-	h := (flag.Generation() ^ uint64(key)*0x9e3779b97f4a7c15) * 0xc2b2ae3d27d4eb4f
+// place returns where to begin to look for a series.
+func (t *table) place(generation uint64, key seriesKey) int {
+	h := (generation ^ uint64(key)*0x9e3779b97f4a7c15) * 0xc2b2ae3d27d4eb4f
 	return int(h >> 32)
 }

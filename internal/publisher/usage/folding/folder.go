@@ -141,10 +141,11 @@ func (f *Folder) load(ctx context.Context, store Store, state series.State) (*us
 	if !found {
 		last = usage.NewLast()
 	}
-	if place.Source != state.Source { // nothing is known of this stream, which may have forgotten its beginning
-		place.Source, place.Covered = state.Source, max(state.First, 1)-1
+	fold := usage.NewFold(place, last)
+	if place.Source != state.Source {
+		fold.Move(state.Source, max(state.First, 1)-1, time.Now())
 	}
-	return usage.NewFold(place, last), nil
+	return fold, nil
 }
 
 // advance folds and writes all reports up to a sequence. When it cannot, what was folded and not written is forgotten.

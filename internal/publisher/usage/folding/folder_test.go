@@ -267,6 +267,35 @@ func TestLostReportsStream(t *testing.T) {
 	}
 }
 
+// Reports that were acknowledged and not folded are gone with their stream. That is told, once, even if no other report comes.
+func TestUnfoldedReportsOfALostStreamAreMissed(t *testing.T) {
+	t.Parallel()
+	s := natstest.Start(t)
+	f := newFolder(t, s.URL())
+	stop := run(t, f)
+	waiting.Until(t, "the streams are there", func() bool { return f.Known().Read })
+	conn, boot := sidecar(t, s.URL()), status.NewBoot()
+	send(t, conn, boot, 1, counts("f", 7))
+	waiting.Until(t, "it is folded", func() bool { return f.Known().Place.Reports == 1 })
+	if k := f.Known(); !k.CompleteSince(k.Place.Since) {
+		t.Fatalf("not complete: %+v", k.Place)
+	}
+	stop()
+	send(t, conn, boot, 2, counts("f", 3))
+	api(t, s, "STREAM.DELETE", nil)
+	f = newFolder(t, s.URL())
+	stop = run(t, f)
+	waiting.Until(t, "the loss is told", func() bool { k := f.Known(); return k.Read && !k.CompleteSince(k.Place.Since) })
+	at := f.Known().Place.MissedAt
+	stop()
+	f = newFolder(t, s.URL())
+	run(t, f)
+	waiting.Until(t, "another publisher reads it", func() bool { return f.Known().Read })
+	if again := f.Known().Place.MissedAt; !again.Equal(at) {
+		t.Errorf("missed at %v, and then at %v", at, again)
+	}
+}
+
 // Series are kept without accounts too.
 func TestWithoutAccounts(t *testing.T) {
 	t.Parallel()

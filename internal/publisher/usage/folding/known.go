@@ -102,13 +102,13 @@ func (f *Folder) note(err error) {
 	f.known.Store(&k)
 }
 
-// CompleteSince reports whether everything since a time is known: counts go back to it, nothing was lost that is known of, and no client
-// evaluated by itself.
+// CompleteSince reports whether everything since a time is known: counts go back to it, nothing was lost that is known of, no client
+// evaluated by itself, and none kept an answer that no count tells of.
 func (k *Known) CompleteSince(t time.Time) bool {
 	if !k.Read || k.Place.Since.IsZero() || k.Place.Since.After(t) {
 		return false
 	}
-	for _, at := range []time.Time{k.Place.LostAt, k.Place.MissedAt, k.Place.MalformedAt} {
+	for _, at := range []time.Time{k.Place.LostAt, k.Place.MissedAt, k.Place.MalformedAt, k.Place.UnchangedAt} {
 		if at.After(t) {
 			return false
 		}

@@ -7,19 +7,12 @@ import (
 	"time"
 
 	counting "github.com/flagside/flagside/internal/sidecar/usage"
-	"github.com/flagside/flagside/sync/status"
 	"github.com/flagside/flagside/sync/usage"
 )
 
-// newReport returns what was counted in some time. Everything is in order, so that equal counts have equal bytes.
+// newReport returns what was counted in some time. Series are in order, so that equal counts have equal bytes.
 func newReport(c counting.Collected, from, to time.Time) usage.Report {
-	r := usage.Report{From: from.UTC(), To: to.UTC(), NotFoundOthers: c.NotFoundOthers}
-	for key, n := range c.NotFound {
-		if r.NotFound == nil {
-			r.NotFound = make(map[string]uint64)
-		}
-		r.NotFound[status.Cut(key, usage.MaxName)] += n
-	}
+	r := usage.Report{From: from.UTC(), To: to.UTC(), NotFound: c.NotFound, NotFoundOthers: c.NotFoundOthers, Unchanged: c.Unchanged}
 	for _, series := range slices.SortedFunc(maps.Keys(c.Evaluations), compare) {
 		count := usage.Count{
 			Variant: series.Variant, Reason: string(series.Reason), Code: string(series.Code), Rule: series.Rule,

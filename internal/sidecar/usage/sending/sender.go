@@ -1,7 +1,9 @@
 package sending
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"time"
 
@@ -25,6 +27,8 @@ const (
 	// pause is how long nothing is sent after an attempt that failed, and maxPause how long after many.
 	pause    = time.Second
 	maxPause = time.Minute
+	// quiet is how long after a failure that was logged none is.
+	quiet = 10 * time.Minute
 )
 
 // Options say what is reported, and how. All but Dir and Interval are required. The functions are called by one goroutine.
@@ -32,8 +36,10 @@ type Options struct {
 	Counts *counting.Counts
 	// Boot is the random id of the process, see status.NewBoot.
 	Boot string
-	// Fill adds to a report who the sidecar is, which epoch its revisions are of, and how many clients evaluate by themselves.
+	// Fill adds to a report who the sidecar is, and how many clients evaluate by themselves.
 	Fill func(*usage.Report)
+	// Epoch returns the epoch that revisions are of now; empty if there is none.
+	Epoch func() string
 	// Send brings the bytes of a report to the publishers and returns nil once they hold it. It wraps an error that may pass.
 	Send func(ctx context.Context, boot string, n uint64, data []byte) error
 	// Dir is where reports wait; empty is in memory. It belongs to this process alone.
@@ -49,10 +55,13 @@ type Sender struct {
 	options  Options
 	spool    *spool
 	metrics  metrics
-	policies failsafe.Executor[any]
-	failures int       // attempts in a row that failed
-	last     time.Time // when counts were collected
-	sent     uint64    // reports that were numbered
+	policies failsafe.Executor[any] // for all attempts but those at the end
+	failures int                    // attempts in a row that failed
+	failing  bool                   // that was logged
+	logged   time.Time              // when
+	last     time.Time              // when counts were collected
+	epoch    string                 // of what is counted; empty until it is known
+	sent     uint64                 // reports that were numbered
 }
 
 // New returns a sender. The only error is that of metrics that cannot be registered.
@@ -93,17 +102,33 @@ func (s *Sender) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			s.collect(time.Now())
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
-			defer cancel()
-			s.deliver(last)
+			s.finish(ctx)
 			return nil
 		case now := <-collect.C:
 			s.collect(now)
 			collect.Reset(s.interval())
-		case <-deliver.C:
+		case now := <-deliver.C:
+			s.watchEpoch(now)
 		}
-		s.deliver(ctx)
+		s.deliver(ctx, s.policies)
 	}
+}
+
+// watchEpoch makes reports of what was counted in an epoch that has ended.
+func (s *Sender) watchEpoch(now time.Time) {
+	if e := s.options.Epoch(); e != s.epoch {
+		if s.epoch != "" {
+			s.collect(now)
+		}
+		s.epoch = e
+	}
+}
+
+// finish sends what is left, also if attempts failed a moment ago.
+func (s *Sender) finish(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flush)
+	defer cancel()
+	s.deliver(ctx, failsafe.With[any](timeout.New[any](flush)))
 }
 
 func (s *Sender) interval() time.Duration {
@@ -113,10 +138,10 @@ func (s *Sender) interval() time.Duration {
 // collect makes reports of what was counted since the last time.
 func (s *Sender) collect(now time.Time) {
 	r := newReport(s.options.Counts.Collect(), s.last, now)
-	s.last = now
 	s.options.Fill(&r)
-	r.Boot, r.Lost = s.options.Boot, s.spool.takeLost()
-	if r.Sum() == 0 && len(r.NotFound) == 0 && r.NotFoundOthers == 0 && len(r.Unknown) == 0 && r.Lost == (usage.Lost{}) {
+	r.Boot, r.Epoch, r.Lost = s.options.Boot, cmp.Or(s.epoch, s.options.Epoch()), s.spool.takeLost()
+	s.last = now
+	if r.Empty() {
 		return
 	}
 	parts, err := usage.Split(r)
@@ -129,28 +154,48 @@ func (s *Sender) collect(now time.Time) {
 		s.sent++
 		part.N = s.sent
 		if err := s.spool.add(part); err != nil {
-			s.options.Logger.Warn().Err(err).Msg("usage not kept")
+			s.options.Logger.Warn().Err(err).Msg("report of usage")
 		}
 	}
 	s.metrics.note(s.spool)
 }
 
-// deliver sends what waits, the oldest first, until an attempt fails. The breaker sees to it that nothing is tried for a while then.
-func (s *Sender) deliver(ctx context.Context) {
+// deliver sends what waits, the oldest first, until an attempt fails. A breaker sees to it that nothing is tried for a while then.
+func (s *Sender) deliver(ctx context.Context, policies failsafe.Executor[any]) {
 	for ctx.Err() == nil {
 		w, data, ok := s.spool.next()
 		if !ok {
 			break
 		}
-		err := s.policies.WithContext(ctx).RunWithExecution(func(e failsafe.Execution[any]) error {
+		err := policies.WithContext(ctx).RunWithExecution(func(e failsafe.Execution[any]) error {
 			return s.options.Send(e.Context(), w.boot, w.n, data)
 		})
 		if err != nil {
+			s.failed(err)
 			break
 		}
-		s.failures = 0
+		s.succeeded()
 		s.spool.done()
 		s.metrics.sent.Inc()
 	}
 	s.metrics.note(s.spool)
+}
+
+// failed logs why an attempt failed, unless one was logged not long ago. The reports wait meanwhile.
+func (s *Sender) failed(err error) {
+	now := time.Now()
+	if errors.Is(err, circuitbreaker.ErrOpen) || !s.logged.IsZero() && now.Sub(s.logged) < quiet {
+		return
+	}
+	s.failing, s.logged = true, now
+	s.options.Logger.Warn().Err(err).Int("waiting", len(s.spool.reports)).Msg("usage not reported, trying again")
+}
+
+// succeeded tells that attempts do not fail any more.
+func (s *Sender) succeeded() {
+	s.failures = 0
+	if s.failing {
+		s.failing = false
+		s.options.Logger.Info().Msg("usage is reported again")
+	}
 }

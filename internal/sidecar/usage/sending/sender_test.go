@@ -8,12 +8,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/eval"
@@ -87,6 +90,33 @@ type world struct {
 	counts *counting.Counts
 	result eval.Result
 	dir    string
+	epoch  atomic.Pointer[string]
+	log    lines
+}
+
+// lines are those of a log.
+type lines struct {
+	mu  sync.Mutex // guards all
+	all []string
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(line))
+	return len(line), nil
+}
+
+// with returns how many lines have a text.
+func (l *lines) with(text string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.all {
+		if strings.Contains(line, text) {
+			n++
+		}
+	}
+	return n
 }
 
 func newWorld(t *testing.T, dir string) *world {
@@ -97,9 +127,11 @@ func newWorld(t *testing.T, dir string) *world {
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return &world{
+	w := &world{
 		publishers: &publishers{reports: make(map[string]usage.Report)}, counts: counting.New(""), result: r.Flag("f").Evaluate(nil, time.Now()), dir: dir,
 	}
+	w.epoch.Store(new(string))
+	return w
 }
 
 // start runs a sender until stop is called.
@@ -107,6 +139,7 @@ func (w *world) start(t *testing.T) (stop func()) {
 	t.Helper()
 	s, err := sending.New(sending.Options{
 		Counts: w.counts, Boot: status.NewBoot(), Fill: func(r *usage.Report) { r.Pod = "shop-1" }, Send: w.send, Dir: w.dir, Metrics: prometheus.NewRegistry(),
+		Epoch: func() string { return *w.epoch.Load() }, Logger: zerolog.New(&w.log),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -293,6 +326,116 @@ func TestTooMuchForTheRoom(t *testing.T) {
 		evaluations, lost := w.sums()
 		if lost == 0 || evaluations == 0 {
 			t.Errorf("%d evaluations, %d lost", evaluations, lost)
+		}
+	})
+}
+
+// At the end everything is tried once more, also when attempts failed a moment ago, and that publishers answer again is not known.
+func TestTheLastCountsAreTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "")
+		w.set(true, false)
+		stop := w.start(t)
+		for range 20 { // until there are long pauses between attempts
+			w.evaluate(10)
+			time.Sleep(time.Minute)
+		}
+		w.set(false, false)
+		w.evaluate(7)
+		stop()
+		w.want(t, 207)
+		if _, lost := w.sums(); lost != 0 {
+			t.Errorf("%d evaluations lost", lost)
+		}
+	})
+}
+
+// That reports cannot be sent is logged at once, and then seldom; that they can be again, as often.
+func TestFailuresAreLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const failed, again = "usage not reported", "usage is reported again"
+		w := newWorld(t, "")
+		stop := w.start(t)
+		w.evaluate(1)
+		time.Sleep(2 * time.Minute)
+		w.set(true, false)
+		w.evaluate(1)
+		time.Sleep(2 * time.Minute)
+		if n, text := w.log.with(failed), w.log.with(errDown.Error()); n != 1 || text != 1 {
+			t.Errorf("%d failures logged, %d with the reason", n, text)
+		}
+		time.Sleep(time.Hour)
+		if n := w.log.with(failed); n < 2 || n > 7 {
+			t.Errorf("%d failures logged in an hour", n)
+		}
+		if n := w.log.with(again); n != 0 {
+			t.Errorf("logged %d times that usage is reported again", n)
+		}
+		w.set(false, false)
+		time.Sleep(5 * time.Minute)
+		if n := w.log.with(again); n != 1 {
+			t.Errorf("logged %d times that usage is reported again", n)
+		}
+		before := w.log.with("")
+		for range 60 { // it comes and goes
+			w.set(true, false)
+			w.evaluate(1)
+			time.Sleep(time.Minute)
+			w.set(false, false)
+			time.Sleep(time.Minute)
+		}
+		if n := w.log.with("") - before; n > 2*13 {
+			t.Errorf("%d lines in two hours", n)
+		}
+		stop()
+	})
+}
+
+// Counts are of the epoch in which they were made, also if another begins before they are reported.
+func TestCountsHaveTheEpochOfTheirRevisions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "")
+		stop := w.start(t)
+		w.evaluate(1) // before any is known
+		for i, epoch := range []string{"first", "second"} {
+			w.epoch.Store(&epoch)
+			time.Sleep(2 * time.Second)
+			w.evaluate(10 * (i + 1))
+		}
+		time.Sleep(2 * time.Minute)
+		stop()
+		got := make(map[string]uint64)
+		for _, r := range w.came() {
+			got[r.Epoch] += r.Sum()
+		}
+		if want := map[string]uint64{"first": 11, "second": 20}; !maps.Equal(want, got) {
+			t.Errorf("evaluations by epoch: %v, want %v", got, want)
+		}
+	})
+}
+
+// A disk that takes nothing loses nothing while the process is there: each report is sent once, and what became of it is logged.
+func TestADiskThatTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, filepath.Join(t.TempDir(), "usage"))
+		w.set(true, false)
+		stop := w.start(t)
+		time.Sleep(time.Second)
+		if err := os.RemoveAll(w.dir); err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			w.evaluate(100)
+			time.Sleep(2 * time.Minute)
+		}
+		w.set(false, false)
+		time.Sleep(5 * time.Minute)
+		stop()
+		if evaluations, lost := w.sums(); evaluations != 500 || lost != 0 || w.again != 0 || len(w.came()) != 5 {
+			t.Errorf("%d evaluations, %d lost, %d reports, %d again", evaluations, lost, len(w.came()), w.again)
+		}
+		if n := w.log.with("kept in memory only"); n != 5 {
+			t.Errorf("%d reports are said to be kept in memory", n)
 		}
 	})
 }

@@ -96,12 +96,12 @@ func (s *spool) take(name string) {
 	s.size += size
 }
 
-// add keeps a report until it is done. Others may be dropped for it.
+// add keeps a report until it is done. Others may be dropped for it. The errors say what became of it instead.
 func (s *spool) add(r usage.Report) error {
 	data, err := usage.Encode(r)
 	if err != nil {
 		s.drop(waiting{evaluations: r.Sum(), lost: r.Lost})
-		return err
+		return fmt.Errorf("a report is dropped: %w", err)
 	}
 	w := waiting{boot: r.Boot, n: r.N, from: r.From, evaluations: r.Sum(), lost: r.Lost, size: len(data)}
 	s.makeRoom(w.size)
@@ -109,24 +109,27 @@ func (s *spool) add(r usage.Report) error {
 		w.data = data
 	} else if err := fileaccess.Replace(s.path(w), data); err != nil {
 		w.data = data // a full disk keeps nothing; that it will not outlive the process is told
-		s.keepInMemory(w)
-		return fmt.Errorf("report of usage is kept in memory: %w", err)
+		if !s.keepInMemory(w) {
+			return fmt.Errorf("a report is dropped, there is no room in memory either: %w", err)
+		}
+		return fmt.Errorf("a report is kept in memory only: %w", err)
 	}
 	s.append(w)
 	return nil
 }
 
-// keepInMemory adds a report that could not be written, if there is room for it in memory.
-func (s *spool) keepInMemory(w waiting) {
+// keepInMemory adds a report that could not be written, if there is room for it in memory, and reports whether there is.
+func (s *spool) keepInMemory(w waiting) bool {
 	inMemory := w.size
 	for _, other := range s.reports {
 		inMemory += len(other.data)
 	}
 	if inMemory > memoryRoom {
 		s.drop(w)
-		return
+		return false
 	}
 	s.append(w)
+	return true
 }
 
 func (s *spool) append(w waiting) {
