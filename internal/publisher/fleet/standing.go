@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/status"
 )
@@ -91,30 +90,22 @@ func (h *history) standing(r *row, now time.Time) Standing {
 	}
 }
 
-// lack returns why a sidecar does not serve a position, empty if it does.
+// lack returns why a sidecar does not serve a position, empty if it does. Of a change that is not known any more, every document may be refused.
 func (h *history) lack(r status.Report, p changelog.Position) Standing {
+	of := concerns{all: true}
+	if c := h.find(p); c != nil {
+		of = c.concerns
+	}
 	switch {
 	case !reaches(r.Position, p):
 		return Behind
 	case h.diverges(r):
 		return Diverged
-	case r.Refused > len(r.RefusedKeys):
-		return Refused
-	case r.Refused > 0 && h.refuses(r.RefusedKeys, p):
+	case of.any(r.Refused, r.RefusedKeys):
 		return Refused
 	default:
 		return ""
 	}
-}
-
-// refuses reports whether a change may concern one of the documents. One that is not known any more may, and so may one of more than flags,
-// which others depend on.
-func (h *history) refuses(keys []string, p changelog.Position) bool {
-	c := h.find(p)
-	if c == nil || len(c.IDs) == maxIDs || len(c.IDs) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(c.IDs, func(id document.ID) bool { return id.Kind != document.KindFlag || slices.Contains(keys, id.Key) })
 }
 
 // Straggler is a sidecar that does not serve a revision.

@@ -61,7 +61,9 @@ type row struct {
 	first  time.Time     // report
 	began  time.Time     // by how long its process had run, as it said at first; zero before
 	last   time.Time
-	behind time.Time // since when it serves an older revision than the newest, as far as that was looked at; zero if it does not
+	// diverged is whether it serves other documents than there are at its revision.
+	diverged bool
+	behind   time.Time // since when it serves an older revision than the newest, as far as that was looked at; zero if it does not
 }
 
 // Gone is a sidecar that is no longer one of the fleet.
@@ -163,29 +165,37 @@ func (t *Table) Observe(r status.Report, now time.Time) {
 	t.tell()
 }
 
-// update takes a report of a sidecar that is in the table or is to be.
+// update takes a report of a sidecar that is in the table or is to be. Most change nothing of what is served, and cost no more than that is seen.
 func (t *Table) update(known *row, r status.Report, now time.Time) {
 	if known == nil {
 		known = &row{first: now, report: status.Report{Boot: r.Boot}} // who it is comes with a whole report
 		t.rows[r.Boot] = known
 	}
-	before := known.report.Position
-	if r.Kind == status.KindAck {
-		refused, keys := known.report.Refused, known.report.RefusedKeys
-		if refused > 0 { // an acknowledgement says that nothing is refused any more
-			refused, keys = 0, nil
-		}
-		known.report.Kind, known.report.N, known.report.Position, known.report.State = r.Kind, r.N, r.Position, r.State
-		known.report.Refused, known.report.RefusedKeys = refused, keys
-	} else {
-		known.report = r
+	next := r
+	if r.Kind == status.KindAck { // who it is stands in the last whole report, and nothing is refused any more
+		next = known.report
+		next.Kind, next.N, next.Position, next.State, next.Refused, next.RefusedKeys = r.Kind, r.N, r.Position, r.State, 0, nil
 	}
 	if known.began.IsZero() && r.Kind == status.KindState {
 		known.began = now.Add(-time.Duration(min(r.UpMs, maxUpMs)) * time.Millisecond)
 	}
 	known.last = now
-	t.history.served(before, known.report, now, t.options.Measure)
+	if sameServed(known.report, next) {
+		known.report = next
+		return
+	}
+	before := known.report.Position
+	t.history.blame(known, -1)
+	known.report = next
+	known.diverged = t.history.diverges(next)
+	t.history.served(before, next, now, t.options.Measure)
+	t.history.blame(known, 1)
 	t.converge(now)
+}
+
+// sameServed reports whether two reports say the same of what is served.
+func sameServed(a, b status.Report) bool {
+	return a.Position == b.Position && a.State == b.State && a.Refused == b.Refused && slices.Equal(a.RefusedKeys, b.RefusedKeys)
 }
 
 func (t *Table) leave(r *row, why Departure, now time.Time) {
@@ -193,6 +203,7 @@ func (t *Table) leave(r *row, why Departure, now time.Time) {
 		return
 	}
 	delete(t.rows, r.report.Boot)
+	t.history.blame(r, -1)
 	t.history.left(r.report.Position, now)
 	if len(t.gone) == maxGone {
 		t.gone = slices.Delete(t.gone, 0, 1)
