@@ -120,6 +120,11 @@ type Convergence struct {
 	// Served is how many of the sidecars that are known serve it, Of how many those are.
 	Served, Of int
 	Stragglers []Straggler // as in Fleet
+	// Lost are those that are gone without a good-bye for LostFor at most, and did not serve it by their last report: at most 100, the oldest first.
+	// They are not counted, and may still answer applications.
+	Lost []Gone
+	// Evaluating is how many clients get the documents from sidecars and evaluate by themselves, by the last reports.
+	Evaluating int
 	// Complete is false while the fleet may have other sidecars. Nothing has converged then.
 	Complete   bool
 	CompleteIn time.Duration
@@ -138,6 +143,7 @@ func (t *Table) Convergence(p changelog.Position, now time.Time) Convergence {
 	t.sweep(now)
 	c := Convergence{Position: p, Of: len(t.rows), Complete: t.isComplete(now), CompleteIn: max(t.complete.Sub(now), 0)}
 	for _, r := range t.rows {
+		c.Evaluating += r.report.Clients[status.FaceSync]
 		why := t.history.lack(r.report, p)
 		if why == "" {
 			c.Served++
@@ -150,6 +156,11 @@ func (t *Table) Convergence(p changelog.Position, now time.Time) Convergence {
 		c.Stragglers = append(c.Stragglers, Straggler{Sidecar: sidecar, Why: why})
 	}
 	slices.SortFunc(c.Stragglers, func(a, b Straggler) int { return compare(a.Sidecar.Report, b.Sidecar.Report) })
+	for _, l := range t.lost {
+		if t.history.lack(l.report, p) != "" {
+			c.Lost = append(c.Lost, l.Gone)
+		}
+	}
 	if known := t.history.find(p); known != nil && !known.alone {
 		c.Serving = t.serving(known)
 	}

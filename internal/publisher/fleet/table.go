@@ -33,8 +33,10 @@ const (
 	acknowledging = 1000
 	// maxUpMs bounds how long a process is believed to have run: a century.
 	maxUpMs = 100 * 366 * 24 * 60 * 60 * 1000
-	// maxGone is how many sidecars are remembered that are gone.
+	// maxGone is how many sidecars are remembered that are gone, and of those that said no good-bye once more so many.
 	maxGone = 100
+	// LostFor is how long a sidecar is remembered that said no good-bye.
+	LostFor = time.Hour
 )
 
 // Table is the fleet of one environment. Create it with New.
@@ -44,6 +46,7 @@ type Table struct {
 	mu       sync.Mutex // guards everything that follows
 	rows     map[string]*row
 	gone     []Gone    // the last that went, the oldest first
+	lost     []lost    // the last that went without a good-bye, the oldest first
 	complete time.Time // from when on the table knows the fleet
 	// When a sidecar was last turned away, and when one last had to make room, because the table was full.
 	full, displaced time.Time
@@ -71,6 +74,7 @@ type Gone struct {
 	Boot     string
 	Identity status.Identity
 	Position changelog.Position
+	Heard    time.Time // when it reported last
 	At       time.Time
 	// Why is why it is gone.
 	Why Departure
@@ -151,6 +155,9 @@ func (t *Table) Observe(r status.Report, now time.Time) {
 	t.counts.Reports[r.Kind]++
 	t.sweep(now)
 	known := t.rows[r.Boot]
+	if known == nil { // it may have come back
+		t.lost = slices.DeleteFunc(t.lost, func(l lost) bool { return l.report.Boot == r.Boot })
+	}
 	switch {
 	case known != nil && r.N <= known.report.N: // it came late, or again
 		return
@@ -208,7 +215,11 @@ func (t *Table) leave(r *row, why Departure, now time.Time) {
 	if len(t.gone) == maxGone {
 		t.gone = slices.Delete(t.gone, 0, 1)
 	}
-	t.gone = append(t.gone, Gone{Boot: r.report.Boot, Identity: r.report.Identity, Position: r.report.Position, At: now, Why: why})
+	g := Gone{Boot: r.report.Boot, Identity: r.report.Identity, Position: r.report.Position, Heard: r.last, At: now, Why: why}
+	t.gone = append(t.gone, g)
+	if why != SaidGoodBye {
+		t.lose(lost{Gone: g, report: r.report})
+	}
 	t.converge(now)
 }
 
@@ -236,6 +247,24 @@ func (t *Table) sweep(now time.Time) {
 		}
 	}
 	t.gone = slices.DeleteFunc(t.gone, func(g Gone) bool { return now.Sub(g.At) > GoneAfter })
+	t.lost = slices.DeleteFunc(t.lost, func(l lost) bool { return now.Sub(l.At) > LostFor })
+}
+
+// lost is a sidecar that is gone without a good-bye. It may be cut off, and answer applications as before.
+type lost struct {
+	Gone
+
+	report status.Report // its last
+}
+
+// lose remembers a sidecar that is gone without a good-bye. If there are many, those are forgotten first whose pod has another process: most of
+// them are dead.
+func (t *Table) lose(l lost) {
+	if len(t.lost) == maxGone {
+		first := max(0, slices.IndexFunc(t.lost, func(l lost) bool { return l.Why == Replaced }))
+		t.lost = slices.Delete(t.lost, first, first+1)
+	}
+	t.lost = append(t.lost, l)
 }
 
 // pod is where at most one process runs at a time, as a rule.
