@@ -52,26 +52,24 @@ func (s *Sidecar) ackShare() uint32 {
 	return l.follower.Status().AckShare
 }
 
-// report returns how things are, with the conditions of the last look: reporting begins and ends none. What is served is looked at first: it may
-// be newer than what is said of it, never older.
+// report returns how things are, with the conditions of the last look: reporting begins and ends none. What is served, and what of it is refused,
+// is of one view, which is looked at first: what else is said may be newer.
 func (s *Sidecar) report(who status.Identity, began time.Time) status.Report {
-	served := s.served()
+	view := s.store.View()
 	f := s.facts()
-	r := status.Report{
-		Position: served.Position, State: served.State, Identity: who, Serving: string(f.serving()), UpMs: time.Since(began).Milliseconds(),
-		Clients: s.clients(), Refused: len(f.problems),
-	}
+	r := status.Report{Identity: who, Serving: string(f.serving()), UpMs: time.Since(began).Milliseconds(), Clients: s.clients()}
 	if f.age.known {
 		r.AgeMs = new(max(f.age.value.Milliseconds(), 0))
 	}
 	for _, c := range s.health.Active() {
 		r.Conditions = append(r.Conditions, string(c.Code))
 	}
-	if view := s.store.View(); view != nil {
-		r.Flags = view.Rules().Len()
-	}
-	for _, p := range f.problems[:min(len(f.problems), status.MaxFlags)] {
-		r.RefusedKeys = append(r.RefusedKeys, p.Key)
+	if view != nil {
+		problems := view.Rules().Problems()
+		r.Position, r.State, r.Flags, r.Refused = view.Position(), view.StateDigest(), view.Rules().Len(), len(problems)
+		for _, p := range problems[:min(len(problems), status.MaxFlags)] {
+			r.RefusedKeys = append(r.RefusedKeys, p.Key)
+		}
 	}
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/flagd"
 	"github.com/flagside/flagside/internal/sidecar/tokens"
+	"github.com/flagside/flagside/sync/status"
 )
 
 // rpc is what serves the providers of flagd.
@@ -33,7 +34,7 @@ type rpcFace struct {
 // The names of the ports.
 const (
 	faceEvaluation = "flagd"
-	faceSync       = "flagd-sync"
+	faceSync       = status.FaceSync
 )
 
 // assembleRPC makes what serves the providers of flagd, and opens nothing.

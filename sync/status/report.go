@@ -41,6 +41,10 @@ const (
 	MaxFlags      = 16
 )
 
+// FaceSync is the face of the clients that get the documents and evaluate by
+// themselves, in [Report.Clients].
+const FaceSync = "flagd-sync"
+
 // Kind says why a report is sent.
 type Kind string
 

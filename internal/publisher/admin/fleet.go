@@ -151,11 +151,16 @@ func newFleet(f fleet.Fleet, q api.FleetQuery, after string) api.Fleet {
 // withGone adds the sidecars that went.
 func withGone(out api.Fleet, gone []fleet.Gone) api.Fleet {
 	for _, g := range gone {
-		out.Gone = append(out.Gone, api.GoneOne{
-			Boot: g.Boot, Name: fleet.Name(g.Identity), Namespace: g.Identity.Namespace, Revision: revisionText(g.Position), At: g.At.UTC(), Why: string(g.Why),
-		})
+		out.Gone = append(out.Gone, newGone(g))
 	}
 	return out
+}
+
+func newGone(g fleet.Gone) api.GoneOne {
+	return api.GoneOne{
+		Boot: g.Boot, Name: cmp.Or(fleet.Name(g.Identity), g.Boot), Namespace: g.Identity.Namespace, Revision: revisionText(g.Position),
+		HeardAt: g.Heard.UTC(), At: g.At.UTC(), Why: string(g.Why),
+	}
 }
 
 // placeOf returns the place of a sidecar in the order of lists.
@@ -227,7 +232,10 @@ func revisionText(p changelog.Position) string {
 func newConvergence(c fleet.Convergence, percent float64) api.Convergence {
 	out := api.Convergence{
 		Revision: revisionText(c.Position), Served: c.Served, Of: c.Of, Converged: c.Converged(percent), Complete: c.Complete, CompleteInMs: c.CompleteIn.Milliseconds(),
-		Stragglers: []api.Straggler{}, ServedIn: newServedIn(c.Serving),
+		Stragglers: []api.Straggler{}, Lost: []api.GoneOne{}, Evaluating: c.Evaluating, ServedIn: newServedIn(c.Serving),
+	}
+	for _, g := range c.Lost {
+		out.Lost = append(out.Lost, newGone(g))
 	}
 	for _, late := range c.Stragglers[:min(len(c.Stragglers), maxStragglers)] {
 		r := late.Sidecar.Report

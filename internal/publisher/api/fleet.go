@@ -55,6 +55,7 @@ type GoneOne struct {
 	Name      string    `json:"name"`
 	Namespace string    `json:"namespace,omitempty"`
 	Revision  string    `json:"revision,omitempty"`
+	HeardAt   time.Time `json:"heardAt" doc:"When it reported last."`
 	At        time.Time `json:"at"`
 	Why       string    `json:"why" enum:"good-bye,replaced,unheard,displaced" doc:"good-bye: it was stopped. replaced: its pod has another process. unheard: no report for five minutes. displaced: it was silent, and the table was full."`
 }
@@ -84,6 +85,8 @@ type Convergence struct {
 	CompleteInMs int64       `json:"completeInMs,omitzero"`
 	Stragglers   []Straggler `json:"stragglers" nullable:"false" doc:"The first 100 of those that do not serve it."`
 	More         int         `json:"more,omitzero" doc:"How many more do not."`
+	Lost         []GoneOne   `json:"lost" nullable:"false" doc:"Sidecars that went within an hour without a good-bye and did not serve it by their last report, at most 100, the oldest first. They are not counted, and may still answer applications."`
+	Evaluating   int         `json:"evaluating,omitzero" doc:"How many clients get the documents from sidecars and evaluate by themselves. They hear of a change by the stream of their sidecar, and nothing tells when they serve it."`
 	ServedIn     *ServedIn   `json:"servedIn,omitempty" doc:"How long it took; absent if the change is too long ago."`
 }
 

@@ -38,7 +38,7 @@ func ExitCodes() []Meaning {
 		{exitUnavailable, "the publisher does not answer, or cannot do it now; nothing was written: try again"},
 		{exitInvalid, "what was sent is wrong: a document that cannot be evaluated, or a malformed value"},
 		{exitIncomplete, "`flagside audit verify`: what is there is proved, but parts of the history are lost or not proved"},
-		{exitNotServed, "`flagside wait`, `flagside kill` and `--wait`: the change is made, and not every sidecar served it in time; the message names them"},
+		{exitNotServed, "`flagside wait`, `flagside kill` and `--wait`: the change is made, and not every sidecar served it in time, or that is not known; the message says which"},
 	}
 }
 

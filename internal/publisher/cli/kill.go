@@ -13,7 +13,7 @@ func killCommand() commandline.Invocation {
 	flagKind().key(f, &key)
 	w := f.remarks()
 	var breakGlass bool
-	wait := &patience{wait: true, percent: everyone}
+	wait := &patience{wait: true, percent: everyone, clients: true}
 	f.set.Bool(&breakGlass, "break-glass", false, "do it without the approvals that it needs; it must be reviewed afterwards")
 	f.waitTime(&wait.timeout, "how long to wait for sidecars at most")
 	f.check(func() bool { return !breakGlass || w.reason != "" }, "--break-glass needs a --reason")

@@ -57,6 +57,27 @@ func requestApprove() commandline.Invocation {
 // takeStep is a step of a change request that needs no more than a reason.
 type takeStep func(c *client.Client, ctx context.Context, environment, id string, h api.ChangeHeaders) (api.ChangeRequest, error)
 
+// applyRequest applies a change request. What the publisher has not applied is a failure, whatever else has become of it.
+func applyRequest(c *client.Client, ctx context.Context, environment, id string, h api.ChangeHeaders) (api.ChangeRequest, error) {
+	r, err := c.ApplyRequest(ctx, environment, id, h)
+	if err != nil || r.Status == "applied" {
+		return r, err
+	}
+	f := &failure{code: exitConflict, text: fmt.Sprintf("change request %s is not applied, it is %s", r.ID, r.Status)}
+	if said := outcome(r.Names, r.Outcome); said != absent {
+		f.text += ": " + said
+	}
+	switch r.Status {
+	case "needs_rebase":
+		f.text += fmt.Sprintf("\nmake the change again; flagside request rebase %[1]s -e %[2]s updates this one, and flagside request withdraw %[1]s -e %[2]s ends it", r.ID, environment)
+	case "claimed":
+		f.code = exitUndecided
+		f.text += fmt.Sprintf("\nrun flagside request apply %s -e %s, which goes on", r.ID, environment)
+	}
+	f.text = visible(f.text)
+	return r, f
+}
+
 // requestStep returns a sub-command that takes a step.
 func requestStep(step, synopsis, done string, take takeStep) func() commandline.Invocation {
 	return func() commandline.Invocation {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ type patience struct {
 	wait    bool
 	timeout time.Duration
 	percent float64
+	clients bool // whether clients are told of that evaluate by themselves
 }
 
 // waits declares the options by which a change is waited for.
@@ -58,7 +60,8 @@ func waitCommand() commandline.Invocation {
 		if percent == "" {
 			return true
 		}
-		_, err := fmt.Sscanf(percent, "%f", &w.percent)
+		n, err := strconv.ParseFloat(percent, 64)
+		w.percent = n
 		return err == nil && w.percent >= 0 && w.percent <= everyone
 	}, "--percent is a number from 0 to 100")
 	return f.runs(func(ctx context.Context, s *session) error {
@@ -70,8 +73,7 @@ func waitCommand() commandline.Invocation {
 			if !reached(found) {
 				return nil
 			}
-			_, err := fmt.Fprintln(out, servedBy(found, w.percent))
-			return err
+			return w.say(out, found)
 		}); err != nil {
 			return err
 		}
@@ -121,6 +123,43 @@ func servedBy(c api.Convergence, percent float64) string {
 	return text
 }
 
+// say prints where a revision is served, and what is not known of that.
+func (w *patience) say(out io.Writer, c api.Convergence) error {
+	lines := append([]string{servedBy(c, w.percent)}, unheard(c.Lost)...)
+	if w.clients && c.Evaluating > 0 {
+		lines = append(lines, counted(c.Evaluating, "client evaluates by itself: it hears", "clients evaluate by themselves: they hear")+
+			" of the change by the stream of the sidecar, and nothing tells when")
+	}
+	_, err := fmt.Fprintln(out, strings.Join(lines, "\n"))
+	return err
+}
+
+// unheard says which sidecars are not counted any more and may still answer; none if there are none.
+func unheard(lost []api.GoneOne) []string {
+	if len(lost) == 0 {
+		return nil
+	}
+	first, names := lost[0].HeardAt, make([]string, len(lost))
+	for i, g := range lost {
+		names[i] = placed(g.Name, g.Namespace)
+		if g.HeardAt.Before(first) {
+			first = g.HeardAt
+		}
+	}
+	if len(lost) == 1 {
+		return []string{fmt.Sprintf("1 sidecar was not heard of since %s, it may still answer: %s", timeCell(first), names[0])}
+	}
+	return []string{fmt.Sprintf("%d sidecars were not heard of since %s or later, they may still answer: %s", len(lost), timeCell(first), some(names))}
+}
+
+// placed returns a name with its namespace, if it has one.
+func placed(name, namespace string) string {
+	if namespace == "" {
+		return printable(name)
+	}
+	return printable(name) + " in " + printable(namespace)
+}
+
 // servedIn says how a change came to sidecars, empty if that is not known.
 func servedIn(s *api.ServedIn) string {
 	switch {
@@ -157,6 +196,7 @@ func (w *patience) unmet(c api.Convergence) error {
 	if c.More > 0 {
 		lines = append(lines, fmt.Sprintf("  and %d more", c.More))
 	}
+	lines = append(lines, unheard(c.Lost)...)
 	if !c.Complete {
 		lines = append(lines, "the publisher does not know the whole fleet: it was started or lost its connection within 15 seconds, or there are too many sidecars")
 	}
@@ -164,10 +204,7 @@ func (w *patience) unmet(c api.Convergence) error {
 }
 
 func straggler(s api.Straggler) string {
-	text := printable(s.Name)
-	if s.Namespace != "" {
-		text += " in " + printable(s.Namespace)
-	}
+	text := placed(s.Name, s.Namespace)
 	at := "without flags of the log"
 	if s.Revision != "" {
 		at = "at " + printable(s.Revision)
@@ -189,8 +226,9 @@ func (w *patience) then(ctx context.Context, s *session, environment, revision s
 		return nil
 	}
 	found, err := w.until(ctx, s, environment, revision)
-	if err != nil {
-		return err
+	if err != nil { // whatever else it means, it does not mean that nothing was written
+		return &failure{code: exitNotServed, text: fmt.Sprintf("the change is made (revision %[1]s); where it is served is not known: run flagside wait %[1]s -e %[2]s\n%[3]v",
+			printable(revision), printable(environment), s.failure(ctx, err))}
 	}
 	if err := w.unmet(found); err != nil {
 		return err
@@ -199,6 +237,5 @@ func (w *patience) then(ctx context.Context, s *session, environment, revision s
 	if s.output != formatTable {
 		out = s.terminal.Stderr
 	}
-	_, err = fmt.Fprintln(out, servedBy(found, w.percent))
-	return err
+	return w.say(out, found)
 }

@@ -47,19 +47,42 @@ type history struct {
 	head    changelog.Position
 	changes []*tracked
 	states  []digested // oldest first
+	weighed uint64     // how often a report was weighed against a change: what reports cost, which tests bound
 }
 
 // tracked is a change of which it is measured when it is served.
 type tracked struct {
 	Change
 	committed  time.Time
-	count      int             // of the sidecars in the table that serve it
+	concerns   concerns        // of which documents it is
+	count      int             // of the sidecars in the table that have reached it
+	lacking    int             // of those, how many do not serve it all the same
 	last       time.Time       // when one more of them did, or one that did not was gone
 	samples    []time.Duration // from the commit to an acknowledgement
 	alone      bool            // no sidecar was known when it was committed, so there is nothing to measure
 	everywhere bool
 	sidecars   int
 	after      time.Duration
+}
+
+// concerns is which flags a change may concern: all of them if it is not known, or has more than flags, which others depend on.
+type concerns struct {
+	all   bool
+	flags map[string]struct{}
+}
+
+func newConcerns(ids []document.ID) concerns {
+	c := concerns{all: len(ids) == maxIDs || len(ids) == 0, flags: make(map[string]struct{}, len(ids))}
+	for _, id := range ids {
+		c.all = c.all || id.Kind != document.KindFlag
+		c.flags[id.Key] = struct{}{}
+	}
+	return c
+}
+
+// any reports whether a change may concern one of so many flags, of which the first are named.
+func (c concerns) any(n int, keys []string) bool {
+	return n > 0 && (c.all || n > len(keys) || slices.ContainsFunc(keys, func(key string) bool { _, ok := c.flags[key]; return ok }))
 }
 
 // digested is the digest of the state at a position.
@@ -73,10 +96,10 @@ func (t *Table) Stand(p changelog.Position, state changelog.Digest) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if p.Epoch != t.history.head.Epoch {
-		t.history = history{}
+		t.forget()
 	}
 	t.history.head = p
-	t.history.noteState(p, state)
+	t.noteState(p, state)
 	t.tell()
 }
 
@@ -88,30 +111,29 @@ func (t *Table) Committed(c Change, now time.Time) {
 	if known := h.find(c.Position); known != nil {
 		if !c.State.IsZero() {
 			known.State = c.State
-			h.noteState(c.Position, c.State)
+			t.noteState(c.Position, c.State)
 		}
-		if len(known.IDs) == 0 {
+		if len(known.IDs) == 0 && len(c.IDs) > 0 {
 			known.IDs, known.First = c.IDs[:min(len(c.IDs), maxIDs)], c.First
+			t.count(known)
 		}
+		t.converge(now)
+		t.tell()
 		return
 	}
 	switch {
 	case c.Position.Epoch != h.head.Epoch && !c.Position.Epoch.Later(h.head.Epoch), reaches(h.head, c.Position):
 		return // it is older than what is known
 	case c.Position.Epoch != h.head.Epoch:
-		*h = history{}
+		t.forget()
 	}
 	h.head = c.Position
 	if !c.State.IsZero() {
-		h.noteState(c.Position, c.State)
+		t.noteState(c.Position, c.State)
 	}
 	c.IDs = c.IDs[:min(len(c.IDs), maxIDs)]
 	added := &tracked{Change: c, committed: now, last: now, alone: len(t.rows) == 0}
-	for _, r := range t.rows {
-		if reaches(r.report.Position, c.Position) {
-			added.count++
-		}
-	}
+	t.count(added)
 	if len(h.changes) == maxChanges {
 		h.changes = slices.Delete(h.changes, 0, 1)
 	}
@@ -134,11 +156,62 @@ func (h *history) find(p changelog.Position) *tracked {
 	return nil
 }
 
-func (h *history) noteState(p changelog.Position, state changelog.Digest) {
+// forget begins another history.
+func (t *Table) forget() {
+	t.history = history{weighed: t.history.weighed}
+	for _, r := range t.rows {
+		r.diverged = false
+	}
+}
+
+// noteState notes the digest of the state at a position, which tells who has diverged there.
+func (t *Table) noteState(p changelog.Position, state changelog.Digest) {
+	h := &t.history
+	changed := []uint64{p.Revision}
 	if len(h.states) == maxStates {
+		changed = append(changed, h.states[0].position.Revision)
 		h.states = slices.Delete(h.states, 0, 1)
 	}
 	h.states = append(h.states, digested{position: p, state: state})
+	for _, r := range t.rows {
+		if slices.Contains(changed, r.report.Position.Revision) {
+			h.blame(r, -1)
+			r.diverged = h.diverges(r.report)
+			h.blame(r, 1)
+		}
+	}
+}
+
+// count counts who serves a change.
+func (t *Table) count(c *tracked) {
+	c.concerns, c.count, c.lacking = newConcerns(c.IDs), 0, 0
+	for _, r := range t.rows {
+		if reaches(r.report.Position, c.Position) {
+			c.count++
+			if t.history.lacks(r, c) {
+				c.lacking++
+			}
+		}
+	}
+}
+
+// blame adds n to what each change counts as lacking it, if a sidecar has reached it and does not serve it all the same. So whether a change is
+// served everywhere needs no look at the sidecars.
+func (h *history) blame(r *row, n int) {
+	if !r.diverged && r.report.Refused == 0 {
+		return
+	}
+	for _, c := range h.changes {
+		if reaches(r.report.Position, c.Position) && h.lacks(r, c) {
+			c.lacking += n
+		}
+	}
+}
+
+// lacks reports whether a sidecar that has reached a change does not serve it all the same.
+func (h *history) lacks(r *row, c *tracked) bool {
+	h.weighed++
+	return r.diverged || c.concerns.any(r.report.Refused, r.report.RefusedKeys)
 }
 
 // diverges reports whether a sidecar serves other documents than there are at its revision.
@@ -187,22 +260,12 @@ func (t *Table) converge(now time.Time) {
 		return
 	}
 	for _, c := range t.history.changes {
-		if c.everywhere || c.alone || c.count < len(t.rows) || t.lacking(c.Position) {
+		if c.everywhere || c.alone || c.count < len(t.rows) || c.lacking > 0 {
 			continue
 		}
 		c.everywhere, c.sidecars, c.after = true, len(t.rows), max(c.last.Sub(c.committed), 0)
 		t.options.Everywhere(t.serving(c), c.committed)
 	}
-}
-
-// lacking reports whether any sidecar does not serve a position.
-func (t *Table) lacking(p changelog.Position) bool {
-	for _, r := range t.rows {
-		if t.history.lack(r.report, p) != "" {
-			return true
-		}
-	}
-	return false
 }
 
 // Serving returns how the change came to be served that a revision belongs to; false if it is too long ago, or no sidecar was known then.

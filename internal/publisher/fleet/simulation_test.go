@@ -206,6 +206,10 @@ func (s *simulation) verify() {
 			if s.knowable(c) && c.serves < revision {
 				s.t.Fatalf("seed %d: revision %d is called converged by %d sidecars, and %s (%+v) serves %d", s.seed, revision, told.Of, c.pod, *c, c.serves)
 			}
+			remarked := slices.ContainsFunc(told.Lost, func(g fleet.Gone) bool { return g.Boot == c.boot })
+			if known := !c.delivered.IsZero(); known && !c.dead && c.serves < revision && !remarked {
+				s.t.Fatalf("seed %d: revision %d is called converged, and no remark is made of %s (%+v), which serves %d", s.seed, revision, c.pod, *c, c.serves)
+			}
 		}
 		if s.now.Sub(s.made) < fleet.Rebuilding {
 			s.t.Fatalf("seed %d: converged %s after the start of the publisher", s.seed, s.now.Sub(s.made))

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/sync/changelog"
 	"github.com/flagside/flagside/sync/status"
 )
@@ -91,30 +90,22 @@ func (h *history) standing(r *row, now time.Time) Standing {
 	}
 }
 
-// lack returns why a sidecar does not serve a position, empty if it does.
+// lack returns why a sidecar does not serve a position, empty if it does. Of a change that is not known any more, every document may be refused.
 func (h *history) lack(r status.Report, p changelog.Position) Standing {
+	of := concerns{all: true}
+	if c := h.find(p); c != nil {
+		of = c.concerns
+	}
 	switch {
 	case !reaches(r.Position, p):
 		return Behind
 	case h.diverges(r):
 		return Diverged
-	case r.Refused > len(r.RefusedKeys):
-		return Refused
-	case r.Refused > 0 && h.refuses(r.RefusedKeys, p):
+	case of.any(r.Refused, r.RefusedKeys):
 		return Refused
 	default:
 		return ""
 	}
-}
-
-// refuses reports whether a change may concern one of the documents. One that is not known any more may, and so may one of more than flags,
-// which others depend on.
-func (h *history) refuses(keys []string, p changelog.Position) bool {
-	c := h.find(p)
-	if c == nil || len(c.IDs) == maxIDs || len(c.IDs) == 0 {
-		return true
-	}
-	return slices.ContainsFunc(c.IDs, func(id document.ID) bool { return id.Kind != document.KindFlag || slices.Contains(keys, id.Key) })
 }
 
 // Straggler is a sidecar that does not serve a revision.
@@ -129,6 +120,11 @@ type Convergence struct {
 	// Served is how many of the sidecars that are known serve it, Of how many those are.
 	Served, Of int
 	Stragglers []Straggler // as in Fleet
+	// Lost are those that are gone without a good-bye for LostFor at most, and did not serve it by their last report: at most 100, the oldest first.
+	// They are not counted, and may still answer applications.
+	Lost []Gone
+	// Evaluating is how many clients get the documents from sidecars and evaluate by themselves, by the last reports.
+	Evaluating int
 	// Complete is false while the fleet may have other sidecars. Nothing has converged then.
 	Complete   bool
 	CompleteIn time.Duration
@@ -147,6 +143,7 @@ func (t *Table) Convergence(p changelog.Position, now time.Time) Convergence {
 	t.sweep(now)
 	c := Convergence{Position: p, Of: len(t.rows), Complete: t.isComplete(now), CompleteIn: max(t.complete.Sub(now), 0)}
 	for _, r := range t.rows {
+		c.Evaluating += r.report.Clients[status.FaceSync]
 		why := t.history.lack(r.report, p)
 		if why == "" {
 			c.Served++
@@ -159,6 +156,11 @@ func (t *Table) Convergence(p changelog.Position, now time.Time) Convergence {
 		c.Stragglers = append(c.Stragglers, Straggler{Sidecar: sidecar, Why: why})
 	}
 	slices.SortFunc(c.Stragglers, func(a, b Straggler) int { return compare(a.Sidecar.Report, b.Sidecar.Report) })
+	for _, l := range t.lost {
+		if t.history.lack(l.report, p) != "" {
+			c.Lost = append(c.Lost, l.Gone)
+		}
+	}
 	if known := t.history.find(p); known != nil && !known.alone {
 		c.Serving = t.serving(known)
 	}

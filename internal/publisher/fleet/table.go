@@ -33,8 +33,10 @@ const (
 	acknowledging = 1000
 	// maxUpMs bounds how long a process is believed to have run: a century.
 	maxUpMs = 100 * 366 * 24 * 60 * 60 * 1000
-	// maxGone is how many sidecars are remembered that are gone.
+	// maxGone is how many sidecars are remembered that are gone, and of those that said no good-bye once more so many.
 	maxGone = 100
+	// LostFor is how long a sidecar is remembered that said no good-bye.
+	LostFor = time.Hour
 )
 
 // Table is the fleet of one environment. Create it with New.
@@ -44,6 +46,7 @@ type Table struct {
 	mu       sync.Mutex // guards everything that follows
 	rows     map[string]*row
 	gone     []Gone    // the last that went, the oldest first
+	lost     []lost    // the last that went without a good-bye, the oldest first
 	complete time.Time // from when on the table knows the fleet
 	// When a sidecar was last turned away, and when one last had to make room, because the table was full.
 	full, displaced time.Time
@@ -61,7 +64,9 @@ type row struct {
 	first  time.Time     // report
 	began  time.Time     // by how long its process had run, as it said at first; zero before
 	last   time.Time
-	behind time.Time // since when it serves an older revision than the newest, as far as that was looked at; zero if it does not
+	// diverged is whether it serves other documents than there are at its revision.
+	diverged bool
+	behind   time.Time // since when it serves an older revision than the newest, as far as that was looked at; zero if it does not
 }
 
 // Gone is a sidecar that is no longer one of the fleet.
@@ -69,6 +74,7 @@ type Gone struct {
 	Boot     string
 	Identity status.Identity
 	Position changelog.Position
+	Heard    time.Time // when it reported last
 	At       time.Time
 	// Why is why it is gone.
 	Why Departure
@@ -149,6 +155,9 @@ func (t *Table) Observe(r status.Report, now time.Time) {
 	t.counts.Reports[r.Kind]++
 	t.sweep(now)
 	known := t.rows[r.Boot]
+	if known == nil { // it may have come back
+		t.lost = slices.DeleteFunc(t.lost, func(l lost) bool { return l.report.Boot == r.Boot })
+	}
 	switch {
 	case known != nil && r.N <= known.report.N: // it came late, or again
 		return
@@ -163,29 +172,37 @@ func (t *Table) Observe(r status.Report, now time.Time) {
 	t.tell()
 }
 
-// update takes a report of a sidecar that is in the table or is to be.
+// update takes a report of a sidecar that is in the table or is to be. Most change nothing of what is served, and cost no more than that is seen.
 func (t *Table) update(known *row, r status.Report, now time.Time) {
 	if known == nil {
 		known = &row{first: now, report: status.Report{Boot: r.Boot}} // who it is comes with a whole report
 		t.rows[r.Boot] = known
 	}
-	before := known.report.Position
-	if r.Kind == status.KindAck {
-		refused, keys := known.report.Refused, known.report.RefusedKeys
-		if refused > 0 { // an acknowledgement says that nothing is refused any more
-			refused, keys = 0, nil
-		}
-		known.report.Kind, known.report.N, known.report.Position, known.report.State = r.Kind, r.N, r.Position, r.State
-		known.report.Refused, known.report.RefusedKeys = refused, keys
-	} else {
-		known.report = r
+	next := r
+	if r.Kind == status.KindAck { // who it is stands in the last whole report, and nothing is refused any more
+		next = known.report
+		next.Kind, next.N, next.Position, next.State, next.Refused, next.RefusedKeys = r.Kind, r.N, r.Position, r.State, 0, nil
 	}
 	if known.began.IsZero() && r.Kind == status.KindState {
 		known.began = now.Add(-time.Duration(min(r.UpMs, maxUpMs)) * time.Millisecond)
 	}
 	known.last = now
-	t.history.served(before, known.report, now, t.options.Measure)
+	if sameServed(known.report, next) {
+		known.report = next
+		return
+	}
+	before := known.report.Position
+	t.history.blame(known, -1)
+	known.report = next
+	known.diverged = t.history.diverges(next)
+	t.history.served(before, next, now, t.options.Measure)
+	t.history.blame(known, 1)
 	t.converge(now)
+}
+
+// sameServed reports whether two reports say the same of what is served.
+func sameServed(a, b status.Report) bool {
+	return a.Position == b.Position && a.State == b.State && a.Refused == b.Refused && slices.Equal(a.RefusedKeys, b.RefusedKeys)
 }
 
 func (t *Table) leave(r *row, why Departure, now time.Time) {
@@ -193,11 +210,16 @@ func (t *Table) leave(r *row, why Departure, now time.Time) {
 		return
 	}
 	delete(t.rows, r.report.Boot)
+	t.history.blame(r, -1)
 	t.history.left(r.report.Position, now)
 	if len(t.gone) == maxGone {
 		t.gone = slices.Delete(t.gone, 0, 1)
 	}
-	t.gone = append(t.gone, Gone{Boot: r.report.Boot, Identity: r.report.Identity, Position: r.report.Position, At: now, Why: why})
+	g := Gone{Boot: r.report.Boot, Identity: r.report.Identity, Position: r.report.Position, Heard: r.last, At: now, Why: why}
+	t.gone = append(t.gone, g)
+	if why != SaidGoodBye {
+		t.lose(lost{Gone: g, report: r.report})
+	}
 	t.converge(now)
 }
 
@@ -225,6 +247,24 @@ func (t *Table) sweep(now time.Time) {
 		}
 	}
 	t.gone = slices.DeleteFunc(t.gone, func(g Gone) bool { return now.Sub(g.At) > GoneAfter })
+	t.lost = slices.DeleteFunc(t.lost, func(l lost) bool { return now.Sub(l.At) > LostFor })
+}
+
+// lost is a sidecar that is gone without a good-bye. It may be cut off, and answer applications as before.
+type lost struct {
+	Gone
+
+	report status.Report // its last
+}
+
+// lose remembers a sidecar that is gone without a good-bye. If there are many, those are forgotten first whose pod has another process: most of
+// them are dead.
+func (t *Table) lose(l lost) {
+	if len(t.lost) == maxGone {
+		first := max(0, slices.IndexFunc(t.lost, func(l lost) bool { return l.Why == Replaced }))
+		t.lost = slices.Delete(t.lost, first, first+1)
+	}
+	t.lost = append(t.lost, l)
 }
 
 // pod is where at most one process runs at a time, as a rule.

@@ -338,3 +338,70 @@ func TestChanged(t *testing.T) {
 	f.report("one", 1)
 	<-changed
 }
+
+// A sidecar that is gone without a good-bye may be cut off and still answer: for an hour it is told of where a revision is served that it does not
+// have by its last report, until it is heard of again.
+func TestThoseThatSaidNoGoodByeAreToldOf(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	lost := func() string {
+		t.Helper()
+		var texts []string
+		for _, g := range f.Convergence(at(2), f.now).Lost {
+			texts = append(texts, fmt.Sprintf("%s %s %s", g.Identity.Pod, g.Why, f.now.Sub(g.Heard)))
+		}
+		return strings.Join(texts, ", ")
+	}
+	clients := func(r *status.Report) { r.Clients = map[string]int{status.FaceSync: 3, "ofrep": 9} }
+	f.Committed(fleet.Change{Position: at(2), State: digest(2)}, f.now)
+	f.report("stopped", 1)
+	f.report("stopped", 1, func(r *status.Report) { r.Kind = status.KindBye })
+	f.report("cut", 1)
+	f.report("refusing", 2, refuses("k"))
+	f.report("late", 2)
+	f.report("one", 1)
+	f.pass(time.Second)
+	f.report("one-again", 2, clients, func(r *status.Report) { r.Identity.Pod = "one" })
+	f.pass(fleet.Rebuilding + time.Second)
+	f.report("one-again", 2, clients, func(r *status.Report) { r.Identity.Pod = "one" })
+	if got, want := lost(), "one replaced 17s"; got != want {
+		t.Errorf("lost are %q, want %q", got, want)
+	}
+	f.pass(fleet.GoneAfter)
+	f.report("one-again", 2, clients, func(r *status.Report) { r.Identity.Pod = "one" })
+	told := f.Convergence(at(2), f.now)
+	for _, want := range []string{"one replaced 5m17s", "cut unheard 5m17s", "refusing unheard 5m17s"} {
+		if got := lost(); !strings.Contains(got, want) || strings.Contains(got, "late") || len(told.Lost) != 3 {
+			t.Errorf("lost are %q, want %q", got, want)
+		}
+	}
+	if told.Evaluating != 3 || !told.Converged(100) || told.Of != 1 {
+		t.Errorf("%d of %d serve it, %d clients evaluate by themselves", told.Served, told.Of, told.Evaluating)
+	}
+	f.report("cut", 2)
+	f.report("refusing", 2, func(r *status.Report) { r.Kind = status.KindBye })
+	if got, want := lost(), "one replaced 5m17s"; got != want {
+		t.Errorf("once they are heard of again, lost are %q, want %q", got, want)
+	}
+	f.pass(fleet.LostFor + time.Second)
+	if got := lost(); got != "" {
+		t.Errorf("after an hour lost are %q", got)
+	}
+}
+
+// However many processes go without a good-bye, a hundred are remembered. Those whose pod has another process make room for the others.
+func TestThoseThatAreToldOfAreBounded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.Committed(fleet.Change{Position: at(2), State: digest(2)}, f.now)
+	f.report("cut", 1)
+	f.pass(fleet.GoneAfter + time.Second)
+	for i := range 151 {
+		f.report(fmt.Sprintf("P%d-", i), 1, func(r *status.Report) { r.Identity.Pod = "crashes" })
+		f.pass(fleet.Rebuilding + 2*time.Second)
+		f.report(fmt.Sprintf("P%d-", i), 1, func(r *status.Report) { r.Identity.Pod, r.UpMs = "crashes", 1 })
+	}
+	if all := f.Convergence(at(2), f.now).Lost; len(all) != 100 || all[0].Identity.Pod != "cut" {
+		t.Errorf("%d are told of: %+v", len(all), all)
+	}
+}
