@@ -112,6 +112,11 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 				t.Errorf("the stream of events ends with %q", said)
 			}
 			documents.whole()
+			defer func() {
+				if left := goroutines(); t.Failed() && len(left) > 0 {
+					t.Log(strings.Join(left, "\n\n"))
+				}
+			}()
 			waiting.Until(t, "the end of all goroutines", func() bool { return len(goroutines()) == 0 })
 		})
 	}
@@ -175,7 +180,7 @@ func goroutines() []string {
 	all := make([]byte, 1<<20)
 	var ours []string
 	for stack := range strings.SplitSeq(string(all[:runtime.Stack(all, true)]), "\n\n") {
-		if strings.Contains(stack, "sidecar_test.") {
+		if strings.Contains(stack, "sidecar_test.") || strings.Contains(stack, "testing.tRunner(") {
 			continue
 		}
 		for _, code := range []string{"/internal/sidecar", "flagside/sync.", "flagside/cache.", "fasthttp", "ristretto", "nats-io/nats%2ego.", "net/http.(*Server)", "net/http.(*http2serverConn)"} {
