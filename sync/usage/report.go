@@ -63,6 +63,9 @@ type Report struct {
 	// Unchanged is how many answers for all flags were not made because clients had them,
 	// where it is not known which flags those had: their evaluations are in no count.
 	Unchanged uint64 `json:"unchanged,omitzero"`
+	// Exposures and Outcomes are events, one by one. They have nothing to do with the counts.
+	Exposures []Exposure `json:"exposures,omitempty"`
+	Outcomes  []Outcome  `json:"outcomes,omitempty"`
 	// Lost is what was counted since the report before and could not be kept.
 	Lost Lost `json:"lost,omitzero"`
 }
@@ -90,11 +93,14 @@ type Count struct {
 type Lost struct {
 	Reports     uint64 `json:"reports,omitzero"`
 	Evaluations uint64 `json:"evaluations,omitzero"` // in these reports, as far as it is known
+	Exposures   uint64 `json:"exposures,omitzero"`   // in these reports, and those that there was no room for
+	Outcomes    uint64 `json:"outcomes,omitzero"`    // likewise
 }
 
 // Empty reports whether a report says nothing but who made it.
 func (r *Report) Empty() bool {
-	return r.Sum() == 0 && len(r.NotFound) == 0 && r.NotFoundOthers == 0 && len(r.Unknown) == 0 && r.Unchanged == 0 && r.Lost == Lost{}
+	return r.Sum() == 0 && len(r.NotFound) == 0 && r.NotFoundOthers == 0 && len(r.Unknown) == 0 && r.Unchanged == 0 &&
+		len(r.Exposures) == 0 && len(r.Outcomes) == 0 && r.Lost == Lost{}
 }
 
 // Sum returns how many evaluations a report has.
@@ -157,7 +163,7 @@ func (r *Report) validate() error {
 	if len(r.Epoch) > MaxLabel {
 		return errors.New("usage report: the epoch is too long")
 	}
-	return errors.Join(r.validateBoot(), r.validateWho(), r.validateCounts())
+	return errors.Join(r.validateBoot(), r.validateWho(), r.validateCounts(), r.validateEvents())
 }
 
 func (r *Report) validateBoot() error {

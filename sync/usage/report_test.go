@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,9 @@ func full() usage.Report {
 			{Variant: "on", Reason: "TARGETING_MATCH", Rule: 2, N: 17}, {Reason: "ERROR", Code: "GENERAL", Application: "cart", Bulk: true, N: 1},
 		}}},
 		Other: []usage.Count{{Reason: "STATIC", Application: "other", N: 3}}, NotFound: map[string]uint64{"chekout": 4}, NotFoundOthers: 1,
-		Unknown: map[string]int{"flagd.sync": 2}, Unchanged: 3, Lost: usage.Lost{Reports: 1, Evaluations: 10},
+		Unknown: map[string]int{"flagd.sync": 2}, Unchanged: 3, Lost: usage.Lost{Reports: 1, Evaluations: 10, Exposures: 5, Outcomes: 6},
+		Exposures: []usage.Exposure{{At: from, Flag: "checkout", Variant: "on", Revision: 42, Rule: 2, Subject: strings.Repeat("ab", 32), Application: "cart"}},
+		Outcomes:  []usage.Outcome{{At: from, Event: "purchase", Subject: strings.Repeat("cd", 32), Value: 9.5, Flags: []string{"checkout"}}},
 	}
 }
 
@@ -59,11 +62,12 @@ func TestLargeReportsAreSplit(t *testing.T) {
 			}
 			r.Flags = append(r.Flags, f)
 		}
+		r.Exposures, r.Outcomes = slices.Repeat(r.Exposures, 3_000), slices.Repeat(r.Outcomes, 3_000)
 		parts, err := usage.Split(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var sum, lost, notFound, unchanged uint64
+		var sum, lost, notFound, unchanged, exposures, outcomes uint64
 		for i, part := range parts {
 			part.N = uint64(i + 1)
 			data, err := usage.Encode(part)
@@ -78,6 +82,11 @@ func TestLargeReportsAreSplit(t *testing.T) {
 			lost += got.Lost.Evaluations
 			unchanged += got.Unchanged
 			notFound += got.NotFound["chekout"]
+			exposures += uint64(len(got.Exposures))
+			outcomes += uint64(len(got.Outcomes))
+		}
+		if exposures != 3_000 || outcomes != 3_000 {
+			t.Errorf("%s: %d exposures and %d outcomes of 3000", name, exposures, outcomes)
 		}
 		if sum != r.Sum() || lost != 10 || notFound != 4 || unchanged != 3 || len(parts) < 2 {
 			t.Errorf("%s: %d evaluations of %d, %d lost, %d not found, %d unchanged in %d parts", name, sum, r.Sum(), lost, notFound, unchanged, len(parts))

@@ -29,7 +29,7 @@ func Split(r Report) ([]Report, error) {
 	r.NotFound, r.NotFoundOthers = named(r.NotFound, r.NotFoundOthers)
 	s := splitting{follower: follower(r)}
 	first := r
-	first.Flags, first.Other = nil, nil
+	first.Flags, first.Other, first.Exposures, first.Outcomes = nil, nil, nil, nil
 	if err := s.begin(first); err != nil {
 		return nil, err
 	}
@@ -41,6 +41,16 @@ func Split(r Report) ([]Report, error) {
 	for _, f := range r.Flags {
 		f.Key, f.Counts = status.Cut(f.Key, maxKey), shortened(f.Counts)
 		if err := s.addFlag(f); err != nil {
+			return nil, err
+		}
+	}
+	for _, e := range r.Exposures {
+		if err := s.addExposure(e); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range r.Outcomes {
+		if err := s.addOutcome(o); err != nil {
 			return nil, err
 		}
 	}
@@ -95,6 +105,33 @@ func (s *splitting) addFlag(f Flag) error {
 	return err
 }
 
+// addExposure adds an exposure.
+func (s *splitting) addExposure(e Exposure) error {
+	e.Flag, e.Variant = status.Cut(e.Flag, maxKey), status.Cut(e.Variant, maxVariant)
+	size, err := sizeOf(e)
+	if err != nil {
+		return err
+	}
+	last, err := s.room(size)
+	if err == nil {
+		last.Exposures = append(last.Exposures, e)
+	}
+	return err
+}
+
+// addOutcome adds an outcome. Its names were held against the limits when it was accepted.
+func (s *splitting) addOutcome(o Outcome) error {
+	size, err := sizeOf(o)
+	if err != nil {
+		return err
+	}
+	last, err := s.room(size)
+	if err == nil {
+		last.Outcomes = append(last.Outcomes, o)
+	}
+	return err
+}
+
 // room returns the part to add something to: the last one, or one more if there is no room in it.
 func (s *splitting) room(size int) (last *Report, err error) {
 	size++ // a comma
@@ -117,6 +154,7 @@ func sizeOf(part any) (int, error) {
 // follower returns a part of a report that has nothing of its own yet.
 func follower(r Report) Report {
 	r.Flags, r.Other, r.NotFound, r.NotFoundOthers, r.Unknown, r.Unchanged, r.Lost = nil, nil, nil, 0, nil, 0, Lost{}
+	r.Exposures, r.Outcomes = nil, nil
 	return r
 }
 
