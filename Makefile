@@ -7,7 +7,7 @@ SOAKFUZZ ?= 10m
 BENCH    ?= .
 COUNT    ?= 1
 
-.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients manifest examples bench-writes walkthrough image compose chart cluster dashboard release release-check clean
+.PHONY: help run build test attacks check lint format race fuzz soak bench bench-eval bench-propagation bench-failover bench-freshness bench-startup bench-audit clients manifest examples bench-writes fleet walkthrough image compose chart cluster dashboard release release-check clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -65,6 +65,10 @@ bench-startup: ## from the start of a sidecar to ready, and what it occupies
 
 bench-audit: ## audit verify of a million records, and its memory
 	$(GO) run ./bench/audit
+
+fleet: ## who serves what and who uses what: random schedules, fleets of 10 to 1,000 sidecars, counts, and what it all costs
+	FLAGSIDE_SOAK=1 $(GO) test -count=1 -run 'TestNoFalseConvergence|TestStragglersAreNamed' ./internal/publisher/fleet
+	$(GO) run ./bench/fleet
 
 examples: ## runs the example applications; those in JavaScript need Node.js and Chromium
 	examples/run.sh
