@@ -34,13 +34,16 @@ check() {
 
 go -C .. build -o "$scratch/flagside" ./cmd/flagside
 web=127.0.0.1:8088
-"$scratch/flagside" dev flags.json --ofrep-addr 127.0.0.1:0 --flagd-addr off --flagd-sync-addr off --management-addr 127.0.0.1:0 \
+"$scratch/flagside" dev flags.json --ofrep-addr 127.0.0.1:0 --flagd-addr off --flagd-sync-addr 127.0.0.1:0 --management-addr 127.0.0.1:0 \
   --admin-addr 127.0.0.1:0 --nats-addr 127.0.0.1:0 --cors-origin "http://$web" >"$scratch/flagside.out" 2>&1 &
 OFREP_ENDPOINT=$(await "$scratch/flagside.out" 'http://127\.0\.0\.1:[0-9]+')
-export OFREP_ENDPOINT
+FLAGD_SYNC_ENDPOINT=$(await "$scratch/flagside.out" 'in-process off, 127\.0\.0\.1:[0-9]+' | cut -d' ' -f3)
+export OFREP_ENDPOINT FLAGD_SYNC_ENDPOINT
 
 go -C go run . >"$scratch/go.out"
 check go "$scratch/go.out"
+go -C usage-hook/go run . >"$scratch/usage-go.out" 2>"$scratch/usage-go.err" || { cat "$scratch/usage-go.err" >&2; exit 1; }
+check 'go, with a hook for usage' "$scratch/usage-go.out"
 
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
   echo "node, web: skipped, because there is no Node.js"
@@ -49,6 +52,9 @@ fi
 npm --prefix node ci --no-audit --no-fund >"$scratch/npm.out" 2>&1 || { cat "$scratch/npm.out" >&2; exit 1; }
 node node/main.mjs >"$scratch/node.out"
 check node "$scratch/node.out"
+npm --prefix usage-hook/node ci --no-audit --no-fund >"$scratch/npm.out" 2>&1 || { cat "$scratch/npm.out" >&2; exit 1; }
+node usage-hook/node/main.mjs >"$scratch/usage-node.out"
+check 'node, with a hook for usage' "$scratch/usage-node.out"
 
 if ! command -v chromium >/dev/null; then
   echo "web: skipped, because there is no Chromium"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,8 +20,9 @@ const usageDir = "usage"
 
 // newSender returns what reports the counts to publishers.
 func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Registerer) (*sending.Sender, error) {
+	fill := func(r *usage.Report) { s.fillUsage(r, counts.Telling(time.Now())) }
 	o := sending.Options{
-		Counts: counts, Boot: s.boot, Fill: s.fillUsage, Epoch: s.usageEpoch, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
+		Counts: counts, Boot: s.boot, Fill: fill, Epoch: s.usageEpoch, Send: s.sendUsage, Interval: s.options.UsageInterval, Metrics: metrics, Logger: s.logger,
 	}
 	if s.options.DataDir != "" {
 		o.Dir = filepath.Join(s.options.DataDir, usageDir)
@@ -28,13 +30,14 @@ func (s *Sidecar) newSender(counts *counting.Counts, metrics prometheus.Register
 	return sending.New(o)
 }
 
-// fillUsage adds to a report who the sidecar is, and how many clients evaluate by themselves.
-func (s *Sidecar) fillUsage(r *usage.Report) {
+// fillUsage adds to a report who the sidecar is, and how many clients evaluate by themselves and do not tell how often: all
+// but as many as do.
+func (s *Sidecar) fillUsage(r *usage.Report, telling int) {
 	who := s.options.Identity
 	r.Pod, r.Namespace = status.Cut(who.Pod, usage.MaxName), status.Cut(who.Namespace, usage.MaxLabel)
 	r.Application, r.Release = status.Cut(who.Application, usage.MaxLabel), status.Cut(who.ApplicationVersion, usage.MaxLabel)
 	for _, face := range s.rpc.faces {
-		if n := face.server.Streams(); face.name == faceSync && n > 0 {
+		if n := face.server.Streams() - telling; face.name == faceSync && n > 0 {
 			r.Unknown = map[string]int{face.name: n}
 		}
 	}

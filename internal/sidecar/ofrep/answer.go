@@ -45,6 +45,8 @@ func statusOfRequest(err error) int {
 	switch {
 	case errors.Is(err, resolver.ErrOtherEpoch), errors.Is(err, resolver.ErrPinGone):
 		return fasthttp.StatusPreconditionFailed
+	case errors.Is(err, resolver.ErrNotCounting):
+		return fasthttp.StatusNotFound
 	case errors.Is(err, resolver.ErrNotReached):
 		return fasthttp.StatusGatewayTimeout
 	case errors.Is(err, resolver.ErrNotReady), errors.Is(err, resolver.ErrTimeout):

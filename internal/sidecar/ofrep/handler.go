@@ -24,13 +24,15 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		refuseUnauthorized(ctx)
 	case s.feed != nil && isStream(ctx.Request.Header.RequestURI()):
 		s.openStream(ctx)
-	case !target.known:
+	case !target.known && !isEvaluations(ctx.Request.Header.RequestURI()):
 		refuse(ctx, fasthttp.StatusNotFound)
 	case !ctx.IsPost():
 		ctx.Response.Header.Set(fasthttp.HeaderAllow, fasthttp.MethodPost)
 		refuse(ctx, fasthttp.StatusMethodNotAllowed)
 	case isEncoded(&ctx.Request.Header):
 		refuseEncoded(ctx)
+	case !target.known:
+		s.takeEvaluations(ctx)
 	case len(target.key) == 0:
 		s.answerBulk(ctx)
 	default:

@@ -55,7 +55,7 @@ func refusal(status int) string {
 	case fasthttp.StatusMisdirectedRequest:
 		return origin.WrongHost
 	case fasthttp.StatusNotFound:
-		return "there is nothing at this path: evaluations are at " + basePath + " and " + basePath + "/{key}"
+		return "there is nothing at this path: evaluations are at " + basePath + " and " + basePath + "/{key}, counts of clients that evaluate by themselves at " + evaluationsPath
 	case fasthttp.StatusMethodNotAllowed:
 		return "evaluations are requested with POST"
 	case fasthttp.StatusRequestTimeout:

@@ -24,6 +24,7 @@ type Counts struct {
 	applications *applications
 	unknown      *unknownKeys
 	unchanged    atomic.Uint64 // see Unchanged
+	reporters    reporters
 
 	mu     sync.Mutex // guards what follows, and writes to the table
 	kept   []*series

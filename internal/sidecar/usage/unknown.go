@@ -28,16 +28,18 @@ func newUnknownKeys() *unknownKeys {
 	return u
 }
 
-func (u *unknownKeys) add(key []byte) {
+func (u *unknownKeys) add(key []byte) { u.addMany(key, 1) }
+
+func (u *unknownKeys) addMany(key []byte, n uint64) {
 	one, ok := (*u.byKey.Load())[string(key)]
 	if !ok {
 		one = u.insert(key)
 	}
 	if one == nil {
-		u.others.Add(1)
+		u.others.Add(n)
 		return
 	}
-	if !one.add(1) {
+	if !one.add(n) {
 		u.keep(string(key), one)
 	}
 }
