@@ -51,7 +51,7 @@ func (w *changeFlags) opened(ctx context.Context, s *session, environment string
 	if err != nil || !w.breakGlass {
 		return s.printRequest(r, err, done)
 	}
-	applied, err := applyRequest(s.client, ctx, environment, r.ID, (&auditFlags{reason: w.reason}).headers())
+	applied, err := applyRequest(ctx, s.client, environment, r.ID, (&auditFlags{reason: w.reason}).headers())
 	err = s.printRequest(applied, err, "is applied without approvals: ask another person to run flagside request review "+printable(r.ID))
 	if err != nil {
 		return err

@@ -58,7 +58,7 @@ func requestApprove() commandline.Invocation {
 type takeStep func(c *client.Client, ctx context.Context, environment, id string, h api.ChangeHeaders) (api.ChangeRequest, error)
 
 // applyRequest applies a change request. What the publisher has not applied is a failure, whatever else has become of it.
-func applyRequest(c *client.Client, ctx context.Context, environment, id string, h api.ChangeHeaders) (api.ChangeRequest, error) {
+func applyRequest(ctx context.Context, c *client.Client, environment, id string, h api.ChangeHeaders) (api.ChangeRequest, error) {
 	r, err := c.ApplyRequest(ctx, environment, id, h)
 	if err != nil || r.Status == "applied" {
 		return r, err

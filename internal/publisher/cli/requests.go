@@ -14,6 +14,9 @@ import (
 const hashDigits = 12
 
 func requestCommands() []commandline.Command {
+	applied := func(c *client.Client, ctx context.Context, environment, id string, h api.ChangeHeaders) (api.ChangeRequest, error) {
+		return applyRequest(ctx, c, environment, id, h)
+	}
 	return []commandline.Command{
 		command("request list", "list the change requests of an environment", requestList),
 		command("request get", "print a change request, and what it would change now", requestGet),
@@ -22,7 +25,7 @@ func requestCommands() []commandline.Command {
 		command("request reject", "end a change request of another person", requestStep("reject", "Ends a change request of another person.", "is rejected", (*client.Client).RejectRequest)),
 		command("request comment", "say something about a change request", requestComment),
 		command("request withdraw", "end a change request of your own", requestStep("withdraw", "Ends a change request of your own.", "is withdrawn", (*client.Client).WithdrawRequest)),
-		command("request apply", "apply a change request", requestStep("apply", "Applies a change request, or continues to apply it.", "is applied", applyRequest)),
+		command("request apply", "apply a change request", requestStep("apply", "Applies a change request, or continues to apply it.", "is applied", applied)),
 		command("request rebase", "update your change request to the current state", requestRebase),
 		command("request review", "close what breaking the glass has left open",
 			requestStep("review", "Records that you reviewed a change that went without approvals.", "is reviewed", (*client.Client).ReviewRequest)),
