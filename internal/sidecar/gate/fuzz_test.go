@@ -40,7 +40,7 @@ func FuzzRequests(f *testing.F) {
 	}
 	dir := f.TempDir()
 	s := start(f, load(f, flags), gate.Options{
-		Flags: map[string][]string{"/": {"new-checkout", "split"}}, Headers: map[string]string{"X-Plan": "plan"}, Cookies: map[string]string{"u": gate.TargetingKey},
+		Flags: map[string]string{"/": "new-checkout,split"}, Headers: map[string]string{"X-Plan": "plan"}, Cookies: map[string]string{"u": gate.TargetingKey},
 		Queries: map[string]string{"q": "q"}, VisitorKeyFile: fuzzKey(f, dir),
 	})
 	f.Fuzz(func(t *testing.T, data []byte) {

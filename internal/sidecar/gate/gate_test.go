@@ -28,7 +28,7 @@ func fields(h http.Header) map[string]string {
 func TestWhatProxiesSend(t *testing.T) {
 	t.Parallel()
 	s := start(t, load(t, flags), gate.Options{
-		Flags:   map[string][]string{"/shop": {"new-checkout"}, "/": {"where"}},
+		Flags:   map[string]string{"/shop": "new-checkout", "/": "where"},
 		Headers: map[string]string{"X-Plan": "plan"}, Cookies: map[string]string{"city": "city"}, Queries: map[string]string{"plan": "other", "c": "town"},
 	})
 	on := map[string]string{"X-Flag-New-Checkout": "on", "X-Flags": "new-checkout=on", removed: "x-flag-where"}
@@ -65,7 +65,7 @@ func TestWhatProxiesSend(t *testing.T) {
 func TestFieldsOfVisitorsAreRemoved(t *testing.T) {
 	t.Parallel()
 	s := start(t, load(t, flags), gate.Options{
-		Flags: map[string][]string{"/": {"new-checkout", "code", "off", "broken", "missing"}}, Headers: map[string]string{"X-Plan": "plan"},
+		Flags: map[string]string{"/": "new-checkout,code,off,broken,missing"}, Headers: map[string]string{"X-Plan": "plan"},
 	})
 	got := fields(s.ask("/", "X-Plan: silver", "X-Flag-New-Checkout: on", "x-FLAG-anything: on", "X-Flags: new-checkout=on", "X-Flag-Bad_Name: 1", "X-Flag-"+strings.Repeat("a", 500)+": 1"))
 	want := map[string]string{
@@ -75,7 +75,7 @@ func TestFieldsOfVisitorsAreRemoved(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	none := start(t, load(t, ""), gate.Options{Flags: map[string][]string{"/": {"new-checkout"}}})
+	none := start(t, load(t, ""), gate.Options{Flags: map[string]string{"/": "new-checkout"}})
 	if diff := cmp.Diff(map[string]string{removed: "x-flag-new-checkout, x-flags"}, fields(none.ask("/"))); diff != "" {
 		t.Errorf("without flags (-want +got):\n%s", diff)
 	}
@@ -84,7 +84,7 @@ func TestFieldsOfVisitorsAreRemoved(t *testing.T) {
 // Headers by which applications demand things of a sidecar mean nothing from a visitor.
 func TestVisitorsDemandNothing(t *testing.T) {
 	t.Parallel()
-	s := start(t, load(t, flags), gate.Options{Flags: map[string][]string{"/": {"new-checkout"}}})
+	s := start(t, load(t, flags), gate.Options{Flags: map[string]string{"/": "new-checkout"}})
 	for _, line := range []string{
 		"Flagside-Min-Revision: 00000000-99999", "Flagside-Pin-Revision: 00000000-1", "Flagside-Pin-Mode: strict", "Flagd-Selector: flagSetId=other",
 		"Flagside-Freshness: always_fresh", "Baggage: flagside-pin-revision=00000000-1", "Flagside-Application: other",
@@ -104,7 +104,7 @@ func TestVisitorsDemandNothing(t *testing.T) {
 // Names and values are bounded, and cannot end a field.
 func TestNamesAndValues(t *testing.T) {
 	t.Parallel()
-	s := start(t, load(t, flags), gate.Options{Flags: map[string][]string{"/": {"Color.Of Day"}}})
+	s := start(t, load(t, flags), gate.Options{Flags: map[string]string{"/": "Color.Of Day"}})
 	want := map[string]string{"X-Flag-Color-Of-Day": "blue%2C%20or%0D%0Ax-evil%3A%201", "X-Flags": "color-of-day=blue%2C%20or%0D%0Ax-evil%3A%201"}
 	if diff := cmp.Diff(want, fields(s.ask("/"))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -131,14 +131,14 @@ func TestFlagsWithATag(t *testing.T) {
 
 func TestOptionsAreValidated(t *testing.T) {
 	t.Parallel()
-	some := map[string][]string{"/": {"a"}}
+	some := map[string]string{"/": "a"}
 	for want, o := range map[string]gate.Options{
 		"has no flags":               {},
 		"do not go together":         {Flags: some, Tag: "t"},
-		"must begin with a slash":    {Flags: map[string][]string{"shop": {"a"}}},
-		"0 flags":                    {Flags: map[string][]string{"/": {}}},
-		"without a key":              {Flags: map[string][]string{"/": {""}}},
-		`"a_b" and "a.b" would have`: {Flags: map[string][]string{"/": {"a_b", "a.b"}}},
+		"must begin with a slash":    {Flags: map[string]string{"shop": "a"}},
+		"at most 50 are allowed":     {Flags: map[string]string{"/": strings.Repeat("a,", 50) + "a"}},
+		"without a key":              {Flags: map[string]string{"/": ""}},
+		`"a_b" and "a.b" would have`: {Flags: map[string]string{"/": "a_b,a.b"}},
 		"taken from two places":      {Flags: some, Headers: map[string]string{"X": "a"}, Cookies: map[string]string{"y": "a"}},
 		"name of a flag's header":    {Flags: some, Headers: map[string]string{"X-Flag-A": "a"}},
 		"$flagd":                     {Flags: some, Queries: map[string]string{"q": "$flagd"}},

@@ -31,9 +31,9 @@ type Options struct {
 	Resolver *resolver.Resolver
 	// Views gives what the resolver answers from. It is required.
 	Views resolver.Views
-	// Flags has the keys of flags by the prefix of the path of the visitor's request, such as "/shop"; of several prefixes the longest counts.
-	// A prefix ends at a slash or at the end of the path: /shop is not one of /shopping.
-	Flags map[string][]string
+	// Flags has the keys of flags, separated by commas, by the prefix of the path of the visitor's request, such as "/shop"; of several prefixes
+	// the longest counts. A prefix ends at a slash or at the end of the path: /shop is not one of /shopping.
+	Flags map[string]string
 	// Tag stands in for Flags: every flag with this tag is evaluated for every path.
 	Tag string
 	// Headers, Cookies and Queries have the attributes of the evaluation context by the name of the header field, cookie or query parameter
@@ -75,8 +75,9 @@ func (o Options) Validate() error {
 	}
 	all := 0
 	for _, prefix := range slices.Sorted(maps.Keys(o.Flags)) {
-		errs = append(errs, validateFlags(prefix, o.Flags[prefix]))
-		all += len(o.Flags[prefix])
+		keys := strings.Split(o.Flags[prefix], ",")
+		errs = append(errs, validateFlags(prefix, keys))
+		all += len(keys)
 	}
 	if all > maxKeys {
 		errs = append(errs, fmt.Errorf("--gate-flags names %d flags in all prefixes together, at most %d are allowed", all, maxKeys))
@@ -88,8 +89,8 @@ func validateFlags(prefix string, keys []string) error {
 	if !strings.HasPrefix(prefix, "/") {
 		return fmt.Errorf("--gate-flags: %q is not the beginning of a path: it must begin with a slash", prefix)
 	}
-	if len(keys) == 0 || len(keys) > MaxFlags {
-		return fmt.Errorf("--gate-flags %s: %d flags, want 1 to %d", prefix, len(keys), MaxFlags)
+	if len(keys) > MaxFlags {
+		return fmt.Errorf("--gate-flags %s: %d flags, at most %d are allowed", prefix, len(keys), MaxFlags)
 	}
 	by := make(map[string]string)
 	for _, key := range keys {

@@ -37,7 +37,7 @@ func newSelection(o Options) *selection {
 	s := &selection{tag: o.Tag}
 	for prefix, keys := range o.Flags {
 		one := prefixed{prefix: strings.TrimRight(prefix, "/")}
-		for _, key := range slices.Sorted(slices.Values(keys)) {
+		for _, key := range slices.Sorted(strings.SplitSeq(keys, ",")) {
 			one.targets = append(one.targets, target{key, HeaderName(key)})
 		}
 		s.prefixes = append(s.prefixes, one)

@@ -43,7 +43,7 @@ func TestVisitorsKeepTheirVariant(t *testing.T) {
 	t.Parallel()
 	path := keyFile(t, oneKey)
 	s := start(t, load(t, flags), gate.Options{
-		Flags: map[string][]string{"/": {"split"}}, Headers: map[string]string{"X-User": gate.TargetingKey}, VisitorKeyFile: path, Lifetime: 24 * time.Hour,
+		Flags: map[string]string{"/": "split"}, Headers: map[string]string{"X-User": gate.TargetingKey}, VisitorKeyFile: path, Lifetime: 24 * time.Hour,
 	})
 	first := s.ask("/")
 	set := first.Get("Set-Cookie")
@@ -75,7 +75,7 @@ func TestVisitorsKeepTheirVariant(t *testing.T) {
 	}
 	writeKeys(t, path, anotherKey, oneKey) // the new key comes first, the old one is accepted
 	waiting.Until(t, "the new key", func() bool {
-		fresh := start(t, s.store, gate.Options{Flags: map[string][]string{"/": {"split"}}, VisitorKeyFile: keyFile(t, anotherKey)})
+		fresh := start(t, s.store, gate.Options{Flags: map[string]string{"/": "split"}, VisitorKeyFile: keyFile(t, anotherKey)})
 		return fresh.ask("/", "Cookie: "+cookieOf(s.ask("/").Get("Set-Cookie"))).Get("Set-Cookie") == ""
 	})
 	if s.ask("/", "Cookie: "+cookieOf(set)).Get("Set-Cookie") != "" {
@@ -88,7 +88,7 @@ func TestVisitorsKeepTheirVariant(t *testing.T) {
 // A percentage holds over many new visitors.
 func TestPercentageOfVisitors(t *testing.T) {
 	t.Parallel()
-	s := start(t, load(t, flags), gate.Options{Flags: map[string][]string{"/": {"split"}}, VisitorKeyFile: keyFile(t, oneKey)})
+	s := start(t, load(t, flags), gate.Options{Flags: map[string]string{"/": "split"}, VisitorKeyFile: keyFile(t, oneKey)})
 	const visitors = 2000
 	a := 0
 	for range visitors {
@@ -106,7 +106,7 @@ func TestFilesOfKeys(t *testing.T) {
 	for _, test := range []struct{ content, want string }{
 		{"short", "line 2 has 5 bytes"}, {"", "has no key"}, {strings.Repeat("x", 5000), "more than 4096 bytes"},
 	} {
-		_, err := gate.New(gate.Options{Flags: map[string][]string{"/": {"a"}}, VisitorKeyFile: keyFile(t, test.content), Metrics: newRegistry()})
+		_, err := gate.New(gate.Options{Flags: map[string]string{"/": "a"}, VisitorKeyFile: keyFile(t, test.content), Metrics: newRegistry()})
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(fmt.Sprint(err), "short") {
 			t.Errorf("%v, want %q", err, test.want)
 		}
