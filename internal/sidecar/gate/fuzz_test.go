@@ -69,6 +69,7 @@ func FuzzRequests(f *testing.F) {
 				t.Fatalf("%.200q: %v", data, err)
 			}
 			verify(t, data, response)
+			response.Body.Close()
 			if method == http.MethodHead {
 				return // what follows may answer requests with other methods
 			}

@@ -52,10 +52,10 @@ func TestWhatProxiesSend(t *testing.T) {
 		{"a field that Envoy's path goes before", "GET", gate.Path + "/shop", "X-Forwarded-Uri: /other\r\nX-Plan: gold\r\n", on},
 	} {
 		answer := s.send(test.method, test.method+" "+test.target+" HTTP/1.1\r\nHost: shop.example\r\n"+test.lines+"\r\n")
-		if diff := cmp.Diff(test.want, fields(answer.Header)); diff != "" {
+		if diff := cmp.Diff(test.want, fields(answer)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
-		if got := answer.Header.Get("Cache-Control"); got != "private, max-age=1" {
+		if got := answer.Get("Cache-Control"); got != "private, max-age=1" {
 			t.Errorf("%s: Cache-Control %q", test.name, got)
 		}
 	}

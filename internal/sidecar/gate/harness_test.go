@@ -95,8 +95,8 @@ func start(t testing.TB, store *cache.Store, o gate.Options) *system {
 	return s
 }
 
-// send sends bytes on a connection of their own, and returns the answer to them.
-func (s *system) send(method, data string) *http.Response {
+// send sends bytes on a connection of their own, and returns the header of the answer to them.
+func (s *system) send(method, data string) http.Header {
 	s.t.Helper()
 	c, err := net.Dial("tcp", s.addr)
 	if err != nil {
@@ -113,6 +113,7 @@ func (s *system) send(method, data string) *http.Response {
 	if err != nil {
 		s.t.Fatalf("%.200q: %v", data, err)
 	}
+	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || len(body) > 0 {
 		s.t.Errorf("%.200q: body %q, %v", data, body, err)
@@ -120,7 +121,7 @@ func (s *system) send(method, data string) *http.Response {
 	if response.StatusCode != http.StatusOK {
 		s.t.Errorf("%.200q: status %d", data, response.StatusCode)
 	}
-	return response
+	return response.Header
 }
 
 // ask asks as a proxy does that appends the target of the visitor's request, with the lines of its header.
@@ -130,5 +131,5 @@ func (s *system) ask(target string, lines ...string) http.Header {
 	for _, line := range lines {
 		data += line + "\r\n"
 	}
-	return s.send(http.MethodGet, data+"\r\n").Header
+	return s.send(http.MethodGet, data+"\r\n")
 }

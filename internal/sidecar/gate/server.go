@@ -65,7 +65,8 @@ func New(o Options) (*Server, error) {
 	s.http = fasthttp.Server{
 		Handler: s.handle, ErrorHandler: s.malformed, Logger: discardLogger{}, SecureErrorLogMessage: true, ReadBufferSize: maxHeader,
 		MaxRequestBodySize: maxBody, ReadTimeout: readTimeout, WriteTimeout: readTimeout, IdleTimeout: idleTimeout, NoDefaultServerHeader: true,
-		NoDefaultDate: true, NoDefaultContentType: true, DisablePreParseMultipartForm: true, CloseOnShutdown: true,
+		NoDefaultDate: true, NoDefaultContentType: true, MaxIdleWorkerDuration: time.Second, // a goroutine outlives Run by as much
+		DisablePreParseMultipartForm: true, CloseOnShutdown: true,
 	}
 	return s, nil
 }

@@ -109,7 +109,7 @@ func (v *visitors) id(cookie []byte) (id string, ok bool) {
 // mint returns a new id and the value of its cookie.
 func (v *visitors) mint() (id, cookie string) {
 	id = rand.Text()
-	return id, id + "." + base64.RawURLEncoding.EncodeToString(sign((v.keys.Current())[0], []byte(id)))
+	return id, id + "." + base64.RawURLEncoding.EncodeToString(sign(v.keys.Current()[0], []byte(id)))
 }
 
 // sign returns the signature of an id. What is signed begins with its purpose, so that the key can sign nothing else by it.
