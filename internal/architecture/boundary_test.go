@@ -222,7 +222,7 @@ func TestLibrariesStayInTheirRooms(t *testing.T) {
 			"sync/internal/jetstream", "sync/queue", "internal/publisher/natsserver", "internal/natstest", "internal/attacks",
 			"bench/failover", // which compares with the servers alone
 		},
-		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep"}, // the rest is net/http
+		"github.com/valyala/fasthttp": {"internal/sidecar/ofrep", "internal/sidecar/gate"}, // the rest is net/http
 		"connectrpc.com":              {"internal/sidecar/flagd"},
 		"buf.build":                   {"internal/sidecar/flagd"},
 		"github.com/stretchr/testify": nil, // tests use the standard library and go-cmp

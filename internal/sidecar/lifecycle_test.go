@@ -97,6 +97,7 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.Environment, o.OFREPAddr, o.ManagementAddr = environment, "127.0.0.1:0", "127.0.0.1:0"
 			o.FlagdAddr, o.FlagdSyncAddr = "127.0.0.1:0", "127.0.0.1:0"
+			o.GateAddr, o.Gate.Flags = "127.0.0.1:0", map[string]string{"/": "greeting"}
 			s := start(t, o)
 			events := s.openStream(s.FlagdAddr(), "/flagd.evaluation.v2.Service/EventStream")
 			documents := s.openStream(s.FlagdSyncAddr(), "/flagd.sync.v1.FlagSyncService/SyncFlags")
@@ -107,6 +108,10 @@ func TestRunLeavesNoGoroutines(t *testing.T) {
 				waiting.Until(t, "the first event", func() bool { return events.has("provider_ready") })
 			}
 			s.get("/metrics")
+			gate := s.askGate()
+			if want := map[bool]string{true: "", false: "a"}[name == "unreachable"]; gate.Get("X-Flag-Greeting") != want {
+				t.Errorf("the gate answers %v", gate)
+			}
 			s.stop()
 			if said := events.whole(); name != "unreachable" && !strings.Contains(said, "provider_shutdown") {
 				t.Errorf("the stream of events ends with %q", said)
@@ -275,4 +280,19 @@ func TestRunEndsWithAnErrorWhenAPortIsLost(t *testing.T) {
 	if err := s.Run(t.Context()); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Run returned %v", err)
 	}
+}
+
+// askGate asks the gate as a proxy does, and returns the header of its answer.
+func (r *running) askGate() http.Header {
+	r.t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get("http://" + r.GateAddr().String() + "/v1/gate/")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		r.t.Errorf("the gate answers %s", response.Status)
+	}
+	return response.Header
 }

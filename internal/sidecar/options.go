@@ -18,6 +18,7 @@ import (
 	"github.com/flagside/flagside/eval"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/origin"
+	"github.com/flagside/flagside/internal/sidecar/gate"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/resolver"
 	flagsync "github.com/flagside/flagside/sync"
@@ -121,6 +122,10 @@ type Options struct {
 	OFREPAuthFile string
 	// FlagdAuthFile is the same for FlagdAddr and FlagdSyncAddr, whose health checks are answered without a token.
 	FlagdAuthFile string
+	// GateAddr is the address of the gate, as OFREPAddr; empty or listen.Off means that it is not served. Gate says what it answers; its
+	// Resolver, Views, Metrics and Logger are those of the sidecar.
+	GateAddr string
+	Gate     gate.Options
 	// ManagementAddr is the TCP address of /healthz, /readyz, /status, /metrics and /explain; empty means DefaultManagementAddr. Port 0
 	// picks a free port.
 	ManagementAddr string
@@ -283,10 +288,13 @@ func (o Options) Validate() error {
 	if o.OFREPAddr == listen.Off {
 		errs = append(errs, errors.New("--ofrep-addr cannot be off: give an address such as 127.0.0.1:8016"))
 	}
-	for _, addr := range []string{o.OFREPAddr, o.FlagdAddr, o.FlagdSyncAddr} {
+	for _, addr := range []string{o.OFREPAddr, o.FlagdAddr, o.FlagdSyncAddr, o.GateAddr} {
 		if addr != "" {
 			errs = append(errs, listen.Validate(addr))
 		}
+	}
+	if o.hasGate() {
+		errs = append(errs, o.Gate.Validate())
 	}
 	if _, err := parseReadyWhen(o.withDefaults().ReadyWhen); err != nil {
 		errs = append(errs, err)

@@ -51,13 +51,13 @@ func (s *Sidecar) Run(ctx context.Context) error {
 // faces returns what runs each port of applications. They start and stop together, so that at the end all of them share one time to answer.
 func (s *Sidecar) faces() []lifecycle.Part {
 	ofrep := lifecycle.Part{Name: "OFREP", Run: func(ctx context.Context) error { return s.ofrep.Run(ctx, s.ofrepListener) }}
-	return append(s.rpc.parts(), ofrep)
+	return append(append(s.rpc.parts(), s.gatePart()...), ofrep)
 }
 
 // warnAboutReach tells when other machines can reach a port, because nothing there checks who asks.
 func (s *Sidecar) warnAboutReach() {
 	for name, addr := range map[string]net.Addr{
-		"ofrep": s.OFREPAddr(), "management": s.ManagementAddr(), faceEvaluation: s.FlagdAddr(), faceSync: s.FlagdSyncAddr(),
+		"ofrep": s.OFREPAddr(), "management": s.ManagementAddr(), "gate": s.GateAddr(), faceEvaluation: s.FlagdAddr(), faceSync: s.FlagdSyncAddr(),
 	} {
 		if addr == nil || addr.Network() == "unix" || s.asks(name) {
 			continue
@@ -74,6 +74,8 @@ func (s *Sidecar) asks(port string) bool {
 	switch port {
 	case "management":
 		return false
+	case "gate":
+		return s.options.TLS.ClientCA != ""
 	case "ofrep":
 		return s.options.TLS.ClientCA != "" || s.options.OFREPAuthFile != ""
 	default:

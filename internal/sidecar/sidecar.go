@@ -24,6 +24,7 @@ import (
 	"github.com/flagside/flagside/internal/health"
 	"github.com/flagside/flagside/internal/listen"
 	"github.com/flagside/flagside/internal/sidecar/changes"
+	"github.com/flagside/flagside/internal/sidecar/gate"
 	"github.com/flagside/flagside/internal/sidecar/management"
 	"github.com/flagside/flagside/internal/sidecar/ofrep"
 	"github.com/flagside/flagside/internal/sidecar/reporting"
@@ -48,6 +49,7 @@ type Sidecar struct {
 	boot               string // random id of the process, in all its reports
 	ofrepListener      net.Listener
 	managementListener net.Listener
+	gateListener       net.Listener // nil if proxies are not answered
 	release            func() error
 
 	keys        *changelog.Keyring
@@ -58,6 +60,7 @@ type Sidecar struct {
 	ofrep       *ofrep.Server
 	management  *management.Server
 	rpc         rpc
+	gate        *gate.Server // nil if proxies are not answered
 	health      *health.Tracker
 	reporter    *reporting.Reporter // nil if nothing is reported
 	usage       *sending.Sender     // nil if nothing is reported
@@ -151,6 +154,9 @@ func (s *Sidecar) assemble() error {
 	if err := s.assembleRPC(registry); err != nil {
 		return err
 	}
+	if err := s.assembleGate(registry); err != nil {
+		return err
+	}
 	for _, c := range []prometheus.Collector{newCollector(s), health.NewCollector(s.health)} {
 		if err := registry.Register(c); err != nil {
 			return fmt.Errorf("state metrics: %w", err)
@@ -186,6 +192,10 @@ func (s *Sidecar) listen() (err error) {
 	if err := s.listenRPC(); err != nil {
 		return errors.Join(err, s.ofrepListener.Close(), s.managementListener.Close())
 	}
+	if err := s.listenGate(); err != nil {
+		s.rpc.close()
+		return errors.Join(err, s.ofrepListener.Close(), s.managementListener.Close())
+	}
 	return nil
 }
 
@@ -197,6 +207,9 @@ func (s *Sidecar) releaseAll() error {
 	s.ofrepListener.Close()
 	s.managementListener.Close()
 	s.rpc.close()
+	if s.gateListener != nil {
+		s.gateListener.Close()
+	}
 	return s.store.Close()
 }
 

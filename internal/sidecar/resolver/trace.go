@@ -93,3 +93,9 @@ func (q *request) describe(event *zerolog.Event) {
 		event.Str("trace_id", q.trace.id).Str("span_id", q.trace.span)
 	}
 }
+
+// Trace returns the ids of the trace and of the span that the value of a traceparent names; they are empty if it is malformed.
+func Trace(value []byte) (trace, span string) {
+	t := parseTrace(value)
+	return t.id, t.span
+}

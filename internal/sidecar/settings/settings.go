@@ -25,6 +25,7 @@ func Declare(set *config.Set, o *sidecar.Options) {
 	set.File(&o.FlagdAuthFile, "flagd-auth-file", "",
 		"file with tokens, one per line; every request to --flagd-addr and --flagd-sync-addr except health checks then needs one of them; "+
 			"reloaded when it changes; without it no token is needed")
+	declareGate(set, o)
 	set.Address(&o.ManagementAddr, "management-addr", sidecar.DefaultManagementAddr,
 		"address of the sidecar's /healthz, /readyz, /status, /metrics and /explain")
 	set.Map(&o.Context.Static, "context",

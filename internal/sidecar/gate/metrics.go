@@ -1,0 +1,38 @@
+package gate
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the metrics of a gate.
+type metrics struct {
+	seconds                                                             prometheus.Histogram
+	evaluations, failed, left, spoofed, refused, minted, forged, broken prometheus.Counter
+}
+
+func newMetrics(registry prometheus.Registerer) (m metrics, err error) {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "flagside_gate_" + name, Help: help})
+		err = errors.Join(err, registry.Register(c))
+		return c
+	}
+	m.seconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "flagside_gate_request_seconds", Help: "Time to answer a proxy.", Buckets: []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, 1},
+	})
+	err = registry.Register(m.seconds)
+	m.evaluations = counter("evaluations_total", "Flags evaluated for proxies.")
+	m.failed = counter("evaluations_failed_total", "Flags that could not be evaluated for a proxy, so that the answer did not have them.")
+	m.left = counter("headers_left_out_total", "Header fields of flags that an answer had no room for.")
+	m.spoofed = counter("spoofed_headers_total", "Header fields in requests that have the name of a flag: visitors sent them.")
+	m.refused = counter("context_values_refused_total", "Values and targets in requests that were too long or could not be read, and left out.")
+	m.minted = counter("visitors_total", "Visitors that got a cookie with a new id.")
+	m.forged = counter("visitors_refused_total", "Cookies of visitors that no key has signed, and were replaced.")
+	m.broken = counter("requests_malformed_total", "Requests that were not well-formed HTTP/1.1, and were answered without flags.")
+	if err != nil {
+		err = fmt.Errorf("gate metrics: %w", err)
+	}
+	return m, err
+}
