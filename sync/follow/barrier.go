@@ -21,6 +21,11 @@ const (
 	// unprovenPause is how long an answer that proves nothing puts off the
 	// next question, at most.
 	unprovenPause = 2 * time.Second
+	// partPatience is how long a log may end within a transaction: a leader that is
+	// asked while it stores one may name an entry in the middle.
+	partPatience = 2 * time.Second
+	// partAsk is the pause before it is asked again whether the rest is there.
+	partAsk = 50 * time.Millisecond
 )
 
 // errNoEntry is the answer about a log that is empty.
@@ -30,7 +35,7 @@ var errNoEntry = errors.New("the log has no entry yet")
 var errBehind = errors.New("the leader does not have what is applied here")
 
 // errNoTransaction is the answer while the log ends with a part of a
-// transaction, or has none.
+// transaction, for longer than it takes to store the rest, or has none.
 var errNoTransaction = errors.New("the log ends without a whole transaction")
 
 // errNothingSigned is the answer while a log has messages, and no entry among them.
@@ -52,6 +57,7 @@ type barrierState struct {
 	nextAt   time.Time // no question before
 	ownAt    time.Time // when the follower asks for itself
 	urgent   bool      // heartbeats do not put that off: nothing has proved us current
+	partAt   time.Time // when the log was found to end within a transaction; zero while it does not
 
 	giveUp   context.CancelFunc // ends the question under way
 	giveUpAt time.Time          // zero while there is no reason to
@@ -280,6 +286,9 @@ func (s *followLoop) resolveBarriers() {
 	if s.transfer.running {
 		return
 	}
+	if s.applied == s.judge.Head() {
+		b.partAt = time.Time{}
+	}
 	b.answered = slices.DeleteFunc(b.answered, func(a answeredBarrier) bool {
 		obstacle := s.obstacle()
 		switch {
@@ -295,10 +304,10 @@ func (s *followLoop) resolveBarriers() {
 		case s.judge.Doubt() > 0 && s.judge.Doubt() <= s.judged:
 			s.provesNothing(a, errRetiredKey)
 		case s.applied != s.judge.Head():
-			if len(s.ready) > 0 {
-				return false // it was not taken yet
+			if len(s.ready) > 0 || !a.abandoned() && b.mayComplete(time.Now()) {
+				return false // it was not taken yet, or is being stored
 			}
-			s.finishBarrier(a.batch, errNoTransaction) // the log ends within a transaction: there is nothing to wait for
+			s.finishBarrier(a.batch, errNoTransaction)
 			b.unproven(time.Now())
 		default:
 			if s.judged >= s.end {
@@ -310,6 +319,19 @@ func (s *followLoop) resolveBarriers() {
 		}
 		return true
 	})
+}
+
+// mayComplete reports whether the transaction that the log ends within may still be
+// stored, and plans the question whether it is.
+func (b *barrierState) mayComplete(now time.Time) bool {
+	if b.partAt.IsZero() {
+		b.partAt = now
+	}
+	if now.Sub(b.partAt) >= partPatience {
+		return false
+	}
+	b.ownAt = earlier(b.ownAt, now.Add(partAsk))
+	return true
 }
 
 // provesNothing tells those who wait for an answer why nothing follows from what was
