@@ -103,8 +103,8 @@ func exempt(kind string) bool { return kind == "ops" || kind == "permission" }
 // prerequisites, which are decided by another flag, give neither.
 func everyone(f *eval.Flag) (variant string, off bool) {
 	switch {
-	case !f.Enabled():
-		return named(f.OffVariant())
+	case !f.Enabled(): // whatever its offVariant is: that is for flags whose prerequisites are not met
+		return "", true
 	case len(f.Prerequisites()) > 0:
 		return "", false
 	case len(f.Targeting()) == 0:

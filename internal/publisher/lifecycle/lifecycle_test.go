@@ -38,25 +38,25 @@ func TestStages(t *testing.T) {
 		everyone  string
 		off       bool
 	}{
-		"lately changed":              {flag(""), 4, lifecycle.Active, "off", false},
-		"the same for everyone":       {flag(""), 5, lifecycle.Stale, "off", false},
-		"a rule that says nothing":    {flag(`,"targeting":{}`), 5, lifecycle.Stale, "off", false},
-		"off":                         {`{"state":"DISABLED","variants":{"on":true},"defaultVariant":"on"}`, 5, lifecycle.Stale, "", true},
-		"off with a variant for that": {`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on","offVariant":"off"}`, 5, lifecycle.Stale, "off", false},
-		"without a default":           {`{"state":"ENABLED","variants":{"on":true}}`, 5, lifecycle.Stale, "", true},
-		"rolled out to everyone":      {flag(`,"targeting":{"fractional":[["on",100],["off",0]]}`), 5, lifecycle.Stale, "on", false},
-		"half rolled out":             {flag(`,"targeting":{"fractional":[["on",50],["off",50]]}`), 5, lifecycle.Active, "", false},
-		"by a rule":                   {flag(`,"targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"on"]}`), 5, lifecycle.Active, "", false},
-		"a kill switch":               {flag(`,"kind":"ops"`), 5, lifecycle.Active, "off", false},
-		"a permission":                {flag(`,"kind":"permission"`), 5, lifecycle.Active, "off", false},
-		"an old experiment":           {flag(`,"kind":"experiment","expires":"2026-01-01"`), 4, lifecycle.Expired, "off", false},
-		"an old kill switch":          {flag(`,"kind":"ops","expires":"2026-01-01"`), 4, lifecycle.Expired, "off", false},
-		"at its end":                  {flag(`,"expires":"2026-06-30T12:00:00Z"`), 4, lifecycle.Expired, "off", false},
-		"a second before":             {flag(`,"expires":"2026-06-30T12:00:01Z"`), 4, lifecycle.Expiring, "off", false},
-		"two weeks before":            {flag(`,"expires":"2026-07-14T12:00:00Z"`), 4, lifecycle.Expiring, "off", false},
-		"before that":                 {flag(`,"expires":"2026-07-14T12:00:01Z"`), 4, lifecycle.Active, "off", false},
-		"stale, with an end far off":  {flag(`,"expires":"2027-07-14"`), 5, lifecycle.Stale, "off", false},
-		"broken":                      {`{"state":"ENABLED"}`, 5, lifecycle.Active, "", false},
+		"lately changed":             {flag(""), 4, lifecycle.Active, "off", false},
+		"the same for everyone":      {flag(""), 5, lifecycle.Stale, "off", false},
+		"a rule that says nothing":   {flag(`,"targeting":{}`), 5, lifecycle.Stale, "off", false},
+		"off":                        {`{"state":"DISABLED","variants":{"on":true},"defaultVariant":"on"}`, 5, lifecycle.Stale, "", true},
+		"off with an offVariant":     {`{"state":"DISABLED","variants":{"on":true,"off":false},"defaultVariant":"on","offVariant":"off"}`, 5, lifecycle.Stale, "", true},
+		"without a default":          {`{"state":"ENABLED","variants":{"on":true}}`, 5, lifecycle.Stale, "", true},
+		"rolled out to everyone":     {flag(`,"targeting":{"fractional":[["on",100],["off",0]]}`), 5, lifecycle.Stale, "on", false},
+		"half rolled out":            {flag(`,"targeting":{"fractional":[["on",50],["off",50]]}`), 5, lifecycle.Active, "", false},
+		"by a rule":                  {flag(`,"targeting":{"if":[{"==":[{"var":"plan"},"gold"]},"on"]}`), 5, lifecycle.Active, "", false},
+		"a kill switch":              {flag(`,"kind":"ops"`), 5, lifecycle.Active, "off", false},
+		"a permission":               {flag(`,"kind":"permission"`), 5, lifecycle.Active, "off", false},
+		"an old experiment":          {flag(`,"kind":"experiment","expires":"2026-01-01"`), 4, lifecycle.Expired, "off", false},
+		"an old kill switch":         {flag(`,"kind":"ops","expires":"2026-01-01"`), 4, lifecycle.Expired, "off", false},
+		"at its end":                 {flag(`,"expires":"2026-06-30T12:00:00Z"`), 4, lifecycle.Expired, "off", false},
+		"a second before":            {flag(`,"expires":"2026-06-30T12:00:01Z"`), 4, lifecycle.Expiring, "off", false},
+		"two weeks before":           {flag(`,"expires":"2026-07-14T12:00:00Z"`), 4, lifecycle.Expiring, "off", false},
+		"before that":                {flag(`,"expires":"2026-07-14T12:00:01Z"`), 4, lifecycle.Active, "off", false},
+		"stale, with an end far off": {flag(`,"expires":"2027-07-14"`), 5, lifecycle.Stale, "off", false},
+		"broken":                     {`{"state":"ENABLED"}`, 5, lifecycle.Active, "", false},
 	} {
 		rules := compile(t, map[string]string{"f": c.document})
 		s := lifecycle.Settings{ExpiringWithin: 14 * day, StaleAfter: 90 * day}
@@ -64,10 +64,25 @@ func TestStages(t *testing.T) {
 		if len(got) != 1 {
 			t.Fatalf("%s: %d flags", name, len(got))
 		}
-		if everyone, off := got[0].Everyone(); got[0].Stage != c.want || everyone != c.everyone || off != c.off {
+		everyone, off := got[0].Everyone()
+		var user eval.Context
+		if err := rules.DecodeContext(&user, []byte(`{"targetingKey":"user"}`)); err != nil {
+			t.Fatal(err)
+		}
+		if answer := got[0].Flag.Evaluate(&user, now); (everyone != "" || off) && variantOf(answer) != everyone {
+			t.Errorf("%s: everyone gets %q, and an evaluation gives %q", name, everyone, variantOf(answer))
+		}
+		if got[0].Stage != c.want || everyone != c.everyone || off != c.off {
 			t.Errorf("%s: %+v, want %s, %q for everyone, off %t", name, got, c.want, c.everyone, c.off)
 		}
 	}
+}
+
+func variantOf(r eval.Result) string {
+	if r.Variant == nil {
+		return ""
+	}
+	return r.Variant.Name()
 }
 
 // A flag whose prerequisite decides is not the same for everyone by itself.
