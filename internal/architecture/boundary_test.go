@@ -55,7 +55,7 @@ func TestDecisionsImportFew(t *testing.T) {
 	const control, access = "internal/publisher/control", "internal/publisher/access"
 	all := readSource(t)
 	for at, allowed := range map[string][]string{
-		"internal/publisher/lifecycle": {"eval"},
+		"internal/publisher/lifecycle": {"eval", control + "/ownership"},
 		"internal/publisher/manifest":  {"eval"},
 
 		control + "/ownership":     {"document"},

@@ -290,6 +290,33 @@ func TestFreezingAtOnce(t *testing.T) {
 	}
 }
 
+// What a followed source owns is neither frozen nor proposed for removal, because the source would undo it: it is told once that it has expired, and
+// why nothing is done.
+func TestNothingIsDoneToWhatASourceOwns(t *testing.T) {
+	t.Parallel()
+	e := growOld(t, "2026-01-01", everything)
+	e.put("ab", "experiment", "2026-06-30", `,"$source":"publisher:/flags"`)
+	e.put("old", "release", "2026-06-30", `,"$source":"publisher:kubernetes:shop/old"`)
+	e.policy(`{"onExpiry":{"experiment":{"action":"freeze"},"release":{"action":"propose-removal"}}}`)
+	before := [2]string{e.flag("ab"), e.flag("old")}
+	for _, day := range []string{"2026-07-01", "2026-07-02"} {
+		e.clock.set(day)
+		e.awaitFeed("settings.lifecycle", "lifecycle.expired ab(team-ab) old(team-old)")
+	}
+	if after := [2]string{e.flag("ab"), e.flag("old")}; after != before || e.acts.failed.Load() != 0 {
+		t.Errorf("%d failed, and the flags became %s", e.acts.failed.Load(), after)
+	}
+	lives, _, err := e.LivesOf(t.Context(), nil, nil)
+	if err != nil || len(lives) != 2 {
+		t.Fatalf("%+v, %v", lives, err)
+	}
+	for i, place := range []string{"the files in /flags", "the FeatureFlag object shop/old"} {
+		if got := lives[i].Intent.Blocked; !strings.Contains(got, place+": change it there") {
+			t.Errorf("%s: %s", lives[i].Flag.Key(), got)
+		}
+	}
+}
+
 // Where a second person has to agree, one change request is opened. A rejection is remembered until the flag changes; what is no longer wanted is
 // withdrawn, what others overtook is rebased, and what is approved is applied.
 func TestFreezingWithApproval(t *testing.T) {

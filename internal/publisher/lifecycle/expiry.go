@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/flagside/flagside/eval"
+	"github.com/flagside/flagside/internal/publisher/control/ownership"
 )
 
 // Intent is what a policy wants to become of a flag. Its zero value is nothing.
@@ -31,8 +32,17 @@ func (i Intent) Due() bool { return i.Action != "" && !i.Done && i.Blocked == ""
 // Intend returns what the policy wants to become of a flag. The dependants are the keys of flags that need it.
 //
 // A flag is frozen by removing its targeting and making the variant its default: applications go on getting a value and a variant, whatever
-// protocol they use. Prerequisites stay, because they may be controls that the flag is not to be freed from. A flag that is off stays off.
+// protocol they use. Prerequisites stay, because they may be controls that the flag is not to be freed from. A flag that is off stays off. One that
+// a followed source owns is changed there, or the source would undo it.
 func (p Policy) Intend(s Standing, dependants []string) Intent {
+	intent := p.intend(s, dependants)
+	if owner := ownership.Owner(s.Flag.Document()); intent.Due() && ownership.Followed(owner) != "" {
+		intent.Blocked = "it belongs to " + ownership.Place(owner) + ": change it there"
+	}
+	return intent
+}
+
+func (p Policy) intend(s Standing, dependants []string) Intent {
 	rule := p.OnExpiry[s.Flag.Kind()]
 	switch {
 	case s.Stage != Expired || s.Flag.Kind() == "ops":
@@ -82,8 +92,7 @@ func (o OnExpiry) freeze(f *eval.Flag) Intent {
 		intent.Variant = to.Name()
 	}
 	if !f.Enabled() {
-		intent.Variant, _ = named(f.OffVariant())
-		intent.Done = true
+		intent.Variant, intent.Done = "", true // what it is now, and stays
 		return intent
 	}
 	intent.Done = len(f.Targeting()) == 0 && f.DefaultVariant() == to

@@ -54,6 +54,11 @@ func TestIntend(t *testing.T) {
 		"to be removed":              {remove, on + rule + `}`, nil, lifecycle.Intent{Action: lifecycle.ProposeRemoval}, ""},
 		"to be removed, off":         {remove, strings.Replace(on, "EN", "DIS", 1) + `}`, nil, lifecycle.Intent{Action: lifecycle.ProposeRemoval}, ""},
 		"needed by one":              {remove, on + `}`, []string{"x"}, lifecycle.Intent{Action: lifecycle.ProposeRemoval, Blocked: "other flags need it: x"}, ""},
+		"owned by files":             {freeze(""), on + rule + `,"$source":"publisher:/flags","defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b", Blocked: "it belongs to the files in /flags: change it there"}, ""},
+		"owned by an object":         {remove, on + `,"$source":"publisher:kubernetes:shop/search"}`, nil, lifecycle.Intent{Action: lifecycle.ProposeRemoval, Blocked: "it belongs to the FeatureFlag object shop/search: change it there"}, ""},
+		"frozen by its owner":        {freeze(""), on + `,"$source":"publisher:/flags","defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b", Done: true}, ""},
+		"taken from its owner":       {freeze(""), on + rule + `,"$source":"taken:publisher:/flags","defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b"}, `{"defaultVariant":"b","targeting":null}`},
+		"applied by a job":           {freeze(""), on + rule + `,"$source":"github.com/shop","defaultVariant":"b"}`, nil, lifecycle.Intent{Action: lifecycle.Freeze, Variant: "b"}, `{"defaultVariant":"b","targeting":null}`},
 		"needed by many":             {remove, on + `}`, []string{"v", "w", "x", "y", "z"}, lifecycle.Intent{Action: lifecycle.ProposeRemoval, Blocked: "other flags need it: v, w, x and 2 more"}, ""},
 	} {
 		p := lifecycle.DefaultPolicy()
