@@ -42,8 +42,9 @@ type applying struct {
 	documents, bytes int // at most in a transaction
 	deadline         time.Time
 	report           report
-	shown            string // the plan that was printed last
-	agreed           string // the deletions that a person has agreed to
+	shown            string          // the plan that was printed last
+	agreed           string          // the deletions that a person has agreed to
+	frozen           map[string]bool // keys of flags that a lifecycle policy keeps as they are
 }
 
 // report is what a run of apply has done, or would do.
@@ -53,6 +54,7 @@ type report struct {
 	Revision  string             `json:"revision,omitempty"`
 	Request   string             `json:"request,omitempty"`
 	Withdrawn []string           `json:"withdrawn,omitempty"` // change requests of the source that nothing needs any more
+	Frozen    []string           `json:"frozen,omitempty"`    // flags that stay as a lifecycle policy has made them
 	Unchanged int                `json:"unchanged"`
 	Changes   []planned          `json:"changes"`
 	Risk      *api.Risk          `json:"risk,omitempty"`
@@ -110,6 +112,7 @@ var errMoved = errors.New("the environment was changed meanwhile")
 
 // run plans and carries out, and plans again what is left, or what has become of it, until there is nothing left to do.
 func (a *applying) run(ctx context.Context) error {
+	a.frozen = make(map[string]bool)
 	a.report = report{Result: resultNothing, Source: a.owner, Changes: []planned{}}
 	for range maxPlans {
 		done, err := a.once(ctx)
@@ -131,7 +134,7 @@ func (a *applying) once(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	plan, err := a.plan(live)
+	plan, err := a.plan(ctx, live)
 	if err != nil {
 		return false, err
 	}
@@ -210,7 +213,7 @@ func (l *liveDocuments) add(kind document.Kind, key, revision string, body []byt
 }
 
 // plan reads the files and plans what the environment needs.
-func (a *applying) plan(live liveDocuments) (source.Plan, error) {
+func (a *applying) plan(ctx context.Context, live liveDocuments) (source.Plan, error) {
 	rules, _ := eval.New().Update(live.documents)
 	set, err := source.Read(a.path, rules, rules.Compatibility())
 	if err != nil {
@@ -219,7 +222,20 @@ func (a *applying) plan(live liveDocuments) (source.Plan, error) {
 	if err := set.Findings.Err(); err != nil {
 		return source.Plan{}, &failure{code: exitInvalid, text: visible(err.Error())}
 	}
-	plan, err := source.New(live.documents, set.Documents, source.Options{
+	plan, err := a.planOf(live, set, set.Documents)
+	if err != nil {
+		return plan, err
+	}
+	wanted, others, err := a.keepFrozen(ctx, live, set.Documents, plan)
+	if err != nil || !others {
+		return plan, err
+	}
+	return a.planOf(live, set, wanted)
+}
+
+// planOf plans what the environment needs to become what files say that were read.
+func (a *applying) planOf(live liveDocuments, set *source.Set, wanted []document.Document) (source.Plan, error) {
+	plan, err := source.New(live.documents, wanted, source.Options{
 		Owner: a.owner, Prune: a.prune, TakeOver: a.takeOver, Rules: eval.New(), MaxDocuments: a.documents, MaxBytes: a.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
@@ -347,6 +363,7 @@ func (a *applying) finished() error {
 		if a.report.Result == resultApplied {
 			text = fmt.Sprintf("applied to %s: %s: revision %s%s", a.environment, counts(a.report.Changes), cell(a.report.Revision), warnings(a.report.Warnings))
 		}
+		text += a.frozenText()
 		for _, id := range a.report.Withdrawn {
 			text += fmt.Sprintf("\nchange request %s is withdrawn: nothing that it changes is to be changed any more", printable(id))
 		}

@@ -124,7 +124,7 @@ func (a *applying) preview(ctx context.Context, live liveDocuments, plan source.
 		if err != nil {
 			return err
 		}
-		text += strings.Join(stakes(found), "\n") + warnings(found.Warnings)
+		text += strings.Join(stakes(found), "\n") + warnings(found.Warnings) + a.frozenText()
 		if n := len(plan.Parts); n > 1 {
 			text += fmt.Sprintf("\nit is written in %d steps; what is at stake is that of the first", n)
 		}

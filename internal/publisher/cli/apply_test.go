@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/flagside/flagside/internal/waiting"
 )
 
 // files writes the files of a source and returns its directory.
@@ -358,4 +360,39 @@ func TestExportSparesFiles(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// What a lifecycle policy has frozen stays frozen while the files say what it would freeze again: an apply changes the rest, and says so. It goes on
+// when the files give the flag more time, or say the same.
+func TestApplyKeepsWhatIsFrozen(t *testing.T) {
+	t.Parallel()
+	a := applier{t, serve(t)}
+	a.as("admin", 0, "environment create team")
+	dir := t.TempDir()
+	write := func(expires, more string) {
+		t.Helper()
+		text := `{"flags":{"banner":` + banner + more + `},"ab":` + banner + `,"kind":"experiment","expires":"` + expires + `","targeting":{"fractional":[["on",50],["off",50]]}}}}`
+		if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("2020-01-31", "")
+	apply := "apply -f " + dir + " -e team --source shop"
+	a.as("editor", 0, apply)
+	contains(t, a.as("admin", 0, "environment lifecycle team --on-expiry experiment=freeze"), "ab")
+	flag := func() string { return a.as("editor", 0, "flag get ab -e team -o json") }
+	waiting.Until(t, "the flag is frozen", func() bool { return !strings.Contains(flag(), "fractional") })
+	frozen := flag()
+	contains(t, a.as("editor", 0, apply), "nothing to do", "flag ab stays frozen", "expires")
+	contains(t, a.as("editor", 0, apply+" --dry-run"), "nothing to do", "flag ab stays frozen")
+	write("2020-01-31", `,"description":"big"`)
+	contains(t, a.as("editor", 0, apply+" --dry-run"), "changed: flag banner", "flag ab stays frozen")
+	contains(t, a.as("editor", 0, apply+" -o json"), `"frozen": [`, `"ab"`, `"key": "banner"`)
+	if got := flag(); got != frozen {
+		t.Errorf("the flag became %s, want %s", got, frozen)
+	}
+	contains(t, a.as("editor", 0, apply+" --prune"), "nothing to do", "flag ab stays frozen")
+	write("2999-01-31", "")
+	contains(t, a.as("editor", 0, apply), "changed: flag", "2999-01-31")
+	contains(t, flag(), "fractional", "2999-01-31")
 }
