@@ -184,3 +184,28 @@ func TestReadRefusesPipes(t *testing.T) {
 		t.Errorf("a pipe is read: %v", err)
 	}
 }
+
+// A file that is much too large is not read into memory, and a link that leads nowhere is named.
+func TestReadRefusesWhatIsNoSource(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, map[string]string{"a.json": `{"flags":{}}`})
+	large := filepath.Join(dir, "b.json")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, 1<<40); err != nil {
+		t.Skip(err)
+	}
+	if _, err := source.Read(dir, eval.New(), ""); err == nil || !strings.Contains(err.Error(), "more than 64 MiB") {
+		t.Errorf("a file of 1 TiB: %v", err)
+	}
+	for _, err := range []error{os.Remove(large), os.Symlink("b.json", large)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := source.Read(dir, eval.New(), ""); err == nil || !strings.HasPrefix(err.Error(), large) {
+		t.Errorf("a link to itself: %v", err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,9 @@ import (
 
 // maxReads is how often files are read while the links that lead to them move.
 const maxReads = 100
+
+// maxContents bounds the files of a source together, in bytes.
+const maxContents = 64 << 20
 
 // version is the files of a source at one time: how they are named, where they are, and what they say.
 type version struct {
@@ -40,15 +44,29 @@ func readOnce(path string) (r version, same bool, err error) {
 	if r.names, r.places, err = places(path); err != nil {
 		return r, false, err
 	}
+	left := int64(maxContents)
 	for _, place := range r.places {
-		content, err := os.ReadFile(place) // #nosec G304 -- files that the user names
+		content, err := readAtMost(place, left)
 		if err != nil {
 			return r, false, err
+		}
+		if left -= int64(len(content)); left < 0 {
+			return r, false, fmt.Errorf("%s: the files have more than %d MiB together: divide them into several sources", path, maxContents>>20)
 		}
 		r.contents = append(r.contents, content)
 	}
 	names, now, err := places(path)
 	return r, err == nil && slices.Equal(names, r.names) && slices.Equal(now, r.places), err
+}
+
+// readAtMost reads a file, and no more than one byte beyond a limit.
+func readAtMost(name string, limit int64) ([]byte, error) {
+	file, err := os.Open(name) // #nosec G304 -- files that the user names
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, limit+1))
 }
 
 // places returns the files of a source by name, and where they are behind all links.
@@ -59,7 +77,7 @@ func places(path string) (names, places []string, err error) {
 	for _, name := range names {
 		place, err := filepath.EvalSymlinks(name)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
 		places = append(places, place)
 	}

@@ -79,6 +79,21 @@ func (w *Watcher) followLinks() {
 	}
 }
 
+// followDirectory also watches something new if it is a directory of the source. It looks at no other: thousands of files may be new at once.
+func (w *Watcher) followDirectory(name string) {
+	below, ok := strings.CutPrefix(name, w.path+string(filepath.Separator))
+	if !ok || strings.HasPrefix(below, ".") || strings.Contains(below, string(filepath.Separator)+".") {
+		return
+	}
+	if info, err := os.Lstat(name); err != nil || !info.IsDir() {
+		return
+	}
+	directories, _ := source.Directories(name)
+	for _, directory := range directories {
+		_ = w.notice.Add(directory) // the regular look is enough where this fails
+	}
+}
+
 // linksOn returns the directories of the links on the way to a path.
 func linksOn(path string) (directories []string) {
 	for up := filepath.Dir(path); up != filepath.Dir(up); path, up = up, filepath.Dir(up) {
@@ -127,7 +142,7 @@ func (w *Watcher) Run(ctx context.Context, again bool, due func(context.Context)
 		case event := <-w.notice.Events:
 			again = again || w.concerns(event.Name)
 			if event.Has(fsnotify.Create) {
-				w.followLinks() // it may be a directory
+				w.followDirectory(event.Name)
 			}
 			if again || w.changed() {
 				settled.Reset(quiet)
