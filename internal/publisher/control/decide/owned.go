@@ -51,7 +51,10 @@ func (t handover) refused(k *policyCheck) *Refusal {
 	case next != "", ownership.Taken(t.after) != "" && t.after != t.before:
 		return t.refusal("The %s %q names a source that a publisher follows as its owner, %s, which only that can: leave the member "+
 			document.SourceMember+" out.", ownership.Place(t.after))
-	case ownership.Taken(t.before) != "" && t.after == "" && t.next.Body != nil && !t.released():
+	case ownership.Taken(t.before) != "" && t.next.Body == nil:
+		return t.refusal("The %s %q was taken out of the hands of its source, %s, which would put it again: give it back first, and delete it there.",
+			ownership.Place(t.before))
+	case ownership.Taken(t.before) != "" && t.after == "" && !t.released():
 		return t.refusal("The %s %q was taken out of the hands of its source, %s, which would have it back: leave the member "+document.SourceMember+
 			" as it is, or take only that out to give it back.", ownership.Place(t.before))
 	}

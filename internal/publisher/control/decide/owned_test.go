@@ -71,7 +71,7 @@ func TestWhatASourceOwnsIsReadOnly(t *testing.T) {
 		{"a person changes the rest", editor, put("free", off("")), ""},
 		{"a person changes what has a label", editor, put("label", off("other")), ""},
 		{"a person changes what was taken", editor, put("taken", off(ownership.Take(files))), ""},
-		{"a person deletes what was taken", editor, put("taken", nil), ""},
+		{"a person deletes what was taken", editor, put("taken", nil), decide.CauseSourceOwned},
 		{"a person labels what was taken", editor, put("taken", off("shop")), ""},
 		{"a person gives back", editor, put("taken", owned("on", "", "")), ""},
 		{"a person gives back unawares", editor, put("taken", off("")), decide.CauseSourceOwned},
