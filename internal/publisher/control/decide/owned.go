@@ -3,6 +3,9 @@ package decide
 import (
 	"fmt"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/publisher/access"
 	"github.com/flagside/flagside/internal/publisher/control/ownership"
@@ -44,6 +47,8 @@ func (t handover) refused(k *policyCheck) *Refusal {
 		return t.refusal("The %s %q cannot be deleted without its source, which would put it again: turn it off, or delete it in %s.", ownership.Place(t.before))
 	case owner != "" && t.broken && t.after == ownership.Take(t.before):
 		return nil
+	case owner != "" && t.after == t.before && t.besideMetadata():
+		return nil
 	case owner != "" && !t.broken && t.released():
 		return k.refused(access.Administer)
 	case owner != "":
@@ -74,6 +79,26 @@ func (t handover) bySource(source string) *Refusal {
 // same reports whether the document says the same as before, but for its owner.
 func (t handover) same() bool {
 	return t.live.Body != nil && t.next.Body != nil && string(ownership.Unmarked(t.live.Body)) == string(ownership.Unmarked(t.next.Body))
+}
+
+// besideMetadata reports whether only members of the settings change that no source says: of these, metadata alone is its.
+func (t handover) besideMetadata() bool {
+	if t.document.Kind != document.KindSettings || t.next.Body == nil {
+		return false
+	}
+	before, after := metadataOf(t.live.Body), metadataOf(t.next.Body)
+	return before != nil && string(before) == string(after)
+}
+
+// metadataOf returns the metadata of settings in a form that is the same for the same; nil if there are none.
+func metadataOf(settings []byte) []byte {
+	var members struct {
+		Metadata jsontext.Value `json:"metadata"`
+	}
+	if json.Unmarshal(settings, &members) != nil || members.Metadata == nil || members.Metadata.Canonicalize() != nil {
+		return nil
+	}
+	return members.Metadata
 }
 
 // released reports whether nothing changes but that the document has no owner any more.

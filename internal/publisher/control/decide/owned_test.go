@@ -100,6 +100,31 @@ func TestWhatASourceOwnsIsReadOnly(t *testing.T) {
 	}
 }
 
+// Of the settings a source owns the metadata alone: the rest is changed as before.
+func TestASourceOwnsOnlyTheMetadataOfSettings(t *testing.T) {
+	t.Parallel()
+	const metadata = `"metadata":{"team":"shop","size":1.0}`
+	settings := func(body string) document.Document {
+		return document.Document{Kind: document.KindSettings, Key: document.SettingsKey, Body: []byte(body)}
+	}
+	s := statetest.New()
+	s.Apply(t, []document.Document{settings(`{` + metadata + `,"$source":"` + files + `"}`)})
+	now, _ := s.Document(settings("").ID())
+	for body, want := range map[string]decide.Cause{
+		`{"compatibility":"flagd",` + metadata + `,"$source":"` + files + `"}`:                    "",
+		`{"compatibility":"flagd","metadata":{"size":1,"team":"shop"},"$source":"` + files + `"}`: "",
+		`{"compatibility":"flagd",` + metadata + `}`:                                              decide.CauseSourceOwned,
+		`{"compatibility":"flagd","$source":"` + files + `"}`:                                     decide.CauseSourceOwned,
+		`{"metadata":{"team":"other"},"$source":"` + files + `"}`:                                 decide.CauseSourceOwned,
+	} {
+		in := decide.DecisionInput{Environment: "prod", State: s, Origin: person("editor"), Now: time.Now(), Principals: fakePrincipals{authorize: editors}}
+		err := decide.Writable(requests.NewGovernance("prod"), in, decide.Put{ID: now.ID(), Body: []byte(body), If: seen(now.Revision)})
+		if want == "" && err != nil || want != "" && !isRefused(err, want) {
+			t.Errorf("%s: %v, want %q", body, err, want)
+		}
+	}
+}
+
 // With the glass broken a document is changed and taken out of the hands of its source, whatever its author says about the owner.
 func TestBreakingTheGlassTakesADocumentFromItsSource(t *testing.T) {
 	t.Parallel()
