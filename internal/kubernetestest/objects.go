@@ -148,6 +148,7 @@ func (s *Server) Events(tb testing.TB, namespace string) (list []StoredEvent) {
 
 var (
 	objectPath = regexp.MustCompile(`^/apis/([a-z0-9.-]+)/([a-z0-9]+)/namespaces/([a-z0-9-]+)/([a-z]+)$`)
+	eventName  = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$`)
 	eventPath  = regexp.MustCompile(`^/api/v1/namespaces/([a-z0-9-]+)/events(?:/([a-z0-9.-]+))?$`)
 )
 
@@ -228,7 +229,9 @@ func (s *Server) event(r *http.Request, namespace, name string) (code int, objec
 		metadata, _ := sent["metadata"].(map[string]any)
 		about, _ := sent["involvedObject"].(map[string]any)
 		at := fmt.Sprint(namespace, "/", metadata["name"])
-		switch {
+		switch text, _ := metadata["name"].(string); {
+		case !eventName.MatchString(text) || len(text) > 253:
+			return 0, nil, &refusal{http.StatusUnprocessableEntity, "Invalid", "metadata.name: Invalid value: a lowercase RFC 1123 subdomain is wanted"}
 		case metadata["namespace"] != namespace || about["namespace"] != namespace:
 			return 0, nil, &refusal{http.StatusUnprocessableEntity, "Invalid", "involvedObject.namespace: Invalid value: does not match event.namespace"}
 		case s.objects.events[at] != nil:

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/flagside/flagside/internal/kubernetes"
 	"github.com/flagside/flagside/internal/kubernetestest"
@@ -105,6 +107,37 @@ func TestDeletingObjectsIsSafe(t *testing.T) {
 	if open, err = r.client.AllRequests(t.Context(), "prod", api.RequestQuery{Status: "open"}); err != nil || len(open) != 1 || len(open[0].Changes) != 1 {
 		t.Errorf("an empty namespace asks for more: %+v, %v", open, err)
 	}
+}
+
+// Where objects may be listed and not watched they are followed nevertheless, and the API server is asked more and more rarely. The name of an Event
+// about an object with a long name is one that Kubernetes takes.
+func TestWatchesThatAreForbidden(t *testing.T) {
+	t.Parallel()
+	r, s := followingObjects(t, "staging")
+	var mu sync.Mutex
+	asked := 0
+	s.Inject(func(method, path string) kubernetestest.Fault {
+		if method != http.MethodGet || !strings.HasSuffix(path, "/featureflags") {
+			return kubernetestest.Pass
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if asked++; asked%2 == 0 { // a watch follows each list
+			return kubernetestest.Forbid
+		}
+		return kubernetestest.Pass
+	})
+	s.DropWatches()
+	name := strings.Repeat("a", 199) + "." + strings.Repeat("b", 50)
+	s.PutObject(t, featureFlags, name, flagSpec("ranking", "on"))
+	r.awaitVariant("staging", "ranking", "on")
+	time.Sleep(4 * time.Second)
+	mu.Lock()
+	if asked > 2*8 { // each takes at least half of 0.2, 0.4, 0.8, 1.6, 3.2 seconds and so on
+		t.Errorf("the API server was asked %d times", asked)
+	}
+	mu.Unlock()
+	r.await("it is told about the object", func() bool { return told(t, s, name, "Applied", "ranking") })
 }
 
 // Lost connections, a compacted history, refusals and a new token are survived, and nothing is missed.

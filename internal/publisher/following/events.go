@@ -107,7 +107,7 @@ func newEvent(namespace, object, reason string, lines []string) kubernetes.Event
 	}
 	sum := sha256.Sum256([]byte(reason + "\x00" + message))
 	return kubernetes.Event{
-		Name:    fmt.Sprintf("%.200s.%s", object, hex.EncodeToString(sum[:8])),
+		Name:    strings.TrimRight(fmt.Sprintf("%.200s", object), "-.") + "." + hex.EncodeToString(sum[:8]), // each part of a name ends with a letter or digit
 		About:   kubernetes.Reference{APIVersion: group + "/" + apiVersion, Kind: kind, Namespace: namespace, Name: object},
 		Warning: reason != reasonApplied && reason != reasonApproval, Reason: reason, Message: message,
 	}

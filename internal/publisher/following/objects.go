@@ -28,6 +28,8 @@ const (
 	settle = 50 * time.Millisecond
 	// unheard is how long the API server may be silent before that is a condition.
 	unheard = 30 * time.Second
+	// briefSession is how long objects are watched at least where watches work.
+	briefSession = time.Second
 	// behindRelist is how long a version may be behind before the objects are listed again.
 	behindRelist = 10 * time.Second
 )
@@ -44,6 +46,7 @@ const (
 type objects struct {
 	resource kubernetes.Resource
 	options  kubernetes.Options
+	logger   zerolog.Logger
 	retries  failsafe.Executor[any]
 	events   *events
 	again    chan struct{} // of one: the objects are to be listed again
@@ -64,7 +67,7 @@ func newObjects(namespace string, o kubernetes.Options, logger zerolog.Logger) (
 	policy := retrypolicy.NewBuilder[any]().WithBackoff(listRetryMin, listRetryMax).WithJitterFactor(0.5).WithMaxRetries(-1).Build()
 	return &objects{
 		resource: kubernetes.Resource{Group: group, Version: apiVersion, Plural: plural, Namespace: namespace},
-		options:  o, retries: failsafe.With(policy), events: newEvents(logger), again: make(chan struct{}, 1), err: errors.New("the API server was not asked yet"),
+		options:  o, logger: logger, retries: failsafe.With(policy), events: newEvents(logger), again: make(chan struct{}, 1), err: errors.New("the API server was not asked yet"),
 		since: time.Now(),
 	}, nil
 }
@@ -82,7 +85,7 @@ func (o *objects) Run(ctx context.Context, changed func()) error {
 	return nil
 }
 
-// session lists the objects and watches them for as long as that goes. The error is one of the list.
+// session lists the objects and watches them for as long as that goes. The error is one of the list, or of a watch that could not even begin.
 func (o *objects) session(ctx context.Context, changed func()) error {
 	client, err := kubernetes.New(o.options) // which reads the certificates again
 	if err != nil {
@@ -99,7 +102,7 @@ func (o *objects) session(ctx context.Context, changed func()) error {
 	defer cancel()
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	heard := make(chan struct{}, 1)
+	heard, watched := make(chan struct{}, 1), time.Now()
 	wg.Go(func() { tellSettled(ctx, heard, changed) })
 	wg.Go(func() {
 		select {
@@ -121,7 +124,11 @@ func (o *objects) session(ctx context.Context, changed func()) error {
 		}
 	}
 	cancel()
-	return nil // the objects are listed again, whatever has ended the watch
+	if err != nil && !errors.Is(err, kubernetes.ErrExpired) && time.Since(watched) < briefSession {
+		o.logger.Warn().Err(err).Msg("objects cannot be watched, and are listed now and then")
+		return err
+	}
+	return nil // the objects are listed again at once, whatever has ended the watch
 }
 
 // tell puts a token into a channel of one.
