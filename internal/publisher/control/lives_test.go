@@ -116,6 +116,20 @@ func (e *old) write(key string, body []byte) {
 	}
 }
 
+// remove archives a flag.
+func (e *old) remove(key string) {
+	e.t.Helper()
+	state, err := e.Current(e.t.Context())
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	live, _ := state.Document(statetest.FlagID(key))
+	gone := decide.Archive{ID: statetest.FlagID(key), If: decide.Precondition{Match: decide.Token(state, live)}}
+	if _, err := e.Do(e.t.Context(), owner(), gone); err != nil {
+		e.t.Fatal(err)
+	}
+}
+
 // policy sets what holds.
 func (e *old) policy(patch string) {
 	e.t.Helper()
@@ -230,15 +244,7 @@ func TestEveryStageIsToldOnce(t *testing.T) {
 	e.clock.set("2027-01-01")
 	want = append(want, "lifecycle.expired ab(team-ab)") // nothing looked while it was expiring
 	e.awaitFeed(want...)
-	state, err := e.Current(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	live, _ := state.Document(statetest.FlagID("ab"))
-	gone := decide.Archive{ID: statetest.FlagID("ab"), If: decide.Precondition{Match: decide.Token(state, live)}}
-	if _, err := e.Do(t.Context(), owner(), gone); err != nil {
-		t.Fatal(err)
-	}
+	e.remove("ab")
 	want = append(want, "lifecycle.archived ab()")
 	e.awaitFeed(want...)
 	counts := map[lifecycle.Stage]int{lifecycle.Active: 1, lifecycle.Stale: 1, lifecycle.Expiring: 0, lifecycle.Expired: 0}
@@ -365,6 +371,34 @@ func TestFreezingWithApproval(t *testing.T) {
 	}
 	if n := e.entries(third.ID); n != 1 {
 		t.Errorf("%d entries", n)
+	}
+}
+
+// What a flag's kind, the policy or its end make unwanted is withdrawn, and asked for again when it is wanted again: also of a flag that has come back.
+func TestWhatIsUnwantedIsWithdrawn(t *testing.T) {
+	t.Parallel()
+	e := growOld(t, "2026-01-01", policy)
+	e.put("ab", "experiment", "2026-06-30", "")
+	e.policy(freezeExperiments)
+	e.clock.set("2026-07-01")
+	e.awaitFeed("settings.lifecycle", "lifecycle.expired ab(team-ab)", "request.opened ab")
+	for i, step := range []struct {
+		do   func()
+		want []string // more in the feed, sorted: a look acts on a newer state than it tells
+	}{
+		{func() { e.put("ab", "ops", "2026-06-30", "") }, []string{"request.withdrawn"}},
+		{func() { e.put("ab", "experiment", "2026-06-30", "") }, []string{"request.opened ab"}},
+		{func() { e.policy(`{"onExpiry":null}`) }, []string{"request.withdrawn", "settings.lifecycle"}},
+		{func() { e.policy(freezeExperiments) }, []string{"request.opened ab", "settings.lifecycle"}},
+		{func() { e.remove("ab") }, []string{"lifecycle.archived ab()", "request.withdrawn"}},
+		{func() { e.put("ab", "experiment", "2026-06-30", "") }, []string{"lifecycle.expired ab(team-ab)", "request.opened ab"}},
+	} {
+		before := len(e.feed())
+		step.do()
+		e.awaitLooks()
+		if diff := cmp.Diff(step.want, slices.Sorted(slices.Values(e.feed()[before:]))); diff != "" {
+			t.Fatalf("step %d (-want +got):\n%s", i, diff)
+		}
 	}
 }
 
