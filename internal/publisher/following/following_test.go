@@ -5,12 +5,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/flagside/flagside/document"
 	"github.com/flagside/flagside/internal/natstest"
+	"github.com/flagside/flagside/internal/publisher/control/decide"
 	"github.com/flagside/flagside/internal/publisher/following"
 )
 
@@ -200,4 +202,49 @@ func TestAMountedConfigMapIsFollowed(t *testing.T) {
 	h.await("the second version by its name", func() bool {
 		return h.describes("a", "second") && f.Status().State == following.Applied && f.Status().Version == "2026_11_29_12_01_00.0002"
 	})
+}
+
+// A segment that is a list carries no owner. Of two sources that say different things of one, the first has it, and the other says so: they do not
+// put it by turns. Once a person has put it, it is free again.
+func TestTwoSourcesDoNotFight(t *testing.T) {
+	t.Parallel()
+	h, first, second := startPublisher(t, "", true), t.TempDir(), t.TempDir()
+	file := func(person string) []byte { return fmt.Appendf(nil, `{"$evaluators":{"staff":[%q]},"flags":{}}`, person) }
+	id := document.ID{Kind: document.KindSegment, Key: "staff"}
+	says := func(person string) bool {
+		state, err := h.service().Known()
+		if err != nil {
+			return false
+		}
+		d, _ := state.Document(id)
+		return string(d.Body) == fmt.Sprintf("[%q]", person)
+	}
+	writeFile(t, first, file("ann"))
+	writeFile(t, second, file("bob"))
+	f := h.follow("/first", first, true)
+	h.await("the first source", func() bool { return says("ann") && f.Status().State == following.Applied })
+	g := h.follow("/second", second, true)
+	h.await("the conflict", func() bool { return g.Status().State == following.Conflict })
+	if text := g.Status().Detail; !strings.Contains(text, "/first") || !strings.Contains(text, "staff") {
+		t.Errorf("it says %s", text)
+	}
+	writeFile(t, first, file("carl"))
+	h.await("the first source again", func() bool { return says("carl") && f.Status().State == following.Applied })
+	before := h.service().Status().Head
+	time.Sleep(3 * time.Second) // in which both look again
+	if after := h.service().Status().Head; after != before || !says("carl") {
+		t.Errorf("%d entries were written", after-before)
+	}
+	writeFile(t, first, []byte(`{"flags":{}}`))
+	h.await("the first source says nothing of it", func() bool { return f.Status().State == following.Applied && f.Status().Owned == 0 })
+	state, err := h.service().Current(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	live, _ := state.Document(id)
+	remove := decide.Delete{ID: id, If: decide.Precondition{Match: decide.Token(state, live)}}
+	if _, err := h.service().Do(t.Context(), decide.Origin{Actor: "owner", Owner: true}, remove); err != nil {
+		t.Fatal(err)
+	}
+	h.await("the second source", func() bool { return says("bob") && g.Status().State == following.Applied })
 }

@@ -68,7 +68,7 @@ func (w *work) once(ctx context.Context) (done bool, err error) {
 	if err := w.read(); err != nil {
 		return false, err
 	}
-	plan, err := w.plan()
+	plan, err := w.plan(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -105,16 +105,50 @@ func (w *work) read() error {
 }
 
 // plan plans what the environment needs.
-func (w *work) plan() (source.Plan, error) {
+func (w *work) plan(ctx context.Context) (source.Plan, error) {
 	v := w.outcome.version
+	others, err := w.others(ctx)
+	if err != nil {
+		return source.Plan{}, err
+	}
 	plan, err := source.New(slices.Collect(w.state.Documents()), v.Documents, source.Options{
-		Owner: w.name, Marks: v.marks, Prune: true, Around: true, Rules: eval.NewWithin(w.options.MaxWork), MaxDocuments: w.documents, MaxBytes: w.bytes,
+		Owner: w.name, Marks: v.marks, Others: others, Prune: true, Around: true, Rules: eval.NewWithin(w.options.MaxWork), MaxDocuments: w.documents, MaxBytes: w.bytes,
 	})
 	if refusal, ok := errors.AsType[*source.Refusal](err); ok {
 		w.outcome.problems = refusal.Problems
 		return plan, &problem{Broken, strings.Join(v.Explain(refusal.Detail, refusal.Problems), "\n")}
 	}
 	return plan, err
+}
+
+// others returns which other sources have put last what carries no owner and is not as this one says. Without that, two that say different things would
+// put them by turns for ever.
+func (w *work) others(ctx context.Context) (map[document.ID]string, error) {
+	others := make(map[document.ID]string)
+	for _, d := range w.outcome.version.Documents {
+		live, exists := w.state.Document(d.ID())
+		if !exists || ownership.Owner(ownership.Marked(d.Body, w.name)) != "" || source.Same(live.Body, d.Body) {
+			continue
+		}
+		by, err := w.author(ctx, live)
+		if err != nil {
+			return nil, err
+		}
+		if other := ownership.Followed(by); other != w.name {
+			others[d.ID()] = other
+		}
+	}
+	return others, nil
+}
+
+// author returns who has put a document as it is now.
+func (w *work) author(ctx context.Context, live document.Document) (string, error) {
+	for r, err := range w.service.Backwards(ctx, live.Revision+1) {
+		if err != nil || r.Revision == live.Revision {
+			return r.Actor, err
+		}
+	}
+	return "", nil
 }
 
 // takeUp makes sure that the version is the one that counts.

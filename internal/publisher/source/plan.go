@@ -18,6 +18,8 @@ type Options struct {
 	Owner string
 	// Marks are the owners that documents get where that is not Owner itself but something in it, such as an object of a namespace.
 	Marks map[document.ID]string
+	// Others are the sources that have put what carries no owner, a segment that is a list for one, and is not as this one wants it.
+	Others map[document.ID]string
 	// Prune deletes the flags and segments that the source owns and does not name.
 	Prune bool
 	// TakeOver makes the source the owner of what another one owns, in place of a conflict.
@@ -141,7 +143,7 @@ func (p *Plan) want(changes map[document.ID]Change, live, d document.Document, o
 			return // the source says nothing of them
 		}
 	}
-	owner := ownership.Owner(live.Body)
+	owner := cmp.Or(ownership.Owner(live.Body), o.Others[d.ID()])
 	same := live.Body != nil && Same(ownership.Unmarked(live.Body), ownership.Unmarked(body))
 	foreign := o.foreign(owner) && !(same && ownership.Taken(owner) == o.Owner) // which is given back where both say the same
 	mark := cmp.Or(o.Marks[d.ID()], o.Owner)
