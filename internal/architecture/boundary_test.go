@@ -182,6 +182,7 @@ func TestTheCommandLineSpeaksToTheAPI(t *testing.T) {
 			publisher + "audit",             // verifies exports
 			publisher + "source",            // reads flag files, and plans what they need
 			publisher + "control/ownership", // who owns a document
+			publisher + "lifecycle",         // what would be frozen again
 			"internal/references",           // reads source code
 			"internal/fileaccess",           // replaces files as a whole
 		},
