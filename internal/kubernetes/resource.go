@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -16,6 +18,8 @@ const (
 	// pageObjects is how many objects one answer of a list has at most, and maxPage how many bytes: an object has 1.5 MiB at most.
 	pageObjects = 20
 	maxPage     = 48 << 20
+	// MaxObjects bounds the objects of a resource in a namespace together, in bytes.
+	MaxObjects = 64 << 20
 )
 
 // Resource is a kind of custom objects in a namespace.
@@ -66,11 +70,25 @@ func (c *Client) List(ctx context.Context, r Resource) (all []Object, version st
 			return nil, "", fmt.Errorf("list %s in %s: the answer is no list", r.Plural, r.Namespace)
 		}
 		all = append(all, page.Items...)
+		if SizeOf(slices.Values(all)) > MaxObjects {
+			return nil, "", fmt.Errorf("list %s in %s: %w", r.Plural, r.Namespace, ErrTooMuch)
+		}
 		if page.Metadata.Continue == "" {
 			return all, page.Metadata.ResourceVersion, nil
 		}
 		query.Set("continue", page.Metadata.Continue)
 	}
+}
+
+// ErrTooMuch means that a namespace has more than is read.
+var ErrTooMuch = fmt.Errorf("the objects have more than %d MiB together: divide them into several namespaces", MaxObjects>>20)
+
+// SizeOf returns how many bytes objects say.
+func SizeOf(objects iter.Seq[Object]) (size int) {
+	for o := range objects {
+		size += len(o.Spec)
+	}
+	return size
 }
 
 // errNoEvent means that a watch was answered with something else than events.

@@ -56,6 +56,21 @@ func TestListIsOfOneTime(t *testing.T) {
 	}
 }
 
+// A namespace with more than fits is not read to its end: who may write objects cannot fill the memory of who reads them.
+func TestAListIsBounded(t *testing.T) {
+	t.Parallel()
+	s := kubernetestest.Start(t, "shop")
+	spec := fmt.Sprintf(`{"n":%q}`, strings.Repeat("n", 1<<20))
+	for i := range kubernetes.MaxObjects>>20 + 40 {
+		s.PutObject(t, flags, fmt.Sprintf("f-%03d", i), spec)
+	}
+	pages := 0
+	s.Inject(func(string, string) kubernetestest.Fault { pages++; return kubernetestest.Pass })
+	if _, _, err := s.Client(t).List(t.Context(), flags); !errors.Is(err, kubernetes.ErrTooMuch) || pages != 4 {
+		t.Errorf("after %d pages: %v", pages, err)
+	}
+}
+
 // A watch goes on behind a version, with everything in order, and says when it cannot.
 func TestWatchTellsEverythingInOrder(t *testing.T) {
 	t.Parallel()

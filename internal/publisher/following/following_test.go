@@ -209,7 +209,9 @@ func TestAMountedConfigMapIsFollowed(t *testing.T) {
 func TestTwoSourcesDoNotFight(t *testing.T) {
 	t.Parallel()
 	h, first, second := startPublisher(t, "", true), t.TempDir(), t.TempDir()
-	file := func(person string) []byte { return fmt.Appendf(nil, `{"$evaluators":{"staff":[%q]},"flags":{}}`, person) }
+	file := func(person string) []byte {
+		return fmt.Appendf(nil, `{"$evaluators":{"staff":[%q]},"flags":{}}`, person)
+	}
 	id := document.ID{Kind: document.KindSegment, Key: "staff"}
 	says := func(person string) bool {
 		state, err := h.service().Known()

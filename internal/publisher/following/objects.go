@@ -114,10 +114,11 @@ func (o *objects) session(ctx context.Context, changed func()) error {
 	for ctx.Err() == nil && err == nil {
 		begun := time.Now()
 		err = client.Watch(ctx, o.resource, o.at(), func(c kubernetes.Change) error {
-			if o.change(c) {
+			changed, err := o.change(c)
+			if changed {
 				tell(heard)
 			}
-			return nil
+			return err
 		})
 		if time.Since(begun) < relist { // it was ended at once
 			lifecycle.Pause(ctx, relist)
@@ -182,13 +183,13 @@ func (o *objects) at() string {
 	return o.version
 }
 
-// change takes over what a watch tells. It reports whether an object is another one.
-func (o *objects) change(c kubernetes.Change) bool {
+// change takes over what a watch tells. It reports whether an object is another one. The error is that there would be too much.
+func (o *objects) change(c kubernetes.Change) (changed bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.version = c.Object.Metadata.ResourceVersion
 	if c.Type == kubernetes.Bookmark {
-		return false
+		return false, nil
 	}
 	known := maps.Clone(o.known) // what was read of it goes on with it
 	if c.Type == kubernetes.Deleted {
@@ -196,8 +197,11 @@ func (o *objects) change(c kubernetes.Change) bool {
 	} else {
 		known[c.Object.Metadata.Name] = c.Object
 	}
+	if kubernetes.SizeOf(maps.Values(known)) > kubernetes.MaxObjects {
+		return false, kubernetes.ErrTooMuch
+	}
 	o.known, o.certain = known, false
-	return true
+	return true, nil
 }
 
 // Read implements reader. What is known is good for a while after the API server was heard last.

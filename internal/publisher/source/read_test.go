@@ -209,3 +209,23 @@ func TestReadRefusesWhatIsNoSource(t *testing.T) {
 		t.Errorf("a link to itself: %v", err)
 	}
 }
+
+// What lies behind a link that leads out of a source is not repeated by what is said about it: who may write the files need not be permitted to read
+// what the publisher can.
+func TestFindingsRepeatNoSecrets(t *testing.T) {
+	t.Parallel()
+	for ending, content := range map[string]string{
+		".yaml": "hunter2.hunter2.hunter2\n", ".yml": "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", ".json": `{"seed":"hunter2"}`, ".b.json": "hunter2",
+		".c.yaml": "password: hunter2\n",
+	} {
+		dir, outside := t.TempDir(), t.TempDir()
+		write(t, outside, map[string]string{"secret": content})
+		if err := os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, "a"+ending)); err != nil {
+			t.Fatal(err)
+		}
+		s, err := source.Read(dir, eval.New(), "")
+		if err != nil || s.Findings.Err() == nil || strings.Contains(s.Findings.Err().Error(), "hunter2") {
+			t.Errorf("%s: %v, %+v", ending, err, s)
+		}
+	}
+}
