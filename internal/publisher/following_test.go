@@ -215,6 +215,14 @@ func TestBreakingTheGlassOverASource(t *testing.T) {
 	r.awaitVariant("prod", "a", "on")
 	breakGlass()
 	r.await("the conflict is told again", conflict)
+	flagsFile(t, file, "b", "on") // which wants it deleted
+	r.awaitVariant("prod", "b", "on")
+	if variant, owner := r.variant("prod", "a"); variant != "off" || owner != "taken:publisher:"+dir {
+		t.Errorf("the flag that the source no longer names is %s and of %q", variant, owner)
+	}
+	r.await("that it stays is told", conflict)
+	flagsFile(t, file, "a", "on", "b", "off")
+	r.awaitVariant("prod", "b", "off")
 	_, seen, err := r.client.Document(t.Context(), "prod", flagID("a"))
 	if err != nil {
 		t.Fatal(err)

@@ -123,16 +123,26 @@ func New(live, wanted []document.Document, o Options) (Plan, error) {
 		p.want(changes, before[d.ID()], d, o)
 	}
 	if o.Prune && o.Owner != "" {
-		for _, d := range live {
-			if d.Kind != document.KindSettings && !named[d.ID()] && ownership.Source(ownership.Owner(d.Body)) == o.Owner {
-				changes[d.ID()] = Change{ID: d.ID(), Before: d.Body, Base: d.Revision}
-			}
-		}
+		p.prune(changes, live, named, o.Owner)
 	}
 	if len(p.Conflicts) > 0 && !o.Around || len(changes) == 0 {
 		return p, nil
 	}
 	return p, p.divide(live, changes, o)
+}
+
+// prune adds the deletions of what the source owns and does not name. What was taken from it stays, and is a conflict.
+func (p *Plan) prune(changes map[document.ID]Change, live []document.Document, named map[document.ID]bool, source string) {
+	for _, d := range live {
+		owner := ownership.Owner(d.Body)
+		switch {
+		case d.Kind == document.KindSettings || named[d.ID()]:
+		case ownership.Source(owner) == source:
+			changes[d.ID()] = Change{ID: d.ID(), Before: d.Body, Base: d.Revision}
+		case ownership.Taken(owner) == source:
+			p.Conflicts = append(p.Conflicts, Conflict{ID: d.ID(), Owner: owner})
+		}
+	}
 }
 
 // want adds what a document of the source needs.

@@ -288,3 +288,20 @@ func TestPlansAroundConflicts(t *testing.T) {
 		t.Errorf("not around them: %q", done(whole))
 	}
 }
+
+// What was taken from a source is not deleted when the source no longer names it: that is a conflict, which is told.
+func TestWhatWasTakenIsNotPruned(t *testing.T) {
+	t.Parallel()
+	const owner = "publisher:/flags"
+	flag := func(key, owner string) document.Document {
+		return document.Document{Kind: document.KindFlag, Key: key, Revision: 1, Body: ownership.Marked([]byte(plainFlag+"}"), owner)}
+	}
+	live := []document.Document{flag("mine", owner), flag("taken", ownership.Take(owner)), flag("other", ownership.Take("publisher:/other")), flag("free", "")}
+	plan, err := source.New(live, nil, source.Options{Owner: owner, Prune: true, Around: true, Rules: eval.New(), MaxDocuments: 10, MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plan.Conflicts) != 1 || plan.Conflicts[0].Key != "taken" || len(plan.Changes()) != 1 || plan.Changes()[0].Key != "mine" {
+		t.Errorf("%+v", plan)
+	}
+}
